@@ -1,0 +1,57 @@
+//! What can go wrong between moat and an engine, sorted by what can be done about it.
+
+use std::fmt;
+
+/// An engine's refusal, or its silence.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct EngineError {
+    pub fault: Fault,
+    /// The engine's own words where it had any; lowercase, without a full stop.
+    pub message: String,
+}
+
+/// The sorts of failure that callers tell apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fault {
+    /// What the call is about is not there.
+    NotFound,
+    /// A name is taken, or the state forbids the call (409).
+    Conflict,
+    /// A network still has endpoints, a volume is still mounted (403, 409).
+    InUse,
+    /// An address range overlaps another one, or the engine has none left.
+    Subnet,
+    /// An image cannot be had: no such name, no permission, registry out of reach.
+    Pull,
+    /// The engine says that the request makes no sense (other 4xx).
+    Refused,
+    /// The engine failed (5xx), as when a container cannot be started.
+    Engine,
+    /// The engine cannot be reached, or went away.
+    Unreachable,
+    /// No answer within the deadline. The call may have happened.
+    TimedOut,
+}
+
+impl EngineError {
+    pub fn new(fault: Fault, message: impl Into<String>) -> Self {
+        Self { fault, message: message.into() }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotFound => "not found",
+            Self::Conflict => "conflict",
+            Self::InUse => "in use",
+            Self::Subnet => "no subnet",
+            Self::Pull => "pull failed",
+            Self::Refused => "refused",
+            Self::Engine => "engine failed",
+            Self::Unreachable => "unreachable",
+            Self::TimedOut => "timed out",
+        })
+    }
+}

@@ -1,0 +1,81 @@
+//! What is asked of an engine, and the answers that are not facts about the world.
+//!
+//! Complete in themselves: an engine needs no other knowledge to carry out a request.
+
+use std::collections::BTreeMap;
+
+use crate::resource::{ContainerConfig, NetworkId, RunId};
+use crate::state::{ContainerState, Health};
+
+/// Which of our own a list is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Filter {
+    /// Whatever belongs to one run.
+    Run(RunId),
+    /// Whatever belongs to any run.
+    Ours,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetworkCreate {
+    pub name: String,
+    pub labels: BTreeMap<String, String>,
+    pub internal: bool,
+    /// In CIDR notation; `None`: the engine takes one from its own pools.
+    pub subnet: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VolumeCreate {
+    pub name: String,
+    pub labels: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContainerCreate {
+    pub name: String,
+    pub labels: BTreeMap<String, String>,
+    /// Its references to a network and to volumes are resolved below; its files come later, by an upload.
+    pub config: ContainerConfig,
+    pub network: NetworkId,
+    pub mounts: Vec<VolumeMount>,
+}
+
+/// A volume by the engine's name, and where it is mounted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VolumeMount {
+    pub volume: String,
+    pub target: String,
+}
+
+/// A container in detail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inspection {
+    pub state: ContainerState,
+    pub health: Health,
+    /// Of the last run; 0 while it runs.
+    pub exit_code: i64,
+    pub oom_killed: bool,
+    /// The engine's own words on why it could not be started; usually empty.
+    pub error: String,
+    /// How often the restart policy has started it again.
+    pub restarts: i64,
+}
+
+/// What a command in a container gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExecOutput {
+    pub exit_code: i64,
+    /// Both streams, bounded by [`EXEC_OUTPUT_MAX`]: the end of it.
+    pub output: String,
+}
+
+/// How far a pull has come, summed over the layers known so far. In bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PullProgress {
+    pub current: u64,
+    pub total: u64,
+}
+
+/// The output of a probe is for a person to read when it fails: in bytes, a screen or two.
+pub const EXEC_OUTPUT_MAX: usize = 16 * 1024;

@@ -1,0 +1,85 @@
+//! Why an operation is in a plan.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::resource::ResourceId;
+use crate::state::ContainerState;
+
+/// The reason for an operation, apart from what it does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// It is wanted and not there.
+    Missing,
+    /// It is there, but as somebody wanted it earlier.
+    Changed(Vec<FieldDiff>),
+    /// It was created, but never came to run.
+    HalfDone,
+    /// It should run, and does not.
+    NotRunning { state: ContainerState, exit_code: Option<i64> },
+    /// It runs, but its own health check says no.
+    Unhealthy,
+    /// It runs, but nobody has proven that it does its job.
+    Unproven,
+    /// It is no longer on its network.
+    Disconnected,
+    /// It holds the id of a network that is gone.
+    DeadNetwork,
+    /// What it depends on is replaced, and it holds the old one's id.
+    DependencyReplaced(ResourceId),
+    /// Another one takes its place.
+    Superseded,
+    /// Its name is not the one it should have.
+    Misnamed { found: String },
+    /// The desired state no longer has it.
+    Unwanted,
+    /// It was created by an apply that failed.
+    Undo,
+}
+
+/// One field that is not as wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FieldDiff {
+    /// As in `env.PATH` or `command`.
+    pub field: String,
+    /// As last applied; `None`: it was not set.
+    pub old: Option<Value>,
+    /// As wanted; `None`: it is no longer set.
+    pub new: Option<Value>,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("missing"),
+            Self::Changed(diffs) => {
+                f.write_str("changed: ")?;
+                for (i, diff) in diffs.iter().enumerate() {
+                    write!(f, "{}{diff}", if i == 0 { "" } else { ", " })?;
+                }
+                Ok(())
+            }
+            Self::HalfDone => f.write_str("created but never started"),
+            Self::NotRunning { state, exit_code: Some(code) } => write!(f, "{} with code {code}", state.as_str()),
+            Self::NotRunning { state, exit_code: None } => f.write_str(state.as_str()),
+            Self::Unhealthy => f.write_str("unhealthy"),
+            Self::Unproven => f.write_str("not proven ready"),
+            Self::Disconnected => f.write_str("not on its network"),
+            Self::DeadNetwork => f.write_str("holds a network that is gone"),
+            Self::DependencyReplaced(on) => write!(f, "{on} is replaced"),
+            Self::Superseded => f.write_str("superseded"),
+            Self::Misnamed { found } => write!(f, "named {found}"),
+            Self::Unwanted => f.write_str("no longer wanted"),
+            Self::Undo => f.write_str("undone"),
+        }
+    }
+}
+
+impl fmt::Display for FieldDiff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let side = |value: &Option<Value>| value.as_ref().map_or_else(|| "unset".to_owned(), ToString::to_string);
+        write!(f, "{} {} -> {}", self.field, side(&self.old), side(&self.new))
+    }
+}

@@ -1,0 +1,31 @@
+//! The plan: a graph of operations, each one engine call with its cause.
+//!
+//! Pure and total: the same inputs give the same plan, byte for byte. Everything is decided here: names,
+//! ids, order, deadlines. Nothing here waits, reads or writes.
+
+pub mod cause;
+pub mod operation;
+pub mod text;
+pub mod compute;
+
+pub use cause::{Cause, FieldDiff};
+pub use compute::{Options, compute};
+pub use operation::{Action, Handle, OpId, Operation};
+
+/// What is to be done, in an order in which it can be done one by one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Plan {
+    /// `operations[i].id` is `OpId(i)`; each comes after all that it waits for.
+    pub operations: Vec<Operation>,
+}
+
+impl Plan {
+    pub fn is_empty(&self) -> bool {
+        self.operations.is_empty()
+    }
+
+    /// Whether anything would be different afterwards. Waiting changes nothing.
+    pub fn changes(&self) -> bool {
+        self.operations.iter().any(|operation| operation.action.changes())
+    }
+}

@@ -1,0 +1,210 @@
+//! What is wanted of a resource, and the canonical form in which it is hashed and remembered.
+//!
+//! Only what moat sets is here: what the engine or an image fills in is never wanted, hence never a
+//! difference. Fields refer to other resources by their logical ids, so that a configuration means the
+//! same in every run. An optional field that is not set leaves no trace in the canonical form, so that a
+//! later version of moat with more fields still gives the same hash.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::id::{ImageRef, ResourceId};
+
+/// The desired configuration of a resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Config {
+    Image(ImageConfig),
+    Network(NetworkConfig),
+    Volume(VolumeConfig),
+    Container(Box<ContainerConfig>),
+}
+
+/// An image that must be on the engine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ImageConfig {
+    pub reference: ImageRef,
+}
+
+/// A bridge network of the run's own.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct NetworkConfig {
+    /// Containers on it reach nothing outside.
+    #[serde(skip_serializing_if = "is_default")]
+    pub internal: bool,
+}
+
+/// A named volume.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct VolumeConfig {
+    /// Kept out of the canonical form: whether a volume outlives a destroy is asked of the desired state at
+    /// that moment, and a change of mind must not look like another volume.
+    #[serde(skip)]
+    pub retention: Retention,
+}
+
+/// What a destroy does with a volume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retention {
+    /// Kept, and named, unless volumes are asked to go too.
+    Keep,
+    /// Goes with the run.
+    Scratch,
+}
+
+/// A container, as it is created.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ContainerConfig {
+    pub image: ImageRef,
+    /// Empty: the image's own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub entrypoint: Vec<String>,
+    /// Empty: the image's own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hostname: Option<String>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub privileged: bool,
+    /// An init process reaps orphans and forwards signals.
+    #[serde(skip_serializing_if = "is_default")]
+    pub init: bool,
+    pub network: NetworkAttachment,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mounts: Vec<Mount>,
+    /// Written into the container between create and start. They vanish with the container, so their
+    /// content is part of what is hashed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FileConfig>,
+    pub restart: RestartPolicy,
+    /// How long a stop waits before it kills. In seconds; `None`: the engine's default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_timeout: Option<u32>,
+    /// The engine's own check for the steady state, in which nobody from moat is looking.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health: Option<HealthConfig>,
+}
+
+/// How a container is on its network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NetworkAttachment {
+    pub network: ResourceId,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<String>,
+}
+
+/// A named volume in a container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Mount {
+    pub volume: ResourceId,
+    pub target: String,
+}
+
+/// A file that is put into a container before it starts. Owned by root.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+pub struct FileConfig {
+    /// Absolute.
+    pub path: String,
+    /// Permission bits, as in `0o755`.
+    pub mode: u32,
+    /// Its digest stands for it in the canonical form: a label is no place for files.
+    #[serde(serialize_with = "as_digest")]
+    pub content: String,
+}
+
+/// When the engine starts a container again by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RestartPolicy {
+    No,
+    UnlessStopped,
+}
+
+/// The engine's health check: `command` is run in the container, exit 0 means healthy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HealthConfig {
+    pub command: Vec<String>,
+}
+
+/// How it is proven that a container does its job: `command` in it exits 0.
+///
+/// Not part of [`ContainerConfig`]: how patiently moat waits is no property of the container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Probe {
+    /// Exits 0 once the container is ready; asked every `interval` for at most `timeout` after the start.
+    Exec { command: Vec<String>, interval: Duration, timeout: Duration },
+    /// Nothing can be asked: ready when it still runs `settle` after it was started.
+    Running { settle: Duration },
+}
+
+/// A versioned digest of a canonical configuration, as in `v1:9f86d0…`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ConfigHash(String);
+
+/// The version of the canonical form. A change of the form that changes hashes of unchanged
+/// configurations must raise it and know how to compare the older ones.
+const HASH_VERSION: &str = "v1";
+
+impl Config {
+    /// The canonical text: JSON with fields in the order of the types and maps sorted by key.
+    pub fn canonical(&self) -> String {
+        let text = match self {
+            Self::Image(config) => serde_json::to_string(config),
+            Self::Network(config) => serde_json::to_string(config),
+            Self::Volume(config) => serde_json::to_string(config),
+            Self::Container(config) => serde_json::to_string(config),
+        };
+        text.expect("plain structs with string keys always serialise")
+    }
+
+    pub fn hash(&self) -> ConfigHash {
+        ConfigHash::of(&self.canonical())
+    }
+}
+
+impl ConfigHash {
+    /// The hash of a canonical text.
+    pub fn of(canonical: &str) -> Self {
+        Self(format!("{HASH_VERSION}:{}", hex_sha256(canonical.as_bytes())))
+    }
+
+    /// Takes a hash that a label carries.
+    pub fn from_label(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ConfigHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+// A file may hold what should not be in a log; its digest identifies it as well.
+impl fmt::Debug for FileConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let content = hex_sha256(self.content.as_bytes());
+        f.debug_struct("FileConfig").field("path", &self.path).field("mode", &self.mode).field("content", &content).finish()
+    }
+}
+
+fn as_digest<S: serde::Serializer>(content: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&format!("sha256:{}", hex_sha256(content.as_bytes())))
+}
+
+fn hex_sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}

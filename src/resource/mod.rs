@@ -1,0 +1,15 @@
+//! The nouns: what a sandbox is made of, how each part is named, and what is wanted of it.
+//!
+//! Plain values without behaviour towards Docker: nothing here reads, writes, waits or knows the time.
+
+pub mod id;
+pub mod run;
+pub mod config;
+pub mod label;
+
+pub use config::{
+    Config, ConfigHash, ContainerConfig, FileConfig, HealthConfig, ImageConfig, Mount, NetworkAttachment,
+    NetworkConfig, Probe, RestartPolicy, Retention, VolumeConfig,
+};
+pub use id::{ContainerId, ImageId, ImageRef, Kind, NetworkId, ResourceId, Role};
+pub use run::{AgentName, Run, RunId};

@@ -1,0 +1,169 @@
+//! A run: one agent of one spec file on one engine, and the names that its resources bear there.
+//!
+//! Names are derived, never stored: every apply of the same file finds the same resources.
+
+use std::fmt;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::id::{Kind, ResourceId};
+
+/// An agent's name: lowercase letters, digits, `-`, `_` and `.`, beginning with a letter or digit.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct AgentName(String);
+
+/// The stable id of a run, as in `builder-1f2e3d4c`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RunId(String);
+
+/// One agent of one spec file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    pub id: RunId,
+    pub agent: AgentName,
+    /// The canonical path of the spec file, as it was when the run was derived.
+    pub spec: String,
+}
+
+/// Why a text is not an agent's name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AgentNameError {
+    #[error("an agent's name cannot be empty")]
+    Empty,
+    #[error("an agent's name has at most {AGENT_NAME_MAX} characters")]
+    TooLong,
+    #[error("`{0}` cannot be an agent's name")]
+    Characters(String),
+}
+
+/// Leaves room for `moat-`, a sidecar's name and the run's digest within the 63 characters of a DNS label.
+pub const AGENT_NAME_MAX: usize = 32;
+
+/// Hexadecimal digits of the digest in a run id: 32 bits keep the checkouts of one machine apart.
+const RUN_DIGEST_LEN: usize = 8;
+
+/// The container in which the agent works bears the run's name without a part of its own.
+const MAIN: &str = "main";
+
+impl AgentName {
+    /// Reads a name.
+    ///
+    /// # Errors
+    /// If it is empty, too long, or has a character that the engine would refuse in a name.
+    pub fn parse(text: &str) -> Result<Self, AgentNameError> {
+        if text.is_empty() {
+            return Err(AgentNameError::Empty);
+        }
+        if text.len() > AGENT_NAME_MAX {
+            return Err(AgentNameError::TooLong);
+        }
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        if !text.starts_with(plain) || !text.chars().all(|c| plain(c) || "-_.".contains(c)) {
+            return Err(AgentNameError::Characters(text.to_owned()));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for AgentName {
+    type Error = AgentNameError;
+
+    fn try_from(text: String) -> Result<Self, AgentNameError> {
+        Self::parse(&text)
+    }
+}
+
+impl From<AgentName> for String {
+    fn from(name: AgentName) -> Self {
+        name.0
+    }
+}
+
+impl fmt::Display for AgentName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl RunId {
+    /// Takes a run id that a label carries.
+    pub fn from_label(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Run {
+    /// Derives the run of an agent from its name and the canonical path of its spec file.
+    pub fn derive(agent: AgentName, spec: &Path) -> Self {
+        let spec = spec.to_string_lossy().into_owned();
+        let digest = Sha256::new().chain_update(agent.as_str()).chain_update([0]).chain_update(&spec).finalize();
+        let mut id = format!("{agent}-");
+        for byte in digest.iter().take(RUN_DIGEST_LEN / 2) {
+            id.push_str(&format!("{byte:02x}"));
+        }
+        Self { id: RunId(id), agent, spec }
+    }
+
+    /// The name that a resource of this run bears on the engine.
+    pub fn name_of(&self, resource: &ResourceId) -> String {
+        let run = &self.id;
+        match (resource.kind, resource.name.as_str()) {
+            (Kind::Image, reference) => reference.to_owned(),
+            (Kind::Network, _) | (Kind::Container, MAIN) => format!("moat-{run}"),
+            (Kind::Volume, name) => format!("moat-{run}-{name}"),
+            (Kind::Container, name) => format!("moat-{name}-{run}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_checkouts_never_share_a_name() {
+        let agent = || AgentName::parse("builder").expect("valid");
+        let one = Run::derive(agent(), Path::new("/a/agent.yaml"));
+        let two = Run::derive(agent(), Path::new("/b/agent.yaml"));
+        assert_ne!(one.id, two.id);
+        assert_eq!(one, Run::derive(agent(), Path::new("/a/agent.yaml")));
+    }
+
+    #[test]
+    fn names_are_those_of_the_design() {
+        let run = Run::derive(AgentName::parse("builder").expect("valid"), Path::new("/a/agent.yaml"));
+        let id = run.id.as_str();
+        assert_eq!(run.name_of(&ResourceId::main()), format!("moat-{id}"));
+        assert_eq!(run.name_of(&ResourceId::network("agent")), format!("moat-{id}"));
+        assert_eq!(run.name_of(&ResourceId::container("buildkit")), format!("moat-buildkit-{id}"));
+        assert_eq!(run.name_of(&ResourceId::volume("docker")), format!("moat-{id}-docker"));
+    }
+
+    #[test]
+    fn an_agents_name_is_one_the_engine_accepts() {
+        for good in ["a", "builder", "a-b_c.d", "0x"] {
+            assert!(AgentName::parse(good).is_ok(), "{good}");
+        }
+        for bad in ["", "Builder", "-a", "a b", "a/b", &"a".repeat(AGENT_NAME_MAX + 1)] {
+            assert!(AgentName::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

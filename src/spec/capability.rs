@@ -1,0 +1,166 @@
+//! Capabilities: what a dependency brings, as data under `specs/`, compiled into the binary.
+//!
+//! The types say what a capability can say; none of them knows a capability by name.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::resource::{ImageRef, RestartPolicy};
+
+/// The capabilities that a spec can ask for, by name.
+#[derive(Debug, Clone)]
+pub struct Capabilities(BTreeMap<String, Capability>);
+
+/// What a dependency brings.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Capability {
+    /// The name to be used under `dependencies`.
+    pub capability: String,
+    /// One line for people.
+    pub summary: String,
+    /// The main container's image when the spec names none.
+    pub image: Option<ImageRef>,
+    #[serde(default)]
+    pub sidecars: Vec<Sidecar>,
+    #[serde(default)]
+    pub main: MainPart,
+    /// How builds are routed to a sidecar, and how that is checked.
+    pub builds: Option<Builds>,
+}
+
+/// A container that comes along.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sidecar {
+    /// Part of the container's name, its hostname and its alias on the network.
+    pub name: String,
+    pub image: ImageRef,
+    #[serde(default)]
+    pub command: Vec<String>,
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    #[serde(default)]
+    pub privileged: bool,
+    #[serde(default)]
+    pub init: bool,
+    #[serde(default)]
+    pub volumes: Vec<VolumePart>,
+    #[serde(default)]
+    pub files: Vec<FilePart>,
+    /// In seconds.
+    pub stop_timeout: Option<u32>,
+    #[serde(default)]
+    pub restart: Restart,
+    pub ready: Option<ProbePart>,
+    /// Exit codes of the container that mean something a person can act on.
+    #[serde(default)]
+    pub failures: Vec<KnownFailure>,
+}
+
+/// What is added to the main container.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MainPart {
+    #[serde(default)]
+    pub privileged: bool,
+    #[serde(default)]
+    pub init: bool,
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    #[serde(default)]
+    pub volumes: Vec<VolumePart>,
+    #[serde(default)]
+    pub files: Vec<FilePart>,
+    /// Run in place of the image's entrypoint, with the spec's command as its arguments.
+    #[serde(default)]
+    pub entrypoint: Vec<String>,
+    /// In seconds.
+    pub stop_timeout: Option<u32>,
+    #[serde(default)]
+    pub restart: Restart,
+    pub ready: Option<ProbePart>,
+    #[serde(default)]
+    pub failures: Vec<KnownFailure>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VolumePart {
+    pub name: String,
+    pub target: String,
+    /// Goes with the run; otherwise a destroy keeps it.
+    #[serde(default)]
+    pub scratch: bool,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FilePart {
+    pub path: String,
+    #[serde(default)]
+    pub executable: bool,
+    pub content: String,
+}
+
+/// A restart policy; by default the container is left as it is when it ends.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Restart {
+    #[default]
+    No,
+    UnlessStopped,
+}
+
+/// A command that exits 0 in the container once it does its job.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProbePart {
+    pub command: Vec<String>,
+    /// In milliseconds.
+    pub interval_ms: u64,
+    /// In seconds, from the start.
+    pub timeout: u64,
+}
+
+/// An exit code that a start script uses to say what it found.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KnownFailure {
+    pub exit: i64,
+    /// `{image}` stands for the container's image.
+    pub message: String,
+    pub hint: String,
+}
+
+/// How builds in the main container reach a sidecar.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Builds {
+    /// The builder's name in the main container.
+    pub builder: String,
+    /// The sidecar that builds; the spec's settings for builds apply to it.
+    pub sidecar: String,
+    /// The volume of the sidecar that is its cache.
+    pub cache: String,
+    /// Run in the main container. Prints `version X.Y.Z` if the client is there, then exits 0 if the builder answers.
+    pub check: Vec<String>,
+    /// The oldest client that can use the sidecar.
+    pub minimum: String,
+    /// The client's name for people.
+    pub client: String,
+    /// What to do when the client is missing or too old.
+    pub hint: String,
+    /// Run in the sidecar; prints the sizes of the cache's records in bytes, one a line.
+    pub usage: Vec<String>,
+}
+
+impl From<Restart> for RestartPolicy {
+    fn from(restart: Restart) -> Self {
+        match restart {
+            Restart::No => Self::No,
+            Restart::UnlessStopped => Self::UnlessStopped,
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! One snapshot of the world: what an engine says there is, reduced to what moat acts on.
+//!
+//! Facts only. Nothing here knows what is wanted, and nothing is read from anywhere: `observe` fills it.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::resource::label::Ownership;
+use crate::resource::{ContainerId, ImageId, ImageRef, NetworkId, ResourceId};
+
+/// Everything of one run that an engine holds, and the images that the run needs.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Observed {
+    /// The images that were asked for; `None`: not on the engine.
+    pub images: BTreeMap<ImageRef, Option<ImageFacts>>,
+    /// Sorted by creation time, then id.
+    pub networks: Vec<NetworkFacts>,
+    /// Sorted by name.
+    pub volumes: Vec<VolumeFacts>,
+    /// Sorted by creation time, then id.
+    pub containers: Vec<ContainerFacts>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageFacts {
+    pub id: ImageId,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetworkFacts {
+    pub id: NetworkId,
+    pub name: String,
+    pub owner: Option<Ownership>,
+    /// Comparable within one engine, otherwise opaque.
+    pub created: String,
+    /// In CIDR notation.
+    pub subnets: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VolumeFacts {
+    pub name: String,
+    pub owner: Option<Ownership>,
+}
+
+/// A container as a list gives it, without asking for each one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContainerFacts {
+    pub id: ContainerId,
+    /// Without the leading slash.
+    pub name: String,
+    pub owner: Option<Ownership>,
+    /// The image that it was made from.
+    pub image: ImageId,
+    pub state: ContainerState,
+    pub health: Health,
+    /// Of the last run, for a container that has ended.
+    pub exit_code: Option<i64>,
+    /// The networks that it is on, by id. A stopped container may hold an id that is dead.
+    pub networks: Vec<NetworkId>,
+    /// Names of the volumes mounted into it, sorted.
+    pub volumes: Vec<String>,
+    /// In seconds since 1970.
+    pub created: i64,
+}
+
+/// The engine's states of a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ContainerState {
+    Created,
+    Running,
+    Paused,
+    Restarting,
+    Removing,
+    Exited,
+    Dead,
+    /// A state that this version of moat has not heard of.
+    Unknown,
+}
+
+/// What the engine's own health check says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Health {
+    /// There is no check.
+    None,
+    /// The check has not passed since the start.
+    Starting,
+    Healthy,
+    Unhealthy,
+}
+
+impl ContainerState {
+    /// Reads the engine's word.
+    pub fn parse(word: &str) -> Self {
+        match word {
+            "created" => Self::Created,
+            "running" => Self::Running,
+            "paused" => Self::Paused,
+            "restarting" => Self::Restarting,
+            "removing" => Self::Removing,
+            "exited" => Self::Exited,
+            "dead" => Self::Dead,
+            _ => Self::Unknown,
+        }
+    }
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Restarting => "restarting",
+            Self::Removing => "removing",
+            Self::Exited => "exited",
+            Self::Dead => "dead",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl Observed {
+    /// The containers that claim to be `resource`, oldest first. More than one means a replacement that was cut short.
+    pub fn containers_of<'a>(&'a self, resource: &'a ResourceId) -> impl Iterator<Item = &'a ContainerFacts> {
+        self.containers.iter().filter(move |c| owned_as(c.owner.as_ref(), resource))
+    }
+
+    /// The networks that claim to be `resource`, oldest first.
+    pub fn networks_of<'a>(&'a self, resource: &'a ResourceId) -> impl Iterator<Item = &'a NetworkFacts> {
+        self.networks.iter().filter(move |n| owned_as(n.owner.as_ref(), resource))
+    }
+
+    /// The volumes that claim to be `resource`.
+    pub fn volumes_of<'a>(&'a self, resource: &'a ResourceId) -> impl Iterator<Item = &'a VolumeFacts> {
+        self.volumes.iter().filter(move |v| owned_as(v.owner.as_ref(), resource))
+    }
+
+    /// Whether the engine holds nothing of the run. Images are nobody's.
+    pub fn is_empty(&self) -> bool {
+        self.networks.is_empty() && self.volumes.is_empty() && self.containers.is_empty()
+    }
+}
+
+fn owned_as(owner: Option<&Ownership>, resource: &ResourceId) -> bool {
+    owner.is_some_and(|owner| owner.resource == *resource)
+}
