@@ -1,0 +1,188 @@
+# Builds what the lab's engine runs on and pulls; sourced by `engine`, which sets `cache`, `repo` and `registry`.
+#
+# Images are written straight into the registry's storage, each layer an uncompressed tar (so its digest is its
+# diff id too): no engine is needed to make them, nothing is compressed or pushed, and the engine really pulls them.
+# shellcheck shell=bash disable=SC2154
+
+# Tags under which tests pull the stand-ins: the pinned ones of `specs/`, and what users commonly write.
+dind_tags="29.7.2-dind dind"
+buildkit_tags="v0.32.2 latest"
+
+base_packages=docker.io,docker-cli,docker-registry,iptables,iproute2,ca-certificates,git,procps,util-linux,mount
+# Left out of the base, since every test pulls it: documentation, and what neither dockerd nor git needs to run.
+base_without=('/usr/share/doc/*' '/usr/share/man/*' '/usr/share/locale/*' '/usr/share/zoneinfo/*' '/usr/share/perl/*'
+    '/usr/lib/*/perl/*' '/usr/lib/*/gconv/*' /usr/bin/ctr /usr/bin/containerd-shim /usr/bin/containerd-shim-runc-v1)
+plugins=usr/libexec/docker/cli-plugins # where Debian's packages have them
+
+build_images() {
+    mkdir -p "$cache"/{layers,stamps,host,tmp}
+    local jobs=() job
+    # Base is the longest and runs next to the others: two cores are enough for under a minute.
+    stage base "$base_packages ${base_without[*]} $registry" make_base & jobs+=($!)
+    { stage trixie 2 make_trixie; stage sid 1 make_sid; } & jobs+=($!)
+    stage dind "$(cat "$here/dockerd-entrypoint.sh")" make_dind & jobs+=($!)
+    stage stand-in "$(cd "$here/buildkit" && sha256sum -- * | sha256sum)" make_stand_in & jobs+=($!)
+    for job in "${jobs[@]}"; do
+        wait "$job" || die "the cache in $cache is not complete"
+    done
+    local key
+    key=$(cat "$here/images.sh" "$cache"/layers/*.digest | sha256sum)
+    stage registry "$key" make_registry & wait $! || die "the cache in $cache is not complete"
+}
+
+# Runs MAKE unless its result for the same KEY is there still. To be run as a job: a failure ends the shell it runs in.
+stage() { # NAME KEY MAKE
+    local stamp=$cache/stamps/$1
+    [ "$(cat "$stamp" 2>/dev/null)" != "$2" ] || return 0
+    say "making $1"
+    rm -f "$stamp"
+    # shellcheck disable=SC2064
+    trap "say 'could not make $1; the end of its log:'; tail -n 15 '$cache/$1.log' >&2" EXIT
+    "$3" >"$cache/$1.log" 2>&1
+    trap - EXIT
+    printf '%s\n' "$2" >"$stamp"
+}
+
+# Debian 13, unpacked: the engine's own root, and the lowest layer of the images.
+make_base() {
+    local tree=$cache/tmp/tree options=() path
+    for path in "${base_without[@]}"; do options+=("--dpkgopt=path-exclude=$path"); done
+    rm -rf "$tree" "$cache/tree"
+    TMPDIR=$cache/tmp mmdebstrap --variant=essential --dpkgopt=force-unsafe-io "${options[@]}" \
+        --include=$base_packages trixie "$tree"
+    mkdir -p "$tree/etc/docker"
+    echo "{\"registry-mirrors\": [\"http://$registry:5000\"], \"insecure-registries\": [\"$registry:5000\"]}" \
+        >"$tree/etc/docker/daemon.json"
+    layer base "$tree"
+    cp "$tree/usr/bin/docker" "$cache/host/docker"
+    mv "$tree" "$cache/tree"
+}
+
+# Debian 13's buildx is too old for `default-load`, which is what one image is for.
+make_trixie() {
+    unpack trixie docker-buildx,busybox-static
+    plugin buildx-old trixie docker-buildx
+    local root=$cache/tmp/busybox applet
+    mkdir -p "$root"/{bin,etc,root,tmp}
+    echo root:x:0:0:root:/root:/bin/sh >"$root/etc/passwd"
+    cp "$cache/tmp/trixie/usr/bin/busybox" "$root/bin/busybox"
+    for applet in $("$root/bin/busybox" --list); do
+        [ -e "$root/bin/$applet" ] || ln -s busybox "$root/bin/$applet"
+    done
+    layer busybox "$root"
+    rm -rf "$cache/tmp/trixie"
+}
+
+make_sid() {
+    unpack sid docker-buildx,docker-compose
+    plugin buildx sid docker-buildx
+    plugin compose sid docker-compose
+    cp "$cache/tmp/sid/$plugins/docker-compose" "$cache/host/docker-compose"
+    rm -rf "$cache/tmp/sid"
+}
+
+# Packages of a release into a folder, without installing them.
+unpack() { # RELEASE PACKAGES
+    rm -rf "$cache/tmp/$1"
+    TMPDIR=$cache/tmp mmdebstrap --aptopt='Acquire::Check-Valid-Until "false"' --variant=extract --include="$2" \
+        "$1" "$cache/tmp/$1"
+}
+
+plugin() { # LAYER RELEASE PLUGIN
+    local root=$cache/tmp/$1
+    mkdir -p "$root/usr/local/libexec/docker/cli-plugins" # where the official image has them
+    cp "$cache/tmp/$2/$plugins/$3" "$root/usr/local/libexec/docker/cli-plugins/"
+    layer "$1" "$root"
+}
+
+make_dind() {
+    mkdir -p "$cache/tmp/dind/usr/local/bin"
+    install -m 755 "$here/dockerd-entrypoint.sh" "$cache/tmp/dind/usr/local/bin/"
+    layer dind "$cache/tmp/dind"
+}
+
+# The BuildKit stand-in is an example of the project's own package.
+make_stand_in() {
+    local root=$cache/tmp/buildkit target=${CARGO_TARGET_DIR:-$repo/target}
+    (cd "$repo" && cargo build --quiet --locked --example lab-buildkit)
+    mkdir -p "$root/usr/bin"
+    strip -o "$root/usr/bin/buildkitd" "$target/debug/examples/lab-buildkit"
+    ln -s buildkitd "$root/usr/bin/buildctl"
+    layer buildkit "$root"
+}
+
+# A folder becomes a layer: the same bytes for the same files, so that an unchanged image keeps its digest.
+layer() { # NAME DIR
+    local tar=$cache/layers/$1.tar
+    tar --sort=name --numeric-owner --mtime=@0 --exclude='./dev/*' -C "$2" -cf "$tar.new" .
+    mv "$tar.new" "$tar"
+    sha256sum "$tar" | cut -c1-64 >"$cache/layers/$1.digest"
+    [ "$1" = base ] || rm -rf "$2"
+}
+
+make_registry() {
+    local dind='"Entrypoint": ["dockerd-entrypoint.sh"], "Volumes": {"/var/lib/docker": {}},
+        "ExposedPorts": {"2375/tcp": {}, "2376/tcp": {}}'
+    local env='"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"'
+    rm -rf "$cache/registry"
+    dind="$dind, \"Env\": [$env, \"DOCKER_TLS_CERTDIR=/certs\"]"
+    image library/docker "$dind_tags" "$dind" base dind compose buildx
+    image lab/dind-old-buildx latest "$dind" base dind compose buildx-old
+    image lab/dind-no-buildx latest "$dind" base dind
+    image moby/buildkit "$buildkit_tags" "\"Entrypoint\": [\"buildkitd\"], \"Env\": [$env],
+        \"Volumes\": {\"/var/lib/buildkit\": {}}" base buildkit
+    image library/busybox latest "\"Cmd\": [\"sh\"], \"Env\": [$env]" busybox
+    # In place of a sidecar: one that runs and never answers, one that ends at once.
+    image lab/silent latest "\"Entrypoint\": [\"sh\", \"-c\", \"exec sleep 1000000\"], \"Env\": [$env]" busybox
+    image lab/dies latest "\"Entrypoint\": [\"sh\", \"-c\", \"echo giving up; exit 7\"], \"Env\": [$env]" busybox
+}
+
+# Writes an image as the registry stores it: blobs by digest, and links to them from the repository.
+image() { # REPOSITORY TAGS CONFIG LAYER...
+    local v2=$cache/registry/docker/registry/v2 name=$1 tags=$2 config=$3
+    shift 3
+    local link=$v2/repositories/$name diffs="" layers="" layer digest tag
+    for layer in "$@"; do
+        digest=$(cat "$cache/layers/$layer.digest")
+        blob "$cache/layers/$layer.tar" "$digest"
+        link_to "$link/_layers" "$digest"
+        diffs+=", \"sha256:$digest\""
+        layers+=", {\"mediaType\": \"application/vnd.oci.image.layer.v1.tar\",
+            \"size\": $(stat -c %s "$cache/layers/$layer.tar"), \"digest\": \"sha256:$digest\"}"
+    done
+    cat >"$cache/tmp/config" <<JSON
+{"architecture": "$(dpkg --print-architecture)", "os": "linux", "created": "2026-01-01T00:00:00Z",
+ "config": {$config, "Labels": {"moat.lab": "a stand-in made by tests/lab for tests; never what users get"}},
+ "rootfs": {"type": "layers", "diff_ids": [${diffs#, }]}}
+JSON
+    digest=$(sha256sum "$cache/tmp/config" | cut -c1-64)
+    blob "$cache/tmp/config" "$digest"
+    link_to "$link/_layers" "$digest"
+    cat >"$cache/tmp/manifest" <<JSON
+{"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+ "config": {"mediaType": "application/vnd.oci.image.config.v1+json",
+  "size": $(stat -c %s "$cache/tmp/config"), "digest": "sha256:$digest"},
+ "layers": [${layers#, }]}
+JSON
+    digest=$(sha256sum "$cache/tmp/manifest" | cut -c1-64)
+    blob "$cache/tmp/manifest" "$digest"
+    link_to "$link/_manifests/revisions" "$digest"
+    for tag in $tags; do
+        link_to "$link/_manifests/tags/$tag/index" "$digest"
+        mkdir -p "$link/_manifests/tags/$tag/current"
+        printf 'sha256:%s' "$digest" >"$link/_manifests/tags/$tag/current/link"
+    done
+    rm "$cache/tmp/config" "$cache/tmp/manifest"
+}
+
+# A hard link where it can be: the layers are large.
+blob() { # FILE DIGEST
+    local dir=$v2/blobs/sha256/${2:0:2}/$2
+    mkdir -p "$dir"
+    ln -f "$1" "$dir/data"
+}
+
+link_to() { # DIR DIGEST
+    mkdir -p "$1/sha256/$2"
+    printf 'sha256:%s' "$2" >"$1/sha256/$2/link"
+}
