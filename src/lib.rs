@@ -16,9 +16,14 @@ pub mod resource;
 pub mod spec;
 pub mod state;
 
-pub mod graph;
 pub mod engine;
+pub mod graph;
 
+pub mod observe;
 pub mod plan;
 
 pub mod event;
+
+pub mod execute;
+
+pub mod reconcile;

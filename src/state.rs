@@ -57,12 +57,21 @@ pub struct ContainerFacts {
     pub health: Health,
     /// Of the last run, for a container that has ended.
     pub exit_code: Option<i64>,
-    /// The networks that it is on, by id. A stopped container may hold an id that is dead.
-    pub networks: Vec<NetworkId>,
+    /// The networks that it is on, sorted by name.
+    pub networks: Vec<Endpoint>,
     /// Names of the volumes mounted into it, sorted.
     pub volumes: Vec<String>,
     /// In seconds since 1970.
     pub created: i64,
+}
+
+/// A container's place on a network, as the container remembers it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Endpoint {
+    /// The network's name, or its id in a container that was created with that and never started.
+    pub network: String,
+    /// `None` before the first start. A stopped container may hold an id that is dead.
+    pub id: Option<NetworkId>,
 }
 
 /// The engine's states of a container.

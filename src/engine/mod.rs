@@ -3,14 +3,16 @@
 //! Each method is one call of the engine's interface. Nothing here decides anything: an
 //! implementation translates, and says truthfully what came back.
 
+pub mod docker;
 pub mod error;
 pub mod request;
-pub mod docker;
 
 use std::future::Future;
 
 pub use error::{EngineError, Fault};
-pub use request::{ContainerCreate, ExecOutput, Filter, Inspection, NetworkCreate, PullProgress, VolumeCreate, VolumeMount};
+pub use request::{
+    ContainerCreate, ExecOutput, Filter, Inspection, NetworkCreate, PullProgress, VolumeCreate, VolumeMount,
+};
 
 use crate::resource::{ContainerId, FileConfig, ImageRef, NetworkId};
 use crate::state::{ContainerFacts, ImageFacts, NetworkFacts, VolumeFacts};
@@ -62,11 +64,7 @@ pub trait Engine {
     fn create_container(&self, create: &ContainerCreate) -> impl Future<Output = Result<ContainerId, EngineError>>;
 
     /// Writes files, owned by root, into a container that need not run.
-    fn upload(
-        &self,
-        container: &ContainerId,
-        files: &[FileConfig],
-    ) -> impl Future<Output = Result<(), EngineError>>;
+    fn upload(&self, container: &ContainerId, files: &[FileConfig]) -> impl Future<Output = Result<(), EngineError>>;
 
     fn start(&self, container: &ContainerId) -> impl Future<Output = Result<(), EngineError>>;
 
@@ -90,9 +88,5 @@ pub trait Engine {
     ) -> impl Future<Output = Result<ExecOutput, EngineError>>;
 
     /// The last lines of a container's output, both streams together as they were written.
-    fn log_tail(
-        &self,
-        container: &ContainerId,
-        lines: u32,
-    ) -> impl Future<Output = Result<Vec<String>, EngineError>>;
+    fn log_tail(&self, container: &ContainerId, lines: u32) -> impl Future<Output = Result<Vec<String>, EngineError>>;
 }

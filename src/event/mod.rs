@@ -12,20 +12,50 @@ use crate::resource::{ResourceId, Run};
 #[derive(Debug, Clone)]
 pub enum Event<'a> {
     /// A round has looked and knows what to do. Not told when there is nothing to do.
-    Planned { run: &'a Run, round: u32, plan: &'a Plan },
-    Started { operation: &'a Operation },
+    Planned {
+        run: &'a Run,
+        round: u32,
+        plan: &'a Plan,
+    },
+    Started {
+        operation: &'a Operation,
+    },
     /// An image is being fetched.
-    Progress { operation: &'a Operation, progress: PullProgress },
+    Progress {
+        operation: &'a Operation,
+        progress: PullProgress,
+    },
     /// A passing fault; the same call is made again after `pause`.
-    Retrying { operation: &'a Operation, error: &'a str, attempt: u32, pause: Duration },
-    Succeeded { operation: &'a Operation, took: Duration },
-    Failed { operation: &'a Operation, failure: &'a Failure, took: Duration },
+    Retrying {
+        operation: &'a Operation,
+        error: &'a str,
+        attempt: u32,
+        pause: Duration,
+    },
+    Succeeded {
+        operation: &'a Operation,
+        took: Duration,
+    },
+    Failed {
+        operation: &'a Operation,
+        failure: &'a Failure,
+        took: Duration,
+    },
     /// Not tried, because something that it waits for failed.
-    Skipped { operation: &'a Operation, because: OpId },
+    Skipped {
+        operation: &'a Operation,
+        because: OpId,
+    },
     /// What a failed apply had created is removed again.
-    Undoing { run: &'a Run },
+    Undoing {
+        run: &'a Run,
+    },
     /// Something that the user should know, and that does not keep the sandbox from working.
-    Warning { run: &'a Run, message: &'a str, hint: &'a str },
+    Warning {
+        run: &'a Run,
+        message: &'a str,
+        hint: &'a str,
+    },
 }
 
 /// Why an operation failed, with what a person needs to go on.

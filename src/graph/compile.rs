@@ -1,13 +1,208 @@
 //! From a spec to a graph: what the user wrote, together with what its dependencies bring.
+//!
+//! Knows no capability by name; all that it adds by itself is the network and, where nothing else says what to
+//! run, the command that keeps a sandbox up and idle.
 
-use super::Graph;
-use crate::spec::{Capabilities, Diagnostics, Spec};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::{Edge, Gate, Graph, Milestone, Node};
+use crate::resource::{
+    Config, ContainerConfig, FileConfig, HealthConfig, ImageConfig, ImageRef, Mount, NetworkAttachment, NetworkConfig,
+    Probe, ResourceId, RestartPolicy, Retention, Role, Run, VolumeConfig,
+};
+use crate::spec::capability::{Builds, FilePart, MainPart, ProbePart, Sidecar, VolumePart};
+use crate::spec::{CacheRetention, Capabilities, Capability, Diagnostic, Diagnostics, Spec};
+
+/// The only network of a run.
+const NETWORK: &str = "agent";
+
+/// Keeps a container up that has nothing to do; its init forwards the stop.
+const IDLE: [&str; 2] = ["sleep", "infinity"];
+
+/// A command that is going to fail at once does so within the time that a shell takes to look for it.
+const SETTLE: Duration = Duration::from_millis(300);
 
 /// Compiles a spec.
 ///
 /// # Errors
 /// What only shows when the whole is put together, such as a dependency that nobody knows.
 pub fn compile(spec: &Spec, capabilities: &Capabilities) -> Result<Graph, Diagnostics> {
-    let _ = (spec, capabilities);
-    todo!()
+    let chosen = choose(spec, capabilities)?;
+    let image = main_image(spec, &chosen)?;
+    let run = Run::derive(spec.agent.clone(), &spec.source.path);
+    let mut parts = Parts::default();
+    parts.add(ResourceId::network(NETWORK), Role::Support, Config::Network(NetworkConfig::default()));
+
+    let builds = chosen.iter().find_map(|capability| capability.builds.clone());
+    for sidecar in chosen.iter().flat_map(|capability| &capability.sidecars) {
+        parts.sidecar(sidecar, &spec.buildkit, builds.as_ref());
+    }
+    let mains: Vec<&MainPart> = chosen.iter().map(|capability| &capability.main).collect();
+    parts.main(spec, image, &mains);
+
+    Graph::build(run, builds, parts.nodes, &parts.edges).map_err(|error| {
+        // Only capabilities define resources, so that this is a fault of theirs and has no place in the file.
+        Diagnostics::of(&spec.source, Diagnostic::error(error.to_string(), 0..0))
+    })
+}
+
+fn choose<'a>(spec: &Spec, capabilities: &'a Capabilities) -> Result<Vec<&'a Capability>, Diagnostics> {
+    let mut chosen = Vec::new();
+    let mut unknown = Vec::new();
+    for dependency in &spec.dependencies {
+        match capabilities.get(&dependency.value) {
+            Some(capability) => chosen.push(capability),
+            None => unknown.push(capabilities.unknown(dependency)),
+        }
+    }
+    if unknown.is_empty() { Ok(chosen) } else { Err(Diagnostics { source: spec.source.clone(), items: unknown }) }
+}
+
+fn main_image(spec: &Spec, chosen: &[&Capability]) -> Result<ImageRef, Diagnostics> {
+    let brought = || chosen.iter().find_map(|capability| capability.image.clone());
+    spec.image.clone().or_else(brought).ok_or_else(|| {
+        let hint = "add `image: …`, or a dependency that brings one, such as `docker:dind`";
+        let end = spec.source.text.trim_end().len();
+        Diagnostics::of(&spec.source, Diagnostic::error("there is no `image`", end..end).hint(hint))
+    })
+}
+
+/// What has been put together so far.
+#[derive(Default)]
+struct Parts {
+    nodes: Vec<Node>,
+    edges: Vec<(ResourceId, ResourceId, Edge)>,
+    images: BTreeSet<ImageRef>,
+    /// Containers that main waits for.
+    sidecars: Vec<ResourceId>,
+}
+
+impl Parts {
+    fn add(&mut self, id: ResourceId, role: Role, config: Config) {
+        self.nodes.push(Node { id, role, config, probe: None, failures: Vec::new() });
+    }
+
+    fn sidecar(&mut self, sidecar: &Sidecar, settings: &crate::spec::BuilderSettings, builds: Option<&Builds>) {
+        let builds = builds.filter(|builds| builds.sidecar == sidecar.name);
+        let chosen_image = builds.and(settings.image.clone());
+        let discard = builds.is_some() && settings.cache == CacheRetention::Discard;
+        let keep = |volume: &VolumePart| match builds {
+            Some(builds) if builds.cache == volume.name && discard => Retention::Scratch,
+            _ => retention(volume),
+        };
+        let id = ResourceId::container(&sidecar.name);
+        let config = ContainerConfig {
+            image: chosen_image.unwrap_or_else(|| sidecar.image.clone()),
+            entrypoint: Vec::new(),
+            command: sidecar.command.clone(),
+            env: sidecar.env.clone(),
+            hostname: Some(sidecar.name.clone()),
+            privileged: sidecar.privileged,
+            init: sidecar.init,
+            network: attachment(vec![sidecar.name.clone()]),
+            mounts: self.volumes(&sidecar.volumes, keep),
+            files: sidecar.files.iter().map(file).collect(),
+            restart: sidecar.restart.into(),
+            stop_timeout: sidecar.stop_timeout,
+            health: sidecar.ready.as_ref().map(health),
+        };
+        let probe = sidecar.ready.as_ref().map_or(Probe::Running { settle: SETTLE }, probe);
+        self.container(id.clone(), Role::Sidecar, config, probe, sidecar.failures.clone());
+        self.sidecars.push(id);
+    }
+
+    fn main(&mut self, spec: &Spec, image: ImageRef, parts: &[&MainPart]) {
+        let entrypoint = parts.iter().map(|part| &part.entrypoint).find(|it| !it.is_empty()).cloned();
+        let ready = parts.iter().find_map(|part| part.ready.as_ref());
+        let idles = spec.command.is_none();
+        let command = spec.command.clone().unwrap_or_default();
+        let idle = || IDLE.map(str::to_owned).to_vec();
+        let mut env = BTreeMap::new();
+        for part in parts {
+            env.extend(part.env.clone());
+        }
+        // What the user wrote has the last word.
+        env.extend(spec.env.clone());
+        let volumes: Vec<VolumePart> = parts.iter().flat_map(|part| part.volumes.clone()).collect();
+        let config = ContainerConfig {
+            image,
+            entrypoint: entrypoint.unwrap_or_else(|| if idles { idle() } else { Vec::new() }),
+            command,
+            env,
+            hostname: None,
+            privileged: parts.iter().any(|part| part.privileged),
+            init: true,
+            network: attachment(Vec::new()),
+            mounts: self.volumes(&volumes, retention),
+            files: parts.iter().flat_map(|part| &part.files).map(file).collect(),
+            // A sandbox stays up; a command that ends has ended.
+            restart: if idles { RestartPolicy::UnlessStopped } else { RestartPolicy::No },
+            stop_timeout: parts.iter().filter_map(|part| part.stop_timeout).max(),
+            health: ready.map(health),
+        };
+        let settle = if idles { Duration::ZERO } else { SETTLE };
+        let probe = ready.map_or(Probe::Running { settle }, probe);
+        let failures = parts.iter().flat_map(|part| part.failures.clone()).collect();
+        let id = ResourceId::main();
+        self.container(id.clone(), Role::Main, config, probe, failures);
+        for sidecar in self.sidecars.clone() {
+            self.edges.push((id.clone(), sidecar, Edge { gates: Gate::Start, until: Milestone::Ready }));
+        }
+    }
+
+    fn container(
+        &mut self,
+        id: ResourceId,
+        role: Role,
+        config: ContainerConfig,
+        probe: Probe,
+        failures: Vec<crate::spec::capability::KnownFailure>,
+    ) {
+        let image = ResourceId::image(&config.image);
+        if self.images.insert(config.image.clone()) {
+            let config = ImageConfig { reference: config.image.clone() };
+            self.add(image.clone(), Role::Support, Config::Image(config));
+        }
+        let needs = [image, config.network.network.clone()].into_iter();
+        for on in needs.chain(config.mounts.iter().map(|mount| mount.volume.clone())) {
+            self.edges.push((id.clone(), on, Edge { gates: Gate::Create, until: Milestone::Created }));
+        }
+        self.nodes.push(Node { id, role, config: Config::Container(Box::new(config)), probe: Some(probe), failures });
+    }
+
+    fn volumes(&mut self, volumes: &[VolumePart], keep: impl Fn(&VolumePart) -> Retention) -> Vec<Mount> {
+        let mut mounts = Vec::with_capacity(volumes.len());
+        for volume in volumes {
+            let id = ResourceId::volume(&volume.name);
+            self.add(id.clone(), Role::Support, Config::Volume(VolumeConfig { retention: keep(volume) }));
+            mounts.push(Mount { volume: id, target: volume.target.clone() });
+        }
+        mounts
+    }
+}
+
+fn attachment(aliases: Vec<String>) -> NetworkAttachment {
+    NetworkAttachment { network: ResourceId::network(NETWORK), aliases }
+}
+
+fn retention(volume: &VolumePart) -> Retention {
+    if volume.scratch { Retention::Scratch } else { Retention::Keep }
+}
+
+fn file(part: &FilePart) -> FileConfig {
+    let mode = if part.executable { 0o755 } else { 0o644 };
+    FileConfig { path: part.path.clone(), mode, content: part.content.clone() }
+}
+
+fn health(part: &ProbePart) -> HealthConfig {
+    HealthConfig { command: part.command.clone() }
+}
+
+fn probe(part: &ProbePart) -> Probe {
+    Probe::Exec {
+        command: part.command.clone(),
+        interval: Duration::from_millis(part.interval_ms),
+        timeout: Duration::from_secs(part.timeout),
+    }
 }

@@ -1,21 +1,115 @@
-//! The planner.
+//! The planner: what is wanted against what is there, resource by resource, dependencies first.
+//!
+//! Total: whatever world it is shown, it gives a plan. A plan for the empty graph removes everything.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use super::Plan;
-use crate::graph::Graph;
-use crate::resource::ContainerId;
-use crate::state::Observed;
+use super::draft::Draft;
+use super::{Action, Cause, Handle, OpId, Plan, container, removal};
+use crate::graph::{Gate, Graph, Milestone, Node};
+use crate::resource::{Config, ContainerId, ResourceId, Retention, label};
+use crate::state::{NetworkFacts, Observed};
 
 /// What a plan depends on besides the desired and the observed state.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Options {
     /// Containers that were proven ready in this very run: they need no second proof.
     pub proven: BTreeSet<ContainerId>,
+    /// Resources whose replacement failed: the older one is put back.
+    pub restore: BTreeSet<ResourceId>,
+    /// What becomes of volumes that the graph does not want.
+    pub volumes: Volumes,
+    /// What goes does so because an apply failed.
+    pub undo: bool,
+    /// In place of each probe's own timeout.
+    pub wait_timeout: Option<Duration>,
+}
+
+/// The consent given to remove volumes that are not wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Volumes {
+    /// None: they stay.
+    #[default]
+    Keep,
+    /// Those that go with the run. What a volume's own label says is overruled by the spec where it knows the volume.
+    Scratch(BTreeMap<ResourceId, Retention>),
+    /// All.
+    All,
 }
 
 /// Compares what is wanted with what is there.
 pub fn compute(graph: &Graph, observed: &Observed, options: &Options) -> Plan {
-    let _ = (graph, observed, options);
-    Plan::default()
+    let mut draft = Draft::new(graph, observed, options);
+    for node in graph.in_order() {
+        match &node.config {
+            Config::Image(_) => image(&mut draft, node),
+            Config::Volume(_) => volume(&mut draft, node),
+            Config::Network(_) => network(&mut draft, node),
+            // Putting back is about what failed, and nothing else.
+            Config::Container(_) if !options.restore.is_empty() && !options.restore.contains(&node.id) => {}
+            Config::Container(config) => container::plan(&mut draft, node, config),
+        }
+    }
+    if options.restore.is_empty() {
+        removal::unwanted(&mut draft);
+    }
+    draft.finish()
+}
+
+fn image(draft: &mut Draft<'_>, node: &Node) {
+    let Config::Image(config) = &node.config else { return };
+    // An image that nobody asked about is one that nobody needs: its containers are there.
+    if !matches!(draft.observed.images.get(&config.reference), Some(None)) {
+        return;
+    }
+    let action = Action::PullImage { reference: config.reference.clone() };
+    let pull = draft.add(&node.id, config.reference.as_str(), action, Cause::Missing, []);
+    draft.hold(&node.id, Milestone::Created, pull);
+}
+
+/// A volume that is there is right, whatever it was made of: its data is worth more than its options.
+fn volume(draft: &mut Draft<'_>, node: &Node) {
+    if draft.observed.volumes_of(&node.id).next().is_some() {
+        return;
+    }
+    let run = &draft.graph.run;
+    let action = Action::CreateVolume { labels: label::labels(run, &node.id, &node.config) };
+    let name = run.name_of(&node.id);
+    let create = draft.add(&node.id, name, action, Cause::Missing, []);
+    draft.hold(&node.id, Milestone::Created, create);
+}
+
+/// Keeps the oldest network that is as wanted, since that is the one that containers are most likely on.
+fn network(draft: &mut Draft<'_>, node: &Node) {
+    let found: Vec<_> = draft.observed.networks_of(&node.id).collect();
+    let wanted = node.config.hash();
+    let as_wanted = |facts: &&&NetworkFacts| facts.owner.as_ref().is_some_and(|owner| owner.hash == wanted);
+    if let Some(keep) = found.iter().find(as_wanted) {
+        draft.networks.insert(node.id.clone(), Handle::Known(keep.id.clone()));
+        return;
+    }
+    let cause = match found.first().and_then(|old| old.owner.as_ref()) {
+        Some(owner) => Cause::Changed(super::diff::between(&owner.config, &node.config.canonical())),
+        None => Cause::Missing,
+    };
+    // Two networks cannot share a name, so the old one goes first, and with it the containers that hold its id.
+    draft.renewed.insert(node.id.clone());
+    let mut cleared = BTreeSet::new();
+    for old in &found {
+        cleared.insert(removal::network(draft, old, &cause));
+    }
+    create_network(draft, node, cause, cleared);
+}
+
+fn create_network(draft: &mut Draft<'_>, node: &Node, cause: Cause, after: BTreeSet<OpId>) {
+    let Config::Network(config) = &node.config else { return };
+    let run = &draft.graph.run;
+    let labels = label::labels(run, &node.id, &node.config);
+    let action = Action::CreateNetwork { labels, internal: config.internal, subnet: None };
+    let name = run.name_of(&node.id);
+    let held = draft.held(&node.id, Gate::Create);
+    let create = draft.add(&node.id, name, action, cause, held.into_iter().chain(after));
+    draft.networks.insert(node.id.clone(), Handle::From(create));
+    draft.hold(&node.id, Milestone::Created, create);
 }

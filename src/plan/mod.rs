@@ -4,12 +4,16 @@
 //! ids, order, deadlines. Nothing here waits, reads or writes.
 
 pub mod cause;
-pub mod operation;
-pub mod text;
 pub mod compute;
+mod container;
+pub mod diff;
+mod draft;
+pub mod operation;
+mod removal;
+pub mod text;
 
 pub use cause::{Cause, FieldDiff};
-pub use compute::{Options, compute};
+pub use compute::{Options, Volumes, compute};
 pub use operation::{Action, Handle, OpId, Operation};
 
 /// What is to be done, in an order in which it can be done one by one.

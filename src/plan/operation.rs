@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::cause::Cause;
 use crate::engine::VolumeMount;
 use crate::resource::{ContainerConfig, ContainerId, FileConfig, ImageRef, NetworkId, Probe, ResourceId};
+use crate::spec::capability::KnownFailure;
 
 /// One step of a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +69,10 @@ pub enum Action {
     AwaitReady {
         container: Handle<ContainerId>,
         probe: Probe,
+        /// For messages.
+        image: ImageRef,
+        /// What its exit codes mean.
+        failures: Vec<KnownFailure>,
     },
     UnpauseContainer {
         container: ContainerId,
@@ -145,10 +150,13 @@ impl Action {
             Self::CreateContainer { .. } | Self::StartContainer { .. } | Self::RemoveContainer { .. } => SLOW,
             Self::RestartContainer { .. } => SLOW + AFTER_GRACE,
             Self::StopContainer { grace, .. } => Duration::from_secs(u64::from(*grace)) + AFTER_GRACE,
-            Self::AwaitReady { probe, .. } => AFTER_WAIT + match probe {
-                Probe::Exec { timeout, .. } => *timeout,
-                Probe::Running { settle } => *settle,
-            },
+            Self::AwaitReady { probe, .. } => {
+                AFTER_WAIT
+                    + match probe {
+                        Probe::Exec { timeout, .. } => *timeout,
+                        Probe::Running { settle } => *settle,
+                    }
+            }
             _ => QUICK,
         }
     }

@@ -1,1 +1,47 @@
-//! Plans as text.
+//! Plans as text: one line per operation, and below it the fields that differ. The form that people read and
+//! that tests compare; its stability is promised in `specs/plan-text.md`.
+
+use std::fmt;
+
+use super::{Action, Cause, Operation, Plan};
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for operation in &self.operations {
+            writeln!(f, "{operation}")?;
+            if let Cause::Changed(diffs) = &operation.cause {
+                for diff in diffs {
+                    writeln!(f, "     {diff}")?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:>2}. {} {} {}", self.id.to_string(), self.action.verb(), self.resource.kind, self.name)?;
+        if let Some(mark) = self.action.mark() {
+            write!(f, " [{mark}]")?;
+        }
+        for (i, id) in self.after.iter().enumerate() {
+            write!(f, "{}{id}", if i == 0 { " after " } else { ", " })?;
+        }
+        match &self.cause {
+            Cause::Changed(_) => f.write_str(": changed"),
+            cause => write!(f, ": {cause}"),
+        }
+    }
+}
+
+impl Action {
+    /// What a person should not overlook about it.
+    pub fn mark(&self) -> Option<&'static str> {
+        match self {
+            Self::CreateContainer { config, .. } if config.privileged => Some("privileged"),
+            Self::RemoveVolume => Some("destroys data"),
+            _ => None,
+        }
+    }
+}

@@ -150,6 +150,15 @@ pub struct ConfigHash(String);
 /// configurations must raise it and know how to compare the older ones.
 const HASH_VERSION: &str = "v1";
 
+impl Retention {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Keep => "keep",
+            Self::Scratch => "scratch",
+        }
+    }
+}
+
 impl Config {
     /// The canonical text: JSON with fields in the order of the types and maps sorted by key.
     pub fn canonical(&self) -> String {
@@ -193,7 +202,11 @@ impl fmt::Display for ConfigHash {
 impl fmt::Debug for FileConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let content = hex_sha256(self.content.as_bytes());
-        f.debug_struct("FileConfig").field("path", &self.path).field("mode", &self.mode).field("content", &content).finish()
+        f.debug_struct("FileConfig")
+            .field("path", &self.path)
+            .field("mode", &self.mode)
+            .field("content", &content)
+            .finish()
     }
 }
 

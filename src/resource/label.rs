@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::config::{Config, ConfigHash};
+use super::config::{Config, ConfigHash, Retention};
 use super::id::ResourceId;
 use super::run::{Run, RunId};
 
@@ -20,6 +20,8 @@ pub const RESOURCE: &str = "moat.resource";
 pub const HASH: &str = "moat.hash";
 /// The canonical configuration that was applied.
 pub const CONFIG: &str = "moat.config";
+/// On volumes only: what a destroy does with it when no spec says otherwise.
+pub const RETENTION: &str = "moat.retention";
 
 /// What the labels of a resource say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,12 +33,18 @@ pub struct Ownership {
     pub hash: ConfigHash,
     /// Canonical JSON. May be from an older version of moat.
     pub config: String,
+    /// Of a volume. Kept unless it is said to be scratch.
+    pub retention: Retention,
 }
 
 /// The labels of a resource that is about to be created.
 pub fn labels(run: &Run, resource: &ResourceId, config: &Config) -> BTreeMap<String, String> {
     let canonical = config.canonical();
     let hash = ConfigHash::of(&canonical);
+    let retention = match config {
+        Config::Volume(volume) => Some((RETENTION, volume.retention.as_str().to_owned())),
+        _ => None,
+    };
     [
         (RUN, run.id.to_string()),
         (AGENT, run.agent.to_string()),
@@ -45,8 +53,10 @@ pub fn labels(run: &Run, resource: &ResourceId, config: &Config) -> BTreeMap<Str
         (HASH, hash.to_string()),
         (CONFIG, canonical),
     ]
+    .into_iter()
+    .chain(retention)
     .map(|(key, value)| (key.to_owned(), value))
-    .into()
+    .collect()
 }
 
 impl Ownership {
@@ -63,6 +73,10 @@ impl Ownership {
             resource: labels.get(RESOURCE)?.parse().ok()?,
             hash: ConfigHash::from_label(text(HASH)),
             config: text(CONFIG),
+            retention: match labels.get(RETENTION).map(String::as_str) {
+                Some("scratch") => Retention::Scratch,
+                _ => Retention::Keep,
+            },
         })
     }
 }

@@ -2,10 +2,10 @@
 //!
 //! Plain values without behaviour towards Docker: nothing here reads, writes, waits or knows the time.
 
-pub mod id;
-pub mod run;
 pub mod config;
+pub mod id;
 pub mod label;
+pub mod run;
 
 pub use config::{
     Config, ConfigHash, ContainerConfig, FileConfig, HealthConfig, ImageConfig, Mount, NetworkAttachment,

@@ -78,8 +78,6 @@ pub struct MainPart {
     pub entrypoint: Vec<String>,
     /// In seconds.
     pub stop_timeout: Option<u32>,
-    #[serde(default)]
-    pub restart: Restart,
     pub ready: Option<ProbePart>,
     #[serde(default)]
     pub failures: Vec<KnownFailure>,
@@ -152,7 +150,7 @@ pub struct Builds {
     pub client: String,
     /// What to do when the client is missing or too old.
     pub hint: String,
-    /// Run in the sidecar; prints the sizes of the cache's records in bytes, one a line.
+    /// Run in the sidecar; prints a JSON array of the cache's records, each with a `size` in bytes.
     pub usage: Vec<String>,
 }
 
@@ -162,5 +160,16 @@ impl From<Restart> for RestartPolicy {
             Restart::No => Self::No,
             Restart::UnlessStopped => Self::UnlessStopped,
         }
+    }
+}
+
+impl Capabilities {
+    pub fn get(&self, name: &str) -> Option<&Capability> {
+        self.0.get(name)
+    }
+
+    /// What to say of a dependency that is not one.
+    pub fn unknown(&self, name: &super::Located<String>) -> super::Diagnostic {
+        super::Diagnostic::error(format!("unknown dependency `{}`", name.value), name.span.clone())
     }
 }

@@ -31,3 +31,22 @@ pub enum Severity {
     Error,
     Warning,
 }
+
+impl Diagnostics {
+    /// One finding.
+    pub fn of(source: &Source, item: Diagnostic) -> Self {
+        Self { source: source.clone(), items: vec![item] }
+    }
+}
+
+impl Diagnostic {
+    pub fn error(message: impl Into<String>, span: Span) -> Self {
+        Self { severity: Severity::Error, message: message.into(), span, hint: None }
+    }
+
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}

@@ -2,10 +2,10 @@
 //!
 //! Text in, values or diagnostics out. Reads no files and no environment: the command line does that.
 
-pub mod source;
-pub mod diagnostic;
 pub mod agent;
 pub mod capability;
+pub mod diagnostic;
+pub mod source;
 
 pub use agent::{BuilderSettings, CacheRetention, Spec};
 pub use capability::{Capabilities, Capability};

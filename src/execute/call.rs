@@ -1,0 +1,188 @@
+//! One operation, one engine call, within its deadline; made again only where the fault may pass by itself.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::failure::{self, explain};
+use super::{Report, ready};
+use crate::engine::{ContainerCreate, Engine, EngineError, Fault, NetworkCreate, VolumeCreate};
+use crate::event::{Event, Failure, Tell};
+use crate::plan::{Action, Handle, OpId, Operation};
+use crate::resource::{ContainerId, NetworkId};
+
+/// What a successful call leaves for those that wait for it.
+#[derive(Debug, Clone)]
+pub(super) enum Made {
+    Nothing,
+    Container(ContainerId),
+    Network(NetworkId),
+    Volume(String),
+    Proof(ContainerId),
+}
+
+/// Pauses before the same call is made again: an engine that is still tidying up is done within a second or two.
+const PAUSES: [Duration; 5] = [
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(200),
+    Duration::from_millis(400),
+    Duration::from_millis(800),
+];
+
+impl Made {
+    pub(super) fn note(&self, report: &mut Report) {
+        match self {
+            Self::Nothing => {}
+            Self::Container(id) => {
+                report.created.insert(id.to_string());
+            }
+            Self::Network(id) => {
+                report.created.insert(id.to_string());
+            }
+            Self::Volume(name) => {
+                report.created.insert(name.clone());
+            }
+            Self::Proof(id) => {
+                report.proven.insert(id.clone());
+            }
+        }
+    }
+}
+
+/// Makes the call of `operation`; `known` is what the operations before it have made.
+pub(super) async fn call<E: Engine>(
+    engine: &E,
+    operation: &Operation,
+    known: BTreeMap<OpId, Made>,
+    tell: Tell<'_>,
+    stop: &CancellationToken,
+) -> Result<Made, Box<Failure>> {
+    let mut attempt = 0;
+    loop {
+        let deadline = operation.action.deadline();
+        let once = timeout(deadline, once(engine, operation, &known, tell, stop)).await;
+        let outcome = once.unwrap_or_else(|_| {
+            let message = format!("no answer within {} s", deadline.as_secs());
+            Err(failure::Why::Engine(EngineError::new(Fault::TimedOut, message)))
+        });
+        let why = match outcome {
+            Ok(made) => return Ok(made),
+            Err(why) => why,
+        };
+        match (&why, PAUSES.get(attempt)) {
+            (failure::Why::Engine(error), Some(pause)) if may_pass(&operation.action, error) => {
+                attempt += 1;
+                let attempt = u32::try_from(attempt).unwrap_or(u32::MAX);
+                tell(Event::Retrying { operation, error: &error.message, attempt, pause: *pause });
+                sleep(*pause).await;
+            }
+            _ => return Err(Box::new(explain(engine, operation, &known, why).await)),
+        }
+    }
+}
+
+/// Whether a fault is one that the engine gets over by itself.
+fn may_pass(action: &Action, error: &EngineError) -> bool {
+    match action {
+        // Endpoints and mounts go a moment after the container that had them.
+        Action::RemoveNetwork { .. } | Action::RemoveVolume => error.fault == Fault::InUse,
+        // A name stays reserved a moment after its container has gone.
+        Action::CreateContainer { .. } | Action::RenameContainer { .. } => error.fault == Fault::Conflict,
+        _ => false,
+    }
+}
+
+/// The container that `operation` acts on, as far as it is known.
+pub(super) fn container_of(operation: &Operation, known: &BTreeMap<OpId, Made>) -> Option<ContainerId> {
+    match &operation.action {
+        Action::UploadFiles { container, .. }
+        | Action::StartContainer { container }
+        | Action::AwaitReady { container, .. }
+        | Action::RenameContainer { container, .. } => resolve_container(container, known).ok(),
+        Action::UnpauseContainer { container }
+        | Action::RestartContainer { container }
+        | Action::StopContainer { container, .. }
+        | Action::ConnectNetwork { container, .. }
+        | Action::RemoveContainer { container } => Some(container.clone()),
+        _ => None,
+    }
+}
+
+async fn once<E: Engine>(
+    engine: &E,
+    operation: &Operation,
+    known: &BTreeMap<OpId, Made>,
+    tell: Tell<'_>,
+    stop: &CancellationToken,
+) -> Result<Made, failure::Why> {
+    let name = operation.name.clone();
+    match &operation.action {
+        Action::PullImage { reference } => {
+            engine.pull(reference, &|progress| tell(Event::Progress { operation, progress })).await?;
+        }
+        Action::CreateNetwork { labels, internal, subnet } => {
+            let create = NetworkCreate { name, labels: labels.clone(), internal: *internal, subnet: subnet.clone() };
+            return Ok(Made::Network(engine.create_network(&create).await?));
+        }
+        Action::CreateVolume { labels } => {
+            engine.create_volume(&VolumeCreate { name: name.clone(), labels: labels.clone() }).await?;
+            return Ok(Made::Volume(name));
+        }
+        Action::CreateContainer { labels, config, network, mounts } => {
+            let network = resolve_network(network, known)?;
+            let (labels, mounts) = (labels.clone(), mounts.clone());
+            let create = ContainerCreate { name, labels, config: (**config).clone(), network, mounts };
+            return Ok(Made::Container(engine.create_container(&create).await?));
+        }
+        Action::UploadFiles { container, files } => {
+            engine.upload(&resolve_container(container, known)?, files).await?;
+        }
+        Action::StartContainer { container } => engine.start(&resolve_container(container, known)?).await?,
+        Action::AwaitReady { container, probe, failures, .. } => {
+            let container = resolve_container(container, known)?;
+            ready::wait(engine, &container, probe, failures, stop).await?;
+            return Ok(Made::Proof(container));
+        }
+        Action::UnpauseContainer { container } => engine.unpause(container).await?,
+        Action::RestartContainer { container } => engine.restart(container).await?,
+        Action::StopContainer { container, .. } => engine.stop(container).await?,
+        Action::RenameContainer { container, to } => {
+            engine.rename(&resolve_container(container, known)?, to).await?;
+        }
+        Action::ConnectNetwork { network, container, aliases } => {
+            engine.connect(&resolve_network(network, known)?, container, aliases).await?;
+        }
+        Action::RemoveContainer { container } => engine.remove_container(container).await?,
+        Action::RemoveNetwork { network } => engine.remove_network(network).await?,
+        Action::RemoveVolume => engine.remove_volume(&name).await?,
+    }
+    Ok(Made::Nothing)
+}
+
+fn resolve_container(handle: &Handle<ContainerId>, known: &BTreeMap<OpId, Made>) -> Result<ContainerId, EngineError> {
+    match handle {
+        Handle::Known(id) => Ok(id.clone()),
+        Handle::From(op) => match known.get(op) {
+            Some(Made::Container(id)) => Ok(id.clone()),
+            _ => Err(unmade(*op)),
+        },
+    }
+}
+
+fn resolve_network(handle: &Handle<NetworkId>, known: &BTreeMap<OpId, Made>) -> Result<NetworkId, EngineError> {
+    match handle {
+        Handle::Known(id) => Ok(id.clone()),
+        Handle::From(op) => match known.get(op) {
+            Some(Made::Network(id)) => Ok(id.clone()),
+            _ => Err(unmade(*op)),
+        },
+    }
+}
+
+/// A plan whose handles point to what it does not wait for. The plan's checker refuses such plans.
+fn unmade(op: OpId) -> EngineError {
+    EngineError::new(Fault::Refused, format!("the plan uses what operation {op} makes without waiting for it"))
+}

@@ -1,0 +1,95 @@
+//! Whether builds in the main container really go to the sidecar, and how large its cache is.
+//!
+//! Asked of the containers themselves: a setting that nobody heeds looks just like one that works.
+
+use serde::Deserialize;
+
+use crate::engine::Engine;
+use crate::graph::Graph;
+use crate::resource::{ContainerId, ResourceId};
+use crate::spec::capability;
+use crate::state::{ContainerState, Observed};
+
+/// Where builds run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Builds {
+    pub routed: bool,
+    /// The builder's name in the main container.
+    pub builder: String,
+    /// Why they are not routed; lowercase, without a full stop.
+    pub reason: Option<String>,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+/// A record of the cache, as the builder lists it.
+#[derive(Deserialize)]
+struct CacheRecord {
+    #[serde(default)]
+    size: u64,
+}
+
+/// Asks the main container; `None`: the spec wants no builder.
+pub async fn check<E: Engine>(engine: &E, graph: &Graph, observed: &Observed) -> Option<Builds> {
+    let wanted = graph.builds.as_ref()?;
+    let refused = |reason: String, hint: Option<String>| Builds {
+        routed: false,
+        builder: wanted.builder.clone(),
+        reason: Some(reason),
+        hint,
+    };
+    let Some(main) = running(observed, &ResourceId::main()) else {
+        return Some(refused("the main container does not run".to_owned(), None));
+    };
+    let answer = match engine.exec(&main, &wanted.check).await {
+        Ok(answer) => answer,
+        Err(error) => return Some(refused(error.to_string(), None)),
+    };
+    let version = answer.output.lines().find_map(|line| line.strip_prefix("version "));
+    Some(match version.map(str::trim) {
+        None => refused(format!("no {}", wanted.client), Some(wanted.hint.clone())),
+        Some(found) if older(found, &wanted.minimum) => {
+            let minimum = wanted.minimum.trim_end_matches(".0");
+            refused(format!("{} {found} < {minimum}", wanted.client), Some(wanted.hint.clone()))
+        }
+        Some(_) if answer.exit_code != 0 => refused(format!("builder `{}` does not answer", wanted.builder), None),
+        Some(_) => Builds { routed: true, builder: wanted.builder.clone(), reason: None, hint: None },
+    })
+}
+
+/// The size of the sidecar's cache in bytes; `None`: there is no builder, or it does not say.
+pub async fn cache_bytes<E: Engine>(engine: &E, wanted: &capability::Builds, observed: &Observed) -> Option<u64> {
+    let sidecar = running(observed, &ResourceId::container(&wanted.sidecar))?;
+    let answer = engine.exec(&sidecar, &wanted.usage).await.ok().filter(|answer| answer.exit_code == 0)?;
+    let records: Option<Vec<CacheRecord>> = serde_json::from_str(answer.output.trim()).ok()?;
+    Some(records.unwrap_or_default().iter().map(|record| record.size).sum())
+}
+
+fn running(observed: &Observed, resource: &ResourceId) -> Option<ContainerId> {
+    let mut found = observed.containers_of(resource);
+    found.find(|it| it.state == ContainerState::Running).map(|it| it.id.clone())
+}
+
+/// Compares dotted numbers; what is not a number counts as 0.
+fn older(found: &str, minimum: &str) -> bool {
+    let numbers = |text: &str| -> Vec<u64> { text.split('.').map(|part| part.parse().unwrap_or(0)).collect() };
+    numbers(found) < numbers(minimum)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_by_number() {
+        for (found, minimum, expected) in [
+            ("0.13.1", "0.14.0", true),
+            ("0.14.0", "0.14.0", false),
+            ("0.29.1", "0.14.0", false),
+            ("0.9.0", "0.14.0", true),
+            ("1.0", "0.14.0", false),
+        ] {
+            assert_eq!(older(found, minimum), expected, "{found} {minimum}");
+        }
+    }
+}

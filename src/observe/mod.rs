@@ -1,0 +1,47 @@
+//! One snapshot of what an engine has of a run: three lists, and the images that a creation will need.
+//!
+//! The number of calls does not depend on the number of resources. Nothing is remembered between two
+//! observations, and nothing is changed.
+
+pub mod builds;
+
+use futures_util::future::{try_join_all, try_join3};
+
+use crate::engine::{Engine, EngineError, Filter};
+use crate::graph::{Graph, Node};
+use crate::resource::Config;
+use crate::state::{ContainerFacts, ContainerState, Observed};
+
+/// Looks at everything of the graph's run.
+///
+/// # Errors
+/// If the engine does not answer. A part of the world is never taken for the whole.
+pub async fn observe<E: Engine>(engine: &E, graph: &Graph) -> Result<Observed, EngineError> {
+    let filter = Filter::Run(graph.run.id.clone());
+    let lists = (engine.containers(&filter), engine.networks(&filter), engine.volumes(&filter));
+    let (containers, networks, volumes) = try_join3(lists.0, lists.1, lists.2).await?;
+    let mut observed = Observed { containers, networks, volumes, ..Observed::default() };
+    let needed = graph.nodes().filter(|node| needs_image(node, &observed));
+    let references = needed.filter_map(|node| match &node.config {
+        Config::Container(config) => Some(config.image.clone()),
+        _ => None,
+    });
+    let asked = references.map(|reference| async move {
+        let facts = engine.image(&reference).await?;
+        Ok::<_, EngineError>((reference, facts))
+    });
+    observed.images = try_join_all(asked).await?.into_iter().collect();
+    Ok(observed)
+}
+
+/// A container that runs as wanted needs its image no more; any other may have to be created again.
+fn needs_image(node: &Node, observed: &Observed) -> bool {
+    let wanted = node.config.hash();
+    let is_fine = |facts: &ContainerFacts| {
+        let on_ours =
+            facts.networks.iter().any(|end| observed.networks.iter().any(|net| Some(&net.id) == end.id.as_ref()));
+        let as_wanted = facts.owner.as_ref().is_some_and(|owner| owner.hash == wanted);
+        as_wanted && on_ours && facts.state == ContainerState::Running
+    };
+    matches!(node.config, Config::Container(_)) && !observed.containers_of(&node.id).any(is_fine)
+}

@@ -1,0 +1,315 @@
+//! Containers: kept and mended in place where the facts allow, otherwise replaced.
+//!
+//! A replacement is created beside the old container. The old one is stopped only when the new one could be
+//! created and all that it waits for is there, removed only when the new one is ready, and gives its name last.
+//! Cut short anywhere, the next plan finds both and goes on.
+
+use std::collections::BTreeSet;
+
+use super::draft::Draft;
+use super::{Action, Cause, Handle, OpId, diff, removal};
+use crate::engine::VolumeMount;
+use crate::graph::{Gate, Milestone, Node};
+use crate::resource::{Config, ContainerConfig, ContainerId, NetworkId, Probe, ResourceId, label};
+use crate::state::{ContainerFacts, ContainerState, Health};
+
+/// How a container that is there stands to its network.
+enum Link {
+    Fine,
+    /// It can be connected where it is.
+    Missing,
+    /// It holds the id of a network that is gone, and would not start; or one that is going to be removed.
+    Dead,
+}
+
+pub(super) fn plan(draft: &mut Draft<'_>, node: &Node, config: &ContainerConfig) {
+    let found: Vec<&ContainerFacts> = draft.observed.containers_of(&node.id).collect();
+    let current = choose(draft, node, config, &found);
+    let others: Vec<&ContainerFacts> =
+        found.iter().filter(|it| current.is_none_or(|current| current.id != it.id)).copied().collect();
+    match current {
+        Some(current) => keep(draft, node, config, current, &others),
+        None => create(draft, node, config, &others),
+    }
+}
+
+/// The container that can be kept: as wanted, on a living network, not on its way out. One that runs is
+/// preferred, then one with the right name, then the oldest.
+fn choose<'a>(
+    draft: &Draft<'_>,
+    node: &Node,
+    config: &ContainerConfig,
+    found: &[&'a ContainerFacts],
+) -> Option<&'a ContainerFacts> {
+    let name = draft.graph.run.name_of(&node.id);
+    let wanted = node.config.hash();
+    let restoring = draft.options.restore.contains(&node.id) && found.len() > 1;
+    let usable = |it: &&&ContainerFacts| {
+        let as_wanted = it.owner.as_ref().is_some_and(|owner| owner.hash == wanted);
+        let leaving = matches!(it.state, ContainerState::Removing | ContainerState::Dead);
+        // A replacement has failed: whatever was there before it is better than nothing.
+        (as_wanted || restoring) && !leaving && !matches!(link(draft, config, it), Link::Dead)
+    };
+    let rank = |it: &&&ContainerFacts| {
+        let runs = it.state == ContainerState::Running;
+        if restoring { (it.name != name, false) } else { (!runs, it.name != name) }
+    };
+    found.iter().filter(usable).min_by_key(rank).copied()
+}
+
+fn link(draft: &Draft<'_>, config: &ContainerConfig, facts: &ContainerFacts) -> Link {
+    let network = &config.network.network;
+    let name = draft.graph.run.name_of(network);
+    let known = match draft.networks.get(network) {
+        Some(Handle::Known(id)) => Some(id),
+        _ => None,
+    };
+    let is_known = |text: &str| known.is_some_and(|id| id.as_str() == text);
+    let is_surplus = |id: &NetworkId| Some(id) != known && draft.observed.networks.iter().any(|it| it.id == *id);
+    if facts.networks.iter().any(|end| end.id.as_ref().is_some_and(is_surplus)) {
+        return Link::Dead;
+    }
+    let mut link = Link::Missing;
+    for end in &facts.networks {
+        let by_name = end.network == name || is_known(&end.network);
+        match &end.id {
+            Some(id) if Some(id) == known => return Link::Fine,
+            None if known.is_some() && by_name => return Link::Fine,
+            _ if end.network == name => link = Link::Dead,
+            // Created with an id that was never resolved: not ours to guess, unless it is all there is.
+            None if facts.networks.len() == 1 => link = Link::Dead,
+            _ => {}
+        }
+    }
+    link
+}
+
+fn create(draft: &mut Draft<'_>, node: &Node, config: &ContainerConfig, others: &[&ContainerFacts]) {
+    let cause = why_created(draft, node, config, others);
+    let final_name = draft.graph.run.name_of(&node.id);
+    // What is removed before the new one is created has given its name free.
+    let in_the_way: Vec<&ContainerFacts> =
+        others.iter().filter(|it| !draft.removed.contains_key(it.id.as_str())).copied().collect();
+    let name = free_name(&final_name, &in_the_way);
+    let cleared: Vec<OpId> = others.iter().filter_map(|it| draft.removed.get(it.id.as_str()).copied()).collect();
+
+    let Some(network) = draft.networks.get(&config.network.network).cloned() else { return };
+    let labels = label::labels(&draft.graph.run, &node.id, &node.config);
+    let mounts = mounts(draft, config);
+    let action = Action::CreateContainer { labels, config: Box::new(config.clone()), network, mounts };
+    let held = draft.held(&node.id, Gate::Create);
+    let created = draft.add(&node.id, &name, action, cause.clone(), held.into_iter().chain(cleared));
+    draft.hold(&node.id, Milestone::Created, created);
+    let container = Handle::From(created);
+    let mut before_start = draft.held(&node.id, Gate::Start);
+    before_start.insert(created);
+    before_start.extend(upload(draft, node, config, &name, &container, &cause));
+    for other in in_the_way.iter().filter(|it| removal::is_up(it.state)) {
+        let after = before_start.clone();
+        let stop = removal::stop(draft, &node.id, other, &Cause::Superseded, after);
+        before_start.insert(stop);
+    }
+    let ready = start(draft, node, &name, container.clone(), &cause, before_start);
+    retire(draft, &node.id, &in_the_way, Some(ready), container, &name, &final_name);
+}
+
+/// Brings a container that is as wanted to where it should be.
+fn keep(
+    draft: &mut Draft<'_>,
+    node: &Node,
+    config: &ContainerConfig,
+    current: &ContainerFacts,
+    others: &[&ContainerFacts],
+) {
+    let id = &node.id;
+    let name = current.name.clone();
+    let handle = Handle::Known(current.id.clone());
+    let mut before: BTreeSet<OpId> = draft.held(id, Gate::Start);
+    if let (Link::Missing, Some(network)) = (link(draft, config, current), draft.networks.get(&config.network.network))
+    {
+        let aliases = config.network.aliases.clone();
+        let action = Action::ConnectNetwork { network: network.clone(), container: current.id.clone(), aliases };
+        let after = draft.reached(&config.network.network, Milestone::Created);
+        let connect = draft.add(id, &name, action, Cause::Disconnected, after);
+        draft.hold(id, Milestone::Started, connect);
+        draft.hold(id, Milestone::Ready, connect);
+        before.insert(connect);
+    }
+    // An older one that still runs would hold the same volumes and the same alias.
+    if !is_settled(draft, current, node) || current.state != ContainerState::Running {
+        for other in others.iter().filter(|it| removal::is_up(it.state)) {
+            let stop = removal::stop(draft, id, other, &Cause::Superseded, before.clone());
+            before.insert(stop);
+        }
+    }
+    let ready = mend(draft, node, config, current, &handle, before);
+    let final_name = draft.graph.run.name_of(id);
+    retire(draft, id, others, ready, handle, &name, &final_name);
+}
+
+/// The operations that bring one kept container from its state to ready; gives the last one.
+fn mend(
+    draft: &mut Draft<'_>,
+    node: &Node,
+    config: &ContainerConfig,
+    current: &ContainerFacts,
+    handle: &Handle<ContainerId>,
+    mut before: BTreeSet<OpId>,
+) -> Option<OpId> {
+    let (id, name) = (&node.id, current.name.clone());
+    let not_running = Cause::NotRunning { state: current.state, exit_code: current.exit_code };
+    match current.state {
+        ContainerState::Created => {
+            // It may have been created without its files: a start would then run something else.
+            before.extend(upload(draft, node, config, &name, handle, &Cause::HalfDone));
+            Some(start(draft, node, &name, handle.clone(), &Cause::HalfDone, before))
+        }
+        ContainerState::Paused => {
+            let action = Action::UnpauseContainer { container: current.id.clone() };
+            let unpause = draft.add(id, &name, action, not_running.clone(), before);
+            Some(started(draft, node, &name, handle, &not_running, unpause))
+        }
+        ContainerState::Running if current.health == Health::Unhealthy => {
+            let action = Action::RestartContainer { container: current.id.clone() };
+            let restart = draft.add(id, &name, action, Cause::Unhealthy, before);
+            Some(started(draft, node, &name, handle, &Cause::Unhealthy, restart))
+        }
+        ContainerState::Running if is_settled(draft, current, node) => None,
+        ContainerState::Running | ContainerState::Restarting | ContainerState::Unknown => {
+            let action = prove(draft, node, config, handle.clone())?;
+            let ready = draft.add(id, &name, action, Cause::Unproven, before);
+            draft.hold(id, Milestone::Ready, ready);
+            Some(ready)
+        }
+        ContainerState::Exited | ContainerState::Removing | ContainerState::Dead => {
+            Some(start(draft, node, &name, handle.clone(), &not_running, before))
+        }
+    }
+}
+
+/// Whether a running container needs no further proof.
+fn is_settled(draft: &Draft<'_>, current: &ContainerFacts, node: &Node) -> bool {
+    let proven = draft.options.proven.contains(&current.id);
+    match (&node.probe, current.health) {
+        (_, Health::Unhealthy) => false,
+        (_, Health::Healthy) | (None | Some(Probe::Running { .. }), _) => true,
+        (Some(Probe::Exec { .. }), Health::None | Health::Starting) => proven,
+    }
+}
+
+/// Puts the files in; `None`: there are none.
+fn upload(
+    draft: &mut Draft<'_>,
+    node: &Node,
+    config: &ContainerConfig,
+    name: &str,
+    container: &Handle<ContainerId>,
+    cause: &Cause,
+) -> Option<OpId> {
+    if config.files.is_empty() {
+        return None;
+    }
+    let created = match container {
+        Handle::From(created) => Some(*created),
+        Handle::Known(_) => None,
+    };
+    let action = Action::UploadFiles { container: container.clone(), files: config.files.clone() };
+    Some(draft.add(&node.id, name, action, cause.clone(), created))
+}
+
+fn start(
+    draft: &mut Draft<'_>,
+    node: &Node,
+    name: &str,
+    container: Handle<ContainerId>,
+    cause: &Cause,
+    after: BTreeSet<OpId>,
+) -> OpId {
+    let action = Action::StartContainer { container: container.clone() };
+    let start = draft.add(&node.id, name, action, cause.clone(), after);
+    started(draft, node, name, &container, cause, start)
+}
+
+/// After `start` the container runs; it is ready when that is proven. Gives the proof.
+fn started(
+    draft: &mut Draft<'_>,
+    node: &Node,
+    name: &str,
+    container: &Handle<ContainerId>,
+    cause: &Cause,
+    start: OpId,
+) -> OpId {
+    draft.hold(&node.id, Milestone::Started, start);
+    let Config::Container(config) = &node.config else { return start };
+    let Some(action) = prove(draft, node, config, container.clone()) else {
+        draft.hold(&node.id, Milestone::Ready, start);
+        return start;
+    };
+    let ready = draft.add(&node.id, name, action, cause.clone(), [start]);
+    draft.hold(&node.id, Milestone::Ready, ready);
+    ready
+}
+
+/// The wait that proves a container ready; `None`: nothing is asked of it.
+fn prove(draft: &Draft<'_>, node: &Node, config: &ContainerConfig, container: Handle<ContainerId>) -> Option<Action> {
+    let mut probe = node.probe.clone()?;
+    if let (Probe::Exec { timeout, .. }, Some(wanted)) = (&mut probe, draft.options.wait_timeout) {
+        *timeout = wanted;
+    }
+    Some(Action::AwaitReady { container, probe, image: config.image.clone(), failures: node.failures.clone() })
+}
+
+/// Removes those that have been replaced, and gives the one that stays its name.
+fn retire(
+    draft: &mut Draft<'_>,
+    id: &ResourceId,
+    others: &[&ContainerFacts],
+    ready: Option<OpId>,
+    container: Handle<ContainerId>,
+    name: &str,
+    final_name: &str,
+) {
+    let mut freed = ready;
+    for other in others {
+        let removal = removal::container(draft, id, other, &Cause::Superseded, ready);
+        if other.name == final_name {
+            freed = Some(removal);
+        }
+    }
+    if name != final_name {
+        let action = Action::RenameContainer { container, to: final_name.to_owned() };
+        let cause = Cause::Misnamed { found: name.to_owned() };
+        draft.add(id, final_name, action, cause, freed);
+    }
+}
+
+fn why_created(draft: &Draft<'_>, node: &Node, config: &ContainerConfig, others: &[&ContainerFacts]) -> Cause {
+    let network = &config.network.network;
+    // The newest says best what was last applied.
+    let Some(owner) = others.last().and_then(|old| old.owner.as_ref()) else { return Cause::Missing };
+    let diffs = diff::between(&owner.config, &node.config.canonical());
+    let all_dead = others.iter().all(|it| matches!(link(draft, config, it), Link::Dead));
+    if !diffs.is_empty() {
+        Cause::Changed(diffs)
+    } else if draft.renewed.contains(network) && others.iter().all(|it| draft.removed.contains_key(it.id.as_str())) {
+        Cause::DependencyReplaced(network.clone())
+    } else if all_dead {
+        Cause::DeadNetwork
+    } else {
+        Cause::Missing
+    }
+}
+
+/// A name that none of our own containers bears; the final one if it is free.
+fn free_name(final_name: &str, taken: &[&ContainerFacts]) -> String {
+    let candidates = std::iter::once(final_name.to_owned()).chain((1..).map(|n| format!("{final_name}.next{n}")));
+    candidates.into_iter().find(|name| taken.iter().all(|it| it.name != *name)).unwrap_or_else(|| final_name.to_owned())
+}
+
+fn mounts(draft: &Draft<'_>, config: &ContainerConfig) -> Vec<VolumeMount> {
+    let name = |volume: &ResourceId| {
+        let found = draft.observed.volumes_of(volume).next().map(|facts| facts.name.clone());
+        found.unwrap_or_else(|| draft.graph.run.name_of(volume))
+    };
+    config.mounts.iter().map(|it| VolumeMount { volume: name(&it.volume), target: it.target.clone() }).collect()
+}

@@ -1,0 +1,135 @@
+//! Rounds of observe, plan, execute, until nothing is left to do.
+//!
+//! Level-triggered: every round looks at everything, and nothing is carried over but what this very run has
+//! proven and created. Knows no command line and prints nothing.
+
+pub mod recover;
+
+use std::collections::BTreeSet;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::{Engine, EngineError, Fault};
+use crate::event::{Event, Failure, Tell};
+use crate::execute::{Report, execute};
+use crate::graph::Graph;
+use crate::observe::observe;
+use crate::plan::{Options, Plan, compute};
+use crate::state::Observed;
+
+/// Rounds of one apply. Two do the work and see that it is done; the others are for a world that moves meanwhile.
+const MAX_ROUNDS: u32 = 8;
+
+/// What to do when an apply fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFailure {
+    /// What a first apply has created is removed again.
+    Undo,
+    /// Everything stays as it is, to be looked at.
+    Keep,
+}
+
+/// How it ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The world is as wanted. `changed`: it was not so before.
+    Converged { observed: Observed, changed: bool },
+    /// Something failed that another round would not mend.
+    Failed { failures: Vec<Failure>, undone: bool },
+    /// Each round found something more to do.
+    OutOfBudget { plan: Plan },
+    /// The user asked to stop. `remaining`: what of the run is on the engine still.
+    Interrupted { remaining: Observed },
+}
+
+/// What all rounds of one apply share.
+struct Progress {
+    created: BTreeSet<String>,
+    /// Nothing of the run was there when the apply began.
+    first: bool,
+    changed: bool,
+    /// The failures of the round before: the same ones twice will not go away.
+    failed: Vec<Failure>,
+}
+
+/// Brings the world to what `graph` wants.
+///
+/// # Errors
+/// If the engine cannot be observed.
+pub async fn until_converged<E: Engine>(
+    engine: &E,
+    graph: &Graph,
+    mut options: Options,
+    on_failure: OnFailure,
+    tell: Tell<'_>,
+    stop: &CancellationToken,
+) -> Result<Outcome, EngineError> {
+    let mut progress = Progress { created: BTreeSet::new(), first: false, changed: false, failed: Vec::new() };
+    let mut plan = Plan::default();
+    for round in 1..=MAX_ROUNDS {
+        let observed = observe(engine, graph).await?;
+        if round == 1 {
+            progress.first = observed.containers.is_empty() && observed.networks.is_empty();
+        }
+        plan = compute(graph, &observed, &options);
+        if plan.is_empty() {
+            return Ok(Outcome::Converged { observed, changed: progress.changed });
+        }
+        tell(Event::Planned { run: &graph.run, round, plan: &plan });
+        let mut report = execute(engine, &plan, tell, stop).await;
+        progress.changed |= plan.changes();
+        progress.created.append(&mut report.created);
+        options.proven.append(&mut report.proven);
+        if stop.is_cancelled() {
+            return interrupted(engine, graph, &progress, on_failure, tell).await;
+        }
+        if !report.succeeded() && !another_round_may_help(&report, &mut progress) {
+            return failed(engine, graph, &options, report, &progress, on_failure, tell).await;
+        }
+    }
+    Ok(Outcome::OutOfBudget { plan })
+}
+
+/// A conflict means that the world has moved since it was looked at. The same one twice means that it has not.
+fn another_round_may_help(report: &Report, progress: &mut Progress) -> bool {
+    let failures: Vec<Failure> = report.failures.iter().map(|(_, failure)| failure.clone()).collect();
+    let moved = |failure: &Failure| {
+        matches!(failure.fault, Some(Fault::Conflict | Fault::NotFound | Fault::InUse | Fault::TimedOut))
+    };
+    let again = failures.iter().all(moved) && failures != progress.failed;
+    progress.failed = failures;
+    again
+}
+
+async fn failed<E: Engine>(
+    engine: &E,
+    graph: &Graph,
+    options: &Options,
+    report: Report,
+    progress: &Progress,
+    on_failure: OnFailure,
+    tell: Tell<'_>,
+) -> Result<Outcome, EngineError> {
+    let failures: Vec<Failure> = report.failures.into_iter().map(|(_, failure)| failure).collect();
+    let undone = match on_failure {
+        OnFailure::Keep => false,
+        // An engine that is gone cannot be tidied up, and its absence is what is to be told.
+        OnFailure::Undo if failures.iter().any(|it| it.fault == Some(Fault::Unreachable)) => false,
+        OnFailure::Undo if progress.first => recover::undo(engine, graph, &progress.created, tell).await?,
+        OnFailure::Undo => recover::restore(engine, graph, options, &failures, tell).await?,
+    };
+    Ok(Outcome::Failed { failures, undone })
+}
+
+async fn interrupted<E: Engine>(
+    engine: &E,
+    graph: &Graph,
+    progress: &Progress,
+    on_failure: OnFailure,
+    tell: Tell<'_>,
+) -> Result<Outcome, EngineError> {
+    if progress.first && on_failure == OnFailure::Undo {
+        recover::undo(engine, graph, &progress.created, tell).await?;
+    }
+    Ok(Outcome::Interrupted { remaining: observe(engine, graph).await? })
+}
