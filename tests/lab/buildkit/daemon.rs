@@ -181,7 +181,9 @@ impl Listeners {
                 }
                 Some((proto, _)) => return Err(format!("addr {proto} not supported").into()),
                 None => {
-                    return Err(format!("address {address} does not contain proto, you meant unix://{address} ?").into());
+                    return Err(
+                        format!("address {address} does not contain proto, you meant unix://{address} ?").into()
+                    );
                 }
             }
         }
