@@ -25,5 +25,6 @@ pub mod plan;
 pub mod event;
 
 pub mod execute;
+pub mod ui;
 
 pub mod reconcile;

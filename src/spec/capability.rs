@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::diagnostic::{Diagnostic, quoted};
+use super::source::Located;
+use super::suggest::suggest;
 use crate::resource::{ImageRef, RestartPolicy};
 
 /// The capabilities that a spec can ask for, by name.
@@ -154,6 +157,42 @@ pub struct Builds {
     pub usage: Vec<String>,
 }
 
+/// The files under `specs/` that are capabilities, by the name that their dependency has.
+const BUILTIN: &[(&str, &str)] = &[("docker:dind", include_str!("../../specs/docker-dind.yaml"))];
+
+impl Capabilities {
+    /// Those that are compiled in.
+    pub fn builtin() -> Self {
+        let read = |(name, text): &(&str, &str)| {
+            let capability = serde_yaml::from_str(text).expect("a test reads every builtin capability");
+            ((*name).to_owned(), capability)
+        };
+        Self(BUILTIN.iter().map(read).collect())
+    }
+
+    pub fn get(&self, name: &str) -> Option<&Capability> {
+        self.0.get(name)
+    }
+
+    /// Sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// What to say of a dependency that is none of these.
+    pub fn unknown(&self, dependency: &Located<String>) -> Diagnostic {
+        let hint = match suggest(&dependency.value, self.names()) {
+            Some(name) => format!("did you mean `{name}`?"),
+            None => {
+                let known: Vec<_> = self.names().map(|name| format!("`{name}`")).collect();
+                format!("known are {}", known.join(", "))
+            }
+        };
+        let message = format!("unknown dependency {}", quoted(&dependency.value));
+        Diagnostic::error(message, dependency.span.clone()).hint(hint)
+    }
+}
+
 impl From<Restart> for RestartPolicy {
     fn from(restart: Restart) -> Self {
         match restart {
@@ -163,13 +202,40 @@ impl From<Restart> for RestartPolicy {
     }
 }
 
-impl Capabilities {
-    pub fn get(&self, name: &str) -> Option<&Capability> {
-        self.0.get(name)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_builtin_is_well_formed() {
+        for (name, text) in BUILTIN {
+            let capability: Capability = serde_yaml::from_str(text).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(capability.capability, *name);
+            let Some(builds) = &capability.builds else { continue };
+            let sidecar = capability.sidecars.iter().find(|sidecar| sidecar.name == builds.sidecar);
+            let sidecar = sidecar.unwrap_or_else(|| panic!("{name}: no sidecar `{}`", builds.sidecar));
+            assert!(
+                sidecar.volumes.iter().any(|volume| volume.name == builds.cache),
+                "{name}: no volume `{}`",
+                builds.cache
+            );
+        }
     }
 
-    /// What to say of a dependency that is not one.
-    pub fn unknown(&self, name: &super::Located<String>) -> super::Diagnostic {
-        super::Diagnostic::error(format!("unknown dependency `{}`", name.value), name.span.clone())
+    #[test]
+    fn names_are_found_and_slips_are_understood() {
+        let capabilities = Capabilities::builtin();
+        assert!(capabilities.get("docker:dind").is_some());
+        assert!(capabilities.get("docker:dnd").is_none());
+        assert_eq!(capabilities.names().collect::<Vec<_>>(), ["docker:dind"]);
+        for (name, hint) in [
+            ("docker:dnd", "did you mean `docker:dind`?"),
+            ("Docker:DinD", "did you mean `docker:dind`?"),
+            ("postgres", "known are `docker:dind`"),
+        ] {
+            let unknown = capabilities.unknown(&Located { value: name.to_owned(), span: 3..9 });
+            assert_eq!((unknown.message, unknown.span), (format!("unknown dependency `{name}`"), 3..9));
+            assert_eq!(unknown.hint.as_deref(), Some(hint));
+        }
     }
 }

@@ -22,3 +22,95 @@ pub struct Located<T> {
     pub value: T,
     pub span: Span,
 }
+
+/// A place as people and editors count it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// From 1; lines end at a line feed.
+    pub line: usize,
+    /// From 1, in characters.
+    pub col: usize,
+}
+
+/// Some editors put it at the start of a file; it is no part of the text (Unicode 3.10).
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+impl Source {
+    pub fn new(name: impl Into<String>, path: impl Into<PathBuf>, text: impl Into<String>) -> Self {
+        Self { name: name.into(), path: path.into(), text: text.into() }
+    }
+
+    /// The same source without a byte order mark, so that columns are those that an editor shows.
+    pub(super) fn without_byte_order_mark(mut self) -> Self {
+        if self.text.starts_with(BYTE_ORDER_MARK) {
+            self.text.drain(..BYTE_ORDER_MARK.len_utf8());
+        }
+        self
+    }
+
+    /// The line and column of a byte offset; an offset beyond the text means its end.
+    pub fn position(&self, offset: usize) -> Position {
+        position(&self.text, offset)
+    }
+
+    /// The nearest offset not beyond `offset` at which a character begins or the text ends.
+    pub fn char_boundary(&self, offset: usize) -> usize {
+        floor_char_boundary(&self.text, offset)
+    }
+
+    /// The byte range of the line that holds an offset, without its line break.
+    pub fn line_at(&self, offset: usize) -> Span {
+        let offset = floor_char_boundary(&self.text, offset);
+        let start = self.text[..offset].rfind('\n').map_or(0, |at| at + 1);
+        let end = self.text[offset..].find('\n').map_or(self.text.len(), |at| offset + at);
+        start..start + self.text[start..end].trim_end_matches('\r').len()
+    }
+}
+
+/// As [`Source::position`].
+pub(super) fn position(text: &str, offset: usize) -> Position {
+    let before = &text[..floor_char_boundary(text, offset)];
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+    Position { line, col: before[line_start..].chars().count() + 1 }
+}
+
+/// The largest offset not beyond `offset` at which a character begins or the text ends.
+pub(super) fn floor_char_boundary(text: &str, offset: usize) -> usize {
+    let mut offset = offset.min(text.len());
+    while !text.is_char_boundary(offset) {
+        offset -= 1;
+    }
+    offset
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_counted_in_characters() {
+        let source = Source::new("a", "/a", "é: ü\nß: x\n");
+        let at = |offset| (source.position(offset).line, source.position(offset).col);
+        assert_eq!(at(0), (1, 1));
+        assert_eq!(at(source.text.find('ü').expect("there")), (1, 4));
+        assert_eq!(at(source.text.find('x').expect("there")), (2, 4));
+        assert_eq!(at(source.text.len()), (3, 1));
+        assert_eq!(at(usize::MAX), (3, 1));
+    }
+
+    #[test]
+    fn a_line_is_found_from_any_of_its_bytes() {
+        let source = Source::new("a", "/a", "one\ntwo\n");
+        assert_eq!((source.line_at(0), source.line_at(3), source.line_at(4)), (0..3, 0..3, 4..7));
+        assert_eq!(Source::new("a", "/a", "one\r\ntwo").line_at(0), 0..3);
+        assert_eq!((source.line_at(8), source.line_at(99)), (8..8, 8..8));
+    }
+
+    #[test]
+    fn only_a_leading_byte_order_mark_goes() {
+        let text = |text: &str| Source::new("a", "/a", text).without_byte_order_mark().text;
+        assert_eq!(text("\u{feff}a\u{feff}"), "a\u{feff}");
+        assert_eq!(text("a"), "a");
+    }
+}

@@ -1,0 +1,234 @@
+//! Holds a tree against a shape, and finds everything that is wrong at once.
+//!
+//! Each fault has the place of the word or value that must change, says what was expected and what was
+//! found, and what to write instead.
+
+use std::collections::BTreeMap;
+
+use super::diagnostic::{Diagnostic, quoted};
+use super::scan::line_of;
+use super::shape::{Fault, Key, Shape};
+use super::source::Span;
+use super::suggest::suggest;
+use super::tree::{Content, Entry, Node, Scalar};
+
+/// Everything in which the document differs from the language.
+pub fn check(text: &str, root: &Node, language: &'static Shape) -> Vec<Diagnostic> {
+    let mut checker = Checker { text, language, faults: Vec::new() };
+    checker.value("", root, root.span.clone(), language);
+    checker.faults
+}
+
+struct Checker<'t> {
+    text: &'t str,
+    language: &'static Shape,
+    faults: Vec<Diagnostic>,
+}
+
+impl Checker<'_> {
+    /// `place` is what to point at if the value is missing or wrong as a whole.
+    fn value(&mut self, path: &str, node: &Node, place: Span, shape: &'static Shape) {
+        if !shape.fits(node) {
+            let fault = misfit(path, node, shape);
+            self.fault(place, fault);
+            return;
+        }
+        match (shape, &node.content) {
+            (Shape::Either(shapes), _) => {
+                if let Some(shape) = shapes.iter().find(|shape| shape.fits(node)) {
+                    self.value(path, node, place, shape);
+                }
+            }
+            (Shape::Text(_), Content::Scalar(_, text)) if text.is_empty() => {
+                self.fault(place, Fault::new(format!("{} is empty", name(path)), "write a value, or leave it out"));
+            }
+            (Shape::Text(rule) | Shape::Scalar(rule), Content::Scalar(_, text)) => {
+                if let Err(fault) = rule(text) {
+                    self.fault(place, fault);
+                }
+            }
+            (Shape::Choice(words), Content::Scalar(_, text)) => self.choice(path, text, place, words, shape),
+            (Shape::List { item, if_empty, unique }, Content::List(items)) => {
+                self.list(path, items, item, *unique);
+                if let (Some(hint), true) = (if_empty, items.is_empty()) {
+                    self.fault(place, Fault::new(format!("{} is empty", name(path)), *hint));
+                }
+            }
+            (Shape::Map { name, value }, Content::Map(entries)) => {
+                for entry in entries {
+                    if let Err(fault) = name(&entry.key) {
+                        self.fault(entry.key_span.clone(), fault);
+                    }
+                    self.value(&below(path, &entry.key), &entry.value, place_of(entry), value);
+                }
+            }
+            (Shape::Keys(keys), Content::Map(entries)) => self.keys(path, node, entries, keys),
+            _ => {}
+        }
+    }
+
+    fn choice(&mut self, path: &str, text: &str, place: Span, words: &'static [&'static str], shape: &Shape) {
+        if words.contains(&text) {
+            return;
+        }
+        let message = format!("{} must be {}, not {}", name(path), shape.expected(), quoted(text));
+        let hint = match suggest(text, words.iter().copied()) {
+            Some(word) => format!("did you mean `{word}`?"),
+            None => format!("write {}", shape.expected()),
+        };
+        self.fault(place, Fault::new(message, hint));
+    }
+
+    fn list(&mut self, path: &str, items: &[Node], shape: &'static Shape, unique: bool) {
+        let mut seen = BTreeMap::new();
+        for (i, item) in items.iter().enumerate() {
+            self.value(&format!("{path}[{i}]"), item, item.span.clone(), shape);
+            let Content::Scalar(_, text) = &item.content else { continue };
+            if let (true, Some(first)) = (unique, seen.insert(text, item.span.start)) {
+                let hint = format!("it is already on {}; keep one of them", line_of(self.text, first, item.span.start));
+                self.fault(item.span.clone(), Fault::new(format!("{} is listed twice", quoted(text)), hint));
+            }
+        }
+    }
+
+    fn keys(&mut self, path: &str, node: &Node, entries: &[Entry], keys: &'static [Key]) {
+        let mut meant = Vec::new();
+        for entry in entries {
+            let known = keys.iter().find(|key| key.name == entry.key);
+            let known = known.or_else(|| {
+                let (fault, guess) = self.unknown_key(path, &entry.key, keys);
+                self.fault(entry.key_span.clone(), fault);
+                guess
+            });
+            // What stands under a slip of the pen is held against what was meant, so that correcting the key
+            // brings no new surprise.
+            if let Some(key) = known {
+                meant.push(key.name);
+                self.value(&below(path, key.name), &entry.value, place_of(entry), &key.shape);
+            }
+        }
+        for key in keys.iter().filter(|key| !meant.contains(&key.name)) {
+            if let Some(line) = key.required {
+                let message = format!("{} is missing", name(&below(path, key.name)));
+                let fault = Fault::new(message, format!("add a line such as `{line}`"));
+                self.fault(node.span.start..node.span.start, fault);
+            }
+        }
+    }
+
+    /// What to say about a key that does not exist, and the key that was meant, if there can be little doubt.
+    fn unknown_key(&self, path: &str, key: &str, keys: &'static [Key]) -> (Fault, Option<&'static Key>) {
+        let message = match path {
+            "" => format!("unknown key {}", quoted(key)),
+            _ => format!("unknown key {} in {}", quoted(key), name(path)),
+        };
+        let named = |name: &str| keys.iter().find(|known| known.name == name);
+        if let Some(known) = keys.iter().find(|known| known.also.contains(&key)) {
+            return (Fault::new(message, format!("write `{}`", known.name)), Some(known));
+        }
+        if let Some(parent) = self.language.parents_of(key).first() {
+            let belongs = if parent.is_empty() { "at the top level".to_owned() } else { format!("in `{parent}`") };
+            return (Fault::new(message, format!("`{key}` belongs {belongs}")), None);
+        }
+        if let Some(known) = suggest(key, keys.iter().map(|known| known.name)).and_then(named) {
+            return (Fault::new(message, format!("did you mean `{}`?", known.name)), Some(known));
+        }
+        (Fault::new(message, format!("the keys are {}", names_of(keys))), None)
+    }
+
+    fn fault(&mut self, place: Span, fault: Fault) {
+        self.faults.push(Diagnostic::error(place, fault.message).hint(fault.hint));
+    }
+}
+
+/// A value of the wrong sort.
+fn misfit(path: &str, node: &Node, shape: &Shape) -> Fault {
+    let is_empty_key = matches!(&node.content, Content::Scalar(Scalar::Null, text) if text.is_empty());
+    let message = if is_empty_key {
+        format!("{} has no value", name(path))
+    } else {
+        format!("{} must be {}, not {}", name(path), shape.expected(), found(node))
+    };
+    Fault::new(message, advice(node, shape))
+}
+
+fn found(node: &Node) -> String {
+    match &node.content {
+        Content::Scalar(Scalar::Null, _) => "null".into(),
+        Content::Scalar(Scalar::Bool, text) => format!("the boolean {}", quoted(text)),
+        Content::Scalar(Scalar::Number, text) => format!("the number {}", quoted(text)),
+        Content::Scalar(Scalar::Text, _) => "text".into(),
+        Content::List(_) => "a list".into(),
+        Content::Map(_) => "a mapping".into(),
+    }
+}
+
+/// What to write instead of a value of the wrong sort.
+fn advice(node: &Node, shape: &Shape) -> String {
+    match (shape, &node.content) {
+        (Shape::Scalar(_), Content::Scalar(Scalar::Null, _)) => "write `\"\"` for an empty value".into(),
+        (Shape::Keys(_), Content::Scalar(Scalar::Null, _)) => lines_of(shape),
+        (_, Content::Scalar(Scalar::Null, _)) => "write a value, or leave it out".into(),
+        (Shape::Text(_) | Shape::Either(_), Content::Scalar(Scalar::Bool | Scalar::Number, text)) => {
+            format!("put it in quotes: `\"{text}\"`")
+        }
+        (Shape::Text(_) | Shape::Scalar(_) | Shape::Either(_), Content::Map(entries)) => {
+            colon_without_space(entries).unwrap_or_else(|| "write a single value".into())
+        }
+        (Shape::Text(_) | Shape::Choice(_) | Shape::Scalar(_), Content::List(_)) => {
+            "write a single value, without `-` or brackets".into()
+        }
+        (Shape::List { .. }, Content::Scalar(_, text)) => {
+            format!("write it as an item of a list: {}", quoted(&format!("- {text}")))
+        }
+        (Shape::List { .. }, Content::Map(_)) => "write one item a line, each after `- `".into(),
+        (Shape::Map { .. } | Shape::Keys(_), Content::Scalar(_, text)) => {
+            colon_with_space(text).unwrap_or_else(|| lines_of(shape))
+        }
+        (Shape::Map { .. } | Shape::Keys(_), Content::List(_)) => lines_of(shape),
+        _ => format!("write {}", shape.expected()),
+    }
+}
+
+/// `docker: dind` is a mapping; `docker:dind` was meant.
+fn colon_without_space(entries: &[Entry]) -> Option<String> {
+    let [Entry { key, value: Node { content: Content::Scalar(_, text), .. }, .. }] = entries else { return None };
+    Some(format!("a space after the colon makes a mapping: write {}", quoted(&format!("{key}:{text}"))))
+}
+
+/// `agent:builder` is text; `agent: builder` was meant.
+fn colon_with_space(text: &str) -> Option<String> {
+    let (key, value) = text.split_once([':', '='])?;
+    (!key.contains(char::is_whitespace) && !value.is_empty())
+        .then(|| format!("write a space after the colon: {}", quoted(&format!("{key}: {value}"))))
+}
+
+fn lines_of(shape: &Shape) -> String {
+    match shape {
+        Shape::Keys(keys) => {
+            format!("write `KEY: VALUE` lines; the keys are {}", names_of(keys))
+        }
+        _ => "write `NAME: VALUE` lines, without dashes".into(),
+    }
+}
+
+fn names_of(keys: &[Key]) -> String {
+    keys.iter().map(|key| format!("`{}`", key.name)).collect::<Vec<_>>().join(", ")
+}
+
+/// A missing value has no place of its own; its key has.
+fn place_of(entry: &Entry) -> Span {
+    match &entry.value.content {
+        Content::Scalar(Scalar::Null, text) if text.is_empty() => entry.key_span.clone(),
+        _ => entry.value.span.clone(),
+    }
+}
+
+fn below(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}
+
+/// What a place is called in a message.
+fn name(path: &str) -> String {
+    if path.is_empty() { "the file".to_owned() } else { quoted(path) }
+}

@@ -1,0 +1,1415 @@
+//! What is said about specs that are wrong: the exact text, row by row.
+//!
+//! Every diagnostic of the language so far is here at least once. `UPDATE_EXPECT=1 cargo test` writes the rows
+//! anew; read the difference as a user would.
+
+use expect_test::{Expect, expect};
+use moat::spec::{Source, agent};
+use moat::ui::{Colour, diagnostic};
+
+#[track_caller]
+fn refused(text: &str, expected: &Expect) {
+    let source = Source::new("agent.yaml", "/agent.yaml", text);
+    let diagnostics = agent::parse(source).expect_err("the spec is wrong");
+    expected.assert_eq(&diagnostic::text(&diagnostics, Colour::Never));
+}
+
+#[test]
+fn an_empty_file() {
+    refused(
+        "",
+        &expect![[r#"
+        error: the file is empty
+         --> agent.yaml:1:1
+          |
+        1 |
+          | ^
+          |
+          = help: begin with a line such as `agent: builder`
+    "#]],
+    );
+}
+
+#[test]
+fn only_a_comment() {
+    refused(
+        "# nothing yet\n",
+        &expect![[r#"
+        error: the file is empty
+         --> agent.yaml:1:1
+          |
+        1 | # nothing yet
+          | ^
+          |
+          = help: begin with a line such as `agent: builder`
+    "#]],
+    );
+}
+
+#[test]
+fn an_explicit_nothing() {
+    refused(
+        "---\n",
+        &expect![[r#"
+        error: the file is empty
+         --> agent.yaml:2:1
+          |
+        2 |
+          | ^
+          |
+          = help: begin with a line such as `agent: builder`
+    "#]],
+    );
+}
+
+#[test]
+fn a_list_at_the_top() {
+    refused(
+        "- agent: builder\n",
+        &expect![[r#"
+        error: the file must be a mapping, not a list
+         --> agent.yaml:1:1
+          |
+        1 | - agent: builder
+          | ^^^^^^^^^^^^^^^^
+          |
+          = help: write `KEY: VALUE` lines; the keys are `agent`, `image`, `dependencies`, `command`, `env`, `buildkit`
+    "#]],
+    );
+}
+
+#[test]
+fn text_at_the_top() {
+    refused(
+        "just words\n",
+        &expect![[r#"
+        error: the file must be a mapping, not text
+         --> agent.yaml:1:1
+          |
+        1 | just words
+          | ^^^^^^^^^^
+          |
+          = help: write `KEY: VALUE` lines; the keys are `agent`, `image`, `dependencies`, `command`, `env`, `buildkit`
+    "#]],
+    );
+}
+
+#[test]
+fn no_space_after_the_colon() {
+    refused(
+        "agent:builder\n",
+        &expect![[r#"
+        error: the file must be a mapping, not text
+         --> agent.yaml:1:1
+          |
+        1 | agent:builder
+          | ^^^^^^^^^^^^^
+          |
+          = help: write a space after the colon: `agent: builder`
+    "#]],
+    );
+}
+
+#[test]
+fn null_at_the_top() {
+    refused(
+        "~\n",
+        &expect![[r#"
+        error: the file must be a mapping, not null
+         --> agent.yaml:1:1
+          |
+        1 | ~
+          | ^
+          |
+          = help: write `KEY: VALUE` lines; the keys are `agent`, `image`, `dependencies`, `command`, `env`, `buildkit`
+    "#]],
+    );
+}
+
+#[test]
+fn two_documents() {
+    refused(
+        "agent: a\n---\nagent: b\n",
+        &expect![[r#"
+        error: a second document begins here
+         --> agent.yaml:2:1
+          |
+        2 | ---
+          | ^^^
+          |
+          = help: one file describes one agent: write each agent into a file of its own
+    "#]],
+    );
+}
+
+#[test]
+fn agent_is_missing() {
+    refused(
+        "image: debian:13\n",
+        &expect![[r#"
+        error: `agent` is missing
+         --> agent.yaml:1:1
+          |
+        1 | image: debian:13
+          | ^
+          |
+          = help: add a line such as `agent: builder`
+    "#]],
+    );
+}
+
+#[test]
+fn agent_is_called_name() {
+    refused(
+        "name: builder\n",
+        &expect![[r#"
+        error: unknown key `name`
+         --> agent.yaml:1:1
+          |
+        1 | name: builder
+          | ^^^^
+          |
+          = help: write `agent`
+    "#]],
+    );
+}
+
+#[test]
+fn an_unknown_key_that_is_nearly_one() {
+    refused(
+        "agent: a\ndependancies: [docker:dind]\n",
+        &expect![[r#"
+        error: unknown key `dependancies`
+         --> agent.yaml:2:1
+          |
+        2 | dependancies: [docker:dind]
+          | ^^^^^^^^^^^^
+          |
+          = help: did you mean `dependencies`?
+    "#]],
+    );
+}
+
+#[test]
+fn an_unknown_key_like_nothing_else() {
+    refused(
+        "agent: a\nfrobnicate: yes\n",
+        &expect![[r#"
+        error: unknown key `frobnicate`
+         --> agent.yaml:2:1
+          |
+        2 | frobnicate: yes
+          | ^^^^^^^^^^
+          |
+          = help: the keys are `agent`, `image`, `dependencies`, `command`, `env`, `buildkit`
+    "#]],
+    );
+}
+
+#[test]
+fn an_unknown_key_in_buildkit() {
+    refused(
+        "agent: a\nbuildkit:\n  cach: keep\n",
+        &expect![[r#"
+        error: unknown key `cach` in `buildkit`
+         --> agent.yaml:3:3
+          |
+        3 |   cach: keep
+          |   ^^^^
+          |
+          = help: did you mean `cache`?
+    "#]],
+    );
+}
+
+#[test]
+fn a_key_that_belongs_below() {
+    refused(
+        "agent: a\ncache: keep\n",
+        &expect![[r#"
+        error: unknown key `cache`
+         --> agent.yaml:2:1
+          |
+        2 | cache: keep
+          | ^^^^^
+          |
+          = help: `cache` belongs in `buildkit`
+    "#]],
+    );
+}
+
+#[test]
+fn a_key_that_belongs_above() {
+    refused(
+        "agent: a\nbuildkit: { env: {} }\n",
+        &expect![[r#"
+        error: unknown key `env` in `buildkit`
+         --> agent.yaml:2:13
+          |
+        2 | buildkit: { env: {} }
+          |             ^^^
+          |
+          = help: `env` belongs at the top level
+    "#]],
+    );
+}
+
+#[test]
+fn a_key_as_compose_has_it() {
+    refused(
+        "agent: a\nenvironment:\n  A: 1\n",
+        &expect![[r#"
+        error: unknown key `environment`
+         --> agent.yaml:2:1
+          |
+        2 | environment:
+          | ^^^^^^^^^^^
+          |
+          = help: write `env`
+    "#]],
+    );
+}
+
+#[test]
+fn a_duplicate_key() {
+    refused(
+        "agent: a\nimage: debian:12\nimage: debian:13\n",
+        &expect![[r#"
+        error: `image` is given twice
+         --> agent.yaml:3:1
+          |
+        3 | image: debian:13
+          | ^^^^^
+          |
+          = help: it is already on line 2; keep one of them
+    "#]],
+    );
+}
+
+#[test]
+fn a_duplicate_key_deep_down() {
+    refused(
+        "agent: a\nenv: { A: 1, B: 2, A: 3 }\n",
+        &expect![[r#"
+        error: `A` is given twice
+         --> agent.yaml:2:20
+          |
+        2 | env: { A: 1, B: 2, A: 3 }
+          |                    ^
+          |
+          = help: it is already on this line; keep one of them
+    "#]],
+    );
+}
+
+#[test]
+fn a_merge_key() {
+    refused(
+        "agent: a\nenv:\n  <<: { A: 1 }\n  B: 2\n",
+        &expect![[r#"
+        error: merge keys (`<<`) are not supported
+         --> agent.yaml:3:3
+          |
+        3 |   <<: { A: 1 }
+          |   ^^
+          |
+          = help: write out the keys that it would bring
+    "#]],
+    );
+}
+
+#[test]
+fn a_list_as_a_key() {
+    refused(
+        "agent: a\n[x, y]: z\n",
+        &expect![[r#"
+        error: a key must be text
+         --> agent.yaml:2:1
+          |
+        2 | [x, y]: z
+          | ^^^^^^
+          |
+          = help: write `KEY: VALUE`, with a name as the key
+    "#]],
+    );
+}
+
+#[test]
+fn nothing_as_a_key() {
+    refused(
+        "agent: a\n~: z\n: y\n",
+        &expect![[r#"
+        error: a key must be text
+         --> agent.yaml:2:1
+          |
+        2 | ~: z
+          | ^
+          |
+          = help: write `KEY: VALUE`, with a name as the key
+
+        error: a key must be text
+         --> agent.yaml:3:1
+          |
+        3 | : y
+          | ^
+          |
+          = help: write `KEY: VALUE`, with a name as the key
+    "#]],
+    );
+}
+
+#[test]
+fn a_tag() {
+    refused(
+        "agent: !!str 5\nenv: !env\n  A: 1\n",
+        &expect![[r#"
+        error: tags (`!…`) have no meaning here
+         --> agent.yaml:1:8
+          |
+        1 | agent: !!str 5
+          |        ^^^^^
+          |
+          = help: remove the tag; quotes make a value text
+
+        error: tags (`!…`) have no meaning here
+         --> agent.yaml:2:6
+          |
+        2 | env: !env
+          |      ^^^^
+          |
+          = help: remove the tag; quotes make a value text
+    "#]],
+    );
+}
+
+#[test]
+fn an_alias_of_nothing() {
+    refused(
+        "agent: a\nimage: *base\n",
+        &expect![[r#"
+        error: not valid YAML: an alias (`*…`) without an anchor (`&…`) before it
+         --> agent.yaml:2:8
+          |
+        2 | image: *base
+          |        ^
+          |
+          = help: text that begins with `*` needs quotes
+    "#]],
+    );
+}
+
+#[test]
+fn an_alias_within_itself() {
+    refused(
+        "agent: a\nenv: &e { A: *e }\n",
+        &expect![[r#"
+        error: an alias stands within the value that it means
+         --> agent.yaml:2:14
+          |
+        2 | env: &e { A: *e }
+          |              ^^
+          |
+          = help: write the value out
+    "#]],
+    );
+}
+
+#[test]
+fn an_alias_is_wrong_where_it_stands() {
+    refused(
+        "agent: a\nbuildkit: { image: &i \"Not An Image\" }\nimage: *i\n",
+        &expect![[r#"
+        error: `Not An Image` is not an image reference
+         --> agent.yaml:2:20
+          |
+        2 | buildkit: { image: &i "Not An Image" }
+          |                    ^^^^^^^^^^^^^^^^^
+          |
+          = help: write it as `NAME:TAG` or `REGISTRY/NAME:TAG`, as in `debian:13`
+
+        error: `Not An Image` is not an image reference
+         --> agent.yaml:3:8
+          |
+        3 | image: *i
+          |        ^^
+          |
+          = help: write it as `NAME:TAG` or `REGISTRY/NAME:TAG`, as in `debian:13`
+    "#]],
+    );
+}
+
+#[test]
+fn a_key_without_a_value() {
+    refused(
+        "agent: a\nimage:\ncommand: ls\n",
+        &expect![[r#"
+        error: `image` has no value
+         --> agent.yaml:2:1
+          |
+        2 | image:
+          | ^^^^^
+          |
+          = help: write a value, or leave it out
+    "#]],
+    );
+}
+
+#[test]
+fn a_null_by_name() {
+    refused(
+        "agent: a\nimage: null\nbuildkit: ~\n",
+        &expect![[r#"
+        error: `image` must be text, not null
+         --> agent.yaml:2:8
+          |
+        2 | image: null
+          |        ^^^^
+          |
+          = help: write a value, or leave it out
+
+        error: `buildkit` must be a mapping, not null
+         --> agent.yaml:3:11
+          |
+        3 | buildkit: ~
+          |           ^
+          |
+          = help: write `KEY: VALUE` lines; the keys are `image`, `cache`
+    "#]],
+    );
+}
+
+#[test]
+fn an_empty_text() {
+    refused(
+        "agent: a\nimage: ''\n",
+        &expect![[r#"
+        error: `image` is empty
+         --> agent.yaml:2:8
+          |
+        2 | image: ''
+          |        ^^
+          |
+          = help: write a value, or leave it out
+    "#]],
+    );
+}
+
+#[test]
+fn a_number_where_text_is_expected() {
+    refused(
+        "agent: 42\n",
+        &expect![[r#"
+        error: `agent` must be text, not the number `42`
+         --> agent.yaml:1:8
+          |
+        1 | agent: 42
+          |        ^^
+          |
+          = help: put it in quotes: `"42"`
+    "#]],
+    );
+}
+
+#[test]
+fn a_boolean_where_text_is_expected() {
+    refused(
+        "agent: a\ncommand: true\n",
+        &expect![[r#"
+        error: `command` must be text or a list, not the boolean `true`
+         --> agent.yaml:2:10
+          |
+        2 | command: true
+          |          ^^^^
+          |
+          = help: put it in quotes: `"true"`
+    "#]],
+    );
+}
+
+#[test]
+fn a_list_where_text_is_expected() {
+    refused(
+        "agent: a\nimage: [debian:13]\n",
+        &expect![[r#"
+        error: `image` must be text, not a list
+         --> agent.yaml:2:8
+          |
+        2 | image: [debian:13]
+          |        ^^^^^^^^^^^
+          |
+          = help: write a single value, without `-` or brackets
+    "#]],
+    );
+}
+
+#[test]
+fn an_agents_name_with_a_slug() {
+    refused(
+        "agent: My Agent\n",
+        &expect![[r#"
+        error: `My Agent` cannot be an agent's name
+         --> agent.yaml:1:8
+          |
+        1 | agent: My Agent
+          |        ^^^^^^^^
+          |
+          = help: use lowercase letters, digits, `-`, `_` and `.`, and begin with a letter or digit, as in `my-agent`
+    "#]],
+    );
+}
+
+#[test]
+fn an_agents_name_beyond_help() {
+    refused(
+        "agent: '???'\n",
+        &expect![[r#"
+        error: `???` cannot be an agent's name
+         --> agent.yaml:1:8
+          |
+        1 | agent: '???'
+          |        ^^^^^
+          |
+          = help: use lowercase letters, digits, `-`, `_` and `.`, and begin with a letter or digit
+    "#]],
+    );
+}
+
+#[test]
+fn an_agents_name_that_is_too_long() {
+    refused(
+        "agent: an-agent-whose-name-is-longer-than-a-dns-label-allows\n",
+        &expect![[r#"
+        error: an agent's name has at most 32 characters, not 53
+         --> agent.yaml:1:8
+          |
+        1 | agent: an-agent-whose-name-is-longer-than-a-dns-label-allows
+          |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+          |
+          = help: use lowercase letters, digits, `-`, `_` and `.`, and begin with a letter or digit, as in `an-agent-whose-name-is-longer-th`
+    "#]],
+    );
+}
+
+#[test]
+fn an_image_in_capitals() {
+    refused(
+        "agent: a\nimage: Docker:dind\n",
+        &expect![[r#"
+        error: `Docker:dind` is not an image reference
+         --> agent.yaml:2:8
+          |
+        2 | image: Docker:dind
+          |        ^^^^^^^^^^^
+          |
+          = help: write `docker:dind`: names of images are lowercase, without spaces
+    "#]],
+    );
+}
+
+#[test]
+fn an_image_that_is_a_sentence() {
+    refused(
+        "agent: a\nimage: the newest one!\n",
+        &expect![[r#"
+        error: `the newest one!` is not an image reference
+         --> agent.yaml:2:8
+          |
+        2 | image: the newest one!
+          |        ^^^^^^^^^^^^^^^
+          |
+          = help: write it as `NAME:TAG` or `REGISTRY/NAME:TAG`, as in `debian:13`
+    "#]],
+    );
+}
+
+#[test]
+fn one_dependency_without_a_list() {
+    refused(
+        "agent: a\ndependencies: docker:dind\n",
+        &expect![[r#"
+        error: `dependencies` must be a list, not text
+         --> agent.yaml:2:15
+          |
+        2 | dependencies: docker:dind
+          |               ^^^^^^^^^^^
+          |
+          = help: write it as an item of a list: `- docker:dind`
+    "#]],
+    );
+}
+
+#[test]
+fn dependencies_as_a_mapping() {
+    refused(
+        "agent: a\ndependencies:\n  docker: dind\n",
+        &expect![[r#"
+        error: `dependencies` must be a list, not a mapping
+         --> agent.yaml:3:3
+          |
+        3 |   docker: dind
+          |   ^^^^^^^^^^^^
+          |
+          = help: write one item a line, each after `- `
+    "#]],
+    );
+}
+
+#[test]
+fn a_dependency_with_a_space_after_its_colon() {
+    refused(
+        "agent: a\ndependencies:\n  - docker: dind\n",
+        &expect![[r#"
+        error: `dependencies[0]` must be text, not a mapping
+         --> agent.yaml:3:5
+          |
+        3 |   - docker: dind
+          |     ^^^^^^^^^^^^
+          |
+          = help: a space after the colon makes a mapping: write `docker:dind`
+    "#]],
+    );
+}
+
+#[test]
+fn a_dependency_that_is_no_name() {
+    refused(
+        "agent: a\ndependencies:\n  - \"docker dind\"\n  - \n  - 5\n",
+        &expect![[r#"
+        error: `docker dind` cannot be the name of a dependency
+         --> agent.yaml:3:5
+          |
+        3 |   - "docker dind"
+          |     ^^^^^^^^^^^^^
+          |
+          = help: names have letters, digits and `:`, `@`, `-`, `.`, as in `docker:dind`
+
+        error: `dependencies[1]` has no value
+         --> agent.yaml:4:5
+          |
+        4 |   - 
+          |     ^
+          |
+          = help: write a value, or leave it out
+
+        error: `dependencies[2]` must be text, not the number `5`
+         --> agent.yaml:5:5
+          |
+        5 |   - 5
+          |     ^
+          |
+          = help: put it in quotes: `"5"`
+    "#]],
+    );
+}
+
+#[test]
+fn a_dependency_twice() {
+    refused(
+        "agent: a\ndependencies:\n  - docker:dind\n  - docker:dind\n",
+        &expect![[r#"
+        error: `docker:dind` is listed twice
+         --> agent.yaml:4:5
+          |
+        4 |   - docker:dind
+          |     ^^^^^^^^^^^
+          |
+          = help: it is already on line 3; keep one of them
+    "#]],
+    );
+}
+
+#[test]
+fn a_command_that_is_a_mapping() {
+    refused(
+        "agent: a\ncommand:\n  run: ls\n  in: /\n",
+        &expect![[r#"
+        error: `command` must be text or a list, not a mapping
+         --> agent.yaml:3:3
+          |
+        3 |   run: ls
+          |   ^^^^^^^
+          |
+          = help: write a single value
+    "#]],
+    );
+}
+
+#[test]
+fn an_empty_command() {
+    refused(
+        "agent: a\ncommand: ''\n",
+        &expect![[r#"
+        error: `command` is empty
+         --> agent.yaml:2:10
+          |
+        2 | command: ''
+          |          ^^
+          |
+          = help: write a value, or leave it out
+    "#]],
+    );
+}
+
+#[test]
+fn an_empty_list_as_command() {
+    refused(
+        "agent: a\ncommand: []\n",
+        &expect![[r#"
+        error: `command` is empty
+         --> agent.yaml:2:10
+          |
+        2 | command: []
+          |          ^^
+          |
+          = help: write a program, or remove the key to keep the sandbox up, idle
+    "#]],
+    );
+}
+
+#[test]
+fn a_command_with_a_list_in_it() {
+    refused(
+        "agent: a\ncommand: [sh, [-c, ls], ~]\n",
+        &expect![[r#"
+        error: `command[1]` must be a single value, not a list
+         --> agent.yaml:2:15
+          |
+        2 | command: [sh, [-c, ls], ~]
+          |               ^^^^^^^^
+          |
+          = help: write a single value, without `-` or brackets
+
+        error: `command[2]` must be a single value, not null
+         --> agent.yaml:2:25
+          |
+        2 | command: [sh, [-c, ls], ~]
+          |                         ^
+          |
+          = help: write `""` for an empty value
+    "#]],
+    );
+}
+
+#[test]
+fn a_nul_in_a_command() {
+    refused(
+        "agent: a\ncommand: [\"a\\0b\"]\n",
+        &expect![[r#"
+        error: a NUL character cannot be passed to a program
+         --> agent.yaml:2:11
+          |
+        2 | command: ["a\0b"]
+          |           ^^^^^^
+          |
+          = help: remove the `\0`
+    "#]],
+    );
+}
+
+#[test]
+fn env_as_a_list() {
+    refused(
+        "agent: a\nenv:\n  - A=1\n",
+        &expect![[r#"
+        error: `env` must be a mapping, not a list
+         --> agent.yaml:3:3
+          |
+        3 |   - A=1
+          |   ^^^^^
+          |
+          = help: write `NAME: VALUE` lines, without dashes
+    "#]],
+    );
+}
+
+#[test]
+fn env_as_one_text() {
+    refused(
+        "agent: a\nenv: A=1\n",
+        &expect![[r#"
+        error: `env` must be a mapping, not text
+         --> agent.yaml:2:6
+          |
+        2 | env: A=1
+          |      ^^^
+          |
+          = help: write a space after the colon: `A: 1`
+    "#]],
+    );
+}
+
+#[test]
+fn env_names_that_nobody_can_set() {
+    refused(
+        "agent: a\nenv:\n  1A: x\n  \"B C\": y\n  D=E: z\n",
+        &expect![[r#"
+        error: `1A` cannot be the name of an environment variable
+         --> agent.yaml:3:3
+          |
+        3 |   1A: x
+          |   ^^
+          |
+          = help: names have letters, digits, `_`, `.` and `-`, and begin with a letter or `_`
+
+        error: `B C` cannot be the name of an environment variable
+         --> agent.yaml:4:3
+          |
+        4 |   "B C": y
+          |   ^^^^^
+          |
+          = help: names have letters, digits, `_`, `.` and `-`, and begin with a letter or `_`
+
+        error: `D=E` cannot be the name of an environment variable
+         --> agent.yaml:5:3
+          |
+        5 |   D=E: z
+          |   ^^^
+          |
+          = help: write the value after a colon: `D: …`
+    "#]],
+    );
+}
+
+#[test]
+fn env_values_that_are_not_single() {
+    refused(
+        "agent: a\nenv:\n  A: ~\n  B:\n  C: [1]\n  D: { E: 1 }\n",
+        &expect![[r#"
+        error: `env.A` must be a single value, not null
+         --> agent.yaml:3:6
+          |
+        3 |   A: ~
+          |      ^
+          |
+          = help: write `""` for an empty value
+
+        error: `env.B` has no value
+         --> agent.yaml:4:3
+          |
+        4 |   B:
+          |   ^
+          |
+          = help: write `""` for an empty value
+
+        error: `env.C` must be a single value, not a list
+         --> agent.yaml:5:6
+          |
+        5 |   C: [1]
+          |      ^^^
+          |
+          = help: write a single value, without `-` or brackets
+
+        error: `env.D` must be a single value, not a mapping
+         --> agent.yaml:6:6
+          |
+        6 |   D: { E: 1 }
+          |      ^^^^^^^^
+          |
+          = help: a space after the colon makes a mapping: write `E:1`
+    "#]],
+    );
+}
+
+#[test]
+fn buildkit_as_text() {
+    refused(
+        "agent: a\nbuildkit: keep\n",
+        &expect![[r#"
+        error: `buildkit` must be a mapping, not text
+         --> agent.yaml:2:11
+          |
+        2 | buildkit: keep
+          |           ^^^^
+          |
+          = help: write `KEY: VALUE` lines; the keys are `image`, `cache`
+    "#]],
+    );
+}
+
+#[test]
+fn a_cache_that_is_nearly_kept() {
+    refused(
+        "agent: a\nbuildkit:\n  cache: kepp\n",
+        &expect![[r#"
+        error: `buildkit.cache` must be `keep` or `discard`, not `kepp`
+         --> agent.yaml:3:10
+          |
+        3 |   cache: kepp
+          |          ^^^^
+          |
+          = help: did you mean `keep`?
+    "#]],
+    );
+}
+
+#[test]
+fn a_cache_of_another_sort() {
+    refused(
+        "agent: a\nbuildkit:\n  cache: shared\n",
+        &expect![[r#"
+        error: `buildkit.cache` must be `keep` or `discard`, not `shared`
+         --> agent.yaml:3:10
+          |
+        3 |   cache: shared
+          |          ^^^^^^
+          |
+          = help: write `keep` or `discard`
+    "#]],
+    );
+}
+
+#[test]
+fn a_cache_that_is_a_boolean() {
+    refused(
+        "agent: a\nbuildkit:\n  cache: true\n",
+        &expect![[r#"
+        error: `buildkit.cache` must be `keep` or `discard`, not the boolean `true`
+         --> agent.yaml:3:10
+          |
+        3 |   cache: true
+          |          ^^^^
+          |
+          = help: write `keep` or `discard`
+    "#]],
+    );
+}
+
+#[test]
+fn a_builder_image_in_capitals() {
+    refused(
+        "agent: a\nbuildkit:\n  image: Moby/BuildKit:latest\n",
+        &expect![[r#"
+        error: `Moby/BuildKit:latest` is not an image reference
+         --> agent.yaml:3:10
+          |
+        3 |   image: Moby/BuildKit:latest
+          |          ^^^^^^^^^^^^^^^^^^^^
+          |
+          = help: write `moby/buildkit:latest`: names of images are lowercase, without spaces
+    "#]],
+    );
+}
+
+#[test]
+fn a_tab() {
+    refused(
+        "agent: a\nenv:\n\tA: 1\n",
+        &expect![[r#"
+        error: not valid YAML: a tab where YAML wants spaces
+         --> agent.yaml:3:1
+          |
+        3 |     A: 1
+          | ^^^^
+          |
+          = help: indent with spaces
+    "#]],
+    );
+}
+
+#[test]
+fn a_colon_in_a_value() {
+    refused(
+        "agent: a\ncommand: echo: hello\n",
+        &expect![[r#"
+        error: not valid YAML: a second `: ` where a value is expected
+         --> agent.yaml:2:14
+          |
+        2 | command: echo: hello
+          |              ^
+          |
+          = help: text with `: ` in it needs quotes; a key begins on a line of its own, as far left as its neighbours
+    "#]],
+    );
+}
+
+#[test]
+fn a_quote_that_is_never_closed() {
+    refused(
+        "agent: \"builder\nimage: debian:13\n",
+        &expect![[r#"
+        error: not valid YAML: a quote is opened here and not closed
+         --> agent.yaml:1:8
+          |
+        1 | agent: "builder
+          |        ^
+          |
+          = help: close it with the same sign
+    "#]],
+    );
+}
+
+#[test]
+fn a_bracket_that_is_never_closed() {
+    refused(
+        "agent: a\ndependencies: [docker:dind\ncommand: ls\n",
+        &expect![[r#"
+        error: not valid YAML: a `:` within brackets
+         --> agent.yaml:3:8
+          |
+        3 | command: ls
+          |        ^
+          |
+          = help: is a `]` missing on the line above?
+    "#]],
+    );
+}
+
+#[test]
+fn a_brace_that_is_never_closed() {
+    refused(
+        "agent: a\nenv: { A: 1\ncommand: ls\n",
+        &expect![[r#"
+        error: not valid YAML: a mapping in braces is not closed
+         --> agent.yaml:3:8
+          |
+        3 | command: ls
+          |        ^
+          |
+          = help: separate entries by `,` and end the mapping with `}`
+    "#]],
+    );
+}
+
+#[test]
+fn a_key_that_is_not_aligned() {
+    refused(
+        "agent: a\n  image: debian:13\n",
+        &expect![[r#"
+        error: not valid YAML: a second `: ` where a value is expected
+         --> agent.yaml:2:8
+          |
+        2 |   image: debian:13
+          |        ^
+          |
+          = help: text with `: ` in it needs quotes; a key begins on a line of its own, as far left as its neighbours
+    "#]],
+    );
+}
+
+#[test]
+fn a_key_that_is_indented_less() {
+    refused(
+        "env:\n    A: 1\n  B: 2\nagent: a\n",
+        &expect![[r#"
+        error: not valid YAML: not a key of the mapping around it
+         --> agent.yaml:3:3
+          |
+        3 |   B: 2
+          |   ^
+          |
+          = help: align it with the keys above; items of a list begin with `- `
+    "#]],
+    );
+}
+
+#[test]
+fn a_line_without_a_colon() {
+    refused(
+        "agent: a\nimage\ncommand: ls\n",
+        &expect![[r#"
+        error: not valid YAML: a key without a colon
+         --> agent.yaml:2:1
+          |
+        2 | image
+          | ^^^^^
+          |
+          = help: write `KEY: VALUE`
+    "#]],
+    );
+}
+
+#[test]
+fn an_item_on_the_line_of_its_key() {
+    refused(
+        "agent: a\ndependencies: - docker:dind\n",
+        &expect![[r#"
+        error: not valid YAML: an item of a list where none can be
+         --> agent.yaml:2:15
+          |
+        2 | dependencies: - docker:dind
+          |               ^
+          |
+          = help: begin the list on the line after the key, or write it in brackets
+    "#]],
+    );
+}
+
+#[test]
+fn a_sign_that_yaml_reserves() {
+    refused(
+        "agent: a\ncommand: @daily\n",
+        &expect![[r#"
+        error: not valid YAML: a sign that cannot begin a value
+         --> agent.yaml:2:10
+          |
+        2 | command: @daily
+          |          ^
+          |
+          = help: text that begins with it needs quotes
+    "#]],
+    );
+}
+
+#[test]
+fn a_glob_without_quotes() {
+    refused(
+        "agent: a\ncommand: [ls, *.rs]\n",
+        &expect![[r#"
+        error: not valid YAML: an alias (`*…`) without an anchor (`&…`) before it
+         --> agent.yaml:2:15
+          |
+        2 | command: [ls, *.rs]
+          |               ^
+          |
+          = help: text that begins with `*` needs quotes
+    "#]],
+    );
+}
+
+#[test]
+fn a_backslash_in_double_quotes() {
+    refused(
+        "agent: a\ncommand: \"grep \\d\"\n",
+        &expect![[r#"
+        error: not valid YAML: an unknown escape in double quotes
+         --> agent.yaml:2:10
+          |
+        2 | command: "grep \d"
+          |          ^
+          |
+          = help: write `\\` for a backslash, or use single quotes
+    "#]],
+    );
+}
+
+#[test]
+fn text_after_a_quote() {
+    refused(
+        "agent: a\ncommand: \"a\" b\n",
+        &expect![[r#"
+        error: not valid YAML: text after the closing quote
+         --> agent.yaml:2:14
+          |
+        2 | command: "a" b
+          |              ^
+          |
+          = help: put the whole value in quotes
+    "#]],
+    );
+}
+
+#[test]
+fn a_control_character() {
+    refused(
+        "agent: a\ncommand: a\u{7}b\n",
+        &expect![[r#"
+        error: the character U+0007 cannot be here
+         --> agent.yaml:2:11
+          |
+        2 | command: a␇b
+          |           ^
+          |
+          = help: remove it, or write it as an escape in double quotes
+    "#]],
+    );
+}
+
+#[test]
+fn a_line_separator() {
+    refused(
+        "agent: a\ncommand: \"a\u{2028}b\"\n",
+        &expect![[r#"
+        error: the character U+2028 cannot be here
+         --> agent.yaml:2:12
+          |
+        2 | command: "a b"
+          |            ^
+          |
+          = help: remove it, or write it as an escape in double quotes
+    "#]],
+    );
+}
+
+#[test]
+fn characters_of_several_bytes_before_the_fault() {
+    refused(
+        "agent: a # größer 日本\nenv: { ключ: \"日本\", \"naïve ☃\": 1 }\n",
+        &expect![[r#"
+        error: `ключ` cannot be the name of an environment variable
+         --> agent.yaml:2:8
+          |
+        2 | env: { ключ: "日本", "naïve ☃": 1 }
+          |        ^^^^
+          |
+          = help: names have letters, digits, `_`, `.` and `-`, and begin with a letter or `_`
+
+        error: `naïve ☃` cannot be the name of an environment variable
+         --> agent.yaml:2:20
+          |
+        2 | env: { ключ: "日本", "naïve ☃": 1 }
+          |                      ^^^^^^^^^
+          |
+          = help: names have letters, digits, `_`, `.` and `-`, and begin with a letter or `_`
+    "#]],
+    );
+}
+
+#[test]
+fn windows_line_ends() {
+    refused(
+        "agent: a\r\nimage: A\r\ncach: keep\r\n",
+        &expect![[r#"
+        error: `A` is not an image reference
+         --> agent.yaml:2:8
+          |
+        2 | image: A
+          |        ^
+          |
+          = help: write `a`: names of images are lowercase, without spaces
+
+        error: unknown key `cach`
+         --> agent.yaml:3:1
+          |
+        3 | cach: keep
+          | ^^^^
+          |
+          = help: the keys are `agent`, `image`, `dependencies`, `command`, `env`, `buildkit`
+    "#]],
+    );
+}
+
+#[test]
+fn a_byte_order_mark_is_not_counted() {
+    refused(
+        "\u{feff}agnet: a\n",
+        &expect![[r#"
+        error: unknown key `agnet`
+         --> agent.yaml:1:1
+          |
+        1 | agnet: a
+          | ^^^^^
+          |
+          = help: did you mean `agent`?
+    "#]],
+    );
+}
+
+#[test]
+fn everything_at_once() {
+    refused(
+        "agnet: My Agent\nimage: Debian\ndependencies: [docker:dind, docker:dind, 7]\ncommand: {}\nenv: { 1: 2, A: ~ }\nbuildkit: { cache: no, image: [] }\nimage: debian:13\n",
+        &expect![[r#"
+        error: unknown key `agnet`
+         --> agent.yaml:1:1
+          |
+        1 | agnet: My Agent
+          | ^^^^^
+          |
+          = help: did you mean `agent`?
+
+        error: `My Agent` cannot be an agent's name
+         --> agent.yaml:1:8
+          |
+        1 | agnet: My Agent
+          |        ^^^^^^^^
+          |
+          = help: use lowercase letters, digits, `-`, `_` and `.`, and begin with a letter or digit, as in `my-agent`
+
+        error: `Debian` is not an image reference
+         --> agent.yaml:2:8
+          |
+        2 | image: Debian
+          |        ^^^^^^
+          |
+          = help: write `debian`: names of images are lowercase, without spaces
+
+        error: `docker:dind` is listed twice
+         --> agent.yaml:3:29
+          |
+        3 | dependencies: [docker:dind, docker:dind, 7]
+          |                             ^^^^^^^^^^^
+          |
+          = help: it is already on this line; keep one of them
+
+        error: `dependencies[2]` must be text, not the number `7`
+         --> agent.yaml:3:42
+          |
+        3 | dependencies: [docker:dind, docker:dind, 7]
+          |                                          ^
+          |
+          = help: put it in quotes: `"7"`
+
+        error: `command` must be text or a list, not a mapping
+         --> agent.yaml:4:10
+          |
+        4 | command: {}
+          |          ^^
+          |
+          = help: write a single value
+
+        error: `1` cannot be the name of an environment variable
+         --> agent.yaml:5:8
+          |
+        5 | env: { 1: 2, A: ~ }
+          |        ^
+          |
+          = help: names have letters, digits, `_`, `.` and `-`, and begin with a letter or `_`
+
+        error: `env.A` must be a single value, not null
+         --> agent.yaml:5:17
+          |
+        5 | env: { 1: 2, A: ~ }
+          |                 ^
+          |
+          = help: write `""` for an empty value
+
+        error: `buildkit.cache` must be `keep` or `discard`, not `no`
+         --> agent.yaml:6:20
+          |
+        6 | buildkit: { cache: no, image: [] }
+          |                    ^^
+          |
+          = help: write `keep` or `discard`
+
+        error: `buildkit.image` must be text, not a list
+         --> agent.yaml:6:31
+          |
+        6 | buildkit: { cache: no, image: [] }
+          |                               ^^
+          |
+          = help: write a single value, without `-` or brackets
+
+        error: `image` is given twice
+         --> agent.yaml:7:1
+          |
+        7 | image: debian:13
+          | ^^^^^
+          |
+          = help: it is already on line 2; keep one of them
+    "#]],
+    );
+}
+
+#[test]
+fn a_value_of_several_lines() {
+    refused(
+        "agent: a\nimage:\n  - one\n  - two\nbuildkit:\n  image:\n    name: x\n    tag: y\n",
+        &expect![[r#"
+        error: `image` must be text, not a list
+         --> agent.yaml:3:3
+          |
+        3 |   - one
+          |   ^^^^^
+          |
+          = help: write a single value, without `-` or brackets
+
+        error: `buildkit.image` must be text, not a mapping
+         --> agent.yaml:7:5
+          |
+        7 |     name: x
+          |     ^^^^^^^
+          |
+          = help: write a single value
+    "#]],
+    );
+}
