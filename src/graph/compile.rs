@@ -12,7 +12,8 @@ use crate::resource::{
     Probe, ResourceId, RestartPolicy, Retention, Role, Run, VolumeConfig,
 };
 use crate::spec::capability::{Builds, FilePart, MainPart, ProbePart, Sidecar, VolumePart};
-use crate::spec::{CacheRetention, Capabilities, Capability, Diagnostic, Diagnostics, Spec};
+use crate::spec::diagnostic::quoted;
+use crate::spec::{CacheRetention, Capabilities, Capability, Diagnostic, Diagnostics, Located, Spec};
 
 /// The only network of a run.
 const NETWORK: &str = "agent";
@@ -43,7 +44,7 @@ pub fn compile(spec: &Spec, capabilities: &Capabilities) -> Result<Graph, Diagno
 
     Graph::build(run, builds, parts.nodes, &parts.edges).map_err(|error| {
         // Only capabilities define resources, so that this is a fault of theirs and has no place in the file.
-        Diagnostics::of(&spec.source, Diagnostic::error(error.to_string(), 0..0))
+        Diagnostics::new(&spec.source, vec![Diagnostic::error(0..0, error.to_string())])
     })
 }
 
@@ -53,10 +54,20 @@ fn choose<'a>(spec: &Spec, capabilities: &'a Capabilities) -> Result<Vec<&'a Cap
     for dependency in &spec.dependencies {
         match capabilities.get(&dependency.value) {
             Some(capability) => chosen.push(capability),
-            None => unknown.push(capabilities.unknown(dependency)),
+            None => unknown.push(unknown_dependency(dependency, capabilities)),
         }
     }
-    if unknown.is_empty() { Ok(chosen) } else { Err(Diagnostics { source: spec.source.clone(), items: unknown }) }
+    if unknown.is_empty() { Ok(chosen) } else { Err(Diagnostics::new(&spec.source, unknown)) }
+}
+
+fn unknown_dependency(dependency: &Located<String>, capabilities: &Capabilities) -> Diagnostic {
+    let found = Diagnostic::error(dependency.span.clone(), format!("unknown dependency {}", quoted(&dependency.value)));
+    found.hint(match capabilities.similar_to(&dependency.value) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => {
+            format!("known: {}", capabilities.names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "))
+        }
+    })
 }
 
 fn main_image(spec: &Spec, chosen: &[&Capability]) -> Result<ImageRef, Diagnostics> {
@@ -64,7 +75,7 @@ fn main_image(spec: &Spec, chosen: &[&Capability]) -> Result<ImageRef, Diagnosti
     spec.image.clone().or_else(brought).ok_or_else(|| {
         let hint = "add `image: …`, or a dependency that brings one, such as `docker:dind`";
         let end = spec.source.text.trim_end().len();
-        Diagnostics::of(&spec.source, Diagnostic::error("there is no `image`", end..end).hint(hint))
+        Diagnostics::at(&spec.source, end..end, "there is no `image`", hint)
     })
 }
 

@@ -286,7 +286,9 @@ fn retire(
 fn why_created(draft: &Draft<'_>, node: &Node, config: &ContainerConfig, others: &[&ContainerFacts]) -> Cause {
     let network = &config.network.network;
     // The newest says best what was last applied.
-    let Some(owner) = others.last().and_then(|old| old.owner.as_ref()) else { return Cause::Missing };
+    let Some((newest, owner)) = others.last().and_then(|old| Some((old, old.owner.as_ref()?))) else {
+        return Cause::Missing;
+    };
     let diffs = diff::between(&owner.config, &node.config.canonical());
     let all_dead = others.iter().all(|it| matches!(link(draft, config, it), Link::Dead));
     if !diffs.is_empty() {
@@ -296,7 +298,7 @@ fn why_created(draft: &Draft<'_>, node: &Node, config: &ContainerConfig, others:
     } else if all_dead {
         Cause::DeadNetwork
     } else {
-        Cause::Missing
+        Cause::NotRunning { state: newest.state, exit_code: newest.exit_code }
     }
 }
 

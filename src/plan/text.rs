@@ -1,15 +1,20 @@
 //! Plans as text: one line per operation, and below it the fields that differ. The form that people read and
 //! that tests compare; its stability is promised in `specs/plan-text.md`.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use super::{Action, Cause, Operation, Plan};
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Once for each resource: its other operations have the same cause.
+        let mut told = BTreeSet::new();
         for operation in &self.operations {
             writeln!(f, "{operation}")?;
-            if let Cause::Changed(diffs) = &operation.cause {
+            if let Cause::Changed(diffs) = &operation.cause
+                && told.insert(&operation.resource)
+            {
                 for diff in diffs {
                     writeln!(f, "     {diff}")?;
                 }

@@ -75,11 +75,12 @@ pub struct ContainerConfig {
     #[serde(skip_serializing_if = "is_default")]
     pub init: bool,
     pub network: NetworkAttachment,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// By target in the canonical form, so that a difference names the mount.
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "by_target")]
     pub mounts: Vec<Mount>,
     /// Written into the container between create and start. They vanish with the container, so their
-    /// content is part of what is hashed.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// content is part of what is hashed; by path in the canonical form, so that a difference names the file.
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "by_path")]
     pub files: Vec<FileConfig>,
     pub restart: RestartPolicy,
     /// How long a stop waits before it kills. In seconds; `None`: the engine's default.
@@ -99,21 +100,20 @@ pub struct NetworkAttachment {
 }
 
 /// A named volume in a container.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mount {
     pub volume: ResourceId,
     pub target: String,
 }
 
 /// A file that is put into a container before it starts. Owned by root.
-#[derive(Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct FileConfig {
     /// Absolute.
     pub path: String,
     /// Permission bits, as in `0o755`.
     pub mode: u32,
     /// Its digest stands for it in the canonical form: a label is no place for files.
-    #[serde(serialize_with = "as_digest")]
     pub content: String,
 }
 
@@ -210,8 +210,13 @@ impl fmt::Debug for FileConfig {
     }
 }
 
-fn as_digest<S: serde::Serializer>(content: &str, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&format!("sha256:{}", hex_sha256(content.as_bytes())))
+fn by_target<S: serde::Serializer>(mounts: &[Mount], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(mounts.iter().map(|mount| (&mount.target, &mount.volume)).collect::<BTreeMap<_, _>>())
+}
+
+fn by_path<S: serde::Serializer>(files: &[FileConfig], serializer: S) -> Result<S::Ok, S::Error> {
+    let described = |file: &FileConfig| format!("{:o} sha256:{}", file.mode, hex_sha256(file.content.as_bytes()));
+    serializer.collect_map(files.iter().map(|file| (&file.path, described(file))).collect::<BTreeMap<_, _>>())
 }
 
 fn hex_sha256(bytes: &[u8]) -> String {

@@ -6,8 +6,6 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::diagnostic::{Diagnostic, quoted};
-use super::source::Located;
 use super::suggest::suggest;
 use crate::resource::{ImageRef, RestartPolicy};
 
@@ -179,17 +177,9 @@ impl Capabilities {
         self.0.keys().map(String::as_str)
     }
 
-    /// What to say of a dependency that is none of these.
-    pub fn unknown(&self, dependency: &Located<String>) -> Diagnostic {
-        let hint = match suggest(&dependency.value, self.names()) {
-            Some(name) => format!("did you mean `{name}`?"),
-            None => {
-                let known: Vec<_> = self.names().map(|name| format!("`{name}`")).collect();
-                format!("known are {}", known.join(", "))
-            }
-        };
-        let message = format!("unknown dependency {}", quoted(&dependency.value));
-        Diagnostic::error(message, dependency.span.clone()).hint(hint)
+    /// The capability that an unknown name is most likely a slip of.
+    pub fn similar_to(&self, name: &str) -> Option<&str> {
+        suggest(name, self.names())
     }
 }
 
@@ -228,14 +218,8 @@ mod tests {
         assert!(capabilities.get("docker:dind").is_some());
         assert!(capabilities.get("docker:dnd").is_none());
         assert_eq!(capabilities.names().collect::<Vec<_>>(), ["docker:dind"]);
-        for (name, hint) in [
-            ("docker:dnd", "did you mean `docker:dind`?"),
-            ("Docker:DinD", "did you mean `docker:dind`?"),
-            ("postgres", "known are `docker:dind`"),
-        ] {
-            let unknown = capabilities.unknown(&Located { value: name.to_owned(), span: 3..9 });
-            assert_eq!((unknown.message, unknown.span), (format!("unknown dependency `{name}`"), 3..9));
-            assert_eq!(unknown.hint.as_deref(), Some(hint));
-        }
+        assert_eq!(capabilities.similar_to("docker:dnd"), Some("docker:dind"));
+        assert_eq!(capabilities.similar_to("Docker:DinD"), Some("docker:dind"));
+        assert_eq!(capabilities.similar_to("postgres"), None);
     }
 }

@@ -54,26 +54,26 @@ impl Diagnostics {
             let more = items.len() - DIAGNOSTICS_MAX;
             items.truncate(DIAGNOSTICS_MAX + 1);
             if let Some(last) = items.last_mut() {
-                *last = Diagnostic::error(format!("{more} more from here on"), last.span.clone())
+                *last = Diagnostic::error(last.span.clone(), format!("{more} more from here on"))
                     .hint("correct the ones above first");
             }
         }
         Self { source: source.clone(), items }
     }
 
-    /// One finding.
-    pub fn of(source: &Source, item: Diagnostic) -> Self {
-        Self::new(source, vec![item])
+    /// One error at one place of a source.
+    pub fn at(source: &Source, span: Span, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(source, vec![Diagnostic::error(span, message).hint(hint)])
     }
 }
 
 impl Diagnostic {
-    pub fn error(message: impl Into<String>, span: Span) -> Self {
+    pub fn error(span: Span, message: impl Into<String>) -> Self {
         Self { severity: Severity::Error, message: message.into(), span, hint: None }
     }
 
-    pub fn warning(message: impl Into<String>, span: Span) -> Self {
-        Self { severity: Severity::Warning, ..Self::error(message, span) }
+    pub fn warning(span: Span, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(span, message) }
     }
 
     /// The same finding with advice.
@@ -126,20 +126,20 @@ mod tests {
 
     #[test]
     fn findings_come_in_the_order_of_the_text() {
-        let items = vec![Diagnostic::error("later", 5..6), Diagnostic::error("sooner", 0..1)];
+        let items = vec![Diagnostic::error(5..6, "later"), Diagnostic::error(0..1, "sooner")];
         let found = Diagnostics::new(&source("one\ntwo\n"), items);
         assert_eq!(found.to_string(), "agent.yaml:1:1: sooner\nagent.yaml:2:2: later");
     }
 
     #[test]
     fn spans_are_brought_into_the_text() {
-        let found = Diagnostics::of(&source("aé"), Diagnostic::error("m", 2..99));
+        let found = Diagnostics::at(&source("aé"), 2..99, "m", "h");
         assert_eq!(found.items[0].span, 1..3);
     }
 
     #[test]
     fn there_are_never_more_than_can_be_read() {
-        let many = (0..500).map(|_| Diagnostic::error("m", 0..0)).collect();
+        let many = (0..500).map(|_| Diagnostic::error(0..0, "m")).collect();
         let found = Diagnostics::new(&source("a"), many);
         assert_eq!(found.items.len(), DIAGNOSTICS_MAX + 1);
         assert_eq!(found.items[DIAGNOSTICS_MAX].message, "400 more from here on");

@@ -425,8 +425,19 @@ mod tests {
         let mut written = Vec::new();
         collect(&root.expect("a tree"), text, &mut written);
         let expected = [
-            text.trim_end(), "ü", "[ ä , 'ö' ]", "ä", "'ö'", "block", "- |\n    line\n  - {é: [] }", "line", "{é: [] }", "é", "[]",
-            "plain", "a\n  b",
+            text.trim_end(),
+            "ü",
+            "[ ä , 'ö' ]",
+            "ä",
+            "'ö'",
+            "block",
+            "- |\n    line\n  - {é: [] }",
+            "line",
+            "{é: [] }",
+            "é",
+            "[]",
+            "plain",
+            "a\n  b",
         ];
         assert_eq!(written, expected);
     }

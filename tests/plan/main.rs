@@ -1,0 +1,10 @@
+//! The planner's table: a world, and the plan that it gives, word by word.
+//!
+//! A wrong planner would have to print the same text to pass.
+
+mod world;
+
+mod apply;
+mod destroy;
+mod drift;
+mod replace;

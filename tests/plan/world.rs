@@ -1,0 +1,104 @@
+//! Worlds to plan against: everything as it should be, and then one thing otherwise.
+
+use std::path::PathBuf;
+
+use moat::graph::{Graph, compile};
+use moat::plan::{Options, compute};
+use moat::resource::label::{self, Ownership};
+use moat::resource::{Config, ContainerId, ImageId, ImageRef, NetworkId, ResourceId};
+use moat::spec::{Capabilities, Source, agent};
+use moat::state::{ContainerFacts, ContainerState, Endpoint, Health, ImageFacts, NetworkFacts, Observed, VolumeFacts};
+
+/// The smallest spec with a Docker of its own.
+pub const DIND: &str = "agent: builder\ndependencies: [docker:dind]\n";
+
+/// The smallest spec of all.
+pub const PLAIN: &str = "agent: plain\nimage: busybox\n";
+
+pub fn graph(text: &str) -> Graph {
+    let source = Source { name: "agent.yaml".into(), path: PathBuf::from("/home/me/agent.yaml"), text: text.into() };
+    let spec = agent::parse(source).expect("a good spec");
+    compile(&spec, &Capabilities::builtin()).expect("a good spec")
+}
+
+/// An engine that holds nothing, not even the images.
+pub fn nothing(graph: &Graph) -> Observed {
+    let images = graph.nodes().filter_map(|node| match &node.config {
+        Config::Image(config) => Some((config.reference.clone(), None)),
+        _ => None,
+    });
+    Observed { images: images.collect(), ..Observed::default() }
+}
+
+/// An engine that holds the images, and else nothing.
+pub fn images_only(graph: &Graph) -> Observed {
+    let mut observed = nothing(graph);
+    for facts in observed.images.values_mut() {
+        *facts = Some(ImageFacts { id: ImageId::new("sha256:1") });
+    }
+    observed
+}
+
+/// An engine on which `graph` was applied, and is well.
+pub fn applied(graph: &Graph) -> Observed {
+    let mut observed = images_only(graph);
+    for node in graph.nodes() {
+        let name = graph.run.name_of(&node.id);
+        let owner = Ownership::read(&label::labels(&graph.run, &node.id, &node.config));
+        match &node.config {
+            Config::Image(_) => {}
+            Config::Network(_) => observed.networks.push(NetworkFacts {
+                id: network_id(),
+                name,
+                owner,
+                created: "2026-01-01T00:00:00Z".into(),
+                subnets: Vec::new(),
+            }),
+            Config::Volume(_) => observed.volumes.push(VolumeFacts { name, owner }),
+            Config::Container(config) => observed.containers.push(ContainerFacts {
+                id: ContainerId::new(format!("id-{}", node.id.name)),
+                name,
+                owner,
+                image: ImageId::new("sha256:1"),
+                state: ContainerState::Running,
+                health: if config.health.is_some() { Health::Healthy } else { Health::None },
+                exit_code: None,
+                networks: vec![endpoint(graph)],
+                volumes: config.mounts.iter().map(|mount| graph.run.name_of(&mount.volume)).collect(),
+                created: 1,
+            }),
+        }
+    }
+    observed
+}
+
+pub fn network_id() -> NetworkId {
+    NetworkId::new("id-network")
+}
+
+pub fn endpoint(graph: &Graph) -> Endpoint {
+    Endpoint { network: graph.run.name_of(&ResourceId::network("agent")), id: Some(network_id()) }
+}
+
+pub fn container<'a>(observed: &'a mut Observed, name: &str) -> &'a mut ContainerFacts {
+    let resource = ResourceId::container(name);
+    let found = observed.containers.iter_mut().find(|it| it.owner.as_ref().is_some_and(|o| o.resource == resource));
+    found.expect("a container of that name")
+}
+
+/// The plan's text, with the run's digest left out for the reader's sake.
+pub fn plan(graph: &Graph, observed: &Observed) -> String {
+    plan_with(graph, observed, &Options::default())
+}
+
+pub fn plan_with(graph: &Graph, observed: &Observed, options: &Options) -> String {
+    let digest = graph.run.id.as_str().rsplit('-').next().expect("a digest").to_owned();
+    let text = compute(graph, observed, options).to_string();
+    assert_eq!(text, compute(graph, observed, options).to_string(), "the same inputs give the same plan");
+    text.replace(&digest, "R")
+}
+
+/// The reference of an image that is pulled under `text`.
+pub fn image(text: &str) -> ImageRef {
+    ImageRef::parse(text).expect("a reference")
+}
