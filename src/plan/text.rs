@@ -16,7 +16,7 @@ impl fmt::Display for Plan {
                 && told.insert(&operation.resource)
             {
                 for diff in diffs {
-                    writeln!(f, "     {diff}")?;
+                    writeln!(f, "    {diff}")?;
                 }
             }
         }
@@ -26,7 +26,7 @@ impl fmt::Display for Plan {
 
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:>2}. {} {} {}", self.id.to_string(), self.action.verb(), self.resource.kind, self.name)?;
+        write!(f, "{:<3} {} {} {}", format!("{}.", self.id), self.action.verb(), self.resource.kind, self.name)?;
         if let Some(mark) = self.action.mark() {
             write!(f, " [{mark}]")?;
         }

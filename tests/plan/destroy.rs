@@ -19,12 +19,12 @@ fn destroy(volumes: Volumes) -> String {
 #[test]
 fn the_cache_stays_and_scratch_goes() {
     expect![[r#"
-         1. stop container moat-buildkit-builder-R: no longer wanted
-         2. remove container moat-buildkit-builder-R after 1: no longer wanted
-         3. stop container moat-builder-R: no longer wanted
-         4. remove container moat-builder-R after 3: no longer wanted
-         5. remove network moat-builder-R after 2, 4: no longer wanted
-         6. remove volume moat-builder-R-docker [destroys data] after 4: no longer wanted
+        1.  stop container moat-buildkit-builder-R: no longer wanted
+        2.  remove container moat-buildkit-builder-R after 1: no longer wanted
+        3.  stop container moat-builder-R: no longer wanted
+        4.  remove container moat-builder-R after 3: no longer wanted
+        5.  remove network moat-builder-R after 2, 4: no longer wanted
+        6.  remove volume moat-builder-R-docker [destroys data] after 4: no longer wanted
     "#]]
     .assert_eq(&destroy(Volumes::Scratch(BTreeMap::new())));
 }
@@ -52,8 +52,8 @@ fn what_does_not_run_is_not_stopped_first() {
     container(&mut observed, "main").state = ContainerState::Exited;
     let text = plan(&Graph::empty(graph.run.clone()), &observed);
     expect![[r#"
-         1. remove container moat-plain-R: no longer wanted
-         2. remove network moat-plain-R after 1: no longer wanted
+        1.  remove container moat-plain-R: no longer wanted
+        2.  remove network moat-plain-R after 1: no longer wanted
     "#]]
     .assert_eq(&text);
 }
@@ -63,26 +63,26 @@ fn a_sidecar_that_is_no_longer_wanted_goes_and_its_volume_stays() {
     let plain = graph("agent: builder\nimage: docker:29.7.2-dind\n");
     let observed = applied(&graph(DIND));
     expect![[r#"
-         1. create container moat-builder-R.next1: changed
-             entrypoint ["/usr/local/lib/moat/start"] -> ["sleep","infinity"]
-             env.BUILDKIT_HOST "tcp://buildkit:1234" -> unset
-             env.BUILDX_BUILDER "moat" -> unset
-             env.DOCKER_HOST "unix:///var/run/docker.sock" -> unset
-             files./etc/profile.d/moat.sh "644 sha256:ca07abe7cc8f7b9065fe99cd59bd82c6bc1d912c403aa0a8f1f8f286672be4d0" -> unset
-             files./usr/local/lib/moat/docker/buildx/current "644 sha256:404561a5f494a088cd69e1ae5ed9af3d972c115543a123337806c0246aad7ab5" -> unset
-             files./usr/local/lib/moat/docker/buildx/instances/moat "644 sha256:ace91d746ae69498d5a92fcbc6049c286f7a33b8b2c50de9b2c2c7914e20ffac" -> unset
-             files./usr/local/lib/moat/docker/config.json "644 sha256:630f219b01967717c6f8c37119cf0410a771a91efb2e9364427103f36bef5dfd" -> unset
-             files./usr/local/lib/moat/start "755 sha256:cbd7275c86ccd615118dcc59a855a6f54c03a2f5956d2dfa23bbb22c4dd0299c" -> unset
-             health.command ["docker","info"] -> unset
-             mounts./var/lib/docker "volume/docker" -> unset
-             privileged true -> unset
-             stop_timeout 20 -> unset
-         2. stop container moat-builder-R after 1: superseded
-         3. start container moat-builder-R.next1 after 1, 2: changed
-         4. await container moat-builder-R.next1 after 3: changed
-         5. remove container moat-builder-R after 2, 4: superseded
-         6. rename container moat-builder-R after 5: named moat-builder-R.next1
-         7. stop container moat-buildkit-builder-R: no longer wanted
-         8. remove container moat-buildkit-builder-R after 7: no longer wanted
+        1.  create container moat-builder-R.next1: changed
+            entrypoint ["/usr/local/lib/moat/start"] -> ["sleep","infinity"]
+            env.BUILDKIT_HOST "tcp://buildkit:1234" -> unset
+            env.BUILDX_BUILDER "moat" -> unset
+            env.DOCKER_HOST "unix:///var/run/docker.sock" -> unset
+            files./etc/profile.d/moat.sh "644 sha256:ca07abe7cc8f7b9065fe99cd59bd82c6bc1d912c403aa0a8f1f8f286672be4d0" -> unset
+            files./usr/local/lib/moat/docker/buildx/current "644 sha256:404561a5f494a088cd69e1ae5ed9af3d972c115543a123337806c0246aad7ab5" -> unset
+            files./usr/local/lib/moat/docker/buildx/instances/moat "644 sha256:ace91d746ae69498d5a92fcbc6049c286f7a33b8b2c50de9b2c2c7914e20ffac" -> unset
+            files./usr/local/lib/moat/docker/config.json "644 sha256:630f219b01967717c6f8c37119cf0410a771a91efb2e9364427103f36bef5dfd" -> unset
+            files./usr/local/lib/moat/start "755 sha256:cbd7275c86ccd615118dcc59a855a6f54c03a2f5956d2dfa23bbb22c4dd0299c" -> unset
+            health.command ["docker","info"] -> unset
+            mounts./var/lib/docker "volume/docker" -> unset
+            privileged true -> unset
+            stop_timeout 20 -> unset
+        2.  stop container moat-builder-R after 1: superseded
+        3.  start container moat-builder-R.next1 after 1, 2: changed
+        4.  await container moat-builder-R.next1 after 3: changed
+        5.  remove container moat-builder-R after 2, 4: superseded
+        6.  rename container moat-builder-R after 5: named moat-builder-R.next1
+        7.  stop container moat-buildkit-builder-R: no longer wanted
+        8.  remove container moat-buildkit-builder-R after 7: no longer wanted
     "#]].assert_eq(&plan(&plain, &observed));
 }

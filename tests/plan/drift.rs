@@ -28,11 +28,11 @@ fn the_sidecar_is_gone() {
     drifted(
         |it| without(it, "buildkit"),
         &expect![[r#"
-         1. create container moat-buildkit-builder-R [privileged]: missing
-         2. upload container moat-buildkit-builder-R after 1: missing
-         3. start container moat-buildkit-builder-R after 1, 2: missing
-         4. await container moat-buildkit-builder-R after 3: missing
-    "#]],
+            1.  create container moat-buildkit-builder-R [privileged]: missing
+            2.  upload container moat-buildkit-builder-R after 1: missing
+            3.  start container moat-buildkit-builder-R after 1, 2: missing
+            4.  await container moat-buildkit-builder-R after 3: missing
+        "#]],
     );
 }
 
@@ -41,11 +41,11 @@ fn main_is_gone() {
     drifted(
         |it| without(it, "main"),
         &expect![[r#"
-         1. create container moat-builder-R [privileged]: missing
-         2. upload container moat-builder-R after 1: missing
-         3. start container moat-builder-R after 1, 2: missing
-         4. await container moat-builder-R after 3: missing
-    "#]],
+            1.  create container moat-builder-R [privileged]: missing
+            2.  upload container moat-builder-R after 1: missing
+            3.  start container moat-builder-R after 1, 2: missing
+            4.  await container moat-builder-R after 3: missing
+        "#]],
     );
 }
 
@@ -58,12 +58,12 @@ fn main_and_its_volume_are_gone() {
     drifted(
         change,
         &expect![[r#"
-         1. create volume moat-builder-R-docker: missing
-         2. create container moat-builder-R [privileged] after 1: missing
-         3. upload container moat-builder-R after 2: missing
-         4. start container moat-builder-R after 2, 3: missing
-         5. await container moat-builder-R after 4: missing
-    "#]],
+            1.  create volume moat-builder-R-docker: missing
+            2.  create container moat-builder-R [privileged] after 1: missing
+            3.  upload container moat-builder-R after 2: missing
+            4.  start container moat-builder-R after 2, 3: missing
+            5.  await container moat-builder-R after 4: missing
+        "#]],
     );
 }
 
@@ -76,10 +76,10 @@ fn the_network_is_gone_and_the_containers_were_taken_off_it_before() {
     drifted(
         change,
         &expect![[r#"
-         1. create network moat-builder-R: missing
-         2. connect container moat-buildkit-builder-R after 1: not on its network
-         3. connect container moat-builder-R after 1: not on its network
-    "#]],
+            1.  create network moat-builder-R: missing
+            2.  connect container moat-buildkit-builder-R after 1: not on its network
+            3.  connect container moat-builder-R after 1: not on its network
+        "#]],
     );
 }
 
@@ -95,20 +95,20 @@ fn the_network_is_gone_and_the_stopped_containers_still_hold_its_id() {
     drifted(
         change,
         &expect![[r#"
-         1. create network moat-builder-R: missing
-         2. create container moat-buildkit-builder-R.next1 [privileged] after 1: holds a network that is gone
-         3. upload container moat-buildkit-builder-R.next1 after 2: holds a network that is gone
-         4. start container moat-buildkit-builder-R.next1 after 2, 3: holds a network that is gone
-         5. await container moat-buildkit-builder-R.next1 after 4: holds a network that is gone
-         6. remove container moat-buildkit-builder-R after 5: superseded
-         7. rename container moat-buildkit-builder-R after 6: named moat-buildkit-builder-R.next1
-         8. create container moat-builder-R.next1 [privileged] after 1: holds a network that is gone
-         9. upload container moat-builder-R.next1 after 8: holds a network that is gone
-        10. start container moat-builder-R.next1 after 5, 8, 9: holds a network that is gone
-        11. await container moat-builder-R.next1 after 10: holds a network that is gone
-        12. remove container moat-builder-R after 11: superseded
-        13. rename container moat-builder-R after 12: named moat-builder-R.next1
-    "#]],
+            1.  create network moat-builder-R: missing
+            2.  create container moat-buildkit-builder-R.next1 [privileged] after 1: holds a network that is gone
+            3.  upload container moat-buildkit-builder-R.next1 after 2: holds a network that is gone
+            4.  start container moat-buildkit-builder-R.next1 after 2, 3: holds a network that is gone
+            5.  await container moat-buildkit-builder-R.next1 after 4: holds a network that is gone
+            6.  remove container moat-buildkit-builder-R after 5: superseded
+            7.  rename container moat-buildkit-builder-R after 6: named moat-buildkit-builder-R.next1
+            8.  create container moat-builder-R.next1 [privileged] after 1: holds a network that is gone
+            9.  upload container moat-builder-R.next1 after 8: holds a network that is gone
+            10. start container moat-builder-R.next1 after 5, 8, 9: holds a network that is gone
+            11. await container moat-builder-R.next1 after 10: holds a network that is gone
+            12. remove container moat-builder-R after 11: superseded
+            13. rename container moat-builder-R after 12: named moat-builder-R.next1
+        "#]],
     );
 }
 
@@ -121,21 +121,21 @@ fn the_network_was_made_again_by_hand_without_labels() {
     drifted(
         change,
         &expect![[r#"
-         1. create container moat-buildkit-builder-R.next1 [privileged]: holds a network that is gone
-         2. upload container moat-buildkit-builder-R.next1 after 1: holds a network that is gone
-         3. stop container moat-buildkit-builder-R after 1, 2: superseded
-         4. start container moat-buildkit-builder-R.next1 after 1, 2, 3: holds a network that is gone
-         5. await container moat-buildkit-builder-R.next1 after 4: holds a network that is gone
-         6. remove container moat-buildkit-builder-R after 3, 5: superseded
-         7. rename container moat-buildkit-builder-R after 6: named moat-buildkit-builder-R.next1
-         8. create container moat-builder-R.next1 [privileged]: holds a network that is gone
-         9. upload container moat-builder-R.next1 after 8: holds a network that is gone
-        10. stop container moat-builder-R after 5, 8, 9: superseded
-        11. start container moat-builder-R.next1 after 5, 8, 9, 10: holds a network that is gone
-        12. await container moat-builder-R.next1 after 11: holds a network that is gone
-        13. remove container moat-builder-R after 10, 12: superseded
-        14. rename container moat-builder-R after 13: named moat-builder-R.next1
-    "#]],
+            1.  create container moat-buildkit-builder-R.next1 [privileged]: holds a network that is gone
+            2.  upload container moat-buildkit-builder-R.next1 after 1: holds a network that is gone
+            3.  stop container moat-buildkit-builder-R after 1, 2: superseded
+            4.  start container moat-buildkit-builder-R.next1 after 1, 2, 3: holds a network that is gone
+            5.  await container moat-buildkit-builder-R.next1 after 4: holds a network that is gone
+            6.  remove container moat-buildkit-builder-R after 3, 5: superseded
+            7.  rename container moat-buildkit-builder-R after 6: named moat-buildkit-builder-R.next1
+            8.  create container moat-builder-R.next1 [privileged]: holds a network that is gone
+            9.  upload container moat-builder-R.next1 after 8: holds a network that is gone
+            10. stop container moat-builder-R after 5, 8, 9: superseded
+            11. start container moat-builder-R.next1 after 5, 8, 9, 10: holds a network that is gone
+            12. await container moat-builder-R.next1 after 11: holds a network that is gone
+            13. remove container moat-builder-R after 10, 12: superseded
+            14. rename container moat-builder-R after 13: named moat-builder-R.next1
+        "#]],
     );
 }
 
@@ -144,8 +144,8 @@ fn the_sidecar_is_disconnected() {
     drifted(
         |it| container(it, "buildkit").networks.clear(),
         &expect![[r#"
-         1. connect container moat-buildkit-builder-R: not on its network
-    "#]],
+            1.  connect container moat-buildkit-builder-R: not on its network
+        "#]],
     );
 }
 
@@ -158,9 +158,9 @@ fn the_sidecar_is_stopped() {
     drifted(
         change,
         &expect![[r#"
-         1. start container moat-buildkit-builder-R: exited with code 137
-         2. await container moat-buildkit-builder-R after 1: exited with code 137
-    "#]],
+            1.  start container moat-buildkit-builder-R: exited with code 137
+            2.  await container moat-buildkit-builder-R after 1: exited with code 137
+        "#]],
     );
 }
 
@@ -169,9 +169,9 @@ fn main_is_paused() {
     drifted(
         |it| container(it, "main").state = ContainerState::Paused,
         &expect![[r#"
-         1. unpause container moat-builder-R: paused
-         2. await container moat-builder-R after 1: paused
-    "#]],
+            1.  unpause container moat-builder-R: paused
+            2.  await container moat-builder-R after 1: paused
+        "#]],
     );
 }
 
@@ -180,9 +180,9 @@ fn main_is_unhealthy() {
     drifted(
         |it| container(it, "main").health = Health::Unhealthy,
         &expect![[r#"
-         1. restart container moat-builder-R: unhealthy
-         2. await container moat-builder-R after 1: unhealthy
-    "#]],
+            1.  restart container moat-builder-R: unhealthy
+            2.  await container moat-builder-R after 1: unhealthy
+        "#]],
     );
 }
 
@@ -191,8 +191,8 @@ fn main_is_being_started_by_its_restart_policy() {
     drifted(
         |it| container(it, "main").health = Health::Starting,
         &expect![[r#"
-         1. await container moat-builder-R: not proven ready
-    "#]],
+            1.  await container moat-builder-R: not proven ready
+        "#]],
     );
 }
 
@@ -201,13 +201,13 @@ fn main_is_dead_and_can_only_be_removed() {
     drifted(
         |it| container(it, "main").state = ContainerState::Dead,
         &expect![[r#"
-         1. create container moat-builder-R.next1 [privileged]: dead
-         2. upload container moat-builder-R.next1 after 1: dead
-         3. start container moat-builder-R.next1 after 1, 2: dead
-         4. await container moat-builder-R.next1 after 3: dead
-         5. remove container moat-builder-R after 4: superseded
-         6. rename container moat-builder-R after 5: named moat-builder-R.next1
-    "#]],
+            1.  create container moat-builder-R.next1 [privileged]: dead
+            2.  upload container moat-builder-R.next1 after 1: dead
+            3.  start container moat-builder-R.next1 after 1, 2: dead
+            4.  await container moat-builder-R.next1 after 3: dead
+            5.  remove container moat-builder-R after 4: superseded
+            6.  rename container moat-builder-R after 5: named moat-builder-R.next1
+        "#]],
     );
 }
 
@@ -221,7 +221,7 @@ fn two_networks_bear_the_name_and_the_oldest_is_kept() {
     drifted(
         change,
         &expect![[r#"
-         1. remove network moat-builder-R: superseded
-    "#]],
+            1.  remove network moat-builder-R: superseded
+        "#]],
     );
 }
