@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use ipnet::Ipv4Net;
 use serde::Serialize;
 
 use crate::resource::label::Ownership;
@@ -20,6 +21,8 @@ pub struct Observed {
     pub volumes: Vec<VolumeFacts>,
     /// Sorted by creation time, then id.
     pub containers: Vec<ContainerFacts>,
+    /// Address ranges that networks of the engine use, whoever they belong to. Only known when a network is missing.
+    pub taken: Vec<Ipv4Net>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,8 +37,7 @@ pub struct NetworkFacts {
     pub owner: Option<Ownership>,
     /// Comparable within one engine, otherwise opaque.
     pub created: String,
-    /// In CIDR notation.
-    pub subnets: Vec<String>,
+    pub subnets: Vec<Ipv4Net>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

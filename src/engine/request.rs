@@ -4,16 +4,20 @@
 
 use std::collections::BTreeMap;
 
+use ipnet::Ipv4Net;
+
 use crate::resource::{ContainerConfig, NetworkId, RunId};
 use crate::state::{ContainerState, Health};
 
-/// Which of our own a list is about.
+/// What a list is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Filter {
     /// Whatever belongs to one run.
     Run(RunId),
     /// Whatever belongs to any run.
     Ours,
+    /// Whatever there is.
+    All,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,8 +25,8 @@ pub struct NetworkCreate {
     pub name: String,
     pub labels: BTreeMap<String, String>,
     pub internal: bool,
-    /// In CIDR notation; `None`: the engine takes one from its own pools.
-    pub subnet: Option<String>,
+    /// `None`: the engine takes one from its own pools.
+    pub subnet: Option<Ipv4Net>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

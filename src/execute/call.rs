@@ -124,7 +124,7 @@ async fn once<E: Engine>(
             engine.pull(reference, &|progress| tell(Event::Progress { operation, progress })).await?;
         }
         Action::CreateNetwork { labels, internal, subnet } => {
-            let create = NetworkCreate { name, labels: labels.clone(), internal: *internal, subnet: subnet.clone() };
+            let create = NetworkCreate { name, labels: labels.clone(), internal: *internal, subnet: *subnet };
             return Ok(Made::Network(engine.create_network(&create).await?));
         }
         Action::CreateVolume { labels } => {

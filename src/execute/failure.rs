@@ -122,7 +122,7 @@ fn hint(operation: &Operation, fault: Fault) -> Option<String> {
             format!("a {kind} named `{name}` exists that is not moat's; moat will not touch it: rename or remove it")
         }
         (Action::CreateNetwork { .. }, Fault::Subnet) => {
-            "the engine has no address range left: remove networks that are not used (`docker network prune`)"
+            "no address range is left, neither in moat's own nor in the engine's: remove networks that are not used (`docker network prune`)"
                 .to_owned()
         }
         (_, Fault::Unreachable) => "is the engine still running? `docker info` tells".to_owned(),

@@ -1,16 +1,16 @@
-//! One snapshot of what an engine has of a run: three lists, and the images that a creation will need.
+//! One snapshot of what an engine has of a run: three lists, and what a creation will need to know besides.
 //!
 //! The number of calls does not depend on the number of resources. Nothing is remembered between two
 //! observations, and nothing is changed.
 
 pub mod builds;
 
-use futures_util::future::{try_join_all, try_join3};
+use futures_util::future::{try_join, try_join_all, try_join3};
 
 use crate::engine::{Engine, EngineError, Filter};
 use crate::graph::{Graph, Node};
 use crate::resource::Config;
-use crate::state::{ContainerFacts, ContainerState, Observed};
+use crate::state::{ContainerFacts, ContainerState, NetworkFacts, Observed};
 
 /// Looks at everything of the graph's run.
 ///
@@ -30,8 +30,19 @@ pub async fn observe<E: Engine>(engine: &E, graph: &Graph) -> Result<Observed, E
         let facts = engine.image(&reference).await?;
         Ok::<_, EngineError>((reference, facts))
     });
-    observed.images = try_join_all(asked).await?.into_iter().collect();
+    let needs_subnet = graph.nodes().any(|node| needs_subnet(node, &observed));
+    let all_networks = async { if needs_subnet { engine.networks(&Filter::All).await } else { Ok(Vec::new()) } };
+    let (images, all_networks) = try_join(try_join_all(asked), all_networks).await?;
+    observed.images = images.into_iter().collect();
+    observed.taken = all_networks.into_iter().flat_map(|facts| facts.subnets).collect();
     Ok(observed)
+}
+
+/// A network that is to be created needs a place that no other one has.
+fn needs_subnet(node: &Node, observed: &Observed) -> bool {
+    let wanted = node.config.hash();
+    let as_wanted = |facts: &NetworkFacts| facts.owner.as_ref().is_some_and(|owner| owner.hash == wanted);
+    matches!(node.config, Config::Network(_)) && !observed.networks_of(&node.id).any(as_wanted)
 }
 
 /// A container that runs as wanted needs its image no more; any other may have to be created again.

@@ -5,10 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use ipnet::Ipv4Net;
+
 use super::draft::Draft;
 use super::{Action, Cause, Handle, OpId, Plan, container, removal};
 use crate::graph::{Gate, Graph, Milestone, Node};
-use crate::resource::{Config, ContainerId, ResourceId, Retention, label};
+use crate::resource::{Config, ContainerId, ResourceId, Retention, SubnetRange, label};
 use crate::state::{NetworkFacts, Observed};
 
 /// What a plan depends on besides the desired and the observed state.
@@ -22,6 +24,11 @@ pub struct Options {
     pub volumes: Volumes,
     /// What goes does so because an apply failed.
     pub undo: bool,
+    /// Where networks get their addresses from.
+    pub range: SubnetRange,
+    /// Addresses that cannot be used, though no network of the engine has them: the host's routes, and what the
+    /// engine has refused.
+    pub avoid: Vec<Ipv4Net>,
     /// In place of each probe's own timeout.
     pub wait_timeout: Option<Duration>,
 }
@@ -106,7 +113,10 @@ fn create_network(draft: &mut Draft<'_>, node: &Node, cause: Cause, after: BTree
     let Config::Network(config) = &node.config else { return };
     let run = &draft.graph.run;
     let labels = label::labels(run, &node.id, &node.config);
-    let action = Action::CreateNetwork { labels, internal: config.internal, subnet: None };
+    // With the range used up the engine's own pools are what is left, and if those are too, it says so.
+    let taken: Vec<Ipv4Net> = draft.observed.taken.iter().chain(&draft.options.avoid).copied().collect();
+    let subnet = draft.options.range.free(run.id.as_str(), &taken);
+    let action = Action::CreateNetwork { labels, internal: config.internal, subnet };
     let name = run.name_of(&node.id);
     let held = draft.held(&node.id, Gate::Create);
     let create = draft.add(&node.id, name, action, cause, held.into_iter().chain(after));

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use ipnet::Ipv4Net;
 use serde::Serialize;
 
 use super::cause::Cause;
@@ -47,7 +48,7 @@ pub enum Action {
     CreateNetwork {
         labels: BTreeMap<String, String>,
         internal: bool,
-        subnet: Option<String>,
+        subnet: Option<Ipv4Net>,
     },
     CreateVolume {
         labels: BTreeMap<String, String>,

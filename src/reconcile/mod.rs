@@ -14,7 +14,7 @@ use crate::event::{Event, Failure, Tell};
 use crate::execute::{Report, execute};
 use crate::graph::Graph;
 use crate::observe::observe;
-use crate::plan::{Options, Plan, compute};
+use crate::plan::{Action, Options, Plan, compute};
 use crate::state::Observed;
 
 /// Rounds of one apply. Two do the work and see that it is done; the others are for a world that moves meanwhile.
@@ -80,23 +80,38 @@ pub async fn until_converged<E: Engine>(
         progress.changed |= plan.changes();
         progress.created.append(&mut report.created);
         options.proven.append(&mut report.proven);
+        let avoided = avoid_refused(&plan, &report, &mut options);
         if stop.is_cancelled() {
             return interrupted(engine, graph, &progress, on_failure, tell).await;
         }
-        if !report.succeeded() && !another_round_may_help(&report, &mut progress) {
+        if !report.succeeded() && !another_round_may_help(&report, &mut progress, avoided) {
             return failed(engine, graph, &options, report, &progress, on_failure, tell).await;
         }
     }
     Ok(Outcome::OutOfBudget { plan })
 }
 
+/// A range that the engine has refused is in use in a way that no list shows. The next round takes another one.
+fn avoid_refused(plan: &Plan, report: &Report, options: &mut Options) -> bool {
+    let before = options.avoid.len();
+    for (id, failure) in &report.failures {
+        if let (Some(Fault::Subnet), Some(Action::CreateNetwork { subnet: Some(subnet), .. })) =
+            (failure.fault, plan.operations.get(id.0).map(|operation| &operation.action))
+        {
+            options.avoid.push(*subnet);
+        }
+    }
+    options.avoid.len() > before
+}
+
 /// A conflict means that the world has moved since it was looked at. The same one twice means that it has not.
-fn another_round_may_help(report: &Report, progress: &mut Progress) -> bool {
+fn another_round_may_help(report: &Report, progress: &mut Progress, avoided: bool) -> bool {
     let failures: Vec<Failure> = report.failures.iter().map(|(_, failure)| failure.clone()).collect();
     let moved = |failure: &Failure| {
-        matches!(failure.fault, Some(Fault::Conflict | Fault::NotFound | Fault::InUse | Fault::TimedOut))
+        use Fault::{Conflict, InUse, NotFound, Subnet, TimedOut};
+        matches!(failure.fault, Some(Conflict | NotFound | InUse | TimedOut | Subnet))
     };
-    let again = failures.iter().all(moved) && failures != progress.failed;
+    let again = failures.iter().all(moved) && (avoided || failures != progress.failed);
     progress.failed = failures;
     again
 }

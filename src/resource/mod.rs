@@ -6,6 +6,7 @@ pub mod config;
 pub mod id;
 pub mod label;
 pub mod run;
+pub mod subnet;
 
 pub use config::{
     Config, ConfigHash, ContainerConfig, FileConfig, HealthConfig, ImageConfig, Mount, NetworkAttachment,
@@ -13,3 +14,4 @@ pub use config::{
 };
 pub use id::{ContainerId, ImageId, ImageRef, Kind, NetworkId, ResourceId, Role};
 pub use run::{AgentName, Run, RunId};
+pub use subnet::SubnetRange;

@@ -14,7 +14,8 @@ base_without=('/usr/share/doc/*' '/usr/share/man/*' '/usr/share/locale/*' '/usr/
     '/usr/lib/*/perl/*' '/usr/lib/*/gconv/*' /usr/bin/ctr /usr/bin/containerd-shim /usr/bin/containerd-shim-runc-v1)
 plugins=usr/libexec/docker/cli-plugins # where Debian's packages have them
 
-build_images() {
+# `engine build`. Everything in it is kept until what it is made of changes.
+build() {
     mkdir -p "$cache"/{layers,stamps,host,tmp}
     local jobs=() job
     # Base is the longest and runs next to the others: two cores are enough for under a minute.

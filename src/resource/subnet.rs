@@ -1,0 +1,116 @@
+//! Address ranges: which part of the private space moat cuts into networks, and which part is free.
+//!
+//! An engine's own pools end at about thirty networks. Each run takes a small one from a range of moat's instead.
+
+use std::fmt;
+use std::str::FromStr;
+
+use ipnet::Ipv4Net;
+
+/// The range that networks are taken from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SubnetRange(Ipv4Net);
+
+/// Why a text is not a range.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not an address range of at most /{SUBNET_BITS}, such as `10.83.0.0/16`")]
+pub struct SubnetRangeError(String);
+
+/// Sixteen addresses: one for the network, one for broadcasts, one for the gateway, and thirteen containers.
+const SUBNET_BITS: u8 = 28;
+
+/// A /16 of private space, 4,096 networks, that neither Docker nor the common overlay networks take by themselves.
+const DEFAULT_RANGE: &str = "10.83.0.0/16";
+
+impl SubnetRange {
+    /// The first free subnet at or after a place that `seed` chooses, so that runs which look for one at the same
+    /// time rarely meet. `None`: all are taken.
+    pub fn free(&self, seed: &str, taken: &[Ipv4Net]) -> Option<Ipv4Net> {
+        let count = 1_u32 << (SUBNET_BITS - self.0.prefix_len());
+        let start = seed.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte))) % count;
+        (0..count)
+            .map(|step| self.nth((start + step) % count))
+            .find(|subnet| !taken.iter().any(|it| overlap(it, subnet)))
+    }
+
+    fn nth(&self, n: u32) -> Ipv4Net {
+        let size = 1_u32 << (32 - SUBNET_BITS);
+        let base = u32::from(self.0.network()).wrapping_add(n * size);
+        Ipv4Net::new_assert(base.into(), SUBNET_BITS)
+    }
+}
+
+impl Default for SubnetRange {
+    fn default() -> Self {
+        DEFAULT_RANGE.parse().expect("a constant that a test parses")
+    }
+}
+
+impl FromStr for SubnetRange {
+    type Err = SubnetRangeError;
+
+    fn from_str(text: &str) -> Result<Self, SubnetRangeError> {
+        let range: Ipv4Net = text.parse().map_err(|_| SubnetRangeError(text.to_owned()))?;
+        // A larger range than /8 would be public space, whatever its first address is.
+        if !(8..=SUBNET_BITS).contains(&range.prefix_len()) {
+            return Err(SubnetRangeError(text.to_owned()));
+        }
+        Ok(Self(range.trunc()))
+    }
+}
+
+impl fmt::Display for SubnetRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+fn overlap(one: &Ipv4Net, other: &Ipv4Net) -> bool {
+    one.contains(&other.network()) || other.contains(&one.network())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn net(text: &str) -> Ipv4Net {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn what_overlaps_is_not_free_whichever_is_larger() {
+        let range: SubnetRange = "10.83.0.0/27".parse().unwrap();
+        for taken in ["10.83.0.0/28", "10.83.0.8/30", "10.83.0.0/28"] {
+            assert_eq!(range.free("any", &[net(taken)]), Some(net("10.83.0.16/28")), "{taken}");
+        }
+        assert_eq!(range.free("any", &[net("10.0.0.0/8")]), None);
+        assert_eq!(range.free("any", &[net("10.83.0.0/28"), net("10.83.0.16/28")]), None);
+    }
+
+    #[test]
+    fn every_subnet_is_found_before_the_range_is_used_up() {
+        let range = SubnetRange::default();
+        let mut taken = Vec::new();
+        while let Some(subnet) = range.free("builder-1f2e3d4c", &taken) {
+            taken.push(subnet);
+        }
+        taken.sort();
+        taken.dedup();
+        assert_eq!(taken.len(), 4096);
+    }
+
+    #[test]
+    fn the_choice_is_stable_and_differs_between_runs() {
+        let range = SubnetRange::default();
+        assert_eq!(range.free("a-11111111", &[]), range.free("a-11111111", &[]));
+        assert_ne!(range.free("a-11111111", &[]), range.free("a-11111112", &[]));
+    }
+
+    #[test]
+    fn what_is_not_a_range_is_refused() {
+        for text in ["", "10.83.0.0", "10.83.0.0/30", "0.0.0.0/0", "fd00::/64", "10.83.0.0/16x"] {
+            assert!(text.parse::<SubnetRange>().is_err(), "{text}");
+        }
+        assert_eq!("10.83.7.9/16".parse::<SubnetRange>().unwrap().to_string(), "10.83.0.0/16");
+    }
+}
