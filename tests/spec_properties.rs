@@ -1,0 +1,93 @@
+//! Whatever the text, reading it ends, with a spec or with findings that have a place in it.
+
+use moat::spec::{Diagnostics, Source, agent};
+use moat::ui::{Colour, diagnostic};
+use proptest::prelude::*;
+
+/// Pieces of specs, right and wrong, and the signs that mean something to YAML.
+const PIECES: &[&str] = &[
+    "agent: builder\n", "image: debian:13\n", "dependencies:\n", "  - docker:dind\n", "command: [a, 1.10]\n", "env:\n", "  A: 1\n",
+    "  B: ü\n", "buildkit:\n", "  cache: keep\n", "  image: *x\n", "agent", "env", "&x ", "*x", "<<: ", ": ", ":", "- ", "? ", "[",
+    "]", "{", "}", ",", "\n", "\r\n", "\r", " ", "  ", "\t", "\"", "'", "\\", "\\x", "|\n", ">-\n", "---\n", "...\n", "%YAML 1.1\n", "!t ",
+    "!!str ", "#", " # ü\n", "~", "null", "1", "日本", "\u{feff}", "\u{85}", "\u{2028}", "\0", "\u{7f}", "é", "=", "@", "`",
+];
+
+const VALID: &str = "agent: builder # größer\nimage: debian:13\ndependencies:\n  - docker:dind\n  - 'node@22'\n\
+    command: |\n  echo ü\n  sleep 1\nenv: { PORT: 8080, NAME: \"日本\\u00e9\" }\nbuildkit:\n  image: moby/buildkit:v1\n  cache: discard\n";
+
+fn parse(text: &str) -> Result<moat::spec::Spec, Diagnostics> {
+    agent::parse(Source::new("agent.yaml", "/agent.yaml", text))
+}
+
+/// What holds of any text.
+fn holds(text: &str) -> Result<(), TestCaseError> {
+    match parse(text) {
+        Ok(spec) => {
+            // Each reader of YAML has its own eyes; they must have seen the same file.
+            for (i, dependency) in spec.dependencies.iter().enumerate() {
+                let place = spec.place(&format!("dependencies.{i}"));
+                prop_assert_eq!(&place, &dependency.span);
+                let written = &spec.source.text[place];
+                let is_alias = written.starts_with('*');
+                prop_assert!(is_alias || written.contains(['&', '"']) || written.contains(&dependency.value), "{}", written);
+            }
+        }
+        Err(diagnostics) => {
+            prop_assert!(!diagnostics.items.is_empty());
+            let text = &diagnostics.source.text;
+            for item in &diagnostics.items {
+                prop_assert!(text.get(item.span.clone()).is_some(), "{:?}", item.span);
+                prop_assert!(item.hint.is_some(), "no hint: {}", item.message);
+                prop_assert!(!item.message.starts_with("not understood"), "{}: {:?}", item.message, text);
+            }
+            prop_assert!(diagnostics.items.is_sorted_by_key(|item| item.span.start));
+            let shown = diagnostic::text(&diagnostics, Colour::Never);
+            prop_assert!(!shown.chars().any(|c| c.is_control() && c != '\n'), "{:?}", shown);
+            prop_assert_eq!(diagnostic::findings(&diagnostics).len(), diagnostics.items.len());
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn of_any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        holds(&String::from_utf8_lossy(&bytes))?;
+    }
+
+    #[test]
+    fn of_any_pieces(pieces in proptest::collection::vec(proptest::sample::select(PIECES), 0..40)) {
+        holds(&pieces.concat())?;
+    }
+
+    #[test]
+    fn of_a_spec_in_which_something_was_changed(
+        cuts in proptest::collection::vec((any::<prop::sample::Index>(), 0..6_usize, proptest::sample::select(PIECES)), 1..4),
+    ) {
+        let mut chars: Vec<char> = VALID.chars().collect();
+        for (at, gone, piece) in cuts {
+            let at = at.index(chars.len());
+            let end = (at + gone).min(chars.len());
+            chars.splice(at..end, piece.chars());
+        }
+        holds(&chars.into_iter().collect::<String>())?;
+    }
+
+    /// A fault behind any characters is where it is, whatever stands before it.
+    #[test]
+    fn places_do_not_depend_on_what_stands_before(before in "[^\\p{C}\\p{Z}'\u{feff}\u{2028}\u{2029}]{0,40}") {
+        let text = format!("agent: a\nenv: {{ A: '{before}', 1B: x }} # {before}\nfrob: x\n");
+        let diagnostics = parse(&text).expect_err("two keys are wrong");
+        let places: Vec<_> = diagnostics.items.iter().map(|item| &text[item.span.clone()]).collect();
+        prop_assert_eq!(places, ["1B", "frob"]);
+        let findings = diagnostic::findings(&diagnostics);
+        prop_assert_eq!((findings[0].line, findings[0].col), (2, 15 + before.chars().count()));
+    }
+}
+
+#[test]
+fn the_spec_that_is_changed_is_valid() {
+    assert!(parse(VALID).is_ok());
+}
