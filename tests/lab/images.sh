@@ -106,8 +106,8 @@ make_dind() {
 # Its target folder is its own too, so that it is built while cargo builds the project.
 make_stand_in() {
     local root=$cache/tmp/buildkit
-    command -v cargo
-    cargo build --locked --manifest-path "$here/buildkit/Cargo.toml" --target-dir "$cache/cargo" --config profile.dev.debug=false
+    command -v cargo || { echo "cargo is not in PATH: install Rust" && false; }
+    cargo build --manifest-path "$here/buildkit/Cargo.toml" --target-dir "$cache/cargo" --config profile.dev.debug=false
     mkdir -p "$root/usr/bin"
     strip -o "$root/usr/bin/buildkitd" "$cache/cargo/debug/lab-buildkit"
     ln -s buildkitd "$root/usr/bin/buildctl"

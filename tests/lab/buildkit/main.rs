@@ -9,6 +9,7 @@ mod config;
 mod ctl;
 mod daemon;
 mod dns;
+mod engine;
 mod table;
 
 use std::process::ExitCode;

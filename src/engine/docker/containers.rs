@@ -1,0 +1,84 @@
+//! Containers: making them, changing them, looking at one.
+
+use bollard::query_parameters::{
+    CreateContainerOptions, RemoveContainerOptions, RenameContainerOptions, UploadToContainerOptions,
+};
+use serde::Deserialize;
+
+use super::call::Call;
+use super::status::health_word;
+use super::{Docker, archive, container_body, safe};
+use crate::engine::{ContainerCreate, EngineError, Fault, Inspection};
+use crate::resource::{ContainerId, FileConfig};
+use crate::state::{ContainerState, Health};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Inspected {
+    state: InspectedState,
+    #[serde(default)]
+    restart_count: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct InspectedState {
+    status: String,
+    #[serde(default)]
+    exit_code: i64,
+    #[serde(rename = "OOMKilled", default)]
+    oom_killed: bool,
+    #[serde(default)]
+    error: String,
+    health: Option<InspectedHealth>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct InspectedHealth {
+    status: String,
+}
+
+pub(super) async fn inspect(docker: &Docker, container: &ContainerId) -> Result<Inspection, EngineError> {
+    let path = format!("/containers/{}/json", safe(container.as_str())?);
+    let found: Inspected =
+        docker.get(Call::Inspect, &path).await.map_err(|failure| failure.into_error(Call::Inspect))?;
+    let state = found.state;
+    Ok(Inspection {
+        state: ContainerState::parse(&state.status),
+        health: state.health.map_or(Health::None, |health| health_word(&health.status)),
+        exit_code: state.exit_code,
+        oom_killed: state.oom_killed,
+        error: state.error,
+        restarts: found.restart_count,
+    })
+}
+
+pub(super) async fn create(docker: &Docker, create: &ContainerCreate) -> Result<ContainerId, EngineError> {
+    let options = CreateContainerOptions { name: Some(create.name.clone()), ..Default::default() };
+    let body = container_body::body(create, docker.version);
+    let made = docker.call(Call::CreateContainer, docker.api.create_container(Some(options), body)).await;
+    made.map(|made| ContainerId::new(made.id)).map_err(|failure| failure.into_error(Call::CreateContainer))
+}
+
+pub(super) async fn upload(docker: &Docker, container: &ContainerId, files: &[FileConfig]) -> Result<(), EngineError> {
+    let tar = archive::tar(files).map_err(|error| EngineError::new(Fault::Refused, error.to_string()))?;
+    let options = UploadToContainerOptions {
+        path: "/".to_owned(),
+        // A file never takes the place of a directory.
+        no_overwrite_dir_non_dir: Some("true".to_owned()),
+        ..Default::default()
+    };
+    let id = safe(container.as_str())?;
+    docker.ensure(Call::Upload, docker.api.upload_to_container(id, Some(options), bollard::body_full(tar.into()))).await
+}
+
+pub(super) async fn rename(docker: &Docker, container: &ContainerId, name: &str) -> Result<(), EngineError> {
+    let options = RenameContainerOptions { name: name.to_owned() };
+    docker.ensure(Call::Rename, docker.api.rename_container(safe(container.as_str())?, options)).await
+}
+
+pub(super) async fn remove(docker: &Docker, container: &ContainerId) -> Result<(), EngineError> {
+    let options = RemoveContainerOptions { v: true, force: true, link: false };
+    docker.ensure(Call::RemoveContainer, docker.api.remove_container(safe(container.as_str())?, Some(options))).await
+}

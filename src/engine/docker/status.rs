@@ -1,0 +1,72 @@
+//! Reads a container's status line, such as `Exited (137) 2 minutes ago`: in a list it is the only place with the exit
+//! code and the health.
+//!
+//! The forms are those of `State.String` in moby's `container/state.go`, the same from 20.10 to 29. The line never
+//! decides the state, for which there is a word of its own. A form that is not known says nothing.
+
+use crate::state::Health;
+
+/// What a status line says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct StatusLine {
+    /// Of the last run, for a container that has ended or is about to be started again.
+    pub(super) exit_code: Option<i64>,
+    pub(super) health: Health,
+}
+
+impl StatusLine {
+    pub(super) fn parse(line: &str) -> Self {
+        let nothing = Self { exit_code: None, health: Health::None };
+        if let Some(rest) = line.strip_prefix("Exited (").or_else(|| line.strip_prefix("Restarting (")) {
+            let code = rest.split_once(')').and_then(|(code, _)| code.parse().ok());
+            return Self { exit_code: code, ..nothing };
+        }
+        if !line.starts_with("Up ") {
+            return nothing;
+        }
+        // Without a parenthesis there is no check; `(Paused)` hides what it said.
+        let word = line.rsplit_once('(').map_or("", |(_, last)| last.trim_end_matches(')'));
+        Self { health: health_word(word.trim_start_matches("health: ")), ..nothing }
+    }
+}
+
+/// Reads the engine's word for a health.
+pub(super) fn health_word(word: &str) -> Health {
+    match word {
+        "healthy" => Health::Healthy,
+        "unhealthy" => Health::Unhealthy,
+        "starting" => Health::Starting,
+        _ => Health::None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_is_read() {
+        let table = [
+            ("Up 3 seconds", None, Health::None),
+            ("Up Less than a second", None, Health::None),
+            ("Up 3 seconds (healthy)", None, Health::Healthy),
+            ("Up About an hour (unhealthy)", None, Health::Unhealthy),
+            ("Up 1 second (health: starting)", None, Health::Starting),
+            ("Up 2 hours (Paused)", None, Health::None),
+            ("Exited (0) 2 minutes ago", Some(0), Health::None),
+            ("Exited (137) About an hour ago", Some(137), Health::None),
+            ("Exited (-1) 2 minutes ago", Some(-1), Health::None),
+            ("Restarting (1) 4 seconds ago", Some(1), Health::None),
+            ("Created", None, Health::None),
+            ("Dead", None, Health::None),
+            ("Removal In Progress", None, Health::None),
+            ("", None, Health::None),
+            ("Exited (x) ago", None, Health::None),
+            ("Exited (", None, Health::None),
+            ("Resting (healthy)", None, Health::None),
+        ];
+        for (line, exit_code, health) in table {
+            assert_eq!(StatusLine::parse(line), StatusLine { exit_code, health }, "{line}");
+        }
+    }
+}
