@@ -89,14 +89,14 @@ mod tests {
 
     #[test]
     fn every_subnet_is_found_before_the_range_is_used_up() {
-        let range = SubnetRange::default();
+        let range: SubnetRange = "10.83.0.0/23".parse().unwrap();
         let mut taken = Vec::new();
         while let Some(subnet) = range.free("builder-1f2e3d4c", &taken) {
             taken.push(subnet);
         }
         taken.sort();
         taken.dedup();
-        assert_eq!(taken.len(), 4096);
+        assert_eq!(taken.len(), 32);
     }
 
     #[test]
