@@ -18,7 +18,7 @@ plugins=usr/libexec/docker/cli-plugins # where Debian's packages have them
 build() {
     mkdir -p "$cache"/{layers,stamps,host,tmp}
     local jobs=() job
-    # Base is the longest and runs next to the others: two cores are enough for under a minute.
+    # The base takes longest; the others run next to it, and end with this process if one fails.
     stage base "$base_packages ${base_without[*]} $registry" make_base & jobs+=($!)
     { stage trixie 2 make_trixie; stage sid 1 make_sid; } & jobs+=($!)
     stage dind "$(cat "$here/dockerd-entrypoint.sh")" make_dind & jobs+=($!)
