@@ -3,14 +3,25 @@
 //! Every diagnostic of the language so far is here at least once. `UPDATE_EXPECT=1 cargo test` writes the rows
 //! anew; read the difference as a user would.
 
+#![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes them")]
+
 use expect_test::{Expect, expect};
-use moat::spec::{Source, agent};
+use moat::graph;
+use moat::spec::{Capabilities, Source, agent};
 use moat::ui::{Colour, diagnostic};
 
 #[track_caller]
 fn refused(text: &str, expected: &Expect) {
     let source = Source::new("agent.yaml", "/agent.yaml", text);
     let diagnostics = agent::parse(source).expect_err("the spec is wrong");
+    expected.assert_eq(&diagnostic::text(&diagnostics, Colour::Never));
+}
+
+/// As above, of what only shows when the parts are put together.
+#[track_caller]
+fn not_compiled(text: &str, expected: &Expect) {
+    let spec = agent::parse(Source::new("agent.yaml", "/agent.yaml", text)).expect("the spec can be read");
+    let diagnostics = graph::compile(&spec, &Capabilities::builtin()).expect_err("the parts do not fit");
     expected.assert_eq(&diagnostic::text(&diagnostics, Colour::Never));
 }
 
@@ -163,14 +174,14 @@ fn agent_is_called_name() {
     refused(
         "name: builder\n",
         &expect![[r#"
-        error: unknown key `name`
-         --> agent.yaml:1:1
-          |
-        1 | name: builder
-          | ^^^^
-          |
-          = help: write `agent`
-    "#]],
+            error: unknown key `name`
+             --> agent.yaml:1:1
+              |
+            1 | name: builder
+              | ^^^^
+              |
+              = help: write `agent` instead
+        "#]],
     );
 }
 
@@ -259,14 +270,14 @@ fn a_key_as_compose_has_it() {
     refused(
         "agent: a\nenvironment:\n  A: 1\n",
         &expect![[r#"
-        error: unknown key `environment`
-         --> agent.yaml:2:1
-          |
-        2 | environment:
-          | ^^^^^^^^^^^
-          |
-          = help: write `env`
-    "#]],
+            error: unknown key `environment`
+             --> agent.yaml:2:1
+              |
+            2 | environment:
+              | ^^^^^^^^^^^
+              |
+              = help: write `env` instead
+        "#]],
     );
 }
 
@@ -339,22 +350,22 @@ fn nothing_as_a_key() {
     refused(
         "agent: a\n~: z\n: y\n",
         &expect![[r#"
-        error: a key must be text
-         --> agent.yaml:2:1
-          |
-        2 | ~: z
-          | ^
-          |
-          = help: write `KEY: VALUE`, with a name as the key
+            error: unknown key `~`
+             --> agent.yaml:2:1
+              |
+            2 | ~: z
+              | ^
+              |
+              = help: the keys are `agent`, `image`, `dependencies`, `command`, `env`, `buildkit`
 
-        error: a key must be text
-         --> agent.yaml:3:1
-          |
-        3 | : y
-          | ^
-          |
-          = help: write `KEY: VALUE`, with a name as the key
-    "#]],
+            error: a key must be text
+             --> agent.yaml:3:1
+              |
+            3 | : y
+              | ^
+              |
+              = help: write `KEY: VALUE`, with a name as the key
+        "#]],
     );
 }
 
@@ -1411,5 +1422,220 @@ fn a_value_of_several_lines() {
           |
           = help: write a single value
     "#]],
+    );
+}
+
+#[test]
+fn an_unknown_dependency() {
+    not_compiled(
+        "agent: a\nimage: debian:13\ndependencies: [docker:dnd, postgres]\n",
+        &expect![[r#"
+        error: unknown dependency `docker:dnd`
+         --> agent.yaml:3:16
+          |
+        3 | dependencies: [docker:dnd, postgres]
+          |                ^^^^^^^^^^
+          |
+          = help: did you mean `docker:dind`?
+
+        error: unknown dependency `postgres`
+         --> agent.yaml:3:28
+          |
+        3 | dependencies: [docker:dnd, postgres]
+          |                            ^^^^^^^^
+          |
+          = help: known: `docker:dind`
+    "#]],
+    );
+}
+
+#[test]
+fn no_image_from_anywhere() {
+    not_compiled(
+        "agent: a\n# nothing\n",
+        &expect![[r#"
+        error: there is no `image`
+         --> agent.yaml:2:10
+          |
+        2 | # nothing
+          |          ^
+          |
+          = help: add `image: …`, or a dependency that brings one, such as `docker:dind`
+    "#]],
+    );
+}
+
+#[test]
+fn a_tab_in_a_block() {
+    refused(
+        "agent: a\ncommand: |\n \tls\n",
+        &expect![[r#"
+        error: not valid YAML: a tab where YAML wants spaces
+         --> agent.yaml:3:2
+          |
+        3 |      ls
+          |  ^^^^
+          |
+          = help: indent with spaces
+    "#]],
+    );
+}
+
+#[test]
+fn a_text_that_only_one_reader_of_yaml_takes() {
+    refused(
+        "agnt: a\ncommand: |\n \tls\n",
+        &expect![[r#"
+        error: unknown key `agnt`
+         --> agent.yaml:1:1
+          |
+        1 | agnt: a
+          | ^^^^
+          |
+          = help: did you mean `agent`?
+
+        error: not valid YAML: a tab where YAML wants spaces
+         --> agent.yaml:3:2
+          |
+        3 |      ls
+          |  ^^^^
+          |
+          = help: indent with spaces
+    "#]],
+    );
+}
+
+#[test]
+fn brackets_without_end() {
+    refused(
+        &format!("agent: {}", "[".repeat(300)),
+        &expect![[r#"
+        error: not valid YAML: brackets within brackets without end
+         --> agent.yaml:1:263
+          |
+        1 | ...[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[
+          |                                                                    ^
+          |
+          = help: is a bracket left open?
+    "#]],
+    );
+}
+
+#[test]
+fn too_many_levels() {
+    refused(
+        &format!("agent: {}{}", "[".repeat(40), "]".repeat(40)),
+        &expect![[r#"
+        error: more than 32 levels of lists and mappings
+         --> agent.yaml:1:39
+          |
+        1 | agent: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]
+          |                                       ^
+          |
+          = help: no key needs nearly as many; is a bracket left open?
+    "#]],
+    );
+}
+
+#[test]
+fn too_many_values() {
+    refused(
+        &format!("agent: [{}]", "x,".repeat(20_000)),
+        &expect![[r#"
+        error: more than 20000 values, counting what aliases repeat
+         --> agent.yaml:1:40007
+          |
+         ::: 
+        1 | ...x,x,x,x,x,x,x,x,x,x,x,x,x,x,x,x,x,x,x,x,x,x,x,x,x,x,x,x,x,x,x,x,x,]
+          |                                                                    ^
+          |
+          = help: a spec is far smaller; remove the aliases (`*…`)
+    "#]],
+    );
+}
+
+#[test]
+fn a_file_that_is_too_long() {
+    refused(
+        &"# nothing\n".repeat(200_000),
+        &expect![[r#"
+        error: the file has more than 1024 KiB
+         --> agent.yaml:1:1
+          |
+        1 | # nothing
+          | ^
+          |
+          = help: is this the file that was meant?
+    "#]],
+    );
+}
+
+#[test]
+fn an_undeclared_tag_handle() {
+    refused(
+        "agent: !x!y a\n",
+        &expect![[r#"
+        error: not valid YAML: the handle wasn't declared
+         --> agent.yaml:1:8
+          |
+        1 | agent: !x!y a
+          |        ^
+          |
+          = help: correct it here or on the line before; text with special signs needs quotes
+    "#]],
+    );
+}
+
+#[test]
+fn a_slip_over_a_wrong_value() {
+    refused(
+        "Agent: My Agent\ndeps: docker:dind\n",
+        &expect![[r#"
+        error: unknown key `Agent`
+         --> agent.yaml:1:1
+          |
+        1 | Agent: My Agent
+          | ^^^^^
+          |
+          = help: did you mean `agent`?
+
+        error: `My Agent` cannot be an agent's name
+         --> agent.yaml:1:8
+          |
+        1 | Agent: My Agent
+          |        ^^^^^^^^
+          |
+          = help: use lowercase letters, digits, `-`, `_` and `.`, and begin with a letter or digit, as in `my-agent`
+
+        error: unknown key `deps`
+         --> agent.yaml:2:1
+          |
+        2 | deps: docker:dind
+          | ^^^^
+          |
+          = help: write `dependencies` instead
+
+        error: `dependencies` must be a list, not text
+         --> agent.yaml:2:7
+          |
+        2 | deps: docker:dind
+          |       ^^^^^^^^^^^
+          |
+          = help: write it as an item of a list: `- docker:dind`
+    "#]],
+    );
+}
+
+#[test]
+fn a_hundred_faults_are_enough() {
+    let text = (0..150).map(|i| format!("k{i}: x")).collect::<Vec<_>>().join("\n");
+    let source = Source::new("agent.yaml", "/agent.yaml", text);
+    let diagnostics = agent::parse(source).expect_err("the spec is wrong");
+    assert_eq!(diagnostics.items.len(), 101);
+    let last = &diagnostics.items[100];
+    // `agent` is missing, too.
+    assert_eq!(
+        (last.message.as_str(), last.hint.as_deref()),
+        ("51 more from here on", Some("correct the ones above first"))
     );
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use moat::resource::ImageRef;
 use moat::spec::{BuilderSettings, CacheRetention, Source, Spec, agent};
 
 fn parse(text: &str) -> Spec {
@@ -31,10 +32,10 @@ fn every_key_is_read() {
     let text = "agent: builder\nimage: debian:13\ndependencies: [docker:dind, node@22]\ncommand: [a, b]\n\
                 env: { A: x }\nbuildkit: { image: moby/buildkit:v1, cache: discard }\n";
     let spec = parse(text);
-    assert_eq!(spec.image.as_ref().map(|image| image.as_str()), Some("debian:13"));
+    assert_eq!(spec.image.as_ref().map(ImageRef::as_str), Some("debian:13"));
     assert_eq!(spec.command.as_deref(), Some(["a".to_owned(), "b".to_owned()].as_slice()));
     assert_eq!(spec.env, BTreeMap::from([("A".to_owned(), "x".to_owned())]));
-    assert_eq!(spec.buildkit.image.as_ref().map(|image| image.as_str()), Some("moby/buildkit:v1"));
+    assert_eq!(spec.buildkit.image.as_ref().map(ImageRef::as_str), Some("moby/buildkit:v1"));
     assert_eq!(spec.buildkit.cache, CacheRetention::Discard);
     let dependencies: Vec<_> = spec.dependencies.iter().map(|d| (d.value.as_str(), &text[d.span.clone()])).collect();
     assert_eq!(dependencies, [("docker:dind", "docker:dind"), ("node@22", "node@22")]);
@@ -102,8 +103,8 @@ fn an_alias_brings_its_anchors_value() {
     );
 }
 
-fn spec_image(text: &str) -> Option<moat::resource::ImageRef> {
-    moat::resource::ImageRef::parse(text).ok()
+fn spec_image(text: &str) -> Option<ImageRef> {
+    ImageRef::parse(text).ok()
 }
 
 #[test]

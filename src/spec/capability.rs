@@ -160,6 +160,7 @@ const BUILTIN: &[(&str, &str)] = &[("docker:dind", include_str!("../../specs/doc
 
 impl Capabilities {
     /// Those that are compiled in.
+    #[expect(clippy::missing_panics_doc, reason = "a test reads every builtin capability")]
     pub fn builtin() -> Self {
         let read = |(name, text): &(&str, &str)| {
             let capability = serde_yaml::from_str(text).expect("a test reads every builtin capability");

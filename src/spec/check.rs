@@ -124,7 +124,7 @@ impl Checker<'_> {
         };
         let named = |name: &str| keys.iter().find(|known| known.name == name);
         if let Some(known) = keys.iter().find(|known| known.also.contains(&key)) {
-            return (Fault::new(message, format!("write `{}`", known.name)), Some(known));
+            return (Fault::new(message, format!("write `{}` instead", known.name)), Some(known));
         }
         if let Some(parent) = self.language.parents_of(key).first() {
             let belongs = if parent.is_empty() { "at the top level".to_owned() } else { format!("in `{parent}`") };
@@ -167,7 +167,7 @@ fn found(node: &Node) -> String {
 fn advice(node: &Node, shape: &Shape) -> String {
     match (shape, &node.content) {
         (Shape::Scalar(_), Content::Scalar(Scalar::Null, _)) => "write `\"\"` for an empty value".into(),
-        (Shape::Keys(_), Content::Scalar(Scalar::Null, _)) => lines_of(shape),
+        (Shape::Map { .. } | Shape::Keys(_), Content::List(_) | Content::Scalar(Scalar::Null, _)) => lines_of(shape),
         (_, Content::Scalar(Scalar::Null, _)) => "write a value, or leave it out".into(),
         (Shape::Text(_) | Shape::Either(_), Content::Scalar(Scalar::Bool | Scalar::Number, text)) => {
             format!("put it in quotes: `\"{text}\"`")
@@ -185,7 +185,6 @@ fn advice(node: &Node, shape: &Shape) -> String {
         (Shape::Map { .. } | Shape::Keys(_), Content::Scalar(_, text)) => {
             colon_with_space(text).unwrap_or_else(|| lines_of(shape))
         }
-        (Shape::Map { .. } | Shape::Keys(_), Content::List(_)) => lines_of(shape),
         _ => format!("write {}", shape.expected()),
     }
 }

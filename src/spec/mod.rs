@@ -4,25 +4,31 @@
 //! [`agent::parse`] puts the steps together: `scan` makes a tree with places of the text, `check` holds it against
 //! the `language`, and serde reads it into types.
 
+// The text, and what can be said about it.
 pub mod diagnostic;
 pub mod source;
 pub mod suggest;
 
+// From the text to a tree.
 mod scan;
 mod syntax;
 mod tree;
 
+// From the tree to faults.
 mod check;
 mod language;
+mod reference;
 mod rule;
 mod shape;
 
+// From the tree to what is meant.
 pub mod agent;
 pub mod capability;
 
 pub use agent::{BuilderSettings, CacheRetention, Spec};
 pub use capability::{Capabilities, Capability};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
+pub use reference::reference;
 pub use source::{Located, Source, Span};
 pub use suggest::suggest;
 pub use tree::Places;

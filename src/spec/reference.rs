@@ -9,7 +9,7 @@ pub fn reference() -> String {
     language::AGENT.visit("", &mut |path, key| {
         let path = if path.is_empty() { key.name.to_owned() } else { format!("{path}.{}", key.name) };
         let cells = [format!("`{path}`"), may_be(&key.shape), key.default.to_owned(), key.summary.to_owned()];
-        rows.push_str(&format!("| {} |\n", cells.join(" | ")));
+        rows.extend(["| ", &cells.join(" | "), " |\n"]);
     });
     rows
 }

@@ -27,7 +27,8 @@ fn slug(text: &str) -> Option<String> {
     for c in text.to_lowercase().chars() {
         let c = if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' };
         let begins_badly = slug.is_empty() && !c.is_ascii_alphanumeric();
-        if !begins_badly && !(c == '-' && slug.ends_with('-')) {
+        let is_repeated = c == '-' && slug.ends_with('-');
+        if !begins_badly && !is_repeated {
             slug.push(c);
         }
     }

@@ -34,7 +34,7 @@ pub fn scan(text: &str) -> (Option<Node>, Vec<Diagnostic>) {
     for event in Parser::new_from_str(text) {
         let step = match event {
             Ok((event, span)) => builder.take(event, span),
-            Err(error) => Err(syntax::explain(text, &error, builder.bytes.at(error.marker().index()))),
+            Err(error) => Err(syntax::explain(text, error.info(), builder.bytes.at(error.marker().index()))),
         };
         if let Err(fault) = step {
             builder.faults.push(fault);
@@ -225,12 +225,12 @@ fn read_key(
 ) -> (Option<(String, Span)>, Option<Diagnostic>) {
     let Node { span, content } = node;
     let key = match content {
-        Content::Scalar(Scalar::Null, _) | Content::List(_) | Content::Map(_) => {
+        Content::Scalar(_, key) if !key.is_empty() => key,
+        Content::Scalar(..) | Content::List(_) | Content::Map(_) => {
             let fault =
                 Diagnostic::error(span, "a key must be text").hint("write `KEY: VALUE`, with a name as the key");
             return (None, Some(fault));
         }
-        Content::Scalar(_, key) => key,
     };
     // In quotes it is a name like any other, which then nobody knows.
     if key == "<<" && text.get(span.clone()) == Some("<<") {
@@ -366,13 +366,12 @@ mod tests {
 
     #[test]
     fn bombs_of_aliases_are_refused() {
-        let mut wide = String::from("a0: &a0 [x,x,x,x,x,x,x,x,x]\n");
-        let mut deep = String::from("a0: &a0 x\n");
-        for i in 1..40 {
-            let below = i - 1;
-            wide.push_str(&format!("a{i}: &a{i} [{}]\n", format!("*a{below},").repeat(9)));
-            deep.push_str(&format!("a{i}: &a{i} [*a{below}]\n"));
-        }
+        let of = |times: usize| {
+            let line = |i: usize| format!("a{}: &a{} [{}]", i + 1, i + 1, format!("*a{i},").repeat(times));
+            let lines: Vec<_> = std::iter::once("a0: &a0 x".to_owned()).chain((0..40).map(line)).collect();
+            lines.join("\n")
+        };
+        let (wide, deep) = (of(9), of(1));
         assert!(refused(&wide).0.starts_with("more than 20000 values"));
         assert_eq!(refused(&deep), ("more than 32 levels of lists and mappings".to_owned(), "*a30"));
     }

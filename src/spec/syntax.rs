@@ -3,8 +3,6 @@
 //! The scanner's own words speak of scalars and tokens; a person who writes a spec has made one of a few
 //! well-known slips. What is not among them keeps the scanner's words.
 
-use saphyr_parser::ScanError;
-
 use super::diagnostic::Diagnostic;
 use super::source::{Span, floor_char_boundary};
 
@@ -90,11 +88,11 @@ const SLIPS: &[Slip] = &[
     slip("expected node content", At::Here, "a value is missing here", "write a value, or `\"\"` for an empty text"),
 ];
 
-/// A fault of syntax. `noticed`: the byte at which the scanner stopped.
-pub fn explain(text: &str, error: &ScanError, noticed: usize) -> Diagnostic {
+/// A fault of syntax. `info`: what the scanner says; `noticed`: the byte at which it stopped.
+pub fn explain(text: &str, info: &str, noticed: usize) -> Diagnostic {
     let noticed = floor_char_boundary(text, noticed);
-    let Some(slip) = SLIPS.iter().find(|slip| error.info().contains(slip.theirs)) else {
-        return Diagnostic::error(one_character(text, noticed), format!("not valid YAML: {}", error.info()))
+    let Some(slip) = SLIPS.iter().find(|slip| info.contains(slip.theirs)) else {
+        return Diagnostic::error(one_character(text, noticed), format!("not valid YAML: {info}"))
             .hint("correct it here or on the line before; text with special signs needs quotes");
     };
     let span = match slip.at {

@@ -2,6 +2,8 @@
 //!
 //! What is wrong has been found elsewhere; nothing is added here.
 
+use std::borrow::Cow;
+
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 use serde::Serialize;
 
@@ -73,7 +75,7 @@ fn render(renderer: &Renderer, source: &Source, item: &Diagnostic) -> String {
     };
     let Position { line, col } = source.position(item.span.start);
     let shown = shown(source, &item.span);
-    let snippet = Snippet::source(&source.text[shown.clone()])
+    let snippet = Snippet::source(harmless(&source.text[shown.clone()]))
         .line_start(line)
         .annotation(AnnotationKind::Primary.span(within(&item.span, &shown)));
     let title = level.primary_title(item.message.as_str());
@@ -87,6 +89,19 @@ fn render(renderer: &Renderer, source: &Source, item: &Diagnostic) -> String {
         group = group.element(Level::HELP.message(hint.as_str()));
     }
     renderer.render(&[group])
+}
+
+/// What stands for a control character that the renderer would let through. As long as any of these in UTF-8, so
+/// that places stay where they are.
+const STAND_IN: &str = "¤";
+
+/// Without the control characters from U+0080 to U+009F, which terminals obey as well (ECMA-48).
+fn harmless(line: &str) -> Cow<'_, str> {
+    if line.contains(is_c1) { Cow::Owned(line.replace(is_c1, STAND_IN)) } else { Cow::Borrowed(line) }
+}
+
+fn is_c1(c: char) -> bool {
+    matches!(c, '\u{80}'..='\u{9f}')
 }
 
 /// The line where a span begins, or as much of it as is worth showing.
@@ -103,4 +118,96 @@ fn shown(source: &Source, span: &Span) -> Span {
 /// The part of a span that is shown, counted from where that begins.
 fn within(span: &Span, shown: &Span) -> Span {
     span.start - shown.start..span.end.min(shown.end).max(span.start) - shown.start
+}
+
+#[cfg(test)]
+#[expect(clippy::needless_raw_string_hashes, reason = "expect-test writes them")]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+
+    fn example() -> Diagnostics {
+        let source = Source::new("agent.yaml", "/agent.yaml", "agent: ü\nenv: { é: 1 }\n");
+        let warning = Diagnostic::warning(16..18, "`é` is unusual").hint("use ASCII");
+        Diagnostics::new(&source, vec![Diagnostic::error(7..9, "`ü` cannot be"), warning])
+    }
+
+    #[test]
+    fn scripts_get_places_in_characters() {
+        let json = serde_json::to_string_pretty(&findings(&example())).expect("plain values");
+        expect![[r#"
+            [
+              {
+                "file": "agent.yaml",
+                "line": 1,
+                "col": 8,
+                "end": {
+                  "line": 1,
+                  "col": 9
+                },
+                "severity": "error",
+                "message": "`ü` cannot be",
+                "hint": null
+              },
+              {
+                "file": "agent.yaml",
+                "line": 2,
+                "col": 7,
+                "end": {
+                  "line": 2,
+                  "col": 8
+                },
+                "severity": "warning",
+                "message": "`é` is unusual",
+                "hint": "use ASCII"
+              }
+            ]"#]]
+        .assert_eq(&json);
+    }
+
+    #[test]
+    fn warnings_look_like_warnings_and_a_hint_may_be_missing() {
+        expect![[r#"
+            error: `ü` cannot be
+             --> agent.yaml:1:8
+              |
+            1 | agent: ü
+              |        ^
+
+            warning: `é` is unusual
+             --> agent.yaml:2:7
+              |
+            2 | env: { é: 1 }
+              |       ^
+              |
+              = help: use ASCII
+        "#]]
+        .assert_eq(&text(&example(), Colour::Never));
+    }
+
+    #[test]
+    fn colours_add_nothing_but_colours() {
+        let coloured = text(&example(), Colour::Always);
+        assert!(coloured.contains("\u{1b}["));
+        assert_eq!(anstream::adapter::strip_str(&coloured).to_string(), text(&example(), Colour::Never));
+    }
+
+    #[test]
+    fn a_long_line_is_shown_in_part_and_its_column_is_right() {
+        let before = "ü".repeat(LINE_MAX);
+        let source = Source::new("agent.yaml", "/agent.yaml", format!("a\n{before}WRONG{before}\n"));
+        let start = 2 + before.len();
+        let shown = text(&Diagnostics::at(&source, start..start + 5, "m", "h"), Colour::Never);
+        assert!(shown.contains(&format!("agent.yaml:2:{}", LINE_MAX + 1)), "{shown}");
+        assert!(shown.contains("üWRONGü") && shown.contains("^^^^^"), "{shown}");
+        assert!(shown.len() < 2 * LINE_MAX, "{}", shown.len());
+    }
+
+    #[test]
+    fn what_is_shown_cannot_command_a_terminal() {
+        let source = Source::new("agent.yaml", "/agent.yaml", "a\u{9b}31m\u{1b}[2Jb\u{7}");
+        let shown = text(&Diagnostics::at(&source, 0..1, "m", "h"), Colour::Never);
+        assert!(!shown.chars().any(|c| c.is_control() && c != '\n'), "{shown:?}");
+    }
 }
