@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use moat::graph::{Graph, compile};
 use moat::plan::{Options, compute};
 use moat::resource::label::{self, Ownership};
-use moat::resource::{Config, ContainerId, ImageId, ImageRef, NetworkId, ResourceId};
+use moat::resource::{Config, ContainerId, ImageId, NetworkId, ResourceId};
 use moat::spec::{Capabilities, Source, agent};
 use moat::state::{ContainerFacts, ContainerState, Endpoint, Health, ImageFacts, NetworkFacts, Observed, VolumeFacts};
 
@@ -96,9 +96,4 @@ pub fn plan_with(graph: &Graph, observed: &Observed, options: &Options) -> Strin
     let text = compute(graph, observed, options).to_string();
     assert_eq!(text, compute(graph, observed, options).to_string(), "the same inputs give the same plan");
     text.replace(&digest, "R")
-}
-
-/// The reference of an image that is pulled under `text`.
-pub fn image(text: &str) -> ImageRef {
-    ImageRef::parse(text).expect("a reference")
 }

@@ -1,16 +1,21 @@
 //! Containers: making them, changing them, looking at one.
 
-use bollard::query_parameters::{
-    CreateContainerOptions, RemoveContainerOptions, RenameContainerOptions, UploadToContainerOptions,
-};
+use bollard::query_parameters::{RemoveContainerOptions, RenameContainerOptions, UploadToContainerOptions};
 use serde::Deserialize;
 
 use super::call::Call;
 use super::status::health_word;
+use super::wire::encoded;
 use super::{Docker, archive, container_body, safe};
 use crate::engine::{ContainerCreate, EngineError, Fault, Inspection};
 use crate::resource::{ContainerId, FileConfig};
 use crate::state::{ContainerState, Health};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Created {
+    id: String,
+}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -55,9 +60,9 @@ pub(super) async fn inspect(docker: &Docker, container: &ContainerId) -> Result<
 }
 
 pub(super) async fn create(docker: &Docker, create: &ContainerCreate) -> Result<ContainerId, EngineError> {
-    let options = CreateContainerOptions { name: Some(create.name.clone()), ..Default::default() };
+    let path = format!("/containers/create?name={}", encoded(&create.name));
     let body = container_body::body(create, docker.version);
-    let made = docker.call(Call::CreateContainer, docker.api.create_container(Some(options), body)).await;
+    let made: Result<Created, _> = docker.post(Call::CreateContainer, &path, &body).await;
     made.map(|made| ContainerId::new(made.id)).map_err(|failure| failure.into_error(Call::CreateContainer))
 }
 

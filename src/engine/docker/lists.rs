@@ -154,9 +154,7 @@ fn query(filter: &Filter, start: &str) -> String {
 impl ContainerEntry {
     fn facts(self) -> ContainerFacts {
         let line = StatusLine::parse(&self.status);
-        let mode = &self.host_config.network_mode;
-        let networks = self.network_settings.networks.into_iter();
-        let networks = networks.map(|(network, end)| Endpoint { id: end.network(mode), network }).collect();
+        let networks = endpoints(self.network_settings.networks, &self.host_config.network_mode);
         let named = |mount: MountEntry| (mount.sort == "volume" && !mount.name.is_empty()).then_some(mount.name);
         let mut volumes: Vec<_> = self.mounts.into_iter().filter_map(named).collect();
         volumes.sort();
@@ -177,18 +175,19 @@ impl ContainerEntry {
     }
 }
 
-impl EndpointEntry {
-    /// The network that an endpoint is of.
-    ///
-    /// Until its first start a container's endpoint bears only the network's name, which says nothing. The
-    /// network by which the container was created is then in its `NetworkMode`, and moat creates by id.
-    fn network(self, mode: &str) -> Option<NetworkId> {
-        let is_id = |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        match self.network_id {
-            id if !id.is_empty() => Some(NetworkId::new(id)),
-            _ => is_id(mode).then(|| NetworkId::new(mode)),
-        }
-    }
+/// The endpoints of a container, by the network's name.
+///
+/// Until its first start a container's endpoint bears only the network's name, under which another network may be by
+/// now. The network by which the container was created is then in its `NetworkMode`, and moat creates by id.
+fn endpoints(entries: BTreeMap<String, EndpointEntry>, mode: &str) -> Vec<Endpoint> {
+    let is_id = |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let unresolved = entries.values().filter(|entry| entry.network_id.is_empty()).count();
+    let created_with = (unresolved == 1 && is_id(mode)).then(|| NetworkId::new(mode));
+    let endpoint = |(network, entry): (String, EndpointEntry)| match entry.network_id {
+        id if id.is_empty() => Endpoint { network, id: created_with.clone() },
+        id => Endpoint { network, id: Some(NetworkId::new(id)) },
+    };
+    entries.into_iter().map(endpoint).collect()
 }
 
 impl NetworkEntry {
@@ -223,10 +222,6 @@ mod tests {
         serde_json::from_str::<ContainerEntry>(json).expect("an entry").facts()
     }
 
-    fn ids(facts: &ContainerFacts) -> Vec<Option<NetworkId>> {
-        facts.networks.iter().map(|end| end.id.clone()).collect()
-    }
-
     #[test]
     fn a_container_is_read_in_full() {
         let facts = container(
@@ -238,7 +233,8 @@ mod tests {
         );
         assert_eq!((facts.id.as_str(), facts.name.as_str(), facts.image.as_str()), ("c1", "moat-a", "sha256:i"));
         assert_eq!((facts.state, facts.exit_code, facts.created), (ContainerState::Exited, Some(137), 7));
-        assert_eq!(ids(&facts), [Some(NetworkId::new("n1")), Some(NetworkId::new("n2"))]);
+        let on = |network: &str, id: &str| Endpoint { network: network.to_owned(), id: Some(NetworkId::new(id)) };
+        assert_eq!(facts.networks, [on("a", "n1"), on("b", "n2")]);
         assert_eq!(facts.volumes, ["v1", "v2"]);
         assert_eq!(facts.owner.map(|owner| owner.resource.to_string()).as_deref(), Some("container/main"));
     }
@@ -261,17 +257,20 @@ mod tests {
     #[test]
     fn a_container_that_never_ran_is_on_the_network_it_was_created_with() {
         let id = "a".repeat(64);
-        let entry = |mode: &str| {
+        let networks = |mode: &str, networks: &str| {
             container(&format!(
-                r#"{{"Id":"c","HostConfig":{{"NetworkMode":"{mode}"}},
-                    "NetworkSettings":{{"Networks":{{"name":{{"NetworkID":""}}}}}}}}"#
+                r#"{{"Id":"c","HostConfig":{{"NetworkMode":"{mode}"}},"NetworkSettings":{{"Networks":{{{networks}}}}}}}"#
             ))
+            .networks
         };
-        assert_eq!(ids(&entry(&id)), [Some(NetworkId::new(id.clone()))]);
-        assert_eq!(ids(&entry("bridge")), [None]);
-        let gone =
-            format!(r#"{{"Id":"c","HostConfig":{{"NetworkMode":"{id}"}},"NetworkSettings":{{"Networks":{{}}}}}}"#);
-        assert_eq!(container(&gone).networks, [], "it was disconnected by hand");
+        let named =
+            |network: &str, id: Option<&str>| Endpoint { network: network.to_owned(), id: id.map(NetworkId::new) };
+        let one = r#""n":{"NetworkID":""}"#;
+        assert_eq!(networks(&id, one), [named("n", Some(&id))]);
+        assert_eq!(networks("n", one), [named("n", None)], "another network may have that name by now");
+        assert_eq!(networks(&id, ""), [], "it was disconnected by hand");
+        let two = r#""m":{"NetworkID":""},"n":{"NetworkID":""}"#;
+        assert_eq!(networks(&id, two), [named("m", None), named("n", None)], "either may be meant");
     }
 
     #[test]

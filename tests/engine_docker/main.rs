@@ -1,0 +1,10 @@
+//! The real engine on a real Docker: what the trait promises, held against the engine that `tests/lab/engine up` starts.
+//!
+//! Without an engine these tests fail. They are never skipped.
+
+mod attach;
+mod commands;
+mod images;
+mod lab;
+mod life;
+mod ssh;
