@@ -3,12 +3,17 @@
 //! Each method is one call of the engine's interface. Nothing here decides anything: an
 //! implementation translates, and says truthfully what came back.
 
+pub mod call;
 pub mod docker;
 pub mod error;
+pub mod faulty;
+pub mod outside;
 pub mod request;
+pub mod sim;
 
 use std::future::Future;
 
+pub use call::Call;
 pub use error::{EngineError, Fault};
 pub use request::{
     ContainerCreate, ExecOutput, Filter, Inspection, NetworkCreate, PullProgress, VolumeCreate, VolumeMount,

@@ -55,7 +55,8 @@ pub async fn execute<E: Engine>(engine: &E, plan: &Plan, tell: Tell<'_>, stop: &
                 continue;
             }
             tell(Event::Started { operation });
-            let known = operation.after.iter().filter_map(|id| Some((*id, made.get(id)?.clone()))).collect();
+            // What an operation uses may come from one that it waits for through others.
+            let known = made.clone();
             running.push(async move {
                 let start = Instant::now();
                 (operation, call(engine, operation, known, tell, stop).await, start.elapsed())

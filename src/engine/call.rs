@@ -1,0 +1,76 @@
+//! The calls of an engine by name: for whoever counts them, traces them, or makes one of them fail.
+//!
+//! Says what a call is, not what it is about.
+
+use std::fmt;
+
+/// One method of [`Engine`](super::Engine).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Call {
+    Containers,
+    Networks,
+    Volumes,
+    Image,
+    Inspect,
+    Pull,
+    CreateNetwork,
+    RemoveNetwork,
+    Connect,
+    CreateVolume,
+    RemoveVolume,
+    CreateContainer,
+    Upload,
+    Start,
+    Stop,
+    Restart,
+    Unpause,
+    Rename,
+    RemoveContainer,
+    Exec,
+    LogTail,
+}
+
+impl Call {
+    /// Whether the engine may be different afterwards. A command run in a container counts as a question:
+    /// moat runs nothing but probes.
+    pub fn changes(self) -> bool {
+        !matches!(
+            self,
+            Self::Containers
+                | Self::Networks
+                | Self::Volumes
+                | Self::Image
+                | Self::Inspect
+                | Self::Exec
+                | Self::LogTail
+        )
+    }
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Containers => "list containers",
+            Self::Networks => "list networks",
+            Self::Volumes => "list volumes",
+            Self::Image => "look up image",
+            Self::Inspect => "inspect",
+            Self::Pull => "pull",
+            Self::CreateNetwork => "create network",
+            Self::RemoveNetwork => "remove network",
+            Self::Connect => "connect",
+            Self::CreateVolume => "create volume",
+            Self::RemoveVolume => "remove volume",
+            Self::CreateContainer => "create container",
+            Self::Upload => "upload",
+            Self::Start => "start",
+            Self::Stop => "stop",
+            Self::Restart => "restart",
+            Self::Unpause => "unpause",
+            Self::Rename => "rename",
+            Self::RemoveContainer => "remove container",
+            Self::Exec => "exec",
+            Self::LogTail => "read log",
+        })
+    }
+}

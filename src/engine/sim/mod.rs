@@ -1,0 +1,176 @@
+//! A strict engine in memory, on tokio's clock: on a paused one, hours pass at once.
+//!
+//! It refuses whatever Docker might refuse, and where Docker leaves room it takes the stricter side. What
+//! it must have in common with Docker is written down in `specs/engine.md`, and one suite holds both to it.
+//! It runs no program ([`Behaviour`] says what one would do), sends no event, and has no `AutoRemove`.
+//!
+//! Calls go on in the engine when their caller is gone, as they do in Docker: a container that is being
+//! created appears, one that is being removed vanishes.
+
+pub mod behaviour;
+mod calls;
+mod container;
+mod daemon;
+pub mod journal;
+pub mod latency;
+mod lifecycle;
+mod meddle;
+mod network;
+pub mod snapshot;
+mod storage;
+mod subnet;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+pub use behaviour::{Answer, Behaviour, Exit};
+pub use journal::{Entry, Outcome, Reached, Rule, Step, Violation};
+pub use latency::Latencies;
+pub use snapshot::{Counts, Scope};
+
+use crate::engine::outside::{Meddling, Outside};
+use crate::resource::{ContainerId, ImageRef};
+use daemon::Daemon;
+
+/// A simulated engine. Clones are doors to the same one.
+#[derive(Debug, Clone)]
+pub struct Sim {
+    daemon: Arc<Mutex<Daemon>>,
+    origin: Instant,
+}
+
+/// What differs between engines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Settings {
+    pub duplicate_networks: DuplicateNetworks,
+    pub latencies: Latencies,
+}
+
+/// Whether two networks may bear one name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DuplicateNetworks {
+    /// Since Docker 25.
+    #[default]
+    Refused,
+    Allowed,
+}
+
+impl Sim {
+    /// A fresh engine without images. Must be called within a tokio runtime.
+    pub fn new(settings: &Settings) -> Self {
+        Self { daemon: Arc::new(Mutex::new(Daemon::new(settings))), origin: Instant::now() }
+    }
+
+    /// Puts an image into the registry; nothing of it is on the engine before a pull.
+    pub fn publish(&self, reference: &ImageRef, program: Behaviour) {
+        let mut daemon = self.now();
+        let id = daemon.next_image();
+        daemon.programs.insert(id.clone(), program);
+        daemon.registry.insert(reference.clone(), id);
+    }
+
+    /// Puts an image into the registry and onto the engine.
+    pub fn provide(&self, reference: &ImageRef, program: Behaviour) {
+        self.publish(reference, program);
+        let mut daemon = self.now();
+        if let Some(id) = daemon.registry.get(reference).cloned() {
+            daemon.images.insert(reference.clone(), id);
+        }
+    }
+
+    /// Does what somebody else would do, at once; says whether anything is different.
+    pub fn meddle(&self, meddling: &Meddling) -> bool {
+        self.now().meddle(meddling)
+    }
+
+    /// The engine goes down, with all containers, and answers again after `down`.
+    pub fn restart_engine(&self, down: Duration) {
+        self.now().restart(down);
+    }
+
+    /// Wants an order kept from now on.
+    pub fn rule(&self, rule: Rule) {
+        self.now().journal.rules.push(rule);
+    }
+
+    /// All calls, in the order in which they began.
+    pub fn calls(&self) -> Vec<Entry> {
+        self.now().journal.entries.clone()
+    }
+
+    /// The calls as text.
+    pub fn trace(&self) -> String {
+        journal::render(&self.now().journal.entries)
+    }
+
+    /// How many calls that change something were made.
+    pub fn changes(&self) -> usize {
+        self.now().journal.entries.iter().filter(|entry| entry.call.changes()).count()
+    }
+
+    /// The refusals, in the order in which their calls began.
+    pub fn refusals(&self) -> Vec<Entry> {
+        self.now().journal.entries.iter().filter(|entry| entry.fault().is_some()).cloned().collect()
+    }
+
+    /// What no caller may do; each once.
+    pub fn violations(&self) -> Vec<Violation> {
+        self.now().journal.violations.clone()
+    }
+
+    /// The volumes that held data when a call removed them.
+    pub fn data_lost(&self) -> Vec<String> {
+        self.now().journal.data_lost.clone()
+    }
+
+    /// The most calls that were under way at one time.
+    pub fn peak_in_flight(&self) -> usize {
+        self.now().journal.peak
+    }
+
+    /// Forgets calls, violations and losses; the world and the rules stay.
+    pub fn forget(&self) {
+        let mut daemon = self.now();
+        let rules = std::mem::take(&mut daemon.journal.rules);
+        daemon.journal = journal::Journal { rules, ..journal::Journal::default() };
+    }
+
+    /// The world as canonical text.
+    pub fn snapshot(&self, scope: &Scope) -> String {
+        self.now().snapshot(scope)
+    }
+
+    pub fn counts(&self, scope: &Scope) -> Counts {
+        self.now().counts(scope)
+    }
+
+    /// Whether a container does its job now, which nobody else can know without a probe.
+    pub fn is_ready(&self, container: &ContainerId) -> bool {
+        let daemon = self.now();
+        daemon.containers.get(container).is_some_and(|c| c.is_ready(daemon.now))
+    }
+
+    /// Virtual time since the engine was made.
+    pub fn elapsed(&self) -> Duration {
+        self.origin.elapsed()
+    }
+
+    /// The daemon as it is at this moment. Never held across an await.
+    fn now(&self) -> MutexGuard<'_, Daemon> {
+        let mut daemon = self.daemon.lock().unwrap_or_else(PoisonError::into_inner);
+        daemon.advance(self.origin.elapsed());
+        daemon
+    }
+}
+
+impl Outside for Sim {
+    fn meddle(&self, meddling: &Meddling) {
+        Self::meddle(self, meddling);
+    }
+
+    fn restart_engine(&self, down: Duration) {
+        Self::restart_engine(self, down);
+    }
+}

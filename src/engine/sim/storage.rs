@@ -1,0 +1,60 @@
+//! What calls about volumes and images do to the daemon, with the refusals of a real one.
+
+use std::collections::BTreeMap;
+
+use super::container::check_name;
+use super::daemon::{Daemon, Volume, matches};
+use crate::engine::{EngineError, Fault, Filter, VolumeCreate};
+use crate::resource::ImageRef;
+use crate::resource::label::Ownership;
+use crate::state::{ImageFacts, VolumeFacts};
+
+impl Daemon {
+    pub fn list_volumes(&self, filter: &Filter) -> Vec<VolumeFacts> {
+        let ours = self.volumes.iter().filter(|(_, volume)| matches(filter, &volume.labels));
+        ours.map(|(name, volume)| VolumeFacts { name: name.clone(), owner: Ownership::read(&volume.labels) }).collect()
+    }
+
+    pub fn create_volume(&mut self, create: &VolumeCreate) -> Result<(), EngineError> {
+        let VolumeCreate { name, labels } = create;
+        check_name("volume", name)?;
+        match self.volumes.get(name) {
+            Some(volume) if volume.labels != *labels => {
+                Err(EngineError::new(Fault::Conflict, format!("a volume `{name}` exists with other labels")))
+            }
+            Some(_) => Ok(()),
+            None => {
+                self.volumes.insert(name.clone(), Volume { labels: labels.clone(), data: false });
+                Ok(())
+            }
+        }
+    }
+
+    /// Makes an unlabelled volume if there is none of the name.
+    pub fn touch_volume(&mut self, name: &str) {
+        self.volumes.entry(name.to_owned()).or_insert_with(|| Volume { labels: BTreeMap::new(), data: false });
+    }
+
+    pub fn remove_volume(&mut self, name: &str) -> Result<(), EngineError> {
+        if self.is_mounted(name) {
+            return Err(EngineError::new(Fault::InUse, format!("remove {name}: volume is in use")));
+        }
+        if self.volumes.remove(name).is_some_and(|volume| volume.data) {
+            self.journal.data_lost.push(name.to_owned());
+        }
+        Ok(())
+    }
+
+    pub fn image(&self, reference: &ImageRef) -> Option<ImageFacts> {
+        self.images.get(reference).map(|id| ImageFacts { id: id.clone() })
+    }
+
+    pub fn pull(&mut self, reference: &ImageRef) -> Result<(), EngineError> {
+        let Some(id) = self.registry.get(reference) else {
+            let words = format!("pull access denied for {reference}, repository does not exist");
+            return Err(EngineError::new(Fault::Pull, words));
+        };
+        self.images.insert(reference.clone(), id.clone());
+        Ok(())
+    }
+}
