@@ -40,6 +40,23 @@ impl EngineError {
     }
 }
 
+impl Fault {
+    /// The word for scripts.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NotFound => "not-found",
+            Self::Conflict => "conflict",
+            Self::InUse => "in-use",
+            Self::Subnet => "subnet",
+            Self::Pull => "pull",
+            Self::Refused => "refused",
+            Self::Engine => "engine",
+            Self::Unreachable => "unreachable",
+            Self::TimedOut => "timed-out",
+        }
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
