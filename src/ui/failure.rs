@@ -4,6 +4,9 @@ use super::style::{BAD, FAINT, harmless, help};
 use super::{Colour, words};
 use crate::event::Failure;
 
+/// What waiting is called in a plan.
+const AWAIT: &str = "await";
+
 /// Ends with a line feed.
 pub(super) fn text(failure: &Failure, colour: Colour) -> String {
     let mut text = format!("{}: {}\n", colour.paint(BAD, "error"), sentence(failure));
@@ -20,10 +23,10 @@ pub(super) fn text(failure: &Failure, colour: Colour) -> String {
     text
 }
 
-/// In one line: what could not be done, unless the message says so by naming it.
-pub(super) fn sentence(failure: &Failure) -> String {
+/// In one sentence: what could not be done, and why. A message that names the thing says both by itself.
+fn sentence(failure: &Failure) -> String {
     let message = harmless(&failure.message);
-    if failure.verb == "await" {
+    if failure.verb == AWAIT || message.contains(&format!("`{}`", failure.name)) {
         return message;
     }
     let verb = words::verb(failure.verb);

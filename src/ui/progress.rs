@@ -2,14 +2,15 @@
 //! rewritten says what is being done right now.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::style::{BAD, CARE, FAINT, GOOD, STRONG, bytes, harmless, notice};
-use super::{Screen, failure, words};
+use super::{Screen, words};
 use crate::engine::PullProgress;
 use crate::event::Event;
-use crate::plan::Operation;
+use crate::plan::{OpId, Operation};
+use crate::resource::ResourceId;
 
 /// What was done in less is not worth a figure.
 const NOTEWORTHY: Duration = Duration::from_secs(1);
@@ -32,9 +33,13 @@ pub struct Progress<'a> {
 #[derive(Default)]
 struct State {
     /// What is in flight, by operation.
-    doing: BTreeMap<usize, String>,
+    doing: BTreeMap<OpId, String>,
     /// When a pull was last told of, by operation.
-    told: BTreeMap<usize, Instant>,
+    told: BTreeMap<OpId, Instant>,
+    /// What failed, by operation.
+    failed: BTreeMap<OpId, String>,
+    /// What was not tried.
+    skipped: BTreeSet<ResourceId>,
     /// The last line of the screen is one to be rewritten.
     drawn: bool,
     last_draw: Option<Instant>,
@@ -53,8 +58,8 @@ impl<'a> Progress<'a> {
         }
         state.clear(self.screen);
         match (event, line) {
-            // Whatever was asked to be quiet about, these say why it is not as wanted.
-            (Event::Failed { .. } | Event::Warning { .. }, Some(line)) => self.screen.alert(&line),
+            // Said even to those who want quiet. A failure is told in full at the end.
+            (Event::Warning { .. }, Some(line)) => self.screen.alert(&line),
             (_, Some(line)) => self.screen.say(&line),
             (_, None) => {}
         }
@@ -76,7 +81,7 @@ impl State {
         };
         match event {
             Event::Planned { run, round, plan } => {
-                self.doing.clear();
+                self.forget();
                 let count = plan.operations.len();
                 let agent = colour.paint(STRONG, run.agent.as_str());
                 Some(if *round == 1 {
@@ -86,7 +91,7 @@ impl State {
                 })
             }
             Event::Started { operation } => {
-                self.doing.insert(operation.id.0, words::doing(operation));
+                self.doing.insert(operation.id, words::doing(operation));
                 None
             }
             Event::Progress { operation, progress } => self.pulling(operation, *progress, screen),
@@ -95,19 +100,23 @@ impl State {
                 line(FAINT, "retrying", rest)
             }
             Event::Succeeded { operation, took } => {
-                self.doing.remove(&operation.id.0);
+                self.doing.remove(&operation.id);
                 let (verb, object) = words::done(operation);
                 line(GOOD, verb, format!("{object}{}", figure(*took)))
             }
-            Event::Failed { operation, failure, took } => {
-                self.doing.remove(&operation.id.0);
-                line(BAD, "failed", format!("{}{}", failure::sentence(failure), figure(*took)))
+            Event::Failed { operation, took, .. } => {
+                self.doing.remove(&operation.id);
+                self.failed.insert(operation.id, words::object(operation));
+                line(BAD, "failed", format!("{}{}", words::doing(operation), figure(*took)))
             }
-            Event::Skipped { operation, .. } => {
-                line(CARE, "skipped", format!("{}: it waits for what failed", words::object(operation)))
+            Event::Skipped { operation, because } => {
+                // Once for each thing: it is no news that what was not created is not started either.
+                let is_news = self.skipped.insert(operation.resource.clone());
+                let on = self.failed.get(because).map_or("what failed", String::as_str);
+                is_news.then(|| line(CARE, "skipped", format!("{}, which needs {on}", words::object(operation)))).flatten()
             }
             Event::Undoing { run } => {
-                self.doing.clear();
+                self.forget();
                 Some(format!("{}: undoing what was done\n", colour.paint(STRONG, run.agent.as_str())))
             }
             Event::Warning { message, hint, .. } => Some(notice("warning", CARE, message, Some(hint), colour)),
@@ -120,16 +129,24 @@ impl State {
             text.push_str(&format!(" ({} of {})", bytes(progress.current), bytes(progress.total)));
         }
         if screen.live_width().is_some() {
-            self.doing.insert(operation.id.0, text);
+            self.doing.insert(operation.id, text);
             return None;
         }
         let now = Instant::now();
-        let last = *self.told.entry(operation.id.0).or_insert(now);
+        let last = *self.told.entry(operation.id).or_insert(now);
         if now.duration_since(last) < PULL_LINE_EVERY {
             return None;
         }
-        self.told.insert(operation.id.0, now);
+        self.told.insert(operation.id, now);
         Some(format!("  {text}\n"))
+    }
+
+    /// The numbers of operations mean others in the next plan.
+    fn forget(&mut self) {
+        self.doing.clear();
+        self.told.clear();
+        self.failed.clear();
+        self.skipped.clear();
     }
 
     fn clear(&mut self, screen: &Screen) {

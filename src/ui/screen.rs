@@ -36,15 +36,19 @@ pub struct Sink {
     width: Option<usize>,
 }
 
+/// Columns of a terminal that does not tell.
+const USUAL_WIDTH: usize = 80;
+
 impl Screen {
     /// This process's own streams.
     pub fn system(choice: ColourChoice, quiet: bool) -> Self {
         let (out, err) = (io::stdout(), io::stderr());
         let [out_is_terminal, err_is_terminal] = [out.is_terminal(), err.is_terminal()].map(|it| it && !is_dumb());
         let width = tcgetwinsize(&err).ok().map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0);
+        let width = width.unwrap_or(USUAL_WIDTH);
         Self {
             out: Sink::new(Box::new(out), choice.on(out_is_terminal), None),
-            err: Sink::new(Box::new(err), choice.on(err_is_terminal), width.filter(|_| err_is_terminal)),
+            err: Sink::new(Box::new(err), choice.on(err_is_terminal), err_is_terminal.then_some(width)),
             quiet,
         }
     }

@@ -62,6 +62,12 @@ impl View<'_> {
             Condition::Degraded => BAD,
         };
         let mut text = format!("{}: {}\n", self.run.agent, colour.paint(style, word));
+        if self.status.condition == Condition::Absent {
+            let kept = self.status.resources.iter().filter(|it| it.resource.kind == Kind::Volume);
+            let kept = kept.filter(|it| it.presence != Presence::Missing);
+            text.extend(kept.map(|it| format!("  kept  volume {}\n", it.name)));
+            return text;
+        }
         if let Some(builds) = self.builds {
             text.push_str(&format!("builds: {}\n", builds_text(builds, self.cache_bytes)));
         }
