@@ -60,7 +60,7 @@ fn words(operation: &Operation, why: Why) -> (String, Option<String>) {
     let name = &operation.name;
     match why {
         Why::Engine(error) => {
-            let hint = hint(operation, error.fault);
+            let hint = error.hint.or_else(|| hint(operation, error.fault));
             (error.message, hint)
         }
         Why::Ended(inspection) => ended(operation, &inspection),
