@@ -11,6 +11,7 @@
 //!
 //! [`cli::apply`] puts these together; `docs/architecture.md` has the invariants.
 
+pub mod clock;
 pub mod resource;
 
 pub mod spec;
@@ -28,3 +29,5 @@ pub mod execute;
 pub mod ui;
 
 pub mod reconcile;
+
+pub mod cli;

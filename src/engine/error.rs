@@ -9,6 +9,8 @@ pub struct EngineError {
     pub fault: Fault,
     /// The engine's own words where it had any; lowercase, without a full stop.
     pub message: String,
+    /// What to do, where the engine's words tell.
+    pub hint: Option<String>,
 }
 
 /// The sorts of failure that callers tell apart.
@@ -36,7 +38,31 @@ pub enum Fault {
 
 impl EngineError {
     pub fn new(fault: Fault, message: impl Into<String>) -> Self {
-        Self { fault, message: message.into() }
+        Self { fault, message: message.into(), hint: None }
+    }
+
+    /// The same error with advice.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl Fault {
+    /// The word for scripts.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NotFound => "not-found",
+            Self::Conflict => "conflict",
+            Self::InUse => "in-use",
+            Self::Subnet => "subnet",
+            Self::Pull => "pull",
+            Self::Refused => "refused",
+            Self::Engine => "engine",
+            Self::Unreachable => "unreachable",
+            Self::TimedOut => "timed-out",
+        }
     }
 }
 

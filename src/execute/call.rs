@@ -121,7 +121,13 @@ async fn once<E: Engine>(
     let name = operation.name.clone();
     match &operation.action {
         Action::PullImage { reference } => {
-            engine.pull(reference, &|progress| tell(Event::Progress { operation, progress })).await?;
+            let tell_progress = |progress| tell(Event::Progress { operation, progress });
+            // It may take minutes, and what has come so far is the engine's to keep: nobody waits for its end.
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return Err(failure::Why::Interrupted),
+                pulled = engine.pull(reference, &tell_progress) => pulled?,
+            }
         }
         Action::CreateNetwork { labels, internal, subnet } => {
             let create = NetworkCreate { name, labels: labels.clone(), internal: *internal, subnet: *subnet };

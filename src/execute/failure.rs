@@ -60,7 +60,7 @@ fn words(operation: &Operation, why: Why) -> (String, Option<String>) {
     let name = &operation.name;
     match why {
         Why::Engine(error) => {
-            let hint = hint(operation, error.fault);
+            let hint = error.hint.or_else(|| hint(operation, error.fault));
             (error.message, hint)
         }
         Why::Ended(inspection) => ended(operation, &inspection),
@@ -81,7 +81,7 @@ fn words(operation: &Operation, why: Why) -> (String, Option<String>) {
             }
             (message, Some("a slow machine may need more time: `--wait-timeout 120`".to_owned()))
         }
-        Why::Interrupted => ("interrupted".to_owned(), None),
+        Why::Interrupted => (format!("interrupted while `{name}` was waited for"), None),
     }
 }
 

@@ -4,6 +4,7 @@
 //! observations, and nothing is changed.
 
 pub mod builds;
+pub mod proof;
 
 use futures_util::future::{try_join, try_join_all, try_join3};
 

@@ -50,6 +50,35 @@ pub struct FieldDiff {
     pub new: Option<Value>,
 }
 
+impl Cause {
+    /// The word for scripts.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Changed(_) => "changed",
+            Self::HalfDone => "half-done",
+            Self::NotRunning { .. } => "not-running",
+            Self::Unhealthy => "unhealthy",
+            Self::Unproven => "unproven",
+            Self::Disconnected => "disconnected",
+            Self::DeadNetwork => "dead-network",
+            Self::DependencyReplaced(_) => "dependency-replaced",
+            Self::Superseded => "superseded",
+            Self::Misnamed { .. } => "misnamed",
+            Self::Unwanted => "unwanted",
+            Self::Undo => "undo",
+        }
+    }
+
+    /// The fields that are not as wanted, where that is the cause.
+    pub fn diffs(&self) -> &[FieldDiff] {
+        match self {
+            Self::Changed(diffs) => diffs,
+            _ => &[],
+        }
+    }
+}
+
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -10,11 +10,13 @@ pub mod diff;
 mod draft;
 pub mod operation;
 mod removal;
+pub mod status;
 pub mod text;
 
 pub use cause::{Cause, FieldDiff};
 pub use compute::{Options, Volumes, compute};
 pub use operation::{Action, Handle, OpId, Operation};
+pub use status::{Condition, Presence, Standing, Status, status};
 
 /// What is to be done, in an order in which it can be done one by one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -1,12 +1,32 @@
 //! What people and scripts see.
 //!
-//! Makes text of values that others have found; decides nothing, and asks no terminal what it can do.
+//! Makes text of values that others have found, and writes it; decides nothing. Data goes to standard output, all
+//! else to standard error. The forms that scripts rely on are in `specs/`.
 
+pub mod screen;
+pub mod style;
+
+// Before anything runs.
+pub mod ask;
 pub mod diagnostic;
+pub mod problem;
 
-/// Whether text is for a terminal that shows colours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Colour {
-    Never,
-    Always,
-}
+// While it runs.
+pub mod progress;
+pub mod reporter;
+pub mod stream;
+pub mod words;
+
+// When it has run.
+pub mod ending;
+pub mod failure;
+
+// Documents.
+pub mod plan;
+pub mod status;
+
+pub use ending::Ending;
+pub use problem::Problem;
+pub use reporter::Reporter;
+pub use screen::{ColourChoice, Screen};
+pub use style::Colour;

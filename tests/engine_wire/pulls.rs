@@ -59,9 +59,8 @@ async fn an_account_that_ends_in_an_error_is_one() {
     let account = "{\"status\":\"Pulling\"}\r\n{\"errorDetail\":{\"message\":\"manifest unknown\"},\"error\":\"manifest unknown\"}\r\n";
     let fake = telling("200 OK", account);
     let (result, _) = pull(&fake.connect().await, "busybox:nope").await;
-    let message =
-        "`busybox:nope` cannot be pulled: `docker.io` has no such image or tag (manifest unknown); check its name";
-    assert_eq!(result, Err(EngineError::new(Fault::Pull, message)));
+    let message = "`busybox:nope` cannot be pulled: `docker.io` has no such image or tag (manifest unknown)";
+    assert_eq!(result, Err(EngineError::new(Fault::Pull, message).hint("check its name")));
 
     let fake = telling("404 Not Found\r\nContent-Length: 40", "{\"message\":\"pull access denied for nope\"}");
     let (result, _) = pull(&fake.connect().await, "nope").await;

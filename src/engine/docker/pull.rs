@@ -14,7 +14,7 @@ use super::call::Call;
 use super::fault::Failure;
 use super::wire::encoded;
 use super::{Docker, answer, credentials, pull_fault, wire};
-use crate::engine::{EngineError, Fault, PullProgress};
+use crate::engine::{EngineError, PullProgress};
 use crate::resource::ImageRef;
 
 /// The engine tells of every layer several times a second while anything moves; it is silent while it waits for a
@@ -55,7 +55,7 @@ pub(super) async fn pull(
     match fetch(docker, reference, progress).await {
         Ok(()) => Ok(()),
         Err(Failure::Refused { message, .. }) => {
-            Err(EngineError::new(Fault::Pull, pull_fault::explain(reference, &message)))
+            Err(pull_fault::explain(reference, &message))
         }
         Err(failure) => Err(failure.into_error(Call::Pull)),
     }

@@ -5,6 +5,7 @@
 
 use super::credentials::registry_of;
 use super::fault::in_a_sentence;
+use crate::engine::{EngineError, Fault};
 use crate::resource::ImageRef;
 
 /// The sorts of reasons that call for different deeds.
@@ -51,8 +52,8 @@ const WORDS: &[(Reason, &[&str])] = &[
     ),
 ];
 
-/// The whole sentence for a person: which image, why, and what to do.
-pub(super) fn explain(reference: &ImageRef, message: &str) -> String {
+/// For a person: which image, why, and what to do.
+pub(super) fn explain(reference: &ImageRef, message: &str) -> EngineError {
     let registry = registry_of(reference);
     let (why, deed) = match reason(message) {
         Reason::Unreachable => (
@@ -74,9 +75,13 @@ pub(super) fn explain(reference: &ImageRef, message: &str) -> String {
             (format!("`{registry}` gives no more for now"), format!("wait, or try `docker login {registry}`"))
         }
         Reason::Disk => ("the engine's disk is full".to_owned(), "make room, as with `docker system prune`".to_owned()),
-        Reason::Other => return format!("`{reference}` cannot be pulled: {}", in_a_sentence(message, 500)),
+        Reason::Other => {
+            let message = format!("`{reference}` cannot be pulled: {}", in_a_sentence(message, 500));
+            return EngineError::new(Fault::Pull, message);
+        }
     };
-    format!("`{reference}` cannot be pulled: {why} ({}); {deed}", in_a_sentence(message, 500))
+    let message = format!("`{reference}` cannot be pulled: {why} ({})", in_a_sentence(message, 500));
+    EngineError::new(Fault::Pull, message).hint(deed)
 }
 
 fn reason(message: &str) -> Reason {
@@ -119,11 +124,15 @@ mod tests {
     #[test]
     fn a_person_is_told_what_to_do() {
         let reference = ImageRef::parse("box:5000/tool:1").expect("valid");
+        let error = explain(&reference, "unauthorized: authentication required");
         assert_eq!(
-            explain(&reference, "unauthorized: authentication required"),
+            error.message,
             "`box:5000/tool:1` cannot be pulled: the registry `box:5000` refuses the credentials (unauthorized: authentication \
-             required); try `docker login box:5000`"
+             required)"
         );
-        assert_eq!(explain(&reference, "Unexpected EOF"), "`box:5000/tool:1` cannot be pulled: unexpected EOF");
+        assert_eq!(error.hint.as_deref(), Some("try `docker login box:5000`"));
+        let error = explain(&reference, "Unexpected EOF");
+        assert_eq!(error.message, "`box:5000/tool:1` cannot be pulled: unexpected EOF");
+        assert_eq!(error.hint, None);
     }
 }

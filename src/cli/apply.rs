@@ -1,0 +1,93 @@
+//! `moat apply`: from the file to a world that is as it says.
+
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use tokio_util::sync::CancellationToken;
+
+use super::end::End;
+use super::error::CliError;
+use super::exit::Exit;
+use super::interrupt::interruptible;
+use super::load::{self, DEFAULT_SPEC};
+use super::session::Session;
+use crate::engine::Engine;
+use crate::event::{Event, Tell};
+use crate::graph::Graph;
+use crate::observe::builds::{self, Builds};
+use crate::plan::{Condition, Options};
+use crate::reconcile::{OnFailure, Outcome, until_converged};
+use crate::ui::ending::{Command, How};
+
+/// Bring the sandbox to what the spec says, and return when it is proven ready
+#[derive(Debug, Args)]
+pub struct Apply {
+    /// The spec file, or its directory
+    #[arg(value_name = "SPEC", default_value = DEFAULT_SPEC)]
+    spec: PathBuf,
+    /// How long a container may take to get ready, in place of its own limit
+    #[arg(long, value_name = "SECONDS")]
+    wait_timeout: Option<NonZeroU32>,
+    /// Leave what was created when something fails, to be looked at
+    #[arg(long)]
+    keep_on_failure: bool,
+    /// Tell on standard output what happens, one JSON object a line
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+pub async fn run(args: &Apply, session: &Session) -> Result<Exit, CliError> {
+    let graph = load::graph(&args.spec)?;
+    let engine = session.connect().await?;
+    let reporter = session.reporter();
+    let tell = |event: Event<'_>| reporter.tell(&event);
+    let stop = CancellationToken::new();
+    let work = until_converged(&engine, &graph, args.options(), args.on_failure(), &tell, &stop);
+    let outcome = interruptible(&session.screen, &stop, work).await?;
+
+    let (builds, exec) = (builds(&engine, &graph, &outcome, &tell).await, args.exec());
+    let end = match &outcome {
+        Outcome::Converged { changed, .. } => {
+            let how = How::Ready { graph: &graph, changed: *changed, builds: builds.as_ref(), exec: &exec };
+            End { how, exit: Exit::Done, condition: Some(Condition::Ready) }
+        }
+        failure => End::unsuccessful(&engine, &graph, failure, Command::Apply).await,
+    };
+    end.tell(&graph.run, reporter)
+}
+
+/// Where builds go, with a warning if that is not where they should.
+///
+/// A world in which nothing has changed is not asked: an apply that has nothing to do costs nothing.
+async fn builds<E: Engine>(engine: &E, graph: &Graph, outcome: &Outcome, tell: Tell<'_>) -> Option<Builds> {
+    let Outcome::Converged { observed, changed: true } = outcome else { return None };
+    let builds = builds::check(engine, graph, observed).await?;
+    if let Some(reason) = &builds.reason {
+        let message = format!("builds are not routed to the sidecar: {reason}");
+        let hint = builds.hint.as_deref().unwrap_or("`moat status` looks again");
+        tell(Event::Warning { run: &graph.run, message: &message, hint });
+    }
+    Some(builds)
+}
+
+impl Apply {
+    fn options(&self) -> Options {
+        let wait_timeout = self.wait_timeout.map(|seconds| Duration::from_secs(seconds.get().into()));
+        Options { wait_timeout, ..Options::default() }
+    }
+
+    fn on_failure(&self) -> OnFailure {
+        if self.keep_on_failure { OnFailure::Keep } else { OnFailure::Undo }
+    }
+
+    /// The words with which a command is run in this sandbox.
+    fn exec(&self) -> String {
+        if self.spec == Path::new(DEFAULT_SPEC) {
+            "moat exec".to_owned()
+        } else {
+            format!("moat exec {}", self.spec.display())
+        }
+    }
+}

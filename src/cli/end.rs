@@ -1,0 +1,58 @@
+//! From the outcome of a run to its last screen and its exit code.
+
+use super::error::CliError;
+use super::exit::Exit;
+use crate::engine::{Engine, Fault};
+use crate::graph::Graph;
+use crate::observe::observe;
+use crate::plan::{Condition, Options, compute, status};
+use crate::reconcile::Outcome;
+use crate::resource::Run;
+use crate::state::Observed;
+use crate::ui::Reporter;
+use crate::ui::ending::{Command, Ending, How};
+
+/// How a run ended, and what that means for a script.
+pub struct End<'a> {
+    pub how: How<'a>,
+    pub exit: Exit,
+    pub condition: Option<Condition>,
+}
+
+impl<'a> End<'a> {
+    /// Of a run that did not get to where it was to go. What a user is told of the state is looked up again.
+    pub async fn unsuccessful<E: Engine>(
+        engine: &E,
+        graph: &'a Graph,
+        outcome: &'a Outcome,
+        command: Command,
+    ) -> End<'a> {
+        let (how, exit) = match outcome {
+            // A destroy that has got there has its own last screen, and so has an apply.
+            Outcome::Converged { observed, .. } => (How::Interrupted { remaining: observed }, Exit::Failed),
+            Outcome::Failed { failures, undone } => {
+                let gone = failures.iter().any(|failure| failure.fault == Some(Fault::Unreachable));
+                let how = How::Failed { failures, undone: *undone, of: command };
+                (how, if gone { Exit::NoEngine } else { Exit::Failed })
+            }
+            Outcome::OutOfBudget { plan } => (How::OutOfBudget { plan }, Exit::Failed),
+            Outcome::Interrupted { remaining } => (How::Interrupted { remaining }, Exit::Interrupted),
+        };
+        let observed = observe(engine, graph).await.ok();
+        let condition = observed.map(|observed| condition(graph, &observed));
+        End { how, exit, condition }
+    }
+
+    /// Tells it, and gives the exit code.
+    pub fn tell(&self, run: &Run, reporter: Reporter<'_>) -> Result<Exit, CliError> {
+        let exit_code = self.exit.code();
+        let ending = Ending { run, how: self.how, exit_code, condition: self.condition };
+        reporter.end(&ending).map_err(CliError::Output)?;
+        Ok(self.exit)
+    }
+}
+
+fn condition(graph: &Graph, observed: &Observed) -> Condition {
+    let plan = compute(graph, observed, &Options::default());
+    status(graph, observed, &plan).condition
+}

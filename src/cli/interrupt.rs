@@ -1,0 +1,39 @@
+//! Ctrl-C and SIGTERM: the first asks a run to stop in good order, the second ends it at once.
+
+use std::convert::Infallible;
+use std::future::{Future, pending};
+use std::process;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::exit::Exit;
+use crate::ui::Screen;
+
+/// Does `work`, which heeds `stop`, while both signals are listened to.
+pub async fn interruptible<T>(screen: &Screen, stop: &CancellationToken, work: impl Future<Output = T>) -> T {
+    tokio::select! {
+        biased;
+        done = work => done,
+        never = listen(screen, stop) => match never {},
+    }
+}
+
+async fn listen(screen: &Screen, stop: &CancellationToken) -> Infallible {
+    // A system that refuses to tell of signals acts on them itself, and moat ends where it is.
+    let signals = signal(SignalKind::interrupt()).and_then(|first| Ok((first, signal(SignalKind::terminate())?)));
+    let Ok((mut interrupt, mut terminate)) = signals else { return pending().await };
+    next(&mut interrupt, &mut terminate).await;
+    screen.alert("\ninterrupted: finishing what has begun; once more to stop at once\n");
+    stop.cancel();
+    next(&mut interrupt, &mut terminate).await;
+    screen.alert("\n");
+    process::exit(Exit::Interrupted.code().into())
+}
+
+async fn next(interrupt: &mut Signal, terminate: &mut Signal) {
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}

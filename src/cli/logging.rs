@@ -1,0 +1,35 @@
+//! What moat tells about its own work, for those who look into it.
+//!
+//! Off unless asked for. Libraries below moat are held at `info`, whatever is asked: at `debug` some of them write
+//! out whole requests, with the environment and the credentials in them.
+
+use std::env;
+use std::io;
+
+use tracing::level_filters::LevelFilter;
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::{EnvFilter, filter_fn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// Takes a filter as in `MOAT_LOG=moat::execute=trace`.
+const VARIABLE: &str = "MOAT_LOG";
+
+/// Starts it, if `MOAT_LOG` or `-v` (`verbose` times) asks for it.
+pub fn start(verbose: u8) {
+    let asked = env::var(VARIABLE).ok().filter(|filter| !filter.is_empty());
+    let filter = match (&asked, verbose) {
+        (Some(filter), _) => EnvFilter::builder().parse_lossy(filter),
+        (None, 0) => return,
+        (None, 1) => EnvFilter::default().add_directive(LevelFilter::DEBUG.into()),
+        (None, _) => EnvFilter::default().add_directive(LevelFilter::TRACE.into()),
+    };
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_target(true).with_ansi(false);
+    tracing_subscriber::registry().with(filter).with(filter_fn(is_harmless)).with(lines).init();
+}
+
+fn is_harmless(about: &Metadata<'_>) -> bool {
+    let target = about.target();
+    let ours = target == "moat" || target.starts_with("moat::");
+    ours || *about.level() <= Level::INFO
+}

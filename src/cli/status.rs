@@ -1,0 +1,51 @@
+//! `moat status`: how things are.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use futures_util::future::join;
+
+use super::error::CliError;
+use super::exit::Exit;
+use super::load::{self, DEFAULT_SPEC};
+use super::session::Session;
+use crate::engine::Engine;
+use crate::graph::Graph;
+use crate::observe::{builds, observe, proof};
+use crate::plan::{Options, compute, status};
+use crate::state::Observed;
+use crate::ui::status::View;
+
+/// Show how the sandbox is: absent, converging, degraded or ready
+#[derive(Debug, Args)]
+pub struct Status {
+    /// The spec file, or its directory
+    #[arg(value_name = "SPEC", default_value = DEFAULT_SPEC)]
+    spec: PathBuf,
+    /// One JSON document in place of text
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+pub async fn run(args: &Status, session: &Session) -> Result<Exit, CliError> {
+    let graph = load::graph(&args.spec)?;
+    let engine = session.connect().await?;
+    let observed = observe(&engine, &graph).await?;
+    let asked = (proof::proven(&engine, &graph, &observed), asked_about_builds(&engine, &graph, &observed));
+    let (proven, (builds, cache_bytes)) = join(asked.0, asked.1).await;
+    let plan = compute(&graph, &observed, &Options { proven, ..Options::default() });
+    let status = status(&graph, &observed, &plan);
+    let view = View { run: &graph.run, status: &status, builds: builds.as_ref(), cache_bytes };
+    session.answer(&if args.json { view.json() } else { view.text(session.screen.data_colour()) })?;
+    Ok(Exit::Done)
+}
+
+/// Where builds go, and the size of the cache.
+async fn asked_about_builds<E: Engine>(
+    engine: &E,
+    graph: &Graph,
+    observed: &Observed,
+) -> (Option<builds::Builds>, Option<u64>) {
+    let Some(wanted) = &graph.builds else { return (None, None) };
+    join(builds::check(engine, graph, observed), builds::cache_bytes(engine, wanted, observed)).await
+}

@@ -1,0 +1,29 @@
+//! Which containers do their job right now, where the engine's own check has not said so yet.
+//!
+//! Asks each of them once and waits for nothing. For a look: an apply has its own, patient proof.
+
+use std::collections::BTreeSet;
+
+use futures_util::future::join_all;
+
+use crate::engine::Engine;
+use crate::graph::Graph;
+use crate::resource::{ContainerId, Probe};
+use crate::state::{ContainerState, Health, Observed};
+
+/// Asks every container that runs, has a probe, and has not been found healthy or unhealthy by the engine.
+pub async fn proven<E: Engine>(engine: &E, graph: &Graph, observed: &Observed) -> BTreeSet<ContainerId> {
+    let open = graph.nodes().filter_map(|node| match &node.probe {
+        Some(Probe::Exec { command, .. }) => Some((&node.id, command)),
+        _ => None,
+    });
+    let asked = open.flat_map(|(id, command)| observed.containers_of(id).map(move |facts| (facts, command)));
+    let undecided = asked.filter(|(facts, _)| {
+        facts.state == ContainerState::Running && matches!(facts.health, Health::None | Health::Starting)
+    });
+    let answers = undecided.map(|(facts, command)| async move {
+        let yes = engine.exec(&facts.id, command).await.is_ok_and(|answer| answer.exit_code == 0);
+        yes.then(|| facts.id.clone())
+    });
+    join_all(answers).await.into_iter().flatten().collect()
+}

@@ -1,0 +1,202 @@
+//! How a run stands: each of its resources, and the whole in one word.
+//!
+//! Read off a plan: what has nothing to be done about it is as it should be.
+
+use serde::Serialize;
+
+use super::{Action, Cause, Operation, Plan};
+use crate::graph::Graph;
+use crate::resource::{Config, Kind, ResourceId, Retention, Role};
+use crate::state::{ContainerState, Observed};
+
+/// A run, as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    pub condition: Condition,
+    /// Sorted by resource; more than one entry for a resource means a replacement that was cut short.
+    pub resources: Vec<Standing>,
+}
+
+/// The whole in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Condition {
+    /// Nothing of the run is there, except volumes that a destroy keeps.
+    Absent,
+    /// It is on its way, and needs nobody: what is left is to wait.
+    Converging,
+    /// Something is missing, broken or not as wanted.
+    Degraded,
+    /// Everything is as wanted, and proven.
+    Ready,
+}
+
+/// One resource, as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    pub resource: ResourceId,
+    pub role: Role,
+    /// The engine's name.
+    pub name: String,
+    /// The engine's id; a volume has none but its name.
+    pub id: Option<String>,
+    pub presence: Presence,
+    /// Nothing is to be done about it.
+    pub ready: bool,
+    /// Why it is not ready.
+    pub cause: Option<Cause>,
+}
+
+/// Whether something is there, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    Missing,
+    Present,
+    /// A container is there in a state of its own.
+    Container(ContainerState),
+}
+
+impl Condition {
+    pub const ALL: [Self; 4] = [Self::Absent, Self::Converging, Self::Degraded, Self::Ready];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Absent => "absent",
+            Self::Converging => "converging",
+            Self::Degraded => "degraded",
+            Self::Ready => "ready",
+        }
+    }
+}
+
+impl Presence {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Present => "present",
+            Self::Container(state) => state.as_str(),
+        }
+    }
+}
+
+/// Reads off how `graph`'s run stands; `plan` is what is to be done about it.
+pub fn status(graph: &Graph, observed: &Observed, plan: &Plan) -> Status {
+    let mut resources: Vec<Standing> = wanted(graph, observed).chain(unwanted(graph, observed)).collect();
+    for standing in &mut resources {
+        let about = plan.operations.iter().find(|operation| operation.resource == standing.resource);
+        standing.cause = about.map(|operation| operation.cause.clone());
+        standing.ready = about.is_none() && standing.presence != Presence::Missing;
+    }
+    resources.sort_by(|a, b| (&a.resource, &a.name, &a.id).cmp(&(&b.resource, &b.name, &b.id)));
+    Status { condition: condition(graph, observed, plan), resources }
+}
+
+fn condition(graph: &Graph, observed: &Observed, plan: &Plan) -> Condition {
+    if is_absent(graph, observed) {
+        Condition::Absent
+    } else if plan.is_empty() {
+        Condition::Ready
+    } else if plan.operations.iter().all(|operation| will_pass(operation)) {
+        Condition::Converging
+    } else {
+        Condition::Degraded
+    }
+}
+
+fn is_absent(graph: &Graph, observed: &Observed) -> bool {
+    let kept = |resource: &ResourceId, label: Retention| match graph.node(resource).map(|node| &node.config) {
+        Some(Config::Volume(volume)) => volume.retention == Retention::Keep,
+        _ => label == Retention::Keep,
+    };
+    let mut owners = observed.volumes.iter().filter_map(|facts| facts.owner.as_ref());
+    observed.containers.is_empty()
+        && observed.networks.is_empty()
+        && owners.all(|owner| kept(&owner.resource, owner.retention))
+}
+
+/// Whether somebody is at it, or it will come by itself.
+fn will_pass(operation: &Operation) -> bool {
+    matches!(operation.action, Action::AwaitReady { .. }) || operation.cause == Cause::HalfDone
+}
+
+fn wanted<'a>(graph: &'a Graph, observed: &'a Observed) -> impl Iterator<Item = Standing> {
+    graph.nodes().flat_map(move |node| {
+        let id = &node.id;
+        let standing = |name: String, engine_id: Option<String>, presence| Standing {
+            resource: id.clone(),
+            role: node.role,
+            name,
+            id: engine_id,
+            presence,
+            ready: false,
+            cause: None,
+        };
+        let mut found: Vec<Standing> = match &node.config {
+            Config::Image(image) => {
+                let here = image_id(graph, observed, id);
+                here.map(|here| standing(image.reference.to_string(), here, Presence::Present)).into_iter().collect()
+            }
+            Config::Network(_) => {
+                let networks = observed.networks_of(id);
+                networks.map(|it| standing(it.name.clone(), Some(it.id.to_string()), Presence::Present)).collect()
+            }
+            Config::Volume(_) => {
+                observed.volumes_of(id).map(|it| standing(it.name.clone(), None, Presence::Present)).collect()
+            }
+            Config::Container(_) => {
+                let containers = observed.containers_of(id);
+                let state = Presence::Container;
+                containers.map(|it| standing(it.name.clone(), Some(it.id.to_string()), state(it.state))).collect()
+            }
+        };
+        if found.is_empty() {
+            found.push(standing(graph.run.name_of(id), None, Presence::Missing));
+        }
+        found
+    })
+}
+
+/// The id of an image that is there. One that nobody asked about is: a container runs on it as wanted.
+fn image_id(graph: &Graph, observed: &Observed, id: &ResourceId) -> Option<Option<String>> {
+    let node = graph.node(id)?;
+    let Config::Image(image) = &node.config else { return None };
+    match observed.images.get(&image.reference) {
+        Some(facts) => facts.as_ref().map(|facts| Some(facts.id.to_string())),
+        None => {
+            let users = graph.nodes().filter(|user| match &user.config {
+                Config::Container(config) => config.image == image.reference,
+                _ => false,
+            });
+            let facts = users.flat_map(|user| observed.containers_of(&user.id)).next();
+            Some(facts.map(|facts| facts.image.to_string()))
+        }
+    }
+}
+
+/// What bears the run's labels and is not in the graph.
+fn unwanted<'a>(graph: &'a Graph, observed: &'a Observed) -> impl Iterator<Item = Standing> {
+    let foreign = |resource: &ResourceId| graph.node(resource).is_none();
+    let standing = |resource: &ResourceId, name: &str, id: Option<String>, presence| Standing {
+        resource: resource.clone(),
+        role: if resource.kind == Kind::Container { Role::Sidecar } else { Role::Support },
+        name: name.to_owned(),
+        id,
+        presence,
+        ready: false,
+        cause: None,
+    };
+    let containers = observed.containers.iter().filter_map(move |it| {
+        let resource = &it.owner.as_ref()?.resource;
+        let state = Presence::Container(it.state);
+        foreign(resource).then(|| standing(resource, &it.name, Some(it.id.to_string()), state))
+    });
+    let networks = observed.networks.iter().filter_map(move |it| {
+        let resource = &it.owner.as_ref()?.resource;
+        foreign(resource).then(|| standing(resource, &it.name, Some(it.id.to_string()), Presence::Present))
+    });
+    let volumes = observed.volumes.iter().filter_map(move |it| {
+        let resource = &it.owner.as_ref()?.resource;
+        foreign(resource).then(|| standing(resource, &it.name, None, Presence::Present))
+    });
+    containers.chain(networks).chain(volumes)
+}

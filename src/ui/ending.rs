@@ -1,0 +1,150 @@
+//! How a run ended: the last screen of an apply or a destroy.
+
+use super::style::{BAD, CARE, GOOD, STRONG, help, notice};
+use super::{Colour, failure, words};
+use crate::event::Failure;
+use crate::graph::Graph;
+use crate::observe::builds::Builds;
+use crate::plan::{Condition, Plan};
+use crate::resource::{Kind, Role, Run};
+use crate::state::Observed;
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy)]
+pub struct Ending<'a> {
+    pub run: &'a Run,
+    pub how: How<'a>,
+    pub exit_code: u8,
+    /// How the run stands now; `None`: the engine could not be asked any more.
+    pub condition: Option<Condition>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum How<'a> {
+    /// Everything is as the spec says.
+    Ready {
+        graph: &'a Graph,
+        changed: bool,
+        /// Where builds go; `None`: the spec wants no builder, or nothing has changed since it was looked at.
+        builds: Option<&'a Builds>,
+        /// The words with which a command is run in it, as in `moat exec`.
+        exec: &'a str,
+    },
+    /// Nothing is left but `kept`, sorted.
+    Gone { changed: bool, kept: &'a [String] },
+    Failed {
+        failures: &'a [Failure],
+        /// What had been done is undone.
+        undone: bool,
+        of: Command,
+    },
+    /// Each round found something more to do.
+    OutOfBudget { plan: &'a Plan },
+    /// The user asked to stop.
+    Interrupted { remaining: &'a Observed },
+}
+
+/// Which command has failed: what to do next depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    Apply,
+    Destroy,
+}
+
+impl How<'_> {
+    /// The word for scripts.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Ready { .. } | Self::Gone { .. } => "converged",
+            Self::Failed { .. } => "failed",
+            Self::OutOfBudget { .. } => "out-of-budget",
+            Self::Interrupted { .. } => "interrupted",
+        }
+    }
+}
+
+impl Ending<'_> {
+    /// Whether it is as it was wanted to be.
+    pub fn is_good(&self) -> bool {
+        matches!(self.how, How::Ready { .. } | How::Gone { .. })
+    }
+
+    /// The last screen; `did` is what was done, as in `13 done, 4.2 s`. Ends with a line feed.
+    pub fn text(&self, did: &str, colour: Colour) -> String {
+        let agent = &self.run.agent;
+        match self.how {
+            How::Ready { changed: false, .. } => format!("{agent} is {}: nothing to do\n", colour.paint(GOOD, "ready")),
+            How::Ready { graph, builds, exec, .. } => {
+                format!("{agent} is {} ({did})\n{}", colour.paint(GOOD, "ready"), ready(graph, builds, exec, colour))
+            }
+            How::Gone { changed: false, kept } => format!("{agent}: nothing to destroy\n{}", kept_text(kept, colour)),
+            How::Gone { kept, .. } => {
+                format!("{agent} is {} ({did})\n{}", colour.paint(GOOD, "gone"), kept_text(kept, colour))
+            }
+            How::Failed { failures, undone, of } => failed(failures, undone, of, colour),
+            How::OutOfBudget { plan } => {
+                let hint = "something else changes it at the same time; what is left is above";
+                let message = format!("{agent} is not as wanted after every round that moat makes");
+                format!("{plan}{}", notice("error", BAD, &message, Some(hint), colour))
+            }
+            How::Interrupted { remaining } => interrupted(self.run, remaining, colour),
+        }
+    }
+}
+
+/// What there is, where builds go, and what to do next.
+fn ready(graph: &Graph, builds: Option<&Builds>, exec: &str, colour: Colour) -> String {
+    let containers = graph.nodes().filter(|node| node.id.kind == Kind::Container);
+    let mut rows: Vec<(&str, String)> = Vec::new();
+    for node in containers {
+        let row = (node.id.name.as_str(), graph.run.name_of(&node.id));
+        if node.role == Role::Main { rows.insert(0, row) } else { rows.push(row) }
+    }
+    if let Some(builds) = builds {
+        rows.push(("builds", super::status::builds_text(builds, None)));
+    }
+    let width = rows.iter().map(|(label, _)| label.len()).max().unwrap_or(0);
+    let mut text: String = rows.iter().map(|(label, value)| format!("  {label:width$}  {value}\n")).collect();
+    let example = if graph.builds.is_some() { "docker build ." } else { "sh" };
+    text.push_str(&format!("next: {}\n", colour.paint(STRONG, &format!("{exec} -- {example}"))));
+    text
+}
+
+fn kept_text(kept: &[String], colour: Colour) -> String {
+    if kept.is_empty() {
+        return String::new();
+    }
+    let mut text: String = kept.iter().map(|name| format!("  kept  {}\n", words::named(Kind::Volume, name))).collect();
+    text.push_str(&help("`moat destroy --volumes` removes what was kept, with its data", colour));
+    text
+}
+
+fn failed(failures: &[Failure], undone: bool, of: Command, colour: Colour) -> String {
+    let mut text: String = failures.iter().map(|it| failure::text(it, colour)).collect();
+    text.push_str(match (undone, of) {
+        (true, _) => "what had been done is undone; `--keep-on-failure` would leave it to be looked at\n",
+        (false, Command::Apply) => "what was done stays: `moat status` shows it, `moat apply` goes on from there\n",
+        (false, Command::Destroy) => "what is left is shown by `moat status`; `moat destroy` goes on from there\n",
+    });
+    text
+}
+
+fn interrupted(run: &Run, remaining: &Observed, colour: Colour) -> String {
+    let mut text = format!("{}: {} was stopped before the end\n", colour.paint(CARE, "interrupted"), run.agent);
+    let left = names(remaining);
+    if left.is_empty() {
+        text.push_str("  nothing of it is left\n");
+    } else {
+        text.extend(left.iter().map(|name| format!("  left  {name}\n")));
+        text.push_str(&help("`moat apply` goes on from here, `moat destroy` removes it", colour));
+    }
+    text
+}
+
+/// Everything of a run that an engine holds, by kind and name.
+pub(super) fn names(observed: &Observed) -> Vec<String> {
+    let containers = observed.containers.iter().map(|it| words::named(Kind::Container, &it.name));
+    let networks = observed.networks.iter().map(|it| words::named(Kind::Network, &it.name));
+    let volumes = observed.volumes.iter().map(|it| words::named(Kind::Volume, &it.name));
+    containers.chain(networks).chain(volumes).collect()
+}

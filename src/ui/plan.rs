@@ -1,0 +1,117 @@
+//! A plan as what was asked for: text with a summary, or one document.
+//!
+//! Both forms are promised in `specs/plan-text.md`; the lines themselves are the plan's own.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::style::{CARE, GOOD};
+use super::{Colour, stream};
+use crate::plan::{FieldDiff, Operation, Plan};
+use crate::resource::{Kind, ResourceId, Run};
+
+/// The plan as scripts get it.
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    run: &'a str,
+    agent: &'a str,
+    changes: bool,
+    operations: Vec<OperationDocument<'a>>,
+}
+
+/// An operation as scripts get it, here and in the event stream. Numbers are those of the text.
+#[derive(Debug, Serialize)]
+pub(super) struct OperationDocument<'a> {
+    id: usize,
+    action: &'static str,
+    kind: Kind,
+    resource: &'a ResourceId,
+    name: &'a str,
+    after: Vec<usize>,
+    cause: CauseDocument<'a>,
+    mark: Option<&'static str>,
+}
+
+#[derive(Debug, Serialize)]
+struct CauseDocument<'a> {
+    code: &'static str,
+    text: String,
+    diffs: &'a [FieldDiff],
+}
+
+/// The plan's lines and a summary. `spec` is the file as the user named it.
+pub fn text(run: &Run, spec: &str, plan: &Plan, colour: Colour) -> String {
+    if plan.is_empty() {
+        return format!("{}: {} is as {spec} says\n", colour.paint(GOOD, "Nothing to do"), run.agent);
+    }
+    let mut text = String::new();
+    for line in plan.to_string().lines() {
+        match line.split_once('[').and_then(|(before, rest)| Some((before, rest.split_once(']')?))) {
+            Some((before, (mark, after))) if is_marked(plan, line) => {
+                text.push_str(&format!("{before}{}{after}\n", colour.paint(CARE, &format!("[{mark}]"))));
+            }
+            _ => text.push_str(&format!("{line}\n")),
+        }
+    }
+    text.push_str(&format!("\n{}\n", summary(plan)));
+    text
+}
+
+/// The plan as one document; ends with a line feed.
+pub fn json(run: &Run, plan: &Plan) -> String {
+    stream::json(&Document {
+        run: run.id.as_str(),
+        agent: run.agent.as_str(),
+        changes: plan.changes(),
+        operations: operations(plan),
+    })
+}
+
+pub(super) fn operations(plan: &Plan) -> Vec<OperationDocument<'_>> {
+    plan.operations.iter().map(OperationDocument::of).collect()
+}
+
+impl<'a> OperationDocument<'a> {
+    fn of(operation: &'a Operation) -> Self {
+        Self {
+            id: number(operation),
+            action: operation.action.verb(),
+            kind: operation.resource.kind,
+            resource: &operation.resource,
+            name: &operation.name,
+            after: operation.after.iter().map(|id| id.0 + 1).collect(),
+            cause: CauseDocument {
+                code: operation.cause.code(),
+                text: operation.cause.to_string(),
+                diffs: operation.cause.diffs(),
+            },
+            mark: operation.action.mark(),
+        }
+    }
+}
+
+/// The number that an operation has in the plan's text.
+pub(super) fn number(operation: &Operation) -> usize {
+    operation.id.0 + 1
+}
+
+/// As in `Plan: 3 to do (2 create, 1 start)`, in the order in which the actions first come.
+fn summary(plan: &Plan) -> String {
+    let mut order: Vec<&str> = Vec::new();
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for operation in &plan.operations {
+        let verb = operation.action.verb();
+        if !order.contains(&verb) {
+            order.push(verb);
+        }
+        *counts.entry(verb).or_default() += 1;
+    }
+    let parts: Vec<_> = order.iter().map(|verb| format!("{} {verb}", counts[verb])).collect();
+    format!("Plan: {} to do ({})", plan.operations.len(), parts.join(", "))
+}
+
+/// A bracket in a line is a mark only if it is the line of an operation that has one: a value may have brackets too.
+fn is_marked(plan: &Plan, line: &str) -> bool {
+    plan.operations.iter().any(|operation| operation.action.mark().is_some() && operation.to_string() == line)
+}

@@ -1,0 +1,84 @@
+//! Whoever looks at a run: a person or a script.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::time::Instant;
+
+use super::progress::Progress;
+use super::stream::Stream;
+use super::{Ending, Screen};
+use crate::clock::Clock;
+use crate::event::Event;
+
+/// Takes in what a run says, and shows it.
+pub struct Reporter<'a> {
+    screen: &'a Screen,
+    to: To<'a>,
+    since: Instant,
+    done: Cell<usize>,
+    /// The first line that could not be written. Telling must not fail, so it is kept until the end.
+    broken: RefCell<Option<io::Error>>,
+}
+
+enum To<'a> {
+    Person(Progress<'a>),
+    Script(Stream),
+}
+
+impl<'a> Reporter<'a> {
+    /// Tells a person, on standard error.
+    pub fn person(screen: &'a Screen) -> Self {
+        Self::new(screen, To::Person(Progress::new(screen)))
+    }
+
+    /// Tells a script, on standard output.
+    pub fn script(screen: &'a Screen, clock: Clock) -> Self {
+        Self::new(screen, To::Script(Stream { clock }))
+    }
+
+    fn new(screen: &'a Screen, to: To<'a>) -> Self {
+        Self { screen, to, since: Instant::now(), done: Cell::new(0), broken: RefCell::new(None) }
+    }
+
+    pub fn tell(&self, event: &Event<'_>) {
+        if matches!(event, Event::Succeeded { .. }) {
+            self.done.set(self.done.get() + 1);
+        }
+        match &self.to {
+            To::Person(progress) => progress.tell(event),
+            To::Script(stream) => self.write(&stream.line(event)),
+        }
+    }
+
+    /// Tells how it ended; the last thing to be told.
+    ///
+    /// # Errors
+    /// If what was told could not be written.
+    pub fn end(self, ending: &Ending<'_>) -> io::Result<()> {
+        match &self.to {
+            To::Person(progress) => {
+                progress.finish();
+                let did = format!("{} done, {:.1} s", self.done.get(), self.since.elapsed().as_secs_f64());
+                let text = ending.text(&did, self.screen.colour());
+                if ending.is_good() { self.screen.say(&text) } else { self.screen.alert(&text) }
+            }
+            To::Script(stream) => self.write(&stream.done(ending)),
+        }
+        self.broken.take().map_or(Ok(()), Err)
+    }
+
+    fn write(&self, line: &str) {
+        if let Err(error) = self.screen.data(line) {
+            self.broken.borrow_mut().get_or_insert(error);
+        }
+    }
+}
+
+/// A live line must not be left behind when a run breaks off.
+impl Drop for Reporter<'_> {
+    fn drop(&mut self) {
+        if let To::Person(progress) = &self.to {
+            progress.finish();
+        }
+    }
+}

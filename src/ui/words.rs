@@ -1,0 +1,66 @@
+//! What an operation does, in words: while it does it, when it has, and when it could not.
+
+use crate::plan::{Action, Operation};
+use crate::resource::Kind;
+
+/// While it runs, as in `creating network moat-builder-1f2e3d4c`.
+pub(super) fn doing(operation: &Operation) -> String {
+    let verb = match &operation.action {
+        Action::AwaitReady { .. } => return format!("waiting for {}", operation.name),
+        Action::PullImage { .. } => "pulling",
+        Action::CreateNetwork { .. } | Action::CreateVolume { .. } | Action::CreateContainer { .. } => "creating",
+        Action::UploadFiles { .. } => "uploading to",
+        Action::StartContainer { .. } => "starting",
+        Action::UnpauseContainer { .. } => "unpausing",
+        Action::RestartContainer { .. } => "restarting",
+        Action::StopContainer { .. } => "stopping",
+        Action::RenameContainer { .. } => "renaming",
+        Action::ConnectNetwork { .. } => "connecting",
+        Action::RemoveContainer { .. } | Action::RemoveNetwork { .. } | Action::RemoveVolume => "removing",
+    };
+    format!("{verb} {}", object(operation))
+}
+
+/// When it is done: the verb, and what it was done to.
+pub(super) fn done(operation: &Operation) -> (&'static str, String) {
+    let object = object(operation);
+    match &operation.action {
+        Action::AwaitReady { .. } => ("ready", object),
+        Action::PullImage { .. } => ("pulled", object),
+        Action::CreateNetwork { .. } | Action::CreateVolume { .. } | Action::CreateContainer { .. } => {
+            ("created", object)
+        }
+        Action::UploadFiles { files, .. } if files.len() == 1 => ("uploaded", format!("1 file to {object}")),
+        Action::UploadFiles { files, .. } => ("uploaded", format!("{} files to {object}", files.len())),
+        Action::StartContainer { .. } => ("started", object),
+        Action::UnpauseContainer { .. } => ("unpaused", object),
+        Action::RestartContainer { .. } => ("restarted", object),
+        Action::StopContainer { .. } => ("stopped", object),
+        Action::RenameContainer { .. } => ("renamed", object),
+        Action::ConnectNetwork { .. } => ("connected", object),
+        Action::RemoveContainer { .. } | Action::RemoveNetwork { .. } | Action::RemoveVolume => ("removed", object),
+    }
+}
+
+/// As an order, as in `create network moat-builder-1f2e3d4c`.
+pub(super) fn order(operation: &Operation) -> String {
+    format!("{} {}", verb(operation.action.verb()), object(operation))
+}
+
+/// The verb of a plan as a person would say it.
+pub(super) fn verb(verb: &str) -> &str {
+    match verb {
+        "await" => "wait for",
+        "upload" => "upload files to",
+        verb => verb,
+    }
+}
+
+/// As in `container moat-builder-1f2e3d4c`.
+pub(super) fn object(operation: &Operation) -> String {
+    named(operation.resource.kind, &operation.name)
+}
+
+pub(super) fn named(kind: Kind, name: &str) -> String {
+    format!("{kind} {name}")
+}
