@@ -59,6 +59,9 @@ pub struct ContainerFacts {
     pub health: Health,
     /// Of the last run, for a container that has ended.
     pub exit_code: Option<i64>,
+    /// The network that it was created on. Without that very network it never starts again, whatever it has been
+    /// connected to since. `None`: none that was named by id.
+    pub home: Option<NetworkId>,
     /// The networks that it is on, sorted by name.
     pub networks: Vec<Endpoint>,
     /// Names of the volumes mounted into it, sorted.

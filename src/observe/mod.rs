@@ -46,14 +46,17 @@ fn needs_subnet(node: &Node, observed: &Observed) -> bool {
     matches!(node.config, Config::Network(_)) && !observed.networks_of(&node.id).any(as_wanted)
 }
 
-/// A container that runs as wanted needs its image no more; any other may have to be created again.
+/// A container that runs as wanted needs its image no more; any other may have to be created again. So may one whose
+/// network is not the only one of its name: it could be on the one that goes.
 fn needs_image(node: &Node, observed: &Observed) -> bool {
+    let Config::Container(config) = &node.config else { return false };
     let wanted = node.config.hash();
+    let mut networks = observed.networks_of(&config.network.network);
+    let home = if let (Some(network), None) = (networks.next(), networks.next()) { Some(&network.id) } else { None };
     let is_fine = |facts: &ContainerFacts| {
-        let on_ours =
-            facts.networks.iter().any(|end| observed.networks.iter().any(|net| Some(&net.id) == end.id.as_ref()));
+        let on_ours = home.is_some() && facts.home.as_ref() == home;
         let as_wanted = facts.owner.as_ref().is_some_and(|owner| owner.hash == wanted);
         as_wanted && on_ours && facts.state == ContainerState::Running
     };
-    matches!(node.config, Config::Container(_)) && !observed.containers_of(&node.id).any(is_fine)
+    !observed.containers_of(&node.id).any(is_fine)
 }

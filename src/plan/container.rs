@@ -11,7 +11,7 @@ use super::{Action, Cause, Handle, OpId, diff, removal};
 use crate::engine::VolumeMount;
 use crate::graph::{Gate, Milestone, Node};
 use crate::resource::{Config, ContainerConfig, ContainerId, NetworkId, Probe, ResourceId, label};
-use crate::state::{ContainerFacts, ContainerState, Health};
+use crate::state::{ContainerFacts, ContainerState, Endpoint, Health};
 
 /// How a container that is there stands to its network.
 enum Link {
@@ -64,24 +64,13 @@ fn link(draft: &Draft<'_>, config: &ContainerConfig, facts: &ContainerFacts) -> 
         Some(Handle::Known(id)) => Some(id),
         _ => None,
     };
-    let is_known = |text: &str| known.is_some_and(|id| id.as_str() == text);
     let is_surplus = |id: &NetworkId| Some(id) != known && draft.observed.networks.iter().any(|it| it.id == *id);
-    if facts.networks.iter().any(|end| end.id.as_ref().is_some_and(is_surplus)) {
+    // One that was created on another network may run on, but would never come back from a restart.
+    if facts.home.as_ref() != known || facts.networks.iter().any(|end| end.id.as_ref().is_some_and(is_surplus)) {
         return Link::Dead;
     }
-    let mut link = Link::Missing;
-    for end in &facts.networks {
-        let by_name = end.network == name || is_known(&end.network);
-        match &end.id {
-            Some(id) if Some(id) == known => return Link::Fine,
-            None if known.is_some() && by_name => return Link::Fine,
-            _ if end.network == name => link = Link::Dead,
-            // Created with an id that was never resolved: not ours to guess, unless it is all there is.
-            None if facts.networks.len() == 1 => link = Link::Dead,
-            _ => {}
-        }
-    }
-    link
+    let on_it = |end: &Endpoint| if end.id.is_some() { end.id.as_ref() == known } else { end.network == name };
+    if facts.networks.iter().any(on_it) { Link::Fine } else { Link::Missing }
 }
 
 fn create(draft: &mut Draft<'_>, node: &Node, config: &ContainerConfig, others: &[&ContainerFacts]) {

@@ -77,8 +77,20 @@ fn the_network_is_gone_and_the_containers_were_taken_off_it_before() {
         change,
         &expect![[r#"
             1.  create network moat-builder-R: missing
-            2.  connect container moat-buildkit-builder-R after 1: not on its network
-            3.  connect container moat-builder-R after 1: not on its network
+            2.  create container moat-buildkit-builder-R.next1 [privileged] after 1: holds a network that is gone
+            3.  upload container moat-buildkit-builder-R.next1 after 2: holds a network that is gone
+            4.  stop container moat-buildkit-builder-R after 2, 3: superseded
+            5.  start container moat-buildkit-builder-R.next1 after 2, 3, 4: holds a network that is gone
+            6.  await container moat-buildkit-builder-R.next1 after 5: holds a network that is gone
+            7.  remove container moat-buildkit-builder-R after 4, 6: superseded
+            8.  rename container moat-buildkit-builder-R after 7: named moat-buildkit-builder-R.next1
+            9.  create container moat-builder-R.next1 [privileged] after 1: holds a network that is gone
+            10. upload container moat-builder-R.next1 after 9: holds a network that is gone
+            11. stop container moat-builder-R after 6, 9, 10: superseded
+            12. start container moat-builder-R.next1 after 6, 9, 10, 11: holds a network that is gone
+            13. await container moat-builder-R.next1 after 12: holds a network that is gone
+            14. remove container moat-builder-R after 11, 13: superseded
+            15. rename container moat-builder-R after 14: named moat-builder-R.next1
         "#]],
     );
 }

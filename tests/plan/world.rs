@@ -63,6 +63,7 @@ pub fn applied(graph: &Graph) -> Observed {
                 state: ContainerState::Running,
                 health: if config.health.is_some() { Health::Healthy } else { Health::None },
                 exit_code: None,
+                home: Some(network_id()),
                 networks: vec![endpoint(graph)],
                 volumes: config.mounts.iter().map(|mount| graph.run.name_of(&mount.volume)).collect(),
                 created: 1,

@@ -154,7 +154,9 @@ fn query(filter: &Filter, start: &str) -> String {
 impl ContainerEntry {
     fn facts(self) -> ContainerFacts {
         let line = StatusLine::parse(&self.status);
-        let networks = endpoints(self.network_settings.networks, &self.host_config.network_mode);
+        let mode = self.host_config.network_mode;
+        let home = is_id(&mode).then(|| NetworkId::new(mode));
+        let networks = endpoints(self.network_settings.networks, home.as_ref());
         let named = |mount: MountEntry| (mount.sort == "volume" && !mount.name.is_empty()).then_some(mount.name);
         let mut volumes: Vec<_> = self.mounts.into_iter().filter_map(named).collect();
         volumes.sort();
@@ -167,6 +169,7 @@ impl ContainerEntry {
             state: ContainerState::parse(&self.state),
             health: line.health,
             exit_code: line.exit_code,
+            home,
             networks,
             volumes,
             created: self.created,
@@ -175,14 +178,18 @@ impl ContainerEntry {
     }
 }
 
+/// Whether a network is named by its id.
+fn is_id(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 /// The endpoints of a container, by the network's name.
 ///
 /// Until its first start a container's endpoint bears only the network's name, under which another network may be by
 /// now. The network by which the container was created is then in its `NetworkMode`, and moat creates by id.
-fn endpoints(entries: BTreeMap<String, EndpointEntry>, mode: &str) -> Vec<Endpoint> {
-    let is_id = |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+fn endpoints(entries: BTreeMap<String, EndpointEntry>, home: Option<&NetworkId>) -> Vec<Endpoint> {
     let unresolved = entries.values().filter(|entry| entry.network_id.is_empty()).count();
-    let created_with = (unresolved == 1 && is_id(mode)).then(|| NetworkId::new(mode));
+    let created_with = home.filter(|_| unresolved == 1).cloned();
     let endpoint = |(network, entry): (String, EndpointEntry)| match entry.network_id {
         id if id.is_empty() => Endpoint { network, id: created_with.clone() },
         id => Endpoint { network, id: Some(NetworkId::new(id)) },

@@ -278,7 +278,13 @@ impl Container {
     fn facts(&self, now: Duration) -> ContainerFacts {
         let mut volumes: Vec<_> = self.mounts.iter().map(|mount| mount.volume.clone()).collect();
         volumes.sort();
-        let endpoint = |it: &Attachment| Endpoint { network: it.name.clone(), id: it.used.then(|| it.network.clone()) };
+        let unresolved = self.endpoints.iter().filter(|it| !it.used).count();
+        let id = |it: &Attachment| match (it.used, unresolved) {
+            (true, _) => Some(it.network.clone()),
+            (false, 1) => Some(self.home.clone()),
+            (false, _) => None,
+        };
+        let endpoint = |it: &Attachment| Endpoint { network: it.name.clone(), id: id(it) };
         let mut networks: Vec<_> = self.endpoints.iter().map(endpoint).collect();
         networks.sort();
         ContainerFacts {
@@ -289,6 +295,7 @@ impl Container {
             state: self.state,
             health: self.health(now),
             exit_code: matches!(self.state, ContainerState::Exited | Dead).then_some(self.exit),
+            home: Some(self.home.clone()),
             networks,
             volumes,
             created: EPOCH + i64::try_from(self.created.as_secs()).unwrap_or(i64::MAX - EPOCH),

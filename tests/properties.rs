@@ -1,0 +1,55 @@
+//! The guarantees under faults, on the simulator: any world, any faults, then quiet.
+//!
+//! `MOAT_SIM_CASES` says how many cases each property is tried with, `MOAT_SIM_SEED` where to begin. The same
+//! numbers give the same cases. A case that fails is made as small as it gets and written to `tests/regressions/`,
+//! from where it is played again before all others.
+
+#[path = "properties/case.rs"]
+mod case;
+#[path = "properties/checker.rs"]
+mod checker;
+#[path = "properties/search.rs"]
+mod search;
+#[path = "properties/stage.rs"]
+mod stage;
+#[path = "properties/stories.rs"]
+mod stories;
+#[path = "properties/strategy.rs"]
+mod strategy;
+#[path = "properties/verdict.rs"]
+mod verdict;
+
+use std::future::Future;
+
+use search::search;
+
+/// A runtime of its own for each case, on which hours pass at once.
+fn on_paused_clock<T>(story: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    runtime.expect("a runtime without I/O").block_on(story)
+}
+
+#[test]
+fn converges_from_anywhere() {
+    search("converges", strategy::good_case, |case| on_paused_clock(stories::converges_from_anywhere(case)));
+}
+
+#[test]
+fn destroy_leaves_nothing() {
+    search("destroy", strategy::good_case, |case| on_paused_clock(stories::destroy_leaves_nothing(case)));
+}
+
+#[test]
+fn failure_is_undone() {
+    search("undone", strategy::bad_case, |case| on_paused_clock(stories::failure_is_undone(case)));
+}
+
+#[test]
+fn two_at_once_are_tolerated() {
+    search("two", strategy::good_case, |case| on_paused_clock(stories::two_at_once_are_tolerated(case)));
+}
+
+#[test]
+fn same_case_same_trace() {
+    search("trace", strategy::good_case, stories::same_case_same_trace);
+}

@@ -1,0 +1,228 @@
+//! A case as data: what was wanted before, what is wanted now, and all that goes wrong. Stored as YAML when it fails.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use moat::engine::faulty::Schedule;
+use moat::engine::outside::Meddling;
+use moat::engine::sim::{Behaviour, DuplicateNetworks};
+use moat::graph::{Edge, Gate, Graph, Milestone, Node};
+use moat::resource::{
+    AgentName, Config, ContainerConfig, FileConfig, HealthConfig, ImageConfig, ImageRef, Mount, NetworkAttachment,
+    NetworkConfig, Probe, ResourceId, RestartPolicy, Retention, Role, Run, VolumeConfig,
+};
+use serde::{Deserialize, Serialize};
+
+/// One story, from the first apply to the last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Case {
+    /// What the run was like earlier, with the faults under which that was applied once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Earlier>,
+    /// What somebody else did since.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub meddling: Vec<Meddling>,
+    pub wanted: Wanted,
+    /// What goes wrong while that is applied.
+    #[serde(default, skip_serializing_if = "is_empty")]
+    pub faults: Schedule,
+    /// An engine from before Docker 25, on which networks may share a name.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub old_engine: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Earlier {
+    pub wanted: Wanted,
+    #[serde(default, skip_serializing_if = "is_empty")]
+    pub faults: Schedule,
+}
+
+/// A desired state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wanted {
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub internal: bool,
+    /// By name; `main` waits for the others to be ready.
+    pub containers: BTreeMap<String, Part>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    pub program: Program,
+    /// A container of another version is another container.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub version: u8,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub volume: bool,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub health: bool,
+    /// Not started again by the engine when it ends.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub mortal: bool,
+}
+
+/// What a container's image does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Program {
+    /// Ready at once.
+    Quick,
+    /// Ready after a while, and slow to stop.
+    Slow,
+    /// Needs a file that is uploaded, and privilege.
+    Needy,
+    /// Locks its volume.
+    Database,
+    /// Nobody asks it anything.
+    Silent,
+    /// Ends soon after the start.
+    Dies,
+    /// Runs, and is never ready.
+    Hangs,
+    /// Cannot even be started.
+    Broken,
+}
+
+pub const PROGRAMS: [Program; 8] = [
+    Program::Quick,
+    Program::Slow,
+    Program::Needy,
+    Program::Database,
+    Program::Silent,
+    Program::Dies,
+    Program::Hangs,
+    Program::Broken,
+];
+
+const FILE: &str = "/etc/needy.conf";
+const DATA: &str = "/data";
+
+impl Program {
+    pub fn image(self) -> ImageRef {
+        ImageRef::parse(&format!("{self:?}:1").to_lowercase()).expect("a reference")
+    }
+
+    pub fn behaviour(self) -> Behaviour {
+        match self {
+            Self::Quick | Self::Silent => Behaviour::default(),
+            Self::Slow => Behaviour { boot_ms: 700, stop_ms: 1500, ..Behaviour::default() },
+            Self::Needy => Behaviour {
+                boot_ms: 120,
+                needs_privilege: true,
+                needs_files: vec![FILE.to_owned()],
+                ..Behaviour::default()
+            },
+            Self::Database => {
+                Behaviour { boot_ms: 150, stop_ms: 100, stop_code: 1, locks: Some(DATA.to_owned()), ..Behaviour::default() }
+            }
+            Self::Dies => Behaviour::exits_after(Duration::from_millis(80), 7),
+            Self::Hangs => Behaviour { never_ready: true, ..Behaviour::default() },
+            Self::Broken => Behaviour { cannot_start: true, ..Behaviour::default() },
+        }
+    }
+}
+
+impl Case {
+    pub fn duplicates(&self) -> DuplicateNetworks {
+        if self.old_engine { DuplicateNetworks::Allowed } else { DuplicateNetworks::Refused }
+    }
+}
+
+pub fn run() -> Run {
+    Run::derive(AgentName::parse("builder").expect("a name"), Path::new("/work/agent.yaml"))
+}
+
+impl Wanted {
+    /// The graph, as the compiler would put it together.
+    pub fn graph(&self) -> Graph {
+        let mut nodes = vec![support(ResourceId::network("agent"), network(self))];
+        let mut edges = Vec::new();
+        let create = Edge { gates: Gate::Create, until: Milestone::Created };
+        let mut images: Vec<_> = self.containers.values().map(|part| part.program.image()).collect();
+        images.sort();
+        images.dedup();
+        for reference in images {
+            nodes.push(support(ResourceId::image(&reference), Config::Image(ImageConfig { reference })));
+        }
+        for (name, part) in &self.containers {
+            let id = ResourceId::container(name);
+            if part.volume {
+                nodes.push(support(volume_id(name), volume_config(name)));
+                edges.push((id.clone(), volume_id(name), create));
+            }
+            edges.push((id.clone(), ResourceId::network("agent"), create));
+            edges.push((id.clone(), ResourceId::image(&part.program.image()), create));
+            if name == "main" {
+                for sidecar in self.containers.keys().filter(|name| *name != "main") {
+                    let start = Edge { gates: Gate::Start, until: Milestone::Ready };
+                    edges.push((id.clone(), ResourceId::container(sidecar), start));
+                }
+            }
+            nodes.push(part.node(name));
+        }
+        Graph::build(run(), None, nodes, &edges).expect("a graph")
+    }
+}
+
+impl Part {
+    fn node(&self, name: &str) -> Node {
+        let needy = self.program == Program::Needy;
+        let file = FileConfig { path: FILE.to_owned(), mode: 0o644, content: format!("version {}", self.version) };
+        let command = vec!["probe".to_owned()];
+        let config = ContainerConfig {
+            image: self.program.image(),
+            entrypoint: Vec::new(),
+            command: Vec::new(),
+            env: [("VERSION".to_owned(), self.version.to_string())].into(),
+            hostname: Some(name.to_owned()),
+            privileged: needy,
+            init: true,
+            network: NetworkAttachment { network: ResourceId::network("agent"), aliases: vec![name.to_owned()] },
+            mounts: if self.volume { vec![Mount { volume: volume_id(name), target: DATA.to_owned() }] } else { vec![] },
+            files: if needy { vec![file] } else { Vec::new() },
+            restart: if self.mortal { RestartPolicy::No } else { RestartPolicy::UnlessStopped },
+            stop_timeout: Some(3),
+            health: self.health.then(|| HealthConfig { command: command.clone() }),
+        };
+        let interval = Duration::from_millis(50);
+        let probe = match self.program {
+            Program::Silent => Probe::Running { settle: Duration::from_millis(30) },
+            _ => Probe::Exec { command, interval, timeout: Duration::from_secs(10) },
+        };
+        let role = if name == "main" { Role::Main } else { Role::Sidecar };
+        let id = ResourceId::container(name);
+        Node { id, role, config: Config::Container(Box::new(config)), probe: Some(probe), failures: Vec::new() }
+    }
+}
+
+fn volume_id(container: &str) -> ResourceId {
+    ResourceId::volume(format!("{container}-data"))
+}
+
+/// The main container's volume goes with the run, the others' stay.
+fn volume_config(container: &str) -> Config {
+    let retention = if container == "main" { Retention::Scratch } else { Retention::Keep };
+    Config::Volume(VolumeConfig { retention })
+}
+
+fn network(wanted: &Wanted) -> Config {
+    Config::Network(NetworkConfig { internal: wanted.internal })
+}
+
+fn support(id: ResourceId, config: Config) -> Node {
+    Node { id, role: Role::Support, config, probe: None, failures: Vec::new() }
+}
+
+fn is_empty(schedule: &Schedule) -> bool {
+    schedule.0.is_empty()
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}

@@ -1,0 +1,357 @@
+//! An independent judge of plans. It shares no code with the planner: what it knows is what an engine wants.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use moat::graph::{Gate, Graph, Milestone};
+use moat::plan::{Action, Handle, OpId, Operation, Plan};
+use moat::resource::{Config, ResourceId};
+use moat::state::{ContainerState, Observed};
+
+/// What can be said of a plan by itself: numbers, order, and that what it uses it waits for.
+pub fn is_sound(plan: &Plan) -> Result<(), String> {
+    let before = closure(plan);
+    for (at, operation) in plan.operations.iter().enumerate() {
+        let fault = |why: &str| Err(format!("{operation}: {why}"));
+        if operation.id != OpId(at) {
+            return fault("out of place");
+        }
+        if !operation.after.is_sorted() || operation.after.windows(2).any(|pair| pair[0] == pair[1]) {
+            return fault("what it waits for is not sorted");
+        }
+        if operation.after.iter().any(|id| id.0 >= at) {
+            return fault("waits for a later one");
+        }
+        let (container, network) = handles(operation);
+        for (from, creates_container) in [(container, true), (network, false)] {
+            let Some(from) = from else { continue };
+            let made = plan.operations.get(from.0).map(|made| &made.action);
+            let fits = match made {
+                Some(Action::CreateContainer { .. }) => creates_container,
+                Some(Action::CreateNetwork { .. }) => !creates_container,
+                _ => false,
+            };
+            if !fits {
+                return fault("uses what nothing makes");
+            }
+            if !before[at].contains(&from) {
+                return fault("uses what it does not wait for");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether carrying out `plan` in `observed` leads to `graph`, in an order that an engine and the graph allow.
+///
+/// `consent`: volumes may go.
+pub fn accepts(graph: &Graph, observed: &Observed, plan: &Plan, consent: bool) -> Result<(), String> {
+    is_sound(plan)?;
+    let judge = Judge { graph, observed, plan, before: closure(plan) };
+    for operation in &plan.operations {
+        judge.operation(operation, consent).map_err(|why| format!("{operation}: {why}"))?;
+    }
+    judge.every_resource_is_provided()?;
+    judge.nothing_unwanted_stays(consent)?;
+    judge.no_name_is_borne_twice()
+}
+
+struct Judge<'a> {
+    graph: &'a Graph,
+    observed: &'a Observed,
+    plan: &'a Plan,
+    /// All that has certainly been done before an operation starts.
+    before: Vec<BTreeSet<OpId>>,
+}
+
+impl Judge<'_> {
+    fn operation(&self, operation: &Operation, consent: bool) -> Result<(), String> {
+        if let Some(known) = known_container(operation) {
+            let facts = self.observed.containers.iter().find(|it| it.id.as_str() == known);
+            let owner = facts.and_then(|it| it.owner.as_ref()).ok_or("acts on a container that is not ours")?;
+            if owner.resource != operation.resource {
+                return Err("acts on another resource's container".to_owned());
+            }
+        }
+        match &operation.action {
+            Action::CreateContainer { labels, network, .. } => {
+                self.gate(operation, Gate::Create)?;
+                let node = self.graph.node(&operation.resource).ok_or("creates what is not wanted")?;
+                if labels.get("moat.hash").map(String::as_str) != Some(node.config.hash().as_str()) {
+                    return Err("creates something else than is wanted".to_owned());
+                }
+                if let Handle::Known(id) = network {
+                    let there = self.observed.networks.iter().any(|it| it.id == *id && it.owner.is_some());
+                    let goes = self.plan.operations.iter().any(|it| matches!(&it.action, Action::RemoveNetwork { network } if network == id));
+                    if !there || goes {
+                        return Err("is for a network that is not there, or not for long".to_owned());
+                    }
+                }
+            }
+            Action::StartContainer { container } => {
+                self.gate(operation, Gate::Start)?;
+                self.files_first(operation, container)?;
+                self.alone(operation, container)?;
+            }
+            Action::RestartContainer { .. } => self.gate(operation, Gate::Start)?,
+            Action::CreateNetwork { .. } | Action::CreateVolume { .. } | Action::PullImage { .. } => {
+                self.graph.node(&operation.resource).ok_or("creates what is not wanted")?;
+            }
+            Action::RemoveNetwork { network } => {
+                let ours = self.observed.networks.iter().any(|it| it.id == *network && it.owner.is_some());
+                if !ours {
+                    return Err("removes a network that is not ours".to_owned());
+                }
+                for facts in &self.observed.containers {
+                    let on_it = facts.networks.iter().any(|end| end.id.as_ref() == Some(network));
+                    if on_it && is_up(facts.state) && !self.certainly(operation, |it| removes(it, facts.id.as_str()) || stops(it, facts.id.as_str())) {
+                        return Err(format!("removes the network under {}", facts.name));
+                    }
+                }
+            }
+            Action::RemoveVolume => {
+                let facts = self.observed.volumes.iter().find(|it| it.name == operation.name && it.owner.is_some());
+                facts.ok_or("removes a volume that is not ours")?;
+                if !consent {
+                    return Err("removes a volume without consent".to_owned());
+                }
+                for user in self.observed.containers.iter().filter(|it| it.volumes.contains(&operation.name)) {
+                    if !self.certainly(operation, |it| removes(it, user.id.as_str())) {
+                        return Err(format!("removes the volume under {}", user.name));
+                    }
+                }
+            }
+            Action::RemoveContainer { container } => {
+                let facts = self.observed.containers.iter().find(|it| it.id == *container);
+                let facts = facts.ok_or("removes what is not there")?;
+                if is_up(facts.state) && !self.certainly(operation, |it| stops(it, container.as_str())) {
+                    return Err("kills what was not asked to stop".to_owned());
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Whether an operation has certainly been done before another one starts.
+    fn certainly(&self, operation: &Operation, done: impl Fn(&Operation) -> bool) -> bool {
+        self.before[operation.id.0].iter().any(|id| done(&self.plan.operations[id.0]))
+    }
+
+    /// What a dependent waits for at a gate is there already, or is certainly done before.
+    fn gate(&self, operation: &Operation, gate: Gate) -> Result<(), String> {
+        for dependency in self.graph.dependencies(&operation.resource).into_iter().filter(|it| it.edge.gates == gate) {
+            for pending in &self.plan.operations {
+                let holds_back = pending.resource == *dependency.on && brings(&pending.action, dependency.edge.until);
+                if holds_back && !self.before[operation.id.0].contains(&pending.id) {
+                    return Err(format!("does not wait for {} to be {:?}", dependency.on, dependency.edge.until));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn files_first(&self, operation: &Operation, container: &Handle<moat::resource::ContainerId>) -> Result<(), String> {
+        let Some(Config::Container(config)) = self.graph.node(&operation.resource).map(|node| &node.config) else {
+            return Ok(());
+        };
+        let fresh = match container {
+            Handle::From(_) => true,
+            Handle::Known(id) => {
+                self.observed.containers.iter().any(|it| it.id == *id && it.state == ContainerState::Created)
+            }
+        };
+        let uploaded = |it: &Operation| matches!(&it.action, Action::UploadFiles { container: to, .. } if to == container);
+        if fresh && !config.files.is_empty() && !self.certainly(operation, uploaded) {
+            return Err("starts a container without its files".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Two containers of one resource would share volumes and aliases.
+    fn alone(&self, operation: &Operation, container: &Handle<moat::resource::ContainerId>) -> Result<(), String> {
+        let this = match container {
+            Handle::Known(id) => Some(id.as_str()),
+            Handle::From(_) => None,
+        };
+        for other in self.observed.containers_of(&operation.resource).filter(|it| Some(it.id.as_str()) != this) {
+            let gone = |it: &Operation| stops(it, other.id.as_str()) || removes(it, other.id.as_str());
+            if is_up(other.state) && !self.certainly(operation, gone) {
+                return Err(format!("starts beside {}", other.name));
+            }
+        }
+        Ok(())
+    }
+
+    fn every_resource_is_provided(&self) -> Result<(), String> {
+        for node in self.graph.nodes() {
+            let makes = self.plan.operations.iter().filter(|it| it.resource == node.id && is_create(&it.action)).count();
+            let stays = match node.id.kind {
+                moat::resource::Kind::Image => continue,
+                moat::resource::Kind::Volume => self.observed.volumes_of(&node.id).count(),
+                moat::resource::Kind::Network => {
+                    self.observed.networks_of(&node.id).filter(|it| !self.goes(it.id.as_str())).count()
+                }
+                moat::resource::Kind::Container => {
+                    self.observed.containers_of(&node.id).filter(|it| !self.goes(it.id.as_str())).count()
+                }
+            };
+            if makes + stays != 1 {
+                return Err(format!("there would be {} of {}", makes + stays, node.id));
+            }
+            if node.id.kind == moat::resource::Kind::Container && stays == 1 {
+                self.the_one_that_stays_runs(&node.id)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn the_one_that_stays_runs(&self, id: &ResourceId) -> Result<(), String> {
+        let mut stays = self.observed.containers_of(id).filter(|it| !self.goes(it.id.as_str()));
+        let Some(facts) = stays.next() else { return Ok(()) };
+        let wanted = self.graph.node(id).map(|node| node.config.hash());
+        if facts.owner.as_ref().map(|owner| &owner.hash) != wanted.as_ref() {
+            return Err(format!("{} is not as wanted, and stays", facts.name));
+        }
+        let started = self.plan.operations.iter().any(|it| {
+            known_container(it) == Some(facts.id.as_str())
+                && matches!(it.action, Action::StartContainer { .. } | Action::UnpauseContainer { .. } | Action::RestartContainer { .. } | Action::AwaitReady { .. })
+        });
+        if facts.state != ContainerState::Running && !started {
+            return Err(format!("{} would stay {}", facts.name, facts.state.as_str()));
+        }
+        Ok(())
+    }
+
+    fn nothing_unwanted_stays(&self, consent: bool) -> Result<(), String> {
+        for facts in &self.observed.containers {
+            let owner = facts.owner.as_ref().map(|owner| &owner.resource);
+            if owner.is_some_and(|resource| self.graph.node(resource).is_none()) && !self.goes(facts.id.as_str()) {
+                return Err(format!("{} is not wanted, and stays", facts.name));
+            }
+        }
+        for facts in &self.observed.networks {
+            let owner = facts.owner.as_ref().map(|owner| &owner.resource);
+            if owner.is_some_and(|resource| self.graph.node(resource).is_none()) && !self.goes(facts.id.as_str()) {
+                return Err(format!("{} is not wanted, and stays", facts.name));
+            }
+        }
+        let gone = |name: &str| self.plan.operations.iter().any(|it| it.action == Action::RemoveVolume && it.name == name);
+        if consent && self.graph.nodes().next().is_none() {
+            if let Some(facts) = self.observed.volumes.iter().find(|it| it.owner.is_some() && !gone(&it.name)) {
+                return Err(format!("{} is not wanted, and stays", facts.name));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whoever takes a name does so after whoever bore it has given it up, and all end with their own.
+    fn no_name_is_borne_twice(&self) -> Result<(), String> {
+        let mut finally: BTreeMap<&ResourceId, &str> = BTreeMap::new();
+        for facts in &self.observed.containers {
+            if let Some(owner) = facts.owner.as_ref().filter(|_| !self.goes(facts.id.as_str())) {
+                finally.insert(&owner.resource, &facts.name);
+            }
+        }
+        for operation in &self.plan.operations {
+            let takes = match &operation.action {
+                Action::CreateContainer { .. } => operation.name.as_str(),
+                Action::RenameContainer { to, .. } => to,
+                _ => continue,
+            };
+            finally.insert(&operation.resource, takes);
+            for bearer in self.observed.containers.iter().filter(|it| it.name == takes) {
+                if !self.certainly(operation, |it| removes(it, bearer.id.as_str()) || renames(it, bearer.id.as_str())) {
+                    return Err(format!("{operation}: {} bears the name", bearer.id));
+                }
+            }
+        }
+        for node in self.graph.nodes().filter(|node| node.id.kind == moat::resource::Kind::Container) {
+            if finally.get(&node.id) != Some(&self.graph.run.name_of(&node.id).as_str()) {
+                return Err(format!("{} would be named {:?}", node.id, finally.get(&node.id)));
+            }
+        }
+        Ok(())
+    }
+
+    fn goes(&self, id: &str) -> bool {
+        self.plan.operations.iter().any(|it| removes(it, id))
+    }
+}
+
+/// All that an operation waits for, directly or not.
+fn closure(plan: &Plan) -> Vec<BTreeSet<OpId>> {
+    let mut all: Vec<BTreeSet<OpId>> = Vec::with_capacity(plan.operations.len());
+    for operation in &plan.operations {
+        let further = operation.after.iter().flat_map(|id| all.get(id.0).into_iter().flatten().copied());
+        let before = further.chain(operation.after.iter().copied()).collect();
+        all.push(before);
+    }
+    all
+}
+
+fn handles(operation: &Operation) -> (Option<OpId>, Option<OpId>) {
+    fn from<T>(handle: &Handle<T>) -> Option<OpId> {
+        match handle {
+            Handle::From(id) => Some(*id),
+            Handle::Known(_) => None,
+        }
+    }
+    match &operation.action {
+        Action::CreateContainer { network, .. } | Action::ConnectNetwork { network, .. } => (None, from(network)),
+        Action::UploadFiles { container, .. }
+        | Action::StartContainer { container }
+        | Action::AwaitReady { container, .. }
+        | Action::RenameContainer { container, .. } => (from(container), None),
+        _ => (None, None),
+    }
+}
+
+fn known_container(operation: &Operation) -> Option<&str> {
+    match &operation.action {
+        Action::UploadFiles { container: Handle::Known(id), .. }
+        | Action::StartContainer { container: Handle::Known(id) }
+        | Action::AwaitReady { container: Handle::Known(id), .. }
+        | Action::RenameContainer { container: Handle::Known(id), .. }
+        | Action::UnpauseContainer { container: id }
+        | Action::RestartContainer { container: id }
+        | Action::StopContainer { container: id, .. }
+        | Action::ConnectNetwork { container: id, .. }
+        | Action::RemoveContainer { container: id } => Some(id.as_str()),
+        _ => None,
+    }
+}
+
+fn removes(operation: &Operation, id: &str) -> bool {
+    match &operation.action {
+        Action::RemoveContainer { container } => container.as_str() == id,
+        Action::RemoveNetwork { network } => network.as_str() == id,
+        _ => false,
+    }
+}
+
+fn stops(operation: &Operation, id: &str) -> bool {
+    matches!(&operation.action, Action::StopContainer { container, .. } if container.as_str() == id)
+}
+
+fn renames(operation: &Operation, id: &str) -> bool {
+    matches!(&operation.action, Action::RenameContainer { container: Handle::Known(it), .. } if it.as_str() == id)
+}
+
+fn is_create(action: &Action) -> bool {
+    matches!(action, Action::CreateNetwork { .. } | Action::CreateVolume { .. } | Action::CreateContainer { .. })
+}
+
+/// Whether a resource reaches a milestone only by this action.
+fn brings(action: &Action, milestone: Milestone) -> bool {
+    let creates = is_create(action) || matches!(action, Action::PullImage { .. });
+    let starts = matches!(action, Action::StartContainer { .. } | Action::UnpauseContainer { .. } | Action::RestartContainer { .. });
+    match milestone {
+        Milestone::Created => creates,
+        Milestone::Started => creates || starts,
+        Milestone::Ready | Milestone::Completed => creates || starts || matches!(action, Action::AwaitReady { .. }),
+    }
+}
+
+fn is_up(state: ContainerState) -> bool {
+    matches!(state, ContainerState::Running | ContainerState::Paused | ContainerState::Restarting)
+}

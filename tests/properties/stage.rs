@@ -1,0 +1,196 @@
+//! Where a case is played: a simulated engine with neighbours, and a moat that is started again when it crashes.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use moat::engine::EngineError;
+use moat::engine::faulty::{Faulty, Schedule};
+use moat::engine::outside::Meddling;
+use moat::engine::sim::{Latencies, Reached, Rule, Scope, Settings, Sim, Step};
+use moat::event::Event;
+use moat::graph::{Gate, Graph, Milestone};
+use moat::plan::{OpId, Options};
+use moat::reconcile::{OnFailure, Outcome, until_converged};
+use moat::resource::RunId;
+use tokio_util::sync::CancellationToken;
+
+use super::case::{Case, PROGRAMS, run};
+use super::checker;
+
+/// How often moat is started again before that counts as not ending.
+const ATTEMPTS: usize = 12;
+
+pub struct Stage {
+    pub sim: Sim,
+    pub run: RunId,
+    /// What is not the run's, as it was at the beginning.
+    neighbours: String,
+}
+
+/// What came of one start of moat.
+#[derive(Debug)]
+pub enum Attempt {
+    Crashed,
+    Ended(Result<Outcome, EngineError>),
+}
+
+impl Attempt {
+    pub fn converged(&self) -> bool {
+        matches!(self, Self::Ended(Ok(Outcome::Converged { .. })))
+    }
+}
+
+/// What is wrong with a case; the text is for a person.
+pub type Verdict = Result<(), String>;
+
+impl Stage {
+    pub fn new(case: &Case) -> Self {
+        let sim = Sim::new(&Settings { duplicate_networks: case.duplicates(), latencies: Latencies::default() });
+        for program in PROGRAMS {
+            sim.publish(&program.image(), program.behaviour());
+        }
+        for name in ["moat-neighbour", "renamed-too"] {
+            sim.meddle(&Meddling::AddContainer { name: name.to_owned(), image: "quick:1".to_owned() });
+            // Stopped, so that a restart of the engine changes nothing about it.
+            sim.meddle(&Meddling::Stop { container: name.to_owned() });
+            sim.meddle(&Meddling::AddNetwork { name: format!("{name}-net") });
+            sim.meddle(&Meddling::AddVolume { name: format!("{name}-data") });
+        }
+        let run = run().id;
+        let neighbours = sim.snapshot(&Scope::NotOf(run.clone()));
+        Self { sim, run, neighbours }
+    }
+
+    /// Wants the graph's order kept from now on.
+    pub fn keep_order(&self, graph: &Graph) {
+        for node in graph.nodes() {
+            for dependency in graph.dependencies(&node.id) {
+                self.sim.rule(Rule {
+                    dependent: node.id.clone(),
+                    step: match dependency.edge.gates {
+                        Gate::Create => Step::Create,
+                        Gate::Start => Step::Start,
+                    },
+                    on: dependency.on.clone(),
+                    until: match dependency.edge.until {
+                        Milestone::Created => Reached::Created,
+                        Milestone::Started => Reached::Started,
+                        Milestone::Ready => Reached::Ready,
+                        Milestone::Completed => Reached::Completed,
+                    },
+                });
+            }
+        }
+    }
+
+    pub fn neighbours_are_untouched(&self) -> Verdict {
+        let now = self.sim.snapshot(&Scope::NotOf(self.run.clone()));
+        // What the engine makes by itself when a mounted volume has just been removed bears no label.
+        let now: String = now.lines().filter(|line| !is_made_by_the_engine(line)).map(|line| format!("{line}\n")).collect();
+        check(now == self.neighbours, || format!("the neighbours changed:\n{}\nto\n{now}", self.neighbours))
+    }
+
+    /// One start of moat.
+    pub async fn attempt(
+        &self,
+        engine: &Faulty<Sim, Sim>,
+        graph: &Graph,
+        options: &Options,
+        on_failure: OnFailure,
+    ) -> (Attempt, Verdict) {
+        let watch = Watch::default();
+        let stop = CancellationToken::new();
+        let tell = |event: Event<'_>| watch.see(&event);
+        let attempt = tokio::select! {
+            biased;
+            outcome = until_converged(engine, graph, options.clone(), on_failure, &tell, &stop) => Attempt::Ended(outcome),
+            () = engine.crashed() => Attempt::Crashed,
+        };
+        (attempt, watch.verdict())
+    }
+
+    /// Starts moat until it is done or gives up as often as it may.
+    pub async fn insist(&self, graph: &Graph, options: &Options, faults: &Schedule) -> Result<Insisted, String> {
+        let engine = Faulty::new(self.sim.clone(), self.sim.clone(), faults.clone());
+        let before = self.sim.elapsed();
+        for starts in 1..=ATTEMPTS {
+            let (attempt, verdict) = self.attempt(&engine, graph, options, OnFailure::Undo).await;
+            verdict?;
+            if attempt.converged() {
+                return Ok(Insisted { starts, struck: engine.struck().len(), took: self.sim.elapsed() - before });
+            }
+            // An engine that has just come back is given the time that a person takes to try again.
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            if starts > faults.0.len() + 3 {
+                return Err(format!("not converged after {starts} starts: {attempt:?}"));
+            }
+        }
+        Err(format!("not converged after {ATTEMPTS} starts"))
+    }
+}
+
+pub struct Insisted {
+    pub starts: usize,
+    pub struck: usize,
+    pub took: Duration,
+}
+
+/// Looks over moat's shoulder: plans must be sound, and nothing may start before what it waits for has succeeded.
+#[derive(Default)]
+struct Watch {
+    done: RefCell<BTreeSet<OpId>>,
+    failed: RefCell<BTreeSet<OpId>>,
+    wrong: RefCell<Vec<String>>,
+}
+
+impl Watch {
+    fn see(&self, event: &Event<'_>) {
+        match event {
+            Event::Planned { plan, .. } => {
+                self.done.borrow_mut().clear();
+                self.failed.borrow_mut().clear();
+                if let Err(why) = checker::is_sound(plan) {
+                    self.wrong.borrow_mut().push(format!("unsound plan: {why}\n{plan}"));
+                }
+            }
+            // The plan of an undo is not told; its numbers begin anew.
+            Event::Undoing { .. } => {
+                self.done.borrow_mut().clear();
+                self.failed.borrow_mut().clear();
+            }
+            Event::Started { operation } => {
+                if let Some(early) = operation.after.iter().find(|id| !self.done.borrow().contains(id)) {
+                    self.wrong.borrow_mut().push(format!("`{operation}` started before {early} had succeeded"));
+                }
+            }
+            Event::Succeeded { operation, .. } => {
+                self.done.borrow_mut().insert(operation.id);
+            }
+            Event::Failed { operation, .. } => {
+                self.failed.borrow_mut().insert(operation.id);
+            }
+            Event::Skipped { operation, because } => {
+                if !self.failed.borrow().contains(because) {
+                    self.wrong.borrow_mut().push(format!("`{operation}` was skipped because of {because}, which has not failed"));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn verdict(self) -> Verdict {
+        match self.wrong.into_inner().first() {
+            Some(wrong) => Err(wrong.clone()),
+            None => Ok(()),
+        }
+    }
+}
+
+pub fn check(holds: bool, why: impl FnOnce() -> String) -> Verdict {
+    if holds { Ok(()) } else { Err(why()) }
+}
+
+fn is_made_by_the_engine(line: &str) -> bool {
+    line.starts_with("volume moat-builder-") && line.ends_with("{}")
+}

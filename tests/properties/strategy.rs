@@ -1,0 +1,108 @@
+//! Which cases are tried: small worlds, a few faults, a little meddling. Everything shrinks towards nothing.
+
+use std::collections::BTreeMap;
+
+use moat::engine::faulty::{At, Broken, Injection, Planned, Schedule};
+use moat::engine::outside::Meddling;
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+
+use super::case::{Case, Earlier, Part, Program, Wanted};
+
+/// Worlds that can be brought to what is wanted.
+pub fn good_case() -> impl Strategy<Value = Case> {
+    (option::of(earlier()), vec(meddling(), 0..4), wanted(), schedule(4), any::<bool>()).prop_map(
+        |(before, meddling, wanted, faults, old_engine)| Case { before, meddling, wanted, faults, old_engine },
+    )
+}
+
+/// Something good is there, and what is wanted next cannot be had: one container of it never gets ready.
+pub fn bad_case() -> impl Strategy<Value = Case> {
+    let bad = prop_oneof![Just(Program::Hangs), Just(Program::Broken), Just(Program::Dies)];
+    (option::of(wanted()), wanted(), bad, any::<prop::sample::Index>(), any::<bool>()).prop_map(
+        |(before, mut wanted, bad, which, old_engine)| {
+            let name = which.get(&wanted.containers.keys().cloned().collect::<Vec<_>>()).clone();
+            if let Some(part) = wanted.containers.get_mut(&name) {
+                part.program = bad;
+            }
+            let before = before.map(|wanted| Earlier { wanted, faults: Schedule::default() });
+            Case { before, meddling: Vec::new(), wanted, faults: Schedule::default(), old_engine }
+        },
+    )
+}
+
+fn earlier() -> impl Strategy<Value = Earlier> {
+    (wanted(), schedule(2)).prop_map(|(wanted, faults)| Earlier { wanted, faults })
+}
+
+pub fn wanted() -> impl Strategy<Value = Wanted> {
+    let main = part();
+    let others = (option::of(part()), option::of(part()));
+    (prop::bool::weighted(0.1), main, others).prop_map(|(internal, main, (buildkit, db))| {
+        let named = [("buildkit", buildkit), ("db", db), ("main", Some(main))];
+        let containers: BTreeMap<_, _> =
+            named.into_iter().filter_map(|(name, part)| Some((name.to_owned(), part?))).collect();
+        Wanted { internal, containers }
+    })
+}
+
+fn part() -> impl Strategy<Value = Part> {
+    let program = prop_oneof![
+        Just(Program::Quick),
+        Just(Program::Slow),
+        Just(Program::Needy),
+        Just(Program::Database),
+        Just(Program::Silent),
+    ];
+    (program, 0..3_u8, any::<bool>(), any::<bool>(), prop::bool::weighted(0.2)).prop_map(
+        |(program, version, volume, health, mortal)| Part { program, version, volume, health, mortal },
+    )
+}
+
+pub fn schedule(most: usize) -> impl Strategy<Value = Schedule> {
+    vec((at(), injection()), 0..=most).prop_map(|mut planned| {
+        planned.sort_by_key(|(at, _)| *at);
+        Schedule(planned.into_iter().map(|(at, inject)| Planned { at, inject }).collect())
+    })
+}
+
+fn at() -> impl Strategy<Value = At> {
+    prop_oneof![3 => (0..30_u32).prop_map(At::Change), 1 => (0..60_u32).prop_map(At::Look)]
+}
+
+fn injection() -> impl Strategy<Value = Injection> {
+    let broken = || prop_oneof![Just(Broken::Engine), Just(Broken::Unreachable), Just(Broken::TimedOut)];
+    prop_oneof![
+        3 => any::<bool>().prop_map(|after| Injection::Crash { after }),
+        2 => broken().prop_map(|error| Injection::FailBefore { error }),
+        3 => broken().prop_map(|error| Injection::FailAfter { error }),
+        1 => prop_oneof![Just(50), Just(3_000), Just(200_000)].prop_map(|ms| Injection::Slow { ms }),
+        4 => meddling().prop_map(|with| Injection::Meddle { with }),
+        1 => prop_oneof![Just(0), Just(700)].prop_map(|down_ms| Injection::EngineRestart { down_ms }),
+    ]
+}
+
+fn container() -> impl Strategy<Value = String> {
+    prop_oneof![Just("container/buildkit"), Just("container/db"), Just("container/main")].prop_map(str::to_owned)
+}
+
+pub fn meddling() -> impl Strategy<Value = Meddling> {
+    let volume = || prop_oneof![Just("volume/buildkit-data"), Just("volume/db-data"), Just("volume/main-data")];
+    let image = || prop_oneof![Just("quick:1"), Just("slow:1"), Just("needy:1"), Just("database:1"), Just("silent:1")];
+    prop_oneof![
+        container().prop_map(|container| Meddling::Kill { container }),
+        (container(), 0..3_i64).prop_map(|(container, code)| Meddling::Die { container, code }),
+        container().prop_map(|container| Meddling::Stop { container }),
+        container().prop_map(|container| Meddling::Start { container }),
+        container().prop_map(|container| Meddling::Pause { container }),
+        container().prop_map(|container| Meddling::Sicken { container }),
+        container().prop_map(|container| Meddling::RemoveContainer { container }),
+        container().prop_map(|container| Meddling::RenameContainer { container, to: "renamed".to_owned() }),
+        container().prop_map(|container| Meddling::Disconnect { container }),
+        Just(Meddling::RemoveNetwork { network: "network/agent".to_owned() }),
+        volume().prop_map(|volume| Meddling::RemoveVolume { volume: volume.to_owned() }),
+        image().prop_map(|image| Meddling::RemoveImage { image: image.to_owned() }),
+        image().prop_map(|image| Meddling::RetagImage { image: image.to_owned() }),
+    ]
+}

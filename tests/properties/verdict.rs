@@ -1,0 +1,94 @@
+//! What must be true of a world, judged from the engine's side.
+
+use std::collections::BTreeMap;
+
+use moat::engine::sim::{Entry, Scope, Violation};
+use moat::engine::{Call, Engine, Filter};
+use moat::graph::Graph;
+use moat::resource::{Config, ContainerId, Kind, ResourceId};
+use moat::state::ContainerState;
+
+use super::stage::{Stage, Verdict, check};
+
+/// The bound on calls in flight that the executor promises.
+const MAX_IN_FLIGHT: usize = 16;
+
+impl Stage {
+    /// Everything wanted is there once, as wanted, under its name, and does its job; nothing else is.
+    pub async fn is_as_wanted(&self, graph: &Graph) -> Verdict {
+        let of = Filter::Run(self.run.clone());
+        let containers = self.sim.containers(&of).await.map_err(|error| error.to_string())?;
+        let networks = self.sim.networks(&of).await.map_err(|error| error.to_string())?;
+        let volumes = self.sim.volumes(&of).await.map_err(|error| error.to_string())?;
+        let world = || format!("\n{}", self.sim.snapshot(&Scope::Of(self.run.clone())));
+        for node in graph.nodes() {
+            let hash = node.config.hash();
+            let name = graph.run.name_of(&node.id);
+            match &node.config {
+                Config::Image(_) => {}
+                Config::Volume(_) => {
+                    let there = volumes.iter().any(|it| it.name == name);
+                    check(there, || format!("{} is missing{}", node.id, world()))?;
+                }
+                Config::Network(_) => {
+                    let [network] = &networks[..] else { return Err(format!("{} networks{}", networks.len(), world())) };
+                    let fits = network.owner.as_ref().is_some_and(|owner| owner.hash == hash) && network.name == name;
+                    check(fits, || format!("{} is not as wanted{}", node.id, world()))?;
+                }
+                Config::Container(_) => {
+                    let found: Vec<_> =
+                        containers.iter().filter(|it| it.owner.as_ref().is_some_and(|owner| owner.resource == node.id)).collect();
+                    let [container] = found[..] else { return Err(format!("{} of {}{}", found.len(), node.id, world())) };
+                    let fits = container.owner.as_ref().is_some_and(|owner| owner.hash == hash) && container.name == name;
+                    check(fits, || format!("{} is not as wanted{}", node.id, world()))?;
+                    check(container.state == ContainerState::Running, || format!("{} does not run{}", node.id, world()))?;
+                    check(self.sim.is_ready(&container.id), || format!("{} is not ready{}", node.id, world()))?;
+                    let on: Vec<_> = container.networks.iter().filter_map(|end| end.id.clone()).collect();
+                    check(on == [networks[0].id.clone()], || format!("{} is not on its network{}", node.id, world()))?;
+                }
+            }
+        }
+        let wanted = graph.nodes().filter(|node| node.id.kind == Kind::Container).count();
+        check(containers.len() == wanted, || format!("{} containers, {wanted} wanted{}", containers.len(), world()))
+    }
+
+    /// Nothing bears the run's label any more.
+    pub fn is_empty(&self) -> Verdict {
+        let left = self.sim.snapshot(&Scope::Of(self.run.clone()));
+        check(left.is_empty(), || format!("left behind:\n{left}"))
+    }
+
+    /// No call was refused. Questions to a container may be: it can end while it is asked.
+    pub fn nothing_was_refused(&self) -> Verdict {
+        let refused = |entry: &&Entry| entry.fault().is_some() && entry.call != Call::Exec;
+        match self.sim.calls().iter().find(refused) {
+            None => Ok(()),
+            Some(entry) => Err(format!("refused without a reason: {} {}: {:?}", entry.call, entry.subject, entry.outcome)),
+        }
+    }
+
+    /// Nothing foreign was touched; and if nobody else was at work, no order was broken either.
+    pub fn no_rule_was_broken(&self, undisturbed: bool) -> Verdict {
+        let broken = self.sim.violations().into_iter().find(|violation| match violation {
+            Violation::Foreign { .. } => true,
+            Violation::SharedState { .. } | Violation::Order { .. } => undisturbed,
+        });
+        check(broken.is_none(), || format!("broken: {broken:?}"))
+    }
+
+    pub fn few_calls_at_a_time(&self) -> Verdict {
+        let peak = self.sim.peak_in_flight();
+        check(peak <= MAX_IN_FLIGHT, || format!("{peak} calls at one time"))
+    }
+
+    /// Each of the run's containers, with the time of its last start.
+    pub async fn lives(&self) -> BTreeMap<ResourceId, (ContainerId, String)> {
+        let all = self.sim.containers(&Filter::Run(self.run.clone())).await.unwrap_or_default();
+        let snapshot = self.sim.snapshot(&Scope::Of(self.run.clone()));
+        let started = |name: &str| {
+            let line = snapshot.lines().find(|line| line.starts_with(&format!("container {name} ")));
+            line.and_then(|line| line.split(' ').find(|word| word.starts_with("started="))).unwrap_or_default().to_owned()
+        };
+        all.into_iter().filter_map(|it| Some((it.owner?.resource, (it.id, started(&it.name))))).collect()
+    }
+}
