@@ -40,7 +40,7 @@ async fn a_container_from_its_creation_to_its_end() {
     let facts = lab.facts("main").await;
     assert_eq!((facts.state, facts.exit_code, facts.health), (ContainerState::Created, None, Health::None));
     assert_eq!(facts.id, id);
-    assert_eq!(facts.volumes, [volume.name.clone()]);
+    assert_eq!(facts.volumes, std::slice::from_ref(&volume.name));
     assert_eq!(facts.owner.map(|owner| owner.resource.to_string()).as_deref(), Some("container/main"));
     assert_eq!(Some(facts.image), docker.image(&busybox()).await.expect("an answer").map(|image| image.id));
     let network_of = |facts: &[moat::state::Endpoint]| facts.iter().map(|end| end.id.clone()).collect::<Vec<_>>();

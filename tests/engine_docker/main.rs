@@ -8,3 +8,4 @@ mod images;
 mod lab;
 mod life;
 mod ssh;
+mod terminal;

@@ -31,7 +31,6 @@ async fn the_engine_behind_ssh() {
         Ok(docker) => docker,
         Err(error) => panic!("{error}; {}", error.hint),
     };
-    println!("version {}", docker.api_version());
     let lists = (0..6).map(|_| docker.networks(&Filter::Ours));
     for list in futures_util::future::join_all(lists).await {
         list.expect("a list");
@@ -47,7 +46,7 @@ fn an_engine_behind_ssh_is_like_any_other() {
          echo 'Welcome to box' >&2\nDOCKER_HOST='{host}' exec '{docker}' system dial-stdio\n"
     );
     let (success, said) = with_ssh(&script);
-    assert!(success && said.contains("version 1."), "{said}");
+    assert!(success && said.contains("1 passed"), "{said}");
 }
 
 #[test]

@@ -27,7 +27,8 @@ fn container() -> ContainerId {
     ContainerId::new("c1")
 }
 
-fn create() -> ContainerCreate {
+/// A container with everything that one can have.
+pub fn create() -> ContainerCreate {
     ContainerCreate {
         name: "moat-buildkit-a-1".to_owned(),
         labels: BTreeMap::from([("moat.run".to_owned(), "a-1".to_owned())]),

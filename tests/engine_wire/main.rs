@@ -5,3 +5,4 @@ mod calls;
 mod connecting;
 mod fake;
 mod pulls;
+mod secrets;

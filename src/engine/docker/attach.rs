@@ -88,16 +88,8 @@ impl Docker {
     /// If it cannot be started, or the connection is lost. A command that does not exist is no error: it ends
     /// with 126 or 127.
     pub async fn attach(&self, container: &ContainerId, request: &AttachRequest) -> Result<i64, AttachError> {
-        let _raw = if request.tty { RawMode::enter(stdio::stdin()).map_err(AttachError::Terminal)? } else { None };
-        let input = request.stdin.then(stdin::chunks);
         let exec = self.create_attached(container, request).await?;
-        let streams = exec::start(self, &exec, request.tty).await.map_err(|failure| failure.into_error(Call::Exec))?;
-        let (mut out, mut err) = (tokio::io::stdout(), tokio::io::stderr());
-        let end = tokio::select! {
-            end = pump(streams, request.tty, input, &mut out, &mut err) => end?,
-            number = told_to_end(request.tty) => End::Signal(number.map_err(AttachError::Terminal)?),
-            never = self.follow_size(&exec, request.tty) => match never {},
-        };
+        let end = self.with_own_streams(&exec, request).await?;
         self.exit_code(&exec, end).await
     }
 
@@ -117,6 +109,19 @@ impl Docker {
         let streams = exec::start(self, &exec, request.tty).await.map_err(|failure| failure.into_error(Call::Exec))?;
         let end = pump(streams, request.tty, input, out, err).await?;
         self.exit_code(&exec, end).await
+    }
+
+    /// The part of an attachment during which the terminal is raw.
+    async fn with_own_streams(&self, exec: &ExecId, request: &AttachRequest) -> Result<End, AttachError> {
+        let _raw = if request.tty { RawMode::enter(stdio::stdin()).map_err(AttachError::Terminal)? } else { None };
+        let input = request.stdin.then(stdin::chunks);
+        let streams = exec::start(self, exec, request.tty).await.map_err(|failure| failure.into_error(Call::Exec))?;
+        let (mut out, mut err) = (tokio::io::stdout(), tokio::io::stderr());
+        tokio::select! {
+            end = pump(streams, request.tty, input, &mut out, &mut err) => end,
+            number = told_to_end(request.tty) => number.map(End::Signal).map_err(AttachError::Terminal),
+            never = self.follow_size(exec, request.tty) => match never {},
+        }
     }
 
     async fn create_attached(&self, container: &ContainerId, request: &AttachRequest) -> Result<ExecId, EngineError> {

@@ -33,12 +33,13 @@ pub(super) enum Call {
 /// Reading what is in the engine's memory.
 const QUICK: Duration = Duration::from_secs(10);
 
-/// Changing something without a container's cooperation: a disk or a firewall may be slow.
+/// Changing something without a container's cooperation: a firewall or a busy machine may be slow.
 const CHANGE: Duration = Duration::from_secs(60);
 
-/// Waiting for a container to end by itself first: the longest grace that a specification sensibly asks for.
+/// Waiting for a container to end by itself, or for a disk: a stop gives the longest grace that a specification
+/// sensibly asks for, a removal may delete many gigabytes, a creation may copy an image's files into a new volume.
 /// The engine kills when the container's own grace is over, so that this only cuts off an engine that hangs.
-const GRACE: Duration = Duration::from_secs(10 * 60);
+const LONG: Duration = Duration::from_secs(10 * 60);
 
 /// The first answer of a pull comes when the engine has reached the registry, or has given up after its retries.
 const REGISTRY: Duration = Duration::from_secs(5 * 60);
@@ -51,13 +52,14 @@ impl Call {
             | Self::RemoveNetwork
             | Self::Connect
             | Self::CreateVolume
-            | Self::RemoveVolume
-            | Self::CreateContainer
-            | Self::Upload
             | Self::Start
-            | Self::Unpause
-            | Self::RemoveContainer => CHANGE,
-            Self::Stop | Self::Restart => GRACE,
+            | Self::Unpause => CHANGE,
+            Self::CreateContainer
+            | Self::Upload
+            | Self::Stop
+            | Self::Restart
+            | Self::RemoveContainer
+            | Self::RemoveVolume => LONG,
             Self::Pull => REGISTRY,
         }
     }

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use http::{Method, Request};
+use http::Method;
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -16,7 +16,7 @@ use super::endpoint::{Endpoint, Located, Origin};
 use super::fault::Failure;
 use super::resolve::{Process, Surroundings, config_dir, resolve};
 use super::version::{ApiVersion, NEWEST, NotAVersion, OLDEST};
-use super::wire::{self, Body, Wire};
+use super::wire::{self, Wire};
 use super::{Docker, answer};
 
 /// Why no engine can be used.
@@ -88,18 +88,14 @@ impl Docker {
 
 /// The newest version that the engine speaks.
 async fn ask_version(wire: &Wire) -> Result<ApiVersion, Failure> {
-    let pong = answer::accepted(wire.send(question("/_ping")?).await?).await?;
+    let pong = answer::accepted(wire.send(wire::plain(Method::GET, "/_ping")?).await?).await?;
     let header = pong.headers().get(VERSION_HEADER).and_then(|value| value.to_str().ok());
     let named = if let Some(version) = header {
         version.to_owned()
     } else {
-        answer::json::<VersionAnswer>(wire.send(question("/version")?).await?).await?.api_version
+        answer::json::<VersionAnswer>(wire.send(wire::plain(Method::GET, "/version")?).await?).await?.api_version
     };
     named.parse().map_err(|error: NotAVersion| Failure::Unreadable(error.to_string()))
-}
-
-fn question(path: &str) -> Result<Request<Body>, Failure> {
-    wire::plain(Method::GET, path).map_err(|error| Failure::Unreadable(error.to_string()))
 }
 
 /// A failure in words that fit this one place, where any answer but a good one means that this is no engine for us.

@@ -1,12 +1,13 @@
 //! Containers: making them, changing them, looking at one.
 
-use bollard::query_parameters::{RemoveContainerOptions, RenameContainerOptions, UploadToContainerOptions};
+use bollard::query_parameters::{RemoveContainerOptions, RenameContainerOptions};
+use http::Method;
 use serde::Deserialize;
 
 use super::call::Call;
 use super::status::health_word;
 use super::wire::encoded;
-use super::{Docker, archive, container_body, safe};
+use super::{Docker, answer, archive, container_body, safe, wire};
 use crate::engine::{ContainerCreate, EngineError, Fault, Inspection};
 use crate::resource::{ContainerId, FileConfig};
 use crate::state::{ContainerState, Health};
@@ -68,14 +69,14 @@ pub(super) async fn create(docker: &Docker, create: &ContainerCreate) -> Result<
 
 pub(super) async fn upload(docker: &Docker, container: &ContainerId, files: &[FileConfig]) -> Result<(), EngineError> {
     let tar = archive::tar(files).map_err(|error| EngineError::new(Fault::Refused, error.to_string()))?;
-    let options = UploadToContainerOptions {
-        path: "/".to_owned(),
-        // A file never takes the place of a directory.
-        no_overwrite_dir_non_dir: Some("true".to_owned()),
-        ..Default::default()
-    };
-    let id = safe(container.as_str())?;
-    docker.ensure(Call::Upload, docker.api.upload_to_container(id, Some(options), bollard::body_full(tar.into()))).await
+    // A file never takes the place of a directory.
+    let path = format!("/containers/{}/archive?path=%2F&noOverwriteDirNonDir=true", safe(container.as_str())?);
+    docker
+        .ensure(Call::Upload, async {
+            let request = wire::with_body(Method::PUT, &path, "application/x-tar", tar)?;
+            answer::accepted(docker.wire.send(request).await?).await.map(drop)
+        })
+        .await
 }
 
 pub(super) async fn rename(docker: &Docker, container: &ContainerId, name: &str) -> Result<(), EngineError> {

@@ -17,6 +17,8 @@ pub(super) enum Failure {
     Lost(String),
     /// The answer came, and is not what it should be.
     Unreadable(String),
+    /// The request could not even be made.
+    Unsendable(String),
     /// The deadline passed.
     TimedOut,
 }
@@ -33,6 +35,7 @@ impl Failure {
             Self::Unreadable(why) => {
                 (Fault::Engine, format!("the engine's answer to `{}` makes no sense: {why}", call.as_str()))
             }
+            Self::Unsendable(why) => (Fault::Refused, format!("`{}` cannot be asked for: {why}", call.as_str())),
             Self::TimedOut => (
                 Fault::TimedOut,
                 format!("the engine did not answer `{}` within {} s", call.as_str(), call.deadline().as_secs()),
@@ -59,8 +62,19 @@ impl From<BollardError> for Failure {
             BollardError::HyperLegacyError { err } => Self::Lost(innermost(&err)),
             BollardError::HyperResponseError { err } => Self::Lost(innermost(&err)),
             BollardError::IOError { err } => Self::Lost(innermost(&err)),
+            error @ (BollardError::HttpClientError { .. }
+            | BollardError::InvalidURIError { .. }
+            | BollardError::InvalidURIPartsError { .. }
+            | BollardError::URLParseError { .. }
+            | BollardError::URLEncodedError { .. }) => Self::Unsendable(error.to_string()),
             other => Self::Unreadable(other.to_string()),
         }
+    }
+}
+
+impl From<http::Error> for Failure {
+    fn from(error: http::Error) -> Self {
+        Self::Unsendable(error.to_string())
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) async fn tail(docker: &Docker, container: &ContainerId, lines: u32) -
 }
 
 async fn text(docker: &Docker, path: &str) -> Result<String, Failure> {
-    let request = wire::plain(Method::GET, path).map_err(|error| Failure::Unreadable(error.to_string()))?;
+    let request = wire::plain(Method::GET, path)?;
     let mut body = answer::accepted(docker.wire.send(request).await?).await?.into_body();
     let (mut frames, mut tail) = (Frames::default(), Tail::new(LOG_MAX));
     while let Some(frame) = body.frame().await {

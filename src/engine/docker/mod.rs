@@ -124,7 +124,7 @@ impl Docker {
     /// Reads a JSON answer of our own making.
     async fn get<T: DeserializeOwned>(&self, call: Call, path: &str) -> Result<T, Failure> {
         self.call(call, async {
-            let request = wire::plain(Method::GET, path).map_err(|error| Failure::Unreadable(error.to_string()))?;
+            let request = wire::plain(Method::GET, path)?;
             answer::json(self.wire.send(request).await?).await
         })
         .await

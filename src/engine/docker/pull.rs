@@ -65,10 +65,9 @@ async fn fetch(docker: &Docker, reference: &ImageRef, progress: &dyn Fn(PullProg
     // Without a tag the engine would fetch every tag there is.
     let (repository, tag) = reference.repository_and_tag();
     let path = format!("/images/create?fromImage={}&tag={}", encoded(repository), encoded(tag));
-    let unsendable = |error: http::Error| Failure::Unreadable(error.to_string());
-    let mut request = wire::plain(Method::POST, &path).map_err(unsendable)?;
+    let mut request = wire::plain(Method::POST, &path)?;
     if let Some(header) = credentials::header(reference, docker.config_dir.as_deref()).await {
-        let mut value = HeaderValue::try_from(header).map_err(|error| unsendable(error.into()))?;
+        let mut value = HeaderValue::try_from(header).map_err(http::Error::from)?;
         value.set_sensitive(true);
         request.headers_mut().insert("x-registry-auth", value);
     }

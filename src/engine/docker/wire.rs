@@ -1,14 +1,16 @@
 //! HTTP with an engine: one client for everything that is asked of it, by bollard or by ourselves.
 //!
-//! bollard builds and reads the ordinary requests, over this transport instead of its own, for three reasons. Its
+//! bollard builds and reads the short requests, over this transport instead of its own, for three reasons. Its
 //! own never put the version into the path, so that an engine answers in its newest dialect. Its own errors
 //! do not say whether a connection was refused or lost. And some answers have to be read by us: lists in which an
 //! unknown word must not spoil the rest, and the raw streams of an exec.
 //!
-//! Connections are kept for the next call: over TLS or ssh a new one costs far more than most calls do.
+//! bollard also writes the bodies that it sees to the `log` crate, at debug and trace level. So whatever may hold a
+//! secret (a container's environment, files, a command, credentials) is built here and never shown to it. Besides,
+//! release builds compile that logging out (`release_max_level_info`), and nothing in moat forwards the `log` crate to
+//! its own tracing.
 //!
-//! bollard writes bodies, hence credentials and environments, to the `log` crate at debug level. Release builds
-//! compile that out (`release_max_level_info`), and nothing in moat forwards the `log` crate to its own tracing.
+//! Connections are kept for the next call: over TLS or ssh a new one costs far more than most calls do.
 
 use std::fmt::Write as _;
 use std::io;
@@ -26,6 +28,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use super::dial::Dialer;
 use super::endpoint::Endpoint;
+use super::fault::Failure;
 use super::version::ApiVersion;
 
 /// A request's body, in the form that bollard gives it.
@@ -105,19 +108,25 @@ impl Wire {
 }
 
 /// A request without a body. `path` begins with a slash, and what is variable in it is encoded.
-pub(super) fn plain(method: Method, path: &str) -> Result<Request<Body>, http::Error> {
-    Request::builder().method(method).uri(path).body(Either::Left(Full::default()))
+pub(super) fn plain(method: Method, path: &str) -> Result<Request<Body>, Failure> {
+    Ok(Request::builder().method(method).uri(path).body(Either::Left(Full::default()))?)
 }
 
 /// A request with a JSON body.
-pub(super) fn with_json(
+pub(super) fn with_json(method: Method, path: &str, body: &impl serde::Serialize) -> Result<Request<Body>, Failure> {
+    let body = serde_json::to_vec(body).map_err(|error| Failure::Unsendable(error.to_string()))?;
+    with_body(method, path, "application/json", body)
+}
+
+/// A request with a body of that sort.
+pub(super) fn with_body(
     method: Method,
     path: &str,
-    body: &impl serde::Serialize,
-) -> Result<Request<Body>, BollardError> {
-    let body = serde_json::to_vec(body)?;
+    sort: &'static str,
+    body: Vec<u8>,
+) -> Result<Request<Body>, Failure> {
     let mut request = plain(method, path)?;
-    request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(sort));
     *request.body_mut() = Either::Left(Full::from(body));
     Ok(request)
 }
