@@ -131,6 +131,19 @@ impl Lab {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
+
+    /// Waits until the container has written that line.
+    pub async fn wait_for_log(&self, id: &ContainerId, line: &str) {
+        let begin = Instant::now();
+        loop {
+            let log = self.docker.log_tail(id, 20).await.expect("a log");
+            if log.iter().any(|written| written == line) {
+                return;
+            }
+            assert!(begin.elapsed() < PATIENCE, "waited in vain for `{line}`: {log:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
 }
 
 impl Drop for Lab {

@@ -55,6 +55,8 @@ async fn a_container_from_its_creation_to_its_end() {
     assert_eq!((facts.state, facts.exit_code), (ContainerState::Running, None));
     assert_eq!(network_of(&facts.networks), [Some(lab.network.clone())]);
 
+    // A start returns before the container's own program has begun.
+    lab.wait_for_log(&id, "begin").await;
     let said = docker
         .exec(&id, &text(&["sh", "-c", "echo $GREETING; hostname; cat /proc/1/comm; mount | grep -c ' /data '"]))
         .await;
@@ -71,8 +73,8 @@ async fn a_container_from_its_creation_to_its_end() {
     {
         assert_eq!(error.map_err(|error| error.fault), Err(Fault::InUse), "{what}");
     }
-    let log = docker.log_tail(&id, 10).await.expect("a log");
-    assert_eq!(log.iter().filter(|line| *line == "begin" || *line == "oops").count(), 2, "{log:?}");
+    lab.wait_for_log(&id, "oops").await;
+    assert_eq!(docker.log_tail(&id, 10).await.map(|log| log.len()), Ok(2));
     assert_eq!(docker.log_tail(&id, 1).await.expect("a log").len(), 1);
 
     docker.stop(&id).await.expect("killed after its own grace of a second");
@@ -147,8 +149,7 @@ async fn files_arrive_before_the_start_and_leave_directories_alone() {
     let expected = "755 0:0 /opt/new\n755 0:0 /opt/new/dir\n750 0:0 /opt/new/dir/run\n\
                     755 0:0 /tmp/deep\n600 0:0 /tmp/deep/x\n644 0:0 /etc/empty\n";
     assert_eq!(said, expected);
-    lab.wait_for("main", "a running container", |facts| facts.state == ContainerState::Running).await;
-    assert_eq!(lab.docker.log_tail(&id, 5).await, Ok(text(&["it runs"])));
+    lab.wait_for_log(&id, "it runs").await;
 
     let shared = text(&["mkdir", "-m", "1777", "/shared"]);
     assert_eq!(lab.docker.exec(&id, &shared).await.map(|it| it.exit_code), Ok(0));

@@ -95,7 +95,7 @@ mod tests {
         let table = [
             ("docker:dind", "docker.io"),
             ("moby/buildkit:latest", "docker.io"),
-            ("ghcr.io/a/b", "ghcr.io"),
+            ("example.org/a/b", "example.org"),
             ("localhost/a", "localhost"),
             ("box:5000/a", "box:5000"),
         ];
@@ -120,7 +120,7 @@ mod tests {
         assert_eq!(of_box, Some(json!({"username": "user", "password": "pass?", "serveraddress": "box:5000"})));
         let of_hub = asked("busybox", dir.path()).await.expect("credentials");
         assert_eq!(of_hub["username"], "hub");
-        assert_eq!(asked("ghcr.io/a/b", dir.path()).await, None);
+        assert_eq!(asked("example.org/a/b", dir.path()).await, None);
         assert_eq!(asked("busybox", Path::new("/nonexistent")).await, None);
     }
 }

@@ -97,10 +97,7 @@ mod tests {
     #[test]
     fn the_reason_is_recognised() {
         let table = [
-            (
-                "Get \"https://registry-1.docker.io/v2/\": dial tcp: lookup registry-1.docker.io: no such host",
-                Reason::Unreachable,
-            ),
+            ("Get \"https://docker.io/v2/\": dial tcp: lookup docker.io: no such host", Reason::Unreachable),
             ("Get \"http://127.0.0.1:1/v2/\": dial tcp 127.0.0.1:1: connect: connection refused", Reason::Unreachable),
             ("Get \"https://x/v2/\": http: server gave HTTP response to HTTPS client", Reason::Unreachable),
             ("Get \"https://x/v2/\": context deadline exceeded", Reason::Unreachable),
@@ -110,7 +107,7 @@ mod tests {
                 Reason::Hidden,
             ),
             ("unauthorized: authentication required", Reason::Credentials),
-            ("Head \"https://ghcr.io/v2/a/b/manifests/c\": denied", Reason::Credentials),
+            ("Head \"https://example.org/v2/a/b/manifests/c\": denied", Reason::Credentials),
             ("no matching manifest for linux/arm64/v8 in the manifest list entries", Reason::Platform),
             ("toomanyrequests: You have reached your pull rate limit", Reason::RateLimit),
             ("write /var/lib/docker/tmp/x: no space left on device", Reason::Disk),
