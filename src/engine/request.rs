@@ -50,6 +50,9 @@ pub struct ContainerCreate {
 pub struct VolumeMount {
     pub volume: String,
     pub target: String,
+    /// What a volume of that name is labelled with if there is none and the engine makes it: without them it would
+    /// be nobody's, and in our way for ever.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// A container in detail.

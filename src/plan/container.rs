@@ -10,7 +10,7 @@ use super::draft::Draft;
 use super::{Action, Cause, Handle, OpId, diff, removal};
 use crate::engine::VolumeMount;
 use crate::graph::{Gate, Milestone, Node};
-use crate::resource::{Config, ContainerConfig, ContainerId, NetworkId, Probe, ResourceId, label};
+use crate::resource::{Config, ContainerConfig, ContainerId, Mount, NetworkId, Probe, ResourceId, label};
 use crate::state::{ContainerFacts, ContainerState, Endpoint, Health};
 
 /// How a container that is there stands to its network.
@@ -302,5 +302,12 @@ fn mounts(draft: &Draft<'_>, config: &ContainerConfig) -> Vec<VolumeMount> {
         let found = draft.observed.volumes_of(volume).next().map(|facts| facts.name.clone());
         found.unwrap_or_else(|| draft.graph.run.name_of(volume))
     };
-    config.mounts.iter().map(|it| VolumeMount { volume: name(&it.volume), target: it.target.clone() }).collect()
+    // One that somebody removes before the container is created is made by the engine, and must be known again.
+    let labels = |volume: &ResourceId| {
+        let node = draft.graph.node(volume);
+        node.map(|node| label::labels(&draft.graph.run, volume, &node.config)).unwrap_or_default()
+    };
+    let mount =
+        |it: &Mount| VolumeMount { volume: name(&it.volume), target: it.target.clone(), labels: labels(&it.volume) };
+    config.mounts.iter().map(mount).collect()
 }

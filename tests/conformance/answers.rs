@@ -100,15 +100,24 @@ pub async fn e06_no_container_runs_without_its_network(world: &impl World) {
     }
 }
 
-pub async fn e07_an_unknown_volume_is_made_without_a_label(world: &impl World) {
+pub async fn e07_an_unknown_volume_is_made_with_the_mounts_labels(world: &impl World) {
     let engine = world.engine();
     let net = network(world).await;
     let volume = volume_create(world, "data");
-    let mut create = container_create(world, "main", Program::Idle, &net);
-    create.mounts = vec![mount(&volume, "/data")];
-    let id = engine.create_container(&create).await.expect("a container");
-    assert_eq!(engine.volumes(&run_filter(world)).await.expect("a list"), [], "it has no label");
-    refused(engine.create_volume(&volume).await, Fault::Conflict);
-    engine.remove_container(&id).await.expect("a removal");
-    engine.remove_volume(&volume.name).await.expect("a removal");
+    for labelled in [false, true] {
+        let mut create = container_create(world, "main", Program::Idle, &net);
+        create.mounts = vec![mount(&volume, "/data")];
+        if !labelled {
+            create.mounts[0].labels.clear();
+        }
+        let id = engine.create_container(&create).await.expect("a container");
+        let listed = engine.volumes(&run_filter(world)).await.expect("a list");
+        assert_eq!(listed.len(), usize::from(labelled), "{listed:?}");
+        match engine.create_volume(&volume).await {
+            Ok(()) => assert!(labelled, "it has no labels, which are others"),
+            answer => refused(answer, Fault::Conflict),
+        }
+        engine.remove_container(&id).await.expect("a removal");
+        engine.remove_volume(&volume.name).await.expect("a removal");
+    }
 }

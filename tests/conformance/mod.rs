@@ -26,7 +26,7 @@ macro_rules! each_promise {
             e04_what_is_not_there_is_not_found
             e05_no_container_without_its_image
             e06_no_container_runs_without_its_network
-            e07_an_unknown_volume_is_made_without_a_label
+            e07_an_unknown_volume_is_made_with_the_mounts_labels
             e08_lists_go_by_label
             e09_lists_are_sorted
             e10_a_list_says_what_a_container_is_made_of

@@ -116,7 +116,7 @@ pub fn container_create(world: &impl World, name: &str, program: Program, networ
 }
 
 pub fn mount(volume: &VolumeCreate, target: &str) -> VolumeMount {
-    VolumeMount { volume: volume.name.clone(), target: target.to_owned() }
+    VolumeMount { volume: volume.name.clone(), target: target.to_owned(), labels: volume.labels.clone() }
 }
 
 /// The world's network, made when it is first asked for.

@@ -48,7 +48,11 @@ pub fn create() -> ContainerCreate {
             health: Some(HealthConfig { command: vec!["buildctl".to_owned()] }),
         },
         network: NetworkId::new("n1"),
-        mounts: vec![VolumeMount { volume: "moat-a-1-cache".to_owned(), target: "/var/lib/buildkit".to_owned() }],
+        mounts: vec![VolumeMount {
+            volume: "moat-a-1-cache".to_owned(),
+            target: "/var/lib/buildkit".to_owned(),
+            labels: BTreeMap::new(),
+        }],
     }
 }
 

@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use bollard::models::{
-    ContainerCreateBody, HealthConfig as EngineHealth, HostConfig, Mount, MountType, NetworkingConfig,
-    RestartPolicy as EngineRestart, RestartPolicyNameEnum,
+    ContainerCreateBody, HealthConfig as EngineHealth, HostConfig, Mount, MountType, MountVolumeOptions,
+    NetworkingConfig, RestartPolicy as EngineRestart, RestartPolicyNameEnum,
 };
 
 use super::networks::endpoint;
@@ -66,6 +66,10 @@ fn host_config(create: &ContainerCreate, network: String) -> HostConfig {
             typ: Some(MountType::VOLUME),
             source: Some(mount.volume.clone()),
             target: Some(mount.target.clone()),
+            volume_options: (!mount.labels.is_empty()).then(|| MountVolumeOptions {
+                labels: Some(mount.labels.clone().into_iter().collect()),
+                ..Default::default()
+            }),
             ..Default::default()
         })
         .collect();
@@ -167,7 +171,8 @@ mod tests {
         config.restart = RestartPolicy::UnlessStopped;
         config.stop_timeout = Some(60);
         config.health = Some(HealthConfig { command: vec!["true".to_owned()] });
-        create.mounts = vec![VolumeMount { volume: "v".to_owned(), target: "/var/lib/x".to_owned() }];
+        let labels = BTreeMap::from([("moat.run".to_owned(), "a-1".to_owned())]);
+        create.mounts = vec![VolumeMount { volume: "v".to_owned(), target: "/var/lib/x".to_owned(), labels }];
         let expected = json!({
             "Image": "busybox",
             "Entrypoint": ["/init"],
@@ -182,7 +187,10 @@ mod tests {
             },
             "HostConfig": {
                 "NetworkMode": "n1", "Privileged": true, "Init": true,
-                "Mounts": [{"Type": "volume", "Source": "v", "Target": "/var/lib/x"}],
+                "Mounts": [{
+                    "Type": "volume", "Source": "v", "Target": "/var/lib/x",
+                    "VolumeOptions": {"Labels": {"moat.run": "a-1"}},
+                }],
                 "RestartPolicy": {"Name": "unless-stopped"},
             },
             "NetworkingConfig": {"EndpointsConfig": {"n1": {"Aliases": ["buildkit"]}}},

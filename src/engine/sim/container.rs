@@ -61,9 +61,9 @@ impl Daemon {
         let network_name = self.network(network)?.name.clone();
         self.guard_network(Call::CreateContainer, network);
         for mount in mounts {
-            // Docker makes a volume that it does not know, without a label and without a word.
+            // Docker makes a volume that it does not know, without a word.
             self.guard_volume(Call::CreateContainer, &mount.volume);
-            self.touch_volume(&mount.volume);
+            self.touch_volume(&mount.volume, &mount.labels);
         }
         self.check_rules(Step::Create, Ownership::read(labels).as_ref());
         let (serial, id) = self.next_id();

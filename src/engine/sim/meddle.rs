@@ -30,7 +30,7 @@ impl Daemon {
             }
             Meddling::AddVolume { name } => {
                 let is_new = !self.volumes.contains_key(name);
-                self.touch_volume(name);
+                self.touch_volume(name, &BTreeMap::new());
                 is_new
             }
             Meddling::Start { container } => {

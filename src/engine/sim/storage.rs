@@ -30,9 +30,9 @@ impl Daemon {
         }
     }
 
-    /// Makes an unlabelled volume if there is none of the name.
-    pub fn touch_volume(&mut self, name: &str) {
-        self.volumes.entry(name.to_owned()).or_insert_with(|| Volume { labels: BTreeMap::new(), data: false });
+    /// Makes a volume if there is none of the name.
+    pub fn touch_volume(&mut self, name: &str, labels: &BTreeMap<String, String>) {
+        self.volumes.entry(name.to_owned()).or_insert_with(|| Volume { labels: labels.clone(), data: false });
     }
 
     pub fn remove_volume(&mut self, name: &str) -> Result<(), EngineError> {
