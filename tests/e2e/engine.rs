@@ -1,0 +1,152 @@
+//! The engine under test, seen with docker's own client, and what of it a test has left behind.
+
+use std::collections::BTreeSet;
+use std::env;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+
+use crate::run::{Ran, run, until};
+
+/// Where the engine is, and the client that speaks with it.
+pub struct Engine {
+    pub host: String,
+    client: String,
+}
+
+/// The engine that `DOCKER_HOST` names; without one the test fails here.
+pub fn engine() -> &'static Engine {
+    static ENGINE: OnceLock<Engine> = OnceLock::new();
+    ENGINE.get_or_init(|| {
+        let engine = Engine {
+            host: env::var("DOCKER_HOST").unwrap_or_default(),
+            client: env::var("MOAT_LAB_DOCKER").unwrap_or_else(|_| "docker".to_owned()),
+        };
+        assert!(!engine.host.is_empty(), "DOCKER_HOST is not set. {NEEDED}");
+        let version = run(engine.command(&["version"]), b"");
+        assert!(version.code == 0, "no engine answers at {}. {NEEDED}\n{version}", engine.host);
+        engine
+    })
+}
+
+const NEEDED: &str = "These tests use a real Docker engine and do not skip. `make test` starts one and runs them; \
+     by hand: tests/lab/engine up && eval \"$(tests/lab/engine env)\" && cargo test";
+
+impl Engine {
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(&self.client);
+        command.args(args).env("DOCKER_HOST", &self.host);
+        command
+    }
+
+    /// What docker's own client makes of it.
+    pub fn try_docker(&self, args: &[&str]) -> Ran {
+        run(self.command(args), b"")
+    }
+
+    /// As [`Engine::try_docker`], of what must succeed: its output without the last line break.
+    pub fn docker(&self, args: &[&str]) -> String {
+        let ran = self.try_docker(args);
+        assert!(ran.code == 0, "docker {}\n{ran}", args.join(" "));
+        ran.stdout.trim_end().to_owned()
+    }
+
+    /// The lines of a listing.
+    pub fn list(&self, args: &[&str]) -> Vec<String> {
+        self.docker(args).lines().map(str::to_owned).collect()
+    }
+
+    /// The path of the engine's socket.
+    pub fn socket(&self) -> &str {
+        let path = self.host.strip_prefix("unix://");
+        path.unwrap_or_else(|| panic!("calls are counted at a unix socket, and DOCKER_HOST is {}", self.host))
+    }
+
+    /// Removes whatever has `part` in its name.
+    pub fn remove_all(&self, part: &str) {
+        let filter = format!("name={part}");
+        for (list, remove) in REMOVALS {
+            let found = self.try_docker(&[list, &["--filter", &filter][..]].concat()).stdout;
+            let found: Vec<&str> = found.lines().collect();
+            if !found.is_empty() {
+                self.try_docker(&[remove, &found[..]].concat());
+            }
+        }
+    }
+}
+
+/// Containers with their anonymous volumes first: they use the others.
+const REMOVALS: [(&[&str], &[&str]); 3] = [
+    (&["ps", "-aq"], &["rm", "-fv"]),
+    (&["network", "ls", "-q"], &["network", "rm"]),
+    (&["volume", "ls", "-q"], &["volume", "rm", "-f"]),
+];
+
+/// Makes sure that even tests that are killed leave nothing: a shell that waits for the end of this process, by
+/// reading from it, and then removes what has `part` in its name.
+pub fn remove_at_exit(part: &str) -> Child {
+    let mut script = "cat; exec 2>/dev/null\n".to_owned();
+    for (list, remove) in REMOVALS {
+        let (list, remove) = (list.join(" "), remove.join(" "));
+        script += &format!("\"$0\" {list} --filter name=\"$1\" | xargs -r \"$0\" {remove}\n");
+    }
+    let mut command = Command::new("sh");
+    command.args(["-c", &script, &engine().client, part]).env("DOCKER_HOST", &engine().host);
+    // In a group of its own, since an interrupt from the keyboard goes to all of this one.
+    command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().expect("a shell")
+}
+
+/// All that the engine holds, each as `kind id name agent`, where the agent is that of moat's own label.
+pub struct Inventory(BTreeSet<String>);
+
+impl Inventory {
+    pub fn now() -> Self {
+        let label = "{{.Label \"moat.agent\"}}";
+        let list = |kind: &str, args: &[&str], fields: &str| -> Vec<String> {
+            let format = format!("{kind} {fields} {label}");
+            engine().list(&[args, &["--format", &format]].concat())
+        };
+        let all = [
+            list("container", &["ps", "-a", "--no-trunc"], "{{.ID}} {{.Names}}"),
+            list("network", &["network", "ls", "--no-trunc"], "{{.ID}} {{.Name}}"),
+            list("volume", &["volume", "ls"], "{{.Name}} {{.Name}}"),
+        ];
+        Self(all.into_iter().flatten().collect())
+    }
+
+    /// Checks that the engine holds what it held before, and nothing else, as far as `agent` may be the reason: other
+    /// tests run at the same time. Their things come and go; what has leaked stays.
+    pub fn assert_unchanged(&self, agent: &str) {
+        let mut difference = Vec::new();
+        let same = || {
+            difference = self.difference(agent);
+            difference.is_empty()
+        };
+        let is_same = until(same);
+        assert!(is_same, "the engine is not as it was before {agent}: {difference:#?}");
+    }
+
+    fn difference(&self, agent: &str) -> Vec<String> {
+        let now = Self::now();
+        let gone = self.0.difference(&now.0).map(|line| format!("gone: {line}"));
+        let others = volumes_of_others(agent);
+        let new = now.0.difference(&self.0).filter(|line| {
+            let name = line.split(' ').nth(2).unwrap_or_default();
+            !others.iter().any(|volume| volume == name)
+        });
+        let is_ours = |line: &String| {
+            let labelled = line.split(' ').nth(3).unwrap_or_default();
+            line.contains(agent) || (labelled.is_empty() && !line.contains("e2e-"))
+        };
+        gone.chain(new.map(|line| format!("new: {line}"))).filter(is_ours).collect()
+    }
+}
+
+/// Volumes without a name of their own that are in use by containers of other tests.
+fn volumes_of_others(agent: &str) -> Vec<String> {
+    let format = "{{.Names}} {{.Mounts}}";
+    let containers = engine().list(&["ps", "-a", "--no-trunc", "--format", format]);
+    let others = containers.iter().filter(|line| !line.contains(agent));
+    others.filter_map(|line| line.split_once(' ')).flat_map(|(_, it)| it.split(',').map(str::to_owned)).collect()
+}

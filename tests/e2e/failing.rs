@@ -1,0 +1,197 @@
+//! What cannot work: the message names what, why and what to do, and a first apply that fails leaves nothing.
+
+use expect_test::{Expect, expect};
+
+use crate::engine::Inventory;
+use crate::sandbox::{PLAIN, Sandbox};
+
+/// Applies a spec that cannot work, and checks what is said and that nothing is left.
+fn fails(spec: &str, args: &[&str], expected: &Expect) {
+    let before = Inventory::now();
+    let sandbox = Sandbox::new(spec);
+    let told = sandbox.moat(&[&["apply", "--quiet"], args].concat()).told();
+    expected.assert_eq(&without_resolver(&told));
+    before.assert_unchanged(&sandbox.agent);
+}
+
+/// Leaves out which server was asked for a registry's address: that is the machine's own.
+fn without_resolver(text: &str) -> String {
+    let mut rest = text;
+    let mut out = String::new();
+    while let Some(at) = rest.find(" on ").filter(|at| rest[..*at].contains("lookup ")) {
+        let end = rest[at..].find(": ").map_or(rest.len(), |end| at + end);
+        out.push_str(&rest[..at]);
+        rest = &rest[end..];
+    }
+    out + rest
+}
+
+#[test]
+fn no_engine() {
+    let sandbox = Sandbox::new(PLAIN);
+    let nowhere = format!("unix://{}/none.sock", sandbox.path().display());
+    expect![[r#"
+        exit 69
+        == stderr
+        error: cannot use docker at `unix://DIR/none.sock` (from DOCKER_HOST): no such file or directory
+          = help: start docker, or say where it is with --host or DOCKER_HOST
+    "#]]
+    .assert_eq(&sandbox.moat(&["apply"]).docker_host(&nowhere).told());
+    for command in [&["plan"][..], &["destroy"], &["status"], &["exec", "--", "true"]] {
+        assert_eq!(sandbox.moat(command).docker_host(&nowhere).run().code, 69, "{command:?}");
+    }
+}
+
+#[test]
+fn an_image_that_no_registry_can_be_asked_for() {
+    // A name that nobody can have, by RFC 6761.
+    fails(
+        "image: registry.invalid/none:1\n",
+        &[],
+        &expect![[r#"
+            exit 1
+            == stderr
+              failed  cannot pull image `registry.invalid/none:1`: `registry.invalid/none:1` cannot be pulled: the registry `registry.invalid` cannot be reached (get "https://registry.invalid/v2/": dial tcp: lookup registry.invalid: no such host); check the network, a proxy, or the registry's name
+            error: cannot pull image `registry.invalid/none:1`: `registry.invalid/none:1` cannot be pulled: the registry `registry.invalid` cannot be reached (get "https://registry.invalid/v2/": dial tcp: lookup registry.invalid: no such host); check the network, a proxy, or the registry's name
+              = help: check the name and the tag, that the registry can be reached from the engine, and `docker login`
+            what had been done is undone; `--keep-on-failure` would leave it to be looked at
+        "#]],
+    );
+}
+
+#[test]
+fn an_image_that_the_registry_does_not_have() {
+    fails(
+        "image: 10.213.213.1:5000/lab/none:1\n",
+        &[],
+        &expect![[r#"
+            exit 1
+            == stderr
+              failed  cannot pull image `10.213.213.1:5000/lab/none:1`: `10.213.213.1:5000/lab/none:1` cannot be pulled: `10.213.213.1:5000` has no such image or tag (manifest for 10.213.213.1:5000/lab/none:1 not found: manifest unknown: manifest unknown); check its name
+            error: cannot pull image `10.213.213.1:5000/lab/none:1`: `10.213.213.1:5000/lab/none:1` cannot be pulled: `10.213.213.1:5000` has no such image or tag (manifest for 10.213.213.1:5000/lab/none:1 not found: manifest unknown: manifest unknown); check its name
+              = help: check the name and the tag, that the registry can be reached from the engine, and `docker login`
+            what had been done is undone; `--keep-on-failure` would leave it to be looked at
+        "#]],
+    );
+}
+
+#[test]
+fn an_image_without_dockerd() {
+    fails(
+        "image: busybox\ndependencies: [docker:dind]\n",
+        &[],
+        &expect![[r#"
+            exit 1
+            == stderr
+              failed  the image `busybox` has no `dockerd`
+            error: the image `busybox` has no `dockerd`
+              | the last lines of container moat-R
+              |  moat: no dockerd in this image
+              = help: use an image that brings Docker, such as `docker:dind`, or remove `docker:dind` from `dependencies`
+            what had been done is undone; `--keep-on-failure` would leave it to be looked at
+        "#]],
+    );
+}
+
+#[test]
+fn a_container_that_dies_at_once() {
+    fails(
+        "image: busybox\ncommand: echo no good >&2; exit 3\n",
+        &[],
+        &expect![[r#"
+        exit 1
+        == stderr
+          failed    `moat-R` ended with exit code 3
+        error: `moat-R` ended with exit code 3
+          | the last lines of container moat-R
+          |   no good
+        what had been done is undone; `--keep-on-failure` would leave it to be looked at
+    "#]],
+    );
+}
+
+#[test]
+fn a_command_that_does_not_exist() {
+    fails(
+        "image: busybox\ncommand: [no-such-program]\n",
+        &[],
+        &expect![[r#"
+        exit 1
+        == stderr
+          failed    `moat-R` ended with exit code 127
+        error: `moat-R` ended with exit code 127
+          | the last lines of container moat-R
+          |   [FATAL tini (7)] exec no-such-program failed: No such file or directory
+        what had been done is undone; `--keep-on-failure` would leave it to be looked at
+    "#]],
+    );
+}
+
+#[test]
+fn a_sidecar_that_never_gets_ready() {
+    let spec = "image: docker:dind\ndependencies: [docker:dind]\nbuildkit:\n  image: lab/silent\n";
+    fails(
+        spec,
+        &["--wait-timeout", "2"],
+        &expect![[r#"
+        exit 1
+        == stderr
+          failed    `moat-buildkit-R` was not ready within 2 s: `buildctl debug workers` gave exit code 126 (OCI runtime exec failed: exec failed: unable to start container process: exec: "buildctl": executable file not found in $PATH: unknown)
+        error: `moat-buildkit-R` was not ready within 2 s: `buildctl debug workers` gave exit code 126 (OCI runtime exec failed: exec failed: unable to start container process: exec: "buildctl": executable file not found in $PATH: unknown)
+          = help: a slow machine may need more time: `--wait-timeout 120`
+        what had been done is undone; `--keep-on-failure` would leave it to be looked at
+    "#]],
+    );
+}
+
+#[test]
+fn a_sidecar_that_dies() {
+    let spec = "image: docker:dind\ndependencies: [docker:dind]\nbuildkit:\n  image: lab/dies\n";
+    fails(
+        spec,
+        &[],
+        &expect![[r#"
+        exit 1
+        == stderr
+          failed    `moat-buildkit-R` ended with exit code 7 and was started again 3 times
+        error: `moat-buildkit-R` ended with exit code 7 and was started again 3 times
+          | the last lines of container moat-buildkit-R
+          |   giving up
+          |   giving up
+          |   giving up
+        what had been done is undone; `--keep-on-failure` would leave it to be looked at
+    "#]],
+    );
+}
+
+#[test]
+fn what_failed_can_be_kept_to_look_at() {
+    let sandbox = Sandbox::new("image: busybox\ncommand: echo no good >&2; exit 3\n");
+    let told = sandbox.moat(&["apply", "--quiet", "--keep-on-failure"]).told();
+    expect![[r#"
+        exit 1
+        == stderr
+          failed    `moat-R` ended with exit code 3
+        error: `moat-R` ended with exit code 3
+          | the last lines of container moat-R
+          |   no good
+        what was done stays: `moat status` shows it, `moat apply` goes on from there
+    "#]]
+    .assert_eq(&told);
+    assert_eq!(sandbox.inspect("main", "{{.State.ExitCode}}"), "3");
+    expect![[r#"
+        exit 0
+        == stdout
+        builder: degraded
+
+        RESOURCE        NAME                        STATE    READY
+        image           busybox                     present  yes
+        network/agent   moat-R  present  yes
+        container/main  moat-R  exited   no (exited with code 3)
+    "#]]
+    .assert_eq(&sandbox.moat(&["status"]).told());
+    // A spec that works mends it, in place of what was kept.
+    sandbox.rewrite(PLAIN);
+    sandbox.apply();
+    sandbox.assert_ready();
+}

@@ -1,0 +1,21 @@
+//! The built binary on a real engine, used as a person would use it.
+//!
+//! Nothing is asked of moat that can be asked of the engine: what is there, what runs and what was called is seen
+//! with docker's own client and at the engine's socket. There is no engine, and the tests fail; they skip nothing.
+
+mod engine;
+mod recorder;
+mod run;
+mod sandbox;
+mod text;
+
+mod builds;
+mod builds_local;
+mod destroy;
+mod drift;
+mod exec;
+mod failing;
+mod foreign;
+mod noop;
+mod replace;
+mod story;
