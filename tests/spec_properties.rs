@@ -6,10 +6,63 @@ use proptest::prelude::*;
 
 /// Pieces of specs, right and wrong, and the signs that mean something to YAML.
 const PIECES: &[&str] = &[
-    "agent: builder\n", "image: debian:13\n", "dependencies:\n", "  - docker:dind\n", "command: [a, 1.10]\n", "env:\n", "  A: 1\n",
-    "  B: ü\n", "buildkit:\n", "  cache: keep\n", "  image: *x\n", "agent", "env", "&x ", "*x", "<<: ", ": ", ":", "- ", "? ", "[",
-    "]", "{", "}", ",", "\n", "\r\n", "\r", " ", "  ", "\t", "\"", "'", "\\", "\\x", "|\n", ">-\n", "---\n", "...\n", "%YAML 1.1\n", "!t ",
-    "!!str ", "#", " # ü\n", "~", "null", "1", "日本", "\u{feff}", "\u{85}", "\u{2028}", "\0", "\u{7f}", "é", "=", "@", "`",
+    "agent: builder\n",
+    "image: debian:13\n",
+    "dependencies:\n",
+    "  - docker:dind\n",
+    "command: [a, 1.10]\n",
+    "env:\n",
+    "  A: 1\n",
+    "  B: ü\n",
+    "buildkit:\n",
+    "  cache: keep\n",
+    "  image: *x\n",
+    "agent",
+    "env",
+    "&x ",
+    "*x",
+    "<<: ",
+    ": ",
+    ":",
+    "- ",
+    "? ",
+    "[",
+    "]",
+    "{",
+    "}",
+    ",",
+    "\n",
+    "\r\n",
+    "\r",
+    " ",
+    "  ",
+    "\t",
+    "\"",
+    "'",
+    "\\",
+    "\\x",
+    "|\n",
+    ">-\n",
+    "---\n",
+    "...\n",
+    "%YAML 1.1\n",
+    "!t ",
+    "!!str ",
+    "#",
+    " # ü\n",
+    "~",
+    "null",
+    "1",
+    "日本",
+    "\u{feff}",
+    "\u{85}",
+    "\u{2028}",
+    "\0",
+    "\u{7f}",
+    "é",
+    "=",
+    "@",
+    "`",
 ];
 
 const VALID: &str = "agent: builder # größer\nimage: debian:13\ndependencies:\n  - docker:dind\n  - 'node@22'\n\
@@ -29,7 +82,11 @@ fn holds(text: &str) -> Result<(), TestCaseError> {
                 prop_assert_eq!(&place, &dependency.span);
                 let written = &spec.source.text[place];
                 let is_alias = written.starts_with('*');
-                prop_assert!(is_alias || written.contains(['&', '"']) || written.contains(&dependency.value), "{}", written);
+                prop_assert!(
+                    is_alias || written.contains(['&', '"']) || written.contains(&dependency.value),
+                    "{}",
+                    written
+                );
             }
         }
         Err(diagnostics) => {

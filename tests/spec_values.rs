@@ -96,7 +96,10 @@ fn a_command_line_is_for_a_shell_and_a_list_is_not() {
 fn an_alias_brings_its_anchors_value() {
     let spec = parse("agent: a\nenv: { A: &v 1.10, B: *v }\ncommand: &c [ls, -l]\n");
     assert_eq!(spec.env["B"], "1.10");
-    assert_eq!(parse("agent: a\nimage: &i debian:13\nbuildkit: { image: *i }\n").buildkit.image, spec_image("debian:13"));
+    assert_eq!(
+        parse("agent: a\nimage: &i debian:13\nbuildkit: { image: *i }\n").buildkit.image,
+        spec_image("debian:13")
+    );
 }
 
 fn spec_image(text: &str) -> Option<moat::resource::ImageRef> {
