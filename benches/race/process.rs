@@ -32,12 +32,6 @@ impl Moat {
         finish(self.command(arguments))
     }
 
-    pub fn version(&self) -> Outcome<()> {
-        let mut command = Command::new(crate::binary());
-        command.arg("--version").stdout(Stdio::null());
-        if command.status()?.success() { Ok(()) } else { Err("`moat --version` failed".into()) }
-    }
-
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(crate::binary());
         command.args(arguments).arg(&self.spec);
@@ -46,6 +40,13 @@ impl Moat {
         }
         command
     }
+}
+
+/// Starts moat for next to nothing.
+pub fn version() -> Outcome<()> {
+    let mut command = Command::new(crate::binary());
+    command.arg("--version").stdout(Stdio::null());
+    if command.status()?.success() { Ok(()) } else { Err("`moat --version` failed".into()) }
 }
 
 /// Runs to the end; what a failed command has said becomes the error.
