@@ -1,0 +1,193 @@
+//! The same sandbox with nothing but engine calls, in the best order there is.
+//!
+//! Each request is made at the first moment at which the engine can accept it, side by side with whatever else can
+//! be done then. The bodies are moat's own, with the id of the network put in.
+
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::Outcome;
+use crate::record::{Exchange, Recording};
+use crate::socket::Engine;
+
+/// All that has to be known beforehand.
+pub struct Direct {
+    engine: Engine,
+    /// As in `/v1.45`: what moat and the engine have agreed on.
+    version: String,
+    network: Vec<u8>,
+    volumes: Vec<Vec<u8>>,
+    sidecar: Container,
+    main: Container,
+    /// Whether builds in the main container reach the sidecar.
+    builds: Vec<u8>,
+}
+
+/// A container as it is created, and how it is proven ready.
+struct Container {
+    path: String,
+    body: String,
+    /// The id that stands for the network in the body.
+    network: String,
+    files: Vec<u8>,
+    files_query: String,
+    probe: Vec<u8>,
+}
+
+/// What an apply has made.
+pub struct Made {
+    network: String,
+    sidecar: String,
+    main: String,
+}
+
+/// As in the capability: `specs/docker-dind.yaml`.
+const PROBE_INTERVAL: Duration = Duration::from_millis(50);
+
+/// The engine learns the exit code of an exec a moment after its output has ended; moat asks again after this too.
+const EXIT_INTERVAL: Duration = Duration::from_millis(5);
+
+impl Direct {
+    pub fn new(engine: Engine, recording: &Recording) -> Outcome<Self> {
+        let network = recording.with("POST", "/networks/create").first().copied().ok_or("no network was created")?;
+        let version = network.path.trim_end_matches("/networks/create").to_owned();
+        let volumes = recording.with("POST", "/volumes/create").iter().map(|it| it.body.clone()).collect();
+        let network_id = id(&network.answer)?;
+        let mut containers = Vec::new();
+        for create in recording.with("POST", "/containers/create") {
+            containers.push(Container::new(recording, create, &network_id)?);
+        }
+        containers.sort_by_key(|container| !container.path.contains("buildkit"));
+        let [sidecar, main] = <[Container; 2]>::try_from(containers).map_err(|_| "not two containers")?;
+        let builds = recording.with("POST", "/exec").into_iter().rfind(|it| is_check(&it.body));
+        let builds = builds.ok_or("builds were not checked")?.body.clone();
+        Ok(Self { engine, version, network: network.body.clone(), volumes, sidecar, main, builds })
+    }
+
+    /// Network and volumes side by side; then both containers side by side; main starts when the sidecar is ready.
+    pub fn apply(&self) -> Outcome<Made> {
+        let network = thread::scope(|scope| {
+            let volumes: Vec<_> = self.volumes.iter().map(|body| scope.spawn(|| self.create_volume(body))).collect();
+            let network = self.create_network();
+            for volume in volumes {
+                joined(volume)?;
+            }
+            network
+        })?;
+        let (sidecar, main) = thread::scope(|scope| {
+            let main = scope.spawn(|| self.create(&self.main, &network));
+            let sidecar = self.create(&self.sidecar, &network)?;
+            self.start(&sidecar)?;
+            self.await_ready(&sidecar, &self.sidecar.probe)?;
+            Ok::<_, Box<dyn std::error::Error + Send + Sync>>((sidecar, joined(main)?))
+        })?;
+        self.start(&main)?;
+        self.await_ready(&main, &self.main.probe)?;
+        self.exec(&main, &self.builds)?;
+        Ok(Made { network, sidecar, main })
+    }
+
+    /// Both containers side by side, then the network and the volumes side by side.
+    pub fn destroy(&self, made: &Made) -> Outcome<()> {
+        thread::scope(|scope| {
+            let main = scope.spawn(|| self.remove_container(&made.main));
+            self.remove_container(&made.sidecar)?;
+            joined(main)
+        })?;
+        thread::scope(|scope| {
+            let volumes: Vec<_> = self.volumes.iter().map(|body| scope.spawn(|| self.remove_volume(body))).collect();
+            self.call("DELETE", &format!("/networks/{}", made.network), b"")?;
+            volumes.into_iter().try_for_each(joined)
+        })
+    }
+
+    fn create_network(&self) -> Outcome<String> {
+        id(&self.call("POST", "/networks/create", &self.network)?)
+    }
+
+    fn create_volume(&self, body: &[u8]) -> Outcome<()> {
+        self.call("POST", "/volumes/create", body).map(drop)
+    }
+
+    fn create(&self, container: &Container, network: &str) -> Outcome<String> {
+        let body = container.body.replace(&container.network, network);
+        let made = id(&self.engine.json("POST", &container.path, body.as_bytes())?)?;
+        let path = format!("{}/containers/{made}/archive?{}", self.version, container.files_query);
+        self.engine.ask("PUT", &path, "application/x-tar", &container.files)?;
+        Ok(made)
+    }
+
+    fn start(&self, container: &str) -> Outcome<()> {
+        self.call("POST", &format!("/containers/{container}/start"), b"").map(drop)
+    }
+
+    fn await_ready(&self, container: &str, probe: &[u8]) -> Outcome<()> {
+        while self.exec(container, probe)? != 0 {
+            thread::sleep(PROBE_INTERVAL);
+        }
+        Ok(())
+    }
+
+    /// Runs a command to its end and gives its exit code.
+    fn exec(&self, container: &str, body: &[u8]) -> Outcome<i64> {
+        let exec = id(&self.call("POST", &format!("/containers/{container}/exec"), body)?)?;
+        let path = format!("{}/exec/{exec}/start", self.version);
+        self.engine.ask("POST", &path, "application/json", br#"{"Detach":false,"Tty":false}"#)?;
+        loop {
+            let found = self.call("GET", &format!("/exec/{exec}/json"), b"")?;
+            if found["Running"] != true {
+                return found["ExitCode"].as_i64().ok_or_else(|| "an exec without an exit code".into());
+            }
+            thread::sleep(EXIT_INTERVAL);
+        }
+    }
+
+    fn remove_container(&self, container: &str) -> Outcome<()> {
+        self.call("POST", &format!("/containers/{container}/stop"), b"")?;
+        self.call("DELETE", &format!("/containers/{container}?v=true&force=true"), b"").map(drop)
+    }
+
+    fn remove_volume(&self, body: &[u8]) -> Outcome<()> {
+        let body: Value = serde_json::from_slice(body)?;
+        let name = body["Name"].as_str().ok_or("a volume without a name")?;
+        self.call("DELETE", &format!("/volumes/{name}"), b"").map(drop)
+    }
+
+    fn call(&self, method: &str, path: &str, body: &[u8]) -> Outcome<Value> {
+        self.engine.json(method, &format!("{}{path}", self.version), body)
+    }
+}
+
+impl Container {
+    fn new(recording: &Recording, create: &Exchange, network: &str) -> Outcome<Self> {
+        let id = id(&create.answer)?;
+        let upload = recording.with("PUT", &format!("/containers/{id}/archive")).first().copied().ok_or("no files")?;
+        let files_query = upload.path.split_once('?').map_or("", |(_, query)| query).to_owned();
+        let probes = recording.with("POST", &format!("/containers/{id}/exec"));
+        let probe = probes.iter().find(|it| !is_check(&it.body)).ok_or("no probe")?.body.clone();
+        let body = String::from_utf8(create.body.clone())?;
+        Ok(Self {
+            path: create.path.clone(),
+            body,
+            network: network.to_owned(),
+            files: upload.body.clone(),
+            files_query,
+            probe,
+        })
+    }
+}
+
+/// Whether an exec is the check of builds rather than a probe: it is the only one that needs a shell.
+fn is_check(body: &[u8]) -> bool {
+    serde_json::from_slice::<Value>(body).is_ok_and(|exec| exec["Cmd"][0] == "sh")
+}
+
+fn id(answer: &Value) -> Outcome<String> {
+    Ok(answer["Id"].as_str().ok_or_else(|| format!("an answer without an id: {answer}"))?.to_owned())
+}
+
+fn joined<T>(handle: thread::ScopedJoinHandle<'_, Outcome<T>>) -> Outcome<T> {
+    handle.join().unwrap_or_else(|_| Err("a thread died".into()))
+}

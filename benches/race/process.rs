@@ -1,0 +1,80 @@
+//! Whole processes: what they cost is from their start to their end.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use crate::Outcome;
+
+/// moat's release build, with a spec.
+pub struct Moat {
+    spec: PathBuf,
+    host: Option<String>,
+}
+
+/// Between two looks at a process's memory. The peak only grows, so that a look is late at most by what the process
+/// allocates in its last moment.
+const LOOK: Duration = Duration::from_millis(2);
+
+impl Moat {
+    pub fn new(spec: &Path) -> Self {
+        Self { spec: spec.to_owned(), host: None }
+    }
+
+    /// The same, talking to another socket.
+    pub fn through(&self, socket: &Path) -> Self {
+        Self { spec: self.spec.clone(), host: Some(format!("unix://{}", socket.display())) }
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Outcome<()> {
+        finish(self.command(arguments))
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(crate::binary());
+        command.args(arguments).arg(&self.spec);
+        if let Some(host) = &self.host {
+            command.env("DOCKER_HOST", host);
+        }
+        command
+    }
+}
+
+/// Starts moat for next to nothing.
+pub fn version() -> Outcome<()> {
+    let mut command = Command::new(crate::binary());
+    command.arg("--version").stdout(Stdio::null());
+    if command.status()?.success() { Ok(()) } else { Err("`moat --version` failed".into()) }
+}
+
+/// Runs to the end; what a failed command has said becomes the error.
+pub fn finish(mut command: Command) -> Outcome<()> {
+    let output = command.stdin(Stdio::null()).output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(format!("{command:?}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr)).into())
+}
+
+/// The most memory that a process had at once. In bytes.
+pub fn peak_memory(mut command: Command) -> Outcome<u64> {
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    loop {
+        if let Some(kibibytes) = fs::read_to_string(&status).ok().as_deref().and_then(high_water) {
+            peak = kibibytes * 1024;
+        }
+        if let Some(status) = child.try_wait()? {
+            return if status.success() { Ok(peak) } else { Err(format!("{command:?}: {status}").into()) };
+        }
+        thread::sleep(LOOK);
+    }
+}
+
+fn high_water(status: &str) -> Option<u64> {
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}

@@ -1,0 +1,113 @@
+//! What moat says to the engine: a listener in between writes it down.
+//!
+//! The requests of the other two contestants are made of these, so that all three make the same sandbox.
+
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use serde_json::Value;
+
+use crate::Outcome;
+use crate::process::Moat;
+use crate::socket::{Engine, Message};
+
+/// The requests of one apply that matter to the others.
+pub struct Recording {
+    /// How many requests an apply makes.
+    pub apply: usize,
+    /// How many an apply with nothing to do makes.
+    pub again: usize,
+    pub requests: Vec<Exchange>,
+}
+
+/// A request and its answer.
+#[derive(Debug)]
+pub struct Exchange {
+    pub method: String,
+    /// As sent: with version and query.
+    pub path: String,
+    pub body: Vec<u8>,
+    /// Null where it is no JSON.
+    pub answer: Value,
+}
+
+/// Both directions of one connection.
+type Tape = Arc<[Mutex<Vec<u8>>; 2]>;
+
+/// Runs an apply through a listener, twice, and clears up.
+pub fn apply(moat: &Moat, engine: &Engine, folder: &Path) -> Outcome<Recording> {
+    // The first time images may have to be fetched, which is not what is wanted here.
+    moat.run(&["apply"])?;
+    moat.run(&["destroy", "--volumes"])?;
+    let (first, second) = (folder.join("first.sock"), folder.join("second.sock"));
+    let (first, second) = (listen(&first, engine)?, listen(&second, engine)?);
+    moat.through(&folder.join("first.sock")).run(&["apply"])?;
+    moat.through(&folder.join("second.sock")).run(&["apply"])?;
+    moat.run(&["destroy", "--volumes"])?;
+    let requests = exchanges(&first);
+    Ok(Recording { apply: requests.len(), again: exchanges(&second).len(), requests })
+}
+
+impl Recording {
+    /// The requests whose path contains `part`.
+    pub fn with(&self, method: &str, part: &str) -> Vec<&Exchange> {
+        self.requests.iter().filter(|it| it.method == method && it.path.contains(part)).collect()
+    }
+}
+
+/// Passes connections on to the engine, and keeps what goes over them.
+fn listen(path: &Path, engine: &Engine) -> Outcome<Arc<Mutex<Vec<Tape>>>> {
+    let listener = UnixListener::bind(path)?;
+    let tapes = Arc::new(Mutex::new(Vec::new()));
+    let (engine, kept) = (engine.clone(), Arc::clone(&tapes));
+    thread::spawn(move || -> Outcome<()> {
+        for client in listener.incoming() {
+            let (client, server) = (client?, UnixStream::connect(&engine.path)?);
+            let tape: Tape = Arc::default();
+            kept.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&tape));
+            let (back_from, back_to) = (server.try_clone()?, client.try_clone()?);
+            let back = Arc::clone(&tape);
+            thread::spawn(move || copy(client, server, &tape[0]));
+            thread::spawn(move || copy(back_from, back_to, &back[1]));
+        }
+        Ok(())
+    });
+    Ok(tapes)
+}
+
+fn copy(mut from: UnixStream, mut to: UnixStream, tape: &Mutex<Vec<u8>>) {
+    let mut buffer = vec![0; 64 * 1024];
+    while let Ok(count @ 1..) = from.read(&mut buffer) {
+        tape.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&buffer[..count]);
+        if to.write_all(&buffer[..count]).is_err() {
+            break;
+        }
+    }
+    // One side may say that it has no more to say, and still listen.
+    let _ = to.shutdown(Shutdown::Write);
+}
+
+/// All requests, connection by connection. A connection that has become a raw stream says no more in HTTP.
+fn exchanges(tapes: &Mutex<Vec<Tape>>) -> Vec<Exchange> {
+    let mut exchanges = Vec::new();
+    for tape in tapes.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        let [said, heard] = tape.as_ref();
+        let said = said.lock().unwrap_or_else(PoisonError::into_inner);
+        let heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut request_at, mut answer_at) = (0, 0);
+        while let Some(request) = Message::read(&said, request_at) {
+            let answer = Message::read(&heard, answer_at);
+            let mut words = request.first_line.split(' ').map(str::to_owned);
+            let (Some(method), Some(path)) = (words.next(), words.next()) else { break };
+            request_at = request.end;
+            answer_at = answer.as_ref().map_or(heard.len(), |answer| answer.end);
+            let answer = answer.and_then(|it| serde_json::from_slice(&it.body).ok()).unwrap_or(Value::Null);
+            exchanges.push(Exchange { method, path, body: request.body, answer });
+        }
+    }
+    exchanges
+}
