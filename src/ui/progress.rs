@@ -113,7 +113,9 @@ impl State {
                 // Once for each thing: it is no news that what was not created is not started either.
                 let is_news = self.skipped.insert(operation.resource.clone());
                 let on = self.failed.get(because).map_or("what failed", String::as_str);
-                is_news.then(|| line(CARE, "skipped", format!("{}, which needs {on}", words::object(operation)))).flatten()
+                is_news
+                    .then(|| line(CARE, "skipped", format!("{}, which needs {on}", words::object(operation))))
+                    .flatten()
             }
             Event::Undoing { run } => {
                 self.forget();

@@ -95,24 +95,42 @@ fn the_sidecar() {
     let docker = |args: &[&str]| {
         engine().docker(args);
     };
-    repaired(&sandbox, |it| docker(&["stop", &it.sidecar]), &expect![[r#"
+    repaired(
+        &sandbox,
+        |it| docker(&["stop", &it.sidecar]),
+        &expect![[r#"
         1.  start container moat-buildkit-R: exited with code 1
         2.  await container moat-buildkit-R after 1: exited with code 1
 
         Plan: 2 to do (1 start, 1 await)
-    "#]], Container, Untouched);
-    repaired(&sandbox, |it| docker(&["kill", &it.sidecar]), &expect![[r#"
+    "#]],
+        Container,
+        Untouched,
+    );
+    repaired(
+        &sandbox,
+        |it| docker(&["kill", &it.sidecar]),
+        &expect![[r#"
         1.  start container moat-buildkit-R: exited with code 137
         2.  await container moat-buildkit-R after 1: exited with code 137
 
         Plan: 2 to do (1 start, 1 await)
-    "#]], Container, Untouched);
-    repaired(&sandbox, |it| docker(&["pause", &it.sidecar]), &expect![[r#"
+    "#]],
+        Container,
+        Untouched,
+    );
+    repaired(
+        &sandbox,
+        |it| docker(&["pause", &it.sidecar]),
+        &expect![[r#"
         1.  unpause container moat-buildkit-R: paused
         2.  await container moat-buildkit-R after 1: paused
 
         Plan: 2 to do (1 unpause, 1 await)
-    "#]], Untouched, Untouched);
+    "#]],
+        Untouched,
+        Untouched,
+    );
     repaired(&sandbox, |it| it.disconnect(&it.sidecar), &expect![[""]], Untouched, Untouched);
     repaired(&sandbox, |it| docker(&["rm", "-f", &it.sidecar]), &expect![[""]], Replaced, Untouched);
     let with_cache = |it: &Names| {
@@ -128,24 +146,42 @@ fn main() {
     let docker = |args: &[&str]| {
         engine().docker(args);
     };
-    repaired(&sandbox, |it| docker(&["stop", &it.main]), &expect![[r#"
+    repaired(
+        &sandbox,
+        |it| docker(&["stop", &it.main]),
+        &expect![[r#"
         1.  start container moat-R: exited with code 0
         2.  await container moat-R after 1: exited with code 0
 
         Plan: 2 to do (1 start, 1 await)
-    "#]], Untouched, Container);
-    repaired(&sandbox, |it| docker(&["kill", &it.main]), &expect![[r#"
+    "#]],
+        Untouched,
+        Container,
+    );
+    repaired(
+        &sandbox,
+        |it| docker(&["kill", &it.main]),
+        &expect![[r#"
         1.  start container moat-R: exited with code 137
         2.  await container moat-R after 1: exited with code 137
 
         Plan: 2 to do (1 start, 1 await)
-    "#]], Untouched, Container);
-    repaired(&sandbox, |it| docker(&["pause", &it.main]), &expect![[r#"
+    "#]],
+        Untouched,
+        Container,
+    );
+    repaired(
+        &sandbox,
+        |it| docker(&["pause", &it.main]),
+        &expect![[r#"
         1.  unpause container moat-R: paused
         2.  await container moat-R after 1: paused
 
         Plan: 2 to do (1 unpause, 1 await)
-    "#]], Untouched, Untouched);
+    "#]],
+        Untouched,
+        Untouched,
+    );
     repaired(&sandbox, |it| it.disconnect(&it.main), &expect![[""]], Untouched, Untouched);
     repaired(&sandbox, |it| docker(&["rm", "-f", &it.main]), &expect![[""]], Untouched, Replaced);
     let with_volume = |it: &Names| {
@@ -163,13 +199,19 @@ fn the_network() {
         it.disconnect(&it.main);
         it.remove_network();
     };
-    repaired(&sandbox, taken_off, &expect![[r#"
+    repaired(
+        &sandbox,
+        taken_off,
+        &expect![[r#"
         1.  create network moat-R: missing
         2.  connect container moat-buildkit-R after 1: not on its network
         3.  connect container moat-R after 1: not on its network
 
         Plan: 3 to do (1 create, 2 connect)
-    "#]], Untouched, Untouched);
+    "#]],
+        Untouched,
+        Untouched,
+    );
     // Stopped containers do not hold it back, but hold its id, and could not be started with it.
     let stopped = |it: &Names| {
         engine().docker(&["stop", &it.main, &it.sidecar]);

@@ -25,7 +25,8 @@ fn a_changed_environment_replaces_main_alone() {
         7.  rename container moat-R after 6: named moat-R.next1
 
         Plan: 7 to do (1 create, 1 upload, 1 stop, 1 start, 1 await, 1 remove, 1 rename)
-    "#]].assert_eq(&sandbox.moat(&["plan"]).told());
+    "#]]
+    .assert_eq(&sandbox.moat(&["plan"]).told());
     sandbox.apply();
     assert_eq!(sandbox.sh_ok("echo $COLOUR $SIZE"), "blue 1.10");
     assert_ne!(sandbox.main(), main);
@@ -43,7 +44,8 @@ fn the_old_container_comes_back_when_the_new_one_fails() {
         let (main, volumes) = (sandbox.main(), sandbox.volumes());
         sandbox.rewrite(&format!("{spec}command: echo no good >&2; exit 3\n"));
         let told = sandbox.moat(&["apply", "--quiet"]).told();
-        let expected = if spec == PLAIN { expect![[r#"
+        let expected = if spec == PLAIN {
+            expect![[r#"
             exit 1
             == stderr
               failed  `moat-R.next1` ended with exit code 3
@@ -51,7 +53,9 @@ fn the_old_container_comes_back_when_the_new_one_fails() {
               | the last lines of container moat-R.next1
               |  no good
             what had been done is undone; `--keep-on-failure` would leave it to be looked at
-        "#]] } else { expect![[r#"
+        "#]]
+        } else {
+            expect![[r#"
             exit 1
             == stderr
               failed  `moat-R.next1` ended with exit code 3
@@ -78,7 +82,8 @@ fn the_old_container_comes_back_when_the_new_one_fails() {
               |  time="2026-11-23T22:56:28.365592789Z" level=info msg="API listen on /var/run/docker.sock"
               |  no good
             what had been done is undone; `--keep-on-failure` would leave it to be looked at
-        "#]] };
+        "#]]
+        };
         expected.assert_eq(&told);
         assert_eq!((sandbox.main(), sandbox.volumes()), (main, volumes));
         assert_eq!(sandbox.inspect("main", "{{.State.Running}} {{.Name}}"), format!("true /moat-{}", sandbox.run_id()));
