@@ -121,7 +121,7 @@ impl Program {
             Self::Database => {
                 Behaviour { boot_ms: 150, stop_ms: 100, stop_code: 1, locks: Some(DATA.to_owned()), ..Behaviour::default() }
             }
-            Self::Dies => Behaviour::exits_after(Duration::from_millis(80), 7),
+            Self::Dies => Behaviour { never_ready: true, ..Behaviour::exits_after(Duration::from_millis(80), 7) },
             Self::Hangs => Behaviour { never_ready: true, ..Behaviour::default() },
             Self::Broken => Behaviour { cannot_start: true, ..Behaviour::default() },
         }
