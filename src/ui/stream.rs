@@ -195,10 +195,11 @@ impl<'a> Line<'a> {
                 because: Some(because.0 + 1),
                 ..Self::default()
             },
-            Event::Undoing { run } => Self {
+            Event::Undoing { run, plan } => Self {
                 event: "undoing",
                 run: Some(run.id.as_str()),
                 agent: Some(run.agent.as_str()),
+                operations: Some(operations(plan)),
                 ..Self::default()
             },
             Event::Warning { run, message, hint } => Self {
