@@ -31,7 +31,7 @@ pub(super) async fn undo<E: Engine>(
     if plan.is_empty() {
         return Ok(true);
     }
-    tell(Event::Undoing { run: &graph.run });
+    tell(Event::Undoing { run: &graph.run, plan: &plan });
     // The user has stopped the apply, not the tidying up.
     let report = execute(engine, &plan, tell, &CancellationToken::new()).await;
     Ok(report.succeeded())
@@ -55,7 +55,7 @@ pub(super) async fn restore<E: Engine>(
     if plan.is_empty() {
         return Ok(false);
     }
-    tell(Event::Undoing { run: &graph.run });
+    tell(Event::Undoing { run: &graph.run, plan: &plan });
     let report = execute(engine, &plan, tell, &CancellationToken::new()).await;
     Ok(report.succeeded())
 }
