@@ -21,7 +21,8 @@ fn an_old_buildx() {
           buildkit  moat-buildkit-R
           builds  local (buildx 0.13.1 < 0.14)
         next: moat exec -- docker build .
-    "#]].assert_eq(&warning(&sandbox.plain(&applied.stderr)));
+    "#]]
+    .assert_eq(&warning(&sandbox.plain(&applied.stderr)));
 
     let status = sandbox.status();
     assert_eq!(status["state"], "ready", "{status:#}");
@@ -43,7 +44,8 @@ fn no_buildx() {
           buildkit  moat-buildkit-R
           builds  local (no buildx)
         next: moat exec -- docker build .
-    "#]].assert_eq(&warning(&sandbox.plain(&applied.stderr)));
+    "#]]
+    .assert_eq(&warning(&sandbox.plain(&applied.stderr)));
     assert_eq!(sandbox.status()["builds"]["reason"], "no buildx");
     let text = sandbox.moat(&["status"]).ok().stdout;
     assert!(text.contains("builds: local (no buildx)\n"), "{text}");

@@ -30,7 +30,8 @@ fn the_build_cache_is_kept_and_named_and_goes_when_asked() {
         builder is gone (6 done, T)
           kept  volume moat-R-buildkit-cache
           = help: `moat destroy --volumes` removes what was kept, with its data
-    "#]].assert_eq(&sandbox.moat(&["destroy"]).told());
+    "#]]
+    .assert_eq(&sandbox.moat(&["destroy"]).told());
     assert_eq!(sandbox.volumes(), [format!("moat-{}-buildkit-cache", sandbox.run_id())]);
     assert_eq!(sandbox.find("main"), None);
 
@@ -41,7 +42,8 @@ fn the_build_cache_is_kept_and_named_and_goes_when_asked() {
         builder: nothing to destroy
           kept  volume moat-R-buildkit-cache
           = help: `moat destroy --volumes` removes what was kept, with its data
-    "#]].assert_eq(&sandbox.moat(&["destroy"]).docker_host(&recorder.host()).told());
+    "#]]
+    .assert_eq(&sandbox.moat(&["destroy"]).docker_host(&recorder.host()).told());
     assert!(!recorder.take().iter().any(Call::changes));
 
     expect![[r#"
@@ -50,7 +52,8 @@ fn the_build_cache_is_kept_and_named_and_goes_when_asked() {
         builder: 1 to do
           removed  volume moat-R-buildkit-cache
         builder is gone (1 done, T)
-    "#]].assert_eq(&sandbox.moat(&["destroy", "--volumes"]).told());
+    "#]]
+    .assert_eq(&sandbox.moat(&["destroy", "--volumes"]).told());
     before.assert_unchanged(&sandbox.agent);
 }
 

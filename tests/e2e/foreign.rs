@@ -27,7 +27,11 @@ fn a_container() {
         engine().docker(&["run", "-d", "--name", &name, "busybox", "sleep", "infinity"]);
         name
     };
-    left_alone(PLAIN, "container", create, &expect![[r#"
+    left_alone(
+        PLAIN,
+        "container",
+        create,
+        &expect![[r#"
         exit 1
         == stderr
           failed  cannot create container `moat-R`: conflict. The container name "/moat-R" is already in use by container "ID". You have to remove (or rename) that container to be able to reuse that name
@@ -35,11 +39,13 @@ fn a_container() {
         error: cannot create container `moat-R`: conflict. The container name "/moat-R" is already in use by container "ID". You have to remove (or rename) that container to be able to reuse that name
           = help: a container named `moat-R` exists that is not moat's; moat will not touch it: rename or remove it
         what had been done is undone; `--keep-on-failure` would leave it to be looked at
-    "#]], &expect![[r#"
+    "#]],
+        &expect![[r#"
         exit 0
         == stderr
         builder: nothing to destroy
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -49,7 +55,11 @@ fn a_network() {
         engine().docker(&["network", "create", &name]);
         name
     };
-    left_alone(PLAIN, "network", create, &expect![[r#"
+    left_alone(
+        PLAIN,
+        "network",
+        create,
+        &expect![[r#"
         exit 1
         == stderr
           failed  cannot create network `moat-R`: network with name moat-R already exists
@@ -57,11 +67,13 @@ fn a_network() {
         error: cannot create network `moat-R`: network with name moat-R already exists
           = help: a network named `moat-R` exists that is not moat's; moat will not touch it: rename or remove it
         what had been done is undone; `--keep-on-failure` would leave it to be looked at
-    "#]], &expect![[r#"
+    "#]],
+        &expect![[r#"
         exit 0
         == stderr
         builder: nothing to destroy
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -71,7 +83,11 @@ fn a_volume() {
         engine().docker(&["volume", "create", &name]);
         name
     };
-    left_alone(DIND, "volume", create, &expect![[r#"
+    left_alone(
+        DIND,
+        "volume",
+        create,
+        &expect![[r#"
         exit 1
         == stderr
           failed  cannot create volume `moat-R-docker`: a volume `moat-R-docker` is there already and was not made for this
@@ -79,9 +95,11 @@ fn a_volume() {
         error: cannot create volume `moat-R-docker`: a volume `moat-R-docker` is there already and was not made for this
           = help: a volume named `moat-R-docker` exists that is not moat's; moat will not touch it: rename or remove it
         what had been done is undone; `--keep-on-failure` would leave it to be looked at
-    "#]], &expect![[r#"
+    "#]],
+        &expect![[r#"
         exit 0
         == stderr
         builder: nothing to destroy
-    "#]]);
+    "#]],
+    );
 }

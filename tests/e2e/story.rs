@@ -55,7 +55,8 @@ fn status_says_what_there_is() {
         volume/docker  moat-R-docker  present  yes
         container/buildkit  moat-buildkit-R  running  yes
         container/main  moat-R  running  yes
-    "#]].assert_eq(&sandbox.moat(&["status"]).told());
+    "#]]
+    .assert_eq(&sandbox.moat(&["status"]).told());
 }
 
 #[test]
@@ -90,7 +91,8 @@ fn an_image_that_is_not_here_is_pulled() {
         5.  await container moat-R after 4: missing
 
         Plan: 5 to do (1 pull, 2 create, 1 start, 1 await)
-    "#]].assert_eq(&sandbox.moat(&["plan"]).told().replace(&image, "IMAGE"));
+    "#]]
+    .assert_eq(&sandbox.moat(&["plan"]).told().replace(&image, "IMAGE"));
     sandbox.apply();
     assert_eq!(sandbox.inspect("main", "{{.Config.Image}}"), image);
     sandbox.moat(&["destroy"]).ok();
