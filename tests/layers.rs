@@ -22,8 +22,19 @@ const ROWS: &[&[&str]] = &[
 /// No async, no input or output, no clock, no order that changes from run to run.
 const PURE: &[&str] = &["resource", "spec", "state", "graph", "plan", "event"];
 const IMPURE: &[&str] = &[
-    "async ", ".await", "tokio", "HashMap", "HashSet", "Instant", "SystemTime", "std::fs", "std::env", "std::net",
-    "std::process", "std::thread", "std::io",
+    "async ",
+    ".await",
+    "tokio",
+    "HashMap",
+    "HashSet",
+    "Instant",
+    "SystemTime",
+    "std::fs",
+    "std::env",
+    "std::net",
+    "std::process",
+    "std::thread",
+    "std::io",
 ];
 
 /// What may appear only below a folder or a file.
@@ -34,8 +45,16 @@ const ONLY: &[(&[&str], &str)] = &[
     (&["println!", "eprintln!", "print!(", "eprint!(", "dbg!"], "ui"),
     (
         &[
-            "fs::write", "File::create", "OpenOptions", "create_dir", "remove_file", "remove_dir", "fs::rename", "fs::copy",
-            "set_permissions", "symlink(",
+            "fs::write",
+            "File::create",
+            "OpenOptions",
+            "create_dir",
+            "remove_file",
+            "remove_dir",
+            "fs::rename",
+            "fs::copy",
+            "set_permissions",
+            "symlink(",
         ],
         "store",
     ),
@@ -184,9 +203,11 @@ fn a_file_is_one_idea() {
 #[test]
 fn every_module_says_what_it_is() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let silent: Vec<_> = files().into_iter().map(|file| file.path).filter(|path| {
-        !fs::read_to_string(root.join(path)).expect("text").starts_with("//! ")
-    }).collect();
+    let silent: Vec<_> = files()
+        .into_iter()
+        .map(|file| file.path)
+        .filter(|path| !fs::read_to_string(root.join(path)).expect("text").starts_with("//! "))
+        .collect();
     assert!(silent.is_empty(), "{silent:#?}");
 }
 
@@ -196,5 +217,7 @@ fn imports_are_found() {
     let code = "use crate::plan::{Action, Cause};\nuse crate::{state, graph::{Graph, Node}, ui};\nfn f(x: crate::event::Event) {}";
     let found: Vec<_> = imports(code).into_iter().collect();
     assert_eq!(found, ["event", "graph", "plan", "state", "ui"]);
-    assert!(has_word("use clap::Args;", "clap") && !has_word("clapper", "clap") && !has_word("eprintln!()", "println!"));
+    assert!(
+        has_word("use clap::Args;", "clap") && !has_word("clapper", "clap") && !has_word("eprintln!()", "println!")
+    );
 }

@@ -48,7 +48,10 @@ fn reply(request: &str) -> (&'static str, &'static str) {
     let path = path.strip_prefix("/v1.45").unwrap_or(path);
     match path {
         _ if path.starts_with("/_ping") => ("200 OK", "OK"),
-        _ if path.starts_with("/containers/json") || path.starts_with("/networks?") || path.starts_with("/networks ") => {
+        _ if path.starts_with("/containers/json")
+            || path.starts_with("/networks?")
+            || path.starts_with("/networks ") =>
+        {
             ("200 OK", "[]")
         }
         _ if path.starts_with("/volumes") => ("200 OK", "{\"Volumes\":[]}"),

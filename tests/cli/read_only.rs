@@ -70,7 +70,8 @@ fn an_apply_that_fails() {
     let (_engine, place) = place();
     let ran = place.run(&["apply"]);
     assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""));
-    let lines: Vec<_> = ran.err.lines().filter(|line| line.starts_with("error: ") || line.starts_with("  = ")).collect();
+    let lines: Vec<_> =
+        ran.err.lines().filter(|line| line.starts_with("error: ") || line.starts_with("  = ")).collect();
     expect![[""]].assert_eq(&(lines.join("\n") + "\n"));
 }
 

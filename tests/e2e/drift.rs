@@ -131,13 +131,50 @@ fn the_sidecar() {
         Untouched,
         Untouched,
     );
-    repaired(&sandbox, |it| it.disconnect(&it.sidecar), &expect![[""]], Untouched, Untouched);
-    repaired(&sandbox, |it| docker(&["rm", "-f", &it.sidecar]), &expect![[""]], Replaced, Untouched);
+    repaired(
+        &sandbox,
+        |it| it.disconnect(&it.sidecar),
+        &expect![[r#"
+        1.  connect container moat-buildkit-R: not on its network
+
+        Plan: 1 to do (1 connect)
+    "#]],
+        Untouched,
+        Untouched,
+    );
+    repaired(
+        &sandbox,
+        |it| docker(&["rm", "-f", &it.sidecar]),
+        &expect![[r#"
+        1.  create container moat-buildkit-R [privileged]: missing
+        2.  upload container moat-buildkit-R after 1: missing
+        3.  start container moat-buildkit-R after 1, 2: missing
+        4.  await container moat-buildkit-R after 3: missing
+
+        Plan: 4 to do (1 create, 1 upload, 1 start, 1 await)
+    "#]],
+        Replaced,
+        Untouched,
+    );
     let with_cache = |it: &Names| {
         docker(&["rm", "-f", &it.sidecar]);
         docker(&["volume", "rm", &it.volume("buildkit-cache")]);
     };
-    repaired(&sandbox, with_cache, &expect![[""]], Replaced, Untouched);
+    repaired(
+        &sandbox,
+        with_cache,
+        &expect![[r#"
+        1.  create volume moat-R-buildkit-cache: missing
+        2.  create container moat-buildkit-R [privileged] after 1: missing
+        3.  upload container moat-buildkit-R after 2: missing
+        4.  start container moat-buildkit-R after 2, 3: missing
+        5.  await container moat-buildkit-R after 4: missing
+
+        Plan: 5 to do (2 create, 1 upload, 1 start, 1 await)
+    "#]],
+        Replaced,
+        Untouched,
+    );
 }
 
 #[test]
@@ -182,13 +219,50 @@ fn main() {
         Untouched,
         Untouched,
     );
-    repaired(&sandbox, |it| it.disconnect(&it.main), &expect![[""]], Untouched, Untouched);
-    repaired(&sandbox, |it| docker(&["rm", "-f", &it.main]), &expect![[""]], Untouched, Replaced);
+    repaired(
+        &sandbox,
+        |it| it.disconnect(&it.main),
+        &expect![[r#"
+        1.  connect container moat-R: not on its network
+
+        Plan: 1 to do (1 connect)
+    "#]],
+        Untouched,
+        Untouched,
+    );
+    repaired(
+        &sandbox,
+        |it| docker(&["rm", "-f", &it.main]),
+        &expect![[r#"
+        1.  create container moat-R [privileged]: missing
+        2.  upload container moat-R after 1: missing
+        3.  start container moat-R after 1, 2: missing
+        4.  await container moat-R after 3: missing
+
+        Plan: 4 to do (1 create, 1 upload, 1 start, 1 await)
+    "#]],
+        Untouched,
+        Replaced,
+    );
     let with_volume = |it: &Names| {
         docker(&["rm", "-f", &it.main]);
         docker(&["volume", "rm", &it.volume("docker")]);
     };
-    repaired(&sandbox, with_volume, &expect![[""]], Untouched, Replaced);
+    repaired(
+        &sandbox,
+        with_volume,
+        &expect![[r#"
+        1.  create volume moat-R-docker: missing
+        2.  create container moat-R [privileged] after 1: missing
+        3.  upload container moat-R after 2: missing
+        4.  start container moat-R after 2, 3: missing
+        5.  await container moat-R after 4: missing
+
+        Plan: 5 to do (2 create, 1 upload, 1 start, 1 await)
+    "#]],
+        Untouched,
+        Replaced,
+    );
 }
 
 #[test]
@@ -204,23 +278,75 @@ fn the_network() {
         taken_off,
         &expect![[r#"
         1.  create network moat-R: missing
-        2.  connect container moat-buildkit-R after 1: not on its network
-        3.  connect container moat-R after 1: not on its network
+        2.  create container moat-buildkit-R.next1 [privileged] after 1: holds a network that is gone
+        3.  upload container moat-buildkit-R.next1 after 2: holds a network that is gone
+        4.  stop container moat-buildkit-R after 2, 3: superseded
+        5.  start container moat-buildkit-R.next1 after 2, 3, 4: holds a network that is gone
+        6.  await container moat-buildkit-R.next1 after 5: holds a network that is gone
+        7.  remove container moat-buildkit-R after 4, 6: superseded
+        8.  rename container moat-buildkit-R after 7: named moat-buildkit-R.next1
+        9.  create container moat-R.next1 [privileged] after 1: holds a network that is gone
+        10. upload container moat-R.next1 after 9: holds a network that is gone
+        11. stop container moat-R after 6, 9, 10: superseded
+        12. start container moat-R.next1 after 6, 9, 10, 11: holds a network that is gone
+        13. await container moat-R.next1 after 12: holds a network that is gone
+        14. remove container moat-R after 11, 13: superseded
+        15. rename container moat-R after 14: named moat-R.next1
 
-        Plan: 3 to do (1 create, 2 connect)
+        Plan: 15 to do (3 create, 2 upload, 2 stop, 2 start, 2 await, 2 remove, 2 rename)
     "#]],
-        Untouched,
-        Untouched,
+        Replaced,
+        Replaced,
     );
     // Stopped containers do not hold it back, but hold its id, and could not be started with it.
     let stopped = |it: &Names| {
         engine().docker(&["stop", &it.main, &it.sidecar]);
         it.remove_network();
     };
-    repaired(&sandbox, stopped, &expect![[""]], Replaced, Replaced);
+    repaired(
+        &sandbox,
+        stopped,
+        &expect![[r#"
+        1.  create network moat-R: missing
+        2.  create container moat-buildkit-R.next1 [privileged] after 1: holds a network that is gone
+        3.  upload container moat-buildkit-R.next1 after 2: holds a network that is gone
+        4.  start container moat-buildkit-R.next1 after 2, 3: holds a network that is gone
+        5.  await container moat-buildkit-R.next1 after 4: holds a network that is gone
+        6.  remove container moat-buildkit-R after 5: superseded
+        7.  rename container moat-buildkit-R after 6: named moat-buildkit-R.next1
+        8.  create container moat-R.next1 [privileged] after 1: holds a network that is gone
+        9.  upload container moat-R.next1 after 8: holds a network that is gone
+        10. start container moat-R.next1 after 5, 8, 9: holds a network that is gone
+        11. await container moat-R.next1 after 10: holds a network that is gone
+        12. remove container moat-R after 11: superseded
+        13. rename container moat-R after 12: named moat-R.next1
+
+        Plan: 13 to do (3 create, 2 upload, 2 start, 2 await, 2 remove, 2 rename)
+    "#]],
+        Replaced,
+        Replaced,
+    );
     let all = |it: &Names| {
         engine().docker(&["rm", "-f", &it.main, &it.sidecar]);
         it.remove_network();
     };
-    repaired(&sandbox, all, &expect![[""]], Replaced, Replaced);
+    repaired(
+        &sandbox,
+        all,
+        &expect![[r#"
+        1.  create network moat-R: missing
+        2.  create container moat-buildkit-R [privileged] after 1: missing
+        3.  upload container moat-buildkit-R after 2: missing
+        4.  start container moat-buildkit-R after 2, 3: missing
+        5.  await container moat-buildkit-R after 4: missing
+        6.  create container moat-R [privileged] after 1: missing
+        7.  upload container moat-R after 6: missing
+        8.  start container moat-R after 5, 6, 7: missing
+        9.  await container moat-R after 8: missing
+
+        Plan: 9 to do (3 create, 2 upload, 2 start, 2 await)
+    "#]],
+        Replaced,
+        Replaced,
+    );
 }

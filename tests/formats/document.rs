@@ -45,7 +45,12 @@ pub fn names(tables: &Tables, heading: &str) -> BTreeSet<String> {
 ///
 /// `section` describes `value` itself; an object in it is described by the section of its field's name, or the
 /// one that `aliases` give it.
-pub fn fields(value: &Value, section: &str, aliases: &BTreeMap<&str, &str>, seen: &mut BTreeMap<String, BTreeSet<String>>) {
+pub fn fields(
+    value: &Value,
+    section: &str,
+    aliases: &BTreeMap<&str, &str>,
+    seen: &mut BTreeMap<String, BTreeSet<String>>,
+) {
     match value {
         Value::Object(object) => {
             for (key, value) in object {

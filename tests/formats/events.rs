@@ -13,9 +13,9 @@ use moat::plan::{Condition, OpId};
 use moat::resource::ResourceId;
 use moat::spec::{Source, agent};
 use moat::state::Observed;
+use moat::ui::Problem;
 use moat::ui::ending::{Command, Ending, How};
 use moat::ui::stream::Stream;
-use moat::ui::Problem;
 use serde_json::Value;
 
 use crate::document::{fields, names, read, tables};

@@ -15,7 +15,8 @@ use crate::sample;
 fn the_example_is_what_is_written() {
     let graph = sample::graph();
     let page = read("plan-text.md");
-    let written = sample::anonymous(&ui::plan::text(&graph.run, "agent.yaml", &sample::plan(&graph), Colour::Never), &graph);
+    let written =
+        sample::anonymous(&ui::plan::text(&graph.run, "agent.yaml", &sample::plan(&graph), Colour::Never), &graph);
     let (_, rest) = page.split_once("```text\n").expect("an example");
     let (example, _) = rest.split_once("```").expect("its end");
     assert_eq!(example, written, "specs/plan-text.md should have this example:\n{written}");
