@@ -26,6 +26,7 @@ pub mod plan;
 pub mod event;
 
 pub mod execute;
+pub mod store;
 pub mod ui;
 
 pub mod reconcile;

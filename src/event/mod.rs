@@ -46,9 +46,10 @@ pub enum Event<'a> {
         operation: &'a Operation,
         because: OpId,
     },
-    /// What a failed apply had created is removed again.
+    /// What a failed apply has done is undone, by a plan like any other.
     Undoing {
         run: &'a Run,
+        plan: &'a Plan,
     },
     /// Something that the user should know, and that does not keep the sandbox from working.
     Warning {

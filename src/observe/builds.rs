@@ -2,8 +2,6 @@
 //!
 //! Asked of the containers themselves: a setting that nobody heeds looks just like one that works.
 
-use serde::Deserialize;
-
 use crate::engine::Engine;
 use crate::graph::Graph;
 use crate::resource::{ContainerId, ResourceId};
@@ -20,13 +18,6 @@ pub struct Builds {
     pub reason: Option<String>,
     /// What to do about it.
     pub hint: Option<String>,
-}
-
-/// A record of the cache, as the builder lists it.
-#[derive(Deserialize)]
-struct CacheRecord {
-    #[serde(default)]
-    size: u64,
 }
 
 /// Asks the main container; `None`: the spec wants no builder.
@@ -61,8 +52,7 @@ pub async fn check<E: Engine>(engine: &E, graph: &Graph, observed: &Observed) ->
 pub async fn cache_bytes<E: Engine>(engine: &E, wanted: &capability::Builds, observed: &Observed) -> Option<u64> {
     let sidecar = running(observed, &ResourceId::container(&wanted.sidecar))?;
     let answer = engine.exec(&sidecar, &wanted.usage).await.ok().filter(|answer| answer.exit_code == 0)?;
-    let records: Option<Vec<CacheRecord>> = serde_json::from_str(answer.output.trim()).ok()?;
-    Some(records.unwrap_or_default().iter().map(|record| record.size).sum())
+    answer.output.trim().parse().ok()
 }
 
 fn running(observed: &Observed, resource: &ResourceId) -> Option<ContainerId> {

@@ -3,13 +3,18 @@
 //! Asks each of them once and waits for nothing. For a look: an apply has its own, patient proof.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::time::timeout;
 
 use crate::engine::Engine;
 use crate::graph::Graph;
 use crate::resource::{ContainerId, Probe};
 use crate::state::{ContainerState, Health, Observed};
+
+/// A daemon that is not well may hang instead of saying no.
+const QUESTION: Duration = Duration::from_secs(5);
 
 /// Asks every container that runs, has a probe, and has not been found healthy or unhealthy by the engine.
 pub async fn proven<E: Engine>(engine: &E, graph: &Graph, observed: &Observed) -> BTreeSet<ContainerId> {
@@ -40,7 +45,8 @@ async fn ask<E: Engine>(
     let asked = open.flat_map(|(id, command)| observed.containers_of(id).map(move |facts| (facts, command)));
     let undecided = asked.filter(|(facts, _)| facts.state == ContainerState::Running && is_asked(facts.health));
     let answers = undecided.map(|(facts, command)| async move {
-        let yes = engine.exec(&facts.id, command).await.is_ok_and(|answer| answer.exit_code == 0);
+        let answer = timeout(QUESTION, engine.exec(&facts.id, command)).await;
+        let yes = answer.is_ok_and(|answer| answer.is_ok_and(|answer| answer.exit_code == 0));
         yes.then(|| facts.id.clone())
     });
     join_all(answers).await.into_iter().flatten().collect()

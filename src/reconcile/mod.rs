@@ -131,7 +131,7 @@ async fn failed<E: Engine>(
         // An engine that is gone cannot be tidied up, and its absence is what is to be told.
         OnFailure::Undo if failures.iter().any(|it| it.fault == Some(Fault::Unreachable)) => false,
         OnFailure::Undo if progress.first => recover::undo(engine, graph, &progress.created, tell).await?,
-        OnFailure::Undo => recover::restore(engine, graph, options, &failures, tell).await?,
+        OnFailure::Undo => recover::restore(engine, graph, options, tell).await?,
     };
     Ok(Outcome::Failed { failures, undone })
 }

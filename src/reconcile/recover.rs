@@ -6,12 +6,12 @@ use std::collections::BTreeSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::{Engine, EngineError};
-use crate::event::{Event, Failure, Tell};
+use crate::event::{Event, Tell};
 use crate::execute::execute;
 use crate::graph::Graph;
 use crate::observe::observe;
 use crate::plan::{Options, Volumes, compute};
-use crate::resource::{Kind, ResourceId};
+use crate::resource::ResourceId;
 
 /// Removes what was created, by the engine's ids. Gives whether all of it is gone.
 pub(super) async fn undo<E: Engine>(
@@ -31,25 +31,23 @@ pub(super) async fn undo<E: Engine>(
     if plan.is_empty() {
         return Ok(true);
     }
-    tell(Event::Undoing { run: &graph.run });
+    tell(Event::Undoing { run: &graph.run, plan: &plan });
     // The user has stopped the apply, not the tidying up.
     let report = execute(engine, &plan, tell, &CancellationToken::new()).await;
     Ok(report.succeeded())
 }
 
-/// Puts back the older container where the newer one failed. Gives whether anything was put back.
+/// Puts back the older container wherever a newer one did not come to take its place: because it failed itself, or
+/// because it waited for one that did. Gives whether anything was put back.
 pub(super) async fn restore<E: Engine>(
     engine: &E,
     graph: &Graph,
     options: &Options,
-    failures: &[Failure],
     tell: Tell<'_>,
 ) -> Result<bool, EngineError> {
-    let containers = failures.iter().filter(|failure| failure.resource.kind == Kind::Container);
-    let failed: BTreeSet<ResourceId> = containers.map(|failure| failure.resource.clone()).collect();
     let observed = observe(engine, graph).await?;
-    let restore: BTreeSet<ResourceId> =
-        failed.into_iter().filter(|resource| observed.containers_of(resource).count() > 1).collect();
+    let replaced = graph.nodes().filter(|node| observed.containers_of(&node.id).count() > 1);
+    let restore: BTreeSet<ResourceId> = replaced.map(|node| node.id.clone()).collect();
     if restore.is_empty() {
         return Ok(false);
     }
@@ -57,7 +55,7 @@ pub(super) async fn restore<E: Engine>(
     if plan.is_empty() {
         return Ok(false);
     }
-    tell(Event::Undoing { run: &graph.run });
+    tell(Event::Undoing { run: &graph.run, plan: &plan });
     let report = execute(engine, &plan, tell, &CancellationToken::new()).await;
     Ok(report.succeeded())
 }

@@ -151,7 +151,7 @@ pub struct Builds {
     pub client: String,
     /// What to do when the client is missing or too old.
     pub hint: String,
-    /// Run in the sidecar; prints a JSON array of the cache's records, each with a `size` in bytes.
+    /// Run in the sidecar; prints the size of the cache in bytes.
     pub usage: Vec<String>,
 }
 

@@ -2,8 +2,8 @@
 
 use std::io::{self, BufRead, IsTerminal};
 
-use super::style::{CARE, notice};
 use super::Screen;
+use super::style::{CARE, notice};
 
 /// Asks a question whose answer is yes or no; `None`: nobody is there to answer.
 ///

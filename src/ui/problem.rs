@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
+use super::Colour;
 use super::diagnostic::{self, Finding};
 use super::style::{BAD, notice};
-use super::Colour;
 use crate::spec::Diagnostics;
 
 /// What is in the way.

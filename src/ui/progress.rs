@@ -77,7 +77,7 @@ impl State {
     fn note(&mut self, event: &Event<'_>, screen: &Screen) -> Option<String> {
         let colour = screen.colour();
         let line = |style, verb: &str, rest: String| {
-            Some(format!("  {}{} {rest}\n", colour.paint(style, verb), " ".repeat(VERB.saturating_sub(verb.len()))))
+            format!("  {}{} {rest}\n", colour.paint(style, verb), " ".repeat(VERB.saturating_sub(verb.len())))
         };
         match event {
             Event::Planned { run, round, plan } => {
@@ -97,25 +97,25 @@ impl State {
             Event::Progress { operation, progress } => self.pulling(operation, *progress, screen),
             Event::Retrying { operation, error, .. } => {
                 let rest = format!("to {}: {}", words::order(operation), harmless(error));
-                line(FAINT, "retrying", rest)
+                Some(line(FAINT, "retrying", rest))
             }
             Event::Succeeded { operation, took } => {
                 self.doing.remove(&operation.id);
                 let (verb, object) = words::done(operation);
-                line(GOOD, verb, format!("{object}{}", figure(*took)))
+                Some(line(GOOD, verb, format!("{object}{}", figure(*took))))
             }
             Event::Failed { operation, took, .. } => {
                 self.doing.remove(&operation.id);
                 self.failed.insert(operation.id, words::object(operation));
-                line(BAD, "failed", format!("{}{}", words::doing(operation), figure(*took)))
+                Some(line(BAD, "failed", format!("{}{}", words::doing(operation), figure(*took))))
             }
             Event::Skipped { operation, because } => {
                 // Once for each thing: it is no news that what was not created is not started either.
                 let is_news = self.skipped.insert(operation.resource.clone());
                 let on = self.failed.get(because).map_or("what failed", String::as_str);
-                is_news.then(|| line(CARE, "skipped", format!("{}, which needs {on}", words::object(operation)))).flatten()
+                is_news.then(|| line(CARE, "skipped", format!("{}, which needs {on}", words::object(operation))))
             }
-            Event::Undoing { run } => {
+            Event::Undoing { run, .. } => {
                 self.forget();
                 Some(format!("{}: undoing what was done\n", colour.paint(STRONG, run.agent.as_str())))
             }

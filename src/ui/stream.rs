@@ -158,9 +158,7 @@ impl<'a> Line<'a> {
                 operations: Some(operations(plan)),
                 ..Self::default()
             },
-            Event::Started { operation } => {
-                Self { event: "started", operation: about(operation), ..Self::default() }
-            }
+            Event::Started { operation } => Self { event: "started", operation: about(operation), ..Self::default() },
             Event::Progress { operation, progress } => Self {
                 event: "progress",
                 operation: about(operation),
@@ -189,16 +187,14 @@ impl<'a> Line<'a> {
                 failure: Some(FailureDocument::of(failure)),
                 ..Self::default()
             },
-            Event::Skipped { operation, because } => Self {
-                event: "skipped",
-                operation: about(operation),
-                because: Some(because.0 + 1),
-                ..Self::default()
-            },
-            Event::Undoing { run } => Self {
+            Event::Skipped { operation, because } => {
+                Self { event: "skipped", operation: about(operation), because: Some(because.0 + 1), ..Self::default() }
+            }
+            Event::Undoing { run, plan } => Self {
                 event: "undoing",
                 run: Some(run.id.as_str()),
                 agent: Some(run.agent.as_str()),
+                operations: Some(operations(plan)),
                 ..Self::default()
             },
             Event::Warning { run, message, hint } => Self {

@@ -44,7 +44,8 @@ pub(super) fn help(hint: &str, colour: Colour) -> String {
 
 /// An amount of bytes as docker writes it: in powers of 1000, with one decimal.
 pub(super) fn bytes(amount: u64) -> String {
-    const UNITS: [(u64, &str); 4] = [(1_000_000_000_000, "TB"), (1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB")];
+    const UNITS: [(u64, &str); 4] =
+        [(1_000_000_000_000, "TB"), (1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB")];
     match UNITS.iter().find(|(size, _)| amount >= *size) {
         Some((size, unit)) => format!("{}.{} {unit}", amount / size, amount % size * 10 / size),
         None => format!("{amount} B"),

@@ -118,10 +118,14 @@ impl Program {
                 needs_files: vec![FILE.to_owned()],
                 ..Behaviour::default()
             },
-            Self::Database => {
-                Behaviour { boot_ms: 150, stop_ms: 100, stop_code: 1, locks: Some(DATA.to_owned()), ..Behaviour::default() }
-            }
-            Self::Dies => Behaviour::exits_after(Duration::from_millis(80), 7),
+            Self::Database => Behaviour {
+                boot_ms: 150,
+                stop_ms: 100,
+                stop_code: 1,
+                locks: Some(DATA.to_owned()),
+                ..Behaviour::default()
+            },
+            Self::Dies => Behaviour { never_ready: true, ..Behaviour::exits_after(Duration::from_millis(80), 7) },
             Self::Hangs => Behaviour { never_ready: true, ..Behaviour::default() },
             Self::Broken => Behaviour { cannot_start: true, ..Behaviour::default() },
         }

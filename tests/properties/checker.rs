@@ -81,7 +81,11 @@ impl Judge<'_> {
                 }
                 if let Handle::Known(id) = network {
                     let there = self.observed.networks.iter().any(|it| it.id == *id && it.owner.is_some());
-                    let goes = self.plan.operations.iter().any(|it| matches!(&it.action, Action::RemoveNetwork { network } if network == id));
+                    let goes = self
+                        .plan
+                        .operations
+                        .iter()
+                        .any(|it| matches!(&it.action, Action::RemoveNetwork { network } if network == id));
                     if !there || goes {
                         return Err("is for a network that is not there, or not for long".to_owned());
                     }
@@ -103,7 +107,11 @@ impl Judge<'_> {
                 }
                 for facts in &self.observed.containers {
                     let on_it = facts.networks.iter().any(|end| end.id.as_ref() == Some(network));
-                    if on_it && is_up(facts.state) && !self.certainly(operation, |it| removes(it, facts.id.as_str()) || stops(it, facts.id.as_str())) {
+                    if on_it
+                        && is_up(facts.state)
+                        && !self
+                            .certainly(operation, |it| removes(it, facts.id.as_str()) || stops(it, facts.id.as_str()))
+                    {
                         return Err(format!("removes the network under {}", facts.name));
                     }
                 }
@@ -150,7 +158,11 @@ impl Judge<'_> {
         Ok(())
     }
 
-    fn files_first(&self, operation: &Operation, container: &Handle<moat::resource::ContainerId>) -> Result<(), String> {
+    fn files_first(
+        &self,
+        operation: &Operation,
+        container: &Handle<moat::resource::ContainerId>,
+    ) -> Result<(), String> {
         let Some(Config::Container(config)) = self.graph.node(&operation.resource).map(|node| &node.config) else {
             return Ok(());
         };
@@ -160,7 +172,8 @@ impl Judge<'_> {
                 self.observed.containers.iter().any(|it| it.id == *id && it.state == ContainerState::Created)
             }
         };
-        let uploaded = |it: &Operation| matches!(&it.action, Action::UploadFiles { container: to, .. } if to == container);
+        let uploaded =
+            |it: &Operation| matches!(&it.action, Action::UploadFiles { container: to, .. } if to == container);
         if fresh && !config.files.is_empty() && !self.certainly(operation, uploaded) {
             return Err("starts a container without its files".to_owned());
         }
@@ -184,7 +197,8 @@ impl Judge<'_> {
 
     fn every_resource_is_provided(&self) -> Result<(), String> {
         for node in self.graph.nodes() {
-            let makes = self.plan.operations.iter().filter(|it| it.resource == node.id && is_create(&it.action)).count();
+            let makes =
+                self.plan.operations.iter().filter(|it| it.resource == node.id && is_create(&it.action)).count();
             let stays = match node.id.kind {
                 moat::resource::Kind::Image => continue,
                 moat::resource::Kind::Volume => self.observed.volumes_of(&node.id).count(),
@@ -214,7 +228,13 @@ impl Judge<'_> {
         }
         let started = self.plan.operations.iter().any(|it| {
             known_container(it) == Some(facts.id.as_str())
-                && matches!(it.action, Action::StartContainer { .. } | Action::UnpauseContainer { .. } | Action::RestartContainer { .. } | Action::AwaitReady { .. })
+                && matches!(
+                    it.action,
+                    Action::StartContainer { .. }
+                        | Action::UnpauseContainer { .. }
+                        | Action::RestartContainer { .. }
+                        | Action::AwaitReady { .. }
+                )
         });
         if facts.state != ContainerState::Running && !started {
             return Err(format!("{} would stay {}", facts.name, facts.state.as_str()));
@@ -235,7 +255,8 @@ impl Judge<'_> {
                 return Err(format!("{} is not wanted, and stays", facts.name));
             }
         }
-        let gone = |name: &str| self.plan.operations.iter().any(|it| it.action == Action::RemoveVolume && it.name == name);
+        let gone =
+            |name: &str| self.plan.operations.iter().any(|it| it.action == Action::RemoveVolume && it.name == name);
         if consent && self.graph.nodes().next().is_none() {
             if let Some(facts) = self.observed.volumes.iter().find(|it| it.owner.is_some() && !gone(&it.name)) {
                 return Err(format!("{} is not wanted, and stays", facts.name));
@@ -344,7 +365,10 @@ fn is_create(action: &Action) -> bool {
 /// Whether a resource reaches a milestone only by this action.
 fn brings(action: &Action, milestone: Milestone) -> bool {
     let creates = is_create(action) || matches!(action, Action::PullImage { .. });
-    let starts = matches!(action, Action::StartContainer { .. } | Action::UnpauseContainer { .. } | Action::RestartContainer { .. });
+    let starts = matches!(
+        action,
+        Action::StartContainer { .. } | Action::UnpauseContainer { .. } | Action::RestartContainer { .. }
+    );
     match milestone {
         Milestone::Created => creates,
         Milestone::Started => creates || starts,

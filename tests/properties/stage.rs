@@ -170,7 +170,9 @@ impl Watch {
             }
             Event::Skipped { operation, because } => {
                 if !self.failed.borrow().contains(because) {
-                    self.wrong.borrow_mut().push(format!("`{operation}` was skipped because of {because}, which has not failed"));
+                    self.wrong
+                        .borrow_mut()
+                        .push(format!("`{operation}` was skipped because of {because}, which has not failed"));
                 }
             }
             _ => {}

@@ -58,7 +58,9 @@ pub async fn converges_from_anywhere(case: &Case) -> Verdict {
 
     stage.sim.forget();
     let again = stage.insist(&graph, &options, &Schedule::default()).await?;
-    check(again.starts == 1 && stage.sim.changes() == 0, || format!("changed by a second apply:\n{}", stage.sim.trace()))?;
+    check(again.starts == 1 && stage.sim.changes() == 0, || {
+        format!("changed by a second apply:\n{}", stage.sim.trace())
+    })?;
     // A container without a health check is asked once more whether it is ready.
     let asked = stage.sim.calls().iter().filter(|entry| !entry.call.changes()).count();
     check(asked <= 2 * CALLS_OF_A_LOOK + 2 * case.wanted.containers.len(), || format!("asked {asked} times"))?;
@@ -112,7 +114,9 @@ pub async fn failure_is_undone(case: &Case) -> Verdict {
                 };
                 let now = || stage.sim.snapshot(&Scope::Of(stage.run.clone()));
                 check(one.name == graph.run.name_of(of), || format!("{name} is called {}\n{}", one.name, now()))?;
-                check(stage.sim.is_ready(&one.id), || format!("{name} was not put back, before:\n{before}\nnow:\n{}", now()))?;
+                check(stage.sim.is_ready(&one.id), || {
+                    format!("{name} was not put back, before:\n{before}\nnow:\n{}", now())
+                })?;
             }
         }
     }
@@ -163,7 +167,8 @@ async fn begin(case: &Case) -> Result<Stage, String> {
     let stage = Stage::new(case);
     if let Some(earlier) = &case.before {
         let engine = Faulty::new(stage.sim.clone(), stage.sim.clone(), earlier.faults.clone());
-        let (attempt, verdict) = stage.attempt(&engine, &earlier.wanted.graph(), &Options::default(), OnFailure::Keep).await;
+        let (attempt, verdict) =
+            stage.attempt(&engine, &earlier.wanted.graph(), &Options::default(), OnFailure::Keep).await;
         verdict?;
         if earlier.faults.0.is_empty() {
             check(attempt.converged(), || format!("the earlier state cannot be had: {attempt:?}"))?;
@@ -196,7 +201,8 @@ async fn accepted(stage: &Stage, graph: &Graph, options: &Options, consent: bool
     let observed = observe(&stage.sim, graph).await.map_err(|error| error.to_string())?;
     let plan = compute(graph, &observed, options);
     check(plan == compute(graph, &observed, options), || "two plans for one world".to_owned())?;
-    checker::accepts(graph, &observed, &plan, consent).map_err(|why| format!("{why}\nin the plan\n{plan}\nfor {observed:#?}"))
+    checker::accepts(graph, &observed, &plan, consent)
+        .map_err(|why| format!("{why}\nin the plan\n{plan}\nfor {observed:#?}"))
 }
 
 async fn kept_what_did_not_change(
@@ -212,7 +218,9 @@ async fn kept_what_did_not_change(
     for (name, part) in &case.wanted.containers {
         let id = moat::resource::ResourceId::container(name);
         if earlier.wanted.containers.get(name) == Some(part) {
-            check(before.get(&id) == after.get(&id), || format!("{name} did not change: {:?}, {:?}", before.get(&id), after.get(&id)))?;
+            check(before.get(&id) == after.get(&id), || {
+                format!("{name} did not change: {:?}, {:?}", before.get(&id), after.get(&id))
+            })?;
         }
     }
     Ok(())

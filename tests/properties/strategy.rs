@@ -55,9 +55,8 @@ fn part() -> impl Strategy<Value = Part> {
         Just(Program::Database),
         Just(Program::Silent),
     ];
-    (program, 0..3_u8, any::<bool>(), any::<bool>(), prop::bool::weighted(0.2)).prop_map(
-        |(program, version, volume, health, mortal)| Part { program, version, volume, health, mortal },
-    )
+    (program, 0..3_u8, any::<bool>(), any::<bool>(), prop::bool::weighted(0.2))
+        .prop_map(|(program, version, volume, health, mortal)| Part { program, version, volume, health, mortal })
 }
 
 pub fn schedule(most: usize) -> impl Strategy<Value = Schedule> {

@@ -31,20 +31,31 @@ impl Stage {
                     check(there, || format!("{} is missing{}", node.id, world()))?;
                 }
                 Config::Network(_) => {
-                    let [network] = &networks[..] else { return Err(format!("{} networks{}", networks.len(), world())) };
+                    let [network] = &networks[..] else {
+                        return Err(format!("{} networks{}", networks.len(), world()));
+                    };
                     let fits = network.owner.as_ref().is_some_and(|owner| owner.hash == hash) && network.name == name;
                     check(fits, || format!("{} is not as wanted{}", node.id, world()))?;
                 }
                 Config::Container(config) => {
                     // Of a program that answers no question nobody can know more than that it runs.
                     let is_asked = matches!(node.probe, Some(Probe::Exec { .. })) || config.health.is_some();
-                    let found: Vec<_> =
-                        containers.iter().filter(|it| it.owner.as_ref().is_some_and(|owner| owner.resource == node.id)).collect();
-                    let [container] = found[..] else { return Err(format!("{} of {}{}", found.len(), node.id, world())) };
-                    let fits = container.owner.as_ref().is_some_and(|owner| owner.hash == hash) && container.name == name;
+                    let found: Vec<_> = containers
+                        .iter()
+                        .filter(|it| it.owner.as_ref().is_some_and(|owner| owner.resource == node.id))
+                        .collect();
+                    let [container] = found[..] else {
+                        return Err(format!("{} of {}{}", found.len(), node.id, world()));
+                    };
+                    let fits =
+                        container.owner.as_ref().is_some_and(|owner| owner.hash == hash) && container.name == name;
                     check(fits, || format!("{} is not as wanted{}", node.id, world()))?;
-                    check(container.state == ContainerState::Running, || format!("{} does not run{}", node.id, world()))?;
-                    check(!is_asked || self.sim.is_ready(&container.id), || format!("{} is not ready{}", node.id, world()))?;
+                    check(container.state == ContainerState::Running, || {
+                        format!("{} does not run{}", node.id, world())
+                    })?;
+                    check(!is_asked || self.sim.is_ready(&container.id), || {
+                        format!("{} is not ready{}", node.id, world())
+                    })?;
                     let on: Vec<_> = container.networks.iter().filter_map(|end| end.id.clone()).collect();
                     check(on == [networks[0].id.clone()], || format!("{} is not on its network{}", node.id, world()))?;
                 }
@@ -65,7 +76,9 @@ impl Stage {
         let refused = |entry: &&Entry| entry.fault().is_some() && entry.call != Call::Exec;
         match self.sim.calls().iter().find(refused) {
             None => Ok(()),
-            Some(entry) => Err(format!("refused without a reason: {} {}: {:?}", entry.call, entry.subject, entry.outcome)),
+            Some(entry) => {
+                Err(format!("refused without a reason: {} {}: {:?}", entry.call, entry.subject, entry.outcome))
+            }
         }
     }
 
@@ -89,7 +102,9 @@ impl Stage {
         let snapshot = self.sim.snapshot(&Scope::Of(self.run.clone()));
         let started = |name: &str| {
             let line = snapshot.lines().find(|line| line.starts_with(&format!("container {name} ")));
-            line.and_then(|line| line.split(' ').find(|word| word.starts_with("started="))).unwrap_or_default().to_owned()
+            line.and_then(|line| line.split(' ').find(|word| word.starts_with("started=")))
+                .unwrap_or_default()
+                .to_owned()
         };
         all.into_iter().filter_map(|it| Some((it.owner?.resource, (it.id, started(&it.name))))).collect()
     }

@@ -54,9 +54,7 @@ pub(super) async fn pull(
 ) -> Result<(), EngineError> {
     match fetch(docker, reference, progress).await {
         Ok(()) => Ok(()),
-        Err(Failure::Refused { message, .. }) => {
-            Err(pull_fault::explain(reference, &message))
-        }
+        Err(Failure::Refused { message, .. }) => Err(pull_fault::explain(reference, &message)),
         Err(failure) => Err(failure.into_error(Call::Pull)),
     }
 }

@@ -1,0 +1,160 @@
+//! One changer at a time: a lock for each run on each engine.
+//!
+//! The system's own lock on an open file, which ends with its process however that ends. It keeps two commands of
+//! one machine apart; two machines on one engine meet in the engine, and a conflict there means look again.
+
+use std::fs::{File, OpenOptions, TryLockError, create_dir_all};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use tokio::time::{Instant, sleep};
+
+use crate::resource::RunId;
+
+/// Held for as long as it lives.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+/// Who holds a lock, as it said itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Holder {
+    pub pid: u32,
+    /// As in `apply`.
+    pub command: String,
+    /// RFC 3339, UTC.
+    pub since: String,
+}
+
+/// Why there is no lock.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    #[error("`{run}` is held by another moat{}", holder.as_ref().map(described).unwrap_or_default())]
+    Held { run: RunId, holder: Option<Holder> },
+    #[error("the lock file `{}` cannot be used: {source}", path.display())]
+    File { path: PathBuf, source: io::Error },
+}
+
+/// How often a lock that another one holds is tried again: a person does not notice, and it costs nothing.
+const INTERVAL: Duration = Duration::from_millis(50);
+
+/// A holder's own words are a line; more in the file is not from moat.
+const HOLDER_MAX: u64 = 4096;
+
+impl Lock {
+    /// Takes the lock of `run` on the engine at `engine`, waiting for at most `patience`.
+    ///
+    /// # Errors
+    /// [`LockError::Held`] if another one still holds it then; [`LockError::File`] if there can be no lock file.
+    pub async fn take(
+        dir: &Path,
+        run: &RunId,
+        engine: &str,
+        holder: &Holder,
+        patience: Duration,
+    ) -> Result<Self, LockError> {
+        let path = path(dir, run, engine);
+        let refused = |source: io::Error| LockError::File { path: path.clone(), source };
+        let mut file = open(&path).map_err(refused)?;
+        let deadline = Instant::now() + patience;
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::Error(error)) => return Err(refused(error)),
+                Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
+                    return Err(LockError::Held { run: run.clone(), holder: read(&mut file) });
+                }
+                Err(TryLockError::WouldBlock) => sleep(INTERVAL).await,
+            }
+        }
+        write(&mut file, holder).map_err(refused)?;
+        Ok(Self { _file: file })
+    }
+}
+
+/// An engine's address may be a path, or hold anything; its digest is always a name.
+fn path(dir: &Path, run: &RunId, engine: &str) -> PathBuf {
+    let engine: String = Sha256::digest(engine).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    dir.join("locks").join(format!("{run}@{engine}.lock"))
+}
+
+/// The file stays when the lock goes: removing it would let two processes lock two files of one name.
+fn open(path: &Path) -> io::Result<File> {
+    if let Some(dir) = path.parent() {
+        create_dir_all(dir)?;
+    }
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
+}
+
+fn write(file: &mut File, holder: &Holder) -> io::Result<()> {
+    let text = serde_json::to_string(holder).map_err(io::Error::other)?;
+    file.set_len(0)?;
+    file.seek(SeekFrom::Start(0))?;
+    file.write_all(text.as_bytes())
+}
+
+fn read(file: &mut File) -> Option<Holder> {
+    let mut text = String::new();
+    file.take(HOLDER_MAX).read_to_string(&mut text).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+fn described(holder: &Holder) -> String {
+    format!(": `moat {}` (process {}) since {}", holder.command, holder.pid, holder.since)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holder(command: &str) -> Holder {
+        Holder { pid: 7, command: command.to_owned(), since: "2026-01-01T00:00:00Z".to_owned() }
+    }
+
+    async fn take(dir: &Path, run: &str, engine: &str, patience: Duration) -> Result<Lock, LockError> {
+        Lock::take(dir, &RunId::from_label(run), engine, &holder("apply"), patience).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_held_lock_says_who_holds_it_and_is_free_when_the_holder_is_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let held = take(dir.path(), "a-1", "unix:///x", Duration::ZERO).await.unwrap();
+        let error = take(dir.path(), "a-1", "unix:///x", Duration::from_secs(3)).await.unwrap_err();
+        let text = "`a-1` is held by another moat: `moat apply` (process 7) since 2026-01-01T00:00:00Z";
+        assert_eq!(error.to_string(), text);
+        drop(held);
+        take(dir.path(), "a-1", "unix:///x", Duration::ZERO).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn other_runs_and_other_engines_are_not_held_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let _one = take(dir.path(), "a-1", "unix:///x", Duration::ZERO).await.unwrap();
+        let _two = take(dir.path(), "a-2", "unix:///x", Duration::ZERO).await.unwrap();
+        let _three = take(dir.path(), "a-1", "unix:///y", Duration::ZERO).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lock_that_is_let_go_in_time_is_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let held = take(dir.path(), "a-1", "e", Duration::ZERO).await.unwrap();
+        let (taken, ()) = tokio::join!(take(dir.path(), "a-1", "e", Duration::from_secs(5)), async {
+            sleep(Duration::from_secs(2)).await;
+            drop(held);
+        });
+        taken.unwrap();
+    }
+
+    #[tokio::test]
+    async fn without_a_place_for_the_file_there_is_no_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("locks"), "in the way").unwrap();
+        let error = take(dir.path(), "a-1", "e", Duration::ZERO).await.unwrap_err();
+        assert!(matches!(error, LockError::File { .. }), "{error}");
+    }
+}

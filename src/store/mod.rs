@@ -1,0 +1,16 @@
+//! What moat keeps in files of its own. Losing them loses convenience, never control: Docker is the state.
+//!
+//! The only module that writes files.
+
+pub mod lock;
+
+use std::path::PathBuf;
+
+use etcetera::BaseStrategy;
+
+/// The folder for moat's own files: `MOAT_STATE_DIR` if it is set, else `moat` in the user's state folder as the
+/// XDG base directory specification has it. `None`: the user has no home.
+pub fn state_dir(overruled: Option<PathBuf>) -> Option<PathBuf> {
+    let overruled = overruled.filter(|path| !path.as_os_str().is_empty());
+    overruled.or_else(|| Some(etcetera::base_strategy::Xdg::new().ok()?.state_dir()?.join("moat")))
+}

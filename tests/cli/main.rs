@@ -1,0 +1,12 @@
+//! The command line as a user meets it: the built binary in surroundings of its own, and the exact text.
+//!
+//! No engine is needed: what is asked of one is answered by a small one of the test's own, or by nobody. What moat
+//! does to a real one is for `tests/e2e`.
+
+mod engine;
+mod help;
+mod moat;
+mod no_engine;
+mod read_only;
+mod spec;
+mod usage;

@@ -1,0 +1,109 @@
+//! Commands that only look, and those that find nothing to do.
+
+use std::fs::File;
+use std::process::Stdio;
+
+use expect_test::expect;
+
+use crate::engine::Empty;
+use crate::moat::Place;
+
+const SPEC: &str = "agent: builder\nimage: busybox\nenv:\n  TOKEN: very-secret\n";
+
+fn place() -> (Empty, Place) {
+    let engine = Empty::start();
+    let place = Place::with(SPEC).at(&engine.address());
+    (engine, place)
+}
+
+#[test]
+fn a_plan() {
+    let (_engine, place) = place();
+    let ran = place.run(&["plan"]);
+    assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
+    expect![[""]].assert_eq(&ran.out);
+    assert_eq!(place.run(&["plan", "--detailed-exitcode"]).code, Some(2));
+    assert_eq!(place.run(&["plan", "--quiet"]).out, ran.out, "what was asked for is said to those who want quiet");
+}
+
+#[test]
+fn a_plan_for_scripts() {
+    let (_engine, place) = place();
+    let ran = place.run(&["plan", "--json"]);
+    assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
+    let document: serde_json::Value = serde_json::from_str(&ran.out).expect("a document");
+    assert_eq!((&document["agent"], &document["changes"]), (&"builder".into(), &true.into()));
+    assert_eq!(document["operations"][0]["action"], "pull");
+}
+
+#[test]
+fn a_status() {
+    let (_engine, place) = place();
+    let ran = place.run(&["status"]);
+    assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (Some(0), "builder: absent\n", ""));
+    let ran = place.run(&["status", "--json"]);
+    expect![[""]].assert_eq(&ran.out);
+}
+
+#[test]
+fn nothing_to_destroy() {
+    let (_engine, place) = place();
+    let ran = place.run(&["destroy", "--volumes"]);
+    assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (Some(0), "", "builder: nothing to destroy\n"));
+    let ran = place.run(&["destroy", "--quiet"]);
+    assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (Some(0), "", ""));
+    let ran = place.run(&["destroy", "--json"]);
+    expect![[""]].assert_eq(&ran.out);
+}
+
+#[test]
+fn nowhere_to_run_a_command() {
+    let (_engine, place) = place();
+    let ran = place.run(&["exec", "--", "true"]);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""));
+    expect![[""]].assert_eq(&ran.err);
+}
+
+/// An engine that refuses every change: what failed, why, and that nothing is left of it.
+#[test]
+fn an_apply_that_fails() {
+    let (_engine, place) = place();
+    let ran = place.run(&["apply"]);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""));
+    let lines: Vec<_> =
+        ran.err.lines().filter(|line| line.starts_with("error: ") || line.starts_with("  = ")).collect();
+    expect![[""]].assert_eq(&(lines.join("\n") + "\n"));
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let (_engine, place) = place();
+    let mut child = place.command(["plan"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("moat runs");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!((output.status.code(), output.stderr), (Some(0), Vec::new()));
+}
+
+#[test]
+fn output_that_cannot_be_written_is_one() {
+    let (_engine, place) = place();
+    let full = File::options().write(true).open("/dev/full").expect("a device");
+    let output = place.command(["plan"]).stdout(full).output().expect("moat runs");
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stderr).expect("UTF-8");
+    assert!(text.starts_with("error: the output cannot be written: "), "{text}");
+}
+
+/// Whatever is asked to be logged, of moat or of what it is made of.
+#[test]
+fn no_log_tells_a_secret() {
+    let (_engine, place) = place();
+    for filter in ["trace", "bollard=trace,hyper=trace,hyper_util::client=trace,moat=trace"] {
+        let output = place.command(["apply", "-q"]).env("MOAT_LOG", filter).output().expect("moat runs");
+        let text = String::from_utf8(output.stderr).expect("UTF-8");
+        assert!(text.contains("docker at unix://"), "the log is on: {text}");
+        assert!(!text.contains("very-secret"), "{filter}: {text}");
+    }
+    let output = place.command(["plan", "-vv"]).output().expect("moat runs");
+    assert!(String::from_utf8(output.stderr).expect("UTF-8").contains("docker at unix://"));
+}

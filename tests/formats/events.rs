@@ -1,0 +1,148 @@
+//! `specs/events.md`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use expect_test::expect;
+use jiff::Timestamp;
+use moat::clock::Clock;
+use moat::engine::{Fault, PullProgress};
+use moat::event::{Event, Failure};
+use moat::observe::builds::Builds;
+use moat::plan::{Condition, OpId};
+use moat::resource::ResourceId;
+use moat::spec::{Source, agent};
+use moat::state::Observed;
+use moat::ui::Problem;
+use moat::ui::ending::{Command, Ending, How};
+use moat::ui::stream::Stream;
+use serde_json::Value;
+
+use crate::document::{fields, names, read, tables};
+use crate::sample;
+
+const STREAM: Stream = Stream { clock: Clock::Fixed(Timestamp::UNIX_EPOCH) };
+
+fn failure() -> Failure {
+    Failure {
+        resource: ResourceId::main(),
+        name: "moat-builder-1f2e3d4c".to_owned(),
+        verb: "await",
+        fault: Some(Fault::Engine),
+        message: "it ended".to_owned(),
+        hint: Some("look".to_owned()),
+        log: vec!["last words".to_owned()],
+    }
+}
+
+fn builds() -> Builds {
+    let reason = Some("buildx 0.13.1 < 0.14".to_owned());
+    Builds { routed: false, builder: "moat".to_owned(), reason, hint: Some("install it".to_owned()) }
+}
+
+/// A new event does not compile until it has its name here, and then a sample below is missing.
+fn kind(event: &Event<'_>) -> &'static str {
+    match event {
+        Event::Planned { .. } => "planned",
+        Event::Started { .. } => "started",
+        Event::Progress { .. } => "progress",
+        Event::Retrying { .. } => "retrying",
+        Event::Succeeded { .. } => "succeeded",
+        Event::Failed { .. } => "failed",
+        Event::Skipped { .. } => "skipped",
+        Event::Undoing { .. } => "undoing",
+        Event::Warning { .. } => "warning",
+    }
+}
+
+/// One line of each kind, and of `done` one for each way to end.
+fn lines() -> Vec<String> {
+    let graph = sample::graph();
+    let (run, mut plan, failure, builds) = (&graph.run, sample::plan(&graph), failure(), builds());
+    plan.operations.truncate(1);
+    let operation = &plan.operations[0];
+    let (took, pause) = (Duration::from_millis(7), Duration::from_millis(50));
+    let events = [
+        Event::Planned { run, round: 1, plan: &plan },
+        Event::Started { operation },
+        Event::Progress { operation, progress: PullProgress { current: 1, total: 2 } },
+        Event::Retrying { operation, error: "busy", attempt: 1, pause },
+        Event::Succeeded { operation, took },
+        Event::Failed { operation, failure: &failure, took },
+        Event::Skipped { operation, because: OpId(0) },
+        Event::Undoing { run, plan: &plan },
+        Event::Warning { run, message: "m", hint: "h" },
+    ];
+    let mut lines: Vec<String> = Vec::new();
+    for event in &events {
+        let line = STREAM.line(event);
+        assert!(line.contains(&format!("\"event\":\"{}\"", kind(event))), "{line}");
+        lines.push(sample::anonymous(&line, &graph));
+    }
+    let remaining = Observed::default();
+    let kept = ["moat-builder-1f2e3d4c-buildkit-cache".to_owned()];
+    let failures = [failure];
+    let ends = [
+        How::Ready { graph: &graph, changed: true, builds: Some(&builds), exec: "moat exec" },
+        How::Gone { changed: true, kept: &kept },
+        How::Failed { failures: &failures, undone: true, of: Command::Apply },
+        How::OutOfBudget { plan: &plan },
+        How::Interrupted { remaining: &remaining },
+    ];
+    for how in ends {
+        let ending = Ending { run, how, exit_code: 1, condition: Some(Condition::Absent) };
+        lines.push(sample::anonymous(&STREAM.done(&ending), &graph));
+    }
+    let wrong = agent::parse(Source::new("agent.yaml", "/agent.yaml", "agnt: a\n")).expect_err("it is wrong");
+    let problem = Problem { message: "wrong", hint: Some("right"), findings: Some(&wrong) };
+    lines.push(STREAM.refused(&problem, 65));
+    lines
+}
+
+#[test]
+fn every_field_is_described_and_written() {
+    let aliases = BTreeMap::from([("failures", "failure"), ("operations", "planned operation")]);
+    let mut seen: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for line in lines() {
+        assert_eq!(line.find('\n'), Some(line.len() - 1), "one line: {line}");
+        let value: Value = serde_json::from_str(&line).expect("an object");
+        let event = value["event"].as_str().expect("a kind").to_owned();
+        fields(&value, &event, &aliases, &mut seen);
+    }
+    let tables = tables(&read("events.md"));
+    for (section, described) in &tables {
+        let mut written = seen.remove(section).unwrap_or_else(|| panic!("`{section}` is never written"));
+        // Every line has them: the page says so once.
+        written.retain(|field| field != "time" && field != "event");
+        assert_eq!(written, names(&tables, section), "{section}: {described:?}");
+    }
+    // Described in plan-text.md, or in one row.
+    for section in ["planned operation", "cause", "end"] {
+        seen.remove(section);
+    }
+    assert!(seen.is_empty(), "not described: {seen:?}");
+}
+
+#[test]
+fn every_fault_is_described() {
+    let all = [
+        Fault::NotFound,
+        Fault::Conflict,
+        Fault::InUse,
+        Fault::Subnet,
+        Fault::Pull,
+        Fault::Refused,
+        Fault::Engine,
+        Fault::Unreachable,
+        Fault::TimedOut,
+    ];
+    let page = read("events.md");
+    for fault in all {
+        assert!(page.contains(&format!("`{}`", fault.code())), "{fault}");
+    }
+}
+
+#[test]
+fn the_lines_are_these() {
+    expect![[r#""#]].assert_eq(&lines().concat());
+}

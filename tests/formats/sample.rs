@@ -1,0 +1,36 @@
+//! The example of the pages: a run of which nothing exists yet, and what an apply would do.
+
+use std::path::Path;
+
+use moat::graph::{Graph, compile};
+use moat::plan::{Options, Plan, compute};
+use moat::resource::ImageRef;
+use moat::spec::{Capabilities, Source, agent};
+use moat::state::Observed;
+
+pub const SPEC: &str = "agent: builder\nimage: docker:dind\ndependencies: [docker:dind]\n";
+
+/// The digest of a run's id depends on the path; this one stands for all.
+pub const DIGEST: &str = "1f2e3d4c";
+
+pub fn graph() -> Graph {
+    let source = Source::new("agent.yaml", Path::new("/agent.yaml"), SPEC);
+    let spec = agent::parse(source).expect("the example is right");
+    compile(&spec, &Capabilities::builtin()).expect("the example compiles")
+}
+
+/// An empty engine, on which no image is either.
+pub fn nothing() -> Observed {
+    let images = ["docker:dind", "moby/buildkit:v0.32.2"].map(|it| (ImageRef::parse(it).expect("valid"), None));
+    Observed { images: images.into_iter().collect(), ..Observed::default() }
+}
+
+pub fn plan(graph: &Graph) -> Plan {
+    compute(graph, &nothing(), &Options::default())
+}
+
+/// With the digest that stands for all.
+pub fn anonymous(text: &str, graph: &Graph) -> String {
+    let digest = graph.run.id.as_str().rsplit('-').next().expect("an id has a digest");
+    text.replace(digest, DIGEST)
+}
