@@ -16,7 +16,7 @@ fn an_old_buildx() {
     expect![[r#"
         warning: builds are not routed to the sidecar: buildx 0.13.1 < 0.14
           = help: install buildx 0.14 or newer in the image; until then builds run on the agent's own daemon
-        builder is ready (12 done, T)
+        builder is ready
           main  moat-R
           buildkit  moat-buildkit-R
           builds  local (buildx 0.13.1 < 0.14)
@@ -39,7 +39,7 @@ fn no_buildx() {
     expect![[r#"
         warning: builds are not routed to the sidecar: no buildx
           = help: install buildx 0.14 or newer in the image; until then builds run on the agent's own daemon
-        builder is ready (12 done, T)
+        builder is ready
           main  moat-R
           buildkit  moat-buildkit-R
           builds  local (no buildx)

@@ -51,9 +51,8 @@ fn an_image_that_no_registry_can_be_asked_for() {
         &expect![[r#"
             exit 1
             == stderr
-              failed  cannot pull image `registry.invalid/none:1`: `registry.invalid/none:1` cannot be pulled: the registry `registry.invalid` cannot be reached (get "https://registry.invalid/v2/": dial tcp: lookup registry.invalid: no such host); check the network, a proxy, or the registry's name
-            error: cannot pull image `registry.invalid/none:1`: `registry.invalid/none:1` cannot be pulled: the registry `registry.invalid` cannot be reached (get "https://registry.invalid/v2/": dial tcp: lookup registry.invalid: no such host); check the network, a proxy, or the registry's name
-              = help: check the name and the tag, that the registry can be reached from the engine, and `docker login`
+            error: `registry.invalid/none:1` cannot be pulled: the registry `registry.invalid` cannot be reached (get "https://registry.invalid/v2/": dial tcp: lookup registry.invalid: no such host)
+              = help: check the network, a proxy, or the registry's name
             what had been done is undone; `--keep-on-failure` would leave it to be looked at
         "#]],
     );
@@ -67,9 +66,8 @@ fn an_image_that_the_registry_does_not_have() {
         &expect![[r#"
             exit 1
             == stderr
-              failed  cannot pull image `10.213.213.1:5000/lab/none:1`: `10.213.213.1:5000/lab/none:1` cannot be pulled: `10.213.213.1:5000` has no such image or tag (manifest for 10.213.213.1:5000/lab/none:1 not found: manifest unknown: manifest unknown); check its name
-            error: cannot pull image `10.213.213.1:5000/lab/none:1`: `10.213.213.1:5000/lab/none:1` cannot be pulled: `10.213.213.1:5000` has no such image or tag (manifest for 10.213.213.1:5000/lab/none:1 not found: manifest unknown: manifest unknown); check its name
-              = help: check the name and the tag, that the registry can be reached from the engine, and `docker login`
+            error: `10.213.213.1:5000/lab/none:1` cannot be pulled: `10.213.213.1:5000` has no such image or tag (manifest for 10.213.213.1:5000/lab/none:1 not found: manifest unknown: manifest unknown)
+              = help: check its name
             what had been done is undone; `--keep-on-failure` would leave it to be looked at
         "#]],
     );
@@ -83,7 +81,6 @@ fn an_image_without_dockerd() {
         &expect![[r#"
             exit 1
             == stderr
-              failed  the image `busybox` has no `dockerd`
             error: the image `busybox` has no `dockerd`
               | the last lines of container moat-R
               |  moat: no dockerd in this image
@@ -99,14 +96,13 @@ fn a_container_that_dies_at_once() {
         "image: busybox\ncommand: echo no good >&2; exit 3\n",
         &[],
         &expect![[r#"
-        exit 1
-        == stderr
-          failed    `moat-R` ended with exit code 3
-        error: `moat-R` ended with exit code 3
-          | the last lines of container moat-R
-          |   no good
-        what had been done is undone; `--keep-on-failure` would leave it to be looked at
-    "#]],
+            exit 1
+            == stderr
+            error: `moat-R` ended with exit code 3
+              | the last lines of container moat-R
+              |  no good
+            what had been done is undone; `--keep-on-failure` would leave it to be looked at
+        "#]],
     );
 }
 
@@ -116,14 +112,13 @@ fn a_command_that_does_not_exist() {
         "image: busybox\ncommand: [no-such-program]\n",
         &[],
         &expect![[r#"
-        exit 1
-        == stderr
-          failed    `moat-R` ended with exit code 127
-        error: `moat-R` ended with exit code 127
-          | the last lines of container moat-R
-          |   [FATAL tini (7)] exec no-such-program failed: No such file or directory
-        what had been done is undone; `--keep-on-failure` would leave it to be looked at
-    "#]],
+            exit 1
+            == stderr
+            error: `moat-R` ended with exit code 127
+              | the last lines of container moat-R
+              |  [FATAL tini (7)] exec no-such-program failed: No such file or directory
+            what had been done is undone; `--keep-on-failure` would leave it to be looked at
+        "#]],
     );
 }
 
@@ -134,13 +129,12 @@ fn a_sidecar_that_never_gets_ready() {
         spec,
         &["--wait-timeout", "2"],
         &expect![[r#"
-        exit 1
-        == stderr
-          failed    `moat-buildkit-R` was not ready within 2 s: `buildctl debug workers` gave exit code 126 (OCI runtime exec failed: exec failed: unable to start container process: exec: "buildctl": executable file not found in $PATH: unknown)
-        error: `moat-buildkit-R` was not ready within 2 s: `buildctl debug workers` gave exit code 126 (OCI runtime exec failed: exec failed: unable to start container process: exec: "buildctl": executable file not found in $PATH: unknown)
-          = help: a slow machine may need more time: `--wait-timeout 120`
-        what had been done is undone; `--keep-on-failure` would leave it to be looked at
-    "#]],
+            exit 1
+            == stderr
+            error: `moat-buildkit-R` was not ready within 2 s: `buildctl debug workers` gave exit code 126 (OCI runtime exec failed: exec failed: unable to start container process: exec: "buildctl": executable file not found in $PATH: unknown)
+              = help: a slow machine may need more time: `--wait-timeout 120`
+            what had been done is undone; `--keep-on-failure` would leave it to be looked at
+        "#]],
     );
 }
 
@@ -151,16 +145,15 @@ fn a_sidecar_that_dies() {
         spec,
         &[],
         &expect![[r#"
-        exit 1
-        == stderr
-          failed    `moat-buildkit-R` ended with exit code 7 and was started again 3 times
-        error: `moat-buildkit-R` ended with exit code 7 and was started again 3 times
-          | the last lines of container moat-buildkit-R
-          |   giving up
-          |   giving up
-          |   giving up
-        what had been done is undone; `--keep-on-failure` would leave it to be looked at
-    "#]],
+            exit 1
+            == stderr
+            error: `moat-buildkit-R` ended with exit code 7 and was started again 3 times
+              | the last lines of container moat-buildkit-R
+              |  giving up
+              |  giving up
+              |  giving up
+            what had been done is undone; `--keep-on-failure` would leave it to be looked at
+        "#]],
     );
 }
 
@@ -171,10 +164,9 @@ fn what_failed_can_be_kept_to_look_at() {
     expect![[r#"
         exit 1
         == stderr
-          failed    `moat-R` ended with exit code 3
         error: `moat-R` ended with exit code 3
           | the last lines of container moat-R
-          |   no good
+          |  no good
         what was done stays: `moat status` shows it, `moat apply` goes on from there
     "#]]
     .assert_eq(&told);
@@ -184,10 +176,10 @@ fn what_failed_can_be_kept_to_look_at() {
         == stdout
         builder: degraded
 
-        RESOURCE        NAME                        STATE    READY
-        image           busybox                     present  yes
-        network/agent   moat-R  present  yes
-        container/main  moat-R  exited   no (exited with code 3)
+        RESOURCE  NAME  STATE  READY
+        image  busybox  present  yes
+        network/agent  moat-R  present  yes
+        container/main  moat-R  exited  no (exited with code 3)
     "#]]
     .assert_eq(&sandbox.moat(&["status"]).told());
     // A spec that works mends it, in place of what was kept.

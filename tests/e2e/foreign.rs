@@ -32,14 +32,12 @@ fn a_container() {
         "container",
         create,
         &expect![[r#"
-        exit 1
-        == stderr
-          failed  cannot create container `moat-R`: conflict. The container name "/moat-R" is already in use by container "ID". You have to remove (or rename) that container to be able to reuse that name
-          failed  cannot create container `moat-R`: conflict. The container name "/moat-R" is already in use by container "ID". You have to remove (or rename) that container to be able to reuse that name
-        error: cannot create container `moat-R`: conflict. The container name "/moat-R" is already in use by container "ID". You have to remove (or rename) that container to be able to reuse that name
-          = help: a container named `moat-R` exists that is not moat's; moat will not touch it: rename or remove it
-        what had been done is undone; `--keep-on-failure` would leave it to be looked at
-    "#]],
+            exit 1
+            == stderr
+            error: cannot create container `moat-R`: conflict. The container name "/moat-R" is already in use by container "ID". You have to remove (or rename) that container to be able to reuse that name
+              = help: a container named `moat-R` exists that is not moat's; moat will not touch it: rename or remove it
+            what had been done is undone; `--keep-on-failure` would leave it to be looked at
+        "#]],
         &expect![[r#"
         exit 0
         == stderr
@@ -60,14 +58,12 @@ fn a_network() {
         "network",
         create,
         &expect![[r#"
-        exit 1
-        == stderr
-          failed  cannot create network `moat-R`: network with name moat-R already exists
-          failed  cannot create network `moat-R`: network with name moat-R already exists
-        error: cannot create network `moat-R`: network with name moat-R already exists
-          = help: a network named `moat-R` exists that is not moat's; moat will not touch it: rename or remove it
-        what had been done is undone; `--keep-on-failure` would leave it to be looked at
-    "#]],
+            exit 1
+            == stderr
+            error: cannot create network `moat-R`: network with name moat-R already exists
+              = help: a network named `moat-R` exists that is not moat's; moat will not touch it: rename or remove it
+            what had been done is undone; `--keep-on-failure` would leave it to be looked at
+        "#]],
         &expect![[r#"
         exit 0
         == stderr
@@ -88,14 +84,12 @@ fn a_volume() {
         "volume",
         create,
         &expect![[r#"
-        exit 1
-        == stderr
-          failed  cannot create volume `moat-R-docker`: a volume `moat-R-docker` is there already and was not made for this
-          failed  cannot create volume `moat-R-docker`: a volume `moat-R-docker` is there already and was not made for this
-        error: cannot create volume `moat-R-docker`: a volume `moat-R-docker` is there already and was not made for this
-          = help: a volume named `moat-R-docker` exists that is not moat's; moat will not touch it: rename or remove it
-        what had been done is undone; `--keep-on-failure` would leave it to be looked at
-    "#]],
+            exit 1
+            == stderr
+            error: a volume `moat-R-docker` is there already and was not made for this
+              = help: a volume named `moat-R-docker` exists that is not moat's; moat will not touch it: rename or remove it
+            what had been done is undone; `--keep-on-failure` would leave it to be looked at
+        "#]],
         &expect![[r#"
         exit 0
         == stderr
