@@ -312,7 +312,7 @@ fn sidecar_down() -> Observed {
         health,
         exit_code,
         networks: vec![on_it.clone()],
-        home: None,
+        home: Some(NetworkId::new("n1")),
         volumes: Vec::new(),
         created: 1,
     };
@@ -354,8 +354,8 @@ fn a_status_that_is_not_as_wanted() {
         network/agent          moat-builder-1f2e3d4c                 present  yes
         volume/buildkit-cache  moat-builder-1f2e3d4c-buildkit-cache  present  yes
         volume/docker          moat-builder-1f2e3d4c-docker          present  yes
-        container/buildkit     moat-buildkit-builder-1f2e3d4c        exited   no (holds a network that is gone)
-        container/main         moat-builder-1f2e3d4c                 running  no (holds a network that is gone)
+        container/buildkit     moat-buildkit-builder-1f2e3d4c        exited   no (exited with code 1)
+        container/main         moat-builder-1f2e3d4c                 running  yes
         container/old          moat-old-builder-1f2e3d4c             running  no (no longer wanted)
     "#]]
     .assert_eq(&sample::anonymous(&view.text(Colour::Never), &graph));
