@@ -50,6 +50,16 @@ fn two_at_once_are_tolerated() {
 }
 
 #[test]
+fn namesakes_are_left_alone() {
+    search("namesake", strategy::namesake_case, |case| on_paused_clock(stories::namesakes_are_left_alone(case)));
+}
+
+#[test]
+fn interrupts_leave_no_harm() {
+    search("interrupt", strategy::interrupted_case, |case| on_paused_clock(stories::interrupts_leave_no_harm(case)));
+}
+
+#[test]
 fn same_case_same_trace() {
     search("trace", strategy::good_case, stories::same_case_same_trace);
 }

@@ -18,13 +18,19 @@ pub struct Compose {
     file: PathBuf,
 }
 
-/// As quick as moat's own probes. Compose waits for nothing else than the engine's health checks.
-const START_INTERVAL: &str = "50ms";
+/// How often the engine checks whether a service is healthy, which is all that compose goes by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Checks {
+    /// As often as moat's own probes, until the first success (`start_interval`, new in Docker 25).
+    Quickest,
+    /// Once a second for ever, which is often as compose files go.
+    EverySecond,
+}
 
 impl Compose {
     /// `None`, with a word about it, where there is no compose.
     #[expect(clippy::print_stdout, reason = "the figures are what this program is for")]
-    pub fn find(recording: &Recording, folder: &Path) -> Outcome<Option<Self>> {
+    pub fn find(recording: &Recording, folder: &Path, checks: Checks) -> Outcome<Option<Self>> {
         let named = std::env::var("MOAT_LAB_COMPOSE").ok().map(|program| vec![program]);
         let candidates = named.into_iter().chain([vec!["docker".to_owned(), "compose".to_owned()]]);
         let works = |program: &Vec<String>| {
@@ -35,8 +41,8 @@ impl Compose {
             println!("docker compose is not installed: the race is without it");
             return Ok(None);
         };
-        let file = folder.join("compose.json");
-        std::fs::write(&file, serde_json::to_vec_pretty(&project(recording)?)?)?;
+        let file = folder.join(if checks == Checks::Quickest { "quickest.json" } else { "every-second.json" });
+        std::fs::write(&file, serde_json::to_vec_pretty(&project(recording, checks)?)?)?;
         Ok(Some(Self { program, file }))
     }
 
@@ -48,7 +54,7 @@ impl Compose {
 }
 
 /// A compose file. Compose reads YAML, and JSON is YAML.
-fn project(recording: &Recording) -> Outcome<Value> {
+fn project(recording: &Recording, checks: Checks) -> Outcome<Value> {
     let mut configs = Map::new();
     let mut volumes = Map::new();
     let mut services = BTreeMap::new();
@@ -58,15 +64,15 @@ fn project(recording: &Recording) -> Outcome<Value> {
             volumes.insert(volume(mount), json!({}));
         }
         let files = files(recording, create)?;
-        let name = if create.path.contains("buildkit") { "buildkit" } else { "main" };
-        let mut service = service(&body);
+        let name = if create.is_for_sidecar() { "buildkit" } else { "main" };
+        let mut service = service(&body, checks);
         for (at, (path, mode, content)) in files.into_iter().enumerate() {
             let config = format!("{name}-{at}");
             configs.insert(config.clone(), json!({ "content": content.replace('$', "$$") }));
             let entry = json!({ "source": config, "target": path, "mode": format!("{mode:04o}") });
             service["configs"].as_array_mut().ok_or("no list of configs")?.push(entry);
         }
-        if name == "main" {
+        if name == "main" && recording.has_sidecar() {
             service["depends_on"] = json!({ "buildkit": { "condition": "service_healthy" } });
         }
         services.insert(name, service);
@@ -75,27 +81,35 @@ fn project(recording: &Recording) -> Outcome<Value> {
 }
 
 /// A service that is what moat's request for a container says.
-fn service(body: &Value) -> Value {
+fn service(body: &Value, checks: Checks) -> Value {
     let host = &body["HostConfig"];
     let mounts = list(&host["Mounts"]);
     let mut service = json!({
-        "image": body["Image"],
-        "privileged": host["Privileged"],
-        "init": host["Init"],
         "restart": host["RestartPolicy"]["Name"],
-        "environment": body["Env"].as_array().cloned().unwrap_or_default(),
         "volumes": mounts.iter().map(|it| format!("{}:{}", volume(it), it["Target"].as_str().unwrap_or_default()))
             .collect::<Vec<_>>(),
         "configs": [],
-        "healthcheck": {
-            "test": body["Healthcheck"]["Test"], "interval": "30s", "timeout": "10s", "retries": 3,
-            "start_period": "60s", "start_interval": START_INTERVAL,
-        },
     });
-    for (key, field) in [("entrypoint", "Entrypoint"), ("command", "Cmd"), ("hostname", "Hostname")] {
-        if !body[field].is_null() {
-            service[key] = body[field].clone();
-        }
+    let alike = [
+        ("image", &body["Image"]),
+        ("entrypoint", &body["Entrypoint"]),
+        ("command", &body["Cmd"]),
+        ("environment", &body["Env"]),
+        ("hostname", &body["Hostname"]),
+        ("privileged", &host["Privileged"]),
+        ("init", &host["Init"]),
+    ];
+    for (key, value) in alike.into_iter().filter(|(_, value)| !value.is_null()) {
+        service[key] = value.clone();
+    }
+    let test = &body["Healthcheck"]["Test"];
+    if !test.is_null() {
+        service["healthcheck"] = match checks {
+            Checks::Quickest => json!({
+                "test": test, "interval": "30s", "timeout": "10s", "start_period": "60s", "start_interval": "50ms",
+            }),
+            Checks::EverySecond => json!({ "test": test, "interval": "1s", "timeout": "10s", "start_period": "60s" }),
+        };
     }
     if let Some(seconds) = body["StopTimeout"].as_i64() {
         service["stop_grace_period"] = json!(format!("{seconds}s"));

@@ -19,10 +19,11 @@ pub struct Direct {
     version: String,
     network: Vec<u8>,
     volumes: Vec<Vec<u8>>,
-    sidecar: Container,
+    /// With it main waits, and builds are checked.
+    sidecar: Option<Container>,
     main: Container,
     /// Whether builds in the main container reach the sidecar.
-    builds: Vec<u8>,
+    builds: Option<Vec<u8>>,
 }
 
 /// A container as it is created, and how it is proven ready.
@@ -31,15 +32,16 @@ struct Container {
     body: String,
     /// The id that stands for the network in the body.
     network: String,
-    files: Vec<u8>,
-    files_query: String,
-    probe: Vec<u8>,
+    /// The query and the archive.
+    files: Option<(String, Vec<u8>)>,
+    /// `None`: it has only to run.
+    probe: Option<Vec<u8>>,
 }
 
 /// What an apply has made.
 pub struct Made {
     network: String,
-    sidecar: String,
+    sidecar: Option<String>,
     main: String,
 }
 
@@ -55,14 +57,15 @@ impl Direct {
         let version = network.path.trim_end_matches("/networks/create").to_owned();
         let volumes = recording.with("POST", "/volumes/create").iter().map(|it| it.body.clone()).collect();
         let network_id = id(&network.answer)?;
-        let mut containers = Vec::new();
+        let (mut sidecar, mut main) = (None, None);
         for create in recording.with("POST", "/containers/create") {
-            containers.push(Container::new(recording, create, &network_id)?);
+            let container = Container::new(recording, create, &network_id)?;
+            let place = if create.is_for_sidecar() { &mut sidecar } else { &mut main };
+            *place = Some(container);
         }
-        containers.sort_by_key(|container| !container.path.contains("buildkit"));
-        let [sidecar, main] = <[Container; 2]>::try_from(containers).map_err(|_| "not two containers")?;
+        let main = main.ok_or("no main container was created")?;
         let builds = recording.with("POST", "/exec").into_iter().rfind(|it| is_check(&it.body));
-        let builds = builds.ok_or("builds were not checked")?.body.clone();
+        let builds = builds.map(|it| it.body.clone());
         Ok(Self { engine, version, network: network.body.clone(), volumes, sidecar, main, builds })
     }
 
@@ -78,14 +81,13 @@ impl Direct {
         })?;
         let (sidecar, main) = thread::scope(|scope| {
             let main = scope.spawn(|| self.create(&self.main, &network));
-            let sidecar = self.create(&self.sidecar, &network)?;
-            self.start(&sidecar)?;
-            self.await_ready(&sidecar, &self.sidecar.probe)?;
+            let sidecar = self.sidecar.as_ref().map(|sidecar| self.bring_up(sidecar, &network)).transpose()?;
             Ok::<_, Box<dyn std::error::Error + Send + Sync>>((sidecar, joined(main)?))
         })?;
-        self.start(&main)?;
-        self.await_ready(&main, &self.main.probe)?;
-        self.exec(&main, &self.builds)?;
+        self.start(&main, &self.main)?;
+        if let Some(builds) = &self.builds {
+            self.exec(&main, builds)?;
+        }
         Ok(Made { network, sidecar, main })
     }
 
@@ -93,7 +95,7 @@ impl Direct {
     pub fn destroy(&self, made: &Made) -> Outcome<()> {
         thread::scope(|scope| {
             let main = scope.spawn(|| self.remove_container(&made.main));
-            self.remove_container(&made.sidecar)?;
+            made.sidecar.iter().try_for_each(|sidecar| self.remove_container(sidecar))?;
             joined(main)
         })?;
         thread::scope(|scope| {
@@ -114,20 +116,29 @@ impl Direct {
     fn create(&self, container: &Container, network: &str) -> Outcome<String> {
         let body = container.body.replace(&container.network, network);
         let made = id(&self.engine.json("POST", &container.path, body.as_bytes())?)?;
-        let path = format!("{}/containers/{made}/archive?{}", self.version, container.files_query);
-        self.engine.ask("PUT", &path, "application/x-tar", &container.files)?;
+        if let Some((query, files)) = &container.files {
+            let path = format!("{}/containers/{made}/archive?{query}", self.version);
+            self.engine.ask("PUT", &path, "application/x-tar", files)?;
+        }
         Ok(made)
     }
 
-    fn start(&self, container: &str) -> Outcome<()> {
-        self.call("POST", &format!("/containers/{container}/start"), b"").map(drop)
-    }
-
-    fn await_ready(&self, container: &str, probe: &[u8]) -> Outcome<()> {
-        while self.exec(container, probe)? != 0 {
+    /// Starts a container and waits for its proof.
+    fn start(&self, id: &str, container: &Container) -> Outcome<()> {
+        self.call("POST", &format!("/containers/{id}/start"), b"")?;
+        let Some(probe) = &container.probe else {
+            return self.call("GET", &format!("/containers/{id}/json"), b"").map(drop);
+        };
+        while self.exec(id, probe)? != 0 {
             thread::sleep(PROBE_INTERVAL);
         }
         Ok(())
+    }
+
+    fn bring_up(&self, container: &Container, network: &str) -> Outcome<String> {
+        let id = self.create(container, network)?;
+        self.start(&id, container)?;
+        Ok(id)
     }
 
     /// Runs a command to its end and gives its exit code.
@@ -163,18 +174,15 @@ impl Direct {
 impl Container {
     fn new(recording: &Recording, create: &Exchange, network: &str) -> Outcome<Self> {
         let id = id(&create.answer)?;
-        let upload = recording.with("PUT", &format!("/containers/{id}/archive")).first().copied().ok_or("no files")?;
-        let files_query = upload.path.split_once('?').map_or("", |(_, query)| query).to_owned();
+        let uploads = recording.with("PUT", &format!("/containers/{id}/archive"));
+        let query = |path: &str| path.split_once('?').map_or("", |(_, query)| query).to_owned();
         let probes = recording.with("POST", &format!("/containers/{id}/exec"));
-        let probe = probes.iter().find(|it| !is_check(&it.body)).ok_or("no probe")?.body.clone();
-        let body = String::from_utf8(create.body.clone())?;
         Ok(Self {
             path: create.path.clone(),
-            body,
+            body: String::from_utf8(create.body.clone())?,
             network: network.to_owned(),
-            files: upload.body.clone(),
-            files_query,
-            probe,
+            files: uploads.first().map(|it| (query(&it.path), it.body.clone())),
+            probe: probes.iter().find(|it| !is_check(&it.body)).map(|it| it.body.clone()),
         })
     }
 }

@@ -3,14 +3,21 @@
 //!     make bench                          # on the lab's engine
 //!     cargo bench --bench race            # on the engine of DOCKER_HOST (a unix socket)
 //!
-//! All three make the same sandbox, from `agent.yaml` below: a network, two volumes, a `BuildKit` sidecar that is proven
-//! ready before the main container is started, and a main container whose Docker daemon is proven ready. They
-//! take turns, so that whatever else happens on the machine happens to all of them; medians are compared.
+//! There are two sandboxes. `docker:dind` is the main job: network, volumes, a `BuildKit` sidecar that is proven ready
+//! before the main container is started, and a main container whose Docker daemon is proven ready. Nearly all of its
+//! time is that of the programs in the containers, which is the same for everybody. `plain` is a network and a container
+//! that idles, and so shows what the tools themselves take.
 //!
-//! `direct` is a lower bound and not a rival: it runs within this program, knows beforehand all that moat has to
-//! find out, looks at nothing, and could repair nothing. Its requests are those of moat itself, recorded once. moat and compose
-//! are timed as whole processes, from start to exit. Compose gets the same containers and the quickest health checks that
-//! the engine can do. What it does not do is ask whether builds reach the sidecar, which moat and `direct` do.
+//! All make the same containers and take turns, so that whatever else happens on the machine happens to all of them;
+//! medians are compared.
+//!
+//! - `moat` is timed as a whole process, from start to exit.
+//! - `direct` is a lower bound and no rival: it runs within this program, knows beforehand all that moat has to find out,
+//!   looks at nothing, and could repair nothing. Its requests are moat's own, recorded once.
+//! - `compose` is `docker compose`, a whole process too, with health checks as quick as the engine can make them.
+//! - `compose 1s` is the same with a health check every second.
+//!
+//! Compose does not ask whether builds reach the sidecar, which moat and `direct` do.
 //!
 //! Nothing is asserted here. `RACE_RUNS` sets the number of turns, `MOAT_LAB_COMPOSE` names compose's program.
 #![expect(clippy::print_stdout, reason = "the figures are what this program is for")]
@@ -26,7 +33,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use compose::Compose;
+use compose::{Checks, Compose};
 use direct::Direct;
 use process::{Moat, peak_memory};
 use socket::Engine;
@@ -34,8 +41,11 @@ use table::Table;
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
-/// The sandbox of the race.
-const AGENT: &str = "agent: race\nimage: docker:dind\ndependencies:\n  - docker:dind\n";
+/// A sandbox, by name.
+const SANDBOXES: [(&str, &str); 2] = [
+    ("docker:dind", "agent: race\nimage: docker:dind\ndependencies:\n  - docker:dind\n"),
+    ("plain", "agent: race-plain\nimage: busybox\n"),
+];
 
 /// Odd, so that the median is a run that took place.
 const RUNS: usize = 9;
@@ -45,31 +55,41 @@ const STARTS: usize = 101;
 
 fn main() -> Outcome<()> {
     let runs = std::env::var("RACE_RUNS").ok().map_or(Ok(RUNS), |runs| runs.parse())?;
-    let folder = tempfile::tempdir()?;
-    let spec = folder.path().join("agent.yaml");
-    std::fs::write(&spec, AGENT)?;
     let engine = Engine::from_environment()?;
-    let moat = Moat::new(&spec);
+    for (name, spec) in SANDBOXES {
+        println!("\n== {name}");
+        race(&engine, spec, runs)?;
+    }
+    println!("\nstart of the program (`moat --version`): {:.1} ms", milliseconds(start()?));
+    Ok(())
+}
 
-    println!("recording the requests of moat, and fetching what images are missing");
-    let recording = record::apply(&moat, &engine, folder.path())?;
-    println!("an apply makes {} requests, an apply with nothing to do {}", recording.apply, recording.again);
-    let direct = Direct::new(engine, &recording)?;
-    let compose = Compose::find(&recording, folder.path())?;
+fn race(engine: &Engine, spec: &str, runs: usize) -> Outcome<()> {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("agent.yaml");
+    std::fs::write(&file, spec)?;
+    let moat = Moat::new(&file);
+    // This also fetches what images are missing.
+    let recording = record::apply(&moat, engine, folder.path())?;
+    println!("requests of an apply: {}; of one with nothing to do: {}", recording.apply, recording.again);
+    let direct = Direct::new(engine.clone(), &recording)?;
+    let mut composes = Vec::new();
+    for (name, checks) in [("compose", Checks::Quickest), ("compose 1s", Checks::EverySecond)] {
+        composes.extend(Compose::find(&recording, folder.path(), checks)?.map(|compose| (name, compose)));
+    }
 
     let mut table = Table::default();
     for run in 1..=runs {
         println!("run {run} of {runs}");
-        one_turn(&moat, &direct, compose.as_ref(), &mut table)?;
+        one_turn(&moat, &direct, &composes, &mut table)?;
     }
     println!("\n{table}");
-    println!("start of the program (`moat --version`): {:.1} ms", milliseconds(start()?));
     println!("peak memory of an apply: {:.1} MB", megabytes(peak_memory_of_apply(&moat)?));
     Ok(())
 }
 
 /// Everybody once, each from the same clean state to the same clean state.
-fn one_turn(moat: &Moat, direct: &Direct, compose: Option<&Compose>, table: &mut Table) -> Outcome<()> {
+fn one_turn(moat: &Moat, direct: &Direct, composes: &[(&'static str, Compose)], table: &mut Table) -> Outcome<()> {
     table.add("moat", "apply", time(|| moat.run(&["apply"]))?);
     table.add("moat", "again", time(|| moat.run(&["apply"]))?);
     table.add("moat", "destroy", time(|| moat.run(&["destroy", "--volumes"]))?);
@@ -79,10 +99,10 @@ fn one_turn(moat: &Moat, direct: &Direct, compose: Option<&Compose>, table: &mut
     table.add("direct", "apply", started.elapsed());
     table.add("direct", "destroy", time(|| direct.destroy(&made))?);
 
-    if let Some(compose) = compose {
-        table.add("compose", "apply", time(|| compose.run(&["up", "--wait"]))?);
-        table.add("compose", "again", time(|| compose.run(&["up", "--wait"]))?);
-        table.add("compose", "destroy", time(|| compose.run(&["down", "-v"]))?);
+    for (name, compose) in composes {
+        table.add(name, "apply", time(|| compose.run(&["up", "--wait"]))?);
+        table.add(name, "again", time(|| compose.run(&["up", "--wait"]))?);
+        table.add(name, "destroy", time(|| compose.run(&["down", "-v"]))?);
     }
     Ok(())
 }

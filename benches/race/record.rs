@@ -35,6 +35,13 @@ pub struct Exchange {
     pub answer: Value,
 }
 
+impl Exchange {
+    /// Of a container's creation: moat puts the sidecar's name into the container's.
+    pub fn is_for_sidecar(&self) -> bool {
+        self.path.contains("buildkit")
+    }
+}
+
 /// Both directions of one connection.
 type Tape = Arc<[Mutex<Vec<u8>>; 2]>;
 
@@ -53,6 +60,10 @@ pub fn apply(moat: &Moat, engine: &Engine, folder: &Path) -> Outcome<Recording> 
 }
 
 impl Recording {
+    pub fn has_sidecar(&self) -> bool {
+        self.with("POST", "/containers/create").iter().any(|it| it.is_for_sidecar())
+    }
+
     /// The requests whose path contains `part`.
     pub fn with(&self, method: &str, part: &str) -> Vec<&Exchange> {
         self.requests.iter().filter(|it| it.method == method && it.path.contains(part)).collect()

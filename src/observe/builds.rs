@@ -36,6 +36,9 @@ pub async fn check<E: Engine>(engine: &E, graph: &Graph, observed: &Observed) ->
         Ok(answer) => answer,
         Err(error) => return Some(refused(error.to_string(), None)),
     };
+    if answer.exit_code == 0 {
+        return Some(Builds { routed: true, builder: wanted.builder.clone(), reason: None, hint: None });
+    }
     let version = answer.output.lines().find_map(|line| line.strip_prefix("version "));
     Some(match version.map(str::trim) {
         None => refused(format!("no {}", wanted.client), Some(wanted.hint.clone())),
@@ -43,8 +46,7 @@ pub async fn check<E: Engine>(engine: &E, graph: &Graph, observed: &Observed) ->
             let minimum = wanted.minimum.trim_end_matches(".0");
             refused(format!("{} {found} < {minimum}", wanted.client), Some(wanted.hint.clone()))
         }
-        Some(_) if answer.exit_code != 0 => refused(format!("builder `{}` does not answer", wanted.builder), None),
-        Some(_) => Builds { routed: true, builder: wanted.builder.clone(), reason: None, hint: None },
+        Some(_) => refused(format!("builder `{}` does not answer", wanted.builder), None),
     })
 }
 

@@ -143,7 +143,8 @@ pub struct Builds {
     pub sidecar: String,
     /// The volume of the sidecar that is its cache.
     pub cache: String,
-    /// Run in the main container. Prints `version X.Y.Z` if the client is there, then exits 0 if the builder answers.
+    /// Run in the main container. Exits 0 if the client can use the builder, and the builder answers. Otherwise it
+    /// prints `version X.Y.Z`, if the client is there.
     pub check: Vec<String>,
     /// The oldest client that can use the sidecar.
     pub minimum: String,

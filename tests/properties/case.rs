@@ -28,6 +28,9 @@ pub struct Case {
     /// What goes wrong while that is applied.
     #[serde(default, skip_serializing_if = "is_empty")]
     pub faults: Schedule,
+    /// The user wants to stop when so many operations have been started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interrupt: Option<usize>,
     /// An engine from before Docker 25, on which networks may share a name.
     #[serde(default, skip_serializing_if = "is_default")]
     pub old_engine: bool,

@@ -1,6 +1,6 @@
 //! Where a case is played: a simulated engine with neighbours, and a moat that is started again when it crashes.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub struct Stage {
     pub sim: Sim,
     pub run: RunId,
     /// What is not the run's, as it was at the beginning.
-    neighbours: String,
+    neighbours: RefCell<String>,
 }
 
 /// What came of one start of moat.
@@ -59,7 +59,7 @@ impl Stage {
         }
         let run = run().id;
         let neighbours = sim.snapshot(&Scope::NotOf(run.clone()));
-        Self { sim, run, neighbours }
+        Self { sim, run, neighbours: RefCell::new(neighbours) }
     }
 
     /// Wants the graph's order kept from now on.
@@ -84,9 +84,14 @@ impl Stage {
         }
     }
 
+    /// Whoever is there now is a neighbour.
+    pub fn meet_neighbours(&self) {
+        *self.neighbours.borrow_mut() = self.sim.snapshot(&Scope::NotOf(self.run.clone()));
+    }
+
     pub fn neighbours_are_untouched(&self) -> Verdict {
-        let now = self.sim.snapshot(&Scope::NotOf(self.run.clone()));
-        check(now == self.neighbours, || format!("the neighbours changed:\n{}\nto\n{now}", self.neighbours))
+        let (before, now) = (self.neighbours.borrow(), self.sim.snapshot(&Scope::NotOf(self.run.clone())));
+        check(now == *before, || format!("the neighbours changed:\n{before}\nto\n{now}"))
     }
 
     /// One start of moat.
@@ -97,9 +102,30 @@ impl Stage {
         options: &Options,
         on_failure: OnFailure,
     ) -> (Attempt, Verdict) {
+        self.interrupted(engine, graph, options, on_failure, None).await
+    }
+
+    /// One start of moat, that the user wants to stop when `after` operations have been started.
+    pub async fn interrupted(
+        &self,
+        engine: &Faulty<Sim, Sim>,
+        graph: &Graph,
+        options: &Options,
+        on_failure: OnFailure,
+        after: Option<usize>,
+    ) -> (Attempt, Verdict) {
         let watch = Watch::default();
         let stop = CancellationToken::new();
-        let tell = |event: Event<'_>| watch.see(&event);
+        let started = Cell::new(0);
+        let tell = |event: Event<'_>| {
+            watch.see(&event);
+            if matches!(event, Event::Started { .. }) {
+                started.set(started.get() + 1);
+            }
+            if after.is_some_and(|after| started.get() >= after) {
+                stop.cancel();
+            }
+        };
         let attempt = tokio::select! {
             biased;
             outcome = until_converged(engine, graph, options.clone(), on_failure, &tell, &stop) => Attempt::Ended(outcome),

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use moat::engine::faulty::{Faulty, Injection, Schedule};
+use moat::engine::outside::Meddling;
+use moat::engine::Fault;
 use moat::engine::sim::Scope;
 use moat::graph::Graph;
 use moat::observe::observe;
@@ -144,6 +146,66 @@ pub async fn two_at_once_are_tolerated(case: &Case) -> Verdict {
     stage.sim.forget();
     let quiet = stage.insist(&graph, &options, &Schedule::default()).await?;
     check(quiet.starts == 1, || "a quiet world takes more than one start".to_owned())?;
+    stage.nothing_was_refused()?;
+    stage.is_as_wanted(&graph).await?;
+    stage.neighbours_are_untouched()
+}
+
+/// Whoever bears a name of ours without our labels is reported, and left alone; when it is gone, all is well.
+pub async fn namesakes_are_left_alone(case: &Case) -> Verdict {
+    let stage = begin(case).await?;
+    stage.meet_neighbours();
+    let graph = case.wanted.graph();
+    let engine = Faulty::new(stage.sim.clone(), stage.sim.clone(), Schedule::default());
+    let (attempt, verdict) = stage.attempt(&engine, &graph, &Options::default(), OnFailure::Undo).await;
+    verdict?;
+    stage.neighbours_are_untouched()?;
+    stage.no_rule_was_broken(true)?;
+    let [namesake] = &case.meddling[..] else { return Err("one namesake".to_owned()) };
+    // Networks are told apart by id where the engine lets two have one name.
+    if case.old_engine && matches!(namesake, Meddling::AddNetwork { .. }) {
+        check(attempt.converged(), || format!("not converged: {attempt:?}"))?;
+        return stage.is_as_wanted(&graph).await;
+    }
+    let Attempt::Ended(Ok(Outcome::Failed { failures, .. })) = &attempt else {
+        return Err(format!("not a failure: {attempt:?}"));
+    };
+    let told = failures.iter().any(|it| it.fault == Some(Fault::Conflict) && it.hint.is_some());
+    check(told, || format!("nobody is told of the conflict: {failures:?}"))?;
+    stage.is_empty()?;
+    let gone = match namesake.clone() {
+        Meddling::AddContainer { name, .. } => Meddling::RemoveContainer { container: name },
+        Meddling::AddNetwork { name } => Meddling::RemoveNetwork { network: name },
+        Meddling::AddVolume { name } => Meddling::RemoveVolume { volume: name },
+        other => return Err(format!("{other} is no namesake")),
+    };
+    stage.sim.meddle(&gone);
+    stage.insist(&graph, &Options::default(), &Schedule::default()).await?;
+    stage.is_as_wanted(&graph).await
+}
+
+/// An interrupt starts nothing new. It undoes a first apply, and leaves any other to be finished by the next.
+pub async fn interrupts_leave_no_harm(case: &Case) -> Verdict {
+    let stage = begin(case).await?;
+    let graph = case.wanted.graph();
+    let is_first = stage.is_empty().is_ok();
+    let engine = Faulty::new(stage.sim.clone(), stage.sim.clone(), Schedule::default());
+    stage.sim.forget();
+    stage.keep_order(&graph);
+    let (attempt, verdict) =
+        stage.interrupted(&engine, &graph, &Options::default(), OnFailure::Undo, case.interrupt).await;
+    verdict?;
+    stage.nothing_was_refused()?;
+    stage.no_rule_was_broken(true)?;
+    check(stage.sim.calls().iter().all(|entry| entry.ended.is_some()), || "a call was not finished".to_owned())?;
+    match attempt {
+        Attempt::Ended(Ok(Outcome::Interrupted { .. })) if is_first => stage.is_empty()?,
+        Attempt::Ended(Ok(Outcome::Interrupted { .. } | Outcome::Converged { .. })) => {}
+        other => return Err(format!("neither interrupted nor done: {other:?}")),
+    }
+    stage.sim.forget();
+    let quiet = stage.insist(&graph, &Options::default(), &Schedule::default()).await?;
+    check(quiet.starts == 1, || "the next apply takes more than one start".to_owned())?;
     stage.nothing_was_refused()?;
     stage.is_as_wanted(&graph).await?;
     stage.neighbours_are_untouched()

@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 
 use moat::engine::faulty::{At, Broken, Injection, Planned, Schedule};
 use moat::engine::outside::Meddling;
+use moat::resource::{Kind, ResourceId};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
-use super::case::{Case, Earlier, Part, Program, Wanted};
+use super::case::{Case, Earlier, Part, Program, Wanted, run};
 
 /// Worlds that can be brought to what is wanted.
 pub fn good_case() -> impl Strategy<Value = Case> {
     (option::of(earlier()), vec(meddling(), 0..4), wanted(), schedule(4), any::<bool>()).prop_map(
-        |(before, meddling, wanted, faults, old_engine)| Case { before, meddling, wanted, faults, old_engine },
+        |(before, meddling, wanted, faults, old_engine)| Case { before, meddling, wanted, faults, interrupt: None, old_engine },
     )
 }
 
@@ -27,9 +28,37 @@ pub fn bad_case() -> impl Strategy<Value = Case> {
                 part.program = bad;
             }
             let before = before.map(|wanted| Earlier { wanted, faults: Schedule::default() });
-            Case { before, meddling: Vec::new(), wanted, faults: Schedule::default(), old_engine }
+            Case { before, meddling: Vec::new(), wanted, faults: Schedule::default(), interrupt: None, old_engine }
         },
     )
+}
+
+/// Worlds in which the user loses patience.
+pub fn interrupted_case() -> impl Strategy<Value = Case> {
+    (good_case(), 0..20_usize).prop_map(|(case, after)| {
+        let before = case.before.map(|it| Earlier { faults: Schedule::default(), ..it });
+        Case { before, faults: Schedule::default(), interrupt: Some(after), ..case }
+    })
+}
+
+/// An engine on which somebody else has one of the names that the run will want.
+pub fn namesake_case() -> impl Strategy<Value = Case> {
+    (wanted(), any::<prop::sample::Index>(), any::<bool>()).prop_map(|(wanted, which, old_engine)| {
+        let names = wanted.graph().nodes().map(|node| node.id.clone()).collect::<Vec<_>>();
+        let takes: Vec<Meddling> = names.iter().filter_map(|id| takes_name(id)).collect();
+        let meddling = vec![which.get(&takes).clone()];
+        Case { before: None, meddling, wanted, faults: Schedule::default(), interrupt: None, old_engine }
+    })
+}
+
+fn takes_name(id: &ResourceId) -> Option<Meddling> {
+    let name = run().name_of(id);
+    match id.kind {
+        Kind::Image => None,
+        Kind::Network => Some(Meddling::AddNetwork { name }),
+        Kind::Volume => Some(Meddling::AddVolume { name }),
+        Kind::Container => Some(Meddling::AddContainer { name, image: "quick:1".to_owned() }),
+    }
 }
 
 fn earlier() -> impl Strategy<Value = Earlier> {

@@ -88,6 +88,7 @@ fn meaning(call: Call, status: u16, message: &str) -> Option<Fault> {
         (Call::RemoveContainer, 409) if says("already in progress") => None,
         (Call::Connect, 403 | 409) if says("already exists in network") || says("already attached to network") => None,
         (Call::Unpause, 409 | 500) if says("is not paused") => None,
+        (Call::Rename, _) if says("same name as its current name") => None,
         // A start that misses its network or a volume is also a 404, though the container is there.
         (Call::Start | Call::Restart, 404) if !says("no such container") => Some(Fault::Engine),
         (Call::CreateNetwork, _) if is_about_subnets(&message.to_ascii_lowercase()) => Some(Fault::Subnet),

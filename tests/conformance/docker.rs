@@ -1,0 +1,129 @@
+//! A corner of the lab's engine for each promise, swept when its test is over, however it ends.
+
+use std::process::Command;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use ipnet::Ipv4Net;
+use moat::engine::docker::Docker;
+use moat::engine::outside::Meddling;
+use moat::resource::{AgentName, ImageRef};
+
+use super::conformance::world::{NEEDED_FILE, Program, World as Corner, run_of};
+
+pub struct World {
+    engine: Docker,
+    agent: AgentName,
+    /// Which /24 of the suite's range is this world's.
+    block: u8,
+}
+
+/// What the lab's script says, for one variable; what is set already counts more.
+fn variable(name: &str) -> String {
+    if let Ok(value) = std::env::var(name) {
+        return value;
+    }
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/engine");
+    let said = Command::new(script).arg("env").output().expect("the lab's script");
+    let said = String::from_utf8_lossy(&said.stdout);
+    let value = said.lines().find_map(|line| line.strip_prefix(&format!("export {name}=")));
+    value.unwrap_or_else(|| panic!("these tests need an engine: run `tests/lab/engine up`")).to_owned()
+}
+
+/// Runs docker as somebody else would; gives what it says, with a blank between the words.
+fn docker(words: &[&str]) -> String {
+    let mut command = Command::new(variable("MOAT_LAB_DOCKER"));
+    let output = command.args(words).env("DOCKER_HOST", variable("DOCKER_HOST")).output().expect("a docker client");
+    String::from_utf8_lossy(&output.stdout).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn busybox() -> ImageRef {
+    ImageRef::parse("busybox:latest").expect("a reference")
+}
+
+impl World {
+    pub async fn new(promise: &str) -> Self {
+        static BLOCKS: AtomicU8 = AtomicU8::new(0);
+        let host = variable("DOCKER_HOST");
+        let engine = Docker::connect(Some(&host)).await.unwrap_or_else(|error| panic!("{error}"));
+        // Another process may run the same suite on the same engine.
+        let process = u8::try_from(std::process::id() % 8).expect("less than eight") * 32;
+        let block = process + BLOCKS.fetch_add(1, Ordering::Relaxed);
+        let agent = format!("{}-{}", &promise[..3], std::process::id());
+        let world = Self { engine, agent: AgentName::parse(&agent).expect("a name"), block };
+        docker(&["pull", "--quiet", busybox().as_str()]);
+        world
+    }
+
+    /// All that bears the run's labels, whichever run it was made for.
+    fn sweep(&self) {
+        let label = format!("label=moat.agent={}", self.agent);
+        let all = |list: &[&str]| docker(&[list, &["--quiet", "--filter", &label]].concat());
+        let each = |words: &[&str], ids: String| {
+            for id in ids.split(' ').filter(|id| !id.is_empty()) {
+                docker(&[words, &[id]].concat());
+            }
+        };
+        each(&["rm", "--force", "--volumes"], all(&["ps", "--all"]));
+        each(&["volume", "rm"], all(&["volume", "ls"]));
+        each(&["network", "rm"], all(&["network", "ls"]));
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.sweep();
+    }
+}
+
+impl Corner for World {
+    type Engine = Docker;
+
+    fn engine(&self) -> &Docker {
+        &self.engine
+    }
+
+    fn agent(&self) -> AgentName {
+        self.agent.clone()
+    }
+
+    fn program(&self, program: Program) -> (ImageRef, Vec<String>) {
+        let listen = "trap 'exit 0' TERM; while :; do sleep 0.1; done";
+        let lines = "echo one; echo two; echo three";
+        let script = match program {
+            Program::Idle => listen.to_owned(),
+            Program::Stubborn => "trap '' TERM; while :; do sleep 1; done".to_owned(),
+            Program::Fails => "exit 7".to_owned(),
+            Program::Writes => format!("{lines}; {listen}"),
+            Program::WritesAndEnds => lines.to_owned(),
+            Program::NeedsFile => format!("test -e {NEEDED_FILE} || exit 78; {listen}"),
+            Program::Missing => return (busybox(), vec!["/no/such/program".to_owned()]),
+        };
+        (busybox(), ["sh", "-c", &script].map(str::to_owned).to_vec())
+    }
+
+    fn pullable(&self) -> ImageRef {
+        // The same image under a name that nobody else uses: by the registry's own address.
+        let reference = format!("{}/library/busybox:latest", variable("MOAT_LAB_REGISTRY"));
+        let reference = ImageRef::parse(&reference).expect("a reference");
+        docker(&["rmi", "--force", reference.as_str()]);
+        reference
+    }
+
+    fn subnet(&self, nth: u8) -> Ipv4Net {
+        Ipv4Net::new_assert([10, 96, self.block, nth * 16].into(), 28)
+    }
+
+    fn meddle(&self, meddling: &Meddling) {
+        match meddling {
+            Meddling::Kill { container } => docker(&["kill", container]),
+            Meddling::Pause { container } => docker(&["pause", container]),
+            Meddling::AddVolume { name } => docker(&["volume", "create", name]),
+            Meddling::RemoveVolume { volume } => docker(&["volume", "rm", volume]),
+            Meddling::Disconnect { container } => {
+                let network = format!("moat-{}-net", self.agent);
+                docker(&["network", "disconnect", &network, container])
+            }
+            other => panic!("no promise needs somebody who would {other} in {}", run_of(self).id),
+        };
+    }
+}

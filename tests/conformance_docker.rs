@@ -1,0 +1,22 @@
+//! A real Docker engine keeps the promises of `specs/engine.md`: the one that `tests/lab/engine up` starts.
+//!
+//! Without an engine these tests fail. They are never skipped.
+
+mod conformance;
+
+#[path = "conformance/docker.rs"]
+mod docker;
+
+macro_rules! on_docker {
+    ($($promise:ident)*) => {
+        $(
+            #[tokio::test]
+            async fn $promise() {
+                let world = docker::World::new(stringify!($promise)).await;
+                conformance::$promise(&world).await;
+            }
+        )*
+    };
+}
+
+each_promise!(on_docker);
