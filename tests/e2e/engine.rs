@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
 use crate::run::{Ran, run, until};
+use crate::sandbox::{PLAIN, Sandbox};
 
 /// Where the engine is, and the client that speaks with it.
 pub struct Engine {
@@ -85,11 +86,10 @@ const REMOVALS: [(&[&str], &[&str]); 3] = [
 /// Makes sure that even tests that are killed leave nothing: a shell that waits for the end of this process, by
 /// reading from it, and then removes what has `part` in its name.
 pub fn remove_at_exit(part: &str) -> Child {
-    let mut script = "cat; exec 2>/dev/null\n".to_owned();
-    for (list, remove) in REMOVALS {
-        let (list, remove) = (list.join(" "), remove.join(" "));
-        script += &format!("\"$0\" {list} --filter name=\"$1\" | xargs -r \"$0\" {remove}\n");
-    }
+    let removals = REMOVALS.map(|(list, remove)| {
+        format!("\"$0\" {} --filter name=\"$1\" | xargs -r \"$0\" {}\n", list.join(" "), remove.join(" "))
+    });
+    let script = format!("cat; exec 2>/dev/null\n{}", removals.concat());
     let mut command = Command::new("sh");
     command.args(["-c", &script, &engine().client, part]).env("DOCKER_HOST", &engine().host);
     // In a group of its own, since an interrupt from the keyboard goes to all of this one.
@@ -129,17 +129,16 @@ impl Inventory {
 
     fn difference(&self, agent: &str) -> Vec<String> {
         let now = Self::now();
-        let gone = self.0.difference(&now.0).map(|line| format!("gone: {line}"));
         let others = volumes_of_others(agent);
-        let new = now.0.difference(&self.0).filter(|line| {
-            let name = line.split(' ').nth(2).unwrap_or_default();
-            !others.iter().any(|volume| volume == name)
-        });
-        let is_ours = |line: &String| {
-            let labelled = line.split(' ').nth(3).unwrap_or_default();
-            line.contains(agent) || (labelled.is_empty() && !line.contains("e2e-"))
+        let may_be_ours = |line: &&String| {
+            let mut fields = line.split(' ').skip(2);
+            let (name, labelled) = (fields.next().unwrap_or_default(), fields.next().unwrap_or_default());
+            let is_others = !labelled.is_empty() || line.contains("e2e-") || others.iter().any(|it| it == name);
+            line.contains(agent) || !is_others
         };
-        gone.chain(new.map(|line| format!("new: {line}"))).filter(is_ours).collect()
+        let gone = self.0.difference(&now.0).filter(may_be_ours).map(|line| format!("gone: {line}"));
+        let new = now.0.difference(&self.0).filter(may_be_ours).map(|line| format!("new: {line}"));
+        gone.chain(new).collect()
     }
 }
 
@@ -149,4 +148,29 @@ fn volumes_of_others(agent: &str) -> Vec<String> {
     let containers = engine().list(&["ps", "-a", "--no-trunc", "--format", format]);
     let others = containers.iter().filter(|line| !line.contains(agent));
     others.filter_map(|line| line.split_once(' ')).flat_map(|(_, it)| it.split(',').map(str::to_owned)).collect()
+}
+
+/// What the checks for leaks rest on: that one is seen, whatever sort it is of.
+#[test]
+fn a_leak_is_seen() {
+    let before = Inventory::now();
+    let sandbox = Sandbox::new(PLAIN);
+    let name = format!("leak-{}", sandbox.agent);
+    let leaks = || before.difference(&sandbox.agent);
+    engine().docker(&["create", "--name", &name, "--volume", "/data", "busybox"]);
+    engine().docker(&["network", "create", &name]);
+    engine().docker(&["volume", "create", &name]);
+    let volume = engine().docker(&["inspect", "--format", "{{range .Mounts}}{{.Name}}{{end}}", &name]);
+    let seen = leaks();
+    for kind in ["new: container", "new: network", "new: volume"] {
+        assert!(seen.iter().any(|line| line.starts_with(kind) && line.contains(&name)), "{kind} in {seen:#?}");
+    }
+    // Without its container nothing says whose it was.
+    engine().docker(&["rm", &name]);
+    let seen = leaks();
+    assert!(seen.iter().any(|line| line.contains(&volume)), "{volume} in {seen:#?}");
+    engine().docker(&["volume", "rm", &volume]);
+    engine().docker(&["volume", "rm", &name]);
+    engine().docker(&["network", "rm", &name]);
+    before.assert_unchanged(&sandbox.agent);
 }

@@ -3,6 +3,8 @@
 //! Nothing is asked of moat that can be asked of the engine: what is there, what runs and what was called is seen
 //! with docker's own client and at the engine's socket. There is no engine, and the tests fail; they skip nothing.
 
+#![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes them")]
+
 mod engine;
 mod recorder;
 mod run;

@@ -45,7 +45,8 @@ pub fn in_order(text: &str) -> String {
     }
     done.sort();
     out.append(&mut done);
-    out.iter().map(|line| format!("{line}\n")).collect()
+    out.push(String::new());
+    out.join("\n")
 }
 
 /// A line such as `  created   network moat-builder-1f2e3d4c`.
