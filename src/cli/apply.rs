@@ -44,7 +44,7 @@ pub async fn run(args: &Apply, session: &Session) -> Result<Exit, CliError> {
     let tell = |event: Event<'_>| reporter.tell(&event);
     let stop = CancellationToken::new();
     let work = until_converged(&engine, &graph, args.options(), args.on_failure(), &tell, &stop);
-    let outcome = interruptible(&session.screen, &stop, work).await?;
+    let outcome = Box::pin(interruptible(&session.screen, &stop, work)).await?;
 
     let (builds, exec) = (builds(&engine, &graph, &outcome, &tell).await, args.exec());
     let end = match &outcome {

@@ -51,7 +51,7 @@ pub async fn run(args: &Destroy, session: &Session) -> Result<Exit, CliError> {
     let nothing = Graph::empty(graph.run.clone());
     let options = Options { volumes: args.consent(&graph), ..Options::default() };
     let work = until_converged(&engine, &nothing, options, OnFailure::Keep, &tell, &stop);
-    let outcome = interruptible(&session.screen, &stop, work).await?;
+    let outcome = Box::pin(interruptible(&session.screen, &stop, work)).await?;
 
     let kept = match &outcome {
         Outcome::Converged { observed, .. } => volumes(observed),
