@@ -1,6 +1,5 @@
 //! `moat apply`: from the file to a world that is as it says.
 
-use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -28,8 +27,8 @@ pub struct Apply {
     #[arg(value_name = "SPEC", default_value = DEFAULT_SPEC)]
     spec: PathBuf,
     /// How long a container may take to get ready, in place of its own limit
-    #[arg(long, value_name = "SECONDS")]
-    wait_timeout: Option<NonZeroU32>,
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    wait_timeout: Option<u32>,
     /// Leave what was created when something fails, to be looked at
     #[arg(long)]
     keep_on_failure: bool,
@@ -74,7 +73,7 @@ async fn builds<E: Engine>(engine: &E, graph: &Graph, outcome: &Outcome, tell: T
 
 impl Apply {
     fn options(&self) -> Options {
-        let wait_timeout = self.wait_timeout.map(|seconds| Duration::from_secs(seconds.get().into()));
+        let wait_timeout = self.wait_timeout.map(|seconds| Duration::from_secs(seconds.into()));
         Options { wait_timeout, ..Options::default() }
     }
 

@@ -21,7 +21,7 @@ pub enum LoadError {
     Missing { name: String, is_default: bool },
     #[error("the spec file `{name}` cannot be read: {why}")]
     Unreadable { name: String, why: String },
-    #[error("{0}")]
+    #[error("the spec `{}` cannot be used", .0.source.name)]
     Spec(Diagnostics),
 }
 

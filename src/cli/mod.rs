@@ -43,23 +43,22 @@ struct Cli {
 
 #[derive(Debug, Args)]
 struct Global {
-    /// Docker's address, such as unix:///path, tcp://host:port or ssh://user@host [default: as docker finds it]
+    /// Docker's address, as in `unix:///path`, `tcp://host:port` or `ssh://user@host`; by default as docker finds it
     #[arg(long, global = true, value_name = "ADDRESS", help_heading = "Global options")]
     host: Option<String>,
-    /// Tell more on standard error; twice for even more (MOAT_LOG takes a filter)
+    /// Tell more on standard error; twice for even more (`MOAT_LOG` takes a filter)
     #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Global options")]
     verbose: u8,
     /// Tell only what goes wrong
     #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Global options")]
     quiet: bool,
-    /// When to use colours
+    /// When to use colours; by default on a terminal, unless `NO_COLOR` is set
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t, help_heading = "Global options")]
     color: Color,
 }
 
 #[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
 enum Color {
-    /// On a terminal, unless NO_COLOR is set
     #[default]
     Auto,
     Always,
@@ -100,9 +99,10 @@ impl Command {
 
     async fn run(&self, session: &Session) -> Result<Exit, CliError> {
         match self {
-            Self::Apply(args) => apply::run(args, session).await,
+            // These carry whole rounds, and need not be part of every other command's future.
+            Self::Apply(args) => Box::pin(apply::run(args, session)).await,
             Self::Plan(args) => plan::run(args, session).await,
-            Self::Destroy(args) => destroy::run(args, session).await,
+            Self::Destroy(args) => Box::pin(destroy::run(args, session)).await,
             Self::Status(args) => status::run(args, session).await,
             Self::Exec(args) => exec::run(args, session).await,
         }

@@ -19,7 +19,7 @@ pub enum Cause {
     HalfDone,
     /// It should run, and does not.
     NotRunning { state: ContainerState, exit_code: Option<i64> },
-    /// It runs, but its own health check says no.
+    /// It runs, but its own health check says no, or its probe did for as long as one waits.
     Unhealthy,
     /// It runs, but nobody has proven that it does its job.
     Unproven,

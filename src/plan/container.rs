@@ -29,6 +29,8 @@ pub(super) fn plan(draft: &mut Draft<'_>, node: &Node, config: &ContainerConfig)
         found.iter().filter(|it| current.is_none_or(|current| current.id != it.id)).copied().collect();
     match current {
         Some(current) => keep(draft, node, config, current, &others),
+        // Nothing can be put back. What is wanted is for the next apply to make.
+        None if draft.options.restore.contains(&node.id) => {}
         None => create(draft, node, config, &others),
     }
 }
@@ -47,8 +49,8 @@ fn choose<'a>(
     let usable = |it: &&&ContainerFacts| {
         let as_wanted = it.owner.as_ref().is_some_and(|owner| owner.hash == wanted);
         let leaving = matches!(it.state, ContainerState::Removing | ContainerState::Dead);
-        // A replacement has failed: whatever was there before it is better than nothing.
-        (as_wanted || restoring) && !leaving && !matches!(link(draft, config, it), Link::Dead)
+        // A replacement has failed: whatever was there before it is better than nothing, and than the same again.
+        as_wanted != restoring && !leaving && !matches!(link(draft, config, it), Link::Dead)
     };
     let rank = |it: &&&ContainerFacts| {
         let runs = it.state == ContainerState::Running;
@@ -158,7 +160,9 @@ fn mend(
             let unpause = draft.add(id, &name, action, not_running.clone(), before);
             Some(started(draft, node, &name, handle, &not_running, unpause))
         }
-        ContainerState::Running if current.health == Health::Unhealthy => {
+        ContainerState::Running
+            if current.health == Health::Unhealthy || draft.options.unready.contains(&current.id) =>
+        {
             let action = Action::RestartContainer { container: current.id.clone() };
             let restart = draft.add(id, &name, action, Cause::Unhealthy, before);
             Some(started(draft, node, &name, handle, &Cause::Unhealthy, restart))

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Action, Cause, Operation, Plan};
 use crate::graph::Graph;
-use crate::resource::{Config, Kind, ResourceId, Retention, Role};
+use crate::resource::{Config, ImageId, ImageRef, Kind, ResourceId, Retention, Role};
 use crate::state::{ContainerState, Observed};
 
 /// A run, as it stands.
@@ -96,7 +96,7 @@ fn condition(graph: &Graph, observed: &Observed, plan: &Plan) -> Condition {
         Condition::Absent
     } else if plan.is_empty() {
         Condition::Ready
-    } else if plan.operations.iter().all(|operation| will_pass(operation)) {
+    } else if plan.operations.iter().all(will_pass) {
         Condition::Converging
     } else {
         Condition::Degraded
@@ -133,8 +133,10 @@ fn wanted<'a>(graph: &'a Graph, observed: &'a Observed) -> impl Iterator<Item = 
         };
         let mut found: Vec<Standing> = match &node.config {
             Config::Image(image) => {
-                let here = image_id(graph, observed, id);
-                here.map(|here| standing(image.reference.to_string(), here, Presence::Present)).into_iter().collect()
+                let here = image_id(graph, observed, &image.reference);
+                let present =
+                    |id: ImageId| standing(image.reference.to_string(), Some(id.to_string()), Presence::Present);
+                here.map(present).into_iter().collect()
             }
             Config::Network(_) => {
                 let networks = observed.networks_of(id);
@@ -157,20 +159,12 @@ fn wanted<'a>(graph: &'a Graph, observed: &'a Observed) -> impl Iterator<Item = 
 }
 
 /// The id of an image that is there. One that nobody asked about is: a container runs on it as wanted.
-fn image_id(graph: &Graph, observed: &Observed, id: &ResourceId) -> Option<Option<String>> {
-    let node = graph.node(id)?;
-    let Config::Image(image) = &node.config else { return None };
-    match observed.images.get(&image.reference) {
-        Some(facts) => facts.as_ref().map(|facts| Some(facts.id.to_string())),
-        None => {
-            let users = graph.nodes().filter(|user| match &user.config {
-                Config::Container(config) => config.image == image.reference,
-                _ => false,
-            });
-            let facts = users.flat_map(|user| observed.containers_of(&user.id)).next();
-            Some(facts.map(|facts| facts.image.to_string()))
-        }
+fn image_id(graph: &Graph, observed: &Observed, reference: &ImageRef) -> Option<ImageId> {
+    if let Some(asked) = observed.images.get(reference) {
+        return asked.as_ref().map(|facts| facts.id.clone());
     }
+    let users = graph.nodes().filter(|user| matches!(&user.config, Config::Container(it) if it.image == *reference));
+    users.flat_map(|user| observed.containers_of(&user.id)).next().map(|facts| facts.image.clone())
 }
 
 /// What bears the run's labels and is not in the graph.

@@ -14,7 +14,7 @@ use crate::event::{Event, Failure, Tell};
 use crate::execute::{Report, execute};
 use crate::graph::Graph;
 use crate::observe::observe;
-use crate::plan::{Action, Options, Plan, compute};
+use crate::plan::{Action, Cause, Handle, OpId, Operation, Options, Plan, compute};
 use crate::state::Observed;
 
 /// Rounds of one apply. Two do the work and see that it is done; the others are for a world that moves meanwhile.
@@ -80,11 +80,12 @@ pub async fn until_converged<E: Engine>(
         progress.changed |= plan.changes();
         progress.created.append(&mut report.created);
         options.proven.append(&mut report.proven);
-        let avoided = avoid_refused(&plan, &report, &mut options);
+        let mut answered = avoid_refused(&plan, &report, &mut options);
+        answered.append(&mut restart_unready(&plan, &report, &mut options));
         if stop.is_cancelled() {
             return interrupted(engine, graph, &progress, on_failure, tell).await;
         }
-        if !report.succeeded() && !another_round_may_help(&report, &mut progress, avoided) {
+        if !report.succeeded() && !another_round_may_help(&report, &mut progress, &answered) {
             return failed(engine, graph, &options, report, &progress, on_failure, tell).await;
         }
     }
@@ -92,26 +93,45 @@ pub async fn until_converged<E: Engine>(
 }
 
 /// A range that the engine has refused is in use in a way that no list shows. The next round takes another one.
-fn avoid_refused(plan: &Plan, report: &Report, options: &mut Options) -> bool {
-    let before = options.avoid.len();
+/// Gives the failures that this is an answer to.
+fn avoid_refused(plan: &Plan, report: &Report, options: &mut Options) -> BTreeSet<OpId> {
+    let mut answered = BTreeSet::new();
     for (id, failure) in &report.failures {
         if let (Some(Fault::Subnet), Some(Action::CreateNetwork { subnet: Some(subnet), .. })) =
             (failure.fault, plan.operations.get(id.0).map(|operation| &operation.action))
         {
             options.avoid.push(*subnet);
+            answered.insert(*id);
         }
     }
-    options.avoid.len() > before
+    answered
+}
+
+/// A container that was found running and was not ready in time will not be so by itself. The next round restarts it.
+/// Gives the failures that this is an answer to.
+fn restart_unready(plan: &Plan, report: &Report, options: &mut Options) -> BTreeSet<OpId> {
+    let mut answered = BTreeSet::new();
+    for (id, _) in &report.failures {
+        if let Some(Operation { action: Action::AwaitReady { container, .. }, cause: Cause::Unproven, .. }) =
+            plan.operations.get(id.0)
+            && let Handle::Known(container) = container
+            && options.unready.insert(container.clone())
+        {
+            answered.insert(*id);
+        }
+    }
+    answered
 }
 
 /// A conflict means that the world has moved since it was looked at. The same one twice means that it has not.
-fn another_round_may_help(report: &Report, progress: &mut Progress, avoided: bool) -> bool {
+fn another_round_may_help(report: &Report, progress: &mut Progress, answered: &BTreeSet<OpId>) -> bool {
     let failures: Vec<Failure> = report.failures.iter().map(|(_, failure)| failure.clone()).collect();
     let moved = |failure: &Failure| {
         use Fault::{Conflict, InUse, NotFound, Subnet, TimedOut};
         matches!(failure.fault, Some(Conflict | NotFound | InUse | TimedOut | Subnet))
     };
-    let again = failures.iter().all(moved) && (avoided || failures != progress.failed);
+    let passes = report.failures.iter().all(|(id, failure)| answered.contains(id) || moved(failure));
+    let again = passes && (!answered.is_empty() || failures != progress.failed);
     progress.failed = failures;
     again
 }

@@ -84,7 +84,7 @@ impl Ending<'_> {
             How::Failed { failures, undone, of } => failed(failures, undone, of, colour),
             How::OutOfBudget { plan } => {
                 let hint = "something else changes it at the same time; what is left is above";
-                let message = format!("{agent} is not as wanted after every round that moat makes");
+                let message = format!("{agent} is still not as wanted: each round found more to do");
                 format!("{plan}{}", notice("error", BAD, &message, Some(hint), colour))
             }
             How::Interrupted { remaining } => interrupted(self.run, remaining, colour),
@@ -104,7 +104,10 @@ fn ready(graph: &Graph, builds: Option<&Builds>, exec: &str, colour: Colour) -> 
         rows.push(("builds", super::status::builds_text(builds, None)));
     }
     let width = rows.iter().map(|(label, _)| label.len()).max().unwrap_or(0);
-    let mut text: String = rows.iter().map(|(label, value)| format!("  {label:width$}  {value}\n")).collect();
+    let mut text = String::new();
+    for (label, value) in &rows {
+        text.push_str(&format!("  {label:width$}  {value}\n"));
+    }
     let example = if graph.builds.is_some() { "docker build ." } else { "sh" };
     text.push_str(&format!("next: {}\n", colour.paint(STRONG, &format!("{exec} -- {example}"))));
     text
@@ -114,7 +117,10 @@ fn kept_text(kept: &[String], colour: Colour) -> String {
     if kept.is_empty() {
         return String::new();
     }
-    let mut text: String = kept.iter().map(|name| format!("  kept  {}\n", words::named(Kind::Volume, name))).collect();
+    let mut text = String::new();
+    for name in kept {
+        text.push_str(&format!("  kept  {}\n", words::named(Kind::Volume, name)));
+    }
     text.push_str(&help("`moat destroy --volumes` removes what was kept, with its data", colour));
     text
 }

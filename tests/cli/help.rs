@@ -13,32 +13,192 @@ fn helps(arguments: &[&str], expected: &Expect) {
 
 #[test]
 fn of_moat() {
-    helps(&["--help"], &expect![[""]]);
+    helps(
+        &["--help"],
+        &expect![[r#"
+            Keeps the Docker sandboxes of coding agents as a file says.
+
+            SPEC is the file, or a directory that has an `agent.yaml`; by default `agent.yaml` here.
+
+            Usage: moat [OPTIONS] <COMMAND>
+
+            Commands:
+              apply    Bring the sandbox to what the spec says, and return when it is proven ready
+              plan     Show what `apply` would do, and why, without doing it
+              destroy  Remove the sandbox; what it built and what the spec declares as volumes is kept
+              status   Show how the sandbox is: absent, converging, degraded or ready
+              exec     Run a command in the sandbox, with this terminal and its exit code
+              help     Print this message or the help of the given subcommand(s)
+
+            Options:
+              -h, --help
+                      Print help (see a summary with '-h')
+
+              -V, --version
+                      Print version
+
+            Global options:
+                  --host <ADDRESS>
+                      Docker's address, as in `unix:///path`, `tcp://host:port` or `ssh://user@host`; by default
+                      as docker finds it
+
+              -v, --verbose...
+                      Tell more on standard error; twice for even more (`MOAT_LOG` takes a filter)
+
+              -q, --quiet
+                      Tell only what goes wrong
+
+                  --color <WHEN>
+                      When to use colours; by default on a terminal, unless `NO_COLOR` is set
+          
+                      [default: auto]
+                      [possible values: auto, always, never]
+        "#]],
+    );
 }
 
 #[test]
 fn of_apply() {
-    helps(&["apply", "--help"], &expect![[""]]);
+    helps(
+        &["apply", "--help"],
+        &expect![[r#"
+            Bring the sandbox to what the spec says, and return when it is proven ready
+
+            Usage: moat apply [OPTIONS] [SPEC]
+
+            Arguments:
+              [SPEC]  The spec file, or its directory [default: agent.yaml]
+
+            Options:
+                  --wait-timeout <SECONDS>  How long a container may take to get ready, in place of its own
+                                            limit
+                  --keep-on-failure         Leave what was created when something fails, to be looked at
+                  --json                    Tell on standard output what happens, one JSON object a line
+              -h, --help                    Print help
+
+            Global options:
+                  --host <ADDRESS>  Docker's address, as in `unix:///path`, `tcp://host:port` or
+                                    `ssh://user@host`; by default as docker finds it
+              -v, --verbose...      Tell more on standard error; twice for even more (`MOAT_LOG` takes a filter)
+              -q, --quiet           Tell only what goes wrong
+                  --color <WHEN>    When to use colours; by default on a terminal, unless `NO_COLOR` is set
+                                    [default: auto] [possible values: auto, always, never]
+        "#]],
+    );
 }
 
 #[test]
 fn of_plan() {
-    helps(&["plan", "--help"], &expect![[""]]);
+    helps(
+        &["plan", "--help"],
+        &expect![[r#"
+            Show what `apply` would do, and why, without doing it
+
+            Usage: moat plan [OPTIONS] [SPEC]
+
+            Arguments:
+              [SPEC]  The spec file, or its directory [default: agent.yaml]
+
+            Options:
+                  --detailed-exitcode  Exit with 2 if there is something to change
+                  --json               One JSON document in place of text
+              -h, --help               Print help
+
+            Global options:
+                  --host <ADDRESS>  Docker's address, as in `unix:///path`, `tcp://host:port` or
+                                    `ssh://user@host`; by default as docker finds it
+              -v, --verbose...      Tell more on standard error; twice for even more (`MOAT_LOG` takes a filter)
+              -q, --quiet           Tell only what goes wrong
+                  --color <WHEN>    When to use colours; by default on a terminal, unless `NO_COLOR` is set
+                                    [default: auto] [possible values: auto, always, never]
+        "#]],
+    );
 }
 
 #[test]
 fn of_destroy() {
-    helps(&["destroy", "--help"], &expect![[""]]);
+    helps(
+        &["destroy", "--help"],
+        &expect![[r#"
+            Remove the sandbox; what it built and what the spec declares as volumes is kept
+
+            Usage: moat destroy [OPTIONS] [SPEC]
+
+            Arguments:
+              [SPEC]  The spec file, or its directory [default: agent.yaml]
+
+            Options:
+                  --volumes  Remove the volumes too that would be kept, and the data in them
+              -y, --yes      Do not ask
+                  --json     Tell on standard output what happens, one JSON object a line
+              -h, --help     Print help
+
+            Global options:
+                  --host <ADDRESS>  Docker's address, as in `unix:///path`, `tcp://host:port` or
+                                    `ssh://user@host`; by default as docker finds it
+              -v, --verbose...      Tell more on standard error; twice for even more (`MOAT_LOG` takes a filter)
+              -q, --quiet           Tell only what goes wrong
+                  --color <WHEN>    When to use colours; by default on a terminal, unless `NO_COLOR` is set
+                                    [default: auto] [possible values: auto, always, never]
+        "#]],
+    );
 }
 
 #[test]
 fn of_status() {
-    helps(&["status", "--help"], &expect![[""]]);
+    helps(
+        &["status", "--help"],
+        &expect![[r#"
+            Show how the sandbox is: absent, converging, degraded or ready
+
+            Usage: moat status [OPTIONS] [SPEC]
+
+            Arguments:
+              [SPEC]  The spec file, or its directory [default: agent.yaml]
+
+            Options:
+                  --json  One JSON document in place of text
+              -h, --help  Print help
+
+            Global options:
+                  --host <ADDRESS>  Docker's address, as in `unix:///path`, `tcp://host:port` or
+                                    `ssh://user@host`; by default as docker finds it
+              -v, --verbose...      Tell more on standard error; twice for even more (`MOAT_LOG` takes a filter)
+              -q, --quiet           Tell only what goes wrong
+                  --color <WHEN>    When to use colours; by default on a terminal, unless `NO_COLOR` is set
+                                    [default: auto] [possible values: auto, always, never]
+        "#]],
+    );
 }
 
 #[test]
 fn of_exec() {
-    helps(&["exec", "--help"], &expect![[""]]);
+    helps(
+        &["exec", "--help"],
+        &expect![[r#"
+            Run a command in the sandbox, with this terminal and its exit code
+
+            Usage: moat exec [OPTIONS] [SPEC] -- <COMMAND>...
+
+            Arguments:
+              [SPEC]        The spec file, or its directory [default: agent.yaml]
+              <COMMAND>...  The command and its arguments
+
+            Options:
+              -w, --workdir <DIR>       The directory to run it in
+              -u, --user <USER>         Whom to run it as: a name or a number, with a group after a colon
+              -e, --env <NAME[=VALUE]>  Set an environment variable; without a value it is passed on from here
+              -h, --help                Print help
+
+            Global options:
+                  --host <ADDRESS>  Docker's address, as in `unix:///path`, `tcp://host:port` or
+                                    `ssh://user@host`; by default as docker finds it
+              -v, --verbose...      Tell more on standard error; twice for even more (`MOAT_LOG` takes a filter)
+              -q, --quiet           Tell only what goes wrong
+                  --color <WHEN>    When to use colours; by default on a terminal, unless `NO_COLOR` is set
+                                    [default: auto] [possible values: auto, always, never]
+        "#]],
+    );
 }
 
 #[test]

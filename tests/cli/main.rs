@@ -3,6 +3,8 @@
 //! No engine is needed: what is asked of one is answered by a small one of the test's own, or by nobody. What moat
 //! does to a real one is for `tests/e2e`.
 
+#![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes them")]
+
 mod engine;
 mod help;
 mod moat;

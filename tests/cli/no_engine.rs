@@ -16,20 +16,43 @@ fn refused(place: &Place, arguments: &[&str], expected: &Expect) {
 #[test]
 fn nobody_at_docker_host() {
     let place = Place::with(SPEC);
-    let expected = expect![[""]];
-    for arguments in [&["apply"] as &[&str], &["plan"], &["destroy", "--yes"], &["status"], &["exec", "--", "true"]] {
-        refused(&place, arguments, &expected);
+    refused(
+        &place,
+        &["plan"],
+        &expect![[r#"
+        error: cannot use docker at `unix:///here/nobody.sock` (from DOCKER_HOST): no such file or directory
+          = help: start docker, or say where it is with --host or DOCKER_HOST
+    "#]],
+    );
+    let first = place.run(&["plan"]).err;
+    for arguments in [&["apply"] as &[&str], &["destroy", "--yes"], &["status"], &["exec", "--", "true"]] {
+        let ran = place.run(arguments);
+        assert_eq!((ran.code, ran.out.as_str(), &ran.err), (Some(69), "", &first), "{arguments:?}");
     }
 }
 
 #[test]
 fn nobody_at_the_host_that_was_named() {
-    refused(&Place::with(SPEC), &["plan", "--host", "unix:///nowhere/docker.sock"], &expect![[""]]);
+    refused(
+        &Place::with(SPEC),
+        &["plan", "--host", "unix:///nowhere/docker.sock"],
+        &expect![[r#"
+        error: cannot use docker at `unix:///nowhere/docker.sock` (from --host): no such file or directory
+          = help: start docker, or say where it is with --host or DOCKER_HOST
+    "#]],
+    );
 }
 
 #[test]
 fn no_address() {
-    refused(&Place::with(SPEC), &["plan", "--host", "https://box"], &expect![[""]]);
+    refused(
+        &Place::with(SPEC),
+        &["plan", "--host", "https://box"],
+        &expect![[r#"
+        error: cannot use docker at `https://box` (from --host): the scheme `https` is not one of unix, tcp and ssh
+          = help: an address is one of unix:///path, tcp://host:port and ssh://user@host
+    "#]],
+    );
 }
 
 #[test]
@@ -37,7 +60,11 @@ fn a_context_that_is_not_there() {
     let ran = Place::with(SPEC).command(["plan"]).env_remove("DOCKER_HOST").env("DOCKER_CONTEXT", "nope").output();
     let ran = ran.expect("moat runs");
     assert_eq!(ran.status.code(), Some(69));
-    expect![[""]].assert_eq(&String::from_utf8(ran.stderr).expect("UTF-8").replace("/tmp", "/tmp"));
+    expect![[r#"
+        error: cannot use docker at `nope` (from the docker context `nope`): there is no such context
+          = help: `docker context ls` shows those that there are
+    "#]]
+    .assert_eq(&String::from_utf8(ran.stderr).expect("UTF-8"));
 }
 
 #[test]
@@ -45,5 +72,14 @@ fn for_scripts() {
     let place = Place::with(SPEC);
     let ran = place.run(&["status", "--json"]);
     assert_eq!(ran.code, Some(69));
-    expect![[""]].assert_eq(&ran.out);
+    expect![[r#"
+        {
+          "error": {
+            "message": "cannot use docker at `unix:///here/nobody.sock` (from DOCKER_HOST): no such file or directory",
+            "hint": "start docker, or say where it is with --host or DOCKER_HOST"
+          },
+          "exit_code": 69
+        }
+    "#]]
+    .assert_eq(&ran.out);
 }

@@ -21,7 +21,16 @@ fn a_plan() {
     let (_engine, place) = place();
     let ran = place.run(&["plan"]);
     assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
-    expect![[""]].assert_eq(&ran.out);
+    expect![[r#"
+        1.  pull image busybox: missing
+        2.  create network moat-builder-1f2e3d4c: missing
+        3.  create container moat-builder-1f2e3d4c after 1, 2: missing
+        4.  start container moat-builder-1f2e3d4c after 3: missing
+        5.  await container moat-builder-1f2e3d4c after 4: missing
+
+        Plan: 5 to do (1 pull, 2 create, 1 start, 1 await)
+    "#]]
+    .assert_eq(&ran.out);
     assert_eq!(place.run(&["plan", "--detailed-exitcode"]).code, Some(2));
     assert_eq!(place.run(&["plan", "--quiet"]).out, ran.out, "what was asked for is said to those who want quiet");
 }
@@ -42,7 +51,47 @@ fn a_status() {
     let ran = place.run(&["status"]);
     assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (Some(0), "builder: absent\n", ""));
     let ran = place.run(&["status", "--json"]);
-    expect![[""]].assert_eq(&ran.out);
+    expect![[r#"
+        {
+          "run": "builder-1f2e3d4c",
+          "agent": "builder",
+          "state": "absent",
+          "resources": [
+            {
+              "kind": "image",
+              "role": "support",
+              "resource": "image/busybox",
+              "name": "busybox",
+              "id": null,
+              "state": "missing",
+              "ready": false,
+              "cause": "missing"
+            },
+            {
+              "kind": "network",
+              "role": "support",
+              "resource": "network/agent",
+              "name": "moat-builder-1f2e3d4c",
+              "id": null,
+              "state": "missing",
+              "ready": false,
+              "cause": "missing"
+            },
+            {
+              "kind": "container",
+              "role": "main",
+              "resource": "container/main",
+              "name": "moat-builder-1f2e3d4c",
+              "id": null,
+              "state": "missing",
+              "ready": false,
+              "cause": "missing"
+            }
+          ],
+          "builds": null
+        }
+    "#]]
+    .assert_eq(&ran.out);
 }
 
 #[test]
@@ -53,7 +102,10 @@ fn nothing_to_destroy() {
     let ran = place.run(&["destroy", "--quiet"]);
     assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (Some(0), "", ""));
     let ran = place.run(&["destroy", "--json"]);
-    expect![[""]].assert_eq(&ran.out);
+    expect![[r#"
+        {"time":"TIME","event":"done","outcome":"converged","exit_code":0,"state":"absent","changed":false,"kept":[]}
+    "#]]
+    .assert_eq(&ran.out);
 }
 
 #[test]
@@ -61,7 +113,11 @@ fn nowhere_to_run_a_command() {
     let (_engine, place) = place();
     let ran = place.run(&["exec", "--", "true"]);
     assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""));
-    expect![[""]].assert_eq(&ran.err);
+    expect![[r#"
+        error: the main container of `builder` is not there
+          = help: `moat apply` starts it, `moat status` shows how things are
+    "#]]
+    .assert_eq(&ran.err);
 }
 
 /// An engine that refuses every change: what failed, why, and that nothing is left of it.
@@ -72,7 +128,12 @@ fn an_apply_that_fails() {
     assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""));
     let lines: Vec<_> =
         ran.err.lines().filter(|line| line.starts_with("error: ") || line.starts_with("  = ")).collect();
-    expect![[""]].assert_eq(&(lines.join("\n") + "\n"));
+    expect![[r#"
+        error: `busybox` cannot be pulled: this engine only answers
+          = help: check the name and the tag, that the registry can be reached from the engine, and `docker login`
+        error: cannot create network `moat-builder-1f2e3d4c`: this engine only answers
+    "#]]
+    .assert_eq(&(lines.join("\n") + "\n"));
 }
 
 #[test]

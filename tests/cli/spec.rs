@@ -7,79 +7,232 @@ use crate::moat::Place;
 /// Every command that needs a spec says the same of one that cannot be used.
 #[track_caller]
 fn refused(place: &Place, arguments: &[&str], expected: &Expect) {
-    for command in ["apply", "plan", "destroy", "status"] {
-        let ran = place.run(&[&[command], arguments].concat());
-        assert_eq!((ran.code, ran.out.as_str()), (Some(65), ""), "{command}: {}", ran.err);
-        expected.assert_eq(&ran.err);
+    let first = place.run(&[&["plan"], arguments].concat());
+    expected.assert_eq(&first.err);
+    let rest: [(&str, &[&str]); 4] = [("apply", &[]), ("destroy", &[]), ("status", &[]), ("exec", &["--", "true"])];
+    for (command, more) in rest {
+        let ran = place.run(&[&[command], arguments, more].concat());
+        assert_eq!((ran.code, ran.out.as_str(), &ran.err), (Some(65), "", &first.err), "{command}");
     }
-    let ran = place.run(&[&["exec"], arguments, &["--", "true"]].concat());
-    assert_eq!((ran.code, ran.out.as_str()), (Some(65), ""), "exec: {}", ran.err);
-    expected.assert_eq(&ran.err);
+    assert_eq!((first.code, first.out.as_str()), (Some(65), ""));
 }
 
 #[test]
 fn a_missing_file() {
-    refused(&Place::new(), &[], &expect![[""]]);
+    refused(
+        &Place::new(),
+        &[],
+        &expect![[r#"
+        error: there is no spec file `agent.yaml`
+          = help: go to the directory that has it, name it, or write one that begins with `agent: builder`
+    "#]],
+    );
 }
 
 #[test]
 fn a_missing_file_that_was_named() {
-    refused(&Place::new(), &["other.yaml"], &expect![[""]]);
+    refused(
+        &Place::new(),
+        &["other.yaml"],
+        &expect![[r#"
+        error: there is no spec file `other.yaml`
+          = help: check the path
+    "#]],
+    );
 }
 
 #[test]
 fn a_folder_without_one() {
-    refused(&Place::new().file("sub/x", ""), &["sub"], &expect![[""]]);
+    refused(
+        &Place::new().file("sub/x", ""),
+        &["sub"],
+        &expect![[r#"
+        error: there is no spec file `sub/agent.yaml`
+          = help: check the path
+    "#]],
+    );
 }
 
 #[test]
 fn a_file_that_is_no_text() {
-    refused(&Place::with(b"agent: \xff\n"), &[], &expect![[""]]);
+    refused(
+        &Place::with(b"agent: \xff\n"),
+        &[],
+        &expect![[r#"
+        error: the spec file `agent.yaml` cannot be read: it is not UTF-8 text (byte 7)
+    "#]],
+    );
 }
 
 #[test]
 fn a_path_through_a_file() {
-    refused(&Place::with("agent: a\n"), &["agent.yaml/x"], &expect![[""]]);
+    refused(
+        &Place::with("agent: a\n"),
+        &["agent.yaml/x"],
+        &expect![[r#"
+        error: the spec file `agent.yaml/x` cannot be read: not a directory
+    "#]],
+    );
 }
 
 #[test]
 fn an_empty_file() {
-    refused(&Place::with(""), &[], &expect![[""]]);
+    refused(
+        &Place::with(""),
+        &[],
+        &expect![[r#"
+        error: the file is empty
+         --> agent.yaml:1:1
+          |
+        1 |
+          | ^
+          |
+          = help: begin with a line such as `agent: builder`
+    "#]],
+    );
 }
 
 #[test]
 fn no_yaml() {
-    refused(&Place::with("agent: [builder\nimage: busybox\n"), &[], &expect![[""]]);
+    refused(
+        &Place::with("agent: [builder\nimage: busybox\n"),
+        &[],
+        &expect![[r#"
+        error: not valid YAML: a `:` within brackets
+         --> agent.yaml:2:6
+          |
+        2 | image: busybox
+          |      ^
+          |
+          = help: is a `]` missing on the line above?
+    "#]],
+    );
 }
 
 #[test]
 fn an_unknown_key() {
-    refused(&Place::with("agent: builder\nimgae: busybox\n"), &[], &expect![[""]]);
+    refused(
+        &Place::with("agent: builder\nimgae: busybox\n"),
+        &[],
+        &expect![[r#"
+        error: unknown key `imgae`
+         --> agent.yaml:2:1
+          |
+        2 | imgae: busybox
+          | ^^^^^
+          |
+          = help: did you mean `image`?
+    "#]],
+    );
 }
 
 #[test]
 fn an_unknown_dependency() {
-    refused(&Place::with("agent: builder\ndependencies: [docker:dnd]\n"), &[], &expect![[""]]);
+    refused(
+        &Place::with("agent: builder\ndependencies: [docker:dnd]\n"),
+        &[],
+        &expect![[r#"
+        error: unknown dependency `docker:dnd`
+         --> agent.yaml:2:16
+          |
+        2 | dependencies: [docker:dnd]
+          |                ^^^^^^^^^^
+          |
+          = help: did you mean `docker:dind`?
+    "#]],
+    );
 }
 
 #[test]
 fn a_duplicate_key() {
-    refused(&Place::with("agent: builder\nimage: busybox\nimage: alpine\n"), &[], &expect![[""]]);
+    refused(
+        &Place::with("agent: builder\nimage: busybox\nimage: alpine\n"),
+        &[],
+        &expect![[r#"
+        error: `image` is given twice
+         --> agent.yaml:3:1
+          |
+        3 | image: alpine
+          | ^^^^^
+          |
+          = help: it is already on line 2; keep one of them
+    "#]],
+    );
 }
 
 #[test]
 fn no_image() {
-    refused(&Place::with("agent: builder\n"), &[], &expect![[""]]);
+    refused(
+        &Place::with("agent: builder\n"),
+        &[],
+        &expect![[r#"
+        error: there is no `image`
+         --> agent.yaml:1:15
+          |
+        1 | agent: builder
+          |               ^
+          |
+          = help: add `image: …`, or a dependency that brings one, such as `docker:dind`
+    "#]],
+    );
 }
 
 #[test]
 fn everything_at_once() {
-    refused(&Place::with("agent: Builder\nimage: a b\nenv: [x]\nnope: 1\n"), &[], &expect![[""]]);
+    refused(
+        &Place::with("agent: Builder\nimage: a b\nenv: [x]\nnope: 1\n"),
+        &[],
+        &expect![[r#"
+        error: `Builder` cannot be an agent's name
+         --> agent.yaml:1:8
+          |
+        1 | agent: Builder
+          |        ^^^^^^^
+          |
+          = help: use lowercase letters, digits, `-`, `_` and `.`, and begin with a letter or digit, as in `builder`
+
+        error: `a b` is not an image reference
+         --> agent.yaml:2:8
+          |
+        2 | image: a b
+          |        ^^^
+          |
+          = help: write it as `NAME:TAG` or `REGISTRY/NAME:TAG`, as in `debian:13`
+
+        error: `env` must be a mapping, not a list
+         --> agent.yaml:3:6
+          |
+        3 | env: [x]
+          |      ^^^
+          |
+          = help: write `NAME: VALUE` lines, without dashes
+
+        error: unknown key `nope`
+         --> agent.yaml:4:1
+          |
+        4 | nope: 1
+          | ^^^^
+          |
+          = help: the keys are `agent`, `image`, `dependencies`, `command`, `env`, `buildkit`
+    "#]],
+    );
 }
 
 #[test]
 fn a_file_in_a_folder_that_is_named() {
-    refused(&Place::new().file("sub/agent.yaml", "agnt: a\n"), &["sub"], &expect![[""]]);
+    refused(
+        &Place::new().file("sub/agent.yaml", "agnt: a\n"),
+        &["sub"],
+        &expect![[r#"
+        error: unknown key `agnt`
+         --> sub/agent.yaml:1:1
+          |
+        1 | agnt: a
+          | ^^^^
+          |
+          = help: did you mean `agent`?
+    "#]],
+    );
 }
 
 #[test]
@@ -93,7 +246,29 @@ fn colours_when_asked() {
 fn for_scripts_as_a_document() {
     let ran = Place::with("agnt: a\n").run(&["plan", "--json"]);
     assert_eq!(ran.code, Some(65));
-    expect![[""]].assert_eq(&ran.out);
+    expect![[r#"
+        {
+          "error": {
+            "message": "the spec `agent.yaml` cannot be used",
+            "findings": [
+              {
+                "file": "agent.yaml",
+                "line": 1,
+                "col": 1,
+                "end": {
+                  "line": 1,
+                  "col": 5
+                },
+                "severity": "error",
+                "message": "unknown key `agnt`",
+                "hint": "did you mean `agent`?"
+              }
+            ]
+          },
+          "exit_code": 65
+        }
+    "#]]
+    .assert_eq(&ran.out);
     assert!(ran.err.contains("unknown key `agnt`"), "{}", ran.err);
 }
 
@@ -101,5 +276,7 @@ fn for_scripts_as_a_document() {
 fn for_scripts_as_the_last_line_of_a_stream() {
     let ran = Place::new().run(&["apply", "--json"]);
     assert_eq!(ran.code, Some(65));
-    expect![[""]].assert_eq(&ran.out);
+    expect![[r#"
+        {"time":"TIME","event":"done","outcome":"error","exit_code":65,"state":null,"error":{"message":"there is no spec file `agent.yaml`","hint":"go to the directory that has it, name it, or write one that begins with `agent: builder`"}}
+    "#]].assert_eq(&ran.out);
 }

@@ -20,37 +20,101 @@ fn nothing_at_all() {
 
 #[test]
 fn an_unknown_command() {
-    refused(&["aply"], &expect![[""]]);
+    refused(
+        &["aply"],
+        &expect![[r#"
+        error: unrecognized subcommand 'aply'
+
+          tip: a similar subcommand exists: 'apply'
+
+        Usage: moat [OPTIONS] <COMMAND>
+
+        For more information, try '--help'.
+    "#]],
+    );
 }
 
 #[test]
 fn an_unknown_option() {
-    refused(&["apply", "--jsn"], &expect![[""]]);
+    refused(
+        &["apply", "--jsn"],
+        &expect![[r#"
+        error: unexpected argument '--jsn' found
+
+          tip: a similar argument exists: '--json'
+
+        Usage: moat apply --json [SPEC]
+
+        For more information, try '--help'.
+    "#]],
+    );
 }
 
 #[test]
 fn exec_without_a_command() {
-    refused(&["exec"], &expect![[""]]);
+    refused(
+        &["exec"],
+        &expect![[r#"
+        error: the following required arguments were not provided:
+          <COMMAND>...
+
+        Usage: moat exec [SPEC] -- <COMMAND>...
+
+        For more information, try '--help'.
+    "#]],
+    );
 }
 
 #[test]
 fn exec_without_the_dashes() {
-    refused(&["exec", "docker", "build", "."], &expect![[""]]);
+    refused(
+        &["exec", "docker", "build", "."],
+        &expect![[r#"
+        error: unexpected argument 'build' found
+
+        Usage: moat exec [OPTIONS] [SPEC] -- <COMMAND>...
+
+        For more information, try '--help'.
+    "#]],
+    );
 }
 
 #[test]
 fn no_time_to_wait() {
-    refused(&["apply", "--wait-timeout", "0"], &expect![[""]]);
+    refused(
+        &["apply", "--wait-timeout", "0"],
+        &expect![[r#"
+            error: invalid value '0' for '--wait-timeout <SECONDS>': 0 is not in 1..=4294967295
+
+            For more information, try '--help'.
+        "#]],
+    );
 }
 
 #[test]
 fn quiet_and_verbose() {
-    refused(&["apply", "-q", "-v"], &expect![[""]]);
+    refused(
+        &["apply", "-q", "-v"],
+        &expect![[r#"
+        error: the argument '--quiet' cannot be used with '--verbose...'
+
+        Usage: moat apply --quiet [SPEC]
+
+        For more information, try '--help'.
+    "#]],
+    );
 }
 
 #[test]
 fn a_variable_that_is_not_set() {
-    refused(&["exec", "-e", "NOPE", "--", "true"], &expect![[""]]);
+    refused(
+        &["exec", "-e", "NOPE", "--", "true"],
+        &expect![[r#"
+        error: invalid value 'NOPE' for '--env <NAME[=VALUE]>': `NOPE` is not set here
+
+        For more information, try '--help'.
+    "#]],
+    );
 }
 
 #[test]

@@ -29,7 +29,8 @@ pub fn tables(text: &str) -> Tables {
     for rows in tables.values_mut() {
         rows.remove(0);
         for row in rows {
-            row[0] = row[0].trim_matches('`').to_owned();
+            let name = row[0].trim_matches('`').to_owned();
+            row[0] = name;
         }
     }
     tables

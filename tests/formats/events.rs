@@ -144,5 +144,21 @@ fn every_fault_is_described() {
 
 #[test]
 fn the_lines_are_these() {
-    expect![[r#""#]].assert_eq(&lines().concat());
+    expect![[r#"
+        {"time":"1970-01-01T00:00:00.000Z","event":"planned","run":"builder-1f2e3d4c","agent":"builder","round":1,"operations":[{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind","after":[],"cause":{"code":"missing","text":"missing","diffs":[]},"mark":null}]}
+        {"time":"1970-01-01T00:00:00.000Z","event":"started","operation":{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind"}}
+        {"time":"1970-01-01T00:00:00.000Z","event":"progress","operation":{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind"},"current_bytes":1,"total_bytes":2}
+        {"time":"1970-01-01T00:00:00.000Z","event":"retrying","operation":{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind"},"attempt":1,"pause_ms":50,"message":"busy"}
+        {"time":"1970-01-01T00:00:00.000Z","event":"succeeded","operation":{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind"},"took_ms":7}
+        {"time":"1970-01-01T00:00:00.000Z","event":"failed","operation":{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind"},"took_ms":7,"failure":{"resource":"container/main","name":"moat-builder-1f2e3d4c","action":"await","fault":"engine","message":"it ended","hint":"look","log":["last words"]}}
+        {"time":"1970-01-01T00:00:00.000Z","event":"skipped","operation":{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind"},"because":1}
+        {"time":"1970-01-01T00:00:00.000Z","event":"undoing","run":"builder-1f2e3d4c","agent":"builder","operations":[{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind","after":[],"cause":{"code":"missing","text":"missing","diffs":[]},"mark":null}]}
+        {"time":"1970-01-01T00:00:00.000Z","event":"warning","run":"builder-1f2e3d4c","agent":"builder","message":"m","hint":"h"}
+        {"time":"1970-01-01T00:00:00.000Z","event":"done","outcome":"converged","exit_code":1,"state":"absent","changed":true,"builds":{"routed":false,"builder":"moat","reason":"buildx 0.13.1 < 0.14","hint":"install it","cache_bytes":null}}
+        {"time":"1970-01-01T00:00:00.000Z","event":"done","outcome":"converged","exit_code":1,"state":"absent","changed":true,"kept":["moat-builder-1f2e3d4c-buildkit-cache"]}
+        {"time":"1970-01-01T00:00:00.000Z","event":"done","outcome":"failed","exit_code":1,"state":"absent","undone":true,"failures":[{"resource":"container/main","name":"moat-builder-1f2e3d4c","action":"await","fault":"engine","message":"it ended","hint":"look","log":["last words"]}]}
+        {"time":"1970-01-01T00:00:00.000Z","event":"done","outcome":"out-of-budget","exit_code":1,"state":"absent","operations":[{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind","after":[],"cause":{"code":"missing","text":"missing","diffs":[]},"mark":null}]}
+        {"time":"1970-01-01T00:00:00.000Z","event":"done","outcome":"interrupted","exit_code":1,"state":"absent","remaining":[]}
+        {"time":"1970-01-01T00:00:00.000Z","event":"done","outcome":"error","exit_code":65,"state":null,"error":{"message":"wrong","hint":"right","findings":[{"file":"agent.yaml","line":1,"col":1,"end":{"line":1,"col":5},"severity":"error","message":"unknown key `agnt`","hint":"did you mean `agent`?"}]}}
+    "#]].assert_eq(&lines().concat());
 }

@@ -1,7 +1,10 @@
-//! What `specs/` promises about output, held against the code.
+//! What moat writes: the forms that `specs/` promises, and what people see.
+
+#![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes them")]
 
 mod document;
 mod events;
 mod exit_codes;
 mod plan_text;
 mod sample;
+mod screens;

@@ -20,7 +20,9 @@ fn the_example_is_what_is_written() {
     let (_, rest) = page.split_once("```text\n").expect("an example");
     let (example, _) = rest.split_once("```").expect("its end");
     assert_eq!(example, written, "specs/plan-text.md should have this example:\n{written}");
-    assert!(page.contains(&sample::SPEC.lines().map(|line| format!("    {line}\n")).collect::<String>()));
+    for line in sample::SPEC.lines() {
+        assert!(page.contains(&format!("    {line}\n")), "{line}");
+    }
     let nothing = ui::plan::text(&graph.run, "agent.yaml", &Plan::default(), Colour::Never);
     assert!(page.contains(&format!("`{}`", nothing.trim_end())), "{nothing}");
 }

@@ -257,12 +257,11 @@ impl Judge<'_> {
         }
         let gone =
             |name: &str| self.plan.operations.iter().any(|it| it.action == Action::RemoveVolume && it.name == name);
-        if consent && self.graph.nodes().next().is_none() {
-            if let Some(facts) = self.observed.volumes.iter().find(|it| it.owner.is_some() && !gone(&it.name)) {
-                return Err(format!("{} is not wanted, and stays", facts.name));
-            }
+        let all_go = consent && self.graph.nodes().next().is_none();
+        match self.observed.volumes.iter().find(|it| it.owner.is_some() && !gone(&it.name)) {
+            Some(facts) if all_go => Err(format!("{} is not wanted, and stays", facts.name)),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Whoever takes a name does so after whoever bore it has given it up, and all end with their own.

@@ -13,7 +13,7 @@ use super::case::Case;
 use super::stage::Verdict;
 
 /// Enough to find what was found so far, and done in some seconds.
-const CASES: u64 = 1500;
+const CASES: u64 = 500;
 /// One worker's portion. Each has a seed of its own, so that the cases do not depend on the number of workers.
 const PORTION: u64 = 100;
 /// The first failure is made smaller for at most this many tries.
@@ -89,7 +89,7 @@ fn stored(property: &str) -> Vec<(String, Case)> {
     files.sort();
     let is_mine = |path: &PathBuf| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        name.starts_with(&format!("{property}-")) && name.ends_with(".yaml")
+        name.starts_with(&format!("{property}-")) && path.extension().is_some_and(|it| it == "yaml")
     };
     let read = |path: PathBuf| {
         let text = std::fs::read_to_string(&path).expect("a file that was just listed");

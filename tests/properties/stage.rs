@@ -142,7 +142,11 @@ impl Stage {
             let (attempt, verdict) = self.attempt(&engine, graph, options, OnFailure::Undo).await;
             verdict?;
             if attempt.converged() {
-                return Ok(Insisted { starts, struck: engine.struck().len(), took: self.sim.elapsed() - before });
+                return Ok(Insisted {
+                    starts,
+                    struck: engine.struck().len(),
+                    took: self.sim.elapsed().saturating_sub(before),
+                });
             }
             // An engine that has just come back is given the time that a person takes to try again.
             tokio::time::sleep(Duration::from_secs(2)).await;
