@@ -128,8 +128,9 @@ fn the_recorder_sees_what_a_client_does() {
     let list = Call { method: "GET".to_owned(), path: "/volumes".to_owned() };
     assert!(seen.contains(&list) && !seen.iter().any(Call::changes), "{seen:?}");
 
-    // A name that the engine refuses, so that nothing comes of it.
-    engine().try_docker(&["--host", &recorder.host(), "network", "create", "e2e/refused"]);
+    // What is not there, so that nothing comes of it.
+    engine().try_docker(&["--host", &recorder.host(), "network", "rm", "e2e-nowhere"]);
     let seen = recorder.take();
-    assert!(seen.contains(&Call { method: "POST".to_owned(), path: "/networks/create".to_owned() }), "{seen:?}");
+    let remove = Call { method: "DELETE".to_owned(), path: "/networks/e2e-nowhere".to_owned() };
+    assert!(seen.contains(&remove) && remove.changes(), "{seen:?}");
 }
