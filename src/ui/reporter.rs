@@ -6,13 +6,15 @@ use std::time::Instant;
 
 use super::progress::Progress;
 use super::stream::Stream;
-use super::{Ending, Screen};
+use super::{Ending, Problem, Screen, Voice, problem};
 use crate::clock::Clock;
 use crate::event::Event;
+use crate::resource::Run;
 
 /// Takes in what a run says, and shows it.
 pub struct Reporter<'a> {
     screen: &'a Screen,
+    run: &'a Run,
     to: To<'a>,
     since: Instant,
     done: Cell<usize>,
@@ -26,18 +28,18 @@ enum To<'a> {
 }
 
 impl<'a> Reporter<'a> {
-    /// Tells a person, on standard error.
-    pub fn person(screen: &'a Screen) -> Self {
-        Self::new(screen, To::Person(Progress::new(screen)))
+    /// Tells a person, on standard error; `label`: what lines begin with where several runs are told of.
+    pub fn person(screen: &'a Screen, run: &'a Run, label: Option<String>) -> Self {
+        Self::new(screen, run, To::Person(Progress::new(Voice::new(screen, label))))
     }
 
     /// Tells a script, on standard output.
-    pub fn script(screen: &'a Screen, clock: Clock) -> Self {
-        Self::new(screen, To::Script(Stream { clock }))
+    pub fn script(screen: &'a Screen, run: &'a Run, clock: Clock) -> Self {
+        Self::new(screen, run, To::Script(Stream { clock }))
     }
 
-    fn new(screen: &'a Screen, to: To<'a>) -> Self {
-        Self { screen, to, since: Instant::now(), done: Cell::new(0), broken: RefCell::new(None) }
+    fn new(screen: &'a Screen, run: &'a Run, to: To<'a>) -> Self {
+        Self { screen, run, to, since: Instant::now(), done: Cell::new(0), broken: RefCell::new(None) }
     }
 
     pub fn tell(&self, event: &Event<'_>) {
@@ -46,7 +48,7 @@ impl<'a> Reporter<'a> {
         }
         match &self.to {
             To::Person(progress) => progress.tell(event),
-            To::Script(stream) => self.write(&stream.line(event)),
+            To::Script(stream) => self.write(&stream.line(self.run, event)),
         }
     }
 
@@ -57,14 +59,20 @@ impl<'a> Reporter<'a> {
     pub fn end(self, ending: &Ending<'_>) -> io::Result<()> {
         match &self.to {
             To::Person(progress) => {
-                progress.finish();
                 let did = format!("{} done, {:.1} s", self.done.get(), self.since.elapsed().as_secs_f64());
-                let text = ending.text(&did, self.screen.colour());
-                if ending.is_good() { self.screen.say(&text) } else { self.screen.alert(&text) }
+                progress.end(&ending.text(&did, progress.colour()), ending.is_good());
             }
             To::Script(stream) => self.write(&stream.done(ending)),
         }
         self.broken.take().map_or(Ok(()), Err)
+    }
+
+    /// Tells why there is no end to tell of; the last thing to be told.
+    pub fn refuse(self, problems: &[Problem<'_>], exit_code: u8) {
+        match &self.to {
+            To::Person(progress) => progress.end(&problem::text(problems, progress.colour()), false),
+            To::Script(stream) => self.write(&stream.refused(Some(self.run), problems, exit_code)),
+        }
     }
 
     fn write(&self, line: &str) {
