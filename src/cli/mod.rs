@@ -116,8 +116,8 @@ impl Command {
             Self::Destroy(args) => Box::pin(destroy::run(args, session)).await,
             Self::Status(args) => status::run(args, session).await,
             Self::Exec(args) => exec::run(args, session).await,
-            Self::List(args) => list::run(args, session).await,
-            Self::Clean(args) => clean::run(args, session).await,
+            Self::List(args) => Box::pin(list::run(args, session)).await,
+            Self::Clean(args) => Box::pin(clean::run(args, session)).await,
         }
     }
 }

@@ -202,6 +202,16 @@ fn of_exec() {
 }
 
 #[test]
+fn of_list() {
+    helps(&["list", "--help"], &expect![[""]]);
+}
+
+#[test]
+fn of_clean() {
+    helps(&["clean", "--help"], &expect![[""]]);
+}
+
+#[test]
 fn the_version() {
     let ran = Place::new().run(&["--version"]);
     assert_eq!((ran.code, ran.out), (Some(0), format!("moat {}\n", env!("CARGO_PKG_VERSION"))));
