@@ -47,7 +47,10 @@ impl Session {
     pub fn reporter<'a>(&'a self, run: &'a Run, label: Option<String>) -> Reporter<'a> {
         match self.form {
             Form::Stream => Reporter::script(&self.screen, run, Clock::System),
-            Form::Text | Form::Document => Reporter::person(&self.screen, run, label),
+            Form::Text | Form::Document => match label {
+                Some(label) => Reporter::labelled(&self.screen, label),
+                None => Reporter::person(&self.screen),
+            },
         }
     }
 

@@ -133,8 +133,11 @@ fn kept_text(kept: &[String], of: Command, colour: Colour) -> String {
     }
     let mut text = String::new();
     for name in kept {
-        text.push_str(&format!("  kept  {}
-", words::named(Kind::Volume, name)));
+        text.push_str(&format!(
+            "  kept  {}
+",
+            words::named(Kind::Volume, name)
+        ));
     }
     let again = if of == Command::Clean { "`moat clean --volumes`" } else { "`moat destroy --volumes`" };
     text.push_str(&help(&format!("{again} removes what was kept, with its data"), colour));

@@ -14,7 +14,6 @@ use crate::resource::Run;
 /// Takes in what a run says, and shows it.
 pub struct Reporter<'a> {
     screen: &'a Screen,
-    run: &'a Run,
     to: To<'a>,
     since: Instant,
     done: Cell<usize>,
@@ -24,22 +23,27 @@ pub struct Reporter<'a> {
 
 enum To<'a> {
     Person(Progress<'a>),
-    Script(Stream),
+    Script(Stream, &'a Run),
 }
 
 impl<'a> Reporter<'a> {
-    /// Tells a person, on standard error; `label`: what lines begin with where several runs are told of.
-    pub fn person(screen: &'a Screen, run: &'a Run, label: Option<String>) -> Self {
-        Self::new(screen, run, To::Person(Progress::new(Voice::new(screen, label))))
+    /// Tells a person, on standard error.
+    pub fn person(screen: &'a Screen) -> Self {
+        Self::new(screen, To::Person(Progress::new(Voice::new(screen, None))))
     }
 
-    /// Tells a script, on standard output.
+    /// Tells a person of one of several runs; `label`: what its lines begin with.
+    pub fn labelled(screen: &'a Screen, label: String) -> Self {
+        Self::new(screen, To::Person(Progress::new(Voice::new(screen, Some(label)))))
+    }
+
+    /// Tells a script of a run, on standard output.
     pub fn script(screen: &'a Screen, run: &'a Run, clock: Clock) -> Self {
-        Self::new(screen, run, To::Script(Stream { clock }))
+        Self::new(screen, To::Script(Stream { clock }, run))
     }
 
-    fn new(screen: &'a Screen, run: &'a Run, to: To<'a>) -> Self {
-        Self { screen, run, to, since: Instant::now(), done: Cell::new(0), broken: RefCell::new(None) }
+    fn new(screen: &'a Screen, to: To<'a>) -> Self {
+        Self { screen, to, since: Instant::now(), done: Cell::new(0), broken: RefCell::new(None) }
     }
 
     pub fn tell(&self, event: &Event<'_>) {
@@ -48,7 +52,7 @@ impl<'a> Reporter<'a> {
         }
         match &self.to {
             To::Person(progress) => progress.tell(event),
-            To::Script(stream) => self.write(&stream.line(self.run, event)),
+            To::Script(stream, run) => self.write(&stream.line(run, event)),
         }
     }
 
@@ -62,7 +66,7 @@ impl<'a> Reporter<'a> {
                 let did = format!("{} done, {:.1} s", self.done.get(), self.since.elapsed().as_secs_f64());
                 progress.end(&ending.text(&did, progress.colour()), ending.is_good());
             }
-            To::Script(stream) => self.write(&stream.done(ending)),
+            To::Script(stream, _) => self.write(&stream.done(ending)),
         }
         self.broken.take().map_or(Ok(()), Err)
     }
@@ -71,7 +75,7 @@ impl<'a> Reporter<'a> {
     pub fn refuse(self, problems: &[Problem<'_>], exit_code: u8) {
         match &self.to {
             To::Person(progress) => progress.end(&problem::text(problems, progress.colour()), false),
-            To::Script(stream) => self.write(&stream.refused(Some(self.run), problems, exit_code)),
+            To::Script(stream, run) => self.write(&stream.refused(Some(run), problems, exit_code)),
         }
     }
 

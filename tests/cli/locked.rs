@@ -48,7 +48,8 @@ fn whoever_changes_is_held_up_and_told_by_whom() {
         expect![[r#"
             error: `builder-1f2e3d4c` is held by another moat: `moat apply` (process 7) since 2026-01-01T00:00:00.000Z
               = help: wait for it with `--lock-timeout 60`, or look at what it does with `moat status`
-        "#]].assert_eq(&ran.err);
+        "#]]
+        .assert_eq(&ran.err);
     }
     let ran = place.run(&["apply", "--lock-timeout", "1"]);
     assert_eq!(ran.code, Some(75), "{}", ran.err);

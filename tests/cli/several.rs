@@ -84,7 +84,8 @@ fn everything_that_is_wrong_is_told_and_nothing_is_done() {
 
             error: there is no spec file `nowhere.yaml`
               = help: check the path
-        "#]].assert_eq(&ran.err);
+        "#]]
+        .assert_eq(&ran.err);
     }
 }
 
