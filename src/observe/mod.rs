@@ -5,6 +5,7 @@
 
 pub mod builds;
 pub mod proof;
+pub mod runs;
 
 use futures_util::future::{try_join, try_join_all, try_join3};
 
