@@ -72,8 +72,8 @@ fn a_sidecar_that_is_no_longer_wanted_goes_and_its_volume_stays() {
             files./usr/local/lib/moat/docker/buildx/current "644 sha256:404561a5f494a088cd69e1ae5ed9af3d972c115543a123337806c0246aad7ab5" -> unset
             files./usr/local/lib/moat/docker/buildx/instances/moat "644 sha256:ace91d746ae69498d5a92fcbc6049c286f7a33b8b2c50de9b2c2c7914e20ffac" -> unset
             files./usr/local/lib/moat/docker/config.json "644 sha256:630f219b01967717c6f8c37119cf0410a771a91efb2e9364427103f36bef5dfd" -> unset
-            files./usr/local/lib/moat/ready "755 sha256:c4a844fa7b57aa492fa0107b1a10ef998f1fb602b969aa76926c0dde8cfe129b" -> unset
-            files./usr/local/lib/moat/start "755 sha256:083a510cf2937136c8dc1b7e8d09c23de69759a4fc005e7031ba2d8fad47036d" -> unset
+            files./usr/local/lib/moat/ready "755 sha256:8b9ac4ec2fdf4717a4f46faf332f153a10e1c9f1fb42c19bf6b8b70a06745855" -> unset
+            files./usr/local/lib/moat/start "755 sha256:9bbbf203ccada251ec3e7a249eb389088fe2ed63f289f24900a3aa5ea09d5f22" -> unset
             health.command ["/usr/local/lib/moat/ready"] -> unset
             mounts./var/lib/docker "volume/docker" -> unset
             privileged true -> unset
