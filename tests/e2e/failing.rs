@@ -14,10 +14,15 @@ fn fails(spec: &str, args: &[&str], expected: &Expect) {
     before.assert_unchanged(&sandbox.agent);
 }
 
-/// Leaves out which server was asked for a registry's address, which is the machine's own, and the number of a process.
+/// Leaves out which server was asked for a registry's address, which is the machine's own, the number of a process, and
+/// how often the engine had started a container again, and it said the same again, by the time that was looked at.
 fn without_chance(text: &str) -> String {
     let text = without(text, " on ", ": no such host", ": no such host");
-    without(&text, "tini (", "] exec", "tini] exec")
+    let text = without(&text, "tini (", "] exec", "tini] exec");
+    let text = without(&text, "started again ", " times", "started again N times");
+    let mut lines: Vec<&str> = text.split_inclusive('\n').collect();
+    lines.dedup();
+    lines.concat()
 }
 
 /// Replaces what stands from `start` to `end`, as often as it does.
@@ -153,10 +158,8 @@ fn a_sidecar_that_dies() {
         &expect![[r#"
             exit 1
             == stderr
-            error: `moat-buildkit-R` ended with exit code 7 and was started again 3 times
+            error: `moat-buildkit-R` ended with exit code 7 and was started again N times
               | the last lines of container moat-buildkit-R
-              |  giving up
-              |  giving up
               |  giving up
             what had been done is undone; `--keep-on-failure` would leave it to be looked at
         "#]],
