@@ -5,7 +5,8 @@ use std::path::Path;
 
 /// The paragraphs of the page's invariants.
 fn invariants() -> Vec<String> {
-    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/architecture.md")).unwrap();
+    let page =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/architecture.md")).expect("the page");
     let (_, section) = page.split_once("\n## Invariants\n").expect("a section with the invariants");
     let section = section.split("\n## ").next().unwrap_or_default();
     let is_numbered = |line: &str| line.split_once(". ").is_some_and(|(number, _)| number.parse::<u32>().is_ok());
@@ -28,12 +29,12 @@ fn tests_named_in(text: &str) -> Vec<&str> {
 
 /// The text of every Rust file below `folder`.
 fn sources(folder: &Path, into: &mut String) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
         if path.is_dir() {
             sources(&path, into);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            into.push_str(&fs::read_to_string(path).unwrap());
+            into.push_str(&fs::read_to_string(path).expect("a test file"));
         }
     }
 }

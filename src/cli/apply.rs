@@ -6,13 +6,17 @@ use std::time::Duration;
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
+use super::addresses::Addresses;
 use super::end::End;
 use super::error::CliError;
 use super::exit::Exit;
+use super::fleet::Fleet;
 use super::interrupt::interruptible;
-use super::load::{self, DEFAULT_SPEC};
+use super::load::DEFAULT_SPEC;
+use super::locking::Locking;
 use super::session::Session;
 use crate::engine::Engine;
+use crate::engine::docker::Docker;
 use crate::event::{Event, Tell};
 use crate::graph::Graph;
 use crate::observe::builds::{self, Builds};
@@ -23,38 +27,45 @@ use crate::ui::ending::{Command, How};
 /// Bring the sandbox to what the spec says, and return when it is proven ready
 #[derive(Debug, Args)]
 pub struct Apply {
-    /// The spec file, or its directory
+    /// Spec files, or directories: their `agent.yaml`, or all of their YAML files
     #[arg(value_name = "SPEC", default_value = DEFAULT_SPEC)]
-    spec: PathBuf,
+    specs: Vec<PathBuf>,
     /// How long a container may take to get ready, in place of its own limit
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
     wait_timeout: Option<u32>,
     /// Leave what was created when something fails, to be looked at
     #[arg(long)]
     keep_on_failure: bool,
+    #[command(flatten)]
+    addresses: Addresses,
+    #[command(flatten)]
+    locking: Locking,
     /// Tell on standard output what happens, one JSON object a line
     #[arg(long)]
     pub(super) json: bool,
 }
 
 pub async fn run(args: &Apply, session: &Session) -> Result<Exit, CliError> {
-    let graph = load::graph(&args.spec)?;
+    let fleet = Fleet::load(session, &args.specs)?;
     let engine = session.connect().await?;
-    let reporter = session.reporter();
-    let tell = |event: Event<'_>| reporter.tell(&event);
+    let options = args.options(&engine);
     let stop = CancellationToken::new();
-    let work = until_converged(&engine, &graph, args.options(), args.on_failure(), &tell, &stop);
-    let outcome = interruptible(&session.screen, &stop, work).await?;
-
-    let (builds, exec) = (builds(&engine, &graph, &outcome, &tell).await, args.exec());
-    let end = match &outcome {
-        Outcome::Converged { changed, .. } => {
-            let how = How::Ready { graph: &graph, changed: *changed, builds: builds.as_ref(), exec: &exec };
-            End { how, exit: Exit::Done, condition: Some(Condition::Ready) }
-        }
-        failure => End::unsuccessful(&engine, &graph, failure, Command::Apply).await,
-    };
-    end.tell(&graph.run, reporter)
+    let work = fleet.work(async |agent, reporter| {
+        let tell = |event: Event<'_>| reporter.tell(&event);
+        let graph = &agent.graph;
+        let _lock = args.locking.lock("apply", &graph.run, &engine, &tell, &stop).await?;
+        let outcome = until_converged(&engine, graph, options.clone(), args.on_failure(), &tell, &stop).await?;
+        let (builds, exec) = (builds(&engine, graph, &outcome, &tell).await, exec(&agent.given));
+        let end = match &outcome {
+            Outcome::Converged { changed, .. } => {
+                let how = How::Ready { graph, changed: *changed, builds: builds.as_ref(), exec: &exec };
+                End { how, exit: Exit::Done, condition: Some(Condition::Ready) }
+            }
+            failure => End::unsuccessful(&engine, graph, failure, Command::Apply).await,
+        };
+        end.tell(&graph.run, reporter)
+    });
+    Box::pin(interruptible(&session.screen, &stop, work)).await
 }
 
 /// Where builds go, with a warning if that is not where they should.
@@ -72,21 +83,17 @@ async fn builds<E: Engine>(engine: &E, graph: &Graph, outcome: &Outcome, tell: T
 }
 
 impl Apply {
-    fn options(&self) -> Options {
+    fn options(&self, engine: &Docker) -> Options {
         let wait_timeout = self.wait_timeout.map(|seconds| Duration::from_secs(seconds.into()));
-        Options { wait_timeout, ..Options::default() }
+        Options { wait_timeout, ..self.addresses.options(engine) }
     }
 
     fn on_failure(&self) -> OnFailure {
         if self.keep_on_failure { OnFailure::Keep } else { OnFailure::Undo }
     }
+}
 
-    /// The words with which a command is run in this sandbox.
-    fn exec(&self) -> String {
-        if self.spec == Path::new(DEFAULT_SPEC) {
-            "moat exec".to_owned()
-        } else {
-            format!("moat exec {}", self.spec.display())
-        }
-    }
+/// The words with which a command is run in the sandbox of a spec.
+fn exec(spec: &Path) -> String {
+    if spec == Path::new(DEFAULT_SPEC) { "moat exec".to_owned() } else { format!("moat exec {}", spec.display()) }
 }

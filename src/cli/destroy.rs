@@ -4,14 +4,18 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
+use futures_util::future::try_join_all;
 use tokio_util::sync::CancellationToken;
 
 use super::end::End;
 use super::error::CliError;
 use super::exit::Exit;
+use super::fleet::Fleet;
 use super::interrupt::interruptible;
-use super::load::{self, DEFAULT_SPEC};
+use super::load::{Agent, DEFAULT_SPEC};
+use super::locking::Locking;
 use super::session::Session;
+use crate::engine::docker::Docker;
 use crate::engine::{Engine, Filter};
 use crate::event::Event;
 use crate::graph::Graph;
@@ -19,58 +23,81 @@ use crate::plan::{Condition, Options, Volumes};
 use crate::reconcile::{OnFailure, Outcome, until_converged};
 use crate::resource::{Config, ResourceId, Retention};
 use crate::state::Observed;
-use crate::ui::ask;
 use crate::ui::ending::{Command, How};
+use crate::ui::{Reporter, ask};
 
 /// Remove the sandbox; what it built and what the spec declares as volumes is kept
 #[derive(Debug, Args)]
 pub struct Destroy {
-    /// The spec file, or its directory
+    /// Spec files, or directories: their `agent.yaml`, or all of their YAML files
     #[arg(value_name = "SPEC", default_value = DEFAULT_SPEC)]
-    spec: PathBuf,
+    specs: Vec<PathBuf>,
     /// Remove the volumes too that would be kept, and the data in them
     #[arg(long)]
     volumes: bool,
     /// Do not ask
     #[arg(short, long)]
     yes: bool,
+    #[command(flatten)]
+    locking: Locking,
     /// Tell on standard output what happens, one JSON object a line
     #[arg(long)]
     pub(super) json: bool,
 }
 
+/// What is wanted of a removal besides what is to be removed.
+pub(super) struct Wanted<'a> {
+    pub of: Command,
+    pub locking: &'a Locking,
+}
+
 pub async fn run(args: &Destroy, session: &Session) -> Result<Exit, CliError> {
-    let graph = load::graph(&args.spec)?;
+    let fleet = Fleet::load(session, &args.specs)?;
     let engine = session.connect().await?;
     if args.volumes && !args.yes {
-        agreed(&engine, &graph, session).await?;
+        agreed(&engine, &fleet, session).await?;
     }
-    let reporter = session.reporter();
-    let tell = |event: Event<'_>| reporter.tell(&event);
     let stop = CancellationToken::new();
-    let nothing = Graph::empty(graph.run.clone());
-    let options = Options { volumes: args.consent(&graph), ..Options::default() };
-    let work = until_converged(&engine, &nothing, options, OnFailure::Keep, &tell, &stop);
-    let outcome = interruptible(&session.screen, &stop, work).await?;
+    let wanted = Wanted { of: Command::Destroy, locking: &args.locking };
+    let work = fleet
+        .work(async |agent, reporter| one(&engine, agent, args.consent(&agent.graph), &wanted, reporter, &stop).await);
+    Box::pin(interruptible(&session.screen, &stop, work)).await
+}
 
+/// Removes the run of one agent, and tells how that ended.
+pub(super) async fn one(
+    engine: &Docker,
+    agent: &Agent,
+    consent: Volumes,
+    wanted: &Wanted<'_>,
+    reporter: Reporter<'_>,
+    stop: &CancellationToken,
+) -> Result<Exit, CliError> {
+    let tell = |event: Event<'_>| reporter.tell(&event);
+    let graph = &agent.graph;
+    let _lock = wanted.locking.lock(wanted.of.as_str(), &graph.run, engine, &tell, stop).await?;
+    let nothing = Graph::empty(graph.run.clone());
+    let options = Options { volumes: consent, ..Options::default() };
+    let outcome = until_converged(engine, &nothing, options, OnFailure::Keep, &tell, stop).await?;
     let kept = match &outcome {
         Outcome::Converged { observed, .. } => volumes(observed),
         _ => Vec::new(),
     };
     let end = match &outcome {
         Outcome::Converged { changed, .. } => {
-            let how = How::Gone { changed: *changed, kept: &kept };
+            let how = How::Gone { changed: *changed, kept: &kept, of: wanted.of };
             End { how, exit: Exit::Done, condition: Some(Condition::Absent) }
         }
-        failure => End::unsuccessful(&engine, &graph, failure, Command::Destroy).await,
+        failure => End::unsuccessful(engine, graph, failure, wanted.of).await,
     };
     end.tell(&graph.run, reporter)
 }
 
 /// Asks before data is lost, if somebody is there to be asked and there is data to lose.
-async fn agreed<E: Engine>(engine: &E, graph: &Graph, session: &Session) -> Result<(), CliError> {
-    let found = engine.volumes(&Filter::Run(graph.run.id.clone())).await?;
-    let names: Vec<_> = found.iter().map(|facts| format!("`{}`", facts.name)).collect();
+async fn agreed<E: Engine>(engine: &E, fleet: &Fleet<'_>, session: &Session) -> Result<(), CliError> {
+    let filters: Vec<Filter> = fleet.agents().map(|agent| Filter::Run(agent.graph.run.id.clone())).collect();
+    let found = try_join_all(filters.iter().map(|filter| engine.volumes(filter))).await?;
+    let names: Vec<_> = found.iter().flatten().map(|facts| format!("`{}`", facts.name)).collect();
     if names.is_empty() {
         return Ok(());
     }

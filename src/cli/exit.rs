@@ -27,11 +27,30 @@ pub const ALL: [(Exit, &str); 8] = [
     (Exit::Usage, "wrong usage"),
     (Exit::Spec, "the spec is missing or invalid"),
     (Exit::NoEngine, "docker cannot be reached"),
-    (Exit::Locked, "another apply holds the lock"),
+    (Exit::Locked, "another moat is changing the same sandbox"),
     (Exit::Interrupted, "interrupted"),
 ];
 
+/// The worst first: of several agents, the worst one counts.
+const WORST: [Exit; 6] = [Exit::Failed, Exit::Interrupted, Exit::NoEngine, Exit::Locked, Exit::Changes, Exit::Done];
+
 impl Exit {
+    /// Of several agents.
+    pub fn of_all(exits: &[Self]) -> Self {
+        WORST.into_iter().find(|exit| exits.contains(exit)).unwrap_or(Self::Done)
+    }
+
+    /// How one of several agents ended.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Locked => "locked",
+            Self::NoEngine => "without docker",
+            Self::Interrupted => "interrupted",
+            Self::Failed | Self::Changes | Self::Usage | Self::Spec | Self::Of(_) => "failed",
+        }
+    }
+
     pub fn code(self) -> u8 {
         match self {
             Self::Done => 0,
@@ -50,5 +69,24 @@ impl Exit {
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_of_several_counts() {
+        let table: [(&[Exit], Exit); 5] = [
+            (&[], Exit::Done),
+            (&[Exit::Done, Exit::Changes], Exit::Changes),
+            (&[Exit::Locked, Exit::Done], Exit::Locked),
+            (&[Exit::Locked, Exit::Failed, Exit::NoEngine], Exit::Failed),
+            (&[Exit::Interrupted, Exit::Locked], Exit::Interrupted),
+        ];
+        for (exits, worst) in table {
+            assert_eq!(Exit::of_all(exits), worst, "{exits:?}");
+        }
     }
 }

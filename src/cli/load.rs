@@ -1,6 +1,7 @@
-//! From a path to a graph: the spec file is read, parsed and compiled.
+//! From paths to graphs: each spec file is read, parsed and compiled.
 
-use std::fs::File;
+use std::collections::BTreeSet;
+use std::fs::{File, read_dir};
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,14 @@ pub const DEFAULT_SPEC: &str = "agent.yaml";
 /// A spec is written by hand; what is larger is something else, and need not be read to its end. The parser has
 /// the same limit, in bytes.
 const SIZE_MAX: u64 = 1 << 20;
+
+/// One of the agents that a command is about.
+#[derive(Debug)]
+pub struct Agent {
+    pub graph: Graph,
+    /// The path by which the user can name it: a file, or a directory that has an `agent.yaml`.
+    pub given: PathBuf,
+}
 
 /// Why there is no graph.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +44,37 @@ impl LoadError {
             _ => None,
         }
     }
+
+    /// What is wrong in the file, if it could be read.
+    pub fn findings(&self) -> Option<&Diagnostics> {
+        match self {
+            Self::Spec(diagnostics) => Some(diagnostics),
+            _ => None,
+        }
+    }
+}
+
+/// Compiles every spec that `paths` name: files, directories that have an `agent.yaml`, and all of the YAML files of
+/// directories that have none. Two paths to one run are one agent.
+///
+/// # Errors
+/// All that is wrong with any of them: nothing is to be done before all of them are right.
+pub fn agents(paths: &[PathBuf]) -> Result<Vec<Agent>, Vec<LoadError>> {
+    let (mut agents, mut errors, mut runs) = (Vec::new(), Vec::new(), BTreeSet::new());
+    for path in paths {
+        let files = specs(path).unwrap_or_else(|error| {
+            errors.push(error);
+            Vec::new()
+        });
+        for given in files {
+            match graph(&given) {
+                Ok(graph) if runs.insert(graph.run.id.clone()) => agents.push(Agent { graph, given }),
+                Ok(_) => {}
+                Err(error) => errors.push(error),
+            }
+        }
+    }
+    if errors.is_empty() { Ok(agents) } else { Err(errors) }
 }
 
 /// Compiles the spec at `path`: a file, or a directory that has one.
@@ -52,12 +92,36 @@ pub fn file(path: &Path) -> PathBuf {
     if path.is_dir() { path.join(DEFAULT_SPEC) } else { path.to_owned() }
 }
 
+/// What a path stands for, sorted. A directory without any spec stands for the one that it should have.
+fn specs(path: &Path) -> Result<Vec<PathBuf>, LoadError> {
+    if !path.is_dir() || path.join(DEFAULT_SPEC).exists() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let refuse = |error: io::Error| unreadable(path, &error);
+    let entries = read_dir(path).and_then(Iterator::collect::<io::Result<Vec<_>>>).map_err(refuse)?;
+    let files = entries.into_iter().map(|entry| entry.path());
+    let mut specs: Vec<PathBuf> = files.filter(|file| is_spec(file)).collect();
+    specs.sort();
+    Ok(if specs.is_empty() { vec![path.to_owned()] } else { specs })
+}
+
+/// Hidden files are an editor's, or somebody else's.
+fn is_spec(file: &Path) -> bool {
+    let hidden = file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    let yaml = file.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+    yaml && !hidden && file.is_file()
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> LoadError {
+    LoadError::Unreadable { name: path.display().to_string(), why: lowercase(error) }
+}
+
 fn source(path: &Path) -> Result<Source, LoadError> {
     let path = file(path);
     let name = path.display().to_string();
     let refuse = |error: io::Error| match error.kind() {
         ErrorKind::NotFound => LoadError::Missing { name: name.clone(), is_default: path == Path::new(DEFAULT_SPEC) },
-        _ => LoadError::Unreadable { name: name.clone(), why: lowercase(&error) },
+        _ => unreadable(&path, &error),
     };
     let canonical = path.canonicalize().map_err(refuse)?;
     let mut bytes = Vec::new();

@@ -5,16 +5,22 @@
 
 pub mod exit;
 
+mod addresses;
 mod end;
 mod error;
+mod fleet;
 mod interrupt;
 mod load;
+mod locking;
 mod logging;
+mod orphan;
 mod session;
 
 pub mod apply;
+pub mod clean;
 pub mod destroy;
 pub mod exec;
+pub mod list;
 pub mod plan;
 pub mod status;
 
@@ -31,7 +37,8 @@ use session::{Form, Session};
 
 /// Keeps the Docker sandboxes of coding agents as a file says.
 ///
-/// SPEC is the file, or a directory that has an `agent.yaml`; by default `agent.yaml` here.
+/// SPEC is the file, or a directory that has an `agent.yaml`; by default `agent.yaml` here. Of several, and of a
+/// directory with several other YAML files, all are worked on at once.
 #[derive(Debug, Parser)]
 #[command(name = "moat", version, max_term_width = 100, subcommand_required = true, arg_required_else_help = true)]
 struct Cli {
@@ -72,6 +79,8 @@ enum Command {
     Destroy(destroy::Destroy),
     Status(status::Status),
     Exec(exec::Exec),
+    List(list::List),
+    Clean(clean::Clean),
 }
 
 impl From<Color> for ui::ColourChoice {
@@ -93,6 +102,8 @@ impl Command {
             Self::Destroy(args) => json(args.json, Form::Stream),
             Self::Plan(args) => json(args.json, Form::Document),
             Self::Status(args) => json(args.json, Form::Document),
+            Self::List(args) => json(args.json, Form::Document),
+            Self::Clean(args) => json(args.json, Form::Stream),
             Self::Exec(_) => Form::Text,
         }
     }
@@ -105,6 +116,8 @@ impl Command {
             Self::Destroy(args) => Box::pin(destroy::run(args, session)).await,
             Self::Status(args) => status::run(args, session).await,
             Self::Exec(args) => exec::run(args, session).await,
+            Self::List(args) => Box::pin(list::run(args, session)).await,
+            Self::Clean(args) => Box::pin(clean::run(args, session)).await,
         }
     }
 }

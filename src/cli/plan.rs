@@ -4,38 +4,47 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::addresses::Addresses;
 use super::error::CliError;
 use super::exit::Exit;
+use super::fleet::Fleet;
 use super::load::{self, DEFAULT_SPEC};
 use super::session::Session;
 use crate::observe::observe;
-use crate::plan::{Options, compute};
+use crate::plan::compute;
 use crate::ui;
 
 /// Show what `apply` would do, and why, without doing it
 #[derive(Debug, Args)]
 pub struct Plan {
-    /// The spec file, or its directory
+    /// Spec files, or directories: their `agent.yaml`, or all of their YAML files
     #[arg(value_name = "SPEC", default_value = DEFAULT_SPEC)]
-    spec: PathBuf,
+    specs: Vec<PathBuf>,
     /// Exit with 2 if there is something to change
     #[arg(long)]
     detailed_exitcode: bool,
+    #[command(flatten)]
+    addresses: Addresses,
     /// One JSON document in place of text
     #[arg(long)]
     pub(super) json: bool,
 }
 
 pub async fn run(args: &Plan, session: &Session) -> Result<Exit, CliError> {
-    let graph = load::graph(&args.spec)?;
+    let fleet = Fleet::load(session, &args.specs)?;
     let engine = session.connect().await?;
-    let observed = observe(&engine, &graph).await?;
-    let plan = compute(&graph, &observed, &Options::default());
-    session.answer(&if args.json {
-        ui::plan::json(&graph.run, &plan)
-    } else {
-        let spec = load::file(&args.spec).display().to_string();
-        ui::plan::text(&graph.run, &spec, &plan, session.screen.data_colour())
-    })?;
-    Ok(if args.detailed_exitcode && plan.changes() { Exit::Changes } else { Exit::Done })
+    let options = args.addresses.options(&engine);
+    let answer = fleet.answer(async |agent| {
+        let run = &agent.graph.run;
+        let observed = observe(&engine, &agent.graph).await?;
+        let plan = compute(&agent.graph, &observed, &options);
+        let text = if args.json {
+            ui::plan::json(run, &plan)
+        } else {
+            let spec = load::file(&agent.given).display().to_string();
+            ui::plan::text(run, &spec, &plan, session.screen.data_colour())
+        };
+        Ok((if args.detailed_exitcode && plan.changes() { Exit::Changes } else { Exit::Done }, text))
+    });
+    answer.await
 }

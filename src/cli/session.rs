@@ -4,15 +4,16 @@ use super::error::CliError;
 use super::exit::Exit;
 use crate::clock::Clock;
 use crate::engine::docker::Docker;
+use crate::resource::Run;
 use crate::ui::stream::Stream;
-use crate::ui::{Reporter, Screen};
+use crate::ui::{Reporter, Screen, Voice, problem};
 
 /// One call of moat.
 pub struct Session {
     pub screen: Screen,
     /// `--host`.
     host: Option<String>,
-    form: Form,
+    pub form: Form,
 }
 
 /// What form the answer has.
@@ -42,12 +43,21 @@ impl Session {
         Ok(docker)
     }
 
-    /// Whoever is told how a run goes.
-    pub fn reporter(&self) -> Reporter<'_> {
+    /// Whoever is told how a run goes; `label`: what lines begin with where there are several.
+    pub fn reporter<'a>(&'a self, run: &'a Run, label: Option<String>) -> Reporter<'a> {
         match self.form {
-            Form::Stream => Reporter::script(&self.screen, Clock::System),
-            Form::Text | Form::Document => Reporter::person(&self.screen),
+            Form::Stream => Reporter::script(&self.screen, run, Clock::System),
+            Form::Text | Form::Document => match label {
+                Some(label) => Reporter::labelled(&self.screen, label),
+                None => Reporter::person(&self.screen),
+            },
         }
+    }
+
+    /// Makes the lines of a stream.
+    #[expect(clippy::unused_self, reason = "whose clock it is belongs to the session")]
+    pub fn stream(&self) -> Stream {
+        Stream { clock: Clock::System }
     }
 
     /// Writes what was asked for.
@@ -58,19 +68,23 @@ impl Session {
         self.screen.data(text).map_err(CliError::Output)
     }
 
-    /// Tells why a command could not do its work: people on standard error, and scripts in the form they asked for.
+    /// Tells people why a command could not do its work, and gives the exit code.
+    pub fn alert(&self, label: Option<&str>, error: &CliError) -> Exit {
+        let voice = Voice::new(&self.screen, label.map(str::to_owned));
+        error.shown(|problems| voice.alert(&problem::text(problems, voice.colour())));
+        error.exit()
+    }
+
+    /// As [`Session::alert`], and tells scripts in the form that they asked for.
     pub fn refuse(&self, error: &CliError) -> Exit {
-        let exit = error.exit();
-        error.shown(|problem| {
-            self.screen.alert(&problem.text(self.screen.colour()));
-            let document = match self.form {
-                Form::Text => return,
-                Form::Document => problem.json(exit.code()),
-                Form::Stream => Stream { clock: Clock::System }.refused(problem, exit.code()),
-            };
-            // The reason is on standard error already.
-            let _ = self.screen.data(&document);
-        });
+        let exit = self.alert(None, error);
+        let document = match self.form {
+            Form::Text => return exit,
+            Form::Document => error.json(None),
+            Form::Stream => error.shown(|problems| self.stream().refused(None, problems, exit.code())),
+        };
+        // The reason is on standard error already.
+        let _ = self.screen.data(&document);
         exit
     }
 }

@@ -7,7 +7,8 @@ use futures_util::future::join;
 
 use super::error::CliError;
 use super::exit::Exit;
-use super::load::{self, DEFAULT_SPEC};
+use super::fleet::Fleet;
+use super::load::DEFAULT_SPEC;
 use super::session::Session;
 use crate::engine::Engine;
 use crate::graph::Graph;
@@ -19,25 +20,28 @@ use crate::ui::status::View;
 /// Show how the sandbox is: absent, converging, degraded or ready
 #[derive(Debug, Args)]
 pub struct Status {
-    /// The spec file, or its directory
+    /// Spec files, or directories: their `agent.yaml`, or all of their YAML files
     #[arg(value_name = "SPEC", default_value = DEFAULT_SPEC)]
-    spec: PathBuf,
+    specs: Vec<PathBuf>,
     /// One JSON document in place of text
     #[arg(long)]
     pub(super) json: bool,
 }
 
 pub async fn run(args: &Status, session: &Session) -> Result<Exit, CliError> {
-    let graph = load::graph(&args.spec)?;
+    let fleet = Fleet::load(session, &args.specs)?;
     let engine = session.connect().await?;
-    let observed = observe(&engine, &graph).await?;
-    let asked = (proof::proven(&engine, &graph, &observed), asked_about_builds(&engine, &graph, &observed));
-    let (proven, (builds, cache_bytes)) = join(asked.0, asked.1).await;
-    let plan = compute(&graph, &observed, &Options { proven, ..Options::default() });
-    let status = status(&graph, &observed, &plan);
-    let view = View { run: &graph.run, status: &status, builds: builds.as_ref(), cache_bytes };
-    session.answer(&if args.json { view.json() } else { view.text(session.screen.data_colour()) })?;
-    Ok(Exit::Done)
+    let answer = fleet.answer(async |agent| {
+        let graph = &agent.graph;
+        let observed = observe(&engine, graph).await?;
+        let asked = (proof::proven(&engine, graph, &observed), asked_about_builds(&engine, graph, &observed));
+        let (proven, (builds, cache_bytes)) = join(asked.0, asked.1).await;
+        let plan = compute(graph, &observed, &Options { proven, ..Options::default() });
+        let status = status(graph, &observed, &plan);
+        let view = View { run: &graph.run, status: &status, builds: builds.as_ref(), cache_bytes };
+        Ok((Exit::Done, if args.json { view.json() } else { view.text(session.screen.data_colour()) }))
+    });
+    answer.await
 }
 
 /// Where builds go, and the size of the cache.

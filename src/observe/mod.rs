@@ -5,6 +5,7 @@
 
 pub mod builds;
 pub mod proof;
+pub mod runs;
 
 use futures_util::future::{try_join, try_join_all, try_join3};
 
@@ -21,7 +22,7 @@ pub async fn observe<E: Engine>(engine: &E, graph: &Graph) -> Result<Observed, E
     let filter = Filter::Run(graph.run.id.clone());
     let lists = (engine.containers(&filter), engine.networks(&filter), engine.volumes(&filter));
     let (containers, networks, volumes) = try_join3(lists.0, lists.1, lists.2).await?;
-    let mut observed = Observed { containers, networks, volumes, ..Observed::default() };
+    let mut observed = Observed { networks, volumes, containers, ..Observed::default() };
     proof::second_opinion(engine, graph, &mut observed).await;
     let needed = graph.nodes().filter(|node| needs_image(node, &observed));
     let references = needed.filter_map(|node| match &node.config {

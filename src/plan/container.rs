@@ -100,7 +100,7 @@ fn create(draft: &mut Draft<'_>, node: &Node, config: &ContainerConfig, others: 
         let stop = removal::stop(draft, &node.id, other, &Cause::Superseded, after);
         before_start.insert(stop);
     }
-    let ready = start(draft, node, &name, container.clone(), &cause, before_start);
+    let ready = start(draft, node, &name, &container, &cause, before_start);
     retire(draft, &node.id, &in_the_way, Some(ready), container, &name, &final_name);
 }
 
@@ -153,7 +153,7 @@ fn mend(
         ContainerState::Created => {
             // It may have been created without its files: a start would then run something else.
             before.extend(upload(draft, node, config, &name, handle, &Cause::HalfDone));
-            Some(start(draft, node, &name, handle.clone(), &Cause::HalfDone, before))
+            Some(start(draft, node, &name, handle, &Cause::HalfDone, before))
         }
         ContainerState::Paused => {
             let action = Action::UnpauseContainer { container: current.id.clone() };
@@ -175,7 +175,7 @@ fn mend(
             Some(ready)
         }
         ContainerState::Exited | ContainerState::Removing | ContainerState::Dead => {
-            Some(start(draft, node, &name, handle.clone(), &not_running, before))
+            Some(start(draft, node, &name, handle, &not_running, before))
         }
     }
 }
@@ -214,13 +214,13 @@ fn start(
     draft: &mut Draft<'_>,
     node: &Node,
     name: &str,
-    container: Handle<ContainerId>,
+    container: &Handle<ContainerId>,
     cause: &Cause,
     after: BTreeSet<OpId>,
 ) -> OpId {
     let action = Action::StartContainer { container: container.clone() };
     let start = draft.add(&node.id, name, action, cause.clone(), after);
-    started(draft, node, name, &container, cause, start)
+    started(draft, node, name, container, cause, start)
 }
 
 /// After `start` the container runs; it is ready when that is proven. Gives the proof.

@@ -9,10 +9,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use serde::Serialize;
-use sha2::{Digest, Sha256};
-
+use super::digest::sha256;
 use super::id::{ImageRef, ResourceId};
+use serde::Serialize;
 
 /// The desired configuration of a resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -168,7 +167,7 @@ impl Config {
             Self::Volume(config) => serde_json::to_string(config),
             Self::Container(config) => serde_json::to_string(config),
         };
-        text.expect("plain structs with string keys always serialise")
+        text.unwrap_or_else(|error| unreachable!("plain structs with text for keys always serialise: {error}"))
     }
 
     pub fn hash(&self) -> ConfigHash {
@@ -179,7 +178,7 @@ impl Config {
 impl ConfigHash {
     /// The hash of a canonical text.
     pub fn of(canonical: &str) -> Self {
-        Self(format!("{HASH_VERSION}:{}", hex_sha256(canonical.as_bytes())))
+        Self(format!("{HASH_VERSION}:{}", sha256(canonical.as_bytes())))
     }
 
     /// Takes a hash that a label carries.
@@ -201,7 +200,7 @@ impl fmt::Display for ConfigHash {
 // A file may hold what should not be in a log; its digest identifies it as well.
 impl fmt::Debug for FileConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let content = hex_sha256(self.content.as_bytes());
+        let content = sha256(self.content.as_bytes());
         f.debug_struct("FileConfig")
             .field("path", &self.path)
             .field("mode", &self.mode)
@@ -215,12 +214,8 @@ fn by_target<S: serde::Serializer>(mounts: &[Mount], serializer: S) -> Result<S:
 }
 
 fn by_path<S: serde::Serializer>(files: &[FileConfig], serializer: S) -> Result<S::Ok, S::Error> {
-    let described = |file: &FileConfig| format!("{:o} sha256:{}", file.mode, hex_sha256(file.content.as_bytes()));
+    let described = |file: &FileConfig| format!("{:o} sha256:{}", file.mode, sha256(file.content.as_bytes()));
     serializer.collect_map(files.iter().map(|file| (&file.path, described(file))).collect::<BTreeMap<_, _>>())
-}
-
-fn hex_sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

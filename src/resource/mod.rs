@@ -3,6 +3,7 @@
 //! Plain values without behaviour towards Docker: nothing here reads, writes, waits or knows the time.
 
 pub mod config;
+pub mod digest;
 pub mod id;
 pub mod label;
 pub mod run;

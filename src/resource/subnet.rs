@@ -25,15 +25,15 @@ const DEFAULT_RANGE: &str = "10.83.0.0/16";
 impl SubnetRange {
     /// The first free subnet at or after a place that `seed` chooses, so that runs which look for one at the same
     /// time rarely meet. `None`: all are taken.
-    pub fn free(&self, seed: &str, taken: &[Ipv4Net]) -> Option<Ipv4Net> {
+    pub fn free(self, seed: &str, taken: &[Ipv4Net]) -> Option<Ipv4Net> {
         let count = 1_u32 << (SUBNET_BITS - self.0.prefix_len());
         let start = seed.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte))) % count;
         (0..count)
             .map(|step| self.nth((start + step) % count))
-            .find(|subnet| !taken.iter().any(|it| overlap(it, subnet)))
+            .find(|subnet| !taken.iter().any(|it| overlap(*it, *subnet)))
     }
 
-    fn nth(&self, n: u32) -> Ipv4Net {
+    fn nth(self, n: u32) -> Ipv4Net {
         let size = 1_u32 << (32 - SUBNET_BITS);
         let base = u32::from(self.0.network()).wrapping_add(n * size);
         Ipv4Net::new_assert(base.into(), SUBNET_BITS)
@@ -65,7 +65,7 @@ impl fmt::Display for SubnetRange {
     }
 }
 
-fn overlap(one: &Ipv4Net, other: &Ipv4Net) -> bool {
+fn overlap(one: Ipv4Net, other: Ipv4Net) -> bool {
     one.contains(&other.network()) || other.contains(&one.network())
 }
 

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use tokio::time::{Instant, sleep};
 
 use crate::resource::RunId;
+use crate::resource::digest::short_sha256;
 
 /// Held for as long as it lives.
 #[derive(Debug)]
@@ -79,7 +79,7 @@ impl Lock {
 
 /// An engine's address may be a path, or hold anything; its digest is always a name.
 fn path(dir: &Path, run: &RunId, engine: &str) -> PathBuf {
-    let engine: String = Sha256::digest(engine).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let engine = short_sha256(engine, 8);
     dir.join("locks").join(format!("{run}@{engine}.lock"))
 }
 

@@ -31,7 +31,7 @@ pub enum How<'a> {
         exec: &'a str,
     },
     /// Nothing is left but `kept`, sorted.
-    Gone { changed: bool, kept: &'a [String] },
+    Gone { changed: bool, kept: &'a [String], of: Command },
     Failed {
         failures: &'a [Failure],
         /// What had been done is undone.
@@ -49,6 +49,18 @@ pub enum How<'a> {
 pub enum Command {
     Apply,
     Destroy,
+    Clean,
+}
+
+impl Command {
+    /// As it is called.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Apply => "apply",
+            Self::Destroy => "destroy",
+            Self::Clean => "clean",
+        }
+    }
 }
 
 impl How<'_> {
@@ -77,9 +89,11 @@ impl Ending<'_> {
             How::Ready { graph, builds, exec, .. } => {
                 format!("{agent} is {} ({did})\n{}", colour.paint(GOOD, "ready"), ready(graph, builds, exec, colour))
             }
-            How::Gone { changed: false, kept } => format!("{agent}: nothing to destroy\n{}", kept_text(kept, colour)),
-            How::Gone { kept, .. } => {
-                format!("{agent} is {} ({did})\n{}", colour.paint(GOOD, "gone"), kept_text(kept, colour))
+            How::Gone { changed: false, kept, of } => {
+                format!("{agent}: nothing to destroy\n{}", kept_text(kept, of, colour))
+            }
+            How::Gone { kept, of, .. } => {
+                format!("{agent} is {} ({did})\n{}", colour.paint(GOOD, "gone"), kept_text(kept, of, colour))
             }
             How::Failed { failures, undone, of } => failed(failures, undone, of, colour),
             How::OutOfBudget { plan } => {
@@ -113,15 +127,20 @@ fn ready(graph: &Graph, builds: Option<&Builds>, exec: &str, colour: Colour) -> 
     text
 }
 
-fn kept_text(kept: &[String], colour: Colour) -> String {
+fn kept_text(kept: &[String], of: Command, colour: Colour) -> String {
     if kept.is_empty() {
         return String::new();
     }
     let mut text = String::new();
     for name in kept {
-        text.push_str(&format!("  kept  {}\n", words::named(Kind::Volume, name)));
+        text.push_str(&format!(
+            "  kept  {}
+",
+            words::named(Kind::Volume, name)
+        ));
     }
-    text.push_str(&help("`moat destroy --volumes` removes what was kept, with its data", colour));
+    let again = if of == Command::Clean { "`moat clean --volumes`" } else { "`moat destroy --volumes`" };
+    text.push_str(&help(&format!("{again} removes what was kept, with its data"), colour));
     text
 }
 
@@ -130,6 +149,7 @@ fn failed(failures: &[Failure], undone: bool, of: Command, colour: Colour) -> St
     text.push_str(match (undone, of) {
         (true, _) => "what had been done is undone; `--keep-on-failure` would leave it to be looked at\n",
         (false, Command::Apply) => "what was done stays: `moat status` shows it, `moat apply` goes on from there\n",
+        (false, Command::Clean) => "what is left is shown by `moat list`; `moat clean` goes on from there\n",
         (false, Command::Destroy) => "what is left is shown by `moat status`; `moat destroy` goes on from there\n",
     });
     text

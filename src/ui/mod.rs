@@ -5,6 +5,7 @@
 
 pub mod screen;
 pub mod style;
+pub mod voice;
 
 // Before anything runs.
 pub mod ask;
@@ -20,8 +21,10 @@ pub mod words;
 // When it has run.
 pub mod ending;
 pub mod failure;
+pub mod summary;
 
 // Documents.
+pub mod list;
 pub mod plan;
 pub mod status;
 
@@ -30,3 +33,4 @@ pub use problem::Problem;
 pub use reporter::Reporter;
 pub use screen::{ColourChoice, Screen};
 pub use style::Colour;
+pub use voice::Voice;

@@ -1,10 +1,13 @@
 //! Why a command could not do its work at all, for people and for scripts.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::Colour;
 use super::diagnostic::{self, Finding};
 use super::style::{BAD, notice};
+use crate::resource::Run;
 use crate::spec::Diagnostics;
 
 /// What is in the way.
@@ -27,32 +30,49 @@ pub struct Document {
     pub findings: Vec<Finding>,
 }
 
-/// The only thing in the document of a command that could not do its work.
+/// In place of what a command could not find out.
 #[derive(Debug, Serialize)]
-struct InPlace {
+struct InPlace<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent: Option<&'a str>,
     error: Document,
     exit_code: u8,
 }
 
+/// All of them, with an empty line between; ends with a line feed.
+pub fn text(problems: &[Problem<'_>], colour: Colour) -> String {
+    problems.iter().map(|problem| problem.text(colour)).collect::<Vec<_>>().join("\n")
+}
+
+/// In place of the document that was asked for; of one agent of several, if `run` is given.
+pub fn json(run: Option<&Run>, problems: &[Problem<'_>], exit_code: u8) -> String {
+    let (run, agent) = (run.map(|run| run.id.as_str()), run.map(|run| run.agent.as_str()));
+    super::stream::json(&InPlace { run, agent, error: Document::of(problems), exit_code })
+}
+
 impl Problem<'_> {
     /// Ends with a line feed.
-    pub fn text(&self, colour: Colour) -> String {
+    fn text(&self, colour: Colour) -> String {
         match self.findings {
             Some(diagnostics) => diagnostic::text(diagnostics, colour),
             None => notice("error", BAD, self.message, self.hint, colour),
         }
     }
+}
 
-    pub fn document(&self) -> Document {
-        Document {
-            message: self.message.to_owned(),
-            hint: self.hint.map(str::to_owned),
-            findings: self.findings.map(diagnostic::findings).unwrap_or_default(),
+impl Document {
+    /// Of several, in one: a script is told of all of them.
+    pub fn of(problems: &[Problem<'_>]) -> Self {
+        let messages: Vec<&str> = problems.iter().map(|problem| problem.message).collect();
+        let hints: BTreeSet<&str> = problems.iter().filter_map(|problem| problem.hint).collect();
+        let hints: Vec<&str> = hints.into_iter().collect();
+        let findings = problems.iter().filter_map(|problem| problem.findings);
+        Self {
+            message: messages.join("; "),
+            hint: Some(hints.join("; ")).filter(|hint| !hint.is_empty()),
+            findings: findings.flat_map(diagnostic::findings).collect(),
         }
-    }
-
-    /// In place of the document that was asked for.
-    pub fn json(&self, exit_code: u8) -> String {
-        super::stream::json(&InPlace { error: self.document(), exit_code })
     }
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::style::{BAD, CARE, FAINT, GOOD, STRONG, bytes, harmless, notice};
-use super::{Screen, words};
+use super::{Colour, Voice, words};
 use crate::engine::PullProgress;
 use crate::event::Event;
 use crate::plan::{OpId, Operation};
@@ -26,7 +26,7 @@ const VERB: usize = 9;
 
 /// Tells a person how a run goes.
 pub struct Progress<'a> {
-    screen: &'a Screen,
+    voice: Voice<'a>,
     state: RefCell<State>,
 }
 
@@ -46,36 +46,46 @@ struct State {
 }
 
 impl<'a> Progress<'a> {
-    pub fn new(screen: &'a Screen) -> Self {
-        Self { screen, state: RefCell::default() }
+    pub fn new(voice: Voice<'a>) -> Self {
+        Self { voice, state: RefCell::default() }
     }
 
     pub fn tell(&self, event: &Event<'_>) {
         let mut state = self.state.borrow_mut();
-        let line = state.note(event, self.screen);
+        let line = state.note(event, &self.voice);
         if matches!(event, Event::Progress { .. }) && line.is_none() && state.is_fresh() {
             return;
         }
-        state.clear(self.screen);
+        state.clear(&self.voice);
         match (event, line) {
             // Said even to those who want quiet. A failure is told in full at the end.
-            (Event::Warning { .. }, Some(line)) => self.screen.alert(&line),
-            (_, Some(line)) => self.screen.say(&line),
+            (Event::Warning { .. }, Some(line)) => self.voice.alert(&line),
+            (_, Some(line)) => self.voice.say(&line),
             (_, None) => {}
         }
-        state.draw(self.screen);
+        state.draw(&self.voice);
+    }
+
+    /// Tells how it ended.
+    pub fn end(&self, text: &str, good: bool) {
+        self.finish();
+        if good { self.voice.say(text) } else { self.voice.alert(text) }
+    }
+
+    pub fn colour(&self) -> Colour {
+        self.voice.colour()
     }
 
     /// Leaves the screen with whole lines only.
     pub fn finish(&self) {
-        self.state.borrow_mut().clear(self.screen);
+        self.state.borrow_mut().clear(&self.voice);
     }
 }
 
 impl State {
     /// Takes the event in; gives the line that it is worth.
-    fn note(&mut self, event: &Event<'_>, screen: &Screen) -> Option<String> {
-        let colour = screen.colour();
+    fn note(&mut self, event: &Event<'_>, voice: &Voice<'_>) -> Option<String> {
+        let colour = voice.colour();
         let line = |style, verb: &str, rest: String| {
             format!("  {}{} {rest}\n", colour.paint(style, verb), " ".repeat(VERB.saturating_sub(verb.len())))
         };
@@ -94,7 +104,7 @@ impl State {
                 self.doing.insert(operation.id, words::doing(operation));
                 None
             }
-            Event::Progress { operation, progress } => self.pulling(operation, *progress, screen),
+            Event::Progress { operation, progress } => self.pulling(operation, *progress, voice),
             Event::Retrying { operation, error, .. } => {
                 let rest = format!("to {}: {}", words::order(operation), harmless(error));
                 Some(line(FAINT, "retrying", rest))
@@ -123,12 +133,12 @@ impl State {
         }
     }
 
-    fn pulling(&mut self, operation: &Operation, progress: PullProgress, screen: &Screen) -> Option<String> {
+    fn pulling(&mut self, operation: &Operation, progress: PullProgress, voice: &Voice<'_>) -> Option<String> {
         let mut text = words::doing(operation);
         if progress.total > 0 {
             text.push_str(&format!(" ({} of {})", bytes(progress.current), bytes(progress.total)));
         }
-        if screen.live_width().is_some() {
+        if voice.live_width().is_some() {
             self.doing.insert(operation.id, text);
             return None;
         }
@@ -149,9 +159,9 @@ impl State {
         self.skipped.clear();
     }
 
-    fn clear(&mut self, screen: &Screen) {
+    fn clear(&mut self, voice: &Voice<'_>) {
         if self.drawn {
-            screen.say("\r\u{1b}[K");
+            voice.say("\r\u{1b}[K");
             self.drawn = false;
         }
     }
@@ -161,15 +171,15 @@ impl State {
         self.drawn && self.last_draw.is_some_and(|last| last.elapsed() < REDRAW_EVERY)
     }
 
-    fn draw(&mut self, screen: &Screen) {
-        let Some(width) = screen.live_width() else { return };
+    fn draw(&mut self, voice: &Voice<'_>) {
+        let Some(width) = voice.live_width() else { return };
         if self.doing.is_empty() {
             return;
         }
         let all: Vec<&str> = self.doing.values().map(String::as_str).collect();
         // A line that reaches the last column would wrap, and could not be rewritten.
         let text: String = format!("  {} …", all.join(", ")).chars().take(width.saturating_sub(1)).collect();
-        screen.say(&screen.colour().paint(FAINT, &text));
+        voice.say(&voice.colour().paint(FAINT, &text));
         self.drawn = true;
         self.last_draw = Some(Instant::now());
     }

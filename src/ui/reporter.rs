@@ -6,9 +6,10 @@ use std::time::Instant;
 
 use super::progress::Progress;
 use super::stream::Stream;
-use super::{Ending, Screen};
+use super::{Ending, Problem, Screen, Voice, problem};
 use crate::clock::Clock;
 use crate::event::Event;
+use crate::resource::Run;
 
 /// Takes in what a run says, and shows it.
 pub struct Reporter<'a> {
@@ -22,18 +23,23 @@ pub struct Reporter<'a> {
 
 enum To<'a> {
     Person(Progress<'a>),
-    Script(Stream),
+    Script(Stream, &'a Run),
 }
 
 impl<'a> Reporter<'a> {
     /// Tells a person, on standard error.
     pub fn person(screen: &'a Screen) -> Self {
-        Self::new(screen, To::Person(Progress::new(screen)))
+        Self::new(screen, To::Person(Progress::new(Voice::new(screen, None))))
     }
 
-    /// Tells a script, on standard output.
-    pub fn script(screen: &'a Screen, clock: Clock) -> Self {
-        Self::new(screen, To::Script(Stream { clock }))
+    /// Tells a person of one of several runs; `label`: what its lines begin with.
+    pub fn labelled(screen: &'a Screen, label: String) -> Self {
+        Self::new(screen, To::Person(Progress::new(Voice::new(screen, Some(label)))))
+    }
+
+    /// Tells a script of a run, on standard output.
+    pub fn script(screen: &'a Screen, run: &'a Run, clock: Clock) -> Self {
+        Self::new(screen, To::Script(Stream { clock }, run))
     }
 
     fn new(screen: &'a Screen, to: To<'a>) -> Self {
@@ -46,7 +52,7 @@ impl<'a> Reporter<'a> {
         }
         match &self.to {
             To::Person(progress) => progress.tell(event),
-            To::Script(stream) => self.write(&stream.line(event)),
+            To::Script(stream, run) => self.write(&stream.line(run, event)),
         }
     }
 
@@ -57,14 +63,20 @@ impl<'a> Reporter<'a> {
     pub fn end(self, ending: &Ending<'_>) -> io::Result<()> {
         match &self.to {
             To::Person(progress) => {
-                progress.finish();
                 let did = format!("{} done, {:.1} s", self.done.get(), self.since.elapsed().as_secs_f64());
-                let text = ending.text(&did, self.screen.colour());
-                if ending.is_good() { self.screen.say(&text) } else { self.screen.alert(&text) }
+                progress.end(&ending.text(&did, progress.colour()), ending.is_good());
             }
-            To::Script(stream) => self.write(&stream.done(ending)),
+            To::Script(stream, _) => self.write(&stream.done(ending)),
         }
         self.broken.take().map_or(Ok(()), Err)
+    }
+
+    /// Tells why there is no end to tell of; the last thing to be told.
+    pub fn refuse(self, problems: &[Problem<'_>], exit_code: u8) {
+        match &self.to {
+            To::Person(progress) => progress.end(&problem::text(problems, progress.colour()), false),
+            To::Script(stream, run) => self.write(&stream.refused(Some(run), problems, exit_code)),
+        }
     }
 
     fn write(&self, line: &str) {

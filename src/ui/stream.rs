@@ -11,7 +11,7 @@ use super::{Problem, problem};
 use crate::clock::{Clock, written};
 use crate::event::{Event, Failure};
 use crate::plan::{Condition, Operation};
-use crate::resource::{Kind, ResourceId};
+use crate::resource::{Kind, ResourceId, Run};
 
 /// Makes lines, each with the time of its making.
 #[derive(Debug, Clone, Copy)]
@@ -24,10 +24,8 @@ pub struct Stream {
 struct Line<'a> {
     time: String,
     event: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    run: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    agent: Option<&'a str>,
+    run: &'a str,
+    agent: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     round: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,11 +52,16 @@ struct Line<'a> {
     hint: Option<&'a str>,
 }
 
-/// The last line: how it ended.
+/// The last line of a run: how it ended.
 #[derive(Debug, Default, Serialize)]
 struct Done<'a> {
     time: String,
     event: &'static str,
+    /// `None`: it is not known which run it would have been.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent: Option<&'a str>,
     outcome: &'static str,
     exit_code: u8,
     /// `None`: the engine could not be asked, or not any more.
@@ -79,6 +82,22 @@ struct Done<'a> {
     remaining: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<problem::Document>,
+}
+
+/// The last line of all, where there are several agents.
+#[derive(Debug, Serialize)]
+struct Summary<'a> {
+    time: String,
+    event: &'static str,
+    exit_code: u8,
+    agents: Vec<Ended<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Ended<'a> {
+    run: &'a str,
+    agent: &'a str,
+    exit_code: u8,
 }
 
 /// The operation of the last plan that a line is about.
@@ -103,16 +122,19 @@ struct FailureDocument<'a> {
 }
 
 impl Stream {
-    /// What happens, as a line; ends with a line feed.
-    pub fn line(self, event: &Event<'_>) -> String {
-        compact(&Line { time: written(self.clock.now()), ..Line::of(event) })
+    /// What happens in a run, as a line; ends with a line feed.
+    pub fn line(self, run: &Run, event: &Event<'_>) -> String {
+        let (id, agent) = (run.id.as_str(), run.agent.as_str());
+        compact(&Line { time: written(self.clock.now()), run: id, agent, ..Line::of(event) })
     }
 
-    /// How a run ended, as the last line.
+    /// How a run ended, as its last line.
     pub fn done(self, ending: &Ending<'_>) -> String {
         let done = Done {
             time: written(self.clock.now()),
             event: "done",
+            run: Some(ending.run.id.as_str()),
+            agent: Some(ending.run.agent.as_str()),
             outcome: ending.how.code(),
             exit_code: ending.exit_code,
             state: ending.condition,
@@ -123,7 +145,7 @@ impl Stream {
                 let builds = builds.map(|builds| BuildsDocument::of(builds, None));
                 Done { changed: Some(changed), builds, ..done }
             }
-            How::Gone { changed, kept } => Done { changed: Some(changed), kept: Some(kept), ..done },
+            How::Gone { changed, kept, .. } => Done { changed: Some(changed), kept: Some(kept), ..done },
             How::Failed { failures, undone, .. } => {
                 let failures = failures.iter().map(FailureDocument::of).collect();
                 Done { undone: Some(undone), failures: Some(failures), ..done }
@@ -133,16 +155,28 @@ impl Stream {
         })
     }
 
-    /// That a run could not do its work at all, as the last line.
-    pub fn refused(self, problem: &Problem<'_>, exit_code: u8) -> String {
+    /// That moat could not do its work at all, as the last line; of one run, if it is that of one among several.
+    pub fn refused(self, run: Option<&Run>, problems: &[Problem<'_>], exit_code: u8) -> String {
         compact(&Done {
             time: written(self.clock.now()),
             event: "done",
+            run: run.map(|run| run.id.as_str()),
+            agent: run.map(|run| run.agent.as_str()),
             outcome: "error",
             exit_code,
-            error: Some(problem.document()),
+            error: Some(problem::Document::of(problems)),
             ..Done::default()
         })
+    }
+
+    /// How each of several agents ended, as the last line of all.
+    pub fn summary(self, ended: &[(&Run, u8)], exit_code: u8) -> String {
+        let agents = ended.iter().map(|(run, exit_code)| Ended {
+            run: run.id.as_str(),
+            agent: run.agent.as_str(),
+            exit_code: *exit_code,
+        });
+        compact(&Summary { time: written(self.clock.now()), event: "summary", exit_code, agents: agents.collect() })
     }
 }
 
@@ -150,14 +184,9 @@ impl<'a> Line<'a> {
     fn of(event: &Event<'a>) -> Self {
         let about = |operation: &'a Operation| Some(About::of(operation));
         match event {
-            Event::Planned { run, round, plan } => Self {
-                event: "planned",
-                run: Some(run.id.as_str()),
-                agent: Some(run.agent.as_str()),
-                round: Some(*round),
-                operations: Some(operations(plan)),
-                ..Self::default()
-            },
+            Event::Planned { round, plan, .. } => {
+                Self { event: "planned", round: Some(*round), operations: Some(operations(plan)), ..Self::default() }
+            }
             Event::Started { operation } => Self { event: "started", operation: about(operation), ..Self::default() },
             Event::Progress { operation, progress } => Self {
                 event: "progress",
@@ -190,21 +219,12 @@ impl<'a> Line<'a> {
             Event::Skipped { operation, because } => {
                 Self { event: "skipped", operation: about(operation), because: Some(because.0 + 1), ..Self::default() }
             }
-            Event::Undoing { run, plan } => Self {
-                event: "undoing",
-                run: Some(run.id.as_str()),
-                agent: Some(run.agent.as_str()),
-                operations: Some(operations(plan)),
-                ..Self::default()
-            },
-            Event::Warning { run, message, hint } => Self {
-                event: "warning",
-                run: Some(run.id.as_str()),
-                agent: Some(run.agent.as_str()),
-                message: Some(message),
-                hint: Some(hint),
-                ..Self::default()
-            },
+            Event::Undoing { plan, .. } => {
+                Self { event: "undoing", operations: Some(operations(plan)), ..Self::default() }
+            }
+            Event::Warning { message, hint, .. } => {
+                Self { event: "warning", message: Some(message), hint: Some(hint), ..Self::default() }
+            }
         }
     }
 }
@@ -238,6 +258,16 @@ impl<'a> FailureDocument<'a> {
 /// A document of several lines; ends with a line feed.
 pub(super) fn json(document: &impl Serialize) -> String {
     serde_json::to_string_pretty(document).expect("plain structs with string keys always serialise") + "\n"
+}
+
+/// Documents of one form as one; ends with a line feed.
+pub fn array(documents: &[String]) -> String {
+    let indented = documents.iter().map(|document| {
+        let lines: Vec<String> = document.lines().map(|line| format!("  {line}")).collect();
+        lines.join("\n")
+    });
+    let all: Vec<String> = indented.collect();
+    if all.is_empty() { "[]\n".to_owned() } else { format!("[\n{}\n]\n", all.join(",\n")) }
 }
 
 fn compact(line: &impl Serialize) -> String {

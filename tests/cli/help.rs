@@ -18,7 +18,8 @@ fn of_moat() {
         &expect![[r#"
             Keeps the Docker sandboxes of coding agents as a file says.
 
-            SPEC is the file, or a directory that has an `agent.yaml`; by default `agent.yaml` here.
+            SPEC is the file, or a directory that has an `agent.yaml`; by default `agent.yaml` here. Of several,
+            and of a directory with several other YAML files, all are worked on at once.
 
             Usage: moat [OPTIONS] <COMMAND>
 
@@ -28,6 +29,8 @@ fn of_moat() {
               destroy  Remove the sandbox; what it built and what the spec declares as volumes is kept
               status   Show how the sandbox is: absent, converging, degraded or ready
               exec     Run a command in the sandbox, with this terminal and its exit code
+              list     Show every sandbox on this engine, whichever file it is from
+              clean    Remove every sandbox on this engine whose spec file is gone, or names another agent now
               help     Print this message or the help of the given subcommand(s)
 
             Options:
@@ -64,15 +67,20 @@ fn of_apply() {
         &expect![[r#"
             Bring the sandbox to what the spec says, and return when it is proven ready
 
-            Usage: moat apply [OPTIONS] [SPEC]
+            Usage: moat apply [OPTIONS] [SPEC]...
 
             Arguments:
-              [SPEC]  The spec file, or its directory [default: agent.yaml]
+              [SPEC]...  Spec files, or directories: their `agent.yaml`, or all of their YAML files [default:
+                         agent.yaml]
 
             Options:
                   --wait-timeout <SECONDS>  How long a container may take to get ready, in place of its own
                                             limit
                   --keep-on-failure         Leave what was created when something fails, to be looked at
+                  --subnets <RANGE>         The address range that networks are cut from [env: MOAT_SUBNETS=]
+                                            [default: 10.83.0.0/16]
+                  --lock-timeout <SECONDS>  How long to wait for another moat that changes the same sandbox
+                                            [default: 0]
                   --json                    Tell on standard output what happens, one JSON object a line
               -h, --help                    Print help
 
@@ -94,13 +102,16 @@ fn of_plan() {
         &expect![[r#"
             Show what `apply` would do, and why, without doing it
 
-            Usage: moat plan [OPTIONS] [SPEC]
+            Usage: moat plan [OPTIONS] [SPEC]...
 
             Arguments:
-              [SPEC]  The spec file, or its directory [default: agent.yaml]
+              [SPEC]...  Spec files, or directories: their `agent.yaml`, or all of their YAML files [default:
+                         agent.yaml]
 
             Options:
                   --detailed-exitcode  Exit with 2 if there is something to change
+                  --subnets <RANGE>    The address range that networks are cut from [env: MOAT_SUBNETS=]
+                                       [default: 10.83.0.0/16]
                   --json               One JSON document in place of text
               -h, --help               Print help
 
@@ -122,16 +133,19 @@ fn of_destroy() {
         &expect![[r#"
             Remove the sandbox; what it built and what the spec declares as volumes is kept
 
-            Usage: moat destroy [OPTIONS] [SPEC]
+            Usage: moat destroy [OPTIONS] [SPEC]...
 
             Arguments:
-              [SPEC]  The spec file, or its directory [default: agent.yaml]
+              [SPEC]...  Spec files, or directories: their `agent.yaml`, or all of their YAML files [default:
+                         agent.yaml]
 
             Options:
-                  --volumes  Remove the volumes too that would be kept, and the data in them
-              -y, --yes      Do not ask
-                  --json     Tell on standard output what happens, one JSON object a line
-              -h, --help     Print help
+                  --volumes                 Remove the volumes too that would be kept, and the data in them
+              -y, --yes                     Do not ask
+                  --lock-timeout <SECONDS>  How long to wait for another moat that changes the same sandbox
+                                            [default: 0]
+                  --json                    Tell on standard output what happens, one JSON object a line
+              -h, --help                    Print help
 
             Global options:
                   --host <ADDRESS>  Docker's address, as in `unix:///path`, `tcp://host:port` or
@@ -151,10 +165,11 @@ fn of_status() {
         &expect![[r#"
             Show how the sandbox is: absent, converging, degraded or ready
 
-            Usage: moat status [OPTIONS] [SPEC]
+            Usage: moat status [OPTIONS] [SPEC]...
 
             Arguments:
-              [SPEC]  The spec file, or its directory [default: agent.yaml]
+              [SPEC]...  Spec files, or directories: their `agent.yaml`, or all of their YAML files [default:
+                         agent.yaml]
 
             Options:
                   --json  One JSON document in place of text
@@ -198,6 +213,95 @@ fn of_exec() {
                   --color <WHEN>    When to use colours; by default on a terminal, unless `NO_COLOR` is set
                                     [default: auto] [possible values: auto, always, never]
         "#]],
+    );
+}
+
+#[test]
+fn of_list() {
+    helps(
+        &["list", "--help"],
+        &expect![[r#"
+        Show every sandbox on this engine, whichever file it is from
+
+        `file is gone`: there is no such file on this machine any more. A sandbox that was applied from
+        another machine to the same engine looks like that too.
+
+        Usage: moat list [OPTIONS]
+
+        Options:
+              --json
+                  One JSON document in place of text
+
+          -h, --help
+                  Print help (see a summary with '-h')
+
+        Global options:
+              --host <ADDRESS>
+                  Docker's address, as in `unix:///path`, `tcp://host:port` or `ssh://user@host`; by default
+                  as docker finds it
+
+          -v, --verbose...
+                  Tell more on standard error; twice for even more (`MOAT_LOG` takes a filter)
+
+          -q, --quiet
+                  Tell only what goes wrong
+
+              --color <WHEN>
+                  When to use colours; by default on a terminal, unless `NO_COLOR` is set
+          
+                  [default: auto]
+                  [possible values: auto, always, never]
+    "#]],
+    );
+}
+
+#[test]
+fn of_clean() {
+    helps(
+        &["clean", "--help"],
+        &expect![[r#"
+        Remove every sandbox on this engine whose spec file is gone, or names another agent now
+
+        Shows what will be removed, and asks. Only files of this machine can be looked at: a sandbox that
+        was applied from another machine to the same engine looks as if its file were gone.
+
+        Usage: moat clean [OPTIONS]
+
+        Options:
+              --volumes
+                  Remove the volumes too that would be kept, and the data in them
+
+          -y, --yes
+                  Do not ask
+
+              --lock-timeout <SECONDS>
+                  How long to wait for another moat that changes the same sandbox
+          
+                  [default: 0]
+
+              --json
+                  Tell on standard output what happens, one JSON object a line
+
+          -h, --help
+                  Print help (see a summary with '-h')
+
+        Global options:
+              --host <ADDRESS>
+                  Docker's address, as in `unix:///path`, `tcp://host:port` or `ssh://user@host`; by default
+                  as docker finds it
+
+          -v, --verbose...
+                  Tell more on standard error; twice for even more (`MOAT_LOG` takes a filter)
+
+          -q, --quiet
+                  Tell only what goes wrong
+
+              --color <WHEN>
+                  When to use colours; by default on a terminal, unless `NO_COLOR` is set
+          
+                  [default: auto]
+                  [possible values: auto, always, never]
+    "#]],
     );
 }
 

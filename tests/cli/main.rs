@@ -7,8 +7,10 @@
 
 mod engine;
 mod help;
+mod locked;
 mod moat;
 mod no_engine;
 mod read_only;
+mod several;
 mod spec;
 mod usage;

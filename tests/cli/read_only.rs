@@ -103,7 +103,7 @@ fn nothing_to_destroy() {
     assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (Some(0), "", ""));
     let ran = place.run(&["destroy", "--json"]);
     expect![[r#"
-        {"time":"TIME","event":"done","outcome":"converged","exit_code":0,"state":"absent","changed":false,"kept":[]}
+        {"time":"TIME","event":"done","run":"builder-1f2e3d4c","agent":"builder","outcome":"converged","exit_code":0,"state":"absent","changed":false,"kept":[]}
     "#]]
     .assert_eq(&ran.out);
 }

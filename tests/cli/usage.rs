@@ -39,14 +39,14 @@ fn an_unknown_option() {
     refused(
         &["apply", "--jsn"],
         &expect![[r#"
-        error: unexpected argument '--jsn' found
+            error: unexpected argument '--jsn' found
 
-          tip: a similar argument exists: '--json'
+              tip: a similar argument exists: '--json'
 
-        Usage: moat apply --json [SPEC]
+            Usage: moat apply --json [SPEC]...
 
-        For more information, try '--help'.
-    "#]],
+            For more information, try '--help'.
+        "#]],
     );
 }
 
@@ -96,12 +96,12 @@ fn quiet_and_verbose() {
     refused(
         &["apply", "-q", "-v"],
         &expect![[r#"
-        error: the argument '--quiet' cannot be used with '--verbose...'
+            error: the argument '--quiet' cannot be used with '--verbose...'
 
-        Usage: moat apply --quiet [SPEC]
+            Usage: moat apply --quiet [SPEC]...
 
-        For more information, try '--help'.
-    "#]],
+            For more information, try '--help'.
+        "#]],
     );
 }
 

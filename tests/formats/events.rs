@@ -75,7 +75,7 @@ fn lines() -> Vec<String> {
     ];
     let mut lines: Vec<String> = Vec::new();
     for event in &events {
-        let line = STREAM.line(event);
+        let line = STREAM.line(run, event);
         assert!(line.contains(&format!("\"event\":\"{}\"", kind(event))), "{line}");
         lines.push(sample::anonymous(&line, &graph));
     }
@@ -84,7 +84,7 @@ fn lines() -> Vec<String> {
     let failures = [failure];
     let ends = [
         How::Ready { graph: &graph, changed: true, builds: Some(&builds), exec: "moat exec" },
-        How::Gone { changed: true, kept: &kept },
+        How::Gone { changed: true, kept: &kept, of: Command::Destroy },
         How::Failed { failures: &failures, undone: true, of: Command::Apply },
         How::OutOfBudget { plan: &plan },
         How::Interrupted { remaining: &remaining },
@@ -95,7 +95,8 @@ fn lines() -> Vec<String> {
     }
     let wrong = agent::parse(Source::new("agent.yaml", "/agent.yaml", "agnt: a\n")).expect_err("it is wrong");
     let problem = Problem { message: "wrong", hint: Some("right"), findings: Some(&wrong) };
-    lines.push(STREAM.refused(&problem, 65));
+    lines.push(sample::anonymous(&STREAM.refused(Some(run), &[problem], 65), &graph));
+    lines.push(sample::anonymous(&STREAM.summary(&[(run, 1)], 1), &graph));
     lines
 }
 
@@ -113,7 +114,8 @@ fn every_field_is_described_and_written() {
     for (section, described) in &tables {
         let mut written = seen.remove(section).unwrap_or_else(|| panic!("`{section}` is never written"));
         // Every line has them: the page says so once.
-        written.retain(|field| field != "time" && field != "event");
+        let everywhere: &[&str] = if section == "agents" { &[] } else { &["time", "event", "run", "agent"] };
+        written.retain(|field| !everywhere.contains(&field.as_str()));
         assert_eq!(written, names(&tables, section), "{section}: {described:?}");
     }
     // Described in plan-text.md, or in one row.
@@ -146,19 +148,20 @@ fn every_fault_is_described() {
 fn the_lines_are_these() {
     expect![[r#"
         {"time":"1970-01-01T00:00:00.000Z","event":"planned","run":"builder-1f2e3d4c","agent":"builder","round":1,"operations":[{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind","after":[],"cause":{"code":"missing","text":"missing","diffs":[]},"mark":null}]}
-        {"time":"1970-01-01T00:00:00.000Z","event":"started","operation":{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind"}}
-        {"time":"1970-01-01T00:00:00.000Z","event":"progress","operation":{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind"},"current_bytes":1,"total_bytes":2}
-        {"time":"1970-01-01T00:00:00.000Z","event":"retrying","operation":{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind"},"attempt":1,"pause_ms":50,"message":"busy"}
-        {"time":"1970-01-01T00:00:00.000Z","event":"succeeded","operation":{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind"},"took_ms":7}
-        {"time":"1970-01-01T00:00:00.000Z","event":"failed","operation":{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind"},"took_ms":7,"failure":{"resource":"container/main","name":"moat-builder-1f2e3d4c","action":"await","fault":"engine","message":"it ended","hint":"look","log":["last words"]}}
-        {"time":"1970-01-01T00:00:00.000Z","event":"skipped","operation":{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind"},"because":1}
+        {"time":"1970-01-01T00:00:00.000Z","event":"started","run":"builder-1f2e3d4c","agent":"builder","operation":{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind"}}
+        {"time":"1970-01-01T00:00:00.000Z","event":"progress","run":"builder-1f2e3d4c","agent":"builder","operation":{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind"},"current_bytes":1,"total_bytes":2}
+        {"time":"1970-01-01T00:00:00.000Z","event":"retrying","run":"builder-1f2e3d4c","agent":"builder","operation":{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind"},"attempt":1,"pause_ms":50,"message":"busy"}
+        {"time":"1970-01-01T00:00:00.000Z","event":"succeeded","run":"builder-1f2e3d4c","agent":"builder","operation":{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind"},"took_ms":7}
+        {"time":"1970-01-01T00:00:00.000Z","event":"failed","run":"builder-1f2e3d4c","agent":"builder","operation":{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind"},"took_ms":7,"failure":{"resource":"container/main","name":"moat-builder-1f2e3d4c","action":"await","fault":"engine","message":"it ended","hint":"look","log":["last words"]}}
+        {"time":"1970-01-01T00:00:00.000Z","event":"skipped","run":"builder-1f2e3d4c","agent":"builder","operation":{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind"},"because":1}
         {"time":"1970-01-01T00:00:00.000Z","event":"undoing","run":"builder-1f2e3d4c","agent":"builder","operations":[{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind","after":[],"cause":{"code":"missing","text":"missing","diffs":[]},"mark":null}]}
         {"time":"1970-01-01T00:00:00.000Z","event":"warning","run":"builder-1f2e3d4c","agent":"builder","message":"m","hint":"h"}
-        {"time":"1970-01-01T00:00:00.000Z","event":"done","outcome":"converged","exit_code":1,"state":"absent","changed":true,"builds":{"routed":false,"builder":"moat","reason":"buildx 0.13.1 < 0.14","hint":"install it","cache_bytes":null}}
-        {"time":"1970-01-01T00:00:00.000Z","event":"done","outcome":"converged","exit_code":1,"state":"absent","changed":true,"kept":["moat-builder-1f2e3d4c-buildkit-cache"]}
-        {"time":"1970-01-01T00:00:00.000Z","event":"done","outcome":"failed","exit_code":1,"state":"absent","undone":true,"failures":[{"resource":"container/main","name":"moat-builder-1f2e3d4c","action":"await","fault":"engine","message":"it ended","hint":"look","log":["last words"]}]}
-        {"time":"1970-01-01T00:00:00.000Z","event":"done","outcome":"out-of-budget","exit_code":1,"state":"absent","operations":[{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind","after":[],"cause":{"code":"missing","text":"missing","diffs":[]},"mark":null}]}
-        {"time":"1970-01-01T00:00:00.000Z","event":"done","outcome":"interrupted","exit_code":1,"state":"absent","remaining":[]}
-        {"time":"1970-01-01T00:00:00.000Z","event":"done","outcome":"error","exit_code":65,"state":null,"error":{"message":"wrong","hint":"right","findings":[{"file":"agent.yaml","line":1,"col":1,"end":{"line":1,"col":5},"severity":"error","message":"unknown key `agnt`","hint":"did you mean `agent`?"}]}}
+        {"time":"1970-01-01T00:00:00.000Z","event":"done","run":"builder-1f2e3d4c","agent":"builder","outcome":"converged","exit_code":1,"state":"absent","changed":true,"builds":{"routed":false,"builder":"moat","reason":"buildx 0.13.1 < 0.14","hint":"install it","cache_bytes":null}}
+        {"time":"1970-01-01T00:00:00.000Z","event":"done","run":"builder-1f2e3d4c","agent":"builder","outcome":"converged","exit_code":1,"state":"absent","changed":true,"kept":["moat-builder-1f2e3d4c-buildkit-cache"]}
+        {"time":"1970-01-01T00:00:00.000Z","event":"done","run":"builder-1f2e3d4c","agent":"builder","outcome":"failed","exit_code":1,"state":"absent","undone":true,"failures":[{"resource":"container/main","name":"moat-builder-1f2e3d4c","action":"await","fault":"engine","message":"it ended","hint":"look","log":["last words"]}]}
+        {"time":"1970-01-01T00:00:00.000Z","event":"done","run":"builder-1f2e3d4c","agent":"builder","outcome":"out-of-budget","exit_code":1,"state":"absent","operations":[{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind","after":[],"cause":{"code":"missing","text":"missing","diffs":[]},"mark":null}]}
+        {"time":"1970-01-01T00:00:00.000Z","event":"done","run":"builder-1f2e3d4c","agent":"builder","outcome":"interrupted","exit_code":1,"state":"absent","remaining":[]}
+        {"time":"1970-01-01T00:00:00.000Z","event":"done","run":"builder-1f2e3d4c","agent":"builder","outcome":"error","exit_code":65,"state":null,"error":{"message":"wrong","hint":"right","findings":[{"file":"agent.yaml","line":1,"col":1,"end":{"line":1,"col":5},"severity":"error","message":"unknown key `agnt`","hint":"did you mean `agent`?"}]}}
+        {"time":"1970-01-01T00:00:00.000Z","event":"summary","exit_code":1,"agents":[{"run":"builder-1f2e3d4c","agent":"builder","exit_code":1}]}
     "#]].assert_eq(&lines().concat());
 }

@@ -203,7 +203,7 @@ fn an_apply_that_gets_there() {
 fn a_destroy_that_gets_there() {
     let kept = ["moat-builder-1f2e3d4c-buildkit-cache".to_owned()];
     ends(
-        How::Gone { changed: true, kept: &kept },
+        How::Gone { changed: true, kept: &kept, of: Command::Destroy },
         &expect![[r#"
         builder is gone (13 done, 4.2 s)
           kept  volume moat-builder-1f2e3d4c-buildkit-cache
@@ -211,7 +211,7 @@ fn a_destroy_that_gets_there() {
     "#]],
     );
     ends(
-        How::Gone { changed: false, kept: &[] },
+        How::Gone { changed: false, kept: &[], of: Command::Destroy },
         &expect![[r#"
         builder: nothing to destroy
     "#]],

@@ -70,7 +70,7 @@ fn a_replacement_cut_short_before_the_end_is_finished() {
 #[test]
 fn a_replacement_cut_short_before_its_last_step_gets_its_name() {
     let mut observed = halfway(|_| {});
-    observed.containers.retain(|it| it.name.ends_with(".next1") || it.name.contains("buildkit"));
+    observed.containers.retain(|it| it.name.contains(".next1") || it.name.contains("buildkit"));
     expect![[r#"
         1.  rename container moat-builder-R: named moat-builder-R.next1
     "#]]

@@ -198,12 +198,9 @@ impl Watch {
             Event::Failed { operation, .. } => {
                 self.failed.borrow_mut().insert(operation.id);
             }
-            Event::Skipped { operation, because } => {
-                if !self.failed.borrow().contains(because) {
-                    self.wrong
-                        .borrow_mut()
-                        .push(format!("`{operation}` was skipped because of {because}, which has not failed"));
-                }
+            Event::Skipped { operation, because } if !self.failed.borrow().contains(because) => {
+                let wrong = format!("`{operation}` was skipped because of {because}, which has not failed");
+                self.wrong.borrow_mut().push(wrong);
             }
             _ => {}
         }

@@ -295,9 +295,9 @@ async fn containers(stage: &Stage, of: &moat::resource::ResourceId) -> Vec<moat:
 }
 
 /// The run's volumes as they are, one a line.
-fn volumes(stage: &Stage) -> String {
+fn volumes(stage: &Stage) -> Vec<String> {
     let all = stage.sim.snapshot(&Scope::Of(stage.run.clone()));
-    all.lines().filter(|line| line.starts_with("volume ")).map(|line| format!("{line}\n")).collect()
+    all.lines().filter(|line| line.starts_with("volume ")).map(str::to_owned).collect()
 }
 
 fn disturbs(injection: &Injection) -> bool {

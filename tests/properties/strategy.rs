@@ -52,7 +52,7 @@ pub fn interrupted_case() -> impl Strategy<Value = Case> {
 pub fn namesake_case() -> impl Strategy<Value = Case> {
     (wanted(), any::<prop::sample::Index>(), any::<bool>()).prop_map(|(wanted, which, old_engine)| {
         let names = wanted.graph().nodes().map(|node| node.id.clone()).collect::<Vec<_>>();
-        let takes: Vec<Meddling> = names.iter().filter_map(|id| takes_name(id)).collect();
+        let takes: Vec<Meddling> = names.iter().filter_map(takes_name).collect();
         let meddling = vec![which.get(&takes).clone()];
         Case { before: None, meddling, wanted, faults: Schedule::default(), interrupt: None, old_engine }
     })

@@ -1,0 +1,83 @@
+//! Where networks get their addresses from: the range that the user names, without what the host itself uses.
+
+use std::fs;
+use std::net::Ipv4Addr;
+
+use clap::Args;
+use ipnet::Ipv4Net;
+
+use crate::engine::docker::{Docker, Endpoint};
+use crate::plan::Options;
+use crate::resource::SubnetRange;
+
+#[derive(Debug, Args)]
+pub struct Addresses {
+    /// The address range that networks are cut from
+    #[arg(long, value_name = "RANGE", env = "MOAT_SUBNETS", default_value_t)]
+    subnets: SubnetRange,
+}
+
+/// The kernel's table of IPv4 routes: proc(5), `/proc/net/route`.
+const ROUTES: &str = "/proc/net/route";
+
+/// The flag of a route that is in use: `RTF_UP` of route(4).
+const UP: u32 = 1;
+
+impl Addresses {
+    /// Options of a plan that takes its addresses from here.
+    pub fn options(&self, engine: &Docker) -> Options {
+        Options { range: self.subnets, avoid: avoid(&engine.located().endpoint), ..Options::default() }
+    }
+}
+
+/// What the host of the engine routes elsewhere. Only known of this host: another one's engine refuses what its host
+/// uses, and moat takes another range then.
+fn avoid(endpoint: &Endpoint) -> Vec<Ipv4Net> {
+    match endpoint {
+        Endpoint::Unix(_) => fs::read_to_string(ROUTES).map(|table| parse(&table)).unwrap_or_default(),
+        Endpoint::Tcp { .. } | Endpoint::Ssh(_) => Vec::new(),
+    }
+}
+
+/// The ranges that have a route; the default route is about all others.
+fn parse(table: &str) -> Vec<Ipv4Net> {
+    table.lines().skip(1).filter_map(route).filter(|net| net.prefix_len() > 0).collect()
+}
+
+fn route(line: &str) -> Option<Ipv4Net> {
+    let fields: Vec<&str> = line.split_whitespace().collect();
+    let number = |at: usize| u32::from_str_radix(fields.get(at)?, 16).ok();
+    // The kernel prints the bytes of an address as one number of the machine.
+    let address = |at: usize| Some(Ipv4Addr::from(number(at)?.to_ne_bytes()));
+    if number(3)? & UP == 0 {
+        return None;
+    }
+    Some(Ipv4Net::with_netmask(address(1)?, address(7)?).ok()?.trunc())
+}
+
+#[cfg(test)]
+#[cfg(target_endian = "little")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routes_are_read_as_the_kernel_writes_them() {
+        let head = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT   \n";
+        let table: &[(&str, &[&str])] = &[
+            ("", &[]),
+            // The default route.
+            ("eth0\t00000000\t0101A8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n", &[]),
+            ("eth0\t0001A8C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n", &["192.168.1.0/24"]),
+            ("tun0\t0000530A\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0\n", &["10.83.0.0/16"]),
+            // A single host, and a route that is not up.
+            ("tun0\t0102030A\t00000000\t0005\t0\t0\t0\tFFFFFFFF\t0\t0\t0\n", &["10.3.2.1/32"]),
+            ("tun0\t0102030A\t00000000\t0004\t0\t0\t0\tFFFFFFFF\t0\t0\t0\n", &[]),
+            ("garbage\n\nx\ty\tz\n", &[]),
+        ];
+        for (lines, nets) in table {
+            let found: Vec<String> = parse(&format!("{head}{lines}")).iter().map(ToString::to_string).collect();
+            assert_eq!(found, *nets, "{lines}");
+        }
+        assert!(parse("").is_empty());
+    }
+}

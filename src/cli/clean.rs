@@ -1,0 +1,83 @@
+//! `moat clean`: whole runs whose spec is gone are destroyed.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::Args;
+use tokio_util::sync::CancellationToken;
+
+use super::destroy::{self, Wanted};
+use super::error::CliError;
+use super::exit::Exit;
+use super::fleet::Fleet;
+use super::interrupt::interruptible;
+use super::list::row;
+use super::load::Agent;
+use super::locking::Locking;
+use super::session::Session;
+use crate::graph::Graph;
+use crate::observe::runs::{Found, runs};
+use crate::plan::Volumes;
+use crate::resource::Retention;
+use crate::ui::ask;
+use crate::ui::ending::Command;
+use crate::ui::list::{self, Row, Upness};
+
+/// Remove every sandbox on this engine whose spec file is gone, or names another agent now
+///
+/// Shows what will be removed, and asks. Only files of this machine can be looked at: a sandbox that was applied from
+/// another machine to the same engine looks as if its file were gone.
+#[derive(Debug, Args)]
+pub struct Clean {
+    /// Remove the volumes too that would be kept, and the data in them
+    #[arg(long)]
+    volumes: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+    #[command(flatten)]
+    locking: Locking,
+    /// Tell on standard output what happens, one JSON object a line
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+pub async fn run(args: &Clean, session: &Session) -> Result<Exit, CliError> {
+    let engine = session.connect().await?;
+    let found = runs(&engine).await?;
+    let orphans: Vec<Row<'_>> = found.iter().map(row).filter(|row| row.orphaned.is_some()).collect();
+    session.screen.say(&list::removal(&orphans, |name| !args.volumes && is_kept(&found, name)));
+    // What has only volumes to keep has been cleaned before.
+    let has_work = |row: &Row<'_>| args.volumes || Upness::of(row.observed) != Upness::Kept || has_scratch(row);
+    let doomed: Vec<&Row<'_>> = orphans.iter().filter(|row| has_work(row)).collect();
+    if doomed.is_empty() {
+        let more = if orphans.is_empty() { "" } else { ": `--volumes` removes what was kept, with its data" };
+        session.screen.say(&format!("nothing to clean{more}\n"));
+        return Ok(Exit::Done);
+    }
+    if !args.yes {
+        match ask::consent(&session.screen, &format!("{} sandboxes will be removed", doomed.len())) {
+            Some(true) => {}
+            Some(false) => return Err(CliError::Declined),
+            None => return Err(CliError::NobodyToAsk),
+        }
+    }
+    let agent = |row: &&Row<'_>| Agent { graph: Graph::empty(row.run.clone()), given: PathBuf::from(&row.run.spec) };
+    let fleet = Fleet::of(session, doomed.iter().map(agent).collect());
+    let stop = CancellationToken::new();
+    let volumes = if args.volumes { Volumes::All } else { Volumes::Scratch(BTreeMap::new()) };
+    let wanted = Wanted { of: Command::Clean, locking: &args.locking };
+    let work = fleet
+        .work(async |agent, reporter| destroy::one(&engine, agent, volumes.clone(), &wanted, reporter, &stop).await);
+    Box::pin(interruptible(&session.screen, &stop, work)).await
+}
+
+fn is_kept(found: &[Found], name: &str) -> bool {
+    let mut volumes = found.iter().flat_map(|it| &it.observed.volumes);
+    volumes.any(|it| it.name == name && it.owner.as_ref().is_some_and(|owner| owner.retention == Retention::Keep))
+}
+
+fn has_scratch(row: &Row<'_>) -> bool {
+    let mut owners = row.observed.volumes.iter().filter_map(|it| it.owner.as_ref());
+    owners.any(|owner| owner.retention == Retention::Scratch)
+}

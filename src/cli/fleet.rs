@@ -1,0 +1,140 @@
+//! The agents of one call: all at once, none waiting for another, and how all of them ended.
+//!
+//! A single agent is told of as if there were no others: what is added here is added for several only.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use futures_util::future::join_all;
+
+use super::error::CliError;
+use super::exit::Exit;
+use super::load::{self, Agent};
+use super::session::{Form, Session};
+use crate::ui::voice::labelled;
+use crate::ui::{Reporter, stream, summary};
+
+/// Agents, and whom to tell of them.
+pub struct Fleet<'a> {
+    session: &'a Session,
+    members: Vec<Member>,
+}
+
+struct Member {
+    agent: Agent,
+    /// What lines about it begin with; all of the same width.
+    label: String,
+}
+
+impl<'a> Fleet<'a> {
+    /// The agents that `specs` name.
+    ///
+    /// # Errors
+    /// If any of the specs cannot be used.
+    pub fn load(session: &'a Session, specs: &[PathBuf]) -> Result<Self, CliError> {
+        Ok(Self::of(session, load::agents(specs).map_err(CliError::Load)?))
+    }
+
+    pub fn of(session: &'a Session, agents: Vec<Agent>) -> Self {
+        let labels = labels(&agents);
+        let members = agents.into_iter().zip(labels).map(|(agent, label)| Member { agent, label }).collect();
+        Self { session, members }
+    }
+
+    pub fn agents(&self) -> impl Iterator<Item = &Agent> {
+        self.members.iter().map(|member| &member.agent)
+    }
+
+    /// Works on all agents at once, each with its own reporter, and says at the end how it went.
+    ///
+    /// # Errors
+    /// If there is only one, and it could not be worked on.
+    pub async fn work(
+        &self,
+        one: impl AsyncFn(&Agent, Reporter<'_>) -> Result<Exit, CliError>,
+    ) -> Result<Exit, CliError> {
+        if let [only] = &self.members[..] {
+            return one(&only.agent, self.session.reporter(&only.agent.graph.run, None)).await;
+        }
+        let exits = join_all(self.members.iter().map(async |member| {
+            let done = one(&member.agent, self.reporter(member)).await;
+            done.unwrap_or_else(|error| self.refuse(member, &error))
+        }));
+        let exits = exits.await;
+        let exit = Exit::of_all(&exits);
+        self.summary(&exits, exit)?;
+        Ok(exit)
+    }
+
+    /// Asks about all agents at once, and gives the answers in the order of the agents.
+    ///
+    /// # Errors
+    /// If there is only one, and there is no answer; or if the answers cannot be written.
+    pub async fn answer(
+        &self,
+        one: impl AsyncFn(&Agent) -> Result<(Exit, String), CliError>,
+    ) -> Result<Exit, CliError> {
+        if let [only] = &self.members[..] {
+            let (exit, text) = one(&only.agent).await?;
+            self.session.answer(&text)?;
+            return Ok(exit);
+        }
+        let answers = join_all(self.members.iter().map(async |member| (member, one(&member.agent).await))).await;
+        let (mut exits, mut texts) = (Vec::new(), Vec::new());
+        for (member, answer) in answers {
+            let (exit, text) = match (answer, self.session.form) {
+                (Ok((exit, text)), Form::Text) => (exit, labelled(&member.label, &text)),
+                (Ok(answer), _) => answer,
+                (Err(error), Form::Text) => (self.refuse(member, &error), String::new()),
+                (Err(error), _) => {
+                    let exit = self.session.alert(Some(&member.label), &error);
+                    (exit, error.json(Some(&member.agent.graph.run)))
+                }
+            };
+            exits.push(exit);
+            texts.push(text);
+        }
+        self.session.answer(&if self.session.form == Form::Text { texts.concat() } else { stream::array(&texts) })?;
+        Ok(Exit::of_all(&exits))
+    }
+
+    fn reporter<'b>(&'b self, member: &'b Member) -> Reporter<'b> {
+        self.session.reporter(&member.agent.graph.run, Some(member.label.clone()))
+    }
+
+    fn refuse(&self, member: &Member, error: &CliError) -> Exit {
+        let exit = error.exit();
+        error.shown(|problems| self.reporter(member).refuse(problems, exit.code()));
+        exit
+    }
+
+    fn summary(&self, exits: &[Exit], exit: Exit) -> Result<(), CliError> {
+        let ended = self.members.iter().zip(exits);
+        if self.session.form == Form::Stream {
+            let ended: Vec<_> = ended.map(|(member, exit)| (&member.agent.graph.run, exit.code())).collect();
+            return self.session.answer(&self.session.stream().summary(&ended, exit.code()));
+        }
+        let ended: Vec<_> = ended.map(|(it, exit)| (it.label.trim(), exit.word(), *exit == Exit::Done)).collect();
+        let screen = &self.session.screen;
+        let text = summary::text(&ended, screen.colour());
+        if exit == Exit::Done {
+            screen.say(&text);
+        } else {
+            screen.alert(&text);
+        }
+        Ok(())
+    }
+}
+
+/// The agents' names, or their runs' ids where two agents have one name.
+fn labels(agents: &[Agent]) -> Vec<String> {
+    let names: BTreeSet<_> = agents.iter().map(|agent| &agent.graph.run.agent).collect();
+    let distinct = names.len() == agents.len();
+    let label = |agent: &Agent| {
+        let run = &agent.graph.run;
+        if distinct { run.agent.to_string() } else { run.id.to_string() }
+    };
+    let labels: Vec<String> = agents.iter().map(label).collect();
+    let width = labels.iter().map(String::len).max().unwrap_or(0);
+    labels.into_iter().map(|label| format!("{label:width$}")).collect()
+}

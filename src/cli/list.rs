@@ -1,0 +1,36 @@
+//! `moat list`: all runs that this engine holds something of.
+
+use clap::Args;
+
+use super::error::CliError;
+use super::exit::Exit;
+use super::orphan::orphaned;
+use super::session::Session;
+use crate::observe::runs::{Found, runs};
+use crate::ui::list::{self, Row};
+
+/// Show every sandbox on this engine, whichever file it is from
+///
+/// `file is gone`: there is no such file on this machine any more. A sandbox that was applied from another machine to
+/// the same engine looks like that too.
+#[derive(Debug, Args)]
+pub struct List {
+    /// One JSON document in place of text
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+pub async fn run(args: &List, session: &Session) -> Result<Exit, CliError> {
+    let engine = session.connect().await?;
+    let found = runs(&engine).await?;
+    let rows: Vec<Row<'_>> = found.iter().map(row).collect();
+    session.answer(&if args.json { list::json(&rows) } else { list::text(&rows, session.screen.data_colour()) })?;
+    if rows.is_empty() {
+        session.screen.say("there are no sandboxes on this engine\n");
+    }
+    Ok(Exit::Done)
+}
+
+pub fn row(found: &Found) -> Row<'_> {
+    Row { run: &found.run, observed: &found.observed, orphaned: orphaned(&found.run) }
+}

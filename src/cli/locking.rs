@@ -1,0 +1,66 @@
+//! The lock that commands hold while they change a run.
+
+use std::env;
+use std::process;
+use std::time::Duration;
+
+use clap::Args;
+use tokio_util::sync::CancellationToken;
+
+use super::error::CliError;
+use crate::clock::{Clock, written};
+use crate::engine::docker::Docker;
+use crate::event::{Event, Tell};
+use crate::resource::Run;
+use crate::store::lock::{Holder, Lock, LockError};
+use crate::store::state_dir;
+
+#[derive(Debug, Args)]
+pub struct Locking {
+    /// How long to wait for another moat that changes the same sandbox
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    lock_timeout: u32,
+}
+
+/// Overrules where moat keeps its own files.
+const STATE_DIR: &str = "MOAT_STATE_DIR";
+
+impl Locking {
+    /// Takes the lock of a run for `command`; `None`: there can be no lock file.
+    ///
+    /// That is told and not fatal: a lock spares two commands from getting into each other's way, and everything is
+    /// right without it.
+    ///
+    /// # Errors
+    /// If another moat holds it for longer than the user waits, or the user stops waiting.
+    pub async fn lock(
+        &self,
+        command: &str,
+        run: &Run,
+        engine: &Docker,
+        tell: Tell<'_>,
+        stop: &CancellationToken,
+    ) -> Result<Option<Lock>, CliError> {
+        let warn = |message: &str| {
+            let hint =
+                format!("two moats that change one sandbox would not see each other; {STATE_DIR} names a folder");
+            tell(Event::Warning { run, message, hint: &hint });
+            Ok(None)
+        };
+        let Some(dir) = state_dir(env::var_os(STATE_DIR).map(Into::into)) else {
+            return warn("there is no folder for lock files");
+        };
+        let holder = Holder { pid: process::id(), command: command.to_owned(), since: written(Clock::System.now()) };
+        let engine = engine.located().endpoint.to_string();
+        let patience = Duration::from_secs(self.lock_timeout.into());
+        let taken = tokio::select! {
+            taken = Lock::take(&dir, &run.id, &engine, &holder, patience) => taken,
+            () = stop.cancelled() => return Err(CliError::Interrupted),
+        };
+        match taken {
+            Ok(lock) => Ok(Some(lock)),
+            Err(error @ LockError::Held { .. }) => Err(error.into()),
+            Err(error @ LockError::File { .. }) => warn(&error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! All runs that an engine holds something of, known by their labels.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::try_join3;
+
+use crate::engine::{Engine, EngineError, Filter};
+use crate::resource::label::Ownership;
+use crate::resource::{AgentName, Run, RunId};
+use crate::state::Observed;
+
+/// A run as it is found, without any spec.
+#[derive(Debug, Clone)]
+pub struct Found {
+    pub run: Run,
+    /// Images, and which addresses are taken, are not looked at.
+    pub observed: Observed,
+}
+
+/// Looks for runs; sorted by their ids.
+///
+/// # Errors
+/// If the engine does not answer.
+pub async fn runs<E: Engine>(engine: &E) -> Result<Vec<Found>, EngineError> {
+    let ours = Filter::Ours;
+    let (containers, networks, volumes) =
+        try_join3(engine.containers(&ours), engine.networks(&ours), engine.volumes(&ours)).await?;
+    let mut found = BTreeMap::new();
+    for facts in containers {
+        if let Some(observed) = part_of(&mut found, facts.owner.as_ref()) {
+            observed.containers.push(facts);
+        }
+    }
+    for facts in networks {
+        if let Some(observed) = part_of(&mut found, facts.owner.as_ref()) {
+            observed.networks.push(facts);
+        }
+    }
+    for facts in volumes {
+        if let Some(observed) = part_of(&mut found, facts.owner.as_ref()) {
+            observed.volumes.push(facts);
+        }
+    }
+    Ok(found.into_values().collect())
+}
+
+/// Where something belongs. Labels that moat never writes are not moat's.
+fn part_of<'a>(found: &'a mut BTreeMap<RunId, Found>, owner: Option<&Ownership>) -> Option<&'a mut Observed> {
+    let owner = owner?;
+    let agent = AgentName::parse(&owner.agent).ok()?;
+    let run = Run { id: owner.run.clone(), agent, spec: owner.spec.clone() };
+    let entry = found.entry(run.id.clone());
+    Some(&mut entry.or_insert_with(|| Found { run, observed: Observed::default() }).observed)
+}

@@ -1,0 +1,57 @@
+//! A screen as one of several agents uses it: every line begins with the name of whoever it is about.
+
+use super::{Colour, Screen};
+
+/// A screen, and what its lines begin with.
+pub struct Voice<'a> {
+    screen: &'a Screen,
+    label: Option<String>,
+}
+
+impl<'a> Voice<'a> {
+    /// `label`: what each line begins with; `None`: nobody else is speaking, and nothing is added.
+    pub fn new(screen: &'a Screen, label: Option<String>) -> Self {
+        Self { screen, label }
+    }
+
+    /// Tells how things go.
+    pub fn say(&self, text: &str) {
+        self.screen.say(&self.labelled(text));
+    }
+
+    /// Tells what nobody should miss.
+    pub fn alert(&self, text: &str) {
+        self.screen.alert(&self.labelled(text));
+    }
+
+    pub fn colour(&self) -> Colour {
+        self.screen.colour()
+    }
+
+    /// Columns in which a line can be rewritten. Several cannot share one line.
+    pub fn live_width(&self) -> Option<usize> {
+        if self.label.is_some() { None } else { self.screen.live_width() }
+    }
+
+    fn labelled(&self, text: &str) -> String {
+        match &self.label {
+            Some(label) => labelled(label, text),
+            None => text.to_owned(),
+        }
+    }
+}
+
+/// A text of whole lines, each behind a label.
+pub fn labelled(label: &str, text: &str) -> String {
+    text.lines().map(|line| format!("{label} | {line}").trim_end().to_owned() + "\n").collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_line_has_its_label() {
+        assert_eq!(labelled("a ", "one\n\n  two\n"), "a  | one\na  |\na  |   two\n");
+    }
+}

@@ -1,0 +1,110 @@
+//! A sandbox that another moat is changing: exit code 75, who that is, and what to do.
+
+use std::fs::{self, File, OpenOptions};
+use std::path::PathBuf;
+
+use expect_test::expect;
+use moat::resource::{AgentName, Run};
+
+use crate::engine::Empty;
+use crate::moat::Place;
+
+const HOLDER: &str = r#"{"pid":7,"command":"apply","since":"2026-01-01T00:00:00.000Z"}"#;
+
+/// With two agents; moat's own files are in `state`.
+fn place() -> (Empty, Place) {
+    let engine = Empty::start();
+    let place = Place::with("agent: builder\nimage: busybox\n")
+        .file("other.yaml", "agent: other\nimage: busybox\n")
+        .at(&engine.address());
+    (engine, place)
+}
+
+/// Where moat has its lock: the file is there once it has been used.
+fn lock_file(place: &Place) -> PathBuf {
+    assert_eq!(place.run(&["destroy"]).code, Some(0), "a first command makes the file");
+    let spec = place.path().join("agent.yaml").canonicalize().expect("there");
+    let run = Run::derive(AgentName::parse("builder").expect("a name"), &spec).id;
+    let files = fs::read_dir(place.path().join(".local/state/moat/locks")).expect("a folder");
+    let mut files = files.map(|file| file.expect("a file").path());
+    files.find(|file| file.to_string_lossy().contains(run.as_str())).expect("a lock file")
+}
+
+fn held(place: &Place) -> File {
+    let path = lock_file(place);
+    let file = OpenOptions::new().write(true).open(&path).expect("a file");
+    file.try_lock().expect("nobody holds it any more");
+    fs::write(&path, HOLDER).expect("written");
+    file
+}
+
+#[test]
+fn whoever_changes_is_held_up_and_told_by_whom() {
+    let (_engine, place) = place();
+    let _lock = held(&place);
+    for command in ["apply", "destroy"] {
+        let ran = place.run(&[command]);
+        assert_eq!((ran.code, ran.out.as_str()), (Some(75), ""), "{command}: {}", ran.err);
+        expect![[r#"
+            error: `builder-1f2e3d4c` is held by another moat: `moat apply` (process 7) since 2026-01-01T00:00:00.000Z
+              = help: wait for it with `--lock-timeout 60`, or look at what it does with `moat status`
+        "#]]
+        .assert_eq(&ran.err);
+    }
+    let ran = place.run(&["apply", "--lock-timeout", "1"]);
+    assert_eq!(ran.code, Some(75), "{}", ran.err);
+    let ran = place.run(&["destroy", "--json"]);
+    assert_eq!(ran.code, Some(75));
+    expect![[r#"
+        {"time":"TIME","event":"done","outcome":"error","exit_code":75,"state":null,"error":{"message":"`builder-1f2e3d4c` is held by another moat: `moat apply` (process 7) since 2026-01-01T00:00:00.000Z","hint":"wait for it with `--lock-timeout 60`, or look at what it does with `moat status`"}}
+    "#]].assert_eq(&ran.out);
+}
+
+#[test]
+fn whoever_only_looks_is_not() {
+    let (_engine, place) = place();
+    let _lock = held(&place);
+    for command in ["plan", "status"] {
+        assert_eq!(place.run(&[command]).code, Some(0), "{command}");
+    }
+}
+
+#[test]
+fn other_agents_are_not_held_up() {
+    let (_engine, place) = place();
+    let _lock = held(&place);
+    let ran = place.run(&["destroy", "agent.yaml", "other.yaml"]);
+    assert_eq!(ran.code, Some(75));
+    assert!(ran.err.contains("other   | other: nothing to destroy\n"), "{}", ran.err);
+    assert!(ran.err.ends_with("2 agents: 1 done, 1 locked (builder)\n"), "{}", ran.err);
+}
+
+#[test]
+fn another_engine_is_not_held_up() {
+    let (_engine, place) = place();
+    let _lock = held(&place);
+    let other = Empty::start();
+    assert_eq!(place.run(&["destroy", "--host", &other.address()]).code, Some(0));
+}
+
+#[test]
+fn a_lock_that_is_let_go_in_time_is_taken() {
+    let (_engine, place) = place();
+    let lock = held(&place);
+    let child = place.command(["destroy", "--lock-timeout", "60"]).stderr(std::process::Stdio::piped()).spawn();
+    drop(lock);
+    let ran = child.expect("moat runs").wait_with_output().expect("it ends");
+    assert_eq!(ran.status.code(), Some(0), "{}", String::from_utf8_lossy(&ran.stderr));
+}
+
+#[test]
+fn without_a_place_for_the_lock_the_work_goes_on() {
+    let (_engine, place) = place();
+    let place = place.file("in-the-way", "");
+    let state = place.path().join("in-the-way");
+    let ran = place.command(["destroy"]).env("MOAT_STATE_DIR", &state).output().expect("moat runs");
+    let text = String::from_utf8(ran.stderr).expect("UTF-8").replace(&*place.path().to_string_lossy(), "/here");
+    assert_eq!(ran.status.code(), Some(0), "{text}");
+    assert!(text.starts_with("warning: the lock file `/here/in-the-way/locks/"), "{text}");
+    assert!(text.ends_with("builder: nothing to destroy\n"), "{text}");
+}
