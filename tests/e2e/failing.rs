@@ -10,18 +10,29 @@ fn fails(spec: &str, args: &[&str], expected: &Expect) {
     let before = Inventory::now();
     let sandbox = Sandbox::new(spec);
     let told = sandbox.moat(&[&["apply", "--quiet"], args].concat()).told();
-    expected.assert_eq(&without_resolver(&told));
+    expected.assert_eq(&without_chance(&told));
     before.assert_unchanged(&sandbox.agent);
 }
 
-/// Leaves out which server was asked for a registry's address: that is the machine's own.
-fn without_resolver(text: &str) -> String {
+/// Leaves out which server was asked for a registry's address, which is the machine's own, the number of a process, and
+/// how often the engine had started a container again, and it said the same again, by the time that was looked at.
+fn without_chance(text: &str) -> String {
+    let text = without(text, " on ", ": no such host", ": no such host");
+    let text = without(&text, "tini (", "] exec", "tini] exec");
+    let text = without(&text, "started again ", " times", "started again N times");
+    let mut lines: Vec<&str> = text.split_inclusive('\n').collect();
+    lines.dedup();
+    lines.concat()
+}
+
+/// Replaces what stands from `start` to `end`, as often as it does.
+fn without(text: &str, start: &str, end: &str, by: &str) -> String {
     let mut rest = text;
     let mut out = String::new();
-    while let Some(at) = rest.find(" on ").filter(|at| rest[..*at].contains("lookup ")) {
-        let end = rest[at..].find(": ").map_or(rest.len(), |end| at + end);
-        out.push_str(&rest[..at]);
-        rest = &rest[end..];
+    while let Some((from, to)) = rest.find(start).and_then(|from| Some((from, from + rest[from..].find(end)?))) {
+        out.push_str(&rest[..from]);
+        out.push_str(by);
+        rest = &rest[to + end.len()..];
     }
     out + rest
 }
@@ -116,7 +127,7 @@ fn a_command_that_does_not_exist() {
             == stderr
             error: `moat-R` ended with exit code 127
               | the last lines of container moat-R
-              |  [FATAL tini (7)] exec no-such-program failed: No such file or directory
+              |  [FATAL tini] exec no-such-program failed: No such file or directory
             what had been done is undone; `--keep-on-failure` would leave it to be looked at
         "#]],
     );
@@ -147,10 +158,8 @@ fn a_sidecar_that_dies() {
         &expect![[r#"
             exit 1
             == stderr
-            error: `moat-buildkit-R` ended with exit code 7 and was started again 3 times
+            error: `moat-buildkit-R` ended with exit code 7 and was started again N times
               | the last lines of container moat-buildkit-R
-              |  giving up
-              |  giving up
               |  giving up
             what had been done is undone; `--keep-on-failure` would leave it to be looked at
         "#]],
