@@ -29,6 +29,9 @@ use crate::ui::list::{self, Row, Upness};
 /// another machine to the same engine looks as if its file were gone.
 #[derive(Debug, Args)]
 pub struct Clean {
+    /// Only these of them: ids as `moat list` shows them
+    #[arg(value_name = "RUN")]
+    runs: Vec<String>,
     /// Remove the volumes too that would be kept, and the data in them
     #[arg(long)]
     volumes: bool,
@@ -45,7 +48,8 @@ pub struct Clean {
 pub async fn run(args: &Clean, session: &Session) -> Result<Exit, CliError> {
     let engine = session.connect().await?;
     let found = runs(&engine).await?;
-    let orphans: Vec<Row<'_>> = found.iter().map(row).filter(|row| row.orphaned.is_some()).collect();
+    let orphans: Vec<Row<'_>> =
+        found.iter().map(row).filter(|row| row.orphaned.is_some() && args.is_about(row)).collect();
     session.screen.say(&list::removal(&orphans, |name| !args.volumes && is_kept(&found, name)));
     // What has only volumes to keep has been cleaned before.
     let has_work = |row: &Row<'_>| args.volumes || Upness::of(row.observed) != Upness::Kept || has_scratch(row);
@@ -70,6 +74,12 @@ pub async fn run(args: &Clean, session: &Session) -> Result<Exit, CliError> {
     let work = fleet
         .work(async |agent, reporter| destroy::one(&engine, agent, volumes.clone(), &wanted, reporter, &stop).await);
     Box::pin(interruptible(&session.screen, &stop, work)).await
+}
+
+impl Clean {
+    fn is_about(&self, row: &Row<'_>) -> bool {
+        self.runs.is_empty() || self.runs.iter().any(|run| run == row.run.id.as_str())
+    }
 }
 
 fn is_kept(found: &[Found], name: &str) -> bool {

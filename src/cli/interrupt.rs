@@ -13,9 +13,10 @@ use crate::ui::Screen;
 /// Does `work`, which heeds `stop`, while both signals are listened to.
 pub async fn interruptible<T>(screen: &Screen, stop: &CancellationToken, work: impl Future<Output = T>) -> T {
     tokio::select! {
+        // Listened to before anything is begun.
         biased;
-        done = work => done,
         never = listen(screen, stop) => match never {},
+        done = work => done,
     }
 }
 
@@ -24,10 +25,12 @@ async fn listen(screen: &Screen, stop: &CancellationToken) -> Infallible {
     let signals = signal(SignalKind::interrupt()).and_then(|first| Ok((first, signal(SignalKind::terminate())?)));
     let Ok((mut interrupt, mut terminate)) = signals else { return pending().await };
     next(&mut interrupt, &mut terminate).await;
-    screen.alert("\ninterrupted: finishing what has begun; once more to stop at once\n");
+    // A terminal has just shown `^C`.
+    let line = if screen.live_width().is_some() { "\n" } else { "" };
+    screen.alert(&format!("{line}interrupted: finishing what has begun; once more to stop at once\n"));
     stop.cancel();
     next(&mut interrupt, &mut terminate).await;
-    screen.alert("\n");
+    screen.alert(line);
     process::exit(Exit::Interrupted.code().into())
 }
 

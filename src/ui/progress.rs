@@ -69,7 +69,11 @@ impl<'a> Progress<'a> {
     /// Tells how it ended.
     pub fn end(&self, text: &str, good: bool) {
         self.finish();
-        if good { self.voice.say(text) } else { self.voice.alert(text) }
+        if good {
+            self.voice.say(text);
+        } else {
+            self.voice.alert(text);
+        }
     }
 
     pub fn colour(&self) -> Colour {

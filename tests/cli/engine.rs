@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
 use tempfile::TempDir;
@@ -21,6 +22,27 @@ impl Empty {
             }
         });
         Self { dir }
+    }
+
+    /// One that answers no question about containers; it tells when it has been asked one.
+    pub fn silent() -> (Self, Receiver<()>) {
+        let dir = tempfile::tempdir().expect("a folder");
+        let listener = UnixListener::bind(dir.path().join("docker.sock")).expect("a socket");
+        let (asked, when_asked) = channel();
+        thread::spawn(move || {
+            let mut held = Vec::new();
+            for stream in listener.incoming().flatten() {
+                let mut first = String::new();
+                let _ = BufReader::new(&stream).read_line(&mut first);
+                if first.contains("/_ping") {
+                    let _ = (&stream).write_all(b"HTTP/1.1 200 OK\r\nApi-Version: 1.45\r\nContent-Length: 2\r\n\r\nOK");
+                } else {
+                    let _ = asked.send(());
+                    held.push(stream);
+                }
+            }
+        });
+        (Self { dir }, when_asked)
     }
 
     pub fn address(&self) -> String {

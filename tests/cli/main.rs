@@ -7,6 +7,7 @@
 
 mod engine;
 mod help;
+mod interrupt;
 mod locked;
 mod moat;
 mod no_engine;

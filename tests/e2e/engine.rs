@@ -97,8 +97,9 @@ pub fn remove_at_exit(part: &str) -> Child {
     command.spawn().expect("a shell")
 }
 
-/// All that the engine holds, each as `kind id name agent`, where the agent is that of moat's own label.
-pub struct Inventory(BTreeSet<String>);
+/// All that the engine holds, each as `kind id name agent`, where the agent is that of moat's own label; and which
+/// container used which volume, since a volume without a name says nothing of whose it was.
+pub struct Inventory(BTreeSet<String>, Vec<(String, String)>);
 
 impl Inventory {
     pub fn now() -> Self {
@@ -112,7 +113,7 @@ impl Inventory {
             list("network", &["network", "ls", "--no-trunc"], "{{.ID}} {{.Name}}"),
             list("volume", &["volume", "ls"], "{{.Name}} {{.Name}}"),
         ];
-        Self(all.into_iter().flatten().collect())
+        Self(all.into_iter().flatten().collect(), volumes_in_use())
     }
 
     /// Checks that the engine holds what it held before, and nothing else, as far as `agent` may be the reason: other
@@ -129,11 +130,12 @@ impl Inventory {
 
     fn difference(&self, agent: &str) -> Vec<String> {
         let now = Self::now();
-        let others = volumes_of_others(agent);
+        let in_use = self.1.iter().chain(&now.1);
+        let others: Vec<&str> = in_use.filter(|(user, _)| !user.contains(agent)).map(|(_, it)| it.as_str()).collect();
         let may_be_ours = |line: &&String| {
             let mut fields = line.split(' ').skip(2);
             let (name, labelled) = (fields.next().unwrap_or_default(), fields.next().unwrap_or_default());
-            let is_others = !labelled.is_empty() || line.contains("e2e-") || others.iter().any(|it| it == name);
+            let is_others = !labelled.is_empty() || line.contains("e2e-") || others.contains(&name);
             line.contains(agent) || !is_others
         };
         let gone = self.0.difference(&now.0).filter(may_be_ours).map(|line| format!("gone: {line}"));
@@ -142,12 +144,11 @@ impl Inventory {
     }
 }
 
-/// Volumes without a name of their own that are in use by containers of other tests.
-fn volumes_of_others(agent: &str) -> Vec<String> {
-    let format = "{{.Names}} {{.Mounts}}";
-    let containers = engine().list(&["ps", "-a", "--no-trunc", "--format", format]);
-    let others = containers.iter().filter(|line| !line.contains(agent));
-    others.filter_map(|line| line.split_once(' ')).flat_map(|(_, it)| it.split(',').map(str::to_owned)).collect()
+/// The names of containers and of the volumes that each has.
+fn volumes_in_use() -> Vec<(String, String)> {
+    let containers = engine().list(&["ps", "-a", "--no-trunc", "--format", "{{.Names}} {{.Mounts}}"]);
+    let pairs = containers.iter().filter_map(|line| line.split_once(' '));
+    pairs.flat_map(|(user, volumes)| volumes.split(',').map(|it| (user.to_owned(), it.to_owned()))).collect()
 }
 
 /// What the checks for leaks rest on: that one is seen, whatever sort it is of.

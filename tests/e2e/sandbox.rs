@@ -172,6 +172,17 @@ impl Moat<'_> {
         self
     }
 
+    /// Where moat keeps its own files, below the sandbox's folder.
+    pub fn state_dir(mut self, folder: &str) -> Self {
+        self.command.env("MOAT_STATE_DIR", self.sandbox.path().join(folder));
+        self
+    }
+
+    /// For whoever runs it in another way.
+    pub fn into_command(self) -> Command {
+        self.command
+    }
+
     pub fn run(self) -> Ran {
         run(self.command, &self.input)
     }

@@ -1,0 +1,32 @@
+//! Ctrl-C and SIGTERM, twice: moat ends at once, even if an engine does not answer.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crate::engine::Empty;
+use crate::moat::Place;
+
+/// Much longer than it takes, and much shorter than the engine may.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+fn send(signal: &str, child: &Child) {
+    let status = Command::new("sh").args(["-c", &format!("kill -{signal} {}", child.id())]).status();
+    assert!(status.expect("a shell").success());
+}
+
+#[test]
+fn the_second_one_ends_it() {
+    for (first, second) in [("INT", "INT"), ("TERM", "INT"), ("INT", "TERM")] {
+        let (engine, asked) = Empty::silent();
+        let place = Place::with("agent: builder\nimage: busybox\n").at(&engine.address());
+        let mut child = place.command(["apply"]).stderr(Stdio::piped()).spawn().expect("moat runs");
+        asked.recv_timeout(DEADLINE).expect("it asks");
+        send(first, &child);
+        let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
+        let line = lines.next().expect("a line").expect("text");
+        assert_eq!(line, "interrupted: finishing what has begun; once more to stop at once");
+        send(second, &child);
+        assert_eq!(child.wait().expect("it ends").code(), Some(130), "{first} {second}");
+    }
+}
