@@ -12,7 +12,7 @@ use moat::event::Event;
 use moat::graph::{Gate, Graph, Milestone};
 use moat::plan::{OpId, Options};
 use moat::reconcile::{OnFailure, Outcome, until_converged};
-use moat::resource::RunId;
+use moat::resource::{Probe, RunId};
 use tokio_util::sync::CancellationToken;
 
 use super::case::{Case, PROGRAMS, run};
@@ -66,6 +66,7 @@ impl Stage {
     pub fn keep_order(&self, graph: &Graph) {
         for node in graph.nodes() {
             for dependency in graph.dependencies(&node.id) {
+                let probe = graph.node(dependency.on).and_then(|node| node.probe.as_ref());
                 self.sim.rule(Rule {
                     dependent: node.id.clone(),
                     step: match dependency.edge.gates {
@@ -76,6 +77,8 @@ impl Stage {
                     until: match dependency.edge.until {
                         Milestone::Created => Reached::Created,
                         Milestone::Started => Reached::Started,
+                        // Nobody knows more of a program that answers no question.
+                        Milestone::Ready if matches!(probe, Some(Probe::Running { .. })) => Reached::Started,
                         Milestone::Ready => Reached::Ready,
                         Milestone::Completed => Reached::Completed,
                     },
@@ -142,7 +145,11 @@ impl Stage {
             let (attempt, verdict) = self.attempt(&engine, graph, options, OnFailure::Undo).await;
             verdict?;
             if attempt.converged() {
-                return Ok(Insisted { starts, struck: engine.struck().len(), took: self.sim.elapsed().saturating_sub(before) });
+                return Ok(Insisted {
+                    starts,
+                    struck: engine.struck().len(),
+                    took: self.sim.elapsed().saturating_sub(before),
+                });
             }
             // An engine that has just come back is given the time that a person takes to try again.
             tokio::time::sleep(Duration::from_secs(2)).await;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use moat::engine::Fault;
 use moat::engine::faulty::{Faulty, Injection, Schedule};
 use moat::engine::outside::Meddling;
-use moat::engine::Fault;
 use moat::engine::sim::Scope;
 use moat::graph::Graph;
 use moat::observe::observe;

@@ -14,7 +14,14 @@ use super::case::{Case, Earlier, Part, Program, Wanted, run};
 /// Worlds that can be brought to what is wanted.
 pub fn good_case() -> impl Strategy<Value = Case> {
     (option::of(earlier()), vec(meddling(), 0..4), wanted(), schedule(4), any::<bool>()).prop_map(
-        |(before, meddling, wanted, faults, old_engine)| Case { before, meddling, wanted, faults, interrupt: None, old_engine },
+        |(before, meddling, wanted, faults, old_engine)| Case {
+            before,
+            meddling,
+            wanted,
+            faults,
+            interrupt: None,
+            old_engine,
+        },
     )
 }
 
