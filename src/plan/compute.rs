@@ -18,7 +18,8 @@ use crate::state::{NetworkFacts, Observed};
 pub struct Options {
     /// Containers that were proven ready in this very run: they need no second proof.
     pub proven: BTreeSet<ContainerId>,
-    /// Containers that were running, and whose probe did not say yes in time in this very run.
+    /// Containers that were running, and whose probe did not say yes in time in this very run. Restarted, unless they
+    /// were proven since.
     pub unready: BTreeSet<ContainerId>,
     /// Resources whose replacement failed: the older one is put back.
     pub restore: BTreeSet<ResourceId>,

@@ -148,6 +148,9 @@ fn mend(
     mut before: BTreeSet<OpId>,
 ) -> Option<OpId> {
     let (id, name) = (&node.id, current.name.clone());
+    let (unready, proven) = (&draft.options.unready, &draft.options.proven);
+    let has_lost_its_way =
+        current.health == Health::Unhealthy || (unready.contains(&current.id) && !proven.contains(&current.id));
     let not_running = Cause::NotRunning { state: current.state, exit_code: current.exit_code };
     match current.state {
         ContainerState::Created => {
@@ -160,9 +163,7 @@ fn mend(
             let unpause = draft.add(id, &name, action, not_running.clone(), before);
             Some(started(draft, node, &name, handle, &not_running, unpause))
         }
-        ContainerState::Running
-            if current.health == Health::Unhealthy || draft.options.unready.contains(&current.id) =>
-        {
+        ContainerState::Running if has_lost_its_way => {
             let action = Action::RestartContainer { container: current.id.clone() };
             let restart = draft.add(id, &name, action, Cause::Unhealthy, before);
             Some(started(draft, node, &name, handle, &Cause::Unhealthy, restart))

@@ -12,7 +12,7 @@ use moat::event::Event;
 use moat::graph::{Gate, Graph, Milestone};
 use moat::plan::{OpId, Options};
 use moat::reconcile::{OnFailure, Outcome, until_converged};
-use moat::resource::RunId;
+use moat::resource::{Probe, RunId};
 use tokio_util::sync::CancellationToken;
 
 use super::case::{Case, PROGRAMS, run};
@@ -66,6 +66,7 @@ impl Stage {
     pub fn keep_order(&self, graph: &Graph) {
         for node in graph.nodes() {
             for dependency in graph.dependencies(&node.id) {
+                let probe = graph.node(dependency.on).and_then(|node| node.probe.as_ref());
                 self.sim.rule(Rule {
                     dependent: node.id.clone(),
                     step: match dependency.edge.gates {
@@ -76,6 +77,8 @@ impl Stage {
                     until: match dependency.edge.until {
                         Milestone::Created => Reached::Created,
                         Milestone::Started => Reached::Started,
+                        // Nobody knows more of a program that answers no question.
+                        Milestone::Ready if matches!(probe, Some(Probe::Running { .. })) => Reached::Started,
                         Milestone::Ready => Reached::Ready,
                         Milestone::Completed => Reached::Completed,
                     },
