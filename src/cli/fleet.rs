@@ -54,10 +54,11 @@ impl<'a> Fleet<'a> {
         one: impl AsyncFn(&Agent, Reporter<'_>) -> Result<Exit, CliError>,
     ) -> Result<Exit, CliError> {
         if let [only] = &self.members[..] {
-            return one(&only.agent, self.session.reporter(&only.agent.graph.run, None)).await;
+            // Whole rounds, which need not be part of the command's own future.
+            return Box::pin(one(&only.agent, self.session.reporter(&only.agent.graph.run, None))).await;
         }
         let exits = join_all(self.members.iter().map(async |member| {
-            let done = one(&member.agent, self.reporter(member)).await;
+            let done = Box::pin(one(&member.agent, self.reporter(member))).await;
             done.unwrap_or_else(|error| self.refuse(member, &error))
         }));
         let exits = exits.await;

@@ -27,7 +27,8 @@ pub struct Sandbox {
 /// A call of moat that is about to be made.
 pub struct Moat<'a> {
     sandbox: &'a Sandbox,
-    command: Command,
+    /// For whoever runs it in another way.
+    pub command: Command,
     input: Vec<u8>,
 }
 
@@ -170,17 +171,6 @@ impl Moat<'_> {
     pub fn docker_host(mut self, host: &str) -> Self {
         self.command.env("DOCKER_HOST", host);
         self
-    }
-
-    /// Where moat keeps its own files, below the sandbox's folder.
-    pub fn state_dir(mut self, folder: &str) -> Self {
-        self.command.env("MOAT_STATE_DIR", self.sandbox.path().join(folder));
-        self
-    }
-
-    /// For whoever runs it in another way.
-    pub fn into_command(self) -> Command {
-        self.command
     }
 
     pub fn run(self) -> Ran {

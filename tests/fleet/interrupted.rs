@@ -12,7 +12,7 @@ const NEVER_READY: &str = "image: docker:dind\ndependencies:\n  - docker:dind\nb
 const STUBBORN: &str = "image: busybox\ncommand: [sh, -c, \"trap '' TERM; while :; do sleep 1; done\"]\n";
 
 fn start(sandbox: &Sandbox, args: &[&str]) -> Running {
-    Running::start(sandbox.moat(args).into_command())
+    Running::start(sandbox.moat(args).command)
 }
 
 #[test]

@@ -50,7 +50,11 @@ fn two_machines_leave_nothing_broken() {
     let before = Inventory::now();
     let sandbox = Sandbox::new(PLAIN);
     for _ in 0..count("MOAT_RACES", 3) {
-        let apply = |state: &str| sandbox.moat(&["apply", "--keep-on-failure"]).state_dir(state).run();
+        let apply = |state: &str| {
+            let mut apply = sandbox.moat(&["apply", "--keep-on-failure"]);
+            apply.command.env("MOAT_STATE_DIR", sandbox.path().join(state));
+            apply.run()
+        };
         let ran = at_once(|| apply("one"), || apply("other"));
         assert!(ran.iter().any(|it| it.code == 0), "{}\n{}", ran[0], ran[1]);
         sandbox.apply();
