@@ -1,6 +1,6 @@
 //! An engine that has nothing, and refuses every change: enough for all that only looks.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -32,10 +32,12 @@ impl Empty {
         thread::spawn(move || {
             let mut held = Vec::new();
             for stream in listener.incoming().flatten() {
-                let mut first = String::new();
-                let _ = BufReader::new(&stream).read_line(&mut first);
-                if first.contains("/_ping") {
-                    let _ = (&stream).write_all(b"HTTP/1.1 200 OK\r\nApi-Version: 1.45\r\nContent-Length: 2\r\n\r\nOK");
+                let request = head(&stream);
+                if request.contains("/_ping") {
+                    // The connection would be used again otherwise.
+                    let answer =
+                        "HTTP/1.1 200 OK\r\nApi-Version: 1.45\r\nContent-Length: 2\r\nConnection: close\r\n\r\nOK";
+                    let _ = (&stream).write_all(answer.as_bytes());
                 } else {
                     let _ = asked.send(());
                     held.push(stream);
@@ -50,16 +52,25 @@ impl Empty {
     }
 }
 
-fn answer(mut stream: &UnixStream) {
+/// The first line of a request, once all of it has come: a socket that is closed with something unread in it takes
+/// the answer with it.
+fn head(stream: &UnixStream) -> String {
     let mut reader = BufReader::new(stream);
-    let mut first = String::new();
-    if reader.read_line(&mut first).is_err() {
-        return;
-    }
+    let (mut first, mut length) = (String::new(), 0);
+    let _ = reader.read_line(&mut first);
     let mut line = String::new();
     while reader.read_line(&mut line).is_ok_and(|read| read > 2) {
+        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().expect("a number");
+        }
         line.clear();
     }
+    let _ = reader.read_exact(&mut vec![0; length]);
+    first
+}
+
+fn answer(mut stream: &UnixStream) {
+    let first = head(stream);
     let (status, body) = reply(&first);
     let head = format!("HTTP/1.1 {status}\r\nApi-Version: 1.45\r\nContent-Type: application/json\r\n");
     let _ = write!(stream, "{head}Content-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());

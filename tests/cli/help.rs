@@ -223,37 +223,37 @@ fn of_list() {
     helps(
         &["list", "--help"],
         &expect![[r#"
-        Show every sandbox on this engine, whichever file it is from
+            Show every sandbox on this engine, whichever file it is from
 
-        `file is gone`: there is no such file on this machine any more. A sandbox that was applied from
-        another machine to the same engine looks like that too.
+            `file is gone`: there is no such file on this machine any more. A sandbox that was applied from
+            another machine to the same engine looks like that too.
 
-        Usage: moat list [OPTIONS]
+            Usage: moat list [OPTIONS]
 
-        Options:
-              --json
-                  One JSON document in place of text
+            Options:
+                  --json
+                      One JSON document in place of text
 
-          -h, --help
-                  Print help (see a summary with '-h')
+              -h, --help
+                      Print help (see a summary with '-h')
 
-        Global options:
-              --host <ADDRESS>
-                  Docker's address, as in `unix:///path`, `tcp://host:port` or `ssh://user@host`; by default
-                  as docker finds it
+            Global options:
+                  --host <ADDRESS>
+                      Docker's address, as in `unix:///path`, `tcp://host:port` or `ssh://user@host`; by default
+                      as docker finds it
 
-          -v, --verbose...
-                  Tell more on standard error; twice for even more (`MOAT_LOG` takes a filter)
+              -v, --verbose...
+                      Tell more on standard error; twice for even more (`MOAT_LOG` takes a filter)
 
-          -q, --quiet
-                  Tell only what goes wrong
+              -q, --quiet
+                      Tell only what goes wrong
 
-              --color <WHEN>
-                  When to use colours; by default on a terminal, unless `NO_COLOR` is set
-          
-                  [default: auto]
-                  [possible values: auto, always, never]
-    "#]],
+                  --color <WHEN>
+                      When to use colours; by default on a terminal, unless `NO_COLOR` is set
+
+                      [default: auto]
+                      [possible values: auto, always, never]
+        "#]],
     );
 }
 
@@ -262,48 +262,48 @@ fn of_clean() {
     helps(
         &["clean", "--help"],
         &expect![[r#"
-        Remove every sandbox on this engine whose spec file is gone, or names another agent now
+            Remove every sandbox on this engine whose spec file is gone, or names another agent now
 
-        Shows what will be removed, and asks. Only files of this machine can be looked at: a sandbox that
-        was applied from another machine to the same engine looks as if its file were gone.
+            Shows what will be removed, and asks. Only files of this machine can be looked at: a sandbox that
+            was applied from another machine to the same engine looks as if its file were gone.
 
-        Usage: moat clean [OPTIONS]
+            Usage: moat clean [OPTIONS]
 
-        Options:
-              --volumes
-                  Remove the volumes too that would be kept, and the data in them
+            Options:
+                  --volumes
+                      Remove the volumes too that would be kept, and the data in them
 
-          -y, --yes
-                  Do not ask
+              -y, --yes
+                      Do not ask
 
-              --lock-timeout <SECONDS>
-                  How long to wait for another moat that changes the same sandbox
-          
-                  [default: 0]
+                  --lock-timeout <SECONDS>
+                      How long to wait for another moat that changes the same sandbox
 
-              --json
-                  Tell on standard output what happens, one JSON object a line
+                      [default: 0]
 
-          -h, --help
-                  Print help (see a summary with '-h')
+                  --json
+                      Tell on standard output what happens, one JSON object a line
 
-        Global options:
-              --host <ADDRESS>
-                  Docker's address, as in `unix:///path`, `tcp://host:port` or `ssh://user@host`; by default
-                  as docker finds it
+              -h, --help
+                      Print help (see a summary with '-h')
 
-          -v, --verbose...
-                  Tell more on standard error; twice for even more (`MOAT_LOG` takes a filter)
+            Global options:
+                  --host <ADDRESS>
+                      Docker's address, as in `unix:///path`, `tcp://host:port` or `ssh://user@host`; by default
+                      as docker finds it
 
-          -q, --quiet
-                  Tell only what goes wrong
+              -v, --verbose...
+                      Tell more on standard error; twice for even more (`MOAT_LOG` takes a filter)
 
-              --color <WHEN>
-                  When to use colours; by default on a terminal, unless `NO_COLOR` is set
-          
-                  [default: auto]
-                  [possible values: auto, always, never]
-    "#]],
+              -q, --quiet
+                      Tell only what goes wrong
+
+                  --color <WHEN>
+                      When to use colours; by default on a terminal, unless `NO_COLOR` is set
+
+                      [default: auto]
+                      [possible values: auto, always, never]
+        "#]],
     );
 }
 
