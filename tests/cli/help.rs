@@ -267,7 +267,11 @@ fn of_clean() {
             Shows what will be removed, and asks. Only files of this machine can be looked at: a sandbox that
             was applied from another machine to the same engine looks as if its file were gone.
 
-            Usage: moat clean [OPTIONS]
+            Usage: moat clean [OPTIONS] [RUN]...
+
+            Arguments:
+              [RUN]...
+                      Only these of them: ids as `moat list` shows them
 
             Options:
                   --volumes
