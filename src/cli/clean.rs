@@ -50,7 +50,13 @@ pub async fn run(args: &Clean, session: &Session) -> Result<Exit, CliError> {
     let found = runs(&engine).await?;
     let orphans: Vec<Row<'_>> =
         found.iter().map(row).filter(|row| row.orphaned.is_some() && args.is_about(row)).collect();
-    session.screen.say(&list::removal(&orphans, |name| !args.volumes && is_kept(&found, name)));
+    let shown = list::removal(&orphans, |name| !args.volumes && is_kept(&found, name));
+    // Whoever is asked has to see what about, even who wants quiet.
+    if args.yes {
+        session.screen.say(&shown);
+    } else {
+        session.screen.alert(&shown);
+    }
     // What has only volumes to keep has been cleaned before.
     let has_work = |row: &Row<'_>| args.volumes || Upness::of(row.observed) != Upness::Kept || has_scratch(row);
     let doomed: Vec<&Row<'_>> = orphans.iter().filter(|row| has_work(row)).collect();

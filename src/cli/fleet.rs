@@ -106,6 +106,10 @@ impl<'a> Fleet<'a> {
     fn refuse(&self, member: &Member, error: &CliError) -> Exit {
         let exit = error.exit();
         error.shown(|problems| self.reporter(member).refuse(problems, exit.code()));
+        if self.session.form == Form::Stream {
+            // A script has been told; people are told too.
+            self.session.alert(Some(&member.label), error);
+        }
         exit
     }
 

@@ -80,6 +80,18 @@ fn other_agents_are_not_held_up() {
 }
 
 #[test]
+fn of_several_people_and_scripts_are_told_which() {
+    let (_engine, place) = place();
+    let _lock = held(&place);
+    let ran = place.run(&["destroy", "--json", "agent.yaml", "other.yaml"]);
+    assert_eq!(ran.code, Some(75));
+    assert!(ran.err.starts_with("builder | error: `builder-1f2e3d4c` is held by another moat"), "{}", ran.err);
+    let refused = ran.out.lines().find(|line| line.contains("\"agent\":\"builder\"")).expect("a line");
+    assert!(refused.contains("\"outcome\":\"error\"") && refused.contains("\"exit_code\":75"), "{refused}");
+    assert!(ran.out.lines().last().is_some_and(|it| it.contains("\"summary\"")), "{}", ran.out);
+}
+
+#[test]
 fn another_engine_is_not_held_up() {
     let (_engine, place) = place();
     let _lock = held(&place);
