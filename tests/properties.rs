@@ -8,6 +8,10 @@
 mod case;
 #[path = "properties/checker.rs"]
 mod checker;
+#[path = "properties/mutants.rs"]
+mod mutants;
+#[path = "properties/reading.rs"]
+mod reading;
 #[path = "properties/search.rs"]
 mod search;
 #[path = "properties/stage.rs"]
@@ -57,6 +61,11 @@ fn namesakes_are_left_alone() {
 #[test]
 fn interrupts_leave_no_harm() {
     search("interrupt", strategy::interrupted_case, |case| on_paused_clock(stories::interrupts_leave_no_harm(case)));
+}
+
+#[test]
+fn wrong_plans_are_refused() {
+    search("wrong", strategy::good_case, |case| on_paused_clock(stories::wrong_plans_are_refused(case)));
 }
 
 #[test]

@@ -49,8 +49,9 @@ fn choose<'a>(
     let usable = |it: &&&ContainerFacts| {
         let as_wanted = it.owner.as_ref().is_some_and(|owner| owner.hash == wanted);
         let leaving = matches!(it.state, ContainerState::Removing | ContainerState::Dead);
-        // A replacement has failed: whatever was there before it is better than nothing, and than the same again.
-        as_wanted != restoring && !leaving && !matches!(link(draft, config, it), Link::Dead)
+        // A replacement has failed: what ran before it is better than nothing, and than the same again.
+        let fits = if restoring { !as_wanted && it.state != ContainerState::Created } else { as_wanted };
+        fits && !leaving && !matches!(link(draft, config, it), Link::Dead)
     };
     let rank = |it: &&&ContainerFacts| {
         let runs = it.state == ContainerState::Running;

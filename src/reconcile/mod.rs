@@ -15,7 +15,7 @@ use crate::execute::{Report, execute};
 use crate::graph::Graph;
 use crate::observe::observe;
 use crate::plan::{Action, Cause, Handle, OpId, Operation, Options, Plan, compute};
-use crate::state::Observed;
+use crate::state::{ContainerState, Observed};
 
 /// Rounds of one apply. Two do the work and see that it is done; the others are for a world that moves meanwhile.
 const MAX_ROUNDS: u32 = 8;
@@ -112,9 +112,13 @@ fn avoid_refused(plan: &Plan, report: &Report, options: &mut Options) -> BTreeSe
 fn restart_unready(plan: &Plan, report: &Report, options: &mut Options) -> BTreeSet<OpId> {
     let mut answered = BTreeSet::new();
     for (id, _) in &report.failures {
-        if let Some(Operation { action: Action::AwaitReady { container, .. }, cause: Cause::Unproven, .. }) =
-            plan.operations.get(id.0)
-            && let Handle::Known(container) = container
+        let Some(Operation { action: Action::AwaitReady { container, .. }, cause, .. }) = plan.operations.get(id.0)
+        else {
+            continue;
+        };
+        let ran_on = matches!(cause, Cause::Unproven | Cause::NotRunning { state: ContainerState::Paused, .. });
+        if let Handle::Known(container) = container
+            && ran_on
             && options.unready.insert(container.clone())
         {
             answered.insert(*id);

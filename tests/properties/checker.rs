@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use moat::graph::{Gate, Graph, Milestone};
+use moat::graph::{Gate, Graph};
 use moat::plan::{Action, Handle, OpId, Operation, Plan};
-use moat::resource::{Config, ResourceId};
-use moat::state::{ContainerState, Observed};
+use moat::resource::{Config, Probe, ResourceId};
+use moat::state::{ContainerState, Health, Observed};
+
+use super::reading::{brings, closure, handles, is_create, is_up, known_container, removes, renames, stops};
 
 /// What can be said of a plan by itself: numbers, order, and that what it uses it waits for.
 pub fn is_sound(plan: &Plan) -> Result<(), String> {
@@ -73,8 +75,12 @@ impl Judge<'_> {
             }
         }
         match &operation.action {
-            Action::CreateContainer { labels, network, .. } => {
+            Action::CreateContainer { labels, network, config, .. } => {
                 self.gate(operation, Gate::Create)?;
+                let pulls = |it: &Operation| matches!(&it.action, Action::PullImage { reference } if *reference == config.image);
+                if matches!(self.observed.images.get(&config.image), Some(None)) && !self.certainly(operation, pulls) {
+                    return Err("there is no image".to_owned());
+                }
                 let node = self.graph.node(&operation.resource).ok_or("creates what is not wanted")?;
                 if labels.get("moat.hash").map(String::as_str) != Some(node.config.hash().as_str()) {
                     return Err("creates something else than is wanted".to_owned());
@@ -93,11 +99,32 @@ impl Judge<'_> {
             }
             Action::StartContainer { container } => {
                 self.gate(operation, Gate::Start)?;
+                self.is_proven_after(operation)?;
                 self.files_first(operation, container)?;
                 self.alone(operation, container)?;
             }
-            Action::RestartContainer { .. } => self.gate(operation, Gate::Start)?,
-            Action::CreateNetwork { .. } | Action::CreateVolume { .. } | Action::PullImage { .. } => {
+            Action::RestartContainer { .. } | Action::UnpauseContainer { .. } => {
+                self.gate(operation, Gate::Start)?;
+                self.is_proven_after(operation)?;
+            }
+            Action::StopContainer { .. } if self.takes_over(operation) => {
+                self.gate(operation, Gate::Start)?;
+                self.every(operation, "stops the old one before the new one is there", |it| {
+                    matches!(it.action, Action::CreateContainer { .. } | Action::UploadFiles { .. })
+                })?;
+            }
+            // What was proven without its dependencies is not proven.
+            Action::AwaitReady { .. } => self.gate(operation, Gate::Start)?,
+            Action::CreateNetwork { .. } => {
+                self.graph.node(&operation.resource).ok_or("creates what is not wanted")?;
+                for bearer in self.observed.networks.iter().filter(|it| it.owner.is_some() && it.name == operation.name)
+                {
+                    if !self.certainly(operation, |it| removes(it, bearer.id.as_str())) {
+                        return Err("another network of ours bears the name".to_owned());
+                    }
+                }
+            }
+            Action::CreateVolume { .. } | Action::PullImage { .. } => {
                 self.graph.node(&operation.resource).ok_or("creates what is not wanted")?;
             }
             Action::RemoveNetwork { network } => {
@@ -107,11 +134,11 @@ impl Judge<'_> {
                 }
                 for facts in &self.observed.containers {
                     let on_it = facts.networks.iter().any(|end| end.id.as_ref() == Some(network));
-                    if on_it
-                        && is_up(facts.state)
-                        && !self
-                            .certainly(operation, |it| removes(it, facts.id.as_str()) || stops(it, facts.id.as_str()))
-                    {
+                    let gone = |it: &Operation| {
+                        removes(it, facts.id.as_str()) || (is_up(facts.state) && stops(it, facts.id.as_str()))
+                    };
+                    let stays = facts.owner.is_none() || !self.goes(facts.id.as_str());
+                    if on_it && !(stays && !is_up(facts.state)) && !self.certainly(operation, gone) {
                         return Err(format!("removes the network under {}", facts.name));
                     }
                 }
@@ -133,6 +160,11 @@ impl Judge<'_> {
                 let facts = facts.ok_or("removes what is not there")?;
                 if is_up(facts.state) && !self.certainly(operation, |it| stops(it, container.as_str())) {
                     return Err("kills what was not asked to stop".to_owned());
+                }
+                if self.takes_over(operation) {
+                    self.every(operation, "removes the old one before the new one is ready", |it| {
+                        matches!(it.action, Action::AwaitReady { .. })
+                    })?;
                 }
             }
             _ => {}
@@ -156,6 +188,33 @@ impl Judge<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whatever is started is asked whether it is ready.
+    fn is_proven_after(&self, start: &Operation) -> Result<(), String> {
+        let asks = |it: &&Operation| {
+            matches!(it.action, Action::AwaitReady { .. })
+                && it.resource == start.resource
+                && self.before[it.id.0].contains(&start.id)
+        };
+        if self.plan.operations.iter().any(|it| asks(&it)) { Ok(()) } else { Err("is not proven ready".to_owned()) }
+    }
+
+    /// Whether an operation is about a container that another one of the same resource takes the place of. One that
+    /// goes because its network goes is not: nothing can be put in its place before.
+    fn takes_over(&self, operation: &Operation) -> bool {
+        let Some(id) = known_container(operation) else { return false };
+        let facts = self.observed.containers.iter().find(|it| it.id.as_str() == id);
+        let loses_network = facts.is_some_and(|it| {
+            it.networks.iter().any(|end| end.id.as_ref().is_some_and(|network| self.goes(network.as_str())))
+        });
+        self.graph.node(&operation.resource).is_some() && !loses_network
+    }
+
+    /// All operations of the same resource of one sort are certainly done before.
+    fn every(&self, operation: &Operation, why: &str, sort: impl Fn(&Operation) -> bool) -> Result<(), String> {
+        let mut others = self.plan.operations.iter().filter(|it| it.resource == operation.resource && sort(it));
+        if others.all(|it| self.before[operation.id.0].contains(&it.id)) { Ok(()) } else { Err(why.to_owned()) }
     }
 
     fn files_first(
@@ -212,6 +271,13 @@ impl Judge<'_> {
             if makes + stays != 1 {
                 return Err(format!("there would be {} of {}", makes + stays, node.id));
             }
+            for create in self.plan.operations.iter().filter(|it| it.resource == node.id) {
+                let starts =
+                    |it: &Operation| it.action == Action::StartContainer { container: Handle::From(create.id) };
+                if matches!(create.action, Action::CreateContainer { .. }) && !self.plan.operations.iter().any(starts) {
+                    return Err(format!("{create}: is never started"));
+                }
+            }
             if node.id.kind == moat::resource::Kind::Container && stays == 1 {
                 self.the_one_that_stays_runs(&node.id)?;
             }
@@ -226,18 +292,32 @@ impl Judge<'_> {
         if facts.owner.as_ref().map(|owner| &owner.hash) != wanted.as_ref() {
             return Err(format!("{} is not as wanted, and stays", facts.name));
         }
-        let started = self.plan.operations.iter().any(|it| {
+        let mends = |it: &Operation| {
             known_container(it) == Some(facts.id.as_str())
-                && matches!(
-                    it.action,
-                    Action::StartContainer { .. }
-                        | Action::UnpauseContainer { .. }
-                        | Action::RestartContainer { .. }
-                        | Action::AwaitReady { .. }
-                )
-        });
-        if facts.state != ContainerState::Running && !started {
+                && match facts.state {
+                    ContainerState::Paused => matches!(it.action, Action::UnpauseContainer { .. }),
+                    ContainerState::Running => matches!(it.action, Action::RestartContainer { .. }),
+                    ContainerState::Restarting => matches!(it.action, Action::AwaitReady { .. }),
+                    _ => matches!(it.action, Action::StartContainer { .. }),
+                }
+        };
+        let is_well = facts.state == ContainerState::Running && facts.health != Health::Unhealthy;
+        if !is_well && !self.plan.operations.iter().any(mends) {
             return Err(format!("{} would stay {}", facts.name, facts.state.as_str()));
+        }
+        let asks = |it: &Operation| {
+            matches!(it.action, Action::AwaitReady { .. }) && known_container(it) == Some(facts.id.as_str())
+        };
+        let probe = self.graph.node(id).and_then(|node| node.probe.as_ref());
+        let in_doubt = matches!(probe, Some(Probe::Exec { .. })) && facts.health != Health::Healthy;
+        if in_doubt && !self.plan.operations.iter().any(asks) {
+            return Err(format!("nobody asks whether {} is ready", facts.name));
+        }
+        let connected = facts.networks.iter().any(|end| end.id.is_none() || end.id == facts.home);
+        let connects =
+            |it: &Operation| matches!(&it.action, Action::ConnectNetwork { container, .. } if *container == facts.id);
+        if !connected && !self.plan.operations.iter().any(connects) {
+            return Err(format!("{} would stay alone", facts.name));
         }
         Ok(())
     }
@@ -296,85 +376,4 @@ impl Judge<'_> {
     fn goes(&self, id: &str) -> bool {
         self.plan.operations.iter().any(|it| removes(it, id))
     }
-}
-
-/// All that an operation waits for, directly or not.
-fn closure(plan: &Plan) -> Vec<BTreeSet<OpId>> {
-    let mut all: Vec<BTreeSet<OpId>> = Vec::with_capacity(plan.operations.len());
-    for operation in &plan.operations {
-        let further = operation.after.iter().flat_map(|id| all.get(id.0).into_iter().flatten().copied());
-        let before = further.chain(operation.after.iter().copied()).collect();
-        all.push(before);
-    }
-    all
-}
-
-fn handles(operation: &Operation) -> (Option<OpId>, Option<OpId>) {
-    fn from<T>(handle: &Handle<T>) -> Option<OpId> {
-        match handle {
-            Handle::From(id) => Some(*id),
-            Handle::Known(_) => None,
-        }
-    }
-    match &operation.action {
-        Action::CreateContainer { network, .. } | Action::ConnectNetwork { network, .. } => (None, from(network)),
-        Action::UploadFiles { container, .. }
-        | Action::StartContainer { container }
-        | Action::AwaitReady { container, .. }
-        | Action::RenameContainer { container, .. } => (from(container), None),
-        _ => (None, None),
-    }
-}
-
-fn known_container(operation: &Operation) -> Option<&str> {
-    match &operation.action {
-        Action::UploadFiles { container: Handle::Known(id), .. }
-        | Action::StartContainer { container: Handle::Known(id) }
-        | Action::AwaitReady { container: Handle::Known(id), .. }
-        | Action::RenameContainer { container: Handle::Known(id), .. }
-        | Action::UnpauseContainer { container: id }
-        | Action::RestartContainer { container: id }
-        | Action::StopContainer { container: id, .. }
-        | Action::ConnectNetwork { container: id, .. }
-        | Action::RemoveContainer { container: id } => Some(id.as_str()),
-        _ => None,
-    }
-}
-
-fn removes(operation: &Operation, id: &str) -> bool {
-    match &operation.action {
-        Action::RemoveContainer { container } => container.as_str() == id,
-        Action::RemoveNetwork { network } => network.as_str() == id,
-        _ => false,
-    }
-}
-
-fn stops(operation: &Operation, id: &str) -> bool {
-    matches!(&operation.action, Action::StopContainer { container, .. } if container.as_str() == id)
-}
-
-fn renames(operation: &Operation, id: &str) -> bool {
-    matches!(&operation.action, Action::RenameContainer { container: Handle::Known(it), .. } if it.as_str() == id)
-}
-
-fn is_create(action: &Action) -> bool {
-    matches!(action, Action::CreateNetwork { .. } | Action::CreateVolume { .. } | Action::CreateContainer { .. })
-}
-
-/// Whether a resource reaches a milestone only by this action.
-fn brings(action: &Action, milestone: Milestone) -> bool {
-    let creates = is_create(action) || matches!(action, Action::PullImage { .. });
-    let starts = matches!(
-        action,
-        Action::StartContainer { .. } | Action::UnpauseContainer { .. } | Action::RestartContainer { .. }
-    );
-    match milestone {
-        Milestone::Created => creates,
-        Milestone::Started => creates || starts,
-        Milestone::Ready | Milestone::Completed => creates || starts || matches!(action, Action::AwaitReady { .. }),
-    }
-}
-
-fn is_up(state: ContainerState) -> bool {
-    matches!(state, ContainerState::Running | ContainerState::Paused | ContainerState::Restarting)
 }

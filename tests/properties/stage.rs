@@ -24,6 +24,8 @@ const ATTEMPTS: usize = 12;
 pub struct Stage {
     pub sim: Sim,
     pub run: RunId,
+    /// Something was taken back: what was there before need not wait for what is new.
+    pub undid: Cell<bool>,
     /// What is not the run's, as it was at the beginning.
     neighbours: RefCell<String>,
 }
@@ -59,7 +61,7 @@ impl Stage {
         }
         let run = run().id;
         let neighbours = sim.snapshot(&Scope::NotOf(run.clone()));
-        Self { sim, run, neighbours: RefCell::new(neighbours) }
+        Self { sim, run, undid: Cell::new(false), neighbours: RefCell::new(neighbours) }
     }
 
     /// Wants the graph's order kept from now on.
@@ -122,6 +124,9 @@ impl Stage {
         let started = Cell::new(0);
         let tell = |event: Event<'_>| {
             watch.see(&event);
+            if matches!(event, Event::Undoing { .. }) {
+                self.undid.set(true);
+            }
             if matches!(event, Event::Started { .. }) {
                 started.set(started.get() + 1);
             }

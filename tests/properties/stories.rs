@@ -8,12 +8,12 @@ use moat::engine::outside::Meddling;
 use moat::engine::sim::Scope;
 use moat::graph::Graph;
 use moat::observe::observe;
-use moat::plan::{Options, Volumes, compute};
+use moat::plan::{Action, Options, Volumes, compute};
 use moat::reconcile::{OnFailure, Outcome};
 
 use super::case::{Case, run};
-use super::checker;
 use super::stage::{Attempt, Stage, Verdict, check};
+use super::{checker, mutants};
 
 /// The engine has completed whatever a caller that died had asked of it.
 const SETTLES: Duration = Duration::from_secs(2);
@@ -38,7 +38,7 @@ pub async fn converges_from_anywhere(case: &Case) -> Verdict {
         format!("took {} s", insisted.took.as_secs())
     })?;
     let undisturbed = !case.faults.0.iter().any(|planned| disturbs(&planned.inject));
-    stage.no_rule_was_broken(undisturbed)?;
+    stage.no_rule_was_broken(undisturbed && !stage.undid.get())?;
     stage.few_calls_at_a_time()?;
     let lost = stage.sim.data_lost().into_iter().find(|name| data_before.contains(&format!("volume {name} ")));
     check(lost.is_none(), || format!("lost the data in {lost:?}"))?;
@@ -209,6 +209,28 @@ pub async fn interrupts_leave_no_harm(case: &Case) -> Verdict {
     stage.nothing_was_refused()?;
     stage.is_as_wanted(&graph).await?;
     stage.neighbours_are_untouched()
+}
+
+/// The checker that accepts every plan refuses each of them with one fault in it.
+pub async fn wrong_plans_are_refused(case: &Case) -> Verdict {
+    let stage = begin(case).await?;
+    let volumes = Volumes::All;
+    let worlds = [(case.wanted.graph(), Volumes::Keep), (Graph::empty(run()), volumes)];
+    for (graph, volumes) in worlds {
+        let consent = volumes == Volumes::All;
+        let observed = observe(&stage.sim, &graph).await.map_err(|error| error.to_string())?;
+        let plan = compute(&graph, &observed, &Options { volumes, ..Options::default() });
+        checker::accepts(&graph, &observed, &plan, consent)?;
+        for mutants::Mutant { fault, plan: wrong } in mutants::of(&plan) {
+            let accepted = checker::accepts(&graph, &observed, &wrong, consent).is_ok();
+            check(!accepted, || format!("accepted a plan that {fault}\n{plan}\nas\n{wrong}"))?;
+        }
+        if consent && plan.operations.iter().any(|it| it.action == Action::RemoveVolume) {
+            let accepted = checker::accepts(&graph, &observed, &plan, false).is_ok();
+            check(!accepted, || "accepted the loss of a volume without consent".to_owned())?;
+        }
+    }
+    Ok(())
 }
 
 /// The same case gives the same calls at the same times.

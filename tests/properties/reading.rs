@@ -1,0 +1,91 @@
+//! Reading plans: who is acted on, what an action does, what comes before what.
+
+use std::collections::BTreeSet;
+
+use moat::graph::Milestone;
+use moat::plan::{Action, Handle, OpId, Operation, Plan};
+use moat::state::ContainerState;
+
+/// All that an operation waits for, directly or not.
+pub fn closure(plan: &Plan) -> Vec<BTreeSet<OpId>> {
+    let mut all: Vec<BTreeSet<OpId>> = Vec::with_capacity(plan.operations.len());
+    for operation in &plan.operations {
+        let further = operation.after.iter().flat_map(|id| all.get(id.0).into_iter().flatten().copied());
+        let before = further.chain(operation.after.iter().copied()).collect();
+        all.push(before);
+    }
+    all
+}
+
+pub fn handles(operation: &Operation) -> (Option<OpId>, Option<OpId>) {
+    fn from<T>(handle: &Handle<T>) -> Option<OpId> {
+        match handle {
+            Handle::From(id) => Some(*id),
+            Handle::Known(_) => None,
+        }
+    }
+    match &operation.action {
+        Action::CreateContainer { network, .. } | Action::ConnectNetwork { network, .. } => (None, from(network)),
+        Action::UploadFiles { container, .. }
+        | Action::StartContainer { container }
+        | Action::AwaitReady { container, .. }
+        | Action::RenameContainer { container, .. } => (from(container), None),
+        _ => (None, None),
+    }
+}
+
+pub fn known_container(operation: &Operation) -> Option<&str> {
+    match &operation.action {
+        Action::UploadFiles { container: Handle::Known(id), .. }
+        | Action::StartContainer { container: Handle::Known(id) }
+        | Action::AwaitReady { container: Handle::Known(id), .. }
+        | Action::RenameContainer { container: Handle::Known(id), .. }
+        | Action::UnpauseContainer { container: id }
+        | Action::RestartContainer { container: id }
+        | Action::StopContainer { container: id, .. }
+        | Action::ConnectNetwork { container: id, .. }
+        | Action::RemoveContainer { container: id } => Some(id.as_str()),
+        _ => None,
+    }
+}
+
+pub fn removes(operation: &Operation, id: &str) -> bool {
+    match &operation.action {
+        Action::RemoveContainer { container } => container.as_str() == id,
+        Action::RemoveNetwork { network } => network.as_str() == id,
+        _ => false,
+    }
+}
+
+pub fn stops(operation: &Operation, id: &str) -> bool {
+    matches!(&operation.action, Action::StopContainer { container, .. } if container.as_str() == id)
+}
+
+pub fn renames(operation: &Operation, id: &str) -> bool {
+    matches!(&operation.action, Action::RenameContainer { container: Handle::Known(it), .. } if it.as_str() == id)
+}
+
+pub fn is_create(action: &Action) -> bool {
+    matches!(action, Action::CreateNetwork { .. } | Action::CreateVolume { .. } | Action::CreateContainer { .. })
+}
+
+/// Whether a resource reaches a milestone only by this action.
+pub fn brings(action: &Action, milestone: Milestone) -> bool {
+    let creates = is_create(action) || matches!(action, Action::PullImage { .. });
+    let starts = matches!(
+        action,
+        Action::StartContainer { .. }
+            | Action::UnpauseContainer { .. }
+            | Action::RestartContainer { .. }
+            | Action::ConnectNetwork { .. }
+    );
+    match milestone {
+        Milestone::Created => creates,
+        Milestone::Started => creates || starts,
+        Milestone::Ready | Milestone::Completed => creates || starts || matches!(action, Action::AwaitReady { .. }),
+    }
+}
+
+pub fn is_up(state: ContainerState) -> bool {
+    matches!(state, ContainerState::Running | ContainerState::Paused | ContainerState::Restarting)
+}
