@@ -5,7 +5,7 @@ use std::fs::{File, read_dir};
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use crate::graph::{Graph, compile};
+use crate::graph::{Graph, compile, with_unknown_dependencies};
 use crate::spec::{Capabilities, Diagnostics, Source, agent};
 
 /// The file of a directory, and of the working directory where none is named.
@@ -83,8 +83,10 @@ pub fn agents(paths: &[PathBuf]) -> Result<Vec<Agent>, Vec<LoadError>> {
 /// If it cannot be read, or says what cannot be.
 pub fn graph(path: &Path) -> Result<Graph, LoadError> {
     let source = source(path)?;
-    let spec = agent::parse(source).map_err(LoadError::Spec)?;
-    compile(&spec, &Capabilities::builtin()).map_err(LoadError::Spec)
+    let capabilities = Capabilities::builtin();
+    let wrong = |faults| LoadError::Spec(with_unknown_dependencies(faults, &capabilities));
+    let spec = agent::parse(source).map_err(wrong)?;
+    compile(&spec, &capabilities).map_err(LoadError::Spec)
 }
 
 /// The file that `path` means, as it is shown.

@@ -12,8 +12,8 @@ use crate::resource::{
     Probe, ResourceId, RestartPolicy, Retention, Role, Run, VolumeConfig,
 };
 use crate::spec::capability::{Builds, FilePart, MainPart, ProbePart, Sidecar, VolumePart};
-use crate::spec::diagnostic::quoted;
-use crate::spec::{CacheRetention, Capabilities, Capability, Diagnostic, Diagnostics, Located, Spec};
+use crate::spec::diagnostic::{DIAGNOSTICS_MAX, quoted};
+use crate::spec::{CacheRetention, Capabilities, Capability, Diagnostic, Diagnostics, Located, Spec, agent};
 
 /// The only network of a run.
 const NETWORK: &str = "agent";
@@ -46,6 +46,21 @@ pub fn compile(spec: &Spec, capabilities: &Capabilities) -> Result<Graph, Diagno
         // Only capabilities define resources, so that this is a fault of theirs and has no place in the file.
         Diagnostics::new(&spec.source, vec![Diagnostic::error(0..0, error.to_string())])
     })
+}
+
+/// Adds to what is wrong with a spec what is wrong with its dependencies, so that all of it is told at once.
+pub fn with_unknown_dependencies(mut faults: Diagnostics, capabilities: &Capabilities) -> Diagnostics {
+    if faults.items.len() >= DIAGNOSTICS_MAX {
+        return faults;
+    }
+    let known = |name: &Located<String>| capabilities.get(&name.value).is_some();
+    // A place that has a fault already needs no second one.
+    let told = |name: &Located<String>| faults.items.iter().any(|item| item.span == name.span);
+    let all = agent::dependencies(&faults.source);
+    let unknown = all.into_iter().filter(|name| !known(name) && !told(name));
+    let unknown: Vec<_> = unknown.map(|name| unknown_dependency(&name, capabilities)).collect();
+    faults.items.extend(unknown);
+    Diagnostics::new(&faults.source, faults.items)
 }
 
 fn choose<'a>(spec: &Spec, capabilities: &'a Capabilities) -> Result<Vec<&'a Capability>, Diagnostics> {

@@ -15,7 +15,7 @@ use super::language;
 use super::scan::scan;
 use super::source::{Located, Source, Span};
 use super::syntax;
-use super::tree::Places;
+use super::tree::{Content, Node, Places, Scalar};
 use crate::resource::{AgentName, ImageRef};
 
 /// One agent's sandbox, as its file says.
@@ -85,6 +85,19 @@ pub fn parse(source: Source) -> Result<Spec, Diagnostics> {
         Ok((file, places)) => Ok(Spec::new(source, places, file)),
         Err(faults) => Err(Diagnostics::new(&source, faults)),
     }
+}
+
+/// The dependencies of a spec with other faults, as far as they can be read: what is wrong with them is to be told
+/// together with the rest.
+pub fn dependencies(source: &Source) -> Vec<Located<String>> {
+    let Some(Node { content: Content::Map(entries), .. }) = scan(&source.text).0 else { return Vec::new() };
+    let lists = entries.into_iter().filter(|entry| entry.key == "dependencies").map(|entry| entry.value.content);
+    let items = lists.flat_map(|content| if let Content::List(items) = content { items } else { Vec::new() });
+    let name = |item: Node| match item.content {
+        Content::Scalar(Scalar::Text, value) => Some(Located { value, span: item.span }),
+        _ => None,
+    };
+    items.filter_map(name).collect()
 }
 
 /// The syntax, then every value against the language, then the types.

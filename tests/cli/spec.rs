@@ -180,7 +180,7 @@ fn no_image() {
 #[test]
 fn everything_at_once() {
     refused(
-        &Place::with("agent: Builder\nimage: a b\nenv: [x]\nnope: 1\n"),
+        &Place::with("agent: Builder\nimage: a b\nenv: [x]\nnope: 1\ndependencies: [docker:dnd]\n"),
         &[],
         &expect![[r#"
         error: `Builder` cannot be an agent's name
@@ -214,6 +214,14 @@ fn everything_at_once() {
           | ^^^^
           |
           = help: the keys are `agent`, `image`, `dependencies`, `command`, `env`, `buildkit`
+
+        error: unknown dependency `docker:dnd`
+         --> agent.yaml:5:16
+          |
+        5 | dependencies: [docker:dnd]
+          |                ^^^^^^^^^^
+          |
+          = help: did you mean `docker:dind`?
     "#]],
     );
 }
