@@ -63,6 +63,7 @@ fn sample() -> usize {
 }
 
 /// Kills at every `step`th call until there is no such call, of which there must have been `least`.
+#[expect(clippy::print_stdout, reason = "the points are what this measures; shown with `--nocapture`")]
 fn every(spec: &str, work: Work, step: usize, least: usize) {
     let began = Instant::now();
     let expected = shape_without_crash(spec, work);
