@@ -1,0 +1,19 @@
+//! moat is killed after every single call with which it changes something on the engine, and does the work again.
+//!
+//! `make test` takes each crash point of a plain agent and every third of one with a Docker inside. All of them:
+//! `MOAT_CRASH=all cargo test --test crash -- --nocapture`, with the lab's environment; it prints how many there were.
+
+#[path = "../e2e/engine.rs"]
+mod engine;
+#[path = "../e2e/run.rs"]
+mod run;
+#[path = "../e2e/sandbox.rs"]
+#[expect(dead_code, reason = "shared with the tests of one sandbox")]
+mod sandbox;
+#[path = "../e2e/text.rs"]
+mod text;
+
+mod ambush;
+mod killed;
+
+mod points;

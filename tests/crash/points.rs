@@ -1,0 +1,147 @@
+//! Every point of an apply, of a replacement and of a destroy; afterwards the same command is given once more.
+//!
+//! The second one goes through the same socket: the lock is that of the first one, and must not hold it up.
+
+use std::env;
+use std::time::Instant;
+
+use crate::ambush::{Ambush, Moment, Point};
+use crate::engine::{Inventory, engine};
+use crate::killed::kill_at;
+use crate::sandbox::{DIND, PLAIN, Sandbox};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Work {
+    First,
+    Replacement,
+    Destroy,
+}
+
+/// What the engine holds of one run: containers by name with the number of their mounts, networks, volumes.
+type Shape = Vec<String>;
+
+/// More than any of these has.
+const MANY: usize = 100;
+
+#[test]
+fn a_first_apply() {
+    every(PLAIN, Work::First, 1, 3);
+}
+
+#[test]
+fn a_replacement() {
+    every(PLAIN, Work::Replacement, 1, 4);
+}
+
+#[test]
+fn a_destroy() {
+    every(PLAIN, Work::Destroy, 1, 3);
+}
+
+#[test]
+fn a_first_apply_with_a_docker_inside() {
+    every(DIND, Work::First, sample(), 8);
+}
+
+#[test]
+fn a_replacement_with_a_docker_inside() {
+    every(DIND, Work::Replacement, sample(), 5);
+}
+
+#[test]
+fn a_destroy_with_a_docker_inside() {
+    every(DIND, Work::Destroy, sample(), 6);
+}
+
+/// Each of these brings two Docker engines up.
+fn sample() -> usize {
+    match env::var("MOAT_CRASH").as_deref() {
+        Ok("all") => 1,
+        Ok(other) => panic!("MOAT_CRASH is `all` or not set, not `{other}`"),
+        Err(_) => 3,
+    }
+}
+
+/// Kills at every `step`th call until there is no such call, of which there must have been `least`.
+#[expect(clippy::print_stdout, reason = "the points are what this measures; shown with `--nocapture`")]
+fn every(spec: &str, work: Work, step: usize, least: usize) {
+    let began = Instant::now();
+    let expected = shape_without_crash(spec, work);
+    let mut points = 0;
+    // A sample begins one later the second time, so that the two have different calls.
+    for (moment, start) in [(Moment::Answered, 1), (Moment::Asked, step.min(2))] {
+        let mut nth = start;
+        while let Some(call) = crash(spec, work, Point { nth, moment }, &expected) {
+            println!("{work:?} {moment:?} {nth}: {call}");
+            (points, nth) = (points + 1, nth + step);
+            assert!(nth < MANY, "no end of calls");
+        }
+        assert!(nth > least, "only {nth} calls of {work:?} seen, not {least}");
+    }
+    println!("{work:?}: {points} crash points, step {step}, in {:?}, of:\n{spec}", began.elapsed());
+}
+
+/// One crash and what comes after: the call at which it was.
+fn crash(spec: &str, work: Work, point: Point, expected: &Shape) -> Option<String> {
+    let before = Inventory::now();
+    let (sandbox, ambush) = (Sandbox::new(spec), Ambush::new());
+    prepare(&sandbox, &ambush, spec, work);
+    let call = kill_at(&sandbox, &ambush, command(work), point);
+    let at = format!("{work:?} {point:?} at {call:?}, which left {:#?}", shape(&sandbox));
+
+    let again = sandbox.moat(command(work)).docker_host(&ambush.host()).run();
+    assert!(again.code == 0, "{at}\nthe second one: {again}");
+    let state = if work == Work::Destroy { "absent" } else { "ready" };
+    let status = sandbox.moat(&["status", "--json"]).docker_host(&ambush.host()).run();
+    let document: serde_json::Value = serde_json::from_str(&status.stdout).expect("JSON");
+    assert_eq!(document["state"], state, "{at}\nthe second one: {again}\n{document:#}");
+    assert_eq!(&shape(&sandbox), expected, "{at}\nthe second one: {again}");
+    if work == Work::Replacement {
+        assert_eq!(sandbox.sh_ok("echo $COLOUR"), "blue", "{at}");
+    }
+
+    sandbox.moat(&["destroy", "--volumes"]).docker_host(&ambush.host()).ok();
+    before.assert_unchanged(&sandbox.agent);
+    call
+}
+
+fn shape_without_crash(spec: &str, work: Work) -> Shape {
+    let (sandbox, ambush) = (Sandbox::new(spec), Ambush::new());
+    prepare(&sandbox, &ambush, spec, work);
+    sandbox.moat(command(work)).docker_host(&ambush.host()).ok();
+    let expected = shape(&sandbox);
+    sandbox.moat(&["destroy", "--volumes"]).docker_host(&ambush.host()).ok();
+    expected
+}
+
+/// Brings a sandbox to where `work` begins.
+fn prepare(sandbox: &Sandbox, ambush: &Ambush, spec: &str, work: Work) {
+    if work != Work::First {
+        sandbox.moat(&["apply"]).docker_host(&ambush.host()).ok();
+    }
+    if work == Work::Replacement {
+        sandbox.rewrite(&format!("{spec}env:\n  COLOUR: blue\n"));
+    }
+}
+
+fn command(work: Work) -> &'static [&'static str] {
+    if work == Work::Destroy { &["destroy"] } else { &["apply"] }
+}
+
+fn shape(sandbox: &Sandbox) -> Shape {
+    let filter = format!("label=moat.agent={}", sandbox.agent);
+    let list = |args: &[&str], format: &str| {
+        let lines = engine().list(&[args, &["--filter", &filter, "--format", format]].concat());
+        lines.into_iter().map(|line| line.replace(&sandbox.run_id(), "R")).collect::<Vec<_>>()
+    };
+    // The anonymous volumes are among the mounts; one that nothing mounts any more is seen at the end.
+    let containers = list(&["ps", "-a"], "{{.Names}} {{.State}} {{.Mounts}}").into_iter().map(|line| {
+        let (who, mounts) = line.rsplit_once(' ').unwrap_or((&line, ""));
+        format!("container {who}: {} mounts", mounts.split(',').filter(|it| !it.is_empty()).count())
+    });
+    let networks = list(&["network", "ls"], "network {{.Name}}");
+    let volumes = list(&["volume", "ls"], "volume {{.Name}}");
+    let mut shape: Shape = containers.chain(networks).chain(volumes).collect();
+    shape.sort();
+    shape
+}
