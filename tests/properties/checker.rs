@@ -66,6 +66,7 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
+    #[expect(clippy::too_many_lines, reason = "one arm for each action, and each arm is short")]
     fn operation(&self, operation: &Operation, consent: bool) -> Result<(), String> {
         if let Some(known) = known_container(operation) {
             let facts = self.observed.containers.iter().find(|it| it.id.as_str() == known);
@@ -138,7 +139,7 @@ impl Judge<'_> {
                         removes(it, facts.id.as_str()) || (is_up(facts.state) && stops(it, facts.id.as_str()))
                     };
                     let stays = facts.owner.is_none() || !self.goes(facts.id.as_str());
-                    if on_it && !(stays && !is_up(facts.state)) && !self.certainly(operation, gone) {
+                    if on_it && (!stays || is_up(facts.state)) && !self.certainly(operation, gone) {
                         return Err(format!("removes the network under {}", facts.name));
                     }
                 }
