@@ -142,7 +142,7 @@ impl Case {
 }
 
 pub fn run() -> Run {
-    Run::derive(AgentName::parse("builder").expect("a name"), Path::new("/work/agent.yaml"))
+    Run::derive(AgentName::parse("builder").expect("a name"), Path::new("/home/me/agent.yaml"))
 }
 
 impl Wanted {
