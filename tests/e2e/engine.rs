@@ -138,7 +138,14 @@ impl Inventory {
             let is_others = !labelled.is_empty() || line.contains("e2e-") || others.contains(&name);
             line.contains(agent) || !is_others
         };
-        let gone = self.0.difference(&now.0).filter(may_be_ours).map(|line| format!("gone: {line}"));
+        // A volume without a name of its own goes with its container, and whose that was cannot be told any more if it
+        // went while the lists were made. What was there before the test is not of a container of the test's.
+        let is_unnamed = |line: &&String| {
+            let name = line.split(' ').nth(1).unwrap_or_default();
+            line.starts_with("volume ") && name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+        };
+        let gone = self.0.difference(&now.0).filter(|line| may_be_ours(line) && !is_unnamed(line));
+        let gone = gone.map(|line| format!("gone: {line}"));
         let new = now.0.difference(&self.0).filter(may_be_ours).map(|line| format!("new: {line}"));
         gone.chain(new).collect()
     }
