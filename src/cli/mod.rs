@@ -15,6 +15,7 @@ mod locking;
 mod logging;
 mod orphan;
 mod session;
+mod surroundings;
 
 pub mod apply;
 pub mod clean;
@@ -37,7 +38,7 @@ use session::{Form, Session};
 
 /// Keeps the Docker sandboxes of coding agents as a file says.
 ///
-/// SPEC is the file, or a directory that has an `agent.yaml`; by default `agent.yaml` here. Of several, and of a
+/// SPEC is the file, or a directory that has an `agent.yaml` or else a `moat.yaml`; by default such a file here. Of several, and of a
 /// directory with several other YAML files, all are worked on at once.
 #[derive(Debug, Parser)]
 #[command(name = "moat", version, max_term_width = 100, subcommand_required = true, arg_required_else_help = true)]

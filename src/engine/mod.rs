@@ -16,7 +16,8 @@ use std::future::Future;
 pub use call::Call;
 pub use error::{EngineError, Fault};
 pub use request::{
-    ContainerCreate, ExecOutput, Filter, Inspection, NetworkCreate, PullProgress, VolumeCreate, VolumeMount,
+    ContainerCreate, ContainerUpdate, ExecOutput, Filter, Inspection, NetworkCreate, PortBinding, PullProgress,
+    VolumeCreate, VolumeMount,
 };
 
 use crate::resource::{ContainerId, FileConfig, ImageRef, NetworkId};
@@ -79,6 +80,13 @@ pub trait Engine {
     fn restart(&self, container: &ContainerId) -> impl Future<Output = Result<(), EngineError>>;
 
     fn unpause(&self, container: &ContainerId) -> impl Future<Output = Result<(), EngineError>>;
+
+    /// Changes limits and the restart policy of a container, whatever its state, without a restart.
+    fn update(
+        &self,
+        container: &ContainerId,
+        update: &ContainerUpdate,
+    ) -> impl Future<Output = Result<(), EngineError>>;
 
     fn rename(&self, container: &ContainerId, name: &str) -> impl Future<Output = Result<(), EngineError>>;
 

@@ -8,7 +8,9 @@ pub mod compute;
 mod container;
 pub mod diff;
 mod draft;
+mod live;
 pub mod operation;
+mod port;
 mod removal;
 pub mod status;
 pub mod text;
@@ -16,7 +18,7 @@ pub mod text;
 pub use cause::{Cause, FieldDiff};
 pub use compute::{Options, Volumes, compute};
 pub use operation::{Action, Handle, OpId, Operation};
-pub use status::{Condition, Presence, Standing, Status, status};
+pub use status::{Condition, Presence, Published, Standing, Status, status};
 
 /// What is to be done, in an order in which it can be done one by one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

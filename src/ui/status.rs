@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::style::{BAD, CARE, GOOD, bytes};
 use super::{Colour, stream};
 use crate::observe::builds::Builds;
-use crate::plan::{Cause, Condition, Presence, Standing, Status};
+use crate::plan::{Cause, Condition, Presence, Published, Standing, Status};
 use crate::resource::{Kind, ResourceId, Role, Run};
 use crate::state::ContainerState;
 
@@ -27,6 +27,8 @@ struct Document<'a> {
     state: Condition,
     resources: Vec<ResourceDocument<'a>>,
     builds: Option<BuildsDocument<'a>>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    ports: &'a [Published],
 }
 
 #[derive(Debug, Serialize)]
@@ -71,6 +73,10 @@ impl View<'_> {
         if let Some(builds) = self.builds {
             text.push_str(&format!("builds: {}\n", builds_text(builds, self.cache_bytes)));
         }
+        for port in &self.status.ports {
+            let name = port.name.as_ref().map(|name| format!("{name} ")).unwrap_or_default();
+            text.push_str(&format!("port: {name}{} -> {}\n", port.socket(), port.container));
+        }
         text.push('\n');
         text.push_str(&table(&self.status.resources, colour));
         text
@@ -94,6 +100,7 @@ impl View<'_> {
             state: self.status.condition,
             resources: resources.collect(),
             builds: self.builds.map(|builds| BuildsDocument::of(builds, self.cache_bytes)),
+            ports: &self.status.ports,
         })
     }
 }

@@ -20,8 +20,8 @@ fn of_moat() {
         &expect![[r#"
             Keeps the Docker sandboxes of coding agents as a file says.
 
-            SPEC is the file, or a directory that has an `agent.yaml`; by default `agent.yaml` here. Of several,
-            and of a directory with several other YAML files, all are worked on at once.
+            SPEC is the file, or a directory that has an `agent.yaml` or else a `moat.yaml`; by default such a
+            file here. Of several, and of a directory with several other YAML files, all are worked on at once.
 
             Usage: moat [OPTIONS] <COMMAND>
 
@@ -55,7 +55,7 @@ fn of_moat() {
 
                   --color <WHEN>
                       When to use colours; by default on a terminal, unless `NO_COLOR` is set
-          
+
                       [default: auto]
                       [possible values: auto, always, never]
         "#]],

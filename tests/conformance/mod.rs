@@ -6,6 +6,7 @@ mod lists;
 mod networks;
 mod states;
 mod storage;
+mod updates;
 pub mod world;
 
 pub use answers::*;
@@ -14,6 +15,7 @@ pub use lists::*;
 pub use networks::*;
 pub use states::*;
 pub use storage::*;
+pub use updates::*;
 
 /// Hands the names of all promises to another macro.
 #[macro_export]
@@ -51,6 +53,8 @@ macro_rules! each_promise {
             e29_no_command_without_a_running_container
             e30_the_end_of_a_log
             e31_a_rename_keeps_the_container
+            e32_an_update_changes_what_it_names
+            e33_a_port_leads_to_one_container
         }
     };
 }

@@ -39,6 +39,7 @@ fn a_second_apply_changes_nothing_and_costs_the_same_for_one_resource_or_ten() {
         GET /containers/json
         GET /networks
         GET /volumes
+        GET /containers/ID/json
     "#]]
     .assert_eq(&shown.concat());
 

@@ -34,8 +34,12 @@ async fn a_container_from_its_creation_to_its_end() {
     create.config.network.aliases = text(&["alias-of-main"]);
     create.config.restart = RestartPolicy::UnlessStopped;
     create.config.privileged = true;
-    create.mounts =
-        vec![VolumeMount { volume: volume.name.clone(), target: "/data".to_owned(), labels: BTreeMap::new() }];
+    create.mounts = vec![VolumeMount {
+        volume: volume.name.clone(),
+        target: "/data".to_owned(),
+        read_only: false,
+        labels: BTreeMap::new(),
+    }];
 
     let id = docker.create_container(&create).await.expect("created");
     let facts = lab.facts("main").await;

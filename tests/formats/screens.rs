@@ -314,6 +314,7 @@ fn sidecar_down() -> Observed {
         networks: vec![on_it.clone()],
         home: Some(NetworkId::new("n1")),
         volumes: Vec::new(),
+        published: Vec::new(),
         created: 1,
     };
     let volumes = graph.nodes().filter(|node| node.id.kind == Kind::Volume);

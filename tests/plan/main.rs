@@ -10,3 +10,5 @@ mod apply;
 mod destroy;
 mod drift;
 mod replace;
+mod update;
+mod upgrade;
