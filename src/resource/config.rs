@@ -16,6 +16,7 @@ use serde::Serialize;
 use super::digest::sha256;
 use super::id::{ImageRef, ResourceId};
 use super::limit::{Limits, Size};
+use super::mount::{self, Mount};
 use super::port::PortConfig;
 
 /// The desired configuration of a resource.
@@ -104,7 +105,7 @@ pub struct ContainerConfig {
     #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "by_port")]
     pub ports: Vec<PortConfig>,
     /// By target in the canonical form, so that a difference names the mount.
-    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "by_target")]
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "mount::by_target")]
     pub mounts: Vec<Mount>,
     /// Written into the container between create and start. They vanish with the container, so their
     /// content is part of what is hashed; by path in the canonical form, so that a difference names the file.
@@ -135,27 +136,6 @@ pub struct NetworkAttachment {
     pub network: ResourceId,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<String>,
-}
-
-/// What is seen at a place in a container's file system that is not the container's own.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mount {
-    pub source: MountSource,
-    /// Absolute.
-    pub target: String,
-    pub read_only: bool,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum MountSource {
-    /// A volume of the run.
-    Volume(ResourceId),
-    /// A volume that is somebody else's, by the engine's name.
-    Foreign(String),
-    /// An absolute path of the engine's machine.
-    Path(String),
-    /// Nothing at first, in memory, gone when the container stops: hides what lies below.
-    Empty,
 }
 
 /// A limit of the kernel for each process: what it begins with, and how far it may raise that. -1: none.
@@ -266,33 +246,6 @@ impl HealthConfig {
     }
 }
 
-impl Mount {
-    /// A volume of the run.
-    pub fn volume(volume: ResourceId, target: impl Into<String>) -> Self {
-        Self { source: MountSource::Volume(volume), target: target.into(), read_only: false }
-    }
-
-    /// The volume of the run, if it is one.
-    pub fn own_volume(&self) -> Option<&ResourceId> {
-        match &self.source {
-            MountSource::Volume(id) => Some(id),
-            _ => None,
-        }
-    }
-}
-
-impl MountSource {
-    /// In the canonical form; a run's own volume is the form that was there first.
-    fn canonical(&self) -> String {
-        match self {
-            Self::Volume(id) => id.to_string(),
-            Self::Foreign(name) => format!("foreign:{name}"),
-            Self::Path(path) => format!("path:{path}"),
-            Self::Empty => "empty".to_owned(),
-        }
-    }
-}
-
 impl RestartPolicy {
     /// The engine's word.
     pub fn as_str(self) -> &'static str {
@@ -381,14 +334,6 @@ impl fmt::Debug for FileConfig {
             .field("content", &content)
             .finish()
     }
-}
-
-fn by_target<S: serde::Serializer>(mounts: &[Mount], serializer: S) -> Result<S::Ok, S::Error> {
-    let described = |mount: &Mount| {
-        let mode = if mount.read_only { ":ro" } else { "" };
-        format!("{}{mode}", mount.source.canonical())
-    };
-    serializer.collect_map(mounts.iter().map(|mount| (&mount.target, described(mount))).collect::<BTreeMap<_, _>>())
 }
 
 fn by_port<S: serde::Serializer>(ports: &[PortConfig], serializer: S) -> Result<S::Ok, S::Error> {
