@@ -12,7 +12,7 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::fleet::Fleet;
 use super::interrupt::interruptible;
-use super::load::DEFAULT_SPEC;
+use super::load::{DEFAULT_SPEC, Depth};
 use super::locking::Locking;
 use super::session::Session;
 use crate::engine::Engine;
@@ -46,7 +46,7 @@ pub struct Apply {
 }
 
 pub async fn run(args: &Apply, session: &Session) -> Result<Exit, CliError> {
-    let fleet = Fleet::load(session, &args.specs)?;
+    let fleet = Fleet::load(session, &args.specs, Depth::Whole)?;
     let engine = session.connect().await?;
     let options = args.options(&engine);
     let stop = CancellationToken::new();

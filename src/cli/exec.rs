@@ -22,6 +22,9 @@ pub struct Exec {
     /// The spec file, or its directory
     #[arg(value_name = "SPEC", default_value = DEFAULT_SPEC)]
     spec: PathBuf,
+    /// Which agent, of a file that has several
+    #[arg(long, value_name = "NAME")]
+    agent: Option<String>,
     /// The directory to run it in
     #[arg(short, long, value_name = "DIR")]
     workdir: Option<String>,
@@ -37,7 +40,7 @@ pub struct Exec {
 }
 
 pub async fn run(args: &Exec, session: &Session) -> Result<Exit, CliError> {
-    let graph = load::graph(&args.spec)?;
+    let graph = load::one(&args.spec, args.agent.as_deref()).map_err(CliError::Load)?;
     let engine = session.connect().await?;
     let container = main_container(&engine, &graph).await?;
     let code = engine.attach(&container, &args.request()).await?;

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 
 use super::error::CliError;
 use super::exit::Exit;
-use super::load::{self, Agent};
+use super::load::{self, Agent, Depth};
 use super::session::{Form, Session};
 use crate::ui::voice::labelled;
 use crate::ui::{Reporter, stream, summary};
@@ -31,8 +31,8 @@ impl<'a> Fleet<'a> {
     ///
     /// # Errors
     /// If any of the specs cannot be used.
-    pub fn load(session: &'a Session, specs: &[PathBuf]) -> Result<Self, CliError> {
-        Ok(Self::of(session, load::agents(specs).map_err(CliError::Load)?))
+    pub fn load(session: &'a Session, specs: &[PathBuf], depth: Depth) -> Result<Self, CliError> {
+        Ok(Self::of(session, load::agents(specs, depth).map_err(CliError::Load)?))
     }
 
     pub fn of(session: &'a Session, agents: Vec<Agent>) -> Self {

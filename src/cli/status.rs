@@ -8,7 +8,7 @@ use futures_util::future::join;
 use super::error::CliError;
 use super::exit::Exit;
 use super::fleet::Fleet;
-use super::load::DEFAULT_SPEC;
+use super::load::{DEFAULT_SPEC, Depth};
 use super::session::Session;
 use crate::engine::Engine;
 use crate::graph::Graph;
@@ -29,7 +29,7 @@ pub struct Status {
 }
 
 pub async fn run(args: &Status, session: &Session) -> Result<Exit, CliError> {
-    let fleet = Fleet::load(session, &args.specs)?;
+    let fleet = Fleet::load(session, &args.specs, Depth::Whole)?;
     let engine = session.connect().await?;
     let answer = fleet.answer(async |agent| {
         let graph = &agent.graph;

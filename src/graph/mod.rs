@@ -14,7 +14,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
 use serde::Serialize;
 
-pub use compile::{compile, with_unknown_dependencies};
+pub use compile::{compile, compile_with, with_unknown_dependencies};
 
 use crate::resource::{Config, Probe, ResourceId, Role, Run};
 use crate::spec::capability::{Builds, KnownFailure};

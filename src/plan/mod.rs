@@ -11,6 +11,7 @@ mod draft;
 mod live;
 pub mod operation;
 mod port;
+pub mod privilege;
 mod removal;
 pub mod status;
 pub mod text;
@@ -18,6 +19,7 @@ pub mod text;
 pub use cause::{Cause, FieldDiff};
 pub use compute::{Options, Volumes, compute};
 pub use operation::{Action, Handle, OpId, Operation};
+pub use privilege::{Gain, Widening, widening};
 pub use status::{Condition, Presence, Published, Standing, Status, status};
 
 /// What is to be done, in an order in which it can be done one by one.

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::{Action, Cause, Operation, Plan};
+use super::{Action, Cause, Gain, Operation, Plan, privilege};
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -42,10 +42,13 @@ impl fmt::Display for Operation {
 
 impl Action {
     /// What a person should not overlook about it.
-    pub fn mark(&self) -> Option<&'static str> {
+    pub fn mark(&self) -> Option<String> {
         match self {
-            Self::CreateContainer { config, .. } if config.privileged => Some("privileged"),
-            Self::RemoveVolume => Some("destroys data"),
+            Self::CreateContainer { config, .. } => {
+                let marks: BTreeSet<_> = privilege::gains(config).iter().filter_map(Gain::mark).collect();
+                Some(marks.into_iter().collect::<Vec<_>>().join(", ")).filter(|marks| !marks.is_empty())
+            }
+            Self::RemoveVolume => Some("destroys data".to_owned()),
             _ => None,
         }
     }

@@ -28,6 +28,9 @@ pub(super) struct File {
     pub workspace: Option<OneOf<Workspace>>,
     #[serde(default)]
     pub env: BTreeMap<String, String>,
+    pub env_file: Option<OneOf<Vec<String>>>,
+    #[serde(default)]
+    pub secrets: BTreeMap<String, String>,
     #[serde(default)]
     pub mounts: Vec<OneOf<Mount>>,
     #[serde(default)]

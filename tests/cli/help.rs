@@ -202,6 +202,7 @@ fn of_exec() {
               <COMMAND>...  The command and its arguments
 
             Options:
+                  --agent <NAME>        Which agent, of a file that has several
               -w, --workdir <DIR>       The directory to run it in
               -u, --user <USER>         Whom to run it as: a name or a number, with a group after a colon
               -e, --env <NAME[=VALUE]>  Set an environment variable; without a value it is passed on from here

@@ -8,9 +8,7 @@ use std::time::{Duration, Instant};
 
 use moat::engine::docker::{Docker, Process, Surroundings};
 use moat::engine::{ContainerCreate, Engine, Filter, NetworkCreate, VolumeMount};
-use moat::resource::{
-    ContainerConfig, ContainerId, ImageRef, NetworkAttachment, NetworkId, ResourceId, RestartPolicy, RunId,
-};
+use moat::resource::{ContainerConfig, ContainerId, ImageRef, NetworkAttachment, NetworkId, ResourceId, RunId};
 use moat::state::ContainerFacts;
 
 /// One test's run on the engine. Whatever bears its label goes when it is dropped, in a failed test too.

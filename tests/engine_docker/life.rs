@@ -172,7 +172,7 @@ async fn files_arrive_before_the_start_and_leave_directories_alone() {
 async fn health_is_known_soon_after_the_start() {
     let lab = Lab::new("health").await;
     let mut create = lab.script("main", "sleep 1000");
-    create.config.health = Some(HealthConfig { command: text(&["test", "-e", "/tmp/well"]) });
+    create.config.health = Some(HealthConfig::new(text(&["test", "-e", "/tmp/well"])));
     let id = lab.docker.create_container(&create).await.expect("created");
     lab.docker.start(&id).await.expect("started");
     assert_eq!(lab.facts("main").await.health, Health::Starting);
