@@ -2,9 +2,11 @@
 //!
 //! Built once from a spec and the capabilities, never changed. Knows nothing of what exists.
 
+mod choose;
 pub mod compile;
 mod fit;
 mod program;
+pub mod vault;
 
 use std::collections::BTreeMap;
 
@@ -14,7 +16,9 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
 use serde::Serialize;
 
-pub use compile::{compile, compile_with, with_unknown_dependencies};
+pub use choose::{needs_vault, with_unknown_dependencies};
+pub use compile::{compile, compile_with};
+pub use vault::Vault;
 
 use crate::resource::{Config, Probe, ResourceId, Role, Run};
 use crate::spec::capability::{Builds, KnownFailure};

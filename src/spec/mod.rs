@@ -32,15 +32,20 @@ mod written;
 // From the tree to what is meant.
 pub mod agent;
 pub mod capability;
+pub mod catalogue;
 mod file;
 mod meaning;
 mod read;
 pub mod secrets;
+mod service;
+pub mod version;
 
 pub use agent::{BuilderSettings, CacheRetention, NamedVolume, NetworkSettings, Spec};
-pub use capability::{Capabilities, Capability};
+pub use capability::Capability;
+pub use catalogue::{Capabilities, Unresolved};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use reference::reference;
+pub use service::{Service, Wait};
 pub use source::{Located, Source, Span};
 pub use suggest::suggest;
 pub use surroundings::{Inputs, Nowhere, Surroundings};
