@@ -27,6 +27,8 @@ pub enum Call {
     Rename,
     RemoveContainer,
     Exec,
+    Commands,
+    Events,
     LogTail,
 }
 
@@ -42,6 +44,8 @@ impl Call {
                 | Self::Image
                 | Self::Inspect
                 | Self::Exec
+                | Self::Commands
+                | Self::Events
                 | Self::LogTail
         )
     }
@@ -70,6 +74,8 @@ impl fmt::Display for Call {
             Self::Rename => "rename",
             Self::RemoveContainer => "remove container",
             Self::Exec => "exec",
+            Self::Commands => "list commands",
+            Self::Events => "listen",
             Self::LogTail => "read log",
         })
     }

@@ -119,6 +119,8 @@ impl Corner for World {
             Meddling::Pause { container } => docker(&["pause", container]),
             Meddling::AddVolume { name } => docker(&["volume", "create", name]),
             Meddling::RemoveVolume { volume } => docker(&["volume", "rm", volume]),
+            Meddling::Attach { container } => docker(&["exec", "--detach", container, "sleep", "1000"]),
+            Meddling::Detach { container } => docker(&["exec", container, "pkill", "-f", "^sleep 1000$"]),
             Meddling::Disconnect { container } => {
                 let network = format!("moat-{}-net", self.agent);
                 docker(&["network", "disconnect", &network, container])

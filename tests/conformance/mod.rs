@@ -4,6 +4,7 @@ mod answers;
 mod insides;
 mod lists;
 mod networks;
+mod notices;
 mod states;
 mod storage;
 pub mod world;
@@ -12,6 +13,7 @@ pub use answers::*;
 pub use insides::*;
 pub use lists::*;
 pub use networks::*;
+pub use notices::*;
 pub use states::*;
 pub use storage::*;
 
@@ -51,6 +53,9 @@ macro_rules! each_promise {
             e29_no_command_without_a_running_container
             e30_the_end_of_a_log
             e31_a_rename_keeps_the_container
+            e32_what_happens_is_told_in_its_order
+            e33_what_happened_since_is_told_again
+            e34_commands_are_listed_while_they_run
         }
     };
 }

@@ -27,6 +27,7 @@ pub(super) enum Call {
     Rename,
     RemoveContainer,
     Exec,
+    Events,
     Logs,
 }
 
@@ -47,7 +48,7 @@ const REGISTRY: Duration = Duration::from_secs(5 * 60);
 impl Call {
     pub(super) const fn deadline(self) -> Duration {
         match self {
-            Self::Ping | Self::List | Self::Image | Self::Inspect | Self::Rename | Self::Exec | Self::Logs => QUICK,
+            Self::Ping | Self::List | Self::Image | Self::Inspect | Self::Rename | Self::Exec | Self::Events | Self::Logs => QUICK,
             Self::CreateNetwork
             | Self::RemoveNetwork
             | Self::Connect
@@ -86,6 +87,7 @@ impl Call {
             Self::Rename => "rename",
             Self::RemoveContainer => "container remove",
             Self::Exec => "exec",
+            Self::Events => "events",
             Self::Logs => "logs",
         }
     }

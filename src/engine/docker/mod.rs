@@ -36,6 +36,8 @@ mod images;
 mod pull;
 mod pull_fault;
 
+mod commands;
+mod events;
 mod exec;
 mod frames;
 mod logs;
@@ -45,6 +47,7 @@ mod attach;
 mod stdin;
 mod terminal;
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::path::PathBuf;
 
@@ -61,7 +64,7 @@ pub use resolve::{Process, Surroundings, resolve};
 pub use version::{ApiVersion, Feature};
 
 use super::{
-    ContainerCreate, Engine, EngineError, ExecOutput, Fault, Filter, Inspection, NetworkCreate, PullProgress,
+    ContainerCreate, Engine, EngineError, ExecOutput, Fault, Filter, Inspection, NetworkCreate, Notice, PullProgress,
     VolumeCreate,
 };
 use crate::resource::{ContainerId, FileConfig, ImageRef, NetworkId};
@@ -241,6 +244,14 @@ impl Engine for Docker {
 
     async fn exec(&self, container: &ContainerId, command: &[String]) -> Result<ExecOutput, EngineError> {
         exec::run(self, container, command).await
+    }
+
+    async fn commands(&self, container: &ContainerId) -> Result<Vec<Vec<String>>, EngineError> {
+        commands::running(self, container).await
+    }
+
+    async fn events(&self, since: Option<i64>, tell: &dyn Fn(Notice)) -> Result<Infallible, EngineError> {
+        events::listen(self, since, tell).await
     }
 
     async fn log_tail(&self, container: &ContainerId, lines: u32) -> Result<Vec<String>, EngineError> {
