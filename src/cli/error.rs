@@ -9,6 +9,7 @@ use crate::engine::{EngineError, Fault};
 use crate::resource::Run;
 use crate::store::lock::LockError;
 use crate::ui::{Problem, problem};
+use crate::watch::files::WatchError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
@@ -35,6 +36,8 @@ pub enum CliError {
     /// The user said no.
     #[error("nothing was done, since you did not agree")]
     Declined,
+    #[error(transparent)]
+    Watch(#[from] WatchError),
     #[error("the output cannot be written: {0}")]
     Output(#[source] io::Error),
     #[error("this process cannot wait for anything: {0}")]
@@ -64,6 +67,7 @@ impl CliError {
             }
             Self::NotRunning { .. } => Some("`moat apply` starts it, `moat status` shows how things are"),
             Self::Lock(_) => Some("wait for it with `--lock-timeout 60`, or look at what it does with `moat status`"),
+            Self::Watch(error) => Some(error.hint),
             Self::NobodyToAsk => Some("`--yes` agrees to what is shown above"),
             _ => None,
         }

@@ -23,7 +23,7 @@ pub struct Locking {
 }
 
 /// Overrules where moat keeps its own files.
-const STATE_DIR: &str = "MOAT_STATE_DIR";
+pub(super) const STATE_DIR: &str = "MOAT_STATE_DIR";
 
 impl Locking {
     /// Takes the lock of a run for `command`; `None`: there can be no lock file.

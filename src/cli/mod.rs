@@ -23,6 +23,7 @@ pub mod exec;
 pub mod list;
 pub mod plan;
 pub mod status;
+pub mod watch;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -77,6 +78,7 @@ enum Command {
     Apply(apply::Apply),
     Plan(plan::Plan),
     Destroy(destroy::Destroy),
+    Watch(watch::Watch),
     Status(status::Status),
     Exec(exec::Exec),
     List(list::List),
@@ -101,6 +103,7 @@ impl Command {
             Self::Apply(args) => json(args.json, Form::Stream),
             Self::Destroy(args) => json(args.json, Form::Stream),
             Self::Plan(args) => json(args.json, Form::Document),
+            Self::Watch(args) => json(args.json, Form::Stream),
             Self::Status(args) => json(args.json, Form::Document),
             Self::List(args) => json(args.json, Form::Document),
             Self::Clean(args) => json(args.json, Form::Stream),
@@ -114,6 +117,7 @@ impl Command {
             Self::Apply(args) => Box::pin(apply::run(args, session)).await,
             Self::Plan(args) => plan::run(args, session).await,
             Self::Destroy(args) => Box::pin(destroy::run(args, session)).await,
+            Self::Watch(args) => Box::pin(watch::run(args, session)).await,
             Self::Status(args) => status::run(args, session).await,
             Self::Exec(args) => exec::run(args, session).await,
             Self::List(args) => Box::pin(list::run(args, session)).await,

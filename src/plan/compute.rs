@@ -32,6 +32,8 @@ pub struct Options {
     /// Addresses that cannot be used, though no network of the engine has them: the host's routes, and what the
     /// engine has refused.
     pub avoid: Vec<Ipv4Net>,
+    /// Resources that are left as they are for now, with whatever waits for them.
+    pub leave: BTreeSet<ResourceId>,
     /// In place of each probe's own timeout.
     pub wait_timeout: Option<Duration>,
 }

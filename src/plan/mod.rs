@@ -8,11 +8,13 @@ pub mod compute;
 mod container;
 pub mod diff;
 mod draft;
+mod leave;
 pub mod operation;
 mod removal;
 pub mod status;
 pub mod text;
 
+use crate::resource::ResourceId;
 pub use cause::{Cause, FieldDiff};
 pub use compute::{Options, Volumes, compute};
 pub use operation::{Action, Handle, OpId, Operation};
@@ -33,5 +35,11 @@ impl Plan {
     /// Whether anything would be different afterwards. Waiting changes nothing.
     pub fn changes(&self) -> bool {
         self.operations.iter().any(|operation| operation.action.changes())
+    }
+
+    /// Whether what runs in the containers of `resource` would be ended.
+    pub fn interrupts(&self, resource: &ResourceId) -> bool {
+        let of_it = self.operations.iter().filter(|operation| operation.resource == *resource);
+        of_it.into_iter().any(|operation| operation.action.interrupts())
     }
 }

@@ -23,8 +23,10 @@ const MAX_ROUNDS: u32 = 8;
 /// What to do when an apply fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnFailure {
-    /// What a first apply has created is removed again.
+    /// What a first apply has created is removed again; what a later one was about to replace is put back.
     Undo,
+    /// What was about to be replaced is put back. What was created stays, for the next try.
+    Restore,
     /// Everything stays as it is, to be looked at.
     Keep,
 }
@@ -153,9 +155,9 @@ async fn failed<E: Engine>(
     let undone = match on_failure {
         OnFailure::Keep => false,
         // An engine that is gone cannot be tidied up, and its absence is what is to be told.
-        OnFailure::Undo if failures.iter().any(|it| it.fault == Some(Fault::Unreachable)) => false,
+        _ if failures.iter().any(|it| it.fault == Some(Fault::Unreachable)) => false,
         OnFailure::Undo if progress.first => recover::undo(engine, graph, &progress.created, tell).await?,
-        OnFailure::Undo => recover::restore(engine, graph, options, tell).await?,
+        OnFailure::Undo | OnFailure::Restore => recover::restore(engine, graph, options, tell).await?,
     };
     Ok(Outcome::Failed { failures, undone })
 }

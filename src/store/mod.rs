@@ -2,7 +2,12 @@
 //!
 //! The only module that writes files.
 
+mod atomic;
+
 pub mod lock;
+
+pub mod approval;
+pub mod watching;
 
 use std::path::PathBuf;
 

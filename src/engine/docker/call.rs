@@ -48,7 +48,14 @@ const REGISTRY: Duration = Duration::from_secs(5 * 60);
 impl Call {
     pub(super) const fn deadline(self) -> Duration {
         match self {
-            Self::Ping | Self::List | Self::Image | Self::Inspect | Self::Rename | Self::Exec | Self::Events | Self::Logs => QUICK,
+            Self::Ping
+            | Self::List
+            | Self::Image
+            | Self::Inspect
+            | Self::Rename
+            | Self::Exec
+            | Self::Events
+            | Self::Logs => QUICK,
             Self::CreateNetwork
             | Self::RemoveNetwork
             | Self::Connect

@@ -1,0 +1,124 @@
+//! `moat watch`: keeps sandboxes as their specs say, until it is stopped.
+
+mod desk;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::addresses::Addresses;
+use super::error::CliError;
+use super::exit::Exit;
+use super::interrupt::stoppable;
+use super::load::{self, DEFAULT_SPEC};
+use super::locking::Locking;
+use super::session::Session;
+use crate::engine::docker::Docker;
+use crate::event::Trigger;
+use crate::plan::Options;
+use crate::watch::files::Files;
+use crate::watch::{Bell, Settings, watch};
+use desk::CliDesk;
+
+/// Keep the sandbox as the spec says when files or Docker change, until it is stopped
+#[derive(Debug, Args)]
+pub struct Watch {
+    /// Spec files, or directories: their `agent.yaml`, or all of their YAML files
+    #[arg(value_name = "SPEC", default_value = DEFAULT_SPEC)]
+    pub(super) specs: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) watching: Watching,
+    /// How long a container may take to get ready, in place of its own limit
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) wait_timeout: Option<u32>,
+    #[command(flatten)]
+    pub(super) addresses: Addresses,
+    #[command(flatten)]
+    pub(super) locking: Locking,
+    /// Tell on standard output what happens, one JSON object a line
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// How it is watched.
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub struct Watching {
+    /// Do at once what would be held for `moat approve`
+    #[arg(long)]
+    pub(super) allow: bool,
+    /// Do at once what would end sessions in the sandbox
+    #[arg(long)]
+    pub(super) now: bool,
+    /// Remove the sandbox when its spec file is gone
+    #[arg(long)]
+    pub(super) prune: bool,
+    /// Look at the files every second, where the system does not tell of changes
+    #[arg(long)]
+    pub(super) poll: bool,
+    /// How often everything is looked at without a reason
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) resync: u32,
+}
+
+pub async fn run(args: &Watch, session: &Session) -> Result<Exit, CliError> {
+    let agents = load::watched(&args.specs).map_err(CliError::Load)?;
+    let engine = session.connect().await?;
+    let (bell, stop) = (Bell::default(), CancellationToken::new());
+    let files = args.watching.files(&bell, session)?;
+    let runs = agents.iter().map(|it| it.graph.run.clone()).collect();
+    let desk = CliDesk::new(session, &engine, runs, files, &args.locking)?;
+    session.screen.say(&match agents.len() {
+        1 => "watching; Ctrl-C ends it and leaves the sandbox as it is\n".to_owned(),
+        count => format!("watching {count} agents; Ctrl-C ends it and leaves the sandboxes as they are\n"),
+    });
+    let settings = args.settings(&engine);
+    let work = async {
+        tokio::select! {
+            biased;
+            () = reloads(&bell, agents.len()) => {}
+            () = watch(&engine, &desk, agents, &settings, &bell, &stop) => {}
+        }
+    };
+    Box::pin(stoppable(&stop, work)).await;
+    desk.stop()?;
+    Ok(Exit::Done)
+}
+
+/// Rings for every agent when SIGHUP asks to look again.
+async fn reloads(bell: &Bell, agents: usize) {
+    // Without the signal everything else still works.
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return std::future::pending().await };
+    while hangup.recv().await.is_some() {
+        (0..agents).for_each(|agent| bell.ring(agent, Trigger::Reload));
+    }
+}
+
+impl Watch {
+    fn settings(&self, engine: &Docker) -> Settings {
+        let wait_timeout = self.wait_timeout.map(|seconds| Duration::from_secs(seconds.into()));
+        let Watching { allow, now, prune, resync, .. } = self.watching;
+        Settings {
+            options: Options { wait_timeout, ..self.addresses.options(engine) },
+            resync: Duration::from_secs(resync.into()),
+            allow,
+            now,
+            prune,
+        }
+    }
+}
+
+impl Watching {
+    fn files(&self, bell: &Bell, session: &Session) -> Result<Files, CliError> {
+        if self.poll {
+            return Ok(Files::polling(bell.clone())?);
+        }
+        Files::new(bell.clone()).or_else(|error| {
+            session.warn(&format!("{error}; they are looked at every second instead"), error.hint);
+            Ok(Files::polling(bell.clone())?)
+        })
+    }
+}
