@@ -15,6 +15,7 @@ use super::interrupt::interruptible;
 use super::load::DEFAULT_SPEC;
 use super::locking::Locking;
 use super::session::Session;
+use super::watch::{self, Wanted, Watching};
 use crate::engine::Engine;
 use crate::engine::docker::Docker;
 use crate::event::{Event, Tell};
@@ -40,12 +41,20 @@ pub struct Apply {
     addresses: Addresses,
     #[command(flatten)]
     locking: Locking,
+    /// Go on and keep the sandbox as the spec says, as `moat watch` does
+    #[arg(short, long, conflicts_with = "keep_on_failure")]
+    watch: bool,
     /// Tell on standard output what happens, one JSON object a line
     #[arg(long)]
     pub(super) json: bool,
 }
 
 pub async fn run(args: &Apply, session: &Session) -> Result<Exit, CliError> {
+    if args.watch {
+        let Apply { specs, wait_timeout, addresses, locking, .. } = args;
+        let how = Wanted { specs, wait_timeout: *wait_timeout, addresses, locking, watching: &Watching::default() };
+        return watch::watch_as(&how, session).await;
+    }
     let fleet = Fleet::load(session, &args.specs)?;
     let engine = session.connect().await?;
     let options = args.options(&engine);

@@ -30,6 +30,9 @@ pub enum CliError {
     /// The user did not want to wait for the lock any longer.
     #[error("interrupted while another moat was waited for")]
     Interrupted,
+    /// There is no folder for moat's own files.
+    #[error("there is no folder for moat's own files")]
+    NoPlace,
     /// What is to be removed has to be agreed to.
     #[error("nothing was done, since nobody is there to be asked")]
     NobodyToAsk,
@@ -68,6 +71,7 @@ impl CliError {
             Self::NotRunning { .. } => Some("`moat apply` starts it, `moat status` shows how things are"),
             Self::Lock(_) => Some("wait for it with `--lock-timeout 60`, or look at what it does with `moat status`"),
             Self::Watch(error) => Some(error.hint),
+            Self::NoPlace => Some("`MOAT_STATE_DIR` names one"),
             Self::NobodyToAsk => Some("`--yes` agrees to what is shown above"),
             _ => None,
         }

@@ -17,6 +17,7 @@ mod orphan;
 mod session;
 
 pub mod apply;
+pub mod approve;
 pub mod clean;
 pub mod destroy;
 pub mod exec;
@@ -79,6 +80,7 @@ enum Command {
     Plan(plan::Plan),
     Destroy(destroy::Destroy),
     Watch(watch::Watch),
+    Approve(approve::Approve),
     Status(status::Status),
     Exec(exec::Exec),
     List(list::List),
@@ -107,7 +109,7 @@ impl Command {
             Self::Status(args) => json(args.json, Form::Document),
             Self::List(args) => json(args.json, Form::Document),
             Self::Clean(args) => json(args.json, Form::Stream),
-            Self::Exec(_) => Form::Text,
+            Self::Approve(_) | Self::Exec(_) => Form::Text,
         }
     }
 
@@ -117,6 +119,7 @@ impl Command {
             Self::Apply(args) => Box::pin(apply::run(args, session)).await,
             Self::Plan(args) => plan::run(args, session).await,
             Self::Destroy(args) => Box::pin(destroy::run(args, session)).await,
+            Self::Approve(args) => approve::run(args, session).await,
             Self::Watch(args) => Box::pin(watch::run(args, session)).await,
             Self::Status(args) => status::run(args, session).await,
             Self::Exec(args) => exec::run(args, session).await,

@@ -28,16 +28,16 @@ use desk::CliDesk;
 pub struct Watch {
     /// Spec files, or directories: their `agent.yaml`, or all of their YAML files
     #[arg(value_name = "SPEC", default_value = DEFAULT_SPEC)]
-    pub(super) specs: Vec<PathBuf>,
+    specs: Vec<PathBuf>,
     #[command(flatten)]
-    pub(super) watching: Watching,
+    watching: Watching,
     /// How long a container may take to get ready, in place of its own limit
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(super) wait_timeout: Option<u32>,
+    wait_timeout: Option<u32>,
     #[command(flatten)]
-    pub(super) addresses: Addresses,
+    addresses: Addresses,
     #[command(flatten)]
-    pub(super) locking: Locking,
+    locking: Locking,
     /// Tell on standard output what happens, one JSON object a line
     #[arg(long)]
     pub(super) json: bool,
@@ -60,17 +60,31 @@ pub struct Watching {
     #[arg(long)]
     pub(super) poll: bool,
     /// How often everything is looked at without a reason
-    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "SECONDS", default_value_t = RESYNC, value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) resync: u32,
 }
 
+/// What a watch needs to know, whichever command begins it.
+pub(super) struct Wanted<'a> {
+    pub specs: &'a [PathBuf],
+    pub watching: &'a Watching,
+    pub wait_timeout: Option<u32>,
+    pub addresses: &'a Addresses,
+    pub locking: &'a Locking,
+}
+
 pub async fn run(args: &Watch, session: &Session) -> Result<Exit, CliError> {
-    let agents = load::watched(&args.specs).map_err(CliError::Load)?;
+    let Watch { specs, watching, wait_timeout, addresses, locking, .. } = args;
+    watch_as(&Wanted { specs, watching, wait_timeout: *wait_timeout, addresses, locking }, session).await
+}
+
+pub(super) async fn watch_as(args: &Wanted<'_>, session: &Session) -> Result<Exit, CliError> {
+    let agents = load::watched(args.specs).map_err(CliError::Load)?;
     let engine = session.connect().await?;
     let (bell, stop) = (Bell::default(), CancellationToken::new());
     let files = args.watching.files(&bell, session)?;
     let runs = agents.iter().map(|it| it.graph.run.clone()).collect();
-    let desk = CliDesk::new(session, &engine, runs, files, &args.locking)?;
+    let desk = CliDesk::new(session, &engine, runs, files, args.locking)?;
     session.screen.say(&match agents.len() {
         1 => "watching; Ctrl-C ends it and leaves the sandbox as it is\n".to_owned(),
         count => format!("watching {count} agents; Ctrl-C ends it and leaves the sandboxes as they are\n"),
@@ -97,10 +111,10 @@ async fn reloads(bell: &Bell, agents: usize) {
     }
 }
 
-impl Watch {
+impl Wanted<'_> {
     fn settings(&self, engine: &Docker) -> Settings {
         let wait_timeout = self.wait_timeout.map(|seconds| Duration::from_secs(seconds.into()));
-        let Watching { allow, now, prune, resync, .. } = self.watching;
+        let Watching { allow, now, prune, resync, .. } = *self.watching;
         Settings {
             options: Options { wait_timeout, ..self.addresses.options(engine) },
             resync: Duration::from_secs(resync.into()),
@@ -108,6 +122,15 @@ impl Watch {
             now,
             prune,
         }
+    }
+}
+
+/// As [`crate::watch::RESYNC`], in seconds.
+const RESYNC: u32 = 300;
+
+impl Default for Watching {
+    fn default() -> Self {
+        Self { allow: false, now: false, prune: false, poll: false, resync: RESYNC }
     }
 }
 

@@ -15,7 +15,7 @@ pub(super) fn more(before: &Graph, after: &Graph) -> Vec<String> {
 }
 
 /// What `graph` gives that the containers on the engine were not given.
-pub(super) fn more_than_applied(observed: &Observed, graph: &Graph) -> Vec<String> {
+pub fn more_than_applied(observed: &Observed, graph: &Graph) -> Vec<String> {
     let applied = |id: &ResourceId| {
         let newest = observed.containers_of(id).last()?;
         newest.owner.as_ref().map(|owner| owner.config.clone())

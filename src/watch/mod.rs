@@ -12,8 +12,9 @@ mod listen;
 
 pub mod files;
 
+pub mod consent;
+
 mod backoff;
-mod consent;
 mod round;
 mod wish;
 

@@ -1,7 +1,6 @@
 //! The watch's desk on the command line: spec files, locks, approvals, notes, and whoever is told.
 
 use std::cell::{Cell, RefCell};
-use std::env;
 use std::path::{Path, PathBuf};
 use std::process;
 
@@ -9,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::error::CliError;
 use crate::cli::load;
-use crate::cli::locking::{Locking, STATE_DIR};
+use crate::cli::locking::{Locking, places};
 use crate::cli::session::Session;
 use crate::clock::{Clock, written};
 use crate::engine::docker::Docker;
@@ -17,7 +16,6 @@ use crate::event::Event;
 use crate::resource::Run;
 use crate::store::approval::Approval;
 use crate::store::lock::{Holder, Lock, LockError};
-use crate::store::state_dir;
 use crate::store::watching::{self, Note};
 use crate::ui::Reporter;
 use crate::watch::files::Files;
@@ -51,7 +49,7 @@ impl<'a> CliDesk<'a> {
         files: Files,
         locking: &'a Locking,
     ) -> Result<Self, CliError> {
-        let places = state_dir(env::var_os(STATE_DIR).map(Into::into));
+        let places = places();
         let address = engine.located().endpoint.to_string();
         let holder = Holder { pid: process::id(), command: "watch".to_owned(), since: written(Clock::System.now()) };
         let mut locks = Vec::with_capacity(runs.len());
