@@ -11,7 +11,7 @@ use moat::engine::sim::{Latencies, Reached, Rule, Scope, Settings, Sim, Step};
 use moat::event::Event;
 use moat::graph::{Gate, Graph, Milestone};
 use moat::plan::{OpId, Options};
-use moat::reconcile::{OnFailure, Outcome, until_converged};
+use moat::reconcile::{Claims, OnFailure, Outcome, until_converged};
 use moat::resource::{Probe, RunId};
 use tokio_util::sync::CancellationToken;
 
@@ -24,6 +24,8 @@ const ATTEMPTS: usize = 12;
 pub struct Stage {
     pub sim: Sim,
     pub run: RunId,
+    /// As if all that is played here at one time were the work of one process.
+    claims: Claims,
     /// Something was taken back: what was there before need not wait for what is new.
     pub undid: Cell<bool>,
     /// What is not the run's, as it was at the beginning.
@@ -61,7 +63,8 @@ impl Stage {
         }
         let run = run().id;
         let neighbours = sim.snapshot(&Scope::NotOf(run.clone()));
-        Self { sim, run, undid: Cell::new(false), neighbours: RefCell::new(neighbours) }
+        let (claims, undid) = (Claims::default(), Cell::new(false));
+        Self { sim, run, claims, undid, neighbours: RefCell::new(neighbours) }
     }
 
     /// Wants the graph's order kept from now on.
@@ -134,9 +137,10 @@ impl Stage {
                 stop.cancel();
             }
         };
+        let rounds = until_converged(engine, graph, options.clone(), &self.claims, on_failure, &tell, &stop);
         let attempt = tokio::select! {
             biased;
-            outcome = until_converged(engine, graph, options.clone(), on_failure, &tell, &stop) => Attempt::Ended(outcome),
+            outcome = rounds => Attempt::Ended(outcome),
             () = engine.crashed() => Attempt::Crashed,
         };
         (attempt, watch.verdict())

@@ -16,7 +16,7 @@ use super::stage::{Attempt, Stage, Verdict, check};
 use super::{checker, mutants};
 
 /// The engine has completed whatever a caller that died had asked of it.
-const SETTLES: Duration = Duration::from_secs(2);
+pub const SETTLES: Duration = Duration::from_secs(2);
 /// Virtual time of one start of moat, with every deadline and every slow call that a schedule can hold.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
 /// Lists of containers, networks and volumes.
@@ -271,7 +271,7 @@ pub fn same_case_same_trace(case: &Case) -> Verdict {
 }
 
 /// The world in which the case begins.
-async fn begin(case: &Case) -> Result<Stage, String> {
+pub async fn begin(case: &Case) -> Result<Stage, String> {
     let stage = Stage::new(case);
     if let Some(earlier) = &case.before {
         let engine = Faulty::new(stage.sim.clone(), stage.sim.clone(), earlier.faults.clone());
@@ -346,6 +346,6 @@ fn volumes(stage: &Stage) -> Vec<String> {
     all.lines().filter(|line| line.starts_with("volume ")).map(str::to_owned).collect()
 }
 
-fn disturbs(injection: &Injection) -> bool {
+pub fn disturbs(injection: &Injection) -> bool {
     matches!(injection, Injection::Meddle { .. } | Injection::EngineRestart { .. })
 }
