@@ -90,6 +90,9 @@ pub(super) async fn call<E: Engine>(
 /// the next time. Nor one whose answer was lost (`Unreachable`, `TimedOut`): it may have happened, and made a second
 /// time it would be refused, or done twice. The next round looks, and knows.
 fn may_pass(action: &Action, error: &EngineError) -> bool {
+    if error.fault == Fault::Busy {
+        return true;
+    }
     match action {
         // Endpoints and mounts go a moment after the container that had them.
         Action::RemoveNetwork { .. } | Action::RemoveVolume => error.fault == Fault::InUse,

@@ -140,8 +140,8 @@ fn restart_unready(plan: &Plan, report: &Report, options: &mut Options) -> BTree
 fn another_round_may_help(report: &Report, progress: &mut Progress, answered: &BTreeSet<OpId>) -> bool {
     let failures: Vec<Failure> = report.failures.iter().map(|(_, failure)| failure.clone()).collect();
     let moved = |failure: &Failure| {
-        use Fault::{Conflict, InUse, NotFound, Subnet, TimedOut, Unreachable};
-        matches!(failure.fault, Some(Conflict | NotFound | InUse | TimedOut | Unreachable | Subnet))
+        use Fault::{Busy, Conflict, InUse, NotFound, Subnet, TimedOut, Unreachable};
+        matches!(failure.fault, Some(Busy | Conflict | NotFound | InUse | TimedOut | Unreachable | Subnet))
     };
     let passes = report.failures.iter().all(|(id, failure)| answered.contains(id) || moved(failure));
     let again = passes && (!answered.is_empty() || failures != progress.failed);

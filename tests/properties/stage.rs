@@ -28,6 +28,8 @@ pub struct Stage {
     claims: Claims,
     /// Something was taken back: what was there before need not wait for what is new.
     pub undid: Cell<bool>,
+    /// An operation was given up.
+    pub gave_up: Cell<bool>,
     /// What is not the run's, as it was at the beginning.
     neighbours: RefCell<String>,
 }
@@ -63,8 +65,8 @@ impl Stage {
         }
         let run = run().id;
         let neighbours = sim.snapshot(&Scope::NotOf(run.clone()));
-        let (claims, undid) = (Claims::default(), Cell::new(false));
-        Self { sim, run, claims, undid, neighbours: RefCell::new(neighbours) }
+        let (undid, gave_up) = (Cell::new(false), Cell::new(false));
+        Self { sim, run, claims: Claims::default(), undid, gave_up, neighbours: RefCell::new(neighbours) }
     }
 
     /// Wants the graph's order kept from now on.
@@ -129,6 +131,9 @@ impl Stage {
             watch.see(&event);
             if matches!(event, Event::Undoing { .. }) {
                 self.undid.set(true);
+            }
+            if matches!(event, Event::Failed { .. }) {
+                self.gave_up.set(true);
             }
             if matches!(event, Event::Started { .. }) {
                 started.set(started.get() + 1);

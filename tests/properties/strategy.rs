@@ -123,6 +123,8 @@ fn injection() -> impl Strategy<Value = Injection> {
     prop_oneof![
         3 => any::<bool>().prop_map(|after| Injection::Crash { after }),
         2 => broken().prop_map(|error| Injection::FailBefore { error }),
+        // Whoever is busy says so instead of doing it, never afterwards.
+        1 => Just(Injection::FailBefore { error: Broken::Busy }),
         3 => broken().prop_map(|error| Injection::FailAfter { error }),
         1 => prop_oneof![Just(50), Just(3_000), Just(200_000)].prop_map(|ms| Injection::Slow { ms }),
         4 => meddling().prop_map(|with| Injection::Meddle { with }),
