@@ -14,6 +14,8 @@ mod mutants;
 mod reading;
 #[path = "properties/search.rs"]
 mod search;
+#[path = "properties/several.rs"]
+mod several;
 #[path = "properties/stage.rs"]
 mod stage;
 #[path = "properties/stories.rs"]
@@ -51,6 +53,16 @@ fn failure_is_undone() {
 #[test]
 fn two_at_once_are_tolerated() {
     search("two", strategy::good_case, |case| on_paused_clock(stories::two_at_once_are_tolerated(case)));
+}
+
+#[test]
+fn several_do_not_meet() {
+    search("several", strategy::good_case, |case| on_paused_clock(several::several_do_not_meet(case)));
+}
+
+#[test]
+fn few_calls_at_a_time() {
+    search("wide", strategy::wide_case, |case| on_paused_clock(several::few_calls_at_a_time(case)));
 }
 
 #[test]

@@ -22,7 +22,7 @@ use crate::event::{Event, Tell};
 use crate::graph::Graph;
 use crate::observe::builds::{self, Builds};
 use crate::plan::{Condition, Options};
-use crate::reconcile::{OnFailure, Outcome, until_converged};
+use crate::reconcile::{Claims, OnFailure, Outcome, until_converged};
 use crate::ui::ending::{Command, How};
 
 /// Bring the sandbox to what the spec says, and return when it is proven ready
@@ -58,12 +58,13 @@ pub async fn run(args: &Apply, session: &Session) -> Result<Exit, CliError> {
     let fleet = Fleet::load(session, &args.specs)?;
     let engine = session.connect().await?;
     let options = args.options(&engine);
-    let stop = CancellationToken::new();
+    let (stop, claims) = (CancellationToken::new(), Claims::default());
     let work = fleet.work(async |agent, reporter| {
         let tell = |event: Event<'_>| reporter.tell(&event);
         let graph = &agent.graph;
         let _lock = args.locking.lock("apply", &graph.run, &engine, &tell, &stop).await?;
-        let outcome = until_converged(&engine, graph, options.clone(), args.on_failure(), &tell, &stop).await?;
+        let on_failure = args.on_failure();
+        let outcome = until_converged(&engine, graph, options.clone(), &claims, on_failure, &tell, &stop).await?;
         let (builds, exec) = (builds(&engine, graph, &outcome, &tell).await, exec(&agent.given));
         let end = match &outcome {
             Outcome::Converged { changed, .. } => {

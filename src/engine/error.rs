@@ -28,7 +28,9 @@ pub enum Fault {
     Pull,
     /// The engine says that the request makes no sense (other 4xx).
     Refused,
-    /// The engine failed (5xx), as when a container cannot be started.
+    /// The engine, or a proxy before it, takes no more for the moment (429, 503), and has not carried out the call.
+    Busy,
+    /// The engine failed (other 5xx), as when a container cannot be started.
     Engine,
     /// The engine cannot be reached, or went away.
     Unreachable,
@@ -59,6 +61,7 @@ impl Fault {
             Self::Subnet => "subnet",
             Self::Pull => "pull",
             Self::Refused => "refused",
+            Self::Busy => "busy",
             Self::Engine => "engine",
             Self::Unreachable => "unreachable",
             Self::TimedOut => "timed-out",
@@ -75,6 +78,7 @@ impl fmt::Display for Fault {
             Self::Subnet => "no subnet",
             Self::Pull => "pull failed",
             Self::Refused => "refused",
+            Self::Busy => "busy",
             Self::Engine => "engine failed",
             Self::Unreachable => "unreachable",
             Self::TimedOut => "timed out",

@@ -121,8 +121,11 @@ fn hint(operation: &Operation, fault: Fault) -> Option<String> {
             let kind = operation.resource.kind;
             format!("a {kind} named `{name}` exists that is not moat's; moat will not touch it: rename or remove it")
         }
-        (Action::CreateNetwork { .. }, Fault::Subnet) => {
-            "no address range is left, neither in moat's own nor in the engine's: remove networks that are not used (`docker network prune`)"
+        (Action::CreateNetwork { subnet: Some(subnet), .. }, Fault::Subnet) => format!(
+            "`{subnet}` is in use in a way that the engine does not list: name another range with `--subnets`"
+        ),
+        (Action::CreateNetwork { subnet: None, .. }, Fault::Subnet) => {
+            "no address range is left, neither in moat's own nor in the engine's: name another one with `--subnets`, or remove networks that are not used (`moat list`, `docker network prune`)"
                 .to_owned()
         }
         (_, Fault::Unreachable) => "is the engine still running? `docker info` tells".to_owned(),

@@ -3,9 +3,12 @@
 //! Level-triggered: every round looks at everything, and nothing is carried over but what this very run has
 //! proven and created. Knows no command line and prints nothing.
 
+pub mod claims;
 pub mod recover;
 
 use std::collections::BTreeSet;
+
+pub use claims::Claims;
 
 use tokio_util::sync::CancellationToken;
 
@@ -54,7 +57,7 @@ struct Progress {
     failed: Vec<Failure>,
 }
 
-/// Brings the world to what `graph` wants.
+/// Brings the world to what `graph` wants; `claims` are shared with the runs that this process works on meanwhile.
 ///
 /// # Errors
 /// If the engine cannot be observed.
@@ -62,6 +65,7 @@ pub async fn until_converged<E: Engine>(
     engine: &E,
     graph: &Graph,
     mut options: Options,
+    claims: &Claims,
     on_failure: OnFailure,
     tell: Tell<'_>,
     stop: &CancellationToken,
@@ -73,7 +77,9 @@ pub async fn until_converged<E: Engine>(
         if round == 1 {
             progress.first = observed.containers.is_empty() && observed.networks.is_empty();
         }
-        plan = compute(graph, &observed, &options);
+        let avoid = [&options.avoid[..], &claims.beside(&graph.run.id)].concat();
+        plan = compute(graph, &observed, &Options { avoid, ..options.clone() });
+        claims.note(&graph.run.id, &plan);
         if plan.is_empty() {
             return Ok(Outcome::Converged { observed, changed: progress.changed });
         }
@@ -87,7 +93,8 @@ pub async fn until_converged<E: Engine>(
         if stop.is_cancelled() {
             return interrupted(engine, graph, &progress, on_failure, tell).await;
         }
-        if !report.succeeded() && !another_round_may_help(&report, &mut progress, &answered) {
+        let gives_up = round == MAX_ROUNDS || !another_round_may_help(&report, &mut progress, &answered);
+        if !report.succeeded() && gives_up {
             return failed(engine, graph, &options, report, &progress, on_failure, tell).await;
         }
     }
@@ -129,12 +136,14 @@ fn restart_unready(plan: &Plan, report: &Report, options: &mut Options) -> BTree
     answered
 }
 
-/// A conflict means that the world has moved since it was looked at. The same one twice means that it has not.
+/// A conflict means that the world has moved since it was looked at; the same one twice means that it has not. An
+/// answer that was lost says nothing of what was done: whether the engine is still there, and what it has, shows when
+/// it is looked at again.
 fn another_round_may_help(report: &Report, progress: &mut Progress, answered: &BTreeSet<OpId>) -> bool {
     let failures: Vec<Failure> = report.failures.iter().map(|(_, failure)| failure.clone()).collect();
     let moved = |failure: &Failure| {
-        use Fault::{Conflict, InUse, NotFound, Subnet, TimedOut};
-        matches!(failure.fault, Some(Conflict | NotFound | InUse | TimedOut | Subnet))
+        use Fault::{Busy, Conflict, InUse, NotFound, Subnet, TimedOut, Unreachable};
+        matches!(failure.fault, Some(Busy | Conflict | NotFound | InUse | TimedOut | Unreachable | Subnet))
     };
     let passes = report.failures.iter().all(|(id, failure)| answered.contains(id) || moved(failure));
     let again = passes && (!answered.is_empty() || failures != progress.failed);

@@ -159,6 +159,7 @@ fn every_fault_is_described() {
         Fault::Subnet,
         Fault::Pull,
         Fault::Refused,
+        Fault::Busy,
         Fault::Engine,
         Fault::Unreachable,
         Fault::TimedOut,
