@@ -69,10 +69,11 @@ impl Agent {
             Trigger::SessionOver if self.standing.sessions == 0 => return,
             // Whoever asks by hand wants it tried, whatever came of it before.
             Trigger::Reload | Trigger::Approval => self.backoff.clear(),
-            // What is proven is proven of a container that runs on; which one is meant need not be known.
-            Trigger::Engine { .. } | Trigger::Reconnected => self.proven.clear(),
+            // Nobody knows what has happened meanwhile.
+            Trigger::Reconnected => self.proven.clear(),
             _ => {}
         }
+        self.proven.retain(|container| !ring.touched.contains(container));
         self.pace.ask(ring, now);
     }
 
@@ -93,7 +94,11 @@ impl Agent {
         let ring = match self.pace.take(now) {
             Some(ring) => ring,
             None if self.retry.is_some_and(|at| at <= now) => Ring::of(Trigger::Retry),
-            None if self.resync <= now => Ring::of(Trigger::Resync),
+            None if self.resync <= now => {
+                // Once in a while everything is to be proven again: not all that goes wrong is told.
+                self.proven.clear();
+                Ring::of(Trigger::Resync)
+            }
             None => return None,
         };
         if ring.reads {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::bell::Bell;
+use super::bell::{Bell, Ring};
 use super::desk::Desk;
 use crate::engine::{Engine, Happening, Notice, Subject, What};
 use crate::event::{Event, Trigger};
@@ -83,5 +83,25 @@ fn heard(happening: &Happening, owners: &Owners, bell: &Bell) {
         What::CommandEnded => Trigger::SessionOver,
         _ => Trigger::of(happening),
     };
-    bell.ring(agent, trigger);
+    let container = match &happening.subject {
+        Subject::Container { id, .. } => Some(id.clone()),
+        Subject::Network { container, .. } => container.clone(),
+        Subject::Volume { .. } => None,
+    };
+    bell.add(agent, Ring::touching(trigger, container.filter(|_| disproves(happening.what))));
+}
+
+/// Whether what was proven of a container before is not any more.
+fn disproves(what: What) -> bool {
+    match what {
+        What::Started
+        | What::Died
+        | What::OutOfMemory
+        | What::Paused
+        | What::Unpaused
+        | What::Unhealthy
+        | What::Connected
+        | What::Disconnected => true,
+        What::Created | What::Renamed | What::Updated | What::Removed | What::CommandEnded => false,
+    }
 }

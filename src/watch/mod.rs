@@ -6,7 +6,7 @@
 pub mod desk;
 
 pub mod bell;
-mod pace;
+pub mod pace;
 
 mod listen;
 
@@ -36,9 +36,10 @@ use crate::engine::Engine;
 use crate::event::Trigger;
 use crate::graph::Graph;
 use crate::plan::Options;
+use crate::reconcile::Claims;
 use agent::Agent;
 use listen::{Owners, listen};
-use round::round;
+use round::{Around, round};
 
 /// How often everything is looked at without a reason: a lost event costs this much time at most.
 pub const RESYNC: Duration = Duration::from_secs(5 * 60);
@@ -87,6 +88,7 @@ pub async fn watch<E: Engine, D: Desk>(
     let mut agents = begin(desk, watched, settings);
     let owners = Owners::new(agents.iter().map(|agent| &agent.run));
     let mut listener = pin!(listen(engine, desk, &owners, bell));
+    let around = Around { engine, desk, claims: Claims::default(), stop };
     let mut rounds = FuturesUnordered::new();
     (0..agents.len()).for_each(|agent| bell.ring(agent, Trigger::Start));
     loop {
@@ -98,7 +100,7 @@ pub async fn watch<E: Engine, D: Desk>(
         }
         for agent in &mut agents {
             if let Some(order) = agent.turn(desk, settings, now) {
-                rounds.push(Box::pin(round(engine, desk, order, stop)));
+                rounds.push(Box::pin(round(&around, order)));
             }
         }
         let next = agents.iter().filter_map(Agent::due).min();

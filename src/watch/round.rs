@@ -16,12 +16,20 @@ use crate::event::{Event, Failure, Trigger};
 use crate::graph::Graph;
 use crate::observe::observe;
 use crate::plan::{Cause, Options, Plan, compute};
-use crate::reconcile::{OnFailure, Outcome, until_converged};
+use crate::reconcile::{Claims, OnFailure, Outcome, until_converged};
 use crate::resource::{Probe, ResourceId};
 use crate::state::{ContainerState, Observed};
 
 /// Lines of the output of a container that is left alone: what a person needs to see why it ends.
 const LOG_LINES: u32 = 10;
+
+/// What all rounds of a watch share.
+pub(super) struct Around<'a, E, D> {
+    pub engine: &'a E,
+    pub desk: &'a D,
+    pub claims: Claims,
+    pub stop: &'a CancellationToken,
+}
 
 /// What a round is to do.
 pub(super) struct Order {
@@ -70,21 +78,19 @@ pub(super) enum End {
     Interrupted,
 }
 
-pub(super) async fn round<E: Engine, D: Desk>(engine: &E, desk: &D, order: Order, stop: &CancellationToken) -> Report {
+pub(super) async fn round<E: Engine, D: Desk>(around: &Around<'_, E, D>, order: Order) -> Report {
     let began = Instant::now();
     let mut notes = Notes::default();
-    let end = run(engine, desk, &order, &mut notes, stop).await.unwrap_or_else(End::NoEngine);
+    let end = run(around, &order, &mut notes).await.unwrap_or_else(End::NoEngine);
     Report { agent: order.agent, end, notes, took: began.elapsed() }
 }
 
 async fn run<E: Engine, D: Desk>(
-    engine: &E,
-    desk: &D,
+    around: &Around<'_, E, D>,
     order: &Order,
     notes: &mut Notes,
-    stop: &CancellationToken,
 ) -> Result<End, EngineError> {
-    let graph = &order.graph;
+    let (engine, graph) = (around.engine, &order.graph);
     let mut options = order.options.clone();
     let observed = observe(engine, graph).await?;
     if order.asks {
@@ -106,22 +112,21 @@ async fn run<E: Engine, D: Desk>(
     if plan.is_empty() {
         return Ok(End::Settled(Box::new(observed)));
     }
-    let _lock = match desk.lock(&graph.run).await {
+    let _lock = match around.desk.lock(&graph.run).await {
         Ok(lock) => lock,
         Err(who) => return Ok(End::Locked(who)),
     };
-    apply(engine, desk, order, options, notes, stop).await
+    apply(around, order, options, notes).await
 }
 
 /// Applies, and tells of it. Proofs alone are not told: nothing is different for them.
 async fn apply<E: Engine, D: Desk>(
-    engine: &E,
-    desk: &D,
+    around: &Around<'_, E, D>,
     order: &Order,
     options: Options,
     notes: &mut Notes,
-    stop: &CancellationToken,
 ) -> Result<End, EngineError> {
+    let Around { engine, desk, claims, stop } = around;
     let Order { agent, graph, trigger, .. } = order;
     let (repaired, quiet, worked) = (RefCell::new(BTreeSet::new()), Cell::new(true), Cell::new(false));
     let tell = |event: Event<'_>| {
@@ -136,7 +141,7 @@ async fn apply<E: Engine, D: Desk>(
             desk.tell(Some(*agent), event);
         }
     };
-    let outcome = until_converged(engine, graph, options, OnFailure::Restore, &tell, stop).await?;
+    let outcome = until_converged(*engine, graph, options, claims, OnFailure::Restore, &tell, stop).await?;
     notes.repaired = repaired.into_inner();
     notes.worked = worked.get();
     Ok(match outcome {

@@ -103,6 +103,9 @@ pub const PROGRAMS: [Program; 8] = [
     Program::Broken,
 ];
 
+/// The bound on calls in flight that the executor promises.
+pub const MAX_IN_FLIGHT: usize = 16;
+
 const FILE: &str = "/etc/needy.conf";
 const DATA: &str = "/data";
 

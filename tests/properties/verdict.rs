@@ -8,10 +8,8 @@ use moat::graph::Graph;
 use moat::resource::{Config, ContainerId, Kind, Probe, ResourceId};
 use moat::state::ContainerState;
 
+use super::case::MAX_IN_FLIGHT;
 use super::stage::{Stage, Verdict, check};
-
-/// The bound on calls in flight that the executor promises.
-pub const MAX_IN_FLIGHT: usize = 16;
 
 impl Stage {
     /// Everything wanted is there once, as wanted, under its name, and does its job; nothing else is.
