@@ -9,7 +9,9 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::fleet::Fleet;
 use super::load::DEFAULT_SPEC;
+use super::ports::ports;
 use super::session::Session;
+use super::target::Sandbox;
 use crate::engine::Engine;
 use crate::graph::Graph;
 use crate::observe::{builds, observe, proof};
@@ -20,8 +22,8 @@ use crate::ui::status::View;
 /// Show how the sandbox is: absent, converging, degraded or ready
 #[derive(Debug, Args)]
 pub struct Status {
-    /// Spec files, or directories: their `agent.yaml`, or all of their YAML files
-    #[arg(value_name = "SPEC", default_value = DEFAULT_SPEC)]
+    /// Spec files, or directories: their `agent.yaml`, or all of their YAML files; or names of agents, or ids of runs
+    #[arg(value_name = "AGENT", default_value = DEFAULT_SPEC)]
     specs: Vec<PathBuf>,
     /// One JSON document in place of text
     #[arg(long)]
@@ -29,16 +31,16 @@ pub struct Status {
 }
 
 pub async fn run(args: &Status, session: &Session) -> Result<Exit, CliError> {
-    let fleet = Fleet::load(session, &args.specs)?;
-    let engine = session.connect().await?;
+    let (fleet, engine) = Fleet::find(session, &args.specs, false).await?;
     let answer = fleet.answer(async |agent| {
         let graph = &agent.graph;
         let observed = observe(&engine, graph).await?;
+        let ports = ports(&engine, &Sandbox::of(graph, &observed)).await?;
         let asked = (proof::proven(&engine, graph, &observed), asked_about_builds(&engine, graph, &observed));
         let (proven, (builds, cache_bytes)) = join(asked.0, asked.1).await;
         let plan = compute(graph, &observed, &Options { proven, ..Options::default() });
         let status = status(graph, &observed, &plan);
-        let view = View { run: &graph.run, status: &status, builds: builds.as_ref(), cache_bytes };
+        let view = View { run: &graph.run, status: &status, builds: builds.as_ref(), cache_bytes, ports: &ports };
         Ok((Exit::Done, if args.json { view.json() } else { view.text(session.screen.data_colour()) }))
     });
     answer.await

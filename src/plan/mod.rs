@@ -9,12 +9,13 @@ mod container;
 pub mod diff;
 mod draft;
 pub mod operation;
+mod power;
 mod removal;
 pub mod status;
 pub mod text;
 
 pub use cause::{Cause, FieldDiff};
-pub use compute::{Options, Volumes, compute};
+pub use compute::{Options, Power, Volumes, compute};
 pub use operation::{Action, Handle, OpId, Operation};
 pub use status::{Condition, Presence, Standing, Status, status};
 

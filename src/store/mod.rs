@@ -2,6 +2,7 @@
 //!
 //! The only module that writes files.
 
+pub mod copy;
 pub mod lock;
 
 use std::path::PathBuf;

@@ -88,6 +88,7 @@ fn a_status() {
               "cause": "missing"
             }
           ],
+          "ports": [],
           "builds": null
         }
     "#]]
