@@ -20,8 +20,8 @@ use crate::watch::consent::more_than_applied;
 /// Let `moat watch` do what the spec asks for beyond what the sandbox has
 #[derive(Debug, Args)]
 pub struct Approve {
-    /// Spec files, or directories: their `agent.yaml`, or all of their YAML files
-    #[arg(value_name = "SPEC", default_value = DEFAULT_SPEC)]
+    /// Spec files, or directories: their `agent.yaml`, or all of their YAML files; or names of agents, or ids of runs
+    #[arg(value_name = "AGENT", default_value = DEFAULT_SPEC)]
     specs: Vec<PathBuf>,
     /// Do not ask
     #[arg(short, long)]
@@ -29,8 +29,7 @@ pub struct Approve {
 }
 
 pub async fn run(args: &Approve, session: &Session) -> Result<Exit, CliError> {
-    let fleet = Fleet::load(session, &args.specs)?;
-    let engine = session.connect().await?;
+    let (fleet, engine) = Fleet::find(session, &args.specs, false).await?;
     let dir = places().ok_or(CliError::NoPlace)?;
     for agent in fleet.agents() {
         let run = &agent.graph.run;

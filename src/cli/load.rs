@@ -94,18 +94,12 @@ pub fn graph(path: &Path) -> Result<Graph, LoadError> {
     compile(&spec, &capabilities).map_err(LoadError::Spec)
 }
 
-/// Reads every spec that `paths` name, for a watch.
-///
-/// # Errors
-/// All that is wrong with any of them: a watch begins with what can be used.
-pub fn watched(paths: &[PathBuf]) -> Result<Vec<Watched>, Vec<LoadError>> {
-    let watched = |agent: Agent| {
-        let spec = file(&agent.given);
-        let inputs = inputs(&spec);
-        // Read once more: what it said a moment ago is compiled, what it says now is what is compared with.
-        Watched { fingerprint: fingerprint(&inputs), inputs, spec, graph: agent.graph }
-    };
-    Ok(agents(paths)?.into_iter().map(watched).collect())
+/// What a watch needs to know of an agent's spec.
+pub fn watched(agent: Agent) -> Watched {
+    let spec = file(&agent.given);
+    let inputs = inputs(&spec);
+    // Read once more: what it said a moment ago is compiled, what it says now is what is compared with.
+    Watched { fingerprint: fingerprint(&inputs), inputs, spec, graph: agent.graph }
 }
 
 /// Reads a spec anew; what is wrong with it is told in `colour`.

@@ -10,7 +10,9 @@ use super::exit::Exit;
 use super::fleet::Fleet;
 use super::load::DEFAULT_SPEC;
 use super::locking::places;
+use super::ports::ports;
 use super::session::Session;
+use super::target::Sandbox;
 use crate::engine::Engine;
 use crate::engine::docker::Docker;
 use crate::graph::Graph;
@@ -24,8 +26,8 @@ use crate::ui::status::{View, Watch};
 /// Show how the sandbox is: absent, converging, degraded or ready
 #[derive(Debug, Args)]
 pub struct Status {
-    /// Spec files, or directories: their `agent.yaml`, or all of their YAML files
-    #[arg(value_name = "SPEC", default_value = DEFAULT_SPEC)]
+    /// Spec files, or directories: their `agent.yaml`, or all of their YAML files; or names of agents, or ids of runs
+    #[arg(value_name = "AGENT", default_value = DEFAULT_SPEC)]
     specs: Vec<PathBuf>,
     /// One JSON document in place of text
     #[arg(long)]
@@ -33,18 +35,18 @@ pub struct Status {
 }
 
 pub async fn run(args: &Status, session: &Session) -> Result<Exit, CliError> {
-    let fleet = Fleet::load(session, &args.specs)?;
-    let engine = session.connect().await?;
+    let (fleet, engine) = Fleet::find(session, &args.specs, false).await?;
     let answer = fleet.answer(async |agent| {
         let graph = &agent.graph;
         let observed = observe(&engine, graph).await?;
+        let ports = ports(&engine, &Sandbox::of(graph, &observed)).await?;
         let asked = (proof::proven(&engine, graph, &observed), asked_about_builds(&engine, graph, &observed));
         let (proven, (builds, cache_bytes)) = join(asked.0, asked.1).await;
         let plan = compute(graph, &observed, &Options { proven, ..Options::default() });
         let status = status(graph, &observed, &plan);
         let watch = watched(&engine, &graph.run);
-        let view =
-            View { run: &graph.run, status: &status, builds: builds.as_ref(), cache_bytes, watch: watch.as_ref() };
+        let (run, builds, watch) = (&graph.run, builds.as_ref(), watch.as_ref());
+        let view = View { run, status: &status, builds, cache_bytes, ports: &ports, watch };
         Ok((Exit::Done, if args.json { view.json() } else { view.text(session.screen.data_colour()) }))
     });
     answer.await

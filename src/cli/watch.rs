@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::addresses::Addresses;
 use super::error::CliError;
 use super::exit::Exit;
+use super::fleet::Fleet;
 use super::interrupt::stoppable;
 use super::load::{self, DEFAULT_SPEC};
 use super::locking::Locking;
@@ -26,8 +27,8 @@ use desk::CliDesk;
 /// Keep the sandbox as the spec says when files or Docker change, until it is stopped
 #[derive(Debug, Args)]
 pub struct Watch {
-    /// Spec files, or directories: their `agent.yaml`, or all of their YAML files
-    #[arg(value_name = "SPEC", default_value = DEFAULT_SPEC)]
+    /// Spec files, or directories: their `agent.yaml`, or all of their YAML files; or names of agents, or ids of runs
+    #[arg(value_name = "AGENT", default_value = DEFAULT_SPEC)]
     specs: Vec<PathBuf>,
     #[command(flatten)]
     watching: Watching,
@@ -79,8 +80,8 @@ pub async fn run(args: &Watch, session: &Session) -> Result<Exit, CliError> {
 }
 
 pub(super) async fn watch_as(args: &Wanted<'_>, session: &Session) -> Result<Exit, CliError> {
-    let agents = load::watched(args.specs).map_err(CliError::Load)?;
-    let engine = session.connect().await?;
+    let (fleet, engine) = Fleet::find(session, args.specs, false).await?;
+    let agents: Vec<_> = fleet.into_agents().into_iter().map(load::watched).collect();
     let (bell, stop) = (Bell::default(), CancellationToken::new());
     let files = args.watching.files(&bell, session)?;
     let runs = agents.iter().map(|it| it.graph.run.clone()).collect();

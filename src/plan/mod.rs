@@ -10,13 +10,14 @@ pub mod diff;
 mod draft;
 mod leave;
 pub mod operation;
+mod power;
 mod removal;
 pub mod status;
 pub mod text;
 
 use crate::resource::ResourceId;
 pub use cause::{Cause, FieldDiff};
-pub use compute::{Options, Volumes, compute};
+pub use compute::{Options, Power, Volumes, compute};
 pub use operation::{Action, Handle, OpId, Operation};
 pub use status::{Condition, Presence, Standing, Status, status};
 

@@ -18,6 +18,7 @@ use crate::execute::{Report, execute};
 use crate::graph::Graph;
 use crate::observe::observe;
 use crate::plan::{Action, Cause, Handle, OpId, Operation, Options, Plan, compute};
+use crate::resource::ContainerId;
 use crate::state::{ContainerState, Observed};
 
 /// Rounds of one apply. Two do the work and see that it is done; the others are for a world that moves meanwhile.
@@ -88,6 +89,7 @@ pub async fn until_converged<E: Engine>(
         progress.changed |= plan.changes();
         progress.created.append(&mut report.created);
         options.proven.append(&mut report.proven);
+        options.restart.retain(|container| !was_restarted(container, &plan, &report));
         let mut answered = avoid_refused(&plan, &report, &mut options);
         answered.append(&mut restart_unready(&plan, &report, &mut options));
         if stop.is_cancelled() {
@@ -114,6 +116,17 @@ fn avoid_refused(plan: &Plan, report: &Report, options: &mut Options) -> BTreeSe
         }
     }
     answered
+}
+
+/// What a user has asked for is done once.
+fn was_restarted(container: &ContainerId, plan: &Plan, report: &Report) -> bool {
+    let restarts = plan
+        .operations
+        .iter()
+        .filter(|operation| matches!(&operation.action, Action::RestartContainer { container: it } if it == container));
+    let failed = |id: &OpId| report.failures.iter().any(|(failed, _)| failed == id);
+    let done = |id: &OpId| !failed(id) && !report.skipped.contains_key(id) && !report.left.contains(id);
+    restarts.map(|operation| operation.id).any(|id| done(&id))
 }
 
 /// A container that was found running and was not ready in time will not be so by itself. The next round restarts it.

@@ -4,6 +4,7 @@
 
 mod atomic;
 
+pub mod copy;
 pub mod lock;
 
 pub mod approval;

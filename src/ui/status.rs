@@ -2,8 +2,10 @@
 
 use serde::Serialize;
 
+use super::ports::{self, Port};
 use super::style::{BAD, CARE, GOOD, bytes, harmless};
 use super::{Colour, stream};
+use crate::engine::docker::Published;
 use crate::observe::builds::Builds;
 use crate::plan::{Cause, Condition, Presence, Standing, Status};
 use crate::resource::{Kind, ResourceId, Role, Run};
@@ -20,6 +22,8 @@ pub struct View<'a> {
     pub cache_bytes: Option<u64>,
     /// The watch that keeps it so, if there is one.
     pub watch: Option<&'a Watch>,
+    /// Of containers that run, with their names in the sandbox.
+    pub ports: &'a [(String, Published)],
 }
 
 /// What a watch says of the run.
@@ -45,6 +49,7 @@ struct Document<'a> {
     agent: &'a str,
     state: Condition,
     resources: Vec<ResourceDocument<'a>>,
+    ports: Vec<Port<'a>>,
     builds: Option<BuildsDocument<'a>>,
     watch: Option<&'a Watch>,
 }
@@ -78,7 +83,7 @@ impl View<'_> {
         let word = self.status.condition.as_str();
         let style = match self.status.condition {
             Condition::Ready => GOOD,
-            Condition::Absent | Condition::Converging => CARE,
+            Condition::Absent | Condition::Converging | Condition::Stopped => CARE,
             Condition::Degraded => BAD,
         };
         let mut text = format!("{}: {}\n", self.run.agent, colour.paint(style, word));
@@ -91,8 +96,14 @@ impl View<'_> {
             text.extend(kept.map(|it| format!("  kept  volume {}\n", it.name)));
             return text;
         }
-        if let Some(builds) = self.builds {
+        if let Some(builds) = self.builds.filter(|_| self.status.condition != Condition::Stopped) {
             text.push_str(&format!("builds: {}\n", builds_text(builds, self.cache_bytes)));
+        }
+        for (container, it) in self.ports {
+            if let Some((ip, port)) = &it.host {
+                let inside = format!("{container}:{}/{}", it.port, it.protocol);
+                text.push_str(&format!("port: {} -> {inside}\n", ports::address(ip, *port)));
+            }
         }
         text.push('\n');
         text.push_str(&table(&self.status.resources, colour));
@@ -116,6 +127,7 @@ impl View<'_> {
             agent: self.run.agent.as_str(),
             state: self.status.condition,
             resources: resources.collect(),
+            ports: self.ports.iter().map(Port::of).collect(),
             builds: self.builds.map(|builds| BuildsDocument::of(builds, self.cache_bytes)),
             watch: self.watch,
         })

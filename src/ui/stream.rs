@@ -178,6 +178,7 @@ impl Stream {
                 let builds = builds.map(|builds| BuildsDocument::of(builds, None));
                 Done { changed: Some(changed), builds, ..done }
             }
+            How::Stopped { changed } => Done { changed: Some(changed), ..done },
             How::Gone { changed, kept, .. } => Done { changed: Some(changed), kept: Some(kept), ..done },
             How::Failed { failures, undone, .. } => {
                 let failures = failures.iter().map(FailureDocument::of).collect();
@@ -347,7 +348,8 @@ impl<'a> FailureDocument<'a> {
 }
 
 /// A document of several lines; ends with a line feed.
-pub(super) fn json(document: &impl Serialize) -> String {
+#[expect(clippy::missing_panics_doc, reason = "structs with string keys always serialise")]
+pub fn json(document: &impl Serialize) -> String {
     serde_json::to_string_pretty(document).expect("plain structs with string keys always serialise") + "\n"
 }
 
@@ -361,6 +363,7 @@ pub fn array(documents: &[String]) -> String {
     if all.is_empty() { "[]\n".to_owned() } else { format!("[\n{}\n]\n", all.join(",\n")) }
 }
 
-fn compact(line: &impl Serialize) -> String {
+/// A document of one line; ends with a line feed.
+pub(super) fn compact(line: &impl Serialize) -> String {
     serde_json::to_string(line).expect("plain structs with string keys always serialise") + "\n"
 }

@@ -11,6 +11,7 @@ pub mod pace;
 mod listen;
 
 pub mod files;
+pub mod systemd;
 
 pub mod consent;
 

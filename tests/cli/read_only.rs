@@ -88,7 +88,9 @@ fn a_status() {
               "cause": "missing"
             }
           ],
-          "builds": null
+          "ports": [],
+          "builds": null,
+          "watch": null
         }
     "#]]
     .assert_eq(&ran.out);

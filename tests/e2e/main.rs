@@ -13,6 +13,7 @@ mod text;
 
 mod builds;
 mod builds_local;
+mod daily;
 mod destroy;
 mod drift;
 mod exec;

@@ -9,4 +9,5 @@ mod world;
 mod apply;
 mod destroy;
 mod drift;
+mod power;
 mod replace;

@@ -19,6 +19,7 @@ use crate::store::lock::{Holder, Lock, LockError};
 use crate::store::watching::{self, Note};
 use crate::ui::Reporter;
 use crate::watch::files::Files;
+use crate::watch::systemd;
 use crate::watch::{Desk, Loaded, Standing, Work};
 
 pub struct CliDesk<'a> {
@@ -107,8 +108,7 @@ impl<'a> CliDesk<'a> {
             waiting[number] = false;
         }
         if waiting.iter().all(|waits| !waits) && !self.told_ready.replace(true) {
-            // Nobody has asked, or nobody listens: either way there is nothing to be done about it.
-            let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+            systemd::ready();
         }
     }
 }

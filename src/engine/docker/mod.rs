@@ -43,7 +43,12 @@ mod frames;
 mod logs;
 mod tail;
 
+mod copy;
+mod info;
+
 mod attach;
+mod capture;
+mod detach;
 mod stdin;
 mod terminal;
 
@@ -57,9 +62,14 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
-pub use attach::{AttachError, AttachRequest};
+pub use attach::{AttachError, AttachRequest, Attached};
+pub use capture::Captured;
 pub use connect::ConnectError;
+pub use copy::{FromContainer, IntoContainer};
+pub use detach::{DetachKeys, DetachKeysError};
 pub use endpoint::{Endpoint, Located, Origin, SshTarget, TlsFiles, TlsIdentity};
+pub use info::{Info, Published};
+pub use logs::{LogLine, LogLines, LogRequest, LogStream};
 pub use resolve::{Process, Surroundings, resolve};
 pub use version::{ApiVersion, Feature};
 
