@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf, absolute};
 use sha2::{Digest, Sha256};
 
 use super::error::CliError;
+use super::surroundings::Here;
 use crate::graph::{Graph, compile, with_unknown_dependencies};
 use crate::spec::{Capabilities, Diagnostics, Source, agent};
 use crate::ui::{Colour, problem};
@@ -15,6 +16,9 @@ use crate::watch::{Loaded, Read as Reading, Watched};
 
 /// The file of a directory, and of the working directory where none is named.
 pub const DEFAULT_SPEC: &str = "agent.yaml";
+
+/// The same where there is none of that name.
+const OTHER_SPEC: &str = "moat.yaml";
 
 /// A spec is written by hand; what is larger is something else, and need not be read to its end. The parser has
 /// the same limit, in bytes.
@@ -90,7 +94,7 @@ pub fn graph(path: &Path) -> Result<Graph, LoadError> {
     let source = source(path)?;
     let capabilities = Capabilities::builtin();
     let wrong = |faults| LoadError::Spec(with_unknown_dependencies(faults, &capabilities));
-    let spec = agent::parse(source).map_err(wrong)?;
+    let spec = agent::parse_in(source, &Here).map_err(wrong)?;
     compile(&spec, &capabilities).map_err(LoadError::Spec)
 }
 
@@ -134,12 +138,15 @@ fn fingerprint(files: &[PathBuf]) -> String {
 
 /// The file that `path` means, as it is shown.
 pub fn file(path: &Path) -> PathBuf {
-    if path.is_dir() { path.join(DEFAULT_SPEC) } else { path.to_owned() }
+    let default = if path.is_dir() { path.join(DEFAULT_SPEC) } else { path.to_owned() };
+    let other = default.with_file_name(OTHER_SPEC);
+    let is_default = path.is_dir() || path == Path::new(DEFAULT_SPEC);
+    if is_default && !default.exists() && other.exists() { other } else { default }
 }
 
 /// What a path stands for, sorted. A directory without any spec stands for the one that it should have.
 fn specs(path: &Path) -> Result<Vec<PathBuf>, LoadError> {
-    if !path.is_dir() || path.join(DEFAULT_SPEC).exists() {
+    if !path.is_dir() || file(path).exists() {
         return Ok(vec![path.to_owned()]);
     }
     let refuse = |error: io::Error| unreadable(path, &error);

@@ -17,6 +17,7 @@ mod locking;
 mod logging;
 mod orphan;
 mod session;
+mod surroundings;
 mod target;
 
 pub mod apply;

@@ -10,9 +10,7 @@ use super::exit::Exit;
 use super::fleet::Fleet;
 use super::load::DEFAULT_SPEC;
 use super::locking::places;
-use super::ports::ports;
 use super::session::Session;
-use super::target::Sandbox;
 use crate::engine::Engine;
 use crate::engine::docker::Docker;
 use crate::graph::Graph;
@@ -39,14 +37,13 @@ pub async fn run(args: &Status, session: &Session) -> Result<Exit, CliError> {
     let answer = fleet.answer(async |agent| {
         let graph = &agent.graph;
         let observed = observe(&engine, graph).await?;
-        let ports = ports(&engine, &Sandbox::of(graph, &observed)).await?;
         let asked = (proof::proven(&engine, graph, &observed), asked_about_builds(&engine, graph, &observed));
         let (proven, (builds, cache_bytes)) = join(asked.0, asked.1).await;
         let plan = compute(graph, &observed, &Options { proven, ..Options::default() });
         let status = status(graph, &observed, &plan);
         let watch = watched(&engine, &graph.run);
         let (run, builds, watch) = (&graph.run, builds.as_ref(), watch.as_ref());
-        let view = View { run, status: &status, builds, cache_bytes, ports: &ports, watch };
+        let view = View { run, status: &status, builds, cache_bytes, watch };
         Ok((Exit::Done, if args.json { view.json() } else { view.text(session.screen.data_colour()) }))
     });
     answer.await

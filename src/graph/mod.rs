@@ -3,6 +3,8 @@
 //! Built once from a spec and the capabilities, never changed. Knows nothing of what exists.
 
 pub mod compile;
+mod fit;
+mod program;
 
 use std::collections::BTreeMap;
 

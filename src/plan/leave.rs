@@ -44,6 +44,7 @@ impl Action {
             Self::PullImage { .. }
             | Self::CreateNetwork { .. }
             | Self::CreateVolume { .. }
+            | Self::UpdateContainer { .. }
             | Self::UnpauseContainer { .. }
             | Self::RestartContainer { .. }
             | Self::StopContainer { .. }

@@ -9,7 +9,9 @@ mod container;
 pub mod diff;
 mod draft;
 mod leave;
+mod live;
 pub mod operation;
+mod port;
 mod power;
 mod removal;
 pub mod status;
@@ -19,7 +21,7 @@ use crate::resource::ResourceId;
 pub use cause::{Cause, FieldDiff};
 pub use compute::{Options, Power, Volumes, compute};
 pub use operation::{Action, Handle, OpId, Operation};
-pub use status::{Condition, Presence, Standing, Status, status};
+pub use status::{Condition, Presence, Published, Standing, Status, status};
 
 /// What is to be done, in an order in which it can be done one by one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -19,6 +19,7 @@ use crate::graph::Graph;
 use crate::observe::observe;
 use crate::plan::{Action, Cause, Handle, OpId, Operation, Options, Plan, compute};
 use crate::resource::ContainerId;
+use crate::resource::label::Ownership;
 use crate::state::{ContainerState, Observed};
 
 /// Rounds of one apply. Two do the work and see that it is done; the others are for a world that moves meanwhile.
@@ -91,6 +92,7 @@ pub async fn until_converged<E: Engine>(
         options.proven.append(&mut report.proven);
         options.restart.retain(|container| !was_restarted(container, &plan, &report));
         let mut answered = avoid_refused(&plan, &report, &mut options);
+        answered.append(&mut avoid_taken_ports(&plan, &observed, &report, &mut options));
         answered.append(&mut restart_unready(&plan, &report, &mut options));
         if stop.is_cancelled() {
             return interrupted(engine, graph, &progress, on_failure, tell).await;
@@ -111,7 +113,39 @@ fn avoid_refused(plan: &Plan, report: &Report, options: &mut Options) -> BTreeSe
         if let (Some(Fault::Subnet), Some(Action::CreateNetwork { subnet: Some(subnet), .. })) =
             (failure.fault, plan.operations.get(id.0).map(|operation| &operation.action))
         {
-            options.avoid.push(*subnet);
+            // The user's own range is refused again and again.
+            if !options.avoid.contains(subnet) {
+                options.avoid.push(*subnet);
+                answered.insert(*id);
+            }
+        }
+    }
+    answered
+}
+
+/// A port that was chosen and turned out to be in use. The next round makes the container anew with another one.
+/// Gives the failures that this is an answer to.
+fn avoid_taken_ports(plan: &Plan, observed: &Observed, report: &Report, options: &mut Options) -> BTreeSet<OpId> {
+    let mut answered = BTreeSet::new();
+    for (id, failure) in &report.failures {
+        let Some(operation) = plan.operations.get(id.0).filter(|_| failure.fault == Some(Fault::Port)) else {
+            continue;
+        };
+        let chosen: Vec<u16> = match &operation.action {
+            Action::StartContainer { container: Handle::From(created) } => {
+                let created = plan.operations.get(created.0).map(|operation| &operation.action);
+                let Some(Action::CreateContainer { labels, .. }) = created else { continue };
+                Ownership::read(labels).into_iter().flat_map(|owner| owner.ports.into_values()).collect()
+            }
+            Action::StartContainer { container: Handle::Known(container) } => {
+                let facts = observed.containers.iter().find(|facts| facts.id == *container);
+                facts.and_then(|facts| facts.owner.clone()).into_iter().flat_map(|it| it.ports.into_values()).collect()
+            }
+            _ => continue,
+        };
+        let before = options.avoid_ports.len();
+        options.avoid_ports.extend(chosen);
+        if options.avoid_ports.len() > before {
             answered.insert(*id);
         }
     }

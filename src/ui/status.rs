@@ -2,12 +2,10 @@
 
 use serde::Serialize;
 
-use super::ports::{self, Port};
 use super::style::{BAD, CARE, GOOD, bytes, harmless};
 use super::{Colour, stream};
-use crate::engine::docker::Published;
 use crate::observe::builds::Builds;
-use crate::plan::{Cause, Condition, Presence, Standing, Status};
+use crate::plan::{Cause, Condition, Presence, Published, Standing, Status};
 use crate::resource::{Kind, ResourceId, Role, Run};
 use crate::state::ContainerState;
 
@@ -22,8 +20,6 @@ pub struct View<'a> {
     pub cache_bytes: Option<u64>,
     /// The watch that keeps it so, if there is one.
     pub watch: Option<&'a Watch>,
-    /// Of containers that run, with their names in the sandbox.
-    pub ports: &'a [(String, Published)],
 }
 
 /// What a watch says of the run.
@@ -49,9 +45,10 @@ struct Document<'a> {
     agent: &'a str,
     state: Condition,
     resources: Vec<ResourceDocument<'a>>,
-    ports: Vec<Port<'a>>,
     builds: Option<BuildsDocument<'a>>,
     watch: Option<&'a Watch>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    ports: &'a [Published],
 }
 
 #[derive(Debug, Serialize)]
@@ -99,11 +96,9 @@ impl View<'_> {
         if let Some(builds) = self.builds.filter(|_| self.status.condition != Condition::Stopped) {
             text.push_str(&format!("builds: {}\n", builds_text(builds, self.cache_bytes)));
         }
-        for (container, it) in self.ports {
-            if let Some((ip, port)) = &it.host {
-                let inside = format!("{container}:{}/{}", it.port, it.protocol);
-                text.push_str(&format!("port: {} -> {inside}\n", ports::address(ip, *port)));
-            }
+        for port in &self.status.ports {
+            let name = port.name.as_ref().map(|name| format!("{name} ")).unwrap_or_default();
+            text.push_str(&format!("port: {name}{} -> {}\n", port.socket(), port.container));
         }
         text.push('\n');
         text.push_str(&table(&self.status.resources, colour));
@@ -127,9 +122,9 @@ impl View<'_> {
             agent: self.run.agent.as_str(),
             state: self.status.condition,
             resources: resources.collect(),
-            ports: self.ports.iter().map(Port::of).collect(),
             builds: self.builds.map(|builds| BuildsDocument::of(builds, self.cache_bytes)),
             watch: self.watch,
+            ports: &self.status.ports,
         })
     }
 }

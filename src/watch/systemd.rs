@@ -2,7 +2,7 @@
 
 use sd_notify::NotifyState;
 
-/// sd_notify(3), `READY=1`. Nobody may have asked, or nobody may listen: either way there is nothing to be done.
+/// `READY=1`, as `sd_notify(3)` has it. Nobody may have asked, or nobody may listen: either way there is nothing to be done.
 pub fn ready() {
     let _ = sd_notify::notify(&[NotifyState::Ready]);
 }

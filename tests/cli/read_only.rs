@@ -88,7 +88,6 @@ fn a_status() {
               "cause": "missing"
             }
           ],
-          "ports": [],
           "builds": null,
           "watch": null
         }

@@ -19,6 +19,7 @@ mod drift;
 mod exec;
 mod failing;
 mod foreign;
+mod language;
 mod noop;
 mod replace;
 mod story;

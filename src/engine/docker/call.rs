@@ -24,6 +24,7 @@ pub(super) enum Call {
     Stop,
     Restart,
     Unpause,
+    Update,
     Rename,
     RemoveContainer,
     Exec,
@@ -61,7 +62,8 @@ impl Call {
             | Self::Connect
             | Self::CreateVolume
             | Self::Start
-            | Self::Unpause => CHANGE,
+            | Self::Unpause
+            | Self::Update => CHANGE,
             Self::CreateContainer
             | Self::Upload
             | Self::Stop
@@ -91,6 +93,7 @@ impl Call {
             Self::Stop => "stop",
             Self::Restart => "restart",
             Self::Unpause => "unpause",
+            Self::Update => "update",
             Self::Rename => "rename",
             Self::RemoveContainer => "container remove",
             Self::Exec => "exec",
