@@ -142,14 +142,14 @@ fn two_documents() {
     refused(
         "agent: a\n---\nagent: b\n",
         &expect![[r#"
-        error: a second document begins here
-         --> agent.yaml:2:1
-          |
-        2 | ---
-          | ^^^
-          |
-          = help: one file describes one agent: write each agent into a file of its own
-    "#]],
+            error: a second agent
+             --> agent.yaml:3:8
+              |
+            3 | agent: b
+              |        ^
+              |
+              = help: write one
+        "#]],
     );
 }
 

@@ -12,7 +12,7 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::fleet::Fleet;
 use super::interrupt::interruptible;
-use super::load::{Agent, DEFAULT_SPEC};
+use super::load::{Agent, DEFAULT_SPEC, Depth};
 use super::locking::Locking;
 use super::session::Session;
 use crate::engine::docker::Docker;
@@ -52,7 +52,7 @@ pub(super) struct Wanted<'a> {
 }
 
 pub async fn run(args: &Destroy, session: &Session) -> Result<Exit, CliError> {
-    let (fleet, engine) = Fleet::find(session, &args.specs, true).await?;
+    let (fleet, engine) = Fleet::find(session, &args.specs, Depth::Bare).await?;
     if args.volumes && !args.yes {
         agreed(&engine, &fleet, session).await?;
     }

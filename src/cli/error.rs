@@ -132,9 +132,3 @@ impl CliError {
         self.shown(|problems| problem::json(run, problems, self.exit().code()))
     }
 }
-
-impl From<LoadError> for CliError {
-    fn from(error: LoadError) -> Self {
-        Self::Load(vec![error])
-    }
-}

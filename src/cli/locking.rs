@@ -24,7 +24,7 @@ pub struct Locking {
 }
 
 /// Overrules where moat keeps its own files.
-const STATE_DIR: &str = "MOAT_STATE_DIR";
+pub(super) const STATE_DIR: &str = "MOAT_STATE_DIR";
 
 /// The folder for moat's own files; `None`: the user has no home.
 pub(super) fn places() -> Option<PathBuf> {

@@ -8,7 +8,7 @@ use futures_util::future::join;
 use super::error::CliError;
 use super::exit::Exit;
 use super::fleet::Fleet;
-use super::load::DEFAULT_SPEC;
+use super::load::{DEFAULT_SPEC, Depth};
 use super::locking::places;
 use super::session::Session;
 use crate::engine::Engine;
@@ -33,7 +33,7 @@ pub struct Status {
 }
 
 pub async fn run(args: &Status, session: &Session) -> Result<Exit, CliError> {
-    let (fleet, engine) = Fleet::find(session, &args.specs, false).await?;
+    let (fleet, engine) = Fleet::find(session, &args.specs, Depth::Whole).await?;
     let answer = fleet.answer(async |agent| {
         let graph = &agent.graph;
         let observed = observe(&engine, graph).await?;

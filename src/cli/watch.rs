@@ -1,6 +1,7 @@
 //! `moat watch`: keeps sandboxes as their specs say, until it is stopped.
 
 mod desk;
+mod reload;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::fleet::Fleet;
 use super::interrupt::stoppable;
-use super::load::{self, DEFAULT_SPEC};
+use super::load::{DEFAULT_SPEC, Depth};
 use super::locking::Locking;
 use super::session::Session;
 use crate::engine::docker::Docker;
@@ -80,8 +81,8 @@ pub async fn run(args: &Watch, session: &Session) -> Result<Exit, CliError> {
 }
 
 pub(super) async fn watch_as(args: &Wanted<'_>, session: &Session) -> Result<Exit, CliError> {
-    let (fleet, engine) = Fleet::find(session, args.specs, false).await?;
-    let agents: Vec<_> = fleet.into_agents().into_iter().map(load::watched).collect();
+    let (fleet, engine) = Fleet::find(session, args.specs, Depth::Whole).await?;
+    let agents: Vec<_> = fleet.into_agents().into_iter().map(reload::watched).collect();
     let (bell, stop) = (Bell::default(), CancellationToken::new());
     let files = args.watching.files(&bell, session)?;
     let runs = agents.iter().map(|it| it.graph.run.clone()).collect();

@@ -15,7 +15,7 @@ use petgraph::visit::EdgeRef;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-pub use compile::{compile, with_unknown_dependencies};
+pub use compile::{compile, compile_with, with_unknown_dependencies};
 
 use crate::resource::{Config, Probe, ResourceId, Role, Run};
 use crate::spec::capability::{Builds, KnownFailure};

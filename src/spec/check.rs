@@ -6,21 +6,20 @@
 use std::collections::BTreeMap;
 
 use super::diagnostic::{Diagnostic, quoted};
-use super::scan::line_of;
 use super::shape::{Fault, Key, Shape};
-use super::source::Span;
+use super::source::{Source, Span};
 use super::suggest::suggest;
 use super::tree::{Content, Entry, Node, Scalar};
 
 /// Everything in which the document differs from the language.
-pub fn check(text: &str, root: &Node, language: &'static Shape) -> Vec<Diagnostic> {
-    let mut checker = Checker { text, language, faults: Vec::new() };
+pub fn check(source: &Source, root: &Node, language: &'static Shape) -> Vec<Diagnostic> {
+    let mut checker = Checker { source, language, faults: Vec::new() };
     checker.value("", root, root.span.clone(), language);
     checker.faults
 }
 
 struct Checker<'t> {
-    text: &'t str,
+    source: &'t Source,
     language: &'static Shape,
     faults: Vec<Diagnostic>,
 }
@@ -85,7 +84,7 @@ impl Checker<'_> {
             self.value(&format!("{path}[{i}]"), item, item.span.clone(), shape);
             let Content::Scalar(_, text) = &item.content else { continue };
             if let (true, Some(first)) = (unique, seen.insert(text, item.span.start)) {
-                let hint = format!("it is already on {}; keep one of them", line_of(self.text, first, item.span.start));
+                let hint = format!("it is already on {}; keep one of them", self.line_of(first, item.span.start));
                 self.fault(item.span.clone(), Fault::new(format!("{} is listed twice", quoted(text)), hint));
             }
         }
@@ -140,6 +139,12 @@ impl Checker<'_> {
             return (Fault::new(message, format!("did you mean `{}`?", known.name)), Some(known));
         }
         (Fault::new(message, names_of(keys)), None)
+    }
+
+    /// Which line an earlier place is on, as seen from a later one.
+    fn line_of(&self, earlier: usize, later: usize) -> String {
+        let (earlier, later) = (self.source.position(earlier).line, self.source.position(later).line);
+        if earlier == later { "this line".to_owned() } else { format!("line {earlier}") }
     }
 
     fn fault(&mut self, place: Span, fault: Fault) {

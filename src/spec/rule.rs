@@ -2,7 +2,7 @@
 
 use super::diagnostic::quoted;
 use super::shape::Fault;
-use super::written;
+use super::{secrets, written};
 use crate::resource::run::{AGENT_NAME_MAX, AgentNameError};
 use crate::resource::{AgentName, ImageRef};
 
@@ -124,6 +124,11 @@ pub fn label(text: &str) -> Result<(), Fault> {
         return Err(Fault::new(message, "write it without spaces and `=`, as in `com.example.team`"));
     }
     argument(text)
+}
+
+/// Where a secret comes from.
+pub fn secret(text: &str) -> Result<(), Fault> {
+    secrets::rule(text)
 }
 
 /// What a port is called.

@@ -5,6 +5,7 @@
 mod atomic;
 
 pub mod copy;
+pub mod key;
 pub mod lock;
 
 pub mod approval;

@@ -14,6 +14,8 @@ use crate::resource::{Config, ResourceId};
 
 pub(super) struct Wish {
     spec: PathBuf,
+    /// The files that the spec is made of, and what was in them.
+    inputs: Vec<PathBuf>,
     fingerprint: String,
     desired: Graph,
     /// A round has begun to bring it about: from here on, more than this needs an approval.
@@ -42,6 +44,7 @@ impl Wish {
     pub fn new(watched: Watched) -> Self {
         Self {
             spec: watched.spec,
+            inputs: watched.inputs,
             fingerprint: watched.fingerprint,
             desired: watched.graph,
             begun: false,
@@ -104,13 +107,18 @@ impl Wish {
 
     /// Reads the spec again. `is_asked`: even if its files are as they were.
     pub fn read<D: Desk>(&mut self, agent: usize, desk: &D, settings: &Settings, is_asked: bool) -> Reading {
-        let Loaded { inputs, fingerprint, spec } = desk.load(&self.spec);
-        desk.follow(agent, &inputs);
         let approved = !self.held.is_empty() && desk.approved(&self.desired.run).is_some();
-        if fingerprint == self.fingerprint && !is_asked && !approved {
+        let before = desk.fingerprint(&self.inputs);
+        if before == self.fingerprint && !is_asked && !approved {
+            // A folder may be another one under the same name, with the same in it.
+            desk.follow(agent, &self.inputs);
             return Reading::default();
         }
-        self.fingerprint = fingerprint;
+        let Loaded { inputs, spec } = desk.load(&self.spec, &self.desired.run);
+        desk.follow(agent, &inputs);
+        // What it was before it was read: what is written while it is read is seen the next time.
+        self.fingerprint = if inputs == self.inputs { before } else { desk.fingerprint(&inputs) };
+        self.inputs = inputs;
         match spec {
             Read::Gone => {
                 self.removes = settings.prune;

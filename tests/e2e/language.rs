@@ -17,7 +17,6 @@ fn example(name: &str, change: impl Fn(&str) -> String) -> Sandbox {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name);
     let text = fs::read_to_string(folder.join("agent.yaml")).expect("an example");
     let agent = format!("\nagent: {name}\n");
-    assert!(text.contains(&agent), "{name}: the agent is called as its folder is");
     let sandbox = Sandbox::new(&change(&text.replace(&agent, "\n")));
     copy(&folder, sandbox.path());
     // Whoever works in the container has to get there.
@@ -208,4 +207,90 @@ fn the_file_may_be_called_moat_yaml() {
     fs::rename(from, sandbox.path().join("moat.yaml")).expect("renamed");
     let ran = sandbox.moat(&["plan"]).ok();
     assert!(ran.stdout.contains("create network"), "{ran}");
+}
+
+/// All that the engine tells of a sandbox, but for the environment that its containers were given.
+fn told_of(sandbox: &Sandbox) -> String {
+    let main = sandbox.main();
+    let format = "{{json .Config.Labels}} {{json .HostConfig}} {{json .State}} {{json .Name}}";
+    let filter = format!("label=moat.agent={}", sandbox.agent);
+    [
+        engine().docker(&["inspect", "--format", format, &main]),
+        engine().docker(&["logs", &main]),
+        engine().docker(&["volume", "ls", "--filter", &filter, "--format", "{{.Labels}}"]),
+        engine().docker(&["network", "ls", "--filter", &filter, "--format", "{{.Labels}}"]),
+    ]
+    .join("\n")
+}
+
+#[test]
+fn a_secret_is_in_the_container_and_nowhere_else() {
+    let sandbox = example("secrets", str::to_owned);
+    fs::write(sandbox.path().join("token"), "hunter2-file\n").expect("written");
+    fs::write(sandbox.path().join("app.env"), "FROM_FILE=hunter2-env\n").expect("written");
+    let state = tempfile::tempdir().expect("a folder");
+    let moat = |args: &[&str]| {
+        let mut moat = sandbox.moat(args);
+        moat.command.env("GREETING", "hunter2-variable").env("MOAT_STATE_DIR", state.path()).env("MOAT_LOG", "trace");
+        moat
+    };
+    let mut told = String::new();
+    for args in [
+        &["plan"][..],
+        &["plan", "--json"],
+        &["apply", "--json", "-vv"],
+        &["status", "--json"],
+        &["apply", "-vv"],
+        &["list", "--json"],
+    ] {
+        told.push_str(&moat(args).ok().to_string());
+    }
+    let inside = "echo $PLAIN $SHARED $GREETING $FROM_FILE $TOKEN $PASSWORD";
+    let seen = moat(&["exec", "--", "sh", "-c", inside]).ok().stdout;
+    assert_eq!(seen, "shown from-base hunter2-variable hunter2-env hunter2-file from-a-command\n");
+    assert_eq!(sandbox.inspect("main", "{{index .Config.Labels \"com.example.shared\"}}"), "yes");
+
+    // Another value is seen, by its digest, and replaces.
+    assert_eq!(moat(&["plan", "--detailed-exitcode"]).run().code, 0);
+    fs::write(sandbox.path().join("token"), "hunter2-other\n").expect("written");
+    let plan = moat(&["plan"]).ok().stdout;
+    assert!(plan.contains("    secrets.TOKEN \"hmac:"), "{plan}");
+    told.push_str(&plan);
+    told.push_str(&moat(&["apply", "-vv"]).ok().to_string());
+    told.push_str(&told_of(&sandbox));
+    for entry in walk(state.path()) {
+        told.push_str(&String::from_utf8_lossy(&fs::read(entry).expect("a file")));
+    }
+    assert!(told.contains("moat.config"), "the labels have been looked at");
+    for value in ["hunter2", "from-a-command"] {
+        let line = told.lines().find(|line| line.contains(value));
+        assert_eq!(line, None, "{value}");
+    }
+    // Without them it can still be removed.
+    fs::remove_file(sandbox.path().join("token")).expect("removed");
+    moat(&["destroy", "--volumes", "--yes"]).ok();
+}
+
+fn walk(folder: &Path) -> Vec<std::path::PathBuf> {
+    let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn several_agents_of_one_file_are_several_sandboxes() {
+    let sandbox =
+        example("several", |text| text.replace("agent: writer", "").replace("agent: reader", "agent: READER"));
+    let (first, second) = (sandbox.agent.clone(), format!("{}-r", sandbox.agent));
+    let file = sandbox.path().join("agent.yaml");
+    let text = fs::read_to_string(&file).expect("a spec").replace("READER", &second);
+    fs::write(file, text).expect("written");
+    sandbox.apply();
+    let role = |agent: &str| {
+        let ran = sandbox.moat(&["exec", "--agent", agent, "--", "sh", "-c", "echo $ROLE"]).ok();
+        ran.stdout.trim().to_owned()
+    };
+    assert_eq!((role(&first).as_str(), role(&second).as_str()), ("writes", "reads"));
+    let told = sandbox.moat(&["exec", "--", "true"]).run();
+    assert!(told.code == 65 && told.stderr.contains("one of them has to be named"), "{told}");
+    sandbox.moat(&["destroy"]).ok();
 }

@@ -10,6 +10,7 @@ mod apply;
 mod destroy;
 mod drift;
 mod power;
+mod privilege;
 mod replace;
 mod update;
 mod upgrade;

@@ -6,8 +6,8 @@ use std::process;
 
 use tokio_util::sync::CancellationToken;
 
+use super::reload;
 use crate::cli::error::CliError;
-use crate::cli::load;
 use crate::cli::locking::{Locking, places};
 use crate::cli::session::Session;
 use crate::clock::{Clock, written};
@@ -116,8 +116,12 @@ impl<'a> CliDesk<'a> {
 impl Desk for CliDesk<'_> {
     type Lock = Option<Lock>;
 
-    fn load(&self, spec: &Path) -> Loaded {
-        load::again(spec, self.session.screen.colour())
+    fn fingerprint(&self, inputs: &[PathBuf]) -> String {
+        reload::fingerprint(inputs)
+    }
+
+    fn load(&self, spec: &Path, run: &Run) -> Loaded {
+        reload::again(spec, run, self.session.screen.colour())
     }
 
     async fn lock(&self, run: &Run) -> Result<Option<Lock>, String> {

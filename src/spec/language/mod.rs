@@ -16,6 +16,13 @@ pub static AGENT: Shape = Shape::Keys(&[
         .says("the agent's name; with the path of the file it says which sandbox is meant; `name` is the same")
         .such_as("builder")
         .alias(&["name"]),
+    Key::new("extends", PATHS, Effect::Nothing)
+        .says(
+            "files, seen from this one, whose keys hold where this one has none; mappings are put together key by key, \
+             a later file counts more than an earlier one; `include` is the same",
+        )
+        .such_as("base.yaml")
+        .alias(&["include"]),
     Key::new("version", Shape::Scalar(rule::argument), Effect::Nothing)
         .says("the agent's version, for people")
         .such_as("1.0.0"),
@@ -64,6 +71,16 @@ pub static AGENT: Shape = Shape::Keys(&[
         .says("environment variables of the main container; values are taken as they are written")
         .such_as("{PORT: 8080}")
         .also(&["environment", "variables"]),
+    Key::new("env_file", PATHS, Effect::Replace)
+        .says("files of `NAME=VALUE` lines, seen from the file; `env` counts more, and a later file more than an earlier one")
+        .such_as("app.env")
+        .also(&["env_files"]),
+    Key::new("secrets", SECRETS, Effect::Replace)
+        .says(
+            "environment variables whose values are shown nowhere, and where they come from: `env://NAME`, \
+             `file://PATH`, `cmd://COMMAND`, `op://…` or `pass://…`",
+        )
+        .such_as("{TOKEN: 'env://TOKEN'}"),
     Key::new("mounts", MOUNTS, Effect::Replace)
         .says("paths of the engine's machine in the main container: `SOURCE:TARGET`, `SOURCE:TARGET:ro`, or a mapping")
         .such_as("['./data:/data:ro']")
@@ -103,6 +120,12 @@ pub static AGENT: Shape = Shape::Keys(&[
         .such_as("{team: blue}"),
 ]);
 
+/// What a key at the top is called that may be written by another name.
+pub(super) fn name_of(key: &str) -> &str {
+    let Shape::Keys(keys) = &AGENT else { return key };
+    keys.iter().find(|known| known.is(key)).map_or(key, |known| known.name)
+}
+
 const DEPENDENCIES: Shape = Shape::List { item: &Shape::Text(rule::dependency), if_empty: None, unique: true };
 
 const COMMAND: Shape = Shape::Either(&[
@@ -117,6 +140,13 @@ const COMMAND: Shape = Shape::Either(&[
 const RESTART: &[&str] = &["no", "on-failure", "unless-stopped", "always"];
 
 const ENV: Shape = Shape::Map { name: rule::variable, value: &Shape::Scalar(rule::argument) };
+
+const PATHS: Shape = Shape::Either(&[
+    Shape::Text(rule::path),
+    Shape::List { item: &Shape::Text(rule::path), if_empty: None, unique: true },
+]);
+
+const SECRETS: Shape = Shape::Map { name: rule::variable, value: &Shape::Text(rule::secret) };
 
 const WORKSPACE_SHAPE: Shape = Shape::Either(&[Shape::Text(rule::path), Shape::Keys(WORKSPACE)]);
 
