@@ -166,6 +166,11 @@ impl Observed {
         self.volumes.iter().filter(move |v| owned_as(v.owner.as_ref(), resource))
     }
 
+    /// Whether a user has stopped the run, and not started it since.
+    pub fn is_stopped(&self) -> bool {
+        self.volumes_of(&ResourceId::stop_mark()).next().is_some()
+    }
+
     /// Whether the engine holds nothing of the run. Images are nobody's.
     pub fn is_empty(&self) -> bool {
         self.networks.is_empty() && self.volumes.is_empty() && self.containers.is_empty()

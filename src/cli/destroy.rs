@@ -20,7 +20,7 @@ use crate::engine::{Engine, Filter};
 use crate::event::Event;
 use crate::graph::Graph;
 use crate::plan::{Condition, Options, Volumes};
-use crate::reconcile::{OnFailure, Outcome, until_converged};
+use crate::reconcile::{Claims, OnFailure, Outcome, until_converged};
 use crate::resource::{Config, ResourceId, Retention};
 use crate::state::Observed;
 use crate::ui::ending::{Command, How};
@@ -29,8 +29,8 @@ use crate::ui::{Reporter, ask};
 /// Remove the sandbox; what it built and what the spec declares as volumes is kept
 #[derive(Debug, Args)]
 pub struct Destroy {
-    /// Spec files, or directories: their `agent.yaml`, or all of their YAML files
-    #[arg(value_name = "SPEC", default_value = DEFAULT_SPEC)]
+    /// Spec files, or directories: their `agent.yaml`, or all of their YAML files; or names of agents, or ids of runs
+    #[arg(value_name = "AGENT", default_value = DEFAULT_SPEC)]
     specs: Vec<PathBuf>,
     /// Remove the volumes too that would be kept, and the data in them
     #[arg(long)]
@@ -52,8 +52,7 @@ pub(super) struct Wanted<'a> {
 }
 
 pub async fn run(args: &Destroy, session: &Session) -> Result<Exit, CliError> {
-    let fleet = Fleet::load(session, &args.specs, Depth::Bare)?;
-    let engine = session.connect().await?;
+    let (fleet, engine) = Fleet::find(session, &args.specs, Depth::Bare).await?;
     if args.volumes && !args.yes {
         agreed(&engine, &fleet, session).await?;
     }
@@ -78,7 +77,7 @@ pub(super) async fn one(
     let _lock = wanted.locking.lock(wanted.of.as_str(), &graph.run, engine, &tell, stop).await?;
     let nothing = Graph::empty(graph.run.clone());
     let options = Options { volumes: consent, ..Options::default() };
-    let outcome = until_converged(engine, &nothing, options, OnFailure::Keep, &tell, stop).await?;
+    let outcome = until_converged(engine, &nothing, options, &Claims::default(), OnFailure::Keep, &tell, stop).await?;
     let kept = match &outcome {
         Outcome::Converged { observed, .. } => volumes(observed),
         _ => Vec::new(),

@@ -1,19 +1,18 @@
 //! From paths to graphs: each spec file is read, parsed and compiled.
 
 use std::collections::BTreeSet;
-use std::env;
 use std::fs::read_dir;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use super::locking::STATE_DIR;
+use super::capabilities::capabilities;
+use super::locking::{STATE_DIR, places};
 use super::surroundings::{Here, lowercase, text};
-use crate::graph::{Graph, compile, compile_with, with_unknown_dependencies};
-use crate::resource::{Secret, SecretKey};
+use crate::graph::{Graph, Vault, compile, compile_with, needs_vault, with_unknown_dependencies};
+use crate::resource::SecretKey;
 use crate::spec::surroundings::{Inputs, Recorder};
 use crate::spec::{Capabilities, Diagnostics, Source, Spec, agent, secrets};
 use crate::store::key::secret_key;
-use crate::store::state_dir;
 
 /// The file of a directory, and of the working directory where none is named.
 pub const DEFAULT_SPEC: &str = "agent.yaml";
@@ -69,7 +68,7 @@ impl LoadError {
                 Some("go to the directory that has it, name it, or write one that begins with `agent: builder`")
             }
             Self::Missing { .. } => Some("check the path"),
-            Self::Agent { .. } => Some("name it with `--agent`"),
+            Self::Agent { .. } => Some("name it in place of the file"),
             _ => None,
         }
     }
@@ -122,7 +121,7 @@ fn graphs(path: &Path, depth: Depth, inputs: &mut Inputs) -> Result<Vec<Graph>, 
         vec![error]
     })?;
     inputs.read.insert(source.path.clone());
-    let capabilities = Capabilities::builtin();
+    let capabilities = capabilities(&source.path, inputs)?;
     let reading = agent::parse_all(source, &Here);
     inputs.append(reading.inputs);
     let wrong = |faults| vec![LoadError::Spec(with_unknown_dependencies(faults, &capabilities))];
@@ -140,24 +139,19 @@ fn graphs(path: &Path, depth: Depth, inputs: &mut Inputs) -> Result<Vec<Graph>, 
 fn graph_of(spec: &Spec, capabilities: &Capabilities, depth: Depth, inputs: &mut Inputs) -> Result<Graph, LoadError> {
     // First without: who waits for a password manager should not have to wait for a slip of the pen as well.
     let bare = compile(spec, capabilities).map_err(LoadError::Spec)?;
-    if depth == Depth::Bare || (spec.secrets.is_empty() && spec.concealed.is_empty()) {
+    if depth == Depth::Bare || !needs_vault(spec, capabilities) {
         return Ok(bare);
     }
     let recorder = Recorder::new(&Here);
     let fetched = secrets::fetch(spec, &recorder);
     inputs.append(recorder.into_inputs());
-    let values = fetched.map_err(LoadError::Spec)?.into_iter().chain(spec.concealed.clone());
+    let fetched = fetched.map_err(LoadError::Spec)?.into_iter().chain(spec.concealed.clone()).collect();
     let key = key().map_err(|why| LoadError::Key { why })?;
-    let sealed = values.map(|(name, value)| {
-        let owner = format!("{} {name}", bare.run.id);
-        (name, Secret::new(value, &owner, &key))
-    });
-    compile_with(spec, capabilities, &sealed.collect()).map_err(LoadError::Spec)
+    compile_with(spec, capabilities, Some(&Vault { key, fetched })).map_err(LoadError::Spec)
 }
 
 fn key() -> Result<SecretKey, String> {
-    let dir = state_dir(env::var_os(STATE_DIR).map(Into::into));
-    let dir = dir.ok_or_else(|| format!("it is not known where to keep it: set `HOME` or `{STATE_DIR}`"))?;
+    let dir = places().ok_or_else(|| format!("it is not known where to keep it: set `HOME` or `{STATE_DIR}`"))?;
     secret_key(&dir).map_err(|error| format!("`{}`: {}", dir.display(), lowercase(&error)))
 }
 
@@ -169,14 +163,13 @@ pub fn bare(path: &Path) -> Result<Vec<Graph>, Vec<LoadError>> {
     graphs(path, Depth::Bare, &mut Inputs::default())
 }
 
-/// The one agent of the spec at `path` that is called `name`, or the only one, without its secrets.
+/// The only agent of the spec at `path`, without its secrets.
 ///
 /// # Errors
-/// If it cannot be read, says what cannot be, or has several agents of which none is named.
-pub fn one(path: &Path, name: Option<&str>) -> Result<Graph, Vec<LoadError>> {
+/// If it cannot be read, says what cannot be, or has several agents.
+pub fn one(path: &Path) -> Result<Graph, Vec<LoadError>> {
     let mut graphs = bare(path)?;
     let names: Vec<String> = graphs.iter().map(|graph| format!("`{}`", graph.run.agent)).collect();
-    graphs.retain(|graph| name.is_none_or(|name| graph.run.agent.as_str() == name));
     match (graphs.pop(), graphs.is_empty()) {
         (Some(graph), true) => Ok(graph),
         _ => Err(vec![LoadError::Agent { file: file(path).display().to_string(), names: names.join(", ") }]),
@@ -205,13 +198,13 @@ fn specs(path: &Path) -> Result<Vec<PathBuf>, LoadError> {
 }
 
 /// Hidden files are an editor's, or somebody else's.
-fn is_spec(file: &Path) -> bool {
+pub(super) fn is_spec(file: &Path) -> bool {
     let hidden = file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
     let yaml = file.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
     yaml && !hidden && file.is_file()
 }
 
-fn unreadable(path: &Path, error: &io::Error) -> LoadError {
+pub(super) fn unreadable(path: &Path, error: &io::Error) -> LoadError {
     LoadError::Unreadable { name: path.display().to_string(), why: lowercase(error) }
 }
 

@@ -28,6 +28,8 @@ pub enum Call {
     Rename,
     RemoveContainer,
     Exec,
+    Commands,
+    Events,
     LogTail,
 }
 
@@ -43,6 +45,8 @@ impl Call {
                 | Self::Image
                 | Self::Inspect
                 | Self::Exec
+                | Self::Commands
+                | Self::Events
                 | Self::LogTail
         )
     }
@@ -72,6 +76,8 @@ impl fmt::Display for Call {
             Self::Rename => "rename",
             Self::RemoveContainer => "remove container",
             Self::Exec => "exec",
+            Self::Commands => "list commands",
+            Self::Events => "listen",
             Self::LogTail => "read log",
         })
     }

@@ -30,7 +30,9 @@ pub enum Fault {
     Pull,
     /// The engine says that the request makes no sense (other 4xx).
     Refused,
-    /// The engine failed (5xx), as when a container cannot be started.
+    /// The engine, or a proxy before it, takes no more for the moment (429, 503), and has not carried out the call.
+    Busy,
+    /// The engine failed (other 5xx), as when a container cannot be started.
     Engine,
     /// The engine cannot be reached, or went away.
     Unreachable,
@@ -62,6 +64,7 @@ impl Fault {
             Self::Port => "port",
             Self::Pull => "pull",
             Self::Refused => "refused",
+            Self::Busy => "busy",
             Self::Engine => "engine",
             Self::Unreachable => "unreachable",
             Self::TimedOut => "timed-out",
@@ -79,6 +82,7 @@ impl fmt::Display for Fault {
             Self::Port => "port in use",
             Self::Pull => "pull failed",
             Self::Refused => "refused",
+            Self::Busy => "busy",
             Self::Engine => "engine failed",
             Self::Unreachable => "unreachable",
             Self::TimedOut => "timed out",

@@ -84,8 +84,15 @@ pub(super) async fn call<E: Engine>(
     }
 }
 
-/// Whether a fault is one that the engine gets over by itself.
+/// Whether a fault is one that the engine gets over by itself, and the call one that it has not carried out.
+///
+/// Not one that the engine failed at (`Engine`): it is the answer to a start of what cannot be started, and the same
+/// the next time. Nor one whose answer was lost (`Unreachable`, `TimedOut`): it may have happened, and made a second
+/// time it would be refused, or done twice. The next round looks, and knows.
 fn may_pass(action: &Action, error: &EngineError) -> bool {
+    if error.fault == Fault::Busy {
+        return true;
+    }
     match action {
         // Endpoints and mounts go a moment after the container that had them.
         Action::RemoveNetwork { .. } | Action::RemoveVolume => error.fault == Fault::InUse,

@@ -130,8 +130,11 @@ fn hint(operation: &Operation, fault: Fault) -> Option<String> {
         (Action::CreateNetwork { labels, .. }, Fault::Subnet) if is_of_the_spec(labels) => {
             "another network has these addresses: write others under `network.subnet`, or none for a free range".to_owned()
         }
-        (Action::CreateNetwork { .. }, Fault::Subnet) => {
-            "no address range is left, neither in moat's own nor in the engine's: remove networks that are not used (`docker network prune`)"
+        (Action::CreateNetwork { subnet: Some(subnet), .. }, Fault::Subnet) => format!(
+            "`{subnet}` is in use in a way that the engine does not list: name another range with `--subnets`"
+        ),
+        (Action::CreateNetwork { subnet: None, .. }, Fault::Subnet) => {
+            "no address range is left, neither in moat's own nor in the engine's: name another one with `--subnets`, or remove networks that are not used (`moat list`, `docker network prune`)"
                 .to_owned()
         }
         (Action::StartContainer { .. } | Action::RestartContainer { .. }, Fault::Port) => {

@@ -1,6 +1,5 @@
 //! Which capabilities a spec depends on.
 
-
 use crate::spec::diagnostic::{DIAGNOSTICS_MAX, quoted};
 use crate::spec::{Capabilities, Capability, Diagnostic, Diagnostics, Located, Spec, Unresolved, agent};
 

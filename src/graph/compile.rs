@@ -11,8 +11,8 @@ use super::program::{program, readiness, waiting};
 use super::vault::{Sealer, Vault};
 use super::{Edge, Gate, Graph, Milestone, Node, fit};
 use crate::resource::{
-    Config, ContainerConfig, FileConfig, HealthConfig, ImageConfig, ImageRef, Limits, Mount, MountSource, NetworkAttachment,
-    NetworkConfig, Probe, ResourceId, RestartPolicy, Retention, Role, Run, Secret, VolumeConfig,
+    Config, ContainerConfig, FileConfig, HealthConfig, ImageConfig, ImageRef, Limits, Mount, MountSource,
+    NetworkAttachment, NetworkConfig, Probe, ResourceId, RestartPolicy, Retention, Role, Run, Secret, VolumeConfig,
 };
 use crate::spec::capability::{Builds, FilePart, MainPart, MountPart, ProbePart, Sidecar, VolumePart};
 use crate::spec::{
@@ -37,11 +37,7 @@ pub fn compile(spec: &Spec, capabilities: &Capabilities) -> Result<Graph, Diagno
 ///
 /// # Errors
 /// What only shows when the whole is put together, such as a dependency that nobody knows.
-pub fn compile_with(
-    spec: &Spec,
-    capabilities: &Capabilities,
-    vault: Option<&Vault>,
-) -> Result<Graph, Diagnostics> {
+pub fn compile_with(spec: &Spec, capabilities: &Capabilities, vault: Option<&Vault>) -> Result<Graph, Diagnostics> {
     let chosen = choose(spec, capabilities)?;
     let image = main_image(spec, &chosen)?;
     let run = Run::derive(spec.agent.clone(), &spec.source.path);

@@ -7,11 +7,13 @@ pub mod builds;
 pub mod proof;
 pub mod runs;
 
+use std::collections::BTreeSet;
+
 use futures_util::future::{try_join_all, try_join3, try_join4};
 
 use crate::engine::{Engine, EngineError, Fault, Filter};
 use crate::graph::{Graph, Node};
-use crate::resource::{Config, HostPort, Role};
+use crate::resource::{Config, HostPort, ImageRef, Role};
 use crate::state::{ContainerFacts, ContainerState, Live, NetworkFacts, Observed};
 
 /// Looks at everything of the graph's run.
@@ -25,11 +27,13 @@ pub async fn observe<E: Engine>(engine: &E, graph: &Graph) -> Result<Observed, E
     let mut observed = Observed { networks, volumes, containers, ..Observed::default() };
     proof::second_opinion(engine, graph, &mut observed).await;
     let needed = graph.nodes().filter(|node| needs_image(node, &observed));
-    let references = needed.filter_map(|node| match &node.config {
-        Config::Container(config) => Some(config.image.clone()),
-        _ => None,
-    });
-    let asked = references.map(|reference| async move {
+    let references: BTreeSet<ImageRef> = needed
+        .filter_map(|node| match &node.config {
+            Config::Container(config) => Some(config.image.clone()),
+            _ => None,
+        })
+        .collect();
+    let asked = references.into_iter().map(|reference| async move {
         let facts = engine.image(&reference).await?;
         Ok::<_, EngineError>((reference, facts))
     });

@@ -8,7 +8,7 @@ use std::time::Duration;
 use ipnet::Ipv4Net;
 
 use super::draft::Draft;
-use super::{Action, Cause, Handle, OpId, Plan, container, removal};
+use super::{Action, Cause, Handle, OpId, Plan, container, power, removal};
 use crate::graph::{Gate, Graph, Milestone, Node};
 use crate::resource::{Config, ContainerId, ResourceId, Retention, SubnetRange, label};
 use crate::state::{NetworkFacts, Observed};
@@ -32,10 +32,28 @@ pub struct Options {
     /// Addresses that cannot be used, though no network of the engine has them: the host's routes, and what the
     /// engine has refused.
     pub avoid: Vec<Ipv4Net>,
+    /// Resources that are left as they are for now, with whatever waits for them.
+    pub leave: BTreeSet<ResourceId>,
+    /// Whether the run is to be up.
+    pub power: Power,
+    /// Containers that the user wants restarted, and that have not been yet.
+    pub restart: BTreeSet<ContainerId>,
     /// Ports of the engine's machine that turned out to be in use.
     pub avoid_ports: BTreeSet<u16>,
     /// In place of each probe's own timeout.
     pub wait_timeout: Option<Duration>,
+}
+
+/// Whether a run is to be up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Power {
+    /// As a user has left it: down if there is a mark that says so, otherwise up.
+    #[default]
+    AsLeft,
+    /// Down from now on.
+    Stop,
+    /// Up from now on.
+    Start,
 }
 
 /// The consent given to remove volumes that are not wanted.
@@ -53,6 +71,11 @@ pub enum Volumes {
 /// Compares what is wanted with what is there.
 pub fn compute(graph: &Graph, observed: &Observed, options: &Options) -> Plan {
     let mut draft = Draft::new(graph, observed, options);
+    if power::is_down(&draft) {
+        power::stop(&mut draft);
+        return draft.finish();
+    }
+    power::start(&mut draft);
     for node in graph.in_order() {
         match &node.config {
             Config::Image(_) => image(&mut draft, node),

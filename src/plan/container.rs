@@ -179,6 +179,11 @@ fn mend(
             let unpause = draft.add(id, &name, action, not_running.clone(), before);
             Some(started(draft, node, &name, handle, &not_running, unpause))
         }
+        ContainerState::Running if draft.options.restart.contains(&current.id) => {
+            let action = Action::RestartContainer { container: current.id.clone() };
+            let restart = draft.add(id, &name, action, Cause::Asked, before);
+            Some(started(draft, node, &name, handle, &Cause::Asked, restart))
+        }
         ContainerState::Running if has_lost_its_way => {
             let action = Action::RestartContainer { container: current.id.clone() };
             let restart = draft.add(id, &name, action, Cause::Unhealthy, before);

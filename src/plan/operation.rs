@@ -151,6 +151,11 @@ impl Action {
         !matches!(self, Self::AwaitReady { .. })
     }
 
+    /// Whether it ends what runs in a container.
+    pub fn interrupts(&self) -> bool {
+        matches!(self, Self::StopContainer { .. } | Self::RestartContainer { .. } | Self::RemoveContainer { .. })
+    }
+
     /// The longest that the call may take.
     pub fn deadline(&self) -> Duration {
         match self {

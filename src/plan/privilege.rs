@@ -89,13 +89,26 @@ impl Gain {
 
 /// All that `graph`'s sandbox gains over what was last applied; sorted.
 pub fn widening(graph: &Graph, observed: &Observed) -> Vec<Widening> {
+    beyond(graph, |id| {
+        // The newest says best what was last applied.
+        let container = observed.containers_of(id).filter_map(|facts| facts.owner.as_ref()).last();
+        let network = || observed.networks_of(id).filter_map(|facts| facts.owner.as_ref()).last();
+        container.or_else(network).map(|owner| owner.config.clone())
+    })
+}
+
+/// All that `graph`'s sandbox gains over what `before` wanted; sorted.
+pub fn widening_of(before: &Graph, graph: &Graph) -> Vec<Widening> {
+    beyond(graph, |id| before.node(id).map(|node| node.config.canonical()))
+}
+
+/// `last`: the canonical configuration that a resource had, if there was one.
+fn beyond(graph: &Graph, last: impl Fn(&ResourceId) -> Option<String>) -> Vec<Widening> {
     let mut all = BTreeSet::new();
     for node in graph.nodes() {
         let (gains, last) = match &node.config {
             Config::Container(config) => {
-                let found = observed.containers_of(&node.id).filter_map(|facts| facts.owner.as_ref());
-                // The newest says best what was last applied.
-                let last = found.last().map(|owner| parse(&owner.config));
+                let last = last(&node.id).map(|config| parse(&config));
                 let sealed = applied(last.as_ref());
                 let was = |gain: &Gain| last.as_ref().is_some_and(|_| sealed.contains(gain));
                 let new = gains(config).into_iter().filter(|gain| !was(gain) && !is_own(&graph.run, gain));
@@ -104,8 +117,7 @@ pub fn widening(graph: &Graph, observed: &Observed) -> Vec<Widening> {
                 (gains, last)
             }
             Config::Network(config) => {
-                let last = observed.networks_of(&node.id).filter_map(|facts| facts.owner.as_ref()).last();
-                let last = last.map(|owner| parse(&owner.config));
+                let last = last(&node.id).map(|config| parse(&config));
                 let was_internal = last.as_ref().is_some_and(|last| last["internal"] == Value::Bool(true));
                 (if was_internal && !config.internal { vec![Gain::Outside] } else { Vec::new() }, last)
             }
@@ -158,7 +170,7 @@ fn of_path(path: &str) -> Gain {
         Gain::Root
     } else if is_socket(&parts) {
         Gain::EngineSocket { path: owned }
-    } else if matches!(parts[..], ["root"] | ["home" | "Users"] | ["home" | "Users", _]) {
+    } else if matches!(parts[..], ["root" | "home" | "Users"] | ["home" | "Users", _]) {
         Gain::Home { path: owned }
     } else {
         Gain::Path { path: owned }
@@ -173,7 +185,7 @@ fn is_own(run: &Run, gain: &Gain) -> bool {
 
 /// Sockets of engines, and the folders that have them.
 fn is_socket(parts: &[&str]) -> bool {
-    let is_run = matches!(parts, ["run"] | ["var", "run"] | ["var"]);
+    let is_run = matches!(parts, ["run" | "var"] | ["var", "run"]);
     let last = parts.last().copied().unwrap_or_default();
     is_run || ["docker.sock", "podman.sock", "containerd.sock", "buildkitd.sock"].contains(&last)
 }

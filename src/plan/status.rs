@@ -40,6 +40,8 @@ pub enum Condition {
     Converging,
     /// Something is missing, broken or not as wanted.
     Degraded,
+    /// A user has stopped it.
+    Stopped,
     /// Everything is as wanted, and proven.
     Ready,
 }
@@ -77,13 +79,14 @@ impl Published {
 }
 
 impl Condition {
-    pub const ALL: [Self; 4] = [Self::Absent, Self::Converging, Self::Degraded, Self::Ready];
+    pub const ALL: [Self; 5] = [Self::Absent, Self::Converging, Self::Degraded, Self::Stopped, Self::Ready];
 
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Absent => "absent",
             Self::Converging => "converging",
             Self::Degraded => "degraded",
+            Self::Stopped => "stopped",
             Self::Ready => "ready",
         }
     }
@@ -105,7 +108,8 @@ pub fn status(graph: &Graph, observed: &Observed, plan: &Plan) -> Status {
     for standing in &mut resources {
         let about = plan.operations.iter().find(|operation| operation.resource == standing.resource);
         standing.cause = about.map(|operation| operation.cause.clone());
-        standing.ready = about.is_none() && standing.presence != Presence::Missing;
+        let rests = observed.is_stopped() && standing.resource.kind == Kind::Container;
+        standing.ready = about.is_none() && standing.presence != Presence::Missing && !rests;
     }
     resources.sort_by(|a, b| (&a.resource, &a.name, &a.id).cmp(&(&b.resource, &b.name, &b.id)));
     Status { condition: condition(graph, observed, plan), ports: ports(graph, observed), resources }
@@ -131,6 +135,8 @@ pub fn ports(graph: &Graph, observed: &Observed) -> Vec<Published> {
 fn condition(graph: &Graph, observed: &Observed, plan: &Plan) -> Condition {
     if is_absent(graph, observed) {
         Condition::Absent
+    } else if observed.is_stopped() {
+        if plan.is_empty() { Condition::Stopped } else { Condition::Degraded }
     } else if plan.is_empty() {
         Condition::Ready
     } else if plan.operations.iter().all(will_pass) {
@@ -148,6 +154,7 @@ fn is_absent(graph: &Graph, observed: &Observed) -> bool {
     let mut owners = observed.volumes.iter().filter_map(|facts| facts.owner.as_ref());
     observed.containers.is_empty()
         && observed.networks.is_empty()
+        && !observed.is_stopped()
         && owners.all(|owner| kept(&owner.resource, owner.retention))
 }
 
@@ -206,7 +213,8 @@ fn image_id(graph: &Graph, observed: &Observed, reference: &ImageRef) -> Option<
 
 /// What bears the run's labels and is not in the graph.
 fn unwanted<'a>(graph: &'a Graph, observed: &'a Observed) -> impl Iterator<Item = Standing> {
-    let foreign = |resource: &ResourceId| graph.node(resource).is_none();
+    // A mark is no resource: it is told of by the condition.
+    let foreign = |resource: &ResourceId| graph.node(resource).is_none() && *resource != ResourceId::stop_mark();
     let standing = |resource: &ResourceId, name: &str, id: Option<String>, presence| Standing {
         resource: resource.clone(),
         role: if resource.kind == Kind::Container { Role::Sidecar } else { Role::Support },

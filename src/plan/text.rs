@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::{Action, Cause, Gain, Operation, Plan, privilege};
+use crate::resource::ResourceId;
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -27,7 +28,7 @@ impl fmt::Display for Plan {
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:<3} {} {} {}", format!("{}.", self.id), self.action.verb(), self.resource.kind, self.name)?;
-        if let Some(mark) = self.action.mark() {
+        if let Some(mark) = self.mark() {
             write!(f, " [{mark}]")?;
         }
         for (i, id) in self.after.iter().enumerate() {
@@ -40,15 +41,16 @@ impl fmt::Display for Operation {
     }
 }
 
-impl Action {
+impl Operation {
     /// What a person should not overlook about it.
     pub fn mark(&self) -> Option<String> {
-        match self {
-            Self::CreateContainer { config, .. } => {
+        match &self.action {
+            Action::CreateContainer { config, .. } => {
                 let marks: BTreeSet<_> = privilege::gains(config).iter().filter_map(Gain::mark).collect();
                 Some(marks.into_iter().collect::<Vec<_>>().join(", ")).filter(|marks| !marks.is_empty())
             }
-            Self::RemoveVolume => Some("destroys data".to_owned()),
+            // There is nothing in the mark of a run that is stopped.
+            Action::RemoveVolume if self.resource != ResourceId::stop_mark() => Some("destroys data".to_owned()),
             _ => None,
         }
     }

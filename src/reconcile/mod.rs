@@ -3,9 +3,12 @@
 //! Level-triggered: every round looks at everything, and nothing is carried over but what this very run has
 //! proven and created. Knows no command line and prints nothing.
 
+pub mod claims;
 pub mod recover;
 
 use std::collections::BTreeSet;
+
+pub use claims::Claims;
 
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +18,7 @@ use crate::execute::{Report, execute};
 use crate::graph::Graph;
 use crate::observe::observe;
 use crate::plan::{Action, Cause, Handle, OpId, Operation, Options, Plan, compute};
+use crate::resource::ContainerId;
 use crate::resource::label::Ownership;
 use crate::state::{ContainerState, Observed};
 
@@ -24,8 +28,10 @@ const MAX_ROUNDS: u32 = 8;
 /// What to do when an apply fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnFailure {
-    /// What a first apply has created is removed again.
+    /// What a first apply has created is removed again; what a later one was about to replace is put back.
     Undo,
+    /// What was about to be replaced is put back. What was created stays, for the next try.
+    Restore,
     /// Everything stays as it is, to be looked at.
     Keep,
 }
@@ -53,7 +59,7 @@ struct Progress {
     failed: Vec<Failure>,
 }
 
-/// Brings the world to what `graph` wants.
+/// Brings the world to what `graph` wants; `claims` are shared with the runs that this process works on meanwhile.
 ///
 /// # Errors
 /// If the engine cannot be observed.
@@ -61,6 +67,7 @@ pub async fn until_converged<E: Engine>(
     engine: &E,
     graph: &Graph,
     mut options: Options,
+    claims: &Claims,
     on_failure: OnFailure,
     tell: Tell<'_>,
     stop: &CancellationToken,
@@ -72,7 +79,9 @@ pub async fn until_converged<E: Engine>(
         if round == 1 {
             progress.first = observed.containers.is_empty() && observed.networks.is_empty();
         }
-        plan = compute(graph, &observed, &options);
+        let avoid = [&options.avoid[..], &claims.beside(&graph.run.id)].concat();
+        plan = compute(graph, &observed, &Options { avoid, ..options.clone() });
+        claims.note(&graph.run.id, &plan);
         if plan.is_empty() {
             return Ok(Outcome::Converged { observed, changed: progress.changed });
         }
@@ -81,13 +90,15 @@ pub async fn until_converged<E: Engine>(
         progress.changed |= plan.changes();
         progress.created.append(&mut report.created);
         options.proven.append(&mut report.proven);
+        options.restart.retain(|container| !was_restarted(container, &plan, &report));
         let mut answered = avoid_refused(&plan, &report, &mut options);
         answered.append(&mut avoid_taken_ports(&plan, &observed, &report, &mut options));
         answered.append(&mut restart_unready(&plan, &report, &mut options));
         if stop.is_cancelled() {
             return interrupted(engine, graph, &progress, on_failure, tell).await;
         }
-        if !report.succeeded() && !another_round_may_help(&report, &mut progress, &answered) {
+        let gives_up = round == MAX_ROUNDS || !another_round_may_help(&report, &mut progress, &answered);
+        if !report.succeeded() && gives_up {
             return failed(engine, graph, &options, report, &progress, on_failure, tell).await;
         }
     }
@@ -141,6 +152,17 @@ fn avoid_taken_ports(plan: &Plan, observed: &Observed, report: &Report, options:
     answered
 }
 
+/// What a user has asked for is done once.
+fn was_restarted(container: &ContainerId, plan: &Plan, report: &Report) -> bool {
+    let restarts = plan
+        .operations
+        .iter()
+        .filter(|operation| matches!(&operation.action, Action::RestartContainer { container: it } if it == container));
+    let failed = |id: &OpId| report.failures.iter().any(|(failed, _)| failed == id);
+    let done = |id: &OpId| !failed(id) && !report.skipped.contains_key(id) && !report.left.contains(id);
+    restarts.map(|operation| operation.id).any(|id| done(&id))
+}
+
 /// A container that was found running and was not ready in time will not be so by itself. The next round restarts it.
 /// Gives the failures that this is an answer to.
 fn restart_unready(plan: &Plan, report: &Report, options: &mut Options) -> BTreeSet<OpId> {
@@ -161,12 +183,14 @@ fn restart_unready(plan: &Plan, report: &Report, options: &mut Options) -> BTree
     answered
 }
 
-/// A conflict means that the world has moved since it was looked at. The same one twice means that it has not.
+/// A conflict means that the world has moved since it was looked at; the same one twice means that it has not. An
+/// answer that was lost says nothing of what was done: whether the engine is still there, and what it has, shows when
+/// it is looked at again.
 fn another_round_may_help(report: &Report, progress: &mut Progress, answered: &BTreeSet<OpId>) -> bool {
     let failures: Vec<Failure> = report.failures.iter().map(|(_, failure)| failure.clone()).collect();
     let moved = |failure: &Failure| {
-        use Fault::{Conflict, InUse, NotFound, Subnet, TimedOut};
-        matches!(failure.fault, Some(Conflict | NotFound | InUse | TimedOut | Subnet))
+        use Fault::{Busy, Conflict, InUse, NotFound, Subnet, TimedOut, Unreachable};
+        matches!(failure.fault, Some(Busy | Conflict | NotFound | InUse | TimedOut | Unreachable | Subnet))
     };
     let passes = report.failures.iter().all(|(id, failure)| answered.contains(id) || moved(failure));
     let again = passes && (!answered.is_empty() || failures != progress.failed);
@@ -187,9 +211,9 @@ async fn failed<E: Engine>(
     let undone = match on_failure {
         OnFailure::Keep => false,
         // An engine that is gone cannot be tidied up, and its absence is what is to be told.
-        OnFailure::Undo if failures.iter().any(|it| it.fault == Some(Fault::Unreachable)) => false,
+        _ if failures.iter().any(|it| it.fault == Some(Fault::Unreachable)) => false,
         OnFailure::Undo if progress.first => recover::undo(engine, graph, &progress.created, tell).await?,
-        OnFailure::Undo => recover::restore(engine, graph, options, tell).await?,
+        OnFailure::Undo | OnFailure::Restore => recover::restore(engine, graph, options, tell).await?,
     };
     Ok(Outcome::Failed { failures, undone })
 }

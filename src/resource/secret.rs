@@ -73,7 +73,7 @@ impl Secret {
 }
 
 fn hexadecimal(tag: &[u8]) -> String {
-    tag.iter().take(DIGEST_LEN).map(|byte| format!("{byte:02x}")).collect()
+    tag.iter().take(DIGEST_LEN).fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 impl fmt::Debug for SecretText {

@@ -181,6 +181,8 @@ pub struct Builds {
     pub hint: String,
     /// Run in the sidecar; prints the size of the cache in bytes.
     pub usage: Vec<String>,
+    /// Run in the main container; empties the cache as far as no build uses it.
+    pub prune: Vec<String>,
 }
 
 impl Capability {

@@ -65,9 +65,7 @@ const KEY: &str = "capability:";
 impl Capabilities {
     /// Those that are compiled in.
     pub fn builtin() -> Self {
-        let entry = |(name, text): &(&str, &str)| {
-            ((*name).to_owned(), Entry { text: (*text).to_owned(), file: None })
-        };
+        let entry = |(name, text): &(&str, &str)| ((*name).to_owned(), Entry { text: (*text).to_owned(), file: None });
         Self(BUILTIN.iter().map(entry).collect())
     }
 
@@ -104,8 +102,7 @@ impl Capabilities {
             None => (dependency, None),
         };
         let entry = self.0.get(name).ok_or_else(|| Unresolved::Name(dependency.to_owned()))?;
-        let unreadable =
-            |error: serde_yaml::Error| Unreadable { name: name.to_owned(), why: error.to_string() };
+        let unreadable = |error: serde_yaml::Error| Unreadable { name: name.to_owned(), why: error.to_string() };
         let head: Head = serde_yaml::from_str(&entry.text).map_err(unreadable)?;
         let version = match (version, &head.versions) {
             (None, _) => head.chosen_by_default(),

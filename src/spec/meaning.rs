@@ -8,7 +8,9 @@ use std::path::{Component, Path, PathBuf};
 use super::agent::{BuilderSettings, NamedVolume, NetworkSettings};
 use super::diagnostic::{Diagnostic, quoted};
 use super::envfile;
-use super::file::{Buildkit, CommandOr, HealthParts, Mount as MountParts, MountMode, OneOf, Resources, Volume, Workspace};
+use super::file::{
+    Buildkit, CommandOr, HealthParts, Mount as MountParts, MountMode, OneOf, Resources, Volume, Workspace,
+};
 use super::file::{Network, Ports, WorkspaceMode};
 use super::secrets::SecretSource;
 use super::shape::Fault;

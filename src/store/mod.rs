@@ -2,8 +2,14 @@
 //!
 //! The only module that writes files.
 
+mod atomic;
+
+pub mod copy;
 pub mod key;
 pub mod lock;
+
+pub mod approval;
+pub mod watching;
 
 use std::path::PathBuf;
 

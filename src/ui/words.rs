@@ -1,6 +1,9 @@
 //! What an operation does, in words: while it does it, when it has, and when it could not.
 
 use crate::plan::{Action, Operation};
+use jiff::SignedDuration;
+
+use super::style::bytes;
 use crate::resource::Kind;
 
 /// While it runs, as in `creating network moat-builder-1f2e3d4c`.
@@ -47,6 +50,22 @@ pub(super) fn done(operation: &Operation) -> (&'static str, String) {
 /// As an order, as in `create network moat-builder-1f2e3d4c`.
 pub(super) fn order(operation: &Operation) -> String {
     format!("{} {}", verb(operation.action.verb()), object(operation))
+}
+
+/// As in `copied 3 files, 1.2 kB`.
+pub fn copied(files: u64, amount: u64) -> String {
+    let files = if files == 1 { "1 file".to_owned() } else { format!("{files} files") };
+    format!("copied {files}, {}\n", bytes(amount))
+}
+
+/// How long ago, in its largest unit, as in `3 h`.
+pub(super) fn age(age: SignedDuration) -> String {
+    const UNITS: [(i64, &str); 3] = [(86_400, "d"), (3_600, "h"), (60, "min")];
+    let seconds = age.as_secs().max(0);
+    match UNITS.iter().find(|(size, _)| seconds >= *size) {
+        Some((size, unit)) => format!("{} {unit}", seconds / size),
+        None => format!("{seconds} s"),
+    }
 }
 
 /// The verb of a plan as a person would say it.

@@ -125,6 +125,12 @@ impl Corner for World {
             Meddling::Pause { container } => docker(&["pause", container]),
             Meddling::AddVolume { name } => docker(&["volume", "create", name]),
             Meddling::RemoveVolume { volume } => docker(&["volume", "rm", volume]),
+            // It ends when it finds the file that says so.
+            Meddling::Attach { container } => {
+                let waiting = "until [ -e /tmp/over ]; do sleep 0.05; done";
+                docker(&["exec", "--detach", container, "sh", "-c", waiting])
+            }
+            Meddling::Detach { container } => docker(&["exec", container, "mkdir", "-p", "/tmp/over"]),
             Meddling::Disconnect { container } => {
                 let network = format!("moat-{}-net", self.agent);
                 docker(&["network", "disconnect", &network, container])

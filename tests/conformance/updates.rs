@@ -6,7 +6,7 @@ use moat::state::ContainerState;
 
 use super::world::*;
 
-pub async fn e32_an_update_changes_what_it_names(world: &impl World) {
+pub async fn e35_an_update_changes_what_it_names(world: &impl World) {
     let engine = world.engine();
     let net = network(world).await;
     let id = started(world, "main", Program::Idle, &net).await;
@@ -37,7 +37,7 @@ pub async fn e32_an_update_changes_what_it_names(world: &impl World) {
     refused(engine.update(&nobody, &all).await, Fault::NotFound);
 }
 
-pub async fn e33_a_port_leads_to_one_container(world: &impl World) {
+pub async fn e36_a_port_leads_to_one_container(world: &impl World) {
     let engine = world.engine();
     let net = network(world).await;
     let port = world.port();

@@ -60,7 +60,7 @@ pub enum Program {
 pub const NEEDED_FILE: &str = "/opt/deep/conf";
 
 /// Long enough for a real engine under load. Nothing waits that long unless it fails.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 const INTERVAL: Duration = Duration::from_millis(20);
 
 pub fn run_of(world: &impl World) -> Run {

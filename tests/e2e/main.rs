@@ -13,6 +13,7 @@ mod text;
 
 mod builds;
 mod builds_local;
+mod daily;
 mod destroy;
 mod drift;
 mod exec;
@@ -21,4 +22,5 @@ mod foreign;
 mod language;
 mod noop;
 mod replace;
+mod services;
 mod story;

@@ -115,8 +115,13 @@ impl Judge<'_> {
                     matches!(it.action, Action::CreateContainer { .. } | Action::UploadFiles { .. })
                 })?;
             }
-            // What was proven without its dependencies is not proven.
-            Action::AwaitReady { .. } => self.gate(operation, Gate::Start)?,
+            // What was proven without its dependencies, or off its network, is not proven.
+            Action::AwaitReady { .. } => {
+                self.gate(operation, Gate::Start)?;
+                self.every(operation, "is proven before it is connected", |it| {
+                    matches!(it.action, Action::ConnectNetwork { .. })
+                })?;
+            }
             Action::CreateNetwork { .. } => {
                 self.graph.node(&operation.resource).ok_or("creates what is not wanted")?;
                 for bearer in self.observed.networks.iter().filter(|it| it.owner.is_some() && it.name == operation.name)

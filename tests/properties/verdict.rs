@@ -9,6 +9,7 @@ use moat::resource::label::Ownership;
 use moat::resource::{Config, ContainerId, Kind, Probe, ResourceId};
 use moat::state::ContainerState;
 
+use super::case::MAX_IN_FLIGHT;
 use super::stage::{Stage, Verdict, check};
 
 /// Whether a container was created as is wanted, but for what can be changed while it is there.
@@ -23,17 +24,14 @@ pub fn differs_in_place(owner: &Ownership, node: &Node) -> bool {
     without(&owner.config) == without(&node.config.canonical())
 }
 
-/// The bound on calls in flight that the executor promises.
-const MAX_IN_FLIGHT: usize = 16;
-
 impl Stage {
     /// Everything wanted is there once, as wanted, under its name, and does its job; nothing else is.
     pub async fn is_as_wanted(&self, graph: &Graph) -> Verdict {
-        let of = Filter::Run(self.run.clone());
+        let of = Filter::Run(graph.run.id.clone());
         let containers = self.sim.containers(&of).await.map_err(|error| error.to_string())?;
         let networks = self.sim.networks(&of).await.map_err(|error| error.to_string())?;
         let volumes = self.sim.volumes(&of).await.map_err(|error| error.to_string())?;
-        let world = || format!("\n{}", self.sim.snapshot(&Scope::Of(self.run.clone())));
+        let world = || format!("\n{}", self.sim.snapshot(&Scope::Of(graph.run.id.clone())));
         for node in graph.nodes() {
             let hash = node.config.hash();
             let name = graph.run.name_of(&node.id);

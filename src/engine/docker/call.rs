@@ -28,6 +28,7 @@ pub(super) enum Call {
     Rename,
     RemoveContainer,
     Exec,
+    Events,
     Logs,
 }
 
@@ -48,7 +49,14 @@ const REGISTRY: Duration = Duration::from_secs(5 * 60);
 impl Call {
     pub(super) const fn deadline(self) -> Duration {
         match self {
-            Self::Ping | Self::List | Self::Image | Self::Inspect | Self::Rename | Self::Exec | Self::Logs => QUICK,
+            Self::Ping
+            | Self::List
+            | Self::Image
+            | Self::Inspect
+            | Self::Rename
+            | Self::Exec
+            | Self::Events
+            | Self::Logs => QUICK,
             Self::CreateNetwork
             | Self::RemoveNetwork
             | Self::Connect
@@ -89,6 +97,7 @@ impl Call {
             Self::Rename => "rename",
             Self::RemoveContainer => "container remove",
             Self::Exec => "exec",
+            Self::Events => "events",
             Self::Logs => "logs",
         }
     }

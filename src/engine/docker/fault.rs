@@ -98,6 +98,7 @@ fn meaning(call: Call, status: u16, message: &str) -> Option<Fault> {
         (Call::Pull, _) => Some(Fault::Pull),
         (_, 404) => Some(Fault::NotFound),
         (_, 409) => Some(Fault::Conflict),
+        (_, 429 | 503) => Some(Fault::Busy),
         (_, 400..=499) => Some(Fault::Refused),
         _ => Some(Fault::Engine),
     }
@@ -208,7 +209,11 @@ mod tests {
             (Pull, 404, "pull access denied", Some(Fault::Pull)),
             (Pull, 500, "dial tcp: no such host", Some(Fault::Pull)),
             (List, 400, "client version 1.51 is too old", Some(Fault::Refused)),
-            (List, 503, "", Some(Fault::Engine)),
+            (List, 503, "", Some(Fault::Busy)),
+            (Start, 503, "connection error: desc = \"transport: error while dialing\"", Some(Fault::Busy)),
+            (CreateVolume, 429, "Too Many Requests", Some(Fault::Busy)),
+            // Of a registry, which is not busy for a second or two only.
+            (Pull, 429, "toomanyrequests", Some(Fault::Pull)),
         ];
         for (call, status, message, fault) in table {
             let error = Failure::Refused { status, message: message.to_owned() }.of(call);

@@ -49,14 +49,15 @@ pub enum Injection {
     Meddle { with: Meddling },
     /// The engine goes down just before the call arrives. In milliseconds.
     EngineRestart { down_ms: u64 },
-    /// Nobody hears of anything for a while. Without effect as long as nobody listens.
-    EventsLost,
+    /// Nobody hears of anything for a while. In milliseconds. Without effect as long as nobody listens.
+    EventsLost { ms: u64 },
 }
 
 /// How a call fails that is not refused for a reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Broken {
+    Busy,
     Engine,
     Unreachable,
     TimedOut,
@@ -109,6 +110,7 @@ impl From<At> for String {
 impl Broken {
     pub(super) fn error(self) -> EngineError {
         match self {
+            Self::Busy => EngineError::new(Fault::Busy, "injected: try again later"),
             Self::Engine => EngineError::new(Fault::Engine, "injected: the engine failed"),
             Self::Unreachable => EngineError::new(Fault::Unreachable, "injected: connection reset"),
             Self::TimedOut => EngineError::new(Fault::TimedOut, "injected: no answer"),

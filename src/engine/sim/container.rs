@@ -18,6 +18,8 @@ pub(super) const EPOCH: i64 = 1_700_000_000;
 const DEFAULT_GRACE: u32 = 10;
 /// The longest host name that the kernel takes.
 const HOSTNAME_MAX: usize = 64;
+/// What a person at a terminal runs.
+const SESSION: [&str; 2] = ["bash", "-l"];
 
 impl Daemon {
     pub fn list_containers(&self, filter: &Filter) -> Vec<ContainerFacts> {
@@ -99,6 +101,7 @@ impl Daemon {
             stopped_by_hand: false,
             sick: false,
             log: Vec::new(),
+            sessions: 0,
             frozen: None,
             due: Some(Due { at: appears, what: Next::Appear }),
         };
@@ -231,6 +234,11 @@ impl Daemon {
         let Some(asking) = self.containers.get(id) else { return false };
         let mut there = self.containers.values().filter(|c| c.lives()).flat_map(|c| &c.endpoints);
         there.any(|endpoint| asking.is_on(&endpoint.network) && endpoint.aliases.iter().any(|alias| alias == name))
+    }
+
+    pub fn commands(&mut self, id: &ContainerId) -> Result<Vec<Vec<String>>, EngineError> {
+        let container = self.container(id)?;
+        Ok((0..container.sessions).map(|_| SESSION.map(str::to_owned).to_vec()).collect())
     }
 
     pub fn log_tail(&mut self, id: &ContainerId, lines: u32) -> Result<Vec<String>, EngineError> {

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use super::behaviour::Behaviour;
 use super::journal::{Journal, Violation};
 use super::latency::Latencies;
+use super::notices::Notices;
 use super::subnet::first_free;
 use super::{DuplicateNetworks, Settings};
 use crate::engine::call::Call;
@@ -38,6 +39,7 @@ pub(super) struct Daemon {
     pub registry: BTreeMap<ImageRef, ImageId>,
     pub programs: BTreeMap<ImageId, Behaviour>,
     pub journal: Journal,
+    pub notices: Notices,
     serial: u64,
 }
 
@@ -71,6 +73,8 @@ pub(super) struct Container {
     /// Its probe says no until it is started again.
     pub sick: bool,
     pub log: Vec<String>,
+    /// How many commands of other people run in it.
+    pub sessions: u32,
     pub due: Option<Due>,
     /// What was about to happen when it was paused.
     pub frozen: Option<Next>,
@@ -142,6 +146,7 @@ impl Daemon {
             registry: BTreeMap::new(),
             programs: BTreeMap::new(),
             journal: Journal::default(),
+            notices: Notices::default(),
             serial: 0,
         };
         for (name, subnet) in [("bridge", first_free(&[])), ("host", None), ("none", None)] {

@@ -33,6 +33,11 @@ impl Daemon {
         self.now = self.now.max(now);
     }
 
+    /// When something happens next by itself.
+    pub fn next_due_at(&self) -> Option<Duration> {
+        self.next_due().map(|(due, _)| due.at)
+    }
+
     fn next_due(&self) -> Option<(Due, ContainerId)> {
         let earliest =
             self.containers.values().filter_map(|c| Some((c.due?, c))).min_by_key(|(due, c)| (due.at, c.serial));
@@ -181,6 +186,7 @@ impl Container {
         }
         self.due = None;
         self.frozen = None;
+        self.sessions = 0;
     }
 
     /// The processes are gone, and the restart policy has a say.

@@ -81,6 +81,16 @@ impl Daemon {
                 c.sick |= c.lives();
                 c.lives()
             }),
+            Meddling::Attach { container } => self.with_container(container, |c| {
+                let runs = c.state == Running;
+                c.sessions += u32::from(runs);
+                runs
+            }),
+            Meddling::Detach { container } => self.with_container(container, |c| {
+                let was_there = c.sessions > 0;
+                c.sessions = c.sessions.saturating_sub(1);
+                was_there
+            }),
             Meddling::Disconnect { container } => self.with_container(container, |c| {
                 let was_on = !c.endpoints.is_empty();
                 c.endpoints.clear();
@@ -177,6 +187,7 @@ impl Daemon {
             stopped_by_hand: false,
             sick: false,
             log: Vec::new(),
+            sessions: 0,
             due: None,
             frozen: None,
         };
