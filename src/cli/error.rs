@@ -4,9 +4,11 @@ use std::io;
 
 use super::exit::Exit;
 use super::load::LoadError;
+use super::surroundings::lowercase;
 use crate::engine::docker::{AttachError, ConnectError};
 use crate::engine::{EngineError, Fault};
 use crate::resource::Run;
+use crate::spec::ExplainError;
 use crate::store::lock::LockError;
 use crate::ui::{Problem, problem};
 
@@ -35,6 +37,10 @@ pub enum CliError {
     /// The user said no.
     #[error("nothing was done, since you did not agree")]
     Declined,
+    #[error(transparent)]
+    Explain(#[from] ExplainError),
+    #[error("`{file}` cannot be written: {}", lowercase(source))]
+    Create { file: String, source: io::Error },
     #[error("the output cannot be written: {0}")]
     Output(#[source] io::Error),
     #[error("this process cannot wait for anything: {0}")]
@@ -48,7 +54,7 @@ impl CliError {
             Self::Connect(_) => Exit::NoEngine,
             Self::Lock(_) => Exit::Locked,
             Self::Interrupted => Exit::Interrupted,
-            Self::NobodyToAsk => Exit::Usage,
+            Self::NobodyToAsk | Self::Explain(_) => Exit::Usage,
             Self::Engine(error) | Self::Attach(AttachError::Engine(error)) if error.fault == Fault::Unreachable => {
                 Exit::NoEngine
             }
@@ -64,6 +70,10 @@ impl CliError {
             }
             Self::NotRunning { .. } => Some("`moat apply` starts it, `moat status` shows how things are"),
             Self::Lock(_) => Some("wait for it with `--lock-timeout 60`, or look at what it does with `moat status`"),
+            Self::Explain(error) => Some(&error.hint),
+            Self::Create { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => {
+                Some("name another file, or edit the one that is there")
+            }
             Self::NobodyToAsk => Some("`--yes` agrees to what is shown above"),
             _ => None,
         }

@@ -32,7 +32,10 @@ impl<'a> Fleet<'a> {
     /// # Errors
     /// If any of the specs cannot be used.
     pub fn load(session: &'a Session, specs: &[PathBuf], depth: Depth) -> Result<Self, CliError> {
-        Ok(Self::of(session, load::agents(specs, depth).map_err(CliError::Load)?))
+        let loaded = load::load(specs, depth);
+        let agents = loaded.agents.map_err(CliError::Load)?;
+        session.warn(&loaded.warnings);
+        Ok(Self::of(session, agents))
     }
 
     pub fn of(session: &'a Session, agents: Vec<Agent>) -> Self {

@@ -21,9 +21,13 @@ pub mod apply;
 pub mod clean;
 pub mod destroy;
 pub mod exec;
+pub mod explain;
+pub mod init;
 pub mod list;
 pub mod plan;
+pub mod schema;
 pub mod status;
+pub mod validate;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -82,6 +86,10 @@ enum Command {
     Exec(exec::Exec),
     List(list::List),
     Clean(clean::Clean),
+    Init(init::Init),
+    Validate(validate::Validate),
+    Explain(explain::Explain),
+    Schema(schema::Schema),
 }
 
 impl From<Color> for ui::ColourChoice {
@@ -105,7 +113,8 @@ impl Command {
             Self::Status(args) => json(args.json, Form::Document),
             Self::List(args) => json(args.json, Form::Document),
             Self::Clean(args) => json(args.json, Form::Stream),
-            Self::Exec(_) => Form::Text,
+            Self::Validate(args) => json(args.json, Form::Document),
+            Self::Exec(_) | Self::Init(_) | Self::Explain(_) | Self::Schema(_) => Form::Text,
         }
     }
 
@@ -119,6 +128,10 @@ impl Command {
             Self::Exec(args) => exec::run(args, session).await,
             Self::List(args) => Box::pin(list::run(args, session)).await,
             Self::Clean(args) => Box::pin(clean::run(args, session)).await,
+            Self::Init(args) => init::run(args, session),
+            Self::Validate(args) => validate::run(args, session),
+            Self::Explain(args) => explain::run(args, session),
+            Self::Schema(args) => schema::run(args, session),
         }
     }
 }

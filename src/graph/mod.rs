@@ -15,6 +15,7 @@ use petgraph::visit::EdgeRef;
 use serde::Serialize;
 
 pub use compile::{compile, compile_with, with_unknown_dependencies};
+pub use fit::warnings;
 
 use crate::resource::{Config, Probe, ResourceId, Role, Run};
 use crate::spec::capability::{Builds, KnownFailure};

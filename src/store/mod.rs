@@ -4,6 +4,7 @@
 
 pub mod key;
 pub mod lock;
+pub mod spec;
 
 use std::path::PathBuf;
 

@@ -26,14 +26,19 @@ fn of_moat() {
             Usage: moat [OPTIONS] <COMMAND>
 
             Commands:
-              apply    Bring the sandbox to what the spec says, and return when it is proven ready
-              plan     Show what `apply` would do, and why, without doing it
-              destroy  Remove the sandbox; what it built and what the spec declares as volumes is kept
-              status   Show how the sandbox is: absent, converging, degraded or ready
-              exec     Run a command in the sandbox, with this terminal and its exit code
-              list     Show every sandbox on this engine, whichever file it is from
-              clean    Remove every sandbox on this engine whose spec file is gone, or names another agent now
-              help     Print this message or the help of the given subcommand(s)
+              apply     Bring the sandbox to what the spec says, and return when it is proven ready
+              plan      Show what `apply` would do, and why, without doing it
+              destroy   Remove the sandbox; what it built and what the spec declares as volumes is kept
+              status    Show how the sandbox is: absent, converging, degraded or ready
+              exec      Run a command in the sandbox, with this terminal and its exit code
+              list      Show every sandbox on this engine, whichever file it is from
+              clean     Remove every sandbox on this engine whose spec file is gone, or names another agent now
+              init      Write an `agent.yaml` to begin with: commented, and right as it is
+              validate  Say whether specs are right, and everything that is wrong with them; no engine is needed
+              explain   Explain a key of `agent.yaml`: what it may be, its default, and what changing it does to
+                        a running sandbox
+              schema    Write the JSON Schema of `agent.yaml`, with which an editor completes and explains keys
+              help      Print this message or the help of the given subcommand(s)
 
             Options:
               -h, --help
