@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::guard;
 use super::program::{program, readiness};
 use super::{Edge, Gate, Graph, Milestone, Node, fit};
 use crate::resource::{
@@ -170,6 +171,7 @@ impl Parts {
         let mut mounts = self.volumes(&volumes, retention);
         mounts.extend(self.named_volumes(&spec.volumes));
         mounts.extend(spec.mounts.iter().cloned());
+        mounts.extend(guard::of_spec(&spec.source.path, &spec.mounts));
         // A sandbox stays up; a command that ends has ended.
         let restart = if idles { RestartPolicy::UnlessStopped } else { RestartPolicy::No };
         let config = ContainerConfig {

@@ -4,6 +4,7 @@
 
 pub mod compile;
 mod fit;
+mod guard;
 mod program;
 
 use std::collections::BTreeMap;
