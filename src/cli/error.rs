@@ -4,9 +4,11 @@ use std::io;
 
 use super::exit::Exit;
 use super::load::LoadError;
+use super::surroundings::lowercase;
 use crate::engine::docker::{AttachError, ConnectError};
 use crate::engine::{EngineError, Fault};
 use crate::resource::Run;
+use crate::spec::ExplainError;
 use crate::store::copy::CopyError;
 use crate::store::lock::LockError;
 use crate::ui::{Problem, problem};
@@ -63,6 +65,10 @@ pub enum CliError {
     Declined,
     #[error(transparent)]
     Watch(#[from] WatchError),
+    #[error(transparent)]
+    Explain(#[from] ExplainError),
+    #[error("`{file}` cannot be written: {}", lowercase(source))]
+    Create { file: String, source: io::Error },
     #[error("the output cannot be written: {0}")]
     Output(#[source] io::Error),
     #[error("this process cannot wait for anything: {0}")]
@@ -76,7 +82,7 @@ impl CliError {
             Self::Connect(_) => Exit::NoEngine,
             Self::Lock(_) => Exit::Locked,
             Self::Interrupted => Exit::Interrupted,
-            Self::NobodyToAsk | Self::Usage { .. } => Exit::Usage,
+            Self::NobodyToAsk | Self::Usage { .. } | Self::Explain(_) => Exit::Usage,
             Self::Engine(error) | Self::Attach(AttachError::Engine(error)) if error.fault == Fault::Unreachable => {
                 Exit::NoEngine
             }
@@ -106,6 +112,10 @@ impl CliError {
             Self::Lock(_) => Some("wait for it with `--lock-timeout 60`, or look at what it does with `moat status`"),
             Self::Watch(error) => Some(error.hint),
             Self::NoPlace => Some("`MOAT_STATE_DIR` names one"),
+            Self::Explain(error) => Some(error.hint.as_str()),
+            Self::Create { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => {
+                Some("name another file, or edit the one that is there")
+            }
             Self::NobodyToAsk => Some("`--yes` agrees to what is shown above"),
             _ => None,
         };

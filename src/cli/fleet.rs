@@ -39,7 +39,9 @@ impl<'a> Fleet<'a> {
     pub async fn find(session: &'a Session, specs: &[PathBuf], depth: Depth) -> Result<(Self, Docker), CliError> {
         let (paths, names): (Vec<PathBuf>, Vec<PathBuf>) =
             specs.iter().cloned().partition(|spec| spec.to_str().is_none_or(target::is_path));
-        let mut agents = load::agents(&paths, depth).map_err(CliError::Load)?;
+        let loaded = load::load(&paths, depth);
+        let mut agents = loaded.agents.map_err(CliError::Load)?;
+        session.warn(&loaded.warnings);
         let engine = session.connect().await?;
         for name in names.iter().filter_map(|name| name.to_str()) {
             let sandbox = Named::Name(name.to_owned()).find_to(depth, &engine).await.map_err(|error| match error {

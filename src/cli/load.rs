@@ -1,14 +1,15 @@
 //! From paths to graphs: each spec file is read, parsed and compiled.
 
 use std::collections::BTreeSet;
+use std::env;
 use std::fs::read_dir;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::capabilities::capabilities;
 use super::locking::{STATE_DIR, places};
-use super::surroundings::{Here, lowercase, text};
-use crate::graph::{Graph, Vault, compile, compile_with, needs_vault, with_unknown_dependencies};
+use super::surroundings::{Here, all_of, lowercase, text};
+use crate::graph::{Graph, Vault, compile, compile_with, needs_vault, warnings, with_unknown_dependencies};
 use crate::resource::SecretKey;
 use crate::spec::surroundings::{Inputs, Recorder};
 use crate::spec::{Capabilities, Diagnostics, Source, Spec, agent, secrets};
@@ -34,6 +35,8 @@ pub enum Depth {
 pub struct Loaded {
     /// Nothing is to be done before all of them are right.
     pub agents: Result<Vec<Agent>, Vec<LoadError>>,
+    /// What a person should know, and that keeps nothing from working.
+    pub warnings: Vec<Diagnostics>,
     /// All files that were read or looked for, the specs themselves among them; for whoever waits for a change.
     pub inputs: Inputs,
 }
@@ -82,26 +85,34 @@ impl LoadError {
     }
 }
 
-/// Compiles every spec that `paths` name.
+/// Compiles what came in at standard input, as if it were a file here.
 ///
 /// # Errors
-/// As [`load`].
-pub fn agents(paths: &[PathBuf], depth: Depth) -> Result<Vec<Agent>, Vec<LoadError>> {
-    load(paths, depth).agents
+/// If it cannot be read, or is too much.
+pub fn standard_input() -> Result<Loaded, LoadError> {
+    let name = "standard input";
+    let refuse = |error: io::Error| unreadable(Path::new(name), &error);
+    let text = all_of(io::stdin().lock()).map_err(refuse)?;
+    let here = env::current_dir().map_err(refuse)?;
+    let mut notes = Notes::default();
+    let graphs = compiled(Source::new(name, here.join(DEFAULT_SPEC), text), Depth::Bare, &mut notes);
+    let agent = |graph| Agent { graph, given: PathBuf::from(DEFAULT_SPEC) };
+    let agents = graphs.map(|graphs| graphs.into_iter().map(agent).collect());
+    Ok(Loaded { agents, warnings: notes.warnings, inputs: notes.inputs })
 }
 
 /// Compiles every spec that `paths` name: files, directories that have an `agent.yaml`, and all of the YAML files of
 /// directories that have none. Two paths to one run are one agent.
 pub fn load(paths: &[PathBuf], depth: Depth) -> Loaded {
     let (mut agents, mut errors, mut runs) = (Vec::new(), Vec::new(), BTreeSet::new());
-    let mut inputs = Inputs::default();
+    let mut notes = Notes::default();
     for path in paths {
         let files = specs(path).unwrap_or_else(|error| {
             errors.push(error);
             Vec::new()
         });
         for given in files {
-            match graphs(&given, depth, &mut inputs) {
+            match graphs(&given, depth, &mut notes) {
                 Ok(graphs) => {
                     let new = graphs.into_iter().filter(|graph| runs.insert(graph.run.id.clone()));
                     agents.extend(new.map(|graph| Agent { graph, given: given.clone() }));
@@ -110,25 +121,40 @@ pub fn load(paths: &[PathBuf], depth: Depth) -> Loaded {
             }
         }
     }
-    Loaded { agents: if errors.is_empty() { Ok(agents) } else { Err(errors) }, inputs }
+    let agents = if errors.is_empty() { Ok(agents) } else { Err(errors) };
+    Loaded { agents, warnings: notes.warnings, inputs: notes.inputs }
+}
+
+/// What is noted on the way, whatever comes of it.
+#[derive(Debug, Default)]
+struct Notes {
+    warnings: Vec<Diagnostics>,
+    inputs: Inputs,
 }
 
 /// Compiles the agents of the spec at `path`: a file, or a directory that has one.
-fn graphs(path: &Path, depth: Depth, inputs: &mut Inputs) -> Result<Vec<Graph>, Vec<LoadError>> {
+fn graphs(path: &Path, depth: Depth, notes: &mut Notes) -> Result<Vec<Graph>, Vec<LoadError>> {
     let shown = file(path);
     let source = source(path).map_err(|error| {
-        inputs.missing.insert(std::path::absolute(&shown).unwrap_or(shown));
+        notes.inputs.missing.insert(std::path::absolute(&shown).unwrap_or(shown));
         vec![error]
     })?;
-    inputs.read.insert(source.path.clone());
-    let capabilities = capabilities(&source.path, inputs)?;
+    notes.inputs.read.insert(source.path.clone());
+    compiled(source, depth, notes)
+}
+
+/// Compiles the agents of a source.
+fn compiled(source: Source, depth: Depth, notes: &mut Notes) -> Result<Vec<Graph>, Vec<LoadError>> {
+    let capabilities = capabilities(&source.path, &mut notes.inputs)?;
     let reading = agent::parse_all(source, &Here);
-    inputs.append(reading.inputs);
+    notes.inputs.append(reading.inputs);
+    notes.warnings.push(reading.warnings);
     let wrong = |faults| vec![LoadError::Spec(with_unknown_dependencies(faults, &capabilities))];
     let specs = reading.specs.map_err(wrong)?;
     let (mut graphs, mut errors) = (Vec::new(), Vec::new());
     for spec in &specs {
-        match graph_of(spec, &capabilities, depth, inputs) {
+        notes.warnings.push(warnings(spec, &capabilities));
+        match graph_of(spec, &capabilities, depth, &mut notes.inputs) {
             Ok(graph) => graphs.push(graph),
             Err(error) => errors.push(error),
         }
@@ -160,7 +186,7 @@ fn key() -> Result<SecretKey, String> {
 /// # Errors
 /// If it cannot be read, or says what cannot be.
 pub fn bare(path: &Path) -> Result<Vec<Graph>, Vec<LoadError>> {
-    graphs(path, Depth::Bare, &mut Inputs::default())
+    graphs(path, Depth::Bare, &mut Notes::default())
 }
 
 /// The only agent of the spec at `path`, without its secrets.

@@ -30,15 +30,19 @@ pub mod destroy;
 pub mod doctor;
 pub mod events;
 pub mod exec;
+pub mod explain;
 pub mod graph;
+pub mod init;
 pub mod list;
 pub mod logs;
 pub mod open;
 pub mod plan;
 pub mod ports;
 pub mod power;
+pub mod schema;
 pub mod shell;
 pub mod status;
+pub mod validate;
 pub mod watch;
 
 use std::ffi::OsString;
@@ -114,6 +118,10 @@ enum Command {
     Cache(cache::Cache),
     Doctor(doctor::Doctor),
     Clean(clean::Clean),
+    Init(init::Init),
+    Validate(validate::Validate),
+    Explain(explain::Explain),
+    Schema(schema::Schema),
 }
 
 impl From<Color> for ui::ColourChoice {
@@ -139,7 +147,6 @@ impl Command {
             Self::List(args) => json(args.json, Form::Document),
             Self::Clean(args) => json(args.json, Form::Stream),
             Self::Exec(args) => json(args.json, Form::Document),
-            Self::Approve(_) | Self::Shell(_) => Form::Text,
             Self::Graph(args) => json(args.json, Form::Document),
             Self::Events(args) => json(args.json, Form::Stream),
             Self::Cache(args) => json(args.json, Form::Document),
@@ -151,6 +158,8 @@ impl Command {
             Self::Stop(args) => json(args.json, Form::Stream),
             Self::Start(args) => json(args.json, Form::Stream),
             Self::Restart(args) => json(args.json, Form::Stream),
+            Self::Validate(args) => json(args.json, Form::Document),
+            Self::Approve(_) | Self::Shell(_) | Self::Init(_) | Self::Explain(_) | Self::Schema(_) => Form::Text,
         }
     }
 
@@ -178,6 +187,10 @@ impl Command {
             Self::Restart(args) => Box::pin(power::restart(args, session)).await,
             Self::List(args) => Box::pin(list::run(args, session)).await,
             Self::Clean(args) => Box::pin(clean::run(args, session)).await,
+            Self::Init(args) => init::run(args, session),
+            Self::Validate(args) => validate::run(args, session),
+            Self::Explain(args) => explain::run(args, session),
+            Self::Schema(args) => schema::run(args, session),
         }
     }
 }

@@ -70,8 +70,13 @@ impl Surroundings for Here {
 
 /// The text of a file, as much of it as is one byte more than a file may have.
 pub fn text(path: &Path) -> io::Result<String> {
+    all_of(File::open(path)?)
+}
+
+/// As [`text`], of anything that is read.
+pub fn all_of(from: impl Read) -> io::Result<String> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(SIZE_MAX + 1).read_to_end(&mut bytes)?;
+    from.take(SIZE_MAX + 1).read_to_end(&mut bytes)?;
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         io::Error::new(ErrorKind::InvalidData, format!("it is not UTF-8 text (byte {at})"))

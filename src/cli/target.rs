@@ -126,7 +126,7 @@ fn pick(name: &str, found: Vec<Found>) -> Result<Found, CliError> {
 
 /// What is wanted of a run that was named, if its spec still stands for it.
 fn graph_of(run: &Run, depth: Depth) -> Option<Graph> {
-    let agents = load::agents(&[PathBuf::from(&run.spec)], depth).ok()?;
+    let agents = load::load(&[PathBuf::from(&run.spec)], depth).agents.ok()?;
     agents.into_iter().map(|agent| agent.graph).find(|graph| graph.run.id == run.id)
 }
 

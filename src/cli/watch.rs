@@ -142,7 +142,7 @@ impl Watching {
             return Ok(Files::polling(bell.clone())?);
         }
         Files::new(bell.clone()).or_else(|error| {
-            session.warn(&format!("{error}; they are looked at every second instead"), error.hint);
+            session.caution(&format!("{error}; they are looked at every second instead"), error.hint);
             Ok(Files::polling(bell.clone())?)
         })
     }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::choose::choose;
+use super::guard;
 use super::program::{program, readiness, waiting};
 use super::vault::{Sealer, Vault};
 use super::{Edge, Gate, Graph, Milestone, Node, fit};
@@ -166,6 +167,7 @@ impl Parts {
         mounts.extend(parts.iter().flat_map(|part| &part.mounts).map(host_mount));
         mounts.extend(self.named_volumes(&spec.volumes));
         mounts.extend(spec.mounts.iter().cloned());
+        mounts.extend(guard::of_spec(&spec.source.path, &spec.mounts));
         // A sandbox stays up; a command that ends has ended.
         let restart = if idles { RestartPolicy::UnlessStopped } else { RestartPolicy::No };
         let config = ContainerConfig {

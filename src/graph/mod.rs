@@ -5,6 +5,7 @@
 mod choose;
 pub mod compile;
 mod fit;
+mod guard;
 mod program;
 pub mod vault;
 
@@ -19,6 +20,7 @@ use sha2::{Digest, Sha256};
 
 pub use choose::{needs_vault, with_unknown_dependencies};
 pub use compile::{compile, compile_with};
+pub use fit::warnings;
 pub use vault::Vault;
 
 use crate::resource::{Config, Probe, ResourceId, Role, Run};

@@ -11,7 +11,7 @@ use ipnet::Ipv4Net;
 use serde::Deserialize;
 
 use super::check::check;
-use super::diagnostic::{Diagnostic, Diagnostics, quoted};
+use super::diagnostic::{Diagnostic, Diagnostics, Severity, quoted};
 use super::extend::Loader;
 use super::file::{File, Resources};
 use super::language;
@@ -112,6 +112,8 @@ pub enum CacheRetention {
 pub struct Reading {
     /// The agents of the file, in its order; or everything that is wrong with it, at once.
     pub specs: Result<Vec<Spec>, Diagnostics>,
+    /// What a person should know and that keeps nothing from working; empty if there are errors, which have them.
+    pub warnings: Diagnostics,
     /// What it depends on, besides the file itself.
     pub inputs: Inputs,
 }
@@ -134,8 +136,8 @@ pub fn parse(source: Source) -> Result<Spec, Diagnostics> {
 /// Reads a spec file: each of its documents is an agent.
 pub fn parse_all(source: Source, around: &dyn Surroundings) -> Reading {
     let recorder = Recorder::new(around);
-    let specs = read(source.without_byte_order_mark(), &recorder);
-    Reading { specs, inputs: recorder.into_inputs() }
+    let (specs, warnings) = read(source.without_byte_order_mark(), &recorder);
+    Reading { specs, warnings, inputs: recorder.into_inputs() }
 }
 
 /// The dependencies of a spec with other faults, as far as they can be read: what is wrong with them is to be told
@@ -155,7 +157,7 @@ pub fn dependencies(source: &Source) -> Vec<Located<String>> {
 }
 
 /// The syntax, what the file builds on, then every value against the language, then the types, then what they mean.
-fn read(source: Source, around: &dyn Surroundings) -> Result<Vec<Spec>, Diagnostics> {
+fn read(source: Source, around: &dyn Surroundings) -> (Result<Vec<Spec>, Diagnostics>, Diagnostics) {
     let (documents, mut faults) = scan(&source.text);
     let mut loader = Loader::new(source, around);
     let mut roots: Vec<Node> = documents.into_iter().map(|document| loader.complete(document)).collect();
@@ -169,11 +171,13 @@ fn read(source: Source, around: &dyn Surroundings) -> Result<Vec<Spec>, Diagnost
         let news: Vec<Diagnostic> = found.into_iter().filter(|fault| !told(fault, &faults)).collect();
         faults.extend(news);
     }
-    if !faults.is_empty() {
-        return Err(Diagnostics::new(&source, faults));
+    if faults.iter().any(|fault| fault.severity == Severity::Error) {
+        return (Err(Diagnostics::new(&source, faults)), Diagnostics::new(&source, Vec::new()));
     }
+    let warnings = Diagnostics::new(&source, std::mem::take(&mut faults));
     let mut specs = Vec::with_capacity(roots.len());
     for root in &mut roots {
+        language::AGENT.prune(root);
         language::AGENT.rename_aliases(root);
         match Spec::of(&source, root, around) {
             Ok(spec) => specs.push(spec),
@@ -181,7 +185,8 @@ fn read(source: Source, around: &dyn Surroundings) -> Result<Vec<Spec>, Diagnost
         }
     }
     faults.extend(namesakes(&specs));
-    if faults.is_empty() { Ok(specs) } else { Err(Diagnostics::new(&source, faults)) }
+    let specs = if faults.is_empty() { Ok(specs) } else { Err(Diagnostics::new(&source, faults)) };
+    (specs, warnings)
 }
 
 /// Two agents of one file with one name would be one sandbox.

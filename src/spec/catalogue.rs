@@ -102,7 +102,8 @@ impl Capabilities {
             None => (dependency, None),
         };
         let entry = self.0.get(name).ok_or_else(|| Unresolved::Name(dependency.to_owned()))?;
-        let unreadable = |error: serde_yaml::Error| Unreadable { name: name.to_owned(), why: error.to_string() };
+        let unreadable =
+            |error: serde_yaml::Error| Unresolved::Unreadable { name: name.to_owned(), why: error.to_string() };
         let head: Head = serde_yaml::from_str(&entry.text).map_err(unreadable)?;
         let version = match (version, &head.versions) {
             (None, _) => head.chosen_by_default(),
@@ -134,19 +135,17 @@ impl Capabilities {
     }
 }
 
-use Unresolved::Unreadable;
-
 impl Unresolved {
     /// What to write instead.
     pub fn hint(&self, capabilities: &Capabilities) -> String {
         match self {
-            Self::Name(name) => match capabilities.similar_to(name) {
-                Some(name) => format!("did you mean `{name}`?"),
-                None => {
-                    let names: Vec<String> = capabilities.names().map(|name| format!("`{name}`")).collect();
-                    format!("known: {}", names.join(", "))
+            Self::Name(name) => {
+                if let Some(name) = capabilities.similar_to(name) {
+                    return format!("did you mean `{name}`?");
                 }
-            },
+                let names: Vec<String> = capabilities.names().map(|name| format!("`{name}`")).collect();
+                format!("known: {}", names.join(", "))
+            }
             Self::NoVersions { name } => format!("write `{name}`"),
             Self::Version { versions, name, .. } => format!("`{name}` can be {versions}"),
             Self::Unreadable { .. } => "its form is that of moat's own: see `specs/` in moat's sources".to_owned(),

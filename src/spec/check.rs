@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::diagnostic::{Diagnostic, quoted};
+use super::language::elsewhere::{Elsewhere, Standing, elsewhere};
 use super::shape::{Fault, Key, Shape};
 use super::source::{Source, Span};
 use super::suggest::suggest;
@@ -100,6 +101,9 @@ impl Checker<'_> {
                 let message = format!("{} is given twice, once by another name", quoted(key.name));
                 self.fault(entry.key_span.clone(), Fault::new(message, "keep one of them"));
             }
+            if known.is_none() && self.is_elsewhere(path, entry) {
+                continue;
+            }
             let known = known.or_else(|| {
                 let (fault, guess) = self.unknown_key(path, &entry.key, keys);
                 self.fault(entry.key_span.clone(), fault);
@@ -119,6 +123,20 @@ impl Checker<'_> {
                 self.fault(node.span.start..node.span.start, fault);
             }
         }
+    }
+
+    /// Tells of a key that other tools have, and moat has not.
+    fn is_elsewhere(&mut self, path: &str, entry: &Entry) -> bool {
+        let Some(Elsewhere { path, standing, reason, hint }) = elsewhere(&below(path, &entry.key)) else {
+            return false;
+        };
+        let place = entry.key_span.clone();
+        let finding = match standing {
+            Standing::Refused => Diagnostic::error(place, format!("`{path}` is refused: {reason}")),
+            Standing::Ignored => Diagnostic::warning(place, format!("`{path}` is ignored: {reason}")),
+        };
+        self.faults.push(finding.hint(*hint));
+        true
     }
 
     /// What to say about a key that does not exist, and the key that was meant, if there can be little doubt.

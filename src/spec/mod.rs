@@ -26,6 +26,7 @@ mod check;
 mod language;
 mod reference;
 mod rule;
+mod schema;
 pub mod shape;
 mod written;
 
@@ -38,15 +39,19 @@ mod meaning;
 mod read;
 pub mod secrets;
 mod service;
+mod template;
 pub mod version;
 
 pub use agent::{BuilderSettings, CacheRetention, NamedVolume, NetworkSettings, Spec};
 pub use capability::Capability;
 pub use catalogue::{Capabilities, Unresolved};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
-pub use reference::reference;
+pub use reference::{ExplainError, explain, reference};
+pub use rule::slug;
+pub use schema::schema;
 pub use service::{Service, Wait};
 pub use source::{Located, Source, Span};
 pub use suggest::suggest;
 pub use surroundings::{Inputs, Nowhere, Surroundings};
+pub use template::template;
 pub use tree::Places;

@@ -23,7 +23,7 @@ pub fn agent_name(text: &str) -> Result<(), Fault> {
 }
 
 /// A name that is allowed, and as close to `text` as it gets.
-fn slug(text: &str) -> Option<String> {
+pub fn slug(text: &str) -> Option<String> {
     let mut slug = String::new();
     for c in text.to_lowercase().chars() {
         let c = if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' };

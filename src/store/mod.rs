@@ -7,6 +7,7 @@ mod atomic;
 pub mod copy;
 pub mod key;
 pub mod lock;
+pub mod spec;
 
 pub mod approval;
 pub mod watching;

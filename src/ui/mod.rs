@@ -11,6 +11,7 @@ pub mod voice;
 pub mod ask;
 pub mod diagnostic;
 pub mod problem;
+pub mod validation;
 
 // While it runs.
 pub mod progress;

@@ -130,11 +130,21 @@ impl Wish {
             }
             Read::Bad(problem) => self.reject(agent, problem, desk),
             Read::Good(graph) if graph.run.id != self.desired.run.id => {
-                let problem = format!("the agent's name is now `{}`, which means another sandbox", graph.run.agent);
+                let problem = self.is_another(&graph);
                 self.reject(agent, problem, desk)
             }
             Read::Good(graph) => self.take(agent, *graph, desk, settings),
         }
+    }
+
+    /// A run is an agent of a file, by the file's real path.
+    fn is_another(&self, graph: &Graph) -> String {
+        let what = if graph.run.agent == self.desired.run.agent {
+            format!("the spec is now the file `{}`", graph.run.spec)
+        } else {
+            format!("the agent's name is now `{}`", graph.run.agent)
+        };
+        format!("{what}, which means another sandbox: begin another watch for that")
     }
 
     fn reject<D: Desk>(&mut self, agent: usize, problem: String, desk: &D) -> Reading {

@@ -15,3 +15,4 @@ mod read_only;
 mod several;
 mod spec;
 mod usage;
+mod validate;

@@ -29,7 +29,7 @@ fn nothing_new_is_nothing() {
     // Less, and what is in the spec's own folder.
     widens(
         BEFORE,
-        "agent: a\nimage: team/tool:2\nuser: node\nnetwork: {internal: true}\nworkspace: .\n",
+        "agent: a\nimage: team/tool:2\nuser: node\nnetwork: {internal: true}\nworkspace: ./app\n",
         &expect![[""]],
     );
 }

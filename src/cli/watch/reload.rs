@@ -24,7 +24,7 @@ pub fn watched(agent: Agent) -> Watched {
 
 /// Reads the spec of a run anew; what is wrong with it is told in `colour`.
 pub fn again(spec: &Path, run: &Run, colour: Colour) -> Loaded {
-    let load::Loaded { agents, inputs } = load::load(&[spec.to_owned()], Depth::Whole);
+    let load::Loaded { agents, inputs, .. } = load::load(&[spec.to_owned()], Depth::Whole);
     let spec_is_gone = |errors: &[LoadError]| errors.iter().all(|it| matches!(it, LoadError::Missing { .. }));
     let read = match agents {
         Ok(agents) => of_run(agents, run),

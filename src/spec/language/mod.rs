@@ -3,6 +3,7 @@
 //! A new key is a line here, a field in [`file`](super::file), and a row in `specs/agent.md`, which a test
 //! holds against this table.
 
+pub mod elsewhere;
 mod parts;
 
 use super::rule;
