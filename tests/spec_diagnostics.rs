@@ -1444,7 +1444,7 @@ fn an_unknown_dependency() {
         3 | dependencies: [docker:dnd, kubernetes]
           |                            ^^^^^^^^^^
           |
-          = help: known: `docker:dind`, `docker:host`, `mysql`, `postgres`, `redis`
+          = help: known: `curl`, `docker:dind`, `docker:host`, `gcc`, `gh`, `git`, `go`, `jq`, `make`, `mysql`, `node`, `postgres`, `psql`, `python`, `redis`, `ripgrep`, `rust`, `sqlite`
     "#]],
     );
 }
@@ -1460,7 +1460,7 @@ fn no_image_from_anywhere() {
         2 | # nothing
           |          ^
           |
-          = help: add `image: …`, or a dependency that brings one, such as `docker:dind`
+          = help: add `image: …`, or a dependency that brings one, such as `docker:dind` or `git`
     "#]],
     );
 }

@@ -9,7 +9,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ("Bring it about", &["apply", "plan", "watch", "approve", "stop", "start", "restart", "destroy", "clean"]),
     ("See how it is", &["status", "list", "logs", "events", "ports", "graph"]),
     ("Work in it", &["shell", "exec", "cp", "open", "cache"]),
-    ("Write a spec", &["init", "validate", "explain", "schema"]),
+    ("Write a spec", &["init", "validate", "explain", "schema", "deps", "image"]),
     ("Look after moat", &["doctor", "help"]),
 ];
 

@@ -26,12 +26,14 @@ pub mod approve;
 pub mod cache;
 pub mod clean;
 pub mod cp;
+pub mod deps;
 pub mod destroy;
 pub mod doctor;
 pub mod events;
 pub mod exec;
 pub mod explain;
 pub mod graph;
+pub mod image;
 pub mod init;
 pub mod list;
 pub mod logs;
@@ -119,6 +121,8 @@ enum Command {
     Doctor(doctor::Doctor),
     Clean(clean::Clean),
     Init(init::Init),
+    Deps(deps::Deps),
+    Image(image::Image),
     Validate(validate::Validate),
     Explain(explain::Explain),
     Schema(schema::Schema),
@@ -159,7 +163,10 @@ impl Command {
             Self::Start(args) => json(args.json, Form::Stream),
             Self::Restart(args) => json(args.json, Form::Stream),
             Self::Validate(args) => json(args.json, Form::Document),
-            Self::Approve(_) | Self::Shell(_) | Self::Init(_) | Self::Explain(_) | Self::Schema(_) => Form::Text,
+            Self::Deps(args) => json(args.json, Form::Document),
+            Self::Approve(_) | Self::Shell(_) | Self::Image(_) | Self::Init(_) | Self::Explain(_) | Self::Schema(_) => {
+                Form::Text
+            }
         }
     }
 
@@ -188,6 +195,8 @@ impl Command {
             Self::List(args) => Box::pin(list::run(args, session)).await,
             Self::Clean(args) => Box::pin(clean::run(args, session)).await,
             Self::Init(args) => init::run(args, session),
+            Self::Deps(args) => deps::run(args, session),
+            Self::Image(args) => image::run(args, session),
             Self::Validate(args) => validate::run(args, session),
             Self::Explain(args) => explain::run(args, session),
             Self::Schema(args) => schema::run(args, session),

@@ -19,8 +19,8 @@ pub use call::Call;
 pub use error::{EngineError, Fault};
 pub use notice::{Happening, Notice, Subject, What};
 pub use request::{
-    ContainerCreate, ContainerUpdate, ExecOutput, Filter, Inspection, NetworkCreate, PortBinding, PullProgress,
-    VolumeCreate, VolumeMount,
+    ContainerCreate, ContainerUpdate, ExecOutput, Filter, ImageBuild, Inspection, NetworkCreate, PortBinding,
+    PullProgress, VolumeCreate, VolumeMount,
 };
 
 use crate::resource::{ContainerId, FileConfig, ImageRef, NetworkId};
@@ -52,6 +52,10 @@ pub trait Engine {
         reference: &ImageRef,
         progress: &dyn Fn(PullProgress),
     ) -> impl Future<Output = Result<(), EngineError>>;
+
+    /// Makes an image, pulling what it is based on where that is not here; `step` is told of each step as it begins.
+    /// A step that fails is a [`Fault::Engine`], with the end of what it said.
+    fn build(&self, build: &ImageBuild, step: &dyn Fn(&str)) -> impl Future<Output = Result<(), EngineError>>;
 
     fn create_network(&self, create: &NetworkCreate) -> impl Future<Output = Result<NetworkId, EngineError>>;
 

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use ipnet::Ipv4Net;
 
-use crate::resource::{ContainerConfig, Limits, NetworkId, Port, RestartPolicy, RunId};
+use crate::resource::{ContainerConfig, ImageRef, Limits, NetworkId, Port, RestartPolicy, RunId};
 use crate::state::{ContainerState, Health};
 
 /// What a list is about.
@@ -99,6 +99,16 @@ pub struct ExecOutput {
     pub exit_code: i64,
     /// Both streams, bounded by [`EXEC_OUTPUT_MAX`]: the end of it.
     pub output: String,
+}
+
+/// An image that is to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageBuild {
+    /// What it is called once it is made.
+    pub reference: ImageRef,
+    /// Complete in itself: there are no other files.
+    pub dockerfile: String,
+    pub labels: BTreeMap<String, String>,
 }
 
 /// How far a pull has come, summed over the layers known so far. In bytes.

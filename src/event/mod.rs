@@ -28,6 +28,11 @@ pub enum Event<'a> {
         operation: &'a Operation,
         progress: PullProgress,
     },
+    /// An image is being made, and a step of it has begun, in the engine's words.
+    Step {
+        operation: &'a Operation,
+        step: &'a str,
+    },
     /// A passing fault; the same call is made again after `pause`.
     Retrying {
         operation: &'a Operation,

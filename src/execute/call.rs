@@ -137,6 +137,15 @@ async fn once<E: Engine>(
                 pulled = engine.pull(reference, &tell_progress) => pulled?,
             }
         }
+        Action::BuildImage { build } => {
+            let tell_step = |step: &str| tell(Event::Step { operation, step });
+            // The engine gives a build up whose caller has gone.
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return Err(failure::Why::Interrupted),
+                built = engine.build(build, &tell_step) => built?,
+            }
+        }
         Action::CreateNetwork { labels, internal, subnet } => {
             let create = NetworkCreate { name, labels: labels.clone(), internal: *internal, subnet: *subnet };
             return Ok(Made::Network(engine.create_network(&create).await?));

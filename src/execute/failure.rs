@@ -120,6 +120,9 @@ fn hint(operation: &Operation, fault: Fault) -> Option<String> {
             "check the name and the tag, that the registry can be reached from the engine, and `docker login`"
                 .to_owned()
         }
+        (Action::BuildImage { .. }, Fault::Engine) => {
+            "`moat image` shows what is built; the step that failed is the last one told".to_owned()
+        }
         (
             Action::CreateContainer { .. } | Action::CreateNetwork { .. } | Action::CreateVolume { .. },
             Fault::Conflict,

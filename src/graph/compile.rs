@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::choose::choose;
+use super::dockerfile::{Dockerfile, dockerfile, is_made};
 use super::guard;
 use super::program::{program, readiness, waiting};
 use super::vault::{Sealer, Vault};
@@ -40,9 +41,13 @@ pub fn compile(spec: &Spec, capabilities: &Capabilities) -> Result<Graph, Diagno
 /// What only shows when the whole is put together, such as a dependency that nobody knows.
 pub fn compile_with(spec: &Spec, capabilities: &Capabilities, vault: Option<&Vault>) -> Result<Graph, Diagnostics> {
     let chosen = choose(spec, capabilities)?;
-    let image = main_image(spec, &chosen)?;
+    let made = is_made(spec, &chosen).then(|| dockerfile(spec, &chosen));
+    let image = match &made {
+        Some(made) => made.reference.clone(),
+        None => main_image(spec, &chosen)?,
+    };
     let run = Run::derive(spec.agent.clone(), &spec.source.path);
-    let mut parts = Parts::default();
+    let mut parts = Parts { made, ..Parts::default() };
     let network = NetworkConfig { internal: spec.network.internal, subnet: spec.network.subnet };
     parts.add(ResourceId::network(NETWORK), Role::Support, Config::Network(network));
 
@@ -74,7 +79,7 @@ pub fn compile_with(spec: &Spec, capabilities: &Capabilities, vault: Option<&Vau
 fn main_image(spec: &Spec, chosen: &[Capability]) -> Result<ImageRef, Diagnostics> {
     let brought = || chosen.iter().find_map(|capability| capability.image.clone());
     spec.image.clone().or_else(brought).ok_or_else(|| {
-        let hint = "add `image: …`, or a dependency that brings one, such as `docker:dind`";
+        let hint = "add `image: …`, or a dependency that brings one, such as `docker:dind` or `git`";
         let end = spec.source.text.trim_end().len();
         Diagnostics::at(&spec.source, end..end, "there is no `image`", hint)
     })
@@ -86,6 +91,8 @@ struct Parts {
     nodes: Vec<Node>,
     edges: Vec<(ResourceId, ResourceId, Edge)>,
     images: BTreeSet<ImageRef>,
+    /// The image that is made for main.
+    made: Option<Dockerfile>,
     /// Containers that main waits for.
     sidecars: Vec<ResourceId>,
 }
@@ -224,7 +231,9 @@ impl Parts {
     ) {
         let image = ResourceId::image(&config.image);
         if self.images.insert(config.image.clone()) {
-            let config = ImageConfig { reference: config.image.clone() };
+            let made = self.made.as_ref().filter(|made| made.reference == config.image);
+            let dockerfile = made.map(|made| made.text.clone());
+            let config = ImageConfig { reference: config.image.clone(), dockerfile };
             self.add(image.clone(), Role::Support, Config::Image(config));
         }
         let needs = [image, config.network.network.clone()].into_iter();

@@ -7,10 +7,53 @@ use crate::spec::{Capabilities, Capability, Diagnostic, Diagnostics, Spec};
 
 /// Everything that does not fit.
 pub(super) fn misfits(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
-    let mut found = services(spec, chosen);
+    let mut found = image(spec, chosen);
+    found.extend(services(spec, chosen));
     found.extend(volumes(spec, chosen));
     found.extend(targets(spec, chosen));
     found.extend(user(spec, chosen));
+    found
+}
+
+/// An image is either taken as it is, or made.
+fn image(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    let mut fault = |at: &str, message: String, hint: &str| {
+        found.push(Diagnostic::error(spec.place_of_key(at), message).hint(hint));
+    };
+    let base = "write `base_image` in place of `image`, and moat makes an image on top of it";
+    let installs = |capability: &&Capability| capability.install.is_some() && capability.image.is_none();
+    if spec.image.is_some() {
+        if let Some(tool) = chosen.iter().find(installs) {
+            fault(
+                "image",
+                format!("{} is not installed in an image that is taken as it is", quoted(&tool.capability)),
+                base,
+            );
+        }
+        if spec.base_image.is_some() {
+            fault("base_image", "there is an `image` as well".to_owned(), "keep one of them");
+        }
+        if spec.hooks.build() {
+            fault("hooks", "an image that is taken as it is has no hooks while it is built".to_owned(), base);
+        }
+    } else if super::dockerfile::is_made(spec, chosen)
+        && let Some(whole) = chosen.iter().find(|it| it.image.is_some() && it.install.is_none())
+    {
+        let message = format!(
+            "{} comes with an image of its own, and is not installed in one that is made",
+            quoted(&whole.capability)
+        );
+        fault("dependencies", message, "write an `image` that has both, or remove one of the two");
+    }
+    let keeps_its_own = spec.image.is_some() && spec.entrypoint.is_none() && spec.command.is_some();
+    if spec.hooks.pre_run.is_some() && keeps_its_own && chosen.iter().all(|it| it.main.entrypoint.is_empty()) {
+        fault(
+            "hooks.pre_run",
+            "it would take the place of the image's own entrypoint".to_owned(),
+            "write the `entrypoint`",
+        );
+    }
     found
 }
 

@@ -4,6 +4,7 @@
 
 mod choose;
 pub mod compile;
+mod dockerfile;
 mod fit;
 mod guard;
 mod program;

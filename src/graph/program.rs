@@ -25,6 +25,13 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The entrypoint and the command, and whether there is nothing to do but to stay up.
 pub(super) fn program(spec: &Spec, parts: &[&MainPart]) -> (Vec<String>, Vec<String>, bool) {
+    let (entrypoint, command, idles) = plain(spec, parts);
+    let Some(script) = &spec.hooks.pre_run else { return (entrypoint, command, idles) };
+    let first = ["sh".to_owned(), "-ec".to_owned(), format!("{script}\nexec \"$@\""), "sh".to_owned()];
+    (first.into(), entrypoint.into_iter().chain(command).collect(), idles)
+}
+
+fn plain(spec: &Spec, parts: &[&MainPart]) -> (Vec<String>, Vec<String>, bool) {
     let brought = parts.iter().map(|part| &part.entrypoint).find(|it| !it.is_empty()).cloned();
     let idles = spec.command.is_none() && spec.entrypoint.is_none();
     let entrypoint = spec.entrypoint.clone().unwrap_or_default();

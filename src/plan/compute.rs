@@ -9,8 +9,9 @@ use ipnet::Ipv4Net;
 
 use super::draft::Draft;
 use super::{Action, Cause, Handle, OpId, Plan, container, power, removal};
+use crate::engine::ImageBuild;
 use crate::graph::{Gate, Graph, Milestone, Node};
-use crate::resource::{Config, ContainerId, ResourceId, Retention, SubnetRange, label};
+use crate::resource::{Config, ContainerId, ImageConfig, ResourceId, Retention, SubnetRange, label};
 use crate::state::{NetworkFacts, Observed};
 
 /// What a plan depends on besides the desired and the observed state.
@@ -98,9 +99,27 @@ fn image(draft: &mut Draft<'_>, node: &Node) {
     if !matches!(draft.observed.images.get(&config.reference), Some(None)) {
         return;
     }
-    let action = Action::PullImage { reference: config.reference.clone() };
-    let pull = draft.add(&node.id, config.reference.as_str(), action, Cause::Missing, []);
-    draft.hold(&node.id, Milestone::Created, pull);
+    let (action, cause) = match &config.dockerfile {
+        None => (Action::PullImage { reference: config.reference.clone() }, Cause::Missing),
+        Some(dockerfile) => {
+            let labels = [(label::IMAGE.to_owned(), draft.graph.run.agent.to_string())].into();
+            let (reference, dockerfile) = (config.reference.clone(), dockerfile.clone());
+            (Action::BuildImage { build: ImageBuild { reference, dockerfile, labels } }, why_built(draft, config))
+        }
+    };
+    let made = draft.add(&node.id, config.reference.as_str(), action, cause, []);
+    draft.hold(&node.id, Milestone::Created, made);
+}
+
+/// An image is known by what it is made of: one that is not there is another one than the container was created from.
+fn why_built(draft: &Draft<'_>, config: &ImageConfig) -> Cause {
+    let uses = |node: &&Node| matches!(&node.config, Config::Container(it) if it.image == config.reference);
+    let user = draft.graph.in_order().into_iter().find(uses);
+    let owner =
+        user.and_then(|user| draft.observed.containers_of(&user.id).last()?.owner.as_ref().map(|it| (user, it)));
+    let diffs = owner.map(|(user, owner)| super::diff::between(&owner.config, &user.config.canonical()));
+    let image: Vec<_> = diffs.into_iter().flatten().filter(|diff| diff.field == "image").collect();
+    if image.is_empty() { Cause::Missing } else { Cause::Changed(image) }
 }
 
 /// A volume that is there is right, whatever it was made of: its data is worth more than its options.

@@ -42,6 +42,7 @@ impl Action {
             | Self::AwaitReady { container, .. }
             | Self::RenameContainer { container, .. } => container.renumber(numbers),
             Self::PullImage { .. }
+            | Self::BuildImage { .. }
             | Self::CreateNetwork { .. }
             | Self::CreateVolume { .. }
             | Self::UpdateContainer { .. }

@@ -8,7 +8,7 @@ use ipnet::Ipv4Net;
 use serde::Serialize;
 
 use super::cause::Cause;
-use crate::engine::{ContainerUpdate, PortBinding, VolumeMount};
+use crate::engine::{ContainerUpdate, ImageBuild, PortBinding, VolumeMount};
 use crate::resource::{ContainerConfig, ContainerId, FileConfig, ImageRef, NetworkId, Probe, ResourceId};
 use crate::spec::capability::KnownFailure;
 
@@ -44,6 +44,9 @@ pub enum Handle<Id> {
 pub enum Action {
     PullImage {
         reference: ImageRef,
+    },
+    BuildImage {
+        build: ImageBuild,
     },
     CreateNetwork {
         labels: BTreeMap<String, String>,
@@ -122,6 +125,8 @@ const QUICK: Duration = Duration::from_secs(60);
 const SLOW: Duration = Duration::from_secs(120);
 /// A pull may be gigabytes over a slow line; it is bounded so that nothing hangs for ever.
 const PULL: Duration = Duration::from_secs(30 * 60);
+/// A build pulls its base, and then runs whatever the user wrote into it.
+const BUILD: Duration = Duration::from_secs(60 * 60);
 /// What a stop may take beyond its grace: the kill, and the clean-up.
 const AFTER_GRACE: Duration = Duration::from_secs(30);
 /// A wait's own timeout ends it; this only catches one whose last call hangs.
@@ -132,6 +137,7 @@ impl Action {
     pub fn verb(&self) -> &'static str {
         match self {
             Self::PullImage { .. } => "pull",
+            Self::BuildImage { .. } => "build",
             Self::CreateNetwork { .. } | Self::CreateVolume { .. } | Self::CreateContainer { .. } => "create",
             Self::UploadFiles { .. } => "upload",
             Self::StartContainer { .. } => "start",
@@ -160,6 +166,7 @@ impl Action {
     pub fn deadline(&self) -> Duration {
         match self {
             Self::PullImage { .. } => PULL,
+            Self::BuildImage { .. } => BUILD,
             Self::CreateContainer { .. } | Self::StartContainer { .. } | Self::RemoveContainer { .. } => SLOW,
             Self::RestartContainer { .. } => SLOW + AFTER_GRACE,
             Self::StopContainer { grace, .. } => Duration::from_secs(u64::from(*grace)) + AFTER_GRACE,

@@ -33,6 +33,9 @@ pub enum Config {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ImageConfig {
     pub reference: ImageRef,
+    /// What it is made of, if it is made here. Otherwise it comes from a registry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dockerfile: Option<String>,
 }
 
 /// A bridge network of the run's own.

@@ -23,6 +23,8 @@ pub const HASH: &str = "moat.hash";
 pub const CONFIG: &str = "moat.config";
 /// On containers only: the ports of the engine's machine that were chosen for it, by its own ports.
 pub const PORTS: &str = "moat.ports";
+/// On images only: the agent that one was made for. An image is nobody's, and belongs to no run.
+pub const IMAGE: &str = "moat.image";
 /// On volumes only: what a destroy does with it when no spec says otherwise.
 pub const RETENTION: &str = "moat.retention";
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ipnet::Ipv4Net;
 use serde::Deserialize;
@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::check::check;
 use super::diagnostic::{Diagnostic, Diagnostics, Severity, quoted};
 use super::extend::Loader;
-use super::file::{File, Resources};
+use super::file::{self, File, OneOf, Resources};
 use super::language;
 use super::meaning::Meaning;
 use super::scan::scan;
@@ -24,7 +24,7 @@ use super::surroundings::{Inputs, Nowhere, Recorder, Surroundings};
 use super::tree::{Content, Node, Places, Scalar};
 use super::written;
 use crate::resource::{
-    AgentName, HealthConfig, ImageRef, Limits, Mount, PortConfig, RestartPolicy, SecretText, Size, Ulimit,
+    AgentName, HealthConfig, ImageRef, Limits, Mount, MountSource, PortConfig, RestartPolicy, SecretText, Size, Ulimit,
 };
 
 /// One agent's sandbox, as its file says.
@@ -38,6 +38,8 @@ pub struct Spec {
     pub version: Option<String>,
     /// `None`: the one that a capability brings.
     pub image: Option<ImageRef>,
+    /// What an image is made on, in place of one that is taken as it is.
+    pub base_image: Option<ImageRef>,
     /// Names of capabilities, each once; whether they exist is for the compiler to say.
     pub dependencies: Vec<Located<String>>,
     /// `None`: the sandbox stays up, idle. A string in the file means a shell's command line.
@@ -64,10 +66,21 @@ pub struct Spec {
     pub shm: Option<Size>,
     pub network: NetworkSettings,
     pub healthcheck: Option<HealthConfig>,
+    pub hooks: Hooks,
+    /// The number of the user that the workspace belongs to, where it is a folder of this machine.
+    pub owner: Option<u32>,
     /// By name.
     pub services: BTreeMap<String, Service>,
     pub labels: BTreeMap<String, String>,
     pub buildkit: BuilderSettings,
+}
+
+/// Scripts of a shell.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Hooks {
+    pub post_build_root: Option<String>,
+    pub post_build: Option<String>,
+    pub pre_run: Option<String>,
 }
 
 /// A volume of the sandbox's own, and where it is mounted.
@@ -199,6 +212,29 @@ fn namesakes(specs: &[Spec]) -> Vec<Diagnostic> {
     (1..specs.len()).filter(|i| named_before(*i)).map(fault).collect()
 }
 
+impl Hooks {
+    /// Whether there are any that make an image.
+    pub fn build(&self) -> bool {
+        self.post_build_root.is_some() || self.post_build.is_some()
+    }
+}
+
+impl From<file::Hooks> for Hooks {
+    fn from(written: file::Hooks) -> Self {
+        let script = |lines: Option<OneOf<Vec<String>>>| {
+            lines.map(|lines| match lines {
+                OneOf::Text(text) => text,
+                OneOf::Parts(lines) => lines.join("\n"),
+            })
+        };
+        Self {
+            post_build_root: script(written.post_build_root),
+            post_build: script(written.post_build),
+            pre_run: script(written.pre_run),
+        }
+    }
+}
+
 impl Spec {
     /// A document that is as the language wants it.
     fn of(source: &Source, root: &Node, around: &dyn Surroundings) -> Result<Self, Vec<Diagnostic>> {
@@ -216,6 +252,11 @@ impl Spec {
             |span: &Span| source.path_at(span.start).parent().map_or_else(|| PathBuf::from("/"), PathBuf::from);
         let mut meaning = Meaning::new(&places, &folder, around.variable("HOME").filter(|home| !home.is_empty()));
         let workspace = meaning.workspace(file.workspace);
+        let bound = workspace.mounts.iter().find_map(|mount| match &mount.source {
+            MountSource::Path(path) => Some(path),
+            _ => None,
+        });
+        let owner = bound.and_then(|path| around.owner(Path::new(path)));
         let mut mounts = workspace.mounts;
         mounts.extend(meaning.mounts(file.mounts));
         let declared = meaning.volumes(file.volumes);
@@ -228,6 +269,9 @@ impl Spec {
             agent: file.agent,
             version: file.version,
             image: file.image,
+            base_image: file.base_image,
+            hooks: file.hooks.into(),
+            owner,
             command: file.command.map(|command| command.0),
             entrypoint: file.entrypoint.map(|command| command.0),
             user: file.user,

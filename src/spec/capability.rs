@@ -21,14 +21,39 @@ pub struct Capability {
     /// Those that can be chosen with `@`. In all texts of the file `{version}` stands for the one that is; without a
     /// choice it is the newest.
     pub versions: Option<Versions>,
+    /// What is chosen without a choice, where it is not the newest.
+    pub default: Option<String>,
     /// The main container's image when the spec names none.
     pub image: Option<ImageRef>,
+    /// How it gets into an image that moat makes.
+    pub install: Option<Install>,
     #[serde(default)]
     pub sidecars: Vec<Sidecar>,
     #[serde(default)]
     pub main: MainPart,
     /// How builds are routed to a sidecar, and how that is checked.
     pub builds: Option<Builds>,
+}
+
+/// What of an image is made for a dependency. Everything is on Debian.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Install {
+    /// Of a runtime: the image that has it. The first runtime's is what the whole is based on.
+    pub base: Option<ImageRef>,
+    /// What of `base` is taken into an image that is based on another one. Absolute.
+    #[serde(default)]
+    pub paths: Vec<String>,
+    /// Of Debian.
+    #[serde(default)]
+    pub packages: Vec<String>,
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// Shell scripts, run as root.
+    #[serde(default)]
+    pub run: Vec<String>,
+    /// A command that succeeds once it is there; without it the image is not made.
+    pub check: Option<String>,
 }
 
 /// A container that comes along.

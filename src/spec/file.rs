@@ -17,6 +17,7 @@ pub(super) struct File {
     pub agent: AgentName,
     pub version: Option<String>,
     pub image: Option<ImageRef>,
+    pub base_image: Option<ImageRef>,
     #[serde(default)]
     pub dependencies: Vec<String>,
     pub command: Option<Command>,
@@ -43,6 +44,8 @@ pub(super) struct File {
     #[serde(default)]
     pub network: Network,
     pub healthcheck: Option<CommandOr<HealthParts>>,
+    #[serde(default)]
+    pub hooks: Hooks,
     #[serde(default)]
     pub services: BTreeMap<String, Service>,
     #[serde(default)]
@@ -158,6 +161,14 @@ pub(super) struct HealthParts {
     pub timeout: Option<String>,
     pub start_period: Option<String>,
     pub retries: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Hooks {
+    pub post_build_root: Option<OneOf<Vec<String>>>,
+    pub post_build: Option<OneOf<Vec<String>>>,
+    pub pre_run: Option<OneOf<Vec<String>>>,
 }
 
 #[derive(Debug, Deserialize)]

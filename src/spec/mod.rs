@@ -42,7 +42,7 @@ mod service;
 mod template;
 pub mod version;
 
-pub use agent::{BuilderSettings, CacheRetention, NamedVolume, NetworkSettings, Spec};
+pub use agent::{BuilderSettings, CacheRetention, Hooks, NamedVolume, NetworkSettings, Spec};
 pub use capability::Capability;
 pub use catalogue::{Capabilities, Unresolved};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};

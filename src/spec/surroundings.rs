@@ -17,6 +17,12 @@ pub trait Surroundings {
     /// If there is none, or it cannot be read.
     fn read(&self, path: &Path) -> Result<String, Unread>;
 
+    /// The number of the user that a path belongs to; `None`: it is not there, or there are no such numbers.
+    fn owner(&self, path: &Path) -> Option<u32> {
+        let _ = path;
+        None
+    }
+
     /// What a program writes on its standard output.
     ///
     /// # Errors
@@ -101,6 +107,10 @@ impl Surroundings for Recorder<'_> {
         let of = if found == Err(Unread::Missing) { &mut inputs.missing } else { &mut inputs.read };
         of.insert(path.to_owned());
         found
+    }
+
+    fn owner(&self, path: &Path) -> Option<u32> {
+        self.around.owner(path)
     }
 
     fn run(&self, program: &str, arguments: &[&str]) -> Result<String, NotRun> {

@@ -9,6 +9,7 @@ pub mod voice;
 
 // Before anything runs.
 pub mod ask;
+pub mod deps;
 pub mod diagnostic;
 pub mod problem;
 pub mod validation;

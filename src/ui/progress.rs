@@ -113,6 +113,7 @@ impl State {
                 None
             }
             Event::Progress { operation, progress } => self.pulling(operation, *progress, voice),
+            Event::Step { operation, step } => self.building(operation, step, voice),
             Event::Retrying { operation, error, .. } => {
                 let rest = format!("to {}: {}", words::order(operation), harmless(error));
                 Some(line(FAINT, "retrying", rest))
@@ -171,6 +172,17 @@ impl State {
         Some(format!("  {text}\n"))
     }
 
+    /// Each step is news: there are few, and each may take its time.
+    fn building(&mut self, operation: &Operation, step: &str, voice: &Voice<'_>) -> Option<String> {
+        let step = harmless(step);
+        let text = format!("{}: {}", words::doing(operation), shortened(&step));
+        if voice.live_width().is_some() {
+            self.doing.insert(operation.id, text);
+            return None;
+        }
+        Some(format!("  {text}\n"))
+    }
+
     /// The numbers of operations mean others in the next plan.
     fn forget(&mut self) {
         self.doing.clear();
@@ -207,4 +219,16 @@ impl State {
 
 fn figure(took: Duration) -> String {
     if took < NOTEWORTHY { String::new() } else { format!(" ({:.1} s)", took.as_secs_f64()) }
+}
+
+/// A step of a build is as long as the script in it; its beginning tells which one it is. In characters.
+const STEP_MAX: usize = 100;
+
+fn shortened(step: &str) -> String {
+    let line = step.lines().next().unwrap_or_default();
+    if line.chars().count() <= STEP_MAX {
+        line.to_owned()
+    } else {
+        line.chars().take(STEP_MAX).collect::<String>() + "…"
+    }
 }

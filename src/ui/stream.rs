@@ -229,6 +229,9 @@ impl<'a> Line<'a> {
                 total_bytes: Some(progress.total),
                 ..Self::default()
             },
+            Event::Step { operation, step } => {
+                Self { event: "step", operation: about(operation), message: Some(step), ..Self::default() }
+            }
             Event::Retrying { operation, error, attempt, pause } => Self {
                 event: "retrying",
                 operation: about(operation),
@@ -300,6 +303,7 @@ impl<'a> Line<'a> {
             Event::Planned { .. }
             | Event::Started { .. }
             | Event::Progress { .. }
+            | Event::Step { .. }
             | Event::Retrying { .. }
             | Event::Succeeded { .. }
             | Event::Failed { .. }

@@ -11,6 +11,7 @@ pub(super) fn doing(operation: &Operation) -> String {
     let verb = match &operation.action {
         Action::AwaitReady { .. } => return format!("waiting for {}", operation.name),
         Action::PullImage { .. } => "pulling",
+        Action::BuildImage { .. } => "building",
         Action::CreateNetwork { .. } | Action::CreateVolume { .. } | Action::CreateContainer { .. } => "creating",
         Action::UploadFiles { .. } => "uploading to",
         Action::StartContainer { .. } => "starting",
@@ -31,6 +32,7 @@ pub(super) fn done(operation: &Operation) -> (&'static str, String) {
     match &operation.action {
         Action::AwaitReady { .. } => ("ready", object),
         Action::PullImage { .. } => ("pulled", object),
+        Action::BuildImage { .. } => ("built", object),
         Action::CreateNetwork { .. } | Action::CreateVolume { .. } | Action::CreateContainer { .. } => {
             ("created", object)
         }

@@ -172,7 +172,7 @@ fn no_image() {
         1 | agent: builder
           |               ^
           |
-          = help: add `image: …`, or a dependency that brings one, such as `docker:dind`
+          = help: add `image: …`, or a dependency that brings one, such as `docker:dind` or `git`
     "#]],
     );
 }

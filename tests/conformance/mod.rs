@@ -60,6 +60,7 @@ macro_rules! each_promise {
             e34_commands_are_listed_while_they_run
             e35_an_update_changes_what_it_names
             e36_a_port_leads_to_one_container
+            e37_an_image_is_made_of_a_dockerfile
         }
     };
 }

@@ -1,8 +1,9 @@
-//! E24 to E26: volumes and images.
+//! E24 to E26, E37: volumes and images.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 
-use moat::engine::{Engine, Fault, PullProgress};
+use moat::engine::{Engine, Fault, ImageBuild, PullProgress};
 use moat::resource::{ImageRef, label};
 
 use super::world::*;
@@ -52,4 +53,28 @@ pub async fn e26_images_are_looked_up_and_pulled(world: &impl World) {
     let image = engine.image(&pullable).await.expect("an answer").expect("an image");
     engine.pull(&pullable, &|_| ()).await.expect("a second pull");
     assert_eq!(engine.image(&pullable).await.expect("an answer"), Some(image));
+}
+
+pub async fn e37_an_image_is_made_of_a_dockerfile(world: &impl World) {
+    let engine = world.engine();
+    let (base, _) = world.program(Program::Idle);
+    let name = world.agent().as_str().replace('_', "-");
+    let build = |tag: &str, steps: &str| ImageBuild {
+        reference: ImageRef::parse(&format!("moat-conformance/{name}:{tag}")).expect("a reference"),
+        dockerfile: format!("FROM {base}\n{steps}"),
+        labels: BTreeMap::from([(label::IMAGE.to_owned(), name.clone())]),
+    };
+    let good = build("good", "ENV A=b\n");
+    let steps = Cell::new(0);
+    engine.build(&good, &|_| steps.set(steps.get() + 1)).await.expect("a build");
+    assert!(steps.get() > 0, "no step was told of");
+    let made = engine.image(&good.reference).await.expect("an answer").expect("an image");
+    engine.build(&good, &|_| ()).await.expect("a second build");
+    assert_eq!(engine.image(&good.reference).await.expect("an answer"), Some(made));
+
+    let bad = build("bad", "RUN false\n");
+    refused(engine.build(&bad, &|_| ()).await, Fault::Engine);
+    assert_eq!(engine.image(&bad.reference).await.expect("an answer"), None);
+    let nowhere = ImageBuild { dockerfile: "FROM moat-conformance/nowhere:1\n".to_owned(), ..bad.clone() };
+    refused(engine.build(&nowhere, &|_| ()).await, Fault::Engine);
 }

@@ -19,6 +19,7 @@ mod drift;
 mod exec;
 mod failing;
 mod foreign;
+mod images;
 mod language;
 mod noop;
 mod replace;

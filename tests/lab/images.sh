@@ -28,6 +28,7 @@ build() {
     stage dind "$(cat "$here/dockerd-entrypoint.sh")" make_dind & jobs+=($!)
     stage services "$service_packages ${service_without[*]} $(cat "$here/service-entrypoint.sh")" make_services & jobs+=($!)
     stage stand-in "$(cd "$here/buildkit" && sha256sum -- * | sha256sum)" make_stand_in & jobs+=($!)
+    stage slim "1 ${service_without[*]}" make_slim & jobs+=($!)
     for job in "${jobs[@]}"; do
         wait "$job" || die "the cache in $cache is not complete"
     done
@@ -107,6 +108,24 @@ make_dind() {
     layer dind "$cache/tmp/dind"
 }
 
+# What images that moat makes are based on: a Debian that can install packages.
+make_slim() {
+    local tree=$cache/tmp/slim options=() path
+    for path in "${service_without[@]}"; do options+=("--dpkgopt=path-exclude=$path"); done
+    rm -rf "$tree"
+    TMPDIR=$cache/tmp mmdebstrap --variant=minbase --dpkgopt=force-unsafe-io "${options[@]}" trixie "$tree"
+    rm -rf "$tree"/var/lib/apt/lists/* "$tree"/var/cache/* "$tree"/dev
+    layer slim "$tree"
+    # A runtime is a program that tells its version, where the official image has it.
+    local runtime
+    for runtime in "node:v22.0.0" "python3:Python 3.12.0"; do
+        mkdir -p "$cache/tmp/${runtime%%:*}/usr/local/bin"
+        printf '#!/bin/sh\necho "%s"\n' "${runtime#*:}" >"$cache/tmp/${runtime%%:*}/usr/local/bin/${runtime%%:*}"
+        chmod 755 "$cache/tmp/${runtime%%:*}/usr/local/bin/${runtime%%:*}"
+        layer "${runtime%%:*}" "$cache/tmp/${runtime%%:*}"
+    done
+}
+
 # One tree for three images: they are of the same Debian, and are pulled once.
 make_services() {
     local tree=$cache/tmp/services options=() path
@@ -162,6 +181,9 @@ make_registry() {
     image library/redis 7 "$service, \"Cmd\": [\"redis-server\"], \"Volumes\": {\"/data\": {}},
         \"WorkingDir\": \"/data\", \"Env\": [$env]" services
     image library/mysql 8 "$service, \"Cmd\": [\"mysqld\"], \"Volumes\": {\"/var/lib/mysql\": {}}, \"Env\": [$env]" services
+    image library/debian "trixie-slim" "\"Cmd\": [\"bash\"], \"Env\": [$env]" slim
+    image library/node 22-trixie-slim "\"Entrypoint\": [\"docker-entrypoint.sh\"], \"Cmd\": [\"node\"], \"Env\": [$env]" slim node
+    image library/python 3.12-slim-trixie "\"Cmd\": [\"python3\"], \"Env\": [$env]" slim python3
     image library/busybox latest "\"Cmd\": [\"sh\"], \"Env\": [$env]" busybox
     # In place of a sidecar: one that runs and never answers, one that ends at once.
     image lab/silent latest "\"Entrypoint\": [\"sh\", \"-c\", \"exec sleep 1000000\"], \"Env\": [$env]" busybox

@@ -166,7 +166,10 @@ impl Wanted {
         let mut edges = Vec::new();
         let create = Edge { gates: Gate::Create, until: Milestone::Created };
         for reference in self.images() {
-            nodes.push(support(ResourceId::image(&reference), Config::Image(ImageConfig { reference })));
+            nodes.push(support(
+                ResourceId::image(&reference),
+                Config::Image(ImageConfig { reference, dockerfile: None }),
+            ));
         }
         for (name, part) in &self.containers {
             let id = ResourceId::container(name);

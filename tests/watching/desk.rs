@@ -137,6 +137,7 @@ impl Desk for FakeDesk {
             Event::Planned { .. }
             | Event::Started { .. }
             | Event::Progress { .. }
+            | Event::Step { .. }
             | Event::Retrying { .. }
             | Event::Skipped { .. }
             | Event::Warning { .. } => return,

@@ -13,6 +13,7 @@ pub(super) enum Call {
     Image,
     Inspect,
     Pull,
+    Build,
     CreateNetwork,
     RemoveNetwork,
     Connect,
@@ -70,7 +71,7 @@ impl Call {
             | Self::Restart
             | Self::RemoveContainer
             | Self::RemoveVolume => LONG,
-            Self::Pull => REGISTRY,
+            Self::Pull | Self::Build => REGISTRY,
         }
     }
 
@@ -82,6 +83,7 @@ impl Call {
             Self::Image => "image inspect",
             Self::Inspect => "inspect",
             Self::Pull => "pull",
+            Self::Build => "build",
             Self::CreateNetwork => "network create",
             Self::RemoveNetwork => "network remove",
             Self::Connect => "network connect",

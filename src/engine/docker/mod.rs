@@ -20,6 +20,7 @@ mod version;
 mod wire;
 
 mod answer;
+mod build;
 mod call;
 mod fault;
 
@@ -74,8 +75,8 @@ pub use resolve::{Process, Surroundings, resolve};
 pub use version::{ApiVersion, Feature};
 
 use super::{
-    ContainerCreate, ContainerUpdate, Engine, EngineError, ExecOutput, Fault, Filter, Inspection, NetworkCreate,
-    Notice, PullProgress, VolumeCreate,
+    ContainerCreate, ContainerUpdate, Engine, EngineError, ExecOutput, Fault, Filter, ImageBuild, Inspection,
+    NetworkCreate, Notice, PullProgress, VolumeCreate,
 };
 use crate::resource::{ContainerId, FileConfig, ImageRef, NetworkId};
 use crate::state::{ContainerFacts, ImageFacts, NetworkFacts, VolumeFacts};
@@ -189,6 +190,10 @@ impl Engine for Docker {
 
     async fn pull(&self, reference: &ImageRef, progress: &dyn Fn(PullProgress)) -> Result<(), EngineError> {
         pull::pull(self, reference, progress).await
+    }
+
+    async fn build(&self, build: &ImageBuild, step: &dyn Fn(&str)) -> Result<(), EngineError> {
+        build::build(self, build, step).await
     }
 
     async fn create_network(&self, create: &NetworkCreate) -> Result<NetworkId, EngineError> {

@@ -16,8 +16,8 @@ pub use schedule::{At, Broken, Injection, Planned, Schedule};
 
 use super::outside::Outside;
 use super::{
-    Call, ContainerCreate, ContainerUpdate, Engine, EngineError, ExecOutput, Filter, Inspection, NetworkCreate, Notice,
-    PullProgress, VolumeCreate,
+    Call, ContainerCreate, ContainerUpdate, Engine, EngineError, ExecOutput, Filter, ImageBuild, Inspection,
+    NetworkCreate, Notice, PullProgress, VolumeCreate,
 };
 use crate::resource::{ContainerId, FileConfig, ImageRef, NetworkId};
 use crate::state::{ContainerFacts, ImageFacts, NetworkFacts, VolumeFacts};
@@ -141,6 +141,10 @@ impl<E: Engine, O: Outside> Engine for Faulty<E, O> {
 
     async fn pull(&self, reference: &ImageRef, progress: &dyn Fn(PullProgress)) -> Result<(), EngineError> {
         self.through(Call::Pull, self.engine.pull(reference, progress)).await
+    }
+
+    async fn build(&self, build: &ImageBuild, step: &dyn Fn(&str)) -> Result<(), EngineError> {
+        self.through(Call::Build, self.engine.build(build, step)).await
     }
 
     async fn create_network(&self, create: &NetworkCreate) -> Result<NetworkId, EngineError> {

@@ -8,8 +8,8 @@ use super::daemon::Daemon;
 use super::journal::Outcome;
 use crate::engine::call::Call;
 use crate::engine::{
-    ContainerCreate, ContainerUpdate, Engine, EngineError, ExecOutput, Fault, Filter, Inspection, NetworkCreate,
-    Notice, PullProgress, VolumeCreate,
+    ContainerCreate, ContainerUpdate, Engine, EngineError, ExecOutput, Fault, Filter, ImageBuild, Inspection,
+    NetworkCreate, Notice, PullProgress, VolumeCreate,
 };
 use crate::resource::{ContainerId, FileConfig, ImageRef, NetworkId};
 use crate::state::{ContainerFacts, ImageFacts, NetworkFacts, VolumeFacts};
@@ -146,6 +146,15 @@ impl Engine for Sim {
         }
         // A pull whose caller is gone is given up, so that the image only appears at the end.
         let answer = if ticket.is_cut_off() { Ok(()) } else { self.now().pull(reference) };
+        ticket.leave(answer)
+    }
+
+    async fn build(&self, build: &ImageBuild, step: &dyn Fn(&str)) -> Result<(), EngineError> {
+        let mut ticket = self.enter(Call::Build, |_| build.reference.to_string()).await?;
+        step("Step 1/1 : FROM");
+        pause(ticket.half).await;
+        // As with a pull: a build whose caller is gone is given up.
+        let answer = if ticket.is_cut_off() { Ok(()) } else { self.now().build(build) };
         ticket.leave(answer)
     }
 

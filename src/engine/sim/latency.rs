@@ -42,7 +42,7 @@ impl Latencies {
 
     pub(super) fn of(&self, call: Call) -> Duration {
         match call {
-            Call::Pull => self.pull,
+            Call::Pull | Call::Build => self.pull,
             Call::CreateContainer => self.create_container,
             Call::RemoveContainer => self.remove_container,
             Call::Start => self.start,

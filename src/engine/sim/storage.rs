@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use super::container::check_name;
 use super::daemon::{Daemon, Volume, matches};
-use crate::engine::{EngineError, Fault, Filter, VolumeCreate};
-use crate::resource::ImageRef;
+use crate::engine::{EngineError, Fault, Filter, ImageBuild, VolumeCreate};
+use crate::resource::digest::sha256;
 use crate::resource::label::Ownership;
+use crate::resource::{ImageId, ImageRef};
 use crate::state::{ImageFacts, VolumeFacts};
 
 impl Daemon {
@@ -47,6 +48,24 @@ impl Daemon {
 
     pub fn image(&self, reference: &ImageRef) -> Option<ImageFacts> {
         self.images.get(reference).map(|id| ImageFacts { id: id.clone() })
+    }
+
+    /// Knows of a Dockerfile only what it is based on, and a step that fails whatever the base: `RUN false`.
+    pub fn build(&mut self, build: &ImageBuild) -> Result<(), EngineError> {
+        for line in build.dockerfile.lines() {
+            if let Some(base) = line.strip_prefix("FROM ").and_then(|base| ImageRef::parse(base).ok())
+                && !self.images.contains_key(&base)
+            {
+                self.pull(&base).map_err(|error| EngineError::new(Fault::Engine, error.message))?;
+            }
+            if line == "RUN false" {
+                let words = "The command '/bin/sh -c false' returned a non-zero code: 1";
+                return Err(EngineError::new(Fault::Engine, words));
+            }
+        }
+        let id = ImageId::new(format!("sha256:{}", sha256(&build.dockerfile)));
+        self.images.insert(build.reference.clone(), id);
+        Ok(())
     }
 
     pub fn pull(&mut self, reference: &ImageRef) -> Result<(), EngineError> {

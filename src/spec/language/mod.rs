@@ -8,7 +8,7 @@ mod parts;
 
 use super::rule;
 use super::shape::{Effect, Key, Shape};
-use parts::{BUILDKIT, CONTAINER, HEALTHCHECK, MOUNT, NETWORK, SERVICE, VOLUME, WORKSPACE};
+use parts::{BUILDKIT, CONTAINER, HEALTHCHECK, HOOKS, MOUNT, NETWORK, SERVICE, VOLUME, WORKSPACE};
 
 /// `agent.yaml`.
 pub static AGENT: Shape = Shape::Keys(&[
@@ -30,8 +30,12 @@ pub static AGENT: Shape = Shape::Keys(&[
     Key::new("image", Shape::Text(rule::image), Effect::Replace)
         .default("what the dependencies bring")
         .says("the image of the main container")
+        .such_as("debian:13"),
+    Key::new("base_image", Shape::Text(rule::image), Effect::Replace)
+        .default("that of the first runtime among the dependencies, otherwise Debian")
+        .says("in place of `image`: what moat makes an image on, with the dependencies in it; it must be a Debian")
         .such_as("debian:13")
-        .also(&["base_image", "from"]),
+        .also(&["from"]),
     Key::new("dependencies", DEPENDENCIES, Effect::Replace)
         .says("what the sandbox needs beyond its image: `docker:dind` gives it a Docker of its own")
         .such_as("[docker:dind]")
@@ -111,6 +115,9 @@ pub static AGENT: Shape = Shape::Keys(&[
         )
         .such_as("curl -f localhost:3000")
         .also(&["health", "health_check"]),
+    Key::new("hooks", Shape::Keys(HOOKS), Effect::Replace)
+        .says("scripts of a shell that are run while the image is made, and before the command")
+        .such_as("{post_build: npm ci}"),
     Key::new("services", SERVICES, Effect::Sidecar)
         .says("containers beside main, found on its network by their names; main starts when all of them are ready")
         .such_as("{db: {image: 'postgres:17'}}")
@@ -167,6 +174,15 @@ const VOLUMES: Shape = Shape::List {
 const PORTS: Shape = Shape::Either(&[
     Shape::Map { name: rule::port_name, value: &Shape::Scalar(rule::port) },
     Shape::List { item: &Shape::Scalar(rule::port), if_empty: None, unique: true },
+]);
+
+const SCRIPT: Shape = Shape::Either(&[
+    Shape::Text(rule::argument),
+    Shape::List {
+        item: &Shape::Text(rule::argument),
+        if_empty: Some("write a command, or remove the key"),
+        unique: false,
+    },
 ]);
 
 const SERVICES: Shape = Shape::Map { name: rule::service_name, value: &Shape::Keys(SERVICE) };

@@ -1,6 +1,6 @@
 //! The keys below those at the top.
 
-use super::{COMMAND, ENV, VOLUMES};
+use super::{COMMAND, ENV, SCRIPT, VOLUMES};
 use crate::spec::rule;
 use crate::spec::shape::{Effect, Key, Shape};
 
@@ -126,6 +126,18 @@ pub(super) const HEALTHCHECK: &[Key] = &[
         .default("`3`")
         .says("how many failures in a row make it unhealthy")
         .such_as("5"),
+];
+
+pub(super) const HOOKS: &[Key] = &[
+    Key::new("post_build_root", SCRIPT, Effect::Replace)
+        .says("run as root, at the end of making the image; a list is run line by line, up to the first that fails")
+        .such_as("apt-get update"),
+    Key::new("post_build", SCRIPT, Effect::Replace)
+        .says("run as the user `agent`, after that")
+        .such_as("[npm ci, npm run build]"),
+    Key::new("pre_run", SCRIPT, Effect::Replace)
+        .says("run in the main container at each start, before its command; what fails there ends it")
+        .such_as("./prepare.sh"),
 ];
 
 pub(super) const SERVICE: &[Key] = &[

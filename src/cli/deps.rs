@@ -1,0 +1,48 @@
+//! `moat deps`: what a sandbox can depend on.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::capabilities::capabilities;
+use super::error::CliError;
+use super::exit::Exit;
+use super::load::{self, DEFAULT_SPEC};
+use super::session::Session;
+use crate::spec::surroundings::Inputs;
+use crate::ui;
+
+/// List what can stand under `dependencies`, or explain one of them; no engine is needed
+#[derive(Debug, Args)]
+pub struct Deps {
+    /// One of them, as in `postgres` or `node@22`
+    #[arg(value_name = "DEPENDENCY")]
+    name: Option<String>,
+    /// The spec beside which the user's own are looked for
+    #[arg(long, value_name = "SPEC", default_value = DEFAULT_SPEC)]
+    spec: PathBuf,
+    /// One JSON document in place of text
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+pub fn run(args: &Deps, session: &Session) -> Result<Exit, CliError> {
+    let spec = load::file(&args.spec);
+    let spec = std::path::absolute(&spec).unwrap_or(spec);
+    let all = capabilities(&spec, &mut Inputs::default()).map_err(CliError::Load)?;
+    let text = match &args.name {
+        Some(name) => {
+            let capability = all.resolve(name).map_err(|why| {
+                let hint = why.hint(&all);
+                CliError::Usage { message: why.to_string(), hint }
+            })?;
+            if args.json { ui::deps::json(&all, &[capability]) } else { ui::deps::one(&all, &capability) }
+        }
+        None => {
+            let each: Vec<_> = all.names().filter_map(|name| all.resolve(name).ok()).collect();
+            if args.json { ui::deps::json(&all, &each) } else { ui::deps::list(&all, &each) }
+        }
+    };
+    session.answer(&text)?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,207 @@
+//! The Dockerfile of an image that moat makes: what the dependencies need, on one base.
+//!
+//! Pure text. The same spec gives the same file, byte for byte, and the file's digest is the image's tag: nothing is
+//! built again without a cause, and a cause is seen in `moat image`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+use crate::resource::digest::short_sha256;
+use crate::resource::{AgentName, ImageRef};
+use crate::spec::capability::Install;
+use crate::spec::{Capability, Hooks, Spec};
+
+/// What an image is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dockerfile {
+    pub text: String,
+    /// By what the image is known: `moat/AGENT:DIGEST`.
+    pub reference: ImageRef,
+}
+
+/// Where no runtime has a base of its own.
+const DEBIAN: &str = "debian:trixie-slim";
+
+/// The user that the agent works as.
+pub const USER: &str = "agent";
+
+/// Of the user, where there is no workspace whose owner it could have. As Debian gives to the first person.
+const UID: u32 = 1000;
+
+/// Enough to tell the images of one agent apart. In hexadecimal digits.
+const TAG_LEN: usize = 12;
+
+/// Whether the main container's image is made by moat: where the spec names none, and something is to be installed
+/// that brings none.
+pub(super) fn is_made(spec: &Spec, chosen: &[Capability]) -> bool {
+    let installs = |capability: &Capability| capability.install.is_some() && capability.image.is_none();
+    spec.image.is_none() && (spec.base_image.is_some() || spec.hooks.build() || chosen.iter().any(installs))
+}
+
+/// The Dockerfile for a spec and what it depends on.
+pub(super) fn dockerfile(spec: &Spec, chosen: &[Capability]) -> Dockerfile {
+    let mut installs: Vec<(&str, &Install)> =
+        chosen.iter().filter_map(|it| Some((it.capability.as_str(), it.install.as_ref()?))).collect();
+    let of_runtime = installs.iter().find_map(|(name, install)| Some((*name, install.base.as_ref()?)));
+    let (based_on, base) = match (&spec.base_image, of_runtime) {
+        (Some(image), _) => (None, image.to_string()),
+        (None, Some((name, image))) => (Some(name), image.to_string()),
+        (None, None) => (None, DEBIAN.to_owned()),
+    };
+    // From here on the order in which they were written says nothing, and should not make another image.
+    installs.sort_by_key(|(name, _)| *name);
+    let mut text = String::from("# Made by moat from the dependencies of the spec; `moat image` shows it.\n");
+    line(&mut text, &format!("FROM {base}"));
+    // What asks questions would wait for an answer for ever.
+    line(&mut text, "ARG DEBIAN_FRONTEND=noninteractive");
+    let packages: BTreeSet<&str> =
+        installs.iter().flat_map(|(_, install)| &install.packages).map(String::as_str).collect();
+    packages_of(&mut text, &packages);
+    for (name, install) in &installs {
+        others(&mut text, install, based_on != Some(*name));
+    }
+    let env: BTreeMap<&String, &String> = installs.iter().flat_map(|(_, install)| &install.env).collect();
+    for (name, value) in env {
+        line(&mut text, &format!("ENV {name}={}", json(value)));
+    }
+    let uid = spec.owner.filter(|uid| *uid != 0).unwrap_or(UID);
+    // The base may have a user of that number already, as the image of Node.js has; two names of one are no harm.
+    run(
+        &mut text,
+        &format!(
+            "id {USER} >/dev/null 2>&1 || useradd --create-home --non-unique --uid {uid} --shell /bin/bash {USER}"
+        ),
+    );
+    for check in installs.iter().filter_map(|(_, install)| install.check.as_ref()) {
+        run(&mut text, check);
+    }
+    hooks(&mut text, &spec.hooks, chosen);
+    // Whatever the base runs before a command is about something else.
+    line(&mut text, "ENTRYPOINT []");
+    line(&mut text, "CMD [\"sleep\", \"infinity\"]");
+    let reference = reference(&spec.agent, &text);
+    Dockerfile { text, reference }
+}
+
+fn packages_of(text: &mut String, packages: &BTreeSet<&str>) {
+    if packages.is_empty() {
+        return;
+    }
+    let names = packages.iter().copied().collect::<Vec<_>>().join(" ");
+    run(
+        text,
+        &format!(
+            "apt-get update && apt-get install --yes --no-install-recommends {names} && rm -rf /var/lib/apt/lists/*"
+        ),
+    );
+}
+
+/// What comes out of other images, and the steps of its own.
+fn others(text: &mut String, install: &Install, is_extra: bool) {
+    if let (true, Some(base)) = (is_extra, &install.base) {
+        for path in &install.paths {
+            line(text, &format!("COPY --from={base} {path} {path}"));
+        }
+        // Libraries among them are found.
+        run(text, "ldconfig");
+    }
+    for script in &install.run {
+        run(text, script);
+    }
+}
+
+fn hooks(text: &mut String, hooks: &Hooks, chosen: &[Capability]) {
+    if let Some(script) = &hooks.post_build_root {
+        run(text, script);
+    }
+    let daemon = chosen.iter().any(|capability| !capability.main.entrypoint.is_empty());
+    if hooks.post_build.is_some() || !daemon {
+        line(text, &format!("USER {USER}"));
+        line(text, &format!("ENV HOME=/home/{USER}"));
+    }
+    if let Some(script) = &hooks.post_build {
+        run(text, script);
+    }
+    if daemon && hooks.post_build.is_some() {
+        // What a dependency starts has to be root.
+        line(text, "USER root");
+        line(text, "ENV HOME=/root");
+    }
+}
+
+fn line(text: &mut String, line: &str) {
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "{line}");
+}
+
+/// A script in a form that keeps its line breaks, whatever is in it.
+fn run(text: &mut String, script: &str) {
+    line(text, &format!("RUN [\"/bin/sh\", \"-ec\", {}]", json(script)));
+}
+
+/// Quotes as a Dockerfile's JSON forms have them.
+fn json(value: &str) -> String {
+    serde_json::Value::from(value).to_string()
+}
+
+fn reference(agent: &AgentName, text: &str) -> ImageRef {
+    // A repository's name has no points, dashes or underscores beside each other or at the end; a digest has none.
+    let name = agent.as_str().replace(['.', '_'], "-");
+    let parts: Vec<&str> = name.split('-').filter(|part| !part.is_empty()).collect();
+    let reference = format!("moat/{}:{}", parts.join("-"), short_sha256(text, TAG_LEN));
+    ImageRef::parse(&reference).unwrap_or_else(|error| unreachable!("an agent's name is a repository's: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+    use crate::spec::{Capabilities, Source, agent};
+
+    fn made(spec: &str) -> Option<Dockerfile> {
+        let spec =
+            agent::parse(Source::new("agent.yaml", "/agent.yaml", format!("agent: a_b\n{spec}"))).expect("a spec");
+        let chosen = super::super::choose::choose(&spec, &Capabilities::builtin()).expect("known");
+        is_made(&spec, &chosen).then(|| dockerfile(&spec, &chosen))
+    }
+
+    #[track_caller]
+    fn is(spec: &str, expected: &Expect) {
+        expected.assert_eq(&made(spec).expect("one that is made").text);
+    }
+
+    #[test]
+    fn tools_are_on_debian() {
+        is("dependencies: [git, jq]\n", &expect![[""]]);
+    }
+
+    #[test]
+    fn the_first_runtime_is_the_base_and_another_is_taken_from_its_image() {
+        is(
+            "dependencies: [jq, node@22, python@3.12]\nhooks:\n  post_build_root: echo \"root\"\n  post_build: [npm ci, npm test]\n",
+            &expect![[""]],
+        );
+    }
+
+    #[test]
+    fn it_is_made_only_where_something_is_to_be_installed() {
+        for spec in ["image: debian:13\n", "dependencies: [docker:dind]\n", "image: x\ndependencies: [redis]\n"] {
+            assert_eq!(made(spec), None, "{spec}");
+        }
+        for spec in ["base_image: debian:13\n", "dependencies: [git]\n", "dependencies: [redis, git]\n"] {
+            assert!(made(spec).is_some(), "{spec}");
+        }
+    }
+
+    #[test]
+    fn the_tag_tells_what_it_is_made_of_and_nothing_else() {
+        let tag = |spec: &str| made(spec).expect("one that is made").reference.to_string();
+        let one = tag("dependencies: [git, jq]\n");
+        assert!(one.starts_with("moat/a-b:"), "{one}");
+        // The order says nothing, and what is no part of an image is no part of its tag.
+        assert_eq!(one, tag("dependencies: [jq, git]\nenv: {A: b}\n"));
+        assert_ne!(one, tag("dependencies: [git]\n"));
+        assert_ne!(one, tag("dependencies: [git, jq]\nhooks: {post_build: 'true'}\n"));
+    }
+}
