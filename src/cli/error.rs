@@ -37,6 +37,8 @@ pub enum CliError {
     /// The user said no.
     #[error("nothing was done, since you did not agree")]
     Declined,
+    #[error("the sandbox has no resource `{resource}`")]
+    NoResource { resource: String, known: String },
     #[error(transparent)]
     Explain(#[from] ExplainError),
     #[error("`{file}` cannot be written: {}", lowercase(source))]
@@ -54,7 +56,7 @@ impl CliError {
             Self::Connect(_) => Exit::NoEngine,
             Self::Lock(_) => Exit::Locked,
             Self::Interrupted => Exit::Interrupted,
-            Self::NobodyToAsk | Self::Explain(_) => Exit::Usage,
+            Self::NobodyToAsk | Self::Explain(_) | Self::NoResource { .. } => Exit::Usage,
             Self::Engine(error) | Self::Attach(AttachError::Engine(error)) if error.fault == Fault::Unreachable => {
                 Exit::NoEngine
             }
@@ -64,6 +66,7 @@ impl CliError {
 
     fn hint(&self) -> Option<&str> {
         match self {
+            Self::NoResource { known, .. } => Some(known),
             Self::Connect(error) => Some(error.hint.as_str()).filter(|hint| !hint.is_empty()),
             Self::Engine(error) | Self::Attach(AttachError::Engine(error)) if error.fault == Fault::Unreachable => {
                 Some("is docker still running? `docker info` tells")

@@ -28,6 +28,7 @@ pub mod plan;
 pub mod schema;
 pub mod status;
 pub mod validate;
+pub mod why;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -83,6 +84,7 @@ enum Command {
     Plan(plan::Plan),
     Destroy(destroy::Destroy),
     Status(status::Status),
+    Why(why::Why),
     Exec(exec::Exec),
     List(list::List),
     Clean(clean::Clean),
@@ -111,6 +113,7 @@ impl Command {
             Self::Destroy(args) => json(args.json, Form::Stream),
             Self::Plan(args) => json(args.json, Form::Document),
             Self::Status(args) => json(args.json, Form::Document),
+            Self::Why(args) => json(args.json, Form::Document),
             Self::List(args) => json(args.json, Form::Document),
             Self::Clean(args) => json(args.json, Form::Stream),
             Self::Validate(args) => json(args.json, Form::Document),
@@ -125,6 +128,7 @@ impl Command {
             Self::Plan(args) => plan::run(args, session).await,
             Self::Destroy(args) => Box::pin(destroy::run(args, session)).await,
             Self::Status(args) => status::run(args, session).await,
+            Self::Why(args) => why::run(args, session).await,
             Self::Exec(args) => exec::run(args, session).await,
             Self::List(args) => Box::pin(list::run(args, session)).await,
             Self::Clean(args) => Box::pin(clean::run(args, session)).await,

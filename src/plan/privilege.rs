@@ -158,7 +158,7 @@ fn of_path(path: &str) -> Gain {
         Gain::Root
     } else if is_socket(&parts) {
         Gain::EngineSocket { path: owned }
-    } else if matches!(parts[..], ["root"] | ["home" | "Users"] | ["home" | "Users", _]) {
+    } else if matches!(parts[..], ["root" | "home" | "Users"] | ["home" | "Users", _]) {
         Gain::Home { path: owned }
     } else {
         Gain::Path { path: owned }
@@ -173,7 +173,7 @@ fn is_own(run: &Run, gain: &Gain) -> bool {
 
 /// Sockets of engines, and the folders that have them.
 fn is_socket(parts: &[&str]) -> bool {
-    let is_run = matches!(parts, ["run"] | ["var", "run"] | ["var"]);
+    let is_run = matches!(parts, ["run" | "var"] | ["var", "run"]);
     let last = parts.last().copied().unwrap_or_default();
     is_run || ["docker.sock", "podman.sock", "containerd.sock", "buildkitd.sock"].contains(&last)
 }

@@ -12,6 +12,7 @@ use crate::resource::{AgentName, ImageRef, RestartPolicy};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "they are the keys of the language")]
 pub(super) struct File {
     pub agent: AgentName,
     pub version: Option<String>,

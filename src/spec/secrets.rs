@@ -61,16 +61,14 @@ pub(super) fn source(text: &str, path: impl Fn(&str) -> PathBuf) -> Result<Secre
         "env" => Ok(SecretSource::Variable(rest.to_owned())),
         "file" => Ok(SecretSource::File(path(rest))),
         "cmd" => Ok(SecretSource::Command(rest.to_owned())),
-        other => match PROVIDERS.iter().find(|provider| provider.scheme == other) {
-            Some(provider) => {
-                let reference = if provider.whole { text } else { rest };
-                Ok(SecretSource::Tool { provider, reference: reference.to_owned() })
-            }
-            None => {
+        other => {
+            let Some(provider) = PROVIDERS.iter().find(|provider| provider.scheme == other) else {
                 let message = format!("no secrets come from {}", quoted(&format!("{other}://")));
-                Err(Fault::new(message, format!("{forms}; any tool can be asked with `cmd://`")))
-            }
-        },
+                return Err(Fault::new(message, format!("{forms}; any tool can be asked with `cmd://`")));
+            };
+            let reference = if provider.whole { text } else { rest };
+            Ok(SecretSource::Tool { provider, reference: reference.to_owned() })
+        }
     }
 }
 

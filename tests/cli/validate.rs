@@ -20,16 +20,23 @@ const TUNED: &str = "agent: builder\nimage: debian:13\ntracing: {all: true}\nbui
 
 #[test]
 fn a_spec_that_is_right() {
-    told(&Place::with("agent: builder\nimage: debian:13\n"), &["validate"], &expect![[r#"
+    told(
+        &Place::with("agent: builder\nimage: debian:13\n"),
+        &["validate"],
+        &expect![[r#"
         exit 0
         == stdout
         builder is valid
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn what_has_no_effect_is_warned_about() {
-    told(&Place::with(TUNED), &["validate"], &expect![[r#"
+    told(
+        &Place::with(TUNED),
+        &["validate"],
+        &expect![[r#"
         exit 0
         == stdout
         builder is valid
@@ -50,12 +57,17 @@ fn what_has_no_effect_is_warned_about() {
           |
           = help: add `docker:dind` to `dependencies`, or remove it
 
-    "#]]);
-    told(&Place::with(TUNED), &["validate", "--quiet"], &expect![[r#"
+    "#]],
+    );
+    told(
+        &Place::with(TUNED),
+        &["validate", "--quiet"],
+        &expect![[r#"
         exit 0
         == stdout
         builder is valid
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -64,14 +76,21 @@ fn several_specs_and_agents() {
         .file("one/agent.yaml", "agent: builder\nimage: x\n---\nagent: tester\nimage: x\n")
         .file("two/moat.yaml", "name: reviewer\nimage: x\n")
         .file("three.yaml", "agent: builder\nimagee: x\n");
-    told(&place, &["validate", "one", "two"], &expect![[r#"
+    told(
+        &place,
+        &["validate", "one", "two"],
+        &expect![[r#"
         exit 0
         == stdout
         builder is valid
         tester is valid
         reviewer is valid
-    "#]]);
-    told(&place, &["validate", "one", "three.yaml", "two", "four.yaml"], &expect![[r#"
+    "#]],
+    );
+    told(
+        &place,
+        &["validate", "one", "three.yaml", "two", "four.yaml"],
+        &expect![[r#"
         exit 65
         == stderr
         error: unknown key `imagee`
@@ -84,7 +103,8 @@ fn several_specs_and_agents() {
 
         error: there is no spec file `four.yaml`
           = help: check the path
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -102,7 +122,8 @@ fn from_standard_input() {
     expect![[r#"
         Some(0)
         builder is valid
-    "#]].assert_eq(&of("agent: builder\nextends: base.yaml\n"));
+    "#]]
+    .assert_eq(&of("agent: builder\nextends: base.yaml\n"));
     expect![[r#"
         Some(65)
         error: `image` must be text, not a list
@@ -112,13 +133,17 @@ fn from_standard_input() {
           |        ^^^
           |
           = help: write a single value, without `-` or brackets
-    "#]].assert_eq(&of("agent: builder\nimage: [x]\n"));
+    "#]]
+    .assert_eq(&of("agent: builder\nimage: [x]\n"));
 }
 
 #[test]
 fn for_scripts() {
     let place = Place::with(TUNED).file("bad.yaml", "agent: builder\ngrants: [github]\nenv_file: gone.env\n");
-    told(&place, &["validate", "--json"], &expect![[r#"
+    told(
+        &place,
+        &["validate", "--json"],
+        &expect![[r#"
         exit 0
         == stdout
         {
@@ -161,8 +186,12 @@ fn for_scripts() {
           ],
           "missing": []
         }
-    "#]]);
-    told(&place, &["validate", "--json", "bad.yaml"], &expect![[r#"
+    "#]],
+    );
+    told(
+        &place,
+        &["validate", "--json", "bad.yaml"],
+        &expect![[r#"
         exit 65
         == stdout
         {
@@ -199,12 +228,16 @@ fn for_scripts() {
           | ^^^^^^
           |
           = help: pass what is needed under `secrets`
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn keys_are_explained() {
-    told(&Place::new(), &["explain", "container.memory"], &expect![[r#"
+    told(
+        &Place::new(),
+        &["explain", "container.memory"],
+        &expect![[r#"
         exit 0
         == stdout
         container.memory: a single value
@@ -214,8 +247,12 @@ fn keys_are_explained() {
           default   no limit
           a change  in place; replaces when removed
           such as   memory: 512m
-    "#]]);
-    told(&Place::new(), &["explain", "name"], &expect![[r#"
+    "#]],
+    );
+    told(
+        &Place::new(),
+        &["explain", "name"],
+        &expect![[r#"
         exit 0
         == stdout
         agent: text
@@ -226,20 +263,32 @@ fn keys_are_explained() {
           a change  another sandbox
           such as   agent: builder
           also      name
-    "#]]);
-    told(&Place::new(), &["explain", "memory"], &expect![[r#"
+    "#]],
+    );
+    told(
+        &Place::new(),
+        &["explain", "memory"],
+        &expect![[r#"
         exit 64
         == stderr
         error: there is no key `memory`
           = help: did you mean `container.memory`?
-    "#]]);
-    told(&Place::new(), &["explain", "grants"], &expect![[r#"
+    "#]],
+    );
+    told(
+        &Place::new(),
+        &["explain", "grants"],
+        &expect![[r#"
         exit 64
         == stderr
         error: there is no key `grants`
           = help: moat gives out no identities and keeps no credentials: pass what is needed under `secrets`
-    "#]]);
-    told(&Place::new(), &["explain", "workspace"], &expect![[r#"
+    "#]],
+    );
+    told(
+        &Place::new(),
+        &["explain", "workspace"],
+        &expect![[r#"
         exit 0
         == stdout
         workspace: text, or a mapping
@@ -250,7 +299,8 @@ fn keys_are_explained() {
           a change  replaces
           such as   workspace: .
           keys      path, target, mode, exclude
-    "#]]);
+    "#]],
+    );
     let all = Place::new().run(&["explain"]).out;
     assert!(all.lines().count() >= 20 && all.lines().all(|line| line.contains("  ")), "{all}");
 }
@@ -264,27 +314,43 @@ fn the_schema_is_the_one_that_is_checked_in() {
 #[test]
 fn a_spec_to_begin_with_is_right_and_nothing_is_written_over() {
     let place = Place::new();
-    told(&place, &["init", "--agent", "builder"], &expect![[r#"
+    told(
+        &place,
+        &["init", "--agent", "builder"],
+        &expect![[r#"
         exit 0
         == stderr
         wrote agent.yaml: `moat plan` shows what it gives, `moat apply` makes it
-    "#]]);
-    told(&place, &["validate"], &expect![[r#"
+    "#]],
+    );
+    told(
+        &place,
+        &["validate"],
+        &expect![[r#"
         exit 0
         == stdout
         builder is valid
-    "#]]);
-    told(&place, &["init"], &expect![[r#"
+    "#]],
+    );
+    told(
+        &place,
+        &["init"],
+        &expect![[r#"
         exit 1
         == stderr
         error: `agent.yaml` cannot be written: file exists
           = help: name another file, or edit the one that is there
-    "#]]);
-    told(&place, &["init", "--agent", "builder", "--image", "debian:13", "other.yaml"], &expect![[r#"
+    "#]],
+    );
+    told(
+        &place,
+        &["init", "--agent", "builder", "--image", "debian:13", "other.yaml"],
+        &expect![[r#"
         exit 0
         == stderr
         wrote other.yaml: `moat plan` shows what it gives, `moat apply` makes it
-    "#]]);
+    "#]],
+    );
     expect![[r#"
         # What the sandbox of this agent should be. `moat apply` makes it so, `moat plan` shows what that would do.
         # `moat explain` lists all keys, `moat explain KEY` says more of one.
@@ -312,7 +378,8 @@ fn a_spec_to_begin_with_is_right_and_nothing_is_written_over() {
         # container:
         #   memory: 4g
         #   cpus: 2
-    "#]].assert_eq(&fs::read_to_string(place.path().join("other.yaml")).expect("a file"));
+    "#]]
+    .assert_eq(&fs::read_to_string(place.path().join("other.yaml")).expect("a file"));
     // A folder's name may be no agent's.
     let folder = Place::new().file("My Agent/.keep", "");
     let mut command = folder.command(["init"]);
