@@ -63,6 +63,8 @@ pub enum CliError {
     /// The user said no.
     #[error("nothing was done, since you did not agree")]
     Declined,
+    #[error("the sandbox has no resource `{resource}`")]
+    NoResource { resource: String, known: String },
     #[error(transparent)]
     Watch(#[from] WatchError),
     #[error(transparent)]
@@ -82,7 +84,7 @@ impl CliError {
             Self::Connect(_) => Exit::NoEngine,
             Self::Lock(_) => Exit::Locked,
             Self::Interrupted => Exit::Interrupted,
-            Self::NobodyToAsk | Self::Usage { .. } | Self::Explain(_) => Exit::Usage,
+            Self::NobodyToAsk | Self::Usage { .. } | Self::Explain(_) | Self::NoResource { .. } => Exit::Usage,
             Self::Engine(error) | Self::Attach(AttachError::Engine(error)) if error.fault == Fault::Unreachable => {
                 Exit::NoEngine
             }
@@ -104,6 +106,7 @@ impl CliError {
             Self::NoSpec { .. } => Some("`moat destroy` and `moat clean` need no spec"),
             Self::ContainerNotRunning { .. } => Some("`moat status` shows how things are, `moat logs` what it said"),
             Self::NotRunning { stopped: true, .. } => Some("`moat start` brings it back"),
+            Self::NoResource { known, .. } => Some(known.as_str()),
             Self::Connect(error) => Some(error.hint.as_str()).filter(|hint| !hint.is_empty()),
             Self::Engine(error) | Self::Attach(AttachError::Engine(error)) if error.fault == Fault::Unreachable => {
                 Some("is docker still running? `docker info` tells")

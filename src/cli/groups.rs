@@ -7,7 +7,7 @@ use clap::Command;
 /// Every command, under what a user is about to do.
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Bring it about", &["apply", "plan", "watch", "approve", "stop", "start", "restart", "destroy", "clean"]),
-    ("See how it is", &["status", "list", "logs", "events", "ports", "graph"]),
+    ("See how it is", &["status", "why", "list", "logs", "events", "ports", "graph"]),
     ("Work in it", &["shell", "exec", "cp", "open", "cache"]),
     ("Write a spec", &["init", "validate", "explain", "schema"]),
     ("Look after moat", &["doctor", "help"]),

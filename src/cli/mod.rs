@@ -43,6 +43,7 @@ pub mod shell;
 pub mod status;
 pub mod validate;
 pub mod watch;
+pub mod why;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -102,6 +103,7 @@ enum Command {
     Watch(watch::Watch),
     Approve(approve::Approve),
     Status(status::Status),
+    Why(why::Why),
     List(list::List),
     Shell(shell::Shell),
     Exec(exec::Exec),
@@ -143,6 +145,7 @@ impl Command {
             Self::Plan(args) => json(args.json, Form::Document),
             Self::Watch(args) => json(args.json, Form::Stream),
             Self::Status(args) => json(args.json, Form::Document),
+            Self::Why(args) => json(args.json, Form::Document),
             Self::List(args) => json(args.json, Form::Document),
             Self::Clean(args) => json(args.json, Form::Stream),
             Self::Exec(args) => json(args.json, Form::Document),
@@ -171,6 +174,7 @@ impl Command {
             Self::Approve(args) => approve::run(args, session).await,
             Self::Watch(args) => Box::pin(watch::run(args, session)).await,
             Self::Status(args) => status::run(args, session).await,
+            Self::Why(args) => why::run(args, session).await,
             Self::Exec(args) => Box::pin(exec::run(args, session)).await,
             Self::Graph(args) => Box::pin(graph::run(args, session)).await,
             Self::Events(args) => Box::pin(events::run(args, session)).await,

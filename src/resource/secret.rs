@@ -3,7 +3,7 @@
 //! A digest is keyed: whoever reads a label, a plan or a log cannot try out what a short secret might be. Who may use
 //! the engine can read the environment of its containers; nothing here keeps it from them.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use ring::hmac;
 use serde::{Serialize, Serializer};
@@ -51,8 +51,12 @@ impl Secret {
     pub fn new(value: SecretText, owner: &str, key: &SecretKey) -> Self {
         let key = hmac::Key::new(hmac::HMAC_SHA256, &key.0);
         let tag = hmac::sign(&key, format!("{owner}\0{}", value.0).as_bytes());
-        let digest = tag.as_ref().iter().take(DIGEST_LEN).fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
-        Self { value, digest: format!("hmac:{digest}") }
+        let digest = tag.as_ref().iter().take(DIGEST_LEN).fold("hmac:".to_owned(), |mut text, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        });
+        Self { value, digest }
     }
 
     /// The value itself, for the engine.
@@ -79,7 +83,7 @@ impl fmt::Debug for SecretKey {
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Secret({})", self.digest)
+        f.debug_tuple("Secret").field(&self.digest).finish()
     }
 }
 

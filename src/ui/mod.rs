@@ -12,6 +12,7 @@ pub mod ask;
 pub mod diagnostic;
 pub mod problem;
 pub mod validation;
+pub mod why;
 
 // While it runs.
 pub mod progress;

@@ -35,6 +35,7 @@ fn of_moat() {
 
             See how it is:
               status    Show how the sandbox is: absent, converging, degraded or ready
+              why       Say why each resource is as it is, or what an apply would do about it
               list      Show every sandbox on this engine, whichever file it is from
               logs      Show what the sandbox's containers wrote
               events    Show what happens to the sandbox on the engine, until interrupted
