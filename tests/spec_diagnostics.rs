@@ -1428,23 +1428,23 @@ fn a_value_of_several_lines() {
 #[test]
 fn an_unknown_dependency() {
     not_compiled(
-        "agent: a\nimage: debian:13\ndependencies: [docker:dnd, postgres]\n",
+        "agent: a\nimage: debian:13\ndependencies: [docker:dnd, kubernetes]\n",
         &expect![[r#"
         error: unknown dependency `docker:dnd`
          --> agent.yaml:3:16
           |
-        3 | dependencies: [docker:dnd, postgres]
+        3 | dependencies: [docker:dnd, kubernetes]
           |                ^^^^^^^^^^
           |
           = help: did you mean `docker:dind`?
 
-        error: unknown dependency `postgres`
+        error: unknown dependency `kubernetes`
          --> agent.yaml:3:28
           |
-        3 | dependencies: [docker:dnd, postgres]
-          |                            ^^^^^^^^
+        3 | dependencies: [docker:dnd, kubernetes]
+          |                            ^^^^^^^^^^
           |
-          = help: known: `docker:dind`
+          = help: known: `docker:dind`, `docker:host`, `mysql`, `postgres`, `redis`
     "#]],
     );
 }

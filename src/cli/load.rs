@@ -6,10 +6,11 @@ use std::fs::read_dir;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use super::capabilities::capabilities;
 use super::locking::{STATE_DIR, places};
 use super::surroundings::{Here, all_of, lowercase, text};
-use crate::graph::{Graph, compile, compile_with, warnings, with_unknown_dependencies};
-use crate::resource::{Secret, SecretKey};
+use crate::graph::{Graph, Vault, compile, compile_with, needs_vault, warnings, with_unknown_dependencies};
+use crate::resource::SecretKey;
 use crate::spec::surroundings::{Inputs, Recorder};
 use crate::spec::{Capabilities, Diagnostics, Source, Spec, agent, secrets};
 use crate::store::key::secret_key;
@@ -144,7 +145,7 @@ fn graphs(path: &Path, depth: Depth, notes: &mut Notes) -> Result<Vec<Graph>, Ve
 
 /// Compiles the agents of a source.
 fn compiled(source: Source, depth: Depth, notes: &mut Notes) -> Result<Vec<Graph>, Vec<LoadError>> {
-    let capabilities = Capabilities::builtin();
+    let capabilities = capabilities(&source.path, &mut notes.inputs)?;
     let reading = agent::parse_all(source, &Here);
     notes.inputs.append(reading.inputs);
     notes.warnings.push(reading.warnings);
@@ -164,19 +165,15 @@ fn compiled(source: Source, depth: Depth, notes: &mut Notes) -> Result<Vec<Graph
 fn graph_of(spec: &Spec, capabilities: &Capabilities, depth: Depth, inputs: &mut Inputs) -> Result<Graph, LoadError> {
     // First without: who waits for a password manager should not have to wait for a slip of the pen as well.
     let bare = compile(spec, capabilities).map_err(LoadError::Spec)?;
-    if depth == Depth::Bare || (spec.secrets.is_empty() && spec.concealed.is_empty()) {
+    if depth == Depth::Bare || !needs_vault(spec, capabilities) {
         return Ok(bare);
     }
     let recorder = Recorder::new(&Here);
     let fetched = secrets::fetch(spec, &recorder);
     inputs.append(recorder.into_inputs());
-    let values = fetched.map_err(LoadError::Spec)?.into_iter().chain(spec.concealed.clone());
+    let fetched = fetched.map_err(LoadError::Spec)?.into_iter().chain(spec.concealed.clone()).collect();
     let key = key().map_err(|why| LoadError::Key { why })?;
-    let sealed = values.map(|(name, value)| {
-        let owner = format!("{} {name}", bare.run.id);
-        (name, Secret::new(value, &owner, &key))
-    });
-    compile_with(spec, capabilities, &sealed.collect()).map_err(LoadError::Spec)
+    compile_with(spec, capabilities, Some(&Vault { key, fetched })).map_err(LoadError::Spec)
 }
 
 fn key() -> Result<SecretKey, String> {
@@ -227,13 +224,13 @@ fn specs(path: &Path) -> Result<Vec<PathBuf>, LoadError> {
 }
 
 /// Hidden files are an editor's, or somebody else's.
-fn is_spec(file: &Path) -> bool {
+pub(super) fn is_spec(file: &Path) -> bool {
     let hidden = file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
     let yaml = file.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
     yaml && !hidden && file.is_file()
 }
 
-fn unreadable(path: &Path, error: &io::Error) -> LoadError {
+pub(super) fn unreadable(path: &Path, error: &io::Error) -> LoadError {
     LoadError::Unreadable { name: path.display().to_string(), why: lowercase(error) }
 }
 

@@ -6,6 +6,7 @@
 pub mod exit;
 
 mod addresses;
+mod capabilities;
 mod end;
 mod error;
 mod fleet;

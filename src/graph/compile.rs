@@ -6,18 +6,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::choose::choose;
 use super::guard;
-use super::program::{program, readiness};
+use super::program::{program, readiness, waiting};
+use super::vault::{Sealer, Vault};
 use super::{Edge, Gate, Graph, Milestone, Node, fit};
 use crate::resource::{
-    Config, ContainerConfig, FileConfig, HealthConfig, ImageConfig, ImageRef, Limits, Mount, NetworkAttachment,
-    NetworkConfig, Probe, ResourceId, RestartPolicy, Retention, Role, Run, Secret, VolumeConfig,
+    Config, ContainerConfig, FileConfig, HealthConfig, ImageConfig, ImageRef, Limits, Mount, MountSource,
+    NetworkAttachment, NetworkConfig, Probe, ResourceId, RestartPolicy, Retention, Role, Run, Secret, VolumeConfig,
 };
-use crate::spec::capability::{Builds, FilePart, MainPart, ProbePart, Sidecar, VolumePart};
-use crate::spec::diagnostic::{DIAGNOSTICS_MAX, quoted};
+use crate::spec::capability::{Builds, FilePart, MainPart, MountPart, ProbePart, Sidecar, VolumePart};
 use crate::spec::{
-    BuilderSettings, CacheRetention, Capabilities, Capability, Diagnostic, Diagnostics, Located, NamedVolume, Spec,
-    agent,
+    BuilderSettings, CacheRetention, Capabilities, Capability, Diagnostic, Diagnostics, NamedVolume, Service, Spec,
 };
 
 /// The only network of a run.
@@ -31,18 +31,14 @@ const SETTLE: Duration = Duration::from_millis(300);
 /// # Errors
 /// As [`compile_with`].
 pub fn compile(spec: &Spec, capabilities: &Capabilities) -> Result<Graph, Diagnostics> {
-    compile_with(spec, capabilities, &BTreeMap::new())
+    compile_with(spec, capabilities, None)
 }
 
-/// Compiles a spec. `secrets`: the variables of the main container whose values are shown nowhere.
+/// Compiles a spec. `vault`: where the values that are shown nowhere come from.
 ///
 /// # Errors
 /// What only shows when the whole is put together, such as a dependency that nobody knows.
-pub fn compile_with(
-    spec: &Spec,
-    capabilities: &Capabilities,
-    secrets: &BTreeMap<String, Secret>,
-) -> Result<Graph, Diagnostics> {
+pub fn compile_with(spec: &Spec, capabilities: &Capabilities, vault: Option<&Vault>) -> Result<Graph, Diagnostics> {
     let chosen = choose(spec, capabilities)?;
     let image = main_image(spec, &chosen)?;
     let run = Run::derive(spec.agent.clone(), &spec.source.path);
@@ -51,15 +47,23 @@ pub fn compile_with(
     parts.add(ResourceId::network(NETWORK), Role::Support, Config::Network(network));
 
     let builds = chosen.iter().find_map(|capability| capability.builds.clone());
-    for sidecar in chosen.iter().flat_map(|capability| &capability.sidecars) {
-        parts.sidecar(sidecar, &spec.buildkit, builds.as_ref());
-    }
-    let mains: Vec<&MainPart> = chosen.iter().map(|capability| &capability.main).collect();
     let misfits = fit::misfits(spec, &chosen);
     if !misfits.is_empty() {
         return Err(Diagnostics::new(&spec.source, misfits));
     }
-    parts.main(spec, image, &mains, secrets);
+    let sealer = Sealer { vault, run: &run };
+    for capability in &chosen {
+        for sidecar in &capability.sidecars {
+            let secrets = sealer.brought(&ResourceId::container(&sidecar.name), capability, &sidecar.secrets);
+            parts.sidecar(sidecar, secrets, &spec.buildkit, builds.as_ref());
+        }
+    }
+    for (name, service) in &spec.services {
+        let secrets = sealer.sealed(&ResourceId::container(name), service.concealed.clone());
+        parts.service(name, service, secrets);
+    }
+    let mains: Vec<&MainPart> = chosen.iter().map(|capability| &capability.main).collect();
+    parts.main(spec, image, &mains, sealer.main(spec, &chosen));
 
     Graph::build(run, builds, parts.nodes, &parts.edges).map_err(|error| {
         // Only capabilities define resources, so that this is a fault of theirs and has no place in the file.
@@ -67,44 +71,7 @@ pub fn compile_with(
     })
 }
 
-/// Adds to what is wrong with a spec what is wrong with its dependencies, so that all of it is told at once.
-pub fn with_unknown_dependencies(mut faults: Diagnostics, capabilities: &Capabilities) -> Diagnostics {
-    if faults.items.len() >= DIAGNOSTICS_MAX {
-        return faults;
-    }
-    let known = |name: &Located<String>| capabilities.get(&name.value).is_some();
-    // A place that has a fault already needs no second one.
-    let told = |name: &Located<String>| faults.items.iter().any(|item| item.span == name.span);
-    let all = agent::dependencies(&faults.source);
-    let unknown = all.into_iter().filter(|name| !known(name) && !told(name));
-    let unknown: Vec<_> = unknown.map(|name| unknown_dependency(&name, capabilities)).collect();
-    faults.items.extend(unknown);
-    Diagnostics::new(&faults.source, faults.items)
-}
-
-fn choose<'a>(spec: &Spec, capabilities: &'a Capabilities) -> Result<Vec<&'a Capability>, Diagnostics> {
-    let mut chosen = Vec::new();
-    let mut unknown = Vec::new();
-    for dependency in &spec.dependencies {
-        match capabilities.get(&dependency.value) {
-            Some(capability) => chosen.push(capability),
-            None => unknown.push(unknown_dependency(dependency, capabilities)),
-        }
-    }
-    if unknown.is_empty() { Ok(chosen) } else { Err(Diagnostics::new(&spec.source, unknown)) }
-}
-
-fn unknown_dependency(dependency: &Located<String>, capabilities: &Capabilities) -> Diagnostic {
-    let found = Diagnostic::error(dependency.span.clone(), format!("unknown dependency {}", quoted(&dependency.value)));
-    found.hint(match capabilities.similar_to(&dependency.value) {
-        Some(name) => format!("did you mean `{name}`?"),
-        None => {
-            format!("known: {}", capabilities.names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "))
-        }
-    })
-}
-
-fn main_image(spec: &Spec, chosen: &[&Capability]) -> Result<ImageRef, Diagnostics> {
+fn main_image(spec: &Spec, chosen: &[Capability]) -> Result<ImageRef, Diagnostics> {
     let brought = || chosen.iter().find_map(|capability| capability.image.clone());
     spec.image.clone().or_else(brought).ok_or_else(|| {
         let hint = "add `image: …`, or a dependency that brings one, such as `docker:dind`";
@@ -128,7 +95,13 @@ impl Parts {
         self.nodes.push(Node { id, role, config, probe: None, failures: Vec::new() });
     }
 
-    fn sidecar(&mut self, sidecar: &Sidecar, settings: &BuilderSettings, builds: Option<&Builds>) {
+    fn sidecar(
+        &mut self,
+        sidecar: &Sidecar,
+        secrets: BTreeMap<String, Secret>,
+        settings: &BuilderSettings,
+        builds: Option<&Builds>,
+    ) {
         let builds = builds.filter(|builds| builds.sidecar == sidecar.name);
         let chosen_image = builds.and(settings.image.clone());
         let discard = builds.is_some() && settings.cache == CacheRetention::Discard;
@@ -139,8 +112,10 @@ impl Parts {
         let id = ResourceId::container(&sidecar.name);
         let image = chosen_image.unwrap_or_else(|| sidecar.image.clone());
         let config = ContainerConfig {
+            entrypoint: sidecar.entrypoint.clone(),
             command: sidecar.command.clone(),
             env: sidecar.env.clone(),
+            secrets,
             hostname: Some(sidecar.name.clone()),
             privileged: sidecar.privileged,
             init: sidecar.init,
@@ -157,7 +132,27 @@ impl Parts {
         self.sidecars.push(id);
     }
 
-    fn main(&mut self, spec: &Spec, image: ImageRef, parts: &[&MainPart], secrets: &BTreeMap<String, Secret>) {
+    /// A container beside main that the spec itself describes.
+    fn service(&mut self, name: &str, service: &Service, secrets: BTreeMap<String, Secret>) {
+        let id = ResourceId::container(name);
+        let config = ContainerConfig {
+            command: service.command.clone().unwrap_or_default(),
+            env: service.env.clone(),
+            secrets,
+            hostname: Some(name.to_owned()),
+            init: true,
+            mounts: self.named_volumes(&service.volumes),
+            limits: service.limits,
+            restart: RestartPolicy::UnlessStopped,
+            health: service.wait.as_ref().map(|wait| HealthConfig::new(wait.command.clone())),
+            ..ContainerConfig::new(service.image.clone(), attachment(vec![name.to_owned()]))
+        };
+        let probe = service.wait.as_ref().map_or(Probe::Running { settle: SETTLE }, waiting);
+        self.container(id.clone(), Role::Sidecar, config, probe, Vec::new());
+        self.sidecars.push(id);
+    }
+
+    fn main(&mut self, spec: &Spec, image: ImageRef, parts: &[&MainPart], secrets: BTreeMap<String, Secret>) {
         let (entrypoint, command, idles) = program(spec, parts);
         let ready = readiness(spec, parts);
         let mut env = BTreeMap::new();
@@ -169,6 +164,7 @@ impl Parts {
         env.retain(|name, _| !secrets.contains_key(name));
         let volumes: Vec<VolumePart> = parts.iter().flat_map(|part| part.volumes.clone()).collect();
         let mut mounts = self.volumes(&volumes, retention);
+        mounts.extend(parts.iter().flat_map(|part| &part.mounts).map(host_mount));
         mounts.extend(self.named_volumes(&spec.volumes));
         mounts.extend(spec.mounts.iter().cloned());
         mounts.extend(guard::of_spec(&spec.source.path, &spec.mounts));
@@ -178,7 +174,7 @@ impl Parts {
             entrypoint,
             command,
             env,
-            secrets: secrets.clone(),
+            secrets,
             user: spec.user.clone(),
             workdir: spec.workdir.clone(),
             interactive: spec.interactive,
@@ -251,6 +247,11 @@ impl Parts {
 
 fn attachment(aliases: Vec<String>) -> NetworkAttachment {
     NetworkAttachment { network: ResourceId::network(NETWORK), aliases }
+}
+
+fn host_mount(part: &MountPart) -> Mount {
+    let source = MountSource::Path(part.path.clone());
+    Mount { source, target: part.target.clone(), read_only: part.read_only }
 }
 
 fn retention(volume: &VolumePart) -> Retention {

@@ -6,8 +6,9 @@ use crate::spec::diagnostic::quoted;
 use crate::spec::{Capabilities, Capability, Diagnostic, Diagnostics, Spec};
 
 /// Everything that does not fit.
-pub(super) fn misfits(spec: &Spec, chosen: &[&Capability]) -> Vec<Diagnostic> {
-    let mut found = volumes(spec, chosen);
+pub(super) fn misfits(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
+    let mut found = services(spec, chosen);
+    found.extend(volumes(spec, chosen));
     found.extend(targets(spec, chosen));
     found.extend(user(spec, chosen));
     found
@@ -15,7 +16,7 @@ pub(super) fn misfits(spec: &Spec, chosen: &[&Capability]) -> Vec<Diagnostic> {
 
 /// What a spec says without effect.
 pub fn warnings(spec: &Spec, capabilities: &Capabilities) -> Diagnostics {
-    let chosen = spec.dependencies.iter().filter_map(|dependency| capabilities.get(&dependency.value));
+    let chosen = spec.dependencies.iter().filter_map(|dependency| capabilities.resolve(&dependency.value).ok());
     let builds = chosen.into_iter().any(|capability| capability.builds.is_some());
     let mut found = Vec::new();
     if !builds && spec.places.has("buildkit") {
@@ -26,8 +27,35 @@ pub fn warnings(spec: &Spec, capabilities: &Capabilities) -> Diagnostics {
     Diagnostics::new(&spec.source, found)
 }
 
+/// A container that a dependency brings has its name already, and so have the volumes of main.
+fn services(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for (name, service) in &spec.services {
+        let place = spec.place_of_key(&format!("services.{name}"));
+        let brings = |capability: &&Capability| capability.sidecars.iter().any(|sidecar| sidecar.name == *name);
+        if let Some(owner) = chosen.iter().find(brings) {
+            let message = format!("{} is one that {} brings", quoted(name), quoted(&owner.capability));
+            found.push(Diagnostic::error(place, message).hint("give it another name, or remove one of the two"));
+            continue;
+        }
+        let brought = chosen.iter().flat_map(|capability| &capability.sidecars).flat_map(|sidecar| &sidecar.volumes);
+        let own = chosen.iter().flat_map(|capability| &capability.main.volumes);
+        let others = spec.services.iter().filter(|(other, _)| *other < name).flat_map(|(_, other)| &other.volumes);
+        let taken: Vec<&String> = brought
+            .chain(own)
+            .map(|volume| &volume.name)
+            .chain(spec.volumes.iter().chain(others).map(|volume| &volume.name))
+            .collect();
+        for volume in service.volumes.iter().filter(|volume| taken.contains(&&volume.name)) {
+            let message = format!("its volume would be called {}, as another one is", quoted(&volume.name));
+            found.push(Diagnostic::error(place.clone(), message).hint("give one of the two another name"));
+        }
+    }
+    found
+}
+
 /// A volume that a dependency brings has its name already.
-fn volumes(spec: &Spec, chosen: &[&Capability]) -> Vec<Diagnostic> {
+fn volumes(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
     let of = |capability: &Capability| {
         let sidecars = capability.sidecars.iter().flat_map(|sidecar| &sidecar.volumes);
         sidecars.chain(&capability.main.volumes).map(|volume| volume.name.clone()).collect::<Vec<_>>()
@@ -48,14 +76,16 @@ fn volumes(spec: &Spec, chosen: &[&Capability]) -> Vec<Diagnostic> {
 }
 
 /// A place that a dependency needs cannot be another mount.
-fn targets(spec: &Spec, chosen: &[&Capability]) -> Vec<Diagnostic> {
+fn targets(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
     let mine = spec.mounts.iter().map(|mount| &mount.target).chain(spec.volumes.iter().map(|volume| &volume.target));
     let mine: Vec<&String> = mine.collect();
     let mut found = Vec::new();
     for capability in chosen {
-        for volume in capability.main.volumes.iter().filter(|volume| mine.contains(&&volume.target)) {
+        let brought = capability.main.volumes.iter().map(|volume| &volume.target);
+        let brought = brought.chain(capability.main.mounts.iter().map(|mount| &mount.target));
+        for target in brought.filter(|target| mine.contains(target)) {
             let at = ["mounts", "volumes", "workspace"].into_iter().find(|key| spec.places.has(key)).unwrap_or("agent");
-            let (target, name) = (quoted(&volume.target), quoted(&capability.capability));
+            let (target, name) = (quoted(target), quoted(&capability.capability));
             let message = format!("{target} is where {name} has its data");
             found.push(Diagnostic::error(spec.place(at), message).hint("choose another target"));
         }
@@ -64,7 +94,7 @@ fn targets(spec: &Spec, chosen: &[&Capability]) -> Vec<Diagnostic> {
 }
 
 /// What prepares a Docker of the agent's own needs root.
-fn user(spec: &Spec, chosen: &[&Capability]) -> Option<Diagnostic> {
+fn user(spec: &Spec, chosen: &[Capability]) -> Option<Diagnostic> {
     let rooted =
         chosen.iter().find(|capability| capability.main.privileged && !capability.main.entrypoint.is_empty())?;
     let user = spec.user.as_ref().filter(|user| !["root", "0", "0:0", "root:root"].contains(&user.as_str()))?;

@@ -2,10 +2,12 @@
 //!
 //! Built once from a spec and the capabilities, never changed. Knows nothing of what exists.
 
+mod choose;
 pub mod compile;
 mod fit;
 mod guard;
 mod program;
+pub mod vault;
 
 use std::collections::BTreeMap;
 
@@ -16,8 +18,10 @@ use petgraph::visit::EdgeRef;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-pub use compile::{compile, compile_with, with_unknown_dependencies};
+pub use choose::{needs_vault, with_unknown_dependencies};
+pub use compile::{compile, compile_with};
 pub use fit::warnings;
+pub use vault::Vault;
 
 use crate::resource::{Config, Probe, ResourceId, Role, Run};
 use crate::spec::capability::{Builds, KnownFailure};

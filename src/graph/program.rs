@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::compile::{health, probe};
 use crate::resource::{HealthConfig, Probe};
-use crate::spec::Spec;
 use crate::spec::capability::{MainPart, ProbePart};
+use crate::spec::{Spec, Wait};
 
 /// How readiness is proven, and how it is watched from then on.
 pub(super) struct Readiness {
@@ -48,6 +48,12 @@ pub(super) fn readiness(spec: &Spec, parts: &[&MainPart]) -> Option<Readiness> {
     let timeout = brought.map_or(own_timeout, |part| own_timeout.max(Duration::from_secs(part.timeout)));
     let probe = Probe::Exec { command: command.clone(), interval: INTERVAL, timeout };
     Some(Readiness { health: HealthConfig { command, ..own.clone() }, probe })
+}
+
+/// How a service of the user's is waited for.
+pub(super) fn waiting(wait: &Wait) -> Probe {
+    let timeout = wait.timeout_ms.map_or(TIMEOUT, Duration::from_millis);
+    Probe::Exec { command: wait.command.clone(), interval: INTERVAL, timeout }
 }
 
 /// A command that says yes when both do. The first one's words are a capability's: they need no quotes.

@@ -3,7 +3,7 @@
 //! A digest is keyed: whoever reads a label, a plan or a log cannot try out what a short secret might be. Who may use
 //! the engine can read the environment of its containers; nothing here keeps it from them.
 
-use std::fmt::{self, Write};
+use std::fmt;
 
 use ring::hmac;
 use serde::{Serialize, Serializer};
@@ -44,6 +44,14 @@ impl SecretKey {
     pub fn new(bytes: [u8; SECRET_KEY_LEN]) -> Self {
         Self(bytes)
     }
+
+    /// A password for something: always the same for the same, and nothing that a digest tells of. Hexadecimal, so
+    /// that it fits into a URL, a shell and SQL as it is.
+    pub fn password(&self, of: &str) -> SecretText {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &self.0);
+        // No owner of a secret is called so: one has a space in it.
+        SecretText(hexadecimal(hmac::sign(&key, format!("password\0{of}").as_bytes()).as_ref()))
+    }
 }
 
 impl Secret {
@@ -51,12 +59,7 @@ impl Secret {
     pub fn new(value: SecretText, owner: &str, key: &SecretKey) -> Self {
         let key = hmac::Key::new(hmac::HMAC_SHA256, &key.0);
         let tag = hmac::sign(&key, format!("{owner}\0{}", value.0).as_bytes());
-        let digest = tag.as_ref().iter().take(DIGEST_LEN).fold("hmac:".to_owned(), |mut text, byte| {
-            // Writing to a string cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        });
-        Self { value, digest }
+        Self { value, digest: format!("hmac:{}", hexadecimal(tag.as_ref())) }
     }
 
     /// The value itself, for the engine.
@@ -67,6 +70,10 @@ impl Secret {
     pub fn digest(&self) -> &str {
         &self.digest
     }
+}
+
+fn hexadecimal(tag: &[u8]) -> String {
+    tag.iter().take(DIGEST_LEN).fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 impl fmt::Debug for SecretText {
@@ -108,6 +115,18 @@ mod tests {
         for other in [digest("1235", "a-1 PIN", 1), digest("1234", "a-1 PUK", 1), digest("1234", "a-1 PIN", 2)] {
             assert_ne!(one, other);
         }
+    }
+
+    #[test]
+    fn a_password_is_the_same_each_time_and_for_nothing_else() {
+        let password = |of: &str, key| SecretKey::new([key; SECRET_KEY_LEN]).password(of).expose().to_owned();
+        let one = password("a-1 redis", 1);
+        assert_eq!(one, password("a-1 redis", 1));
+        assert!(one.len() == 32 && one.bytes().all(|byte| byte.is_ascii_hexdigit()), "{one}");
+        for other in [password("a-2 redis", 1), password("a-1 mysql", 1), password("a-1 redis", 2)] {
+            assert_ne!(one, other);
+        }
+        assert!(!digest(&one, "a-1 PIN", 1).contains(&one));
     }
 
     #[test]

@@ -18,6 +18,7 @@ use super::language;
 use super::meaning::Meaning;
 use super::scan::scan;
 use super::secrets::SecretSource;
+use super::service::Service;
 use super::source::{Located, Source, Span};
 use super::surroundings::{Inputs, Nowhere, Recorder, Surroundings};
 use super::tree::{Content, Node, Places, Scalar};
@@ -63,6 +64,8 @@ pub struct Spec {
     pub shm: Option<Size>,
     pub network: NetworkSettings,
     pub healthcheck: Option<HealthConfig>,
+    /// By name.
+    pub services: BTreeMap<String, Service>,
     pub labels: BTreeMap<String, String>,
     pub buildkit: BuilderSettings,
 }
@@ -251,6 +254,7 @@ impl Spec {
             ulimits: meaning.each("container.ulimits", container.ulimits, written::ulimit),
             shm: container.shm.and_then(|text| meaning.read("container.shm", written::memory(&text))),
             healthcheck: file.healthcheck.map(|health| meaning.health(health)),
+            services: meaning.services(file.services),
             labels: file.labels,
             buildkit: meaning.buildkit(file.buildkit),
             source: source.clone(),
@@ -308,13 +312,22 @@ mod tests {
         };
         let value = format!("{{{}: {value}{}}}", key.name, siblings.concat());
         let is_listed = around.last().is_some_and(|parent| matches!(parent.shape, Shape::List { .. }));
-        with(around, &if is_listed { format!("[{value}]") } else { value })
+        let is_named = around.last().is_some_and(|parent| matches!(parent.shape, Shape::Map { .. }));
+        with(
+            around,
+            &match (is_listed, is_named) {
+                (true, _) => format!("[{value}]"),
+                (_, true) => format!("{{db: {value}}}"),
+                _ => value,
+            },
+        )
     }
 
     fn keys_of(shape: &Shape) -> &'static [Key] {
         match shape {
             Shape::Keys(keys) => keys,
             Shape::List { item, .. } => keys_of(item),
+            Shape::Map { value, .. } => keys_of(value),
             Shape::Either(shapes) => shapes.iter().map(keys_of).find(|keys| !keys.is_empty()).unwrap_or_default(),
             _ => &[],
         }

@@ -1,17 +1,14 @@
-//! Capabilities: what a dependency brings, as data under `specs/`, compiled into the binary.
+//! Capabilities: what a dependency brings, as data.
 //!
-//! The types say what a capability can say; none of them knows a capability by name.
+//! The types say what a capability can say; none of them knows a capability by name. Which ones there are is for the
+//! [`catalogue`](super::catalogue) to say.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::suggest::suggest;
+use super::version::Versions;
 use crate::resource::{ImageRef, RestartPolicy};
-
-/// The capabilities that a spec can ask for, by name.
-#[derive(Debug, Clone)]
-pub struct Capabilities(BTreeMap<String, Capability>);
 
 /// What a dependency brings.
 #[derive(Debug, Clone, Deserialize)]
@@ -21,6 +18,9 @@ pub struct Capability {
     pub capability: String,
     /// One line for people.
     pub summary: String,
+    /// Those that can be chosen with `@`. In all texts of the file `{version}` stands for the one that is; without a
+    /// choice it is the newest.
+    pub versions: Option<Versions>,
     /// The main container's image when the spec names none.
     pub image: Option<ImageRef>,
     #[serde(default)]
@@ -38,10 +38,17 @@ pub struct Sidecar {
     /// Part of the container's name, its hostname and its alias on the network.
     pub name: String,
     pub image: ImageRef,
+    /// Run in place of the image's own, with the command as its arguments.
+    #[serde(default)]
+    pub entrypoint: Vec<String>,
     #[serde(default)]
     pub command: Vec<String>,
     #[serde(default)]
     pub env: BTreeMap<String, String>,
+    /// Variables whose values are shown nowhere. `{password}` in them stands for one that is made for the capability
+    /// in this run, the same wherever it stands.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, String>,
     #[serde(default)]
     pub privileged: bool,
     #[serde(default)]
@@ -70,8 +77,14 @@ pub struct MainPart {
     pub init: bool,
     #[serde(default)]
     pub env: BTreeMap<String, String>,
+    /// As those of a sidecar.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, String>,
     #[serde(default)]
     pub volumes: Vec<VolumePart>,
+    /// Paths of the engine's machine.
+    #[serde(default)]
+    pub mounts: Vec<MountPart>,
     #[serde(default)]
     pub files: Vec<FilePart>,
     /// Run in place of the image's entrypoint, with the spec's command as its arguments.
@@ -92,6 +105,16 @@ pub struct VolumePart {
     /// Goes with the run; otherwise a destroy keeps it.
     #[serde(default)]
     pub scratch: bool,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MountPart {
+    /// Absolute.
+    pub path: String,
+    pub target: String,
+    #[serde(default)]
+    pub read_only: bool,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -162,32 +185,10 @@ pub struct Builds {
     pub prune: Vec<String>,
 }
 
-/// The files under `specs/` that are capabilities, by the name that their dependency has.
-const BUILTIN: &[(&str, &str)] = &[("docker:dind", include_str!("../../specs/docker-dind.yaml"))];
-
-impl Capabilities {
-    /// Those that are compiled in.
-    #[expect(clippy::missing_panics_doc, reason = "a test reads every builtin capability")]
-    pub fn builtin() -> Self {
-        let read = |(name, text): &(&str, &str)| {
-            let capability = serde_yaml::from_str(text).expect("a test reads every builtin capability");
-            ((*name).to_owned(), capability)
-        };
-        Self(BUILTIN.iter().map(read).collect())
-    }
-
-    pub fn get(&self, name: &str) -> Option<&Capability> {
-        self.0.get(name)
-    }
-
-    /// Sorted.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
-    }
-
-    /// The capability that an unknown name is most likely a slip of.
-    pub fn similar_to(&self, name: &str) -> Option<&str> {
-        suggest(name, self.names())
+impl Capability {
+    /// Whether some of its variables are shown to nobody.
+    pub fn has_secrets(&self) -> bool {
+        !self.main.secrets.is_empty() || self.sidecars.iter().any(|sidecar| !sidecar.secrets.is_empty())
     }
 }
 
@@ -197,39 +198,5 @@ impl From<Restart> for RestartPolicy {
             Restart::No => Self::No,
             Restart::UnlessStopped => Self::UnlessStopped,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_builtin_is_well_formed() {
-        for (name, text) in BUILTIN {
-            let capability: Capability = serde_yaml::from_str(text).unwrap_or_else(|error| panic!("{name}: {error}"));
-            assert_eq!(capability.capability, *name);
-            let Some(builds) = &capability.builds else { continue };
-            let sidecar = capability.sidecars.iter().find(|sidecar| sidecar.name == builds.sidecar);
-            let sidecar = sidecar.unwrap_or_else(|| panic!("{name}: no sidecar `{}`", builds.sidecar));
-            let config = sidecar.files.iter().find(|file| file.path == builds.config);
-            assert!(config.is_some_and(|file| file.content.contains("{cache_limit}")), "{name}: {}", builds.config);
-            assert!(
-                sidecar.volumes.iter().any(|volume| volume.name == builds.cache),
-                "{name}: no volume `{}`",
-                builds.cache
-            );
-        }
-    }
-
-    #[test]
-    fn names_are_found_and_slips_are_understood() {
-        let capabilities = Capabilities::builtin();
-        assert!(capabilities.get("docker:dind").is_some());
-        assert!(capabilities.get("docker:dnd").is_none());
-        assert_eq!(capabilities.names().collect::<Vec<_>>(), ["docker:dind"]);
-        assert_eq!(capabilities.similar_to("docker:dnd"), Some("docker:dind"));
-        assert_eq!(capabilities.similar_to("Docker:DinD"), Some("docker:dind"));
-        assert_eq!(capabilities.similar_to("postgres"), None);
     }
 }

@@ -42,7 +42,9 @@ pub(super) struct File {
     pub container: Container,
     #[serde(default)]
     pub network: Network,
-    pub healthcheck: Option<Health>,
+    pub healthcheck: Option<CommandOr<HealthParts>>,
+    #[serde(default)]
+    pub services: BTreeMap<String, Service>,
     #[serde(default)]
     pub buildkit: Buildkit,
     #[serde(default)]
@@ -141,11 +143,11 @@ pub(super) struct Network {
     pub extra_hosts: BTreeMap<String, String>,
 }
 
-/// A check is a command, or a mapping with one.
+/// A command, or a mapping with one.
 #[derive(Debug)]
-pub(super) enum Health {
+pub(super) enum CommandOr<T> {
     Command(Command),
-    Parts(HealthParts),
+    Parts(T),
 }
 
 #[derive(Debug, Deserialize)]
@@ -156,6 +158,27 @@ pub(super) struct HealthParts {
     pub timeout: Option<String>,
     pub start_period: Option<String>,
     pub retries: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Service {
+    pub image: ImageRef,
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    pub command: Option<Command>,
+    #[serde(default)]
+    pub volumes: Vec<OneOf<Volume>>,
+    #[serde(default)]
+    pub resources: Resources,
+    pub wait: Option<CommandOr<WaitParts>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WaitParts {
+    pub command: Command,
+    pub timeout: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -235,31 +258,31 @@ impl<'de> Deserialize<'de> for Command {
     }
 }
 
-impl<'de> Deserialize<'de> for Health {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for CommandOr<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct CommandOrParts;
+        deserializer.deserialize_any(CommandOrParts(PhantomData))
+    }
+}
 
-        impl<'de> Visitor<'de> for CommandOrParts {
-            type Value = Health;
+struct CommandOrParts<T>(PhantomData<T>);
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a command, or a mapping")
-            }
+impl<'de, T: Deserialize<'de>> Visitor<'de> for CommandOrParts<T> {
+    type Value = CommandOr<T>;
 
-            fn visit_str<E: serde::de::Error>(self, line: &str) -> Result<Health, E> {
-                Ok(Health::Command(Command::of_line(line)))
-            }
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a command, or a mapping")
+    }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, words: A) -> Result<Health, A::Error> {
-                Vec::deserialize(SeqAccessDeserializer::new(words)).map(|words| Health::Command(Command(words)))
-            }
+    fn visit_str<E: serde::de::Error>(self, line: &str) -> Result<CommandOr<T>, E> {
+        Ok(CommandOr::Command(Command::of_line(line)))
+    }
 
-            fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<Health, A::Error> {
-                HealthParts::deserialize(MapAccessDeserializer::new(entries)).map(Health::Parts)
-            }
-        }
+    fn visit_seq<A: SeqAccess<'de>>(self, words: A) -> Result<CommandOr<T>, A::Error> {
+        Vec::deserialize(SeqAccessDeserializer::new(words)).map(|words| CommandOr::Command(Command(words)))
+    }
 
-        deserializer.deserialize_any(CommandOrParts)
+    fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<CommandOr<T>, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(entries)).map(CommandOr::Parts)
     }
 }
 

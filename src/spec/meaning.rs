@@ -8,7 +8,9 @@ use std::path::{Component, Path, PathBuf};
 use super::agent::{BuilderSettings, NamedVolume, NetworkSettings};
 use super::diagnostic::{Diagnostic, quoted};
 use super::envfile;
-use super::file::{Buildkit, Health, HealthParts, Mount as MountParts, MountMode, OneOf, Resources, Volume, Workspace};
+use super::file::{
+    Buildkit, CommandOr, HealthParts, Mount as MountParts, MountMode, OneOf, Resources, Volume, Workspace,
+};
 use super::file::{Network, Ports, WorkspaceMode};
 use super::secrets::SecretSource;
 use super::shape::Fault;
@@ -229,10 +231,10 @@ impl<'a> Meaning<'a> {
         NetworkSettings { subnet, internal: network.internal, extra_hosts: network.extra_hosts }
     }
 
-    pub fn health(&mut self, health: Health) -> HealthConfig {
+    pub fn health(&mut self, health: CommandOr<HealthParts>) -> HealthConfig {
         let parts = match health {
-            Health::Command(command) => return HealthConfig::new(command.0),
-            Health::Parts(parts) => parts,
+            CommandOr::Command(command) => return HealthConfig::new(command.0),
+            CommandOr::Parts(parts) => parts,
         };
         let HealthParts { command, interval, timeout, start_period, retries } = parts;
         let mut time = |key: &str, text: Option<String>| {
@@ -288,7 +290,7 @@ impl<'a> Meaning<'a> {
         read.map_err(|fault| self.fault(at, fault)).ok()
     }
 
-    fn fault(&mut self, at: &str, fault: Fault) {
+    pub fn fault(&mut self, at: &str, fault: Fault) {
         let place = self.places.value(at).unwrap_or_default();
         self.faults.push(Diagnostic::error(place, fault.message).hint(fault.hint));
     }
@@ -345,7 +347,7 @@ pub(super) fn plain(path: &Path) -> PathBuf {
 }
 
 /// Without slashes at the end, and without doubled ones.
-fn trimmed(target: &str) -> String {
+pub(super) fn trimmed(target: &str) -> String {
     let parts: Vec<&str> = target.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
     format!("/{}", parts.join("/"))
 }

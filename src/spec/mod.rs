@@ -33,18 +33,23 @@ mod written;
 // From the tree to what is meant.
 pub mod agent;
 pub mod capability;
+pub mod catalogue;
 mod file;
 mod meaning;
 mod read;
 pub mod secrets;
+mod service;
 mod template;
+pub mod version;
 
 pub use agent::{BuilderSettings, CacheRetention, NamedVolume, NetworkSettings, Spec};
-pub use capability::{Capabilities, Capability};
+pub use capability::Capability;
+pub use catalogue::{Capabilities, Unresolved};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use reference::{ExplainError, effects, explain, reference};
 pub use rule::slug;
 pub use schema::schema;
+pub use service::{Service, Wait};
 pub use shape::Effect;
 pub use source::{Located, Source, Span};
 pub use suggest::suggest;

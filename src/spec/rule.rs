@@ -38,6 +38,9 @@ pub fn slug(text: &str) -> Option<String> {
     AgentName::parse(slug).is_ok().then(|| slug.to_owned())
 }
 
+/// With it, `moat-` and the longest run id a container's name is still readable in a list.
+const SERVICE_NAME_MAX: usize = 32;
+
 /// A reference to an image.
 pub fn image(text: &str) -> Result<(), Fault> {
     if ImageRef::parse(text).is_ok() {
@@ -149,6 +152,25 @@ pub fn port_name(text: &str) -> Result<(), Fault> {
         "names have letters, digits, `-` and `_`, and begin with a letter, as in `web`"
     };
     Err(Fault::new(format!("{} cannot be the name of a port", quoted(text)), hint))
+}
+
+/// What a service is called: by this name it is found on the network, and it is in its container's name.
+pub fn service_name(text: &str) -> Result<(), Fault> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    if text == "main" {
+        return Err(Fault::new("`main` is the sandbox itself", "give the service another name"));
+    }
+    if text.len() <= SERVICE_NAME_MAX
+        && text.starts_with(plain)
+        && text.ends_with(plain)
+        && text.chars().all(|c| plain(c) || c == '-')
+    {
+        return Ok(());
+    }
+    let hint = format!(
+        "names have lowercase letters, digits and `-` in between, {SERVICE_NAME_MAX} at most, as in `db` or `search-1`"
+    );
+    Err(Fault::new(format!("{} cannot be the name of a service", quoted(text)), hint))
 }
 
 /// A host's name.

@@ -13,7 +13,7 @@ use crate::run::until;
 use crate::sandbox::Sandbox;
 
 /// A folder of `examples/`, copied to a place where its agent has a name of its own.
-fn example(name: &str, change: impl Fn(&str) -> String) -> Sandbox {
+pub fn example(name: &str, change: impl Fn(&str) -> String) -> Sandbox {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name);
     let text = fs::read_to_string(folder.join("agent.yaml")).expect("an example");
     let agent = format!("\nagent: {name}\n");
@@ -271,7 +271,7 @@ fn a_secret_is_in_the_container_and_nowhere_else() {
     moat(&["destroy", "--volumes", "--yes"]).ok();
 }
 
-fn walk(folder: &Path) -> Vec<std::path::PathBuf> {
+pub fn walk(folder: &Path) -> Vec<std::path::PathBuf> {
     let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
     entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
 }

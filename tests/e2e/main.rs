@@ -22,4 +22,5 @@ mod foreign;
 mod language;
 mod noop;
 mod replace;
+mod services;
 mod story;

@@ -14,6 +14,10 @@ base_without=('/usr/share/doc/*' '/usr/share/man/*' '/usr/share/locale/*' '/usr/
     '/usr/lib/*/perl/*' '/usr/lib/*/gconv/*' /usr/bin/ctr /usr/bin/containerd-shim /usr/bin/containerd-shim-runc-v1)
 plugins=usr/libexec/docker/cli-plugins # where Debian's packages have them
 
+service_packages=postgresql-17,redis-server,mariadb-server,gosu
+# The just-in-time compiler is larger than all else, and nothing is lost without it.
+service_without=('/usr/share/doc/*' '/usr/share/man/*' '/usr/share/locale/*' '*/libLLVM*' '/usr/lib/postgresql/*/lib/bitcode/*')
+
 # `engine build`. Everything in it is kept until what it is made of changes.
 build() {
     mkdir -p "$cache"/{layers,stamps,host,tmp}
@@ -22,6 +26,7 @@ build() {
     stage base "$base_packages ${base_without[*]} $registry" make_base & jobs+=($!)
     { stage trixie 2 make_trixie; stage sid 1 make_sid; } & jobs+=($!)
     stage dind "$(cat "$here/dockerd-entrypoint.sh")" make_dind & jobs+=($!)
+    stage services "$service_packages ${service_without[*]} $(cat "$here/service-entrypoint.sh")" make_services & jobs+=($!)
     stage stand-in "$(cd "$here/buildkit" && sha256sum -- * | sha256sum)" make_stand_in & jobs+=($!)
     for job in "${jobs[@]}"; do
         wait "$job" || die "the cache in $cache is not complete"
@@ -102,6 +107,22 @@ make_dind() {
     layer dind "$cache/tmp/dind"
 }
 
+# One tree for three images: they are of the same Debian, and are pulled once.
+make_services() {
+    local tree=$cache/tmp/services options=() path
+    for path in "${service_without[@]}"; do options+=("--dpkgopt=path-exclude=$path"); done
+    rm -rf "$tree"
+    # shellcheck disable=SC2016
+    TMPDIR=$cache/tmp mmdebstrap --variant=essential --dpkgopt=force-unsafe-io "${options[@]}" \
+        --essential-hook='mkdir -p "$1/etc/postgresql-common" &&
+            echo "create_main_cluster = false" >"$1/etc/postgresql-common/createcluster.conf"' \
+        --include=$service_packages trixie "$tree"
+    rm -rf "$tree"/var/lib/mysql/* "$tree"/var/cache/* "$tree"/dev
+    mkdir -p "$tree/data" "$tree/usr/local/bin"
+    install -m 755 "$here/service-entrypoint.sh" "$tree/usr/local/bin/docker-entrypoint.sh"
+    layer services "$tree"
+}
+
 # The BuildKit stand-in is a package of its own in this workspace, so that it needs neither the rest nor its state.
 # Its target folder is its own too, so that it is built while cargo builds the project.
 make_stand_in() {
@@ -134,6 +155,12 @@ make_registry() {
     image lab/dind-no-buildx latest "$dind" base dind
     image moby/buildkit "$buildkit_tags" "\"Entrypoint\": [\"buildkitd\"], \"Env\": [$env],
         \"Volumes\": {\"/var/lib/buildkit\": {}}" base buildkit
+    local service='"Entrypoint": ["docker-entrypoint.sh"]' postgres=/usr/lib/postgresql/17/bin
+    image library/postgres 17 "$service, \"Cmd\": [\"postgres\"], \"Volumes\": {\"/var/lib/postgresql/data\": {}},
+        \"Env\": [${env%\"}:$postgres\", \"PGDATA=/var/lib/postgresql/data\", \"PG_MAJOR=17\"]" services
+    image library/redis 7 "$service, \"Cmd\": [\"redis-server\"], \"Volumes\": {\"/data\": {}},
+        \"WorkingDir\": \"/data\", \"Env\": [$env]" services
+    image library/mysql 8 "$service, \"Cmd\": [\"mysqld\"], \"Volumes\": {\"/var/lib/mysql\": {}}, \"Env\": [$env]" services
     image library/busybox latest "\"Cmd\": [\"sh\"], \"Env\": [$env]" busybox
     # In place of a sidecar: one that runs and never answers, one that ends at once.
     image lab/silent latest "\"Entrypoint\": [\"sh\", \"-c\", \"exec sleep 1000000\"], \"Env\": [$env]" busybox

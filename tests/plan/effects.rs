@@ -1,11 +1,11 @@
 //! The column of `specs/agent.md` that says what changing a key does: every key is changed, and the plan says the same.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use moat::graph::{Graph, compile_with};
+use moat::graph::{Graph, Vault, compile_with};
 use moat::plan::{Action, Options, Plan, compute};
-use moat::resource::{Config, ResourceId, Secret, SecretKey};
+use moat::resource::{Config, ResourceId, SecretKey};
 use moat::spec::surroundings::{NotRun, Unread};
 use moat::spec::{Capabilities, Effect, Source, Surroundings, agent, effects, secrets};
 use moat::state::{Live, Observed};
@@ -69,6 +69,60 @@ const CHANGES: &[(&str, &str, &str, &str)] = &[
     ("healthcheck.timeout", PLAIN, "healthcheck: {command: a}", "healthcheck: {command: a, timeout: 1s}"),
     ("healthcheck.start_period", PLAIN, "healthcheck: {command: a}", "healthcheck: {command: a, start_period: 1s}"),
     ("healthcheck.retries", PLAIN, "healthcheck: {command: a}", "healthcheck: {command: a, retries: 1}"),
+    ("services", PLAIN, "", "services: {db: {image: redis}}"),
+    ("services.image", PLAIN, "services: {db: {image: redis}}", "services: {db: {image: 'redis:7'}}"),
+    ("services.env", PLAIN, "services: {db: {image: redis}}", "services: {db: {image: redis, env: {A: b}}}"),
+    ("services.command", PLAIN, "services: {db: {image: redis}}", "services: {db: {image: redis, command: a}}"),
+    ("services.volumes", PLAIN, "services: {db: {image: redis}}", "services: {db: {image: redis, volumes: ['aa:/a']}}"),
+    (
+        "services.volumes.name",
+        PLAIN,
+        "services: {db: {image: redis, volumes: [{name: aa, target: /a}]}}",
+        "services: {db: {image: redis, volumes: [{name: bb, target: /a}]}}",
+    ),
+    (
+        "services.volumes.target",
+        PLAIN,
+        "services: {db: {image: redis, volumes: [{name: aa, target: /a}]}}",
+        "services: {db: {image: redis, volumes: [{name: aa, target: /b}]}}",
+    ),
+    (
+        "services.resources",
+        PLAIN,
+        "services: {db: {image: redis}}",
+        "services: {db: {image: redis, resources: {memory: 1g}}}",
+    ),
+    (
+        "services.resources.memory",
+        PLAIN,
+        "services: {db: {image: redis, resources: {memory: 1g}}}",
+        "services: {db: {image: redis, resources: {memory: 2g}}}",
+    ),
+    (
+        "services.resources.cpus",
+        PLAIN,
+        "services: {db: {image: redis, resources: {cpus: 1}}}",
+        "services: {db: {image: redis, resources: {cpus: 2}}}",
+    ),
+    (
+        "services.resources.pids",
+        PLAIN,
+        "services: {db: {image: redis, resources: {pids: 10}}}",
+        "services: {db: {image: redis, resources: {pids: 20}}}",
+    ),
+    ("services.wait", PLAIN, "services: {db: {image: redis}}", "services: {db: {image: redis, wait: a}}"),
+    (
+        "services.wait.command",
+        PLAIN,
+        "services: {db: {image: redis, wait: {command: a}}}",
+        "services: {db: {image: redis, wait: {command: b}}}",
+    ),
+    (
+        "services.wait.timeout",
+        PLAIN,
+        "services: {db: {image: redis, wait: {command: a}}}",
+        "services: {db: {image: redis, wait: {command: a, timeout: 9s}}}",
+    ),
     ("buildkit", DIND, "", "buildkit: {cache_limit: 50g}"),
     ("buildkit.image", DIND, "", "buildkit: {image: moby/buildkit:latest}"),
     ("buildkit.cache", DIND, "", "buildkit: {cache: discard}"),
@@ -102,10 +156,9 @@ fn graph(spec: &str, key: &str) -> Graph {
     let source = Source::new("agent.yaml", "/home/me/agent.yaml", format!("{spec}{key}\n"));
     let read = agent::parse_all(source, &World).specs.unwrap_or_else(|faults| panic!("{spec}{key}\n{faults}"));
     let spec = &read[0];
-    let values = secrets::fetch(spec, &World).expect("there is everything").into_iter().chain(spec.concealed.clone());
-    let sealed: BTreeMap<_, _> =
-        values.map(|(name, value)| (name.clone(), Secret::new(value, &name, &SecretKey::new([1; 32])))).collect();
-    compile_with(spec, &Capabilities::builtin(), &sealed).expect("it compiles")
+    let fetched = secrets::fetch(spec, &World).expect("there is everything").into_iter().chain(spec.concealed.clone());
+    let vault = Vault { key: SecretKey::new([1; 32]), fetched: fetched.collect() };
+    compile_with(spec, &Capabilities::builtin(), Some(&vault)).expect("it compiles")
 }
 
 /// A world in which `before` was applied, looked at for `after`.
@@ -123,6 +176,9 @@ fn world(before: &Graph, after: &Graph) -> Observed {
     observed
 }
 
+/// The containers beside main in what follows.
+const SIDECARS: [&str; 2] = ["buildkit", "db"];
+
 /// What a plan does, in a word.
 fn effect(plan: &Plan) -> &'static str {
     let done: BTreeSet<(&str, &str)> =
@@ -132,9 +188,9 @@ fn effect(plan: &Plan) -> &'static str {
         () if plan.is_empty() => "nothing",
         () if network => "network",
         () if done.contains(&("create", "main")) => "main",
-        () if done.contains(&("create", "buildkit")) => "sidecar",
+        () if SIDECARS.iter().any(|name| done.contains(&("create", name))) => "sidecar",
         () if done == [("update", "main")].into() => "main in place",
-        () if done == [("update", "buildkit")].into() => "sidecar in place",
+        () if SIDECARS.iter().any(|name| done == [("update", *name)].into()) => "sidecar in place",
         () => "something else",
     }
 }
@@ -169,12 +225,14 @@ fn changing_a_key_does_what_the_table_says() {
             Effect::SidecarLimit => "sidecar in place",
         };
         assert_eq!(changed(spec, from, to), expected, "{path}: {from} -> {to}");
+        // A service without the limit, not no service.
+        let none = if path.starts_with("services") { "services: {db: {image: redis}}" } else { "" };
         match effect {
             Effect::Limit => {
                 assert_eq!((changed(spec, "", to), changed(spec, from, "")), ("main in place", "main"), "{path}");
             }
             Effect::SidecarLimit => {
-                assert_eq!((changed(spec, "", to), changed(spec, from, "")), ("sidecar", "sidecar"), "{path}");
+                assert_eq!((changed(spec, none, to), changed(spec, from, none)), ("sidecar", "sidecar"), "{path}");
             }
             _ => {}
         }

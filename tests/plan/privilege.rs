@@ -1,8 +1,9 @@
 //! What a sandbox gains over what was last applied, word by word.
 
 use expect_test::{Expect, expect};
+use moat::graph::Vault;
 use moat::plan::{Gain, widening};
-use moat::resource::{Config, ResourceId, Secret, SecretKey, SecretText};
+use moat::resource::{Config, ResourceId, SecretKey, SecretText};
 use moat::state::Observed;
 
 use crate::world::{applied, graph, plan};
@@ -67,9 +68,9 @@ fn a_secret_is_gained_by_its_name_and_not_by_its_value() {
         let text = "agent: a\nimage: x\nsecrets: {TOKEN: 'env://TOKEN'}\n";
         let source = moat::spec::Source::new("agent.yaml", "/home/me/agent.yaml", text);
         let spec = moat::spec::agent::parse(source).expect("a good spec");
-        let secret = Secret::new(SecretText::new(value), "a TOKEN", &SecretKey::new([1; 32]));
-        let secrets = [("TOKEN".to_owned(), secret)].into();
-        moat::graph::compile_with(&spec, &moat::spec::Capabilities::builtin(), &secrets).expect("a good spec")
+        let fetched = [("TOKEN".to_owned(), SecretText::new(value))].into();
+        let vault = Vault { key: SecretKey::new([1; 32]), fetched };
+        moat::graph::compile_with(&spec, &moat::spec::Capabilities::builtin(), Some(&vault)).expect("a good spec")
     };
     let told =
         |before: &Observed| widening(&with("hunter2"), before).iter().map(ToString::to_string).collect::<Vec<_>>();

@@ -8,7 +8,7 @@ mod parts;
 
 use super::rule;
 use super::shape::{Effect, Key, Shape};
-use parts::{BUILDKIT, CONTAINER, HEALTHCHECK, MOUNT, NETWORK, VOLUME, WORKSPACE};
+use parts::{BUILDKIT, CONTAINER, HEALTHCHECK, MOUNT, NETWORK, SERVICE, VOLUME, WORKSPACE};
 
 /// `agent.yaml`.
 pub static AGENT: Shape = Shape::Keys(&[
@@ -111,6 +111,10 @@ pub static AGENT: Shape = Shape::Keys(&[
         )
         .such_as("curl -f localhost:3000")
         .also(&["health", "health_check"]),
+    Key::new("services", SERVICES, Effect::Sidecar)
+        .says("containers beside main, found on its network by their names; main starts when all of them are ready")
+        .such_as("{db: {image: 'postgres:17'}}")
+        .also(&["sidecars"]),
     Key::new("buildkit", Shape::Keys(BUILDKIT), Effect::Sidecar)
         .default("as `docker:dind` has it")
         .says("the sidecar that builds images")
@@ -164,6 +168,8 @@ const PORTS: Shape = Shape::Either(&[
     Shape::Map { name: rule::port_name, value: &Shape::Scalar(rule::port) },
     Shape::List { item: &Shape::Scalar(rule::port), if_empty: None, unique: true },
 ]);
+
+const SERVICES: Shape = Shape::Map { name: rule::service_name, value: &Shape::Keys(SERVICE) };
 
 const HEALTH: Shape = Shape::Either(&[
     Shape::Text(rule::argument),

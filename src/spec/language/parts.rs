@@ -1,6 +1,6 @@
 //! The keys below those at the top.
 
-use super::COMMAND;
+use super::{COMMAND, ENV};
 use crate::spec::rule;
 use crate::spec::shape::{Effect, Key, Shape};
 
@@ -127,6 +127,68 @@ pub(super) const HEALTHCHECK: &[Key] = &[
         .says("how many failures in a row make it unhealthy")
         .such_as("5"),
 ];
+
+pub(super) const SERVICE: &[Key] = &[
+    Key::new("image", Shape::Text(rule::image), Effect::Sidecar)
+        .required("image: postgres:17")
+        .says("its image")
+        .such_as("postgres:17"),
+    Key::new("env", ENV, Effect::Sidecar)
+        .says("its environment variables")
+        .such_as("{POSTGRES_PASSWORD: '${DB_PASSWORD}'}")
+        .also(&["environment", "variables"]),
+    Key::new("command", COMMAND, Effect::Sidecar)
+        .default("the image's own")
+        .says("what it runs: a shell's command line, or a program with its arguments")
+        .such_as("[postgres, -c, fsync=off]")
+        .also(&["cmd", "run"]),
+    Key::new("volumes", SERVICE_VOLUMES, Effect::Sidecar)
+        .says("named volumes of its own, kept when the sandbox is destroyed: `NAME:TARGET`, or a mapping")
+        .such_as("['data:/var/lib/postgresql/data']"),
+    Key::new("resources", Shape::Keys(RESOURCES), Effect::Sidecar)
+        .says("its limits")
+        .such_as("{memory: 1g}")
+        .also(&["limits", "container"]),
+    Key::new("wait", WAIT, Effect::Sidecar)
+        .default("it is waited for until it runs")
+        .says("a command in it that exits 0 once it is ready, and for as long as it is well, or a mapping")
+        .such_as("pg_isready")
+        .also(&["healthcheck", "health", "ready"]),
+];
+
+const SERVICE_VOLUMES: Shape = Shape::List {
+    item: &Shape::Either(&[
+        Shape::Text(rule::volume),
+        Shape::Keys(&[
+            Key::new("name", Shape::Text(rule::volume_name), Effect::Sidecar)
+                .required("name: data")
+                .says("its name within the service")
+                .such_as("data"),
+            Key::new("target", Shape::Text(rule::place), Effect::Sidecar)
+                .required("target: /var/lib/postgresql/data")
+                .says("where it is in the service's container")
+                .such_as("/var/lib/postgresql/data"),
+        ]),
+    ]),
+    if_empty: None,
+    unique: true,
+};
+
+const WAIT: Shape = Shape::Either(&[
+    Shape::Text(rule::argument),
+    Shape::List { item: &Shape::Scalar(rule::argument), if_empty: Some("write a program"), unique: false },
+    Shape::Keys(&[
+        Key::new("command", COMMAND, Effect::Sidecar)
+            .required("command: pg_isready")
+            .says("what is run: a shell's command line, or a program with its arguments")
+            .such_as("[pg_isready]")
+            .also(&["test", "cmd"]),
+        Key::new("timeout", Shape::Scalar(rule::duration), Effect::Nothing)
+            .default("`60s`")
+            .says("how long it may say no after the start")
+            .such_as("2m"),
+    ]),
+]);
 
 pub(super) const BUILDKIT: &[Key] = &[
     Key::new("image", Shape::Text(rule::image), Effect::Sidecar)

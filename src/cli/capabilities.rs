@@ -1,0 +1,52 @@
+//! The capabilities that a spec can ask for: moat's own, and those of the folder `specs` beside it.
+
+use std::fs::read_dir;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use super::load::{LoadError, is_spec, unreadable};
+use super::surroundings::text;
+use crate::spec::surroundings::Inputs;
+use crate::spec::{Capabilities, Source};
+
+/// The folder of the user's own.
+const FOLDER: &str = "specs";
+
+/// Those for the spec file at `spec`, which is a canonical path.
+///
+/// # Errors
+/// All that is wrong with any of the user's own.
+pub fn capabilities(spec: &Path, inputs: &mut Inputs) -> Result<Capabilities, Vec<LoadError>> {
+    let mut capabilities = Capabilities::builtin();
+    let folder = spec.with_file_name(FOLDER);
+    let files = files(&folder).map_err(|error| vec![unreadable(&folder, &error)])?;
+    if files.is_empty() {
+        inputs.missing.insert(folder.clone());
+    }
+    let mut errors = Vec::new();
+    for file in files {
+        let name = Path::new(FOLDER).join(file.file_name().unwrap_or_default()).display().to_string();
+        match text(&file) {
+            Ok(text) => {
+                let source = Source::new(name, &file, text);
+                if let Err(faults) = capabilities.add(&source) {
+                    errors.push(LoadError::Spec(faults));
+                }
+            }
+            Err(error) => errors.push(unreadable(&file, &error)),
+        }
+        inputs.read.insert(file);
+    }
+    if errors.is_empty() { Ok(capabilities) } else { Err(errors) }
+}
+
+/// The YAML files of the folder, sorted; none where there is no folder.
+fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match read_dir(folder) {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(Vec::new()),
+        entries => entries?.collect::<io::Result<Vec<_>>>()?,
+    };
+    let mut files: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).filter(|file| is_spec(file)).collect();
+    files.sort();
+    Ok(files)
+}
