@@ -18,6 +18,7 @@ mod drift;
 mod exec;
 mod failing;
 mod foreign;
+mod leaks;
 mod noop;
 mod replace;
 mod story;
