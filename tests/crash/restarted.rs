@@ -60,7 +60,8 @@ fn restart(spec: &str, work: Work, point: Point, expected: &Shape) -> Option<(St
         // It got there, or says that it did not, or that nobody answered.
         let code = code.unwrap_or(-1);
         assert!([0, 1, 69].contains(&code), "{work:?} {point:?} at {call}: exit code {code}\n{told}");
-        if code == 0 {
+        // A question may have been the last thing to do, and the engine have gone after the last look.
+        if code == 0 && !call.contains("/exec") {
             assert_eq!(&shape(&sandbox), expected, "{work:?} {point:?} at {call}\n{told}");
         }
         (call, code)

@@ -4,7 +4,6 @@
 //! fleet`, with the lab's environment.
 
 #[path = "../e2e/engine.rs"]
-#[expect(dead_code, reason = "shared with the tests of one sandbox")]
 mod engine;
 #[path = "../e2e/run.rs"]
 mod run;
@@ -14,6 +13,13 @@ mod sandbox;
 #[path = "../e2e/text.rs"]
 mod text;
 
+#[path = "../crash/ambush.rs"]
+#[expect(dead_code, reason = "shared with the tests that kill")]
+mod ambush;
+#[path = "../crash/held.rs"]
+#[expect(dead_code, reason = "shared with the tests that kill")]
+mod held;
+
 mod crowd;
 mod running;
 
@@ -22,3 +28,4 @@ mod at_once;
 mod interrupted;
 mod orphans;
 mod race;
+mod ranges;
