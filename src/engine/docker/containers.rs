@@ -4,11 +4,10 @@ use bollard::query_parameters::{RemoveContainerOptions, RenameContainerOptions};
 use http::Method;
 use serde::Deserialize;
 
-use super::call::Call;
 use super::status::health_word;
 use super::wire::encoded;
 use super::{Docker, answer, archive, container_body, safe, wire};
-use crate::engine::{ContainerCreate, EngineError, Fault, Inspection};
+use crate::engine::{Call, ContainerCreate, EngineError, Fault, Inspection};
 use crate::resource::{ContainerId, FileConfig};
 use crate::state::{ContainerState, Health};
 

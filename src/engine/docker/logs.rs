@@ -3,12 +3,11 @@
 use http::Method;
 use http_body_util::BodyExt;
 
-use super::call::Call;
 use super::fault::Failure;
 use super::frames::Frames;
 use super::tail::Tail;
 use super::{Docker, answer, safe, wire};
-use crate::engine::EngineError;
+use crate::engine::{Call, EngineError};
 use crate::resource::ContainerId;
 
 /// In bytes. A line has no end that the engine would insist on; this is what a person can still look at.
@@ -17,7 +16,8 @@ const LOG_MAX: usize = 64 * 1024;
 /// moat's containers have no terminal, so that their logs are framed.
 pub(super) async fn tail(docker: &Docker, container: &ContainerId, lines: u32) -> Result<Vec<String>, EngineError> {
     let path = format!("/containers/{}/logs?stdout=1&stderr=1&tail={lines}", safe(container.as_str())?);
-    let text = docker.call(Call::Logs, text(docker, &path)).await.map_err(|failure| failure.into_error(Call::Logs))?;
+    let text =
+        docker.call(Call::LogTail, text(docker, &path)).await.map_err(|failure| failure.into_error(Call::LogTail))?;
     let all: Vec<_> = text.lines().map(str::to_owned).collect();
     let surplus = all.len().saturating_sub(lines as usize);
     Ok(all.into_iter().skip(surplus).collect())

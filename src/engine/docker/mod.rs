@@ -20,7 +20,7 @@ mod version;
 mod wire;
 
 mod answer;
-mod call;
+mod deadline;
 mod fault;
 
 mod archive;
@@ -61,12 +61,12 @@ pub use resolve::{Process, Surroundings, resolve};
 pub use version::{ApiVersion, Feature};
 
 use super::{
-    ContainerCreate, Engine, EngineError, ExecOutput, Fault, Filter, Inspection, NetworkCreate, PullProgress,
+    Call, ContainerCreate, Engine, EngineError, ExecOutput, Fault, Filter, Inspection, NetworkCreate, PullProgress,
     VolumeCreate,
 };
 use crate::resource::{ContainerId, FileConfig, ImageRef, NetworkId};
 use crate::state::{ContainerFacts, ImageFacts, NetworkFacts, VolumeFacts};
-use call::Call;
+use deadline::deadline;
 use fault::Failure;
 use wire::Wire;
 
@@ -99,7 +99,7 @@ impl Docker {
         Failure: From<E>,
     {
         let _slot = self.slot().await?;
-        match timeout(call.deadline(), work).await {
+        match timeout(deadline(call), work).await {
             Ok(done) => Ok(done?),
             Err(_) => Err(Failure::TimedOut),
         }
