@@ -25,6 +25,7 @@ mod running;
 
 mod apart;
 mod at_once;
+mod direct;
 mod interrupted;
 mod orphans;
 mod race;
