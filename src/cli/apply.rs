@@ -15,6 +15,7 @@ use super::interrupt::interruptible;
 use super::load::DEFAULT_SPEC;
 use super::locking::Locking;
 use super::session::Session;
+use super::watch::{self, Wanted, Watching};
 use crate::engine::Engine;
 use crate::engine::docker::Docker;
 use crate::event::{Event, Tell};
@@ -27,8 +28,8 @@ use crate::ui::ending::{Command, How};
 /// Bring the sandbox to what the spec says, and return when it is proven ready
 #[derive(Debug, Args)]
 pub struct Apply {
-    /// Spec files, or directories: their `agent.yaml`, or all of their YAML files
-    #[arg(value_name = "SPEC", default_value = DEFAULT_SPEC)]
+    /// Spec files, or directories: their `agent.yaml`, or all of their YAML files; or names of agents, or ids of runs
+    #[arg(value_name = "AGENT", default_value = DEFAULT_SPEC)]
     specs: Vec<PathBuf>,
     /// How long a container may take to get ready, in place of its own limit
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
@@ -40,14 +41,21 @@ pub struct Apply {
     addresses: Addresses,
     #[command(flatten)]
     locking: Locking,
+    /// Go on and keep the sandbox as the spec says, as `moat watch` does
+    #[arg(short, long, conflicts_with = "keep_on_failure")]
+    watch: bool,
     /// Tell on standard output what happens, one JSON object a line
     #[arg(long)]
     pub(super) json: bool,
 }
 
 pub async fn run(args: &Apply, session: &Session) -> Result<Exit, CliError> {
-    let fleet = Fleet::load(session, &args.specs)?;
-    let engine = session.connect().await?;
+    if args.watch {
+        let Apply { specs, wait_timeout, addresses, locking, .. } = args;
+        let how = Wanted { specs, wait_timeout: *wait_timeout, addresses, locking, watching: &Watching::default() };
+        return watch::watch_as(&how, session).await;
+    }
+    let (fleet, engine) = Fleet::find(session, &args.specs, false).await?;
     let options = args.options(&engine);
     let (stop, claims) = (CancellationToken::new(), Claims::default());
     let work = fleet.work(async |agent, reporter| {
@@ -58,6 +66,10 @@ pub async fn run(args: &Apply, session: &Session) -> Result<Exit, CliError> {
         let outcome = until_converged(&engine, graph, options.clone(), &claims, on_failure, &tell, &stop).await?;
         let (builds, exec) = (builds(&engine, graph, &outcome, &tell).await, exec(&agent.given));
         let end = match &outcome {
+            Outcome::Converged { observed, changed } if observed.is_stopped() => {
+                let how = How::Stopped { changed: *changed };
+                End { how, exit: Exit::Done, condition: Some(Condition::Stopped) }
+            }
             Outcome::Converged { changed, .. } => {
                 let how = How::Ready { graph, changed: *changed, builds: builds.as_ref(), exec: &exec };
                 End { how, exit: Exit::Done, condition: Some(Condition::Ready) }
@@ -74,6 +86,9 @@ pub async fn run(args: &Apply, session: &Session) -> Result<Exit, CliError> {
 /// A world in which nothing has changed is not asked: an apply that has nothing to do costs nothing.
 async fn builds<E: Engine>(engine: &E, graph: &Graph, outcome: &Outcome, tell: Tell<'_>) -> Option<Builds> {
     let Outcome::Converged { observed, changed: true } = outcome else { return None };
+    if observed.is_stopped() {
+        return None;
+    }
     let builds = builds::check(engine, graph, observed).await?;
     if let Some(reason) = &builds.reason {
         let message = format!("builds are not routed to the sidecar: {reason}");

@@ -29,8 +29,8 @@ use crate::ui::{Reporter, ask};
 /// Remove the sandbox; what it built and what the spec declares as volumes is kept
 #[derive(Debug, Args)]
 pub struct Destroy {
-    /// Spec files, or directories: their `agent.yaml`, or all of their YAML files
-    #[arg(value_name = "SPEC", default_value = DEFAULT_SPEC)]
+    /// Spec files, or directories: their `agent.yaml`, or all of their YAML files; or names of agents, or ids of runs
+    #[arg(value_name = "AGENT", default_value = DEFAULT_SPEC)]
     specs: Vec<PathBuf>,
     /// Remove the volumes too that would be kept, and the data in them
     #[arg(long)]
@@ -52,8 +52,7 @@ pub(super) struct Wanted<'a> {
 }
 
 pub async fn run(args: &Destroy, session: &Session) -> Result<Exit, CliError> {
-    let fleet = Fleet::load(session, &args.specs)?;
-    let engine = session.connect().await?;
+    let (fleet, engine) = Fleet::find(session, &args.specs, true).await?;
     if args.volumes && !args.yes {
         agreed(&engine, &fleet, session).await?;
     }

@@ -7,8 +7,10 @@ use super::load::LoadError;
 use crate::engine::docker::{AttachError, ConnectError};
 use crate::engine::{EngineError, Fault};
 use crate::resource::Run;
+use crate::store::copy::CopyError;
 use crate::store::lock::LockError;
 use crate::ui::{Problem, problem};
+use crate::watch::files::WatchError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
@@ -23,18 +25,44 @@ pub enum CliError {
     Attach(#[from] AttachError),
     /// There is nothing to run a command in.
     #[error("the main container of `{agent}` {state}")]
-    NotRunning { agent: String, state: String },
+    NotRunning { agent: String, state: String, stopped: bool },
+    #[error("the container `{name}` does not run: it is {state}")]
+    ContainerNotRunning { name: String, state: &'static str },
+    /// A name that no run on this engine bears.
+    #[error("there is no sandbox `{name}` on this engine")]
+    UnknownAgent { name: String, meant: Option<String> },
+    /// A name that says too little.
+    #[error("`{name}` is the agent of several sandboxes: {}", .runs.iter().map(|run| format!("`{run}`")).collect::<Vec<_>>().join(", "))]
+    SeveralRuns { name: String, runs: Vec<String> },
+    #[error("`{agent}` has no container `{name}`")]
+    UnknownContainer { name: String, agent: String, meant: Option<String>, names: Vec<String> },
+    /// What a run should be is not known any more.
+    #[error("the spec of `{agent}` cannot be used: `{spec}`")]
+    NoSpec { agent: String, spec: String },
+    /// What was asked for is not to be had, for a reason that the message gives.
+    #[error("{message}")]
+    Refused { message: String, hint: String },
+    /// A command line that says what cannot be.
+    #[error("{message}")]
+    Usage { message: String, hint: String },
+    #[error(transparent)]
+    Copy(#[from] CopyError),
     #[error(transparent)]
     Lock(#[from] LockError),
     /// The user did not want to wait for the lock any longer.
     #[error("interrupted while another moat was waited for")]
     Interrupted,
+    /// There is no folder for moat's own files.
+    #[error("there is no folder for moat's own files")]
+    NoPlace,
     /// What is to be removed has to be agreed to.
     #[error("nothing was done, since nobody is there to be asked")]
     NobodyToAsk,
     /// The user said no.
     #[error("nothing was done, since you did not agree")]
     Declined,
+    #[error(transparent)]
+    Watch(#[from] WatchError),
     #[error("the output cannot be written: {0}")]
     Output(#[source] io::Error),
     #[error("this process cannot wait for anything: {0}")]
@@ -48,7 +76,7 @@ impl CliError {
             Self::Connect(_) => Exit::NoEngine,
             Self::Lock(_) => Exit::Locked,
             Self::Interrupted => Exit::Interrupted,
-            Self::NobodyToAsk => Exit::Usage,
+            Self::NobodyToAsk | Self::Usage { .. } => Exit::Usage,
             Self::Engine(error) | Self::Attach(AttachError::Engine(error)) if error.fault == Fault::Unreachable => {
                 Exit::NoEngine
             }
@@ -56,23 +84,39 @@ impl CliError {
         }
     }
 
-    fn hint(&self) -> Option<&str> {
-        match self {
+    fn hint(&self) -> Option<String> {
+        let meant = |meant: &Option<String>| meant.as_ref().map(|it| format!("did you mean `{it}`?"));
+        let text = match self {
+            Self::UnknownAgent { meant: it, .. } => {
+                return meant(it).or_else(|| Some("`moat list` shows all that there are".to_owned()));
+            }
+            Self::UnknownContainer { meant: it, names, .. } => {
+                return meant(it).or_else(|| Some(format!("it has {}", names.join(", "))));
+            }
+            Self::Refused { hint, .. } | Self::Usage { hint, .. } => Some(hint.as_str()),
+            Self::SeveralRuns { .. } => Some("name one of them by its id"),
+            Self::NoSpec { .. } => Some("`moat destroy` and `moat clean` need no spec"),
+            Self::ContainerNotRunning { .. } => Some("`moat status` shows how things are, `moat logs` what it said"),
+            Self::NotRunning { stopped: true, .. } => Some("`moat start` brings it back"),
             Self::Connect(error) => Some(error.hint.as_str()).filter(|hint| !hint.is_empty()),
             Self::Engine(error) | Self::Attach(AttachError::Engine(error)) if error.fault == Fault::Unreachable => {
                 Some("is docker still running? `docker info` tells")
             }
             Self::NotRunning { .. } => Some("`moat apply` starts it, `moat status` shows how things are"),
             Self::Lock(_) => Some("wait for it with `--lock-timeout 60`, or look at what it does with `moat status`"),
+            Self::Watch(error) => Some(error.hint),
+            Self::NoPlace => Some("`MOAT_STATE_DIR` names one"),
             Self::NobodyToAsk => Some("`--yes` agrees to what is shown above"),
             _ => None,
-        }
+        };
+        text.map(str::to_owned)
     }
 
     /// Calls `show` with what people and scripts get to see.
     pub fn shown<T>(&self, show: impl FnOnce(&[Problem<'_>]) -> T) -> T {
         let Self::Load(errors) = self else {
-            return show(&[Problem { message: &self.to_string(), hint: self.hint(), findings: None }]);
+            let hint = self.hint();
+            return show(&[Problem { message: &self.to_string(), hint: hint.as_deref(), findings: None }]);
         };
         let messages: Vec<String> = errors.iter().map(ToString::to_string).collect();
         let problems: Vec<Problem<'_>> = errors

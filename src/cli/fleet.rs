@@ -9,8 +9,11 @@ use futures_util::future::join_all;
 
 use super::error::CliError;
 use super::exit::Exit;
-use super::load::{self, Agent};
+use super::load::{self, Agent, LoadError};
 use super::session::{Form, Session};
+use super::target::{self, Named};
+use crate::engine::docker::Docker;
+use crate::graph::Graph;
 use crate::ui::voice::labelled;
 use crate::ui::{Reporter, stream, summary};
 
@@ -27,18 +30,45 @@ struct Member {
 }
 
 impl<'a> Fleet<'a> {
-    /// The agents that `specs` name.
+    /// The agents that `specs` name, and the engine that they are on: by their specs, or by what runs are called there.
+    ///
+    /// `gone_too`: one that is named may be without a spec, and is wanted empty then.
     ///
     /// # Errors
-    /// If any of the specs cannot be used.
-    pub fn load(session: &'a Session, specs: &[PathBuf]) -> Result<Self, CliError> {
-        Ok(Self::of(session, load::agents(specs).map_err(CliError::Load)?))
+    /// If a spec cannot be used, there is no engine, or nothing there has that name.
+    pub async fn find(session: &'a Session, specs: &[PathBuf], gone_too: bool) -> Result<(Self, Docker), CliError> {
+        let (paths, names): (Vec<PathBuf>, Vec<PathBuf>) =
+            specs.iter().cloned().partition(|spec| spec.to_str().is_none_or(target::is_path));
+        let mut agents = load::agents(&paths).map_err(CliError::Load)?;
+        let engine = session.connect().await?;
+        for name in names.iter().filter_map(|name| name.to_str()) {
+            let sandbox = Named::Name(name.to_owned()).find(&engine).await.map_err(|error| match error {
+                // Nobody has ever heard of it: most likely it was meant to be a file.
+                CliError::UnknownAgent { name, meant: None } => LoadError::Missing { name, is_default: false }.into(),
+                error => error,
+            })?;
+            let (agent, spec) = (sandbox.run.agent.to_string(), sandbox.run.spec.clone());
+            let given = PathBuf::from(&spec);
+            let graph = match sandbox.graph {
+                Some(graph) => graph,
+                None if gone_too => Graph::empty(sandbox.run),
+                None => return Err(CliError::NoSpec { agent, spec }),
+            };
+            if agents.iter().all(|agent| agent.graph.run.id != graph.run.id) {
+                agents.push(Agent { graph, given });
+            }
+        }
+        Ok((Self::of(session, agents), engine))
     }
 
     pub fn of(session: &'a Session, agents: Vec<Agent>) -> Self {
         let labels = labels(&agents);
         let members = agents.into_iter().zip(labels).map(|(agent, label)| Member { agent, label }).collect();
         Self { session, members }
+    }
+
+    pub fn into_agents(self) -> Vec<Agent> {
+        self.members.into_iter().map(|member| member.agent).collect()
     }
 
     pub fn agents(&self) -> impl Iterator<Item = &Agent> {

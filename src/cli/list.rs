@@ -6,6 +6,7 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::orphan::orphaned;
 use super::session::Session;
+use crate::clock::Clock;
 use crate::observe::runs::{Found, runs};
 use crate::ui::list::{self, Row};
 
@@ -32,5 +33,5 @@ pub async fn run(args: &List, session: &Session) -> Result<Exit, CliError> {
 }
 
 pub fn row(found: &Found) -> Row<'_> {
-    Row { run: &found.run, observed: &found.observed, orphaned: orphaned(&found.run) }
+    Row { run: &found.run, observed: &found.observed, orphaned: orphaned(&found.run), now: Clock::System.now() }
 }

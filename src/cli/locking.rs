@@ -1,6 +1,7 @@
 //! The lock that commands hold while they change a run.
 
 use std::env;
+use std::path::PathBuf;
 use std::process;
 use std::time::Duration;
 
@@ -25,6 +26,11 @@ pub struct Locking {
 /// Overrules where moat keeps its own files.
 const STATE_DIR: &str = "MOAT_STATE_DIR";
 
+/// The folder for moat's own files; `None`: the user has no home.
+pub(super) fn places() -> Option<PathBuf> {
+    state_dir(env::var_os(STATE_DIR).map(Into::into))
+}
+
 impl Locking {
     /// Takes the lock of a run for `command`; `None`: there can be no lock file.
     ///
@@ -47,7 +53,7 @@ impl Locking {
             tell(Event::Warning { run, message, hint: &hint });
             Ok(None)
         };
-        let Some(dir) = state_dir(env::var_os(STATE_DIR).map(Into::into)) else {
+        let Some(dir) = places() else {
             return warn("there is no folder for lock files");
         };
         let holder = Holder { pid: process::id(), command: command.to_owned(), since: written(Clock::System.now()) };

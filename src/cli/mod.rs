@@ -9,44 +9,62 @@ mod addresses;
 mod end;
 mod error;
 mod fleet;
+mod groups;
+mod inside;
 mod interrupt;
 mod load;
 mod locking;
 mod logging;
 mod orphan;
 mod session;
+mod surroundings;
+mod target;
 
 pub mod apply;
+pub mod approve;
+pub mod cache;
 pub mod clean;
+pub mod cp;
 pub mod destroy;
+pub mod doctor;
+pub mod events;
 pub mod exec;
+pub mod graph;
 pub mod list;
+pub mod logs;
+pub mod open;
 pub mod plan;
+pub mod ports;
+pub mod power;
+pub mod shell;
 pub mod status;
+pub mod watch;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::ui::{self, Screen};
 pub use error::CliError;
 use exit::Exit;
 use session::{Form, Session};
 
-/// Keeps the Docker sandboxes of coding agents as a file says.
-///
-/// SPEC is the file, or a directory that has an `agent.yaml`; by default `agent.yaml` here. Of several, and of a
-/// directory with several other YAML files, all are worked on at once.
+/// Keeps the Docker sandboxes of coding agents as a file says
 #[derive(Debug, Parser)]
 #[command(name = "moat", version, max_term_width = 100, subcommand_required = true, arg_required_else_help = true)]
+#[command(after_help = NAMES)]
 struct Cli {
     #[command(flatten)]
     global: Global,
     #[command(subcommand)]
     command: Command,
 }
+
+/// How a sandbox is named, on the first page of the help.
+const NAMES: &str = "A sandbox is named by its agent, by the id of its run, or by its spec: a file, or a directory that \
+has an `agent.yaml`. By default it is that of `agent.yaml` here.";
 
 #[derive(Debug, Args)]
 struct Global {
@@ -77,9 +95,23 @@ enum Command {
     Apply(apply::Apply),
     Plan(plan::Plan),
     Destroy(destroy::Destroy),
+    Watch(watch::Watch),
+    Approve(approve::Approve),
     Status(status::Status),
-    Exec(exec::Exec),
     List(list::List),
+    Shell(shell::Shell),
+    Exec(exec::Exec),
+    Logs(logs::Logs),
+    Cp(cp::Cp),
+    Ports(ports::Ports),
+    Events(events::Events),
+    Open(open::Open),
+    Stop(power::Stop),
+    Start(power::Start),
+    Restart(power::Restart),
+    Graph(graph::GraphCommand),
+    Cache(cache::Cache),
+    Doctor(doctor::Doctor),
     Clean(clean::Clean),
 }
 
@@ -101,10 +133,23 @@ impl Command {
             Self::Apply(args) => json(args.json, Form::Stream),
             Self::Destroy(args) => json(args.json, Form::Stream),
             Self::Plan(args) => json(args.json, Form::Document),
+            Self::Watch(args) => json(args.json, Form::Stream),
             Self::Status(args) => json(args.json, Form::Document),
             Self::List(args) => json(args.json, Form::Document),
             Self::Clean(args) => json(args.json, Form::Stream),
-            Self::Exec(_) => Form::Text,
+            Self::Exec(args) => json(args.json, Form::Document),
+            Self::Approve(_) | Self::Shell(_) => Form::Text,
+            Self::Graph(args) => json(args.json, Form::Document),
+            Self::Events(args) => json(args.json, Form::Stream),
+            Self::Cache(args) => json(args.json, Form::Document),
+            Self::Doctor(args) => json(args.json, Form::Document),
+            Self::Logs(args) => json(args.json, Form::Stream),
+            Self::Cp(args) => json(args.json, Form::Document),
+            Self::Ports(args) => json(args.json, Form::Document),
+            Self::Open(args) => json(args.json, Form::Document),
+            Self::Stop(args) => json(args.json, Form::Stream),
+            Self::Start(args) => json(args.json, Form::Stream),
+            Self::Restart(args) => json(args.json, Form::Stream),
         }
     }
 
@@ -114,8 +159,22 @@ impl Command {
             Self::Apply(args) => Box::pin(apply::run(args, session)).await,
             Self::Plan(args) => plan::run(args, session).await,
             Self::Destroy(args) => Box::pin(destroy::run(args, session)).await,
+            Self::Approve(args) => approve::run(args, session).await,
+            Self::Watch(args) => Box::pin(watch::run(args, session)).await,
             Self::Status(args) => status::run(args, session).await,
-            Self::Exec(args) => exec::run(args, session).await,
+            Self::Exec(args) => Box::pin(exec::run(args, session)).await,
+            Self::Graph(args) => Box::pin(graph::run(args, session)).await,
+            Self::Events(args) => Box::pin(events::run(args, session)).await,
+            Self::Cache(args) => Box::pin(cache::run(args, session)).await,
+            Self::Doctor(args) => Box::pin(doctor::run(args, session)).await,
+            Self::Shell(args) => Box::pin(shell::run(args, session)).await,
+            Self::Logs(args) => Box::pin(logs::run(args, session)).await,
+            Self::Cp(args) => Box::pin(cp::run(args, session)).await,
+            Self::Ports(args) => Box::pin(ports::run(args, session)).await,
+            Self::Open(args) => Box::pin(open::run(args, session)).await,
+            Self::Stop(args) => Box::pin(power::stop(args, session)).await,
+            Self::Start(args) => Box::pin(power::start(args, session)).await,
+            Self::Restart(args) => Box::pin(power::restart(args, session)).await,
             Self::List(args) => Box::pin(list::run(args, session)).await,
             Self::Clean(args) => Box::pin(clean::run(args, session)).await,
         }
@@ -128,7 +187,8 @@ pub fn main() -> ExitCode {
 }
 
 fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
-    let cli = match Cli::try_parse_from(arguments) {
+    let parsed = command().try_get_matches_from(arguments).and_then(|found| Cli::from_arg_matches(&found));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
@@ -146,6 +206,13 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     }
 }
 
+/// The command line as it is parsed, with a help text in groups.
+pub fn command() -> clap::Command {
+    let command = Cli::command();
+    let template = groups::template(&command);
+    command.help_template(template)
+}
+
 /// Help and version are answers, not errors.
 fn usage(error: &clap::Error) -> Exit {
     let _ = error.print();
@@ -158,10 +225,8 @@ fn usage(error: &clap::Error) -> Exit {
 /// Ways in which a clap definition is wrong only show when it is used.
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     #[test]
     fn the_command_line_is_well_formed() {
-        super::Cli::command().debug_assert();
+        super::command().debug_assert();
     }
 }

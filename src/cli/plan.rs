@@ -17,8 +17,8 @@ use crate::ui;
 /// Show what `apply` would do, and why, without doing it
 #[derive(Debug, Args)]
 pub struct Plan {
-    /// Spec files, or directories: their `agent.yaml`, or all of their YAML files
-    #[arg(value_name = "SPEC", default_value = DEFAULT_SPEC)]
+    /// Spec files, or directories: their `agent.yaml`, or all of their YAML files; or names of agents, or ids of runs
+    #[arg(value_name = "AGENT", default_value = DEFAULT_SPEC)]
     specs: Vec<PathBuf>,
     /// Exit with 2 if there is something to change
     #[arg(long)]
@@ -31,8 +31,7 @@ pub struct Plan {
 }
 
 pub async fn run(args: &Plan, session: &Session) -> Result<Exit, CliError> {
-    let fleet = Fleet::load(session, &args.specs)?;
-    let engine = session.connect().await?;
+    let (fleet, engine) = Fleet::find(session, &args.specs, false).await?;
     let options = args.addresses.options(&engine);
     let answer = fleet.answer(async |agent| {
         let run = &agent.graph.run;
@@ -40,6 +39,8 @@ pub async fn run(args: &Plan, session: &Session) -> Result<Exit, CliError> {
         let plan = compute(&agent.graph, &observed, &options);
         let text = if args.json {
             ui::plan::json(run, &plan)
+        } else if plan.is_empty() && observed.is_stopped() {
+            ui::plan::stopped(run, session.screen.data_colour())
         } else {
             let spec = load::file(&agent.given).display().to_string();
             ui::plan::text(run, &spec, &plan, session.screen.data_colour())

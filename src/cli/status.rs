@@ -9,19 +9,23 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::fleet::Fleet;
 use super::load::DEFAULT_SPEC;
+use super::locking::places;
 use super::session::Session;
 use crate::engine::Engine;
+use crate::engine::docker::Docker;
 use crate::graph::Graph;
 use crate::observe::{builds, observe, proof};
 use crate::plan::{Options, compute, status};
+use crate::resource::Run;
 use crate::state::Observed;
-use crate::ui::status::View;
+use crate::store::watching::{Note, Watching};
+use crate::ui::status::{View, Watch};
 
 /// Show how the sandbox is: absent, converging, degraded or ready
 #[derive(Debug, Args)]
 pub struct Status {
-    /// Spec files, or directories: their `agent.yaml`, or all of their YAML files
-    #[arg(value_name = "SPEC", default_value = DEFAULT_SPEC)]
+    /// Spec files, or directories: their `agent.yaml`, or all of their YAML files; or names of agents, or ids of runs
+    #[arg(value_name = "AGENT", default_value = DEFAULT_SPEC)]
     specs: Vec<PathBuf>,
     /// One JSON document in place of text
     #[arg(long)]
@@ -29,8 +33,7 @@ pub struct Status {
 }
 
 pub async fn run(args: &Status, session: &Session) -> Result<Exit, CliError> {
-    let fleet = Fleet::load(session, &args.specs)?;
-    let engine = session.connect().await?;
+    let (fleet, engine) = Fleet::find(session, &args.specs, false).await?;
     let answer = fleet.answer(async |agent| {
         let graph = &agent.graph;
         let observed = observe(&engine, graph).await?;
@@ -38,10 +41,19 @@ pub async fn run(args: &Status, session: &Session) -> Result<Exit, CliError> {
         let (proven, (builds, cache_bytes)) = join(asked.0, asked.1).await;
         let plan = compute(graph, &observed, &Options { proven, ..Options::default() });
         let status = status(graph, &observed, &plan);
-        let view = View { run: &graph.run, status: &status, builds: builds.as_ref(), cache_bytes };
+        let watch = watched(&engine, &graph.run);
+        let (run, builds, watch) = (&graph.run, builds.as_ref(), watch.as_ref());
+        let view = View { run, status: &status, builds, cache_bytes, watch };
         Ok((Exit::Done, if args.json { view.json() } else { view.text(session.screen.data_colour()) }))
     });
     answer.await
+}
+
+/// What a watch of the run says, if there is one.
+fn watched(engine: &Docker, run: &Run) -> Option<Watch> {
+    let (holder, note) = Watching::of(&places()?, &run.id, &engine.located().endpoint.to_string()).read()?;
+    let Note { since, work, held, problem, sessions, last_error, left } = note;
+    Some(Watch { pid: holder.pid, since, work, held, problem, sessions, last_error, left })
 }
 
 /// Where builds go, and the size of the cache.

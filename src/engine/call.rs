@@ -25,9 +25,12 @@ pub enum Call {
     Stop,
     Restart,
     Unpause,
+    Update,
     Rename,
     RemoveContainer,
     Exec,
+    Commands,
+    Events,
     LogTail,
 }
 
@@ -44,6 +47,8 @@ impl Call {
                 | Self::Image
                 | Self::Inspect
                 | Self::Exec
+                | Self::Commands
+                | Self::Events
                 | Self::LogTail
         )
     }
@@ -70,9 +75,12 @@ impl fmt::Display for Call {
             Self::Stop => "stop",
             Self::Restart => "restart",
             Self::Unpause => "unpause",
+            Self::Update => "update",
             Self::Rename => "rename",
             Self::RemoveContainer => "remove container",
             Self::Exec => "exec",
+            Self::Commands => "list commands",
+            Self::Events => "listen",
             Self::LogTail => "read log",
         })
     }

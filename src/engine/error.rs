@@ -24,6 +24,8 @@ pub enum Fault {
     InUse,
     /// An address range overlaps another one, or the engine has none left.
     Subnet,
+    /// A port of the engine's machine is in use.
+    Port,
     /// An image cannot be had: no such name, no permission, registry out of reach.
     Pull,
     /// The engine says that the request makes no sense (other 4xx).
@@ -59,6 +61,7 @@ impl Fault {
             Self::Conflict => "conflict",
             Self::InUse => "in-use",
             Self::Subnet => "subnet",
+            Self::Port => "port",
             Self::Pull => "pull",
             Self::Refused => "refused",
             Self::Busy => "busy",
@@ -76,6 +79,7 @@ impl fmt::Display for Fault {
             Self::Conflict => "conflict",
             Self::InUse => "in use",
             Self::Subnet => "no subnet",
+            Self::Port => "port in use",
             Self::Pull => "pull failed",
             Self::Refused => "refused",
             Self::Busy => "busy",

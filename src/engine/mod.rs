@@ -7,16 +7,20 @@ pub mod call;
 pub mod docker;
 pub mod error;
 pub mod faulty;
+pub mod notice;
 pub mod outside;
 pub mod request;
 pub mod sim;
 
+use std::convert::Infallible;
 use std::future::Future;
 
 pub use call::Call;
 pub use error::{EngineError, Fault};
+pub use notice::{Happening, Notice, Subject, What};
 pub use request::{
-    ContainerCreate, ExecOutput, Filter, Inspection, NetworkCreate, PullProgress, VolumeCreate, VolumeMount,
+    ContainerCreate, ContainerUpdate, ExecOutput, Filter, Inspection, NetworkCreate, PortBinding, PullProgress,
+    VolumeCreate, VolumeMount,
 };
 
 use crate::resource::{ContainerId, FileConfig, ImageRef, NetworkId};
@@ -80,6 +84,13 @@ pub trait Engine {
 
     fn unpause(&self, container: &ContainerId) -> impl Future<Output = Result<(), EngineError>>;
 
+    /// Changes limits and the restart policy of a container, whatever its state, without a restart.
+    fn update(
+        &self,
+        container: &ContainerId,
+        update: &ContainerUpdate,
+    ) -> impl Future<Output = Result<(), EngineError>>;
+
     fn rename(&self, container: &ContainerId, name: &str) -> impl Future<Output = Result<(), EngineError>>;
 
     /// Kills and removes, with the anonymous volumes.
@@ -91,6 +102,18 @@ pub trait Engine {
         container: &ContainerId,
         command: &[String],
     ) -> impl Future<Output = Result<ExecOutput, EngineError>>;
+
+    /// The commands that run in a container beside its own, each as its words: sessions, and probes. None in a
+    /// container that does not run.
+    fn commands(&self, container: &ContainerId) -> impl Future<Output = Result<Vec<Vec<String>>, EngineError>>;
+
+    /// Tells what happens to anything on the engine, whoever it belongs to, for as long as the connection lasts;
+    /// with `since`, what happened from then on too, as far as the engine remembers. In nanoseconds since 1970.
+    fn events(
+        &self,
+        since: Option<i64>,
+        tell: &dyn Fn(Notice),
+    ) -> impl Future<Output = Result<Infallible, EngineError>>;
 
     /// The last lines of a container's output, both streams together as they were written.
     fn log_tail(&self, container: &ContainerId, lines: u32) -> impl Future<Output = Result<Vec<String>, EngineError>>;

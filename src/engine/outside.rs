@@ -14,6 +14,9 @@ pub trait Outside {
 
     /// The engine goes down, with all containers, and answers again after `down`.
     fn restart_engine(&self, down: Duration);
+
+    /// What happens during the next `quiet` is told to nobody, though their connections stay.
+    fn lose_events(&self, quiet: Duration);
 }
 
 /// One act of somebody else.
@@ -72,6 +75,14 @@ pub enum Meddling {
     RetagImage {
         image: String,
     },
+    /// Begins to run a command in it, as a person at a terminal would.
+    Attach {
+        container: String,
+    },
+    /// Ends such a command.
+    Detach {
+        container: String,
+    },
     /// Makes an object without labels.
     AddContainer {
         name: String,
@@ -101,6 +112,8 @@ impl fmt::Display for Meddling {
             Self::RemoveVolume { volume } => write!(f, "remove volume {volume}"),
             Self::RemoveImage { image } => write!(f, "remove image {image}"),
             Self::RetagImage { image } => write!(f, "retag image {image}"),
+            Self::Attach { container } => write!(f, "attach to {container}"),
+            Self::Detach { container } => write!(f, "detach from {container}"),
             Self::AddContainer { name, .. } => write!(f, "add container {name}"),
             Self::AddNetwork { name } => write!(f, "add network {name}"),
             Self::AddVolume { name } => write!(f, "add volume {name}"),

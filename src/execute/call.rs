@@ -109,7 +109,8 @@ pub(super) fn container_of(operation: &Operation, known: &BTreeMap<OpId, Made>) 
         | Action::StartContainer { container }
         | Action::AwaitReady { container, .. }
         | Action::RenameContainer { container, .. } => resolve_container(container, known).ok(),
-        Action::UnpauseContainer { container }
+        Action::UpdateContainer { container, .. }
+        | Action::UnpauseContainer { container }
         | Action::RestartContainer { container }
         | Action::StopContainer { container, .. }
         | Action::ConnectNetwork { container, .. }
@@ -144,10 +145,10 @@ async fn once<E: Engine>(
             engine.create_volume(&VolumeCreate { name: name.clone(), labels: labels.clone() }).await?;
             return Ok(Made::Volume(name));
         }
-        Action::CreateContainer { labels, config, network, mounts } => {
+        Action::CreateContainer { labels, config, network, mounts, ports } => {
             let network = resolve_network(network, known)?;
-            let (labels, mounts) = (labels.clone(), mounts.clone());
-            let create = ContainerCreate { name, labels, config: (**config).clone(), network, mounts };
+            let (labels, mounts, ports) = (labels.clone(), mounts.clone(), ports.clone());
+            let create = ContainerCreate { name, labels, config: (**config).clone(), network, mounts, ports };
             return Ok(Made::Container(engine.create_container(&create).await?));
         }
         Action::UploadFiles { container, files } => {
@@ -159,6 +160,7 @@ async fn once<E: Engine>(
             ready::wait(engine, &container, probe, failures, stop).await?;
             return Ok(Made::Proof(container));
         }
+        Action::UpdateContainer { container, update } => engine.update(container, update).await?,
         Action::UnpauseContainer { container } => engine.unpause(container).await?,
         Action::RestartContainer { container } => engine.restart(container).await?,
         Action::StopContainer { container, .. } => engine.stop(container).await?,

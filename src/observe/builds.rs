@@ -57,6 +57,20 @@ pub async fn cache_bytes<E: Engine>(engine: &E, wanted: &capability::Builds, obs
     answer.output.trim().parse().ok()
 }
 
+/// Empties the cache as far as no build uses it.
+///
+/// # Errors
+/// If the main container does not run, or the builder refuses; for a person.
+pub async fn prune<E: Engine>(engine: &E, wanted: &capability::Builds, observed: &Observed) -> Result<(), String> {
+    let main = running(observed, &ResourceId::main()).ok_or("the main container does not run")?;
+    let answer = engine.exec(&main, &wanted.prune).await.map_err(|error| error.to_string())?;
+    if answer.exit_code == 0 {
+        return Ok(());
+    }
+    let last = answer.output.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
+    Err(format!("`{}` gave exit code {} ({})", wanted.prune.join(" "), answer.exit_code, last.trim()))
+}
+
 fn running(observed: &Observed, resource: &ResourceId) -> Option<ContainerId> {
     let mut found = observed.containers_of(resource);
     found.find(|it| it.state == ContainerState::Running).map(|it| it.id.clone())

@@ -31,6 +31,10 @@ pub enum Cause {
     DependencyReplaced(ResourceId),
     /// Another one takes its place.
     Superseded,
+    /// A user has stopped the whole run.
+    Stopped,
+    /// A user has asked for it.
+    Asked,
     /// Its name is not the one it should have.
     Misnamed { found: String },
     /// The desired state no longer has it.
@@ -64,6 +68,8 @@ impl Cause {
             Self::DeadNetwork => "dead-network",
             Self::DependencyReplaced(_) => "dependency-replaced",
             Self::Superseded => "superseded",
+            Self::Stopped => "stopped",
+            Self::Asked => "asked",
             Self::Misnamed { .. } => "misnamed",
             Self::Unwanted => "unwanted",
             Self::Undo => "undo",
@@ -99,6 +105,8 @@ impl fmt::Display for Cause {
             Self::DeadNetwork => f.write_str("holds a network that is gone"),
             Self::DependencyReplaced(on) => write!(f, "{on} is replaced"),
             Self::Superseded => f.write_str("superseded"),
+            Self::Stopped => f.write_str("the sandbox is stopped"),
+            Self::Asked => f.write_str("asked for"),
             Self::Misnamed { found } => write!(f, "named {found}"),
             Self::Unwanted => f.write_str("no longer wanted"),
             Self::Undo => f.write_str("undone"),

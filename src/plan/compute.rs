@@ -8,7 +8,7 @@ use std::time::Duration;
 use ipnet::Ipv4Net;
 
 use super::draft::Draft;
-use super::{Action, Cause, Handle, OpId, Plan, container, removal};
+use super::{Action, Cause, Handle, OpId, Plan, container, power, removal};
 use crate::graph::{Gate, Graph, Milestone, Node};
 use crate::resource::{Config, ContainerId, ResourceId, Retention, SubnetRange, label};
 use crate::state::{NetworkFacts, Observed};
@@ -32,8 +32,28 @@ pub struct Options {
     /// Addresses that cannot be used, though no network of the engine has them: the host's routes, and what the
     /// engine has refused.
     pub avoid: Vec<Ipv4Net>,
+    /// Resources that are left as they are for now, with whatever waits for them.
+    pub leave: BTreeSet<ResourceId>,
+    /// Whether the run is to be up.
+    pub power: Power,
+    /// Containers that the user wants restarted, and that have not been yet.
+    pub restart: BTreeSet<ContainerId>,
+    /// Ports of the engine's machine that turned out to be in use.
+    pub avoid_ports: BTreeSet<u16>,
     /// In place of each probe's own timeout.
     pub wait_timeout: Option<Duration>,
+}
+
+/// Whether a run is to be up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Power {
+    /// As a user has left it: down if there is a mark that says so, otherwise up.
+    #[default]
+    AsLeft,
+    /// Down from now on.
+    Stop,
+    /// Up from now on.
+    Start,
 }
 
 /// The consent given to remove volumes that are not wanted.
@@ -66,6 +86,11 @@ fn needless_pulls(plan: &Plan) -> BTreeSet<ResourceId> {
 /// The plan without pulls of the images that are `needless`.
 fn draft(graph: &Graph, observed: &Observed, options: &Options, needless: &BTreeSet<ResourceId>) -> Plan {
     let mut draft = Draft::new(graph, observed, options);
+    if power::is_down(&draft) {
+        power::stop(&mut draft);
+        return draft.finish();
+    }
+    power::start(&mut draft);
     for node in graph.in_order() {
         match &node.config {
             Config::Image(_) if needless.contains(&node.id) => {}
@@ -134,7 +159,7 @@ fn create_network(draft: &mut Draft<'_>, node: &Node, cause: Cause, after: BTree
     let labels = label::labels(run, &node.id, &node.config);
     // With the range used up the engine's own pools are what is left, and if those are too, it says so.
     let taken: Vec<Ipv4Net> = draft.observed.taken.iter().chain(&draft.options.avoid).copied().collect();
-    let subnet = draft.options.range.free(run.id.as_str(), &taken);
+    let subnet = config.subnet.or_else(|| draft.options.range.free(run.id.as_str(), &taken));
     let action = Action::CreateNetwork { labels, internal: config.internal, subnet };
     let name = run.name_of(&node.id);
     let held = draft.held(&node.id, Gate::Create);

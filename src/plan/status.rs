@@ -2,19 +2,32 @@
 //!
 //! Read off a plan: what has nothing to be done about it is as it should be.
 
+use std::net::{IpAddr, SocketAddr};
+
 use serde::Serialize;
 
 use super::{Action, Cause, Operation, Plan};
 use crate::graph::Graph;
-use crate::resource::{Config, ImageId, ImageRef, Kind, ResourceId, Retention, Role};
+use crate::resource::{Config, HostPort, ImageId, ImageRef, Kind, Port, PortConfig, ResourceId, Retention, Role};
 use crate::state::{ContainerState, Observed};
 
 /// A run, as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
     pub condition: Condition,
+    /// The ports of the main container that runs, in the order of the spec.
+    pub ports: Vec<Published>,
     /// Sorted by resource; more than one entry for a resource means a replacement that was cut short.
     pub resources: Vec<Standing>,
+}
+
+/// A port that can be reached on the engine's machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Published {
+    pub name: Option<String>,
+    pub container: Port,
+    pub address: IpAddr,
+    pub host: u16,
 }
 
 /// The whole in one word.
@@ -27,6 +40,8 @@ pub enum Condition {
     Converging,
     /// Something is missing, broken or not as wanted.
     Degraded,
+    /// A user has stopped it.
+    Stopped,
     /// Everything is as wanted, and proven.
     Ready,
 }
@@ -56,14 +71,22 @@ pub enum Presence {
     Container(ContainerState),
 }
 
+impl Published {
+    /// As in `127.0.0.1:20345`.
+    pub fn socket(&self) -> SocketAddr {
+        SocketAddr::new(self.address, self.host)
+    }
+}
+
 impl Condition {
-    pub const ALL: [Self; 4] = [Self::Absent, Self::Converging, Self::Degraded, Self::Ready];
+    pub const ALL: [Self; 5] = [Self::Absent, Self::Converging, Self::Degraded, Self::Stopped, Self::Ready];
 
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Absent => "absent",
             Self::Converging => "converging",
             Self::Degraded => "degraded",
+            Self::Stopped => "stopped",
             Self::Ready => "ready",
         }
     }
@@ -85,15 +108,35 @@ pub fn status(graph: &Graph, observed: &Observed, plan: &Plan) -> Status {
     for standing in &mut resources {
         let about = plan.operations.iter().find(|operation| operation.resource == standing.resource);
         standing.cause = about.map(|operation| operation.cause.clone());
-        standing.ready = about.is_none() && standing.presence != Presence::Missing;
+        let rests = observed.is_stopped() && standing.resource.kind == Kind::Container;
+        standing.ready = about.is_none() && standing.presence != Presence::Missing && !rests;
     }
     resources.sort_by(|a, b| (&a.resource, &a.name, &a.id).cmp(&(&b.resource, &b.name, &b.id)));
-    Status { condition: condition(graph, observed, plan), resources }
+    Status { condition: condition(graph, observed, plan), ports: ports(graph, observed), resources }
+}
+
+/// The ports of the main container, if it runs, with those that were chosen for it.
+pub fn ports(graph: &Graph, observed: &Observed) -> Vec<Published> {
+    let id = ResourceId::main();
+    let Some(Config::Container(config)) = graph.node(&id).map(|node| &node.config) else { return Vec::new() };
+    let running = observed.containers_of(&id).find(|facts| facts.state == ContainerState::Running);
+    let Some(owner) = running.and_then(|facts| facts.owner.as_ref()) else { return Vec::new() };
+    let published = |port: &PortConfig| {
+        let host = match port.host {
+            HostPort::Fixed(host) => host,
+            HostPort::Free => *owner.ports.get(&port.container)?,
+        };
+        let (name, container, address) = (port.name.clone(), port.container, port.address);
+        Some(Published { name, container, address, host })
+    };
+    config.ports.iter().filter_map(published).collect()
 }
 
 fn condition(graph: &Graph, observed: &Observed, plan: &Plan) -> Condition {
     if is_absent(graph, observed) {
         Condition::Absent
+    } else if observed.is_stopped() {
+        if plan.is_empty() { Condition::Stopped } else { Condition::Degraded }
     } else if plan.is_empty() {
         Condition::Ready
     } else if plan.operations.iter().all(will_pass) {
@@ -111,6 +154,7 @@ fn is_absent(graph: &Graph, observed: &Observed) -> bool {
     let mut owners = observed.volumes.iter().filter_map(|facts| facts.owner.as_ref());
     observed.containers.is_empty()
         && observed.networks.is_empty()
+        && !observed.is_stopped()
         && owners.all(|owner| kept(&owner.resource, owner.retention))
 }
 
@@ -169,7 +213,8 @@ fn image_id(graph: &Graph, observed: &Observed, reference: &ImageRef) -> Option<
 
 /// What bears the run's labels and is not in the graph.
 fn unwanted<'a>(graph: &'a Graph, observed: &'a Observed) -> impl Iterator<Item = Standing> {
-    let foreign = |resource: &ResourceId| graph.node(resource).is_none();
+    // A mark is no resource: it is told of by the condition.
+    let foreign = |resource: &ResourceId| graph.node(resource).is_none() && *resource != ResourceId::stop_mark();
     let standing = |resource: &ResourceId, name: &str, id: Option<String>, presence| Standing {
         resource: resource.clone(),
         role: if resource.kind == Kind::Container { Role::Sidecar } else { Role::Support },

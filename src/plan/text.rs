@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::{Action, Cause, Operation, Plan};
+use crate::resource::ResourceId;
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -27,7 +28,7 @@ impl fmt::Display for Plan {
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:<3} {} {} {}", format!("{}.", self.id), self.action.verb(), self.resource.kind, self.name)?;
-        if let Some(mark) = self.action.mark() {
+        if let Some(mark) = self.mark() {
             write!(f, " [{mark}]")?;
         }
         for (i, id) in self.after.iter().enumerate() {
@@ -40,12 +41,13 @@ impl fmt::Display for Operation {
     }
 }
 
-impl Action {
+impl Operation {
     /// What a person should not overlook about it.
     pub fn mark(&self) -> Option<&'static str> {
-        match self {
-            Self::CreateContainer { config, .. } if config.privileged => Some("privileged"),
-            Self::RemoveVolume => Some("destroys data"),
+        match &self.action {
+            Action::CreateContainer { config, .. } if config.privileged => Some("privileged"),
+            // There is nothing in the mark of a run that is stopped.
+            Action::RemoveVolume if self.resource != ResourceId::stop_mark() => Some("destroys data"),
             _ => None,
         }
     }

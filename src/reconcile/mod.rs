@@ -18,7 +18,8 @@ use crate::execute::{Report, execute};
 use crate::graph::Graph;
 use crate::observe::observe;
 use crate::plan::{Action, Cause, Handle, OpId, Operation, Options, Plan, compute};
-use crate::resource::Config;
+use crate::resource::label::Ownership;
+use crate::resource::{Config, ContainerId};
 use crate::state::{ContainerState, Observed};
 
 /// Rounds of one apply. Two do the work and see that it is done; the others are for a world that moves meanwhile.
@@ -27,8 +28,10 @@ const MAX_ROUNDS: u32 = 8;
 /// What to do when an apply fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnFailure {
-    /// What a first apply has created is removed again.
+    /// What a first apply has created is removed again; what a later one was about to replace is put back.
     Undo,
+    /// What was about to be replaced is put back. What was created stays, for the next try.
+    Restore,
     /// Everything stays as it is, to be looked at.
     Keep,
 }
@@ -87,7 +90,9 @@ pub async fn until_converged<E: Engine>(
         progress.changed |= plan.changes();
         progress.created.append(&mut report.created);
         options.proven.append(&mut report.proven);
+        options.restart.retain(|container| !was_restarted(container, &plan, &report));
         let mut answered = avoid_refused(&plan, &report, &mut options);
+        answered.append(&mut avoid_taken_ports(&plan, &observed, &report, &mut options));
         answered.append(&mut restart_unready(graph, &plan, &report, &mut options));
         if stop.is_cancelled() {
             return interrupted(engine, graph, &progress, on_failure, tell).await;
@@ -108,11 +113,54 @@ fn avoid_refused(plan: &Plan, report: &Report, options: &mut Options) -> BTreeSe
         if let (Some(Fault::Subnet), Some(Action::CreateNetwork { subnet: Some(subnet), .. })) =
             (failure.fault, plan.operations.get(id.0).map(|operation| &operation.action))
         {
-            options.avoid.push(*subnet);
+            // The user's own range is refused again and again.
+            if !options.avoid.contains(subnet) {
+                options.avoid.push(*subnet);
+                answered.insert(*id);
+            }
+        }
+    }
+    answered
+}
+
+/// A port that was chosen and turned out to be in use. The next round makes the container anew with another one.
+/// Gives the failures that this is an answer to.
+fn avoid_taken_ports(plan: &Plan, observed: &Observed, report: &Report, options: &mut Options) -> BTreeSet<OpId> {
+    let mut answered = BTreeSet::new();
+    for (id, failure) in &report.failures {
+        let Some(operation) = plan.operations.get(id.0).filter(|_| failure.fault == Some(Fault::Port)) else {
+            continue;
+        };
+        let chosen: Vec<u16> = match &operation.action {
+            Action::StartContainer { container: Handle::From(created) } => {
+                let created = plan.operations.get(created.0).map(|operation| &operation.action);
+                let Some(Action::CreateContainer { labels, .. }) = created else { continue };
+                Ownership::read(labels).into_iter().flat_map(|owner| owner.ports.into_values()).collect()
+            }
+            Action::StartContainer { container: Handle::Known(container) } => {
+                let facts = observed.containers.iter().find(|facts| facts.id == *container);
+                facts.and_then(|facts| facts.owner.clone()).into_iter().flat_map(|it| it.ports.into_values()).collect()
+            }
+            _ => continue,
+        };
+        let before = options.avoid_ports.len();
+        options.avoid_ports.extend(chosen);
+        if options.avoid_ports.len() > before {
             answered.insert(*id);
         }
     }
     answered
+}
+
+/// What a user has asked for is done once.
+fn was_restarted(container: &ContainerId, plan: &Plan, report: &Report) -> bool {
+    let restarts = plan
+        .operations
+        .iter()
+        .filter(|operation| matches!(&operation.action, Action::RestartContainer { container: it } if it == container));
+    let failed = |id: &OpId| report.failures.iter().any(|(failed, _)| failed == id);
+    let done = |id: &OpId| !failed(id) && !report.skipped.contains_key(id) && !report.left.contains(id);
+    restarts.map(|operation| operation.id).any(|id| done(&id))
 }
 
 /// A container that was found running and was not ready in time will not be so by itself. Nor will one that was found
@@ -168,9 +216,9 @@ async fn failed<E: Engine>(
     let undone = match on_failure {
         OnFailure::Keep => false,
         // An engine that is gone cannot be tidied up, and its absence is what is to be told.
-        OnFailure::Undo if failures.iter().any(|it| it.fault == Some(Fault::Unreachable)) => false,
+        _ if failures.iter().any(|it| it.fault == Some(Fault::Unreachable)) => false,
         OnFailure::Undo if progress.first => recover::undo(engine, graph, &progress.created, tell).await?,
-        OnFailure::Undo => recover::restore(engine, graph, options, tell).await?,
+        OnFailure::Undo | OnFailure::Restore => recover::restore(engine, graph, options, tell).await?,
     };
     Ok(Outcome::Failed { failures, undone })
 }

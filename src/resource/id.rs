@@ -51,6 +51,9 @@ pub enum IdError {
     Image(String),
 }
 
+/// A point comes first in no name that a spec may give.
+const STOP_MARK: &str = ".stopped";
+
 macro_rules! engine_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -131,6 +134,12 @@ impl ResourceId {
     /// The container in which the agent works.
     pub fn main() -> Self {
         Self::container("main")
+    }
+
+    /// The mark of a run that a user has stopped: an empty volume, since the labels of what exists cannot be changed.
+    /// No spec can ask for a volume of that name.
+    pub fn stop_mark() -> Self {
+        Self::volume(STOP_MARK)
     }
 }
 

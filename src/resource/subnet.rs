@@ -33,6 +33,13 @@ impl SubnetRange {
             .find(|subnet| !taken.iter().any(|it| overlap(*it, *subnet)))
     }
 
+    /// How many subnets there are, and how many of them are free.
+    pub fn left(self, taken: &[Ipv4Net]) -> (u32, u32) {
+        let count = 1_u32 << (SUBNET_BITS - self.0.prefix_len());
+        let free = |n: &u32| !taken.iter().any(|it| overlap(*it, self.nth(*n)));
+        (count, u32::try_from((0..count).filter(free).count()).unwrap_or(count))
+    }
+
     fn nth(self, n: u32) -> Ipv4Net {
         let size = 1_u32 << (32 - SUBNET_BITS);
         let base = u32::from(self.0.network()).wrapping_add(n * size);

@@ -2,7 +2,13 @@
 //!
 //! The only module that writes files.
 
+mod atomic;
+
+pub mod copy;
 pub mod lock;
+
+pub mod approval;
+pub mod watching;
 
 use std::path::PathBuf;
 

@@ -30,6 +30,8 @@ pub enum How<'a> {
         /// The words with which a command is run in it, as in `moat exec`.
         exec: &'a str,
     },
+    /// It is down, as the user wanted; nothing of it is gone.
+    Stopped { changed: bool },
     /// Nothing is left but `kept`, sorted.
     Gone { changed: bool, kept: &'a [String], of: Command },
     Failed {
@@ -50,6 +52,9 @@ pub enum Command {
     Apply,
     Destroy,
     Clean,
+    Stop,
+    Start,
+    Restart,
 }
 
 impl Command {
@@ -59,6 +64,9 @@ impl Command {
             Self::Apply => "apply",
             Self::Destroy => "destroy",
             Self::Clean => "clean",
+            Self::Stop => "stop",
+            Self::Start => "start",
+            Self::Restart => "restart",
         }
     }
 }
@@ -67,7 +75,7 @@ impl How<'_> {
     /// The word for scripts.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Ready { .. } | Self::Gone { .. } => "converged",
+            Self::Ready { .. } | Self::Stopped { .. } | Self::Gone { .. } => "converged",
             Self::Failed { .. } => "failed",
             Self::OutOfBudget { .. } => "out-of-budget",
             Self::Interrupted { .. } => "interrupted",
@@ -78,7 +86,7 @@ impl How<'_> {
 impl Ending<'_> {
     /// Whether it is as it was wanted to be.
     pub fn is_good(&self) -> bool {
-        matches!(self.how, How::Ready { .. } | How::Gone { .. })
+        matches!(self.how, How::Ready { .. } | How::Stopped { .. } | How::Gone { .. })
     }
 
     /// The last screen; `did` is what was done, as in `13 done, 4.2 s`. Ends with a line feed.
@@ -88,6 +96,11 @@ impl Ending<'_> {
             How::Ready { changed: false, .. } => format!("{agent} is {}: nothing to do\n", colour.paint(GOOD, "ready")),
             How::Ready { graph, builds, exec, .. } => {
                 format!("{agent} is {} ({did})\n{}", colour.paint(GOOD, "ready"), ready(graph, builds, exec, colour))
+            }
+            How::Stopped { changed } => {
+                let did = if changed { format!(" ({did})") } else { ", and stays so".to_owned() };
+                let next = colour.paint(STRONG, "moat start");
+                format!("{agent} is {}{did}\nnext: {next}\n", colour.paint(CARE, "stopped"))
             }
             How::Gone { changed: false, kept, of } => {
                 format!("{agent}: nothing to destroy\n{}", kept_text(kept, of, colour))
@@ -148,7 +161,10 @@ fn failed(failures: &[Failure], undone: bool, of: Command, colour: Colour) -> St
     let mut text: String = failures.iter().map(|it| failure::text(it, colour)).collect();
     text.push_str(match (undone, of) {
         (true, _) => "what had been done is undone; `--keep-on-failure` would leave it to be looked at\n",
-        (false, Command::Apply) => "what was done stays: `moat status` shows it, `moat apply` goes on from there\n",
+        (false, Command::Apply | Command::Start | Command::Restart) => {
+            "what was done stays: `moat status` shows it, `moat apply` goes on from there\n"
+        }
+        (false, Command::Stop) => "what is left running is shown by `moat status`; `moat stop` goes on from there\n",
         (false, Command::Clean) => "what is left is shown by `moat list`; `moat clean` goes on from there\n",
         (false, Command::Destroy) => "what is left is shown by `moat status`; `moat destroy` goes on from there\n",
     });

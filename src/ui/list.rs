@@ -1,9 +1,11 @@
 //! The runs that an engine holds, as a table or as one document.
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::style::{CARE, GOOD};
-use super::{Colour, ending, stream};
+use super::{Colour, ending, stream, words};
+use crate::clock::written;
 use crate::resource::Run;
 use crate::state::{ContainerState, Observed};
 
@@ -14,6 +16,8 @@ pub struct Row<'a> {
     pub observed: &'a Observed,
     /// Why no spec stands for it any more; `None`: one does.
     pub orphaned: Option<&'static str>,
+    /// What ages are counted to.
+    pub now: Timestamp,
 }
 
 /// How far a run is up, without knowing what it should be.
@@ -36,6 +40,8 @@ struct Document<'a> {
     agent: &'a str,
     spec: &'a str,
     state: Upness,
+    /// When the oldest of its containers was created.
+    created_at: Option<String>,
     orphaned: Option<&'static str>,
     resources: Vec<String>,
 }
@@ -66,20 +72,20 @@ pub fn text(rows: &[Row<'_>], colour: Colour) -> String {
     if rows.is_empty() {
         return String::new();
     }
-    let head = ["RUN", "AGENT", "STATE", "RESOURCES", "SPEC"].map(str::to_owned);
-    let lines: Vec<[String; 5]> = rows.iter().map(Row::cells).collect();
+    let head = ["RUN", "AGENT", "STATE", "AGE", "RESOURCES", "SPEC"].map(str::to_owned);
+    let lines: Vec<[String; 6]> = rows.iter().map(Row::cells).collect();
     let width = |at: usize| lines.iter().chain([&head]).map(|line| line[at].chars().count()).max().unwrap_or(0);
-    let widths = [width(0), width(1), width(2), width(3)];
+    let widths = [width(0), width(1), width(2), width(3), width(4)];
     let mut text = String::new();
     for (i, line) in [&head].into_iter().chain(&lines).enumerate() {
-        let [run, agent, state, resources, spec] = line;
+        let [run, agent, state, age, resources, spec] = line;
         let state = format!("{state:0$}", widths[2]);
         let row = i.checked_sub(1).map(|i| &rows[i]);
         let style = row.map(|row| if Upness::of(row.observed) == Upness::Running { GOOD } else { CARE });
         let state = style.map_or(state.clone(), |style| colour.paint(style, &state));
         text.push_str(&format!(
-            "{run:0$}  {agent:1$}  {state}  {resources:2$}  {spec}",
-            widths[0], widths[1], widths[3]
+            "{run:0$}  {agent:1$}  {state}  {age:2$}  {resources:3$}  {spec}",
+            widths[0], widths[1], widths[3], widths[4]
         ));
         if let Some(why) = row.and_then(|row| row.orphaned) {
             text.push_str(&format!(" ({})", colour.paint(CARE, why)));
@@ -110,10 +116,16 @@ pub fn removal(rows: &[Row<'_>], stays: impl Fn(&str) -> bool) -> String {
 }
 
 impl<'a> Row<'a> {
-    fn cells(&self) -> [String; 5] {
+    fn cells(&self) -> [String; 6] {
         let state = Upness::of(self.observed).as_str().to_owned();
         let count = ending::names(self.observed).len().to_string();
-        [self.run.id.to_string(), self.run.agent.to_string(), state, count, self.run.spec.clone()]
+        let age = self.created().map_or_else(|| "-".to_owned(), |then| words::age(self.now.duration_since(then)));
+        [self.run.id.to_string(), self.run.agent.to_string(), state, age, count, self.run.spec.clone()]
+    }
+
+    fn created(&self) -> Option<Timestamp> {
+        let oldest = self.observed.containers.iter().map(|it| it.created).min()?;
+        Timestamp::from_second(oldest).ok()
     }
 
     fn document(&self) -> Document<'a> {
@@ -122,6 +134,7 @@ impl<'a> Row<'a> {
             agent: self.run.agent.as_str(),
             spec: &self.run.spec,
             state: Upness::of(self.observed),
+            created_at: self.created().map(written),
             orphaned: self.orphaned,
             resources: ending::names(self.observed),
         }

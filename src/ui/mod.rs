@@ -16,6 +16,7 @@ pub mod problem;
 pub mod progress;
 pub mod reporter;
 pub mod stream;
+mod watching;
 pub mod words;
 
 // When it has run.
@@ -24,13 +25,22 @@ pub mod failure;
 pub mod summary;
 
 // Documents.
+pub mod cache;
+pub mod doctor;
+pub mod events;
+pub mod exec;
+pub mod graph;
 pub mod list;
+pub mod logs;
 pub mod plan;
+pub mod ports;
 pub mod status;
+mod table;
 
 pub use ending::Ending;
 pub use problem::Problem;
 pub use reporter::Reporter;
 pub use screen::{ColourChoice, Screen};
+pub use stream::json;
 pub use style::Colour;
 pub use voice::Voice;

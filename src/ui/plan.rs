@@ -58,6 +58,12 @@ pub fn text(run: &Run, spec: &str, plan: &Plan, colour: Colour) -> String {
     text
 }
 
+/// In place of a plan for a run that a user has stopped.
+pub fn stopped(run: &Run, colour: Colour) -> String {
+    let head = colour.paint(GOOD, "Nothing to do");
+    format!("{head}: {} is stopped, and stays so until `moat start`\n", run.agent)
+}
+
 /// The plan as one document; ends with a line feed.
 pub fn json(run: &Run, plan: &Plan) -> String {
     stream::json(&Document {
@@ -86,7 +92,7 @@ impl<'a> OperationDocument<'a> {
                 text: operation.cause.to_string(),
                 diffs: operation.cause.diffs(),
             },
-            mark: operation.action.mark(),
+            mark: operation.mark(),
         }
     }
 }
@@ -113,5 +119,5 @@ fn summary(plan: &Plan) -> String {
 
 /// A bracket in a line is a mark only if it is the line of an operation that has one: a value may have brackets too.
 fn is_marked(plan: &Plan, line: &str) -> bool {
-    plan.operations.iter().any(|operation| operation.action.mark().is_some() && operation.to_string() == line)
+    plan.operations.iter().any(|operation| operation.mark().is_some() && operation.to_string() == line)
 }

@@ -69,6 +69,17 @@ impl Screen {
         }
     }
 
+    /// As [`Screen::data`], for what has no end of its own: gives whether anybody reads on.
+    ///
+    /// # Errors
+    /// If it cannot be written, for any other reason than that nobody reads it.
+    pub fn flows(&self, text: &str) -> io::Result<bool> {
+        match self.out.write(text) {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+            written => written.map(|()| true),
+        }
+    }
+
     /// Tells how things go.
     pub fn say(&self, text: &str) {
         if !self.quiet {

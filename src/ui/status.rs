@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use super::style::{BAD, CARE, GOOD, bytes};
+use super::style::{BAD, CARE, GOOD, bytes, harmless};
 use super::{Colour, stream};
 use crate::observe::builds::Builds;
-use crate::plan::{Cause, Condition, Presence, Standing, Status};
+use crate::plan::{Cause, Condition, Presence, Published, Standing, Status};
 use crate::resource::{Kind, ResourceId, Role, Run};
 use crate::state::ContainerState;
 
@@ -18,6 +18,25 @@ pub struct View<'a> {
     pub builds: Option<&'a Builds>,
     /// The size of the builder's cache, where it says.
     pub cache_bytes: Option<u64>,
+    /// The watch that keeps it so, if there is one.
+    pub watch: Option<&'a Watch>,
+}
+
+/// What a watch says of the run.
+#[derive(Debug, Clone, Serialize)]
+pub struct Watch {
+    pub pid: u32,
+    /// RFC 3339, UTC.
+    pub since: String,
+    pub work: String,
+    /// What waits for an approval.
+    pub held: Vec<String>,
+    pub problem: Option<String>,
+    /// Sessions that something waits for.
+    pub sessions: usize,
+    pub last_error: Option<String>,
+    /// Resources that are left alone for now.
+    pub left: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -27,6 +46,9 @@ struct Document<'a> {
     state: Condition,
     resources: Vec<ResourceDocument<'a>>,
     builds: Option<BuildsDocument<'a>>,
+    watch: Option<&'a Watch>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    ports: &'a [Published],
 }
 
 #[derive(Debug, Serialize)]
@@ -58,18 +80,25 @@ impl View<'_> {
         let word = self.status.condition.as_str();
         let style = match self.status.condition {
             Condition::Ready => GOOD,
-            Condition::Absent | Condition::Converging => CARE,
+            Condition::Absent | Condition::Converging | Condition::Stopped => CARE,
             Condition::Degraded => BAD,
         };
         let mut text = format!("{}: {}\n", self.run.agent, colour.paint(style, word));
+        if let Some(watch) = self.watch {
+            text.push_str(&watch.text(colour));
+        }
         if self.status.condition == Condition::Absent {
             let kept = self.status.resources.iter().filter(|it| it.resource.kind == Kind::Volume);
             let kept = kept.filter(|it| it.presence != Presence::Missing);
             text.extend(kept.map(|it| format!("  kept  volume {}\n", it.name)));
             return text;
         }
-        if let Some(builds) = self.builds {
+        if let Some(builds) = self.builds.filter(|_| self.status.condition != Condition::Stopped) {
             text.push_str(&format!("builds: {}\n", builds_text(builds, self.cache_bytes)));
+        }
+        for port in &self.status.ports {
+            let name = port.name.as_ref().map(|name| format!("{name} ")).unwrap_or_default();
+            text.push_str(&format!("port: {name}{} -> {}\n", port.socket(), port.container));
         }
         text.push('\n');
         text.push_str(&table(&self.status.resources, colour));
@@ -94,7 +123,35 @@ impl View<'_> {
             state: self.status.condition,
             resources: resources.collect(),
             builds: self.builds.map(|builds| BuildsDocument::of(builds, self.cache_bytes)),
+            watch: self.watch,
+            ports: &self.status.ports,
         })
+    }
+}
+
+impl Watch {
+    fn text(&self, colour: Colour) -> String {
+        let mut text = format!("watch: {} (process {}, since {})\n", self.work, self.pid, self.since);
+        let mut more = |style, word: &str, rest: &str| {
+            let rest = harmless(rest.lines().next().unwrap_or_default());
+            text.push_str(&format!("  {} {rest}\n", colour.paint(style, word)));
+        };
+        for line in &self.held {
+            more(CARE, "held for `moat approve`:", line);
+        }
+        if let Some(problem) = &self.problem {
+            more(BAD, "the spec cannot be used:", problem);
+        }
+        if self.sessions > 0 {
+            more(CARE, "waits for sessions to end:", &self.sessions.to_string());
+        }
+        for resource in &self.left {
+            more(CARE, "left alone for now:", resource);
+        }
+        if let Some(error) = &self.last_error {
+            more(BAD, "last error:", error);
+        }
+        text
     }
 }
 

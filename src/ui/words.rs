@@ -1,6 +1,9 @@
 //! What an operation does, in words: while it does it, when it has, and when it could not.
 
 use crate::plan::{Action, Operation};
+use jiff::SignedDuration;
+
+use super::style::bytes;
 use crate::resource::Kind;
 
 /// While it runs, as in `creating network moat-builder-1f2e3d4c`.
@@ -11,6 +14,7 @@ pub(super) fn doing(operation: &Operation) -> String {
         Action::CreateNetwork { .. } | Action::CreateVolume { .. } | Action::CreateContainer { .. } => "creating",
         Action::UploadFiles { .. } => "uploading to",
         Action::StartContainer { .. } => "starting",
+        Action::UpdateContainer { .. } => "updating",
         Action::UnpauseContainer { .. } => "unpausing",
         Action::RestartContainer { .. } => "restarting",
         Action::StopContainer { .. } => "stopping",
@@ -33,6 +37,7 @@ pub(super) fn done(operation: &Operation) -> (&'static str, String) {
         Action::UploadFiles { files, .. } if files.len() == 1 => ("uploaded", format!("1 file to {object}")),
         Action::UploadFiles { files, .. } => ("uploaded", format!("{} files to {object}", files.len())),
         Action::StartContainer { .. } => ("started", object),
+        Action::UpdateContainer { .. } => ("updated", object),
         Action::UnpauseContainer { .. } => ("unpaused", object),
         Action::RestartContainer { .. } => ("restarted", object),
         Action::StopContainer { .. } => ("stopped", object),
@@ -45,6 +50,22 @@ pub(super) fn done(operation: &Operation) -> (&'static str, String) {
 /// As an order, as in `create network moat-builder-1f2e3d4c`.
 pub(super) fn order(operation: &Operation) -> String {
     format!("{} {}", verb(operation.action.verb()), object(operation))
+}
+
+/// As in `copied 3 files, 1.2 kB`.
+pub fn copied(files: u64, amount: u64) -> String {
+    let files = if files == 1 { "1 file".to_owned() } else { format!("{files} files") };
+    format!("copied {files}, {}\n", bytes(amount))
+}
+
+/// How long ago, in its largest unit, as in `3 h`.
+pub(super) fn age(age: SignedDuration) -> String {
+    const UNITS: [(i64, &str); 3] = [(86_400, "d"), (3_600, "h"), (60, "min")];
+    let seconds = age.as_secs().max(0);
+    match UNITS.iter().find(|(size, _)| seconds >= *size) {
+        Some((size, unit)) => format!("{} {unit}", seconds / size),
+        None => format!("{seconds} s"),
+    }
 }
 
 /// The verb of a plan as a person would say it.

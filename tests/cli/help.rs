@@ -18,46 +18,51 @@ fn of_moat() {
     helps(
         &["--help"],
         &expect![[r#"
-            Keeps the Docker sandboxes of coding agents as a file says.
-
-            SPEC is the file, or a directory that has an `agent.yaml`; by default `agent.yaml` here. Of several,
-            and of a directory with several other YAML files, all are worked on at once.
+            Keeps the Docker sandboxes of coding agents as a file says
 
             Usage: moat [OPTIONS] <COMMAND>
 
-            Commands:
+            Bring it about:
               apply    Bring the sandbox to what the spec says, and return when it is proven ready
               plan     Show what `apply` would do, and why, without doing it
+              watch    Keep the sandbox as the spec says when files or Docker change, until it is stopped
+              approve  Let `moat watch` do what the spec asks for beyond what the sandbox has
+              stop     Stop the sandbox and keep all of it, until `start`
+              start    Start a stopped sandbox, and return when it is as its spec says and proven ready
+              restart  Restart the sandbox's containers, and return when they are proven ready
               destroy  Remove the sandbox; what it built and what the spec declares as volumes is kept
-              status   Show how the sandbox is: absent, converging, degraded or ready
-              exec     Run a command in the sandbox, with this terminal and its exit code
-              list     Show every sandbox on this engine, whichever file it is from
               clean    Remove every sandbox on this engine whose spec file is gone, or names another agent now
-              help     Print this message or the help of the given subcommand(s)
 
-            Options:
-              -h, --help
-                      Print help (see a summary with '-h')
+            See how it is:
+              status   Show how the sandbox is: absent, converging, degraded or ready
+              list     Show every sandbox on this engine, whichever file it is from
+              logs     Show what the sandbox's containers wrote
+              events   Show what happens to the sandbox on the engine, until interrupted
+              ports    Show the sandbox's ports, and where the host publishes them
+              graph    Show the sandbox as a graph: its resources, how they are, and what they wait for
 
-              -V, --version
-                      Print version
+            Work in it:
+              shell    Open a shell in the sandbox: bash where there is one, otherwise sh
+              exec     Run a command in the sandbox, with this terminal and its exit code
+              cp       Copy files and directories into the sandbox, or out of it
+              open     Open a port of the sandbox in a browser
+              cache    Show how large the sandbox's build cache is, or empty it
 
-            Global options:
-                  --host <ADDRESS>
-                      Docker's address, as in `unix:///path`, `tcp://host:port` or `ssh://user@host`; by default
-                      as docker finds it
+            Look after moat:
+              doctor   Check the engine and this machine, and say what to do about what is wrong
+              help     Print this message or the help of a command
 
-              -v, --verbose...
-                      Tell more on standard error; twice for even more (`MOAT_LOG` takes a filter)
+                  --host <ADDRESS>  Docker's address, as in `unix:///path`, `tcp://host:port` or
+                                    `ssh://user@host`; by default as docker finds it
+              -v, --verbose...      Tell more on standard error; twice for even more (`MOAT_LOG` takes a filter)
+              -q, --quiet           Tell only what goes wrong
+                  --color <WHEN>    When to use colours; by default on a terminal, unless `NO_COLOR` is set
+                                    [default: auto] [possible values: auto, always, never]
+              -h, --help            Print help
+              -V, --version         Print version
 
-              -q, --quiet
-                      Tell only what goes wrong
-
-                  --color <WHEN>
-                      When to use colours; by default on a terminal, unless `NO_COLOR` is set
-          
-                      [default: auto]
-                      [possible values: auto, always, never]
+            A sandbox is named by its agent, by the id of its run, or by its spec: a file, or a directory that
+            has an `agent.yaml`. By default it is that of `agent.yaml` here.
         "#]],
     );
 }
@@ -69,11 +74,11 @@ fn of_apply() {
         &expect![[r#"
             Bring the sandbox to what the spec says, and return when it is proven ready
 
-            Usage: moat apply [OPTIONS] [SPEC]...
+            Usage: moat apply [OPTIONS] [AGENT]...
 
             Arguments:
-              [SPEC]...  Spec files, or directories: their `agent.yaml`, or all of their YAML files [default:
-                         agent.yaml]
+              [AGENT]...  Spec files, or directories: their `agent.yaml`, or all of their YAML files; or names
+                          of agents, or ids of runs [default: agent.yaml]
 
             Options:
                   --wait-timeout <SECONDS>  How long a container may take to get ready, in place of its own
@@ -83,6 +88,7 @@ fn of_apply() {
                                             [default: 10.83.0.0/16]
                   --lock-timeout <SECONDS>  How long to wait for another moat that changes the same sandbox
                                             [default: 0]
+              -w, --watch                   Go on and keep the sandbox as the spec says, as `moat watch` does
                   --json                    Tell on standard output what happens, one JSON object a line
               -h, --help                    Print help
 
@@ -104,11 +110,11 @@ fn of_plan() {
         &expect![[r#"
             Show what `apply` would do, and why, without doing it
 
-            Usage: moat plan [OPTIONS] [SPEC]...
+            Usage: moat plan [OPTIONS] [AGENT]...
 
             Arguments:
-              [SPEC]...  Spec files, or directories: their `agent.yaml`, or all of their YAML files [default:
-                         agent.yaml]
+              [AGENT]...  Spec files, or directories: their `agent.yaml`, or all of their YAML files; or names
+                          of agents, or ids of runs [default: agent.yaml]
 
             Options:
                   --detailed-exitcode  Exit with 2 if there is something to change
@@ -135,11 +141,11 @@ fn of_destroy() {
         &expect![[r#"
             Remove the sandbox; what it built and what the spec declares as volumes is kept
 
-            Usage: moat destroy [OPTIONS] [SPEC]...
+            Usage: moat destroy [OPTIONS] [AGENT]...
 
             Arguments:
-              [SPEC]...  Spec files, or directories: their `agent.yaml`, or all of their YAML files [default:
-                         agent.yaml]
+              [AGENT]...  Spec files, or directories: their `agent.yaml`, or all of their YAML files; or names
+                          of agents, or ids of runs [default: agent.yaml]
 
             Options:
                   --volumes                 Remove the volumes too that would be kept, and the data in them
@@ -167,11 +173,11 @@ fn of_status() {
         &expect![[r#"
             Show how the sandbox is: absent, converging, degraded or ready
 
-            Usage: moat status [OPTIONS] [SPEC]...
+            Usage: moat status [OPTIONS] [AGENT]...
 
             Arguments:
-              [SPEC]...  Spec files, or directories: their `agent.yaml`, or all of their YAML files [default:
-                         agent.yaml]
+              [AGENT]...  Spec files, or directories: their `agent.yaml`, or all of their YAML files; or names
+                          of agents, or ids of runs [default: agent.yaml]
 
             Options:
                   --json  One JSON document in place of text
@@ -195,16 +201,22 @@ fn of_exec() {
         &expect![[r#"
             Run a command in the sandbox, with this terminal and its exit code
 
-            Usage: moat exec [OPTIONS] [SPEC] -- <COMMAND>...
+            Usage: moat exec [OPTIONS] [AGENT] -- <COMMAND>...
 
             Arguments:
-              [SPEC]        The spec file, or its directory [default: agent.yaml]
+              [AGENT]       The sandbox: its agent's name, the id of its run, or its spec file or directory
+                            [default: agent.yaml]
               <COMMAND>...  The command and its arguments
 
             Options:
+              -c, --container <NAME>    The container, by its name in the sandbox [default: main]
               -w, --workdir <DIR>       The directory to run it in
               -u, --user <USER>         Whom to run it as: a name or a number, with a group after a colon
               -e, --env <NAME[=VALUE]>  Set an environment variable; without a value it is passed on from here
+                  --detach-keys <KEYS>  Keys that leave the command running and come back here, as in
+                                        `ctrl-p,ctrl-q`; by default there are none
+                  --json                Give the end of its output and its exit code as one JSON document; it
+                                        reads no input then
               -h, --help                Print help
 
             Global options:

@@ -88,7 +88,8 @@ fn a_status() {
               "cause": "missing"
             }
           ],
-          "builds": null
+          "builds": null,
+          "watch": null
         }
     "#]]
     .assert_eq(&ran.out);

@@ -43,7 +43,7 @@ fn an_unknown_option() {
 
               tip: a similar argument exists: '--json'
 
-            Usage: moat apply --json [SPEC]...
+            Usage: moat apply --json [AGENT]...
 
             For more information, try '--help'.
         "#]],
@@ -55,13 +55,13 @@ fn exec_without_a_command() {
     refused(
         &["exec"],
         &expect![[r#"
-        error: the following required arguments were not provided:
-          <COMMAND>...
+            error: the following required arguments were not provided:
+              <COMMAND>...
 
-        Usage: moat exec [SPEC] -- <COMMAND>...
+            Usage: moat exec [AGENT] -- <COMMAND>...
 
-        For more information, try '--help'.
-    "#]],
+            For more information, try '--help'.
+        "#]],
     );
 }
 
@@ -70,12 +70,12 @@ fn exec_without_the_dashes() {
     refused(
         &["exec", "docker", "build", "."],
         &expect![[r#"
-        error: unexpected argument 'build' found
+            error: unexpected argument 'build' found
 
-        Usage: moat exec [OPTIONS] [SPEC] -- <COMMAND>...
+            Usage: moat exec [OPTIONS] [AGENT] -- <COMMAND>...
 
-        For more information, try '--help'.
-    "#]],
+            For more information, try '--help'.
+        "#]],
     );
 }
 
@@ -98,7 +98,7 @@ fn quiet_and_verbose() {
         &expect![[r#"
             error: the argument '--quiet' cannot be used with '--verbose...'
 
-            Usage: moat apply --quiet [SPEC]...
+            Usage: moat apply --quiet [AGENT]...
 
             For more information, try '--help'.
         "#]],

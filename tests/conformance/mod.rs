@@ -4,16 +4,20 @@ mod answers;
 mod insides;
 mod lists;
 mod networks;
+mod notices;
 mod states;
 mod storage;
+mod updates;
 pub mod world;
 
 pub use answers::*;
 pub use insides::*;
 pub use lists::*;
 pub use networks::*;
+pub use notices::*;
 pub use states::*;
 pub use storage::*;
+pub use updates::*;
 
 /// Hands the names of all promises to another macro.
 #[macro_export]
@@ -51,6 +55,11 @@ macro_rules! each_promise {
             e29_no_command_without_a_running_container
             e30_the_end_of_a_log
             e31_a_rename_keeps_the_container
+            e32_what_happens_is_told_in_its_order
+            e33_what_happened_since_is_told_again
+            e34_commands_are_listed_while_they_run
+            e35_an_update_changes_what_it_names
+            e36_a_port_leads_to_one_container
         }
     };
 }

@@ -13,11 +13,13 @@ mod text;
 
 mod builds;
 mod builds_local;
+mod daily;
 mod destroy;
 mod drift;
 mod exec;
 mod failing;
 mod foreign;
+mod language;
 mod leaks;
 mod noop;
 mod replace;

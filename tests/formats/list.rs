@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use moat::state::{ContainerFacts, ContainerState, Health, Observed, VolumeFacts};
 use moat::ui::Colour;
 use moat::ui::list::{Row, Upness, json, text};
@@ -22,6 +23,7 @@ fn container(state: ContainerState) -> ContainerFacts {
         home: None,
         networks: Vec::new(),
         volumes: Vec::new(),
+        published: Vec::new(),
         created: 0,
     }
 }
@@ -34,7 +36,8 @@ fn with(states: &[ContainerState]) -> Observed {
 #[test]
 fn every_field_is_described_and_written() {
     let (graph, observed) = (sample::graph(), with(&[ContainerState::Running]));
-    let rows = [Row { run: &graph.run, observed: &observed, orphaned: Some("file is gone") }];
+    let rows =
+        [Row { run: &graph.run, observed: &observed, orphaned: Some("file is gone"), now: Timestamp::UNIX_EPOCH }];
     let document: Value = serde_json::from_str(&json(&rows)).expect("a document");
     let mut seen = BTreeMap::new();
     fields(&document, "list", &BTreeMap::new(), &mut seen);
@@ -62,15 +65,16 @@ fn how_far_it_is_up() {
 #[test]
 fn columns_are_as_wide_as_what_is_in_them_and_orphans_say_why() {
     let (graph, observed) = (sample::graph(), with(&[ContainerState::Exited]));
-    let row = |orphaned| Row { run: &graph.run, observed: &observed, orphaned };
+    let now = Timestamp::from_second(3 * 3600).expect("in range");
+    let row = |orphaned| Row { run: &graph.run, observed: &observed, orphaned, now };
     let text = sample::anonymous(&text(&[row(None), row(Some("file is gone"))], Colour::Never), &graph);
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(
         lines,
         [
-            "RUN               AGENT    STATE    RESOURCES  SPEC",
-            "builder-1f2e3d4c  builder  stopped  2          /agent.yaml",
-            "builder-1f2e3d4c  builder  stopped  2          /agent.yaml (file is gone)",
+            "RUN               AGENT    STATE    AGE  RESOURCES  SPEC",
+            "builder-1f2e3d4c  builder  stopped  3 h  2          /agent.yaml",
+            "builder-1f2e3d4c  builder  stopped  3 h  2          /agent.yaml (file is gone)",
         ]
     );
 }

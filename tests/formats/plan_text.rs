@@ -59,6 +59,8 @@ fn every_code_is_described() {
         Cause::DeadNetwork,
         Cause::DependencyReplaced(ResourceId::main()),
         Cause::Superseded,
+        Cause::Stopped,
+        Cause::Asked,
         Cause::Misnamed { found: String::new() },
         Cause::Unwanted,
         Cause::Undo,
@@ -76,6 +78,8 @@ fn every_code_is_described() {
             | Cause::DeadNetwork
             | Cause::DependencyReplaced(_)
             | Cause::Superseded
+            | Cause::Stopped
+            | Cause::Asked
             | Cause::Misnamed { .. }
             | Cause::Unwanted
             | Cause::Undo => cause.code().to_owned(),

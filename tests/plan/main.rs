@@ -9,4 +9,7 @@ mod world;
 mod apply;
 mod destroy;
 mod drift;
+mod power;
 mod replace;
+mod update;
+mod upgrade;

@@ -103,6 +103,9 @@ pub const PROGRAMS: [Program; 8] = [
     Program::Broken,
 ];
 
+/// The bound on calls in flight that the executor promises.
+pub const MAX_IN_FLIGHT: usize = 16;
+
 const FILE: &str = "/etc/needy.conf";
 const DATA: &str = "/data";
 
@@ -196,19 +199,19 @@ impl Part {
         let file = FileConfig { path: FILE.to_owned(), mode: 0o644, content: format!("version {}", self.version) };
         let command = vec!["probe".to_owned()];
         let config = ContainerConfig {
-            image: self.program.image(),
-            entrypoint: Vec::new(),
-            command: Vec::new(),
             env: [("VERSION".to_owned(), self.version.to_string())].into(),
             hostname: Some(name.to_owned()),
             privileged: needy,
             init: true,
-            network: NetworkAttachment { network: ResourceId::network("agent"), aliases: vec![name.to_owned()] },
-            mounts: if self.volume { vec![Mount { volume: volume_id(name), target: DATA.to_owned() }] } else { vec![] },
+            mounts: if self.volume { vec![Mount::volume(volume_id(name), DATA)] } else { vec![] },
             files: if needy { vec![file] } else { Vec::new() },
             restart: if self.mortal { RestartPolicy::No } else { RestartPolicy::UnlessStopped },
             stop_timeout: Some(3),
-            health: self.health.then(|| HealthConfig { command: command.clone() }),
+            health: self.health.then(|| HealthConfig::new(command.clone())),
+            ..ContainerConfig::new(
+                self.program.image(),
+                NetworkAttachment { network: ResourceId::network("agent"), aliases: vec![name.to_owned()] },
+            )
         };
         let interval = Duration::from_millis(50);
         let probe = match self.program {
@@ -232,7 +235,7 @@ fn volume_config(container: &str) -> Config {
 }
 
 fn network(wanted: &Wanted) -> Config {
-    Config::Network(NetworkConfig { internal: wanted.internal })
+    Config::Network(NetworkConfig { internal: wanted.internal, ..NetworkConfig::default() })
 }
 
 fn support(id: ResourceId, config: Config) -> Node {

@@ -13,10 +13,10 @@ use moat::plan::{Options, Volumes};
 use moat::reconcile::OnFailure;
 use moat::resource::RunId;
 
+use super::case::MAX_IN_FLIGHT;
 use super::case::{Case, run_of};
 use super::stage::{Stage, Verdict, check};
 use super::stories::{SETTLES, begin, disturbs};
-use super::verdict::MAX_IN_FLIGHT;
 
 /// The agents of one call. The first one is the run that the case is about.
 const AGENTS: [&str; 3] = ["builder", "tester", "writer"];

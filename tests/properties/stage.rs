@@ -47,8 +47,7 @@ impl Attempt {
     }
 }
 
-/// What is wrong with a case; the text is for a person.
-pub type Verdict = Result<(), String>;
+pub use super::search::Verdict;
 
 impl Stage {
     pub fn new(case: &Case) -> Self {

@@ -19,8 +19,8 @@ use super::{checker, mutants};
 pub const SETTLES: Duration = Duration::from_secs(2);
 /// Virtual time of one start of moat, with every deadline and every slow call that a schedule can hold.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
-/// Lists of containers, networks and volumes.
-const CALLS_OF_A_LOOK: usize = 3;
+/// Lists of containers, networks and volumes, and what can be changed in place of the main container.
+const CALLS_OF_A_LOOK: usize = 4;
 
 /// From any world, under any faults, then quiet: what is wanted comes about, at no cost to anybody, and goes again.
 pub async fn converges_from_anywhere(case: &Case) -> Verdict {

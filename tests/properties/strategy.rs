@@ -9,8 +9,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
-use super::case::{Case, Earlier, Part, Program, Wanted, run};
-use super::verdict::MAX_IN_FLIGHT;
+use super::case::{Case, Earlier, MAX_IN_FLIGHT, Part, Program, Wanted, run};
 
 /// Worlds that can be brought to what is wanted.
 pub fn good_case() -> impl Strategy<Value = Case> {

@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use super::Docker;
+use super::detach::{DetachKeys, Watch};
 use super::exec::{self, CHUNK, ExecId};
 use super::frames::{Channel, Frames};
 use super::stdin;
@@ -40,6 +41,17 @@ pub struct AttachRequest {
     pub tty: bool,
     /// Passes standard input on.
     pub stdin: bool,
+    /// Keys that leave the command running; `None`: there are none.
+    pub detach_keys: Option<DetachKeys>,
+}
+
+/// How a command was left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attached {
+    /// With its exit code.
+    Ended(i64),
+    /// It goes on: the user has detached from it.
+    Left,
 }
 
 /// Why a command could not be run to its end.
@@ -62,6 +74,8 @@ enum End {
     Output,
     /// Nobody reads the output any more.
     NoReader,
+    /// The user has pressed the keys that leave the command running.
+    Left,
     /// This process was told to end, by that signal.
     Signal(i32),
 }
@@ -72,8 +86,8 @@ const SIGNAL_BASE: i64 = 128;
 /// What a program dies of whose output nobody reads.
 const SIGPIPE: i64 = 13;
 
-/// moat never detaches. The engine's own keys for it would hold back every Ctrl-P, which shells need; these are
-/// keys that nobody presses.
+/// The engine never detaches. Its own keys for it would hold back every Ctrl-P, which shells need; these are keys that
+/// nobody presses.
 const DETACH_KEYS: &str = "ctrl-^,ctrl-@,ctrl-^";
 
 /// Just after a start there may be no terminal yet that could be resized: about a second in all.
@@ -86,10 +100,14 @@ impl Docker {
     /// # Errors
     /// If it cannot be started, or the connection is lost. A command that does not exist is no error: it ends
     /// with 126 or 127.
-    pub async fn attach(&self, container: &ContainerId, request: &AttachRequest) -> Result<i64, AttachError> {
+    pub async fn attach(&self, container: &ContainerId, request: &AttachRequest) -> Result<Attached, AttachError> {
         let exec = self.create_attached(container, request).await?;
         let end = self.with_own_streams(&exec, request).await?;
-        self.exit_code(&exec, end).await
+        if matches!(end, End::Left) {
+            Ok(Attached::Left)
+        } else {
+            Ok(Attached::Ended(self.exit_code(&exec, end).await?))
+        }
     }
 
     /// Runs a command in a container with streams of the caller's: the chunks of `input` until the channel ends.
@@ -106,7 +124,7 @@ impl Docker {
     ) -> Result<i64, AttachError> {
         let exec = self.create_attached(container, request).await?;
         let streams = exec::start(self, &exec, request.tty).await.map_err(|failure| failure.into_error(Call::Exec))?;
-        let end = pump(streams, request.tty, input, out, err).await?;
+        let end = pump(streams, request.tty, None, input, out, err).await?;
         self.exit_code(&exec, end).await
     }
 
@@ -114,10 +132,11 @@ impl Docker {
     async fn with_own_streams(&self, exec: &ExecId, request: &AttachRequest) -> Result<End, AttachError> {
         let _raw = if request.tty { RawMode::enter(stdio::stdin()).map_err(AttachError::Terminal)? } else { None };
         let input = request.stdin.then(stdin::chunks);
+        let watch = request.detach_keys.as_ref().filter(|_| request.tty).map(Watch::new);
         let streams = exec::start(self, exec, request.tty).await.map_err(|failure| failure.into_error(Call::Exec))?;
         let (mut out, mut err) = (tokio::io::stdout(), tokio::io::stderr());
         tokio::select! {
-            end = pump(streams, request.tty, input, &mut out, &mut err) => end,
+            end = pump(streams, request.tty, watch, input, &mut out, &mut err) => end,
             number = told_to_end(request.tty) => number.map(End::Signal).map_err(AttachError::Terminal),
             never = self.follow_size(exec, request.tty) => match never {},
         }
@@ -144,6 +163,8 @@ impl Docker {
     async fn exit_code(&self, exec: &ExecId, end: End) -> Result<i64, AttachError> {
         match end {
             End::Output => Ok(exec::exit_code(self, exec).await?),
+            // It has none yet.
+            End::Left => Ok(0),
             End::NoReader => Ok(SIGNAL_BASE + SIGPIPE),
             End::Signal(number) => Ok(SIGNAL_BASE + i64::from(number)),
         }
@@ -203,6 +224,7 @@ fn listen(kind: SignalKind) -> io::Result<Signal> {
 async fn pump(
     streams: impl AsyncRead + AsyncWrite,
     tty: bool,
+    watch: Option<Watch>,
     input: Option<mpsc::Receiver<Bytes>>,
     out: &mut (impl AsyncWrite + Unpin),
     err: &mut (impl AsyncWrite + Unpin),
@@ -210,19 +232,31 @@ async fn pump(
     let (from_command, to_command) = split(streams);
     tokio::select! {
         end = receive(from_command, tty, out, err) => end,
-        () = async { send(to_command, input).await; pending().await } => Ok(End::Output),
+        end = async {
+            if send(to_command, watch, input).await { End::Left } else { pending().await }
+        } => Ok(end),
     }
 }
 
-/// Passes standard input on, and then its end. A command that reads no more is none of our business.
-async fn send(mut to_command: impl AsyncWrite + Unpin, input: Option<mpsc::Receiver<Bytes>>) {
-    let Some(mut input) = input else { return };
+/// Passes standard input on, and then its end. A command that reads no more is none of our business. Gives whether the
+/// user wants to leave the command.
+async fn send(
+    mut to_command: impl AsyncWrite + Unpin,
+    mut watch: Option<Watch>,
+    input: Option<mpsc::Receiver<Bytes>>,
+) -> bool {
+    let Some(mut input) = input else { return false };
     while let Some(chunk) = input.recv().await {
+        let (chunk, leave) = watch.as_mut().map_or((chunk.clone(), false), |watch| watch.pass(&chunk));
         if to_command.write_all(&chunk).await.is_err() || to_command.flush().await.is_err() {
-            return;
+            return false;
+        }
+        if leave {
+            return true;
         }
     }
     let _ = to_command.shutdown().await;
+    false
 }
 
 async fn receive(

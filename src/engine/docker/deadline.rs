@@ -32,13 +32,16 @@ pub(super) const fn deadline(call: Call) -> Duration {
         | Call::Inspect
         | Call::Rename
         | Call::Exec
+        | Call::Commands
+        | Call::Events
         | Call::LogTail => QUICK,
         Call::CreateNetwork
         | Call::RemoveNetwork
         | Call::Connect
         | Call::CreateVolume
         | Call::Start
-        | Call::Unpause => CHANGE,
+        | Call::Unpause
+        | Call::Update => CHANGE,
         Call::CreateContainer
         | Call::Upload
         | Call::Stop

@@ -85,6 +85,7 @@ fn meaning(call: Call, status: u16, message: &str) -> Option<Fault> {
         (Call::Connect, 403 | 409) if says("already exists in network") || says("already attached to network") => None,
         (Call::Unpause, 409 | 500) if says("is not paused") => None,
         (Call::Rename, _) if says("same name as its current name") => None,
+        (Call::Start | Call::Restart, _) if is_about_a_port(&message.to_ascii_lowercase()) => Some(Fault::Port),
         // A start that misses its network or a volume is also a 404, though the container is there.
         (Call::Start | Call::Restart, 404) if !says("no such container") => Some(Fault::Engine),
         (Call::CreateNetwork, _) if is_about_subnets(&message.to_ascii_lowercase()) => Some(Fault::Subnet),
@@ -102,6 +103,13 @@ fn meaning(call: Call, status: u16, message: &str) -> Option<Fault> {
 /// The status of an address range that overlaps or cannot be had is 403, 404, 400 or 500, depending on the release.
 fn is_about_subnets(message: &str) -> bool {
     ["overlap", "address pool", "address space", "fully subnetted", "conflicts with network"]
+        .iter()
+        .any(|words| message.contains(words))
+}
+
+/// What engines say of a port of their machine that is in use, by a container or by anything else.
+fn is_about_a_port(message: &str) -> bool {
+    ["port is already allocated", "address already in use", "failed to bind host port", "ports are not available"]
         .iter()
         .any(|words| message.contains(words))
 }

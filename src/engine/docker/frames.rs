@@ -55,6 +55,11 @@ impl Frames {
         }
     }
 
+    /// Whether all of the last frame has been given.
+    pub(super) fn is_between(&self) -> bool {
+        self.left == 0
+    }
+
     fn channel(&self) -> Result<Channel, NotAFrame> {
         match self.header[0] {
             // 0 is standard input, echoed.

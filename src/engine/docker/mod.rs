@@ -36,15 +36,23 @@ mod images;
 mod pull;
 mod pull_fault;
 
+mod commands;
+mod events;
 mod exec;
 mod frames;
 mod logs;
 mod tail;
 
+mod copy;
+mod info;
+
 mod attach;
+mod capture;
+mod detach;
 mod stdin;
 mod terminal;
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::path::PathBuf;
 
@@ -54,15 +62,20 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
-pub use attach::{AttachError, AttachRequest};
+pub use attach::{AttachError, AttachRequest, Attached};
+pub use capture::Captured;
 pub use connect::ConnectError;
+pub use copy::{FromContainer, IntoContainer};
+pub use detach::{DetachKeys, DetachKeysError};
 pub use endpoint::{Endpoint, Located, Origin, SshTarget, TlsFiles, TlsIdentity};
+pub use info::{Info, Published};
+pub use logs::{LogLine, LogLines, LogRequest, LogStream};
 pub use resolve::{Process, Surroundings, resolve};
 pub use version::{ApiVersion, Feature};
 
 use super::{
-    Call, ContainerCreate, Engine, EngineError, ExecOutput, Fault, Filter, Inspection, NetworkCreate, PullProgress,
-    VolumeCreate,
+    Call, ContainerCreate, ContainerUpdate, Engine, EngineError, ExecOutput, Fault, Filter, Inspection, NetworkCreate,
+    Notice, PullProgress, VolumeCreate,
 };
 use crate::resource::{ContainerId, FileConfig, ImageRef, NetworkId};
 use crate::state::{ContainerFacts, ImageFacts, NetworkFacts, VolumeFacts};
@@ -231,6 +244,10 @@ impl Engine for Docker {
         self.ensure(Call::Unpause, self.api.unpause_container(safe(container.as_str())?)).await
     }
 
+    async fn update(&self, container: &ContainerId, update: &ContainerUpdate) -> Result<(), EngineError> {
+        containers::update(self, container, update).await
+    }
+
     async fn rename(&self, container: &ContainerId, name: &str) -> Result<(), EngineError> {
         containers::rename(self, container, safe(name)?).await
     }
@@ -241,6 +258,14 @@ impl Engine for Docker {
 
     async fn exec(&self, container: &ContainerId, command: &[String]) -> Result<ExecOutput, EngineError> {
         exec::run(self, container, command).await
+    }
+
+    async fn commands(&self, container: &ContainerId) -> Result<Vec<Vec<String>>, EngineError> {
+        commands::running(self, container).await
+    }
+
+    async fn events(&self, since: Option<i64>, tell: &dyn Fn(Notice)) -> Result<Infallible, EngineError> {
+        events::listen(self, since, tell).await
     }
 
     async fn log_tail(&self, container: &ContainerId, lines: u32) -> Result<Vec<String>, EngineError> {

@@ -5,6 +5,7 @@
 
 pub mod schedule;
 
+use std::convert::Infallible;
 use std::future::{Future, pending};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,8 +16,8 @@ pub use schedule::{At, Broken, Injection, Planned, Schedule};
 
 use super::outside::Outside;
 use super::{
-    Call, ContainerCreate, Engine, EngineError, ExecOutput, Filter, Inspection, NetworkCreate, PullProgress,
-    VolumeCreate,
+    Call, ContainerCreate, ContainerUpdate, Engine, EngineError, ExecOutput, Filter, Inspection, NetworkCreate, Notice,
+    PullProgress, VolumeCreate,
 };
 use crate::resource::{ContainerId, FileConfig, ImageRef, NetworkId};
 use crate::state::{ContainerFacts, ImageFacts, NetworkFacts, VolumeFacts};
@@ -94,7 +95,7 @@ impl<E: Engine, O: Outside> Faulty<E, O> {
                 Injection::EngineRestart { down_ms } => {
                     self.outside.restart_engine(Duration::from_millis(down_ms));
                 }
-                Injection::EventsLost => {}
+                Injection::EventsLost { ms } => self.outside.lose_events(Duration::from_millis(ms)),
             }
         }
         pass.await
@@ -191,6 +192,10 @@ impl<E: Engine, O: Outside> Engine for Faulty<E, O> {
         self.through(Call::Unpause, self.engine.unpause(container)).await
     }
 
+    async fn update(&self, container: &ContainerId, update: &ContainerUpdate) -> Result<(), EngineError> {
+        self.through(Call::Update, self.engine.update(container, update)).await
+    }
+
     async fn rename(&self, container: &ContainerId, name: &str) -> Result<(), EngineError> {
         self.through(Call::Rename, self.engine.rename(container, name)).await
     }
@@ -201,6 +206,14 @@ impl<E: Engine, O: Outside> Engine for Faulty<E, O> {
 
     async fn exec(&self, container: &ContainerId, command: &[String]) -> Result<ExecOutput, EngineError> {
         self.through(Call::Exec, self.engine.exec(container, command)).await
+    }
+
+    async fn commands(&self, container: &ContainerId) -> Result<Vec<Vec<String>>, EngineError> {
+        self.through(Call::Commands, self.engine.commands(container)).await
+    }
+
+    async fn events(&self, since: Option<i64>, tell: &dyn Fn(Notice)) -> Result<Infallible, EngineError> {
+        self.through(Call::Events, self.engine.events(since, tell)).await
     }
 
     async fn log_tail(&self, container: &ContainerId, lines: u32) -> Result<Vec<String>, EngineError> {

@@ -49,8 +49,8 @@ pub enum Injection {
     Meddle { with: Meddling },
     /// The engine goes down just before the call arrives. In milliseconds.
     EngineRestart { down_ms: u64 },
-    /// Nobody hears of anything for a while. Without effect as long as nobody listens.
-    EventsLost,
+    /// Nobody hears of anything for a while. In milliseconds. Without effect as long as nobody listens.
+    EventsLost { ms: u64 },
 }
 
 /// How a call fails that is not refused for a reason.

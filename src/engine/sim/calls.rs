@@ -1,5 +1,6 @@
 //! The trait's methods: each waits for its turn, has its effect on the daemon, and brings the answer back.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use super::Sim;
@@ -7,8 +8,8 @@ use super::daemon::Daemon;
 use super::journal::Outcome;
 use crate::engine::call::Call;
 use crate::engine::{
-    ContainerCreate, Engine, EngineError, ExecOutput, Fault, Filter, Inspection, NetworkCreate, PullProgress,
-    VolumeCreate,
+    ContainerCreate, ContainerUpdate, Engine, EngineError, ExecOutput, Fault, Filter, Inspection, NetworkCreate,
+    Notice, PullProgress, VolumeCreate,
 };
 use crate::resource::{ContainerId, FileConfig, ImageRef, NetworkId};
 use crate::state::{ContainerFacts, ImageFacts, NetworkFacts, VolumeFacts};
@@ -215,6 +216,10 @@ impl Engine for Sim {
         self.on_container(Call::Unpause, container, |d| d.unpause(container)).await
     }
 
+    async fn update(&self, container: &ContainerId, update: &ContainerUpdate) -> Result<(), EngineError> {
+        self.on_container(Call::Update, container, |d| d.update(container, update)).await
+    }
+
     async fn rename(&self, container: &ContainerId, name: &str) -> Result<(), EngineError> {
         let subject = |d: &Daemon| format!("{} to {name}", d.name_of_container(container));
         let effect = |d: &mut Daemon| {
@@ -236,6 +241,17 @@ impl Engine for Sim {
 
     async fn exec(&self, container: &ContainerId, command: &[String]) -> Result<ExecOutput, EngineError> {
         self.on_container(Call::Exec, container, |d| d.exec(container, command)).await
+    }
+
+    async fn commands(&self, container: &ContainerId) -> Result<Vec<Vec<String>>, EngineError> {
+        self.call(Call::Commands, |d| d.name_of_container(container), |d| d.commands(container)).await
+    }
+
+    async fn events(&self, since: Option<i64>, tell: &dyn Fn(Notice)) -> Result<Infallible, EngineError> {
+        let mut ticket = self.enter(Call::Events, |_| String::new()).await?;
+        // Listening is no work that anybody waits for: it does not count as a call in flight.
+        ticket.close(Ok(()))?;
+        Err(self.listen(since, tell).await)
     }
 
     async fn log_tail(&self, container: &ContainerId, lines: u32) -> Result<Vec<String>, EngineError> {
@@ -284,6 +300,6 @@ fn show(filter: &Filter) -> String {
     }
 }
 
-fn unreachable(words: &str) -> EngineError {
+pub(super) fn unreachable(words: &str) -> EngineError {
     EngineError::new(Fault::Unreachable, format!("cannot reach the engine: {words}"))
 }

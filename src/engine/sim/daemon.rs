@@ -11,10 +11,11 @@ use sha2::{Digest, Sha256};
 use super::behaviour::Behaviour;
 use super::journal::{Journal, Violation};
 use super::latency::Latencies;
+use super::notices::Notices;
 use super::subnet::first_free;
 use super::{DuplicateNetworks, Settings};
 use crate::engine::call::Call;
-use crate::engine::{EngineError, Fault, Filter, VolumeMount};
+use crate::engine::{EngineError, Fault, Filter, PortBinding, VolumeMount};
 use crate::resource::label::{self, Ownership};
 use crate::resource::{ContainerConfig, ContainerId, FileConfig, ImageId, ImageRef, NetworkId};
 use crate::state::ContainerState;
@@ -38,6 +39,7 @@ pub(super) struct Daemon {
     pub registry: BTreeMap<ImageRef, ImageId>,
     pub programs: BTreeMap<ImageId, Behaviour>,
     pub journal: Journal,
+    pub notices: Notices,
     serial: u64,
 }
 
@@ -59,6 +61,7 @@ pub(super) struct Container {
     pub home: NetworkId,
     pub endpoints: Vec<Attachment>,
     pub mounts: Vec<VolumeMount>,
+    pub ports: Vec<PortBinding>,
     pub files: BTreeMap<String, FileConfig>,
     pub created: Duration,
     pub started: Option<Duration>,
@@ -70,6 +73,8 @@ pub(super) struct Container {
     /// Its probe says no until it is started again.
     pub sick: bool,
     pub log: Vec<String>,
+    /// How many commands of other people run in it.
+    pub sessions: u32,
     pub due: Option<Due>,
     /// What was about to happen when it was paused.
     pub frozen: Option<Next>,
@@ -141,6 +146,7 @@ impl Daemon {
             registry: BTreeMap::new(),
             programs: BTreeMap::new(),
             journal: Journal::default(),
+            notices: Notices::default(),
             serial: 0,
         };
         for (name, subnet) in [("bridge", first_free(&[])), ("host", None), ("none", None)] {
@@ -235,6 +241,11 @@ impl Journal {
 impl Container {
     pub fn is_on(&self, network: &NetworkId) -> bool {
         self.endpoints.iter().any(|endpoint| endpoint.network == *network)
+    }
+
+    /// The ports of the machine that it wants; sorted.
+    pub fn host_ports(&self) -> impl Iterator<Item = u16> {
+        self.ports.iter().map(|port| port.host).collect::<std::collections::BTreeSet<_>>().into_iter()
     }
 
     /// Whether there are processes, frozen or not.

@@ -6,7 +6,7 @@ use super::behaviour::KILLED;
 use super::daemon::{Attachment, Container, Daemon, Due, Next};
 use crate::engine::outside::Meddling;
 use crate::resource::{
-    ContainerConfig, ContainerId, ImageId, ImageRef, NetworkAttachment, NetworkId, ResourceId, RestartPolicy, label,
+    ContainerConfig, ContainerId, ImageId, ImageRef, NetworkAttachment, NetworkId, ResourceId, label,
 };
 use crate::state::ContainerState::{Created, Dead, Removing, Restarting, Running};
 
@@ -81,6 +81,16 @@ impl Daemon {
                 c.sick |= c.lives();
                 c.lives()
             }),
+            Meddling::Attach { container } => self.with_container(container, |c| {
+                let runs = c.state == Running;
+                c.sessions += u32::from(runs);
+                runs
+            }),
+            Meddling::Detach { container } => self.with_container(container, |c| {
+                let was_there = c.sessions > 0;
+                c.sessions = c.sessions.saturating_sub(1);
+                was_there
+            }),
             Meddling::Disconnect { container } => self.with_container(container, |c| {
                 let was_on = !c.endpoints.is_empty();
                 c.endpoints.clear();
@@ -145,21 +155,10 @@ impl Daemon {
         }
         let (serial, id) = self.next_id();
         let id = ContainerId::new(id);
-        let config = ContainerConfig {
-            image: reference.clone(),
-            entrypoint: Vec::new(),
-            command: Vec::new(),
-            env: BTreeMap::new(),
-            hostname: None,
-            privileged: false,
-            init: false,
-            network: NetworkAttachment { network: ResourceId::network("bridge"), aliases: Vec::new() },
-            mounts: Vec::new(),
-            files: Vec::new(),
-            restart: RestartPolicy::No,
-            stop_timeout: None,
-            health: None,
-        };
+        let config = ContainerConfig::new(
+            reference.clone(),
+            NetworkAttachment { network: ResourceId::network("bridge"), aliases: Vec::new() },
+        );
         let container = Container {
             id: id.clone(),
             serial,
@@ -178,6 +177,7 @@ impl Daemon {
                 aliases: Vec::new(),
             }],
             mounts: Vec::new(),
+            ports: Vec::new(),
             files: BTreeMap::new(),
             created: self.now,
             started: None,
@@ -187,6 +187,7 @@ impl Daemon {
             stopped_by_hand: false,
             sick: false,
             log: Vec::new(),
+            sessions: 0,
             due: None,
             frozen: None,
         };

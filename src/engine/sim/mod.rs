@@ -2,7 +2,7 @@
 //!
 //! It refuses whatever Docker might refuse, and where Docker leaves room it takes the stricter side. What
 //! it must have in common with Docker is written down in `specs/engine.md`, and one suite holds both to it.
-//! It runs no program ([`Behaviour`] says what one would do), sends no event, and has no `AutoRemove`.
+//! It runs no program ([`Behaviour`] says what one would do), and has no `AutoRemove`.
 //!
 //! Calls go on in the engine when their caller is gone, as they do in Docker: a container that is being
 //! created appears, one that is being removed vanishes.
@@ -16,10 +16,12 @@ pub mod latency;
 mod lifecycle;
 mod meddle;
 mod network;
+mod notices;
 pub mod snapshot;
 mod storage;
 mod subnet;
 
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -90,6 +92,13 @@ impl Sim {
         self.now().restart(down);
     }
 
+    /// What happens during the next `quiet` is told to nobody.
+    pub fn lose_events(&self, quiet: Duration) {
+        let mut daemon = self.now();
+        let until = daemon.now + quiet;
+        daemon.notices.lost_until = until;
+    }
+
     /// Wants an order kept from now on.
     pub fn rule(&self, rule: Rule) {
         self.now().journal.rules.push(rule);
@@ -158,10 +167,10 @@ impl Sim {
     }
 
     /// The daemon as it is at this moment. Never held across an await.
-    fn now(&self) -> MutexGuard<'_, Daemon> {
+    fn now(&self) -> Watched<'_> {
         let mut daemon = self.daemon.lock().unwrap_or_else(PoisonError::into_inner);
         daemon.advance(self.origin.elapsed());
-        daemon
+        Watched(daemon)
     }
 }
 
@@ -172,5 +181,32 @@ impl Outside for Sim {
 
     fn restart_engine(&self, down: Duration) {
         Self::restart_engine(self, down);
+    }
+
+    fn lose_events(&self, quiet: Duration) {
+        Self::lose_events(self, quiet);
+    }
+}
+
+/// The daemon while somebody is at it. What is different afterwards is told to whoever listens.
+struct Watched<'a>(MutexGuard<'a, Daemon>);
+
+impl Deref for Watched<'_> {
+    type Target = Daemon;
+
+    fn deref(&self) -> &Daemon {
+        &self.0
+    }
+}
+
+impl DerefMut for Watched<'_> {
+    fn deref_mut(&mut self) -> &mut Daemon {
+        &mut self.0
+    }
+}
+
+impl Drop for Watched<'_> {
+    fn drop(&mut self) {
+        self.0.notice();
     }
 }

@@ -1,0 +1,82 @@
+//! Where in a sandbox a command runs, and as whom: what `exec` and `shell` have in common.
+
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal};
+
+use clap::Args;
+
+use super::error::CliError;
+use super::exit::Exit;
+use super::session::Session;
+use super::target::Target;
+use crate::engine::docker::{AttachRequest, Attached, DetachKeys, Docker};
+use crate::resource::ContainerId;
+
+#[derive(Debug, Args)]
+pub struct Inside {
+    /// The container, by its name in the sandbox
+    #[arg(short, long, value_name = "NAME", default_value = "main")]
+    container: String,
+    /// The directory to run it in
+    #[arg(short, long, value_name = "DIR")]
+    workdir: Option<String>,
+    /// Whom to run it as: a name or a number, with a group after a colon
+    #[arg(short, long, value_name = "USER")]
+    user: Option<String>,
+    /// Set an environment variable; without a value it is passed on from here
+    #[arg(short, long, value_name = "NAME[=VALUE]", value_parser = variable)]
+    env: Vec<(String, String)>,
+    /// Keys that leave the command running and come back here, as in `ctrl-p,ctrl-q`; by default there are none
+    #[arg(long, value_name = "KEYS")]
+    detach_keys: Option<DetachKeys>,
+}
+
+impl Inside {
+    /// The engine, and the container that is meant.
+    pub async fn find(&self, target: &Target, session: &Session) -> Result<(Docker, ContainerId), CliError> {
+        let named = target.read()?;
+        let engine = session.connect().await?;
+        let sandbox = named.find(&engine).await?;
+        let container = sandbox.running(&self.container)?.id.clone();
+        Ok((engine, container))
+    }
+
+    pub fn request(&self, command: Vec<String>) -> AttachRequest {
+        AttachRequest {
+            command,
+            env: self.env.iter().cloned().collect::<BTreeMap<_, _>>(),
+            user: self.user.clone(),
+            workdir: self.workdir.clone(),
+            // With only one of the two, one of them is a file or a pipe, which a terminal would garble.
+            tty: io::stdin().is_terminal() && io::stdout().is_terminal(),
+            stdin: true,
+            detach_keys: self.detach_keys.clone(),
+        }
+    }
+}
+
+/// Runs it with this process's own streams, to its end or until the user leaves it.
+pub async fn attach(
+    engine: &Docker,
+    container: &ContainerId,
+    request: &AttachRequest,
+    session: &Session,
+) -> Result<Exit, CliError> {
+    match engine.attach(container, request).await? {
+        // What does not fit cannot come from a process.
+        Attached::Ended(code) => Ok(u8::try_from(code).map_or(Exit::Failed, Exit::Of)),
+        Attached::Left => {
+            session.screen.say("\nleft; the command goes on\n");
+            Ok(Exit::Done)
+        }
+    }
+}
+
+/// Reads `NAME=VALUE`, or the `NAME` of a variable that is set here.
+fn variable(text: &str) -> Result<(String, String), String> {
+    let (name, value) = match text.split_once('=') {
+        Some((name, value)) => (name, value.to_owned()),
+        None => (text, std::env::var(text).map_err(|_| format!("`{text}` is not set here"))?),
+    };
+    if name.is_empty() { Err("a variable needs a name".to_owned()) } else { Ok((name.to_owned(), value)) }
+}

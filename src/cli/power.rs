@@ -1,0 +1,149 @@
+//! `moat stop`, `start` and `restart`: the rounds of an apply with another wish.
+//!
+//! That a sandbox is stopped is desired state, kept on the engine: `docs/decisions/` says how.
+
+use clap::Args;
+use tokio_util::sync::CancellationToken;
+
+use super::addresses::Addresses;
+use super::end::End;
+use super::error::CliError;
+use super::exit::Exit;
+use super::interrupt::interruptible;
+use super::locking::Locking;
+use super::session::Session;
+use super::target::{Sandbox, Target};
+use crate::engine::docker::Docker;
+use crate::event::Event;
+use crate::graph::Graph;
+use crate::plan::{Condition, Options, Power};
+use crate::reconcile::{Claims, OnFailure, Outcome, until_converged};
+use crate::state::ContainerState;
+use crate::ui::ending::{Command, How};
+
+/// Stop the sandbox and keep all of it, until `start`
+///
+/// That it is stopped is kept on the engine: `apply` and `watch` leave it so.
+#[derive(Debug, Args)]
+pub struct Stop {
+    #[command(flatten)]
+    target: Target,
+    #[command(flatten)]
+    locking: Locking,
+    /// Tell on standard output what happens, one JSON object a line
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Start a stopped sandbox, and return when it is as its spec says and proven ready
+#[derive(Debug, Args)]
+pub struct Start {
+    #[command(flatten)]
+    target: Target,
+    #[command(flatten)]
+    addresses: Addresses,
+    #[command(flatten)]
+    locking: Locking,
+    /// Tell on standard output what happens, one JSON object a line
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Restart the sandbox's containers, and return when they are proven ready
+#[derive(Debug, Args)]
+pub struct Restart {
+    #[command(flatten)]
+    target: Target,
+    /// Only this container, by its name in the sandbox; may be given several times
+    #[arg(short, long = "container", value_name = "NAME")]
+    containers: Vec<String>,
+    #[command(flatten)]
+    addresses: Addresses,
+    #[command(flatten)]
+    locking: Locking,
+    /// Tell on standard output what happens, one JSON object a line
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// What is wanted of a sandbox.
+struct Wish<'a> {
+    graph: Graph,
+    options: Options,
+    of: Command,
+    locking: &'a Locking,
+    again: String,
+}
+
+pub async fn stop(args: &Stop, session: &Session) -> Result<Exit, CliError> {
+    let target = args.target.read()?;
+    let engine = session.connect().await?;
+    let sandbox = target.find(&engine).await?.present()?;
+    let options = Options { power: Power::Stop, ..Options::default() };
+    let graph = sandbox.graph_or_empty();
+    let wish = Wish { graph, options, of: Command::Stop, locking: &args.locking, again: args.target.again() };
+    carry_out(&engine, wish, session).await
+}
+
+pub async fn start(args: &Start, session: &Session) -> Result<Exit, CliError> {
+    let target = args.target.read()?;
+    let engine = session.connect().await?;
+    let sandbox = target.find(&engine).await?.present()?;
+    let options = Options { power: Power::Start, ..args.addresses.options(&engine) };
+    let graph = graph(&sandbox)?;
+    let wish = Wish { graph, options, of: Command::Start, locking: &args.locking, again: args.target.again() };
+    carry_out(&engine, wish, session).await
+}
+
+pub async fn restart(args: &Restart, session: &Session) -> Result<Exit, CliError> {
+    let target = args.target.read()?;
+    let engine = session.connect().await?;
+    let sandbox = target.find(&engine).await?.present()?;
+    if sandbox.observed.is_stopped() {
+        let message = format!("`{}` is stopped", sandbox.run.agent);
+        return Err(CliError::Refused { message, hint: "`moat start` brings it back".to_owned() });
+    }
+    let names = if args.containers.is_empty() { sandbox.container_names() } else { args.containers.clone() };
+    let mut options = args.addresses.options(&engine);
+    for name in &names {
+        let facts = sandbox.container(name)?;
+        if facts.state == ContainerState::Running {
+            options.restart.insert(facts.id.clone());
+        }
+    }
+    let graph = graph(&sandbox)?;
+    let wish = Wish { graph, options, of: Command::Restart, locking: &args.locking, again: args.target.again() };
+    carry_out(&engine, wish, session).await
+}
+
+fn graph(sandbox: &Sandbox) -> Result<Graph, CliError> {
+    let missing = || CliError::NoSpec { agent: sandbox.run.agent.to_string(), spec: sandbox.run.spec.clone() };
+    sandbox.graph.clone().ok_or_else(missing)
+}
+
+async fn carry_out(engine: &Docker, wish: Wish<'_>, session: &Session) -> Result<Exit, CliError> {
+    let Wish { graph, options, of, locking, again } = wish;
+    let stop = CancellationToken::new();
+    let work = async {
+        let reporter = session.reporter(&graph.run, None);
+        let tell = |event: Event<'_>| reporter.tell(&event);
+        let _lock = locking.lock(of.as_str(), &graph.run, engine, &tell, &stop).await?;
+        // Nothing is taken back: all of it was there before.
+        let outcome =
+            until_converged(engine, &graph, options, &Claims::default(), OnFailure::Keep, &tell, &stop).await?;
+        let exec = format!("moat exec{again}");
+        let end = match &outcome {
+            Outcome::Converged { observed, changed } if observed.is_stopped() => {
+                let how = How::Stopped { changed: *changed };
+                End { how, exit: Exit::Done, condition: Some(Condition::Stopped) }
+            }
+            Outcome::Converged { changed, .. } => {
+                let how = How::Ready { graph: &graph, changed: *changed, builds: None, exec: &exec };
+                End { how, exit: Exit::Done, condition: Some(Condition::Ready) }
+            }
+            failure => End::unsuccessful(engine, &graph, failure, of).await,
+        };
+        end.tell(&graph.run, reporter)
+    };
+    Box::pin(interruptible(&session.screen, &stop, work)).await
+}

@@ -1,0 +1,188 @@
+//! Which sandbox a command is about: an agent's name, the id of a run, or a spec, in this order of likelihood to be
+//! typed. One resolver for every command.
+//!
+//! What is a path is never taken for a name: `./builder` is a folder wherever `builder` may be an agent.
+
+use std::path::{MAIN_SEPARATOR, Path, PathBuf};
+
+use clap::Args;
+use futures_util::future::try_join3;
+
+use super::error::CliError;
+use super::load::{self, Agent, DEFAULT_SPEC};
+use crate::engine::{Engine, Filter};
+use crate::graph::Graph;
+use crate::observe::runs::{Found, runs};
+use crate::resource::{ResourceId, Run};
+use crate::spec::suggest::suggest;
+use crate::state::{ContainerFacts, ContainerState, Observed};
+
+#[derive(Debug, Clone, Args)]
+pub struct Target {
+    /// The sandbox: its agent's name, the id of its run, or its spec file or directory
+    #[arg(value_name = "AGENT", default_value = DEFAULT_SPEC)]
+    agent: String,
+}
+
+/// A sandbox that a user has named, before an engine has been asked.
+#[derive(Debug)]
+pub enum Named {
+    Spec(Box<Agent>),
+    Name(String),
+}
+
+/// A sandbox that is there, or could be.
+#[derive(Debug)]
+pub struct Sandbox {
+    pub run: Run,
+    /// What is wanted of it; `None`: it was named, and its spec cannot be used any more.
+    pub graph: Option<Graph>,
+    /// Images, and which addresses are taken, are not looked at.
+    pub observed: Observed,
+}
+
+impl Target {
+    /// Takes the name apart from the engine's part in it, so that a wrong spec is told of where there is no engine.
+    ///
+    /// # Errors
+    /// If it is a spec that cannot be used.
+    pub fn read(&self) -> Result<Named, CliError> {
+        named(&self.agent)
+    }
+
+    /// The words with which a user names the same again, as in `moat status builder`; empty for what is here.
+    pub fn again(&self) -> String {
+        if self.agent == DEFAULT_SPEC { String::new() } else { format!(" {}", self.agent) }
+    }
+}
+
+/// # Errors
+/// If it is a spec that cannot be used.
+pub fn named(text: &str) -> Result<Named, CliError> {
+    if !is_path(text) {
+        return Ok(Named::Name(text.to_owned()));
+    }
+    let given = PathBuf::from(text);
+    Ok(Named::Spec(Box::new(Agent { graph: load::graph(&given)?, given })))
+}
+
+/// Whether a text is meant as a file: it looks like one, or there is one.
+pub fn is_path(text: &str) -> bool {
+    let path = Path::new(text);
+    let looks = text.contains(MAIN_SEPARATOR) || text == "." || text == "..";
+    let yaml = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+    looks || yaml || path.exists()
+}
+
+impl Named {
+    /// Looks for it on the engine.
+    ///
+    /// # Errors
+    /// If no run has that name, or several have.
+    pub async fn find<E: Engine>(self, engine: &E) -> Result<Sandbox, CliError> {
+        match self {
+            Self::Spec(agent) => {
+                let run = agent.graph.run.clone();
+                let filter = Filter::Run(run.id.clone());
+                let lists = (engine.containers(&filter), engine.networks(&filter), engine.volumes(&filter));
+                let (containers, networks, volumes) = try_join3(lists.0, lists.1, lists.2).await?;
+                let observed = Observed { networks, volumes, containers, ..Observed::default() };
+                Ok(Sandbox { run, graph: Some(agent.graph), observed })
+            }
+            Self::Name(name) => {
+                let found = pick(&name, runs(engine).await?)?;
+                let graph = graph_of(&found.run);
+                Ok(Sandbox { run: found.run, graph, observed: found.observed })
+            }
+        }
+    }
+}
+
+/// The one run that bears a name: its own id, or that of its agent.
+fn pick(name: &str, found: Vec<Found>) -> Result<Found, CliError> {
+    let is_it = |it: &Found| it.run.id.as_str() == name || it.run.agent.as_str() == name;
+    let (mut these, others): (Vec<_>, Vec<_>) = found.into_iter().partition(is_it);
+    match these.len() {
+        1 => Ok(these.remove(0)),
+        0 => {
+            let names = others.iter().flat_map(|it| [it.run.agent.as_str(), it.run.id.as_str()]);
+            let meant = suggest(name, names).map(str::to_owned);
+            Err(CliError::UnknownAgent { name: name.to_owned(), meant })
+        }
+        _ => {
+            let runs = these.iter().map(|it| it.run.id.to_string()).collect();
+            Err(CliError::SeveralRuns { name: name.to_owned(), runs })
+        }
+    }
+}
+
+/// What is wanted of a run that was named, if its spec still stands for it.
+fn graph_of(run: &Run) -> Option<Graph> {
+    load::graph(Path::new(&run.spec)).ok().filter(|graph| graph.run.id == run.id)
+}
+
+impl Sandbox {
+    /// The graph of its spec, or, where there is none any more, one that wants nothing.
+    pub fn graph_or_empty(&self) -> Graph {
+        self.graph.clone().unwrap_or_else(|| Graph::empty(self.run.clone()))
+    }
+
+    /// # Errors
+    /// If nothing of it is on the engine that could be stopped, started or looked into.
+    pub fn present(self) -> Result<Self, CliError> {
+        if self.observed.containers.is_empty() {
+            return Err(self.not_running("is not there"));
+        }
+        Ok(self)
+    }
+
+    /// A container by its name in the sandbox, as in `main`; of several in the middle of a replacement the one that runs.
+    ///
+    /// # Errors
+    /// If there is none of that name.
+    pub fn container(&self, name: &str) -> Result<&ContainerFacts, CliError> {
+        let resource = ResourceId::container(name);
+        let is_it = |facts: &&ContainerFacts| facts.owner.as_ref().is_some_and(|owner| owner.resource == resource);
+        let mut found: Vec<&ContainerFacts> = self.observed.containers.iter().filter(is_it).collect();
+        found.sort_by_key(|facts| facts.state != ContainerState::Running);
+        if let Some(facts) = found.first() {
+            return Ok(facts);
+        }
+        if resource == ResourceId::main() {
+            return Err(self.not_running("is not there"));
+        }
+        let names = self.container_names();
+        let meant = suggest(name, names.iter().map(String::as_str)).map(str::to_owned);
+        Err(CliError::UnknownContainer { name: name.to_owned(), agent: self.run.agent.to_string(), meant, names })
+    }
+
+    /// As [`Sandbox::container`], of one that must run.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub fn running(&self, name: &str) -> Result<&ContainerFacts, CliError> {
+        let facts = self.container(name)?;
+        match facts.state {
+            ContainerState::Running => Ok(facts),
+            state if name == ResourceId::main().name => {
+                Err(self.not_running(&format!("does not run: it is {}", state.as_str())))
+            }
+            state => Err(CliError::ContainerNotRunning { name: name.to_owned(), state: state.as_str() }),
+        }
+    }
+
+    /// The names of its containers, main first, the others by name.
+    pub fn container_names(&self) -> Vec<String> {
+        let owners = self.observed.containers.iter().filter_map(|facts| facts.owner.as_ref());
+        let mut names: Vec<String> = owners.map(|owner| owner.resource.name.clone()).collect();
+        let main = ResourceId::main().name;
+        names.sort_by_key(|name| (*name != main, name.clone()));
+        names.dedup();
+        names
+    }
+
+    fn not_running(&self, state: &str) -> CliError {
+        let stopped = self.observed.is_stopped();
+        CliError::NotRunning { agent: self.run.agent.to_string(), state: state.to_owned(), stopped }
+    }
+}

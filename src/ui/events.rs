@@ -1,0 +1,49 @@
+//! What happens on an engine, a line for each.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::style::{BAD, CARE, FAINT, GOOD};
+use super::{Colour, stream};
+use crate::clock::written;
+use crate::engine::notice::{Happening, Subject, What};
+use crate::resource::{ContainerId, Run};
+
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    time: String,
+    run: &'a str,
+    agent: &'a str,
+    event: &'static str,
+    kind: &'static str,
+    name: &'a str,
+    id: Option<&'a str>,
+    /// Of a network: the container that was connected or disconnected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    container: Option<&'a str>,
+}
+
+/// Ends with a line feed.
+pub fn line(run: &Run, happening: &Happening, json: bool, colour: Colour) -> String {
+    let time = written(Timestamp::from_nanosecond(happening.at.into()).unwrap_or_default());
+    let (kind, name, id, container) = match &happening.subject {
+        Subject::Container { id, name, .. } => ("container", name.as_str(), Some(id.as_str()), None),
+        Subject::Network { id, name, container } => {
+            ("network", name.as_str(), Some(id.as_str()), container.as_ref().map(ContainerId::as_str))
+        }
+        Subject::Volume { name } => ("volume", name.as_str(), None, None),
+    };
+    let event = happening.what.code();
+    if json {
+        let (run, agent) = (run.id.as_str(), run.agent.as_str());
+        let document = Document { time, run, agent, event, kind, name, id, container };
+        return stream::compact(&document);
+    }
+    let style = match happening.what {
+        What::Died | What::OutOfMemory | What::Unhealthy => BAD,
+        What::Started | What::Created | What::Unpaused | What::Connected => GOOD,
+        _ => CARE,
+    };
+    let padded = format!("{event:13}");
+    format!("{}  {}  {kind} {name}\n", colour.paint(FAINT, &time), colour.paint(style, &padded))
+}

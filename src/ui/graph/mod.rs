@@ -1,0 +1,157 @@
+//! Graphs to be looked at: resources and what they wait for, or the steps of a plan.
+//!
+//! One [`Picture`], drawn as text, in the languages of Graphviz and Mermaid, or as SVG. What is in it has been found
+//! elsewhere.
+
+pub mod dot;
+mod layers;
+pub mod mermaid;
+pub mod svg;
+pub mod text;
+
+use serde::Serialize;
+
+use super::stream;
+use crate::graph::{Gate, Graph, Milestone};
+use crate::plan::{Plan, Presence, Status};
+use crate::resource::{Kind, ResourceId, Role, Run};
+
+/// What is drawn.
+#[derive(Debug, Clone, Serialize)]
+pub struct Picture {
+    pub title: String,
+    /// Each after all that it waits for.
+    pub nodes: Vec<Vertex>,
+    pub edges: Vec<Arrow>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Vertex {
+    /// As in `container/main`, or the number of a step.
+    pub id: String,
+    pub shape: Shape,
+    /// What it is, in a few words.
+    pub label: String,
+    /// The engine's name.
+    pub name: String,
+    /// How it is, or why it is done; empty where nobody has asked.
+    pub note: String,
+    pub tone: Tone,
+}
+
+/// That one waits for another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Arrow {
+    /// Who is waited for: its place among the nodes.
+    pub from: usize,
+    /// Who waits.
+    pub to: usize,
+    /// For what, as in `ready, then start`; empty where nothing else could be meant.
+    pub label: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Shape {
+    Image,
+    Network,
+    Volume,
+    Container,
+    /// The container in which the agent works.
+    Main,
+}
+
+/// What a colour says again that the words say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tone {
+    Plain,
+    Good,
+    Care,
+    Bad,
+}
+
+impl Picture {
+    /// What a sandbox is made of; `status`: how it is, if that is known.
+    pub fn of_resources(graph: &Graph, status: Option<&Status>) -> Self {
+        let ordered = graph.in_order();
+        let mut nodes = Vec::with_capacity(ordered.len());
+        for node in &ordered {
+            let standing = status.and_then(|it| it.resources.iter().find(|it| it.resource == node.id));
+            let (note, tone) = standing.map_or((String::new(), Tone::Plain), |it| {
+                let state = it.presence.as_str();
+                match (&it.cause, it.ready, it.presence) {
+                    (_, true, Presence::Container(_)) => (format!("{state}, ready"), Tone::Good),
+                    (_, true, _) => (state.to_owned(), Tone::Good),
+                    (_, false, Presence::Missing) | (None, false, _) => (state.to_owned(), Tone::Care),
+                    (Some(cause), false, _) => (format!("{state}: {}", cause.code()), Tone::Bad),
+                }
+            });
+            let label = if node.id.kind == Kind::Image { "image".to_owned() } else { node.id.to_string() };
+            let name = graph.run.name_of(&node.id);
+            let shape = Shape::of(node.id.kind, node.role);
+            nodes.push(Vertex { id: node.id.to_string(), shape, label, name, note, tone });
+        }
+        let place = |id: &ResourceId| ordered.iter().position(|node| node.id == *id).unwrap_or_default();
+        let mut edges = Vec::new();
+        for node in &ordered {
+            for it in graph.dependencies(&node.id) {
+                let label = waits(it.edge.until, it.edge.gates);
+                edges.push(Arrow { from: place(it.on), to: place(&node.id), label });
+            }
+        }
+        let state = status.map_or(String::new(), |it| format!(": {}", it.condition.as_str()));
+        Self { title: format!("{}{state}", graph.run.agent), nodes, edges }
+    }
+
+    /// What is to be done, and in which order.
+    pub fn of_plan(run: &Run, plan: &Plan) -> Self {
+        let nodes = plan.operations.iter().map(|it| Vertex {
+            id: it.id.to_string(),
+            shape: Shape::of(it.resource.kind, if it.resource.name == "main" { Role::Main } else { Role::Sidecar }),
+            label: format!("{}. {} {}", it.id, it.action.verb(), it.resource.kind),
+            name: it.name.clone(),
+            note: [Some(it.cause.code()), it.mark()].into_iter().flatten().collect::<Vec<_>>().join(", "),
+            tone: if it.mark().is_some() { Tone::Care } else { Tone::Plain },
+        });
+        let arrows = plan
+            .operations
+            .iter()
+            .flat_map(|it| it.after.iter().map(|on| Arrow { from: on.0, to: it.id.0, label: String::new() }));
+        let todo = match plan.operations.len() {
+            0 => "nothing to do".to_owned(),
+            count => format!("{count} to do"),
+        };
+        Self { title: format!("{}: {todo}", run.agent), nodes: nodes.collect(), edges: arrows.collect() }
+    }
+}
+
+impl Shape {
+    fn of(kind: Kind, role: Role) -> Self {
+        match (kind, role) {
+            (Kind::Image, _) => Self::Image,
+            (Kind::Network, _) => Self::Network,
+            (Kind::Volume, _) => Self::Volume,
+            (Kind::Container, Role::Main) => Self::Main,
+            (Kind::Container, _) => Self::Container,
+        }
+    }
+}
+
+/// That something is there before it is used goes without saying.
+fn waits(until: Milestone, gates: Gate) -> String {
+    match (until, gates) {
+        (Milestone::Created, _) => String::new(),
+        (Milestone::Started, Gate::Create) => "started, then create".to_owned(),
+        (Milestone::Started, Gate::Start) => "started, then start".to_owned(),
+        (Milestone::Ready, Gate::Create) => "ready, then create".to_owned(),
+        (Milestone::Ready, Gate::Start) => "ready, then start".to_owned(),
+        (Milestone::Completed, Gate::Create) => "completed, then create".to_owned(),
+        (Milestone::Completed, Gate::Start) => "completed, then start".to_owned(),
+    }
+}
+
+/// Ends with a line feed.
+pub fn json(picture: &Picture) -> String {
+    stream::json(picture)
+}
