@@ -5,6 +5,7 @@
 
 #![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes them")]
 
+mod addresses;
 mod engine;
 mod help;
 mod interrupt;

@@ -20,6 +20,7 @@ mod exec;
 mod failing;
 mod foreign;
 mod language;
+mod leaks;
 mod noop;
 mod replace;
 mod services;

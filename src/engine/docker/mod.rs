@@ -20,7 +20,7 @@ mod version;
 mod wire;
 
 mod answer;
-mod call;
+mod deadline;
 mod fault;
 
 mod archive;
@@ -74,12 +74,12 @@ pub use resolve::{Process, Surroundings, resolve};
 pub use version::{ApiVersion, Feature};
 
 use super::{
-    ContainerCreate, ContainerUpdate, Engine, EngineError, ExecOutput, Fault, Filter, Inspection, NetworkCreate,
+    Call, ContainerCreate, ContainerUpdate, Engine, EngineError, ExecOutput, Fault, Filter, Inspection, NetworkCreate,
     Notice, PullProgress, VolumeCreate,
 };
 use crate::resource::{ContainerId, FileConfig, ImageRef, NetworkId};
 use crate::state::{ContainerFacts, ImageFacts, NetworkFacts, VolumeFacts};
-use call::Call;
+use deadline::deadline;
 use fault::Failure;
 use wire::Wire;
 
@@ -112,7 +112,7 @@ impl Docker {
         Failure: From<E>,
     {
         let _slot = self.slot().await?;
-        match timeout(call.deadline(), work).await {
+        match timeout(deadline(call), work).await {
             Ok(done) => Ok(done?),
             Err(_) => Err(Failure::TimedOut),
         }
