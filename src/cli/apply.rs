@@ -7,6 +7,7 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use super::addresses::Addresses;
+use super::chronicle::Chronicle;
 use super::end::End;
 use super::error::CliError;
 use super::exit::Exit;
@@ -14,6 +15,7 @@ use super::fleet::Fleet;
 use super::interrupt::interruptible;
 use super::load::DEFAULT_SPEC;
 use super::locking::Locking;
+use super::record::Record;
 use super::session::Session;
 use crate::engine::Engine;
 use crate::engine::docker::Docker;
@@ -48,27 +50,33 @@ pub struct Apply {
 pub async fn run(args: &Apply, session: &Session) -> Result<Exit, CliError> {
     let (fleet, engine) = Fleet::find(session, &args.specs, false).await?;
     let options = args.options(&engine);
+    let record = Record::open("apply", &engine)?;
     let stop = CancellationToken::new();
     let work = fleet.work(async |agent, reporter| {
-        let tell = |event: Event<'_>| reporter.tell(&event);
+        let chronicle = Chronicle::begin(&engine, "apply");
+        let tell = |event: Event<'_>| {
+            chronicle.note(&event);
+            reporter.tell(&event);
+        };
         let graph = &agent.graph;
         let _lock = args.locking.lock("apply", &graph.run, &engine, &tell, &stop).await?;
-        let outcome = until_converged(&engine, graph, options.clone(), args.on_failure(), &tell, &stop).await?;
+        let outcome =
+            until_converged(&record.of(graph), graph, options.clone(), args.on_failure(), &tell, &stop).await?;
         let (builds, exec) = (builds(&engine, graph, &outcome, &tell).await, exec(&agent.given));
         let end = match &outcome {
             Outcome::Converged { observed, changed } if observed.is_stopped() => {
                 let how = How::Stopped { changed: *changed };
-                End { how, exit: Exit::Done, condition: Some(Condition::Stopped) }
+                End { how, exit: Exit::Done, condition: Some(Condition::Stopped), observed: Some(observed.clone()) }
             }
-            Outcome::Converged { changed, .. } => {
+            Outcome::Converged { changed, observed } => {
                 let how = How::Ready { graph, changed: *changed, builds: builds.as_ref(), exec: &exec };
-                End { how, exit: Exit::Done, condition: Some(Condition::Ready) }
+                End { how, exit: Exit::Done, condition: Some(Condition::Ready), observed: Some(observed.clone()) }
             }
             failure => End::unsuccessful(&engine, graph, failure, Command::Apply).await,
         };
-        end.tell(&graph.run, reporter)
+        end.tell(&graph.run, reporter, &chronicle).await
     });
-    Box::pin(interruptible(&session.screen, &stop, work)).await
+    record.closed(Box::pin(interruptible(&session.screen, &stop, work)).await)
 }
 
 /// Where builds go, with a warning if that is not where they should.

@@ -7,6 +7,7 @@ use super::load::LoadError;
 use crate::engine::docker::{AttachError, ConnectError};
 use crate::engine::{EngineError, Fault};
 use crate::resource::Run;
+use crate::store::audit::AuditError;
 use crate::store::copy::CopyError;
 use crate::store::lock::LockError;
 use crate::ui::{Problem, problem};
@@ -46,6 +47,8 @@ pub enum CliError {
     Usage { message: String, hint: String },
     #[error(transparent)]
     Copy(#[from] CopyError),
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     #[error(transparent)]
     Lock(#[from] LockError),
     /// The user did not want to wait for the lock any longer.
@@ -88,6 +91,7 @@ impl CliError {
                 return meant(it).or_else(|| Some(format!("it has {}", names.join(", "))));
             }
             Self::Refused { hint, .. } | Self::Usage { hint, .. } => Some(hint.as_str()),
+            Self::Audit(error) => Some(error.hint()),
             Self::SeveralRuns { .. } => Some("name one of them by its id"),
             Self::NoSpec { .. } => Some("`moat destroy` and `moat clean` need no spec"),
             Self::ContainerNotRunning { .. } => Some("`moat status` shows how things are, `moat logs` what it said"),

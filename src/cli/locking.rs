@@ -1,6 +1,5 @@
 //! The lock that commands hold while they change a run.
 
-use std::env;
 use std::process;
 use std::time::Duration;
 
@@ -8,12 +7,12 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use super::error::CliError;
+use super::record::{STATE_DIR, own_files};
 use crate::clock::{Clock, written};
 use crate::engine::docker::Docker;
 use crate::event::{Event, Tell};
 use crate::resource::Run;
 use crate::store::lock::{Holder, Lock, LockError};
-use crate::store::state_dir;
 
 #[derive(Debug, Args)]
 pub struct Locking {
@@ -21,9 +20,6 @@ pub struct Locking {
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     lock_timeout: u32,
 }
-
-/// Overrules where moat keeps its own files.
-const STATE_DIR: &str = "MOAT_STATE_DIR";
 
 impl Locking {
     /// Takes the lock of a run for `command`; `None`: there can be no lock file.
@@ -47,7 +43,7 @@ impl Locking {
             tell(Event::Warning { run, message, hint: &hint });
             Ok(None)
         };
-        let Some(dir) = state_dir(env::var_os(STATE_DIR).map(Into::into)) else {
+        let Some(dir) = own_files() else {
             return warn("there is no folder for lock files");
         };
         let holder = Holder { pid: process::id(), command: command.to_owned(), since: written(Clock::System.now()) };

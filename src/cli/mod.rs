@@ -6,6 +6,7 @@
 pub mod exit;
 
 mod addresses;
+mod chronicle;
 mod end;
 mod error;
 mod fleet;
@@ -16,10 +17,12 @@ mod load;
 mod locking;
 mod logging;
 mod orphan;
+mod record;
 mod session;
 mod target;
 
 pub mod apply;
+pub mod audit;
 pub mod cache;
 pub mod clean;
 pub mod cp;
@@ -28,6 +31,7 @@ pub mod doctor;
 pub mod events;
 pub mod exec;
 pub mod graph;
+pub mod history;
 pub mod list;
 pub mod logs;
 pub mod open;
@@ -100,12 +104,14 @@ enum Command {
     Cp(cp::Cp),
     Ports(ports::Ports),
     Events(events::Events),
+    History(history::History),
     Open(open::Open),
     Stop(power::Stop),
     Start(power::Start),
     Restart(power::Restart),
     Graph(graph::GraphCommand),
     Cache(cache::Cache),
+    Audit(audit::AuditCommand),
     Doctor(doctor::Doctor),
     Clean(clean::Clean),
 }
@@ -134,6 +140,8 @@ impl Command {
             Self::Exec(args) => json(args.json, Form::Document),
             Self::Shell(_) => Form::Text,
             Self::Graph(args) => json(args.json, Form::Document),
+            Self::History(args) => json(args.json, Form::Document),
+            Self::Audit(args) => json(args.json(), Form::Document),
             Self::Events(args) => json(args.json, Form::Stream),
             Self::Cache(args) => json(args.json, Form::Document),
             Self::Doctor(args) => json(args.json, Form::Document),
@@ -156,6 +164,8 @@ impl Command {
             Self::Status(args) => status::run(args, session).await,
             Self::Exec(args) => Box::pin(exec::run(args, session)).await,
             Self::Graph(args) => Box::pin(graph::run(args, session)).await,
+            Self::History(args) => history::run(args, session),
+            Self::Audit(args) => audit::run(args, session),
             Self::Events(args) => Box::pin(events::run(args, session)).await,
             Self::Cache(args) => Box::pin(cache::run(args, session)).await,
             Self::Doctor(args) => Box::pin(doctor::run(args, session)).await,

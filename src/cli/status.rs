@@ -10,13 +10,17 @@ use super::exit::Exit;
 use super::fleet::Fleet;
 use super::load::DEFAULT_SPEC;
 use super::ports::ports;
+use super::record::own_files;
 use super::session::Session;
 use super::target::Sandbox;
 use crate::engine::Engine;
+use crate::engine::docker::Docker;
 use crate::graph::Graph;
 use crate::observe::{builds, observe, proof};
 use crate::plan::{Options, compute, status};
+use crate::resource::Run;
 use crate::state::Observed;
+use crate::store::history::{Place, RunRecord};
 use crate::ui::status::View;
 
 /// Show how the sandbox is: absent, converging, degraded or ready
@@ -40,10 +44,25 @@ pub async fn run(args: &Status, session: &Session) -> Result<Exit, CliError> {
         let (proven, (builds, cache_bytes)) = join(asked.0, asked.1).await;
         let plan = compute(graph, &observed, &Options { proven, ..Options::default() });
         let status = status(graph, &observed, &plan);
-        let view = View { run: &graph.run, status: &status, builds: builds.as_ref(), cache_bytes, ports: &ports };
+        let last_error = last_error(&engine, &graph.run);
+        let view = View {
+            run: &graph.run,
+            status: &status,
+            builds: builds.as_ref(),
+            cache_bytes,
+            ports: &ports,
+            last_error: last_error.as_deref(),
+        };
         Ok((Exit::Done, if args.json { view.json() } else { view.text(session.screen.data_colour()) }))
     });
     answer.await
+}
+
+/// Why the last command on it failed, if it did. Whoever has no record of it knows of none.
+fn last_error(engine: &Docker, run: &Run) -> Option<String> {
+    let place = Place::of(&own_files()?, &run.id, &engine.located().endpoint.to_string());
+    let error = RunRecord::read(&place.record).ok()??.error?;
+    Some(error.message)
 }
 
 /// Where builds go, and the size of the cache.

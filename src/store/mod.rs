@@ -2,7 +2,10 @@
 //!
 //! The only module that writes files.
 
+pub mod audit;
+pub mod audited;
 pub mod copy;
+pub mod history;
 pub mod lock;
 
 use std::path::PathBuf;

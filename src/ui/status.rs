@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::ports::{self, Port};
-use super::style::{BAD, CARE, GOOD, bytes};
+use super::style::{BAD, CARE, GOOD, bytes, harmless};
 use super::{Colour, stream};
 use crate::engine::docker::Published;
 use crate::observe::builds::Builds;
@@ -22,6 +22,8 @@ pub struct View<'a> {
     pub cache_bytes: Option<u64>,
     /// Of containers that run, with their names in the sandbox.
     pub ports: &'a [(String, Published)],
+    /// Why the last command failed, if it did.
+    pub last_error: Option<&'a str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -32,6 +34,7 @@ struct Document<'a> {
     resources: Vec<ResourceDocument<'a>>,
     ports: Vec<Port<'a>>,
     builds: Option<BuildsDocument<'a>>,
+    last_error: Option<&'a str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -71,6 +74,7 @@ impl View<'_> {
             let kept = self.status.resources.iter().filter(|it| it.resource.kind == Kind::Volume);
             let kept = kept.filter(|it| it.presence != Presence::Missing);
             text.extend(kept.map(|it| format!("  kept  volume {}\n", it.name)));
+            text.push_str(&self.error(colour));
             return text;
         }
         if let Some(builds) = self.builds.filter(|_| self.status.condition != Condition::Stopped) {
@@ -82,9 +86,14 @@ impl View<'_> {
                 text.push_str(&format!("port: {} -> {inside}\n", ports::address(ip, *port)));
             }
         }
+        text.push_str(&self.error(colour));
         text.push('\n');
         text.push_str(&table(&self.status.resources, colour));
         text
+    }
+
+    fn error(&self, colour: Colour) -> String {
+        self.last_error.map(|it| format!("last error: {}\n", colour.paint(BAD, &harmless(it)))).unwrap_or_default()
     }
 
     /// Ends with a line feed.
@@ -106,6 +115,7 @@ impl View<'_> {
             resources: resources.collect(),
             ports: self.ports.iter().map(Port::of).collect(),
             builds: self.builds.map(|builds| BuildsDocument::of(builds, self.cache_bytes)),
+            last_error: self.last_error,
         })
     }
 }

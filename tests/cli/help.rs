@@ -36,6 +36,7 @@ fn of_moat() {
               list     Show every sandbox on this engine, whichever file it is from
               logs     Show what the sandbox's containers wrote
               events   Show what happens to the sandbox on the engine, until interrupted
+              history  Show what moat did with a sandbox: when, why, what came of it, and how long each step took
               ports    Show the sandbox's ports, and where the host publishes them
               graph    Show the sandbox as a graph: its resources, how they are, and what they wait for
 
@@ -48,6 +49,7 @@ fn of_moat() {
 
             Look after moat:
               doctor   Check the engine and this machine, and say what to do about what is wrong
+              audit    Show what moat changed on any engine, as its audit log has it
               help     Print this message or the help of a command
 
                   --host <ADDRESS>  Docker's address, as in `unix:///path`, `tcp://host:port` or

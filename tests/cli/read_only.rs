@@ -89,7 +89,8 @@ fn a_status() {
             }
           ],
           "ports": [],
-          "builds": null
+          "builds": null,
+          "last_error": null
         }
     "#]]
     .assert_eq(&ran.out);

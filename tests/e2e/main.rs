@@ -11,6 +11,7 @@ mod run;
 mod sandbox;
 mod text;
 
+mod audit;
 mod builds;
 mod builds_local;
 mod daily;
@@ -19,6 +20,7 @@ mod drift;
 mod exec;
 mod failing;
 mod foreign;
+mod history;
 mod noop;
 mod replace;
 mod story;

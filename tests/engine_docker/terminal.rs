@@ -104,7 +104,7 @@ async fn a_shell_for_a_person() {
     let command = ["sh".to_owned()].into();
     let request = AttachRequest { command, tty: true, stdin: true, ..AttachRequest::default() };
     let code = docker().await.attach(&container, &request).await.expect("it ran");
-    assert_eq!(code, 0, "the code");
+    assert_eq!(code, moat::engine::docker::Attached::Ended(0), "the code");
 }
 
 #[tokio::test]
