@@ -31,4 +31,6 @@ pub mod ui;
 
 pub mod reconcile;
 
+pub mod watch;
+
 pub mod cli;

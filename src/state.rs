@@ -2,13 +2,13 @@
 //!
 //! Facts only. Nothing here knows what is wanted, and nothing is read from anywhere: `observe` fills it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::Ipv4Net;
 use serde::Serialize;
 
 use crate::resource::label::Ownership;
-use crate::resource::{ContainerId, ImageId, ImageRef, NetworkId, ResourceId};
+use crate::resource::{ContainerId, ImageId, ImageRef, Limits, NetworkId, ResourceId, RestartPolicy};
 
 /// Everything of one run that an engine holds, and the images that the run needs.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -23,6 +23,19 @@ pub struct Observed {
     pub containers: Vec<ContainerFacts>,
     /// Address ranges that networks of the engine use, whoever they belong to. Only known when a network is missing.
     pub taken: Vec<Ipv4Net>,
+    /// Ports of the engine's machine that containers of other runs hold. Only known when one is to be chosen.
+    pub ports_taken: BTreeSet<u16>,
+    /// What an update has made of containers, as far as it was asked for: of the main one, and of those that were
+    /// created with limits.
+    pub live: BTreeMap<ContainerId, Live>,
+}
+
+/// What of a container can be changed in place, as it is now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Live {
+    pub limits: Limits,
+    /// `None`: one that moat does not know.
+    pub restart: Option<RestartPolicy>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +79,8 @@ pub struct ContainerFacts {
     pub networks: Vec<Endpoint>,
     /// Names of the volumes mounted into it, sorted.
     pub volumes: Vec<String>,
+    /// Ports of the engine's machine that lead to it now, sorted.
+    pub published: Vec<u16>,
     /// In seconds since 1970.
     pub created: i64,
 }

@@ -48,6 +48,10 @@ impl World for Simulated {
         Ipv4Net::new_assert([10, 99, 0, nth * 16].into(), 28)
     }
 
+    fn port(&self) -> u16 {
+        8080
+    }
+
     fn meddle(&self, meddling: &Meddling) {
         assert!(self.0.meddle(meddling), "{meddling}: nothing to do");
     }

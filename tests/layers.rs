@@ -31,7 +31,11 @@ const IMPURE: &[&str] = &[
     "SystemTime",
     "std::fs",
     "std::env",
-    "std::net",
+    // Addresses are plain values; sockets are not.
+    "TcpStream",
+    "TcpListener",
+    "UdpSocket",
+    "ToSocketAddrs",
     "std::process",
     "std::thread",
     "std::io",

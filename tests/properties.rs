@@ -14,6 +14,8 @@ mod mutants;
 mod reading;
 #[path = "properties/search.rs"]
 mod search;
+#[path = "properties/several.rs"]
+mod several;
 #[path = "properties/stage.rs"]
 mod stage;
 #[path = "properties/stories.rs"]
@@ -25,7 +27,7 @@ mod verdict;
 
 use std::future::Future;
 
-use search::search;
+use search::{CASES, search};
 
 /// A runtime of its own for each case, on which hours pass at once.
 fn on_paused_clock<T>(story: impl Future<Output = T>) -> T {
@@ -35,40 +37,52 @@ fn on_paused_clock<T>(story: impl Future<Output = T>) -> T {
 
 #[test]
 fn converges_from_anywhere() {
-    search("converges", strategy::good_case, |case| on_paused_clock(stories::converges_from_anywhere(case)));
+    search(CASES, "converges", strategy::good_case, |case| on_paused_clock(stories::converges_from_anywhere(case)));
 }
 
 #[test]
 fn destroy_leaves_nothing() {
-    search("destroy", strategy::good_case, |case| on_paused_clock(stories::destroy_leaves_nothing(case)));
+    search(CASES, "destroy", strategy::good_case, |case| on_paused_clock(stories::destroy_leaves_nothing(case)));
 }
 
 #[test]
 fn failure_is_undone() {
-    search("undone", strategy::bad_case, |case| on_paused_clock(stories::failure_is_undone(case)));
+    search(CASES, "undone", strategy::bad_case, |case| on_paused_clock(stories::failure_is_undone(case)));
 }
 
 #[test]
 fn two_at_once_are_tolerated() {
-    search("two", strategy::good_case, |case| on_paused_clock(stories::two_at_once_are_tolerated(case)));
+    search(CASES, "two", strategy::good_case, |case| on_paused_clock(stories::two_at_once_are_tolerated(case)));
+}
+
+#[test]
+fn several_do_not_meet() {
+    search(CASES, "several", strategy::good_case, |case| on_paused_clock(several::several_do_not_meet(case)));
+}
+
+#[test]
+fn few_calls_at_a_time() {
+    search(CASES, "wide", strategy::wide_case, |case| on_paused_clock(several::few_calls_at_a_time(case)));
 }
 
 #[test]
 fn namesakes_are_left_alone() {
-    search("namesake", strategy::namesake_case, |case| on_paused_clock(stories::namesakes_are_left_alone(case)));
+    search(CASES, "namesake", strategy::namesake_case, |case| on_paused_clock(stories::namesakes_are_left_alone(case)));
 }
 
 #[test]
 fn interrupts_leave_no_harm() {
-    search("interrupt", strategy::interrupted_case, |case| on_paused_clock(stories::interrupts_leave_no_harm(case)));
+    search(CASES, "interrupt", strategy::interrupted_case, |case| {
+        on_paused_clock(stories::interrupts_leave_no_harm(case))
+    });
 }
 
 #[test]
 fn wrong_plans_are_refused() {
-    search("wrong", strategy::good_case, |case| on_paused_clock(stories::wrong_plans_are_refused(case)));
+    search(CASES, "wrong", strategy::good_case, |case| on_paused_clock(stories::wrong_plans_are_refused(case)));
 }
 
 #[test]
 fn same_case_same_trace() {
-    search("trace", strategy::good_case, stories::same_case_same_trace);
+    search(CASES, "trace", strategy::good_case, stories::same_case_same_trace);
 }

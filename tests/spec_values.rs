@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use moat::resource::ImageRef;
+use expect_test::expect;
+use moat::resource::{ImageRef, RestartPolicy};
 use moat::spec::{BuilderSettings, CacheRetention, Source, Spec, agent};
 
 fn parse(text: &str) -> Spec {
@@ -24,7 +25,7 @@ fn a_name_is_enough() {
     assert_eq!(spec.agent.as_str(), "builder");
     assert_eq!((spec.image, spec.command), (None, None));
     assert_eq!((spec.dependencies, spec.env), (Vec::new(), BTreeMap::new()));
-    assert_eq!(spec.buildkit, BuilderSettings { image: None, cache: CacheRetention::Keep });
+    assert_eq!(spec.buildkit, BuilderSettings::default());
 }
 
 #[test]
@@ -135,4 +136,76 @@ fn places_are_where_things_were_written() {
     // What was not written has the place of what is around it.
     assert_eq!(at("buildkit.image"), ("buildkit", "cache: keep"));
     assert_eq!(at("image"), ("agent", "a"));
+}
+
+/// Every key of the main container, with what it means.
+#[test]
+fn every_key_of_the_container_is_read() {
+    let spec = parse(
+        "name: builder\nversion: 1.10\nentrypoint: [tini, --]\nuser: 1000:1000\ninteractive: true\nrestart: on-failure\n\
+         workspace: {path: ../app, target: /src/, exclude: [node_modules, target/]}\n\
+         mounts: ['./data:/data:ro', '/etc/hosts:/hosts', {source: shared, target: /shared, mode: ro, exclude: [tmp]}]\n\
+         volumes: ['cache:/cache', {name: state, target: /state}]\n\
+         ports: {web: 3000, api: 0.0.0.0:8080:80}\n\
+         container: {memory: 512, cpus: 1.5, pids: 100, dns: [1.1.1.1, 10.0.0.1], ulimits: {nofile: 1024:4096}, shm: 64m}\n\
+         network: {subnet: 10.99.0.0/24, extra_hosts: {db.test: 10.0.0.7}}\n\
+         healthcheck: {command: [ok], interval: 5s, timeout: 500ms, start_period: 2m, retries: 4}\n\
+         labels: {team: blue}\n\
+         buildkit: {cache_limit: 50g, resources: {memory: 4g}}\n",
+    );
+    let mounts: Vec<String> =
+        spec.mounts.iter().map(|it| format!("{:?} {} {}", it.source, it.target, it.read_only)).collect();
+    let mounts = mounts.join("\n");
+    expect![[r#"
+        Path("/app") /src false
+        Empty /src/node_modules false
+        Empty /src/target false
+        Path("/data") /data true
+        Path("/etc/hosts") /hosts false
+        Foreign("shared") /shared true
+        Empty /shared/tmp false"#]]
+    .assert_eq(&mounts);
+    let volumes: Vec<String> = spec.volumes.iter().map(|it| format!("{}:{}", it.name, it.target)).collect();
+    assert_eq!(volumes, ["cache:/cache", "state:/state"]);
+    let ports: Vec<String> =
+        spec.ports.iter().map(|it| format!("{:?} {} {}", it.name, it.container, it.published())).collect();
+    assert_eq!(ports, [r#"Some("web") 3000/tcp 127.0.0.1:free"#, r#"Some("api") 80/tcp 0.0.0.0:8080"#]);
+    let limits = spec.limits;
+    assert_eq!((limits.memory.map(|it| it.0), limits.cpus.map(|it| it.0)), (Some(512 << 20), Some(1_500_000_000)));
+    assert_eq!((limits.pids, spec.shm.map(|it| it.0)), (Some(100), Some(64 << 20)));
+    assert_eq!(spec.dns.iter().map(ToString::to_string).collect::<Vec<_>>(), ["1.1.1.1", "10.0.0.1"]);
+    assert_eq!((spec.ulimits["nofile"].soft, spec.ulimits["nofile"].hard), (1024, 4096));
+    assert_eq!(spec.network.subnet.map(|it| it.to_string()).as_deref(), Some("10.99.0.0/24"));
+    assert_eq!(spec.network.extra_hosts["db.test"], "10.0.0.7");
+    let health = spec.healthcheck.expect("there is one");
+    let times = (health.interval_ms, health.timeout_ms, health.start_period_ms, health.retries);
+    assert_eq!(times, (Some(5_000), Some(500), Some(120_000), Some(4)));
+    assert_eq!((spec.version.as_deref(), spec.user.as_deref()), (Some("1.10"), Some("1000:1000")));
+    assert_eq!((spec.workdir.as_deref(), spec.interactive), (Some("/src"), true));
+    assert_eq!(spec.restart, Some(RestartPolicy::OnFailure));
+    assert_eq!(spec.buildkit.cache_limit.map(|it| it.0), Some(50 << 30));
+    assert_eq!(spec.buildkit.limits.memory.map(|it| it.0), Some(4 << 30));
+}
+
+#[test]
+fn the_short_forms_mean_the_same_as_the_long_ones() {
+    let same = |short: &str, long: &str| {
+        let of = |text: &str| {
+            let spec = parse(&format!("agent: a\n{text}\n"));
+            (spec.mounts, spec.volumes, spec.ports, spec.healthcheck, spec.workdir)
+        };
+        assert_eq!(of(short), of(long), "{short}");
+    };
+    same("workspace: ./app", "workspace: {path: app, target: /workspace, mode: bind}");
+    same("mounts: ['./a:/b:ro']", "mounts: [{source: ./a, target: /b, mode: ro}]");
+    same("volumes: ['cache:/c']", "volumes: [{name: cache, target: /c}]");
+    same("ports: ['8080:80']", "ports: ['127.0.0.1:8080:80/tcp']");
+    same("healthcheck: ls", "healthcheck: {command: [sh, -c, ls]}");
+    same("healthcheck: [ls]", "healthcheck: {command: [ls]}");
+}
+
+// YAML 1.2 takes a tab for a part of the text once the text is indented.
+#[test]
+fn a_tab_in_a_block_is_text() {
+    assert_eq!(command("|\n \tls\n"), ["sh", "-c", "\tls\n"]);
 }

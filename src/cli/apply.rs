@@ -17,13 +17,14 @@ use super::load::DEFAULT_SPEC;
 use super::locking::Locking;
 use super::record::Record;
 use super::session::Session;
+use super::watch::{self, Wanted, Watching};
 use crate::engine::Engine;
 use crate::engine::docker::Docker;
 use crate::event::{Event, Tell};
 use crate::graph::Graph;
 use crate::observe::builds::{self, Builds};
 use crate::plan::{Condition, Options};
-use crate::reconcile::{OnFailure, Outcome, until_converged};
+use crate::reconcile::{Claims, OnFailure, Outcome, until_converged};
 use crate::ui::ending::{Command, How};
 
 /// Bring the sandbox to what the spec says, and return when it is proven ready
@@ -42,16 +43,24 @@ pub struct Apply {
     addresses: Addresses,
     #[command(flatten)]
     locking: Locking,
+    /// Go on and keep the sandbox as the spec says, as `moat watch` does
+    #[arg(short, long, conflicts_with = "keep_on_failure")]
+    watch: bool,
     /// Tell on standard output what happens, one JSON object a line
     #[arg(long)]
     pub(super) json: bool,
 }
 
 pub async fn run(args: &Apply, session: &Session) -> Result<Exit, CliError> {
+    if args.watch {
+        let Apply { specs, wait_timeout, addresses, locking, .. } = args;
+        let how = Wanted { specs, wait_timeout: *wait_timeout, addresses, locking, watching: &Watching::default() };
+        return watch::watch_as(&how, session).await;
+    }
     let (fleet, engine) = Fleet::find(session, &args.specs, false).await?;
     let options = args.options(&engine);
     let record = Record::open("apply", &engine)?;
-    let stop = CancellationToken::new();
+    let (stop, claims) = (CancellationToken::new(), Claims::default());
     let work = fleet.work(async |agent, reporter| {
         let chronicle = Chronicle::begin(&engine, "apply");
         let tell = |event: Event<'_>| {
@@ -60,8 +69,8 @@ pub async fn run(args: &Apply, session: &Session) -> Result<Exit, CliError> {
         };
         let graph = &agent.graph;
         let _lock = args.locking.lock("apply", &graph.run, &engine, &tell, &stop).await?;
-        let outcome =
-            until_converged(&record.of(graph), graph, options.clone(), args.on_failure(), &tell, &stop).await?;
+        let (engine, on_failure) = (record.of(graph), args.on_failure());
+        let outcome = until_converged(&engine, graph, options.clone(), &claims, on_failure, &tell, &stop).await?;
         let (builds, exec) = (builds(&engine, graph, &outcome, &tell).await, exec(&agent.given));
         let end = match &outcome {
             Outcome::Converged { observed, changed } if observed.is_stopped() => {

@@ -22,7 +22,7 @@ use crate::engine::{Engine, Filter};
 use crate::event::Event;
 use crate::graph::Graph;
 use crate::plan::{Condition, Options, Volumes};
-use crate::reconcile::{OnFailure, Outcome, until_converged};
+use crate::reconcile::{Claims, OnFailure, Outcome, until_converged};
 use crate::resource::{Config, ResourceId, Retention};
 use crate::state::Observed;
 use crate::ui::ending::{Command, How};
@@ -88,7 +88,9 @@ pub(super) async fn one(
     let _lock = wanted.locking.lock(wanted.of.as_str(), &graph.run, engine, &tell, stop).await?;
     let nothing = Graph::empty(graph.run.clone());
     let options = Options { volumes: consent, ..Options::default() };
-    let outcome = until_converged(&wanted.record.of(graph), &nothing, options, OnFailure::Keep, &tell, stop).await?;
+    let audited = wanted.record.of(graph);
+    let outcome =
+        until_converged(&audited, &nothing, options, &Claims::default(), OnFailure::Keep, &tell, stop).await?;
     let kept = match &outcome {
         Outcome::Converged { observed, .. } => volumes(observed),
         _ => Vec::new(),

@@ -11,6 +11,7 @@ use crate::store::audit::AuditError;
 use crate::store::copy::CopyError;
 use crate::store::lock::LockError;
 use crate::ui::{Problem, problem};
+use crate::watch::files::WatchError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
@@ -54,12 +55,17 @@ pub enum CliError {
     /// The user did not want to wait for the lock any longer.
     #[error("interrupted while another moat was waited for")]
     Interrupted,
+    /// There is no folder for moat's own files.
+    #[error("there is no folder for moat's own files")]
+    NoPlace,
     /// What is to be removed has to be agreed to.
     #[error("nothing was done, since nobody is there to be asked")]
     NobodyToAsk,
     /// The user said no.
     #[error("nothing was done, since you did not agree")]
     Declined,
+    #[error(transparent)]
+    Watch(#[from] WatchError),
     #[error("the output cannot be written: {0}")]
     Output(#[source] io::Error),
     #[error("this process cannot wait for anything: {0}")]
@@ -102,6 +108,8 @@ impl CliError {
             }
             Self::NotRunning { .. } => Some("`moat apply` starts it, `moat status` shows how things are"),
             Self::Lock(_) => Some("wait for it with `--lock-timeout 60`, or look at what it does with `moat status`"),
+            Self::Watch(error) => Some(error.hint),
+            Self::NoPlace => Some("`MOAT_STATE_DIR` names one"),
             Self::NobodyToAsk => Some("`--yes` agrees to what is shown above"),
             _ => None,
         };

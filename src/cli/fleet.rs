@@ -67,6 +67,10 @@ impl<'a> Fleet<'a> {
         Self { session, members }
     }
 
+    pub fn into_agents(self) -> Vec<Agent> {
+        self.members.into_iter().map(|member| member.agent).collect()
+    }
+
     pub fn agents(&self) -> impl Iterator<Item = &Agent> {
         self.members.iter().map(|member| &member.agent)
     }

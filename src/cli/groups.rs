@@ -6,7 +6,7 @@ use clap::Command;
 
 /// Every command, under what a user is about to do.
 const GROUPS: [(&str, &[&str]); 4] = [
-    ("Bring it about", &["apply", "plan", "stop", "start", "restart", "destroy", "clean"]),
+    ("Bring it about", &["apply", "plan", "watch", "approve", "stop", "start", "restart", "destroy", "clean"]),
     ("See how it is", &["status", "list", "logs", "events", "history", "ports", "graph"]),
     ("Work in it", &["shell", "exec", "cp", "open", "cache"]),
     ("Look after moat", &["doctor", "audit", "help"]),

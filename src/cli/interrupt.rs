@@ -20,6 +20,24 @@ pub async fn interruptible<T>(screen: &Screen, stop: &CancellationToken, work: i
     }
 }
 
+/// Does `work`, which heeds `stop`, until either signal comes. Being stopped is how such work ends: nobody needs to be
+/// told, and a second signal finds nothing left to hurry.
+pub async fn stoppable<T>(stop: &CancellationToken, work: impl Future<Output = T>) -> T {
+    let listen = async {
+        let signals = signal(SignalKind::interrupt()).and_then(|first| Ok((first, signal(SignalKind::terminate())?)));
+        if let Ok((mut interrupt, mut terminate)) = signals {
+            next(&mut interrupt, &mut terminate).await;
+            stop.cancel();
+        }
+        pending::<Infallible>().await
+    };
+    tokio::select! {
+        biased;
+        never = listen => match never {},
+        done = work => done,
+    }
+}
+
 async fn listen(screen: &Screen, stop: &CancellationToken) -> Infallible {
     // A system that refuses to tell of signals acts on them itself, and moat ends where it is.
     let signals = signal(SignalKind::interrupt()).and_then(|first| Ok((first, signal(SignalKind::terminate())?)));

@@ -3,13 +3,22 @@
 use std::collections::BTreeSet;
 use std::fs::{File, read_dir};
 use std::io::{self, ErrorKind, Read};
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 
+use sha2::{Digest, Sha256};
+
+use super::error::CliError;
+use super::surroundings::Here;
 use crate::graph::{Graph, compile, with_unknown_dependencies};
 use crate::spec::{Capabilities, Diagnostics, Source, agent};
+use crate::ui::{Colour, problem};
+use crate::watch::{Loaded, Read as Reading, Watched};
 
 /// The file of a directory, and of the working directory where none is named.
 pub const DEFAULT_SPEC: &str = "agent.yaml";
+
+/// The same where there is none of that name.
+const OTHER_SPEC: &str = "moat.yaml";
 
 /// A spec is written by hand; what is larger is something else, and need not be read to its end. The parser has
 /// the same limit, in bytes.
@@ -85,18 +94,59 @@ pub fn graph(path: &Path) -> Result<Graph, LoadError> {
     let source = source(path)?;
     let capabilities = Capabilities::builtin();
     let wrong = |faults| LoadError::Spec(with_unknown_dependencies(faults, &capabilities));
-    let spec = agent::parse(source).map_err(wrong)?;
+    let spec = agent::parse_in(source, &Here).map_err(wrong)?;
     compile(&spec, &capabilities).map_err(LoadError::Spec)
+}
+
+/// What a watch needs to know of an agent's spec.
+pub fn watched(agent: Agent) -> Watched {
+    let spec = file(&agent.given);
+    let inputs = inputs(&spec);
+    // Read once more: what it said a moment ago is compiled, what it says now is what is compared with.
+    Watched { fingerprint: fingerprint(&inputs), inputs, spec, graph: agent.graph }
+}
+
+/// Reads a spec anew; what is wrong with it is told in `colour`.
+pub fn again(spec: &Path, colour: Colour) -> Loaded {
+    let inputs = inputs(spec);
+    let fingerprint = fingerprint(&inputs);
+    let spec = match graph(spec) {
+        Ok(graph) => Reading::Good(Box::new(graph)),
+        Err(LoadError::Missing { .. }) => Reading::Gone,
+        Err(error) => Reading::Bad(CliError::from(error).shown(|problems| problem::text(problems, colour))),
+    };
+    Loaded { inputs, fingerprint, spec }
+}
+
+/// The files that a spec is made of, the spec itself first.
+fn inputs(spec: &Path) -> Vec<PathBuf> {
+    // Without a working directory the path is all there is.
+    vec![absolute(spec).unwrap_or_else(|_| spec.to_owned())]
+}
+
+/// One text for one content of all files together.
+fn fingerprint(files: &[PathBuf]) -> String {
+    let mut hash = Sha256::new();
+    for file in files {
+        // One that cannot be read is like none, until it can.
+        let content = read(file).unwrap_or_default();
+        hash.update(format!("{} {} ", file.display(), content.len()));
+        hash.update(content);
+    }
+    hash.finalize().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// The file that `path` means, as it is shown.
 pub fn file(path: &Path) -> PathBuf {
-    if path.is_dir() { path.join(DEFAULT_SPEC) } else { path.to_owned() }
+    let default = if path.is_dir() { path.join(DEFAULT_SPEC) } else { path.to_owned() };
+    let other = default.with_file_name(OTHER_SPEC);
+    let is_default = path.is_dir() || path == Path::new(DEFAULT_SPEC);
+    if is_default && !default.exists() && other.exists() { other } else { default }
 }
 
 /// What a path stands for, sorted. A directory without any spec stands for the one that it should have.
 fn specs(path: &Path) -> Result<Vec<PathBuf>, LoadError> {
-    if !path.is_dir() || path.join(DEFAULT_SPEC).exists() {
+    if !path.is_dir() || file(path).exists() {
         return Ok(vec![path.to_owned()]);
     }
     let refuse = |error: io::Error| unreadable(path, &error);
@@ -126,14 +176,19 @@ fn source(path: &Path) -> Result<Source, LoadError> {
         _ => unreadable(&path, &error),
     };
     let canonical = path.canonicalize().map_err(refuse)?;
-    let mut bytes = Vec::new();
-    // One byte more, so that the parser sees that it is too much.
-    File::open(&canonical).and_then(|file| file.take(SIZE_MAX + 1).read_to_end(&mut bytes)).map_err(refuse)?;
+    let bytes = read(&canonical).map_err(refuse)?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         LoadError::Unreadable { name: name.clone(), why: format!("it is not UTF-8 text (byte {at})") }
     })?;
     Ok(Source::new(name, canonical, text))
+}
+
+fn read(file: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    // One byte more, so that the parser sees that it is too much.
+    File::open(file)?.take(SIZE_MAX + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// The system's words begin with a capital letter and end with a number.

@@ -19,9 +19,11 @@ mod logging;
 mod orphan;
 mod record;
 mod session;
+mod surroundings;
 mod target;
 
 pub mod apply;
+pub mod approve;
 pub mod audit;
 pub mod cache;
 pub mod clean;
@@ -40,6 +42,7 @@ pub mod ports;
 pub mod power;
 pub mod shell;
 pub mod status;
+pub mod watch;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -96,6 +99,8 @@ enum Command {
     Apply(apply::Apply),
     Plan(plan::Plan),
     Destroy(destroy::Destroy),
+    Watch(watch::Watch),
+    Approve(approve::Approve),
     Status(status::Status),
     List(list::List),
     Shell(shell::Shell),
@@ -134,11 +139,12 @@ impl Command {
             Self::Apply(args) => json(args.json, Form::Stream),
             Self::Destroy(args) => json(args.json, Form::Stream),
             Self::Plan(args) => json(args.json, Form::Document),
+            Self::Watch(args) => json(args.json, Form::Stream),
             Self::Status(args) => json(args.json, Form::Document),
             Self::List(args) => json(args.json, Form::Document),
             Self::Clean(args) => json(args.json, Form::Stream),
             Self::Exec(args) => json(args.json, Form::Document),
-            Self::Shell(_) => Form::Text,
+            Self::Approve(_) | Self::Shell(_) => Form::Text,
             Self::Graph(args) => json(args.json, Form::Document),
             Self::History(args) => json(args.json, Form::Document),
             Self::Audit(args) => json(args.json(), Form::Document),
@@ -161,6 +167,8 @@ impl Command {
             Self::Apply(args) => Box::pin(apply::run(args, session)).await,
             Self::Plan(args) => plan::run(args, session).await,
             Self::Destroy(args) => Box::pin(destroy::run(args, session)).await,
+            Self::Approve(args) => approve::run(args, session).await,
+            Self::Watch(args) => Box::pin(watch::run(args, session)).await,
             Self::Status(args) => status::run(args, session).await,
             Self::Exec(args) => Box::pin(exec::run(args, session)).await,
             Self::Graph(args) => Box::pin(graph::run(args, session)).await,

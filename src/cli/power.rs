@@ -19,7 +19,7 @@ use crate::engine::docker::Docker;
 use crate::event::Event;
 use crate::graph::Graph;
 use crate::plan::{Condition, Options, Power};
-use crate::reconcile::{OnFailure, Outcome, until_converged};
+use crate::reconcile::{Claims, OnFailure, Outcome, until_converged};
 use crate::state::ContainerState;
 use crate::ui::ending::{Command, How};
 
@@ -136,7 +136,8 @@ async fn carry_out(engine: &Docker, wish: Wish<'_>, session: &Session) -> Result
         };
         let _lock = locking.lock(of.as_str(), &graph.run, engine, &tell, &stop).await?;
         // Nothing is taken back: all of it was there before.
-        let outcome = until_converged(&record.of(&graph), &graph, options, OnFailure::Keep, &tell, &stop).await?;
+        let (audited, claims) = (record.of(&graph), Claims::default());
+        let outcome = until_converged(&audited, &graph, options, &claims, OnFailure::Keep, &tell, &stop).await?;
         let exec = format!("moat exec{again}");
         let end = match &outcome {
             Outcome::Converged { observed, changed } if observed.is_stopped() => {

@@ -12,7 +12,7 @@ use super::error::CliError;
 use crate::clock::Clock;
 use crate::engine::docker::Docker;
 use crate::graph::Graph;
-use crate::resource::{ResourceId, Run};
+use crate::resource::Run;
 use crate::store::audit::log::{About, Writer};
 use crate::store::audit::{Audit, AuditError};
 use crate::store::audited::Audited;
@@ -54,13 +54,7 @@ impl<'a> Record<'a> {
 
     /// The engine, with everything that changes it on record as the run of `graph`.
     pub fn of(&self, graph: &Graph) -> Audited<'a, Docker> {
-        let sidecar = graph.builds.as_ref().map(|builds| ResourceId::container(&builds.sidecar));
-        self.of_run(&graph.run, sidecar)
-    }
-
-    /// As [`Record::of`], of a run whose spec is not at hand.
-    pub fn of_run(&self, run: &Run, sidecar: Option<ResourceId>) -> Audited<'a, Docker> {
-        Audited::new(self.engine, Arc::clone(&self.audit), run, self.address(), sidecar)
+        Audited::of(self.engine, self.place(), graph)
     }
 
     /// Puts on record that a user has agreed to lose something.
@@ -89,7 +83,7 @@ impl<'a> Record<'a> {
         let mut data = if let Value::Object(data) = data { data } else { Map::new() };
         data.retain(|_, value| !value.is_null());
         let came_of_it = |done: &T| code(done).map(|code| ("exit_code".to_owned(), json!(code))).into_iter().collect();
-        self.closed(self.of_run(run, None).recorded(event, data, work, came_of_it).await)
+        self.closed(Audited::new(self.engine, self.place(), run, None).recorded(event, data, work, came_of_it).await)
     }
 
     /// Brings the record to the disk; the end of a command.
@@ -101,6 +95,10 @@ impl<'a> Record<'a> {
         let done = done?;
         closed?;
         Ok(done)
+    }
+
+    fn place(&self) -> Option<(Arc<Audit>, String)> {
+        Some((Arc::clone(&self.audit), self.address()))
     }
 
     fn address(&self) -> String {

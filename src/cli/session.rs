@@ -44,14 +44,27 @@ impl Session {
     }
 
     /// Whoever is told how a run goes; `label`: what lines begin with where there are several.
-    pub fn reporter<'a>(&'a self, run: &'a Run, label: Option<String>) -> Reporter<'a> {
+    pub fn reporter(&self, run: &Run, label: Option<String>) -> Reporter<'_> {
         match self.form {
-            Form::Stream => Reporter::script(&self.screen, run, Clock::System),
+            Form::Stream => Reporter::script(&self.screen, Some(run.clone()), Clock::System),
             Form::Text | Form::Document => match label {
                 Some(label) => Reporter::labelled(&self.screen, label),
                 None => Reporter::person(&self.screen),
             },
         }
+    }
+
+    /// Whoever is told of what is about all runs.
+    pub fn reporter_of_all(&self) -> Reporter<'_> {
+        match self.form {
+            Form::Stream => Reporter::script(&self.screen, None, Clock::System),
+            Form::Text | Form::Document => Reporter::person(&self.screen),
+        }
+    }
+
+    /// Tells people what does not keep a command from its work.
+    pub fn warn(&self, message: &str, hint: &str) {
+        self.screen.alert(&problem::warning(message, hint, self.screen.colour()));
     }
 
     /// Makes the lines of a stream.

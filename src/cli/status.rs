@@ -9,10 +9,8 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::fleet::Fleet;
 use super::load::DEFAULT_SPEC;
-use super::ports::ports;
 use super::record::own_files;
 use super::session::Session;
-use super::target::Sandbox;
 use crate::engine::Engine;
 use crate::engine::docker::Docker;
 use crate::graph::Graph;
@@ -21,7 +19,8 @@ use crate::plan::{Options, compute, status};
 use crate::resource::Run;
 use crate::state::Observed;
 use crate::store::history::{Place, RunRecord};
-use crate::ui::status::View;
+use crate::store::watching::{Note, Watching};
+use crate::ui::status::{View, Watch};
 
 /// Show how the sandbox is: absent, converging, degraded or ready
 #[derive(Debug, Args)]
@@ -39,20 +38,15 @@ pub async fn run(args: &Status, session: &Session) -> Result<Exit, CliError> {
     let answer = fleet.answer(async |agent| {
         let graph = &agent.graph;
         let observed = observe(&engine, graph).await?;
-        let ports = ports(&engine, &Sandbox::of(graph, &observed)).await?;
         let asked = (proof::proven(&engine, graph, &observed), asked_about_builds(&engine, graph, &observed));
         let (proven, (builds, cache_bytes)) = join(asked.0, asked.1).await;
         let plan = compute(graph, &observed, &Options { proven, ..Options::default() });
         let status = status(graph, &observed, &plan);
+        let watch = watched(&engine, &graph.run);
         let last_error = last_error(&engine, &graph.run);
-        let view = View {
-            run: &graph.run,
-            status: &status,
-            builds: builds.as_ref(),
-            cache_bytes,
-            ports: &ports,
-            last_error: last_error.as_deref(),
-        };
+        let (run, builds, watch) = (&graph.run, builds.as_ref(), watch.as_ref());
+        let last_error = last_error.as_deref();
+        let view = View { run, status: &status, builds, cache_bytes, watch, last_error };
         Ok((Exit::Done, if args.json { view.json() } else { view.text(session.screen.data_colour()) }))
     });
     answer.await
@@ -63,6 +57,13 @@ fn last_error(engine: &Docker, run: &Run) -> Option<String> {
     let place = Place::of(&own_files()?, &run.id, &engine.located().endpoint.to_string());
     let error = RunRecord::read(&place.record).ok()??.error?;
     Some(error.message)
+}
+
+/// What a watch of the run says, if there is one.
+fn watched(engine: &Docker, run: &Run) -> Option<Watch> {
+    let (holder, note) = Watching::of(&own_files()?, &run.id, &engine.located().endpoint.to_string()).read()?;
+    let Note { since, work, held, problem, sessions, last_error, left } = note;
+    Some(Watch { pid: holder.pid, since, work, held, problem, sessions, last_error, left })
 }
 
 /// Where builds go, and the size of the cache.

@@ -122,11 +122,6 @@ fn graph_of(run: &Run) -> Option<Graph> {
 }
 
 impl Sandbox {
-    /// One that has been looked at.
-    pub fn of(graph: &Graph, observed: &Observed) -> Self {
-        Self { run: graph.run.clone(), graph: Some(graph.clone()), observed: observed.clone() }
-    }
-
     /// The graph of its spec, or, where there is none any more, one that wants nothing.
     pub fn graph_or_empty(&self) -> Graph {
         self.graph.clone().unwrap_or_else(|| Graph::empty(self.run.clone()))

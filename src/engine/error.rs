@@ -24,11 +24,15 @@ pub enum Fault {
     InUse,
     /// An address range overlaps another one, or the engine has none left.
     Subnet,
+    /// A port of the engine's machine is in use.
+    Port,
     /// An image cannot be had: no such name, no permission, registry out of reach.
     Pull,
     /// The engine says that the request makes no sense (other 4xx).
     Refused,
-    /// The engine failed (5xx), as when a container cannot be started.
+    /// The engine, or a proxy before it, takes no more for the moment (429, 503), and has not carried out the call.
+    Busy,
+    /// The engine failed (other 5xx), as when a container cannot be started.
     Engine,
     /// The engine cannot be reached, or went away.
     Unreachable,
@@ -59,8 +63,10 @@ impl Fault {
             Self::Conflict => "conflict",
             Self::InUse => "in-use",
             Self::Subnet => "subnet",
+            Self::Port => "port",
             Self::Pull => "pull",
             Self::Refused => "refused",
+            Self::Busy => "busy",
             Self::Engine => "engine",
             Self::Unreachable => "unreachable",
             Self::TimedOut => "timed-out",
@@ -76,8 +82,10 @@ impl fmt::Display for Fault {
             Self::Conflict => "conflict",
             Self::InUse => "in use",
             Self::Subnet => "no subnet",
+            Self::Port => "port in use",
             Self::Pull => "pull failed",
             Self::Refused => "refused",
+            Self::Busy => "busy",
             Self::Engine => "engine failed",
             Self::Unreachable => "unreachable",
             Self::TimedOut => "timed out",

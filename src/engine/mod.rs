@@ -19,7 +19,8 @@ pub use call::Call;
 pub use error::{EngineError, Fault};
 pub use notice::{Happening, Notice, Subject, What};
 pub use request::{
-    ContainerCreate, ExecOutput, Filter, Inspection, NetworkCreate, PullProgress, VolumeCreate, VolumeMount,
+    ContainerCreate, ContainerUpdate, ExecOutput, Filter, Inspection, NetworkCreate, PortBinding, PullProgress,
+    VolumeCreate, VolumeMount,
 };
 
 use crate::resource::{ContainerId, FileConfig, ImageRef, NetworkId};
@@ -82,6 +83,13 @@ pub trait Engine {
     fn restart(&self, container: &ContainerId) -> impl Future<Output = Result<(), EngineError>>;
 
     fn unpause(&self, container: &ContainerId) -> impl Future<Output = Result<(), EngineError>>;
+
+    /// Changes limits and the restart policy of a container, whatever its state, without a restart.
+    fn update(
+        &self,
+        container: &ContainerId,
+        update: &ContainerUpdate,
+    ) -> impl Future<Output = Result<(), EngineError>>;
 
     fn rename(&self, container: &ContainerId, name: &str) -> impl Future<Output = Result<(), EngineError>>;
 

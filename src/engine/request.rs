@@ -3,10 +3,11 @@
 //! Complete in themselves: an engine needs no other knowledge to carry out a request.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use ipnet::Ipv4Net;
 
-use crate::resource::{ContainerConfig, NetworkId, RunId};
+use crate::resource::{ContainerConfig, Limits, NetworkId, Port, RestartPolicy, RunId};
 use crate::state::{ContainerState, Health};
 
 /// What a list is about.
@@ -42,7 +43,25 @@ pub struct ContainerCreate {
     /// Its references to a network and to volumes are resolved below; its files come later, by an upload.
     pub config: ContainerConfig,
     pub network: NetworkId,
+    /// The volumes; what else is mounted is in the configuration.
     pub mounts: Vec<VolumeMount>,
+    /// The ports of the configuration, each with a port of the engine's machine.
+    pub ports: Vec<PortBinding>,
+}
+
+/// A port of a container, and where it is reached on the engine's machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PortBinding {
+    pub container: Port,
+    pub address: IpAddr,
+    pub host: u16,
+}
+
+/// What of a container can be changed while it is there. What is not given stays as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ContainerUpdate {
+    pub limits: Limits,
+    pub restart: Option<RestartPolicy>,
 }
 
 /// A volume by the engine's name, and where it is mounted.
@@ -50,6 +69,7 @@ pub struct ContainerCreate {
 pub struct VolumeMount {
     pub volume: String,
     pub target: String,
+    pub read_only: bool,
     /// What a volume of that name is labelled with if there is none and the engine makes it: without them it would
     /// be nobody's, and in our way for ever.
     pub labels: BTreeMap<String, String>,
@@ -67,6 +87,10 @@ pub struct Inspection {
     pub error: String,
     /// How often the restart policy has started it again.
     pub restarts: i64,
+    /// What an update can change, as it is now.
+    pub limits: Limits,
+    /// `None`: one that moat does not know.
+    pub restart: Option<RestartPolicy>,
 }
 
 /// What a command in a container gave.

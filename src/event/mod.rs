@@ -2,11 +2,14 @@
 //!
 //! Events tell; nobody acts on them. How they look is the business of `ui`; the times are the reader's.
 
+mod trigger;
+
 use std::time::Duration;
 
 use crate::engine::{Fault, PullProgress};
 use crate::plan::{OpId, Operation, Plan};
 use crate::resource::{ResourceId, Run};
+pub use trigger::Trigger;
 
 /// Told as it happens, in this order: a round's plan, its operations, the outcome.
 #[derive(Debug, Clone)]
@@ -57,6 +60,60 @@ pub enum Event<'a> {
         message: &'a str,
         hint: &'a str,
     },
+    /// From here on a watch: what woke it, told when there is something to do.
+    Woken {
+        run: &'a Run,
+        trigger: &'a Trigger,
+    },
+    /// A round of a watch has come to its end, and the world is as wanted.
+    Settled {
+        run: &'a Run,
+        took: Duration,
+    },
+    /// A round of a watch did not get there. `again`: when it is tried again; `None`: when something changes.
+    Unsettled {
+        run: &'a Run,
+        failures: &'a [Failure],
+        again: Option<Duration>,
+    },
+    /// A container had to be repaired so often in a short time that it is left alone for a while.
+    BackingOff {
+        run: &'a Run,
+        resource: &'a ResourceId,
+        repairs: u32,
+        pause: Duration,
+        /// The end of its own output.
+        log: &'a [String],
+    },
+    /// The spec is different, and can be used.
+    Reloaded {
+        run: &'a Run,
+    },
+    /// The spec is different, and cannot be used: what was wanted before is wanted still.
+    Rejected {
+        run: &'a Run,
+        problem: &'a str,
+    },
+    /// There is no spec file any more. Nothing is removed for that.
+    SpecGone {
+        run: &'a Run,
+    },
+    /// The spec asks for more than it had, which a person has to approve first.
+    Held {
+        run: &'a Run,
+        more: &'a [String],
+    },
+    /// What is to be done would end sessions of people, and waits for them.
+    Postponed {
+        run: &'a Run,
+        sessions: usize,
+    },
+    /// The engine does not answer any more.
+    EngineLost {
+        error: &'a str,
+    },
+    /// The engine answers again.
+    EngineBack,
 }
 
 /// Why an operation failed, with what a person needs to go on.

@@ -84,8 +84,15 @@ pub(super) async fn call<E: Engine>(
     }
 }
 
-/// Whether a fault is one that the engine gets over by itself.
+/// Whether a fault is one that the engine gets over by itself, and the call one that it has not carried out.
+///
+/// Not one that the engine failed at (`Engine`): it is the answer to a start of what cannot be started, and the same
+/// the next time. Nor one whose answer was lost (`Unreachable`, `TimedOut`): it may have happened, and made a second
+/// time it would be refused, or done twice. The next round looks, and knows.
 fn may_pass(action: &Action, error: &EngineError) -> bool {
+    if error.fault == Fault::Busy {
+        return true;
+    }
     match action {
         // Endpoints and mounts go a moment after the container that had them.
         Action::RemoveNetwork { .. } | Action::RemoveVolume => error.fault == Fault::InUse,
@@ -102,7 +109,8 @@ pub(super) fn container_of(operation: &Operation, known: &BTreeMap<OpId, Made>) 
         | Action::StartContainer { container }
         | Action::AwaitReady { container, .. }
         | Action::RenameContainer { container, .. } => resolve_container(container, known).ok(),
-        Action::UnpauseContainer { container }
+        Action::UpdateContainer { container, .. }
+        | Action::UnpauseContainer { container }
         | Action::RestartContainer { container }
         | Action::StopContainer { container, .. }
         | Action::ConnectNetwork { container, .. }
@@ -137,10 +145,10 @@ async fn once<E: Engine>(
             engine.create_volume(&VolumeCreate { name: name.clone(), labels: labels.clone() }).await?;
             return Ok(Made::Volume(name));
         }
-        Action::CreateContainer { labels, config, network, mounts } => {
+        Action::CreateContainer { labels, config, network, mounts, ports } => {
             let network = resolve_network(network, known)?;
-            let (labels, mounts) = (labels.clone(), mounts.clone());
-            let create = ContainerCreate { name, labels, config: (**config).clone(), network, mounts };
+            let (labels, mounts, ports) = (labels.clone(), mounts.clone(), ports.clone());
+            let create = ContainerCreate { name, labels, config: (**config).clone(), network, mounts, ports };
             return Ok(Made::Container(engine.create_container(&create).await?));
         }
         Action::UploadFiles { container, files } => {
@@ -152,6 +160,7 @@ async fn once<E: Engine>(
             ready::wait(engine, &container, probe, failures, stop).await?;
             return Ok(Made::Proof(container));
         }
+        Action::UpdateContainer { container, update } => engine.update(container, update).await?,
         Action::UnpauseContainer { container } => engine.unpause(container).await?,
         Action::RestartContainer { container } => engine.restart(container).await?,
         Action::StopContainer { container, .. } => engine.stop(container).await?,

@@ -7,6 +7,7 @@ use super::call::{Made, container_of};
 use crate::engine::{Engine, EngineError, ExecOutput, Fault, Inspection};
 use crate::event::Failure;
 use crate::plan::{Action, OpId, Operation};
+use crate::resource::label;
 
 /// Why a call did not succeed.
 pub(super) enum Why {
@@ -107,6 +108,11 @@ fn ended(operation: &Operation, inspection: &Inspection) -> (String, Option<Stri
     (message, None)
 }
 
+/// Whether a network's range is the spec's own choice.
+fn is_of_the_spec(labels: &BTreeMap<String, String>) -> bool {
+    labels.get(label::CONFIG).is_some_and(|config| config.contains("\"subnet\":"))
+}
+
 fn hint(operation: &Operation, fault: Fault) -> Option<String> {
     let name = &operation.name;
     let hint = match (&operation.action, fault) {
@@ -121,8 +127,18 @@ fn hint(operation: &Operation, fault: Fault) -> Option<String> {
             let kind = operation.resource.kind;
             format!("a {kind} named `{name}` exists that is not moat's; moat will not touch it: rename or remove it")
         }
-        (Action::CreateNetwork { .. }, Fault::Subnet) => {
-            "no address range is left, neither in moat's own nor in the engine's: remove networks that are not used (`docker network prune`)"
+        (Action::CreateNetwork { labels, .. }, Fault::Subnet) if is_of_the_spec(labels) => {
+            "another network has these addresses: write others under `network.subnet`, or none for a free range".to_owned()
+        }
+        (Action::CreateNetwork { subnet: Some(subnet), .. }, Fault::Subnet) => format!(
+            "`{subnet}` is in use in a way that the engine does not list: name another range with `--subnets`"
+        ),
+        (Action::CreateNetwork { subnet: None, .. }, Fault::Subnet) => {
+            "no address range is left, neither in moat's own nor in the engine's: name another one with `--subnets`, or remove networks that are not used (`moat list`, `docker network prune`)"
+                .to_owned()
+        }
+        (Action::StartContainer { .. } | Action::RestartContainer { .. }, Fault::Port) => {
+            "see by whom with `ss -ltnp` on the engine's machine; write another port, or only the container's for a free one"
                 .to_owned()
         }
         (_, Fault::Unreachable) => "is the engine still running? `docker info` tells".to_owned(),

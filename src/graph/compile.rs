@@ -6,20 +6,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::{Edge, Gate, Graph, Milestone, Node};
+use super::program::{program, readiness};
+use super::{Edge, Gate, Graph, Milestone, Node, fit};
 use crate::resource::{
-    Config, ContainerConfig, FileConfig, HealthConfig, ImageConfig, ImageRef, Mount, NetworkAttachment, NetworkConfig,
-    Probe, ResourceId, RestartPolicy, Retention, Role, Run, VolumeConfig,
+    Config, ContainerConfig, FileConfig, HealthConfig, ImageConfig, ImageRef, Limits, Mount, NetworkAttachment,
+    NetworkConfig, Probe, ResourceId, RestartPolicy, Retention, Role, Run, VolumeConfig,
 };
 use crate::spec::capability::{Builds, FilePart, MainPart, ProbePart, Sidecar, VolumePart};
 use crate::spec::diagnostic::{DIAGNOSTICS_MAX, quoted};
-use crate::spec::{CacheRetention, Capabilities, Capability, Diagnostic, Diagnostics, Located, Spec, agent};
+use crate::spec::{
+    BuilderSettings, CacheRetention, Capabilities, Capability, Diagnostic, Diagnostics, Located, NamedVolume, Spec,
+    agent,
+};
 
 /// The only network of a run.
 const NETWORK: &str = "agent";
-
-/// Keeps a container up that has nothing to do; its init forwards the stop.
-const IDLE: [&str; 2] = ["sleep", "infinity"];
 
 /// A command that is going to fail at once does so within the time that a shell takes to look for it.
 const SETTLE: Duration = Duration::from_millis(300);
@@ -33,13 +34,18 @@ pub fn compile(spec: &Spec, capabilities: &Capabilities) -> Result<Graph, Diagno
     let image = main_image(spec, &chosen)?;
     let run = Run::derive(spec.agent.clone(), &spec.source.path);
     let mut parts = Parts::default();
-    parts.add(ResourceId::network(NETWORK), Role::Support, Config::Network(NetworkConfig::default()));
+    let network = NetworkConfig { internal: spec.network.internal, subnet: spec.network.subnet };
+    parts.add(ResourceId::network(NETWORK), Role::Support, Config::Network(network));
 
     let builds = chosen.iter().find_map(|capability| capability.builds.clone());
     for sidecar in chosen.iter().flat_map(|capability| &capability.sidecars) {
         parts.sidecar(sidecar, &spec.buildkit, builds.as_ref());
     }
     let mains: Vec<&MainPart> = chosen.iter().map(|capability| &capability.main).collect();
+    let misfits = fit::misfits(spec, &chosen);
+    if !misfits.is_empty() {
+        return Err(Diagnostics::new(&spec.source, misfits));
+    }
     parts.main(spec, image, &mains);
 
     Graph::build(run, builds, parts.nodes, &parts.edges).map_err(|error| {
@@ -109,7 +115,7 @@ impl Parts {
         self.nodes.push(Node { id, role, config, probe: None, failures: Vec::new() });
     }
 
-    fn sidecar(&mut self, sidecar: &Sidecar, settings: &crate::spec::BuilderSettings, builds: Option<&Builds>) {
+    fn sidecar(&mut self, sidecar: &Sidecar, settings: &BuilderSettings, builds: Option<&Builds>) {
         let builds = builds.filter(|builds| builds.sidecar == sidecar.name);
         let chosen_image = builds.and(settings.image.clone());
         let discard = builds.is_some() && settings.cache == CacheRetention::Discard;
@@ -118,20 +124,20 @@ impl Parts {
             _ => retention(volume),
         };
         let id = ResourceId::container(&sidecar.name);
+        let image = chosen_image.unwrap_or_else(|| sidecar.image.clone());
         let config = ContainerConfig {
-            image: chosen_image.unwrap_or_else(|| sidecar.image.clone()),
-            entrypoint: Vec::new(),
             command: sidecar.command.clone(),
             env: sidecar.env.clone(),
             hostname: Some(sidecar.name.clone()),
             privileged: sidecar.privileged,
             init: sidecar.init,
-            network: attachment(vec![sidecar.name.clone()]),
             mounts: self.volumes(&sidecar.volumes, keep),
-            files: sidecar.files.iter().map(file).collect(),
+            files: sidecar.files.iter().map(|part| builder_file(part, settings, builds)).collect(),
+            limits: if builds.is_some() { settings.limits } else { Limits::default() },
             restart: sidecar.restart.into(),
             stop_timeout: sidecar.stop_timeout,
             health: sidecar.ready.as_ref().map(health),
+            ..ContainerConfig::new(image, attachment(vec![sidecar.name.clone()]))
         };
         let probe = sidecar.ready.as_ref().map_or(Probe::Running { settle: SETTLE }, probe);
         self.container(id.clone(), Role::Sidecar, config, probe, sidecar.failures.clone());
@@ -139,11 +145,8 @@ impl Parts {
     }
 
     fn main(&mut self, spec: &Spec, image: ImageRef, parts: &[&MainPart]) {
-        let entrypoint = parts.iter().map(|part| &part.entrypoint).find(|it| !it.is_empty()).cloned();
-        let ready = parts.iter().find_map(|part| part.ready.as_ref());
-        let idles = spec.command.is_none();
-        let command = spec.command.clone().unwrap_or_default();
-        let idle = || IDLE.map(str::to_owned).to_vec();
+        let (entrypoint, command, idles) = program(spec, parts);
+        let ready = readiness(spec, parts);
         let mut env = BTreeMap::new();
         for part in parts {
             env.extend(part.env.clone());
@@ -151,30 +154,52 @@ impl Parts {
         // What the user wrote has the last word.
         env.extend(spec.env.clone());
         let volumes: Vec<VolumePart> = parts.iter().flat_map(|part| part.volumes.clone()).collect();
+        let mut mounts = self.volumes(&volumes, retention);
+        mounts.extend(self.named_volumes(&spec.volumes));
+        mounts.extend(spec.mounts.iter().cloned());
+        // A sandbox stays up; a command that ends has ended.
+        let restart = if idles { RestartPolicy::UnlessStopped } else { RestartPolicy::No };
         let config = ContainerConfig {
-            image,
-            entrypoint: entrypoint.unwrap_or_else(|| if idles { idle() } else { Vec::new() }),
+            entrypoint,
             command,
             env,
-            hostname: None,
+            user: spec.user.clone(),
+            workdir: spec.workdir.clone(),
+            interactive: spec.interactive,
+            labels: spec.labels.clone(),
             privileged: parts.iter().any(|part| part.privileged),
             init: true,
-            network: attachment(Vec::new()),
-            mounts: self.volumes(&volumes, retention),
+            hosts: spec.network.extra_hosts.clone(),
+            dns: spec.dns.clone(),
+            ports: spec.ports.clone(),
+            mounts,
             files: parts.iter().flat_map(|part| &part.files).map(file).collect(),
-            // A sandbox stays up; a command that ends has ended.
-            restart: if idles { RestartPolicy::UnlessStopped } else { RestartPolicy::No },
+            limits: spec.limits,
+            ulimits: spec.ulimits.clone(),
+            shm: spec.shm,
+            restart: spec.restart.unwrap_or(restart),
             stop_timeout: parts.iter().filter_map(|part| part.stop_timeout).max(),
-            health: ready.map(health),
+            health: ready.as_ref().map(|ready| ready.health.clone()),
+            ..ContainerConfig::new(image, attachment(Vec::new()))
         };
         let settle = if idles { Duration::ZERO } else { SETTLE };
-        let probe = ready.map_or(Probe::Running { settle }, probe);
+        let probe = ready.map_or(Probe::Running { settle }, |ready| ready.probe);
         let failures = parts.iter().flat_map(|part| part.failures.clone()).collect();
         let id = ResourceId::main();
         self.container(id.clone(), Role::Main, config, probe, failures);
         for sidecar in self.sidecars.clone() {
             self.edges.push((id.clone(), sidecar, Edge { gates: Gate::Start, until: Milestone::Ready }));
         }
+    }
+
+    fn named_volumes(&mut self, volumes: &[NamedVolume]) -> Vec<Mount> {
+        let mut mounts = Vec::with_capacity(volumes.len());
+        for NamedVolume { name, target } in volumes {
+            let id = ResourceId::volume(name);
+            self.add(id.clone(), Role::Support, Config::Volume(VolumeConfig { retention: Retention::Keep }));
+            mounts.push(Mount::volume(id, target));
+        }
+        mounts
     }
 
     fn container(
@@ -191,7 +216,7 @@ impl Parts {
             self.add(image.clone(), Role::Support, Config::Image(config));
         }
         let needs = [image, config.network.network.clone()].into_iter();
-        for on in needs.chain(config.mounts.iter().map(|mount| mount.volume.clone())) {
+        for on in needs.chain(config.mounts.iter().filter_map(Mount::own_volume).cloned()) {
             self.edges.push((id.clone(), on, Edge { gates: Gate::Create, until: Milestone::Created }));
         }
         self.nodes.push(Node { id, role, config: Config::Container(Box::new(config)), probe: Some(probe), failures });
@@ -202,7 +227,7 @@ impl Parts {
         for volume in volumes {
             let id = ResourceId::volume(&volume.name);
             self.add(id.clone(), Role::Support, Config::Volume(VolumeConfig { retention: keep(volume) }));
-            mounts.push(Mount { volume: id, target: volume.target.clone() });
+            mounts.push(Mount::volume(id, &volume.target));
         }
         mounts
     }
@@ -221,11 +246,20 @@ fn file(part: &FilePart) -> FileConfig {
     FileConfig { path: part.path.clone(), mode, content: part.content.clone() }
 }
 
-fn health(part: &ProbePart) -> HealthConfig {
-    HealthConfig { command: part.command.clone() }
+/// A file of the sidecar that builds, with what the spec says about it.
+fn builder_file(part: &FilePart, settings: &BuilderSettings, builds: Option<&Builds>) -> FileConfig {
+    let plain = file(part);
+    let Some(builds) = builds.filter(|builds| builds.config == part.path) else { return plain };
+    let limit = settings.cache_limit.map_or_else(|| builds.cache_limit.clone(), |limit| limit.0.to_string());
+    let content = settings.config.clone().unwrap_or_else(|| plain.content.replace("{cache_limit}", &limit));
+    FileConfig { content, ..plain }
 }
 
-fn probe(part: &ProbePart) -> Probe {
+pub(super) fn health(part: &ProbePart) -> HealthConfig {
+    HealthConfig::new(part.command.clone())
+}
+
+pub(super) fn probe(part: &ProbePart) -> Probe {
     Probe::Exec {
         command: part.command.clone(),
         interval: Duration::from_millis(part.interval_ms),

@@ -3,6 +3,8 @@
 //! Built once from a spec and the capabilities, never changed. Knows nothing of what exists.
 
 pub mod compile;
+mod fit;
+mod program;
 
 use std::collections::BTreeMap;
 
@@ -11,6 +13,7 @@ use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 pub use compile::{compile, with_unknown_dependencies};
 
@@ -113,6 +116,16 @@ impl Graph {
         }
         graph.refuse_cycles()?;
         Ok(graph)
+    }
+
+    /// One text for one content: equal if and only if the same is wanted of the same run.
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        hash.update(format!("{:?} {:?}", self.run, self.builds));
+        for node in self.in_order() {
+            hash.update(format!("{node:?} {:?}", self.dependencies(&node.id)));
+        }
+        hash.finalize().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
     }
 
     pub fn node(&self, id: &ResourceId) -> Option<&Node> {

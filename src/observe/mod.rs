@@ -7,12 +7,14 @@ pub mod builds;
 pub mod proof;
 pub mod runs;
 
-use futures_util::future::{try_join, try_join_all, try_join3};
+use std::collections::BTreeSet;
 
-use crate::engine::{Engine, EngineError, Filter};
+use futures_util::future::{try_join_all, try_join3, try_join4};
+
+use crate::engine::{Engine, EngineError, Fault, Filter};
 use crate::graph::{Graph, Node};
-use crate::resource::Config;
-use crate::state::{ContainerFacts, ContainerState, NetworkFacts, Observed};
+use crate::resource::{Config, HostPort, ImageRef, Role};
+use crate::state::{ContainerFacts, ContainerState, Live, NetworkFacts, Observed};
 
 /// Looks at everything of the graph's run.
 ///
@@ -25,20 +27,60 @@ pub async fn observe<E: Engine>(engine: &E, graph: &Graph) -> Result<Observed, E
     let mut observed = Observed { networks, volumes, containers, ..Observed::default() };
     proof::second_opinion(engine, graph, &mut observed).await;
     let needed = graph.nodes().filter(|node| needs_image(node, &observed));
-    let references = needed.filter_map(|node| match &node.config {
-        Config::Container(config) => Some(config.image.clone()),
-        _ => None,
-    });
-    let asked = references.map(|reference| async move {
+    let references: BTreeSet<ImageRef> = needed
+        .filter_map(|node| match &node.config {
+            Config::Container(config) => Some(config.image.clone()),
+            _ => None,
+        })
+        .collect();
+    let asked = references.into_iter().map(|reference| async move {
         let facts = engine.image(&reference).await?;
         Ok::<_, EngineError>((reference, facts))
     });
     let needs_subnet = graph.nodes().any(|node| needs_subnet(node, &observed));
     let all_networks = async { if needs_subnet { engine.networks(&Filter::All).await } else { Ok(Vec::new()) } };
-    let (images, all_networks) = try_join(try_join_all(asked), all_networks).await?;
+    let all_containers =
+        async { if needs_port(graph, &observed) { engine.containers(&Filter::All).await } else { Ok(Vec::new()) } };
+    let updatable = observed.containers.iter().filter(|facts| may_be_updated(graph, facts)).map(|facts| async {
+        match engine.inspect(&facts.id).await {
+            Ok(it) => Ok(Some((facts.id.clone(), Live { limits: it.limits, restart: it.restart }))),
+            // It went since the list was made.
+            Err(error) if error.fault == Fault::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    });
+    let looks = try_join4(try_join_all(asked), all_networks, all_containers, try_join_all(updatable));
+    let (images, all_networks, all_containers, live) = looks.await?;
+    observed.live = live.into_iter().flatten().collect();
+    let others =
+        all_containers.into_iter().filter(|facts| facts.owner.as_ref().is_none_or(|it| it.run != graph.run.id));
+    observed.ports_taken = others.flat_map(|facts| ports_of(&facts)).collect();
     observed.images = images.into_iter().collect();
     observed.taken = all_networks.into_iter().flat_map(|facts| facts.subnets).collect();
     Ok(observed)
+}
+
+/// A container that is to be created may need a port that nobody has.
+fn needs_port(graph: &Graph, observed: &Observed) -> bool {
+    graph.nodes().filter(|node| needs_image(node, observed)).any(|node| match &node.config {
+        Config::Container(config) => config.ports.iter().any(|port| port.host == HostPort::Free),
+        _ => false,
+    })
+}
+
+/// The ports that a container holds, and those that were chosen for it, whether it runs now or not.
+fn ports_of(facts: &ContainerFacts) -> Vec<u16> {
+    let chosen = facts.owner.iter().flat_map(|owner| owner.ports.values());
+    facts.published.iter().chain(chosen).copied().collect()
+}
+
+/// What can be changed in place is not told by a list, and is asked for where it can differ from what the labels say:
+/// of the main container, and of sidecars that were created with limits. So the number of questions does not grow
+/// with the number of containers as such.
+fn may_be_updated(graph: &Graph, facts: &ContainerFacts) -> bool {
+    let Some(owner) = &facts.owner else { return false };
+    let Some(node) = graph.node(&owner.resource) else { return false };
+    node.role == Role::Main || owner.config.contains("\"limits\":{")
 }
 
 /// A network that is to be created needs a place that no other one has.
@@ -52,12 +94,11 @@ fn needs_subnet(node: &Node, observed: &Observed) -> bool {
 /// network is not the only one of its name: it could be on the one that goes.
 fn needs_image(node: &Node, observed: &Observed) -> bool {
     let Config::Container(config) = &node.config else { return false };
-    let wanted = node.config.hash();
     let mut networks = observed.networks_of(&config.network.network);
     let home = if let (Some(network), None) = (networks.next(), networks.next()) { Some(&network.id) } else { None };
     let is_fine = |facts: &ContainerFacts| {
         let on_ours = home.is_some() && facts.home.as_ref() == home;
-        let as_wanted = facts.owner.as_ref().is_some_and(|owner| owner.hash == wanted);
+        let as_wanted = facts.owner.as_ref().is_some_and(|owner| owner.fits(&node.config));
         as_wanted && on_ours && facts.state == ContainerState::Running
     };
     !observed.containers_of(&node.id).any(is_fine)

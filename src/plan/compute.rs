@@ -32,10 +32,14 @@ pub struct Options {
     /// Addresses that cannot be used, though no network of the engine has them: the host's routes, and what the
     /// engine has refused.
     pub avoid: Vec<Ipv4Net>,
+    /// Resources that are left as they are for now, with whatever waits for them.
+    pub leave: BTreeSet<ResourceId>,
     /// Whether the run is to be up.
     pub power: Power,
     /// Containers that the user wants restarted, and that have not been yet.
     pub restart: BTreeSet<ContainerId>,
+    /// Ports of the engine's machine that turned out to be in use.
+    pub avoid_ports: BTreeSet<u16>,
     /// In place of each probe's own timeout.
     pub wait_timeout: Option<Duration>,
 }
@@ -139,7 +143,7 @@ fn create_network(draft: &mut Draft<'_>, node: &Node, cause: Cause, after: BTree
     let labels = label::labels(run, &node.id, &node.config);
     // With the range used up the engine's own pools are what is left, and if those are too, it says so.
     let taken: Vec<Ipv4Net> = draft.observed.taken.iter().chain(&draft.options.avoid).copied().collect();
-    let subnet = draft.options.range.free(run.id.as_str(), &taken);
+    let subnet = config.subnet.or_else(|| draft.options.range.free(run.id.as_str(), &taken));
     let action = Action::CreateNetwork { labels, internal: config.internal, subnet };
     let name = run.name_of(&node.id);
     let held = draft.held(&node.id, Gate::Create);

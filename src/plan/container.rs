@@ -4,13 +4,14 @@
 //! created and all that it waits for is there, removed only when the new one is ready, and gives its name last.
 //! Cut short anywhere, the next plan finds both and goes on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::draft::Draft;
-use super::{Action, Cause, Handle, OpId, diff, removal};
+use super::live::{self, Fit};
+use super::{Action, Cause, Handle, OpId, diff, port, removal};
 use crate::engine::VolumeMount;
 use crate::graph::{Gate, Milestone, Node};
-use crate::resource::{Config, ContainerConfig, ContainerId, Mount, NetworkId, Probe, ResourceId, label};
+use crate::resource::{Config, ContainerConfig, ContainerId, Mount, MountSource, NetworkId, Probe, ResourceId, label};
 use crate::state::{ContainerFacts, ContainerState, Endpoint, Health};
 
 /// How a container that is there stands to its network.
@@ -44,20 +45,25 @@ fn choose<'a>(
     found: &[&'a ContainerFacts],
 ) -> Option<&'a ContainerFacts> {
     let name = draft.graph.run.name_of(&node.id);
-    let wanted = node.config.hash();
     let restoring = draft.options.restore.contains(&node.id) && found.len() > 1;
     let usable = |it: &&&ContainerFacts| {
-        let as_wanted = it.owner.as_ref().is_some_and(|owner| owner.hash == wanted);
+        let as_wanted = !matches!(live::fit(draft.observed, it, node, config), Fit::Otherwise);
         let leaving = matches!(it.state, ContainerState::Removing | ContainerState::Dead);
         // A replacement has failed: what ran before it is better than nothing, and than the same again.
         let fits = if restoring { !as_wanted && it.state != ContainerState::Created } else { as_wanted };
-        fits && !leaving && !matches!(link(draft, config, it), Link::Dead)
+        fits && !leaving && !lost_its_port(draft, it) && !matches!(link(draft, config, it), Link::Dead)
     };
     let rank = |it: &&&ContainerFacts| {
         let runs = it.state == ContainerState::Running;
         if restoring { (it.name != name, false) } else { (!runs, it.name != name) }
     };
     found.iter().filter(usable).min_by_key(rank).copied()
+}
+
+/// Whether a port that was chosen for it has turned out to be somebody else's meanwhile.
+fn lost_its_port(draft: &Draft<'_>, facts: &ContainerFacts) -> bool {
+    let mut chosen = facts.owner.iter().flat_map(|owner| owner.ports.values());
+    facts.state != ContainerState::Running && chosen.any(|port| draft.options.avoid_ports.contains(port))
 }
 
 fn link(draft: &Draft<'_>, config: &ContainerConfig, facts: &ContainerFacts) -> Link {
@@ -86,9 +92,13 @@ fn create(draft: &mut Draft<'_>, node: &Node, config: &ContainerConfig, others: 
     let cleared: Vec<OpId> = others.iter().filter_map(|it| draft.removed.get(it.id.as_str()).copied()).collect();
 
     let Some(network) = draft.networks.get(&config.network.network).cloned() else { return };
-    let labels = label::labels(&draft.graph.run, &node.id, &node.config);
+    let mut labels = label::labels(&draft.graph.run, &node.id, &node.config);
+    let (ports, chosen) = port::bindings(draft, config, others);
+    if !chosen.is_empty() {
+        labels.insert(label::PORTS.to_owned(), label::ports(&chosen));
+    }
     let mounts = mounts(draft, config);
-    let action = Action::CreateContainer { labels, config: Box::new(config.clone()), network, mounts };
+    let action = Action::CreateContainer { labels, config: Box::new(config.clone()), network, mounts, ports };
     let held = draft.held(&node.id, Gate::Create);
     let created = draft.add(&node.id, &name, action, cause.clone(), held.into_iter().chain(cleared));
     draft.hold(&node.id, Milestone::Created, created);
@@ -126,6 +136,11 @@ fn keep(
         draft.hold(id, Milestone::Started, connect);
         draft.hold(id, Milestone::Ready, connect);
         before.insert(connect);
+    }
+    let restoring = draft.options.restore.contains(id);
+    if let (Fit::Update(update, diffs), false) = (live::fit(draft.observed, current, node, config), restoring) {
+        let action = Action::UpdateContainer { container: current.id.clone(), update };
+        draft.add(id, &name, action, Cause::Changed(diffs), []);
     }
     // An older one that still runs would hold the same volumes and the same alias.
     if !is_settled(draft, current, node) || current.state != ContainerState::Running {
@@ -318,7 +333,13 @@ fn mounts(draft: &Draft<'_>, config: &ContainerConfig) -> Vec<VolumeMount> {
         let node = draft.graph.node(volume);
         node.map(|node| label::labels(&draft.graph.run, volume, &node.config)).unwrap_or_default()
     };
-    let mount =
-        |it: &Mount| VolumeMount { volume: name(&it.volume), target: it.target.clone(), labels: labels(&it.volume) };
-    config.mounts.iter().map(mount).collect()
+    let mount = |it: &Mount| {
+        let (volume, labels) = match &it.source {
+            MountSource::Volume(id) => (name(id), labels(id)),
+            MountSource::Foreign(name) => (name.clone(), BTreeMap::new()),
+            MountSource::Path(_) | MountSource::Empty => return None,
+        };
+        Some(VolumeMount { volume, target: it.target.clone(), read_only: it.read_only, labels })
+    };
+    config.mounts.iter().filter_map(mount).collect()
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::leave;
 use super::{Action, Cause, Handle, OpId, Operation, Options, Plan};
 use crate::graph::{Gate, Graph, Milestone};
 use crate::resource::{NetworkId, ResourceId};
@@ -74,6 +75,6 @@ impl<'a> Draft<'a> {
     }
 
     pub fn finish(self) -> Plan {
-        Plan { operations: self.operations }
+        Plan { operations: leave::without(self.operations, &self.options.leave) }
     }
 }

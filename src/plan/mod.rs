@@ -8,16 +8,20 @@ pub mod compute;
 mod container;
 pub mod diff;
 mod draft;
+mod leave;
+mod live;
 pub mod operation;
+mod port;
 mod power;
 mod removal;
 pub mod status;
 pub mod text;
 
+use crate::resource::ResourceId;
 pub use cause::{Cause, FieldDiff};
 pub use compute::{Options, Power, Volumes, compute};
 pub use operation::{Action, Handle, OpId, Operation};
-pub use status::{Condition, Presence, Standing, Status, status};
+pub use status::{Condition, Presence, Published, Standing, Status, status};
 
 /// What is to be done, in an order in which it can be done one by one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -34,5 +38,11 @@ impl Plan {
     /// Whether anything would be different afterwards. Waiting changes nothing.
     pub fn changes(&self) -> bool {
         self.operations.iter().any(|operation| operation.action.changes())
+    }
+
+    /// Whether what runs in the containers of `resource` would be ended.
+    pub fn interrupts(&self, resource: &ResourceId) -> bool {
+        let of_it = self.operations.iter().filter(|operation| operation.resource == *resource);
+        of_it.into_iter().any(|operation| operation.action.interrupts())
     }
 }

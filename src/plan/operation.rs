@@ -8,7 +8,7 @@ use ipnet::Ipv4Net;
 use serde::Serialize;
 
 use super::cause::Cause;
-use crate::engine::VolumeMount;
+use crate::engine::{ContainerUpdate, PortBinding, VolumeMount};
 use crate::resource::{ContainerConfig, ContainerId, FileConfig, ImageRef, NetworkId, Probe, ResourceId};
 use crate::spec::capability::KnownFailure;
 
@@ -58,6 +58,7 @@ pub enum Action {
         config: Box<ContainerConfig>,
         network: Handle<NetworkId>,
         mounts: Vec<VolumeMount>,
+        ports: Vec<PortBinding>,
     },
     UploadFiles {
         container: Handle<ContainerId>,
@@ -74,6 +75,11 @@ pub enum Action {
         image: ImageRef,
         /// What its exit codes mean.
         failures: Vec<KnownFailure>,
+    },
+    /// Changes limits and the restart policy, and leaves everything else as it is.
+    UpdateContainer {
+        container: ContainerId,
+        update: ContainerUpdate,
     },
     UnpauseContainer {
         container: ContainerId,
@@ -130,6 +136,7 @@ impl Action {
             Self::UploadFiles { .. } => "upload",
             Self::StartContainer { .. } => "start",
             Self::AwaitReady { .. } => "await",
+            Self::UpdateContainer { .. } => "update",
             Self::UnpauseContainer { .. } => "unpause",
             Self::RestartContainer { .. } => "restart",
             Self::StopContainer { .. } => "stop",
@@ -142,6 +149,11 @@ impl Action {
     /// Whether the engine is different afterwards.
     pub fn changes(&self) -> bool {
         !matches!(self, Self::AwaitReady { .. })
+    }
+
+    /// Whether it ends what runs in a container.
+    pub fn interrupts(&self) -> bool {
+        matches!(self, Self::StopContainer { .. } | Self::RestartContainer { .. } | Self::RemoveContainer { .. })
     }
 
     /// The longest that the call may take.

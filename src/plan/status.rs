@@ -2,19 +2,32 @@
 //!
 //! Read off a plan: what has nothing to be done about it is as it should be.
 
+use std::net::{IpAddr, SocketAddr};
+
 use serde::Serialize;
 
 use super::{Action, Cause, Operation, Plan};
 use crate::graph::Graph;
-use crate::resource::{Config, ImageId, ImageRef, Kind, ResourceId, Retention, Role};
+use crate::resource::{Config, HostPort, ImageId, ImageRef, Kind, Port, PortConfig, ResourceId, Retention, Role};
 use crate::state::{ContainerState, Observed};
 
 /// A run, as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
     pub condition: Condition,
+    /// The ports of the main container that runs, in the order of the spec.
+    pub ports: Vec<Published>,
     /// Sorted by resource; more than one entry for a resource means a replacement that was cut short.
     pub resources: Vec<Standing>,
+}
+
+/// A port that can be reached on the engine's machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Published {
+    pub name: Option<String>,
+    pub container: Port,
+    pub address: IpAddr,
+    pub host: u16,
 }
 
 /// The whole in one word.
@@ -58,6 +71,13 @@ pub enum Presence {
     Container(ContainerState),
 }
 
+impl Published {
+    /// As in `127.0.0.1:20345`.
+    pub fn socket(&self) -> SocketAddr {
+        SocketAddr::new(self.address, self.host)
+    }
+}
+
 impl Condition {
     pub const ALL: [Self; 5] = [Self::Absent, Self::Converging, Self::Degraded, Self::Stopped, Self::Ready];
 
@@ -92,7 +112,24 @@ pub fn status(graph: &Graph, observed: &Observed, plan: &Plan) -> Status {
         standing.ready = about.is_none() && standing.presence != Presence::Missing && !rests;
     }
     resources.sort_by(|a, b| (&a.resource, &a.name, &a.id).cmp(&(&b.resource, &b.name, &b.id)));
-    Status { condition: condition(graph, observed, plan), resources }
+    Status { condition: condition(graph, observed, plan), ports: ports(graph, observed), resources }
+}
+
+/// The ports of the main container, if it runs, with those that were chosen for it.
+pub fn ports(graph: &Graph, observed: &Observed) -> Vec<Published> {
+    let id = ResourceId::main();
+    let Some(Config::Container(config)) = graph.node(&id).map(|node| &node.config) else { return Vec::new() };
+    let running = observed.containers_of(&id).find(|facts| facts.state == ContainerState::Running);
+    let Some(owner) = running.and_then(|facts| facts.owner.as_ref()) else { return Vec::new() };
+    let published = |port: &PortConfig| {
+        let host = match port.host {
+            HostPort::Fixed(host) => host,
+            HostPort::Free => *owner.ports.get(&port.container)?,
+        };
+        let (name, container, address) = (port.name.clone(), port.container, port.address);
+        Some(Published { name, container, address, host })
+    };
+    config.ports.iter().filter_map(published).collect()
 }
 
 fn condition(graph: &Graph, observed: &Observed, plan: &Plan) -> Condition {

@@ -3,9 +3,12 @@
 //! Level-triggered: every round looks at everything, and nothing is carried over but what this very run has
 //! proven and created. Knows no command line and prints nothing.
 
+pub mod claims;
 pub mod recover;
 
 use std::collections::BTreeSet;
+
+pub use claims::Claims;
 
 use tokio_util::sync::CancellationToken;
 
@@ -16,6 +19,7 @@ use crate::graph::Graph;
 use crate::observe::observe;
 use crate::plan::{Action, Cause, Handle, OpId, Operation, Options, Plan, compute};
 use crate::resource::ContainerId;
+use crate::resource::label::Ownership;
 use crate::state::{ContainerState, Observed};
 
 /// Rounds of one apply. Two do the work and see that it is done; the others are for a world that moves meanwhile.
@@ -24,8 +28,10 @@ const MAX_ROUNDS: u32 = 8;
 /// What to do when an apply fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnFailure {
-    /// What a first apply has created is removed again.
+    /// What a first apply has created is removed again; what a later one was about to replace is put back.
     Undo,
+    /// What was about to be replaced is put back. What was created stays, for the next try.
+    Restore,
     /// Everything stays as it is, to be looked at.
     Keep,
 }
@@ -53,7 +59,7 @@ struct Progress {
     failed: Vec<Failure>,
 }
 
-/// Brings the world to what `graph` wants.
+/// Brings the world to what `graph` wants; `claims` are shared with the runs that this process works on meanwhile.
 ///
 /// # Errors
 /// If the engine cannot be observed.
@@ -61,6 +67,7 @@ pub async fn until_converged<E: Engine>(
     engine: &E,
     graph: &Graph,
     mut options: Options,
+    claims: &Claims,
     on_failure: OnFailure,
     tell: Tell<'_>,
     stop: &CancellationToken,
@@ -72,7 +79,9 @@ pub async fn until_converged<E: Engine>(
         if round == 1 {
             progress.first = observed.containers.is_empty() && observed.networks.is_empty();
         }
-        plan = compute(graph, &observed, &options);
+        let avoid = [&options.avoid[..], &claims.beside(&graph.run.id)].concat();
+        plan = compute(graph, &observed, &Options { avoid, ..options.clone() });
+        claims.note(&graph.run.id, &plan);
         if plan.is_empty() {
             return Ok(Outcome::Converged { observed, changed: progress.changed });
         }
@@ -83,11 +92,13 @@ pub async fn until_converged<E: Engine>(
         options.proven.append(&mut report.proven);
         options.restart.retain(|container| !was_restarted(container, &plan, &report));
         let mut answered = avoid_refused(&plan, &report, &mut options);
+        answered.append(&mut avoid_taken_ports(&plan, &observed, &report, &mut options));
         answered.append(&mut restart_unready(&plan, &report, &mut options));
         if stop.is_cancelled() {
             return interrupted(engine, graph, &progress, on_failure, tell).await;
         }
-        if !report.succeeded() && !another_round_may_help(&report, &mut progress, &answered) {
+        let gives_up = round == MAX_ROUNDS || !another_round_may_help(&report, &mut progress, &answered);
+        if !report.succeeded() && gives_up {
             return failed(engine, graph, &options, report, &progress, on_failure, tell).await;
         }
     }
@@ -102,7 +113,39 @@ fn avoid_refused(plan: &Plan, report: &Report, options: &mut Options) -> BTreeSe
         if let (Some(Fault::Subnet), Some(Action::CreateNetwork { subnet: Some(subnet), .. })) =
             (failure.fault, plan.operations.get(id.0).map(|operation| &operation.action))
         {
-            options.avoid.push(*subnet);
+            // The user's own range is refused again and again.
+            if !options.avoid.contains(subnet) {
+                options.avoid.push(*subnet);
+                answered.insert(*id);
+            }
+        }
+    }
+    answered
+}
+
+/// A port that was chosen and turned out to be in use. The next round makes the container anew with another one.
+/// Gives the failures that this is an answer to.
+fn avoid_taken_ports(plan: &Plan, observed: &Observed, report: &Report, options: &mut Options) -> BTreeSet<OpId> {
+    let mut answered = BTreeSet::new();
+    for (id, failure) in &report.failures {
+        let Some(operation) = plan.operations.get(id.0).filter(|_| failure.fault == Some(Fault::Port)) else {
+            continue;
+        };
+        let chosen: Vec<u16> = match &operation.action {
+            Action::StartContainer { container: Handle::From(created) } => {
+                let created = plan.operations.get(created.0).map(|operation| &operation.action);
+                let Some(Action::CreateContainer { labels, .. }) = created else { continue };
+                Ownership::read(labels).into_iter().flat_map(|owner| owner.ports.into_values()).collect()
+            }
+            Action::StartContainer { container: Handle::Known(container) } => {
+                let facts = observed.containers.iter().find(|facts| facts.id == *container);
+                facts.and_then(|facts| facts.owner.clone()).into_iter().flat_map(|it| it.ports.into_values()).collect()
+            }
+            _ => continue,
+        };
+        let before = options.avoid_ports.len();
+        options.avoid_ports.extend(chosen);
+        if options.avoid_ports.len() > before {
             answered.insert(*id);
         }
     }
@@ -140,12 +183,14 @@ fn restart_unready(plan: &Plan, report: &Report, options: &mut Options) -> BTree
     answered
 }
 
-/// A conflict means that the world has moved since it was looked at. The same one twice means that it has not.
+/// A conflict means that the world has moved since it was looked at; the same one twice means that it has not. An
+/// answer that was lost says nothing of what was done: whether the engine is still there, and what it has, shows when
+/// it is looked at again.
 fn another_round_may_help(report: &Report, progress: &mut Progress, answered: &BTreeSet<OpId>) -> bool {
     let failures: Vec<Failure> = report.failures.iter().map(|(_, failure)| failure.clone()).collect();
     let moved = |failure: &Failure| {
-        use Fault::{Conflict, InUse, NotFound, Subnet, TimedOut};
-        matches!(failure.fault, Some(Conflict | NotFound | InUse | TimedOut | Subnet))
+        use Fault::{Busy, Conflict, InUse, NotFound, Subnet, TimedOut, Unreachable};
+        matches!(failure.fault, Some(Busy | Conflict | NotFound | InUse | TimedOut | Unreachable | Subnet))
     };
     let passes = report.failures.iter().all(|(id, failure)| answered.contains(id) || moved(failure));
     let again = passes && (!answered.is_empty() || failures != progress.failed);
@@ -166,9 +211,9 @@ async fn failed<E: Engine>(
     let undone = match on_failure {
         OnFailure::Keep => false,
         // An engine that is gone cannot be tidied up, and its absence is what is to be told.
-        OnFailure::Undo if failures.iter().any(|it| it.fault == Some(Fault::Unreachable)) => false,
+        _ if failures.iter().any(|it| it.fault == Some(Fault::Unreachable)) => false,
         OnFailure::Undo if progress.first => recover::undo(engine, graph, &progress.created, tell).await?,
-        OnFailure::Undo => recover::restore(engine, graph, options, tell).await?,
+        OnFailure::Undo | OnFailure::Restore => recover::restore(engine, graph, options, tell).await?,
     };
     Ok(Outcome::Failed { failures, undone })
 }

@@ -7,11 +7,17 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
+
+use ipnet::Ipv4Net;
+use serde::Serialize;
 
 use super::digest::sha256;
 use super::id::{ImageRef, ResourceId};
-use serde::Serialize;
+use super::limit::{Limits, Size};
+use super::mount::{self, Mount};
+use super::port::PortConfig;
 
 /// The desired configuration of a resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +40,9 @@ pub struct NetworkConfig {
     /// Containers on it reach nothing outside.
     #[serde(skip_serializing_if = "is_default")]
     pub internal: bool,
+    /// `None`: a free one of moat's range.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subnet: Option<Ipv4Net>,
 }
 
 /// A named volume.
@@ -66,6 +75,18 @@ pub struct ContainerConfig {
     pub command: Vec<String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
+    /// `None`: the image's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// `None`: the image's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workdir: Option<String>,
+    /// It has a terminal and a standard input that stays open.
+    #[serde(skip_serializing_if = "is_default")]
+    pub interactive: bool,
+    /// The user's own, besides those of moat.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hostname: Option<String>,
     #[serde(skip_serializing_if = "is_default")]
@@ -74,13 +95,32 @@ pub struct ContainerConfig {
     #[serde(skip_serializing_if = "is_default")]
     pub init: bool,
     pub network: NetworkAttachment,
+    /// Names that resolve to the given address, or to the engine's machine (`host-gateway`).
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub hosts: BTreeMap<String, String>,
+    /// Resolvers in place of the engine's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dns: Vec<IpAddr>,
+    /// By port in the canonical form, so that a difference names the port.
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "by_port")]
+    pub ports: Vec<PortConfig>,
     /// By target in the canonical form, so that a difference names the mount.
-    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "by_target")]
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "mount::by_target")]
     pub mounts: Vec<Mount>,
     /// Written into the container between create and start. They vanish with the container, so their
     /// content is part of what is hashed; by path in the canonical form, so that a difference names the file.
     #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "by_path")]
     pub files: Vec<FileConfig>,
+    /// Changed in place: what the engine has now counts, not what the container was created with.
+    #[serde(skip_serializing_if = "Limits::is_empty")]
+    pub limits: Limits,
+    /// By name, as in `nofile`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub ulimits: BTreeMap<String, Ulimit>,
+    /// The size of `/dev/shm`. `None`: the engine's default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shm: Option<Size>,
+    /// Changed in place, as the limits are.
     pub restart: RestartPolicy,
     /// How long a stop waits before it kills. In seconds; `None`: the engine's default.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -98,11 +138,11 @@ pub struct NetworkAttachment {
     pub aliases: Vec<String>,
 }
 
-/// A named volume in a container.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mount {
-    pub volume: ResourceId,
-    pub target: String,
+/// A limit of the kernel for each process: what it begins with, and how far it may raise that. -1: none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ulimit {
+    pub soft: i64,
+    pub hard: i64,
 }
 
 /// A file that is put into a container before it starts. Owned by root.
@@ -121,13 +161,29 @@ pub struct FileConfig {
 #[serde(rename_all = "kebab-case")]
 pub enum RestartPolicy {
     No,
+    /// When it ends with another code than 0.
+    OnFailure,
     UnlessStopped,
+    /// Even when somebody stopped it and the engine was started again since.
+    Always,
 }
 
 /// The engine's health check: `command` is run in the container, exit 0 means healthy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HealthConfig {
     pub command: Vec<String>,
+    /// Between two checks. In milliseconds, as the other times; `None`: a default of moat's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interval_ms: Option<u64>,
+    /// A check that takes longer has failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
+    /// How long failures do not count after a start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_period_ms: Option<u64>,
+    /// Failures in a row that make a container unhealthy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retries: Option<u32>,
 }
 
 /// How it is proven that a container does its job: `command` in it exits 0.
@@ -145,9 +201,68 @@ pub enum Probe {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConfigHash(String);
 
+/// The fields of a container that an engine can change while it is there.
+const IN_PLACE: [&str; 2] = ["limits", "restart"];
+
 /// The version of the canonical form. A change of the form that changes hashes of unchanged
 /// configurations must raise it and know how to compare the older ones.
 const HASH_VERSION: &str = "v1";
+
+impl ContainerConfig {
+    /// A container of an image on a network, of which nothing else is wanted.
+    pub fn new(image: ImageRef, network: NetworkAttachment) -> Self {
+        Self {
+            image,
+            entrypoint: Vec::new(),
+            command: Vec::new(),
+            env: BTreeMap::new(),
+            user: None,
+            workdir: None,
+            interactive: false,
+            labels: BTreeMap::new(),
+            hostname: None,
+            privileged: false,
+            init: false,
+            network,
+            hosts: BTreeMap::new(),
+            dns: Vec::new(),
+            ports: Vec::new(),
+            mounts: Vec::new(),
+            files: Vec::new(),
+            limits: Limits::default(),
+            ulimits: BTreeMap::new(),
+            shm: None,
+            restart: RestartPolicy::No,
+            stop_timeout: None,
+            health: None,
+        }
+    }
+}
+
+impl HealthConfig {
+    /// A check with the times that moat takes where none are given.
+    pub fn new(command: Vec<String>) -> Self {
+        Self { command, interval_ms: None, timeout_ms: None, start_period_ms: None, retries: None }
+    }
+}
+
+impl RestartPolicy {
+    /// The engine's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::No => "no",
+            Self::OnFailure => "on-failure",
+            Self::UnlessStopped => "unless-stopped",
+            Self::Always => "always",
+        }
+    }
+}
+
+impl Serialize for Ulimit {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{}:{}", self.soft, self.hard))
+    }
+}
 
 impl Retention {
     pub fn as_str(self) -> &'static str {
@@ -168,6 +283,18 @@ impl Config {
             Self::Container(config) => serde_json::to_string(config),
         };
         text.unwrap_or_else(|error| unreachable!("plain structs with text for keys always serialise: {error}"))
+    }
+
+    /// Whether a canonical text is of this configuration, but for what can be changed without making it anew.
+    pub fn is_but_for_updates(&self, canonical: &str) -> bool {
+        let Self::Container(_) = self else { return false };
+        let parse = |text: &str| serde_json::from_str::<BTreeMap<String, serde_json::Value>>(text).ok();
+        let without = |text: &str| {
+            let mut fields = parse(text)?;
+            fields.retain(|field, _| !IN_PLACE.contains(&field.as_str()));
+            Some(fields)
+        };
+        without(canonical).is_some_and(|applied| Some(applied) == without(&self.canonical()))
     }
 
     pub fn hash(&self) -> ConfigHash {
@@ -209,8 +336,9 @@ impl fmt::Debug for FileConfig {
     }
 }
 
-fn by_target<S: serde::Serializer>(mounts: &[Mount], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(mounts.iter().map(|mount| (&mount.target, &mount.volume)).collect::<BTreeMap<_, _>>())
+fn by_port<S: serde::Serializer>(ports: &[PortConfig], serializer: S) -> Result<S::Ok, S::Error> {
+    let ports: BTreeMap<_, _> = ports.iter().map(|port| (port.container, port.published())).collect();
+    serializer.collect_map(ports)
 }
 
 fn by_path<S: serde::Serializer>(files: &[FileConfig], serializer: S) -> Result<S::Ok, S::Error> {

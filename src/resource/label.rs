@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use super::config::{Config, ConfigHash, Retention};
 use super::id::ResourceId;
+use super::port::Port;
 use super::run::{Run, RunId};
 
 /// The run that a resource belongs to.
@@ -20,6 +21,8 @@ pub const RESOURCE: &str = "moat.resource";
 pub const HASH: &str = "moat.hash";
 /// The canonical configuration that was applied.
 pub const CONFIG: &str = "moat.config";
+/// On containers only: the ports of the engine's machine that were chosen for it, by its own ports.
+pub const PORTS: &str = "moat.ports";
 /// On volumes only: what a destroy does with it when no spec says otherwise.
 pub const RETENTION: &str = "moat.retention";
 
@@ -33,6 +36,8 @@ pub struct Ownership {
     pub hash: ConfigHash,
     /// Canonical JSON. May be from an older version of moat.
     pub config: String,
+    /// The ports that were chosen for a container, so that a replacement gets the same ones.
+    pub ports: BTreeMap<Port, u16>,
     /// Of a volume. Kept unless it is said to be scratch.
     pub retention: Retention,
 }
@@ -59,7 +64,17 @@ pub fn labels(run: &Run, resource: &ResourceId, config: &Config) -> BTreeMap<Str
     .collect()
 }
 
+/// The text of the label [`PORTS`].
+pub fn ports(chosen: &BTreeMap<Port, u16>) -> String {
+    serde_json::to_string(chosen).unwrap_or_else(|error| unreachable!("ports serialise as text and numbers: {error}"))
+}
+
 impl Ownership {
+    /// Whether it was made as is wanted now, but for what can be changed in place.
+    pub fn fits(&self, wanted: &Config) -> bool {
+        self.hash == wanted.hash() || wanted.is_but_for_updates(&self.config)
+    }
+
     /// Reads the labels of something found on the engine; `None`: it is not ours.
     ///
     /// The run and the resource make it ours. A missing or foreign hash or configuration only means that
@@ -73,6 +88,7 @@ impl Ownership {
             resource: labels.get(RESOURCE)?.parse().ok()?,
             hash: ConfigHash::from_label(text(HASH)),
             config: text(CONFIG),
+            ports: serde_json::from_str(&text(PORTS)).unwrap_or_default(),
             retention: match labels.get(RETENTION).map(String::as_str) {
                 Some("scratch") => Retention::Scratch,
                 _ => Retention::Keep,

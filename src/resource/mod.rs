@@ -6,13 +6,19 @@ pub mod config;
 pub mod digest;
 pub mod id;
 pub mod label;
+pub mod limit;
+pub mod mount;
+pub mod port;
 pub mod run;
 pub mod subnet;
 
 pub use config::{
-    Config, ConfigHash, ContainerConfig, FileConfig, HealthConfig, ImageConfig, Mount, NetworkAttachment,
-    NetworkConfig, Probe, RestartPolicy, Retention, VolumeConfig,
+    Config, ConfigHash, ContainerConfig, FileConfig, HealthConfig, ImageConfig, NetworkAttachment, NetworkConfig,
+    Probe, RestartPolicy, Retention, Ulimit, VolumeConfig,
 };
 pub use id::{ContainerId, ImageId, ImageRef, Kind, NetworkId, ResourceId, Role};
+pub use limit::{Cpus, Limits, Size};
+pub use mount::{Mount, MountSource};
+pub use port::{HostPort, Port, PortConfig, Protocol};
 pub use run::{AgentName, Run, RunId};
 pub use subnet::SubnetRange;

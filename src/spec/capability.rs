@@ -143,6 +143,10 @@ pub struct Builds {
     pub sidecar: String,
     /// The volume of the sidecar that is its cache.
     pub cache: String,
+    /// The sidecar's file that a spec may replace. `{cache_limit}` in it stands for a size that the builder can read.
+    pub config: String,
+    /// The size of the cache where the spec says nothing.
+    pub cache_limit: String,
     /// Run in the main container. Exits 0 if the client can use the builder, and the builder answers. Otherwise it
     /// prints `version X.Y.Z`, if the client is there.
     pub check: Vec<String>,
@@ -208,6 +212,8 @@ mod tests {
             let Some(builds) = &capability.builds else { continue };
             let sidecar = capability.sidecars.iter().find(|sidecar| sidecar.name == builds.sidecar);
             let sidecar = sidecar.unwrap_or_else(|| panic!("{name}: no sidecar `{}`", builds.sidecar));
+            let config = sidecar.files.iter().find(|file| file.path == builds.config);
+            assert!(config.is_some_and(|file| file.content.contains("{cache_limit}")), "{name}: {}", builds.config);
             assert!(
                 sidecar.volumes.iter().any(|volume| volume.name == builds.cache),
                 "{name}: no volume `{}`",

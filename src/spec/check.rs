@@ -94,7 +94,13 @@ impl Checker<'_> {
     fn keys(&mut self, path: &str, node: &Node, entries: &[Entry], keys: &'static [Key]) {
         let mut meant = Vec::new();
         for entry in entries {
-            let known = keys.iter().find(|key| key.name == entry.key);
+            let known = keys.iter().find(|key| key.is(&entry.key));
+            // The same name twice has been told of.
+            let twice = |key: &&Key| entries.iter().any(|other| key.is(&other.key) && other.key != entry.key);
+            if let Some(key) = known.filter(twice).filter(|key| meant.contains(&key.name)) {
+                let message = format!("{} is given twice, once by another name", quoted(key.name));
+                self.fault(entry.key_span.clone(), Fault::new(message, "keep one of them"));
+            }
             let known = known.or_else(|| {
                 let (fault, guess) = self.unknown_key(path, &entry.key, keys);
                 self.fault(entry.key_span.clone(), fault);
@@ -133,7 +139,7 @@ impl Checker<'_> {
         if let Some(known) = suggest(key, keys.iter().map(|known| known.name)).and_then(named) {
             return (Fault::new(message, format!("did you mean `{}`?", known.name)), Some(known));
         }
-        (Fault::new(message, format!("the keys are {}", names_of(keys))), None)
+        (Fault::new(message, names_of(keys)), None)
     }
 
     fn fault(&mut self, place: Span, fault: Fault) {
@@ -175,7 +181,7 @@ fn advice(node: &Node, shape: &Shape) -> String {
         (Shape::Text(_) | Shape::Scalar(_) | Shape::Either(_), Content::Map(entries)) => {
             colon_without_space(entries).unwrap_or_else(|| "write a single value".into())
         }
-        (Shape::Text(_) | Shape::Choice(_) | Shape::Scalar(_), Content::List(_)) => {
+        (Shape::Text(_) | Shape::Choice(_) | Shape::Scalar(_) | Shape::Bool, Content::List(_)) => {
             "write a single value, without `-` or brackets".into()
         }
         (Shape::List { .. }, Content::Scalar(_, text)) => {
@@ -205,14 +211,20 @@ fn colon_with_space(text: &str) -> Option<String> {
 fn lines_of(shape: &Shape) -> String {
     match shape {
         Shape::Keys(keys) => {
-            format!("write `KEY: VALUE` lines; the keys are {}", names_of(keys))
+            format!("write `KEY: VALUE` lines; {}", names_of(keys))
         }
         _ => "write `NAME: VALUE` lines, without dashes".into(),
     }
 }
 
+/// More names than these in one hint are not read.
+const NAMES_MAX: usize = 8;
+
 fn names_of(keys: &[Key]) -> String {
-    keys.iter().map(|key| format!("`{}`", key.name)).collect::<Vec<_>>().join(", ")
+    if keys.len() > NAMES_MAX {
+        return "`moat explain` shows all keys".to_owned();
+    }
+    format!("the keys are {}", keys.iter().map(|key| format!("`{}`", key.name)).collect::<Vec<_>>().join(", "))
 }
 
 /// A missing value has no place of its own; its key has.

@@ -2,7 +2,7 @@
 //!
 //! Text in, values or diagnostics out. Reads no files and no environment: the command line does that.
 //! [`agent::parse`] puts the steps together: `scan` makes a tree with places of the text, `check` holds it against
-//! the `language`, and serde reads it into types.
+//! the `language`, `read` brings it into the types of `file`, and `meaning` says what the texts in these stand for.
 
 // The text, and what can be said about it.
 pub mod diagnostic;
@@ -19,13 +19,17 @@ mod check;
 mod language;
 mod reference;
 mod rule;
-mod shape;
+pub mod shape;
+mod written;
 
 // From the tree to what is meant.
 pub mod agent;
 pub mod capability;
+mod file;
+mod meaning;
+mod read;
 
-pub use agent::{BuilderSettings, CacheRetention, Spec};
+pub use agent::{BuilderSettings, CacheRetention, NamedVolume, NetworkSettings, Nowhere, Spec, Surroundings};
 pub use capability::{Capabilities, Capability};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use reference::reference;

@@ -3,12 +3,13 @@
 use super::language;
 use super::shape::Shape;
 
-/// One row for each key, in Markdown: path, what it may be, default, meaning.
+/// One row for each key, in Markdown: path, what it may be, default, what a change does, meaning.
 pub fn reference() -> String {
-    let mut rows = String::from("| key | may be | default | meaning |\n| --- | --- | --- | --- |\n");
+    let mut rows = String::from("| key | may be | default | a change | meaning |\n| --- | --- | --- | --- | --- |\n");
     language::AGENT.visit("", &mut |path, key| {
         let path = if path.is_empty() { key.name.to_owned() } else { format!("{path}.{}", key.name) };
-        let cells = [format!("`{path}`"), may_be(&key.shape), key.default.to_owned(), key.summary.to_owned()];
+        let (default, change) = (key.default.to_owned(), key.effect.as_str().to_owned());
+        let cells = [format!("`{path}`"), may_be(&key.shape), default, change, key.summary.to_owned()];
         rows.extend(["| ", &cells.join(" | "), " |\n"]);
     });
     rows
@@ -19,7 +20,7 @@ fn may_be(shape: &Shape) -> String {
         Shape::List { item, .. } => format!("{} of {}", shape.expected(), of_many(item)),
         Shape::Map { value, .. } => format!("{} of names to {}", shape.expected(), of_many(value)),
         Shape::Either(shapes) => shapes.iter().map(may_be).collect::<Vec<_>>().join(", or "),
-        Shape::Text(_) | Shape::Scalar(_) | Shape::Choice(_) | Shape::Keys(_) => shape.expected(),
+        Shape::Text(_) | Shape::Scalar(_) | Shape::Bool | Shape::Choice(_) | Shape::Keys(_) => shape.expected(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::diagnostic::quoted;
 use super::shape::Fault;
+use super::written;
 use crate::resource::run::{AGENT_NAME_MAX, AgentNameError};
 use crate::resource::{AgentName, ImageRef};
 
@@ -81,6 +82,81 @@ pub fn argument(text: &str) -> Result<(), Fault> {
         return Err(Fault::new("a NUL character cannot be passed to a program", "remove the `\\0`"));
     }
     Ok(())
+}
+
+/// Whether a short form can be read.
+macro_rules! as_written {
+    ($($name:ident)+) => {
+        $(pub fn $name(text: &str) -> Result<(), Fault> {
+            written::$name(text).map(drop)
+        })+
+    };
+}
+
+as_written! {
+    mount mount_source path place excluded volume volume_name port memory cache_limit cpus count ulimit ulimit_name
+    duration subnet address
+}
+
+/// How many processes a container may have.
+pub fn pids(text: &str) -> Result<(), Fault> {
+    count(text)
+}
+
+/// `USER` or `USER:GROUP`, by name or by number.
+pub fn user(text: &str) -> Result<(), Fault> {
+    let plain = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "_.-$".contains(c));
+    let parts: Vec<&str> = text.split(':').collect();
+    if parts.len() <= 2 && parts.into_iter().all(plain) {
+        return Ok(());
+    }
+    Err(Fault::new(format!("{} is not a user", quoted(text)), "write `USER` or `USER:GROUP`, by name or by number"))
+}
+
+/// The name of a label that is the user's to set.
+pub fn label(text: &str) -> Result<(), Fault> {
+    if text.starts_with("moat.") || text == "moat" {
+        let message = format!("{} is one of moat's own labels", quoted(text));
+        return Err(Fault::new(message, "choose a name that does not begin with `moat.`"));
+    }
+    if text.chars().any(|c| c.is_control() || c.is_whitespace() || c == '=') {
+        let message = format!("{} cannot be the name of a label", quoted(text));
+        return Err(Fault::new(message, "write it without spaces and `=`, as in `com.example.team`"));
+    }
+    argument(text)
+}
+
+/// What a port is called.
+pub fn port_name(text: &str) -> Result<(), Fault> {
+    if text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
+    {
+        return Ok(());
+    }
+    let hint = if port(text).is_ok() {
+        "to say which port of this machine it is, write a list: `- 8080:80`"
+    } else {
+        "names have letters, digits, `-` and `_`, and begin with a letter, as in `web`"
+    };
+    Err(Fault::new(format!("{} cannot be the name of a port", quoted(text)), hint))
+}
+
+/// A host's name.
+pub fn host_name(text: &str) -> Result<(), Fault> {
+    let part = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
+    if text.len() <= 253 && text.split('.').all(part) {
+        return Ok(());
+    }
+    Err(Fault::new(format!("{} cannot be the name of a host", quoted(text)), "write it as in `db.test`"))
+}
+
+/// Where a host is.
+pub fn host(text: &str) -> Result<(), Fault> {
+    if text == "host-gateway" || address(text).is_ok() {
+        return Ok(());
+    }
+    let message = format!("{} is not where a host can be", quoted(text));
+    Err(Fault::new(message, "write an IP address, or `host-gateway` for the engine's machine"))
 }
 
 #[cfg(test)]

@@ -12,6 +12,8 @@ pub enum Shape {
     Text(Rule),
     /// Any single value, taken exactly as it is written.
     Scalar(Rule),
+    /// `true` or `false`.
+    Bool,
     /// One of these words.
     Choice(&'static [&'static str]),
     List {
@@ -34,14 +36,41 @@ pub enum Shape {
 pub struct Key {
     pub name: &'static str,
     pub shape: Shape,
+    /// What changing it does to a sandbox that is there.
+    pub effect: Effect,
     /// What to write when it is missing; `None`: it may be left out.
     pub required: Option<&'static str>,
     /// What it means when it is left out.
     pub default: &'static str,
     /// One line for people.
     pub summary: &'static str,
+    /// A value, as it may stand after the colon.
+    pub example: &'static str,
+    /// Other names of the same key.
+    pub alias: &'static [&'static str],
     /// What people write for it who come from elsewhere.
     pub also: &'static [&'static str],
+}
+
+/// What changing a key does to a sandbox that is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing; it is used when the time comes.
+    Nothing,
+    /// Another sandbox is meant.
+    Another,
+    /// The main container is changed while it runs.
+    InPlace,
+    /// As [`Effect::InPlace`], but without a limit where there was one the engine must make it anew.
+    Limit,
+    /// The main container is replaced.
+    Replace,
+    /// The network is made anew, and all containers with it.
+    Network,
+    /// The sidecar is replaced.
+    Sidecar,
+    /// The sidecar is changed while it runs if it had a limit and gets another one; otherwise it is replaced.
+    SidecarLimit,
 }
 
 /// Whether a text can be a value.
@@ -52,6 +81,65 @@ pub type Rule = fn(&str) -> Result<(), Fault>;
 pub struct Fault {
     pub message: String,
     pub hint: String,
+}
+
+impl Key {
+    pub const fn new(name: &'static str, shape: Shape, effect: Effect) -> Self {
+        let (required, default) = (None, "none");
+        Self { name, shape, effect, required, default, summary: "", example: "", alias: &[], also: &[] }
+    }
+
+    /// The same key, which cannot be left out; `line`: what to write when it is.
+    #[must_use]
+    pub const fn required(self, line: &'static str) -> Self {
+        Self { required: Some(line), default: "required", ..self }
+    }
+
+    #[must_use]
+    pub const fn default(self, default: &'static str) -> Self {
+        Self { default, ..self }
+    }
+
+    #[must_use]
+    pub const fn says(self, summary: &'static str) -> Self {
+        Self { summary, ..self }
+    }
+
+    #[must_use]
+    pub const fn such_as(self, example: &'static str) -> Self {
+        Self { example, ..self }
+    }
+
+    #[must_use]
+    pub const fn alias(self, alias: &'static [&'static str]) -> Self {
+        Self { alias, ..self }
+    }
+
+    #[must_use]
+    pub const fn also(self, also: &'static [&'static str]) -> Self {
+        Self { also, ..self }
+    }
+
+    /// Whether it is written so, or has that for another name.
+    pub fn is(&self, name: &str) -> bool {
+        self.name == name || self.alias.contains(&name)
+    }
+}
+
+impl Effect {
+    /// In words that answer "what does changing it do?".
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Another => "another sandbox",
+            Self::InPlace => "in place",
+            Self::Limit => "in place; replaces when removed",
+            Self::Replace => "replaces",
+            Self::Network => "replaces the network and all containers",
+            Self::Sidecar => "replaces the sidecar",
+            Self::SidecarLimit => "sidecar in place; replaces it when added or removed",
+        }
+    }
 }
 
 impl Fault {
@@ -66,6 +154,7 @@ impl Shape {
         match (self, &node.content) {
             (Self::Text(_) | Self::Choice(_), Content::Scalar(kind, _)) => *kind == Scalar::Text,
             (Self::Scalar(_), Content::Scalar(kind, _)) => *kind != Scalar::Null,
+            (Self::Bool, Content::Scalar(_, text)) => matches!(text.as_str(), "true" | "false"),
             (Self::List { .. }, Content::List(_)) | (Self::Map { .. } | Self::Keys(_), Content::Map(_)) => true,
             (Self::Either(shapes), _) => shapes.iter().any(|shape| shape.fits(node)),
             _ => false,
@@ -77,6 +166,7 @@ impl Shape {
         match self {
             Self::Text(_) => "text".into(),
             Self::Scalar(_) => "a single value".into(),
+            Self::Bool => "`true` or `false`".into(),
             Self::Choice(words) => either(words.iter().map(|word| format!("`{word}`"))),
             Self::List { .. } => "a list".into(),
             Self::Map { .. } | Self::Keys(_) => "a mapping".into(),
@@ -84,11 +174,41 @@ impl Shape {
         }
     }
 
+    /// Gives keys that were written by another name their own, in what was found to be of this shape.
+    pub fn rename_aliases(&self, node: &mut Node) {
+        match (self, &mut node.content) {
+            (Self::Keys(keys), Content::Map(entries)) => {
+                for entry in entries {
+                    if let Some(key) = keys.iter().find(|key| key.is(&entry.key)) {
+                        key.name.clone_into(&mut entry.key);
+                        key.shape.rename_aliases(&mut entry.value);
+                    }
+                }
+            }
+            (Self::List { item, .. }, Content::List(items)) => {
+                for node in items {
+                    item.rename_aliases(node);
+                }
+            }
+            (Self::Map { value, .. }, Content::Map(entries)) => {
+                for entry in entries {
+                    value.rename_aliases(&mut entry.value);
+                }
+            }
+            (Self::Either(shapes), _) => {
+                if let Some(shape) = shapes.iter().find(|shape| shape.fits(node)) {
+                    shape.rename_aliases(node);
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// The paths below this shape that end in `name`: where a key belongs that stands elsewhere.
     pub fn parents_of(&self, name: &str) -> Vec<String> {
         let mut found = Vec::new();
         self.visit("", &mut |path, key| {
-            if key.name == name {
+            if key.is(name) {
                 found.push(path.to_owned());
             }
         });
@@ -108,7 +228,7 @@ impl Shape {
             Self::List { item, .. } => visit_dyn(item, path, see),
             Self::Map { value, .. } => visit_dyn(value, path, see),
             Self::Either(shapes) => shapes.iter().for_each(|shape| visit_dyn(shape, path, see)),
-            Self::Text(_) | Self::Scalar(_) | Self::Choice(_) => {}
+            Self::Text(_) | Self::Scalar(_) | Self::Bool | Self::Choice(_) => {}
         }
     }
 }

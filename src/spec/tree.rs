@@ -102,6 +102,16 @@ impl Places {
         self.nearest(path).map(|place| place.key.clone())
     }
 
+    /// Whether something was written at exactly `path`.
+    pub fn has(&self, path: &str) -> bool {
+        self.0.contains_key(path)
+    }
+
+    /// How many items the list at `path` has.
+    pub fn items(&self, path: &str) -> usize {
+        (0..self.0.len()).take_while(|i| self.has(&format!("{path}.{i}"))).count()
+    }
+
     fn nearest(&self, path: &str) -> Option<&Place> {
         let mut path = path;
         loop {

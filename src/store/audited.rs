@@ -17,9 +17,10 @@ use tokio::task::spawn_blocking;
 use super::audit::log::About;
 use super::audit::{Audit, AuditError, Entry, Verdict};
 use crate::engine::{
-    ContainerCreate, Engine, EngineError, ExecOutput, Fault, Filter, Inspection, NetworkCreate, Notice, PullProgress,
-    VolumeCreate,
+    ContainerCreate, ContainerUpdate, Engine, EngineError, ExecOutput, Fault, Filter, Inspection, NetworkCreate,
+    Notice, PullProgress, VolumeCreate,
 };
+use crate::graph::Graph;
 use crate::resource::label::{self, Ownership};
 use crate::resource::{ContainerId, FileConfig, ImageRef, NetworkId, ResourceId, Run};
 use crate::state::{ContainerFacts, ImageFacts, NetworkFacts, VolumeFacts};
@@ -27,7 +28,8 @@ use crate::state::{ContainerFacts, ImageFacts, NetworkFacts, VolumeFacts};
 /// An engine with a record.
 pub struct Audited<'a, E> {
     engine: &'a E,
-    audit: Arc<Audit>,
+    /// `None`: nothing is put on record, as in a test.
+    audit: Option<Arc<Audit>>,
     about: About,
     /// The container that builds, if the run has one.
     sidecar: Option<ResourceId>,
@@ -57,10 +59,17 @@ pub const SESSIONS: [&str; 3] = ["exec_run", "files_copied", "cache_pruned"];
 type Data = Map<String, Value>;
 
 impl<'a, E: Engine> Audited<'a, E> {
-    /// `address`: the engine's, for the record. `sidecar`: the container that builds, if there is one.
-    pub fn new(engine: &'a E, audit: Arc<Audit>, run: &Run, address: String, sidecar: Option<ResourceId>) -> Self {
+    /// As [`Audited::new`], of the run of a graph.
+    pub fn of(engine: &'a E, record: Option<(Arc<Audit>, String)>, graph: &Graph) -> Self {
+        let sidecar = graph.builds.as_ref().map(|builds| ResourceId::container(&builds.sidecar));
+        Self::new(engine, record, &graph.run, sidecar)
+    }
+
+    /// `record`: where to, and the engine's address there. `sidecar`: the container that builds, if there is one.
+    pub fn new(engine: &'a E, record: Option<(Arc<Audit>, String)>, run: &Run, sidecar: Option<ResourceId>) -> Self {
         let (run, agent) = (Some(run.id.to_string()), Some(run.agent.to_string()));
-        let about = About { run, agent, engine: Some(address) };
+        let (audit, engine_address) = record.unzip();
+        let about = About { run, agent, engine: engine_address };
         Self { engine, audit, about, sidecar, known: Mutex::default(), settled: Cell::new(false) }
     }
 
@@ -105,13 +114,13 @@ impl<'a, E: Engine> Audited<'a, E> {
     }
 
     async fn intent(&self, event: &'static str, data: Data) -> Result<u64, AuditError> {
-        let (audit, about) = (Arc::clone(&self.audit), self.about.clone());
+        let (Some(audit), about) = (self.audit.clone(), self.about.clone()) else { return Ok(0) };
         // A disk may take its time, and other calls need not wait for it.
         joined(spawn_blocking(move || audit.intent(event, &about, data)).await)
     }
 
     async fn outcome(&self, intent: u64, event: &'static str, result: Verdict, data: Data) -> Result<(), AuditError> {
-        let (audit, about) = (Arc::clone(&self.audit), self.about.clone());
+        let (Some(audit), about) = (self.audit.clone(), self.about.clone()) else { return Ok(()) };
         joined(spawn_blocking(move || audit.outcome(intent, event, result, &about, data)).await)
     }
 
@@ -120,7 +129,7 @@ impl<'a, E: Engine> Audited<'a, E> {
         if self.settled.replace(true) {
             return Ok(());
         }
-        let (audit, about) = (Arc::clone(&self.audit), self.about.clone());
+        let (Some(audit), about) = (self.audit.clone(), self.about.clone()) else { return Ok(()) };
         let settled = joined(spawn_blocking(move || audit.settle(&about, is_over)).await);
         settled.map(drop).map_err(|error| unrecorded(&error))
     }
@@ -145,7 +154,7 @@ impl<'a, E: Engine> Audited<'a, E> {
     }
 
     /// What is known of a container, as data.
-    fn of(&self, container: &ContainerId) -> Data {
+    fn of_container(&self, container: &ContainerId) -> Data {
         let mut data = object(json!({ "id": container }));
         if let Some(seen) = self.seen(container) {
             data.insert("name".to_owned(), Value::from(seen.name));
@@ -272,7 +281,7 @@ impl<E: Engine> Engine for Audited<'_, E> {
         container: &ContainerId,
         aliases: &[String],
     ) -> Result<(), EngineError> {
-        let mut data = self.of(container);
+        let mut data = self.of_container(container);
         data.extend(self.of_network(network));
         let work = self.engine.connect(network, container, aliases);
         self.change("docker_network_connected", data, work, nothing).await
@@ -318,7 +327,7 @@ impl<E: Engine> Engine for Audited<'_, E> {
     }
 
     async fn upload(&self, container: &ContainerId, files: &[FileConfig]) -> Result<(), EngineError> {
-        let mut data = self.of(container);
+        let mut data = self.of_container(container);
         let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
         data.insert("files".to_owned(), Value::from(paths));
         self.change("files_uploaded", data, self.engine.upload(container, files), nothing).await
@@ -326,7 +335,7 @@ impl<E: Engine> Engine for Audited<'_, E> {
 
     async fn start(&self, container: &ContainerId) -> Result<(), EngineError> {
         let event = if self.is_sidecar(container) { "buildkit_sidecar_started" } else { "container_started" };
-        let mut data = self.of(container);
+        let mut data = self.of_container(container);
         if data.get("resource").is_some_and(|it| *it == ResourceId::main().to_string()) {
             data.extend(self.building(None));
         }
@@ -335,25 +344,30 @@ impl<E: Engine> Engine for Audited<'_, E> {
 
     async fn stop(&self, container: &ContainerId) -> Result<(), EngineError> {
         let event = if self.is_sidecar(container) { "buildkit_sidecar_stopped" } else { "container_stopped" };
-        self.change(event, self.of(container), self.engine.stop(container), nothing).await
+        self.change(event, self.of_container(container), self.engine.stop(container), nothing).await
     }
 
     async fn restart(&self, container: &ContainerId) -> Result<(), EngineError> {
-        self.change("container_restarted", self.of(container), self.engine.restart(container), nothing).await
+        self.change("container_restarted", self.of_container(container), self.engine.restart(container), nothing).await
     }
 
     async fn unpause(&self, container: &ContainerId) -> Result<(), EngineError> {
-        self.change("container_unpaused", self.of(container), self.engine.unpause(container), nothing).await
+        self.change("container_unpaused", self.of_container(container), self.engine.unpause(container), nothing).await
+    }
+
+    async fn update(&self, container: &ContainerId, update: &ContainerUpdate) -> Result<(), EngineError> {
+        self.change("container_updated", self.of_container(container), self.engine.update(container, update), nothing)
+            .await
     }
 
     async fn rename(&self, container: &ContainerId, name: &str) -> Result<(), EngineError> {
-        let mut data = self.of(container);
+        let mut data = self.of_container(container);
         data.insert("to".to_owned(), Value::from(name));
         self.change("container_renamed", data, self.engine.rename(container, name), nothing).await
     }
 
     async fn remove_container(&self, container: &ContainerId) -> Result<(), EngineError> {
-        let data = self.of(container);
+        let data = self.of_container(container);
         self.change("container_removed", data, self.engine.remove_container(container), nothing).await
     }
 

@@ -77,6 +77,33 @@ impl Lock {
     }
 }
 
+impl Lock {
+    /// Takes the lock that is the file at `path`, if it is free.
+    pub(super) fn at(path: &Path, run: &RunId, holder: &Holder) -> Result<Self, LockError> {
+        let refused = |source: io::Error| LockError::File { path: path.to_owned(), source };
+        let mut file = open(path).map_err(refused)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::Error(error)) => return Err(refused(error)),
+            Err(TryLockError::WouldBlock) => {
+                return Err(LockError::Held { run: run.clone(), holder: read(&mut file) });
+            }
+        }
+        write(&mut file, holder).map_err(refused)?;
+        Ok(Self { _file: file })
+    }
+
+    /// Who holds the lock that is the file at `path`; `None`: nobody.
+    pub(super) fn holder_at(path: &Path) -> Option<Holder> {
+        let mut file = File::open(path).ok()?;
+        // Shared, so that two who ask do not take each other for a holder.
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => read(&mut file),
+            Ok(()) | Err(TryLockError::Error(_)) => None,
+        }
+    }
+}
+
 /// An engine's address may be a path, or hold anything; its digest is always a name.
 fn path(dir: &Path, run: &RunId, engine: &str) -> PathBuf {
     let engine = short_sha256(engine, 8);

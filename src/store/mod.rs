@@ -2,11 +2,16 @@
 //!
 //! The only module that writes files.
 
+mod atomic;
+
 pub mod audit;
 pub mod audited;
 pub mod copy;
 pub mod history;
 pub mod lock;
+
+pub mod approval;
+pub mod watching;
 
 use std::path::PathBuf;
 

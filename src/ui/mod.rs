@@ -16,6 +16,7 @@ pub mod problem;
 pub mod progress;
 pub mod reporter;
 pub mod stream;
+mod watching;
 pub mod words;
 
 // When it has run.

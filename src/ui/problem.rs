@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::Colour;
 use super::diagnostic::{self, Finding};
-use super::style::{BAD, notice};
+use super::style::{BAD, CARE, notice};
 use crate::resource::Run;
 use crate::spec::Diagnostics;
 
@@ -44,6 +44,11 @@ struct InPlace<'a> {
 /// All of them, with an empty line between; ends with a line feed.
 pub fn text(problems: &[Problem<'_>], colour: Colour) -> String {
     problems.iter().map(|problem| problem.text(colour)).collect::<Vec<_>>().join("\n")
+}
+
+/// What does not keep a command from its work; ends with a line feed.
+pub fn warning(message: &str, hint: &str, colour: Colour) -> String {
+    notice("warning", CARE, message, Some(hint), colour)
 }
 
 /// In place of the document that was asked for; of one agent of several, if `run` is given.

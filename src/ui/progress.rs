@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::style::{BAD, CARE, FAINT, GOOD, STRONG, bytes, harmless, notice};
-use super::{Colour, Voice, words};
+use super::{Colour, Voice, watching, words};
 use crate::engine::PullProgress;
 use crate::event::Event;
 use crate::plan::{OpId, Operation};
@@ -52,6 +52,10 @@ impl<'a> Progress<'a> {
 
     pub fn tell(&self, event: &Event<'_>) {
         let mut state = self.state.borrow_mut();
+        if let Some((text, must_be_seen)) = watching::text(event, self.voice.colour()) {
+            state.clear(&self.voice);
+            return if must_be_seen { self.voice.alert(&text) } else { self.voice.say(&text) };
+        }
         let line = state.note(event, &self.voice);
         if matches!(event, Event::Progress { .. }) && line.is_none() && state.is_fresh() {
             return;
@@ -134,6 +138,18 @@ impl State {
                 Some(format!("{}: undoing what was done\n", colour.paint(STRONG, run.agent.as_str())))
             }
             Event::Warning { message, hint, .. } => Some(notice("warning", CARE, message, Some(hint), colour)),
+            // These have a text of their own.
+            Event::Woken { .. }
+            | Event::Settled { .. }
+            | Event::Unsettled { .. }
+            | Event::BackingOff { .. }
+            | Event::Reloaded { .. }
+            | Event::Rejected { .. }
+            | Event::SpecGone { .. }
+            | Event::Held { .. }
+            | Event::Postponed { .. }
+            | Event::EngineLost { .. }
+            | Event::EngineBack => None,
         }
     }
 

@@ -23,7 +23,8 @@ pub struct Reporter<'a> {
 
 enum To<'a> {
     Person(Progress<'a>),
-    Script(Stream, &'a Run),
+    /// `None`: what is told is about all runs.
+    Script(Stream, Option<Run>),
 }
 
 impl<'a> Reporter<'a> {
@@ -37,8 +38,8 @@ impl<'a> Reporter<'a> {
         Self::new(screen, To::Person(Progress::new(Voice::new(screen, Some(label)))))
     }
 
-    /// Tells a script of a run, on standard output.
-    pub fn script(screen: &'a Screen, run: &'a Run, clock: Clock) -> Self {
+    /// Tells a script of a run, or of all of them, on standard output.
+    pub fn script(screen: &'a Screen, run: Option<Run>, clock: Clock) -> Self {
         Self::new(screen, To::Script(Stream { clock }, run))
     }
 
@@ -52,7 +53,7 @@ impl<'a> Reporter<'a> {
         }
         match &self.to {
             To::Person(progress) => progress.tell(event),
-            To::Script(stream, run) => self.write(&stream.line(run, event)),
+            To::Script(stream, run) => self.write(&stream.line(run.as_ref(), event)),
         }
     }
 
@@ -75,8 +76,21 @@ impl<'a> Reporter<'a> {
     pub fn refuse(self, problems: &[Problem<'_>], exit_code: u8) {
         match &self.to {
             To::Person(progress) => progress.end(&problem::text(problems, progress.colour()), false),
-            To::Script(stream, run) => self.write(&stream.refused(Some(run), problems, exit_code)),
+            To::Script(stream, run) => self.write(&stream.refused(run.as_ref(), problems, exit_code)),
         }
+    }
+
+    /// Leaves the screen with whole lines only. A watch has no end to tell of.
+    ///
+    /// # Errors
+    /// If what was told could not be written.
+    pub fn stop(self) -> io::Result<()> {
+        self.broken.take().map_or(Ok(()), Err)
+    }
+
+    /// Whether what is told can still be written.
+    pub fn is_broken(&self) -> bool {
+        self.broken.borrow().is_some()
     }
 
     fn write(&self, line: &str) {

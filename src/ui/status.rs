@@ -2,12 +2,10 @@
 
 use serde::Serialize;
 
-use super::ports::{self, Port};
 use super::style::{BAD, CARE, GOOD, bytes, harmless};
 use super::{Colour, stream};
-use crate::engine::docker::Published;
 use crate::observe::builds::Builds;
-use crate::plan::{Cause, Condition, Presence, Standing, Status};
+use crate::plan::{Cause, Condition, Presence, Published, Standing, Status};
 use crate::resource::{Kind, ResourceId, Role, Run};
 use crate::state::ContainerState;
 
@@ -20,10 +18,27 @@ pub struct View<'a> {
     pub builds: Option<&'a Builds>,
     /// The size of the builder's cache, where it says.
     pub cache_bytes: Option<u64>,
-    /// Of containers that run, with their names in the sandbox.
-    pub ports: &'a [(String, Published)],
     /// Why the last command failed, if it did.
     pub last_error: Option<&'a str>,
+    /// The watch that keeps it so, if there is one.
+    pub watch: Option<&'a Watch>,
+}
+
+/// What a watch says of the run.
+#[derive(Debug, Clone, Serialize)]
+pub struct Watch {
+    pub pid: u32,
+    /// RFC 3339, UTC.
+    pub since: String,
+    pub work: String,
+    /// What waits for an approval.
+    pub held: Vec<String>,
+    pub problem: Option<String>,
+    /// Sessions that something waits for.
+    pub sessions: usize,
+    pub last_error: Option<String>,
+    /// Resources that are left alone for now.
+    pub left: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -32,9 +47,11 @@ struct Document<'a> {
     agent: &'a str,
     state: Condition,
     resources: Vec<ResourceDocument<'a>>,
-    ports: Vec<Port<'a>>,
     builds: Option<BuildsDocument<'a>>,
     last_error: Option<&'a str>,
+    watch: Option<&'a Watch>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    ports: &'a [Published],
 }
 
 #[derive(Debug, Serialize)]
@@ -70,6 +87,9 @@ impl View<'_> {
             Condition::Degraded => BAD,
         };
         let mut text = format!("{}: {}\n", self.run.agent, colour.paint(style, word));
+        if let Some(watch) = self.watch {
+            text.push_str(&watch.text(colour));
+        }
         if self.status.condition == Condition::Absent {
             let kept = self.status.resources.iter().filter(|it| it.resource.kind == Kind::Volume);
             let kept = kept.filter(|it| it.presence != Presence::Missing);
@@ -80,11 +100,9 @@ impl View<'_> {
         if let Some(builds) = self.builds.filter(|_| self.status.condition != Condition::Stopped) {
             text.push_str(&format!("builds: {}\n", builds_text(builds, self.cache_bytes)));
         }
-        for (container, it) in self.ports {
-            if let Some((ip, port)) = &it.host {
-                let inside = format!("{container}:{}/{}", it.port, it.protocol);
-                text.push_str(&format!("port: {} -> {inside}\n", ports::address(ip, *port)));
-            }
+        for port in &self.status.ports {
+            let name = port.name.as_ref().map(|name| format!("{name} ")).unwrap_or_default();
+            text.push_str(&format!("port: {name}{} -> {}\n", port.socket(), port.container));
         }
         text.push_str(&self.error(colour));
         text.push('\n');
@@ -113,10 +131,37 @@ impl View<'_> {
             agent: self.run.agent.as_str(),
             state: self.status.condition,
             resources: resources.collect(),
-            ports: self.ports.iter().map(Port::of).collect(),
             builds: self.builds.map(|builds| BuildsDocument::of(builds, self.cache_bytes)),
             last_error: self.last_error,
+            watch: self.watch,
+            ports: &self.status.ports,
         })
+    }
+}
+
+impl Watch {
+    fn text(&self, colour: Colour) -> String {
+        let mut text = format!("watch: {} (process {}, since {})\n", self.work, self.pid, self.since);
+        let mut more = |style, word: &str, rest: &str| {
+            let rest = harmless(rest.lines().next().unwrap_or_default());
+            text.push_str(&format!("  {} {rest}\n", colour.paint(style, word)));
+        };
+        for line in &self.held {
+            more(CARE, "held for `moat approve`:", line);
+        }
+        if let Some(problem) = &self.problem {
+            more(BAD, "the spec cannot be used:", problem);
+        }
+        if self.sessions > 0 {
+            more(CARE, "waits for sessions to end:", &self.sessions.to_string());
+        }
+        for resource in &self.left {
+            more(CARE, "left alone for now:", resource);
+        }
+        if let Some(error) = &self.last_error {
+            more(BAD, "last error:", error);
+        }
+        text
     }
 }
 

@@ -9,7 +9,7 @@ use super::plan::{OperationDocument, number, operations};
 use super::status::BuildsDocument;
 use super::{Problem, problem};
 use crate::clock::{Clock, written};
-use crate::event::{Event, Failure};
+use crate::event::{Event, Failure, Trigger};
 use crate::plan::{Condition, Operation};
 use crate::resource::{Kind, ResourceId, Run};
 
@@ -24,8 +24,10 @@ pub struct Stream {
 struct Line<'a> {
     time: String,
     event: &'static str,
-    run: &'a str,
-    agent: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     round: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -50,6 +52,37 @@ struct Line<'a> {
     message: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trigger: Option<TriggerDocument<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failures: Option<Vec<FailureDocument<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    again_ms: Option<Again>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource: Option<&'a ResourceId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repairs: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    more: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sessions: Option<usize>,
+}
+
+/// In milliseconds; `None`, which is written as null: not before something changes.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+struct Again(Option<u128>);
+
+/// Why a watch looked.
+#[derive(Debug, Serialize)]
+struct TriggerDocument<'a> {
+    kind: &'static str,
+    /// What it happened to, or which file.
+    name: Option<&'a str>,
+    /// What the engine told.
+    what: Option<&'static str>,
 }
 
 /// The last line of a run: how it ended.
@@ -122,9 +155,9 @@ struct FailureDocument<'a> {
 }
 
 impl Stream {
-    /// What happens in a run, as a line; ends with a line feed.
-    pub fn line(self, run: &Run, event: &Event<'_>) -> String {
-        let (id, agent) = (run.id.as_str(), run.agent.as_str());
+    /// What happens in a run, or to all of them, as a line; ends with a line feed.
+    pub fn line(self, run: Option<&Run>, event: &Event<'_>) -> String {
+        let (id, agent) = (run.map(|run| run.id.as_str()), run.map(|run| run.agent.as_str()));
         compact(&Line { time: written(self.clock.now()), run: id, agent, ..Line::of(event) })
     }
 
@@ -226,7 +259,65 @@ impl<'a> Line<'a> {
             Event::Warning { message, hint, .. } => {
                 Self { event: "warning", message: Some(message), hint: Some(hint), ..Self::default() }
             }
+            _ => Self::of_watch(event),
         }
+    }
+}
+
+impl<'a> Line<'a> {
+    /// What only a watch tells.
+    fn of_watch(event: &Event<'a>) -> Self {
+        match event {
+            Event::Woken { trigger, .. } => {
+                Self { event: "woken", trigger: Some(TriggerDocument::of(trigger)), ..Self::default() }
+            }
+            Event::Settled { took, .. } => {
+                Self { event: "settled", took_ms: Some(took.as_millis()), ..Self::default() }
+            }
+            Event::Unsettled { failures, again, .. } => Self {
+                event: "unsettled",
+                failures: Some(failures.iter().map(FailureDocument::of).collect()),
+                again_ms: Some(Again(again.map(|pause| pause.as_millis()))),
+                ..Self::default()
+            },
+            Event::BackingOff { resource, repairs, pause, log, .. } => Self {
+                event: "backing-off",
+                resource: Some(resource),
+                repairs: Some(*repairs),
+                pause_ms: Some(pause.as_millis()),
+                log: Some(log),
+                ..Self::default()
+            },
+            Event::Reloaded { .. } => Self { event: "reloaded", ..Self::default() },
+            Event::Rejected { problem, .. } => Self { event: "rejected", message: Some(problem), ..Self::default() },
+            Event::SpecGone { .. } => Self { event: "spec-gone", ..Self::default() },
+            Event::Held { more, .. } => Self { event: "held", more: Some(more), ..Self::default() },
+            Event::Postponed { sessions, .. } => {
+                Self { event: "postponed", sessions: Some(*sessions), ..Self::default() }
+            }
+            Event::EngineLost { error } => Self { event: "engine-lost", message: Some(error), ..Self::default() },
+            Event::EngineBack => Self { event: "engine-back", ..Self::default() },
+            Event::Planned { .. }
+            | Event::Started { .. }
+            | Event::Progress { .. }
+            | Event::Retrying { .. }
+            | Event::Succeeded { .. }
+            | Event::Failed { .. }
+            | Event::Skipped { .. }
+            | Event::Undoing { .. }
+            | Event::Warning { .. } => Self::default(),
+        }
+    }
+}
+
+impl<'a> TriggerDocument<'a> {
+    fn of(trigger: &'a Trigger) -> Self {
+        let (name, what) = match trigger {
+            Trigger::File(name) => (Some(name.as_str()), None),
+            Trigger::Engine { what, name } => (Some(name.as_str()), Some(what.code())),
+            _ => (None, None),
+        };
+        Self { kind: trigger.code(), name, what }
     }
 }
 

@@ -25,6 +25,8 @@ fn of_moat() {
             Bring it about:
               apply    Bring the sandbox to what the spec says, and return when it is proven ready
               plan     Show what `apply` would do, and why, without doing it
+              watch    Keep the sandbox as the spec says when files or Docker change, until it is stopped
+              approve  Let `moat watch` do what the spec asks for beyond what the sandbox has
               stop     Stop the sandbox and keep all of it, until `start`
               start    Start a stopped sandbox, and return when it is as its spec says and proven ready
               restart  Restart the sandbox's containers, and return when they are proven ready
@@ -88,6 +90,7 @@ fn of_apply() {
                                             [default: 10.83.0.0/16]
                   --lock-timeout <SECONDS>  How long to wait for another moat that changes the same sandbox
                                             [default: 0]
+              -w, --watch                   Go on and keep the sandbox as the spec says, as `moat watch` does
                   --json                    Tell on standard output what happens, one JSON object a line
               -h, --help                    Print help
 

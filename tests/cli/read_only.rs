@@ -88,9 +88,9 @@ fn a_status() {
               "cause": "missing"
             }
           ],
-          "ports": [],
           "builds": null,
-          "last_error": null
+          "last_error": null,
+          "watch": null
         }
     "#]]
     .assert_eq(&ran.out);

@@ -183,46 +183,46 @@ fn everything_at_once() {
         &Place::with("agent: Builder\nimage: a b\nenv: [x]\nnope: 1\ndependencies: [docker:dnd]\n"),
         &[],
         &expect![[r#"
-        error: `Builder` cannot be an agent's name
-         --> agent.yaml:1:8
-          |
-        1 | agent: Builder
-          |        ^^^^^^^
-          |
-          = help: use lowercase letters, digits, `-`, `_` and `.`, and begin with a letter or digit, as in `builder`
+            error: `Builder` cannot be an agent's name
+             --> agent.yaml:1:8
+              |
+            1 | agent: Builder
+              |        ^^^^^^^
+              |
+              = help: use lowercase letters, digits, `-`, `_` and `.`, and begin with a letter or digit, as in `builder`
 
-        error: `a b` is not an image reference
-         --> agent.yaml:2:8
-          |
-        2 | image: a b
-          |        ^^^
-          |
-          = help: write it as `NAME:TAG` or `REGISTRY/NAME:TAG`, as in `debian:13`
+            error: `a b` is not an image reference
+             --> agent.yaml:2:8
+              |
+            2 | image: a b
+              |        ^^^
+              |
+              = help: write it as `NAME:TAG` or `REGISTRY/NAME:TAG`, as in `debian:13`
 
-        error: `env` must be a mapping, not a list
-         --> agent.yaml:3:6
-          |
-        3 | env: [x]
-          |      ^^^
-          |
-          = help: write `NAME: VALUE` lines, without dashes
+            error: `env` must be a mapping, not a list
+             --> agent.yaml:3:6
+              |
+            3 | env: [x]
+              |      ^^^
+              |
+              = help: write `NAME: VALUE` lines, without dashes
 
-        error: unknown key `nope`
-         --> agent.yaml:4:1
-          |
-        4 | nope: 1
-          | ^^^^
-          |
-          = help: the keys are `agent`, `image`, `dependencies`, `command`, `env`, `buildkit`
+            error: unknown key `nope`
+             --> agent.yaml:4:1
+              |
+            4 | nope: 1
+              | ^^^^
+              |
+              = help: `moat explain` shows all keys
 
-        error: unknown dependency `docker:dnd`
-         --> agent.yaml:5:16
-          |
-        5 | dependencies: [docker:dnd]
-          |                ^^^^^^^^^^
-          |
-          = help: did you mean `docker:dind`?
-    "#]],
+            error: unknown dependency `docker:dnd`
+             --> agent.yaml:5:16
+              |
+            5 | dependencies: [docker:dnd]
+              |                ^^^^^^^^^^
+              |
+              = help: did you mean `docker:dind`?
+        "#]],
     );
 }
 

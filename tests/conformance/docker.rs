@@ -46,7 +46,7 @@ impl World {
         let host = variable("DOCKER_HOST");
         let engine = Docker::connect(Some(&host)).await.unwrap_or_else(|error| panic!("{error}"));
         // Another process may run the same suite on the same engine.
-        let process = u8::try_from(std::process::id() % 8).expect("less than eight") * 32;
+        let process = u8::try_from(std::process::id() % 4).expect("less than four") * 64;
         let block = process + BLOCKS.fetch_add(1, Ordering::Relaxed);
         let agent = format!("{}-{}", &promise[..3], std::process::id());
         let world = Self { engine, agent: AgentName::parse(&agent).expect("a name"), block };
@@ -111,6 +111,12 @@ impl Corner for World {
 
     fn subnet(&self, nth: u8) -> Ipv4Net {
         Ipv4Net::new_assert([10, 96, self.block, nth * 16].into(), 28)
+    }
+
+    fn port(&self) -> u16 {
+        // Free a moment ago, and of a range from which the system gives none away soon again.
+        let socket = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a socket");
+        socket.local_addr().expect("an address").port()
     }
 
     fn meddle(&self, meddling: &Meddling) {

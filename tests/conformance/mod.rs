@@ -7,6 +7,7 @@ mod networks;
 mod notices;
 mod states;
 mod storage;
+mod updates;
 pub mod world;
 
 pub use answers::*;
@@ -16,6 +17,7 @@ pub use networks::*;
 pub use notices::*;
 pub use states::*;
 pub use storage::*;
+pub use updates::*;
 
 /// Hands the names of all promises to another macro.
 #[macro_export]
@@ -56,6 +58,8 @@ macro_rules! each_promise {
             e32_what_happens_is_told_in_its_order
             e33_what_happened_since_is_told_again
             e34_commands_are_listed_while_they_run
+            e35_an_update_changes_what_it_names
+            e36_a_port_leads_to_one_container
         }
     };
 }

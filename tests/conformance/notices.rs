@@ -8,6 +8,7 @@ use moat::resource::ContainerId;
 use tokio::time::timeout;
 
 use super::world::*;
+use What::{Created, Died, Removed, Started};
 
 /// Everything that a listener has heard so far.
 #[derive(Default)]
@@ -16,8 +17,7 @@ struct Heard(RefCell<Vec<Notice>>);
 impl Heard {
     /// What happened to one container, in the order in which it was told.
     fn of_container(&self, container: &ContainerId) -> Vec<What> {
-        let is_it =
-            |subject: &Subject| matches!(subject, Subject::Container { id, .. } if id == container);
+        let is_it = |subject: &Subject| matches!(subject, Subject::Container { id, .. } if id == container);
         self.happenings().into_iter().filter(|it| is_it(&it.subject)).map(|it| it.what).collect()
     }
 
@@ -68,7 +68,6 @@ pub async fn e32_what_happens_is_told_in_its_order(world: &impl World) {
         (net, volume.name, id)
     };
     let (net, volume, id) = listening(world, &heard, None, work).await;
-    use What::{Created, Died, Removed, Started};
     let told: Vec<_> =
         heard.of_container(&id).into_iter().filter(|it| [Created, Started, Died, Removed].contains(it)).collect();
     assert_eq!(told, [Created, Started, Died, Started, Died, Removed]);

@@ -1,6 +1,5 @@
 //! What the suite needs besides an engine: names of its own, programs to run, and somebody else's hands.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use moat::engine::{ContainerCreate, Engine, EngineError, Fault, Filter, NetworkC
 use moat::resource::label::labels;
 use moat::resource::{
     AgentName, Config, ContainerConfig, ContainerId, FileConfig, ImageRef, NetworkAttachment, NetworkConfig, NetworkId,
-    ResourceId, RestartPolicy, Retention, Run, VolumeConfig,
+    ResourceId, Retention, Run, VolumeConfig,
 };
 use moat::state::{ContainerFacts, ContainerState};
 
@@ -31,6 +30,9 @@ pub trait World {
 
     /// A /28 that overlaps none of the others (`nth` is at most 3) and nothing else on the engine.
     fn subnet(&self, nth: u8) -> Ipv4Net;
+
+    /// A port of the engine's machine that nobody uses.
+    fn port(&self) -> u16;
 
     /// Somebody else does something, at once.
     fn meddle(&self, meddling: &Meddling);
@@ -91,19 +93,12 @@ pub fn volume_create(world: &impl World, name: &str) -> VolumeCreate {
 pub fn container_create(world: &impl World, name: &str, program: Program, network: &NetworkId) -> ContainerCreate {
     let (image, command) = world.program(program);
     let config = ContainerConfig {
-        image,
-        entrypoint: Vec::new(),
         command,
-        env: BTreeMap::new(),
-        hostname: None,
-        privileged: false,
-        init: false,
-        network: NetworkAttachment { network: ResourceId::network("net"), aliases: vec![name.to_owned()] },
-        mounts: Vec::new(),
-        files: Vec::new(),
-        restart: RestartPolicy::No,
         stop_timeout: Some(1),
-        health: None,
+        ..ContainerConfig::new(
+            image,
+            NetworkAttachment { network: ResourceId::network("net"), aliases: vec![name.to_owned()] },
+        )
     };
     let resource = ResourceId::container(name);
     ContainerCreate {
@@ -112,11 +107,17 @@ pub fn container_create(world: &impl World, name: &str, program: Program, networ
         config,
         network: network.clone(),
         mounts: Vec::new(),
+        ports: Vec::new(),
     }
 }
 
 pub fn mount(volume: &VolumeCreate, target: &str) -> VolumeMount {
-    VolumeMount { volume: volume.name.clone(), target: target.to_owned(), labels: volume.labels.clone() }
+    VolumeMount {
+        volume: volume.name.clone(),
+        target: target.to_owned(),
+        read_only: false,
+        labels: volume.labels.clone(),
+    }
 }
 
 /// The world's network, made when it is first asked for.

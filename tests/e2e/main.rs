@@ -21,6 +21,7 @@ mod exec;
 mod failing;
 mod foreign;
 mod history;
+mod language;
 mod noop;
 mod replace;
 mod story;

@@ -8,9 +8,7 @@ use std::time::{Duration, Instant};
 
 use moat::engine::docker::{Docker, Process, Surroundings};
 use moat::engine::{ContainerCreate, Engine, Filter, NetworkCreate, VolumeMount};
-use moat::resource::{
-    ContainerConfig, ContainerId, ImageRef, NetworkAttachment, NetworkId, ResourceId, RestartPolicy, RunId,
-};
+use moat::resource::{ContainerConfig, ContainerId, ImageRef, NetworkAttachment, NetworkId, ResourceId, RunId};
 use moat::state::ContainerFacts;
 
 /// One test's run on the engine. Whatever bears its label goes when it is dropped, in a failed test too.
@@ -87,22 +85,17 @@ impl Lab {
             name: self.name(part),
             labels: self.labels(&format!("container/{part}")),
             config: ContainerConfig {
-                image: busybox(),
-                entrypoint: Vec::new(),
                 command: ["sh", "-c", script].map(str::to_owned).into(),
-                env: BTreeMap::new(),
-                hostname: None,
-                privileged: false,
                 init: true,
-                network: NetworkAttachment { network: ResourceId::network("agent"), aliases: Vec::new() },
-                mounts: Vec::new(),
-                files: Vec::new(),
-                restart: RestartPolicy::No,
                 stop_timeout: Some(1),
-                health: None,
+                ..ContainerConfig::new(
+                    busybox(),
+                    NetworkAttachment { network: ResourceId::network("agent"), aliases: Vec::new() },
+                )
             },
             network: self.network.clone(),
             mounts: Vec::<VolumeMount>::new(),
+            ports: Vec::new(),
         }
     }
 

@@ -34,8 +34,12 @@ async fn a_container_from_its_creation_to_its_end() {
     create.config.network.aliases = text(&["alias-of-main"]);
     create.config.restart = RestartPolicy::UnlessStopped;
     create.config.privileged = true;
-    create.mounts =
-        vec![VolumeMount { volume: volume.name.clone(), target: "/data".to_owned(), labels: BTreeMap::new() }];
+    create.mounts = vec![VolumeMount {
+        volume: volume.name.clone(),
+        target: "/data".to_owned(),
+        read_only: false,
+        labels: BTreeMap::new(),
+    }];
 
     let id = docker.create_container(&create).await.expect("created");
     let facts = lab.facts("main").await;
@@ -168,7 +172,7 @@ async fn files_arrive_before_the_start_and_leave_directories_alone() {
 async fn health_is_known_soon_after_the_start() {
     let lab = Lab::new("health").await;
     let mut create = lab.script("main", "sleep 1000");
-    create.config.health = Some(HealthConfig { command: text(&["test", "-e", "/tmp/well"]) });
+    create.config.health = Some(HealthConfig::new(text(&["test", "-e", "/tmp/well"])));
     let id = lab.docker.create_container(&create).await.expect("created");
     lab.docker.start(&id).await.expect("started");
     assert_eq!(lab.facts("main").await.health, Health::Starting);

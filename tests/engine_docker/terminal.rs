@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use moat::engine::docker::AttachRequest;
+use moat::engine::docker::{AttachRequest, Attached};
 use moat::resource::ContainerId;
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -104,7 +104,7 @@ async fn a_shell_for_a_person() {
     let command = ["sh".to_owned()].into();
     let request = AttachRequest { command, tty: true, stdin: true, ..AttachRequest::default() };
     let code = docker().await.attach(&container, &request).await.expect("it ran");
-    assert_eq!(code, moat::engine::docker::Attached::Ended(0), "the code");
+    assert_eq!(code, Attached::Ended(0), "the code");
 }
 
 #[tokio::test]

@@ -33,26 +33,27 @@ pub fn create() -> ContainerCreate {
         name: "moat-buildkit-a-1".to_owned(),
         labels: BTreeMap::from([("moat.run".to_owned(), "a-1".to_owned())]),
         config: ContainerConfig {
-            image: ImageRef::parse("moby/buildkit:v0.32.2").expect("valid"),
-            entrypoint: Vec::new(),
             command: vec!["--addr".to_owned(), "tcp://0.0.0.0:1234".to_owned()],
             env: BTreeMap::from([("A".to_owned(), "b c".to_owned())]),
             hostname: Some("buildkit".to_owned()),
             privileged: true,
             init: true,
-            network: NetworkAttachment { network: ResourceId::network("agent"), aliases: vec!["buildkit".to_owned()] },
-            mounts: Vec::new(),
-            files: Vec::new(),
             restart: RestartPolicy::UnlessStopped,
             stop_timeout: Some(60),
-            health: Some(HealthConfig { command: vec!["buildctl".to_owned()] }),
+            health: Some(HealthConfig::new(vec!["buildctl".to_owned()])),
+            ..ContainerConfig::new(
+                ImageRef::parse("moby/buildkit:v0.32.2").expect("valid"),
+                NetworkAttachment { network: ResourceId::network("agent"), aliases: vec!["buildkit".to_owned()] },
+            )
         },
         network: NetworkId::new("n1"),
         mounts: vec![VolumeMount {
             volume: "moat-a-1-cache".to_owned(),
             target: "/var/lib/buildkit".to_owned(),
+            read_only: false,
             labels: BTreeMap::new(),
         }],
+        ports: Vec::new(),
     }
 }
 

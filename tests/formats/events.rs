@@ -6,8 +6,8 @@ use std::time::Duration;
 use expect_test::expect;
 use jiff::Timestamp;
 use moat::clock::Clock;
-use moat::engine::{Fault, PullProgress};
-use moat::event::{Event, Failure};
+use moat::engine::{Fault, PullProgress, What};
+use moat::event::{Event, Failure, Trigger};
 use moat::observe::builds::Builds;
 use moat::plan::{Condition, OpId};
 use moat::resource::ResourceId;
@@ -52,6 +52,17 @@ fn kind(event: &Event<'_>) -> &'static str {
         Event::Skipped { .. } => "skipped",
         Event::Undoing { .. } => "undoing",
         Event::Warning { .. } => "warning",
+        Event::Woken { .. } => "woken",
+        Event::Settled { .. } => "settled",
+        Event::Unsettled { .. } => "unsettled",
+        Event::BackingOff { .. } => "backing-off",
+        Event::Reloaded { .. } => "reloaded",
+        Event::Rejected { .. } => "rejected",
+        Event::SpecGone { .. } => "spec-gone",
+        Event::Held { .. } => "held",
+        Event::Postponed { .. } => "postponed",
+        Event::EngineLost { .. } => "engine-lost",
+        Event::EngineBack => "engine-back",
     }
 }
 
@@ -62,6 +73,9 @@ fn lines() -> Vec<String> {
     plan.operations.truncate(1);
     let operation = &plan.operations[0];
     let (took, pause) = (Duration::from_millis(7), Duration::from_millis(50));
+    let died = Trigger::Engine { what: What::Died, name: "moat-builder-1f2e3d4c".to_owned() };
+    let (failures, more) = (std::slice::from_ref(&failure), ["container/main: privileged".to_owned()]);
+    let (resource, log) = (&ResourceId::main(), &failure.log);
     let events = [
         Event::Planned { run, round: 1, plan: &plan },
         Event::Started { operation },
@@ -72,10 +86,21 @@ fn lines() -> Vec<String> {
         Event::Skipped { operation, because: OpId(0) },
         Event::Undoing { run, plan: &plan },
         Event::Warning { run, message: "m", hint: "h" },
+        Event::Woken { run, trigger: &died },
+        Event::Settled { run, took },
+        Event::Unsettled { run, failures, again: Some(pause) },
+        Event::BackingOff { run, resource, repairs: 3, pause, log },
+        Event::Reloaded { run },
+        Event::Rejected { run, problem: "p" },
+        Event::SpecGone { run },
+        Event::Held { run, more: &more },
+        Event::Postponed { run, sessions: 1 },
+        Event::EngineLost { error: "gone" },
+        Event::EngineBack,
     ];
     let mut lines: Vec<String> = Vec::new();
     for event in &events {
-        let line = STREAM.line(run, event);
+        let line = STREAM.line(Some(run), event);
         assert!(line.contains(&format!("\"event\":\"{}\"", kind(event))), "{line}");
         lines.push(sample::anonymous(&line, &graph));
     }
@@ -134,6 +159,7 @@ fn every_fault_is_described() {
         Fault::Subnet,
         Fault::Pull,
         Fault::Refused,
+        Fault::Busy,
         Fault::Engine,
         Fault::Unreachable,
         Fault::TimedOut,
@@ -157,6 +183,17 @@ fn the_lines_are_these() {
         {"time":"1970-01-01T00:00:00.000Z","event":"skipped","run":"builder-1f2e3d4c","agent":"builder","operation":{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind"},"because":1}
         {"time":"1970-01-01T00:00:00.000Z","event":"undoing","run":"builder-1f2e3d4c","agent":"builder","operations":[{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind","after":[],"cause":{"code":"missing","text":"missing","diffs":[]},"mark":null}]}
         {"time":"1970-01-01T00:00:00.000Z","event":"warning","run":"builder-1f2e3d4c","agent":"builder","message":"m","hint":"h"}
+        {"time":"1970-01-01T00:00:00.000Z","event":"woken","run":"builder-1f2e3d4c","agent":"builder","trigger":{"kind":"engine","name":"moat-builder-1f2e3d4c","what":"died"}}
+        {"time":"1970-01-01T00:00:00.000Z","event":"settled","run":"builder-1f2e3d4c","agent":"builder","took_ms":7}
+        {"time":"1970-01-01T00:00:00.000Z","event":"unsettled","run":"builder-1f2e3d4c","agent":"builder","failures":[{"resource":"container/main","name":"moat-builder-1f2e3d4c","action":"await","fault":"engine","message":"it ended","hint":"look","log":["last words"]}],"again_ms":50}
+        {"time":"1970-01-01T00:00:00.000Z","event":"backing-off","run":"builder-1f2e3d4c","agent":"builder","pause_ms":50,"resource":"container/main","repairs":3,"log":["last words"]}
+        {"time":"1970-01-01T00:00:00.000Z","event":"reloaded","run":"builder-1f2e3d4c","agent":"builder"}
+        {"time":"1970-01-01T00:00:00.000Z","event":"rejected","run":"builder-1f2e3d4c","agent":"builder","message":"p"}
+        {"time":"1970-01-01T00:00:00.000Z","event":"spec-gone","run":"builder-1f2e3d4c","agent":"builder"}
+        {"time":"1970-01-01T00:00:00.000Z","event":"held","run":"builder-1f2e3d4c","agent":"builder","more":["container/main: privileged"]}
+        {"time":"1970-01-01T00:00:00.000Z","event":"postponed","run":"builder-1f2e3d4c","agent":"builder","sessions":1}
+        {"time":"1970-01-01T00:00:00.000Z","event":"engine-lost","run":"builder-1f2e3d4c","agent":"builder","message":"gone"}
+        {"time":"1970-01-01T00:00:00.000Z","event":"engine-back","run":"builder-1f2e3d4c","agent":"builder"}
         {"time":"1970-01-01T00:00:00.000Z","event":"done","run":"builder-1f2e3d4c","agent":"builder","outcome":"converged","exit_code":1,"state":"absent","changed":true,"builds":{"routed":false,"builder":"moat","reason":"buildx 0.13.1 < 0.14","hint":"install it","cache_bytes":null}}
         {"time":"1970-01-01T00:00:00.000Z","event":"done","run":"builder-1f2e3d4c","agent":"builder","outcome":"converged","exit_code":1,"state":"absent","changed":true,"kept":["moat-builder-1f2e3d4c-buildkit-cache"]}
         {"time":"1970-01-01T00:00:00.000Z","event":"done","run":"builder-1f2e3d4c","agent":"builder","outcome":"failed","exit_code":1,"state":"absent","undone":true,"failures":[{"resource":"container/main","name":"moat-builder-1f2e3d4c","action":"await","fault":"engine","message":"it ended","hint":"look","log":["last words"]}]}

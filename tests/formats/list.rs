@@ -23,6 +23,7 @@ fn container(state: ContainerState) -> ContainerFacts {
         home: None,
         networks: Vec::new(),
         volumes: Vec::new(),
+        published: Vec::new(),
         created: 0,
     }
 }

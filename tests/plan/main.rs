@@ -11,3 +11,5 @@ mod destroy;
 mod drift;
 mod power;
 mod replace;
+mod update;
+mod upgrade;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use moat::graph::{Graph, compile};
 use moat::plan::{Options, compute};
 use moat::resource::label::{self, Ownership};
-use moat::resource::{Config, ContainerId, ImageId, NetworkId, ResourceId};
+use moat::resource::{Config, ContainerId, ImageId, Mount, NetworkId, ResourceId};
 use moat::spec::{Capabilities, Source, agent};
 use moat::state::{ContainerFacts, ContainerState, Endpoint, Health, ImageFacts, NetworkFacts, Observed, VolumeFacts};
 
@@ -65,7 +65,13 @@ pub fn applied(graph: &Graph) -> Observed {
                 exit_code: None,
                 home: Some(network_id()),
                 networks: vec![endpoint(graph)],
-                volumes: config.mounts.iter().map(|mount| graph.run.name_of(&mount.volume)).collect(),
+                volumes: config
+                    .mounts
+                    .iter()
+                    .filter_map(Mount::own_volume)
+                    .map(|volume| graph.run.name_of(volume))
+                    .collect(),
+                published: Vec::new(),
                 created: 1,
             }),
         }

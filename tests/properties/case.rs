@@ -1,6 +1,6 @@
 //! A case as data: what was wanted before, what is wanted now, and all that goes wrong. Stored as YAML when it fails.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -103,6 +103,9 @@ pub const PROGRAMS: [Program; 8] = [
     Program::Broken,
 ];
 
+/// The bound on calls in flight that the executor promises.
+pub const MAX_IN_FLIGHT: usize = 16;
+
 const FILE: &str = "/etc/needy.conf";
 const DATA: &str = "/data";
 
@@ -141,20 +144,28 @@ impl Case {
     }
 }
 
+/// The run that cases are about.
 pub fn run() -> Run {
-    Run::derive(AgentName::parse("builder").expect("a name"), Path::new("/home/me/agent.yaml"))
+    run_of("builder")
+}
+
+/// The run of an agent of that name.
+pub fn run_of(agent: &str) -> Run {
+    Run::derive(AgentName::parse(agent).expect("a name"), Path::new("/home/me/agent.yaml"))
 }
 
 impl Wanted {
     /// The graph, as the compiler would put it together.
     pub fn graph(&self) -> Graph {
+        self.graph_of(run())
+    }
+
+    /// The same for another run.
+    pub fn graph_of(&self, run: Run) -> Graph {
         let mut nodes = vec![support(ResourceId::network("agent"), network(self))];
         let mut edges = Vec::new();
         let create = Edge { gates: Gate::Create, until: Milestone::Created };
-        let mut images: Vec<_> = self.containers.values().map(|part| part.program.image()).collect();
-        images.sort();
-        images.dedup();
-        for reference in images {
+        for reference in self.images() {
             nodes.push(support(ResourceId::image(&reference), Config::Image(ImageConfig { reference })));
         }
         for (name, part) in &self.containers {
@@ -173,7 +184,12 @@ impl Wanted {
             }
             nodes.push(part.node(name));
         }
-        Graph::build(run(), None, nodes, &edges).expect("a graph")
+        Graph::build(run, None, nodes, &edges).expect("a graph")
+    }
+
+    /// Each image once.
+    pub fn images(&self) -> BTreeSet<ImageRef> {
+        self.containers.values().map(|part| part.program.image()).collect()
     }
 }
 
@@ -183,19 +199,19 @@ impl Part {
         let file = FileConfig { path: FILE.to_owned(), mode: 0o644, content: format!("version {}", self.version) };
         let command = vec!["probe".to_owned()];
         let config = ContainerConfig {
-            image: self.program.image(),
-            entrypoint: Vec::new(),
-            command: Vec::new(),
             env: [("VERSION".to_owned(), self.version.to_string())].into(),
             hostname: Some(name.to_owned()),
             privileged: needy,
             init: true,
-            network: NetworkAttachment { network: ResourceId::network("agent"), aliases: vec![name.to_owned()] },
-            mounts: if self.volume { vec![Mount { volume: volume_id(name), target: DATA.to_owned() }] } else { vec![] },
+            mounts: if self.volume { vec![Mount::volume(volume_id(name), DATA)] } else { vec![] },
             files: if needy { vec![file] } else { Vec::new() },
             restart: if self.mortal { RestartPolicy::No } else { RestartPolicy::UnlessStopped },
             stop_timeout: Some(3),
-            health: self.health.then(|| HealthConfig { command: command.clone() }),
+            health: self.health.then(|| HealthConfig::new(command.clone())),
+            ..ContainerConfig::new(
+                self.program.image(),
+                NetworkAttachment { network: ResourceId::network("agent"), aliases: vec![name.to_owned()] },
+            )
         };
         let interval = Duration::from_millis(50);
         let probe = match self.program {
@@ -219,7 +235,7 @@ fn volume_config(container: &str) -> Config {
 }
 
 fn network(wanted: &Wanted) -> Config {
-    Config::Network(NetworkConfig { internal: wanted.internal })
+    Config::Network(NetworkConfig { internal: wanted.internal, ..NetworkConfig::default() })
 }
 
 fn support(id: ResourceId, config: Config) -> Node {

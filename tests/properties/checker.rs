@@ -8,6 +8,7 @@ use moat::resource::{Config, Probe, ResourceId};
 use moat::state::{ContainerState, Health, Observed};
 
 use super::reading::{brings, closure, handles, is_create, is_up, known_container, removes, renames, stops};
+use super::verdict::differs_in_place;
 
 /// What can be said of a plan by itself: numbers, order, and that what it uses it waits for.
 pub fn is_sound(plan: &Plan) -> Result<(), String> {
@@ -114,8 +115,13 @@ impl Judge<'_> {
                     matches!(it.action, Action::CreateContainer { .. } | Action::UploadFiles { .. })
                 })?;
             }
-            // What was proven without its dependencies is not proven.
-            Action::AwaitReady { .. } => self.gate(operation, Gate::Start)?,
+            // What was proven without its dependencies, or off its network, is not proven.
+            Action::AwaitReady { .. } => {
+                self.gate(operation, Gate::Start)?;
+                self.every(operation, "is proven before it is connected", |it| {
+                    matches!(it.action, Action::ConnectNetwork { .. })
+                })?;
+            }
             Action::CreateNetwork { .. } => {
                 self.graph.node(&operation.resource).ok_or("creates what is not wanted")?;
                 for bearer in self.observed.networks.iter().filter(|it| it.owner.is_some() && it.name == operation.name)
@@ -289,9 +295,17 @@ impl Judge<'_> {
     fn the_one_that_stays_runs(&self, id: &ResourceId) -> Result<(), String> {
         let mut stays = self.observed.containers_of(id).filter(|it| !self.goes(it.id.as_str()));
         let Some(facts) = stays.next() else { return Ok(()) };
-        let wanted = self.graph.node(id).map(|node| node.config.hash());
-        if facts.owner.as_ref().map(|owner| &owner.hash) != wanted.as_ref() {
+        let (Some(node), Some(owner)) = (self.graph.node(id), &facts.owner) else { return Ok(()) };
+        let Config::Container(config) = &node.config else { return Ok(()) };
+        if owner.hash != node.config.hash() && !differs_in_place(owner, node) {
             return Err(format!("{} is not as wanted, and stays", facts.name));
+        }
+        let live = self.observed.live.get(&facts.id);
+        let is_so = live.is_none_or(|live| live.limits == config.limits && live.restart == Some(config.restart));
+        let updates =
+            |it: &Operation| matches!(&it.action, Action::UpdateContainer { container, .. } if *container == facts.id);
+        if is_so == self.plan.operations.iter().any(updates) {
+            return Err(format!("{} is updated although it is as wanted, or is not updated", facts.name));
         }
         let mends = |it: &Operation| {
             known_container(it) == Some(facts.id.as_str())

@@ -73,9 +73,13 @@ fn at_somebody_else(operation: &Operation) -> Option<Operation> {
             Action::ConnectNetwork { network, container: nobody, aliases }
         }
         Action::RemoveNetwork { .. } => Action::RemoveNetwork { network: NetworkId::new("f".repeat(64)) },
-        Action::CreateContainer { labels, config, mounts, .. } => {
-            Action::CreateContainer { labels, config, network: Handle::Known(NetworkId::new("f".repeat(64))), mounts }
-        }
+        Action::CreateContainer { labels, config, mounts, ports, .. } => Action::CreateContainer {
+            labels,
+            config,
+            network: Handle::Known(NetworkId::new("f".repeat(64))),
+            mounts,
+            ports,
+        },
         _ => return None,
     };
     Some(Operation { action, ..operation.clone() })

@@ -7,30 +7,36 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
-use super::case::Case;
-use super::stage::Verdict;
+/// What is wrong with a case; the text is for a person.
+pub type Verdict = Result<(), String>;
 
 /// Enough to find what was found so far, and done in some seconds.
-const CASES: u64 = 500;
+pub const CASES: u64 = 500;
 /// One worker's portion. Each has a seed of its own, so that the cases do not depend on the number of workers.
 const PORTION: u64 = 100;
 /// The first failure is made smaller for at most this many tries.
 const SHRINKS: u32 = 4000;
 
-/// Plays the stored cases of a property, then new ones; panics with the smallest failure.
-pub fn search<S: Strategy<Value = Case>>(
+/// Plays the stored cases of a property, then new ones, `usual` ones unless another number is asked for; panics with
+/// the smallest failure.
+pub fn search<S: Strategy>(
+    usual: u64,
     property: &str,
     cases: impl Fn() -> S + Sync,
-    holds: impl Fn(&Case) -> Verdict + Sync,
-) {
-    for (name, case) in stored(property) {
+    holds: impl Fn(&S::Value) -> Verdict + Sync,
+) where
+    S::Value: Serialize + DeserializeOwned + Send,
+{
+    for (name, case) in stored::<S::Value>(property) {
         if let Err(why) = holds(&case) {
             panic!("{name} fails again: {why}");
         }
     }
-    let portions = number("MOAT_SIM_CASES").unwrap_or(CASES).div_ceil(PORTION);
+    let portions = number("MOAT_SIM_CASES").unwrap_or(usual).div_ceil(PORTION);
     let first = number("MOAT_SIM_SEED").unwrap_or(0);
     let next = AtomicU64::new(0);
     let failure = Mutex::new(None);
@@ -58,11 +64,11 @@ pub fn search<S: Strategy<Value = Case>>(
     }
 }
 
-fn portion_of<S: Strategy<Value = Case>>(
+fn portion_of<S: Strategy>(
     seed: u64,
     cases: &impl Fn() -> S,
-    holds: &impl Fn(&Case) -> Verdict,
-) -> Option<(Case, String)> {
+    holds: &impl Fn(&S::Value) -> Verdict,
+) -> Option<(S::Value, String)> {
     let config = Config {
         cases: u32::try_from(PORTION).unwrap_or(u32::MAX),
         failure_persistence: None,
@@ -83,7 +89,7 @@ fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/regressions")
 }
 
-fn stored(property: &str) -> Vec<(String, Case)> {
+fn stored<C: DeserializeOwned>(property: &str) -> Vec<(String, C)> {
     let Ok(entries) = std::fs::read_dir(folder()) else { return Vec::new() };
     let mut files: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     files.sort();

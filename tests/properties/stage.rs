@@ -11,7 +11,7 @@ use moat::engine::sim::{Latencies, Reached, Rule, Scope, Settings, Sim, Step};
 use moat::event::Event;
 use moat::graph::{Gate, Graph, Milestone};
 use moat::plan::{OpId, Options};
-use moat::reconcile::{OnFailure, Outcome, until_converged};
+use moat::reconcile::{Claims, OnFailure, Outcome, until_converged};
 use moat::resource::{Probe, RunId};
 use tokio_util::sync::CancellationToken;
 
@@ -24,8 +24,12 @@ const ATTEMPTS: usize = 12;
 pub struct Stage {
     pub sim: Sim,
     pub run: RunId,
+    /// As if all that is played here at one time were the work of one process.
+    claims: Claims,
     /// Something was taken back: what was there before need not wait for what is new.
     pub undid: Cell<bool>,
+    /// An operation was given up.
+    pub gave_up: Cell<bool>,
     /// What is not the run's, as it was at the beginning.
     neighbours: RefCell<String>,
 }
@@ -43,8 +47,7 @@ impl Attempt {
     }
 }
 
-/// What is wrong with a case; the text is for a person.
-pub type Verdict = Result<(), String>;
+pub use super::search::Verdict;
 
 impl Stage {
     pub fn new(case: &Case) -> Self {
@@ -61,7 +64,8 @@ impl Stage {
         }
         let run = run().id;
         let neighbours = sim.snapshot(&Scope::NotOf(run.clone()));
-        Self { sim, run, undid: Cell::new(false), neighbours: RefCell::new(neighbours) }
+        let (undid, gave_up) = (Cell::new(false), Cell::new(false));
+        Self { sim, run, claims: Claims::default(), undid, gave_up, neighbours: RefCell::new(neighbours) }
     }
 
     /// Wants the graph's order kept from now on.
@@ -127,6 +131,9 @@ impl Stage {
             if matches!(event, Event::Undoing { .. }) {
                 self.undid.set(true);
             }
+            if matches!(event, Event::Failed { .. }) {
+                self.gave_up.set(true);
+            }
             if matches!(event, Event::Started { .. }) {
                 started.set(started.get() + 1);
             }
@@ -134,9 +141,10 @@ impl Stage {
                 stop.cancel();
             }
         };
+        let rounds = until_converged(engine, graph, options.clone(), &self.claims, on_failure, &tell, &stop);
         let attempt = tokio::select! {
             biased;
-            outcome = until_converged(engine, graph, options.clone(), on_failure, &tell, &stop) => Attempt::Ended(outcome),
+            outcome = rounds => Attempt::Ended(outcome),
             () = engine.crashed() => Attempt::Crashed,
         };
         (attempt, watch.verdict())

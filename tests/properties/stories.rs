@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use moat::engine::Fault;
-use moat::engine::faulty::{Faulty, Injection, Schedule};
+use moat::engine::faulty::{At, Broken, Faulty, Injection, Planned, Schedule};
 use moat::engine::outside::Meddling;
 use moat::engine::sim::Scope;
 use moat::graph::Graph;
@@ -16,11 +16,11 @@ use super::stage::{Attempt, Stage, Verdict, check};
 use super::{checker, mutants};
 
 /// The engine has completed whatever a caller that died had asked of it.
-const SETTLES: Duration = Duration::from_secs(2);
+pub const SETTLES: Duration = Duration::from_secs(2);
 /// Virtual time of one start of moat, with every deadline and every slow call that a schedule can hold.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
-/// Lists of containers, networks and volumes.
-const CALLS_OF_A_LOOK: usize = 3;
+/// Lists of containers, networks and volumes, and what can be changed in place of the main container.
+const CALLS_OF_A_LOOK: usize = 4;
 
 /// From any world, under any faults, then quiet: what is wanted comes about, at no cost to anybody, and goes again.
 pub async fn converges_from_anywhere(case: &Case) -> Verdict {
@@ -33,6 +33,7 @@ pub async fn converges_from_anywhere(case: &Case) -> Verdict {
     stage.keep_order(&graph);
     let data_before = volumes(&stage);
     let unchanged = stage.lives().await;
+    stage.gave_up.set(false);
     let insisted = stage.insist(&graph, &options, &case.faults).await?;
     check(insisted.took < PATIENCE * u32::try_from(insisted.starts).unwrap_or(u32::MAX), || {
         format!("took {} s", insisted.took.as_secs())
@@ -45,6 +46,10 @@ pub async fn converges_from_anywhere(case: &Case) -> Verdict {
     if insisted.struck == 0 {
         stage.nothing_was_refused()?;
         check(insisted.starts == 1, || "started more than once without a fault".to_owned())?;
+    }
+    if case.faults.0.iter().all(passes) {
+        let patient = insisted.starts == 1 && !stage.gave_up.get();
+        check(patient, || format!("gave up what passes by itself:\n{}", stage.sim.trace()))?;
     }
     if case.faults.0.is_empty() && case.meddling.is_empty() {
         kept_what_did_not_change(&stage, case, &unchanged).await?;
@@ -271,7 +276,7 @@ pub fn same_case_same_trace(case: &Case) -> Verdict {
 }
 
 /// The world in which the case begins.
-async fn begin(case: &Case) -> Result<Stage, String> {
+pub async fn begin(case: &Case) -> Result<Stage, String> {
     let stage = Stage::new(case);
     if let Some(earlier) = &case.before {
         let engine = Faulty::new(stage.sim.clone(), stage.sim.clone(), earlier.faults.clone());
@@ -346,6 +351,12 @@ fn volumes(stage: &Stage) -> Vec<String> {
     all.lines().filter(|line| line.starts_with("volume ")).map(str::to_owned).collect()
 }
 
-fn disturbs(injection: &Injection) -> bool {
+/// Whether nothing but a little patience is needed.
+fn passes(planned: &Planned) -> bool {
+    let is_busy = matches!(planned.inject, Injection::FailBefore { error: Broken::Busy });
+    is_busy && matches!(planned.at, At::Change(_))
+}
+
+pub fn disturbs(injection: &Injection) -> bool {
     matches!(injection, Injection::Meddle { .. } | Injection::EngineRestart { .. })
 }

@@ -9,18 +9,18 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
-use super::case::{Case, Earlier, Part, Program, Wanted, run};
+use super::case::{Case, Earlier, MAX_IN_FLIGHT, Part, Program, Wanted, run};
 
 /// Worlds that can be brought to what is wanted.
 pub fn good_case() -> impl Strategy<Value = Case> {
-    (option::of(earlier()), vec(meddling(), 0..4), wanted(), schedule(4), any::<bool>()).prop_map(
-        |(before, meddling, wanted, faults, old_engine)| Case {
-            before,
-            meddling,
-            wanted,
-            faults,
-            interrupt: None,
-            old_engine,
+    let before = (option::of(earlier()), prop::bool::weighted(0.3));
+    (before, vec(meddling(), 0..4), wanted(), schedule(4), any::<bool>()).prop_map(
+        |((mut before, same), meddling, wanted, faults, old_engine)| {
+            // Often nobody has touched the spec, only the world.
+            if let (Some(earlier), true) = (&mut before, same) {
+                earlier.wanted = wanted.clone();
+            }
+            Case { before, meddling, wanted, faults, interrupt: None, old_engine }
         },
     )
 }
@@ -38,6 +38,17 @@ pub fn bad_case() -> impl Strategy<Value = Case> {
             Case { before, meddling: Vec::new(), wanted, faults: Schedule::default(), interrupt: None, old_engine }
         },
     )
+}
+
+/// More containers than there may be calls in flight, none of them there yet, and nothing that goes wrong.
+pub fn wide_case() -> impl Strategy<Value = Case> {
+    (part(), vec(part(), MAX_IN_FLIGHT..MAX_IN_FLIGHT + 8)).prop_map(|(main, others)| {
+        let others = others.into_iter().enumerate().map(|(i, part)| (format!("other-{i:02}"), part));
+        let containers = others.chain([("main".to_owned(), main)]).collect();
+        let wanted = Wanted { internal: false, containers };
+        let faults = Schedule::default();
+        Case { before: None, meddling: Vec::new(), wanted, faults, interrupt: None, old_engine: false }
+    })
 }
 
 /// Worlds in which the user loses patience.
@@ -111,6 +122,8 @@ fn injection() -> impl Strategy<Value = Injection> {
     prop_oneof![
         3 => any::<bool>().prop_map(|after| Injection::Crash { after }),
         2 => broken().prop_map(|error| Injection::FailBefore { error }),
+        // Whoever is busy says so instead of doing it, never afterwards.
+        1 => Just(Injection::FailBefore { error: Broken::Busy }),
         3 => broken().prop_map(|error| Injection::FailAfter { error }),
         1 => prop_oneof![Just(50), Just(3_000), Just(200_000)].prop_map(|ms| Injection::Slow { ms }),
         4 => meddling().prop_map(|with| Injection::Meddle { with }),

@@ -4,23 +4,34 @@ use std::collections::BTreeMap;
 
 use moat::engine::sim::{Entry, Scope, Violation};
 use moat::engine::{Call, Engine, Filter};
-use moat::graph::Graph;
+use moat::graph::{Graph, Node};
+use moat::resource::label::Ownership;
 use moat::resource::{Config, ContainerId, Kind, Probe, ResourceId};
 use moat::state::ContainerState;
 
+use super::case::MAX_IN_FLIGHT;
 use super::stage::{Stage, Verdict, check};
 
-/// The bound on calls in flight that the executor promises.
-const MAX_IN_FLIGHT: usize = 16;
+/// Whether a container was created as is wanted, but for what can be changed while it is there.
+pub fn differs_in_place(owner: &Ownership, node: &Node) -> bool {
+    let without = |text: &str| {
+        let mut config: serde_json::Value = serde_json::from_str(text).expect("a canonical configuration");
+        for field in ["restart", "limits"] {
+            config.as_object_mut().expect("an object").remove(field);
+        }
+        config
+    };
+    without(&owner.config) == without(&node.config.canonical())
+}
 
 impl Stage {
     /// Everything wanted is there once, as wanted, under its name, and does its job; nothing else is.
     pub async fn is_as_wanted(&self, graph: &Graph) -> Verdict {
-        let of = Filter::Run(self.run.clone());
+        let of = Filter::Run(graph.run.id.clone());
         let containers = self.sim.containers(&of).await.map_err(|error| error.to_string())?;
         let networks = self.sim.networks(&of).await.map_err(|error| error.to_string())?;
         let volumes = self.sim.volumes(&of).await.map_err(|error| error.to_string())?;
-        let world = || format!("\n{}", self.sim.snapshot(&Scope::Of(self.run.clone())));
+        let world = || format!("\n{}", self.sim.snapshot(&Scope::Of(graph.run.id.clone())));
         for node in graph.nodes() {
             let hash = node.config.hash();
             let name = graph.run.name_of(&node.id);
@@ -47,8 +58,10 @@ impl Stage {
                     let [container] = found[..] else {
                         return Err(format!("{} of {}{}", found.len(), node.id, world()));
                     };
-                    let fits =
-                        container.owner.as_ref().is_some_and(|owner| owner.hash == hash) && container.name == name;
+                    let made_so = container.owner.as_ref().is_some_and(|owner| differs_in_place(owner, node));
+                    let now = self.sim.inspect(&container.id).await.map_err(|error| error.to_string())?;
+                    let is_so = now.restart == Some(config.restart) && now.limits == config.limits;
+                    let fits = made_so && is_so && container.name == name;
                     check(fits, || format!("{} is not as wanted{}", node.id, world()))?;
                     check(container.state == ContainerState::Running, || {
                         format!("{} does not run{}", node.id, world())

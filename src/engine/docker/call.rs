@@ -24,6 +24,7 @@ pub(super) enum Call {
     Stop,
     Restart,
     Unpause,
+    Update,
     Rename,
     RemoveContainer,
     Exec,
@@ -48,13 +49,21 @@ const REGISTRY: Duration = Duration::from_secs(5 * 60);
 impl Call {
     pub(super) const fn deadline(self) -> Duration {
         match self {
-            Self::Ping | Self::List | Self::Image | Self::Inspect | Self::Rename | Self::Exec | Self::Events | Self::Logs => QUICK,
+            Self::Ping
+            | Self::List
+            | Self::Image
+            | Self::Inspect
+            | Self::Rename
+            | Self::Exec
+            | Self::Events
+            | Self::Logs => QUICK,
             Self::CreateNetwork
             | Self::RemoveNetwork
             | Self::Connect
             | Self::CreateVolume
             | Self::Start
-            | Self::Unpause => CHANGE,
+            | Self::Unpause
+            | Self::Update => CHANGE,
             Self::CreateContainer
             | Self::Upload
             | Self::Stop
@@ -84,6 +93,7 @@ impl Call {
             Self::Stop => "stop",
             Self::Restart => "restart",
             Self::Unpause => "unpause",
+            Self::Update => "update",
             Self::Rename => "rename",
             Self::RemoveContainer => "container remove",
             Self::Exec => "exec",

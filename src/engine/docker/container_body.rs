@@ -6,14 +6,15 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use bollard::models::{
-    ContainerCreateBody, HealthConfig as EngineHealth, HostConfig, Mount, MountType, MountVolumeOptions,
-    NetworkingConfig, RestartPolicy as EngineRestart, RestartPolicyNameEnum,
+    ContainerCreateBody, ContainerUpdateBody, HealthConfig as EngineHealth, HostConfig, Mount, MountType,
+    MountVolumeOptions, NetworkingConfig, PortBinding, ResourcesUlimits, RestartPolicy as EngineRestart,
+    RestartPolicyNameEnum,
 };
 
 use super::networks::endpoint;
 use super::version::{ApiVersion, Feature};
-use crate::engine::ContainerCreate;
-use crate::resource::{HealthConfig, RestartPolicy};
+use crate::engine::{ContainerCreate, ContainerUpdate, VolumeMount};
+use crate::resource::{HealthConfig, MountSource, RestartPolicy, Size};
 
 /// Between two checks of a container in its steady state: each one starts a process in it.
 const HEALTH_INTERVAL: Duration = Duration::from_secs(30);
@@ -48,7 +49,13 @@ pub(super) fn body(create: &ContainerCreate, version: ApiVersion) -> ContainerCr
         cmd: some(&config.command),
         env: (!config.env.is_empty()).then(|| config.env.iter().map(|(key, value)| format!("{key}={value}")).collect()),
         hostname: config.hostname.clone(),
-        labels: Some(create.labels.clone().into_iter().collect()),
+        user: config.user.clone(),
+        working_dir: config.workdir.clone(),
+        tty: config.interactive.then_some(true),
+        open_stdin: config.interactive.then_some(true),
+        exposed_ports: some_list(create.ports.iter().map(|port| port.container.to_string())),
+        // What is moat's own cannot be overruled.
+        labels: Some(config.labels.clone().into_iter().chain(create.labels.clone()).collect()),
         stop_timeout: config.stop_timeout.map(i64::from),
         healthcheck: config.health.as_ref().map(|health| health_check(health, version)),
         networking_config: Some(NetworkingConfig { endpoints_config: Some(endpoints) }),
@@ -59,45 +66,114 @@ pub(super) fn body(create: &ContainerCreate, version: ApiVersion) -> ContainerCr
 
 fn host_config(create: &ContainerCreate, network: String) -> HostConfig {
     let config = &create.config;
-    let mounts: Vec<_> = create
-        .mounts
-        .iter()
-        .map(|mount| Mount {
-            typ: Some(MountType::VOLUME),
-            source: Some(mount.volume.clone()),
-            target: Some(mount.target.clone()),
-            volume_options: (!mount.labels.is_empty()).then(|| MountVolumeOptions {
-                labels: Some(mount.labels.clone().into_iter().collect()),
-                ..Default::default()
-            }),
-            ..Default::default()
-        })
-        .collect();
-    let restart = match config.restart {
-        RestartPolicy::No => RestartPolicyNameEnum::NO,
-        RestartPolicy::UnlessStopped => RestartPolicyNameEnum::UNLESS_STOPPED,
-    };
+    let paths = config.mounts.iter().filter_map(|mount| match &mount.source {
+        MountSource::Path(path) => Some(path_mount(path, &mount.target, mount.read_only)),
+        _ => None,
+    });
+    let empty = config.mounts.iter().filter(|mount| mount.source == MountSource::Empty);
+    let hosts = config.hosts.iter().map(|(name, address)| format!("{name}:{address}"));
+    let ulimits = config.ulimits.iter().map(|(name, limit)| ResourcesUlimits {
+        name: Some(name.clone()),
+        soft: Some(limit.soft),
+        hard: Some(limit.hard),
+    });
     HostConfig {
         // By id: a name may mean two networks on an engine before 25.
         network_mode: Some(network),
         privileged: config.privileged.then_some(true),
         init: config.init.then_some(true),
-        mounts: (!mounts.is_empty()).then_some(mounts),
-        restart_policy: Some(EngineRestart { name: Some(restart), maximum_retry_count: None }),
+        mounts: some_list(create.mounts.iter().map(volume_mount).chain(paths)),
+        tmpfs: some_list(empty.map(|mount| (mount.target.clone(), EMPTY_OPTIONS.to_owned()))),
+        port_bindings: some_list(create.ports.iter().map(binding)),
+        extra_hosts: some_list(hosts),
+        dns: some_list(config.dns.iter().map(ToString::to_string)),
+        ulimits: some_list(ulimits),
+        shm_size: config.shm.map(bytes),
+        memory: config.limits.memory.map(bytes),
+        nano_cpus: config.limits.cpus.map(|cpus| i64::try_from(cpus.0).unwrap_or(i64::MAX)),
+        pids_limit: config.limits.pids.map(i64::from),
+        restart_policy: Some(restart(config.restart)),
         ..Default::default()
     }
 }
 
+/// The body of an update.
+pub(super) fn update(update: &ContainerUpdate) -> ContainerUpdateBody {
+    let limits = &update.limits;
+    ContainerUpdateBody {
+        memory: limits.memory.map(bytes),
+        // The engine's own rule for a new container. An old limit below the new one would be a refusal.
+        memory_swap: limits.memory.map(|memory| bytes(Size(memory.0.saturating_mul(2)))),
+        nano_cpus: limits.cpus.map(|cpus| i64::try_from(cpus.0).unwrap_or(i64::MAX)),
+        pids_limit: limits.pids.map(i64::from),
+        restart_policy: update.restart.map(restart),
+        ..Default::default()
+    }
+}
+
+/// Programs run there, and whoever the container runs as may write there. Docker's default for such mounts is neither.
+const EMPTY_OPTIONS: &str = "rw,exec,nosuid,nodev,mode=1777";
+
+fn volume_mount(mount: &VolumeMount) -> Mount {
+    Mount {
+        typ: Some(MountType::VOLUME),
+        source: Some(mount.volume.clone()),
+        target: Some(mount.target.clone()),
+        read_only: mount.read_only.then_some(true),
+        volume_options: (!mount.labels.is_empty()).then(|| MountVolumeOptions {
+            labels: Some(mount.labels.clone().into_iter().collect()),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+fn path_mount(path: &str, target: &str, read_only: bool) -> Mount {
+    Mount {
+        typ: Some(MountType::BIND),
+        source: Some(path.to_owned()),
+        target: Some(target.to_owned()),
+        read_only: read_only.then_some(true),
+        ..Default::default()
+    }
+}
+
+fn binding(port: &crate::engine::PortBinding) -> (String, Option<Vec<PortBinding>>) {
+    let binding = PortBinding { host_ip: Some(port.address.to_string()), host_port: Some(port.host.to_string()) };
+    (port.container.to_string(), Some(vec![binding]))
+}
+
+fn restart(policy: RestartPolicy) -> EngineRestart {
+    let name = match policy {
+        RestartPolicy::No => RestartPolicyNameEnum::NO,
+        RestartPolicy::OnFailure => RestartPolicyNameEnum::ON_FAILURE,
+        RestartPolicy::UnlessStopped => RestartPolicyNameEnum::UNLESS_STOPPED,
+        RestartPolicy::Always => RestartPolicyNameEnum::ALWAYS,
+    };
+    EngineRestart { name: Some(name), maximum_retry_count: None }
+}
+
+fn bytes(size: Size) -> i64 {
+    i64::try_from(size.0).unwrap_or(i64::MAX)
+}
+
+/// What is empty is not said.
+fn some_list<T, C: FromIterator<T>>(items: impl IntoIterator<Item = T>) -> Option<C> {
+    let mut items = items.into_iter().peekable();
+    items.peek().is_some().then(|| items.collect())
+}
+
 fn health_check(health: &HealthConfig, version: ApiVersion) -> EngineHealth {
     let quick = version.has(Feature::StartInterval);
+    let or = |wanted: Option<u64>, default: Duration| nanoseconds(wanted.map_or(default, Duration::from_millis));
     let test = ["CMD".to_owned()].into_iter().chain(health.command.iter().cloned()).collect();
     EngineHealth {
         test: Some(test),
-        interval: Some(nanoseconds(if quick { HEALTH_INTERVAL } else { HEALTH_OLD_INTERVAL })),
+        interval: Some(or(health.interval_ms, if quick { HEALTH_INTERVAL } else { HEALTH_OLD_INTERVAL })),
         start_interval: quick.then(|| nanoseconds(HEALTH_START_INTERVAL)),
-        start_period: Some(nanoseconds(HEALTH_START_PERIOD)),
-        timeout: Some(nanoseconds(HEALTH_TIMEOUT)),
-        retries: Some(HEALTH_RETRIES),
+        start_period: Some(or(health.start_period_ms, HEALTH_START_PERIOD)),
+        timeout: Some(or(health.timeout_ms, HEALTH_TIMEOUT)),
+        retries: Some(health.retries.map_or(HEALTH_RETRIES, i64::from)),
     }
 }
 
@@ -122,23 +198,13 @@ mod tests {
         ContainerCreate {
             name: "moat-a".to_owned(),
             labels: BTreeMap::from([("moat.run".to_owned(), "a-1".to_owned())]),
-            config: ContainerConfig {
-                image: ImageRef::parse("busybox").expect("valid"),
-                entrypoint: Vec::new(),
-                command: Vec::new(),
-                env: BTreeMap::new(),
-                hostname: None,
-                privileged: false,
-                init: false,
-                network: NetworkAttachment { network: ResourceId::network("agent"), aliases: Vec::new() },
-                mounts: Vec::new(),
-                files: Vec::new(),
-                restart: RestartPolicy::No,
-                stop_timeout: None,
-                health: None,
-            },
+            config: ContainerConfig::new(
+                ImageRef::parse("busybox").expect("valid"),
+                NetworkAttachment { network: ResourceId::network("agent"), aliases: Vec::new() },
+            ),
             network: NetworkId::new("n1"),
             mounts: Vec::new(),
+            ports: Vec::new(),
         }
     }
 
@@ -170,9 +236,10 @@ mod tests {
         config.network.aliases = vec!["buildkit".to_owned()];
         config.restart = RestartPolicy::UnlessStopped;
         config.stop_timeout = Some(60);
-        config.health = Some(HealthConfig { command: vec!["true".to_owned()] });
+        config.health = Some(HealthConfig::new(vec!["true".to_owned()]));
         let labels = BTreeMap::from([("moat.run".to_owned(), "a-1".to_owned())]);
-        create.mounts = vec![VolumeMount { volume: "v".to_owned(), target: "/var/lib/x".to_owned(), labels }];
+        create.mounts =
+            vec![VolumeMount { volume: "v".to_owned(), target: "/var/lib/x".to_owned(), read_only: false, labels }];
         let expected = json!({
             "Image": "busybox",
             "Entrypoint": ["/init"],
@@ -201,7 +268,7 @@ mod tests {
     #[test]
     fn an_old_engine_is_not_sent_what_it_would_drop() {
         let mut create = bare();
-        create.config.health = Some(HealthConfig { command: vec!["true".to_owned()] });
+        create.config.health = Some(HealthConfig::new(vec!["true".to_owned()]));
         let check = &sent(&create, ApiVersion { major: 1, minor: 43 })["Healthcheck"];
         assert_eq!((&check["StartInterval"], &check["Interval"]), (&Value::Null, &json!(5_000_000_000_i64)));
     }

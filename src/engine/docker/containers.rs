@@ -3,13 +3,14 @@
 use bollard::query_parameters::{RemoveContainerOptions, RenameContainerOptions};
 use http::Method;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::call::Call;
 use super::status::health_word;
 use super::wire::encoded;
 use super::{Docker, answer, archive, container_body, safe, wire};
-use crate::engine::{ContainerCreate, EngineError, Fault, Inspection};
-use crate::resource::{ContainerId, FileConfig};
+use crate::engine::{ContainerCreate, ContainerUpdate, EngineError, Fault, Inspection};
+use crate::resource::{ContainerId, Cpus, FileConfig, Limits, RestartPolicy, Size};
 use crate::state::{ContainerState, Health};
 
 #[derive(Deserialize)]
@@ -24,6 +25,25 @@ struct Inspected {
     state: InspectedState,
     #[serde(default)]
     restart_count: i64,
+    #[serde(default)]
+    host_config: InspectedHost,
+}
+
+/// What an update can change. An engine has 0, -1 or nothing at all where there is no limit.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "PascalCase", default)]
+struct InspectedHost {
+    memory: Option<i64>,
+    nano_cpus: Option<i64>,
+    pids_limit: Option<i64>,
+    restart_policy: Option<InspectedRestart>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct InspectedRestart {
+    #[serde(default)]
+    name: String,
 }
 
 #[derive(Deserialize)]
@@ -57,6 +77,8 @@ pub(super) async fn inspect(docker: &Docker, container: &ContainerId) -> Result<
         oom_killed: state.oom_killed,
         error: state.error,
         restarts: found.restart_count,
+        limits: found.host_config.limits(),
+        restart: found.host_config.restart(),
     })
 }
 
@@ -79,6 +101,17 @@ pub(super) async fn upload(docker: &Docker, container: &ContainerId, files: &[Fi
         .await
 }
 
+pub(super) async fn update(
+    docker: &Docker,
+    container: &ContainerId,
+    update: &ContainerUpdate,
+) -> Result<(), EngineError> {
+    let path = format!("/containers/{}/update", safe(container.as_str())?);
+    let body = container_body::update(update);
+    let done: Result<IgnoredAny, _> = docker.post(Call::Update, &path, &body).await;
+    done.map(drop).map_err(|failure| failure.into_error(Call::Update))
+}
+
 pub(super) async fn rename(docker: &Docker, container: &ContainerId, name: &str) -> Result<(), EngineError> {
     let options = RenameContainerOptions { name: name.to_owned() };
     docker.ensure(Call::Rename, docker.api.rename_container(safe(container.as_str())?, options)).await
@@ -87,4 +120,25 @@ pub(super) async fn rename(docker: &Docker, container: &ContainerId, name: &str)
 pub(super) async fn remove(docker: &Docker, container: &ContainerId) -> Result<(), EngineError> {
     let options = RemoveContainerOptions { v: true, force: true, link: false };
     docker.ensure(Call::RemoveContainer, docker.api.remove_container(safe(container.as_str())?, Some(options))).await
+}
+
+impl InspectedHost {
+    fn limits(&self) -> Limits {
+        let set = |limit: Option<i64>| limit.and_then(|limit| u64::try_from(limit).ok()).filter(|limit| *limit > 0);
+        Limits {
+            memory: set(self.memory).map(Size),
+            cpus: set(self.nano_cpus).map(Cpus),
+            pids: set(self.pids_limit).and_then(|pids| u32::try_from(pids).ok()),
+        }
+    }
+
+    fn restart(&self) -> Option<RestartPolicy> {
+        match self.restart_policy.as_ref().map_or("", |policy| policy.name.as_str()) {
+            "" | "no" => Some(RestartPolicy::No),
+            "on-failure" => Some(RestartPolicy::OnFailure),
+            "unless-stopped" => Some(RestartPolicy::UnlessStopped),
+            "always" => Some(RestartPolicy::Always),
+            _ => None,
+        }
+    }
 }

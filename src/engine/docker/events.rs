@@ -15,8 +15,8 @@ use super::call::Call;
 use super::fault::Failure;
 use super::wire::encoded;
 use super::{Docker, answer, wire};
-use crate::engine::notice::{Happening, Notice, Subject, What};
 use crate::engine::EngineError;
+use crate::engine::notice::{Happening, Notice, Subject, What};
 use crate::resource::label;
 use crate::resource::{ContainerId, NetworkId, RunId};
 

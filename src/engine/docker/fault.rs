@@ -89,6 +89,7 @@ fn meaning(call: Call, status: u16, message: &str) -> Option<Fault> {
         (Call::Connect, 403 | 409) if says("already exists in network") || says("already attached to network") => None,
         (Call::Unpause, 409 | 500) if says("is not paused") => None,
         (Call::Rename, _) if says("same name as its current name") => None,
+        (Call::Start | Call::Restart, _) if is_about_a_port(&message.to_ascii_lowercase()) => Some(Fault::Port),
         // A start that misses its network or a volume is also a 404, though the container is there.
         (Call::Start | Call::Restart, 404) if !says("no such container") => Some(Fault::Engine),
         (Call::CreateNetwork, _) if is_about_subnets(&message.to_ascii_lowercase()) => Some(Fault::Subnet),
@@ -97,6 +98,7 @@ fn meaning(call: Call, status: u16, message: &str) -> Option<Fault> {
         (Call::Pull, _) => Some(Fault::Pull),
         (_, 404) => Some(Fault::NotFound),
         (_, 409) => Some(Fault::Conflict),
+        (_, 429 | 503) => Some(Fault::Busy),
         (_, 400..=499) => Some(Fault::Refused),
         _ => Some(Fault::Engine),
     }
@@ -105,6 +107,13 @@ fn meaning(call: Call, status: u16, message: &str) -> Option<Fault> {
 /// The status of an address range that overlaps or cannot be had is 403, 404, 400 or 500, depending on the release.
 fn is_about_subnets(message: &str) -> bool {
     ["overlap", "address pool", "address space", "fully subnetted", "conflicts with network"]
+        .iter()
+        .any(|words| message.contains(words))
+}
+
+/// What engines say of a port of their machine that is in use, by a container or by anything else.
+fn is_about_a_port(message: &str) -> bool {
+    ["port is already allocated", "address already in use", "failed to bind host port", "ports are not available"]
         .iter()
         .any(|words| message.contains(words))
 }
@@ -200,7 +209,11 @@ mod tests {
             (Pull, 404, "pull access denied", Some(Fault::Pull)),
             (Pull, 500, "dial tcp: no such host", Some(Fault::Pull)),
             (List, 400, "client version 1.51 is too old", Some(Fault::Refused)),
-            (List, 503, "", Some(Fault::Engine)),
+            (List, 503, "", Some(Fault::Busy)),
+            (Start, 503, "connection error: desc = \"transport: error while dialing\"", Some(Fault::Busy)),
+            (CreateVolume, 429, "Too Many Requests", Some(Fault::Busy)),
+            // Of a registry, which is not busy for a second or two only.
+            (Pull, 429, "toomanyrequests", Some(Fault::Pull)),
         ];
         for (call, status, message, fault) in table {
             let error = Failure::Refused { status, message: message.to_owned() }.of(call);

@@ -41,6 +41,14 @@ struct ContainerEntry {
     network_settings: NetworkSettings,
     #[serde(default, deserialize_with = "or_default")]
     mounts: Vec<MountEntry>,
+    #[serde(default, deserialize_with = "or_default")]
+    ports: Vec<PortEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct PortEntry {
+    public_port: Option<u16>,
 }
 
 #[derive(Deserialize, Default)]
@@ -161,6 +169,9 @@ impl ContainerEntry {
         let mut volumes: Vec<_> = self.mounts.into_iter().filter_map(named).collect();
         volumes.sort();
         volumes.dedup();
+        let mut published: Vec<_> = self.ports.into_iter().filter_map(|port| port.public_port).collect();
+        published.sort_unstable();
+        published.dedup();
         let name = self.names.first().map_or("", |name| name.trim_start_matches('/'));
         ContainerFacts {
             name: name.to_owned(),
@@ -172,6 +183,7 @@ impl ContainerEntry {
             home,
             networks,
             volumes,
+            published,
             created: self.created,
             id: ContainerId::new(self.id),
         }

@@ -74,8 +74,8 @@ pub use resolve::{Process, Surroundings, resolve};
 pub use version::{ApiVersion, Feature};
 
 use super::{
-    ContainerCreate, Engine, EngineError, ExecOutput, Fault, Filter, Inspection, NetworkCreate, Notice, PullProgress,
-    VolumeCreate,
+    ContainerCreate, ContainerUpdate, Engine, EngineError, ExecOutput, Fault, Filter, Inspection, NetworkCreate,
+    Notice, PullProgress, VolumeCreate,
 };
 use crate::resource::{ContainerId, FileConfig, ImageRef, NetworkId};
 use crate::state::{ContainerFacts, ImageFacts, NetworkFacts, VolumeFacts};
@@ -242,6 +242,10 @@ impl Engine for Docker {
 
     async fn unpause(&self, container: &ContainerId) -> Result<(), EngineError> {
         self.ensure(Call::Unpause, self.api.unpause_container(safe(container.as_str())?)).await
+    }
+
+    async fn update(&self, container: &ContainerId, update: &ContainerUpdate) -> Result<(), EngineError> {
+        containers::update(self, container, update).await
     }
 
     async fn rename(&self, container: &ContainerId, name: &str) -> Result<(), EngineError> {

@@ -16,8 +16,8 @@ pub use schedule::{At, Broken, Injection, Planned, Schedule};
 
 use super::outside::Outside;
 use super::{
-    Call, ContainerCreate, Engine, EngineError, ExecOutput, Filter, Inspection, NetworkCreate, Notice, PullProgress,
-    VolumeCreate,
+    Call, ContainerCreate, ContainerUpdate, Engine, EngineError, ExecOutput, Filter, Inspection, NetworkCreate, Notice,
+    PullProgress, VolumeCreate,
 };
 use crate::resource::{ContainerId, FileConfig, ImageRef, NetworkId};
 use crate::state::{ContainerFacts, ImageFacts, NetworkFacts, VolumeFacts};
@@ -190,6 +190,10 @@ impl<E: Engine, O: Outside> Engine for Faulty<E, O> {
 
     async fn unpause(&self, container: &ContainerId) -> Result<(), EngineError> {
         self.through(Call::Unpause, self.engine.unpause(container)).await
+    }
+
+    async fn update(&self, container: &ContainerId, update: &ContainerUpdate) -> Result<(), EngineError> {
+        self.through(Call::Update, self.engine.update(container, update)).await
     }
 
     async fn rename(&self, container: &ContainerId, name: &str) -> Result<(), EngineError> {

@@ -57,6 +57,7 @@ pub enum Injection {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Broken {
+    Busy,
     Engine,
     Unreachable,
     TimedOut,
@@ -109,6 +110,7 @@ impl From<At> for String {
 impl Broken {
     pub(super) fn error(self) -> EngineError {
         match self {
+            Self::Busy => EngineError::new(Fault::Busy, "injected: try again later"),
             Self::Engine => EngineError::new(Fault::Engine, "injected: the engine failed"),
             Self::Unreachable => EngineError::new(Fault::Unreachable, "injected: connection reset"),
             Self::TimedOut => EngineError::new(Fault::TimedOut, "injected: no answer"),

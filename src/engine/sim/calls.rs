@@ -8,8 +8,8 @@ use super::daemon::Daemon;
 use super::journal::Outcome;
 use crate::engine::call::Call;
 use crate::engine::{
-    ContainerCreate, Engine, EngineError, ExecOutput, Fault, Filter, Inspection, NetworkCreate, Notice, PullProgress,
-    VolumeCreate,
+    ContainerCreate, ContainerUpdate, Engine, EngineError, ExecOutput, Fault, Filter, Inspection, NetworkCreate,
+    Notice, PullProgress, VolumeCreate,
 };
 use crate::resource::{ContainerId, FileConfig, ImageRef, NetworkId};
 use crate::state::{ContainerFacts, ImageFacts, NetworkFacts, VolumeFacts};
@@ -214,6 +214,10 @@ impl Engine for Sim {
 
     async fn unpause(&self, container: &ContainerId) -> Result<(), EngineError> {
         self.on_container(Call::Unpause, container, |d| d.unpause(container)).await
+    }
+
+    async fn update(&self, container: &ContainerId, update: &ContainerUpdate) -> Result<(), EngineError> {
+        self.on_container(Call::Update, container, |d| d.update(container, update)).await
     }
 
     async fn rename(&self, container: &ContainerId, name: &str) -> Result<(), EngineError> {

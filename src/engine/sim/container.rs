@@ -6,7 +6,7 @@ use super::behaviour::{Answer, KILLED, NO_COMMAND};
 use super::daemon::{Attachment, Container, Daemon, Due, Next, matches};
 use super::journal::{Reached, Rule, Step, Violation};
 use crate::engine::call::Call;
-use crate::engine::{ContainerCreate, EngineError, ExecOutput, Fault, Filter, Inspection};
+use crate::engine::{ContainerCreate, ContainerUpdate, EngineError, ExecOutput, Fault, Filter, Inspection};
 use crate::resource::label::{self, Ownership};
 use crate::resource::{ContainerId, FileConfig};
 use crate::state::ContainerState::{Created, Dead, Exited, Paused, Removing, Restarting, Running};
@@ -43,6 +43,8 @@ impl Daemon {
             oom_killed: false,
             error: container.error.clone(),
             restarts: container.restarts,
+            limits: container.config.limits,
+            restart: Some(container.config.restart),
         })
     }
 
@@ -52,7 +54,7 @@ impl Daemon {
         create: &ContainerCreate,
         takes: Duration,
     ) -> Result<(ContainerId, Duration), EngineError> {
-        let ContainerCreate { name, labels, config, network, mounts } = create;
+        let ContainerCreate { name, labels, config, network, mounts, ports } = create;
         check_name("container", name)?;
         self.check_name_is_free(name)?;
         if config.hostname.as_ref().is_some_and(|hostname| hostname.len() > HOSTNAME_MAX) {
@@ -89,6 +91,7 @@ impl Daemon {
                 aliases: config.network.aliases.clone(),
             }],
             mounts: mounts.clone(),
+            ports: ports.clone(),
             files: std::collections::BTreeMap::new(),
             created: self.now,
             started: None,
@@ -174,6 +177,17 @@ impl Daemon {
             }
             _ => Ok(()),
         }
+    }
+
+    pub fn update(&mut self, id: &ContainerId, update: &ContainerUpdate) -> Result<(), EngineError> {
+        let container = self.container(id)?;
+        container.refuse_if_going()?;
+        let (limits, new) = (&mut container.config.limits, &update.limits);
+        limits.memory = new.memory.or(limits.memory);
+        limits.cpus = new.cpus.or(limits.cpus);
+        limits.pids = new.pids.or(limits.pids);
+        container.config.restart = update.restart.unwrap_or(container.config.restart);
+        Ok(())
     }
 
     pub fn rename(&mut self, id: &ContainerId, name: &str) -> Result<(), EngineError> {
@@ -306,6 +320,7 @@ impl Container {
             home: Some(self.home.clone()),
             networks,
             volumes,
+            published: if self.lives() { self.host_ports().collect() } else { Vec::new() },
             created: EPOCH + i64::try_from(self.created.as_secs()).unwrap_or(i64::MAX - EPOCH),
         }
     }

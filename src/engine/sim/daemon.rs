@@ -15,7 +15,7 @@ use super::notices::Notices;
 use super::subnet::first_free;
 use super::{DuplicateNetworks, Settings};
 use crate::engine::call::Call;
-use crate::engine::{EngineError, Fault, Filter, VolumeMount};
+use crate::engine::{EngineError, Fault, Filter, PortBinding, VolumeMount};
 use crate::resource::label::{self, Ownership};
 use crate::resource::{ContainerConfig, ContainerId, FileConfig, ImageId, ImageRef, NetworkId};
 use crate::state::ContainerState;
@@ -61,6 +61,7 @@ pub(super) struct Container {
     pub home: NetworkId,
     pub endpoints: Vec<Attachment>,
     pub mounts: Vec<VolumeMount>,
+    pub ports: Vec<PortBinding>,
     pub files: BTreeMap<String, FileConfig>,
     pub created: Duration,
     pub started: Option<Duration>,
@@ -240,6 +241,11 @@ impl Journal {
 impl Container {
     pub fn is_on(&self, network: &NetworkId) -> bool {
         self.endpoints.iter().any(|endpoint| endpoint.network == *network)
+    }
+
+    /// The ports of the machine that it wants; sorted.
+    pub fn host_ports(&self) -> impl Iterator<Item = u16> {
+        self.ports.iter().map(|port| port.host).collect::<std::collections::BTreeSet<_>>().into_iter()
     }
 
     /// Whether there are processes, frozen or not.

@@ -116,6 +116,12 @@ impl Daemon {
         }
         let mut needed = vec![container.home.clone()];
         needed.extend(container.endpoints.iter().map(|endpoint| endpoint.network.clone()));
+        let ports: Vec<u16> = container.host_ports().collect();
+        let mut held = self.containers.values().filter(|c| c.id != *id && c.lives()).flat_map(Container::host_ports);
+        if let Some(port) = held.find(|port| ports.contains(port)) {
+            let words = format!("Bind for 127.0.0.1:{port} failed: port is already allocated");
+            return Ok(Some(EngineError::new(Fault::Port, words)));
+        }
         let dead = needed.into_iter().find(|network| !self.networks.contains_key(network));
         // Docker answers 404, which is not to say that the container is not there.
         Ok(dead.map(|network| EngineError::new(Fault::Engine, format!("network {network} not found"))))
@@ -142,7 +148,13 @@ impl Daemon {
                 container.state = Dead;
             } else if lived {
                 container.end(KILLED);
-                if container.config.restart == RestartPolicy::UnlessStopped && !container.stopped_by_hand {
+                // Nobody can tell a daemon's end from a program's, so that this is no end of its own.
+                let again = match container.config.restart {
+                    RestartPolicy::No => false,
+                    RestartPolicy::OnFailure | RestartPolicy::UnlessStopped => !container.stopped_by_hand,
+                    RestartPolicy::Always => true,
+                };
+                if again {
                     container.due = Some(Due { at: back, what: Next::StartAgain });
                 }
             }
@@ -181,7 +193,12 @@ impl Container {
     pub fn end_by_itself(&mut self, code: i64, now: Duration) {
         let ran = self.started.map_or(Duration::ZERO, |started| now.saturating_sub(started));
         self.end(code);
-        if self.config.restart == RestartPolicy::UnlessStopped && !self.stopped_by_hand {
+        let again = match self.config.restart {
+            RestartPolicy::No => false,
+            RestartPolicy::OnFailure => code != 0,
+            RestartPolicy::UnlessStopped | RestartPolicy::Always => true,
+        };
+        if again && !self.stopped_by_hand {
             let failures = if ran >= RAN_WELL { 0 } else { u32::try_from(self.restarts).unwrap_or(u32::MAX).min(16) };
             let pause = (FIRST_PAUSE * 2_u32.pow(failures)).min(LONGEST_PAUSE);
             self.state = Restarting;

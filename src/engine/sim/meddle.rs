@@ -6,7 +6,7 @@ use super::behaviour::KILLED;
 use super::daemon::{Attachment, Container, Daemon, Due, Next};
 use crate::engine::outside::Meddling;
 use crate::resource::{
-    ContainerConfig, ContainerId, ImageId, ImageRef, NetworkAttachment, NetworkId, ResourceId, RestartPolicy, label,
+    ContainerConfig, ContainerId, ImageId, ImageRef, NetworkAttachment, NetworkId, ResourceId, label,
 };
 use crate::state::ContainerState::{Created, Dead, Removing, Restarting, Running};
 
@@ -155,21 +155,10 @@ impl Daemon {
         }
         let (serial, id) = self.next_id();
         let id = ContainerId::new(id);
-        let config = ContainerConfig {
-            image: reference.clone(),
-            entrypoint: Vec::new(),
-            command: Vec::new(),
-            env: BTreeMap::new(),
-            hostname: None,
-            privileged: false,
-            init: false,
-            network: NetworkAttachment { network: ResourceId::network("bridge"), aliases: Vec::new() },
-            mounts: Vec::new(),
-            files: Vec::new(),
-            restart: RestartPolicy::No,
-            stop_timeout: None,
-            health: None,
-        };
+        let config = ContainerConfig::new(
+            reference.clone(),
+            NetworkAttachment { network: ResourceId::network("bridge"), aliases: Vec::new() },
+        );
         let container = Container {
             id: id.clone(),
             serial,
@@ -188,6 +177,7 @@ impl Daemon {
                 aliases: Vec::new(),
             }],
             mounts: Vec::new(),
+            ports: Vec::new(),
             files: BTreeMap::new(),
             created: self.now,
             started: None,

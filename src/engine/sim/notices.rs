@@ -13,8 +13,8 @@ use super::Sim;
 use super::calls::unreachable;
 use super::container::EPOCH;
 use super::daemon::{Container, Daemon};
-use crate::engine::notice::{Happening, Notice, Subject, What};
 use crate::engine::EngineError;
+use crate::engine::notice::{Happening, Notice, Subject, What};
 use crate::resource::label::Ownership;
 use crate::resource::{ContainerId, NetworkId};
 use crate::state::ContainerState::{self, Paused, Running};
@@ -163,9 +163,9 @@ impl Seen {
     }
 }
 
-/// What is in `these` and not in `those`.
-fn missing<'a, T: PartialEq>(these: &'a [T], those: &'a [T]) -> impl Iterator<Item = &'a T> {
-    these.iter().filter(move |it| !those.contains(it))
+/// What is in `all` and not in `known`.
+fn missing<'a, T: PartialEq>(all: &'a [T], known: &'a [T]) -> impl Iterator<Item = &'a T> {
+    all.iter().filter(move |it| !known.contains(it))
 }
 
 impl Sim {

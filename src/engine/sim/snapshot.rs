@@ -58,6 +58,14 @@ impl Daemon {
         let started = c.started.map_or_else(|| "never".to_owned(), |at| format!("{}ms", at.as_millis()));
         // Writing to a string cannot fail.
         let _ = write!(line, " exit={} started={started} restarts={} image={}", c.exit, c.restarts, short_image(c));
+        let limits = &c.config.limits;
+        let _ = write!(line, " policy={}", c.config.restart.as_str());
+        if !limits.is_empty() {
+            let _ = write!(line, " limits={:?}/{:?}/{:?}", limits.memory, limits.cpus, limits.pids);
+        }
+        for port in &c.ports {
+            let _ = write!(line, " port={}:{}", port.host, port.container);
+        }
         for endpoint in &c.endpoints {
             let network = self.networks.get(&endpoint.network).map_or("DEAD", |network| network.name.as_str());
             let _ = write!(line, " on={network}({})[{}]", short(endpoint.network.as_str()), endpoint.aliases.join(","));

@@ -20,7 +20,8 @@ impl Recorder {
             Event::Succeeded { operation, took } => mark(&mut rounds, operation, "done", Some(*took)),
             Event::Failed { operation, took, .. } => mark(&mut rounds, operation, "failed", Some(*took)),
             Event::Skipped { operation, .. } => mark(&mut rounds, operation, "skipped", None),
-            Event::Started { .. } | Event::Progress { .. } | Event::Retrying { .. } | Event::Warning { .. } => {}
+            // Neither a plan nor what came of one.
+            _ => {}
         }
     }
 

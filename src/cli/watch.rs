@@ -1,0 +1,148 @@
+//! `moat watch`: keeps sandboxes as their specs say, until it is stopped.
+
+mod desk;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::addresses::Addresses;
+use super::error::CliError;
+use super::exit::Exit;
+use super::fleet::Fleet;
+use super::interrupt::stoppable;
+use super::load::{self, DEFAULT_SPEC};
+use super::locking::Locking;
+use super::session::Session;
+use crate::engine::docker::Docker;
+use crate::event::Trigger;
+use crate::plan::Options;
+use crate::watch::files::Files;
+use crate::watch::{Bell, Settings, watch};
+use desk::CliDesk;
+
+/// Keep the sandbox as the spec says when files or Docker change, until it is stopped
+#[derive(Debug, Args)]
+pub struct Watch {
+    /// Spec files, or directories: their `agent.yaml`, or all of their YAML files; or names of agents, or ids of runs
+    #[arg(value_name = "AGENT", default_value = DEFAULT_SPEC)]
+    specs: Vec<PathBuf>,
+    #[command(flatten)]
+    watching: Watching,
+    /// How long a container may take to get ready, in place of its own limit
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    wait_timeout: Option<u32>,
+    #[command(flatten)]
+    addresses: Addresses,
+    #[command(flatten)]
+    locking: Locking,
+    /// Tell on standard output what happens, one JSON object a line
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// How it is watched.
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub struct Watching {
+    /// Do at once what would be held for `moat approve`
+    #[arg(long)]
+    pub(super) allow: bool,
+    /// Do at once what would end sessions in the sandbox
+    #[arg(long)]
+    pub(super) now: bool,
+    /// Remove the sandbox when its spec file is gone
+    #[arg(long)]
+    pub(super) prune: bool,
+    /// Look at the files every second, where the system does not tell of changes
+    #[arg(long)]
+    pub(super) poll: bool,
+    /// How often everything is looked at without a reason
+    #[arg(long, value_name = "SECONDS", default_value_t = RESYNC, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) resync: u32,
+}
+
+/// What a watch needs to know, whichever command begins it.
+pub(super) struct Wanted<'a> {
+    pub specs: &'a [PathBuf],
+    pub watching: &'a Watching,
+    pub wait_timeout: Option<u32>,
+    pub addresses: &'a Addresses,
+    pub locking: &'a Locking,
+}
+
+pub async fn run(args: &Watch, session: &Session) -> Result<Exit, CliError> {
+    let Watch { specs, watching, wait_timeout, addresses, locking, .. } = args;
+    watch_as(&Wanted { specs, watching, wait_timeout: *wait_timeout, addresses, locking }, session).await
+}
+
+pub(super) async fn watch_as(args: &Wanted<'_>, session: &Session) -> Result<Exit, CliError> {
+    let (fleet, engine) = Fleet::find(session, args.specs, false).await?;
+    let agents: Vec<_> = fleet.into_agents().into_iter().map(load::watched).collect();
+    let (bell, stop) = (Bell::default(), CancellationToken::new());
+    let files = args.watching.files(&bell, session)?;
+    let runs = agents.iter().map(|it| it.graph.run.clone()).collect();
+    let desk = CliDesk::new(session, &engine, runs, files, args.locking)?;
+    session.screen.say(&match agents.len() {
+        1 => "watching; Ctrl-C ends it and leaves the sandbox as it is\n".to_owned(),
+        count => format!("watching {count} agents; Ctrl-C ends it and leaves the sandboxes as they are\n"),
+    });
+    let settings = args.settings(&engine);
+    let work = async {
+        tokio::select! {
+            biased;
+            () = reloads(&bell, agents.len()) => {}
+            () = watch(&engine, &desk, agents, &settings, &bell, &stop) => {}
+        }
+    };
+    Box::pin(stoppable(&stop, work)).await;
+    desk.stop()?;
+    Ok(Exit::Done)
+}
+
+/// Rings for every agent when SIGHUP asks to look again.
+async fn reloads(bell: &Bell, agents: usize) {
+    // Without the signal everything else still works.
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return std::future::pending().await };
+    while hangup.recv().await.is_some() {
+        (0..agents).for_each(|agent| bell.ring(agent, Trigger::Reload));
+    }
+}
+
+impl Wanted<'_> {
+    fn settings(&self, engine: &Docker) -> Settings {
+        let wait_timeout = self.wait_timeout.map(|seconds| Duration::from_secs(seconds.into()));
+        let Watching { allow, now, prune, resync, .. } = *self.watching;
+        Settings {
+            options: Options { wait_timeout, ..self.addresses.options(engine) },
+            resync: Duration::from_secs(resync.into()),
+            allow,
+            now,
+            prune,
+        }
+    }
+}
+
+/// As [`crate::watch::RESYNC`], in seconds.
+const RESYNC: u32 = 300;
+
+impl Default for Watching {
+    fn default() -> Self {
+        Self { allow: false, now: false, prune: false, poll: false, resync: RESYNC }
+    }
+}
+
+impl Watching {
+    fn files(&self, bell: &Bell, session: &Session) -> Result<Files, CliError> {
+        if self.poll {
+            return Ok(Files::polling(bell.clone())?);
+        }
+        Files::new(bell.clone()).or_else(|error| {
+            session.warn(&format!("{error}; they are looked at every second instead"), error.hint);
+            Ok(Files::polling(bell.clone())?)
+        })
+    }
+}

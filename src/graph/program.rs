@@ -1,0 +1,57 @@
+//! What the main container runs, and how it is known to do its job: the spec's word together with its dependencies'.
+
+use std::time::Duration;
+
+use super::compile::{health, probe};
+use crate::resource::{HealthConfig, Probe};
+use crate::spec::Spec;
+use crate::spec::capability::{MainPart, ProbePart};
+
+/// How readiness is proven, and how it is watched from then on.
+pub(super) struct Readiness {
+    pub health: HealthConfig,
+    pub probe: Probe,
+}
+
+/// Keeps a container up that has nothing to do; its init forwards the stop.
+const IDLE: [&str; 2] = ["sleep", "infinity"];
+
+/// Between two questions to a check of the user's: it may be a program that takes its time.
+const INTERVAL: Duration = Duration::from_millis(250);
+
+/// How long a check of the user's may say no after the start, unless the spec says so. As long as the engine's check
+/// lets failures pass.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The entrypoint and the command, and whether there is nothing to do but to stay up.
+pub(super) fn program(spec: &Spec, parts: &[&MainPart]) -> (Vec<String>, Vec<String>, bool) {
+    let brought = parts.iter().map(|part| &part.entrypoint).find(|it| !it.is_empty()).cloned();
+    let idles = spec.command.is_none() && spec.entrypoint.is_none();
+    let entrypoint = spec.entrypoint.clone().unwrap_or_default();
+    let command = spec.command.clone().unwrap_or_default();
+    match brought {
+        // The dependency's program runs what it is given, the user's own entrypoint included.
+        Some(brought) => (brought, entrypoint.into_iter().chain(command).collect(), idles),
+        None if idles => (IDLE.map(str::to_owned).to_vec(), command, true),
+        None => (entrypoint, command, false),
+    }
+}
+
+/// What must be proven: by a dependency, by the user's own check, or by both.
+pub(super) fn readiness(spec: &Spec, parts: &[&MainPart]) -> Option<Readiness> {
+    let brought = parts.iter().find_map(|part| part.ready.as_ref());
+    let Some(own) = &spec.healthcheck else {
+        return brought.map(|part| Readiness { health: health(part), probe: probe(part) });
+    };
+    let command = brought.map_or_else(|| own.command.clone(), |part| both(part, &own.command));
+    let own_timeout = own.start_period_ms.map_or(TIMEOUT, Duration::from_millis);
+    let timeout = brought.map_or(own_timeout, |part| own_timeout.max(Duration::from_secs(part.timeout)));
+    let probe = Probe::Exec { command: command.clone(), interval: INTERVAL, timeout };
+    Some(Readiness { health: HealthConfig { command, ..own.clone() }, probe })
+}
+
+/// A command that says yes when both do. The first one's words are a capability's: they need no quotes.
+fn both(first: &ProbePart, second: &[String]) -> Vec<String> {
+    let script = format!("{} && exec \"$@\"", first.command.join(" "));
+    ["sh".to_owned(), "-c".to_owned(), script, "sh".to_owned()].into_iter().chain(second.iter().cloned()).collect()
+}

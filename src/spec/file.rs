@@ -1,0 +1,292 @@
+//! One document of a spec file, as it is written: the texts, not yet what they mean.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use crate::resource::{AgentName, ImageRef, RestartPolicy};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    pub agent: AgentName,
+    pub version: Option<String>,
+    pub image: Option<ImageRef>,
+    #[serde(default)]
+    pub dependencies: Vec<String>,
+    pub command: Option<Command>,
+    pub entrypoint: Option<Command>,
+    pub user: Option<String>,
+    pub workdir: Option<String>,
+    #[serde(default)]
+    pub interactive: bool,
+    pub restart: Option<Restart>,
+    pub workspace: Option<OneOf<Workspace>>,
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    #[serde(default)]
+    pub mounts: Vec<OneOf<Mount>>,
+    #[serde(default)]
+    pub volumes: Vec<OneOf<Volume>>,
+    #[serde(default)]
+    pub ports: Ports,
+    #[serde(default)]
+    pub container: Container,
+    #[serde(default)]
+    pub network: Network,
+    pub healthcheck: Option<Health>,
+    #[serde(default)]
+    pub buildkit: Buildkit,
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+}
+
+/// A text, or the same in several parts.
+#[derive(Debug)]
+pub(super) enum OneOf<T> {
+    Text(String),
+    Parts(T),
+}
+
+/// A program with its arguments. One text is a shell's command line.
+#[derive(Debug)]
+pub(super) struct Command(pub Vec<String>);
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Restart {
+    No,
+    OnFailure,
+    UnlessStopped,
+    Always,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Workspace {
+    pub path: Option<String>,
+    pub target: Option<String>,
+    #[serde(default)]
+    pub mode: WorkspaceMode,
+    #[serde(default)]
+    pub exclude: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum WorkspaceMode {
+    #[default]
+    Bind,
+    Volume,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Mount {
+    pub source: String,
+    pub target: String,
+    #[serde(default)]
+    pub mode: MountMode,
+    #[serde(default)]
+    pub exclude: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum MountMode {
+    Ro,
+    #[default]
+    Rw,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Volume {
+    pub name: String,
+    pub target: String,
+}
+
+/// Each with its name, if it has one.
+#[derive(Debug, Default)]
+pub(super) struct Ports(pub Vec<(Option<String>, String)>);
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Container {
+    pub memory: Option<String>,
+    pub cpus: Option<String>,
+    pub pids: Option<String>,
+    #[serde(default)]
+    pub dns: Vec<String>,
+    #[serde(default)]
+    pub ulimits: BTreeMap<String, String>,
+    pub shm: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Network {
+    pub subnet: Option<String>,
+    #[serde(default)]
+    pub internal: bool,
+    #[serde(default)]
+    pub extra_hosts: BTreeMap<String, String>,
+}
+
+/// A check is a command, or a mapping with one.
+#[derive(Debug)]
+pub(super) enum Health {
+    Command(Command),
+    Parts(HealthParts),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HealthParts {
+    pub command: Command,
+    pub interval: Option<String>,
+    pub timeout: Option<String>,
+    pub start_period: Option<String>,
+    pub retries: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Buildkit {
+    pub image: Option<ImageRef>,
+    #[serde(default)]
+    pub cache: super::CacheRetention,
+    pub cache_limit: Option<String>,
+    pub config: Option<String>,
+    #[serde(default)]
+    pub resources: Resources,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Resources {
+    pub memory: Option<String>,
+    pub cpus: Option<String>,
+    pub pids: Option<String>,
+}
+
+/// Runs what the user wrote as one line; POSIX has it everywhere, and so does any image that can be worked in.
+const SHELL: [&str; 2] = ["sh", "-c"];
+
+impl Command {
+    pub fn of_line(line: &str) -> Self {
+        Self(SHELL.iter().copied().chain([line]).map(str::to_owned).collect())
+    }
+}
+
+impl From<Restart> for RestartPolicy {
+    fn from(restart: Restart) -> Self {
+        match restart {
+            Restart::No => Self::No,
+            Restart::OnFailure => Self::OnFailure,
+            Restart::UnlessStopped => Self::UnlessStopped,
+            Restart::Always => Self::Always,
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOf<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TextOrParts(PhantomData))
+    }
+}
+
+struct TextOrParts<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for TextOrParts<T> {
+    type Value = OneOf<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("one text, or its parts")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<OneOf<T>, E> {
+        Ok(OneOf::Text(text.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<OneOf<T>, A::Error> {
+        T::deserialize(SeqAccessDeserializer::new(items)).map(OneOf::Parts)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<OneOf<T>, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(entries)).map(OneOf::Parts)
+    }
+}
+
+impl<'de> Deserialize<'de> for Command {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(match OneOf::<Vec<String>>::deserialize(deserializer)? {
+            OneOf::Text(line) => Self::of_line(&line),
+            OneOf::Parts(words) => Self(words),
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Health {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct CommandOrParts;
+
+        impl<'de> Visitor<'de> for CommandOrParts {
+            type Value = Health;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a command, or a mapping")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, line: &str) -> Result<Health, E> {
+                Ok(Health::Command(Command::of_line(line)))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, words: A) -> Result<Health, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(words)).map(|words| Health::Command(Command(words)))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<Health, A::Error> {
+                HealthParts::deserialize(MapAccessDeserializer::new(entries)).map(Health::Parts)
+            }
+        }
+
+        deserializer.deserialize_any(CommandOrParts)
+    }
+}
+
+impl<'de> Deserialize<'de> for Ports {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ListOrNames;
+
+        impl<'de> Visitor<'de> for ListOrNames {
+            type Value = Ports;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of ports, or names with ports")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Ports, A::Error> {
+                let mut ports = Vec::new();
+                while let Some(port) = items.next_element()? {
+                    ports.push((None, port));
+                }
+                Ok(Ports(ports))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Ports, A::Error> {
+                let mut ports = Vec::new();
+                while let Some((name, port)) = entries.next_entry()? {
+                    ports.push((Some(name), port));
+                }
+                Ok(Ports(ports))
+            }
+        }
+
+        deserializer.deserialize_any(ListOrNames)
+    }
+}

@@ -1,0 +1,141 @@
+//! The language of `agent.yaml`: every key, what it may hold, what it means, and what changing it does.
+//!
+//! A new key is a line here, a field in [`file`](super::file), and a row in `specs/agent.md`, which a test
+//! holds against this table.
+
+mod parts;
+
+use super::rule;
+use super::shape::{Effect, Key, Shape};
+use parts::{BUILDKIT, CONTAINER, HEALTHCHECK, MOUNT, NETWORK, VOLUME, WORKSPACE};
+
+/// `agent.yaml`.
+pub static AGENT: Shape = Shape::Keys(&[
+    Key::new("agent", Shape::Text(rule::agent_name), Effect::Another)
+        .required("agent: builder")
+        .says("the agent's name; with the path of the file it says which sandbox is meant; `name` is the same")
+        .such_as("builder")
+        .alias(&["name"]),
+    Key::new("version", Shape::Scalar(rule::argument), Effect::Nothing)
+        .says("the agent's version, for people")
+        .such_as("1.0.0"),
+    Key::new("image", Shape::Text(rule::image), Effect::Replace)
+        .default("what the dependencies bring")
+        .says("the image of the main container")
+        .such_as("debian:13")
+        .also(&["base_image", "from"]),
+    Key::new("dependencies", DEPENDENCIES, Effect::Replace)
+        .says("what the sandbox needs beyond its image: `docker:dind` gives it a Docker of its own")
+        .such_as("[docker:dind]")
+        .also(&["depends_on", "requires", "needs", "deps"]),
+    Key::new("command", COMMAND, Effect::Replace)
+        .default("none: the sandbox stays up, idle")
+        .says("what the main container runs: a shell's command line, or a program with its arguments")
+        .such_as("[npm, run, dev]")
+        .also(&["cmd", "run"]),
+    Key::new("entrypoint", COMMAND, Effect::Replace)
+        .default("the image's own")
+        .says("the program that runs the command")
+        .such_as("[tini, --]"),
+    Key::new("user", Shape::Scalar(rule::user), Effect::Replace)
+        .default("the image's own")
+        .says("whom the main container runs as: `USER` or `USER:GROUP`, by name or by number")
+        .such_as("1000:1000"),
+    Key::new("workdir", Shape::Text(rule::place), Effect::Replace)
+        .default("the workspace if there is one, otherwise the image's own")
+        .says("the folder that the command runs in")
+        .such_as("/srv/app")
+        .also(&["working_dir", "cwd"]),
+    Key::new("interactive", Shape::Bool, Effect::Replace)
+        .default("`false`")
+        .says("whether the command has a terminal, and an input that stays open")
+        .such_as("true")
+        .also(&["tty", "stdin_open"]),
+    Key::new("restart", Shape::Choice(RESTART), Effect::InPlace)
+        .default("`unless-stopped` without a command or entrypoint, otherwise `no`")
+        .says("when the engine starts the main container again by itself")
+        .such_as("on-failure")
+        .also(&["restart_policy"]),
+    Key::new("workspace", WORKSPACE_SHAPE, Effect::Replace)
+        .says("the folder that is worked on: a path, or a mapping")
+        .such_as(".")
+        .also(&["project", "source"]),
+    Key::new("env", ENV, Effect::Replace)
+        .says("environment variables of the main container; values are taken as they are written")
+        .such_as("{PORT: 8080}")
+        .also(&["environment", "variables"]),
+    Key::new("mounts", MOUNTS, Effect::Replace)
+        .says("paths of the engine's machine in the main container: `SOURCE:TARGET`, `SOURCE:TARGET:ro`, or a mapping")
+        .such_as("['./data:/data:ro']")
+        .also(&["binds"]),
+    Key::new("volumes", VOLUMES, Effect::Replace)
+        .says("named volumes of the sandbox, kept when it is destroyed: `NAME:TARGET`, or a mapping")
+        .such_as("['cache:/var/cache/app']"),
+    Key::new("ports", PORTS, Effect::Replace)
+        .says(
+            "ports of the main container that this machine reaches: `NAME: PORT`, or a list of `PORT`, `HOST:PORT` or \
+             `ADDRESS:HOST:PORT`; on loopback unless an address is given, and without a host port on a free one, \
+             which is kept",
+        )
+        .such_as("{web: 3000}"),
+    Key::new("container", Shape::Keys(CONTAINER), Effect::Replace)
+        .says("limits of the main container")
+        .such_as("{memory: 2g}")
+        .also(&["resources", "limits"]),
+    Key::new("network", Shape::Keys(NETWORK), Effect::Replace)
+        .default("one of the sandbox's own, from which everything outside is reached")
+        .says("the network of the sandbox")
+        .such_as("{internal: true}")
+        .also(&["networking"]),
+    Key::new("healthcheck", HEALTH, Effect::Replace)
+        .says(
+            "a command in the main container that exits 0 once it is ready and for as long as it is well, or a mapping",
+        )
+        .such_as("curl -f localhost:3000")
+        .also(&["health", "health_check"]),
+    Key::new("buildkit", Shape::Keys(BUILDKIT), Effect::Sidecar)
+        .default("as `docker:dind` has it")
+        .says("the sidecar that builds images")
+        .such_as("{cache: discard}")
+        .also(&["builder"]),
+    Key::new("labels", Shape::Map { name: rule::label, value: &Shape::Scalar(rule::argument) }, Effect::Replace)
+        .says("labels of the main container, for other tools")
+        .such_as("{team: blue}"),
+]);
+
+const DEPENDENCIES: Shape = Shape::List { item: &Shape::Text(rule::dependency), if_empty: None, unique: true };
+
+const COMMAND: Shape = Shape::Either(&[
+    Shape::Text(rule::argument),
+    Shape::List {
+        item: &Shape::Scalar(rule::argument),
+        if_empty: Some("write a program, or remove the key"),
+        unique: false,
+    },
+]);
+
+const RESTART: &[&str] = &["no", "on-failure", "unless-stopped", "always"];
+
+const ENV: Shape = Shape::Map { name: rule::variable, value: &Shape::Scalar(rule::argument) };
+
+const WORKSPACE_SHAPE: Shape = Shape::Either(&[Shape::Text(rule::path), Shape::Keys(WORKSPACE)]);
+
+const MOUNTS: Shape =
+    Shape::List { item: &Shape::Either(&[Shape::Text(rule::mount), Shape::Keys(MOUNT)]), if_empty: None, unique: true };
+
+const VOLUMES: Shape = Shape::List {
+    item: &Shape::Either(&[Shape::Text(rule::volume), Shape::Keys(VOLUME)]),
+    if_empty: None,
+    unique: true,
+};
+
+const PORTS: Shape = Shape::Either(&[
+    Shape::Map { name: rule::port_name, value: &Shape::Scalar(rule::port) },
+    Shape::List { item: &Shape::Scalar(rule::port), if_empty: None, unique: true },
+]);
+
+const HEALTH: Shape = Shape::Either(&[
+    Shape::Text(rule::argument),
+    Shape::List { item: &Shape::Scalar(rule::argument), if_empty: Some("write a program"), unique: false },
+    Shape::Keys(HEALTHCHECK),
+]);

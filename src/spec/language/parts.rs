@@ -1,0 +1,166 @@
+//! The keys below those at the top.
+
+use super::COMMAND;
+use crate::spec::rule;
+use crate::spec::shape::{Effect, Key, Shape};
+
+const EXCLUDE: Shape = Shape::List { item: &Shape::Text(rule::excluded), if_empty: None, unique: true };
+
+pub(super) const WORKSPACE: &[Key] = &[
+    Key::new("path", Shape::Text(rule::path), Effect::Replace)
+        .default("`.`")
+        .says("the folder of this machine, seen from the file; only with the mode `bind`")
+        .such_as("./app"),
+    Key::new("target", Shape::Text(rule::place), Effect::Replace)
+        .default("`/workspace`")
+        .says("where it is in the main container")
+        .such_as("/src"),
+    Key::new("mode", Shape::Choice(&["bind", "volume"]), Effect::Replace)
+        .default("`bind`")
+        .says("`bind`: the folder itself; `volume`: a volume of the sandbox, empty at first, kept when it is destroyed")
+        .such_as("volume"),
+    Key::new("exclude", EXCLUDE, Effect::Replace)
+        .says(
+            "folders in it that are not shared: in their place are empty ones in memory, which end with the container",
+        )
+        .such_as("[node_modules]"),
+];
+
+pub(super) const MOUNT: &[Key] = &[
+    Key::new("source", Shape::Text(rule::mount_source), Effect::Replace)
+        .required("source: ./data")
+        .says(
+            "a path that begins with `/`, `./`, `../` or `~/`, seen from the file; any other word is the name of a \
+             volume that the engine has",
+        )
+        .such_as("./data")
+        .also(&["src", "path"]),
+    Key::new("target", Shape::Text(rule::place), Effect::Replace)
+        .required("target: /data")
+        .says("where it is in the main container")
+        .such_as("/data")
+        .also(&["dst", "destination"]),
+    Key::new("mode", Shape::Choice(&["ro", "rw"]), Effect::Replace)
+        .default("`rw`")
+        .says("`ro`: the container can only read it")
+        .such_as("ro"),
+    Key::new("exclude", EXCLUDE, Effect::Replace).says("as `workspace.exclude`").such_as("[target]"),
+];
+
+pub(super) const VOLUME: &[Key] = &[
+    Key::new("name", Shape::Text(rule::volume_name), Effect::Replace)
+        .required("name: cache")
+        .says("its name within the sandbox")
+        .such_as("cache"),
+    Key::new("target", Shape::Text(rule::place), Effect::Replace)
+        .required("target: /var/cache/app")
+        .says("where it is in the main container")
+        .such_as("/var/cache/app"),
+];
+
+pub(super) const CONTAINER: &[Key] = &[
+    Key::new("memory", Shape::Scalar(rule::memory), Effect::Limit)
+        .default("no limit")
+        .says("how much memory it may use: `512m`, `2g`, with powers of 1024; a bare number counts MB")
+        .such_as("512m")
+        .also(&["mem", "mem_limit"]),
+    Key::new("cpus", Shape::Scalar(rule::cpus), Effect::Limit)
+        .default("no limit")
+        .says("how many processors it may use, in parts if need be: `1.5`")
+        .such_as("1.5")
+        .also(&["cpu"]),
+    Key::new("pids", Shape::Scalar(rule::pids), Effect::Limit)
+        .default("no limit")
+        .says("how many processes and threads it may have")
+        .such_as("512")
+        .also(&["pids_limit"]),
+    Key::new("dns", Shape::List { item: &Shape::Text(rule::address), if_empty: None, unique: true }, Effect::Replace)
+        .default("the engine's own")
+        .says("addresses of name servers")
+        .such_as("[1.1.1.1]"),
+    Key::new("ulimits", Shape::Map { name: rule::ulimit_name, value: &Shape::Scalar(rule::ulimit) }, Effect::Replace)
+        .default("the engine's own")
+        .says("limits of each process: `SOFT:HARD`, or one number for both; -1 is none")
+        .such_as("{nofile: 1024:4096}"),
+    Key::new("shm", Shape::Scalar(rule::memory), Effect::Replace)
+        .default("the engine's own: 64m")
+        .says("the size of `/dev/shm`, written as `memory` is")
+        .such_as("256m")
+        .also(&["shm_size"]),
+];
+
+pub(super) const NETWORK: &[Key] = &[
+    Key::new("subnet", Shape::Text(rule::subnet), Effect::Network)
+        .default("a free one of moat's range")
+        .says("its addresses")
+        .such_as("10.99.0.0/24"),
+    Key::new("internal", Shape::Bool, Effect::Network)
+        .default("`false`")
+        .says("whether nothing outside is reached from it")
+        .such_as("true"),
+    Key::new("extra_hosts", Shape::Map { name: rule::host_name, value: &Shape::Text(rule::host) }, Effect::Replace)
+        .says("names that the main container finds at an address, or with `host-gateway` at the engine's machine")
+        .such_as("{db.test: 10.0.0.7}")
+        .also(&["hosts", "add_host"]),
+];
+
+pub(super) const HEALTHCHECK: &[Key] = &[
+    Key::new("command", COMMAND, Effect::Replace)
+        .required("command: curl -f localhost:3000")
+        .says("what is run: a shell's command line, or a program with its arguments")
+        .such_as("[pg_isready]")
+        .also(&["test", "cmd"]),
+    Key::new("interval", Shape::Scalar(rule::duration), Effect::Replace)
+        .default("`30s`")
+        .says("between two checks of a container that is well")
+        .such_as("10s"),
+    Key::new("timeout", Shape::Scalar(rule::duration), Effect::Replace)
+        .default("`10s`")
+        .says("a check that takes longer has failed")
+        .such_as("5s"),
+    Key::new("start_period", Shape::Scalar(rule::duration), Effect::Replace)
+        .default("`60s`")
+        .says("how long it may take to get ready; failures do not count until then")
+        .such_as("2m"),
+    Key::new("retries", Shape::Scalar(rule::count), Effect::Replace)
+        .default("`3`")
+        .says("how many failures in a row make it unhealthy")
+        .such_as("5"),
+];
+
+pub(super) const BUILDKIT: &[Key] = &[
+    Key::new("image", Shape::Text(rule::image), Effect::Sidecar)
+        .default("a BuildKit of a version that this moat was tested with")
+        .says("the image of the sidecar")
+        .such_as("moby/buildkit:latest"),
+    Key::new("cache", Shape::Choice(&["keep", "discard"]), Effect::Nothing)
+        .default("`keep`")
+        .says("whether `moat destroy` keeps the build cache")
+        .such_as("discard"),
+    Key::new("cache_limit", Shape::Scalar(rule::cache_limit), Effect::Sidecar)
+        .default("`20g`")
+        .says("how large the build cache may grow, written as `container.memory` is")
+        .such_as("50g"),
+    Key::new("config", Shape::Text(rule::argument), Effect::Sidecar)
+        .default("moat's own")
+        .says("the text of a `buildkitd.toml` in place of moat's")
+        .such_as("\"[worker.oci]\\n  max-parallelism = 4\\n\""),
+    Key::new("resources", Shape::Keys(RESOURCES), Effect::Sidecar)
+        .says("limits of the sidecar")
+        .such_as("{memory: 4g}"),
+];
+
+const RESOURCES: &[Key] = &[
+    Key::new("memory", Shape::Scalar(rule::memory), Effect::SidecarLimit)
+        .default("no limit")
+        .says("as `container.memory`")
+        .such_as("4g"),
+    Key::new("cpus", Shape::Scalar(rule::cpus), Effect::SidecarLimit)
+        .default("no limit")
+        .says("as `container.cpus`")
+        .such_as("2"),
+    Key::new("pids", Shape::Scalar(rule::pids), Effect::SidecarLimit)
+        .default("no limit")
+        .says("as `container.pids`")
+        .such_as("1000"),
+];

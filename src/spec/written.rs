@@ -1,0 +1,339 @@
+//! The short forms of the language: one text that stands for a value with parts.
+//!
+//! Each is read here once, both to say what is wrong with it and to have its value.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ipnet::Ipv4Net;
+
+use super::diagnostic::quoted;
+use super::shape::Fault;
+use crate::resource::port::LOOPBACK;
+use crate::resource::{Cpus, HostPort, Port, PortConfig, Size, Ulimit};
+
+/// A mount as one text.
+#[derive(Debug, PartialEq, Eq)]
+pub struct MountText {
+    pub source: String,
+    pub target: String,
+    pub read_only: bool,
+}
+
+/// What a mount's source means.
+#[derive(Debug, PartialEq, Eq)]
+pub enum SourceText<'a> {
+    /// As it is written: absolute, or seen from the file, or from the home directory.
+    Path(&'a str),
+    /// The name of a volume of the engine.
+    Volume(&'a str),
+}
+
+/// A bare number of memory counts these, as it did where such files come from.
+const MB: u64 = 1 << 20;
+
+/// The engine refuses less: moby's `linuxMinMemory`.
+const MEMORY_MIN: Size = Size(6 << 20);
+
+/// BuildKit reserves 2 GB of its cache in moat's configuration; a limit has to leave room to work.
+const CACHE_LIMIT_MIN: Size = Size(4 << 30);
+
+/// The longest time that makes sense for a check; what is longer is a slip.
+const DURATION_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The kernel's limits of a process, as docker names them.
+const ULIMITS: [&str; 15] = [
+    "core",
+    "cpu",
+    "data",
+    "fsize",
+    "locks",
+    "memlock",
+    "msgqueue",
+    "nice",
+    "nofile",
+    "nproc",
+    "rss",
+    "rtprio",
+    "rttime",
+    "sigpending",
+    "stack",
+];
+
+/// `SOURCE:TARGET`, `SOURCE:TARGET:ro`, `SOURCE:TARGET:rw`.
+pub fn mount(text: &str) -> Result<MountText, Fault> {
+    let wrong = |hint: &str| Fault::new(format!("{} is not a mount", quoted(text)), hint);
+    let parts: Vec<&str> = text.split(':').collect();
+    let (source, target, read_only) = match parts[..] {
+        [source, target] | [source, target, "rw"] => (source, target, false),
+        [source, target, "ro"] => (source, target, true),
+        [_, _, mode] => return Err(wrong(&format!("after the target stands `ro` or `rw`, not {}", quoted(mode)))),
+        [_] => return Err(wrong("write `SOURCE:TARGET`, as in `./data:/data`")),
+        _ => return Err(wrong("a path with a colon in it needs the long form: `source: …`, `target: …`")),
+    };
+    mount_source(source)?;
+    place(target)?;
+    Ok(MountText { source: source.to_owned(), target: target.to_owned(), read_only })
+}
+
+/// A path, or the name of a volume.
+pub fn mount_source(text: &str) -> Result<SourceText<'_>, Fault> {
+    let is_path = text.starts_with(['/', '~']) || text == "." || text == ".." || text.starts_with("./");
+    if is_path || text.starts_with("../") {
+        return path(text).map(|()| SourceText::Path(text));
+    }
+    if text.contains('/') {
+        let fault = Fault::new(format!("{} is neither a path nor a volume's name", quoted(text)), String::new());
+        return Err(Fault {
+            hint: format!("for a path seen from the file write {}", quoted(&format!("./{text}"))),
+            ..fault
+        });
+    }
+    volume_name(text).map(|()| SourceText::Volume(text))
+}
+
+/// A path of this machine.
+pub fn path(text: &str) -> Result<(), Fault> {
+    if text.contains('\0') {
+        return Err(Fault::new("a path has no NUL character", "remove the `\\0`"));
+    }
+    if text.starts_with('~') && text != "~" && !text.starts_with("~/") {
+        return Err(Fault::new(
+            format!("{} is somebody else's home, which is not looked up", quoted(text)),
+            "write the path out",
+        ));
+    }
+    Ok(())
+}
+
+/// An absolute path in a container.
+pub fn place(text: &str) -> Result<(), Fault> {
+    let wrong = |message: String, hint: String| Err(Fault::new(message, hint));
+    if !text.starts_with('/') {
+        let hint = format!("begin it with `/`, as in {}", quoted(&format!("/{}", text.trim_start_matches("./"))));
+        return wrong(format!("{} is not an absolute path", quoted(text)), hint);
+    }
+    if text.split('/').any(|part| part == "..") || text.contains('\0') {
+        return wrong(format!("{} is not a plain path", quoted(text)), "write it without `..`".to_owned());
+    }
+    if text.trim_matches('/').is_empty() {
+        return wrong("`/` is all of the container".to_owned(), "name a folder, as in `/data`".to_owned());
+    }
+    Ok(())
+}
+
+/// A folder within a mount.
+pub fn excluded(text: &str) -> Result<(), Fault> {
+    let plain = |part: &str| !part.is_empty() && part != "." && part != ".." && !part.contains(['\0', '*', '?']);
+    if text.trim_end_matches('/').split('/').all(plain) {
+        return Ok(());
+    }
+    let message = format!("{} is not a folder within the mount", quoted(text));
+    Err(Fault::new(message, "name one folder, seen from the mount, without wildcards, as in `node_modules`"))
+}
+
+/// The engine's rule for names of volumes.
+pub fn volume_name(text: &str) -> Result<(), Fault> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+    if text.len() > 1 && text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(plain) {
+        return Ok(());
+    }
+    let message = format!("{} cannot be the name of a volume", quoted(text));
+    Err(Fault::new(
+        message,
+        "names have at least two letters, digits, `_`, `.` or `-`, and begin with a letter or digit",
+    ))
+}
+
+/// `NAME:TARGET`.
+pub fn volume(text: &str) -> Result<(String, String), Fault> {
+    let Some((name, target)) = text.split_once(':') else {
+        return Err(Fault::new(
+            format!("{} has no target", quoted(text)),
+            "write `NAME:TARGET`, as in `cache:/var/cache`",
+        ));
+    };
+    if name.contains('/') || name.starts_with(['.', '~']) {
+        let message = format!("{} is a path, not the name of a volume", quoted(name));
+        return Err(Fault::new(message, "paths stand under `mounts`"));
+    }
+    volume_name(name)?;
+    place(target)?;
+    Ok((name.to_owned(), target.to_owned()))
+}
+
+/// `PORT`, `HOST:PORT`, `ADDRESS:HOST:PORT` or `ADDRESS::PORT`, each with `/tcp` or `/udp` if need be.
+pub fn port(text: &str) -> Result<PortConfig, Fault> {
+    let message = format!("{} is not a port", quoted(text));
+    let wrong = |hint: &str| Fault::new(message.clone(), hint);
+    let forms = "write `PORT`, `HOST:PORT` or `ADDRESS:HOST:PORT`, as in `8080:80`; ports go from 1 to 65535";
+    let (rest, container) = text.rsplit_once(':').map_or((None, text), |(rest, port)| (Some(rest), port));
+    let container: Port = container.parse().map_err(|_| wrong(forms))?;
+    let (address, host) = match rest {
+        None => (None, ""),
+        Some(rest) => rest.rsplit_once(':').map_or((None, rest), |(address, host)| (Some(address), host)),
+    };
+    let address = match address {
+        None => LOOPBACK,
+        Some(address) => address.trim_matches(['[', ']']).parse().map_err(|_| {
+            wrong(&format!("{} is not an IP address; such as `127.0.0.1` or `0.0.0.0`", quoted(address)))
+        })?,
+    };
+    let host = match host {
+        "" if rest.is_none_or(|rest| rest.ends_with(':')) => HostPort::Free,
+        digits => {
+            let number: Port = digits.parse().map_err(|_| wrong(forms))?;
+            HostPort::Fixed(number.number)
+        }
+    };
+    Ok(PortConfig { name: None, container, address, host })
+}
+
+/// An amount of memory for a container.
+pub fn memory(text: &str) -> Result<Size, Fault> {
+    let size = Size::parse(text, MB).map_err(|_| {
+        Fault::new(
+            format!("{} is not a size", quoted(text)),
+            "write a number and `k`, `m` or `g`, as in `512m` or `1.5g`",
+        )
+    })?;
+    if size < MEMORY_MIN {
+        let message = format!("{} is less than the {MEMORY_MIN} that an engine takes", quoted(text));
+        return Err(Fault::new(message, "a bare number counts MB"));
+    }
+    Ok(size)
+}
+
+/// How large a build cache may be.
+pub fn cache_limit(text: &str) -> Result<Size, Fault> {
+    let size = memory(text)?;
+    if size < CACHE_LIMIT_MIN {
+        let message = format!("{} is too little for a build cache", quoted(text));
+        return Err(Fault::new(message, format!("give it {CACHE_LIMIT_MIN} at least")));
+    }
+    Ok(size)
+}
+
+pub fn cpus(text: &str) -> Result<Cpus, Fault> {
+    let wrong =
+        |_| Fault::new(format!("{} is not a number of processors", quoted(text)), "write it as in `2` or `1.5`");
+    text.parse().map_err(wrong)
+}
+
+/// A number from 1.
+pub fn count(text: &str) -> Result<u32, Fault> {
+    let number = text.parse::<u32>().ok().filter(|number| *number > 0 && i32::try_from(*number).is_ok());
+    number.ok_or_else(|| {
+        Fault::new(format!("{} is not a whole number from 1", quoted(text)), "write it in digits, as in `3`")
+    })
+}
+
+/// `SOFT:HARD`, or one number for both; -1: none.
+pub fn ulimit(text: &str) -> Result<Ulimit, Fault> {
+    let number = |text: &str| text.parse::<i64>().ok().filter(|number| *number >= -1);
+    let (soft, hard) = text.split_once(':').unwrap_or((text, text));
+    let limit = number(soft).zip(number(hard)).map(|(soft, hard)| Ulimit { soft, hard });
+    let wrong = |hint: &str| Fault::new(format!("{} is not a limit of a process", quoted(text)), hint);
+    let limit = limit.ok_or_else(|| wrong("write `SOFT:HARD` or one number, as in `1024:4096`; -1 is none"))?;
+    if limit.hard != -1 && (limit.soft > limit.hard || limit.soft == -1) {
+        return Err(wrong("the first number is at most the second"));
+    }
+    Ok(limit)
+}
+
+pub fn ulimit_name(text: &str) -> Result<(), Fault> {
+    if ULIMITS.contains(&text) {
+        return Ok(());
+    }
+    let message = format!("{} is not a limit that the kernel knows", quoted(text));
+    Err(Fault::new(
+        message,
+        match super::suggest(text, ULIMITS) {
+            Some(name) => format!("did you mean `{name}`?"),
+            None => format!("they are {}", ULIMITS.map(|name| format!("`{name}`")).join(", ")),
+        },
+    ))
+}
+
+/// `500ms`, `30s`, `1m30s`; in milliseconds.
+pub fn duration(text: &str) -> Result<u64, Fault> {
+    let wrong = || {
+        Fault::new(format!("{} is not a time", quoted(text)), "write it with its unit, as in `500ms`, `30s` or `1m30s`")
+    };
+    let parsed: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
+    let time = Duration::try_from(parsed).map_err(|_| wrong())?;
+    // The engine takes no check that lasts less than a millisecond.
+    if time < Duration::from_millis(1) || time > DURATION_MAX {
+        return Err(Fault::new(
+            format!("{} is not between a millisecond and a day", quoted(text)),
+            "write it as in `30s`",
+        ));
+    }
+    u64::try_from(time.as_millis()).map_err(|_| wrong())
+}
+
+pub fn subnet(text: &str) -> Result<Ipv4Net, Fault> {
+    let wrong = |hint: String| Fault::new(format!("{} is not an address range", quoted(text)), hint);
+    let range: Ipv4Net = text.parse().map_err(|_| wrong("write it as in `10.99.0.0/24`; IPv4 only".to_owned()))?;
+    if range != range.trunc() {
+        return Err(wrong(format!("it begins at `{}`", range.trunc())));
+    }
+    // Two containers, the gateway, and the two addresses that nobody can have.
+    if range.prefix_len() > 29 {
+        return Err(wrong("it has too few addresses; `/29` is the smallest".to_owned()));
+    }
+    Ok(range)
+}
+
+pub fn address(text: &str) -> Result<IpAddr, Fault> {
+    text.parse().map_err(|_| Fault::new(format!("{} is not an IP address", quoted(text)), "write it as in `1.1.1.1`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_are_on_loopback_unless_an_address_is_given() {
+        let table = [
+            ("3000", "3000/tcp 127.0.0.1:free"),
+            ("8080:80", "80/tcp 127.0.0.1:8080"),
+            ("127.0.0.1:8080:80", "80/tcp 127.0.0.1:8080"),
+            ("0.0.0.0:53:53/udp", "53/udp 0.0.0.0:53"),
+            ("0.0.0.0::80", "80/tcp 0.0.0.0:free"),
+            ("[::1]:8080:80", "80/tcp [::1]:8080"),
+        ];
+        for (text, expected) in table {
+            let port = port(text).expect(text);
+            assert_eq!(format!("{} {}", port.container, port.published()), expected, "{text}");
+        }
+        for text in
+            ["", "0", "65536", "a", "80:", ":80", "80:0", "1.2.3:80:80", "80/sctp", "1:2:3:4", "+80", "80/tcp/tcp"]
+        {
+            assert!(port(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn mounts_have_a_source_a_target_and_maybe_a_mode() {
+        let read = mount("./data:/data:ro").expect("a mount");
+        assert_eq!((read.source.as_str(), read.target.as_str(), read.read_only), ("./data", "/data", true));
+        for text in ["a:/a", "~/x:/x", "~:/x", ".:/x", "..:/x", "/:/host:rw"] {
+            assert!(mount(text).is_ok() || text == "a:/a", "{text}");
+        }
+        for text in ["", "a", "./a:b", "./a:/", "./a:/b:rx", "a/b:/c", "~me/x:/x", "./a:/b:ro:x", "./a:/b/../c", ":/a"]
+        {
+            assert!(mount(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn times_have_units() {
+        for (text, ms) in [("500ms", 500), ("30s", 30_000), ("1m30s", 90_000), ("2h", 7_200_000)] {
+            assert_eq!(duration(text), Ok(ms), "{text}");
+        }
+        for text in ["", "30", "-1s", "0s", "2d3h", "soon"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! Files that are whole at every moment: written beside their place and moved there.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+use std::process;
+
+/// What moat keeps tells of a user's work, which is nobody else's business.
+const MODE: u32 = 0o600;
+const DIR_MODE: u32 = 0o700;
+
+/// Replaces a file. Two writers at once leave the text of one of them.
+pub(super) fn write(path: &Path, text: &str) -> io::Result<()> {
+    if let Some(dir) = path.parent() {
+        fs::DirBuilder::new().recursive(true).mode(DIR_MODE).create(dir)?;
+    }
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.new", process::id()));
+    let beside = path.with_file_name(name);
+    let written = fill(&beside, text).and_then(|()| fs::rename(&beside, path));
+    if written.is_err() {
+        // The first error is the one to be told.
+        let _ = fs::remove_file(&beside);
+    }
+    written
+}
+
+fn fill(path: &Path, text: &str) -> io::Result<()> {
+    let mut file: File = OpenOptions::new().write(true).create(true).truncate(true).mode(MODE).open(path)?;
+    file.write_all(text.as_bytes())
+}

@@ -1,0 +1,238 @@
+//! One watched agent: when its next turn is, and what came of the last one.
+//!
+//! Decides, and does nothing: files are read by the desk, rounds are run by the loop. What is wanted is kept by
+//! [`Wish`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tokio::time::{Duration, Instant};
+
+use super::backoff::{Backoff, LOOPING, Until};
+use super::bell::Ring;
+use super::desk::{Desk, Standing, Work};
+use super::pace::Pace;
+use super::round::{End, Notes, Order, Report};
+use super::wish::Wish;
+use super::{Settings, Watched};
+use crate::event::{Event, Failure, Trigger};
+use crate::plan::Options;
+use crate::resource::{ContainerId, ResourceId, Run};
+use crate::state::{ContainerState, Observed};
+
+/// How soon it is tried again whether another moat has let go of the lock.
+const LOCK_RETRY: Duration = Duration::from_secs(1);
+/// How soon an engine that did not answer is asked again, should no event stream say that it is back.
+const ENGINE_RETRY: Duration = Duration::from_secs(5);
+/// How soon sessions are counted again, should the end of one not have been told.
+const SESSION_RETRY: Duration = Duration::from_secs(10);
+
+pub(super) struct Agent {
+    number: usize,
+    pub run: Run,
+    wish: Wish,
+    pace: Pace,
+    retry: Option<Instant>,
+    resync: Instant,
+    backoff: Backoff,
+    /// What was as wanted at some time, so that its creation is a repair.
+    known: BTreeSet<ResourceId>,
+    proven: BTreeSet<ContainerId>,
+    /// How many repairs there were when it was last told that a resource is left alone.
+    told: BTreeMap<ResourceId, u32>,
+    busy: bool,
+    standing: Standing,
+    noted: Option<Standing>,
+}
+
+impl Agent {
+    pub fn new(number: usize, watched: Watched, resync: Instant) -> Self {
+        Self {
+            number,
+            run: watched.graph.run.clone(),
+            wish: Wish::new(watched),
+            pace: Pace::default(),
+            retry: None,
+            resync,
+            backoff: Backoff::default(),
+            known: BTreeSet::new(),
+            proven: BTreeSet::new(),
+            told: BTreeMap::new(),
+            busy: false,
+            standing: Standing::default(),
+            noted: None,
+        }
+    }
+
+    /// Takes in a reason to look.
+    pub fn wake(&mut self, ring: Ring, now: Instant) {
+        match &ring.trigger {
+            Trigger::SessionOver if self.standing.sessions == 0 => return,
+            // Whoever asks by hand wants it tried, whatever came of it before.
+            Trigger::Reload | Trigger::Approval => self.backoff.clear(),
+            // Nobody knows what has happened meanwhile.
+            Trigger::Reconnected => self.proven.clear(),
+            _ => {}
+        }
+        self.proven.retain(|container| !ring.touched.contains(container));
+        self.pace.ask(ring, now);
+    }
+
+    /// When something is to be done; `None`: a round is under way.
+    pub fn due(&self) -> Option<Instant> {
+        if self.busy {
+            return None;
+        }
+        let times = [self.pace.due(), self.retry, Some(self.resync)];
+        times.into_iter().flatten().min()
+    }
+
+    /// What is to be done now, if anything.
+    pub fn turn<D: Desk>(&mut self, desk: &D, settings: &Settings, now: Instant) -> Option<Order> {
+        if self.busy {
+            return None;
+        }
+        let ring = match self.pace.take(now) {
+            Some(ring) => ring,
+            None if self.retry.is_some_and(|at| at <= now) => Ring::of(Trigger::Retry),
+            None if self.resync <= now => {
+                // Once in a while everything is to be proven again: not all that goes wrong is told.
+                self.proven.clear();
+                Ring::of(Trigger::Resync)
+            }
+            None => return None,
+        };
+        if ring.reads {
+            let is_asked = matches!(ring.trigger, Trigger::Reload | Trigger::Approval);
+            let read = self.wish.read(self.number, desk, settings, is_asked);
+            for resource in &read.changed {
+                self.backoff.forget(resource);
+            }
+            self.standing.problem = self.wish.problem().map(str::to_owned);
+            self.standing.held = self.wish.held().to_vec();
+            if !ring.looks && !read.is_news {
+                self.note(desk);
+                return None;
+            }
+        }
+        self.retry = None;
+        self.resync = now + settings.resync;
+        self.busy = true;
+        let options = Options {
+            leave: self.backoff.left(now),
+            proven: self.proven.clone(),
+            volumes: self.wish.volumes(),
+            ..settings.options.clone()
+        };
+        Some(Order {
+            agent: self.number,
+            graph: self.wish.graph(),
+            options,
+            trigger: ring.trigger,
+            now: settings.now,
+            asks: self.wish.asks(desk, settings),
+        })
+    }
+
+    /// Takes in what came of a round.
+    pub fn finish<D: Desk>(&mut self, report: Report, desk: &D, now: Instant) {
+        let Report { end, notes, took, .. } = report;
+        self.busy = false;
+        self.postponed(notes.sessions, desk, now);
+        if !matches!(end, End::Held(_) | End::NoEngine(_) | End::Locked(_)) {
+            self.wish.begun(desk);
+        }
+        match end {
+            End::Settled(observed) => {
+                let is_first = self.known.is_empty();
+                self.settled(&observed, &notes, now);
+                if (notes.worked || is_first) && notes.withheld.is_empty() && notes.sessions == 0 {
+                    desk.tell(Some(self.number), Event::Settled { run: &self.run, took });
+                }
+            }
+            End::Held(more) => {
+                self.wish.hold(self.number, more, desk);
+                self.standing.held = self.wish.held().to_vec();
+                self.standing.work = Work::Settled;
+            }
+            End::Failed(failures) => self.failed(&failures, desk, now),
+            End::Restless => self.retry_at(now + ENGINE_RETRY),
+            End::Locked(who) => {
+                self.standing.last_error = Some(who);
+                self.retry_at(now + LOCK_RETRY);
+            }
+            End::NoEngine(error) => {
+                self.standing.work = Work::NoEngine;
+                self.standing.last_error = Some(error.message);
+                self.retry_at(now + ENGINE_RETRY);
+            }
+            End::Interrupted => {}
+        }
+        self.backs_off(&notes, desk, now);
+        if let Some(at) = self.backoff.next(now) {
+            self.retry_at(at);
+        }
+        self.note(desk);
+    }
+
+    fn settled(&mut self, observed: &Observed, notes: &Notes, now: Instant) {
+        self.standing.work = Work::Settled;
+        self.standing.last_error = None;
+        let running = observed.containers.iter().filter(|it| it.state == ContainerState::Running);
+        self.proven = running.map(|it| it.id.clone()).collect();
+        for resource in notes.repaired.intersection(&self.known) {
+            self.backoff.repaired(resource, now);
+        }
+        let as_wanted = self.wish.resources().into_iter().filter(|it| !notes.withheld.contains_key(it));
+        self.known.extend(as_wanted);
+    }
+
+    fn failed<D: Desk>(&mut self, failures: &[Failure], desk: &D, now: Instant) {
+        let mut again: Option<Instant> = None;
+        for failure in failures {
+            if let Until::Time(at) = self.backoff.failed(failure, now) {
+                again = Some(again.map_or(at, |before| before.min(at)));
+            }
+        }
+        self.standing.last_error = failures.first().map(|failure| failure.message.clone());
+        self.standing.work = if again.is_some() { Work::BackingOff } else { Work::Stuck };
+        let again = again.map(|at| at.saturating_duration_since(now));
+        desk.tell(Some(self.number), Event::Unsettled { run: &self.run, failures, again });
+    }
+
+    /// What needs a repair, and has had too many.
+    fn backs_off<D: Desk>(&mut self, notes: &Notes, desk: &D, now: Instant) {
+        self.standing.left = notes.withheld.keys().map(ToString::to_string).collect();
+        for (resource, log) in &notes.withheld {
+            let Some((repairs, until)) = self.backoff.of(resource) else { continue };
+            self.standing.work = if until == Until::Change { Work::Stuck } else { Work::BackingOff };
+            let Until::Time(until) = until else { continue };
+            if repairs >= LOOPING && self.told.insert(resource.clone(), repairs) != Some(repairs) {
+                let pause = until.saturating_duration_since(now);
+                let run = &self.run;
+                desk.tell(Some(self.number), Event::BackingOff { run, resource, repairs, pause, log });
+            }
+        }
+    }
+
+    fn postponed<D: Desk>(&mut self, sessions: usize, desk: &D, now: Instant) {
+        if sessions > 0 {
+            self.retry_at(now + SESSION_RETRY);
+            if self.standing.sessions == 0 {
+                desk.tell(Some(self.number), Event::Postponed { run: &self.run, sessions });
+            }
+        }
+        self.standing.sessions = sessions;
+    }
+
+    fn retry_at(&mut self, at: Instant) {
+        self.retry = Some(self.retry.map_or(at, |before| before.min(at)));
+    }
+
+    /// Lets others know how it stands, if that is news.
+    fn note<D: Desk>(&mut self, desk: &D) {
+        if self.noted.as_ref() != Some(&self.standing) {
+            desk.note(&self.run, &self.standing);
+            self.noted = Some(self.standing.clone());
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! What wakes the loop: agents by number, each with the first reason that there was.
+//!
+//! Rung from anywhere, other threads included. However often it is rung, there is at most one entry for each agent.
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::event::Trigger;
+use crate::resource::ContainerId;
+
+/// Clones ring the same bell.
+#[derive(Debug, Clone, Default)]
+pub struct Bell(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    rung: Mutex<BTreeMap<usize, Ring>>,
+    notify: Notify,
+}
+
+/// Why an agent is to be looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Ring {
+    pub trigger: Trigger,
+    /// Its files are to be read again.
+    pub reads: bool,
+    /// The engine is to be looked at, whatever the files say.
+    pub looks: bool,
+    /// Containers to which something has happened, so that what was proven of them is not any more.
+    pub touched: BTreeSet<ContainerId>,
+}
+
+impl Ring {
+    pub fn of(trigger: Trigger) -> Self {
+        let looks = !matches!(trigger, Trigger::File(_));
+        Self { reads: trigger.is_about_files(), looks, touched: BTreeSet::new(), trigger }
+    }
+
+    pub fn touching(trigger: Trigger, container: Option<ContainerId>) -> Self {
+        Self { touched: container.into_iter().collect(), ..Self::of(trigger) }
+    }
+
+    /// Takes in another reason. The first one stays the one that is told, unless it is only a part of the other.
+    pub fn join(&mut self, other: &Self) {
+        if self.trigger.is_part_of(&other.trigger) {
+            self.trigger = other.trigger.clone();
+        }
+        self.reads |= other.reads;
+        self.looks |= other.looks;
+        self.touched.extend(other.touched.iter().cloned());
+    }
+}
+
+impl Bell {
+    pub fn ring(&self, agent: usize, trigger: Trigger) {
+        self.add(agent, Ring::of(trigger));
+    }
+
+    pub(super) fn add(&self, agent: usize, ring: Ring) {
+        let mut all = self.0.rung.lock().unwrap_or_else(PoisonError::into_inner);
+        match all.entry(agent) {
+            Entry::Occupied(mut known) => known.get_mut().join(&ring),
+            Entry::Vacant(free) => {
+                free.insert(ring);
+            }
+        }
+        self.0.notify.notify_one();
+    }
+
+    /// What has been rung since it was last asked.
+    pub(super) fn take(&self) -> BTreeMap<usize, Ring> {
+        std::mem::take(&mut *self.0.rung.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Resolves when there may be something to take.
+    pub(super) async fn rung(&self) {
+        self.0.notify.notified().await;
+    }
+}

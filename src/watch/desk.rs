@@ -1,0 +1,98 @@
+//! What a watch needs besides an engine: specs, locks, approvals, and somebody to tell.
+//!
+//! A trait, so that the loop can be run in a test without files.
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::event::Event;
+use crate::graph::Graph;
+use crate::resource::Run;
+use crate::store::audit::Audit;
+
+/// The command line's side of a watch.
+pub trait Desk {
+    /// Held while a run is changed.
+    type Lock;
+
+    /// Reads a spec anew.
+    fn load(&self, spec: &Path) -> Loaded;
+
+    /// Takes the lock of a run.
+    ///
+    /// # Errors
+    /// If another moat has it; for a person.
+    fn lock(&self, run: &Run) -> impl Future<Output = Result<Self::Lock, String>>;
+
+    /// Which state of a run a person has approved, by [`Graph::digest`].
+    fn approved(&self, run: &Run) -> Option<String>;
+
+    /// An approval is for one time.
+    fn forget_approval(&self, run: &Run);
+
+    /// How an agent stands, for whoever asks meanwhile.
+    fn note(&self, run: &Run, standing: &Standing);
+
+    /// Which files an agent's spec is made of from now on.
+    fn follow(&self, agent: usize, inputs: &[PathBuf]);
+
+    /// Where changes are put on record, and the engine's address there; `None`: nowhere, as in a test of the loop.
+    fn record(&self) -> Option<(Arc<Audit>, String)> {
+        None
+    }
+
+    /// `agent`: whom it is about; `None`: all of them.
+    fn tell(&self, agent: Option<usize>, event: Event<'_>);
+}
+
+/// A spec as it was read.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The files that it is made of, and those that were looked for in vain.
+    pub inputs: Vec<PathBuf>,
+    /// Of the content of all of them.
+    pub fingerprint: String,
+    pub spec: Read,
+}
+
+/// What came of reading it.
+#[derive(Debug)]
+pub enum Read {
+    Good(Box<Graph>),
+    /// It cannot be used; for a person.
+    Bad(String),
+    /// There is no such file.
+    Gone,
+}
+
+/// How a watched agent stands.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Standing {
+    pub work: Work,
+    /// What waits for an approval.
+    pub held: Vec<String>,
+    /// Why the spec as it is now is not what is wanted.
+    pub problem: Option<String>,
+    /// How many sessions are waited for.
+    pub sessions: usize,
+    /// What failed last, if it has not succeeded since.
+    pub last_error: Option<String>,
+    /// The resources that are left alone for now, as they are written.
+    pub left: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Work {
+    /// Nobody has looked yet.
+    #[default]
+    Starting,
+    Settled,
+    Working,
+    /// Waits for a pause to end.
+    BackingOff,
+    /// Has given up until something changes.
+    Stuck,
+    /// Waits for the engine.
+    NoEngine,
+}

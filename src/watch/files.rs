@@ -1,0 +1,201 @@
+//! Files as wakes: whatever happens in a folder that holds a part of a spec makes its agent read it again.
+//!
+//! Folders are watched and not files: an editor that saves puts another file in the place of the first. Whether
+//! anything is really different is for the reader to find out, by the content.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use notify::{Config, Event, EventKind, PollWatcher, RecommendedWatcher, RecursiveMode, Watcher};
+
+use super::bell::Bell;
+use crate::event::Trigger;
+
+/// How often folders are looked at where the system tells nothing: what a person waits for without noticing.
+const POLL: Duration = Duration::from_secs(1);
+
+/// Why folders are not watched by the system's own means.
+#[derive(Debug, thiserror::Error)]
+#[error("files cannot be watched by the system: {why}")]
+pub struct WatchError {
+    why: String,
+    /// What to do.
+    pub hint: &'static str,
+}
+
+/// The folders of all agents.
+pub struct Files {
+    bell: Bell,
+    watcher: Mutex<Box<dyn Watcher + Send>>,
+    followed: Arc<Mutex<Followed>>,
+}
+
+#[derive(Debug, Default)]
+struct Followed {
+    /// The files that each agent's spec is made of, the spec itself first.
+    files: BTreeMap<usize, Vec<PathBuf>>,
+    /// The folders, and for whom; with what the system knows each by, since another one may take its place.
+    folders: BTreeMap<PathBuf, (Identity, BTreeSet<usize>)>,
+}
+
+/// Device and inode.
+type Identity = (u64, u64);
+
+impl Files {
+    /// Watches by the system's own means.
+    ///
+    /// # Errors
+    /// If there are none left; then [`Files::polling`] is the way out.
+    pub fn new(bell: Bell) -> Result<Self, WatchError> {
+        let followed = Arc::new(Mutex::new(Followed::default()));
+        let watcher = RecommendedWatcher::new(handler(bell.clone(), followed.clone()), Config::default());
+        Ok(Self { bell, watcher: Mutex::new(Box::new(watcher.map_err(|error| explained(&error))?)), followed })
+    }
+
+    /// Looks from time to time.
+    ///
+    /// # Errors
+    /// If not even that can be done.
+    pub fn polling(bell: Bell) -> Result<Self, WatchError> {
+        let followed = Arc::new(Mutex::new(Followed::default()));
+        let config = Config::default().with_poll_interval(POLL);
+        let watcher = PollWatcher::new(handler(bell.clone(), followed.clone()), config);
+        Ok(Self { bell, watcher: Mutex::new(Box::new(watcher.map_err(|error| explained(&error))?)), followed })
+    }
+
+    /// From now on `agent` hears of these files, there or not, and of no others. Absolute, the spec itself first.
+    ///
+    /// # Errors
+    /// If the system has no more watches to give.
+    pub fn follow(&self, agent: usize, files: &[PathBuf]) -> Result<(), WatchError> {
+        let folders: BTreeSet<PathBuf> = files.iter().flat_map(|file| folders(file)).collect();
+        let mut followed = locked(&self.followed);
+        let mut watcher = self.watcher.lock().unwrap_or_else(PoisonError::into_inner);
+        followed.files.insert(agent, files.to_vec());
+        let mut unused = Vec::new();
+        for (folder, (identity, agents)) in &mut followed.folders {
+            let is_other = identity_of(folder) != Some(*identity);
+            if !folders.contains(folder) {
+                agents.remove(&agent);
+            }
+            if agents.is_empty() || is_other {
+                unused.push(folder.clone());
+            }
+        }
+        let mut orphaned: BTreeMap<PathBuf, BTreeSet<usize>> = BTreeMap::new();
+        for folder in unused {
+            // One that is gone is not watched any more, and cannot be let go.
+            let _ = watcher.unwatch(&folder);
+            if let Some((_, agents)) = followed.folders.remove(&folder) {
+                orphaned.insert(folder, agents);
+            }
+        }
+        for folder in folders {
+            orphaned.entry(folder).or_default().insert(agent);
+        }
+        for (folder, agents) in orphaned {
+            if let Some((_, known)) = followed.folders.get_mut(&folder) {
+                known.extend(agents);
+                continue;
+            }
+            let (Some(identity), false) = (identity_of(&folder), agents.is_empty()) else { continue };
+            match watcher.watch(&folder, RecursiveMode::NonRecursive) {
+                Ok(()) => {
+                    followed.folders.insert(folder, (identity, agents));
+                }
+                // It has gone since it was looked at; its own folder is watched too.
+                Err(error) if matches!(error.kind, notify::ErrorKind::PathNotFound) => {}
+                Err(error) => return Err(explained(&error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// The bell that it rings.
+    pub fn bell(&self) -> &Bell {
+        &self.bell
+    }
+}
+
+fn handler(bell: Bell, followed: Arc<Mutex<Followed>>) -> impl FnMut(notify::Result<Event>) + Send + 'static {
+    move |event| {
+        let followed = locked(&followed);
+        match event {
+            // Reading the files raises these.
+            Ok(event) if matches!(event.kind, EventKind::Access(_)) => {}
+            Ok(event) if !event.need_rescan() => {
+                for path in &event.paths {
+                    followed.ring(path, &bell);
+                }
+            }
+            // Something was lost: everybody looks.
+            _ => {
+                for agent in followed.files.keys() {
+                    bell.ring(*agent, Trigger::File(followed.named(*agent, None)));
+                }
+            }
+        }
+    }
+}
+
+impl Followed {
+    fn ring(&self, path: &Path, bell: &Bell) {
+        let concerned = [Some(path), path.parent()].into_iter().flatten().filter_map(|it| self.folders.get(it));
+        let agents: BTreeSet<usize> = concerned.flat_map(|(_, agents)| agents.iter().copied()).collect();
+        for agent in agents {
+            bell.ring(agent, Trigger::File(self.named(agent, Some(path))));
+        }
+    }
+
+    /// What a person calls the change: the file, if it is one of the spec's, otherwise the spec's first.
+    fn named(&self, agent: usize, path: Option<&Path>) -> String {
+        let files = self.files.get(&agent);
+        let known = path.filter(|path| files.is_some_and(|files| files.iter().any(|file| file == path)));
+        let file = known.or_else(|| files?.first().map(PathBuf::as_path));
+        file.and_then(Path::file_name).unwrap_or(OsStr::new("the spec")).to_string_lossy().into_owned()
+    }
+}
+
+/// The folders in which something may happen that makes a path mean another file: its own, the one that this is in,
+/// and those of every link on the way.
+fn folders(file: &Path) -> BTreeSet<PathBuf> {
+    let mut folders = BTreeSet::new();
+    let mut add = |path: &Path| {
+        let mut above = path.ancestors().skip(1).filter(|folder| folder.is_dir());
+        folders.extend(above.by_ref().take(2).map(Path::to_owned));
+    };
+    add(file);
+    let links = file.ancestors().filter(|path| path.is_symlink()).map(Path::to_owned);
+    links.for_each(|link| {
+        add(&link);
+        if let Ok(target) = link.canonicalize() {
+            add(&target);
+        }
+    });
+    folders
+}
+
+fn identity_of(folder: &Path) -> Option<Identity> {
+    fs::metadata(folder).ok().map(|it| (it.dev(), it.ino()))
+}
+
+fn locked(followed: &Mutex<Followed>) -> MutexGuard<'_, Followed> {
+    followed.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn explained(error: &notify::Error) -> WatchError {
+    let hint = match &error.kind {
+        notify::ErrorKind::MaxFilesWatch => "raise `fs.inotify.max_user_watches`, or use `--poll`",
+        // EMFILE and ENFILE: as many instances as the user may have.
+        notify::ErrorKind::Io(error) if matches!(error.raw_os_error(), Some(23 | 24)) => {
+            "raise `fs.inotify.max_user_instances`, or use `--poll`"
+        }
+        _ => "use `--poll`",
+    };
+    WatchError { why: error.to_string(), hint }
+}

@@ -1,0 +1,107 @@
+//! The engine's events as wakes: whatever happens to what is an agent's own makes it look.
+//!
+//! An event carries no state. After a connection was lost every agent looks, whatever the engine remembers of the
+//! time between.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::bell::{Bell, Ring};
+use super::desk::Desk;
+use crate::engine::{Engine, Happening, Notice, Subject, What};
+use crate::event::{Event, Trigger};
+use crate::resource::{Run, RunId};
+
+/// Between tries to reach an engine that is gone. It begins short, for an engine that only restarts.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Whose things are whose.
+pub(super) struct Owners {
+    by_run: BTreeMap<RunId, usize>,
+    count: usize,
+}
+
+impl Owners {
+    pub fn new<'a>(runs: impl IntoIterator<Item = &'a Run>) -> Self {
+        let by_run: BTreeMap<RunId, usize> = runs.into_iter().map(|run| run.id.clone()).zip(0..).collect();
+        Self { count: by_run.len(), by_run }
+    }
+
+    /// The agent that something belongs to. Networks and volumes are told without labels, but a run's names begin with it.
+    fn of(&self, subject: &Subject) -> Option<usize> {
+        match subject {
+            Subject::Container { run, .. } => self.by_run.get(run.as_ref()?).copied(),
+            Subject::Network { name, .. } | Subject::Volume { name } => {
+                let name = name.strip_prefix("moat-")?;
+                let is_of = |run: &RunId| {
+                    name.strip_prefix(run.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+                };
+                self.by_run.iter().find(|(run, _)| is_of(run)).map(|(_, agent)| *agent)
+            }
+        }
+    }
+}
+
+/// Listens for ever.
+pub(super) async fn listen<E: Engine, D: Desk>(engine: &E, desk: &D, owners: &Owners, bell: &Bell) -> Infallible {
+    let (since, pause, lost) = (Cell::new(None), Cell::new(FIRST_PAUSE), Cell::new(false));
+    let tell = |notice| match notice {
+        Notice::Listening => {
+            pause.set(FIRST_PAUSE);
+            if lost.replace(false) {
+                desk.tell(None, Event::EngineBack);
+                (0..owners.count).for_each(|agent| bell.ring(agent, Trigger::Reconnected));
+            }
+        }
+        Notice::Happened(happening) => {
+            since.set(Some(happening.at));
+            heard(&happening, owners, bell);
+        }
+    };
+    loop {
+        let error = match engine.events(since.get(), &tell).await {
+            Ok(never) => match never {},
+            Err(error) => error,
+        };
+        if !lost.replace(true) {
+            desk.tell(None, Event::EngineLost { error: &error.message });
+        }
+        sleep(pause.get()).await;
+        pause.set((2 * pause.get()).min(LONGEST_PAUSE));
+    }
+}
+
+fn heard(happening: &Happening, owners: &Owners, bell: &Bell) {
+    let Some(agent) = owners.of(&happening.subject) else { return };
+    let trigger = match happening.what {
+        // Nothing of the agent's is different; whoever waits for sessions hears of it.
+        What::CommandEnded => Trigger::SessionOver,
+        _ => Trigger::of(happening),
+    };
+    let container = match &happening.subject {
+        Subject::Container { id, .. } => Some(id.clone()),
+        Subject::Network { container, .. } => container.clone(),
+        Subject::Volume { .. } => None,
+    };
+    bell.add(agent, Ring::touching(trigger, container.filter(|_| disproves(happening.what))));
+}
+
+/// Whether what was proven of a container before is not any more.
+fn disproves(what: What) -> bool {
+    match what {
+        What::Started
+        | What::Died
+        | What::OutOfMemory
+        | What::Paused
+        | What::Unpaused
+        | What::Unhealthy
+        | What::Connected
+        | What::Disconnected => true,
+        What::Created | What::Renamed | What::Updated | What::Removed | What::CommandEnded => false,
+    }
+}

@@ -1,0 +1,142 @@
+//! Keeps agents as their specs say until it is stopped: what makes a round happen, and when.
+//!
+//! Level-triggered: a file, the engine or the clock only wakes the loop, and every round looks at everything. What is
+//! to be done, and how, is the business of the layers below. Reads and writes no file itself: the [`Desk`] does.
+
+pub mod desk;
+
+pub mod bell;
+pub mod pace;
+
+mod listen;
+
+pub mod files;
+pub mod systemd;
+
+pub mod consent;
+
+mod backoff;
+mod round;
+mod wish;
+
+mod agent;
+
+use std::path::PathBuf;
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+pub use bell::Bell;
+pub use desk::{Desk, Loaded, Read, Standing, Work};
+
+use crate::engine::Engine;
+use crate::event::Trigger;
+use crate::graph::Graph;
+use crate::plan::Options;
+use crate::reconcile::Claims;
+use agent::Agent;
+use listen::{Owners, listen};
+use round::{Around, round};
+
+/// How often everything is looked at without a reason: a lost event costs this much time at most.
+pub const RESYNC: Duration = Duration::from_secs(5 * 60);
+
+/// How long what is in flight may take to end when the watch is stopped. Whoever stops it waits for a second.
+const LAST_MOMENTS: Duration = Duration::from_millis(600);
+
+/// How a watch goes about it.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub options: Options,
+    pub resync: Duration,
+    /// What a spec asks for in addition needs no approval.
+    pub allow: bool,
+    /// Sessions of people keep nothing waiting.
+    pub now: bool,
+    /// A spec file that is gone means that its sandbox is not wanted.
+    pub prune: bool,
+}
+
+/// An agent to be watched, as its spec was when the watch began.
+#[derive(Debug)]
+pub struct Watched {
+    pub spec: PathBuf,
+    pub graph: Graph,
+    /// The files that the spec is made of, and what was in them.
+    pub inputs: Vec<PathBuf>,
+    pub fingerprint: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { options: Options::default(), resync: RESYNC, allow: false, now: false, prune: false }
+    }
+}
+
+/// Watches until `stop`; leaves the world as it is then.
+pub async fn watch<E: Engine, D: Desk>(
+    engine: &E,
+    desk: &D,
+    watched: Vec<Watched>,
+    settings: &Settings,
+    bell: &Bell,
+    stop: &CancellationToken,
+) {
+    let mut agents = begin(desk, watched, settings);
+    let owners = Owners::new(agents.iter().map(|agent| &agent.run));
+    let mut listener = pin!(listen(engine, desk, &owners, bell));
+    let around = Around { engine, desk, claims: Claims::default(), stop };
+    let mut rounds = FuturesUnordered::new();
+    (0..agents.len()).for_each(|agent| bell.ring(agent, Trigger::Start));
+    loop {
+        let now = Instant::now();
+        for (number, ring) in bell.take() {
+            if let Some(agent) = agents.get_mut(number) {
+                agent.wake(ring, now);
+            }
+        }
+        for agent in &mut agents {
+            if let Some(order) = agent.turn(desk, settings, now) {
+                rounds.push(Box::pin(round(&around, order)));
+            }
+        }
+        let next = agents.iter().filter_map(Agent::due).min();
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            never = &mut listener => match never {},
+            () = bell.rung() => {}
+            Some(report) = rounds.next() => {
+                if let Some(agent) = agents.get_mut(report.agent) {
+                    agent.finish(report, desk, Instant::now());
+                }
+            }
+            () = until(next) => {}
+        }
+    }
+    // A call that has been made is better heard of; what is left then is what the next apply finds.
+    let _ = timeout(LAST_MOMENTS, async { while rounds.next().await.is_some() {} }).await;
+}
+
+/// The agents, with their times to look spread over the whole period.
+fn begin<D: Desk>(desk: &D, watched: Vec<Watched>, settings: &Settings) -> Vec<Agent> {
+    let (now, count) = (Instant::now(), u32::try_from(watched.len()).unwrap_or(u32::MAX).max(1));
+    let agents = watched.into_iter().zip(0_u32..).map(|(it, nth)| {
+        let number = nth as usize;
+        desk.follow(number, &it.inputs);
+        let resync = now + settings.resync + settings.resync / count * nth;
+        Agent::new(number, it, resync)
+    });
+    agents.collect()
+}
+
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,99 @@
+//! When an agent's turn comes: a moment after the last of several reasons, and never long after the first.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::bell::Ring;
+use crate::event::Trigger;
+
+/// An editor writes a file in several steps, and `git checkout` many files; this is longer than between two of them.
+pub const FILES_QUIET: Duration = Duration::from_millis(100);
+/// A folder in which something is written all the time must not keep a change from being seen.
+pub const FILES_BOUND: Duration = Duration::from_secs(1);
+/// An engine tells of one kill in three or four events within a few milliseconds.
+pub const ENGINE_QUIET: Duration = Duration::from_millis(5);
+pub const ENGINE_BOUND: Duration = Duration::from_millis(100);
+
+/// What has been asked for and not begun.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    asked: Option<Asked>,
+}
+
+#[derive(Debug, Clone)]
+struct Asked {
+    ring: Ring,
+    at: Instant,
+    bound: Instant,
+}
+
+impl Pace {
+    pub fn ask(&mut self, ring: Ring, now: Instant) {
+        let (quiet, bound) = match ring.trigger {
+            Trigger::File(_) => (FILES_QUIET, FILES_BOUND),
+            Trigger::Engine { .. } | Trigger::SessionOver => (ENGINE_QUIET, ENGINE_BOUND),
+            _ => (Duration::ZERO, Duration::ZERO),
+        };
+        self.asked = Some(match self.asked.take() {
+            None => Asked { ring, at: now + quiet, bound: now + bound },
+            Some(mut before) => {
+                // What is read must have come to rest, whatever else is urgent.
+                let bound = if ring.reads && !before.ring.reads { now + bound } else { before.bound };
+                before.ring.join(&ring);
+                Asked { ring: before.ring, at: (now + quiet).max(before.at).min(bound), bound }
+            }
+        });
+    }
+
+    /// When it is due.
+    pub fn due(&self) -> Option<Instant> {
+        self.asked.as_ref().map(|asked| asked.at)
+    }
+
+    /// What is due now.
+    pub fn take(&mut self, now: Instant) -> Option<Ring> {
+        self.asked.take_if(|asked| asked.at <= now).map(|asked| asked.ring)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file() -> Ring {
+        Ring::of(Trigger::File("agent.yaml".to_owned()))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_is_one_turn_after_its_end() {
+        let (mut pace, start) = (Pace::default(), Instant::now());
+        for ms in [0, 30, 60, 90] {
+            pace.ask(file(), start + Duration::from_millis(ms));
+        }
+        let due = start + Duration::from_millis(90) + FILES_QUIET;
+        assert_eq!(pace.due(), Some(due));
+        assert_eq!(pace.take(due - Duration::from_millis(1)), None);
+        assert_eq!(pace.take(due), Some(file()));
+        assert_eq!(pace.due(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_without_end_has_a_bound() {
+        let (mut pace, start) = (Pace::default(), Instant::now());
+        for ms in (0..5_000).step_by(50) {
+            pace.ask(file(), start + Duration::from_millis(ms));
+        }
+        assert_eq!(pace.due(), Some(start + FILES_BOUND));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_reason_is_told_and_files_are_not_forgotten() {
+        let (mut pace, start) = (Pace::default(), Instant::now());
+        pace.ask(Ring::of(Trigger::Reconnected), start);
+        pace.ask(file(), start);
+        assert_eq!(pace.due(), Some(start + FILES_QUIET));
+        let taken = pace.take(start + FILES_QUIET);
+        assert_eq!(taken, Some(Ring { reads: true, ..Ring::of(Trigger::Reconnected) }));
+    }
+}

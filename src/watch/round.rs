@@ -1,0 +1,219 @@
+//! One round of one agent: a look, and if there is something to do, the lock and an apply.
+//!
+//! Knows nothing of other agents, nor of the rounds before.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::consent;
+use super::desk::Desk;
+use crate::engine::{Engine, EngineError, Fault};
+use crate::event::{Event, Failure, Trigger};
+use crate::graph::Graph;
+use crate::observe::observe;
+use crate::plan::{Cause, Options, Plan, compute};
+use crate::reconcile::{Claims, OnFailure, Outcome, until_converged};
+use crate::resource::{Probe, ResourceId};
+use crate::state::{ContainerState, Observed};
+use crate::store::audited::Audited;
+
+/// Lines of the output of a container that is left alone: what a person needs to see why it ends.
+const LOG_LINES: u32 = 10;
+
+/// What all rounds of a watch share.
+pub(super) struct Around<'a, E, D> {
+    pub engine: &'a E,
+    pub desk: &'a D,
+    pub claims: Claims,
+    pub stop: &'a CancellationToken,
+}
+
+/// What a round is to do.
+pub(super) struct Order {
+    pub agent: usize,
+    pub graph: Graph,
+    pub options: Options,
+    pub trigger: Trigger,
+    /// Sessions of people do not keep it from anything.
+    pub now: bool,
+    /// What the graph gives in addition to what was last applied is not approved.
+    pub asks: bool,
+}
+
+/// What came of it.
+pub(super) struct Report {
+    pub agent: usize,
+    pub end: End,
+    pub notes: Notes,
+    pub took: Duration,
+}
+
+/// What was seen on the way.
+#[derive(Debug, Default)]
+pub(super) struct Notes {
+    /// Resources that were not as wanted, though nobody had wanted them otherwise.
+    pub repaired: BTreeSet<ResourceId>,
+    /// Resources that would be repaired if they were not left alone, with the end of their output.
+    pub withheld: BTreeMap<ResourceId, Vec<String>>,
+    /// How many sessions something waits for.
+    pub sessions: usize,
+    /// Something was changed, or tried.
+    pub worked: bool,
+}
+
+pub(super) enum End {
+    /// The world is as wanted, apart from what is left alone.
+    Settled(Box<Observed>),
+    /// What is wanted has to be approved first.
+    Held(Vec<String>),
+    Failed(Vec<Failure>),
+    /// Each look found something else.
+    Restless,
+    /// Another moat has the lock; who.
+    Locked(String),
+    NoEngine(EngineError),
+    Interrupted,
+}
+
+pub(super) async fn round<E: Engine, D: Desk>(around: &Around<'_, E, D>, order: Order) -> Report {
+    let began = Instant::now();
+    let mut notes = Notes::default();
+    let end = run(around, &order, &mut notes).await.unwrap_or_else(End::NoEngine);
+    Report { agent: order.agent, end, notes, took: began.elapsed() }
+}
+
+async fn run<E: Engine, D: Desk>(
+    around: &Around<'_, E, D>,
+    order: &Order,
+    notes: &mut Notes,
+) -> Result<End, EngineError> {
+    let (engine, graph) = (around.engine, &order.graph);
+    let mut options = order.options.clone();
+    let observed = observe(engine, graph).await?;
+    if order.asks {
+        let more = consent::more_than_applied(&observed, graph);
+        if !more.is_empty() {
+            return Ok(End::Held(more));
+        }
+    }
+    notes.withheld = withheld(engine, graph, &observed, &options).await?;
+    let mut plan = compute(graph, &observed, &options);
+    let main = ResourceId::main();
+    if !order.now && plan.interrupts(&main) {
+        notes.sessions = sessions(engine, graph, &observed).await?;
+        if notes.sessions > 0 {
+            options.leave.insert(main);
+            plan = compute(graph, &observed, &options);
+        }
+    }
+    if plan.is_empty() {
+        return Ok(End::Settled(Box::new(observed)));
+    }
+    let _lock = match around.desk.lock(&graph.run).await {
+        Ok(lock) => lock,
+        Err(who) => return Ok(End::Locked(who)),
+    };
+    apply(around, order, options, notes).await
+}
+
+/// Applies, and tells of it. Proofs alone are not told: nothing is different for them.
+async fn apply<E: Engine, D: Desk>(
+    around: &Around<'_, E, D>,
+    order: &Order,
+    options: Options,
+    notes: &mut Notes,
+) -> Result<End, EngineError> {
+    let Around { engine, desk, claims, stop } = around;
+    let Order { agent, graph, trigger, .. } = order;
+    let (repaired, quiet, worked) = (RefCell::new(BTreeSet::new()), Cell::new(true), Cell::new(false));
+    let tell = |event: Event<'_>| {
+        if let Event::Planned { plan, .. } = &event {
+            repaired.borrow_mut().extend(repairs(plan));
+            quiet.set(!plan.changes());
+            if !quiet.get() && !worked.replace(true) {
+                desk.tell(Some(*agent), Event::Woken { run: &graph.run, trigger });
+            }
+        }
+        if !quiet.get() || matches!(event, Event::Undoing { .. } | Event::Warning { .. }) {
+            desk.tell(Some(*agent), event);
+        }
+    };
+    let outcome = until_converged(
+        &Audited::of(*engine, desk.record(), graph),
+        graph,
+        options,
+        claims,
+        OnFailure::Restore,
+        &tell,
+        stop,
+    )
+    .await?;
+    notes.repaired = repaired.into_inner();
+    notes.worked = worked.get();
+    Ok(match outcome {
+        Outcome::Converged { observed, .. } => End::Settled(Box::new(observed)),
+        Outcome::Failed { failures, .. } => match failures.iter().find(|it| it.fault == Some(Fault::Unreachable)) {
+            Some(failure) => End::NoEngine(EngineError::new(Fault::Unreachable, failure.message.clone())),
+            None => End::Failed(failures),
+        },
+        Outcome::OutOfBudget { .. } => End::Restless,
+        Outcome::Interrupted { .. } => End::Interrupted,
+    })
+}
+
+/// What would be done to the resources that are left alone.
+async fn withheld<E: Engine>(
+    engine: &E,
+    graph: &Graph,
+    observed: &Observed,
+    options: &Options,
+) -> Result<BTreeMap<ResourceId, Vec<String>>, EngineError> {
+    let mut withheld = BTreeMap::new();
+    if options.leave.is_empty() {
+        return Ok(withheld);
+    }
+    let all = Options { leave: BTreeSet::new(), ..options.clone() };
+    for operation in compute(graph, observed, &all).operations {
+        let resource = operation.resource;
+        if !options.leave.contains(&resource) || withheld.contains_key(&resource) {
+            continue;
+        }
+        let log = match observed.containers_of(&resource).last() {
+            // Without its output it is still left alone.
+            Some(facts) => engine.log_tail(&facts.id, LOG_LINES).await.unwrap_or_default(),
+            None => Vec::new(),
+        };
+        withheld.insert(resource, log);
+    }
+    Ok(withheld)
+}
+
+/// What people and scripts run in the main container right now. moat's own probes are no sessions.
+async fn sessions<E: Engine>(engine: &E, graph: &Graph, observed: &Observed) -> Result<usize, EngineError> {
+    let main = ResourceId::main();
+    let Some(running) = observed.containers_of(&main).find(|it| it.state == ContainerState::Running) else {
+        return Ok(0);
+    };
+    let probe = graph.node(&main).and_then(|node| node.probe.as_ref());
+    let is_ours = |command: &Vec<String>| matches!(probe, Some(Probe::Exec { command: ours, .. }) if ours == command);
+    match engine.commands(&running.id).await {
+        Ok(commands) => Ok(commands.iter().filter(|command| !is_ours(command)).count()),
+        // It has gone since it was looked at, and its sessions with it.
+        Err(error) if matches!(error.fault, Fault::NotFound | Fault::Conflict) => Ok(0),
+        Err(error) => Err(error),
+    }
+}
+
+/// The resources that a plan mends, as against those that somebody wants otherwise.
+fn repairs(plan: &Plan) -> BTreeSet<ResourceId> {
+    let mends = |cause: &Cause| {
+        use Cause::{DeadNetwork, Disconnected, HalfDone, Missing, NotRunning, Unhealthy};
+        matches!(cause, Missing | HalfDone | NotRunning { .. } | Unhealthy | Disconnected | DeadNetwork)
+    };
+    let mending = plan.operations.iter().filter(|it| it.action.changes() && mends(&it.cause));
+    mending.map(|it| it.resource.clone()).collect()
+}

@@ -1,0 +1,142 @@
+//! A desk without files: specs, locks and approvals are what the test says.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use moat::event::Event;
+use moat::graph::Graph;
+use moat::resource::Run;
+use moat::watch::{Desk, Loaded, Read, Standing};
+
+#[derive(Debug, Clone)]
+pub enum File {
+    Good(Box<Graph>),
+    Bad,
+    Gone,
+}
+
+impl File {
+    pub fn good(graph: Graph) -> Self {
+        Self::Good(Box::new(graph))
+    }
+}
+
+#[derive(Default)]
+pub struct FakeDesk {
+    /// By the spec's path: how often it was written, and what it is.
+    pub files: RefCell<BTreeMap<PathBuf, (u32, File)>>,
+    pub approval: RefCell<Option<String>>,
+    /// Somebody else has the lock.
+    pub locked: Cell<bool>,
+    /// Runs that are being changed right now.
+    held: Rc<RefCell<Vec<String>>>,
+    /// Two rounds of one run at one time were seen.
+    pub overlapped: Cell<bool>,
+    /// What was told, as a person would shorten it.
+    pub told: RefCell<Vec<String>>,
+    pub standing: RefCell<BTreeMap<String, Standing>>,
+}
+
+pub struct Held {
+    run: String,
+    all: Rc<RefCell<Vec<String>>>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.all.borrow_mut().retain(|run| *run != self.run);
+    }
+}
+
+impl FakeDesk {
+    pub fn write(&self, spec: &Path, file: File) {
+        let mut files = self.files.borrow_mut();
+        let count = files.get(spec).map_or(0, |(count, _)| count + 1);
+        files.insert(spec.to_owned(), (count, file));
+    }
+
+    pub fn fingerprint(&self, spec: &Path) -> String {
+        self.files.borrow().get(spec).map_or_else(String::new, |(count, _)| count.to_string())
+    }
+
+    /// What was told since this was last asked.
+    pub fn take_told(&self) -> Vec<String> {
+        std::mem::take(&mut self.told.borrow_mut())
+    }
+
+    pub fn standing_of(&self, run: &Run) -> Standing {
+        self.standing.borrow().get(run.id.as_str()).cloned().unwrap_or_default()
+    }
+}
+
+impl Desk for FakeDesk {
+    type Lock = Held;
+
+    fn load(&self, spec: &Path) -> Loaded {
+        let read = match self.files.borrow().get(spec).map(|(_, file)| file.clone()) {
+            Some(File::Good(graph)) => Read::Good(graph),
+            Some(File::Bad) => Read::Bad("it makes no sense".to_owned()),
+            Some(File::Gone) | None => Read::Gone,
+        };
+        Loaded { inputs: vec![spec.to_owned()], fingerprint: self.fingerprint(spec), spec: read }
+    }
+
+    async fn lock(&self, run: &Run) -> Result<Held, String> {
+        if self.locked.get() {
+            return Err("another moat has it".to_owned());
+        }
+        let run = run.id.to_string();
+        if self.held.borrow().contains(&run) {
+            self.overlapped.set(true);
+        }
+        self.held.borrow_mut().push(run.clone());
+        Ok(Held { run, all: self.held.clone() })
+    }
+
+    fn approved(&self, _: &Run) -> Option<String> {
+        self.approval.borrow().clone()
+    }
+
+    fn forget_approval(&self, _: &Run) {
+        *self.approval.borrow_mut() = None;
+    }
+
+    fn note(&self, run: &Run, standing: &Standing) {
+        self.standing.borrow_mut().insert(run.id.to_string(), standing.clone());
+    }
+
+    fn follow(&self, _: usize, _: &[PathBuf]) {}
+
+    fn tell(&self, _: Option<usize>, event: Event<'_>) {
+        let line = match event {
+            Event::Woken { trigger, .. } => format!("woken: {trigger}"),
+            Event::Succeeded { operation, .. } => format!("{} {}", operation.action.verb(), operation.resource),
+            Event::Failed { operation, .. } => format!("failed {} {}", operation.action.verb(), operation.resource),
+            Event::Undoing { .. } => "undoing".to_owned(),
+            Event::Settled { .. } => "settled".to_owned(),
+            Event::Unsettled { again, .. } => {
+                let again = again.map_or_else(|| "something changes".to_owned(), |pause| format!("{pause:?}"));
+                format!("unsettled until {again}")
+            }
+            Event::BackingOff { resource, repairs, pause, log, .. } => {
+                format!("{resource} left alone for {} s after {repairs} repairs: {}", pause.as_secs(), log.join("|"))
+            }
+            Event::Reloaded { .. } => "reloaded".to_owned(),
+            Event::Rejected { problem, .. } => format!("rejected: {problem}"),
+            Event::SpecGone { .. } => "spec gone".to_owned(),
+            Event::Held { more, .. } => format!("held: {}", more.join("; ")),
+            Event::Postponed { sessions, .. } => format!("postponed for {sessions}"),
+            Event::EngineLost { .. } => "engine lost".to_owned(),
+            Event::EngineBack => "engine back".to_owned(),
+            Event::Planned { .. }
+            | Event::Started { .. }
+            | Event::Progress { .. }
+            | Event::Retrying { .. }
+            | Event::Skipped { .. }
+            | Event::Warning { .. } => return,
+        };
+        self.told.borrow_mut().push(line);
+    }
+}

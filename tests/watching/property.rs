@@ -1,0 +1,145 @@
+//! Any edits, any meddling, lost events, restarts of the engine, answers that fail; then quiet, and it must converge.
+
+use std::time::Duration;
+
+use moat::engine::faulty::{Broken, Faulty, Injection, Planned, Schedule};
+use moat::engine::outside::Meddling;
+use moat::watch::RESYNC;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::case::Wanted;
+use super::desk::File;
+use super::search::{Verdict, search};
+use super::strategy;
+use super::theatre::Theatre;
+
+/// What somebody else does while it is watched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Story {
+    first: Wanted,
+    /// Each after a pause, in milliseconds.
+    acts: Vec<(u64, Act)>,
+    #[serde(default)]
+    faults: Schedule,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Act {
+    Edit(Wanted),
+    Spoil,
+    Remove,
+    Touch,
+    Meddle(Meddling),
+    LoseEvents { ms: u64 },
+    RestartEngine { down_ms: u64 },
+}
+
+fn story() -> impl Strategy<Value = Story> {
+    let act = prop_oneof![
+        3 => strategy::wanted().prop_map(Act::Edit),
+        1 => Just(Act::Spoil),
+        1 => Just(Act::Remove),
+        1 => Just(Act::Touch),
+        6 => strategy::meddling().prop_map(Act::Meddle),
+        1 => prop_oneof![Just(100), Just(5_000)].prop_map(|ms| Act::LoseEvents { ms }),
+        1 => prop_oneof![Just(0), Just(700), Just(20_000)].prop_map(|down_ms| Act::RestartEngine { down_ms }),
+    ];
+    let pause = prop_oneof![Just(0), 1..300_u64, 300..5_000_u64, Just(120_000)];
+    (strategy::wanted(), vec((pause, act), 0..8), faults()).prop_map(|(first, acts, faults)| Story {
+        first,
+        acts,
+        faults,
+    })
+}
+
+/// A watch that crashes is one that is begun again, which is a story of its own.
+fn faults() -> impl Strategy<Value = Schedule> {
+    strategy::schedule(3).prop_map(|schedule| {
+        let crash = |inject| match inject {
+            Injection::Crash { after: true } => Injection::FailAfter { error: Broken::TimedOut },
+            Injection::Crash { after: false } => Injection::FailBefore { error: Broken::Unreachable },
+            other => other,
+        };
+        Schedule(schedule.0.into_iter().map(|it| Planned { at: it.at, inject: crash(it.inject) }).collect())
+    })
+}
+
+/// Longer than the longest pause after what these stories can do, and than two looks by the clock.
+const QUIET: Duration = Duration::from_secs(2 * RESYNC.as_secs() + 600);
+
+/// A story lasts for half an hour of virtual time, with everything that a watch does in it.
+const USUAL: u64 = 100;
+
+/// More than that many calls in one story is no convergence but a loop.
+const CALLS_MAX: usize = 3_000;
+
+async fn play(story: &Story) -> Result<String, String> {
+    let mut theatre = Theatre::new();
+    theatre.settings.allow = true;
+    let engine = Faulty::new(theatre.sim.clone(), theatre.sim.clone(), story.faults.clone());
+    let wanted = theatre
+        .play_on(&engine, &story.first, async {
+            let mut wanted = story.first.clone();
+            for (pause, act) in &story.acts {
+                tokio::time::sleep(Duration::from_millis(*pause)).await;
+                match act {
+                    Act::Edit(edited) => {
+                        wanted = edited.clone();
+                        theatre.edit(File::good(edited.graph()));
+                    }
+                    // What cannot be used changes nothing of what is wanted. It is noticed before the next edit.
+                    Act::Spoil => theatre.edit(File::Bad),
+                    Act::Remove => theatre.edit(File::Gone),
+                    Act::Touch => theatre.touch(),
+                    Act::Meddle(meddling) => {
+                        theatre.sim.meddle(meddling);
+                    }
+                    Act::LoseEvents { ms } => theatre.sim.lose_events(Duration::from_millis(*ms)),
+                    Act::RestartEngine { down_ms } => theatre.sim.restart_engine(Duration::from_millis(*down_ms)),
+                }
+            }
+            engine.calm();
+            tokio::time::sleep(QUIET).await;
+            // An edit that was spoiled before it was read has never been wanted by anybody.
+            if !theatre.says(&wanted) {
+                theatre.edit(File::good(wanted.graph()));
+                tokio::time::sleep(QUIET).await;
+            }
+            wanted
+        })
+        .await;
+    let trace = format!("{}\n{}", theatre.sim.trace(), theatre.desk.take_told().join("\n"));
+    let left = theatre.left(&wanted).await;
+    if !left.is_empty() {
+        return Err(format!("still to do:\n{left}\n{trace}"));
+    }
+    let calls = theatre.sim.calls().len();
+    if calls > CALLS_MAX {
+        return Err(format!("{calls} calls"));
+    }
+    if let Some(violation) = theatre.sim.violations().first() {
+        return Err(format!("{violation:?}\n{trace}"));
+    }
+    Ok(trace)
+}
+
+fn holds(story: &Story) -> Verdict {
+    let once = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        runtime.expect("a runtime without I/O").block_on(play(story))
+    };
+    let first = once()?;
+    if first != once()? {
+        return Err("the same story twice, and two traces".to_owned());
+    }
+    Ok(())
+}
+
+#[test]
+fn a_watch_converges_once_it_is_quiet() {
+    search(USUAL, "watch", story, holds);
+}
