@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
 use tokio_util::sync::CancellationToken;
 
 use super::addresses::Addresses;
 use super::chronicle::Chronicle;
+use super::completions::agents;
 use super::end::End;
 use super::error::CliError;
 use super::exit::Exit;
@@ -31,7 +33,7 @@ use crate::ui::ending::{Command, How};
 #[derive(Debug, Args)]
 pub struct Apply {
     /// Spec files, or directories: their `agent.yaml`, or all of their YAML files; or names of agents, or ids of runs
-    #[arg(value_name = "AGENT", default_value = DEFAULT_SPEC)]
+    #[arg(value_name = "AGENT", default_value = DEFAULT_SPEC, add = ArgValueCandidates::new(agents))]
     specs: Vec<PathBuf>,
     /// How long a container may take to get ready, in place of its own limit
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]

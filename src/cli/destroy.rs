@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
 use futures_util::future::try_join_all;
 use tokio_util::sync::CancellationToken;
 
 use super::chronicle::Chronicle;
+use super::completions::agents;
 use super::end::End;
 use super::error::CliError;
 use super::exit::Exit;
@@ -32,7 +34,7 @@ use crate::ui::{Reporter, ask};
 #[derive(Debug, Args)]
 pub struct Destroy {
     /// Spec files, or directories: their `agent.yaml`, or all of their YAML files; or names of agents, or ids of runs
-    #[arg(value_name = "AGENT", default_value = DEFAULT_SPEC)]
+    #[arg(value_name = "AGENT", default_value = DEFAULT_SPEC, add = ArgValueCandidates::new(agents))]
     specs: Vec<PathBuf>,
     /// Remove the volumes too that would be kept, and the data in them
     #[arg(long)]

@@ -9,7 +9,7 @@ const GROUPS: [(&str, &[&str]); 4] = [
     ("Bring it about", &["apply", "plan", "watch", "approve", "stop", "start", "restart", "destroy", "clean"]),
     ("See how it is", &["status", "list", "logs", "events", "history", "ports", "graph"]),
     ("Work in it", &["shell", "exec", "cp", "open", "cache"]),
-    ("Look after moat", &["doctor", "audit", "help"]),
+    ("Look after moat", &["doctor", "audit", "completions", "man", "help"]),
 ];
 
 /// A help template in which the commands stand in groups.

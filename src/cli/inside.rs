@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
 
 use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
 use serde_json::{Value, json};
 
+use super::completions::containers;
 use super::error::CliError;
 use super::exit::Exit;
 use super::record::Record;
@@ -21,7 +23,7 @@ pub const EXEC_RUN: &str = "exec_run";
 #[derive(Debug, Args)]
 pub struct Inside {
     /// The container, by its name in the sandbox
-    #[arg(short, long, value_name = "NAME", default_value = "main")]
+    #[arg(short, long, value_name = "NAME", default_value = "main", add = ArgValueCandidates::new(containers))]
     container: String,
     /// The directory to run it in
     #[arg(short, long, value_name = "DIR")]

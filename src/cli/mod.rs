@@ -27,6 +27,7 @@ pub mod approve;
 pub mod audit;
 pub mod cache;
 pub mod clean;
+pub mod completions;
 pub mod cp;
 pub mod destroy;
 pub mod doctor;
@@ -118,6 +119,9 @@ enum Command {
     Cache(cache::Cache),
     Audit(audit::AuditCommand),
     Doctor(doctor::Doctor),
+    Completions(completions::Completions),
+    #[command(name = "man")]
+    ManPage(completions::ManPage),
     Clean(clean::Clean),
 }
 
@@ -144,7 +148,7 @@ impl Command {
             Self::List(args) => json(args.json, Form::Document),
             Self::Clean(args) => json(args.json, Form::Stream),
             Self::Exec(args) => json(args.json, Form::Document),
-            Self::Approve(_) | Self::Shell(_) => Form::Text,
+            Self::Approve(_) | Self::Shell(_) | Self::Completions(_) | Self::ManPage(_) => Form::Text,
             Self::Graph(args) => json(args.json, Form::Document),
             Self::History(args) => json(args.json, Form::Document),
             Self::Audit(args) => json(args.json(), Form::Document),
@@ -172,6 +176,8 @@ impl Command {
             Self::Status(args) => status::run(args, session).await,
             Self::Exec(args) => Box::pin(exec::run(args, session)).await,
             Self::Graph(args) => Box::pin(graph::run(args, session)).await,
+            Self::Completions(args) => completions::completions(args, session),
+            Self::ManPage(args) => completions::man(args, session),
             Self::History(args) => history::run(args, session),
             Self::Audit(args) => audit::run(args, session),
             Self::Events(args) => Box::pin(events::run(args, session)).await,
@@ -193,6 +199,8 @@ impl Command {
 
 /// Runs what this process was asked to.
 pub fn main() -> ExitCode {
+    // A shell that asks what could be typed here is answered, and that is all.
+    clap_complete::CompleteEnv::with_factory(command).complete();
     run(std::env::args_os()).into()
 }
 

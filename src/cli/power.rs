@@ -3,10 +3,12 @@
 //! That a sandbox is stopped is desired state, kept on the engine: `docs/decisions/` says how.
 
 use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
 use tokio_util::sync::CancellationToken;
 
 use super::addresses::Addresses;
 use super::chronicle::Chronicle;
+use super::completions::containers;
 use super::end::End;
 use super::error::CliError;
 use super::exit::Exit;
@@ -57,7 +59,7 @@ pub struct Restart {
     #[command(flatten)]
     target: Target,
     /// Only this container, by its name in the sandbox; may be given several times
-    #[arg(short, long = "container", value_name = "NAME")]
+    #[arg(short, long = "container", value_name = "NAME", add = ArgValueCandidates::new(containers))]
     containers: Vec<String>,
     #[command(flatten)]
     addresses: Addresses,

@@ -54,7 +54,7 @@ impl<'a> Record<'a> {
 
     /// The engine, with everything that changes it on record as the run of `graph`.
     pub fn of(&self, graph: &Graph) -> Audited<'a, Docker> {
-        Audited::of(self.engine, self.place(), graph)
+        Audited::of(self.engine, Some(self.place()), graph)
     }
 
     /// Puts on record that a user has agreed to lose something.
@@ -83,7 +83,9 @@ impl<'a> Record<'a> {
         let mut data = if let Value::Object(data) = data { data } else { Map::new() };
         data.retain(|_, value| !value.is_null());
         let came_of_it = |done: &T| code(done).map(|code| ("exit_code".to_owned(), json!(code))).into_iter().collect();
-        self.closed(Audited::new(self.engine, self.place(), run, None).recorded(event, data, work, came_of_it).await)
+        self.closed(
+            Audited::new(self.engine, Some(self.place()), run, None).recorded(event, data, work, came_of_it).await,
+        )
     }
 
     /// Brings the record to the disk; the end of a command.
@@ -97,8 +99,8 @@ impl<'a> Record<'a> {
         Ok(done)
     }
 
-    fn place(&self) -> Option<(Arc<Audit>, String)> {
-        Some((Arc::clone(&self.audit), self.address()))
+    fn place(&self) -> (Arc<Audit>, String) {
+        (Arc::clone(&self.audit), self.address())
     }
 
     fn address(&self) -> String {

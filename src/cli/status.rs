@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
 use futures_util::future::join;
 
+use super::completions::agents;
 use super::error::CliError;
 use super::exit::Exit;
 use super::fleet::Fleet;
@@ -26,7 +28,7 @@ use crate::ui::status::{View, Watch};
 #[derive(Debug, Args)]
 pub struct Status {
     /// Spec files, or directories: their `agent.yaml`, or all of their YAML files; or names of agents, or ids of runs
-    #[arg(value_name = "AGENT", default_value = DEFAULT_SPEC)]
+    #[arg(value_name = "AGENT", default_value = DEFAULT_SPEC, add = ArgValueCandidates::new(agents))]
     specs: Vec<PathBuf>,
     /// One JSON document in place of text
     #[arg(long)]

@@ -5,6 +5,7 @@
 
 #![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes them")]
 
+mod complete;
 mod engine;
 mod help;
 mod interrupt;
@@ -12,6 +13,7 @@ mod locked;
 mod moat;
 mod no_engine;
 mod read_only;
+mod reference;
 mod several;
 mod spec;
 mod usage;

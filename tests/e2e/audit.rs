@@ -52,8 +52,8 @@ fn every_change_is_on_record() {
         destroy docker_network_removed done: network="moat-R" network_id="ID"
     "#]]
     .assert_eq(&text);
-    let recorded = text.lines().filter(|line| line.starts_with("apply ") && line.contains(" done:")).count();
-    assert_eq!(recorded, changes, "at the engine's socket");
+    let on_record = text.lines().filter(|line| line.starts_with("apply ") && line.contains(" done:")).count();
+    assert_eq!(on_record, changes, "at the engine's socket");
     assert!(!fs::read_to_string(log(&sandbox)).expect("a log").contains("s3cret"));
     let verified = sandbox.moat(&["audit", "verify"]).ok().stdout;
     assert!(verified.starts_with("16 entries, all as moat has left them\nkey "), "{verified}");
@@ -67,8 +67,8 @@ fn every_change_is_on_record() {
     let other = "0".repeat(64);
     assert_eq!(elsewhere.moat(&["audit", "verify", bundle, "--key", &other]).run().code, 1);
     // And what was changed is found.
-    let changed = fs::read_to_string(log(&sandbox)).expect("a log").replace("\"exit_code\":3", "\"exit_code\":0");
-    fs::write(log(&sandbox), changed).expect("written");
+    let forged = fs::read_to_string(log(&sandbox)).expect("a log").replace("\"exit_code\":3", "\"exit_code\":0");
+    fs::write(log(&sandbox), forged).expect("written");
     expect![[r#"
         exit 1
         == stdout

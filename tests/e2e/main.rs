@@ -20,6 +20,7 @@ mod drift;
 mod exec;
 mod failing;
 mod foreign;
+mod guide;
 mod history;
 mod language;
 mod noop;

@@ -80,7 +80,7 @@ impl Link {
         if entry.prev != self.hash {
             return Err(Fault::Previous);
         }
-        let link = Self { seq: entry.seq, hash: hash.to_owned() };
-        Ok((entry, link))
+        let end = Self { seq: entry.seq, hash: hash.to_owned() };
+        Ok((entry, end))
     }
 }

@@ -242,7 +242,7 @@ impl Audit {
     }
 
     fn add(&self, standing: &mut Standing, body: &Body) -> Result<(), AuditError> {
-        let (line, link) = standing.link.next(body, &self.key);
+        let (line, end) = standing.link.next(body, &self.key);
         // One call: what a crash leaves of it is the beginning of a line.
         if let Err(source) = standing.log.write_all(line.as_bytes()) {
             // A full disk may have taken the beginning of it; the next one who appends would take it away as well.
@@ -250,8 +250,8 @@ impl Audit {
             return Err(refused(&self.files.log, source));
         }
         standing.bytes += line.len() as u64;
-        standing.note(link.seq, body.phase, body.of, None);
-        standing.link = link;
+        standing.note(end.seq, body.phase, body.of, None);
+        standing.link = end;
         Ok(())
     }
 

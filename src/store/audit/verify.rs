@@ -74,7 +74,7 @@ pub(super) enum Wrong {
 pub(super) fn check(mut log: impl BufRead, head: Option<&str>, key: &PublicKey) -> Result<Verified, Wrong> {
     let broken = |entry, why: &str| Wrong::Broken(Broken { entry, why: why.to_owned() });
     let parsed = head.map(|text| Head::parse(text, key));
-    let (mut link, mut bytes, mut torn) = (Link::start(), 0_u64, 0);
+    let (mut end, mut bytes, mut torn) = (Link::start(), 0_u64, 0);
     let mut open = std::collections::BTreeSet::new();
     let mut line = Vec::new();
     loop {
@@ -88,7 +88,7 @@ pub(super) fn check(mut log: impl BufRead, head: Option<&str>, key: &PublicKey) 
             break;
         }
         let (entry, next) =
-            link.check(&line[..read - 1], key).map_err(|fault| broken(link.seq + 1, &fault.to_string()))?;
+            end.check(&line[..read - 1], key).map_err(|fault| broken(end.seq + 1, &fault.to_string()))?;
         bytes += read as u64;
         match (entry.body.phase, entry.body.of) {
             (super::Phase::Intent, _) => {
@@ -105,13 +105,13 @@ pub(super) fn check(mut log: impl BufRead, head: Option<&str>, key: &PublicKey) 
         {
             return Err(broken(next.seq, "it is not the one that the head names"));
         }
-        link = next;
+        end = next;
     }
     match parsed {
-        Some(Some(head)) if head.seq > link.seq => Err(Wrong::Broken(cut(link.seq + 1))),
+        Some(Some(head)) if head.seq > end.seq => Err(Wrong::Broken(cut(end.seq + 1))),
         Some(None) => Err(broken(0, "the head was changed, or signed by another key")),
-        None if link.seq > 1 => Err(broken(0, "the head of the log is missing")),
-        _ => Ok(Verified { entries: link.seq, open: open.len(), torn, key: key.clone() }),
+        None if end.seq > 1 => Err(broken(0, "the head of the log is missing")),
+        _ => Ok(Verified { entries: end.seq, open: open.len(), torn, key: key.clone() }),
     }
 }
 
