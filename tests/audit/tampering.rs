@@ -126,8 +126,8 @@ fn what_is_added_without_the_key_is_found() {
     change(&audit, "a");
     change(&audit, "forged");
     drop(audit);
-    let forged = forger.log();
-    let tail: Vec<&[u8]> = forged.split_inclusive(|byte| *byte == b'\n').skip(3).collect();
+    let longer = forger.log();
+    let tail: Vec<&[u8]> = longer.split_inclusive(|byte| *byte == b'\n').skip(3).collect();
     place.set_log(&[good, tail.concat()].concat());
     assert_eq!(place.first_broken(), Some(4));
     assert!(place.open().is_err());
