@@ -15,7 +15,7 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::fleet::Fleet;
 use super::interrupt::interruptible;
-use super::load::DEFAULT_SPEC;
+use super::load::{DEFAULT_SPEC, Depth};
 use super::locking::Locking;
 use super::record::Record;
 use super::session::Session;
@@ -59,7 +59,7 @@ pub async fn run(args: &Apply, session: &Session) -> Result<Exit, CliError> {
         let how = Wanted { specs, wait_timeout: *wait_timeout, addresses, locking, watching: &Watching::default() };
         return watch::watch_as(&how, session).await;
     }
-    let (fleet, engine) = Fleet::find(session, &args.specs, false).await?;
+    let (fleet, engine) = Fleet::find(session, &args.specs, Depth::Whole).await?;
     let options = args.options(&engine);
     let record = Record::open("apply", &engine)?;
     let (stop, claims) = (CancellationToken::new(), Claims::default());

@@ -7,7 +7,7 @@ use clap::Args;
 use super::error::CliError;
 use super::exit::Exit;
 use super::fleet::Fleet;
-use super::load::{Agent, DEFAULT_SPEC};
+use super::load::{Agent, DEFAULT_SPEC, Depth};
 use super::record::own_files;
 use super::session::Session;
 use crate::engine::docker::Docker;
@@ -29,7 +29,7 @@ pub struct Approve {
 }
 
 pub async fn run(args: &Approve, session: &Session) -> Result<Exit, CliError> {
-    let (fleet, engine) = Fleet::find(session, &args.specs, false).await?;
+    let (fleet, engine) = Fleet::find(session, &args.specs, Depth::Whole).await?;
     let dir = own_files().ok_or(CliError::NoPlace)?;
     for agent in fleet.agents() {
         let run = &agent.graph.run;

@@ -15,7 +15,7 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::fleet::Fleet;
 use super::interrupt::interruptible;
-use super::load::{Agent, DEFAULT_SPEC};
+use super::load::{Agent, DEFAULT_SPEC, Depth};
 use super::locking::Locking;
 use super::record::Record;
 use super::session::Session;
@@ -57,7 +57,7 @@ pub(super) struct Wanted<'a> {
 }
 
 pub async fn run(args: &Destroy, session: &Session) -> Result<Exit, CliError> {
-    let (fleet, engine) = Fleet::find(session, &args.specs, true).await?;
+    let (fleet, engine) = Fleet::find(session, &args.specs, Depth::Bare).await?;
     let record = Record::open("destroy", &engine)?;
     if args.volumes {
         let agreed = if args.yes { "--yes" } else { agreed(&engine, &fleet, session).await? };

@@ -4,9 +4,11 @@ use std::io;
 
 use super::exit::Exit;
 use super::load::LoadError;
+use super::surroundings::lowercase;
 use crate::engine::docker::{AttachError, ConnectError};
 use crate::engine::{EngineError, Fault};
 use crate::resource::Run;
+use crate::spec::ExplainError;
 use crate::store::audit::AuditError;
 use crate::store::copy::CopyError;
 use crate::store::lock::LockError;
@@ -64,8 +66,14 @@ pub enum CliError {
     /// The user said no.
     #[error("nothing was done, since you did not agree")]
     Declined,
+    #[error("the sandbox has no resource `{resource}`")]
+    NoResource { resource: String, known: String },
     #[error(transparent)]
     Watch(#[from] WatchError),
+    #[error(transparent)]
+    Explain(#[from] ExplainError),
+    #[error("`{file}` cannot be written: {}", lowercase(source))]
+    Create { file: String, source: io::Error },
     #[error("the output cannot be written: {0}")]
     Output(#[source] io::Error),
     #[error("this process cannot wait for anything: {0}")]
@@ -79,7 +87,7 @@ impl CliError {
             Self::Connect(_) => Exit::NoEngine,
             Self::Lock(_) => Exit::Locked,
             Self::Interrupted => Exit::Interrupted,
-            Self::NobodyToAsk | Self::Usage { .. } => Exit::Usage,
+            Self::NobodyToAsk | Self::Usage { .. } | Self::Explain(_) | Self::NoResource { .. } => Exit::Usage,
             Self::Engine(error) | Self::Attach(AttachError::Engine(error)) if error.fault == Fault::Unreachable => {
                 Exit::NoEngine
             }
@@ -102,6 +110,7 @@ impl CliError {
             Self::NoSpec { .. } => Some("`moat destroy` and `moat clean` need no spec"),
             Self::ContainerNotRunning { .. } => Some("`moat status` shows how things are, `moat logs` what it said"),
             Self::NotRunning { stopped: true, .. } => Some("`moat start` brings it back"),
+            Self::NoResource { known, .. } => Some(known.as_str()),
             Self::Connect(error) => Some(error.hint.as_str()).filter(|hint| !hint.is_empty()),
             Self::Engine(error) | Self::Attach(AttachError::Engine(error)) if error.fault == Fault::Unreachable => {
                 Some("is docker still running? `docker info` tells")
@@ -110,6 +119,10 @@ impl CliError {
             Self::Lock(_) => Some("wait for it with `--lock-timeout 60`, or look at what it does with `moat status`"),
             Self::Watch(error) => Some(error.hint),
             Self::NoPlace => Some("`MOAT_STATE_DIR` names one"),
+            Self::Explain(error) => Some(error.hint.as_str()),
+            Self::Create { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => {
+                Some("name another file, or edit the one that is there")
+            }
             Self::NobodyToAsk => Some("`--yes` agrees to what is shown above"),
             _ => None,
         };
@@ -134,11 +147,5 @@ impl CliError {
     /// In place of the document that was asked for; of one agent of several, if `run` is given.
     pub fn json(&self, run: Option<&Run>) -> String {
         self.shown(|problems| problem::json(run, problems, self.exit().code()))
-    }
-}
-
-impl From<LoadError> for CliError {
-    fn from(error: LoadError) -> Self {
-        Self::Load(vec![error])
     }
 }

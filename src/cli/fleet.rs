@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 
 use super::error::CliError;
 use super::exit::Exit;
-use super::load::{self, Agent, LoadError};
+use super::load::{self, Agent, Depth, LoadError};
 use super::session::{Form, Session};
 use super::target::{self, Named};
 use crate::engine::docker::Docker;
@@ -32,26 +32,30 @@ struct Member {
 impl<'a> Fleet<'a> {
     /// The agents that `specs` name, and the engine that they are on: by their specs, or by what runs are called there.
     ///
-    /// `gone_too`: one that is named may be without a spec, and is wanted empty then.
+    /// Of one that is named only what it stands for need be known if no more is wanted: its spec may be gone.
     ///
     /// # Errors
     /// If a spec cannot be used, there is no engine, or nothing there has that name.
-    pub async fn find(session: &'a Session, specs: &[PathBuf], gone_too: bool) -> Result<(Self, Docker), CliError> {
+    pub async fn find(session: &'a Session, specs: &[PathBuf], depth: Depth) -> Result<(Self, Docker), CliError> {
         let (paths, names): (Vec<PathBuf>, Vec<PathBuf>) =
             specs.iter().cloned().partition(|spec| spec.to_str().is_none_or(target::is_path));
-        let mut agents = load::agents(&paths).map_err(CliError::Load)?;
+        let loaded = load::load(&paths, depth);
+        let mut agents = loaded.agents.map_err(CliError::Load)?;
+        session.warn(&loaded.warnings);
         let engine = session.connect().await?;
         for name in names.iter().filter_map(|name| name.to_str()) {
-            let sandbox = Named::Name(name.to_owned()).find(&engine).await.map_err(|error| match error {
+            let sandbox = Named::Name(name.to_owned()).find_to(depth, &engine).await.map_err(|error| match error {
                 // Nobody has ever heard of it: most likely it was meant to be a file.
-                CliError::UnknownAgent { name, meant: None } => LoadError::Missing { name, is_default: false }.into(),
+                CliError::UnknownAgent { name, meant: None } => {
+                    CliError::Load(vec![LoadError::Missing { name, is_default: false }])
+                }
                 error => error,
             })?;
             let (agent, spec) = (sandbox.run.agent.to_string(), sandbox.run.spec.clone());
             let given = PathBuf::from(&spec);
             let graph = match sandbox.graph {
                 Some(graph) => graph,
-                None if gone_too => Graph::empty(sandbox.run),
+                None if depth == Depth::Bare => Graph::empty(sandbox.run),
                 None => return Err(CliError::NoSpec { agent, spec }),
             };
             if agents.iter().all(|agent| agent.graph.run.id != graph.run.id) {

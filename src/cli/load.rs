@@ -1,18 +1,18 @@
 //! From paths to graphs: each spec file is read, parsed and compiled.
 
 use std::collections::BTreeSet;
-use std::fs::{File, read_dir};
-use std::io::{self, ErrorKind, Read};
-use std::path::{Path, PathBuf, absolute};
+use std::env;
+use std::fs::read_dir;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
-
-use super::error::CliError;
-use super::surroundings::Here;
-use crate::graph::{Graph, compile, with_unknown_dependencies};
-use crate::spec::{Capabilities, Diagnostics, Source, agent};
-use crate::ui::{Colour, problem};
-use crate::watch::{Loaded, Read as Reading, Watched};
+use super::record::{STATE_DIR, own_files};
+use super::surroundings::{Here, all_of, lowercase, text};
+use crate::graph::{Graph, compile, compile_with, warnings, with_unknown_dependencies};
+use crate::resource::{Secret, SecretKey};
+use crate::spec::surroundings::{Inputs, Recorder};
+use crate::spec::{Capabilities, Diagnostics, Source, Spec, agent, secrets};
+use crate::store::key::secret_key;
 
 /// The file of a directory, and of the working directory where none is named.
 pub const DEFAULT_SPEC: &str = "agent.yaml";
@@ -20,9 +20,25 @@ pub const DEFAULT_SPEC: &str = "agent.yaml";
 /// The same where there is none of that name.
 const OTHER_SPEC: &str = "moat.yaml";
 
-/// A spec is written by hand; what is larger is something else, and need not be read to its end. The parser has
-/// the same limit, in bytes.
-const SIZE_MAX: u64 = 1 << 20;
+/// How much of a spec is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// All of it: what it is compared with, and what is applied. Fetches the secrets.
+    Whole,
+    /// What it stands for: enough to find it, or to remove it.
+    Bare,
+}
+
+/// What paths came to.
+#[derive(Debug)]
+pub struct Loaded {
+    /// Nothing is to be done before all of them are right.
+    pub agents: Result<Vec<Agent>, Vec<LoadError>>,
+    /// What a person should know, and that keeps nothing from working.
+    pub warnings: Vec<Diagnostics>,
+    /// All files that were read or looked for, the specs themselves among them; for whoever waits for a change.
+    pub inputs: Inputs,
+}
 
 /// One of the agents that a command is about.
 #[derive(Debug)]
@@ -41,6 +57,10 @@ pub enum LoadError {
     Unreadable { name: String, why: String },
     #[error("the spec `{}` cannot be used", .0.source.name)]
     Spec(Diagnostics),
+    #[error("there is no key for digests of secrets: {why}")]
+    Key { why: String },
+    #[error("`{file}` has the agents {names}: one of them has to be named")]
+    Agent { file: String, names: String },
 }
 
 impl LoadError {
@@ -50,6 +70,7 @@ impl LoadError {
                 Some("go to the directory that has it, name it, or write one that begins with `agent: builder`")
             }
             Self::Missing { .. } => Some("check the path"),
+            Self::Agent { .. } => Some("name it in place of the file"),
             _ => None,
         }
     }
@@ -63,77 +84,125 @@ impl LoadError {
     }
 }
 
-/// Compiles every spec that `paths` name: files, directories that have an `agent.yaml`, and all of the YAML files of
-/// directories that have none. Two paths to one run are one agent.
+/// Compiles what came in at standard input, as if it were a file here.
 ///
 /// # Errors
-/// All that is wrong with any of them: nothing is to be done before all of them are right.
-pub fn agents(paths: &[PathBuf]) -> Result<Vec<Agent>, Vec<LoadError>> {
+/// If it cannot be read, or is too much.
+pub fn standard_input() -> Result<Loaded, LoadError> {
+    let name = "standard input";
+    let refuse = |error: io::Error| unreadable(Path::new(name), &error);
+    let text = all_of(io::stdin().lock()).map_err(refuse)?;
+    let here = env::current_dir().map_err(refuse)?;
+    let mut notes = Notes::default();
+    let graphs = compiled(Source::new(name, here.join(DEFAULT_SPEC), text), Depth::Bare, &mut notes);
+    let agent = |graph| Agent { graph, given: PathBuf::from(DEFAULT_SPEC) };
+    let agents = graphs.map(|graphs| graphs.into_iter().map(agent).collect());
+    Ok(Loaded { agents, warnings: notes.warnings, inputs: notes.inputs })
+}
+
+/// Compiles every spec that `paths` name: files, directories that have an `agent.yaml`, and all of the YAML files of
+/// directories that have none. Two paths to one run are one agent.
+pub fn load(paths: &[PathBuf], depth: Depth) -> Loaded {
     let (mut agents, mut errors, mut runs) = (Vec::new(), Vec::new(), BTreeSet::new());
+    let mut notes = Notes::default();
     for path in paths {
         let files = specs(path).unwrap_or_else(|error| {
             errors.push(error);
             Vec::new()
         });
         for given in files {
-            match graph(&given) {
-                Ok(graph) if runs.insert(graph.run.id.clone()) => agents.push(Agent { graph, given }),
-                Ok(_) => {}
-                Err(error) => errors.push(error),
+            match graphs(&given, depth, &mut notes) {
+                Ok(graphs) => {
+                    let new = graphs.into_iter().filter(|graph| runs.insert(graph.run.id.clone()));
+                    agents.extend(new.map(|graph| Agent { graph, given: given.clone() }));
+                }
+                Err(mut found) => errors.append(&mut found),
             }
         }
     }
-    if errors.is_empty() { Ok(agents) } else { Err(errors) }
+    let agents = if errors.is_empty() { Ok(agents) } else { Err(errors) };
+    Loaded { agents, warnings: notes.warnings, inputs: notes.inputs }
 }
 
-/// Compiles the spec at `path`: a file, or a directory that has one.
+/// What is noted on the way, whatever comes of it.
+#[derive(Debug, Default)]
+struct Notes {
+    warnings: Vec<Diagnostics>,
+    inputs: Inputs,
+}
+
+/// Compiles the agents of the spec at `path`: a file, or a directory that has one.
+fn graphs(path: &Path, depth: Depth, notes: &mut Notes) -> Result<Vec<Graph>, Vec<LoadError>> {
+    let shown = file(path);
+    let source = source(path).map_err(|error| {
+        notes.inputs.missing.insert(std::path::absolute(&shown).unwrap_or(shown));
+        vec![error]
+    })?;
+    notes.inputs.read.insert(source.path.clone());
+    compiled(source, depth, notes)
+}
+
+/// Compiles the agents of a source.
+fn compiled(source: Source, depth: Depth, notes: &mut Notes) -> Result<Vec<Graph>, Vec<LoadError>> {
+    let capabilities = Capabilities::builtin();
+    let reading = agent::parse_all(source, &Here);
+    notes.inputs.append(reading.inputs);
+    notes.warnings.push(reading.warnings);
+    let wrong = |faults| vec![LoadError::Spec(with_unknown_dependencies(faults, &capabilities))];
+    let specs = reading.specs.map_err(wrong)?;
+    let (mut graphs, mut errors) = (Vec::new(), Vec::new());
+    for spec in &specs {
+        notes.warnings.push(warnings(spec, &capabilities));
+        match graph_of(spec, &capabilities, depth, &mut notes.inputs) {
+            Ok(graph) => graphs.push(graph),
+            Err(error) => errors.push(error),
+        }
+    }
+    if errors.is_empty() { Ok(graphs) } else { Err(errors) }
+}
+
+fn graph_of(spec: &Spec, capabilities: &Capabilities, depth: Depth, inputs: &mut Inputs) -> Result<Graph, LoadError> {
+    // First without: who waits for a password manager should not have to wait for a slip of the pen as well.
+    let bare = compile(spec, capabilities).map_err(LoadError::Spec)?;
+    if depth == Depth::Bare || (spec.secrets.is_empty() && spec.concealed.is_empty()) {
+        return Ok(bare);
+    }
+    let recorder = Recorder::new(&Here);
+    let fetched = secrets::fetch(spec, &recorder);
+    inputs.append(recorder.into_inputs());
+    let values = fetched.map_err(LoadError::Spec)?.into_iter().chain(spec.concealed.clone());
+    let key = key().map_err(|why| LoadError::Key { why })?;
+    let sealed = values.map(|(name, value)| {
+        let owner = format!("{} {name}", bare.run.id);
+        (name, Secret::new(value, &owner, &key))
+    });
+    compile_with(spec, capabilities, &sealed.collect()).map_err(LoadError::Spec)
+}
+
+fn key() -> Result<SecretKey, String> {
+    let dir = own_files().ok_or_else(|| format!("it is not known where to keep it: set `HOME` or `{STATE_DIR}`"))?;
+    secret_key(&dir).map_err(|error| format!("`{}`: {}", dir.display(), lowercase(&error)))
+}
+
+/// The agents of the spec at `path`, without their secrets.
 ///
 /// # Errors
 /// If it cannot be read, or says what cannot be.
-pub fn graph(path: &Path) -> Result<Graph, LoadError> {
-    let source = source(path)?;
-    let capabilities = Capabilities::builtin();
-    let wrong = |faults| LoadError::Spec(with_unknown_dependencies(faults, &capabilities));
-    let spec = agent::parse_in(source, &Here).map_err(wrong)?;
-    compile(&spec, &capabilities).map_err(LoadError::Spec)
+pub fn bare(path: &Path) -> Result<Vec<Graph>, Vec<LoadError>> {
+    graphs(path, Depth::Bare, &mut Notes::default())
 }
 
-/// What a watch needs to know of an agent's spec.
-pub fn watched(agent: Agent) -> Watched {
-    let spec = file(&agent.given);
-    let inputs = inputs(&spec);
-    // Read once more: what it said a moment ago is compiled, what it says now is what is compared with.
-    Watched { fingerprint: fingerprint(&inputs), inputs, spec, graph: agent.graph }
-}
-
-/// Reads a spec anew; what is wrong with it is told in `colour`.
-pub fn again(spec: &Path, colour: Colour) -> Loaded {
-    let inputs = inputs(spec);
-    let fingerprint = fingerprint(&inputs);
-    let spec = match graph(spec) {
-        Ok(graph) => Reading::Good(Box::new(graph)),
-        Err(LoadError::Missing { .. }) => Reading::Gone,
-        Err(error) => Reading::Bad(CliError::from(error).shown(|problems| problem::text(problems, colour))),
-    };
-    Loaded { inputs, fingerprint, spec }
-}
-
-/// The files that a spec is made of, the spec itself first.
-fn inputs(spec: &Path) -> Vec<PathBuf> {
-    // Without a working directory the path is all there is.
-    vec![absolute(spec).unwrap_or_else(|_| spec.to_owned())]
-}
-
-/// One text for one content of all files together.
-fn fingerprint(files: &[PathBuf]) -> String {
-    let mut hash = Sha256::new();
-    for file in files {
-        // One that cannot be read is like none, until it can.
-        let content = read(file).unwrap_or_default();
-        hash.update(format!("{} {} ", file.display(), content.len()));
-        hash.update(content);
+/// The only agent of the spec at `path`, without its secrets.
+///
+/// # Errors
+/// If it cannot be read, says what cannot be, or has several agents.
+pub fn one(path: &Path) -> Result<Graph, Vec<LoadError>> {
+    let mut graphs = bare(path)?;
+    let names: Vec<String> = graphs.iter().map(|graph| format!("`{}`", graph.run.agent)).collect();
+    match (graphs.pop(), graphs.is_empty()) {
+        (Some(graph), true) => Ok(graph),
+        _ => Err(vec![LoadError::Agent { file: file(path).display().to_string(), names: names.join(", ") }]),
     }
-    hash.finalize().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// The file that `path` means, as it is shown.
@@ -176,25 +245,7 @@ fn source(path: &Path) -> Result<Source, LoadError> {
         _ => unreadable(&path, &error),
     };
     let canonical = path.canonicalize().map_err(refuse)?;
-    let bytes = read(&canonical).map_err(refuse)?;
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        LoadError::Unreadable { name: name.clone(), why: format!("it is not UTF-8 text (byte {at})") }
-    })?;
+    // One byte more than it may have, so that the parser sees that it is too much.
+    let text = text(&canonical).map_err(refuse)?;
     Ok(Source::new(name, canonical, text))
-}
-
-fn read(file: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    // One byte more, so that the parser sees that it is too much.
-    File::open(file)?.take(SIZE_MAX + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-/// The system's words begin with a capital letter and end with a number.
-fn lowercase(error: &io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    let mut letters = text.chars();
-    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
 }

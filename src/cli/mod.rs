@@ -33,17 +33,22 @@ pub mod destroy;
 pub mod doctor;
 pub mod events;
 pub mod exec;
+pub mod explain;
 pub mod graph;
 pub mod history;
+pub mod init;
 pub mod list;
 pub mod logs;
 pub mod open;
 pub mod plan;
 pub mod ports;
 pub mod power;
+pub mod schema;
 pub mod shell;
 pub mod status;
+pub mod validate;
 pub mod watch;
+pub mod why;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -103,6 +108,7 @@ enum Command {
     Watch(watch::Watch),
     Approve(approve::Approve),
     Status(status::Status),
+    Why(why::Why),
     List(list::List),
     Shell(shell::Shell),
     Exec(exec::Exec),
@@ -123,6 +129,10 @@ enum Command {
     #[command(name = "man")]
     ManPage(completions::ManPage),
     Clean(clean::Clean),
+    Init(init::Init),
+    Validate(validate::Validate),
+    Explain(explain::Explain),
+    Schema(schema::Schema),
 }
 
 impl From<Color> for ui::ColourChoice {
@@ -145,10 +155,11 @@ impl Command {
             Self::Plan(args) => json(args.json, Form::Document),
             Self::Watch(args) => json(args.json, Form::Stream),
             Self::Status(args) => json(args.json, Form::Document),
+            Self::Why(args) => json(args.json, Form::Document),
             Self::List(args) => json(args.json, Form::Document),
             Self::Clean(args) => json(args.json, Form::Stream),
             Self::Exec(args) => json(args.json, Form::Document),
-            Self::Approve(_) | Self::Shell(_) | Self::Completions(_) | Self::ManPage(_) => Form::Text,
+            Self::Completions(_) | Self::ManPage(_) => Form::Text,
             Self::Graph(args) => json(args.json, Form::Document),
             Self::History(args) => json(args.json, Form::Document),
             Self::Audit(args) => json(args.json(), Form::Document),
@@ -162,6 +173,8 @@ impl Command {
             Self::Stop(args) => json(args.json, Form::Stream),
             Self::Start(args) => json(args.json, Form::Stream),
             Self::Restart(args) => json(args.json, Form::Stream),
+            Self::Validate(args) => json(args.json, Form::Document),
+            Self::Approve(_) | Self::Shell(_) | Self::Init(_) | Self::Explain(_) | Self::Schema(_) => Form::Text,
         }
     }
 
@@ -174,6 +187,7 @@ impl Command {
             Self::Approve(args) => approve::run(args, session).await,
             Self::Watch(args) => Box::pin(watch::run(args, session)).await,
             Self::Status(args) => status::run(args, session).await,
+            Self::Why(args) => why::run(args, session).await,
             Self::Exec(args) => Box::pin(exec::run(args, session)).await,
             Self::Graph(args) => Box::pin(graph::run(args, session)).await,
             Self::Completions(args) => completions::completions(args, session),
@@ -193,6 +207,10 @@ impl Command {
             Self::Restart(args) => Box::pin(power::restart(args, session)).await,
             Self::List(args) => Box::pin(list::run(args, session)).await,
             Self::Clean(args) => Box::pin(clean::run(args, session)).await,
+            Self::Init(args) => init::run(args, session),
+            Self::Validate(args) => validate::run(args, session),
+            Self::Explain(args) => explain::run(args, session),
+            Self::Schema(args) => schema::run(args, session),
         }
     }
 }

@@ -16,8 +16,8 @@ pub fn orphaned(run: &Run) -> Option<&'static str> {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Some("file is gone"),
         // A folder that may not be looked into may have it.
         Err(_) => None,
-        Ok(_) => match load::graph(path) {
-            Ok(graph) if graph.run.agent != run.agent => Some("names another agent"),
+        Ok(_) => match load::bare(path) {
+            Ok(graphs) if graphs.iter().all(|graph| graph.run.agent != run.agent) => Some("names another agent"),
             _ => None,
         },
     }

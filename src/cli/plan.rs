@@ -10,10 +10,10 @@ use super::completions::agents;
 use super::error::CliError;
 use super::exit::Exit;
 use super::fleet::Fleet;
-use super::load::{self, DEFAULT_SPEC};
+use super::load::{self, DEFAULT_SPEC, Depth};
 use super::session::Session;
 use crate::observe::observe;
-use crate::plan::compute;
+use crate::plan::{compute, widening};
 use crate::ui;
 
 /// Show what `apply` would do, and why, without doing it
@@ -33,19 +33,20 @@ pub struct Plan {
 }
 
 pub async fn run(args: &Plan, session: &Session) -> Result<Exit, CliError> {
-    let (fleet, engine) = Fleet::find(session, &args.specs, false).await?;
+    let (fleet, engine) = Fleet::find(session, &args.specs, Depth::Whole).await?;
     let options = args.addresses.options(&engine);
     let answer = fleet.answer(async |agent| {
         let run = &agent.graph.run;
         let observed = observe(&engine, &agent.graph).await?;
         let plan = compute(&agent.graph, &observed, &options);
+        let widens = widening(&agent.graph, &observed);
         let text = if args.json {
-            ui::plan::json(run, &plan)
+            ui::plan::json(run, &plan, &widens)
         } else if plan.is_empty() && observed.is_stopped() {
             ui::plan::stopped(run, session.screen.data_colour())
         } else {
             let spec = load::file(&agent.given).display().to_string();
-            ui::plan::text(run, &spec, &plan, session.screen.data_colour())
+            ui::plan::text(run, &spec, &plan, &widens, session.screen.data_colour())
         };
         Ok((if args.detailed_exitcode && plan.changes() { Exit::Changes } else { Exit::Done }, text))
     });

@@ -5,8 +5,9 @@ use super::exit::Exit;
 use crate::clock::Clock;
 use crate::engine::docker::Docker;
 use crate::resource::Run;
+use crate::spec::Diagnostics;
 use crate::ui::stream::Stream;
-use crate::ui::{Reporter, Screen, Voice, problem};
+use crate::ui::{Reporter, Screen, Voice, diagnostic, problem};
 
 /// One call of moat.
 pub struct Session {
@@ -63,7 +64,7 @@ impl Session {
     }
 
     /// Tells people what does not keep a command from its work.
-    pub fn warn(&self, message: &str, hint: &str) {
+    pub fn caution(&self, message: &str, hint: &str) {
         self.screen.alert(&problem::warning(message, hint, self.screen.colour()));
     }
 
@@ -79,6 +80,15 @@ impl Session {
     /// If it cannot be written.
     pub fn answer(&self, text: &str) -> Result<(), CliError> {
         self.screen.data(text).map_err(CliError::Output)
+    }
+
+    /// Shows people what they should know of their specs. A script asks `moat validate`.
+    pub fn warn(&self, warnings: &[Diagnostics]) {
+        if self.form == Form::Text {
+            for found in warnings.iter().filter(|found| !found.items.is_empty()) {
+                self.screen.say(&format!("{}\n", diagnostic::text(found, self.screen.colour())));
+            }
+        }
     }
 
     /// Tells people why a command could not do its work, and gives the exit code.

@@ -10,7 +10,7 @@ use super::completions::agents;
 use super::error::CliError;
 use super::exit::Exit;
 use super::fleet::Fleet;
-use super::load::DEFAULT_SPEC;
+use super::load::{DEFAULT_SPEC, Depth};
 use super::record::own_files;
 use super::session::Session;
 use crate::engine::Engine;
@@ -36,7 +36,7 @@ pub struct Status {
 }
 
 pub async fn run(args: &Status, session: &Session) -> Result<Exit, CliError> {
-    let (fleet, engine) = Fleet::find(session, &args.specs, false).await?;
+    let (fleet, engine) = Fleet::find(session, &args.specs, Depth::Whole).await?;
     let answer = fleet.answer(async |agent| {
         let graph = &agent.graph;
         let observed = observe(&engine, graph).await?;

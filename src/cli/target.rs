@@ -11,7 +11,7 @@ use futures_util::future::try_join3;
 
 use super::completions::agents;
 use super::error::CliError;
-use super::load::{self, Agent, DEFAULT_SPEC};
+use super::load::{self, Agent, DEFAULT_SPEC, Depth};
 use crate::engine::{Engine, Filter};
 use crate::graph::Graph;
 use crate::observe::runs::{Found, runs};
@@ -65,7 +65,7 @@ pub fn named(text: &str) -> Result<Named, CliError> {
         return Ok(Named::Name(text.to_owned()));
     }
     let given = PathBuf::from(text);
-    Ok(Named::Spec(Box::new(Agent { graph: load::graph(&given)?, given })))
+    Ok(Named::Spec(Box::new(Agent { graph: load::one(&given).map_err(CliError::Load)?, given })))
 }
 
 /// Whether a text is meant as a file: it looks like one, or there is one.
@@ -82,6 +82,14 @@ impl Named {
     /// # Errors
     /// If no run has that name, or several have.
     pub async fn find<E: Engine>(self, engine: &E) -> Result<Sandbox, CliError> {
+        self.find_to(Depth::Whole, engine).await
+    }
+
+    /// As [`Named::find`], with as much of the spec as is wanted.
+    ///
+    /// # Errors
+    /// As that.
+    pub async fn find_to<E: Engine>(self, depth: Depth, engine: &E) -> Result<Sandbox, CliError> {
         match self {
             Self::Spec(agent) => {
                 let run = agent.graph.run.clone();
@@ -93,7 +101,7 @@ impl Named {
             }
             Self::Name(name) => {
                 let found = pick(&name, runs(engine).await?)?;
-                let graph = graph_of(&found.run);
+                let graph = graph_of(&found.run, depth);
                 Ok(Sandbox { run: found.run, graph, observed: found.observed })
             }
         }
@@ -119,8 +127,9 @@ fn pick(name: &str, found: Vec<Found>) -> Result<Found, CliError> {
 }
 
 /// What is wanted of a run that was named, if its spec still stands for it.
-fn graph_of(run: &Run) -> Option<Graph> {
-    load::graph(Path::new(&run.spec)).ok().filter(|graph| graph.run.id == run.id)
+fn graph_of(run: &Run, depth: Depth) -> Option<Graph> {
+    let agents = load::load(&[PathBuf::from(&run.spec)], depth).agents.ok()?;
+    agents.into_iter().map(|agent| agent.graph).find(|graph| graph.run.id == run.id)
 }
 
 impl Sandbox {

@@ -1,6 +1,7 @@
 //! `moat watch`: keeps sandboxes as their specs say, until it is stopped.
 
 mod desk;
+mod reload;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::fleet::Fleet;
 use super::interrupt::stoppable;
-use super::load::{self, DEFAULT_SPEC};
+use super::load::{DEFAULT_SPEC, Depth};
 use super::locking::Locking;
 use super::session::Session;
 use crate::engine::docker::Docker;
@@ -82,8 +83,8 @@ pub async fn run(args: &Watch, session: &Session) -> Result<Exit, CliError> {
 }
 
 pub(super) async fn watch_as(args: &Wanted<'_>, session: &Session) -> Result<Exit, CliError> {
-    let (fleet, engine) = Fleet::find(session, args.specs, false).await?;
-    let agents: Vec<_> = fleet.into_agents().into_iter().map(load::watched).collect();
+    let (fleet, engine) = Fleet::find(session, args.specs, Depth::Whole).await?;
+    let agents: Vec<_> = fleet.into_agents().into_iter().map(reload::watched).collect();
     let (bell, stop) = (Bell::default(), CancellationToken::new());
     let files = args.watching.files(&bell, session)?;
     let runs = agents.iter().map(|it| it.graph.run.clone()).collect();
@@ -143,7 +144,7 @@ impl Watching {
             return Ok(Files::polling(bell.clone())?);
         }
         Files::new(bell.clone()).or_else(|error| {
-            session.warn(&format!("{error}; they are looked at every second instead"), error.hint);
+            session.caution(&format!("{error}; they are looked at every second instead"), error.hint);
             Ok(Files::polling(bell.clone())?)
         })
     }

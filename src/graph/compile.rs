@@ -6,11 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::guard;
 use super::program::{program, readiness};
 use super::{Edge, Gate, Graph, Milestone, Node, fit};
 use crate::resource::{
     Config, ContainerConfig, FileConfig, HealthConfig, ImageConfig, ImageRef, Limits, Mount, NetworkAttachment,
-    NetworkConfig, Probe, ResourceId, RestartPolicy, Retention, Role, Run, VolumeConfig,
+    NetworkConfig, Probe, ResourceId, RestartPolicy, Retention, Role, Run, Secret, VolumeConfig,
 };
 use crate::spec::capability::{Builds, FilePart, MainPart, ProbePart, Sidecar, VolumePart};
 use crate::spec::diagnostic::{DIAGNOSTICS_MAX, quoted};
@@ -25,11 +26,23 @@ const NETWORK: &str = "agent";
 /// A command that is going to fail at once does so within the time that a shell takes to look for it.
 const SETTLE: Duration = Duration::from_millis(300);
 
-/// Compiles a spec.
+/// Compiles a spec without its secrets: enough to find what it stands for, or to remove it.
+///
+/// # Errors
+/// As [`compile_with`].
+pub fn compile(spec: &Spec, capabilities: &Capabilities) -> Result<Graph, Diagnostics> {
+    compile_with(spec, capabilities, &BTreeMap::new())
+}
+
+/// Compiles a spec. `secrets`: the variables of the main container whose values are shown nowhere.
 ///
 /// # Errors
 /// What only shows when the whole is put together, such as a dependency that nobody knows.
-pub fn compile(spec: &Spec, capabilities: &Capabilities) -> Result<Graph, Diagnostics> {
+pub fn compile_with(
+    spec: &Spec,
+    capabilities: &Capabilities,
+    secrets: &BTreeMap<String, Secret>,
+) -> Result<Graph, Diagnostics> {
     let chosen = choose(spec, capabilities)?;
     let image = main_image(spec, &chosen)?;
     let run = Run::derive(spec.agent.clone(), &spec.source.path);
@@ -46,7 +59,7 @@ pub fn compile(spec: &Spec, capabilities: &Capabilities) -> Result<Graph, Diagno
     if !misfits.is_empty() {
         return Err(Diagnostics::new(&spec.source, misfits));
     }
-    parts.main(spec, image, &mains);
+    parts.main(spec, image, &mains, secrets);
 
     Graph::build(run, builds, parts.nodes, &parts.edges).map_err(|error| {
         // Only capabilities define resources, so that this is a fault of theirs and has no place in the file.
@@ -144,7 +157,7 @@ impl Parts {
         self.sidecars.push(id);
     }
 
-    fn main(&mut self, spec: &Spec, image: ImageRef, parts: &[&MainPart]) {
+    fn main(&mut self, spec: &Spec, image: ImageRef, parts: &[&MainPart], secrets: &BTreeMap<String, Secret>) {
         let (entrypoint, command, idles) = program(spec, parts);
         let ready = readiness(spec, parts);
         let mut env = BTreeMap::new();
@@ -153,16 +166,19 @@ impl Parts {
         }
         // What the user wrote has the last word.
         env.extend(spec.env.clone());
+        env.retain(|name, _| !secrets.contains_key(name));
         let volumes: Vec<VolumePart> = parts.iter().flat_map(|part| part.volumes.clone()).collect();
         let mut mounts = self.volumes(&volumes, retention);
         mounts.extend(self.named_volumes(&spec.volumes));
         mounts.extend(spec.mounts.iter().cloned());
+        mounts.extend(guard::of_spec(&spec.source.path, &spec.mounts));
         // A sandbox stays up; a command that ends has ended.
         let restart = if idles { RestartPolicy::UnlessStopped } else { RestartPolicy::No };
         let config = ContainerConfig {
             entrypoint,
             command,
             env,
+            secrets: secrets.clone(),
             user: spec.user.clone(),
             workdir: spec.workdir.clone(),
             interactive: spec.interactive,

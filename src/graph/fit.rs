@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::spec::diagnostic::quoted;
-use crate::spec::{Capability, Diagnostic, Spec};
+use crate::spec::{Capabilities, Capability, Diagnostic, Diagnostics, Spec};
 
 /// Everything that does not fit.
 pub(super) fn misfits(spec: &Spec, chosen: &[&Capability]) -> Vec<Diagnostic> {
@@ -11,6 +11,19 @@ pub(super) fn misfits(spec: &Spec, chosen: &[&Capability]) -> Vec<Diagnostic> {
     found.extend(targets(spec, chosen));
     found.extend(user(spec, chosen));
     found
+}
+
+/// What a spec says without effect.
+pub fn warnings(spec: &Spec, capabilities: &Capabilities) -> Diagnostics {
+    let chosen = spec.dependencies.iter().filter_map(|dependency| capabilities.get(&dependency.value));
+    let builds = chosen.into_iter().any(|capability| capability.builds.is_some());
+    let mut found = Vec::new();
+    if !builds && spec.places.has("buildkit") {
+        let place = spec.place_of_key("buildkit");
+        let finding = Diagnostic::warning(place, "`buildkit` has no effect: there is no sidecar that builds");
+        found.push(finding.hint("add `docker:dind` to `dependencies`, or remove it"));
+    }
+    Diagnostics::new(&spec.source, found)
 }
 
 /// A volume that a dependency brings has its name already.

@@ -4,6 +4,7 @@
 
 pub mod compile;
 mod fit;
+mod guard;
 mod program;
 
 use std::collections::BTreeMap;
@@ -15,7 +16,8 @@ use petgraph::visit::EdgeRef;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-pub use compile::{compile, with_unknown_dependencies};
+pub use compile::{compile, compile_with, with_unknown_dependencies};
+pub use fit::warnings;
 
 use crate::resource::{Config, Probe, ResourceId, Role, Run};
 use crate::spec::capability::{Builds, KnownFailure};

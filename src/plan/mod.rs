@@ -13,6 +13,7 @@ mod live;
 pub mod operation;
 mod port;
 mod power;
+pub mod privilege;
 mod removal;
 pub mod status;
 pub mod text;
@@ -21,6 +22,7 @@ use crate::resource::ResourceId;
 pub use cause::{Cause, FieldDiff};
 pub use compute::{Options, Power, Volumes, compute};
 pub use operation::{Action, Handle, OpId, Operation};
+pub use privilege::{Gain, Widening, widening, widening_of};
 pub use status::{Condition, Presence, Published, Standing, Status, status};
 
 /// What is to be done, in an order in which it can be done one by one.

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::{Action, Cause, Operation, Plan};
+use super::{Action, Cause, Gain, Operation, Plan, privilege};
 use crate::resource::ResourceId;
 
 impl fmt::Display for Plan {
@@ -43,11 +43,14 @@ impl fmt::Display for Operation {
 
 impl Operation {
     /// What a person should not overlook about it.
-    pub fn mark(&self) -> Option<&'static str> {
+    pub fn mark(&self) -> Option<String> {
         match &self.action {
-            Action::CreateContainer { config, .. } if config.privileged => Some("privileged"),
+            Action::CreateContainer { config, .. } => {
+                let marks: BTreeSet<_> = privilege::gains(config).iter().filter_map(Gain::mark).collect();
+                Some(marks.into_iter().collect::<Vec<_>>().join(", ")).filter(|marks| !marks.is_empty())
+            }
             // There is nothing in the mark of a run that is stopped.
-            Action::RemoveVolume if self.resource != ResourceId::stop_mark() => Some("destroys data"),
+            Action::RemoveVolume if self.resource != ResourceId::stop_mark() => Some("destroys data".to_owned()),
             _ => None,
         }
     }

@@ -18,6 +18,7 @@ use super::id::{ImageRef, ResourceId};
 use super::limit::{Limits, Size};
 use super::mount::{self, Mount};
 use super::port::PortConfig;
+use super::secret::Secret;
 
 /// The desired configuration of a resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +76,9 @@ pub struct ContainerConfig {
     pub command: Vec<String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
+    /// Variables of the environment of which only digests are shown.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, Secret>,
     /// `None`: the image's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
@@ -216,6 +220,7 @@ impl ContainerConfig {
             entrypoint: Vec::new(),
             command: Vec::new(),
             env: BTreeMap::new(),
+            secrets: BTreeMap::new(),
             user: None,
             workdir: None,
             interactive: false,

@@ -10,6 +10,7 @@ pub mod limit;
 pub mod mount;
 pub mod port;
 pub mod run;
+pub mod secret;
 pub mod subnet;
 
 pub use config::{
@@ -21,4 +22,5 @@ pub use limit::{Cpus, Limits, Size};
 pub use mount::{Mount, MountSource};
 pub use port::{HostPort, Port, PortConfig, Protocol};
 pub use run::{AgentName, Run, RunId};
+pub use secret::{Secret, SecretKey, SecretText};
 pub use subnet::SubnetRange;

@@ -11,15 +11,20 @@ use ipnet::Ipv4Net;
 use serde::Deserialize;
 
 use super::check::check;
-use super::diagnostic::{Diagnostic, Diagnostics};
+use super::diagnostic::{Diagnostic, Diagnostics, Severity, quoted};
+use super::extend::Loader;
 use super::file::{File, Resources};
 use super::language;
 use super::meaning::Meaning;
 use super::scan::scan;
+use super::secrets::SecretSource;
 use super::source::{Located, Source, Span};
+use super::surroundings::{Inputs, Nowhere, Recorder, Surroundings};
 use super::tree::{Content, Node, Places, Scalar};
 use super::written;
-use crate::resource::{AgentName, HealthConfig, ImageRef, Limits, Mount, PortConfig, RestartPolicy, Size, Ulimit};
+use crate::resource::{
+    AgentName, HealthConfig, ImageRef, Limits, Mount, PortConfig, RestartPolicy, SecretText, Size, Ulimit,
+};
 
 /// One agent's sandbox, as its file says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +49,10 @@ pub struct Spec {
     /// `None`: as fits the command.
     pub restart: Option<RestartPolicy>,
     pub env: BTreeMap<String, String>,
+    /// Variables that came from files or from moat's own environment, and may be secrets.
+    pub concealed: BTreeMap<String, SecretText>,
+    /// Variables that are still to be fetched: see [`secrets`](super::secrets).
+    pub secrets: BTreeMap<String, SecretSource>,
     /// Those of the workspace first. None is a volume of the run.
     pub mounts: Vec<Mount>,
     pub volumes: Vec<NamedVolume>,
@@ -95,46 +104,50 @@ pub enum CacheRetention {
     Discard,
 }
 
-/// What a spec may ask of the world around its file.
-pub trait Surroundings {
-    /// A variable of the environment.
-    fn variable(&self, name: &str) -> Option<String>;
+/// What came of reading a file.
+#[derive(Debug)]
+pub struct Reading {
+    /// The agents of the file, in its order; or everything that is wrong with it, at once.
+    pub specs: Result<Vec<Spec>, Diagnostics>,
+    /// What a person should know and that keeps nothing from working; empty if there are errors, which have them.
+    pub warnings: Diagnostics,
+    /// What it depends on, besides the file itself.
+    pub inputs: Inputs,
 }
 
-/// Surroundings in which there is nothing.
-pub struct Nowhere;
+/// Each agent keeps the text that it was read from, and nobody looks after more in one file.
+const AGENTS_MAX: usize = 64;
 
-impl Surroundings for Nowhere {
-    fn variable(&self, _: &str) -> Option<String> {
-        None
-    }
-}
-
-/// Reads a spec that asks for nothing around it.
+/// Reads a spec of one agent that asks for nothing around it.
 ///
 /// # Errors
 /// Everything that is wrong with it, at once.
 pub fn parse(source: Source) -> Result<Spec, Diagnostics> {
-    parse_in(source, &Nowhere)
+    let mut specs = parse_all(source, &Nowhere).specs?;
+    let more =
+        specs.get(1).map(|spec| Diagnostics::at(&spec.source, spec.place("agent"), "a second agent", "write one"));
+    match (more, specs.pop()) {
+        (None, Some(spec)) => Ok(spec),
+        (Some(more), _) => Err(more),
+        (None, None) => unreachable!("a file without any agent is a fault"),
+    }
 }
 
-/// Reads a spec.
-///
-/// # Errors
-/// Everything that is wrong with it, at once.
-pub fn parse_in(source: Source, around: &dyn Surroundings) -> Result<Spec, Diagnostics> {
-    let source = source.without_byte_order_mark();
-    match read(&source.text) {
-        Ok((file, places)) => Spec::new(source, places, file, around),
-        Err(faults) => Err(Diagnostics::new(&source, faults)),
-    }
+/// Reads a spec file: each of its documents is an agent.
+pub fn parse_all(source: Source, around: &dyn Surroundings) -> Reading {
+    let recorder = Recorder::new(around);
+    let (specs, warnings) = read(source.without_byte_order_mark(), &recorder);
+    Reading { specs, warnings, inputs: recorder.into_inputs() }
 }
 
 /// The dependencies of a spec with other faults, as far as they can be read: what is wrong with them is to be told
 /// together with the rest.
 pub fn dependencies(source: &Source) -> Vec<Located<String>> {
-    let Some(Node { content: Content::Map(entries), .. }) = scan(&source.text).0 else { return Vec::new() };
-    let lists = entries.into_iter().filter(|entry| entry.key == "dependencies").map(|entry| entry.value.content);
+    let maps = scan(&source.text).0.into_iter().filter_map(|root| match root.content {
+        Content::Map(entries) => Some(entries),
+        _ => None,
+    });
+    let lists = maps.flatten().filter(|entry| entry.key == "dependencies").map(|entry| entry.value.content);
     let items = lists.flat_map(|content| if let Content::List(items) = content { items } else { Vec::new() });
     let name = |item: Node| match item.content {
         Content::Scalar(Scalar::Text, value) => Some(Located { value, span: item.span }),
@@ -143,29 +156,69 @@ pub fn dependencies(source: &Source) -> Vec<Located<String>> {
     items.filter_map(name).collect()
 }
 
-/// The syntax, then every value against the language, then the types.
-fn read(text: &str) -> Result<(File, Places), Vec<Diagnostic>> {
-    let (root, mut faults) = scan(text);
-    let Some(mut root) = root else { return Err(faults) };
-    faults.extend(check(text, &root, &language::AGENT));
-    if !faults.is_empty() {
-        return Err(faults);
+/// The syntax, what the file builds on, then every value against the language, then the types, then what they mean.
+fn read(source: Source, around: &dyn Surroundings) -> (Result<Vec<Spec>, Diagnostics>, Diagnostics) {
+    let (mut documents, mut faults) = scan(&source.text);
+    if let Some(one_too_many) = documents.get(AGENTS_MAX) {
+        let fault = Diagnostic::error(one_too_many.span.clone(), format!("more than {AGENTS_MAX} agents in one file"));
+        faults.push(fault.hint("write the others into files of their own: commands take a folder of them"));
+        documents.truncate(AGENTS_MAX);
     }
-    language::AGENT.rename_aliases(&mut root);
-    // What the language allows, the types can hold: a test asks for every key, and properties for any text.
-    let unreadable = |error: super::read::ReadError| vec![Diagnostic::error(root.span.clone(), error.to_string())];
-    File::deserialize(&root).map(|file| (file, Places::of(&root))).map_err(unreadable)
+    let mut loader = Loader::new(source, around);
+    let mut roots: Vec<Node> = documents.into_iter().map(|document| loader.complete(document)).collect();
+    let Loader { source, faults: of_files, filler, .. } = loader;
+    faults.extend(of_files);
+    faults.extend(filler.faults);
+    // A value that could not be filled in is not what is wrong.
+    let told = |fault: &Diagnostic, faults: &[Diagnostic]| faults.iter().any(|known| known.span == fault.span);
+    for root in &roots {
+        let found = check(&source, root, &language::AGENT);
+        let news: Vec<Diagnostic> = found.into_iter().filter(|fault| !told(fault, &faults)).collect();
+        faults.extend(news);
+    }
+    if faults.iter().any(|fault| fault.severity == Severity::Error) {
+        return (Err(Diagnostics::new(&source, faults)), Diagnostics::new(&source, Vec::new()));
+    }
+    let warnings = Diagnostics::new(&source, std::mem::take(&mut faults));
+    let mut specs = Vec::with_capacity(roots.len());
+    for root in &mut roots {
+        language::AGENT.prune(root);
+        language::AGENT.rename_aliases(root);
+        match Spec::of(&source, root, around) {
+            Ok(spec) => specs.push(spec),
+            Err(found) => faults.extend(found),
+        }
+    }
+    faults.extend(namesakes(&specs));
+    let specs = if faults.is_empty() { Ok(specs) } else { Err(Diagnostics::new(&source, faults)) };
+    (specs, warnings)
+}
+
+/// Two agents of one file with one name would be one sandbox.
+fn namesakes(specs: &[Spec]) -> Vec<Diagnostic> {
+    let named_before = |i: usize| specs[..i].iter().any(|other| other.agent == specs[i].agent);
+    let fault = |i: usize| {
+        let message = format!("the agent {} is in this file twice", quoted(specs[i].agent.as_str()));
+        Diagnostic::error(specs[i].place("agent"), message).hint("give one of them another name")
+    };
+    (1..specs.len()).filter(|i| named_before(*i)).map(fault).collect()
 }
 
 impl Spec {
-    fn new(source: Source, places: Places, file: File, around: &dyn Surroundings) -> Result<Self, Diagnostics> {
+    /// A document that is as the language wants it.
+    fn of(source: &Source, root: &Node, around: &dyn Surroundings) -> Result<Self, Vec<Diagnostic>> {
+        // What the language allows, the types can hold: a test asks for every key, and properties for any text.
+        let unreadable = |error: super::read::ReadError| vec![Diagnostic::error(root.span.clone(), error.to_string())];
+        let file = File::deserialize(root).map_err(unreadable)?;
+        let places = Places::of(root);
         let whole = 0..source.text.len();
         let located = |(i, value)| {
             let span = places.value(&format!("dependencies.{i}")).unwrap_or_else(|| whole.clone());
             Located { value, span }
         };
         let dependencies = file.dependencies.into_iter().enumerate().map(located).collect();
-        let folder = |_: &Span| source.path.parent().map_or_else(|| PathBuf::from("/"), PathBuf::from);
+        let folder =
+            |span: &Span| source.path_at(span.start).parent().map_or_else(|| PathBuf::from("/"), PathBuf::from);
         let mut meaning = Meaning::new(&places, &folder, around.variable("HOME").filter(|home| !home.is_empty()));
         let workspace = meaning.workspace(file.workspace);
         let mut mounts = workspace.mounts;
@@ -174,7 +227,8 @@ impl Spec {
         let ports = meaning.ports(file.ports);
         let container = file.container;
         let limits = Resources { memory: container.memory, cpus: container.cpus, pids: container.pids };
-        let mut spec = Self {
+        let environment = meaning.environment(file.env, file.env_file, file.secrets, around);
+        let spec = Self {
             dependencies,
             agent: file.agent,
             version: file.version,
@@ -185,7 +239,9 @@ impl Spec {
             workdir: file.workdir.or(workspace.target),
             interactive: file.interactive,
             restart: file.restart.map(Into::into),
-            env: file.env,
+            env: environment.plain,
+            concealed: environment.concealed,
+            secrets: environment.secrets,
             mounts,
             volumes: workspace.volume.into_iter().chain(declared).collect(),
             network: meaning.network(file.network, !ports.is_empty()),
@@ -197,15 +253,11 @@ impl Spec {
             healthcheck: file.healthcheck.map(|health| meaning.health(health)),
             labels: file.labels,
             buildkit: meaning.buildkit(file.buildkit),
-            source: Source::new("", "", ""),
+            source: source.clone(),
             places: Places::default(),
         };
         let faults = meaning.faults;
-        if !faults.is_empty() {
-            return Err(Diagnostics::new(&source, faults));
-        }
-        (spec.source, spec.places) = (source, places);
-        Ok(spec)
+        if faults.is_empty() { Ok(Self { places, ..spec }) } else { Err(faults) }
     }
 
     /// Where the value at a path such as `buildkit.image` or `dependencies.0` was written; if it was not, the
@@ -224,6 +276,24 @@ impl Spec {
 mod tests {
     use super::super::shape::{Key, Shape};
     use super::*;
+
+    /// Surroundings in which there is whatever is asked for.
+    struct Anything;
+
+    impl Surroundings for Anything {
+        fn variable(&self, _: &str) -> Option<String> {
+            Some("/home/me".to_owned())
+        }
+
+        fn read(&self, path: &std::path::Path) -> Result<String, super::super::surroundings::Unread> {
+            let is_spec = path.extension().is_some_and(|extension| extension == "yaml");
+            Ok(if is_spec { "image: debian:13\n" } else { "A=b\n" }.to_owned())
+        }
+
+        fn run(&self, _: &str, _: &[&str]) -> Result<String, super::super::surroundings::NotRun> {
+            Ok("x".to_owned())
+        }
+    }
 
     /// A spec in which the key at a path has a value.
     fn with(path: &[&Key], value: &str) -> String {
@@ -269,7 +339,7 @@ mod tests {
             let text = with(path, example);
             let text = if path[0].name == "agent" { text } else { text.replacen('{', "{agent: a, ", 1) };
             let source = Source::new("agent.yaml", "/agent.yaml", format!("{text}\n"));
-            parse(source).unwrap_or_else(|diagnostics| panic!("{text}\n{diagnostics}"));
+            parse_all(source, &Anything).specs.unwrap_or_else(|diagnostics| panic!("{text}\n{diagnostics}"));
         });
         assert!(seen > 40, "{seen}");
     }

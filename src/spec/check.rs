@@ -5,22 +5,22 @@
 
 use std::collections::BTreeMap;
 
-use super::diagnostic::{Diagnostic, quoted};
-use super::scan::line_of;
+use super::diagnostic::{DIAGNOSTICS_MAX, Diagnostic, quoted};
+use super::language::elsewhere::{Elsewhere, Standing, elsewhere};
 use super::shape::{Fault, Key, Shape};
-use super::source::Span;
+use super::source::{Source, Span};
 use super::suggest::suggest;
 use super::tree::{Content, Entry, Node, Scalar};
 
 /// Everything in which the document differs from the language.
-pub fn check(text: &str, root: &Node, language: &'static Shape) -> Vec<Diagnostic> {
-    let mut checker = Checker { text, language, faults: Vec::new() };
+pub fn check(source: &Source, root: &Node, language: &'static Shape) -> Vec<Diagnostic> {
+    let mut checker = Checker { source, language, faults: Vec::new() };
     checker.value("", root, root.span.clone(), language);
     checker.faults
 }
 
 struct Checker<'t> {
-    text: &'t str,
+    source: &'t Source,
     language: &'static Shape,
     faults: Vec<Diagnostic>,
 }
@@ -85,7 +85,7 @@ impl Checker<'_> {
             self.value(&format!("{path}[{i}]"), item, item.span.clone(), shape);
             let Content::Scalar(_, text) = &item.content else { continue };
             if let (true, Some(first)) = (unique, seen.insert(text, item.span.start)) {
-                let hint = format!("it is already on {}; keep one of them", line_of(self.text, first, item.span.start));
+                let hint = format!("it is already on {}; keep one of them", self.line_of(first, item.span.start));
                 self.fault(item.span.clone(), Fault::new(format!("{} is listed twice", quoted(text)), hint));
             }
         }
@@ -100,6 +100,9 @@ impl Checker<'_> {
             if let Some(key) = known.filter(twice).filter(|key| meant.contains(&key.name)) {
                 let message = format!("{} is given twice, once by another name", quoted(key.name));
                 self.fault(entry.key_span.clone(), Fault::new(message, "keep one of them"));
+            }
+            if known.is_none() && self.is_elsewhere(path, entry) {
+                continue;
             }
             let known = known.or_else(|| {
                 let (fault, guess) = self.unknown_key(path, &entry.key, keys);
@@ -122,6 +125,20 @@ impl Checker<'_> {
         }
     }
 
+    /// Tells of a key that other tools have, and moat has not.
+    fn is_elsewhere(&mut self, path: &str, entry: &Entry) -> bool {
+        let Some(Elsewhere { path, standing, reason, hint }) = elsewhere(&below(path, &entry.key)) else {
+            return false;
+        };
+        let place = entry.key_span.clone();
+        let finding = match standing {
+            Standing::Refused => Diagnostic::error(place, format!("`{path}` is refused: {reason}")),
+            Standing::Ignored => Diagnostic::warning(place, format!("`{path}` is ignored: {reason}")),
+        };
+        self.faults.push(finding.hint(*hint));
+        true
+    }
+
     /// What to say about a key that does not exist, and the key that was meant, if there can be little doubt.
     fn unknown_key(&self, path: &str, key: &str, keys: &'static [Key]) -> (Fault, Option<&'static Key>) {
         let message = match path {
@@ -140,6 +157,16 @@ impl Checker<'_> {
             return (Fault::new(message, format!("did you mean `{}`?", known.name)), Some(known));
         }
         (Fault::new(message, names_of(keys)), None)
+    }
+
+    /// Which line an earlier place is on, as seen from a later one.
+    fn line_of(&self, earlier: usize, later: usize) -> String {
+        // To count lines takes as long as the file, and nobody is shown so many.
+        if self.faults.len() > DIAGNOSTICS_MAX {
+            return "a line above".to_owned();
+        }
+        let (earlier, later) = (self.source.position(earlier).line, self.source.position(later).line);
+        if earlier == later { "this line".to_owned() } else { format!("line {earlier}") }
     }
 
     fn fault(&mut self, place: Span, fault: Fault) {

@@ -90,7 +90,7 @@ impl fmt::Display for Diagnostics {
         for (i, item) in self.items.iter().enumerate() {
             let at = self.source.position(item.span.start);
             let separator = if i == 0 { "" } else { "\n" };
-            write!(f, "{separator}{}:{}:{}: {}", self.source.name, at.line, at.col, item.message)?;
+            write!(f, "{separator}{}:{}:{}: {}", self.source.name_at(item.span.start), at.line, at.col, item.message)?;
         }
         Ok(())
     }

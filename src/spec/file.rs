@@ -12,6 +12,7 @@ use crate::resource::{AgentName, ImageRef, RestartPolicy};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "they are the keys of the language")]
 pub(super) struct File {
     pub agent: AgentName,
     pub version: Option<String>,
@@ -28,6 +29,9 @@ pub(super) struct File {
     pub workspace: Option<OneOf<Workspace>>,
     #[serde(default)]
     pub env: BTreeMap<String, String>,
+    pub env_file: Option<OneOf<Vec<String>>>,
+    #[serde(default)]
+    pub secrets: BTreeMap<String, String>,
     #[serde(default)]
     pub mounts: Vec<OneOf<Mount>>,
     #[serde(default)]

@@ -7,13 +7,16 @@ use std::path::{Component, Path, PathBuf};
 
 use super::agent::{BuilderSettings, NamedVolume, NetworkSettings};
 use super::diagnostic::{Diagnostic, quoted};
+use super::envfile;
 use super::file::{Buildkit, Health, HealthParts, Mount as MountParts, MountMode, OneOf, Resources, Volume, Workspace};
 use super::file::{Network, Ports, WorkspaceMode};
+use super::secrets::SecretSource;
 use super::shape::Fault;
 use super::source::Span;
+use super::surroundings::{Surroundings, Unread};
 use super::tree::Places;
 use super::written::{self, MountText, SourceText};
-use crate::resource::{HealthConfig, Limits, Mount, MountSource, PortConfig};
+use crate::resource::{HealthConfig, Limits, Mount, MountSource, PortConfig, SecretText};
 
 /// Where the workspace is in the main container unless the file says otherwise.
 const WORKSPACE: &str = "/workspace";
@@ -38,6 +41,14 @@ pub(super) struct WorkspaceParts {
     pub mounts: Vec<Mount>,
     pub volume: Option<NamedVolume>,
     pub target: Option<String>,
+}
+
+/// The variables of the main container, by what may be shown of them.
+#[derive(Default)]
+pub(super) struct Environment {
+    pub plain: BTreeMap<String, String>,
+    pub concealed: BTreeMap<String, SecretText>,
+    pub secrets: BTreeMap<String, SecretSource>,
 }
 
 impl<'a> Meaning<'a> {
@@ -69,6 +80,65 @@ impl<'a> Meaning<'a> {
         };
         let mounts = mounts.into_iter().chain(excluded).collect();
         WorkspaceParts { mounts, volume, target: Some(target) }
+    }
+
+    pub fn environment(
+        &mut self,
+        env: BTreeMap<String, String>,
+        files: Option<OneOf<Vec<String>>>,
+        secrets: BTreeMap<String, String>,
+        around: &dyn Surroundings,
+    ) -> Environment {
+        let mut all = Environment::default();
+        let files = match files {
+            None => Vec::new(),
+            Some(OneOf::Text(path)) => vec![(path, "env_file".to_owned())],
+            Some(OneOf::Parts(paths)) => {
+                paths.into_iter().enumerate().map(|(i, path)| (path, format!("env_file.{i}"))).collect()
+            }
+        };
+        for (path, at) in files {
+            let absolute = PathBuf::from(self.absolute(&path, &at));
+            let read = match around.read(&absolute) {
+                Ok(text) => envfile::parse(&text),
+                Err(Unread::Missing) => Err("there is no such file".to_owned()),
+                Err(Unread::Unreadable(why)) => Err(why),
+            };
+            let read = read.map_err(|why| {
+                Fault::new(
+                    format!("{}: {why}", quoted(&path)),
+                    "a line of it is `NAME=VALUE`; its path is seen from this file",
+                )
+            });
+            all.concealed
+                .extend(self.read(&at, read).into_iter().flatten().map(|(name, it)| (name, SecretText::new(it))));
+        }
+        for (name, value) in env {
+            all.concealed.remove(&name);
+            if self.places.is_filled(&format!("env.{name}")) {
+                all.concealed.insert(name, SecretText::new(value));
+            } else {
+                all.plain.insert(name, value);
+            }
+        }
+        for (name, text) in secrets {
+            let at = format!("secrets.{name}");
+            if self.places.has(&format!("env.{name}")) {
+                let message = format!("{} is in `env` as well", quoted(&name));
+                self.fault(&at, Fault::new(message, "keep one of them"));
+            }
+            all.concealed.remove(&name);
+            let path = |text: &str| {
+                let folder = (self.folder)(&self.places.value(&at).unwrap_or_default());
+                plain(&match (text.strip_prefix("~/"), &self.home) {
+                    (Some(rest), Some(home)) => Path::new(home).join(rest),
+                    _ => folder.join(text),
+                })
+            };
+            let source = super::secrets::source(&text, path);
+            all.secrets.extend(self.read(&at, source).map(|source| (name, source)));
+        }
+        all
     }
 
     pub fn mounts(&mut self, mounts: Vec<OneOf<MountParts>>) -> Vec<Mount> {
@@ -260,7 +330,7 @@ impl<'a> Meaning<'a> {
 }
 
 /// Without `.` and `..`: the engine takes neither, and two spellings of one path should not differ.
-fn plain(path: &Path) -> PathBuf {
+pub(super) fn plain(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for part in path.components() {
         match part {

@@ -1,6 +1,7 @@
 //! The file as written and as meant: `agent.yaml`, and the capabilities that it can ask for.
 //!
-//! Text in, values or diagnostics out. Reads no files and no environment: the command line does that.
+//! Text in, values or diagnostics out. Reads no files and no environment itself: whoever calls answers its questions
+//! ([`Surroundings`]).
 //! [`agent::parse`] puts the steps together: `scan` makes a tree with places of the text, `check` holds it against
 //! the `language`, `read` brings it into the types of `file`, and `meaning` says what the texts in these stand for.
 
@@ -14,11 +15,18 @@ mod scan;
 mod syntax;
 mod tree;
 
+// What a file builds on, and what is filled in.
+mod envfile;
+mod extend;
+pub mod surroundings;
+mod variables;
+
 // From the tree to faults.
 mod check;
 mod language;
 mod reference;
 mod rule;
+mod schema;
 pub mod shape;
 mod written;
 
@@ -28,11 +36,18 @@ pub mod capability;
 mod file;
 mod meaning;
 mod read;
+pub mod secrets;
+mod template;
 
-pub use agent::{BuilderSettings, CacheRetention, NamedVolume, NetworkSettings, Nowhere, Spec, Surroundings};
+pub use agent::{BuilderSettings, CacheRetention, NamedVolume, NetworkSettings, Spec};
 pub use capability::{Capabilities, Capability};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
-pub use reference::reference;
+pub use reference::{ExplainError, effects, explain, reference};
+pub use rule::slug;
+pub use schema::schema;
+pub use shape::Effect;
 pub use source::{Located, Source, Span};
 pub use suggest::suggest;
+pub use surroundings::{Inputs, Nowhere, Surroundings};
+pub use template::template;
 pub use tree::Places;

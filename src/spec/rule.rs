@@ -2,7 +2,7 @@
 
 use super::diagnostic::quoted;
 use super::shape::Fault;
-use super::written;
+use super::{secrets, written};
 use crate::resource::run::{AGENT_NAME_MAX, AgentNameError};
 use crate::resource::{AgentName, ImageRef};
 
@@ -23,7 +23,7 @@ pub fn agent_name(text: &str) -> Result<(), Fault> {
 }
 
 /// A name that is allowed, and as close to `text` as it gets.
-fn slug(text: &str) -> Option<String> {
+pub fn slug(text: &str) -> Option<String> {
     let mut slug = String::new();
     for c in text.to_lowercase().chars() {
         let c = if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' };
@@ -124,6 +124,16 @@ pub fn label(text: &str) -> Result<(), Fault> {
         return Err(Fault::new(message, "write it without spaces and `=`, as in `com.example.team`"));
     }
     argument(text)
+}
+
+/// A folder to run in; all of the container is one too.
+pub fn workdir(text: &str) -> Result<(), Fault> {
+    if text == "/" { Ok(()) } else { place(text) }
+}
+
+/// Where a secret comes from.
+pub fn secret(text: &str) -> Result<(), Fault> {
+    secrets::rule(text)
 }
 
 /// What a port is called.

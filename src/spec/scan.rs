@@ -21,14 +21,14 @@ const DEPTH_MAX: usize = 32;
 /// Far above any real file, and small enough that aliases cannot multiply into a burden.
 const NODES_MAX: usize = 20_000;
 
-/// Reads the one document of a text.
+/// Reads the documents of a text.
 ///
 /// # Errors
 /// With faults of syntax or a limit exceeded there is no tree; with others there is one, so that the rest of
 /// the file can be checked too.
-pub fn scan(text: &str) -> (Option<Node>, Vec<Diagnostic>) {
+pub fn scan(text: &str) -> (Vec<Node>, Vec<Diagnostic>) {
     if let Err(fault) = syntax::readable(text, SOURCE_MAX) {
-        return (None, vec![fault]);
+        return (Vec::new(), vec![fault]);
     }
     let mut builder = Builder::new(text);
     for event in Parser::new_from_str(text) {
@@ -38,20 +38,17 @@ pub fn scan(text: &str) -> (Option<Node>, Vec<Diagnostic>) {
         };
         if let Err(fault) = step {
             builder.faults.push(fault);
-            return (None, builder.faults);
+            return (Vec::new(), builder.faults);
         }
     }
-    match builder.root {
-        Some(Node { content: Content::Scalar(Scalar::Null, written), span }) if written.is_empty() => {
-            builder.faults.push(syntax::empty(span.start));
-            (None, builder.faults)
-        }
-        None => {
-            builder.faults.push(syntax::empty(0));
-            (None, builder.faults)
-        }
-        root => (root, builder.faults),
+    // Nothing behind a last `---` is no agent.
+    let is_empty = |root: &Node| matches!(&root.content, Content::Scalar(Scalar::Null, text) if text.is_empty());
+    let first = builder.roots.first().map_or(0, |root| root.span.start);
+    builder.roots.retain(|root| !is_empty(root));
+    if builder.roots.is_empty() {
+        builder.faults.push(syntax::empty(first));
     }
+    (builder.roots, builder.faults)
 }
 
 struct Builder<'t> {
@@ -59,7 +56,7 @@ struct Builder<'t> {
     bytes: ByteIndex,
     /// The collections that are open, outermost first.
     open: Vec<Open>,
-    root: Option<Node>,
+    roots: Vec<Node>,
     anchors: BTreeMap<usize, Node>,
     nodes: usize,
     faults: Vec<Diagnostic>,
@@ -92,7 +89,7 @@ impl<'t> Builder<'t> {
             text,
             bytes: ByteIndex::new(text),
             open: Vec::new(),
-            root: None,
+            roots: Vec::new(),
             anchors: BTreeMap::new(),
             nodes: 0,
             faults: Vec::new(),
@@ -102,9 +99,10 @@ impl<'t> Builder<'t> {
     fn take(&mut self, event: Event<'_>, span: saphyr_parser::Span) -> Result<(), Diagnostic> {
         let span = self.bytes.at(span.start.index())..self.bytes.at(span.end.index());
         match event {
-            Event::DocumentStart(_) if self.root.is_some() => {
-                Err(Diagnostic::error(span, "a second document begins here")
-                    .hint("one file describes one agent: write each agent into a file of its own"))
+            // What an anchor marks is known within its document.
+            Event::DocumentStart(_) => {
+                self.anchors.clear();
+                Ok(())
             }
             Event::SequenceStart(anchor, tag) => {
                 self.refuse_tag(tag.is_some(), &span);
@@ -122,12 +120,10 @@ impl<'t> Builder<'t> {
                 let kind = if plain { kind_of(&text) } else { Scalar::Text };
                 let content = Content::Scalar(kind, text.into_owned());
                 let span = trimmed(self.text, span);
-                self.add(Node { span, content }, anchor)
+                self.add(Node { span, content, filled: false }, anchor)
             }
             Event::Alias(anchor) => self.alias(anchor, span),
-            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentStart(_) | Event::DocumentEnd => {
-                Ok(())
-            }
+            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => Ok(()),
         }
     }
 
@@ -152,7 +148,7 @@ impl<'t> Builder<'t> {
         // Without brackets the end is only noticed at whatever comes next.
         let bracket = self.text.get(closing.clone()).is_some_and(|sign| sign.starts_with([']', '}']));
         let end = if bracket { closing.start + 1 } else { last.unwrap_or(start) };
-        self.add(Node { span: start..end.max(start), content }, anchor)
+        self.add(Node { span: start..end.max(start), content, filled: false }, anchor)
     }
 
     fn alias(&mut self, anchor: usize, span: Span) -> Result<(), Diagnostic> {
@@ -177,7 +173,7 @@ impl<'t> Builder<'t> {
             self.anchors.insert(anchor, node.clone());
         }
         match self.open.last_mut().map(|open| &mut open.children) {
-            None => self.root = Some(node),
+            None => self.roots.push(node),
             Some(Children::Items(items)) => items.push(node),
             Some(Children::Entries { entries, seen, next }) => match std::mem::replace(next, Next::Key) {
                 Next::Key => {
@@ -223,7 +219,7 @@ fn read_key(
     text: &str,
     seen: &mut BTreeMap<String, usize>,
 ) -> (Option<(String, Span)>, Option<Diagnostic>) {
-    let Node { span, content } = node;
+    let Node { span, content, .. } = node;
     let key = match content {
         Content::Scalar(_, key) if !key.is_empty() => key,
         Content::Scalar(..) | Content::List(_) | Content::Map(_) => {
@@ -310,8 +306,8 @@ mod tests {
 
     /// The only message, and the text that it is about.
     fn refused(text: &str) -> (String, &str) {
-        let (root, faults) = scan(text);
-        assert_eq!(root, None);
+        let (roots, faults) = scan(text);
+        assert_eq!(roots, []);
         let [fault] = faults.as_slice() else { panic!("{faults:?}") };
         (fault.message.clone(), &text[fault.span.clone()])
     }
@@ -334,7 +330,7 @@ mod tests {
     #[test]
     fn the_depth_is_limited_and_not_one_level_too_early() {
         let nested = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
-        assert!(scan(&nested(DEPTH_MAX)).0.is_some());
+        assert!(scan(&nested(DEPTH_MAX)).0.len() == 1);
         let (message, _) = refused(&nested(DEPTH_MAX + 1)).clone();
         assert_eq!(message, format!("more than {DEPTH_MAX} levels of lists and mappings"));
     }
@@ -343,8 +339,8 @@ mod tests {
     #[test]
     fn bombs_of_brackets_are_refused_where_they_begin() {
         for sign in ["[", "{", "{a: ", "[{"] {
-            let (root, faults) = scan(&sign.repeat(100_000));
-            assert_eq!(root, None);
+            let (roots, faults) = scan(&sign.repeat(100_000));
+            assert_eq!(roots, []);
             assert_eq!(faults[0].message, "not valid YAML: brackets within brackets without end", "{sign}");
             assert!(faults[0].span.end < 2_000, "{sign}: {:?}", faults[0].span);
         }
@@ -359,7 +355,7 @@ mod tests {
     #[test]
     fn the_number_of_values_is_limited() {
         // The list is one of them.
-        assert!(scan(&list_of(NODES_MAX - 1)).0.is_some());
+        assert!(scan(&list_of(NODES_MAX - 1)).0.len() == 1);
         let text = list_of(NODES_MAX);
         assert!(refused(&text).0.starts_with("more than 20000 values"));
     }
@@ -378,12 +374,26 @@ mod tests {
 
     #[test]
     fn an_alias_is_what_its_anchor_marks() {
-        let (root, faults) = scan("a: &x [1, two]\nb: *x\n");
+        let (mut roots, faults) = scan("a: &x [1, two]\nb: *x\n");
+        let root = roots.pop();
         assert_eq!(faults, []);
         let Some(Node { content: Content::Map(entries), .. }) = root else { panic!("{root:?}") };
         let [a, b] = entries.as_slice() else { panic!("{entries:?}") };
         assert_eq!(a.value.moved_to(&(0..0)), b.value.moved_to(&(0..0)));
         assert_eq!(b.value, a.value.moved_to(&(18..20)));
+    }
+
+    #[test]
+    fn several_documents_are_several_trees() {
+        let count = |text: &str| {
+            let (roots, faults) = scan(text);
+            (roots.len(), faults.len())
+        };
+        assert_eq!(count("a: 1\n---\nb: 2\n...\n---\nc: 3\n"), (3, 0));
+        assert_eq!(count("---\na: 1\n---\n"), (1, 0));
+        assert_eq!(count("---\n---\n"), (0, 1));
+        // An anchor of another document is none.
+        assert_eq!(count("a: &x 1\n---\nb: *x\n"), (0, 1));
     }
 
     #[test]
@@ -419,8 +429,9 @@ mod tests {
     #[test]
     fn spans_are_what_was_written() {
         let text = "ü: [ ä , 'ö' ] # ß\nblock:\n  - |\n    line\n  - {é: [] }\nplain: a\n  b  \n";
-        let (root, faults) = scan(text);
+        let (mut roots, faults) = scan(text);
         assert_eq!(faults, []);
+        let root = roots.pop();
         let mut written = Vec::new();
         collect(&root.expect("a tree"), text, &mut written);
         let expected = [

@@ -174,6 +174,18 @@ impl Shape {
         }
     }
 
+    /// Takes out the keys that are not in the shape.
+    pub fn prune(&self, node: &mut Node) {
+        if let (Self::Keys(keys), Content::Map(entries)) = (self, &mut node.content) {
+            entries.retain(|entry| keys.iter().any(|key| key.is(&entry.key)));
+            for entry in entries {
+                if let Some(key) = keys.iter().find(|key| key.is(&entry.key)) {
+                    key.shape.prune(&mut entry.value);
+                }
+            }
+        }
+    }
+
     /// Gives keys that were written by another name their own, in what was found to be of this shape.
     pub fn rename_aliases(&self, node: &mut Node) {
         match (self, &mut node.content) {

@@ -1,7 +1,7 @@
 //! A spec file's text, and places in it.
 
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A spec file that has been read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,7 +10,18 @@ pub struct Source {
     pub name: String,
     /// Canonical; part of the run's identity.
     pub path: PathBuf,
+    /// Of the file itself, and behind it that of the files that it builds on, so that a place is one range of bytes.
     pub text: String,
+    /// Where the others begin.
+    parts: Vec<Part>,
+}
+
+/// Another file in a source's text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Part {
+    start: usize,
+    name: String,
+    path: PathBuf,
 }
 
 /// A range of bytes in a source's text.
@@ -37,7 +48,30 @@ const BYTE_ORDER_MARK: char = '\u{feff}';
 
 impl Source {
     pub fn new(name: impl Into<String>, path: impl Into<PathBuf>, text: impl Into<String>) -> Self {
-        Self { name: name.into(), path: path.into(), text: text.into() }
+        Self { name: name.into(), path: path.into(), text: text.into(), parts: Vec::new() }
+    }
+
+    /// Adds another file, and gives the place where its text begins.
+    pub(super) fn append(&mut self, name: impl Into<String>, path: impl Into<PathBuf>, text: &str) -> usize {
+        self.text.push('\n');
+        let start = self.text.len();
+        self.text.push_str(text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text));
+        self.parts.push(Part { start, name: name.into(), path: path.into() });
+        start
+    }
+
+    /// The name of the file that a place is in.
+    pub fn name_at(&self, offset: usize) -> &str {
+        self.part_at(offset).map_or(&self.name, |part| &part.name)
+    }
+
+    /// The path of the file that a place is in.
+    pub fn path_at(&self, offset: usize) -> &Path {
+        self.part_at(offset).map_or(&self.path, |part| &part.path)
+    }
+
+    fn part_at(&self, offset: usize) -> Option<&Part> {
+        self.parts.iter().rfind(|part| part.start <= offset)
     }
 
     /// The same source without a byte order mark, so that columns are those that an editor shows.
@@ -50,7 +84,8 @@ impl Source {
 
     /// The line and column of a byte offset; an offset beyond the text means its end.
     pub fn position(&self, offset: usize) -> Position {
-        position(&self.text, offset)
+        let start = self.part_at(offset).map_or(0, |part| part.start);
+        position(&self.text[start..], offset.saturating_sub(start))
     }
 
     /// The nearest offset not beyond `offset` at which a character begins or the text ends.

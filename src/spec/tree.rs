@@ -11,6 +11,8 @@ pub struct Node {
     /// after which it is missing.
     pub span: Span,
     pub content: Content,
+    /// Something of it comes from the environment.
+    pub filled: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +48,7 @@ pub struct Places(BTreeMap<String, Place>);
 struct Place {
     key: Span,
     value: Span,
+    filled: bool,
 }
 
 impl Node {
@@ -67,7 +70,37 @@ impl Node {
             Content::List(items) => Content::List(items.iter().map(|item| item.moved_to(span)).collect()),
             Content::Map(entries) => Content::Map(entries.iter().map(|entry| entry.moved_to(span)).collect()),
         };
-        Self { span: span.clone(), content }
+        Self { span: span.clone(), content, filled: self.filled }
+    }
+
+    /// The same tree where its text is behind another one.
+    #[must_use]
+    pub fn shifted(mut self, by: usize) -> Self {
+        self.shift(by);
+        self
+    }
+
+    fn shift(&mut self, by: usize) {
+        let moved = |span: &mut Span| *span = span.start + by..span.end + by;
+        moved(&mut self.span);
+        match &mut self.content {
+            Content::Scalar(..) => {}
+            Content::List(items) => items.iter_mut().for_each(|item| item.shift(by)),
+            Content::Map(entries) => {
+                for entry in entries {
+                    moved(&mut entry.key_span);
+                    entry.value.shift(by);
+                }
+            }
+        }
+    }
+
+    /// The entry of a mapping.
+    pub fn entry(&self, key: &str) -> Option<&Entry> {
+        match &self.content {
+            Content::Map(entries) => entries.iter().find(|entry| entry.key == key),
+            _ => None,
+        }
     }
 
     fn children(&self) -> Box<dyn Iterator<Item = &Self> + '_> {
@@ -102,6 +135,11 @@ impl Places {
         self.nearest(path).map(|place| place.key.clone())
     }
 
+    /// Whether the value at exactly `path` was filled in from the environment.
+    pub fn is_filled(&self, path: &str) -> bool {
+        self.0.get(path).is_some_and(|place| place.filled)
+    }
+
     /// Whether something was written at exactly `path`.
     pub fn has(&self, path: &str) -> bool {
         self.0.contains_key(path)
@@ -130,14 +168,16 @@ impl Places {
                 for (i, item) in items.iter().enumerate() {
                     let path = below(&i.to_string());
                     self.add(item, &path);
-                    self.0.insert(path, Place { key: item.span.clone(), value: item.span.clone() });
+                    self.0
+                        .insert(path, Place { key: item.span.clone(), value: item.span.clone(), filled: item.filled });
                 }
             }
             Content::Map(entries) => {
                 for Entry { key, key_span, value } in entries {
                     let path = below(key);
                     self.add(value, &path);
-                    self.0.insert(path, Place { key: key_span.clone(), value: value.span.clone() });
+                    self.0
+                        .insert(path, Place { key: key_span.clone(), value: value.span.clone(), filled: value.filled });
                 }
             }
         }

@@ -8,7 +8,9 @@ pub mod audit;
 pub mod audited;
 pub mod copy;
 pub mod history;
+pub mod key;
 pub mod lock;
+pub mod spec;
 
 pub mod approval;
 pub mod watching;

@@ -56,7 +56,7 @@ pub fn findings(diagnostics: &Diagnostics) -> Vec<Finding> {
         let Position { line, col } = source.position(item.span.start);
         let end = source.position(item.span.end);
         Finding {
-            file: source.name.clone(),
+            file: source.name_at(item.span.start).to_owned(),
             line,
             col,
             end: End { line: end.line, col: end.col },
@@ -75,15 +75,16 @@ fn render(renderer: &Renderer, source: &Source, item: &Diagnostic) -> String {
     };
     let Position { line, col } = source.position(item.span.start);
     let shown = shown(source, &item.span);
+    let name = source.name_at(item.span.start);
     let snippet = Snippet::source(harmless(&source.text[shown.clone()]))
         .line_start(line)
         .annotation(AnnotationKind::Primary.span(within(&item.span, &shown)));
     let title = level.primary_title(item.message.as_str());
     let mut group = if shown == source.line_at(item.span.start) {
-        title.element(snippet.path(source.name.as_str()))
+        title.element(snippet.path(name))
     } else {
         // The renderer would count columns in what is shown.
-        title.element(Origin::path(source.name.as_str()).line(line).char_column(col)).element(snippet)
+        title.element(Origin::path(name).line(line).char_column(col)).element(snippet)
     };
     if let Some(hint) = &item.hint {
         group = group.element(Level::HELP.message(hint.as_str()));

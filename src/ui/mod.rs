@@ -11,6 +11,8 @@ pub mod voice;
 pub mod ask;
 pub mod diagnostic;
 pub mod problem;
+pub mod validation;
+pub mod why;
 
 // While it runs.
 pub mod progress;

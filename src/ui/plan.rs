@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::style::{CARE, GOOD};
 use super::{Colour, stream};
-use crate::plan::{FieldDiff, Operation, Plan};
+use crate::plan::{FieldDiff, Operation, Plan, Widening};
 use crate::resource::{Kind, ResourceId, Run};
 
 /// The plan as scripts get it.
@@ -18,6 +18,7 @@ struct Document<'a> {
     agent: &'a str,
     changes: bool,
     operations: Vec<OperationDocument<'a>>,
+    widens: &'a [Widening],
 }
 
 /// An operation as scripts get it, here and in the event stream. Numbers are those of the text.
@@ -30,7 +31,7 @@ pub(super) struct OperationDocument<'a> {
     name: &'a str,
     after: Vec<usize>,
     cause: CauseDocument<'a>,
-    mark: Option<&'static str>,
+    mark: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -41,7 +42,8 @@ struct CauseDocument<'a> {
 }
 
 /// The plan's lines and a summary. `spec` is the file as the user named it.
-pub fn text(run: &Run, spec: &str, plan: &Plan, colour: Colour) -> String {
+/// What widens is told of what was applied before: of what is new its marks say it.
+pub fn text(run: &Run, spec: &str, plan: &Plan, widens: &[Widening], colour: Colour) -> String {
     if plan.is_empty() {
         return format!("{}: {} is as {spec} says\n", colour.paint(GOOD, "Nothing to do"), run.agent);
     }
@@ -55,6 +57,9 @@ pub fn text(run: &Run, spec: &str, plan: &Plan, colour: Colour) -> String {
         }
     }
     text.push_str(&format!("\n{}\n", summary(plan)));
+    for widening in widens.iter().filter(|widening| widening.known) {
+        text.push_str(&format!("{}: {widening}\n", colour.paint(CARE, "Widens")));
+    }
     text
 }
 
@@ -65,12 +70,13 @@ pub fn stopped(run: &Run, colour: Colour) -> String {
 }
 
 /// The plan as one document; ends with a line feed.
-pub fn json(run: &Run, plan: &Plan) -> String {
+pub fn json(run: &Run, plan: &Plan, widens: &[Widening]) -> String {
     stream::json(&Document {
         run: run.id.as_str(),
         agent: run.agent.as_str(),
         changes: plan.changes(),
         operations: operations(plan),
+        widens,
     })
 }
 

@@ -16,8 +16,11 @@ pub trait Desk {
     /// Held while a run is changed.
     type Lock;
 
-    /// Reads a spec anew.
-    fn load(&self, spec: &Path) -> Loaded;
+    /// One text for one content of all of these files together.
+    fn fingerprint(&self, inputs: &[PathBuf]) -> String;
+
+    /// Reads the spec of a run anew.
+    fn load(&self, spec: &Path, run: &Run) -> Loaded;
 
     /// Takes the lock of a run.
     ///
@@ -51,8 +54,6 @@ pub trait Desk {
 pub struct Loaded {
     /// The files that it is made of, and those that were looked for in vain.
     pub inputs: Vec<PathBuf>,
-    /// Of the content of all of them.
-    pub fingerprint: String,
     pub spec: Read,
 }
 

@@ -14,6 +14,8 @@ use crate::resource::{Config, ResourceId};
 
 pub(super) struct Wish {
     spec: PathBuf,
+    /// The files that the spec is made of, and what was in them.
+    inputs: Vec<PathBuf>,
     fingerprint: String,
     desired: Graph,
     /// A round has begun to bring it about: from here on, more than this needs an approval.
@@ -42,6 +44,7 @@ impl Wish {
     pub fn new(watched: Watched) -> Self {
         Self {
             spec: watched.spec,
+            inputs: watched.inputs,
             fingerprint: watched.fingerprint,
             desired: watched.graph,
             begun: false,
@@ -104,13 +107,18 @@ impl Wish {
 
     /// Reads the spec again. `is_asked`: even if its files are as they were.
     pub fn read<D: Desk>(&mut self, agent: usize, desk: &D, settings: &Settings, is_asked: bool) -> Reading {
-        let Loaded { inputs, fingerprint, spec } = desk.load(&self.spec);
-        desk.follow(agent, &inputs);
         let approved = !self.held.is_empty() && desk.approved(&self.desired.run).is_some();
-        if fingerprint == self.fingerprint && !is_asked && !approved {
+        let before = desk.fingerprint(&self.inputs);
+        if before == self.fingerprint && !is_asked && !approved {
+            // A folder may be another one under the same name, with the same in it.
+            desk.follow(agent, &self.inputs);
             return Reading::default();
         }
-        self.fingerprint = fingerprint;
+        let Loaded { inputs, spec } = desk.load(&self.spec, &self.desired.run);
+        desk.follow(agent, &inputs);
+        // What it was before it was read: what is written while it is read is seen the next time.
+        self.fingerprint = if inputs == self.inputs { before } else { desk.fingerprint(&inputs) };
+        self.inputs = inputs;
         match spec {
             Read::Gone => {
                 self.removes = settings.prune;
@@ -122,11 +130,21 @@ impl Wish {
             }
             Read::Bad(problem) => self.reject(agent, problem, desk),
             Read::Good(graph) if graph.run.id != self.desired.run.id => {
-                let problem = format!("the agent's name is now `{}`, which means another sandbox", graph.run.agent);
+                let problem = self.is_another(&graph);
                 self.reject(agent, problem, desk)
             }
             Read::Good(graph) => self.take(agent, *graph, desk, settings),
         }
+    }
+
+    /// A run is an agent of a file, by the file's real path.
+    fn is_another(&self, graph: &Graph) -> String {
+        let what = if graph.run.agent == self.desired.run.agent {
+            format!("the spec is now the file `{}`", graph.run.spec)
+        } else {
+            format!("the agent's name is now `{}`", graph.run.agent)
+        };
+        format!("{what}, which means another sandbox: begin another watch for that")
     }
 
     fn reject<D: Desk>(&mut self, agent: usize, problem: String, desk: &D) -> Reading {

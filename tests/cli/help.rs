@@ -35,6 +35,7 @@ fn of_moat() {
 
             See how it is:
               status       Show how the sandbox is: absent, converging, degraded or ready
+              why          Say why each resource is as it is, or what an apply would do about it
               list         Show every sandbox on this engine, whichever file it is from
               logs         Show what the sandbox's containers wrote
               events       Show what happens to the sandbox on the engine, until interrupted
@@ -48,6 +49,12 @@ fn of_moat() {
               cp           Copy files and directories into the sandbox, or out of it
               open         Open a port of the sandbox in a browser
               cache        Show how large the sandbox's build cache is, or empty it
+
+            Write a spec:
+              init         Write an `agent.yaml` to begin with: commented, and right as it is
+              validate     Say whether specs are right, and everything that is wrong with them; no engine is needed
+              explain      Explain a key of `agent.yaml`: what it may be, its default, and what changing it does to a running sandbox
+              schema       Write the JSON Schema of `agent.yaml`, with which an editor completes and explains keys
 
             Look after moat:
               doctor       Check the engine and this machine, and say what to do about what is wrong

@@ -17,3 +17,4 @@ mod reference;
 mod several;
 mod spec;
 mod usage;
+mod validate;

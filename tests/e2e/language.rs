@@ -17,7 +17,6 @@ fn example(name: &str, change: impl Fn(&str) -> String) -> Sandbox {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name);
     let text = fs::read_to_string(folder.join("agent.yaml")).expect("an example");
     let agent = format!("\nagent: {name}\n");
-    assert!(text.contains(&agent), "{name}: the agent is called as its folder is");
     let sandbox = Sandbox::new(&change(&text.replace(&agent, "\n")));
     copy(&folder, sandbox.path());
     // Whoever works in the container has to get there.
@@ -208,4 +207,165 @@ fn the_file_may_be_called_moat_yaml() {
     fs::rename(from, sandbox.path().join("moat.yaml")).expect("renamed");
     let ran = sandbox.moat(&["plan"]).ok();
     assert!(ran.stdout.contains("create network"), "{ran}");
+}
+
+/// All that the engine tells of a sandbox, but for the environment that its containers were given.
+fn told_of(sandbox: &Sandbox) -> String {
+    let main = sandbox.main();
+    let format = "{{json .Config.Labels}} {{json .HostConfig}} {{json .State}} {{json .Name}}";
+    let filter = format!("label=moat.agent={}", sandbox.agent);
+    [
+        engine().docker(&["inspect", "--format", format, &main]),
+        engine().docker(&["logs", &main]),
+        engine().docker(&["volume", "ls", "--filter", &filter, "--format", "{{.Labels}}"]),
+        engine().docker(&["network", "ls", "--filter", &filter, "--format", "{{.Labels}}"]),
+    ]
+    .join("\n")
+}
+
+#[test]
+fn a_secret_is_in_the_container_and_nowhere_else() {
+    let sandbox = example("secrets", str::to_owned);
+    fs::write(sandbox.path().join("token"), "hunter2-file\n").expect("written");
+    fs::write(sandbox.path().join("app.env"), "FROM_FILE=hunter2-env\n").expect("written");
+    let state = tempfile::tempdir().expect("a folder");
+    let moat = |args: &[&str]| {
+        let mut moat = sandbox.moat(args);
+        moat.command.env("GREETING", "hunter2-variable").env("MOAT_STATE_DIR", state.path()).env("MOAT_LOG", "trace");
+        moat
+    };
+    let mut told = String::new();
+    for args in [
+        &["plan"][..],
+        &["plan", "--json"],
+        &["apply", "--json", "-vv"],
+        &["status", "--json"],
+        &["apply", "-vv"],
+        &["list", "--json"],
+    ] {
+        told.push_str(&moat(args).ok().to_string());
+    }
+    let inside = "echo $PLAIN $SHARED $GREETING $FROM_FILE $TOKEN $PASSWORD";
+    let seen = moat(&["exec", "--", "sh", "-c", inside]).ok().stdout;
+    assert_eq!(seen, "shown from-base hunter2-variable hunter2-env hunter2-file from-a-command\n");
+    assert_eq!(sandbox.inspect("main", "{{index .Config.Labels \"com.example.shared\"}}"), "yes");
+
+    // Another value is seen, by its digest, and replaces.
+    assert_eq!(moat(&["plan", "--detailed-exitcode"]).run().code, 0);
+    fs::write(sandbox.path().join("token"), "hunter2-other\n").expect("written");
+    let plan = moat(&["plan"]).ok().stdout;
+    assert!(plan.contains("    secrets.TOKEN \"hmac:"), "{plan}");
+    told.push_str(&plan);
+    told.push_str(&moat(&["apply", "-vv"]).ok().to_string());
+    told.push_str(&told_of(&sandbox));
+    for entry in walk(state.path()) {
+        told.push_str(&String::from_utf8_lossy(&fs::read(entry).expect("a file")));
+    }
+    assert!(told.contains("moat.config"), "the labels have been looked at");
+    for value in ["hunter2", "from-a-command"] {
+        let line = told.lines().find(|line| line.contains(value));
+        assert_eq!(line, None, "{value}");
+    }
+    // Without them it can still be removed.
+    fs::remove_file(sandbox.path().join("token")).expect("removed");
+    moat(&["destroy", "--volumes", "--yes"]).ok();
+}
+
+fn walk(folder: &Path) -> Vec<std::path::PathBuf> {
+    let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn several_agents_of_one_file_are_several_sandboxes() {
+    let sandbox =
+        example("several", |text| text.replace("agent: writer", "").replace("agent: reader", "agent: READER"));
+    let (first, second) = (sandbox.agent.clone(), format!("{}-r", sandbox.agent));
+    let file = sandbox.path().join("agent.yaml");
+    let text = fs::read_to_string(&file).expect("a spec").replace("READER", &second);
+    fs::write(file, text).expect("written");
+    sandbox.apply();
+    let role = |agent: &str| {
+        let ran = sandbox.moat(&["exec", "--agent", agent, "--", "sh", "-c", "echo $ROLE"]).ok();
+        ran.stdout.trim().to_owned()
+    };
+    assert_eq!((role(&first).as_str(), role(&second).as_str()), ("writes", "reads"));
+    let told = sandbox.moat(&["exec", "--", "true"]).run();
+    assert!(told.code == 65 && told.stderr.contains("one of them has to be named"), "{told}");
+    sandbox.moat(&["destroy"]).ok();
+}
+
+#[test]
+fn the_sidecar_is_as_the_spec_says() {
+    let sandbox = example("buildkit", str::to_owned);
+    sandbox.apply();
+    let sidecar = sandbox.inspect(
+        "buildkit",
+        "{{.Config.Image}} {{.HostConfig.Memory}} {{.HostConfig.NanoCpus}} {{.HostConfig.PidsLimit}}",
+    );
+    assert_eq!(sidecar, "moby/buildkit:latest 2147483648 1500000000 2000");
+    let config = sandbox.docker_exec("buildkit", &["cat", "/etc/buildkit/buildkitd.toml"]);
+    assert!(config.contains("maxUsedSpace = \"6442450944\""), "{config}");
+    assert_eq!(sandbox.sh_ok("pwd; ls -A; echo kept >file"), "/workspace");
+
+    // In place, since it has limits; main stays as it is.
+    let file = sandbox.path().join("agent.yaml");
+    let text = fs::read_to_string(&file).expect("a spec");
+    let life = || [sandbox.inspect("buildkit", "{{.Id}} {{.State.StartedAt}}"), sandbox.main()];
+    let before = life();
+    fs::write(&file, text.replace("memory: 2g", "memory: 3g")).expect("written");
+    sandbox.apply();
+    assert_eq!(sandbox.inspect("buildkit", "{{.HostConfig.Memory}}"), "3221225472");
+    assert_eq!(life(), before);
+
+    // With a configuration of its own the sidecar is replaced, and builds still get there.
+    let own = fs::read_to_string(sandbox.path().join("own-config.yaml")).expect("a spec");
+    let own = own.replace("agent: own-config", &format!("agent: {}", sandbox.agent));
+    fs::write(&file, own).expect("written");
+    sandbox.apply();
+    let config = sandbox.docker_exec("buildkit", &["cat", "/etc/buildkit/buildkitd.toml"]);
+    assert!(config.contains("maxUsedSpace = \"5GB\"") && !config.contains("reservedSpace"), "{config}");
+    assert_eq!(sandbox.status()["builds"]["routed"], true);
+    sandbox.moat(&["destroy"]).ok();
+    let kept: Vec<String> = sandbox.volumes().iter().map(|name| sandbox.plain(name)).collect();
+    assert_eq!(
+        kept.concat(),
+        "moat-R-buildkit-cache\nmoat-R-workspace\n",
+        "the cache is kept where nothing else is said"
+    );
+}
+
+#[test]
+fn why_says_what_differs_and_since_when() {
+    let sandbox = Sandbox::applied("image: busybox\nenv: {COLOUR: red}\n");
+    let why = |args: &[&str]| {
+        let told = sandbox.moat(&[&["why"], args].concat()).told();
+        // The time is that of the test.
+        told.lines().map(|line| line.split(", as made at").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
+    };
+    expect![[r#"
+        exit 0
+        == stdout
+        image/busybox: as wanted
+        network/agent: as wanted
+        container/main: as wanted"#]]
+    .assert_eq(&why(&[]));
+    sandbox.rewrite("image: busybox\nenv: {COLOUR: blue}\n");
+    expect![[r#"
+        exit 0
+        == stdout
+        container/main: wanted otherwise
+            env.COLOUR "red" -> "blue""#]]
+    .assert_eq(&why(&["main"]));
+    expect![[r#"
+        exit 64
+        == stderr
+        error: the sandbox has no resource `container/nobody`
+          = help: `image/busybox`, `network/agent`, `container/main`"#]]
+    .assert_eq(&why(&["container/nobody"]));
+    let json = sandbox.moat(&["why", "main", "--json"]).ok().stdout;
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    let found = &json["resources"][0];
+    assert_eq!((&found["cause"], &found["diffs"][0]["old"]), (&"changed".into(), &"red".into()), "{json:#}");
+    assert!(found["since"].as_str().is_some_and(|since| since.starts_with("20") && since.ends_with('Z')), "{json:#}");
 }

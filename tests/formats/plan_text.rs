@@ -1,5 +1,7 @@
 //! `specs/plan-text.md`.
 
+use moat::plan::widening;
+use moat::state::Observed;
 use std::collections::BTreeMap;
 
 use moat::plan::{Cause, FieldDiff, Options, Plan, compute};
@@ -16,14 +18,14 @@ fn the_example_is_what_is_written() {
     let graph = sample::graph();
     let page = read("plan-text.md");
     let written =
-        sample::anonymous(&ui::plan::text(&graph.run, "agent.yaml", &sample::plan(&graph), Colour::Never), &graph);
+        sample::anonymous(&ui::plan::text(&graph.run, "agent.yaml", &sample::plan(&graph), &[], Colour::Never), &graph);
     let (_, rest) = page.split_once("```text\n").expect("an example");
     let (example, _) = rest.split_once("```").expect("its end");
     assert_eq!(example, written, "specs/plan-text.md should have this example:\n{written}");
     for line in sample::SPEC.lines() {
         assert!(page.contains(&format!("    {line}\n")), "{line}");
     }
-    let nothing = ui::plan::text(&graph.run, "agent.yaml", &Plan::default(), Colour::Never);
+    let nothing = ui::plan::text(&graph.run, "agent.yaml", &Plan::default(), &[], Colour::Never);
     assert!(page.contains(&format!("`{}`", nothing.trim_end())), "{nothing}");
 }
 
@@ -33,12 +35,14 @@ fn every_field_is_described_and_written() {
     let mut plan = sample::plan(&graph);
     plan.operations[0].cause =
         Cause::Changed(vec![FieldDiff { field: "env.A".to_owned(), old: None, new: Some(Value::Bool(true)) }]);
-    let document: Value = serde_json::from_str(&ui::plan::json(&graph.run, &plan)).expect("a document");
+    let document: Value =
+        serde_json::from_str(&ui::plan::json(&graph.run, &plan, &widening(&graph, &Observed::default())))
+            .expect("a document");
     let mut seen = BTreeMap::new();
     fields(&document, "JSON", &BTreeMap::new(), &mut seen);
     let page = read("plan-text.md");
     let tables = tables(&page);
-    for section in ["operations", "cause", "diffs"] {
+    for section in ["operations", "cause", "diffs", "widens"] {
         assert_eq!(seen[section], names(&tables, section), "{section}");
     }
     for field in &seen["JSON"] {
@@ -93,8 +97,10 @@ fn every_code_is_described() {
 fn numbers_are_the_same_in_both_forms() {
     let graph = sample::graph();
     let plan = compute(&graph, &sample::nothing(), &Options::default());
-    let document: Value = serde_json::from_str(&ui::plan::json(&graph.run, &plan)).expect("a document");
-    let text = ui::plan::text(&graph.run, "agent.yaml", &plan, Colour::Never);
+    let document: Value =
+        serde_json::from_str(&ui::plan::json(&graph.run, &plan, &widening(&graph, &Observed::default())))
+            .expect("a document");
+    let text = ui::plan::text(&graph.run, "agent.yaml", &plan, &[], Colour::Never);
     for (line, operation) in text.lines().zip(document["operations"].as_array().expect("a list")) {
         assert!(line.starts_with(&format!("{}. ", operation["id"])), "{line}");
         let after: Vec<_> = operation["after"].as_array().expect("a list").iter().map(Value::to_string).collect();

@@ -1,7 +1,5 @@
 //! Worlds to plan against: everything as it should be, and then one thing otherwise.
 
-use std::path::PathBuf;
-
 use moat::graph::{Graph, compile};
 use moat::plan::{Options, compute};
 use moat::resource::label::{self, Ownership};
@@ -16,7 +14,7 @@ pub const DIND: &str = "agent: builder\ndependencies: [docker:dind]\n";
 pub const PLAIN: &str = "agent: plain\nimage: busybox\n";
 
 pub fn graph(text: &str) -> Graph {
-    let source = Source { name: "agent.yaml".into(), path: PathBuf::from("/home/me/agent.yaml"), text: text.into() };
+    let source = Source::new("agent.yaml", "/home/me/agent.yaml", text);
     let spec = agent::parse(source).expect("a good spec");
     compile(&spec, &Capabilities::builtin()).expect("a good spec")
 }

@@ -11,7 +11,7 @@ use moat::graph::Graph;
 use moat::observe::observe;
 use moat::plan::{Options, compute};
 use moat::state::Observed;
-use moat::watch::{Bell, Settings, Watched, watch};
+use moat::watch::{Bell, Desk, Settings, Watched, watch};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -56,8 +56,8 @@ impl Theatre {
         let watched = Watched {
             spec: self.spec.clone(),
             graph: wanted.graph(),
-            inputs: Vec::new(),
-            fingerprint: self.desk.fingerprint(&self.spec),
+            inputs: vec![self.spec.clone()],
+            fingerprint: self.desk.fingerprint(std::slice::from_ref(&self.spec)),
         };
         let act = async {
             let done = act.await;

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use super::reload;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
-use crate::cli::load;
 use crate::cli::locking::Locking;
 use crate::cli::record::{audit_dir, own_files, writer};
 use crate::cli::session::Session;
@@ -71,7 +71,7 @@ impl<'a> CliDesk<'a> {
                 Err(error @ LockError::Held { .. }) => return Err(error.into()),
                 // Without a place for it nobody hears how the watch stands; it works all the same.
                 Err(error @ LockError::File { .. }) => {
-                    session.warn(&error.to_string(), "`moat status` will not know of this watch");
+                    session.caution(&error.to_string(), "`moat status` will not know of this watch");
                     break;
                 }
             }
@@ -183,8 +183,12 @@ impl CliDesk<'_> {
 impl Desk for CliDesk<'_> {
     type Lock = Option<Lock>;
 
-    fn load(&self, spec: &Path) -> Loaded {
-        load::again(spec, self.session.screen.colour())
+    fn fingerprint(&self, inputs: &[PathBuf]) -> String {
+        reload::fingerprint(inputs)
+    }
+
+    fn load(&self, spec: &Path, run: &Run) -> Loaded {
+        reload::again(spec, run, self.session.screen.colour())
     }
 
     async fn lock(&self, run: &Run) -> Result<Option<Lock>, String> {

@@ -40,6 +40,8 @@ const HEALTH_RETRIES: i64 = 3;
 /// command is only meant for the entrypoint that it came with.
 pub(super) fn body(create: &ContainerCreate, version: ApiVersion) -> ContainerCreateBody {
     let config = &create.config;
+    let plain = config.env.iter().map(|(key, value)| (key, value.as_str()));
+    let secret = config.secrets.iter().map(|(key, value)| (key, value.expose()));
     let some = |words: &[String]| (!words.is_empty()).then(|| words.to_vec());
     let network = create.network.to_string();
     let endpoints = HashMap::from([(network.clone(), endpoint(&config.network.aliases))]);
@@ -47,7 +49,7 @@ pub(super) fn body(create: &ContainerCreate, version: ApiVersion) -> ContainerCr
         image: Some(config.image.to_string()),
         entrypoint: some(&config.entrypoint),
         cmd: some(&config.command),
-        env: (!config.env.is_empty()).then(|| config.env.iter().map(|(key, value)| format!("{key}={value}")).collect()),
+        env: some_list(plain.chain(secret).map(|(key, value)| format!("{key}={value}"))),
         hostname: config.hostname.clone(),
         user: config.user.clone(),
         working_dir: config.workdir.clone(),

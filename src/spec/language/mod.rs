@@ -3,6 +3,7 @@
 //! A new key is a line here, a field in [`file`](super::file), and a row in `specs/agent.md`, which a test
 //! holds against this table.
 
+pub mod elsewhere;
 mod parts;
 
 use super::rule;
@@ -16,6 +17,13 @@ pub static AGENT: Shape = Shape::Keys(&[
         .says("the agent's name; with the path of the file it says which sandbox is meant; `name` is the same")
         .such_as("builder")
         .alias(&["name"]),
+    Key::new("extends", PATHS, Effect::Nothing)
+        .says(
+            "files, seen from this one, whose keys hold where this one has none; mappings are put together key by key, \
+             a later file counts more than an earlier one; `include` is the same",
+        )
+        .such_as("base.yaml")
+        .alias(&["include"]),
     Key::new("version", Shape::Scalar(rule::argument), Effect::Nothing)
         .says("the agent's version, for people")
         .such_as("1.0.0"),
@@ -41,7 +49,7 @@ pub static AGENT: Shape = Shape::Keys(&[
         .default("the image's own")
         .says("whom the main container runs as: `USER` or `USER:GROUP`, by name or by number")
         .such_as("1000:1000"),
-    Key::new("workdir", Shape::Text(rule::place), Effect::Replace)
+    Key::new("workdir", Shape::Text(rule::workdir), Effect::Replace)
         .default("the workspace if there is one, otherwise the image's own")
         .says("the folder that the command runs in")
         .such_as("/srv/app")
@@ -64,6 +72,16 @@ pub static AGENT: Shape = Shape::Keys(&[
         .says("environment variables of the main container; values are taken as they are written")
         .such_as("{PORT: 8080}")
         .also(&["environment", "variables"]),
+    Key::new("env_file", PATHS, Effect::Replace)
+        .says("files of `NAME=VALUE` lines, seen from the file; `env` counts more, and a later file more than an earlier one")
+        .such_as("app.env")
+        .also(&["env_files"]),
+    Key::new("secrets", SECRETS, Effect::Replace)
+        .says(
+            "environment variables whose values are shown nowhere, and where they come from: `env://NAME`, \
+             `file://PATH`, `cmd://COMMAND`, `op://…` or `pass://…`",
+        )
+        .such_as("{TOKEN: 'env://TOKEN'}"),
     Key::new("mounts", MOUNTS, Effect::Replace)
         .says("paths of the engine's machine in the main container: `SOURCE:TARGET`, `SOURCE:TARGET:ro`, or a mapping")
         .such_as("['./data:/data:ro']")
@@ -103,6 +121,12 @@ pub static AGENT: Shape = Shape::Keys(&[
         .such_as("{team: blue}"),
 ]);
 
+/// What a key at the top is called that may be written by another name.
+pub(super) fn name_of(key: &str) -> &str {
+    let Shape::Keys(keys) = &AGENT else { return key };
+    keys.iter().find(|known| known.is(key)).map_or(key, |known| known.name)
+}
+
 const DEPENDENCIES: Shape = Shape::List { item: &Shape::Text(rule::dependency), if_empty: None, unique: true };
 
 const COMMAND: Shape = Shape::Either(&[
@@ -117,6 +141,13 @@ const COMMAND: Shape = Shape::Either(&[
 const RESTART: &[&str] = &["no", "on-failure", "unless-stopped", "always"];
 
 const ENV: Shape = Shape::Map { name: rule::variable, value: &Shape::Scalar(rule::argument) };
+
+const PATHS: Shape = Shape::Either(&[
+    Shape::Text(rule::path),
+    Shape::List { item: &Shape::Text(rule::path), if_empty: None, unique: true },
+]);
+
+const SECRETS: Shape = Shape::Map { name: rule::variable, value: &Shape::Text(rule::secret) };
 
 const WORKSPACE_SHAPE: Shape = Shape::Either(&[Shape::Text(rule::path), Shape::Keys(WORKSPACE)]);
 

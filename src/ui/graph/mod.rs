@@ -114,7 +114,7 @@ impl Picture {
             shape: Shape::of(it.resource.kind, if it.resource.name == "main" { Role::Main } else { Role::Sidecar }),
             label: format!("{}. {} {}", it.id, it.action.verb(), it.resource.kind),
             name: it.name.clone(),
-            note: [Some(it.cause.code()), it.mark()].into_iter().flatten().collect::<Vec<_>>().join(", "),
+            note: [Some(it.cause.code().to_owned()), it.mark()].into_iter().flatten().collect::<Vec<_>>().join(", "),
             tone: if it.mark().is_some() { Tone::Care } else { Tone::Plain },
         });
         let arrows = plan

@@ -1,0 +1,21 @@
+//! `moat explain`: what a key of the spec means, and what changing it does.
+
+use clap::Args;
+
+use super::error::CliError;
+use super::exit::Exit;
+use super::session::Session;
+use crate::spec::explain;
+
+/// Explain a key of `agent.yaml`: what it may be, its default, and what changing it does to a running sandbox
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The key, with dots between levels, as in `container.memory`; without one all keys are listed
+    #[arg(value_name = "KEY")]
+    key: Option<String>,
+}
+
+pub fn run(args: &Explain, session: &Session) -> Result<Exit, CliError> {
+    session.answer(&explain(args.key.as_deref())?)?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,72 @@
+//! Specs as a watch reads them: again and again, and only when their files are different.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf, absolute};
+
+use sha2::{Digest, Sha256};
+
+use crate::cli::error::CliError;
+use crate::cli::load::{self, Agent, Depth, LoadError};
+use crate::cli::surroundings::SIZE_MAX;
+use crate::resource::Run;
+use crate::spec::surroundings::Inputs;
+use crate::ui::{Colour, problem};
+use crate::watch::{Loaded, Read, Watched};
+
+/// What a watch needs to know of an agent's spec.
+pub fn watched(agent: Agent) -> Watched {
+    let spec = load::file(&agent.given);
+    // Read once more: what it said a moment ago is compiled, what it says now is what is compared with.
+    let inputs = files(&spec, load::load(std::slice::from_ref(&spec), Depth::Bare).inputs);
+    Watched { fingerprint: fingerprint(&inputs), inputs, spec, graph: agent.graph }
+}
+
+/// Reads the spec of a run anew; what is wrong with it is told in `colour`.
+pub fn again(spec: &Path, run: &Run, colour: Colour) -> Loaded {
+    let load::Loaded { agents, inputs, .. } = load::load(&[spec.to_owned()], Depth::Whole);
+    let spec_is_gone = |errors: &[LoadError]| errors.iter().all(|it| matches!(it, LoadError::Missing { .. }));
+    let read = match agents {
+        Ok(agents) => of_run(agents, run),
+        Err(errors) if spec_is_gone(&errors) => Read::Gone,
+        Err(errors) => Read::Bad(CliError::Load(errors).shown(|problems| problem::text(problems, colour))),
+    };
+    Loaded { inputs: files(spec, inputs), spec: read }
+}
+
+/// One text for one content of all files together.
+pub fn fingerprint(files: &[PathBuf]) -> String {
+    let mut hash = Sha256::new();
+    for file in files {
+        // One that cannot be read is like none, until it can.
+        let content = content(file).unwrap_or_default();
+        hash.update(format!("{} {} ", file.display(), content.len()));
+        hash.update(content);
+    }
+    hash.finalize().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+/// The agent that is meant, or the only one, which then has another name. One of several that is not among them any
+/// more is gone.
+fn of_run(mut agents: Vec<Agent>, run: &Run) -> Read {
+    let place = agents.iter().position(|agent| agent.graph.run.id == run.id);
+    match (place, agents.len()) {
+        (Some(place), _) => Read::Good(Box::new(agents.swap_remove(place).graph)),
+        (None, 1) => Read::Good(Box::new(agents.swap_remove(0).graph)),
+        (None, _) => Read::Gone,
+    }
+}
+
+/// The files that a spec is made of, the spec itself first.
+fn files(spec: &Path, inputs: Inputs) -> Vec<PathBuf> {
+    // Without a working directory the path is all there is.
+    let spec = absolute(spec).unwrap_or_else(|_| spec.to_owned());
+    let others = inputs.read.into_iter().chain(inputs.missing).filter(|file| *file != spec);
+    std::iter::once(spec.clone()).chain(others).collect()
+}
+
+fn content(file: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(file)?.take(SIZE_MAX + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}

@@ -1,0 +1,136 @@
+//! Files that a file builds on: what they say holds where the file itself says nothing.
+//!
+//! Mappings are put together key by key; any other value of the file takes the place of the one it builds on. Of
+//! several files a later one counts more than an earlier one.
+
+use std::path::{Path, PathBuf};
+
+use super::diagnostic::{Diagnostic, quoted};
+use super::language;
+use super::scan::scan;
+use super::source::{Source, Span};
+use super::surroundings::{Surroundings, Unread};
+use super::tree::{Content, Entry, Node};
+use super::variables::Filler;
+
+/// Puts documents together with what they build on.
+pub(super) struct Loader<'a> {
+    pub source: Source,
+    pub around: &'a dyn Surroundings,
+    pub filler: Filler<'a>,
+    pub faults: Vec<Diagnostic>,
+    /// Files that are being read, the innermost last.
+    open: Vec<PathBuf>,
+    files: usize,
+}
+
+/// More files than these build on each other only by mistake, and each may be as large as a file may be.
+const FILES_MAX: usize = 16;
+
+/// The key that names them, and its other name.
+const EXTENDS: [&str; 2] = ["extends", "include"];
+
+impl<'a> Loader<'a> {
+    pub fn new(source: Source, around: &'a dyn Surroundings) -> Self {
+        let beside = source.path.with_file_name(".env");
+        let open = vec![source.path.clone()];
+        Self { source, around, filler: Filler::new(around, beside), faults: Vec::new(), open, files: 0 }
+    }
+
+    /// The document with its variables filled in, on top of what it builds on.
+    pub fn complete(&mut self, mut document: Node) -> Node {
+        self.filler.fill(&mut document);
+        let Content::Map(entries) = &mut document.content else { return document };
+        let (named, rest): (Vec<Entry>, Vec<Entry>) =
+            std::mem::take(entries).into_iter().partition(|entry| EXTENDS.contains(&entry.key.as_str()));
+        *entries = rest;
+        let mut base: Option<Node> = None;
+        for entry in named {
+            for (text, span) in texts(&entry.value) {
+                if let Some(found) = self.file(&text, &span) {
+                    base = Some(base.map_or(found.clone(), |base| over(found, base)));
+                }
+            }
+            // What is no path is told of with the rest.
+            if texts(&entry.value).is_empty()
+                && let Content::Map(entries) = &mut document.content
+            {
+                entries.push(entry);
+            }
+        }
+        base.map_or(document.clone(), |base| over(document, base))
+    }
+
+    /// Another file, complete.
+    fn file(&mut self, text: &str, span: &Span) -> Option<Node> {
+        let folder = self.source.path_at(span.start).parent().map(Path::to_path_buf).unwrap_or_default();
+        let path = super::meaning::plain(&folder.join(text));
+        let shown = Path::new(self.source.name_at(span.start)).with_file_name(text).display().to_string();
+        if self.open.contains(&path) {
+            return self.refuse(span, format!("{} builds on itself", quoted(text)), "remove one of the `extends`");
+        }
+        self.files += 1;
+        if self.files > FILES_MAX {
+            return self.refuse(span, format!("more than {FILES_MAX} files build on each other"), "write fewer");
+        }
+        let written = match self.around.read(&path) {
+            Ok(written) => written,
+            Err(Unread::Missing) => {
+                return self.refuse(
+                    span,
+                    format!("there is no file {}", quoted(text)),
+                    "the path is seen from this file",
+                );
+            }
+            Err(Unread::Unreadable(why)) => {
+                return self.refuse(span, format!("{} cannot be read: {why}", quoted(text)), "check the path");
+            }
+        };
+        let start = self.source.append(shown, &path, &written);
+        let (mut roots, faults) = scan(&self.source.text[start..]);
+        self.faults.extend(
+            faults
+                .into_iter()
+                .map(|fault| Diagnostic { span: fault.span.start + start..fault.span.end + start, ..fault }),
+        );
+        if roots.len() > 1 {
+            let hint = "put what is shared into a file of its own";
+            return self.refuse(span, format!("{} has several documents", quoted(text)), hint);
+        }
+        let root = roots.pop()?.shifted(start);
+        self.open.push(path);
+        let complete = self.complete(root);
+        self.open.pop();
+        Some(complete)
+    }
+
+    fn refuse<T>(&mut self, span: &Span, message: String, hint: &str) -> Option<T> {
+        self.faults.push(Diagnostic::error(span.clone(), message).hint(hint));
+        None
+    }
+}
+
+/// The paths, as long as they are any.
+fn texts(node: &Node) -> Vec<(String, Span)> {
+    match &node.content {
+        Content::Scalar(_, text) if !text.is_empty() => vec![(text.clone(), node.span.clone())],
+        Content::List(items) => items.iter().flat_map(texts).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// One value on top of another.
+fn over(top: Node, base: Node) -> Node {
+    let (Content::Map(own), Content::Map(mut entries)) = (&top.content, base.content) else { return top };
+    for entry in own {
+        let same = |other: &Entry| language::name_of(&other.key) == language::name_of(&entry.key);
+        match entries.iter().position(same) {
+            Some(at) => {
+                let base = entries[at].value.clone();
+                entries[at] = Entry { value: over(entry.value.clone(), base), ..entry.clone() };
+            }
+            None => entries.push(entry.clone()),
+        }
+    }
+    Node { content: Content::Map(entries), ..top }
+}

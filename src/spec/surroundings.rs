@@ -1,0 +1,109 @@
+//! What a spec may ask of the world around its file, and which files that were.
+//!
+//! Only the questions: who answers them is for the command line. Nothing is asked that the spec does not name.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// The world around a spec file.
+pub trait Surroundings {
+    /// A variable of the environment.
+    fn variable(&self, name: &str) -> Option<String>;
+
+    /// The text of a file.
+    ///
+    /// # Errors
+    /// If there is none, or it cannot be read.
+    fn read(&self, path: &Path) -> Result<String, Unread>;
+
+    /// What a program writes on its standard output.
+    ///
+    /// # Errors
+    /// If it is not there, fails, or does not end in time.
+    fn run(&self, program: &str, arguments: &[&str]) -> Result<String, NotRun>;
+}
+
+/// Why a file has no text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unread {
+    Missing,
+    /// In words: lowercase, without a full stop.
+    Unreadable(String),
+}
+
+/// Why a program has no output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotRun {
+    Missing,
+    /// In words that follow "it".
+    Failed(String),
+}
+
+/// The files that a spec depends on, so that whoever waits for a change knows where to look.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Inputs {
+    /// Absolute paths of files that were read.
+    pub read: BTreeSet<PathBuf>,
+    /// Absolute paths of files that were looked for in vain. They may come.
+    pub missing: BTreeSet<PathBuf>,
+}
+
+/// Surroundings in which there is nothing.
+#[derive(Debug)]
+pub struct Nowhere;
+
+/// Surroundings that remember which files they were asked for.
+pub struct Recorder<'a> {
+    around: &'a dyn Surroundings,
+    inputs: RefCell<Inputs>,
+}
+
+impl Surroundings for Nowhere {
+    fn variable(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn read(&self, _: &Path) -> Result<String, Unread> {
+        Err(Unread::Missing)
+    }
+
+    fn run(&self, _: &str, _: &[&str]) -> Result<String, NotRun> {
+        Err(NotRun::Missing)
+    }
+}
+
+impl Inputs {
+    pub fn append(&mut self, other: Self) {
+        self.read.extend(other.read);
+        self.missing.extend(other.missing);
+    }
+}
+
+impl<'a> Recorder<'a> {
+    pub fn new(around: &'a dyn Surroundings) -> Self {
+        Self { around, inputs: RefCell::default() }
+    }
+
+    pub fn into_inputs(self) -> Inputs {
+        self.inputs.into_inner()
+    }
+}
+
+impl Surroundings for Recorder<'_> {
+    fn variable(&self, name: &str) -> Option<String> {
+        self.around.variable(name)
+    }
+
+    fn read(&self, path: &Path) -> Result<String, Unread> {
+        let found = self.around.read(path);
+        let mut inputs = self.inputs.borrow_mut();
+        let of = if found == Err(Unread::Missing) { &mut inputs.missing } else { &mut inputs.read };
+        of.insert(path.to_owned());
+        found
+    }
+
+    fn run(&self, program: &str, arguments: &[&str]) -> Result<String, NotRun> {
+        self.around.run(program, arguments)
+    }
+}

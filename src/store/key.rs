@@ -1,0 +1,69 @@
+//! The key of this machine, with which digests of secrets are made.
+//!
+//! Without it digests cannot be compared: a new key means that containers with secrets are replaced once.
+
+use std::fs::{File, OpenOptions, create_dir_all};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use ring::rand::{SecureRandom, SystemRandom};
+
+use crate::resource::secret::{SECRET_KEY_LEN, SecretKey};
+
+/// In the folder of what moat keeps.
+const NAME: &str = "secret.key";
+
+/// Reads the key, or makes one that only the user can read.
+///
+/// # Errors
+/// If there can be none.
+pub fn secret_key(dir: &Path) -> io::Result<SecretKey> {
+    let path = dir.join(NAME);
+    match read(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        done => return done,
+    }
+    create_dir_all(dir)?;
+    let mut bytes = [0; SECRET_KEY_LEN];
+    SystemRandom::new().fill(&mut bytes).map_err(|_| io::Error::other("the system has no random numbers"))?;
+    // Written beside it and linked, so that another moat sees all of it or nothing.
+    let fresh = dir.join(format!("{NAME}.{}", std::process::id()));
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+    file.write_all(&bytes)?;
+    file.sync_all()?;
+    let linked = std::fs::hard_link(&fresh, &path);
+    std::fs::remove_file(&fresh)?;
+    match linked {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+        _ => read(&path),
+    }
+}
+
+fn read(path: &Path) -> io::Result<SecretKey> {
+    let mut bytes = [0; SECRET_KEY_LEN];
+    File::open(path)?.read_exact(&mut bytes)?;
+    Ok(SecretKey::new(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::resource::secret::{Secret, SecretText};
+
+    #[test]
+    fn the_key_is_made_once_and_is_the_users_alone() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let dir = dir.path().join("deep/moat");
+        let digest = |key: &SecretKey| Secret::new(SecretText::new("x"), "a", key).digest().to_owned();
+        let first = secret_key(&dir).expect("a key");
+        assert_eq!(digest(&first), digest(&secret_key(&dir).expect("the same key")));
+        let mode = std::fs::metadata(dir.join(NAME)).expect("a file").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let other = tempfile::tempdir().expect("a folder");
+        assert_ne!(digest(&first), digest(&secret_key(other.path()).expect("another key")));
+        assert_eq!(std::fs::read_dir(&dir).expect("a folder").count(), 1);
+    }
+}

@@ -1,0 +1,390 @@
+//! `validate`, `explain`, `schema` and `init`: what helps while a spec is written, all without an engine.
+
+use std::fs;
+use std::io::Write;
+use std::process::Stdio;
+
+use expect_test::{Expect, expect};
+
+use crate::moat::{Place, Ran};
+
+#[track_caller]
+fn told(place: &Place, arguments: &[&str], expected: &Expect) {
+    let Ran { code, out, err } = place.run(arguments);
+    let section = |name: &str, text: &str| if text.is_empty() { String::new() } else { format!("== {name}\n{text}") };
+    let code = code.map_or_else(|| "none".to_owned(), |code| code.to_string());
+    expected.assert_eq(&format!("exit {code}\n{}{}", section("stdout", &out), section("stderr", &err)));
+}
+
+const TUNED: &str = "agent: builder\nimage: debian:13\ntracing: {all: true}\nbuildkit: {cache: keep}\n";
+
+#[test]
+fn a_spec_that_is_right() {
+    told(
+        &Place::with("agent: builder\nimage: debian:13\n"),
+        &["validate"],
+        &expect![[r#"
+        exit 0
+        == stdout
+        builder is valid
+    "#]],
+    );
+}
+
+#[test]
+fn what_has_no_effect_is_warned_about() {
+    told(
+        &Place::with(TUNED),
+        &["validate"],
+        &expect![[r#"
+        exit 0
+        == stdout
+        builder is valid
+        == stderr
+        warning: `tracing` is ignored: moat watches no programs in the sandbox
+         --> agent.yaml:3:1
+          |
+        3 | tracing: {all: true}
+          | ^^^^^^^
+          |
+          = help: remove it, or leave it for the tool that reads it
+
+        warning: `buildkit` has no effect: there is no sidecar that builds
+         --> agent.yaml:4:1
+          |
+        4 | buildkit: {cache: keep}
+          | ^^^^^^^^
+          |
+          = help: add `docker:dind` to `dependencies`, or remove it
+
+    "#]],
+    );
+    told(
+        &Place::with(TUNED),
+        &["validate", "--quiet"],
+        &expect![[r#"
+        exit 0
+        == stdout
+        builder is valid
+    "#]],
+    );
+}
+
+#[test]
+fn several_specs_and_agents() {
+    let place = Place::new()
+        .file("one/agent.yaml", "agent: builder\nimage: x\n---\nagent: tester\nimage: x\n")
+        .file("two/moat.yaml", "name: reviewer\nimage: x\n")
+        .file("three.yaml", "agent: builder\nimagee: x\n");
+    told(
+        &place,
+        &["validate", "one", "two"],
+        &expect![[r#"
+        exit 0
+        == stdout
+        builder is valid
+        tester is valid
+        reviewer is valid
+    "#]],
+    );
+    told(
+        &place,
+        &["validate", "one", "three.yaml", "two", "four.yaml"],
+        &expect![[r#"
+        exit 65
+        == stderr
+        error: unknown key `imagee`
+         --> three.yaml:2:1
+          |
+        2 | imagee: x
+          | ^^^^^^
+          |
+          = help: did you mean `image`?
+
+        error: there is no spec file `four.yaml`
+          = help: check the path
+    "#]],
+    );
+}
+
+#[test]
+fn from_standard_input() {
+    let place = Place::new().file("base.yaml", "image: debian:13\n");
+    let of = |text: &str| {
+        let mut command = place.command(["validate", "-"]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("moat runs");
+        child.stdin.take().expect("a pipe").write_all(text.as_bytes()).expect("written");
+        let output = child.wait_with_output().expect("its end");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+        format!("{:?}\n{}{}", output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    expect![[r#"
+        Some(0)
+        builder is valid
+    "#]]
+    .assert_eq(&of("agent: builder\nextends: base.yaml\n"));
+    expect![[r#"
+        Some(65)
+        error: `image` must be text, not a list
+         --> standard input:2:8
+          |
+        2 | image: [x]
+          |        ^^^
+          |
+          = help: write a single value, without `-` or brackets
+    "#]]
+    .assert_eq(&of("agent: builder\nimage: [x]\n"));
+}
+
+#[test]
+fn for_scripts() {
+    let place = Place::with(TUNED).file("bad.yaml", "agent: builder\ngrants: [github]\nenv_file: gone.env\n");
+    told(
+        &place,
+        &["validate", "--json"],
+        &expect![[r#"
+        exit 0
+        == stdout
+        {
+          "valid": true,
+          "agents": [
+            {
+              "run": "builder-1f2e3d4c",
+              "agent": "builder",
+              "spec": "/here/agent.yaml"
+            }
+          ],
+          "warnings": [
+            {
+              "file": "agent.yaml",
+              "line": 3,
+              "col": 1,
+              "end": {
+                "line": 3,
+                "col": 8
+              },
+              "severity": "warning",
+              "message": "`tracing` is ignored: moat watches no programs in the sandbox",
+              "hint": "remove it, or leave it for the tool that reads it"
+            },
+            {
+              "file": "agent.yaml",
+              "line": 4,
+              "col": 1,
+              "end": {
+                "line": 4,
+                "col": 9
+              },
+              "severity": "warning",
+              "message": "`buildkit` has no effect: there is no sidecar that builds",
+              "hint": "add `docker:dind` to `dependencies`, or remove it"
+            }
+          ],
+          "files": [
+            "/here/agent.yaml"
+          ],
+          "missing": []
+        }
+    "#]],
+    );
+    told(
+        &place,
+        &["validate", "--json", "bad.yaml"],
+        &expect![[r#"
+        exit 65
+        == stdout
+        {
+          "valid": false,
+          "agents": [],
+          "warnings": [],
+          "files": [
+            "/here/bad.yaml"
+          ],
+          "missing": [],
+          "error": {
+            "message": "the spec `bad.yaml` cannot be used",
+            "findings": [
+              {
+                "file": "bad.yaml",
+                "line": 2,
+                "col": 1,
+                "end": {
+                  "line": 2,
+                  "col": 7
+                },
+                "severity": "error",
+                "message": "`grants` is refused: moat gives out no identities and keeps no credentials",
+                "hint": "pass what is needed under `secrets`"
+              }
+            ]
+          }
+        }
+        == stderr
+        error: `grants` is refused: moat gives out no identities and keeps no credentials
+         --> bad.yaml:2:1
+          |
+        2 | grants: [github]
+          | ^^^^^^
+          |
+          = help: pass what is needed under `secrets`
+    "#]],
+    );
+}
+
+#[test]
+fn keys_are_explained() {
+    told(
+        &Place::new(),
+        &["explain", "container.memory"],
+        &expect![[r#"
+        exit 0
+        == stdout
+        container.memory: a single value
+
+          how much memory it may use: `512m`, `2g`, with powers of 1024; a bare number counts MB
+
+          default   no limit
+          a change  in place; replaces when removed
+          such as   memory: 512m
+    "#]],
+    );
+    told(
+        &Place::new(),
+        &["explain", "name"],
+        &expect![[r#"
+        exit 0
+        == stdout
+        agent: text
+
+          the agent's name; with the path of the file it says which sandbox is meant; `name` is the same
+
+          default   required
+          a change  another sandbox
+          such as   agent: builder
+          also      name
+    "#]],
+    );
+    told(
+        &Place::new(),
+        &["explain", "memory"],
+        &expect![[r#"
+        exit 64
+        == stderr
+        error: there is no key `memory`
+          = help: did you mean `container.memory`?
+    "#]],
+    );
+    told(
+        &Place::new(),
+        &["explain", "grants"],
+        &expect![[r#"
+        exit 64
+        == stderr
+        error: there is no key `grants`
+          = help: moat gives out no identities and keeps no credentials: pass what is needed under `secrets`
+    "#]],
+    );
+    told(
+        &Place::new(),
+        &["explain", "workspace"],
+        &expect![[r#"
+        exit 0
+        == stdout
+        workspace: text, or a mapping
+
+          the folder that is worked on: a path, or a mapping
+
+          default   none
+          a change  replaces
+          such as   workspace: .
+          keys      path, target, mode, exclude
+    "#]],
+    );
+    let all = Place::new().run(&["explain"]).out;
+    assert!(all.lines().count() >= 20 && all.lines().all(|line| line.contains("  ")), "{all}");
+}
+
+#[test]
+fn the_schema_is_the_one_that_is_checked_in() {
+    let written = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/specs/agent.schema.json")).expect("a file");
+    assert_eq!(Place::new().run(&["schema"]).out, written);
+}
+
+#[test]
+fn a_spec_to_begin_with_is_right_and_nothing_is_written_over() {
+    let place = Place::new();
+    told(
+        &place,
+        &["init", "--agent", "builder"],
+        &expect![[r#"
+        exit 0
+        == stderr
+        wrote agent.yaml: `moat plan` shows what it gives, `moat apply` makes it
+    "#]],
+    );
+    told(
+        &place,
+        &["validate"],
+        &expect![[r#"
+        exit 0
+        == stdout
+        builder is valid
+    "#]],
+    );
+    told(
+        &place,
+        &["init"],
+        &expect![[r#"
+        exit 1
+        == stderr
+        error: `agent.yaml` cannot be written: file exists
+          = help: name another file, or edit the one that is there
+    "#]],
+    );
+    told(
+        &place,
+        &["init", "--agent", "builder", "--image", "debian:13", "other.yaml"],
+        &expect![[r#"
+        exit 0
+        == stderr
+        wrote other.yaml: `moat plan` shows what it gives, `moat apply` makes it
+    "#]],
+    );
+    expect![[r#"
+        # What the sandbox of this agent should be. `moat apply` makes it so, `moat plan` shows what that would do.
+        # `moat explain` lists all keys, `moat explain KEY` says more of one.
+        agent: builder
+
+        # What the sandbox is made from.
+        image: debian:13
+
+        # A Docker of its own, with builds on a BuildKit sidecar.
+        # dependencies:
+        #   - docker:dind
+
+        # The folder that is worked on, seen in the sandbox as /workspace.
+        workspace: .
+
+        # What it runs; without a command it stays up for `moat exec -- …`.
+        # command: npm run dev
+
+        # env:
+        #   PORT: 3000
+        # secrets:
+        #   TOKEN: env://TOKEN
+        # ports:
+        #   web: 3000
+        # container:
+        #   memory: 4g
+        #   cpus: 2
+    "#]]
+    .assert_eq(&fs::read_to_string(place.path().join("other.yaml")).expect("a file"));
+    // A folder's name may be no agent's.
+    let folder = Place::new().file("My Agent/.keep", "");
+    let mut command = folder.command(["init"]);
+    command.current_dir(folder.path().join("My Agent"));
+    assert!(command.output().expect("moat runs").status.success());
+    let text = fs::read_to_string(folder.path().join("My Agent/agent.yaml")).expect("a file");
+    assert!(text.contains("\nagent: my-agent\n"), "{text}");
+}

@@ -1,0 +1,103 @@
+//! What a sandbox gains over what was last applied, word by word.
+
+use expect_test::{Expect, expect};
+use moat::plan::{Gain, widening};
+use moat::resource::{Config, ResourceId, Secret, SecretKey, SecretText};
+use moat::state::Observed;
+
+use crate::world::{applied, graph, plan};
+
+const BEFORE: &str =
+    "agent: a\nimage: team/tool:1\nuser: node\nmounts: ['/srv/data:/data:ro']\nnetwork: {internal: true}\n";
+
+#[track_caller]
+fn widens(before: &str, after: &str, expected: &Expect) {
+    let gained: Vec<String> =
+        widening(&graph(after), &applied(&graph(before))).iter().map(|it| format!("{it}\n")).collect();
+    expected.assert_eq(&gained.concat());
+}
+
+#[test]
+fn nothing_new_is_nothing() {
+    widens(BEFORE, BEFORE, &expect![[""]]);
+    widens(
+        "agent: a\ndependencies: [docker:dind]\n",
+        "agent: a\ndependencies: [docker:dind]\nenv: {A: b}\n",
+        &expect![[""]],
+    );
+    // Less, and what is in the spec's own folder.
+    widens(
+        BEFORE,
+        "agent: a\nimage: team/tool:2\nuser: node\nnetwork: {internal: true}\nworkspace: ./app\n",
+        &expect![[""]],
+    );
+}
+
+#[test]
+fn everything_that_is_gained_is_told() {
+    let after = "agent: a\nimage: other/tool:1\ndependencies: [docker:dind]\nmounts:\n  - /srv/data:/data\n  - /:/host\n\
+        \x20 - /var/run/docker.sock:/var/run/docker.sock\n  - /home/me:/me\n  - /etc:/conf:ro\n  - moat-other-12345678-data:/other\n\
+        \x20 - shared:/shared\nports: ['0.0.0.0:8080:80', 81]\n";
+    widens(
+        BEFORE,
+        after,
+        &expect![[r#"
+        network/agent gets a way to the outside
+        container/buildkit gets every right on the engine's machine
+        container/main gets every right on the engine's machine
+        container/main gets the engine itself, by /var/run/docker.sock
+        container/main gets all files of the engine's machine
+        container/main gets the home directory /home/me
+        container/main gets /etc, outside of the spec's folder
+        container/main gets writing to /
+        container/main gets writing to /srv/data
+        container/main gets writing to /var/run/docker.sock
+        container/main gets another agent's volume moat-other-12345678-data
+        container/main gets the volume shared, which is not its own
+        container/main gets a port that other machines reach, 0.0.0.0:8080 -> 80/tcp
+        container/main gets an image of another source, other/tool:1 in place of team/tool:1
+        container/main gets root in place of node
+    "#]],
+    );
+}
+
+#[test]
+fn a_secret_is_gained_by_its_name_and_not_by_its_value() {
+    let with = |value: &str| {
+        let text = "agent: a\nimage: x\nsecrets: {TOKEN: 'env://TOKEN'}\n";
+        let source = moat::spec::Source::new("agent.yaml", "/home/me/agent.yaml", text);
+        let spec = moat::spec::agent::parse(source).expect("a good spec");
+        let secret = Secret::new(SecretText::new(value), "a TOKEN", &SecretKey::new([1; 32]));
+        let secrets = [("TOKEN".to_owned(), secret)].into();
+        moat::graph::compile_with(&spec, &moat::spec::Capabilities::builtin(), &secrets).expect("a good spec")
+    };
+    let told =
+        |before: &Observed| widening(&with("hunter2"), before).iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(told(&applied(&graph("agent: a\nimage: x\n"))), ["container/main gets the secret TOKEN"]);
+    assert_eq!(told(&applied(&with("hunter1"))), <[String; 0]>::default());
+    let shown = plan(&with("hunter2"), &applied(&with("hunter1")));
+    assert!(shown.contains("secrets.TOKEN \"hmac:") && !shown.contains("hunter"), "{shown}");
+}
+
+#[test]
+fn of_a_new_sandbox_all_of_it_is_new() {
+    let graph = graph("agent: a\ndependencies: [docker:dind]\n");
+    let gained = widening(&graph, &Observed::default());
+    assert!(gained.iter().all(|it| !it.known));
+    assert!(gained.iter().any(|it| it.resource == ResourceId::main() && it.gain == Gain::Privileged));
+    assert_eq!(gained.iter().filter(|it| it.gain == Gain::Privileged).count(), 2, "main and the sidecar");
+}
+
+#[test]
+fn a_plan_marks_what_a_person_should_not_overlook() {
+    let text =
+        "agent: a\nimage: x\nmounts: ['/:/host:ro', '/run/docker.sock:/d.sock', '~/x:/x']\nports: ['0.0.0.0:80:80']\n";
+    let graph = graph(&text.replace("~/x", "/root"));
+    assert!(matches!(graph.node(&ResourceId::main()).map(|node| &node.config), Some(Config::Container(_))));
+    let shown = plan(&graph, &crate::world::images_only(&graph));
+    let line = shown.lines().find(|line| line.contains("create container")).expect("a line");
+    assert_eq!(
+        line,
+        "2.  create container moat-a-R [gives a home directory, gives all files, gives the engine, reached from outside] after 1: missing"
+    );
+}

@@ -1,0 +1,187 @@
+//! Files change, in every way in which programs change files: each causes exactly the rounds that it should.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::sandbox::{PLAIN, Sandbox};
+use crate::watched::Watched;
+
+fn spec(sandbox: &Sandbox, version: u32) -> String {
+    format!("agent: {}\n{PLAIN}env: {{VERSION: {version}}}\n", sandbox.agent)
+}
+
+/// The version that the container runs with.
+fn version(sandbox: &Sandbox) -> String {
+    sandbox.docker_exec("main", &["sh", "-c", "echo $VERSION"])
+}
+
+fn shell(dir: &Path, script: &str) {
+    let ran = Command::new("sh").args(["-ec", script]).current_dir(dir).output().expect("a shell");
+    assert!(ran.status.success(), "{script}: {}", String::from_utf8_lossy(&ran.stderr));
+}
+
+/// A way to put a text into a file.
+type Save = fn(&Path, &str);
+
+const WAYS: [(&str, Save); 5] = [
+    ("truncate and write", |file, text| fs::write(file, text).expect("a file")),
+    ("write in pieces", |file, text| {
+        let mut open = File::create(file).expect("a file");
+        for piece in text.as_bytes().chunks(7) {
+            open.write_all(piece).expect("a file");
+            open.sync_data().expect("a file");
+        }
+    }),
+    ("vim: rename away, write anew", |file, text| {
+        fs::rename(file, file.with_extension("yaml~")).expect("a file");
+        fs::write(file, text).expect("a file");
+        fs::remove_file(file.with_extension("yaml~")).expect("a file");
+    }),
+    ("VS Code: write beside, rename over", |file, text| {
+        let beside = file.with_extension("yaml.tmp");
+        fs::write(&beside, text).expect("a file");
+        fs::rename(beside, file).expect("a file");
+    }),
+    ("remove and write", |file, text| {
+        fs::remove_file(file).expect("a file");
+        fs::write(file, text).expect("a file");
+    }),
+];
+
+#[test]
+fn each_way_to_save_is_one_round() {
+    let sandbox = Sandbox::new(PLAIN);
+    fs::write(sandbox.path().join("agent.yaml"), spec(&sandbox, 0)).expect("a spec");
+    let mut watch = Watched::new(&sandbox, &[]);
+    let file = sandbox.path().join("agent.yaml");
+    for (nth, (name, save)) in (1..).zip(WAYS) {
+        watch.told.clear();
+        save(&file, &spec(&sandbox, nth));
+        let mut told = vec![watch.wait_for("reloaded")];
+        watch.wait_for("settled");
+        told.extend(watch.quiet());
+        let rounds = watch.told.iter().chain(&told[1..]).filter(|it| it["event"] == "woken").count();
+        assert_eq!(rounds, 1, "{name}: {told:#?}");
+        assert_eq!(version(&sandbox), nth.to_string(), "{name}");
+    }
+}
+
+/// A sandbox belongs to a file by its real path: another file is another sandbox, and this one is kept as it was.
+#[test]
+fn a_link_to_another_file_is_told_and_changes_nothing() {
+    let sandbox = Sandbox::new(PLAIN);
+    let file = sandbox.path().join("agent.yaml");
+    let mut watch = Watched::new(&sandbox, &[]);
+    let main = sandbox.main();
+    let (other, content) = (sandbox.path().join("other.yaml"), fs::read(&file).expect("a spec"));
+    fs::write(&other, spec(&sandbox, 1)).expect("a spec");
+    fs::remove_file(&file).expect("a spec");
+    std::os::unix::fs::symlink(&other, &file).expect("a link");
+    let told = watch.wait_for("rejected");
+    assert!(
+        told["message"].as_str().unwrap_or_default().contains("other.yaml`, which means another sandbox"),
+        "{told:#}"
+    );
+    assert_eq!(watch.quiet(), [Value::Null; 0]);
+    assert_eq!(sandbox.id("main"), main);
+    fs::remove_file(&file).expect("a link");
+    fs::write(&file, content).expect("a spec");
+    watch.wait_for("reloaded");
+}
+
+#[test]
+fn what_is_no_change_is_no_round() {
+    let sandbox = Sandbox::new(PLAIN);
+    let mut watch = Watched::new(&sandbox, &[]);
+    for script in [
+        "touch agent.yaml",
+        "chmod 600 agent.yaml",
+        "cp agent.yaml other && mv other agent.yaml",
+        "for i in $(seq 100); do echo $i > noise; done",
+        "cat agent.yaml > /dev/null",
+        "echo '# a remark' >> agent.yaml",
+    ] {
+        shell(sandbox.path(), script);
+        assert_eq!(watch.quiet(), [Value::Null; 0], "{script}");
+    }
+}
+
+#[test]
+fn sed_and_a_checkout_of_a_thousand_files_are_one_round_each() {
+    let sandbox = Sandbox::new(PLAIN);
+    let file = sandbox.path().join("agent.yaml");
+    fs::write(&file, spec(&sandbox, 0)).expect("a spec");
+    shell(
+        sandbox.path(),
+        "git init -q . && git config user.email a@b && git config user.name a
+         for i in $(seq 1000); do echo 0 > file-$i; done; git add -A; git commit -qm 0
+         sed -i 's/VERSION: 0/VERSION: 5/' agent.yaml; for i in $(seq 1000); do echo 5 > file-$i; done
+         git commit -qam 5; git checkout -q HEAD~1",
+    );
+    let mut watch = Watched::new(&sandbox, &[]);
+    for (script, wanted) in [
+        ("sed -i 's/VERSION: 0/VERSION: 1/' agent.yaml", "1"),
+        ("git checkout -qf master 2>/dev/null || git checkout -qf main", "5"),
+    ] {
+        watch.told.clear();
+        shell(sandbox.path(), script);
+        watch.wait_for("settled");
+        let after = watch.quiet();
+        let rounds = watch.told.iter().chain(&after).filter(|it| it["event"] == "woken").count();
+        assert_eq!(rounds, 1, "{script}: {:#?}", watch.told);
+        assert_eq!(version(&sandbox), wanted, "{script}");
+    }
+}
+
+#[test]
+fn an_invalid_edit_changes_nothing_and_a_valid_one_is_taken_up() {
+    let sandbox = Sandbox::new(PLAIN);
+    let file = sandbox.path().join("agent.yaml");
+    let mut watch = Watched::new(&sandbox, &[]);
+    let main = sandbox.main();
+    fs::write(&file, "agent: [\n").expect("a spec");
+    let rejected = watch.wait_for("rejected");
+    assert!(rejected["message"].as_str().unwrap_or_default().contains("agent.yaml:"), "{rejected:#}");
+    assert_eq!(watch.quiet(), [Value::Null; 0]);
+    assert_eq!(sandbox.main(), main);
+    let status = sandbox.moat(&["list", "--json"]).ok().stdout;
+    assert!(status.contains(&sandbox.agent), "{status}");
+    fs::write(&file, spec(&sandbox, 7)).expect("a spec");
+    watch.wait_for("settled");
+    assert_eq!(version(&sandbox), "7");
+
+    fs::remove_file(&file).expect("a spec");
+    watch.wait_for("spec-gone");
+    assert_eq!(watch.quiet(), [Value::Null; 0]);
+    assert_eq!(version(&sandbox), "7", "it is kept");
+    fs::write(&file, spec(&sandbox, 8)).expect("a spec");
+    watch.wait_for("settled");
+    assert_eq!(version(&sandbox), "8");
+}
+
+#[test]
+fn a_hangup_looks_again() {
+    let sandbox = Sandbox::new(PLAIN);
+    let mut watch = Watched::new(&sandbox, &[]);
+    fs::write(sandbox.path().join("agent.yaml"), "agent: [\n").expect("a spec");
+    watch.wait_for("rejected");
+    watch.signal(rustix::process::Signal::HUP);
+    assert_eq!(watch.quiet().len(), 0, "the same fault is told once");
+    fs::write(sandbox.path().join("agent.yaml"), spec(&sandbox, 3)).expect("a spec");
+    watch.wait_for("settled");
+    assert_eq!(version(&sandbox), "3");
+}
+
+#[test]
+fn files_can_be_polled() {
+    let sandbox = Sandbox::new(PLAIN);
+    let mut watch = Watched::new(&sandbox, &["--poll"]);
+    fs::write(sandbox.path().join("agent.yaml"), spec(&sandbox, 4)).expect("a spec");
+    watch.wait_for("reloaded");
+    watch.wait_for("settled");
+    assert_eq!(version(&sandbox), "4");
+}

@@ -1,0 +1,97 @@
+//! An agent edits its own spec, from inside its container, in every way that it can.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::engine::engine;
+use crate::sandbox::{PLAIN, Sandbox};
+use crate::watched::Watched;
+
+/// What an agent would like to have.
+const WISHES: [&str; 6] = [
+    "dependencies: [docker:dind]",
+    "mounts: ['/:/host']",
+    "mounts: ['/var/run/docker.sock:/var/run/docker.sock']",
+    "ports: ['0.0.0.0:18999:80']",
+    "secrets: {KEY: 'env://HOME'}",
+    "image: elsewhere.example/other:1",
+];
+
+#[test]
+fn whatever_the_agent_writes_it_gets_nothing_that_nobody_approved() {
+    let sandbox = Sandbox::new(PLAIN);
+    let spec = sandbox.path().join("agent.yaml");
+    let plain = format!("agent: {}\n{PLAIN}workspace: .\n", sandbox.agent);
+    fs::write(&spec, &plain).expect("a spec");
+    let mut watch = Watched::new(&sandbox, &[]);
+    let (main, before) = (sandbox.main(), sandbox.inspect("main", "{{json .HostConfig}}"));
+
+    // From inside the file cannot even be written: not in place, not by another name, not by a link.
+    for script in [
+        "echo 'env: {A: b}' >> /workspace/agent.yaml",
+        "cp /workspace/agent.yaml /tmp/a && echo 'env: {A: b}' >> /tmp/a && mv -f /tmp/a /workspace/agent.yaml",
+        "rm -f /workspace/agent.yaml",
+        "ln -sf /tmp/a /workspace/agent.yaml",
+    ] {
+        engine().try_docker(&["exec", &main, "sh", "-c", script]);
+        assert_eq!(fs::read_to_string(&spec).expect("a spec"), plain, "{script}");
+    }
+    assert_eq!(watch.quiet(), [Value::Null; 0]);
+
+    // And should it find a way, as a person who edits on its behalf without a thought:
+    for wish in WISHES {
+        let text =
+            if wish.starts_with("image") { plain.replace("image: busybox", wish) } else { format!("{plain}{wish}\n") };
+        fs::write(&spec, text).expect("a spec");
+        let held = watch.wait_for("held");
+        assert!(held["more"].as_array().is_some_and(|more| !more.is_empty()), "{wish}: {held:#}");
+        assert_eq!(watch.quiet(), [Value::Null; 0], "{wish}");
+        assert_eq!(sandbox.main(), main, "{wish}");
+        assert_eq!(sandbox.inspect("main", "{{json .HostConfig}}"), before, "{wish}");
+        fs::write(&spec, &plain).expect("a spec");
+        watch.wait_for("reloaded");
+    }
+}
+
+#[test]
+fn what_is_held_is_shown_and_approved_for_one_time() {
+    let sandbox = Sandbox::new(PLAIN);
+    let spec = sandbox.path().join("agent.yaml");
+    let more = format!("agent: {}\n{PLAIN}mounts: ['/etc:/conf:ro']\n", sandbox.agent);
+    let mut watch = Watched::new(&sandbox, &[]);
+    let main = sandbox.main();
+    fs::write(&spec, &more).expect("a spec");
+    watch.wait_for("held");
+    let status = sandbox.status();
+    assert_eq!(status["watch"]["held"].as_array().map(Vec::len), Some(1), "{status:#}");
+    let text = sandbox.moat(&["status"]).ok().stdout;
+    assert!(text.contains("held for `moat approve`: container/main gets /etc"), "{text}");
+    // What is held keeps nothing from being repaired.
+    engine().docker(&["kill", &main]);
+    watch.wait_for("settled");
+    assert_eq!(sandbox.main(), main);
+
+    // Nobody is there to be asked.
+    let refused = sandbox.moat(&["approve"]).run();
+    assert_eq!(refused.code, 64, "{refused}");
+    sandbox.moat(&["approve", "--yes"]).ok();
+    watch.wait_for("settled");
+    assert_eq!(sandbox.docker_exec("main", &["sh", "-c", "test -e /conf/passwd && echo there"]), "there");
+
+    // Back, and the same once more: that is another time.
+    sandbox.rewrite(PLAIN);
+    watch.wait_for("settled");
+    fs::write(&spec, &more).expect("a spec");
+    watch.wait_for("held");
+    assert_eq!(watch.quiet(), [Value::Null; 0]);
+}
+
+#[test]
+fn with_leave_nothing_is_held() {
+    let sandbox = Sandbox::new(PLAIN);
+    let mut watch = Watched::new(&sandbox, &["--allow"]);
+    sandbox.rewrite(&format!("{PLAIN}mounts: ['/etc:/conf:ro']\n"));
+    watch.wait_for("settled");
+    assert_eq!(sandbox.docker_exec("main", &["sh", "-c", "test -e /conf/passwd && echo there"]), "there");
+}

@@ -1,0 +1,100 @@
+//! Docker changes behind a watch's back.
+
+use std::time::Duration;
+
+use crate::cable::Cable;
+use crate::engine::engine;
+use crate::sandbox::{DIND, PLAIN, Sandbox};
+use crate::watched::Watched;
+
+/// What is done to a container, and what the watch does about it.
+const HARMS: [(&[&str], &str); 5] = [
+    (&["kill"], "start container/main, await container/main"),
+    (&["stop", "--time", "0"], "start container/main, await container/main"),
+    (&["pause"], "unpause container/main, await container/main"),
+    (&["rm", "--force"], "create container/main, start container/main, await container/main"),
+    (&["rename", "", "moat-harmed-"], "rename container/main"),
+];
+
+#[test]
+fn each_harm_to_a_container_is_repaired_and_only_that() {
+    let sandbox = Sandbox::new(PLAIN);
+    let mut watch = Watched::new(&sandbox, &[]);
+    for (words, repair) in HARMS {
+        let main = sandbox.main();
+        let other = format!("moat-harmed-{}", sandbox.agent);
+        let mut call: Vec<&str> = words.iter().map(|word| if word.is_empty() { main.as_str() } else { word }).collect();
+        match words.last() {
+            Some(&"moat-harmed-") => *call.last_mut().expect("it has words") = &other,
+            _ => call.push(&main),
+        }
+        engine().docker(&call);
+        assert_eq!(watch.settles().join(", "), repair, "{words:?}");
+        sandbox.assert_ready();
+    }
+    assert_eq!(watch.quiet(), [serde_json::Value::Null; 0], "and then nothing");
+    let took = watch.end();
+    assert!(took < Duration::from_secs(1), "it took {took:?} to end");
+    sandbox.assert_ready();
+}
+
+#[test]
+fn a_network_that_is_taken_away_is_there_again() {
+    let sandbox = Sandbox::new(PLAIN);
+    let mut watch = Watched::new(&sandbox, &[]);
+    let network = format!("moat-{}", sandbox.run_id());
+    engine().docker(&["network", "disconnect", "--force", &network, &sandbox.main()]);
+    assert_eq!(watch.settles().join(", "), "connect container/main");
+    // Nobody can remove a network that is used: first the container goes.
+    engine().docker(&["rm", "--force", &sandbox.main()]);
+    engine().try_docker(&["network", "rm", &network]);
+    watch.settles();
+    sandbox.assert_ready();
+}
+
+#[test]
+fn each_part_of_a_builder_is_repaired() {
+    let sandbox = Sandbox::new(DIND);
+    let mut watch = Watched::new(&sandbox, &[]);
+    engine().docker(&["kill", &sandbox.sidecar()]);
+    let done = watch.settles();
+    assert_eq!(done.join(", "), "start container/buildkit, await container/buildkit");
+    engine().docker(&["rm", "--force", &sandbox.sidecar()]);
+    let done = watch.settles();
+    assert!(done.iter().all(|it| it.ends_with("container/buildkit")), "{done:?}");
+    let main = sandbox.main();
+    engine().docker(&["kill", &main]);
+    watch.settles();
+    assert_eq!(sandbox.main(), main, "the same container");
+    sandbox.sh_ok("echo FROM scratch | docker build -q -");
+}
+
+#[test]
+fn what_happened_while_the_connection_was_cut_is_found() {
+    let sandbox = Sandbox::new(PLAIN);
+    let cable = Cable::new(sandbox.path(), &engine().host);
+    let mut moat = sandbox.moat(&["watch", "--json"]).docker_host(&cable.host()).command;
+    let child = moat.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::piped()).spawn();
+    let mut watch = Watched::of(child.expect("moat runs"), "settled");
+    cable.cut();
+    watch.wait_for("engine-lost");
+    engine().docker(&["rm", "--force", &sandbox.main()]);
+    cable.mend();
+    watch.told.clear();
+    watch.wait_for("engine-back");
+    watch.wait_for("settled");
+    let done = watch.done();
+    assert_eq!(done.join(", "), "create container/main, start container/main, await container/main");
+}
+
+#[test]
+fn a_stopped_sandbox_stays_stopped() {
+    let sandbox = Sandbox::new(PLAIN);
+    let mut watch = Watched::new(&sandbox, &[]);
+    sandbox.moat(&["stop", "--lock-timeout", "20"]).ok();
+    watch.quiet();
+    assert_eq!(sandbox.status()["state"], "stopped");
+    sandbox.moat(&["start", "--lock-timeout", "20"]).ok();
+    watch.quiet();
+    sandbox.assert_ready();
+}

@@ -1,0 +1,152 @@
+//! A watch that is running, and the events that it tells.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::sandbox::Sandbox;
+
+/// Ended when it is dropped.
+pub struct Watched {
+    child: Child,
+    lines: Receiver<Value>,
+    /// What has been told so far.
+    pub told: Vec<Value>,
+}
+
+/// For one event. Longer than anything takes here, on a machine that is busy with something else.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// In which nothing is told if nothing is done: longer than a watch waits for a file to come to rest, several times.
+const QUIET: Duration = Duration::from_millis(1500);
+
+impl Watched {
+    /// Watches a sandbox; returns when it is as wanted, or when `first` is told.
+    pub fn until(sandbox: &Sandbox, args: &[&str], first: &str) -> Self {
+        let mut command = sandbox.moat(&[&["watch", "--json"], args].concat()).command;
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        Self::of(command.spawn().expect("moat runs"), first)
+    }
+
+    pub fn of(mut child: Child, first: &str) -> Self {
+        let out = child.stdout.take().expect("a pipe");
+        let (sender, lines) = channel();
+        thread::spawn(move || {
+            for line in BufReader::new(out).lines().map_while(Result::ok) {
+                let value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+                if sender.send(value).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut watched = Self { child, lines, told: Vec::new() };
+        watched.wait_for(first);
+        watched
+    }
+
+    pub fn new(sandbox: &Sandbox, args: &[&str]) -> Self {
+        Self::until(sandbox, args, "settled")
+    }
+
+    /// Waits for the next event of a kind.
+    pub fn wait_for(&mut self, kind: &str) -> Value {
+        self.wait_for_one(&[kind])
+    }
+
+    /// Waits for the next event of one of some kinds.
+    pub fn wait_for_one(&mut self, kinds: &[&str]) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let value = self
+                .lines
+                .recv_timeout(left)
+                .unwrap_or_else(|error| panic!("{error}: no {kinds:?} in {:#?}", self.told));
+            self.told.push(value.clone());
+            if kinds.iter().any(|kind| value["event"] == *kind) {
+                return value;
+            }
+        }
+    }
+
+    /// The operations that were done since this was last asked, up to the next time that all is as wanted.
+    pub fn settles(&mut self) -> Vec<String> {
+        self.told.clear();
+        self.wait_for("settled");
+        self.done()
+    }
+
+    /// The operations in what was told.
+    pub fn done(&self) -> Vec<String> {
+        let done = self.told.iter().filter(|it| it["event"] == "succeeded");
+        let text = |it: &Value| {
+            let operation = &it["operation"];
+            format!(
+                "{} {}",
+                operation["action"].as_str().unwrap_or_default(),
+                operation["resource"].as_str().unwrap_or_default()
+            )
+        };
+        done.map(text).collect()
+    }
+
+    /// What is told while nothing should be: nothing, if all is well.
+    pub fn quiet(&mut self) -> Vec<Value> {
+        let (end, mut told) = (Instant::now() + QUIET, Vec::new());
+        loop {
+            match self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok(value) => told.push(value),
+                Err(RecvTimeoutError::Timeout) => return told,
+                Err(error) => panic!("{error}: it has ended"),
+            }
+        }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, signal).expect("it runs");
+    }
+
+    /// Ends it as a user does; how long that took.
+    pub fn end(mut self) -> Duration {
+        let began = Instant::now();
+        self.signal(rustix::process::Signal::INT);
+        let status = self.child.wait().expect("it ends");
+        assert_eq!((status.code(), status.signal()), (Some(0), None), "{:#?}", self.told);
+        began.elapsed()
+    }
+
+    /// Resident memory in KiB, and open file descriptors.
+    pub fn size(&self) -> (u64, usize) {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it has memory");
+        let kib = line.trim().trim_end_matches(" kB").parse().expect("a number");
+        let files = fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("it runs").count();
+        (kib, files)
+    }
+
+    /// Processor time that it has used so far, in hundredths of a second.
+    pub fn ticks(&self) -> u64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("it runs");
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        // User and system time: proc(5), fields 14 and 15, of which the first two end with the parenthesis.
+        [fields[11], fields[12]].iter().map(|it| it.parse::<u64>().expect("a number")).sum()
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
