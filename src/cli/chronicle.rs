@@ -99,7 +99,9 @@ impl<'a> Chronicle<'a> {
             record.started_at = None;
             record.stopped_at = Some(written(now));
         }
-        if let Some(main) = observed.containers_of(&ResourceId::main()).last() {
+        // An apply with nothing to do costs no call more for a record that was lost.
+        let worked = !self.recorder.rounds().is_empty();
+        if let Some(main) = observed.containers_of(&ResourceId::main()).last().filter(|_| worked) {
             let ports = self.engine.ports(&main.id).await.unwrap_or_default();
             record.ports = ports.iter().filter_map(published).collect();
         }

@@ -159,7 +159,6 @@ impl Command {
             Self::List(args) => json(args.json, Form::Document),
             Self::Clean(args) => json(args.json, Form::Stream),
             Self::Exec(args) => json(args.json, Form::Document),
-            Self::Completions(_) | Self::ManPage(_) => Form::Text,
             Self::Graph(args) => json(args.json, Form::Document),
             Self::History(args) => json(args.json, Form::Document),
             Self::Audit(args) => json(args.json(), Form::Document),
@@ -174,7 +173,13 @@ impl Command {
             Self::Start(args) => json(args.json, Form::Stream),
             Self::Restart(args) => json(args.json, Form::Stream),
             Self::Validate(args) => json(args.json, Form::Document),
-            Self::Approve(_) | Self::Shell(_) | Self::Init(_) | Self::Explain(_) | Self::Schema(_) => Form::Text,
+            Self::Approve(_)
+            | Self::Shell(_)
+            | Self::Init(_)
+            | Self::Explain(_)
+            | Self::Schema(_)
+            | Self::Completions(_)
+            | Self::ManPage(_) => Form::Text,
         }
     }
 
