@@ -9,6 +9,7 @@ use crate::engine::docker::{AttachError, ConnectError};
 use crate::engine::{EngineError, Fault};
 use crate::resource::Run;
 use crate::spec::ExplainError;
+use crate::store::audit::AuditError;
 use crate::store::copy::CopyError;
 use crate::store::lock::LockError;
 use crate::ui::{Problem, problem};
@@ -49,6 +50,8 @@ pub enum CliError {
     Usage { message: String, hint: String },
     #[error(transparent)]
     Copy(#[from] CopyError),
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     #[error(transparent)]
     Lock(#[from] LockError),
     /// The user did not want to wait for the lock any longer.
@@ -102,6 +105,7 @@ impl CliError {
                 return meant(it).or_else(|| Some(format!("it has {}", names.join(", "))));
             }
             Self::Refused { hint, .. } | Self::Usage { hint, .. } => Some(hint.as_str()),
+            Self::Audit(error) => Some(error.hint()),
             Self::SeveralRuns { .. } => Some("name one of them by its id"),
             Self::NoSpec { .. } => Some("`moat destroy` and `moat clean` need no spec"),
             Self::ContainerNotRunning { .. } => Some("`moat status` shows how things are, `moat logs` what it said"),

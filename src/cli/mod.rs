@@ -7,6 +7,7 @@ pub mod exit;
 
 mod addresses;
 mod capabilities;
+mod chronicle;
 mod end;
 mod error;
 mod fleet;
@@ -17,14 +18,17 @@ mod load;
 mod locking;
 mod logging;
 mod orphan;
+mod record;
 mod session;
 mod surroundings;
 mod target;
 
 pub mod apply;
 pub mod approve;
+pub mod audit;
 pub mod cache;
 pub mod clean;
+pub mod completions;
 pub mod cp;
 pub mod destroy;
 pub mod doctor;
@@ -32,6 +36,7 @@ pub mod events;
 pub mod exec;
 pub mod explain;
 pub mod graph;
+pub mod history;
 pub mod init;
 pub mod list;
 pub mod logs;
@@ -112,13 +117,18 @@ enum Command {
     Cp(cp::Cp),
     Ports(ports::Ports),
     Events(events::Events),
+    History(history::History),
     Open(open::Open),
     Stop(power::Stop),
     Start(power::Start),
     Restart(power::Restart),
     Graph(graph::GraphCommand),
     Cache(cache::Cache),
+    Audit(audit::AuditCommand),
     Doctor(doctor::Doctor),
+    Completions(completions::Completions),
+    #[command(name = "man")]
+    ManPage(completions::ManPage),
     Clean(clean::Clean),
     Init(init::Init),
     Validate(validate::Validate),
@@ -151,6 +161,8 @@ impl Command {
             Self::Clean(args) => json(args.json, Form::Stream),
             Self::Exec(args) => json(args.json, Form::Document),
             Self::Graph(args) => json(args.json, Form::Document),
+            Self::History(args) => json(args.json, Form::Document),
+            Self::Audit(args) => json(args.json(), Form::Document),
             Self::Events(args) => json(args.json, Form::Stream),
             Self::Cache(args) => json(args.json, Form::Document),
             Self::Doctor(args) => json(args.json, Form::Document),
@@ -162,7 +174,13 @@ impl Command {
             Self::Start(args) => json(args.json, Form::Stream),
             Self::Restart(args) => json(args.json, Form::Stream),
             Self::Validate(args) => json(args.json, Form::Document),
-            Self::Approve(_) | Self::Shell(_) | Self::Init(_) | Self::Explain(_) | Self::Schema(_) => Form::Text,
+            Self::Approve(_)
+            | Self::Shell(_)
+            | Self::Init(_)
+            | Self::Explain(_)
+            | Self::Schema(_)
+            | Self::Completions(_)
+            | Self::ManPage(_) => Form::Text,
         }
     }
 
@@ -178,6 +196,10 @@ impl Command {
             Self::Why(args) => why::run(args, session).await,
             Self::Exec(args) => Box::pin(exec::run(args, session)).await,
             Self::Graph(args) => Box::pin(graph::run(args, session)).await,
+            Self::Completions(args) => completions::completions(args, session),
+            Self::ManPage(args) => completions::man(args, session),
+            Self::History(args) => history::run(args, session),
+            Self::Audit(args) => audit::run(args, session),
             Self::Events(args) => Box::pin(events::run(args, session)).await,
             Self::Cache(args) => Box::pin(cache::run(args, session)).await,
             Self::Doctor(args) => Box::pin(doctor::run(args, session)).await,
@@ -201,6 +223,8 @@ impl Command {
 
 /// Runs what this process was asked to.
 pub fn main() -> ExitCode {
+    // A shell that asks what could be typed here is answered, and that is all.
+    clap_complete::CompleteEnv::with_factory(command).complete();
     run(std::env::args_os()).into()
 }
 

@@ -27,11 +27,13 @@ pub mod failure;
 pub mod summary;
 
 // Documents.
+pub mod audit;
 pub mod cache;
 pub mod doctor;
 pub mod events;
 pub mod exec;
 pub mod graph;
+pub mod history;
 pub mod list;
 pub mod logs;
 pub mod plan;

@@ -6,6 +6,7 @@
 #![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes them")]
 
 mod addresses;
+mod complete;
 mod engine;
 mod help;
 mod interrupt;
@@ -13,6 +14,7 @@ mod locked;
 mod moat;
 mod no_engine;
 mod read_only;
+mod reference;
 mod several;
 mod spec;
 mod usage;

@@ -11,6 +11,7 @@ mod run;
 mod sandbox;
 mod text;
 
+mod audit;
 mod builds;
 mod builds_local;
 mod daily;
@@ -19,6 +20,8 @@ mod drift;
 mod exec;
 mod failing;
 mod foreign;
+mod guide;
+mod history;
 mod language;
 mod leaks;
 mod noop;

@@ -163,6 +163,7 @@ fn every_fault_is_described() {
         Fault::Engine,
         Fault::Unreachable,
         Fault::TimedOut,
+        Fault::Audit,
     ];
     let page = read("events.md");
     for fault in all {
