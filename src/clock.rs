@@ -26,6 +26,11 @@ pub fn written(time: Timestamp) -> String {
     format!("{time:.3}")
 }
 
+/// A second since 1970 as people and scripts read it.
+pub fn at_second(second: i64) -> String {
+    Timestamp::from_second(second).map_or_else(|_| second.to_string(), |time| time.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

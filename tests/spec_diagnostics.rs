@@ -1599,3 +1599,318 @@ fn a_hundred_faults_are_enough() {
         ("51 more from here on", Some("correct the ones above first"))
     );
 }
+
+/// What is said of one value, in two lines: place and message, then the hint.
+fn said(lines: &[&str]) -> String {
+    let one = |line: &&str| {
+        let text = format!("agent: a\n{line}\n");
+        let found = match agent::parse(Source::new("agent.yaml", "/p/agent.yaml", text.as_str())) {
+            Err(found) => found,
+            Ok(spec) => match graph::compile(&spec, &Capabilities::builtin()) {
+                Err(found) => found,
+                Ok(_) => panic!("nothing is wrong with {line}"),
+            },
+        };
+        let item = |item: &moat::spec::Diagnostic| {
+            let hint = item.hint.as_deref().unwrap_or("no hint");
+            format!("{line}\n  `{}` {}\n  {hint}\n", &text[item.span.clone()], item.message)
+        };
+        found.items.iter().map(item).collect::<String>()
+    };
+    lines.iter().map(one).collect()
+}
+
+#[test]
+fn values_of_the_container() {
+    let lines = [
+        "user: a b",
+        "user: 'a:b:c'",
+        "workdir: srv",
+        "workdir: /a/../b",
+        "interactive: maybe",
+        "restart: unless-stoped",
+        "labels: {moat.run: x}",
+        "labels: {'a b': x}",
+        "container: {memory: lots}",
+        "container: {memory: 1k}",
+        "container: {cpus: none}",
+        "container: {pids: 0}",
+        "container: {dns: [google]}",
+        "container: {ulimits: {files: 1}}",
+        "container: {ulimits: {nofil: 1}}",
+        "container: {ulimits: {nofile: many}}",
+        "container: {ulimits: {nofile: '2:1'}}",
+        "container: {shm: 1x}",
+        "memory: 1g",
+        "resources: {memory: 1g}",
+    ];
+    expect![[r#"
+        user: a b
+          `a b` `a b` is not a user
+          write `USER` or `USER:GROUP`, by name or by number
+        user: 'a:b:c'
+          `'a:b:c'` `a:b:c` is not a user
+          write `USER` or `USER:GROUP`, by name or by number
+        workdir: srv
+          `srv` `srv` is not an absolute path
+          begin it with `/`, as in `/srv`
+        workdir: /a/../b
+          `/a/../b` `/a/../b` is not a plain path
+          write it without `..`
+        interactive: maybe
+          `maybe` `interactive` must be `true` or `false`, not text
+          write `true` or `false`
+        restart: unless-stoped
+          `unless-stoped` `restart` must be `no`, `on-failure`, `unless-stopped` or `always`, not `unless-stoped`
+          did you mean `unless-stopped`?
+        labels: {moat.run: x}
+          `moat.run` `moat.run` is one of moat's own labels
+          choose a name that does not begin with `moat.`
+        labels: {'a b': x}
+          `'a b'` `a b` cannot be the name of a label
+          write it without spaces and `=`, as in `com.example.team`
+        container: {memory: lots}
+          `lots` `lots` is not a size
+          write a number and `k`, `m` or `g`, as in `512m` or `1.5g`
+        container: {memory: 1k}
+          `1k` `1k` is less than the 6m that an engine takes
+          a bare number counts MB
+        container: {cpus: none}
+          `none` `none` is not a number of processors
+          write it as in `2` or `1.5`
+        container: {pids: 0}
+          `0` `0` is not a whole number from 1
+          write it in digits, as in `3`
+        container: {dns: [google]}
+          `google` `google` is not an IP address
+          write it as in `1.1.1.1`
+        container: {ulimits: {files: 1}}
+          `files` `files` is not a limit that the kernel knows
+          they are `core`, `cpu`, `data`, `fsize`, `locks`, `memlock`, `msgqueue`, `nice`, `nofile`, `nproc`, `rss`, `rtprio`, `rttime`, `sigpending`, `stack`
+        container: {ulimits: {nofil: 1}}
+          `nofil` `nofil` is not a limit that the kernel knows
+          did you mean `nofile`?
+        container: {ulimits: {nofile: many}}
+          `many` `many` is not a limit of a process
+          write `SOFT:HARD` or one number, as in `1024:4096`; -1 is none
+        container: {ulimits: {nofile: '2:1'}}
+          `'2:1'` `2:1` is not a limit of a process
+          the first number is at most the second
+        container: {shm: 1x}
+          `1x` `1x` is not a size
+          write a number and `k`, `m` or `g`, as in `512m` or `1.5g`
+        memory: 1g
+          `memory` unknown key `memory`
+          `memory` belongs in `container`
+        resources: {memory: 1g}
+          `resources` unknown key `resources`
+          write `container` instead
+    "#]].assert_eq(&said(&lines));
+}
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
+fn values_of_mounts_volumes_and_ports() {
+    let lines = [
+        "workspace: {path: a, mode: volume}",
+        "workspace: {target: src}",
+        "workspace: {exclude: [../x]}",
+        "workspace: {exclude: ['*.log']}",
+        "workspace: ~me/src",
+        "workspace: ~/src",
+        "mounts: [./a]",
+        "mounts: ['./a:b']",
+        "mounts: ['./a:/b:rx']",
+        "mounts: ['a/b:/c']",
+        "mounts: ['c:\\x:/c:ro']",
+        "mounts: ['./a:/c', './b:/c/']",
+        "mounts: [{source: ./a, dst: /a}]",
+        "volumes: [cache]",
+        "volumes: ['./a:/a']",
+        "volumes: ['x:/a']",
+        "volumes: ['aa:/a', 'aa:/b']",
+        "volumes: ['aa:/a', 'bb:/a']",
+        "ports: [http]",
+        "ports: [70000]",
+        "ports: ['localhost:80:80']",
+        "ports: ['80:80', '81:80']",
+        "ports: ['80:80', '80:81']",
+        "ports: {80: 80}",
+        "ports: {'a b': 80}",
+    ];
+    expect![[r#"
+        workspace: {path: a, mode: volume}
+          `a` a workspace on a volume has no `path`
+          remove it, or write `mode: bind`
+        workspace: {target: src}
+          `src` `src` is not an absolute path
+          begin it with `/`, as in `/src`
+        workspace: {exclude: [../x]}
+          `../x` `../x` is not a folder within the mount
+          name one folder, seen from the mount, without wildcards, as in `node_modules`
+        workspace: {exclude: ['*.log']}
+          `'*.log'` `*.log` is not a folder within the mount
+          name one folder, seen from the mount, without wildcards, as in `node_modules`
+        workspace: ~me/src
+          `~me/src` `~me/src` is somebody else's home, which is not looked up
+          write the path out
+        workspace: ~/src
+          `~/src` it is not known where the home directory is
+          set `HOME`, or write the path out
+        mounts: [./a]
+          `./a` `./a` is not a mount
+          write `SOURCE:TARGET`, as in `./data:/data`
+        mounts: ['./a:b']
+          `'./a:b'` `b` is not an absolute path
+          begin it with `/`, as in `/b`
+        mounts: ['./a:/b:rx']
+          `'./a:/b:rx'` `./a:/b:rx` is not a mount
+          after the target stands `ro` or `rw`, not `rx`
+        mounts: ['a/b:/c']
+          `'a/b:/c'` `a/b` is neither a path nor a volume's name
+          for a path seen from the file write `./a/b`
+        mounts: ['c:\x:/c:ro']
+          `'c:\x:/c:ro'` `c:\x:/c:ro` is not a mount
+          a path with a colon in it needs the long form: `source: …`, `target: …`
+        mounts: ['./a:/c', './b:/c/']
+          `'./b:/c/'` `/c` is mounted twice
+          `mounts.0` is there already; choose another target
+        mounts: [{source: ./a, dst: /a}]
+          `dst` unknown key `dst` in `mounts[0]`
+          write `target` instead
+        volumes: [cache]
+          `cache` `cache` has no target
+          write `NAME:TARGET`, as in `cache:/var/cache`
+        volumes: ['./a:/a']
+          `'./a:/a'` `./a` is a path, not the name of a volume
+          paths stand under `mounts`
+        volumes: ['x:/a']
+          `'x:/a'` `x` cannot be the name of a volume
+          names have at least two letters, digits, `_`, `.` or `-`, and begin with a letter or digit
+        volumes: ['aa:/a', 'aa:/b']
+          `'aa:/b'` the volume `aa` is there twice
+          give one of them another name
+        volumes: ['aa:/a', 'bb:/a']
+          `'bb:/a'` `/a` is mounted twice
+          `volumes.0` is there already; choose another target
+        ports: [http]
+          `http` `http` is not a port
+          write `PORT`, `HOST:PORT` or `ADDRESS:HOST:PORT`, as in `8080:80`; ports go from 1 to 65535
+        ports: [70000]
+          `70000` `70000` is not a port
+          write `PORT`, `HOST:PORT` or `ADDRESS:HOST:PORT`, as in `8080:80`; ports go from 1 to 65535
+        ports: ['localhost:80:80']
+          `'localhost:80:80'` `localhost:80:80` is not a port
+          `localhost` is not an IP address; such as `127.0.0.1` or `0.0.0.0`
+        ports: ['80:80', '81:80']
+          `'81:80'` the port 80/tcp of the container is published twice
+          keep one of them
+        ports: ['80:80', '80:81']
+          `'80:81'` the port of this machine leads to 80/tcp already
+          write another one, or none for a free one
+        ports: {80: 80}
+          `80` `80` cannot be the name of a port
+          to say which port of this machine it is, write a list: `- 8080:80`
+        ports: {'a b': 80}
+          `'a b'` `a b` cannot be the name of a port
+          names have letters, digits, `-` and `_`, and begin with a letter, as in `web`
+    "#]]
+    .assert_eq(&said(&lines));
+}
+
+#[test]
+fn values_of_networks_checks_and_the_sidecar() {
+    let lines = [
+        "network: {subnet: 10.0.0.1/24}",
+        "network: {subnet: 10.0.0.0/30}",
+        "network: {subnet: 'fd00::/64'}",
+        "network: {internal: true}\nports: [80]",
+        "network: {extra_hosts: {'a b': 1.1.1.1}}",
+        "network: {extra_hosts: {a: b}}",
+        "network: {policy: strict}",
+        "healthcheck: {command: a, interval: 30}",
+        "healthcheck: {command: a, timeout: 0s}",
+        "healthcheck: {command: a, retries: -1}",
+        "healthcheck: {interval: 1s}",
+        "buildkit: {cache_limit: 1g}",
+        "buildkit: {cache_limit: 5g, config: x}",
+        "buildkit: {resources: {memory: x}}",
+        "dependencies: [docker:dind]\nuser: node",
+        "dependencies: [docker:dind]\nvolumes: ['docker:/d']",
+        "dependencies: [docker:dind]\nmounts: ['./d:/var/lib/docker']",
+        "grants: [github]",
+        "sandbox: gvisor",
+        "mcp: []",
+        "codex: {}",
+    ];
+    expect![[r#"
+        network: {subnet: 10.0.0.1/24}
+          `10.0.0.1/24` `10.0.0.1/24` is not an address range
+          it begins at `10.0.0.0/24`
+        network: {subnet: 10.0.0.0/30}
+          `10.0.0.0/30` `10.0.0.0/30` is not an address range
+          it has too few addresses; `/29` is the smallest
+        network: {subnet: 'fd00::/64'}
+          `'fd00::/64'` `fd00::/64` is not an address range
+          write it as in `10.99.0.0/24`; IPv4 only
+        network: {internal: true}
+        ports: [80]
+          `[80]` no port is reached from outside of an internal network
+          remove one of the two; `moat exec` reaches the container without a port
+        network: {extra_hosts: {'a b': 1.1.1.1}}
+          `'a b'` `a b` cannot be the name of a host
+          write it as in `db.test`
+        network: {extra_hosts: {a: b}}
+          `b` `b` is not where a host can be
+          write an IP address, or `host-gateway` for the engine's machine
+        network: {policy: strict}
+          `policy` `network.policy` is refused: moat does not filter what leaves the network
+          `network.internal: true` keeps everything in; anything finer needs a proxy of your own
+        healthcheck: {command: a, interval: 30}
+          `30` `30` is not a time
+          write it with its unit, as in `500ms`, `30s` or `1m30s`
+        healthcheck: {command: a, timeout: 0s}
+          `0s` `0s` is not between a millisecond and a day
+          write it as in `30s`
+        healthcheck: {command: a, retries: -1}
+          `-1` `-1` is not a whole number from 1
+          write it in digits, as in `3`
+        healthcheck: {interval: 1s}
+          `` `healthcheck.command` is missing
+          add a line such as `command: curl -f localhost:3000`
+        buildkit: {cache_limit: 1g}
+          `1g` `1g` is too little for a build cache
+          give it 4g at least
+        buildkit: {cache_limit: 5g, config: x}
+          `5g` `buildkit.config` takes the place of all of moat's, this limit included
+          write the limit into it: `maxUsedSpace` below `[worker.oci]`
+        buildkit: {resources: {memory: x}}
+          `x` `x` is not a size
+          write a number and `k`, `m` or `g`, as in `512m` or `1.5g`
+        dependencies: [docker:dind]
+        user: node
+          `node` `docker:dind` starts its daemon as root, not as `node`
+          remove `user`, and run commands with `moat exec --user node -- …`
+        dependencies: [docker:dind]
+        volumes: ['docker:/d']
+          `'docker:/d'` the volume `docker` is one that `docker:dind` brings
+          give it another name
+        dependencies: [docker:dind]
+        mounts: ['./d:/var/lib/docker']
+          `['./d:/var/lib/docker']` `/var/lib/docker` is where `docker:dind` has its data
+          choose another target
+        grants: [github]
+          `grants` `grants` is refused: moat gives out no identities and keeps no credentials
+          pass what is needed under `secrets`
+        sandbox: gvisor
+          `sandbox` `sandbox` is refused: moat has no isolation besides the engine's own
+          choose the engine's runtime on the engine
+        mcp: []
+          `mcp` `mcp` is refused: moat runs no servers for tools and lets nobody in to them
+          run it as a part of `command`
+        codex: {}
+          `codex` `codex` is refused: moat knows no agent by name, and sets up none
+          write what it runs under `command`, and what it needs under `env`, `secrets` and `mounts`
+    "#]]
+    .assert_eq(&said(&lines));
+}

@@ -4,9 +4,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
 use tokio_util::sync::CancellationToken;
 
 use super::addresses::Addresses;
+use super::chronicle::Chronicle;
+use super::completions::agents;
 use super::end::End;
 use super::error::CliError;
 use super::exit::Exit;
@@ -14,6 +17,7 @@ use super::fleet::Fleet;
 use super::interrupt::interruptible;
 use super::load::{DEFAULT_SPEC, Depth};
 use super::locking::Locking;
+use super::record::Record;
 use super::session::Session;
 use super::watch::{self, Wanted, Watching};
 use crate::engine::Engine;
@@ -29,7 +33,7 @@ use crate::ui::ending::{Command, How};
 #[derive(Debug, Args)]
 pub struct Apply {
     /// Spec files, or directories: their `agent.yaml`, or all of their YAML files; or names of agents, or ids of runs
-    #[arg(value_name = "AGENT", default_value = DEFAULT_SPEC)]
+    #[arg(value_name = "AGENT", default_value = DEFAULT_SPEC, add = ArgValueCandidates::new(agents))]
     specs: Vec<PathBuf>,
     /// How long a container may take to get ready, in place of its own limit
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
@@ -57,28 +61,33 @@ pub async fn run(args: &Apply, session: &Session) -> Result<Exit, CliError> {
     }
     let (fleet, engine) = Fleet::find(session, &args.specs, Depth::Whole).await?;
     let options = args.options(&engine);
+    let record = Record::open("apply", &engine)?;
     let (stop, claims) = (CancellationToken::new(), Claims::default());
     let work = fleet.work(async |agent, reporter| {
-        let tell = |event: Event<'_>| reporter.tell(&event);
+        let chronicle = Chronicle::begin(&engine, "apply");
+        let tell = |event: Event<'_>| {
+            chronicle.note(&event);
+            reporter.tell(&event);
+        };
         let graph = &agent.graph;
         let _lock = args.locking.lock("apply", &graph.run, &engine, &tell, &stop).await?;
-        let on_failure = args.on_failure();
+        let (engine, on_failure) = (record.of(graph), args.on_failure());
         let outcome = until_converged(&engine, graph, options.clone(), &claims, on_failure, &tell, &stop).await?;
         let (builds, exec) = (builds(&engine, graph, &outcome, &tell).await, exec(&agent.given));
         let end = match &outcome {
             Outcome::Converged { observed, changed } if observed.is_stopped() => {
                 let how = How::Stopped { changed: *changed };
-                End { how, exit: Exit::Done, condition: Some(Condition::Stopped) }
+                End { how, exit: Exit::Done, condition: Some(Condition::Stopped), observed: Some(observed.clone()) }
             }
-            Outcome::Converged { changed, .. } => {
+            Outcome::Converged { changed, observed } => {
                 let how = How::Ready { graph, changed: *changed, builds: builds.as_ref(), exec: &exec };
-                End { how, exit: Exit::Done, condition: Some(Condition::Ready) }
+                End { how, exit: Exit::Done, condition: Some(Condition::Ready), observed: Some(observed.clone()) }
             }
             failure => End::unsuccessful(&engine, graph, failure, Command::Apply).await,
         };
-        end.tell(&graph.run, reporter)
+        end.tell(&graph.run, reporter, &chronicle).await
     });
-    Box::pin(interruptible(&session.screen, &stop, work)).await
+    record.closed(Box::pin(interruptible(&session.screen, &stop, work)).await)
 }
 
 /// Where builds go, with a warning if that is not where they should.

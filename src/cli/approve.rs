@@ -8,7 +8,7 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::fleet::Fleet;
 use super::load::{Agent, DEFAULT_SPEC, Depth};
-use super::locking::places;
+use super::record::own_files;
 use super::session::Session;
 use crate::engine::docker::Docker;
 use crate::observe::observe;
@@ -30,7 +30,7 @@ pub struct Approve {
 
 pub async fn run(args: &Approve, session: &Session) -> Result<Exit, CliError> {
     let (fleet, engine) = Fleet::find(session, &args.specs, Depth::Whole).await?;
-    let dir = places().ok_or(CliError::NoPlace)?;
+    let dir = own_files().ok_or(CliError::NoPlace)?;
     for agent in fleet.agents() {
         let run = &agent.graph.run;
         let address = engine.located().endpoint.to_string();

@@ -4,9 +4,11 @@ use clap::Args;
 
 use super::error::CliError;
 use super::exit::Exit;
+use super::record::Record;
 use super::session::Session;
 use super::target::Target;
 use crate::observe::builds;
+use crate::resource::ResourceId;
 use crate::ui::cache::View;
 
 /// Show how large the sandbox's build cache is, or empty it
@@ -42,10 +44,12 @@ pub async fn run(args: &Cache, session: &Session) -> Result<Exit, CliError> {
             let message = format!("the cache of `{agent}` was not emptied: {why}");
             CliError::Refused { message, hint: "`moat status` shows how things are".to_owned() }
         };
-        builds::prune(&engine, wanted, observed).await.map_err(refused)?;
+        let work = async { builds::prune(&engine, wanted, observed).await.map_err(refused) };
+        let data = serde_json::json!({ "volume": sandbox.run.name_of(&ResourceId::volume(&wanted.cache)) });
+        Record::open("cache", &engine)?.session(&sandbox.run, "cache_pruned", data, work, |()| None).await?;
     }
     let now = if args.prune { size().await } else { before };
-    let volume = sandbox.run.name_of(&crate::resource::ResourceId::volume(&wanted.cache));
+    let volume = sandbox.run.name_of(&ResourceId::volume(&wanted.cache));
     let view = View { run: &sandbox.run, volume: &volume, before, now, pruned: args.prune };
     session.answer(&if args.json { view.json() } else { view.text() })?;
     Ok(Exit::Done)

@@ -14,6 +14,7 @@ use super::interrupt::interruptible;
 use super::list::row;
 use super::load::Agent;
 use super::locking::Locking;
+use super::record::Record;
 use super::session::Session;
 use crate::graph::Graph;
 use crate::observe::runs::{Found, runs};
@@ -72,14 +73,19 @@ pub async fn run(args: &Clean, session: &Session) -> Result<Exit, CliError> {
             None => return Err(CliError::NobodyToAsk),
         }
     }
+    let record = Record::open("clean", &engine)?;
+    for row in &doomed {
+        let what = if args.volumes { "run and volumes" } else { "run" };
+        record.consent(row.run, what, if args.yes { "--yes" } else { "asked" })?;
+    }
     let agent = |row: &&Row<'_>| Agent { graph: Graph::empty(row.run.clone()), given: PathBuf::from(&row.run.spec) };
     let fleet = Fleet::of(session, doomed.iter().map(agent).collect());
     let stop = CancellationToken::new();
     let volumes = if args.volumes { Volumes::All } else { Volumes::Scratch(BTreeMap::new()) };
-    let wanted = Wanted { of: Command::Clean, locking: &args.locking };
+    let wanted = Wanted { of: Command::Clean, locking: &args.locking, record: &record };
     let work = fleet
         .work(async |agent, reporter| destroy::one(&engine, agent, volumes.clone(), &wanted, reporter, &stop).await);
-    Box::pin(interruptible(&session.screen, &stop, work)).await
+    record.closed(Box::pin(interruptible(&session.screen, &stop, work)).await)
 }
 
 impl Clean {

@@ -13,6 +13,7 @@ use tokio_util::io::{StreamReader, SyncIoBridge};
 use super::error::CliError;
 use super::exit::Exit;
 use super::load::DEFAULT_SPEC;
+use super::record::Record;
 use super::session::Session;
 use super::target::named;
 use crate::engine::docker::Docker;
@@ -68,7 +69,12 @@ pub async fn run(args: &Cp, session: &Session) -> Result<Exit, CliError> {
     let sandbox = named.find(&engine).await?.present()?;
     let container = &sandbox.container(&args.container)?.id;
     let copied = match (&args.from, &args.to) {
-        (Place::Here(from), Place::Inside { path, .. }) if into => copy_in(&engine, container, from, path).await?,
+        (Place::Here(from), Place::Inside { path, .. }) if into => {
+            let data = serde_json::json!({ "id": container, "path": path, "direction": "in" });
+            let work = copy_in(&engine, container, from, path);
+            Record::open("cp", &engine)?.session(&sandbox.run, "files_copied", data, work, |_| None).await?
+        }
+        // Nothing is changed in the sandbox.
         (Place::Inside { path, .. }, Place::Here(to)) => copy_out(&engine, container, path, to).await?,
         _ => Copied::default(),
     };

@@ -9,6 +9,7 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::load::{self, DEFAULT_SPEC};
 use super::session::Session;
+use crate::spec::Unresolved;
 use crate::spec::surroundings::Inputs;
 use crate::ui;
 
@@ -30,18 +31,13 @@ pub fn run(args: &Deps, session: &Session) -> Result<Exit, CliError> {
     let spec = load::file(&args.spec);
     let spec = std::path::absolute(&spec).unwrap_or(spec);
     let all = capabilities(&spec, &mut Inputs::default()).map_err(CliError::Load)?;
-    let text = match &args.name {
-        Some(name) => {
-            let capability = all.resolve(name).map_err(|why| {
-                let hint = why.hint(&all);
-                CliError::Usage { message: why.to_string(), hint }
-            })?;
-            if args.json { ui::deps::json(&all, &[capability]) } else { ui::deps::one(&all, &capability) }
-        }
-        None => {
-            let each: Vec<_> = all.names().filter_map(|name| all.resolve(name).ok()).collect();
-            if args.json { ui::deps::json(&all, &each) } else { ui::deps::list(&all, &each) }
-        }
+    let text = if let Some(name) = &args.name {
+        let wrong = |why: Unresolved| CliError::Usage { message: why.to_string(), hint: why.hint(&all) };
+        let capability = all.resolve(name).map_err(wrong)?;
+        if args.json { ui::deps::json(&all, &[capability]) } else { ui::deps::one(&all, &capability) }
+    } else {
+        let each: Vec<_> = all.names().filter_map(|name| all.resolve(name).ok()).collect();
+        if args.json { ui::deps::json(&all, &each) } else { ui::deps::list(&all, &each) }
     };
     session.answer(&text)?;
     Ok(Exit::Done)

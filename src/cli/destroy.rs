@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
 use futures_util::future::try_join_all;
 use tokio_util::sync::CancellationToken;
 
+use super::chronicle::Chronicle;
+use super::completions::agents;
 use super::end::End;
 use super::error::CliError;
 use super::exit::Exit;
@@ -14,6 +17,7 @@ use super::fleet::Fleet;
 use super::interrupt::interruptible;
 use super::load::{Agent, DEFAULT_SPEC, Depth};
 use super::locking::Locking;
+use super::record::Record;
 use super::session::Session;
 use crate::engine::docker::Docker;
 use crate::engine::{Engine, Filter};
@@ -30,7 +34,7 @@ use crate::ui::{Reporter, ask};
 #[derive(Debug, Args)]
 pub struct Destroy {
     /// Spec files, or directories: their `agent.yaml`, or all of their YAML files; or names of agents, or ids of runs
-    #[arg(value_name = "AGENT", default_value = DEFAULT_SPEC)]
+    #[arg(value_name = "AGENT", default_value = DEFAULT_SPEC, add = ArgValueCandidates::new(agents))]
     specs: Vec<PathBuf>,
     /// Remove the volumes too that would be kept, and the data in them
     #[arg(long)]
@@ -49,18 +53,23 @@ pub struct Destroy {
 pub(super) struct Wanted<'a> {
     pub of: Command,
     pub locking: &'a Locking,
+    pub record: &'a Record<'a>,
 }
 
 pub async fn run(args: &Destroy, session: &Session) -> Result<Exit, CliError> {
     let (fleet, engine) = Fleet::find(session, &args.specs, Depth::Bare).await?;
-    if args.volumes && !args.yes {
-        agreed(&engine, &fleet, session).await?;
+    let record = Record::open("destroy", &engine)?;
+    if args.volumes {
+        let agreed = if args.yes { "--yes" } else { agreed(&engine, &fleet, session).await? };
+        for agent in fleet.agents() {
+            record.consent(&agent.graph.run, "volumes", agreed)?;
+        }
     }
     let stop = CancellationToken::new();
-    let wanted = Wanted { of: Command::Destroy, locking: &args.locking };
+    let wanted = Wanted { of: Command::Destroy, locking: &args.locking, record: &record };
     let work = fleet
         .work(async |agent, reporter| one(&engine, agent, args.consent(&agent.graph), &wanted, reporter, &stop).await);
-    Box::pin(interruptible(&session.screen, &stop, work)).await
+    record.closed(Box::pin(interruptible(&session.screen, &stop, work)).await)
 }
 
 /// Removes the run of one agent, and tells how that ended.
@@ -72,38 +81,45 @@ pub(super) async fn one(
     reporter: Reporter<'_>,
     stop: &CancellationToken,
 ) -> Result<Exit, CliError> {
-    let tell = |event: Event<'_>| reporter.tell(&event);
+    let chronicle = Chronicle::begin(engine, wanted.of.as_str());
+    let tell = |event: Event<'_>| {
+        chronicle.note(&event);
+        reporter.tell(&event);
+    };
     let graph = &agent.graph;
     let _lock = wanted.locking.lock(wanted.of.as_str(), &graph.run, engine, &tell, stop).await?;
     let nothing = Graph::empty(graph.run.clone());
     let options = Options { volumes: consent, ..Options::default() };
-    let outcome = until_converged(engine, &nothing, options, &Claims::default(), OnFailure::Keep, &tell, stop).await?;
+    let audited = wanted.record.of(graph);
+    let outcome =
+        until_converged(&audited, &nothing, options, &Claims::default(), OnFailure::Keep, &tell, stop).await?;
     let kept = match &outcome {
         Outcome::Converged { observed, .. } => volumes(observed),
         _ => Vec::new(),
     };
     let end = match &outcome {
-        Outcome::Converged { changed, .. } => {
+        Outcome::Converged { changed, observed } => {
             let how = How::Gone { changed: *changed, kept: &kept, of: wanted.of };
-            End { how, exit: Exit::Done, condition: Some(Condition::Absent) }
+            End { how, exit: Exit::Done, condition: Some(Condition::Absent), observed: Some(observed.clone()) }
         }
         failure => End::unsuccessful(engine, graph, failure, wanted.of).await,
     };
-    end.tell(&graph.run, reporter)
+    end.tell(&graph.run, reporter, &chronicle).await
 }
 
-/// Asks before data is lost, if somebody is there to be asked and there is data to lose.
-async fn agreed<E: Engine>(engine: &E, fleet: &Fleet<'_>, session: &Session) -> Result<(), CliError> {
+/// Asks before data is lost, if somebody is there to be asked and there is data to lose. Gives who has agreed.
+async fn agreed<E: Engine>(engine: &E, fleet: &Fleet<'_>, session: &Session) -> Result<&'static str, CliError> {
     let filters: Vec<Filter> = fleet.agents().map(|agent| Filter::Run(agent.graph.run.id.clone())).collect();
     let found = try_join_all(filters.iter().map(|filter| engine.volumes(filter))).await?;
     let names: Vec<_> = found.iter().flatten().map(|facts| format!("`{}`", facts.name)).collect();
     if names.is_empty() {
-        return Ok(());
+        return Ok("nothing to lose");
     }
     let message = format!("the data in {} will be lost", names.join(", "));
     match ask::consent(&session.screen, &message) {
         Some(false) => Err(CliError::Declined),
-        Some(true) | None => Ok(()),
+        Some(true) => Ok("asked"),
+        None => Ok("nobody to ask"),
     }
 }
 

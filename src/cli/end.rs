@@ -1,5 +1,6 @@
 //! From the outcome of a run to its last screen and its exit code.
 
+use super::chronicle::Chronicle;
 use super::error::CliError;
 use super::exit::Exit;
 use crate::engine::{Engine, Fault};
@@ -17,6 +18,8 @@ pub struct End<'a> {
     pub how: How<'a>,
     pub exit: Exit,
     pub condition: Option<Condition>,
+    /// What is on the engine then.
+    pub observed: Option<Observed>,
 }
 
 impl<'a> End<'a> {
@@ -39,12 +42,13 @@ impl<'a> End<'a> {
             Outcome::Interrupted { remaining } => (How::Interrupted { remaining }, Exit::Interrupted),
         };
         let observed = observe(engine, graph).await.ok();
-        let condition = observed.map(|observed| condition(graph, &observed));
-        End { how, exit, condition }
+        let condition = observed.as_ref().map(|observed| condition(graph, observed));
+        End { how, exit, condition, observed }
     }
 
-    /// Tells it, and gives the exit code.
-    pub fn tell(&self, run: &Run, reporter: Reporter<'_>) -> Result<Exit, CliError> {
+    /// Writes it down and tells it, and gives the exit code.
+    pub async fn tell(&self, run: &Run, reporter: Reporter<'_>, chronicle: &Chronicle<'_>) -> Result<Exit, CliError> {
+        chronicle.end(run, self, &|event| reporter.tell(&event)).await;
         let exit_code = self.exit.code();
         let ending = Ending { run, how: self.how, exit_code, condition: self.condition };
         reporter.end(&ending).map_err(CliError::Output)?;

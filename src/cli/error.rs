@@ -9,6 +9,7 @@ use crate::engine::docker::{AttachError, ConnectError};
 use crate::engine::{EngineError, Fault};
 use crate::resource::Run;
 use crate::spec::ExplainError;
+use crate::store::audit::AuditError;
 use crate::store::copy::CopyError;
 use crate::store::lock::LockError;
 use crate::ui::{Problem, problem};
@@ -50,6 +51,8 @@ pub enum CliError {
     #[error(transparent)]
     Copy(#[from] CopyError),
     #[error(transparent)]
+    Audit(#[from] AuditError),
+    #[error(transparent)]
     Lock(#[from] LockError),
     /// The user did not want to wait for the lock any longer.
     #[error("interrupted while another moat was waited for")]
@@ -63,6 +66,8 @@ pub enum CliError {
     /// The user said no.
     #[error("nothing was done, since you did not agree")]
     Declined,
+    #[error("the sandbox has no resource `{resource}`")]
+    NoResource { resource: String, known: String },
     #[error(transparent)]
     Watch(#[from] WatchError),
     #[error(transparent)]
@@ -82,7 +87,7 @@ impl CliError {
             Self::Connect(_) => Exit::NoEngine,
             Self::Lock(_) => Exit::Locked,
             Self::Interrupted => Exit::Interrupted,
-            Self::NobodyToAsk | Self::Usage { .. } | Self::Explain(_) => Exit::Usage,
+            Self::NobodyToAsk | Self::Usage { .. } | Self::Explain(_) | Self::NoResource { .. } => Exit::Usage,
             Self::Engine(error) | Self::Attach(AttachError::Engine(error)) if error.fault == Fault::Unreachable => {
                 Exit::NoEngine
             }
@@ -100,10 +105,12 @@ impl CliError {
                 return meant(it).or_else(|| Some(format!("it has {}", names.join(", "))));
             }
             Self::Refused { hint, .. } | Self::Usage { hint, .. } => Some(hint.as_str()),
+            Self::Audit(error) => Some(error.hint()),
             Self::SeveralRuns { .. } => Some("name one of them by its id"),
             Self::NoSpec { .. } => Some("`moat destroy` and `moat clean` need no spec"),
             Self::ContainerNotRunning { .. } => Some("`moat status` shows how things are, `moat logs` what it said"),
             Self::NotRunning { stopped: true, .. } => Some("`moat start` brings it back"),
+            Self::NoResource { known, .. } => Some(known.as_str()),
             Self::Connect(error) => Some(error.hint.as_str()).filter(|hint| !hint.is_empty()),
             Self::Engine(error) | Self::Attach(AttachError::Engine(error)) if error.fault == Fault::Unreachable => {
                 Some("is docker still running? `docker info` tells")

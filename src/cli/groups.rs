@@ -7,10 +7,10 @@ use clap::Command;
 /// Every command, under what a user is about to do.
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Bring it about", &["apply", "plan", "watch", "approve", "stop", "start", "restart", "destroy", "clean"]),
-    ("See how it is", &["status", "list", "logs", "events", "ports", "graph"]),
+    ("See how it is", &["status", "why", "list", "logs", "events", "history", "ports", "graph"]),
     ("Work in it", &["shell", "exec", "cp", "open", "cache"]),
     ("Write a spec", &["init", "validate", "explain", "schema", "deps", "image"]),
-    ("Look after moat", &["doctor", "help"]),
+    ("Look after moat", &["doctor", "audit", "completions", "man", "help"]),
 ];
 
 /// A help template in which the commands stand in groups.

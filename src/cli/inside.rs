@@ -4,18 +4,26 @@ use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
 
 use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
+use serde_json::{Value, json};
 
+use super::completions::containers;
 use super::error::CliError;
 use super::exit::Exit;
+use super::record::Record;
 use super::session::Session;
 use super::target::Target;
 use crate::engine::docker::{AttachRequest, Attached, DetachKeys, Docker};
-use crate::resource::ContainerId;
+use crate::resource::digest::sha256;
+use crate::resource::{ContainerId, Run};
+
+/// How it is called on record.
+pub const EXEC_RUN: &str = "exec_run";
 
 #[derive(Debug, Args)]
 pub struct Inside {
     /// The container, by its name in the sandbox
-    #[arg(short, long, value_name = "NAME", default_value = "main")]
+    #[arg(short, long, value_name = "NAME", default_value = "main", add = ArgValueCandidates::new(containers))]
     container: String,
     /// The directory to run it in
     #[arg(short, long, value_name = "DIR")]
@@ -33,12 +41,27 @@ pub struct Inside {
 
 impl Inside {
     /// The engine, and the container that is meant.
-    pub async fn find(&self, target: &Target, session: &Session) -> Result<(Docker, ContainerId), CliError> {
+    pub async fn find(&self, target: &Target, session: &Session) -> Result<(Docker, Run, ContainerId), CliError> {
         let named = target.read()?;
         let engine = session.connect().await?;
         let sandbox = named.find(&engine).await?;
         let container = sandbox.running(&self.container)?.id.clone();
-        Ok((engine, container))
+        Ok((engine, sandbox.run, container))
+    }
+
+    /// What is put on record of it. Words and values may be secrets: of the command its program is told and a digest by
+    /// which whoever knows the rest can prove it, of the environment the names.
+    pub fn on_record(&self, container: &ContainerId, request: &AttachRequest) -> Value {
+        json!({
+            "id": container,
+            "resource": format!("container/{}", self.container),
+            "program": request.command.first(),
+            "arguments": request.command.len().saturating_sub(1),
+            "command_sha256": sha256(json!(request.command).to_string()),
+            "environment": request.env.keys().collect::<Vec<_>>(),
+            "user": request.user,
+            "tty": request.tty,
+        })
     }
 
     pub fn request(&self, command: Vec<String>) -> AttachRequest {
@@ -57,12 +80,18 @@ impl Inside {
 
 /// Runs it with this process's own streams, to its end or until the user leaves it.
 pub async fn attach(
-    engine: &Docker,
-    container: &ContainerId,
+    (engine, run, container): &(Docker, Run, ContainerId),
     request: &AttachRequest,
+    (command, on_record): (&str, Value),
     session: &Session,
 ) -> Result<Exit, CliError> {
-    match engine.attach(container, request).await? {
+    let record = Record::open(command, engine)?;
+    let work = async { Ok(engine.attach(container, request).await?) };
+    let code = |attached: &Attached| match attached {
+        Attached::Ended(code) => Some(*code),
+        Attached::Left => None,
+    };
+    match record.session(run, EXEC_RUN, on_record, work, code).await? {
         // What does not fit cannot come from a process.
         Attached::Ended(code) => Ok(u8::try_from(code).map_or(Exit::Failed, Exit::Of)),
         Attached::Left => {

@@ -5,9 +5,12 @@ use clap::Args;
 use super::error::CliError;
 use super::exit::Exit;
 use super::orphan::orphaned;
+use super::record::own_files;
 use super::session::Session;
 use crate::clock::Clock;
+use crate::engine::docker::Docker;
 use crate::observe::runs::{Found, runs};
+use crate::store::history::{Place, RunRecord};
 use crate::ui::list::{self, Row};
 
 /// Show every sandbox on this engine, whichever file it is from
@@ -24,12 +27,25 @@ pub struct List {
 pub async fn run(args: &List, session: &Session) -> Result<Exit, CliError> {
     let engine = session.connect().await?;
     let found = runs(&engine).await?;
+    rebuild(&found, &engine);
     let rows: Vec<Row<'_>> = found.iter().map(row).collect();
     session.answer(&if args.json { list::json(&rows) } else { list::text(&rows, session.screen.data_colour()) })?;
     if rows.is_empty() {
         session.screen.say("there are no sandboxes on this engine\n");
     }
     Ok(Exit::Done)
+}
+
+/// What was lost of our own files is made again from the engine's labels. Nobody is told: nobody has asked for it.
+fn rebuild(found: &[Found], engine: &Docker) {
+    let Some(dir) = own_files() else { return };
+    let engine = engine.located().endpoint.to_string();
+    for it in found {
+        let place = Place::of(&dir, &it.run.id, &engine);
+        if !place.record.exists() {
+            let _ = RunRecord::of(&it.run, &engine, &it.observed, Clock::System.now()).write(&place);
+        }
+    }
 }
 
 pub fn row(found: &Found) -> Row<'_> {

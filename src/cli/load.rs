@@ -7,7 +7,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::capabilities::capabilities;
-use super::locking::{STATE_DIR, places};
+use super::record::{STATE_DIR, own_files};
 use super::surroundings::{Here, all_of, lowercase, text};
 use crate::graph::{Graph, Vault, compile, compile_with, needs_vault, warnings, with_unknown_dependencies};
 use crate::resource::SecretKey;
@@ -177,7 +177,7 @@ fn graph_of(spec: &Spec, capabilities: &Capabilities, depth: Depth, inputs: &mut
 }
 
 fn key() -> Result<SecretKey, String> {
-    let dir = places().ok_or_else(|| format!("it is not known where to keep it: set `HOME` or `{STATE_DIR}`"))?;
+    let dir = own_files().ok_or_else(|| format!("it is not known where to keep it: set `HOME` or `{STATE_DIR}`"))?;
     secret_key(&dir).map_err(|error| format!("`{}`: {}", dir.display(), lowercase(&error)))
 }
 

@@ -1,7 +1,5 @@
 //! The lock that commands hold while they change a run.
 
-use std::env;
-use std::path::PathBuf;
 use std::process;
 use std::time::Duration;
 
@@ -9,26 +7,18 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use super::error::CliError;
+use super::record::{STATE_DIR, own_files};
 use crate::clock::{Clock, written};
 use crate::engine::docker::Docker;
 use crate::event::{Event, Tell};
 use crate::resource::Run;
 use crate::store::lock::{Holder, Lock, LockError};
-use crate::store::state_dir;
 
 #[derive(Debug, Args)]
 pub struct Locking {
     /// How long to wait for another moat that changes the same sandbox
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     lock_timeout: u32,
-}
-
-/// Overrules where moat keeps its own files.
-pub(super) const STATE_DIR: &str = "MOAT_STATE_DIR";
-
-/// The folder for moat's own files; `None`: the user has no home.
-pub(super) fn places() -> Option<PathBuf> {
-    state_dir(env::var_os(STATE_DIR).map(Into::into))
 }
 
 impl Locking {
@@ -53,7 +43,7 @@ impl Locking {
             tell(Event::Warning { run, message, hint: &hint });
             Ok(None)
         };
-        let Some(dir) = places() else {
+        let Some(dir) = own_files() else {
             return warn("there is no folder for lock files");
         };
         let holder = Holder { pid: process::id(), command: command.to_owned(), since: written(Clock::System.now()) };

@@ -7,11 +7,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
 use futures_util::StreamExt;
 use futures_util::stream::{BoxStream, SelectAll, unfold};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::interval;
 
+use super::completions::containers;
 use super::error::CliError;
 use super::exit::Exit;
 use super::session::Session;
@@ -29,7 +31,7 @@ pub struct Logs {
     #[command(flatten)]
     target: Target,
     /// Only this container, by its name in the sandbox; may be given several times
-    #[arg(short, long = "container", value_name = "NAME")]
+    #[arg(short, long = "container", value_name = "NAME", add = ArgValueCandidates::new(containers))]
     containers: Vec<String>,
     /// Go on with what comes, through restarts and replacements, until interrupted or the sandbox is gone
     #[arg(short, long)]

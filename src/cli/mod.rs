@@ -7,6 +7,7 @@ pub mod exit;
 
 mod addresses;
 mod capabilities;
+mod chronicle;
 mod end;
 mod error;
 mod fleet;
@@ -17,14 +18,17 @@ mod load;
 mod locking;
 mod logging;
 mod orphan;
+mod record;
 mod session;
 mod surroundings;
 mod target;
 
 pub mod apply;
 pub mod approve;
+pub mod audit;
 pub mod cache;
 pub mod clean;
+pub mod completions;
 pub mod cp;
 pub mod deps;
 pub mod destroy;
@@ -33,6 +37,7 @@ pub mod events;
 pub mod exec;
 pub mod explain;
 pub mod graph;
+pub mod history;
 pub mod image;
 pub mod init;
 pub mod list;
@@ -46,6 +51,7 @@ pub mod shell;
 pub mod status;
 pub mod validate;
 pub mod watch;
+pub mod why;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -105,6 +111,7 @@ enum Command {
     Watch(watch::Watch),
     Approve(approve::Approve),
     Status(status::Status),
+    Why(why::Why),
     List(list::List),
     Shell(shell::Shell),
     Exec(exec::Exec),
@@ -112,13 +119,18 @@ enum Command {
     Cp(cp::Cp),
     Ports(ports::Ports),
     Events(events::Events),
+    History(history::History),
     Open(open::Open),
     Stop(power::Stop),
     Start(power::Start),
     Restart(power::Restart),
     Graph(graph::GraphCommand),
     Cache(cache::Cache),
+    Audit(audit::AuditCommand),
     Doctor(doctor::Doctor),
+    Completions(completions::Completions),
+    #[command(name = "man")]
+    ManPage(completions::ManPage),
     Clean(clean::Clean),
     Init(init::Init),
     Deps(deps::Deps),
@@ -148,10 +160,13 @@ impl Command {
             Self::Plan(args) => json(args.json, Form::Document),
             Self::Watch(args) => json(args.json, Form::Stream),
             Self::Status(args) => json(args.json, Form::Document),
+            Self::Why(args) => json(args.json, Form::Document),
             Self::List(args) => json(args.json, Form::Document),
             Self::Clean(args) => json(args.json, Form::Stream),
             Self::Exec(args) => json(args.json, Form::Document),
             Self::Graph(args) => json(args.json, Form::Document),
+            Self::History(args) => json(args.json, Form::Document),
+            Self::Audit(args) => json(args.json(), Form::Document),
             Self::Events(args) => json(args.json, Form::Stream),
             Self::Cache(args) => json(args.json, Form::Document),
             Self::Doctor(args) => json(args.json, Form::Document),
@@ -164,9 +179,14 @@ impl Command {
             Self::Restart(args) => json(args.json, Form::Stream),
             Self::Validate(args) => json(args.json, Form::Document),
             Self::Deps(args) => json(args.json, Form::Document),
-            Self::Approve(_) | Self::Shell(_) | Self::Image(_) | Self::Init(_) | Self::Explain(_) | Self::Schema(_) => {
-                Form::Text
-            }
+            Self::Approve(_)
+            | Self::Shell(_)
+            | Self::Image(_)
+            | Self::Init(_)
+            | Self::Explain(_)
+            | Self::Schema(_)
+            | Self::Completions(_)
+            | Self::ManPage(_) => Form::Text,
         }
     }
 
@@ -179,8 +199,13 @@ impl Command {
             Self::Approve(args) => approve::run(args, session).await,
             Self::Watch(args) => Box::pin(watch::run(args, session)).await,
             Self::Status(args) => status::run(args, session).await,
+            Self::Why(args) => why::run(args, session).await,
             Self::Exec(args) => Box::pin(exec::run(args, session)).await,
             Self::Graph(args) => Box::pin(graph::run(args, session)).await,
+            Self::Completions(args) => completions::completions(args, session),
+            Self::ManPage(args) => completions::man(args, session),
+            Self::History(args) => history::run(args, session),
+            Self::Audit(args) => audit::run(args, session),
             Self::Events(args) => Box::pin(events::run(args, session)).await,
             Self::Cache(args) => Box::pin(cache::run(args, session)).await,
             Self::Doctor(args) => Box::pin(doctor::run(args, session)).await,
@@ -206,6 +231,8 @@ impl Command {
 
 /// Runs what this process was asked to.
 pub fn main() -> ExitCode {
+    // A shell that asks what could be typed here is answered, and that is all.
+    clap_complete::CompleteEnv::with_factory(command).complete();
     run(std::env::args_os()).into()
 }
 

@@ -3,14 +3,18 @@
 //! That a sandbox is stopped is desired state, kept on the engine: `docs/decisions/` says how.
 
 use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
 use tokio_util::sync::CancellationToken;
 
 use super::addresses::Addresses;
+use super::chronicle::Chronicle;
+use super::completions::containers;
 use super::end::End;
 use super::error::CliError;
 use super::exit::Exit;
 use super::interrupt::interruptible;
 use super::locking::Locking;
+use super::record::Record;
 use super::session::Session;
 use super::target::{Sandbox, Target};
 use crate::engine::docker::Docker;
@@ -55,7 +59,7 @@ pub struct Restart {
     #[command(flatten)]
     target: Target,
     /// Only this container, by its name in the sandbox; may be given several times
-    #[arg(short, long = "container", value_name = "NAME")]
+    #[arg(short, long = "container", value_name = "NAME", add = ArgValueCandidates::new(containers))]
     containers: Vec<String>,
     #[command(flatten)]
     addresses: Addresses,
@@ -123,27 +127,32 @@ fn graph(sandbox: &Sandbox) -> Result<Graph, CliError> {
 
 async fn carry_out(engine: &Docker, wish: Wish<'_>, session: &Session) -> Result<Exit, CliError> {
     let Wish { graph, options, of, locking, again } = wish;
+    let record = Record::open(of.as_str(), engine)?;
     let stop = CancellationToken::new();
     let work = async {
         let reporter = session.reporter(&graph.run, None);
-        let tell = |event: Event<'_>| reporter.tell(&event);
+        let chronicle = Chronicle::begin(engine, of.as_str());
+        let tell = |event: Event<'_>| {
+            chronicle.note(&event);
+            reporter.tell(&event);
+        };
         let _lock = locking.lock(of.as_str(), &graph.run, engine, &tell, &stop).await?;
         // Nothing is taken back: all of it was there before.
-        let outcome =
-            until_converged(engine, &graph, options, &Claims::default(), OnFailure::Keep, &tell, &stop).await?;
+        let (audited, claims) = (record.of(&graph), Claims::default());
+        let outcome = until_converged(&audited, &graph, options, &claims, OnFailure::Keep, &tell, &stop).await?;
         let exec = format!("moat exec{again}");
         let end = match &outcome {
             Outcome::Converged { observed, changed } if observed.is_stopped() => {
                 let how = How::Stopped { changed: *changed };
-                End { how, exit: Exit::Done, condition: Some(Condition::Stopped) }
+                End { how, exit: Exit::Done, condition: Some(Condition::Stopped), observed: Some(observed.clone()) }
             }
-            Outcome::Converged { changed, .. } => {
+            Outcome::Converged { changed, observed } => {
                 let how = How::Ready { graph: &graph, changed: *changed, builds: None, exec: &exec };
-                End { how, exit: Exit::Done, condition: Some(Condition::Ready) }
+                End { how, exit: Exit::Done, condition: Some(Condition::Ready), observed: Some(observed.clone()) }
             }
             failure => End::unsuccessful(engine, &graph, failure, of).await,
         };
-        end.tell(&graph.run, reporter)
+        end.tell(&graph.run, reporter, &chronicle).await
     };
-    Box::pin(interruptible(&session.screen, &stop, work)).await
+    record.closed(Box::pin(interruptible(&session.screen, &stop, work)).await)
 }

@@ -23,7 +23,8 @@ pub struct Shell {
 const FIND: &str = "command -v bash >/dev/null 2>&1 && exec bash; exec sh";
 
 pub async fn run(args: &Shell, session: &Session) -> Result<Exit, CliError> {
-    let (engine, container) = args.inside.find(&args.target, session).await?;
-    let command = ["sh", "-c", FIND].map(str::to_owned).to_vec();
-    attach(&engine, &container, &args.inside.request(command), session).await
+    let place = args.inside.find(&args.target, session).await?;
+    let request = args.inside.request(["sh", "-c", FIND].map(str::to_owned).to_vec());
+    let on_record = args.inside.on_record(&place.2, &request);
+    attach(&place, &request, ("shell", on_record), session).await
 }

@@ -3,13 +3,15 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
 use futures_util::future::join;
 
+use super::completions::agents;
 use super::error::CliError;
 use super::exit::Exit;
 use super::fleet::Fleet;
 use super::load::{DEFAULT_SPEC, Depth};
-use super::locking::places;
+use super::record::own_files;
 use super::session::Session;
 use crate::engine::Engine;
 use crate::engine::docker::Docker;
@@ -18,6 +20,7 @@ use crate::observe::{builds, observe, proof};
 use crate::plan::{Options, compute, status};
 use crate::resource::Run;
 use crate::state::Observed;
+use crate::store::history::{Place, RunRecord};
 use crate::store::watching::{Note, Watching};
 use crate::ui::status::{View, Watch};
 
@@ -25,7 +28,7 @@ use crate::ui::status::{View, Watch};
 #[derive(Debug, Args)]
 pub struct Status {
     /// Spec files, or directories: their `agent.yaml`, or all of their YAML files; or names of agents, or ids of runs
-    #[arg(value_name = "AGENT", default_value = DEFAULT_SPEC)]
+    #[arg(value_name = "AGENT", default_value = DEFAULT_SPEC, add = ArgValueCandidates::new(agents))]
     specs: Vec<PathBuf>,
     /// One JSON document in place of text
     #[arg(long)]
@@ -42,16 +45,25 @@ pub async fn run(args: &Status, session: &Session) -> Result<Exit, CliError> {
         let plan = compute(graph, &observed, &Options { proven, ..Options::default() });
         let status = status(graph, &observed, &plan);
         let watch = watched(&engine, &graph.run);
+        let last_error = last_error(&engine, &graph.run);
         let (run, builds, watch) = (&graph.run, builds.as_ref(), watch.as_ref());
-        let view = View { run, status: &status, builds, cache_bytes, watch };
+        let last_error = last_error.as_deref();
+        let view = View { run, status: &status, builds, cache_bytes, watch, last_error };
         Ok((Exit::Done, if args.json { view.json() } else { view.text(session.screen.data_colour()) }))
     });
     answer.await
 }
 
+/// Why the last command on it failed, if it did. Whoever has no record of it knows of none.
+fn last_error(engine: &Docker, run: &Run) -> Option<String> {
+    let place = Place::of(&own_files()?, &run.id, &engine.located().endpoint.to_string());
+    let error = RunRecord::read(&place.record).ok()??.error?;
+    Some(error.message)
+}
+
 /// What a watch of the run says, if there is one.
 fn watched(engine: &Docker, run: &Run) -> Option<Watch> {
-    let (holder, note) = Watching::of(&places()?, &run.id, &engine.located().endpoint.to_string()).read()?;
+    let (holder, note) = Watching::of(&own_files()?, &run.id, &engine.located().endpoint.to_string()).read()?;
     let Note { since, work, held, problem, sessions, last_error, left } = note;
     Some(Watch { pid: holder.pid, since, work, held, problem, sessions, last_error, left })
 }

@@ -6,8 +6,10 @@
 use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 
 use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
 use futures_util::future::try_join3;
 
+use super::completions::agents;
 use super::error::CliError;
 use super::load::{self, Agent, DEFAULT_SPEC, Depth};
 use crate::engine::{Engine, Filter};
@@ -20,7 +22,7 @@ use crate::state::{ContainerFacts, ContainerState, Observed};
 #[derive(Debug, Clone, Args)]
 pub struct Target {
     /// The sandbox: its agent's name, the id of its run, or its spec file or directory
-    #[arg(value_name = "AGENT", default_value = DEFAULT_SPEC)]
+    #[arg(value_name = "AGENT", default_value = DEFAULT_SPEC, add = ArgValueCandidates::new(agents))]
     agent: String,
 }
 

@@ -4,9 +4,10 @@
 
 use std::fmt;
 
-/// One method of [`Engine`](super::Engine).
+/// One method of [`Engine`](super::Engine), or the question that comes before all: whether one is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Call {
+    Ping,
     Containers,
     Networks,
     Volumes,
@@ -40,7 +41,8 @@ impl Call {
     pub fn changes(self) -> bool {
         !matches!(
             self,
-            Self::Containers
+            Self::Ping
+                | Self::Containers
                 | Self::Networks
                 | Self::Volumes
                 | Self::Image
@@ -56,6 +58,7 @@ impl Call {
 impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Ping => "ping",
             Self::Containers => "list containers",
             Self::Networks => "list networks",
             Self::Volumes => "list volumes",

@@ -38,6 +38,8 @@ pub enum Fault {
     Unreachable,
     /// No answer within the deadline. The call may have happened.
     TimedOut,
+    /// It could not be put on record, and so was not asked for.
+    Audit,
 }
 
 impl EngineError {
@@ -68,6 +70,7 @@ impl Fault {
             Self::Engine => "engine",
             Self::Unreachable => "unreachable",
             Self::TimedOut => "timed-out",
+            Self::Audit => "audit",
         }
     }
 }
@@ -86,6 +89,7 @@ impl fmt::Display for Fault {
             Self::Engine => "engine failed",
             Self::Unreachable => "unreachable",
             Self::TimedOut => "timed out",
+            Self::Audit => "not recorded",
         })
     }
 }

@@ -173,14 +173,46 @@ mod tests {
 
     #[test]
     fn tools_are_on_debian() {
-        is("dependencies: [git, jq]\n", &expect![[""]]);
+        is(
+            "dependencies: [git, jq]\n",
+            &expect![[r##"
+            # Made by moat from the dependencies of the spec; `moat image` shows it.
+            FROM debian:trixie-slim
+            ARG DEBIAN_FRONTEND=noninteractive
+            RUN ["/bin/sh", "-ec", "apt-get update && apt-get install --yes --no-install-recommends ca-certificates git jq openssh-client && rm -rf /var/lib/apt/lists/*"]
+            RUN ["/bin/sh", "-ec", "id agent >/dev/null 2>&1 || useradd --create-home --non-unique --uid 1000 --shell /bin/bash agent"]
+            RUN ["/bin/sh", "-ec", "git --version"]
+            RUN ["/bin/sh", "-ec", "jq --version"]
+            USER agent
+            ENV HOME=/home/agent
+            ENTRYPOINT []
+            CMD ["sleep", "infinity"]
+        "##]],
+        );
     }
 
     #[test]
     fn the_first_runtime_is_the_base_and_another_is_taken_from_its_image() {
         is(
             "dependencies: [jq, node@22, python@3.12]\nhooks:\n  post_build_root: echo \"root\"\n  post_build: [npm ci, npm test]\n",
-            &expect![[""]],
+            &expect![[r##"
+                # Made by moat from the dependencies of the spec; `moat image` shows it.
+                FROM node:22-trixie-slim
+                ARG DEBIAN_FRONTEND=noninteractive
+                RUN ["/bin/sh", "-ec", "apt-get update && apt-get install --yes --no-install-recommends ca-certificates jq libatomic1 libbz2-1.0 libexpat1 libffi8 libreadline8t64 libsqlite3-0 && rm -rf /var/lib/apt/lists/*"]
+                COPY --from=python:3.12-slim-trixie /usr/local /usr/local
+                RUN ["/bin/sh", "-ec", "ldconfig"]
+                RUN ["/bin/sh", "-ec", "id agent >/dev/null 2>&1 || useradd --create-home --non-unique --uid 1000 --shell /bin/bash agent"]
+                RUN ["/bin/sh", "-ec", "jq --version"]
+                RUN ["/bin/sh", "-ec", "node --version"]
+                RUN ["/bin/sh", "-ec", "python3 --version"]
+                RUN ["/bin/sh", "-ec", "echo \"root\""]
+                USER agent
+                ENV HOME=/home/agent
+                RUN ["/bin/sh", "-ec", "npm ci\nnpm test"]
+                ENTRYPOINT []
+                CMD ["sleep", "infinity"]
+            "##]],
         );
     }
 

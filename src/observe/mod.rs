@@ -26,7 +26,7 @@ pub async fn observe<E: Engine>(engine: &E, graph: &Graph) -> Result<Observed, E
     let (containers, networks, volumes) = try_join3(lists.0, lists.1, lists.2).await?;
     let mut observed = Observed { networks, volumes, containers, ..Observed::default() };
     proof::second_opinion(engine, graph, &mut observed).await;
-    let needed = graph.nodes().filter(|node| needs_image(node, &observed));
+    let needed = graph.nodes().filter(|node| needs_image(node, graph, &observed));
     let references: BTreeSet<ImageRef> = needed
         .filter_map(|node| match &node.config {
             Config::Container(config) => Some(config.image.clone()),
@@ -62,7 +62,7 @@ pub async fn observe<E: Engine>(engine: &E, graph: &Graph) -> Result<Observed, E
 
 /// A container that is to be created may need a port that nobody has.
 fn needs_port(graph: &Graph, observed: &Observed) -> bool {
-    graph.nodes().filter(|node| needs_image(node, observed)).any(|node| match &node.config {
+    graph.nodes().filter(|node| needs_image(node, graph, observed)).any(|node| match &node.config {
         Config::Container(config) => config.ports.iter().any(|port| port.host == HostPort::Free),
         _ => false,
     })
@@ -91,11 +91,18 @@ fn needs_subnet(node: &Node, observed: &Observed) -> bool {
 }
 
 /// A container that runs as wanted needs its image no more; any other may have to be created again. So may one whose
-/// network is not the only one of its name: it could be on the one that goes.
-fn needs_image(node: &Node, observed: &Observed) -> bool {
+/// network goes: because another is wanted, or because it is not the only one of its name.
+fn needs_image(node: &Node, graph: &Graph, observed: &Observed) -> bool {
     let Config::Container(config) = &node.config else { return false };
+    let network = graph.node(&config.network.network);
+    let stays = |facts: &NetworkFacts| {
+        network.is_some_and(|node| facts.owner.as_ref().is_some_and(|owner| owner.fits(&node.config)))
+    };
     let mut networks = observed.networks_of(&config.network.network);
-    let home = if let (Some(network), None) = (networks.next(), networks.next()) { Some(&network.id) } else { None };
+    let home = match (networks.next(), networks.next()) {
+        (Some(only), None) if stays(only) => Some(&only.id),
+        _ => None,
+    };
     let is_fine = |facts: &ContainerFacts| {
         let on_ours = home.is_some() && facts.home.as_ref() == home;
         let as_wanted = facts.owner.as_ref().is_some_and(|owner| owner.fits(&node.config));

@@ -19,8 +19,8 @@ use crate::state::{NetworkFacts, Observed};
 pub struct Options {
     /// Containers that were proven ready in this very run: they need no second proof.
     pub proven: BTreeSet<ContainerId>,
-    /// Containers that were running, and whose probe did not say yes in time in this very run. Restarted, unless they
-    /// were proven since.
+    /// Containers that were there, and whose probe did not say yes in time in this very run. They get their files again
+    /// and are restarted, unless they were proven since.
     pub unready: BTreeSet<ContainerId>,
     /// Resources whose replacement failed: the older one is put back.
     pub restore: BTreeSet<ResourceId>,
@@ -71,6 +71,21 @@ pub enum Volumes {
 
 /// Compares what is wanted with what is there.
 pub fn compute(graph: &Graph, observed: &Observed, options: &Options) -> Plan {
+    let plan = draft(graph, observed, options, &BTreeSet::new());
+    // Which containers are created shows only at the end; one that is merely started again needs no image.
+    let needless = needless_pulls(&plan);
+    if needless.is_empty() { plan } else { draft(graph, observed, options, &needless) }
+}
+
+/// The images whose pull nothing waits for.
+fn needless_pulls(plan: &Plan) -> BTreeSet<ResourceId> {
+    let waited_for: BTreeSet<OpId> = plan.operations.iter().flat_map(|operation| &operation.after).copied().collect();
+    let pulls = plan.operations.iter().filter(|operation| matches!(operation.action, Action::PullImage { .. }));
+    pulls.filter(|pull| !waited_for.contains(&pull.id)).map(|pull| pull.resource.clone()).collect()
+}
+
+/// The plan without pulls of the images that are `needless`.
+fn draft(graph: &Graph, observed: &Observed, options: &Options, needless: &BTreeSet<ResourceId>) -> Plan {
     let mut draft = Draft::new(graph, observed, options);
     if power::is_down(&draft) {
         power::stop(&mut draft);
@@ -79,6 +94,7 @@ pub fn compute(graph: &Graph, observed: &Observed, options: &Options) -> Plan {
     power::start(&mut draft);
     for node in graph.in_order() {
         match &node.config {
+            Config::Image(_) if needless.contains(&node.id) => {}
             Config::Image(_) => image(&mut draft, node),
             Config::Volume(_) => volume(&mut draft, node),
             Config::Network(_) => network(&mut draft, node),
@@ -114,10 +130,11 @@ fn image(draft: &mut Draft<'_>, node: &Node) {
 /// An image is known by what it is made of: one that is not there is another one than the container was created from.
 fn why_built(draft: &Draft<'_>, config: &ImageConfig) -> Cause {
     let uses = |node: &&Node| matches!(&node.config, Config::Container(it) if it.image == config.reference);
-    let user = draft.graph.in_order().into_iter().find(uses);
-    let owner =
-        user.and_then(|user| draft.observed.containers_of(&user.id).last()?.owner.as_ref().map(|it| (user, it)));
-    let diffs = owner.map(|(user, owner)| super::diff::between(&owner.config, &user.config.canonical()));
+    let node = draft.graph.in_order().into_iter().find(uses);
+    let diffs = node.and_then(|node| {
+        let applied = draft.observed.containers_of(&node.id).last()?.owner.as_ref()?;
+        Some(super::diff::between(&applied.config, &node.config.canonical()))
+    });
     let image: Vec<_> = diffs.into_iter().flatten().filter(|diff| diff.field == "image").collect();
     if image.is_empty() { Cause::Missing } else { Cause::Changed(image) }
 }

@@ -165,9 +165,12 @@ fn mend(
 ) -> Option<OpId> {
     let (id, name) = (&node.id, current.name.clone());
     let (unready, proven) = (&draft.options.unready, &draft.options.proven);
-    let has_lost_its_way =
-        current.health == Health::Unhealthy || (unready.contains(&current.id) && !proven.contains(&current.id));
+    let has_failed = unready.contains(&current.id) && !proven.contains(&current.id);
     let not_running = Cause::NotRunning { state: current.state, exit_code: current.exit_code };
+    if has_failed && current.state != ContainerState::Created {
+        // Whoever started it may have done so before its files were there.
+        before.extend(upload(draft, node, config, &name, handle, &Cause::Unhealthy));
+    }
     match current.state {
         ContainerState::Created => {
             // It may have been created without its files: a start would then run something else.
@@ -184,7 +187,7 @@ fn mend(
             let restart = draft.add(id, &name, action, Cause::Asked, before);
             Some(started(draft, node, &name, handle, &Cause::Asked, restart))
         }
-        ContainerState::Running if has_lost_its_way => {
+        ContainerState::Running | ContainerState::Restarting if has_failed || current.health == Health::Unhealthy => {
             let action = Action::RestartContainer { container: current.id.clone() };
             let restart = draft.add(id, &name, action, Cause::Unhealthy, before);
             Some(started(draft, node, &name, handle, &Cause::Unhealthy, restart))

@@ -18,8 +18,8 @@ use crate::execute::{Report, execute};
 use crate::graph::Graph;
 use crate::observe::observe;
 use crate::plan::{Action, Cause, Handle, OpId, Operation, Options, Plan, compute};
-use crate::resource::ContainerId;
 use crate::resource::label::Ownership;
+use crate::resource::{Config, ContainerId};
 use crate::state::{ContainerState, Observed};
 
 /// Rounds of one apply. Two do the work and see that it is done; the others are for a world that moves meanwhile.
@@ -93,7 +93,7 @@ pub async fn until_converged<E: Engine>(
         options.restart.retain(|container| !was_restarted(container, &plan, &report));
         let mut answered = avoid_refused(&plan, &report, &mut options);
         answered.append(&mut avoid_taken_ports(&plan, &observed, &report, &mut options));
-        answered.append(&mut restart_unready(&plan, &report, &mut options));
+        answered.append(&mut restart_unready(graph, &plan, &report, &mut options));
         if stop.is_cancelled() {
             return interrupted(engine, graph, &progress, on_failure, tell).await;
         }
@@ -163,18 +163,23 @@ fn was_restarted(container: &ContainerId, plan: &Plan, report: &Report) -> bool 
     restarts.map(|operation| operation.id).any(|id| done(&id))
 }
 
-/// A container that was found running and was not ready in time will not be so by itself. The next round restarts it.
+/// A container that was found running and was not ready in time will not be so by itself. Nor will one that was found
+/// in any state, and has files: it may have been started without them. The next round restarts it.
 /// Gives the failures that this is an answer to.
-fn restart_unready(plan: &Plan, report: &Report, options: &mut Options) -> BTreeSet<OpId> {
+fn restart_unready(graph: &Graph, plan: &Plan, report: &Report, options: &mut Options) -> BTreeSet<OpId> {
     let mut answered = BTreeSet::new();
     for (id, _) in &report.failures {
-        let Some(Operation { action: Action::AwaitReady { container, .. }, cause, .. }) = plan.operations.get(id.0)
+        let Some(Operation { action: Action::AwaitReady { container, .. }, cause, resource, .. }) =
+            plan.operations.get(id.0)
         else {
             continue;
         };
         let ran_on = matches!(cause, Cause::Unproven | Cause::NotRunning { state: ContainerState::Paused, .. });
+        let has_files = graph
+            .node(resource)
+            .is_some_and(|node| matches!(&node.config, Config::Container(config) if !config.files.is_empty()));
         if let Handle::Known(container) = container
-            && ran_on
+            && (ran_on || has_files)
             && options.unready.insert(container.clone())
         {
             answered.insert(*id);

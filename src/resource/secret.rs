@@ -90,7 +90,7 @@ impl fmt::Debug for SecretKey {
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Secret({})", self.digest)
+        f.debug_tuple("Secret").field(&self.digest).finish()
     }
 }
 

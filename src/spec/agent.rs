@@ -131,6 +131,9 @@ pub struct Reading {
     pub inputs: Inputs,
 }
 
+/// Each agent keeps the text that it was read from, and nobody looks after more in one file.
+const AGENTS_MAX: usize = 64;
+
 /// Reads a spec of one agent that asks for nothing around it.
 ///
 /// # Errors
@@ -171,7 +174,12 @@ pub fn dependencies(source: &Source) -> Vec<Located<String>> {
 
 /// The syntax, what the file builds on, then every value against the language, then the types, then what they mean.
 fn read(source: Source, around: &dyn Surroundings) -> (Result<Vec<Spec>, Diagnostics>, Diagnostics) {
-    let (documents, mut faults) = scan(&source.text);
+    let (mut documents, mut faults) = scan(&source.text);
+    if let Some(one_too_many) = documents.get(AGENTS_MAX) {
+        let fault = Diagnostic::error(one_too_many.span.clone(), format!("more than {AGENTS_MAX} agents in one file"));
+        faults.push(fault.hint("write the others into files of their own: commands take a folder of them"));
+        documents.truncate(AGENTS_MAX);
+    }
     let mut loader = Loader::new(source, around);
     let mut roots: Vec<Node> = documents.into_iter().map(|document| loader.complete(document)).collect();
     let Loader { source, faults: of_files, filler, .. } = loader;

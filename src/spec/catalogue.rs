@@ -154,10 +154,11 @@ impl Unresolved {
         match self {
             Self::Name(name) => {
                 if let Some(name) = capabilities.similar_to(name) {
-                    return format!("did you mean `{name}`?");
+                    format!("did you mean `{name}`?")
+                } else {
+                    let names: Vec<String> = capabilities.names().map(|name| format!("`{name}`")).collect();
+                    format!("known: {}", names.join(", "))
                 }
-                let names: Vec<String> = capabilities.names().map(|name| format!("`{name}`")).collect();
-                format!("known: {}", names.join(", "))
             }
             Self::NoVersions { name } => format!("write `{name}`"),
             Self::Version { versions, name, .. } => format!("`{name}` can be {versions}"),

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::diagnostic::{Diagnostic, quoted};
+use super::diagnostic::{DIAGNOSTICS_MAX, Diagnostic, quoted};
 use super::language::elsewhere::{Elsewhere, Standing, elsewhere};
 use super::shape::{Fault, Key, Shape};
 use super::source::{Source, Span};
@@ -161,6 +161,10 @@ impl Checker<'_> {
 
     /// Which line an earlier place is on, as seen from a later one.
     fn line_of(&self, earlier: usize, later: usize) -> String {
+        // To count lines takes as long as the file, and nobody is shown so many.
+        if self.faults.len() > DIAGNOSTICS_MAX {
+            return "a line above".to_owned();
+        }
         let (earlier, later) = (self.source.position(earlier).line, self.source.position(later).line);
         if earlier == later { "this line".to_owned() } else { format!("line {earlier}") }
     }

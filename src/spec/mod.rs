@@ -46,10 +46,11 @@ pub use agent::{BuilderSettings, CacheRetention, Hooks, NamedVolume, NetworkSett
 pub use capability::Capability;
 pub use catalogue::{Capabilities, Unresolved};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
-pub use reference::{ExplainError, explain, reference};
+pub use reference::{ExplainError, effects, explain, reference};
 pub use rule::slug;
 pub use schema::schema;
 pub use service::{Service, Wait};
+pub use shape::Effect;
 pub use source::{Located, Source, Span};
 pub use suggest::suggest;
 pub use surroundings::{Inputs, Nowhere, Surroundings};

@@ -2,7 +2,7 @@
 
 use super::language;
 use super::language::elsewhere::elsewhere;
-use super::shape::{Key, Shape};
+use super::shape::{Effect, Key, Shape};
 use super::suggest::suggest;
 
 /// One row for each key, in Markdown: path, what it may be, default, what a change does, meaning.
@@ -15,6 +15,16 @@ pub fn reference() -> String {
         rows.extend(["| ", &cells.join(" | "), " |\n"]);
     });
     rows
+}
+
+/// The path and the effect of every key, in the order of the language.
+pub fn effects() -> Vec<(String, Effect)> {
+    let mut all = Vec::new();
+    language::AGENT.visit("", &mut |parent, key| {
+        let path = if parent.is_empty() { key.name.to_owned() } else { format!("{parent}.{}", key.name) };
+        all.push((path, key.effect));
+    });
+    all
 }
 
 /// Why a key cannot be explained.
@@ -37,7 +47,8 @@ pub fn explain(path: Option<&str>) -> Result<String, ExplainError> {
     let Some(path) = path else {
         let top = all.iter().filter(|(path, _)| !path.contains('.'));
         let width = top.clone().map(|(path, _)| path.len()).max().unwrap_or(0);
-        return Ok(top.fold(String::new(), |text, (path, key)| text + &format!("{path:width$}  {}\n", key.summary)));
+        let line = |(path, key): &(String, &Key)| format!("{path:width$}  {}\n", key.summary);
+        return Ok(top.map(line).collect::<Vec<_>>().concat());
     };
     let named = |known: &&(String, &Key)| known.0 == path || (!path.contains('.') && known.0 == key_name(path));
     let Some((full, key)) = all.iter().find(named) else { return Err(unknown(path, &all)) };

@@ -129,6 +129,11 @@ pub fn label(text: &str) -> Result<(), Fault> {
     argument(text)
 }
 
+/// A folder to run in; all of the container is one too.
+pub fn workdir(text: &str) -> Result<(), Fault> {
+    if text == "/" { Ok(()) } else { place(text) }
+}
+
 /// Where a secret comes from.
 pub fn secret(text: &str) -> Result<(), Fault> {
     secrets::rule(text)

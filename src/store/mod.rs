@@ -4,7 +4,10 @@
 
 mod atomic;
 
+pub mod audit;
+pub mod audited;
 pub mod copy;
+pub mod history;
 pub mod key;
 pub mod lock;
 pub mod spec;

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{stream, table};
+use crate::resource::ImageRef;
 use crate::spec::{Capabilities, Capability};
 
 #[derive(Debug, Serialize)]
@@ -73,8 +74,8 @@ impl<'a> Dependency<'a> {
             versions: it.versions.as_ref().map(ToString::to_string),
             file: all.file(&it.capability).map(|file| file.display().to_string()),
             services: it.sidecars.iter().map(|sidecar| sidecar.name.as_str()).collect(),
-            image: it.image.as_ref().map(|image| image.as_str()),
-            base: install.and_then(|install| install.base.as_ref()).map(|image| image.as_str()),
+            image: it.image.as_ref().map(ImageRef::as_str),
+            base: install.and_then(|install| install.base.as_ref()).map(ImageRef::as_str),
             packages: install.iter().flat_map(|install| &install.packages).map(String::as_str).collect(),
             variables: it.main.env.keys().chain(it.main.secrets.keys()).map(String::as_str).collect(),
             volumes: it.main.volumes.iter().chain(sidecar_volumes).map(|volume| volume.name.as_str()).collect(),

@@ -13,6 +13,7 @@ pub mod deps;
 pub mod diagnostic;
 pub mod problem;
 pub mod validation;
+pub mod why;
 
 // While it runs.
 pub mod progress;
@@ -27,11 +28,13 @@ pub mod failure;
 pub mod summary;
 
 // Documents.
+pub mod audit;
 pub mod cache;
 pub mod doctor;
 pub mod events;
 pub mod exec;
 pub mod graph;
+pub mod history;
 pub mod list;
 pub mod logs;
 pub mod plan;

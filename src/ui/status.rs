@@ -18,6 +18,8 @@ pub struct View<'a> {
     pub builds: Option<&'a Builds>,
     /// The size of the builder's cache, where it says.
     pub cache_bytes: Option<u64>,
+    /// Why the last command failed, if it did.
+    pub last_error: Option<&'a str>,
     /// The watch that keeps it so, if there is one.
     pub watch: Option<&'a Watch>,
 }
@@ -46,6 +48,7 @@ struct Document<'a> {
     state: Condition,
     resources: Vec<ResourceDocument<'a>>,
     builds: Option<BuildsDocument<'a>>,
+    last_error: Option<&'a str>,
     watch: Option<&'a Watch>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     ports: &'a [Published],
@@ -91,6 +94,7 @@ impl View<'_> {
             let kept = self.status.resources.iter().filter(|it| it.resource.kind == Kind::Volume);
             let kept = kept.filter(|it| it.presence != Presence::Missing);
             text.extend(kept.map(|it| format!("  kept  volume {}\n", it.name)));
+            text.push_str(&self.error(colour));
             return text;
         }
         if let Some(builds) = self.builds.filter(|_| self.status.condition != Condition::Stopped) {
@@ -100,9 +104,14 @@ impl View<'_> {
             let name = port.name.as_ref().map(|name| format!("{name} ")).unwrap_or_default();
             text.push_str(&format!("port: {name}{} -> {}\n", port.socket(), port.container));
         }
+        text.push_str(&self.error(colour));
         text.push('\n');
         text.push_str(&table(&self.status.resources, colour));
         text
+    }
+
+    fn error(&self, colour: Colour) -> String {
+        self.last_error.map(|it| format!("last error: {}\n", colour.paint(BAD, &harmless(it)))).unwrap_or_default()
     }
 
     /// Ends with a line feed.
@@ -123,6 +132,7 @@ impl View<'_> {
             state: self.status.condition,
             resources: resources.collect(),
             builds: self.builds.map(|builds| BuildsDocument::of(builds, self.cache_bytes)),
+            last_error: self.last_error,
             watch: self.watch,
             ports: &self.status.ports,
         })

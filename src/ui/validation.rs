@@ -38,7 +38,7 @@ struct AgentDocument {
 
 /// A line for each agent; ends with a line feed.
 pub fn text(checked: &Checked) -> String {
-    checked.runs.iter().fold(String::new(), |text, run| text + run.agent.as_str() + " is valid\n")
+    checked.runs.iter().map(|run| format!("{} is valid\n", run.agent)).collect::<Vec<_>>().concat()
 }
 
 /// One document; ends with a line feed.

@@ -4,10 +4,12 @@
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::event::Event;
 use crate::graph::Graph;
 use crate::resource::Run;
+use crate::store::audit::Audit;
 
 /// The command line's side of a watch.
 pub trait Desk {
@@ -37,6 +39,11 @@ pub trait Desk {
 
     /// Which files an agent's spec is made of from now on.
     fn follow(&self, agent: usize, inputs: &[PathBuf]);
+
+    /// Where changes are put on record, and the engine's address there; `None`: nowhere, as in a test of the loop.
+    fn record(&self) -> Option<(Arc<Audit>, String)> {
+        None
+    }
 
     /// `agent`: whom it is about; `None`: all of them.
     fn tell(&self, agent: Option<usize>, event: Event<'_>);

@@ -19,6 +19,7 @@ use crate::plan::{Cause, Options, Plan, compute};
 use crate::reconcile::{Claims, OnFailure, Outcome, until_converged};
 use crate::resource::{Probe, ResourceId};
 use crate::state::{ContainerState, Observed};
+use crate::store::audited::Audited;
 
 /// Lines of the output of a container that is left alone: what a person needs to see why it ends.
 const LOG_LINES: u32 = 10;
@@ -141,7 +142,16 @@ async fn apply<E: Engine, D: Desk>(
             desk.tell(Some(*agent), event);
         }
     };
-    let outcome = until_converged(*engine, graph, options, claims, OnFailure::Restore, &tell, stop).await?;
+    let outcome = until_converged(
+        &Audited::of(*engine, desk.record(), graph),
+        graph,
+        options,
+        claims,
+        OnFailure::Restore,
+        &tell,
+        stop,
+    )
+    .await?;
     notes.repaired = repaired.into_inner();
     notes.worked = worked.get();
     Ok(match outcome {

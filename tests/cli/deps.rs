@@ -16,46 +16,256 @@ const OWN: &str = "capability: tool\nsummary: ours\ninstall:\n  packages: [tool]
 
 #[test]
 fn all_that_there_is_the_users_own_included() {
-    told(&Place::new().file("specs/tool.yaml", OWN), &["deps"], &expect![[""]]);
+    told(
+        &Place::new().file("specs/tool.yaml", OWN),
+        &["deps"],
+        &expect![[r#"
+        exit 0
+        == stdout
+        DEPENDENCY   VERSIONS        WHAT IT BRINGS
+        curl                         curl
+        docker:dind                  a Docker daemon of the agent's own, with builds on a BuildKit sidecar
+        docker:host                  the Docker of the engine's own machine, which gives that machine away
+        gcc                          a C compiler with Make
+        gh                           GitHub's command line
+        git                          Git
+        go           1.21 to 1.26    Go
+        jq                           jq
+        make                         Make
+        mysql        8               a MySQL database, reached by `MOAT_MYSQL_URL`
+        node         18 to 24        Node.js with npm
+        postgres     16 to 17        a PostgreSQL database, reached by `MOAT_POSTGRES_URL`
+        psql                         PostgreSQL's client programs
+        python       3.9 to 3.14     Python with pip
+        redis        7               a Redis, reached by `MOAT_REDIS_URL`
+        ripgrep                      ripgrep
+        rust         1.70 and newer  Rust with cargo
+        sqlite                       SQLite's client program
+        tool                         ours (your own)
+    "#]],
+    );
 }
 
 #[test]
 fn one_of_them() {
-    told(&Place::new(), &["deps", "postgres@16"], &expect![[""]]);
-    told(&Place::new(), &["deps", "node@22", "--json"], &expect![[""]]);
+    told(
+        &Place::new(),
+        &["deps", "postgres@16"],
+        &expect![[r#"
+        exit 0
+        == stdout
+        postgres: a PostgreSQL database, reached by `MOAT_POSTGRES_URL`
+          versions   16 to 17
+          services   postgres
+          variables  MOAT_POSTGRES_DATABASE, MOAT_POSTGRES_HOST, MOAT_POSTGRES_PORT, MOAT_POSTGRES_USER, MOAT_POSTGRES_PASSWORD, MOAT_POSTGRES_URL
+          volumes    postgres-data
+    "#]],
+    );
+    told(
+        &Place::new(),
+        &["deps", "node@22", "--json"],
+        &expect![[r#"
+        exit 0
+        == stdout
+        {
+          "dependencies": [
+            {
+              "name": "node",
+              "summary": "Node.js with npm",
+              "versions": "18 to 24",
+              "file": null,
+              "services": [],
+              "image": null,
+              "base": "node:22-trixie-slim",
+              "packages": [
+                "libatomic1"
+              ],
+              "variables": [],
+              "volumes": [],
+              "privileged": false
+            }
+          ]
+        }
+    "#]],
+    );
 }
 
 #[test]
 fn one_that_there_is_not() {
-    told(&Place::new(), &["deps", "postgress"], &expect![[""]]);
-    told(&Place::new(), &["deps", "node@2"], &expect![[""]]);
+    told(
+        &Place::new(),
+        &["deps", "postgress"],
+        &expect![[r#"
+        exit 64
+        == stderr
+        error: unknown dependency `postgress`
+          = help: did you mean `postgres`?
+    "#]],
+    );
+    told(
+        &Place::new(),
+        &["deps", "node@2"],
+        &expect![[r#"
+        exit 64
+        == stderr
+        error: there is no version `2` of `node`
+          = help: `node` can be 18 to 24
+    "#]],
+    );
 }
 
 #[test]
 fn the_dockerfile_of_an_image_that_is_made() {
-    told(&Place::with("agent: builder\ndependencies: [git]\n"), &["image"], &expect![[""]]);
-    told(&Place::with("agent: builder\nimage: debian:13\n"), &["image"], &expect![[""]]);
+    told(
+        &Place::with("agent: builder\ndependencies: [git]\n"),
+        &["image"],
+        &expect![[r#"
+        exit 0
+        == stdout
+        # Made by moat from the dependencies of the spec; `moat image` shows it.
+        FROM debian:trixie-slim
+        ARG DEBIAN_FRONTEND=noninteractive
+        RUN ["/bin/sh", "-ec", "apt-get update && apt-get install --yes --no-install-recommends ca-certificates git openssh-client && rm -rf /var/lib/apt/lists/*"]
+        RUN ["/bin/sh", "-ec", "id agent >/dev/null 2>&1 || useradd --create-home --non-unique --uid 1000 --shell /bin/bash agent"]
+        RUN ["/bin/sh", "-ec", "git --version"]
+        USER agent
+        ENV HOME=/home/agent
+        ENTRYPOINT []
+        CMD ["sleep", "infinity"]
+        == stderr
+        moat/builder:58db89736c17
+    "#]],
+    );
+    told(
+        &Place::with("agent: builder\nimage: debian:13\n"),
+        &["image"],
+        &expect![[r#"
+        exit 0
+        == stderr
+        builder has no image that is made: its spec names one
+    "#]],
+    );
 }
 
 #[test]
 fn what_is_installed_needs_an_image_that_is_made() {
     let spec = "agent: builder\nimage: debian:13\ndependencies: [git]\nhooks: {post_build: make, pre_run: ./prepare}\n";
-    told(&Place::with(format!("{spec}command: [x]\n")), &["validate"], &expect![[""]]);
-    told(&Place::with("agent: builder\ndependencies: [docker:dind, git]\n"), &["validate"], &expect![[""]]);
+    told(
+        &Place::with(format!("{spec}command: [x]\n")),
+        &["validate"],
+        &expect![[r#"
+        exit 65
+        == stderr
+        error: `git` is not installed in an image that is taken as it is
+         --> agent.yaml:2:1
+          |
+        2 | image: debian:13
+          | ^^^^^
+          |
+          = help: write `base_image` in place of `image`, and moat makes an image on top of it
+
+        error: an image that is taken as it is has no hooks while it is built
+         --> agent.yaml:4:1
+          |
+        4 | hooks: {post_build: make, pre_run: ./prepare}
+          | ^^^^^
+          |
+          = help: write `base_image` in place of `image`, and moat makes an image on top of it
+
+        error: it would take the place of the image's own entrypoint
+         --> agent.yaml:4:27
+          |
+        4 | hooks: {post_build: make, pre_run: ./prepare}
+          |                           ^^^^^^^
+          |
+          = help: write the `entrypoint`
+    "#]],
+    );
+    told(
+        &Place::with("agent: builder\ndependencies: [docker:dind, git]\n"),
+        &["validate"],
+        &expect![[r#"
+        exit 65
+        == stderr
+        error: `docker:dind` comes with an image of its own, and is not installed in one that is made
+         --> agent.yaml:2:1
+          |
+        2 | dependencies: [docker:dind, git]
+          | ^^^^^^^^^^^^
+          |
+          = help: write an `image` that has both, or remove one of the two
+    "#]],
+    );
 }
 
 #[test]
 fn a_capability_of_ones_own_that_is_wrong() {
     let own = format!("{OWN}sidecar: []\n");
-    told(&Place::with("agent: builder\nimage: x\n").file("specs/tool.yaml", own), &["validate"], &expect![[""]]);
+    told(
+        &Place::with("agent: builder\nimage: x\n").file("specs/tool.yaml", own),
+        &["validate"],
+        &expect![[r#"
+        exit 65
+        == stderr
+        error: unknown field `sidecar`, expected one of `capability`, `summary`, `versions`, `default`, `image`, `install`, `sidecars`, `main`, `builds`
+         --> specs/tool.yaml:5:1
+          |
+        5 | sidecar: []
+          | ^
+          |
+          = help: its form is that of moat's own: see `specs/` in moat's sources
+    "#]],
+    );
 }
 
 #[test]
 fn services_and_their_names() {
     let spec = "agent: builder\nimage: x\ndependencies: [redis, 'postgres@16', 'postgres@17']\nservices:\n  redis: {image: y}\n";
-    told(&Place::with(spec), &["validate"], &expect![[""]]);
+    told(
+        &Place::with(spec),
+        &["validate"],
+        &expect![[r#"
+        exit 65
+        == stderr
+        error: `postgres` is there twice
+         --> agent.yaml:3:38
+          |
+        3 | dependencies: [redis, 'postgres@16', 'postgres@17']
+          |                                      ^^^^^^^^^^^^^
+          |
+          = help: keep one version of it
+    "#]],
+    );
     let spec = "agent: builder\nimage: x\ndependencies: [redis]\nservices:\n  redis: {image: y}\n  Main: {image: y}\n";
-    told(&Place::with(spec), &["validate"], &expect![[""]]);
+    told(
+        &Place::with(spec),
+        &["validate"],
+        &expect![[r#"
+        exit 65
+        == stderr
+        error: `Main` cannot be the name of a service
+         --> agent.yaml:6:3
+          |
+        6 |   Main: {image: y}
+          |   ^^^^
+          |
+          = help: names have lowercase letters, digits and `-` in between, 32 at most, as in `db` or `search-1`
+    "#]],
+    );
     let spec = "agent: builder\nimage: x\ndependencies: [redis]\nservices:\n  redis: {image: y}\n";
-    told(&Place::with(spec), &["validate"], &expect![[""]]);
+    told(
+        &Place::with(spec),
+        &["validate"],
+        &expect![[r#"
+        exit 65
+        == stderr
+        error: `redis` is one that `redis` brings
+         --> agent.yaml:5:3
+          |
+        5 |   redis: {image: y}
+          |   ^^^^^
+          |
+          = help: give it another name, or remove one of the two
+    "#]],
+    );
 }

@@ -12,13 +12,31 @@ pub struct Empty {
     dir: TempDir,
 }
 
+/// Status and body of the answer to the first line of a request.
+type Reply = fn(&str) -> (&'static str, &'static str);
+
 impl Empty {
     pub fn start() -> Self {
+        Self::answering(reply)
+    }
+
+    /// One that has every image, and on which every address range is in use in a way that it does not list.
+    pub fn without_addresses() -> Self {
+        Self::answering(|request| match request {
+            _ if request.contains("/images/") => ("200 OK", "{\"Id\":\"sha256:1\"}"),
+            _ if request.contains("/networks/create") => {
+                ("403 Forbidden", "{\"message\":\"Pool overlaps with other one on this address space\"}")
+            }
+            _ => reply(request),
+        })
+    }
+
+    fn answering(reply: Reply) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         let listener = UnixListener::bind(dir.path().join("docker.sock")).expect("a socket");
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                thread::spawn(move || answer(&stream));
+                thread::spawn(move || answer(&stream, reply));
             }
         });
         Self { dir }
@@ -69,7 +87,7 @@ fn head(stream: &UnixStream) -> String {
     first
 }
 
-fn answer(mut stream: &UnixStream) {
+fn answer(mut stream: &UnixStream, reply: Reply) {
     let first = head(stream);
     let (status, body) = reply(&first);
     let head = format!("HTTP/1.1 {status}\r\nApi-Version: 1.45\r\nContent-Type: application/json\r\n");

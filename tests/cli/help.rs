@@ -23,40 +23,47 @@ fn of_moat() {
             Usage: moat [OPTIONS] <COMMAND>
 
             Bring it about:
-              apply     Bring the sandbox to what the spec says, and return when it is proven ready
-              plan      Show what `apply` would do, and why, without doing it
-              watch     Keep the sandbox as the spec says when files or Docker change, until it is stopped
-              approve   Let `moat watch` do what the spec asks for beyond what the sandbox has
-              stop      Stop the sandbox and keep all of it, until `start`
-              start     Start a stopped sandbox, and return when it is as its spec says and proven ready
-              restart   Restart the sandbox's containers, and return when they are proven ready
-              destroy   Remove the sandbox; what it built and what the spec declares as volumes is kept
-              clean     Remove every sandbox on this engine whose spec file is gone, or names another agent now
+              apply        Bring the sandbox to what the spec says, and return when it is proven ready
+              plan         Show what `apply` would do, and why, without doing it
+              watch        Keep the sandbox as the spec says when files or Docker change, until it is stopped
+              approve      Let `moat watch` do what the spec asks for beyond what the sandbox has
+              stop         Stop the sandbox and keep all of it, until `start`
+              start        Start a stopped sandbox, and return when it is as its spec says and proven ready
+              restart      Restart the sandbox's containers, and return when they are proven ready
+              destroy      Remove the sandbox; what it built and what the spec declares as volumes is kept
+              clean        Remove every sandbox on this engine whose spec file is gone, or names another agent now
 
             See how it is:
-              status    Show how the sandbox is: absent, converging, degraded or ready
-              list      Show every sandbox on this engine, whichever file it is from
-              logs      Show what the sandbox's containers wrote
-              events    Show what happens to the sandbox on the engine, until interrupted
-              ports     Show the sandbox's ports, and where the host publishes them
-              graph     Show the sandbox as a graph: its resources, how they are, and what they wait for
+              status       Show how the sandbox is: absent, converging, degraded or ready
+              why          Say why each resource is as it is, or what an apply would do about it
+              list         Show every sandbox on this engine, whichever file it is from
+              logs         Show what the sandbox's containers wrote
+              events       Show what happens to the sandbox on the engine, until interrupted
+              history      Show what moat did with a sandbox: when, why, what came of it, and how long each step took
+              ports        Show the sandbox's ports, and where the host publishes them
+              graph        Show the sandbox as a graph: its resources, how they are, and what they wait for
 
             Work in it:
-              shell     Open a shell in the sandbox: bash where there is one, otherwise sh
-              exec      Run a command in the sandbox, with this terminal and its exit code
-              cp        Copy files and directories into the sandbox, or out of it
-              open      Open a port of the sandbox in a browser
-              cache     Show how large the sandbox's build cache is, or empty it
+              shell        Open a shell in the sandbox: bash where there is one, otherwise sh
+              exec         Run a command in the sandbox, with this terminal and its exit code
+              cp           Copy files and directories into the sandbox, or out of it
+              open         Open a port of the sandbox in a browser
+              cache        Show how large the sandbox's build cache is, or empty it
 
             Write a spec:
-              init      Write an `agent.yaml` to begin with: commented, and right as it is
-              validate  Say whether specs are right, and everything that is wrong with them; no engine is needed
-              explain   Explain a key of `agent.yaml`: what it may be, its default, and what changing it does to a running sandbox
-              schema    Write the JSON Schema of `agent.yaml`, with which an editor completes and explains keys
+              init         Write an `agent.yaml` to begin with: commented, and right as it is
+              validate     Say whether specs are right, and everything that is wrong with them; no engine is needed
+              explain      Explain a key of `agent.yaml`: what it may be, its default, and what changing it does to a running sandbox
+              schema       Write the JSON Schema of `agent.yaml`, with which an editor completes and explains keys
+              deps         List what can stand under `dependencies`, or explain one of them; no engine is needed
+              image        Show the Dockerfile of the image that is made from the spec's dependencies; no engine is needed
 
             Look after moat:
-              doctor    Check the engine and this machine, and say what to do about what is wrong
-              help      Print this message or the help of a command
+              doctor       Check the engine and this machine, and say what to do about what is wrong
+              audit        Show what moat changed on any engine, as its audit log has it
+              completions  Write a script that completes commands and options in a shell
+              man          Write a page of the manual, for `man -l -`
+              help         Print this message or the help of a command
 
                   --host <ADDRESS>  Docker's address, as in `unix:///path`, `tcp://host:port` or
                                     `ssh://user@host`; by default as docker finds it

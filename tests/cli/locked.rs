@@ -112,11 +112,11 @@ fn a_lock_that_is_let_go_in_time_is_taken() {
 #[test]
 fn without_a_place_for_the_lock_the_work_goes_on() {
     let (_engine, place) = place();
-    let place = place.file("in-the-way", "");
-    let state = place.path().join("in-the-way");
+    let place = place.file("state/locks", "");
+    let state = place.path().join("state");
     let ran = place.command(["destroy"]).env("MOAT_STATE_DIR", &state).output().expect("moat runs");
     let text = String::from_utf8(ran.stderr).expect("UTF-8").replace(&*place.path().to_string_lossy(), "/here");
     assert_eq!(ran.status.code(), Some(0), "{text}");
-    assert!(text.starts_with("warning: the lock file `/here/in-the-way/locks/"), "{text}");
+    assert!(text.starts_with("warning: the lock file `/here/state/locks/"), "{text}");
     assert!(text.ends_with("builder: nothing to destroy\n"), "{text}");
 }

@@ -5,6 +5,8 @@
 
 #![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes them")]
 
+mod addresses;
+mod complete;
 mod deps;
 mod engine;
 mod help;
@@ -13,6 +15,7 @@ mod locked;
 mod moat;
 mod no_engine;
 mod read_only;
+mod reference;
 mod several;
 mod spec;
 mod usage;

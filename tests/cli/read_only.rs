@@ -89,6 +89,7 @@ fn a_status() {
             }
           ],
           "builds": null,
+          "last_error": null,
           "watch": null
         }
     "#]]

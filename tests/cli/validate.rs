@@ -144,91 +144,91 @@ fn for_scripts() {
         &place,
         &["validate", "--json"],
         &expect![[r#"
-        exit 0
-        == stdout
-        {
-          "valid": true,
-          "agents": [
+            exit 0
+            == stdout
             {
-              "run": "builder-1f2e3d4c",
-              "agent": "builder",
-              "spec": "/here/agent.yaml"
+              "valid": true,
+              "agents": [
+                {
+                  "run": "builder-1f2e3d4c",
+                  "agent": "builder",
+                  "spec": "/here/agent.yaml"
+                }
+              ],
+              "warnings": [
+                {
+                  "file": "agent.yaml",
+                  "line": 3,
+                  "col": 1,
+                  "end": {
+                    "line": 3,
+                    "col": 8
+                  },
+                  "severity": "warning",
+                  "message": "`tracing` is ignored: moat watches no programs in the sandbox",
+                  "hint": "remove it, or leave it for the tool that reads it"
+                },
+                {
+                  "file": "agent.yaml",
+                  "line": 4,
+                  "col": 1,
+                  "end": {
+                    "line": 4,
+                    "col": 9
+                  },
+                  "severity": "warning",
+                  "message": "`buildkit` has no effect: there is no sidecar that builds",
+                  "hint": "add `docker:dind` to `dependencies`, or remove it"
+                }
+              ],
+              "files": [
+                "/here/agent.yaml"
+              ],
+              "missing": []
             }
-          ],
-          "warnings": [
-            {
-              "file": "agent.yaml",
-              "line": 3,
-              "col": 1,
-              "end": {
-                "line": 3,
-                "col": 8
-              },
-              "severity": "warning",
-              "message": "`tracing` is ignored: moat watches no programs in the sandbox",
-              "hint": "remove it, or leave it for the tool that reads it"
-            },
-            {
-              "file": "agent.yaml",
-              "line": 4,
-              "col": 1,
-              "end": {
-                "line": 4,
-                "col": 9
-              },
-              "severity": "warning",
-              "message": "`buildkit` has no effect: there is no sidecar that builds",
-              "hint": "add `docker:dind` to `dependencies`, or remove it"
-            }
-          ],
-          "files": [
-            "/here/agent.yaml"
-          ],
-          "missing": []
-        }
-    "#]],
+        "#]],
     );
     told(
         &place,
         &["validate", "--json", "bad.yaml"],
         &expect![[r#"
-        exit 65
-        == stdout
-        {
-          "valid": false,
-          "agents": [],
-          "warnings": [],
-          "files": [
-            "/here/bad.yaml"
-          ],
-          "missing": [],
-          "error": {
-            "message": "the spec `bad.yaml` cannot be used",
-            "findings": [
-              {
-                "file": "bad.yaml",
-                "line": 2,
-                "col": 1,
-                "end": {
-                  "line": 2,
-                  "col": 7
-                },
-                "severity": "error",
-                "message": "`grants` is refused: moat gives out no identities and keeps no credentials",
-                "hint": "pass what is needed under `secrets`"
+            exit 65
+            == stdout
+            {
+              "valid": false,
+              "agents": [],
+              "warnings": [],
+              "files": [
+                "/here/bad.yaml"
+              ],
+              "missing": [],
+              "error": {
+                "message": "the spec `bad.yaml` cannot be used",
+                "findings": [
+                  {
+                    "file": "bad.yaml",
+                    "line": 2,
+                    "col": 1,
+                    "end": {
+                      "line": 2,
+                      "col": 7
+                    },
+                    "severity": "error",
+                    "message": "`grants` is refused: moat gives out no identities and keeps no credentials",
+                    "hint": "pass what is needed under `secrets`"
+                  }
+                ]
               }
-            ]
-          }
-        }
-        == stderr
-        error: `grants` is refused: moat gives out no identities and keeps no credentials
-         --> bad.yaml:2:1
-          |
-        2 | grants: [github]
-          | ^^^^^^
-          |
-          = help: pass what is needed under `secrets`
-    "#]],
+            }
+            == stderr
+            error: `grants` is refused: moat gives out no identities and keeps no credentials
+             --> bad.yaml:2:1
+              |
+            2 | grants: [github]
+              | ^^^^^^
+              |
+              = help: pass what is needed under `secrets`
+        "#]],
     );
 }
 

@@ -1,11 +1,12 @@
-//! A socket in front of the engine's own at which a chosen call never gets its answer.
+//! A socket in front of the engine's own at which a chosen call is held up.
 //!
-//! It does not kill anyone: it tells when the moment has come, and from then on lets nothing through.
+//! It kills nobody and restarts nothing: it tells when the moment has come, and from then on lets nothing through until
+//! it is told to.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
@@ -16,15 +17,15 @@ use crate::engine::engine;
 /// Lies in wait for as long as the process lives; its socket goes with it.
 pub struct Ambush {
     dir: TempDir,
-    state: Arc<Mutex<State>>,
+    watch: Arc<Watch>,
 }
 
-/// Where in the life of a call its caller dies.
+/// Where in its life a call is held up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
-    /// The engine never hears of it.
+    /// The engine has not heard of it yet.
     Asked,
-    /// The engine has done it and said so, and nobody has heard that.
+    /// The engine has done it and said so, and nobody ever hears that.
     Answered,
 }
 
@@ -36,27 +37,37 @@ pub struct Point {
 }
 
 #[derive(Default)]
+struct Watch {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
 struct State {
     point: Option<Point>,
     seen: usize,
     /// The call that was caught. Nothing is let through any more.
     caught: Option<String>,
+    /// Until it is, from when on everything is.
+    let_go: bool,
+    /// Counts the points. What was held up at one that is over goes nowhere.
+    turn: usize,
 }
 
 impl Ambush {
     pub fn new() -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let listener = UnixListener::bind(dir.path().join("docker.sock")).expect("a socket");
-        let state = Arc::new(Mutex::new(State::default()));
-        let shared = Arc::clone(&state);
+        let watch = Arc::new(Watch::default());
+        let shared = Arc::clone(&watch);
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
-                let state = Arc::clone(&shared);
+                let watch = Arc::clone(&shared);
                 // A connection that breaks is the client's to complain about.
-                thread::spawn(move || pass_on(client, &state).ok());
+                thread::spawn(move || pass_on(client, &watch).ok());
             }
         });
-        Self { dir, state }
+        Self { dir, watch }
     }
 
     /// What to give as `DOCKER_HOST`.
@@ -66,12 +77,34 @@ impl Ambush {
 
     /// Waits for the call at `point`, or for none: then it only passes on.
     pub fn set(&self, point: Option<Point>) {
-        *self.state.lock().expect("no panic in between") = State { point, ..State::default() };
+        let mut state = self.watch.state();
+        *state = State { point, turn: state.turn + 1, ..State::default() };
+        self.watch.changed.notify_all();
     }
 
     /// The call that was caught, once it has been.
     pub fn caught(&self) -> Option<String> {
-        self.state.lock().expect("no panic in between").caught.clone()
+        self.watch.state().caught.clone()
+    }
+
+    /// Lets through what was held up, and all that comes after it. An answer that was caught is lost: its connection
+    /// breaks.
+    pub fn let_go(&self) {
+        self.watch.state().let_go = true;
+        self.watch.changed.notify_all();
+    }
+}
+
+impl Watch {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no panic in between")
+    }
+
+    /// Waits with something that came in `turn`, and says whether it is to go on.
+    fn hold(&self, turn: usize) -> bool {
+        let held = |state: &mut State| state.turn == turn && !state.let_go;
+        let state = self.changed.wait_while(self.state(), held).expect("no panic in between");
+        state.turn == turn
     }
 }
 
@@ -80,14 +113,14 @@ enum Fate {
     Pass,
     /// To the engine, but its answer goes nowhere.
     KeepAnswer,
-    /// Nowhere.
+    /// Nowhere for now.
     Keep,
 }
 
 impl State {
     fn fate(&mut self, head: &str) -> Fate {
         if self.caught.is_some() {
-            return Fate::Keep;
+            return if self.let_go { Fate::Pass } else { Fate::Keep };
         }
         if head.starts_with("GET ") || head.starts_with("HEAD ") {
             return Fate::Pass;
@@ -116,11 +149,14 @@ const HEAD_MAX: usize = 64 * 1024;
 /// No answer that is kept may take longer: it has to come for the point to be reached.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn pass_on(mut client: UnixStream, state: &Mutex<State>) -> io::Result<()> {
+fn pass_on(mut client: UnixStream, watch: &Watch) -> io::Result<()> {
     let Some((head, rest)) = request(&mut client)? else { return Ok(()) };
-    let fate = state.lock().expect("no panic in between").fate(&head);
-    if matches!(fate, Fate::Keep) {
-        return drain(client);
+    let (fate, turn) = {
+        let mut state = watch.state();
+        (state.fate(&head), state.turn)
+    };
+    if matches!(fate, Fate::Keep) && !watch.hold(turn) {
+        return Ok(());
     }
     let mut server = UnixStream::connect(engine().socket())?;
     let (head, upgrades) = last_of_its_connection(&head);
@@ -128,16 +164,17 @@ fn pass_on(mut client: UnixStream, state: &Mutex<State>) -> io::Result<()> {
     server.write_all(&rest)?;
     let (mut answer, mut back) = (server.try_clone()?, client.try_clone()?);
     let keep = matches!(fate, Fate::KeepAnswer).then(|| name(&head));
-    // Scoped, since the state is borrowed.
+    // Scoped, since the watch is borrowed.
     thread::scope(|scope| {
         scope.spawn(move || {
             if let Some(call) = keep {
                 read_answer(&mut answer, upgrades).ok();
-                state.lock().expect("no panic in between").caught = Some(call);
+                watch.state().caught = Some(call);
+                watch.hold(turn);
             } else {
                 io::copy(&mut answer, &mut back).ok();
-                back.shutdown(Shutdown::Both).ok();
             }
+            back.shutdown(Shutdown::Both).ok();
         });
         io::copy(&mut client, &mut server).ok();
         server.shutdown(Shutdown::Write).ok();
@@ -152,11 +189,6 @@ fn read_answer(answer: &mut UnixStream, upgrades: bool) -> io::Result<()> {
         return answer.read(&mut [0; 8192]).map(drop);
     }
     io::copy(answer, &mut io::sink()).map(drop)
-}
-
-/// Holds a connection until its client is gone.
-fn drain(mut client: UnixStream) -> io::Result<()> {
-    io::copy(&mut client, &mut io::sink()).map(drop)
 }
 
 /// A request's head without its empty line, and what has come of the rest, from that line on.

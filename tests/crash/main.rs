@@ -1,6 +1,7 @@
-//! moat is killed after every single call with which it changes something on the engine, and does the work again.
+//! moat is killed after every single call with which it changes something on the engine, and does the work again; or
+//! the engine is.
 //!
-//! `make test` takes each crash point of a plain agent and every third of one with a Docker inside. All of them:
+//! `make test` takes each crash point of a plain agent and a sample of one with a Docker inside. All of them:
 //! `MOAT_CRASH=all cargo test --test crash -- --nocapture`, with the lab's environment; it prints how many there were.
 
 #[path = "../e2e/engine.rs"]
@@ -14,6 +15,8 @@ mod sandbox;
 mod text;
 
 mod ambush;
-mod killed;
+mod held;
+mod whose;
 
 mod points;
+mod restarted;

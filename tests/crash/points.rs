@@ -7,21 +7,22 @@ use std::time::Instant;
 
 use crate::ambush::{Ambush, Moment, Point};
 use crate::engine::{Inventory, engine};
-use crate::killed::kill_at;
+use crate::held::{Held, hold_at};
 use crate::sandbox::{DIND, PLAIN, Sandbox};
+use crate::whose;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Work {
+pub enum Work {
     First,
     Replacement,
     Destroy,
 }
 
 /// What the engine holds of one run: containers by name with the number of their mounts, networks, volumes.
-type Shape = Vec<String>;
+pub type Shape = Vec<String>;
 
 /// More than any of these has.
-const MANY: usize = 100;
+pub const MANY: usize = 100;
 
 #[test]
 fn a_first_apply() {
@@ -40,31 +41,32 @@ fn a_destroy() {
 
 #[test]
 fn a_first_apply_with_a_docker_inside() {
-    every(DIND, Work::First, sample(), 8);
+    every(DIND, Work::First, every_nth(3), 8);
 }
 
 #[test]
 fn a_replacement_with_a_docker_inside() {
-    every(DIND, Work::Replacement, sample(), 5);
+    every(DIND, Work::Replacement, every_nth(3), 5);
 }
 
 #[test]
 fn a_destroy_with_a_docker_inside() {
-    every(DIND, Work::Destroy, sample(), 6);
+    every(DIND, Work::Destroy, every_nth(3), 6);
 }
 
-/// Each of these brings two Docker engines up.
-fn sample() -> usize {
+/// The step from one point to the next: `usual`, where each of them brings two Docker engines up, or all of them.
+pub fn every_nth(usual: usize) -> usize {
     match env::var("MOAT_CRASH").as_deref() {
         Ok("all") => 1,
         Ok(other) => panic!("MOAT_CRASH is `all` or not set, not `{other}`"),
-        Err(_) => 3,
+        Err(_) => usual,
     }
 }
 
 /// Kills at every `step`th call until there is no such call, of which there must have been `least`.
 #[expect(clippy::print_stdout, reason = "the points are what this measures; shown with `--nocapture`")]
 fn every(spec: &str, work: Work, step: usize, least: usize) {
+    let _beside = whose::beside_others();
     let began = Instant::now();
     let expected = shape_without_crash(spec, work);
     let mut points = 0;
@@ -86,26 +88,30 @@ fn crash(spec: &str, work: Work, point: Point, expected: &Shape) -> Option<Strin
     let before = Inventory::now();
     let (sandbox, ambush) = (Sandbox::new(spec), Ambush::new());
     prepare(&sandbox, &ambush, spec, work);
-    let call = kill_at(&sandbox, &ambush, command(work), point);
+    let call = hold_at(&sandbox, &ambush, command(work), point).map(Held::kill);
     let at = format!("{work:?} {point:?} at {call:?}, which left {:#?}", shape(&sandbox));
 
     let again = sandbox.moat(command(work)).docker_host(&ambush.host()).run();
     assert!(again.code == 0, "{at}\nthe second one: {again}");
-    let state = if work == Work::Destroy { "absent" } else { "ready" };
-    let status = sandbox.moat(&["status", "--json"]).docker_host(&ambush.host()).run();
-    let document: serde_json::Value = serde_json::from_str(&status.stdout).expect("JSON");
-    assert_eq!(document["state"], state, "{at}\nthe second one: {again}\n{document:#}");
-    assert_eq!(&shape(&sandbox), expected, "{at}\nthe second one: {again}");
-    if work == Work::Replacement {
-        assert_eq!(sandbox.sh_ok("echo $COLOUR"), "blue", "{at}");
-    }
-
+    assert_done(&sandbox, &ambush, work, expected, &format!("{at}\nthe second one: {again}"));
     sandbox.moat(&["destroy", "--volumes"]).docker_host(&ambush.host()).ok();
     before.assert_unchanged(&sandbox.agent);
     call
 }
 
-fn shape_without_crash(spec: &str, work: Work) -> Shape {
+/// Checks that `work` is done, by moat's word and by the engine's.
+pub fn assert_done(sandbox: &Sandbox, ambush: &Ambush, work: Work, expected: &Shape, at: &str) {
+    let state = if work == Work::Destroy { "absent" } else { "ready" };
+    let status = sandbox.moat(&["status", "--json"]).docker_host(&ambush.host()).run();
+    let document: serde_json::Value = serde_json::from_str(&status.stdout).expect("JSON");
+    assert_eq!(document["state"], state, "{at}\n{document:#}");
+    assert_eq!(&shape(sandbox), expected, "{at}");
+    if work == Work::Replacement {
+        assert_eq!(sandbox.sh_ok("echo $COLOUR"), "blue", "{at}");
+    }
+}
+
+pub fn shape_without_crash(spec: &str, work: Work) -> Shape {
     let (sandbox, ambush) = (Sandbox::new(spec), Ambush::new());
     prepare(&sandbox, &ambush, spec, work);
     sandbox.moat(command(work)).docker_host(&ambush.host()).ok();
@@ -115,7 +121,7 @@ fn shape_without_crash(spec: &str, work: Work) -> Shape {
 }
 
 /// Brings a sandbox to where `work` begins.
-fn prepare(sandbox: &Sandbox, ambush: &Ambush, spec: &str, work: Work) {
+pub fn prepare(sandbox: &Sandbox, ambush: &Ambush, spec: &str, work: Work) {
     if work != Work::First {
         sandbox.moat(&["apply"]).docker_host(&ambush.host()).ok();
     }
@@ -124,11 +130,11 @@ fn prepare(sandbox: &Sandbox, ambush: &Ambush, spec: &str, work: Work) {
     }
 }
 
-fn command(work: Work) -> &'static [&'static str] {
+pub fn command(work: Work) -> &'static [&'static str] {
     if work == Work::Destroy { &["destroy"] } else { &["apply"] }
 }
 
-fn shape(sandbox: &Sandbox) -> Shape {
+pub fn shape(sandbox: &Sandbox) -> Shape {
     let filter = format!("label=moat.agent={}", sandbox.agent);
     let list = |args: &[&str], format: &str| {
         let lines = engine().list(&[args, &["--filter", &filter, "--format", format]].concat());

@@ -294,3 +294,78 @@ fn several_agents_of_one_file_are_several_sandboxes() {
     assert!(told.code == 65 && told.stderr.contains("one of them has to be named"), "{told}");
     sandbox.moat(&["destroy"]).ok();
 }
+
+#[test]
+fn the_sidecar_is_as_the_spec_says() {
+    let sandbox = example("buildkit", str::to_owned);
+    sandbox.apply();
+    let sidecar = sandbox.inspect(
+        "buildkit",
+        "{{.Config.Image}} {{.HostConfig.Memory}} {{.HostConfig.NanoCpus}} {{.HostConfig.PidsLimit}}",
+    );
+    assert_eq!(sidecar, "moby/buildkit:latest 2147483648 1500000000 2000");
+    let config = sandbox.docker_exec("buildkit", &["cat", "/etc/buildkit/buildkitd.toml"]);
+    assert!(config.contains("maxUsedSpace = \"6442450944\""), "{config}");
+    assert_eq!(sandbox.sh_ok("pwd; ls -A; echo kept >file"), "/workspace");
+
+    // In place, since it has limits; main stays as it is.
+    let file = sandbox.path().join("agent.yaml");
+    let text = fs::read_to_string(&file).expect("a spec");
+    let life = || [sandbox.inspect("buildkit", "{{.Id}} {{.State.StartedAt}}"), sandbox.main()];
+    let before = life();
+    fs::write(&file, text.replace("memory: 2g", "memory: 3g")).expect("written");
+    sandbox.apply();
+    assert_eq!(sandbox.inspect("buildkit", "{{.HostConfig.Memory}}"), "3221225472");
+    assert_eq!(life(), before);
+
+    // With a configuration of its own the sidecar is replaced, and builds still get there.
+    let own = fs::read_to_string(sandbox.path().join("own-config.yaml")).expect("a spec");
+    let own = own.replace("agent: own-config", &format!("agent: {}", sandbox.agent));
+    fs::write(&file, own).expect("written");
+    sandbox.apply();
+    let config = sandbox.docker_exec("buildkit", &["cat", "/etc/buildkit/buildkitd.toml"]);
+    assert!(config.contains("maxUsedSpace = \"5GB\"") && !config.contains("reservedSpace"), "{config}");
+    assert_eq!(sandbox.status()["builds"]["routed"], true);
+    sandbox.moat(&["destroy"]).ok();
+    let kept: Vec<String> = sandbox.volumes().iter().map(|name| sandbox.plain(name)).collect();
+    assert_eq!(
+        kept.concat(),
+        "moat-R-buildkit-cache\nmoat-R-workspace\n",
+        "the cache is kept where nothing else is said"
+    );
+}
+
+#[test]
+fn why_says_what_differs_and_since_when() {
+    let sandbox = Sandbox::applied("image: busybox\nenv: {COLOUR: red}\n");
+    let why = |args: &[&str]| {
+        let told = sandbox.moat(&[&["why"], args].concat()).told();
+        // The time is that of the test.
+        told.lines().map(|line| line.split(", as made at").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
+    };
+    expect![[r#"
+        exit 0
+        == stdout
+        image/busybox: as wanted
+        network/agent: as wanted
+        container/main: as wanted"#]]
+    .assert_eq(&why(&[]));
+    sandbox.rewrite("image: busybox\nenv: {COLOUR: blue}\n");
+    expect![[r#"
+        exit 0
+        == stdout
+        container/main: wanted otherwise
+            env.COLOUR "red" -> "blue""#]]
+    .assert_eq(&why(&["main"]));
+    expect![[r#"
+        exit 64
+        == stderr
+        error: the sandbox has no resource `container/nobody`
+          = help: `image/busybox`, `network/agent`, `container/main`"#]]
+    .assert_eq(&why(&["container/nobody"]));
+    let json = sandbox.moat(&["why", "main", "--json"]).ok().stdout;
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    let found = &json["resources"][0];
+    assert_eq!((&found["cause"], &found["diffs"][0]["old"]), (&"changed".into(), &"red".into()), "{json:#}");
+    assert!(found["since"].as_str().is_some_and(|since| since.starts_with("20") && since.ends_with('Z')), "{json:#}");
+}

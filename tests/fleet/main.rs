@@ -4,7 +4,6 @@
 //! fleet`, with the lab's environment.
 
 #[path = "../e2e/engine.rs"]
-#[expect(dead_code, reason = "shared with the tests of one sandbox")]
 mod engine;
 #[path = "../e2e/run.rs"]
 mod run;
@@ -14,11 +13,20 @@ mod sandbox;
 #[path = "../e2e/text.rs"]
 mod text;
 
+#[path = "../crash/ambush.rs"]
+#[expect(dead_code, reason = "shared with the tests that kill")]
+mod ambush;
+#[path = "../crash/held.rs"]
+#[expect(dead_code, reason = "shared with the tests that kill")]
+mod held;
+
 mod crowd;
 mod running;
 
 mod apart;
 mod at_once;
+mod direct;
 mod interrupted;
 mod orphans;
 mod race;
+mod ranges;

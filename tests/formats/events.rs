@@ -165,6 +165,7 @@ fn every_fault_is_described() {
         Fault::Engine,
         Fault::Unreachable,
         Fault::TimedOut,
+        Fault::Audit,
     ];
     let page = read("events.md");
     for fault in all {
@@ -178,6 +179,7 @@ fn the_lines_are_these() {
         {"time":"1970-01-01T00:00:00.000Z","event":"planned","run":"builder-1f2e3d4c","agent":"builder","round":1,"operations":[{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind","after":[],"cause":{"code":"missing","text":"missing","diffs":[]},"mark":null}]}
         {"time":"1970-01-01T00:00:00.000Z","event":"started","run":"builder-1f2e3d4c","agent":"builder","operation":{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind"}}
         {"time":"1970-01-01T00:00:00.000Z","event":"progress","run":"builder-1f2e3d4c","agent":"builder","operation":{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind"},"current_bytes":1,"total_bytes":2}
+        {"time":"1970-01-01T00:00:00.000Z","event":"step","run":"builder-1f2e3d4c","agent":"builder","operation":{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind"},"message":"Step 1/2 : FROM debian"}
         {"time":"1970-01-01T00:00:00.000Z","event":"retrying","run":"builder-1f2e3d4c","agent":"builder","operation":{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind"},"attempt":1,"pause_ms":50,"message":"busy"}
         {"time":"1970-01-01T00:00:00.000Z","event":"succeeded","run":"builder-1f2e3d4c","agent":"builder","operation":{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind"},"took_ms":7}
         {"time":"1970-01-01T00:00:00.000Z","event":"failed","run":"builder-1f2e3d4c","agent":"builder","operation":{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind"},"took_ms":7,"failure":{"resource":"container/main","name":"moat-builder-1f2e3d4c","action":"await","fault":"engine","message":"it ended","hint":"look","log":["last words"]}}

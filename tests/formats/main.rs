@@ -5,6 +5,7 @@
 mod document;
 mod events;
 mod exit_codes;
+mod history;
 mod list;
 mod plan_text;
 mod sample;

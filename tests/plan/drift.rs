@@ -1,10 +1,11 @@
 //! One thing is not as it should be: it is named with its cause, and only it is mended.
 
 use expect_test::{Expect, expect};
+use moat::plan::Options;
 use moat::resource::{NetworkId, ResourceId};
 use moat::state::{ContainerFacts, ContainerState, Health, Observed};
 
-use crate::world::{DIND, applied, container, graph, plan};
+use crate::world::{DIND, applied, container, graph, plan, plan_with};
 
 /// Plans a world that is as wanted but for what `drift` does to it.
 fn drifted(drift: impl FnOnce(&mut Observed), expected: &Expect) {
@@ -32,6 +33,24 @@ fn the_sidecar_is_gone() {
             2.  upload container moat-buildkit-builder-R after 1: missing
             3.  start container moat-buildkit-builder-R after 1, 2: missing
             4.  await container moat-buildkit-builder-R after 3: missing
+        "#]],
+    );
+}
+
+/// A container that is started again needs no image; fetching it could only fail.
+#[test]
+fn main_has_stopped_and_its_image_is_gone() {
+    let change = |it: &mut Observed| {
+        container(it, "main").state = ContainerState::Exited;
+        for image in it.images.values_mut() {
+            *image = None;
+        }
+    };
+    drifted(
+        change,
+        &expect![[r#"
+            1.  start container moat-builder-R: exited
+            2.  await container moat-builder-R after 1: exited
         "#]],
     );
 }
@@ -236,4 +255,23 @@ fn two_networks_bear_the_name_and_the_oldest_is_kept() {
             1.  remove network moat-builder-R: superseded
         "#]],
     );
+}
+
+/// What ends again and again, or runs and is never ready, may have been started before its files were there.
+#[test]
+fn the_sidecar_was_not_ready_in_time() {
+    let graph = graph(DIND);
+    for state in [ContainerState::Running, ContainerState::Restarting] {
+        let mut observed = applied(&graph);
+        container(&mut observed, "buildkit").state = state;
+        let unready = [container(&mut observed, "buildkit").id.clone()].into();
+        let text = plan_with(&graph, &observed, &Options { unready, ..Options::default() });
+        assert_eq!(
+            text,
+            "1.  upload container moat-buildkit-builder-R: unhealthy\n\
+             2.  restart container moat-buildkit-builder-R after 1: unhealthy\n\
+             3.  await container moat-buildkit-builder-R after 2: unhealthy\n",
+            "{state:?}"
+        );
+    }
 }

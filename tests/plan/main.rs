@@ -9,6 +9,7 @@ mod world;
 mod apply;
 mod destroy;
 mod drift;
+mod effects;
 mod power;
 mod privilege;
 mod replace;

@@ -131,7 +131,11 @@ impl Judge<'_> {
                     }
                 }
             }
-            Action::CreateVolume { .. } | Action::PullImage { .. } => {
+            Action::PullImage { .. } => {
+                let mut others = self.plan.operations.iter();
+                others.find(|it| it.after.contains(&operation.id)).ok_or("fetches what nobody needs")?;
+            }
+            Action::CreateVolume { .. } => {
                 self.graph.node(&operation.resource).ok_or("creates what is not wanted")?;
             }
             Action::RemoveNetwork { network } => {

@@ -4,10 +4,10 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use moat::engine::EngineError;
 use moat::engine::faulty::{Faulty, Schedule};
 use moat::engine::outside::Meddling;
 use moat::engine::sim::{Latencies, Reached, Rule, Scope, Settings, Sim, Step};
+use moat::engine::{EngineError, Fault};
 use moat::event::Event;
 use moat::graph::{Gate, Graph, Milestone};
 use moat::plan::{OpId, Options};
@@ -28,7 +28,7 @@ pub struct Stage {
     claims: Claims,
     /// Something was taken back: what was there before need not wait for what is new.
     pub undid: Cell<bool>,
-    /// An operation was given up.
+    /// An operation was given up because the engine was busy.
     pub gave_up: Cell<bool>,
     /// What is not the run's, as it was at the beginning.
     neighbours: RefCell<String>,
@@ -131,7 +131,7 @@ impl Stage {
             if matches!(event, Event::Undoing { .. }) {
                 self.undid.set(true);
             }
-            if matches!(event, Event::Failed { .. }) {
+            if matches!(event, Event::Failed { failure, .. } if failure.fault == Some(Fault::Busy)) {
                 self.gave_up.set(true);
             }
             if matches!(event, Event::Started { .. }) {

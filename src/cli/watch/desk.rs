@@ -3,18 +3,24 @@
 use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::process;
+use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
 use super::reload;
 use crate::cli::error::CliError;
-use crate::cli::locking::{Locking, places};
+use crate::cli::exit::Exit;
+use crate::cli::locking::Locking;
+use crate::cli::record::{audit_dir, own_files, writer};
 use crate::cli::session::Session;
 use crate::clock::{Clock, written};
 use crate::engine::docker::Docker;
 use crate::event::Event;
 use crate::resource::Run;
 use crate::store::approval::Approval;
+use crate::store::audit::Audit;
+use crate::store::history::line::Fault;
+use crate::store::history::{Line, Place, Recorder};
 use crate::store::lock::{Holder, Lock, LockError};
 use crate::store::watching::{self, Note};
 use crate::ui::Reporter;
@@ -33,6 +39,9 @@ pub struct CliDesk<'a> {
     files: Files,
     locking: &'a Locking,
     places: Option<PathBuf>,
+    audit: Arc<Audit>,
+    /// What is being done with each run.
+    rounds: RefCell<Vec<Rounds>>,
     /// Held as long as the watch lives.
     _locks: Vec<Lock>,
     /// How many agents have not been seen as wanted yet.
@@ -50,7 +59,8 @@ impl<'a> CliDesk<'a> {
         files: Files,
         locking: &'a Locking,
     ) -> Result<Self, CliError> {
-        let places = places();
+        let places = own_files();
+        let audit = Arc::new(Audit::open(&audit_dir()?, writer("watch"))?);
         let address = engine.located().endpoint.to_string();
         let holder = Holder { pid: process::id(), command: "watch".to_owned(), since: written(Clock::System.now()) };
         let mut locks = Vec::with_capacity(runs.len());
@@ -77,6 +87,8 @@ impl<'a> CliDesk<'a> {
             files,
             locking,
             places,
+            audit,
+            rounds: RefCell::new(runs.iter().map(|_| Rounds::default()).collect()),
             _locks: locks,
             waiting: RefCell::new(vec![true; runs.len()]),
             told_ready: Cell::new(false),
@@ -109,6 +121,61 @@ impl<'a> CliDesk<'a> {
         }
         if waiting.iter().all(|waits| !waits) && !self.told_ready.replace(true) {
             systemd::ready();
+        }
+    }
+}
+
+/// The rounds of a run since something woke the watch.
+#[derive(Default)]
+struct Rounds {
+    trigger: Option<String>,
+    recorder: Recorder,
+}
+
+impl CliDesk<'_> {
+    /// Keeps the history of a run, as a command does.
+    fn chronicle(&self, number: usize, event: &Event<'_>) {
+        let ended = {
+            let mut all = self.rounds.borrow_mut();
+            let Some(rounds) = all.get_mut(number) else { return };
+            if let Event::Woken { trigger, .. } = event {
+                *rounds = Rounds { trigger: Some(format!("watch: {trigger}")), recorder: Recorder::default() };
+            }
+            rounds.recorder.note(event);
+            if matches!(event, Event::Settled { .. } | Event::Unsettled { .. }) {
+                std::mem::take(rounds)
+            } else {
+                return;
+            }
+        };
+        let (Some(trigger), Some(run), Some(dir)) = (ended.trigger, self.runs.get(number), &self.places) else {
+            return;
+        };
+        let (took, failures) = match event {
+            Event::Settled { took, .. } => (*took, [].as_slice()),
+            Event::Unsettled { failures, .. } => (std::time::Duration::ZERO, *failures),
+            _ => return,
+        };
+        let (outcome, exit) = if failures.is_empty() { ("converged", Exit::Done) } else { ("failed", Exit::Failed) };
+        let line = Line {
+            v: 1,
+            time: written(Clock::System.now()),
+            run: run.id.to_string(),
+            agent: run.agent.to_string(),
+            engine: self.address(),
+            trigger,
+            pid: process::id(),
+            rounds: ended.recorder.rounds(),
+            outcome: outcome.to_owned(),
+            exit_code: exit.code(),
+            state: None,
+            took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            errors: failures.iter().map(Fault::from).collect(),
+        };
+        if let Err(error) = Place::of(dir, &run.id, &self.address()).add(&line) {
+            let message = format!("the history is not complete: {error}");
+            let hint = "nothing else depends on it";
+            self.reporters[number].tell(&Event::Warning { run, message: &message, hint });
         }
     }
 }
@@ -166,6 +233,13 @@ impl Desk for CliDesk<'_> {
     fn tell(&self, agent: Option<usize>, event: Event<'_>) {
         let reporter = agent.and_then(|number| self.reporters.get(number)).unwrap_or(&self.all);
         reporter.tell(&event);
+        if let Some(number) = agent {
+            self.chronicle(number, &event);
+        }
+    }
+
+    fn record(&self) -> Option<(Arc<Audit>, String)> {
+        Some((Arc::clone(&self.audit), self.address()))
     }
 }
 

@@ -18,14 +18,13 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use super::Docker;
-use super::call::Call;
 use super::detach::{DetachKeys, Watch};
 use super::exec::{self, CHUNK, ExecId};
 use super::frames::{Channel, Frames};
 use super::stdin;
 use super::terminal::{self, RawMode, Size};
 use super::version::Feature;
-use crate::engine::EngineError;
+use crate::engine::{Call, EngineError};
 use crate::resource::ContainerId;
 
 /// What to run, and with what.

@@ -12,11 +12,10 @@ use hyper::body::Incoming;
 use serde::Deserialize;
 use tokio::time::timeout;
 
-use super::call::Call;
 use super::fault::Failure;
 use super::wire::encoded;
 use super::{Docker, answer, archive, wire};
-use crate::engine::{EngineError, Fault, ImageBuild};
+use crate::engine::{Call, EngineError, Fault, ImageBuild};
 use crate::resource::FileConfig;
 
 /// A step may download and unpack for a long time without a word.

@@ -2,10 +2,9 @@
 
 use serde::Deserialize;
 
-use super::call::Call;
 use super::fault::Failure;
 use super::{Docker, safe};
-use crate::engine::{EngineError, Fault};
+use crate::engine::{Call, EngineError, Fault};
 use crate::resource::ContainerId;
 
 #[derive(Deserialize)]

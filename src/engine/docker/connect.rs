@@ -11,13 +11,14 @@ use serde::Deserialize;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::call::Call;
+use super::deadline::deadline;
 use super::endpoint::{Endpoint, Located, Origin};
 use super::fault::Failure;
 use super::resolve::{Process, Surroundings, config_dir, resolve};
 use super::version::{ApiVersion, NEWEST, NotAVersion, OLDEST};
 use super::wire::{self, Wire};
 use super::{Docker, answer};
+use crate::engine::Call;
 
 /// Why no engine can be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +71,7 @@ impl Docker {
         };
         let wire = Wire::new(&located.endpoint)
             .map_err(|why| refuse(why, "the TLS files are those of DOCKER_CERT_PATH or of the docker context"))?;
-        let newest = match timeout(Call::Ping.deadline(), ask_version(&wire)).await {
+        let newest = match timeout(deadline(Call::Ping), ask_version(&wire)).await {
             Ok(Ok(version)) => version,
             Ok(Err(failure)) => return Err(refuse(reason(failure, &wire), &hint(&located.endpoint))),
             Err(_) => return Err(refuse(reason(Failure::TimedOut, &wire), &hint(&located.endpoint))),

@@ -5,11 +5,10 @@ use http::Method;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::call::Call;
 use super::status::health_word;
 use super::wire::encoded;
 use super::{Docker, answer, archive, container_body, safe, wire};
-use crate::engine::{ContainerCreate, ContainerUpdate, EngineError, Fault, Inspection};
+use crate::engine::{Call, ContainerCreate, ContainerUpdate, EngineError, Fault, Inspection};
 use crate::resource::{ContainerId, Cpus, FileConfig, Limits, RestartPolicy, Size};
 use crate::state::{ContainerState, Health};
 

@@ -10,11 +10,10 @@ use http_body_util::{BodyExt, Either, StreamBody};
 use hyper::body::{Frame, Incoming};
 use tokio::sync::mpsc;
 
-use super::call::Call;
 use super::fault::Failure;
 use super::wire::encoded;
 use super::{Docker, answer, safe, wire};
-use crate::engine::EngineError;
+use crate::engine::{Call, EngineError};
 use crate::resource::ContainerId;
 
 /// An archive on its way into a container: pieces of it, in order. An archive that broke off ends without its last

@@ -11,12 +11,11 @@ use http::Method;
 use http_body_util::BodyExt;
 use serde::Deserialize;
 
-use super::call::Call;
 use super::fault::Failure;
 use super::wire::encoded;
 use super::{Docker, answer, wire};
-use crate::engine::EngineError;
 use crate::engine::notice::{Happening, Notice, Subject, What};
+use crate::engine::{Call, EngineError};
 use crate::resource::label;
 use crate::resource::{ContainerId, NetworkId, RunId};
 

@@ -16,13 +16,12 @@ use serde_json::json;
 use tokio::io::AsyncReadExt;
 use tokio::time::sleep;
 
-use super::call::Call;
 use super::fault::Failure;
 use super::frames::Frames;
 use super::tail::Tail;
 use super::{Docker, answer, safe, wire};
 use crate::engine::request::EXEC_OUTPUT_MAX;
-use crate::engine::{EngineError, ExecOutput, Fault};
+use crate::engine::{Call, EngineError, ExecOutput, Fault};
 use crate::resource::ContainerId;
 
 /// The raw streams of a started exec.

@@ -5,8 +5,8 @@
 
 use bollard::errors::Error as BollardError;
 
-use super::call::Call;
-use crate::engine::{EngineError, Fault};
+use super::deadline::deadline;
+use crate::engine::{Call, EngineError, Fault};
 
 /// Why a call gave no answer of the expected sort.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,23 +32,19 @@ impl Failure {
                 Some(fault) => (fault, in_a_sentence(&message, status)),
             },
             Self::Lost(why) => (Fault::Unreachable, why),
-            Self::Unreadable(why) => {
-                (Fault::Engine, format!("the engine's answer to `{}` makes no sense: {why}", call.as_str()))
+            Self::Unreadable(why) => (Fault::Engine, format!("the engine's answer to `{call}` makes no sense: {why}")),
+            Self::Unsendable(why) => (Fault::Refused, format!("`{call}` cannot be asked for: {why}")),
+            Self::TimedOut => {
+                (Fault::TimedOut, format!("the engine did not answer `{call}` within {} s", deadline(call).as_secs()))
             }
-            Self::Unsendable(why) => (Fault::Refused, format!("`{}` cannot be asked for: {why}", call.as_str())),
-            Self::TimedOut => (
-                Fault::TimedOut,
-                format!("the engine did not answer `{}` within {} s", call.as_str(), call.deadline().as_secs()),
-            ),
         };
         Some(EngineError::new(fault, message))
     }
 
     /// The error of a call that cannot be the case already.
     pub(super) fn into_error(self, call: Call) -> EngineError {
-        self.of(call).unwrap_or_else(|| {
-            EngineError::new(Fault::Engine, format!("the engine gave no answer to `{}`", call.as_str()))
-        })
+        self.of(call)
+            .unwrap_or_else(|| EngineError::new(Fault::Engine, format!("the engine gave no answer to `{call}`")))
     }
 }
 
@@ -208,8 +204,8 @@ mod tests {
             (Inspect, 404, "No such container: x", Some(Fault::NotFound)),
             (Pull, 404, "pull access denied", Some(Fault::Pull)),
             (Pull, 500, "dial tcp: no such host", Some(Fault::Pull)),
-            (List, 400, "client version 1.51 is too old", Some(Fault::Refused)),
-            (List, 503, "", Some(Fault::Busy)),
+            (Containers, 400, "client version 1.51 is too old", Some(Fault::Refused)),
+            (Containers, 503, "", Some(Fault::Busy)),
             (Start, 503, "connection error: desc = \"transport: error while dialing\"", Some(Fault::Busy)),
             (CreateVolume, 429, "Too Many Requests", Some(Fault::Busy)),
             // Of a registry, which is not busy for a second or two only.
@@ -236,10 +232,10 @@ mod tests {
 
     #[test]
     fn silence_and_loss_are_told_apart() {
-        let fault = |failure: Failure| failure.of(Call::List).map(|error| (error.fault, error.message));
+        let fault = |failure: Failure| failure.of(Call::Containers).map(|error| (error.fault, error.message));
         assert_eq!(
             fault(Failure::TimedOut),
-            Some((Fault::TimedOut, "the engine did not answer `list` within 10 s".to_owned()))
+            Some((Fault::TimedOut, "the engine did not answer `list containers` within 10 s".to_owned()))
         );
         assert_eq!(fault(Failure::Lost("gone".to_owned())), Some((Fault::Unreachable, "gone".to_owned())));
     }

@@ -3,9 +3,8 @@
 use serde::Deserialize;
 
 use super::Docker;
-use super::call::Call;
 use super::fault::Failure;
-use crate::engine::EngineError;
+use crate::engine::{Call, EngineError};
 use crate::resource::{ImageId, ImageRef};
 use crate::state::ImageFacts;
 

@@ -6,9 +6,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
 
-use super::call::Call;
 use super::{Docker, safe};
-use crate::engine::EngineError;
+use crate::engine::{Call, EngineError};
 use crate::resource::ContainerId;
 
 /// An engine, as it describes itself. What an engine does not say is empty.

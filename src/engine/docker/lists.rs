@@ -9,10 +9,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 
 use super::Docker;
-use super::call::Call;
 use super::status::StatusLine;
 use super::wire::encoded;
-use crate::engine::{EngineError, Filter};
+use crate::engine::{Call, EngineError, Filter};
 use crate::resource::label::{self, Ownership};
 use crate::resource::{ContainerId, ImageId, NetworkId};
 use crate::state::{ContainerFacts, ContainerState, Endpoint, NetworkFacts, VolumeFacts};
@@ -125,7 +124,7 @@ struct VolumeEntry {
 pub(super) async fn containers(docker: &Docker, filter: &Filter) -> Result<Vec<ContainerFacts>, EngineError> {
     let path = format!("/containers/json{}", query(filter, "?all=1&"));
     let entries: Vec<ContainerEntry> =
-        docker.get(Call::List, &path).await.map_err(|failure| failure.into_error(Call::List))?;
+        docker.get(Call::Containers, &path).await.map_err(|failure| failure.into_error(Call::Containers))?;
     let mut facts: Vec<_> = entries.into_iter().map(ContainerEntry::facts).collect();
     facts.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
     Ok(facts)
@@ -134,7 +133,7 @@ pub(super) async fn containers(docker: &Docker, filter: &Filter) -> Result<Vec<C
 pub(super) async fn networks(docker: &Docker, filter: &Filter) -> Result<Vec<NetworkFacts>, EngineError> {
     let path = format!("/networks{}", query(filter, "?"));
     let entries: Vec<NetworkEntry> =
-        docker.get(Call::List, &path).await.map_err(|failure| failure.into_error(Call::List))?;
+        docker.get(Call::Networks, &path).await.map_err(|failure| failure.into_error(Call::Networks))?;
     let mut facts: Vec<_> = entries.into_iter().map(NetworkEntry::facts).collect();
     facts.sort_by(|a, b| (&a.created, &a.id).cmp(&(&b.created, &b.id)));
     Ok(facts)
@@ -142,7 +141,8 @@ pub(super) async fn networks(docker: &Docker, filter: &Filter) -> Result<Vec<Net
 
 pub(super) async fn volumes(docker: &Docker, filter: &Filter) -> Result<Vec<VolumeFacts>, EngineError> {
     let path = format!("/volumes{}", query(filter, "?"));
-    let list: VolumeList = docker.get(Call::List, &path).await.map_err(|failure| failure.into_error(Call::List))?;
+    let list: VolumeList =
+        docker.get(Call::Volumes, &path).await.map_err(|failure| failure.into_error(Call::Volumes))?;
     let facts = |entry: VolumeEntry| VolumeFacts { owner: Ownership::read(&entry.labels), name: entry.name };
     let mut facts: Vec<_> = list.volumes.into_iter().map(facts).collect();
     facts.sort_by(|a, b| a.name.cmp(&b.name));

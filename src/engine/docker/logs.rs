@@ -7,12 +7,11 @@ use http::Method;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
-use super::call::Call;
 use super::fault::Failure;
 use super::frames::{Channel, Frames};
 use super::tail::Tail;
 use super::{Docker, answer, safe, wire};
-use crate::engine::EngineError;
+use crate::engine::{Call, EngineError};
 use crate::resource::ContainerId;
 
 /// What of a container's output is wanted.
@@ -91,11 +90,11 @@ impl Docker {
         if let Some(tail) = request.tail {
             path.push_str(&format!("&tail={tail}"));
         }
-        let begun = self.call(Call::Logs, async {
+        let begun = self.call(Call::LogTail, async {
             let request = wire::plain(Method::GET, &path)?;
             Ok::<_, Failure>(answer::accepted(self.wire.send(request).await?).await?.into_body())
         });
-        let body = begun.await.map_err(|failure| failure.into_error(Call::Logs))?;
+        let body = begun.await.map_err(|failure| failure.into_error(Call::LogTail))?;
         let (frames, frame) = (Frames::default(), BytesMut::new());
         Ok(LogLines { body, frames, frame, open: [None, None], ready: VecDeque::new() })
     }
@@ -112,9 +111,9 @@ impl LogLines {
                 return Ok(Some(line));
             }
             let Some(frame) = self.body.frame().await else { return Ok(self.rest()) };
-            let frame = frame.map_err(|error| Failure::Lost(error.to_string()).into_error(Call::Logs))?;
+            let frame = frame.map_err(|error| Failure::Lost(error.to_string()).into_error(Call::LogTail))?;
             if let Ok(mut chunk) = frame.into_data() {
-                self.take(&mut chunk).map_err(|failure| failure.into_error(Call::Logs))?;
+                self.take(&mut chunk).map_err(|failure| failure.into_error(Call::LogTail))?;
             }
         }
     }
@@ -166,7 +165,8 @@ impl Open {
 /// The last lines. moat's containers have no terminal, so that their logs are framed.
 pub(super) async fn tail(docker: &Docker, container: &ContainerId, lines: u32) -> Result<Vec<String>, EngineError> {
     let path = format!("/containers/{}/logs?stdout=1&stderr=1&tail={lines}", safe(container.as_str())?);
-    let text = docker.call(Call::Logs, text(docker, &path)).await.map_err(|failure| failure.into_error(Call::Logs))?;
+    let text =
+        docker.call(Call::LogTail, text(docker, &path)).await.map_err(|failure| failure.into_error(Call::LogTail))?;
     let all: Vec<_> = text.lines().map(str::to_owned).collect();
     let surplus = all.len().saturating_sub(lines as usize);
     Ok(all.into_iter().skip(surplus).collect())

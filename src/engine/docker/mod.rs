@@ -21,7 +21,7 @@ mod wire;
 
 mod answer;
 mod build;
-mod call;
+mod deadline;
 mod fault;
 
 mod archive;
@@ -75,12 +75,12 @@ pub use resolve::{Process, Surroundings, resolve};
 pub use version::{ApiVersion, Feature};
 
 use super::{
-    ContainerCreate, ContainerUpdate, Engine, EngineError, ExecOutput, Fault, Filter, ImageBuild, Inspection,
+    Call, ContainerCreate, ContainerUpdate, Engine, EngineError, ExecOutput, Fault, Filter, ImageBuild, Inspection,
     NetworkCreate, Notice, PullProgress, VolumeCreate,
 };
 use crate::resource::{ContainerId, FileConfig, ImageRef, NetworkId};
 use crate::state::{ContainerFacts, ImageFacts, NetworkFacts, VolumeFacts};
-use call::Call;
+use deadline::deadline;
 use fault::Failure;
 use wire::Wire;
 
@@ -113,7 +113,7 @@ impl Docker {
         Failure: From<E>,
     {
         let _slot = self.slot().await?;
-        match timeout(call.deadline(), work).await {
+        match timeout(deadline(call), work).await {
             Ok(done) => Ok(done?),
             Err(_) => Err(Failure::TimedOut),
         }

@@ -5,9 +5,8 @@ use std::collections::HashMap;
 use bollard::models::{EndpointSettings, Ipam, IpamConfig, NetworkConnectRequest, NetworkCreateRequest};
 use ipnet::Ipv4Net;
 
-use super::call::Call;
 use super::{Docker, safe};
-use crate::engine::{EngineError, NetworkCreate};
+use crate::engine::{Call, EngineError, NetworkCreate};
 use crate::resource::{ContainerId, NetworkId};
 
 /// The driver of networks within one machine.

@@ -10,11 +10,10 @@ use hyper::body::Incoming;
 use serde::Deserialize;
 use tokio::time::{Instant, timeout};
 
-use super::call::Call;
 use super::fault::Failure;
 use super::wire::encoded;
 use super::{Docker, answer, credentials, pull_fault, wire};
-use crate::engine::{EngineError, PullProgress};
+use crate::engine::{Call, EngineError, PullProgress};
 use crate::resource::ImageRef;
 
 /// The engine tells of every layer several times a second while anything moves; it is silent while it waits for a

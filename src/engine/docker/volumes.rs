@@ -6,8 +6,7 @@ use bollard::models::VolumeCreateRequest;
 use serde::Deserialize;
 
 use super::Docker;
-use super::call::Call;
-use crate::engine::{EngineError, Fault, VolumeCreate};
+use crate::engine::{Call, EngineError, Fault, VolumeCreate};
 
 /// What the engine says about the volume, new or old.
 #[derive(Deserialize)]

@@ -53,7 +53,7 @@ pub static AGENT: Shape = Shape::Keys(&[
         .default("the image's own")
         .says("whom the main container runs as: `USER` or `USER:GROUP`, by name or by number")
         .such_as("1000:1000"),
-    Key::new("workdir", Shape::Text(rule::place), Effect::Replace)
+    Key::new("workdir", Shape::Text(rule::workdir), Effect::Replace)
         .default("the workspace if there is one, otherwise the image's own")
         .says("the folder that the command runs in")
         .such_as("/srv/app")

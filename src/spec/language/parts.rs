@@ -1,6 +1,6 @@
 //! The keys below those at the top.
 
-use super::{COMMAND, ENV, SCRIPT, VOLUMES};
+use super::{COMMAND, ENV, SCRIPT};
 use crate::spec::rule;
 use crate::spec::shape::{Effect, Key, Shape};
 
@@ -154,7 +154,7 @@ pub(super) const SERVICE: &[Key] = &[
         .says("what it runs: a shell's command line, or a program with its arguments")
         .such_as("[postgres, -c, fsync=off]")
         .also(&["cmd", "run"]),
-    Key::new("volumes", VOLUMES, Effect::Sidecar)
+    Key::new("volumes", SERVICE_VOLUMES, Effect::Sidecar)
         .says("named volumes of its own, kept when the sandbox is destroyed: `NAME:TARGET`, or a mapping")
         .such_as("['data:/var/lib/postgresql/data']"),
     Key::new("resources", Shape::Keys(RESOURCES), Effect::Sidecar)
@@ -167,6 +167,24 @@ pub(super) const SERVICE: &[Key] = &[
         .such_as("pg_isready")
         .also(&["healthcheck", "health", "ready"]),
 ];
+
+const SERVICE_VOLUMES: Shape = Shape::List {
+    item: &Shape::Either(&[
+        Shape::Text(rule::volume),
+        Shape::Keys(&[
+            Key::new("name", Shape::Text(rule::volume_name), Effect::Sidecar)
+                .required("name: data")
+                .says("its name within the service")
+                .such_as("data"),
+            Key::new("target", Shape::Text(rule::place), Effect::Sidecar)
+                .required("target: /var/lib/postgresql/data")
+                .says("where it is in the service's container")
+                .such_as("/var/lib/postgresql/data"),
+        ]),
+    ]),
+    if_empty: None,
+    unique: true,
+};
 
 const WAIT: Shape = Shape::Either(&[
     Shape::Text(rule::argument),

@@ -1,6 +1,6 @@
 //! Where nodes stand: in columns, each right of all that it waits for, and near the height of it.
 
-use super::Picture;
+use super::{Arrow, Picture};
 
 /// The columns of a picture, each with its nodes from top to bottom.
 pub(super) fn columns(picture: &Picture) -> Vec<Vec<usize>> {
@@ -33,6 +33,20 @@ pub(super) fn columns(picture: &Picture) -> Vec<Vec<usize>> {
         }
     }
     columns
+}
+
+/// The arrows that are worth drawing: of steps not those that others imply.
+pub(super) fn arrows(picture: &Picture) -> Vec<&Arrow> {
+    let is_implied = |arrow: &&Arrow| {
+        let beside = picture.edges.iter().filter(|it| it.from == arrow.from && it.to != arrow.to);
+        picture.steps && beside.into_iter().any(|it| leads(picture, it.to, arrow.to))
+    };
+    picture.edges.iter().filter(|arrow| !is_implied(arrow)).collect()
+}
+
+/// Whether there is a way along arrows. They lead to later nodes only.
+fn leads(picture: &Picture, from: usize, to: usize) -> bool {
+    from == to || (from < to && picture.edges.iter().filter(|it| it.from == from).any(|it| leads(picture, it.to, to)))
 }
 
 fn waits(picture: &Picture, node: usize, on: usize) -> bool {

@@ -23,6 +23,9 @@ pub struct Picture {
     /// Each after all that it waits for.
     pub nodes: Vec<Vertex>,
     pub edges: Vec<Arrow>,
+    /// The nodes are steps: one that waits for another waits for all that came before that one.
+    #[serde(skip)]
+    pub steps: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -101,7 +104,7 @@ impl Picture {
             }
         }
         let state = status.map_or(String::new(), |it| format!(": {}", it.condition.as_str()));
-        Self { title: format!("{}{state}", graph.run.agent), nodes, edges }
+        Self { title: format!("{}{state}", graph.run.agent), nodes, edges, steps: false }
     }
 
     /// What is to be done, and in which order.
@@ -122,7 +125,7 @@ impl Picture {
             0 => "nothing to do".to_owned(),
             count => format!("{count} to do"),
         };
-        Self { title: format!("{}: {todo}", run.agent), nodes: nodes.collect(), edges: arrows.collect() }
+        Self { title: format!("{}: {todo}", run.agent), nodes: nodes.collect(), edges: arrows.collect(), steps: true }
     }
 }
 

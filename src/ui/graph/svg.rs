@@ -1,7 +1,7 @@
 //! A graph as a picture that a browser shows, with nothing from elsewhere: no fonts, no scripts, no styles.
 
-use super::layers::columns;
-use super::{Picture, Shape, Tone};
+use super::layers::{arrows, columns};
+use super::{Arrow, Picture, Shape, Tone};
 
 /// Of the letters, in pixels: a monospaced font is six tenths as wide as it is high.
 const FONT: usize = 13;
@@ -14,6 +14,9 @@ const PAD: usize = 12;
 /// Between nodes, and around all of them.
 const GAP: usize = 22;
 const MARGIN: usize = 24;
+
+/// Between two lines that go around.
+const LANE: usize = 14;
 
 /// Between two columns, at least; more where a label has to fit.
 const COLUMN_GAP: usize = 70;
@@ -33,7 +36,10 @@ pub fn draw(picture: &Picture) -> String {
     let right = places.iter().map(|it| it.x + it.width).max().unwrap_or(0);
     let right = right.max(MARGIN + picture.title.chars().count() * 10);
     let bottom = places.iter().map(|it| it.y + it.height).max().unwrap_or(0);
-    let (width, height) = (right + MARGIN, bottom + MARGIN);
+    let column = |node: usize| columns.iter().position(|column| column.contains(&node)).unwrap_or(0);
+    let (long, short): (Vec<&Arrow>, Vec<&Arrow>) =
+        arrows(picture).into_iter().partition(|it| column(it.to) > column(it.from) + 1);
+    let (width, height) = (right + MARGIN, bottom + MARGIN + long.len() * LANE);
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} \
          {height}\" font-family=\"ui-monospace, 'DejaVu Sans Mono', monospace\" font-size=\"{FONT}\">\n<title>{}</title>\n",
@@ -49,8 +55,11 @@ pub fn draw(picture: &Picture) -> String {
         MARGIN + 8,
         escaped(&picture.title)
     ));
-    for arrow in &picture.edges {
+    for arrow in short {
         svg.push_str(&line(places[arrow.from], places[arrow.to], &arrow.label));
+    }
+    for (n, arrow) in long.into_iter().enumerate() {
+        svg.push_str(&detour(places[arrow.from], places[arrow.to], bottom + (n + 1) * LANE, &arrow.label));
     }
     for (node, place) in picture.nodes.iter().zip(&places) {
         svg.push_str(&vertex(node, *place));
@@ -132,15 +141,34 @@ fn line(from: Place, to: Place, label: &str) -> String {
          stroke-width=\"{width}\" marker-end=\"url(#head)\"/>\n"
     );
     if !label.is_empty() {
-        let (x, y) = (bend, y1.midpoint(y2).saturating_sub(8));
-        // White below the letters keeps them apart from lines.
-        svg.push_str(&format!(
-            "<text x=\"{x}\" y=\"{y}\" text-anchor=\"middle\" font-size=\"12\" fill=\"#18181b\" stroke=\"#ffffff\" \
-             stroke-width=\"4\" paint-order=\"stroke\">{}</text>\n",
-            escaped(label)
-        ));
+        svg.push_str(&caption(bend, y1.midpoint(y2).saturating_sub(8), label));
     }
     svg
+}
+
+/// Below everything that stands between the two: a line behind a node would seem to lead to it.
+fn detour(from: Place, to: Place, lane: usize, label: &str) -> String {
+    let (x1, y1) = (from.x + from.width, from.y + from.height / 2);
+    let (x2, y2) = (to.x, to.y + to.height / 2);
+    let (down, up) = (x1 + COLUMN_GAP / 2, x2.saturating_sub(COLUMN_GAP / 2));
+    let width = if label.is_empty() { "1" } else { "2" };
+    let mut svg = format!(
+        "<path d=\"M{x1} {y1} C{down} {y1} {x1} {lane} {down} {lane} L{up} {lane} C{x2} {lane} {up} {y2} {x2} {y2}\" \
+         fill=\"none\" stroke=\"#52525b\" stroke-width=\"{width}\" marker-end=\"url(#head)\"/>\n"
+    );
+    if !label.is_empty() {
+        svg.push_str(&caption(x1.midpoint(x2), lane - 4, label));
+    }
+    svg
+}
+
+/// White below the letters keeps them apart from lines.
+fn caption(x: usize, y: usize, label: &str) -> String {
+    format!(
+        "<text x=\"{x}\" y=\"{y}\" text-anchor=\"middle\" font-size=\"12\" fill=\"#18181b\" stroke=\"#ffffff\" \
+         stroke-width=\"4\" paint-order=\"stroke\">{}</text>\n",
+        escaped(label)
+    )
 }
 
 fn escaped(text: &str) -> String {

@@ -1,0 +1,126 @@
+//! The history of what a command does with a run: listens while it goes, and writes at the end. Whatever goes wrong with
+//! that is a warning.
+
+use std::io::{self, IsTerminal};
+use std::time::Instant;
+
+use super::end::End;
+use super::record::own_files;
+use crate::clock::{Clock, written};
+use crate::engine::docker::{Docker, Published};
+use crate::event::{Event, Tell};
+use crate::plan::Condition;
+use crate::resource::{ResourceId, Run};
+use crate::state::Observed;
+use crate::store::history::line::Fault;
+use crate::store::history::{HistoryError, Line, Place, Recorder, RunRecord};
+use crate::ui::ending::How;
+
+/// What is being written.
+pub struct Chronicle<'a> {
+    engine: &'a Docker,
+    trigger: String,
+    recorder: Recorder,
+    since: Instant,
+}
+
+impl<'a> Chronicle<'a> {
+    /// `trigger`: what it is done for, as in `apply`.
+    pub fn begin(engine: &'a Docker, trigger: &str) -> Self {
+        Self { engine, trigger: trigger.to_owned(), recorder: Recorder::default(), since: Instant::now() }
+    }
+
+    pub fn note(&self, event: &Event<'_>) {
+        self.recorder.note(event);
+    }
+
+    /// Writes how it ended; a warning if that is not possible.
+    pub async fn end(&self, run: &Run, end: &End<'_>, tell: Tell<'_>) {
+        let Some(dir) = own_files() else { return };
+        let engine = self.engine.located().endpoint.to_string();
+        let place = Place::of(&dir, &run.id, &engine);
+        let errors: Vec<Fault> = match end.how {
+            How::Failed { failures, .. } => failures.iter().map(Fault::from).collect(),
+            _ => Vec::new(),
+        };
+        let mut problems = Vec::new();
+        // Where nothing was done the record is right, if there is one.
+        let is_news = !self.recorder.rounds().is_empty() || !place.record.exists();
+        if let Some(observed) = end.observed.as_ref().filter(|_| is_news) {
+            let record = self.record(run, &engine, observed, end, errors.first()).await;
+            problems.extend(record.write(&place).err());
+        }
+        problems.extend(place.add(&self.line(run, engine, end, errors)).err());
+        for problem in problems {
+            warn(run, &problem, tell);
+        }
+    }
+
+    fn line(&self, run: &Run, engine: String, end: &End<'_>, errors: Vec<Fault>) -> Line {
+        Line {
+            v: 1,
+            time: written(Clock::System.now()),
+            run: run.id.to_string(),
+            agent: run.agent.to_string(),
+            engine,
+            trigger: self.trigger.clone(),
+            pid: std::process::id(),
+            rounds: self.recorder.rounds(),
+            outcome: end.how.code().to_owned(),
+            exit_code: end.exit.code(),
+            state: end.condition.map(|condition| condition.as_str().to_owned()),
+            took_ms: u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX),
+            errors,
+        }
+    }
+
+    async fn record(
+        &self,
+        run: &Run,
+        engine: &str,
+        observed: &Observed,
+        end: &End<'_>,
+        error: Option<&Fault>,
+    ) -> RunRecord {
+        let now = Clock::System.now();
+        let mut record = RunRecord::of(run, engine, observed, now);
+        end.condition.map_or("unknown", Condition::as_str).clone_into(&mut record.state);
+        record.interactive = io::stdin().is_terminal();
+        record.error = error.cloned();
+        let started = |step: &crate::store::history::line::Step| {
+            step.resource == ResourceId::main().to_string()
+                && step.result == "done"
+                && matches!(step.action.as_str(), "start" | "restart")
+        };
+        if self.recorder.rounds().iter().flat_map(|round| &round.operations).any(started) {
+            record.started_at = Some(written(now));
+        }
+        if matches!(end.condition, Some(Condition::Stopped | Condition::Absent)) {
+            record.started_at = None;
+            record.stopped_at = Some(written(now));
+        }
+        // An apply with nothing to do costs no call more for a record that was lost.
+        let worked = !self.recorder.rounds().is_empty();
+        if let Some(main) = observed.containers_of(&ResourceId::main()).last().filter(|_| worked) {
+            let ports = self.engine.ports(&main.id).await.unwrap_or_default();
+            record.ports = ports.iter().filter_map(published).collect();
+        }
+        record
+    }
+}
+
+/// As docker writes it.
+fn published(port: &Published) -> Option<String> {
+    let (ip, host_port) = port.host.as_ref()?;
+    Some(format!("{}->{}/{}", crate::ui::ports::address(ip, *host_port), port.port, port.protocol))
+}
+
+fn warn(run: &Run, problem: &HistoryError, tell: Tell<'_>) {
+    let message = format!("the history is not complete: {problem}");
+    let hint = match problem {
+        HistoryError::Newer { .. } => "use that version of moat, or remove the file",
+        HistoryError::Corrupt { .. } => "what the engine knows of the sandbox is in it again",
+        HistoryError::File { .. } | HistoryError::Held { .. } => "nothing else depends on it",
+    };
+    tell(Event::Warning { run, message: &message, hint });
+}

@@ -1,0 +1,96 @@
+//! `moat completions` and `moat man`: what shells and manual readers need, from the command line's own definition.
+
+use std::path::Path;
+
+use clap::Args;
+use clap_complete::engine::CompletionCandidate;
+use clap_complete::{Shell, generate};
+use clap_mangen::Man;
+
+use super::error::CliError;
+use super::exit::Exit;
+use super::load::DEFAULT_SPEC;
+use super::record::own_files;
+use super::session::Session;
+use crate::store::history::RunRecord;
+use crate::store::history::read::records;
+
+/// Write a script that completes commands and options in a shell
+///
+/// Names of sandboxes and containers are completed too by what `source <(COMPLETE=bash moat)` sets up, or the same with
+/// zsh or fish: that asks moat itself.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell
+    #[arg(value_name = "SHELL", value_enum)]
+    shell: Shell,
+}
+
+/// Write a page of the manual, for `man -l -`
+#[derive(Debug, Args)]
+pub struct ManPage {
+    /// The command; by default the page of moat itself
+    #[arg(value_name = "COMMAND")]
+    command: Option<String>,
+}
+
+pub fn completions(args: &Completions, session: &Session) -> Result<Exit, CliError> {
+    let mut script = Vec::new();
+    generate(args.shell, &mut super::command(), "moat", &mut script);
+    session.answer(&String::from_utf8_lossy(&script))?;
+    Ok(Exit::Done)
+}
+
+pub fn man(args: &ManPage, session: &Session) -> Result<Exit, CliError> {
+    let mut moat = super::command();
+    moat.build();
+    let page = match &args.command {
+        None => moat,
+        Some(name) => {
+            let found = moat.get_subcommands().find(|it| it.get_name() == name).cloned();
+            let refused = || CliError::Usage {
+                message: format!("there is no command `{name}`"),
+                hint: "`moat --help` shows all".to_owned(),
+            };
+            found.ok_or_else(refused)?
+        }
+    };
+    let mut text = Vec::new();
+    Man::new(page).render(&mut text).map_err(CliError::Output)?;
+    session.answer(&String::from_utf8_lossy(&text))?;
+    Ok(Exit::Done)
+}
+
+/// Names that a sandbox can be called by: those that moat has a record of. No engine is asked: a completion must not wait
+/// for one.
+pub fn agents() -> Vec<CompletionCandidate> {
+    let mut found: Vec<CompletionCandidate> = Vec::new();
+    if Path::new(DEFAULT_SPEC).is_file() {
+        found.push(CompletionCandidate::new(DEFAULT_SPEC).help(Some("the spec here".into())));
+    }
+    for record in known() {
+        found.push(
+            CompletionCandidate::new(&record.name).help(Some(format!("{} ({})", record.state, record.spec).into())),
+        );
+    }
+    found
+}
+
+/// Names of containers of any sandbox.
+pub fn containers() -> Vec<CompletionCandidate> {
+    let resources = known().into_iter().flat_map(|record| record.resources);
+    let names = resources.filter_map(|it| it.resource.strip_prefix("container/").map(str::to_owned));
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    names.dedup();
+    names.into_iter().map(CompletionCandidate::new).collect()
+}
+
+fn known() -> Vec<RunRecord> {
+    let Some(dir) = own_files() else { return Vec::new() };
+    let (mut records, _) = records(&dir);
+    records.retain(|record| record.state != "absent");
+    records.sort_by(|a, b| a.name.cmp(&b.name));
+    records.dedup_by(|a, b| a.name == b.name);
+    records
+}

@@ -1,0 +1,67 @@
+//! `moat why`: which field differs, what it was and what it is, and since when.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::addresses::Addresses;
+use super::error::CliError;
+use super::exit::Exit;
+use super::fleet::Fleet;
+use super::load::{DEFAULT_SPEC, Depth};
+use super::session::Session;
+use crate::graph::Graph;
+use crate::observe::observe;
+use crate::plan::{Plan, compute};
+use crate::resource::ResourceId;
+use crate::state::Observed;
+use crate::ui::why::{Reason, json, text};
+
+/// Say why each resource is as it is, or what an apply would do about it
+#[derive(Debug, Args)]
+pub struct Why {
+    /// Only this one, as `moat status` shows it: `container/main`, or `main` for short
+    #[arg(value_name = "RESOURCE")]
+    resource: Option<String>,
+    /// The spec file, or its directory
+    #[arg(short, long, value_name = "SPEC", default_value = DEFAULT_SPEC)]
+    file: PathBuf,
+    #[command(flatten)]
+    addresses: Addresses,
+    /// One JSON document in place of text
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+pub async fn run(args: &Why, session: &Session) -> Result<Exit, CliError> {
+    let (fleet, engine) = Fleet::find(session, std::slice::from_ref(&args.file), Depth::Whole).await?;
+    let options = args.addresses.options(&engine);
+    let answer = fleet.answer(async |agent| {
+        let observed = observe(&engine, &agent.graph).await?;
+        let plan = compute(&agent.graph, &observed, &options);
+        let mut reasons = reasons(&agent.graph, &observed, &plan);
+        if let Some(wanted) = &args.resource {
+            let known: Vec<String> = reasons.iter().map(|reason| format!("`{}`", reason.resource)).collect();
+            reasons.retain(|reason| reason.resource.to_string() == *wanted || reason.resource.name == *wanted);
+            if reasons.is_empty() {
+                return Err(CliError::NoResource { resource: wanted.clone(), known: known.join(", ") });
+            }
+        }
+        Ok((Exit::Done, if args.json { json(&agent.graph.run, &reasons) } else { text(&reasons) }))
+    });
+    answer.await
+}
+
+/// Of each resource that is wanted, or that something is to be done about.
+fn reasons(graph: &Graph, observed: &Observed, plan: &Plan) -> Vec<Reason> {
+    let wanted = graph.nodes().map(|node| node.id.clone());
+    let mut ids: Vec<ResourceId> = wanted.chain(plan.operations.iter().map(|it| it.resource.clone())).collect();
+    ids.sort();
+    ids.dedup();
+    let reason = |resource: ResourceId| {
+        let about = plan.operations.iter().find(|operation| operation.resource == resource);
+        let since = observed.containers_of(&resource).map(|facts| facts.created).last();
+        Reason { cause: about.map(|operation| operation.cause.clone()), since, resource }
+    };
+    ids.into_iter().map(reason).collect()
+}

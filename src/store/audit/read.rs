@@ -1,0 +1,51 @@
+//! Reading entries back, for people who look. What is read here is not verified.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::Path;
+
+use super::files::{Files, refused};
+use super::{AuditError, Entry};
+
+/// The entries that can be read, in their order; none if there is no log. A line that is no entry is passed over.
+///
+/// # Errors
+/// If the log cannot be read.
+pub fn entries(state_dir: &Path) -> Result<Vec<Entry>, AuditError> {
+    let path = Files::below(state_dir).log;
+    let mut all = Vec::new();
+    each(&path, |entry| {
+        all.push(entry);
+        true
+    })?;
+    Ok(all)
+}
+
+/// The entry of a number.
+pub(super) fn entry(path: &Path, seq: u64) -> Result<Option<Entry>, AuditError> {
+    let mut found = None;
+    each(path, |entry| {
+        if entry.seq == seq {
+            found = Some(entry);
+        }
+        found.is_none()
+    })?;
+    Ok(found)
+}
+
+/// Calls `look` for each entry until it says no.
+fn each(path: &Path, mut look: impl FnMut(Entry) -> bool) -> Result<(), AuditError> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        file => file.map_err(|source| refused(path, source))?,
+    };
+    for line in BufReader::new(file).split(b'\n') {
+        let line = line.map_err(|source| refused(path, source))?;
+        if let Ok(entry) = serde_json::from_slice(&line)
+            && !look(entry)
+        {
+            break;
+        }
+    }
+    Ok(())
+}

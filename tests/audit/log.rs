@@ -1,0 +1,93 @@
+//! A log in a folder of its own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use moat::clock::Clock;
+use moat::store::audit::log::{About, Writer};
+use moat::store::audit::{Audit, AuditError, Verdict, verify};
+use serde_json::{Map, json};
+use tempfile::TempDir;
+
+/// A state folder.
+pub struct Place {
+    dir: TempDir,
+}
+
+impl Place {
+    pub fn new() -> Self {
+        // In memory where there is such a place: what is tried thousands of times need not wait for a disk.
+        let memory = Path::new("/dev/shm");
+        let dir = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+        Self { dir: dir.expect("a folder") }
+    }
+
+    /// With a key that is always the same.
+    pub fn with_key(digit: char) -> Self {
+        let place = Self::new();
+        place.write_key(digit);
+        place
+    }
+
+    pub fn write_key(&self, digit: char) {
+        use std::os::unix::fs::PermissionsExt;
+        fs::create_dir_all(self.file("")).expect("a folder");
+        let key = self.file("key");
+        fs::write(&key, digit.to_string().repeat(64)).expect("written");
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).expect("set");
+    }
+
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path().join("audit").join(name)
+    }
+
+    pub fn open(&self) -> Result<Audit, AuditError> {
+        Audit::open(self.path(), writer())
+    }
+
+    pub fn log(&self) -> Vec<u8> {
+        fs::read(self.file("log.jsonl")).expect("a log")
+    }
+
+    pub fn set_log(&self, bytes: &[u8]) {
+        fs::write(self.file("log.jsonl"), bytes).expect("written");
+    }
+
+    /// The entry that is broken first; `None`: all is well.
+    pub fn first_broken(&self) -> Option<u64> {
+        match verify(self.path(), None) {
+            Ok(_) => None,
+            Err(AuditError::Broken(broken)) => Some(broken.entry),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    #[track_caller]
+    pub fn assert_valid(&self, entries: u64) {
+        match verify(self.path(), None) {
+            Ok(good) => assert_eq!(good.entries, entries),
+            Err(error) => panic!("{error}\n{}", String::from_utf8_lossy(&self.log())),
+        }
+    }
+}
+
+pub fn writer() -> Writer {
+    Writer { command: "apply".to_owned(), pid: 7, clock: Clock::Fixed(jiff::Timestamp::UNIX_EPOCH) }
+}
+
+pub fn about() -> About {
+    let text = |text: &str| Some(text.to_owned());
+    About { run: text("builder-1f2e3d4c"), agent: text("builder"), engine: text("unix:///run/docker.sock") }
+}
+
+/// A change, with its outcome: two entries.
+pub fn change(audit: &Audit, name: &str) {
+    let data = Map::from_iter([("network".to_owned(), json!(name))]);
+    let intent = audit.intent("docker_network_created", &about(), data).expect("on record");
+    let made = Map::from_iter([("network_id".to_owned(), json!("n1"))]);
+    audit.outcome(intent, "docker_network_created", Verdict::Done, &about(), made).expect("on record");
+}

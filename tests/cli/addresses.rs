@@ -1,0 +1,43 @@
+//! An engine that refuses every address range.
+
+use expect_test::expect;
+
+use crate::engine::Empty;
+use crate::moat::Place;
+
+#[test]
+fn ranges_that_are_all_in_use_are_told_of_and_not_tried_for_ever() {
+    let engine = Empty::without_addresses();
+    let place = Place::with("agent: builder\nimage: busybox\n").at(&engine.address());
+    let ran = place.run(&["apply", "--subnets", "10.83.0.0/27"]);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""));
+    expect![[r#"
+        builder: 4 to do
+          failed    creating network moat-builder-1f2e3d4c
+          skipped   container moat-builder-1f2e3d4c, which needs network moat-builder-1f2e3d4c
+        builder: looked again, 4 more to do
+          failed    creating network moat-builder-1f2e3d4c
+          skipped   container moat-builder-1f2e3d4c, which needs network moat-builder-1f2e3d4c
+        builder: looked again, 4 more to do
+          failed    creating network moat-builder-1f2e3d4c
+          skipped   container moat-builder-1f2e3d4c, which needs network moat-builder-1f2e3d4c
+        builder: looked again, 4 more to do
+          failed    creating network moat-builder-1f2e3d4c
+          skipped   container moat-builder-1f2e3d4c, which needs network moat-builder-1f2e3d4c
+        error: cannot create network `moat-builder-1f2e3d4c`: pool overlaps with other one on this address space
+          = help: no address range is left, neither in moat's own nor in the engine's: name another one with `--subnets`, or remove networks that are not used (`moat list`, `docker network prune`)
+        what had been done is undone; `--keep-on-failure` would leave it to be looked at
+    "#]].assert_eq(&ran.err);
+}
+
+/// There are thousands more in the default range; a few of them are enough.
+#[test]
+fn the_refusals_of_a_large_range_end_as_well() {
+    let engine = Empty::without_addresses();
+    let place = Place::with("agent: builder\nimage: busybox\n").at(&engine.address());
+    let ran = place.run(&["apply"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.err);
+    assert_eq!(ran.err.matches("looked again").count(), 7, "{}", ran.err);
+    let hint = "is in use in a way that the engine does not list: name another range with `--subnets`";
+    assert!(ran.err.contains(hint), "{}", ran.err);
+}

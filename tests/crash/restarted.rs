@@ -1,0 +1,92 @@
+//! The engine dies in the middle of an apply, and is back before moat goes on.
+//!
+//! What moat has then heard of last was true of an engine that is no more: calls that were under way have broken off,
+//! containers have ended and come back. The apply may still get there, or end; the next one does.
+
+use std::process::Command;
+
+use crate::ambush::{Ambush, Moment, Point};
+use crate::engine::Inventory;
+use crate::held::hold_at;
+use crate::points::{MANY, Shape, Work, assert_done, command, every_nth, prepare, shape, shape_without_crash};
+use crate::run::{run, until};
+use crate::sandbox::{DIND, PLAIN, Sandbox};
+use crate::whose;
+
+#[test]
+fn in_a_first_apply() {
+    every(PLAIN, Work::First, 1, 3);
+}
+
+#[test]
+fn in_a_replacement() {
+    every(PLAIN, Work::Replacement, 1, 4);
+}
+
+#[test]
+fn in_a_first_apply_with_a_docker_inside() {
+    every(DIND, Work::First, every_nth(6), 8);
+}
+
+/// Restarts at every `step`th call until there is no such call, of which there must have been `least`.
+#[expect(clippy::print_stdout, reason = "the points are what this measures; shown with `--nocapture`")]
+fn every(spec: &str, work: Work, step: usize, least: usize) {
+    let _alone = whose::alone();
+    let expected = shape_without_crash(spec, work);
+    let (mut points, mut carried_on) = (0, 0);
+    for (moment, start) in [(Moment::Answered, 1), (Moment::Asked, step.min(2))] {
+        let mut nth = start;
+        while let Some((call, code)) = restart(spec, work, Point { nth, moment }, &expected) {
+            println!("{work:?} {moment:?} {nth}: {call}: {code}");
+            (points, carried_on, nth) = (points + 1, carried_on + usize::from(code == 0), nth + step);
+            assert!(nth < MANY, "no end of calls");
+        }
+        assert!(nth > least, "only {nth} calls of {work:?} seen, not {least}");
+    }
+    println!(
+        "{work:?}: {points} restarts, step {step}, after {carried_on} of them the same apply got there, of:\n{spec}"
+    );
+}
+
+/// One restart and what comes after: the call at which it was, and the exit code of the apply that went on.
+fn restart(spec: &str, work: Work, point: Point, expected: &Shape) -> Option<(String, i32)> {
+    let before = Inventory::now();
+    let (sandbox, ambush) = (Sandbox::new(spec), Ambush::new());
+    prepare(&sandbox, &ambush, spec, work);
+    let ended = hold_at(&sandbox, &ambush, command(work), point).map(|held| {
+        restart_engine();
+        let call = held.call.clone();
+        let (code, told) = held.let_go();
+        // It got there, or says that it did not, or that nobody answered.
+        let code = code.unwrap_or(-1);
+        assert!([0, 1, 69].contains(&code), "{work:?} {point:?} at {call}: exit code {code}\n{told}");
+        // A question may have been the last thing to do, and the engine have gone after the last look.
+        if code == 0 && !call.contains("/exec") {
+            assert_eq!(&shape(&sandbox), expected, "{work:?} {point:?} at {call}\n{told}");
+        }
+        (call, code)
+    });
+    let at = format!("{work:?} {point:?} at {ended:?}, which left {:#?}", shape(&sandbox));
+    let again = sandbox.moat(command(work)).docker_host(&ambush.host()).run();
+    assert!(again.code == 0, "{at}\nthe second one: {again}");
+    assert_done(&sandbox, &ambush, work, expected, &format!("{at}\nthe second one: {again}"));
+    sandbox.moat(&["destroy", "--volumes"]).docker_host(&ambush.host()).ok();
+    // An engine makes its default network anew when it starts.
+    let leaks = || before.difference(&sandbox.agent).into_iter().filter(|line| !line.contains(" bridge ")).collect();
+    let mut left: Vec<String> = Vec::new();
+    let clean = until(|| {
+        left = leaks();
+        left.is_empty()
+    });
+    assert!(clean, "{at}\nleft: {left:#?}");
+    ended
+}
+
+/// Without a warning, as a crash would.
+fn restart_engine() {
+    let lab = std::env::var("MOAT_LAB").expect("MOAT_LAB: only an engine of the lab is restarted, see tests/lab");
+    let mut command = Command::new(lab);
+    command.args(["restart", "--kill"]);
+    let ran = run(command, b"");
+    assert!(ran.code == 0, "{ran}");
+}
