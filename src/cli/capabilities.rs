@@ -20,9 +20,6 @@ pub fn capabilities(spec: &Path, inputs: &mut Inputs) -> Result<Capabilities, Ve
     let mut capabilities = Capabilities::builtin();
     let folder = spec.with_file_name(FOLDER);
     let files = files(&folder).map_err(|error| vec![unreadable(&folder, &error)])?;
-    if files.is_empty() {
-        inputs.missing.insert(folder.clone());
-    }
     let mut errors = Vec::new();
     for file in files {
         let name = Path::new(FOLDER).join(file.file_name().unwrap_or_default()).display().to_string();

@@ -102,7 +102,8 @@ impl Capabilities {
             None => (dependency, None),
         };
         let entry = self.0.get(name).ok_or_else(|| Unresolved::Name(dependency.to_owned()))?;
-        let unreadable = |error: serde_yaml::Error| Unreadable { name: name.to_owned(), why: error.to_string() };
+        let unreadable =
+            |error: serde_yaml::Error| Unresolved::Unreadable { name: name.to_owned(), why: error.to_string() };
         let head: Head = serde_yaml::from_str(&entry.text).map_err(unreadable)?;
         let version = match (version, &head.versions) {
             (None, _) => head.chosen_by_default(),
@@ -133,8 +134,6 @@ impl Capabilities {
         suggest(name.split('@').next().unwrap_or(name), self.names())
     }
 }
-
-use Unresolved::Unreadable;
 
 impl Unresolved {
     /// What to write instead.

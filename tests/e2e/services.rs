@@ -149,3 +149,14 @@ fn a_service_that_does_not_get_ready_keeps_main_from_starting_and_says_so() {
     assert!(ran.stderr.contains("was not ready within 1 s"), "{ran}");
     assert_eq!(sandbox.find("main"), None, "a first apply is undone");
 }
+
+#[test]
+fn the_engines_own_docker_is_mounted_and_marked() {
+    let sandbox = example("docker-host", str::to_owned);
+    let plan = sandbox.moat(&["plan"]).ok().stdout;
+    assert!(plan.contains("[gives the engine]"), "{plan}");
+    sandbox.apply();
+    let seen = sandbox.sh_ok("docker ps --no-trunc --quiet");
+    assert!(seen.lines().any(|id| id == sandbox.main()), "its own container in {seen}");
+    assert_eq!(sandbox.inspect("main", "{{.HostConfig.Privileged}}"), "false");
+}

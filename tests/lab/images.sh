@@ -151,6 +151,7 @@ make_registry() {
     rm -rf "$cache/registry"
     dind="$dind, \"Env\": [$env, \"DOCKER_TLS_CERTDIR=/certs\"]"
     image library/docker "$dind_tags" "$dind" base dind compose buildx
+    image library/docker "29.7.2-cli cli" "\"Cmd\": [\"sh\"], \"Env\": [$env]" base compose buildx
     image lab/dind-old-buildx latest "$dind" base dind compose buildx-old
     image lab/dind-no-buildx latest "$dind" base dind
     image moby/buildkit "$buildkit_tags" "\"Entrypoint\": [\"buildkitd\"], \"Env\": [$env],
