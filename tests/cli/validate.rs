@@ -184,9 +184,7 @@ fn for_scripts() {
               "files": [
                 "/here/agent.yaml"
               ],
-              "missing": [
-                "/here/specs"
-              ]
+              "missing": []
             }
         "#]],
     );
@@ -203,9 +201,7 @@ fn for_scripts() {
               "files": [
                 "/here/bad.yaml"
               ],
-              "missing": [
-                "/here/specs"
-              ],
+              "missing": [],
               "error": {
                 "message": "the spec `bad.yaml` cannot be used",
                 "findings": [
