@@ -175,7 +175,7 @@ mod tests {
     fn tools_are_on_debian() {
         is(
             "dependencies: [git, jq]\n",
-            &expect![[r##"
+            &expect![[r#"
             # Made by moat from the dependencies of the spec; `moat image` shows it.
             FROM debian:trixie-slim
             ARG DEBIAN_FRONTEND=noninteractive
@@ -187,7 +187,7 @@ mod tests {
             ENV HOME=/home/agent
             ENTRYPOINT []
             CMD ["sleep", "infinity"]
-        "##]],
+        "#]],
         );
     }
 
@@ -195,7 +195,7 @@ mod tests {
     fn the_first_runtime_is_the_base_and_another_is_taken_from_its_image() {
         is(
             "dependencies: [jq, node@22, python@3.12]\nhooks:\n  post_build_root: echo \"root\"\n  post_build: [npm ci, npm test]\n",
-            &expect![[r##"
+            &expect![[r#"
                 # Made by moat from the dependencies of the spec; `moat image` shows it.
                 FROM node:22-trixie-slim
                 ARG DEBIAN_FRONTEND=noninteractive
@@ -212,7 +212,7 @@ mod tests {
                 RUN ["/bin/sh", "-ec", "npm ci\nnpm test"]
                 ENTRYPOINT []
                 CMD ["sleep", "infinity"]
-            "##]],
+            "#]],
         );
     }
 
