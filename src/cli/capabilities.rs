@@ -10,7 +10,7 @@ use crate::spec::surroundings::Inputs;
 use crate::spec::{Capabilities, Source};
 
 /// The folder of the user's own.
-const FOLDER: &str = "specs";
+pub const FOLDER: &str = "specs";
 
 /// Those for the spec file at `spec`, which is a canonical path.
 ///

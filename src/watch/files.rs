@@ -177,6 +177,9 @@ fn folders(file: &Path) -> BTreeSet<PathBuf> {
             add(&target);
         }
     });
+    if file.is_dir() {
+        folders.insert(file.to_owned());
+    }
     folders
 }
 

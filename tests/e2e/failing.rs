@@ -183,6 +183,7 @@ fn what_failed_can_be_kept_to_look_at() {
         exit 0
         == stdout
         builder: degraded
+        last error: `moat-R` ended with exit code 3
 
         RESOURCE  NAME  STATE  READY
         image  busybox  present  yes

@@ -286,7 +286,7 @@ fn several_agents_of_one_file_are_several_sandboxes() {
     fs::write(file, text).expect("written");
     sandbox.apply();
     let role = |agent: &str| {
-        let ran = sandbox.moat(&["exec", "--agent", agent, "--", "sh", "-c", "echo $ROLE"]).ok();
+        let ran = sandbox.moat(&["exec", agent, "--", "sh", "-c", "echo $ROLE"]).ok();
         ran.stdout.trim().to_owned()
     };
     assert_eq!((role(&first).as_str(), role(&second).as_str()), ("writes", "reads"));

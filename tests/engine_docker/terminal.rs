@@ -133,7 +133,7 @@ async fn a_shell_has_the_terminals_size_and_gives_it_back() {
     desk.type_in("exit 3\r");
     desk.wait_for_end(&mut child);
     assert!(!desk.is_raw(), "the terminal is as before");
-    desk.wait_for("the code", |desk| desk.shows("left: 3"));
+    desk.wait_for("the code", |desk| desk.shows("left: Ended(3)"));
 }
 
 #[tokio::test]
@@ -148,5 +148,5 @@ async fn a_signal_does_not_leave_the_terminal_raw() {
     kill_process(pid, Signal::TERM).expect("told");
     desk.wait_for_end(&mut child);
     assert!(!desk.is_raw(), "the terminal is as before");
-    desk.wait_for("the code", |desk| desk.shows("left: 143"));
+    desk.wait_for("the code", |desk| desk.shows("left: Ended(143)"));
 }

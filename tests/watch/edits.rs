@@ -185,3 +185,17 @@ fn files_can_be_polled() {
     watch.wait_for("settled");
     assert_eq!(version(&sandbox), "4");
 }
+
+#[test]
+fn a_first_capability_of_the_users_own_is_seen() {
+    let sandbox = Sandbox::new(PLAIN);
+    let mut watch = Watched::new(&sandbox, &[]);
+    let text = format!("agent: {}\n{PLAIN}dependencies: [mine]\n", sandbox.agent);
+    fs::write(sandbox.path().join("agent.yaml"), text).expect("a spec");
+    watch.wait_for("rejected");
+    fs::create_dir(sandbox.path().join("specs")).expect("a folder");
+    let mine = "capability: mine\nsummary: a variable\nmain:\n  env: {VERSION: mine}\n";
+    fs::write(sandbox.path().join("specs/mine.yaml"), mine).expect("a capability");
+    watch.wait_for("settled");
+    assert_eq!(version(&sandbox), "mine");
+}

@@ -1,11 +1,12 @@
 //! Specs as a watch reads them: again and again, and only when their files are different.
 
-use std::fs::File;
+use std::fs::{File, read_dir};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf, absolute};
 
 use sha2::{Digest, Sha256};
 
+use crate::cli::capabilities::FOLDER;
 use crate::cli::error::CliError;
 use crate::cli::load::{self, Agent, Depth, LoadError};
 use crate::cli::surroundings::SIZE_MAX;
@@ -61,11 +62,20 @@ fn of_run(mut agents: Vec<Agent>, run: &Run) -> Read {
 fn files(spec: &Path, inputs: Inputs) -> Vec<PathBuf> {
     // Without a working directory the path is all there is.
     let spec = absolute(spec).unwrap_or_else(|_| spec.to_owned());
-    let others = inputs.read.into_iter().chain(inputs.missing).filter(|file| *file != spec);
-    std::iter::once(spec.clone()).chain(others).collect()
+    // The folder too: a first file in it is none that was read.
+    let folder = spec.with_file_name(FOLDER);
+    let mut others: Vec<PathBuf> = inputs.read.into_iter().chain(inputs.missing).chain([folder]).collect();
+    others.retain(|file| *file != spec);
+    std::iter::once(spec).chain(others).collect()
 }
 
+/// Of a folder, the names of what is in it.
 fn content(file: &Path) -> io::Result<Vec<u8>> {
+    if file.is_dir() {
+        let mut names: Vec<_> = read_dir(file)?.map_while(Result::ok).map(|entry| entry.file_name()).collect();
+        names.sort();
+        return Ok(names.iter().flat_map(|name| [name.as_encoded_bytes(), b"/"].concat()).collect());
+    }
     let mut bytes = Vec::new();
     File::open(file)?.take(SIZE_MAX + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
