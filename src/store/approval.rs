@@ -30,6 +30,14 @@ impl Approval {
         &self.path
     }
 
+    /// Makes the folder, so that it can be watched before there is anything in it.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn prepare(&self) -> io::Result<()> {
+        self.path.parent().map_or(Ok(()), atomic::folder)
+    }
+
     /// # Errors
     /// If it cannot be written.
     pub fn give(&self, digest: &str) -> io::Result<()> {

@@ -13,7 +13,7 @@ const DIR_MODE: u32 = 0o700;
 /// Replaces a file. Two writers at once leave the text of one of them.
 pub(super) fn write(path: &Path, text: &str) -> io::Result<()> {
     if let Some(dir) = path.parent() {
-        fs::DirBuilder::new().recursive(true).mode(DIR_MODE).create(dir)?;
+        folder(dir)?;
     }
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.new", process::id()));
@@ -24,6 +24,11 @@ pub(super) fn write(path: &Path, text: &str) -> io::Result<()> {
         let _ = fs::remove_file(&beside);
     }
     written
+}
+
+/// Makes a folder, with those that it is in.
+pub(super) fn folder(path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(DIR_MODE).create(path)
 }
 
 fn fill(path: &Path, text: &str) -> io::Result<()> {

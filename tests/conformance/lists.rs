@@ -95,7 +95,11 @@ pub async fn e10_a_list_says_what_a_container_is_made_of(world: &impl World) {
             "stopped" => engine.stop(&id).await.expect("a stop"),
             _ => {}
         }
-        let facts = listed(world, &id).await.expect("a container");
+        let facts = match step {
+            // A list may say it a moment later.
+            "stopped" => reaches(world, &id, ContainerState::Exited).await,
+            _ => listed(world, &id).await.expect("a container"),
+        };
         assert_eq!(facts.name, create.name, "{step}");
         assert_eq!(facts.image, image.id, "{step}");
         let [endpoint] = &facts.networks[..] else { panic!("{step}: {:?}", facts.networks) };

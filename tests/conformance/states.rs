@@ -63,7 +63,7 @@ pub async fn e13_a_paused_container_refuses(world: &impl World) {
         match act {
             "stop" => {
                 engine.stop(&id).await.expect("a stop");
-                assert_eq!(state(world, &id).await, ContainerState::Exited);
+                reaches(world, &id, ContainerState::Exited).await;
             }
             "restart" => {
                 engine.restart(&id).await.expect("a restart");
@@ -98,8 +98,8 @@ pub async fn e15_a_stop_ends_in_a_kill(world: &impl World) {
     let net = network(world).await;
     let id = started(world, "main", Program::Stubborn, &net).await;
     engine.stop(&id).await.expect("a stop");
-    let facts = listed(world, &id).await.expect("a container");
-    assert_eq!((facts.state, facts.exit_code), (ContainerState::Exited, Some(137)));
+    let facts = reaches(world, &id, ContainerState::Exited).await;
+    assert_eq!(facts.exit_code, Some(137));
 }
 
 pub async fn e16_unless_stopped_starts_again(world: &impl World) {
@@ -117,7 +117,7 @@ pub async fn e16_unless_stopped_starts_again(world: &impl World) {
     engine.start(&id).await.expect("it is as good as running");
     engine.stop(&id).await.expect("a stop");
     let restarts = engine.inspect(&id).await.expect("an answer").restarts;
-    assert_eq!(state(world, &id).await, ContainerState::Exited);
+    reaches(world, &id, ContainerState::Exited).await;
     // A restart that was still to come would have been made in the time that this takes.
     started(world, "other", Program::Idle, &net).await;
     let inspection = engine.inspect(&id).await.expect("an answer");

@@ -66,6 +66,8 @@ impl<'a> CliDesk<'a> {
         let mut locks = Vec::with_capacity(runs.len());
         for run in &runs {
             let Some(dir) = &places else { break };
+            // Without a folder for it an approval is found by the clock.
+            let _ = Approval::of(dir, &run.id, &address).prepare();
             match watching::Watching::of(dir, &run.id, &address).begin(&run.id, &holder) {
                 Ok(lock) => locks.push(lock),
                 Err(error @ LockError::Held { .. }) => return Err(error.into()),
