@@ -1,6 +1,6 @@
 //! `moat approve`: lets a watch do what it holds.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -8,7 +8,7 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::fleet::Fleet;
 use super::load::{Agent, DEFAULT_SPEC, Depth};
-use super::record::own_files;
+use super::record::{Consent, Record, own_files};
 use super::session::Session;
 use crate::engine::docker::Docker;
 use crate::observe::observe;
@@ -31,14 +31,26 @@ pub struct Approve {
 pub async fn run(args: &Approve, session: &Session) -> Result<Exit, CliError> {
     let (fleet, engine) = Fleet::find(session, &args.specs, Depth::Whole).await?;
     let dir = own_files().ok_or(CliError::NoPlace)?;
+    let record = Record::open("approve", &engine)?;
+    record.closed(approve(args, session, &fleet, &engine, &record, &dir).await)
+}
+
+async fn approve(
+    args: &Approve,
+    session: &Session,
+    fleet: &Fleet<'_>,
+    engine: &Docker,
+    record: &Record<'_>,
+    dir: &Path,
+) -> Result<Exit, CliError> {
     for agent in fleet.agents() {
         let run = &agent.graph.run;
         let address = engine.located().endpoint.to_string();
-        let watch = Watching::of(&dir, &run.id, &address).read();
+        let watch = Watching::of(dir, &run.id, &address).read();
         let more = match watch {
             Some((_, note)) => note.held,
             // One that begins later measures the spec against what is there.
-            None => asked_for(&engine, agent).await?,
+            None => asked_for(engine, agent).await?,
         };
         if more.is_empty() {
             session.screen.say(&format!("{}: there is nothing to approve\n", run.agent));
@@ -54,7 +66,8 @@ pub async fn run(args: &Approve, session: &Session) -> Result<Exit, CliError> {
                 return Err(CliError::NobodyToAsk);
             }
         }
-        Approval::of(&dir, &run.id, &address).give(&agent.graph.digest()).map_err(CliError::Output)?;
+        record.consent(run, &Consent::Give(&more), if args.yes { "--yes" } else { "asked" })?;
+        Approval::of(dir, &run.id, &address).give(&agent.graph.digest()).map_err(CliError::Output)?;
         session.screen.say(&format!("{}: approved{}\n", run.agent, if args.yes { list } else { String::new() }));
     }
     Ok(Exit::Done)

@@ -14,7 +14,7 @@ use super::interrupt::interruptible;
 use super::list::row;
 use super::load::Agent;
 use super::locking::Locking;
-use super::record::Record;
+use super::record::{Consent, Record};
 use super::session::Session;
 use crate::graph::Graph;
 use crate::observe::runs::{Found, runs};
@@ -76,7 +76,7 @@ pub async fn run(args: &Clean, session: &Session) -> Result<Exit, CliError> {
     let record = Record::open("clean", &engine)?;
     for row in &doomed {
         let what = if args.volumes { "run and volumes" } else { "run" };
-        record.consent(row.run, what, if args.yes { "--yes" } else { "asked" })?;
+        record.consent(row.run, &Consent::Lose(what), if args.yes { "--yes" } else { "asked" })?;
     }
     let agent = |row: &&Row<'_>| Agent { graph: Graph::empty(row.run.clone()), given: PathBuf::from(&row.run.spec) };
     let fleet = Fleet::of(session, doomed.iter().map(agent).collect());

@@ -17,7 +17,7 @@ use super::fleet::Fleet;
 use super::interrupt::interruptible;
 use super::load::{Agent, DEFAULT_SPEC, Depth};
 use super::locking::Locking;
-use super::record::Record;
+use super::record::{Consent, Record};
 use super::session::Session;
 use crate::engine::docker::Docker;
 use crate::engine::{Engine, Filter};
@@ -62,7 +62,7 @@ pub async fn run(args: &Destroy, session: &Session) -> Result<Exit, CliError> {
     if args.volumes {
         let agreed = if args.yes { "--yes" } else { agreed(&engine, &fleet, session).await? };
         for agent in fleet.agents() {
-            record.consent(&agent.graph.run, "volumes", agreed)?;
+            record.consent(&agent.graph.run, &Consent::Lose("volumes"), agreed)?;
         }
     }
     let stop = CancellationToken::new();

@@ -24,6 +24,14 @@ pub struct Record<'a> {
     engine: &'a Docker,
 }
 
+/// What a user agrees to.
+pub enum Consent<'a> {
+    /// That something is lost.
+    Lose(&'a str),
+    /// That the sandbox is given more than it has.
+    Give(&'a [String]),
+}
+
 /// Overrules where moat keeps its own files.
 pub const STATE_DIR: &str = "MOAT_STATE_DIR";
 
@@ -57,14 +65,18 @@ impl<'a> Record<'a> {
         Audited::of(self.engine, Some(self.place()), graph)
     }
 
-    /// Puts on record that a user has agreed to lose something.
+    /// Puts on record that a user has agreed to something.
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn consent(&self, run: &Run, to_lose: &str, how: &str) -> Result<(), CliError> {
+    pub fn consent(&self, run: &Run, to: &Consent<'_>, how: &str) -> Result<(), CliError> {
         let about =
             About { run: Some(run.id.to_string()), agent: Some(run.agent.to_string()), engine: Some(self.address()) };
-        let data = Map::from_iter([("to_lose".to_owned(), to_lose.into()), ("how".to_owned(), how.into())]);
+        let (key, what) = match to {
+            Consent::Lose(what) => ("to_lose", json!(what)),
+            Consent::Give(what) => ("to_give", json!(what)),
+        };
+        let data = Map::from_iter([(key.to_owned(), what), ("how".to_owned(), how.into())]);
         Ok(self.audit.fact("consent_given", &about, data)?)
     }
 

@@ -17,13 +17,13 @@ use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 pub use choose::{needs_vault, with_unknown_dependencies};
 pub use compile::{compile, compile_with};
 pub use fit::warnings;
 pub use vault::Vault;
 
+use crate::resource::digest::sha256;
 use crate::resource::{Config, Probe, ResourceId, Role, Run};
 use crate::spec::capability::{Builds, KnownFailure};
 
@@ -127,12 +127,8 @@ impl Graph {
 
     /// One text for one content: equal if and only if the same is wanted of the same run.
     pub fn digest(&self) -> String {
-        let mut hash = Sha256::new();
-        hash.update(format!("{:?} {:?}", self.run, self.builds));
-        for node in self.in_order() {
-            hash.update(format!("{node:?} {:?}", self.dependencies(&node.id)));
-        }
-        hash.finalize().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+        let nodes = self.in_order().into_iter().map(|node| (node, self.dependencies(&node.id)));
+        sha256(format!("{:?} {:?} {:?}", self.run, self.builds, nodes.collect::<Vec<_>>()))
     }
 
     pub fn node(&self, id: &ResourceId) -> Option<&Node> {

@@ -1,4 +1,4 @@
-//! SHA-256 as text, for names and for what is compared.
+//! SHA-256 as text, for names and for what is compared; and bytes as hexadecimal digits.
 
 use std::fmt::Write;
 
@@ -6,7 +6,12 @@ use sha2::{Digest, Sha256};
 
 /// The digest of `bytes` in hexadecimal digits.
 pub fn sha256(bytes: impl AsRef<[u8]>) -> String {
-    Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
+    hexadecimal(&Sha256::digest(bytes))
+}
+
+/// Two lowercase digits for each byte.
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing to a string cannot fail.
         let _ = write!(text, "{byte:02x}");
         text

@@ -8,6 +8,8 @@ use std::fmt;
 use ring::hmac;
 use serde::{Serialize, Serializer};
 
+use super::digest::hexadecimal;
+
 /// A value that is shown to nobody.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretText(String);
@@ -50,7 +52,7 @@ impl SecretKey {
     pub fn password(&self, of: &str) -> SecretText {
         let key = hmac::Key::new(hmac::HMAC_SHA256, &self.0);
         // No owner of a secret is called so: one has a space in it.
-        SecretText(hexadecimal(hmac::sign(&key, format!("password\0{of}").as_bytes()).as_ref()))
+        SecretText(short(hmac::sign(&key, format!("password\0{of}").as_bytes()).as_ref()))
     }
 }
 
@@ -59,7 +61,7 @@ impl Secret {
     pub fn new(value: SecretText, owner: &str, key: &SecretKey) -> Self {
         let key = hmac::Key::new(hmac::HMAC_SHA256, &key.0);
         let tag = hmac::sign(&key, format!("{owner}\0{}", value.0).as_bytes());
-        Self { value, digest: format!("hmac:{}", hexadecimal(tag.as_ref())) }
+        Self { value, digest: format!("hmac:{}", short(tag.as_ref())) }
     }
 
     /// The value itself, for the engine.
@@ -72,8 +74,9 @@ impl Secret {
     }
 }
 
-fn hexadecimal(tag: &[u8]) -> String {
-    tag.iter().take(DIGEST_LEN).fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+/// As much of a tag as is kept, as text.
+fn short(tag: &[u8]) -> String {
+    hexadecimal(tag.get(..DIGEST_LEN).unwrap_or(tag))
 }
 
 impl fmt::Debug for SecretText {

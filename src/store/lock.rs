@@ -58,22 +58,13 @@ impl Lock {
         holder: &Holder,
         patience: Duration,
     ) -> Result<Self, LockError> {
-        let path = path(dir, run, engine);
-        let refused = |source: io::Error| LockError::File { path: path.clone(), source };
-        let mut file = open(&path).map_err(refused)?;
-        let deadline = Instant::now() + patience;
+        let (path, deadline) = (path(dir, run, engine), Instant::now() + patience);
         loop {
-            match file.try_lock() {
-                Ok(()) => break,
-                Err(TryLockError::Error(error)) => return Err(refused(error)),
-                Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
-                    return Err(LockError::Held { run: run.clone(), holder: read(&mut file) });
-                }
-                Err(TryLockError::WouldBlock) => sleep(INTERVAL).await,
+            match Self::at(&path, run, holder) {
+                Err(LockError::Held { .. }) if Instant::now() < deadline => sleep(INTERVAL).await,
+                done => return done,
             }
         }
-        write(&mut file, holder).map_err(refused)?;
-        Ok(Self { _file: file })
     }
 }
 

@@ -30,7 +30,6 @@ pub struct WatchError {
 
 /// The folders of all agents.
 pub struct Files {
-    bell: Bell,
     watcher: Mutex<Box<dyn Watcher + Send>>,
     followed: Arc<Mutex<Followed>>,
 }
@@ -53,8 +52,8 @@ impl Files {
     /// If there are none left; then [`Files::polling`] is the way out.
     pub fn new(bell: Bell) -> Result<Self, WatchError> {
         let followed = Arc::new(Mutex::new(Followed::default()));
-        let watcher = RecommendedWatcher::new(handler(bell.clone(), followed.clone()), Config::default());
-        Ok(Self { bell, watcher: Mutex::new(Box::new(watcher.map_err(|error| explained(&error))?)), followed })
+        let watcher = RecommendedWatcher::new(handler(bell, followed.clone()), Config::default());
+        Ok(Self { watcher: Mutex::new(Box::new(watcher.map_err(|error| explained(&error))?)), followed })
     }
 
     /// Looks from time to time.
@@ -64,8 +63,8 @@ impl Files {
     pub fn polling(bell: Bell) -> Result<Self, WatchError> {
         let followed = Arc::new(Mutex::new(Followed::default()));
         let config = Config::default().with_poll_interval(POLL);
-        let watcher = PollWatcher::new(handler(bell.clone(), followed.clone()), config);
-        Ok(Self { bell, watcher: Mutex::new(Box::new(watcher.map_err(|error| explained(&error))?)), followed })
+        let watcher = PollWatcher::new(handler(bell, followed.clone()), config);
+        Ok(Self { watcher: Mutex::new(Box::new(watcher.map_err(|error| explained(&error))?)), followed })
     }
 
     /// From now on `agent` hears of these files, there or not, and of no others. Absolute, the spec itself first.
@@ -114,11 +113,6 @@ impl Files {
             }
         }
         Ok(())
-    }
-
-    /// The bell that it rings.
-    pub fn bell(&self) -> &Bell {
-        &self.bell
     }
 }
 

@@ -1,16 +1,8 @@
 //! `deps` and `image`: what there is to depend on, and what is made of it; no engine is needed for either.
 
-use expect_test::{Expect, expect};
+use expect_test::expect;
 
-use crate::moat::{Place, Ran};
-
-#[track_caller]
-fn told(place: &Place, arguments: &[&str], expected: &Expect) {
-    let Ran { code, out, err } = place.run(arguments);
-    let section = |name: &str, text: &str| if text.is_empty() { String::new() } else { format!("== {name}\n{text}") };
-    let code = code.map_or_else(|| "none".to_owned(), |code| code.to_string());
-    expected.assert_eq(&format!("exit {code}\n{}{}", section("stdout", &out), section("stderr", &err)));
-}
+use crate::moat::{Place, told};
 
 const OWN: &str = "capability: tool\nsummary: ours\ninstall:\n  packages: [tool]\n";
 

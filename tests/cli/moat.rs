@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use expect_test::Expect;
 use tempfile::TempDir;
 
 /// A user's surroundings: a folder that is also home, and an address at which nobody answers.
@@ -88,4 +89,13 @@ fn replace_after(text: &str, mark: &str, length: usize, kind: impl Fn(char) -> b
         }
     }
     out
+}
+
+/// Checks all that a call gives: the code, then both streams.
+#[track_caller]
+pub fn told(place: &Place, arguments: &[&str], expected: &Expect) {
+    let Ran { code, out, err } = place.run(arguments);
+    let section = |name: &str, text: &str| if text.is_empty() { String::new() } else { format!("== {name}\n{text}") };
+    let code = code.map_or_else(|| "none".to_owned(), |code| code.to_string());
+    expected.assert_eq(&format!("exit {code}\n{}{}", section("stdout", &out), section("stderr", &err)));
 }

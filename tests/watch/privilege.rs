@@ -77,6 +77,12 @@ fn what_is_held_is_shown_and_approved_for_one_time() {
     assert_eq!(refused.code, 64, "{refused}");
     sandbox.moat(&["approve", "--yes"]).ok();
     watch.wait_for("settled");
+    let record = sandbox.moat(&["audit", "--json"]).ok().stdout;
+    let record: Value = serde_json::from_str(&record).expect("a document");
+    let consents: Vec<_> =
+        record.as_array().into_iter().flatten().filter(|entry| entry["event"] == "consent_given").collect();
+    assert_eq!(consents.len(), 1, "{record:#}");
+    assert!(consents[0].to_string().contains("/etc"), "{record:#}");
     assert_eq!(sandbox.docker_exec("main", &["sh", "-c", "test -e /conf/passwd && echo there"]), "there");
 
     // Back, and the same once more: that is another time.

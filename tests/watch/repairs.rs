@@ -45,11 +45,15 @@ fn a_network_that_is_taken_away_is_there_again() {
     let network = format!("moat-{}", sandbox.run_id());
     engine().docker(&["network", "disconnect", "--force", &network, &sandbox.main()]);
     assert_eq!(watch.settles().join(", "), "connect container/main");
-    // Nobody can remove a network that is used: first the container goes.
+    let before = engine().docker(&["network", "inspect", "--format", "{{.Id}}", &network]);
+    // Nobody can remove a network that is used: first the container goes, while the watch cannot put it back.
+    watch.signal(rustix::process::Signal::STOP);
     engine().docker(&["rm", "--force", &sandbox.main()]);
-    engine().try_docker(&["network", "rm", &network]);
+    engine().docker(&["network", "rm", &network]);
+    watch.signal(rustix::process::Signal::CONT);
     watch.settles();
     sandbox.assert_ready();
+    assert_ne!(engine().docker(&["network", "inspect", "--format", "{{.Id}}", &network]), before);
 }
 
 #[test]

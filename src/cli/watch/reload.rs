@@ -4,13 +4,12 @@ use std::fs::{File, read_dir};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf, absolute};
 
-use sha2::{Digest, Sha256};
-
 use crate::cli::capabilities::FOLDER;
 use crate::cli::error::CliError;
 use crate::cli::load::{self, Agent, Depth, LoadError};
 use crate::cli::surroundings::SIZE_MAX;
 use crate::resource::Run;
+use crate::resource::digest::sha256;
 use crate::spec::surroundings::Inputs;
 use crate::ui::{Colour, problem};
 use crate::watch::{Loaded, Read, Watched};
@@ -37,14 +36,9 @@ pub fn again(spec: &Path, run: &Run, colour: Colour) -> Loaded {
 
 /// One text for one content of all files together.
 pub fn fingerprint(files: &[PathBuf]) -> String {
-    let mut hash = Sha256::new();
-    for file in files {
-        // One that cannot be read is like none, until it can.
-        let content = content(file).unwrap_or_default();
-        hash.update(format!("{} {} ", file.display(), content.len()));
-        hash.update(content);
-    }
-    hash.finalize().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    // One that cannot be read is like none, until it can.
+    let each = files.iter().map(|file| (file, content(file).ok().map(sha256)));
+    sha256(format!("{:?}", each.collect::<Vec<_>>()))
 }
 
 /// The agent that is meant, or the only one, which then has another name. One of several that is not among them any

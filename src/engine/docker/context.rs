@@ -3,16 +3,15 @@
 //! Read only. The format is that of the docker CLI's `cli/context/store`: the folder of a context is the SHA-256 of
 //! its name, `meta.json` has the endpoints, TLS material lies apart.
 
-use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
 
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
 use super::connect::ConnectError;
 use super::endpoint::{Endpoint, Located, Origin, TlsFiles, TlsIdentity};
 use super::resolve::{Surroundings, config_dir};
+use crate::resource::digest::sha256;
 
 /// What moat reads of docker's `config.json`, which belongs to docker: everything else in it is left alone.
 #[derive(Deserialize)]
@@ -86,10 +85,7 @@ pub(super) fn locate(name: &str, around: &impl Surroundings) -> Result<Located, 
 
 /// The folder of a context: the SHA-256 of its name.
 pub(super) fn folder(name: &str) -> String {
-    Sha256::digest(name.as_bytes()).iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    sha256(name)
 }
 
 fn current(around: &impl Surroundings) -> Result<String, ConnectError> {

@@ -11,6 +11,7 @@ use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 
 use super::AuditError;
 use super::files::refused;
+use crate::resource::digest::hexadecimal;
 
 /// In bytes; RFC 8032.
 const SEED: usize = 32;
@@ -58,7 +59,7 @@ impl SecretKey {
                 _ => {}
             }
             let mut file: File = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
-            file.write_all(format!("{}\n", hex(&seed)).as_bytes())?;
+            file.write_all(format!("{}\n", hexadecimal(&seed)).as_bytes())?;
             file.sync_all()?;
             rename(&draft, path)
         };
@@ -72,7 +73,7 @@ impl SecretKey {
 
     /// The signature of `bytes` in hexadecimal digits.
     pub(super) fn sign(&self, bytes: &[u8]) -> String {
-        hex(self.0.sign(bytes).as_ref())
+        hexadecimal(self.0.sign(bytes).as_ref())
     }
 }
 
@@ -90,12 +91,8 @@ impl PublicKey {
 
 impl fmt::Display for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex(&self.0))
+        f.write_str(&hexadecimal(&self.0))
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {

@@ -1,7 +1,7 @@
 //! How a run was left, in one file that is replaced whole.
 
-use std::fs::{File, create_dir_all, read_to_string, rename};
-use std::io::{self, Write};
+use std::fs::read_to_string;
+use std::io;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -12,6 +12,7 @@ use super::{HistoryError, Place, VERSION, Versioned};
 use crate::clock::written;
 use crate::resource::{ResourceId, Run};
 use crate::state::{ContainerState, Observed};
+use crate::store::atomic;
 
 /// One run on one engine, as it was left.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,14 +121,8 @@ impl RunRecord {
             self.keep(before);
         }
         let refused = |source| HistoryError::File { path: path.clone(), source };
-        let draft = path.with_extension(format!("{}.new", std::process::id()));
         let text = serde_json::to_string_pretty(&self).unwrap_or_else(|error| unreachable!("plain values: {error}"));
-        let write = || -> io::Result<()> {
-            create_dir_all(path.parent().unwrap_or(path))?;
-            File::create(&draft)?.write_all((text + "\n").as_bytes())?;
-            rename(&draft, path)
-        };
-        write().map_err(refused)?;
+        atomic::write(path, &(text + "\n")).map_err(refused)?;
         before.map(drop)
     }
 
