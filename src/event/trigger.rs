@@ -37,7 +37,7 @@ impl Trigger {
 
     /// Whether the spec is to be read again.
     pub fn is_about_files(&self) -> bool {
-        matches!(self, Self::File(_) | Self::Resync | Self::Reload | Self::Approval)
+        matches!(self, Self::Start | Self::File(_) | Self::Resync | Self::Reload | Self::Approval)
     }
 
     /// Whether another one says the same better: a container that ends is taken off its networks first.

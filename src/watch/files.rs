@@ -72,48 +72,32 @@ impl Files {
     /// # Errors
     /// If the system has no more watches to give.
     pub fn follow(&self, agent: usize, files: &[PathBuf]) -> Result<(), WatchError> {
-        let folders: BTreeSet<PathBuf> = files.iter().flat_map(|file| folders(file)).collect();
-        let mut followed = locked(&self.followed);
         let mut watcher = self.watcher.lock().unwrap_or_else(PoisonError::into_inner);
-        followed.files.insert(agent, files.to_vec());
-        let mut unused = Vec::new();
-        for (folder, (identity, agents)) in &mut followed.folders {
-            let is_other = identity_of(folder) != Some(*identity);
-            if !folders.contains(folder) {
-                agents.remove(&agent);
-            }
-            if agents.is_empty() || is_other {
-                unused.push(folder.clone());
-            }
-        }
-        let mut orphaned: BTreeMap<PathBuf, BTreeSet<usize>> = BTreeMap::new();
-        for folder in unused {
+        // What follows waits for the thread that runs the handler, which takes this lock: it must be free by then.
+        let Turn { stale, fresh } = locked(&self.followed).turn(agent, files);
+        for folder in stale {
             // One that is gone is not watched any more, and cannot be let go.
             let _ = watcher.unwatch(&folder);
-            if let Some((_, agents)) = followed.folders.remove(&folder) {
-                orphaned.insert(folder, agents);
-            }
         }
-        for folder in folders {
-            orphaned.entry(folder).or_default().insert(agent);
-        }
-        for (folder, agents) in orphaned {
-            if let Some((_, known)) = followed.folders.get_mut(&folder) {
-                known.extend(agents);
-                continue;
-            }
-            let (Some(identity), false) = (identity_of(&folder), agents.is_empty()) else { continue };
-            match watcher.watch(&folder, RecursiveMode::NonRecursive) {
-                Ok(()) => {
-                    followed.folders.insert(folder, (identity, agents));
-                }
+        for folder in fresh {
+            if let Err(error) = watcher.watch(&folder, RecursiveMode::NonRecursive) {
+                locked(&self.followed).folders.remove(&folder);
                 // It has gone since it was looked at; its own folder is watched too.
-                Err(error) if matches!(error.kind, notify::ErrorKind::PathNotFound) => {}
-                Err(error) => return Err(explained(&error)),
+                if !matches!(error.kind, notify::ErrorKind::PathNotFound) {
+                    return Err(explained(&error));
+                }
             }
         }
         Ok(())
     }
+}
+
+/// What the system has to be told when an agent's files are others.
+#[derive(Debug, Default)]
+struct Turn {
+    /// Folders to let go, before others are begun with: one of them may have its place.
+    stale: Vec<PathBuf>,
+    fresh: Vec<PathBuf>,
 }
 
 fn handler(bell: Bell, followed: Arc<Mutex<Followed>>) -> impl FnMut(notify::Result<Event>) + Send + 'static {
@@ -138,6 +122,38 @@ fn handler(bell: Bell, followed: Arc<Mutex<Followed>>) -> impl FnMut(notify::Res
 }
 
 impl Followed {
+    /// Takes in the files of an agent. Folders are known from here on, so that nothing that they tell is missed.
+    fn turn(&mut self, agent: usize, files: &[PathBuf]) -> Turn {
+        self.files.insert(agent, files.to_vec());
+        let wanted: BTreeSet<PathBuf> = files.iter().flat_map(|file| folders(file)).collect();
+        let mut turn = Turn::default();
+        self.folders.retain(|folder, (identity, agents)| {
+            let now = identity_of(folder);
+            let is_other = now != Some(*identity);
+            if !wanted.contains(folder) {
+                agents.remove(&agent);
+            }
+            let stays = now.is_some() && !agents.is_empty();
+            if is_other || !stays {
+                turn.stale.push(folder.clone());
+            }
+            if let (true, true, Some(now)) = (is_other, stays, now) {
+                *identity = now;
+                turn.fresh.push(folder.clone());
+            }
+            stays
+        });
+        for folder in wanted {
+            if let Some((_, agents)) = self.folders.get_mut(&folder) {
+                agents.insert(agent);
+            } else if let Some(identity) = identity_of(&folder) {
+                self.folders.insert(folder.clone(), (identity, BTreeSet::from([agent])));
+                turn.fresh.push(folder);
+            }
+        }
+        turn
+    }
+
     fn ring(&self, path: &Path, bell: &Bell) {
         let concerned = [Some(path), path.parent()].into_iter().flatten().filter_map(|it| self.folders.get(it));
         let agents: BTreeSet<usize> = concerned.flat_map(|(_, agents)| agents.iter().copied()).collect();
@@ -195,4 +211,77 @@ fn explained(error: &notify::Error) -> WatchError {
         _ => "use `--poll`",
     };
     WatchError { why: error.to_string(), hint }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::mpsc::channel;
+    use std::thread;
+
+    use super::*;
+
+    /// Far longer than any of this takes; past it, something waits for itself.
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    fn rung(bell: &Bell) -> Vec<usize> {
+        bell.take().into_keys().collect()
+    }
+
+    /// The thread that tells of changes also answers whoever asks for more of them.
+    #[test]
+    fn folders_are_followed_while_something_happens_in_others() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let root = dir.path().canonicalize().expect("a path");
+        let over = Arc::new(AtomicBool::new(false));
+        let writer = {
+            let (file, over) = (root.join("busy"), over.clone());
+            thread::spawn(move || {
+                while !over.load(Ordering::Relaxed) {
+                    fs::write(&file, "again").expect("a file");
+                }
+            })
+        };
+        let (done, waiting) = channel();
+        let files = Files::new(Bell::default()).expect("a watcher");
+        thread::spawn(move || {
+            for nth in 0..500 {
+                let folder = root.join(format!("{}", nth % 7));
+                fs::create_dir_all(&folder).expect("a folder");
+                files.follow(0, &[root.join("agent.yaml"), folder.join("a/b")]).expect("it is followed");
+            }
+            done.send(()).expect("somebody waits");
+        });
+        let end = waiting.recv_timeout(PATIENCE);
+        over.store(true, Ordering::Relaxed);
+        writer.join().expect("a writer");
+        assert_eq!(end, Ok(()), "it waits for itself");
+    }
+
+    /// Whatever is in the place of a folder is watched, for everybody who has to do with it.
+    #[test]
+    fn another_folder_of_the_same_name_is_watched_for_all_of_its_agents() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let root = dir.path().canonicalize().expect("a path");
+        let (one, other) = (root.join("specs"), root.join("other"));
+        fs::create_dir(&one).expect("a folder");
+        let mut followed = Followed::default();
+        let files = [root.join("agent.yaml"), one.join("mine.yaml")];
+        let above = root.parent().expect("a folder above").to_owned();
+        assert_eq!(followed.turn(0, &files).fresh, [above, root.clone(), one.clone()]);
+        assert_eq!(followed.turn(1, &files).fresh, [PathBuf::new(); 0]);
+
+        fs::rename(&one, &other).expect("it moves");
+        fs::create_dir(&one).expect("a folder");
+        let turn = followed.turn(0, &files);
+        assert_eq!((turn.stale, turn.fresh), (vec![one.clone()], vec![one.clone()]));
+        let bell = Bell::default();
+        followed.ring(&one.join("mine.yaml"), &bell);
+        assert_eq!(rung(&bell), [0, 1]);
+
+        assert_eq!(followed.turn(0, &files[..1]).stale, [PathBuf::new(); 0], "the other one is there still");
+        followed.ring(&one.join("mine.yaml"), &bell);
+        assert_eq!(rung(&bell), [1]);
+        assert_eq!(followed.turn(1, &files[..1]).stale, [one]);
+    }
 }

@@ -37,6 +37,9 @@ pub(super) struct Reading {
     pub changed: Vec<ResourceId>,
 }
 
+/// How often a spec is read until it names the same files twice. Whoever changes them faster than that is heard anyway.
+const READINGS: u32 = 3;
+
 /// What is told of a spec that is not there.
 const GONE: &str = "the spec file is gone";
 
@@ -108,17 +111,12 @@ impl Wish {
     /// Reads the spec again. `is_asked`: even if its files are as they were.
     pub fn read<D: Desk>(&mut self, agent: usize, desk: &D, settings: &Settings, is_asked: bool) -> Reading {
         let approved = !self.held.is_empty() && desk.approved(&self.desired.run).is_some();
-        let before = desk.fingerprint(&self.inputs);
+        let before = self.followed(agent, desk);
         if before == self.fingerprint && !is_asked && !approved {
-            // A folder may be another one under the same name, with the same in it.
-            desk.follow(agent, &self.inputs);
             return Reading::default();
         }
-        let Loaded { inputs, spec } = desk.load(&self.spec, &self.desired.run);
-        desk.follow(agent, &inputs);
-        // What it was before it was read: what is written while it is read is seen the next time.
-        self.fingerprint = if inputs == self.inputs { before } else { desk.fingerprint(&inputs) };
-        self.inputs = inputs;
+        self.fingerprint = before;
+        let spec = self.load(agent, desk);
         match spec {
             Read::Gone => {
                 self.removes = settings.prune;
@@ -134,6 +132,29 @@ impl Wish {
                 self.reject(agent, problem, desk)
             }
             Read::Good(graph) => self.take(agent, *graph, desk, settings),
+        }
+    }
+
+    /// What is in the files now; from before it was looked at on, changes are told.
+    fn followed<D: Desk>(&self, agent: usize, desk: &D) -> String {
+        desk.follow(agent, &self.inputs);
+        desk.fingerprint(&self.inputs)
+    }
+
+    /// Reads the spec, and again if it turns out to be made of other files: of those nothing was told yet.
+    fn load<D: Desk>(&mut self, agent: usize, desk: &D) -> Read {
+        let mut readings = 0;
+        loop {
+            let Loaded { inputs, spec } = desk.load(&self.spec, &self.desired.run);
+            let is_same = inputs == self.inputs;
+            if !is_same {
+                self.inputs = inputs;
+                self.fingerprint = self.followed(agent, desk);
+            }
+            readings += 1;
+            if is_same || readings == READINGS {
+                return spec;
+            }
         }
     }
 
