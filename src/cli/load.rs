@@ -72,7 +72,10 @@ impl LoadError {
             }
             Self::Missing { .. } => Some("check the path"),
             Self::Agent { .. } => Some("name it in place of the file"),
-            _ => None,
+            Self::Unreadable { .. } => Some("it has to be a text file that you may read"),
+            Self::Key { .. } => Some("`MOAT_STATE_DIR` names a folder for it"),
+            // The findings have theirs.
+            Self::Spec(_) => None,
         }
     }
 

@@ -268,12 +268,15 @@ fn files_go_in_and_come_out_as_they_were() {
         exit 1
         == stderr
         error: `nothing` cannot be read: entity not found
+          = help: check the path, who may use it, and that there is room
         exit 1
         == stderr
         error: docker did not answer as it should: could not find the file /no/such/ in container ID
+          = help: check the path or name; `moat status` shows how things are
         exit 1
         == stderr
         error: docker did not answer as it should: could not find the file /nothing in container ID
+          = help: check the path or name; `moat status` shows how things are
         exit 64
         == stderr
         error: one of the two has to be in the sandbox, and the other one here

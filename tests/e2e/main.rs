@@ -14,6 +14,7 @@ mod text;
 mod audit;
 mod builds;
 mod builds_local;
+mod codes;
 mod daily;
 mod destroy;
 mod drift;
