@@ -68,7 +68,7 @@ impl LoadError {
     pub fn hint(&self) -> Option<&str> {
         match self {
             Self::Missing { is_default: true, .. } => {
-                Some("go to the directory that has it, name it, or write one that begins with `agent: builder`")
+                Some("go to the directory that has it, name it, or write one with `moat init`")
             }
             Self::Missing { .. } => Some("check the path"),
             Self::Agent { .. } => Some("name it in place of the file"),

@@ -24,7 +24,7 @@ fn a_missing_file() {
         &[],
         &expect![[r#"
         error: there is no spec file `agent.yaml`
-          = help: go to the directory that has it, name it, or write one that begins with `agent: builder`
+          = help: go to the directory that has it, name it, or write one with `moat init`
     "#]],
     );
 }
@@ -288,6 +288,6 @@ fn for_scripts_as_the_last_line_of_a_stream() {
     let ran = Place::new().run(&["apply", "--json"]);
     assert_eq!(ran.code, Some(65));
     expect![[r#"
-        {"time":"TIME","event":"done","outcome":"error","exit_code":65,"code":"spec-invalid","state":null,"error":{"code":"spec-invalid","message":"there is no spec file `agent.yaml`","hint":"go to the directory that has it, name it, or write one that begins with `agent: builder`"}}
+        {"time":"TIME","event":"done","outcome":"error","exit_code":65,"code":"spec-invalid","state":null,"error":{"code":"spec-invalid","message":"there is no spec file `agent.yaml`","hint":"go to the directory that has it, name it, or write one with `moat init`"}}
     "#]].assert_eq(&ran.out);
 }
