@@ -65,15 +65,17 @@ pub async fn run(args: &Apply, session: &Session) -> Result<Exit, CliError> {
     let (stop, claims) = (CancellationToken::new(), Claims::default());
     let work = fleet.work(async |agent, reporter| {
         let chronicle = Chronicle::begin(&engine, "apply");
+        let graph = &agent.graph;
+        let audited = record.of(graph);
         let tell = |event: Event<'_>| {
+            audited.note(&event);
             chronicle.note(&event);
             reporter.tell(&event);
         };
-        let graph = &agent.graph;
         let _lock = args.locking.lock("apply", &graph.run, &engine, &tell, &stop).await?;
-        let (engine, on_failure) = (record.of(graph), args.on_failure());
-        let outcome = until_converged(&engine, graph, options.clone(), &claims, on_failure, &tell, &stop).await?;
-        let (builds, exec) = (builds(&engine, graph, &outcome, &tell).await, exec(&agent.given));
+        let on_failure = args.on_failure();
+        let outcome = until_converged(&audited, graph, options.clone(), &claims, on_failure, &tell, &stop).await?;
+        let (builds, exec) = (builds(&audited, graph, &outcome, &tell).await, exec(&agent.given));
         let end = match &outcome {
             Outcome::Converged { observed, changed } if observed.is_stopped() => {
                 let how = How::Stopped { changed: *changed };
@@ -83,7 +85,7 @@ pub async fn run(args: &Apply, session: &Session) -> Result<Exit, CliError> {
                 let how = How::Ready { graph, changed: *changed, builds: builds.as_ref(), exec: &exec };
                 End { how, exit: Exit::Done, condition: Some(Condition::Ready), observed: Some(observed.clone()) }
             }
-            failure => End::unsuccessful(&engine, graph, failure, Command::Apply).await,
+            failure => End::unsuccessful(&audited, graph, failure, Command::Apply).await,
         };
         end.tell(&graph.run, reporter, &chronicle).await
     });

@@ -56,7 +56,7 @@ impl<'a> End<'a> {
     }
 }
 
-fn condition(graph: &Graph, observed: &Observed) -> Condition {
+pub(super) fn condition(graph: &Graph, observed: &Observed) -> Condition {
     let plan = compute(graph, observed, &Options::default());
     status(graph, observed, &plan).condition
 }

@@ -18,5 +18,6 @@ mod ambush;
 mod held;
 mod whose;
 
+mod on_record;
 mod points;
 mod restarted;
