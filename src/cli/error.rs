@@ -35,6 +35,9 @@ pub enum CliError {
     /// A name that no run on this engine bears.
     #[error("there is no sandbox `{name}` on this engine")]
     UnknownAgent { name: String, meant: Option<String> },
+    /// A name that is in no file of moat's own.
+    #[error("nothing is known of `{name}`")]
+    Unheard { name: String, meant: Option<String> },
     /// A name that says too little.
     #[error("`{name}` is the agent of several sandboxes: {}", .runs.iter().map(|run| format!("`{run}`")).collect::<Vec<_>>().join(", "))]
     SeveralRuns { name: String, runs: Vec<String> },
@@ -68,7 +71,7 @@ pub enum CliError {
     #[error("nothing was done, since you did not agree")]
     Declined,
     #[error("the sandbox has no resource `{resource}`")]
-    NoResource { resource: String, known: String },
+    NoResource { resource: String, meant: Option<String>, known: String },
     #[error(transparent)]
     Watch(#[from] WatchError),
     #[error(transparent)]
@@ -105,6 +108,7 @@ impl CliError {
             Self::Engine(error) | Self::Attach(AttachError::Engine(error)) => Code::of(error),
             Self::NotRunning { .. } | Self::ContainerNotRunning { .. } => Code::NotRunning,
             Self::UnknownAgent { .. }
+            | Self::Unheard { .. }
             | Self::SeveralRuns { .. }
             | Self::UnknownContainer { .. }
             | Self::NoResource { .. } => Code::UnknownName,
@@ -134,6 +138,9 @@ impl CliError {
             Self::UnknownAgent { meant: it, .. } => {
                 return meant(it).or_else(|| Some("`moat list` shows all that there are".to_owned()));
             }
+            Self::Unheard { meant: it, .. } => {
+                return meant(it).or_else(|| Some("`moat history --all` shows all that moat did".to_owned()));
+            }
             Self::UnknownContainer { meant: it, names, .. } => {
                 return meant(it).or_else(|| Some(format!("it has {}", names.join(", "))));
             }
@@ -145,7 +152,7 @@ impl CliError {
             Self::ContainerNotRunning { .. } => "`moat status` shows how things are, `moat logs` what it said",
             Self::NotRunning { stopped: true, .. } => "`moat start` brings it back",
             Self::NotRunning { .. } => "`moat apply` starts it, `moat status` shows how things are",
-            Self::NoResource { known, .. } => known,
+            Self::NoResource { meant: it, known, .. } => return meant(it).or_else(|| Some(known.clone())),
             Self::Connect(error) if error.hint.is_empty() => "`docker info` says whether docker can be used",
             Self::Connect(error) => &error.hint,
             Self::Attach(AttachError::Lost(_)) => "`moat status` shows whether the sandbox still runs",

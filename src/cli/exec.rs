@@ -4,12 +4,9 @@ use clap::Args;
 
 use super::error::CliError;
 use super::exit::Exit;
-use super::inside::{EXEC_RUN, Inside, attach};
-use super::record::Record;
+use super::inside::{Inside, attach, capture};
 use super::session::Session;
 use super::target::Target;
-use crate::engine::docker::Captured;
-use crate::ui;
 
 /// Run a command in the sandbox, with this terminal and its exit code
 #[derive(Debug, Args)]
@@ -33,10 +30,5 @@ pub async fn run(args: &Exec, session: &Session) -> Result<Exit, CliError> {
     if !args.json {
         return attach(&place, &request, ("exec", on_record), session).await;
     }
-    let (engine, run, container) = &place;
-    let work = async { Ok(engine.capture(container, &request).await?) };
-    let code = |ran: &Captured| Some(ran.exit_code);
-    let ran = Record::open("exec", engine)?.session(run, EXEC_RUN, on_record, work, code).await?;
-    session.answer(&ui::exec::json(&ran))?;
-    Ok(u8::try_from(ran.exit_code).map_or(Exit::Failed, Exit::Of))
+    capture(&place, &request, ("exec", on_record), session).await
 }

@@ -13,9 +13,10 @@ use super::exit::Exit;
 use super::record::Record;
 use super::session::Session;
 use super::target::Target;
-use crate::engine::docker::{AttachRequest, Attached, DetachKeys, Docker};
+use crate::engine::docker::{AttachRequest, Attached, Captured, DetachKeys, Docker};
 use crate::resource::digest::sha256;
 use crate::resource::{ContainerId, Run};
+use crate::ui;
 
 /// How it is called on record.
 pub const EXEC_RUN: &str = "exec_run";
@@ -99,6 +100,20 @@ pub async fn attach(
             Ok(Exit::Done)
         }
     }
+}
+
+/// Runs it to its end, and gives the end of its output and its exit code as one document.
+pub async fn capture(
+    (engine, run, container): &(Docker, Run, ContainerId),
+    request: &AttachRequest,
+    (command, on_record): (&str, Value),
+    session: &Session,
+) -> Result<Exit, CliError> {
+    let work = async { Ok(engine.capture(container, request).await?) };
+    let code = |ran: &Captured| Some(ran.exit_code);
+    let ran = Record::open(command, engine)?.session(run, EXEC_RUN, on_record, work, code).await?;
+    session.answer(&ui::exec::json(&ran))?;
+    Ok(u8::try_from(ran.exit_code).map_or(Exit::Failed, Exit::Of))
 }
 
 /// Reads `NAME=VALUE`, or the `NAME` of a variable that is set here.

@@ -179,14 +179,14 @@ impl Command {
             Self::Restart(args) => json(args.json, Form::Stream),
             Self::Validate(args) => json(args.json, Form::Document),
             Self::Deps(args) => json(args.json, Form::Document),
-            Self::Approve(_)
-            | Self::Shell(_)
-            | Self::Image(_)
-            | Self::Init(_)
-            | Self::Explain(_)
-            | Self::Schema(_)
-            | Self::Completions(_)
-            | Self::ManPage(_) => Form::Text,
+            Self::Approve(args) => json(args.json, Form::Document),
+            Self::Shell(args) => json(args.json, Form::Document),
+            Self::Image(args) => json(args.json, Form::Document),
+            Self::Init(args) => json(args.json, Form::Document),
+            Self::Explain(args) => json(args.json, Form::Document),
+            Self::Schema(args) => json(args.json, Form::Document),
+            Self::Completions(args) => json(args.json, Form::Document),
+            Self::ManPage(args) => json(args.json, Form::Document),
         }
     }
 

@@ -292,11 +292,11 @@ fn of_clean() {
             Shows what will be removed, and asks. Only files of this machine can be looked at: a sandbox that
             was applied from another machine to the same engine looks as if its file were gone.
 
-            Usage: moat clean [OPTIONS] [RUN]...
+            Usage: moat clean [OPTIONS] [AGENT]...
 
             Arguments:
-              [RUN]...
-                      Only these of them: ids as `moat list` shows them
+              [AGENT]...
+                      Only these of them: names of agents, ids of runs, or where their specs were
 
             Options:
                   --volumes

@@ -26,6 +26,7 @@ mod history;
 mod images;
 mod language;
 mod leaks;
+mod names;
 mod noop;
 mod replace;
 mod services;
