@@ -10,6 +10,7 @@ mod recorder;
 mod run;
 mod sandbox;
 mod text;
+mod whole;
 
 mod audit;
 mod builds;
