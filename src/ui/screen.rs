@@ -98,7 +98,7 @@ impl Screen {
     pub fn alert(&self, text: &str) {
         let live = self.live.borrow();
         // One write, so that nothing flickers.
-        let _ = self.err.write(&format!("{}{text}{}", erased(&live), drawn(&live)));
+        let _ = self.err.write(&format!("{}{text}{}", self.erased(&live), drawn(&live)));
     }
 
     /// Replaces the lines at the bottom that say what is going on. Each has to be shorter than the terminal is wide: one
@@ -106,7 +106,7 @@ impl Screen {
     pub fn show_live(&self, lines: Vec<String>) {
         let mut live = self.live.borrow_mut();
         if *live != lines {
-            let _ = self.err.write(&format!("{}{}", erased(&live), drawn(&lines)));
+            let _ = self.err.write(&format!("{}{}", self.erased(&live), drawn(&lines)));
             *live = lines;
         }
     }
@@ -126,6 +126,16 @@ impl Screen {
         self.err.colour
     }
 
+    /// Goes to the first of the lines that are there, and clears all from it on.
+    fn erased(&self, live: &[String]) -> String {
+        let (columns, _) = self.live_size().unwrap_or(USUAL_SIZE);
+        match live.iter().map(|line| rows(line, columns)).sum() {
+            0 => String::new(),
+            1 => "\r\u{1b}[J".to_owned(),
+            more => format!("\r\u{1b}[{}A\u{1b}[J", more - 1),
+        }
+    }
+
     /// Columns and lines in which lines can be rewritten; `None`: they stay as they are.
     pub fn live_size(&self) -> Option<(usize, usize)> {
         let (columns, lines) = match self.err.terminal.filter(|_| !self.quiet)? {
@@ -138,13 +148,22 @@ impl Screen {
     }
 }
 
-/// Goes to the first of the lines that are there, and clears all from it on.
-fn erased(live: &[String]) -> String {
-    match live.len() {
-        0 => String::new(),
-        1 => "\r\u{1b}[J".to_owned(),
-        more => format!("\r\u{1b}[{}A\u{1b}[J", more - 1),
-    }
+/// How many lines of a terminal a text takes that may have become too long for it: terminals wrap what stands on them
+/// when they are made narrower.
+fn rows(line: &str, columns: usize) -> usize {
+    let mut is_shown = true;
+    let shown = line.chars().filter(|c| match (*c, is_shown) {
+        ('\u{1b}', _) => {
+            is_shown = false;
+            false
+        }
+        ('m', false) => {
+            is_shown = true;
+            false
+        }
+        (_, is_shown) => is_shown,
+    });
+    shown.count().div_ceil(columns).max(1)
 }
 
 /// Without a line feed behind the last one, which on the last line of a terminal would move all others.
@@ -179,4 +198,18 @@ impl ColourChoice {
 
 fn is_dumb() -> bool {
     env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_takes_as_many_rows_as_are_seen_of_it() {
+        let table = [("", 10, 1), ("123456789", 10, 1), ("1234567890", 10, 1), ("12345678901", 10, 2), ("123", 1, 3)];
+        for (line, columns, expected) in table {
+            assert_eq!(rows(line, columns), expected, "{line} in {columns}");
+            assert_eq!(rows(&format!("\u{1b}[2m{line}\u{1b}[0m"), columns), expected, "{line} in {columns}, faint");
+        }
+    }
 }
