@@ -16,6 +16,7 @@ pub mod validation;
 pub mod why;
 
 // While it runs.
+pub mod live;
 pub mod progress;
 pub mod reporter;
 pub mod stream;
