@@ -15,6 +15,17 @@ use crate::store::lock::LockError;
 use crate::ui::{Problem, problem};
 use crate::watch::files::WatchError;
 
+/// Why a main container does not run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Down {
+    /// A user has stopped the sandbox.
+    Stopped,
+    /// Its command has ended with 0.
+    Completed,
+    /// It should run.
+    Broken,
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
     /// What is wrong with each spec that cannot be used.
@@ -28,7 +39,7 @@ pub enum CliError {
     Attach(#[from] AttachError),
     /// There is nothing to run a command in.
     #[error("the main container of `{agent}` {state}")]
-    NotRunning { agent: String, state: String, stopped: bool },
+    NotRunning { agent: String, state: String, down: Down },
     #[error("the container `{name}` does not run: it is {state}")]
     ContainerNotRunning { name: String, state: &'static str },
     /// A name that no run on this engine bears.
@@ -109,7 +120,8 @@ impl CliError {
             Self::SeveralRuns { .. } => Some("name one of them by its id"),
             Self::NoSpec { .. } => Some("`moat destroy` and `moat clean` need no spec"),
             Self::ContainerNotRunning { .. } => Some("`moat status` shows how things are, `moat logs` what it said"),
-            Self::NotRunning { stopped: true, .. } => Some("`moat start` brings it back"),
+            Self::NotRunning { down: Down::Stopped, .. } => Some("`moat start` brings it back"),
+            Self::NotRunning { down: Down::Completed, .. } => Some("`moat restart` runs its command again"),
             Self::NoResource { known, .. } => Some(known.as_str()),
             Self::Connect(error) => Some(error.hint.as_str()).filter(|hint| !hint.is_empty()),
             Self::Engine(error) | Self::Attach(AttachError::Engine(error)) if error.fault == Fault::Unreachable => {

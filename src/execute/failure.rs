@@ -7,7 +7,7 @@ use super::call::{Made, container_of};
 use crate::engine::{Engine, EngineError, ExecOutput, Fault, Inspection};
 use crate::event::Failure;
 use crate::plan::{Action, OpId, Operation};
-use crate::resource::label;
+use crate::resource::{ContainerId, label};
 
 /// Why a call did not succeed.
 pub(super) enum Why {
@@ -55,6 +55,19 @@ pub(super) async fn explain<E: Engine>(
     let (message, hint) = words(operation, why);
     let resource = operation.resource.clone();
     Failure { resource, name: operation.name.clone(), verb: operation.action.verb(), fault, message, hint, log }
+}
+
+/// What is known about a container that `operation` is about, and that has ended since it was proven ready.
+///
+/// # Errors
+/// If the engine cannot be asked about it.
+pub async fn ended_since<E: Engine>(
+    engine: &E,
+    operation: &Operation,
+    container: &ContainerId,
+) -> Result<Failure, EngineError> {
+    let inspection = engine.inspect(container).await?;
+    Ok(explain(engine, operation, &BTreeMap::new(), Why::Ended(inspection)).await)
 }
 
 fn words(operation: &Operation, why: Why) -> (String, Option<String>) {

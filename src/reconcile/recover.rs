@@ -11,7 +11,7 @@ use crate::execute::execute;
 use crate::graph::Graph;
 use crate::observe::observe;
 use crate::plan::{Options, Volumes, compute};
-use crate::resource::ResourceId;
+use crate::resource::{ContainerId, ResourceId};
 
 /// Removes what was created, by the engine's ids. Gives whether all of it is gone.
 pub(super) async fn undo<E: Engine>(
@@ -38,11 +38,13 @@ pub(super) async fn undo<E: Engine>(
 }
 
 /// Puts back the older container wherever a newer one did not come to take its place: because it failed itself, or
-/// because it waited for one that did. Gives whether anything was put back.
+/// because it waited for one that did. What was `stopped` for that runs again, even if it ended as if it had completed.
+/// Gives whether anything was put back.
 pub(super) async fn restore<E: Engine>(
     engine: &E,
     graph: &Graph,
     options: &Options,
+    stopped: &BTreeSet<ContainerId>,
     tell: Tell<'_>,
 ) -> Result<bool, EngineError> {
     let observed = observe(engine, graph).await?;
@@ -51,7 +53,9 @@ pub(super) async fn restore<E: Engine>(
     if restore.is_empty() {
         return Ok(false);
     }
-    let plan = compute(graph, &observed, &Options { restore, ..options.clone() });
+    let ended = observed.containers.iter().filter(|it| it.has_completed() && stopped.contains(&it.id));
+    let restart = ended.map(|it| it.id.clone()).collect();
+    let plan = compute(graph, &observed, &Options { restore, restart, ..options.clone() });
     if plan.is_empty() {
         return Ok(false);
     }

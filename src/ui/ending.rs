@@ -30,6 +30,8 @@ pub enum How<'a> {
         /// The words with which a command is run in it, as in `moat exec`.
         exec: &'a str,
     },
+    /// Its command has ended with 0, and everything else is as the spec says.
+    Completed { changed: bool },
     /// It is down, as the user wanted; nothing of it is gone.
     Stopped { changed: bool },
     /// Nothing is left but `kept`, sorted.
@@ -75,7 +77,7 @@ impl How<'_> {
     /// The word for scripts.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Ready { .. } | Self::Stopped { .. } | Self::Gone { .. } => "converged",
+            Self::Ready { .. } | Self::Completed { .. } | Self::Stopped { .. } | Self::Gone { .. } => "converged",
             Self::Failed { .. } => "failed",
             Self::OutOfBudget { .. } => "out-of-budget",
             Self::Interrupted { .. } => "interrupted",
@@ -86,7 +88,7 @@ impl How<'_> {
 impl Ending<'_> {
     /// Whether it is as it was wanted to be.
     pub fn is_good(&self) -> bool {
-        matches!(self.how, How::Ready { .. } | How::Stopped { .. } | How::Gone { .. })
+        matches!(self.how, How::Ready { .. } | How::Completed { .. } | How::Stopped { .. } | How::Gone { .. })
     }
 
     /// The last screen; `did` is what was done, as in `13 done, 4.2 s`. Ends with a line feed.
@@ -96,6 +98,11 @@ impl Ending<'_> {
             How::Ready { changed: false, .. } => format!("{agent} is {}: nothing to do\n", colour.paint(GOOD, "ready")),
             How::Ready { graph, builds, exec, .. } => {
                 format!("{agent} is {} ({did})\n{}", colour.paint(GOOD, "ready"), ready(graph, builds, exec, colour))
+            }
+            How::Completed { changed } => {
+                let did = if changed { format!(" ({did})") } else { ": nothing to do".to_owned() };
+                let next = colour.paint(STRONG, if changed { "moat logs" } else { "moat restart" });
+                format!("{agent} has {}{did}\nnext: {next}\n", colour.paint(GOOD, "completed"))
             }
             How::Stopped { changed } => {
                 let did = if changed { format!(" ({did})") } else { ", and stays so".to_owned() };

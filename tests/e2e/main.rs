@@ -27,5 +27,6 @@ mod language;
 mod leaks;
 mod noop;
 mod replace;
+mod runs;
 mod services;
 mod story;
