@@ -30,5 +30,6 @@ mod leaks;
 mod names;
 mod noop;
 mod replace;
+mod runs;
 mod services;
 mod story;
