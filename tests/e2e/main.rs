@@ -15,6 +15,7 @@ mod audit;
 mod builds;
 mod builds_local;
 mod codes;
+mod commands;
 mod daily;
 mod destroy;
 mod drift;
