@@ -307,8 +307,11 @@ fn a_watch_and_what_it_sees() {
     assert_eq!(watch.wait().expect("it ends").code(), Some(0));
     events.kill().expect("it runs");
     events.wait().expect("it ends");
-    // How long it took changes, and which of the two ends of one thing is heard of first.
-    let line = |line: &str| line.split(", ").next().unwrap_or_default().replace("was disconnected", "has ended") + "\n";
+    // How long it took changes, and which reason to look was the first.
+    let line = |line: &str| match line.split_once(": `") {
+        Some((who, _)) => format!("{who}: REASON\n"),
+        None => line.split(", ").next().unwrap_or_default().to_owned() + "\n",
+    };
     let on_screen: String = on_screen().lines().map(line).collect();
     expect![[r#"
         watching; Ctrl-C ends it and leaves the sandbox as it is
@@ -319,7 +322,7 @@ fn a_watch_and_what_it_sees() {
           ready  container moat-R
           started  container moat-R
         builder: as wanted
-        builder: `moat-R` has ended
+        builder: REASON
         builder: 2 to do
           ready  container moat-R
           started  container moat-R
