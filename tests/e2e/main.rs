@@ -16,6 +16,7 @@ mod audit;
 mod builds;
 mod builds_local;
 mod codes;
+mod commands;
 mod daily;
 mod destroy;
 mod drift;
