@@ -244,7 +244,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     };
     logging::start(cli.global.verbose);
     let screen = Screen::system(cli.global.color.into(), cli.global.quiet);
-    let session = Session::new(screen, cli.global.host, cli.command.form());
+    let session = Session::new(screen, cli.global.host, cli.command.form(), cli.global.verbose > 0);
     // One thread: moat waits for an engine, and computes next to nothing.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -15,6 +15,8 @@ pub struct Session {
     /// `--host`.
     host: Option<String>,
     pub form: Form,
+    /// More is told on standard error than the screen knows of.
+    pub verbose: bool,
 }
 
 /// What form the answer has.
@@ -29,8 +31,8 @@ pub enum Form {
 }
 
 impl Session {
-    pub fn new(screen: Screen, host: Option<String>, form: Form) -> Self {
-        Self { screen, host, form }
+    pub fn new(screen: Screen, host: Option<String>, form: Form, verbose: bool) -> Self {
+        Self { screen, host, form, verbose }
     }
 
     /// Connects to the engine that is meant.

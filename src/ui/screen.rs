@@ -34,10 +34,13 @@ pub struct Sink {
     colour: Colour,
     /// Columns of the terminal that it is; `None`: it is none, or one that cannot rewrite a line.
     width: Option<usize>,
+    /// It is this process's own, whose size can be asked for again.
+    own: bool,
 }
 
-/// Columns of a terminal that does not tell.
+/// Columns and rows of a terminal that does not tell.
 const USUAL_WIDTH: usize = 80;
+const USUAL_HEIGHT: usize = 24;
 
 impl Screen {
     /// This process's own streams.
@@ -48,7 +51,10 @@ impl Screen {
         let width = width.unwrap_or(USUAL_WIDTH);
         Self {
             out: Sink::new(Box::new(out), choice.on(out_is_terminal), None),
-            err: Sink::new(Box::new(err), choice.on(err_is_terminal), err_is_terminal.then_some(width)),
+            err: Sink {
+                own: true,
+                ..Sink::new(Box::new(err), choice.on(err_is_terminal), err_is_terminal.then_some(width))
+            },
             quiet,
         }
     }
@@ -106,11 +112,19 @@ impl Screen {
     pub fn live_width(&self) -> Option<usize> {
         self.err.width.filter(|_| !self.quiet)
     }
+
+    /// Columns and rows as they are now, where lines can be rewritten: a window may have another size by now.
+    pub fn live_size(&self) -> Option<(usize, usize)> {
+        let width = self.live_width()?;
+        let now = if self.err.own { tcgetwinsize(io::stderr()).ok() } else { None };
+        let now = now.map(|size| (usize::from(size.ws_col), usize::from(size.ws_row)));
+        Some(now.filter(|(columns, rows)| *columns > 0 && *rows > 0).unwrap_or((width, USUAL_HEIGHT)))
+    }
 }
 
 impl Sink {
     pub fn new(to: Box<dyn Write>, colour: Colour, width: Option<usize>) -> Self {
-        Self { to: RefCell::new(to), colour, width }
+        Self { to: RefCell::new(to), colour, width, own: false }
     }
 
     fn write(&self, text: &str) -> io::Result<()> {

@@ -21,3 +21,4 @@ mod privilege;
 mod repairs;
 mod sessions;
 mod soak;
+mod terminal;
