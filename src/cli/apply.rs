@@ -25,9 +25,9 @@ use crate::engine::docker::Docker;
 use crate::event::{Event, Tell};
 use crate::graph::Graph;
 use crate::observe::builds::{self, Builds};
-use crate::plan::{Condition, Options};
+use crate::plan::{Options, has_completed};
 use crate::reconcile::{Claims, OnFailure, Outcome, until_converged};
-use crate::ui::ending::{Command, How};
+use crate::ui::ending::Command;
 
 /// Bring the sandbox to what the spec says, and return when it is proven ready
 #[derive(Debug, Args)]
@@ -77,13 +77,8 @@ pub async fn run(args: &Apply, session: &Session) -> Result<Exit, CliError> {
         let outcome = until_converged(&audited, graph, options.clone(), &claims, on_failure, &tell, &stop).await?;
         let (builds, exec) = (builds(&audited, graph, &outcome, &tell).await, exec(&agent.given));
         let end = match &outcome {
-            Outcome::Converged { observed, changed } if observed.is_stopped() => {
-                let how = How::Stopped { changed: *changed };
-                End { how, exit: Exit::Done, condition: Some(Condition::Stopped), observed: Some(observed.clone()) }
-            }
-            Outcome::Converged { changed, observed } => {
-                let how = How::Ready { graph, changed: *changed, builds: builds.as_ref(), exec: &exec };
-                End { how, exit: Exit::Done, condition: Some(Condition::Ready), observed: Some(observed.clone()) }
+            Outcome::Converged { observed, changed } => {
+                End::converged(graph, (observed, *changed), builds.as_ref(), &exec)
             }
             failure => End::unsuccessful(&audited, graph, failure, Command::Apply).await,
         };
@@ -97,7 +92,7 @@ pub async fn run(args: &Apply, session: &Session) -> Result<Exit, CliError> {
 /// A world in which nothing has changed is not asked: an apply that has nothing to do costs nothing.
 async fn builds<E: Engine>(engine: &E, graph: &Graph, outcome: &Outcome, tell: Tell<'_>) -> Option<Builds> {
     let Outcome::Converged { observed, changed: true } = outcome else { return None };
-    if observed.is_stopped() {
+    if observed.is_stopped() || has_completed(graph, observed) {
         return None;
     }
     let builds = builds::check(engine, graph, observed).await?;

@@ -16,6 +16,17 @@ use crate::store::lock::LockError;
 use crate::ui::{Problem, problem};
 use crate::watch::files::WatchError;
 
+/// Why a main container does not run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Down {
+    /// A user has stopped the sandbox.
+    Stopped,
+    /// Its command has ended with 0.
+    Completed,
+    /// It should run.
+    Broken,
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
     /// What is wrong with each spec that cannot be used.
@@ -29,7 +40,7 @@ pub enum CliError {
     Attach(#[from] AttachError),
     /// There is nothing to run a command in.
     #[error("the main container of `{agent}` {state}")]
-    NotRunning { agent: String, state: String, stopped: bool },
+    NotRunning { agent: String, state: String, down: Down },
     #[error("the container `{name}` does not run: it is {state}")]
     ContainerNotRunning { name: String, state: &'static str },
     /// A name that no run on this engine bears.
@@ -150,7 +161,8 @@ impl CliError {
             Self::SeveralRuns { .. } => "name one of them by its id",
             Self::NoSpec { .. } => "`moat destroy` and `moat clean` need no spec",
             Self::ContainerNotRunning { .. } => "`moat status` shows how things are, `moat logs` what it said",
-            Self::NotRunning { stopped: true, .. } => "`moat start` brings it back",
+            Self::NotRunning { down: Down::Stopped, .. } => "`moat start` brings it back",
+            Self::NotRunning { down: Down::Completed, .. } => "`moat restart` runs its command again",
             Self::NotRunning { .. } => "`moat apply` starts it, `moat status` shows how things are",
             Self::NoResource { meant: it, known, .. } => return meant(it).or_else(|| Some(known.clone())),
             Self::Connect(error) if error.hint.is_empty() => "`docker info` says whether docker can be used",

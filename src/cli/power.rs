@@ -20,10 +20,10 @@ use super::target::Target;
 use crate::engine::docker::Docker;
 use crate::event::Event;
 use crate::graph::Graph;
-use crate::plan::{Condition, Options, Power};
+use crate::plan::{Options, Power};
 use crate::reconcile::{Claims, OnFailure, Outcome, until_converged};
 use crate::state::ContainerState;
-use crate::ui::ending::{Command, How};
+use crate::ui::ending::Command;
 
 /// Stop the sandbox and keep all of it, until `start`
 ///
@@ -54,6 +54,8 @@ pub struct Start {
 }
 
 /// Restart the sandbox's containers, and return when they are proven ready
+///
+/// A command that has ended is run again.
 #[derive(Debug, Args)]
 pub struct Restart {
     #[command(flatten)]
@@ -111,7 +113,7 @@ pub async fn restart(args: &Restart, session: &Session) -> Result<Exit, CliError
     let mut options = args.addresses.options(&engine);
     for name in &names {
         let facts = sandbox.container(name)?;
-        if facts.state == ContainerState::Running {
+        if matches!(facts.state, ContainerState::Running | ContainerState::Exited) {
             options.restart.insert(facts.id.clone());
         }
     }
@@ -140,14 +142,7 @@ async fn carry_out(engine: &Docker, wish: Wish<'_>, session: &Session) -> Result
         let outcome = until_converged(&audited, &graph, options, &claims, OnFailure::Keep, &tell, &stop).await?;
         let exec = format!("moat exec{again}");
         let end = match &outcome {
-            Outcome::Converged { observed, changed } if observed.is_stopped() => {
-                let how = How::Stopped { changed: *changed };
-                End { how, exit: Exit::Done, condition: Some(Condition::Stopped), observed: Some(observed.clone()) }
-            }
-            Outcome::Converged { changed, observed } => {
-                let how = How::Ready { graph: &graph, changed: *changed, builds: None, exec: &exec };
-                End { how, exit: Exit::Done, condition: Some(Condition::Ready), observed: Some(observed.clone()) }
-            }
+            Outcome::Converged { observed, changed } => End::converged(&graph, (observed, *changed), None, &exec),
             failure => End::unsuccessful(engine, &graph, failure, of).await,
         };
         end.tell(&graph.run, reporter, &chronicle).await

@@ -10,7 +10,7 @@ use clap_complete::engine::ArgValueCandidates;
 use futures_util::future::try_join3;
 
 use super::completions::agents;
-use super::error::CliError;
+use super::error::{CliError, Down};
 use super::load::{self, Agent, DEFAULT_SPEC, Depth};
 use super::record::own_files;
 use crate::engine::{Engine, Filter};
@@ -210,6 +210,9 @@ impl Sandbox {
         let facts = self.container(name)?;
         match facts.state {
             ContainerState::Running => Ok(facts),
+            _ if name == ResourceId::main().name && self.observed.has_completed() => {
+                Err(self.not_running("has completed: its command has ended"))
+            }
             state if name == ResourceId::main().name => {
                 Err(self.not_running(&format!("does not run: it is {}", state.as_str())))
             }
@@ -228,7 +231,13 @@ impl Sandbox {
     }
 
     fn not_running(&self, state: &str) -> CliError {
-        let stopped = self.observed.is_stopped();
-        CliError::NotRunning { agent: self.run.agent.to_string(), state: state.to_owned(), stopped }
+        let down = if self.observed.is_stopped() {
+            Down::Stopped
+        } else if self.observed.has_completed() {
+            Down::Completed
+        } else {
+            Down::Broken
+        };
+        CliError::NotRunning { agent: self.run.agent.to_string(), state: state.to_owned(), down }
     }
 }

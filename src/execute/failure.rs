@@ -7,7 +7,7 @@ use super::call::{Made, container_of};
 use crate::engine::{Detail, Engine, EngineError, ExecOutput, Fault, Inspection};
 use crate::event::{Asked, Code, Failure};
 use crate::plan::{Action, OpId, Operation};
-use crate::resource::{Probe, label};
+use crate::resource::{ContainerId, Probe, label};
 
 /// Why a call did not succeed.
 pub(super) enum Why {
@@ -60,6 +60,19 @@ pub(super) async fn explain<E: Engine>(
     let (message, hint) = words(operation, why, probe.as_ref());
     let (resource, name, verb) = (operation.resource.clone(), operation.name.clone(), operation.action.verb());
     Failure { resource, name, verb, code, fault, message, hint, exit_code, probe, log }
+}
+
+/// What is known about a container that `operation` is about, and that has ended since it was proven ready.
+///
+/// # Errors
+/// If the engine cannot be asked about it.
+pub async fn ended_since<E: Engine>(
+    engine: &E,
+    operation: &Operation,
+    container: &ContainerId,
+) -> Result<Failure, EngineError> {
+    let inspection = engine.inspect(container).await?;
+    Ok(explain(engine, operation, &BTreeMap::new(), Why::Ended(inspection)).await)
 }
 
 /// The word for it: what the engine's answer means to what was asked.

@@ -11,7 +11,7 @@ use crate::execute::{Report, execute};
 use crate::graph::Graph;
 use crate::observe::observe;
 use crate::plan::{Operation, Options, Plan, Volumes, compute};
-use crate::resource::ResourceId;
+use crate::resource::{ContainerId, ResourceId};
 
 /// What came of it.
 #[derive(Debug, Default)]
@@ -57,11 +57,12 @@ pub(super) async fn undo<E: Engine>(
 }
 
 /// Puts back the older container wherever a newer one did not come to take its place: because it failed itself, or
-/// because it waited for one that did.
+/// because it waited for one that did. What was `stopped` for that runs again, even if it ended as if it had completed.
 pub(super) async fn restore<E: Engine>(
     engine: &E,
     graph: &Graph,
     options: &Options,
+    stopped: &BTreeSet<ContainerId>,
     tell: Tell<'_>,
 ) -> Result<Recovered, EngineError> {
     let observed = observe(engine, graph).await?;
@@ -70,7 +71,9 @@ pub(super) async fn restore<E: Engine>(
     if restore.is_empty() {
         return Ok(Recovered::default());
     }
-    let plan = compute(graph, &observed, &Options { restore, ..options.clone() });
+    let ended = observed.containers.iter().filter(|it| it.has_completed() && stopped.contains(&it.id));
+    let restart = ended.map(|it| it.id.clone()).collect();
+    let plan = compute(graph, &observed, &Options { restore, restart, ..options.clone() });
     if plan.is_empty() {
         return Ok(Recovered::default());
     }

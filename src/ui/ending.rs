@@ -30,6 +30,8 @@ pub enum How<'a> {
         /// The words with which a command is run in it, as in `moat exec`.
         exec: &'a str,
     },
+    /// Its command has ended with 0, and everything else is as the spec says.
+    Completed { changed: bool },
     /// It is down, as the user wanted; nothing of it is gone.
     Stopped { changed: bool },
     /// Nothing is left but `kept`, sorted.
@@ -77,7 +79,7 @@ impl How<'_> {
     /// The word for scripts.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Ready { .. } | Self::Stopped { .. } | Self::Gone { .. } => "converged",
+            Self::Ready { .. } | Self::Completed { .. } | Self::Stopped { .. } | Self::Gone { .. } => "converged",
             Self::Failed { .. } => "failed",
             Self::OutOfBudget { .. } => "out-of-budget",
             Self::Interrupted { .. } => "interrupted",
@@ -87,7 +89,7 @@ impl How<'_> {
     /// Why it is not as it was wanted to be; of several reasons the first.
     pub fn cause(&self) -> Option<Code> {
         match self {
-            Self::Ready { .. } | Self::Stopped { .. } | Self::Gone { .. } => None,
+            Self::Ready { .. } | Self::Completed { .. } | Self::Stopped { .. } | Self::Gone { .. } => None,
             Self::Failed { failures, .. } => failures.first().map(|failure| failure.code),
             Self::OutOfBudget { .. } => Some(Code::Unsteady),
             Self::Interrupted { .. } => Some(Code::Interrupted),
@@ -97,7 +99,7 @@ impl How<'_> {
     /// The commands that go on from a failure, the likeliest first; each for the same sandbox.
     pub fn next(&self) -> &'static [&'static str] {
         match self {
-            Self::Ready { .. } | Self::Stopped { .. } | Self::Gone { .. } => &[],
+            Self::Ready { .. } | Self::Completed { .. } | Self::Stopped { .. } | Self::Gone { .. } => &[],
             Self::Failed { undone: true, undid: [], .. } => &["moat apply"],
             Self::Failed { undone: true, .. } => &["moat apply --keep-on-failure"],
             Self::Failed { of: Command::Apply | Command::Start | Command::Restart, .. } => {
@@ -115,7 +117,7 @@ impl How<'_> {
 impl Ending<'_> {
     /// Whether it is as it was wanted to be.
     pub fn is_good(&self) -> bool {
-        matches!(self.how, How::Ready { .. } | How::Stopped { .. } | How::Gone { .. })
+        matches!(self.how, How::Ready { .. } | How::Completed { .. } | How::Stopped { .. } | How::Gone { .. })
     }
 
     /// The last screen; `did` is what was done, as in `13 done, 4.2 s`. Ends with a line feed.
@@ -125,6 +127,11 @@ impl Ending<'_> {
             How::Ready { changed: false, .. } => format!("{agent} is {}: nothing to do\n", colour.paint(GOOD, "ready")),
             How::Ready { graph, builds, exec, .. } => {
                 format!("{agent} is {} ({did})\n{}", colour.paint(GOOD, "ready"), ready(graph, builds, exec, colour))
+            }
+            How::Completed { changed } => {
+                let did = if changed { format!(" ({did})") } else { ": nothing to do".to_owned() };
+                let next = colour.paint(STRONG, if changed { "moat logs" } else { "moat restart" });
+                format!("{agent} has {}{did}\nnext: {next}\n", colour.paint(GOOD, "completed"))
             }
             How::Stopped { changed } => {
                 let did = if changed { format!(" ({did})") } else { ", and stays so".to_owned() };

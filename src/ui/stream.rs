@@ -180,7 +180,7 @@ impl Stream {
                 let builds = builds.map(|builds| BuildsDocument::of(builds, None));
                 Done { changed: Some(changed), builds, ..done }
             }
-            How::Stopped { changed } => Done { changed: Some(changed), ..done },
+            How::Completed { changed } | How::Stopped { changed } => Done { changed: Some(changed), ..done },
             How::Gone { changed, kept, .. } => Done { changed: Some(changed), kept: Some(kept), ..done },
             How::Failed { failures, undone, undid, .. } => {
                 let failures = failures.iter().map(failure::Document::of).collect();

@@ -34,7 +34,7 @@ fn of_moat() {
               clean        Remove every sandbox on this engine whose spec file is gone, or names another agent now
 
             See how it is:
-              status       Show how the sandbox is: absent, converging, degraded or ready
+              status       Show how the sandbox is: absent, converging, degraded, stopped, failed, completed or ready
               why          Say why each resource is as it is, or what an apply would do about it
               list         Show every sandbox on this engine, whichever file it is from
               logs         Show what the sandbox's containers wrote
@@ -184,7 +184,7 @@ fn of_status() {
     helps(
         &["status", "--help"],
         &expect![[r#"
-            Show how the sandbox is: absent, converging, degraded or ready
+            Show how the sandbox is: absent, converging, degraded, stopped, failed, completed or ready
 
             Usage: moat status [OPTIONS] [AGENT]...
 

@@ -10,6 +10,7 @@ mod recorder;
 mod run;
 mod sandbox;
 mod text;
+mod whole;
 
 mod audit;
 mod builds;
@@ -30,5 +31,6 @@ mod leaks;
 mod names;
 mod noop;
 mod replace;
+mod runs;
 mod services;
 mod story;

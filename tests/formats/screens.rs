@@ -418,7 +418,7 @@ fn a_status_that_is_not_as_wanted() {
     let reason = Some("buildx 0.13.1 < 0.14".to_owned());
     let builds = Builds { routed: false, builder: "moat".to_owned(), reason, hint: None };
     let (run, builds) = (&graph.run, Some(&builds));
-    let view = View { run, status: &status, builds, cache_bytes: None, watch: None, last_error: None };
+    let view = View { run, status: &status, builds, cache_bytes: None, watch: None, log: &[], last_error: None };
     expect![[r#"
         builder: degraded
         builds: local (buildx 0.13.1 < 0.14)
@@ -438,8 +438,15 @@ fn a_status_that_is_not_as_wanted() {
     let main = status.resources.iter_mut().find(|it| it.resource == ResourceId::main()).expect("there");
     let diff = |field: &str| FieldDiff { field: field.to_owned(), old: None, new: None };
     (main.ready, main.cause) = (false, Some(Cause::Changed(vec![diff("command"), diff("env.A")])));
-    let view =
-        View { run: &graph.run, status: &status, builds: None, cache_bytes: None, watch: None, last_error: None };
+    let view = View {
+        run: &graph.run,
+        status: &status,
+        builds: None,
+        cache_bytes: None,
+        watch: None,
+        log: &[],
+        last_error: None,
+    };
     assert!(view.text(Colour::Never).contains("no (changed: command, env.A)\n"));
 }
 
