@@ -16,6 +16,8 @@ pub mod validation;
 pub mod why;
 
 // While it runs.
+pub mod board;
+pub mod display;
 pub mod live;
 pub mod progress;
 pub mod reporter;

@@ -106,8 +106,16 @@ impl Screen {
     pub fn show_live(&self, lines: Vec<String>) {
         let mut live = self.live.borrow_mut();
         if *live != lines {
-            let _ = self.err.write(&format!("{}{}", self.erased(&live), drawn(&lines)));
+            let text = self.rewritten(&live, &lines).unwrap_or_else(|| self.erased(&live) + &drawn(&lines));
+            let _ = self.err.write(&text);
             *live = lines;
+        }
+    }
+
+    /// Those lines stay where they are, and what comes next begins below them.
+    pub fn leave_live(&self) {
+        if !std::mem::take(&mut *self.live.borrow_mut()).is_empty() {
+            let _ = self.err.write("\n");
         }
     }
 
@@ -134,6 +142,18 @@ impl Screen {
             1 => "\r\u{1b}[J".to_owned(),
             more => format!("\r\u{1b}[{}A\u{1b}[J", more - 1),
         }
+    }
+
+    /// What makes lines of those that are there, and touches only those that are different; `None`: there are more or
+    /// fewer of them, or they have wrapped.
+    fn rewritten(&self, live: &[String], lines: &[String]) -> Option<String> {
+        let (columns, _) = self.live_size()?;
+        if live.len() != lines.len() || live.iter().any(|line| rows(line, columns) > 1) {
+            return None;
+        }
+        let last = lines.len().saturating_sub(1);
+        let changed = live.iter().zip(lines).enumerate().filter(|(_, (before, after))| before != after);
+        Some(changed.map(|(nth, (_, line))| rewritten_above(last - nth, line)).collect())
     }
 
     /// Columns and lines in which lines can be rewritten; `None`: they stay as they are.
@@ -164,6 +184,14 @@ fn rows(line: &str, columns: usize) -> usize {
         (_, is_shown) => is_shown,
     });
     shown.count().div_ceil(columns).max(1)
+}
+
+/// The line that is so many above the cursor, written anew; the cursor ends where it was, but for its column.
+fn rewritten_above(up: usize, line: &str) -> String {
+    match up {
+        0 => format!("\r\u{1b}[K{line}"),
+        _ => format!("\u{1b}[{up}A\r\u{1b}[K{line}\r\u{1b}[{up}B"),
+    }
 }
 
 /// Without a line feed behind the last one, which on the last line of a terminal would move all others.
@@ -211,5 +239,21 @@ mod tests {
             assert_eq!(rows(line, columns), expected, "{line} in {columns}");
             assert_eq!(rows(&format!("\u{1b}[2m{line}\u{1b}[0m"), columns), expected, "{line} in {columns}, faint");
         }
+    }
+
+    #[test]
+    fn only_what_is_different_is_drawn_again() {
+        let screen = |columns| {
+            let sink = |columns| Sink::new(Box::new(io::sink()), Colour::Never, columns);
+            Screen::of(sink(None), sink(Some(columns)), false)
+        };
+        let lines = |all: &[&str]| all.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
+        let before = lines(&["a", "b", "c"]);
+        let rewritten = |after: &[&str]| screen(10).rewritten(&before, &lines(after));
+        assert_eq!(rewritten(&["a", "b", "c"]).as_deref(), Some(""));
+        assert_eq!(rewritten(&["x", "b", "y"]).as_deref(), Some("\u{1b}[2A\r\u{1b}[Kx\r\u{1b}[2B\r\u{1b}[Ky"));
+        assert_eq!(rewritten(&["a", "b"]), None);
+        // What has wrapped since takes more rows than it has lines.
+        assert_eq!(screen(2).rewritten(&lines(&["abc"]), &lines(&["d"])), None);
     }
 }
