@@ -16,7 +16,7 @@ use super::interrupt::interruptible;
 use super::locking::Locking;
 use super::record::Record;
 use super::session::Session;
-use super::target::{Sandbox, Target};
+use super::target::Target;
 use crate::engine::docker::Docker;
 use crate::event::Event;
 use crate::graph::Graph;
@@ -96,7 +96,7 @@ pub async fn start(args: &Start, session: &Session) -> Result<Exit, CliError> {
     let engine = session.connect().await?;
     let sandbox = target.find(&engine).await?.present()?;
     let options = Options { power: Power::Start, ..args.addresses.options(&engine) };
-    let graph = graph(&sandbox)?;
+    let graph = sandbox.whole()?;
     let wish = Wish { graph, options, of: Command::Start, locking: &args.locking, again: args.target.again() };
     carry_out(&engine, wish, session).await
 }
@@ -117,14 +117,9 @@ pub async fn restart(args: &Restart, session: &Session) -> Result<Exit, CliError
             options.restart.insert(facts.id.clone());
         }
     }
-    let graph = graph(&sandbox)?;
+    let graph = sandbox.whole()?;
     let wish = Wish { graph, options, of: Command::Restart, locking: &args.locking, again: args.target.again() };
     carry_out(&engine, wish, session).await
-}
-
-fn graph(sandbox: &Sandbox) -> Result<Graph, CliError> {
-    let missing = || CliError::NoSpec { agent: sandbox.run.agent.to_string(), spec: sandbox.run.spec.clone() };
-    sandbox.graph.clone().ok_or_else(missing)
 }
 
 async fn carry_out(engine: &Docker, wish: Wish<'_>, session: &Session) -> Result<Exit, CliError> {

@@ -97,15 +97,16 @@ pub fn is_path(text: &str) -> bool {
 }
 
 impl Named {
-    /// Looks for it on the engine.
+    /// Looks for it on the engine. Its secrets are not fetched for that: whoever compares or changes it asks for
+    /// [`Sandbox::whole`].
     ///
     /// # Errors
     /// If no run has that name, or several have.
     pub async fn find<E: Engine>(self, engine: &E) -> Result<Sandbox, CliError> {
-        self.find_to(Depth::Whole, engine).await
+        self.find_to(Depth::Bare, engine).await
     }
 
-    /// As [`Named::find`], with as much of the spec as is wanted.
+    /// As [`Named::find`]; of one that is named with as much of its spec as is wanted.
     ///
     /// # Errors
     /// As that.
@@ -156,6 +157,20 @@ impl Sandbox {
     /// The graph of its spec, or, where there is none any more, one that wants nothing.
     pub fn graph_or_empty(&self) -> Graph {
         self.graph.clone().unwrap_or_else(|| Graph::empty(self.run.clone()))
+    }
+
+    /// All that is wanted of it, its secrets included: without them it would be another one.
+    ///
+    /// # Errors
+    /// If its spec cannot be used, or does not stand for it any more.
+    pub fn whole(&self) -> Result<Graph, CliError> {
+        let run = &self.run;
+        let missing = || CliError::NoSpec { agent: run.agent.to_string(), spec: run.spec.clone() };
+        if self.graph.is_none() {
+            return Err(missing());
+        }
+        let agents = load::load(&[PathBuf::from(&run.spec)], Depth::Whole).agents.map_err(CliError::Load)?;
+        agents.into_iter().map(|agent| agent.graph).find(|graph| graph.run.id == run.id).ok_or_else(missing)
     }
 
     /// # Errors
