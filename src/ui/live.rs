@@ -98,16 +98,14 @@ impl State {
 /// What turns the lines above the cursor into others, of the same number; or writes the first ones.
 fn redraw(before: &[String], after: &[String]) -> String {
     if before.is_empty() {
-        return after.iter().map(|line| format!("{line}\n")).collect();
+        return after.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
     }
     let changed = before.iter().zip(after).enumerate().filter(|(_, (before, after))| before != after);
-    changed
-        .map(|(nth, (_, line))| {
-            let up = after.len() - nth;
-            // Up, written anew, and down to where it was.
-            format!("\r\u{1b}[{up}A\u{1b}[K{line}\r\u{1b}[{up}B")
-        })
-        .collect()
+    changed.fold(String::new(), |text, (nth, (_, line))| {
+        let up = after.len() - nth;
+        // Up, written anew, and down to where it was.
+        text + &format!("\r\u{1b}[{up}A\u{1b}[K{line}\r\u{1b}[{up}B")
+    })
 }
 
 #[cfg(test)]
