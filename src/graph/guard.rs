@@ -2,7 +2,7 @@
 //!
 //! Whoever works inside shall not ask for more by an edit. It keeps honest programs honest; what an edit asks for in
 //! addition needs an approval all the same, whoever made it, and so does what cannot be mounted over: a file that is
-//! not there yet.
+//! not there yet, or one in whose place another was put from outside, with which Linux lets go of the mount.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -180,7 +180,7 @@ mod tests {
         let lines = board().lines(width, height, Colour::Never);
         assert!(lines.iter().all(|line| line.chars().count() <= width), "{lines:#?}");
         assert!(lines.len() <= height, "{lines:#?}");
-        expected.assert_eq(&lines.iter().map(|line| format!("{line}\n")).collect::<String>());
+        expected.assert_eq(&lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect::<String>());
     }
 
     #[test]
@@ -188,7 +188,7 @@ mod tests {
         shows(
             100,
             20,
-            &expect![[r#"
+            &expect![[r"
             a        starting
             builder  as wanted   `b�.yaml` has changed
             c        held        container/main gets /etc, outside of the spec's folder (`moat approve`)
@@ -198,7 +198,7 @@ mod tests {
             g        given up    no such image
             h        left alone  container/main, for a while
             i        no engine   waiting for it
-        "#]],
+        "]],
         );
     }
 
@@ -207,7 +207,7 @@ mod tests {
         shows(
             24,
             20,
-            &expect![[r#"
+            &expect![[r"
             a        starting
             builder  as wanted   `b…
             c        held        co…
@@ -217,12 +217,12 @@ mod tests {
             g        given up    no…
             h        left alone  co…
             i        no engine   wa…
-        "#]],
+        "]],
         );
         shows(
             5,
             20,
-            &expect![[r#"
+            &expect![[r"
             a   …
             buil…
             c   …
@@ -232,7 +232,7 @@ mod tests {
             g   …
             h   …
             i   …
-        "#]],
+        "]],
         );
         assert_eq!(board().lines(0, 1, Colour::Never), [""]);
     }
@@ -242,12 +242,12 @@ mod tests {
         shows(
             60,
             4,
-            &expect![[r#"
+            &expect![[r"
             a        starting
             c        held        container/main gets /etc, outside of t…
             d        no spec     kept as it was wanted before
             6 more
-        "#]],
+        "]],
         );
     }
 

@@ -106,7 +106,7 @@ fn what_a_spec_is_made_of_is_to_be_read_only_inside() {
     };
     let mounts = |graph: &moat::graph::Graph| match graph.node(&ResourceId::main()).map(|node| &node.config) {
         Some(Config::Container(config)) => {
-            config.mounts.iter().map(|it| format!("{} {}\n", it.target, it.read_only)).collect()
+            config.mounts.iter().map(|it| format!("{} {}\n", it.target, it.read_only)).collect::<Vec<_>>().concat()
         }
         _ => String::new(),
     };
@@ -123,7 +123,8 @@ fn what_a_spec_is_made_of_is_to_be_read_only_inside() {
         /srv/shared/far.env true
     "]]
     .assert_eq(&mounts(&within));
-    let gained: String = widening(&within, &applied(&compiled(""))).iter().map(|it| format!("{it}\n")).collect();
+    let gained = widening(&within, &applied(&compiled("")));
+    let gained = gained.iter().map(|it| format!("{it}\n")).collect::<Vec<_>>().concat();
     expect![[r#"
         container/main gets the home directory /home/me
         container/main gets /srv, outside of the spec's folder
