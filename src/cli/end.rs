@@ -51,9 +51,9 @@ impl<'a> End<'a> {
         let (how, exit) = match outcome {
             // A destroy that has got there has its own last screen, and so has an apply.
             Outcome::Converged { observed, .. } => (How::Interrupted { remaining: observed }, Exit::Failed),
-            Outcome::Failed { failures, undone } => {
+            Outcome::Failed { failures, undone, undid } => {
                 let gone = failures.iter().any(|failure| failure.fault == Some(Fault::Unreachable));
-                let how = How::Failed { failures, undone: *undone, of: command };
+                let how = How::Failed { failures, undone: *undone, undid, of: command };
                 (how, if gone { Exit::NoEngine } else { Exit::Failed })
             }
             Outcome::OutOfBudget { plan } => (How::OutOfBudget { plan }, Exit::Failed),
@@ -74,7 +74,7 @@ impl<'a> End<'a> {
     }
 }
 
-fn condition(graph: &Graph, observed: &Observed) -> Condition {
+pub(super) fn condition(graph: &Graph, observed: &Observed) -> Condition {
     let plan = compute(graph, observed, &Options::default());
     status(graph, observed, &plan).condition
 }

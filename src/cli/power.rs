@@ -134,13 +134,15 @@ async fn carry_out(engine: &Docker, wish: Wish<'_>, session: &Session) -> Result
     let work = async {
         let reporter = session.reporter(&graph.run, None);
         let chronicle = Chronicle::begin(engine, of.as_str());
+        let audited = record.of(&graph);
         let tell = |event: Event<'_>| {
+            audited.note(&event);
             chronicle.note(&event);
             reporter.tell(&event);
         };
         let _lock = locking.lock(of.as_str(), &graph.run, engine, &tell, &stop).await?;
         // Nothing is taken back: all of it was there before.
-        let (audited, claims) = (record.of(&graph), Claims::default());
+        let claims = Claims::default();
         let outcome = until_converged(&audited, &graph, options, &claims, OnFailure::Keep, &tell, &stop).await?;
         let exec = format!("moat exec{again}");
         let end = match &outcome {

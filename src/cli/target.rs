@@ -12,12 +12,14 @@ use futures_util::future::try_join3;
 use super::completions::agents;
 use super::error::{CliError, Down};
 use super::load::{self, Agent, DEFAULT_SPEC, Depth};
+use super::record::own_files;
 use crate::engine::{Engine, Filter};
 use crate::graph::Graph;
 use crate::observe::runs::{Found, runs};
 use crate::resource::{ResourceId, Run};
 use crate::spec::suggest::suggest;
 use crate::state::{ContainerFacts, ContainerState, Observed};
+use crate::store::history::read::records;
 
 #[derive(Debug, Clone, Args)]
 pub struct Target {
@@ -66,6 +68,24 @@ pub fn named(text: &str) -> Result<Named, CliError> {
     }
     let given = PathBuf::from(text);
     Ok(Named::Spec(Box::new(Agent { graph: load::one(&given).map_err(CliError::Load)?, given })))
+}
+
+/// What is wanted of a sandbox, where no engine is asked: what names stand for is known by the records of runs.
+///
+/// # Errors
+/// If nothing is known of that name, or its spec cannot be used.
+pub fn on_record(text: &str) -> Result<Graph, CliError> {
+    if is_path(text) {
+        return load::one(&PathBuf::from(text)).map_err(CliError::Load);
+    }
+    let known = own_files().map(|dir| records(&dir).0).unwrap_or_default();
+    let Some(record) = known.iter().find(|it| it.run == text || it.name == text) else {
+        let meant = suggest(text, known.iter().flat_map(|it| [it.name.as_str(), it.run.as_str()])).map(str::to_owned);
+        return Err(CliError::Unheard { name: text.to_owned(), meant });
+    };
+    let graphs = load::bare(Path::new(&record.spec)).map_err(CliError::Load)?;
+    let (agent, spec) = (record.name.clone(), record.spec.clone());
+    graphs.into_iter().find(|graph| graph.run.id.as_str() == record.run).ok_or(CliError::NoSpec { agent, spec })
 }
 
 /// Whether a text is meant as a file: it looks like one, or there is one.

@@ -9,6 +9,7 @@ pub mod recover;
 use std::collections::BTreeSet;
 
 pub use claims::Claims;
+use recover::Recovered;
 
 use tokio_util::sync::CancellationToken;
 
@@ -42,7 +43,8 @@ pub enum Outcome {
     /// The world is as wanted. `changed`: it was not so before.
     Converged { observed: Observed, changed: bool },
     /// Something failed that another round would not mend.
-    Failed { failures: Vec<Failure>, undone: bool },
+    /// `undid`: what was done to take back what it had done; `undone`: all of it was.
+    Failed { failures: Vec<Failure>, undone: bool, undid: Vec<Operation> },
     /// Each round found something more to do.
     OutOfBudget { plan: Plan },
     /// The user asked to stop. `remaining`: what of the run is on the engine still.
@@ -166,8 +168,9 @@ fn avoid_taken_ports(plan: &Plan, observed: &Observed, report: &Report, options:
 /// What a user has asked for is done once.
 fn was_restarted(container: &ContainerId, plan: &Plan, report: &Report) -> bool {
     let restarts = plan.operations.iter().filter(|operation| match &operation.action {
-        Action::RestartContainer { container: it } => it == container,
-        Action::StartContainer { container: Handle::Known(it) } => it == container,
+        Action::RestartContainer { container: it } | Action::StartContainer { container: Handle::Known(it) } => {
+            it == container
+        }
         _ => false,
     });
     restarts.map(|operation| operation.id).any(|id| report.has_done(id))
@@ -256,16 +259,16 @@ async fn failed<E: Engine>(
     tell: Tell<'_>,
 ) -> Result<Outcome, EngineError> {
     let failures: Vec<Failure> = report.failures.into_iter().map(|(_, failure)| failure).collect();
-    let undone = match on_failure {
-        OnFailure::Keep => false,
+    let recovered = match on_failure {
+        OnFailure::Keep => Recovered::default(),
         // An engine that is gone cannot be tidied up, and its absence is what is to be told.
-        _ if failures.iter().any(|it| it.fault == Some(Fault::Unreachable)) => false,
+        _ if failures.iter().any(|it| it.fault == Some(Fault::Unreachable)) => Recovered::default(),
         OnFailure::Undo if progress.first => recover::undo(engine, graph, &progress.created, tell).await?,
         OnFailure::Undo | OnFailure::Restore => {
             recover::restore(engine, graph, options, &progress.stopped, tell).await?
         }
     };
-    Ok(Outcome::Failed { failures, undone })
+    Ok(Outcome::Failed { failures, undone: recovered.whole, undid: recovered.done })
 }
 
 async fn interrupted<E: Engine>(

@@ -28,6 +28,7 @@ pub mod failure;
 pub mod summary;
 
 // Documents.
+pub mod answers;
 pub mod audit;
 pub mod cache;
 pub mod doctor;

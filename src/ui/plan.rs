@@ -91,7 +91,7 @@ pub(super) fn operations(plan: &Plan) -> Vec<OperationDocument<'_>> {
 }
 
 impl<'a> OperationDocument<'a> {
-    fn of(operation: &'a Operation) -> Self {
+    pub(super) fn of(operation: &'a Operation) -> Self {
         Self {
             id: number(operation),
             action: operation.action.verb(),

@@ -131,9 +131,13 @@ fn passes(failure: &Failure) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Code;
 
     fn failure(fault: Fault) -> Failure {
         Failure {
+            code: Code::EngineFailed,
+            exit_code: None,
+            probe: None,
             resource: ResourceId::main(),
             name: "moat-a".to_owned(),
             verb: "start",

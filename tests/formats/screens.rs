@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use expect_test::{Expect, expect};
 use moat::engine::{Fault, PullProgress};
-use moat::event::{Event, Failure};
+use moat::event::{Code, Event, Failure};
 use moat::observe::builds::Builds;
 use moat::plan::{Cause, Condition, FieldDiff, OpId, Operation, Options, Plan, compute, status};
 use moat::resource::{ContainerId, ImageId, Kind, NetworkId, ResourceId, label};
@@ -56,6 +56,9 @@ fn failure(operation: &Operation, message: &str) -> Failure {
         resource: operation.resource.clone(),
         name: operation.name.clone(),
         verb: operation.action.verb(),
+        code: Code::EngineFailed,
+        exit_code: None,
+        probe: None,
         fault: Some(Fault::Engine),
         message: message.to_owned(),
         hint: None,
@@ -231,26 +234,27 @@ fn a_failure_says_what_why_the_last_words_and_what_to_do() {
     let create = failure(operation(&plan, "create", "moat-builder"), "the engine is full");
     let failures = [wait, create];
     ends(
-        How::Failed { failures: &failures, undone: true, of: Command::Apply },
+        How::Failed { failures: &failures, undone: true, undid: &plan.operations[..4], of: Command::Apply },
         &expect![[r#"
-        error: `moat-buildkit-builder` ended with exit code 3
-          | the last lines of container moat-buildkit-builder-1f2e3d4c
-          |   starting
-          |   no�[31m good
-          = help: look
-        error: cannot create network `moat-builder-1f2e3d4c`: the engine is full
-        what had been done is undone; `--keep-on-failure` would leave it to be looked at
-    "#]],
+            error: `moat-buildkit-builder` ended with exit code 3
+              | the last lines of container moat-buildkit-builder-1f2e3d4c
+              |   starting
+              |   no�[31m good
+              = help: look
+            error: cannot create network `moat-builder-1f2e3d4c`: the engine is full
+            what had been done is undone: pulled image docker:dind, image moby/buildkit:v0.32.2, created network moat-builder-1f2e3d4c, volume moat-builder-1f2e3d4c-buildkit-cache
+              = help: `--keep-on-failure` would leave it to be looked at
+        "#]],
     );
     ends(
-        How::Failed { failures: &failures[1..], undone: false, of: Command::Apply },
+        How::Failed { failures: &failures[1..], undone: false, undid: &[], of: Command::Apply },
         &expect![[r#"
         error: cannot create network `moat-builder-1f2e3d4c`: the engine is full
         what was done stays: `moat status` shows it, `moat apply` goes on from there
     "#]],
     );
     ends(
-        How::Failed { failures: &failures[1..], undone: false, of: Command::Destroy },
+        How::Failed { failures: &failures[1..], undone: false, undid: &[], of: Command::Destroy },
         &expect![[r#"
         error: cannot create network `moat-builder-1f2e3d4c`: the engine is full
         what is left is shown by `moat status`; `moat destroy` goes on from there

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::reload;
+use crate::cli::chronicle::{record, warn};
+use crate::cli::end::condition;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::locking::Locking;
@@ -15,8 +17,10 @@ use crate::cli::record::{audit_dir, own_files, writer};
 use crate::cli::session::Session;
 use crate::clock::{Clock, written};
 use crate::engine::docker::Docker;
-use crate::event::Event;
+use crate::event::{Event, Failure};
+use crate::graph::Graph;
 use crate::resource::Run;
+use crate::state::Observed;
 use crate::store::approval::Approval;
 use crate::store::audit::Audit;
 use crate::store::history::line::Fault;
@@ -175,9 +179,7 @@ impl CliDesk<'_> {
             errors: failures.iter().map(Fault::from).collect(),
         };
         if let Err(error) = Place::of(dir, &run.id, &self.address()).add(&line) {
-            let message = format!("the history is not complete: {error}");
-            let hint = "nothing else depends on it";
-            self.reporters[number].tell(&Event::Warning { run, message: &message, hint });
+            warn(run, &error, &|event| self.reporters[number].tell(&event));
         }
     }
 }
@@ -237,6 +239,16 @@ impl Desk for CliDesk<'_> {
         reporter.tell(&event);
         if let Some(number) = agent {
             self.chronicle(number, &event);
+        }
+    }
+
+    async fn left(&self, agent: usize, graph: &Graph, observed: &Observed, failures: &[Failure]) {
+        let (Some(run), Some(dir)) = (self.runs.get(agent), &self.places) else { return };
+        let rounds = self.rounds.borrow().get(agent).map(|it| it.recorder.rounds()).unwrap_or_default();
+        let (errors, condition) = (failures.first().map(Fault::from), condition(graph, observed));
+        let record = record(self.engine, run, observed, Some(condition), &rounds, errors.as_ref()).await;
+        if let Err(problem) = record.write(&Place::of(dir, &run.id, &self.address())) {
+            warn(run, &problem, &|event| self.reporters[agent].tell(&event));
         }
     }
 
