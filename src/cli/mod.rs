@@ -246,8 +246,8 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    logging::start(cli.global.verbose);
-    let screen = Screen::system(cli.global.color.into(), cli.global.quiet);
+    let logs = logging::start(cli.global.verbose);
+    let screen = Screen::system(cli.global.color.into(), cli.global.quiet, logs);
     let session = Session::new(screen, cli.global.host, cli.command.form());
     // One thread: moat waits for an engine, and computes next to nothing.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {

@@ -131,8 +131,9 @@ async fn carry_out(engine: &Docker, wish: Wish<'_>, session: &Session) -> Result
     let Wish { graph, options, of, locking, again } = wish;
     let record = Record::open(of.as_str(), engine)?;
     let stop = CancellationToken::new();
-    let work = async {
-        let reporter = session.reporter(&graph.run, None);
+    let reporter = session.reporter(&graph.run, None);
+    let pulse = reporter.pulse();
+    let work = pulse.beside(async {
         let chronicle = Chronicle::begin(engine, of.as_str());
         let audited = record.of(&graph);
         let tell = |event: Event<'_>| {
@@ -150,6 +151,6 @@ async fn carry_out(engine: &Docker, wish: Wish<'_>, session: &Session) -> Result
             failure => End::unsuccessful(engine, &graph, failure, of).await,
         };
         end.tell(&graph.run, reporter, &chronicle).await
-    };
+    });
     record.closed(Box::pin(interruptible(&session.screen, &stop, work)).await)
 }

@@ -16,6 +16,9 @@ pub mod validation;
 pub mod why;
 
 // While it runs.
+pub mod board;
+pub mod display;
+pub mod live;
 pub mod progress;
 pub mod reporter;
 pub mod stream;

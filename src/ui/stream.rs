@@ -39,6 +39,10 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     total_bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    layers_done: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    layers: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     attempt: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pause_ms: Option<u128>,
@@ -227,6 +231,8 @@ impl<'a> Line<'a> {
                 operation: about(operation),
                 current_bytes: Some(progress.current),
                 total_bytes: Some(progress.total),
+                layers_done: Some(progress.layers_done),
+                layers: Some(progress.layers),
                 ..Self::default()
             },
             Event::Step { operation, step } => {

@@ -10,11 +10,13 @@ mod recorder;
 mod run;
 mod sandbox;
 mod text;
+mod whole;
 
 mod audit;
 mod builds;
 mod builds_local;
 mod codes;
+mod commands;
 mod daily;
 mod destroy;
 mod drift;

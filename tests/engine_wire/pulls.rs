@@ -51,7 +51,7 @@ async fn progress_is_told_to_the_end() {
         ),
     );
     let (result, last) = pull(&fake.connect().await, "docker:dind").await;
-    assert_eq!((result, last), (Ok(()), Some(PullProgress { current: 7, total: 10 })));
+    assert_eq!((result, last), (Ok(()), Some(PullProgress { current: 7, total: 10, layers_done: 0, layers: 1 })));
 }
 
 #[tokio::test]

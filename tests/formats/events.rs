@@ -83,7 +83,7 @@ fn lines() -> Vec<String> {
     let events = [
         Event::Planned { run, round: 1, plan: &plan },
         Event::Started { operation },
-        Event::Progress { operation, progress: PullProgress { current: 1, total: 2 } },
+        Event::Progress { operation, progress: PullProgress { current: 1, total: 2, layers_done: 1, layers: 3 } },
         Event::Step { operation, step: "Step 1/2 : FROM debian" },
         Event::Retrying { operation, error: "busy", attempt: 1, pause },
         Event::Succeeded { operation, took },
@@ -183,7 +183,7 @@ fn the_lines_are_these() {
     expect![[r#"
         {"time":"1970-01-01T00:00:00.000Z","event":"planned","run":"builder-1f2e3d4c","agent":"builder","round":1,"operations":[{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind","after":[],"cause":{"code":"missing","text":"missing","diffs":[]},"mark":null}]}
         {"time":"1970-01-01T00:00:00.000Z","event":"started","run":"builder-1f2e3d4c","agent":"builder","operation":{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind"}}
-        {"time":"1970-01-01T00:00:00.000Z","event":"progress","run":"builder-1f2e3d4c","agent":"builder","operation":{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind"},"current_bytes":1,"total_bytes":2}
+        {"time":"1970-01-01T00:00:00.000Z","event":"progress","run":"builder-1f2e3d4c","agent":"builder","operation":{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind"},"current_bytes":1,"total_bytes":2,"layers_done":1,"layers":3}
         {"time":"1970-01-01T00:00:00.000Z","event":"step","run":"builder-1f2e3d4c","agent":"builder","operation":{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind"},"message":"Step 1/2 : FROM debian"}
         {"time":"1970-01-01T00:00:00.000Z","event":"retrying","run":"builder-1f2e3d4c","agent":"builder","operation":{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind"},"attempt":1,"pause_ms":50,"message":"busy"}
         {"time":"1970-01-01T00:00:00.000Z","event":"succeeded","run":"builder-1f2e3d4c","agent":"builder","operation":{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind"},"took_ms":7}

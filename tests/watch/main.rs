@@ -22,3 +22,4 @@ mod records;
 mod repairs;
 mod sessions;
 mod soak;
+mod terminal;
