@@ -15,7 +15,7 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::fleet::Fleet;
 use super::interrupt::interruptible;
-use super::load::{DEFAULT_SPEC, Depth};
+use super::load::{Agent, DEFAULT_SPEC, Depth};
 use super::locking::Locking;
 use super::record::Record;
 use super::session::Session;
@@ -27,6 +27,7 @@ use crate::graph::Graph;
 use crate::observe::builds::{self, Builds};
 use crate::plan::{Options, has_completed};
 use crate::reconcile::{Claims, OnFailure, Outcome, until_converged};
+use crate::ui::Reporter;
 use crate::ui::ending::Command;
 
 /// Bring the sandbox to what the spec says, and return when it is proven ready
@@ -53,6 +54,16 @@ pub struct Apply {
     pub(super) json: bool,
 }
 
+/// Who brings sandboxes about, and what all of them share.
+pub(super) struct By<'a> {
+    /// As it is called.
+    pub command: &'static str,
+    pub locking: &'a Locking,
+    pub record: &'a Record<'a>,
+    pub claims: &'a Claims,
+    pub stop: &'a CancellationToken,
+}
+
 pub async fn run(args: &Apply, session: &Session) -> Result<Exit, CliError> {
     if args.watch {
         let Apply { specs, wait_timeout, addresses, locking, .. } = args;
@@ -63,28 +74,36 @@ pub async fn run(args: &Apply, session: &Session) -> Result<Exit, CliError> {
     let options = args.options(&engine);
     let record = Record::open("apply", &engine)?;
     let (stop, claims) = (CancellationToken::new(), Claims::default());
-    let work = fleet.work(async |agent, reporter| {
-        let chronicle = Chronicle::begin(&engine, "apply");
-        let graph = &agent.graph;
-        let audited = record.of(graph);
-        let tell = |event: Event<'_>| {
-            audited.note(&event);
-            chronicle.note(&event);
-            reporter.tell(&event);
-        };
-        let _lock = args.locking.lock("apply", &graph.run, &engine, &tell, &stop).await?;
-        let on_failure = args.on_failure();
-        let outcome = until_converged(&audited, graph, options.clone(), &claims, on_failure, &tell, &stop).await?;
-        let (builds, exec) = (builds(&audited, graph, &outcome, &tell).await, exec(&agent.given));
-        let end = match &outcome {
-            Outcome::Converged { observed, changed } => {
-                End::converged(graph, (observed, *changed), builds.as_ref(), &exec)
-            }
-            failure => End::unsuccessful(&audited, graph, failure, Command::Apply).await,
-        };
-        end.tell(&graph.run, reporter, &chronicle).await
-    });
+    let by = By { command: "apply", locking: &args.locking, record: &record, claims: &claims, stop: &stop };
+    let work = fleet
+        .work(async |agent, reporter| one(&engine, agent, (options.clone(), args.on_failure()), &by, reporter).await);
     record.closed(Box::pin(interruptible(&session.screen, &stop, work)).await)
+}
+
+/// Brings the sandbox of one agent about, and tells how that ended.
+pub(super) async fn one(
+    engine: &Docker,
+    agent: &Agent,
+    (options, on_failure): (Options, OnFailure),
+    by: &By<'_>,
+    reporter: Reporter<'_>,
+) -> Result<Exit, CliError> {
+    let chronicle = Chronicle::begin(engine, by.command);
+    let graph = &agent.graph;
+    let audited = by.record.of(graph);
+    let tell = |event: Event<'_>| {
+        audited.note(&event);
+        chronicle.note(&event);
+        reporter.tell(&event);
+    };
+    let _lock = by.locking.lock(by.command, &graph.run, engine, &tell, by.stop).await?;
+    let outcome = until_converged(&audited, graph, options, by.claims, on_failure, &tell, by.stop).await?;
+    let (builds, exec) = (builds(&audited, graph, &outcome, &tell).await, exec(&agent.given));
+    let end = match &outcome {
+        Outcome::Converged { observed, changed } => End::converged(graph, (observed, *changed), builds.as_ref(), &exec),
+        failure => End::unsuccessful(&audited, graph, failure, Command::Apply).await,
+    };
+    end.tell(&graph.run, reporter, &chronicle).await
 }
 
 /// Where builds go, with a warning if that is not where they should.

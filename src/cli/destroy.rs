@@ -130,12 +130,17 @@ impl Destroy {
         if self.volumes {
             return Volumes::All;
         }
-        let retentions = graph.nodes().filter_map(|node| match &node.config {
-            Config::Volume(volume) => Some((node.id.clone(), volume.retention)),
-            _ => None,
-        });
-        Volumes::Scratch(retentions.collect::<BTreeMap<ResourceId, Retention>>())
+        scratch(graph)
     }
+}
+
+/// The consent that nobody need be asked for: volumes that go with the run.
+pub(super) fn scratch(graph: &Graph) -> Volumes {
+    let retentions = graph.nodes().filter_map(|node| match &node.config {
+        Config::Volume(volume) => Some((node.id.clone(), volume.retention)),
+        _ => None,
+    });
+    Volumes::Scratch(retentions.collect::<BTreeMap<ResourceId, Retention>>())
 }
 
 fn volumes(observed: &Observed) -> Vec<String> {

@@ -1,6 +1,7 @@
 //! `moat exec`: a command in a container of the sandbox, with the user's own streams.
 
 use clap::Args;
+use tokio_util::sync::CancellationToken;
 
 use super::error::CliError;
 use super::exit::Exit;
@@ -24,11 +25,12 @@ pub struct Exec {
 }
 
 pub async fn run(args: &Exec, session: &Session) -> Result<Exit, CliError> {
-    let place = args.inside.find(&args.target, session).await?;
+    let (engine, run, container) = args.inside.find(&args.target, session).await?;
     let request = args.inside.request(args.command.clone());
-    let on_record = args.inside.on_record(&place.2, &request);
+    let on_record = args.inside.on_record(&container, &request);
     if !args.json {
-        return attach(&place, &request, ("exec", on_record), session).await;
+        return attach((&engine, &run, &container), &request, ("exec", on_record), session, &CancellationToken::new())
+            .await;
     }
-    capture(&place, &request, ("exec", on_record), session).await
+    capture((&engine, &run, &container), &request, ("exec", on_record), session).await
 }

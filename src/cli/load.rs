@@ -42,7 +42,7 @@ pub struct Loaded {
 }
 
 /// One of the agents that a command is about.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Agent {
     pub graph: Graph,
     /// The path by which the user can name it: a file, or a directory that has an `agent.yaml`.

@@ -46,6 +46,7 @@ pub mod open;
 pub mod plan;
 pub mod ports;
 pub mod power;
+pub mod run;
 pub mod schema;
 pub mod shell;
 pub mod status;
@@ -113,6 +114,7 @@ enum Command {
     Status(status::Status),
     Why(why::Why),
     List(list::List),
+    Run(run::Run),
     Shell(shell::Shell),
     Exec(exec::Exec),
     Logs(logs::Logs),
@@ -164,6 +166,7 @@ impl Command {
             Self::List(args) => json(args.json, Form::Document),
             Self::Clean(args) => json(args.json, Form::Stream),
             Self::Exec(args) => json(args.json, Form::Document),
+            Self::Run(args) => json(args.json, Form::Document),
             Self::Graph(args) => json(args.json, Form::Document),
             Self::History(args) => json(args.json, Form::Document),
             Self::Audit(args) => json(args.json(), Form::Document),
@@ -201,6 +204,7 @@ impl Command {
             Self::Status(args) => status::run(args, session).await,
             Self::Why(args) => why::run(args, session).await,
             Self::Exec(args) => Box::pin(exec::run(args, session)).await,
+            Self::Run(args) => Box::pin(run::run(args, session)).await,
             Self::Graph(args) => Box::pin(graph::run(args, session)).await,
             Self::Completions(args) => completions::completions(args, session),
             Self::ManPage(args) => completions::man(args, session),

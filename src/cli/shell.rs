@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal};
 
 use clap::Args;
+use tokio_util::sync::CancellationToken;
 
 use super::error::CliError;
 use super::exit::Exit;
@@ -39,10 +40,10 @@ pub async fn run(args: &Shell, session: &Session) -> Result<Exit, CliError> {
     if args.json {
         return script(args, session).await;
     }
-    let place = args.inside.find(&args.target, session).await?;
+    let (engine, run, container) = args.inside.find(&args.target, session).await?;
     let request = args.inside.request(["sh", "-c", FIND].map(str::to_owned).to_vec());
-    let on_record = args.inside.on_record(&place.2, &request);
-    attach(&place, &request, ("shell", on_record), session).await
+    let on_record = args.inside.on_record(&container, &request);
+    attach((&engine, &run, &container), &request, ("shell", on_record), session, &CancellationToken::new()).await
 }
 
 /// A script in place of a person: read to its end, so that nothing of it is left for the document's reader.
@@ -63,8 +64,8 @@ async fn script(args: &Shell, session: &Session) -> Result<Exit, CliError> {
             hint: "copy it into the sandbox with `moat cp`, and run it there".to_owned(),
         });
     }
-    let place = args.inside.find(&args.target, session).await?;
+    let (engine, run, container) = args.inside.find(&args.target, session).await?;
     let request = args.inside.request(["sh", "-c", FIND_FOR, &script].map(str::to_owned).to_vec());
-    let on_record = args.inside.on_record(&place.2, &request);
-    capture(&place, &request, ("shell", on_record), session).await
+    let on_record = args.inside.on_record(&container, &request);
+    capture((&engine, &run, &container), &request, ("shell", on_record), session).await
 }

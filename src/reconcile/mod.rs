@@ -168,8 +168,9 @@ fn avoid_taken_ports(plan: &Plan, observed: &Observed, report: &Report, options:
 /// What a user has asked for is done once.
 fn was_restarted(container: &ContainerId, plan: &Plan, report: &Report) -> bool {
     let restarts = plan.operations.iter().filter(|operation| match &operation.action {
-        Action::RestartContainer { container: it } => it == container,
-        Action::StartContainer { container: Handle::Known(it) } => it == container,
+        Action::RestartContainer { container: it } | Action::StartContainer { container: Handle::Known(it) } => {
+            it == container
+        }
         _ => false,
     });
     restarts.map(|operation| operation.id).any(|id| report.has_done(id))

@@ -44,6 +44,7 @@ fn of_moat() {
               graph        Show the sandbox as a graph: its resources, how they are, and what they wait for
 
             Work in it:
+              run          Bring the sandbox about, and run a command in it, with this terminal and its exit code
               shell        Open a shell in the sandbox: bash where there is one, otherwise sh
               exec         Run a command in the sandbox, with this terminal and its exit code
               cp           Copy files and directories into the sandbox, or out of it

@@ -4,7 +4,7 @@ use expect_test::expect;
 
 use crate::engine::engine;
 use crate::run::until;
-use crate::sandbox::Sandbox;
+use crate::sandbox::{PLAIN, Sandbox};
 
 const JOB: &str = "image: busybox\ncommand: echo done > /out/result; echo said\nvolumes: [\"out:/out\"]\n";
 
@@ -121,4 +121,81 @@ fn a_run_with_a_check_and_a_docker_of_its_own_completes_too() {
     assert!(until(|| dind.status()["state"] == "completed"));
     let ran = dind.apply();
     assert!(ran.stderr.contains("nothing to do") && !ran.stderr.contains("warning"), "{ran}");
+}
+
+/// What the agents of a test leave on the engine, by what bears their name.
+fn left(sandbox: &Sandbox) -> Vec<String> {
+    let filter = format!("label=moat.agent={}", sandbox.agent);
+    let lists = [&["ps", "-aq"][..], &["network", "ls", "-q"], &["volume", "ls", "-q"]];
+    lists.iter().flat_map(|list| engine().list(&[list, &["--filter", &filter][..]].concat())).collect()
+}
+
+#[test]
+fn run_applies_and_gives_what_the_command_gives() {
+    let sandbox = Sandbox::new(PLAIN);
+    let ran = sandbox
+        .moat(&["run", "-e", "A=b c", "--", "sh", "-c", "cat; echo $A; echo bad >&2; exit 7"])
+        .input("in\n")
+        .run();
+    assert_eq!((ran.code, ran.stdout.as_str()), (7, "in\nb c\n"), "{ran}");
+    // What was done for it is told where it is in nobody's way.
+    assert!(ran.stderr.contains("is ready (") && ran.stderr.contains("bad\n"), "{ran}");
+    let id = sandbox.main();
+    let ran = sandbox.moat(&["run", "--quiet", "agent.yaml", "--", "true"]).run();
+    assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (0, "", ""), "{ran}");
+    assert_eq!(sandbox.main(), id, "it is there already");
+    let ran = sandbox.moat(&["run", "--json", &sandbox.agent, "--", "sh", "-c", "echo out; exit 3"]).run();
+    let document: serde_json::Value = serde_json::from_str(&ran.stdout).expect("a document");
+    assert_eq!((ran.code, &document["exit_code"], &document["stdout"]), (3, &3.into(), &"out\n".into()), "{ran}");
+    let record = sandbox.moat(&["audit", "--json"]).ok().stdout;
+    assert!(record.contains("exec_run") && record.contains("\"run\""), "{record}");
+    assert!(!record.contains("b c"), "{record}");
+}
+
+#[test]
+fn with_rm_nothing_is_left_however_it_ends() {
+    let sandbox = Sandbox::new("image: busybox\nvolumes: [\"data:/data\"]\n");
+    let ran = sandbox.moat(&["run", "--rm", "--", "sh", "-c", "echo x > /data/x; exit 5"]).run();
+    assert_eq!(ran.code, 5, "{ran}");
+    assert_eq!(left(&sandbox).len(), 1, "the volume that the spec declares");
+    let ran = sandbox.moat(&["run", "--rm", "--", "cat", "/data/x"]).ok();
+    assert_eq!(ran.stdout, "x\n");
+
+    let failing = Sandbox::new("image: busybox\ncommand: exit 3\n");
+    let ran = failing.moat(&["run", "--rm", "--", "echo", "never"]).run();
+    assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{ran}");
+    assert_eq!(left(&failing), [""; 0]);
+
+    let over = Sandbox::new("image: busybox\ncommand: \"true\"\n");
+    let ran = over.moat(&["run", "--rm", "--", "echo", "never"]).run();
+    assert!(ran.code == 1 && ran.stderr.contains("has completed"), "{ran}");
+    assert_eq!(left(&over), [""; 0]);
+}
+
+#[test]
+fn an_interrupt_ends_the_command_and_with_rm_the_sandbox() {
+    let sandbox = Sandbox::new(PLAIN);
+    let mut command = sandbox.moat(&["run", "--rm", "--", "sh", "-c", "echo up; sleep 1000"]).command;
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null()).stdin(std::process::Stdio::null());
+    let mut child = command.spawn().expect("moat");
+    let mut line = String::new();
+    let out = child.stdout.take().expect("a pipe");
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(out), &mut line).expect("a line");
+    assert_eq!(line, "up\n");
+    let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(kill.expect("kill").success());
+    assert_eq!(child.wait().expect("an end").code(), Some(130));
+    assert_eq!(left(&sandbox), [""; 0]);
+}
+
+#[test]
+fn run_has_a_terminal_where_there_is_one() {
+    let sandbox = Sandbox::new(PLAIN);
+    let moat = env!("CARGO_BIN_EXE_moat");
+    let script = format!("'{moat}' run --rm -- sh -c 'test -t 0 && test -t 1 && echo terminal; exit 5'");
+    let mut command = std::process::Command::new("script");
+    command.args(["-qec", &script, "/dev/null"]).current_dir(sandbox.path());
+    command.env("DOCKER_HOST", &engine().host).env("HOME", sandbox.path());
+    let ran = crate::run::run(command, b"");
+    assert!(ran.code == 5 && ran.stdout.contains("terminal"), "{ran}");
 }
