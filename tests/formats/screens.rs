@@ -141,11 +141,13 @@ struct Terminal {
     row: usize,
     longest: usize,
     writes: usize,
+    /// Of a sequence.
+    last: char,
 }
 
 impl Terminal {
     fn after(text: &str) -> Self {
-        let mut terminal = Self { rows: vec![String::new()], row: 0, longest: 0, writes: 0 };
+        let mut terminal = Self { rows: vec![String::new()], row: 0, longest: 0, writes: 0, last: ' ' };
         let mut chars = text.chars();
         while let Some(c) = chars.next() {
             match c {
@@ -163,15 +165,28 @@ impl Terminal {
     }
 
     fn sequence(&mut self, chars: &mut std::str::Chars<'_>) {
-        let sequence: String = chars.by_ref().skip(1).take_while(|c| *c != 'A' && *c != 'J').collect();
-        if sequence.is_empty() {
-            let live = self.rows[self.row..].iter().map(|row| row.chars().count());
-            self.longest = self.longest.max(live.max().unwrap_or(0));
-            self.rows.truncate(self.row + 1);
-            self.rows[self.row].clear();
-            self.writes += 1;
-        } else {
-            self.row -= sequence.parse::<usize>().expect("a number of lines");
+        let number: String = chars
+            .by_ref()
+            .skip(1)
+            .take_while(|c| {
+                self.last = *c;
+                c.is_ascii_digit()
+            })
+            .collect();
+        let lines = || number.parse::<usize>().expect("a number of lines");
+        match self.last {
+            'A' => self.row -= lines(),
+            'B' => self.row += lines(),
+            last => {
+                let live = self.rows[self.row..].iter().map(|row| row.chars().count());
+                self.longest = self.longest.max(live.max().unwrap_or(0));
+                // `J` takes all below with it, `K` the line.
+                if last == 'J' {
+                    self.rows.truncate(self.row + 1);
+                }
+                self.rows[self.row].clear();
+                self.writes += 1;
+            }
         }
     }
 }
