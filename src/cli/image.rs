@@ -1,4 +1,4 @@
-//! `moat image`: the Dockerfile of the image that moat makes for a sandbox.
+//! `moat image`: the Dockerfile of the image that is built for a sandbox, moat's or the user's own.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use super::load::{self, DEFAULT_SPEC};
 use super::session::Session;
 use crate::resource::Config;
 
-/// Show the Dockerfile of the image that is made from the spec's dependencies; no engine is needed
+/// Show the Dockerfile of the image that is built for the sandbox, and its tag; no engine is needed
 #[derive(Debug, Args)]
 pub struct Image {
     /// A spec file, or a directory that has one
@@ -19,7 +19,7 @@ pub struct Image {
 }
 
 pub fn run(args: &Image, session: &Session) -> Result<Exit, CliError> {
-    let graph = load::one(&args.spec).map_err(CliError::Load)?;
+    let graph = load::with_image(&args.spec).map_err(CliError::Load)?;
     let made = graph.nodes().find_map(|node| match &node.config {
         Config::Image(image) => Some((image.reference.clone(), image.dockerfile.clone()?)),
         _ => None,
@@ -29,7 +29,7 @@ pub fn run(args: &Image, session: &Session) -> Result<Exit, CliError> {
             session.screen.say(&format!("{reference}\n"));
             session.answer(&dockerfile)?;
         }
-        None => session.screen.say(&format!("{} has no image that is made: its spec names one\n", graph.run.agent)),
+        None => session.screen.say(&format!("{} has no image that is built: its spec names one\n", graph.run.agent)),
     }
     Ok(Exit::Done)
 }
