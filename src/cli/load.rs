@@ -45,7 +45,7 @@ pub struct Loaded {
 }
 
 /// One of the agents that a command is about.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Agent {
     pub graph: Graph,
     /// The path by which the user can name it: a file, or a directory that has an `agent.yaml`.
@@ -71,11 +71,14 @@ impl LoadError {
     pub fn hint(&self) -> Option<&str> {
         match self {
             Self::Missing { is_default: true, .. } => {
-                Some("go to the directory that has it, name it, or write one that begins with `agent: builder`")
+                Some("go to the directory that has it, name it, or write one with `moat init`")
             }
             Self::Missing { .. } => Some("check the path"),
             Self::Agent { .. } => Some("name it in place of the file"),
-            _ => None,
+            Self::Unreadable { .. } => Some("it has to be a text file that you may read"),
+            Self::Key { .. } => Some("`MOAT_STATE_DIR` names a folder for it"),
+            // The findings have theirs.
+            Self::Spec(_) => None,
         }
     }
 
@@ -228,7 +231,15 @@ pub fn one(path: &Path) -> Result<Graph, Vec<LoadError>> {
 /// # Errors
 /// As [`one`], and if that cannot be read.
 pub fn with_image(path: &Path) -> Result<Graph, Vec<LoadError>> {
-    only(path, graphs(path, Depth::Image, &mut Notes::default())?)
+    only(path, with_images(path)?)
+}
+
+/// As [`bare`], with what their images are made of.
+///
+/// # Errors
+/// As [`bare`], and if that cannot be read.
+pub fn with_images(path: &Path) -> Result<Vec<Graph>, Vec<LoadError>> {
+    graphs(path, Depth::Image, &mut Notes::default())
 }
 
 fn only(path: &Path, mut graphs: Vec<Graph>) -> Result<Graph, Vec<LoadError>> {

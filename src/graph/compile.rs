@@ -71,7 +71,7 @@ pub fn compile_with(spec: &Spec, capabilities: &Capabilities, vault: Option<&Vau
         parts.service(name, service, secrets);
     }
     let mains: Vec<&MainPart> = chosen.iter().map(|capability| &capability.main).collect();
-    parts.main(spec, image, &mains, sealer.main(spec, &chosen));
+    parts.main(spec, capabilities, image, &mains, sealer.main(spec, &chosen));
 
     Graph::build(run, builds, parts.nodes, &parts.edges).map_err(|error| {
         // Only capabilities define resources, so that this is a fault of theirs and has no place in the file.
@@ -162,7 +162,14 @@ impl Parts {
         self.sidecars.push(id);
     }
 
-    fn main(&mut self, spec: &Spec, image: ImageRef, parts: &[&MainPart], secrets: BTreeMap<String, Secret>) {
+    fn main(
+        &mut self,
+        spec: &Spec,
+        capabilities: &Capabilities,
+        image: ImageRef,
+        parts: &[&MainPart],
+        secrets: BTreeMap<String, Secret>,
+    ) {
         let (entrypoint, command, idles) = program(spec, parts);
         let ready = readiness(spec, parts);
         let mut env = BTreeMap::new();
@@ -177,7 +184,7 @@ impl Parts {
         mounts.extend(parts.iter().flat_map(|part| &part.mounts).map(host_mount));
         mounts.extend(self.named_volumes(&spec.volumes));
         mounts.extend(spec.mounts.iter().cloned());
-        mounts.extend(guard::of_spec(&spec.source.path, &spec.mounts));
+        mounts.extend(guard::of_spec(spec, capabilities, &mounts));
         // A sandbox stays up; a command that ends has ended.
         let restart = if idles { RestartPolicy::UnlessStopped } else { RestartPolicy::No };
         let config = ContainerConfig {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::graph::Graph;
-use crate::resource::{Config, ContainerConfig, HostPort, ImageRef, MountSource, PortConfig, ResourceId, Run};
+use crate::resource::{Config, ContainerConfig, HostPort, ImageRef, Mount, MountSource, PortConfig, ResourceId, Run};
 use crate::state::Observed;
 
 /// One thing that a resource gains.
@@ -137,6 +137,7 @@ pub fn gains(config: &ContainerConfig) -> BTreeSet<Gain> {
     }
     for mount in &config.mounts {
         match &mount.source {
+            MountSource::Path(path) if is_shown_anyway(path, mount, config) => {}
             MountSource::Path(path) => {
                 gains.insert(of_path(path));
                 if !mount.read_only {
@@ -160,6 +161,17 @@ fn exposed(port: &PortConfig) -> Gain {
         HostPort::Free => port.address.to_string(),
     };
     Gain::Exposed { port: format!("{host} -> {}", port.container) }
+}
+
+/// What is given where another mount shows it anyway is nothing more, least of all to be read only.
+fn is_shown_anyway(path: &str, mount: &Mount, config: &ContainerConfig) -> bool {
+    let shows = |other: &Mount| {
+        let MountSource::Path(folder) = &other.source else { return false };
+        let rest = Path::new(path).strip_prefix(folder).ok().filter(|rest| rest.components().next().is_some());
+        let place = rest.map(|rest| Path::new(&other.target).join(rest));
+        place.is_some_and(|place| place == Path::new(&mount.target)) && (mount.read_only || !other.read_only)
+    };
+    config.mounts.iter().any(shows)
 }
 
 /// What a path of the machine gives.

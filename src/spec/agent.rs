@@ -3,7 +3,7 @@
 //! The language itself, key by key, is in [`language`](super::language). Whether dependencies exist, and whether
 //! the parts fit together, is for the compiler to say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -76,6 +76,8 @@ pub struct Spec {
     pub services: BTreeMap<String, Service>,
     pub labels: BTreeMap<String, String>,
     pub buildkit: BuilderSettings,
+    /// The files besides its own that it was read from: what it builds on, variables, configurations.
+    pub reads: BTreeSet<PathBuf>,
 }
 
 /// Scripts of a shell.
@@ -155,8 +157,11 @@ pub fn parse(source: Source) -> Result<Spec, Diagnostics> {
 /// Reads a spec file: each of its documents is an agent.
 pub fn parse_all(source: Source, around: &dyn Surroundings) -> Reading {
     let recorder = Recorder::new(around);
-    let (specs, warnings) = read(source.without_byte_order_mark(), &recorder);
-    Reading { specs, warnings, inputs: recorder.into_inputs() }
+    let (mut specs, warnings) = read(source.without_byte_order_mark(), &recorder);
+    let inputs = recorder.into_inputs();
+    // Which document of a file asked for which of them does not matter to anybody.
+    specs.iter_mut().flatten().for_each(|spec| spec.reads.clone_from(&inputs.read));
+    Reading { specs, warnings, inputs }
 }
 
 /// The dependencies of a spec with other faults, as far as they can be read: what is wrong with them is to be told
@@ -305,6 +310,7 @@ impl Spec {
             services: meaning.services(file.services),
             labels: file.labels,
             buildkit: meaning.buildkit(file.buildkit),
+            reads: BTreeSet::new(),
             source: source.clone(),
             places: Places::default(),
         };

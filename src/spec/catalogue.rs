@@ -105,6 +105,11 @@ impl Capabilities {
         Ok(())
     }
 
+    /// The user's own files.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.0.values().filter_map(|entry| entry.file.as_deref())
+    }
+
     /// What a dependency such as `postgres@17` brings.
     ///
     /// # Errors

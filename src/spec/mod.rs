@@ -48,7 +48,7 @@ pub use build::Build;
 pub use capability::Capability;
 pub use catalogue::{Capabilities, Unresolved};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
-pub use reference::{ExplainError, effects, explain, reference};
+pub use reference::{ExplainError, Explained, effects, explain, explained, reference};
 pub use rule::slug;
 pub use schema::schema;
 pub use service::{Service, Wait};

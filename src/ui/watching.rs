@@ -67,6 +67,14 @@ pub(super) fn text(event: &Event<'_>, colour: Colour) -> Option<(String, bool)> 
     })
 }
 
+/// What is told above a board: what nobody should miss. All else is in the board.
+pub(super) fn above(event: &Event<'_>, colour: Colour) -> Option<String> {
+    if let Event::Warning { message, hint, .. } = event {
+        return Some(notice("warning", CARE, message, Some(hint), colour));
+    }
+    text(event, colour).filter(|(_, must_be_seen)| *must_be_seen).map(|(text, _)| text)
+}
+
 fn seconds(time: Duration) -> String {
     if time < Duration::from_secs(60) {
         format!("{:.1} s", time.as_secs_f64())

@@ -269,7 +269,7 @@ mod tests {
         let files = [root.join("agent.yaml"), one.join("mine.yaml")];
         let above = root.parent().expect("a folder above").to_owned();
         assert_eq!(followed.turn(0, &files).fresh, [above, root.clone(), one.clone()]);
-        assert_eq!(followed.turn(1, &files).fresh, [PathBuf::new(); 0]);
+        assert!(followed.turn(1, &files).fresh.is_empty());
 
         fs::rename(&one, &other).expect("it moves");
         fs::create_dir(&one).expect("a folder");
@@ -279,7 +279,7 @@ mod tests {
         followed.ring(&one.join("mine.yaml"), &bell);
         assert_eq!(rung(&bell), [0, 1]);
 
-        assert_eq!(followed.turn(0, &files[..1]).stale, [PathBuf::new(); 0], "the other one is there still");
+        assert!(followed.turn(0, &files[..1]).stale.is_empty(), "the other one is there still");
         followed.ring(&one.join("mine.yaml"), &bell);
         assert_eq!(rung(&bell), [1]);
         assert_eq!(followed.turn(1, &files[..1]).stale, [one]);

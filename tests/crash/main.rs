@@ -14,9 +14,15 @@ mod sandbox;
 #[path = "../e2e/text.rs"]
 mod text;
 
+#[path = "../watch/watched.rs"]
+#[expect(dead_code, reason = "shared with the tests of the watch")]
+mod watched;
+
 mod ambush;
 mod held;
 mod whose;
 
+mod on_record;
 mod points;
 mod restarted;
+mod under_watch;

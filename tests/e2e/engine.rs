@@ -136,7 +136,9 @@ impl Inventory {
             let mut fields = line.split(' ').skip(2);
             let (name, labelled) = (fields.next().unwrap_or_default(), fields.next().unwrap_or_default());
             let is_others = !labelled.is_empty() || line.contains("e2e-") || others.contains(&name);
-            line.contains(agent) || !is_others
+            // An engine makes its default network anew whenever it starts.
+            let is_engines = line.starts_with("network ") && name == "bridge";
+            line.contains(agent) || !(is_others || is_engines)
         };
         // A volume without a name of its own goes with its container, and whose that was cannot be told any more if it
         // went while the lists were made. What was there before the test is not of a container of the test's.

@@ -80,6 +80,78 @@ fn a_secret_is_gained_by_its_name_and_not_by_its_value() {
     assert!(shown.contains("secrets.TOKEN \"hmac:") && !shown.contains("hunter"), "{shown}");
 }
 
+/// What a spec is made of is mounted over itself where the sandbox could write it; that gives it nothing, and where
+/// nothing of it can be written there is nothing more to mount.
+#[test]
+fn what_a_spec_is_made_of_is_to_be_read_only_inside() {
+    let around = Files(
+        [
+            ("/home/me/base.yaml", "image: x\n"),
+            ("/home/me/.env", "NAME=a\n"),
+            ("/home/me/more.env", "B=c\n"),
+            ("/srv/shared/far.env", "C=d\n"),
+        ]
+        .into(),
+    );
+    let text =
+        "agent: ${NAME}\nextends: base.yaml\nenv_file: [more.env, /srv/shared/far.env]\nsecrets: {KEY: 'file://key'}\n";
+    let compiled = |mounts: &str| {
+        let source = moat::spec::Source::new("agent.yaml", "/home/me/agent.yaml", format!("{text}{mounts}"));
+        let mut specs = moat::spec::agent::parse_all(source, &around).specs.expect("a good spec");
+        let mut capabilities = moat::spec::Capabilities::builtin();
+        let own = "capability: own\nsummary: a variable\nmain: {env: {D: e}}\n";
+        let own = moat::spec::Source::new("specs/own.yaml", "/home/me/specs/own.yaml", own);
+        capabilities.add(&own).expect("a good capability");
+        moat::graph::compile(&specs.remove(0), &capabilities).expect("the parts fit")
+    };
+    let mounts = |graph: &moat::graph::Graph| match graph.node(&ResourceId::main()).map(|node| &node.config) {
+        Some(Config::Container(config)) => {
+            config.mounts.iter().map(|it| format!("{} {}\n", it.target, it.read_only)).collect::<Vec<_>>().concat()
+        }
+        _ => String::new(),
+    };
+    let within = compiled("mounts: ['.:/workspace', '/srv:/srv']\n");
+    expect![[r"
+        /workspace false
+        /srv false
+        /workspace/.env true
+        /workspace/agent.yaml true
+        /workspace/base.yaml true
+        /workspace/key true
+        /workspace/more.env true
+        /workspace/specs true
+        /srv/shared/far.env true
+    "]]
+    .assert_eq(&mounts(&within));
+    let gained = widening(&within, &applied(&compiled("")));
+    let gained = gained.iter().map(|it| format!("{it}\n")).collect::<Vec<_>>().concat();
+    expect![[r#"
+        container/main gets the home directory /home/me
+        container/main gets /srv, outside of the spec's folder
+        container/main gets writing to /srv
+    "#]]
+    .assert_eq(&gained);
+    assert_eq!(mounts(&compiled("mounts: ['.:/workspace:ro', '/opt:/opt']\n")), "/workspace true\n/opt false\n");
+}
+
+/// Files that are there.
+struct Files(std::collections::BTreeMap<&'static str, &'static str>);
+
+impl moat::spec::Surroundings for Files {
+    fn variable(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn read(&self, path: &std::path::Path) -> Result<String, moat::spec::surroundings::Unread> {
+        let text = path.to_str().and_then(|path| self.0.get(path));
+        text.map(ToString::to_string).ok_or(moat::spec::surroundings::Unread::Missing)
+    }
+
+    fn run(&self, _: &str, _: &[&str]) -> Result<String, moat::spec::surroundings::NotRun> {
+        Err(moat::spec::surroundings::NotRun::Missing)
+    }
+}
+
 #[test]
 fn of_a_new_sandbox_all_of_it_is_new() {
     let graph = graph("agent: a\ndependencies: [docker:dind]\n");

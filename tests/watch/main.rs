@@ -18,6 +18,8 @@ mod watched;
 mod crowd;
 mod edits;
 mod privilege;
+mod records;
 mod repairs;
 mod sessions;
 mod soak;
+mod terminal;

@@ -18,25 +18,59 @@ const WISHES: [&str; 6] = [
     "image: elsewhere.example/other:1",
 ];
 
+/// What its spec builds on, with all that a spec can be made of.
+const BASE: &str =
+    "env: {BASE: '${FROM}'}\nenv_file: more.env\nsecrets: {OWN_KEY: 'file://key'}\ndependencies: [own]\n";
+
 #[test]
 fn whatever_the_agent_writes_it_gets_nothing_that_nobody_approved() {
     let sandbox = Sandbox::new(PLAIN);
     let spec = sandbox.path().join("agent.yaml");
-    let plain = format!("agent: {}\n{PLAIN}workspace: .\n", sandbox.agent);
+    // All that it is made of lies where the agent can write.
+    let parts = [
+        ("base.yaml", BASE),
+        (".env", "FROM=there\n"),
+        ("more.env", "MORE=1\n"),
+        ("key", "secret\n"),
+        ("specs/own.yaml", "capability: own\nsummary: a variable\nmain:\n  env: {OWN: yes}\n"),
+    ];
+    fs::create_dir(sandbox.path().join("specs")).expect("a folder");
+    for (name, text) in parts {
+        fs::write(sandbox.path().join(name), text).expect("a file");
+    }
+    let plain = format!("agent: {}\n{PLAIN}workspace: .\nextends: base.yaml\n", sandbox.agent);
     fs::write(&spec, &plain).expect("a spec");
     let mut watch = Watched::new(&sandbox, &[]);
     let (main, before) = (sandbox.main(), sandbox.inspect("main", "{{json .HostConfig}}"));
 
-    // From inside the file cannot even be written: not in place, not by another name, not by a link.
+    // From inside none of it can even be written: not in place, not by another name, not by a link.
+    for (name, text) in parts.into_iter().chain([("agent.yaml", plain.as_str())]) {
+        for script in [
+            "echo 'env: {A: b}' >> F",
+            ": > F",
+            "cp F /tmp/a; echo 'env: {A: b}' >> /tmp/a; mv -f /tmp/a F",
+            "mv F /workspace/away",
+            "rm -f F",
+            "ln -sf /tmp/a F",
+        ] {
+            let script = script.replace('F', &format!("/workspace/{name}"));
+            engine().try_docker(&["exec", &main, "sh", "-c", &script]);
+            assert_eq!(fs::read_to_string(sandbox.path().join(name)).expect("it is there"), text, "{script}");
+        }
+    }
+    // Nor can the folder be exchanged, or get more.
     for script in [
-        "echo 'env: {A: b}' >> /workspace/agent.yaml",
-        "cp /workspace/agent.yaml /tmp/a && echo 'env: {A: b}' >> /tmp/a && mv -f /tmp/a /workspace/agent.yaml",
-        "rm -f /workspace/agent.yaml",
-        "ln -sf /tmp/a /workspace/agent.yaml",
+        "mv /workspace/specs /workspace/away; mkdir /workspace/specs",
+        "rm -rf /workspace/specs; ln -s /tmp /workspace/specs",
+        "echo 'capability: git' > /workspace/specs/git.yaml",
+        "mkdir /workspace/specs/more",
     ] {
         engine().try_docker(&["exec", &main, "sh", "-c", script]);
-        assert_eq!(fs::read_to_string(&spec).expect("a spec"), plain, "{script}");
+        let names: Vec<_> = fs::read_dir(sandbox.path().join("specs")).expect("a folder").collect();
+        assert_eq!(names.len(), 1, "{script}: {names:?}");
     }
+    // All else of its workspace is its own.
+    assert_eq!(sandbox.docker_exec("main", &["sh", "-c", "echo a > /workspace/b && cat /workspace/b"]), "a");
     assert_eq!(watch.quiet(), [Value::Null; 0]);
 
     // And should it find a way, as a person who edits on its behalf without a thought:

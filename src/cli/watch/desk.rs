@@ -8,15 +8,19 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::reload;
+use crate::cli::chronicle::{record, warn};
+use crate::cli::end::condition;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::locking::Locking;
 use crate::cli::record::{audit_dir, own_files, writer};
-use crate::cli::session::Session;
+use crate::cli::session::{Form, Session};
 use crate::clock::{Clock, written};
 use crate::engine::docker::Docker;
-use crate::event::Event;
+use crate::event::{Event, Failure};
+use crate::graph::Graph;
 use crate::resource::Run;
+use crate::state::Observed;
 use crate::store::approval::Approval;
 use crate::store::audit::Audit;
 use crate::store::history::line::Fault;
@@ -24,6 +28,8 @@ use crate::store::history::{Line, Place, Recorder};
 use crate::store::lock::{Holder, Lock, LockError};
 use crate::store::watching::{self, Note};
 use crate::ui::Reporter;
+use crate::ui::board::Stands;
+use crate::ui::display::Display;
 use crate::watch::files::Files;
 use crate::watch::systemd;
 use crate::watch::{Desk, Loaded, Standing, Work};
@@ -36,6 +42,8 @@ pub struct CliDesk<'a> {
     reporters: Vec<Reporter<'a>>,
     /// For what is about all of them.
     all: Reporter<'a>,
+    /// In place of the reporters, where lines can be rewritten.
+    live: Option<Display<'a>>,
     files: Files,
     locking: &'a Locking,
     places: Option<PathBuf>,
@@ -81,9 +89,12 @@ impl<'a> CliDesk<'a> {
         let width = runs.iter().map(|run| run.agent.as_str().len()).max().unwrap_or(0);
         let label = |run: &Run| (runs.len() > 1).then(|| format!("{:width$}", run.agent.as_str()));
         let reporters = runs.iter().map(|run| session.reporter(run, label(run))).collect();
+        let live = (session.form == Form::Text)
+            .then(|| Display::new(&session.screen, runs.iter().map(|run| run.agent.to_string())));
         Ok(Self {
             session,
             engine,
+            live: live.flatten(),
             reporters,
             all: session.reporter_of_all(),
             files,
@@ -175,9 +186,7 @@ impl CliDesk<'_> {
             errors: failures.iter().map(Fault::from).collect(),
         };
         if let Err(error) = Place::of(dir, &run.id, &self.address()).add(&line) {
-            let message = format!("the history is not complete: {error}");
-            let hint = "nothing else depends on it";
-            self.reporters[number].tell(&Event::Warning { run, message: &message, hint });
+            warn(run, &error, &|event| self.reporters[number].tell(&event));
         }
     }
 }
@@ -217,6 +226,10 @@ impl Desk for CliDesk<'_> {
         if standing.work == Work::Settled {
             self.settled(run);
         }
+        let number = self.runs.iter().position(|it| it.id == run.id);
+        if let (Some(live), Some(number)) = (&self.live, number) {
+            live.stands(number, stands(standing));
+        }
         let Some(dir) = &self.places else { return };
         let place = watching::Watching::of(dir, &run.id, &self.address());
         if let Err(error) = place.write(&note(standing)) {
@@ -233,15 +246,46 @@ impl Desk for CliDesk<'_> {
     }
 
     fn tell(&self, agent: Option<usize>, event: Event<'_>) {
-        let reporter = agent.and_then(|number| self.reporters.get(number)).unwrap_or(&self.all);
-        reporter.tell(&event);
+        if let Some(live) = &self.live {
+            let run = agent.and_then(|number| self.runs.get(number)).filter(|_| self.runs.len() > 1);
+            live.tell(agent, run.map(|run| run.agent.as_str()), &event);
+        } else {
+            let reporter = agent.and_then(|number| self.reporters.get(number)).unwrap_or(&self.all);
+            reporter.tell(&event);
+        }
         if let Some(number) = agent {
             self.chronicle(number, &event);
         }
     }
 
+    async fn left(&self, agent: usize, graph: &Graph, observed: &Observed, failures: &[Failure]) {
+        let (Some(run), Some(dir)) = (self.runs.get(agent), &self.places) else { return };
+        let rounds = self.rounds.borrow().get(agent).map(|it| it.recorder.rounds()).unwrap_or_default();
+        let (errors, condition) = (failures.first().map(Fault::from), condition(graph, observed));
+        let record = record(self.engine, run, observed, Some(condition), &rounds, errors.as_ref()).await;
+        if let Err(problem) = record.write(&Place::of(dir, &run.id, &self.address())) {
+            warn(run, &problem, &|event| self.reporters[agent].tell(&event));
+        }
+    }
+
     fn record(&self) -> Option<(Arc<Audit>, String)> {
         Some((Arc::clone(&self.audit), self.address()))
+    }
+}
+
+/// As it is shown: what somebody has to do comes first.
+fn stands(standing: &Standing) -> Stands {
+    let why = || standing.last_error.clone().unwrap_or_default();
+    match standing.work {
+        Work::NoEngine => Stands::NoEngine,
+        _ if !standing.held.is_empty() => Stands::Held(standing.held.clone()),
+        _ if standing.problem.is_some() => Stands::NoSpec,
+        Work::BackingOff | Work::Stuck if standing.last_error.is_none() => Stands::LeftAlone(standing.left.join(", ")),
+        Work::Stuck => Stands::Stuck(why()),
+        Work::BackingOff => Stands::Failed(why()),
+        _ if standing.sessions > 0 => Stands::Waiting(standing.sessions),
+        Work::Starting | Work::Working => Stands::Starting,
+        Work::Settled => Stands::AsWanted,
     }
 }
 

@@ -1,0 +1,42 @@
+//! The engine dies under a watch, and comes back with everything in it ended.
+
+use crate::engine::Inventory;
+use crate::restarted::restart_engine;
+use crate::run::until;
+use crate::sandbox::{DIND, PLAIN, Sandbox};
+use crate::watched::Watched;
+use crate::whose;
+
+/// What the engine does not start again by itself the watch has to.
+#[test]
+fn what_the_engine_leaves_ended_is_started() {
+    let _alone = whose::alone();
+    let before = Inventory::now();
+    let sandbox = Sandbox::new(&format!("{PLAIN}restart: \"no\"\n"));
+    let mut watch = Watched::new(&sandbox, &[]);
+    let main = sandbox.main();
+    watch.told.clear();
+    restart_engine();
+    watch.wait_for("engine-lost");
+    watch.wait_for("engine-back");
+    watch.wait_for("settled");
+    assert_eq!(watch.done(), ["start container/main", "await container/main"]);
+    assert_eq!(sandbox.main(), main, "the same container");
+    sandbox.assert_ready();
+    watch.end();
+    sandbox.moat(&["destroy", "--volumes", "--yes"]).ok();
+    before.assert_unchanged(&sandbox.agent);
+}
+
+#[test]
+fn a_docker_inside_works_again() {
+    let _alone = whose::alone();
+    let sandbox = Sandbox::new(DIND);
+    let mut watch = Watched::new(&sandbox, &[]);
+    restart_engine();
+    watch.wait_for("engine-back");
+    // Whether the engine or the watch has started them, they are proven in the end.
+    assert!(until(|| sandbox.status()["state"] == "ready"), "{:#}", sandbox.status());
+    sandbox.sh_ok("echo FROM scratch | docker build -q -");
+    watch.end();
+}

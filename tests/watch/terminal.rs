@@ -1,0 +1,171 @@
+//! A watch on a terminal: one line for each agent at its end, and above it what nobody should miss.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Read;
+use std::os::unix::process::ExitStatusExt;
+use std::process::Child;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
+
+use crate::engine::engine;
+use crate::sandbox::{PLAIN, Sandbox};
+use crate::watched::PATIENCE;
+
+/// What a terminal shows, as far as moat makes use of it.
+#[derive(Default)]
+struct Picture {
+    lines: Vec<String>,
+    row: usize,
+    /// The bytes of an escape sequence that has begun.
+    escape: Option<String>,
+    /// Anything else that it was asked to do.
+    strange: Vec<String>,
+}
+
+impl Picture {
+    fn take(&mut self, text: &str) {
+        for c in text.chars() {
+            self.lines.resize(self.lines.len().max(self.row + 1), String::new());
+            match (&mut self.escape, c) {
+                (Some(sequence), c) => {
+                    sequence.push(c);
+                    if c.is_ascii_alphabetic() {
+                        let sequence = self.escape.take().unwrap_or_default();
+                        self.obey(&sequence);
+                    }
+                }
+                (None, '\u{1b}') => self.escape = Some(String::new()),
+                // A line is always written anew from its beginning.
+                (None, '\r') => {}
+                (None, '\n') => self.row += 1,
+                (None, c) => self.lines[self.row].push(c),
+            }
+        }
+    }
+
+    fn obey(&mut self, sequence: &str) {
+        let count = sequence.trim_matches(|c: char| !c.is_ascii_digit()).parse().unwrap_or(1);
+        match sequence.chars().last() {
+            Some('A') => self.row -= count,
+            Some('B') => self.row += count,
+            Some('K') => self.lines[self.row].clear(),
+            Some('J') => self.lines.truncate(self.row),
+            _ => self.strange.push(sequence.to_owned()),
+        }
+    }
+}
+
+struct Terminal {
+    end: File,
+    picture: Arc<Mutex<Picture>>,
+    child: Child,
+}
+
+impl Terminal {
+    fn run(sandbox: &Sandbox, args: &[&str]) -> Self {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+        grantpt(&master).expect("granted");
+        unlockpt(&master).expect("unlocked");
+        let name = ptsname(&master, Vec::new()).expect("a name").into_string().expect("a path");
+        let end = OpenOptions::new().read(true).write(true).open(name).expect("open");
+        tcsetwinsize(&end, Winsize { ws_row: 24, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 }).expect("set");
+        let picture = Arc::<Mutex<Picture>>::default();
+        let (mut from, shared) = (File::from(master), picture.clone());
+        thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(count @ 1..) = from.read(&mut buffer) {
+                shared.lock().expect("nobody panics").take(&String::from_utf8_lossy(&buffer[..count]));
+            }
+        });
+        let mut command = sandbox.moat(args).command;
+        command.env("TERM", "xterm").env("NO_COLOR", "1");
+        let again = || end.try_clone().expect("again");
+        let child = command.stdin(again()).stdout(again()).stderr(again()).spawn().expect("moat runs");
+        Self { end, picture, child }
+    }
+
+    /// The lines that are not empty, with the sandbox's own names replaced.
+    fn lines(&self, sandbox: &Sandbox) -> Vec<String> {
+        let picture = self.picture.lock().expect("nobody panics");
+        assert!(picture.strange.is_empty(), "{:?}", picture.strange);
+        let lines = picture.lines.iter().map(|line| line.replace(&sandbox.agent, "AGENT"));
+        lines.filter(|line| !line.is_empty()).collect()
+    }
+
+    #[track_caller]
+    fn wait_for(&self, sandbox: &Sandbox, met: impl Fn(&[String]) -> bool) -> Vec<String> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let lines = self.lines(sandbox);
+            if met(&lines) {
+                return lines;
+            }
+            assert!(Instant::now() < deadline, "{lines:#?}");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn each_agent_has_a_line_and_trouble_scrolls_by_above() {
+    let sandbox = Sandbox::new(PLAIN);
+    let folder = sandbox.path().join("all");
+    fs::create_dir(&folder).expect("a folder");
+    let write = |name: &str, more: &str| {
+        let text = format!("agent: {}-{name}\n{PLAIN}{more}", sandbox.agent);
+        fs::write(folder.join(format!("{name}.yaml")), text).expect("a spec");
+    };
+    write("a", "");
+    write("b", "");
+    let mut terminal = Terminal::run(&sandbox, &["watch", "all"]);
+    let wanted = |name: &str| format!("AGENT-{name}  as wanted   the watch has begun");
+    let begun = "watching 2 agents; Ctrl-C ends it and leaves the sandboxes as they are".to_owned();
+    terminal.wait_for(&sandbox, |lines| lines == [begun.clone(), wanted("a"), wanted("b")]);
+
+    // What was done and is over leaves no more than its cause.
+    let label = format!("label=moat.agent={}-b", sandbox.agent);
+    engine().docker(&["kill", &engine().list(&["ps", "-q", "--filter", &label])[0]]);
+    let repaired = |line: &str| line.starts_with("AGENT-b  as wanted   `moat-AGENT-b-") && line.ends_with("has ended");
+    let lines = terminal.wait_for(&sandbox, |lines| lines.last().is_some_and(|line| repaired(line)));
+    assert_eq!(lines[..2], [begun.clone(), wanted("a")]);
+    assert_eq!(lines.len(), 3, "{lines:#?}");
+
+    // What is held, and why a spec cannot be used, is told above the lines, once.
+    write("a", "mounts: ['/etc:/conf:ro']\n");
+    write("b", "mounts: [\n");
+    let lines = terminal.wait_for(&sandbox, |lines| {
+        lines.iter().any(|line| line.starts_with("AGENT-a  held"))
+            && lines.last().is_some_and(|line| line.starts_with("AGENT-b  no spec"))
+    });
+    let count = |start: &str| lines.iter().filter(|line| line.starts_with(start)).count();
+    assert_eq!((count("AGENT-a | held:"), count("AGENT-a  "), count("AGENT-b  ")), (1, 1, 1), "{lines:#?}");
+    assert!(lines.iter().any(|line| line.starts_with("AGENT-b | error")), "{lines:#?}");
+
+    // A window that has become narrower gets shorter lines with the next change.
+    tcsetwinsize(&terminal.end, Winsize { ws_row: 24, ws_col: 40, ws_xpixel: 0, ws_ypixel: 0 }).expect("set");
+    write("b", "");
+    terminal.wait_for(&sandbox, |lines| {
+        let board: Vec<_> = lines.iter().filter(|line| line.starts_with("AGENT-a  ")).collect();
+        board.len() == 1 && board[0].ends_with('…') && lines.last().is_some_and(|it| it.contains("as wanted"))
+    });
+
+    // It ends as any program does, and has changed nothing about the terminal.
+    kill_process(Pid::from_child(&terminal.child), Signal::INT).expect("it runs");
+    let status = terminal.child.wait().expect("it ends");
+    assert_eq!((status.code(), status.signal()), (Some(0), None));
+    let modes = tcgetattr(&terminal.end).expect("a terminal").local_modes;
+    assert!(modes.contains(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG));
+}
