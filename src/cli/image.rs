@@ -1,4 +1,4 @@
-//! `moat image`: the Dockerfile of the image that moat makes for a sandbox.
+//! `moat image`: the Dockerfile of the image that is built for a sandbox, moat's or the user's own.
 
 use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
@@ -12,7 +12,7 @@ use super::target::on_record;
 use crate::resource::Config;
 use crate::ui::answers;
 
-/// Show the Dockerfile of the image that is made from the spec's dependencies; no engine is needed
+/// Show the Dockerfile of the image that is built for the sandbox, and its tag; no engine is needed
 #[derive(Debug, Args)]
 pub struct Image {
     /// The sandbox: its agent's name, the id of its run, or its spec file or directory
@@ -39,7 +39,7 @@ pub fn run(args: &Image, session: &Session) -> Result<Exit, CliError> {
             session.screen.say(&format!("{reference}\n"));
             session.answer(&dockerfile)?;
         }
-        None => session.screen.say(&format!("{} has no image that is made: its spec names one\n", graph.run.agent)),
+        None => session.screen.say(&format!("{} has no image that is built: its spec names one\n", graph.run.agent)),
     }
     Ok(Exit::Done)
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::capabilities::capabilities;
 use super::record::{STATE_DIR, own_files};
 use super::surroundings::{Here, all_of, lowercase, text};
+use crate::engine::context;
 use crate::graph::{Graph, Vault, compile, compile_with, needs_vault, warnings, with_unknown_dependencies};
 use crate::resource::SecretKey;
 use crate::spec::surroundings::{Inputs, Recorder};
@@ -26,6 +27,8 @@ const OTHER_SPEC: &str = "moat.yaml";
 pub enum Depth {
     /// All of it: what it is compared with, and what is applied. Fetches the secrets.
     Whole,
+    /// Without the secrets: what is built, the files that go into it included.
+    Image,
     /// What it stands for: enough to find it, or to remove it.
     Bare,
 }
@@ -168,8 +171,14 @@ fn compiled(source: Source, depth: Depth, notes: &mut Notes) -> Result<Vec<Graph
 fn graph_of(spec: &Spec, capabilities: &Capabilities, depth: Depth, inputs: &mut Inputs) -> Result<Graph, LoadError> {
     // First without: who waits for a password manager should not have to wait for a slip of the pen as well.
     let bare = compile(spec, capabilities).map_err(LoadError::Spec)?;
-    if depth == Depth::Bare || !needs_vault(spec, capabilities) {
+    if depth == Depth::Bare {
         return Ok(bare);
+    }
+    let mut spec = spec.clone();
+    look_at_context(&mut spec, inputs)?;
+    let spec = &spec;
+    if depth == Depth::Image || !needs_vault(spec, capabilities) {
+        return compile(spec, capabilities).map_err(LoadError::Spec);
     }
     let recorder = Recorder::new(&Here);
     let fetched = secrets::fetch(spec, &recorder);
@@ -177,6 +186,23 @@ fn graph_of(spec: &Spec, capabilities: &Capabilities, depth: Depth, inputs: &mut
     let fetched = fetched.map_err(LoadError::Spec)?.into_iter().chain(spec.concealed.clone()).collect();
     let key = key().map_err(|why| LoadError::Key { why })?;
     compile_with(spec, capabilities, Some(&Vault { key, fetched })).map_err(LoadError::Spec)
+}
+
+/// Finds what a build is made of, for its digest.
+fn look_at_context(spec: &mut Spec, inputs: &mut Inputs) -> Result<(), LoadError> {
+    let Some(build) = &mut spec.build else { return Ok(()) };
+    match context::read(&build.context, &build.dockerfile) {
+        Ok(content) => {
+            inputs.read.extend(content.folders);
+            inputs.missing.extend(content.lists);
+            build.digest = Some(content.digest);
+            Ok(())
+        }
+        Err(error) => {
+            let at = if spec.places.has("build.context") { "build.context" } else { "build" };
+            Err(LoadError::Spec(Diagnostics::at(&spec.source, spec.place(at), error.to_string(), error.hint())))
+        }
+    }
 }
 
 fn key() -> Result<SecretKey, String> {
@@ -197,7 +223,26 @@ pub fn bare(path: &Path) -> Result<Vec<Graph>, Vec<LoadError>> {
 /// # Errors
 /// If it cannot be read, says what cannot be, or has several agents.
 pub fn one(path: &Path) -> Result<Graph, Vec<LoadError>> {
-    let mut graphs = bare(path)?;
+    only(path, bare(path)?)
+}
+
+/// As [`one`], with what its image is made of.
+///
+/// # Errors
+/// As [`one`], and if that cannot be read.
+pub fn with_image(path: &Path) -> Result<Graph, Vec<LoadError>> {
+    only(path, with_images(path)?)
+}
+
+/// As [`bare`], with what their images are made of.
+///
+/// # Errors
+/// As [`bare`], and if that cannot be read.
+pub fn with_images(path: &Path) -> Result<Vec<Graph>, Vec<LoadError>> {
+    graphs(path, Depth::Image, &mut Notes::default())
+}
+
+fn only(path: &Path, mut graphs: Vec<Graph>) -> Result<Graph, Vec<LoadError>> {
     let names: Vec<String> = graphs.iter().map(|graph| format!("`{}`", graph.run.agent)).collect();
     match (graphs.pop(), graphs.is_empty()) {
         (Some(graph), true) => Ok(graph),

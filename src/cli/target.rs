@@ -70,20 +70,20 @@ pub fn named(text: &str) -> Result<Named, CliError> {
     Ok(Named::Spec(Box::new(Agent { graph: load::one(&given).map_err(CliError::Load)?, given })))
 }
 
-/// What is wanted of a sandbox, where no engine is asked: what names stand for is known by the records of runs.
+/// What is wanted of a sandbox and its image, where no engine is asked: what names stand for is known by the records of runs.
 ///
 /// # Errors
 /// If nothing is known of that name, or its spec cannot be used.
 pub fn on_record(text: &str) -> Result<Graph, CliError> {
     if is_path(text) {
-        return load::one(&PathBuf::from(text)).map_err(CliError::Load);
+        return load::with_image(&PathBuf::from(text)).map_err(CliError::Load);
     }
     let known = own_files().map(|dir| records(&dir).0).unwrap_or_default();
     let Some(record) = known.iter().find(|it| it.run == text || it.name == text) else {
         let meant = suggest(text, known.iter().flat_map(|it| [it.name.as_str(), it.run.as_str()])).map(str::to_owned);
         return Err(CliError::Unheard { name: text.to_owned(), meant });
     };
-    let graphs = load::bare(Path::new(&record.spec)).map_err(CliError::Load)?;
+    let graphs = load::with_images(Path::new(&record.spec)).map_err(CliError::Load)?;
     let (agent, spec) = (record.name.clone(), record.spec.clone());
     graphs.into_iter().find(|graph| graph.run.id.as_str() == record.run).ok_or(CliError::NoSpec { agent, spec })
 }

@@ -4,6 +4,7 @@
 //! implementation translates, and says truthfully what came back.
 
 pub mod call;
+pub mod context;
 pub mod docker;
 pub mod error;
 pub mod faulty;

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use ipnet::Ipv4Net;
 
-use crate::resource::{ContainerConfig, ImageRef, Limits, NetworkId, Port, RestartPolicy, RunId};
+use crate::resource::{BuildContext, ContainerConfig, ImageRef, Limits, NetworkId, Port, RestartPolicy, RunId};
 use crate::state::{ContainerState, Health};
 
 /// What a list is about.
@@ -106,8 +106,9 @@ pub struct ExecOutput {
 pub struct ImageBuild {
     /// What it is called once it is made.
     pub reference: ImageRef,
-    /// Complete in itself: there are no other files.
     pub dockerfile: String,
+    /// The files beside it; `None`: it is complete in itself.
+    pub context: Option<BuildContext>,
     pub labels: BTreeMap<String, String>,
 }
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::choose::choose;
-use super::dockerfile::{Dockerfile, dockerfile, is_made};
+use super::dockerfile::{Dockerfile, dockerfile, is_made, own};
 use super::guard;
 use super::program::{program, readiness, waiting};
 use super::vault::{Sealer, Vault};
@@ -41,7 +41,10 @@ pub fn compile(spec: &Spec, capabilities: &Capabilities) -> Result<Graph, Diagno
 /// What only shows when the whole is put together, such as a dependency that nobody knows.
 pub fn compile_with(spec: &Spec, capabilities: &Capabilities, vault: Option<&Vault>) -> Result<Graph, Diagnostics> {
     let chosen = choose(spec, capabilities)?;
-    let made = is_made(spec, &chosen).then(|| dockerfile(spec, &chosen));
+    let made = match &spec.build {
+        Some(build) => Some(own(&spec.agent, build)),
+        None => is_made(spec, &chosen).then(|| dockerfile(spec, &chosen)),
+    };
     let image = match &made {
         Some(made) => made.reference.clone(),
         None => main_image(spec, &chosen)?,
@@ -240,7 +243,8 @@ impl Parts {
         if self.images.insert(config.image.clone()) {
             let made = self.made.as_ref().filter(|made| made.reference == config.image);
             let dockerfile = made.map(|made| made.text.clone());
-            let config = ImageConfig { reference: config.image.clone(), dockerfile };
+            let context = made.and_then(|made| made.context.clone());
+            let config = ImageConfig { reference: config.image.clone(), dockerfile, context };
             self.add(image.clone(), Role::Support, Config::Image(config));
         }
         let needs = [image, config.network.network.clone()].into_iter();

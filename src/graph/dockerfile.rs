@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use crate::resource::digest::short_sha256;
-use crate::resource::{AgentName, ImageRef};
+use crate::resource::{AgentName, BuildContext, ImageRef};
 use crate::spec::capability::Install;
-use crate::spec::{Capability, Hooks, Spec};
+use crate::spec::{Build, Capability, Hooks, Spec};
 
 /// What an image is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct Dockerfile {
     pub text: String,
     /// By what the image is known: `moat/AGENT:DIGEST`.
     pub reference: ImageRef,
+    /// The files beside it, where it is the user's own.
+    pub context: Option<BuildContext>,
 }
 
 /// Where no runtime has a base of its own.
@@ -35,7 +37,8 @@ const TAG_LEN: usize = 12;
 /// that brings none.
 pub(super) fn is_made(spec: &Spec, chosen: &[Capability]) -> bool {
     let installs = |capability: &Capability| capability.install.is_some() && capability.image.is_none();
-    spec.image.is_none() && (spec.base_image.is_some() || spec.hooks.build() || chosen.iter().any(installs))
+    let names_one = spec.image.is_some() || spec.build.is_some();
+    !names_one && (spec.base_image.is_some() || spec.hooks.build() || chosen.iter().any(installs))
 }
 
 /// The Dockerfile for a spec and what it depends on.
@@ -77,7 +80,17 @@ pub(super) fn dockerfile(spec: &Spec, chosen: &[Capability]) -> Dockerfile {
     line(&mut text, "ENTRYPOINT []");
     line(&mut text, "CMD [\"sleep\", \"infinity\"]");
     let reference = reference(&spec.agent, &text);
-    Dockerfile { text, reference }
+    Dockerfile { text, reference, context: None }
+}
+
+/// The user's own. Its tag is a digest of all that the image is made of, whether that is in the text or in a file.
+pub(super) fn own(agent: &AgentName, build: &Build) -> Dockerfile {
+    let Build { context: folder, dockerfile, text, target, args, digest } = build.clone();
+    // Until somebody has looked, it is a name that no image has.
+    let digest = digest.unwrap_or_default();
+    let all = serde_json::json!([text, target, args, digest]).to_string();
+    let reference = reference(agent, &all);
+    Dockerfile { text, reference, context: Some(BuildContext { folder, dockerfile, target, args, digest }) }
 }
 
 /// The agent's user. The base may have one of that number already, as the image of Node.js has, and a number has one
@@ -182,7 +195,7 @@ mod tests {
     fn tools_are_on_debian() {
         is(
             "dependencies: [git, jq]\n",
-            &expect![[r##"
+            &expect![[r#"
                 # Made by moat from the dependencies of the spec; `moat image` shows it.
                 FROM debian:trixie-slim
                 ARG DEBIAN_FRONTEND=noninteractive
@@ -193,7 +206,7 @@ mod tests {
                 USER agent
                 ENTRYPOINT []
                 CMD ["sleep", "infinity"]
-            "##]],
+            "#]],
         );
     }
 
@@ -201,7 +214,7 @@ mod tests {
     fn the_first_runtime_is_the_base_and_another_is_taken_from_its_image() {
         is(
             "dependencies: [jq, node@22, python@3.12]\nhooks:\n  post_build_root: echo \"root\"\n  post_build: [npm ci, npm test]\n",
-            &expect![[r##"
+            &expect![[r#"
                 # Made by moat from the dependencies of the spec; `moat image` shows it.
                 FROM node:22-trixie-slim
                 ARG DEBIAN_FRONTEND=noninteractive
@@ -217,7 +230,7 @@ mod tests {
                 RUN ["/bin/sh", "-ec", "npm ci\nnpm test"]
                 ENTRYPOINT []
                 CMD ["sleep", "infinity"]
-            "##]],
+            "#]],
         );
     }
 

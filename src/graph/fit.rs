@@ -21,21 +21,29 @@ fn image(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
     let mut fault = |at: &str, message: String, hint: &str| {
         found.push(Diagnostic::error(spec.place_of_key(at), message).hint(hint));
     };
-    let base = "write `base_image` in place of `image`, and moat makes an image on top of it";
     let installs = |capability: &&Capability| capability.install.is_some() && capability.image.is_none();
-    if spec.image.is_some() {
+    let own = if spec.build.is_some() { "build" } else { "image" };
+    let base = if spec.build.is_some() {
+        "do it in the Dockerfile"
+    } else {
+        "write `base_image` in place of `image`, and moat makes an image on top of it"
+    };
+    let names_one = spec.image.is_some() || spec.build.is_some();
+    if spec.image.is_some() && spec.build.is_some() {
+        fault("build", "there is an `image` as well".to_owned(), "keep one of them");
+    }
+    if names_one {
         if let Some(tool) = chosen.iter().find(installs) {
-            fault(
-                "image",
-                format!("{} is not installed in an image that is taken as it is", quoted(&tool.capability)),
-                base,
-            );
+            let what = if spec.build.is_some() { "of your own" } else { "that is taken as it is" };
+            fault(own, format!("{} is not installed in an image {what}", quoted(&tool.capability)), base);
         }
         if spec.base_image.is_some() {
-            fault("base_image", "there is an `image` as well".to_owned(), "keep one of them");
+            let article = if spec.build.is_some() { "a" } else { "an" };
+            fault("base_image", format!("there is {article} `{own}` as well"), "keep one of them");
         }
         if spec.hooks.build() {
-            fault("hooks", "an image that is taken as it is has no hooks while it is built".to_owned(), base);
+            let what = if spec.build.is_some() { "of your own" } else { "that is taken as it is" };
+            fault("hooks", format!("an image {what} has no hooks while it is built"), base);
         }
     } else if super::dockerfile::is_made(spec, chosen)
         && let Some(whole) = chosen.iter().find(|it| it.image.is_some() && it.install.is_none())
@@ -46,7 +54,7 @@ fn image(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
         );
         fault("dependencies", message, "write an `image` that has both, or remove one of the two");
     }
-    let keeps_its_own = spec.image.is_some() && spec.entrypoint.is_none() && spec.command.is_some();
+    let keeps_its_own = names_one && spec.entrypoint.is_none() && spec.command.is_some();
     if spec.hooks.pre_run.is_some() && keeps_its_own && chosen.iter().all(|it| it.main.entrypoint.is_empty()) {
         fault(
             "hooks.pre_run",

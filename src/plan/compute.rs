@@ -120,8 +120,9 @@ fn image(draft: &mut Draft<'_>, node: &Node) {
         None => (Action::PullImage { reference: config.reference.clone() }, Cause::Missing),
         Some(dockerfile) => {
             let labels = [(label::IMAGE.to_owned(), draft.graph.run.agent.to_string())].into();
-            let (reference, dockerfile) = (config.reference.clone(), dockerfile.clone());
-            (Action::BuildImage { build: ImageBuild { reference, dockerfile, labels } }, why_built(draft, config))
+            let ImageConfig { reference, context, .. } = config.clone();
+            let build = ImageBuild { reference, dockerfile: dockerfile.clone(), context, labels };
+            (Action::BuildImage { build }, why_built(draft, config))
         }
     };
     let made = draft.add(&node.id, config.reference.as_str(), action, cause, []);

@@ -13,6 +13,7 @@ use std::time::Duration;
 use ipnet::Ipv4Net;
 use serde::Serialize;
 
+use super::build::BuildContext;
 use super::digest::sha256;
 use super::id::{ImageRef, ResourceId};
 use super::limit::{Limits, Size};
@@ -36,6 +37,9 @@ pub struct ImageConfig {
     /// What it is made of, if it is made here. Otherwise it comes from a registry.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dockerfile: Option<String>,
+    /// The files that it is made of as well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context: Option<BuildContext>,
 }
 
 /// A bridge network of the run's own.

@@ -2,6 +2,7 @@
 //!
 //! Plain values without behaviour towards Docker: nothing here reads, writes, waits or knows the time.
 
+pub mod build;
 pub mod config;
 pub mod digest;
 pub mod id;
@@ -13,6 +14,7 @@ pub mod run;
 pub mod secret;
 pub mod subnet;
 
+pub use build::BuildContext;
 pub use config::{
     Config, ConfigHash, ContainerConfig, FileConfig, HealthConfig, ImageConfig, NetworkAttachment, NetworkConfig,
     Probe, RestartPolicy, Retention, Ulimit, VolumeConfig,

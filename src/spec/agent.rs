@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use ipnet::Ipv4Net;
 use serde::Deserialize;
 
+use super::build::Build;
 use super::check::check;
 use super::diagnostic::{Diagnostic, Diagnostics, Severity, quoted};
 use super::extend::Loader;
@@ -38,6 +39,8 @@ pub struct Spec {
     pub version: Option<String>,
     /// `None`: the one that a capability brings.
     pub image: Option<ImageRef>,
+    /// What the main container's image is built from.
+    pub build: Option<Build>,
     /// What an image is made on, in place of one that is taken as it is.
     pub base_image: Option<ImageRef>,
     /// Names of capabilities, each once; whether they exist is for the compiler to say.
@@ -282,6 +285,7 @@ impl Spec {
             agent: file.agent,
             version: file.version,
             image: file.image,
+            build: file.build.and_then(|build| meaning.build(build, around)),
             base_image: file.base_image,
             hooks: file.hooks.into(),
             owner,
@@ -341,7 +345,15 @@ mod tests {
 
         fn read(&self, path: &std::path::Path) -> Result<String, super::super::surroundings::Unread> {
             let is_spec = path.extension().is_some_and(|extension| extension == "yaml");
-            Ok(if is_spec { "image: debian:13\n" } else { "A=b\n" }.to_owned())
+            let is_recipe = path.ends_with("Dockerfile");
+            Ok(if is_spec {
+                "image: debian:13\n"
+            } else if is_recipe {
+                "FROM debian:13\n"
+            } else {
+                "A=b\n"
+            }
+            .to_owned())
         }
 
         fn run(&self, _: &str, _: &[&str]) -> Result<String, super::super::surroundings::NotRun> {

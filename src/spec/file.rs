@@ -17,6 +17,7 @@ pub(super) struct File {
     pub agent: AgentName,
     pub version: Option<String>,
     pub image: Option<ImageRef>,
+    pub build: Option<OneOf<Build>>,
     pub base_image: Option<ImageRef>,
     #[serde(default)]
     pub dependencies: Vec<String>,
@@ -72,6 +73,16 @@ pub(super) enum Restart {
     OnFailure,
     UnlessStopped,
     Always,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Build {
+    pub context: Option<String>,
+    pub dockerfile: Option<String>,
+    pub target: Option<String>,
+    #[serde(default)]
+    pub args: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

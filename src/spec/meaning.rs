@@ -315,7 +315,7 @@ impl<'a> Meaning<'a> {
     }
 
     /// The path that a text stands for, seen from the file that it was written in.
-    fn absolute(&mut self, text: &str, at: &str) -> String {
+    pub fn absolute(&mut self, text: &str, at: &str) -> String {
         let path = if let Some(rest) = text.strip_prefix('~') {
             let Some(home) = &self.home else {
                 let message = "it is not known where the home directory is";

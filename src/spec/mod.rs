@@ -22,6 +22,7 @@ pub mod surroundings;
 mod variables;
 
 // From the tree to faults.
+mod build;
 mod check;
 mod language;
 mod reference;
@@ -43,6 +44,7 @@ mod template;
 pub mod version;
 
 pub use agent::{BuilderSettings, CacheRetention, Hooks, NamedVolume, NetworkSettings, Spec};
+pub use build::Build;
 pub use capability::Capability;
 pub use catalogue::{Capabilities, Unresolved};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};

@@ -57,7 +57,7 @@ fn of_moat() {
               explain      Explain a key of `agent.yaml`: what it may be, its default, and what changing it does to a running sandbox
               schema       Write the JSON Schema of `agent.yaml`, with which an editor completes and explains keys
               deps         List what can stand under `dependencies`, or explain one of them; no engine is needed
-              image        Show the Dockerfile of the image that is made from the spec's dependencies; no engine is needed
+              image        Show the Dockerfile of the image that is built for the sandbox, and its tag; no engine is needed
 
             Look after moat:
               doctor       Check the engine and this machine, and say what to do about what is wrong

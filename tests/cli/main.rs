@@ -6,6 +6,7 @@
 #![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes them")]
 
 mod addresses;
+mod build;
 mod complete;
 mod deps;
 mod documents;

@@ -3,8 +3,8 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
-use moat::engine::{Engine, Fault, ImageBuild, PullProgress};
-use moat::resource::{ImageRef, label};
+use moat::engine::{Engine, Fault, ImageBuild, PullProgress, context};
+use moat::resource::{BuildContext, ImageRef, label};
 
 use super::world::*;
 
@@ -62,6 +62,7 @@ pub async fn e37_an_image_is_made_of_a_dockerfile(world: &impl World) {
     let build = |tag: &str, steps: &str| ImageBuild {
         reference: ImageRef::parse(&format!("moat-conformance/{name}:{tag}")).expect("a reference"),
         dockerfile: format!("FROM {base}\n{steps}"),
+        context: None,
         labels: BTreeMap::from([(label::IMAGE.to_owned(), name.clone())]),
     };
     let good = build("good", "ENV A=b\n");
@@ -77,4 +78,19 @@ pub async fn e37_an_image_is_made_of_a_dockerfile(world: &impl World) {
     assert_eq!(engine.image(&bad.reference).await.expect("an answer"), None);
     let nowhere = ImageBuild { dockerfile: "FROM moat-conformance/nowhere:1\n".to_owned(), ..bad.clone() };
     refused(engine.build(&nowhere, &|_| ()).await, Fault::Engine);
+
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("file"), "1").expect("a file");
+    let context = BuildContext {
+        folder: folder.path().to_owned(),
+        dockerfile: "Dockerfile".to_owned(),
+        target: None,
+        args: BTreeMap::new(),
+        digest: context::read(folder.path(), "Dockerfile").expect("readable").digest,
+    };
+    let copying = ImageBuild { context: Some(context), ..build("copying", "COPY file /file\n") };
+    engine.build(&copying, &|_| ()).await.expect("a build");
+    assert!(engine.image(&copying.reference).await.expect("an answer").is_some());
+    std::fs::write(folder.path().join("file"), "2").expect("a file");
+    refused(engine.build(&copying, &|_| ()).await, Fault::Refused);
 }

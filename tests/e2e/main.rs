@@ -13,6 +13,7 @@ mod text;
 mod whole;
 
 mod audit;
+mod build;
 mod builds;
 mod builds_local;
 mod codes;

@@ -172,7 +172,7 @@ impl Wanted {
         for reference in self.images() {
             nodes.push(support(
                 ResourceId::image(&reference),
-                Config::Image(ImageConfig { reference, dockerfile: None }),
+                Config::Image(ImageConfig { reference, dockerfile: None, context: None }),
             ));
         }
         for (name, part) in &self.containers {

@@ -1,7 +1,8 @@
 //! Specs as a watch reads them: again and again, and only when their files are different.
 
-use std::fs::{File, read_dir};
+use std::fs::{DirEntry, File, read_dir};
 use std::io::{self, Read as _};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf, absolute};
 
 use crate::cli::capabilities::FOLDER;
@@ -18,7 +19,7 @@ use crate::watch::{Loaded, Read, Watched};
 pub fn watched(agent: Agent) -> Watched {
     let spec = load::file(&agent.given);
     // Read once more: what it said a moment ago is compiled, what it says now is what is compared with.
-    let inputs = files(&spec, load::load(std::slice::from_ref(&spec), Depth::Bare).inputs);
+    let inputs = files(&spec, load::load(std::slice::from_ref(&spec), Depth::Image).inputs);
     Watched { fingerprint: fingerprint(&inputs), inputs, spec, graph: agent.graph }
 }
 
@@ -63,12 +64,18 @@ fn files(spec: &Path, inputs: Inputs) -> Vec<PathBuf> {
     std::iter::once(spec).chain(others).collect()
 }
 
-/// Of a folder, the names of what is in it.
+/// Of a folder, the names of what is in it, and of its files what shows cheaply that one was written: what is built from
+/// is read only when that differs.
 fn content(file: &Path) -> io::Result<Vec<u8>> {
     if file.is_dir() {
-        let mut names: Vec<_> = read_dir(file)?.map_while(Result::ok).map(|entry| entry.file_name()).collect();
-        names.sort();
-        return Ok(names.iter().flat_map(|name| [name.as_encoded_bytes(), b"/"].concat()).collect());
+        let fact = |entry: DirEntry| {
+            let facts = entry.metadata().ok().filter(|facts| !facts.is_dir());
+            let facts = facts.map(|it| (it.len(), it.mode(), it.ino(), it.mtime(), it.mtime_nsec(), it.ctime_nsec()));
+            format!("{:?}", (entry.file_name(), facts))
+        };
+        let mut entries: Vec<String> = read_dir(file)?.map_while(Result::ok).map(fact).collect();
+        entries.sort();
+        return Ok(entries.join("/").into_bytes());
     }
     let mut bytes = Vec::new();
     File::open(file)?.take(SIZE_MAX + 1).read_to_end(&mut bytes)?;

@@ -1,12 +1,13 @@
-//! Builds an image from a Dockerfile without a context, and reads the engine's account of it.
+//! Builds an image from a Dockerfile, with the files beside it if it has any, and reads the engine's account of it.
 //!
-//! By the engine's own interface without a session: what moat writes needs neither mounts nor secrets while it is built,
-//! and every release of the engine has it.
+//! By the engine's own interface without a session: every release of the engine has it. It knows neither mounts nor
+//! secrets while an image is built.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use http::{Method, Response};
+use http::{HeaderValue, Method, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde::Deserialize;
@@ -14,9 +15,9 @@ use tokio::time::timeout;
 
 use super::fault::Failure;
 use super::wire::encoded;
-use super::{Docker, answer, archive, wire};
-use crate::engine::{Call, EngineError, Fault, ImageBuild};
-use crate::resource::FileConfig;
+use super::{Docker, answer, archive, bases, credentials, wire};
+use crate::engine::{Call, EngineError, Fault, ImageBuild, context};
+use crate::resource::{BuildContext, FileConfig};
 
 /// A step may download and unpack for a long time without a word.
 const SILENCE_MAX: Duration = Duration::from_secs(20 * 60);
@@ -49,15 +50,40 @@ pub(super) async fn build(docker: &Docker, build: &ImageBuild, step: &dyn Fn(&st
 }
 
 async fn send(docker: &Docker, build: &ImageBuild, step: &dyn Fn(&str)) -> Result<(), Failure> {
-    let file = FileConfig { path: "/Dockerfile".to_owned(), mode: 0o644, content: build.dockerfile.clone() };
-    let context = archive::tar(&[file]).map_err(|error| Failure::Unsendable(error.to_string()))?;
+    let context = packed(build).await?;
     let labels = serde_json::to_string(&build.labels).map_err(|error| Failure::Unsendable(error.to_string()))?;
-    let path =
+    let mut path =
         format!("/build?t={}&labels={}&rm=true&forcerm=true", encoded(build.reference.as_str()), encoded(&labels));
-    let request = wire::with_body(Method::POST, &path, "application/x-tar", context)?;
+    if let Some(BuildContext { dockerfile, target, args, .. }) = &build.context {
+        let args = serde_json::to_string(args).map_err(|error| Failure::Unsendable(error.to_string()))?;
+        path += &format!("&dockerfile={}&buildargs={}", encoded(dockerfile), encoded(&args));
+        if let Some(target) = target {
+            path += &format!("&target={}", encoded(target));
+        }
+    }
+    let mut request = wire::with_body(Method::POST, &path, "application/x-tar", context)?;
+    let args = build.context.as_ref().map(|context| &context.args);
+    let images = bases::images(&build.dockerfile, args.unwrap_or(&BTreeMap::new()));
+    if let Some(header) = credentials::headers(&images, docker.config_dir.as_deref()).await {
+        let header = HeaderValue::try_from(header).map_err(|error| Failure::Unsendable(error.to_string()))?;
+        request.headers_mut().insert("X-Registry-Config", header);
+    }
     let response = docker.call(Call::Build, async { answer::accepted(docker.wire.send(request).await?).await }).await?;
     let _slot = docker.slot().await?;
     follow(response, step).await
+}
+
+/// What is sent: the Dockerfile alone, or all that it is built from.
+async fn packed(build: &ImageBuild) -> Result<Vec<u8>, Failure> {
+    let Some(context) = build.context.clone() else {
+        let file = FileConfig { path: "/Dockerfile".to_owned(), mode: 0o644, content: build.dockerfile.clone() };
+        return archive::tar(&[file]).map_err(|error| Failure::Unsendable(error.to_string()));
+    };
+    let dockerfile = build.dockerfile.clone();
+    // Many files are read, and others wait for answers meanwhile.
+    let packed = tokio::task::spawn_blocking(move || context::archive(&context, &dockerfile)).await;
+    let packed = packed.map_err(|error| Failure::Unsendable(error.to_string()))?;
+    packed.map_err(|error| Failure::Unsendable(format!("{error}; {}", error.hint())))
 }
 
 async fn follow(response: Response<Incoming>, step: &dyn Fn(&str)) -> Result<(), Failure> {

@@ -3,6 +3,7 @@
 //! Without any, or if they cannot be had, a pull is anonymous: most images need none, and if one does, the
 //! registry says so. Nothing here is ever logged or put into an error.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
 use docker_credential::{CredentialRetrievalError, DockerCredential, get_credential_from_reader};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -37,8 +38,25 @@ pub(super) fn registry_of(reference: &ImageRef) -> &str {
 
 /// The header that carries the credentials for an image's registry; `None`: there are none.
 pub(super) async fn header(reference: &ImageRef, config_dir: Option<&Path>) -> Option<String> {
-    let file = config_dir?.join("config.json");
-    let registry = registry_of(reference);
+    let (key, credential) = of_registry(registry_of(reference), config_dir?).await?;
+    Some(URL_SAFE.encode(json_of(&credential, &key).to_string()))
+}
+
+/// The header that carries the credentials for all registries that a build takes images from; `None`: there are none.
+pub(super) async fn headers(images: &[ImageRef], config_dir: Option<&Path>) -> Option<String> {
+    let registries: BTreeSet<&str> = images.iter().map(registry_of).collect();
+    let mut all = serde_json::Map::new();
+    for registry in registries {
+        if let Some((key, credential)) = of_registry(registry, config_dir?).await {
+            all.insert(key.clone(), json_of(&credential, &key));
+        }
+    }
+    if all.is_empty() { None } else { Some(URL_SAFE.encode(Value::from(all).to_string())) }
+}
+
+/// The credentials for a registry, and what it is called there.
+async fn of_registry(registry: &str, config_dir: &Path) -> Option<(String, DockerCredential)> {
+    let file = config_dir.join("config.json");
     let key = if registry == DOCKER_HUB { DOCKER_HUB_KEY } else { registry }.to_owned();
     let (answer, answered) = oneshot::channel();
     // A thread of its own, and not the runtime's: a helper that hangs must not keep the process from ending.
@@ -47,7 +65,7 @@ pub(super) async fn header(reference: &ImageRef, config_dir: Option<&Path>) -> O
         move || answer.send(ask(file, &key))
     });
     match timeout(HELPER_TIMEOUT, answered).await {
-        Ok(Ok(Some(credential))) => Some(encode(&credential, &key)),
+        Ok(Ok(Some(credential))) => Some((key, credential)),
         Ok(_) => None,
         Err(_) => {
             tracing::warn!("docker's credential helper for `{registry}` does not answer; going on without credentials");
@@ -74,14 +92,13 @@ fn ask(file: PathBuf, key: &str) -> Option<DockerCredential> {
 }
 
 /// The form is that of the engine's `X-Registry-Auth`.
-fn encode(credential: &DockerCredential, key: &str) -> String {
-    let json = match credential {
+fn json_of(credential: &DockerCredential, key: &str) -> Value {
+    match credential {
         DockerCredential::IdentityToken(token) => json!({ "identitytoken": token, "serveraddress": key }),
         DockerCredential::UsernamePassword(user, password) => {
             json!({ "username": user, "password": password, "serveraddress": key })
         }
-    };
-    URL_SAFE.encode(json.to_string())
+    }
 }
 
 #[cfg(test)]

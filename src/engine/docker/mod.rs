@@ -20,6 +20,7 @@ mod version;
 mod wire;
 
 mod answer;
+mod bases;
 mod build;
 mod deadline;
 mod fault;

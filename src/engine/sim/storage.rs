@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::container::check_name;
 use super::daemon::{Daemon, Volume, matches};
-use crate::engine::{EngineError, Fault, Filter, ImageBuild, VolumeCreate};
+use crate::engine::{EngineError, Fault, Filter, ImageBuild, VolumeCreate, context};
 use crate::resource::digest::sha256;
 use crate::resource::label::Ownership;
 use crate::resource::{ImageId, ImageRef};
@@ -52,6 +52,10 @@ impl Daemon {
 
     /// Knows of a Dockerfile only what it is based on, and a step that fails whatever the base: `RUN false`.
     pub fn build(&mut self, build: &ImageBuild) -> Result<(), EngineError> {
+        if let Some(context) = &build.context {
+            context::archive(context, &build.dockerfile)
+                .map_err(|error| EngineError::new(Fault::Refused, error.to_string()))?;
+        }
         for line in build.dockerfile.lines() {
             if let Some(base) = line.strip_prefix("FROM ").and_then(|base| ImageRef::parse(base).ok())
                 && !self.images.contains_key(&base)

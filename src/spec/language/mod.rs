@@ -8,7 +8,7 @@ mod parts;
 
 use super::rule;
 use super::shape::{Effect, Key, Shape};
-use parts::{BUILDKIT, CONTAINER, HEALTHCHECK, HOOKS, MOUNT, NETWORK, SERVICE, VOLUME, WORKSPACE};
+use parts::{BUILD, BUILDKIT, CONTAINER, HEALTHCHECK, HOOKS, MOUNT, NETWORK, SERVICE, VOLUME, WORKSPACE};
 
 /// `agent.yaml`.
 pub static AGENT: Shape = Shape::Keys(&[
@@ -31,6 +31,13 @@ pub static AGENT: Shape = Shape::Keys(&[
         .default("what the dependencies bring")
         .says("the image of the main container")
         .such_as("debian:13"),
+    Key::new("build", BUILD_SHAPE, Effect::Replace)
+        .says(
+            "in place of `image`: the folder of a Dockerfile of your own, or a mapping; built by the engine, and again \
+             when anything that it is made of is another",
+        )
+        .such_as("./image")
+        .also(&["dockerfile"]),
     Key::new("base_image", Shape::Text(rule::image), Effect::Replace)
         .default("that of the first runtime among the dependencies, otherwise Debian")
         .says("in place of `image`: what moat makes an image on, with the dependencies in it; it must be a Debian")
@@ -159,6 +166,8 @@ const PATHS: Shape = Shape::Either(&[
 ]);
 
 const SECRETS: Shape = Shape::Map { name: rule::variable, value: &Shape::Text(rule::secret) };
+
+const BUILD_SHAPE: Shape = Shape::Either(&[Shape::Text(rule::path), Shape::Keys(BUILD)]);
 
 const WORKSPACE_SHAPE: Shape = Shape::Either(&[Shape::Text(rule::path), Shape::Keys(WORKSPACE)]);
 

@@ -26,6 +26,26 @@ pub(super) const WORKSPACE: &[Key] = &[
         .such_as("[node_modules]"),
 ];
 
+pub(super) const BUILD: &[Key] = &[
+    Key::new("context", Shape::Text(rule::path), Effect::Replace)
+        .default("`.`")
+        .says("the folder whose files the Dockerfile can copy, without what `.dockerignore` in it lists")
+        .such_as("./image"),
+    Key::new("dockerfile", Shape::Text(rule::path), Effect::Replace)
+        .default("`Dockerfile`")
+        .says("the Dockerfile, seen from the context and in it")
+        .such_as("docker/Dockerfile")
+        .also(&["file"]),
+    Key::new("target", Shape::Text(rule::argument), Effect::Replace)
+        .default("the last stage")
+        .says("the stage of the Dockerfile that is built")
+        .such_as("dev"),
+    Key::new("args", ENV, Effect::Replace)
+        .says("values of the Dockerfile's `ARG`; they are in the image's history, and no place for secrets")
+        .such_as("{VERSION: 1.2}")
+        .also(&["build_args"]),
+];
+
 pub(super) const MOUNT: &[Key] = &[
     Key::new("source", Shape::Text(rule::mount_source), Effect::Replace)
         .required("source: ./data")

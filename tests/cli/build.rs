@@ -1,0 +1,155 @@
+//! `build` in a spec: what is wrong with it, and what `image` shows of it; no engine is needed.
+
+use expect_test::expect;
+
+use crate::moat::{Place, told};
+
+#[test]
+fn the_users_own_dockerfile_is_shown_with_a_tag_of_all_that_counts() {
+    let spec = "agent: builder\nbuild: ./image\n";
+    let place = Place::with(spec).file("image/Dockerfile", "FROM busybox\nCOPY a /\n").file("image/a", "1");
+    told(
+        &place,
+        &["image"],
+        &expect![[r#"
+        exit 0
+        == stdout
+        FROM busybox
+        COPY a /
+        == stderr
+        moat/builder:1e794b224af4
+    "#]],
+    );
+    told(
+        &place.file("image/a", "2"),
+        &["image"],
+        &expect![[r#"
+        exit 0
+        == stdout
+        FROM busybox
+        COPY a /
+        == stderr
+        moat/builder:ae7db2e07033
+    "#]],
+    );
+}
+
+#[test]
+fn what_is_not_there() {
+    told(
+        &Place::with("agent: builder\nbuild: ./image\n"),
+        &["validate"],
+        &expect![[r#"
+        exit 65
+        == stderr
+        error: there is no `Dockerfile` in `/here/image`
+         --> agent.yaml:2:8
+          |
+        2 | build: ./image
+          |        ^^^^^^^
+          |
+          = help: its path is seen from `build.context`, and that from this file
+    "#]],
+    );
+    let spec = "agent: builder\nbuild: {context: image, dockerfile: ../Dockerfile}\n";
+    told(
+        &Place::with(spec).file("Dockerfile", "FROM a\n"),
+        &["validate"],
+        &expect![[r#"
+        exit 65
+        == stderr
+        error: `../Dockerfile` is not in the context
+         --> agent.yaml:2:37
+          |
+        2 | build: {context: image, dockerfile: ../Dockerfile}
+          |                                     ^^^^^^^^^^^^^
+          |
+          = help: write a path seen from `build.context`, and choose a context that has it
+    "#]],
+    );
+}
+
+#[test]
+fn an_image_comes_from_one_place() {
+    let spec = "agent: builder\nimage: a\nbuild: .\nbase_image: b\ndependencies: [git]\nhooks: {post_build: c}\n";
+    told(
+        &Place::with(spec).file("Dockerfile", "FROM a\n"),
+        &["validate"],
+        &expect![[r#"
+        exit 65
+        == stderr
+        error: there is an `image` as well
+         --> agent.yaml:3:1
+          |
+        3 | build: .
+          | ^^^^^
+          |
+          = help: keep one of them
+
+        error: `git` is not installed in an image of your own
+         --> agent.yaml:3:1
+          |
+        3 | build: .
+          | ^^^^^
+          |
+          = help: do it in the Dockerfile
+
+        error: there is a `build` as well
+         --> agent.yaml:4:1
+          |
+        4 | base_image: b
+          | ^^^^^^^^^^
+          |
+          = help: keep one of them
+
+        error: an image of your own has no hooks while it is built
+         --> agent.yaml:6:1
+          |
+        6 | hooks: {post_build: c}
+          | ^^^^^
+          |
+          = help: do it in the Dockerfile
+    "#]],
+    );
+}
+
+#[test]
+fn what_only_buildkit_can_build_is_refused_with_its_line() {
+    let dockerfile = "FROM a\nRUN --mount=type=cache,target=/x make\n";
+    let place = Place::with("agent: builder\nbuild: {dockerfile: own/Dockerfile}\n").file("own/Dockerfile", dockerfile);
+    told(
+        &place,
+        &["validate"],
+        &expect![[r#"
+        exit 65
+        == stderr
+        error: `own/Dockerfile`, line 2: `RUN --mount` needs BuildKit, which moat does not build images with
+         --> agent.yaml:2:21
+          |
+        2 | build: {dockerfile: own/Dockerfile}
+          |                     ^^^^^^^^^^^^^^
+          |
+          = help: write it without, or build it with `docker buildx build` and name it as `image`
+    "#]],
+    );
+}
+
+#[test]
+fn a_list_of_patterns_that_cannot_be_read() {
+    let place = Place::with("agent: builder\nbuild: {context: .}\n").file("Dockerfile", "FROM a\n");
+    told(
+        &place.file(".dockerignore", "a\nb[\n"),
+        &["image"],
+        &expect![[r#"
+        exit 65
+        == stderr
+        error: `/here/.dockerignore`, line 2: the pattern has a `[` without its end
+         --> agent.yaml:2:18
+          |
+        2 | build: {context: .}
+          |                  ^
+          |
+          = help: `!` takes a pattern back, `[` begins a class of characters, `\` takes a character as it is
+    "#]],
+    );
+}
