@@ -1,95 +1,145 @@
-//! What the audit log costs an apply: the entries of a real one are written again, one after the other, and compared
-//! with how long the apply took.
+//! What the audit log costs an apply: the same apply with it and without it, in turn, so that whatever else the machine
+//! does meets both; and what writing the entries of one takes by itself.
 //!
 //!     cargo bench --bench audit           # on the engine of DOCKER_HOST
 //!
-//! An upper bound: in the apply itself most of them are written while the engine works on something else.
+//! The second figure is an upper bound: in the apply itself only the first sync is waited for, and the rest is written
+//! while the engine works on something else.
 #![expect(clippy::print_stdout, reason = "the figures are what this program is for")]
 
 use std::error::Error;
 use std::path::Path;
-use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use moat::clock::Clock;
+use moat::engine::docker::Docker;
+use moat::event::Event;
+use moat::graph::{Graph, compile};
+use moat::plan::{Options, Volumes};
+use moat::reconcile::{Claims, OnFailure, Outcome, until_converged};
+use moat::spec::{Capabilities, Source, agent};
+use moat::store::audit::ahead::Change;
 use moat::store::audit::log::{About, Writer};
 use moat::store::audit::{Audit, Entry, Phase, Verdict, read};
+use moat::store::audited::Audited;
+use tokio_util::sync::CancellationToken;
 
-type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+type Tried<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
-const SANDBOXES: [(&str, &str); 2] = [
-    ("docker:dind", "agent: audit-cost\nimage: docker:dind\ndependencies:\n  - docker:dind\n"),
-    ("plain", "agent: audit-cost\nimage: busybox\n"),
+const SANDBOXES: [(&str, &str, usize); 2] = [
+    ("plain", "agent: audit-cost\nimage: busybox\n", 40),
+    ("docker:dind", "agent: audit-cost\nimage: docker:dind\ndependencies:\n  - docker:dind\n", 15),
 ];
 
-/// Odd, so that the median is a run that took place.
-const RUNS: usize = 9;
-
-fn main() -> Outcome<()> {
-    for (name, spec) in SANDBOXES {
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Tried<()> {
+    let docker = Docker::connect(None).await?;
+    for (name, spec, pairs) in SANDBOXES {
         // Beside the binary, so that it is the same disk as that of real files, and not one in memory.
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
-        std::fs::write(folder.path().join("agent.yaml"), spec)?;
-        let mut applies = Vec::new();
-        for run in 0..=RUNS {
-            let started = Instant::now();
-            moat(folder.path(), &["apply"])?;
-            // The first one may have to fetch images.
-            if run > 0 {
-                applies.push(started.elapsed());
+        let source = Source::new("agent.yaml", folder.path().join("agent.yaml"), spec);
+        let spec = agent::parse(source).map_err(|wrong| format!("{wrong:?}"))?;
+        let graph = compile(&spec, &Capabilities::builtin()).map_err(|wrong| format!("{wrong:?}"))?;
+        // The first one may have to fetch images.
+        apply(&docker, &graph, None).await?;
+        let (mut with, mut without) = (Vec::new(), Vec::new());
+        for pair in 0..pairs {
+            // In turn, and each as often first as second.
+            for is_with in [pair % 2 == 0, pair % 2 != 0] {
+                let state = is_with.then_some(folder.path());
+                let took = apply(&docker, &graph, state).await?;
+                if is_with { with.push(took) } else { without.push(took) }
             }
-            moat(folder.path(), &["destroy", "--volumes", "--yes"])?;
         }
-        let entries = of_one_apply(&read::entries(&folder.path().join("state"))?);
-        let writes: Outcome<Vec<_>> = (0..RUNS).map(|_| write(folder.path(), &entries)).collect();
-        let (apply, audit) = (median(applies), median(writes?));
-        let share = audit.as_secs_f64() / apply.as_secs_f64() * 100.0;
+        let more: Vec<f64> = with.iter().zip(&without).map(|(with, without)| ms(*with) - ms(*without)).collect();
+        let entries = of_one_apply(&read::entries(folder.path())?);
+        let writes: Tried<Vec<_>> = (0..9).map(|_| write(folder.path(), &entries)).collect();
+        let (with, without, writes) = (median(with), median(without), median(writes?));
+        let more = middle(more);
         println!(
-            "{name}: apply {:.0} ms; its {} entries {:.1} ms: {share:.2} %",
-            apply.as_secs_f64() * 1e3,
-            entries.len(),
-            audit.as_secs_f64() * 1e3
+            "{name}, {pairs} pairs: with {:.0} ms, without {:.0} ms; in the middle of the pairs {more:+.1} ms: {:+.2} %",
+            ms(with),
+            ms(without),
+            more / ms(without) * 100.0
         );
+        let share = ms(writes) / ms(without) * 100.0;
+        println!("{name}: its {} entries by themselves {:.1} ms: {share:.2} %", entries.len(), ms(writes));
     }
     Ok(())
 }
 
-fn moat(folder: &Path, args: &[&str]) -> Outcome<()> {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_moat"));
-    command.args(args).arg("--quiet").current_dir(folder).env("MOAT_STATE_DIR", folder.join("state"));
-    if command.status()?.success() { Ok(()) } else { Err(format!("moat {args:?} failed").into()) }
-}
-
-/// Those of the last apply.
-fn of_one_apply(all: &[Entry]) -> Vec<Entry> {
-    let last = all.iter().rfind(|entry| entry.body.command == "apply").map(|entry| entry.body.pid);
-    all.iter().filter(|entry| Some(entry.body.pid) == last).cloned().collect()
-}
-
-fn write(folder: &Path, entries: &[Entry]) -> Outcome<Duration> {
-    let writer = Writer { command: "apply".to_owned(), pid: std::process::id(), clock: Clock::System };
+/// Applies from nothing and removes it all again; gives how long the apply took. `state`: where its record goes.
+async fn apply(docker: &Docker, graph: &Graph, state: Option<&Path>) -> Tried<Duration> {
+    let stop = CancellationToken::new();
     let started = Instant::now();
-    let audit = Audit::open(&folder.join("state"), writer)?;
-    let mut intents = Vec::new();
-    for entry in entries {
+    let audit = match state {
+        Some(state) => Some(Arc::new(Audit::open(state, writer())?)),
+        None => None,
+    };
+    let record = audit.clone().map(|audit| (audit, docker.located().endpoint.to_string()));
+    let audited = Audited::of(docker, record, graph);
+    let tell = |event: Event<'_>| audited.note(&event);
+    let (options, claims) = (Options::default(), Claims::default());
+    let done = until_converged(&audited, graph, options, &claims, OnFailure::Keep, &tell, &stop).await?;
+    if let Some(audit) = audit {
+        audit.close()?;
+    }
+    let took = started.elapsed();
+    if !matches!(done, Outcome::Converged { changed: true, .. }) {
+        return Err(format!("{done:?}").into());
+    }
+    let (nothing, options) = (Graph::empty(graph.run.clone()), Options { volumes: Volumes::All, ..Options::default() });
+    until_converged(docker, &nothing, options, &claims, OnFailure::Keep, &|_| (), &stop).await?;
+    Ok(took)
+}
+
+fn writer() -> Writer {
+    Writer { command: "apply".to_owned(), pid: std::process::id(), clock: Clock::System }
+}
+
+/// Those of the last apply: from the last plan on.
+fn of_one_apply(all: &[Entry]) -> Vec<Entry> {
+    let is_intent = |entry: &Entry| entry.body.phase == Phase::Intent;
+    let last = all.iter().rposition(is_intent).unwrap_or(0);
+    let first = all[..last].iter().rposition(|entry| !is_intent(entry)).map_or(0, |at| at + 1);
+    all[first..].to_vec()
+}
+
+/// Writes the entries of a plan as an apply does, one after the other.
+fn write(state: &Path, entries: &[Entry]) -> Tried<Duration> {
+    let started = Instant::now();
+    let audit = Audit::open(state, writer())?;
+    let about = entries.first().map_or_else(About::default, |entry| {
         let body = &entry.body;
-        let about = About { run: body.run.clone(), agent: body.agent.clone(), engine: body.engine.clone() };
-        match body.phase {
-            Phase::Intent => {
-                intents.push((entry.seq, audit.intent(&body.event, &about, body.data.clone())?));
-            }
-            Phase::Outcome => {
-                let intent = intents.iter().find(|(old, _)| Some(*old) == body.of).map_or(0, |(_, new)| *new);
-                audit.outcome(intent, &body.event, Verdict::Done, &about, body.data.clone())?;
-            }
-            Phase::Fact => {}
-        }
+        About { run: body.run.clone(), agent: body.agent.clone(), engine: body.engine.clone() }
+    });
+    let intents: Vec<&Entry> = entries.iter().filter(|entry| entry.body.phase == Phase::Intent).collect();
+    let changes = intents.iter().map(|it| Change { event: "container_started", data: it.body.data.clone() });
+    let first = audit.announce(&about, &changes.collect::<Vec<_>>())?;
+    for (seq, entry) in (first..).zip(entries.iter().filter(|entry| entry.body.phase == Phase::Outcome)) {
+        audit.begun(seq);
+        audit.outcome(seq, &entry.body.event, Verdict::Done, &about, entry.body.data.clone())?;
     }
     audit.close()?;
     Ok(started.elapsed())
 }
 
+fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
 fn median(mut times: Vec<Duration>) -> Duration {
     times.sort();
     times[times.len() / 2]
+}
+
+fn middle(mut differences: Vec<f64>) -> f64 {
+    differences.sort_by(f64::total_cmp);
+    let half = differences.len() / 2;
+    if differences.len().is_multiple_of(2) {
+        f64::midpoint(differences[half - 1], differences[half])
+    } else {
+        differences[half]
+    }
 }

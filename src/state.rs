@@ -85,6 +85,14 @@ pub struct ContainerFacts {
     pub created: i64,
 }
 
+impl ContainerFacts {
+    /// Whether its command has ended with 0. One that was stopped or killed has another code, unless its program ends with
+    /// 0 when it is asked to.
+    pub fn has_completed(&self) -> bool {
+        self.state == ContainerState::Exited && self.exit_code == Some(0)
+    }
+}
+
 /// A container's place on a network, as the container remembers it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Endpoint {
@@ -169,6 +177,22 @@ impl Observed {
     /// Whether a user has stopped the run, and not started it since.
     pub fn is_stopped(&self) -> bool {
         self.volumes_of(&ResourceId::stop_mark()).next().is_some()
+    }
+
+    /// Whether the command of the main container has ended with 0, and was to end when it was created.
+    pub fn has_completed(&self) -> bool {
+        self.ended_runs().any(ContainerFacts::has_completed)
+    }
+
+    /// Whether the command of the main container has ended with another code, and was to end when it was created.
+    pub fn has_failed(&self) -> bool {
+        self.ended_runs().any(|it| it.exit_code.is_some_and(|code| code != 0))
+    }
+
+    fn ended_runs(&self) -> impl Iterator<Item = &ContainerFacts> {
+        let is_main = |owner: &Ownership| owner.resource == ResourceId::main() && owner.is_of_a_run();
+        let ended = self.containers.iter().filter(|it| it.state == ContainerState::Exited);
+        ended.filter(move |it| it.owner.as_ref().is_some_and(is_main))
     }
 
     /// Whether the engine holds nothing of the run. Images are nobody's.

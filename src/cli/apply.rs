@@ -15,7 +15,7 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::fleet::Fleet;
 use super::interrupt::interruptible;
-use super::load::{DEFAULT_SPEC, Depth};
+use super::load::{Agent, DEFAULT_SPEC, Depth};
 use super::locking::Locking;
 use super::record::Record;
 use super::session::Session;
@@ -25,9 +25,10 @@ use crate::engine::docker::Docker;
 use crate::event::{Event, Tell};
 use crate::graph::Graph;
 use crate::observe::builds::{self, Builds};
-use crate::plan::{Condition, Options};
+use crate::plan::{Options, has_completed};
 use crate::reconcile::{Claims, OnFailure, Outcome, until_converged};
-use crate::ui::ending::{Command, How};
+use crate::ui::Reporter;
+use crate::ui::ending::Command;
 
 /// Bring the sandbox to what the spec says, and return when it is proven ready
 #[derive(Debug, Args)]
@@ -53,6 +54,16 @@ pub struct Apply {
     pub(super) json: bool,
 }
 
+/// Who brings sandboxes about, and what all of them share.
+pub(super) struct By<'a> {
+    /// As it is called.
+    pub command: &'static str,
+    pub locking: &'a Locking,
+    pub record: &'a Record<'a>,
+    pub claims: &'a Claims,
+    pub stop: &'a CancellationToken,
+}
+
 pub async fn run(args: &Apply, session: &Session) -> Result<Exit, CliError> {
     if args.watch {
         let Apply { specs, wait_timeout, addresses, locking, .. } = args;
@@ -63,31 +74,36 @@ pub async fn run(args: &Apply, session: &Session) -> Result<Exit, CliError> {
     let options = args.options(&engine);
     let record = Record::open("apply", &engine)?;
     let (stop, claims) = (CancellationToken::new(), Claims::default());
-    let work = fleet.work(async |agent, reporter| {
-        let chronicle = Chronicle::begin(&engine, "apply");
-        let tell = |event: Event<'_>| {
-            chronicle.note(&event);
-            reporter.tell(&event);
-        };
-        let graph = &agent.graph;
-        let _lock = args.locking.lock("apply", &graph.run, &engine, &tell, &stop).await?;
-        let (engine, on_failure) = (record.of(graph), args.on_failure());
-        let outcome = until_converged(&engine, graph, options.clone(), &claims, on_failure, &tell, &stop).await?;
-        let (builds, exec) = (builds(&engine, graph, &outcome, &tell).await, exec(&agent.given));
-        let end = match &outcome {
-            Outcome::Converged { observed, changed } if observed.is_stopped() => {
-                let how = How::Stopped { changed: *changed };
-                End { how, exit: Exit::Done, condition: Some(Condition::Stopped), observed: Some(observed.clone()) }
-            }
-            Outcome::Converged { changed, observed } => {
-                let how = How::Ready { graph, changed: *changed, builds: builds.as_ref(), exec: &exec };
-                End { how, exit: Exit::Done, condition: Some(Condition::Ready), observed: Some(observed.clone()) }
-            }
-            failure => End::unsuccessful(&engine, graph, failure, Command::Apply).await,
-        };
-        end.tell(&graph.run, reporter, &chronicle).await
-    });
+    let by = By { command: "apply", locking: &args.locking, record: &record, claims: &claims, stop: &stop };
+    let work = fleet
+        .work(async |agent, reporter| one(&engine, agent, (options.clone(), args.on_failure()), &by, reporter).await);
     record.closed(Box::pin(interruptible(&session.screen, &stop, work)).await)
+}
+
+/// Brings the sandbox of one agent about, and tells how that ended.
+pub(super) async fn one(
+    engine: &Docker,
+    agent: &Agent,
+    (options, on_failure): (Options, OnFailure),
+    by: &By<'_>,
+    reporter: Reporter<'_>,
+) -> Result<Exit, CliError> {
+    let chronicle = Chronicle::begin(engine, by.command);
+    let graph = &agent.graph;
+    let audited = by.record.of(graph);
+    let tell = |event: Event<'_>| {
+        audited.note(&event);
+        chronicle.note(&event);
+        reporter.tell(&event);
+    };
+    let _lock = by.locking.lock(by.command, &graph.run, engine, &tell, by.stop).await?;
+    let outcome = until_converged(&audited, graph, options, by.claims, on_failure, &tell, by.stop).await?;
+    let (builds, exec) = (builds(&audited, graph, &outcome, &tell).await, exec(&agent.given));
+    let end = match &outcome {
+        Outcome::Converged { observed, changed } => End::converged(graph, (observed, *changed), builds.as_ref(), &exec),
+        failure => End::unsuccessful(&audited, graph, failure, Command::Apply).await,
+    };
+    end.tell(&graph.run, reporter, &chronicle).await
 }
 
 /// Where builds go, with a warning if that is not where they should.
@@ -95,7 +111,7 @@ pub async fn run(args: &Apply, session: &Session) -> Result<Exit, CliError> {
 /// A world in which nothing has changed is not asked: an apply that has nothing to do costs nothing.
 async fn builds<E: Engine>(engine: &E, graph: &Graph, outcome: &Outcome, tell: Tell<'_>) -> Option<Builds> {
     let Outcome::Converged { observed, changed: true } = outcome else { return None };
-    if observed.is_stopped() {
+    if observed.is_stopped() || has_completed(graph, observed) {
         return None;
     }
     let builds = builds::check(engine, graph, observed).await?;

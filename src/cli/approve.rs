@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
 
+use super::completions::agents;
 use super::error::CliError;
 use super::exit::Exit;
 use super::fleet::Fleet;
@@ -14,18 +16,22 @@ use crate::engine::docker::Docker;
 use crate::observe::observe;
 use crate::store::approval::Approval;
 use crate::store::watching::Watching;
-use crate::ui::ask;
+use crate::ui::answers::Answer;
+use crate::ui::{answers, ask};
 use crate::watch::consent::more_than_applied;
 
 /// Let `moat watch` do what the spec asks for beyond what the sandbox has
 #[derive(Debug, Args)]
 pub struct Approve {
     /// Spec files, or directories: their `agent.yaml`, or all of their YAML files; or names of agents, or ids of runs
-    #[arg(value_name = "AGENT", default_value = DEFAULT_SPEC)]
+    #[arg(value_name = "AGENT", default_value = DEFAULT_SPEC, add = ArgValueCandidates::new(agents))]
     specs: Vec<PathBuf>,
     /// Do not ask
     #[arg(short, long)]
     yes: bool,
+    /// One JSON document in place of text
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 pub async fn run(args: &Approve, session: &Session) -> Result<Exit, CliError> {
@@ -43,6 +49,7 @@ async fn approve(
     record: &Record<'_>,
     dir: &Path,
 ) -> Result<Exit, CliError> {
+    let mut all = Vec::new();
     for agent in fleet.agents() {
         let run = &agent.graph.run;
         let address = engine.located().endpoint.to_string();
@@ -53,6 +60,7 @@ async fn approve(
             None => asked_for(engine, agent).await?,
         };
         if more.is_empty() {
+            all.push(Answer::of(run, more));
             session.screen.say(&format!("{}: there is nothing to approve\n", run.agent));
             continue;
         }
@@ -69,6 +77,10 @@ async fn approve(
         record.consent(run, &Consent::Give(&more), if args.yes { "--yes" } else { "asked" })?;
         Approval::of(dir, &run.id, &address).give(&agent.graph.digest()).map_err(CliError::Output)?;
         session.screen.say(&format!("{}: approved{}\n", run.agent, if args.yes { list } else { String::new() }));
+        all.push(Answer::of(run, more));
+    }
+    if args.json {
+        session.answer(&answers::approved(&all))?;
     }
     Ok(Exit::Done)
 }

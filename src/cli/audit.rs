@@ -3,13 +3,16 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use clap_complete::engine::ArgValueCandidates;
 use jiff::Timestamp;
 
+use super::completions::agents;
 use super::error::CliError;
 use super::exit::Exit;
 use super::logs::since;
 use super::record::{audit_dir, writer};
 use super::session::Session;
+use crate::spec::suggest;
 use crate::store::audit::read::entries;
 use crate::store::audit::transport::{export, verify_bundle};
 use crate::store::audit::{Audit, AuditError, Entry, PublicKey, verify};
@@ -23,7 +26,7 @@ pub struct AuditCommand {
     #[command(subcommand)]
     what: Option<What>,
     /// Only of this agent, or of the run with this id
-    #[arg(short, long, value_name = "AGENT")]
+    #[arg(short, long, value_name = "AGENT", add = ArgValueCandidates::new(agents))]
     agent: Option<String>,
     /// Only this event, as in `container_created`; may be given several times
     #[arg(short, long = "event", value_name = "EVENT")]
@@ -115,6 +118,13 @@ pub fn run(args: &AuditCommand, session: &Session) -> Result<Exit, CliError> {
 fn list(args: &AuditCommand, session: &Session) -> Result<Exit, CliError> {
     let all = entries(&audit_dir()?)?;
     let mut shown: Vec<Row<'_>> = all.iter().filter(|it| it.body.of.is_none()).map(|it| row(it, &all)).collect();
+    if let Some(agent) = args.agent.as_deref()
+        && shown.iter().all(|row| !is_about(row, agent))
+    {
+        let meant =
+            suggest(agent, shown.iter().flat_map(|row| row.agent.into_iter().chain(row.run))).map(str::to_owned);
+        return Err(CliError::Unheard { name: agent.to_owned(), meant });
+    }
     shown.retain(|row| args.wants(row));
     let surplus = args.tail.map_or(0, |tail| shown.len().saturating_sub(tail));
     let shown = &shown[surplus..];
@@ -151,11 +161,15 @@ fn row<'a>(entry: &'a Entry, all: &'a [Entry]) -> Row<'a> {
 
 impl AuditCommand {
     fn wants(&self, row: &Row<'_>) -> bool {
-        let agent = self.agent.as_deref().is_none_or(|agent| row.agent == Some(agent) || row.run == Some(agent));
+        let agent = self.agent.as_deref().is_none_or(|agent| is_about(row, agent));
         let event = self.events.is_empty() || self.events.iter().any(|event| event == row.event);
         let since = self.since.is_none_or(|since| row.time.parse::<Timestamp>().is_ok_and(|time| time >= since));
         agent && event && since && (!self.failed || row.is_bad())
     }
+}
+
+fn is_about(row: &Row<'_>, agent: &str) -> bool {
+    row.agent == Some(agent) || row.run == Some(agent)
 }
 
 fn verified(args: &Verify, session: &Session) -> Result<Exit, CliError> {

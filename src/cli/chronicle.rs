@@ -12,7 +12,7 @@ use crate::event::{Event, Tell};
 use crate::plan::Condition;
 use crate::resource::{ResourceId, Run};
 use crate::state::Observed;
-use crate::store::history::line::Fault;
+use crate::store::history::line::{Fault, Round, Step};
 use crate::store::history::{HistoryError, Line, Place, Recorder, RunRecord};
 use crate::ui::ending::How;
 
@@ -47,7 +47,8 @@ impl<'a> Chronicle<'a> {
         // Where nothing was done the record is right, if there is one.
         let is_news = !self.recorder.rounds().is_empty() || !place.record.exists();
         if let Some(observed) = end.observed.as_ref().filter(|_| is_news) {
-            let record = self.record(run, &engine, observed, end, errors.first()).await;
+            let rounds = self.recorder.rounds();
+            let record = record(self.engine, run, observed, end.condition, &rounds, errors.first()).await;
             problems.extend(record.write(&place).err());
         }
         problems.extend(place.add(&self.line(run, engine, end, errors)).err());
@@ -73,40 +74,40 @@ impl<'a> Chronicle<'a> {
             errors,
         }
     }
+}
 
-    async fn record(
-        &self,
-        run: &Run,
-        engine: &str,
-        observed: &Observed,
-        end: &End<'_>,
-        error: Option<&Fault>,
-    ) -> RunRecord {
-        let now = Clock::System.now();
-        let mut record = RunRecord::of(run, engine, observed, now);
-        end.condition.map_or("unknown", Condition::as_str).clone_into(&mut record.state);
-        record.interactive = io::stdin().is_terminal();
-        record.error = error.cloned();
-        let started = |step: &crate::store::history::line::Step| {
-            step.resource == ResourceId::main().to_string()
-                && step.result == "done"
-                && matches!(step.action.as_str(), "start" | "restart")
-        };
-        if self.recorder.rounds().iter().flat_map(|round| &round.operations).any(started) {
-            record.started_at = Some(written(now));
-        }
-        if matches!(end.condition, Some(Condition::Stopped | Condition::Absent)) {
-            record.started_at = None;
-            record.stopped_at = Some(written(now));
-        }
-        // An apply with nothing to do costs no call more for a record that was lost.
-        let worked = !self.recorder.rounds().is_empty();
-        if let Some(main) = observed.containers_of(&ResourceId::main()).last().filter(|_| worked) {
-            let ports = self.engine.ports(&main.id).await.unwrap_or_default();
-            record.ports = ports.iter().filter_map(published).collect();
-        }
-        record
+/// How a run is left, for its record. `rounds`: what was done with it, in which a start is seen.
+pub(super) async fn record(
+    engine: &Docker,
+    run: &Run,
+    observed: &Observed,
+    condition: Option<Condition>,
+    rounds: &[Round],
+    error: Option<&Fault>,
+) -> RunRecord {
+    let now = Clock::System.now();
+    let mut record = RunRecord::of(run, &engine.located().endpoint.to_string(), observed, now);
+    condition.map_or("unknown", Condition::as_str).clone_into(&mut record.state);
+    record.interactive = io::stdin().is_terminal();
+    record.error = error.cloned();
+    let started = |step: &Step| {
+        step.resource == ResourceId::main().to_string()
+            && step.result == "done"
+            && matches!(step.action.as_str(), "start" | "restart")
+    };
+    if rounds.iter().flat_map(|round| &round.operations).any(started) {
+        record.started_at = Some(written(now));
     }
+    if matches!(condition, Some(Condition::Stopped | Condition::Absent)) {
+        record.started_at = None;
+        record.stopped_at = Some(written(now));
+    }
+    // An apply with nothing to do costs no call more for a record that was lost.
+    if let Some(main) = observed.containers_of(&ResourceId::main()).last().filter(|_| !rounds.is_empty()) {
+        let ports = engine.ports(&main.id).await.unwrap_or_default();
+        record.ports = ports.iter().filter_map(published).collect();
+    }
+    record
 }
 
 /// As docker writes it.
@@ -115,7 +116,7 @@ fn published(port: &Published) -> Option<String> {
     Some(format!("{}->{}/{}", crate::ui::ports::address(ip, *host_port), port.port, port.protocol))
 }
 
-fn warn(run: &Run, problem: &HistoryError, tell: Tell<'_>) {
+pub(super) fn warn(run: &Run, problem: &HistoryError, tell: Tell<'_>) {
     let message = format!("the history is not complete: {problem}");
     let hint = match problem {
         HistoryError::Newer { .. } => "use that version of moat, or remove the file",

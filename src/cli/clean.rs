@@ -1,25 +1,29 @@
 //! `moat clean`: whole runs whose spec is gone are destroyed.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf, absolute};
 
 use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
 use tokio_util::sync::CancellationToken;
 
+use super::completions::agents;
 use super::destroy::{self, Wanted};
 use super::error::CliError;
 use super::exit::Exit;
 use super::fleet::Fleet;
 use super::interrupt::interruptible;
 use super::list::row;
-use super::load::Agent;
+use super::load::{Agent, DEFAULT_SPEC};
 use super::locking::Locking;
 use super::record::{Consent, Record};
 use super::session::Session;
+use super::target::is_path;
 use crate::graph::Graph;
 use crate::observe::runs::{Found, runs};
 use crate::plan::Volumes;
-use crate::resource::Retention;
+use crate::resource::{Retention, Run};
+use crate::spec::suggest;
 use crate::ui::ask;
 use crate::ui::ending::Command;
 use crate::ui::list::{self, Row, Upness};
@@ -30,9 +34,9 @@ use crate::ui::list::{self, Row, Upness};
 /// another machine to the same engine looks as if its file were gone.
 #[derive(Debug, Args)]
 pub struct Clean {
-    /// Only these of them: ids as `moat list` shows them
-    #[arg(value_name = "RUN")]
-    runs: Vec<String>,
+    /// Only these of them: names of agents, ids of runs, or where their specs were
+    #[arg(value_name = "AGENT", add = ArgValueCandidates::new(agents))]
+    agents: Vec<String>,
     /// Remove the volumes too that would be kept, and the data in them
     #[arg(long)]
     volumes: bool,
@@ -49,8 +53,14 @@ pub struct Clean {
 pub async fn run(args: &Clean, session: &Session) -> Result<Exit, CliError> {
     let engine = session.connect().await?;
     let found = runs(&engine).await?;
-    let orphans: Vec<Row<'_>> =
-        found.iter().map(row).filter(|row| row.orphaned.is_some() && args.is_about(row)).collect();
+    let (orphans, others): (Vec<Row<'_>>, Vec<Row<'_>>) =
+        found.iter().map(row).filter(|row| args.is_about(row)).partition(|row| row.orphaned.is_some());
+    args.known(&found)?;
+    if !args.agents.is_empty() {
+        for row in &others {
+            session.screen.say(&format!("{} is no orphan: `moat destroy {}` removes it\n", row.run.agent, row.run.id));
+        }
+    }
     let shown = list::removal(&orphans, |name| !args.volumes && is_kept(&found, name));
     // Whoever is asked has to see what about, even who wants quiet.
     if args.yes {
@@ -90,8 +100,32 @@ pub async fn run(args: &Clean, session: &Session) -> Result<Exit, CliError> {
 
 impl Clean {
     fn is_about(&self, row: &Row<'_>) -> bool {
-        self.runs.is_empty() || self.runs.iter().any(|run| run == row.run.id.as_str())
+        self.agents.is_empty() || self.agents.iter().any(|name| is_named(row.run, name))
     }
+
+    /// That each name is one of a run that is there.
+    fn known(&self, found: &[Found]) -> Result<(), CliError> {
+        for name in &self.agents {
+            if found.iter().any(|it| is_named(&it.run, name)) {
+                continue;
+            }
+            let names = found.iter().flat_map(|it| [it.run.agent.as_str(), it.run.id.as_str()]);
+            return Err(CliError::UnknownAgent { name: name.clone(), meant: suggest(name, names).map(str::to_owned) });
+        }
+        Ok(())
+    }
+}
+
+/// The file need not be there: its folder is what can be looked at.
+fn is_named(run: &Run, name: &str) -> bool {
+    if !is_path(name) {
+        return name == run.id.as_str() || name == run.agent.as_str();
+    }
+    let path = Path::new(name);
+    let file = if path.is_dir() { path.join(DEFAULT_SPEC) } else { path.to_owned() };
+    let folder = file.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let (folder, name) = (folder.canonicalize().or_else(|_| absolute(folder)), file.file_name());
+    folder.is_ok_and(|folder| name.is_some_and(|name| folder.join(name) == Path::new(&run.spec)))
 }
 
 fn is_kept(found: &[Found], name: &str) -> bool {

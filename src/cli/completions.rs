@@ -12,8 +12,10 @@ use super::exit::Exit;
 use super::load::DEFAULT_SPEC;
 use super::record::own_files;
 use super::session::Session;
+use crate::spec::suggest;
 use crate::store::history::RunRecord;
 use crate::store::history::read::records;
+use crate::ui::answers;
 
 /// Write a script that completes commands and options in a shell
 ///
@@ -24,6 +26,9 @@ pub struct Completions {
     /// The shell
     #[arg(value_name = "SHELL", value_enum)]
     shell: Shell,
+    /// One JSON document in place of text
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 /// Write a page of the manual, for `man -l -`
@@ -32,12 +37,17 @@ pub struct ManPage {
     /// The command; by default the page of moat itself
     #[arg(value_name = "COMMAND")]
     command: Option<String>,
+    /// One JSON document in place of text
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 pub fn completions(args: &Completions, session: &Session) -> Result<Exit, CliError> {
     let mut script = Vec::new();
     generate(args.shell, &mut super::command(), "moat", &mut script);
-    session.answer(&String::from_utf8_lossy(&script))?;
+    let script = String::from_utf8_lossy(&script);
+    let document = || answers::completions(&args.shell.to_string(), &script);
+    session.answer(&if args.json { document() } else { script.to_string() })?;
     Ok(Exit::Done)
 }
 
@@ -48,16 +58,19 @@ pub fn man(args: &ManPage, session: &Session) -> Result<Exit, CliError> {
         None => moat,
         Some(name) => {
             let found = moat.get_subcommands().find(|it| it.get_name() == name).cloned();
-            let refused = || CliError::Usage {
-                message: format!("there is no command `{name}`"),
-                hint: "`moat --help` shows all".to_owned(),
+            let refused = || {
+                let meant = suggest(name, moat.get_subcommands().map(clap::Command::get_name));
+                let hint = meant.map_or("`moat --help` shows all".to_owned(), |it| format!("did you mean `{it}`?"));
+                CliError::Usage { message: format!("there is no command `{name}`"), hint }
             };
             found.ok_or_else(refused)?
         }
     };
     let mut text = Vec::new();
     Man::new(page).render(&mut text).map_err(CliError::Output)?;
-    session.answer(&String::from_utf8_lossy(&text))?;
+    let text = String::from_utf8_lossy(&text);
+    let document = || answers::page(args.command.as_deref(), &text);
+    session.answer(&if args.json { document() } else { text.to_string() })?;
     Ok(Exit::Done)
 }
 

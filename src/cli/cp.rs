@@ -12,7 +12,7 @@ use tokio_util::io::{StreamReader, SyncIoBridge};
 
 use super::error::CliError;
 use super::exit::Exit;
-use super::load::DEFAULT_SPEC;
+use super::load::{DEFAULT_SPEC, file};
 use super::record::Record;
 use super::session::Session;
 use super::target::named;
@@ -24,7 +24,7 @@ use crate::ui;
 /// Copy files and directories into the sandbox, or out of it
 ///
 /// What is in the sandbox has a colon before its path: `:/work` in the sandbox of the spec here, `builder:/work` in
-/// that of an agent. A directory is copied with all that is in it; into a directory that is there it goes under its
+/// that of an agent, or of a run by its id, or of a spec. A directory is copied with all that is in it; into a directory that is there it goes under its
 /// own name. A link stays a link.
 #[derive(Debug, Args)]
 pub struct Cp {
@@ -147,10 +147,16 @@ impl io::Write for Pieces {
     }
 }
 
-/// Reads a path here, or one with a sandbox and a colon before it. What has a slash before its colon is a path here.
+/// Whether there is a spec at a path.
+fn is_spec(path: &str) -> bool {
+    file(Path::new(path)).is_file()
+}
+
+/// Reads a path here, or one with a sandbox and a colon before it. What has a slash before its colon is a path here,
+/// unless that is where a spec is, and no file here is called so.
 fn place(text: &str) -> Result<Place, String> {
     match text.split_once(':') {
-        Some((agent, path)) if !agent.contains('/') => {
+        Some((agent, path)) if !agent.contains('/') || (is_spec(agent) && !Path::new(text).exists()) => {
             if !path.starts_with('/') {
                 return Err(format!("a path in the sandbox begins with a slash, as in `:/{path}`"));
             }

@@ -82,15 +82,16 @@ pub(super) async fn one(
     stop: &CancellationToken,
 ) -> Result<Exit, CliError> {
     let chronicle = Chronicle::begin(engine, wanted.of.as_str());
+    let graph = &agent.graph;
+    let audited = wanted.record.of(graph);
     let tell = |event: Event<'_>| {
+        audited.note(&event);
         chronicle.note(&event);
         reporter.tell(&event);
     };
-    let graph = &agent.graph;
     let _lock = wanted.locking.lock(wanted.of.as_str(), &graph.run, engine, &tell, stop).await?;
     let nothing = Graph::empty(graph.run.clone());
     let options = Options { volumes: consent, ..Options::default() };
-    let audited = wanted.record.of(graph);
     let outcome =
         until_converged(&audited, &nothing, options, &Claims::default(), OnFailure::Keep, &tell, stop).await?;
     let kept = match &outcome {
@@ -129,12 +130,17 @@ impl Destroy {
         if self.volumes {
             return Volumes::All;
         }
-        let retentions = graph.nodes().filter_map(|node| match &node.config {
-            Config::Volume(volume) => Some((node.id.clone(), volume.retention)),
-            _ => None,
-        });
-        Volumes::Scratch(retentions.collect::<BTreeMap<ResourceId, Retention>>())
+        scratch(graph)
     }
+}
+
+/// The consent that nobody need be asked for: volumes that go with the run.
+pub(super) fn scratch(graph: &Graph) -> Volumes {
+    let retentions = graph.nodes().filter_map(|node| match &node.config {
+        Config::Volume(volume) => Some((node.id.clone(), volume.retention)),
+        _ => None,
+    });
+    Volumes::Scratch(retentions.collect::<BTreeMap<ResourceId, Retention>>())
 }
 
 fn volumes(observed: &Observed) -> Vec<String> {

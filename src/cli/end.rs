@@ -5,8 +5,9 @@ use super::error::CliError;
 use super::exit::Exit;
 use crate::engine::{Engine, Fault};
 use crate::graph::Graph;
+use crate::observe::builds::Builds;
 use crate::observe::observe;
-use crate::plan::{Condition, Options, compute, status};
+use crate::plan::{Condition, Options, compute, has_completed, status};
 use crate::reconcile::Outcome;
 use crate::resource::Run;
 use crate::state::Observed;
@@ -23,6 +24,23 @@ pub struct End<'a> {
 }
 
 impl<'a> End<'a> {
+    /// Of a run that is as its spec and its user want it. `exec`: the words with which a command is run in it.
+    pub fn converged(
+        graph: &'a Graph,
+        (observed, changed): (&Observed, bool),
+        builds: Option<&'a Builds>,
+        exec: &'a str,
+    ) -> End<'a> {
+        let (how, condition) = if observed.is_stopped() {
+            (How::Stopped { changed }, Condition::Stopped)
+        } else if has_completed(graph, observed) {
+            (How::Completed { changed }, Condition::Completed)
+        } else {
+            (How::Ready { graph, changed, builds, exec }, Condition::Ready)
+        };
+        End { how, exit: Exit::Done, condition: Some(condition), observed: Some(observed.clone()) }
+    }
+
     /// Of a run that did not get to where it was to go. What a user is told of the state is looked up again.
     pub async fn unsuccessful<E: Engine>(
         engine: &E,
@@ -33,9 +51,9 @@ impl<'a> End<'a> {
         let (how, exit) = match outcome {
             // A destroy that has got there has its own last screen, and so has an apply.
             Outcome::Converged { observed, .. } => (How::Interrupted { remaining: observed }, Exit::Failed),
-            Outcome::Failed { failures, undone } => {
+            Outcome::Failed { failures, undone, undid } => {
                 let gone = failures.iter().any(|failure| failure.fault == Some(Fault::Unreachable));
-                let how = How::Failed { failures, undone: *undone, of: command };
+                let how = How::Failed { failures, undone: *undone, undid, of: command };
                 (how, if gone { Exit::NoEngine } else { Exit::Failed })
             }
             Outcome::OutOfBudget { plan } => (How::OutOfBudget { plan }, Exit::Failed),
@@ -56,7 +74,7 @@ impl<'a> End<'a> {
     }
 }
 
-fn condition(graph: &Graph, observed: &Observed) -> Condition {
+pub(super) fn condition(graph: &Graph, observed: &Observed) -> Condition {
     let plan = compute(graph, observed, &Options::default());
     status(graph, observed, &plan).condition
 }

@@ -7,6 +7,7 @@ use super::load::LoadError;
 use super::surroundings::lowercase;
 use crate::engine::docker::{AttachError, ConnectError};
 use crate::engine::{EngineError, Fault};
+use crate::event::Code;
 use crate::resource::Run;
 use crate::spec::ExplainError;
 use crate::store::audit::AuditError;
@@ -14,6 +15,17 @@ use crate::store::copy::CopyError;
 use crate::store::lock::LockError;
 use crate::ui::{Problem, problem};
 use crate::watch::files::WatchError;
+
+/// Why a main container does not run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Down {
+    /// A user has stopped the sandbox.
+    Stopped,
+    /// Its command has ended with 0.
+    Completed,
+    /// It should run.
+    Broken,
+}
 
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
@@ -28,12 +40,15 @@ pub enum CliError {
     Attach(#[from] AttachError),
     /// There is nothing to run a command in.
     #[error("the main container of `{agent}` {state}")]
-    NotRunning { agent: String, state: String, stopped: bool },
+    NotRunning { agent: String, state: String, down: Down },
     #[error("the container `{name}` does not run: it is {state}")]
     ContainerNotRunning { name: String, state: &'static str },
     /// A name that no run on this engine bears.
     #[error("there is no sandbox `{name}` on this engine")]
     UnknownAgent { name: String, meant: Option<String> },
+    /// A name that is in no file of moat's own.
+    #[error("nothing is known of `{name}`")]
+    Unheard { name: String, meant: Option<String> },
     /// A name that says too little.
     #[error("`{name}` is the agent of several sandboxes: {}", .runs.iter().map(|run| format!("`{run}`")).collect::<Vec<_>>().join(", "))]
     SeveralRuns { name: String, runs: Vec<String> },
@@ -67,7 +82,7 @@ pub enum CliError {
     #[error("nothing was done, since you did not agree")]
     Declined,
     #[error("the sandbox has no resource `{resource}`")]
-    NoResource { resource: String, known: String },
+    NoResource { resource: String, meant: Option<String>, known: String },
     #[error(transparent)]
     Watch(#[from] WatchError),
     #[error(transparent)]
@@ -95,51 +110,106 @@ impl CliError {
         }
     }
 
+    /// The word for it that stays.
+    fn code(&self) -> Code {
+        match self {
+            Self::Load(errors) if errors.iter().all(|error| matches!(error, LoadError::Key { .. })) => Code::LocalFile,
+            Self::Load(_) | Self::NoSpec { .. } => Code::SpecInvalid,
+            Self::Connect(_) | Self::Attach(AttachError::Lost(_)) => Code::EngineUnreachable,
+            Self::Engine(error) | Self::Attach(AttachError::Engine(error)) => Code::of(error),
+            Self::NotRunning { .. } | Self::ContainerNotRunning { .. } => Code::NotRunning,
+            Self::UnknownAgent { .. }
+            | Self::Unheard { .. }
+            | Self::SeveralRuns { .. }
+            | Self::UnknownContainer { .. }
+            | Self::NoResource { .. } => Code::UnknownName,
+            Self::Refused { .. } => Code::Refused,
+            Self::Usage { .. } | Self::Explain(_) => Code::Usage,
+            Self::Audit(_) => Code::AuditRefused,
+            Self::Lock(LockError::Held { .. }) => Code::LockHeld,
+            Self::Interrupted => Code::Interrupted,
+            Self::NobodyToAsk | Self::Declined => Code::NotAgreed,
+            Self::Attach(AttachError::Terminal(_) | AttachError::Output(_))
+            | Self::Lock(LockError::File { .. })
+            | Self::NoPlace
+            | Self::Copy(_)
+            | Self::Watch(_)
+            | Self::Create { .. }
+            | Self::Output(_)
+            | Self::Runtime(_) => Code::LocalFile,
+        }
+    }
+
+    /// What to do next. Only of what the message says whole there is none.
     fn hint(&self) -> Option<String> {
         let meant = |meant: &Option<String>| meant.as_ref().map(|it| format!("did you mean `{it}`?"));
         let text = match self {
+            // Each error has its own.
+            Self::Load(_) => return None,
             Self::UnknownAgent { meant: it, .. } => {
                 return meant(it).or_else(|| Some("`moat list` shows all that there are".to_owned()));
+            }
+            Self::Unheard { meant: it, .. } => {
+                return meant(it).or_else(|| Some("`moat history --all` shows all that moat did".to_owned()));
             }
             Self::UnknownContainer { meant: it, names, .. } => {
                 return meant(it).or_else(|| Some(format!("it has {}", names.join(", "))));
             }
-            Self::Refused { hint, .. } | Self::Usage { hint, .. } => Some(hint.as_str()),
-            Self::Audit(error) => Some(error.hint()),
-            Self::SeveralRuns { .. } => Some("name one of them by its id"),
-            Self::NoSpec { .. } => Some("`moat destroy` and `moat clean` need no spec"),
-            Self::ContainerNotRunning { .. } => Some("`moat status` shows how things are, `moat logs` what it said"),
-            Self::NotRunning { stopped: true, .. } => Some("`moat start` brings it back"),
-            Self::NoResource { known, .. } => Some(known.as_str()),
-            Self::Connect(error) => Some(error.hint.as_str()).filter(|hint| !hint.is_empty()),
-            Self::Engine(error) | Self::Attach(AttachError::Engine(error)) if error.fault == Fault::Unreachable => {
-                Some("is docker still running? `docker info` tells")
+            Self::Engine(error) | Self::Attach(AttachError::Engine(error)) => return Some(hint_of(error)),
+            Self::Refused { hint, .. } | Self::Usage { hint, .. } => hint,
+            Self::Audit(error) => error.hint(),
+            Self::SeveralRuns { .. } => "name one of them by its id",
+            Self::NoSpec { .. } => "`moat destroy` and `moat clean` need no spec",
+            Self::ContainerNotRunning { .. } => "`moat status` shows how things are, `moat logs` what it said",
+            Self::NotRunning { down: Down::Stopped, .. } => "`moat start` brings it back",
+            Self::NotRunning { down: Down::Completed, .. } => "`moat restart` runs its command again",
+            Self::NotRunning { .. } => "`moat apply` starts it, `moat status` shows how things are",
+            Self::NoResource { meant: it, known, .. } => return meant(it).or_else(|| Some(known.clone())),
+            Self::Connect(error) if error.hint.is_empty() => "`docker info` says whether docker can be used",
+            Self::Connect(error) => &error.hint,
+            Self::Attach(AttachError::Lost(_)) => "`moat status` shows whether the sandbox still runs",
+            Self::Attach(AttachError::Terminal(_)) => {
+                "give it a pipe in place of a terminal, as in `moat exec … </dev/null`"
             }
-            Self::NotRunning { .. } => Some("`moat apply` starts it, `moat status` shows how things are"),
-            Self::Lock(_) => Some("wait for it with `--lock-timeout 60`, or look at what it does with `moat status`"),
-            Self::Watch(error) => Some(error.hint),
-            Self::NoPlace => Some("`MOAT_STATE_DIR` names one"),
-            Self::Explain(error) => Some(error.hint.as_str()),
+            Self::Lock(LockError::Held { .. }) => {
+                "wait for it with `--lock-timeout 60`, or look at what it does with `moat status`"
+            }
+            Self::Lock(LockError::File { .. }) => "make it writable, or name another folder with `MOAT_STATE_DIR`",
+            Self::Interrupted => "nothing has been changed; ask again",
+            Self::Watch(error) => error.hint,
+            Self::NoPlace => "`MOAT_STATE_DIR` names one",
+            Self::Explain(error) => &error.hint,
             Self::Create { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => {
-                Some("name another file, or edit the one that is there")
+                "name another file, or edit the one that is there"
             }
-            Self::NobodyToAsk => Some("`--yes` agrees to what is shown above"),
-            _ => None,
+            Self::Create { .. } | Self::Copy(_) => "check the path, who may use it, and that there is room",
+            Self::NobodyToAsk => "`--yes` agrees to what is shown above",
+            Self::Declined => "ask again if you change your mind",
+            Self::Output(_) | Self::Attach(AttachError::Output(_)) => {
+                "check where the output goes, and that there is room"
+            }
+            Self::Runtime(_) => "the machine may be out of files or memory: `ulimit -n` tells of the first",
         };
-        text.map(str::to_owned)
+        Some(text.to_owned())
     }
 
     /// Calls `show` with what people and scripts get to see.
     pub fn shown<T>(&self, show: impl FnOnce(&[Problem<'_>]) -> T) -> T {
         let Self::Load(errors) = self else {
             let hint = self.hint();
-            return show(&[Problem { message: &self.to_string(), hint: hint.as_deref(), findings: None }]);
+            let (code, message) = (self.code(), self.to_string());
+            return show(&[Problem { code, message: &message, hint: hint.as_deref(), findings: None }]);
         };
         let messages: Vec<String> = errors.iter().map(ToString::to_string).collect();
         let problems: Vec<Problem<'_>> = errors
             .iter()
             .zip(&messages)
-            .map(|(error, message)| Problem { message, hint: error.hint(), findings: error.findings() })
+            .map(|(error, message)| Problem {
+                code: self.code(),
+                message,
+                hint: error.hint(),
+                findings: error.findings(),
+            })
             .collect();
         show(&problems)
     }
@@ -148,4 +218,19 @@ impl CliError {
     pub fn json(&self, run: Option<&Run>) -> String {
         self.shown(|problems| problem::json(run, problems, self.exit().code()))
     }
+}
+
+/// What to do about an engine's answer that nothing more is known about.
+fn hint_of(error: &EngineError) -> String {
+    let text = match (&error.hint, error.fault) {
+        (Some(hint), _) => hint,
+        (None, Fault::Unreachable) => "is docker still running? `docker info` tells",
+        (None, Fault::Busy | Fault::TimedOut) => "try again in a while; `moat doctor` looks at the engine",
+        (None, Fault::NotFound) => "check the path or name; `moat status` shows how things are",
+        (None, Fault::Conflict | Fault::InUse) => {
+            "something else changes it at the same time: `moat status` shows how things are"
+        }
+        (None, _) => "`moat doctor` looks at the engine",
+    };
+    text.to_owned()
 }

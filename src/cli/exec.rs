@@ -1,15 +1,13 @@
 //! `moat exec`: a command in a container of the sandbox, with the user's own streams.
 
 use clap::Args;
+use tokio_util::sync::CancellationToken;
 
 use super::error::CliError;
 use super::exit::Exit;
-use super::inside::{EXEC_RUN, Inside, attach};
-use super::record::Record;
+use super::inside::{Inside, attach, capture};
 use super::session::Session;
 use super::target::Target;
-use crate::engine::docker::Captured;
-use crate::ui;
 
 /// Run a command in the sandbox, with this terminal and its exit code
 #[derive(Debug, Args)]
@@ -27,16 +25,12 @@ pub struct Exec {
 }
 
 pub async fn run(args: &Exec, session: &Session) -> Result<Exit, CliError> {
-    let place = args.inside.find(&args.target, session).await?;
+    let (engine, run, container) = args.inside.find(&args.target, session).await?;
     let request = args.inside.request(args.command.clone());
-    let on_record = args.inside.on_record(&place.2, &request);
+    let on_record = args.inside.on_record(&container, &request);
     if !args.json {
-        return attach(&place, &request, ("exec", on_record), session).await;
+        return attach((&engine, &run, &container), &request, ("exec", on_record), session, &CancellationToken::new())
+            .await;
     }
-    let (engine, run, container) = &place;
-    let work = async { Ok(engine.capture(container, &request).await?) };
-    let code = |ran: &Captured| Some(ran.exit_code);
-    let ran = Record::open("exec", engine)?.session(run, EXEC_RUN, on_record, work, code).await?;
-    session.answer(&ui::exec::json(&ran))?;
-    Ok(u8::try_from(ran.exit_code).map_or(Exit::Failed, Exit::Of))
+    capture((&engine, &run, &container), &request, ("exec", on_record), session).await
 }

@@ -15,7 +15,7 @@ pub enum Exit {
     NoEngine,
     Locked,
     Interrupted,
-    /// Only `exec`: what the command gave.
+    /// Only `exec`, `run` and `shell`: what the command gave.
     Of(u8),
 }
 

@@ -5,7 +5,8 @@ use clap::Args;
 use super::error::CliError;
 use super::exit::Exit;
 use super::session::Session;
-use crate::spec::explain;
+use crate::spec::{explain, explained};
+use crate::ui::answers;
 
 /// Explain a key of `agent.yaml`: what it may be, its default, and what changing it does to a running sandbox
 #[derive(Debug, Args)]
@@ -13,9 +14,13 @@ pub struct Explain {
     /// The key, with dots between levels, as in `container.memory`; without one all keys are listed
     #[arg(value_name = "KEY")]
     key: Option<String>,
+    /// One JSON document in place of text; without a key it has those of all levels
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 pub fn run(args: &Explain, session: &Session) -> Result<Exit, CliError> {
-    session.answer(&explain(args.key.as_deref())?)?;
+    let key = args.key.as_deref();
+    session.answer(&if args.json { answers::keys(&explained(key)?) } else { explain(key)? })?;
     Ok(Exit::Done)
 }

@@ -89,7 +89,9 @@ impl<'a> Fleet<'a> {
     ) -> Result<Exit, CliError> {
         if let [only] = &self.members[..] {
             // Whole rounds, which need not be part of the command's own future.
-            return Box::pin(one(&only.agent, self.session.reporter(&only.agent.graph.run, None))).await;
+            let reporter = self.session.reporter(&only.agent.graph.run, None);
+            let pulse = reporter.pulse();
+            return Box::pin(pulse.beside(one(&only.agent, reporter))).await;
         }
         let exits = join_all(self.members.iter().map(async |member| {
             let done = Box::pin(one(&member.agent, self.reporter(member))).await;

@@ -7,7 +7,6 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::session::Session;
 use super::target::{Named, Target};
-use crate::graph::Graph;
 use crate::observe::{observe, proof};
 use crate::plan::{Options, compute, status};
 use crate::ui::graph::{Picture, dot, json, mermaid, svg, text};
@@ -66,8 +65,7 @@ pub async fn run(args: &GraphCommand, session: &Session) -> Result<Exit, CliErro
 async fn asked(args: &GraphCommand, named: Named, session: &Session) -> Result<Picture, CliError> {
     let engine = session.connect().await?;
     let sandbox = named.find(&engine).await?;
-    let (agent, spec) = (sandbox.run.agent.to_string(), sandbox.run.spec.clone());
-    let graph: Graph = sandbox.graph.ok_or(CliError::NoSpec { agent, spec })?;
+    let graph = sandbox.whole()?;
     let observed = observe(&engine, &graph).await?;
     if args.plan {
         let plan = compute(&graph, &observed, &args.addresses.options(&engine));

@@ -1,7 +1,9 @@
 //! `moat history`: what moat did with a sandbox, command by command. No engine is asked.
 
 use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
 
+use super::completions::agents;
 use super::error::CliError;
 use super::exit::Exit;
 use super::load::DEFAULT_SPEC;
@@ -18,7 +20,7 @@ use crate::ui::history::{Row, Step};
 #[derive(Debug, Args)]
 pub struct History {
     /// The sandbox: its agent's name, the id of its run, or its spec file or directory
-    #[arg(value_name = "AGENT", default_value = DEFAULT_SPEC)]
+    #[arg(value_name = "AGENT", default_value = DEFAULT_SPEC, add = ArgValueCandidates::new(agents))]
     agent: String,
     /// Of all sandboxes
     #[arg(short, long, conflicts_with = "agent")]
@@ -52,10 +54,7 @@ pub fn run(args: &History, session: &Session) -> Result<Exit, CliError> {
         let (known, _) = records(&dir);
         let names = known.iter().flat_map(|record| [record.name.as_str(), record.run.as_str()]);
         let meant = suggest(name, names).map(str::to_owned);
-        let message = format!("nothing is known of `{name}`");
-        let hint =
-            meant.map_or("`moat history --all` shows all there is".to_owned(), |it| format!("did you mean `{it}`?"));
-        return Err(CliError::Refused { message, hint });
+        return Err(CliError::Unheard { name: name.clone(), meant });
     }
     let surplus = args.tail.map_or(0, |tail| found.lines.len().saturating_sub(tail));
     found.lines.drain(..surplus);

@@ -1,29 +1,39 @@
 //! `moat image`: the Dockerfile of the image that moat makes for a sandbox.
 
-use std::path::PathBuf;
-
 use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
 
+use super::completions::agents;
 use super::error::CliError;
 use super::exit::Exit;
-use super::load::{self, DEFAULT_SPEC};
+use super::load::DEFAULT_SPEC;
 use super::session::Session;
+use super::target::on_record;
 use crate::resource::Config;
+use crate::ui::answers;
 
 /// Show the Dockerfile of the image that is made from the spec's dependencies; no engine is needed
 #[derive(Debug, Args)]
 pub struct Image {
-    /// A spec file, or a directory that has one
-    #[arg(value_name = "SPEC", default_value = DEFAULT_SPEC)]
-    spec: PathBuf,
+    /// The sandbox: its agent's name, the id of its run, or its spec file or directory
+    #[arg(value_name = "AGENT", default_value = DEFAULT_SPEC, add = ArgValueCandidates::new(agents))]
+    agent: String,
+    /// One JSON document in place of text
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 pub fn run(args: &Image, session: &Session) -> Result<Exit, CliError> {
-    let graph = load::one(&args.spec).map_err(CliError::Load)?;
+    let graph = on_record(&args.agent)?;
     let made = graph.nodes().find_map(|node| match &node.config {
         Config::Image(image) => Some((image.reference.clone(), image.dockerfile.clone()?)),
         _ => None,
     });
+    if args.json {
+        let made = made.as_ref().map(|(reference, dockerfile)| (reference, dockerfile.as_str()));
+        session.answer(&answers::image(&graph, made))?;
+        return Ok(Exit::Done);
+    }
     match made {
         Some((reference, dockerfile)) => {
             session.screen.say(&format!("{reference}\n"));

@@ -12,7 +12,7 @@ use super::session::Session;
 use crate::resource::{AgentName, ImageRef};
 use crate::spec::{slug, template};
 use crate::store;
-use crate::ui::ask;
+use crate::ui::{answers, ask};
 
 /// Write an `agent.yaml` to begin with: commented, and right as it is
 ///
@@ -31,6 +31,9 @@ pub struct Init {
     /// Do not ask
     #[arg(short, long)]
     yes: bool,
+    /// One JSON document in place of text
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 /// What is worked in if somebody wants no Docker and names no image.
@@ -49,6 +52,10 @@ pub fn run(args: &Init, session: &Session) -> Result<Exit, CliError> {
     let written = store::spec::create(&args.file, &template(&name, image.as_deref()));
     let shown = args.file.display().to_string();
     written.map_err(|source| CliError::Create { file: shown.clone(), source })?;
+    if args.json {
+        session.answer(&answers::written(&shown, &name, image.as_deref()))?;
+        return Ok(Exit::Done);
+    }
     session.screen.say(&format!("wrote {shown}: `moat plan` shows what it gives, `moat apply` makes it\n"));
     Ok(Exit::Done)
 }

@@ -12,10 +12,13 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::record::Record;
 use super::session::Session;
-use super::target::Target;
-use crate::engine::docker::{AttachRequest, Attached, DetachKeys, Docker};
+use super::target::{Named, Target};
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::docker::{AttachRequest, Attached, Captured, DetachKeys, Docker};
 use crate::resource::digest::sha256;
 use crate::resource::{ContainerId, Run};
+use crate::ui;
 
 /// How it is called on record.
 pub const EXEC_RUN: &str = "exec_run";
@@ -44,9 +47,15 @@ impl Inside {
     pub async fn find(&self, target: &Target, session: &Session) -> Result<(Docker, Run, ContainerId), CliError> {
         let named = target.read()?;
         let engine = session.connect().await?;
-        let sandbox = named.find(&engine).await?;
+        let (run, container) = self.place(named, &engine).await?;
+        Ok((engine, run, container))
+    }
+
+    /// As [`Inside::find`], with the engine at hand.
+    pub async fn place(&self, named: Named, engine: &Docker) -> Result<(Run, ContainerId), CliError> {
+        let sandbox = named.find(engine).await?;
         let container = sandbox.running(&self.container)?.id.clone();
-        Ok((engine, sandbox.run, container))
+        Ok((sandbox.run, container))
     }
 
     /// What is put on record of it. Words and values may be secrets: of the command its program is told and a digest by
@@ -78,15 +87,22 @@ impl Inside {
     }
 }
 
-/// Runs it with this process's own streams, to its end or until the user leaves it.
+/// Runs it with this process's own streams, to its end or until the user leaves it, or does not want to wait any more.
 pub async fn attach(
-    (engine, run, container): &(Docker, Run, ContainerId),
+    (engine, run, container): (&Docker, &Run, &ContainerId),
     request: &AttachRequest,
     (command, on_record): (&str, Value),
     session: &Session,
+    stop: &CancellationToken,
 ) -> Result<Exit, CliError> {
     let record = Record::open(command, engine)?;
-    let work = async { Ok(engine.attach(container, request).await?) };
+    let work = async {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => Ok(Attached::Left),
+            attached = engine.attach(container, request) => Ok(attached?),
+        }
+    };
     let code = |attached: &Attached| match attached {
         Attached::Ended(code) => Some(*code),
         Attached::Left => None,
@@ -94,11 +110,26 @@ pub async fn attach(
     match record.session(run, EXEC_RUN, on_record, work, code).await? {
         // What does not fit cannot come from a process.
         Attached::Ended(code) => Ok(u8::try_from(code).map_or(Exit::Failed, Exit::Of)),
+        Attached::Left if stop.is_cancelled() => Ok(Exit::Interrupted),
         Attached::Left => {
             session.screen.say("\nleft; the command goes on\n");
             Ok(Exit::Done)
         }
     }
+}
+
+/// Runs it to its end, and gives the end of its output and its exit code as one document.
+pub async fn capture(
+    (engine, run, container): (&Docker, &Run, &ContainerId),
+    request: &AttachRequest,
+    (command, on_record): (&str, Value),
+    session: &Session,
+) -> Result<Exit, CliError> {
+    let work = async { Ok(engine.capture(container, request).await?) };
+    let code = |ran: &Captured| Some(ran.exit_code);
+    let ran = Record::open(command, engine)?.session(run, EXEC_RUN, on_record, work, code).await?;
+    session.answer(&ui::exec::json(&ran))?;
+    Ok(u8::try_from(ran.exit_code).map_or(Exit::Failed, Exit::Of))
 }
 
 /// Reads `NAME=VALUE`, or the `NAME` of a variable that is set here.

@@ -44,11 +44,11 @@ async fn listen(screen: &Screen, stop: &CancellationToken) -> Infallible {
     let Ok((mut interrupt, mut terminate)) = signals else { return pending().await };
     next(&mut interrupt, &mut terminate).await;
     // A terminal has just shown `^C`.
-    let line = if screen.live_width().is_some() { "\n" } else { "" };
+    let line = if screen.live_size().is_some() && !screen.is_live() { "\n" } else { "" };
     screen.alert(&format!("{line}interrupted: finishing what has begun; once more to stop at once\n"));
     stop.cancel();
     next(&mut interrupt, &mut terminate).await;
-    screen.alert(line);
+    screen.show_live(Vec::new());
     process::exit(Exit::Interrupted.code().into())
 }
 

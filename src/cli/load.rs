@@ -42,7 +42,7 @@ pub struct Loaded {
 }
 
 /// One of the agents that a command is about.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Agent {
     pub graph: Graph,
     /// The path by which the user can name it: a file, or a directory that has an `agent.yaml`.
@@ -68,11 +68,14 @@ impl LoadError {
     pub fn hint(&self) -> Option<&str> {
         match self {
             Self::Missing { is_default: true, .. } => {
-                Some("go to the directory that has it, name it, or write one that begins with `agent: builder`")
+                Some("go to the directory that has it, name it, or write one with `moat init`")
             }
             Self::Missing { .. } => Some("check the path"),
             Self::Agent { .. } => Some("name it in place of the file"),
-            _ => None,
+            Self::Unreadable { .. } => Some("it has to be a text file that you may read"),
+            Self::Key { .. } => Some("`MOAT_STATE_DIR` names a folder for it"),
+            // The findings have theirs.
+            Self::Spec(_) => None,
         }
     }
 

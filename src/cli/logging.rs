@@ -15,17 +15,18 @@ use tracing_subscriber::util::SubscriberInitExt;
 /// Takes a filter as in `MOAT_LOG=moat::execute=trace`.
 const VARIABLE: &str = "MOAT_LOG";
 
-/// Starts it, if `MOAT_LOG` or `-v` (`verbose` times) asks for it.
-pub fn start(verbose: u8) {
+/// Starts it, if `MOAT_LOG` or `-v` (`verbose` times) asks for it. Gives whether it does.
+pub fn start(verbose: u8) -> bool {
     let asked = env::var(VARIABLE).ok().filter(|filter| !filter.is_empty());
     let filter = match (&asked, verbose) {
         (Some(filter), _) => EnvFilter::builder().parse_lossy(filter),
-        (None, 0) => return,
+        (None, 0) => return false,
         (None, 1) => EnvFilter::default().add_directive(LevelFilter::DEBUG.into()),
         (None, _) => EnvFilter::default().add_directive(LevelFilter::TRACE.into()),
     };
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_target(true).with_ansi(false);
     tracing_subscriber::registry().with(filter).with(filter_fn(is_harmless)).with(lines).init();
+    true
 }
 
 fn is_harmless(about: &Metadata<'_>) -> bool {

@@ -46,6 +46,7 @@ pub mod open;
 pub mod plan;
 pub mod ports;
 pub mod power;
+pub mod run;
 pub mod schema;
 pub mod shell;
 pub mod status;
@@ -113,6 +114,7 @@ enum Command {
     Status(status::Status),
     Why(why::Why),
     List(list::List),
+    Run(run::Run),
     Shell(shell::Shell),
     Exec(exec::Exec),
     Logs(logs::Logs),
@@ -164,6 +166,7 @@ impl Command {
             Self::List(args) => json(args.json, Form::Document),
             Self::Clean(args) => json(args.json, Form::Stream),
             Self::Exec(args) => json(args.json, Form::Document),
+            Self::Run(args) => json(args.json, Form::Document),
             Self::Graph(args) => json(args.json, Form::Document),
             Self::History(args) => json(args.json, Form::Document),
             Self::Audit(args) => json(args.json(), Form::Document),
@@ -179,14 +182,14 @@ impl Command {
             Self::Restart(args) => json(args.json, Form::Stream),
             Self::Validate(args) => json(args.json, Form::Document),
             Self::Deps(args) => json(args.json, Form::Document),
-            Self::Approve(_)
-            | Self::Shell(_)
-            | Self::Image(_)
-            | Self::Init(_)
-            | Self::Explain(_)
-            | Self::Schema(_)
-            | Self::Completions(_)
-            | Self::ManPage(_) => Form::Text,
+            Self::Approve(args) => json(args.json, Form::Document),
+            Self::Shell(args) => json(args.json, Form::Document),
+            Self::Image(args) => json(args.json, Form::Document),
+            Self::Init(args) => json(args.json, Form::Document),
+            Self::Explain(args) => json(args.json, Form::Document),
+            Self::Schema(args) => json(args.json, Form::Document),
+            Self::Completions(args) => json(args.json, Form::Document),
+            Self::ManPage(args) => json(args.json, Form::Document),
         }
     }
 
@@ -201,6 +204,7 @@ impl Command {
             Self::Status(args) => status::run(args, session).await,
             Self::Why(args) => why::run(args, session).await,
             Self::Exec(args) => Box::pin(exec::run(args, session)).await,
+            Self::Run(args) => Box::pin(run::run(args, session)).await,
             Self::Graph(args) => Box::pin(graph::run(args, session)).await,
             Self::Completions(args) => completions::completions(args, session),
             Self::ManPage(args) => completions::man(args, session),
@@ -242,9 +246,9 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    logging::start(cli.global.verbose);
-    let screen = Screen::system(cli.global.color.into(), cli.global.quiet);
-    let session = Session::new(screen, cli.global.host, cli.command.form(), cli.global.verbose > 0);
+    let logs = logging::start(cli.global.verbose);
+    let screen = Screen::system(cli.global.color.into(), cli.global.quiet, logs);
+    let session = Session::new(screen, cli.global.host, cli.command.form());
     // One thread: moat waits for an engine, and computes next to nothing.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -13,7 +13,7 @@ use super::fleet::Fleet;
 use super::load::{self, DEFAULT_SPEC, Depth};
 use super::session::Session;
 use crate::observe::observe;
-use crate::plan::{compute, widening};
+use crate::plan::{compute, has_completed, widening};
 use crate::ui;
 
 /// Show what `apply` would do, and why, without doing it
@@ -44,6 +44,8 @@ pub async fn run(args: &Plan, session: &Session) -> Result<Exit, CliError> {
             ui::plan::json(run, &plan, &widens)
         } else if plan.is_empty() && observed.is_stopped() {
             ui::plan::stopped(run, session.screen.data_colour())
+        } else if plan.is_empty() && has_completed(&agent.graph, &observed) {
+            ui::plan::completed(run, session.screen.data_colour())
         } else {
             let spec = load::file(&agent.given).display().to_string();
             ui::plan::text(run, &spec, &plan, &widens, session.screen.data_colour())

@@ -16,14 +16,14 @@ use super::interrupt::interruptible;
 use super::locking::Locking;
 use super::record::Record;
 use super::session::Session;
-use super::target::{Sandbox, Target};
+use super::target::Target;
 use crate::engine::docker::Docker;
 use crate::event::Event;
 use crate::graph::Graph;
-use crate::plan::{Condition, Options, Power};
+use crate::plan::{Options, Power};
 use crate::reconcile::{Claims, OnFailure, Outcome, until_converged};
 use crate::state::ContainerState;
-use crate::ui::ending::{Command, How};
+use crate::ui::ending::Command;
 
 /// Stop the sandbox and keep all of it, until `start`
 ///
@@ -54,6 +54,8 @@ pub struct Start {
 }
 
 /// Restart the sandbox's containers, and return when they are proven ready
+///
+/// A command that has ended is run again.
 #[derive(Debug, Args)]
 pub struct Restart {
     #[command(flatten)]
@@ -94,7 +96,7 @@ pub async fn start(args: &Start, session: &Session) -> Result<Exit, CliError> {
     let engine = session.connect().await?;
     let sandbox = target.find(&engine).await?.present()?;
     let options = Options { power: Power::Start, ..args.addresses.options(&engine) };
-    let graph = graph(&sandbox)?;
+    let graph = sandbox.whole()?;
     let wish = Wish { graph, options, of: Command::Start, locking: &args.locking, again: args.target.again() };
     carry_out(&engine, wish, session).await
 }
@@ -111,48 +113,39 @@ pub async fn restart(args: &Restart, session: &Session) -> Result<Exit, CliError
     let mut options = args.addresses.options(&engine);
     for name in &names {
         let facts = sandbox.container(name)?;
-        if facts.state == ContainerState::Running {
+        if matches!(facts.state, ContainerState::Running | ContainerState::Exited) {
             options.restart.insert(facts.id.clone());
         }
     }
-    let graph = graph(&sandbox)?;
+    let graph = sandbox.whole()?;
     let wish = Wish { graph, options, of: Command::Restart, locking: &args.locking, again: args.target.again() };
     carry_out(&engine, wish, session).await
-}
-
-fn graph(sandbox: &Sandbox) -> Result<Graph, CliError> {
-    let missing = || CliError::NoSpec { agent: sandbox.run.agent.to_string(), spec: sandbox.run.spec.clone() };
-    sandbox.graph.clone().ok_or_else(missing)
 }
 
 async fn carry_out(engine: &Docker, wish: Wish<'_>, session: &Session) -> Result<Exit, CliError> {
     let Wish { graph, options, of, locking, again } = wish;
     let record = Record::open(of.as_str(), engine)?;
     let stop = CancellationToken::new();
-    let work = async {
-        let reporter = session.reporter(&graph.run, None);
+    let reporter = session.reporter(&graph.run, None);
+    let pulse = reporter.pulse();
+    let work = pulse.beside(async {
         let chronicle = Chronicle::begin(engine, of.as_str());
+        let audited = record.of(&graph);
         let tell = |event: Event<'_>| {
+            audited.note(&event);
             chronicle.note(&event);
             reporter.tell(&event);
         };
         let _lock = locking.lock(of.as_str(), &graph.run, engine, &tell, &stop).await?;
         // Nothing is taken back: all of it was there before.
-        let (audited, claims) = (record.of(&graph), Claims::default());
+        let claims = Claims::default();
         let outcome = until_converged(&audited, &graph, options, &claims, OnFailure::Keep, &tell, &stop).await?;
         let exec = format!("moat exec{again}");
         let end = match &outcome {
-            Outcome::Converged { observed, changed } if observed.is_stopped() => {
-                let how = How::Stopped { changed: *changed };
-                End { how, exit: Exit::Done, condition: Some(Condition::Stopped), observed: Some(observed.clone()) }
-            }
-            Outcome::Converged { changed, observed } => {
-                let how = How::Ready { graph: &graph, changed: *changed, builds: None, exec: &exec };
-                End { how, exit: Exit::Done, condition: Some(Condition::Ready), observed: Some(observed.clone()) }
-            }
+            Outcome::Converged { observed, changed } => End::converged(&graph, (observed, *changed), None, &exec),
             failure => End::unsuccessful(engine, &graph, failure, of).await,
         };
         end.tell(&graph.run, reporter, &chronicle).await
-    };
+    });
     record.closed(Box::pin(interruptible(&session.screen, &stop, work)).await)
 }

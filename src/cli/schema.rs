@@ -9,7 +9,11 @@ use crate::spec::schema;
 
 /// Write the JSON Schema of `agent.yaml`, with which an editor completes and explains keys
 #[derive(Debug, Args)]
-pub struct Schema {}
+pub struct Schema {
+    /// It is a JSON document in any case
+    #[arg(long)]
+    pub(super) json: bool,
+}
 
 pub fn run(_: &Schema, session: &Session) -> Result<Exit, CliError> {
     session.answer(&schema())?;

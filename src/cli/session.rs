@@ -15,8 +15,6 @@ pub struct Session {
     /// `--host`.
     host: Option<String>,
     pub form: Form,
-    /// More is told on standard error than the screen knows of.
-    pub verbose: bool,
 }
 
 /// What form the answer has.
@@ -31,8 +29,8 @@ pub enum Form {
 }
 
 impl Session {
-    pub fn new(screen: Screen, host: Option<String>, form: Form, verbose: bool) -> Self {
-        Self { screen, host, form, verbose }
+    pub fn new(screen: Screen, host: Option<String>, form: Form) -> Self {
+        Self { screen, host, form }
     }
 
     /// Connects to the engine that is meant.

@@ -17,14 +17,17 @@ use crate::engine::Engine;
 use crate::engine::docker::Docker;
 use crate::graph::Graph;
 use crate::observe::{builds, observe, proof};
-use crate::plan::{Options, compute, status};
-use crate::resource::Run;
+use crate::plan::{Condition, Options, compute, status};
+use crate::resource::{ResourceId, Run};
 use crate::state::Observed;
 use crate::store::history::{Place, RunRecord};
 use crate::store::watching::{Note, Watching};
 use crate::ui::status::{View, Watch};
 
-/// Show how the sandbox is: absent, converging, degraded or ready
+/// Lines of what a command said that has failed: enough to see why.
+const LOG_LINES: u32 = 10;
+
+/// Show how the sandbox is: absent, converging, degraded, stopped, failed, completed or ready
 #[derive(Debug, Args)]
 pub struct Status {
     /// Spec files, or directories: their `agent.yaml`, or all of their YAML files; or names of agents, or ids of runs
@@ -44,14 +47,26 @@ pub async fn run(args: &Status, session: &Session) -> Result<Exit, CliError> {
         let (proven, (builds, cache_bytes)) = join(asked.0, asked.1).await;
         let plan = compute(graph, &observed, &Options { proven, ..Options::default() });
         let status = status(graph, &observed, &plan);
+        let log = log(&engine, &observed, status.condition).await;
         let watch = watched(&engine, &graph.run);
         let last_error = last_error(&engine, &graph.run);
         let (run, builds, watch) = (&graph.run, builds.as_ref(), watch.as_ref());
         let last_error = last_error.as_deref();
-        let view = View { run, status: &status, builds, cache_bytes, watch, last_error };
+        let view = View { run, status: &status, builds, cache_bytes, watch, log: &log, last_error };
         Ok((Exit::Done, if args.json { view.json() } else { view.text(session.screen.data_colour()) }))
     });
     answer.await
+}
+
+/// The end of what a command that has failed said. Without it the state is still told.
+async fn log<E: Engine>(engine: &E, observed: &Observed, condition: Condition) -> Vec<String> {
+    let main = ResourceId::main();
+    match observed.containers_of(&main).last() {
+        Some(facts) if condition == Condition::Failed => {
+            engine.log_tail(&facts.id, LOG_LINES).await.unwrap_or_default()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// Why the last command on it failed, if it did. Whoever has no record of it knows of none.

@@ -10,14 +10,16 @@ use clap_complete::engine::ArgValueCandidates;
 use futures_util::future::try_join3;
 
 use super::completions::agents;
-use super::error::CliError;
+use super::error::{CliError, Down};
 use super::load::{self, Agent, DEFAULT_SPEC, Depth};
+use super::record::own_files;
 use crate::engine::{Engine, Filter};
 use crate::graph::Graph;
 use crate::observe::runs::{Found, runs};
 use crate::resource::{ResourceId, Run};
 use crate::spec::suggest::suggest;
 use crate::state::{ContainerFacts, ContainerState, Observed};
+use crate::store::history::read::records;
 
 #[derive(Debug, Clone, Args)]
 pub struct Target {
@@ -68,6 +70,24 @@ pub fn named(text: &str) -> Result<Named, CliError> {
     Ok(Named::Spec(Box::new(Agent { graph: load::one(&given).map_err(CliError::Load)?, given })))
 }
 
+/// What is wanted of a sandbox, where no engine is asked: what names stand for is known by the records of runs.
+///
+/// # Errors
+/// If nothing is known of that name, or its spec cannot be used.
+pub fn on_record(text: &str) -> Result<Graph, CliError> {
+    if is_path(text) {
+        return load::one(&PathBuf::from(text)).map_err(CliError::Load);
+    }
+    let known = own_files().map(|dir| records(&dir).0).unwrap_or_default();
+    let Some(record) = known.iter().find(|it| it.run == text || it.name == text) else {
+        let meant = suggest(text, known.iter().flat_map(|it| [it.name.as_str(), it.run.as_str()])).map(str::to_owned);
+        return Err(CliError::Unheard { name: text.to_owned(), meant });
+    };
+    let graphs = load::bare(Path::new(&record.spec)).map_err(CliError::Load)?;
+    let (agent, spec) = (record.name.clone(), record.spec.clone());
+    graphs.into_iter().find(|graph| graph.run.id.as_str() == record.run).ok_or(CliError::NoSpec { agent, spec })
+}
+
 /// Whether a text is meant as a file: it looks like one, or there is one.
 pub fn is_path(text: &str) -> bool {
     let path = Path::new(text);
@@ -77,15 +97,16 @@ pub fn is_path(text: &str) -> bool {
 }
 
 impl Named {
-    /// Looks for it on the engine.
+    /// Looks for it on the engine. Its secrets are not fetched for that: whoever compares or changes it asks for
+    /// [`Sandbox::whole`].
     ///
     /// # Errors
     /// If no run has that name, or several have.
     pub async fn find<E: Engine>(self, engine: &E) -> Result<Sandbox, CliError> {
-        self.find_to(Depth::Whole, engine).await
+        self.find_to(Depth::Bare, engine).await
     }
 
-    /// As [`Named::find`], with as much of the spec as is wanted.
+    /// As [`Named::find`]; of one that is named with as much of its spec as is wanted.
     ///
     /// # Errors
     /// As that.
@@ -138,6 +159,20 @@ impl Sandbox {
         self.graph.clone().unwrap_or_else(|| Graph::empty(self.run.clone()))
     }
 
+    /// All that is wanted of it, its secrets included: without them it would be another one.
+    ///
+    /// # Errors
+    /// If its spec cannot be used, or does not stand for it any more.
+    pub fn whole(&self) -> Result<Graph, CliError> {
+        let run = &self.run;
+        let missing = || CliError::NoSpec { agent: run.agent.to_string(), spec: run.spec.clone() };
+        if self.graph.is_none() {
+            return Err(missing());
+        }
+        let agents = load::load(&[PathBuf::from(&run.spec)], Depth::Whole).agents.map_err(CliError::Load)?;
+        agents.into_iter().map(|agent| agent.graph).find(|graph| graph.run.id == run.id).ok_or_else(missing)
+    }
+
     /// # Errors
     /// If nothing of it is on the engine that could be stopped, started or looked into.
     pub fn present(self) -> Result<Self, CliError> {
@@ -175,6 +210,9 @@ impl Sandbox {
         let facts = self.container(name)?;
         match facts.state {
             ContainerState::Running => Ok(facts),
+            _ if name == ResourceId::main().name && self.observed.has_completed() => {
+                Err(self.not_running("has completed: its command has ended"))
+            }
             state if name == ResourceId::main().name => {
                 Err(self.not_running(&format!("does not run: it is {}", state.as_str())))
             }
@@ -193,7 +231,13 @@ impl Sandbox {
     }
 
     fn not_running(&self, state: &str) -> CliError {
-        let stopped = self.observed.is_stopped();
-        CliError::NotRunning { agent: self.run.agent.to_string(), state: state.to_owned(), stopped }
+        let down = if self.observed.is_stopped() {
+            Down::Stopped
+        } else if self.observed.has_completed() {
+            Down::Completed
+        } else {
+            Down::Broken
+        };
+        CliError::NotRunning { agent: self.run.agent.to_string(), state: state.to_owned(), down }
     }
 }

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
 
 use super::addresses::Addresses;
+use super::completions::agents;
 use super::error::CliError;
 use super::exit::Exit;
 use super::fleet::Fleet;
@@ -14,6 +16,7 @@ use crate::graph::Graph;
 use crate::observe::observe;
 use crate::plan::{Plan, compute};
 use crate::resource::ResourceId;
+use crate::spec::suggest;
 use crate::state::Observed;
 use crate::ui::why::{Reason, json, text};
 
@@ -23,8 +26,8 @@ pub struct Why {
     /// Only this one, as `moat status` shows it: `container/main`, or `main` for short
     #[arg(value_name = "RESOURCE")]
     resource: Option<String>,
-    /// The spec file, or its directory
-    #[arg(short, long, value_name = "SPEC", default_value = DEFAULT_SPEC)]
+    /// The sandbox: its agent's name, the id of its run, or its spec file or directory
+    #[arg(short, long, value_name = "AGENT", default_value = DEFAULT_SPEC, add = ArgValueCandidates::new(agents))]
     file: PathBuf,
     #[command(flatten)]
     addresses: Addresses,
@@ -41,10 +44,13 @@ pub async fn run(args: &Why, session: &Session) -> Result<Exit, CliError> {
         let plan = compute(&agent.graph, &observed, &options);
         let mut reasons = reasons(&agent.graph, &observed, &plan);
         if let Some(wanted) = &args.resource {
-            let known: Vec<String> = reasons.iter().map(|reason| format!("`{}`", reason.resource)).collect();
+            let known: Vec<String> = reasons.iter().map(|reason| reason.resource.to_string()).collect();
             reasons.retain(|reason| reason.resource.to_string() == *wanted || reason.resource.name == *wanted);
             if reasons.is_empty() {
-                return Err(CliError::NoResource { resource: wanted.clone(), known: known.join(", ") });
+                let names = known.iter().flat_map(|it| [it.as_str(), it.rsplit('/').next().unwrap_or_default()]);
+                let meant = suggest(wanted, names).map(str::to_owned);
+                let known: Vec<String> = known.iter().map(|it| format!("`{it}`")).collect();
+                return Err(CliError::NoResource { resource: wanted.clone(), meant, known: known.join(", ") });
             }
         }
         Ok((Exit::Done, if args.json { json(&agent.graph.run, &reasons) } else { text(&reasons) }))

@@ -7,6 +7,8 @@ use std::fmt;
 #[error("{message}")]
 pub struct EngineError {
     pub fault: Fault,
+    /// What it was more exactly, where the engine's words tell. For whoever is told; nothing is decided by it.
+    pub detail: Option<Detail>,
     /// The engine's own words where it had any; lowercase, without a full stop.
     pub message: String,
     /// What to do, where the engine's words tell.
@@ -42,9 +44,32 @@ pub enum Fault {
     Audit,
 }
 
+/// What engines say only in words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Detail {
+    /// No registry has it, or the engine has not.
+    ImageNotFound,
+    PullDenied,
+    RegistryUnreachable,
+    /// There is no address range left to choose from.
+    NoRangeLeft,
+    /// What is to be mounted is not there.
+    MountSource,
+    /// The engine cannot give a container the privileges that are asked for.
+    Privilege,
+    DiskFull,
+}
+
 impl EngineError {
     pub fn new(fault: Fault, message: impl Into<String>) -> Self {
-        Self { fault, message: message.into(), hint: None }
+        Self { fault, detail: None, message: message.into(), hint: None }
+    }
+
+    /// The same error, known more exactly.
+    #[must_use]
+    pub fn because(mut self, detail: impl Into<Option<Detail>>) -> Self {
+        self.detail = detail.into();
+        self
     }
 
     /// The same error with advice.

@@ -16,7 +16,7 @@ use std::convert::Infallible;
 use std::future::Future;
 
 pub use call::Call;
-pub use error::{EngineError, Fault};
+pub use error::{Detail, EngineError, Fault};
 pub use notice::{Happening, Notice, Subject, What};
 pub use request::{
     ContainerCreate, ContainerUpdate, ExecOutput, Filter, ImageBuild, Inspection, NetworkCreate, PortBinding,

@@ -116,6 +116,9 @@ pub struct ImageBuild {
 pub struct PullProgress {
     pub current: u64,
     pub total: u64,
+    /// How many of the layers known so far are there whole.
+    pub layers_done: u32,
+    pub layers: u32,
 }
 
 /// The output of a probe is for a person to read when it fails: in bytes, a screen or two.

@@ -2,6 +2,7 @@
 //!
 //! Events tell; nobody acts on them. How they look is the business of `ui`; the times are the reader's.
 
+mod code;
 mod trigger;
 
 use std::time::Duration;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use crate::engine::{Fault, PullProgress};
 use crate::plan::{OpId, Operation, Plan};
 use crate::resource::{ResourceId, Run};
+pub use code::Code;
 pub use trigger::Trigger;
 
 /// Told as it happens, in this order: a round's plan, its operations, the outcome.
@@ -128,12 +130,28 @@ pub struct Failure {
     /// The engine's name of what was acted on.
     pub name: String,
     pub verb: &'static str,
+    /// For whoever acts on it.
+    pub code: Code,
     pub fault: Option<Fault>,
     /// Lowercase, names in backticks, no full stop.
     pub message: String,
     pub hint: Option<String>,
+    /// Of the container, if it ended.
+    pub exit_code: Option<i64>,
+    /// What it was asked in vain.
+    pub probe: Option<Asked>,
     /// The last lines of the container's own output.
     pub log: Vec<String>,
+}
+
+/// A question to a container that was never answered with yes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    pub command: String,
+    /// Of the last time; `None`: it could never be put.
+    pub exit_code: Option<i64>,
+    /// The last line of what it said.
+    pub output: Option<String>,
 }
 
 /// Where events go.

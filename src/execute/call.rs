@@ -164,9 +164,10 @@ async fn once<E: Engine>(
             engine.upload(&resolve_container(container, known)?, files).await?;
         }
         Action::StartContainer { container } => engine.start(&resolve_container(container, known)?).await?,
-        Action::AwaitReady { container, probe, failures, .. } => {
+        Action::AwaitReady { container, probe, failures, may_complete, .. } => {
             let container = resolve_container(container, known)?;
-            ready::wait(engine, &container, probe, failures, stop).await?;
+            let ends = ready::Ends { failures, may_complete: *may_complete };
+            ready::wait(engine, &container, probe, ends, stop).await?;
             return Ok(Made::Proof(container));
         }
         Action::UpdateContainer { container, update } => engine.update(container, update).await?,

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::call::{Made, container_of};
-use crate::engine::{Engine, EngineError, ExecOutput, Fault, Inspection};
-use crate::event::Failure;
+use crate::engine::{Detail, Engine, EngineError, ExecOutput, Fault, Inspection};
+use crate::event::{Asked, Code, Failure};
 use crate::plan::{Action, OpId, Operation};
-use crate::resource::label;
+use crate::resource::{ContainerId, Probe, label};
 
 /// Why a call did not succeed.
 pub(super) enum Why {
@@ -52,33 +52,85 @@ pub(super) async fn explain<E: Engine>(
         Why::Engine(error) => Some(error.fault),
         _ => None,
     };
-    let (message, hint) = words(operation, why);
-    let resource = operation.resource.clone();
-    Failure { resource, name: operation.name.clone(), verb: operation.action.verb(), fault, message, hint, log }
+    let exit_code = match &why {
+        Why::Ended(inspection) => Some(inspection.exit_code),
+        _ => None,
+    };
+    let (code, probe) = (code(operation, &why), asked(operation, &why));
+    let (message, hint) = words(operation, why, probe.as_ref());
+    let (resource, name, verb) = (operation.resource.clone(), operation.name.clone(), operation.action.verb());
+    Failure { resource, name, verb, code, fault, message, hint, exit_code, probe, log }
 }
 
-fn words(operation: &Operation, why: Why) -> (String, Option<String>) {
+/// What is known about a container that `operation` is about, and that has ended since it was proven ready.
+///
+/// # Errors
+/// If the engine cannot be asked about it.
+pub async fn ended_since<E: Engine>(
+    engine: &E,
+    operation: &Operation,
+    container: &ContainerId,
+) -> Result<Failure, EngineError> {
+    let inspection = engine.inspect(container).await?;
+    Ok(explain(engine, operation, &BTreeMap::new(), Why::Ended(inspection)).await)
+}
+
+/// The word for it: what the engine's answer means to what was asked.
+fn code(operation: &Operation, why: &Why) -> Code {
+    let error = match why {
+        Why::Interrupted => return Code::Interrupted,
+        Why::Ended(inspection) if inspection.oom_killed => return Code::OutOfMemory,
+        Why::Ended(_) => return Code::ContainerExited,
+        Why::NotReady { last: Some(_), .. } => return Code::ProbeFailed,
+        Why::NotReady { last: None, .. } => return Code::ReadinessTimeout,
+        Why::Engine(error) => error,
+    };
+    match (&operation.action, error.fault) {
+        _ if error.detail.is_some() => Code::of(error),
+        (
+            Action::CreateContainer { .. }
+            | Action::CreateNetwork { .. }
+            | Action::CreateVolume { .. }
+            | Action::RenameContainer { .. },
+            Fault::Conflict,
+        ) => Code::NameConflict,
+        (Action::CreateNetwork { subnet: None, .. }, Fault::Subnet) => Code::NoAddressRange,
+        (Action::BuildImage { .. }, Fault::Engine) => Code::BuildFailed,
+        _ => Code::of(error),
+    }
+}
+
+/// What was asked in vain, and what came of the last time.
+fn asked(operation: &Operation, why: &Why) -> Option<Asked> {
+    let Why::NotReady { last, .. } = why else { return None };
+    let command = match &operation.action {
+        Action::AwaitReady { probe: Probe::Exec { command, .. }, .. } => command.join(" "),
+        _ => String::new(),
+    };
+    let line = |output: &ExecOutput| {
+        output.output.lines().rfind(|line| !line.trim().is_empty()).map(|line| line.trim().to_owned())
+    };
+    let exit_code = last.as_ref().map(|output| output.exit_code);
+    Some(Asked { command, exit_code, output: last.as_ref().and_then(line) })
+}
+
+fn words(operation: &Operation, why: Why, asked: Option<&Asked>) -> (String, Option<String>) {
     let name = &operation.name;
     match why {
         Why::Engine(error) => {
-            let hint = error.hint.or_else(|| hint(operation, error.fault));
+            let hint = error.hint.clone().or_else(|| hint(operation, &error));
             (error.message, hint)
         }
         Why::Ended(inspection) => ended(operation, &inspection),
-        Why::NotReady { after, last } => {
-            let asked = match &operation.action {
-                Action::AwaitReady { probe: crate::resource::Probe::Exec { command, .. }, .. } => command.join(" "),
-                _ => String::new(),
-            };
-            let mut message = format!("`{name}` was not ready within {} s: `{asked}`", after.as_secs());
-            match last {
-                Some(output) => {
-                    message.push_str(&format!(" gave exit code {}", output.exit_code));
-                    if let Some(line) = output.output.lines().rfind(|line| !line.trim().is_empty()) {
-                        message.push_str(&format!(" ({})", line.trim()));
-                    }
-                }
+        Why::NotReady { after, .. } => {
+            let command = asked.map_or("", |asked| asked.command.as_str());
+            let mut message = format!("`{name}` was not ready within {} s: `{command}`", after.as_secs());
+            match asked.and_then(|asked| asked.exit_code) {
+                Some(code) => message.push_str(&format!(" gave exit code {code}")),
                 None => message.push_str(" was never answered"),
+            }
+            if let Some(output) = asked.and_then(|asked| asked.output.as_ref()) {
+                message.push_str(&format!(" ({output})"));
             }
             (message, Some("a slow machine may need more time: `--wait-timeout 120`".to_owned()))
         }
@@ -95,7 +147,7 @@ fn ended(operation: &Operation, inspection: &Inspection) -> (String, Option<Stri
     }
     let name = &operation.name;
     if inspection.oom_killed {
-        let hint = "it needs more memory than it may have".to_owned();
+        let hint = format!("give it more: `{}`", memory_key(operation));
         return (format!("`{name}` was killed because it ran out of memory"), Some(hint));
     }
     let mut message = format!("`{name}` ended with exit code {code}");
@@ -105,7 +157,22 @@ fn ended(operation: &Operation, inspection: &Inspection) -> (String, Option<Stri
     if !inspection.error.is_empty() {
         message.push_str(&format!(": {}", inspection.error));
     }
-    (message, None)
+    let hint = match code {
+        0 => Some("it has to go on running: give it a command that does, such as `sleep infinity`"),
+        126 => Some("its command is there and cannot be run: is it a program, and for this platform?"),
+        127 => Some("its command is not in the image: check its name, and the image"),
+        _ => None,
+    };
+    (message, hint.map(str::to_owned))
+}
+
+/// Where the spec says how much memory a container may use.
+fn memory_key(operation: &Operation) -> String {
+    match operation.resource.name.as_str() {
+        "main" => "container.memory".to_owned(),
+        "buildkit" => "buildkit.resources.memory".to_owned(),
+        service => format!("services.{service}.resources.memory"),
+    }
 }
 
 /// Whether a network's range is the spec's own choice.
@@ -113,9 +180,13 @@ fn is_of_the_spec(labels: &BTreeMap<String, String>) -> bool {
     labels.get(label::CONFIG).is_some_and(|config| config.contains("\"subnet\":"))
 }
 
-fn hint(operation: &Operation, fault: Fault) -> Option<String> {
+fn hint(operation: &Operation, error: &EngineError) -> Option<String> {
     let name = &operation.name;
-    let hint = match (&operation.action, fault) {
+    if let Some(hint) = error.detail.and_then(hint_of_detail) {
+        return Some(hint.to_owned());
+    }
+    let hint = match (&operation.action, error.fault) {
+
         (Action::PullImage { .. }, Fault::Pull) => {
             "check the name and the tag, that the registry can be reached from the engine, and `docker login`"
                 .to_owned()
@@ -148,4 +219,102 @@ fn hint(operation: &Operation, fault: Fault) -> Option<String> {
         _ => return None,
     };
     Some(hint)
+}
+
+/// Where it does not matter what was done.
+fn hint_of_detail(detail: Detail) -> Option<&'static str> {
+    match detail {
+        Detail::MountSource => Some("make it on the engine's machine, which need not be this one, or correct the spec"),
+        Detail::Privilege => Some("`moat doctor` says whether privileged containers are possible, and why not"),
+        Detail::DiskFull => {
+            Some("make room on the engine's machine, as with `moat cache prune` or `docker system prune`")
+        }
+        Detail::ImageNotFound => Some("it was removed meanwhile: `moat apply` fetches it again"),
+        Detail::PullDenied | Detail::RegistryUnreachable | Detail::NoRangeLeft => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Cause, Handle};
+    use crate::resource::Limits;
+    use crate::resource::{ContainerId, ImageRef, NetworkId, ResourceId};
+    use crate::state::{ContainerState, Health};
+
+    fn operation(action: Action) -> Operation {
+        let resource = ResourceId::main();
+        Operation { id: OpId(0), resource, name: "moat-a".to_owned(), action, cause: Cause::Missing, after: Vec::new() }
+    }
+
+    fn ended(exit_code: i64, oom_killed: bool) -> Why {
+        Why::Ended(Inspection {
+            state: ContainerState::Exited,
+            exit_code,
+            oom_killed,
+            restarts: 0,
+            error: String::new(),
+            health: Health::None,
+            limits: Limits::default(),
+            restart: None,
+        })
+    }
+
+    fn not_ready(last: Option<ExecOutput>) -> Why {
+        Why::NotReady { after: Duration::from_secs(2), last }
+    }
+
+    fn engine(fault: Fault, detail: Option<Detail>) -> Why {
+        Why::Engine(EngineError::new(fault, "words").because(detail))
+    }
+
+    #[test]
+    fn each_failure_has_its_code() {
+        let pull = || Action::PullImage { reference: ImageRef::parse("busybox").expect("valid") };
+        let network = |subnet: Option<&str>| Action::CreateNetwork {
+            labels: BTreeMap::new(),
+            internal: false,
+            subnet: subnet.map(|subnet| subnet.parse().expect("valid")),
+        };
+        let volume = || Action::CreateVolume { labels: BTreeMap::new() };
+        let start = || Action::StartContainer { container: Handle::Known(ContainerId::new("c")) };
+        let stop = || Action::StopContainer { container: ContainerId::new("c"), grace: 1 };
+        let remove = || Action::RemoveNetwork { network: NetworkId::new("n") };
+        let no = || ExecOutput { exit_code: 1, output: "no\n".to_owned() };
+        let table = [
+            (pull(), engine(Fault::Pull, Some(Detail::ImageNotFound)), Code::ImageNotFound),
+            (pull(), engine(Fault::Pull, Some(Detail::PullDenied)), Code::PullDenied),
+            (pull(), engine(Fault::Pull, Some(Detail::RegistryUnreachable)), Code::RegistryUnreachable),
+            (pull(), engine(Fault::Pull, Some(Detail::DiskFull)), Code::DiskFull),
+            (pull(), engine(Fault::Pull, None), Code::PullFailed),
+            (pull(), Why::Interrupted, Code::Interrupted),
+            (network(None), engine(Fault::Subnet, None), Code::NoAddressRange),
+            (network(Some("10.0.0.0/24")), engine(Fault::Subnet, None), Code::AddressOverlap),
+            (network(Some("10.0.0.0/24")), engine(Fault::Subnet, Some(Detail::NoRangeLeft)), Code::NoAddressRange),
+            (network(None), engine(Fault::Conflict, None), Code::NameConflict),
+            (volume(), engine(Fault::Conflict, None), Code::NameConflict),
+            (volume(), engine(Fault::Engine, Some(Detail::DiskFull)), Code::DiskFull),
+            // A state that forbids the call is not a name that is taken.
+            (stop(), engine(Fault::Conflict, None), Code::EngineRefused),
+            (start(), engine(Fault::Port, None), Code::PortTaken),
+            (start(), engine(Fault::Engine, Some(Detail::MountSource)), Code::MountSourceMissing),
+            (start(), engine(Fault::Engine, Some(Detail::Privilege)), Code::PrivilegedImpossible),
+            (start(), engine(Fault::Engine, None), Code::EngineFailed),
+            (start(), engine(Fault::NotFound, None), Code::Gone),
+            (start(), engine(Fault::Busy, None), Code::EngineBusy),
+            (start(), engine(Fault::TimedOut, None), Code::EngineTimeout),
+            (start(), engine(Fault::Unreachable, None), Code::EngineUnreachable),
+            (start(), engine(Fault::Refused, None), Code::EngineRefused),
+            (start(), engine(Fault::Audit, None), Code::AuditRefused),
+            (remove(), engine(Fault::InUse, None), Code::InUse),
+            (start(), ended(3, false), Code::ContainerExited),
+            (start(), ended(137, true), Code::OutOfMemory),
+            (start(), not_ready(Some(no())), Code::ProbeFailed),
+            (start(), not_ready(None), Code::ReadinessTimeout),
+        ];
+        for (action, why, expected) in table {
+            let operation = operation(action);
+            assert_eq!(code(&operation, &why), expected, "{} {expected:?}", operation.action.verb());
+        }
+    }
 }

@@ -40,6 +40,12 @@ impl Report {
     pub fn succeeded(&self) -> bool {
         self.failures.is_empty() && self.left.is_empty()
     }
+
+    /// Whether an operation of the plan was tried, and succeeded.
+    pub fn has_done(&self, id: OpId) -> bool {
+        let failed = self.failures.iter().any(|(failed, _)| *failed == id);
+        !failed && !self.skipped.contains_key(&id) && !self.left.contains(&id)
+    }
 }
 
 /// Carries out `plan`. Once `stop` is cancelled nothing new starts, and what is in flight is finished.

@@ -1,6 +1,6 @@
 //! Waiting until a container is proven ready: asking at short intervals, with a deadline.
 //!
-//! A container that has ended will never be ready, and is not waited for.
+//! A container that has ended will never be ready, and is not waited for; unless that it ends with 0 is what it is for.
 
 use std::time::Duration;
 
@@ -20,25 +20,34 @@ const QUESTION: Duration = Duration::from_secs(5);
 /// between restarts grow from 100 ms, so that this takes about a second to show.
 const CRASH_LOOP: i64 = 3;
 
-/// Waits until `probe` says yes.
+/// What it means when the container ends.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ends<'a> {
+    pub failures: &'a [KnownFailure],
+    /// With 0 it has done what it is for.
+    pub may_complete: bool,
+}
+
+/// Waits until `probe` says yes, or the container has completed.
 pub(super) async fn wait<E: Engine>(
     engine: &E,
     container: &ContainerId,
     probe: &Probe,
-    failures: &[KnownFailure],
+    ends: Ends<'_>,
     stop: &CancellationToken,
 ) -> Result<(), Why> {
     match probe {
         Probe::Running { settle } => {
             sleep(*settle).await;
             let inspection = engine.inspect(container).await?;
-            if inspection.state == ContainerState::Running { Ok(()) } else { Err(Why::Ended(inspection)) }
+            let is_fine = inspection.state == ContainerState::Running || ends.completed(&inspection);
+            if is_fine { Ok(()) } else { Err(Why::Ended(inspection)) }
         }
         Probe::Exec { command, interval, timeout } => {
             let deadline = Instant::now() + *timeout;
             let mut last = None;
             loop {
-                match ask(engine, container, command, failures).await? {
+                match ask(engine, container, command, ends).await? {
                     Answer::Yes => return Ok(()),
                     Answer::No(output) => last = Some(output),
                     Answer::NotNow => {}
@@ -66,35 +75,50 @@ async fn ask<E: Engine>(
     engine: &E,
     container: &ContainerId,
     command: &[String],
-    failures: &[KnownFailure],
+    ends: Ends<'_>,
 ) -> Result<Answer, Why> {
     match timeout(QUESTION, engine.exec(container, command)).await {
         Err(_) => Ok(Answer::NotNow),
         Ok(Ok(output)) if output.exit_code == 0 => Ok(Answer::Yes),
         Ok(Ok(output)) => {
             // An exec that is cut off by the end of its container gives a code as well: 137, or whatever it was.
-            if output.exit_code > 128 {
-                still_alive(engine, container, failures).await?;
+            if output.exit_code > 128 && alive(engine, container, ends).await? == Life::Completed {
+                return Ok(Answer::Yes);
             }
             Ok(Answer::No(output))
         }
         // The engine refuses to put a question to a container that does not run.
         Ok(Err(error)) if matches!(error.fault, Fault::Conflict | Fault::Engine | Fault::Refused) => {
-            still_alive(engine, container, failures).await?;
-            Ok(Answer::NotNow)
+            Ok(match alive(engine, container, ends).await? {
+                Life::Goes => Answer::NotNow,
+                Life::Completed => Answer::Yes,
+            })
         }
         Ok(Err(error)) => Err(error.into()),
     }
 }
 
-/// An error if the container has ended for good.
-async fn still_alive<E: Engine>(engine: &E, container: &ContainerId, failures: &[KnownFailure]) -> Result<(), Why> {
+#[derive(PartialEq, Eq)]
+enum Life {
+    Goes,
+    Completed,
+}
+
+/// An error if the container has ended for good, and not as it should.
+async fn alive<E: Engine>(engine: &E, container: &ContainerId, ends: Ends<'_>) -> Result<Life, Why> {
     let inspection: Inspection = engine.inspect(container).await?;
-    let known = failures.iter().any(|failure| failure.exit == inspection.exit_code);
+    let known = ends.failures.iter().any(|failure| failure.exit == inspection.exit_code);
     let looping = known || inspection.restarts >= CRASH_LOOP;
     match inspection.state {
-        ContainerState::Running | ContainerState::Unknown => Ok(()),
-        ContainerState::Restarting if !looping => Ok(()),
+        _ if ends.completed(&inspection) => Ok(Life::Completed),
+        ContainerState::Running | ContainerState::Unknown => Ok(Life::Goes),
+        ContainerState::Restarting if !looping => Ok(Life::Goes),
         _ => Err(Why::Ended(inspection)),
+    }
+}
+
+impl Ends<'_> {
+    fn completed(self, inspection: &Inspection) -> bool {
+        self.may_complete && inspection.state == ContainerState::Exited && inspection.exit_code == 0
     }
 }

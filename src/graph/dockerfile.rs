@@ -64,14 +64,11 @@ pub(super) fn dockerfile(spec: &Spec, chosen: &[Capability]) -> Dockerfile {
     for (name, value) in env {
         line(&mut text, &format!("ENV {name}={}", json(value)));
     }
-    let uid = spec.owner.filter(|uid| *uid != 0).unwrap_or(UID);
-    // The base may have a user of that number already, as the image of Node.js has; two names of one are no harm.
-    run(
-        &mut text,
-        &format!(
-            "id {USER} >/dev/null 2>&1 || useradd --create-home --non-unique --uid {uid} --shell /bin/bash {USER}"
-        ),
-    );
+    user(&mut text, spec.owner.filter(|uid| *uid != 0).unwrap_or(UID));
+    let groups: BTreeSet<&str> = installs.iter().flat_map(|(_, install)| &install.groups).map(String::as_str).collect();
+    for group in groups {
+        run(&mut text, &format!("groupadd --force --system {group} && usermod --append --groups {group} {USER}"));
+    }
     for check in installs.iter().filter_map(|(_, install)| install.check.as_ref()) {
         run(&mut text, check);
     }
@@ -81,6 +78,18 @@ pub(super) fn dockerfile(spec: &Spec, chosen: &[Capability]) -> Dockerfile {
     line(&mut text, "CMD [\"sleep\", \"infinity\"]");
     let reference = reference(&spec.agent, &text);
     Dockerfile { text, reference }
+}
+
+/// The agent's user. The base may have one of that number already, as the image of Node.js has, and a number has one
+/// name and one home: that user becomes the agent.
+fn user(text: &mut String, uid: u32) {
+    let taken_over = format!(
+        "usermod --login {USER} --home /home/{USER} --shell /bin/bash \"$other\" && cp -a /etc/skel /home/{USER} && \
+         chown -R \"{uid}:$(id -g {uid})\" /home/{USER}"
+    );
+    let add = format!("useradd --create-home --uid {uid} --shell /bin/bash {USER}");
+    let script = format!("if other=$(id -nu {uid} 2>/dev/null); then {taken_over}; else {add}; fi");
+    run(text, &format!("id {USER} >/dev/null 2>&1 || {script}"));
 }
 
 fn packages_of(text: &mut String, packages: &BTreeSet<&str>) {
@@ -98,9 +107,9 @@ fn packages_of(text: &mut String, packages: &BTreeSet<&str>) {
 
 /// What comes out of other images, and the steps of its own.
 fn others(text: &mut String, install: &Install, is_extra: bool) {
-    if let (true, Some(base)) = (is_extra, &install.base) {
+    if let (true, Some(image)) = (is_extra, install.from.as_ref().or(install.base.as_ref())) {
         for path in &install.paths {
-            line(text, &format!("COPY --from={base} {path} {path}"));
+            line(text, &format!("COPY --from={image} {path} {path}"));
         }
         // Libraries among them are found.
         run(text, "ldconfig");
@@ -117,7 +126,6 @@ fn hooks(text: &mut String, hooks: &Hooks, chosen: &[Capability]) {
     let daemon = chosen.iter().any(|capability| !capability.main.entrypoint.is_empty());
     if hooks.post_build.is_some() || !daemon {
         line(text, &format!("USER {USER}"));
-        line(text, &format!("ENV HOME=/home/{USER}"));
     }
     if let Some(script) = &hooks.post_build {
         run(text, script);
@@ -125,7 +133,6 @@ fn hooks(text: &mut String, hooks: &Hooks, chosen: &[Capability]) {
     if daemon && hooks.post_build.is_some() {
         // What a dependency starts has to be root.
         line(text, "USER root");
-        line(text, "ENV HOME=/root");
     }
 }
 
@@ -175,19 +182,18 @@ mod tests {
     fn tools_are_on_debian() {
         is(
             "dependencies: [git, jq]\n",
-            &expect![[r#"
-            # Made by moat from the dependencies of the spec; `moat image` shows it.
-            FROM debian:trixie-slim
-            ARG DEBIAN_FRONTEND=noninteractive
-            RUN ["/bin/sh", "-ec", "apt-get update && apt-get install --yes --no-install-recommends ca-certificates git jq openssh-client && rm -rf /var/lib/apt/lists/*"]
-            RUN ["/bin/sh", "-ec", "id agent >/dev/null 2>&1 || useradd --create-home --non-unique --uid 1000 --shell /bin/bash agent"]
-            RUN ["/bin/sh", "-ec", "git --version"]
-            RUN ["/bin/sh", "-ec", "jq --version"]
-            USER agent
-            ENV HOME=/home/agent
-            ENTRYPOINT []
-            CMD ["sleep", "infinity"]
-        "#]],
+            &expect![[r##"
+                # Made by moat from the dependencies of the spec; `moat image` shows it.
+                FROM debian:trixie-slim
+                ARG DEBIAN_FRONTEND=noninteractive
+                RUN ["/bin/sh", "-ec", "apt-get update && apt-get install --yes --no-install-recommends ca-certificates git jq openssh-client && rm -rf /var/lib/apt/lists/*"]
+                RUN ["/bin/sh", "-ec", "id agent >/dev/null 2>&1 || if other=$(id -nu 1000 2>/dev/null); then usermod --login agent --home /home/agent --shell /bin/bash \"$other\" && cp -a /etc/skel /home/agent && chown -R \"1000:$(id -g 1000)\" /home/agent; else useradd --create-home --uid 1000 --shell /bin/bash agent; fi"]
+                RUN ["/bin/sh", "-ec", "git --version"]
+                RUN ["/bin/sh", "-ec", "jq --version"]
+                USER agent
+                ENTRYPOINT []
+                CMD ["sleep", "infinity"]
+            "##]],
         );
     }
 
@@ -195,25 +201,52 @@ mod tests {
     fn the_first_runtime_is_the_base_and_another_is_taken_from_its_image() {
         is(
             "dependencies: [jq, node@22, python@3.12]\nhooks:\n  post_build_root: echo \"root\"\n  post_build: [npm ci, npm test]\n",
-            &expect![[r#"
+            &expect![[r##"
                 # Made by moat from the dependencies of the spec; `moat image` shows it.
                 FROM node:22-trixie-slim
                 ARG DEBIAN_FRONTEND=noninteractive
                 RUN ["/bin/sh", "-ec", "apt-get update && apt-get install --yes --no-install-recommends ca-certificates jq libatomic1 libbz2-1.0 libexpat1 libffi8 libreadline8t64 libsqlite3-0 && rm -rf /var/lib/apt/lists/*"]
                 COPY --from=python:3.12-slim-trixie /usr/local /usr/local
                 RUN ["/bin/sh", "-ec", "ldconfig"]
-                RUN ["/bin/sh", "-ec", "id agent >/dev/null 2>&1 || useradd --create-home --non-unique --uid 1000 --shell /bin/bash agent"]
+                RUN ["/bin/sh", "-ec", "id agent >/dev/null 2>&1 || if other=$(id -nu 1000 2>/dev/null); then usermod --login agent --home /home/agent --shell /bin/bash \"$other\" && cp -a /etc/skel /home/agent && chown -R \"1000:$(id -g 1000)\" /home/agent; else useradd --create-home --uid 1000 --shell /bin/bash agent; fi"]
                 RUN ["/bin/sh", "-ec", "jq --version"]
                 RUN ["/bin/sh", "-ec", "node --version"]
                 RUN ["/bin/sh", "-ec", "python3 --version"]
                 RUN ["/bin/sh", "-ec", "echo \"root\""]
                 USER agent
-                ENV HOME=/home/agent
                 RUN ["/bin/sh", "-ec", "npm ci\nnpm test"]
                 ENTRYPOINT []
                 CMD ["sleep", "infinity"]
-            "#]],
+            "##]],
         );
+    }
+
+    #[test]
+    fn what_starts_as_root_leaves_the_user_a_member_of_its_group() {
+        let text = made("dependencies: [docker:dind, node@22]\nhooks: {post_build: npm ci}\n").expect("one").text;
+        let lines: Vec<&str> = text.lines().filter(|line| !line.contains("apt-get")).collect();
+        assert_eq!(lines[1], "FROM node:22-trixie-slim", "the image of Docker is no base");
+        expect![[r#"
+            COPY --from=docker:29.7.2-dind /usr/local/bin/containerd /usr/local/bin/containerd
+            COPY --from=docker:29.7.2-dind /usr/local/bin/containerd-shim-runc-v2 /usr/local/bin/containerd-shim-runc-v2
+            COPY --from=docker:29.7.2-dind /usr/local/bin/docker /usr/local/bin/docker
+            COPY --from=docker:29.7.2-dind /usr/local/bin/docker-init /usr/local/bin/docker-init
+            COPY --from=docker:29.7.2-dind /usr/local/bin/docker-proxy /usr/local/bin/docker-proxy
+            COPY --from=docker:29.7.2-dind /usr/local/bin/dockerd /usr/local/bin/dockerd
+            COPY --from=docker:29.7.2-dind /usr/local/bin/runc /usr/local/bin/runc
+            COPY --from=docker:29.7.2-dind /usr/local/libexec/docker/cli-plugins /usr/local/libexec/docker/cli-plugins
+            RUN ["/bin/sh", "-ec", "ldconfig"]
+            RUN ["/bin/sh", "-ec", "printf '%s\\n' '#!/bin/sh' \\\n    'iptables -nL >/dev/null 2>&1 || for it in iptables ip6tables; do update-alternatives --set $it /usr/sbin/$it-legacy; done' \\\n    'exec \"$@\"' >/usr/local/bin/dockerd-entrypoint.sh\nchmod 755 /usr/local/bin/dockerd-entrypoint.sh\n"]
+            RUN ["/bin/sh", "-ec", "id agent >/dev/null 2>&1 || if other=$(id -nu 1000 2>/dev/null); then usermod --login agent --home /home/agent --shell /bin/bash \"$other\" && cp -a /etc/skel /home/agent && chown -R \"1000:$(id -g 1000)\" /home/agent; else useradd --create-home --uid 1000 --shell /bin/bash agent; fi"]
+            RUN ["/bin/sh", "-ec", "groupadd --force --system docker && usermod --append --groups docker agent"]
+            RUN ["/bin/sh", "-ec", "dockerd --version && docker buildx version && docker compose version"]
+            RUN ["/bin/sh", "-ec", "node --version"]
+            USER agent
+            RUN ["/bin/sh", "-ec", "npm ci"]
+            USER root
+            ENTRYPOINT []
+            CMD ["sleep", "infinity"]"#]]
+        .assert_eq(&lines[3..].join("\n"));
     }
 
     #[test]
@@ -221,7 +254,12 @@ mod tests {
         for spec in ["image: debian:13\n", "dependencies: [docker:dind]\n", "image: x\ndependencies: [redis]\n"] {
             assert_eq!(made(spec), None, "{spec}");
         }
-        for spec in ["base_image: debian:13\n", "dependencies: [git]\n", "dependencies: [redis, git]\n"] {
+        for spec in [
+            "base_image: debian:13\n",
+            "dependencies: [git]\n",
+            "dependencies: [redis, git]\n",
+            "dependencies: [docker:dind, git]\n",
+        ] {
             assert!(made(spec).is_some(), "{spec}");
         }
     }

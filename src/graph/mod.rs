@@ -24,7 +24,7 @@ pub use fit::warnings;
 pub use vault::Vault;
 
 use crate::resource::digest::sha256;
-use crate::resource::{Config, Probe, ResourceId, Role, Run};
+use crate::resource::{Config, Probe, ResourceId, RestartPolicy, Role, Run};
 use crate::spec::capability::{Builds, KnownFailure};
 
 /// What one run should be.
@@ -47,6 +47,18 @@ pub struct Node {
     pub probe: Option<Probe>,
     /// What its exit codes mean.
     pub failures: Vec<KnownFailure>,
+}
+
+impl Node {
+    /// Whether it is a run: a main container that the engine does not start again once its command has ended with 0.
+    /// That is as good as running.
+    pub fn may_complete(&self) -> bool {
+        let ends = |config: &Config| match config {
+            Config::Container(it) => matches!(it.restart, RestartPolicy::No | RestartPolicy::OnFailure),
+            _ => false,
+        };
+        self.role == Role::Main && ends(&self.config)
+    }
 }
 
 /// What one resource waits for.

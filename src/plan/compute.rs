@@ -103,6 +103,7 @@ fn draft(graph: &Graph, observed: &Observed, options: &Options, needless: &BTree
             Config::Container(config) => container::plan(&mut draft, node, config),
         }
     }
+    power::started(&mut draft);
     if options.restore.is_empty() {
         removal::unwanted(&mut draft);
     }

@@ -8,10 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::draft::Draft;
 use super::live::{self, Fit};
-use super::{Action, Cause, Handle, OpId, diff, port, removal};
+use super::{Action, Cause, Handle, OpId, Power, diff, port, removal};
 use crate::engine::VolumeMount;
 use crate::graph::{Gate, Milestone, Node};
-use crate::resource::{Config, ContainerConfig, ContainerId, Mount, MountSource, NetworkId, Probe, ResourceId, label};
+use crate::resource::label::{self, Ownership};
+use crate::resource::{Config, ContainerConfig, ContainerId, Mount, MountSource, NetworkId, Probe, ResourceId, Role};
 use crate::state::{ContainerFacts, ContainerState, Endpoint, Health};
 
 /// How a container that is there stands to its network.
@@ -51,7 +52,7 @@ fn choose<'a>(
         let leaving = matches!(it.state, ContainerState::Removing | ContainerState::Dead);
         // A replacement has failed: what ran before it is better than nothing, and than the same again.
         let fits = if restoring { !as_wanted && it.state != ContainerState::Created } else { as_wanted };
-        fits && !leaving && !lost_its_port(draft, it) && !matches!(link(draft, config, it), Link::Dead)
+        fits && !leaving && !lost_its_port(draft, it) && !matches!(link(draft, node, config, it), Link::Dead)
     };
     let rank = |it: &&&ContainerFacts| {
         let runs = it.state == ContainerState::Running;
@@ -66,7 +67,7 @@ fn lost_its_port(draft: &Draft<'_>, facts: &ContainerFacts) -> bool {
     facts.state != ContainerState::Running && chosen.any(|port| draft.options.avoid_ports.contains(port))
 }
 
-fn link(draft: &Draft<'_>, config: &ContainerConfig, facts: &ContainerFacts) -> Link {
+fn link(draft: &Draft<'_>, node: &Node, config: &ContainerConfig, facts: &ContainerFacts) -> Link {
     let network = &config.network.network;
     let name = draft.graph.run.name_of(network);
     let known = match draft.networks.get(network) {
@@ -74,8 +75,13 @@ fn link(draft: &Draft<'_>, config: &ContainerConfig, facts: &ContainerFacts) -> 
         _ => None,
     };
     let is_surplus = |id: &NetworkId| Some(id) != known && draft.observed.networks.iter().any(|it| it.id == *id);
+    let goes = facts.networks.iter().any(|end| end.id.as_ref().is_some_and(is_surplus));
+    // What is done needs no network any more.
+    if is_done(draft, node, facts) && !goes {
+        return Link::Fine;
+    }
     // One that was created on another network may run on, but would never come back from a restart.
-    if facts.home.as_ref() != known || facts.networks.iter().any(|end| end.id.as_ref().is_some_and(is_surplus)) {
+    if facts.home.as_ref() != known || goes {
         return Link::Dead;
     }
     let on_it = |end: &Endpoint| if end.id.is_some() { end.id.as_ref() == known } else { end.network == name };
@@ -127,8 +133,8 @@ fn keep(
     let name = current.name.clone();
     let handle = Handle::Known(current.id.clone());
     let mut before: BTreeSet<OpId> = draft.held(id, Gate::Start);
-    if let (Link::Missing, Some(network)) = (link(draft, config, current), draft.networks.get(&config.network.network))
-    {
+    let link = link(draft, node, config, current);
+    if let (Link::Missing, Some(network)) = (link, draft.networks.get(&config.network.network)) {
         let aliases = config.network.aliases.clone();
         let action = Action::ConnectNetwork { network: network.clone(), container: current.id.clone(), aliases };
         let after = draft.reached(&config.network.network, Milestone::Created);
@@ -165,6 +171,9 @@ fn mend(
 ) -> Option<OpId> {
     let (id, name) = (&node.id, current.name.clone());
     let (unready, proven) = (&draft.options.unready, &draft.options.proven);
+    if is_done(draft, node, current) {
+        return None;
+    }
     let has_failed = unready.contains(&current.id) && !proven.contains(&current.id);
     let not_running = Cause::NotRunning { state: current.state, exit_code: current.exit_code };
     if has_failed && current.state != ContainerState::Created {
@@ -199,10 +208,28 @@ fn mend(
             draft.hold(id, Milestone::Ready, ready);
             Some(ready)
         }
+        ContainerState::Exited if is_wanted_again(draft, current) => {
+            Some(start(draft, node, &name, handle, &Cause::Asked, before))
+        }
         ContainerState::Exited | ContainerState::Removing | ContainerState::Dead => {
             Some(start(draft, node, &name, handle, &not_running, before))
         }
     }
+}
+
+/// Whether its command has come to its end, and nobody has asked for another run of it.
+pub(super) fn is_done(draft: &Draft<'_>, node: &Node, facts: &ContainerFacts) -> bool {
+    // What is put back is as it was wanted before.
+    let restores = draft.options.restore.contains(&node.id);
+    let was_run = || node.role == Role::Main && facts.owner.as_ref().is_some_and(Ownership::is_of_a_run);
+    let is_run = if restores { was_run() } else { node.may_complete() };
+    is_run && facts.has_completed() && !is_wanted_again(draft, facts)
+}
+
+/// Whether a user has asked for what has ended to run again: a start of what was stopped runs whatever there is.
+fn is_wanted_again(draft: &Draft<'_>, facts: &ContainerFacts) -> bool {
+    let starts = draft.options.power == Power::Start && draft.observed.is_stopped() && facts.has_completed();
+    starts || draft.options.restart.contains(&facts.id)
 }
 
 /// Whether a running container needs no further proof.
@@ -274,7 +301,8 @@ fn prove(draft: &Draft<'_>, node: &Node, config: &ContainerConfig, container: Ha
     if let (Probe::Exec { timeout, .. }, Some(wanted)) = (&mut probe, draft.options.wait_timeout) {
         *timeout = wanted;
     }
-    Some(Action::AwaitReady { container, probe, image: config.image.clone(), failures: node.failures.clone() })
+    let (image, failures) = (config.image.clone(), node.failures.clone());
+    Some(Action::AwaitReady { container, probe, image, failures, may_complete: node.may_complete() })
 }
 
 /// Removes those that have been replaced, and gives the one that stays its name.
@@ -308,7 +336,7 @@ fn why_created(draft: &Draft<'_>, node: &Node, config: &ContainerConfig, others:
         return Cause::Missing;
     };
     let diffs = diff::between(&owner.config, &node.config.canonical());
-    let all_dead = others.iter().all(|it| matches!(link(draft, config, it), Link::Dead));
+    let all_dead = others.iter().all(|it| matches!(link(draft, node, config, it), Link::Dead));
     if !diffs.is_empty() {
         Cause::Changed(diffs)
     } else if draft.renewed.contains(network) && others.iter().all(|it| draft.removed.contains_key(it.id.as_str())) {

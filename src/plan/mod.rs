@@ -23,7 +23,7 @@ pub use cause::{Cause, FieldDiff};
 pub use compute::{Options, Power, Volumes, compute};
 pub use operation::{Action, Handle, OpId, Operation};
 pub use privilege::{Gain, Widening, widening, widening_of};
-pub use status::{Condition, Presence, Published, Standing, Status, status};
+pub use status::{Condition, Presence, Published, Standing, Status, has_completed, status};
 
 /// What is to be done, in an order in which it can be done one by one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -78,6 +78,8 @@ pub enum Action {
         image: ImageRef,
         /// What its exit codes mean.
         failures: Vec<KnownFailure>,
+        /// An end with 0 is as good as a yes.
+        may_complete: bool,
     },
     /// Changes limits and the restart policy, and leaves everything else as it is.
     UpdateContainer {

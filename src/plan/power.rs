@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::draft::Draft;
 use super::{Action, Cause, OpId, Power, removal};
+use crate::graph::Milestone;
 use crate::resource::label;
 use crate::resource::{Config, ResourceId, Retention, VolumeConfig};
 use crate::state::ContainerFacts;
@@ -36,10 +37,29 @@ pub(super) fn stop(draft: &mut Draft<'_>) {
 
 /// Takes the mark away. The rest is an apply.
 pub(super) fn start(draft: &mut Draft<'_>) {
+    if !takes_what_has_completed(draft) {
+        take_mark_away(draft, &BTreeSet::new());
+    }
+}
+
+/// What has completed runs again because of the mark: without it nobody could tell that it should. So the mark is there
+/// until it runs.
+pub(super) fn started(draft: &mut Draft<'_>) {
+    if takes_what_has_completed(draft) {
+        let after = draft.reached(&ResourceId::main(), Milestone::Started);
+        take_mark_away(draft, &after);
+    }
+}
+
+fn takes_what_has_completed(draft: &Draft<'_>) -> bool {
+    draft.observed.containers_of(&ResourceId::main()).any(ContainerFacts::has_completed)
+}
+
+fn take_mark_away(draft: &mut Draft<'_>, after: &BTreeSet<OpId>) {
     let mark = ResourceId::stop_mark();
     if draft.options.power == Power::Start {
         for facts in draft.observed.volumes_of(&mark) {
-            draft.add(&mark, &facts.name, Action::RemoveVolume, Cause::Asked, []);
+            draft.add(&mark, &facts.name, Action::RemoveVolume, Cause::Asked, after.clone());
         }
     }
 }

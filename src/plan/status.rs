@@ -7,9 +7,9 @@ use std::net::{IpAddr, SocketAddr};
 use serde::Serialize;
 
 use super::{Action, Cause, Operation, Plan};
-use crate::graph::Graph;
+use crate::graph::{Graph, Node};
 use crate::resource::{Config, HostPort, ImageId, ImageRef, Kind, Port, PortConfig, ResourceId, Retention, Role};
-use crate::state::{ContainerState, Observed};
+use crate::state::{ContainerFacts, ContainerState, Observed};
 
 /// A run, as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +42,10 @@ pub enum Condition {
     Degraded,
     /// A user has stopped it.
     Stopped,
+    /// The command of the main container has ended with another code than 0.
+    Failed,
+    /// The command of the main container has ended with 0, and everything else is as wanted.
+    Completed,
     /// Everything is as wanted, and proven.
     Ready,
 }
@@ -69,6 +73,8 @@ pub enum Presence {
     Present,
     /// A container is there in a state of its own.
     Container(ContainerState),
+    /// A container whose command has come to its end.
+    Completed,
 }
 
 impl Published {
@@ -79,7 +85,8 @@ impl Published {
 }
 
 impl Condition {
-    pub const ALL: [Self; 5] = [Self::Absent, Self::Converging, Self::Degraded, Self::Stopped, Self::Ready];
+    pub const ALL: [Self; 7] =
+        [Self::Absent, Self::Converging, Self::Degraded, Self::Stopped, Self::Failed, Self::Completed, Self::Ready];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -87,6 +94,8 @@ impl Condition {
             Self::Converging => "converging",
             Self::Degraded => "degraded",
             Self::Stopped => "stopped",
+            Self::Failed => "failed",
+            Self::Completed => "completed",
             Self::Ready => "ready",
         }
     }
@@ -98,6 +107,7 @@ impl Presence {
             Self::Missing => "missing",
             Self::Present => "present",
             Self::Container(state) => state.as_str(),
+            Self::Completed => "completed",
         }
     }
 }
@@ -138,12 +148,27 @@ fn condition(graph: &Graph, observed: &Observed, plan: &Plan) -> Condition {
     } else if observed.is_stopped() {
         if plan.is_empty() { Condition::Stopped } else { Condition::Degraded }
     } else if plan.is_empty() {
-        Condition::Ready
+        if has_completed(graph, observed) { Condition::Completed } else { Condition::Ready }
+    } else if plan.operations.iter().any(|operation| has_failed(graph, operation)) {
+        Condition::Failed
     } else if plan.operations.iter().all(will_pass) {
         Condition::Converging
     } else {
         Condition::Degraded
     }
+}
+
+/// Whether the command of the main container has come to its end.
+pub fn has_completed(graph: &Graph, observed: &Observed) -> bool {
+    let main = ResourceId::main();
+    graph.node(&main).is_some_and(Node::may_complete)
+        && observed.containers_of(&main).any(ContainerFacts::has_completed)
+}
+
+/// Whether an operation is there because a command has ended that should have ended well.
+fn has_failed(graph: &Graph, operation: &Operation) -> bool {
+    let ended = matches!(operation.cause, Cause::NotRunning { state: ContainerState::Exited, exit_code: Some(_) });
+    ended && graph.node(&operation.resource).is_some_and(Node::may_complete)
 }
 
 fn is_absent(graph: &Graph, observed: &Observed) -> bool {
@@ -191,8 +216,11 @@ fn wanted<'a>(graph: &'a Graph, observed: &'a Observed) -> impl Iterator<Item = 
             }
             Config::Container(_) => {
                 let containers = observed.containers_of(id);
-                let state = Presence::Container;
-                containers.map(|it| standing(it.name.clone(), Some(it.id.to_string()), state(it.state))).collect()
+                let presence = |it: &ContainerFacts| match it.state {
+                    _ if node.may_complete() && it.has_completed() => Presence::Completed,
+                    state => Presence::Container(state),
+                };
+                containers.map(|it| standing(it.name.clone(), Some(it.id.to_string()), presence(it))).collect()
             }
         };
         if found.is_empty() {

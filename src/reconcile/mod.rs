@@ -9,18 +9,19 @@ pub mod recover;
 use std::collections::BTreeSet;
 
 pub use claims::Claims;
+use recover::Recovered;
 
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::{Engine, EngineError, Fault};
 use crate::event::{Event, Failure, Tell};
-use crate::execute::{Report, execute};
-use crate::graph::Graph;
+use crate::execute::{self, Report, execute};
+use crate::graph::{Graph, Node};
 use crate::observe::observe;
 use crate::plan::{Action, Cause, Handle, OpId, Operation, Options, Plan, compute};
 use crate::resource::label::Ownership;
 use crate::resource::{Config, ContainerId};
-use crate::state::{ContainerState, Observed};
+use crate::state::{ContainerFacts, ContainerState, Observed};
 
 /// Rounds of one apply. Two do the work and see that it is done; the others are for a world that moves meanwhile.
 const MAX_ROUNDS: u32 = 8;
@@ -42,7 +43,8 @@ pub enum Outcome {
     /// The world is as wanted. `changed`: it was not so before.
     Converged { observed: Observed, changed: bool },
     /// Something failed that another round would not mend.
-    Failed { failures: Vec<Failure>, undone: bool },
+    /// `undid`: what was done to take back what it had done; `undone`: all of it was.
+    Failed { failures: Vec<Failure>, undone: bool, undid: Vec<Operation> },
     /// Each round found something more to do.
     OutOfBudget { plan: Plan },
     /// The user asked to stop. `remaining`: what of the run is on the engine still.
@@ -50,11 +52,16 @@ pub enum Outcome {
 }
 
 /// What all rounds of one apply share.
+#[derive(Default)]
 struct Progress {
     created: BTreeSet<String>,
     /// Nothing of the run was there when the apply began.
     first: bool,
     changed: bool,
+    /// Containers that were found ready in this very apply.
+    proven: BTreeSet<ContainerId>,
+    /// Containers that made room for others.
+    stopped: BTreeSet<ContainerId>,
     /// The failures of the round before: the same ones twice will not go away.
     failed: Vec<Failure>,
 }
@@ -72,7 +79,7 @@ pub async fn until_converged<E: Engine>(
     tell: Tell<'_>,
     stop: &CancellationToken,
 ) -> Result<Outcome, EngineError> {
-    let mut progress = Progress { created: BTreeSet::new(), first: false, changed: false, failed: Vec::new() };
+    let mut progress = Progress::default();
     let mut plan = Plan::default();
     for round in 1..=MAX_ROUNDS {
         let observed = observe(engine, graph).await?;
@@ -85,10 +92,16 @@ pub async fn until_converged<E: Engine>(
         if plan.is_empty() {
             return Ok(Outcome::Converged { observed, changed: progress.changed });
         }
+        if let Some((id, failure)) = ended_since(engine, graph, &observed, &plan, &progress).await? {
+            let report = Report { failures: vec![(id, failure)], ..Report::default() };
+            return failed(engine, graph, &options, report, &progress, on_failure, tell).await;
+        }
         tell(Event::Planned { run: &graph.run, round, plan: &plan });
         let mut report = execute(engine, &plan, tell, stop).await;
         progress.changed |= plan.changes();
         progress.created.append(&mut report.created);
+        progress.stopped.extend(stopped(&plan, &report));
+        progress.proven.extend(report.proven.iter().cloned());
         options.proven.append(&mut report.proven);
         options.restart.retain(|container| !was_restarted(container, &plan, &report));
         let mut answered = avoid_refused(&plan, &report, &mut options);
@@ -154,13 +167,46 @@ fn avoid_taken_ports(plan: &Plan, observed: &Observed, report: &Report, options:
 
 /// What a user has asked for is done once.
 fn was_restarted(container: &ContainerId, plan: &Plan, report: &Report) -> bool {
-    let restarts = plan
-        .operations
-        .iter()
-        .filter(|operation| matches!(&operation.action, Action::RestartContainer { container: it } if it == container));
-    let failed = |id: &OpId| report.failures.iter().any(|(failed, _)| failed == id);
-    let done = |id: &OpId| !failed(id) && !report.skipped.contains_key(id) && !report.left.contains(id);
-    restarts.map(|operation| operation.id).any(|id| done(&id))
+    let restarts = plan.operations.iter().filter(|operation| match &operation.action {
+        Action::RestartContainer { container: it } | Action::StartContainer { container: Handle::Known(it) } => {
+            it == container
+        }
+        _ => false,
+    });
+    restarts.map(|operation| operation.id).any(|id| report.has_done(id))
+}
+
+/// What was stopped to make room.
+fn stopped(plan: &Plan, report: &Report) -> Vec<ContainerId> {
+    let stops = plan.operations.iter().filter(|operation| report.has_done(operation.id));
+    let container = |operation: &Operation| match &operation.action {
+        Action::StopContainer { container, .. } => Some(container.clone()),
+        _ => None,
+    };
+    stops.filter_map(container).collect()
+}
+
+/// A command that was found running, and has failed before this apply was over. It is not run again and again: that is
+/// for the user to decide, who is told what it said.
+async fn ended_since<E: Engine>(
+    engine: &E,
+    graph: &Graph,
+    observed: &Observed,
+    plan: &Plan,
+    progress: &Progress,
+) -> Result<Option<(OpId, Failure)>, EngineError> {
+    let is_run = |facts: &ContainerFacts| {
+        let node = facts.owner.as_ref().and_then(|owner| graph.node(&owner.resource));
+        node.is_some_and(Node::may_complete)
+    };
+    let ended = observed.containers.iter().filter(|facts| facts.state == ContainerState::Exited);
+    for facts in ended.filter(|facts| progress.proven.contains(&facts.id) && is_run(facts)) {
+        let asks = |operation: &&Operation| matches!(&operation.action, Action::AwaitReady { container: Handle::Known(it), .. } if *it == facts.id);
+        if let Some(operation) = plan.operations.iter().find(asks) {
+            return Ok(Some((operation.id, execute::failure::ended_since(engine, operation, &facts.id).await?)));
+        }
+    }
+    Ok(None)
 }
 
 /// A container that was found running and was not ready in time will not be so by itself. Nor will one that was found
@@ -213,14 +259,16 @@ async fn failed<E: Engine>(
     tell: Tell<'_>,
 ) -> Result<Outcome, EngineError> {
     let failures: Vec<Failure> = report.failures.into_iter().map(|(_, failure)| failure).collect();
-    let undone = match on_failure {
-        OnFailure::Keep => false,
+    let recovered = match on_failure {
+        OnFailure::Keep => Recovered::default(),
         // An engine that is gone cannot be tidied up, and its absence is what is to be told.
-        _ if failures.iter().any(|it| it.fault == Some(Fault::Unreachable)) => false,
+        _ if failures.iter().any(|it| it.fault == Some(Fault::Unreachable)) => Recovered::default(),
         OnFailure::Undo if progress.first => recover::undo(engine, graph, &progress.created, tell).await?,
-        OnFailure::Undo | OnFailure::Restore => recover::restore(engine, graph, options, tell).await?,
+        OnFailure::Undo | OnFailure::Restore => {
+            recover::restore(engine, graph, options, &progress.stopped, tell).await?
+        }
     };
-    Ok(Outcome::Failed { failures, undone })
+    Ok(Outcome::Failed { failures, undone: recovered.whole, undid: recovered.done })
 }
 
 async fn interrupted<E: Engine>(

@@ -7,19 +7,38 @@ use tokio_util::sync::CancellationToken;
 
 use crate::engine::{Engine, EngineError};
 use crate::event::{Event, Tell};
-use crate::execute::execute;
+use crate::execute::{Report, execute};
 use crate::graph::Graph;
 use crate::observe::observe;
-use crate::plan::{Options, Volumes, compute};
-use crate::resource::ResourceId;
+use crate::plan::{Operation, Options, Plan, Volumes, compute};
+use crate::resource::{ContainerId, ResourceId};
 
-/// Removes what was created, by the engine's ids. Gives whether all of it is gone.
+/// What came of it.
+#[derive(Debug, Default)]
+pub(super) struct Recovered {
+    /// Nothing is left of what was to be taken back.
+    pub whole: bool,
+    /// What was done for that.
+    pub done: Vec<Operation>,
+}
+
+impl Recovered {
+    fn by(plan: Plan, report: &Report) -> Self {
+        let failed = |operation: &Operation| report.failures.iter().any(|(id, _)| *id == operation.id);
+        let left =
+            |operation: &Operation| report.skipped.contains_key(&operation.id) || report.left.contains(&operation.id);
+        let done = plan.operations.into_iter().filter(|it| !failed(it) && !left(it)).collect();
+        Self { whole: report.succeeded(), done }
+    }
+}
+
+/// Removes what was created, by the engine's ids.
 pub(super) async fn undo<E: Engine>(
     engine: &E,
     graph: &Graph,
     created: &BTreeSet<String>,
     tell: Tell<'_>,
-) -> Result<bool, EngineError> {
+) -> Result<Recovered, EngineError> {
     let nothing = Graph::empty(graph.run.clone());
     let mut observed = observe(engine, &nothing).await?;
     observed.containers.retain(|it| created.contains(it.id.as_str()));
@@ -29,33 +48,36 @@ pub(super) async fn undo<E: Engine>(
     let options = Options { volumes: Volumes::All, undo: true, ..Options::default() };
     let plan = compute(&nothing, &observed, &options);
     if plan.is_empty() {
-        return Ok(true);
+        return Ok(Recovered { whole: true, done: Vec::new() });
     }
     tell(Event::Undoing { run: &graph.run, plan: &plan });
     // The user has stopped the apply, not the tidying up.
     let report = execute(engine, &plan, tell, &CancellationToken::new()).await;
-    Ok(report.succeeded())
+    Ok(Recovered::by(plan, &report))
 }
 
 /// Puts back the older container wherever a newer one did not come to take its place: because it failed itself, or
-/// because it waited for one that did. Gives whether anything was put back.
+/// because it waited for one that did. What was `stopped` for that runs again, even if it ended as if it had completed.
 pub(super) async fn restore<E: Engine>(
     engine: &E,
     graph: &Graph,
     options: &Options,
+    stopped: &BTreeSet<ContainerId>,
     tell: Tell<'_>,
-) -> Result<bool, EngineError> {
+) -> Result<Recovered, EngineError> {
     let observed = observe(engine, graph).await?;
     let replaced = graph.nodes().filter(|node| observed.containers_of(&node.id).count() > 1);
     let restore: BTreeSet<ResourceId> = replaced.map(|node| node.id.clone()).collect();
     if restore.is_empty() {
-        return Ok(false);
+        return Ok(Recovered::default());
     }
-    let plan = compute(graph, &observed, &Options { restore, ..options.clone() });
+    let ended = observed.containers.iter().filter(|it| it.has_completed() && stopped.contains(&it.id));
+    let restart = ended.map(|it| it.id.clone()).collect();
+    let plan = compute(graph, &observed, &Options { restore, restart, ..options.clone() });
     if plan.is_empty() {
-        return Ok(false);
+        return Ok(Recovered::default());
     }
     tell(Event::Undoing { run: &graph.run, plan: &plan });
     let report = execute(engine, &plan, tell, &CancellationToken::new()).await;
-    Ok(report.succeeded())
+    Ok(Recovered::by(plan, &report))
 }

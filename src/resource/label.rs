@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
+
 use super::config::{Config, ConfigHash, Retention};
 use super::id::ResourceId;
 use super::port::Port;
@@ -75,6 +77,16 @@ impl Ownership {
     /// Whether it was made as is wanted now, but for what can be changed in place.
     pub fn fits(&self, wanted: &Config) -> bool {
         self.hash == wanted.hash() || wanted.is_but_for_updates(&self.config)
+    }
+
+    /// Whether a container was created so that the engine lets it be once its command has ended with 0.
+    pub fn is_of_a_run(&self) -> bool {
+        #[derive(Deserialize)]
+        struct Container {
+            restart: String,
+        }
+        let config: Option<Container> = serde_json::from_str(&self.config).ok();
+        config.is_some_and(|it| matches!(it.restart.as_str(), "no" | "on-failure"))
     }
 
     /// Reads the labels of something found on the engine; `None`: it is not ours.

@@ -41,7 +41,9 @@ pub struct Capability {
 pub struct Install {
     /// Of a runtime: the image that has it. The first runtime's is what the whole is based on.
     pub base: Option<ImageRef>,
-    /// What of `base` is taken into an image that is based on another one. Absolute.
+    /// An image that has it and that nothing is based on, since it is no Debian.
+    pub from: Option<ImageRef>,
+    /// What of `from`, or of a `base` that the image is not based on, is taken into it. Absolute.
     #[serde(default)]
     pub paths: Vec<String>,
     /// Of Debian.
@@ -49,6 +51,9 @@ pub struct Install {
     pub packages: Vec<String>,
     #[serde(default)]
     pub env: BTreeMap<String, String>,
+    /// What the user `agent` is a member of.
+    #[serde(default)]
+    pub groups: Vec<String>,
     /// Shell scripts, run as root.
     #[serde(default)]
     pub run: Vec<String>,

@@ -46,7 +46,7 @@ pub use agent::{BuilderSettings, CacheRetention, Hooks, NamedVolume, NetworkSett
 pub use capability::Capability;
 pub use catalogue::{Capabilities, Unresolved};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
-pub use reference::{ExplainError, effects, explain, reference};
+pub use reference::{ExplainError, Explained, effects, explain, explained, reference};
 pub use rule::slug;
 pub use schema::schema;
 pub use service::{Service, Wait};

@@ -1,5 +1,7 @@
 //! The language as a table for people, made from the same data that files are checked against.
 
+use serde::Serialize;
+
 use super::language;
 use super::language::elsewhere::elsewhere;
 use super::shape::{Effect, Key, Shape};
@@ -35,44 +37,84 @@ pub struct ExplainError {
     pub hint: String,
 }
 
-/// What there is to know about the key at a path such as `container.memory`, or about all keys; ends with a line feed.
+/// What there is to know about a key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Explained {
+    /// With dots between levels, as in `container.memory`.
+    pub key: String,
+    pub may_be: String,
+    pub meaning: &'static str,
+    pub default: &'static str,
+    /// What a change of it does to a sandbox that is there.
+    pub change: &'static str,
+    pub example: &'static str,
+    /// Other names of it.
+    pub also: &'static [&'static str],
+    /// The keys below it.
+    pub keys: Vec<String>,
+}
+
+/// The key at a path such as `container.memory`; of no path all keys, in the order of the language.
 ///
 /// # Errors
 /// If there is no such key.
-pub fn explain(path: Option<&str>) -> Result<String, ExplainError> {
+pub fn explained(path: Option<&str>) -> Result<Vec<Explained>, ExplainError> {
     let mut all: Vec<(String, &Key)> = Vec::new();
     language::AGENT.visit("", &mut |parent, key| {
         all.push((if parent.is_empty() { key.name.to_owned() } else { format!("{parent}.{}", key.name) }, key));
     });
-    let Some(path) = path else {
-        let top = all.iter().filter(|(path, _)| !path.contains('.'));
-        let width = top.clone().map(|(path, _)| path.len()).max().unwrap_or(0);
-        let line = |(path, key): &(String, &Key)| format!("{path:width$}  {}\n", key.summary);
-        return Ok(top.map(line).collect::<Vec<_>>().concat());
-    };
+    let Some(path) = path else { return Ok(all.iter().map(|(path, key)| about(path, key, &all)).collect()) };
     let named = |known: &&(String, &Key)| known.0 == path || (!path.contains('.') && known.0 == key_name(path));
-    let Some((full, key)) = all.iter().find(named) else { return Err(unknown(path, &all)) };
-    let below: Vec<&str> = all
-        .iter()
-        .filter_map(|(other, _)| other.strip_prefix(full.as_str())?.strip_prefix('.'))
-        .filter(|rest| !rest.contains('.'))
-        .collect();
-    let mut text = format!(
-        "{full}: {}\n\n  {}\n\n  default   {}\n  a change  {}\n  such as   {}: {}\n",
-        may_be(&key.shape),
-        key.summary,
-        key.default,
-        key.effect.as_str(),
-        key.name,
-        key.example,
-    );
-    if !key.alias.is_empty() {
-        text.push_str(&format!("  also      {}\n", key.alias.join(", ")));
+    match all.iter().find(named) {
+        Some((path, key)) => Ok(vec![about(path, key, &all)]),
+        None => Err(unknown(path, &all)),
     }
-    if !below.is_empty() {
-        text.push_str(&format!("  keys      {}\n", below.join(", ")));
+}
+
+fn about(path: &str, key: &Key, all: &[(String, &Key)]) -> Explained {
+    let below = all.iter().filter_map(|(other, _)| other.strip_prefix(path)?.strip_prefix('.'));
+    Explained {
+        key: path.to_owned(),
+        may_be: may_be(&key.shape),
+        meaning: key.summary,
+        default: key.default,
+        change: key.effect.as_str(),
+        example: key.example,
+        also: key.alias,
+        keys: below.filter(|rest| !rest.contains('.')).map(str::to_owned).collect(),
     }
-    Ok(text)
+}
+
+/// As [`explained`], for a person: of no path the keys at the top. Ends with a line feed.
+///
+/// # Errors
+/// If there is no such key.
+pub fn explain(path: Option<&str>) -> Result<String, ExplainError> {
+    let found = explained(path)?;
+    if path.is_none() {
+        let top = found.iter().filter(|it| !it.key.contains('.'));
+        let width = top.clone().map(|it| it.key.len()).max().unwrap_or(0);
+        let line = |it: &Explained| format!("{:width$}  {}\n", it.key, it.meaning);
+        return Ok(top.map(line).collect::<Vec<_>>().concat());
+    }
+    Ok(found.iter().map(Explained::text).collect())
+}
+
+impl Explained {
+    fn text(&self) -> String {
+        let name = self.key.rsplit('.').next().unwrap_or_default();
+        let mut text = format!(
+            "{}: {}\n\n  {}\n\n  default   {}\n  a change  {}\n  such as   {name}: {}\n",
+            self.key, self.may_be, self.meaning, self.default, self.change, self.example,
+        );
+        if !self.also.is_empty() {
+            text.push_str(&format!("  also      {}\n", self.also.join(", ")));
+        }
+        if !self.keys.is_empty() {
+            text.push_str(&format!("  keys      {}\n", self.keys.join(", ")));
+        }
+        text
+    }
 }
 
 fn key_name(path: &str) -> &str {

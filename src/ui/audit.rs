@@ -31,7 +31,7 @@ const TELLING: [&str; 7] = ["name", "network", "volume", "image", "program", "pa
 impl Row<'_> {
     /// Whether it did not end well, as far as is known.
     pub fn is_bad(&self) -> bool {
-        self.is_intent && self.result != Some("done")
+        self.is_intent && !matches!(self.result, Some("done" | "skipped"))
     }
 
     fn result(&self) -> &'static str {
@@ -68,7 +68,7 @@ pub fn text(rows: &[Row<'_>], colour: Colour) -> String {
     for (line, row) in lines.zip(rows) {
         let style = match row.result() {
             "failed" => BAD,
-            "unknown" | "open" => CARE,
+            "unknown" | "open" | "skipped" => CARE,
             _ => GOOD,
         };
         let word = row.result();

@@ -1,7 +1,7 @@
 //! A watch at a glance: one line for each agent, with how it stands, what is being done with it, and what last woke
 //! the watch for it.
 //!
-//! Lines of text only: where they are drawn, and how often, is for [`live`](super::live) to say.
+//! Lines of text only: where they are drawn, and how often, is for [`display`](super::display) to say.
 
 use std::collections::BTreeMap;
 

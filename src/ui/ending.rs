@@ -2,10 +2,10 @@
 
 use super::style::{BAD, CARE, GOOD, STRONG, help, notice};
 use super::{Colour, failure, words};
-use crate::event::Failure;
+use crate::event::{Code, Failure};
 use crate::graph::Graph;
 use crate::observe::builds::Builds;
-use crate::plan::{Condition, Plan};
+use crate::plan::{Action, Condition, Operation, Plan};
 use crate::resource::{Kind, Role, Run};
 use crate::state::Observed;
 
@@ -30,6 +30,8 @@ pub enum How<'a> {
         /// The words with which a command is run in it, as in `moat exec`.
         exec: &'a str,
     },
+    /// Its command has ended with 0, and everything else is as the spec says.
+    Completed { changed: bool },
     /// It is down, as the user wanted; nothing of it is gone.
     Stopped { changed: bool },
     /// Nothing is left but `kept`, sorted.
@@ -38,6 +40,8 @@ pub enum How<'a> {
         failures: &'a [Failure],
         /// What had been done is undone.
         undone: bool,
+        /// By these.
+        undid: &'a [Operation],
         of: Command,
     },
     /// Each round found something more to do.
@@ -75,10 +79,37 @@ impl How<'_> {
     /// The word for scripts.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Ready { .. } | Self::Stopped { .. } | Self::Gone { .. } => "converged",
+            Self::Ready { .. } | Self::Completed { .. } | Self::Stopped { .. } | Self::Gone { .. } => "converged",
             Self::Failed { .. } => "failed",
             Self::OutOfBudget { .. } => "out-of-budget",
             Self::Interrupted { .. } => "interrupted",
+        }
+    }
+
+    /// Why it is not as it was wanted to be; of several reasons the first.
+    pub fn cause(&self) -> Option<Code> {
+        match self {
+            Self::Ready { .. } | Self::Completed { .. } | Self::Stopped { .. } | Self::Gone { .. } => None,
+            Self::Failed { failures, .. } => failures.first().map(|failure| failure.code),
+            Self::OutOfBudget { .. } => Some(Code::Unsteady),
+            Self::Interrupted { .. } => Some(Code::Interrupted),
+        }
+    }
+
+    /// The commands that go on from a failure, the likeliest first; each for the same sandbox.
+    pub fn next(&self) -> &'static [&'static str] {
+        match self {
+            Self::Ready { .. } | Self::Completed { .. } | Self::Stopped { .. } | Self::Gone { .. } => &[],
+            Self::Failed { undone: true, undid: [], .. } => &["moat apply"],
+            Self::Failed { undone: true, .. } => &["moat apply --keep-on-failure"],
+            Self::Failed { of: Command::Apply | Command::Start | Command::Restart, .. } => {
+                &["moat status", "moat apply"]
+            }
+            Self::Failed { of: Command::Stop, .. } => &["moat status", "moat stop"],
+            Self::Failed { of: Command::Clean, .. } => &["moat list", "moat clean"],
+            Self::Failed { of: Command::Destroy, .. } => &["moat status", "moat destroy"],
+            Self::OutOfBudget { .. } => &["moat events", "moat apply"],
+            Self::Interrupted { .. } => &["moat apply", "moat destroy"],
         }
     }
 }
@@ -86,7 +117,7 @@ impl How<'_> {
 impl Ending<'_> {
     /// Whether it is as it was wanted to be.
     pub fn is_good(&self) -> bool {
-        matches!(self.how, How::Ready { .. } | How::Stopped { .. } | How::Gone { .. })
+        matches!(self.how, How::Ready { .. } | How::Completed { .. } | How::Stopped { .. } | How::Gone { .. })
     }
 
     /// The last screen; `did` is what was done, as in `13 done, 4.2 s`. Ends with a line feed.
@@ -96,6 +127,11 @@ impl Ending<'_> {
             How::Ready { changed: false, .. } => format!("{agent} is {}: nothing to do\n", colour.paint(GOOD, "ready")),
             How::Ready { graph, builds, exec, .. } => {
                 format!("{agent} is {} ({did})\n{}", colour.paint(GOOD, "ready"), ready(graph, builds, exec, colour))
+            }
+            How::Completed { changed } => {
+                let did = if changed { format!(" ({did})") } else { ": nothing to do".to_owned() };
+                let next = colour.paint(STRONG, if changed { "moat logs" } else { "moat restart" });
+                format!("{agent} has {}{did}\nnext: {next}\n", colour.paint(GOOD, "completed"))
             }
             How::Stopped { changed } => {
                 let did = if changed { format!(" ({did})") } else { ", and stays so".to_owned() };
@@ -108,7 +144,10 @@ impl Ending<'_> {
             How::Gone { kept, of, .. } => {
                 format!("{agent} is {} ({did})\n{}", colour.paint(GOOD, "gone"), kept_text(kept, of, colour))
             }
-            How::Failed { failures, undone, of } => failed(failures, undone, of, colour),
+            How::Failed { failures, undone, undid, of } => {
+                let failures: String = failures.iter().map(|it| failure::text(it, colour)).collect();
+                failures + &state_after(undone, undid, of, colour)
+            }
             How::OutOfBudget { plan } => {
                 let hint = "something else changes it at the same time; what is left is above";
                 let message = format!("{agent} is still not as wanted: each round found more to do");
@@ -157,18 +196,46 @@ fn kept_text(kept: &[String], of: Command, colour: Colour) -> String {
     text
 }
 
-fn failed(failures: &[Failure], undone: bool, of: Command, colour: Colour) -> String {
-    let mut text: String = failures.iter().map(|it| failure::text(it, colour)).collect();
-    text.push_str(match (undone, of) {
-        (true, _) => "what had been done is undone; `--keep-on-failure` would leave it to be looked at\n",
-        (false, Command::Apply | Command::Start | Command::Restart) => {
+/// What was undone, or where it can be gone on from.
+fn state_after(undone: bool, undid: &[Operation], of: Command, colour: Colour) -> String {
+    if undone {
+        if undid.is_empty() {
+            return "nothing had been changed; `moat apply` tries again\n".to_owned();
+        }
+        let text = format!("what had been done is undone: {}\n", in_words(undid));
+        return text + &help("`--keep-on-failure` would leave it to be looked at", colour);
+    }
+    match of {
+        Command::Apply | Command::Start | Command::Restart => {
             "what was done stays: `moat status` shows it, `moat apply` goes on from there\n"
         }
-        (false, Command::Stop) => "what is left running is shown by `moat status`; `moat stop` goes on from there\n",
-        (false, Command::Clean) => "what is left is shown by `moat list`; `moat clean` goes on from there\n",
-        (false, Command::Destroy) => "what is left is shown by `moat status`; `moat destroy` goes on from there\n",
-    });
-    text
+        Command::Stop => "what is left running is shown by `moat status`; `moat stop` goes on from there\n",
+        Command::Clean => "what is left is shown by `moat list`; `moat clean` goes on from there\n",
+        Command::Destroy => "what is left is shown by `moat status`; `moat destroy` goes on from there\n",
+    }
+    .to_owned()
+}
+
+/// As in `removed container a, network b`: what each did is said once for all that follow one another, whose own order
+/// is of no interest.
+fn in_words(operations: &[Operation]) -> String {
+    let mut groups: Vec<(&str, Vec<String>)> = Vec::new();
+    for operation in operations {
+        // A removal tells that it was stopped before; a wait has done nothing.
+        if matches!(operation.action, Action::StopContainer { .. } | Action::AwaitReady { .. }) {
+            continue;
+        }
+        let (verb, object) = words::done(operation);
+        match groups.last_mut() {
+            Some((last, objects)) if *last == verb => objects.push(object),
+            _ => groups.push((verb, vec![object])),
+        }
+    }
+    let group = |(verb, mut objects): (&str, Vec<String>)| {
+        objects.sort();
+        format!("{verb} {}", objects.join(", "))
+    };
+    groups.into_iter().map(group).collect::<Vec<_>>().join(", ")
 }
 
 fn interrupted(run: &Run, remaining: &Observed, colour: Colour) -> String {

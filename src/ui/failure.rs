@@ -1,11 +1,40 @@
-//! A failure, as a person needs it: what, why, the container's last words, what to do.
+//! A failure, as a person needs it, and as a script does: what, why, the container's last words, what to do.
+
+use serde::Serialize;
 
 use super::style::{BAD, FAINT, harmless, help};
 use super::{Colour, words};
-use crate::event::Failure;
+use crate::engine::Fault;
+use crate::event::{Asked, Code, Failure};
+use crate::resource::ResourceId;
 
 /// What waiting is called in a plan.
 const AWAIT: &str = "await";
+
+/// As scripts get it.
+#[derive(Debug, Serialize)]
+pub(super) struct Document<'a> {
+    resource: &'a ResourceId,
+    name: &'a str,
+    action: &'static str,
+    code: Code,
+    fault: Option<&'static str>,
+    message: &'a str,
+    hint: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exit_code: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    probe: Option<ProbeDocument<'a>>,
+    log: &'a [String],
+}
+
+/// What a container was asked in vain.
+#[derive(Debug, Serialize)]
+struct ProbeDocument<'a> {
+    command: &'a str,
+    exit_code: Option<i64>,
+    output: Option<&'a str>,
+}
 
 /// Ends with a line feed.
 pub(super) fn text(failure: &Failure, colour: Colour) -> String {
@@ -31,4 +60,27 @@ fn sentence(failure: &Failure) -> String {
     }
     let verb = words::verb(failure.verb);
     format!("cannot {verb} {} `{}`: {message}", failure.resource.kind, failure.name)
+}
+
+impl<'a> Document<'a> {
+    pub(super) fn of(failure: &'a Failure) -> Self {
+        Self {
+            resource: &failure.resource,
+            name: &failure.name,
+            action: failure.verb,
+            code: failure.code,
+            fault: failure.fault.map(Fault::code),
+            message: &failure.message,
+            hint: failure.hint.as_deref(),
+            exit_code: failure.exit_code,
+            probe: failure.probe.as_ref().map(ProbeDocument::of),
+            log: &failure.log,
+        }
+    }
+}
+
+impl<'a> ProbeDocument<'a> {
+    fn of(asked: &'a Asked) -> Self {
+        Self { command: &asked.command, exit_code: asked.exit_code, output: asked.output.as_deref() }
+    }
 }

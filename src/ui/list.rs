@@ -28,6 +28,10 @@ pub enum Upness {
     Running,
     /// Some do.
     Partial,
+    /// The command of the main container has ended with 0, and the other containers run.
+    Completed,
+    /// The command of the main container has ended with another code, and the other containers run.
+    Failed,
     /// None does.
     Stopped,
     /// Only volumes are left.
@@ -49,7 +53,10 @@ struct Document<'a> {
 impl Upness {
     pub fn of(observed: &Observed) -> Self {
         let up = observed.containers.iter().filter(|it| it.state == ContainerState::Running).count();
+        let all_but_one = up + 1 == observed.containers.len() && !observed.is_stopped();
         match up {
+            _ if all_but_one && observed.has_completed() => Self::Completed,
+            _ if all_but_one && observed.has_failed() => Self::Failed,
             0 if observed.containers.is_empty() && observed.networks.is_empty() => Self::Kept,
             0 => Self::Stopped,
             _ if up == observed.containers.len() => Self::Running,
@@ -61,6 +68,8 @@ impl Upness {
         match self {
             Self::Running => "running",
             Self::Partial => "partial",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
             Self::Stopped => "stopped",
             Self::Kept => "kept",
         }
@@ -81,7 +90,10 @@ pub fn text(rows: &[Row<'_>], colour: Colour) -> String {
         let [run, agent, state, age, resources, spec] = line;
         let state = format!("{state:0$}", widths[2]);
         let row = i.checked_sub(1).map(|i| &rows[i]);
-        let style = row.map(|row| if Upness::of(row.observed) == Upness::Running { GOOD } else { CARE });
+        let style = row.map(|row| match Upness::of(row.observed) {
+            Upness::Running | Upness::Completed => GOOD,
+            _ => CARE,
+        });
         let state = style.map_or(state.clone(), |style| colour.paint(style, &state));
         text.push_str(&format!(
             "{run:0$}  {agent:1$}  {state}  {age:2$}  {resources:3$}  {spec}",

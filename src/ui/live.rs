@@ -1,122 +1,124 @@
-//! A board at the end of the screen: only lines that are different are drawn again, and what is told besides scrolls by
-//! above it.
-//!
-//! It takes the terminal as it is and changes nothing about it, so that nothing has to be put back.
+//! What is going on right now, as the lines at the bottom of a terminal: one for each thing in flight, with how far it is
+//! and how long it takes. Only text of values: nothing is drawn, and no clock is read here.
 
-use std::cell::RefCell;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::board::{Board, Stands};
-use super::{Screen, watching};
-use crate::event::Event;
-
-/// A terminal need not be written more often than an eye sees.
-const REDRAW_EVERY: Duration = Duration::from_millis(50);
-
-/// A board, and where it is shown.
-pub struct Live<'a> {
-    screen: &'a Screen,
-    state: RefCell<State>,
+/// One thing in flight.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// As in `pulling image docker:dind`.
+    pub doing: String,
+    /// How far it is; empty: it does not say.
+    pub detail: String,
+    pub since: Duration,
 }
 
-#[derive(Default)]
-struct State {
-    board: Board,
-    /// The lines that are on the screen, and how wide it was; the cursor is below the last one.
-    drawn: Vec<String>,
-    width: usize,
-    last: Option<Instant>,
+/// More than these say nothing that a person could read.
+const ROWS_MAX: usize = 8;
+
+/// Lines of a terminal that are left to what has been done.
+const LEFT: usize = 4;
+
+/// The width of the verbs' column, as in the lines that stay.
+const VERB: usize = 9;
+
+/// What takes less is not worth a figure.
+const NOTEWORTHY: Duration = Duration::from_secs(1);
+
+/// The rows as lines, each shorter than `columns`; of more than fit the first ones, and how many others there are.
+pub fn lines(rows: &[Row], (columns, height): (usize, usize)) -> Vec<String> {
+    let room = ROWS_MAX.min(height.saturating_sub(LEFT)).max(1);
+    // The line that counts the others takes the place of one.
+    let shown = if rows.len() > room { room - 1 } else { rows.len() };
+    let mut lines: Vec<String> = rows[..shown].iter().map(|row| row.line(columns)).collect();
+    if rows.len() > shown {
+        let more = if shown == 0 {
+            format!("  {} things …", rows.len())
+        } else {
+            format!("  and {} more …", rows.len() - shown)
+        };
+        lines.push(shortened(&more, columns.saturating_sub(1)));
+    }
+    lines
 }
 
-impl<'a> Live<'a> {
-    /// `None`: lines cannot be rewritten there.
-    pub fn new(screen: &'a Screen, labels: impl IntoIterator<Item = String>) -> Option<Self> {
-        screen.live_size()?;
-        let state = State { board: Board::new(labels), ..State::default() };
-        Some(Self { screen, state: RefCell::new(state) })
-    }
-
-    pub fn stands(&self, agent: usize, stands: Stands) {
-        let mut state = self.state.borrow_mut();
-        state.board.stands(agent, stands);
-        state.draw(self.screen);
-    }
-
-    /// Takes in what happens; `agent`: to whom, if not to all. What nobody should miss scrolls by above.
-    pub fn tell(&self, agent: Option<usize>, label: Option<&str>, event: &Event<'_>) {
-        let mut state = self.state.borrow_mut();
-        if let Some(agent) = agent {
-            state.board.note(agent, event);
+impl Row {
+    fn line(&self, columns: usize) -> String {
+        let (verb, object) = self.doing.split_once(' ').unwrap_or((&self.doing, ""));
+        let figure = if self.since < NOTEWORTHY { String::new() } else { format!("  {}", time(self.since)) };
+        let detail = if self.detail.is_empty() { String::new() } else { format!("  {}", self.detail) };
+        let text = format!("  {verb:VERB$} {object}{detail}");
+        // A line that reaches the last column would wrap. How long it takes is the last thing to go.
+        let room = columns.saturating_sub(1);
+        match room.checked_sub(figure.chars().count()) {
+            Some(left) if left > VERB => shortened(&text, left) + &figure,
+            _ => shortened(&text, room),
         }
-        let text = watching::above(event, self.screen.colour());
-        if let Some(text) = text {
-            let text = label.map_or(text.clone(), |label| super::voice::labelled(label, &text));
-            state.clear(self.screen);
-            self.screen.alert(&text);
-        } else if matches!(event, Event::Started { .. } | Event::Succeeded { .. }) && state.is_fresh() {
-            // The end of the round is drawn in any case.
-            return;
-        }
-        state.draw(self.screen);
     }
 }
 
-impl State {
-    fn is_fresh(&self) -> bool {
-        self.last.is_some_and(|last| last.elapsed() < REDRAW_EVERY)
-    }
-
-    fn draw(&mut self, screen: &Screen) {
-        let Some((columns, rows)) = screen.live_size() else { return };
-        // A line that reaches the last column would wrap. The last row is where the cursor is.
-        let (width, height) = (columns.saturating_sub(1), rows.saturating_sub(1).max(1));
-        let lines = self.board.lines(width, height, screen.colour());
-        if width != self.width || lines.len() != self.drawn.len() {
-            self.clear(screen);
-            self.width = width;
-        }
-        let text = redraw(&self.drawn, &lines);
-        if !text.is_empty() {
-            screen.say(&text);
-            self.last = Some(Instant::now());
-        }
-        self.drawn = lines;
-    }
-
-    /// Takes the board off the screen. A terminal that has become narrower has broken its lines.
-    fn clear(&mut self, screen: &Screen) {
-        let columns = screen.live_size().map_or(usize::MAX, |(columns, _)| columns.max(1));
-        let length = |line: &String| anstream::adapter::strip_str(line).to_string().chars().count();
-        let rows: usize = self.drawn.iter().map(|line| length(line).div_ceil(columns).max(1)).sum();
-        if rows > 0 {
-            screen.say(&format!("\r\u{1b}[{rows}A\u{1b}[J"));
-        }
-        self.drawn.clear();
+fn time(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ 0..60 => format!("{seconds} s"),
+        seconds => format!("{} min {} s", seconds / 60, seconds % 60),
     }
 }
 
-/// What turns the lines above the cursor into others, of the same number; or writes the first ones.
-fn redraw(before: &[String], after: &[String]) -> String {
-    if before.is_empty() {
-        return after.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
+/// A text of at most as many characters.
+pub(super) fn shortened(text: &str, room: usize) -> String {
+    if text.chars().count() <= room {
+        return text.to_owned();
     }
-    let changed = before.iter().zip(after).enumerate().filter(|(_, (before, after))| before != after);
-    changed.fold(String::new(), |text, (nth, (_, line))| {
-        let up = after.len() - nth;
-        // Up, written anew, and down to where it was.
-        text + &format!("\r\u{1b}[{up}A\u{1b}[K{line}\r\u{1b}[{up}B")
-    })
+    let mut short: String = text.chars().take(room.saturating_sub(1)).collect();
+    if room > 0 {
+        short.push('…');
+    }
+    short
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn row(doing: &str, detail: &str, seconds: u64) -> Row {
+        Row { doing: doing.to_owned(), detail: detail.to_owned(), since: Duration::from_secs(seconds) }
+    }
+
+    /// The size of the terminal, what is in flight, and what is shown.
     #[test]
-    fn only_what_is_different_is_drawn_again() {
-        let lines = |all: [&str; 3]| all.map(str::to_owned).to_vec();
-        assert_eq!(redraw(&[], &lines(["a", "b", "c"])), "a\nb\nc\n");
-        assert_eq!(redraw(&lines(["a", "b", "c"]), &lines(["a", "b", "c"])), "");
-        assert_eq!(redraw(&lines(["a", "b", "c"]), &lines(["a", "x", "c"])), "\r\u{1b}[2A\u{1b}[Kx\r\u{1b}[2B");
+    fn what_is_going_on_as_lines() {
+        let pull = row("pulling image docker:dind", "12.3 MB of 90.1 MB, 3 of 8 layers", 4);
+        let build = row("building image moat/builder:1f2e3d4c", "step 2 of 9: RUN apt-get install -y git", 75);
+        let wait = row("waiting for moat-buildkit-builder-1f2e3d4c", "", 0);
+        let many: Vec<Row> = (0..12).map(|i| row(&format!("creating volume v{i}"), "", 0)).collect();
+        let table: [((usize, usize), &[Row], &str); 7] = [
+            ((80, 24), &[], ""),
+            (
+                (80, 24),
+                &[pull.clone(), wait.clone()],
+                "  pulling   image docker:dind  12.3 MB of 90.1 MB, 3 of 8 layers  4 s\n\
+                 \x20 waiting   for moat-buildkit-builder-1f2e3d4c",
+            ),
+            (
+                (100, 24),
+                std::slice::from_ref(&build),
+                "  building  image moat/builder:1f2e3d4c  step 2 of 9: RUN apt-get install -y git  1 min 15 s",
+            ),
+            // The time stays to be seen, and no line reaches the last column.
+            ((60, 24), std::slice::from_ref(&build), "  building  image moat/builder:1f2e3d4c  step …  1 min 15 s"),
+            ((12, 24), std::slice::from_ref(&pull), "  pulling …"),
+            (
+                (80, 24),
+                &many,
+                "  creating  volume v0\n  creating  volume v1\n  creating  volume v2\n  creating  volume v3\n\
+                 \x20 creating  volume v4\n  creating  volume v5\n  creating  volume v6\n  and 5 more …",
+            ),
+            ((80, 5), &many, "  12 things …"),
+        ];
+        for (size, rows, expected) in table {
+            let shown = lines(rows, size);
+            assert_eq!(shown.join("\n"), expected, "{size:?}");
+            assert!(shown.iter().all(|line| line.chars().count() < size.0), "{size:?}: {shown:?}");
+        }
     }
 }

@@ -17,6 +17,7 @@ pub mod why;
 
 // While it runs.
 pub mod board;
+pub mod display;
 pub mod live;
 pub mod progress;
 pub mod reporter;
@@ -30,6 +31,7 @@ pub mod failure;
 pub mod summary;
 
 // Documents.
+pub mod answers;
 pub mod audit;
 pub mod cache;
 pub mod doctor;

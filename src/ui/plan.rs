@@ -69,6 +69,12 @@ pub fn stopped(run: &Run, colour: Colour) -> String {
     format!("{head}: {} is stopped, and stays so until `moat start`\n", run.agent)
 }
 
+/// In place of a plan for a run whose command has come to its end.
+pub fn completed(run: &Run, colour: Colour) -> String {
+    let head = colour.paint(GOOD, "Nothing to do");
+    format!("{head}: {} has completed, and `moat restart` runs it again\n", run.agent)
+}
+
 /// The plan as one document; ends with a line feed.
 pub fn json(run: &Run, plan: &Plan, widens: &[Widening]) -> String {
     stream::json(&Document {
@@ -85,7 +91,7 @@ pub(super) fn operations(plan: &Plan) -> Vec<OperationDocument<'_>> {
 }
 
 impl<'a> OperationDocument<'a> {
-    fn of(operation: &'a Operation) -> Self {
+    pub(super) fn of(operation: &'a Operation) -> Self {
         Self {
             id: number(operation),
             action: operation.action.verb(),

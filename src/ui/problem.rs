@@ -7,12 +7,14 @@ use serde::Serialize;
 use super::Colour;
 use super::diagnostic::{self, Finding};
 use super::style::{BAD, CARE, notice};
+use crate::event::Code;
 use crate::resource::Run;
 use crate::spec::Diagnostics;
 
 /// What is in the way.
 #[derive(Debug, Clone, Copy)]
 pub struct Problem<'a> {
+    pub code: Code,
     /// Lowercase, names in backticks, no full stop.
     pub message: &'a str,
     pub hint: Option<&'a str>,
@@ -23,6 +25,9 @@ pub struct Problem<'a> {
 /// As scripts get it.
 #[derive(Debug, Serialize)]
 pub struct Document {
+    /// Of several the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<Code>,
     pub message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
@@ -75,6 +80,7 @@ impl Document {
         let hints: Vec<&str> = hints.into_iter().collect();
         let findings = problems.iter().filter_map(|problem| problem.findings);
         Self {
+            code: problems.first().map(|problem| problem.code),
             message: messages.join("; "),
             hint: Some(hints.join("; ")).filter(|hint| !hint.is_empty()),
             findings: findings.flat_map(diagnostic::findings).collect(),

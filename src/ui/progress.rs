@@ -1,10 +1,11 @@
-//! A run as it happens, for a person: one steady line for each thing done. On a terminal a last line that is
-//! rewritten says what is being done right now.
+//! A run as it happens, for a person: one steady line for each thing done. On a terminal the lines at the bottom say what
+//! is being done right now, and are rewritten.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use super::live::{self, Row};
 use super::style::{BAD, CARE, FAINT, GOOD, STRONG, bytes, harmless, notice};
 use super::{Colour, Voice, watching, words};
 use crate::engine::PullProgress;
@@ -18,9 +19,6 @@ const NOTEWORTHY: Duration = Duration::from_secs(1);
 /// Where lines stay, a pull is told of this often: a long one shows that it lives, a short one leaves no trace.
 const PULL_LINE_EVERY: Duration = Duration::from_secs(10);
 
-/// A terminal need not be written more often than an eye sees.
-const REDRAW_EVERY: Duration = Duration::from_millis(100);
-
 /// The width of the verbs' column.
 const VERB: usize = 9;
 
@@ -33,16 +31,19 @@ pub struct Progress<'a> {
 #[derive(Default)]
 struct State {
     /// What is in flight, by operation.
-    doing: BTreeMap<OpId, String>,
+    doing: BTreeMap<OpId, Doing>,
     /// When a pull was last told of, by operation.
     told: BTreeMap<OpId, Instant>,
     /// What failed, by operation.
     failed: BTreeMap<OpId, String>,
     /// What was not tried.
     skipped: BTreeSet<ResourceId>,
-    /// The last line of the screen is one to be rewritten.
-    drawn: bool,
-    last_draw: Option<Instant>,
+}
+
+struct Doing {
+    what: String,
+    detail: String,
+    began: Instant,
 }
 
 impl<'a> Progress<'a> {
@@ -53,14 +54,9 @@ impl<'a> Progress<'a> {
     pub fn tell(&self, event: &Event<'_>) {
         let mut state = self.state.borrow_mut();
         if let Some((text, must_be_seen)) = watching::text(event, self.voice.colour()) {
-            state.clear(&self.voice);
             return if must_be_seen { self.voice.alert(&text) } else { self.voice.say(&text) };
         }
         let line = state.note(event, &self.voice);
-        if matches!(event, Event::Progress { .. }) && line.is_none() && state.is_fresh() {
-            return;
-        }
-        state.clear(&self.voice);
         match (event, line) {
             // Said even to those who want quiet. A failure is told in full at the end.
             (Event::Warning { .. }, Some(line)) => self.voice.alert(&line),
@@ -84,9 +80,15 @@ impl<'a> Progress<'a> {
         self.voice.colour()
     }
 
+    /// Shows how long things take by now, where that is shown at all.
+    pub fn beat(&self) {
+        self.state.borrow().draw(&self.voice);
+    }
+
     /// Leaves the screen with whole lines only.
     pub fn finish(&self) {
-        self.state.borrow_mut().clear(&self.voice);
+        self.state.borrow_mut().forget();
+        self.voice.show_live(Vec::new());
     }
 }
 
@@ -109,7 +111,8 @@ impl State {
                 })
             }
             Event::Started { operation } => {
-                self.doing.insert(operation.id, words::doing(operation));
+                let doing = Doing { what: words::doing(operation), detail: String::new(), began: Instant::now() };
+                self.doing.insert(operation.id, doing);
                 None
             }
             Event::Progress { operation, progress } => self.pulling(operation, *progress, voice),
@@ -155,12 +158,9 @@ impl State {
     }
 
     fn pulling(&mut self, operation: &Operation, progress: PullProgress, voice: &Voice<'_>) -> Option<String> {
-        let mut text = words::doing(operation);
-        if progress.total > 0 {
-            text.push_str(&format!(" ({} of {})", bytes(progress.current), bytes(progress.total)));
-        }
-        if voice.live_width().is_some() {
-            self.doing.insert(operation.id, text);
+        let detail = how_far(progress);
+        if voice.live_size().is_some() {
+            self.detail(operation, detail);
             return None;
         }
         let now = Instant::now();
@@ -169,18 +169,25 @@ impl State {
             return None;
         }
         self.told.insert(operation.id, now);
-        Some(format!("  {text}\n"))
+        let detail = if detail.is_empty() { detail } else { format!(" ({detail})") };
+        Some(format!("  {}{detail}\n", words::doing(operation)))
     }
 
     /// Each step is news: there are few, and each may take its time.
     fn building(&mut self, operation: &Operation, step: &str, voice: &Voice<'_>) -> Option<String> {
         let step = harmless(step);
-        let text = format!("{}: {}", words::doing(operation), shortened(&step));
-        if voice.live_width().is_some() {
-            self.doing.insert(operation.id, text);
+        let step = live::shortened(step.lines().next().unwrap_or_default(), STEP_MAX);
+        if voice.live_size().is_some() {
+            self.detail(operation, step);
             return None;
         }
-        Some(format!("  {text}\n"))
+        Some(format!("  {}: {step}\n", words::doing(operation)))
+    }
+
+    fn detail(&mut self, operation: &Operation, detail: String) {
+        if let Some(doing) = self.doing.get_mut(&operation.id) {
+            doing.detail = detail;
+        }
     }
 
     /// The numbers of operations mean others in the next plan.
@@ -191,30 +198,25 @@ impl State {
         self.skipped.clear();
     }
 
-    fn clear(&mut self, voice: &Voice<'_>) {
-        if self.drawn {
-            voice.say("\r\u{1b}[K");
-            self.drawn = false;
-        }
+    fn draw(&self, voice: &Voice<'_>) {
+        let Some(size) = voice.live_size() else { return };
+        let row = |doing: &Doing| Row {
+            doing: doing.what.clone(),
+            detail: doing.detail.clone(),
+            since: doing.began.elapsed(),
+        };
+        let rows: Vec<Row> = self.doing.values().map(row).collect();
+        let lines = live::lines(&rows, size);
+        voice.show_live(lines.iter().map(|line| voice.colour().paint(FAINT, line)).collect());
     }
+}
 
-    /// Whether the last line has just been drawn, so that a newer figure can wait.
-    fn is_fresh(&self) -> bool {
-        self.drawn && self.last_draw.is_some_and(|last| last.elapsed() < REDRAW_EVERY)
-    }
-
-    fn draw(&mut self, voice: &Voice<'_>) {
-        let Some(width) = voice.live_width() else { return };
-        if self.doing.is_empty() {
-            return;
-        }
-        let all: Vec<&str> = self.doing.values().map(String::as_str).collect();
-        // A line that reaches the last column would wrap, and could not be rewritten.
-        let text: String = format!("  {} …", all.join(", ")).chars().take(width.saturating_sub(1)).collect();
-        voice.say(&voice.colour().paint(FAINT, &text));
-        self.drawn = true;
-        self.last_draw = Some(Instant::now());
-    }
+/// As in `12.3 MB of 90.1 MB, 3 of 8 layers`, as far as it is known.
+fn how_far(progress: PullProgress) -> String {
+    let PullProgress { current, total, layers_done, layers } = progress;
+    let amount = (total > 0).then(|| format!("{} of {}", bytes(current), bytes(total)));
+    let layers = (layers > 0).then(|| format!("{layers_done} of {layers} layers"));
+    amount.into_iter().chain(layers).collect::<Vec<_>>().join(", ")
 }
 
 fn figure(took: Duration) -> String {
@@ -223,12 +225,3 @@ fn figure(took: Duration) -> String {
 
 /// A step of a build is as long as the script in it; its beginning tells which one it is. In characters.
 const STEP_MAX: usize = 100;
-
-fn shortened(step: &str) -> String {
-    let line = step.lines().next().unwrap_or_default();
-    if line.chars().count() <= STEP_MAX {
-        line.to_owned()
-    } else {
-        line.chars().take(STEP_MAX).collect::<String>() + "…"
-    }
-}

@@ -2,7 +2,8 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::time::Instant;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use super::progress::Progress;
 use super::stream::Stream;
@@ -21,8 +22,11 @@ pub struct Reporter<'a> {
     broken: RefCell<Option<io::Error>>,
 }
 
+/// What is shown of a time is whole seconds.
+const SECOND: Duration = Duration::from_secs(1);
+
 enum To<'a> {
-    Person(Progress<'a>),
+    Person(Rc<Progress<'a>>),
     /// `None`: what is told is about all runs.
     Script(Stream, Option<Run>),
 }
@@ -30,12 +34,12 @@ enum To<'a> {
 impl<'a> Reporter<'a> {
     /// Tells a person, on standard error.
     pub fn person(screen: &'a Screen) -> Self {
-        Self::new(screen, To::Person(Progress::new(Voice::new(screen, None))))
+        Self::new(screen, To::Person(Rc::new(Progress::new(Voice::new(screen, None)))))
     }
 
     /// Tells a person of one of several runs; `label`: what its lines begin with.
     pub fn labelled(screen: &'a Screen, label: String) -> Self {
-        Self::new(screen, To::Person(Progress::new(Voice::new(screen, Some(label)))))
+        Self::new(screen, To::Person(Rc::new(Progress::new(Voice::new(screen, Some(label))))))
     }
 
     /// Tells a script of a run, or of all of them, on standard output.
@@ -55,6 +59,14 @@ impl<'a> Reporter<'a> {
             To::Person(progress) => progress.tell(event),
             To::Script(stream, run) => self.write(&stream.line(run.as_ref(), event)),
         }
+    }
+
+    /// What shows, as time goes by, how long things take.
+    pub fn pulse(&self) -> Pulse<'a> {
+        Pulse(match &self.to {
+            To::Person(progress) => Some(Rc::clone(progress)),
+            To::Script(..) => None,
+        })
     }
 
     /// Tells how it ended; the last thing to be told.
@@ -100,7 +112,29 @@ impl<'a> Reporter<'a> {
     }
 }
 
-/// A live line must not be left behind when a run breaks off.
+/// See [`Reporter::pulse`].
+pub struct Pulse<'a>(Option<Rc<Progress<'a>>>);
+
+impl Pulse<'_> {
+    /// Does `work`, and meanwhile shows every second how long its parts take by now.
+    pub async fn beside<T>(self, work: impl Future<Output = T>) -> T {
+        let beats = async {
+            loop {
+                tokio::time::sleep(SECOND).await;
+                if let Some(progress) = &self.0 {
+                    progress.beat();
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            done = work => done,
+            () = beats => unreachable!("it goes on"),
+        }
+    }
+}
+
+/// Live lines must not be left behind when a run breaks off.
 impl Drop for Reporter<'_> {
     fn drop(&mut self) {
         if let To::Person(progress) = &self.to {

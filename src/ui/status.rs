@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::style::{BAD, CARE, GOOD, bytes, harmless};
+use super::style::{BAD, CARE, FAINT, GOOD, bytes, harmless};
 use super::{Colour, stream};
 use crate::observe::builds::Builds;
 use crate::plan::{Cause, Condition, Presence, Published, Standing, Status};
@@ -18,6 +18,8 @@ pub struct View<'a> {
     pub builds: Option<&'a Builds>,
     /// The size of the builder's cache, where it says.
     pub cache_bytes: Option<u64>,
+    /// The end of what a command that has failed said.
+    pub log: &'a [String],
     /// Why the last command failed, if it did.
     pub last_error: Option<&'a str>,
     /// The watch that keeps it so, if there is one.
@@ -51,6 +53,8 @@ struct Document<'a> {
     last_error: Option<&'a str>,
     watch: Option<&'a Watch>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    log: &'a [String],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
     ports: &'a [Published],
 }
 
@@ -82,9 +86,9 @@ impl View<'_> {
     pub fn text(&self, colour: Colour) -> String {
         let word = self.status.condition.as_str();
         let style = match self.status.condition {
-            Condition::Ready => GOOD,
+            Condition::Ready | Condition::Completed => GOOD,
             Condition::Absent | Condition::Converging | Condition::Stopped => CARE,
-            Condition::Degraded => BAD,
+            Condition::Degraded | Condition::Failed => BAD,
         };
         let mut text = format!("{}: {}\n", self.run.agent, colour.paint(style, word));
         if let Some(watch) = self.watch {
@@ -97,12 +101,17 @@ impl View<'_> {
             text.push_str(&self.error(colour));
             return text;
         }
-        if let Some(builds) = self.builds.filter(|_| self.status.condition != Condition::Stopped) {
+        if let Some(builds) =
+            self.builds.filter(|_| !matches!(self.status.condition, Condition::Stopped | Condition::Completed))
+        {
             text.push_str(&format!("builds: {}\n", builds_text(builds, self.cache_bytes)));
         }
         for port in &self.status.ports {
             let name = port.name.as_ref().map(|name| format!("{name} ")).unwrap_or_default();
             text.push_str(&format!("port: {name}{} -> {}\n", port.socket(), port.container));
+        }
+        for line in self.log {
+            text.push_str(&format!("  {} {}\n", colour.paint(FAINT, "|"), harmless(line)));
         }
         text.push_str(&self.error(colour));
         text.push('\n');
@@ -134,6 +143,7 @@ impl View<'_> {
             builds: self.builds.map(|builds| BuildsDocument::of(builds, self.cache_bytes)),
             last_error: self.last_error,
             watch: self.watch,
+            log: self.log,
             ports: &self.status.ports,
         })
     }

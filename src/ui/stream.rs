@@ -7,9 +7,9 @@ use serde::Serialize;
 use super::ending::{Ending, How, names};
 use super::plan::{OperationDocument, number, operations};
 use super::status::BuildsDocument;
-use super::{Problem, problem};
+use super::{Problem, failure, problem};
 use crate::clock::{Clock, written};
-use crate::event::{Event, Failure, Trigger};
+use crate::event::{Code, Event, Trigger};
 use crate::plan::{Condition, Operation};
 use crate::resource::{Kind, ResourceId, Run};
 
@@ -39,6 +39,10 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     total_bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    layers_done: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    layers: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     attempt: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pause_ms: Option<u128>,
@@ -47,7 +51,7 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     because: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    failure: Option<FailureDocument<'a>>,
+    failure: Option<failure::Document<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -55,7 +59,7 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     trigger: Option<TriggerDocument<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    failures: Option<Vec<FailureDocument<'a>>>,
+    failures: Option<Vec<failure::Document<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     again_ms: Option<Again>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -97,6 +101,9 @@ struct Done<'a> {
     agent: Option<&'a str>,
     outcome: &'static str,
     exit_code: u8,
+    /// `None`: it is as it was wanted to be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<Code>,
     /// `None`: the engine could not be asked, or not any more.
     state: Option<Condition>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -108,11 +115,15 @@ struct Done<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     undone: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    failures: Option<Vec<FailureDocument<'a>>>,
+    undid: Option<Vec<OperationDocument<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failures: Option<Vec<failure::Document<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     operations: Option<Vec<OperationDocument<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     remaining: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    next: &'a [&'a str],
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<problem::Document>,
 }
@@ -143,17 +154,6 @@ struct About<'a> {
     name: &'a str,
 }
 
-#[derive(Debug, Serialize)]
-struct FailureDocument<'a> {
-    resource: &'a ResourceId,
-    name: &'a str,
-    action: &'static str,
-    fault: Option<&'static str>,
-    message: &'a str,
-    hint: Option<&'a str>,
-    log: &'a [String],
-}
-
 impl Stream {
     /// What happens in a run, or to all of them, as a line; ends with a line feed.
     pub fn line(self, run: Option<&Run>, event: &Event<'_>) -> String {
@@ -170,7 +170,9 @@ impl Stream {
             agent: Some(ending.run.agent.as_str()),
             outcome: ending.how.code(),
             exit_code: ending.exit_code,
+            code: ending.how.cause(),
             state: ending.condition,
+            next: ending.how.next(),
             ..Done::default()
         };
         compact(&match ending.how {
@@ -178,11 +180,12 @@ impl Stream {
                 let builds = builds.map(|builds| BuildsDocument::of(builds, None));
                 Done { changed: Some(changed), builds, ..done }
             }
-            How::Stopped { changed } => Done { changed: Some(changed), ..done },
+            How::Completed { changed } | How::Stopped { changed } => Done { changed: Some(changed), ..done },
             How::Gone { changed, kept, .. } => Done { changed: Some(changed), kept: Some(kept), ..done },
-            How::Failed { failures, undone, .. } => {
-                let failures = failures.iter().map(FailureDocument::of).collect();
-                Done { undone: Some(undone), failures: Some(failures), ..done }
+            How::Failed { failures, undone, undid, .. } => {
+                let failures = failures.iter().map(failure::Document::of).collect();
+                let undid = undid.iter().map(OperationDocument::of).collect();
+                Done { undone: Some(undone), undid: Some(undid), failures: Some(failures), ..done }
             }
             How::OutOfBudget { plan } => Done { operations: Some(operations(plan)), ..done },
             How::Interrupted { remaining } => Done { remaining: Some(names(remaining)), ..done },
@@ -198,6 +201,7 @@ impl Stream {
             agent: run.map(|run| run.agent.as_str()),
             outcome: "error",
             exit_code,
+            code: problems.first().map(|problem| problem.code),
             error: Some(problem::Document::of(problems)),
             ..Done::default()
         })
@@ -227,6 +231,8 @@ impl<'a> Line<'a> {
                 operation: about(operation),
                 current_bytes: Some(progress.current),
                 total_bytes: Some(progress.total),
+                layers_done: Some(progress.layers_done),
+                layers: Some(progress.layers),
                 ..Self::default()
             },
             Event::Step { operation, step } => {
@@ -250,7 +256,7 @@ impl<'a> Line<'a> {
                 event: "failed",
                 operation: about(operation),
                 took_ms: Some(took.as_millis()),
-                failure: Some(FailureDocument::of(failure)),
+                failure: Some(failure::Document::of(failure)),
                 ..Self::default()
             },
             Event::Skipped { operation, because } => {
@@ -279,7 +285,7 @@ impl<'a> Line<'a> {
             }
             Event::Unsettled { failures, again, .. } => Self {
                 event: "unsettled",
-                failures: Some(failures.iter().map(FailureDocument::of).collect()),
+                failures: Some(failures.iter().map(failure::Document::of).collect()),
                 again_ms: Some(Again(again.map(|pause| pause.as_millis()))),
                 ..Self::default()
             },
@@ -333,20 +339,6 @@ impl<'a> About<'a> {
             kind: operation.resource.kind,
             resource: &operation.resource,
             name: &operation.name,
-        }
-    }
-}
-
-impl<'a> FailureDocument<'a> {
-    fn of(failure: &'a Failure) -> Self {
-        Self {
-            resource: &failure.resource,
-            name: &failure.name,
-            action: failure.verb,
-            fault: failure.fault.map(crate::engine::Fault::code),
-            message: &failure.message,
-            hint: failure.hint.as_deref(),
-            log: &failure.log,
         }
     }
 }

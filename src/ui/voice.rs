@@ -28,9 +28,14 @@ impl<'a> Voice<'a> {
         self.screen.colour()
     }
 
-    /// Columns in which a line can be rewritten. Several cannot share one line.
-    pub fn live_width(&self) -> Option<usize> {
-        if self.label.is_some() { None } else { self.screen.live_width() }
+    /// Columns and lines in which lines can be rewritten. Several agents cannot share them.
+    pub fn live_size(&self) -> Option<(usize, usize)> {
+        if self.label.is_some() { None } else { self.screen.live_size() }
+    }
+
+    /// Replaces the lines that say what is going on.
+    pub fn show_live(&self, lines: Vec<String>) {
+        self.screen.show_live(lines);
     }
 
     fn labelled(&self, text: &str) -> String {

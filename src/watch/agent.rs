@@ -3,7 +3,7 @@
 //! Decides, and does nothing: files are read by the desk, rounds are run by the loop. What is wanted is kept by
 //! [`Wish`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use tokio::time::{Duration, Instant};
 
@@ -37,8 +37,6 @@ pub(super) struct Agent {
     /// What was as wanted at some time, so that its creation is a repair.
     known: BTreeSet<ResourceId>,
     proven: BTreeSet<ContainerId>,
-    /// How many repairs there were when it was last told that a resource is left alone.
-    told: BTreeMap<ResourceId, u32>,
     busy: bool,
     standing: Standing,
     noted: Option<Standing>,
@@ -56,7 +54,6 @@ impl Agent {
             backoff: Backoff::default(),
             known: BTreeSet::new(),
             proven: BTreeSet::new(),
-            told: BTreeMap::new(),
             busy: false,
             standing: Standing::default(),
             noted: None,
@@ -206,7 +203,7 @@ impl Agent {
             let Some((repairs, until)) = self.backoff.of(resource) else { continue };
             self.standing.work = if until == Until::Change { Work::Stuck } else { Work::BackingOff };
             let Until::Time(until) = until else { continue };
-            if repairs >= LOOPING && self.told.insert(resource.clone(), repairs) != Some(repairs) {
+            if repairs >= LOOPING && self.backoff.is_news(resource) {
                 let pause = until.saturating_duration_since(now);
                 let run = &self.run;
                 desk.tell(Some(self.number), Event::BackingOff { run, resource, repairs, pause, log });

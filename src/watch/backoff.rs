@@ -35,6 +35,8 @@ struct Entry {
     failure: Option<Failure>,
     /// How often in a row it failed in the same way.
     same: u32,
+    /// The count of which somebody was told.
+    told: u32,
 }
 
 /// How long a resource is left alone.
@@ -71,6 +73,13 @@ impl Backoff {
         self.entries.get(resource).map(|entry| (entry.count, entry.until))
     }
 
+    /// Whether nobody has been told yet that it is left alone; from now on somebody has.
+    pub fn is_news(&mut self, resource: &ResourceId) -> bool {
+        self.entries
+            .get_mut(resource)
+            .is_some_and(|entry| std::mem::replace(&mut entry.told, entry.count) != entry.count)
+    }
+
     /// What is left alone now.
     pub fn left(&self, now: Instant) -> BTreeSet<ResourceId> {
         let is_left = |entry: &Entry| match entry.until {
@@ -99,12 +108,13 @@ impl Backoff {
     }
 
     fn hit(&mut self, resource: &ResourceId, now: Instant) -> &mut Entry {
-        let fresh = Entry { count: 0, last: now, until: Until::Time(now), failure: None, same: 0 };
+        let fresh = Entry { count: 0, last: now, until: Until::Time(now), failure: None, same: 0, told: 0 };
         let entry = self.entries.entry(resource.clone()).or_insert(fresh);
         let peace = now.saturating_duration_since(entry.last);
         if peace >= STABLE.max(2 * pause(entry.count)) {
             entry.count = 0;
             entry.same = 0;
+            entry.told = 0;
         }
         entry.count += 1;
         entry.last = now;
@@ -131,9 +141,13 @@ fn passes(failure: &Failure) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Code;
 
     fn failure(fault: Fault) -> Failure {
         Failure {
+            code: Code::EngineFailed,
+            exit_code: None,
+            probe: None,
             resource: ResourceId::main(),
             name: "moat-a".to_owned(),
             verb: "start",

@@ -6,9 +6,10 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::event::Event;
+use crate::event::{Event, Failure};
 use crate::graph::Graph;
 use crate::resource::Run;
+use crate::state::Observed;
 use crate::store::audit::Audit;
 
 /// The command line's side of a watch.
@@ -43,6 +44,13 @@ pub trait Desk {
     /// Where changes are put on record, and the engine's address there; `None`: nowhere, as in a test of the loop.
     fn record(&self) -> Option<(Arc<Audit>, String)> {
         None
+    }
+
+    /// What a round has left behind, for the record of the run: while its lock is held, and before it is told.
+    /// `failures`: why it is not as wanted; none: it is.
+    fn left(&self, agent: usize, graph: &Graph, observed: &Observed, failures: &[Failure]) -> impl Future<Output = ()> {
+        let _ = (agent, graph, observed, failures);
+        std::future::ready(())
     }
 
     /// `agent`: whom it is about; `None`: all of them.

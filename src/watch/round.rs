@@ -130,7 +130,9 @@ async fn apply<E: Engine, D: Desk>(
     let Around { engine, desk, claims, stop } = around;
     let Order { agent, graph, trigger, .. } = order;
     let (repaired, quiet, worked) = (RefCell::new(BTreeSet::new()), Cell::new(true), Cell::new(false));
+    let audited = Audited::of(*engine, desk.record(), graph);
     let tell = |event: Event<'_>| {
+        audited.note(&event);
         if let Event::Planned { plan, .. } = &event {
             repaired.borrow_mut().extend(repairs(plan));
             quiet.set(!plan.changes());
@@ -142,18 +144,19 @@ async fn apply<E: Engine, D: Desk>(
             desk.tell(Some(*agent), event);
         }
     };
-    let outcome = until_converged(
-        &Audited::of(*engine, desk.record(), graph),
-        graph,
-        options,
-        claims,
-        OnFailure::Restore,
-        &tell,
-        stop,
-    )
-    .await?;
+    let outcome = until_converged(&audited, graph, options, claims, OnFailure::Restore, &tell, stop).await?;
     notes.repaired = repaired.into_inner();
     notes.worked = worked.get();
+    match &outcome {
+        Outcome::Converged { observed, .. } => desk.left(*agent, graph, observed, &[]).await,
+        // How things are after a failure shows when they are looked at; if not, the record stays as it was.
+        Outcome::Failed { failures, .. } => {
+            if let Ok(observed) = observe(&audited, graph).await {
+                desk.left(*agent, graph, &observed, failures).await;
+            }
+        }
+        Outcome::OutOfBudget { .. } | Outcome::Interrupted { .. } => {}
+    }
     Ok(match outcome {
         Outcome::Converged { observed, .. } => End::Settled(Box::new(observed)),
         Outcome::Failed { failures, .. } => match failures.iter().find(|it| it.fault == Some(Fault::Unreachable)) {

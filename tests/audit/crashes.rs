@@ -4,6 +4,7 @@ use std::fs;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use moat::store::audit::ahead::Change;
 use moat::store::audit::{Entry, Phase, Verdict, read};
 use serde_json::Map;
 
@@ -39,6 +40,56 @@ fn every_point_of_an_append() {
         change(&crashed.open().expect("it goes on"), "c");
         crashed.assert_valid(whole + 2);
     }
+}
+
+/// A plan is one write of many lines: every prefix of it, after which the whole lines are intents that are open.
+#[test]
+fn every_point_of_a_plan() {
+    let place = Place::with_key('1');
+    let audit = place.open().expect("a log");
+    change(&audit, "a");
+    audit.close().expect("on disk");
+    let (before, old_head) = (place.log(), fs::read(place.file("head.json")).expect("a head"));
+    assert_eq!(audit.announce(&about(), &plan()).expect("on record"), 4);
+    let after = place.log();
+    for length in before.len()..=after.len() {
+        let crashed = copy(&place, &["key"]);
+        crashed.set_log(&after[..length]);
+        fs::write(crashed.file("head.json"), &old_head).expect("written");
+        let whole = after[before.len()..length].split(|byte| *byte == b'\n').count() - 1;
+        let audit = crashed.open().expect("it goes on");
+        assert_eq!(audit.settle(&about(), |_| true).expect("settled"), whole, "{length}");
+        crashed.assert_valid(3 + 2 * whole as u64);
+    }
+}
+
+#[test]
+fn what_is_not_begun_is_skipped_and_what_was_begun_is_not() {
+    let place = Place::with_key('1');
+    let audit = place.open().expect("a log");
+    let first = audit.announce(&about(), &plan()).expect("on record");
+    let other = moat::store::audit::log::About { run: Some("other".to_owned()), ..about() };
+    audit.announce(&other, &plan()).expect("on record");
+    audit.begun(first);
+    audit.skip(&about()).expect("skipped");
+    audit.skip(&about()).expect("once");
+    let results = || {
+        let entries = read::entries(place.path()).expect("entries");
+        entries.iter().filter_map(|it| Some((it.body.of?, it.body.result?))).collect::<Vec<_>>()
+    };
+    assert_eq!(results(), [(3, Verdict::Skipped), (4, Verdict::Skipped)]);
+    audit.outcome(first, "docker_network_created", Verdict::Done, &about(), Map::new()).expect("on record");
+    // The end of a command skips what is left of others.
+    audit.close().expect("closed");
+    let skipped = |seq| (seq, Verdict::Skipped);
+    assert_eq!(results()[2..], [(2, Verdict::Done), skipped(5), skipped(6), skipped(7)]);
+    place.assert_valid(13);
+}
+
+/// Three changes.
+fn plan() -> Vec<Change> {
+    let change = |event| Change { event, data: Map::new() };
+    ["docker_network_created", "container_created", "container_started"].map(change).into()
 }
 
 /// The first use: key, first entry, head, in this order.

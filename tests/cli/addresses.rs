@@ -26,7 +26,7 @@ fn ranges_that_are_all_in_use_are_told_of_and_not_tried_for_ever() {
           skipped   container moat-builder-1f2e3d4c, which needs network moat-builder-1f2e3d4c
         error: cannot create network `moat-builder-1f2e3d4c`: pool overlaps with other one on this address space
           = help: no address range is left, neither in moat's own nor in the engine's: name another one with `--subnets`, or remove networks that are not used (`moat list`, `docker network prune`)
-        what had been done is undone; `--keep-on-failure` would leave it to be looked at
+        nothing had been changed; `moat apply` tries again
     "#]].assert_eq(&ran.err);
 }
 

@@ -112,21 +112,20 @@ fn the_dockerfile_of_an_image_that_is_made() {
         &Place::with("agent: builder\ndependencies: [git]\n"),
         &["image"],
         &expect![[r#"
-        exit 0
-        == stdout
-        # Made by moat from the dependencies of the spec; `moat image` shows it.
-        FROM debian:trixie-slim
-        ARG DEBIAN_FRONTEND=noninteractive
-        RUN ["/bin/sh", "-ec", "apt-get update && apt-get install --yes --no-install-recommends ca-certificates git openssh-client && rm -rf /var/lib/apt/lists/*"]
-        RUN ["/bin/sh", "-ec", "id agent >/dev/null 2>&1 || useradd --create-home --non-unique --uid 1000 --shell /bin/bash agent"]
-        RUN ["/bin/sh", "-ec", "git --version"]
-        USER agent
-        ENV HOME=/home/agent
-        ENTRYPOINT []
-        CMD ["sleep", "infinity"]
-        == stderr
-        moat/builder:58db89736c17
-    "#]],
+            exit 0
+            == stdout
+            # Made by moat from the dependencies of the spec; `moat image` shows it.
+            FROM debian:trixie-slim
+            ARG DEBIAN_FRONTEND=noninteractive
+            RUN ["/bin/sh", "-ec", "apt-get update && apt-get install --yes --no-install-recommends ca-certificates git openssh-client && rm -rf /var/lib/apt/lists/*"]
+            RUN ["/bin/sh", "-ec", "id agent >/dev/null 2>&1 || if other=$(id -nu 1000 2>/dev/null); then usermod --login agent --home /home/agent --shell /bin/bash \"$other\" && cp -a /etc/skel /home/agent && chown -R \"1000:$(id -g 1000)\" /home/agent; else useradd --create-home --uid 1000 --shell /bin/bash agent; fi"]
+            RUN ["/bin/sh", "-ec", "git --version"]
+            USER agent
+            ENTRYPOINT []
+            CMD ["sleep", "infinity"]
+            == stderr
+            moat/builder:0e16b4469713
+        "#]],
     );
     told(
         &Place::with("agent: builder\nimage: debian:13\n"),
@@ -173,20 +172,25 @@ fn what_is_installed_needs_an_image_that_is_made() {
           = help: write the `entrypoint`
     "#]],
     );
+}
+
+#[test]
+fn an_image_of_its_own_is_not_installed() {
+    let own = "capability: whole\nsummary: ours\nimage: whole:1\n";
     told(
-        &Place::with("agent: builder\ndependencies: [docker:dind, git]\n"),
+        &Place::with("agent: builder\ndependencies: [whole, git]\n").file("specs/whole.yaml", own),
         &["validate"],
         &expect![[r#"
-        exit 65
-        == stderr
-        error: `docker:dind` comes with an image of its own, and is not installed in one that is made
-         --> agent.yaml:2:1
-          |
-        2 | dependencies: [docker:dind, git]
-          | ^^^^^^^^^^^^
-          |
-          = help: write an `image` that has both, or remove one of the two
-    "#]],
+            exit 65
+            == stderr
+            error: `whole` comes with an image of its own, and is not installed in one that is made
+             --> agent.yaml:2:1
+              |
+            2 | dependencies: [whole, git]
+              | ^^^^^^^^^^^^
+              |
+              = help: write an `image` that has both, or remove one of the two
+        "#]],
     );
 }
 

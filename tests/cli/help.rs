@@ -34,7 +34,7 @@ fn of_moat() {
               clean        Remove every sandbox on this engine whose spec file is gone, or names another agent now
 
             See how it is:
-              status       Show how the sandbox is: absent, converging, degraded or ready
+              status       Show how the sandbox is: absent, converging, degraded, stopped, failed, completed or ready
               why          Say why each resource is as it is, or what an apply would do about it
               list         Show every sandbox on this engine, whichever file it is from
               logs         Show what the sandbox's containers wrote
@@ -44,6 +44,7 @@ fn of_moat() {
               graph        Show the sandbox as a graph: its resources, how they are, and what they wait for
 
             Work in it:
+              run          Bring the sandbox about, and run a command in it, with this terminal and its exit code
               shell        Open a shell in the sandbox: bash where there is one, otherwise sh
               exec         Run a command in the sandbox, with this terminal and its exit code
               cp           Copy files and directories into the sandbox, or out of it
@@ -184,7 +185,7 @@ fn of_status() {
     helps(
         &["status", "--help"],
         &expect![[r#"
-            Show how the sandbox is: absent, converging, degraded or ready
+            Show how the sandbox is: absent, converging, degraded, stopped, failed, completed or ready
 
             Usage: moat status [OPTIONS] [AGENT]...
 
@@ -292,11 +293,11 @@ fn of_clean() {
             Shows what will be removed, and asks. Only files of this machine can be looked at: a sandbox that
             was applied from another machine to the same engine looks as if its file were gone.
 
-            Usage: moat clean [OPTIONS] [RUN]...
+            Usage: moat clean [OPTIONS] [AGENT]...
 
             Arguments:
-              [RUN]...
-                      Only these of them: ids as `moat list` shows them
+              [AGENT]...
+                      Only these of them: names of agents, ids of runs, or where their specs were
 
             Options:
                   --volumes

@@ -56,7 +56,7 @@ fn whoever_changes_is_held_up_and_told_by_whom() {
     let ran = place.run(&["destroy", "--json"]);
     assert_eq!(ran.code, Some(75));
     expect![[r#"
-        {"time":"TIME","event":"done","outcome":"error","exit_code":75,"state":null,"error":{"message":"`builder-1f2e3d4c` is held by another moat: `moat apply` (process 7) since 2026-01-01T00:00:00.000Z","hint":"wait for it with `--lock-timeout 60`, or look at what it does with `moat status`"}}
+        {"time":"TIME","event":"done","outcome":"error","exit_code":75,"code":"lock-held","state":null,"error":{"code":"lock-held","message":"`builder-1f2e3d4c` is held by another moat: `moat apply` (process 7) since 2026-01-01T00:00:00.000Z","hint":"wait for it with `--lock-timeout 60`, or look at what it does with `moat status`"}}
     "#]].assert_eq(&ran.out);
 }
 

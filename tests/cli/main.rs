@@ -8,7 +8,9 @@
 mod addresses;
 mod complete;
 mod deps;
+mod documents;
 mod engine;
+mod every;
 mod help;
 mod interrupt;
 mod locked;

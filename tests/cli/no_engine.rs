@@ -75,6 +75,7 @@ fn for_scripts() {
     expect![[r#"
         {
           "error": {
+            "code": "engine-unreachable",
             "message": "cannot use docker at `unix:///here/nobody.sock` (from DOCKER_HOST): no such file or directory",
             "hint": "start docker, or say where it is with --host or DOCKER_HOST"
           },

@@ -24,7 +24,7 @@ fn a_missing_file() {
         &[],
         &expect![[r#"
         error: there is no spec file `agent.yaml`
-          = help: go to the directory that has it, name it, or write one that begins with `agent: builder`
+          = help: go to the directory that has it, name it, or write one with `moat init`
     "#]],
     );
 }
@@ -59,8 +59,9 @@ fn a_file_that_is_no_text() {
         &Place::with(b"agent: \xff\n"),
         &[],
         &expect![[r#"
-        error: the spec file `agent.yaml` cannot be read: it is not UTF-8 text (byte 7)
-    "#]],
+            error: the spec file `agent.yaml` cannot be read: it is not UTF-8 text (byte 7)
+              = help: it has to be a text file that you may read
+        "#]],
     );
 }
 
@@ -70,8 +71,9 @@ fn a_path_through_a_file() {
         &Place::with("agent: a\n"),
         &["agent.yaml/x"],
         &expect![[r#"
-        error: the spec file `agent.yaml/x` cannot be read: not a directory
-    "#]],
+            error: the spec file `agent.yaml/x` cannot be read: not a directory
+              = help: it has to be a text file that you may read
+        "#]],
     );
 }
 
@@ -257,6 +259,7 @@ fn for_scripts_as_a_document() {
     expect![[r#"
         {
           "error": {
+            "code": "spec-invalid",
             "message": "the spec `agent.yaml` cannot be used",
             "findings": [
               {
@@ -285,6 +288,6 @@ fn for_scripts_as_the_last_line_of_a_stream() {
     let ran = Place::new().run(&["apply", "--json"]);
     assert_eq!(ran.code, Some(65));
     expect![[r#"
-        {"time":"TIME","event":"done","outcome":"error","exit_code":65,"state":null,"error":{"message":"there is no spec file `agent.yaml`","hint":"go to the directory that has it, name it, or write one that begins with `agent: builder`"}}
+        {"time":"TIME","event":"done","outcome":"error","exit_code":65,"code":"spec-invalid","state":null,"error":{"code":"spec-invalid","message":"there is no spec file `agent.yaml`","hint":"go to the directory that has it, name it, or write one with `moat init`"}}
     "#]].assert_eq(&ran.out);
 }

@@ -195,6 +195,7 @@ fn for_scripts() {
               ],
               "missing": [],
               "error": {
+                "code": "spec-invalid",
                 "message": "the spec `bad.yaml` cannot be used",
                 "findings": [
                   {

@@ -88,6 +88,12 @@ pub async fn e14_the_exit_code_is_told(world: &impl World) {
         assert_eq!((inspection.state, inspection.exit_code), (ContainerState::Exited, 7));
         assert!(!inspection.oom_killed);
     }
+    // To have ended with 0 is not to have no code.
+    let id = started(world, "ends", Program::WritesAndEnds, &net).await;
+    let facts = reaches(world, &id, ContainerState::Exited).await;
+    assert_eq!(facts.exit_code, Some(0));
+    let inspection = engine.inspect(&id).await.expect("an answer");
+    assert_eq!((inspection.state, inspection.exit_code, inspection.restarts), (ContainerState::Exited, 0, 0));
     let id = started(world, "idle", Program::Idle, &net).await;
     let inspection = engine.inspect(&id).await.expect("an answer");
     assert_eq!((inspection.state, inspection.exit_code), (ContainerState::Running, 0));

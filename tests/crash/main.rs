@@ -22,6 +22,7 @@ mod ambush;
 mod held;
 mod whose;
 
+mod on_record;
 mod points;
 mod restarted;
 mod under_watch;

@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use crate::ambush::{Ambush, Moment, Point};
 use crate::engine::{Inventory, engine};
-use crate::held::{Held, hold_at};
+use crate::held::hold_at;
+use crate::on_record::{assert_on_record, assert_whole};
 use crate::sandbox::{DIND, PLAIN, Sandbox};
 use crate::whose;
 
@@ -88,12 +89,17 @@ fn crash(spec: &str, work: Work, point: Point, expected: &Shape) -> Option<Strin
     let before = Inventory::now();
     let (sandbox, ambush) = (Sandbox::new(spec), Ambush::new());
     prepare(&sandbox, &ambush, spec, work);
-    let call = hold_at(&sandbox, &ambush, command(work), point).map(Held::kill);
+    let call = hold_at(&sandbox, &ambush, command(work), point).map(|held| {
+        assert_on_record(&sandbox, &held.call);
+        held.kill()
+    });
     let at = format!("{work:?} {point:?} at {call:?}, which left {:#?}", shape(&sandbox));
 
     let again = sandbox.moat(command(work)).docker_host(&ambush.host()).run();
     assert!(again.code == 0, "{at}\nthe second one: {again}");
     assert_done(&sandbox, &ambush, work, expected, &format!("{at}\nthe second one: {again}"));
+    // What the first one has left open is closed by the second, wherever it was killed.
+    assert_whole(&sandbox, &at);
     sandbox.moat(&["destroy", "--volumes"]).docker_host(&ambush.host()).ok();
     before.assert_unchanged(&sandbox.agent);
     call

@@ -44,7 +44,7 @@ fn every_change_is_on_record() {
         apply log_started -: 
         apply docker_network_created done: internal=false network="moat-R" subnet=SUBNET then network_id="ID"
         apply container_created done: buildkit_enabled=false image="busybox" name="moat-R" privileged=false resource="container/main" then id="ID"
-        apply container_started done: id="ID" name="moat-R" resource="container/main"
+        apply container_started done: name="moat-R" resource="container/main" then id="ID"
         exec exec_run done: arguments=2 command_sha256="ID" environment=["TOKEN"] id="ID" program="sh" resource="container/main" tty=false then exit_code=3
         destroy consent_given -: how="--yes" to_lose="volumes"
         destroy container_stopped done: id="ID" name="moat-R" resource="container/main"
@@ -52,6 +52,12 @@ fn every_change_is_on_record() {
         destroy docker_network_removed done: network="moat-R" network_id="ID"
     "#]]
     .assert_eq(&text);
+    // The whole plan is on record before the first of its calls.
+    let entries = fs::read_to_string(log(&sandbox)).expect("a log");
+    let phase =
+        |line: &str| serde_json::from_str::<Value>(line).expect("an entry")["phase"].as_str().map(str::to_owned);
+    let phases: Vec<String> = entries.lines().take(7).filter_map(phase).collect();
+    assert_eq!(phases.join(" "), "fact intent intent intent outcome outcome outcome");
     let on_record = text.lines().filter(|line| line.starts_with("apply ") && line.contains(" done:")).count();
     assert_eq!(on_record, changes, "at the engine's socket");
     assert!(!fs::read_to_string(log(&sandbox)).expect("a log").contains("s3cret"));
@@ -75,6 +81,29 @@ fn every_change_is_on_record() {
         broken: entry 9: it was changed: its hash is not that of its bytes
     "#]]
     .assert_eq(&sandbox.moat(&["audit", "verify"]).told());
+}
+
+/// What a plan had on record and did not come to is no open question.
+#[test]
+fn what_was_never_tried_is_skipped() {
+    let sandbox = Sandbox::new("image: 127.0.0.1:1/none:1\n");
+    assert_eq!(sandbox.moat(&["apply"]).run().code, 1);
+    let text = told(&sandbox);
+    let without_words =
+        text.lines().map(|line| format!("{}\n", line.split(" then message=").next().unwrap_or_default()));
+    expect![[r#"
+        apply log_started -: 
+        apply image_pulled failed: image="127.0.0.1:1/none:1" then fault="pull"
+        apply docker_network_created done: internal=false network="moat-R" subnet=SUBNET then network_id="ID"
+        apply container_created skipped: buildkit_enabled=false image="127.0.0.1:1/none:1" name="moat-R" privileged=false resource="container/main"
+        apply container_started skipped: name="moat-R" resource="container/main"
+        apply docker_network_removed done: network="moat-R" network_id="ID"
+    "#]].assert_eq(&without_words.collect::<String>());
+    let verified = sandbox.moat(&["audit", "verify", "--json"]).ok().stdout;
+    assert_eq!(serde_json::from_str::<Value>(&verified).expect("a document")["open"], 0, "{verified}");
+    // Of what went wrong only that which did.
+    let failed = sandbox.moat(&["audit", "--failed"]).ok().stdout;
+    assert_eq!(failed.lines().count(), 2, "{failed}");
 }
 
 fn log(sandbox: &Sandbox) -> std::path::PathBuf {

@@ -268,12 +268,15 @@ fn files_go_in_and_come_out_as_they_were() {
         exit 1
         == stderr
         error: `nothing` cannot be read: entity not found
+          = help: check the path, who may use it, and that there is room
         exit 1
         == stderr
         error: docker did not answer as it should: could not find the file /no/such/ in container ID
+          = help: check the path or name; `moat status` shows how things are
         exit 1
         == stderr
         error: docker did not answer as it should: could not find the file /nothing in container ID
+          = help: check the path or name; `moat status` shows how things are
         exit 64
         == stderr
         error: one of the two has to be in the sandbox, and the other one here
@@ -336,6 +339,13 @@ fn a_command_for_scripts_and_a_shell() {
     assert_eq!(document, serde_json::json!({ "exit_code": 3, "stdout": "b\n", "stderr": "no\n" }));
     let ran = sandbox.moat(&["shell", "-w", "/tmp"]).input("pwd\nexit 7\n").run();
     assert_eq!((ran.code, ran.stdout.as_str()), (7, "/tmp\n"), "{ran}");
+    // A script in place of a person, with what is left of its quotes and lines.
+    let ran = sandbox.moat(&["shell", "--json", "-w", "/tmp"]).input("pwd\necho \"it's $0\" >&2\nexit 7\n").run();
+    let document: Value = serde_json::from_str(&ran.stdout).expect("a document");
+    assert_eq!(document["exit_code"], 7, "{ran}");
+    assert_eq!((ran.code, &document["stdout"]), (7, &"/tmp\n".into()), "{ran}");
+    let long = sandbox.moat(&["shell", "--json"]).input("#".repeat(200_000)).run();
+    assert!(long.code == 64 && long.stderr.contains("more than 120 KiB"), "{long}");
 }
 
 #[test]

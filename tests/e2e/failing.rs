@@ -63,7 +63,8 @@ fn an_image_that_no_registry_can_be_asked_for() {
             == stderr
             error: `127.0.0.1:1/none:1` cannot be pulled: the registry `127.0.0.1:1` cannot be reached (get "http://127.0.0.1:1/v2/": dial tcp 127.0.0.1:1: connect: connection refused)
               = help: check the network, a proxy, or the registry's name
-            what had been done is undone; `--keep-on-failure` would leave it to be looked at
+            what had been done is undone: removed network moat-R
+              = help: `--keep-on-failure` would leave it to be looked at
         "#]],
     );
 }
@@ -78,7 +79,8 @@ fn an_image_that_the_registry_does_not_have() {
             == stderr
             error: `10.213.213.1:5000/lab/none:1` cannot be pulled: `10.213.213.1:5000` has no such image or tag (manifest for 10.213.213.1:5000/lab/none:1 not found: manifest unknown: manifest unknown)
               = help: check its name
-            what had been done is undone; `--keep-on-failure` would leave it to be looked at
+            what had been done is undone: removed network moat-R
+              = help: `--keep-on-failure` would leave it to be looked at
         "#]],
     );
 }
@@ -95,7 +97,8 @@ fn an_image_without_dockerd() {
               | the last lines of container moat-R
               |  moat: no dockerd in this image
               = help: use an image that brings Docker, such as `docker:dind`, or remove `docker:dind` from `dependencies`
-            what had been done is undone; `--keep-on-failure` would leave it to be looked at
+            what had been done is undone: removed container moat-buildkit-R, container moat-R, network moat-R, volume moat-R-buildkit-cache, volume moat-R-docker
+              = help: `--keep-on-failure` would leave it to be looked at
         "#]],
     );
 }
@@ -111,7 +114,8 @@ fn a_container_that_dies_at_once() {
             error: `moat-R` ended with exit code 3
               | the last lines of container moat-R
               |  no good
-            what had been done is undone; `--keep-on-failure` would leave it to be looked at
+            what had been done is undone: removed container moat-R, network moat-R
+              = help: `--keep-on-failure` would leave it to be looked at
         "#]],
     );
 }
@@ -127,7 +131,9 @@ fn a_command_that_does_not_exist() {
             error: `moat-R` ended with exit code 127
               | the last lines of container moat-R
               |  [FATAL tini] exec no-such-program failed: No such file or directory
-            what had been done is undone; `--keep-on-failure` would leave it to be looked at
+              = help: its command is not in the image: check its name, and the image
+            what had been done is undone: removed container moat-R, network moat-R
+              = help: `--keep-on-failure` would leave it to be looked at
         "#]],
     );
 }
@@ -143,7 +149,8 @@ fn a_sidecar_that_never_gets_ready() {
             == stderr
             error: `moat-buildkit-R` was not ready within 2 s: `buildctl debug workers` gave exit code 126 (OCI runtime exec failed: exec failed: unable to start container process: exec: "buildctl": executable file not found in $PATH: unknown)
               = help: a slow machine may need more time: `--wait-timeout 120`
-            what had been done is undone; `--keep-on-failure` would leave it to be looked at
+            what had been done is undone: removed container moat-buildkit-R, container moat-R, network moat-R, volume moat-R-buildkit-cache, volume moat-R-docker
+              = help: `--keep-on-failure` would leave it to be looked at
         "#]],
     );
 }
@@ -160,7 +167,8 @@ fn a_sidecar_that_dies() {
             error: `moat-buildkit-R` ended with exit code 7 and was started again N times
               | the last lines of container moat-buildkit-R
               |  giving up
-            what had been done is undone; `--keep-on-failure` would leave it to be looked at
+            what had been done is undone: removed container moat-buildkit-R, container moat-R, network moat-R, volume moat-R-buildkit-cache, volume moat-R-docker
+              = help: `--keep-on-failure` would leave it to be looked at
         "#]],
     );
 }

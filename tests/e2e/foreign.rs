@@ -36,7 +36,8 @@ fn a_container() {
             == stderr
             error: cannot create container `moat-R`: conflict. The container name "/moat-R" is already in use by container "ID". You have to remove (or rename) that container to be able to reuse that name
               = help: a container named `moat-R` exists that is not moat's; moat will not touch it: rename or remove it
-            what had been done is undone; `--keep-on-failure` would leave it to be looked at
+            what had been done is undone: removed network moat-R
+              = help: `--keep-on-failure` would leave it to be looked at
         "#]],
         &expect![[r#"
         exit 0
@@ -62,7 +63,7 @@ fn a_network() {
             == stderr
             error: cannot create network `moat-R`: network with name moat-R already exists
               = help: a network named `moat-R` exists that is not moat's; moat will not touch it: rename or remove it
-            what had been done is undone; `--keep-on-failure` would leave it to be looked at
+            nothing had been changed; `moat apply` tries again
         "#]],
         &expect![[r#"
         exit 0
@@ -88,7 +89,8 @@ fn a_volume() {
             == stderr
             error: a volume `moat-R-docker` is there already and was not made for this
               = help: a volume named `moat-R-docker` exists that is not moat's; moat will not touch it: rename or remove it
-            what had been done is undone; `--keep-on-failure` would leave it to be looked at
+            what had been done is undone: removed container moat-buildkit-R, network moat-R, volume moat-R-buildkit-cache
+              = help: `--keep-on-failure` would leave it to be looked at
         "#]],
         &expect![[r#"
         exit 0

@@ -57,7 +57,8 @@ fn comes_back(spec: &str) {
         error: `moat-R.next1` ended with exit code 3
           | the last lines of container moat-R.next1
           |  no good
-        what had been done is undone; `--keep-on-failure` would leave it to be looked at
+        what had been done is undone: started container moat-R, removed container moat-R.next1
+          = help: `--keep-on-failure` would leave it to be looked at
     "#]]
     .assert_eq(&without_daemon(&sandbox.moat(&["apply", "--quiet"]).told()));
     assert_eq!((sandbox.main(), sandbox.volumes()), (main, volumes));

@@ -133,7 +133,9 @@ impl Sandbox {
 
     /// The run's id, which is in all names.
     pub fn run_id(&self) -> String {
-        let spec = fs::canonicalize(self.path().join("agent.yaml")).expect("a spec");
+        // Also before there is one, and after.
+        let spec = fs::canonicalize(self.path()).expect("a folder").join("agent.yaml");
+        let spec = fs::canonicalize(&spec).unwrap_or(spec);
         let agent = moat::resource::AgentName::parse(&self.agent).expect("a name");
         moat::resource::Run::derive(agent, &spec).id.to_string()
     }

@@ -52,6 +52,13 @@ fn databases_are_reached_by_name_with_a_password_that_nobody_else_has() {
     moat(&["apply", "--json"]);
     moat(&["status", "--json"]);
     moat(&["graph"]);
+    for command in ["stop", "start", "restart"] {
+        let before = sandbox.main();
+        moat(&[command]);
+        assert_eq!(sandbox.main(), before, "with its passwords it is the same one after `{command}`");
+    }
+    assert!(sandbox.moat(&["graph"]).ok().stdout.contains(": ready\n"), "nothing is wanted otherwise");
+    answers(&sandbox);
     assert_eq!(sandbox.moat(&["plan", "--detailed-exitcode"]).run().code, 0, "a second apply changes nothing");
 
     let passwords: Vec<String> =

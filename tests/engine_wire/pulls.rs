@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use moat::engine::docker::Docker;
-use moat::engine::{Engine, EngineError, Fault, PullProgress};
+use moat::engine::{Detail, Engine, EngineError, Fault, PullProgress};
 use moat::resource::ImageRef;
 
 use crate::fake::{Fake, Reply};
@@ -51,7 +51,7 @@ async fn progress_is_told_to_the_end() {
         ),
     );
     let (result, last) = pull(&fake.connect().await, "docker:dind").await;
-    assert_eq!((result, last), (Ok(()), Some(PullProgress { current: 7, total: 10 })));
+    assert_eq!((result, last), (Ok(()), Some(PullProgress { current: 7, total: 10, layers_done: 0, layers: 1 })));
 }
 
 #[tokio::test]
@@ -60,11 +60,18 @@ async fn an_account_that_ends_in_an_error_is_one() {
     let fake = telling("200 OK", account);
     let (result, _) = pull(&fake.connect().await, "busybox:nope").await;
     let message = "`busybox:nope` cannot be pulled: `docker.io` has no such image or tag (manifest unknown)";
-    assert_eq!(result, Err(EngineError::new(Fault::Pull, message).hint("check its name")));
+    assert_eq!(
+        result,
+        Err(EngineError::new(Fault::Pull, message).because(Detail::ImageNotFound).hint("check its name"))
+    );
 
     let fake = telling("404 Not Found\r\nContent-Length: 40", "{\"message\":\"pull access denied for nope\"}");
     let (result, _) = pull(&fake.connect().await, "nope").await;
     assert_eq!(result.map_err(|error| error.fault), Err(Fault::Pull));
+
+    let account = "{\"error\":\"unauthorized: authentication required\"}\r\n";
+    let (result, _) = pull(&telling("200 OK", account).connect().await, "box:5000/private").await;
+    assert_eq!(result.map_err(|error| error.detail), Err(Some(Detail::PullDenied)));
 }
 
 #[tokio::test]

@@ -27,6 +27,7 @@ fn a_first_apply_is_undone_in_good_order() {
         assert_eq!(code, Some(130), "{signal}: {told:#?}");
         assert!(told.iter().any(|line| line.contains("\"undoing\"")), "{told:#?}");
         let done = told.iter().rfind(|line| line.contains("\"event\":\"done\"")).expect("a last line");
+        assert!(done.contains("\"code\":\"interrupted\""), "{done}");
         assert!(done.contains("\"outcome\":\"interrupted\"") && done.contains("\"remaining\":[]"), "{done}");
         before.assert_unchanged(&sandbox.agent);
     }

@@ -7,7 +7,7 @@ use expect_test::expect;
 use jiff::Timestamp;
 use moat::clock::Clock;
 use moat::engine::{Fault, PullProgress, What};
-use moat::event::{Event, Failure, Trigger};
+use moat::event::{Asked, Code, Event, Failure, Trigger};
 use moat::observe::builds::Builds;
 use moat::plan::{Condition, OpId};
 use moat::resource::ResourceId;
@@ -28,9 +28,12 @@ fn failure() -> Failure {
         resource: ResourceId::main(),
         name: "moat-builder-1f2e3d4c".to_owned(),
         verb: "await",
+        code: Code::ProbeFailed,
         fault: Some(Fault::Engine),
         message: "it ended".to_owned(),
         hint: Some("look".to_owned()),
+        exit_code: Some(3),
+        probe: Some(Asked { command: "ask".to_owned(), exit_code: Some(1), output: Some("no".to_owned()) }),
         log: vec!["last words".to_owned()],
     }
 }
@@ -80,7 +83,7 @@ fn lines() -> Vec<String> {
     let events = [
         Event::Planned { run, round: 1, plan: &plan },
         Event::Started { operation },
-        Event::Progress { operation, progress: PullProgress { current: 1, total: 2 } },
+        Event::Progress { operation, progress: PullProgress { current: 1, total: 2, layers_done: 1, layers: 3 } },
         Event::Step { operation, step: "Step 1/2 : FROM debian" },
         Event::Retrying { operation, error: "busy", attempt: 1, pause },
         Event::Succeeded { operation, took },
@@ -112,7 +115,7 @@ fn lines() -> Vec<String> {
     let ends = [
         How::Ready { graph: &graph, changed: true, builds: Some(&builds), exec: "moat exec" },
         How::Gone { changed: true, kept: &kept, of: Command::Destroy },
-        How::Failed { failures: &failures, undone: true, of: Command::Apply },
+        How::Failed { failures: &failures, undone: true, undid: &plan.operations, of: Command::Apply },
         How::OutOfBudget { plan: &plan },
         How::Interrupted { remaining: &remaining },
     ];
@@ -121,7 +124,7 @@ fn lines() -> Vec<String> {
         lines.push(sample::anonymous(&STREAM.done(&ending), &graph));
     }
     let wrong = agent::parse(Source::new("agent.yaml", "/agent.yaml", "agnt: a\n")).expect_err("it is wrong");
-    let problem = Problem { message: "wrong", hint: Some("right"), findings: Some(&wrong) };
+    let problem = Problem { code: Code::SpecInvalid, message: "wrong", hint: Some("right"), findings: Some(&wrong) };
     lines.push(sample::anonymous(&STREAM.refused(Some(run), &[problem], 65), &graph));
     lines.push(sample::anonymous(&STREAM.summary(&[(run, 1)], 1), &graph));
     lines
@@ -129,7 +132,8 @@ fn lines() -> Vec<String> {
 
 #[test]
 fn every_field_is_described_and_written() {
-    let aliases = BTreeMap::from([("failures", "failure"), ("operations", "planned operation")]);
+    let aliases =
+        BTreeMap::from([("failures", "failure"), ("operations", "planned operation"), ("undid", "planned operation")]);
     let mut seen: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for line in lines() {
         assert_eq!(line.find('\n'), Some(line.len() - 1), "one line: {line}");
@@ -159,6 +163,7 @@ fn every_fault_is_described() {
         Fault::Conflict,
         Fault::InUse,
         Fault::Subnet,
+        Fault::Port,
         Fault::Pull,
         Fault::Refused,
         Fault::Busy,
@@ -178,17 +183,17 @@ fn the_lines_are_these() {
     expect![[r#"
         {"time":"1970-01-01T00:00:00.000Z","event":"planned","run":"builder-1f2e3d4c","agent":"builder","round":1,"operations":[{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind","after":[],"cause":{"code":"missing","text":"missing","diffs":[]},"mark":null}]}
         {"time":"1970-01-01T00:00:00.000Z","event":"started","run":"builder-1f2e3d4c","agent":"builder","operation":{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind"}}
-        {"time":"1970-01-01T00:00:00.000Z","event":"progress","run":"builder-1f2e3d4c","agent":"builder","operation":{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind"},"current_bytes":1,"total_bytes":2}
+        {"time":"1970-01-01T00:00:00.000Z","event":"progress","run":"builder-1f2e3d4c","agent":"builder","operation":{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind"},"current_bytes":1,"total_bytes":2,"layers_done":1,"layers":3}
         {"time":"1970-01-01T00:00:00.000Z","event":"step","run":"builder-1f2e3d4c","agent":"builder","operation":{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind"},"message":"Step 1/2 : FROM debian"}
         {"time":"1970-01-01T00:00:00.000Z","event":"retrying","run":"builder-1f2e3d4c","agent":"builder","operation":{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind"},"attempt":1,"pause_ms":50,"message":"busy"}
         {"time":"1970-01-01T00:00:00.000Z","event":"succeeded","run":"builder-1f2e3d4c","agent":"builder","operation":{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind"},"took_ms":7}
-        {"time":"1970-01-01T00:00:00.000Z","event":"failed","run":"builder-1f2e3d4c","agent":"builder","operation":{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind"},"took_ms":7,"failure":{"resource":"container/main","name":"moat-builder-1f2e3d4c","action":"await","fault":"engine","message":"it ended","hint":"look","log":["last words"]}}
+        {"time":"1970-01-01T00:00:00.000Z","event":"failed","run":"builder-1f2e3d4c","agent":"builder","operation":{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind"},"took_ms":7,"failure":{"resource":"container/main","name":"moat-builder-1f2e3d4c","action":"await","code":"probe-failed","fault":"engine","message":"it ended","hint":"look","exit_code":3,"probe":{"command":"ask","exit_code":1,"output":"no"},"log":["last words"]}}
         {"time":"1970-01-01T00:00:00.000Z","event":"skipped","run":"builder-1f2e3d4c","agent":"builder","operation":{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind"},"because":1}
         {"time":"1970-01-01T00:00:00.000Z","event":"undoing","run":"builder-1f2e3d4c","agent":"builder","operations":[{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind","after":[],"cause":{"code":"missing","text":"missing","diffs":[]},"mark":null}]}
         {"time":"1970-01-01T00:00:00.000Z","event":"warning","run":"builder-1f2e3d4c","agent":"builder","message":"m","hint":"h"}
         {"time":"1970-01-01T00:00:00.000Z","event":"woken","run":"builder-1f2e3d4c","agent":"builder","trigger":{"kind":"engine","name":"moat-builder-1f2e3d4c","what":"died"}}
         {"time":"1970-01-01T00:00:00.000Z","event":"settled","run":"builder-1f2e3d4c","agent":"builder","took_ms":7}
-        {"time":"1970-01-01T00:00:00.000Z","event":"unsettled","run":"builder-1f2e3d4c","agent":"builder","failures":[{"resource":"container/main","name":"moat-builder-1f2e3d4c","action":"await","fault":"engine","message":"it ended","hint":"look","log":["last words"]}],"again_ms":50}
+        {"time":"1970-01-01T00:00:00.000Z","event":"unsettled","run":"builder-1f2e3d4c","agent":"builder","failures":[{"resource":"container/main","name":"moat-builder-1f2e3d4c","action":"await","code":"probe-failed","fault":"engine","message":"it ended","hint":"look","exit_code":3,"probe":{"command":"ask","exit_code":1,"output":"no"},"log":["last words"]}],"again_ms":50}
         {"time":"1970-01-01T00:00:00.000Z","event":"backing-off","run":"builder-1f2e3d4c","agent":"builder","pause_ms":50,"resource":"container/main","repairs":3,"log":["last words"]}
         {"time":"1970-01-01T00:00:00.000Z","event":"reloaded","run":"builder-1f2e3d4c","agent":"builder"}
         {"time":"1970-01-01T00:00:00.000Z","event":"rejected","run":"builder-1f2e3d4c","agent":"builder","message":"p"}
@@ -199,10 +204,10 @@ fn the_lines_are_these() {
         {"time":"1970-01-01T00:00:00.000Z","event":"engine-back","run":"builder-1f2e3d4c","agent":"builder"}
         {"time":"1970-01-01T00:00:00.000Z","event":"done","run":"builder-1f2e3d4c","agent":"builder","outcome":"converged","exit_code":1,"state":"absent","changed":true,"builds":{"routed":false,"builder":"moat","reason":"buildx 0.13.1 < 0.14","hint":"install it","cache_bytes":null}}
         {"time":"1970-01-01T00:00:00.000Z","event":"done","run":"builder-1f2e3d4c","agent":"builder","outcome":"converged","exit_code":1,"state":"absent","changed":true,"kept":["moat-builder-1f2e3d4c-buildkit-cache"]}
-        {"time":"1970-01-01T00:00:00.000Z","event":"done","run":"builder-1f2e3d4c","agent":"builder","outcome":"failed","exit_code":1,"state":"absent","undone":true,"failures":[{"resource":"container/main","name":"moat-builder-1f2e3d4c","action":"await","fault":"engine","message":"it ended","hint":"look","log":["last words"]}]}
-        {"time":"1970-01-01T00:00:00.000Z","event":"done","run":"builder-1f2e3d4c","agent":"builder","outcome":"out-of-budget","exit_code":1,"state":"absent","operations":[{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind","after":[],"cause":{"code":"missing","text":"missing","diffs":[]},"mark":null}]}
-        {"time":"1970-01-01T00:00:00.000Z","event":"done","run":"builder-1f2e3d4c","agent":"builder","outcome":"interrupted","exit_code":1,"state":"absent","remaining":[]}
-        {"time":"1970-01-01T00:00:00.000Z","event":"done","run":"builder-1f2e3d4c","agent":"builder","outcome":"error","exit_code":65,"state":null,"error":{"message":"wrong","hint":"right","findings":[{"file":"agent.yaml","line":1,"col":1,"end":{"line":1,"col":5},"severity":"error","message":"unknown key `agnt`","hint":"did you mean `agent`?"}]}}
+        {"time":"1970-01-01T00:00:00.000Z","event":"done","run":"builder-1f2e3d4c","agent":"builder","outcome":"failed","exit_code":1,"code":"probe-failed","state":"absent","undone":true,"undid":[{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind","after":[],"cause":{"code":"missing","text":"missing","diffs":[]},"mark":null}],"failures":[{"resource":"container/main","name":"moat-builder-1f2e3d4c","action":"await","code":"probe-failed","fault":"engine","message":"it ended","hint":"look","exit_code":3,"probe":{"command":"ask","exit_code":1,"output":"no"},"log":["last words"]}],"next":["moat apply --keep-on-failure"]}
+        {"time":"1970-01-01T00:00:00.000Z","event":"done","run":"builder-1f2e3d4c","agent":"builder","outcome":"out-of-budget","exit_code":1,"code":"unsteady","state":"absent","operations":[{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind","after":[],"cause":{"code":"missing","text":"missing","diffs":[]},"mark":null}],"next":["moat events","moat apply"]}
+        {"time":"1970-01-01T00:00:00.000Z","event":"done","run":"builder-1f2e3d4c","agent":"builder","outcome":"interrupted","exit_code":1,"code":"interrupted","state":"absent","remaining":[],"next":["moat apply","moat destroy"]}
+        {"time":"1970-01-01T00:00:00.000Z","event":"done","run":"builder-1f2e3d4c","agent":"builder","outcome":"error","exit_code":65,"code":"spec-invalid","state":null,"error":{"code":"spec-invalid","message":"wrong","hint":"right","findings":[{"file":"agent.yaml","line":1,"col":1,"end":{"line":1,"col":5},"severity":"error","message":"unknown key `agnt`","hint":"did you mean `agent`?"}]}}
         {"time":"1970-01-01T00:00:00.000Z","event":"summary","exit_code":1,"agents":[{"run":"builder-1f2e3d4c","agent":"builder","exit_code":1}]}
     "#]].assert_eq(&lines().concat());
 }

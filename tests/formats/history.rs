@@ -23,7 +23,8 @@ fn seen(document: &Value, section: &str) -> BTreeMap<String, BTreeSet<String>> {
 fn fault() -> Fault {
     let text = |text: &str| text.to_owned();
     let hint = Some(text("h"));
-    Fault { resource: text("container/main"), name: text("n"), action: text("start"), message: text("m"), hint }
+    let code = Some(text("port-taken"));
+    Fault { resource: text("container/main"), name: text("n"), action: text("start"), code, message: text("m"), hint }
 }
 
 #[test]

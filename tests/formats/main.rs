@@ -5,6 +5,7 @@
 mod document;
 mod events;
 mod exit_codes;
+mod failures;
 mod history;
 mod list;
 mod plan_text;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use expect_test::{Expect, expect};
 use moat::engine::{Fault, PullProgress};
-use moat::event::{Event, Failure};
+use moat::event::{Code, Event, Failure};
 use moat::observe::builds::Builds;
 use moat::plan::{Cause, Condition, FieldDiff, OpId, Operation, Options, Plan, compute, status};
 use moat::resource::{ContainerId, ImageId, Kind, NetworkId, ResourceId, label};
@@ -56,6 +56,9 @@ fn failure(operation: &Operation, message: &str) -> Failure {
         resource: operation.resource.clone(),
         name: operation.name.clone(),
         verb: operation.action.verb(),
+        code: Code::EngineFailed,
+        exit_code: None,
+        probe: None,
         fault: Some(Fault::Engine),
         message: message.to_owned(),
         hint: None,
@@ -81,7 +84,10 @@ fn tell_a_failing_run(reporter: &Reporter<'_>) {
         Event::Started { operation: pull },
         Event::Started { operation: network },
         Event::Succeeded { operation: network, took: quick },
-        Event::Progress { operation: pull, progress: PullProgress { current: 1_500_000, total: 30_000_000 } },
+        Event::Progress {
+            operation: pull,
+            progress: PullProgress { current: 1_500_000, total: 30_000_000, layers_done: 1, layers: 3 },
+        },
         Event::Succeeded { operation: pull, took: slow },
         Event::Retrying { operation: network, error: "busy\u{1b}[2J", attempt: 1, pause: quick },
         Event::Succeeded { operation: upload, took: quick },
@@ -129,28 +135,94 @@ fn to_those_who_want_quiet_only_what_is_not_as_wanted() {
     .assert_eq(&seen.text());
 }
 
-/// What a terminal shows in the end is what steady lines would be; meanwhile its last line says what is going on.
-#[test]
-fn a_live_line_leaves_no_trace() {
-    let (steady_screen, steady) = screen(Colour::Never, None, false);
-    tell_a_failing_run(&Reporter::person(&steady_screen));
-    let (live_screen, live) = screen(Colour::Never, Some(40), false);
-    tell_a_failing_run(&Reporter::person(&live_screen));
-    let mut shown = String::new();
-    let mut longest = 0;
-    for part in live.text().split_inclusive("\u{1b}[K") {
-        match part.strip_suffix("\r\u{1b}[K") {
-            Some(part) => {
-                let kept = part.rfind('\n').map_or(0, |at| at + 1);
-                longest = longest.max(part[kept..].chars().count());
-                shown.push_str(&part[..kept]);
+/// A terminal, as far as moat makes use of one: what stands on it, and the longest line that was ever rewritten.
+struct Terminal {
+    rows: Vec<String>,
+    row: usize,
+    longest: usize,
+    writes: usize,
+}
+
+impl Terminal {
+    fn after(text: &str) -> Self {
+        let mut terminal = Self { rows: vec![String::new()], row: 0, longest: 0, writes: 0 };
+        let mut chars = text.chars();
+        while let Some(c) = chars.next() {
+            match c {
+                '\n' => {
+                    terminal.row += 1;
+                    terminal.rows.resize(terminal.rows.len().max(terminal.row + 1), String::new());
+                }
+                // Always followed by an erasure here.
+                '\r' => {}
+                '\u{1b}' => terminal.sequence(&mut chars),
+                c => terminal.rows[terminal.row].push(c),
             }
-            None => shown.push_str(part),
+        }
+        terminal
+    }
+
+    fn sequence(&mut self, chars: &mut std::str::Chars<'_>) {
+        let sequence: String = chars.by_ref().skip(1).take_while(|c| *c != 'A' && *c != 'J').collect();
+        if sequence.is_empty() {
+            let live = self.rows[self.row..].iter().map(|row| row.chars().count());
+            self.longest = self.longest.max(live.max().unwrap_or(0));
+            self.rows.truncate(self.row + 1);
+            self.rows[self.row].clear();
+            self.writes += 1;
+        } else {
+            self.row -= sequence.parse::<usize>().expect("a number of lines");
         }
     }
-    assert_eq!(shown, steady.text());
-    assert!((20..40).contains(&longest), "it is there, and does not wrap: {longest}");
-    assert!(live.text().contains("pulling image docker:dind"), "{}", live.text());
+}
+
+/// What a terminal shows in the end is what steady lines would be; meanwhile its last lines say what is going on.
+#[test]
+fn live_lines_leave_no_trace() {
+    let (steady_screen, steady) = screen(Colour::Never, None, false);
+    tell_a_failing_run(&Reporter::person(&steady_screen));
+    let (live_screen, live) = screen(Colour::Never, Some(46), false);
+    let reporter = Reporter::person(&live_screen);
+    tell_a_failing_run(&reporter);
+    drop(reporter);
+    let live = live.text();
+    let shown = Terminal::after(&live);
+    assert_eq!(shown.rows.join("\n"), steady.text());
+    assert!((20..46).contains(&shown.longest), "they are there, and do not wrap: {}", shown.longest);
+    assert!(live.contains("pulling   image docker:dind  1.5 MB of 30.…"), "{live}");
+    assert!(shown.writes > 5, "{}", shown.writes);
+}
+
+/// In the middle of it: what is done above, what goes on below, and a warning in between in its place.
+#[test]
+fn in_the_middle_of_a_run() {
+    let graph = sample::graph();
+    let plan = sample::plan(&graph);
+    let run = &graph.run;
+    let (pull, network) = (operation(&plan, "pull", "docker:dind"), operation(&plan, "create", "moat-builder"));
+    let volume = operation(&plan, "create", "docker");
+    let (screen, seen) = screen(Colour::Never, Some(80), false);
+    let reporter = Reporter::person(&screen);
+    let progress = PullProgress { current: 12_300_000, total: 90_100_000, layers_done: 3, layers: 8 };
+    for event in [
+        Event::Planned { run, round: 1, plan: &plan },
+        Event::Started { operation: pull },
+        Event::Started { operation: network },
+        Event::Started { operation: volume },
+        Event::Progress { operation: pull, progress },
+        Event::Succeeded { operation: network, took: Duration::from_millis(1200) },
+        Event::Warning { run, message: "look", hint: "here" },
+    ] {
+        reporter.tell(&event);
+    }
+    expect![[r#"
+        builder: 13 to do
+          created   network moat-builder-1f2e3d4c (1.2 s)
+        warning: look
+          = help: here
+          pulling   image docker:dind  12.3 MB of 90.1 MB, 3 of 8 layers
+          creating  volume moat-builder-1f2e3d4c-docker"#]]
+    .assert_eq(&sample::anonymous(&Terminal::after(&seen.text()).rows.join("\n"), &graph));
 }
 
 #[test]
@@ -231,26 +303,27 @@ fn a_failure_says_what_why_the_last_words_and_what_to_do() {
     let create = failure(operation(&plan, "create", "moat-builder"), "the engine is full");
     let failures = [wait, create];
     ends(
-        How::Failed { failures: &failures, undone: true, of: Command::Apply },
+        How::Failed { failures: &failures, undone: true, undid: &plan.operations[..4], of: Command::Apply },
         &expect![[r#"
-        error: `moat-buildkit-builder` ended with exit code 3
-          | the last lines of container moat-buildkit-builder-1f2e3d4c
-          |   starting
-          |   no�[31m good
-          = help: look
-        error: cannot create network `moat-builder-1f2e3d4c`: the engine is full
-        what had been done is undone; `--keep-on-failure` would leave it to be looked at
-    "#]],
+            error: `moat-buildkit-builder` ended with exit code 3
+              | the last lines of container moat-buildkit-builder-1f2e3d4c
+              |   starting
+              |   no�[31m good
+              = help: look
+            error: cannot create network `moat-builder-1f2e3d4c`: the engine is full
+            what had been done is undone: pulled image docker:dind, image moby/buildkit:v0.32.2, created network moat-builder-1f2e3d4c, volume moat-builder-1f2e3d4c-buildkit-cache
+              = help: `--keep-on-failure` would leave it to be looked at
+        "#]],
     );
     ends(
-        How::Failed { failures: &failures[1..], undone: false, of: Command::Apply },
+        How::Failed { failures: &failures[1..], undone: false, undid: &[], of: Command::Apply },
         &expect![[r#"
         error: cannot create network `moat-builder-1f2e3d4c`: the engine is full
         what was done stays: `moat status` shows it, `moat apply` goes on from there
     "#]],
     );
     ends(
-        How::Failed { failures: &failures[1..], undone: false, of: Command::Destroy },
+        How::Failed { failures: &failures[1..], undone: false, undid: &[], of: Command::Destroy },
         &expect![[r#"
         error: cannot create network `moat-builder-1f2e3d4c`: the engine is full
         what is left is shown by `moat status`; `moat destroy` goes on from there
@@ -345,7 +418,7 @@ fn a_status_that_is_not_as_wanted() {
     let reason = Some("buildx 0.13.1 < 0.14".to_owned());
     let builds = Builds { routed: false, builder: "moat".to_owned(), reason, hint: None };
     let (run, builds) = (&graph.run, Some(&builds));
-    let view = View { run, status: &status, builds, cache_bytes: None, watch: None, last_error: None };
+    let view = View { run, status: &status, builds, cache_bytes: None, watch: None, log: &[], last_error: None };
     expect![[r#"
         builder: degraded
         builds: local (buildx 0.13.1 < 0.14)
@@ -365,8 +438,15 @@ fn a_status_that_is_not_as_wanted() {
     let main = status.resources.iter_mut().find(|it| it.resource == ResourceId::main()).expect("there");
     let diff = |field: &str| FieldDiff { field: field.to_owned(), old: None, new: None };
     (main.ready, main.cause) = (false, Some(Cause::Changed(vec![diff("command"), diff("env.A")])));
-    let view =
-        View { run: &graph.run, status: &status, builds: None, cache_bytes: None, watch: None, last_error: None };
+    let view = View {
+        run: &graph.run,
+        status: &status,
+        builds: None,
+        cache_bytes: None,
+        watch: None,
+        log: &[],
+        last_error: None,
+    };
     assert!(view.text(Colour::Never).contains("no (changed: command, env.A)\n"));
 }
 

@@ -18,6 +18,9 @@ service_packages=postgresql-17,redis-server,mariadb-server,gosu
 # The just-in-time compiler is larger than all else, and nothing is lost without it.
 service_without=('/usr/share/doc/*' '/usr/share/man/*' '/usr/share/locale/*' '*/libLLVM*' '/usr/lib/postgresql/*/lib/bitcode/*')
 
+# What of the base the official image has in /usr/local/bin; below /usr.
+dind_programs="bin/containerd bin/containerd-shim-runc-v2 bin/docker bin/docker-init sbin/docker-proxy sbin/dockerd sbin/runc"
+
 # `engine build`. Everything in it is kept until what it is made of changes.
 build() {
     mkdir -p "$cache"/{layers,stamps,host,tmp}
@@ -25,10 +28,10 @@ build() {
     # The base takes longest; the others run next to it, and end with this process if one fails.
     stage base "$base_packages ${base_without[*]} $registry" make_base & jobs+=($!)
     { stage trixie 2 make_trixie; stage sid 1 make_sid; } & jobs+=($!)
-    stage dind "$(cat "$here/dockerd-entrypoint.sh")" make_dind & jobs+=($!)
+    stage dind "$dind_programs $(cat "$here/dockerd-entrypoint.sh")" make_dind & jobs+=($!)
     stage services "$service_packages ${service_without[*]} $(cat "$here/service-entrypoint.sh")" make_services & jobs+=($!)
     stage stand-in "$(cd "$here/buildkit" && sha256sum -- * | sha256sum)" make_stand_in & jobs+=($!)
-    stage slim "1 ${service_without[*]}" make_slim & jobs+=($!)
+    stage slim "2 ${service_without[*]}" make_slim & jobs+=($!)
     for job in "${jobs[@]}"; do
         wait "$job" || die "the cache in $cache is not complete"
     done
@@ -105,6 +108,9 @@ plugin() { # LAYER RELEASE PLUGIN
 make_dind() {
     mkdir -p "$cache/tmp/dind/usr/local/bin"
     install -m 755 "$here/dockerd-entrypoint.sh" "$cache/tmp/dind/usr/local/bin/"
+    # Where the official image has them. Links are enough: whoever copies them gets what they lead to.
+    local program
+    for program in $dind_programs; do ln -s "/usr/$program" "$cache/tmp/dind/usr/local/bin/"; done
     layer dind "$cache/tmp/dind"
 }
 
@@ -115,6 +121,11 @@ make_slim() {
     rm -rf "$tree"
     TMPDIR=$cache/tmp mmdebstrap --variant=minbase --dpkgopt=force-unsafe-io "${options[@]}" trixie "$tree"
     rm -rf "$tree"/var/lib/apt/lists/* "$tree"/var/cache/* "$tree"/dev
+    # The official image of Node.js has a user of the number that Debian gives to the first person.
+    mkdir -p "$cache/tmp/node/etc" "$cache/tmp/node/home/node"
+    cp "$tree"/etc/{passwd,group} "$cache/tmp/node/etc/"
+    echo "node:x:1000:1000::/home/node:/bin/bash" >>"$cache/tmp/node/etc/passwd"
+    echo "node:x:1000:" >>"$cache/tmp/node/etc/group"
     layer slim "$tree"
     # A runtime is a program that tells its version, where the official image has it.
     local runtime

@@ -7,6 +7,7 @@
 mod world;
 
 mod apply;
+mod completed;
 mod destroy;
 mod drift;
 mod effects;

@@ -9,7 +9,7 @@ use moat::state::{ContainerState, Observed, VolumeFacts};
 use crate::world::{DIND, applied, container, graph, plan, plan_with};
 use moat::graph::Graph;
 
-fn with_mark(graph: &Graph, mut observed: Observed) -> Observed {
+pub fn with_mark(graph: &Graph, mut observed: Observed) -> Observed {
     let mark = ResourceId::stop_mark();
     let config = Config::Volume(VolumeConfig { retention: Retention::Scratch });
     let owner = Ownership::read(&label::labels(&graph.run, &mark, &config));

@@ -90,9 +90,11 @@ pub enum Program {
     Hangs,
     /// Cannot even be started.
     Broken,
+    /// A command that ends with 0.
+    Ends,
 }
 
-pub const PROGRAMS: [Program; 8] = [
+pub const PROGRAMS: [Program; 9] = [
     Program::Quick,
     Program::Slow,
     Program::Needy,
@@ -101,6 +103,7 @@ pub const PROGRAMS: [Program; 8] = [
     Program::Dies,
     Program::Hangs,
     Program::Broken,
+    Program::Ends,
 ];
 
 /// The bound on calls in flight that the executor promises.
@@ -134,6 +137,7 @@ impl Program {
             Self::Dies => Behaviour { never_ready: true, ..Behaviour::exits_after(Duration::from_millis(80), 7) },
             Self::Hangs => Behaviour { never_ready: true, ..Behaviour::default() },
             Self::Broken => Behaviour { cannot_start: true, ..Behaviour::default() },
+            Self::Ends => Behaviour { boot_ms: 20, ..Behaviour::exits_after(Duration::from_millis(110), 0) },
         }
     }
 }

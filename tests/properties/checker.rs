@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use moat::graph::{Gate, Graph};
 use moat::plan::{Action, Handle, OpId, Operation, Plan};
-use moat::resource::{Config, Probe, ResourceId};
+use moat::resource::{Config, Probe, ResourceId, RestartPolicy};
 use moat::state::{ContainerState, Health, Observed};
 
 use super::reading::{brings, closure, handles, is_create, is_up, known_container, removes, renames, stops};
@@ -310,6 +310,14 @@ impl Judge<'_> {
             |it: &Operation| matches!(&it.action, Action::UpdateContainer { container, .. } if *container == facts.id);
         if is_so == self.plan.operations.iter().any(updates) {
             return Err(format!("{} is updated although it is as wanted, or is not updated", facts.name));
+        }
+        let is_run =
+            node.id == ResourceId::main() && matches!(config.restart, RestartPolicy::No | RestartPolicy::OnFailure);
+        if is_run && facts.state == ContainerState::Exited && facts.exit_code == Some(0) {
+            let again = self.plan.operations.iter().any(
+                |it| matches!(&it.action, Action::StartContainer { container: Handle::Known(id) } if *id == facts.id),
+            );
+            return if again { Err(format!("{} has completed, and is run again", facts.name)) } else { Ok(()) };
         }
         let mends = |it: &Operation| {
             known_container(it) == Some(facts.id.as_str())

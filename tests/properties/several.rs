@@ -52,6 +52,8 @@ pub async fn several_do_not_meet(case: &Case) -> Verdict {
         stage.is_as_wanted(graph).await?;
     }
     stage.nothing_was_refused()?;
+    // Commands that end have done so.
+    tokio::time::sleep(SETTLES).await;
     one_goes_and_the_others_stay(&stage, &graphs, &case.faults).await
 }
 

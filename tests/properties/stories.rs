@@ -11,7 +11,7 @@ use moat::observe::observe;
 use moat::plan::{Action, Options, Volumes, compute};
 use moat::reconcile::{OnFailure, Outcome};
 
-use super::case::{Case, run};
+use super::case::{Case, Program, run};
 use super::stage::{Attempt, Stage, Verdict, check};
 use super::{checker, mutants};
 
@@ -121,7 +121,9 @@ pub async fn failure_is_undone(case: &Case) -> Verdict {
                 };
                 let now = || stage.sim.snapshot(&Scope::Of(stage.run.clone()));
                 check(one.name == graph.run.name_of(of), || format!("{name} is called {}\n{}", one.name, now()))?;
-                check(stage.sim.is_ready(&one.id), || {
+                // What ends was not up to be put back.
+                let completed = earlier.wanted.containers[name].program == Program::Ends && one.has_completed();
+                check(completed || stage.sim.is_ready(&one.id), || {
                     format!("{name} was not put back, before:\n{before}\nnow:\n{}", now())
                 })?;
             }

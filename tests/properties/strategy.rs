@@ -84,7 +84,7 @@ fn earlier() -> impl Strategy<Value = Earlier> {
 }
 
 pub fn wanted() -> impl Strategy<Value = Wanted> {
-    let main = part();
+    let main = prop_oneof![4 => part(), 1 => a_run()];
     let others = (option::of(part()), option::of(part()));
     (prop::bool::weighted(0.1), main, others).prop_map(|(internal, main, (buildkit, db))| {
         let named = [("buildkit", buildkit), ("db", db), ("main", Some(main))];
@@ -104,6 +104,17 @@ fn part() -> impl Strategy<Value = Part> {
     ];
     (program, 0..3_u8, any::<bool>(), any::<bool>(), prop::bool::weighted(0.2))
         .prop_map(|(program, version, volume, health, mortal)| Part { program, version, volume, health, mortal })
+}
+
+/// A command that ends, and is done then.
+fn a_run() -> impl Strategy<Value = Part> {
+    (0..3_u8, any::<bool>(), any::<bool>()).prop_map(|(version, volume, health)| Part {
+        program: Program::Ends,
+        version,
+        volume,
+        health,
+        mortal: true,
+    })
 }
 
 pub fn schedule(most: usize) -> impl Strategy<Value = Schedule> {

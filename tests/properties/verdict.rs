@@ -63,6 +63,9 @@ impl Stage {
                     let is_so = now.restart == Some(config.restart) && now.limits == config.limits;
                     let fits = made_so && is_so && container.name == name;
                     check(fits, || format!("{} is not as wanted{}", node.id, world()))?;
+                    if node.may_complete() && now.state == ContainerState::Exited && now.exit_code == 0 {
+                        continue;
+                    }
                     check(container.state == ContainerState::Running, || {
                         format!("{} does not run{}", node.id, world())
                     })?;

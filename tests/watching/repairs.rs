@@ -166,6 +166,30 @@ async fn a_container_that_is_killed_again_and_again_is_left_alone_for_longer_and
         .await;
 }
 
+/// Whoever edits it has it tried at once, and hears of it as before if that was of no use.
+#[tokio::test(start_paused = true)]
+async fn that_it_is_left_alone_is_told_again_after_an_edit() {
+    let theatre = Theatre::new();
+    theatre
+        .play(&pair(), async {
+            theatre.begin().await;
+            for version in 1..=3 {
+                let mut told = Vec::new();
+                while !told.iter().any(|line: &String| line.contains("left alone")) {
+                    assert!(told.len() < 100, "{told:#?}");
+                    theatre.sim.meddle(&Meddling::Kill { container: "container/main".to_owned() });
+                    told.extend(theatre.after(Duration::from_secs(1)).await);
+                }
+                let left = told.last().map(String::as_str).unwrap_or_default();
+                assert!(left.starts_with("container/main left alone for 3 s after 3 repairs"), "{told:#?}");
+                theatre.edit(File::good(edited(pair(), |main| main.version = version).graph()));
+                let told = theatre.after(MOMENT).await;
+                assert_eq!(told.last().map(String::as_str), Some("settled"));
+            }
+        })
+        .await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_fails_in_the_same_way_is_given_up_until_something_changes() {
     let theatre = Theatre::new();

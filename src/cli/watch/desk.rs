@@ -8,6 +8,8 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::reload;
+use crate::cli::chronicle::{record, warn};
+use crate::cli::end::condition;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::locking::Locking;
@@ -15,8 +17,10 @@ use crate::cli::record::{audit_dir, own_files, writer};
 use crate::cli::session::{Form, Session};
 use crate::clock::{Clock, written};
 use crate::engine::docker::Docker;
-use crate::event::Event;
+use crate::event::{Event, Failure};
+use crate::graph::Graph;
 use crate::resource::Run;
+use crate::state::Observed;
 use crate::store::approval::Approval;
 use crate::store::audit::Audit;
 use crate::store::history::line::Fault;
@@ -25,7 +29,7 @@ use crate::store::lock::{Holder, Lock, LockError};
 use crate::store::watching::{self, Note};
 use crate::ui::Reporter;
 use crate::ui::board::Stands;
-use crate::ui::live::Live;
+use crate::ui::display::Display;
 use crate::watch::files::Files;
 use crate::watch::systemd;
 use crate::watch::{Desk, Loaded, Standing, Work};
@@ -39,7 +43,7 @@ pub struct CliDesk<'a> {
     /// For what is about all of them.
     all: Reporter<'a>,
     /// In place of the reporters, where lines can be rewritten.
-    live: Option<Live<'a>>,
+    live: Option<Display<'a>>,
     files: Files,
     locking: &'a Locking,
     places: Option<PathBuf>,
@@ -85,8 +89,8 @@ impl<'a> CliDesk<'a> {
         let width = runs.iter().map(|run| run.agent.as_str().len()).max().unwrap_or(0);
         let label = |run: &Run| (runs.len() > 1).then(|| format!("{:width$}", run.agent.as_str()));
         let reporters = runs.iter().map(|run| session.reporter(run, label(run))).collect();
-        let live = (session.form == Form::Text && !session.verbose)
-            .then(|| Live::new(&session.screen, runs.iter().map(|run| run.agent.to_string())));
+        let live = (session.form == Form::Text)
+            .then(|| Display::new(&session.screen, runs.iter().map(|run| run.agent.to_string())));
         Ok(Self {
             session,
             engine,
@@ -182,9 +186,7 @@ impl CliDesk<'_> {
             errors: failures.iter().map(Fault::from).collect(),
         };
         if let Err(error) = Place::of(dir, &run.id, &self.address()).add(&line) {
-            let message = format!("the history is not complete: {error}");
-            let hint = "nothing else depends on it";
-            self.reporters[number].tell(&Event::Warning { run, message: &message, hint });
+            warn(run, &error, &|event| self.reporters[number].tell(&event));
         }
     }
 }
@@ -253,6 +255,16 @@ impl Desk for CliDesk<'_> {
         }
         if let Some(number) = agent {
             self.chronicle(number, &event);
+        }
+    }
+
+    async fn left(&self, agent: usize, graph: &Graph, observed: &Observed, failures: &[Failure]) {
+        let (Some(run), Some(dir)) = (self.runs.get(agent), &self.places) else { return };
+        let rounds = self.rounds.borrow().get(agent).map(|it| it.recorder.rounds()).unwrap_or_default();
+        let (errors, condition) = (failures.first().map(Fault::from), condition(graph, observed));
+        let record = record(self.engine, run, observed, Some(condition), &rounds, errors.as_ref()).await;
+        if let Err(problem) = record.write(&Place::of(dir, &run.id, &self.address())) {
+            warn(run, &problem, &|event| self.reporters[agent].tell(&event));
         }
     }
 

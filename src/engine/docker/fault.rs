@@ -6,7 +6,7 @@
 use bollard::errors::Error as BollardError;
 
 use super::deadline::deadline;
-use crate::engine::{Call, EngineError, Fault};
+use crate::engine::{Call, Detail, EngineError, Fault};
 
 /// Why a call gave no answer of the expected sort.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +38,8 @@ impl Failure {
                 (Fault::TimedOut, format!("the engine did not answer `{call}` within {} s", deadline(call).as_secs()))
             }
         };
-        Some(EngineError::new(fault, message))
+        let detail = detail(call, fault, &message.to_ascii_lowercase());
+        Some(EngineError::new(fault, message).because(detail))
     }
 
     /// The error of a call that cannot be the case already.
@@ -112,6 +113,35 @@ fn is_about_a_port(message: &str) -> bool {
     ["port is already allocated", "address already in use", "failed to bind host port", "ports are not available"]
         .iter()
         .any(|words| message.contains(words))
+}
+
+/// What the words tell more exactly, in small letters.
+fn detail(call: Call, fault: Fault, message: &str) -> Option<Detail> {
+    let says = |words: &[&str]| words.iter().any(|words| message.contains(words));
+    if says(&["no space left on device", "disk quota exceeded"]) {
+        return Some(Detail::DiskFull);
+    }
+    match (call, fault) {
+        (Call::CreateContainer, Fault::NotFound) if says(&["no such image"]) => Some(Detail::ImageNotFound),
+        (Call::CreateContainer, _) if says(&["bind source path does not exist"]) => Some(Detail::MountSource),
+        (Call::Start | Call::Restart, _)
+            if says(&["bind source path does not exist", "mounting"])
+                && says(&["no such file", "does not exist", "not a directory"]) =>
+        {
+            Some(Detail::MountSource)
+        }
+        (Call::CreateContainer | Call::Start | Call::Restart, _)
+            if says(&["unable to apply caps", "privileged mode is incompatible"]) =>
+        {
+            Some(Detail::Privilege)
+        }
+        (Call::CreateNetwork, Fault::Subnet)
+            if says(&["address pool among the defaults", "fully subnetted", "non-overlapping"]) =>
+        {
+            Some(Detail::NoRangeLeft)
+        }
+        _ => None,
+    }
 }
 
 /// An engine's message as a part of one of ours: it begins small and ends without a full stop.
@@ -214,6 +244,47 @@ mod tests {
         for (call, status, message, fault) in table {
             let error = Failure::Refused { status, message: message.to_owned() }.of(call);
             assert_eq!(error.map(|error| error.fault), fault, "{call:?} {status} {message}");
+        }
+    }
+
+    #[test]
+    fn words_tell_more_exactly_what_it_was() {
+        use Call::*;
+        let table = [
+            (CreateContainer, 404, "No such image: x:latest", Some(Detail::ImageNotFound)),
+            (CreateContainer, 404, "No such container: x", None),
+            (
+                CreateContainer,
+                400,
+                "invalid mount config for type \"bind\": bind source path does not exist: /nowhere",
+                Some(Detail::MountSource),
+            ),
+            (
+                Start,
+                400,
+                "failed to create task for container: OCI runtime create failed: error mounting \"/a\" to rootfs at \"/b\": not a directory: Are you trying to mount a directory onto a file (or vice-versa)? Check if the specified host path exists and is the expected type",
+                Some(Detail::MountSource),
+            ),
+            (Start, 400, "exec: \"none\": stat none: no such file or directory", None),
+            (
+                Start,
+                500,
+                "OCI runtime create failed: unable to apply caps: operation not permitted",
+                Some(Detail::Privilege),
+            ),
+            (
+                CreateContainer,
+                400,
+                "privileged mode is incompatible with user namespaces.  You must run the container in the host namespace",
+                Some(Detail::Privilege),
+            ),
+            (CreateNetwork, 400, "all predefined address pools have been fully subnetted", Some(Detail::NoRangeLeft)),
+            (CreateNetwork, 403, "Pool overlaps with other one on this address space", None),
+            (CreateVolume, 500, "mkdir /var/lib/docker/volumes/x: no space left on device", Some(Detail::DiskFull)),
+        ];
+        for (call, status, message, detail) in table {
+            let error = Failure::Refused { status, message: message.to_owned() }.of(call).expect("an error");
+            assert_eq!(error.detail, detail, "{call:?} {status} {message}");
         }
     }
 

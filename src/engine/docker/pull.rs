@@ -42,9 +42,30 @@ struct Detail {
     total: Option<u64>,
 }
 
+/// What the engine says of a layer. Of the image as a whole it speaks in the same form, with its tag for an id.
+const LAYER: [&str; 8] = [
+    "Pulling fs layer",
+    "Waiting",
+    "Downloading",
+    "Verifying Checksum",
+    "Download complete",
+    "Extracting",
+    "Pull complete",
+    "Already exists",
+];
+
 /// How far each layer is.
 #[derive(Default)]
-struct Layers(BTreeMap<String, PullProgress>);
+struct Layers(BTreeMap<String, Layer>);
+
+/// In bytes.
+#[derive(Default)]
+struct Layer {
+    current: u64,
+    total: u64,
+    /// Fetched and unpacked, or there before.
+    is_there: bool,
+}
 
 pub(super) async fn pull(
     docker: &Docker,
@@ -103,18 +124,18 @@ impl Layers {
         if let Some(message) = line.error {
             return Err(Failure::Refused { status: 200, message });
         }
-        let Some(id) = line.id else { return Ok(()) };
+        let Some(id) = line.id.filter(|_| LAYER.contains(&line.status.as_str())) else { return Ok(()) };
+        let layer = self.0.entry(id).or_default();
         match line.status.as_str() {
             "Downloading" => {
-                let layer = self.0.entry(id).or_default();
                 let detail = line.progress_detail.unwrap_or(Detail { current: None, total: None });
                 layer.current = detail.current.unwrap_or(layer.current);
                 layer.total = detail.total.unwrap_or(layer.total).max(layer.current);
             }
-            "Download complete" | "Pull complete" => {
-                if let Some(layer) = self.0.get_mut(&id) {
-                    layer.current = layer.total;
-                }
+            "Download complete" => layer.current = layer.total,
+            "Pull complete" | "Already exists" => {
+                layer.current = layer.total;
+                layer.is_there = true;
             }
             _ => {}
         }
@@ -122,9 +143,12 @@ impl Layers {
     }
 
     fn sum(&self) -> PullProgress {
-        self.0.values().fold(PullProgress::default(), |sum, layer| PullProgress {
+        let layers = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
+        self.0.values().fold(PullProgress { layers, ..PullProgress::default() }, |sum, layer| PullProgress {
             current: sum.current + layer.current,
             total: sum.total + layer.total,
+            layers_done: sum.layers_done + u32::from(layer.is_there),
+            ..sum
         })
     }
 }
@@ -147,14 +171,16 @@ mod tests {
         for line in lines {
             layers.take(line.as_bytes()).expect("no error");
         }
-        assert_eq!(layers.sum(), PullProgress { current: 9, total: 40 });
+        assert_eq!(layers.sum(), PullProgress { current: 9, total: 40, layers_done: 0, layers: 2 });
         for line in [
             r#"{"status":"Download complete","progressDetail":{},"id":"a"}"#,
             r#"{"status":"Extracting","progressDetail":{"current":3,"total":10},"id":"a"}"#,
+            r#"{"status":"Pull complete","progressDetail":{},"id":"a"}"#,
+            r#"{"status":"Already exists","progressDetail":{},"id":"c"}"#,
         ] {
             layers.take(line.as_bytes()).expect("no error");
         }
-        assert_eq!(layers.sum(), PullProgress { current: 15, total: 40 });
+        assert_eq!(layers.sum(), PullProgress { current: 15, total: 40, layers_done: 2, layers: 3 });
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use super::credentials::registry_of;
 use super::fault::in_a_sentence;
-use crate::engine::{EngineError, Fault};
+use crate::engine::{Detail, EngineError, Fault};
 use crate::resource::ImageRef;
 
 /// The sorts of reasons that call for different deeds.
@@ -55,7 +55,15 @@ const WORDS: &[(Reason, &[&str])] = &[
 /// For a person: which image, why, and what to do.
 pub(super) fn explain(reference: &ImageRef, message: &str) -> EngineError {
     let registry = registry_of(reference);
-    let (why, deed) = match reason(message) {
+    let reason = reason(message);
+    let detail = match reason {
+        Reason::Hidden | Reason::Missing => Some(Detail::ImageNotFound),
+        Reason::Credentials => Some(Detail::PullDenied),
+        Reason::Unreachable => Some(Detail::RegistryUnreachable),
+        Reason::Disk => Some(Detail::DiskFull),
+        Reason::Platform | Reason::RateLimit | Reason::Other => None,
+    };
+    let (why, deed) = match reason {
         Reason::Unreachable => (
             format!("the registry `{registry}` cannot be reached"),
             "check the network, a proxy, or the registry's name".to_owned(),
@@ -81,7 +89,7 @@ pub(super) fn explain(reference: &ImageRef, message: &str) -> EngineError {
         }
     };
     let message = format!("`{reference}` cannot be pulled: {why} ({})", in_a_sentence(message, 500));
-    EngineError::new(Fault::Pull, message).hint(deed)
+    EngineError::new(Fault::Pull, message).because(detail).hint(deed)
 }
 
 fn reason(message: &str) -> Reason {

@@ -141,7 +141,7 @@ impl Engine for Sim {
         let mut ticket = self.enter(Call::Pull, |_| reference.to_string()).await?;
         let known = self.now().registry.contains_key(reference);
         if known {
-            progress(PullProgress { current: PULL_BYTES / 2, total: PULL_BYTES });
+            progress(PullProgress { current: PULL_BYTES / 2, total: PULL_BYTES, layers_done: 0, layers: 1 });
             pause(ticket.half).await;
         }
         // A pull whose caller is gone is given up, so that the image only appears at the end.

@@ -51,6 +51,8 @@ pub enum Phase {
 pub enum Verdict {
     Done,
     Failed,
+    /// It was on record with its plan, and never tried.
+    Skipped,
     /// The process that tried it has ended before it could say.
     Unknown,
 }
@@ -87,6 +89,7 @@ impl Verdict {
         match self {
             Self::Done => "done",
             Self::Failed => "failed",
+            Self::Skipped => "skipped",
             Self::Unknown => "unknown",
         }
     }

@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Map, Value};
 
+use super::ahead::Waiting;
 use super::chain::{Fault, Link};
 use super::entry::{Body, Entry, Phase};
 use super::files::{Files, refused};
@@ -26,6 +27,8 @@ pub struct Audit {
     writer: Writer,
     /// One at a time within this process: the system's lock is the process's.
     turn: Mutex<()>,
+    /// Intents of plans of this process that were put on record ahead, and that were not begun.
+    pub(super) waiting: Mutex<BTreeMap<u64, Waiting>>,
 }
 
 /// Who writes.
@@ -38,7 +41,7 @@ pub struct Writer {
 }
 
 /// What an entry is about.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct About {
     pub run: Option<String>,
     pub agent: Option<String>,
@@ -56,7 +59,7 @@ struct Standing {
 
 /// What became of an append on its way to the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Durable {
+pub(super) enum Durable {
     /// It is on the disk before anything else happens, and the head knows of it.
     Now,
     /// It gets there with the next one that is.
@@ -82,7 +85,7 @@ impl Audit {
             }
             key => (key?, false),
         };
-        let audit = Self { files, key, writer, turn: Mutex::new(()) };
+        let audit = Self { files, key, writer, turn: Mutex::default(), waiting: Mutex::default() };
         let mut standing = audit.standing()?;
         if is_new || standing.link.seq == 0 {
             audit.begin(&mut standing, Map::new())?;
@@ -101,7 +104,7 @@ impl Audit {
     /// # Errors
     /// If it is not on disk: then it must not be tried.
     pub fn intent(&self, event: &str, about: &About, data: Map<String, Value>) -> Result<u64, AuditError> {
-        self.append(&self.body(event, Phase::Intent, about, data), Durable::Now)
+        self.append(&[self.body(event, Phase::Intent, about, data)], Durable::Now)
     }
 
     /// Puts on record what came of an intent.
@@ -117,7 +120,7 @@ impl Audit {
         data: Map<String, Value>,
     ) -> Result<(), AuditError> {
         let body = Body { of: Some(intent), result: Some(result), ..self.body(event, Phase::Outcome, about, data) };
-        self.append(&body, Durable::Later).map(drop)
+        self.append(&[body], Durable::Later).map(drop)
     }
 
     /// Puts on record that something is so.
@@ -125,7 +128,7 @@ impl Audit {
     /// # Errors
     /// If it is not on disk.
     pub fn fact(&self, event: &str, about: &About, data: Map<String, Value>) -> Result<(), AuditError> {
-        self.append(&self.body(event, Phase::Fact, about, data), Durable::Now).map(drop)
+        self.append(&[self.body(event, Phase::Fact, about, data)], Durable::Now).map(drop)
     }
 
     /// Closes, as unknown, the intents of a run on an engine whose process can say nothing more. Gives how many.
@@ -152,11 +155,20 @@ impl Audit {
         Ok(left.len())
     }
 
-    /// Brings all that was written to the disk, and the head up to it.
+    /// The end of a command: what it has announced and not begun is skipped, and all is brought to the disk.
     ///
     /// # Errors
     /// If that cannot be done.
     pub fn close(&self) -> Result<(), AuditError> {
+        self.append(&self.skipped(|_| true), Durable::Later)?;
+        self.flush()
+    }
+
+    /// Brings all that was written to the disk, and the head up to it.
+    ///
+    /// # Errors
+    /// If that cannot be done.
+    pub fn flush(&self) -> Result<(), AuditError> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let _lock = self.files.lock()?;
         let standing = self.standing()?;
@@ -204,7 +216,7 @@ impl Audit {
         Ok(audit)
     }
 
-    fn body(&self, event: &str, phase: Phase, about: &About, data: Map<String, Value>) -> Body {
+    pub(super) fn body(&self, event: &str, phase: Phase, about: &About, data: Map<String, Value>) -> Body {
         Body {
             time: written(self.writer.clock.now()),
             event: event.to_owned(),
@@ -220,11 +232,15 @@ impl Audit {
         }
     }
 
-    fn append(&self, body: &Body, durable: Durable) -> Result<u64, AuditError> {
+    /// Gives the number of the last one.
+    pub(super) fn append(&self, bodies: &[Body], durable: Durable) -> Result<u64, AuditError> {
+        if bodies.is_empty() {
+            return Ok(0);
+        }
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let _lock = self.files.lock()?;
         let mut standing = self.standing()?;
-        self.add(&mut standing, body)?;
+        self.add(&mut standing, bodies)?;
         if durable == Durable::Now {
             standing.log.sync_data().map_err(|source| refused(&self.files.log, source))?;
             self.write_head(&standing)?;
@@ -236,21 +252,28 @@ impl Audit {
         let mut data = data;
         data.insert("key".to_owned(), Value::from(self.public_key().to_string()));
         let body = self.body(STARTED, Phase::Fact, &About::default(), data);
-        self.add(standing, &body)?;
+        self.add(standing, &[body])?;
         standing.log.sync_all().map_err(|source| refused(&self.files.log, source))?;
         self.write_head(standing)
     }
 
-    fn add(&self, standing: &mut Standing, body: &Body) -> Result<(), AuditError> {
-        let (line, end) = standing.link.next(body, &self.key);
-        // One call: what a crash leaves of it is the beginning of a line.
-        if let Err(source) = standing.log.write_all(line.as_bytes()) {
-            // A full disk may have taken the beginning of it; the next one who appends would take it away as well.
+    fn add(&self, standing: &mut Standing, bodies: &[Body]) -> Result<(), AuditError> {
+        let (mut lines, mut end) = (String::new(), standing.link.clone());
+        for body in bodies {
+            let (line, next) = end.next(body, &self.key);
+            lines.push_str(&line);
+            end = next;
+        }
+        // One call: what a crash leaves of it is some lines, and the beginning of one.
+        if let Err(source) = standing.log.write_all(lines.as_bytes()) {
+            // A full disk may have taken the beginning of it; what was not tried must not look as if it had been.
             let _ = standing.log.set_len(standing.bytes);
             return Err(refused(&self.files.log, source));
         }
-        standing.bytes += line.len() as u64;
-        standing.note(end.seq, body.phase, body.of, None);
+        standing.bytes += lines.len() as u64;
+        for (seq, body) in (standing.link.seq + 1..).zip(bodies) {
+            standing.note(seq, body.phase, body.of, None);
+        }
         standing.link = end;
         Ok(())
     }

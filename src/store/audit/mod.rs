@@ -6,6 +6,7 @@
 //!
 //! Fails closed: whoever cannot write an intent must not make the change. Nothing here decides what is worth an entry.
 
+pub mod ahead;
 mod chain;
 pub mod entry;
 mod files;

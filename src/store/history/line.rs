@@ -53,6 +53,9 @@ pub struct Fault {
     pub resource: String,
     pub name: String,
     pub action: String,
+    /// As in `specs/failures.md`; not there in lines of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
     pub message: String,
     pub hint: Option<String>,
 }

@@ -55,6 +55,7 @@ impl From<&Failure> for Fault {
             resource: failure.resource.to_string(),
             name: failure.name.clone(),
             action: failure.verb.to_owned(),
+            code: Some(failure.code.as_str().to_owned()),
             message: failure.message.clone(),
             hint: failure.hint.clone(),
         }

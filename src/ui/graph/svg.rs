@@ -141,7 +141,9 @@ fn line(from: Place, to: Place, label: &str) -> String {
          stroke-width=\"{width}\" marker-end=\"url(#head)\"/>\n"
     );
     if !label.is_empty() {
-        svg.push_str(&caption(bend, y1.midpoint(y2).saturating_sub(8), label));
+        // Where it begins, above: in the middle other lines cross it.
+        let middle = x1 + GAP + label.chars().count() * LETTER / 2;
+        svg.push_str(&caption(middle, y1.saturating_sub(6), label));
     }
     svg
 }

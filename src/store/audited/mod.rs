@@ -1,19 +1,24 @@
 //! An engine on which nothing is changed that is not on record: an intent on disk before each changing call, and its
-//! outcome after.
+//! outcome after. `ahead` puts the intents of a whole plan there at once, `words` says what is told of each.
 //!
 //! Around any other engine, so that nobody who changes something can forget it. What a call is about it knows from the
 //! lists that pass through, since a call itself names only an id. Secrets stay out: of a container's configuration no
 //! more is told than its image, its name and whether it is privileged.
 
+mod ahead;
+mod known;
+mod words;
+
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+use tokio::sync::Mutex as Turn;
 use tokio::task::spawn_blocking;
 
+use super::audit::ahead::Change;
 use super::audit::log::About;
 use super::audit::{Audit, AuditError, Entry, Verdict};
 use crate::engine::{
@@ -21,10 +26,12 @@ use crate::engine::{
     NetworkCreate, Notice, PullProgress, VolumeCreate,
 };
 use crate::graph::Graph;
-use crate::resource::digest::sha256;
-use crate::resource::label::{self, Ownership};
+use crate::resource::label::Ownership;
 use crate::resource::{ContainerId, FileConfig, ImageRef, NetworkId, ResourceId, Run};
 use crate::state::{ContainerFacts, ImageFacts, NetworkFacts, VolumeFacts};
+use ahead::{Ahead, Intent};
+use known::Known;
+use words::{Data, object};
 
 /// An engine with a record.
 pub struct Audited<'a, E> {
@@ -36,28 +43,16 @@ pub struct Audited<'a, E> {
     sidecar: Option<ResourceId>,
     known: Mutex<Known>,
     settled: Cell<bool>,
-}
-
-/// What has been seen of the run, by the engine's ids.
-#[derive(Default)]
-struct Known {
-    containers: BTreeMap<ContainerId, Seen>,
-    networks: BTreeMap<NetworkId, String>,
-    /// The network that main is on.
-    home: Option<NetworkId>,
-}
-
-#[derive(Clone)]
-struct Seen {
-    name: String,
-    resource: Option<ResourceId>,
-    privileged: bool,
+    /// What the plan that was told of last will change.
+    told: Mutex<Vec<Change>>,
+    /// Of it, what is on record already.
+    ahead: Turn<Ahead>,
+    /// How many calls are being made.
+    busy: Cell<usize>,
 }
 
 /// Commands of users in a container. They are run without the run's lock, and may go on beside each other.
 pub const SESSIONS: [&str; 3] = ["exec_run", "files_copied", "cache_pruned"];
-
-type Data = Map<String, Value>;
 
 impl<'a, E: Engine> Audited<'a, E> {
     /// As [`Audited::new`], of the run of a graph.
@@ -71,7 +66,17 @@ impl<'a, E: Engine> Audited<'a, E> {
         let (run, agent) = (Some(run.id.to_string()), Some(run.agent.to_string()));
         let (audit, engine_address) = record.unzip();
         let about = About { run, agent, engine: engine_address };
-        Self { engine, audit, about, sidecar, known: Mutex::default(), settled: Cell::new(false) }
+        Self {
+            engine,
+            audit,
+            about,
+            sidecar,
+            known: Mutex::default(),
+            settled: Cell::new(false),
+            told: Mutex::default(),
+            ahead: Turn::default(),
+            busy: Cell::new(0),
+        }
     }
 
     /// Does what is not a call of [`Engine`], on record like one.
@@ -91,7 +96,7 @@ impl<'a, E: Engine> Audited<'a, E> {
             Ok(done) => (Verdict::Done, came_of_it(done)),
             Err(_) => (Verdict::Failed, Data::new()),
         };
-        self.outcome(intent, event, verdict, data).await?;
+        self.outcome(intent.seq, event, verdict, data).await?;
         done
     }
 
@@ -102,27 +107,58 @@ impl<'a, E: Engine> Audited<'a, E> {
         work: impl Future<Output = Result<T, EngineError>>,
         came_of_it: impl Fn(&T) -> Data,
     ) -> Result<T, EngineError> {
-        let intent = self.intent(event, data).await.map_err(|error| unrecorded(&error))?;
-        let done = work.await;
-        let (verdict, data) = match &done {
-            Ok(done) => (Verdict::Done, came_of_it(done)),
-            Err(error) => {
-                (Verdict::Failed, object(json!({ "fault": error.fault.code(), "message": error.message.as_str() })))
+        let busy = Busy::with(&self.busy);
+        let known = data.clone();
+        let done = match self.intent(event, data).await {
+            Ok(intent) => {
+                let done = work.await;
+                self.came_of(intent, event, &known, &done, came_of_it).await.and(done)
             }
+            Err(error) => Err(unrecorded(&error)),
         };
-        self.outcome(intent, event, verdict, data).await.map_err(|error| unrecorded(&error))?;
+        drop(busy);
+        self.rest().await;
         done
     }
 
-    async fn intent(&self, event: &'static str, data: Data) -> Result<u64, AuditError> {
-        let (Some(audit), about) = (self.audit.clone(), self.about.clone()) else { return Ok(0) };
-        // A disk may take its time, and other calls need not wait for it.
-        joined(spawn_blocking(move || audit.intent(event, &about, data)).await)
+    /// Puts on record what came of a call, and what its intent could not know yet.
+    async fn came_of<T>(
+        &self,
+        intent: Intent,
+        event: &'static str,
+        known: &Data,
+        done: &Result<T, EngineError>,
+        came_of_it: impl Fn(&T) -> Data,
+    ) -> Result<(), EngineError> {
+        let mut data: Data = known.clone();
+        data.retain(|field, value| intent.said.get(field) != Some(value));
+        let verdict = match done {
+            Ok(done) => {
+                data.extend(came_of_it(done));
+                Verdict::Done
+            }
+            Err(error) => {
+                data.extend(object(json!({ "fault": error.fault.code(), "message": error.message.as_str() })));
+                Verdict::Failed
+            }
+        };
+        self.outcome(intent.seq, event, verdict, data).await.map_err(|error| unrecorded(&error))
     }
 
     async fn outcome(&self, intent: u64, event: &'static str, result: Verdict, data: Data) -> Result<(), AuditError> {
         let (Some(audit), about) = (self.audit.clone(), self.about.clone()) else { return Ok(()) };
         joined(spawn_blocking(move || audit.outcome(intent, event, result, &about, data)).await)
+    }
+
+    /// When nothing is being changed any more, what came of it all gets to the disk while others work: by the time that
+    /// somebody needs it there, it is. If it does not get there, whoever closes the log says so.
+    async fn rest(&self) {
+        if let Some(audit) = self.audit.clone()
+            && self.busy.get() == 0
+            && self.ahead.lock().await.is_empty()
+        {
+            spawn_blocking(move || audit.flush());
+        }
     }
 
     /// Closes what a crash has left open: whoever looks now sees what came of it.
@@ -135,53 +171,24 @@ impl<'a, E: Engine> Audited<'a, E> {
         settled.map(drop).map_err(|error| unrecorded(&error))
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn told(&self) -> MutexGuard<'_, Vec<Change>> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn learn(&self, id: &ContainerId, name: &str, owner: Option<&Ownership>) {
-        let privileged = owner.is_some_and(|owner| is_privileged(&owner.config));
-        let resource = owner.map(|owner| owner.resource.clone());
-        self.known().containers.insert(id.clone(), Seen { name: name.to_owned(), resource, privileged });
+/// One call more for as long as it lives: whoever made it may not wait for its end.
+struct Busy<'a>(&'a Cell<usize>);
+
+impl<'a> Busy<'a> {
+    fn with(count: &'a Cell<usize>) -> Self {
+        count.set(count.get() + 1);
+        Self(count)
     }
+}
 
-    fn seen(&self, container: &ContainerId) -> Option<Seen> {
-        self.known().containers.get(container).cloned()
-    }
-
-    fn is_sidecar(&self, container: &ContainerId) -> bool {
-        let resource = self.seen(container).and_then(|seen| seen.resource);
-        self.sidecar.is_some() && resource == self.sidecar
-    }
-
-    /// What is known of a container, as data.
-    fn of_container(&self, container: &ContainerId) -> Data {
-        let mut data = object(json!({ "id": container }));
-        if let Some(seen) = self.seen(container) {
-            data.insert("name".to_owned(), Value::from(seen.name));
-            data.extend(seen.resource.map(|resource| ("resource".to_owned(), Value::from(resource.to_string()))));
-            if seen.privileged {
-                data.insert("privileged".to_owned(), Value::from(true));
-            }
-        }
-        data
-    }
-
-    fn of_network(&self, network: &NetworkId) -> Data {
-        let mut data = object(json!({ "network_id": network }));
-        data.extend(self.known().networks.get(network).map(|name| ("network".to_owned(), Value::from(name.as_str()))));
-        data
-    }
-
-    /// By what the main container builds, as far as that is there.
-    fn building(&self, network: Option<&NetworkId>) -> Data {
-        let Some(sidecar) = &self.sidecar else { return Data::new() };
-        let known = self.known();
-        let container = known.containers.iter().find(|(_, seen)| seen.resource.as_ref() == Some(sidecar));
-        object(json!({
-            "buildkit_container_id": container.map(|(id, _)| id),
-            "buildkit_network_id": network.or(known.home.as_ref()),
-        }))
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
     }
 }
 
@@ -192,13 +199,6 @@ fn unrecorded(error: &AuditError) -> EngineError {
 
 fn joined<T>(done: Result<Result<T, AuditError>, tokio::task::JoinError>) -> Result<T, AuditError> {
     done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
-}
-
-fn object(value: Value) -> Data {
-    match value {
-        Value::Object(object) => object.into_iter().filter(|(_, value)| !value.is_null()).collect(),
-        _ => Data::new(),
-    }
 }
 
 fn nothing<T>(_: &T) -> Data {
@@ -217,14 +217,6 @@ fn is_alive(pid: u32) -> bool {
     pid.is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
 }
 
-fn is_privileged(config: &str) -> bool {
-    serde_json::from_str::<Value>(config).is_ok_and(|config| config["privileged"] == true)
-}
-
-fn resource(labels: &BTreeMap<String, String>) -> Option<&String> {
-    labels.get(label::RESOURCE)
-}
-
 impl<E: Engine> Engine for Audited<'_, E> {
     async fn containers(&self, filter: &Filter) -> Result<Vec<ContainerFacts>, EngineError> {
         let found = self.engine.containers(filter).await?;
@@ -235,6 +227,7 @@ impl<E: Engine> Engine for Audited<'_, E> {
             }
         }
         self.settle().await?;
+        self.skip_the_rest().await.map_err(|error| unrecorded(&error))?;
         Ok(found)
     }
 
@@ -257,30 +250,26 @@ impl<E: Engine> Engine for Audited<'_, E> {
     }
 
     async fn pull(&self, reference: &ImageRef, progress: &dyn Fn(PullProgress)) -> Result<(), EngineError> {
-        let data = object(json!({ "image": reference }));
-        self.change("image_pulled", data, self.engine.pull(reference, progress), nothing).await
+        let data = words::image(reference);
+        self.change(words::IMAGE_PULLED, data, self.engine.pull(reference, progress), nothing).await
     }
 
     async fn build(&self, build: &ImageBuild, step: &dyn Fn(&str)) -> Result<(), EngineError> {
-        // Its digest stands for the Dockerfile, in which scripts of the user's are.
-        let data =
-            object(json!({ "image": build.reference, "dockerfile": format!("sha256:{}", sha256(&build.dockerfile)) }));
-        self.change("image_built", data, self.engine.build(build, step), nothing).await
+        let data = words::build(build);
+        self.change(words::IMAGE_BUILT, data, self.engine.build(build, step), nothing).await
     }
 
     async fn create_network(&self, create: &NetworkCreate) -> Result<NetworkId, EngineError> {
-        let data = object(
-            json!({ "network": create.name, "subnet": create.subnet.map(|it| it.to_string()), "internal": create.internal }),
-        );
+        let data = words::network(&create.name, create.subnet, create.internal);
         let work = self.engine.create_network(create);
-        let id = self.change("docker_network_created", data, work, |id| object(json!({ "network_id": id }))).await?;
+        let id = self.change(words::NETWORK_CREATED, data, work, |id| object(json!({ "network_id": id }))).await?;
         self.known().networks.insert(id.clone(), create.name.clone());
         Ok(id)
     }
 
     async fn remove_network(&self, network: &NetworkId) -> Result<(), EngineError> {
         let data = self.of_network(network);
-        self.change("docker_network_removed", data, self.engine.remove_network(network), nothing).await
+        self.change(words::NETWORK_REMOVED, data, self.engine.remove_network(network), nothing).await
     }
 
     async fn connect(
@@ -292,32 +281,22 @@ impl<E: Engine> Engine for Audited<'_, E> {
         let mut data = self.of_container(container);
         data.extend(self.of_network(network));
         let work = self.engine.connect(network, container, aliases);
-        self.change("docker_network_connected", data, work, nothing).await
+        self.change(words::NETWORK_CONNECTED, data, work, nothing).await
     }
 
     async fn create_volume(&self, create: &VolumeCreate) -> Result<(), EngineError> {
-        let data = object(json!({ "volume": create.name, "resource": resource(&create.labels) }));
-        self.change("volume_created", data, self.engine.create_volume(create), nothing).await
+        let data = words::volume(&create.name, &create.labels);
+        self.change(words::VOLUME_CREATED, data, self.engine.create_volume(create), nothing).await
     }
 
     async fn remove_volume(&self, name: &str) -> Result<(), EngineError> {
         let data = object(json!({ "volume": name }));
-        self.change("volume_removed", data, self.engine.remove_volume(name), nothing).await
+        self.change(words::VOLUME_REMOVED, data, self.engine.remove_volume(name), nothing).await
     }
 
     async fn create_container(&self, create: &ContainerCreate) -> Result<ContainerId, EngineError> {
-        let config = &create.config;
-        let mut data = object(json!({
-            "name": create.name,
-            "resource": resource(&create.labels),
-            "image": config.image,
-            "privileged": config.privileged,
-            "config": create.labels.get(label::HASH),
-        }));
-        let is_main = resource(&create.labels).is_some_and(|it| *it == ResourceId::main().to_string());
-        if is_main {
-            data.insert("buildkit_enabled".to_owned(), Value::from(self.sidecar.is_some()));
-        }
+        let is_main = words::is_main(&create.labels);
+        let data = words::container(&create.name, &create.labels, &create.config, self.sidecar.is_some());
         let work = self.engine.create_container(create);
         // The sidecar may be created at the same time: it is known by its id when the call has come back, or else when
         // main is started.
@@ -326,7 +305,7 @@ impl<E: Engine> Engine for Audited<'_, E> {
             data.insert("id".to_owned(), Value::from(id.as_str()));
             data
         };
-        let id = self.change("container_created", data, work, came_of_it).await?;
+        let id = self.change(words::CONTAINER_CREATED, data, work, came_of_it).await?;
         if is_main {
             self.known().home = Some(create.network.clone());
         }
@@ -335,14 +314,12 @@ impl<E: Engine> Engine for Audited<'_, E> {
     }
 
     async fn upload(&self, container: &ContainerId, files: &[FileConfig]) -> Result<(), EngineError> {
-        let mut data = self.of_container(container);
-        let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
-        data.insert("files".to_owned(), Value::from(paths));
-        self.change("files_uploaded", data, self.engine.upload(container, files), nothing).await
+        let data = words::with_files(self.of_container(container), files);
+        self.change(words::FILES_UPLOADED, data, self.engine.upload(container, files), nothing).await
     }
 
     async fn start(&self, container: &ContainerId) -> Result<(), EngineError> {
-        let event = if self.is_sidecar(container) { "buildkit_sidecar_started" } else { "container_started" };
+        let event = words::started(self.is_sidecar(container));
         let mut data = self.of_container(container);
         if data.get("resource").is_some_and(|it| *it == ResourceId::main().to_string()) {
             data.extend(self.building(None));
@@ -351,32 +328,38 @@ impl<E: Engine> Engine for Audited<'_, E> {
     }
 
     async fn stop(&self, container: &ContainerId) -> Result<(), EngineError> {
-        let event = if self.is_sidecar(container) { "buildkit_sidecar_stopped" } else { "container_stopped" };
+        let event = words::stopped(self.is_sidecar(container));
         self.change(event, self.of_container(container), self.engine.stop(container), nothing).await
     }
 
     async fn restart(&self, container: &ContainerId) -> Result<(), EngineError> {
-        self.change("container_restarted", self.of_container(container), self.engine.restart(container), nothing).await
-    }
-
-    async fn unpause(&self, container: &ContainerId) -> Result<(), EngineError> {
-        self.change("container_unpaused", self.of_container(container), self.engine.unpause(container), nothing).await
-    }
-
-    async fn update(&self, container: &ContainerId, update: &ContainerUpdate) -> Result<(), EngineError> {
-        self.change("container_updated", self.of_container(container), self.engine.update(container, update), nothing)
+        self.change(words::CONTAINER_RESTARTED, self.of_container(container), self.engine.restart(container), nothing)
             .await
     }
 
+    async fn unpause(&self, container: &ContainerId) -> Result<(), EngineError> {
+        self.change(words::CONTAINER_UNPAUSED, self.of_container(container), self.engine.unpause(container), nothing)
+            .await
+    }
+
+    async fn update(&self, container: &ContainerId, update: &ContainerUpdate) -> Result<(), EngineError> {
+        self.change(
+            words::CONTAINER_UPDATED,
+            self.of_container(container),
+            self.engine.update(container, update),
+            nothing,
+        )
+        .await
+    }
+
     async fn rename(&self, container: &ContainerId, name: &str) -> Result<(), EngineError> {
-        let mut data = self.of_container(container);
-        data.insert("to".to_owned(), Value::from(name));
-        self.change("container_renamed", data, self.engine.rename(container, name), nothing).await
+        let data = words::renamed(self.of_container(container), name);
+        self.change(words::CONTAINER_RENAMED, data, self.engine.rename(container, name), nothing).await
     }
 
     async fn remove_container(&self, container: &ContainerId) -> Result<(), EngineError> {
         let data = self.of_container(container);
-        self.change("container_removed", data, self.engine.remove_container(container), nothing).await
+        self.change(words::CONTAINER_REMOVED, data, self.engine.remove_container(container), nothing).await
     }
 
     async fn exec(&self, container: &ContainerId, command: &[String]) -> Result<ExecOutput, EngineError> {

@@ -1,0 +1,126 @@
+//! `moat run`: an apply, and a command in what it has brought about.
+//!
+//! What the apply tells goes to standard error: standard output is the command's.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
+use tokio_util::sync::CancellationToken;
+
+use super::addresses::Addresses;
+use super::apply::{self, By};
+use super::completions::agents;
+use super::destroy::{self, Wanted};
+use super::error::CliError;
+use super::exit::Exit;
+use super::fleet::Fleet;
+use super::inside::{Inside, attach, capture};
+use super::interrupt::interruptible;
+use super::load::{Agent, DEFAULT_SPEC, Depth};
+use super::locking::Locking;
+use super::record::Record;
+use super::session::Session;
+use super::target::Named;
+use crate::engine::docker::Docker;
+use crate::reconcile::{Claims, OnFailure};
+use crate::ui::ending::Command;
+
+/// Bring the sandbox about, and run a command in it, with this terminal and its exit code
+///
+/// What is done for that is told on standard error. Ctrl-C goes to the command where there is a terminal; otherwise it
+/// ends the wait for it, and with --rm the command too.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The sandbox: its spec file or directory, its agent's name, or the id of its run
+    #[arg(value_name = "AGENT", default_value = DEFAULT_SPEC, add = ArgValueCandidates::new(agents))]
+    agent: PathBuf,
+    /// Remove the sandbox afterwards, as `moat destroy` does, however it ends: volumes that the spec declares stay
+    #[arg(long)]
+    rm: bool,
+    #[command(flatten)]
+    inside: Inside,
+    #[command(flatten)]
+    addresses: Addresses,
+    #[command(flatten)]
+    locking: Locking,
+    /// Give the end of its output and its exit code as one JSON document; it reads no input then
+    #[arg(long, conflicts_with = "detach_keys")]
+    pub(super) json: bool,
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+pub async fn run(args: &Run, session: &Session) -> Result<Exit, CliError> {
+    let (fleet, engine) = Fleet::find(session, std::slice::from_ref(&args.agent), Depth::Whole).await?;
+    let mut agents = fleet.into_agents();
+    let (Some(agent), true) = (agents.pop(), agents.is_empty()) else {
+        let message = format!("`{}` has several agents", args.agent.display());
+        return Err(CliError::Usage { message, hint: "name one of them, once it has been applied".to_owned() });
+    };
+    let stop = CancellationToken::new();
+    let work = async {
+        let ran = Box::pin(args.apply_and_run(&engine, &agent, &stop, session)).await;
+        // Who could not have the lock has not touched it, and an engine that is gone cannot be tidied up.
+        let untouched = matches!(&ran, Ok(Exit::NoEngine)) || ran.as_ref().is_err_and(|error| !leaves_it_there(error));
+        if !args.rm || untouched {
+            return ran;
+        }
+        let removed = args.remove(&engine, &agent, session).await?;
+        match ran? {
+            Exit::Done | Exit::Of(0) => Ok(removed),
+            exit => Ok(exit),
+        }
+    };
+    Box::pin(interruptible(&session.screen, &stop, work)).await
+}
+
+/// Whether a command could not be run in a sandbox that has been brought about.
+fn leaves_it_there(error: &CliError) -> bool {
+    matches!(
+        error,
+        CliError::NotRunning { .. }
+            | CliError::ContainerNotRunning { .. }
+            | CliError::UnknownContainer { .. }
+            | CliError::Attach(_)
+            | CliError::Output(_)
+    )
+}
+
+impl Run {
+    async fn apply_and_run(
+        &self,
+        engine: &Docker,
+        agent: &Agent,
+        stop: &CancellationToken,
+        session: &Session,
+    ) -> Result<Exit, CliError> {
+        let record = Record::open("run", engine)?;
+        let by = By { command: "run", locking: &self.locking, record: &record, claims: &Claims::default(), stop };
+        let how = (self.addresses.options(engine), OnFailure::Undo);
+        let reporter = session.reporter(&agent.graph.run, None);
+        let applied = record.closed(Box::pin(apply::one(engine, agent, how, &by, reporter)).await)?;
+        if applied != Exit::Done {
+            return Ok(applied);
+        }
+        let named = Named::Spec(Box::new(agent.clone()));
+        let (run, container) = self.inside.place(named, engine).await?;
+        let request = self.inside.request(self.command.clone());
+        let on_record = ("run", self.inside.on_record(&container, &request));
+        if self.json {
+            return capture((engine, &run, &container), &request, on_record, session).await;
+        }
+        attach((engine, &run, &container), &request, on_record, session, stop).await
+    }
+
+    /// An interrupt was about the command, not about the tidying up.
+    async fn remove(&self, engine: &Docker, agent: &Agent, session: &Session) -> Result<Exit, CliError> {
+        let record = Record::open("run", engine)?;
+        let wanted = Wanted { of: Command::Destroy, locking: &self.locking, record: &record };
+        let (reporter, consent) = (session.reporter(&agent.graph.run, None), destroy::scratch(&agent.graph));
+        let stop = CancellationToken::new();
+        let removal = destroy::one(engine, agent, consent, &wanted, reporter, &stop);
+        record.closed(Box::pin(removal).await)
+    }
+}

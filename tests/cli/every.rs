@@ -1,0 +1,85 @@
+//! What holds for every command: found by walking over the command line's own definition, so that a new one is found too.
+
+use clap::Command;
+
+use crate::moat::Place;
+
+/// Of these a sandbox is not what they are about: engines, files to be written, and moat itself.
+const ABOUT_NO_SANDBOX: [&str; 8] = ["list", "init", "validate", "explain", "schema", "deps", "completions", "man"];
+
+/// These name it in another way: by an option, or by the beginning of a path.
+const NAMED_OTHERWISE: [(&str, &str); 3] = [("why", "file"), ("audit", "agent"), ("cp", "from")];
+
+/// The command, and those below it, by their full names.
+fn walk(command: &Command, name: &str, visit: &mut dyn FnMut(&str, &Command)) {
+    for below in command.get_subcommands().filter(|it| it.get_name() != "help") {
+        let name = format!("{name} {}", below.get_name()).trim().to_owned();
+        visit(&name, below);
+        walk(below, &name, visit);
+    }
+}
+
+#[test]
+fn every_command_has_json() {
+    let mut without = Vec::new();
+    walk(&::moat::cli::command(), "", &mut |name, command| {
+        if command.get_arguments().all(|argument| argument.get_long() != Some("json")) {
+            without.push(name.to_owned());
+        }
+    });
+    assert_eq!(without, [""; 0]);
+}
+
+/// By one resolver, whose help says how: an agent's name, the id of a run, a spec.
+#[test]
+fn every_command_about_a_sandbox_takes_its_names() {
+    for command in ::moat::cli::command().get_subcommands().filter(|it| it.get_name() != "help") {
+        let name = command.get_name();
+        if ABOUT_NO_SANDBOX.contains(&name) {
+            continue;
+        }
+        let otherwise = NAMED_OTHERWISE.iter().find(|(other, _)| *other == name).map(|(_, argument)| *argument);
+        let is_it = |argument: &&clap::Arg| match otherwise {
+            Some(id) => argument.get_id() == id,
+            None => argument.get_value_names().is_some_and(|names| names.iter().any(|it| it == "AGENT")),
+        };
+        let argument = command.get_arguments().find(is_it).unwrap_or_else(|| panic!("`{name}` takes no name"));
+        // Of a copy the page says it for both of its places.
+        let help = if name == "cp" { command.get_long_about() } else { argument.get_help() };
+        let help = help.map(ToString::to_string).unwrap_or_default();
+        assert!(help.contains("agent") && help.contains("id"), "{name}: {help}");
+    }
+}
+
+/// Whatever a command is asked for with `--json`, what comes is JSON, and a refusal has its code.
+#[test]
+fn without_an_engine_a_script_gets_a_code() {
+    let commands: [&[&str]; 16] = [
+        &["apply"],
+        &["plan"],
+        &["watch"],
+        &["approve"],
+        &["status"],
+        &["why"],
+        &["list"],
+        &["exec", "--", "true"],
+        &["logs"],
+        &["cp", "a", ":/b"],
+        &["ports"],
+        &["events"],
+        &["open"],
+        &["stop"],
+        &["cache"],
+        &["graph"],
+    ];
+    let place = Place::with("agent: builder\nimage: busybox\n");
+    for command in commands {
+        let mut words = vec![command[0], "--json"];
+        words.extend(&command[1..]);
+        let ran = place.run(&words);
+        assert_eq!(ran.code, Some(69), "{command:?}: {}", ran.err);
+        let document: serde_json::Value =
+            serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{command:?}: {error}: {}", ran.out));
+        assert_eq!(document["error"]["code"], "engine-unreachable", "{command:?}: {document:#}");
+    }
+}
