@@ -5,6 +5,8 @@
 
 #![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes them")]
 
+#[path = "../effects/cases.rs"]
+mod cases;
 mod engine;
 mod recorder;
 mod run;
@@ -21,6 +23,7 @@ mod commands;
 mod daily;
 mod destroy;
 mod drift;
+mod effects;
 mod exec;
 mod failing;
 mod foreign;

@@ -4,6 +4,8 @@
 
 #![expect(clippy::needless_raw_string_hashes, reason = "this is how expect-test writes texts")]
 
+#[path = "../effects/cases.rs"]
+mod cases;
 mod world;
 
 mod apply;

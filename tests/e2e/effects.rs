@@ -1,0 +1,207 @@
+//! What changing a key does, for every key of the language, on a real engine: the table of `specs/agent.md`.
+//!
+//! The cases are those that the planner is asked for in `tests/plan`. There is no list of keys that cannot be run here,
+//! since all of them can.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use crate::cases::{Becomes, Step, steps};
+use crate::engine::engine;
+use crate::run::Ran;
+use crate::sandbox::Sandbox;
+
+/// A test for each of the first words of the keys, so that several run at a time.
+macro_rules! sections {
+    ($($name:ident)*) => {
+        $(#[test]
+        fn $name() {
+            walk(stringify!($name));
+        })*
+
+        const SECTIONS: &[&str] = &[$(stringify!($name)),*];
+    };
+}
+
+sections! {
+    agent extends version image build base_image dependencies command entrypoint user workdir interactive restart
+    workspace env env_file secrets mounts volumes ports container network healthcheck hooks services buildkit labels
+}
+
+#[test]
+fn every_key_is_walked() {
+    let of_keys: BTreeSet<&str> = steps().iter().map(|step| section(step.key)).collect();
+    assert_eq!(SECTIONS.iter().copied().collect::<BTreeSet<_>>(), of_keys);
+}
+
+/// What the cases' files are, beside the spec.
+const FILES: &[(&str, &str)] = &[
+    // The home directory is the same folder, and moat writes there.
+    (".dockerignore", ".*\n"),
+    ("Dockerfile", "FROM busybox AS dev\nARG A\nENV A=$A\nFROM dev AS last\nENV LAST=yes\n"),
+    ("one/Dockerfile", "FROM busybox\nENV FROM=one\n"),
+    ("two/Dockerfile", "FROM busybox\nENV FROM=two\n"),
+    ("one.txt", "FROM busybox\nENV FILE=one\n"),
+    ("two.txt", "FROM busybox\nENV FILE=two\n"),
+    ("one.env", "A=one\n"),
+    ("two.env", "A=two\n"),
+    ("empty.yaml", "{}\n"),
+];
+
+/// What is changed in place, as `docker inspect` has it afterwards.
+const SHOWN: &[(&str, &str, &str)] = &[
+    ("restart", "{{.HostConfig.RestartPolicy.Name}}", "always"),
+    ("container.memory", "{{.HostConfig.Memory}}", "1073741824"),
+    ("container.cpus", "{{.HostConfig.NanoCpus}}", "1000000000"),
+    ("container.pids", "{{.HostConfig.PidsLimit}}", "200"),
+    ("services.resources.memory", "{{.HostConfig.Memory}}", "2147483648"),
+    ("services.resources.cpus", "{{.HostConfig.NanoCpus}}", "1000000000"),
+    ("services.resources.pids", "{{.HostConfig.PidsLimit}}", "2000"),
+    ("buildkit.resources.memory", "{{.HostConfig.Memory}}", "2147483648"),
+    ("buildkit.resources.cpus", "{{.HostConfig.NanoCpus}}", "1000000000"),
+    ("buildkit.resources.pids", "{{.HostConfig.PidsLimit}}", "2000"),
+];
+
+/// What there is, by its role: its id, and when it was started if it is a container.
+type There = BTreeMap<String, String>;
+
+const MAIN: &str = "container/main";
+const NETWORK: &str = "network/agent";
+
+fn id(of: &str) -> &str {
+    of.split(' ').next().unwrap_or_default()
+}
+
+fn section(key: &str) -> &str {
+    key.split('.').next().unwrap_or(key)
+}
+
+/// All steps of a section, one after the other in one sandbox.
+fn walk(of: &str) {
+    let sandbox = Sandbox::new("");
+    for (path, text) in FILES {
+        let path = sandbox.path().join(path);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        fs::write(path, text).expect("a file");
+    }
+    let mut images = BTreeSet::new();
+    for step in steps().iter().filter(|step| section(step.key) == of) {
+        take(&sandbox, step, &mut images);
+    }
+    // Those that were made are of nobody else.
+    for image in images.iter().filter(|it| it.starts_with("moat/")) {
+        engine().try_docker(&["rmi", "-f", image]);
+    }
+}
+
+fn take(sandbox: &Sandbox, step: &Step, images: &mut BTreeSet<String>) {
+    let told = format!("{}: {}->\n{}", step.key, step.before, step.after);
+    let agent = write(sandbox, &step.before);
+    moat(sandbox, &["apply"], 0);
+    images.insert(sandbox.inspect("main", "{{.Config.Image}}"));
+    let (before, limit) = (there(&agent), limit(sandbox, step));
+
+    let agent_after = write(sandbox, &step.after);
+    let is_nothing = step.becomes == Becomes::Nothing;
+    let plan = moat(sandbox, &["plan", "--detailed-exitcode"], if is_nothing { 0 } else { 2 });
+    moat(sandbox, &["apply"], 0);
+    let after = there(&agent_after);
+    if step.becomes == Becomes::Another {
+        assert_eq!(there(&agent), before, "the first one is left alone\n{told}");
+        assert!(after.values().all(|it| !before.values().any(|old| old == it)), "{told}");
+        assert_ne!(run(&agent), run(&agent_after), "{told}");
+    } else {
+        images.insert(sandbox.inspect("main", "{{.Config.Image}}"));
+        assert!(has_become(step.becomes, &before, &after), "{told}{plan}\n{before:#?}\n{after:#?}");
+    }
+    if let Some((was, expected)) = limit {
+        assert_ne!(was, expected, "{told}");
+        assert_eq!(self::limit(sandbox, step), Some((expected.clone(), expected)), "{told}");
+    }
+
+    // And again it is a no-op.
+    moat(sandbox, &["plan", "--detailed-exitcode"], 0);
+    moat(sandbox, &["apply"], 0);
+    assert_eq!(there(&agent_after), after, "again\n{told}");
+}
+
+/// Whether what is there is what it should be after what was there. That a change in place is one at all, its plan says,
+/// and which, the engine's own look at the container.
+fn has_become(becomes: Becomes, before: &There, after: &There) -> bool {
+    let is_other = |role: &str| before.get(role).map(|it| id(it)) != after.get(role).map(|it| id(it));
+    let untouched = |role: &str| before.get(role) == after.get(role);
+    let roles: BTreeSet<&str> = before.keys().chain(after.keys()).map(String::as_str).collect();
+    let sidecars: Vec<&str> = roles.iter().copied().filter(|it| !matches!(*it, MAIN | NETWORK)).collect();
+    match becomes {
+        Becomes::Nothing | Becomes::MainInPlace | Becomes::SidecarInPlace => before == after,
+        // A sidecar that only one of them has comes with the change, or goes.
+        Becomes::Main => {
+            let in_both = |it: &&&str| before.contains_key(**it) && after.contains_key(**it);
+            is_other(MAIN) && untouched(NETWORK) && sidecars.iter().filter(in_both).all(|it| untouched(it))
+        }
+        Becomes::Sidecar => untouched(MAIN) && untouched(NETWORK) && sidecars.len() == 1 && is_other(sidecars[0]),
+        Becomes::Network => roles.iter().all(|it| is_other(it)),
+        Becomes::Another => false,
+    }
+}
+
+/// The value of what the step changes in place, and what it is to be; none of a step that changes otherwise.
+fn limit(sandbox: &Sandbox, step: &Step) -> Option<(String, String)> {
+    let container = match step.becomes {
+        Becomes::MainInPlace => "main",
+        Becomes::SidecarInPlace if section(step.key) == "services" => "db",
+        Becomes::SidecarInPlace => "buildkit",
+        _ => return None,
+    };
+    let found = SHOWN.iter().find(|(key, ..)| *key == step.key);
+    let (_, format, expected) = found.unwrap_or_else(|| panic!("`{}` is shown somewhere", step.key));
+    Some((sandbox.inspect(container, format), (*expected).to_owned()))
+}
+
+/// Writes a text of the cases' with this sandbox's name for `a`, and gives the name that is in it.
+fn write(sandbox: &Sandbox, text: &str) -> String {
+    let other = format!("{}-b", sandbox.agent);
+    let written = text.replace("agent: a\n", &format!("agent: {}\n", sandbox.agent));
+    let written = written.replace("agent: b\n", &format!("agent: {other}\n"));
+    fs::write(sandbox.path().join("agent.yaml"), &written).expect("a spec");
+    if text.contains("agent: b\n") { other } else { sandbox.agent.clone() }
+}
+
+fn moat(sandbox: &Sandbox, args: &[&str], code: i32) -> Ran {
+    let mut moat = sandbox.moat(args);
+    // What the cases' secrets are.
+    moat.command.env("A", "one").env("B", "two");
+    let ran = moat.run();
+    assert_eq!(
+        ran.code,
+        code,
+        "{args:?}\n{}\n{ran}",
+        fs::read_to_string(sandbox.path().join("agent.yaml")).expect("it")
+    );
+    ran
+}
+
+/// The network and the containers of an agent.
+fn there(agent: &str) -> There {
+    let filter = format!("label=moat.agent={agent}");
+    let inspect = |list: &[&str], inspect: &[&str]| {
+        let ids = engine().list(&[list, &["--no-trunc", "--filter", &filter]].concat());
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        assert!(!ids.is_empty(), "{agent} has nothing in {list:?}");
+        engine().list(&[inspect, &ids].concat())
+    };
+    let container = "{{index .Config.Labels \"moat.resource\"}} {{.Id}} {{.State.StartedAt}}";
+    let mut lines = inspect(&["ps", "-aq"], &["inspect", "--format", container]);
+    let network = "{{index .Labels \"moat.resource\"}} {{.Id}}";
+    lines.extend(inspect(&["network", "ls", "-q"], &["network", "inspect", "--format", network]));
+    let pairs = lines.iter().filter_map(|line| line.split_once(' '));
+    let there: There = pairs.map(|(role, it)| (role.to_owned(), it.to_owned())).collect();
+    assert_eq!(there.len(), lines.len(), "each is there once: {lines:#?}");
+    there
+}
+
+/// The run that an agent's containers say they are of.
+fn run(agent: &str) -> Vec<String> {
+    let filter = format!("label=moat.agent={agent}");
+    engine().list(&["ps", "-a", "--filter", &filter, "--format", "{{.Label \"moat.run\"}}"])
+}
