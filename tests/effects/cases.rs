@@ -197,18 +197,16 @@ fn of_key(effect: Effect, (key, spec, from, to): Change) -> Vec<Step> {
         Effect::Nothing => vec![step(from, to, Becomes::Nothing)],
         Effect::Another => vec![step(from, to, Becomes::Another)],
         Effect::InPlace => vec![step(from, to, Becomes::MainInPlace)],
-        Effect::Limit => vec![
-            step("", to, Becomes::MainInPlace),
-            step(from, to, Becomes::MainInPlace),
-            step(from, "", Becomes::Main),
-        ],
+        Effect::Limit => {
+            vec![step("", to, Becomes::MainInPlace), step(from, to, Becomes::MainInPlace), step(to, "", Becomes::Main)]
+        }
         Effect::Replace => vec![step(from, to, Becomes::Main)],
         Effect::Network => vec![step(from, to, Becomes::Network)],
         Effect::Sidecar => vec![step(from, to, Becomes::Sidecar)],
         Effect::SidecarLimit => vec![
             step(none, to, Becomes::Sidecar),
             step(from, to, Becomes::SidecarInPlace),
-            step(from, none, Becomes::Sidecar),
+            step(to, none, Becomes::Sidecar),
         ],
     }
 }
