@@ -12,6 +12,8 @@ mod desk;
 mod edits;
 #[path = "watching/property.rs"]
 mod property;
+#[path = "watching/reading.rs"]
+mod reading;
 #[path = "watching/repairs.rs"]
 mod repairs;
 #[path = "properties/search.rs"]

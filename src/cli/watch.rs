@@ -1,5 +1,6 @@
 //! `moat watch`: keeps sandboxes as their specs say, until it is stopped.
 
+mod aside;
 mod desk;
 mod reload;
 

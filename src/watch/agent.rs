@@ -11,6 +11,7 @@ use super::backoff::{Backoff, LOOPING, Until};
 use super::bell::Ring;
 use super::desk::{Desk, Standing, Work};
 use super::pace::Pace;
+use super::reading::{Answer, Query};
 use super::round::{End, Notes, Order, Report};
 use super::wish::Wish;
 use super::{Settings, Watched};
@@ -37,9 +38,17 @@ pub(super) struct Agent {
     /// What was as wanted at some time, so that its creation is a repair.
     known: BTreeSet<ResourceId>,
     proven: BTreeSet<ContainerId>,
+    /// Its spec is being read, or a round is under way.
     busy: bool,
     standing: Standing,
     noted: Option<Standing>,
+}
+
+/// What an agent's turn is for.
+pub(super) enum Turn {
+    /// Its spec is to be read before anything else is done, for this reason.
+    Read(Ring, Box<Query>),
+    Round(Box<Order>),
 }
 
 impl Agent {
@@ -74,7 +83,7 @@ impl Agent {
         self.pace.ask(ring, now);
     }
 
-    /// When something is to be done; `None`: a round is under way.
+    /// When something is to be done; `None`: not before what is under way has ended.
     pub fn due(&self) -> Option<Instant> {
         if self.busy {
             return None;
@@ -84,7 +93,7 @@ impl Agent {
     }
 
     /// What is to be done now, if anything.
-    pub fn turn<D: Desk>(&mut self, desk: &D, settings: &Settings, now: Instant) -> Option<Order> {
+    pub fn turn<D: Desk>(&mut self, desk: &D, settings: &Settings, now: Instant) -> Option<Turn> {
         if self.busy {
             return None;
         }
@@ -98,19 +107,40 @@ impl Agent {
             }
             None => return None,
         };
-        if ring.reads {
-            let is_asked = matches!(ring.trigger, Trigger::Reload | Trigger::Approval);
-            let read = self.wish.read(self.number, desk, settings, is_asked);
-            for resource in &read.changed {
-                self.backoff.forget(resource);
-            }
-            self.standing.problem = self.wish.problem().map(str::to_owned);
-            self.standing.held = self.wish.held().to_vec();
-            if !ring.looks && !read.is_news {
-                self.note(desk);
-                return None;
-            }
+        if !ring.reads {
+            return Some(Turn::Round(Box::new(self.order(ring, desk, settings, now))));
         }
+        self.busy = true;
+        let is_asked = matches!(ring.trigger, Trigger::Reload | Trigger::Approval);
+        let query = self.wish.query(self.number, desk, is_asked);
+        Some(Turn::Read(ring, Box::new(query)))
+    }
+
+    /// Takes in what the spec is now that it was read for `ring`, and says what is to be done.
+    pub fn found<D: Desk>(
+        &mut self,
+        ring: Ring,
+        answer: Answer,
+        desk: &D,
+        settings: &Settings,
+        now: Instant,
+    ) -> Option<Order> {
+        self.busy = false;
+        let read = self.wish.found(answer, desk, settings);
+        for resource in &read.changed {
+            self.backoff.forget(resource);
+        }
+        self.standing.problem = self.wish.problem().map(str::to_owned);
+        self.standing.held = self.wish.held().to_vec();
+        if ring.looks || read.is_news {
+            return Some(self.order(ring, desk, settings, now));
+        }
+        self.note(desk);
+        None
+    }
+
+    /// A round, from now on under way.
+    fn order<D: Desk>(&mut self, ring: Ring, desk: &D, settings: &Settings, now: Instant) -> Order {
         self.retry = None;
         self.resync = now + settings.resync;
         self.busy = true;
@@ -120,14 +150,14 @@ impl Agent {
             volumes: self.wish.volumes(),
             ..settings.options.clone()
         };
-        Some(Order {
+        Order {
             agent: self.number,
             graph: self.wish.graph(),
             options,
             trigger: ring.trigger,
             now: settings.now,
             asks: self.wish.asks(desk, settings),
-        })
+        }
     }
 
     /// Takes in what came of a round.

@@ -18,10 +18,10 @@ pub trait Desk {
     type Lock;
 
     /// One text for one content of all of these files together.
-    fn fingerprint(&self, inputs: &[PathBuf]) -> String;
+    fn fingerprint(&self, inputs: &[PathBuf]) -> impl Future<Output = String>;
 
-    /// Reads the spec of a run anew.
-    fn load(&self, spec: &Path, run: &Run) -> Loaded;
+    /// Reads the spec of a run anew. That may take long, and is not waited for when the watch is stopped.
+    fn load(&self, spec: &Path, run: &Run) -> impl Future<Output = Loaded>;
 
     /// Takes the lock of a run.
     ///

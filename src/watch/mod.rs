@@ -16,6 +16,7 @@ pub mod systemd;
 pub mod consent;
 
 mod backoff;
+mod reading;
 mod round;
 mod wish;
 
@@ -38,8 +39,9 @@ use crate::event::Trigger;
 use crate::graph::Graph;
 use crate::plan::Options;
 use crate::reconcile::Claims;
-use agent::Agent;
+use agent::{Agent, Turn};
 use listen::{Owners, listen};
+use reading::read;
 use round::{Around, round};
 
 /// How often everything is looked at without a reason: a lost event costs this much time at most.
@@ -90,7 +92,7 @@ pub async fn watch<E: Engine, D: Desk>(
     let owners = Owners::new(agents.iter().map(|agent| &agent.run));
     let mut listener = pin!(listen(engine, desk, &owners, bell));
     let around = Around { engine, desk, claims: Claims::default(), stop };
-    let mut rounds = FuturesUnordered::new();
+    let (mut rounds, mut readings) = (FuturesUnordered::new(), FuturesUnordered::new());
     (0..agents.len()).for_each(|agent| bell.ring(agent, Trigger::Start));
     loop {
         let now = Instant::now();
@@ -100,8 +102,10 @@ pub async fn watch<E: Engine, D: Desk>(
             }
         }
         for agent in &mut agents {
-            if let Some(order) = agent.turn(desk, settings, now) {
-                rounds.push(Box::pin(round(&around, order)));
+            match agent.turn(desk, settings, now) {
+                Some(Turn::Read(ring, query)) => readings.push(async { (ring, read(desk, *query).await) }),
+                Some(Turn::Round(order)) => rounds.push(Box::pin(round(&around, *order))),
+                None => {}
             }
         }
         let next = agents.iter().filter_map(Agent::due).min();
@@ -115,10 +119,17 @@ pub async fn watch<E: Engine, D: Desk>(
                     agent.finish(report, desk, Instant::now());
                 }
             }
+            Some((ring, answer)) = readings.next() => {
+                let agent = agents.get_mut(answer.agent);
+                if let Some(order) = agent.and_then(|it| it.found(ring, answer, desk, settings, Instant::now())) {
+                    rounds.push(Box::pin(round(&around, order)));
+                }
+            }
             () = until(next) => {}
         }
     }
-    // A call that has been made is better heard of; what is left then is what the next apply finds.
+    // A spec that is being read is not waited for: who is asked for a secret may never answer. A call that has been made
+    // is better heard of; what is left then is what the next apply finds.
     let _ = timeout(LAST_MOMENTS, async { while rounds.next().await.is_some() {} }).await;
 }
 

@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::desk::{Desk, Loaded, Read};
+use super::desk::{Desk, Read};
+use super::reading::{Answer, Query};
 use super::{Settings, Watched, consent};
 use crate::event::Event;
 use crate::graph::Graph;
@@ -36,9 +37,6 @@ pub(super) struct Reading {
     /// The resources that are wanted otherwise.
     pub changed: Vec<ResourceId>,
 }
-
-/// How often a spec is read until it names the same files twice. Whoever changes them faster than that is heard anyway.
-const READINGS: u32 = 3;
 
 /// What is told of a spec that is not there.
 const GONE: &str = "the spec file is gone";
@@ -108,17 +106,26 @@ impl Wish {
         self.problem.as_deref()
     }
 
-    /// Reads the spec again. `is_asked`: even if its files are as they were.
-    pub fn read<D: Desk>(&mut self, agent: usize, desk: &D, settings: &Settings, is_asked: bool) -> Reading {
-        let approved = !self.held.is_empty() && desk.approved(&self.desired.run).is_some();
-        let before = self.followed(agent, desk);
-        if before == self.fingerprint && !is_asked && !approved {
-            return Reading::default();
+    /// What is to be found out about the spec. `is_asked`: even if its files are as they were.
+    pub fn query<D: Desk>(&self, agent: usize, desk: &D, is_asked: bool) -> Query {
+        let is_approved = !self.held.is_empty() && desk.approved(&self.desired.run).is_some();
+        Query {
+            agent,
+            run: self.desired.run.clone(),
+            spec: self.spec.clone(),
+            inputs: self.inputs.clone(),
+            fingerprint: self.fingerprint.clone(),
+            anyway: is_asked || is_approved,
         }
-        self.fingerprint = before;
-        let spec = self.load(agent, desk);
+    }
+
+    /// Takes in what the spec is now.
+    pub fn found<D: Desk>(&mut self, answer: Answer, desk: &D, settings: &Settings) -> Reading {
+        let Answer { agent, inputs, fingerprint, spec } = answer;
+        (self.inputs, self.fingerprint) = (inputs, fingerprint);
         match spec {
-            Read::Gone => {
+            None => Reading::default(),
+            Some(Read::Gone) => {
                 self.removes = settings.prune;
                 if self.problem.as_deref() != Some(GONE) {
                     desk.tell(Some(agent), Event::SpecGone { run: &self.desired.run });
@@ -126,35 +133,12 @@ impl Wish {
                 self.problem = Some(GONE.to_owned());
                 Reading { is_news: settings.prune, changed: Vec::new() }
             }
-            Read::Bad(problem) => self.reject(agent, problem, desk),
-            Read::Good(graph) if graph.run.id != self.desired.run.id => {
+            Some(Read::Bad(problem)) => self.reject(agent, problem, desk),
+            Some(Read::Good(graph)) if graph.run.id != self.desired.run.id => {
                 let problem = self.is_another(&graph);
                 self.reject(agent, problem, desk)
             }
-            Read::Good(graph) => self.take(agent, *graph, desk, settings),
-        }
-    }
-
-    /// What is in the files now; from before it was looked at on, changes are told.
-    fn followed<D: Desk>(&self, agent: usize, desk: &D) -> String {
-        desk.follow(agent, &self.inputs);
-        desk.fingerprint(&self.inputs)
-    }
-
-    /// Reads the spec, and again if it turns out to be made of other files: of those nothing was told yet.
-    fn load<D: Desk>(&mut self, agent: usize, desk: &D) -> Read {
-        let mut readings = 0;
-        loop {
-            let Loaded { inputs, spec } = desk.load(&self.spec, &self.desired.run);
-            let is_same = inputs == self.inputs;
-            if !is_same {
-                self.inputs = inputs;
-                self.fingerprint = self.followed(agent, desk);
-            }
-            readings += 1;
-            if is_same || readings == READINGS {
-                return spec;
-            }
+            Some(Read::Good(graph)) => self.take(agent, *graph, desk, settings),
         }
     }
 

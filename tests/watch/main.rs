@@ -18,6 +18,7 @@ mod watched;
 mod crowd;
 mod edits;
 mod privilege;
+mod reading;
 mod records;
 mod repairs;
 mod sessions;

@@ -126,6 +126,20 @@ impl Watched {
         began.elapsed()
     }
 
+    /// Asks it to end, as a user does, and waits for that no longer than `patience`.
+    pub fn ends_within(mut self, patience: Duration) {
+        let deadline = Instant::now() + patience;
+        self.signal(rustix::process::Signal::INT);
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child") {
+                assert_eq!((status.code(), status.signal()), (Some(0), None), "{:#?}", self.told);
+                return;
+            }
+            assert!(Instant::now() < deadline, "it does not end: {:#?}", self.told);
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// Resident memory in KiB, and open file descriptors.
     pub fn size(&self) -> (u64, usize) {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");

@@ -4,11 +4,13 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::Duration;
 
 use moat::event::Event;
 use moat::graph::Graph;
 use moat::resource::Run;
 use moat::watch::{Desk, Loaded, Read, Standing};
+use tokio::time::sleep;
 
 #[derive(Debug, Clone)]
 pub enum File {
@@ -27,6 +29,8 @@ impl File {
 pub struct FakeDesk {
     /// By the spec's path: how often it was written, and what it is.
     pub files: RefCell<BTreeMap<PathBuf, (u32, File)>>,
+    /// How long it takes to read a spec, by its path; of others, no time at all.
+    pub takes: RefCell<BTreeMap<PathBuf, Duration>>,
     pub approval: RefCell<Option<String>>,
     /// Somebody else has the lock.
     pub locked: Cell<bool>,
@@ -74,16 +78,20 @@ impl FakeDesk {
 impl Desk for FakeDesk {
     type Lock = Held;
 
-    fn fingerprint(&self, inputs: &[PathBuf]) -> String {
+    async fn fingerprint(&self, inputs: &[PathBuf]) -> String {
         inputs.iter().map(|file| self.count(file)).collect()
     }
 
-    fn load(&self, spec: &Path, _: &Run) -> Loaded {
+    async fn load(&self, spec: &Path, _: &Run) -> Loaded {
         let read = match self.files.borrow().get(spec).map(|(_, file)| file.clone()) {
             Some(File::Good(graph)) => Read::Good(graph),
             Some(File::Bad) => Read::Bad("it makes no sense".to_owned()),
             Some(File::Gone) | None => Read::Gone,
         };
+        let takes = self.takes.borrow().get(spec).copied();
+        if let Some(time) = takes {
+            sleep(time).await;
+        }
         Loaded { inputs: vec![spec.to_owned()], spec: read }
     }
 

@@ -24,6 +24,9 @@ pub struct Story {
     acts: Vec<(u64, Act)>,
     #[serde(default)]
     faults: Schedule,
+    /// How long it takes to read the spec, in milliseconds.
+    #[serde(default)]
+    reading_ms: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,11 +52,9 @@ fn story() -> impl Strategy<Value = Story> {
         1 => prop_oneof![Just(0), Just(700), Just(20_000)].prop_map(|down_ms| Act::RestartEngine { down_ms }),
     ];
     let pause = prop_oneof![Just(0), 1..300_u64, 300..5_000_u64, Just(120_000)];
-    (strategy::wanted(), vec((pause, act), 0..8), faults()).prop_map(|(first, acts, faults)| Story {
-        first,
-        acts,
-        faults,
-    })
+    let reading = prop_oneof![2 => Just(0), 1 => 1..300_u64, 1 => Just(20_000)];
+    (strategy::wanted(), vec((pause, act), 0..8), faults(), reading)
+        .prop_map(|(first, acts, faults, reading_ms)| Story { first, acts, faults, reading_ms })
 }
 
 /// A watch that crashes is one that is begun again, which is a story of its own.
@@ -80,6 +81,7 @@ const CALLS_MAX: usize = 3_000;
 async fn play(story: &Story) -> Result<String, String> {
     let mut theatre = Theatre::new();
     theatre.settings.allow = true;
+    theatre.desk.takes.borrow_mut().insert(theatre.spec.clone(), Duration::from_millis(story.reading_ms));
     let engine = Faulty::new(theatre.sim.clone(), theatre.sim.clone(), story.faults.clone());
     let wanted = theatre
         .play_on(&engine, &story.first, async {

@@ -1,6 +1,6 @@
 //! Where a story is played: a simulated engine, a desk, and a watch that runs while somebody else acts.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use moat::engine::Engine;
@@ -51,20 +51,30 @@ impl Theatre {
 
     /// As [`Theatre::play`], on an engine of which the simulated one is a part.
     pub async fn play_on<E: Engine, T>(&self, engine: &E, wanted: &Wanted, act: impl Future<Output = T>) -> T {
+        self.play_all(engine, &[(&self.spec, wanted.graph())], act).await
+    }
+
+    /// Watches several agents, each with its spec, while `act` goes on.
+    pub async fn play_all<E: Engine, T>(
+        &self,
+        engine: &E,
+        agents: &[(&Path, Graph)],
+        act: impl Future<Output = T>,
+    ) -> T {
         let stop = CancellationToken::new();
-        self.desk.write(&self.spec, File::good(wanted.graph()));
-        let watched = Watched {
-            spec: self.spec.clone(),
-            graph: wanted.graph(),
-            inputs: vec![self.spec.clone()],
-            fingerprint: self.desk.fingerprint(std::slice::from_ref(&self.spec)),
-        };
+        let mut watched = Vec::new();
+        for (spec, graph) in agents {
+            self.desk.write(spec, File::good(graph.clone()));
+            let inputs = vec![spec.to_path_buf()];
+            let fingerprint = self.desk.fingerprint(&inputs).await;
+            watched.push(Watched { spec: spec.to_path_buf(), graph: graph.clone(), inputs, fingerprint });
+        }
         let act = async {
             let done = act.await;
             stop.cancel();
             done
         };
-        let watch = watch(engine, &self.desk, vec![watched], &self.settings, &self.bell, &stop);
+        let watch = watch(engine, &self.desk, watched, &self.settings, &self.bell, &stop);
         let (done, ()) = tokio::join!(act, watch);
         assert!(!self.desk.overlapped.get(), "two rounds of one agent at one time");
         done
@@ -110,12 +120,16 @@ impl Theatre {
 
     /// What is left to do for `wanted`, as text; nothing, if it is as it should be.
     pub async fn left(&self, wanted: &Wanted) -> String {
-        let graph = wanted.graph();
-        let observed = self.observed(&graph).await;
+        self.left_of(&wanted.graph()).await
+    }
+
+    /// As [`Theatre::left`], of any agent.
+    pub async fn left_of(&self, graph: &Graph) -> String {
+        let observed = self.observed(graph).await;
         let mut options = Options::default();
         let ready = observed.containers.iter().filter(|it| self.sim.is_ready(&it.id));
         options.proven = ready.map(|it| it.id.clone()).collect();
-        compute(&graph, &observed, &options).to_string()
+        compute(graph, &observed, &options).to_string()
     }
 }
 

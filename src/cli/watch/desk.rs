@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use super::aside::aside;
 use super::reload;
 use crate::cli::chronicle::{record, warn};
 use crate::cli::end::condition;
@@ -194,12 +195,14 @@ impl CliDesk<'_> {
 impl Desk for CliDesk<'_> {
     type Lock = Option<Lock>;
 
-    fn fingerprint(&self, inputs: &[PathBuf]) -> String {
-        reload::fingerprint(inputs)
+    async fn fingerprint(&self, inputs: &[PathBuf]) -> String {
+        let inputs = inputs.to_vec();
+        aside(move || reload::fingerprint(&inputs)).await
     }
 
-    fn load(&self, spec: &Path, run: &Run) -> Loaded {
-        reload::again(spec, run, self.session.screen.colour())
+    async fn load(&self, spec: &Path, run: &Run) -> Loaded {
+        let (spec, run, colour) = (spec.to_owned(), run.clone(), self.session.screen.colour());
+        aside(move || reload::again(&spec, &run, colour)).await
     }
 
     async fn lock(&self, run: &Run) -> Result<Option<Lock>, String> {
