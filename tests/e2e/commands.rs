@@ -69,7 +69,7 @@ fn from_nothing_to_a_sandbox() {
     expect![[r#"
         exit 0
         == stderr
-        builder has no image that is made: its spec names one
+        builder has no image that is built: its spec names one
     "#]]
     .assert_eq(&sandbox.moat(&["image"]).told());
     expect![[r#"

@@ -190,7 +190,8 @@ fn what_failed_can_be_kept_to_look_at() {
     expect![[r#"
         exit 0
         == stdout
-        builder: degraded
+        builder: failed
+          | no good
         last error: `moat-R` ended with exit code 3
 
         RESOURCE  NAME  STATE  READY
