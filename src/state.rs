@@ -8,7 +8,7 @@ use ipnet::Ipv4Net;
 use serde::Serialize;
 
 use crate::resource::label::Ownership;
-use crate::resource::{ContainerId, ImageId, ImageRef, Limits, NetworkId, ResourceId, RestartPolicy};
+use crate::resource::{ContainerId, ImageDigest, ImageId, ImageRef, Limits, NetworkId, ResourceId, RestartPolicy};
 
 /// Everything of one run that an engine holds, and the images that the run needs.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -41,6 +41,8 @@ pub struct Live {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageFacts {
     pub id: ImageId,
+    /// What registries call it: it came from there, or went there. None of one that was only made here.
+    pub digests: BTreeSet<ImageDigest>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

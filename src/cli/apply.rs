@@ -1,5 +1,6 @@
 //! `moat apply`: from the file to a world that is as it says.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -25,13 +26,16 @@ use crate::engine::docker::Docker;
 use crate::event::{Event, Tell};
 use crate::graph::Graph;
 use crate::observe::builds::{self, Builds};
+use crate::observe::registry;
 use crate::plan::{Options, has_completed};
 use crate::reconcile::{Claims, OnFailure, Outcome, until_converged};
+use crate::resource::{ImageDigest, ImageRef};
 use crate::ui::Reporter;
 use crate::ui::ending::Command;
 
 /// Bring the sandbox to what the spec says, and return when it is proven ready
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Apply {
     /// Spec files, or directories: their `agent.yaml`, or all of their YAML files; or names of agents, or ids of runs
     #[arg(value_name = "AGENT", default_value = DEFAULT_SPEC, add = ArgValueCandidates::new(agents))]
@@ -46,6 +50,10 @@ pub struct Apply {
     addresses: Addresses,
     #[command(flatten)]
     locking: Locking,
+    /// Ask the registries whether a tag means another image by now, and if so pull it and replace the containers made
+    /// from the older one; without this, images that are there are used as they are
+    #[arg(long, conflicts_with = "watch")]
+    pull: bool,
     /// Go on and keep the sandbox as the spec says, as `moat watch` does
     #[arg(short, long, conflicts_with = "keep_on_failure")]
     watch: bool,
@@ -62,6 +70,8 @@ pub(super) struct By<'a> {
     pub record: &'a Record<'a>,
     pub claims: &'a Claims,
     pub stop: &'a CancellationToken,
+    /// Whether tags are looked up in their registries.
+    pub pull: bool,
 }
 
 pub async fn run(args: &Apply, session: &Session) -> Result<Exit, CliError> {
@@ -74,7 +84,8 @@ pub async fn run(args: &Apply, session: &Session) -> Result<Exit, CliError> {
     let options = args.options(&engine);
     let record = Record::open("apply", &engine)?;
     let (stop, claims) = (CancellationToken::new(), Claims::default());
-    let by = By { command: "apply", locking: &args.locking, record: &record, claims: &claims, stop: &stop };
+    let by =
+        By { command: "apply", locking: &args.locking, record: &record, claims: &claims, stop: &stop, pull: args.pull };
     let work = fleet
         .work(async |agent, reporter| one(&engine, agent, (options.clone(), args.on_failure()), &by, reporter).await);
     record.closed(Box::pin(interruptible(&session.screen, &stop, work)).await)
@@ -84,7 +95,7 @@ pub async fn run(args: &Apply, session: &Session) -> Result<Exit, CliError> {
 pub(super) async fn one(
     engine: &Docker,
     agent: &Agent,
-    (options, on_failure): (Options, OnFailure),
+    (mut options, on_failure): (Options, OnFailure),
     by: &By<'_>,
     reporter: Reporter<'_>,
 ) -> Result<Exit, CliError> {
@@ -97,6 +108,9 @@ pub(super) async fn one(
         reporter.tell(&event);
     };
     let _lock = by.locking.lock(by.command, &graph.run, engine, &tell, by.stop).await?;
+    if by.pull {
+        options.registry = registry(&audited, graph, &tell).await;
+    }
     let outcome = until_converged(&audited, graph, options, by.claims, on_failure, &tell, by.stop).await?;
     let (builds, exec) = (builds(&audited, graph, &outcome, &tell).await, exec(&agent.given));
     let end = match &outcome {
@@ -104,6 +118,16 @@ pub(super) async fn one(
         failure => End::unsuccessful(&audited, graph, failure, Command::Apply).await,
     };
     end.tell(&graph.run, reporter, &chronicle).await
+}
+
+/// What the registries say, with a warning for each image of which they say nothing.
+async fn registry<E: Engine>(engine: &E, graph: &Graph, tell: Tell<'_>) -> BTreeMap<ImageRef, ImageDigest> {
+    let found = registry::ask(engine, graph).await;
+    for (reference, why) in &found.kept {
+        let (message, hint) = registry::words(reference, why);
+        tell(Event::Warning { run: &graph.run, message: &message, hint: &hint });
+    }
+    found.digests
 }
 
 /// Where builds go, with a warning if that is not where they should.

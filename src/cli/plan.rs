@@ -12,8 +12,9 @@ use super::exit::Exit;
 use super::fleet::Fleet;
 use super::load::{self, DEFAULT_SPEC, Depth};
 use super::session::Session;
-use crate::observe::observe;
-use crate::plan::{compute, has_completed, widening};
+use crate::observe::observe_with;
+use crate::observe::registry::{self, Registries};
+use crate::plan::{Options, compute, has_completed, widening};
 use crate::ui;
 
 /// Show what `apply` would do, and why, without doing it
@@ -25,6 +26,9 @@ pub struct Plan {
     /// Exit with 2 if there is something to change
     #[arg(long)]
     detailed_exitcode: bool,
+    /// Ask the registries whether a tag means another image by now, as `apply --pull` does
+    #[arg(long)]
+    pull: bool,
     #[command(flatten)]
     addresses: Addresses,
     /// One JSON document in place of text
@@ -37,7 +41,13 @@ pub async fn run(args: &Plan, session: &Session) -> Result<Exit, CliError> {
     let options = args.addresses.options(&engine);
     let answer = fleet.answer(async |agent| {
         let run = &agent.graph.run;
-        let observed = observe(&engine, &agent.graph).await?;
+        let found = if args.pull { registry::ask(&engine, &agent.graph).await } else { Registries::default() };
+        for (reference, why) in &found.kept {
+            let (message, hint) = registry::words(reference, why);
+            session.caution(&message, &hint);
+        }
+        let options = Options { registry: found.digests, ..options.clone() };
+        let observed = observe_with(&engine, &agent.graph, &options.registry).await?;
         let plan = compute(&agent.graph, &observed, &options);
         let widens = widening(&agent.graph, &observed);
         let text = if args.json {

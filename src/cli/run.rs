@@ -97,7 +97,14 @@ impl Run {
         session: &Session,
     ) -> Result<Exit, CliError> {
         let record = Record::open("run", engine)?;
-        let by = By { command: "run", locking: &self.locking, record: &record, claims: &Claims::default(), stop };
+        let by = By {
+            command: "run",
+            locking: &self.locking,
+            record: &record,
+            claims: &Claims::default(),
+            stop,
+            pull: false,
+        };
         let how = (self.addresses.options(engine), OnFailure::Undo);
         let reporter = session.reporter(&agent.graph.run, None);
         let applied = record.closed(Box::pin(apply::one(engine, agent, how, &by, reporter)).await)?;

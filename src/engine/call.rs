@@ -12,6 +12,7 @@ pub enum Call {
     Networks,
     Volumes,
     Image,
+    RegistryDigest,
     Inspect,
     Pull,
     Build,
@@ -46,6 +47,7 @@ impl Call {
                 | Self::Networks
                 | Self::Volumes
                 | Self::Image
+                | Self::RegistryDigest
                 | Self::Inspect
                 | Self::Exec
                 | Self::Commands
@@ -63,6 +65,7 @@ impl fmt::Display for Call {
             Self::Networks => "list networks",
             Self::Volumes => "list volumes",
             Self::Image => "look up image",
+            Self::RegistryDigest => "ask registry",
             Self::Inspect => "inspect",
             Self::Pull => "pull",
             Self::Build => "build",

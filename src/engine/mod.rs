@@ -24,7 +24,7 @@ pub use request::{
     PullProgress, VolumeCreate, VolumeMount,
 };
 
-use crate::resource::{ContainerId, FileConfig, ImageRef, NetworkId};
+use crate::resource::{ContainerId, FileConfig, ImageDigest, ImageRef, NetworkId};
 use crate::state::{ContainerFacts, ImageFacts, NetworkFacts, VolumeFacts};
 
 /// What moat needs of an engine.
@@ -53,6 +53,10 @@ pub trait Engine {
         reference: &ImageRef,
         progress: &dyn Fn(PullProgress),
     ) -> impl Future<Output = Result<(), EngineError>>;
+
+    /// What a reference means in its registry now, asked with the user's credentials; nothing is fetched. Where the
+    /// registry has it not, or does not answer: [`Fault::Pull`].
+    fn registry_digest(&self, reference: &ImageRef) -> impl Future<Output = Result<ImageDigest, EngineError>>;
 
     /// Makes an image, pulling what it is based on where that is not here; `step` is told of each step as it begins.
     /// A step that fails is a [`Fault::Engine`], with the end of what it said.

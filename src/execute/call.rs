@@ -11,7 +11,7 @@ use super::{Report, ready};
 use crate::engine::{ContainerCreate, Engine, EngineError, Fault, NetworkCreate, VolumeCreate};
 use crate::event::{Event, Failure, Tell};
 use crate::plan::{Action, Handle, OpId, Operation};
-use crate::resource::{ContainerId, NetworkId};
+use crate::resource::{ContainerId, ImageDigest, ImageRef, NetworkId};
 
 /// What a successful call leaves for those that wait for it.
 #[derive(Debug, Clone)]
@@ -128,13 +128,16 @@ async fn once<E: Engine>(
 ) -> Result<Made, failure::Why> {
     let name = operation.name.clone();
     match &operation.action {
-        Action::PullImage { reference } => {
+        Action::PullImage { reference, digest } => {
             let tell_progress = |progress| tell(Event::Progress { operation, progress });
             // It may take minutes, and what has come so far is the engine's to keep: nobody waits for its end.
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return Err(failure::Why::Interrupted),
                 pulled = engine.pull(reference, &tell_progress) => pulled?,
+            }
+            if let Some(planned) = digest {
+                came_as_planned(engine, reference, planned).await?;
             }
         }
         Action::BuildImage { build } => {
@@ -185,6 +188,21 @@ async fn once<E: Engine>(
         Action::RemoveVolume => engine.remove_volume(&name).await?,
     }
     Ok(Made::Nothing)
+}
+
+/// A tag may have moved once more since the plan was made, and what was not planned is not run.
+async fn came_as_planned<E: Engine>(
+    engine: &E,
+    reference: &ImageRef,
+    planned: &ImageDigest,
+) -> Result<(), EngineError> {
+    let came = engine.image(reference).await?.map(|facts| facts.digests).unwrap_or_default();
+    if came.contains(planned) {
+        return Ok(());
+    }
+    let came = came.first().map_or("nothing that a registry knows", ImageDigest::short);
+    let message = format!("`{reference}` has moved again: {} was planned, and {came} came", planned.short());
+    Err(EngineError::new(Fault::Pull, message).hint("run the command again, which plans with what it means by then"))
 }
 
 fn resolve_container(handle: &Handle<ContainerId>, known: &BTreeMap<OpId, Made>) -> Result<ContainerId, EngineError> {

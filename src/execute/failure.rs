@@ -270,7 +270,7 @@ mod tests {
 
     #[test]
     fn each_failure_has_its_code() {
-        let pull = || Action::PullImage { reference: ImageRef::parse("busybox").expect("valid") };
+        let pull = || Action::PullImage { reference: ImageRef::parse("busybox").expect("valid"), digest: None };
         let network = |subnet: Option<&str>| Action::CreateNetwork {
             labels: BTreeMap::new(),
             internal: false,

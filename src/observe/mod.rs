@@ -5,15 +5,16 @@
 
 pub mod builds;
 pub mod proof;
+pub mod registry;
 pub mod runs;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::{try_join_all, try_join3, try_join4};
 
 use crate::engine::{Engine, EngineError, Fault, Filter};
 use crate::graph::{Graph, Node};
-use crate::resource::{Config, HostPort, ImageRef, Role};
+use crate::resource::{Config, HostPort, ImageDigest, ImageRef, Role};
 use crate::state::{ContainerFacts, ContainerState, Live, NetworkFacts, Observed};
 
 /// Looks at everything of the graph's run.
@@ -21,18 +22,29 @@ use crate::state::{ContainerFacts, ContainerState, Live, NetworkFacts, Observed}
 /// # Errors
 /// If the engine does not answer. A part of the world is never taken for the whole.
 pub async fn observe<E: Engine>(engine: &E, graph: &Graph) -> Result<Observed, EngineError> {
+    observe_with(engine, graph, &BTreeMap::new()).await
+}
+
+/// Looks at the images that are to be refreshed, too, whether a container needs them or not.
+///
+/// # Errors
+/// As [`observe`].
+pub async fn observe_with<E: Engine>(
+    engine: &E,
+    graph: &Graph,
+    refreshed: &BTreeMap<ImageRef, ImageDigest>,
+) -> Result<Observed, EngineError> {
     let filter = Filter::Run(graph.run.id.clone());
     let lists = (engine.containers(&filter), engine.networks(&filter), engine.volumes(&filter));
     let (containers, networks, volumes) = try_join3(lists.0, lists.1, lists.2).await?;
     let mut observed = Observed { networks, volumes, containers, ..Observed::default() };
     proof::second_opinion(engine, graph, &mut observed).await;
     let needed = graph.nodes().filter(|node| needs_image(node, graph, &observed));
-    let references: BTreeSet<ImageRef> = needed
-        .filter_map(|node| match &node.config {
-            Config::Container(config) => Some(config.image.clone()),
-            _ => None,
-        })
-        .collect();
+    let needed = needed.filter_map(|node| match &node.config {
+        Config::Container(config) => Some(config.image.clone()),
+        _ => None,
+    });
+    let references: BTreeSet<ImageRef> = needed.chain(refreshed.keys().cloned()).collect();
     let asked = references.into_iter().map(|reference| async move {
         let facts = engine.image(&reference).await?;
         Ok::<_, EngineError>((reference, facts))

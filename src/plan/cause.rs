@@ -1,11 +1,11 @@
 //! Why an operation is in a plan.
 
-use std::fmt;
+use std::{fmt, slice};
 
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::resource::ResourceId;
+use crate::resource::{ImageDigest, ImageRef, ResourceId};
 use crate::state::ContainerState;
 
 /// The reason for an operation, apart from what it does.
@@ -29,6 +29,8 @@ pub enum Cause {
     DeadNetwork,
     /// What it depends on is replaced, and it holds the old one's id.
     DependencyReplaced(ResourceId),
+    /// The tag means another image now, and the user wants that one.
+    Moved { image: ImageRef, digests: FieldDiff },
     /// Another one takes its place.
     Superseded,
     /// A user has stopped the whole run.
@@ -67,6 +69,7 @@ impl Cause {
             Self::Disconnected => "disconnected",
             Self::DeadNetwork => "dead-network",
             Self::DependencyReplaced(_) => "dependency-replaced",
+            Self::Moved { .. } => "moved",
             Self::Superseded => "superseded",
             Self::Stopped => "stopped",
             Self::Asked => "asked",
@@ -76,10 +79,11 @@ impl Cause {
         }
     }
 
-    /// The fields that are not as wanted, where that is the cause.
+    /// The fields that are not as wanted, where that is the cause; of a tag that has moved, the digests in full.
     pub fn diffs(&self) -> &[FieldDiff] {
         match self {
             Self::Changed(diffs) => diffs,
+            Self::Moved { digests, .. } => slice::from_ref(digests),
             _ => &[],
         }
     }
@@ -104,6 +108,7 @@ impl fmt::Display for Cause {
             Self::Disconnected => f.write_str("not on its network"),
             Self::DeadNetwork => f.write_str("holds a network that is gone"),
             Self::DependencyReplaced(on) => write!(f, "{on} is replaced"),
+            Self::Moved { image, digests } => moved(f, image, digests),
             Self::Superseded => f.write_str("superseded"),
             Self::Stopped => f.write_str("the sandbox is stopped"),
             Self::Asked => f.write_str("asked for"),
@@ -111,6 +116,16 @@ impl fmt::Display for Cause {
             Self::Unwanted => f.write_str("no longer wanted"),
             Self::Undo => f.write_str("undone"),
         }
+    }
+}
+
+fn moved(f: &mut fmt::Formatter<'_>, image: &ImageRef, digests: &FieldDiff) -> fmt::Result {
+    let short = |value: &Option<Value>| value.as_ref()?.as_str().map(|it| ImageDigest::new(it).short().to_owned());
+    write!(f, "{image} is another image now")?;
+    match (short(&digests.old), short(&digests.new)) {
+        (Some(old), Some(new)) => write!(f, ", {old} -> {new}"),
+        (None, Some(new)) => write!(f, ", {new}"),
+        (_, None) => Ok(()),
     }
 }
 

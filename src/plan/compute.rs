@@ -8,10 +8,12 @@ use std::time::Duration;
 use ipnet::Ipv4Net;
 
 use super::draft::Draft;
-use super::{Action, Cause, Handle, OpId, Plan, container, power, removal};
+use super::{Action, Cause, Handle, OpId, Plan, container, power, refresh, removal};
 use crate::engine::ImageBuild;
 use crate::graph::{Gate, Graph, Milestone, Node};
-use crate::resource::{Config, ContainerId, ImageConfig, ResourceId, Retention, SubnetRange, label};
+use crate::resource::{
+    Config, ContainerId, ImageConfig, ImageDigest, ImageRef, ResourceId, Retention, SubnetRange, label,
+};
 use crate::state::{NetworkFacts, Observed};
 
 /// What a plan depends on besides the desired and the observed state.
@@ -41,6 +43,8 @@ pub struct Options {
     pub restart: BTreeSet<ContainerId>,
     /// Ports of the engine's machine that turned out to be in use.
     pub avoid_ports: BTreeSet<u16>,
+    /// What tags mean in their registries, of those that the user wants refreshed. None of others.
+    pub registry: BTreeMap<ImageRef, ImageDigest>,
     /// In place of each probe's own timeout.
     pub wait_timeout: Option<Duration>,
 }
@@ -113,11 +117,19 @@ fn draft(graph: &Graph, observed: &Observed, options: &Options, needless: &BTree
 fn image(draft: &mut Draft<'_>, node: &Node) {
     let Config::Image(config) = &node.config else { return };
     // An image that nobody asked about is one that nobody needs: its containers are there.
-    if !matches!(draft.observed.images.get(&config.reference), Some(None)) {
-        return;
-    }
+    let cause = match draft.observed.images.get(&config.reference) {
+        Some(None) => Cause::Missing,
+        Some(Some(facts)) => match refresh::moved(draft, &config.reference, facts) {
+            Some(cause) => cause,
+            None => return,
+        },
+        None => return,
+    };
     let (action, cause) = match &config.dockerfile {
-        None => (Action::PullImage { reference: config.reference.clone() }, Cause::Missing),
+        None => {
+            let digest = draft.options.registry.get(&config.reference).cloned();
+            (Action::PullImage { reference: config.reference.clone(), digest }, cause)
+        }
         Some(dockerfile) => {
             let labels = [(label::IMAGE.to_owned(), draft.graph.run.agent.to_string())].into();
             let ImageConfig { reference, context, .. } = config.clone();

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::draft::Draft;
 use super::live::{self, Fit};
-use super::{Action, Cause, Handle, OpId, Power, diff, port, removal};
+use super::{Action, Cause, Handle, OpId, Power, diff, port, refresh, removal};
 use crate::engine::VolumeMount;
 use crate::graph::{Gate, Milestone, Node};
 use crate::resource::label::{self, Ownership};
@@ -48,7 +48,8 @@ fn choose<'a>(
     let name = draft.graph.run.name_of(&node.id);
     let restoring = draft.options.restore.contains(&node.id) && found.len() > 1;
     let usable = |it: &&&ContainerFacts| {
-        let as_wanted = !matches!(live::fit(draft.observed, it, node, config), Fit::Otherwise);
+        let fits = !matches!(live::fit(draft.observed, it, node, config), Fit::Otherwise);
+        let as_wanted = fits && refresh::outdated(draft, &config.image, it).is_none();
         let leaving = matches!(it.state, ContainerState::Removing | ContainerState::Dead);
         // A replacement has failed: what ran before it is better than nothing, and than the same again.
         let fits = if restoring { !as_wanted && it.state != ContainerState::Created } else { as_wanted };
@@ -339,6 +340,8 @@ fn why_created(draft: &Draft<'_>, node: &Node, config: &ContainerConfig, others:
     let all_dead = others.iter().all(|it| matches!(link(draft, node, config, it), Link::Dead));
     if !diffs.is_empty() {
         Cause::Changed(diffs)
+    } else if let Some(cause) = refresh::outdated(draft, &config.image, newest) {
+        cause
     } else if draft.renewed.contains(network) && others.iter().all(|it| draft.removed.contains_key(it.id.as_str())) {
         Cause::DependencyReplaced(network.clone())
     } else if all_dead {

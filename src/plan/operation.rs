@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::cause::Cause;
 use crate::engine::{ContainerUpdate, ImageBuild, PortBinding, VolumeMount};
-use crate::resource::{ContainerConfig, ContainerId, FileConfig, ImageRef, NetworkId, Probe, ResourceId};
+use crate::resource::{ContainerConfig, ContainerId, FileConfig, ImageDigest, ImageRef, NetworkId, Probe, ResourceId};
 use crate::spec::capability::KnownFailure;
 
 /// One step of a plan.
@@ -44,6 +44,8 @@ pub enum Handle<Id> {
 pub enum Action {
     PullImage {
         reference: ImageRef,
+        /// What must have come, if that was asked before; a tag may move between the plan and the pull.
+        digest: Option<ImageDigest>,
     },
     BuildImage {
         build: ImageBuild,

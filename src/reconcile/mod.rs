@@ -17,7 +17,7 @@ use crate::engine::{Engine, EngineError, Fault};
 use crate::event::{Event, Failure, Tell};
 use crate::execute::{self, Report, execute};
 use crate::graph::{Graph, Node};
-use crate::observe::observe;
+use crate::observe::{observe, observe_with};
 use crate::plan::{Action, Cause, Handle, OpId, Operation, Options, Plan, compute};
 use crate::resource::label::Ownership;
 use crate::resource::{Config, ContainerId};
@@ -82,7 +82,7 @@ pub async fn until_converged<E: Engine>(
     let mut progress = Progress::default();
     let mut plan = Plan::default();
     for round in 1..=MAX_ROUNDS {
-        let observed = observe(engine, graph).await?;
+        let observed = observe_with(engine, graph, &options.registry).await?;
         if round == 1 {
             progress.first = observed.containers.is_empty() && observed.networks.is_empty();
         }

@@ -9,7 +9,7 @@ use crate::engine::{Engine, EngineError};
 use crate::event::{Event, Tell};
 use crate::execute::{Report, execute};
 use crate::graph::Graph;
-use crate::observe::observe;
+use crate::observe::{observe, observe_with};
 use crate::plan::{Operation, Options, Plan, Volumes, compute};
 use crate::resource::{ContainerId, ResourceId};
 
@@ -65,7 +65,7 @@ pub(super) async fn restore<E: Engine>(
     stopped: &BTreeSet<ContainerId>,
     tell: Tell<'_>,
 ) -> Result<Recovered, EngineError> {
-    let observed = observe(engine, graph).await?;
+    let observed = observe_with(engine, graph, &options.registry).await?;
     let replaced = graph.nodes().filter(|node| observed.containers_of(&node.id).count() > 1);
     let restore: BTreeSet<ResourceId> = replaced.map(|node| node.id.clone()).collect();
     if restore.is_empty() {

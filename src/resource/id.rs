@@ -92,6 +92,21 @@ engine_id!(
     /// The engine's id of an image: the digest of its configuration or manifest.
     ImageId
 );
+engine_id!(
+    /// A registry's digest of what a reference means: of a manifest, or of a list of them for several platforms.
+    ImageDigest
+);
+
+/// As many digits as docker shows of a digest.
+const DIGITS_SHOWN: usize = 12;
+
+impl ImageDigest {
+    /// The algorithm and the first digits, for people.
+    pub fn short(&self) -> &str {
+        let digits = self.0.find(':').map_or(0, |colon| colon + 1);
+        self.0.get(..digits + DIGITS_SHOWN).unwrap_or(&self.0)
+    }
+}
 
 impl Kind {
     pub fn as_str(self) -> &'static str {
@@ -228,6 +243,11 @@ impl ImageRef {
 
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether it names the image by its digest, and so always means the same one.
+    pub fn is_pinned(&self) -> bool {
+        self.0.contains('@')
     }
 
     /// The repository and the tag or digest to ask a registry for; `latest` if neither is given.

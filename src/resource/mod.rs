@@ -19,7 +19,7 @@ pub use config::{
     Config, ConfigHash, ContainerConfig, FileConfig, HealthConfig, ImageConfig, NetworkAttachment, NetworkConfig,
     Probe, RestartPolicy, Retention, Ulimit, VolumeConfig,
 };
-pub use id::{ContainerId, ImageId, ImageRef, Kind, NetworkId, ResourceId, Role};
+pub use id::{ContainerId, ImageDigest, ImageId, ImageRef, Kind, NetworkId, ResourceId, Role};
 pub use limit::{Cpus, Limits, Size};
 pub use mount::{Mount, MountSource};
 pub use port::{HostPort, Port, PortConfig, Protocol};

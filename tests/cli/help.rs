@@ -102,6 +102,9 @@ fn of_apply() {
                                             [default: 10.83.0.0/16]
                   --lock-timeout <SECONDS>  How long to wait for another moat that changes the same sandbox
                                             [default: 0]
+                  --pull                    Ask the registries whether a tag means another image by now, and if
+                                            so pull it and replace the containers made from the older one;
+                                            without this, images that are there are used as they are
               -w, --watch                   Go on and keep the sandbox as the spec says, as `moat watch` does
                   --json                    Tell on standard output what happens, one JSON object a line
               -h, --help                    Print help
@@ -132,6 +135,8 @@ fn of_plan() {
 
             Options:
                   --detailed-exitcode  Exit with 2 if there is something to change
+                  --pull               Ask the registries whether a tag means another image by now, as `apply
+                                       --pull` does
                   --subnets <RANGE>    The address range that networks are cut from [env: MOAT_SUBNETS=]
                                        [default: 10.83.0.0/16]
                   --json               One JSON document in place of text

@@ -61,6 +61,7 @@ macro_rules! each_promise {
             e35_an_update_changes_what_it_names
             e36_a_port_leads_to_one_container
             e37_an_image_is_made_of_a_dockerfile
+            e38_a_registry_tells_what_a_tag_means
         }
     };
 }

@@ -55,6 +55,20 @@ pub async fn e26_images_are_looked_up_and_pulled(world: &impl World) {
     assert_eq!(engine.image(&pullable).await.expect("an answer"), Some(image));
 }
 
+pub async fn e38_a_registry_tells_what_a_tag_means(world: &impl World) {
+    let engine = world.engine();
+    let nowhere = ImageRef::parse("moat-conformance/nowhere:1").expect("a reference");
+    refused(engine.registry_digest(&nowhere).await, Fault::Pull);
+
+    let pullable = world.pullable();
+    let told = engine.registry_digest(&pullable).await.expect("a digest");
+    assert_eq!(engine.image(&pullable).await.expect("an answer"), None, "nothing is fetched");
+    engine.pull(&pullable, &|_| ()).await.expect("a pull");
+    let image = engine.image(&pullable).await.expect("an answer").expect("an image");
+    assert!(image.digests.contains(&told), "{told} {image:?}");
+    assert_eq!(engine.registry_digest(&pullable).await.expect("a digest"), told);
+}
+
 pub async fn e37_an_image_is_made_of_a_dockerfile(world: &impl World) {
     let engine = world.engine();
     let (base, _) = world.program(Program::Idle);

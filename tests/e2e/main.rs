@@ -34,6 +34,7 @@ mod language;
 mod leaks;
 mod names;
 mod noop;
+mod pull;
 mod replace;
 mod runs;
 mod services;

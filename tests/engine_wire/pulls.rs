@@ -4,7 +4,8 @@ use std::cell::RefCell;
 
 use moat::engine::docker::Docker;
 use moat::engine::{Detail, Engine, EngineError, Fault, PullProgress};
-use moat::resource::ImageRef;
+use moat::resource::{ImageDigest, ImageId, ImageRef};
+use moat::state::ImageFacts;
 
 use crate::fake::{Fake, Reply};
 
@@ -38,6 +39,34 @@ async fn a_tag_or_digest_is_always_named() {
         pull(&docker, reference).await.0.expect("pulled");
         assert_eq!(fake.last().line, format!("POST /v1.45/images/create?{query}"));
     }
+}
+
+#[tokio::test]
+async fn a_registry_is_asked_through_the_engine() {
+    let fake = Fake::start(|request| {
+        let line = &request.line;
+        let found = r#"{"Descriptor":{"mediaType":"application/vnd.oci.image.index.v1+json","digest":"sha256:12","size":9},"Platforms":[]}"#;
+        if line.contains("/distribution/box:5000/a/b:1/json") {
+            Some(Reply::Json(200, found.to_owned()))
+        } else if line.contains("/distribution/") {
+            Some(Reply::Json(404, r#"{"message":"manifest unknown: manifest unknown"}"#.to_owned()))
+        } else if line.contains("/images/") {
+            let digests = r#"["box:5000/a/b@sha256:12","a@sha256:34"]"#;
+            Some(Reply::Json(200, format!(r#"{{"Id":"sha256:5","RepoDigests":{digests}}}"#)))
+        } else {
+            None
+        }
+    });
+    let docker = fake.connect().await;
+    let reference = ImageRef::parse("box:5000/a/b:1").expect("valid");
+    assert_eq!(docker.registry_digest(&reference).await, Ok(ImageDigest::new("sha256:12")));
+    assert_eq!(fake.last().line, "GET /v1.45/distribution/box:5000/a/b:1/json");
+    let digests = ["sha256:12", "sha256:34"].map(ImageDigest::new).into();
+    let facts = ImageFacts { id: ImageId::new("sha256:5"), digests };
+    assert_eq!(docker.image(&reference).await, Ok(Some(facts)));
+
+    let error = docker.registry_digest(&ImageRef::parse("busybox:nope").expect("valid")).await.expect_err("unknown");
+    assert_eq!((error.fault, error.detail), (Fault::Pull, Some(Detail::ImageNotFound)), "{error}");
 }
 
 #[tokio::test]

@@ -63,6 +63,9 @@ async fn no_secret_is_logged() {
         line if line.ends_with("/exec") => Some(Reply::Json(201, r#"{"Id":"e1"}"#.to_owned())),
         line if line.ends_with("/exec/e1/start") => Some(Reply::Hijack(Vec::new())),
         line if line.ends_with("/exec/e1/json") => Some(Reply::Json(200, r#"{"ExitCode":0}"#.to_owned())),
+        line if line.contains("/distribution/") => {
+            Some(Reply::Json(200, r#"{"Descriptor":{"digest":"sha256:1"}}"#.to_owned()))
+        }
         "GET /_ping" => None,
         _ => Some(Reply::Json(200, String::new())),
     });
@@ -75,6 +78,7 @@ async fn no_secret_is_logged() {
     docker.upload(&id, &[file]).await.expect("uploaded");
     docker.exec(&id, &["login".to_owned(), SECRET.to_owned()]).await.expect("it ran");
     docker.pull(&ImageRef::parse("box:5000/a").expect("valid"), &|_| {}).await.expect("pulled");
+    docker.registry_digest(&ImageRef::parse("box:5000/a").expect("valid")).await.expect("asked");
     docker.start(&ContainerId::new("c1")).await.expect("started");
 
     let sent = fake.seen();
@@ -83,6 +87,7 @@ async fn no_secret_is_logged() {
         assert!(String::from_utf8_lossy(&carries(part).body).contains(SECRET), "{part} carries it");
     }
     let auth = carries("/images/create").header("x-registry-auth").expect("credentials").to_owned();
+    assert_eq!(carries("/distribution/").header("x-registry-auth"), Some(auth.as_str()), "asked as it is pulled");
 
     let heard = HEARD.lock().expect("nobody panics with it");
     assert!(heard.contains("bollard"), "bollard is talkative: {heard}");

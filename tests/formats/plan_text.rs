@@ -5,7 +5,7 @@ use moat::state::Observed;
 use std::collections::BTreeMap;
 
 use moat::plan::{Cause, FieldDiff, Options, Plan, compute};
-use moat::resource::ResourceId;
+use moat::resource::{ImageRef, ResourceId};
 use moat::state::ContainerState;
 use moat::ui::{self, Colour};
 use serde_json::Value;
@@ -62,6 +62,10 @@ fn every_code_is_described() {
         Cause::Disconnected,
         Cause::DeadNetwork,
         Cause::DependencyReplaced(ResourceId::main()),
+        Cause::Moved {
+            image: ImageRef::parse("busybox").expect("valid"),
+            digests: FieldDiff { field: String::new(), old: None, new: None },
+        },
         Cause::Superseded,
         Cause::Stopped,
         Cause::Asked,
@@ -81,6 +85,7 @@ fn every_code_is_described() {
             | Cause::Disconnected
             | Cause::DeadNetwork
             | Cause::DependencyReplaced(_)
+            | Cause::Moved { .. }
             | Cause::Superseded
             | Cause::Stopped
             | Cause::Asked

@@ -15,6 +15,7 @@ mod drift;
 mod effects;
 mod power;
 mod privilege;
+mod refresh;
 mod replace;
 mod update;
 mod upgrade;

@@ -3,7 +3,7 @@
 use moat::graph::{Graph, compile};
 use moat::plan::{Options, compute};
 use moat::resource::label::{self, Ownership};
-use moat::resource::{Config, ContainerId, ImageId, Mount, NetworkId, ResourceId};
+use moat::resource::{Config, ContainerId, ImageDigest, ImageId, Mount, NetworkId, ResourceId};
 use moat::spec::{Capabilities, Source, agent};
 use moat::state::{ContainerFacts, ContainerState, Endpoint, Health, ImageFacts, NetworkFacts, Observed, VolumeFacts};
 
@@ -32,7 +32,7 @@ pub fn nothing(graph: &Graph) -> Observed {
 pub fn images_only(graph: &Graph) -> Observed {
     let mut observed = nothing(graph);
     for facts in observed.images.values_mut() {
-        *facts = Some(ImageFacts { id: ImageId::new("sha256:1") });
+        *facts = Some(ImageFacts { id: ImageId::new("sha256:1"), digests: [ImageDigest::new("sha256:old")].into() });
     }
     observed
 }

@@ -79,7 +79,7 @@ impl Judge<'_> {
         match &operation.action {
             Action::CreateContainer { labels, network, config, .. } => {
                 self.gate(operation, Gate::Create)?;
-                let pulls = |it: &Operation| matches!(&it.action, Action::PullImage { reference } if *reference == config.image);
+                let pulls = |it: &Operation| matches!(&it.action, Action::PullImage { reference, .. } if *reference == config.image);
                 if matches!(self.observed.images.get(&config.image), Some(None)) && !self.certainly(operation, pulls) {
                     return Err("there is no image".to_owned());
                 }

@@ -21,6 +21,9 @@ const LONG: Duration = Duration::from_secs(10 * 60);
 /// The first answer of a pull, or of a build, comes when the engine has reached the registry, or has given up after its retries.
 const REGISTRY: Duration = Duration::from_secs(5 * 60);
 
+/// One answer of a registry, with whatever it asks for first. Who waits for it can do without.
+const QUESTION: Duration = Duration::from_secs(60);
+
 /// How long `call` may take.
 pub(super) const fn deadline(call: Call) -> Duration {
     match call {
@@ -49,5 +52,6 @@ pub(super) const fn deadline(call: Call) -> Duration {
         | Call::RemoveContainer
         | Call::RemoveVolume => LONG,
         Call::Pull | Call::Build => REGISTRY,
+        Call::RegistryDigest => QUESTION,
     }
 }

@@ -1,24 +1,59 @@
-//! Images: which one a reference means here, and fetching it.
+//! Images: which one a reference means here, and which one in its registry.
 
+use http::Method;
 use serde::Deserialize;
 
-use super::Docker;
 use super::fault::Failure;
+use super::{Docker, answer, pull, pull_fault, wire};
 use crate::engine::{Call, EngineError};
-use crate::resource::{ImageId, ImageRef};
+use crate::resource::{ImageDigest, ImageId, ImageRef};
 use crate::state::ImageFacts;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Inspected {
     id: String,
+    /// As in `busybox@sha256:…`. Each repository that it was pulled from, or pushed to, has its own.
+    #[serde(default)]
+    repo_digests: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Distributed {
+    descriptor: Descriptor,
+}
+
+#[derive(Deserialize)]
+struct Descriptor {
+    digest: String,
 }
 
 pub(super) async fn image(docker: &Docker, reference: &ImageRef) -> Result<Option<ImageFacts>, EngineError> {
     // A reference is made of letters that a path takes as they are, slashes included.
     match docker.get::<Inspected>(Call::Image, &format!("/images/{reference}/json")).await {
-        Ok(found) => Ok(Some(ImageFacts { id: ImageId::new(found.id) })),
+        Ok(found) => {
+            let names = found.repo_digests.unwrap_or_default();
+            let digests = names.iter().filter_map(|name| name.split_once('@'));
+            let digests = digests.map(|(_, digest)| ImageDigest::new(digest)).collect();
+            Ok(Some(ImageFacts { id: ImageId::new(found.id), digests }))
+        }
         Err(Failure::Refused { status: 404, .. }) => Ok(None),
         Err(failure) => Err(failure.into_error(Call::Image)),
+    }
+}
+
+/// The engine asks the registry for the descriptor of what the reference means: what it would note as the image's digest
+/// if it pulled it, whatever the platform.
+pub(super) async fn registry_digest(docker: &Docker, reference: &ImageRef) -> Result<ImageDigest, EngineError> {
+    let asked = async {
+        let path = format!("/distribution/{reference}/json");
+        let request = pull::authorised(docker, reference, wire::plain(Method::GET, &path)?).await?;
+        answer::json::<Distributed>(docker.wire.send(request).await?).await
+    };
+    match docker.call(Call::RegistryDigest, asked).await {
+        Ok(found) => Ok(ImageDigest::new(found.descriptor.digest)),
+        Err(Failure::Refused { message, .. }) => Err(pull_fault::explain(reference, &message)),
+        Err(failure) => Err(failure.into_error(Call::RegistryDigest)),
     }
 }

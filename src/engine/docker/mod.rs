@@ -79,7 +79,7 @@ use super::{
     Call, ContainerCreate, ContainerUpdate, Engine, EngineError, ExecOutput, Fault, Filter, ImageBuild, Inspection,
     NetworkCreate, Notice, PullProgress, VolumeCreate,
 };
-use crate::resource::{ContainerId, FileConfig, ImageRef, NetworkId};
+use crate::resource::{ContainerId, FileConfig, ImageDigest, ImageRef, NetworkId};
 use crate::state::{ContainerFacts, ImageFacts, NetworkFacts, VolumeFacts};
 use deadline::deadline;
 use fault::Failure;
@@ -191,6 +191,10 @@ impl Engine for Docker {
 
     async fn pull(&self, reference: &ImageRef, progress: &dyn Fn(PullProgress)) -> Result<(), EngineError> {
         pull::pull(self, reference, progress).await
+    }
+
+    async fn registry_digest(&self, reference: &ImageRef) -> Result<ImageDigest, EngineError> {
+        images::registry_digest(self, reference).await
     }
 
     async fn build(&self, build: &ImageBuild, step: &dyn Fn(&str)) -> Result<(), EngineError> {

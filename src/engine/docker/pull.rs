@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use http::{HeaderValue, Method, Response};
+use http::{HeaderValue, Method, Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde::Deserialize;
@@ -83,15 +83,24 @@ async fn fetch(docker: &Docker, reference: &ImageRef, progress: &dyn Fn(PullProg
     // Without a tag the engine would fetch every tag there is.
     let (repository, tag) = reference.repository_and_tag();
     let path = format!("/images/create?fromImage={}&tag={}", encoded(repository), encoded(tag));
-    let mut request = wire::plain(Method::POST, &path)?;
+    let request = authorised(docker, reference, wire::plain(Method::POST, &path)?).await?;
+    let response = docker.call(Call::Pull, async { answer::accepted(docker.wire.send(request).await?).await }).await?;
+    let _slot = docker.slot().await?;
+    follow(response, progress).await
+}
+
+/// The request with the user's credentials for the image's registry, if there are any.
+pub(super) async fn authorised<B>(
+    docker: &Docker,
+    reference: &ImageRef,
+    mut request: Request<B>,
+) -> Result<Request<B>, Failure> {
     if let Some(header) = credentials::header(reference, docker.config_dir.as_deref()).await {
         let mut value = HeaderValue::try_from(header).map_err(http::Error::from)?;
         value.set_sensitive(true);
         request.headers_mut().insert("x-registry-auth", value);
     }
-    let response = docker.call(Call::Pull, async { answer::accepted(docker.wire.send(request).await?).await }).await?;
-    let _slot = docker.slot().await?;
-    follow(response, progress).await
+    Ok(request)
 }
 
 /// Reads the account to its end.

@@ -19,7 +19,7 @@ use super::{
     Call, ContainerCreate, ContainerUpdate, Engine, EngineError, ExecOutput, Filter, ImageBuild, Inspection,
     NetworkCreate, Notice, PullProgress, VolumeCreate,
 };
-use crate::resource::{ContainerId, FileConfig, ImageRef, NetworkId};
+use crate::resource::{ContainerId, FileConfig, ImageDigest, ImageRef, NetworkId};
 use crate::state::{ContainerFacts, ImageFacts, NetworkFacts, VolumeFacts};
 
 /// An engine with faults. `O` is where somebody else gets at it.
@@ -141,6 +141,10 @@ impl<E: Engine, O: Outside> Engine for Faulty<E, O> {
 
     async fn pull(&self, reference: &ImageRef, progress: &dyn Fn(PullProgress)) -> Result<(), EngineError> {
         self.through(Call::Pull, self.engine.pull(reference, progress)).await
+    }
+
+    async fn registry_digest(&self, reference: &ImageRef) -> Result<ImageDigest, EngineError> {
+        self.through(Call::RegistryDigest, self.engine.registry_digest(reference)).await
     }
 
     async fn build(&self, build: &ImageBuild, step: &dyn Fn(&str)) -> Result<(), EngineError> {

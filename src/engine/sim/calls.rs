@@ -11,7 +11,7 @@ use crate::engine::{
     ContainerCreate, ContainerUpdate, Engine, EngineError, ExecOutput, Fault, Filter, ImageBuild, Inspection,
     NetworkCreate, Notice, PullProgress, VolumeCreate,
 };
-use crate::resource::{ContainerId, FileConfig, ImageRef, NetworkId};
+use crate::resource::{ContainerId, FileConfig, ImageDigest, ImageRef, NetworkId};
 use crate::state::{ContainerFacts, ImageFacts, NetworkFacts, VolumeFacts};
 
 /// A pull that succeeds says so in this many steps, of this many bytes in all.
@@ -147,6 +147,10 @@ impl Engine for Sim {
         // A pull whose caller is gone is given up, so that the image only appears at the end.
         let answer = if ticket.is_cut_off() { Ok(()) } else { self.now().pull(reference) };
         ticket.leave(answer)
+    }
+
+    async fn registry_digest(&self, reference: &ImageRef) -> Result<ImageDigest, EngineError> {
+        self.call(Call::RegistryDigest, |_| reference.to_string(), |d| d.registry_digest(reference)).await
     }
 
     async fn build(&self, build: &ImageBuild, step: &dyn Fn(&str)) -> Result<(), EngineError> {

@@ -134,13 +134,22 @@ impl Daemon {
     }
 
     fn retag(&mut self, reference: &ImageRef) -> bool {
-        let Some(old) = self.images.get(reference).cloned() else { return false };
-        let new = self.next_image();
-        let program = self.programs.get(&old).cloned().unwrap_or_default();
-        self.programs.insert(new.clone(), program);
-        self.images.insert(reference.clone(), new.clone());
-        self.registry.insert(reference.clone(), new);
+        if !self.images.contains_key(reference) {
+            return false;
+        }
+        let new = self.push(reference);
+        self.images.insert(reference.clone(), new);
         true
+    }
+
+    /// Another image of the same program under a name of the registry.
+    pub fn push(&mut self, reference: &ImageRef) -> ImageId {
+        let old = self.registry.get(reference).or_else(|| self.images.get(reference));
+        let program = old.and_then(|old| self.programs.get(old)).cloned().unwrap_or_default();
+        let new = self.next_image();
+        self.programs.insert(new.clone(), program);
+        self.registry.insert(reference.clone(), new.clone());
+        new
     }
 
     pub fn next_image(&mut self) -> ImageId {

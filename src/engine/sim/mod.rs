@@ -73,6 +73,16 @@ impl Sim {
         daemon.registry.insert(reference.clone(), id);
     }
 
+    /// The registry has another image under the name from now on; the engine has it not.
+    pub fn push(&self, reference: &ImageRef) {
+        self.now().push(reference);
+    }
+
+    /// The registry has the image no more.
+    pub fn withdraw(&self, reference: &ImageRef) {
+        self.now().registry.remove(reference);
+    }
+
     /// Puts an image into the registry and onto the engine.
     pub fn provide(&self, reference: &ImageRef, program: Behaviour) {
         self.publish(reference, program);

@@ -7,7 +7,7 @@ use super::daemon::{Daemon, Volume, matches};
 use crate::engine::{EngineError, Fault, Filter, ImageBuild, VolumeCreate, context};
 use crate::resource::digest::sha256;
 use crate::resource::label::Ownership;
-use crate::resource::{ImageId, ImageRef};
+use crate::resource::{ImageDigest, ImageId, ImageRef};
 use crate::state::{ImageFacts, VolumeFacts};
 
 impl Daemon {
@@ -47,7 +47,11 @@ impl Daemon {
     }
 
     pub fn image(&self, reference: &ImageRef) -> Option<ImageFacts> {
-        self.images.get(reference).map(|id| ImageFacts { id: id.clone() })
+        self.images.get(reference).map(|id| ImageFacts { id: id.clone(), digests: [digest(id)].into() })
+    }
+
+    pub fn registry_digest(&self, reference: &ImageRef) -> Result<ImageDigest, EngineError> {
+        self.registry.get(reference).map(digest).ok_or_else(|| unknown(reference))
     }
 
     /// Knows of a Dockerfile only what it is based on, and a step that fails whatever the base: `RUN false`.
@@ -73,11 +77,17 @@ impl Daemon {
     }
 
     pub fn pull(&mut self, reference: &ImageRef) -> Result<(), EngineError> {
-        let Some(id) = self.registry.get(reference) else {
-            let words = format!("pull access denied for {reference}, repository does not exist");
-            return Err(EngineError::new(Fault::Pull, words));
-        };
+        let Some(id) = self.registry.get(reference) else { return Err(unknown(reference)) };
         self.images.insert(reference.clone(), id.clone());
         Ok(())
     }
+}
+
+/// An image's name in registries: another one than the engine's.
+fn digest(image: &ImageId) -> ImageDigest {
+    ImageDigest::new(format!("sha256:{}", sha256(format!("the manifest of {image}"))))
+}
+
+fn unknown(reference: &ImageRef) -> EngineError {
+    EngineError::new(Fault::Pull, format!("pull access denied for {reference}, repository does not exist"))
 }

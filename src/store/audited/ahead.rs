@@ -81,7 +81,7 @@ impl<E: Engine> Audited<'_, E> {
         let is_sidecar = self.sidecar.as_ref() == Some(&operation.resource);
         let (event, data) = match &operation.action {
             Action::AwaitReady { .. } => return None,
-            Action::PullImage { reference } => (words::IMAGE_PULLED, words::image(reference)),
+            Action::PullImage { reference, .. } => (words::IMAGE_PULLED, words::image(reference)),
             Action::BuildImage { build } => (words::IMAGE_BUILT, words::build(build)),
             Action::CreateNetwork { internal, subnet, .. } => {
                 (words::NETWORK_CREATED, words::network(name, *subnet, *internal))

@@ -27,7 +27,7 @@ use crate::engine::{
 };
 use crate::graph::Graph;
 use crate::resource::label::Ownership;
-use crate::resource::{ContainerId, FileConfig, ImageRef, NetworkId, ResourceId, Run};
+use crate::resource::{ContainerId, FileConfig, ImageDigest, ImageRef, NetworkId, ResourceId, Run};
 use crate::state::{ContainerFacts, ImageFacts, NetworkFacts, VolumeFacts};
 use ahead::{Ahead, Intent};
 use known::Known;
@@ -252,6 +252,10 @@ impl<E: Engine> Engine for Audited<'_, E> {
     async fn pull(&self, reference: &ImageRef, progress: &dyn Fn(PullProgress)) -> Result<(), EngineError> {
         let data = words::image(reference);
         self.change(words::IMAGE_PULLED, data, self.engine.pull(reference, progress), nothing).await
+    }
+
+    async fn registry_digest(&self, reference: &ImageRef) -> Result<ImageDigest, EngineError> {
+        self.engine.registry_digest(reference).await
     }
 
     async fn build(&self, build: &ImageBuild, step: &dyn Fn(&str)) -> Result<(), EngineError> {

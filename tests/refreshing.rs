@@ -1,0 +1,124 @@
+//! Tags that move, on a simulated engine: from the question at the registry to the container that runs.
+
+use moat::engine::Call;
+use moat::engine::sim::{Behaviour, Settings, Sim};
+use moat::engine::{Engine, Filter};
+use moat::graph::{Graph, compile};
+use moat::observe::registry::{self, Registries};
+use moat::plan::Options;
+use moat::reconcile::{Claims, OnFailure, Outcome, until_converged};
+use moat::resource::{ImageId, ImageRef};
+use moat::spec::{Capabilities, Source, agent};
+use tokio_util::sync::CancellationToken;
+
+const PLAIN: &str = "agent: plain\nimage: busybox\n";
+
+fn graph(text: &str) -> Graph {
+    let spec = agent::parse(Source::new("agent.yaml", "/home/me/agent.yaml", text)).expect("a good spec");
+    compile(&spec, &Capabilities::builtin()).expect("a good spec")
+}
+
+fn busybox() -> ImageRef {
+    ImageRef::parse("busybox").expect("valid")
+}
+
+/// An engine on which the spec was applied.
+async fn applied() -> (Sim, Graph) {
+    let (sim, graph) = (Sim::new(&Settings::default()), graph(PLAIN));
+    sim.publish(&busybox(), Behaviour::default());
+    assert!(changed(&apply(&sim, &graph, Registries::default()).await));
+    (sim, graph)
+}
+
+async fn apply(sim: &Sim, graph: &Graph, found: Registries) -> Outcome {
+    let options = Options { registry: found.digests, ..Options::default() };
+    let (claims, stop) = (Claims::default(), CancellationToken::new());
+    let outcome = until_converged(sim, graph, options, &claims, OnFailure::Undo, &|_| (), &stop);
+    outcome.await.expect("the engine answers")
+}
+
+fn changed(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Converged { changed, .. } => *changed,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The image that main is made from, and the one that its tag means on the engine.
+async fn images(sim: &Sim, graph: &Graph) -> (ImageId, ImageId) {
+    let containers = sim.containers(&Filter::Run(graph.run.id.clone())).await.expect("a list");
+    let [main] = &containers[..] else { panic!("{containers:?}") };
+    (main.image.clone(), sim.image(&busybox()).await.expect("an answer").expect("it is there").id)
+}
+
+fn count(sim: &Sim, call: Call) -> usize {
+    sim.calls().iter().filter(|entry| entry.call == call).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_moved_tag_is_followed_when_asked_and_once() {
+    let (sim, graph) = applied().await;
+    let (first, _) = images(&sim, &graph).await;
+    sim.push(&busybox());
+    assert!(!changed(&apply(&sim, &graph, Registries::default()).await), "nobody asked");
+    assert_eq!(images(&sim, &graph).await, (first.clone(), first.clone()));
+
+    assert!(changed(&apply(&sim, &graph, registry::ask(&sim, &graph).await).await));
+    let (main, tag) = images(&sim, &graph).await;
+    assert!(main == tag && main != first, "{main} {tag} {first}");
+
+    let pulls = count(&sim, Call::Pull);
+    assert!(!changed(&apply(&sim, &graph, registry::ask(&sim, &graph).await).await), "once more");
+    assert_eq!((count(&sim, Call::Pull), images(&sim, &graph).await), (pulls, (main.clone(), main)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_pulled_by_hand_is_not_pulled_again() {
+    let (sim, graph) = applied().await;
+    sim.push(&busybox());
+    sim.pull(&busybox(), &|_| ()).await.expect("a pull");
+    let pulls = count(&sim, Call::Pull);
+    assert!(!changed(&apply(&sim, &graph, Registries::default()).await), "nobody asked");
+    assert!(changed(&apply(&sim, &graph, registry::ask(&sim, &graph).await).await));
+    let (main, tag) = images(&sim, &graph).await;
+    assert_eq!((main, count(&sim, Call::Pull)), (tag, pulls));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_not_planned_is_not_run() {
+    let (sim, graph) = applied().await;
+    let (first, _) = images(&sim, &graph).await;
+    sim.push(&busybox());
+    let asked = registry::ask(&sim, &graph).await;
+    sim.push(&busybox());
+    let Outcome::Failed { failures, .. } = apply(&sim, &graph, asked).await else { panic!("it was not planned") };
+    assert!(failures[0].message.starts_with("`busybox` has moved again: sha256:"), "{failures:?}");
+    assert_eq!(images(&sim, &graph).await.0, first, "what ran runs on");
+    assert!(changed(&apply(&sim, &graph, registry::ask(&sim, &graph).await).await), "asked again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_no_registry_has_is_kept_and_what_cannot_move_is_not_asked_about() {
+    let (sim, graph_of_it) = applied().await;
+    let local = graph(&PLAIN.replace("busybox", "only/here:1"));
+    let found = registry::ask(&sim, &local).await;
+    assert!(found.digests.is_empty() && found.kept.is_empty(), "it is not here: its pull tells why");
+    let here = ImageRef::parse("only/here:1").expect("valid");
+    sim.provide(&here, Behaviour::default());
+    sim.withdraw(&here);
+    let found = registry::ask(&sim, &local).await;
+    assert!(found.digests.is_empty(), "{found:?}");
+    let [(kept, why)] = &found.kept[..] else { panic!("{found:?}") };
+    assert_eq!(kept, &here);
+    assert!(registry::words(kept, why).0.starts_with("`only/here:1` is kept as it is on the engine: "), "{why}");
+    assert!(changed(&apply(&sim, &local, found).await));
+
+    let asked = count(&sim, Call::RegistryDigest);
+    for cannot_move in ["image: busybox@sha256:12", "base_image: busybox\ndependencies: [jq]"] {
+        let graph = graph(&format!("agent: plain\n{cannot_move}\n"));
+        registry::ask(&sim, &graph).await;
+        assert_eq!(count(&sim, Call::RegistryDigest), asked, "{cannot_move}");
+    }
+    registry::ask(&sim, &graph_of_it).await;
+    assert_eq!(count(&sim, Call::RegistryDigest), asked + 1);
+}
