@@ -1,4 +1,5 @@
-//! What `docs/architecture.md` says about tests: each invariant names one that holds it, and each that is named exists.
+//! What is said about tests: each invariant of `docs/architecture.md` names one that holds it, each that is named exists, and
+//! each planted bug fits the code.
 
 use std::fs;
 use std::path::Path;
@@ -53,5 +54,20 @@ fn every_invariant_names_a_test_and_every_test_named_exists() {
         for test in named {
             assert!(code.contains(&format!("fn {test}(")), "no test is called `{test}`");
         }
+    }
+}
+
+/// A bug that no longer fits the code shows nothing about the search for it.
+#[test]
+fn every_planted_bug_still_fits_the_code() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let entries = fs::read_dir(root.join("tests/mutants")).expect("the folder of planted bugs");
+    let is_diff = |path: &std::path::PathBuf| path.extension().is_some_and(|extension| extension == "diff");
+    let diffs: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).filter(is_diff).collect();
+    assert!(diffs.len() >= 20, "only {} of them are there", diffs.len());
+    for diff in diffs {
+        let mut command = std::process::Command::new("git");
+        let output = command.args(["apply", "--check"]).arg(&diff).current_dir(root).output().expect("git runs");
+        assert!(output.status.success(), "{}: {}", diff.display(), String::from_utf8_lossy(&output.stderr));
     }
 }
