@@ -14,6 +14,7 @@ use crate::graph::{Graph, Vault, compile, compile_with, needs_vault, warnings, w
 use crate::resource::SecretKey;
 use crate::spec::surroundings::{Inputs, Recorder};
 use crate::spec::{Capabilities, Diagnostics, Source, Spec, agent, secrets};
+use crate::store;
 use crate::store::key::secret_key;
 
 /// The file of a directory, and of the working directory where none is named.
@@ -191,7 +192,12 @@ fn graph_of(spec: &Spec, capabilities: &Capabilities, depth: Depth, inputs: &mut
 /// Finds what a build is made of, for its digest.
 fn look_at_context(spec: &mut Spec, inputs: &mut Inputs) -> Result<(), LoadError> {
     let Some(build) = &mut spec.build else { return Ok(()) };
-    match context::read(&build.context, &build.dockerfile) {
+    build.without = own_files();
+    if let Some(own) = build.without.as_deref().filter(|own| own.starts_with(&build.context)) {
+        // Without it nothing can be put on record, which is said then.
+        let _ = store::prepare(own);
+    }
+    match context::read(&build.context, &build.dockerfile, build.without.as_deref()) {
         Ok(content) => {
             inputs.read.extend(content.folders);
             inputs.missing.extend(content.lists);

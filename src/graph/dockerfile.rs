@@ -85,12 +85,12 @@ pub(super) fn dockerfile(spec: &Spec, chosen: &[Capability]) -> Dockerfile {
 
 /// The user's own. Its tag is a digest of all that the image is made of, whether that is in the text or in a file.
 pub(super) fn own(agent: &AgentName, build: &Build) -> Dockerfile {
-    let Build { context: folder, dockerfile, text, target, args, digest } = build.clone();
+    let Build { context: folder, without, dockerfile, text, target, args, digest } = build.clone();
     // Until somebody has looked, it is a name that no image has.
     let digest = digest.unwrap_or_default();
     let all = serde_json::json!([text, target, args, digest]).to_string();
     let reference = reference(agent, &all);
-    Dockerfile { text, reference, context: Some(BuildContext { folder, dockerfile, target, args, digest }) }
+    Dockerfile { text, reference, context: Some(BuildContext { folder, without, dockerfile, target, args, digest }) }
 }
 
 /// The agent's user. The base may have one of that number already, as the image of Node.js has, and a number has one

@@ -10,6 +10,10 @@ use serde::Serialize;
 pub struct BuildContext {
     /// Absolute, on this machine.
     pub folder: PathBuf,
+    /// A folder that is no part of it, whatever the list says: moat's own files, which have its keys among them and are
+    /// written while it builds. `None`: they lie elsewhere.
+    #[serde(skip)]
+    pub without: Option<PathBuf>,
     /// Seen from the folder.
     pub dockerfile: String,
     /// The stage that is built; `None`: the last one.

@@ -14,6 +14,8 @@ use super::surroundings::{Surroundings, Unread};
 pub struct Build {
     /// Absolute.
     pub context: PathBuf,
+    /// moat's own files, which are no part of it; for whoever looks to say.
+    pub without: Option<PathBuf>,
     /// Seen from the context, and in it.
     pub dockerfile: String,
     /// The Dockerfile's text.
@@ -40,7 +42,7 @@ impl Meaning<'_> {
             Ok((path, text))
         });
         let (dockerfile, text) = self.read(dockerfile_at, found)?;
-        Some(Build { context, dockerfile, text, target: parts.target, args: parts.args, digest: None })
+        Some(Build { context, without: None, dockerfile, text, target: parts.target, args: parts.args, digest: None })
     }
 }
 

@@ -15,7 +15,8 @@ pub mod spec;
 pub mod approval;
 pub mod watching;
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
 
@@ -24,4 +25,12 @@ use etcetera::BaseStrategy;
 pub fn state_dir(overruled: Option<PathBuf>) -> Option<PathBuf> {
     let overruled = overruled.filter(|path| !path.as_os_str().is_empty());
     overruled.or_else(|| Some(etcetera::base_strategy::Xdg::new().ok()?.state_dir()?.join("moat")))
+}
+
+/// Makes the folder before anybody looks at what is around it, for whom its coming would be a change.
+///
+/// # Errors
+/// If it cannot be made.
+pub fn prepare(dir: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(dir)
 }

@@ -96,11 +96,12 @@ pub async fn e37_an_image_is_made_of_a_dockerfile(world: &impl World) {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("file"), "1").expect("a file");
     let context = BuildContext {
+        without: None,
         folder: folder.path().to_owned(),
         dockerfile: "Dockerfile".to_owned(),
         target: None,
         args: BTreeMap::new(),
-        digest: context::read(folder.path(), "Dockerfile").expect("readable").digest,
+        digest: context::read(folder.path(), "Dockerfile", None).expect("readable").digest,
     };
     let copying = ImageBuild { context: Some(context), ..build("copying", "COPY file /file\n") };
     engine.build(&copying, &|_| ()).await.expect("a build");

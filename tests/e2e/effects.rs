@@ -40,8 +40,6 @@ fn every_key_is_walked() {
 
 /// What the cases' files are, beside the spec.
 const FILES: &[(&str, &str)] = &[
-    // The home directory is the same folder, and moat writes there.
-    (".dockerignore", ".*\n"),
     ("Dockerfile", "FROM busybox AS dev\nARG A\nENV A=$A STAGE=dev\nFROM dev AS last\nENV STAGE=last\n"),
     ("one/Dockerfile", "FROM busybox\nENV FROM=one\n"),
     ("two/Dockerfile", "FROM busybox\nENV FROM=two\n"),

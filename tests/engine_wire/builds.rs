@@ -73,11 +73,12 @@ async fn a_context_is_sent_as_it_was_looked_at_or_not_at_all() {
     fs::write(dir.path().join("file"), "1").expect("a file");
     fs::write(dir.path().join("Dockerfile"), "FROM a\n").expect("a file");
     let context = BuildContext {
+        without: None,
         folder: dir.path().to_owned(),
         dockerfile: "Dockerfile".to_owned(),
         target: Some("a b".to_owned()),
         args: [("A".to_owned(), "b&c".to_owned())].into(),
-        digest: context::read(dir.path(), "Dockerfile").expect("readable").digest,
+        digest: context::read(dir.path(), "Dockerfile", None).expect("readable").digest,
     };
     let (fake, build) = (fake(), build("FROM a\n", Some(context)));
     let docker = fake.connect().await;

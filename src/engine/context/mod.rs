@@ -73,13 +73,13 @@ impl ContextError {
     }
 }
 
-/// Reads a context to the end, once.
+/// Reads a context to the end, once; `without`: a folder that is no part of it.
 ///
 /// # Errors
 /// If something in it cannot be read, or is too much.
-pub fn read(folder: &Path, dockerfile: &str) -> Result<Content, ContextError> {
+pub fn read(folder: &Path, dockerfile: &str, without: Option<&Path>) -> Result<Content, ContextError> {
     let ignore = Ignore::of(folder, dockerfile)?;
-    let entries = walk(folder, &ignore)?;
+    let entries = walk(folder, &ignore, without)?;
     let mut all = Sha256::new();
     for entry in &entries {
         let content = match &entry.kind {
@@ -102,7 +102,7 @@ pub fn read(folder: &Path, dockerfile: &str) -> Result<Content, ContextError> {
 pub fn archive(context: &BuildContext, dockerfile: &str) -> Result<Vec<u8>, ContextError> {
     let folder = &context.folder;
     let ignore = Ignore::of(folder, &context.dockerfile)?;
-    let entries = walk(folder, &ignore)?;
+    let entries = walk(folder, &ignore, context.without.as_deref())?;
     let (mut tar, mut all) = (Builder::new(Vec::new()), Sha256::new());
     for entry in &entries {
         let path = folder.join(&entry.path);
@@ -205,12 +205,13 @@ mod tests {
         }
 
         fn digest(&self) -> String {
-            read(self.0.path(), "Dockerfile").expect("readable").digest
+            read(self.0.path(), "Dockerfile", None).expect("readable").digest
         }
 
         fn context(&self) -> BuildContext {
             BuildContext {
                 folder: self.0.path().to_owned(),
+                without: None,
                 dockerfile: "Dockerfile".to_owned(),
                 target: None,
                 args: std::collections::BTreeMap::new(),
@@ -287,9 +288,36 @@ mod tests {
         folder.write(".dockerignore", "src\n");
         folder.write("Dockerfile.dockerignore", "src/main\n*ignore\n");
         assert_eq!(folder.sent(), ["Dockerfile", "src", "src/deep", "src/deep/file"]);
-        let folders = read(folder.0.path(), "Dockerfile").expect("readable").folders;
+        let folders = read(folder.0.path(), "Dockerfile", None).expect("readable").folders;
         let root = folder.0.path();
         assert_eq!(folders, [root.to_owned(), root.join("src"), root.join("src/deep")].into());
+    }
+
+    #[test]
+    fn moats_own_files_are_no_part_of_it() {
+        let folder = Folder::new();
+        let root = folder.0.path();
+        let (own, link) = (root.join("state/moat"), root.join("link"));
+        let before = read(root, "Dockerfile", Some(&own)).expect("readable");
+        folder.write("state/moat/key", "1");
+        symlink("state", &link).expect("a link");
+        for without in [&own, &link.join("moat")] {
+            let found = read(root, "Dockerfile", Some(without)).expect("readable");
+            assert_ne!(found.digest, before.digest, "the folder above it is there");
+            assert!(!found.folders.contains(&own), "nobody waits for what moat writes");
+            folder.write("state/moat/key", "2");
+            assert_eq!(read(root, "Dockerfile", Some(without)).expect("readable"), found);
+            let context = BuildContext { without: Some(without.clone()), digest: found.digest, ..folder.context() };
+            let bytes = archive(&context, "FROM scratch\n").expect("an archive");
+            let mut archive = tar::Archive::new(bytes.as_slice());
+            let mut paths = archive
+                .entries()
+                .expect("entries")
+                .map(|it| it.expect("an entry").path().expect("a path").into_owned());
+            assert!(!paths.any(|path| path.starts_with("state/moat")));
+        }
+        let above = read(root, "Dockerfile", Some(Path::new("/nonexistent"))).expect("readable");
+        assert!(above.folders.contains(&own), "only what is named is left out");
     }
 
     #[test]
@@ -297,9 +325,9 @@ mod tests {
         let folder = Folder::new();
         let large = File::create(folder.0.path().join("large")).expect("a file");
         large.set_len(SIZE_MAX + 1).expect("a file with a hole");
-        assert!(matches!(read(folder.0.path(), "Dockerfile"), Err(ContextError::TooLarge)));
+        assert!(matches!(read(folder.0.path(), "Dockerfile", None), Err(ContextError::TooLarge)));
         folder.write(".dockerignore", "large\n");
         folder.digest();
-        assert!(matches!(read(Path::new("/nonexistent"), "Dockerfile"), Err(ContextError::Unreadable { .. })));
+        assert!(matches!(read(Path::new("/nonexistent"), "Dockerfile", None), Err(ContextError::Unreadable { .. })));
     }
 }

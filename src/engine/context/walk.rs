@@ -27,9 +27,9 @@ pub(super) enum Kind {
     },
 }
 
-/// Everything in the folder that counts, sorted.
-pub(super) fn walk(folder: &Path, ignore: &Ignore) -> Result<Vec<Entry>, ContextError> {
-    let mut walked = Walked { entries: Vec::new(), size: 0 };
+/// Everything in the folder that counts, sorted, without the folder `without`.
+pub(super) fn walk(folder: &Path, ignore: &Ignore, without: Option<&Path>) -> Result<Vec<Entry>, ContextError> {
+    let mut walked = Walked { entries: Vec::new(), size: 0, without: without.and_then(|it| seen_from(folder, it)) };
     // Whatever the path itself is, it means the folder behind it.
     walked.folder(folder, Path::new(""), ignore)?;
     walked.entries.sort_by(|a, b| a.path.cmp(&b.path));
@@ -39,6 +39,14 @@ pub(super) fn walk(folder: &Path, ignore: &Ignore) -> Result<Vec<Entry>, Context
 struct Walked {
     entries: Vec<Entry>,
     size: u64,
+    /// Seen from the context.
+    without: Option<PathBuf>,
+}
+
+/// Where a folder is in a context, whatever links lead to either; `None`: it is not there, or is all of it.
+fn seen_from(context: &Path, folder: &Path) -> Option<PathBuf> {
+    let path = folder.canonicalize().ok()?.strip_prefix(context.canonicalize().ok()?).ok()?.to_owned();
+    (!path.as_os_str().is_empty()).then_some(path)
 }
 
 impl Walked {
@@ -49,6 +57,9 @@ impl Walked {
         for entry in fs::read_dir(&here).map_err(failed)? {
             let entry = entry.map_err(failed)?;
             let path = under.join(entry.file_name());
+            if self.without.as_ref() == Some(&path) {
+                continue;
+            }
             let ignored = ignore.ignores(&path);
             let unread = |why| ContextError::Unreadable { path: root.join(&path), why };
             let sort = entry.file_type().map_err(unread)?;
