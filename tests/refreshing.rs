@@ -1,6 +1,7 @@
 //! Tags that move, on a simulated engine: from the question at the registry to the container that runs.
 
 use moat::engine::Call;
+use moat::engine::outside::Meddling;
 use moat::engine::sim::{Behaviour, Settings, Sim};
 use moat::engine::{Engine, Filter};
 use moat::graph::{Graph, compile};
@@ -70,6 +71,24 @@ async fn a_moved_tag_is_followed_when_asked_and_once() {
     let pulls = count(&sim, Call::Pull);
     assert!(!changed(&apply(&sim, &graph, registry::ask(&sim, &graph).await).await), "once more");
     assert_eq!((count(&sim, Call::Pull), images(&sim, &graph).await), (pulls, (main.clone(), main)));
+}
+
+/// The digest of a tag is that of a list, which has more in it than the image that runs here.
+#[tokio::test(start_paused = true)]
+async fn a_list_that_is_another_and_leads_to_the_same_image_replaces_nothing() {
+    let (sim, graph) = applied().await;
+    let (first, _) = images(&sim, &graph).await;
+    let creations = count(&sim, Call::CreateContainer);
+    for pulls in 2..4 {
+        sim.attest(&busybox());
+        assert!(changed(&apply(&sim, &graph, registry::ask(&sim, &graph).await).await), "it is pulled");
+        assert!(!changed(&apply(&sim, &graph, registry::ask(&sim, &graph).await).await), "once more");
+        assert_eq!((count(&sim, Call::Pull), count(&sim, Call::CreateContainer)), (pulls, creations));
+    }
+    // What runs has lost its name.
+    assert!(sim.meddle(&Meddling::RemoveImage { image: busybox().to_string() }));
+    assert!(changed(&apply(&sim, &graph, registry::ask(&sim, &graph).await).await), "it is pulled");
+    assert_eq!((images(&sim, &graph).await, count(&sim, Call::CreateContainer)), ((first.clone(), first), creations));
 }
 
 #[tokio::test(start_paused = true)]

@@ -43,6 +43,12 @@ impl Plan {
         self.operations.iter().any(|operation| operation.action.changes())
     }
 
+    /// The pulls that have to be done before it is known whether the rest is needed; `None`: all of it is.
+    #[must_use]
+    pub fn first_pulls(&self) -> Option<Self> {
+        refresh::deciding(self)
+    }
+
     /// Whether what runs in the containers of `resource` would be ended.
     pub fn interrupts(&self, resource: &ResourceId) -> bool {
         let of_it = self.operations.iter().filter(|operation| operation.resource == *resource);

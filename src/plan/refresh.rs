@@ -6,9 +6,28 @@
 use serde_json::json;
 
 use super::draft::Draft;
-use super::{Cause, FieldDiff};
+use super::{Action, Cause, FieldDiff, OpId, Operation, Plan};
 use crate::resource::{ImageDigest, ImageRef};
 use crate::state::{ContainerFacts, ImageFacts};
+
+/// The pulls of a plan that decide whether the rest of it is needed; `None`: there are none.
+///
+/// A tag has another digest as soon as anything is different that it leads to: an attestation, the image of another
+/// processor. Whether what would run here is another image shows only when it is here.
+pub(super) fn deciding(plan: &Plan) -> Option<Plan> {
+    let uncertain = |image: &ImageRef| {
+        let is_it = |cause: &Cause| matches!(cause, Cause::Moved { image: it, .. } if it == image);
+        let creates = |it: &Operation| matches!(it.action, Action::CreateContainer { .. });
+        plan.operations.iter().any(|operation| creates(operation) && is_it(&operation.cause))
+    };
+    let pulls = plan.operations.iter().filter(|operation| match &operation.action {
+        Action::PullImage { reference, .. } => uncertain(reference),
+        _ => false,
+    });
+    let numbered = pulls.enumerate().map(|(at, pull)| Operation { id: OpId(at), after: Vec::new(), ..pull.clone() });
+    let operations: Vec<Operation> = numbered.collect();
+    (!operations.is_empty()).then_some(Plan { operations })
+}
 
 /// Why an image has to be pulled although one of its name is there; `None`: it is the registry's, or nobody asked.
 pub(super) fn moved(draft: &Draft<'_>, reference: &ImageRef, here: &ImageFacts) -> Option<Cause> {

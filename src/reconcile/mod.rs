@@ -88,6 +88,8 @@ pub async fn until_converged<E: Engine>(
         }
         let avoid = [&options.avoid[..], &claims.beside(&graph.run.id)].concat();
         plan = compute(graph, &observed, &Options { avoid, ..options.clone() });
+        // A container is not ended for a tag that leads to the image that it is made from.
+        plan = plan.first_pulls().unwrap_or(plan);
         claims.note(&graph.run.id, &plan);
         if plan.is_empty() {
             return Ok(Outcome::Converged { observed, changed: progress.changed });

@@ -132,8 +132,12 @@ impl Agent {
         }
         self.standing.problem = self.wish.problem().map(str::to_owned);
         self.standing.held = self.wish.held().to_vec();
-        if ring.looks || read.is_news {
+        if read.is_news {
             return Some(self.order(ring, desk, settings, now));
+        }
+        // Files that turned out to be as they were are no reason, and none that is told.
+        if let Some(trigger) = ring.looks.clone() {
+            return Some(self.order(Ring { trigger, ..ring }, desk, settings, now));
         }
         self.note(desk);
         None

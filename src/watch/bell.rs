@@ -27,15 +27,15 @@ pub(super) struct Ring {
     pub trigger: Trigger,
     /// Its files are to be read again.
     pub reads: bool,
-    /// The engine is to be looked at, whatever the files say.
-    pub looks: bool,
+    /// The first reason for which the engine is to be looked at, whatever the files say.
+    pub looks: Option<Trigger>,
     /// Containers to which something has happened, so that what was proven of them is not any more.
     pub touched: BTreeSet<ContainerId>,
 }
 
 impl Ring {
     pub fn of(trigger: Trigger) -> Self {
-        let looks = !matches!(trigger, Trigger::File(_));
+        let looks = (!matches!(trigger, Trigger::File(_))).then(|| trigger.clone());
         Self { reads: trigger.is_about_files(), looks, touched: BTreeSet::new(), trigger }
     }
 
@@ -48,8 +48,12 @@ impl Ring {
         if self.trigger.is_part_of(&other.trigger) {
             self.trigger = other.trigger.clone();
         }
+        let told = |mine: Trigger| match &other.looks {
+            Some(theirs) if mine.is_part_of(theirs) => theirs.clone(),
+            _ => mine,
+        };
+        self.looks = self.looks.take().map(told).or_else(|| other.looks.clone());
         self.reads |= other.reads;
-        self.looks |= other.looks;
         self.touched.extend(other.touched.iter().cloned());
     }
 }

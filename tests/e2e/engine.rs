@@ -33,7 +33,8 @@ const NEEDED: &str = "These tests use a real Docker engine and do not skip. `mak
      by hand: tests/lab/engine up && eval \"$(tests/lab/engine env)\" && cargo test";
 
 impl Engine {
-    fn command(&self, args: &[&str]) -> Command {
+    /// Docker's own client, on the lab's engine.
+    pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(&self.client);
         command.args(args).env("DOCKER_HOST", &self.host);
         command

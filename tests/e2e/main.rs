@@ -9,6 +9,7 @@
 mod cases;
 mod engine;
 mod recorder;
+mod registry;
 mod run;
 mod sandbox;
 mod text;

@@ -3,6 +3,7 @@
 use expect_test::expect;
 
 use crate::engine::engine;
+use crate::registry::Repository;
 use crate::sandbox::Sandbox;
 
 /// A repository of the lab's registry that only this process uses.
@@ -99,6 +100,39 @@ fn an_image_that_no_registry_has_is_kept_with_a_warning() {
     assert_eq!(sandbox.main(), main);
     // Without being asked nobody asks.
     assert!(!sandbox.apply().stderr.contains("kept"));
+    sandbox.moat(&["destroy"]).ok();
+    engine().try_docker(&["rmi", "-f", &reference]);
+}
+
+/// The digest of a tag is that of a list, which is another one with each attestation. What runs is the image.
+#[test]
+fn an_attestation_that_is_added_or_changed_replaces_nothing() {
+    let reference = format!("{}:1", repository("attested"));
+    push(&reference, "one");
+    let sandbox = Sandbox::applied(&format!("image: {reference}\ncommand: [sleep, infinity]\n"));
+    let first = sandbox.main();
+    let (registry, tag) = Repository::of(&reference);
+    for words in ["first", "second"] {
+        let list = registry.attest(tag, words);
+        sandbox.moat(&["apply", "--pull"]).ok();
+        assert_eq!(sandbox.main(), first, "{words}: the same image");
+        let known = engine().docker(&["image", "inspect", "--format", "{{.RepoDigests}}", &reference]);
+        assert!(known.contains(&list), "{words}: {list} was not pulled, but {known}");
+        for args in [&["plan", "--pull", "--detailed-exitcode"][..], &["apply", "--pull"], &["apply"]] {
+            assert_eq!(sandbox.moat(args).run().code, 0, "{args:?}: once more");
+        }
+        assert_eq!(sandbox.main(), first, "{words}: once more");
+    }
+    // Another image within such a list is another image.
+    push(&reference, "two");
+    registry.attest(tag, "third");
+    sandbox.moat(&["apply", "--pull"]).ok();
+    assert_eq!(sandbox.sh_ok("cat /content"), "two");
+    let second = sandbox.main();
+    // What runs has lost its name on the engine, and has it back.
+    engine().docker(&["rmi", "-f", &reference]);
+    sandbox.moat(&["apply", "--pull"]).ok();
+    assert_eq!(sandbox.main(), second, "its image was only without a name");
     sandbox.moat(&["destroy"]).ok();
     engine().try_docker(&["rmi", "-f", &reference]);
 }

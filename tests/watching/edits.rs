@@ -45,6 +45,22 @@ async fn what_changes_nothing_makes_no_call() {
         .await;
 }
 
+/// Somebody saves a file without a change, and at the same moment a container dies.
+#[tokio::test(start_paused = true)]
+async fn a_file_that_is_as_it_was_is_not_given_as_the_reason() {
+    let theatre = Theatre::new();
+    theatre
+        .play(&pair(), async {
+            theatre.begin().await;
+            theatre.touch();
+            theatre.meddle(&Meddling::Kill { container: "container/main".to_owned() });
+            let told = theatre.after(MOMENT).await;
+            assert!(told[0].starts_with("woken: ") && told[0].ends_with(" died"), "{told:?}");
+            assert_eq!(theatre.left(&pair()).await, "");
+        })
+        .await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_burst_of_edits_is_one_round() {
     let theatre = Theatre::new();

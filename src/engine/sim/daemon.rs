@@ -2,7 +2,7 @@
 //!
 //! Knows the time only as it is told. What calls do to the state is in the modules next to this one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
@@ -17,7 +17,7 @@ use super::{DuplicateNetworks, Settings};
 use crate::engine::call::Call;
 use crate::engine::{EngineError, Fault, Filter, PortBinding, VolumeMount};
 use crate::resource::label::{self, Ownership};
-use crate::resource::{ContainerConfig, ContainerId, FileConfig, ImageId, ImageRef, NetworkId};
+use crate::resource::{ContainerConfig, ContainerId, FileConfig, ImageDigest, ImageId, ImageRef, NetworkId};
 use crate::state::ContainerState;
 
 #[derive(Debug)]
@@ -37,6 +37,10 @@ pub(super) struct Daemon {
     pub images: BTreeMap<ImageRef, ImageId>,
     /// What can be pulled.
     pub registry: BTreeMap<ImageRef, ImageId>,
+    /// How often the registry's list has changed around an image that is the same.
+    pub editions: BTreeMap<ImageRef, u32>,
+    /// Under which digests an image was found in registries.
+    pub digests: BTreeMap<ImageId, BTreeSet<ImageDigest>>,
     pub programs: BTreeMap<ImageId, Behaviour>,
     pub journal: Journal,
     pub notices: Notices,
@@ -144,6 +148,8 @@ impl Daemon {
             volumes: BTreeMap::new(),
             images: BTreeMap::new(),
             registry: BTreeMap::new(),
+            editions: BTreeMap::new(),
+            digests: BTreeMap::new(),
             programs: BTreeMap::new(),
             journal: Journal::default(),
             notices: Notices::default(),

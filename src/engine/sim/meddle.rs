@@ -137,19 +137,17 @@ impl Daemon {
         if !self.images.contains_key(reference) {
             return false;
         }
-        let new = self.push(reference);
-        self.images.insert(reference.clone(), new);
-        true
+        self.push(reference);
+        self.pull(reference).is_ok()
     }
 
     /// Another image of the same program under a name of the registry.
-    pub fn push(&mut self, reference: &ImageRef) -> ImageId {
+    pub fn push(&mut self, reference: &ImageRef) {
         let old = self.registry.get(reference).or_else(|| self.images.get(reference));
         let program = old.and_then(|old| self.programs.get(old)).cloned().unwrap_or_default();
         let new = self.next_image();
         self.programs.insert(new.clone(), program);
-        self.registry.insert(reference.clone(), new.clone());
-        new
+        self.registry.insert(reference.clone(), new);
     }
 
     pub fn next_image(&mut self) -> ImageId {

@@ -78,6 +78,11 @@ impl Sim {
         self.now().push(reference);
     }
 
+    /// The registry's list has another digest from now on, and leads to the same image: an attestation was added.
+    pub fn attest(&self, reference: &ImageRef) {
+        *self.now().editions.entry(reference.clone()).or_default() += 1;
+    }
+
     /// The registry has the image no more.
     pub fn withdraw(&self, reference: &ImageRef) {
         self.now().registry.remove(reference);
@@ -86,10 +91,8 @@ impl Sim {
     /// Puts an image into the registry and onto the engine.
     pub fn provide(&self, reference: &ImageRef, program: Behaviour) {
         self.publish(reference, program);
-        let mut daemon = self.now();
-        if let Some(id) = daemon.registry.get(reference).cloned() {
-            daemon.images.insert(reference.clone(), id);
-        }
+        // It was published a moment ago.
+        let _ = self.now().pull(reference);
     }
 
     /// Does what somebody else would do, at once; says whether anything is different.

@@ -47,11 +47,13 @@ impl Daemon {
     }
 
     pub fn image(&self, reference: &ImageRef) -> Option<ImageFacts> {
-        self.images.get(reference).map(|id| ImageFacts { id: id.clone(), digests: [digest(id)].into() })
+        let known = |id: &ImageId| self.digests.get(id).cloned().unwrap_or_default();
+        self.images.get(reference).map(|id| ImageFacts { id: id.clone(), digests: known(id) })
     }
 
     pub fn registry_digest(&self, reference: &ImageRef) -> Result<ImageDigest, EngineError> {
-        self.registry.get(reference).map(digest).ok_or_else(|| unknown(reference))
+        let id = self.registry.get(reference).ok_or_else(|| unknown(reference))?;
+        Ok(digest(id, self.editions.get(reference).copied().unwrap_or_default()))
     }
 
     /// Knows of a Dockerfile only what it is based on, and a step that fails whatever the base: `RUN false`.
@@ -77,15 +79,18 @@ impl Daemon {
     }
 
     pub fn pull(&mut self, reference: &ImageRef) -> Result<(), EngineError> {
-        let Some(id) = self.registry.get(reference) else { return Err(unknown(reference)) };
-        self.images.insert(reference.clone(), id.clone());
+        let Some(id) = self.registry.get(reference).cloned() else { return Err(unknown(reference)) };
+        let digest = self.registry_digest(reference)?;
+        // An image has as many digests as it was found under.
+        self.digests.entry(id.clone()).or_default().insert(digest);
+        self.images.insert(reference.clone(), id);
         Ok(())
     }
 }
 
-/// An image's name in registries: another one than the engine's.
-fn digest(image: &ImageId) -> ImageDigest {
-    ImageDigest::new(format!("sha256:{}", sha256(format!("the manifest of {image}"))))
+/// A list's name in registries: another one than the engine's of the image that it leads to.
+fn digest(image: &ImageId, edition: u32) -> ImageDigest {
+    ImageDigest::new(format!("sha256:{}", sha256(format!("edition {edition} of a list with {image}"))))
 }
 
 fn unknown(reference: &ImageRef) -> EngineError {
