@@ -3,6 +3,7 @@
 //! A pattern is seen from the context, whether it has a slash or not. It means a path and all below it. `!` takes back, and
 //! the last pattern that fits counts, also below a folder that is ignored.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -146,33 +147,76 @@ impl Pattern {
 }
 
 /// Whether a pattern means exactly this path.
-fn fits(pattern: &[u8], path: &[u8]) -> bool {
-    let Some((first, rest)) = pattern.split_first() else { return path.is_empty() };
-    match first {
-        b'*' if rest.first() == Some(&b'*') => {
-            let rest = &rest[1..];
-            let rest = rest.strip_prefix(b"/").unwrap_or(rest);
-            // Any number of folders, none among them.
-            let starts = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(i, _)| i + 1);
-            rest.is_empty() || [0].into_iter().chain(starts).any(|start| fits(rest, &path[start..]))
+///
+/// All ways in which its stars may be read are followed at once: tried one after the other they would be more than anybody
+/// can wait for, and the list may be that of a stranger.
+fn fits(mut pattern: &[u8], path: &[u8]) -> bool {
+    // How much of the path may have been gone through.
+    let mut places = BTreeSet::from([0]);
+    while !pattern.is_empty() && !places.is_empty() {
+        (places, pattern) = if let Some(rest) = pattern.strip_prefix(b"**") {
+            match rest.strip_prefix(b"/").unwrap_or(rest) {
+                b"" => return true,
+                rest => (any_folders(&places, path), rest),
+            }
+        } else if let Some(rest) = pattern.strip_prefix(b"*") {
+            (anything(&places, path), rest)
+        } else {
+            let Some((wanted, rest)) = character_of(pattern) else { return false };
+            let step = |place: usize| wanted.length(&path[place..]).map(|length| place + length);
+            (places.into_iter().filter_map(step).collect(), rest)
+        };
+    }
+    places.contains(&path.len())
+}
+
+/// After any number of folders, none among them.
+fn any_folders(places: &BTreeSet<usize>, path: &[u8]) -> BTreeSet<usize> {
+    let first = places.first().copied().unwrap_or(path.len());
+    let begins = (first + 1..=path.len()).filter(|place| path[place - 1] == b'/');
+    places.iter().copied().chain(begins).collect()
+}
+
+/// After anything but a slash.
+fn anything(places: &BTreeSet<usize>, path: &[u8]) -> BTreeSet<usize> {
+    let mut after = BTreeSet::new();
+    for place in places {
+        // From where another one has come there is no other end.
+        if !after.contains(place) {
+            let length = path[*place..].iter().take_while(|byte| **byte != b'/').count();
+            after.extend(*place..=place + length);
         }
-        b'*' => {
-            let end = path.iter().position(|byte| *byte == b'/').unwrap_or(path.len());
-            (0..=end).any(|skipped| fits(rest, &path[skipped..]))
+    }
+    after
+}
+
+/// What stands for one character of a path.
+#[derive(Debug, Clone, Copy)]
+enum Wanted<'a> {
+    Any,
+    /// What comes after the `[`.
+    Class(&'a [u8]),
+    Byte(u8),
+}
+
+impl Wanted<'_> {
+    /// How many bytes of the path it is; `None`: it does not begin with such a one.
+    fn length(self, path: &[u8]) -> Option<usize> {
+        let first = path.first()?;
+        match self {
+            Self::Any => character(path).filter(|(found, _)| *found != '/').map(|(_, after)| path.len() - after.len()),
+            Self::Class(text) => (*first != b'/' && class(text, *first)?.0).then_some(1),
+            Self::Byte(byte) => (byte == *first).then_some(1),
         }
-        b'?' => match character(path) {
-            Some((found, after)) => found != '/' && fits(rest, after),
-            None => false,
-        },
-        b'[' => match (path.split_first(), class(rest, path.first().copied().unwrap_or_default())) {
-            (Some((found, after)), Some((true, rest))) => *found != b'/' && fits(rest, after),
-            _ => false,
-        },
-        b'\\' => match (rest.split_first(), path.split_first()) {
-            (Some((wanted, rest)), Some((found, after))) => wanted == found && fits(rest, after),
-            _ => false,
-        },
-        wanted => path.split_first().is_some_and(|(found, after)| found == wanted && fits(rest, after)),
+    }
+}
+
+/// The first of a pattern that does not begin with a star, and the rest.
+fn character_of(pattern: &[u8]) -> Option<(Wanted<'_>, &[u8])> {
+    match pattern.split_first()? {
+        (b'?', rest) => Some((Wanted::Any, rest)),
+        (b'[', text) => class(text, 0).map(|(_, rest)| (Wanted::Class(text), rest)),
+        _ => one(pattern).map(|(byte, rest)| (Wanted::Byte(byte), rest)),
     }
 }
 
@@ -280,6 +324,17 @@ mod tests {
         ] {
             assert_eq!(ignore(list).may_have_exceptions(Path::new(folder)), expected, "{list:?} and {folder:?}");
         }
+    }
+
+    /// As a shell would try it, the first of these takes longer than anybody lives.
+    #[test]
+    fn a_pattern_of_many_stars_is_soon_decided() {
+        for (pattern, is_it) in [("*a".repeat(64) + "b", false), ("*a".repeat(64), true), ("**/a*".repeat(64), false)] {
+            assert_eq!(fits(pattern.as_bytes(), "a".repeat(4000).as_bytes()), is_it, "{pattern}");
+        }
+        let deep = "a/".repeat(2000) + "c";
+        assert!(!fits(("**/a/".repeat(32) + "b").as_bytes(), deep.as_bytes()));
+        assert!(fits(("**/a/".repeat(32) + "c").as_bytes(), deep.as_bytes()));
     }
 
     #[test]
