@@ -30,6 +30,22 @@ fn every_command_has_json() {
     assert_eq!(without, [""; 0]);
 }
 
+/// In `specs/documents.md`, by itself or with the page that has it.
+#[test]
+fn what_each_command_gives_as_json_is_described() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/specs/documents.md");
+    let page = std::fs::read_to_string(page).expect("the page");
+    let mut without = Vec::new();
+    walk(&::moat::cli::command(), "", &mut |name, command| {
+        // One with others below it, and nothing by itself, has nothing to give.
+        let is_there = page.contains(&format!("\n## {name}\n")) || page.contains(&format!("`{name}`"));
+        if !is_there && !command.is_subcommand_required_set() {
+            without.push(name.to_owned());
+        }
+    });
+    assert_eq!(without, [""; 0]);
+}
+
 /// By one resolver, whose help says how: an agent's name, the id of a run, a spec.
 #[test]
 fn every_command_about_a_sandbox_takes_its_names() {

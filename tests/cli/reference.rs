@@ -23,7 +23,7 @@ fn the_page_is_the_help() {
     let first = help(&["--help"]);
     let mut page = String::from(
         "# Commands\n\nThe help of every command, as `moat COMMAND --help` gives it. This page is generated, and a test checks \
-         it.\n\nExit codes are in [specs/exit-codes.md](../specs/exit-codes.md), what `--json` gives in `specs/`.\n\n## moat\n\n",
+         it.\n\nExit codes are in [specs/exit-codes.md](../specs/exit-codes.md), what `--json` gives in [specs/documents.md](../specs/documents.md).\n\n## moat\n\n",
     );
     page.push_str(&format!("```text\n{first}```\n"));
     let commands = commands(&first);

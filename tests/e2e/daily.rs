@@ -14,26 +14,27 @@ use crate::sandbox::{DIND, PLAIN, Sandbox};
 const TALKS: &str = "image: busybox\ncommand: [sh, -c, 'echo one; sleep 0.2; echo two >&2; sleep 0.2; echo three; exec sleep 1000']\nenv: { N: \"1\" }\n";
 
 /// A command that goes on, and what it has written so far; ended when it is dropped.
-struct Running<'a> {
+/// A command that goes on until it is dropped.
+pub struct Running<'a> {
     child: Child,
     sandbox: &'a Sandbox,
 }
 
 impl<'a> Running<'a> {
-    fn start(sandbox: &'a Sandbox, args: &[&str]) -> Self {
+    pub fn start(sandbox: &'a Sandbox, args: &[&str]) -> Self {
         let file = |name: &str| fs::File::create(sandbox.path().join(name)).expect("a file");
         let mut command = sandbox.moat(args).command;
         command.stdin(Stdio::null()).stdout(file("out")).stderr(file("err"));
         Self { child: command.spawn().expect("moat runs"), sandbox }
     }
 
-    fn out(&self) -> String {
+    pub fn out(&self) -> String {
         fs::read_to_string(self.sandbox.path().join("out")).expect("a file")
     }
 
     /// Waits until it has written as much.
     #[track_caller]
-    fn wrote(&self, what: impl Fn(&str) -> bool) {
+    pub fn wrote(&self, what: impl Fn(&str) -> bool) {
         let err = || fs::read_to_string(self.sandbox.path().join("err")).unwrap_or_default();
         assert!(until(|| what(&self.out())), "{}\n{}", self.out(), err());
     }

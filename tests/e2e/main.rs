@@ -23,6 +23,7 @@ mod codes;
 mod commands;
 mod daily;
 mod destroy;
+mod documents;
 mod drift;
 mod effects;
 mod exec;

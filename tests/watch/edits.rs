@@ -199,3 +199,64 @@ fn a_first_capability_of_the_users_own_is_seen() {
     watch.wait_for("settled");
     assert_eq!(version(&sandbox), "mine");
 }
+
+/// What an image is built from belongs to the spec, as far as its `.dockerignore` goes.
+#[test]
+fn what_an_image_is_built_from_is_followed() {
+    let sandbox = Sandbox::new("build: image\ncommand: [sleep, infinity]\n");
+    shell(
+        sandbox.path(),
+        "mkdir -p image/sub; cd image; printf 'FROM busybox\\nCOPY . /from\\n' > Dockerfile
+         echo '*.log' > .dockerignore; echo 0 > sub/version",
+    );
+    let mut watch = Watched::new(&sandbox, &[]);
+    let shown = |path: &str| sandbox.docker_exec("main", &["cat", path]);
+    assert_eq!(shown("/from/sub/version"), "0");
+    for script in ["touch image/sub/version", "echo 1 > image/a.log", "cp image/sub/version v; mv v image/sub/version"]
+    {
+        shell(sandbox.path(), script);
+        assert_eq!(watch.quiet(), [Value::Null; 0], "{script}");
+    }
+    for (script, path, wanted) in [
+        ("echo 1 > image/sub/version", "/from/sub/version", "1"),
+        ("mkdir -p image/new/folder; echo 2 > image/new/folder/file", "/from/new/folder/file", "2"),
+        ("echo 3 > image/new/folder/file", "/from/new/folder/file", "3"),
+        ("echo 'RUN echo 4 > /made' >> image/Dockerfile", "/made", "4"),
+        ("echo 5 > image/a.log; echo > image/.dockerignore", "/from/a.log", "5"),
+    ] {
+        watch.told.clear();
+        shell(sandbox.path(), script);
+        watch.wait_for("settled");
+        let after = watch.quiet();
+        let rounds = watch.told.iter().chain(&after).filter(|it| it["event"] == "woken").count();
+        assert_eq!(rounds, 1, "{script}: {:#?}", watch.told);
+        assert_eq!(shown(path), wanted, "{script}");
+    }
+}
+
+/// Whatever a spec is made of, wherever its files lie.
+#[test]
+fn each_file_of_a_spec_is_followed() {
+    let sandbox = Sandbox::new(
+        "extends: base/common.yaml\nimage: busybox\nenv_file: more.env\nenv: {VARIABLE: '${VARIABLE}'}\n\
+         secrets: {SECRET: 'file://secret'}\n",
+    );
+    shell(
+        sandbox.path(),
+        "mkdir base; echo 'env: {COMMON: \"0\"}' > base/common.yaml; echo MORE=0 > more.env; echo VARIABLE=0 > .env; printf 0 > secret",
+    );
+    let mut watch = Watched::new(&sandbox, &[]);
+    let all = "echo $COMMON $MORE $VARIABLE $SECRET";
+    for (script, wanted) in [
+        ("echo 'env: {COMMON: \"1\"}' > base/common.yaml", "1 0 0 0"),
+        ("echo MORE=1 > more.env", "1 1 0 0"),
+        ("echo VARIABLE=1 > beside; mv beside .env", "1 1 1 0"),
+        ("printf 1 > beside; mv beside secret", "1 1 1 1"),
+        ("mv base away; mkdir base; echo 'env: {COMMON: \"2\"}' > base/common.yaml", "2 1 1 1"),
+    ] {
+        watch.told.clear();
+        shell(sandbox.path(), script);
+        watch.wait_for("settled");
+        assert_eq!(sandbox.docker_exec("main", &["sh", "-c", all]), wanted, "{script}");
+    }
+}
