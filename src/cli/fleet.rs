@@ -37,10 +37,13 @@ impl<'a> Fleet<'a> {
     /// # Errors
     /// If a spec cannot be used, there is no engine, or nothing there has that name.
     pub async fn find(session: &'a Session, specs: &[PathBuf], depth: Depth) -> Result<(Self, Docker), CliError> {
-        let (paths, names): (Vec<PathBuf>, Vec<PathBuf>) =
+        let (paths, mut names): (Vec<PathBuf>, Vec<PathBuf>) =
             specs.iter().cloned().partition(|spec| spec.to_str().is_none_or(target::is_path));
         let loaded = load::load(&paths, depth);
-        let mut agents = loaded.agents.map_err(CliError::Load)?;
+        let mut agents = match loaded.agents {
+            Err(faults) if depth == Depth::Bare => applied(&paths, &mut names).ok_or(CliError::Load(faults))?,
+            agents => agents.map_err(CliError::Load)?,
+        };
         session.warn(&loaded.warnings);
         let engine = session.connect().await?;
         for name in names.iter().filter_map(|name| name.to_str()) {
@@ -165,6 +168,19 @@ impl<'a> Fleet<'a> {
         }
         Ok(())
     }
+}
+
+/// The agents of `paths`, of which some cannot be used: of such a one the run that was applied from it comes to `names`.
+/// `None`: of one there is none.
+fn applied(paths: &[PathBuf], names: &mut Vec<PathBuf>) -> Option<Vec<Agent>> {
+    let mut agents = Vec::new();
+    for path in paths {
+        match load::load(std::slice::from_ref(path), Depth::Bare).agents {
+            Ok(these) => agents.extend(these),
+            Err(faults) => names.push(PathBuf::from(target::applied_from(path, &faults)?)),
+        }
+    }
+    Some(agents)
 }
 
 /// The agents' names, or their runs' ids where two agents have one name.

@@ -45,6 +45,7 @@ pub async fn run(args: &GraphCommand, session: &Session) -> Result<Exit, CliErro
     let named = args.target.read()?;
     let picture = match named {
         Named::Spec(agent) if args.offline => Picture::of_resources(&agent.graph, None),
+        Named::Applied { faults, .. } if args.offline => return Err(CliError::Load(faults)),
         Named::Name(_) if args.offline => {
             let message = "without the engine a sandbox is known by its spec only".to_owned();
             return Err(CliError::Usage { message, hint: "name the spec file".to_owned() });

@@ -45,6 +45,7 @@ pub fn run(args: &History, session: &Session) -> Result<Exit, CliError> {
     let mut found = match &wanted {
         None => lines(&dir, |_| true),
         Some(Named::Spec(agent)) => lines(&dir, |run| run == agent.graph.run.id.as_str()),
+        Some(Named::Applied { run: wanted, .. }) => lines(&dir, |run| run == wanted),
         Some(Named::Name(name)) => {
             // The agent's name is the run's id without its digest.
             lines(&dir, |run| run == name || run.rsplit_once('-').is_some_and(|(agent, _)| agent == name))
@@ -58,7 +59,7 @@ pub fn run(args: &History, session: &Session) -> Result<Exit, CliError> {
     }
     let surplus = args.tail.map_or(0, |tail| found.lines.len().saturating_sub(tail));
     found.lines.drain(..surplus);
-    let several = !matches!(wanted, Some(Named::Spec(_)));
+    let several = !matches!(wanted, Some(Named::Spec(_) | Named::Applied { .. }));
     let colour = session.screen.data_colour();
     let text = if args.json {
         ui::json(&found.lines)

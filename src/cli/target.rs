@@ -11,11 +11,12 @@ use futures_util::future::try_join3;
 
 use super::completions::agents;
 use super::error::{CliError, Down};
-use super::load::{self, Agent, DEFAULT_SPEC, Depth};
+use super::load::{self, Agent, DEFAULT_SPEC, Depth, LoadError};
 use super::record::own_files;
 use crate::engine::{Engine, Filter};
 use crate::graph::Graph;
 use crate::observe::runs::{Found, runs};
+use crate::plan::Condition;
 use crate::resource::{ResourceId, Run};
 use crate::spec::suggest::suggest;
 use crate::state::{ContainerFacts, ContainerState, Observed};
@@ -33,6 +34,11 @@ pub struct Target {
 pub enum Named {
     Spec(Box<Agent>),
     Name(String),
+    /// By a spec that cannot be used as it is now, from which this run was applied.
+    Applied {
+        run: String,
+        faults: Vec<LoadError>,
+    },
 }
 
 /// A sandbox that is there, or could be.
@@ -67,7 +73,28 @@ pub fn named(text: &str) -> Result<Named, CliError> {
         return Ok(Named::Name(text.to_owned()));
     }
     let given = PathBuf::from(text);
-    Ok(Named::Spec(Box::new(Agent { graph: load::one(&given).map_err(CliError::Load)?, given })))
+    match load::one(&given) {
+        Ok(graph) => Ok(Named::Spec(Box::new(Agent { graph, given }))),
+        Err(faults) => match applied_from(&given, &faults) {
+            Some(run) => Ok(Named::Applied { run, faults }),
+            None => Err(CliError::Load(faults)),
+        },
+    }
+}
+
+/// The only run that was applied from a spec, by the records of runs: what was made is there whatever its spec says by now,
+/// and a slip of the pen keeps nobody from stopping it or from looking into it.
+pub fn applied_from(spec: &Path, faults: &[LoadError]) -> Option<String> {
+    if faults.iter().any(|it| it.findings().is_none()) {
+        return None;
+    }
+    let spec = load::file(spec).canonicalize().ok()?;
+    let (records, _) = records(&own_files()?);
+    let of_it = records.into_iter().filter(|it| Path::new(&it.spec) == spec && it.state != Condition::Absent.as_str());
+    let mut runs: Vec<String> = of_it.map(|it| it.run).collect();
+    runs.sort();
+    runs.dedup();
+    if runs.len() == 1 { runs.pop() } else { None }
 }
 
 /// What is wanted of a sandbox and its image, where no engine is asked: what names stand for is known by the records of runs.
@@ -120,6 +147,11 @@ impl Named {
                 let observed = Observed { networks, volumes, containers, ..Observed::default() };
                 Ok(Sandbox { run, graph: Some(agent.graph), observed })
             }
+            Self::Applied { run, faults } => {
+                let found = runs(engine).await?.into_iter().find(|it| it.run.id.as_str() == run);
+                let found = found.ok_or(CliError::Load(faults))?;
+                Ok(Sandbox { run: found.run, graph: None, observed: found.observed })
+            }
             Self::Name(name) => {
                 let found = pick(&name, runs(engine).await?)?;
                 let graph = graph_of(&found.run, depth);
@@ -166,10 +198,10 @@ impl Sandbox {
     pub fn whole(&self) -> Result<Graph, CliError> {
         let run = &self.run;
         let missing = || CliError::NoSpec { agent: run.agent.to_string(), spec: run.spec.clone() };
-        if self.graph.is_none() {
-            return Err(missing());
-        }
-        let agents = load::load(&[PathBuf::from(&run.spec)], Depth::Whole).agents.map_err(CliError::Load)?;
+        let agents = load::load(&[PathBuf::from(&run.spec)], Depth::Whole).agents.map_err(|faults| {
+            // What is wrong with it says more than that it cannot be used.
+            if faults.iter().all(|it| it.findings().is_some()) { CliError::Load(faults) } else { missing() }
+        })?;
         agents.into_iter().map(|agent| agent.graph).find(|graph| graph.run.id == run.id).ok_or_else(missing)
     }
 

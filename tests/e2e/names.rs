@@ -107,3 +107,47 @@ fn a_slip_is_told_as_one() {
         assert!(ran.code != 0 && ran.stderr.contains(&format!("did you mean `{meant}`?")), "{words:?}\n{ran}");
     }
 }
+
+/// What was made from a spec is there, whatever the file says by now: only what compares with it or makes it so needs it.
+#[test]
+fn a_spec_that_cannot_be_used_keeps_nobody_from_what_is_there() {
+    let sandbox = Sandbox::new("build: image\ncommand: [sleep, infinity]\n");
+    let folder = sandbox.path().join("image");
+    std::fs::create_dir(&folder).expect("a folder");
+    std::fs::write(folder.join("Dockerfile"), "FROM busybox\n").expect("written");
+    sandbox.apply();
+    let good = std::fs::read_to_string(sandbox.path().join("agent.yaml")).expect("a spec");
+    let look: [&[&str]; 6] = [
+        &["logs"],
+        &["exec", "--", "true"],
+        &["cp", ":/etc/passwd", "copy"],
+        &["ports"],
+        &["history"],
+        &["history", "agent.yaml"],
+    ];
+    let need: [&[&str]; 6] = [&["plan"], &["apply"], &["status"], &["why"], &["graph"], &["start"]];
+    for spoil in ["a Dockerfile that is gone", "what is no spec"] {
+        match spoil {
+            "what is no spec" => std::fs::write(sandbox.path().join("agent.yaml"), "agent: [\n").expect("written"),
+            _ => std::fs::remove_file(folder.join("Dockerfile")).expect("removed"),
+        }
+        for words in look {
+            sandbox.moat(words).ok();
+        }
+        for words in need {
+            let ran = sandbox.moat(words).run();
+            assert!(ran.code == 65 && ran.stderr.contains("agent.yaml:"), "{spoil}: {words:?}\n{ran}");
+        }
+    }
+    let id = sandbox.main();
+    sandbox.moat(&["stop"]).ok();
+    assert_eq!(sandbox.inspect("main", "{{.State.Running}}"), "false");
+    assert_eq!(sandbox.main(), id);
+    sandbox.moat(&["destroy"]).ok();
+    assert_eq!(sandbox.find("main"), None);
+    // Of what is not there the fault of its spec is all there is to tell.
+    for words in [&["destroy"][..], &["logs"], &["stop"]] {
+        assert_eq!(sandbox.moat(words).run().code, 65, "{words:?}");
+    }
+    std::fs::write(sandbox.path().join("agent.yaml"), good).expect("written");
+}
