@@ -3,9 +3,9 @@
 use std::process::{Command, Stdio};
 use std::thread;
 
-use moat::store::audit::{Phase, read};
+use moat::store::audit::{Audit, Phase, read};
 
-use crate::log::{Place, change};
+use crate::log::{Place, change, writer};
 
 #[test]
 fn processes_and_threads_keep_one_chain() {
@@ -39,4 +39,21 @@ fn processes_and_threads_keep_one_chain() {
     let intents: Vec<u64> =
         all.iter().filter(|entry| entry.body.phase == Phase::Intent).map(|entry| entry.seq).collect();
     assert_eq!(of, intents);
+}
+
+/// What a process remembers of the log is of that log, and of how far it had come.
+#[test]
+fn a_log_that_was_put_aside_or_gone_on_with_meanwhile_is_seen() {
+    let place = Place::new();
+    let audit = place.open().expect("a log");
+    change(&audit, "a");
+    let other = place.open().expect("a log");
+    change(&other, "b");
+    change(&audit, "c");
+    place.assert_valid(7);
+    drop(Audit::rotate(place.path(), writer()).expect("a new log"));
+    change(&audit, "d");
+    change(&other, "e");
+    // Its beginning, what it goes on from, and two changes.
+    place.assert_valid(6);
 }

@@ -37,6 +37,9 @@ fn nothing_is_left_and_then_there_is() {
     let hint = "= help: no address range is left, neither in moat's own nor in the engine's: name another one with `--subnets`";
     assert!(ran.stderr.contains("error: cannot create network") && ran.stderr.contains(hint), "{ran}");
 
+    let ran = sandbox.moat(&["apply", second, "--subnets", "10.119.9.0/28", "--json"]).run();
+    assert!(ran.stdout.contains("\"code\":\"no-address-range\""), "{ran}");
+
     // Both ways out that the hint names.
     sandbox.moat(&["apply", second, "--subnets", "10.119.9.0/27"]).ok();
     assert_eq!(subnets(&crowd.agents[1]), ["10.119.9.16/28"]);

@@ -1,9 +1,9 @@
 //! Appending: the lock, what a crash has left, the line, the disk, the head, in this order.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions, rename};
+use std::fs::{OpenOptions, rename};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -15,6 +15,7 @@ use super::entry::{Body, Entry, Phase};
 use super::files::{Files, refused};
 use super::head::Head;
 use super::key::{PublicKey, SecretKey};
+use super::standing::{Known, Open, Standing};
 use super::verify::Broken;
 use super::{AuditError, Verdict};
 use crate::clock::{Clock, written};
@@ -25,8 +26,9 @@ pub struct Audit {
     key: SecretKey,
     /// Who writes, and when.
     writer: Writer,
-    /// One at a time within this process: the system's lock is the process's.
-    turn: Mutex<()>,
+    /// One at a time within this process: the system's lock is the process's. What it has written itself need not be read
+    /// again: a hundred agents write much before the next head.
+    turn: Mutex<Option<Known>>,
     /// Intents of plans of this process that were put on record ahead, and that were not begun.
     pub(super) waiting: Mutex<BTreeMap<u64, Waiting>>,
 }
@@ -46,15 +48,6 @@ pub struct About {
     pub run: Option<String>,
     pub agent: Option<String>,
     pub engine: Option<String>,
-}
-
-/// The log as it stands, under the lock.
-struct Standing {
-    log: File,
-    link: Link,
-    bytes: u64,
-    /// Intents without an outcome, by their numbers.
-    open: BTreeMap<u64, Option<Entry>>,
 }
 
 /// What became of an append on its way to the disk.
@@ -86,7 +79,7 @@ impl Audit {
             key => (key?, false),
         };
         let audit = Self { files, key, writer, turn: Mutex::default(), waiting: Mutex::default() };
-        let mut standing = audit.standing()?;
+        let mut standing = audit.standing(None)?;
         if is_new || standing.link.seq == 0 {
             audit.begin(&mut standing, Map::new())?;
         } else if !audit.files.head.exists() {
@@ -138,15 +131,13 @@ impl Audit {
     pub fn settle(&self, about: &About, is_over: impl Fn(&Entry) -> bool) -> Result<usize, AuditError> {
         let mut left = Vec::new();
         {
-            let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
             let _lock = self.files.lock()?;
-            let mut standing = self.standing()?;
-            for (seq, entry) in &mut standing.open {
-                if entry.is_none() {
-                    *entry = super::read::entry(&self.files.log, *seq)?;
-                }
-            }
-            left.extend(standing.open.into_values().flatten());
+            let mut standing = self.standing(turn.as_ref())?;
+            standing.read(&self.files.log)?;
+            left.extend(standing.open.values().filter_map(Open::entry).cloned());
+            // The next agent of this process asks the same.
+            *turn = Known::of(standing);
         }
         left.retain(|entry| entry.body.run == about.run && entry.body.engine == about.engine && is_over(entry));
         for entry in &left {
@@ -169,9 +160,9 @@ impl Audit {
     /// # Errors
     /// If that cannot be done.
     pub fn flush(&self) -> Result<(), AuditError> {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let _lock = self.files.lock()?;
-        let standing = self.standing()?;
+        let standing = self.standing(turn.as_ref())?;
         let known = Head::text(&self.files.head)?.and_then(|text| Head::parse(&text, &self.public_key()));
         if known.is_some_and(|head| head.seq == standing.link.seq) {
             return Ok(());
@@ -237,15 +228,19 @@ impl Audit {
         if bodies.is_empty() {
             return Ok(0);
         }
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let _lock = self.files.lock()?;
-        let mut standing = self.standing()?;
+        // After a failure nothing is known.
+        let known = turn.take();
+        let mut standing = self.standing(known.as_ref())?;
         self.add(&mut standing, bodies)?;
         if durable == Durable::Now {
             standing.log.sync_data().map_err(|source| refused(&self.files.log, source))?;
             self.write_head(&standing)?;
         }
-        Ok(standing.link.seq)
+        let seq = standing.link.seq;
+        *turn = Known::of(standing);
+        Ok(seq)
     }
 
     fn begin(&self, standing: &mut Standing, data: Map<String, Value>) -> Result<(), AuditError> {
@@ -272,7 +267,7 @@ impl Audit {
         }
         standing.bytes += lines.len() as u64;
         for (seq, body) in (standing.link.seq + 1..).zip(bodies) {
-            standing.note(seq, body.phase, body.of, None);
+            standing.note(seq, body.phase, body.of, Open::Own);
         }
         standing.link = end;
         Ok(())
@@ -285,12 +280,14 @@ impl Audit {
 
     /// Where the log ends, after what a crash has left of a line is taken away.
     ///
-    /// Reads from the last head on, which is a few entries, and not the whole log: that is what verifying is for.
-    fn standing(&self) -> Result<Standing, AuditError> {
+    /// Reads from the last head on, or from what this process has written itself, and not the whole log: that is what
+    /// verifying is for.
+    fn standing(&self, known: Option<&Known>) -> Result<Standing, AuditError> {
         let path = &self.files.log;
         let open = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path);
         let mut log = open.map_err(|source| refused(path, source))?;
-        let length = log.metadata().map_err(|source| refused(path, source))?.len();
+        let facts = log.metadata().map_err(|source| refused(path, source))?;
+        let length = facts.len();
         let broken = |entry, why: &str| AuditError::Broken(Broken { entry, why: why.to_owned() });
         let head = match Head::text(&self.files.head)? {
             None => None,
@@ -299,9 +296,14 @@ impl Audit {
                 None => return Err(self.unsigned(&text)),
             },
         };
-        let (mut link, from, open) = match &head {
-            Some(head) => (head.link(), head.bytes, head.open.iter().map(|seq| (*seq, None)).collect()),
-            None => (Link::start(), 0, BTreeMap::new()),
+        let known = known.filter(|known| {
+            let is_further = head.as_ref().is_some_and(|head| known.bytes >= head.bytes);
+            is_further && known.bytes <= length && known.file == (facts.dev(), facts.ino())
+        });
+        let (mut link, from, open) = match (known, &head) {
+            (Some(known), _) => (known.link.clone(), known.bytes, known.open.clone()),
+            (None, Some(head)) => (head.link(), head.bytes, head.open.iter().map(|seq| (*seq, Open::Unread)).collect()),
+            (None, None) => (Link::start(), 0, BTreeMap::new()),
         };
         if length < from {
             return Err(broken(link.seq, "the log was cut: its head knows of more"));
@@ -318,7 +320,7 @@ impl Audit {
                 fault => broken(link.seq + 1, &fault.to_string()),
             })?;
             link = next;
-            standing.note(entry.seq, entry.body.phase, entry.body.of, Some(entry));
+            standing.note(entry.seq, entry.body.phase, entry.body.of, Open::Read(Box::new(entry)));
         }
         if head.is_none() && link.seq > 1 {
             // The head is written with the first entry.
@@ -342,20 +344,6 @@ impl Audit {
                 entry: 0,
                 why: "the head was changed, or signed by another key".to_owned(),
             }),
-        }
-    }
-}
-
-impl Standing {
-    fn note(&mut self, seq: u64, phase: Phase, of: Option<u64>, entry: Option<Entry>) {
-        match (phase, of) {
-            (Phase::Intent, _) => {
-                self.open.insert(seq, entry);
-            }
-            (Phase::Outcome, Some(intent)) => {
-                self.open.remove(&intent);
-            }
-            _ => {}
         }
     }
 }

@@ -14,6 +14,7 @@ mod head;
 mod key;
 pub mod log;
 pub mod read;
+mod standing;
 pub mod transport;
 pub mod verify;
 

@@ -1,5 +1,6 @@
 //! Reading entries back, for people who look. What is read here is not verified.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
@@ -21,14 +22,16 @@ pub fn entries(state_dir: &Path) -> Result<Vec<Entry>, AuditError> {
     Ok(all)
 }
 
-/// The entry of a number.
-pub(super) fn entry(path: &Path, seq: u64) -> Result<Option<Entry>, AuditError> {
-    let mut found = None;
+/// The entries of these numbers, as far as there are such.
+pub(super) fn these(path: &Path, numbers: &BTreeSet<u64>) -> Result<Vec<Entry>, AuditError> {
+    let Some(last) = numbers.last() else { return Ok(Vec::new()) };
+    let mut found = Vec::new();
     each(path, |entry| {
-        if entry.seq == seq {
-            found = Some(entry);
+        let goes_on = entry.seq < *last;
+        if numbers.contains(&entry.seq) {
+            found.push(entry);
         }
-        found.is_none()
+        goes_on
     })?;
     Ok(found)
 }
