@@ -1,10 +1,11 @@
 //! `specs/agent.schema.json`, by a validator that is not ours: it takes what is right, and refuses what is wrong in form.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use boon::{Compiler, SchemaIndex, Schemas};
-use moat::spec::{Source, agent};
+use moat::spec::{Source, agent, explained};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -53,6 +54,38 @@ fn every_example_is_valid() {
             validator.check(&document).unwrap_or_else(|error| panic!("{}: {error}", example.display()));
         }
     }
+}
+
+/// Each key as `moat explain` lists it, below those that have names of the user's own as well.
+#[test]
+fn every_key_is_used_in_an_example() {
+    fn walk(value: &Value, at: &str, known: &BTreeSet<String>, used: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(fields) => fields.iter().for_each(|(name, value)| {
+                let path = if at.is_empty() { name.clone() } else { format!("{at}.{name}") };
+                let at = if known.contains(&path) {
+                    used.insert(path.clone());
+                    path
+                } else {
+                    at.to_owned()
+                };
+                walk(value, &at, known, used);
+            }),
+            Value::Array(all) => all.iter().for_each(|value| walk(value, at, known, used)),
+            _ => {}
+        }
+    }
+    let known: BTreeSet<String> = explained(None).expect("all keys").into_iter().map(|it| it.key).collect();
+    assert!(known.len() > 50, "{known:?}");
+    let mut used = BTreeSet::new();
+    let own_config = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/buildkit/own-config.yaml"));
+    for example in examples().into_iter().chain([own_config]) {
+        for document in documents(&fs::read_to_string(&example).expect("text")) {
+            walk(&document, "", &known, &mut used);
+        }
+    }
+    let unused: Vec<_> = known.difference(&used).collect();
+    assert!(unused.is_empty(), "{unused:?}");
 }
 
 /// Every property's own examples, wherever it is.

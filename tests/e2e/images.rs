@@ -45,6 +45,18 @@ fn the_example_is_built_as_its_dependencies_and_hooks_say() {
 }
 
 #[test]
+fn the_example_starts_from_the_image_that_it_names() {
+    let sandbox = example("base", str::to_owned);
+    let shown = sandbox.moat(&["image"]).ok().stdout;
+    assert!(shown.contains("\nFROM debian:trixie-slim\n"), "{shown}");
+    sandbox.apply();
+    assert_eq!(sandbox.sh_ok("cat /etc/said; . /etc/os-release; echo $ID"), "on top of it\ndebian");
+    let image = image(&sandbox);
+    sandbox.moat(&["destroy"]).ok();
+    remove(&[image]);
+}
+
+#[test]
 fn another_hook_is_another_image_and_another_variable_is_not() {
     let spec = "base_image: debian:trixie-slim\nhooks: {post_build_root: echo one >/said}\n";
     let sandbox = Sandbox::applied(spec);
