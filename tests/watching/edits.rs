@@ -55,7 +55,7 @@ async fn a_file_that_is_as_it_was_is_not_given_as_the_reason() {
             theatre.touch();
             theatre.meddle(&Meddling::Kill { container: "container/main".to_owned() });
             let told = theatre.after(MOMENT).await;
-            assert!(told[0].starts_with("woken: ") && told[0].ends_with(" died"), "{told:?}");
+            assert!(told[0].starts_with("woken: ") && told[0].ends_with(" has ended"), "{told:?}");
             assert_eq!(theatre.left(&pair()).await, "");
         })
         .await;
