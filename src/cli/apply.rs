@@ -16,8 +16,9 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::fleet::Fleet;
 use super::interrupt::interruptible;
-use super::load::{Agent, DEFAULT_SPEC, Depth};
+use super::load::{Agent, Depth};
 use super::locking::Locking;
+use super::nearest;
 use super::record::Record;
 use super::session::Session;
 use super::watch::{self, Wanted, Watching};
@@ -38,7 +39,7 @@ use crate::ui::ending::Command;
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Apply {
     /// Spec files, or directories: their `agent.yaml`, or all of their YAML files; or names of agents, or ids of runs
-    #[arg(value_name = "AGENT", default_value = DEFAULT_SPEC, add = ArgValueCandidates::new(agents))]
+    #[arg(value_name = "AGENT", default_value = nearest::spec(), add = ArgValueCandidates::new(agents))]
     specs: Vec<PathBuf>,
     /// How long a container may take to get ready, in place of its own limit
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
@@ -160,5 +161,5 @@ impl Apply {
 
 /// The words with which a command is run in the sandbox of a spec.
 fn exec(spec: &Path) -> String {
-    if spec == Path::new(DEFAULT_SPEC) { "moat exec".to_owned() } else { format!("moat exec {}", spec.display()) }
+    if spec == Path::new(nearest::spec()) { "moat exec".to_owned() } else { format!("moat exec {}", spec.display()) }
 }

@@ -9,7 +9,8 @@ use super::completions::agents;
 use super::error::CliError;
 use super::exit::Exit;
 use super::fleet::Fleet;
-use super::load::{Agent, DEFAULT_SPEC, Depth};
+use super::load::{Agent, Depth};
+use super::nearest;
 use super::record::{Consent, Record, own_files};
 use super::session::Session;
 use crate::engine::docker::Docker;
@@ -24,7 +25,7 @@ use crate::watch::consent::more_than_applied;
 #[derive(Debug, Args)]
 pub struct Approve {
     /// Spec files, or directories: their `agent.yaml`, or all of their YAML files; or names of agents, or ids of runs
-    #[arg(value_name = "AGENT", default_value = DEFAULT_SPEC, add = ArgValueCandidates::new(agents))]
+    #[arg(value_name = "AGENT", default_value = nearest::spec(), add = ArgValueCandidates::new(agents))]
     specs: Vec<PathBuf>,
     /// Do not ask
     #[arg(short, long)]

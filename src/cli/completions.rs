@@ -9,7 +9,7 @@ use clap_mangen::Man;
 
 use super::error::CliError;
 use super::exit::Exit;
-use super::load::DEFAULT_SPEC;
+use super::nearest;
 use super::record::own_files;
 use super::session::Session;
 use crate::spec::suggest;
@@ -78,8 +78,8 @@ pub fn man(args: &ManPage, session: &Session) -> Result<Exit, CliError> {
 /// for one.
 pub fn agents() -> Vec<CompletionCandidate> {
     let mut found: Vec<CompletionCandidate> = Vec::new();
-    if Path::new(DEFAULT_SPEC).is_file() {
-        found.push(CompletionCandidate::new(DEFAULT_SPEC).help(Some("the spec here".into())));
+    if Path::new(nearest::spec()).is_file() {
+        found.push(CompletionCandidate::new(nearest::spec()).help(Some("the spec here".into())));
     }
     for record in known() {
         found.push(

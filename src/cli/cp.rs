@@ -12,7 +12,8 @@ use tokio_util::io::{StreamReader, SyncIoBridge};
 
 use super::error::CliError;
 use super::exit::Exit;
-use super::load::{DEFAULT_SPEC, file};
+use super::load::file;
+use super::nearest;
 use super::record::Record;
 use super::session::Session;
 use super::target::named;
@@ -64,6 +65,9 @@ pub async fn run(args: &Cp, session: &Session) -> Result<Exit, CliError> {
             return Err(CliError::Usage { message, hint });
         }
     };
+    if agent == nearest::spec() {
+        nearest::say_of_default(session);
+    }
     let named = named(agent)?;
     let engine = session.connect().await?;
     let sandbox = named.find(&engine).await?.present()?;
@@ -160,7 +164,7 @@ fn place(text: &str) -> Result<Place, String> {
             if !path.starts_with('/') {
                 return Err(format!("a path in the sandbox begins with a slash, as in `:/{path}`"));
             }
-            let agent = if agent.is_empty() { DEFAULT_SPEC } else { agent };
+            let agent = if agent.is_empty() { nearest::spec() } else { agent };
             Ok(Place::Inside { agent: agent.to_owned(), path: path.to_owned() })
         }
         _ if text.is_empty() => Err("a path cannot be empty".to_owned()),

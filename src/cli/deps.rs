@@ -7,7 +7,8 @@ use clap::Args;
 use super::capabilities::capabilities;
 use super::error::CliError;
 use super::exit::Exit;
-use super::load::{self, DEFAULT_SPEC};
+use super::load;
+use super::nearest;
 use super::session::Session;
 use crate::spec::Unresolved;
 use crate::spec::surroundings::Inputs;
@@ -20,7 +21,7 @@ pub struct Deps {
     #[arg(value_name = "DEPENDENCY")]
     name: Option<String>,
     /// The spec beside which the user's own are looked for
-    #[arg(long, value_name = "SPEC", default_value = DEFAULT_SPEC)]
+    #[arg(long, value_name = "SPEC", default_value = nearest::spec())]
     spec: PathBuf,
     /// One JSON document in place of text
     #[arg(long)]

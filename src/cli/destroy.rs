@@ -15,8 +15,9 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::fleet::Fleet;
 use super::interrupt::interruptible;
-use super::load::{Agent, DEFAULT_SPEC, Depth};
+use super::load::{Agent, Depth};
 use super::locking::Locking;
+use super::nearest;
 use super::record::{Consent, Record};
 use super::session::Session;
 use crate::engine::docker::Docker;
@@ -34,7 +35,7 @@ use crate::ui::{Reporter, ask};
 #[derive(Debug, Args)]
 pub struct Destroy {
     /// Spec files, or directories: their `agent.yaml`, or all of their YAML files; or names of agents, or ids of runs
-    #[arg(value_name = "AGENT", default_value = DEFAULT_SPEC, add = ArgValueCandidates::new(agents))]
+    #[arg(value_name = "AGENT", default_value = nearest::spec(), add = ArgValueCandidates::new(agents))]
     specs: Vec<PathBuf>,
     /// Remove the volumes too that would be kept, and the data in them
     #[arg(long)]

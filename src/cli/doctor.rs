@@ -11,7 +11,7 @@ use rustix::fs::statvfs;
 use super::addresses::Addresses;
 use super::error::CliError;
 use super::exit::Exit;
-use super::load::DEFAULT_SPEC;
+use super::nearest;
 use super::session::Session;
 use super::target::named;
 use crate::clock::Clock;
@@ -48,6 +48,9 @@ const BUILDX: &str = "0.14";
 const COMPOSE: &str = "2.20";
 
 pub async fn run(args: &Doctor, session: &Session) -> Result<Exit, CliError> {
+    if args.agent.is_none() {
+        nearest::say_of_default(session);
+    }
     let mut checks = Vec::new();
     match session.connect().await {
         Ok(engine) => {
@@ -152,7 +155,8 @@ fn clock(info: &Info) -> Check {
 
 /// What is in a sandbox that runs: the one that was asked for, or that of the spec here, if there is one.
 async fn inside(args: &Doctor, engine: &Docker) -> Result<Vec<Check>, CliError> {
-    let given = args.agent.clone().or_else(|| Path::new(DEFAULT_SPEC).is_file().then(|| DEFAULT_SPEC.to_owned()));
+    let nearest = || Path::new(nearest::spec()).is_file().then(|| nearest::spec().to_owned());
+    let given = args.agent.clone().or_else(nearest);
     let Some(given) = &given else {
         let why = "no sandbox to look into: name one, or go where its spec is";
         return Ok(["buildx", "compose"].map(|name| Check::unknown(name, why.to_owned())).to_vec());

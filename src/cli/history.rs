@@ -6,7 +6,7 @@ use clap_complete::engine::ArgValueCandidates;
 use super::completions::agents;
 use super::error::CliError;
 use super::exit::Exit;
-use super::load::DEFAULT_SPEC;
+use super::nearest;
 use super::record::own_files;
 use super::session::Session;
 use super::target::{Named, named};
@@ -20,7 +20,7 @@ use crate::ui::history::{Row, Step};
 #[derive(Debug, Args)]
 pub struct History {
     /// The sandbox: its agent's name, the id of its run, or its spec file or directory
-    #[arg(value_name = "AGENT", default_value = DEFAULT_SPEC, add = ArgValueCandidates::new(agents))]
+    #[arg(value_name = "AGENT", default_value = nearest::spec(), add = ArgValueCandidates::new(agents))]
     agent: String,
     /// Of all sandboxes
     #[arg(short, long, conflicts_with = "agent")]

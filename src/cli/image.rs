@@ -6,7 +6,7 @@ use clap_complete::engine::ArgValueCandidates;
 use super::completions::agents;
 use super::error::CliError;
 use super::exit::Exit;
-use super::load::DEFAULT_SPEC;
+use super::nearest;
 use super::session::Session;
 use super::target::on_record;
 use crate::resource::Config;
@@ -16,7 +16,7 @@ use crate::ui::answers;
 #[derive(Debug, Args)]
 pub struct Image {
     /// The sandbox: its agent's name, the id of its run, or its spec file or directory
-    #[arg(value_name = "AGENT", default_value = DEFAULT_SPEC, add = ArgValueCandidates::new(agents))]
+    #[arg(value_name = "AGENT", default_value = nearest::spec(), add = ArgValueCandidates::new(agents))]
     agent: String,
     /// One JSON document in place of text
     #[arg(long)]

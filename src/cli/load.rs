@@ -21,7 +21,7 @@ use crate::store::key::secret_key;
 pub const DEFAULT_SPEC: &str = "agent.yaml";
 
 /// The same where there is none of that name.
-const OTHER_SPEC: &str = "moat.yaml";
+pub(super) const OTHER_SPEC: &str = "moat.yaml";
 
 /// How much of a spec is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,6 +17,7 @@ mod interrupt;
 mod load;
 mod locking;
 mod logging;
+mod nearest;
 mod orphan;
 mod record;
 mod session;
@@ -78,7 +79,7 @@ struct Cli {
 
 /// How a sandbox is named, on the first page of the help.
 const NAMES: &str = "A sandbox is named by its agent, by the id of its run, or by its spec: a file, or a directory that \
-has an `agent.yaml`. By default it is that of `agent.yaml` here.";
+has an `agent.yaml`. By default it is that of the nearest `agent.yaml`, here or in a directory above.";
 
 #[derive(Debug, Args)]
 struct Global {
@@ -241,14 +242,16 @@ pub fn main() -> ExitCode {
 }
 
 fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
-    let parsed = command().try_get_matches_from(arguments).and_then(|found| Cli::from_arg_matches(&found));
-    let cli = match parsed {
-        Ok(cli) => cli,
+    let parsed =
+        command().try_get_matches_from(arguments).and_then(|found| Ok((Cli::from_arg_matches(&found)?, found)));
+    let (cli, found) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => return usage(&error),
     };
     let logs = logging::start(cli.global.verbose);
     let screen = Screen::system(cli.global.color.into(), cli.global.quiet, logs);
     let session = Session::new(screen, cli.global.host, cli.command.form());
+    nearest::say(&found, &session);
     // One thread: moat waits for an engine, and computes next to nothing.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -10,7 +10,8 @@ use super::completions::agents;
 use super::error::CliError;
 use super::exit::Exit;
 use super::fleet::Fleet;
-use super::load::{self, DEFAULT_SPEC, Depth};
+use super::load::{self, Depth};
+use super::nearest;
 use super::session::Session;
 use crate::observe::observe_with;
 use crate::observe::registry::{self, Registries};
@@ -21,7 +22,7 @@ use crate::ui;
 #[derive(Debug, Args)]
 pub struct Plan {
     /// Spec files, or directories: their `agent.yaml`, or all of their YAML files; or names of agents, or ids of runs
-    #[arg(value_name = "AGENT", default_value = DEFAULT_SPEC, add = ArgValueCandidates::new(agents))]
+    #[arg(value_name = "AGENT", default_value = nearest::spec(), add = ArgValueCandidates::new(agents))]
     specs: Vec<PathBuf>,
     /// Exit with 2 if there is something to change
     #[arg(long)]

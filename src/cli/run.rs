@@ -17,8 +17,9 @@ use super::exit::Exit;
 use super::fleet::Fleet;
 use super::inside::{Inside, attach, capture};
 use super::interrupt::interruptible;
-use super::load::{Agent, DEFAULT_SPEC, Depth};
+use super::load::{Agent, Depth};
 use super::locking::Locking;
+use super::nearest;
 use super::record::Record;
 use super::session::Session;
 use super::target::Named;
@@ -33,7 +34,7 @@ use crate::ui::ending::Command;
 #[derive(Debug, Args)]
 pub struct Run {
     /// The sandbox: its spec file or directory, its agent's name, or the id of its run
-    #[arg(value_name = "AGENT", default_value = DEFAULT_SPEC, add = ArgValueCandidates::new(agents))]
+    #[arg(value_name = "AGENT", default_value = nearest::spec(), add = ArgValueCandidates::new(agents))]
     agent: PathBuf,
     /// Remove the sandbox afterwards, as `moat destroy` does, however it ends: volumes that the spec declares stay
     #[arg(long)]

@@ -10,7 +10,8 @@ use super::completions::agents;
 use super::error::CliError;
 use super::exit::Exit;
 use super::fleet::Fleet;
-use super::load::{DEFAULT_SPEC, Depth};
+use super::load::Depth;
+use super::nearest;
 use super::record::own_files;
 use super::session::Session;
 use crate::engine::Engine;
@@ -31,7 +32,7 @@ const LOG_LINES: u32 = 10;
 #[derive(Debug, Args)]
 pub struct Status {
     /// Spec files, or directories: their `agent.yaml`, or all of their YAML files; or names of agents, or ids of runs
-    #[arg(value_name = "AGENT", default_value = DEFAULT_SPEC, add = ArgValueCandidates::new(agents))]
+    #[arg(value_name = "AGENT", default_value = nearest::spec(), add = ArgValueCandidates::new(agents))]
     specs: Vec<PathBuf>,
     /// One JSON document in place of text
     #[arg(long)]

@@ -11,7 +11,8 @@ use futures_util::future::try_join3;
 
 use super::completions::agents;
 use super::error::{CliError, Down};
-use super::load::{self, Agent, DEFAULT_SPEC, Depth, LoadError};
+use super::load::{self, Agent, Depth, LoadError};
+use super::nearest;
 use super::record::own_files;
 use crate::engine::{Engine, Filter};
 use crate::graph::Graph;
@@ -25,7 +26,7 @@ use crate::store::history::read::records;
 #[derive(Debug, Clone, Args)]
 pub struct Target {
     /// The sandbox: its agent's name, the id of its run, or its spec file or directory
-    #[arg(value_name = "AGENT", default_value = DEFAULT_SPEC, add = ArgValueCandidates::new(agents))]
+    #[arg(value_name = "AGENT", default_value = nearest::spec(), add = ArgValueCandidates::new(agents))]
     agent: String,
 }
 
@@ -62,7 +63,7 @@ impl Target {
 
     /// The words with which a user names the same again, as in `moat status builder`; empty for what is here.
     pub fn again(&self) -> String {
-        if self.agent == DEFAULT_SPEC { String::new() } else { format!(" {}", self.agent) }
+        if self.agent == nearest::spec() { String::new() } else { format!(" {}", self.agent) }
     }
 }
 

@@ -6,7 +6,8 @@ use clap::Args;
 
 use super::error::CliError;
 use super::exit::Exit;
-use super::load::{self, DEFAULT_SPEC, Depth, Loaded};
+use super::load::{self, Depth, Loaded};
+use super::nearest;
 use super::session::Session;
 use crate::ui::validation::{Checked, json, text};
 
@@ -14,7 +15,7 @@ use crate::ui::validation::{Checked, json, text};
 #[derive(Debug, Args)]
 pub struct Validate {
     /// Spec files, or directories: their `agent.yaml`, or all of their YAML files; `-` is standard input
-    #[arg(value_name = "SPEC", default_value = DEFAULT_SPEC)]
+    #[arg(value_name = "SPEC", default_value = nearest::spec())]
     specs: Vec<PathBuf>,
     /// One JSON document in place of text
     #[arg(long)]

@@ -18,8 +18,9 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::fleet::Fleet;
 use super::interrupt::stoppable;
-use super::load::{DEFAULT_SPEC, Depth};
+use super::load::Depth;
 use super::locking::Locking;
+use super::nearest;
 use super::session::Session;
 use crate::engine::docker::Docker;
 use crate::event::Trigger;
@@ -32,7 +33,7 @@ use desk::CliDesk;
 #[derive(Debug, Args)]
 pub struct Watch {
     /// Spec files, or directories: their `agent.yaml`, or all of their YAML files; or names of agents, or ids of runs
-    #[arg(value_name = "AGENT", default_value = DEFAULT_SPEC, add = ArgValueCandidates::new(agents))]
+    #[arg(value_name = "AGENT", default_value = nearest::spec(), add = ArgValueCandidates::new(agents))]
     specs: Vec<PathBuf>,
     #[command(flatten)]
     watching: Watching,

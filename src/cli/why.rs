@@ -10,7 +10,8 @@ use super::completions::agents;
 use super::error::CliError;
 use super::exit::Exit;
 use super::fleet::Fleet;
-use super::load::{DEFAULT_SPEC, Depth};
+use super::load::Depth;
+use super::nearest;
 use super::session::Session;
 use crate::graph::Graph;
 use crate::observe::observe;
@@ -27,7 +28,7 @@ pub struct Why {
     #[arg(value_name = "RESOURCE")]
     resource: Option<String>,
     /// The sandbox: its agent's name, the id of its run, or its spec file or directory
-    #[arg(short, long, value_name = "AGENT", default_value = DEFAULT_SPEC, add = ArgValueCandidates::new(agents))]
+    #[arg(short, long, value_name = "AGENT", default_value = nearest::spec(), add = ArgValueCandidates::new(agents))]
     file: PathBuf,
     #[command(flatten)]
     addresses: Addresses,

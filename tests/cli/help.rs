@@ -76,7 +76,8 @@ fn of_moat() {
               -V, --version         Print version
 
             A sandbox is named by its agent, by the id of its run, or by its spec: a file, or a directory that
-            has an `agent.yaml`. By default it is that of `agent.yaml` here.
+            has an `agent.yaml`. By default it is that of the nearest `agent.yaml`, here or in a directory
+            above.
         "#]],
     );
 }

@@ -16,6 +16,7 @@ mod help;
 mod interrupt;
 mod locked;
 mod moat;
+mod nearest;
 mod no_engine;
 mod read_only;
 mod reference;

@@ -60,7 +60,12 @@ impl Place {
     }
 
     pub fn run(&self, arguments: &[&str]) -> Ran {
-        let output = self.command(arguments).output().expect("moat runs");
+        self.run_in("", arguments)
+    }
+
+    /// In a directory below.
+    pub fn run_in(&self, below: &str, arguments: &[&str]) -> Ran {
+        let output = self.command(arguments).current_dir(self.path().join(below)).output().expect("moat runs");
         let text = |bytes: Vec<u8>| self.anonymous(&String::from_utf8(bytes).expect("UTF-8"));
         Ran { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
     }

@@ -1,0 +1,123 @@
+//! The spec that is meant where none is named: the nearest, from here upwards.
+
+use std::fs;
+use std::os::unix::fs::chown;
+
+use rustix::process::geteuid;
+
+use crate::moat::{Place, Ran};
+
+const SPEC: &str = "agent: builder\nimage: busybox\n";
+
+const SAID: &str = "using `../../agent.yaml`\n";
+
+/// In a directory two below the one that has the spec.
+fn below(place: &Place, arguments: &[&str]) -> Ran {
+    let below = place.path().join("a/b");
+    fs::create_dir_all(&below).expect("made");
+    place.run_in("a/b", arguments)
+}
+
+#[test]
+fn it_is_that_of_a_directory_above() {
+    let ran = below(&Place::with(SPEC), &["validate"]);
+    assert_eq!((ran.code, &*ran.out, &*ran.err), (Some(0), "builder is valid\n", SAID));
+}
+
+/// Every command that takes one says so once, and goes on as if it had been named.
+#[test]
+fn every_command_finds_it_and_says_so_once() {
+    let commands: [&[&str]; 21] = [
+        &["apply"],
+        &["plan"],
+        &["destroy"],
+        &["watch"],
+        &["approve"],
+        &["status"],
+        &["why"],
+        &["run", "--", "true"],
+        &["shell"],
+        &["exec", "--", "true"],
+        &["logs"],
+        &["cp", "f", ":/b"],
+        &["cp", ":/b", "f"],
+        &["ports"],
+        &["events"],
+        &["open"],
+        &["stop"],
+        &["start"],
+        &["restart"],
+        &["graph"],
+        &["cache"],
+    ];
+    let place = Place::with(SPEC).file("a/b/f", "");
+    for command in commands {
+        let ran = below(&place, command);
+        assert_eq!(ran.code, Some(69), "{command:?}: {}", ran.err);
+        assert!(ran.err.starts_with(SAID) && ran.err.matches("using").count() == 1, "{command:?}: {}", ran.err);
+    }
+    for command in [&["deps"][..], &["image"], &["history"], &["graph", "--offline"]] {
+        let ran = below(&place, command);
+        assert_eq!(ran.code, Some(0), "{command:?}: {}", ran.err);
+        assert!(ran.err.starts_with(SAID) && ran.err.matches("using").count() == 1, "{command:?}: {}", ran.err);
+    }
+}
+
+#[test]
+fn nothing_is_said_of_what_was_named_or_is_not_needed() {
+    let place = Place::with(SPEC).file("a/agent.yaml", SPEC).file("a/b/c/x", "");
+    assert_eq!(place.run(&["validate"]).err, "");
+    assert_eq!(place.run_in("a", &["validate"]).err, "");
+    assert_eq!(place.run_in("a/b", &["validate", "../agent.yaml"]).err, "");
+    assert_eq!(place.run_in("a/b", &["history", "--all"]).err, "nothing was done yet\n");
+    assert_eq!(place.run_in("a/b", &["validate", "--quiet"]).err, "");
+    assert_eq!(place.run_in("a/b", &["list"]).err.matches("using").count(), 0);
+    // The nearest is meant.
+    assert_eq!(place.run_in("a/b/c", &["validate"]).err, "using `../../agent.yaml`\n");
+}
+
+/// What a user has typed is a path from here, and nothing else.
+#[test]
+fn one_that_is_named_is_not_searched_for() {
+    for arguments in [&["validate", "agent.yaml"][..], &["validate", "."]] {
+        let ran = below(&Place::with(SPEC), arguments);
+        assert_eq!(ran.code, Some(65), "{arguments:?}: {}", ran.err);
+        assert!(ran.err.contains("there is no spec file `"), "{arguments:?}: {}", ran.err);
+    }
+}
+
+#[test]
+fn what_is_wrong_with_it_is_shown_with_its_path() {
+    let ran = below(&Place::with("agnt: a\n"), &["validate"]);
+    assert!(ran.code == Some(65) && ran.err.contains(" --> ../../agent.yaml:1:1"), "{}", ran.err);
+}
+
+#[test]
+fn init_writes_here() {
+    let place = Place::with(SPEC);
+    let ran = below(&place, &["init", "--yes"]);
+    assert_eq!((ran.code, place.path().join("a/b/agent.yaml").exists()), (Some(0), true), "{}", ran.err);
+}
+
+/// The home directory is the last that is looked into: the test's own.
+#[test]
+fn above_home_there_is_none() {
+    let place = Place::with(SPEC).file("home/a/b/x", "");
+    let mut command = place.command(["validate"]);
+    let output = command.env("HOME", place.path().join("home")).current_dir(place.path().join("home/a")).output();
+    let output = output.expect("moat runs");
+    assert_eq!(output.status.code(), Some(65), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Whoever may write to a directory above must not choose what is applied.
+#[test]
+fn that_of_another_user_is_named_and_not_used() {
+    assert!(geteuid().is_root(), "the tests run as root: see CONTRIBUTING.md");
+    let place = Place::with(SPEC);
+    chown(place.path().join("agent.yaml"), Some(4242), None).expect("given away");
+    let ran = below(&place, &["validate"]);
+    assert_eq!(ran.code, Some(65));
+    let said = "warning: `../../agent.yaml` is not used: it belongs to another user\n  = help: name it to use it\n";
+    assert!(ran.err.contains(said), "{}", ran.err);
+    assert_eq!(below(&place, &["validate", "../../agent.yaml"]).code, Some(0));
+}
