@@ -1,16 +1,14 @@
 //! `moat apply`: from the file to a world that is as it says.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
-use clap_complete::engine::ArgValueCandidates;
 use tokio_util::sync::CancellationToken;
 
 use super::addresses::Addresses;
 use super::chronicle::Chronicle;
-use super::completions::agents;
 use super::end::End;
 use super::error::CliError;
 use super::exit::Exit;
@@ -19,8 +17,10 @@ use super::interrupt::interruptible;
 use super::load::{Agent, Depth};
 use super::locking::Locking;
 use super::nearest;
+use super::plan;
 use super::record::Record;
 use super::session::Session;
+use super::specs::Specs;
 use super::watch::{self, Wanted, Watching};
 use crate::engine::Engine;
 use crate::engine::docker::Docker;
@@ -38,9 +38,8 @@ use crate::ui::ending::Command;
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Apply {
-    /// Spec files, or directories: their `agent.yaml`, or all of their YAML files; or names of agents, or ids of runs
-    #[arg(value_name = "AGENT", default_value = nearest::spec(), add = ArgValueCandidates::new(agents))]
-    specs: Vec<PathBuf>,
+    #[command(flatten)]
+    specs: Specs,
     /// How long a container may take to get ready, in place of its own limit
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
     wait_timeout: Option<u32>,
@@ -58,6 +57,9 @@ pub struct Apply {
     /// Go on and keep the sandbox as the spec says, as `moat watch` does
     #[arg(short, long, conflicts_with = "keep_on_failure")]
     watch: bool,
+    /// Show the plan and change nothing, as `moat plan` does
+    #[arg(long, conflicts_with = "watch")]
+    pub(super) dry_run: bool,
     /// Tell on standard output what happens, one JSON object a line
     #[arg(long)]
     pub(super) json: bool,
@@ -78,10 +80,21 @@ pub(super) struct By<'a> {
 pub async fn run(args: &Apply, session: &Session) -> Result<Exit, CliError> {
     if args.watch {
         let Apply { specs, wait_timeout, addresses, locking, .. } = args;
-        let how = Wanted { specs, wait_timeout: *wait_timeout, addresses, locking, watching: &Watching::default() };
+        let how = Wanted {
+            specs: &specs.paths(),
+            wait_timeout: *wait_timeout,
+            addresses,
+            locking,
+            watching: &Watching::default(),
+        };
         return watch::watch_as(&how, session).await;
     }
-    let (fleet, engine) = Fleet::find(session, &args.specs, Depth::Whole).await?;
+    if args.dry_run {
+        let Apply { specs, pull, addresses, json, .. } = args;
+        let wanted = plan::Wanted { specs, detailed_exitcode: false, pull: *pull, addresses, json: *json };
+        return plan::show(&wanted, session).await;
+    }
+    let (fleet, engine) = Fleet::find(session, &args.specs.paths(), Depth::Whole).await?;
     let options = args.options(&engine);
     let record = Record::open("apply", &engine)?;
     let (stop, claims) = (CancellationToken::new(), Claims::default());

@@ -1,18 +1,16 @@
 //! `moat approve`: lets a watch do what it holds.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::Args;
-use clap_complete::engine::ArgValueCandidates;
 
-use super::completions::agents;
 use super::error::CliError;
 use super::exit::Exit;
 use super::fleet::Fleet;
 use super::load::{Agent, Depth};
-use super::nearest;
 use super::record::{Consent, Record, own_files};
 use super::session::Session;
+use super::specs::Specs;
 use crate::engine::docker::Docker;
 use crate::observe::observe;
 use crate::store::approval::Approval;
@@ -24,9 +22,8 @@ use crate::watch::consent::more_than_applied;
 /// Let `moat watch` do what the spec asks for beyond what the sandbox has
 #[derive(Debug, Args)]
 pub struct Approve {
-    /// Spec files, or directories: their `agent.yaml`, or all of their YAML files; or names of agents, or ids of runs
-    #[arg(value_name = "AGENT", default_value = nearest::spec(), add = ArgValueCandidates::new(agents))]
-    specs: Vec<PathBuf>,
+    #[command(flatten)]
+    specs: Specs,
     /// Do not ask
     #[arg(short, long)]
     yes: bool,
@@ -36,7 +33,7 @@ pub struct Approve {
 }
 
 pub async fn run(args: &Approve, session: &Session) -> Result<Exit, CliError> {
-    let (fleet, engine) = Fleet::find(session, &args.specs, Depth::Whole).await?;
+    let (fleet, engine) = Fleet::find(session, &args.specs.paths(), Depth::Whole).await?;
     let dir = own_files().ok_or(CliError::NoPlace)?;
     let record = Record::open("approve", &engine)?;
     record.closed(approve(args, session, &fleet, &engine, &record, &dir).await)

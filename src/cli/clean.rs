@@ -92,7 +92,7 @@ pub async fn run(args: &Clean, session: &Session) -> Result<Exit, CliError> {
     let fleet = Fleet::of(session, doomed.iter().map(agent).collect());
     let stop = CancellationToken::new();
     let volumes = if args.volumes { Volumes::All } else { Volumes::Scratch(BTreeMap::new()) };
-    let wanted = Wanted { of: Command::Clean, locking: &args.locking, record: &record };
+    let wanted = Wanted { of: Command::Clean, grace: None, locking: &args.locking, record: &record };
     let work = fleet
         .work(async |agent, reporter| destroy::one(&engine, agent, volumes.clone(), &wanted, reporter, &stop).await);
     record.closed(Box::pin(interruptible(&session.screen, &stop, work)).await)
@@ -110,7 +110,8 @@ impl Clean {
                 continue;
             }
             let names = found.iter().flat_map(|it| [it.run.agent.as_str(), it.run.id.as_str()]);
-            return Err(CliError::UnknownAgent { name: name.clone(), meant: suggest(name, names).map(str::to_owned) });
+            let meant = suggest(name, names).map(str::to_owned);
+            return Err(CliError::UnknownAgent { name: name.clone(), meant, is_container: false });
         }
         Ok(())
     }

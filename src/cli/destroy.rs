@@ -1,25 +1,22 @@
 //! `moat destroy`: the same rounds as an apply, against the empty graph.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-
 use clap::Args;
-use clap_complete::engine::ArgValueCandidates;
 use futures_util::future::try_join_all;
+use std::collections::BTreeMap;
 use tokio_util::sync::CancellationToken;
 
 use super::chronicle::Chronicle;
-use super::completions::agents;
 use super::end::End;
 use super::error::CliError;
 use super::exit::Exit;
 use super::fleet::Fleet;
+use super::grace::GracePeriod;
 use super::interrupt::interruptible;
 use super::load::{Agent, Depth};
 use super::locking::Locking;
-use super::nearest;
 use super::record::{Consent, Record};
 use super::session::Session;
+use super::specs::Specs;
 use crate::engine::docker::Docker;
 use crate::engine::{Engine, Filter};
 use crate::event::Event;
@@ -34,12 +31,13 @@ use crate::ui::{Reporter, ask};
 /// Remove the sandbox; what it built and what the spec declares as volumes is kept
 #[derive(Debug, Args)]
 pub struct Destroy {
-    /// Spec files, or directories: their `agent.yaml`, or all of their YAML files; or names of agents, or ids of runs
-    #[arg(value_name = "AGENT", default_value = nearest::spec(), add = ArgValueCandidates::new(agents))]
-    specs: Vec<PathBuf>,
+    #[command(flatten)]
+    specs: Specs,
     /// Remove the volumes too that would be kept, and the data in them
     #[arg(long)]
     volumes: bool,
+    #[command(flatten)]
+    grace: GracePeriod,
     /// Do not ask
     #[arg(short, long)]
     yes: bool,
@@ -53,12 +51,14 @@ pub struct Destroy {
 /// What is wanted of a removal besides what is to be removed.
 pub(super) struct Wanted<'a> {
     pub of: Command,
+    /// In place of the time that each container has to stop. In seconds.
+    pub grace: Option<u32>,
     pub locking: &'a Locking,
     pub record: &'a Record<'a>,
 }
 
 pub async fn run(args: &Destroy, session: &Session) -> Result<Exit, CliError> {
-    let (fleet, engine) = Fleet::find(session, &args.specs, Depth::Bare).await?;
+    let (fleet, engine) = Fleet::find(session, &args.specs.paths(), Depth::Bare).await?;
     let record = Record::open("destroy", &engine)?;
     if args.volumes {
         let agreed = if args.yes { "--yes" } else { agreed(&engine, &fleet, session).await? };
@@ -67,7 +67,7 @@ pub async fn run(args: &Destroy, session: &Session) -> Result<Exit, CliError> {
         }
     }
     let stop = CancellationToken::new();
-    let wanted = Wanted { of: Command::Destroy, locking: &args.locking, record: &record };
+    let wanted = Wanted { of: Command::Destroy, grace: args.grace.seconds, locking: &args.locking, record: &record };
     let work = fleet
         .work(async |agent, reporter| one(&engine, agent, args.consent(&agent.graph), &wanted, reporter, &stop).await);
     record.closed(Box::pin(interruptible(&session.screen, &stop, work)).await)
@@ -92,7 +92,7 @@ pub(super) async fn one(
     };
     let _lock = wanted.locking.lock(wanted.of.as_str(), &graph.run, engine, &tell, stop).await?;
     let nothing = Graph::empty(graph.run.clone());
-    let options = Options { volumes: consent, ..Options::default() };
+    let options = Options { volumes: consent, grace: wanted.grace, ..Options::default() };
     let outcome =
         until_converged(&audited, &nothing, options, &Claims::default(), OnFailure::Keep, &tell, stop).await?;
     let kept = match &outcome {
@@ -126,6 +126,13 @@ async fn agreed<E: Engine>(engine: &E, fleet: &Fleet<'_>, session: &Session) -> 
 }
 
 impl Destroy {
+    /// `down -v` of compose is about volumes, and whoever meant that should hear that they stay.
+    pub(super) fn warn_of_verbose(&self, verbose: u8, session: &Session) {
+        if verbose > 0 && !self.volumes {
+            session.caution("`-v` is `--verbose`, and the volumes stay", "`--volumes` removes them too");
+        }
+    }
+
     /// Which volumes may go. What the spec says now counts, not what it said when a volume was made.
     fn consent(&self, graph: &Graph) -> Volumes {
         if self.volumes {

@@ -45,7 +45,12 @@ pub enum CliError {
     ContainerNotRunning { name: String, state: &'static str },
     /// A name that no run on this engine bears.
     #[error("there is no sandbox `{name}` on this engine")]
-    UnknownAgent { name: String, meant: Option<String> },
+    UnknownAgent {
+        name: String,
+        meant: Option<String>,
+        /// It is that of a container of a sandbox.
+        is_container: bool,
+    },
     /// A name that is in no file of moat's own.
     #[error("nothing is known of `{name}`")]
     Unheard { name: String, meant: Option<String> },
@@ -146,8 +151,12 @@ impl CliError {
         let text = match self {
             // Each error has its own.
             Self::Load(_) => return None,
+            Self::UnknownAgent { name, is_container: true, .. } => {
+                return Some(format!("`{name}` is a container: `-c {name}` names it, where a command takes one"));
+            }
             Self::UnknownAgent { meant: it, .. } => {
-                return meant(it).or_else(|| Some("`moat list` shows all that there are".to_owned()));
+                return meant(it)
+                    .or_else(|| Some("`moat list` shows all sandboxes; a spec is named by its path".to_owned()));
             }
             Self::Unheard { meant: it, .. } => {
                 return meant(it).or_else(|| Some("`moat history --all` shows all that moat did".to_owned()));

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 
 use super::error::CliError;
 use super::exit::Exit;
-use super::load::{self, Agent, Depth, LoadError};
+use super::load::{self, Agent, Depth};
 use super::session::{Form, Session};
 use super::target::{self, Named};
 use crate::engine::docker::Docker;
@@ -47,13 +47,7 @@ impl<'a> Fleet<'a> {
         session.warn(&loaded.warnings);
         let engine = session.connect().await?;
         for name in names.iter().filter_map(|name| name.to_str()) {
-            let sandbox = Named::Name(name.to_owned()).find_to(depth, &engine).await.map_err(|error| match error {
-                // Nobody has ever heard of it: most likely it was meant to be a file.
-                CliError::UnknownAgent { name, meant: None } => {
-                    CliError::Load(vec![LoadError::Missing { name, is_default: false }])
-                }
-                error => error,
-            })?;
+            let sandbox = Named::Name(name.to_owned()).find_to(depth, &engine).await?;
             let (agent, spec) = (sandbox.run.agent.to_string(), sandbox.run.spec.clone());
             let given = PathBuf::from(&spec);
             let graph = match sandbox.graph {

@@ -16,7 +16,7 @@ use crate::ui::list::{self, Row};
 /// Show every sandbox on this engine, whichever file it is from
 ///
 /// `file is gone`: there is no such file on this machine any more. A sandbox that was applied from another machine to
-/// the same engine looks like that too.
+/// the same engine looks like that too. With `--quiet` only the ids of the runs are shown, one a line.
 #[derive(Debug, Args)]
 pub struct List {
     /// One JSON document in place of text
@@ -29,7 +29,13 @@ pub async fn run(args: &List, session: &Session) -> Result<Exit, CliError> {
     let found = runs(&engine).await?;
     rebuild(&found, &engine);
     let rows: Vec<Row<'_>> = found.iter().map(row).collect();
-    session.answer(&if args.json { list::json(&rows) } else { list::text(&rows, session.screen.data_colour()) })?;
+    session.answer(&if args.json {
+        list::json(&rows)
+    } else if session.screen.is_quiet() {
+        list::ids(&rows)
+    } else {
+        list::text(&rows, session.screen.data_colour())
+    })?;
     if rows.is_empty() {
         session.screen.say("there are no sandboxes on this engine\n");
     }

@@ -10,7 +10,9 @@ mod capabilities;
 mod chronicle;
 mod end;
 mod error;
+mod familiar;
 mod fleet;
+mod grace;
 mod groups;
 mod inside;
 mod interrupt;
@@ -21,6 +23,7 @@ mod nearest;
 mod orphan;
 mod record;
 mod session;
+mod specs;
 mod surroundings;
 mod target;
 
@@ -158,7 +161,7 @@ impl Command {
     fn form(&self) -> Form {
         let json = |wanted: bool, form: Form| if wanted { form } else { Form::Text };
         match self {
-            Self::Apply(args) => json(args.json, Form::Stream),
+            Self::Apply(args) => json(args.json, if args.dry_run { Form::Document } else { Form::Stream }),
             Self::Destroy(args) => json(args.json, Form::Stream),
             Self::Plan(args) => json(args.json, Form::Document),
             Self::Watch(args) => json(args.json, Form::Stream),
@@ -242,16 +245,23 @@ pub fn main() -> ExitCode {
 }
 
 fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
     let parsed =
-        command().try_get_matches_from(arguments).and_then(|found| Ok((Cli::from_arg_matches(&found)?, found)));
+        command().try_get_matches_from(&arguments).and_then(|found| Ok((Cli::from_arg_matches(&found)?, found)));
     let (cli, found) = match parsed {
         Ok(parsed) => parsed,
-        Err(error) => return usage(&error),
+        Err(error) => {
+            let words: Vec<String> = arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+            return usage(&familiar::with_tip(error, &words, &command()));
+        }
     };
     let logs = logging::start(cli.global.verbose);
     let screen = Screen::system(cli.global.color.into(), cli.global.quiet, logs);
     let session = Session::new(screen, cli.global.host, cli.command.form());
     nearest::say(&found, &session);
+    if let Command::Destroy(args) = &cli.command {
+        args.warn_of_verbose(cli.global.verbose, &session);
+    }
     // One thread: moat waits for an engine, and computes next to nothing.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -1,18 +1,14 @@
 //! `moat plan`: what an apply would do, and why.
 
-use std::path::PathBuf;
-
 use clap::Args;
-use clap_complete::engine::ArgValueCandidates;
 
 use super::addresses::Addresses;
-use super::completions::agents;
 use super::error::CliError;
 use super::exit::Exit;
 use super::fleet::Fleet;
 use super::load::{self, Depth};
-use super::nearest;
 use super::session::Session;
+use super::specs::Specs;
 use crate::observe::observe_with;
 use crate::observe::registry::{self, Registries};
 use crate::plan::{Options, compute, has_completed, widening};
@@ -21,9 +17,8 @@ use crate::ui;
 /// Show what `apply` would do, and why, without doing it
 #[derive(Debug, Args)]
 pub struct Plan {
-    /// Spec files, or directories: their `agent.yaml`, or all of their YAML files; or names of agents, or ids of runs
-    #[arg(value_name = "AGENT", default_value = nearest::spec(), add = ArgValueCandidates::new(agents))]
-    specs: Vec<PathBuf>,
+    #[command(flatten)]
+    specs: Specs,
     /// Exit with 2 if there is something to change
     #[arg(long)]
     detailed_exitcode: bool,
@@ -37,8 +32,23 @@ pub struct Plan {
     pub(super) json: bool,
 }
 
+/// What a plan is wanted of, whichever command shows it.
+pub(super) struct Wanted<'a> {
+    pub specs: &'a Specs,
+    pub detailed_exitcode: bool,
+    pub pull: bool,
+    pub addresses: &'a Addresses,
+    pub json: bool,
+}
+
 pub async fn run(args: &Plan, session: &Session) -> Result<Exit, CliError> {
-    let (fleet, engine) = Fleet::find(session, &args.specs, Depth::Whole).await?;
+    let Plan { specs, detailed_exitcode, pull, addresses, json } = args;
+    let wanted = Wanted { specs, detailed_exitcode: *detailed_exitcode, pull: *pull, addresses, json: *json };
+    show(&wanted, session).await
+}
+
+pub(super) async fn show(args: &Wanted<'_>, session: &Session) -> Result<Exit, CliError> {
+    let (fleet, engine) = Fleet::find(session, &args.specs.paths(), Depth::Whole).await?;
     let options = args.addresses.options(&engine);
     let answer = fleet.answer(async |agent| {
         let run = &agent.graph.run;

@@ -12,6 +12,7 @@ use super::completions::containers;
 use super::end::End;
 use super::error::CliError;
 use super::exit::Exit;
+use super::grace::GracePeriod;
 use super::interrupt::interruptible;
 use super::locking::Locking;
 use super::record::Record;
@@ -32,6 +33,8 @@ use crate::ui::ending::Command;
 pub struct Stop {
     #[command(flatten)]
     target: Target,
+    #[command(flatten)]
+    grace: GracePeriod,
     #[command(flatten)]
     locking: Locking,
     /// Tell on standard output what happens, one JSON object a line
@@ -85,7 +88,7 @@ pub async fn stop(args: &Stop, session: &Session) -> Result<Exit, CliError> {
     let target = args.target.read()?;
     let engine = session.connect().await?;
     let sandbox = target.find(&engine).await?.present()?;
-    let options = Options { power: Power::Stop, ..Options::default() };
+    let options = Options { power: Power::Stop, grace: args.grace.seconds, ..Options::default() };
     let graph = sandbox.graph_or_empty();
     let wish = Wish { graph, options, of: Command::Stop, locking: &args.locking, again: args.target.again() };
     carry_out(&engine, wish, session).await

@@ -125,7 +125,7 @@ impl Run {
     /// An interrupt was about the command, not about the tidying up.
     async fn remove(&self, engine: &Docker, agent: &Agent, session: &Session) -> Result<Exit, CliError> {
         let record = Record::open("run", engine)?;
-        let wanted = Wanted { of: Command::Destroy, locking: &self.locking, record: &record };
+        let wanted = Wanted { of: Command::Destroy, grace: None, locking: &self.locking, record: &record };
         let (reporter, consent) = (session.reporter(&agent.graph.run, None), destroy::scratch(&agent.graph));
         let stop = CancellationToken::new();
         let removal = destroy::one(engine, agent, consent, &wanted, reporter, &stop);

@@ -1,19 +1,15 @@
 //! `moat status`: how things are.
 
-use std::path::PathBuf;
-
 use clap::Args;
-use clap_complete::engine::ArgValueCandidates;
 use futures_util::future::join;
 
-use super::completions::agents;
 use super::error::CliError;
 use super::exit::Exit;
 use super::fleet::Fleet;
 use super::load::Depth;
-use super::nearest;
 use super::record::own_files;
 use super::session::Session;
+use super::specs::Specs;
 use crate::engine::Engine;
 use crate::engine::docker::Docker;
 use crate::graph::Graph;
@@ -31,16 +27,15 @@ const LOG_LINES: u32 = 10;
 /// Show how the sandbox is: absent, converging, degraded, stopped, failed, completed or ready
 #[derive(Debug, Args)]
 pub struct Status {
-    /// Spec files, or directories: their `agent.yaml`, or all of their YAML files; or names of agents, or ids of runs
-    #[arg(value_name = "AGENT", default_value = nearest::spec(), add = ArgValueCandidates::new(agents))]
-    specs: Vec<PathBuf>,
+    #[command(flatten)]
+    specs: Specs,
     /// One JSON document in place of text
     #[arg(long)]
     pub(super) json: bool,
 }
 
 pub async fn run(args: &Status, session: &Session) -> Result<Exit, CliError> {
-    let (fleet, engine) = Fleet::find(session, &args.specs, Depth::Whole).await?;
+    let (fleet, engine) = Fleet::find(session, &args.specs.paths(), Depth::Whole).await?;
     let answer = fleet.answer(async |agent| {
         let graph = &agent.graph;
         let observed = observe(&engine, graph).await?;

@@ -171,13 +171,18 @@ fn pick(name: &str, found: Vec<Found>) -> Result<Found, CliError> {
         0 => {
             let names = others.iter().flat_map(|it| [it.run.agent.as_str(), it.run.id.as_str()]);
             let meant = suggest(name, names).map(str::to_owned);
-            Err(CliError::UnknownAgent { name: name.to_owned(), meant })
+            let is_container = others.iter().any(|it| has_container(it, name));
+            Err(CliError::UnknownAgent { name: name.to_owned(), meant, is_container })
         }
         _ => {
             let runs = these.iter().map(|it| it.run.id.to_string()).collect();
             Err(CliError::SeveralRuns { name: name.to_owned(), runs })
         }
     }
+}
+
+fn has_container(found: &Found, name: &str) -> bool {
+    found.observed.containers_of(&ResourceId::container(name)).next().is_some()
 }
 
 /// What is wanted of a run that was named, if its spec still stands for it.

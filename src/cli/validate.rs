@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use clap::builder::ArgPredicate;
 
 use super::error::CliError;
 use super::exit::Exit;
@@ -16,14 +17,19 @@ use crate::ui::validation::{Checked, json, text};
 pub struct Validate {
     /// Spec files, or directories: their `agent.yaml`, or all of their YAML files; `-` is standard input
     #[arg(value_name = "SPEC", default_value = nearest::spec())]
+    #[arg(default_value_if("files", ArgPredicate::IsPresent, None))]
     specs: Vec<PathBuf>,
+    /// A spec file, as SPEC; may be given several times
+    #[arg(short = 'f', long = "file", value_name = "FILE")]
+    files: Vec<PathBuf>,
     /// One JSON document in place of text
     #[arg(long)]
     pub(super) json: bool,
 }
 
 pub fn run(args: &Validate, session: &Session) -> Result<Exit, CliError> {
-    let (input, paths): (Vec<_>, Vec<_>) = args.specs.iter().cloned().partition(|path| path == Path::new("-"));
+    let (input, paths): (Vec<_>, Vec<_>) =
+        args.files.iter().chain(&args.specs).cloned().partition(|path| path == Path::new("-"));
     let mut all: Vec<Loaded> = Vec::new();
     if !input.is_empty() {
         all.push(load::standard_input().map_err(|error| CliError::Load(vec![error]))?);

@@ -8,20 +8,18 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use clap_complete::engine::ArgValueCandidates;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::addresses::Addresses;
-use super::completions::agents;
 use super::error::CliError;
 use super::exit::Exit;
 use super::fleet::Fleet;
 use super::interrupt::stoppable;
 use super::load::Depth;
 use super::locking::Locking;
-use super::nearest;
 use super::session::Session;
+use super::specs::Specs;
 use crate::engine::docker::Docker;
 use crate::event::Trigger;
 use crate::plan::Options;
@@ -32,9 +30,8 @@ use desk::CliDesk;
 /// Keep the sandbox as the spec says when files or Docker change, until it is stopped
 #[derive(Debug, Args)]
 pub struct Watch {
-    /// Spec files, or directories: their `agent.yaml`, or all of their YAML files; or names of agents, or ids of runs
-    #[arg(value_name = "AGENT", default_value = nearest::spec(), add = ArgValueCandidates::new(agents))]
-    specs: Vec<PathBuf>,
+    #[command(flatten)]
+    specs: Specs,
     #[command(flatten)]
     watching: Watching,
     /// How long a container may take to get ready, in place of its own limit
@@ -81,7 +78,8 @@ pub(super) struct Wanted<'a> {
 
 pub async fn run(args: &Watch, session: &Session) -> Result<Exit, CliError> {
     let Watch { specs, watching, wait_timeout, addresses, locking, .. } = args;
-    watch_as(&Wanted { specs, watching, wait_timeout: *wait_timeout, addresses, locking }, session).await
+    watch_as(&Wanted { specs: &specs.paths(), watching, wait_timeout: *wait_timeout, addresses, locking }, session)
+        .await
 }
 
 pub(super) async fn watch_as(args: &Wanted<'_>, session: &Session) -> Result<Exit, CliError> {

@@ -86,8 +86,8 @@ pub trait Engine {
 
     fn start(&self, container: &ContainerId) -> impl Future<Output = Result<(), EngineError>>;
 
-    /// Stops with the container's own stop timeout.
-    fn stop(&self, container: &ContainerId) -> impl Future<Output = Result<(), EngineError>>;
+    /// Stops; what has not ended after `grace` seconds is killed. `None`: after the container's own stop timeout.
+    fn stop(&self, container: &ContainerId, grace: Option<u32>) -> impl Future<Output = Result<(), EngineError>>;
 
     fn restart(&self, container: &ContainerId) -> impl Future<Output = Result<(), EngineError>>;
 

@@ -176,7 +176,7 @@ async fn once<E: Engine>(
         Action::UpdateContainer { container, update } => engine.update(container, update).await?,
         Action::UnpauseContainer { container } => engine.unpause(container).await?,
         Action::RestartContainer { container } => engine.restart(container).await?,
-        Action::StopContainer { container, .. } => engine.stop(container).await?,
+        Action::StopContainer { container, grace } => engine.stop(container, grace.asked()).await?,
         Action::RenameContainer { container, to } => {
             engine.rename(&resolve_container(container, known)?, to).await?;
         }

@@ -237,6 +237,7 @@ fn hint_of_detail(detail: Detail) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::operation::Grace;
     use crate::plan::{Cause, Handle};
     use crate::resource::Limits;
     use crate::resource::{ContainerId, ImageRef, NetworkId, ResourceId};
@@ -278,7 +279,7 @@ mod tests {
         };
         let volume = || Action::CreateVolume { labels: BTreeMap::new() };
         let start = || Action::StartContainer { container: Handle::Known(ContainerId::new("c")) };
-        let stop = || Action::StopContainer { container: ContainerId::new("c"), grace: 1 };
+        let stop = || Action::StopContainer { container: ContainerId::new("c"), grace: Grace::Own(1) };
         let remove = || Action::RemoveNetwork { network: NetworkId::new("n") };
         let no = || ExecOutput { exit_code: 1, output: "no\n".to_owned() };
         let table = [

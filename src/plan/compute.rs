@@ -47,6 +47,8 @@ pub struct Options {
     pub registry: BTreeMap<ImageRef, ImageDigest>,
     /// In place of each probe's own timeout.
     pub wait_timeout: Option<Duration>,
+    /// In place of the time that each container has to stop. In seconds.
+    pub grace: Option<u32>,
 }
 
 /// Whether a run is to be up.

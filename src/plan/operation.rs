@@ -96,8 +96,7 @@ pub enum Action {
     },
     StopContainer {
         container: ContainerId,
-        /// How long the engine waits before it kills. In seconds.
-        grace: u32,
+        grace: Grace,
     },
     RenameContainer {
         container: Handle<ContainerId>,
@@ -115,6 +114,30 @@ pub enum Action {
         network: NetworkId,
     },
     RemoveVolume,
+}
+
+/// How long the engine waits before it kills. In seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grace {
+    /// What the container was created with.
+    Own(u32),
+    /// What the user wants this time.
+    Asked(u32),
+}
+
+impl Grace {
+    fn seconds(self) -> u32 {
+        let (Self::Own(seconds) | Self::Asked(seconds)) = self;
+        seconds
+    }
+
+    /// In place of the container's own, if there is one.
+    pub fn asked(self) -> Option<u32> {
+        match self {
+            Self::Own(_) => None,
+            Self::Asked(seconds) => Some(seconds),
+        }
+    }
 }
 
 impl fmt::Display for OpId {
@@ -173,7 +196,7 @@ impl Action {
             Self::BuildImage { .. } => BUILD,
             Self::CreateContainer { .. } | Self::StartContainer { .. } | Self::RemoveContainer { .. } => SLOW,
             Self::RestartContainer { .. } => SLOW + AFTER_GRACE,
-            Self::StopContainer { grace, .. } => Duration::from_secs(u64::from(*grace)) + AFTER_GRACE,
+            Self::StopContainer { grace, .. } => Duration::from_secs(grace.seconds().into()) + AFTER_GRACE,
             Self::AwaitReady { probe, .. } => {
                 AFTER_WAIT
                     + match probe {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::compute::Volumes;
 use super::draft::Draft;
+use super::operation::Grace;
 use super::{Action, Cause, OpId};
 use crate::resource::{ResourceId, Retention};
 use crate::state::{ContainerFacts, ContainerState, NetworkFacts};
@@ -78,7 +79,8 @@ pub(super) fn stop(
     cause: &Cause,
     after: impl IntoIterator<Item = OpId>,
 ) -> OpId {
-    let grace = facts.owner.as_ref().and_then(|owner| stop_timeout(&owner.config)).unwrap_or(GRACE);
+    let own = || facts.owner.as_ref().and_then(|owner| stop_timeout(&owner.config)).unwrap_or(GRACE);
+    let grace = draft.options.grace.map_or_else(|| Grace::Own(own()), Grace::Asked);
     let action = Action::StopContainer { container: facts.id.clone(), grace };
     let stop = draft.add(resource, &facts.name, action, cause.clone(), after);
     draft.stopped.insert(facts.id.to_string(), stop);

@@ -76,6 +76,11 @@ impl Upness {
     }
 }
 
+/// The ids of the runs, one a line.
+pub fn ids(rows: &[Row<'_>]) -> String {
+    rows.iter().flat_map(|row| [row.run.id.as_str(), "\n"]).collect()
+}
+
 /// One line for each run; nothing if there are none.
 pub fn text(rows: &[Row<'_>], colour: Colour) -> String {
     if rows.is_empty() {

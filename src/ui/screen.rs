@@ -87,6 +87,11 @@ impl Screen {
         }
     }
 
+    /// Whether only what went wrong is said.
+    pub fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
     /// Tells how things go.
     pub fn say(&self, text: &str) {
         if !self.quiet {

@@ -96,6 +96,7 @@ fn of_apply() {
                           of agents, or ids of runs [default: agent.yaml]
 
             Options:
+              -f, --file <FILE>             A spec file, as AGENT; may be given several times
                   --wait-timeout <SECONDS>  How long a container may take to get ready, in place of its own
                                             limit
                   --keep-on-failure         Leave what was created when something fails, to be looked at
@@ -107,6 +108,7 @@ fn of_apply() {
                                             so pull it and replace the containers made from the older one;
                                             without this, images that are there are used as they are
               -w, --watch                   Go on and keep the sandbox as the spec says, as `moat watch` does
+                  --dry-run                 Show the plan and change nothing, as `moat plan` does
                   --json                    Tell on standard output what happens, one JSON object a line
               -h, --help                    Print help
 
@@ -135,6 +137,7 @@ fn of_plan() {
                           of agents, or ids of runs [default: agent.yaml]
 
             Options:
+              -f, --file <FILE>        A spec file, as AGENT; may be given several times
                   --detailed-exitcode  Exit with 2 if there is something to change
                   --pull               Ask the registries whether a tag means another image by now, as `apply
                                        --pull` does
@@ -168,7 +171,9 @@ fn of_destroy() {
                           of agents, or ids of runs [default: agent.yaml]
 
             Options:
+              -f, --file <FILE>             A spec file, as AGENT; may be given several times
                   --volumes                 Remove the volumes too that would be kept, and the data in them
+              -t, --timeout <SECONDS>       Seconds a container has to end before it is killed [alias: --time]
               -y, --yes                     Do not ask
                   --lock-timeout <SECONDS>  How long to wait for another moat that changes the same sandbox
                                             [default: 0]
@@ -200,8 +205,9 @@ fn of_status() {
                           of agents, or ids of runs [default: agent.yaml]
 
             Options:
-                  --json  One JSON document in place of text
-              -h, --help  Print help
+              -f, --file <FILE>  A spec file, as AGENT; may be given several times
+                  --json         One JSON document in place of text
+              -h, --help         Print help
 
             Global options:
                   --host <ADDRESS>  Docker's address, as in `unix:///path`, `tcp://host:port` or
@@ -258,7 +264,8 @@ fn of_list() {
             Show every sandbox on this engine, whichever file it is from
 
             `file is gone`: there is no such file on this machine any more. A sandbox that was applied from
-            another machine to the same engine looks like that too.
+            another machine to the same engine looks like that too. With `--quiet` only the ids of the runs are
+            shown, one a line.
 
             Usage: moat list [OPTIONS]
 

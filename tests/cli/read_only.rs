@@ -45,6 +45,44 @@ fn a_plan_for_scripts() {
     assert_eq!(document["operations"][0]["action"], "pull");
 }
 
+/// Nothing is asked of the engine that it would refuse, and what is shown is the plan.
+#[test]
+fn a_dry_run_is_a_plan() {
+    let (_engine, place) = place();
+    for form in [&[][..], &["--json"]] {
+        let plan = place.run(&[&["plan"], form].concat());
+        let ran = place.run(&[&["apply", "--dry-run"], form].concat());
+        assert_eq!((ran.code, &ran.out, &ran.err), (Some(0), &plan.out, &plan.err));
+    }
+    assert_eq!(place.run(&["apply", "--dry-run", "--watch"]).code, Some(64));
+}
+
+/// Whichever command it is, a name that nobody bears gets the same answer.
+#[test]
+fn a_name_that_nobody_bears() {
+    let (_engine, place) = place();
+    let first = place.run(&["status", "nosuch"]);
+    expect![[r#"
+        error: there is no sandbox `nosuch` on this engine
+          = help: `moat list` shows all sandboxes; a spec is named by its path
+    "#]]
+    .assert_eq(&first.err);
+    let commands: [&[&str]; 8] = [
+        &["apply", "nosuch"],
+        &["plan", "nosuch"],
+        &["destroy", "nosuch"],
+        &["exec", "nosuch", "--", "true"],
+        &["logs", "nosuch"],
+        &["stop", "nosuch"],
+        &["clean", "nosuch"],
+        &["why", "-f", "nosuch"],
+    ];
+    for command in commands {
+        let ran = place.run(command);
+        assert_eq!((ran.code, ran.out.as_str(), &ran.err), (Some(1), "", &first.err), "{command:?}");
+    }
+}
+
 #[test]
 fn a_status() {
     let (_engine, place) = place();

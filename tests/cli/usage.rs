@@ -58,6 +58,8 @@ fn exec_without_a_command() {
             error: the following required arguments were not provided:
               <COMMAND>...
 
+              tip: put `--` before the command, as in `moat exec -- ls /` or `moat exec AGENT -- ls /`
+
             Usage: moat exec [AGENT] -- <COMMAND>...
 
             For more information, try '--help'.
@@ -71,6 +73,8 @@ fn exec_without_the_dashes() {
         &["exec", "docker", "build", "."],
         &expect![[r#"
             error: unexpected argument 'build' found
+
+              tip: put `--` before the command, as in `moat exec -- ls /` or `moat exec AGENT -- ls /`
 
             Usage: moat exec [OPTIONS] [AGENT] -- <COMMAND>...
 
@@ -121,4 +125,85 @@ fn a_variable_that_is_not_set() {
 fn wrong_usage_comes_before_a_wrong_spec() {
     let ran = Place::with("agnt: a\n").run(&["apply", "--nope"]);
     assert_eq!(ran.code, Some(64));
+}
+
+/// Words of other tools: each is answered with moat's own.
+#[test]
+fn familiar_words_have_a_tip() {
+    let table: &[(&[&str], &str)] = &[
+        (&["up"], "`moat apply` creates or updates the sandbox"),
+        (&["up", "-d", "--build"], "`moat apply` creates or updates the sandbox"),
+        (&["--quiet", "down", "-v"], "`moat destroy` removes the sandbox, `moat destroy --volumes` its volumes too"),
+        (&["ps", "-a"], "`moat status` shows this sandbox, `moat list` all of them"),
+        (&["rm", "-f", "builder"], "`moat destroy` removes the sandbox, `moat destroy --volumes` its volumes too"),
+        (&["build"], "`moat apply` builds the sandbox's image when it changes"),
+        (&["pull"], "`moat apply --pull` pulls newer images of the sandbox"),
+        (&["diff"], "`moat plan` shows what an apply would change"),
+        (&["version"], "`moat --version` prints the version"),
+        (&["config"], "`moat validate` checks a spec"),
+        (&["apply", "-y"], "leave it out"),
+        (&["apply", "--force-recreate"], "`moat restart` restarts the sandbox"),
+        (&["apply", "--build"], "an image is built again when"),
+        (&["apply", "-d"], "leave it out: the sandbox goes on by itself"),
+        (&["stop", "-f", "agent.yaml"], "name the spec itself: `moat COMMAND FILE`"),
+        (&["stop", "--dry-run"], "`moat plan` shows what an apply would do"),
+        (&["destroy", "--dry-run"], "`moat status` shows what there is"),
+        (&["restart", "-t", "5"], "`moat stop -t SECONDS`, then `moat start`"),
+        (&["list", "-a"], "leave it out: all sandboxes are listed"),
+        (&["status", "-o", "json"], "`--json` gives JSON"),
+        (&["status", "--format=json"], "`--json` gives JSON"),
+        (&["exec", "builder", "ls", "/"], "put `--` before the command"),
+        (&["exec", "-u", "root", "builder", "ls"], "put `--` before the command"),
+        (&["exec", "builder"], "put `--` before the command"),
+        (&["run", "agent.yaml", "make"], "put `--` before the command"),
+        (&["exec", "-it", "builder", "--", "sh"], "leave it out: a terminal is used if there is one"),
+    ];
+    for (arguments, tip) in table {
+        let ran = Place::new().run(arguments);
+        assert_eq!((ran.code, ran.out.as_str()), (Some(64), ""), "{arguments:?}: {}", ran.err);
+        let tips: Vec<&str> = ran.err.lines().filter_map(|line| line.trim().strip_prefix("tip: ")).collect();
+        assert!(tips.len() == 1 && tips[0].starts_with(tip), "{arguments:?}: {}", ran.err);
+    }
+}
+
+/// What comes after the dashes is somebody else's command line.
+#[test]
+fn the_words_of_a_command_in_the_sandbox_have_none() {
+    let ran = Place::with("agent: a\nimage: busybox\n").run(&["exec", "--", "up", "-y"]);
+    assert_eq!((ran.code, ran.err.contains("tip")), (Some(69), false), "{}", ran.err);
+}
+
+#[test]
+fn destroy_says_that_v_is_verbose() {
+    let place = Place::with("agent: a\nimage: busybox\n");
+    let warning = "warning: `-v` is `--verbose`, and the volumes stay\n  = help: `--volumes` removes them too\n";
+    assert!(place.run(&["destroy", "-v"]).err.contains(warning));
+    assert!(!place.run(&["destroy", "-v", "--volumes"]).err.contains(warning));
+    assert!(!place.run(&["destroy"]).err.contains(warning));
+    assert!(!place.run(&["status", "-v"]).err.contains(warning));
+}
+
+/// As kubectl and compose take it.
+#[test]
+fn a_spec_can_be_given_by_a_flag() {
+    let place = Place::with("agnt: x\n")
+        .file("sub/my.yaml", "agent: a\nimage: busybox\n")
+        .file("b.yaml", "agent: b\nimage: busybox\n");
+    for command in ["apply", "plan", "destroy", "watch", "status", "approve"] {
+        let ran = place.run(&[command, "-f", "sub/my.yaml", "--file", "b.yaml"]);
+        // The spec here would be refused.
+        assert_eq!(ran.code, Some(69), "{command}: {}", ran.err);
+    }
+    let ran = place.run(&["validate", "-f", "sub/my.yaml", "b.yaml"]);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(0), "a is valid\nb is valid\n"), "{}", ran.err);
+    assert_eq!(place.run(&["validate"]).code, Some(65));
+}
+
+#[test]
+fn the_time_to_stop_can_be_given() {
+    let place = Place::with("agent: a\nimage: busybox\n");
+    for arguments in [&["stop", "-t", "5"][..], &["stop", "--time=5"], &["destroy", "--timeout", "0"]] {
+        assert_eq!(place.run(arguments).code, Some(69), "{arguments:?}");
+    }
+    assert_eq!(place.run(&["stop", "-t", "541"]).code, Some(64));
 }

@@ -14,7 +14,7 @@ pub async fn e01_a_name_is_borne_by_one_container(world: &impl World) {
     refused(engine.create_container(&create).await, Fault::Conflict);
     engine.start(&first).await.expect("a start");
     refused(engine.create_container(&create).await, Fault::Conflict);
-    engine.stop(&first).await.expect("a stop");
+    engine.stop(&first, None).await.expect("a stop");
     refused(engine.create_container(&create).await, Fault::Conflict);
     let all = engine.containers(&run_filter(world)).await.expect("a list");
     assert_eq!(all.iter().map(|c| &c.id).collect::<Vec<_>>(), [&first]);
@@ -39,7 +39,7 @@ pub async fn e03_what_is_so_already_is_a_success(world: &impl World) {
     engine.create_volume(&volume).await.expect("the same volume");
     let create = container_create(world, "main", Program::Idle, &net);
     let id = engine.create_container(&create).await.expect("a container");
-    engine.stop(&id).await.expect("it does not run");
+    engine.stop(&id, None).await.expect("it does not run");
     engine.unpause(&id).await.expect("it is not paused");
     engine.start(&id).await.expect("a start");
     engine.start(&id).await.expect("it runs");
@@ -47,8 +47,8 @@ pub async fn e03_what_is_so_already_is_a_success(world: &impl World) {
     engine.connect(&net, &id, &words(&["main"])).await.expect("it is connected");
     engine.rename(&id, &create.name).await.expect("it bears the name");
     assert_eq!(state(world, &id).await, ContainerState::Running);
-    engine.stop(&id).await.expect("a stop");
-    engine.stop(&id).await.expect("it is stopped");
+    engine.stop(&id, None).await.expect("a stop");
+    engine.stop(&id, None).await.expect("it is stopped");
     for _ in 0..2 {
         engine.remove_container(&id).await.expect("a removal");
     }
@@ -68,7 +68,7 @@ pub async fn e04_what_is_not_there_is_not_found(world: &impl World) {
     let never = ContainerId::new("0123456789abcdef".repeat(4));
     for id in [&id, &never] {
         refused(engine.start(id).await, Fault::NotFound);
-        refused(engine.stop(id).await, Fault::NotFound);
+        refused(engine.stop(id, None).await, Fault::NotFound);
         refused(engine.restart(id).await, Fault::NotFound);
         refused(engine.unpause(id).await, Fault::NotFound);
         refused(engine.rename(id, &format!("moat-other-{}", world.agent())).await, Fault::NotFound);

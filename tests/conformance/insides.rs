@@ -54,7 +54,7 @@ pub async fn e29_no_command_without_a_running_container(world: &impl World) {
     let id = created(world, "main", Program::Idle, &net).await;
     refused(engine.exec(&id, &words(&["true"])).await, Fault::Conflict);
     engine.start(&id).await.expect("a start");
-    engine.stop(&id).await.expect("a stop");
+    engine.stop(&id, None).await.expect("a stop");
     refused(engine.exec(&id, &words(&["true"])).await, Fault::Conflict);
 }
 

@@ -92,7 +92,7 @@ pub async fn e10_a_list_says_what_a_container_is_made_of(world: &impl World) {
     for step in ["created", "started", "stopped"] {
         match step {
             "started" => engine.start(&id).await.expect("a start"),
-            "stopped" => engine.stop(&id).await.expect("a stop"),
+            "stopped" => engine.stop(&id, None).await.expect("a stop"),
             _ => {}
         }
         let facts = match step {

@@ -14,7 +14,7 @@ pub async fn e19_a_network_in_use_stays(world: &impl World) {
     let networks = engine.networks(&run_filter(world)).await.expect("a list");
     assert_eq!(networks.iter().map(|n| &n.id).collect::<Vec<_>>(), [&net]);
     assert_eq!(networks_of(world, &id).await, std::slice::from_ref(&net));
-    engine.stop(&id).await.expect("a stop");
+    engine.stop(&id, None).await.expect("a stop");
     engine.remove_network(&net).await.expect("a stopped container does not keep it");
     assert_eq!(engine.networks(&run_filter(world)).await.expect("a list"), []);
 }
@@ -24,7 +24,7 @@ pub async fn e20_a_dead_network_is_never_forgiven(world: &impl World) {
     let net = network(world).await;
     let never_ran = created(world, "created", Program::Idle, &net).await;
     let ran = started(world, "exited", Program::Idle, &net).await;
-    engine.stop(&ran).await.expect("a stop");
+    engine.stop(&ran, None).await.expect("a stop");
     engine.remove_network(&net).await.expect("a removal");
     for (id, before) in [(&never_ran, ContainerState::Created), (&ran, ContainerState::Exited)] {
         refused(engine.start(id).await, Fault::Engine);

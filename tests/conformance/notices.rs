@@ -56,7 +56,7 @@ pub async fn e32_what_happens_is_told_in_its_order(world: &impl World) {
         let volume = volume_create(world, "data");
         engine.create_volume(&volume).await.expect("a volume");
         let id = started(world, "main", Program::Idle, &net).await;
-        engine.stop(&id).await.expect("a stop");
+        engine.stop(&id, None).await.expect("a stop");
         engine.start(&id).await.expect("a start");
         engine.remove_container(&id).await.expect("a removal");
         engine.remove_volume(&volume.name).await.expect("a removal");

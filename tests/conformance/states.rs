@@ -19,7 +19,7 @@ pub async fn e11_states_follow_the_calls(world: &impl World) {
     assert_eq!(state(world, &id).await, ContainerState::Paused);
     engine.unpause(&id).await.expect("an unpause");
     assert_eq!(state(world, &id).await, ContainerState::Running);
-    engine.stop(&id).await.expect("a stop");
+    engine.stop(&id, None).await.expect("a stop");
     // Docker answers a stop a moment before its list says so.
     let facts = reaches(world, &id, ContainerState::Exited).await;
     assert_eq!(facts.exit_code, Some(0));
@@ -38,7 +38,7 @@ pub async fn e12_a_restart_keeps_everything(world: &impl World) {
     engine.upload(&id, &[file("/etc/kept", 0o600, "kept")]).await.expect("an upload");
     for before in [ContainerState::Created, ContainerState::Running, ContainerState::Exited] {
         if before == ContainerState::Exited {
-            engine.stop(&id).await.expect("a stop");
+            engine.stop(&id, None).await.expect("a stop");
         }
         reaches(world, &id, before).await;
         engine.restart(&id).await.expect("a restart");
@@ -62,7 +62,7 @@ pub async fn e13_a_paused_container_refuses(world: &impl World) {
         refused(engine.exec(&id, &words(&["true"])).await, Fault::Conflict);
         match act {
             "stop" => {
-                engine.stop(&id).await.expect("a stop");
+                engine.stop(&id, None).await.expect("a stop");
                 reaches(world, &id, ContainerState::Exited).await;
             }
             "restart" => {
@@ -103,7 +103,7 @@ pub async fn e15_a_stop_ends_in_a_kill(world: &impl World) {
     let engine = world.engine();
     let net = network(world).await;
     let id = started(world, "main", Program::Stubborn, &net).await;
-    engine.stop(&id).await.expect("a stop");
+    engine.stop(&id, None).await.expect("a stop");
     let facts = reaches(world, &id, ContainerState::Exited).await;
     assert_eq!(facts.exit_code, Some(137));
 }
@@ -121,7 +121,7 @@ pub async fn e16_unless_stopped_starts_again(world: &impl World) {
     };
     eventually("it is started again and again", again).await;
     engine.start(&id).await.expect("it is as good as running");
-    engine.stop(&id).await.expect("a stop");
+    engine.stop(&id, None).await.expect("a stop");
     let restarts = engine.inspect(&id).await.expect("an answer").restarts;
     reaches(world, &id, ContainerState::Exited).await;
     // A restart that was still to come would have been made in the time that this takes.
@@ -159,7 +159,7 @@ pub async fn e18_removal_kills_and_keeps_volumes(world: &impl World) {
             world.meddle(&Meddling::Pause { container: create.name.clone() });
         }
         if before == "exited" {
-            engine.stop(&id).await.expect("a stop");
+            engine.stop(&id, None).await.expect("a stop");
         }
         engine.remove_container(&id).await.expect(before);
         assert_eq!(listed(world, &id).await, None, "{before}");

@@ -32,7 +32,7 @@ pub async fn e25_a_mounted_volume_stays(world: &impl World) {
     refused(engine.remove_volume(&volume.name).await, Fault::InUse);
     engine.start(&id).await.expect("a start");
     refused(engine.remove_volume(&volume.name).await, Fault::InUse);
-    engine.stop(&id).await.expect("a stop");
+    engine.stop(&id, None).await.expect("a stop");
     refused(engine.remove_volume(&volume.name).await, Fault::InUse);
     engine.remove_container(&id).await.expect("a removal");
     engine.remove_volume(&volume.name).await.expect("a removal");

@@ -27,7 +27,7 @@ pub async fn e35_an_update_changes_what_it_names(world: &impl World) {
     assert_eq!(state(world, &id).await, ContainerState::Running);
 
     let pids = Limits { pids: Some(60), ..Limits::default() };
-    engine.stop(&id).await.expect("a stop");
+    engine.stop(&id, None).await.expect("a stop");
     engine.update(&id, &ContainerUpdate { limits: pids, restart: None }).await.expect("an update");
     assert_eq!(now().await.0, Limits { pids: Some(60), ..limits });
     let fresh = created(world, "other", Program::Idle, &net).await;
@@ -57,7 +57,7 @@ pub async fn e36_a_port_leads_to_one_container(world: &impl World) {
     publishes(&first, &[port]).await;
     refused(engine.start(&second).await, Fault::Port);
     assert_ne!(state(world, &second).await, ContainerState::Running);
-    engine.stop(&first).await.expect("a stop");
+    engine.stop(&first, None).await.expect("a stop");
     publishes(&first, &[]).await;
     engine.start(&second).await.expect("a start");
     publishes(&second, &[port]).await;

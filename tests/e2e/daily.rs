@@ -132,12 +132,35 @@ fn a_sandbox_is_found_by_its_name_wherever_one_is() {
           = help: did you mean `main`?
     "#]]
     .assert_eq(&sandbox.moat(&["logs", "-c", "mian"]).told());
+    // A container's name is none of a sandbox, and says what it is.
+    expect![[r#"
+        exit 1
+        == stderr
+        error: there is no sandbox `main` on this engine
+          = help: `main` is a container: `-c main` names it, where a command takes one
+    "#]]
+    .assert_eq(&sandbox.moat(&["restart", "main"]).told());
+    let ids = sandbox.moat(&["list", "-q"]).ok();
+    assert!(ids.stdout.lines().any(|line| line == sandbox.run_id()), "{ids}");
+    assert!(ids.stdout.lines().all(|line| !line.contains(' ')), "{ids}");
     // Without its file it can still be destroyed by its name, and no more.
     fs::remove_file(sandbox.path().join("agent.yaml")).expect("removed");
     let refused = elsewhere.moat(&["status", &sandbox.agent]).run();
     assert!(refused.code == 1 && refused.stderr.contains("cannot be used"), "{refused}");
     elsewhere.moat(&["destroy", &sandbox.agent]).ok();
     assert_eq!(sandbox.find("main"), None);
+}
+
+/// A command that does not heed SIGTERM is killed once its time is over, and the user's time is over at once.
+#[test]
+fn a_stop_takes_as_long_as_the_user_wants() {
+    let sandbox =
+        Sandbox::applied("image: busybox\ncommand: trap 'echo asked to end' TERM; while :; do sleep 8; done\n");
+    let ran = sandbox.moat(&["stop", "-t", "0"]).ok();
+    assert!(ran.stderr.contains("is stopped"), "{ran}");
+    assert_eq!(sandbox.inspect("main", "{{.State.ExitCode}}"), "137");
+    // With the ten seconds of its own it would have been told, and have said so.
+    assert_eq!(sandbox.moat(&["logs"]).ok().stdout, "");
 }
 
 #[test]

@@ -82,8 +82,8 @@ async fn a_container_from_its_creation_to_its_end() {
     assert_eq!(docker.log_tail(&id, 10).await.map(|log| log.len()), Ok(2));
     assert_eq!(docker.log_tail(&id, 1).await.expect("a log").len(), 1);
 
-    docker.stop(&id).await.expect("killed after its own grace of a second");
-    docker.stop(&id).await.expect("it is stopped already");
+    docker.stop(&id, None).await.expect("killed after its own grace of a second");
+    docker.stop(&id, None).await.expect("it is stopped already");
     let facts = lab.facts("main").await;
     assert_eq!((facts.state, facts.exit_code), (ContainerState::Exited, Some(137)));
     let seen = docker.inspect(&id).await.expect("an inspection");

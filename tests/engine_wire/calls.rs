@@ -130,7 +130,8 @@ async fn the_short_calls_are_what_they_should_be() {
     let docker = fake.connect().await;
     let (id, network) = (container(), NetworkId::new("n1"));
     docker.start(&id).await.expect("started");
-    docker.stop(&id).await.expect("stopped");
+    docker.stop(&id, None).await.expect("stopped");
+    docker.stop(&id, Some(3)).await.expect("stopped");
     docker.restart(&id).await.expect("restarted");
     docker.unpause(&id).await.expect("unpaused");
     docker.rename(&id, "new").await.expect("renamed");
@@ -146,6 +147,7 @@ async fn the_short_calls_are_what_they_should_be() {
             "POST /v1.45/containers/c1/start",
             // Without a time of its own: the container's own grace counts.
             "POST /v1.45/containers/c1/stop",
+            "POST /v1.45/containers/c1/stop?t=3",
             "POST /v1.45/containers/c1/restart",
             "POST /v1.45/containers/c1/unpause",
             "POST /v1.45/containers/c1/rename?name=new",
@@ -188,7 +190,7 @@ async fn what_is_done_already_is_success() {
     let id = container();
     let start = async |docker: Docker| docker.start(&id).await;
     outcome(304, "", start).await.expect("it runs already");
-    let stop = async |docker: Docker| docker.stop(&id).await;
+    let stop = async |docker: Docker| docker.stop(&id, None).await;
     outcome(304, "", stop).await.expect("it is stopped already");
     let remove = async |docker: Docker| docker.remove_container(&id).await;
     outcome(404, "No such container: c1", remove).await.expect("it is gone already");

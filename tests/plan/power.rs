@@ -1,7 +1,7 @@
 //! Stopped is a desired state: what runs is stopped in good order, and nothing is started until the user says so.
 
 use expect_test::expect;
-use moat::plan::{Condition, Options, Power, compute, status};
+use moat::plan::{Action, Condition, Operation, Options, Power, compute, status};
 use moat::resource::label::{self, Ownership};
 use moat::resource::{Config, ResourceId, Retention, VolumeConfig};
 use moat::state::{ContainerState, Observed, VolumeFacts};
@@ -39,6 +39,23 @@ fn the_mark_comes_first_and_main_stops_before_what_it_needs() {
         3.  stop container moat-buildkit-builder-R after 1, 2: the sandbox is stopped
     "#]]
     .assert_eq(&plan_with(&Graph::empty(graph.run.clone()), &applied(&graph), &options));
+}
+
+/// What a user asks for comes before what a container was created with, and only where it is asked for.
+#[test]
+fn the_time_to_stop_is_what_was_asked_for() {
+    let graph = graph(DIND);
+    let graces = |grace| {
+        let options = Options { power: Power::Stop, grace, ..Options::default() };
+        let plan = compute(&graph, &applied(&graph), &options);
+        let grace = |operation: &Operation| match &operation.action {
+            Action::StopContainer { grace, .. } => Some(grace.asked()),
+            _ => None,
+        };
+        plan.operations.iter().filter_map(grace).collect::<Vec<_>>()
+    };
+    assert_eq!(graces(None), [None, None]);
+    assert_eq!(graces(Some(3)), [Some(3), Some(3)]);
 }
 
 #[test]

@@ -242,8 +242,10 @@ impl Engine for Docker {
         self.ensure(Call::Start, self.api.start_container(safe(container.as_str())?, None)).await
     }
 
-    async fn stop(&self, container: &ContainerId) -> Result<(), EngineError> {
-        self.ensure(Call::Stop, self.api.stop_container(safe(container.as_str())?, None)).await
+    async fn stop(&self, container: &ContainerId, grace: Option<u32>) -> Result<(), EngineError> {
+        let t = grace.map(|seconds| i32::try_from(seconds).unwrap_or(i32::MAX));
+        let options = t.map(|t| bollard::query_parameters::StopContainerOptionsBuilder::new().t(t).build());
+        self.ensure(Call::Stop, self.api.stop_container(safe(container.as_str())?, options)).await
     }
 
     async fn restart(&self, container: &ContainerId) -> Result<(), EngineError> {

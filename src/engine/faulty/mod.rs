@@ -188,8 +188,8 @@ impl<E: Engine, O: Outside> Engine for Faulty<E, O> {
         self.through(Call::Start, self.engine.start(container)).await
     }
 
-    async fn stop(&self, container: &ContainerId) -> Result<(), EngineError> {
-        self.through(Call::Stop, self.engine.stop(container)).await
+    async fn stop(&self, container: &ContainerId, grace: Option<u32>) -> Result<(), EngineError> {
+        self.through(Call::Stop, self.engine.stop(container, grace)).await
     }
 
     async fn restart(&self, container: &ContainerId) -> Result<(), EngineError> {

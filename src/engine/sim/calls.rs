@@ -217,7 +217,7 @@ impl Engine for Sim {
         self.on_container(Call::Start, container, |d| d.start(container)).await
     }
 
-    async fn stop(&self, container: &ContainerId) -> Result<(), EngineError> {
+    async fn stop(&self, container: &ContainerId, _grace: Option<u32>) -> Result<(), EngineError> {
         self.stop_call(Call::Stop, container, false).await
     }
 

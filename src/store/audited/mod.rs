@@ -331,9 +331,9 @@ impl<E: Engine> Engine for Audited<'_, E> {
         self.change(event, data, self.engine.start(container), nothing).await
     }
 
-    async fn stop(&self, container: &ContainerId) -> Result<(), EngineError> {
+    async fn stop(&self, container: &ContainerId, grace: Option<u32>) -> Result<(), EngineError> {
         let event = words::stopped(self.is_sidecar(container));
-        self.change(event, self.of_container(container), self.engine.stop(container), nothing).await
+        self.change(event, self.of_container(container), self.engine.stop(container, grace), nothing).await
     }
 
     async fn restart(&self, container: &ContainerId) -> Result<(), EngineError> {

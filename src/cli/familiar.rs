@@ -1,0 +1,177 @@
+//! Words and flags of docker, compose, kubectl and others that moat calls something else: each gets a tip.
+//!
+//! Only tips. A word that means exactly one thing here is a flag of its command; nothing is guessed from these tables.
+
+use clap::Command;
+use clap::builder::StyledStr;
+use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
+
+/// Commands of other tools, and moat's.
+const COMMANDS: &[(&[&str], &str)] = &[
+    (&["up", "create", "update", "upgrade", "deploy"], "`moat apply` creates or updates the sandbox"),
+    (
+        &["down", "rm", "remove", "delete", "rmi"],
+        "`moat destroy` removes the sandbox, `moat destroy --volumes` its volumes too",
+    ),
+    (&["ps", "get"], "`moat status` shows this sandbox, `moat list` all of them"),
+    (&["ls"], "`moat list` shows all sandboxes"),
+    (&["inspect", "describe", "info", "state"], "`moat status` shows the sandbox, `moat why` the reasons"),
+    (
+        &["build"],
+        "`moat apply` builds the sandbox's image when it changes, `moat exec -- docker build .` builds in the sandbox",
+    ),
+    (&["pull"], "`moat apply --pull` pulls newer images of the sandbox"),
+    (&["push", "tag", "commit", "compose"], "`moat exec -- docker …` runs docker in the sandbox"),
+    (&["diff", "preview"], "`moat plan` shows what an apply would change"),
+    (&["version"], "`moat --version` prints the version"),
+    (
+        &["config", "lint", "check"],
+        "`moat validate` checks a spec, `moat explain` describes its keys, `moat image` shows its Dockerfile",
+    ),
+    (&["images"], "`moat image` shows the Dockerfile of the sandbox's image"),
+    (&["kill", "pause"], "`moat stop` stops the sandbox"),
+    (&["unpause"], "`moat start` starts the sandbox"),
+    (&["prune"], "`moat clean` removes sandboxes whose spec is gone, `moat cache --prune` empties the build cache"),
+    (&["port"], "`moat ports` shows the ports of the sandbox"),
+    (&["sh", "bash", "ssh", "enter", "console"], "`moat shell` opens a shell in the sandbox"),
+    (&["new"], "`moat init` writes a spec"),
+    (&["wait"], "`moat apply` waits until the sandbox is ready"),
+];
+
+/// Flags of other tools, and moat's way; those of a command before those of all (no commands).
+const FLAGS: &[(&[&str], &[&str], &str)] = &[
+    (&["apply", "run"], &["-y", "--yes", "--auto-approve"], "leave it out: there is nothing that it would answer"),
+    (&["clean"], &["--dry-run"], "without `--yes` it shows what it would remove, and asks"),
+    (&["destroy"], &["--dry-run"], "`moat status` shows what there is; volumes stay without `--volumes`"),
+    (&["restart"], &["-t", "--time", "--timeout"], "`moat stop -t SECONDS`, then `moat start`"),
+    (
+        &["exec", "run", "shell"],
+        &["-i", "-t", "--interactive", "--tty"],
+        "leave it out: a terminal is used if there is one",
+    ),
+    (&["exec", "run", "shell"], &["-T", "--no-tty"], "leave it out: without a terminal none is used"),
+    (
+        &["exec", "run", "shell"],
+        &["-d", "--detach"],
+        "leave the command running with `--detach-keys`, or make it the sandbox's `command`",
+    ),
+    (&["exec", "shell"], &["--rm"], "`moat run --rm` removes the sandbox afterwards"),
+    (&["exec", "run", "shell"], &["--privileged"], "what a sandbox may do is in its spec: `moat explain`"),
+    (&["exec", "run", "shell"], &["--index"], "`-c NAME` is the container"),
+    (&["list"], &["-a", "--all"], "leave it out: all sandboxes are listed, stopped ones too"),
+    (&["logs"], &["--no-log-prefix"], "`-c NAME` shows one container, without its name"),
+    (&[], &["-f", "--file"], "name the spec itself: `moat COMMAND FILE`"),
+    (&[], &["--dry-run"], "`moat plan` shows what an apply would do"),
+    (&[], &["-y", "--yes"], "leave it out: there is nothing that it would answer"),
+    (
+        &[],
+        &["--force-recreate", "--always-recreate-deps", "--recreate", "--replace", "--renew-anon-volumes"],
+        "`moat restart` restarts the sandbox; `moat destroy` and `moat apply` make a new one",
+    ),
+    (&[], &["--build", "--no-cache"], "an image is built again when anything that it is made from has changed"),
+    (&[], &["-d", "--detach"], "leave it out: the sandbox goes on by itself"),
+    (&[], &["--remove-orphans"], "leave it out: what the spec no longer has is removed"),
+    (&[], &["--wait"], "leave it out: moat waits until the sandbox is ready"),
+    (&[], &["-o", "--output", "--format"], "`--json` gives JSON"),
+    (&[], &["-p", "--project-name", "--name"], "the name is `agent` in the spec"),
+    (&[], &["--env-file"], "write `env_file: FILE` in the spec"),
+    (&[], &["--context", "-H"], "`--host ADDRESS` or `DOCKER_CONTEXT` names the engine"),
+    (&[], &["--debug", "-D"], "`-v` shows more, `-vv` even more"),
+    (&[], &["--no-color", "--no-ansi", "--ansi"], "`--color never`"),
+];
+
+/// What a command that runs something in the sandbox expects.
+const DASHES: &str = "put `--` before the command, as in `moat exec -- ls /` or `moat exec AGENT -- ls /`";
+
+/// Puts a tip in place of clap's own, where the user has brought a word of another tool. `words`: the command line.
+pub fn with_tip(mut error: Error, words: &[String], moat: &Command) -> Error {
+    if let Some(tip) = tip(&error, words, moat) {
+        for kind in [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg, ContextKind::SuggestedValue] {
+            error.remove(kind);
+        }
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![StyledStr::from(tip)]));
+    }
+    error
+}
+
+fn tip(error: &Error, words: &[String], moat: &Command) -> Option<&'static str> {
+    let context = |kind| match error.get(kind) {
+        Some(ContextValue::String(word)) => Some(word.as_str()),
+        _ => None,
+    };
+    // What has followed `--` is not moat's.
+    let words = words.split(|word| word == "--").next().unwrap_or_default();
+    let command = words.iter().skip(1).find_map(|word| moat.find_subcommand(word)).map_or("", Command::get_name);
+    match error.kind() {
+        ErrorKind::InvalidSubcommand => of_command(context(ContextKind::InvalidSubcommand)?),
+        ErrorKind::UnknownArgument => {
+            // `--flag=value` is given whole.
+            let word = context(ContextKind::InvalidArg)?.split('=').next()?;
+            let runs = matches!(command, "exec" | "run");
+            of_flag(command, word).or_else(|| (runs && !word.starts_with('-')).then_some(DASHES))
+        }
+        ErrorKind::MissingRequiredArgument if matches!(command, "exec" | "run") => Some(DASHES),
+        _ => None,
+    }
+}
+
+fn of_command(word: &str) -> Option<&'static str> {
+    COMMANDS.iter().find(|(words, _)| words.contains(&word)).map(|(_, tip)| *tip)
+}
+
+fn of_flag(command: &str, flag: &str) -> Option<&'static str> {
+    let is_of = |commands: &[&str]| commands.is_empty() || commands.contains(&command);
+    FLAGS.iter().find(|(commands, flags, _)| is_of(commands) && flags.contains(&flag)).map(|(_, _, tip)| *tip)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// Otherwise nobody would ever see the tip.
+    #[test]
+    fn no_tip_is_about_a_command_or_flag_that_is_there() {
+        let moat = super::super::command();
+        let mut seen = BTreeSet::new();
+        for word in COMMANDS.iter().flat_map(|(words, _)| *words) {
+            assert!(moat.find_subcommand(word).is_none(), "`{word}` is a command");
+            assert!(seen.insert(*word), "`{word}` is there twice");
+        }
+        for (commands, flags, _) in FLAGS {
+            for command in *commands {
+                let command = moat.find_subcommand(command).unwrap_or_else(|| panic!("no command `{command}`"));
+                let known: Vec<String> = command.get_arguments().flat_map(names).collect();
+                let there: Vec<_> = flags.iter().filter(|flag| known.iter().any(|it| it == *flag)).collect();
+                assert!(there.is_empty(), "`{}` has {there:?}", command.get_name());
+            }
+        }
+    }
+
+    fn names(argument: &clap::Arg) -> Vec<String> {
+        let long = argument.get_long().map(|long| format!("--{long}"));
+        long.into_iter().chain(argument.get_short().map(|short| format!("-{short}"))).collect()
+    }
+
+    /// Every `moat …` in a tip is a command line that moat takes, as far as its command goes.
+    #[test]
+    fn what_a_tip_names_is_there() {
+        let moat = super::super::command();
+        let tips = COMMANDS.iter().map(|(_, tip)| *tip).chain(FLAGS.iter().map(|(_, _, tip)| *tip)).chain([DASHES]);
+        for tip in tips {
+            for (at, _) in tip.match_indices("`moat ") {
+                let words: Vec<&str> = tip[at + 6..].split('`').next().unwrap_or_default().split(' ').collect();
+                if words[0] == "COMMAND" || words[0] == "--version" {
+                    continue;
+                }
+                let command = moat.find_subcommand(words[0]).unwrap_or_else(|| panic!("{tip}: no `{}`", words[0]));
+                let known: Vec<String> = command.get_arguments().flat_map(names).collect();
+                let flags = words.iter().take_while(|word| **word != "--").filter(|word| word.starts_with('-'));
+                for flag in flags {
+                    assert!(known.iter().any(|it| it == flag), "{tip}: no `{flag}`");
+                }
+            }
+        }
+    }
+}
