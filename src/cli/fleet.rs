@@ -40,6 +40,7 @@ impl<'a> Fleet<'a> {
         let (paths, mut names): (Vec<PathBuf>, Vec<PathBuf>) =
             specs.iter().cloned().partition(|spec| spec.to_str().is_none_or(target::is_path));
         let loaded = load::load(&paths, depth);
+        session.say_skipped(&loaded.skipped);
         let mut agents = match loaded.agents {
             Err(faults) if depth == Depth::Bare => applied(&paths, &mut names).ok_or(CliError::Load(faults))?,
             agents => agents.map_err(CliError::Load)?,

@@ -2,18 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::env;
-use std::fs::read_dir;
-use std::io::{self, ErrorKind};
+use std::fs::{File, read_dir};
+use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use super::capabilities::capabilities;
 use super::record::{STATE_DIR, own_files};
-use super::surroundings::{Here, all_of, lowercase, text};
+use super::surroundings::{Here, SIZE_MAX, all_of, lowercase, text};
 use crate::engine::context;
 use crate::graph::{Graph, Vault, compile, compile_with, needs_vault, warnings, with_unknown_dependencies};
 use crate::resource::SecretKey;
 use crate::spec::surroundings::{Inputs, Recorder};
-use crate::spec::{Capabilities, Diagnostics, Source, Spec, agent, secrets};
+use crate::spec::{Capabilities, Diagnostics, Source, Spec, agent, is_agent, secrets};
 use crate::store;
 use crate::store::key::secret_key;
 
@@ -41,6 +41,8 @@ pub struct Loaded {
     pub agents: Result<Vec<Agent>, Vec<LoadError>>,
     /// What a person should know, and that keeps nothing from working.
     pub warnings: Vec<Diagnostics>,
+    /// YAML files of directories that were named, and that are no agent's.
+    pub skipped: Vec<PathBuf>,
     /// All files that were read or looked for, the specs themselves among them; for whoever waits for a change.
     pub inputs: Inputs,
 }
@@ -105,7 +107,7 @@ pub fn standard_input() -> Result<Loaded, LoadError> {
     let graphs = compiled(Source::new(name, here.join(DEFAULT_SPEC), text), Depth::Bare, &mut notes);
     let agent = |graph| Agent { graph, given: PathBuf::from(DEFAULT_SPEC) };
     let agents = graphs.map(|graphs| graphs.into_iter().map(agent).collect());
-    Ok(Loaded { agents, warnings: notes.warnings, inputs: notes.inputs })
+    Ok(Loaded { agents, warnings: notes.warnings, skipped: notes.skipped, inputs: notes.inputs })
 }
 
 /// Compiles every spec that `paths` name: files, directories that have an `agent.yaml`, and all of the YAML files of
@@ -114,7 +116,7 @@ pub fn load(paths: &[PathBuf], depth: Depth) -> Loaded {
     let (mut agents, mut errors, mut runs) = (Vec::new(), Vec::new(), BTreeSet::new());
     let mut notes = Notes::default();
     for path in paths {
-        let files = specs(path).unwrap_or_else(|error| {
+        let files = specs(path, &mut notes).unwrap_or_else(|error| {
             errors.push(error);
             Vec::new()
         });
@@ -129,13 +131,14 @@ pub fn load(paths: &[PathBuf], depth: Depth) -> Loaded {
         }
     }
     let agents = if errors.is_empty() { Ok(agents) } else { Err(errors) };
-    Loaded { agents, warnings: notes.warnings, inputs: notes.inputs }
+    Loaded { agents, warnings: notes.warnings, skipped: notes.skipped, inputs: notes.inputs }
 }
 
 /// What is noted on the way, whatever comes of it.
 #[derive(Debug, Default)]
 struct Notes {
     warnings: Vec<Diagnostics>,
+    skipped: Vec<PathBuf>,
     inputs: Inputs,
 }
 
@@ -265,15 +268,18 @@ pub fn file(path: &Path) -> PathBuf {
 }
 
 /// What a path stands for, sorted. A directory without any spec stands for the one that it should have.
-fn specs(path: &Path) -> Result<Vec<PathBuf>, LoadError> {
+fn specs(path: &Path, notes: &mut Notes) -> Result<Vec<PathBuf>, LoadError> {
     if !path.is_dir() || file(path).exists() {
         return Ok(vec![path.to_owned()]);
     }
     let refuse = |error: io::Error| unreadable(path, &error);
     let entries = read_dir(path).and_then(Iterator::collect::<io::Result<Vec<_>>>).map_err(refuse)?;
     let files = entries.into_iter().map(|entry| entry.path());
-    let mut specs: Vec<PathBuf> = files.filter(|file| is_spec(file)).collect();
+    let (mut specs, mut others): (Vec<PathBuf>, Vec<PathBuf>) =
+        files.filter(|file| is_spec(file)).partition(|file| is_agents(file));
     specs.sort();
+    others.sort();
+    notes.skipped.append(&mut others);
     Ok(if specs.is_empty() { vec![path.to_owned()] } else { specs })
 }
 
@@ -282,6 +288,13 @@ pub(super) fn is_spec(file: &Path) -> bool {
     let hidden = file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
     let yaml = file.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
     yaml && !hidden && file.is_file()
+}
+
+/// Whether it is not known to be of another tool.
+fn is_agents(file: &Path) -> bool {
+    let mut bytes = Vec::new();
+    let read = File::open(file).and_then(|file| file.take(SIZE_MAX).read_to_end(&mut bytes));
+    read.is_err() || is_agent(&String::from_utf8_lossy(&bytes))
 }
 
 pub(super) fn unreadable(path: &Path, error: &io::Error) -> LoadError {

@@ -1,5 +1,7 @@
 //! What all commands share: where text goes, which engine is meant, and what form the answer has.
 
+use std::path::PathBuf;
+
 use super::error::CliError;
 use super::exit::Exit;
 use crate::clock::Clock;
@@ -80,6 +82,14 @@ impl Session {
     /// If it cannot be written.
     pub fn answer(&self, text: &str) -> Result<(), CliError> {
         self.screen.data(text).map_err(CliError::Output)
+    }
+
+    /// Names the files of a directory that are no specs: whoever has misspelt `agent` should not miss one.
+    pub fn say_skipped(&self, files: &[PathBuf]) {
+        if !files.is_empty() {
+            let names: Vec<String> = files.iter().map(|file| format!("`{}`", file.display())).collect();
+            self.screen.say(&format!("skipped {}: no `agent` in it\n", names.join(", ")));
+        }
     }
 
     /// Shows people what they should know of their specs. A script asks `moat validate`.

@@ -39,7 +39,8 @@ pub fn run(args: &Validate, session: &Session) -> Result<Exit, CliError> {
     }
     let mut checked = Checked::default();
     let mut errors = Vec::new();
-    for Loaded { agents, warnings, inputs } in all {
+    for Loaded { agents, warnings, skipped, inputs } in all {
+        session.say_skipped(&skipped);
         checked.warnings.extend(warnings.into_iter().filter(|found| !found.items.is_empty()));
         checked.inputs.append(inputs);
         match agents {

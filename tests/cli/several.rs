@@ -182,3 +182,25 @@ fn no_sandboxes_to_list_or_clean() {
     let ran = place.run(&["clean"]);
     assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (Some(0), "", "nothing to clean\n"));
 }
+
+/// A directory may have files of other tools, which are named once; a spec that is wrong is one all the same.
+#[test]
+fn only_specs_of_a_directory_count() {
+    let (_engine, place) = place();
+    let place = place
+        .file("mixed/a.yaml", spec("ant"))
+        .file("mixed/compose.yaml", "services:\n  web:\n    image: nginx\n")
+        .file("mixed/deploy.yml", "apiVersion: v1\nkind: Pod\nmetadata:\n  name: {{ .Values.name }}\n")
+        .file("mixed/latin.yaml", b"name: caf\xe9\n");
+    let skipped = "skipped `mixed/compose.yaml`, `mixed/deploy.yml`, `mixed/latin.yaml`: no `agent` in it\n";
+    for command in ["plan", "status", "destroy", "validate", "approve"] {
+        let ran = place.run(&[command, "mixed"]);
+        assert_eq!((ran.code, ran.err.matches(skipped).count()), (Some(0), 1), "{command}: {}", ran.err);
+    }
+    assert!(place.run(&["plan", "mixed", "--quiet"]).err.is_empty());
+    // One that is named is meant.
+    assert_eq!(place.run(&["plan", "mixed/compose.yaml"]).code, Some(65));
+    let place = place.file("mixed/b.yaml", "agent: B\nimage: busybox\n");
+    let ran = place.run(&["destroy", "mixed"]);
+    assert!(ran.code == Some(65) && ran.err.contains("--> mixed/b.yaml:1:8"), "{}", ran.err);
+}
