@@ -300,22 +300,22 @@ fn a_file_of_variables_that_is_wrong_is_told_without_its_values() {
     refused(
         "agent: a\nenv_file: [bad.env, nowhere.env]\n",
         &expect![[r#"
-        error: `bad.env`: line 2 is not `NAME=VALUE`
-         --> agent.yaml:2:12
-          |
-        2 | env_file: [bad.env, nowhere.env]
-          |            ^^^^^^^
-          |
-          = help: a line of it is `NAME=VALUE`; its path is seen from this file
+            error: `nowhere.env`: there is no such file
+             --> agent.yaml:2:21
+              |
+            2 | env_file: [bad.env, nowhere.env]
+              |                     ^^^^^^^^^^^
+              |
+              = help: its path is seen from this file
 
-        error: `nowhere.env`: there is no such file
-         --> agent.yaml:2:21
-          |
-        2 | env_file: [bad.env, nowhere.env]
-          |                     ^^^^^^^^^^^
-          |
-          = help: a line of it is `NAME=VALUE`; its path is seen from this file
-    "#]],
+            error: this line is not `NAME=VALUE`
+             --> bad.env:2:1
+              |
+            2 | …
+              | ^
+              |
+              = help: begin a comment with `#`, and put values into quotes
+        "#]],
     );
 }
 

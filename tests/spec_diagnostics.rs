@@ -1728,15 +1728,30 @@ fn values_of_mounts_volumes_and_ports() {
         "volumes: [cache]",
         "volumes: ['./a:/a']",
         "volumes: ['x:/a']",
+        "volumes: ['x:/x:ro']",
+        "volumes: ['aa:/a:z']",
+        "volumes: ['aa:/a:ro:x']",
+        "volumes: [{name: aa, target: '/a:ro'}]",
+        "mounts: [{source: ./a, target: '/a:ro'}]",
+        "mounts: [{source: ./a, target: /a, exclude: ['b:ro']}]",
+        "workspace: '.:/src:ro'",
+        "workspace: {target: '/src:ro'}",
+        "services: {db: {image: busybox, volumes: ['aa:/a:rx']}}",
         "volumes: ['aa:/a', 'aa:/b']",
         "volumes: ['aa:/a', 'bb:/a']",
         "ports: [http]",
         "ports: [70000]",
-        "ports: ['localhost:80:80']",
+        "ports: ['local:80:80']",
         "ports: ['80:80', '81:80']",
         "ports: ['80:80', '80:81']",
         "ports: {80: 80}",
         "ports: {'a b': 80}",
+        "ports: [':8080:80']",
+        "ports: ['8000-8010:80']",
+        "ports: {web: 8000-8001}",
+        "ports: {target: 80, published: 8080}",
+        "ports: [{target: 80, published: 8000-8010, host_ip: here}]",
+        "ports: [8080: 80]",
     ];
     expect![[r#"
         workspace: {path: a, mode: volume}
@@ -1747,10 +1762,10 @@ fn values_of_mounts_volumes_and_ports() {
           begin it with `/`, as in `/src`
         workspace: {exclude: [../x]}
           `../x` `../x` is not a folder within the mount
-          name one folder, seen from the mount, without wildcards, as in `node_modules`
+          name one folder, seen from the mount, without wildcards and colons, as in `node_modules`
         workspace: {exclude: ['*.log']}
           `'*.log'` `*.log` is not a folder within the mount
-          name one folder, seen from the mount, without wildcards, as in `node_modules`
+          name one folder, seen from the mount, without wildcards and colons, as in `node_modules`
         workspace: ~me/src
           `~me/src` `~me/src` is somebody else's home, which is not looked up
           write the path out
@@ -1765,7 +1780,7 @@ fn values_of_mounts_volumes_and_ports() {
           begin it with `/`, as in `/b`
         mounts: ['./a:/b:rx']
           `'./a:/b:rx'` `./a:/b:rx` is not a mount
-          after the target stands `ro` or `rw`, not `rx`
+          expected `ro` or `rw` after the target, found `rx`
         mounts: ['a/b:/c']
           `'a/b:/c'` `a/b` is neither a path nor a volume's name
           for a path seen from the file write `./a/b`
@@ -1785,8 +1800,35 @@ fn values_of_mounts_volumes_and_ports() {
           `'./a:/a'` `./a` is a path, not the name of a volume
           paths stand under `mounts`
         volumes: ['x:/a']
-          `'x:/a'` `x` cannot be the name of a volume
+          `'x:/a'` `x` is too short for the name of a volume
           names have at least two letters, digits, `_`, `.` or `-`, and begin with a letter or digit
+        volumes: ['x:/x:ro']
+          `'x:/x:ro'` `x` is too short for the name of a volume
+          names have at least two letters, digits, `_`, `.` or `-`, and begin with a letter or digit
+        volumes: ['aa:/a:z']
+          `'aa:/a:z'` `aa:/a:z` is not a volume
+          expected `ro` or `rw` after the target, found `z`
+        volumes: ['aa:/a:ro:x']
+          `'aa:/a:ro:x'` `aa:/a:ro:x` is not a volume
+          write `NAME:TARGET` or `NAME:TARGET:ro`
+        volumes: [{name: aa, target: '/a:ro'}]
+          `'/a:ro'` the target `/a:ro` has a colon in it
+          write the path alone; the mode has a key of its own
+        mounts: [{source: ./a, target: '/a:ro'}]
+          `'/a:ro'` the target `/a:ro` has a colon in it
+          write the path alone; the mode has a key of its own
+        mounts: [{source: ./a, target: /a, exclude: ['b:ro']}]
+          `'b:ro'` `b:ro` is not a folder within the mount
+          name one folder, seen from the mount, without wildcards and colons, as in `node_modules`
+        workspace: '.:/src:ro'
+          `'.:/src:ro'` `.:/src:ro` is a mount, not a folder
+          write it as a mapping: `{path: ., target: /src}`
+        workspace: {target: '/src:ro'}
+          `'/src:ro'` the target `/src:ro` has a colon in it
+          write the path alone; the mode has a key of its own
+        services: {db: {image: busybox, volumes: ['aa:/a:rx']}}
+          `'aa:/a:rx'` `aa:/a:rx` is not a volume
+          expected `ro` or `rw` after the target, found `rx`
         volumes: ['aa:/a', 'aa:/b']
           `'aa:/b'` the volume `aa` is there twice
           give one of them another name
@@ -1795,13 +1837,13 @@ fn values_of_mounts_volumes_and_ports() {
           `volumes.0` is there already; choose another target
         ports: [http]
           `http` `http` is not a port
-          write `PORT`, `HOST:PORT` or `ADDRESS:HOST:PORT`, as in `8080:80`; ports go from 1 to 65535
+          write `PORT`, `HOST:PORT` or `ADDRESS:HOST:PORT`, as in `8080:80`, `8000-8010:8000-8010` or `[::1]:53:53/udp`; ports go from 1 to 65535
         ports: [70000]
           `70000` `70000` is not a port
-          write `PORT`, `HOST:PORT` or `ADDRESS:HOST:PORT`, as in `8080:80`; ports go from 1 to 65535
+          write `PORT`, `HOST:PORT` or `ADDRESS:HOST:PORT`, as in `8080:80`, `8000-8010:8000-8010` or `[::1]:53:53/udp`; ports go from 1 to 65535
         ports: ['localhost:80:80']
-          `'localhost:80:80'` `localhost:80:80` is not a port
-          `localhost` is not an IP address; such as `127.0.0.1` or `0.0.0.0`
+          `` there is no `image`
+          add `image: …`, or a dependency that brings one, such as `docker:dind` or `git`
         ports: ['80:80', '81:80']
           `'81:80'` the port 80/tcp of the container is published twice
           keep one of them
@@ -1814,6 +1856,30 @@ fn values_of_mounts_volumes_and_ports() {
         ports: {'a b': 80}
           `'a b'` `a b` cannot be the name of a port
           names have letters, digits, `-` and `_`, and begin with a letter, as in `web`
+        ports: [':8080:80']
+          `':8080:80'` `:8080:80` is not a port
+          there is nothing before the first colon: write `8080:80`
+        ports: ['8000-8010:80']
+          `'8000-8010:80'` `8000-8010:80` is not a port
+          a port has one port of the Docker host: write that one, or none for a free one
+        ports: {web: 8000-8001}
+          `8000-8001` `web` is the name of one port, not of a range
+          write the range as an item of a list: `- 8000-8010`
+        ports: {target: 80, published: 8080}
+          `target` `target` is a part of a port, not its name
+          write the mapping as an item of a list: `- target: 80`
+        ports: {target: 80, published: 8080}
+          `published` `published` is a part of a port, not its name
+          write the mapping as an item of a list: `- target: 80`
+        ports: [{target: 80, published: 8000-8010, host_ip: here}]
+          `8000-8010` `8000-8010` is not the number of a port
+          write one port from 1 to 65535, without a range and a protocol
+        ports: [{target: 80, published: 8000-8010, host_ip: here}]
+          `here` `here` is not an address of the Docker host
+          `here` is not an IP address; such as `127.0.0.1` or `0.0.0.0`
+        ports: [8080: 80]
+          `8080: 80` `ports[0]` is text that a space has torn apart
+          a space after the colon makes a mapping: write `8080:80`
     "#]]
     .assert_eq(&said(&lines));
 }

@@ -223,10 +223,10 @@ impl Parts {
 
     fn named_volumes(&mut self, volumes: &[NamedVolume]) -> Vec<Mount> {
         let mut mounts = Vec::with_capacity(volumes.len());
-        for NamedVolume { name, target } in volumes {
+        for NamedVolume { name, target, read_only } in volumes {
             let id = ResourceId::volume(name);
             self.add(id.clone(), Role::Support, Config::Volume(VolumeConfig { retention: Retention::Keep }));
-            mounts.push(Mount::volume(id, target));
+            mounts.push(Mount { read_only: *read_only, ..Mount::volume(id, target) });
         }
         mounts
     }

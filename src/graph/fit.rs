@@ -59,7 +59,8 @@ fn image(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
         fault(
             "hooks.pre_run",
             "it would take the place of the image's own entrypoint".to_owned(),
-            "write the `entrypoint`",
+            "write that out, as in `entrypoint: [tini, --]`, or `entrypoint: []` if the image has none, as \
+             `docker image inspect -f '{{.Config.Entrypoint}}' IMAGE` shows",
         );
     }
     found

@@ -33,13 +33,16 @@ pub(super) fn program(spec: &Spec, parts: &[&MainPart]) -> (Vec<String>, Vec<Str
 
 fn plain(spec: &Spec, parts: &[&MainPart]) -> (Vec<String>, Vec<String>, bool) {
     let brought = parts.iter().map(|part| &part.entrypoint).find(|it| !it.is_empty()).cloned();
-    let idles = spec.command.is_none() && spec.entrypoint.is_none();
     let entrypoint = spec.entrypoint.clone().unwrap_or_default();
     let command = spec.command.clone().unwrap_or_default();
+    let idles = spec.command.is_none() && entrypoint.is_empty();
+    let has_none = spec.entrypoint.is_some() && entrypoint.is_empty();
     match brought {
         // The dependency's program runs what it is given, the user's own entrypoint included.
         Some(brought) => (brought, entrypoint.into_iter().chain(command).collect(), idles),
         None if idles => (IDLE.map(str::to_owned).to_vec(), command, true),
+        // An entrypoint of ours is what takes the place of the image's own: the command itself, then.
+        None if has_none => (command, Vec::new(), false),
         None => (entrypoint, command, false),
     }
 }

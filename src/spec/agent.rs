@@ -16,7 +16,7 @@ use super::diagnostic::{Diagnostic, Diagnostics, Severity, quoted};
 use super::extend::Loader;
 use super::file::{self, File, OneOf, Resources};
 use super::language;
-use super::meaning::Meaning;
+use super::meaning::{Meaning, Misread};
 use super::scan::scan;
 use super::secrets::SecretSource;
 use super::service::Service;
@@ -93,6 +93,7 @@ pub struct Hooks {
 pub struct NamedVolume {
     pub name: String,
     pub target: String,
+    pub read_only: bool,
 }
 
 /// What a spec may say about its network.
@@ -190,8 +191,12 @@ fn read(source: Source, around: &dyn Surroundings) -> (Result<Vec<Spec>, Diagnos
     }
     let mut loader = Loader::new(source, around);
     let mut roots: Vec<Node> = documents.into_iter().map(|document| loader.complete(document)).collect();
-    let Loader { source, faults: of_files, filler, .. } = loader;
+    let Loader { mut source, faults: of_files, mut filler, .. } = loader;
     faults.extend(of_files);
+    if let Some(bad) = filler.bad_file() {
+        let (written, path) = (".env".to_owned(), source.path.with_file_name(".env"));
+        faults.extend(of_variables(&mut source, Misread { written, at: 0..0, path, bad }));
+    }
     faults.extend(filler.faults);
     // A value that could not be filled in is not what is wrong.
     let told = |fault: &Diagnostic, faults: &[Diagnostic]| faults.iter().any(|known| known.span == fault.span);
@@ -205,17 +210,42 @@ fn read(source: Source, around: &dyn Surroundings) -> (Result<Vec<Spec>, Diagnos
     }
     let warnings = Diagnostics::new(&source, std::mem::take(&mut faults));
     let mut specs = Vec::with_capacity(roots.len());
+    let mut misread: Vec<Misread> = Vec::new();
     for root in &mut roots {
         language::AGENT.prune(root);
         language::AGENT.rename_aliases(root);
         match Spec::of(&source, root, around) {
             Ok(spec) => specs.push(spec),
-            Err(found) => faults.extend(found),
+            Err((found, files)) => {
+                faults.extend(found);
+                misread.extend(files);
+            }
         }
     }
     faults.extend(namesakes(&specs));
+    // Agents of one file may share a file of variables.
+    misread.sort_by(|one, other| one.path.cmp(&other.path));
+    misread.dedup_by(|one, other| one.path == other.path);
+    faults.extend(misread.into_iter().flat_map(|file| of_variables(&mut source, file)));
     let specs = if faults.is_empty() { Ok(specs) } else { Err(Diagnostics::new(&source, faults)) };
     (specs, warnings)
+}
+
+/// What is wrong with a file of variables, with places in it: its lines are added to the source, without their values.
+fn of_variables(source: &mut Source, file: Misread) -> Vec<Diagnostic> {
+    let Misread { written, at, path, bad } = file;
+    let name = if written.starts_with('~') {
+        written
+    } else {
+        Path::new(source.name_at(at.start)).with_file_name(written).display().to_string()
+    };
+    let start = source.append(name, path, &bad.shown);
+    let begins: Vec<usize> = std::iter::once(0).chain(bad.shown.match_indices('\n').map(|(at, _)| at + 1)).collect();
+    let place = |line: usize| {
+        let begin = start + begins.get(line).copied().unwrap_or(bad.shown.len());
+        source.line_at(begin)
+    };
+    bad.faults.into_iter().map(|(line, fault)| Diagnostic::error(place(line), fault.message).hint(fault.hint)).collect()
 }
 
 /// Two agents of one file with one name would be one sandbox.
@@ -253,9 +283,10 @@ impl From<file::Hooks> for Hooks {
 
 impl Spec {
     /// A document that is as the language wants it.
-    fn of(source: &Source, root: &Node, around: &dyn Surroundings) -> Result<Self, Vec<Diagnostic>> {
+    fn of(source: &Source, root: &Node, around: &dyn Surroundings) -> Result<Self, (Vec<Diagnostic>, Vec<Misread>)> {
         // What the language allows, the types can hold: a test asks for every key, and properties for any text.
-        let unreadable = |error: super::read::ReadError| vec![Diagnostic::error(root.span.clone(), error.to_string())];
+        let unreadable =
+            |error: super::read::ReadError| (vec![Diagnostic::error(root.span.clone(), error.to_string())], Vec::new());
         let file = File::deserialize(root).map_err(unreadable)?;
         let places = Places::of(root);
         let whole = 0..source.text.len();
@@ -276,7 +307,7 @@ impl Spec {
         let mut mounts = workspace.mounts;
         mounts.extend(meaning.mounts(file.mounts));
         let declared = meaning.volumes(file.volumes);
-        let ports = meaning.ports(file.ports);
+        let ports = meaning.ports("ports", file.ports);
         let container = file.container;
         let limits = Resources { memory: container.memory, cpus: container.cpus, pids: container.pids };
         let environment = meaning.environment(file.env, file.env_file, file.secrets, around);
@@ -290,7 +321,7 @@ impl Spec {
             hooks: file.hooks.into(),
             owner,
             command: file.command.map(|command| command.0),
-            entrypoint: file.entrypoint.map(|command| command.0),
+            entrypoint: file.entrypoint.map(|entrypoint| entrypoint.0),
             user: file.user,
             workdir: file.workdir.or(workspace.target),
             interactive: file.interactive,
@@ -314,8 +345,8 @@ impl Spec {
             source: source.clone(),
             places: Places::default(),
         };
-        let faults = meaning.faults;
-        if faults.is_empty() { Ok(Self { places, ..spec }) } else { Err(faults) }
+        let (faults, misread) = (meaning.faults, meaning.bad_files);
+        if faults.is_empty() && misread.is_empty() { Ok(Self { places, ..spec }) } else { Err((faults, misread)) }
     }
 
     /// Where the value at a path such as `buildkit.image` or `dependencies.0` was written; if it was not, the
@@ -373,7 +404,7 @@ mod tests {
             None => Vec::new(),
         };
         let value = format!("{{{}: {value}{}}}", key.name, siblings.concat());
-        let is_listed = around.last().is_some_and(|parent| matches!(parent.shape, Shape::List { .. }));
+        let is_listed = around.last().is_some_and(|parent| is_list(&parent.shape));
         let is_named = around.last().is_some_and(|parent| matches!(parent.shape, Shape::Map { .. }));
         with(
             around,
@@ -383,6 +414,15 @@ mod tests {
                 _ => value,
             },
         )
+    }
+
+    /// Whether mappings with keys are items there.
+    fn is_list(shape: &Shape) -> bool {
+        match shape {
+            Shape::List { .. } => true,
+            Shape::Either(shapes) => shapes.iter().find(|shape| !keys_of(shape).is_empty()).is_some_and(is_list),
+            _ => false,
+        }
     }
 
     fn keys_of(shape: &Shape) -> &'static [Key] {

@@ -34,6 +34,10 @@ impl Checker<'_> {
             return;
         }
         match (shape, &node.content) {
+            (Shape::Either(shapes), Content::Map(entries)) if takes_text(shapes) && is_torn(shapes, entries) => {
+                let hint = colon_without_space(entries).unwrap_or_default();
+                self.fault(place, Fault::new(format!("{} has a space after its colon", name(path)), hint));
+            }
             (Shape::Either(shapes), _) => {
                 if let Some(shape) = shapes.iter().find(|shape| shape.fits(node)) {
                     self.value(path, node, place, shape);
@@ -42,7 +46,7 @@ impl Checker<'_> {
             (Shape::Text(_), Content::Scalar(_, text)) if text.is_empty() => {
                 self.fault(place, Fault::new(format!("{} is empty", name(path)), "write a value, or leave it out"));
             }
-            (Shape::Text(rule) | Shape::Scalar(rule), Content::Scalar(_, text)) => {
+            (Shape::Text(rule) | Shape::Line(rule) | Shape::Scalar(rule), Content::Scalar(_, text)) => {
                 if let Err(fault) = rule(text) {
                     self.fault(place, fault);
                 }
@@ -226,6 +230,23 @@ fn advice(node: &Node, shape: &Shape) -> String {
 fn colon_without_space(entries: &[Entry]) -> Option<String> {
     let [Entry { key, value: Node { content: Content::Scalar(_, text), .. }, .. }] = entries else { return None };
     Some(format!("a space after the colon makes a mapping: write {}", quoted(&format!("{key}:{text}"))))
+}
+
+/// Whether one text may stand there.
+fn takes_text(shapes: &[Shape]) -> bool {
+    shapes.iter().any(|shape| matches!(shape, Shape::Text(_) | Shape::Scalar(_)))
+}
+
+/// Whether a mapping is a short form with a space too much: `- 8080: 80` has one entry, and no key of the long form.
+fn is_torn(shapes: &[Shape], entries: &[Entry]) -> bool {
+    let known = |key: &str| {
+        shapes.iter().any(|shape| match shape {
+            Shape::Keys(keys) => keys.iter().any(|known| known.is(key) || known.also.contains(&key)),
+            _ => false,
+        })
+    };
+    let is_short = |key: &str| key.contains(['/', '.', '~', '-']) || key.starts_with(|c: char| c.is_ascii_digit());
+    matches!(entries, [entry] if !known(&entry.key) && is_short(&entry.key)) && colon_without_space(entries).is_some()
 }
 
 /// `agent:builder` is text; `agent: builder` was meant.

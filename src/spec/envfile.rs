@@ -1,76 +1,379 @@
-//! Files of environment variables: `NAME=VALUE` lines, as docker and shells read them.
+//! Files of environment variables: `NAME=VALUE` lines, as compose and the dotenv libraries read them.
 //!
-//! What is wrong is told by its line only: such files hold secrets, and a message is no place for them.
+//! What is wrong is told by its line only: such files hold secrets, and a message is no place for them. Variables in
+//! values are filled in from the file itself and from nowhere else: a sandbox may be able to write the file, and what it
+//! writes there must not fetch anything of moat's environment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::expand::{Expander, Unfilled};
 use super::rule;
+use super::shape::Fault;
 
-/// Reads the variables of a file; of one that comes twice the last counts.
-///
-/// # Errors
-/// What is wrong with the first line that is none, in words that can follow the file's name.
-pub(super) fn parse(text: &str) -> Result<BTreeMap<String, String>, String> {
-    let mut variables = BTreeMap::new();
-    for (i, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let line = line.strip_prefix("export ").unwrap_or(line);
-        let (name, value) = line.split_once('=').ok_or_else(|| format!("line {} is not `NAME=VALUE`", i + 1))?;
-        let name = name.trim_end();
-        rule::variable(name).map_err(|_| format!("line {} does not begin with the name of a variable", i + 1))?;
-        let value = value_of(value.trim()).ok_or_else(|| format!("line {} has a quote that is not closed", i + 1))?;
-        variables.insert(name.to_owned(), value);
-    }
-    Ok(variables)
+/// What is wrong with a file, and what may be shown of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct BadFile {
+    /// As many lines as the file has, without any value.
+    pub shown: String,
+    /// By line, from 0.
+    pub faults: Vec<(usize, Fault)>,
 }
 
-/// In single quotes as it is; in double quotes with escapes; otherwise up to a comment.
-fn value_of(text: &str) -> Option<String> {
-    if let Some(rest) = text.strip_prefix('\'') {
-        return rest.split_once('\'').map(|(value, _)| value.to_owned());
+/// Reads the variables of a file, of one that comes twice the last, and everything that is wrong with it. A variable
+/// whose value cannot be read is there and empty, so that nobody misses it as well.
+pub(super) fn parse(text: &str) -> (BTreeMap<String, String>, Option<BadFile>) {
+    let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
+    let mut reader = Reader::default();
+    let (mut rest, mut line) = (text.as_str(), 0);
+    while !rest.is_empty() {
+        let read = reader.statement(rest, line);
+        line += lines(&rest[..read]);
+        rest = &rest[read..];
     }
-    let Some(rest) = text.strip_prefix('"') else {
-        return Some(text.split(" #").next().unwrap_or_default().trim_end().to_owned());
-    };
+    let Reader { variables, faults, names, .. } = reader;
+    let is_bad = !faults.is_empty();
+    let bad = is_bad.then(|| BadFile { shown: concealed(&text, &names), faults });
+    (variables, bad)
+}
+
+#[derive(Default)]
+struct Reader {
+    variables: BTreeMap<String, String>,
+    faults: Vec<(usize, Fault)>,
+    /// Names on lines that have a fault.
+    names: BTreeMap<usize, String>,
+    length: usize,
+}
+
+/// A value in quotes.
+struct Quoted {
+    /// In double quotes with `$$` for a dollar sign that was escaped.
+    value: String,
+    /// Up to behind the closing quote, in bytes.
+    length: usize,
+}
+
+impl Reader {
+    /// Reads what begins a text that begins with a line, and says how much that was.
+    fn statement(&mut self, text: &str, line: usize) -> usize {
+        let end = line_end(text, 0);
+        let written = text[..end].trim();
+        if written.is_empty() || written.starts_with('#') {
+            return end;
+        }
+        let Some(equals) = text[..end].find('=') else {
+            self.fault(line, "this line is not `NAME=VALUE`", "begin a comment with `#`, and put values into quotes");
+            return end;
+        };
+        let name = without_export(text[..equals].trim());
+        let is_named = rule::variable(name).is_ok();
+        if is_named {
+            self.names.insert(line, name.to_owned());
+        } else {
+            let hint = "names have letters, digits, `_`, `.` and `-`, and begin with a letter or `_`";
+            self.fault(line, "this line does not begin with the name of a variable", hint);
+        }
+        let faults = self.faults.len();
+        let (value, next) = self.value(text, equals + 1, line);
+        let is_good = faults == self.faults.len();
+        if is_named {
+            self.variables.insert(name.to_owned(), value.filter(|_| is_good).unwrap_or_default());
+        }
+        next
+    }
+
+    /// The value behind a sign at a place, and where the next line begins.
+    fn value(&mut self, text: &str, from: usize, line: usize) -> (Option<String>, usize) {
+        let end = line_end(text, 0);
+        let at = end - text[from..end].trim_start().len();
+        let quote = text[at..end].chars().next().filter(|c| matches!(c, '\'' | '"'));
+        let Some(quote) = quote else { return (Some(self.filled(uncommented(&text[from..end]), line)), end) };
+        let Some(Quoted { value, length }) = quoted_value(&text[at..], quote) else {
+            let hint = "close it; a value in quotes may have several lines";
+            self.fault(line, "this line opens a quote that is not closed", hint);
+            return (None, next_assignment(text, end));
+        };
+        let behind = at + length;
+        let next = line_end(text, behind);
+        let rest = text[behind..next].trim();
+        if !rest.is_empty() && !rest.starts_with('#') {
+            let closed = line + lines(&text[..behind]);
+            let message = if closed == line {
+                "this line has more behind a closing quote".to_owned()
+            } else {
+                format!("this line has more behind the quote that is open since line {}", line + 1)
+            };
+            let hint = format!("write `\\{quote}` for a quote within quotes, and `#` before a comment");
+            self.fault(closed, message, hint);
+        }
+        (Some(if quote == '"' { self.filled(&value, line) } else { self.sound(value, line) }), next)
+    }
+
+    /// A value with what stands for its variables.
+    fn filled(&mut self, value: &str, line: usize) -> String {
+        let variables = &self.variables;
+        let mut expander = Expander {
+            value: &mut |name| variables.get(name).cloned(),
+            length: &mut self.length,
+            unfilled: Vec::new(),
+        };
+        let (filled, _) = expander.expand(value);
+        // One finding a line: which of them it is, stands there.
+        let unfilled: BTreeSet<&str> = expander.unfilled.iter().map(worded).collect();
+        let hint = "in such a file `${NAME}` and `${NAME:-default}` stand for what is set above in it, `$$` is a dollar \
+                    sign, and single quotes keep everything; for other variables write a value of `env`";
+        let messages: Vec<String> = unfilled.into_iter().map(str::to_owned).collect();
+        for message in messages {
+            self.fault(line, message, hint);
+        }
+        self.sound(filled, line)
+    }
+
+    fn sound(&mut self, value: String, line: usize) -> String {
+        if let Err(fault) = rule::argument(&value) {
+            self.fault(line, fault.message, "remove it");
+        }
+        value
+    }
+
+    fn fault(&mut self, line: usize, message: impl Into<String>, hint: impl Into<String>) {
+        self.faults.push((line, Fault::new(message, hint)));
+    }
+}
+
+/// Without what a variable is called, which may be a part of a password.
+fn worded(unfilled: &Unfilled) -> &'static str {
+    match unfilled {
+        Unfilled::Open => "this line has a `${` without its `}`",
+        Unfilled::NoVariable(_) => "this line has a `${…}` that is no variable",
+        Unfilled::Unset { .. } => "this line has a `${…}` that is not set above in the file",
+        Unfilled::TooDeep => "this line has too many defaults within defaults",
+        Unfilled::TooLong => "with this line the variables of the file are larger than a file may be",
+    }
+}
+
+/// The name alone; one that is called `export` keeps it.
+fn without_export(name: &str) -> &str {
+    let rest = name.strip_prefix("export").filter(|rest| rest.starts_with([' ', '\t']));
+    rest.map_or(name, str::trim_start)
+}
+
+/// What is behind `=`, up to a comment, which begins after a space: `COLOUR=#fff` has a value.
+fn uncommented(value: &str) -> &str {
+    let mut signs = value.match_indices('#').map(|(at, _)| at);
+    let comment = signs.find(|at| value[..*at].ends_with(char::is_whitespace));
+    value[..comment.unwrap_or(value.len())].trim()
+}
+
+/// What is between two quotes; the text begins with the first.
+fn quoted_value(text: &str, quote: char) -> Option<Quoted> {
     let mut value = String::new();
-    let mut chars = rest.chars();
+    let mut chars = text.char_indices().skip(1);
     loop {
-        match chars.next()? {
-            '"' => return Some(value),
-            '\\' => match chars.next()? {
-                'n' => value.push('\n'),
-                't' => value.push('\t'),
-                'r' => value.push('\r'),
-                c => value.push(c),
-            },
-            c => value.push(c),
+        let (at, c) = chars.next()?;
+        if c == quote {
+            return Some(Quoted { value, length: at + 1 });
+        }
+        if c != '\\' {
+            value.push(c);
+            continue;
+        }
+        let (_, escaped) = chars.next()?;
+        match (quote, escaped) {
+            (_, c) if c == quote => value.push(c),
+            ('"', 'n') => value.push('\n'),
+            ('"', 't') => value.push('\t'),
+            ('"', 'r') => value.push('\r'),
+            ('"', '\\') => value.push('\\'),
+            ('"', '$') => value.push_str("$$"),
+            (_, c) => value.extend(['\\', c]),
         }
     }
+}
+
+/// Where the line that holds a place ends, its line feed included.
+fn line_end(text: &str, from: usize) -> usize {
+    text[from..].find('\n').map_or(text.len(), |at| from + at + 1)
+}
+
+/// After a quote that is not closed: the next line that looks as if it set a variable. What is before it are the lines of
+/// the value.
+fn next_assignment(text: &str, from: usize) -> usize {
+    let mut at = from;
+    while at < text.len() {
+        let end = line_end(text, at);
+        let looks = |name: &str| !name.is_empty() && !name.contains(char::is_whitespace) && !name.starts_with('#');
+        if text[at..end].split_once('=').is_some_and(|(name, _)| looks(without_export(name.trim()))) {
+            return at;
+        }
+        at = end;
+    }
+    at
+}
+
+fn lines(text: &str) -> usize {
+    text.bytes().filter(|byte| *byte == b'\n').count()
+}
+
+/// The file's lines without what is in them, but for names of variables that were found to be such.
+fn concealed(text: &str, names: &BTreeMap<usize, String>) -> String {
+    let line = |(i, line): (usize, &str)| match names.get(&i) {
+        Some(name) => format!("{name}=…"),
+        None if line.trim().is_empty() => String::new(),
+        None => "…".to_owned(),
+    };
+    text.split('\n').enumerate().map(line).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn lines_are_read_as_shells_read_them() {
-        let text = "# all\nA=1\nexport B = two words # not this\nC='a # b'\nD=\"x\\ny\\\"\"\nE=\nA=3\nF=a=b#c\n";
-        let expected = [("A", "3"), ("B", "two words"), ("C", "a # b"), ("D", "x\ny\""), ("E", ""), ("F", "a=b#c")];
-        let expected: BTreeMap<_, _> = expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        assert_eq!(parse(text), Ok(expected));
+    fn read(text: &str) -> BTreeMap<String, String> {
+        let (variables, bad) = parse(text);
+        assert_eq!(bad, None, "{text:?}");
+        variables
+    }
+
+    fn faults(text: &str) -> Vec<String> {
+        let bad = parse(text).1.unwrap_or_else(|| panic!("{text:?} has no fault"));
+        bad.faults.iter().map(|(line, fault)| format!("{}: {}", line + 1, fault.message)).collect()
     }
 
     #[test]
-    fn what_is_wrong_is_told_without_its_value() {
-        for (text, message) in [
-            ("A=1\nhunter2\n", "line 2 is not `NAME=VALUE`"),
-            ("1A=hunter2", "line 1 does not begin with the name of a variable"),
-            ("A='hunter2", "line 1 has a quote that is not closed"),
-        ] {
-            assert_eq!(parse(text), Err(message.to_owned()));
+    fn a_value_is_what_compose_takes_for_it() {
+        let table = [
+            ("A=1", "1"),
+            ("A=", ""),
+            ("A=\t ", ""),
+            ("A=   # note", ""),
+            ("A=\t# note", ""),
+            ("A= #", ""),
+            ("A=x # note", "x"),
+            ("A=x\t# note", "x"),
+            ("A=x# no note", "x# no note"),
+            ("A=#fff", "#fff"),
+            ("A=#fff # note", "#fff"),
+            ("A=http://h/#top", "http://h/#top"),
+            ("A=two  words  ", "two  words"),
+            ("A=b=c", "b=c"),
+            ("A==", "="),
+            ("  A \t=\t1", "1"),
+            ("export A=1", "1"),
+            ("export   A=1", "1"),
+            ("export\tA = 1", "1"),
+            ("A='a # b'", "a # b"),
+            ("A='a' # note", "a"),
+            ("A='a'# note", "a"),
+            ("A=\"a # b\"   # note", "a # b"),
+            ("A=''", ""),
+            ("A=\"\"", ""),
+            ("A='$x ${y} $$ \\n'", "$x ${y} $$ \\n"),
+            ("A='it\\'s'", "it's"),
+            ("A=it's", "it's"),
+            ("A=say \"x\"", "say \"x\""),
+            ("A=\"x\\ny\\t\\r\\\"\\\\\"", "x\ny\t\r\"\\"),
+            ("A=\"\\d+ \\'\"", "\\d+ \\'"),
+            ("A=x\\ny", "x\\ny"),
+            ("A=pa$word$", "pa$word$"),
+            ("A=a$$b", "a$b"),
+            ("A=\"\\$ \\${X}\"", "$ ${X}"),
+            ("A='one\ntwo\n'", "one\ntwo\n"),
+            ("A=\"one  \n # two\n\nthree\"", "one  \n # two\n\nthree"),
+            ("A='one\r\ntwo'\r\n", "one\ntwo"),
+            ("A=x\r\n", "x"),
+            ("\u{feff}A=x", "x"),
+            ("A=1\nA=2", "2"),
+        ];
+        for (text, expected) in table {
+            assert_eq!(read(text).get("A").map(String::as_str), Some(expected), "{text:?}");
+            assert_eq!(read(&format!("{text}\nB=b\n"))["B"], "b", "what comes after {text:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_has_lines_of_all_sorts() {
+        let text = "# all\n\n  # indented\nA=1\n\nKEY=\"-----BEGIN\nabc=\n-----END\"\nexport=x\n  \nd.e-f=2\n";
+        let expected = [("A", "1"), ("KEY", "-----BEGIN\nabc=\n-----END"), ("export", "x"), ("d.e-f", "2")];
+        let expected: BTreeMap<_, _> = expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        assert_eq!(read(text), expected);
+        assert_eq!((read(""), read("\n"), read("#")), (BTreeMap::new(), BTreeMap::new(), BTreeMap::new()));
+    }
+
+    #[test]
+    fn variables_are_those_that_are_set_above() {
+        let table = [
+            ("H=h\nA=http://${H}/", "http://h/"),
+            ("H=h\nA=\"${H}${H}\"", "hh"),
+            ("A=${H:-other}", "other"),
+            ("H=\nA=${H:-other}", "other"),
+            ("H=h\nA=${X:-${H}}", "h"),
+            ("A=$${H}", "${H}"),
+            ("A=1\nA=${A}2", "12"),
+        ];
+        for (text, expected) in table {
+            assert_eq!(read(text)["A"], expected, "{text:?}");
+        }
+        assert_eq!(
+            faults("A=${H}\nH=h\nB=\"${PATH}\""),
+            [
+                "1: this line has a `${…}` that is not set above in the file",
+                "3: this line has a `${…}` that is not set above in the file",
+            ]
+        );
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_told_by_its_line_and_without_its_value() {
+        let text = "A=1\nhunter2\n1A=hunter2\nB='x' hunter2\nC='one\ntwo' hunter2\nD=${hunter2!}\nE=${hunter2\nF=\0\n\
+                    G='hunter2\nnot told\nH=ok\nA B=hunter2\nI=\"hunter2";
+        assert_eq!(
+            faults(text),
+            [
+                "2: this line is not `NAME=VALUE`",
+                "3: this line does not begin with the name of a variable",
+                "4: this line has more behind a closing quote",
+                "6: this line has more behind the quote that is open since line 5",
+                "7: this line has a `${…}` that is no variable",
+                "8: this line has a `${` without its `}`",
+                "9: a NUL character cannot be passed to a program",
+                "10: this line opens a quote that is not closed",
+                "13: this line does not begin with the name of a variable",
+                "14: this line opens a quote that is not closed",
+            ]
+        );
+        let bad = parse(text).1.expect("faults");
+        assert_eq!(lines(&bad.shown), lines(text), "as many lines");
+        let told = format!("{bad:?}");
+        assert!(!told.contains("hunter2"), "{told}");
+    }
+
+    #[test]
+    fn a_name_that_is_wrong_takes_its_whole_value_with_it() {
+        assert_eq!(faults("1A='one\ntwo\nthree'\nB=b"), ["1: this line does not begin with the name of a variable"]);
+    }
+
+    #[test]
+    fn values_that_double_do_not_grow_for_ever() {
+        let doubled = (0..40).map(|_| "A=${A}${A}\n").collect::<String>();
+        let found = faults(&format!("A=xxxxxxxxxxxxxxxx\n{doubled}"));
+        assert_eq!(found.len(), 1, "{found:?}");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_quoted_is_read_back(value in "[ -~\\n\\t]{0,40}") {
+            let double = value.replace('\\', "\\\\").replace('"', "\\\"").replace('$', "\\$");
+            proptest::prop_assert_eq!(&read(&format!("A=\"{double}\" # note\nB=b\n"))["A"], &value);
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in "(?s).{0,80}") {
+            let (_, bad) = parse(&text);
+            if let Some(bad) = bad {
+                let all = lines(&bad.shown);
+                proptest::prop_assert!(bad.faults.iter().all(|(line, _)| *line <= all));
+            }
         }
     }
 }

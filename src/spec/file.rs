@@ -8,7 +8,7 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use crate::resource::{AgentName, ImageRef, RestartPolicy};
+use crate::resource::{AgentName, ImageRef, Protocol, RestartPolicy};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -22,7 +22,7 @@ pub(super) struct File {
     #[serde(default)]
     pub dependencies: Vec<String>,
     pub command: Option<Command>,
-    pub entrypoint: Option<Command>,
+    pub entrypoint: Option<Entrypoint>,
     pub user: Option<String>,
     pub workdir: Option<String>,
     #[serde(default)]
@@ -65,6 +65,10 @@ pub(super) enum OneOf<T> {
 /// A program with its arguments. One text is a shell's command line.
 #[derive(Debug)]
 pub(super) struct Command(pub Vec<String>);
+
+/// As [`Command`]; empty: none, not even the image's own.
+#[derive(Debug)]
+pub(super) struct Entrypoint(pub Vec<String>);
 
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -128,11 +132,32 @@ pub(super) enum MountMode {
 pub(super) struct Volume {
     pub name: String,
     pub target: String,
+    #[serde(default)]
+    pub mode: MountMode,
 }
 
 /// Each with its name, if it has one.
 #[derive(Debug, Default)]
-pub(super) struct Ports(pub Vec<(Option<String>, String)>);
+pub(super) struct Ports(pub Vec<(Option<String>, OneOf<PortParts>)>);
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PortParts {
+    pub target: String,
+    pub published: Option<String>,
+    pub host_ip: Option<String>,
+    #[serde(default)]
+    pub protocol: PortProtocol,
+    pub name: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum PortProtocol {
+    #[default]
+    Tcp,
+    Udp,
+}
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -232,6 +257,15 @@ impl Command {
     }
 }
 
+impl From<PortProtocol> for Protocol {
+    fn from(protocol: PortProtocol) -> Self {
+        match protocol {
+            PortProtocol::Tcp => Self::Tcp,
+            PortProtocol::Udp => Self::Udp,
+        }
+    }
+}
+
 impl From<Restart> for RestartPolicy {
     fn from(restart: Restart) -> Self {
         match restart {
@@ -275,6 +309,16 @@ impl<'de> Deserialize<'de> for Command {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(match OneOf::<Vec<String>>::deserialize(deserializer)? {
             OneOf::Text(line) => Self::of_line(&line),
+            OneOf::Parts(words) => Self(words),
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Entrypoint {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(match OneOf::<Vec<String>>::deserialize(deserializer)? {
+            OneOf::Text(line) if line.is_empty() => Self(Vec::new()),
+            OneOf::Text(line) => Self(Command::of_line(&line).0),
             OneOf::Parts(words) => Self(words),
         })
     }

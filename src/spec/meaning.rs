@@ -7,17 +7,17 @@ use std::path::{Component, Path, PathBuf};
 
 use super::agent::{BuilderSettings, NamedVolume, NetworkSettings};
 use super::diagnostic::{Diagnostic, quoted};
-use super::envfile;
+use super::envfile::{self, BadFile};
 use super::file::{
     Buildkit, CommandOr, HealthParts, Mount as MountParts, MountMode, OneOf, Resources, Volume, Workspace,
 };
-use super::file::{Network, Ports, WorkspaceMode};
+use super::file::{Network, WorkspaceMode};
 use super::secrets::SecretSource;
 use super::shape::Fault;
 use super::source::Span;
 use super::surroundings::{Surroundings, Unread};
 use super::tree::Places;
-use super::written::{self, MountText, SourceText};
+use super::written::{self, MountText, SourceText, VolumeText};
 use crate::resource::{HealthConfig, Limits, Mount, MountSource, PortConfig, SecretText};
 
 /// Where the workspace is in the main container unless the file says otherwise.
@@ -33,8 +33,21 @@ pub(super) struct Meaning<'a> {
     pub folder: &'a dyn Fn(&Span) -> PathBuf,
     pub home: Option<String>,
     pub faults: Vec<Diagnostic>,
+    /// Files of variables with faults of their own.
+    pub bad_files: Vec<Misread>,
     /// What is mounted where so far: the target, and the path of the key.
     targets: BTreeMap<String, String>,
+    /// Ports of the Docker host that are spoken for.
+    pub(super) fixed_ports: Vec<PortConfig>,
+}
+
+/// A file of variables that has faults of its own.
+pub(super) struct Misread {
+    /// As it is named, and where.
+    pub written: String,
+    pub at: Span,
+    pub path: PathBuf,
+    pub bad: BadFile,
 }
 
 /// What the workspace comes to.
@@ -55,7 +68,15 @@ pub(super) struct Environment {
 
 impl<'a> Meaning<'a> {
     pub fn new(places: &'a Places, folder: &'a dyn Fn(&Span) -> PathBuf, home: Option<String>) -> Self {
-        Self { places, folder, home, faults: Vec::new(), targets: BTreeMap::new() }
+        Self {
+            places,
+            folder,
+            home,
+            faults: Vec::new(),
+            bad_files: Vec::new(),
+            targets: BTreeMap::new(),
+            fixed_ports: Vec::new(),
+        }
     }
 
     pub fn workspace(&mut self, workspace: Option<OneOf<Workspace>>) -> WorkspaceParts {
@@ -77,7 +98,8 @@ impl<'a> Meaning<'a> {
                     let fault = Fault::new("a workspace on a volume has no `path`", "remove it, or write `mode: bind`");
                     self.fault("workspace.path", fault);
                 }
-                (Vec::new(), Some(NamedVolume { name: WORKSPACE_VOLUME.to_owned(), target: target.clone() }))
+                let name = WORKSPACE_VOLUME.to_owned();
+                (Vec::new(), Some(NamedVolume { name, target: target.clone(), read_only: false }))
             }
         };
         let mounts = mounts.into_iter().chain(excluded).collect();
@@ -101,19 +123,20 @@ impl<'a> Meaning<'a> {
         };
         for (path, at) in files {
             let absolute = PathBuf::from(self.absolute(&path, &at));
-            let read = match around.read(&absolute) {
-                Ok(text) => envfile::parse(&text),
-                Err(Unread::Missing) => Err("there is no such file".to_owned()),
-                Err(Unread::Unreadable(why)) => Err(why),
-            };
-            let read = read.map_err(|why| {
-                Fault::new(
-                    format!("{}: {why}", quoted(&path)),
-                    "a line of it is `NAME=VALUE`; its path is seen from this file",
-                )
+            let read = around.read(&absolute).map_err(|unread| {
+                let why = match unread {
+                    Unread::Missing => "there is no such file".to_owned(),
+                    Unread::Unreadable(why) => why,
+                };
+                Fault::new(format!("{}: {why}", quoted(&path)), "its path is seen from this file")
             });
-            all.concealed
-                .extend(self.read(&at, read).into_iter().flatten().map(|(name, it)| (name, SecretText::new(it))));
+            let Some(text) = self.read(&at, read) else { continue };
+            let (variables, bad) = envfile::parse(&text);
+            if let Some(bad) = bad {
+                let at = self.places.value(&at).unwrap_or_default();
+                self.bad_files.push(Misread { written: path, at, path: absolute, bad });
+            }
+            all.concealed.extend(variables.into_iter().map(|(name, value)| (name, SecretText::new(value))));
         }
         for (name, value) in env {
             all.concealed.remove(&name);
@@ -176,50 +199,27 @@ impl<'a> Meaning<'a> {
         let mut all: Vec<NamedVolume> = Vec::new();
         for (i, volume) in volumes.into_iter().enumerate() {
             let at = format!("volumes.{i}");
-            let (name, target) = match volume {
-                OneOf::Text(text) => match self.read(&at, written::volume(&text)) {
-                    Some(parts) => parts,
-                    None => continue,
-                },
-                OneOf::Parts(Volume { name, target }) => (name, target),
-            };
-            let target = trimmed(&target);
+            let Some(NamedVolume { name, target, read_only }) = self.named_volume(&at, volume) else { continue };
             self.claim(&target, &format!("{at}.target"));
             if all.iter().any(|other| other.name == name) {
                 let message = format!("the volume {} is there twice", quoted(&name));
                 self.fault(&format!("{at}.name"), Fault::new(message, "give one of them another name"));
             }
-            all.push(NamedVolume { name, target });
+            all.push(NamedVolume { name, target, read_only });
         }
         all
     }
 
-    pub fn ports(&mut self, ports: Ports) -> Vec<PortConfig> {
-        let mut all: Vec<PortConfig> = Vec::new();
-        for (i, (name, text)) in ports.0.into_iter().enumerate() {
-            let at = format!("ports.{}", name.clone().unwrap_or_else(|| i.to_string()));
-            let Some(port) = self.read(&at, written::port(&text)) else { continue };
-            let port = PortConfig { name, ..port };
-            if all.iter().any(|other| other.container == port.container) {
-                let message = format!("the port {} of the container is published twice", port.container);
-                self.fault(&at, Fault::new(message, "keep one of them"));
+    /// A volume in its short form or its long one.
+    pub(super) fn named_volume(&mut self, at: &str, volume: OneOf<Volume>) -> Option<NamedVolume> {
+        let (name, target, read_only) = match volume {
+            OneOf::Text(text) => {
+                let VolumeText { name, target, read_only } = self.read(at, written::volume(&text))?;
+                (name, target, read_only)
             }
-            let fixed = |port: &PortConfig| matches!(port.host, crate::resource::HostPort::Fixed(_));
-            let same = |other: &&PortConfig| {
-                fixed(other)
-                    && other.host == port.host
-                    && other.container.protocol == port.container.protocol
-                    && (other.address == port.address
-                        || other.address.is_unspecified()
-                        || port.address.is_unspecified())
-            };
-            if let Some(other) = all.iter().find(same) {
-                let message = format!("the port of this machine leads to {} already", other.container);
-                self.fault(&at, Fault::new(message, "write another one, or none for a free one"));
-            }
-            all.push(port);
-        }
-        all
+            OneOf::Parts(Volume { name, target, mode }) => (name, target, mode == MountMode::Ro),
+        };
+        Some(NamedVolume { name, target: trimmed(&target), read_only })
     }
 
     pub fn network(&mut self, network: Network, has_ports: bool) -> NetworkSettings {

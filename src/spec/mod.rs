@@ -17,6 +17,7 @@ mod tree;
 
 // What a file builds on, and what is filled in.
 mod envfile;
+mod expand;
 mod extend;
 pub mod surroundings;
 mod variables;
@@ -37,6 +38,7 @@ pub mod capability;
 pub mod catalogue;
 mod file;
 mod meaning;
+mod ports;
 mod read;
 mod recognise;
 pub mod secrets;

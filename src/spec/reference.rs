@@ -139,13 +139,15 @@ fn may_be(shape: &Shape) -> String {
         Shape::List { item, .. } => format!("{} of {}", shape.expected(), of_many(item)),
         Shape::Map { value, .. } => format!("{} of names to {}", shape.expected(), of_many(value)),
         Shape::Either(shapes) => shapes.iter().map(may_be).collect::<Vec<_>>().join(", or "),
-        Shape::Text(_) | Shape::Scalar(_) | Shape::Bool | Shape::Choice(_) | Shape::Keys(_) => shape.expected(),
+        Shape::Text(_) | Shape::Line(_) | Shape::Scalar(_) | Shape::Bool | Shape::Choice(_) | Shape::Keys(_) => {
+            shape.expected()
+        }
     }
 }
 
 fn of_many(shape: &Shape) -> String {
     match shape {
-        Shape::Text(_) => "texts".to_owned(),
+        Shape::Text(_) | Shape::Line(_) => "texts".to_owned(),
         Shape::Scalar(_) => "single values".to_owned(),
         other => other.expected(),
     }

@@ -2,7 +2,7 @@
 
 use super::diagnostic::quoted;
 use super::shape::Fault;
-use super::{secrets, written};
+use super::{ports, secrets, written};
 use crate::resource::run::{AGENT_NAME_MAX, AgentNameError};
 use crate::resource::{AgentName, ImageRef};
 
@@ -97,8 +97,23 @@ macro_rules! as_written {
 }
 
 as_written! {
-    mount mount_source path place excluded volume volume_name port memory cache_limit cpus count ulimit ulimit_name
+    mount mount_source path folder place excluded volume volume_name memory cache_limit cpus count ulimit ulimit_name
     duration subnet address
+}
+
+/// A published port, or a range of them.
+pub fn port(text: &str) -> Result<(), Fault> {
+    ports::read(text).map(drop)
+}
+
+/// One port, without anything else.
+pub fn port_number(text: &str) -> Result<(), Fault> {
+    ports::single(text).map(drop)
+}
+
+/// An address that a port is published on.
+pub fn port_address(text: &str) -> Result<(), Fault> {
+    ports::address_of(text).map(drop)
 }
 
 /// How many processes a container may have.
@@ -131,7 +146,7 @@ pub fn label(text: &str) -> Result<(), Fault> {
 
 /// A folder to run in; all of the container is one too.
 pub fn workdir(text: &str) -> Result<(), Fault> {
-    if text == "/" { Ok(()) } else { place(text) }
+    if text == "/" { Ok(()) } else { written::workplace(text) }
 }
 
 /// Where a secret comes from.
@@ -141,6 +156,11 @@ pub fn secret(text: &str) -> Result<(), Fault> {
 
 /// What a port is called.
 pub fn port_name(text: &str) -> Result<(), Fault> {
+    // The parts of one port where names of ports are expected: `target` would be taken for a name.
+    if ["target", "published", "host_ip", "protocol"].contains(&text) {
+        let message = format!("{} is a part of a port, not its name", quoted(text));
+        return Err(Fault::new(message, "write the mapping as an item of a list: `- target: 80`"));
+    }
     if text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
     {

@@ -29,6 +29,7 @@ pub fn schema() -> String {
 
 fn of(shape: &Shape) -> Value {
     match shape {
+        Shape::Line(_) => json!({ "type": "string" }),
         Shape::Text(_) => json!({ "type": "string", "minLength": 1 }),
         Shape::Scalar(_) => json!({ "type": ["string", "number", "boolean"] }),
         Shape::Bool => json!({ "anyOf": [{ "type": "boolean" }, filled("^(true|false)$|")] }),

@@ -65,14 +65,9 @@ impl Meaning<'_> {
         let mut all: Vec<NamedVolume> = Vec::new();
         for (i, volume) in volumes.into_iter().enumerate() {
             let at = format!("{at}.volumes.{i}");
-            let (name, target) = match volume {
-                OneOf::Text(text) => match self.read(&at, written::volume(&text)) {
-                    Some(parts) => parts,
-                    None => continue,
-                },
-                OneOf::Parts(Volume { name, target }) => (name, target),
-            };
-            let volume = NamedVolume { name: format!("{service}-{name}"), target: super::meaning::trimmed(&target) };
+            let Some(volume) = self.named_volume(&at, volume) else { continue };
+            let name = volume.name;
+            let volume = NamedVolume { name: format!("{service}-{name}"), ..volume };
             if all.iter().any(|other| other.name == volume.name) {
                 let message = format!("the volume {} is there twice", quoted(&name));
                 self.fault(&at, Fault::new(message, "give one of them another name"));

@@ -10,6 +10,8 @@ use super::tree::{Content, Node, Scalar};
 pub enum Shape {
     /// Text that is not empty. Numbers and the like only in quotes.
     Text(Rule),
+    /// As [`Shape::Text`], but it may be empty.
+    Line(Rule),
     /// Any single value, taken exactly as it is written.
     Scalar(Rule),
     /// `true` or `false`.
@@ -152,7 +154,7 @@ impl Shape {
     /// Whether the value is of the right sort, whatever it says.
     pub fn fits(&self, node: &Node) -> bool {
         match (self, &node.content) {
-            (Self::Text(_) | Self::Choice(_), Content::Scalar(kind, _)) => *kind == Scalar::Text,
+            (Self::Text(_) | Self::Line(_) | Self::Choice(_), Content::Scalar(kind, _)) => *kind == Scalar::Text,
             (Self::Scalar(_), Content::Scalar(kind, _)) => *kind != Scalar::Null,
             (Self::Bool, Content::Scalar(_, text)) => matches!(text.as_str(), "true" | "false"),
             (Self::List { .. }, Content::List(_)) | (Self::Map { .. } | Self::Keys(_), Content::Map(_)) => true,
@@ -164,7 +166,7 @@ impl Shape {
     /// What is expected, in words that follow "must be".
     pub fn expected(&self) -> String {
         match self {
-            Self::Text(_) => "text".into(),
+            Self::Text(_) | Self::Line(_) => "text".into(),
             Self::Scalar(_) => "a single value".into(),
             Self::Bool => "`true` or `false`".into(),
             Self::Choice(words) => either(words.iter().map(|word| format!("`{word}`"))),
@@ -240,7 +242,7 @@ impl Shape {
             Self::List { item, .. } => visit_dyn(item, path, see),
             Self::Map { value, .. } => visit_dyn(value, path, see),
             Self::Either(shapes) => shapes.iter().for_each(|shape| visit_dyn(shape, path, see)),
-            Self::Text(_) | Self::Scalar(_) | Self::Bool | Self::Choice(_) => {}
+            Self::Text(_) | Self::Line(_) | Self::Scalar(_) | Self::Bool | Self::Choice(_) => {}
         }
     }
 }

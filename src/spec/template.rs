@@ -1,13 +1,16 @@
 //! The spec that `moat init` writes: small, right as it is, and with what people add first in comments.
 
+use super::scan::scan;
+use super::tree::{Content, Scalar};
 use crate::resource::AgentName;
 
 /// A commented spec for an agent in `image`, or with a Docker of its own.
 pub fn template(agent: &AgentName, image: Option<&str>) -> String {
     let (image, docker) = match image {
-        Some(image) => (format!("image: {image}\n"), "# dependencies:\n#   - docker:dind\n"),
+        Some(image) => (format!("image: {}\n", text(image)), "# dependencies:\n#   - docker:dind\n"),
         None => ("# image: docker:dind\n".to_owned(), "dependencies:\n  - docker:dind\n"),
     };
+    let agent = text(agent.as_str());
     format!(
         "\
 # What the sandbox of this agent should be. `moat apply` makes it so, `moat plan` shows what that would do.
@@ -37,10 +40,51 @@ workspace: .
     )
 }
 
+/// Words that YAML 1.1 reads as something else; editors and other tools still do.
+const WORDS: [&str; 8] = ["true", "false", "yes", "no", "on", "off", "y", "n"];
+
+/// A name as YAML takes it for text: in quotes if it would be a number, a date, null or a boolean without.
+fn text(name: &str) -> String {
+    let is_itself = scan(&format!("{name}\n"))
+        .0
+        .first()
+        .is_some_and(|node| matches!(&node.content, Content::Scalar(Scalar::Text, read) if read == name));
+    // What begins with a digit may be a date, or a number of sixties.
+    let is_plain = is_itself
+        && name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && !WORDS.contains(&name.to_ascii_lowercase().as_str());
+    if is_plain { name.to_owned() } else { format!("\"{name}\"") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::spec::{Source, agent};
+
+    #[test]
+    fn what_yaml_would_read_otherwise_is_in_quotes() {
+        for name in
+            ["123", "1e3", "0x1f", "0o7", "1.5", "1_000", "2026-11-27", "12.30", "true", "null", "yes", "off", "n", "0"]
+        {
+            assert_eq!(text(name), format!("\"{name}\""));
+        }
+        for name in ["builder", "debian:13", "a1", "e3", "nullable", "x.y_z-1", "ghcr.io/a/b@sha256:0"] {
+            assert_eq!(text(name), name);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_a_folder_is_called_what_is_written_is_right(folder in "\\PC{0,40}|[0-9a-fox._-]{1,8}|[0-9]{4}-[0-9]{2}-[0-9]{2}") {
+            let name = crate::spec::slug(&folder).unwrap_or_else(|| "agent".to_owned());
+            let name = AgentName::parse(&name).expect("a slug");
+            let image = crate::resource::ImageRef::parse(&folder).ok().map(|image| image.to_string());
+            let source = Source::new("agent.yaml", "/agent.yaml", template(&name, image.as_deref()));
+            let spec = agent::parse(source).unwrap_or_else(|diagnostics| panic!("{folder:?}: {diagnostics}"));
+            proptest::prop_assert_eq!(spec.agent, name);
+            proptest::prop_assert_eq!(spec.image.map(|image| image.to_string()), image);
+        }
+    }
 
     #[test]
     fn what_is_written_is_right_as_it_is_and_without_the_signs_of_comments() {

@@ -9,13 +9,20 @@ use ipnet::Ipv4Net;
 
 use super::diagnostic::quoted;
 use super::shape::Fault;
-use crate::resource::port::LOOPBACK;
-use crate::resource::{Cpus, HostPort, Port, PortConfig, Size, Ulimit};
+use crate::resource::{Cpus, Size, Ulimit};
 
 /// A mount as one text.
 #[derive(Debug, PartialEq, Eq)]
 pub struct MountText {
     pub source: String,
+    pub target: String,
+    pub read_only: bool,
+}
+
+/// A volume of the sandbox's own as one text.
+#[derive(Debug, PartialEq, Eq)]
+pub struct VolumeText {
+    pub name: String,
     pub target: String,
     pub read_only: bool,
 }
@@ -65,15 +72,23 @@ pub fn mount(text: &str) -> Result<MountText, Fault> {
     let wrong = |hint: &str| Fault::new(format!("{} is not a mount", quoted(text)), hint);
     let parts: Vec<&str> = text.split(':').collect();
     let (source, target, read_only) = match parts[..] {
-        [source, target] | [source, target, "rw"] => (source, target, false),
-        [source, target, "ro"] => (source, target, true),
-        [_, _, mode] => return Err(wrong(&format!("after the target stands `ro` or `rw`, not {}", quoted(mode)))),
+        [source, target] => (source, target, false),
+        [source, target, mode] => (source, target, is_read_only(mode).map_err(|hint| wrong(&hint))?),
         [_] => return Err(wrong("write `SOURCE:TARGET`, as in `./data:/data`")),
         _ => return Err(wrong("a path with a colon in it needs the long form: `source: …`, `target: …`")),
     };
     mount_source(source)?;
     place(target)?;
     Ok(MountText { source: source.to_owned(), target: target.to_owned(), read_only })
+}
+
+/// What stands after the target.
+fn is_read_only(mode: &str) -> Result<bool, String> {
+    match mode {
+        "ro" => Ok(true),
+        "rw" => Ok(false),
+        other => Err(format!("expected `ro` or `rw` after the target, found {}", quoted(other))),
+    }
 }
 
 /// A path, or the name of a volume.
@@ -106,8 +121,31 @@ pub fn path(text: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-/// An absolute path in a container.
+/// The folder that is worked on. What looks like a mount in short form is not taken for a path.
+pub fn folder(text: &str) -> Result<(), Fault> {
+    let Some((source, target)) = text.split_once(":/") else { return path(text) };
+    let message = format!("{} is a mount, not a folder", quoted(text));
+    let target = target.split(':').next().unwrap_or_default();
+    let parts = quoted(&format!("{{path: {source}, target: /{target}}}"));
+    Err(Fault::new(message, format!("write it as a mapping: {parts}")))
+}
+
+/// Where something is mounted in a container.
 pub fn place(text: &str) -> Result<(), Fault> {
+    workplace(text)?;
+    // No short form of any tool can name such a path: it is a mode, or a slip.
+    if text.contains(':') {
+        let hint = match text.rsplit_once(':') {
+            Some((_, "ro" | "rw")) => "write the path alone; the mode has a key of its own",
+            _ => "choose a path without one",
+        };
+        return Err(Fault::new(format!("the target {} has a colon in it", quoted(text)), hint));
+    }
+    Ok(())
+}
+
+/// An absolute path in a container, below its root.
+pub fn workplace(text: &str) -> Result<(), Fault> {
     let wrong = |message: String, hint: String| Err(Fault::new(message, hint));
     if !text.starts_with('/') {
         let hint = format!("begin it with `/`, as in {}", quoted(&format!("/{}", text.trim_start_matches("./"))));
@@ -124,12 +162,12 @@ pub fn place(text: &str) -> Result<(), Fault> {
 
 /// A folder within a mount.
 pub fn excluded(text: &str) -> Result<(), Fault> {
-    let plain = |part: &str| !part.is_empty() && part != "." && part != ".." && !part.contains(['\0', '*', '?']);
+    let plain = |part: &str| !part.is_empty() && part != "." && part != ".." && !part.contains(['\0', '*', '?', ':']);
     if text.trim_end_matches('/').split('/').all(plain) {
         return Ok(());
     }
     let message = format!("{} is not a folder within the mount", quoted(text));
-    Err(Fault::new(message, "name one folder, seen from the mount, without wildcards, as in `node_modules`"))
+    Err(Fault::new(message, "name one folder, seen from the mount, without wildcards and colons, as in `node_modules`"))
 }
 
 /// The engine's rule for names of volumes.
@@ -138,20 +176,28 @@ pub fn volume_name(text: &str) -> Result<(), Fault> {
     if text.len() > 1 && text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(plain) {
         return Ok(());
     }
-    let message = format!("{} cannot be the name of a volume", quoted(text));
+    let message = match text.len() {
+        1 => format!("{} is too short for the name of a volume", quoted(text)),
+        _ => format!("{} cannot be the name of a volume", quoted(text)),
+    };
     Err(Fault::new(
         message,
         "names have at least two letters, digits, `_`, `.` or `-`, and begin with a letter or digit",
     ))
 }
 
-/// `NAME:TARGET`.
-pub fn volume(text: &str) -> Result<(String, String), Fault> {
-    let Some((name, target)) = text.split_once(':') else {
-        return Err(Fault::new(
-            format!("{} has no target", quoted(text)),
-            "write `NAME:TARGET`, as in `cache:/var/cache`",
-        ));
+/// `NAME:TARGET`, `NAME:TARGET:ro`, `NAME:TARGET:rw`.
+pub fn volume(text: &str) -> Result<VolumeText, Fault> {
+    let wrong = |hint: &str| Fault::new(format!("{} is not a volume", quoted(text)), hint);
+    let parts: Vec<&str> = text.split(':').collect();
+    let (name, target, read_only) = match parts[..] {
+        [name, target] => (name, target, false),
+        [name, target, mode] => (name, target, is_read_only(mode).map_err(|hint| wrong(&hint))?),
+        [_] => {
+            let hint = "write `NAME:TARGET`, as in `cache:/var/cache`";
+            return Err(Fault::new(format!("{} has no target", quoted(text)), hint));
+        }
+        _ => return Err(wrong("write `NAME:TARGET` or `NAME:TARGET:ro`")),
     };
     if name.contains('/') || name.starts_with(['.', '~']) {
         let message = format!("{} is a path, not the name of a volume", quoted(name));
@@ -159,34 +205,7 @@ pub fn volume(text: &str) -> Result<(String, String), Fault> {
     }
     volume_name(name)?;
     place(target)?;
-    Ok((name.to_owned(), target.to_owned()))
-}
-
-/// `PORT`, `HOST:PORT`, `ADDRESS:HOST:PORT` or `ADDRESS::PORT`, each with `/tcp` or `/udp` if need be.
-pub fn port(text: &str) -> Result<PortConfig, Fault> {
-    let message = format!("{} is not a port", quoted(text));
-    let wrong = |hint: &str| Fault::new(message.clone(), hint);
-    let forms = "write `PORT`, `HOST:PORT` or `ADDRESS:HOST:PORT`, as in `8080:80`; ports go from 1 to 65535";
-    let (rest, container) = text.rsplit_once(':').map_or((None, text), |(rest, port)| (Some(rest), port));
-    let container: Port = container.parse().map_err(|_| wrong(forms))?;
-    let (address, host) = match rest {
-        None => (None, ""),
-        Some(rest) => rest.rsplit_once(':').map_or((None, rest), |(address, host)| (Some(address), host)),
-    };
-    let address = match address {
-        None => LOOPBACK,
-        Some(address) => address.trim_matches(['[', ']']).parse().map_err(|_| {
-            wrong(&format!("{} is not an IP address; such as `127.0.0.1` or `0.0.0.0`", quoted(address)))
-        })?,
-    };
-    let host = match host {
-        "" if rest.is_none_or(|rest| rest.ends_with(':')) => HostPort::Free,
-        digits => {
-            let number: Port = digits.parse().map_err(|_| wrong(forms))?;
-            HostPort::Fixed(number.number)
-        }
-    };
-    Ok(PortConfig { name: None, container, address, host })
+    Ok(VolumeText { name: name.to_owned(), target: target.to_owned(), read_only })
 }
 
 /// An amount of memory for a container.
@@ -294,27 +313,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ports_are_on_loopback_unless_an_address_is_given() {
-        let table = [
-            ("3000", "3000/tcp 127.0.0.1:free"),
-            ("8080:80", "80/tcp 127.0.0.1:8080"),
-            ("127.0.0.1:8080:80", "80/tcp 127.0.0.1:8080"),
-            ("0.0.0.0:53:53/udp", "53/udp 0.0.0.0:53"),
-            ("0.0.0.0::80", "80/tcp 0.0.0.0:free"),
-            ("[::1]:8080:80", "80/tcp [::1]:8080"),
-        ];
-        for (text, expected) in table {
-            let port = port(text).expect(text);
-            assert_eq!(format!("{} {}", port.container, port.published()), expected, "{text}");
-        }
-        for text in
-            ["", "0", "65536", "a", "80:", ":80", "80:0", "1.2.3:80:80", "80/sctp", "1:2:3:4", "+80", "80/tcp/tcp"]
-        {
-            assert!(port(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
     fn mounts_have_a_source_a_target_and_maybe_a_mode() {
         let read = mount("./data:/data:ro").expect("a mount");
         assert_eq!((read.source.as_str(), read.target.as_str(), read.read_only), ("./data", "/data", true));
@@ -324,6 +322,48 @@ mod tests {
         for text in ["", "a", "./a:b", "./a:/", "./a:/b:rx", "a/b:/c", "~me/x:/x", "./a:/b:ro:x", "./a:/b/../c", ":/a"]
         {
             assert!(mount(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn volumes_have_a_name_a_target_and_maybe_a_mode() {
+        for (text, read_only) in [("aa:/a", false), ("aa:/a:rw", false), ("aa:/a:ro", true)] {
+            let read = volume(text).expect(text);
+            assert_eq!((read.name.as_str(), read.target.as_str(), read.read_only), ("aa", "/a", read_only), "{text}");
+        }
+        for text in [
+            "",
+            "aa",
+            "aa:",
+            ":/a",
+            "aa:/a:",
+            "aa:/a:z",
+            "aa:/a:ro,z",
+            "aa:/a:ro:x",
+            "aa:/a:/b",
+            "x:/x:ro",
+            "aa:a:ro",
+            "./a:/a:ro",
+            "aa:/a:RO",
+        ] {
+            assert!(volume(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn no_separator_becomes_a_part_of_a_path() {
+        for text in ["/a:ro", "/a:rw", "/a:b", "/a:"] {
+            assert!(place(text).is_err(), "{text}");
+        }
+        for text in ["a:ro", "a:b/c", "a/b:rw"] {
+            assert!(excluded(text).is_err(), "{text}");
+        }
+        for text in [".:/src", "./a:/b:ro", "/a:/b", "~:/c"] {
+            assert!(folder(text).is_err(), "{text}");
+        }
+        assert_eq!((folder("./a:b"), workplace("/a:b")), (Ok(()), Ok(())));
+        for text in ["1:2:3", "1:", ":1", "1:2:"] {
+            assert!(ulimit(text).is_err(), "{text}");
         }
     }
 

@@ -40,4 +40,5 @@ mod pull;
 mod replace;
 mod runs;
 mod services;
+mod short_forms;
 mod story;

@@ -8,7 +8,7 @@ mod parts;
 
 use super::rule;
 use super::shape::{Effect, Key, Shape};
-use parts::{BUILD, BUILDKIT, CONTAINER, HEALTHCHECK, HOOKS, MOUNT, NETWORK, SERVICE, VOLUME, WORKSPACE};
+use parts::{BUILD, BUILDKIT, CONTAINER, HEALTHCHECK, HOOKS, MOUNT, NETWORK, PORT, SERVICE, VOLUME, WORKSPACE};
 
 /// `agent.yaml`.
 pub static AGENT: Shape = Shape::Keys(&[
@@ -52,9 +52,9 @@ pub static AGENT: Shape = Shape::Keys(&[
         .says("what the main container runs: a shell's command line, or a program with its arguments")
         .such_as("[npm, run, dev]")
         .also(&["cmd", "run"]),
-    Key::new("entrypoint", COMMAND, Effect::Replace)
+    Key::new("entrypoint", ENTRYPOINT, Effect::Replace)
         .default("the image's own")
-        .says("the program that runs the command")
+        .says("the program that runs the command; `[]`: none, not even the image's own")
         .such_as("[tini, --]"),
     Key::new("user", Shape::Scalar(rule::user), Effect::Replace)
         .default("the image's own")
@@ -98,13 +98,14 @@ pub static AGENT: Shape = Shape::Keys(&[
         .such_as("['./data:/data:ro']")
         .also(&["binds"]),
     Key::new("volumes", VOLUMES, Effect::Replace)
-        .says("named volumes of the sandbox, kept when it is destroyed: `NAME:TARGET`, or a mapping")
+        .says("named volumes of the sandbox, kept when it is destroyed: `NAME:TARGET`, `NAME:TARGET:ro`, or a mapping")
         .such_as("['cache:/var/cache/app']"),
     Key::new("ports", PORTS, Effect::Replace)
         .says(
-            "ports of the main container that this machine reaches: `NAME: PORT`, or a list of `PORT`, `HOST:PORT` or \
-             `ADDRESS:HOST:PORT`; on loopback unless an address is given, and without a host port on a free one, \
-             which is kept",
+            "ports of the main container that this machine reaches: `NAME: PORT`, or a list of `PORT`, `HOST:PORT`, \
+             `ADDRESS:HOST:PORT` or mappings; on loopback unless an address is given (`0.0.0.0`, `[::1]`, `localhost`), \
+             and without a host port on a free one, which is kept; `/udp` at the end for UDP; in a list \
+             `8000-8010:8000-8010` is a range",
         )
         .such_as("{web: 3000}"),
     Key::new("container", Shape::Keys(CONTAINER), Effect::Replace)
@@ -156,6 +157,11 @@ const COMMAND: Shape = Shape::Either(&[
     },
 ]);
 
+const ENTRYPOINT: Shape = Shape::Either(&[
+    Shape::Line(rule::argument),
+    Shape::List { item: &Shape::Scalar(rule::argument), if_empty: None, unique: false },
+]);
+
 const RESTART: &[&str] = &["no", "on-failure", "unless-stopped", "always"];
 
 const ENV: Shape = Shape::Map { name: rule::variable, value: &Shape::Scalar(rule::argument) };
@@ -169,7 +175,7 @@ const SECRETS: Shape = Shape::Map { name: rule::variable, value: &Shape::Text(ru
 
 const BUILD_SHAPE: Shape = Shape::Either(&[Shape::Text(rule::path), Shape::Keys(BUILD)]);
 
-const WORKSPACE_SHAPE: Shape = Shape::Either(&[Shape::Text(rule::path), Shape::Keys(WORKSPACE)]);
+const WORKSPACE_SHAPE: Shape = Shape::Either(&[Shape::Text(rule::folder), Shape::Keys(WORKSPACE)]);
 
 const MOUNTS: Shape =
     Shape::List { item: &Shape::Either(&[Shape::Text(rule::mount), Shape::Keys(MOUNT)]), if_empty: None, unique: true };
@@ -182,7 +188,7 @@ const VOLUMES: Shape = Shape::List {
 
 const PORTS: Shape = Shape::Either(&[
     Shape::Map { name: rule::port_name, value: &Shape::Scalar(rule::port) },
-    Shape::List { item: &Shape::Scalar(rule::port), if_empty: None, unique: true },
+    Shape::List { item: &Shape::Either(&[Shape::Scalar(rule::port), Shape::Keys(PORT)]), if_empty: None, unique: true },
 ]);
 
 const SCRIPT: Shape = Shape::Either(&[

@@ -7,7 +7,7 @@ use crate::spec::shape::{Effect, Key, Shape};
 const EXCLUDE: Shape = Shape::List { item: &Shape::Text(rule::excluded), if_empty: None, unique: true };
 
 pub(super) const WORKSPACE: &[Key] = &[
-    Key::new("path", Shape::Text(rule::path), Effect::Replace)
+    Key::new("path", Shape::Text(rule::folder), Effect::Replace)
         .default("`.`")
         .says("the folder of this machine, seen from the file; only with the mode `bind`")
         .such_as("./app"),
@@ -76,6 +76,32 @@ pub(super) const VOLUME: &[Key] = &[
         .required("target: /var/cache/app")
         .says("where it is in the main container")
         .such_as("/var/cache/app"),
+    Key::new("mode", Shape::Choice(&["ro", "rw"]), Effect::Replace)
+        .default("`rw`")
+        .says("`ro`: the container can only read it")
+        .such_as("ro"),
+];
+
+pub(super) const PORT: &[Key] = &[
+    Key::new("target", Shape::Scalar(rule::port_number), Effect::Replace)
+        .required("target: 80")
+        .says("the port of the main container")
+        .such_as("80"),
+    Key::new("published", Shape::Scalar(rule::port_number), Effect::Replace)
+        .default("a free one, which is kept")
+        .says("the port of the Docker host")
+        .such_as("8080")
+        .also(&["host", "host_port"]),
+    Key::new("host_ip", Shape::Text(rule::port_address), Effect::Replace)
+        .default("`127.0.0.1`")
+        .says("the address of the Docker host that it is published on")
+        .such_as("0.0.0.0")
+        .also(&["address", "ip"]),
+    Key::new("protocol", Shape::Choice(&["tcp", "udp"]), Effect::Replace)
+        .default("`tcp`")
+        .says("its protocol")
+        .such_as("udp"),
+    Key::new("name", Shape::Text(rule::port_name), Effect::Nothing).says("what `moat status` calls it").such_as("web"),
 ];
 
 pub(super) const CONTAINER: &[Key] = &[
@@ -175,7 +201,9 @@ pub(super) const SERVICE: &[Key] = &[
         .such_as("[postgres, -c, fsync=off]")
         .also(&["cmd", "run"]),
     Key::new("volumes", SERVICE_VOLUMES, Effect::Sidecar)
-        .says("named volumes of its own, kept when the sandbox is destroyed: `NAME:TARGET`, or a mapping")
+        .says(
+            "named volumes of its own, kept when the sandbox is destroyed: `NAME:TARGET`, `NAME:TARGET:ro`, or a mapping",
+        )
         .such_as("['data:/var/lib/postgresql/data']"),
     Key::new("resources", Shape::Keys(RESOURCES), Effect::Sidecar)
         .says("its limits")
@@ -200,6 +228,10 @@ const SERVICE_VOLUMES: Shape = Shape::List {
                 .required("target: /var/lib/postgresql/data")
                 .says("where it is in the service's container")
                 .such_as("/var/lib/postgresql/data"),
+            Key::new("mode", Shape::Choice(&["ro", "rw"]), Effect::Sidecar)
+                .default("`rw`")
+                .says("`ro`: the container can only read it")
+                .such_as("ro"),
         ]),
     ]),
     if_empty: None,
