@@ -3,6 +3,7 @@
 //! Facts only. Nothing here knows what is wanted, and nothing is read from anywhere: `observe` fills it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use ipnet::Ipv4Net;
 use serde::Serialize;
@@ -36,6 +37,8 @@ pub struct Live {
     pub limits: Limits,
     /// `None`: one that moat does not know.
     pub restart: Option<RestartPolicy>,
+    /// How often the engine has started it again by itself since somebody started it.
+    pub restarts: i64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +74,8 @@ pub struct ContainerFacts {
     /// The image that it was made from.
     pub image: ImageId,
     pub state: ContainerState,
+    /// For how many seconds it has been up; `None`: for a minute or longer, or it is not.
+    pub up_seconds: Option<u64>,
     pub health: Health,
     /// Of the last run, for a container that has ended.
     pub exit_code: Option<i64>,
@@ -86,6 +91,10 @@ pub struct ContainerFacts {
     /// In seconds since 1970.
     pub created: i64,
 }
+
+/// What has been up for so long does not crash again and again: the measure by which an engine's own pauses between two
+/// restarts begin anew.
+pub const RAN_WELL: Duration = Duration::from_secs(10);
 
 impl ContainerFacts {
     /// Whether its command has ended with 0. One that was stopped or killed has another code, unless its program ends with
@@ -161,6 +170,17 @@ impl ContainerState {
 }
 
 impl Observed {
+    /// How often the engine has started a container again, if it has done so a moment ago or is about to.
+    pub fn crashes(&self, facts: &ContainerFacts) -> Option<i64> {
+        let restarts = self.live.get(&facts.id)?.restarts;
+        let lately = match facts.state {
+            ContainerState::Restarting => true,
+            ContainerState::Running => facts.up_seconds.is_some_and(|seconds| seconds < RAN_WELL.as_secs()),
+            _ => false,
+        };
+        (restarts > 0 && lately).then_some(restarts)
+    }
+
     /// The containers that claim to be `resource`, oldest first. More than one means a replacement that was cut short.
     pub fn containers_of<'a>(&'a self, resource: &'a ResourceId) -> impl Iterator<Item = &'a ContainerFacts> {
         self.containers.iter().filter(move |c| owned_as(c.owner.as_ref(), resource))

@@ -80,12 +80,14 @@ pub struct VolumeMount {
 pub struct Inspection {
     pub state: ContainerState,
     pub health: Health,
+    /// The command of its health check, whoever wrote that; `None`: there is none, or it is switched off.
+    pub check: Option<Vec<String>>,
     /// Of the last run; 0 while it runs.
     pub exit_code: i64,
     pub oom_killed: bool,
     /// The engine's own words on why it could not be started; usually empty.
     pub error: String,
-    /// How often the restart policy has started it again.
+    /// How often the restart policy has started it again since somebody started it.
     pub restarts: i64,
     /// What an update can change, as it is now.
     pub limits: Limits,

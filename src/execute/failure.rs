@@ -7,7 +7,7 @@ use super::call::{Made, container_of};
 use crate::engine::{Detail, Engine, EngineError, ExecOutput, Fault, Inspection};
 use crate::event::{Asked, Code, Failure};
 use crate::plan::{Action, OpId, Operation};
-use crate::resource::{ContainerId, Probe, label};
+use crate::resource::{ContainerId, label};
 
 /// Why a call did not succeed.
 pub(super) enum Why {
@@ -16,8 +16,14 @@ pub(super) enum Why {
     Ended(Inspection),
     /// It runs, but the probe has not said yes in time.
     NotReady {
+        command: Vec<String>,
         after: Duration,
         last: Option<ExecOutput>,
+    },
+    /// It runs, and the check that its image brings says no for longer than that bears.
+    Unhealthy {
+        command: Vec<String>,
+        last: ExecOutput,
     },
     /// The user did not want to wait any longer.
     Interrupted,
@@ -56,7 +62,7 @@ pub(super) async fn explain<E: Engine>(
         Why::Ended(inspection) => Some(inspection.exit_code),
         _ => None,
     };
-    let (code, probe) = (code(operation, &why), asked(operation, &why));
+    let (code, probe) = (code(operation, &why), asked(&why));
     let (message, hint) = words(operation, why, probe.as_ref());
     let (resource, name, verb) = (operation.resource.clone(), operation.name.clone(), operation.action.verb());
     Failure { resource, name, verb, code, fault, message, hint, exit_code, probe, log }
@@ -81,7 +87,7 @@ fn code(operation: &Operation, why: &Why) -> Code {
         Why::Interrupted => return Code::Interrupted,
         Why::Ended(inspection) if inspection.oom_killed => return Code::OutOfMemory,
         Why::Ended(_) => return Code::ContainerExited,
-        Why::NotReady { last: Some(_), .. } => return Code::ProbeFailed,
+        Why::NotReady { last: Some(_), .. } | Why::Unhealthy { .. } => return Code::ProbeFailed,
         Why::NotReady { last: None, .. } => return Code::ReadinessTimeout,
         Why::Engine(error) => error,
     };
@@ -101,17 +107,16 @@ fn code(operation: &Operation, why: &Why) -> Code {
 }
 
 /// What was asked in vain, and what came of the last time.
-fn asked(operation: &Operation, why: &Why) -> Option<Asked> {
-    let Why::NotReady { last, .. } = why else { return None };
-    let command = match &operation.action {
-        Action::AwaitReady { probe: Probe::Exec { command, .. }, .. } => command.join(" "),
-        _ => String::new(),
+fn asked(why: &Why) -> Option<Asked> {
+    let (command, last) = match why {
+        Why::NotReady { command, last, .. } => (command, last.as_ref()),
+        Why::Unhealthy { command, last } => (command, Some(last)),
+        _ => return None,
     };
     let line = |output: &ExecOutput| {
         output.output.lines().rfind(|line| !line.trim().is_empty()).map(|line| line.trim().to_owned())
     };
-    let exit_code = last.as_ref().map(|output| output.exit_code);
-    Some(Asked { command, exit_code, output: last.as_ref().and_then(line) })
+    Some(Asked { command: command.join(" "), exit_code: last.map(|it| it.exit_code), output: last.and_then(line) })
 }
 
 fn words(operation: &Operation, why: Why, asked: Option<&Asked>) -> (String, Option<String>) {
@@ -123,19 +128,29 @@ fn words(operation: &Operation, why: Why, asked: Option<&Asked>) -> (String, Opt
         }
         Why::Ended(inspection) => ended(operation, &inspection),
         Why::NotReady { after, .. } => {
-            let command = asked.map_or("", |asked| asked.command.as_str());
-            let mut message = format!("`{name}` was not ready within {} s: `{command}`", after.as_secs());
-            match asked.and_then(|asked| asked.exit_code) {
-                Some(code) => message.push_str(&format!(" gave exit code {code}")),
-                None => message.push_str(" was never answered"),
-            }
-            if let Some(output) = asked.and_then(|asked| asked.output.as_ref()) {
-                message.push_str(&format!(" ({output})"));
-            }
+            let message = format!("`{name}` was not ready within {} s: {}", after.as_secs(), told(asked));
             (message, Some("a slow machine may need more time: `--wait-timeout 120`".to_owned()))
+        }
+        Why::Unhealthy { .. } => {
+            let message = format!("`{name}` is not ready: its image's health check failed: {}", told(asked));
+            (message, Some("check what it serves, or write another check under `healthcheck`".to_owned()))
         }
         Why::Interrupted => (format!("interrupted while `{name}` was waited for"), None),
     }
+}
+
+/// What a question was, and what came of it.
+fn told(asked: Option<&Asked>) -> String {
+    let Some(asked) = asked else { return String::new() };
+    let mut text = format!("`{}`", asked.command);
+    match asked.exit_code {
+        Some(code) => text.push_str(&format!(" gave exit code {code}")),
+        None => text.push_str(" was never answered"),
+    }
+    if let Some(output) = &asked.output {
+        text.push_str(&format!(" ({output})"));
+    }
+    text
 }
 
 fn ended(operation: &Operation, inspection: &Inspection) -> (String, Option<String>) {
@@ -256,13 +271,14 @@ mod tests {
             restarts: 0,
             error: String::new(),
             health: Health::None,
+            check: None,
             limits: Limits::default(),
             restart: None,
         })
     }
 
     fn not_ready(last: Option<ExecOutput>) -> Why {
-        Why::NotReady { after: Duration::from_secs(2), last }
+        Why::NotReady { command: vec!["check".to_owned()], after: Duration::from_secs(2), last }
     }
 
     fn engine(fault: Fault, detail: Option<Detail>) -> Why {

@@ -1,6 +1,7 @@
 //! Waiting until a container is proven ready: asking at short intervals, with a deadline.
 //!
-//! A container that has ended will never be ready, and is not waited for; unless that it ends with 0 is what it is for.
+//! That it runs at one moment proves nothing of what the engine starts again whenever it ends: it has to be one and the
+//! same run at two moments. A container that has ended will never be ready, and is not waited for; unless that it ends with 0 is what it is for.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use super::failure::Why;
 use crate::engine::{Engine, ExecOutput, Fault, Inspection};
 use crate::resource::{ContainerId, Probe};
 use crate::spec::capability::KnownFailure;
-use crate::state::ContainerState;
+use crate::state::{ContainerState, Health};
 
 /// A single question that hangs must not use up the whole wait.
 const QUESTION: Duration = Duration::from_secs(5);
@@ -19,6 +20,12 @@ const QUESTION: Duration = Duration::from_secs(5);
 /// A container that its restart policy has started again this often is crash-looping: the engine's own pauses
 /// between restarts grow from 100 ms, so that this takes about a second to show.
 const CRASH_LOOP: i64 = 3;
+
+/// Between two looks at one that has to last for long.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Between two questions to the check of an image: it may be a program that takes its time.
+const IMAGE_INTERVAL: Duration = Duration::from_millis(250);
 
 /// What it means when the container ends.
 #[derive(Debug, Clone, Copy)]
@@ -36,32 +43,56 @@ pub(super) async fn wait<E: Engine>(
     ends: Ends<'_>,
     stop: &CancellationToken,
 ) -> Result<(), Why> {
+    let wait = Wait { engine, container, ends, stop };
     match probe {
-        Probe::Running { settle } => {
-            sleep(*settle).await;
-            let inspection = engine.inspect(container).await?;
-            let is_fine = inspection.state == ContainerState::Running || ends.completed(&inspection);
-            if is_fine { Ok(()) } else { Err(Why::Ended(inspection)) }
-        }
-        Probe::Exec { command, interval, timeout } => {
-            let deadline = Instant::now() + *timeout;
-            let mut last = None;
-            loop {
-                match ask(engine, container, command, ends).await? {
-                    Answer::Yes => return Ok(()),
-                    Answer::No(output) => last = Some(output),
-                    Answer::NotNow => {}
+        Probe::Running { settle, check } => {
+            let proven = loop {
+                if let Some(proven) = wait.lasts(*settle).await? {
+                    break proven;
                 }
-                if stop.is_cancelled() {
-                    return Err(Why::Interrupted);
+            };
+            match (check, &proven.check) {
+                (Some(timeout), Some(command)) if matches!(proven.health, Health::Starting | Health::Unhealthy) => {
+                    let question = Question { command, interval: IMAGE_INTERVAL, timeout: *timeout };
+                    wait.answered(&question, Until::Refused).await
                 }
-                if Instant::now() + *interval > deadline {
-                    return Err(Why::NotReady { after: *timeout, last });
-                }
-                sleep(*interval).await;
+                _ => Ok(()),
             }
         }
+        Probe::Exec { command, interval, timeout, settle } => {
+            let question = Question { command, interval: *interval, timeout: *timeout };
+            wait.answered(&question, Until::Lasting(*settle)).await
+        }
+        Probe::Idle { command, interval, timeout } => {
+            let question = Question { command, interval: *interval, timeout: *timeout };
+            wait.answered(&question, Until::SameRun).await
+        }
     }
+}
+
+/// What all questions to one container share.
+struct Wait<'a, E> {
+    engine: &'a E,
+    container: &'a ContainerId,
+    ends: Ends<'a>,
+    stop: &'a CancellationToken,
+}
+
+struct Question<'a> {
+    command: &'a [String],
+    interval: Duration,
+    timeout: Duration,
+}
+
+/// When a yes is enough, and a no is.
+#[derive(Clone, Copy)]
+enum Until {
+    /// A yes, from which on it lasts for so long.
+    Lasting(Duration),
+    /// A yes, and it was not started again while it was asked.
+    SameRun,
+    /// A yes; or the engine's own verdict, which has asked the same and been patient in its own way.
+    Refused,
 }
 
 enum Answer {
@@ -71,50 +102,108 @@ enum Answer {
     NotNow,
 }
 
-async fn ask<E: Engine>(
-    engine: &E,
-    container: &ContainerId,
-    command: &[String],
-    ends: Ends<'_>,
-) -> Result<Answer, Why> {
-    match timeout(QUESTION, engine.exec(container, command)).await {
-        Err(_) => Ok(Answer::NotNow),
-        Ok(Ok(output)) if output.exit_code == 0 => Ok(Answer::Yes),
-        Ok(Ok(output)) => {
-            // An exec that is cut off by the end of its container gives a code as well: 137, or whatever it was.
-            if output.exit_code > 128 && alive(engine, container, ends).await? == Life::Completed {
-                return Ok(Answer::Yes);
+impl<E: Engine> Wait<'_, E> {
+    async fn answered(&self, question: &Question<'_>, until: Until) -> Result<(), Why> {
+        let Question { command, interval, timeout } = *question;
+        let deadline = Instant::now() + timeout;
+        let mut last = None;
+        loop {
+            let before = if matches!(until, Until::SameRun) { Some(self.look().await?) } else { None };
+            match self.ask(command).await? {
+                Answer::Yes if self.is_enough(until, before).await? => return Ok(()),
+                Answer::Yes | Answer::NotNow => {}
+                Answer::No(output) => {
+                    if matches!(until, Until::Refused) && self.look().await?.health == Health::Unhealthy {
+                        return Err(Why::Unhealthy { command: command.to_vec(), last: output });
+                    }
+                    last = Some(output);
+                }
             }
-            Ok(Answer::No(output))
+            if Instant::now() + interval > deadline {
+                return Err(Why::NotReady { command: command.to_vec(), after: timeout, last });
+            }
+            self.pause(interval).await?;
         }
-        // The engine refuses to put a question to a container that does not run.
-        Ok(Err(error)) if matches!(error.fault, Fault::Conflict | Fault::Engine | Fault::Refused) => {
-            Ok(match alive(engine, container, ends).await? {
-                Life::Goes => Answer::NotNow,
-                Life::Completed => Answer::Yes,
-            })
+    }
+
+    /// Whether a yes is all that is to be known.
+    async fn is_enough(&self, until: Until, before: Option<Inspection>) -> Result<bool, Why> {
+        match (until, before) {
+            (Until::Lasting(settle), _) if !settle.is_zero() => Ok(self.lasts(settle).await?.is_some()),
+            (Until::SameRun, Some(before)) => {
+                let after = self.look().await?;
+                Ok(self.ends.completed(&after) || is_same_run(&before, &after))
+            }
+            _ => Ok(true),
         }
-        Ok(Err(error)) => Err(error.into()),
+    }
+
+    /// Looks at it for `settle`; `None`: it was started again meanwhile, or is about to be.
+    async fn lasts(&self, settle: Duration) -> Result<Option<Inspection>, Why> {
+        let end = Instant::now() + settle;
+        let before = self.look().await?;
+        loop {
+            self.pause(LOOK.min(end.saturating_duration_since(Instant::now()))).await?;
+            let now = self.look().await?;
+            if self.ends.completed(&now) {
+                return Ok(Some(now));
+            }
+            if !is_same_run(&before, &now) {
+                return Ok(None);
+            }
+            if Instant::now() >= end {
+                return Ok(Some(now));
+            }
+        }
+    }
+
+    async fn pause(&self, time: Duration) -> Result<(), Why> {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => Err(Why::Interrupted),
+            () = sleep(time) => Ok(()),
+        }
+    }
+
+    async fn ask(&self, command: &[String]) -> Result<Answer, Why> {
+        match timeout(QUESTION, self.engine.exec(self.container, command)).await {
+            Err(_) => Ok(Answer::NotNow),
+            Ok(Ok(output)) if output.exit_code == 0 => Ok(Answer::Yes),
+            Ok(Ok(output)) => {
+                // An exec that is cut off by the end of its container gives a code as well: 137, or whatever it was.
+                if output.exit_code > 128 && self.ends.completed(&self.look().await?) {
+                    return Ok(Answer::Yes);
+                }
+                Ok(Answer::No(output))
+            }
+            // The engine refuses to put a question to a container that does not run.
+            Ok(Err(error)) if matches!(error.fault, Fault::Conflict | Fault::Engine | Fault::Refused) => {
+                let is_over = self.ends.completed(&self.look().await?);
+                Ok(if is_over { Answer::Yes } else { Answer::NotNow })
+            }
+            Ok(Err(error)) => Err(error.into()),
+        }
+    }
+
+    /// An error if the container has ended for good, and not as it should.
+    async fn look(&self) -> Result<Inspection, Why> {
+        let inspection = self.engine.inspect(self.container).await?;
+        let known = self.ends.failures.iter().any(|failure| failure.exit == inspection.exit_code);
+        let looping = known || inspection.restarts >= CRASH_LOOP;
+        let goes = match inspection.state {
+            _ if self.ends.completed(&inspection) => true,
+            ContainerState::Running | ContainerState::Unknown => true,
+            ContainerState::Restarting => !looping,
+            _ => false,
+        };
+        if goes { Ok(inspection) } else { Err(Why::Ended(inspection)) }
     }
 }
 
-#[derive(PartialEq, Eq)]
-enum Life {
-    Goes,
-    Completed,
-}
-
-/// An error if the container has ended for good, and not as it should.
-async fn alive<E: Engine>(engine: &E, container: &ContainerId, ends: Ends<'_>) -> Result<Life, Why> {
-    let inspection: Inspection = engine.inspect(container).await?;
-    let known = ends.failures.iter().any(|failure| failure.exit == inspection.exit_code);
-    let looping = known || inspection.restarts >= CRASH_LOOP;
-    match inspection.state {
-        _ if ends.completed(&inspection) => Ok(Life::Completed),
-        ContainerState::Running | ContainerState::Unknown => Ok(Life::Goes),
-        ContainerState::Restarting if !looping => Ok(Life::Goes),
-        _ => Err(Why::Ended(inspection)),
-    }
+/// Whether it ran at two looks, and the engine has not started it in between.
+fn is_same_run(before: &Inspection, after: &Inspection) -> bool {
+    let ran = |it: &Inspection| matches!(it.state, ContainerState::Running | ContainerState::Unknown);
+    ran(before) && ran(after) && before.restarts == after.restarts
 }
 
 impl Ends<'_> {

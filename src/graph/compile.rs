@@ -9,11 +9,11 @@ use std::time::Duration;
 use super::choose::choose;
 use super::dockerfile::{Dockerfile, dockerfile, is_made, own};
 use super::guard;
-use super::program::{program, readiness, waiting};
+use super::program::{idling, lasting, program, readiness, waiting};
 use super::vault::{Sealer, Vault};
 use super::{Edge, Gate, Graph, Milestone, Node, fit};
 use crate::resource::{
-    Config, ContainerConfig, FileConfig, HealthConfig, ImageConfig, ImageRef, Limits, Mount, MountSource,
+    Config, ContainerConfig, FileConfig, HealthConfig, ImageCheck, ImageConfig, ImageRef, Limits, Mount, MountSource,
     NetworkAttachment, NetworkConfig, Probe, ResourceId, RestartPolicy, Retention, Role, Run, Secret, VolumeConfig,
 };
 use crate::spec::capability::{Builds, FilePart, MainPart, MountPart, ProbePart, Sidecar, VolumePart};
@@ -23,9 +23,6 @@ use crate::spec::{
 
 /// The only network of a run.
 const NETWORK: &str = "agent";
-
-/// A command that is going to fail at once does so within the time that a shell takes to look for it.
-const SETTLE: Duration = Duration::from_millis(300);
 
 /// Compiles a spec without its secrets: enough to find what it stands for, or to remove it.
 ///
@@ -137,14 +134,14 @@ impl Parts {
             health: sidecar.ready.as_ref().map(health),
             ..ContainerConfig::new(image, attachment(vec![sidecar.name.clone()]))
         };
-        let probe = sidecar.ready.as_ref().map_or(Probe::Running { settle: SETTLE }, probe);
+        let probe = sidecar.ready.as_ref().map_or_else(|| lasting(sidecar.restart.into(), true), probe);
         self.container(id.clone(), Role::Sidecar, config, probe, sidecar.failures.clone());
         self.sidecars.push(id);
     }
 
     /// A container beside main that the spec itself describes.
     fn service(&mut self, name: &str, service: &Service, secrets: BTreeMap<String, Secret>) {
-        let id = ResourceId::container(name);
+        let (id, restart) = (ResourceId::container(name), RestartPolicy::UnlessStopped);
         let config = ContainerConfig {
             command: service.command.clone().unwrap_or_default(),
             env: service.env.clone(),
@@ -153,11 +150,11 @@ impl Parts {
             init: true,
             mounts: self.named_volumes(&service.volumes),
             limits: service.limits,
-            restart: RestartPolicy::UnlessStopped,
+            restart,
             health: service.wait.as_ref().map(|wait| HealthConfig::new(wait.command.clone())),
             ..ContainerConfig::new(service.image.clone(), attachment(vec![name.to_owned()]))
         };
-        let probe = service.wait.as_ref().map_or(Probe::Running { settle: SETTLE }, waiting);
+        let probe = service.wait.as_ref().map_or_else(|| lasting(restart, true), |wait| waiting(wait, restart));
         self.container(id.clone(), Role::Sidecar, config, probe, Vec::new());
         self.sidecars.push(id);
     }
@@ -171,7 +168,6 @@ impl Parts {
         secrets: BTreeMap<String, Secret>,
     ) {
         let (entrypoint, command, idles) = program(spec, parts);
-        let ready = readiness(spec, parts);
         let mut env = BTreeMap::new();
         for part in parts {
             env.extend(part.env.clone());
@@ -187,6 +183,8 @@ impl Parts {
         mounts.extend(guard::of_spec(spec, capabilities, &mounts));
         // A sandbox stays up; a command that ends has ended.
         let restart = if idles { RestartPolicy::UnlessStopped } else { RestartPolicy::No };
+        let restart = spec.restart.unwrap_or(restart);
+        let ready = readiness(spec, parts, restart);
         let config = ContainerConfig {
             entrypoint,
             command,
@@ -206,13 +204,15 @@ impl Parts {
             limits: spec.limits,
             ulimits: spec.ulimits.clone(),
             shm: spec.shm,
-            restart: spec.restart.unwrap_or(restart),
+            restart,
             stop_timeout: parts.iter().filter_map(|part| part.stop_timeout).max(),
             health: ready.as_ref().map(|ready| ready.health.clone()),
+            image_check: if idles { ImageCheck::Off } else { ImageCheck::Kept },
             ..ContainerConfig::new(image, attachment(Vec::new()))
         };
-        let settle = if idles { Duration::ZERO } else { SETTLE };
-        let probe = ready.map_or(Probe::Running { settle }, |ready| ready.probe);
+        let only_idles = idles && spec.hooks.pre_run.is_none() && parts.iter().all(|part| part.entrypoint.is_empty());
+        let unasked = if only_idles { idling() } else { lasting(restart, !idles) };
+        let probe = ready.map_or(unasked, |ready| ready.probe);
         let failures = parts.iter().flat_map(|part| part.failures.clone()).collect();
         let id = ResourceId::main();
         self.container(id.clone(), Role::Main, config, probe, failures);
@@ -301,5 +301,7 @@ pub(super) fn probe(part: &ProbePart) -> Probe {
         command: part.command.clone(),
         interval: Duration::from_millis(part.interval_ms),
         timeout: Duration::from_secs(part.timeout),
+        // What a capability asks is answered by a daemon that is up.
+        settle: Duration::ZERO,
     }
 }

@@ -3,9 +3,24 @@
 use std::time::Duration;
 
 use super::compile::{health, probe};
-use crate::resource::{HealthConfig, Probe};
+use crate::resource::{HealthConfig, Probe, RestartPolicy};
 use crate::spec::capability::{MainPart, ProbePart};
 use crate::spec::{Spec, Wait};
+
+/// How a command of the user's is waited for that nobody can ask: it has to last, and its image's own check has its say.
+pub(super) fn lasting(restart: RestartPolicy, heeds_check: bool) -> Probe {
+    Probe::Running { settle: settle(restart), check: heeds_check.then_some(TIMEOUT) }
+}
+
+/// How a sandbox is waited for that has nothing to do.
+pub(super) fn idling() -> Probe {
+    Probe::Idle { command: IDLE_PROOF.map(str::to_owned).to_vec(), interval: IDLE_INTERVAL, timeout: TIMEOUT }
+}
+
+/// How long a command has to last before it is taken for one that stays.
+fn settle(restart: RestartPolicy) -> Duration {
+    if restart == RestartPolicy::No { SETTLE } else { SETTLE_RESTARTED }
+}
 
 /// How readiness is proven, and how it is watched from then on.
 pub(super) struct Readiness {
@@ -15,6 +30,19 @@ pub(super) struct Readiness {
 
 /// Keeps a container up that has nothing to do; its init forwards the stop.
 const IDLE: [&str; 2] = ["sleep", "infinity"];
+
+/// What shows that an image has what [`IDLE`] needs.
+const IDLE_PROOF: [&str; 2] = ["sleep", "0"];
+
+/// Between two questions whether a sandbox that idles is up.
+const IDLE_INTERVAL: Duration = Duration::from_millis(50);
+
+/// A command that is going to fail at once does so within the time that a shell takes to look for it.
+const SETTLE: Duration = Duration::from_millis(300);
+
+/// Where the engine starts again what ends, that it runs at one moment means less. A person waits for it without
+/// wondering, and most of what cannot work has ended by then.
+const SETTLE_RESTARTED: Duration = Duration::from_secs(2);
 
 /// Between two questions to a check of the user's: it may be a program that takes its time.
 const INTERVAL: Duration = Duration::from_millis(250);
@@ -48,7 +76,7 @@ fn plain(spec: &Spec, parts: &[&MainPart]) -> (Vec<String>, Vec<String>, bool) {
 }
 
 /// What must be proven: by a dependency, by the user's own check, or by both.
-pub(super) fn readiness(spec: &Spec, parts: &[&MainPart]) -> Option<Readiness> {
+pub(super) fn readiness(spec: &Spec, parts: &[&MainPart], restart: RestartPolicy) -> Option<Readiness> {
     let brought = parts.iter().find_map(|part| part.ready.as_ref());
     let Some(own) = &spec.healthcheck else {
         return brought.map(|part| Readiness { health: health(part), probe: probe(part) });
@@ -56,14 +84,14 @@ pub(super) fn readiness(spec: &Spec, parts: &[&MainPart]) -> Option<Readiness> {
     let command = brought.map_or_else(|| own.command.clone(), |part| both(part, &own.command));
     let own_timeout = own.start_period_ms.map_or(TIMEOUT, Duration::from_millis);
     let timeout = brought.map_or(own_timeout, |part| own_timeout.max(Duration::from_secs(part.timeout)));
-    let probe = Probe::Exec { command: command.clone(), interval: INTERVAL, timeout };
+    let probe = Probe::Exec { command: command.clone(), interval: INTERVAL, timeout, settle: settle(restart) };
     Some(Readiness { health: HealthConfig { command, ..own.clone() }, probe })
 }
 
 /// How a service of the user's is waited for.
-pub(super) fn waiting(wait: &Wait) -> Probe {
+pub(super) fn waiting(wait: &Wait, restart: RestartPolicy) -> Probe {
     let timeout = wait.timeout_ms.map_or(TIMEOUT, Duration::from_millis);
-    Probe::Exec { command: wait.command.clone(), interval: INTERVAL, timeout }
+    Probe::Exec { command: wait.command.clone(), interval: INTERVAL, timeout, settle: settle(restart) }
 }
 
 /// A command that says yes when both do. The first one's words are a capability's: they need no quotes.

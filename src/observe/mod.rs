@@ -14,8 +14,8 @@ use futures_util::future::{try_join_all, try_join3, try_join4};
 
 use crate::engine::{Engine, EngineError, Fault, Filter};
 use crate::graph::{Graph, Node};
-use crate::resource::{Config, HostPort, ImageDigest, ImageRef, Role};
-use crate::state::{ContainerFacts, ContainerState, Live, NetworkFacts, Observed};
+use crate::resource::{Config, HostPort, ImageDigest, ImageRef, Probe, Role};
+use crate::state::{ContainerFacts, ContainerState, Health, Live, NetworkFacts, Observed, RAN_WELL};
 
 /// Looks at everything of the graph's run.
 ///
@@ -55,7 +55,10 @@ pub async fn observe_with<E: Engine>(
         async { if needs_port(graph, &observed) { engine.containers(&Filter::All).await } else { Ok(Vec::new()) } };
     let updatable = observed.containers.iter().filter(|facts| may_be_updated(graph, facts)).map(|facts| async {
         match engine.inspect(&facts.id).await {
-            Ok(it) => Ok(Some((facts.id.clone(), Live { limits: it.limits, restart: it.restart }))),
+            Ok(it) => {
+                let live = Live { limits: it.limits, restart: it.restart, restarts: it.restarts };
+                Ok(Some((facts.id.clone(), live)))
+            }
             // It went since the list was made.
             Err(error) if error.fault == Fault::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -92,7 +95,15 @@ fn ports_of(facts: &ContainerFacts) -> Vec<u16> {
 fn may_be_updated(graph: &Graph, facts: &ContainerFacts) -> bool {
     let Some(owner) = &facts.owner else { return false };
     let Some(node) = graph.node(&owner.resource) else { return false };
-    node.role == Role::Main || owner.config.contains("\"limits\":{")
+    node.role == Role::Main || owner.config.contains("\"limits\":{") || may_be_crashing(node, facts)
+}
+
+/// What the engine starts again whenever it ends, and nobody can ask: whether that happens shows in detail only. Only of
+/// one that has not been up for long, so that what stands costs no more.
+fn may_be_crashing(node: &Node, facts: &ContainerFacts) -> bool {
+    let is_young = facts.up_seconds.is_some_and(|seconds| seconds < RAN_WELL.as_secs());
+    let is_open = matches!(node.probe, Some(Probe::Running { .. })) && facts.health == Health::None;
+    facts.state == ContainerState::Restarting || (facts.state == ContainerState::Running && is_young && is_open)
 }
 
 /// A network that is to be created needs a place that no other one has.

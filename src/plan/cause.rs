@@ -21,6 +21,8 @@ pub enum Cause {
     NotRunning { state: ContainerState, exit_code: Option<i64> },
     /// It runs, but its own health check says no, or its probe did for as long as one waits.
     Unhealthy,
+    /// It runs or is about to, and the engine has just had to start it again.
+    Crashing { restarts: i64 },
     /// It runs, but nobody has proven that it does its job.
     Unproven,
     /// It is no longer on its network.
@@ -65,6 +67,7 @@ impl Cause {
             Self::HalfDone => "half-done",
             Self::NotRunning { .. } => "not-running",
             Self::Unhealthy => "unhealthy",
+            Self::Crashing { .. } => "crashing",
             Self::Unproven => "unproven",
             Self::Disconnected => "disconnected",
             Self::DeadNetwork => "dead-network",
@@ -104,6 +107,8 @@ impl fmt::Display for Cause {
             Self::NotRunning { state, exit_code: Some(code) } => write!(f, "{} with code {code}", state.as_str()),
             Self::NotRunning { state, exit_code: None } => f.write_str(state.as_str()),
             Self::Unhealthy => f.write_str("unhealthy"),
+            Self::Crashing { restarts: 1 } => f.write_str("crashed, and was restarted"),
+            Self::Crashing { restarts } => write!(f, "keeps crashing: restarted {restarts} times"),
             Self::Unproven => f.write_str("not proven ready"),
             Self::Disconnected => f.write_str("not on its network"),
             Self::DeadNetwork => f.write_str("holds a network that is gone"),

@@ -8,11 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::draft::Draft;
 use super::live::{self, Fit};
+use super::proof::{health, is_settled, lasts_well, prove};
 use super::{Action, Cause, Handle, OpId, Power, diff, port, refresh, removal};
 use crate::engine::VolumeMount;
 use crate::graph::{Gate, Milestone, Node};
 use crate::resource::label::{self, Ownership};
-use crate::resource::{Config, ContainerConfig, ContainerId, Mount, MountSource, NetworkId, Probe, ResourceId, Role};
+use crate::resource::{Config, ContainerConfig, ContainerId, Mount, MountSource, NetworkId, ResourceId, Role};
 use crate::state::{ContainerFacts, ContainerState, Endpoint, Health};
 
 /// How a container that is there stands to its network.
@@ -150,7 +151,7 @@ fn keep(
         draft.add(id, &name, action, Cause::Changed(diffs), []);
     }
     // An older one that still runs would hold the same volumes and the same alias.
-    if !is_settled(draft, current, node) || current.state != ContainerState::Running {
+    if !is_settled(draft, current, node, config) || current.state != ContainerState::Running {
         for other in others.iter().filter(|it| removal::is_up(it.state)) {
             let stop = removal::stop(draft, id, other, &Cause::Superseded, before.clone());
             before.insert(stop);
@@ -197,15 +198,22 @@ fn mend(
             let restart = draft.add(id, &name, action, Cause::Asked, before);
             Some(started(draft, node, &name, handle, &Cause::Asked, restart))
         }
-        ContainerState::Running | ContainerState::Restarting if has_failed || current.health == Health::Unhealthy => {
+        ContainerState::Running | ContainerState::Restarting
+            if has_failed || health(current, config) == Health::Unhealthy =>
+        {
             let action = Action::RestartContainer { container: current.id.clone() };
             let restart = draft.add(id, &name, action, Cause::Unhealthy, before);
             Some(started(draft, node, &name, handle, &Cause::Unhealthy, restart))
         }
-        ContainerState::Running if is_settled(draft, current, node) => None,
+        ContainerState::Running if is_settled(draft, current, node, config) => None,
         ContainerState::Running | ContainerState::Restarting | ContainerState::Unknown => {
-            let action = prove(draft, node, config, handle.clone())?;
-            let ready = draft.add(id, &name, action, Cause::Unproven, before);
+            let crashes = draft.observed.crashes(current);
+            let cause = crashes.map_or(Cause::Unproven, |restarts| Cause::Crashing { restarts });
+            let mut action = prove(draft, node, config, handle.clone())?;
+            if let (Some(_), Action::AwaitReady { probe, .. }) = (crashes, &mut action) {
+                lasts_well(probe);
+            }
+            let ready = draft.add(id, &name, action, cause, before);
             draft.hold(id, Milestone::Ready, ready);
             Some(ready)
         }
@@ -231,16 +239,6 @@ pub(super) fn is_done(draft: &Draft<'_>, node: &Node, facts: &ContainerFacts) ->
 fn is_wanted_again(draft: &Draft<'_>, facts: &ContainerFacts) -> bool {
     let starts = draft.options.power == Power::Start && draft.observed.is_stopped() && facts.has_completed();
     starts || draft.options.restart.contains(&facts.id)
-}
-
-/// Whether a running container needs no further proof.
-fn is_settled(draft: &Draft<'_>, current: &ContainerFacts, node: &Node) -> bool {
-    let proven = draft.options.proven.contains(&current.id);
-    match (&node.probe, current.health) {
-        (_, Health::Unhealthy) => false,
-        (_, Health::Healthy) | (None | Some(Probe::Running { .. }), _) => true,
-        (Some(Probe::Exec { .. }), Health::None | Health::Starting) => proven,
-    }
 }
 
 /// Puts the files in; `None`: there are none.
@@ -294,16 +292,6 @@ fn started(
     let ready = draft.add(&node.id, name, action, cause.clone(), [start]);
     draft.hold(&node.id, Milestone::Ready, ready);
     ready
-}
-
-/// The wait that proves a container ready; `None`: nothing is asked of it.
-fn prove(draft: &Draft<'_>, node: &Node, config: &ContainerConfig, container: Handle<ContainerId>) -> Option<Action> {
-    let mut probe = node.probe.clone()?;
-    if let (Probe::Exec { timeout, .. }, Some(wanted)) = (&mut probe, draft.options.wait_timeout) {
-        *timeout = wanted;
-    }
-    let (image, failures) = (config.image.clone(), node.failures.clone());
-    Some(Action::AwaitReady { container, probe, image, failures, may_complete: node.may_complete() })
 }
 
 /// Removes those that have been replaced, and gives the one that stays its name.

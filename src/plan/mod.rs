@@ -14,6 +14,7 @@ pub mod operation;
 mod port;
 mod power;
 pub mod privilege;
+mod proof;
 mod refresh;
 mod removal;
 pub mod status;

@@ -159,6 +159,9 @@ const AFTER_GRACE: Duration = Duration::from_secs(30);
 /// A wait's own timeout ends it; this only catches one whose last call hangs.
 const AFTER_WAIT: Duration = Duration::from_secs(30);
 
+/// As many runs of a container as a wait may see before it is given up, and one to spare.
+const RUNS: u32 = 5;
+
 impl Action {
     /// The verb for people and scripts.
     pub fn verb(&self) -> &'static str {
@@ -200,8 +203,10 @@ impl Action {
             Self::AwaitReady { probe, .. } => {
                 AFTER_WAIT
                     + match probe {
-                        Probe::Exec { timeout, .. } => *timeout,
-                        Probe::Running { settle } => *settle,
+                        Probe::Exec { timeout, settle, .. } => *timeout + *settle,
+                        Probe::Idle { timeout, .. } => *timeout,
+                        // It may end and be started again some times before it is given up.
+                        Probe::Running { settle, check } => *settle * RUNS + check.unwrap_or_default(),
                     }
             }
             _ => QUICK,

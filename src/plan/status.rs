@@ -185,7 +185,8 @@ fn is_absent(graph: &Graph, observed: &Observed) -> bool {
 
 /// Whether somebody is at it, or it will come by itself.
 fn will_pass(operation: &Operation) -> bool {
-    matches!(operation.action, Action::AwaitReady { .. }) || operation.cause == Cause::HalfDone
+    let waits = matches!(operation.action, Action::AwaitReady { .. });
+    (waits && !matches!(operation.cause, Cause::Crashing { .. })) || operation.cause == Cause::HalfDone
 }
 
 fn wanted<'a>(graph: &'a Graph, observed: &'a Observed) -> impl Iterator<Item = Standing> {

@@ -139,6 +139,10 @@ pub struct ContainerConfig {
     /// The engine's own check for the steady state, in which nobody from moat is looking.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub health: Option<HealthConfig>,
+    /// Kept out of the canonical form: it follows from the command, and a container that was made before moat
+    /// switched such checks off is not replaced for it.
+    #[serde(skip)]
+    pub image_check: ImageCheck,
 }
 
 /// How a container is on its network.
@@ -197,15 +201,30 @@ pub struct HealthConfig {
     pub retries: Option<u32>,
 }
 
-/// How it is proven that a container does its job: `command` in it exits 0.
+/// What becomes of the health check that an image brings, where the container has none of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ImageCheck {
+    /// It counts: the image's program runs, or one that was chosen for it.
+    #[default]
+    Kept,
+    /// It is switched off: it asks for a program that moat has put another one in the place of.
+    Off,
+}
+
+/// How it is proven that a container does its job.
 ///
 /// Not part of [`ContainerConfig`]: how patiently moat waits is no property of the container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Probe {
-    /// Exits 0 once the container is ready; asked every `interval` for at most `timeout` after the start.
-    Exec { command: Vec<String>, interval: Duration, timeout: Duration },
-    /// Nothing can be asked: ready when it still runs `settle` after it was started.
-    Running { settle: Duration },
+    /// `command` in it exits 0 once the container is ready; asked every `interval` for at most `timeout` after the
+    /// start. From then on it has to last for `settle`.
+    Exec { command: Vec<String>, interval: Duration, timeout: Duration, settle: Duration },
+    /// Nothing can be asked: ready when it has lasted for `settle`, and when its image's own check says yes within
+    /// `check`; `None`: that check is not heeded.
+    Running { settle: Duration, check: Option<Duration> },
+    /// There is nothing to do but to stay up: ready when it runs and `command`, which is as hard to run as its own
+    /// program, exits 0 in it.
+    Idle { command: Vec<String>, interval: Duration, timeout: Duration },
 }
 
 /// A versioned digest of a canonical configuration, as in `v1:9f86d0…`.
@@ -247,6 +266,7 @@ impl ContainerConfig {
             restart: RestartPolicy::No,
             stop_timeout: None,
             health: None,
+            image_check: ImageCheck::Kept,
         }
     }
 }

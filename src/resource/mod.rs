@@ -16,8 +16,8 @@ pub mod subnet;
 
 pub use build::BuildContext;
 pub use config::{
-    Config, ConfigHash, ContainerConfig, FileConfig, HealthConfig, ImageConfig, NetworkAttachment, NetworkConfig,
-    Probe, RestartPolicy, Retention, Ulimit, VolumeConfig,
+    Config, ConfigHash, ContainerConfig, FileConfig, HealthConfig, ImageCheck, ImageConfig, NetworkAttachment,
+    NetworkConfig, Probe, RestartPolicy, Retention, Ulimit, VolumeConfig,
 };
 pub use id::{ContainerId, ImageDigest, ImageId, ImageRef, Kind, NetworkId, ResourceId, Role};
 pub use limit::{Cpus, Limits, Size};

@@ -199,7 +199,7 @@ impl Agent {
             End::Interrupted => {}
         }
         self.backs_off(&notes, desk, now);
-        if let Some(at) = self.backoff.next(now) {
+        if let Some(at) = self.backoff.next() {
             self.retry_at(at);
         }
         self.note(desk);

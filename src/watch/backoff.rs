@@ -37,6 +37,8 @@ struct Entry {
     same: u32,
     /// The count of which somebody was told.
     told: u32,
+    /// It has not had its turn since.
+    waits: bool,
 }
 
 /// How long a resource is left alone.
@@ -80,22 +82,23 @@ impl Backoff {
             .is_some_and(|entry| std::mem::replace(&mut entry.told, entry.count) != entry.count)
     }
 
-    /// What is left alone now.
-    pub fn left(&self, now: Instant) -> BTreeSet<ResourceId> {
-        let is_left = |entry: &Entry| match entry.until {
-            Until::Time(until) => until > now,
-            Until::Change => true,
-        };
+    /// What is left alone by a round that begins now. Everything else has its turn in it.
+    pub fn left(&mut self, now: Instant) -> BTreeSet<ResourceId> {
+        for entry in self.entries.values_mut() {
+            entry.waits &= entry.until.is_after(now);
+        }
+        let is_left = |entry: &Entry| entry.until.is_after(now);
         self.entries.iter().filter(|(_, entry)| is_left(entry)).map(|(resource, _)| resource.clone()).collect()
     }
 
-    /// When the next of them has its turn again.
-    pub fn next(&self, now: Instant) -> Option<Instant> {
-        let times = self.entries.values().filter_map(|entry| match entry.until {
+    /// When the next of them has its turn again. That may be over: a pause may end while a round is under way that has
+    /// begun before, and leaves the resource alone.
+    pub fn next(&self) -> Option<Instant> {
+        let times = self.entries.values().filter(|entry| entry.waits).filter_map(|entry| match entry.until {
             Until::Time(until) => Some(until),
             Until::Change => None,
         });
-        times.filter(|until| *until > now).min()
+        times.min()
     }
 
     /// Somebody has changed it, or asks for another try.
@@ -108,7 +111,8 @@ impl Backoff {
     }
 
     fn hit(&mut self, resource: &ResourceId, now: Instant) -> &mut Entry {
-        let fresh = Entry { count: 0, last: now, until: Until::Time(now), failure: None, same: 0, told: 0 };
+        let fresh =
+            Entry { count: 0, last: now, until: Until::Time(now), failure: None, same: 0, told: 0, waits: true };
         let entry = self.entries.entry(resource.clone()).or_insert(fresh);
         let peace = now.saturating_duration_since(entry.last);
         if peace >= STABLE.max(2 * pause(entry.count)) {
@@ -119,7 +123,17 @@ impl Backoff {
         entry.count += 1;
         entry.last = now;
         entry.until = Until::Time(now + pause(entry.count));
+        entry.waits = true;
         entry
+    }
+}
+
+impl Until {
+    fn is_after(self, now: Instant) -> bool {
+        match self {
+            Self::Time(until) => until > now,
+            Self::Change => true,
+        }
     }
 }
 
@@ -166,10 +180,22 @@ mod tests {
             let (_, pause) = backoff.repaired(&main, now);
             pauses.push(pause.as_secs());
             assert!(backoff.left(now).contains(&main));
-            now = backoff.next(now).expect("a pause has an end");
+            now = backoff.next().expect("a pause has an end");
             assert!(backoff.left(now).is_empty());
+            assert_eq!(backoff.next(), None, "it has its turn");
         }
         assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
+    }
+
+    /// A round that began before the end of a pause leaves the resource alone, and may itself end after it.
+    #[tokio::test(start_paused = true)]
+    async fn a_turn_that_comes_while_a_round_is_under_way_is_not_lost() {
+        let (mut backoff, main, began) = (Backoff::default(), ResourceId::main(), Instant::now());
+        let (_, pause) = backoff.repaired(&main, began);
+        assert!(backoff.left(began).contains(&main));
+        assert_eq!(backoff.next(), Some(began + pause), "however late it is asked");
+        assert!(backoff.left(began + 2 * pause).is_empty());
+        assert_eq!(backoff.next(), None);
     }
 
     #[tokio::test(start_paused = true)]

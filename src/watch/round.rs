@@ -202,7 +202,7 @@ async fn sessions<E: Engine>(engine: &E, graph: &Graph, observed: &Observed) -> 
         return Ok(0);
     };
     let probe = graph.node(&main).and_then(|node| node.probe.as_ref());
-    let is_ours = |command: &Vec<String>| matches!(probe, Some(Probe::Exec { command: ours, .. }) if ours == command);
+    let is_ours = |command: &Vec<String>| matches!(probe, Some(Probe::Exec { command: ours, .. } | Probe::Idle { command: ours, .. }) if ours == command);
     match engine.commands(&running.id).await {
         Ok(commands) => Ok(commands.iter().filter(|command| !is_ours(command)).count()),
         // It has gone since it was looked at, and its sessions with it.

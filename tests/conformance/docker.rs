@@ -54,6 +54,16 @@ impl World {
         world
     }
 
+    /// An image with a health check that says no.
+    fn unwell(&self) -> ImageRef {
+        let (name, reference) = (format!("{}-image", self.agent), format!("{}-unwell:1", self.agent));
+        docker(&["create", "--name", &name, "--label", &format!("moat.agent={}", self.agent), busybox().as_str()]);
+        let check = "HEALTHCHECK --interval=1s --retries=1 CMD echo bad; exit 1";
+        docker(&["commit", "--change", check, &name, &reference]);
+        docker(&["rm", &name]);
+        ImageRef::parse(&reference).expect("a reference")
+    }
+
     /// All that bears the run's labels, whichever run it was made for.
     fn sweep(&self) {
         let label = format!("label=moat.agent={}", self.agent);
@@ -66,6 +76,7 @@ impl World {
         each(&["rm", "--force", "--volumes"], all(&["ps", "--all"]));
         each(&["volume", "rm"], all(&["volume", "ls"]));
         each(&["network", "rm"], all(&["network", "ls"]));
+        docker(&["rmi", "--force", &format!("{}-unwell:1", self.agent)]);
     }
 }
 
@@ -97,6 +108,7 @@ impl Corner for World {
             Program::WritesAndEnds => lines.to_owned(),
             Program::NeedsFile => format!("test -e {NEEDED_FILE} || exit 78; {listen}"),
             Program::Missing => return (busybox(), vec!["/no/such/program".to_owned()]),
+            Program::Unwell => return (self.unwell(), ["sh", "-c", listen].map(str::to_owned).to_vec()),
         };
         (busybox(), ["sh", "-c", &script].map(str::to_owned).to_vec())
     }

@@ -2,8 +2,8 @@
 
 use moat::engine::outside::Meddling;
 use moat::engine::{Engine, Fault};
-use moat::resource::RestartPolicy;
-use moat::state::ContainerState;
+use moat::resource::{ImageCheck, RestartPolicy};
+use moat::state::{ContainerState, Health};
 
 use super::world::*;
 
@@ -120,6 +120,10 @@ pub async fn e16_unless_stopped_starts_again(world: &impl World) {
         (now.restarts >= 2 && now.state == ContainerState::Restarting).then_some(())
     };
     eventually("it is started again and again", again).await;
+    let looping = engine.inspect(&id).await.expect("an answer");
+    if looping.state == ContainerState::Restarting {
+        assert_eq!(looping.exit_code, 7);
+    }
     engine.start(&id).await.expect("it is as good as running");
     engine.stop(&id, None).await.expect("a stop");
     let restarts = engine.inspect(&id).await.expect("an answer").restarts;
@@ -128,6 +132,44 @@ pub async fn e16_unless_stopped_starts_again(world: &impl World) {
     started(world, "other", Program::Idle, &net).await;
     let inspection = engine.inspect(&id).await.expect("an answer");
     assert_eq!((inspection.state, inspection.restarts), (ContainerState::Exited, restarts));
+
+    // Whoever starts it begins to count.
+    let mut create = container_create(world, "stays", Program::Idle, &net);
+    create.config.restart = RestartPolicy::UnlessStopped;
+    let id = engine.create_container(&create).await.expect("a container");
+    for act in ["start", "restart", "start"] {
+        match act {
+            "restart" => engine.restart(&id).await.expect("a restart"),
+            _ => engine.start(&id).await.expect("a start"),
+        }
+        let facts = listed(world, &id).await.expect("a container that is there");
+        assert!(facts.up_seconds.is_some_and(|seconds| seconds < 60), "{act}: {facts:?}");
+        assert_eq!(engine.inspect(&id).await.expect("an answer").restarts, 0, "{act}");
+        if act == "restart" {
+            engine.stop(&id, None).await.expect("a stop");
+            assert_eq!(reaches(world, &id, ContainerState::Exited).await.up_seconds, None);
+        }
+    }
+}
+
+pub async fn e39_the_check_of_an_image_counts_unless_it_is_off(world: &impl World) {
+    let engine = world.engine();
+    let net = network(world).await;
+    let mut create = container_create(world, "asked", Program::Unwell, &net);
+    let id = engine.create_container(&create).await.expect("a container");
+    engine.start(&id).await.expect("a start");
+    let inspection = engine.inspect(&id).await.expect("an answer");
+    assert!(matches!(inspection.health, Health::Starting | Health::Unhealthy), "{inspection:?}");
+    let check = inspection.check.expect("a check");
+    assert_ne!(engine.exec(&id, &check).await.expect("an answer").exit_code, 0, "{check:?}");
+
+    create = container_create(world, "unasked", Program::Unwell, &net);
+    create.config.image_check = ImageCheck::Off;
+    let id = engine.create_container(&create).await.expect("a container");
+    engine.start(&id).await.expect("a start");
+    let inspection = engine.inspect(&id).await.expect("an answer");
+    assert_eq!((inspection.health, inspection.check), (Health::None, None));
+    assert_eq!(listed(world, &id).await.expect("a container that is there").health, Health::None);
 }
 
 pub async fn e17_a_program_that_is_not_there(world: &impl World) {

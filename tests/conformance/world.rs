@@ -55,6 +55,8 @@ pub enum Program {
     NeedsFile,
     /// Is not there.
     Missing,
+    /// Runs until it is asked to stop; its image has a health check, which says no.
+    Unwell,
 }
 
 pub const NEEDED_FILE: &str = "/opt/deep/conf";

@@ -36,6 +36,58 @@ fn without(text: &str, start: &str, end: &str, by: &str) -> String {
     out + rest
 }
 
+/// What ends again and again is never ready, however the engine starts it: the same answer each time.
+#[test]
+fn what_crashes_again_and_again_is_not_ready() {
+    let exits = "image: busybox\ncommand: echo said; exit 4\n";
+    let specs = [
+        format!("{exits}restart: on-failure\n"),
+        format!("{exits}restart: always\n"),
+        format!("{exits}restart: unless-stopped\nhealthcheck: \"true\"\n"),
+        "image: busybox\nservices:\n  web:\n    image: busybox\n    command: echo said; exit 4\n".to_owned(),
+        "image: busybox\nservices:\n  web:\n    image: busybox\n    command: echo said; exit 4\n    wait: \"true\"\n"
+            .to_owned(),
+    ];
+    for spec in &specs {
+        let before = Inventory::now();
+        let sandbox = Sandbox::new(spec);
+        for _ in 0..2 {
+            let ran = sandbox.moat(&["apply"]).run();
+            assert_eq!(ran.code, 1, "{spec}\n{ran}");
+            assert!(ran.stderr.contains("ended with exit code 4") && ran.stderr.contains("said\n"), "{spec}\n{ran}");
+        }
+        before.assert_unchanged(&sandbox.agent);
+    }
+}
+
+/// Its program cannot even be run: no shell ever comes to say so.
+#[test]
+fn what_cannot_be_run_is_not_ready() {
+    let long = format!("image: busybox\nenv:\n  LONG: {}\n", "x".repeat(140_000));
+    for spec in [long.as_str(), "image: busybox\nhooks:\n  pre_run: nosuch\n"] {
+        let sandbox = Sandbox::new(spec);
+        for _ in 0..2 {
+            let ran = sandbox.moat(&["apply"]).run();
+            assert_eq!(ran.code, 1, "{}\n{ran}", &spec[..40]);
+            assert!(ran.stderr.contains("ended with exit code"), "{ran}");
+        }
+    }
+}
+
+/// What is left of it says so too, and a second look is no better.
+#[test]
+fn what_keeps_crashing_is_degraded() {
+    let sandbox = Sandbox::new("image: busybox\nrestart: always\ncommand: sleep 1; exit 4\n");
+    assert_eq!(sandbox.moat(&["apply", "--keep-on-failure"]).run().code, 1);
+    for _ in 0..3 {
+        let status = sandbox.status();
+        assert_eq!(status["state"], "degraded", "{status:#}");
+        assert_eq!(sandbox.moat(&["plan"]).ok().stdout.matches("crash").count(), 1);
+    }
+    let ran = sandbox.moat(&["apply"]).run();
+    assert!(ran.code == 1 && ran.stderr.contains("ended with exit code 4"), "{ran}");
+}
+
 #[test]
 fn no_engine() {
     let sandbox = Sandbox::new(PLAIN);

@@ -31,6 +31,7 @@ mod failing;
 mod foreign;
 mod guide;
 mod history;
+mod image_check;
 mod images;
 mod language;
 mod leaks;

@@ -18,6 +18,7 @@ fn container(state: ContainerState) -> ContainerFacts {
         owner: None,
         image: moat::resource::ImageId::new("i1"),
         state,
+        up_seconds: None,
         health: Health::None,
         exit_code: None,
         home: None,

@@ -58,6 +58,7 @@ fn every_code_is_described() {
         Cause::HalfDone,
         Cause::NotRunning { state: ContainerState::Exited, exit_code: None },
         Cause::Unhealthy,
+        Cause::Crashing { restarts: 2 },
         Cause::Unproven,
         Cause::Disconnected,
         Cause::DeadNetwork,
@@ -81,6 +82,7 @@ fn every_code_is_described() {
             | Cause::HalfDone
             | Cause::NotRunning { .. }
             | Cause::Unhealthy
+            | Cause::Crashing { .. }
             | Cause::Unproven
             | Cause::Disconnected
             | Cause::DeadNetwork

@@ -397,6 +397,7 @@ fn sidecar_down() -> Observed {
         owner: Some(owner(&id)),
         image: ImageId::new("sha256:1"),
         state,
+        up_seconds: None,
         health,
         exit_code,
         networks: vec![on_it.clone()],

@@ -59,6 +59,7 @@ pub fn applied(graph: &Graph) -> Observed {
                 owner,
                 image: ImageId::new("sha256:1"),
                 state: ContainerState::Running,
+                up_seconds: None,
                 health: if config.health.is_some() { Health::Healthy } else { Health::None },
                 exit_code: None,
                 home: Some(network_id()),

@@ -86,22 +86,28 @@ pub enum Program {
     Silent,
     /// Ends soon after the start.
     Dies,
+    /// The same, and nobody can ask it anything.
+    Crashes,
     /// Runs, and is never ready.
     Hangs,
+    /// The same, and only the check of its image says so.
+    Unwell,
     /// Cannot even be started.
     Broken,
     /// A command that ends with 0.
     Ends,
 }
 
-pub const PROGRAMS: [Program; 9] = [
+pub const PROGRAMS: [Program; 11] = [
     Program::Quick,
     Program::Slow,
     Program::Needy,
     Program::Database,
     Program::Silent,
     Program::Dies,
+    Program::Crashes,
     Program::Hangs,
+    Program::Unwell,
     Program::Broken,
     Program::Ends,
 ];
@@ -135,7 +141,9 @@ impl Program {
                 ..Behaviour::default()
             },
             Self::Dies => Behaviour { never_ready: true, ..Behaviour::exits_after(Duration::from_millis(80), 7) },
+            Self::Crashes => Behaviour::exits_after(Duration::from_millis(80), 7),
             Self::Hangs => Behaviour { never_ready: true, ..Behaviour::default() },
+            Self::Unwell => Behaviour { never_ready: true, has_check: true, ..Behaviour::default() },
             Self::Broken => Behaviour { cannot_start: true, ..Behaviour::default() },
             Self::Ends => Behaviour { boot_ms: 20, ..Behaviour::exits_after(Duration::from_millis(110), 0) },
         }
@@ -222,8 +230,10 @@ impl Part {
         };
         let interval = Duration::from_millis(50);
         let probe = match self.program {
-            Program::Silent => Probe::Running { settle: Duration::from_millis(30) },
-            _ => Probe::Exec { command, interval, timeout: Duration::from_secs(10) },
+            Program::Silent => Probe::Running { settle: Duration::from_millis(30), check: None },
+            Program::Crashes => Probe::Running { settle: Duration::from_secs(1), check: None },
+            Program::Unwell => Probe::Running { settle: Duration::from_secs(1), check: Some(Duration::from_secs(10)) },
+            _ => Probe::Exec { command, interval, timeout: Duration::from_secs(10), settle: Duration::ZERO },
         };
         let role = if name == "main" { Role::Main } else { Role::Sidecar };
         let id = ResourceId::container(name);

@@ -27,7 +27,13 @@ pub fn good_case() -> impl Strategy<Value = Case> {
 
 /// Something good is there, and what is wanted next cannot be had: one container of it never gets ready.
 pub fn bad_case() -> impl Strategy<Value = Case> {
-    let bad = prop_oneof![Just(Program::Hangs), Just(Program::Broken), Just(Program::Dies)];
+    let bad = prop_oneof![
+        Just(Program::Hangs),
+        Just(Program::Broken),
+        Just(Program::Dies),
+        Just(Program::Crashes),
+        Just(Program::Unwell),
+    ];
     (option::of(wanted()), wanted(), bad, any::<prop::sample::Index>(), any::<bool>()).prop_map(
         |(before, mut wanted, bad, which, old_engine)| {
             let name = which.get(&wanted.containers.keys().cloned().collect::<Vec<_>>()).clone();

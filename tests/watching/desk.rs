@@ -10,7 +10,7 @@ use moat::event::Event;
 use moat::graph::Graph;
 use moat::resource::Run;
 use moat::watch::{Desk, Loaded, Read, Standing};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 #[derive(Debug, Clone)]
 pub enum File {
@@ -41,6 +41,8 @@ pub struct FakeDesk {
     /// What was told, as a person would shorten it.
     pub told: RefCell<Vec<String>>,
     pub standing: RefCell<BTreeMap<String, Standing>>,
+    /// The latest time at which it was told that something would be tried again.
+    pub promised: Cell<Option<Instant>>,
 }
 
 pub struct Held {
@@ -68,6 +70,10 @@ impl FakeDesk {
     /// What was told since this was last asked.
     pub fn take_told(&self) -> Vec<String> {
         std::mem::take(&mut self.told.borrow_mut())
+    }
+
+    fn promise(&self, pause: Duration) {
+        self.promised.set(self.promised.get().max(Some(Instant::now() + pause)));
     }
 
     pub fn standing_of(&self, run: &Run) -> Standing {
@@ -122,6 +128,9 @@ impl Desk for FakeDesk {
     fn follow(&self, _: usize, _: &[PathBuf]) {}
 
     fn tell(&self, _: Option<usize>, event: Event<'_>) {
+        if let Event::Unsettled { again: Some(pause), .. } | Event::BackingOff { pause, .. } = &event {
+            self.promise(*pause);
+        }
         let line = match event {
             Event::Woken { trigger, .. } => format!("woken: {trigger}"),
             Event::Succeeded { operation, .. } => format!("{} {}", operation.action.verb(), operation.resource),

@@ -69,8 +69,11 @@ fn faults() -> impl Strategy<Value = Schedule> {
     })
 }
 
-/// Longer than the longest pause after what these stories can do, and than two looks by the clock.
-const QUIET: Duration = Duration::from_secs(2 * RESYNC.as_secs() + 600);
+/// From the later of quiet and the retry that was announced until all is as wanted.
+const BOUND: Duration = Duration::from_secs(30);
+
+/// A call that hangs when it becomes quiet is given up by then.
+const HANGING: Duration = Duration::from_secs(180);
 
 /// A story lasts for half an hour of virtual time, with everything that a watch does in it.
 const USUAL: u64 = 100;
@@ -105,11 +108,11 @@ async fn play(story: &Story) -> Result<String, String> {
                 }
             }
             engine.calm();
-            tokio::time::sleep(QUIET).await;
+            story.comes_to_rest(&theatre).await;
             // An edit that was spoiled before it was read has never been wanted by anybody.
             if !theatre.says(&wanted) {
                 theatre.edit(File::good(wanted.graph()));
-                tokio::time::sleep(QUIET).await;
+                story.comes_to_rest(&theatre).await;
             }
             wanted
         })
@@ -127,6 +130,38 @@ async fn play(story: &Story) -> Result<String, String> {
         return Err(format!("{violation:?}\n{trace}"));
     }
     Ok(trace)
+}
+
+impl Story {
+    /// Waits for as long as it may take until all is as wanted.
+    async fn comes_to_rest(&self, theatre: &Theatre) {
+        tokio::time::sleep(self.until_heard()).await;
+        // What was under way when it became quiet may fail a moment later, and announce another try.
+        tokio::time::sleep(BOUND).await;
+        if let Some(promised) = theatre.desk.promised.get() {
+            tokio::time::sleep_until(promised.max(tokio::time::Instant::now()) + BOUND).await;
+        }
+    }
+
+    /// How long it takes until all that has happened is known: what nobody told is found by the clock, as that a program
+    /// does not answer any more; and a spec may take its time to be read.
+    fn until_heard(&self) -> Duration {
+        let reading = 2 * Duration::from_millis(self.reading_ms);
+        let injected = |inject: &Injection| match inject {
+            Injection::EventsLost { .. } | Injection::Meddle { with: Meddling::Sicken { .. } } => RESYNC,
+            Injection::Slow { ms } => HANGING.min(Duration::from_millis(*ms)),
+            Injection::EngineRestart { down_ms } => Duration::from_millis(*down_ms),
+            _ => Duration::ZERO,
+        };
+        let act = |act: &Act| match act {
+            Act::LoseEvents { .. } | Act::Meddle(Meddling::Sicken { .. }) => RESYNC,
+            Act::RestartEngine { down_ms } => Duration::from_millis(*down_ms),
+            _ => Duration::ZERO,
+        };
+        let longest =
+            self.faults.0.iter().map(|it| injected(&it.inject)).chain(self.acts.iter().map(|(_, it)| act(it)));
+        reading + longest.max().unwrap_or_default()
+    }
 }
 
 fn holds(story: &Story) -> Verdict {

@@ -14,7 +14,7 @@ use bollard::models::{
 use super::networks::endpoint;
 use super::version::{ApiVersion, Feature};
 use crate::engine::{ContainerCreate, ContainerUpdate, VolumeMount};
-use crate::resource::{HealthConfig, MountSource, RestartPolicy, Size};
+use crate::resource::{HealthConfig, ImageCheck, MountSource, RestartPolicy, Size};
 
 /// Between two checks of a container in its steady state: each one starts a process in it.
 const HEALTH_INTERVAL: Duration = Duration::from_secs(30);
@@ -59,7 +59,11 @@ pub(super) fn body(create: &ContainerCreate, version: ApiVersion) -> ContainerCr
         // What is moat's own cannot be overruled.
         labels: Some(config.labels.clone().into_iter().chain(create.labels.clone()).collect()),
         stop_timeout: config.stop_timeout.map(i64::from),
-        healthcheck: config.health.as_ref().map(|health| health_check(health, version)),
+        healthcheck: match (&config.health, config.image_check) {
+            (Some(health), _) => Some(health_check(health, version)),
+            (None, ImageCheck::Off) => Some(EngineHealth { test: Some(vec!["NONE".to_owned()]), ..Default::default() }),
+            (None, ImageCheck::Kept) => None,
+        },
         networking_config: Some(NetworkingConfig { endpoints_config: Some(endpoints) }),
         host_config: Some(host_config(create, network)),
         ..Default::default()
@@ -265,6 +269,15 @@ mod tests {
             "NetworkingConfig": {"EndpointsConfig": {"n1": {"Aliases": ["buildkit"]}}},
         });
         assert_eq!(sent(&create, NEW), expected);
+    }
+
+    #[test]
+    fn the_check_of_an_image_is_switched_off_where_it_asks_for_another_program() {
+        let mut create = bare();
+        create.config.image_check = ImageCheck::Off;
+        assert_eq!(sent(&create, NEW)["Healthcheck"], json!({"Test": ["NONE"]}));
+        create.config.health = Some(HealthConfig::new(vec!["true".to_owned()]));
+        assert_eq!(sent(&create, NEW)["Healthcheck"]["Test"], json!(["CMD", "true"]), "one's own counts");
     }
 
     #[test]

@@ -26,6 +26,23 @@ struct Inspected {
     restart_count: i64,
     #[serde(default)]
     host_config: InspectedHost,
+    #[serde(default)]
+    config: InspectedConfig,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "PascalCase", default)]
+struct InspectedConfig {
+    healthcheck: Option<InspectedCheck>,
+    /// What a check that is a line for a shell is run by.
+    shell: Option<Vec<String>>,
+}
+
+/// A word for how it is run, and then the words that are.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "PascalCase", default)]
+struct InspectedCheck {
+    test: Option<Vec<String>>,
 }
 
 /// What an update can change. An engine has 0, -1 or nothing at all where there is no limit.
@@ -72,6 +89,7 @@ pub(super) async fn inspect(docker: &Docker, container: &ContainerId) -> Result<
     Ok(Inspection {
         state: ContainerState::parse(&state.status),
         health: state.health.map_or(Health::None, |health| health_word(&health.status)),
+        check: found.config.check(),
         exit_code: state.exit_code,
         oom_killed: state.oom_killed,
         error: state.error,
@@ -120,6 +138,24 @@ pub(super) async fn remove(docker: &Docker, container: &ContainerId) -> Result<(
     let options = RemoveContainerOptions { v: true, force: true, link: false };
     docker.ensure(Call::RemoveContainer, docker.api.remove_container(safe(container.as_str())?, Some(options))).await
 }
+
+impl InspectedConfig {
+    fn check(self) -> Option<Vec<String>> {
+        let test = self.healthcheck?.test?;
+        match test.split_first()? {
+            (how, command) if how == "CMD" && !command.is_empty() => Some(command.to_vec()),
+            (how, line) if how == "CMD-SHELL" && !line.is_empty() => {
+                let shell = self.shell.filter(|words| !words.is_empty());
+                let shell = shell.unwrap_or_else(|| SHELL.map(str::to_owned).to_vec());
+                Some(shell.into_iter().chain(line.iter().cloned()).collect())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The engine's own, where an image names none.
+const SHELL: [&str; 2] = ["/bin/sh", "-c"];
 
 impl InspectedHost {
     fn limits(&self) -> Limits {

@@ -178,6 +178,7 @@ impl ContainerEntry {
             owner: Ownership::read(&self.labels),
             image: ImageId::new(self.image_id),
             state: ContainerState::parse(&self.state),
+            up_seconds: line.up_seconds,
             health: line.health,
             exit_code: line.exit_code,
             home,

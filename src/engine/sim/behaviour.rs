@@ -23,6 +23,9 @@ pub struct Behaviour {
     /// It runs, and no probe is ever answered with yes.
     #[serde(skip_serializing_if = "is_default")]
     pub never_ready: bool,
+    /// The image has a health check, which says what a probe would be answered.
+    #[serde(skip_serializing_if = "is_default")]
+    pub has_check: bool,
     /// Commands that the image does not have.
     #[serde(skip_serializing_if = "is_default")]
     pub missing: Vec<String>,

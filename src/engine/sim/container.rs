@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::behaviour::{Answer, KILLED, NO_COMMAND};
+use super::behaviour::KILLED;
 use super::daemon::{Attachment, Container, Daemon, Due, Next, matches};
 use super::journal::{Reached, Rule, Step, Violation};
 use crate::engine::call::Call;
@@ -10,7 +10,7 @@ use crate::engine::{ContainerCreate, ContainerUpdate, EngineError, ExecOutput, F
 use crate::resource::label::{self, Ownership};
 use crate::resource::{ContainerId, FileConfig};
 use crate::state::ContainerState::{Created, Dead, Exited, Paused, Removing, Restarting, Running};
-use crate::state::{ContainerFacts, ContainerState, Endpoint, Health};
+use crate::state::{ContainerFacts, ContainerState, Endpoint};
 
 /// Seconds since 1970 at the beginning of every simulation.
 pub(super) const EPOCH: i64 = 1_700_000_000;
@@ -39,6 +39,7 @@ impl Daemon {
         Ok(Inspection {
             state: container.state,
             health: container.health(now),
+            check: container.check(),
             exit_code: if container.lives() { 0 } else { container.exit },
             oom_killed: false,
             error: container.error.clone(),
@@ -123,6 +124,7 @@ impl Daemon {
             Running | Restarting => Ok(()),
             Paused => Err(conflict("cannot start a paused container, try unpause instead")),
             _ => {
+                container.restarts = 0;
                 let owner = Ownership::read(&container.labels);
                 self.check_rules(Step::Start, owner.as_ref());
                 self.start_now(id)
@@ -315,6 +317,11 @@ impl Container {
             owner: Ownership::read(&self.labels),
             image: self.image.clone(),
             state: self.state,
+            up_seconds: self
+                .started
+                .filter(|_| self.lives())
+                .map(|at| now.saturating_sub(at).as_secs())
+                .filter(|it| *it < 60),
             health: self.health(now),
             exit_code: matches!(self.state, ContainerState::Exited | Dead).then_some(self.exit),
             home: Some(self.home.clone()),
@@ -322,44 +329,6 @@ impl Container {
             volumes,
             published: if self.lives() { self.host_ports().collect() } else { Vec::new() },
             created: EPOCH + i64::try_from(self.created.as_secs()).unwrap_or(i64::MAX - EPOCH),
-        }
-    }
-
-    fn health(&self, now: Duration) -> Health {
-        // Of a container that does not run, a list says nothing.
-        if self.config.health.is_none() || !self.lives() {
-            Health::None
-        } else if self.sick {
-            Health::Unhealthy
-        } else if self.is_ready(now) {
-            Health::Healthy
-        } else {
-            Health::Starting
-        }
-    }
-
-    fn answer(&self, command: &[String], now: Duration) -> ExecOutput {
-        let give = |exit_code, output: &str| ExecOutput { exit_code, output: output.to_owned() };
-        let program = command.first().map_or("", String::as_str);
-        if program.is_empty() || self.program.missing.iter().any(|missing| missing == program) {
-            let words = format!("exec failed: \"{program}\": executable file not found in $PATH");
-            return give(NO_COMMAND, &words);
-        }
-        if let Some(Answer { code, output }) = self.program.answers.get(&command.join(" ")) {
-            return give(*code, output);
-        }
-        match command {
-            [cat, path] if cat == "cat" => match self.files.get(path) {
-                Some(file) => give(0, &file.content),
-                None => give(1, &format!("cat: {path}: No such file or directory")),
-            },
-            [stat, _, format, path] if stat == "stat" && format == "%a %u" => match self.files.get(path) {
-                Some(file) => give(0, &format!("{:o} 0\n", file.mode)),
-                None => give(1, &format!("stat: {path}: No such file or directory")),
-            },
-            [nslookup, name] if nslookup == "nslookup" => give(1, &format!("can't resolve '{name}'")),
-            _ if self.is_ready(now) => give(0, ""),
-            _ => give(1, "not ready"),
         }
     }
 

@@ -113,7 +113,9 @@ pub(super) enum Next {
         code: i64,
         again: bool,
     },
-    StartAgain,
+    StartAgain {
+        by_policy: bool,
+    },
     Vanish,
 }
 

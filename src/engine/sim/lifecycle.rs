@@ -58,12 +58,14 @@ impl Daemon {
             Next::Stop { code, again } => {
                 container.end(code);
                 if again {
+                    container.restarts = 0;
                     // A failed start is kept in the container, where the waiting caller finds it.
                     let _ = self.start_now(id);
                 }
             }
-            Next::StartAgain => {
-                container.restarts += 1;
+            Next::StartAgain { by_policy } => {
+                // What the engine starts when it comes up itself has not crashed.
+                container.restarts = if by_policy { container.restarts + 1 } else { 0 };
                 if self.start_now(id).is_err()
                     && let Some(container) = self.containers.get_mut(id)
                 {
@@ -155,7 +157,7 @@ impl Daemon {
                     RestartPolicy::Always => true,
                 };
                 if again {
-                    container.due = Some(Due { at: back, what: Next::StartAgain });
+                    container.due = Some(Due { at: back, what: Next::StartAgain { by_policy: false } });
                 }
             }
         }
@@ -202,7 +204,7 @@ impl Container {
             let failures = if ran >= RAN_WELL { 0 } else { u32::try_from(self.restarts).unwrap_or(u32::MAX).min(16) };
             let pause = (FIRST_PAUSE * 2_u32.pow(failures)).min(LONGEST_PAUSE);
             self.state = Restarting;
-            self.due = Some(Due { at: now + pause, what: Next::StartAgain });
+            self.due = Some(Due { at: now + pause, what: Next::StartAgain { by_policy: true } });
         }
     }
 }

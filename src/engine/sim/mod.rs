@@ -7,6 +7,7 @@
 //! Calls go on in the engine when their caller is gone, as they do in Docker: a container that is being
 //! created appears, one that is being removed vanishes.
 
+mod answers;
 pub mod behaviour;
 mod calls;
 mod container;
