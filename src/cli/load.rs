@@ -7,6 +7,7 @@ use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use super::capabilities::capabilities;
+use super::ground;
 use super::record::{STATE_DIR, own_files};
 use super::surroundings::{Here, SIZE_MAX, all_of, lowercase, text};
 use crate::engine::context;
@@ -160,7 +161,10 @@ fn compiled(source: Source, depth: Depth, notes: &mut Notes) -> Result<Vec<Graph
     notes.inputs.append(reading.inputs);
     notes.warnings.push(reading.warnings);
     let wrong = |faults| vec![LoadError::Spec(with_unknown_dependencies(faults, &capabilities))];
-    let specs = reading.specs.map_err(wrong)?;
+    let mut specs = reading.specs.map_err(wrong)?;
+    for spec in &mut specs {
+        ground::look(spec, &capabilities);
+    }
     let (mut graphs, mut errors) = (Vec::new(), Vec::new());
     for spec in &specs {
         notes.warnings.push(warnings(spec, &capabilities));

@@ -13,6 +13,7 @@ mod error;
 mod familiar;
 mod fleet;
 mod grace;
+mod ground;
 mod groups;
 mod inside;
 mod interrupt;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::choose::choose;
 use super::dockerfile::{Dockerfile, dockerfile, is_made, own};
-use super::guard;
+use super::git;
 use super::program::{idling, lasting, program, readiness, waiting};
 use super::vault::{Sealer, Vault};
 use super::{Edge, Gate, Graph, Milestone, Node, fit};
@@ -68,7 +68,7 @@ pub fn compile_with(spec: &Spec, capabilities: &Capabilities, vault: Option<&Vau
         parts.service(name, service, secrets);
     }
     let mains: Vec<&MainPart> = chosen.iter().map(|capability| &capability.main).collect();
-    parts.main(spec, capabilities, image, &mains, sealer.main(spec, &chosen));
+    parts.main(spec, image, &mains, sealer.main(spec, &chosen));
 
     Graph::build(run, builds, parts.nodes, &parts.edges).map_err(|error| {
         // Only capabilities define resources, so that this is a fault of theirs and has no place in the file.
@@ -159,14 +159,7 @@ impl Parts {
         self.sidecars.push(id);
     }
 
-    fn main(
-        &mut self,
-        spec: &Spec,
-        capabilities: &Capabilities,
-        image: ImageRef,
-        parts: &[&MainPart],
-        secrets: BTreeMap<String, Secret>,
-    ) {
+    fn main(&mut self, spec: &Spec, image: ImageRef, parts: &[&MainPart], secrets: BTreeMap<String, Secret>) {
         let (entrypoint, command, idles) = program(spec, parts);
         let mut env = BTreeMap::new();
         for part in parts {
@@ -180,7 +173,8 @@ impl Parts {
         mounts.extend(parts.iter().flat_map(|part| &part.mounts).map(host_mount));
         mounts.extend(self.named_volumes(&spec.volumes));
         mounts.extend(spec.mounts.iter().cloned());
-        mounts.extend(guard::of_spec(spec, capabilities, &mounts));
+        mounts.extend(git::mounts(spec, &mounts));
+        let extras = git::extras(spec, &mounts);
         // A sandbox stays up; a command that ends has ended.
         let restart = if idles { RestartPolicy::UnlessStopped } else { RestartPolicy::No };
         let restart = spec.restart.unwrap_or(restart);
@@ -208,6 +202,7 @@ impl Parts {
             stop_timeout: parts.iter().filter_map(|part| part.stop_timeout).max(),
             health: ready.as_ref().map(|ready| ready.health.clone()),
             image_check: if idles { ImageCheck::Off } else { ImageCheck::Kept },
+            extras,
             ..ContainerConfig::new(image, attachment(Vec::new()))
         };
         let only_idles = idles && spec.hooks.pre_run.is_none() && parts.iter().all(|part| part.entrypoint.is_empty());

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::{git, sources};
 use crate::spec::diagnostic::quoted;
 use crate::spec::{Capabilities, Capability, Diagnostic, Diagnostics, Spec};
 
@@ -12,6 +13,7 @@ pub(super) fn misfits(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
     found.extend(volumes(spec, chosen));
     found.extend(targets(spec, chosen));
     found.extend(user(spec, chosen));
+    found.extend(sources::faults(spec, chosen));
     found
 }
 
@@ -103,6 +105,7 @@ pub fn warnings(spec: &Spec, capabilities: &Capabilities) -> Diagnostics {
         let finding = Diagnostic::warning(place, "`buildkit` has no effect: there is no sidecar that builds");
         found.push(finding.hint("add `docker:dind` to `dependencies`, or remove it"));
     }
+    found.extend(git::warnings(spec));
     Diagnostics::new(&spec.source, found)
 }
 

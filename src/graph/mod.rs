@@ -6,8 +6,9 @@ mod choose;
 pub mod compile;
 mod dockerfile;
 mod fit;
-mod guard;
+mod git;
 mod program;
+mod sources;
 pub mod vault;
 
 use std::collections::BTreeMap;

@@ -324,7 +324,9 @@ fn why_created(draft: &Draft<'_>, node: &Node, config: &ContainerConfig, others:
     let Some((newest, owner)) = others.last().and_then(|old| Some((old, old.owner.as_ref()?))) else {
         return Cause::Missing;
     };
-    let diffs = diff::between(&owner.config, &node.config.canonical());
+    let mut diffs = diff::between(&owner.config, &node.config.canonical());
+    // No reason to create anything.
+    diffs.retain(|diff| !diff.field.starts_with("extras."));
     let all_dead = others.iter().all(|it| matches!(link(draft, node, config, it), Link::Dead));
     if !diffs.is_empty() {
         Cause::Changed(diffs)

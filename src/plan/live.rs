@@ -22,7 +22,7 @@ pub(super) enum Fit {
 
 pub(super) fn fit(observed: &Observed, facts: &ContainerFacts, node: &Node, config: &ContainerConfig) -> Fit {
     let Some(owner) = &facts.owner else { return Fit::Otherwise };
-    let created_so = owner.hash == node.config.hash();
+    let created_so = owner.hash == node.config.hash() || node.config.is_but_for_extras(&owner.config);
     if !owner.fits(&node.config) {
         return Fit::Otherwise;
     }

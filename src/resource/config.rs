@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use super::build::BuildContext;
 use super::digest::sha256;
+use super::extras::Extras;
 use super::id::{ImageRef, ResourceId};
 use super::limit::{Limits, Size};
 use super::mount::{self, Mount};
@@ -143,6 +144,9 @@ pub struct ContainerConfig {
     /// switched such checks off is not replaced for it.
     #[serde(skip)]
     pub image_check: ImageCheck,
+    /// What moat adds by itself, when a container is created: never a reason to create one.
+    #[serde(skip_serializing_if = "Extras::is_empty")]
+    pub extras: Extras,
 }
 
 /// How a container is on its network.
@@ -231,8 +235,11 @@ pub enum Probe {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConfigHash(String);
 
-/// The fields of a container that an engine can change while it is there.
-const IN_PLACE: [&str; 2] = ["limits", "restart"];
+/// The fields of a container that do not make it another one: an engine can change them while it is there, or they are
+/// no part of what was asked for.
+const LIMITS: &str = "limits";
+const RESTART: &str = "restart";
+const EXTRAS: &str = "extras";
 
 /// The version of the canonical form. A change of the form that changes hashes of unchanged
 /// configurations must raise it and know how to compare the older ones.
@@ -267,6 +274,7 @@ impl ContainerConfig {
             stop_timeout: None,
             health: None,
             image_check: ImageCheck::Kept,
+            extras: Extras::default(),
         }
     }
 }
@@ -319,11 +327,25 @@ impl Config {
 
     /// Whether a canonical text is of this configuration, but for what can be changed without making it anew.
     pub fn is_but_for_updates(&self, canonical: &str) -> bool {
+        self.is_but_for(&[LIMITS, RESTART, EXTRAS], canonical)
+    }
+
+    /// Whether a canonical text is of this configuration, but for what nobody has asked for.
+    pub fn is_but_for_extras(&self, canonical: &str) -> bool {
+        self.is_but_for(&[EXTRAS], canonical)
+    }
+
+    fn is_but_for(&self, left_out: &[&str], canonical: &str) -> bool {
         let Self::Container(_) = self else { return false };
         let parse = |text: &str| serde_json::from_str::<BTreeMap<String, serde_json::Value>>(text).ok();
         let without = |text: &str| {
             let mut fields = parse(text)?;
-            fields.retain(|field, _| !IN_PLACE.contains(&field.as_str()));
+            fields.retain(|field, _| !left_out.contains(&field.as_str()));
+            // Until 0.1.0 they were among the others.
+            if let Some(mounts) = fields.get_mut("mounts").and_then(serde_json::Value::as_object_mut) {
+                mount::without_repeated(mounts);
+            }
+            fields.retain(|field, value| field != "mounts" || value.as_object().is_none_or(|it| !it.is_empty()));
             Some(fields)
         };
         without(canonical).is_some_and(|applied| Some(applied) == without(&self.canonical()))

@@ -5,6 +5,7 @@
 pub mod build;
 pub mod config;
 pub mod digest;
+pub mod extras;
 pub mod id;
 pub mod label;
 pub mod limit;
@@ -19,6 +20,7 @@ pub use config::{
     Config, ConfigHash, ContainerConfig, FileConfig, HealthConfig, ImageCheck, ImageConfig, NetworkAttachment,
     NetworkConfig, Probe, RestartPolicy, Retention, Ulimit, VolumeConfig,
 };
+pub use extras::Extras;
 pub use id::{ContainerId, ImageDigest, ImageId, ImageRef, Kind, NetworkId, ResourceId, Role};
 pub use limit::{Cpus, Limits, Size};
 pub use mount::{Mount, MountSource};

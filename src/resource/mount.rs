@@ -1,6 +1,9 @@
 //! What a container sees that is not its own: volumes, paths of the engine's machine, emptiness.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
 
 use super::id::ResourceId;
 
@@ -31,6 +34,19 @@ impl Mount {
         Self { source: MountSource::Volume(volume), target: target.into(), read_only: false }
     }
 
+    /// The path of the engine's machine, if it is one.
+    pub fn path(&self) -> Option<&Path> {
+        match &self.source {
+            MountSource::Path(path) => Some(Path::new(path)),
+            _ => None,
+        }
+    }
+
+    /// Where it shows `path` of the engine's machine; `None`: it does not.
+    pub fn shows(&self, path: &Path) -> Option<PathBuf> {
+        Some(shown(path.strip_prefix(self.path()?).ok()?, Path::new(&self.target)))
+    }
+
     /// The volume of the run, if it is one.
     pub fn own_volume(&self) -> Option<&ResourceId> {
         match &self.source {
@@ -59,4 +75,26 @@ pub(super) fn by_target<S: serde::Serializer>(mounts: &[Mount], serializer: S) -
         format!("{}{mode}", mount.source.canonical())
     };
     serializer.collect_map(mounts.iter().map(|mount| (&mount.target, described(mount))).collect::<BTreeMap<_, _>>())
+}
+
+/// Leaves what shows in the place of something else what that shows anyway, to be read only, out of mounts in the
+/// canonical form.
+pub(super) fn without_repeated(mounts: &mut Map<String, Value>) {
+    let path = |value: &Value| Some(value.as_str()?.strip_prefix("path:")?.to_owned());
+    let all: Vec<(String, String)> =
+        mounts.iter().filter_map(|(target, value)| Some((target.clone(), path(value)?))).collect();
+    mounts.retain(|target, value| {
+        let Some(part) = path(value).and_then(|path| path.strip_suffix(":ro").map(str::to_owned)) else { return true };
+        let repeats = |(place, folder): &(String, String)| {
+            let folder = folder.strip_suffix(":ro").unwrap_or(folder);
+            let rest = Path::new(&part).strip_prefix(folder).ok().filter(|rest| rest.components().next().is_some());
+            rest.is_some_and(|rest| shown(rest, Path::new(place)) == Path::new(target))
+        };
+        !all.iter().any(repeats)
+    });
+}
+
+/// A place below a target; without a slash at the end where it is the target itself.
+fn shown(rest: &Path, target: &Path) -> PathBuf {
+    if rest.as_os_str().is_empty() { target.to_owned() } else { target.join(rest) }
 }

@@ -15,6 +15,7 @@ use super::check::check;
 use super::diagnostic::{Diagnostic, Diagnostics, Severity, quoted};
 use super::extend::Loader;
 use super::file::{self, File, OneOf, Resources};
+use super::ground::Ground;
 use super::language;
 use super::meaning::{Meaning, Misread};
 use super::scan::scan;
@@ -78,6 +79,8 @@ pub struct Spec {
     pub buildkit: BuilderSettings,
     /// The files besides its own that it was read from: what it builds on, variables, configurations.
     pub reads: BTreeSet<PathBuf>,
+    /// What this machine has at the paths that it mounts, once somebody has looked.
+    pub ground: Ground,
 }
 
 /// Scripts of a shell.
@@ -342,6 +345,7 @@ impl Spec {
             labels: file.labels,
             buildkit: meaning.buildkit(file.buildkit),
             reads: BTreeSet::new(),
+            ground: Ground::default(),
             source: source.clone(),
             places: Places::default(),
         };
@@ -353,6 +357,29 @@ impl Spec {
     /// nearest thing around it that was, and at last the agent's name, which stands for the whole.
     pub fn place(&self, path: &str) -> Span {
         self.places.value(path).or_else(|| self.places.value("agent")).unwrap_or_default()
+    }
+
+    /// The workspace, where it is a folder of this machine.
+    pub fn workspace(&self) -> Option<&Mount> {
+        // One that is a volume is the first of these.
+        let is_bound = self.places.has("workspace") && self.volumes.len() == self.places.items("volumes");
+        self.mounts.first().filter(|_| is_bound)
+    }
+
+    /// Where each of the mounts was written.
+    pub fn mount_places(&self) -> Vec<Span> {
+        let mut keys = self.workspace().map(|_| "workspace".to_owned()).into_iter();
+        let mut keys = keys.by_ref().chain((0..).map(|i| format!("mounts.{i}")));
+        let mut at = String::new();
+        let mut place = |mount: &Mount| {
+            // What is empty belongs to the one before it.
+            if mount.source != MountSource::Empty {
+                at = keys.next().unwrap_or_default();
+            }
+            let parts = [".path", ".source", ""].map(|part| format!("{at}{part}"));
+            self.place(parts.iter().find(|at| self.places.has(at)).unwrap_or(&at))
+        };
+        self.mounts.iter().map(&mut place).collect()
     }
 
     /// As [`Spec::place`], but of the key.

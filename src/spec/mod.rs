@@ -19,6 +19,7 @@ mod tree;
 mod envfile;
 mod expand;
 mod extend;
+pub mod ground;
 pub mod surroundings;
 mod variables;
 
@@ -51,6 +52,7 @@ pub use build::Build;
 pub use capability::Capability;
 pub use catalogue::{Capabilities, Unresolved};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
+pub use ground::Ground;
 pub use recognise::is_agent;
 pub use reference::{ExplainError, Explained, effects, explain, explained, reference};
 pub use rule::slug;

@@ -10,7 +10,7 @@ fn place() -> Place {
         "resources":[{"resource":"container/main","name":"m","id":"1"},{"resource":"container/buildkit","name":"b","id":"2"}],
         "state":"ready","interactive":false,"created_at":null,"started_at":null,"stopped_at":null,"error":null,
         "updated_at":"2026-01-01T00:00:00Z"}"#;
-    Place::new().file(".local/state/moat/runs/00000000/builder-1f2e3d4c.json", record)
+    Place::new().file("../.local/state/moat/runs/00000000/builder-1f2e3d4c.json", record)
 }
 
 /// What bash would offer for the last of some words.

@@ -25,7 +25,7 @@ fn lock_file(place: &Place) -> PathBuf {
     assert_eq!(place.run(&["destroy"]).code, Some(0), "a first command makes the file");
     let spec = place.path().join("agent.yaml").canonicalize().expect("there");
     let run = Run::derive(AgentName::parse("builder").expect("a name"), &spec).id;
-    let files = fs::read_dir(place.path().join(".local/state/moat/locks")).expect("a folder");
+    let files = fs::read_dir(place.home().join(".local/state/moat/locks")).expect("a folder");
     let mut files = files.map(|file| file.expect("a file").path());
     files.find(|file| file.to_string_lossy().contains(run.as_str())).expect("a lock file")
 }

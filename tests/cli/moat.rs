@@ -2,15 +2,16 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use expect_test::Expect;
 use tempfile::TempDir;
 
-/// A user's surroundings: a folder that is also home, and an address at which nobody answers.
+/// A user's surroundings: a folder in a home directory, and an address at which nobody answers.
 pub struct Place {
-    dir: TempDir,
+    home: TempDir,
+    project: PathBuf,
     docker_host: String,
 }
 
@@ -24,9 +25,11 @@ pub struct Ran {
 
 impl Place {
     pub fn new() -> Self {
-        let dir = tempfile::tempdir().expect("a folder");
-        let docker_host = format!("unix://{}/nobody.sock", dir.path().display());
-        Self { dir, docker_host }
+        let home = tempfile::tempdir().expect("a folder");
+        let project = home.path().join("project");
+        fs::create_dir(&project).expect("a folder");
+        let docker_host = format!("unix://{}/nobody.sock", project.display());
+        Self { home, project, docker_host }
     }
 
     /// With this as its `agent.yaml`.
@@ -48,14 +51,18 @@ impl Place {
     }
 
     pub fn path(&self) -> &Path {
-        self.dir.path()
+        &self.project
+    }
+
+    pub fn home(&self) -> &Path {
+        self.home.path()
     }
 
     /// Ready to be run, with nothing of this process's environment.
     pub fn command(&self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_moat"));
         command.args(arguments).current_dir(self.path()).env_clear().stdin(Stdio::null());
-        command.env("HOME", self.path()).env("DOCKER_HOST", &self.docker_host).env("RUST_BACKTRACE", "0");
+        command.env("HOME", self.home()).env("DOCKER_HOST", &self.docker_host).env("RUST_BACKTRACE", "0");
         command
     }
 

@@ -31,7 +31,7 @@ pub fn assert_on_record(sandbox: &Sandbox, call: &str) {
         call.starts_with(method) && if *method == "DELETE" { call.contains(path) } else { call.ends_with(path) }
     };
     let (_, _, events) = EVENTS.iter().find(is_it).unwrap_or_else(|| panic!("`{call}` is not known here"));
-    let log = fs::read_to_string(sandbox.path().join(".local/state/moat/audit/log.jsonl")).expect("a log");
+    let log = fs::read_to_string(sandbox.home().join(".local/state/moat/audit/log.jsonl")).expect("a log");
     let entries: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect("an entry")).collect();
     let closed: BTreeSet<u64> = entries.iter().filter_map(|entry| entry["of"].as_u64()).collect();
     let is_open = |entry: &&Value| {

@@ -107,7 +107,7 @@ fn what_was_never_tried_is_skipped() {
 }
 
 fn log(sandbox: &Sandbox) -> std::path::PathBuf {
-    sandbox.path().join(".local/state/moat/audit/log.jsonl")
+    sandbox.home().join(".local/state/moat/audit/log.jsonl")
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn a_sidecar_and_what_is_privileged_are_named() {
 fn a_command_that_was_killed_leaves_an_intent_that_the_next_one_closes() {
     let sandbox = Sandbox::applied(PLAIN);
     // As a process would leave it that is killed while the engine works.
-    let state = sandbox.path().join(".local/state/moat");
+    let state = sandbox.home().join(".local/state/moat");
     let writer = moat::store::audit::log::Writer {
         command: "apply".to_owned(),
         pid: 4_000_000,
@@ -174,7 +174,7 @@ fn on_a_disk(sandbox: &Sandbox, options: &str, script: &str) -> String {
     let script = format!("mount -t tmpfs -o {options} none '{state}' && M='{moat}' && {script}");
     let mut command = Command::new("unshare");
     command.args(["--mount", "sh", "-c", &script]).current_dir(sandbox.path());
-    command.env("DOCKER_HOST", &engine().host).env("HOME", sandbox.path()).env("MOAT_STATE_DIR", &*state.to_string());
+    command.env("DOCKER_HOST", &engine().host).env("HOME", sandbox.home()).env("MOAT_STATE_DIR", &*state.to_string());
     let ran = run(command, b"");
     sandbox.plain(&format!("exit {}\n{}", ran.code, ran.stderr))
 }

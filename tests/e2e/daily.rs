@@ -379,7 +379,7 @@ fn a_shell_is_left_by_its_keys_and_goes_on() {
     let mut command = std::process::Command::new("script");
     let script = format!("stty rows 24 cols 80; '{moat}' shell --detach-keys ctrl-p,q");
     command.args(["-qec", &script, "/dev/null"]).current_dir(sandbox.path());
-    command.env("DOCKER_HOST", &engine().host).env("HOME", sandbox.path());
+    command.env("DOCKER_HOST", &engine().host).env("HOME", sandbox.home());
     let ran = crate::run::run(command, b"sleep 777\n\x10q");
     assert_eq!(ran.code, 0, "{ran}");
     assert!(ran.stdout.contains("left; the command goes on"), "{ran}");

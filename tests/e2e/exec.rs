@@ -53,7 +53,7 @@ fn with_a_terminal_the_command_has_one_of_the_same_size() {
     let script = format!("stty rows 33 cols 91; '{moat}' exec -- sh -c 'test -t 0 && test -t 1 && stty size; exit 5'");
     let mut command = Command::new("script");
     command.args(["-qec", &script, "/dev/null"]).current_dir(sandbox.path());
-    command.env("DOCKER_HOST", &crate::engine::engine().host).env("HOME", sandbox.path());
+    command.env("DOCKER_HOST", &crate::engine::engine().host).env("HOME", sandbox.home());
     let ran = run(command, b"");
     assert_eq!(ran.code, 5, "{ran}");
     assert!(ran.stdout.contains("33 91"), "{ran}");

@@ -21,7 +21,7 @@ fn the_guide_works_as_it_stands() {
     let path = format!("{bin}:{}", std::env::var("PATH").expect("a path"));
     let mut command = Command::new("sh");
     command.args(["-euxc", &script]).current_dir(sandbox.path()).env("PATH", path);
-    command.env("HOME", sandbox.path()).env("DOCKER_HOST", &engine().host).env_remove("MOAT_STATE_DIR");
+    command.env("HOME", sandbox.home()).env("DOCKER_HOST", &engine().host).env_remove("MOAT_STATE_DIR");
     let ran = run(command, b"");
     assert_eq!(ran.code, 0, "{ran}");
     for said in ["it works", "/root/agent.yaml", "builds: routed to moat", "all as moat has left them"] {

@@ -11,7 +11,7 @@ use crate::sandbox::{DIND, PLAIN, Sandbox};
 
 /// The one file of a kind.
 fn file(sandbox: &Sandbox, kind: &str) -> PathBuf {
-    let folder = sandbox.path().join(".local/state/moat").join(kind);
+    let folder = sandbox.home().join(".local/state/moat").join(kind);
     let engines: Vec<_> = fs::read_dir(folder).expect("a folder").map(|it| it.expect("an entry").path()).collect();
     assert_eq!(engines.len(), 1);
     // A list makes records of all runs, those of other tests too.
@@ -149,7 +149,7 @@ fn whatever_happens_to_its_files_the_work_goes_on() {
     fs::write(&history, "\u{0}nonsense").expect("written");
     fs::write(&record, "{").expect("written");
     expect![[r#"
-        warning: the history is not complete: `DIR/.local/state/moat/runs/ENGINE/R.json` cannot be read, and was made anew
+        warning: the history is not complete: `HOME/.local/state/moat/runs/ENGINE/R.json` cannot be read, and was made anew
           = help: what the engine knows of the sandbox is in it again
     "#]].assert_eq(&warnings(1));
     let told = sandbox.moat(&["history"]).run();
@@ -159,9 +159,9 @@ fn whatever_happens_to_its_files_the_work_goes_on() {
     fs::write(&history, "{\"v\":2,\"more\":true}\n").expect("written");
     fs::write(&record, "{\"v\":2,\"more\":true}").expect("written");
     expect![[r#"
-        warning: the history is not complete: `DIR/.local/state/moat/runs/ENGINE/R.json` is of a newer version of moat, and was left as it is
+        warning: the history is not complete: `HOME/.local/state/moat/runs/ENGINE/R.json` is of a newer version of moat, and was left as it is
           = help: use that version of moat, or remove the file
-        warning: the history is not complete: `DIR/.local/state/moat/history/ENGINE/R.jsonl` is of a newer version of moat, and was left as it is
+        warning: the history is not complete: `HOME/.local/state/moat/history/ENGINE/R.jsonl` is of a newer version of moat, and was left as it is
           = help: use that version of moat, or remove the file
     "#]].assert_eq(&warnings(3));
     assert_eq!(fs::read_to_string(&record).expect("a record"), "{\"v\":2,\"more\":true}");
@@ -172,7 +172,7 @@ fn whatever_happens_to_its_files_the_work_goes_on() {
     let held = fs::File::open(&history).expect("a file");
     held.lock().expect("held");
     expect![[r#"
-        warning: the history is not complete: `DIR/.local/state/moat/history/ENGINE/R.jsonl` is held by another process
+        warning: the history is not complete: `HOME/.local/state/moat/history/ENGINE/R.jsonl` is held by another process
           = help: nothing else depends on it
     "#]]
     .assert_eq(&warnings(4));
@@ -183,9 +183,9 @@ fn whatever_happens_to_its_files_the_work_goes_on() {
         fs::create_dir(file).expect("made");
     }
     expect![[r#"
-        warning: the history is not complete: `DIR/.local/state/moat/runs/ENGINE/R.json` cannot be used: Is a directory (os error 21)
+        warning: the history is not complete: `HOME/.local/state/moat/runs/ENGINE/R.json` cannot be used: Is a directory (os error 21)
           = help: nothing else depends on it
-        warning: the history is not complete: `DIR/.local/state/moat/history/ENGINE/R.jsonl` cannot be used: Is a directory (os error 21)
+        warning: the history is not complete: `HOME/.local/state/moat/history/ENGINE/R.jsonl` cannot be used: Is a directory (os error 21)
           = help: nothing else depends on it
     "#]].assert_eq(&warnings(5));
     for file in [&history, &record] {

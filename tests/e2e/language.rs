@@ -92,7 +92,7 @@ fn every_key_of_the_container_has_its_effect() {
     let seen: Vec<String> = facts.iter().map(|(name, script)| format!("{name}: {}\n", sandbox.sh_ok(script))).collect();
     expect![[r#"
         id: 1000:1000 /workspace blue 1024:4096
-        workspace: agent.yaml data log serving
+        workspace: index.html log serving
         read-only: seen
         touch: /data/file: Read-only file system
         excluded: own
@@ -105,7 +105,7 @@ fn every_key_of_the_container_has_its_effect() {
         200
     "#]]
     .assert_eq(&seen.concat());
-    assert!(!sandbox.path().join("log/started").exists(), "an excluded folder is not this machine's");
+    assert!(!sandbox.path().join("site/log/started").exists(), "an excluded folder is not this machine's");
 
     let inspected = sandbox.inspect(
         "main",
@@ -114,7 +114,7 @@ fn every_key_of_the_container_has_its_effect() {
          {{.Config.Healthcheck.StartPeriod}} {{.Config.Healthcheck.Retries}} {{.Config.Entrypoint}}",
     );
     assert_eq!(inspected, "true true on-failure [10.0.0.53] blue 10000000000 5000000000 30000000000 2 [sh -c]");
-    assert_eq!(get(web(&sandbox), "/data/file"), "seen");
+    assert_eq!(get(web(&sandbox), "/index.html"), "hello");
     assert_eq!(sandbox.moat(&["plan", "--detailed-exitcode"]).run().code, 0);
 
     sandbox.moat(&["destroy"]).ok();

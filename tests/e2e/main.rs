@@ -43,3 +43,4 @@ mod runs;
 mod services;
 mod short_forms;
 mod story;
+mod threats;

@@ -49,7 +49,7 @@ fn by_name_by_id_and_by_spec() {
     let spec = sandbox.path().join("agent.yaml").display().to_string();
     let folder = sandbox.path().display().to_string();
     // The one that asks has another spec in its folder, and the same files of moat's own.
-    let state = sandbox.path().join(".local/state/moat");
+    let state = sandbox.home().join(".local/state/moat");
     for name in [&sandbox.agent, &sandbox.run_id(), &spec, &folder] {
         for command in LOOK {
             let whole = format!("{name}:/etc/passwd");

@@ -195,7 +195,7 @@ fn run_has_a_terminal_where_there_is_one() {
     let script = format!("'{moat}' run --rm -- sh -c 'test -t 0 && test -t 1 && echo terminal; exit 5'");
     let mut command = std::process::Command::new("script");
     command.args(["-qec", &script, "/dev/null"]).current_dir(sandbox.path());
-    command.env("DOCKER_HOST", &engine().host).env("HOME", sandbox.path());
+    command.env("DOCKER_HOST", &engine().host).env("HOME", sandbox.home());
     let ran = crate::run::run(command, b"");
     assert!(ran.code == 5 && ran.stdout.contains("terminal"), "{ran}");
 }

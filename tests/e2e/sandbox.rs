@@ -1,7 +1,7 @@
 //! One agent of one test: a folder with its `agent.yaml`, and what it left on the engine, removed at the end.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -20,7 +20,9 @@ pub const DIND: &str = "image: docker:dind\ndependencies:\n  - docker:dind\n";
 pub const PLAIN: &str = "image: busybox\n";
 
 pub struct Sandbox {
-    dir: TempDir,
+    /// The home of whoever uses it, with the project in it.
+    home: TempDir,
+    project: PathBuf,
     pub agent: String,
 }
 
@@ -40,7 +42,10 @@ impl Sandbox {
         let ours = format!("e2e-{:x}-", std::process::id());
         REAPER.get_or_init(|| crate::engine::remove_at_exit(&ours));
         let agent = format!("{ours}{:03}", NEXT.fetch_add(1, Ordering::Relaxed));
-        let sandbox = Self { dir: tempfile::tempdir().expect("a temporary folder"), agent };
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let project = home.path().join("project");
+        fs::create_dir(&project).expect("a folder");
+        let sandbox = Self { home, project, agent };
         sandbox.rewrite(spec);
         sandbox
     }
@@ -58,15 +63,21 @@ impl Sandbox {
         fs::write(self.path().join("agent.yaml"), text).expect("a spec");
     }
 
+    /// The project's folder, which has the spec.
     pub fn path(&self) -> &Path {
-        self.dir.path()
+        &self.project
+    }
+
+    /// The home directory, in which moat keeps its own files.
+    pub fn home(&self) -> &Path {
+        self.home.path()
     }
 
     pub fn moat(&self, args: &[&str]) -> Moat<'_> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_moat"));
         command.args(args).current_dir(self.path()).env_clear();
         // Not the docker configuration of whoever runs the tests.
-        command.env("HOME", self.path()).env("DOCKER_HOST", &engine().host);
+        command.env("HOME", self.home()).env("DOCKER_HOST", &engine().host);
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         Moat { sandbox: self, command, input: Vec::new() }
     }
@@ -153,6 +164,7 @@ impl Sandbox {
         let text = text.replace(&self.run_id(), "R").replace(&self.agent, "builder");
         let dir = fs::canonicalize(self.path()).expect("a folder");
         let text = text.replace(&*dir.to_string_lossy(), "DIR").replace(&*self.path().to_string_lossy(), "DIR");
+        let text = text.replace(&*self.home().to_string_lossy(), "HOME");
         without_columns(&in_order(&without_ids(&text.replace(&engine().host, "HOST"))))
     }
 }

@@ -72,7 +72,7 @@ fn databases_are_reached_by_name_with_a_password_that_nobody_else_has() {
         told.push_str(&engine().docker(&["top", &sandbox.id(container), "-eo", "pid,args"]));
     }
     told.push_str(&engine().docker(&["volume", "ls", "--filter", &of_agent, "--format", "{{.Name}} {{.Labels}}"]));
-    for file in walk(&sandbox.path().join(".local")) {
+    for file in walk(&sandbox.home().join(".local")) {
         told.push_str(&String::from_utf8_lossy(&fs::read(file).expect("a file")));
     }
     assert!(told.contains("moat.config") && told.contains("redis-server"), "labels and processes have been looked at");
@@ -110,7 +110,7 @@ fn data_outlives_the_sandbox_and_the_key_of_its_password() {
     assert_eq!(sandbox.sh_ok("echo $MOAT_POSTGRES_PASSWORD"), password);
 
     // Another machine, or one that has lost its key: the passwords are others, the data is the same.
-    fs::remove_dir_all(sandbox.path().join(".local")).expect("the state");
+    fs::remove_dir_all(sandbox.home().join(".local")).expect("the state");
     sandbox.apply();
     assert_ne!(sandbox.sh_ok("echo $MOAT_POSTGRES_PASSWORD"), password);
     kept("with another key");

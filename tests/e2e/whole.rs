@@ -81,7 +81,7 @@ fn one_apply_has_it_all_ready() {
     let image = sandbox.inspect("main", "{{.Config.Image}}");
     told.push_str(&engine().docker(&["image", "inspect", &image]));
     told.push_str(&engine().docker(&["image", "history", "--no-trunc", &image]));
-    for file in walk(&sandbox.path().join(".local")) {
+    for file in walk(&sandbox.home().join(".local")) {
         told.push_str(&String::from_utf8_lossy(&fs::read(file).expect("a file")));
     }
     assert!(told.contains("moat.config") && told.contains("build image"), "labels and plans have been looked at");

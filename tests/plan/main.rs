@@ -17,5 +17,6 @@ mod power;
 mod privilege;
 mod refresh;
 mod replace;
+mod sources;
 mod update;
 mod upgrade;

@@ -36,29 +36,28 @@ fn nothing_new_is_nothing() {
 
 #[test]
 fn everything_that_is_gained_is_told() {
-    let after = "agent: a\nimage: other/tool:1\ndependencies: [docker:dind]\nmounts:\n  - /srv/data:/data\n  - /:/host\n\
+    let after = "agent: a\nimage: other/tool:1\ndependencies: [docker:dind]\nmounts:\n  - /srv/data:/data\n  - /:/host:ro\n\
         \x20 - /var/run/docker.sock:/var/run/docker.sock\n  - /home/me:/me\n  - /etc:/conf:ro\n  - moat-other-12345678-data:/other\n\
         \x20 - shared:/shared\nports: ['0.0.0.0:8080:80', 81]\n";
     widens(
         BEFORE,
         after,
         &expect![[r#"
-        network/agent gets a way to the outside
-        container/buildkit gets every right on the engine's machine
-        container/main gets every right on the engine's machine
-        container/main gets the engine itself, by /var/run/docker.sock
-        container/main gets all files of the engine's machine
-        container/main gets the home directory /home/me
-        container/main gets /etc, outside of the spec's folder
-        container/main gets writing to /
-        container/main gets writing to /srv/data
-        container/main gets writing to /var/run/docker.sock
-        container/main gets another agent's volume moat-other-12345678-data
-        container/main gets the volume shared, which is not its own
-        container/main gets a port that other machines reach, 0.0.0.0:8080 -> 80/tcp
-        container/main gets an image of another source, other/tool:1 in place of team/tool:1
-        container/main gets root in place of node
-    "#]],
+            network/agent gets a way to the outside
+            container/buildkit gets every right on the engine's machine
+            container/main gets every right on the engine's machine
+            container/main gets the engine itself, by /var/run/docker.sock
+            container/main gets all files of the engine's machine
+            container/main gets the home directory /home/me
+            container/main gets /etc, outside of the spec's folder
+            container/main gets writing to /srv/data
+            container/main gets writing to /var/run/docker.sock
+            container/main gets another agent's volume moat-other-12345678-data
+            container/main gets the volume shared, which is not its own
+            container/main gets a port that other machines reach, 0.0.0.0:8080 -> 80/tcp
+            container/main gets an image of another source, other/tool:1 in place of team/tool:1
+            container/main gets root in place of node
+        "#]],
     );
 }
 
@@ -78,78 +77,6 @@ fn a_secret_is_gained_by_its_name_and_not_by_its_value() {
     assert_eq!(told(&applied(&with("hunter1"))), <[String; 0]>::default());
     let shown = plan(&with("hunter2"), &applied(&with("hunter1")));
     assert!(shown.contains("secrets.TOKEN \"hmac:") && !shown.contains("hunter"), "{shown}");
-}
-
-/// What a spec is made of is mounted over itself where the sandbox could write it; that gives it nothing, and where
-/// nothing of it can be written there is nothing more to mount.
-#[test]
-fn what_a_spec_is_made_of_is_to_be_read_only_inside() {
-    let around = Files(
-        [
-            ("/home/me/base.yaml", "image: x\n"),
-            ("/home/me/.env", "NAME=a\n"),
-            ("/home/me/more.env", "B=c\n"),
-            ("/srv/shared/far.env", "C=d\n"),
-        ]
-        .into(),
-    );
-    let text =
-        "agent: ${NAME}\nextends: base.yaml\nenv_file: [more.env, /srv/shared/far.env]\nsecrets: {KEY: 'file://key'}\n";
-    let compiled = |mounts: &str| {
-        let source = moat::spec::Source::new("agent.yaml", "/home/me/agent.yaml", format!("{text}{mounts}"));
-        let mut specs = moat::spec::agent::parse_all(source, &around).specs.expect("a good spec");
-        let mut capabilities = moat::spec::Capabilities::builtin();
-        let own = "capability: own\nsummary: a variable\nmain: {env: {D: e}}\n";
-        let own = moat::spec::Source::new("specs/own.yaml", "/home/me/specs/own.yaml", own);
-        capabilities.add(&own).expect("a good capability");
-        moat::graph::compile(&specs.remove(0), &capabilities).expect("the parts fit")
-    };
-    let mounts = |graph: &moat::graph::Graph| match graph.node(&ResourceId::main()).map(|node| &node.config) {
-        Some(Config::Container(config)) => {
-            config.mounts.iter().map(|it| format!("{} {}\n", it.target, it.read_only)).collect::<Vec<_>>().concat()
-        }
-        _ => String::new(),
-    };
-    let within = compiled("mounts: ['.:/workspace', '/srv:/srv']\n");
-    expect![[r"
-        /workspace false
-        /srv false
-        /workspace/.env true
-        /workspace/agent.yaml true
-        /workspace/base.yaml true
-        /workspace/key true
-        /workspace/more.env true
-        /workspace/specs true
-        /srv/shared/far.env true
-    "]]
-    .assert_eq(&mounts(&within));
-    let gained = widening(&within, &applied(&compiled("")));
-    let gained = gained.iter().map(|it| format!("{it}\n")).collect::<Vec<_>>().concat();
-    expect![[r#"
-        container/main gets the home directory /home/me
-        container/main gets /srv, outside of the spec's folder
-        container/main gets writing to /srv
-    "#]]
-    .assert_eq(&gained);
-    assert_eq!(mounts(&compiled("mounts: ['.:/workspace:ro', '/opt:/opt']\n")), "/workspace true\n/opt false\n");
-}
-
-/// Files that are there.
-struct Files(std::collections::BTreeMap<&'static str, &'static str>);
-
-impl moat::spec::Surroundings for Files {
-    fn variable(&self, _: &str) -> Option<String> {
-        None
-    }
-
-    fn read(&self, path: &std::path::Path) -> Result<String, moat::spec::surroundings::Unread> {
-        let text = path.to_str().and_then(|path| self.0.get(path));
-        text.map(ToString::to_string).ok_or(moat::spec::surroundings::Unread::Missing)
-    }
-
-    fn run(&self, _: &str, _: &[&str]) -> Result<String, moat::spec::surroundings::NotRun> {
-        Err(moat::spec::surroundings::NotRun::Missing)
-    }
 }
 
 #[test]

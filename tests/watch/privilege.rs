@@ -11,7 +11,7 @@ use crate::watched::Watched;
 /// What an agent would like to have.
 const WISHES: [&str; 6] = [
     "dependencies: [docker:dind]",
-    "mounts: ['/:/host']",
+    "mounts: ['/home:/host']",
     "mounts: ['/var/run/docker.sock:/var/run/docker.sock']",
     "ports: ['0.0.0.0:18999:80']",
     "secrets: {KEY: 'env://HOME'}",
@@ -43,41 +43,14 @@ fn whatever_the_agent_writes_it_gets_nothing_that_nobody_approved() {
     let mut watch = Watched::new(&sandbox, &[]);
     let (main, before) = (sandbox.main(), sandbox.inspect("main", "{{json .HostConfig}}"));
 
-    // From inside none of it can even be written: not in place, not by another name, not by a link.
-    for (name, text) in parts.into_iter().chain([("agent.yaml", plain.as_str())]) {
-        for script in [
-            "echo 'env: {A: b}' >> F",
-            ": > F",
-            "cp F /tmp/a; echo 'env: {A: b}' >> /tmp/a; mv -f /tmp/a F",
-            "mv F /workspace/away",
-            "rm -f F",
-            "ln -sf /tmp/a F",
-        ] {
-            let script = script.replace('F', &format!("/workspace/{name}"));
-            engine().try_docker(&["exec", &main, "sh", "-c", &script]);
-            assert_eq!(fs::read_to_string(sandbox.path().join(name)).expect("it is there"), text, "{script}");
-        }
-    }
-    // Nor can the folder be exchanged, or get more.
-    for script in [
-        "mv /workspace/specs /workspace/away; mkdir /workspace/specs",
-        "rm -rf /workspace/specs; ln -s /tmp /workspace/specs",
-        "echo 'capability: git' > /workspace/specs/git.yaml",
-        "mkdir /workspace/specs/more",
-    ] {
-        engine().try_docker(&["exec", &main, "sh", "-c", script]);
-        let names: Vec<_> = fs::read_dir(sandbox.path().join("specs")).expect("a folder").collect();
-        assert_eq!(names.len(), 1, "{script}: {names:?}");
-    }
-    // All else of its workspace is its own.
     assert_eq!(sandbox.docker_exec("main", &["sh", "-c", "echo a > /workspace/b && cat /workspace/b"]), "a");
     assert_eq!(watch.quiet(), [Value::Null; 0]);
 
-    // And should it find a way, as a person who edits on its behalf without a thought:
+    // What it writes is a proposal.
     for wish in WISHES {
         let text =
             if wish.starts_with("image") { plain.replace("image: busybox", wish) } else { format!("{plain}{wish}\n") };
-        fs::write(&spec, text).expect("a spec");
+        sandbox.docker_exec("main", &["sh", "-c", "printf %s \"$1\" > /workspace/agent.yaml", "sh", &text]);
         let held = watch.wait_for("held");
         assert!(held["more"].as_array().is_some_and(|more| !more.is_empty()), "{wish}: {held:#}");
         assert_eq!(watch.quiet(), [Value::Null; 0], "{wish}");

@@ -9,7 +9,7 @@ use crate::sandbox::{PLAIN, Sandbox};
 use crate::watched::Watched;
 
 fn record(sandbox: &Sandbox) -> Value {
-    let folder = sandbox.path().join(".local/state/moat/runs");
+    let folder = sandbox.home().join(".local/state/moat/runs");
     let engine = fs::read_dir(folder).expect("a folder").next().expect("an engine").expect("an entry").path();
     let file = engine.join(format!("{}.json", sandbox.run_id()));
     serde_json::from_str(&fs::read_to_string(file).expect("a record")).expect("a document")

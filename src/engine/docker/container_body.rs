@@ -40,7 +40,8 @@ const HEALTH_RETRIES: i64 = 3;
 /// command is only meant for the entrypoint that it came with.
 pub(super) fn body(create: &ContainerCreate, version: ApiVersion) -> ContainerCreateBody {
     let config = &create.config;
-    let plain = config.env.iter().map(|(key, value)| (key, value.as_str()));
+    let extra = config.extras.env.iter().filter(|(key, _)| !config.env.contains_key(*key));
+    let plain = config.env.iter().chain(extra).map(|(key, value)| (key, value.as_str()));
     let secret = config.secrets.iter().map(|(key, value)| (key, value.expose()));
     let some = |words: &[String]| (!words.is_empty()).then(|| words.to_vec());
     let network = create.network.to_string();
@@ -72,11 +73,13 @@ pub(super) fn body(create: &ContainerCreate, version: ApiVersion) -> ContainerCr
 
 fn host_config(create: &ContainerCreate, network: String) -> HostConfig {
     let config = &create.config;
-    let paths = config.mounts.iter().filter_map(|mount| match &mount.source {
+    let all = || config.mounts.iter().chain(&config.extras.mounts);
+    let paths = all().filter_map(|mount| match &mount.source {
         MountSource::Path(path) => Some(path_mount(path, &mount.target, mount.read_only)),
         _ => None,
     });
-    let empty = config.mounts.iter().filter(|mount| mount.source == MountSource::Empty);
+    let empty = all().filter(|mount| mount.source == MountSource::Empty);
+    let empty = empty.map(|mount| (mount.target.clone(), empty_options(mount.read_only).to_owned()));
     let hosts = config.hosts.iter().map(|(name, address)| format!("{name}:{address}"));
     let ulimits = config.ulimits.iter().map(|(name, limit)| ResourcesUlimits {
         name: Some(name.clone()),
@@ -89,7 +92,7 @@ fn host_config(create: &ContainerCreate, network: String) -> HostConfig {
         privileged: config.privileged.then_some(true),
         init: config.init.then_some(true),
         mounts: some_list(create.mounts.iter().map(volume_mount).chain(paths)),
-        tmpfs: some_list(empty.map(|mount| (mount.target.clone(), EMPTY_OPTIONS.to_owned()))),
+        tmpfs: some_list(empty),
         port_bindings: some_list(create.ports.iter().map(binding)),
         extra_hosts: some_list(hosts),
         dns: some_list(config.dns.iter().map(ToString::to_string)),
@@ -119,6 +122,13 @@ pub(super) fn update(update: &ContainerUpdate) -> ContainerUpdateBody {
 
 /// Programs run there, and whoever the container runs as may write there. Docker's default for such mounts is neither.
 const EMPTY_OPTIONS: &str = "rw,exec,nosuid,nodev,mode=1777";
+
+/// Where nothing is to be, and nothing is to come.
+const EMPTY_READ_ONLY: &str = "ro,noexec,nosuid,nodev,mode=555";
+
+fn empty_options(read_only: bool) -> &'static str {
+    if read_only { EMPTY_READ_ONLY } else { EMPTY_OPTIONS }
+}
 
 fn volume_mount(mount: &VolumeMount) -> Mount {
     Mount {

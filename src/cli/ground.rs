@@ -1,0 +1,208 @@
+//! Looks at what this machine has at the paths that a spec mounts.
+//!
+//! Reads names, links and the few files by which git finds its folders. Judges nothing.
+
+use std::collections::VecDeque;
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use super::record::own_files;
+use super::surroundings::text;
+use crate::spec::ground::{Ground, HooksFolder, Private, PrivateKind, Repository, Worktree};
+use crate::spec::{Capabilities, Spec};
+
+/// As many links on one way as Linux follows.
+const LINKS_MAX: usize = 40;
+
+/// Finds out what is at the paths that `spec` mounts, its capabilities' included.
+pub fn look(spec: &mut Spec, capabilities: &Capabilities) {
+    let own = spec.mounts.iter().filter_map(|mount| mount.path().map(Path::to_owned));
+    let chosen = spec.dependencies.iter().filter_map(|name| capabilities.resolve(&name.value).ok());
+    let brought = chosen.flat_map(|it| it.main.mounts.into_iter().map(|mount| PathBuf::from(mount.path)));
+    let paths: Vec<PathBuf> = own.chain(brought).collect();
+    let mut ground = Ground { private: private(), ..Ground::default() };
+    for path in paths {
+        if let Some(found) = repository(&path) {
+            if let Repository::Worktree(Worktree { common, .. }) = &found {
+                ground.ways.insert(common.clone(), way(common));
+            }
+            ground.repositories.insert(path.clone(), found);
+        }
+        ground.ways.insert(path.clone(), way(&path));
+    }
+    spec.ground = ground;
+}
+
+/// Where each link on the way lies, and at last what it leads to, there or not.
+fn way(path: &Path) -> Vec<PathBuf> {
+    let (mut places, mut real) = (Vec::new(), PathBuf::from("/"));
+    let mut left: VecDeque<OsString> = parts(path).collect();
+    while let Some(part) = left.pop_front() {
+        if part == ".." {
+            real.pop();
+            continue;
+        }
+        let next = real.join(&part);
+        match fs::read_link(&next) {
+            Ok(target) if places.len() < LINKS_MAX => {
+                if target.is_absolute() {
+                    real = PathBuf::from("/");
+                }
+                places.push(next);
+                parts(&target).collect::<Vec<_>>().into_iter().rev().for_each(|part| left.push_front(part));
+            }
+            _ => real = next,
+        }
+    }
+    places.push(real);
+    places
+}
+
+fn parts(path: &Path) -> impl Iterator<Item = OsString> {
+    path.components().filter_map(|part| match part {
+        Component::Normal(name) => Some(name.to_owned()),
+        Component::ParentDir => Some("..".into()),
+        _ => None,
+    })
+}
+
+fn private() -> Vec<Private> {
+    let home = env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    let keys = [".ssh", ".docker"].into_iter().filter_map(|name| Some(home.as_ref()?.join(name)));
+    let keys = keys.chain(env::var_os("DOCKER_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from));
+    let all = own_files().into_iter().map(|path| (path, PrivateKind::State));
+    let all = all.chain(keys.map(|path| (path, PrivateKind::Keys)));
+    all.filter_map(|(path, kind)| {
+        let path = std::path::absolute(path).ok()?;
+        Some(Private { way: way(&path), path, kind })
+    })
+    .collect()
+}
+
+/// What git would find in a folder; `None`: nothing.
+fn repository(folder: &Path) -> Option<Repository> {
+    let dot_git = folder.join(".git");
+    match fs::symlink_metadata(&dot_git) {
+        Ok(it) if it.is_dir() => is_git_dir(&dot_git).then(|| Repository::Whole { hooks: hooks(&dot_git) }),
+        Ok(it) if it.is_file() => named(folder, &dot_git),
+        // A link may lead anywhere by the time that somebody follows it.
+        Ok(_) => Some(Repository::Elsewhere { git_dir: dot_git }),
+        Err(_) if folder.is_dir() => {
+            let home = env::var_os("HOME").map(PathBuf::from);
+            let mut above = folder.ancestors().skip(1).filter(|it| Some(*it) != home.as_deref());
+            let root = above.find(|it| it.join(".git").is_file() || is_git_dir(&it.join(".git")))?;
+            Some(Repository::Part { root: root.to_owned() })
+        }
+        Err(_) => None,
+    }
+}
+
+fn is_git_dir(path: &Path) -> bool {
+    path.join("HEAD").is_file() && path.join("objects").is_dir()
+}
+
+/// What the file `.git` names. Whoever works in the folder could have written it: it counts only if the folder that it
+/// names names this one as one of its work trees, as git has it.
+fn named(folder: &Path, dot_git: &Path) -> Option<Repository> {
+    let line = text(dot_git).ok()?;
+    let named = PathBuf::from(line.strip_prefix("gitdir:")?.trim());
+    let git_dir = plain(&folder.join(&named));
+    let read = |name: &str| text(&git_dir.join(name)).map(|text| PathBuf::from(text.trim()));
+    let verified = || {
+        let common = git_dir.parent()?.parent()?.to_owned();
+        let is_common = plain(&git_dir.join(read("commondir").ok()?)) == common && is_git_dir(&common);
+        let back = git_dir.join(read("gitdir").ok()?).canonicalize().ok()?;
+        (is_common && back == dot_git.canonicalize().ok()?).then_some(common)
+    };
+    Some(match verified() {
+        Some(common) => Repository::Worktree(Worktree { hooks: hooks(&common), named, common }),
+        None => Repository::Elsewhere { git_dir },
+    })
+}
+
+fn hooks(git_dir: &Path) -> HooksFolder {
+    match fs::symlink_metadata(git_dir.join("hooks")) {
+        Ok(it) if it.is_dir() => HooksFolder::Folder,
+        Ok(_) => HooksFolder::Other,
+        Err(_) => HooksFolder::Missing,
+    }
+}
+
+/// Without `.` and `..`, as the engine is given it.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => {
+                plain.pop();
+            }
+            Component::CurDir => {}
+            part => plain.push(part),
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+    use std::process::Command;
+
+    use super::*;
+
+    fn git(folder: &Path, arguments: &[&str]) {
+        let identity = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "init.defaultBranch=main"];
+        let output = Command::new("git").args(identity).args(arguments).current_dir(folder).output().expect("git");
+        assert!(output.status.success(), "{output:?}");
+    }
+
+    #[test]
+    fn every_link_on_a_way_is_named_where_it_lies() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let root = dir.path().canonicalize().expect("a path");
+        fs::create_dir_all(root.join("a/b")).expect("folders");
+        symlink("a", root.join("relative")).expect("a link");
+        symlink(root.join("relative/b"), root.join("a/absolute")).expect("a link");
+        symlink("loop", root.join("loop")).expect("a link");
+        let named = |path: &str| -> Vec<String> {
+            let places = way(&root.join(path)).into_iter();
+            places.map(|it| it.strip_prefix(&root).expect("within").display().to_string()).collect()
+        };
+        assert_eq!(named("a/b"), ["a/b"]);
+        assert_eq!(named("relative/b/missing"), ["relative", "a/b/missing"]);
+        assert_eq!(named("relative/absolute"), ["relative", "a/absolute", "relative", "a/b"]);
+        assert_eq!(named("relative/b/.."), ["relative", "a"]);
+        assert_eq!(named("loop").len(), LINKS_MAX + 1);
+    }
+
+    #[test]
+    fn a_work_tree_counts_only_if_its_repository_knows_it() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let root = dir.path().canonicalize().expect("a path");
+        let (repo, tree) = (root.join("repo"), root.join("tree"));
+        fs::create_dir_all(repo.join("sub/folder")).expect("folders");
+        assert_eq!(repository(&repo), None);
+        git(&repo, &["init", "--quiet"]);
+        git(&repo, &["commit", "--quiet", "--allow-empty", "-m", "a"]);
+        git(&repo, &["worktree", "add", "--quiet", "../tree"]);
+        let hooks = hooks(&repo.join(".git"));
+        assert_eq!(repository(&repo), Some(Repository::Whole { hooks }));
+        assert_eq!(repository(&repo.join("sub/folder")), Some(Repository::Part { root: repo.clone() }));
+        let common = repo.join(".git");
+        let named = common.join("worktrees/tree");
+        assert_eq!(repository(&tree), Some(Repository::Worktree(Worktree { named, common, hooks })));
+
+        // Somebody else's `.git` file, and one that names something that is no repository.
+        let other = root.join("other");
+        fs::create_dir(&other).expect("a folder");
+        fs::copy(tree.join(".git"), other.join(".git")).expect("a file");
+        let elsewhere = |path: &str| Some(Repository::Elsewhere { git_dir: PathBuf::from(path) });
+        assert_eq!(repository(&other), elsewhere(&repo.join(".git/worktrees/tree").display().to_string()));
+        for path in ["/", "/etc", "/root/.ssh"] {
+            fs::write(other.join(".git"), format!("gitdir: {path}\n")).expect("a file");
+            assert_eq!(repository(&other), elsewhere(path));
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! What a sandbox that does not cooperate tries, each with a canary of our own that it must not reach.
+//!
+//! One module for each kind of attack; `docs/threat-model.md` has a row for each.
+
+mod git;
+mod sources;
