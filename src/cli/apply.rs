@@ -19,6 +19,7 @@ use super::locking::Locking;
 use super::nearest;
 use super::plan;
 use super::record::Record;
+use super::saved::Saved;
 use super::session::Session;
 use super::specs::Specs;
 use super::watch::{self, Wanted, Watching};
@@ -75,9 +76,16 @@ pub(super) struct By<'a> {
     pub stop: &'a CancellationToken,
     /// Whether tags are looked up in their registries.
     pub pull: bool,
+    /// The plan that has to hold still.
+    pub saved: Option<&'a Saved>,
 }
 
 pub async fn run(args: &Apply, session: &Session) -> Result<Exit, CliError> {
+    let saved = Saved::among(&args.specs.paths())?;
+    if saved.is_some() && (args.watch || args.dry_run || args.pull) {
+        let message = "a saved plan is applied as it is".to_owned();
+        return Err(CliError::Usage { message, hint: "leave out `--watch`, `--dry-run` and `--pull`".to_owned() });
+    }
     if args.watch {
         let Apply { specs, wait_timeout, addresses, locking, .. } = args;
         let how = Wanted {
@@ -91,18 +99,27 @@ pub async fn run(args: &Apply, session: &Session) -> Result<Exit, CliError> {
     }
     if args.dry_run {
         let Apply { specs, pull, addresses, json, .. } = args;
-        let wanted = plan::Wanted { specs, detailed_exitcode: false, pull: *pull, addresses, json: *json };
+        let wanted = plan::Wanted { specs, out: None, detailed_exitcode: false, pull: *pull, addresses, json: *json };
         return plan::show(&wanted, session).await;
     }
-    let (fleet, engine) = Fleet::find(session, &args.specs.paths(), Depth::Whole).await?;
+    let specs = saved.as_ref().map_or_else(|| args.specs.paths(), Saved::specs);
+    let (fleet, engine) = Fleet::find(session, &specs, Depth::Whole).await?;
     let options = args.options(&engine);
+    if let Some(saved) = &saved {
+        // Of all before anything is done to any; of each again once nobody else changes it.
+        saved.is_of(fleet.agents(), &engine)?;
+        for agent in fleet.agents() {
+            saved.holds(&agent.graph, &options, &engine).await?;
+        }
+    }
     let record = Record::open("apply", &engine)?;
     let (stop, claims) = (CancellationToken::new(), Claims::default());
-    let by =
-        By { command: "apply", locking: &args.locking, record: &record, claims: &claims, stop: &stop, pull: args.pull };
+    let (pull, saved) = (args.pull || saved.as_ref().is_some_and(Saved::pulls), saved.as_ref());
+    let (locking, record, claims, stop) = (&args.locking, &record, &claims, &stop);
+    let by = By { command: "apply", locking, record, claims, stop, pull, saved };
     let work = fleet
         .work(async |agent, reporter| one(&engine, agent, (options.clone(), args.on_failure()), &by, reporter).await);
-    record.closed(Box::pin(interruptible(&session.screen, &stop, work)).await)
+    record.closed(Box::pin(interruptible(&session.screen, stop, work)).await)
 }
 
 /// Brings the sandbox of one agent about, and tells how that ended.
@@ -124,6 +141,9 @@ pub(super) async fn one(
     let _lock = by.locking.lock(by.command, &graph.run, engine, &tell, by.stop).await?;
     if by.pull {
         options.registry = registry(&audited, graph, &tell).await;
+    }
+    if let Some(saved) = by.saved {
+        saved.holds(graph, &options, engine).await?;
     }
     let outcome = until_converged(&audited, graph, options, by.claims, on_failure, &tell, by.stop).await?;
     let (builds, exec) = (builds(&audited, graph, &outcome, &tell).await, exec(&agent.given));

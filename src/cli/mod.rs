@@ -23,6 +23,7 @@ mod logging;
 mod nearest;
 mod orphan;
 mod record;
+mod saved;
 mod session;
 mod specs;
 mod surroundings;

@@ -1,5 +1,7 @@
 //! `moat plan`: what an apply would do, and why.
 
+use std::path::{Path, PathBuf};
+
 use clap::Args;
 
 use super::addresses::Addresses;
@@ -7,10 +9,12 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::fleet::Fleet;
 use super::load::{self, Depth};
+use super::saved::Collected;
 use super::session::Session;
 use super::specs::Specs;
 use crate::observe::observe_with;
 use crate::observe::registry::{self, Registries};
+use crate::plan::saved::SavedAgent;
 use crate::plan::{Options, compute, has_completed, widening};
 use crate::ui;
 
@@ -19,6 +23,9 @@ use crate::ui;
 pub struct Plan {
     #[command(flatten)]
     specs: Specs,
+    /// Save the plan too, for `moat apply FILE`
+    #[arg(short, long, value_name = "FILE")]
+    out: Option<PathBuf>,
     /// Exit with 2 if there is something to change
     #[arg(long)]
     detailed_exitcode: bool,
@@ -35,6 +42,8 @@ pub struct Plan {
 /// What a plan is wanted of, whichever command shows it.
 pub(super) struct Wanted<'a> {
     pub specs: &'a Specs,
+    /// Where it is saved, too.
+    pub out: Option<&'a Path>,
     pub detailed_exitcode: bool,
     pub pull: bool,
     pub addresses: &'a Addresses,
@@ -42,14 +51,15 @@ pub(super) struct Wanted<'a> {
 }
 
 pub async fn run(args: &Plan, session: &Session) -> Result<Exit, CliError> {
-    let Plan { specs, detailed_exitcode, pull, addresses, json } = args;
-    let wanted = Wanted { specs, detailed_exitcode: *detailed_exitcode, pull: *pull, addresses, json: *json };
-    show(&wanted, session).await
+    let Plan { specs, out, detailed_exitcode, pull, addresses, json } = args;
+    let (detailed_exitcode, pull, json) = (*detailed_exitcode, *pull, *json);
+    show(&Wanted { specs, out: out.as_deref(), detailed_exitcode, pull, addresses, json }, session).await
 }
 
 pub(super) async fn show(args: &Wanted<'_>, session: &Session) -> Result<Exit, CliError> {
     let (fleet, engine) = Fleet::find(session, &args.specs.paths(), Depth::Whole).await?;
     let options = args.addresses.options(&engine);
+    let collected = Collected::default();
     let answer = fleet.answer(async |agent| {
         let run = &agent.graph.run;
         let found = if args.pull { registry::ask(&engine, &agent.graph).await } else { Registries::default() };
@@ -60,6 +70,7 @@ pub(super) async fn show(args: &Wanted<'_>, session: &Session) -> Result<Exit, C
         let options = Options { registry: found.digests, ..options.clone() };
         let observed = observe_with(&engine, &agent.graph, &options.registry).await?;
         let plan = compute(&agent.graph, &observed, &options);
+        collected.take(SavedAgent::of(&agent.graph, &observed, &plan));
         let widens = widening(&agent.graph, &observed);
         let text = if args.json {
             ui::plan::json(run, &plan, &widens)
@@ -73,5 +84,14 @@ pub(super) async fn show(args: &Wanted<'_>, session: &Session) -> Result<Exit, C
         };
         Ok((if args.detailed_exitcode && plan.changes() { Exit::Changes } else { Exit::Done }, text))
     });
-    answer.await
+    let exit = answer.await?;
+    if let Some(file) = args.out
+        && collected.write(file, fleet.agents().count(), &engine, args.pull)?
+    {
+        let file = file.display();
+        session
+            .screen
+            .say(&format!("saved in {file}: `moat apply {file}` does this, if nothing has changed until then\n"));
+    }
+    Ok(exit)
 }

@@ -105,6 +105,7 @@ impl Run {
             claims: &Claims::default(),
             stop,
             pull: false,
+            saved: None,
         };
         let how = (self.addresses.options(engine), OnFailure::Undo);
         let reporter = session.reporter(&agent.graph.run, None);

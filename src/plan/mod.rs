@@ -17,6 +17,7 @@ pub mod privilege;
 mod proof;
 mod refresh;
 mod removal;
+pub mod saved;
 pub mod status;
 pub mod text;
 

@@ -10,6 +10,7 @@ pub mod copy;
 pub mod history;
 pub mod key;
 pub mod lock;
+pub mod plan_file;
 pub mod spec;
 
 pub mod approval;

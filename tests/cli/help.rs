@@ -138,6 +138,7 @@ fn of_plan() {
 
             Options:
               -f, --file <FILE>        A spec file, as AGENT; may be given several times
+              -o, --out <FILE>         Save the plan too, for `moat apply FILE`
                   --detailed-exitcode  Exit with 2 if there is something to change
                   --pull               Ask the registries whether a tag means another image by now, as `apply
                                        --pull` does

@@ -20,6 +20,7 @@ mod nearest;
 mod no_engine;
 mod read_only;
 mod reference;
+mod saved;
 mod several;
 mod spec;
 mod usage;

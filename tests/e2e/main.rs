@@ -40,6 +40,7 @@ mod noop;
 mod pull;
 mod replace;
 mod runs;
+mod saved;
 mod services;
 mod short_forms;
 mod story;

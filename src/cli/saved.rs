@@ -1,0 +1,143 @@
+//! Plans that are kept: `plan -o FILE` writes one, `apply FILE` compares it with what it plans itself.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use super::error::CliError;
+use super::load::Agent;
+use super::surroundings::text;
+use crate::engine::docker::Docker;
+use crate::graph::Graph;
+use crate::observe::{observe_with, registry};
+use crate::plan::saved::{FORM, SavedAgent, SavedPlan, Stale};
+use crate::plan::{Options, compute};
+use crate::store::plan_file;
+use crate::ui;
+
+/// The version of moat that plans.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// A plan as it was read from its file.
+#[derive(Debug)]
+pub struct Saved {
+    file: PathBuf,
+    plan: SavedPlan,
+}
+
+/// Collects the plans of a call, for a file.
+#[derive(Debug, Default)]
+pub struct Collected(RefCell<Vec<SavedAgent>>);
+
+impl Collected {
+    pub fn take(&self, agent: SavedAgent) {
+        self.0.borrow_mut().push(agent);
+    }
+
+    /// Writes them, if there is one of each of `count` agents. Gives whether there is.
+    ///
+    /// # Errors
+    /// If the file cannot be written, or is something else than a plan.
+    pub fn write(self, file: &Path, count: usize, engine: &Docker, pull: bool) -> Result<bool, CliError> {
+        let mut agents = self.0.into_inner();
+        if agents.len() != count {
+            return Ok(false);
+        }
+        agents.sort_by(|a, b| a.run.cmp(&b.run));
+        let (moat, engine) = (VERSION.to_owned(), address(engine));
+        let plan = SavedPlan { moat_plan: FORM, moat, engine, pull, agents };
+        let is_plan = |text: &str| is_plan(text);
+        plan_file::write(file, &ui::json(&plan), is_plan)
+            .map_err(|source| CliError::Create { file: file.display().to_string(), source })?;
+        Ok(true)
+    }
+}
+
+impl Saved {
+    /// The plan among what a command line names; `None`: it names none.
+    ///
+    /// # Errors
+    /// If there is more beside it, or it cannot be used.
+    pub fn among(paths: &[PathBuf]) -> Result<Option<Self>, CliError> {
+        let read = |path: &PathBuf| Some((path.clone(), text(path).ok().filter(|text| is_plan(text))?));
+        let mut plans: Vec<(PathBuf, String)> = paths.iter().filter_map(read).collect();
+        let Some((file, text)) = plans.pop() else { return Ok(None) };
+        let refused = |what: &str| {
+            let message = format!("`{}` {what}", file.display());
+            CliError::Refused { message, hint: format!("make it again: `moat plan -o {}`", file.display()) }
+        };
+        if paths.len() > 1 {
+            let message = "a saved plan is applied by itself".to_owned();
+            return Err(CliError::Usage { message, hint: "name nothing else beside it".to_owned() });
+        }
+        let plan: SavedPlan =
+            serde_json::from_str(&text).map_err(|error| refused(&format!("is no plan as moat writes it: {error}")))?;
+        if plan.moat_plan != FORM || plan.moat != VERSION {
+            return Err(refused(&format!("is a plan of moat {}, and this is moat {VERSION}", plan.moat)));
+        }
+        if plan.agents.is_empty() {
+            return Err(refused("is a plan of no agent"));
+        }
+        Ok(Some(Self { file, plan }))
+    }
+
+    /// The specs that it was made from, each once.
+    pub fn specs(&self) -> Vec<PathBuf> {
+        let specs: BTreeSet<&String> = self.plan.agents.iter().map(|agent| &agent.spec).collect();
+        specs.into_iter().map(PathBuf::from).collect()
+    }
+
+    /// Whether tags were looked up in their registries.
+    pub fn pulls(&self) -> bool {
+        self.plan.pull
+    }
+
+    /// That it was made for these agents on this engine. Whether it still holds shows once their sandboxes are looked at.
+    ///
+    /// # Errors
+    /// If it was not.
+    pub fn is_of<'a>(&self, agents: impl Iterator<Item = &'a Agent>, engine: &Docker) -> Result<(), CliError> {
+        let now = address(engine);
+        if self.plan.engine != now {
+            return Err(self.stale(&format!("it was made for the engine at {}, and this is {now}", self.plan.engine)));
+        }
+        let planned: BTreeSet<&str> = self.plan.agents.iter().map(|agent| agent.run.as_str()).collect();
+        let runs: Vec<&Agent> = agents.collect();
+        let found: BTreeSet<&str> = runs.iter().map(|agent| agent.graph.run.id.as_str()).collect();
+        match planned.symmetric_difference(&found).next() {
+            None => Ok(()),
+            Some(run) => Err(self.stale(&format!("{run}: {}", Stale::Text.reason()))),
+        }
+    }
+
+    /// That the same would be done now, and for the same reasons.
+    ///
+    /// # Errors
+    /// If not, or if the engine does not answer.
+    pub async fn holds(&self, graph: &Graph, options: &Options, engine: &Docker) -> Result<(), CliError> {
+        let registry = if self.plan.pull { registry::ask(engine, graph).await.digests } else { BTreeMap::new() };
+        // How long a user waits this time is no part of the plan.
+        let options = Options { wait_timeout: None, registry, ..options.clone() };
+        let observed = observe_with(engine, graph, &options.registry).await?;
+        let now = SavedAgent::of(graph, &observed, &compute(graph, &observed, &options));
+        let then = self.plan.agents.iter().find(|agent| agent.run == now.run);
+        let held = then.map_or(Err(Stale::Text), |then| then.holds(&now));
+        held.map_err(|stale| self.stale(&format!("{}: {}", graph.run.agent, stale.reason())))
+    }
+
+    fn stale(&self, why: &str) -> CliError {
+        let file = self.file.display();
+        let message = format!("the plan `{file}` is stale, and nothing was done: {why}");
+        CliError::Refused { message, hint: format!("`moat plan -o {file}` makes a new one, to be looked at") }
+    }
+}
+
+fn address(engine: &Docker) -> String {
+    engine.located().endpoint.to_string()
+}
+
+/// Whether a text is a plan of any version.
+fn is_plan(text: &str) -> bool {
+    let value = serde_json::from_str::<serde_json::Value>(text);
+    value.is_ok_and(|value| value.get("moat_plan").is_some())
+}
