@@ -215,6 +215,22 @@ fn every_module_says_what_it_is() {
     assert!(silent.is_empty(), "{silent:#?}");
 }
 
+/// A byte that is no text makes git, grep and reviews skip a whole file.
+#[test]
+fn every_source_is_text() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut paths = Vec::new();
+    for folder in ["src", "tests", "benches"] {
+        collect(&root.join(folder), &mut paths);
+    }
+    let is_text = |path: &PathBuf| {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        !text.is_empty() && text.chars().all(|c| c == '\n' || !c.is_control())
+    };
+    let others: Vec<_> = paths.into_iter().filter(|path| !is_text(path)).collect();
+    assert!(others.is_empty(), "{others:#?}");
+}
+
 /// The reader of sources is worth something only if it finds what is there.
 #[test]
 fn imports_are_found() {

@@ -100,11 +100,6 @@ impl<'a> Reporter<'a> {
         self.broken.take().map_or(Ok(()), Err)
     }
 
-    /// Whether what is told can still be written.
-    pub fn is_broken(&self) -> bool {
-        self.broken.borrow().is_some()
-    }
-
     fn write(&self, line: &str) {
         if let Err(error) = self.screen.data(line) {
             self.broken.borrow_mut().get_or_insert(error);

@@ -98,13 +98,25 @@ impl Wire {
     pub(super) async fn send(&self, mut request: Request<Body>) -> Result<Response<Incoming>, BollardError> {
         let path = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
         let path = match self.version {
-            Some(version) => format!("/v{version}{path}"),
+            Some(version) => versioned(&version.to_string(), path),
             None => path.to_owned(),
         };
         *request.uri_mut() =
             Uri::builder().scheme(Scheme::HTTP).authority(self.authority.clone()).path_and_query(path).build()?;
         Ok(self.client.request(request).await?)
     }
+}
+
+/// A path with the version that is spoken before it. A library that puts one there by itself gets ours in its place: with
+/// both the engine would answer 404 to everything, which for a removal is as good as done.
+fn versioned(version: &str, path: &str) -> String {
+    let own = path.strip_prefix("/v").and_then(|rest| rest.split_once('/'));
+    let is_version = |text: &str| text.starts_with(|c: char| c.is_ascii_digit()) && text.contains('.');
+    let path = match own {
+        Some((first, _)) if is_version(first) => &path["/v".len() + first.len()..],
+        _ => path,
+    };
+    format!("/v{version}{path}")
 }
 
 /// A request without a body. `path` begins with a slash, and what is variable in it is encoded.
@@ -148,6 +160,22 @@ pub(super) fn encoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_has_one_version() {
+        for (path, sent) in [
+            ("/containers/json?all=true", "/v1.45/containers/json?all=true"),
+            ("/v1.53/containers/json?all=true", "/v1.45/containers/json?all=true"),
+            ("/v1.45/_ping", "/v1.45/_ping"),
+            ("/volumes/v1.2", "/v1.45/volumes/v1.2"),
+            ("/volumes", "/v1.45/volumes"),
+            ("/version", "/v1.45/version"),
+            ("/v", "/v1.45/v"),
+            ("/", "/v1.45/"),
+        ] {
+            assert_eq!(versioned("1.45", path), sent, "{path}");
+        }
+    }
 
     #[test]
     fn nothing_in_a_text_is_taken_for_an_address() {

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -114,16 +113,6 @@ impl Broken {
             Self::Engine => EngineError::new(Fault::Engine, "injected: the engine failed"),
             Self::Unreachable => EngineError::new(Fault::Unreachable, "injected: connection reset"),
             Self::TimedOut => EngineError::new(Fault::TimedOut, "injected: no answer"),
-        }
-    }
-}
-
-impl Injection {
-    /// Whether calls made after it may suffer from it.
-    pub fn lasting(&self) -> Duration {
-        match self {
-            Self::EngineRestart { down_ms } => Duration::from_millis(*down_ms),
-            _ => Duration::ZERO,
         }
     }
 }

@@ -80,11 +80,6 @@ pub const KILLED: i64 = 137;
 pub const NO_COMMAND: i64 = 127;
 
 impl Behaviour {
-    /// Ready `boot` after the start.
-    pub fn boots_in(boot: Duration) -> Self {
-        Self { boot_ms: millis(boot), ..Self::default() }
-    }
-
     /// Ends by itself.
     pub fn exits_after(after: Duration, code: i64) -> Self {
         Self { exits: Some(Exit { after_ms: millis(after), code }), ..Self::default() }
