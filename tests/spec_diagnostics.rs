@@ -1752,6 +1752,22 @@ fn values_of_mounts_volumes_and_ports() {
         "ports: {target: 80, published: 8080}",
         "ports: [{target: 80, published: 8000-8010, host_ip: here}]",
         "ports: [8080: 80]",
+        "cap_add: [NET_ADMINS]",
+        "cap_drop: [net_raw]\ncap_add: [CAP_NET_RAW]",
+        "devices: [kvm]",
+        "devices: ['/dev/kvm:/dev/kvm:x']",
+        "gpus: some",
+        "tmpfs: '/run:size=big'",
+        "tmpfs: [/run]\nvolumes: ['aa:/run']",
+        "hostname: a_b",
+        "stop_timeout: 30",
+        "mem_limit: 1g",
+        "security_opt: [a]",
+        "network_mode: host",
+        "services: {db: {image: x, restart: always}}",
+        "services: {db: {image: x, build: .}}",
+        "services: {db: {image: x, ports: ['80-81:8']}}",
+        "network: {internal: true}\nservices: {db: {image: x, ports: ['80']}}",
     ];
     expect![[r#"
         workspace: {path: a, mode: volume}
@@ -1841,9 +1857,9 @@ fn values_of_mounts_volumes_and_ports() {
         ports: [70000]
           `70000` `70000` is not a port
           write `PORT`, `HOST:PORT` or `ADDRESS:HOST:PORT`, as in `8080:80`, `8000-8010:8000-8010` or `[::1]:53:53/udp`; ports go from 1 to 65535
-        ports: ['localhost:80:80']
-          `` there is no `image`
-          add `image: …`, or a dependency that brings one, such as `docker:dind` or `git`
+        ports: ['local:80:80']
+          `'local:80:80'` `local:80:80` is not a port
+          `local` is not an IP address; such as `127.0.0.1` or `0.0.0.0`
         ports: ['80:80', '81:80']
           `'81:80'` the port 80/tcp of the container is published twice
           keep one of them
@@ -1878,8 +1894,59 @@ fn values_of_mounts_volumes_and_ports() {
           `here` `here` is not an address of the Docker host
           `here` is not an IP address; such as `127.0.0.1` or `0.0.0.0`
         ports: [8080: 80]
-          `8080: 80` `ports[0]` is text that a space has torn apart
+          `8080: 80` `ports[0]` has a space after its colon
           a space after the colon makes a mapping: write `8080:80`
+        cap_add: [NET_ADMINS]
+          `NET_ADMINS` `NET_ADMINS` is not a capability of the kernel
+          did you mean `NET_ADMIN`?
+        cap_drop: [net_raw]
+        cap_add: [CAP_NET_RAW]
+          `[net_raw]` `NET_RAW` is in `cap_add` as well
+          keep one of them
+        devices: [kvm]
+          `kvm` `kvm` is not an absolute path
+          begin it with `/`, as in `/kvm`
+        devices: ['/dev/kvm:/dev/kvm:x']
+          `'/dev/kvm:/dev/kvm:x'` `/dev/kvm:/dev/kvm:x` is not a device
+          at the end stand some of the letters `r`, `w` and `m`
+        gpus: some
+          `some` `some` does not say which GPUs
+          write `all`, how many, or which, as in `device=0,1`
+        tmpfs: '/run:size=big'
+          `'/run:size=big'` `/run:size=big` is not a filesystem in memory
+          `size=big` is no option of it; they are `size=64m`, `mode=1777`, `uid=`, `gid=`, `ro`, `rw`, `exec`, `noexec`, `suid`, `nosuid`, `dev` and `nodev`
+        tmpfs: [/run]
+        volumes: ['aa:/run']
+          `/run` `/run` is mounted twice
+          `volumes.0` is there already; choose another target
+        hostname: a_b
+          `a_b` `a_b` cannot be a host name
+          names have letters, digits and `-`, 64 at most, as in `build-1`
+        stop_timeout: 30
+          `30` `30` is not how long a stop can wait
+          write whole seconds with their unit, up to an hour, as in `30s`
+        mem_limit: 1g
+          `mem_limit` unknown key `mem_limit`
+          write `container.memory` instead
+        security_opt: [a]
+          `security_opt` `security_opt` is refused: moat changes nothing of the engine's confinement
+          give single rights with `cap_add`
+        network_mode: host
+          `network_mode` `network_mode` is refused: all of a sandbox is on one network of its own
+          `network.internal: true` keeps everything in
+        services: {db: {image: x, restart: always}}
+          `restart` `services.restart` is refused: a service is started again whenever it ends
+          remove it
+        services: {db: {image: x, build: .}}
+          `build` `services.build` is refused: moat builds the main container's image only
+          build it yourself, and name it as `image`
+        services: {db: {image: x, ports: ['80-81:8']}}
+          `'80-81:8'` `80-81:8` is not a port
+          a port has one port of the Docker host: write that one, or none for a free one
+        network: {internal: true}
+        services: {db: {image: x, ports: ['80']}}
+          `['80']` no port is reached from outside of an internal network
+          remove one of the two; `moat exec` reaches the container without a port
     "#]]
     .assert_eq(&said(&lines));
 }

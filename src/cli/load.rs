@@ -77,6 +77,10 @@ impl LoadError {
             Self::Missing { is_default: true, .. } => {
                 Some("go to the directory that has it, name it, or write one with `moat init`")
             }
+            Self::Missing { name, .. } if name == "-" => Some(
+                "a sandbox belongs to a file, whose path it is found by again: write the spec to one; only \
+                 `moat validate -` reads standard input",
+            ),
             Self::Missing { .. } => Some("check the path"),
             Self::Agent { .. } => Some("name it in place of the file"),
             Self::Unreadable { .. } => Some("it has to be a text file that you may read"),

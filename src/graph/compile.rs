@@ -149,6 +149,7 @@ impl Parts {
             hostname: Some(name.to_owned()),
             init: true,
             mounts: self.named_volumes(&service.volumes),
+            ports: service.ports.clone(),
             limits: service.limits,
             restart,
             health: service.wait.as_ref().map(|wait| HealthConfig::new(wait.command.clone())),
@@ -156,6 +157,10 @@ impl Parts {
         };
         let probe = service.wait.as_ref().map_or_else(|| lasting(restart, true), |wait| waiting(wait, restart));
         self.container(id.clone(), Role::Sidecar, config, probe, Vec::new());
+        for other in &service.depends_on {
+            let edge = Edge { gates: Gate::Start, until: Milestone::Ready };
+            self.edges.push((id.clone(), ResourceId::container(other), edge));
+        }
         self.sidecars.push(id);
     }
 
@@ -188,8 +193,9 @@ impl Parts {
             workdir: spec.workdir.clone(),
             interactive: spec.interactive,
             labels: spec.labels.clone(),
+            hostname: spec.hostname.clone(),
             privileged: parts.iter().any(|part| part.privileged),
-            init: true,
+            init: spec.init,
             hosts: spec.network.extra_hosts.clone(),
             dns: spec.dns.clone(),
             ports: spec.ports.clone(),
@@ -199,7 +205,8 @@ impl Parts {
             ulimits: spec.ulimits.clone(),
             shm: spec.shm,
             restart,
-            stop_timeout: parts.iter().filter_map(|part| part.stop_timeout).max(),
+            rights: spec.rights.clone(),
+            stop_timeout: spec.stop_timeout.or(parts.iter().filter_map(|part| part.stop_timeout).max()),
             health: ready.as_ref().map(|ready| ready.health.clone()),
             image_check: if idles { ImageCheck::Off } else { ImageCheck::Kept },
             extras,

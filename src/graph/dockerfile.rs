@@ -136,7 +136,8 @@ fn hooks(text: &mut String, hooks: &Hooks, chosen: &[Capability]) {
     if let Some(script) = &hooks.post_build_root {
         run(text, script);
     }
-    let daemon = chosen.iter().any(|capability| !capability.main.entrypoint.is_empty());
+    let takes_root = |capability: &Capability| capability.install.as_ref().is_some_and(|install| install.root);
+    let daemon = chosen.iter().any(|it| !it.main.entrypoint.is_empty() || takes_root(it));
     if hooks.post_build.is_some() || !daemon {
         line(text, &format!("USER {USER}"));
     }

@@ -1,10 +1,10 @@
 //! What of a spec does not fit its dependencies: findings that only show when both are seen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{git, sources};
 use crate::spec::diagnostic::quoted;
-use crate::spec::{Capabilities, Capability, Diagnostic, Diagnostics, Spec};
+use crate::spec::{Capabilities, Capability, Diagnostic, Diagnostics, Spec, suggest};
 
 /// Everything that does not fit.
 pub(super) fn misfits(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
@@ -14,6 +14,8 @@ pub(super) fn misfits(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
     found.extend(targets(spec, chosen));
     found.extend(user(spec, chosen));
     found.extend(sources::faults(spec, chosen));
+    found.extend(read_only(spec, chosen));
+    found.extend(waits(spec, chosen));
     found
 }
 
@@ -156,4 +158,55 @@ fn user(spec: &Spec, chosen: &[Capability]) -> Option<Diagnostic> {
     let message = format!("{} starts its daemon as root, not as {}", quoted(&rooted.capability), quoted(user));
     let hint = format!("remove `user`, and run commands with `moat exec --user {user} -- …`");
     Some(Diagnostic::error(spec.place("user"), message).hint(hint))
+}
+
+/// Files are put in before the start, which takes a root that can be written.
+fn read_only(spec: &Spec, chosen: &[Capability]) -> Option<Diagnostic> {
+    let brings =
+        chosen.iter().find(|capability| !capability.main.files.is_empty()).filter(|_| spec.rights.read_only)?;
+    let message = format!("{} puts files into the container, which cannot be read only", quoted(&brings.capability));
+    let hint = "remove one of the two; a mount can be read only by itself: `mode: ro`";
+    Some(Diagnostic::error(spec.place_of_key("read_only"), message).hint(hint))
+}
+
+/// What services wait for is there, and does not wait for them.
+fn waits(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
+    let brought = chosen.iter().flat_map(|capability| &capability.sidecars).map(|sidecar| sidecar.name.as_str());
+    let known: Vec<&str> = spec.services.keys().map(String::as_str).chain(brought).collect();
+    let mut found = Vec::new();
+    for (name, service) in &spec.services {
+        for (i, other) in service.depends_on.iter().enumerate() {
+            let place = spec.place(&format!("services.{name}.depends_on.{i}"));
+            if !known.contains(&other.as_str()) {
+                let hint = match suggest(other, known.iter().copied().filter(|it| it != name)) {
+                    Some(like) => format!("did you mean `{like}`?"),
+                    None => "name one of `services`, or one that a dependency brings".to_owned(),
+                };
+                found.push(Diagnostic::error(place, format!("there is no service {}", quoted(other))).hint(hint));
+            } else if let Some(way) = way_back(spec, other, name) {
+                let way = [&[name.as_str()], way.as_slice()].concat().join("` -> `");
+                let message = format!("{} waits for itself: `{way}`", quoted(name));
+                found.push(Diagnostic::error(place, message).hint("remove one of the `depends_on`"));
+            }
+        }
+    }
+    found
+}
+
+/// From one service to another along what they wait for.
+fn way_back<'s>(spec: &'s Spec, from: &'s str, to: &str) -> Option<Vec<&'s str>> {
+    let mut ways = vec![vec![from]];
+    let mut seen = BTreeSet::new();
+    while let Some(way) = ways.pop() {
+        let last = *way.last()?;
+        if last == to {
+            return Some(way);
+        }
+        if !seen.insert(last) {
+            continue;
+        }
+        let next = spec.services.get(last).map(|service| service.depends_on.as_slice()).unwrap_or_default();
+        ways.extend(next.iter().map(|next| [way.as_slice(), &[next.as_str()]].concat()));
+    }
+    None
 }

@@ -361,7 +361,7 @@ fn mounts(draft: &Draft<'_>, config: &ContainerConfig) -> Vec<VolumeMount> {
         let (volume, labels) = match &it.source {
             MountSource::Volume(id) => (name(id), labels(id)),
             MountSource::Foreign(name) => (name.clone(), BTreeMap::new()),
-            MountSource::Path(_) | MountSource::Empty => return None,
+            MountSource::Path(_) | MountSource::Empty | MountSource::Memory { .. } => return None,
         };
         Some(VolumeMount { volume, target: it.target.clone(), read_only: it.read_only, labels })
     };

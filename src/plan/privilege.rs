@@ -10,7 +10,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::graph::Graph;
-use crate::resource::{Config, ContainerConfig, HostPort, ImageRef, Mount, MountSource, PortConfig, ResourceId, Run};
+use crate::resource::{
+    Config, ContainerConfig, HostPort, ImageRef, Mount, MountSource, PortConfig, ResourceId, Role, Run,
+};
 use crate::state::Observed;
 
 /// One thing that a resource gains.
@@ -49,6 +51,14 @@ pub enum Gain {
     Source { old: String, new: String },
     /// It ran as somebody, and would run as root or as the image has it.
     RootUser { old: String },
+    /// A capability of the kernel beyond those that every container has.
+    Capability { name: String },
+    /// A device of the Docker host, and what may be done with it.
+    Device { device: String },
+    /// Graphics processors of the Docker host.
+    Gpus { gpus: String },
+    /// A port of a service that the Docker host reaches.
+    Published { port: String },
     /// It reached nothing outside, and would.
     Outside,
 }
@@ -69,6 +79,10 @@ impl Gain {
             Self::Secret { .. } => "secret",
             Self::Source { .. } => "image-source",
             Self::RootUser { .. } => "root-user",
+            Self::Capability { .. } => "capability",
+            Self::Device { .. } => "device",
+            Self::Gpus { .. } => "gpus",
+            Self::Published { .. } => "published-port",
             Self::Outside => "outside",
         }
     }
@@ -82,6 +96,9 @@ impl Gain {
             Self::Home { .. } => Some("gives a home directory"),
             Self::AgentVolume { .. } => Some("another agent's volume"),
             Self::Exposed { .. } => Some("reached from outside"),
+            Self::Capability { .. } => Some("adds capabilities"),
+            Self::Device { .. } => Some("gives devices"),
+            Self::Gpus { .. } => Some("gives GPUs"),
             _ => None,
         }
     }
@@ -111,7 +128,8 @@ fn beyond(graph: &Graph, last: impl Fn(&ResourceId) -> Option<String>) -> Vec<Wi
                 let last = last(&node.id).map(|config| parse(&config));
                 let sealed = applied(last.as_ref());
                 let was = |gain: &Gain| last.as_ref().is_some_and(|_| sealed.contains(gain));
-                let new = gains(config).into_iter().filter(|gain| !was(gain) && !is_own(&graph.run, gain));
+                let all = gains(config).into_iter().chain(of_service(node.role, config));
+                let new = all.filter(|gain| !was(gain) && !is_own(&graph.run, gain));
                 let mut gains: Vec<Gain> = new.collect();
                 gains.extend(last.as_ref().into_iter().flat_map(|last| changes(last, config)));
                 (gains, last)
@@ -127,6 +145,12 @@ fn beyond(graph: &Graph, last: impl Fn(&ResourceId) -> Option<String>) -> Vec<Wi
         all.extend(gains.into_iter().map(|gain| Widening { resource: node.id.clone(), gain, known }));
     }
     all.into_iter().collect()
+}
+
+/// What a service gives beside what any container gives.
+fn of_service(role: Role, config: &ContainerConfig) -> Vec<Gain> {
+    let own = config.ports.iter().filter(|port| role == Role::Sidecar && port.address.is_loopback());
+    own.map(|port| Gain::Published { port: reached(port) }).collect()
 }
 
 /// What a container may do, whatever was before.
@@ -147,20 +171,28 @@ pub fn gains(config: &ContainerConfig) -> BTreeSet<Gain> {
             MountSource::Foreign(name) => {
                 gains.insert(of_volume(name));
             }
-            MountSource::Volume(_) | MountSource::Empty => {}
+            MountSource::Volume(_) | MountSource::Empty | MountSource::Memory { .. } => {}
         }
     }
     gains.extend(config.ports.iter().filter(|port| !port.address.is_loopback()).map(exposed));
     gains.extend(config.secrets.keys().map(|name| Gain::Secret { name: name.clone() }));
+    let rights = &config.rights;
+    gains.extend(rights.cap_add.iter().map(|name| Gain::Capability { name: name.clone() }));
+    gains.extend(rights.devices.iter().map(|device| Gain::Device { device: device.given() }));
+    gains.extend(rights.gpus.iter().map(|gpus| Gain::Gpus { gpus: gpus.to_string() }));
     gains
 }
 
 fn exposed(port: &PortConfig) -> Gain {
+    Gain::Exposed { port: reached(port) }
+}
+
+fn reached(port: &PortConfig) -> String {
     let host = match port.host {
         HostPort::Fixed(host) => format!("{}:{host}", port.address),
         HostPort::Free => port.address.to_string(),
     };
-    Gain::Exposed { port: format!("{host} -> {}", port.container) }
+    format!("{host} -> {}", port.container)
 }
 
 /// What is given where another mount shows it anyway is nothing more, least of all to be read only.
@@ -255,7 +287,13 @@ fn applied(last: Option<&Value>) -> BTreeSet<Gain> {
     for (port, published) in entries("ports") {
         let published = published.as_str().unwrap_or_default().trim_end_matches(":free").to_owned();
         gains.insert(Gain::Exposed { port: format!("{published} -> {port}") });
+        gains.insert(Gain::Published { port: format!("{published} -> {port}") });
     }
+    let names = last["cap_add"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    gains.extend(names.map(|name| Gain::Capability { name: name.to_owned() }));
+    let texts = |value: &Value| value.as_str().map(str::to_owned);
+    gains.extend(entries("devices").filter_map(|(_, given)| Some(Gain::Device { device: texts(&given)? })));
+    gains.extend(texts(&last["gpus"]).map(|gpus| Gain::Gpus { gpus }));
     gains.extend(entries("secrets").map(|(name, _)| Gain::Secret { name }));
     gains
 }
@@ -279,6 +317,10 @@ impl fmt::Display for Gain {
             Self::Secret { name } => write!(f, "the secret {name}"),
             Self::Source { old, new } => write!(f, "an image of another source, {new} in place of {old}"),
             Self::RootUser { old } => write!(f, "root in place of {old}"),
+            Self::Capability { name } => write!(f, "the capability {name}"),
+            Self::Device { device } => write!(f, "the device {device}"),
+            Self::Gpus { gpus } => write!(f, "GPUs of the Docker host, {gpus}"),
+            Self::Published { port } => write!(f, "a port that the Docker host reaches, {port}"),
             Self::Outside => f.write_str("a way to the outside"),
         }
     }

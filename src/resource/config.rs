@@ -20,6 +20,7 @@ use super::id::{ImageRef, ResourceId};
 use super::limit::{Limits, Size};
 use super::mount::{self, Mount};
 use super::port::PortConfig;
+use super::rights::Rights;
 use super::secret::Secret;
 
 /// The desired configuration of a resource.
@@ -132,6 +133,8 @@ pub struct ContainerConfig {
     /// The size of `/dev/shm`. `None`: the engine's default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shm: Option<Size>,
+    #[serde(flatten)]
+    pub rights: Rights,
     /// Changed in place, as the limits are.
     pub restart: RestartPolicy,
     /// How long a stop waits before it kills. In seconds; `None`: the engine's default.
@@ -270,6 +273,7 @@ impl ContainerConfig {
             limits: Limits::default(),
             ulimits: BTreeMap::new(),
             shm: None,
+            rights: Rights::default(),
             restart: RestartPolicy::No,
             stop_timeout: None,
             health: None,

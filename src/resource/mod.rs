@@ -11,6 +11,7 @@ pub mod label;
 pub mod limit;
 pub mod mount;
 pub mod port;
+mod rights;
 pub mod run;
 pub mod secret;
 pub mod subnet;
@@ -25,6 +26,7 @@ pub use id::{ContainerId, ImageDigest, ImageId, ImageRef, Kind, NetworkId, Resou
 pub use limit::{Cpus, Limits, Size};
 pub use mount::{Mount, MountSource};
 pub use port::{HostPort, Port, PortConfig, Protocol};
+pub use rights::{Device, Gpus, Rights};
 pub use run::{AgentName, Run, RunId};
 pub use secret::{Secret, SecretKey, SecretText};
 pub use subnet::SubnetRange;

@@ -26,6 +26,8 @@ pub enum MountSource {
     Path(String),
     /// Nothing at first, in memory, gone when the container stops: hides what lies below.
     Empty,
+    /// As [`MountSource::Empty`], but with options of the user's; none are the engine's own.
+    Memory { options: String },
 }
 
 impl Mount {
@@ -64,6 +66,7 @@ impl MountSource {
             Self::Foreign(name) => format!("foreign:{name}"),
             Self::Path(path) => format!("path:{path}"),
             Self::Empty => "empty".to_owned(),
+            Self::Memory { options } => format!("memory:{options}"),
         }
     }
 }

@@ -24,9 +24,10 @@ use super::service::Service;
 use super::source::{Located, Source, Span};
 use super::surroundings::{Inputs, Nowhere, Recorder, Surroundings};
 use super::tree::{Content, Node, Places, Scalar};
-use super::written;
+use super::{tuning, written};
 use crate::resource::{
-    AgentName, HealthConfig, ImageRef, Limits, Mount, MountSource, PortConfig, RestartPolicy, SecretText, Size, Ulimit,
+    AgentName, HealthConfig, ImageRef, Limits, Mount, MountSource, PortConfig, RestartPolicy, Rights, SecretText, Size,
+    Ulimit,
 };
 
 /// One agent's sandbox, as its file says.
@@ -53,6 +54,13 @@ pub struct Spec {
     /// The file's own word, or else the workspace.
     pub workdir: Option<String>,
     pub interactive: bool,
+    /// `None`: the engine's own, which is the container's id.
+    pub hostname: Option<String>,
+    /// Whether a small init is the first process.
+    pub init: bool,
+    /// In seconds.
+    pub stop_timeout: Option<u32>,
+    pub rights: Rights,
     /// `None`: as fits the command.
     pub restart: Option<RestartPolicy>,
     pub env: BTreeMap<String, String>,
@@ -310,7 +318,14 @@ impl Spec {
         let mut mounts = workspace.mounts;
         mounts.extend(meaning.mounts(file.mounts));
         let declared = meaning.volumes(file.volumes);
+        mounts.extend(meaning.in_memory(file.tmpfs));
+        let rights = meaning.rights(&file.cap_add, &file.cap_drop, &file.devices, file.gpus);
+        let rights = Rights { read_only: file.read_only, ..rights };
         let ports = meaning.ports("ports", file.ports);
+        let services = meaning.services(file.services);
+        let of_services = services.iter().filter(|(_, service)| !service.ports.is_empty());
+        let mut published: Vec<String> = of_services.map(|(name, _)| format!("services.{name}.ports")).collect();
+        published.extend((!ports.is_empty()).then(|| "ports".to_owned()));
         let container = file.container;
         let limits = Resources { memory: container.memory, cpus: container.cpus, pids: container.pids };
         let environment = meaning.environment(file.env, file.env_file, file.secrets, around);
@@ -328,20 +343,24 @@ impl Spec {
             user: file.user,
             workdir: file.workdir.or(workspace.target),
             interactive: file.interactive,
+            hostname: file.hostname,
+            init: file.init,
+            stop_timeout: file.stop_timeout.and_then(|text| meaning.read("stop_timeout", tuning::stop_timeout(&text))),
+            rights,
             restart: file.restart.map(Into::into),
             env: environment.plain,
             concealed: environment.concealed,
             secrets: environment.secrets,
             mounts,
             volumes: workspace.volume.into_iter().chain(declared).collect(),
-            network: meaning.network(file.network, !ports.is_empty()),
+            network: meaning.network(file.network, &published),
             ports,
             limits: meaning.limits("container", limits),
             dns: meaning.list("container.dns", &container.dns, written::address),
             ulimits: meaning.each("container.ulimits", container.ulimits, written::ulimit),
             shm: container.shm.and_then(|text| meaning.read("container.shm", written::memory(&text))),
             healthcheck: file.healthcheck.map(|health| meaning.health(health)),
-            services: meaning.services(file.services),
+            services,
             labels: file.labels,
             buildkit: meaning.buildkit(file.buildkit),
             reads: BTreeSet::new(),

@@ -59,6 +59,9 @@ pub struct Install {
     pub run: Vec<String>,
     /// A command that succeeds once it is there; without it the image is not made.
     pub check: Option<String>,
+    /// The main container runs as root in the image, not as the agent's user.
+    #[serde(default)]
+    pub root: bool,
 }
 
 /// A container that comes along.

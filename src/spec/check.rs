@@ -157,10 +157,24 @@ impl Checker<'_> {
             let belongs = if parent.is_empty() { "at the top level".to_owned() } else { format!("in `{parent}`") };
             return (Fault::new(message, format!("`{key}` belongs {belongs}")), None);
         }
+        if let Some(path) = self.meant_below(key).filter(|_| path.is_empty()) {
+            return (Fault::new(message, format!("write `{path}` instead")), None);
+        }
         if let Some(known) = suggest(key, keys.iter().map(|known| known.name)).and_then(named) {
             return (Fault::new(message, format!("did you mean `{}`?", known.name)), Some(known));
         }
         (Fault::new(message, names_of(keys)), None)
+    }
+
+    /// A key below another one that people know by this word: `mem_limit` is `container.memory`.
+    fn meant_below(&self, word: &str) -> Option<String> {
+        let mut found = None;
+        self.language.visit("", &mut |path, key| {
+            if !path.is_empty() && !path.contains('.') && key.also.contains(&word) && found.is_none() {
+                found = Some(format!("{path}.{}", key.name));
+            }
+        });
+        found.filter(|path| path.starts_with("container.") || path.starts_with("network."))
     }
 
     /// Which line an earlier place is on, as seen from a later one.

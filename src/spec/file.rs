@@ -8,7 +8,8 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use crate::resource::{AgentName, ImageRef, Protocol, RestartPolicy};
+use super::ports::Ports;
+use crate::resource::{AgentName, ImageRef, RestartPolicy};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -28,6 +29,20 @@ pub(super) struct File {
     #[serde(default)]
     pub interactive: bool,
     pub restart: Option<Restart>,
+    pub hostname: Option<String>,
+    #[serde(default = "yes")]
+    pub init: bool,
+    pub stop_timeout: Option<String>,
+    #[serde(default)]
+    pub read_only: bool,
+    pub tmpfs: Option<OneOf<Vec<String>>>,
+    #[serde(default)]
+    pub cap_add: Vec<String>,
+    #[serde(default)]
+    pub cap_drop: Vec<String>,
+    #[serde(default)]
+    pub devices: Vec<String>,
+    pub gpus: Option<String>,
     pub workspace: Option<OneOf<Workspace>>,
     #[serde(default)]
     pub env: BTreeMap<String, String>,
@@ -53,6 +68,10 @@ pub(super) struct File {
     pub buildkit: Buildkit,
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// A text, or the same in several parts.
@@ -136,29 +155,6 @@ pub(super) struct Volume {
     pub mode: MountMode,
 }
 
-/// Each with its name, if it has one.
-#[derive(Debug, Default)]
-pub(super) struct Ports(pub Vec<(Option<String>, OneOf<PortParts>)>);
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct PortParts {
-    pub target: String,
-    pub published: Option<String>,
-    pub host_ip: Option<String>,
-    #[serde(default)]
-    pub protocol: PortProtocol,
-    pub name: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum PortProtocol {
-    #[default]
-    Tcp,
-    Udp,
-}
-
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Container {
@@ -218,6 +214,10 @@ pub(super) struct Service {
     pub volumes: Vec<OneOf<Volume>>,
     #[serde(default)]
     pub resources: Resources,
+    #[serde(default)]
+    pub ports: Ports,
+    #[serde(default)]
+    pub depends_on: Vec<String>,
     pub wait: Option<CommandOr<WaitParts>>,
 }
 
@@ -254,15 +254,6 @@ const SHELL: [&str; 2] = ["sh", "-c"];
 impl Command {
     pub fn of_line(line: &str) -> Self {
         Self(SHELL.iter().copied().chain([line]).map(str::to_owned).collect())
-    }
-}
-
-impl From<PortProtocol> for Protocol {
-    fn from(protocol: PortProtocol) -> Self {
-        match protocol {
-            PortProtocol::Tcp => Self::Tcp,
-            PortProtocol::Udp => Self::Udp,
-        }
     }
 }
 
@@ -349,37 +340,5 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for CommandOrParts<T> {
 
     fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<CommandOr<T>, A::Error> {
         T::deserialize(MapAccessDeserializer::new(entries)).map(CommandOr::Parts)
-    }
-}
-
-impl<'de> Deserialize<'de> for Ports {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ListOrNames;
-
-        impl<'de> Visitor<'de> for ListOrNames {
-            type Value = Ports;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of ports, or names with ports")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Ports, A::Error> {
-                let mut ports = Vec::new();
-                while let Some(port) = items.next_element()? {
-                    ports.push((None, port));
-                }
-                Ok(Ports(ports))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Ports, A::Error> {
-                let mut ports = Vec::new();
-                while let Some((name, port)) = entries.next_entry()? {
-                    ports.push((Some(name), port));
-                }
-                Ok(Ports(ports))
-            }
-        }
-
-        deserializer.deserialize_any(ListOrNames)
     }
 }

@@ -222,10 +222,11 @@ impl<'a> Meaning<'a> {
         Some(NamedVolume { name, target: trimmed(&target), read_only })
     }
 
-    pub fn network(&mut self, network: Network, has_ports: bool) -> NetworkSettings {
-        if network.internal && has_ports {
+    /// `published`: the keys that publish ports.
+    pub fn network(&mut self, network: Network, published: &[String]) -> NetworkSettings {
+        for at in published.iter().filter(|_| network.internal) {
             let hint = "remove one of the two; `moat exec` reaches the container without a port";
-            self.fault("ports", Fault::new("no port is reached from outside of an internal network", hint));
+            self.fault(at, Fault::new("no port is reached from outside of an internal network", hint));
         }
         let subnet = network.subnet.and_then(|text| self.read("network.subnet", written::subnet(&text)));
         NetworkSettings { subnet, internal: network.internal, extra_hosts: network.extra_hosts }
@@ -306,7 +307,7 @@ impl<'a> Meaning<'a> {
     }
 
     /// Two mounts at one place hide one another.
-    fn claim(&mut self, target: &str, at: &str) {
+    pub(super) fn claim(&mut self, target: &str, at: &str) {
         if let Some(first) = self.targets.insert(target.to_owned(), at.to_owned()) {
             let first = first.trim_end_matches(".target").to_owned();
             let message = format!("{} is mounted twice", quoted(target));

@@ -45,6 +45,7 @@ mod recognise;
 pub mod secrets;
 mod service;
 mod template;
+mod tuning;
 pub mod version;
 
 pub use agent::{BuilderSettings, CacheRetention, Hooks, NamedVolume, NetworkSettings, Spec};

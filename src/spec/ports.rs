@@ -2,15 +2,42 @@
 //!
 //! Which ports of the Docker host are free is not known here.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
 use super::diagnostic::quoted;
-use super::file::{OneOf, PortParts, Ports};
+use super::file::OneOf;
 use super::meaning::Meaning;
 use super::shape::Fault;
 use crate::resource::port::LOOPBACK;
 use crate::resource::{HostPort, Port, PortConfig, Protocol};
+
+/// Each with its name, if it has one.
+#[derive(Debug, Default)]
+pub(super) struct Ports(pub Vec<(Option<String>, OneOf<PortParts>)>);
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PortParts {
+    pub target: String,
+    pub published: Option<String>,
+    pub host_ip: Option<String>,
+    #[serde(default)]
+    pub protocol: PortProtocol,
+    pub name: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum PortProtocol {
+    #[default]
+    Tcp,
+    Udp,
+}
 
 /// The engine runs a process and keeps rules of the firewall for each published port.
 const RANGE_MAX: usize = 256;
@@ -104,6 +131,47 @@ pub fn address_of(text: &str) -> Result<IpAddr, Fault> {
         let hint = format!("{} is not an IP address; such as `127.0.0.1` or `0.0.0.0`", quoted(text));
         Fault::new(format!("{} is not an address of the Docker host", quoted(text)), hint)
     })
+}
+
+impl From<PortProtocol> for Protocol {
+    fn from(protocol: PortProtocol) -> Self {
+        match protocol {
+            PortProtocol::Tcp => Self::Tcp,
+            PortProtocol::Udp => Self::Udp,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Ports {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ListOrNames;
+
+        impl<'de> Visitor<'de> for ListOrNames {
+            type Value = Ports;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of ports, or names with ports")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Ports, A::Error> {
+                let mut ports = Vec::new();
+                while let Some(port) = items.next_element()? {
+                    ports.push((None, port));
+                }
+                Ok(Ports(ports))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Ports, A::Error> {
+                let mut ports = Vec::new();
+                while let Some((name, port)) = entries.next_entry()? {
+                    ports.push((Some(name), port));
+                }
+                Ok(Ports(ports))
+            }
+        }
+
+        deserializer.deserialize_any(ListOrNames)
+    }
 }
 
 impl Meaning<'_> {

@@ -2,7 +2,7 @@
 
 use super::diagnostic::quoted;
 use super::shape::Fault;
-use super::{ports, secrets, written};
+use super::{ports, secrets, tuning, written};
 use crate::resource::run::{AGENT_NAME_MAX, AgentNameError};
 use crate::resource::{AgentName, ImageRef};
 
@@ -115,6 +115,16 @@ pub fn port_number(text: &str) -> Result<(), Fault> {
 pub fn port_address(text: &str) -> Result<(), Fault> {
     ports::address_of(text).map(drop)
 }
+
+macro_rules! as_tuned {
+    ($($name:ident)+) => {
+        $(pub fn $name(text: &str) -> Result<(), Fault> {
+            tuning::$name(text).map(drop)
+        })+
+    };
+}
+
+as_tuned! { linux_capability device gpus tmpfs hostname stop_timeout }
 
 /// How many processes a container may have.
 pub fn pids(text: &str) -> Result<(), Fault> {

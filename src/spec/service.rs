@@ -8,7 +8,7 @@ use super::file::{CommandOr, OneOf, Service as Written, Volume, WaitParts};
 use super::meaning::Meaning;
 use super::shape::Fault;
 use super::written;
-use crate::resource::{ImageRef, Limits, SecretText};
+use crate::resource::{ImageRef, Limits, PortConfig, SecretText};
 
 /// A container on the agent's network, found there by its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +21,9 @@ pub struct Service {
     /// Each with the service's name before its own, so that two services can use one word.
     pub volumes: Vec<NamedVolume>,
     pub limits: Limits,
+    pub ports: Vec<PortConfig>,
+    /// Names of what it waits for.
+    pub depends_on: Vec<String>,
     /// `None`: it is waited for until it runs.
     pub wait: Option<Wait>,
 }
@@ -40,7 +43,7 @@ impl Meaning<'_> {
 
     fn service(&mut self, name: &str, written: Written) -> Service {
         let at = format!("services.{name}");
-        let Written { image, env, command, volumes, resources, wait } = written;
+        let Written { image, env, command, volumes, resources, ports, depends_on, wait } = written;
         let is_filled = |variable: &String| self.places.is_filled(&format!("{at}.env.{variable}"));
         let (concealed, env): (BTreeMap<_, _>, BTreeMap<_, _>) =
             env.into_iter().partition(|(variable, _)| is_filled(variable));
@@ -51,6 +54,8 @@ impl Meaning<'_> {
             command: command.map(|command| command.0),
             volumes: self.service_volumes(name, &at, volumes),
             limits: self.limits(&format!("{at}.resources"), resources),
+            ports: self.ports(&format!("{at}.ports"), ports),
+            depends_on,
             wait: wait.map(|wait| match wait {
                 CommandOr::Command(command) => Wait { command: command.0, timeout_ms: None },
                 CommandOr::Parts(WaitParts { command, timeout }) => {

@@ -145,32 +145,32 @@ fn what_is_installed_needs_an_image_that_is_made() {
         &Place::with(format!("{spec}command: [x]\n")),
         &["validate"],
         &expect![[r#"
-        exit 65
-        == stderr
-        error: `git` is not installed in an image that is taken as it is
-         --> agent.yaml:2:1
-          |
-        2 | image: debian:13
-          | ^^^^^
-          |
-          = help: write `base_image` in place of `image`, and moat makes an image on top of it
+            exit 65
+            == stderr
+            error: `git` is not installed in an image that is taken as it is
+             --> agent.yaml:2:1
+              |
+            2 | image: debian:13
+              | ^^^^^
+              |
+              = help: write `base_image` in place of `image`, and moat makes an image on top of it
 
-        error: an image that is taken as it is has no hooks while it is built
-         --> agent.yaml:4:1
-          |
-        4 | hooks: {post_build: make, pre_run: ./prepare}
-          | ^^^^^
-          |
-          = help: write `base_image` in place of `image`, and moat makes an image on top of it
+            error: an image that is taken as it is has no hooks while it is built
+             --> agent.yaml:4:1
+              |
+            4 | hooks: {post_build: make, pre_run: ./prepare}
+              | ^^^^^
+              |
+              = help: write `base_image` in place of `image`, and moat makes an image on top of it
 
-        error: it would take the place of the image's own entrypoint
-         --> agent.yaml:4:27
-          |
-        4 | hooks: {post_build: make, pre_run: ./prepare}
-          |                           ^^^^^^^
-          |
-          = help: write the `entrypoint`
-    "#]],
+            error: it would take the place of the image's own entrypoint
+             --> agent.yaml:4:27
+              |
+            4 | hooks: {post_build: make, pre_run: ./prepare}
+              |                           ^^^^^^^
+              |
+              = help: write that out, as in `entrypoint: [tini, --]`, or `entrypoint: []` if the image has none, as `docker image inspect -f '{{.Config.Entrypoint}}' IMAGE` shows
+        "#]],
     );
 }
 

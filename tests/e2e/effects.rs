@@ -1,7 +1,6 @@
 //! What changing a key does, for every key of the language, on a real engine: the table of `specs/agent.md`.
 //!
-//! The cases are those that the planner is asked for in `tests/plan`. There is no list of keys that cannot be run here,
-//! since all of them can.
+//! The cases are those that the planner is asked for in `tests/plan`. All keys but one can be run here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -25,18 +24,21 @@ macro_rules! sections {
 
 sections! {
     agent extends version image build base_image dependencies command entrypoint user workdir interactive restart
-    workspace env env_file secrets mounts volumes ports container network healthcheck hooks services buildkit labels
+    hostname init stop_timeout read_only tmpfs cap_add cap_drop devices workspace env env_file secrets mounts volumes ports container network healthcheck hooks services buildkit labels
 }
 
 #[test]
 fn every_key_is_walked() {
-    let of_keys: BTreeSet<&str> = steps().iter().map(|step| section(step.key)).collect();
+    let of_keys: BTreeSet<&str> = steps().iter().map(|step| section(step.key)).filter(|it| *it != NO_GPU).collect();
     assert_eq!(SECTIONS.iter().copied().collect::<BTreeSet<_>>(), of_keys);
-    let is_seen = |step: &Step| !matches!(step.becomes, Becomes::Nothing | Becomes::Another);
+    let is_seen = |step: &Step| !matches!(step.becomes, Becomes::Nothing | Becomes::Another) && step.key != NO_GPU;
     let seen: BTreeSet<&str> = steps().iter().filter(|step| is_seen(step)).map(|step| step.key).collect();
     let looked_at = SHOWN.iter().map(|(key, ..)| *key).chain(INSIDE.iter().map(|(key, _)| *key));
     assert_eq!(looked_at.collect::<BTreeSet<_>>(), seen, "each is looked at, here or elsewhere");
 }
+
+/// Needs a GPU, which no engine of a test has: what is sent is held in `container_body`, the planner to the table.
+const NO_GPU: &str = "gpus";
 
 /// What the cases' files are, beside the spec.
 const FILES: &[(&str, &str)] = &[
@@ -65,6 +67,14 @@ const SHOWN: &[(&str, &str, &str)] = &[
     ("workdir", "{{.Config.WorkingDir}}", "/srv"),
     ("interactive", "{{.Config.Tty}}", "true"),
     ("restart", "{{.HostConfig.RestartPolicy.Name}}", "always"),
+    ("hostname", "{{.Config.Hostname}}", "build-1"),
+    ("init", "{{.HostConfig.Init}}", "<nil>"),
+    ("stop_timeout", "{{.Config.StopTimeout}}", "3"),
+    ("read_only", "{{.HostConfig.ReadonlyRootfs}}", "true"),
+    ("tmpfs", "{{json .HostConfig.Tmpfs}}", "size=1m"),
+    ("cap_add", "{{.HostConfig.CapAdd}}", "SYS_PTRACE"),
+    ("cap_drop", "{{.HostConfig.CapDrop}}", "NET_RAW"),
+    ("devices", "{{json .HostConfig.Devices}}", r#""/dev/own""#),
     ("workspace", "{{json .Mounts}}", r#""/workspace""#),
     ("workspace.path", "{{json .Mounts}}", r#"/two""#),
     ("workspace.target", "{{json .Mounts}}", r#""/b""#),
@@ -116,6 +126,7 @@ const SHOWN: &[(&str, &str, &str)] = &[
     ("services.resources.memory", "{{.HostConfig.Memory}}", "2147483648"),
     ("services.resources.cpus", "{{.HostConfig.NanoCpus}}", "1000000000"),
     ("services.resources.pids", "{{.HostConfig.PidsLimit}}", "2000"),
+    ("services.ports", "{{json .HostConfig.PortBindings}}", r#""5432/tcp""#),
     ("services.wait", "{{json .Config.Healthcheck}}", r#""ls""#),
     ("services.wait.command", "{{json .Config.Healthcheck}}", r#""exit 0""#),
     ("buildkit.image", "{{.Config.Image}}", "moby/buildkit:latest"),

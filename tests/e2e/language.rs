@@ -38,7 +38,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// A port of this machine that nobody uses.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).and_then(|socket| socket.local_addr()).expect("a socket").port()
 }
 

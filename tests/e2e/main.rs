@@ -13,6 +13,7 @@ mod registry;
 mod run;
 mod sandbox;
 mod text;
+mod tuned;
 mod whole;
 
 mod audit;

@@ -167,3 +167,11 @@ fn the_engines_own_docker_is_mounted_and_marked() {
     assert!(seen.lines().any(|id| id == sandbox.main()), "its own container in {seen}");
     assert_eq!(sandbox.inspect("main", "{{.HostConfig.Privileged}}"), "false");
 }
+
+#[test]
+fn the_engines_own_docker_goes_with_tools_and_runtimes() {
+    let sandbox = Sandbox::applied("dependencies: [docker:host, jq]\n");
+    let seen =
+        sandbox.sh_ok("jq --version >/dev/null && docker ps --no-trunc --quiet && docker compose version >/dev/null");
+    assert!(seen.lines().any(|id| id == sandbox.main()), "its own container in {seen}");
+}

@@ -88,3 +88,12 @@ fn ports_are_published_as_they_are_written() {
     let got = engine().docker(&["run", "--rm", "--network", "host", "busybox", "wget", "-q", "-O", "-", &url]);
     assert!(got.contains("root"), "{got}");
 }
+
+#[test]
+fn only_validate_reads_standard_input() {
+    let sandbox = Sandbox::new("image: busybox\n");
+    for command in ["plan", "apply", "status"] {
+        let ran = sandbox.moat(&[command, "-"]).run();
+        assert!(ran.code != 0 && ran.stderr.contains("a sandbox belongs to a file"), "{command}: {ran}");
+    }
+}

@@ -101,3 +101,34 @@ fn a_plan_marks_what_a_person_should_not_overlook() {
         "2.  create container moat-a-R [gives a home directory, gives all files, gives the engine, reached from outside] after 1: missing"
     );
 }
+
+#[test]
+fn what_a_container_gets_of_the_kernel_and_the_hardware_is_told() {
+    let before = "agent: a\nimage: x\ncap_add: [NET_ADMIN]\ndevices: ['/dev/fuse:/dev/fuse:r']\n\
+                  services: {db: {image: y, ports: ['5432']}}\n";
+    let after = "agent: a\nimage: x\ncap_add: [cap_net_admin, SYS_ADMIN]\ndevices: ['/dev/fuse', /dev/kvm]\ngpus: all\n\
+                 services: {db: {image: y, ports: ['5432', '8080:80']}, web: {image: z, ports: [{target: 1}]}}\n";
+    let after = after.replace("[{target: 1}]", "['0.0.0.0:81:81']");
+    widens(
+        before,
+        &after,
+        &expect![[r#"
+            container/db gets a port that the Docker host reaches, 127.0.0.1:8080 -> 80/tcp
+            container/main gets the capability SYS_ADMIN
+            container/main gets the device /dev/fuse:rwm
+            container/main gets the device /dev/kvm:rwm
+            container/main gets GPUs of the Docker host, all
+            container/web gets a port that other machines reach, 0.0.0.0:81 -> 81/tcp
+        "#]],
+    );
+    widens(
+        &after,
+        before,
+        &expect![[r#"
+        container/main gets the device /dev/fuse:r
+    "#]],
+    );
+    let shown = plan(&graph(&after), &Observed::default());
+    assert!(shown.contains("adds capabilities") && shown.contains("gives devices"), "{shown}");
+    assert!(shown.contains("gives GPUs"), "{shown}");
+}

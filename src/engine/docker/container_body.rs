@@ -6,15 +6,15 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use bollard::models::{
-    ContainerCreateBody, ContainerUpdateBody, HealthConfig as EngineHealth, HostConfig, Mount, MountType,
-    MountVolumeOptions, NetworkingConfig, PortBinding, ResourcesUlimits, RestartPolicy as EngineRestart,
-    RestartPolicyNameEnum,
+    ContainerCreateBody, ContainerUpdateBody, DeviceMapping, DeviceRequest, HealthConfig as EngineHealth, HostConfig,
+    Mount, MountType, MountVolumeOptions, NetworkingConfig, PortBinding, ResourcesUlimits,
+    RestartPolicy as EngineRestart, RestartPolicyNameEnum,
 };
 
 use super::networks::endpoint;
 use super::version::{ApiVersion, Feature};
 use crate::engine::{ContainerCreate, ContainerUpdate, VolumeMount};
-use crate::resource::{HealthConfig, ImageCheck, MountSource, RestartPolicy, Size};
+use crate::resource::{Device, Gpus, HealthConfig, ImageCheck, MountSource, RestartPolicy, Size};
 
 /// Between two checks of a container in its steady state: each one starts a process in it.
 const HEALTH_INTERVAL: Duration = Duration::from_secs(30);
@@ -78,8 +78,12 @@ fn host_config(create: &ContainerCreate, network: String) -> HostConfig {
         MountSource::Path(path) => Some(path_mount(path, &mount.target, mount.read_only)),
         _ => None,
     });
-    let empty = all().filter(|mount| mount.source == MountSource::Empty);
-    let empty = empty.map(|mount| (mount.target.clone(), empty_options(mount.read_only).to_owned()));
+    let in_memory = all().filter_map(|mount| match &mount.source {
+        MountSource::Empty => Some((mount.target.clone(), empty_options(mount.read_only).to_owned())),
+        MountSource::Memory { options } => Some((mount.target.clone(), options.clone())),
+        _ => None,
+    });
+    let rights = &config.rights;
     let hosts = config.hosts.iter().map(|(name, address)| format!("{name}:{address}"));
     let ulimits = config.ulimits.iter().map(|(name, limit)| ResourcesUlimits {
         name: Some(name.clone()),
@@ -92,11 +96,16 @@ fn host_config(create: &ContainerCreate, network: String) -> HostConfig {
         privileged: config.privileged.then_some(true),
         init: config.init.then_some(true),
         mounts: some_list(create.mounts.iter().map(volume_mount).chain(paths)),
-        tmpfs: some_list(empty),
+        tmpfs: some_list(in_memory),
         port_bindings: some_list(create.ports.iter().map(binding)),
         extra_hosts: some_list(hosts),
         dns: some_list(config.dns.iter().map(ToString::to_string)),
         ulimits: some_list(ulimits),
+        readonly_rootfs: rights.read_only.then_some(true),
+        cap_add: some_list(rights.cap_add.iter().cloned()),
+        cap_drop: some_list(rights.cap_drop.iter().cloned()),
+        devices: some_list(rights.devices.iter().map(device)),
+        device_requests: rights.gpus.as_ref().map(|gpus| vec![graphics(gpus)]),
         shm_size: config.shm.map(bytes),
         memory: config.limits.memory.map(bytes),
         nano_cpus: config.limits.cpus.map(|cpus| i64::try_from(cpus.0).unwrap_or(i64::MAX)),
@@ -128,6 +137,25 @@ const EMPTY_READ_ONLY: &str = "ro,noexec,nosuid,nodev,mode=555";
 
 fn empty_options(read_only: bool) -> &'static str {
     if read_only { EMPTY_READ_ONLY } else { EMPTY_OPTIONS }
+}
+
+fn device(device: &Device) -> DeviceMapping {
+    DeviceMapping {
+        path_on_host: Some(device.host.clone()),
+        path_in_container: Some(device.container.clone()),
+        cgroup_permissions: Some(device.permissions.clone()),
+    }
+}
+
+/// As `docker run --gpus` asks for them; -1 is all.
+fn graphics(gpus: &Gpus) -> DeviceRequest {
+    let (count, ids) = match gpus {
+        Gpus::All => (Some(-1), None),
+        Gpus::Count(count) => (Some(i64::from(*count)), None),
+        Gpus::Ids(ids) => (None, Some(ids.clone())),
+    };
+    let capabilities = Some(vec![vec!["gpu".to_owned()]]);
+    DeviceRequest { count, device_ids: ids, capabilities, ..Default::default() }
 }
 
 fn volume_mount(mount: &VolumeMount) -> Mount {
@@ -288,6 +316,39 @@ mod tests {
         assert_eq!(sent(&create, NEW)["Healthcheck"], json!({"Test": ["NONE"]}));
         create.config.health = Some(HealthConfig::new(vec!["true".to_owned()]));
         assert_eq!(sent(&create, NEW)["Healthcheck"]["Test"], json!(["CMD", "true"]), "one's own counts");
+    }
+
+    #[test]
+    fn rights_and_what_is_in_memory_are_said_as_docker_run_says_them() {
+        let mut create = bare();
+        let config = &mut create.config;
+        config.rights.read_only = true;
+        config.rights.cap_add = ["NET_ADMIN".to_owned()].into();
+        config.rights.cap_drop = ["ALL".to_owned()].into();
+        let (host, container) = ("/dev/null".to_owned(), "/dev/x".to_owned());
+        config.rights.devices = vec![Device { host, container, permissions: "rw".to_owned() }];
+        let memory = |target: &str, options: &str| crate::resource::Mount {
+            source: MountSource::Memory { options: options.to_owned() },
+            target: target.to_owned(),
+            read_only: false,
+        };
+        config.mounts = vec![memory("/run", ""), memory("/tmp", "size=64m")];
+        let host = json!({
+            "NetworkMode": "n1", "RestartPolicy": {"Name": "no"}, "ReadonlyRootfs": true,
+            "CapAdd": ["NET_ADMIN"], "CapDrop": ["ALL"],
+            "Devices": [{"PathOnHost": "/dev/null", "PathInContainer": "/dev/x", "CgroupPermissions": "rw"}],
+            "Tmpfs": {"/run": "", "/tmp": "size=64m"},
+        });
+        assert_eq!(sent(&create, NEW)["HostConfig"], host);
+        let gpu = json!([["gpu"]]);
+        for (gpus, request) in [
+            (Gpus::All, json!({"Count": -1, "Capabilities": gpu})),
+            (Gpus::Count(2), json!({"Count": 2, "Capabilities": gpu})),
+            (Gpus::Ids(vec!["0".to_owned(), "1".to_owned()]), json!({"DeviceIDs": ["0", "1"], "Capabilities": gpu})),
+        ] {
+            create.config.rights.gpus = Some(gpus);
+            assert_eq!(sent(&create, NEW)["HostConfig"]["DeviceRequests"], json!([request]));
+        }
     }
 
     #[test]

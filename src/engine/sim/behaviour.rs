@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 /// A program that runs until it is stopped, and is ready at once, is the default.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a way of its own in which a program behaves")]
 pub struct Behaviour {
     /// From the start until a probe is answered with yes. In milliseconds.
     #[serde(skip_serializing_if = "is_default")]

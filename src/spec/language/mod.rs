@@ -75,6 +75,44 @@ pub static AGENT: Shape = Shape::Keys(&[
         .says("when the engine starts the main container again by itself")
         .such_as("on-failure")
         .also(&["restart_policy"]),
+    Key::new("hostname", Shape::Text(rule::hostname), Effect::Replace)
+        .default("the container's id")
+        .says("what the main container calls itself")
+        .such_as("build-1"),
+    Key::new("init", Shape::Bool, Effect::Replace)
+        .default("`true`")
+        .says("whether a small init is the first process: it passes signals on, and clears up what has ended")
+        .such_as("false"),
+    Key::new("stop_timeout", Shape::Scalar(rule::stop_timeout), Effect::Replace)
+        .default("the engine's own: 10s")
+        .says("how long the command may take to end when it is asked to, in whole seconds, before it is killed")
+        .such_as("30s")
+        .also(&["stop_grace_period"]),
+    Key::new("read_only", Shape::Bool, Effect::Replace)
+        .default("`false`")
+        .says("whether the main container can write to nothing but its mounts; not with `docker:dind`, which puts files in")
+        .such_as("true"),
+    Key::new("tmpfs", TMPFS, Effect::Replace)
+        .says(
+            "filesystems in memory, which end with the container: `TARGET` or `TARGET:OPTIONS`, as in `/run:size=64m`; \
+             without options as docker has them: `noexec,nosuid,nodev`",
+        )
+        .such_as("[/run, '/tmp:size=64m,exec']"),
+    Key::new("cap_add", CAPABILITIES, Effect::Replace)
+        .says("capabilities of the kernel beyond those that every container has; marked in the plan")
+        .such_as("[SYS_PTRACE]"),
+    Key::new("cap_drop", CAPABILITIES, Effect::Replace)
+        .says("capabilities of the kernel that it goes without; `ALL`: every one that `cap_add` does not name")
+        .such_as("[NET_RAW]"),
+    Key::new("devices", DEVICES, Effect::Replace)
+        .says(
+            "devices of the Docker host: `PATH`, `PATH:TARGET` or `PATH:TARGET:rwm`, with some of the letters for read, \
+             write and make; marked in the plan",
+        )
+        .such_as("[/dev/kvm]"),
+    Key::new("gpus", Shape::Scalar(rule::gpus), Effect::Replace)
+        .says("GPUs of the Docker host: `all`, how many, or which, as in `device=0,1`; marked in the plan")
+        .such_as("all"),
     Key::new("workspace", WORKSPACE_SHAPE, Effect::Replace)
         .says("the folder that is worked on: a path, or a mapping")
         .such_as(".")
@@ -163,6 +201,15 @@ const ENTRYPOINT: Shape = Shape::Either(&[
 ]);
 
 const RESTART: &[&str] = &["no", "on-failure", "unless-stopped", "always"];
+
+const TMPFS: Shape = Shape::Either(&[
+    Shape::Text(rule::tmpfs),
+    Shape::List { item: &Shape::Text(rule::tmpfs), if_empty: None, unique: true },
+]);
+
+const CAPABILITIES: Shape = Shape::List { item: &Shape::Text(rule::linux_capability), if_empty: None, unique: true };
+
+const DEVICES: Shape = Shape::List { item: &Shape::Text(rule::device), if_empty: None, unique: true };
 
 const ENV: Shape = Shape::Map { name: rule::variable, value: &Shape::Scalar(rule::argument) };
 

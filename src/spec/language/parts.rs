@@ -209,12 +209,25 @@ pub(super) const SERVICE: &[Key] = &[
         .says("its limits")
         .such_as("{memory: 1g}")
         .also(&["limits", "container"]),
+    Key::new("ports", SERVICE_PORTS, Effect::Sidecar)
+        .says("its ports that the Docker host reaches, written as a list or names as `ports` are")
+        .such_as("['5432']"),
+    Key::new("depends_on", DEPENDS_ON, Effect::Nothing)
+        .says("services, and those that dependencies bring, that are ready before it starts")
+        .such_as("[db]"),
     Key::new("wait", WAIT, Effect::Sidecar)
         .default("it is waited for until it runs")
         .says("a command in it that exits 0 once it is ready, and for as long as it is well, or a mapping")
         .such_as("pg_isready")
         .also(&["healthcheck", "health", "ready"]),
 ];
+
+const SERVICE_PORTS: Shape = Shape::Either(&[
+    Shape::Map { name: rule::port_name, value: &Shape::Scalar(rule::port) },
+    Shape::List { item: &Shape::Scalar(rule::port), if_empty: None, unique: true },
+]);
+
+const DEPENDS_ON: Shape = Shape::List { item: &Shape::Text(rule::argument), if_empty: None, unique: true };
 
 const SERVICE_VOLUMES: Shape = Shape::List {
     item: &Shape::Either(&[

@@ -1,0 +1,69 @@
+//! What a container gets of the kernel and the hardware beyond what every container has, and what it goes without.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+/// Its fields stand beside those of the container in the canonical form.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Rights {
+    /// Nothing but what is mounted can be written.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub read_only: bool,
+    /// As the engine names them, without `CAP_`.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub cap_add: BTreeSet<String>,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub cap_drop: BTreeSet<String>,
+    /// By its path in the container in the canonical form, so that a difference names the device.
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "by_path")]
+    pub devices: Vec<Device>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gpus: Option<Gpus>,
+}
+
+/// A device of the Docker host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    pub host: String,
+    pub container: String,
+    /// Some of `rwm`, in this order: read, write, make.
+    pub permissions: String,
+}
+
+/// Graphics processors, as the engine's driver for them gives them out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Gpus {
+    All,
+    Count(u32),
+    /// By their numbers or ids.
+    Ids(Vec<String>),
+}
+
+impl Device {
+    /// What is given: the device and what may be done with it.
+    pub fn given(&self) -> String {
+        format!("{}:{}", self.host, self.permissions)
+    }
+}
+
+impl fmt::Display for Gpus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("all"),
+            Self::Count(count) => write!(f, "{count}"),
+            Self::Ids(ids) => write!(f, "device={}", ids.join(",")),
+        }
+    }
+}
+
+impl Serialize for Gpus {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+fn by_path<S: Serializer>(devices: &[Device], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(devices.iter().map(|it| (&it.container, it.given())).collect::<BTreeMap<_, _>>())
+}
