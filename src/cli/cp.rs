@@ -1,14 +1,15 @@
 //! `moat cp`: files between this machine and a container of the sandbox.
 
-use std::io;
+mod inwards;
+mod outwards;
+
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use clap::Args;
-use futures_util::stream::unfold;
+use serde_json::json;
 use tokio::sync::mpsc;
-use tokio::task::spawn_blocking;
-use tokio_util::io::{StreamReader, SyncIoBridge};
 
 use super::error::CliError;
 use super::exit::Exit;
@@ -17,16 +18,20 @@ use super::nearest;
 use super::record::Record;
 use super::session::Session;
 use super::target::named;
-use crate::engine::docker::Docker;
-use crate::resource::ContainerId;
-use crate::store::copy::{self, Copied, CopyError};
+use crate::resource::Size;
+use crate::store::copy::{Copied, Skipped};
 use crate::ui;
 
 /// Copy files and directories into the sandbox, or out of it
 ///
 /// What is in the sandbox has a colon before its path: `:/work` in the sandbox of the spec here, `builder:/work` in
-/// that of an agent, or of a run by its id, or of a spec. A directory is copied with all that is in it; into a directory that is there it goes under its
-/// own name. A link stays a link.
+/// that of an agent, or of a run by its id, or of a spec. A directory is copied with all that is in it, under its own
+/// name if the target is a directory that is there; `DIR/.` means what is in it. `-` in place of a path on this machine
+/// is a tar archive on standard input or output.
+///
+/// A link stays a link. In the sandbox a link at the end of the target is followed; on this machine it is not, since the
+/// sandbox may have made it: end the target with a slash to copy into the directory behind it. Pipes, sockets, devices
+/// and names with control characters are left out, with a warning.
 #[derive(Debug, Args)]
 pub struct Cp {
     /// The file or directory
@@ -38,6 +43,9 @@ pub struct Cp {
     /// The container, by its name in the sandbox
     #[arg(short, long, value_name = "NAME", default_value = "main")]
     container: String,
+    /// How much may come out of the sandbox, as in `500m`; `0`: any amount
+    #[arg(long, value_name = "SIZE", default_value = "10g", value_parser = size)]
+    max_size: Size,
     /// One JSON document that says what was copied
     #[arg(long)]
     pub(super) json: bool,
@@ -46,7 +54,18 @@ pub struct Cp {
 #[derive(Debug, Clone)]
 enum Place {
     Here(PathBuf),
-    Inside { agent: String, path: String },
+    /// A tar archive on standard input or output.
+    Stream,
+    Inside {
+        agent: String,
+        path: String,
+    },
+}
+
+/// Which way, and between which places.
+enum Way<'a> {
+    In { from: Option<&'a Path>, to: &'a str },
+    Out { from: &'a str, to: Option<&'a Path> },
 }
 
 /// Pieces of an archive that wait for the slower side.
@@ -56,15 +75,7 @@ const BACKLOG: usize = 16;
 const PIECE: usize = 64 * 1024;
 
 pub async fn run(args: &Cp, session: &Session) -> Result<Exit, CliError> {
-    let (agent, into) = match (&args.from, &args.to) {
-        (Place::Here(_), Place::Inside { agent, .. }) => (agent, true),
-        (Place::Inside { agent, .. }, Place::Here(_)) => (agent, false),
-        _ => {
-            let message = "one of the two has to be in the sandbox, and the other one here".to_owned();
-            let hint = "a colon before the path means the sandbox: `moat cp file :/work`".to_owned();
-            return Err(CliError::Usage { message, hint });
-        }
-    };
+    let (agent, way) = way(args)?;
     if agent == nearest::spec() {
         nearest::say_of_default(session);
     }
@@ -72,68 +83,74 @@ pub async fn run(args: &Cp, session: &Session) -> Result<Exit, CliError> {
     let engine = session.connect().await?;
     let sandbox = named.find(&engine).await?.present()?;
     let container = &sandbox.container(&args.container)?.id;
-    let copied = match (&args.from, &args.to) {
-        (Place::Here(from), Place::Inside { path, .. }) if into => {
-            let data = serde_json::json!({ "id": container, "path": path, "direction": "in" });
-            let work = copy_in(&engine, container, from, path);
+    let copied = match way {
+        Way::In { from, to } => {
+            let data = json!({ "id": container, "path": to, "direction": "in" });
+            let work = async {
+                match from {
+                    Some(from) => inwards::copy(&engine, container, from, to).await.map(Some),
+                    None => inwards::stream(&engine, container, to).await.map(|()| None),
+                }
+            };
             Record::open("cp", &engine)?.session(&sandbox.run, "files_copied", data, work, |_| None).await?
         }
         // Nothing is changed in the sandbox.
-        (Place::Inside { path, .. }, Place::Here(to)) => copy_out(&engine, container, path, to).await?,
-        _ => Copied::default(),
+        Way::Out { from, to: Some(to) } => Some(outwards::copy(&engine, container, from, to, args.max_size).await?),
+        Way::Out { from, to: None } => {
+            outwards::stream(&engine, container, from, args.max_size, session).await?;
+            None
+        }
     };
-    if args.json {
-        session.answer(&ui::json(&serde_json::json!({ "files": copied.files, "bytes": copied.bytes })))?;
-    } else {
-        session.screen.say(&ui::words::copied(copied.files, copied.bytes));
+    if let Some(copied) = copied {
+        tell(args, session, &copied)?;
     }
     Ok(Exit::Done)
 }
 
-async fn copy_in(engine: &Docker, container: &ContainerId, from: &Path, to: &str) -> Result<Copied, CliError> {
-    let own = from.canonicalize().ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
-    let own = own.ok_or_else(|| {
-        let source = io::Error::from(io::ErrorKind::NotFound);
-        CliError::Copy(CopyError::Read { path: from.to_owned(), source })
-    })?;
-    let (folder, name) = match engine.is_directory(container, to).await? {
-        Some(true) => (to.to_owned(), own),
-        _ if to.ends_with('/') => (to.to_owned(), own),
+fn way(args: &Cp) -> Result<(&str, Way<'_>), CliError> {
+    let usage = |message: &str, hint: &str| CliError::Usage { message: message.to_owned(), hint: hint.to_owned() };
+    let (agent, way) = match (&args.from, &args.to) {
+        (Place::Here(from), Place::Inside { agent, path }) => (agent, Way::In { from: Some(from), to: path }),
+        (Place::Stream, Place::Inside { agent, path }) => (agent, Way::In { from: None, to: path }),
+        (Place::Inside { agent, path }, Place::Here(to)) => (agent, Way::Out { from: path, to: Some(to) }),
+        (Place::Inside { agent, path }, Place::Stream) => (agent, Way::Out { from: path, to: None }),
         _ => {
-            let (folder, name) = to.rsplit_once('/').unwrap_or(("", to));
-            (format!("{folder}/"), name.to_owned())
+            let hint = "a colon before the path means the sandbox: `moat cp file :/work`";
+            return Err(usage("one of the two has to be in the sandbox, and the other one here", hint));
         }
     };
-    let (pieces, archive) = mpsc::channel(BACKLOG);
-    let from = from.to_owned();
-    let packing = spawn_blocking(move || copy::pack(&from, &name, io::BufWriter::with_capacity(PIECE, Pieces(pieces))));
-    let sent = engine.unpack(container, &folder, archive).await;
-    // A file that cannot be read is why the engine got half an archive, and not the other way round.
-    let packed = packing.await.map_err(|error| CliError::Runtime(io::Error::other(error)))?;
-    match (packed, sent) {
-        (Err(CopyError::Read { source, .. }), Err(refused)) if source.kind() == io::ErrorKind::BrokenPipe => {
-            Err(refused.into())
-        }
-        (Err(error), _) => Err(error.into()),
-        (Ok(_), Err(refused)) => Err(refused.into()),
-        (Ok(copied), Ok(())) => Ok(copied),
+    let is_stream = matches!(way, Way::In { from: None, .. } | Way::Out { to: None, .. });
+    if is_stream && args.json {
+        return Err(usage("`--json` and `-` do not go together", "leave one of them out"));
     }
+    if matches!(way, Way::In { from: None, .. }) && io::stdin().is_terminal() {
+        return Err(usage("`-` reads a tar archive, and there is a terminal", "as in `tar c DIR | moat cp - :/work`"));
+    }
+    if matches!(way, Way::Out { to: None, .. }) && io::stdout().is_terminal() {
+        return Err(usage("`-` writes a tar archive, and there is a terminal", "as in `moat cp :/work - | tar t`"));
+    }
+    Ok((agent, way))
 }
 
-async fn copy_out(engine: &Docker, container: &ContainerId, from: &str, to: &Path) -> Result<Copied, CliError> {
-    let name = Path::new(from).file_name().map(PathBuf::from);
-    let to = match name {
-        Some(name) if to.is_dir() => to.join(name),
-        _ => to.to_owned(),
-    };
-    let archive = engine.pack(container, from).await?;
-    let pieces = unfold(archive, async |mut archive| {
-        let piece = archive.next().await.map_err(io::Error::other).transpose()?;
-        Some((piece, archive))
-    });
-    let reader = SyncIoBridge::new(Box::pin(StreamReader::new(pieces)));
-    let unpacked = spawn_blocking(move || copy::unpack(reader, &to)).await;
-    Ok(unpacked.map_err(|error| CliError::Runtime(io::Error::other(error)))??)
+fn tell(args: &Cp, session: &Session, copied: &Copied) -> Result<(), CliError> {
+    let Skipped { count, first } = &copied.skipped;
+    if *count > 0 {
+        let named: Vec<String> = first.iter().map(|(name, reason)| format!("`{name}` ({reason})")).collect();
+        let more = count - first.len() as u64;
+        let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+        session
+            .caution(&format!("left out {}{rest}", named.join(", ")), "only files, directories and links are copied");
+    }
+    if args.json {
+        let skipped: Vec<_> =
+            first.iter().map(|(name, reason)| json!({ "name": name, "reason": reason.to_string() })).collect();
+        let document =
+            json!({ "files": copied.files, "bytes": copied.bytes, "skipped": skipped, "skipped_count": count });
+        session.answer(&ui::json(&document))?;
+    } else {
+        session.screen.say(&ui::words::copied(copied.files, copied.bytes));
+    }
+    Ok(())
 }
 
 /// Hands pieces on to whoever sends them.
@@ -149,6 +166,11 @@ impl io::Write for Pieces {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+fn size(text: &str) -> Result<Size, String> {
+    let wrong = |error| format!("{error}: as in `500m` or `10g`; `0`: any amount");
+    Size::parse(text, 1).map_err(wrong)
 }
 
 /// Whether there is a spec at a path.
@@ -168,6 +190,7 @@ fn place(text: &str) -> Result<Place, String> {
             Ok(Place::Inside { agent: agent.to_owned(), path: path.to_owned() })
         }
         _ if text.is_empty() => Err("a path cannot be empty".to_owned()),
+        _ if text == "-" => Ok(Place::Stream),
         _ => Ok(Place::Here(PathBuf::from(text))),
     }
 }

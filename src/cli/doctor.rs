@@ -57,6 +57,7 @@ pub async fn run(args: &Doctor, session: &Session) -> Result<Exit, CliError> {
             checks.push(Check::good("engine", format!("{} ({})", engine.located().endpoint, engine.located().origin)));
             let info = engine.info().await?;
             checks.extend([version(&info, &engine), privileged(&info), cgroup(&info), storage(&info)]);
+            checks.push(logs(&info));
             checks.extend([pools(args, &engine).await?, disk(&info, &engine), clock(&info)]);
             checks.extend(inside(args, &engine).await?);
         }
@@ -107,6 +108,19 @@ fn storage(info: &Info) -> Check {
         "vfs" => Check::care("storage", driver, "every layer is a full copy: use `overlay2`"),
         "aufs" | "devicemapper" => Check::care("storage", driver, "engines have dropped it: use `overlay2`"),
         _ => Check::good("storage", driver),
+    }
+}
+
+fn logs(info: &Info) -> Check {
+    let driver = info.logging_driver.clone();
+    match driver.as_str() {
+        "" => Check::unknown("logs", "the engine does not say".to_owned()),
+        "none" => {
+            let hint =
+                "the engine keeps no output: `\"log-driver\": \"local\"` in its daemon.json lets `moat logs` work";
+            Check::care("logs", driver, hint)
+        }
+        _ => Check::good("logs", driver),
     }
 }
 
@@ -229,7 +243,9 @@ mod tests {
 
     #[test]
     fn what_an_engine_says_of_itself_is_judged() {
-        let table: [(Check, Verdict); 7] = [
+        let table: [(Check, Verdict); 9] = [
+            (logs(&info(|it| it.logging_driver = "none".to_owned())), Verdict::Care),
+            (logs(&info(|it| it.logging_driver = "json-file".to_owned())), Verdict::Good),
             (privileged(&info(|it| it.security_options = vec!["name=rootless".to_owned()])), Verdict::Bad),
             (privileged(&info(|it| it.security_options = vec!["name=userns".to_owned()])), Verdict::Bad),
             (privileged(&info(|it| it.security_options = vec!["name=seccomp".to_owned()])), Verdict::Good),

@@ -111,6 +111,7 @@ impl CliError {
             Self::Engine(error) | Self::Attach(AttachError::Engine(error)) if error.fault == Fault::Unreachable => {
                 Exit::NoEngine
             }
+            Self::Attach(AttachError::NotRun(why)) => Exit::Of(why.code),
             _ => Exit::Failed,
         }
     }
@@ -128,7 +129,7 @@ impl CliError {
             | Self::SeveralRuns { .. }
             | Self::UnknownContainer { .. }
             | Self::NoResource { .. } => Code::UnknownName,
-            Self::Refused { .. } => Code::Refused,
+            Self::Refused { .. } | Self::Attach(AttachError::NotRun(_)) => Code::Refused,
             Self::Usage { .. } | Self::Explain(_) => Code::Usage,
             Self::Audit(_) => Code::AuditRefused,
             Self::Lock(LockError::Held { .. }) => Code::LockHeld,
@@ -177,6 +178,8 @@ impl CliError {
             Self::Connect(error) if error.hint.is_empty() => "`docker info` says whether docker can be used",
             Self::Connect(error) => &error.hint,
             Self::Attach(AttachError::Lost(_)) => "`moat status` shows whether the sandbox still runs",
+            Self::Attach(AttachError::NotRun(why)) if why.code == 127 => "check its name; `moat shell` looks around",
+            Self::Attach(AttachError::NotRun(_)) => "check it, and whom it is run as (`--user`)",
             Self::Attach(AttachError::Terminal(_)) => {
                 "give it a pipe in place of a terminal, as in `moat exec … </dev/null`"
             }
@@ -191,7 +194,8 @@ impl CliError {
             Self::Create { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => {
                 "name another file, or edit the one that is there"
             }
-            Self::Create { .. } | Self::Copy(_) => "check the path, who may use it, and that there is room",
+            Self::Copy(error) => error.hint(),
+            Self::Create { .. } => "check the path, who may use it, and that there is room",
             Self::NobodyToAsk => "`--yes` agrees to what is shown above",
             Self::Declined => "ask again if you change your mind",
             Self::Output(_) | Self::Attach(AttachError::Output(_)) => {

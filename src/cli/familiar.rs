@@ -34,6 +34,11 @@ const COMMANDS: &[(&[&str], &str)] = &[
     (&["prune"], "`moat clean` removes sandboxes whose spec is gone, `moat cache --prune` empties the build cache"),
     (&["port"], "`moat ports` shows the ports of the sandbox"),
     (&["sh", "bash", "ssh", "enter", "console"], "`moat shell` opens a shell in the sandbox"),
+    (
+        &["top"],
+        "`moat exec -- ps` lists processes; `docker top NAME` does so from outside (`moat status` has the name)",
+    ),
+    (&["stats"], "`docker stats NAME` shows what a container uses; `moat status` has the name"),
     (&["new"], "`moat init` writes a spec"),
     (&["wait"], "`moat apply` waits until the sandbox is ready"),
 ];
@@ -52,9 +57,9 @@ const FLAGS: &[(&[&str], &[&str], &str)] = &[
     ),
     (&["exec", "run", "shell"], &["-T", "--no-tty"], "leave it out: without a terminal none is used"),
     (
-        &["exec", "run", "shell"],
+        &["run", "shell"],
         &["-d", "--detach"],
-        "leave the command running with `--detach-keys`, or make it the sandbox's `command`",
+        "`moat exec --detach` starts a command and comes back; leave the command running with `--detach-keys`, or make it the sandbox's `command`",
     ),
     (&["exec", "shell"], &["--rm"], "`moat run --rm` removes the sandbox afterwards"),
     (&["exec", "run", "shell"], &["--privileged"], "what a sandbox may do is in its spec: `moat explain`"),

@@ -8,7 +8,7 @@ use clap::Command;
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Bring it about", &["apply", "plan", "watch", "approve", "stop", "start", "restart", "destroy", "clean"]),
     ("See how it is", &["status", "why", "list", "logs", "events", "history", "ports", "graph"]),
-    ("Work in it", &["run", "shell", "exec", "cp", "open", "cache"]),
+    ("Work in it", &["run", "shell", "exec", "attach", "cp", "open", "cache"]),
     ("Write a spec", &["init", "validate", "explain", "schema", "deps", "image"]),
     ("Look after moat", &["doctor", "audit", "completions", "man", "help"]),
 ];

@@ -83,6 +83,7 @@ impl Inside {
             tty: io::stdin().is_terminal() && io::stdout().is_terminal(),
             stdin: true,
             detach_keys: self.detach_keys.clone(),
+            kill_on_exit: false,
         }
     }
 }
@@ -100,7 +101,7 @@ pub async fn attach(
         tokio::select! {
             biased;
             () = stop.cancelled() => Ok(Attached::Left),
-            attached = engine.attach(container, request) => Ok(attached?),
+            attached = Box::pin(engine.attach(container, request)) => Ok(attached?),
         }
     };
     let code = |attached: &Attached| match attached {

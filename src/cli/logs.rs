@@ -10,6 +10,8 @@ use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 use futures_util::StreamExt;
 use futures_util::stream::{BoxStream, SelectAll, unfold};
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::interval;
 
@@ -20,7 +22,7 @@ use super::session::Session;
 use super::target::{Sandbox, Target};
 use crate::clock::Clock;
 use crate::engine::docker::{Docker, LogLine, LogLines, LogRequest};
-use crate::engine::{Engine, EngineError, Fault, Filter};
+use crate::engine::{Detail, Engine, EngineError, Fault, Filter};
 use crate::resource::{ContainerId, ResourceId};
 use crate::state::{ContainerFacts, ContainerState};
 use crate::ui::logs::Shown;
@@ -36,12 +38,15 @@ pub struct Logs {
     /// Go on with what comes, through restarts and replacements, until interrupted or the sandbox is gone
     #[arg(short, long)]
     follow: bool,
-    /// Only what is newer: a time as in `2026-01-02T03:04:05Z`, or how long ago, as in `10m` or `1h30m`
+    /// Only what is newer: a date or time as in `2026-01-02` or `2026-01-02T03:04:05Z`, or how long ago, as in `10m` or `2d`
     #[arg(long, value_name = "TIME", value_parser = since)]
     since: Option<Timestamp>,
-    /// How many lines from the end of each container
-    #[arg(short = 'n', long, value_name = "LINES")]
-    tail: Option<u32>,
+    /// Only what is older, in the same form
+    #[arg(long, value_name = "TIME", value_parser = since, conflicts_with = "follow")]
+    until: Option<Timestamp>,
+    /// How many lines from the end of each container; `all` for all of them
+    #[arg(short = 'n', long, value_name = "LINES", default_value = "all", hide_default_value = true, value_parser = tail)]
+    tail: Tail,
     /// Begin each line with its time
     #[arg(short, long)]
     timestamps: bool,
@@ -49,6 +54,10 @@ pub struct Logs {
     #[arg(long)]
     pub(super) json: bool,
 }
+
+/// How many lines from the end; `None`: all.
+#[derive(Debug, Clone, Copy)]
+struct Tail(Option<u32>);
 
 /// A container's line that is the next to be shown.
 struct Source {
@@ -97,10 +106,11 @@ impl View<'_> {
     /// What has been written so far; the lines of all containers in one order. Gives whether anybody reads on.
     async fn past(&self, last: &mut BTreeMap<ContainerId, String>) -> Result<bool, CliError> {
         let since = self.args.since.map(seconds);
-        let request = LogRequest { follow: false, since, tail: self.args.tail };
+        let until = self.args.until.map(seconds);
+        let request = LogRequest { follow: false, since, until, tail: self.args.tail.0 };
         let mut sources = Vec::new();
         for (name, container) in self.wanted(&self.sandbox.observed.containers) {
-            let mut lines = self.engine.logs(&container.id, &request).await?;
+            let mut lines = self.engine.logs(&container.id, &request).await.map_err(unreadable)?;
             let next = lines.next().await?;
             sources.push(Source { name, container: container.id.clone(), lines, next });
         }
@@ -169,11 +179,11 @@ impl View<'_> {
     ) -> Result<Option<Following>, CliError> {
         let since = last.and_then(|time| time.parse().ok()).or(self.args.since).map(seconds);
         // Of what was there at the beginning all that was wanted has been shown.
-        let request = LogRequest { follow: true, since, tail: None };
+        let request = LogRequest { follow: true, since, until: None, tail: None };
         let lines = match self.engine.logs(container, &request).await {
             Ok(lines) => lines,
             Err(error) if matches!(error.fault, Fault::NotFound | Fault::Conflict) => return Ok(None),
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(unreadable(error)),
         };
         let state = Some((lines, name.to_owned(), container.clone()));
         let stream = unfold(state, async |state| {
@@ -197,21 +207,77 @@ impl View<'_> {
     }
 
     fn show(&self, name: &str, line: &LogLine) -> Result<bool, CliError> {
-        self.session.screen.flows(&self.shown.line(name, line)).map_err(CliError::Output)
+        self.session.screen.raw(&self.shown.line(name, line)).map_err(CliError::Output)
     }
 }
 
-/// Reads a time, or how long ago.
+/// Reads a time, or how long ago. A date is its beginning, and a time without a zone is one here, as docker has it.
 pub(super) fn since(text: &str) -> Result<Timestamp, String> {
-    let wrong = || format!("`{text}` is neither a time, as in `2026-01-02T03:04:05Z`, nor a duration, as in `10m`");
+    let wrong = || {
+        format!(
+            "`{text}` is neither a date or time, as in `2026-01-02` or `2026-01-02T03:04:05Z`, nor a duration, as in `10m`"
+        )
+    };
     if let Ok(time) = text.parse() {
         return Ok(time);
     }
-    let ago: SignedDuration = text.parse().map_err(|_| wrong())?;
+    if let Ok(seconds) = text.parse::<i64>() {
+        return Timestamp::from_second(seconds).map_err(|_| wrong());
+    }
+    if let Ok(time) = text.parse::<DateTime>() {
+        return TimeZone::system().to_timestamp(time).map_err(|_| wrong());
+    }
+    let days = text.strip_suffix('d').and_then(|days| days.parse::<i64>().ok()).and_then(|days| days.checked_mul(24));
+    let ago = match days {
+        Some(hours) => SignedDuration::try_from_hours(hours).ok_or_else(wrong)?,
+        None => text.parse().map_err(|_| wrong())?,
+    };
     Clock::System.now().checked_sub(ago.abs()).map_err(|_| wrong())
+}
+
+fn tail(text: &str) -> Result<Tail, String> {
+    match text {
+        "all" => Ok(Tail(None)),
+        number => number.parse().map(|lines| Tail(Some(lines))).map_err(|_| "a number of lines, or `all`".to_owned()),
+    }
+}
+
+/// That nothing is kept is an answer.
+fn unreadable(error: EngineError) -> CliError {
+    match error.detail {
+        Some(Detail::NoLogs) => CliError::Refused { message: error.message, hint: error.hint.unwrap_or_default() },
+        _ => error.into(),
+    }
 }
 
 /// As the engine takes it.
 fn seconds(time: Timestamp) -> String {
     format!("{}.{:09}", time.as_second(), time.subsec_nanosecond())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_in_every_usual_form() {
+        let at = |text: &str| since(text).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(at("2026-11-27T10:00:00Z").to_string(), "2026-11-27T10:00:00Z");
+        assert_eq!(at("2026-11-27T10:00:00.5+02:00").to_string(), "2026-11-27T08:00:00.5Z");
+        assert_eq!(at("1700000000").to_string(), "2023-11-14T22:13:20Z");
+        let zoned = |time: Timestamp| TimeZone::system().to_datetime(time).to_string();
+        assert_eq!(zoned(at("2026-11-27")), "2026-11-27T00:00:00");
+        for text in ["2026-11-27T10:00", "2026-11-27 10:00:00"] {
+            assert_eq!(zoned(at(text)), "2026-11-27T10:00:00");
+        }
+        for (text, seconds) in [("10m", 600), ("1h30m", 5400), ("2d", 2 * 86_400), ("90s", 90)] {
+            let ago = Clock::System.now().duration_since(at(text)).as_secs();
+            assert!((seconds - 1..seconds + 60).contains(&ago), "{text}: {ago}");
+        }
+        for text in ["", "yesterday", "2026-13-01", "d", "99999999999999999d"] {
+            assert!(since(text).is_err(), "{text}");
+        }
+        assert!(tail("all").is_ok_and(|it| it.0.is_none()) && tail("7").is_ok_and(|it| it.0 == Some(7)));
+        assert!(tail("-1").is_err() && tail("some").is_err());
+    }
 }

@@ -31,6 +31,7 @@ mod target;
 
 pub mod apply;
 pub mod approve;
+pub mod attach;
 pub mod audit;
 pub mod cache;
 pub mod clean;
@@ -123,6 +124,7 @@ enum Command {
     Run(run::Run),
     Shell(shell::Shell),
     Exec(exec::Exec),
+    Attach(attach::Attach),
     Logs(logs::Logs),
     Cp(cp::Cp),
     Ports(ports::Ports),
@@ -172,6 +174,7 @@ impl Command {
             Self::List(args) => json(args.json, Form::Document),
             Self::Clean(args) => json(args.json, Form::Stream),
             Self::Exec(args) => json(args.json, Form::Document),
+            Self::Attach(args) => json(args.json, Form::Document),
             Self::Run(args) => json(args.json, Form::Document),
             Self::Graph(args) => json(args.json, Form::Document),
             Self::History(args) => json(args.json, Form::Document),
@@ -210,6 +213,7 @@ impl Command {
             Self::Status(args) => status::run(args, session).await,
             Self::Why(args) => why::run(args, session).await,
             Self::Exec(args) => Box::pin(exec::run(args, session)).await,
+            Self::Attach(args) => Box::pin(attach::run(args, session)).await,
             Self::Run(args) => Box::pin(run::run(args, session)).await,
             Self::Graph(args) => Box::pin(graph::run(args, session)).await,
             Self::Completions(args) => completions::completions(args, session),

@@ -4,7 +4,7 @@ use std::env;
 use std::future::Future;
 use std::path::PathBuf;
 use std::process;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use serde_json::{Map, Value, json};
 
@@ -16,7 +16,7 @@ use crate::resource::Run;
 use crate::store::audit::log::{About, Writer};
 use crate::store::audit::{Audit, AuditError};
 use crate::store::audited::Audited;
-use crate::store::state_dir;
+use crate::store::{private, state_dir};
 
 /// The record of one command on one engine.
 pub struct Record<'a> {
@@ -37,7 +37,10 @@ pub const STATE_DIR: &str = "MOAT_STATE_DIR";
 
 /// Where moat keeps its own files; `None`: there is no place for them.
 pub fn own_files() -> Option<PathBuf> {
-    state_dir(env::var_os(STATE_DIR).map(Into::into))
+    static CLOSED: Once = Once::new();
+    let dir = state_dir(env::var_os(STATE_DIR).map(Into::into))?;
+    CLOSED.call_once(|| private::close(&dir));
+    Some(dir)
 }
 
 /// As `own_files`, for whom nothing goes without.

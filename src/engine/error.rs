@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::resource::ImageRef;
+
 /// An engine's refusal, or its silence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -58,11 +60,21 @@ pub enum Detail {
     /// The engine cannot give a container the privileges that are asked for.
     Privilege,
     DiskFull,
+    /// The engine keeps no output of containers that could be read.
+    NoLogs,
 }
 
 impl EngineError {
     pub fn new(fault: Fault, message: impl Into<String>) -> Self {
         Self { fault, detail: None, message: message.into(), hint: None }
+    }
+
+    /// An image that says of every container made from it that it is moat's.
+    pub fn claiming_image(reference: &ImageRef) -> Self {
+        let message = format!("the image `{reference}` has labels of moat's (`moat.run` and the like)");
+        let hint = "make one without them; of an image that `docker commit` made, `docker export CONTAINER | docker \
+                    import - NAME` drops them";
+        Self::new(Fault::Refused, message).hint(hint)
     }
 
     /// The same error, known more exactly.

@@ -1,7 +1,8 @@
 //! The only door to an engine: a narrow trait in our own types.
 //!
-//! Each method is one call of the engine's interface. Nothing here decides anything: an
-//! implementation translates, and says truthfully what came back.
+//! Each method is one call of the engine's interface; a list and a creation of containers also look at the labels of
+//! images, since a container inherits those. Nothing else is decided here: an implementation translates, and says
+//! truthfully what came back.
 
 pub mod call;
 pub mod context;
@@ -32,7 +33,8 @@ use crate::state::{ContainerFacts, ImageFacts, NetworkFacts, VolumeFacts};
 /// Already-done answers are success: starting what runs, stopping what is stopped, removing what is gone,
 /// connecting what is connected. Every other refusal is an [`EngineError`] with its [`Fault`].
 pub trait Engine {
-    /// The containers that bear the labels, whatever their state; sorted by creation time, then id.
+    /// The containers that bear the labels, whatever their state; sorted by creation time, then id. Labels that are
+    /// their image's do not count.
     fn containers(&self, filter: &Filter) -> impl Future<Output = Result<Vec<ContainerFacts>, EngineError>>;
 
     /// The networks that bear the labels; sorted by creation time, then id.
@@ -79,6 +81,7 @@ pub trait Engine {
 
     fn remove_volume(&self, name: &str) -> impl Future<Output = Result<(), EngineError>>;
 
+    /// An image that has labels of moat's is [`Fault::Refused`].
     fn create_container(&self, create: &ContainerCreate) -> impl Future<Output = Result<ContainerId, EngineError>>;
 
     /// Writes files, owned by root, into a container that need not run.

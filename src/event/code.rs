@@ -96,6 +96,7 @@ impl Code {
             Detail::MountSource => Self::MountSourceMissing,
             Detail::Privilege => Self::PrivilegedImpossible,
             Detail::DiskFull => Self::DiskFull,
+            Detail::NoLogs => Self::Refused,
         }
     }
 }

@@ -52,7 +52,12 @@ pub(super) async fn explain<E: Engine>(
     let mut log = Vec::new();
     if let (true, Some(container)) = (is_about_its_life, container_of(operation, known)) {
         let tail = tokio::time::timeout(LOG_DEADLINE, engine.log_tail(&container, LOG_LINES)).await;
-        log = tail.ok().and_then(Result::ok).unwrap_or_default();
+        log = match tail {
+            Ok(Ok(lines)) => lines,
+            // Said in its place, or a person would look for what it wrote.
+            Ok(Err(error)) if error.detail == Some(Detail::NoLogs) => vec![format!("({})", error.message)],
+            Ok(Err(_)) | Err(_) => Vec::new(),
+        };
     }
     let fault = match &why {
         Why::Engine(error) => Some(error.fault),
@@ -245,7 +250,7 @@ fn hint_of_detail(detail: Detail) -> Option<&'static str> {
             Some("make room on the engine's machine, as with `moat cache prune` or `docker system prune`")
         }
         Detail::ImageNotFound => Some("it was removed meanwhile: `moat apply` fetches it again"),
-        Detail::PullDenied | Detail::RegistryUnreachable | Detail::NoRangeLeft => None,
+        Detail::PullDenied | Detail::RegistryUnreachable | Detail::NoRangeLeft | Detail::NoLogs => None,
     }
 }
 

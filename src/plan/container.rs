@@ -343,7 +343,8 @@ fn why_created(draft: &Draft<'_>, node: &Node, config: &ContainerConfig, others:
 
 /// A name that none of our own containers bears; the final one if it is free.
 fn free_name(final_name: &str, taken: &[&ContainerFacts]) -> String {
-    let candidates = std::iter::once(final_name.to_owned()).chain((1..).map(|n| format!("{final_name}.next{n}")));
+    let candidates =
+        std::iter::once(final_name.to_owned()).chain((1..).map(|n| format!("{final_name}{}{n}", label::NEXT)));
     candidates.into_iter().find(|name| taken.iter().all(|it| it.name != *name)).unwrap_or_else(|| final_name.to_owned())
 }
 

@@ -1,6 +1,7 @@
 //! The labels by which moat knows its own, and in which a resource remembers what was last applied.
 //!
-//! Ownership is by these labels only: what does not carry them is never changed, whatever its name.
+//! Ownership is by these labels only: what does not carry them is never changed, whatever its name. A container inherits
+//! the labels of its image, which anybody can write: labels that the image has do not count.
 
 use std::collections::BTreeMap;
 
@@ -29,6 +30,28 @@ pub const PORTS: &str = "moat.ports";
 pub const IMAGE: &str = "moat.image";
 /// On volumes only: what a destroy does with it when no spec says otherwise.
 pub const RETENTION: &str = "moat.retention";
+
+/// What a replacement is called until it gives its name, before a number.
+pub const NEXT: &str = ".next";
+
+/// The labels of containers, networks and volumes: an image has none of them. A new one goes here.
+const OWN: [&str; 8] = [RUN, AGENT, SPEC, RESOURCE, HASH, CONFIG, PORTS, RETENTION];
+
+/// What the image that a container was made from says about its labels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// It has none of moat's: whoever created the container set them.
+    Plain,
+    /// It has them itself: they say nothing about the container.
+    Claiming,
+    /// It is no longer on the engine, so that nobody can tell.
+    Gone,
+}
+
+/// Whether an image has labels that only containers, networks and volumes of moat's bear.
+pub fn are_claimed<'a>(keys: impl IntoIterator<Item = &'a String>) -> bool {
+    keys.into_iter().any(|key| OWN.contains(&key.as_str()))
+}
 
 /// What the labels of a resource say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +97,26 @@ pub fn ports(chosen: &BTreeMap<Port, u16>) -> String {
 }
 
 impl Ownership {
+    /// Whether a container called `name` is moat's. The labels decide, unless they may be the image's: then a container
+    /// is moat's only under the name that moat gave it, and never if they are the image's.
+    pub fn holds(&self, name: &str, image: Origin) -> bool {
+        match image {
+            Origin::Plain => true,
+            Origin::Claiming => false,
+            Origin::Gone => self.is_named(name),
+        }
+    }
+
+    /// Whether a name is the resource's own, or that of a replacement in the making.
+    pub fn is_named(&self, name: &str) -> bool {
+        let own = self.run.name_of(&self.resource);
+        let rest = name.strip_prefix(&own);
+        rest.is_some_and(|rest| {
+            let number = rest.strip_prefix(NEXT).unwrap_or_default();
+            rest.is_empty() || (!number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+        })
+    }
+
     /// Whether it was made as is wanted now, but for what can be changed in place.
     pub fn fits(&self, wanted: &Config) -> bool {
         self.hash == wanted.hash() || wanted.is_but_for_updates(&self.config)
@@ -127,6 +170,41 @@ mod tests {
         let read = Ownership::read(&labels).expect("ours");
         assert_eq!((read.run, read.resource, read.hash), (run.id, resource, config.hash()));
         assert_eq!(read.config, config.canonical());
+    }
+
+    #[test]
+    fn labels_that_may_be_an_images_need_a_name_of_ours() {
+        let run = Run::derive(AgentName::parse("a").expect("valid"), Path::new("/x/agent.yaml"));
+        let labels = |resource: ResourceId| labels(&run, &resource, &Config::Network(NetworkConfig::default()));
+        let main = Ownership::read(&labels(ResourceId::main())).expect("ours");
+        let side = Ownership::read(&labels(ResourceId::container("buildkit"))).expect("ours");
+        let id = run.id.as_str();
+        let table = [
+            (&main, format!("moat-{id}"), true),
+            (&main, format!("moat-{id}.next1"), true),
+            (&main, format!("moat-{id}.next"), false),
+            (&main, format!("moat-{id}.nextx"), false),
+            (&main, format!("moat-{id}-2"), false),
+            (&main, "renamed".to_owned(), false),
+            (&main, format!("moat-buildkit-{id}"), false),
+            (&side, format!("moat-buildkit-{id}"), true),
+        ];
+        for (owner, name, own) in table {
+            assert_eq!(owner.is_named(&name), own, "{name}");
+            assert_eq!(owner.holds(&name, Origin::Gone), own, "{name}");
+            assert!(owner.holds(&name, Origin::Plain) && !owner.holds(&name, Origin::Claiming), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_image_has_none_of_the_labels_of_what_moat_makes() {
+        let claims = |key: &str| are_claimed([&key.to_owned()]);
+        for key in [RUN, AGENT, SPEC, RESOURCE, HASH, CONFIG, PORTS, RETENTION] {
+            assert!(claims(key), "{key}");
+        }
+        for key in [IMAGE, "moat", "org.moat.run", "moat.lab", "maintainer"] {
+            assert!(!claims(key), "{key}");
+        }
     }
 
     #[test]

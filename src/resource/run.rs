@@ -120,7 +120,14 @@ impl Run {
 
     /// The name that a resource of this run bears on the engine.
     pub fn name_of(&self, resource: &ResourceId) -> String {
-        let run = &self.id;
+        self.id.name_of(resource)
+    }
+}
+
+impl RunId {
+    /// As [`Run::name_of`]: the id is all that it takes.
+    pub fn name_of(&self, resource: &ResourceId) -> String {
+        let run = self;
         match (resource.kind, resource.name.as_str()) {
             (Kind::Image, reference) => reference.to_owned(),
             (Kind::Volume, name) if name.starts_with('.') => format!("moat-{}-{run}", &name[1..]),

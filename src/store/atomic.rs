@@ -2,13 +2,11 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::process;
 
-/// What moat keeps tells of a user's work, which is nobody else's business.
-const MODE: u32 = 0o600;
-const DIR_MODE: u32 = 0o700;
+use super::private;
+pub(super) use super::private::folder;
 
 /// Replaces a file. Two writers at once leave the text of one of them.
 pub(super) fn write(path: &Path, text: &str) -> io::Result<()> {
@@ -26,12 +24,7 @@ pub(super) fn write(path: &Path, text: &str) -> io::Result<()> {
     written
 }
 
-/// Makes a folder, with those that it is in.
-pub(super) fn folder(path: &Path) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(DIR_MODE).create(path)
-}
-
 fn fill(path: &Path, text: &str) -> io::Result<()> {
-    let mut file: File = OpenOptions::new().write(true).create(true).truncate(true).mode(MODE).open(path)?;
+    let mut file: File = private::open(OpenOptions::new().write(true).create(true).truncate(true), path)?;
     file.write_all(text.as_bytes())
 }

@@ -2,13 +2,14 @@
 //!
 //! Without it digests cannot be compared: a new key means that containers with secrets are replaced once.
 
-use std::fs::{File, OpenOptions, create_dir_all};
+use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use ring::rand::{SecureRandom, SystemRandom};
 
+use super::private;
 use crate::resource::secret::{SECRET_KEY_LEN, SecretKey};
 
 /// In the folder of what moat keeps.
@@ -24,7 +25,7 @@ pub fn secret_key(dir: &Path) -> io::Result<SecretKey> {
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         done => return done,
     }
-    create_dir_all(dir)?;
+    private::folder(dir)?;
     let mut bytes = [0; SECRET_KEY_LEN];
     SystemRandom::new().fill(&mut bytes).map_err(|_| io::Error::other("the system has no random numbers"))?;
     // Written beside it and linked, so that another moat sees all of it or nothing.

@@ -3,7 +3,7 @@
 //! The system's own lock on an open file, which ends with its process however that ends. It keeps two commands of
 //! one machine apart; two machines on one engine meet in the engine, and a conflict there means look again.
 
-use std::fs::{File, OpenOptions, TryLockError, create_dir_all};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
+use super::private;
 use crate::resource::RunId;
 use crate::resource::digest::short_sha256;
 
@@ -104,9 +105,9 @@ fn path(dir: &Path, run: &RunId, engine: &str) -> PathBuf {
 /// The file stays when the lock goes: removing it would let two processes lock two files of one name.
 fn open(path: &Path) -> io::Result<File> {
     if let Some(dir) = path.parent() {
-        create_dir_all(dir)?;
+        private::folder(dir)?;
     }
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
+    private::open(OpenOptions::new().read(true).write(true).create(true).truncate(false), path)
 }
 
 fn write(file: &mut File, holder: &Holder) -> io::Result<()> {

@@ -3,6 +3,7 @@
 //! The only module that writes files.
 
 mod atomic;
+pub mod private;
 
 pub mod audit;
 pub mod audited;
@@ -33,5 +34,5 @@ pub fn state_dir(overruled: Option<PathBuf>) -> Option<PathBuf> {
 /// # Errors
 /// If it cannot be made.
 pub fn prepare(dir: &Path) -> io::Result<()> {
-    std::fs::create_dir_all(dir)
+    private::folder(dir)
 }

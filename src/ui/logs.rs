@@ -34,13 +34,13 @@ const COLOURS: [AnsiColor; 5] =
     [AnsiColor::Cyan, AnsiColor::Yellow, AnsiColor::Green, AnsiColor::Magenta, AnsiColor::Blue];
 
 impl Shown<'_> {
-    /// One line of `container`; ends with a line feed.
-    pub fn line(&self, container: &str, line: &LogLine) -> String {
+    /// One line of `container`; ends with a line feed, unless it had none and stands alone.
+    pub fn line(&self, container: &str, line: &LogLine) -> Vec<u8> {
         if self.json {
             let (run, agent) = (self.run.id.as_str(), self.run.agent.as_str());
             let stream = line.stream.as_str();
-            let document = Document { time: &line.time, run, agent, container, stream, text: &line.text };
-            return stream::compact(&document);
+            let document = Document { time: &line.time, run, agent, container, stream, text: &line.text() };
+            return stream::compact(&document).into_bytes();
         }
         let mut text = String::new();
         if self.names.len() > 1 {
@@ -54,12 +54,17 @@ impl Shown<'_> {
             text.push_str(&self.colour.paint(FAINT, &line.time));
             text.push(' ');
         }
+        let is_plain = text.is_empty() && self.colour == Colour::Never;
+        let mut bytes = text.into_bytes();
         match self.colour {
             // Most likely a file or a pipe: every byte as it was.
-            Colour::Never => text.push_str(&line.text),
-            Colour::Always => text.push_str(&tame(&line.text)),
+            Colour::Never => bytes.extend_from_slice(&line.bytes),
+            Colour::Always => bytes.extend_from_slice(tame(&line.text()).as_bytes()),
         }
-        text + "\n"
+        if line.ended || !is_plain {
+            bytes.push(b'\n');
+        }
+        bytes
     }
 }
 
@@ -106,12 +111,13 @@ mod tests {
 
     fn line(text: &str) -> LogLine {
         let time = "2026-01-02T03:04:05.000000006Z".to_owned();
-        LogLine { time, stream: LogStream::Stderr, text: text.to_owned() }
+        LogLine { time, stream: LogStream::Stderr, bytes: text.into(), ended: true }
     }
 
     fn shown(run: &Run, names: &[&str], timestamps: bool, json: bool, colour: Colour) -> String {
         let names = names.iter().map(|&name| name.to_owned()).collect();
-        Shown { run, names, timestamps, json, colour }.line("main", &line("a\u{1b}[31mb\u{1b}[2Jc"))
+        let bytes = Shown { run, names, timestamps, json, colour }.line("main", &line("a\u{1b}[31mb\u{1b}[2Jc"));
+        String::from_utf8(bytes).unwrap()
     }
 
     #[test]
@@ -124,6 +130,27 @@ mod tests {
         let json = shown(&run, &["main"], false, true, never);
         let document: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!((&document["stream"], &document["text"]), (&"stderr".into(), &"a\u{1b}[31mb\u{1b}[2Jc".into()));
+    }
+
+    #[test]
+    fn a_pipe_gets_every_byte_and_json_none_that_a_terminal_obeys() {
+        let run = Run::derive(AgentName::parse("a").unwrap(), Path::new("/a"));
+        let bytes = b"bin\xff\x80\r\xc2\x9b2J\x7f".to_vec();
+        let line = LogLine { time: String::new(), stream: LogStream::Stdout, bytes: bytes.clone(), ended: false };
+        let shown = |names: &[&str], json, colour| {
+            let names = names.iter().map(|&name| name.to_owned()).collect();
+            Shown { run: &run, names, timestamps: false, json, colour }.line("main", &line)
+        };
+        assert_eq!(shown(&["main"], false, Colour::Never), bytes);
+        let ended = LogLine { ended: true, ..line.clone() };
+        let names = vec!["main".to_owned()];
+        let all = Shown { run: &run, names, timestamps: false, json: false, colour: Colour::Never };
+        assert_eq!(all.line("main", &ended), [&bytes[..], b"\n"].concat());
+        assert_eq!(shown(&["main", "db"], false, Colour::Never), [b"main | ", &bytes[..], b"\n"].concat());
+        for told in [shown(&["main"], true, Colour::Never), shown(&["main"], false, Colour::Always)] {
+            let told = String::from_utf8(told).unwrap();
+            assert!(!told.trim_end().contains(char::is_control), "{told:?}");
+        }
     }
 
     #[test]

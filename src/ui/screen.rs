@@ -92,6 +92,17 @@ impl Screen {
         self.quiet
     }
 
+    /// As [`Screen::flows`], of bytes that stay as they are.
+    ///
+    /// # Errors
+    /// If they cannot be written, for any other reason than that nobody reads them.
+    pub fn raw(&self, bytes: &[u8]) -> io::Result<bool> {
+        match self.out.write_bytes(bytes) {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+            written => written.map(|()| true),
+        }
+    }
+
     /// Tells how things go.
     pub fn say(&self, text: &str) {
         if !self.quiet {
@@ -211,8 +222,12 @@ impl Sink {
     }
 
     fn write(&self, text: &str) -> io::Result<()> {
+        self.write_bytes(text.as_bytes())
+    }
+
+    fn write_bytes(&self, bytes: &[u8]) -> io::Result<()> {
         let mut to = self.to.borrow_mut();
-        to.write_all(text.as_bytes())?;
+        to.write_all(bytes)?;
         to.flush()
     }
 }

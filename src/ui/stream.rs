@@ -346,7 +346,8 @@ impl<'a> About<'a> {
 /// A document of several lines; ends with a line feed.
 #[expect(clippy::missing_panics_doc, reason = "structs with string keys always serialise")]
 pub fn json(document: &impl Serialize) -> String {
-    serde_json::to_string_pretty(document).expect("plain structs with string keys always serialise") + "\n"
+    let text = serde_json::to_string_pretty(document).expect("plain structs with string keys always serialise");
+    escaped(text) + "\n"
 }
 
 /// Documents of one form as one; ends with a line feed.
@@ -361,5 +362,23 @@ pub fn array(documents: &[String]) -> String {
 
 /// A document of one line; ends with a line feed.
 pub(super) fn compact(line: &impl Serialize) -> String {
-    serde_json::to_string(line).expect("plain structs with string keys always serialise") + "\n"
+    escaped(serde_json::to_string(line).expect("plain structs with string keys always serialise")) + "\n"
+}
+
+/// JSON has to escape the control characters of ASCII only. A terminal obeys others as well (U+009B begins what ESC and
+/// `[` begin), and they can only be in a string.
+fn escaped(json: String) -> String {
+    let is_control = |c: char| ('\u{7f}'..='\u{9f}').contains(&c);
+    if !json.contains(is_control) {
+        return json;
+    }
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        if is_control(c) {
+            text.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            text.push(c);
+        }
+    }
+    text
 }

@@ -47,6 +47,7 @@ fn of_moat() {
               run          Bring the sandbox about, and run a command in it, with this terminal and its exit code
               shell        Open a shell in the sandbox: bash where there is one, otherwise sh
               exec         Run a command in the sandbox, with this terminal and its exit code
+              attach       Attach to the main command of the sandbox, with this terminal and its exit code
               cp           Copy files and directories into the sandbox, or out of it
               open         Open a port of the sandbox in a browser
               cache        Show how large the sandbox's build cache is, or empty it
@@ -228,31 +229,68 @@ fn of_exec() {
         &expect![[r#"
             Run a command in the sandbox, with this terminal and its exit code
 
+            It has a terminal where there is one here, and reads standard input. What cannot be run gives 126,
+            what is not there 127. A command goes on when moat is killed or its terminal is closed, unless
+            `--kill-on-exit` is given, which needs `sh` and `/tmp` in the container.
+
             Usage: moat exec [OPTIONS] [AGENT] -- <COMMAND>...
 
             Arguments:
-              [AGENT]       The sandbox: its agent's name, the id of its run, or its spec file or directory
-                            [default: agent.yaml]
-              <COMMAND>...  The command and its arguments
+              [AGENT]
+                      The sandbox: its agent's name, the id of its run, or its spec file or directory
+
+                      [default: agent.yaml]
+
+              <COMMAND>...
+                      The command and its arguments
 
             Options:
-              -c, --container <NAME>    The container, by its name in the sandbox [default: main]
-              -w, --workdir <DIR>       The directory to run it in
-              -u, --user <USER>         Whom to run it as: a name or a number, with a group after a colon
-              -e, --env <NAME[=VALUE]>  Set an environment variable; without a value it is passed on from here
-                  --detach-keys <KEYS>  Keys that leave the command running and come back here, as in
-                                        `ctrl-p,ctrl-q`; by default there are none
-                  --json                Give the end of its output and its exit code as one JSON document; it
-                                        reads no input then
-              -h, --help                Print help
+              -c, --container <NAME>
+                      The container, by its name in the sandbox
+
+                      [default: main]
+
+              -w, --workdir <DIR>
+                      The directory to run it in
+
+              -u, --user <USER>
+                      Whom to run it as: a name or a number, with a group after a colon
+
+              -e, --env <NAME[=VALUE]>
+                      Set an environment variable; without a value it is passed on from here
+
+                  --detach-keys <KEYS>
+                      Keys that leave the command running and come back here, as in `ctrl-p,ctrl-q`; by default
+                      there are none
+
+              -d, --detach
+                      Start it and come back at once; nobody sees its output
+
+                  --kill-on-exit
+                      End it when moat ends, also by a signal or a closed terminal
+
+                  --json
+                      Give the end of its output and its exit code as one JSON document; it reads no input then
+
+              -h, --help
+                      Print help (see a summary with '-h')
 
             Global options:
-                  --host <ADDRESS>  Docker's address, as in `unix:///path`, `tcp://host:port` or
-                                    `ssh://user@host`; by default as docker finds it
-              -v, --verbose...      Tell more on standard error; twice for even more (`MOAT_LOG` takes a filter)
-              -q, --quiet           Tell only what goes wrong
-                  --color <WHEN>    When to use colours; by default on a terminal, unless `NO_COLOR` is set
-                                    [default: auto] [possible values: auto, always, never]
+                  --host <ADDRESS>
+                      Docker's address, as in `unix:///path`, `tcp://host:port` or `ssh://user@host`; by default
+                      as docker finds it
+
+              -v, --verbose...
+                      Tell more on standard error; twice for even more (`MOAT_LOG` takes a filter)
+
+              -q, --quiet
+                      Tell only what goes wrong
+
+                  --color <WHEN>
+                      When to use colours; by default on a terminal, unless `NO_COLOR` is set
+
+                      [default: auto]
+                      [possible values: auto, always, never]
         "#]],
     );
 }

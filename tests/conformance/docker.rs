@@ -135,6 +135,11 @@ impl Corner for World {
         match meddling {
             Meddling::Kill { container } => docker(&["kill", container]),
             Meddling::Pause { container } => docker(&["pause", container]),
+            Meddling::RenameContainer { container, to } => docker(&["rename", container, to]),
+            Meddling::AddContainer { name, image } => {
+                docker(&["run", "--detach", "--name", name, image, "sleep", "60"])
+            }
+            Meddling::RemoveContainer { container } => docker(&["rm", "--force", container]),
             Meddling::AddVolume { name } => docker(&["volume", "create", name]),
             Meddling::RemoveVolume { volume } => docker(&["volume", "rm", volume]),
             // It ends when it finds the file that says so.

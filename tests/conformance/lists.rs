@@ -1,10 +1,10 @@
-//! E8 to E10: what lists give, and in which order.
+//! E8 to E10, E40: what lists give, and in which order.
 
 use std::path::Path;
 
 use moat::engine::outside::Meddling;
-use moat::engine::{Engine, Filter};
-use moat::resource::{ResourceId, Run, label};
+use moat::engine::{ContainerCreate, Engine, Fault, Filter, ImageBuild};
+use moat::resource::{ContainerConfig, ImageRef, ResourceId, Run, label};
 use moat::state::ContainerState;
 
 use super::world::*;
@@ -111,4 +111,44 @@ pub async fn e10_a_list_says_what_a_container_is_made_of(world: &impl World) {
         assert_eq!(facts.volumes, [volumes[1].name.clone(), volumes[0].name.clone()], "{step}");
         assert_eq!(facts.exit_code.is_some(), facts.state == ContainerState::Exited, "{step}");
     }
+}
+
+pub async fn e40_labels_of_an_image_are_nobodys(world: &impl World) {
+    let engine = world.engine();
+    let net = network(world).await;
+    let id = created(world, "main", Program::Idle, &net).await;
+    let owner = listed(world, &id).await.expect("a container").owner.expect("ours");
+    let renamed = format!("renamed-{}", world.agent());
+    let name = container_create(world, "main", Program::Idle, &net).name;
+    world.meddle(&Meddling::RenameContainer { container: name, to: renamed.clone() });
+    let facts = listed(world, &id).await.expect("still ours");
+    assert_eq!((facts.name, facts.owner), (renamed, Some(owner)));
+
+    let (base, command) = world.program(Program::Idle);
+    let create = container_create(world, "other", Program::Idle, &net);
+    let name = world.agent().as_str().replace('_', "-");
+    let claiming = ImageBuild {
+        reference: ImageRef::parse(&format!("moat-conformance/{name}:claiming")).expect("a reference"),
+        dockerfile: format!("FROM {base}\nENV CLAIMING=all\n"),
+        context: None,
+        labels: create.labels.clone(),
+    };
+    engine.build(&claiming, &|_| ()).await.expect("a build");
+    // Not even under a name of moat's.
+    let names = [format!("foreign-{}", world.agent()), create.name.clone()];
+    for foreign in &names {
+        let image = claiming.reference.to_string();
+        world.meddle(&Meddling::AddContainer { name: foreign.clone(), image });
+        for filter in [run_filter(world), Filter::Ours] {
+            let found = engine.containers(&filter).await.expect("a list");
+            assert!(found.iter().all(|facts| facts.name != *foreign), "{found:?}");
+        }
+        let all = engine.containers(&Filter::All).await.expect("a list");
+        let found = all.iter().find(|facts| facts.name == *foreign).expect("it is there");
+        assert_eq!(found.owner, None);
+        world.meddle(&Meddling::RemoveContainer { container: foreign.clone() });
+    }
+    let config = ContainerConfig { command, image: claiming.reference.clone(), ..create.config.clone() };
+    refused(engine.create_container(&ContainerCreate { config, ..create.clone() }).await, Fault::Refused);
+    engine.create_container(&create).await.expect("of an image without such labels");
 }

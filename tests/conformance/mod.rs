@@ -63,6 +63,7 @@ macro_rules! each_promise {
             e37_an_image_is_made_of_a_dockerfile
             e38_a_registry_tells_what_a_tag_means
             e39_the_check_of_an_image_counts_unless_it_is_off
+            e40_labels_of_an_image_are_nobodys
         }
     };
 }

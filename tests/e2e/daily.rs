@@ -291,16 +291,16 @@ fn files_go_in_and_come_out_as_they_were() {
     expect![[r#"
         exit 1
         == stderr
-        error: `nothing` cannot be read: entity not found
-          = help: check the path, who may use it, and that there is room
+        error: there is no `nothing` on this machine
+          = help: check the path; a missing directory is not made
         exit 1
         == stderr
-        error: docker did not answer as it should: could not find the file /no/such/ in container ID
-          = help: check the path or name; `moat status` shows how things are
+        error: there is no directory `/no/` in the sandbox
+          = help: make it first: `moat exec -- mkdir -p /no`
         exit 1
         == stderr
-        error: docker did not answer as it should: could not find the file /nothing in container ID
-          = help: check the path or name; `moat status` shows how things are
+        error: there is no `/nothing` in the sandbox
+          = help: look with `moat exec -- ls`
         exit 64
         == stderr
         error: one of the two has to be in the sandbox, and the other one here

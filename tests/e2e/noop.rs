@@ -42,6 +42,7 @@ fn a_second_apply_changes_nothing_and_costs_the_same_for_one_resource_or_ten() {
         GET /_ping
         GET /containers/ID/json
         GET /containers/json
+        GET /images/json
         GET /networks
         GET /volumes
     "#]]

@@ -110,10 +110,29 @@ async fn the_end_of_the_input_is_passed_on_while_the_output_goes_on() {
 async fn a_log_is_read_from_its_end() {
     let log = [frame(1, b"one\n"), frame(2, b"two\r\n"), frame(1, b"three")].concat();
     let fake = Fake::start(move |request| {
-        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", log.len());
+        let form = "Content-Type: application/vnd.docker.multiplexed-stream";
+        let head = format!("HTTP/1.1 200 OK\r\n{form}\r\nContent-Length: {}\r\n\r\n", log.len());
         request.line.contains("/logs").then(|| Reply::Bytes([head.as_bytes(), &log].concat()))
     });
     let lines = fake.connect().await.log_tail(&container(), 2).await.expect("a log");
     assert_eq!(lines, ["two", "three"]);
     assert_eq!(fake.last().line, "GET /v1.45/containers/c1/logs?stdout=1&stderr=1&tail=2");
+}
+
+/// Older engines say nothing of the form, which is then known by how the container was made.
+#[tokio::test]
+async fn the_log_of_a_terminal_comes_raw() {
+    for (tty, log) in [(true, b"one\r\ntwo\r\n".to_vec()), (false, [frame(1, b"one\n"), frame(2, b"two\n")].concat())] {
+        let fake = Fake::start(move |request| match request.line.as_str() {
+            line if line.contains("/logs") => {
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", log.len());
+                Some(Reply::Bytes([head.as_bytes(), &log].concat()))
+            }
+            line if line.ends_with("/containers/c1/json") => {
+                Some(Reply::Json(200, format!(r#"{{"Config":{{"Tty":{tty}}},"HostConfig":{{}}}}"#)))
+            }
+            _ => None,
+        });
+        assert_eq!(fake.connect().await.log_tail(&container(), 5).await.expect("a log"), ["one", "two"]);
+    }
 }

@@ -60,6 +60,7 @@ async fn no_secret_is_logged() {
     std::fs::write(home.path().join("config.json"), config).expect("written");
     let fake = Fake::start(|request| match request.line.as_str() {
         line if line.contains("/containers/create") => Some(Reply::Json(201, r#"{"Id":"c1"}"#.to_owned())),
+        line if line.contains("/images/moby/") => Some(Reply::Json(200, r#"{"Id":"i1"}"#.to_owned())),
         line if line.ends_with("/exec") => Some(Reply::Json(201, r#"{"Id":"e1"}"#.to_owned())),
         line if line.ends_with("/exec/e1/start") => Some(Reply::Hijack(Vec::new())),
         line if line.ends_with("/exec/e1/json") => Some(Reply::Json(200, r#"{"ExitCode":0}"#.to_owned())),

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use moat::engine::faulty::{Faulty, Schedule};
 use moat::engine::outside::Meddling;
-use moat::engine::sim::{Latencies, Reached, Rule, Scope, Settings, Sim, Step};
+use moat::engine::sim::{Behaviour, Latencies, Reached, Rule, Scope, Settings, Sim, Step};
 use moat::engine::{EngineError, Fault};
 use moat::event::Event;
 use moat::graph::{Gate, Graph, Milestone};
 use moat::plan::{OpId, Options};
 use moat::reconcile::{Claims, OnFailure, Outcome, until_converged};
-use moat::resource::{Probe, RunId};
+use moat::resource::{Config, ContainerConfig, ImageRef, NetworkAttachment, Probe, ResourceId, RunId, label};
 use tokio_util::sync::CancellationToken;
 
 use super::case::{Case, PROGRAMS, run};
@@ -62,6 +62,17 @@ impl Stage {
             sim.meddle(&Meddling::AddNetwork { name: format!("{name}-net") });
             sim.meddle(&Meddling::AddVolume { name: format!("{name}-data") });
         }
+        // Its image claims that it is the main container.
+        let claiming = ImageRef::parse("claiming:1").expect("a reference");
+        sim.provide(&claiming, Behaviour::default());
+        let config = ContainerConfig::new(
+            claiming.clone(),
+            NetworkAttachment { network: ResourceId::network("agent"), aliases: Vec::new() },
+        );
+        let labels = label::labels(&run(), &ResourceId::main(), &Config::Container(Box::new(config)));
+        sim.label_image(&claiming, labels);
+        sim.meddle(&Meddling::AddContainer { name: "claims-to-be-main".to_owned(), image: claiming.to_string() });
+        sim.meddle(&Meddling::Stop { container: "claims-to-be-main".to_owned() });
         let run = run().id;
         let neighbours = sim.snapshot(&Scope::NotOf(run.clone()));
         let (undid, gave_up) = (Cell::new(false), Cell::new(false));

@@ -10,20 +10,23 @@ use std::io;
 use std::time::Duration;
 
 use bollard::models::ExecConfig;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use rustix::stdio;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
+use tokio::io::AsyncWrite;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-use super::Docker;
 use super::detach::{DetachKeys, Watch};
-use super::exec::{self, CHUNK, ExecId};
-use super::frames::{Channel, Frames};
+use super::exec::{self, ExecId};
+use super::fault::Failure;
+use super::keeper::Keeper;
+use super::not_run::{self, NotRun};
+use super::pump::{End, Input, pump, write};
 use super::stdin;
 use super::terminal::{self, RawMode, Size};
 use super::version::Feature;
+use super::{Docker, main_command};
 use crate::engine::{Call, EngineError};
 use crate::resource::ContainerId;
 
@@ -43,6 +46,21 @@ pub struct AttachRequest {
     pub stdin: bool,
     /// Keys that leave the command running; `None`: there are none.
     pub detach_keys: Option<DetachKeys>,
+    /// Ends the command when this process ends, however that happens.
+    pub kill_on_exit: bool,
+}
+
+/// What streams are those of.
+pub(super) enum Process<'a> {
+    Exec(&'a ExecId),
+    Main(&'a ContainerId),
+}
+
+/// How this process's streams are used.
+pub(super) struct How<'a> {
+    pub(super) tty: bool,
+    pub(super) stdin: bool,
+    pub(super) detach_keys: Option<&'a DetachKeys>,
 }
 
 /// How a command was left.
@@ -59,6 +77,8 @@ pub enum Attached {
 pub enum AttachError {
     #[error(transparent)]
     Engine(#[from] EngineError),
+    #[error("{0}")]
+    NotRun(NotRun),
     #[error("the terminal cannot be used: {0}")]
     Terminal(#[source] io::Error),
     #[error("the output cannot be written: {0}")]
@@ -67,28 +87,18 @@ pub enum AttachError {
     Lost(#[source] io::Error),
 }
 
-/// How an attachment ended.
-#[derive(Debug)]
-enum End {
-    /// The command closed its output.
-    Output,
-    /// Nobody reads the output any more.
-    NoReader,
-    /// The user has pressed the keys that leave the command running.
-    Left,
-    /// This process was told to end, by that signal.
-    Signal(i32),
-}
-
 /// The convention of shells for a death by signal.
 const SIGNAL_BASE: i64 = 128;
 
 /// What a program dies of whose output nobody reads.
 const SIGPIPE: i64 = 13;
 
+/// The codes of SIGHUP, SIGINT and SIGTERM, by which a terminal or a service manager ends this process.
+const TOLD: [i64; 3] = [SIGNAL_BASE + 1, SIGNAL_BASE + 2, SIGNAL_BASE + 15];
+
 /// The engine never detaches. Its own keys for it would hold back every Ctrl-P, which shells need; these are keys that
 /// nobody presses.
-const DETACH_KEYS: &str = "ctrl-^,ctrl-@,ctrl-^";
+pub(super) const DETACH_KEYS: &str = "ctrl-^,ctrl-@,ctrl-^";
 
 /// Just after a start there may be no terminal yet that could be resized: about a second in all.
 const RESIZE_TRIES: u32 = 20;
@@ -101,13 +111,47 @@ impl Docker {
     /// If it cannot be started, or the connection is lost. A command that does not exist is no error: it ends
     /// with 126 or 127.
     pub async fn attach(&self, container: &ContainerId, request: &AttachRequest) -> Result<Attached, AttachError> {
-        let exec = self.create_attached(container, request).await?;
-        let end = self.with_own_streams(&exec, request).await?;
-        if matches!(end, End::Left) {
-            Ok(Attached::Left)
-        } else {
-            Ok(Attached::Ended(self.exit_code(&exec, end).await?))
+        if !request.kill_on_exit {
+            return self.attach_exec(container, request).await;
         }
+        let (keeper, request) = Keeper::begin(self, container, request).await?;
+        let attached = self.attach_exec(container, &request).await;
+        // One that was told to end takes the command with it.
+        if !matches!(&attached, Ok(Attached::Ended(code)) if TOLD.contains(code)) {
+            keeper.release().await;
+        }
+        attached
+    }
+
+    /// Starts a command in a container, and stays with it no longer.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub async fn detach(&self, container: &ContainerId, request: &AttachRequest) -> Result<(), AttachError> {
+        let config = ExecConfig {
+            attach_stdin: Some(false),
+            attach_stdout: Some(false),
+            attach_stderr: Some(false),
+            ..self.config(&AttachRequest { tty: false, stdin: false, ..request.clone() })
+        };
+        let exec = exec::create(self, container, &config).await?;
+        match exec::start_detached(self, &exec).await {
+            Ok(()) => Ok(()),
+            Err(Failure::Refused { message, .. }) if not_run::may_be(message.as_bytes()) => {
+                Err(AttachError::NotRun(NotRun::of(request, &message)))
+            }
+            Err(failure) => Err(failure.into_error(Call::Exec).into()),
+        }
+    }
+
+    async fn attach_exec(&self, container: &ContainerId, request: &AttachRequest) -> Result<Attached, AttachError> {
+        let exec = self.create_attached(container, request).await?;
+        let how = How { tty: request.tty, stdin: request.stdin, detach_keys: request.detach_keys.as_ref() };
+        let end = self.with_own_streams(&Process::Exec(&exec), &how).await?;
+        if matches!(end, End::Left) {
+            return Ok(Attached::Left);
+        }
+        Ok(Attached::Ended(self.exit_code(&exec, request, end, &mut tokio::io::stdout()).await?))
     }
 
     /// Runs a command in a container with streams of the caller's: the chunks of `input` until the channel ends.
@@ -124,27 +168,38 @@ impl Docker {
     ) -> Result<i64, AttachError> {
         let exec = self.create_attached(container, request).await?;
         let streams = exec::start(self, &exec, request.tty).await.map_err(|failure| failure.into_error(Call::Exec))?;
-        let end = pump(streams, request.tty, None, input, out, err).await?;
-        self.exit_code(&exec, end).await
+        let input = input.map(|chunks| Input { chunks, watch: None, passes_end: true });
+        let end = pump(streams, request.tty, input, out, err).await?;
+        self.exit_code(&exec, request, end, out).await
     }
 
     /// The part of an attachment during which the terminal is raw.
-    async fn with_own_streams(&self, exec: &ExecId, request: &AttachRequest) -> Result<End, AttachError> {
-        let _raw = if request.tty { RawMode::enter(stdio::stdin()).map_err(AttachError::Terminal)? } else { None };
-        let input = request.stdin.then(stdin::chunks);
-        let watch = request.detach_keys.as_ref().filter(|_| request.tty).map(Watch::new);
-        let streams = exec::start(self, exec, request.tty).await.map_err(|failure| failure.into_error(Call::Exec))?;
+    pub(super) async fn with_own_streams(&self, process: &Process<'_>, how: &How<'_>) -> Result<End, AttachError> {
+        let _raw =
+            if how.tty && how.stdin { RawMode::enter(stdio::stdin()).map_err(AttachError::Terminal)? } else { None };
+        let watch = how.detach_keys.filter(|_| how.tty).map(Watch::new);
+        let passes_end = matches!(process, Process::Exec(_));
+        let input = how.stdin.then(|| Input { chunks: stdin::chunks(), watch, passes_end });
+        let started = match process {
+            Process::Exec(exec) => exec::start(self, exec, how.tty).await,
+            Process::Main(container) => main_command::start(self, container, how.stdin, DETACH_KEYS).await,
+        };
+        let streams = started.map_err(|failure| failure.into_error(Call::Exec))?;
         let (mut out, mut err) = (tokio::io::stdout(), tokio::io::stderr());
         tokio::select! {
-            end = pump(streams, request.tty, watch, input, &mut out, &mut err) => end,
-            number = told_to_end(request.tty) => number.map(End::Signal).map_err(AttachError::Terminal),
-            never = self.follow_size(exec, request.tty) => match never {},
+            end = pump(streams, how.tty, input, &mut out, &mut err) => end,
+            number = told_to_end(how.tty) => number.map(End::Signal).map_err(AttachError::Terminal),
+            never = self.follow_size(process, how.tty) => match never {},
         }
     }
 
     async fn create_attached(&self, container: &ContainerId, request: &AttachRequest) -> Result<ExecId, EngineError> {
+        exec::create(self, container, &self.config(request)).await
+    }
+
+    fn config(&self, request: &AttachRequest) -> ExecConfig {
         let size = if request.tty && self.version.has(Feature::ExecConsoleSize) { own_size() } else { None };
-        let config = ExecConfig {
+        ExecConfig {
             attach_stdin: Some(request.stdin),
             attach_stdout: Some(true),
             attach_stderr: Some(true),
@@ -156,43 +211,65 @@ impl Docker {
             privileged: None,
             user: request.user.clone(),
             working_dir: request.workdir.clone(),
-        };
-        exec::create(self, container, &config).await
+        }
     }
 
-    async fn exit_code(&self, exec: &ExecId, end: End) -> Result<i64, AttachError> {
+    async fn exit_code(
+        &self,
+        exec: &ExecId,
+        request: &AttachRequest,
+        end: End,
+        out: &mut (impl AsyncWrite + Unpin),
+    ) -> Result<i64, AttachError> {
         match end {
+            End::Refused(words) if exec::never_ran(self, exec).await? => {
+                Err(AttachError::NotRun(NotRun::of(request, &String::from_utf8_lossy(&words))))
+            }
+            // It was the command's own.
+            End::Refused(output) => {
+                write(out, &output).await.map_err(AttachError::Output)?;
+                Ok(exec::exit_code(self, exec).await?)
+            }
             End::Output => Ok(exec::exit_code(self, exec).await?),
-            // It has none yet.
-            End::Left => Ok(0),
-            End::NoReader => Ok(SIGNAL_BASE + SIGPIPE),
-            End::Signal(number) => Ok(SIGNAL_BASE + i64::from(number)),
+            other => Ok(code_of(&other)),
         }
     }
 
     /// Keeps the command's terminal as large as this process's.
-    async fn follow_size(&self, exec: &ExecId, tty: bool) -> std::convert::Infallible {
+    async fn follow_size(&self, process: &Process<'_>, tty: bool) -> std::convert::Infallible {
         let changes = if tty { signal(SignalKind::window_change()).ok() } else { None };
         if let Some(mut changes) = changes {
             for _ in 0..RESIZE_TRIES {
-                if self.resize(exec).await {
+                if self.resize(process).await {
                     break;
                 }
                 sleep(RESIZE_PAUSE).await;
             }
             while changes.recv().await.is_some() {
-                self.resize(exec).await;
+                self.resize(process).await;
             }
         }
         pending().await
     }
 
     /// Whether there is nothing left to do.
-    async fn resize(&self, exec: &ExecId) -> bool {
-        match own_size() {
-            Some(size) => exec::resize(self, exec, size.rows, size.columns).await.is_ok(),
-            None => true,
-        }
+    async fn resize(&self, process: &Process<'_>) -> bool {
+        let Some(Size { rows, columns }) = own_size() else { return true };
+        let resized = match process {
+            Process::Exec(exec) => exec::resize(self, exec, rows, columns).await,
+            Process::Main(container) => main_command::resize(self, container, rows, columns).await,
+        };
+        resized.is_ok()
+    }
+}
+
+/// What an end says that the command did not.
+pub(super) fn code_of(end: &End) -> i64 {
+    match end {
+        // It has none yet.
+        End::Output | End::Refused(_) | End::Left => 0,
+        End::NoReader => SIGNAL_BASE + SIGPIPE,
+        End::Signal(number) => SIGNAL_BASE + i64::from(*number),
     }
 }
 
@@ -218,83 +295,4 @@ async fn told_to_end(tty: bool) -> io::Result<i32> {
 
 fn listen(kind: SignalKind) -> io::Result<Signal> {
     signal(kind)
-}
-
-/// Moves bytes both ways until the command's output ends.
-async fn pump(
-    streams: impl AsyncRead + AsyncWrite,
-    tty: bool,
-    watch: Option<Watch>,
-    input: Option<mpsc::Receiver<Bytes>>,
-    out: &mut (impl AsyncWrite + Unpin),
-    err: &mut (impl AsyncWrite + Unpin),
-) -> Result<End, AttachError> {
-    let (from_command, to_command) = split(streams);
-    tokio::select! {
-        end = receive(from_command, tty, out, err) => end,
-        end = async {
-            if send(to_command, watch, input).await { End::Left } else { pending().await }
-        } => Ok(end),
-    }
-}
-
-/// Passes standard input on, and then its end. A command that reads no more is none of our business. Gives whether the
-/// user wants to leave the command.
-async fn send(
-    mut to_command: impl AsyncWrite + Unpin,
-    mut watch: Option<Watch>,
-    input: Option<mpsc::Receiver<Bytes>>,
-) -> bool {
-    let Some(mut input) = input else { return false };
-    while let Some(chunk) = input.recv().await {
-        let (chunk, leave) = watch.as_mut().map_or((chunk.clone(), false), |watch| watch.pass(&chunk));
-        if to_command.write_all(&chunk).await.is_err() || to_command.flush().await.is_err() {
-            return false;
-        }
-        if leave {
-            return true;
-        }
-    }
-    let _ = to_command.shutdown().await;
-    false
-}
-
-async fn receive(
-    mut from_command: impl AsyncRead + Unpin,
-    tty: bool,
-    out: &mut (impl AsyncWrite + Unpin),
-    err: &mut (impl AsyncWrite + Unpin),
-) -> Result<End, AttachError> {
-    let (mut frames, mut buffer) = (Frames::default(), BytesMut::with_capacity(CHUNK));
-    while from_command.read_buf(&mut buffer).await.map_err(AttachError::Lost)? > 0 {
-        let mut chunk = buffer.split().freeze();
-        let written = if tty { write(out, &chunk).await } else { write_apart(&mut frames, &mut chunk, out, err).await };
-        match written {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(End::NoReader),
-            Err(error) => return Err(AttachError::Output(error)),
-        }
-        buffer.reserve(CHUNK);
-    }
-    Ok(End::Output)
-}
-
-async fn write_apart(
-    frames: &mut Frames,
-    chunk: &mut Bytes,
-    out: &mut (impl AsyncWrite + Unpin),
-    err: &mut (impl AsyncWrite + Unpin),
-) -> io::Result<()> {
-    while let Some((channel, piece)) = frames.next(chunk).map_err(io::Error::other)? {
-        match channel {
-            Channel::Stdout => write(out, &piece).await?,
-            Channel::Stderr => write(err, &piece).await?,
-        }
-    }
-    Ok(())
-}
-
-async fn write(to: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Result<()> {
-    to.write_all(bytes).await?;
-    to.flush().await
 }

@@ -21,7 +21,19 @@ pub struct Captured {
 /// In bytes, of either stream: what a script can look at in one piece. What is longer belongs in a pipe.
 const CAPTURE_MAX: usize = 1 << 20;
 
-struct Keep(Tail);
+pub(super) struct Keep(Tail);
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self(Tail::new(CAPTURE_MAX))
+    }
+}
+
+impl Keep {
+    pub(super) fn into_text(self) -> String {
+        self.0.into_text()
+    }
+}
 
 impl Docker {
     /// Runs a command to its end, with nothing on its standard input and no terminal.
@@ -30,9 +42,14 @@ impl Docker {
     /// As [`Docker::attach`].
     pub async fn capture(&self, container: &ContainerId, request: &AttachRequest) -> Result<Captured, AttachError> {
         let request = AttachRequest { tty: false, stdin: false, ..request.clone() };
-        let (mut out, mut err) = (Keep(Tail::new(CAPTURE_MAX)), Keep(Tail::new(CAPTURE_MAX)));
-        let exit_code = self.attach_streams(container, &request, None, &mut out, &mut err).await?;
-        Ok(Captured { exit_code, stdout: out.0.into_text(), stderr: err.0.into_text() })
+        let (mut out, mut err) = (Keep::default(), Keep::default());
+        match self.attach_streams(container, &request, None, &mut out, &mut err).await {
+            Ok(exit_code) => Ok(Captured { exit_code, stdout: out.into_text(), stderr: err.into_text() }),
+            Err(AttachError::NotRun(why)) => {
+                Ok(Captured { exit_code: why.code.into(), stdout: String::new(), stderr: format!("{why}\n") })
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 

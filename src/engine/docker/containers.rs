@@ -7,8 +7,9 @@ use serde::de::IgnoredAny;
 
 use super::status::health_word;
 use super::wire::encoded;
-use super::{Docker, answer, archive, container_body, safe, wire};
+use super::{Docker, answer, archive, container_body, images, safe, wire};
 use crate::engine::{Call, ContainerCreate, ContainerUpdate, EngineError, Fault, Inspection};
+use crate::resource::label::Origin;
 use crate::resource::{ContainerId, Cpus, FileConfig, Limits, RestartPolicy, Size};
 use crate::state::{ContainerState, Health};
 
@@ -100,6 +101,9 @@ pub(super) async fn inspect(docker: &Docker, container: &ContainerId) -> Result<
 }
 
 pub(super) async fn create(docker: &Docker, create: &ContainerCreate) -> Result<ContainerId, EngineError> {
+    if images::origin(docker, create.config.image.as_str()).await? == Origin::Claiming {
+        return Err(EngineError::claiming_image(&create.config.image));
+    }
     let path = format!("/containers/create?name={}", encoded(&create.name));
     let body = container_body::body(create, docker.version);
     let made: Result<Created, _> = docker.post(Call::CreateContainer, &path, &body).await;

@@ -5,14 +5,14 @@
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::unfold;
-use http::{HeaderValue, Method, header};
+use http::{HeaderMap, HeaderValue, Method, header};
 use http_body_util::{BodyExt, Either, StreamBody};
 use hyper::body::{Frame, Incoming};
 use tokio::sync::mpsc;
 
 use super::fault::Failure;
 use super::wire::encoded;
-use super::{Docker, answer, safe, wire};
+use super::{Docker, answer, safe, stdin, wire};
 use crate::engine::{Call, EngineError};
 use crate::resource::ContainerId;
 
@@ -23,6 +23,16 @@ pub type IntoContainer = mpsc::Receiver<Bytes>;
 /// An archive on its way out of a container.
 pub struct FromContainer {
     body: Incoming,
+    /// Whether it is a directory that was packed.
+    pub is_directory: bool,
+}
+
+/// What is at a path in a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathFacts {
+    pub is_directory: bool,
+    /// Of a link: where it leads in the end, seen from inside; something may be there or not.
+    pub link: Option<String>,
 }
 
 impl FromContainer {
@@ -42,12 +52,19 @@ impl FromContainer {
 }
 
 impl Docker {
-    /// Unpacks an archive into the directory `path` of a container.
+    /// This process's standard input, as an archive for [`Docker::unpack`].
+    pub fn archive_on_stdin(&self) -> IntoContainer {
+        stdin::chunks()
+    }
+
+    /// Unpacks an archive into the directory `path` of a container. No directory there is replaced by a file, nor a
+    /// file by a directory.
     ///
     /// # Errors
     /// If there is no such directory, or it cannot be written.
     pub async fn unpack(&self, container: &ContainerId, path: &str, archive: IntoContainer) -> Result<(), EngineError> {
-        let target = format!("/containers/{}/archive?path={}", safe(container.as_str())?, encoded(path));
+        let target =
+            format!("/containers/{}/archive?noOverwriteDirNonDir=1&path={}", safe(container.as_str())?, encoded(path));
         let pieces = unfold(archive, async |mut archive| {
             let piece = archive.recv().await?;
             Some((Ok(Frame::data(piece)), archive))
@@ -70,26 +87,25 @@ impl Docker {
         let target = format!("/containers/{}/archive?path={}", safe(container.as_str())?, encoded(path));
         let begun = self.call(Call::Upload, async {
             let request = wire::plain(Method::GET, &target)?;
-            Ok::<_, Failure>(answer::accepted(self.wire.send(request).await?).await?.into_body())
+            answer::accepted(self.wire.send(request).await?).await
         });
-        Ok(FromContainer { body: begun.await.map_err(|failure| failure.into_error(Call::Upload))? })
+        let response = begun.await.map_err(|failure| failure.into_error(Call::Upload))?;
+        let is_directory = facts(response.headers()).is_some_and(|it| it.is_directory);
+        Ok(FromContainer { is_directory, body: response.into_body() })
     }
 
-    /// Whether `path` in a container is a directory; `None`: there is nothing.
+    /// What is at `path` in a container; `None`: there is nothing.
     ///
     /// # Errors
     /// If the engine does not answer.
-    pub async fn is_directory(&self, container: &ContainerId, path: &str) -> Result<Option<bool>, EngineError> {
+    pub async fn look_at(&self, container: &ContainerId, path: &str) -> Result<Option<PathFacts>, EngineError> {
         let target = format!("/containers/{}/archive?path={}", safe(container.as_str())?, encoded(path));
         let asked = self.call(Call::Inspect, async {
             let request = wire::plain(Method::HEAD, &target)?;
             Ok::<_, Failure>(self.wire.send(request).await?)
         });
         let response = asked.await.map_err(|failure| failure.into_error(Call::Inspect))?;
-        let stat = response.headers().get("X-Docker-Container-Path-Stat").and_then(|value| value.to_str().ok());
-        let stat = stat.and_then(|text| base64::Engine::decode(&base64::prelude::BASE64_STANDARD, text).ok());
-        let stat: Option<Stat> = stat.and_then(|json| serde_json::from_slice(&json).ok());
-        Ok(stat.map(|stat| stat.mode & GO_MODE_DIR != 0))
+        Ok(facts(response.headers()))
     }
 }
 
@@ -97,7 +113,18 @@ impl Docker {
 #[derive(serde::Deserialize)]
 struct Stat {
     mode: u32,
+    #[serde(rename = "linkTarget", default)]
+    link_target: String,
 }
 
-/// The engine writes the mode as Go's `os.FileMode` has it: `ModeDir` is the topmost bit.
+/// The engine writes the mode as Go's `os.FileMode` has it: `ModeDir` is the topmost bit, `ModeSymlink` the fifth.
 const GO_MODE_DIR: u32 = 1 << 31;
+const GO_MODE_SYMLINK: u32 = 1 << 27;
+
+fn facts(headers: &HeaderMap) -> Option<PathFacts> {
+    let text = headers.get("X-Docker-Container-Path-Stat")?.to_str().ok()?;
+    let json = base64::Engine::decode(&base64::prelude::BASE64_STANDARD, text).ok()?;
+    let stat: Stat = serde_json::from_slice(&json).ok()?;
+    let link = (stat.mode & GO_MODE_SYMLINK != 0).then_some(stat.link_target);
+    Some(PathFacts { is_directory: stat.mode & GO_MODE_DIR != 0, link })
+}

@@ -1,8 +1,8 @@
 //! Commands in a running container: making one, starting it, and its exit code.
 //!
 //! The streams are taken over raw, and not by bollard: it guesses from the first byte whether they are framed, and
-//! so eats output. An exec that cannot be started is no error of the engine's: it ends with 126 or 127 and the reason
-//! in its output, as in a shell.
+//! so eats output. An exec that cannot be started is no error of the engine's: it ends with 126 or 127, and the reason
+//! is in its output: `not_run` makes something of that.
 
 use std::time::Duration;
 
@@ -42,6 +42,9 @@ struct Inspected {
     #[serde(default)]
     running: bool,
     exit_code: Option<i64>,
+    /// On the engine's machine; 0 of what never ran.
+    #[serde(default)]
+    pid: i64,
 }
 
 /// In bytes. What is read at once.
@@ -94,6 +97,23 @@ pub(super) async fn start(docker: &Docker, exec: &ExecId, tty: bool) -> Result<S
             Ok::<_, Failure>(TokioIo::new(upgraded))
         })
         .await
+}
+
+/// Starts it, and stays with it no longer.
+pub(super) async fn start_detached(docker: &Docker, exec: &ExecId) -> Result<(), Failure> {
+    let path = format!("/exec/{}/start", exec.0);
+    let started = async {
+        let request = wire::with_json(Method::POST, &path, &json!({ "Detach": true, "Tty": false }))?;
+        answer::accepted(docker.wire.send(request).await?).await.map(drop)
+    };
+    docker.call(Call::Exec, started).await
+}
+
+/// Whether it has ended without ever having run.
+pub(super) async fn never_ran(docker: &Docker, exec: &ExecId) -> Result<bool, EngineError> {
+    let path = format!("/exec/{}/json", exec.0);
+    let found: Inspected = docker.get(Call::Exec, &path).await.map_err(|failure| failure.into_error(Call::Exec))?;
+    Ok(!found.running && found.pid == 0)
 }
 
 /// Tells a terminal its size, in rows and columns.

@@ -1,11 +1,15 @@
 //! Images: which one a reference means here, and which one in its registry.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use http::Method;
 use serde::Deserialize;
 
 use super::fault::Failure;
+use super::wire::encoded;
 use super::{Docker, answer, pull, pull_fault, wire};
 use crate::engine::{Call, EngineError};
+use crate::resource::label::{self, Origin};
 use crate::resource::{ImageDigest, ImageId, ImageRef};
 use crate::state::ImageFacts;
 
@@ -16,6 +20,21 @@ struct Inspected {
     /// As in `busybox@sha256:…`. Each repository that it was pulled from, or pushed to, has its own.
     #[serde(default)]
     repo_digests: Option<Vec<String>>,
+    #[serde(default)]
+    config: Option<Config>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Config {
+    #[serde(default)]
+    labels: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Listed {
+    id: String,
 }
 
 #[derive(Deserialize)]
@@ -39,6 +58,26 @@ pub(super) async fn image(docker: &Docker, reference: &ImageRef) -> Result<Optio
             Ok(Some(ImageFacts { id: ImageId::new(found.id), digests }))
         }
         Err(Failure::Refused { status: 404, .. }) => Ok(None),
+        Err(failure) => Err(failure.into_error(Call::Image)),
+    }
+}
+
+/// The images that have the label of a run themselves, however many images there are: one call.
+pub(super) async fn claiming(docker: &Docker) -> Result<BTreeSet<ImageId>, EngineError> {
+    let filters = serde_json::json!({ "label": [label::RUN] }).to_string();
+    let path = format!("/images/json?all=1&filters={}", encoded(&filters));
+    let found: Vec<Listed> = docker.get(Call::Image, &path).await.map_err(|failure| failure.into_error(Call::Image))?;
+    Ok(found.into_iter().map(|image| ImageId::new(image.id)).collect())
+}
+
+/// What an image, by its name or id, says about the labels of containers made from it.
+pub(super) async fn origin(docker: &Docker, image: &str) -> Result<Origin, EngineError> {
+    match docker.get::<Inspected>(Call::Image, &format!("/images/{image}/json")).await {
+        Ok(found) => {
+            let labels = found.config.and_then(|config| config.labels).unwrap_or_default();
+            Ok(if label::are_claimed(labels.keys()) { Origin::Claiming } else { Origin::Plain })
+        }
+        Err(Failure::Refused { status: 404, .. }) => Ok(Origin::Gone),
         Err(failure) => Err(failure.into_error(Call::Image)),
     }
 }

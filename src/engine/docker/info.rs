@@ -25,6 +25,9 @@ pub struct Info {
     /// The storage driver.
     #[serde(deserialize_with = "or_default")]
     pub driver: String,
+    /// Of containers that say nothing else, as in `json-file`.
+    #[serde(deserialize_with = "or_default")]
+    pub logging_driver: String,
     /// `1` or `2`.
     #[serde(deserialize_with = "or_default")]
     pub cgroup_version: String,

@@ -3,16 +3,17 @@
 //! Read into small structs of our own. bollard's have an enum for every word, and one new word of a later engine, in
 //! a container that may not even be ours, would lose the whole list.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 
-use super::Docker;
 use super::status::StatusLine;
 use super::wire::encoded;
+use super::{Docker, images};
 use crate::engine::{Call, EngineError, Filter};
-use crate::resource::label::{self, Ownership};
+use crate::resource::label::{self, Origin, Ownership};
 use crate::resource::{ContainerId, ImageId, NetworkId};
 use crate::state::{ContainerFacts, ContainerState, Endpoint, NetworkFacts, VolumeFacts};
 
@@ -126,8 +127,45 @@ pub(super) async fn containers(docker: &Docker, filter: &Filter) -> Result<Vec<C
     let entries: Vec<ContainerEntry> =
         docker.get(Call::Containers, &path).await.map_err(|failure| failure.into_error(Call::Containers))?;
     let mut facts: Vec<_> = entries.into_iter().map(ContainerEntry::facts).collect();
+    let disowned = disown(docker, &mut facts).await?;
+    if *filter != Filter::All {
+        facts.retain(|facts| !disowned.contains(&facts.id));
+    }
     facts.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
     Ok(facts)
+}
+
+/// Takes the owner from containers whose labels are not their own, and gives those. Asked after the list, so that no image is too new
+/// to be known. Only what has another name than moat gives is asked about by itself.
+async fn disown(docker: &Docker, facts: &mut [ContainerFacts]) -> Result<BTreeSet<ContainerId>, EngineError> {
+    if facts.iter().all(|facts| facts.owner.is_none()) {
+        return Ok(BTreeSet::new());
+    }
+    let claiming = images::claiming(docker).await?;
+    let is_named = |facts: &ContainerFacts| facts.owner.as_ref().is_none_or(|owner| owner.is_named(&facts.name));
+    let unsure: BTreeSet<ImageId> = facts
+        .iter()
+        .filter(|facts| !claiming.contains(&facts.image) && !is_named(facts))
+        .map(|facts| facts.image.clone())
+        .collect();
+    let asked = unsure.into_iter().map(|image| async move {
+        let origin = images::origin(docker, image.as_str()).await?;
+        Ok::<_, EngineError>((image, origin))
+    });
+    let known: BTreeMap<ImageId, Origin> = try_join_all(asked).await?.into_iter().collect();
+    let mut disowned = BTreeSet::new();
+    for facts in facts {
+        let origin = match known.get(&facts.image) {
+            _ if claiming.contains(&facts.image) => Origin::Claiming,
+            Some(origin) => *origin,
+            // Its name is its own, and would do for an image that is gone as well.
+            None => Origin::Plain,
+        };
+        if facts.owner.take_if(|owner| !owner.holds(&facts.name, origin)).is_some() {
+            disowned.insert(facts.id.clone());
+        }
+    }
+    Ok(disowned)
 }
 
 pub(super) async fn networks(docker: &Docker, filter: &Filter) -> Result<Vec<NetworkFacts>, EngineError> {

@@ -28,6 +28,7 @@ mod fault;
 mod archive;
 mod container_body;
 mod containers;
+mod lines;
 mod lists;
 mod networks;
 mod status;
@@ -45,12 +46,17 @@ mod frames;
 mod logs;
 mod tail;
 
+mod console;
 mod copy;
 mod info;
 
 mod attach;
 mod capture;
 mod detach;
+mod keeper;
+mod main_command;
+mod not_run;
+mod pump;
 mod stdin;
 mod terminal;
 
@@ -67,11 +73,14 @@ use tokio::time::timeout;
 pub use attach::{AttachError, AttachRequest, Attached};
 pub use capture::Captured;
 pub use connect::ConnectError;
-pub use copy::{FromContainer, IntoContainer};
+pub use console::Console;
+pub use copy::{FromContainer, IntoContainer, PathFacts};
 pub use detach::{DetachKeys, DetachKeysError};
 pub use endpoint::{Endpoint, Located, Origin, SshTarget, TlsFiles, TlsIdentity};
 pub use info::{Info, Published};
-pub use logs::{LogLine, LogLines, LogRequest, LogStream};
+pub use lines::{LogLine, LogStream};
+pub use logs::{LogLines, LogRequest};
+pub use not_run::NotRun;
 pub use resolve::{Process, Surroundings, resolve};
 pub use version::{ApiVersion, Feature};
 

@@ -27,7 +27,10 @@ impl Daemon {
             .containers
             .values()
             .filter(|c| !c.hidden && matches(filter, &c.labels))
-            .map(|c| c.facts(self.now))
+            .map(|c| (c, c.facts(self.now)))
+            .map(|(c, facts)| (ContainerFacts { owner: self.owner(c), ..facts.clone() }, facts.owner.is_some()))
+            .filter(|(facts, was_owned)| *filter == Filter::All || !was_owned || facts.owner.is_some())
+            .map(|(facts, _)| facts)
             .collect();
         facts.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
         facts
@@ -63,6 +66,9 @@ impl Daemon {
         }
         let no_image = || EngineError::new(Fault::NotFound, format!("no such image: {}", config.image));
         let image = self.images.get(&config.image).cloned().ok_or_else(no_image)?;
+        if self.image_labels.get(&image).is_some_and(|labels| label::are_claimed(labels.keys())) {
+            return Err(EngineError::claiming_image(&config.image));
+        }
         let network_name = self.network(network)?.name.clone();
         self.guard_network(Call::CreateContainer, network);
         for mount in mounts {
@@ -78,7 +84,7 @@ impl Daemon {
             id: id.clone(),
             serial,
             name: name.clone(),
-            labels: labels.clone(),
+            labels: self.inherited(&image, labels),
             config: config.clone(),
             program: self.programs.get(&image).cloned().unwrap_or_default(),
             image,

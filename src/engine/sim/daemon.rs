@@ -16,7 +16,7 @@ use super::subnet::first_free;
 use super::{DuplicateNetworks, Settings};
 use crate::engine::call::Call;
 use crate::engine::{EngineError, Fault, Filter, PortBinding, VolumeMount};
-use crate::resource::label::{self, Ownership};
+use crate::resource::label::{self, Origin, Ownership};
 use crate::resource::{ContainerConfig, ContainerId, FileConfig, ImageDigest, ImageId, ImageRef, NetworkId};
 use crate::state::ContainerState;
 
@@ -42,6 +42,10 @@ pub(super) struct Daemon {
     /// Under which digests an image was found in registries.
     pub digests: BTreeMap<ImageId, BTreeSet<ImageDigest>>,
     pub programs: BTreeMap<ImageId, Behaviour>,
+    /// Labels that images have, and containers made from them.
+    pub image_labels: BTreeMap<ImageId, BTreeMap<String, String>>,
+    /// Images that were removed though a container was made from them.
+    pub images_gone: BTreeSet<ImageId>,
     pub journal: Journal,
     pub notices: Notices,
     serial: u64,
@@ -153,6 +157,8 @@ impl Daemon {
             editions: BTreeMap::new(),
             digests: BTreeMap::new(),
             programs: BTreeMap::new(),
+            image_labels: BTreeMap::new(),
+            images_gone: BTreeSet::new(),
             journal: Journal::default(),
             notices: Notices::default(),
             serial: 0,
@@ -192,6 +198,24 @@ impl Daemon {
             .ok_or_else(|| EngineError::new(Fault::NotFound, format!("no such container: {id}")))
     }
 
+    /// Whose a container is. Labels that its image has do not count.
+    pub fn owner(&self, container: &Container) -> Option<Ownership> {
+        let labels = self.image_labels.get(&container.image);
+        let origin = match labels {
+            Some(labels) if label::are_claimed(labels.keys()) => Origin::Claiming,
+            _ if self.images_gone.contains(&container.image) => Origin::Gone,
+            _ => Origin::Plain,
+        };
+        Ownership::read(&container.labels).filter(|owner| owner.holds(&container.name, origin))
+    }
+
+    /// The labels of a container that is made from an image: its own, and the image's.
+    pub fn inherited(&self, image: &ImageId, own: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let mut labels = self.image_labels.get(image).cloned().unwrap_or_default();
+        labels.extend(own.clone());
+        labels
+    }
+
     pub fn network(&self, id: &NetworkId) -> Result<&Network, EngineError> {
         self.networks.get(id).ok_or_else(|| EngineError::new(Fault::NotFound, format!("network {id} not found")))
     }
@@ -208,19 +232,22 @@ impl Daemon {
     /// Writes down that a call reached for a container that is not ours.
     pub fn guard_container(&mut self, call: Call, id: &ContainerId) {
         if let Some(container) = self.containers.get(id) {
-            self.journal.guard(call, &container.name, &container.labels);
+            let (name, is_own) = (container.name.clone(), self.owner(container).is_some());
+            self.journal.guard(call, &name, is_own);
         }
     }
 
     pub fn guard_network(&mut self, call: Call, id: &NetworkId) {
         if let Some(network) = self.networks.get(id) {
-            self.journal.guard(call, &network.name, &network.labels);
+            let is_own = Ownership::read(&network.labels).is_some();
+            self.journal.guard(call, &network.name, is_own);
         }
     }
 
     pub fn guard_volume(&mut self, call: Call, name: &str) {
         if let Some(volume) = self.volumes.get(name) {
-            self.journal.guard(call, name, &volume.labels);
+            let is_own = Ownership::read(&volume.labels).is_some();
+            self.journal.guard(call, name, is_own);
         }
     }
 
@@ -239,8 +266,8 @@ impl Daemon {
 }
 
 impl Journal {
-    fn guard(&mut self, call: Call, name: &str, labels: &BTreeMap<String, String>) {
-        if Ownership::read(labels).is_none() {
+    fn guard(&mut self, call: Call, name: &str, is_own: bool) {
+        if !is_own {
             self.violate(Violation::Foreign { call, name: name.to_owned() });
         }
     }

@@ -106,7 +106,14 @@ impl Daemon {
 
     fn find_container(&self, target: &str) -> Option<ContainerId> {
         let there = self.containers.values().filter(|c| !c.hidden && c.state != Removing);
-        there.filter(|c| is_target(target, &c.name, &c.labels)).min_by_key(|c| c.serial).map(|c| c.id.clone())
+        let is_it = |c: &&Container| {
+            if target.contains('/') {
+                self.owner(c).is_some_and(|owner| owner.resource.to_string() == target)
+            } else {
+                c.name == target
+            }
+        };
+        there.filter(is_it).min_by_key(|c| c.serial).map(|c| c.id.clone())
     }
 
     fn find_network(&self, target: &str) -> Option<NetworkId> {
@@ -160,6 +167,7 @@ impl Daemon {
         if self.check_name_is_free(name).is_err() {
             return false;
         }
+        let image = self.images.get(&reference).cloned().unwrap_or_else(|| ImageId::new("sha256:foreign"));
         let (serial, id) = self.next_id();
         let id = ContainerId::new(id);
         let config = ContainerConfig::new(
@@ -170,9 +178,9 @@ impl Daemon {
             id: id.clone(),
             serial,
             name: name.to_owned(),
-            labels: BTreeMap::new(),
+            labels: self.inherited(&image, &BTreeMap::new()),
             config,
-            image: self.images.get(&reference).cloned().unwrap_or_else(|| ImageId::new("sha256:foreign")),
+            image,
             program: super::Behaviour::default(),
             state: Created,
             hidden: false,

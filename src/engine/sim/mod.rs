@@ -22,6 +22,7 @@ pub mod snapshot;
 mod storage;
 mod subnet;
 
+use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -94,6 +95,22 @@ impl Sim {
         self.publish(reference, program);
         // It was published a moment ago.
         let _ = self.now().pull(reference);
+    }
+
+    /// Gives the image that a reference means on the engine labels, which containers inherit.
+    pub fn label_image(&self, reference: &ImageRef, labels: BTreeMap<String, String>) {
+        let mut daemon = self.now();
+        if let Some(id) = daemon.images.get(reference).cloned() {
+            daemon.image_labels.insert(id, labels);
+        }
+    }
+
+    /// Removes the image that a reference means, though containers were made from it.
+    pub fn remove_image_for_good(&self, reference: &ImageRef) {
+        let mut daemon = self.now();
+        if let Some(id) = daemon.images.remove(reference) {
+            daemon.images_gone.insert(id);
+        }
     }
 
     /// Does what somebody else would do, at once; says whether anything is different.

@@ -38,7 +38,7 @@ impl Daemon {
             let data = if volume.data { "data" } else { "empty" };
             lines.push(format!("volume {name} {data} {}", show_labels(&volume.labels)));
         }
-        for container in self.containers.values().filter(|c| scope.shows(&c.labels)) {
+        for container in self.containers.values().filter(|c| self.is_shown(scope, c)) {
             lines.push(self.show_container(container));
         }
         lines.sort();
@@ -47,9 +47,19 @@ impl Daemon {
 
     pub fn counts(&self, scope: &Scope) -> Counts {
         Counts {
-            containers: self.containers.values().filter(|c| scope.shows(&c.labels)).count(),
+            containers: self.containers.values().filter(|c| self.is_shown(scope, c)).count(),
             networks: self.networks.values().filter(|n| scope.shows(&n.labels)).count(),
             volumes: self.volumes.values().filter(|v| scope.shows(&v.labels)).count(),
+        }
+    }
+
+    /// A container whose labels are its image's is nobody's.
+    fn is_shown(&self, scope: &Scope, container: &Container) -> bool {
+        let run = self.owner(container).map(|owner| owner.run);
+        match scope {
+            Scope::All => true,
+            Scope::Of(of) => run.as_ref() == Some(of),
+            Scope::NotOf(of) => run.as_ref() != Some(of),
         }
     }
 

@@ -74,6 +74,8 @@ impl Daemon {
             }
         }
         let id = ImageId::new(format!("sha256:{}", sha256(&build.dockerfile)));
+        // An image without labels of its own has those of its base.
+        self.image_labels.insert(id.clone(), build.labels.clone());
         self.images.insert(build.reference.clone(), id);
         Ok(())
     }

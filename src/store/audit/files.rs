@@ -1,13 +1,13 @@
 //! Where the files of an audit log are, and the lock of whoever appends.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::AuditError;
+use crate::store::private;
 
 /// The files of one audit log.
 #[derive(Debug, Clone)]
@@ -32,13 +32,12 @@ impl Files {
     }
 
     pub(super) fn create_folder(&self) -> Result<(), AuditError> {
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.folder);
-        made.map_err(|source| refused(&self.folder, source))
+        private::folder(&self.folder).map_err(|source| refused(&self.folder, source))
     }
 
     /// Keeps all others from appending until it is dropped.
     pub(super) fn lock(&self) -> Result<File, AuditError> {
-        let open = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&self.lock);
+        let open = private::open(OpenOptions::new().create(true).truncate(false).write(true), &self.lock);
         let file = open.map_err(|source| refused(&self.lock, source))?;
         let deadline = Instant::now() + PATIENCE;
         loop {

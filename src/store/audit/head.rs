@@ -2,7 +2,7 @@
 //!
 //! Written after the log, so that it never promises what a power failure could take back.
 
-use std::fs::{File, read_to_string, rename};
+use std::fs::{OpenOptions, read_to_string, rename};
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -12,6 +12,7 @@ use super::AuditError;
 use super::chain::{Link, VERSION};
 use super::files::refused;
 use super::key::{PublicKey, SecretKey};
+use crate::store::private;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -68,7 +69,8 @@ impl Head {
     pub(super) fn write(&self, path: &Path, key: &SecretKey) -> Result<(), AuditError> {
         let draft = path.with_extension("new");
         let write = || -> io::Result<()> {
-            File::create(&draft)?.write_all(self.signed(key).as_bytes())?;
+            let mut file = private::open(OpenOptions::new().write(true).create(true).truncate(true), &draft)?;
+            file.write_all(self.signed(key).as_bytes())?;
             rename(&draft, path)
         };
         write().map_err(|source| refused(path, source))

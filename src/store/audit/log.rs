@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{OpenOptions, rename};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -19,6 +19,7 @@ use super::standing::{Known, Open, Standing};
 use super::verify::Broken;
 use super::{AuditError, Verdict};
 use crate::clock::{Clock, written};
+use crate::store::private;
 
 /// An audit log that can be appended to.
 pub struct Audit {
@@ -284,7 +285,7 @@ impl Audit {
     /// verifying is for.
     fn standing(&self, known: Option<&Known>) -> Result<Standing, AuditError> {
         let path = &self.files.log;
-        let open = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path);
+        let open = private::open(OpenOptions::new().read(true).append(true).create(true), path);
         let mut log = open.map_err(|source| refused(path, source))?;
         let facts = log.metadata().map_err(|source| refused(path, source))?;
         let length = facts.len();

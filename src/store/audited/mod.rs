@@ -52,7 +52,7 @@ pub struct Audited<'a, E> {
 }
 
 /// Commands of users in a container. They are run without the run's lock, and may go on beside each other.
-pub const SESSIONS: [&str; 3] = ["exec_run", "files_copied", "cache_pruned"];
+pub const SESSIONS: [&str; 4] = ["exec_run", "attached", "files_copied", "cache_pruned"];
 
 impl<'a, E: Engine> Audited<'a, E> {
     /// As [`Audited::new`], of the run of a graph.

@@ -9,7 +9,7 @@ pub mod read;
 pub mod record;
 pub mod recorder;
 
-use std::fs::{File, OpenOptions, TryLockError, create_dir_all, metadata, rename};
+use std::fs::{File, OpenOptions, TryLockError, metadata, rename};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
@@ -21,6 +21,7 @@ pub use line::Line;
 pub use record::RunRecord;
 pub use recorder::Recorder;
 
+use super::private;
 use crate::resource::RunId;
 use crate::resource::digest::short_sha256;
 
@@ -83,8 +84,9 @@ impl Place {
     pub fn add(&self, line: &Line) -> Result<(), HistoryError> {
         let path = &self.history;
         let refused = |source| HistoryError::File { path: path.clone(), source };
-        create_dir_all(path.parent().unwrap_or(path)).map_err(refused)?;
-        let mut file = OpenOptions::new().create(true).read(true).append(true).open(path).map_err(refused)?;
+        private::folder(path.parent().unwrap_or(path)).map_err(refused)?;
+        let opened = private::open(OpenOptions::new().create(true).read(true).append(true), path);
+        let mut file = opened.map_err(refused)?;
         lock(&file, path)?;
         if version_of(&mut file).map_err(refused)? > VERSION {
             return Err(HistoryError::Newer { path: path.clone() });

@@ -2,5 +2,8 @@
 //!
 //! One module for each kind of attack; `docs/threat-model.md` has a row for each.
 
+mod copy;
 mod git;
+mod ownership;
 mod sources;
+mod state;

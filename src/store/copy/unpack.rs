@@ -1,0 +1,281 @@
+//! Unpacks what came out of a container, which may be any archive at all: nothing is written, linked or made outside
+//! of the target, whatever it says.
+
+use std::cell::Cell;
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::FileType;
+use tar::{Archive, Entry, EntryType};
+
+use super::folder::{self, Folder, kind};
+use super::{Copied, CopyError, Reason, has_controls, shown};
+
+/// Where an archive goes.
+#[derive(Debug)]
+pub struct Target {
+    pub folder: Folder,
+    /// What the archive's top becomes in the folder; `None`: what is in it goes into the folder itself.
+    pub name: Option<OsString>,
+    /// What the user called the folder, for messages.
+    pub path: PathBuf,
+}
+
+/// A directory that was made, and gets its mode and time last: with them it might take nothing more.
+struct Made {
+    parts: Vec<OsString>,
+    mode: u32,
+    /// `None`: the archive did not say.
+    modified: Option<u64>,
+}
+
+struct Unpacking<'a> {
+    to: &'a Target,
+    copied: Copied,
+    made: Vec<Made>,
+    /// The directory that was written to last: an archive goes through a tree folder by folder.
+    last: Option<(Vec<OsString>, Folder)>,
+}
+
+/// Unpacks an archive with one file or directory in it. `limit`: how many bytes it may have, headers included, since
+/// an archive of empty files has no end either; 0: any number.
+///
+/// # Errors
+/// If it cannot be written, breaks off, is larger, or has something that leads out of the target.
+pub fn unpack(from: impl Read, to: &Target, limit: u64) -> Result<Copied, CopyError> {
+    let over = Cell::new(false);
+    let left = if limit == 0 { u64::MAX } else { limit };
+    let mut archive = Archive::new(Limited { from, left, over: &over });
+    let mut unpacking = Unpacking { to, copied: Copied::default(), made: Vec::new(), last: None };
+    let mut last_name = String::new();
+    let too_large = |name: &str| CopyError::TooLarge { limit, name: name.to_owned() };
+    for entry in archive.entries().map_err(CopyError::Archive)? {
+        let mut entry =
+            entry.map_err(|error| if over.get() { too_large(&last_name) } else { CopyError::Archive(error) })?;
+        last_name = shown(&entry.path_bytes());
+        // Said before any of it is written.
+        if limit > 0 && entry.size().saturating_add(entry.raw_file_position()) > limit {
+            return Err(too_large(&last_name));
+        }
+        unpacking.entry(&mut entry).map_err(|error| if over.get() { too_large(&last_name) } else { error })?;
+    }
+    unpacking.finish()
+}
+
+impl Unpacking<'_> {
+    fn entry(&mut self, entry: &mut Entry<'_, impl Read>) -> Result<(), CopyError> {
+        let name = entry.path_bytes().into_owned();
+        let parts = self.parts(&name)?;
+        let entry_type = entry.header().entry_type();
+        if parts.iter().any(|part| has_controls(part.as_bytes())) {
+            self.copied.skipped.add(shown(&name), Reason::Name);
+            return Ok(());
+        }
+        let Some((own, parents)) = parts.split_last() else {
+            // The target itself, which is there.
+            return if entry_type == EntryType::Directory { Ok(()) } else { Err(escape(&name)) };
+        };
+        match entry_type {
+            EntryType::Directory => self.directory(entry, &parts),
+            EntryType::Regular | EntryType::Continuous => self.file(entry, own, parents),
+            EntryType::Symlink => {
+                let target = entry.link_name_bytes().ok_or_else(|| escape(&name))?.into_owned();
+                let modified = entry.header().mtime().unwrap_or(0);
+                self.make(parents, own, "a link", |folder| {
+                    folder.symlink(own, &target)?;
+                    folder.touch_link(own, modified)
+                })
+            }
+            EntryType::Link => self.hard_link(entry, own, parents),
+            EntryType::XGlobalHeader => Ok(()),
+            other => {
+                self.copied.skipped.add(shown(&name), reason(other));
+                Ok(())
+            }
+        }
+    }
+
+    /// The way from the target's folder to what an entry is called: names only. The first part of an entry's name is
+    /// what it had in the container.
+    fn parts(&self, name: &[u8]) -> Result<Vec<OsString>, CopyError> {
+        let path = Path::new(OsStr::from_bytes(name));
+        let mut components = path.components();
+        match components.next() {
+            Some(Component::Normal(_) | Component::CurDir | Component::RootDir) => {}
+            _ => return Err(escape(name)),
+        }
+        let mut parts: Vec<OsString> = self.to.name.iter().cloned().collect();
+        for component in components {
+            let Component::Normal(part) = component else { return Err(escape(name)) };
+            parts.push(part.to_owned());
+        }
+        Ok(parts)
+    }
+
+    fn directory(&mut self, entry: &Entry<'_, impl Read>, parts: &[OsString]) -> Result<(), CopyError> {
+        let Some((own, parents)) = parts.split_last() else { return Ok(()) };
+        let path = self.path(parts);
+        let folder = self.folder(parents)?;
+        let is_new = folder.make(own).map_err(|source| CopyError::Write { path: path.clone(), source })?;
+        if is_new {
+            let (mode, modified) = (entry.header().mode().unwrap_or(0o755), entry.header().mtime().ok());
+            self.made.push(Made { parts: parts.to_vec(), mode, modified });
+            return Ok(());
+        }
+        let found = folder.stat(own).map_err(|source| CopyError::Write { path: path.clone(), source })?;
+        match found.as_ref().map(kind) {
+            Some(FileType::Directory) | None => Ok(()),
+            Some(other) => Err(CopyError::Kind { path, found: word(other), new: "a directory" }),
+        }
+    }
+
+    fn file(&mut self, entry: &mut Entry<'_, impl Read>, own: &OsStr, parents: &[OsString]) -> Result<(), CopyError> {
+        let (mode, modified) = (entry.header().mode().unwrap_or(0o644), entry.header().mtime().unwrap_or(0));
+        let size = entry.size();
+        self.make(parents, own, "a file", |folder| {
+            let mut file = folder.create(own)?;
+            if io::copy(entry, &mut file)? < size {
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the archive breaks off"));
+            }
+            folder::finish(&file, mode, Some(modified))
+        })?;
+        self.copied.files += 1;
+        self.copied.bytes += size;
+        Ok(())
+    }
+
+    /// A hard link's target is a name in the archive, whose content came under that name; as with any other name there
+    /// is nothing above the target's folder.
+    fn hard_link(&mut self, entry: &Entry<'_, impl Read>, own: &OsStr, parents: &[OsString]) -> Result<(), CopyError> {
+        let target = entry.link_name_bytes().unwrap_or_default().into_owned();
+        let parts = self.parts(&target)?;
+        let Some((old, old_parents)) = parts.split_last() else { return Err(escape(&target)) };
+        let to = self.to;
+        let refused = |source| CopyError::Write { path: self.path(&parts), source };
+        let from = walk(&to.folder, old_parents).map_err(refused)?;
+        let from = from.as_ref().unwrap_or(&to.folder);
+        let is_file = from.stat(old).map_err(refused)?.is_some_and(|it| kind(&it) == FileType::RegularFile);
+        if !is_file || (old == own && old_parents == parents) {
+            return Err(escape(&target));
+        }
+        self.make(parents, own, "a link", |folder| folder.link(own, from, old))?;
+        self.copied.files += 1;
+        Ok(())
+    }
+
+    /// Makes something that is no directory, in the place of what is there and is none either.
+    fn make(
+        &mut self,
+        parents: &[OsString],
+        own: &OsStr,
+        new: &'static str,
+        make: impl FnOnce(&Folder) -> io::Result<()>,
+    ) -> Result<(), CopyError> {
+        let path = self.path(parents).join(own);
+        let folder = self.folder(parents)?;
+        let refused = |source| CopyError::Write { path: path.clone(), source };
+        match folder.stat(own).map_err(refused)?.as_ref().map(kind) {
+            None => {}
+            Some(FileType::Directory) => return Err(CopyError::Kind { path, found: "a directory", new }),
+            Some(_) => folder.remove(own).map_err(refused)?,
+        }
+        make(folder).map_err(refused)
+    }
+
+    /// The directory at the end of a way from the target's folder. What is missing on the way is made.
+    fn folder(&mut self, parts: &[OsString]) -> Result<&Folder, CopyError> {
+        if parts.is_empty() {
+            return Ok(&self.to.folder);
+        }
+        if self.last.as_ref().is_none_or(|(at, _)| at != parts) {
+            let mut here: Option<Folder> = None;
+            for (depth, part) in parts.iter().enumerate() {
+                let folder = here.as_ref().unwrap_or(&self.to.folder);
+                let refused = |source| CopyError::Write { path: self.path(&parts[..=depth]), source };
+                if folder.make(part).map_err(refused)? {
+                    self.made.push(Made { parts: parts[..=depth].to_vec(), mode: 0o755, modified: None });
+                }
+                here = Some(folder.enter(part).map_err(|source| self.not_entered(folder, &parts[..=depth], source))?);
+            }
+            self.last = here.map(|folder| (parts.to_vec(), folder));
+        }
+        Ok(self.last.as_ref().map_or(&self.to.folder, |(_, folder)| folder))
+    }
+
+    fn not_entered(&self, folder: &Folder, parts: &[OsString], source: io::Error) -> CopyError {
+        let path = self.path(parts);
+        let found = parts.last().and_then(|own| folder.stat(own).ok().flatten());
+        match found.as_ref().map(kind) {
+            Some(found) if found != FileType::Directory => {
+                CopyError::Kind { path, found: word(found), new: "a directory" }
+            }
+            _ => CopyError::Write { path, source },
+        }
+    }
+
+    fn path(&self, parts: &[OsString]) -> PathBuf {
+        parts.iter().fold(self.to.path.clone(), |path, part| path.join(part))
+    }
+
+    fn finish(self) -> Result<Copied, CopyError> {
+        for made in self.made.iter().rev() {
+            let refused = |source| CopyError::Write { path: self.path(&made.parts), source };
+            if let Some(folder) = walk(&self.to.folder, &made.parts).map_err(refused)? {
+                folder.finish(made.mode, made.modified).map_err(refused)?;
+            }
+        }
+        Ok(self.copied)
+    }
+}
+
+/// Goes from a folder to another one below it; `None`: it is the folder itself.
+fn walk(from: &Folder, parts: &[OsString]) -> io::Result<Option<Folder>> {
+    let mut here: Option<Folder> = None;
+    for part in parts {
+        here = Some(here.as_ref().unwrap_or(from).enter(part)?);
+    }
+    Ok(here)
+}
+
+fn escape(name: &[u8]) -> CopyError {
+    CopyError::Escape { name: shown(name) }
+}
+
+fn reason(entry: EntryType) -> Reason {
+    match entry {
+        EntryType::Fifo => Reason::Fifo,
+        EntryType::Char | EntryType::Block => Reason::Device,
+        _ => Reason::Unknown,
+    }
+}
+
+fn word(kind: FileType) -> &'static str {
+    match kind {
+        FileType::Directory => "a directory",
+        FileType::Symlink => "a link",
+        FileType::RegularFile => "a file",
+        _ => "neither a file nor a directory",
+    }
+}
+
+/// Reads so many bytes and no more.
+struct Limited<'a, R> {
+    from: R,
+    left: u64,
+    /// Whether there was more.
+    over: &'a Cell<bool>,
+}
+
+impl<R: Read> Read for Limited<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.from.read(buffer)?;
+        let Some(left) = self.left.checked_sub(count as u64) else {
+            self.over.set(true);
+            return Err(io::Error::other("it is larger than was allowed"));
+        };
+        self.left = left;
+        Ok(count)
+    }
+}
