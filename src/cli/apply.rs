@@ -8,6 +8,7 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use super::addresses::Addresses;
+use super::asking::Asking;
 use super::chronicle::Chronicle;
 use super::end::End;
 use super::error::CliError;
@@ -29,9 +30,10 @@ use crate::event::{Event, Tell};
 use crate::graph::Graph;
 use crate::observe::builds::{self, Builds};
 use crate::observe::registry;
-use crate::plan::{Options, has_completed};
-use crate::reconcile::{Claims, OnFailure, Outcome, until_converged};
+use crate::plan::{Options, Plan, has_completed};
+use crate::reconcile::{Claims, OnFailure, Outcome, Terms, until_converged_on};
 use crate::resource::{ImageDigest, ImageRef};
+use crate::state::Observed;
 use crate::ui::Reporter;
 use crate::ui::ending::Command;
 
@@ -47,6 +49,9 @@ pub struct Apply {
     /// Leave what was created when something fails, to be looked at
     #[arg(long)]
     keep_on_failure: bool,
+    /// End sessions in the sandbox without asking, where something has to be replaced
+    #[arg(short, long)]
+    yes: bool,
     #[command(flatten)]
     addresses: Addresses,
     #[command(flatten)]
@@ -78,6 +83,7 @@ pub(super) struct By<'a> {
     pub pull: bool,
     /// The plan that has to hold still.
     pub saved: Option<&'a Saved>,
+    pub asking: &'a Asking<'a>,
 }
 
 pub async fn run(args: &Apply, session: &Session) -> Result<Exit, CliError> {
@@ -116,7 +122,8 @@ pub async fn run(args: &Apply, session: &Session) -> Result<Exit, CliError> {
     let (stop, claims) = (CancellationToken::new(), Claims::default());
     let (pull, saved) = (args.pull || saved.as_ref().is_some_and(Saved::pulls), saved.as_ref());
     let (locking, record, claims, stop) = (&args.locking, &record, &claims, &stop);
-    let by = By { command: "apply", locking, record, claims, stop, pull, saved };
+    let asking = &Asking::new(session, args.yes);
+    let by = By { command: "apply", locking, record, claims, stop, pull, saved, asking };
     let work = fleet
         .work(async |agent, reporter| one(&engine, agent, (options.clone(), args.on_failure()), &by, reporter).await);
     record.closed(Box::pin(interruptible(&session.screen, stop, work)).await)
@@ -145,7 +152,11 @@ pub(super) async fn one(
     if let Some(saved) = by.saved {
         saved.holds(graph, &options, engine).await?;
     }
-    let outcome = until_converged(&audited, graph, options, by.claims, on_failure, &tell, by.stop).await?;
+    let agrees =
+        async |observed: &Observed, plan: &Plan| by.asking.of_sessions(&audited, graph, observed, plan, &tell).await;
+    let terms = Terms { claims: by.claims, on_failure, agrees };
+    let outcome = until_converged_on(&audited, graph, options, terms, &tell, by.stop).await?;
+    let outcome = by.asking.heeded(outcome)?;
     let (builds, exec) = (builds(&audited, graph, &outcome, &tell).await, exec(&agent.given));
     let end = match &outcome {
         Outcome::Converged { observed, changed } => End::converged(graph, (observed, *changed), builds.as_ref(), &exec),

@@ -7,6 +7,7 @@ use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 use tokio_util::sync::CancellationToken;
 
+use super::asking::Asking;
 use super::completions::agents;
 use super::destroy::{self, Wanted};
 use super::error::CliError;
@@ -92,7 +93,9 @@ pub async fn run(args: &Clean, session: &Session) -> Result<Exit, CliError> {
     let fleet = Fleet::of(session, doomed.iter().map(agent).collect());
     let stop = CancellationToken::new();
     let volumes = if args.volumes { Volumes::All } else { Volumes::Scratch(BTreeMap::new()) };
-    let wanted = Wanted { of: Command::Clean, grace: None, locking: &args.locking, record: &record };
+    // It has been asked about above.
+    let asking = Asking::new(session, true);
+    let wanted = Wanted { of: Command::Clean, grace: None, locking: &args.locking, record: &record, asking: &asking };
     let work = fleet
         .work(async |agent, reporter| destroy::one(&engine, agent, volumes.clone(), &wanted, reporter, &stop).await);
     record.closed(Box::pin(interruptible(&session.screen, &stop, work)).await)

@@ -5,6 +5,7 @@ use futures_util::future::try_join_all;
 use std::collections::BTreeMap;
 use tokio_util::sync::CancellationToken;
 
+use super::asking::Asking;
 use super::chronicle::Chronicle;
 use super::end::End;
 use super::error::CliError;
@@ -21,8 +22,8 @@ use crate::engine::docker::Docker;
 use crate::engine::{Engine, Filter};
 use crate::event::Event;
 use crate::graph::Graph;
-use crate::plan::{Condition, Options, Volumes};
-use crate::reconcile::{Claims, OnFailure, Outcome, until_converged};
+use crate::plan::{Condition, Options, Plan, Volumes};
+use crate::reconcile::{Claims, OnFailure, Outcome, Terms, until_converged_on};
 use crate::resource::{Config, ResourceId, Retention};
 use crate::state::Observed;
 use crate::ui::ending::{Command, How};
@@ -55,6 +56,7 @@ pub(super) struct Wanted<'a> {
     pub grace: Option<u32>,
     pub locking: &'a Locking,
     pub record: &'a Record<'a>,
+    pub asking: &'a Asking<'a>,
 }
 
 pub async fn run(args: &Destroy, session: &Session) -> Result<Exit, CliError> {
@@ -67,7 +69,10 @@ pub async fn run(args: &Destroy, session: &Session) -> Result<Exit, CliError> {
         }
     }
     let stop = CancellationToken::new();
-    let wanted = Wanted { of: Command::Destroy, grace: args.grace.seconds, locking: &args.locking, record: &record };
+    // Who has agreed to lose the volumes is not asked about the rest.
+    let asking = Asking::new(session, args.yes || args.volumes);
+    let (grace, locking, record) = (args.grace.seconds, &args.locking, &record);
+    let wanted = Wanted { of: Command::Destroy, grace, locking, record, asking: &asking };
     let work = fleet
         .work(async |agent, reporter| one(&engine, agent, args.consent(&agent.graph), &wanted, reporter, &stop).await);
     record.closed(Box::pin(interruptible(&session.screen, &stop, work)).await)
@@ -93,8 +98,11 @@ pub(super) async fn one(
     let _lock = wanted.locking.lock(wanted.of.as_str(), &graph.run, engine, &tell, stop).await?;
     let nothing = Graph::empty(graph.run.clone());
     let options = Options { volumes: consent, grace: wanted.grace, ..Options::default() };
-    let outcome =
-        until_converged(&audited, &nothing, options, &Claims::default(), OnFailure::Keep, &tell, stop).await?;
+    let agrees =
+        async |observed: &Observed, plan: &Plan| wanted.asking.of_removal(&audited, graph, observed, plan, &tell).await;
+    let terms = Terms { claims: &Claims::default(), on_failure: OnFailure::Keep, agrees };
+    let outcome = until_converged_on(&audited, &nothing, options, terms, &tell, stop).await?;
+    let outcome = wanted.asking.heeded(outcome)?;
     let kept = match &outcome {
         Outcome::Converged { observed, .. } => volumes(observed),
         _ => Vec::new(),
@@ -109,7 +117,7 @@ pub(super) async fn one(
     end.tell(&graph.run, reporter, &chronicle).await
 }
 
-/// Asks before data is lost, if somebody is there to be asked and there is data to lose. Gives who has agreed.
+/// Asks before data is lost, if there is data to lose. Gives who has agreed.
 async fn agreed<E: Engine>(engine: &E, fleet: &Fleet<'_>, session: &Session) -> Result<&'static str, CliError> {
     let filters: Vec<Filter> = fleet.agents().map(|agent| Filter::Run(agent.graph.run.id.clone())).collect();
     let found = try_join_all(filters.iter().map(|filter| engine.volumes(filter))).await?;
@@ -121,7 +129,10 @@ async fn agreed<E: Engine>(engine: &E, fleet: &Fleet<'_>, session: &Session) -> 
     match ask::consent(&session.screen, &message) {
         Some(false) => Err(CliError::Declined),
         Some(true) => Ok("asked"),
-        None => Ok("nobody to ask"),
+        None => {
+            session.caution(&message, "nothing was done");
+            Err(CliError::NobodyToAsk)
+        }
     }
 }
 

@@ -45,8 +45,8 @@ const COMMANDS: &[(&[&str], &str)] = &[
 
 /// Flags of other tools, and moat's way; those of a command before those of all (no commands).
 const FLAGS: &[(&[&str], &[&str], &str)] = &[
-    (&["apply", "run"], &["-y", "--yes", "--auto-approve"], "leave it out: there is nothing that it would answer"),
     (&["apply"], &["--target"], "an apply is about the whole sandbox: `moat restart -c NAME` restarts one container"),
+    (&["apply", "destroy", "restart"], &["--auto-approve"], "`--yes` agrees to what it would ask about"),
     (&["clean"], &["--dry-run"], "without `--yes` it shows what it would remove, and asks"),
     (&["destroy"], &["--dry-run"], "`moat status` shows what there is; volumes stay without `--volumes`"),
     (&["restart"], &["-t", "--time", "--timeout"], "`moat stop -t SECONDS`, then `moat start`"),

@@ -15,6 +15,10 @@ use super::session::Session;
 use super::target::{Named, Target};
 use tokio_util::sync::CancellationToken;
 
+use crate::engine::{Engine, Filter};
+use crate::state::ContainerState;
+use tokio::time::{Duration, Instant, sleep};
+
 use crate::engine::docker::{AttachRequest, Attached, Captured, DetachKeys, Docker};
 use crate::resource::digest::sha256;
 use crate::resource::{ContainerId, Run};
@@ -97,6 +101,7 @@ pub async fn attach(
     stop: &CancellationToken,
 ) -> Result<Exit, CliError> {
     let record = Record::open(command, engine)?;
+    let began = Instant::now();
     let work = async {
         tokio::select! {
             biased;
@@ -110,13 +115,48 @@ pub async fn attach(
     };
     match record.session(run, EXEC_RUN, on_record, work, code).await? {
         // What does not fit cannot come from a process.
-        Attached::Ended(code) => Ok(u8::try_from(code).map_or(Exit::Failed, Exit::Of)),
+        Attached::Ended(code) => {
+            if code >= KILLED
+                && let Some(why) = ended_by(engine, (run, container), began).await
+            {
+                session.caution(&format!("the session was ended: {why}"), "`moat history` tells what was done");
+            }
+            Ok(u8::try_from(code).map_or(Exit::Failed, Exit::Of))
+        }
         Attached::Left if stop.is_cancelled() => Ok(Exit::Interrupted),
         Attached::Left => {
             session.screen.say("\nleft; the command goes on\n");
             Ok(Exit::Done)
         }
     }
+}
+
+/// The least code of a process that a signal has ended.
+const KILLED: i64 = 128;
+
+/// A container goes a moment after the commands in it: so often, and with such a pause, it is looked at.
+const LOOKS: u32 = 8;
+const LOOK: Duration = Duration::from_millis(250);
+
+/// What has become of the container of a session that a signal has ended; `None`: nothing, so that the signal was for
+/// the session itself.
+async fn ended_by(engine: &Docker, (run, container): (&Run, &ContainerId), began: Instant) -> Option<String> {
+    for look in 0..LOOKS {
+        if look > 0 {
+            sleep(LOOK).await;
+        }
+        let all = engine.containers(&Filter::Run(run.id.clone())).await.ok()?;
+        let Some(facts) = all.into_iter().find(|facts| facts.id == *container) else {
+            return Some("its container was removed".to_owned());
+        };
+        if facts.state != ContainerState::Running {
+            return Some(format!("`{}` was stopped", facts.name));
+        }
+        if facts.up_seconds.is_some_and(|seconds| seconds < began.elapsed().as_secs()) {
+            return Some(format!("`{}` was restarted", facts.name));
+        }
+    }
+    None
 }
 
 /// Runs it to its end, and gives the end of its output and its exit code as one document.

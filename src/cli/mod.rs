@@ -6,6 +6,7 @@
 pub mod exit;
 
 mod addresses;
+mod asking;
 mod capabilities;
 mod chronicle;
 mod end;

@@ -14,8 +14,10 @@ use super::session::Session;
 use super::specs::Specs;
 use crate::observe::observe_with;
 use crate::observe::registry::{self, Registries};
+use crate::observe::sessions::sessions;
 use crate::plan::saved::SavedAgent;
 use crate::plan::{Options, compute, has_completed, widening};
+use crate::resource::ResourceId;
 use crate::ui;
 
 /// Show what `apply` would do, and why, without doing it
@@ -72,15 +74,17 @@ pub(super) async fn show(args: &Wanted<'_>, session: &Session) -> Result<Exit, C
         let plan = compute(&agent.graph, &observed, &options);
         collected.take(SavedAgent::of(&agent.graph, &observed, &plan));
         let widens = widening(&agent.graph, &observed);
+        let interrupts = plan.interrupts(&ResourceId::main());
+        let sessions = if interrupts { sessions(&engine, &agent.graph, &observed).await? } else { 0 };
         let text = if args.json {
-            ui::plan::json(run, &plan, &widens)
+            ui::plan::json(run, &plan, &widens, sessions)
         } else if plan.is_empty() && observed.is_stopped() {
             ui::plan::stopped(run, session.screen.data_colour())
         } else if plan.is_empty() && has_completed(&agent.graph, &observed) {
             ui::plan::completed(run, session.screen.data_colour())
         } else {
             let spec = load::file(&agent.given).display().to_string();
-            ui::plan::text(run, &spec, &plan, &widens, session.screen.data_colour())
+            ui::plan::text(run, &spec, &plan, (&widens, sessions), session.screen.data_colour())
         };
         Ok((if args.detailed_exitcode && plan.changes() { Exit::Changes } else { Exit::Done }, text))
     });

@@ -7,6 +7,7 @@ use clap_complete::engine::ArgValueCandidates;
 use tokio_util::sync::CancellationToken;
 
 use super::addresses::Addresses;
+use super::asking::Asking;
 use super::chronicle::Chronicle;
 use super::completions::containers;
 use super::end::End;
@@ -21,9 +22,9 @@ use super::target::Target;
 use crate::engine::docker::Docker;
 use crate::event::Event;
 use crate::graph::Graph;
-use crate::plan::{Options, Power};
-use crate::reconcile::{Claims, OnFailure, Outcome, until_converged};
-use crate::state::ContainerState;
+use crate::plan::{Options, Plan, Power};
+use crate::reconcile::{Claims, OnFailure, Outcome, Terms, until_converged_on};
+use crate::state::{ContainerState, Observed};
 use crate::ui::ending::Command;
 
 /// Stop the sandbox and keep all of it, until `start`
@@ -66,6 +67,9 @@ pub struct Restart {
     /// Only this container, by its name in the sandbox; may be given several times
     #[arg(short, long = "container", value_name = "NAME", add = ArgValueCandidates::new(containers))]
     containers: Vec<String>,
+    /// End sessions in the sandbox without asking
+    #[arg(short, long)]
+    yes: bool,
     #[command(flatten)]
     addresses: Addresses,
     #[command(flatten)]
@@ -82,6 +86,8 @@ struct Wish<'a> {
     of: Command,
     locking: &'a Locking,
     again: String,
+    /// Sessions may end without a question.
+    yes: bool,
 }
 
 pub async fn stop(args: &Stop, session: &Session) -> Result<Exit, CliError> {
@@ -90,7 +96,8 @@ pub async fn stop(args: &Stop, session: &Session) -> Result<Exit, CliError> {
     let sandbox = target.find(&engine).await?.present()?;
     let options = Options { power: Power::Stop, grace: args.grace.seconds, ..Options::default() };
     let graph = sandbox.graph_or_empty();
-    let wish = Wish { graph, options, of: Command::Stop, locking: &args.locking, again: args.target.again() };
+    let wish =
+        Wish { graph, options, of: Command::Stop, locking: &args.locking, again: args.target.again(), yes: true };
     carry_out(&engine, wish, session).await
 }
 
@@ -100,7 +107,8 @@ pub async fn start(args: &Start, session: &Session) -> Result<Exit, CliError> {
     let sandbox = target.find(&engine).await?.present()?;
     let options = Options { power: Power::Start, ..args.addresses.options(&engine) };
     let graph = sandbox.whole()?;
-    let wish = Wish { graph, options, of: Command::Start, locking: &args.locking, again: args.target.again() };
+    let wish =
+        Wish { graph, options, of: Command::Start, locking: &args.locking, again: args.target.again(), yes: true };
     carry_out(&engine, wish, session).await
 }
 
@@ -121,14 +129,22 @@ pub async fn restart(args: &Restart, session: &Session) -> Result<Exit, CliError
         }
     }
     let graph = sandbox.whole()?;
-    let wish = Wish { graph, options, of: Command::Restart, locking: &args.locking, again: args.target.again() };
+    let wish = Wish {
+        graph,
+        options,
+        of: Command::Restart,
+        locking: &args.locking,
+        again: args.target.again(),
+        yes: args.yes,
+    };
     carry_out(&engine, wish, session).await
 }
 
 async fn carry_out(engine: &Docker, wish: Wish<'_>, session: &Session) -> Result<Exit, CliError> {
-    let Wish { graph, options, of, locking, again } = wish;
+    let Wish { graph, options, of, locking, again, yes } = wish;
     let record = Record::open(of.as_str(), engine)?;
     let stop = CancellationToken::new();
+    let asking = Asking::new(session, yes);
     let reporter = session.reporter(&graph.run, None);
     let pulse = reporter.pulse();
     let work = pulse.beside(async {
@@ -142,7 +158,11 @@ async fn carry_out(engine: &Docker, wish: Wish<'_>, session: &Session) -> Result
         let _lock = locking.lock(of.as_str(), &graph.run, engine, &tell, &stop).await?;
         // Nothing is taken back: all of it was there before.
         let claims = Claims::default();
-        let outcome = until_converged(&audited, &graph, options, &claims, OnFailure::Keep, &tell, &stop).await?;
+        let agrees =
+            async |observed: &Observed, plan: &Plan| asking.of_sessions(&audited, &graph, observed, plan, &tell).await;
+        let terms = Terms { claims: &claims, on_failure: OnFailure::Keep, agrees };
+        let outcome = until_converged_on(&audited, &graph, options, terms, &tell, &stop).await?;
+        let outcome = asking.heeded(outcome)?;
         let exec = format!("moat exec{again}");
         let end = match &outcome {
             Outcome::Converged { observed, changed } => End::converged(&graph, (observed, *changed), None, &exec),

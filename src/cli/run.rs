@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::addresses::Addresses;
 use super::apply::{self, By};
+use super::asking::{self, Asking};
 use super::completions::agents;
 use super::destroy::{self, Wanted};
 use super::error::CliError;
@@ -24,7 +25,11 @@ use super::record::Record;
 use super::session::Session;
 use super::target::Named;
 use crate::engine::docker::Docker;
+use crate::graph::Graph;
+use crate::observe::observe;
+use crate::plan::{Options, compute};
 use crate::reconcile::{Claims, OnFailure};
+use crate::ui::ask;
 use crate::ui::ending::Command;
 
 /// Bring the sandbox about, and run a command in it, with this terminal and its exit code
@@ -61,6 +66,9 @@ pub async fn run(args: &Run, session: &Session) -> Result<Exit, CliError> {
         return Err(CliError::Usage { message, hint: "name one of them, once it has been applied".to_owned() });
     };
     let stop = CancellationToken::new();
+    if args.rm {
+        args.agreed(&engine, &agent, session).await?;
+    }
     let work = async {
         let ran = Box::pin(args.apply_and_run(&engine, &agent, &stop, session)).await;
         // Who could not have the lock has not touched it, and an engine that is gone cannot be tidied up.
@@ -106,6 +114,7 @@ impl Run {
             stop,
             pull: false,
             saved: None,
+            asking: &Asking::new(session, false),
         };
         let how = (self.addresses.options(engine), OnFailure::Undo);
         let reporter = session.reporter(&agent.graph.run, None);
@@ -123,10 +132,32 @@ impl Run {
         attach((engine, &run, &container), &request, on_record, session, stop).await
     }
 
+    /// A sandbox that was there before is removed as well. Whoever has work in it may not expect that.
+    async fn agreed(&self, engine: &Docker, agent: &Agent, session: &Session) -> Result<(), CliError> {
+        let nothing = Graph::empty(agent.graph.run.clone());
+        let observed = observe(engine, &nothing).await?;
+        if observed.containers.is_empty() {
+            return Ok(());
+        }
+        let name = &agent.graph.run.agent;
+        if !asking::is_terminal() {
+            let message = format!("`{name}` was there before, and is removed at the end");
+            session.caution(&message, "without `--rm` it stays");
+            return Ok(());
+        }
+        let options = Options { volumes: destroy::scratch(&agent.graph), ..Options::default() };
+        let plan = compute(&nothing, &observed, &options);
+        let Some(lost) = asking::loses(engine, &observed, &plan).await else { return Ok(()) };
+        let message = format!("`{name}` was there before, and `--rm` removes it at the end: {lost}");
+        if ask::consent(&session.screen, &message) == Some(false) { Err(CliError::Declined) } else { Ok(()) }
+    }
+
     /// An interrupt was about the command, not about the tidying up.
     async fn remove(&self, engine: &Docker, agent: &Agent, session: &Session) -> Result<Exit, CliError> {
         let record = Record::open("run", engine)?;
-        let wanted = Wanted { of: Command::Destroy, grace: None, locking: &self.locking, record: &record };
+        let asking = Asking::new(session, true);
+        let wanted =
+            Wanted { of: Command::Destroy, grace: None, locking: &self.locking, record: &record, asking: &asking };
         let (reporter, consent) = (session.reporter(&agent.graph.run, None), destroy::scratch(&agent.graph));
         let stop = CancellationToken::new();
         let removal = destroy::one(engine, agent, consent, &wanted, reporter, &stop);

@@ -7,6 +7,7 @@ pub mod builds;
 pub mod proof;
 pub mod registry;
 pub mod runs;
+pub mod sessions;
 
 use std::collections::{BTreeMap, BTreeSet};
 

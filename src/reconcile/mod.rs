@@ -66,6 +66,15 @@ struct Progress {
     failed: Vec<Failure>,
 }
 
+/// On what terms a world is changed.
+pub struct Terms<'a, A> {
+    /// Shared with the runs that this process works on meanwhile.
+    pub claims: &'a Claims,
+    pub on_failure: OnFailure,
+    /// Asked before the first change, with what there is and the plan. A no ends it as an interrupt does.
+    pub agrees: A,
+}
+
 /// Brings the world to what `graph` wants; `claims` are shared with the runs that this process works on meanwhile.
 ///
 /// # Errors
@@ -73,12 +82,29 @@ struct Progress {
 pub async fn until_converged<E: Engine>(
     engine: &E,
     graph: &Graph,
-    mut options: Options,
+    options: Options,
     claims: &Claims,
     on_failure: OnFailure,
     tell: Tell<'_>,
     stop: &CancellationToken,
 ) -> Result<Outcome, EngineError> {
+    let terms = Terms { claims, on_failure, agrees: async |_: &Observed, _: &Plan| true };
+    until_converged_on(engine, graph, options, terms, tell, stop).await
+}
+
+/// As [`until_converged`], if whoever has to agrees.
+///
+/// # Errors
+/// If the engine cannot be observed.
+pub async fn until_converged_on<E: Engine, A: AsyncFn(&Observed, &Plan) -> bool>(
+    engine: &E,
+    graph: &Graph,
+    mut options: Options,
+    terms: Terms<'_, A>,
+    tell: Tell<'_>,
+    stop: &CancellationToken,
+) -> Result<Outcome, EngineError> {
+    let Terms { claims, on_failure, agrees } = terms;
     let mut progress = Progress::default();
     let mut plan = Plan::default();
     for round in 1..=MAX_ROUNDS {
@@ -93,6 +119,9 @@ pub async fn until_converged<E: Engine>(
         claims.note(&graph.run.id, &plan);
         if plan.is_empty() {
             return Ok(Outcome::Converged { observed, changed: progress.changed });
+        }
+        if round == 1 && !agrees(&observed, &plan).await {
+            return Ok(Outcome::Interrupted { remaining: observed });
         }
         if let Some((id, failure)) = ended_since(engine, graph, &observed, &plan, &progress).await? {
             let report = Report { failures: vec![(id, failure)], ..Report::default() };

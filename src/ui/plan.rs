@@ -19,6 +19,7 @@ struct Document<'a> {
     changes: bool,
     operations: Vec<OperationDocument<'a>>,
     widens: &'a [Widening],
+    sessions: usize,
 }
 
 /// An operation as scripts get it, here and in the event stream. Numbers are those of the text.
@@ -43,7 +44,8 @@ struct CauseDocument<'a> {
 
 /// The plan's lines and a summary. `spec` is the file as the user named it.
 /// What widens is told of what was applied before: of what is new its marks say it.
-pub fn text(run: &Run, spec: &str, plan: &Plan, widens: &[Widening], colour: Colour) -> String {
+/// `sessions`: how many it would end.
+pub fn text(run: &Run, spec: &str, plan: &Plan, (widens, sessions): (&[Widening], usize), colour: Colour) -> String {
     if plan.is_empty() {
         return format!("{}: {} is as {spec} says\n", colour.paint(GOOD, "Nothing to do"), run.agent);
     }
@@ -59,6 +61,10 @@ pub fn text(run: &Run, spec: &str, plan: &Plan, widens: &[Widening], colour: Col
     text.push_str(&format!("\n{}\n", summary(plan)));
     for widening in widens.iter().filter(|widening| widening.known) {
         text.push_str(&format!("{}: {widening}\n", colour.paint(CARE, "Widens")));
+    }
+    if sessions > 0 {
+        let plural = if sessions == 1 { "" } else { "s" };
+        text.push_str(&format!("{}: {sessions} session{plural} in container/main\n", colour.paint(CARE, "Ends")));
     }
     text
 }
@@ -76,13 +82,14 @@ pub fn completed(run: &Run, colour: Colour) -> String {
 }
 
 /// The plan as one document; ends with a line feed.
-pub fn json(run: &Run, plan: &Plan, widens: &[Widening]) -> String {
+pub fn json(run: &Run, plan: &Plan, widens: &[Widening], sessions: usize) -> String {
     stream::json(&Document {
         run: run.id.as_str(),
         agent: run.agent.as_str(),
         changes: plan.changes(),
         operations: operations(plan),
         widens,
+        sessions,
     })
 }
 

@@ -15,10 +15,11 @@ use crate::engine::{Engine, EngineError, Fault};
 use crate::event::{Event, Failure, Trigger};
 use crate::graph::Graph;
 use crate::observe::observe;
+use crate::observe::sessions::sessions;
 use crate::plan::{Cause, Options, Plan, compute};
 use crate::reconcile::{Claims, OnFailure, Outcome, until_converged};
-use crate::resource::{Probe, ResourceId};
-use crate::state::{ContainerState, Observed};
+use crate::resource::ResourceId;
+use crate::state::Observed;
 use crate::store::audited::Audited;
 
 /// Lines of the output of a container that is left alone: what a person needs to see why it ends.
@@ -193,22 +194,6 @@ async fn withheld<E: Engine>(
         withheld.insert(resource, log);
     }
     Ok(withheld)
-}
-
-/// What people and scripts run in the main container right now. moat's own probes are no sessions.
-async fn sessions<E: Engine>(engine: &E, graph: &Graph, observed: &Observed) -> Result<usize, EngineError> {
-    let main = ResourceId::main();
-    let Some(running) = observed.containers_of(&main).find(|it| it.state == ContainerState::Running) else {
-        return Ok(0);
-    };
-    let probe = graph.node(&main).and_then(|node| node.probe.as_ref());
-    let is_ours = |command: &Vec<String>| matches!(probe, Some(Probe::Exec { command: ours, .. } | Probe::Idle { command: ours, .. }) if ours == command);
-    match engine.commands(&running.id).await {
-        Ok(commands) => Ok(commands.iter().filter(|command| !is_ours(command)).count()),
-        // It has gone since it was looked at, and its sessions with it.
-        Err(error) if matches!(error.fault, Fault::NotFound | Fault::Conflict) => Ok(0),
-        Err(error) => Err(error),
-    }
 }
 
 /// The resources that a plan mends, as against those that somebody wants otherwise.

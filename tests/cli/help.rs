@@ -101,6 +101,8 @@ fn of_apply() {
                   --wait-timeout <SECONDS>  How long a container may take to get ready, in place of its own
                                             limit
                   --keep-on-failure         Leave what was created when something fails, to be looked at
+              -y, --yes                     End sessions in the sandbox without asking, where something has to
+                                            be replaced
                   --subnets <RANGE>         The address range that networks are cut from [env: MOAT_SUBNETS=]
                                             [default: 10.83.0.0/16]
                   --lock-timeout <SECONDS>  How long to wait for another moat that changes the same sandbox

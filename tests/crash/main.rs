@@ -19,6 +19,7 @@ mod text;
 mod watched;
 
 mod ambush;
+mod chaos;
 mod held;
 mod whose;
 

@@ -100,7 +100,7 @@ fn crash(spec: &str, work: Work, point: Point, expected: &Shape) -> Option<Strin
     assert_done(&sandbox, &ambush, work, expected, &format!("{at}\nthe second one: {again}"));
     // What the first one has left open is closed by the second, wherever it was killed.
     assert_whole(&sandbox, &at);
-    sandbox.moat(&["destroy", "--volumes"]).docker_host(&ambush.host()).ok();
+    sandbox.moat(&["destroy", "--volumes", "--yes"]).docker_host(&ambush.host()).ok();
     before.assert_unchanged(&sandbox.agent);
     call
 }
@@ -122,7 +122,7 @@ pub fn shape_without_crash(spec: &str, work: Work) -> Shape {
     prepare(&sandbox, &ambush, spec, work);
     sandbox.moat(command(work)).docker_host(&ambush.host()).ok();
     let expected = shape(&sandbox);
-    sandbox.moat(&["destroy", "--volumes"]).docker_host(&ambush.host()).ok();
+    sandbox.moat(&["destroy", "--volumes", "--yes"]).docker_host(&ambush.host()).ok();
     expected
 }
 

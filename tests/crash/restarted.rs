@@ -70,7 +70,7 @@ fn restart(spec: &str, work: Work, point: Point, expected: &Shape) -> Option<(St
     let again = sandbox.moat(command(work)).docker_host(&ambush.host()).run();
     assert!(again.code == 0, "{at}\nthe second one: {again}");
     assert_done(&sandbox, &ambush, work, expected, &format!("{at}\nthe second one: {again}"));
-    sandbox.moat(&["destroy", "--volumes"]).docker_host(&ambush.host()).ok();
+    sandbox.moat(&["destroy", "--volumes", "--yes"]).docker_host(&ambush.host()).ok();
     let mut left = Vec::new();
     let clean = until(|| {
         left = before.difference(&sandbox.agent);

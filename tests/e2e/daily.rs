@@ -221,7 +221,7 @@ fn stopped_is_respected_until_it_is_started() {
     assert!(sandbox.volumes().iter().all(|name| !name.contains("stopped")), "{:?}", sandbox.volumes());
     // A sandbox that is stopped goes whole, with its mark.
     sandbox.moat(&["stop"]).ok();
-    sandbox.moat(&["destroy", "--volumes"]).ok();
+    sandbox.moat(&["destroy", "--volumes", "--yes"]).ok();
     assert_eq!(sandbox.volumes(), Vec::<String>::new());
     expect![[r#"
         exit 1

@@ -53,7 +53,7 @@ fn the_build_cache_is_kept_and_named_and_goes_when_asked() {
           removed  volume moat-R-buildkit-cache
         builder is gone
     "#]]
-    .assert_eq(&sandbox.moat(&["destroy", "--volumes"]).told());
+    .assert_eq(&sandbox.moat(&["destroy", "--volumes", "--yes"]).told());
     before.assert_unchanged(&sandbox.agent);
 }
 
@@ -86,6 +86,6 @@ fn cycles_with_a_docker_inside_leak_nothing() {
         sandbox.assert_ready();
         sandbox.moat(&["destroy"]).ok();
     }
-    sandbox.moat(&["destroy", "--volumes"]).ok();
+    sandbox.moat(&["destroy", "--volumes", "--yes"]).ok();
     before.assert_unchanged(&sandbox.agent);
 }

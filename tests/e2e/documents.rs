@@ -110,5 +110,5 @@ fn each_command_gives_what_its_page_says() {
         let found = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}: {text}"));
         compare(&name, &example, &found);
     }
-    sandbox.moat(&["destroy", "--volumes"]).ok();
+    sandbox.moat(&["destroy", "--volumes", "--yes"]).ok();
 }

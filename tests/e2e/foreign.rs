@@ -13,7 +13,7 @@ fn left_alone(spec: &str, kind: &str, create: impl FnOnce(&str) -> String, apply
     let before = look();
     apply.assert_eq(&sandbox.moat(&["apply", "--quiet"]).told());
     assert_eq!(look(), before, "after apply");
-    destroy.assert_eq(&sandbox.moat(&["destroy", "--volumes"]).told());
+    destroy.assert_eq(&sandbox.moat(&["destroy", "--volumes", "--yes"]).told());
     assert_eq!(look(), before, "after destroy");
     // What was made before the conflict showed is gone again.
     assert_eq!(sandbox.status()["state"], "absent");

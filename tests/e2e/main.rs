@@ -16,6 +16,7 @@ mod text;
 mod tuned;
 mod whole;
 
+mod asking;
 mod attach;
 mod audit;
 mod build;

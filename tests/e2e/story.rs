@@ -23,7 +23,7 @@ fn a_sandbox_that_builds_and_runs_images() {
     sandbox.apply();
     assert_eq!((sandbox.main(), sandbox.sidecar()), ids);
 
-    sandbox.moat(&["destroy", "--volumes"]).ok();
+    sandbox.moat(&["destroy", "--volumes", "--yes"]).ok();
     before.assert_unchanged(&sandbox.agent);
     assert_eq!(sandbox.status()["state"], "absent");
 }

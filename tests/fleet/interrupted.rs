@@ -101,5 +101,5 @@ fn a_later_apply_goes_on_from_where_it_was_stopped() {
     sandbox.assert_ready();
     let filter = format!("label=moat.agent={}", sandbox.agent);
     assert_eq!(engine().list(&["ps", "-aq", "--filter", &filter]).len(), 2);
-    sandbox.moat(&["destroy", "--volumes"]).ok();
+    sandbox.moat(&["destroy", "--volumes", "--yes"]).ok();
 }

@@ -17,15 +17,17 @@ use crate::sample;
 fn the_example_is_what_is_written() {
     let graph = sample::graph();
     let page = read("plan-text.md");
-    let written =
-        sample::anonymous(&ui::plan::text(&graph.run, "agent.yaml", &sample::plan(&graph), &[], Colour::Never), &graph);
+    let written = sample::anonymous(
+        &ui::plan::text(&graph.run, "agent.yaml", &sample::plan(&graph), (&[], 0), Colour::Never),
+        &graph,
+    );
     let (_, rest) = page.split_once("```text\n").expect("an example");
     let (example, _) = rest.split_once("```").expect("its end");
     assert_eq!(example, written, "specs/plan-text.md should have this example:\n{written}");
     for line in sample::SPEC.lines() {
         assert!(page.contains(&format!("    {line}\n")), "{line}");
     }
-    let nothing = ui::plan::text(&graph.run, "agent.yaml", &Plan::default(), &[], Colour::Never);
+    let nothing = ui::plan::text(&graph.run, "agent.yaml", &Plan::default(), (&[], 0), Colour::Never);
     assert!(page.contains(&format!("`{}`", nothing.trim_end())), "{nothing}");
 }
 
@@ -36,7 +38,7 @@ fn every_field_is_described_and_written() {
     plan.operations[0].cause =
         Cause::Changed(vec![FieldDiff { field: "env.A".to_owned(), old: None, new: Some(Value::Bool(true)) }]);
     let document: Value =
-        serde_json::from_str(&ui::plan::json(&graph.run, &plan, &widening(&graph, &Observed::default())))
+        serde_json::from_str(&ui::plan::json(&graph.run, &plan, &widening(&graph, &Observed::default()), 0))
             .expect("a document");
     let mut seen = BTreeMap::new();
     fields(&document, "JSON", &BTreeMap::new(), &mut seen);
@@ -105,9 +107,9 @@ fn numbers_are_the_same_in_both_forms() {
     let graph = sample::graph();
     let plan = compute(&graph, &sample::nothing(), &Options::default());
     let document: Value =
-        serde_json::from_str(&ui::plan::json(&graph.run, &plan, &widening(&graph, &Observed::default())))
+        serde_json::from_str(&ui::plan::json(&graph.run, &plan, &widening(&graph, &Observed::default()), 0))
             .expect("a document");
-    let text = ui::plan::text(&graph.run, "agent.yaml", &plan, &[], Colour::Never);
+    let text = ui::plan::text(&graph.run, "agent.yaml", &plan, (&[], 0), Colour::Never);
     for (line, operation) in text.lines().zip(document["operations"].as_array().expect("a list")) {
         assert!(line.starts_with(&format!("{}. ", operation["id"])), "{line}");
         let after: Vec<_> = operation["after"].as_array().expect("a list").iter().map(Value::to_string).collect();

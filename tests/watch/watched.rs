@@ -29,12 +29,25 @@ const QUIET: Duration = Duration::from_millis(1500);
 impl Watched {
     /// Watches a sandbox; returns when it is as wanted, or when `first` is told.
     pub fn until(sandbox: &Sandbox, args: &[&str], first: &str) -> Self {
-        let mut command = sandbox.moat(&[&["watch", "--json"], args].concat()).command;
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
-        Self::of(command.spawn().expect("moat runs"), first)
+        let mut watched = Self::begun(sandbox, args);
+        watched.wait_for(first);
+        watched
     }
 
-    pub fn of(mut child: Child, first: &str) -> Self {
+    /// Watches a sandbox, and waits for nothing.
+    pub fn begun(sandbox: &Sandbox, args: &[&str]) -> Self {
+        let mut command = sandbox.moat(&[&["watch", "--json"], args].concat()).command;
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        Self::listening(command.spawn().expect("moat runs"))
+    }
+
+    pub fn of(child: Child, first: &str) -> Self {
+        let mut watched = Self::listening(child);
+        watched.wait_for(first);
+        watched
+    }
+
+    fn listening(mut child: Child) -> Self {
         let out = child.stdout.take().expect("a pipe");
         let (sender, lines) = channel();
         thread::spawn(move || {
@@ -45,9 +58,14 @@ impl Watched {
                 }
             }
         });
-        let mut watched = Self { child, lines, told: Vec::new() };
-        watched.wait_for(first);
-        watched
+        Self { child, lines, told: Vec::new() }
+    }
+
+    /// What was told since this was last asked, without waiting for more.
+    pub fn heard(&mut self) -> Vec<Value> {
+        let heard: Vec<Value> = self.lines.try_iter().collect();
+        self.told.extend(heard.iter().cloned());
+        heard
     }
 
     pub fn new(sandbox: &Sandbox, args: &[&str]) -> Self {
@@ -122,8 +140,10 @@ impl Watched {
         let began = Instant::now();
         self.signal(rustix::process::Signal::INT);
         let status = self.child.wait().expect("it ends");
+        let took = began.elapsed();
+        self.heard();
         assert_eq!((status.code(), status.signal()), (Some(0), None), "{:#?}", self.told);
-        began.elapsed()
+        took
     }
 
     /// Asks it to end, as a user does, and waits for that no longer than `patience`.

@@ -153,14 +153,27 @@ impl Story {
             Injection::EngineRestart { down_ms } => Duration::from_millis(*down_ms),
             _ => Duration::ZERO,
         };
-        let act = |act: &Act| match act {
-            Act::LoseEvents { .. } | Act::Meddle(Meddling::Sicken { .. }) => RESYNC,
+        let act = |nth: usize, act: &Act| match act {
+            Act::Meddle(Meddling::Sicken { .. }) => RESYNC,
+            Act::LoseEvents { ms } if self.is_hit_after(nth, *ms) => RESYNC,
             Act::RestartEngine { down_ms } => Duration::from_millis(*down_ms),
             _ => Duration::ZERO,
         };
-        let longest =
-            self.faults.0.iter().map(|it| injected(&it.inject)).chain(self.acts.iter().map(|(_, it)| act(it)));
+        let acts = self.acts.iter().enumerate().map(|(nth, (_, it))| act(nth, it));
+        let longest = self.faults.0.iter().map(|it| injected(&it.inject)).chain(acts);
         reading + longest.max().unwrap_or_default()
+    }
+
+    /// Whether anything but an edit happens within `ms` after an act. A moment more, for what the engine does then.
+    fn is_hit_after(&self, nth: usize, ms: u64) -> bool {
+        let mut after = 0;
+        let mut later = self.acts[nth + 1..].iter().map(|(pause, act)| {
+            after += pause;
+            (after, act)
+        });
+        let hits = |act: &Act| matches!(act, Act::Meddle(_) | Act::RestartEngine { .. } | Act::LoseEvents { .. });
+        let by_faults = self.faults.0.iter().any(|it| matches!(it.inject, Injection::Meddle { .. }));
+        by_faults || later.any(|(after, act)| after <= ms + 1000 && hits(act))
     }
 }
 

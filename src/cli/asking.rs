@@ -1,0 +1,145 @@
+//! What a change ends or takes that nothing brings back, asked about before it is made, where somebody can be asked.
+//!
+//! Without a terminal a command goes on, as compose does, and says on standard error what ends. What is removed with its
+//! data by `--volumes` is another matter: see `destroy`.
+
+use std::cell::Cell;
+use std::io::{self, IsTerminal};
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::error::CliError;
+use super::session::Session;
+use crate::engine::Engine;
+use crate::event::{Event, Tell};
+use crate::graph::Graph;
+use crate::observe::sessions::sessions;
+use crate::plan::{Action, Plan};
+use crate::reconcile::Outcome;
+use crate::resource::ResourceId;
+use crate::state::{ContainerState, Observed};
+use crate::ui::Screen;
+use crate::ui::ask;
+
+/// Whom a command asks, and what came of it.
+pub(super) struct Asking<'a> {
+    screen: &'a Screen,
+    /// `--yes`, or it was asked before.
+    agreed: bool,
+    declined: Cell<bool>,
+}
+
+/// How long the Docker inside may take to say what it has. It is only counted.
+const COUNT: Duration = Duration::from_secs(3);
+
+/// What the Docker inside has: a line for its containers, its volumes and its images.
+const INNER: &str = "docker ps -aq | wc -l && docker volume ls -q | wc -l && docker image ls -q | wc -l";
+
+/// What to do in place of ending sessions.
+const SESSIONS_HINT: &str = "`moat watch` waits for the end of sessions";
+
+impl<'a> Asking<'a> {
+    pub fn new(session: &'a Session, agreed: bool) -> Self {
+        Self { screen: &session.screen, agreed, declined: Cell::new(false) }
+    }
+
+    /// Whether a plan that may end sessions in the main container is to be carried out.
+    pub async fn of_sessions<E: Engine>(
+        &self,
+        engine: &E,
+        graph: &Graph,
+        observed: &Observed,
+        plan: &Plan,
+        tell: Tell<'_>,
+    ) -> bool {
+        let Some(message) = ended(engine, graph, observed, plan).await else { return true };
+        self.decide(graph, &message, SESSIONS_HINT, tell)
+    }
+
+    /// Whether a sandbox is to be removed.
+    pub async fn of_removal<E: Engine>(
+        &self,
+        engine: &E,
+        graph: &Graph,
+        observed: &Observed,
+        plan: &Plan,
+        tell: Tell<'_>,
+    ) -> bool {
+        let sessions = ended(engine, graph, observed, plan).await;
+        if !self.agreed && is_terminal() {
+            let Some(parts) = loses(engine, observed, plan).await else { return true };
+            let more = sessions.map(|it| format!("; {it}")).unwrap_or_default();
+            return self.decide(graph, &format!("`{}` will be removed: {parts}{more}", graph.run.agent), "", tell);
+        }
+        sessions.is_none_or(|message| self.decide(graph, &message, SESSIONS_HINT, tell))
+    }
+
+    fn decide(&self, graph: &Graph, message: &str, hint: &str, tell: Tell<'_>) -> bool {
+        let answer = if self.agreed { None } else { ask::consent(self.screen, message) };
+        if answer.is_none() {
+            tell(Event::Warning { run: &graph.run, message, hint });
+        }
+        let agrees = answer.unwrap_or(true);
+        self.declined.set(!agrees);
+        agrees
+    }
+
+    /// The outcome, unless nothing was done because somebody said no.
+    pub fn heeded(&self, outcome: Outcome) -> Result<Outcome, CliError> {
+        if self.declined.get() { Err(CliError::Declined) } else { Ok(outcome) }
+    }
+}
+
+/// Whether there is somebody to be asked.
+pub(super) fn is_terminal() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// What a person should know of the sessions that a plan ends; `None`: it ends none.
+async fn ended<E: Engine>(engine: &E, graph: &Graph, observed: &Observed, plan: &Plan) -> Option<String> {
+    let main = ResourceId::main();
+    if !plan.interrupts(&main) {
+        return None;
+    }
+    let count = sessions(engine, graph, observed).await.unwrap_or_default();
+    let name = observed.containers_of(&main).find(|it| it.state == ContainerState::Running)?.name.clone();
+    (count > 0).then(|| format!("{} in `{name}` will be ended", counted(count, "session")))
+}
+
+/// What is gone for good when a plan has been carried out; `None`: nothing.
+pub(super) async fn loses<E: Engine>(engine: &E, observed: &Observed, plan: &Plan) -> Option<String> {
+    let removes = |action: &Action| matches!(action, Action::RemoveContainer { .. });
+    let containers = plan.operations.iter().filter(|it| removes(&it.action)).count();
+    let is_data = |action: &Action| matches!(action, Action::RemoveVolume);
+    let volumes = plan.operations.iter().filter(|it| is_data(&it.action) && it.resource != ResourceId::stop_mark());
+    let mut parts = Vec::new();
+    if containers > 0 {
+        parts.push(format!("{} with the files in them", counted(containers, "container")));
+    }
+    for operation in volumes {
+        let inner = match operation.resource.name.as_str() {
+            "docker" => inner(engine, observed).await,
+            _ => None,
+        };
+        let inner = inner.map(|it| format!(" ({it} of the Docker inside)")).unwrap_or_default();
+        parts.push(format!("volume `{}`{inner}", operation.name));
+    }
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+/// What the Docker inside has, if it says so soon.
+async fn inner<E: Engine>(engine: &E, observed: &Observed) -> Option<String> {
+    let main = ResourceId::main();
+    let running = observed.containers_of(&main).find(|it| it.state == ContainerState::Running)?;
+    let command = ["sh", "-c", INNER].map(str::to_owned);
+    let output = timeout(COUNT, engine.exec(&running.id, &command)).await.ok()?.ok()?;
+    let counts: Vec<usize> = output.output.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    let [containers, volumes, images] = counts[..] else { return None };
+    let parts = [(containers, "container"), (volumes, "volume"), (images, "image")];
+    Some(parts.map(|(count, what)| counted(count, what)).join(", "))
+}
+
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}

@@ -1,0 +1,25 @@
+//! What people and scripts run in the main container right now. moat's own probes are no sessions.
+
+use crate::engine::{Engine, EngineError, Fault};
+use crate::graph::Graph;
+use crate::resource::{Probe, ResourceId};
+use crate::state::{ContainerState, Observed};
+
+/// How many there are.
+///
+/// # Errors
+/// If the engine does not answer.
+pub async fn sessions<E: Engine>(engine: &E, graph: &Graph, observed: &Observed) -> Result<usize, EngineError> {
+    let main = ResourceId::main();
+    let Some(running) = observed.containers_of(&main).find(|it| it.state == ContainerState::Running) else {
+        return Ok(0);
+    };
+    let probe = graph.node(&main).and_then(|node| node.probe.as_ref());
+    let is_ours = |command: &Vec<String>| matches!(probe, Some(Probe::Exec { command: ours, .. } | Probe::Idle { command: ours, .. }) if ours == command);
+    match engine.commands(&running.id).await {
+        Ok(commands) => Ok(commands.iter().filter(|command| !is_ours(command)).count()),
+        // It has gone since it was looked at, and its sessions with it.
+        Err(error) if matches!(error.fault, Fault::NotFound | Fault::Conflict) => Ok(0),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,254 @@
+//! Chaos on the engine: random kills, stops, pauses, disconnections and removals of one, several or all objects, deaths
+//! of the watch and of the engine. Each time it is quiet the sandbox is ready within [`BOUND`], and a build works.
+//!
+//! `make test` does it for about a minute, another one each time, and prints the seed. To play one again, or for longer:
+//! `MOAT_CHAOS_SEED=7 MOAT_CHAOS_SECONDS=600 cargo test --test crash chaos -- --nocapture`, with the lab's environment.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use rustix::process::Signal;
+
+use crate::engine::{Inventory, engine};
+use crate::restarted::restart_engine;
+use crate::sandbox::Sandbox;
+use crate::watched::Watched;
+use crate::whose;
+
+/// A sidecar, a service, a Docker inside, and volumes.
+const SPEC: &str = "image: docker:dind\ndependencies:\n  - docker:dind\n  - redis\n";
+
+/// Without being told otherwise. In seconds.
+const USUAL: u64 = 60;
+
+/// From the later of quiet and the retry that was announced until all is ready.
+const BOUND: Duration = Duration::from_secs(30);
+
+/// One resource is hit so often in a minute, and not more: then it is not left alone for longer than [`BOUND`].
+const HITS: usize = 4;
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Between two looks whether it is ready.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// A generator that gives the same numbers for the same seed: Marsaglia's xorshift.
+struct Dice(u64);
+
+impl Dice {
+    fn new(seed: u64) -> Self {
+        // Neighbouring seeds are to give other stories from the first roll on; and it must not be 0.
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 16) % sides
+    }
+}
+
+const CONTAINERS: [&str; 3] = ["main", "buildkit", "redis"];
+
+/// What somebody does.
+#[derive(Debug, Clone, Copy)]
+enum Act {
+    Kill,
+    Stop,
+    Pause,
+    Disconnect,
+    Remove,
+}
+
+const ACTS: [Act; 5] = [Act::Kill, Act::Stop, Act::Pause, Act::Disconnect, Act::Remove];
+
+struct Chaos<'a> {
+    sandbox: &'a Sandbox,
+    dice: Dice,
+    watch: Option<Watched>,
+    /// When each container was hit lately.
+    hits: BTreeMap<&'static str, VecDeque<Instant>>,
+    /// Until when a retry that was announced may be waited for.
+    promised: Instant,
+    done: Vec<String>,
+}
+
+impl<'a> Chaos<'a> {
+    fn begin(sandbox: &'a Sandbox, seed: u64) -> Self {
+        let watch = Some(Watched::new(sandbox, &[]));
+        let hits = BTreeMap::new();
+        Self { sandbox, dice: Dice::new(seed), watch, hits, promised: Instant::now(), done: Vec::new() }
+    }
+
+    /// Whether all of these may be hit once more.
+    fn may_hit(&mut self, names: &[&'static str]) -> bool {
+        let now = Instant::now();
+        for name in names {
+            let hits = self.hits.entry(name).or_default();
+            while hits.front().is_some_and(|at| now.duration_since(*at) > MINUTE) {
+                hits.pop_front();
+            }
+        }
+        let may = names.iter().all(|name| self.hits[name].len() < HITS);
+        if may {
+            names.iter().for_each(|name| self.hits.entry(name).or_default().push_back(now));
+        }
+        may
+    }
+
+    /// One thing that goes wrong, or several at once.
+    fn strike(&mut self) {
+        match self.dice.roll(12) {
+            0 => self.watch_dies(),
+            1 => {
+                if self.may_hit(&CONTAINERS) {
+                    self.done.push("engine".to_owned());
+                    restart_engine();
+                }
+            }
+            2 => self.all_go(),
+            3 => self.network_goes(),
+            4 | 5 => {
+                let first = self.dice.roll(3) as usize;
+                let two = [CONTAINERS[first], CONTAINERS[(first + 1) % 3]];
+                self.harm(&two);
+            }
+            _ => {
+                let one = CONTAINERS[self.dice.roll(3) as usize];
+                self.harm(&[one]);
+            }
+        }
+    }
+
+    fn harm(&mut self, names: &[&'static str]) {
+        let act = ACTS[self.dice.roll(5) as usize];
+        if !self.may_hit(names) {
+            return;
+        }
+        self.done.push(format!("{act:?} {names:?}"));
+        let found: Vec<String> = names.iter().filter_map(|name| self.sandbox.find(name)).collect();
+        let ids: Vec<&str> = found.iter().map(String::as_str).collect();
+        let network = format!("moat-{}", self.sandbox.run_id());
+        let each = |words: &[&str]| {
+            // What has just gone by itself cannot be harmed any more.
+            engine().try_docker(&[words, &ids[..]].concat());
+        };
+        match act {
+            _ if ids.is_empty() => {}
+            Act::Kill => each(&["kill"]),
+            Act::Stop => each(&["stop", "-t", "1"]),
+            Act::Pause => each(&["pause"]),
+            Act::Remove => each(&["rm", "--force"]),
+            Act::Disconnect => ids.iter().for_each(|id| {
+                engine().try_docker(&["network", "disconnect", "--force", &network, id]);
+            }),
+        }
+    }
+
+    fn all_go(&mut self) {
+        if self.may_hit(&CONTAINERS) {
+            self.done.push("everything".to_owned());
+            self.remove(&["ps", "-aq"], &["rm", "--force"]);
+            self.remove(&["network", "ls", "-q"], &["network", "rm"]);
+            self.remove(&["volume", "ls", "-q"], &["volume", "rm"]);
+        }
+    }
+
+    fn network_goes(&mut self) {
+        if self.may_hit(&CONTAINERS) {
+            self.done.push("network".to_owned());
+            let network = format!("moat-{}", self.sandbox.run_id());
+            for name in CONTAINERS {
+                if let Some(id) = self.sandbox.find(name) {
+                    engine().try_docker(&["network", "disconnect", "--force", &network, &id]);
+                }
+            }
+            self.remove(&["network", "ls", "-q"], &["network", "rm"]);
+        }
+    }
+
+    fn remove(&self, list: &[&str], remove: &[&str]) {
+        let filter = format!("label=moat.agent={}", self.sandbox.agent);
+        let found = engine().list(&[list, &["--filter", &filter]].concat());
+        let found: Vec<&str> = found.iter().map(String::as_str).collect();
+        if !found.is_empty() {
+            engine().try_docker(&[remove, &found[..]].concat());
+        }
+    }
+
+    /// It is killed, and another one begins at once, as a supervisor would have it.
+    fn watch_dies(&mut self) {
+        self.done.push("watch".to_owned());
+        if let Some(watch) = self.watch.take() {
+            watch.signal(Signal::KILL);
+        }
+        self.watch = Some(Watched::begun(self.sandbox, &[]));
+    }
+
+    /// Takes in what the watch has announced.
+    fn listen(&mut self) {
+        let Some(watch) = &mut self.watch else { return };
+        for event in watch.heard() {
+            let pause = ["again_ms", "pause_ms"].iter().find_map(|key| event[key].as_u64());
+            if let (Some(pause), Some("unsettled" | "backing-off")) = (pause, event["event"].as_str()) {
+                self.promised = self.promised.max(Instant::now() + Duration::from_millis(pause));
+            }
+        }
+    }
+
+    /// Waits until all is ready; how long that took from the later of quiet and the announced retry.
+    fn is_ready_again(&mut self, seed: u64) -> Duration {
+        let quiet = Instant::now();
+        // What is announced a while after it has become quiet is no excuse any more.
+        let grace = quiet + BOUND;
+        loop {
+            if Instant::now() < grace {
+                self.listen();
+            }
+            let begins = quiet.max(self.promised);
+            if self.sandbox.status()["state"] == "ready" {
+                return Instant::now().saturating_duration_since(begins);
+            }
+            if Instant::now() > begins + BOUND {
+                let told = self.watch.as_ref().map(|watch| watch.told.iter().rev().take(12).collect::<Vec<_>>());
+                let status = self.sandbox.status();
+                panic!("seed {seed}: not ready after {:?}: {status:#}\nlast told: {told:#?}", self.done);
+            }
+            thread::sleep(LOOK);
+        }
+    }
+}
+
+#[test]
+#[expect(clippy::print_stdout, reason = "the seed and the figures are what it is run for")]
+fn chaos() {
+    let _alone = whose::alone();
+    let number = |name: &str| std::env::var(name).ok().and_then(|it| it.parse::<u64>().ok());
+    let chance = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |it| it.as_secs());
+    let seed = number("MOAT_CHAOS_SEED").unwrap_or_else(chance);
+    let length = Duration::from_secs(number("MOAT_CHAOS_SECONDS").unwrap_or(USUAL));
+    println!("chaos: seed {seed}, {} s", length.as_secs());
+    let before = Inventory::now();
+    let sandbox = Sandbox::new(SPEC);
+    let mut chaos = Chaos::begin(&sandbox, seed);
+    let (began, mut pieces, mut worst, mut acts) = (Instant::now(), 0, Duration::ZERO, 0);
+    while began.elapsed() < length {
+        for _ in 0..=chaos.dice.roll(4) {
+            chaos.strike();
+            thread::sleep(Duration::from_millis(chaos.dice.roll(1500)));
+        }
+        let took = chaos.is_ready_again(seed);
+        let built = sandbox.sh("echo FROM scratch | docker build -q -");
+        assert!(built.code == 0, "seed {seed}: no build after {:?}: {built}", chaos.done);
+        (pieces, worst, acts) = (pieces + 1, worst.max(took), acts + chaos.done.len());
+        chaos.done.clear();
+    }
+    println!("chaos: seed {seed}: {acts} acts in {pieces} pieces, ready after {:.1} s at worst", worst.as_secs_f32());
+    if let Some(watch) = chaos.watch.take() {
+        watch.end();
+    }
+    sandbox.moat(&["destroy", "--volumes", "--yes"]).ok();
+    before.assert_unchanged(&sandbox.agent);
+    sandbox.moat(&["audit", "verify"]).ok();
+}
