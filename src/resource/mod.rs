@@ -6,6 +6,7 @@ pub mod build;
 pub mod config;
 pub mod digest;
 pub mod extras;
+pub mod health;
 pub mod id;
 pub mod label;
 pub mod limit;
@@ -18,10 +19,11 @@ pub mod subnet;
 
 pub use build::BuildContext;
 pub use config::{
-    Config, ConfigHash, ContainerConfig, FileConfig, HealthConfig, ImageCheck, ImageConfig, NetworkAttachment,
-    NetworkConfig, Probe, RestartPolicy, Retention, Ulimit, VolumeConfig,
+    Config, ConfigHash, ContainerConfig, FileConfig, ImageConfig, NetworkAttachment, NetworkConfig, RestartPolicy,
+    Retention, Ulimit, VolumeConfig,
 };
 pub use extras::Extras;
+pub use health::{HealthConfig, ImageCheck, Probe};
 pub use id::{ContainerId, ImageDigest, ImageId, ImageRef, Kind, NetworkId, ResourceId, Role};
 pub use limit::{Cpus, Limits, Size};
 pub use mount::{Mount, MountSource};
