@@ -67,6 +67,7 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use tracing::Instrument;
 
 use crate::ui::{self, Screen};
 pub use error::CliError;
@@ -274,7 +275,8 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Ok(runtime) => runtime,
         Err(error) => return session.refuse(&CliError::Runtime(error)),
     };
-    match runtime.block_on(cli.command.run(&session)) {
+    let span = tracing::debug_span!("command", name = found.subcommand_name());
+    match runtime.block_on(cli.command.run(&session).instrument(span)) {
         Ok(exit) => exit,
         Err(error) => session.refuse(&error),
     }

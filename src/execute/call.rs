@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::failure::{self, explain};
 use super::{Report, ready};
@@ -54,6 +55,26 @@ impl Made {
 
 /// Makes the call of `operation`; `known` is what the operations before it have made.
 pub(super) async fn call<E: Engine>(
+    engine: &E,
+    operation: &Operation,
+    known: BTreeMap<OpId, Made>,
+    tell: Tell<'_>,
+    stop: &CancellationToken,
+) -> Result<Made, Box<Failure>> {
+    let Operation { id, action, resource, .. } = operation;
+    let span = tracing::debug_span!("operation", %id, action = action.verb(), %resource);
+    let work = async {
+        let begun = Instant::now();
+        let made = until_done(engine, operation, known, tell, stop).await;
+        let status = if made.is_ok() { "done" } else { "failed" };
+        tracing::debug!(status, ms = begun.elapsed().as_millis(), "operation");
+        made
+    };
+    work.instrument(span).await
+}
+
+/// Makes it again where the fault may pass by itself.
+async fn until_done<E: Engine>(
     engine: &E,
     operation: &Operation,
     known: BTreeMap<OpId, Made>,

@@ -12,6 +12,7 @@ pub use claims::Claims;
 use recover::Recovered;
 
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use crate::engine::{Engine, EngineError, Fault};
 use crate::event::{Event, Failure, Tell};
@@ -128,7 +129,9 @@ pub async fn until_converged_on<E: Engine, A: AsyncFn(&Observed, &Plan) -> bool>
             return failed(engine, graph, &options, report, &progress, on_failure, tell).await;
         }
         tell(Event::Planned { run: &graph.run, round, plan: &plan });
-        let mut report = execute(engine, &plan, tell, stop).await;
+        let span = tracing::debug_span!("round", run = %graph.run.id, n = round);
+        span.in_scope(|| tracing::debug!(operations = plan.operations.len(), "planned"));
+        let mut report = execute(engine, &plan, tell, stop).instrument(span).await;
         progress.changed |= plan.changes();
         progress.created.append(&mut report.created);
         progress.stopped.extend(stopped(&plan, &report));

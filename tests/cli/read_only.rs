@@ -195,6 +195,24 @@ fn output_that_cannot_be_written_is_one() {
     assert!(text.starts_with("error: the output cannot be written: "), "{text}");
 }
 
+/// `-v` has the command, its rounds and operations; `-vv` each call of the engine too, with what came of it and how long
+/// it took.
+#[test]
+fn the_log_has_commands_rounds_operations_and_calls() {
+    let (_engine, place) = place();
+    let once = place.run(&["apply", "-v"]).err;
+    let operation = "command{name=\"apply\"}:round{run=builder-1f2e3d4c n=1}:operation{id=1 action=\"pull\" resource=image/busybox}";
+    for part in ["planned operations=5", operation, "operation status=\"failed\" ms="] {
+        assert!(once.contains(part), "{part}: {once}");
+    }
+    assert!(!once.contains("engine call"), "{once}");
+    let twice = place.run(&["apply", "-vv"]).err;
+    for part in ["engine call call=list containers status=ok ms=", "engine call call=pull status=500 ms=", operation] {
+        assert!(twice.contains(part), "{part}: {twice}");
+    }
+    assert!(!place.run(&["apply"]).err.contains("command{"));
+}
+
 /// Whatever is asked to be logged, of moat or of what it is made of.
 #[test]
 fn no_log_tells_a_secret() {

@@ -42,6 +42,17 @@ impl Failure {
         Some(EngineError::new(fault, message).because(detail))
     }
 
+    /// In a word, for a log: without what the engine has said.
+    pub(super) fn status(&self) -> String {
+        match self {
+            Self::Refused { status, .. } => status.to_string(),
+            Self::Lost(_) => "lost".to_owned(),
+            Self::Unreadable(_) => "unreadable".to_owned(),
+            Self::Unsendable(_) => "unsendable".to_owned(),
+            Self::TimedOut => "timed out".to_owned(),
+        }
+    }
+
     /// The error of a call that cannot be the case already.
     pub(super) fn into_error(self, call: Call) -> EngineError {
         self.of(call)

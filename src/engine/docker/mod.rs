@@ -68,7 +68,7 @@ use http::Method;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 pub use attach::{AttachError, AttachRequest, Attached};
 pub use capture::Captured;
@@ -123,10 +123,15 @@ impl Docker {
         Failure: From<E>,
     {
         let _slot = self.slot().await?;
-        match timeout(deadline(call), work).await {
-            Ok(done) => Ok(done?),
+        let begun = Instant::now();
+        let done = match timeout(deadline(call), work).await {
+            Ok(done) => done.map_err(Failure::from),
             Err(_) => Err(Failure::TimedOut),
-        }
+        };
+        // Never what was sent or answered: environments and credentials are in it.
+        let status = done.as_ref().map_or_else(Failure::status, |_| "ok".to_owned());
+        tracing::trace!(call = %call, %status, ms = begun.elapsed().as_millis(), "engine call");
+        done
     }
 
     /// Makes a call that is a success too if what it asks for is the case already.
