@@ -3,9 +3,9 @@
 //! The way of `moat apply`, from the file to the engine, is the order of the modules below:
 //!
 //! 1. [`spec::agent::parse`] reads `agent.yaml`, [`spec::capability`] what its dependencies bring;
-//! 2. [`graph::compile`] makes a graph of resources of it;
+//! 2. [`graph::compile()`] makes a graph of resources of it;
 //! 3. [`observe::observe`] takes one snapshot of what the engine has;
-//! 4. [`plan::compute`] compares the two and says what to do, and why;
+//! 4. [`plan::compute()`] compares the two and says what to do, and why;
 //! 5. [`execute::execute`] does it, through [`engine::Engine`], and decides nothing;
 //! 6. [`reconcile::until_converged`] repeats 3 to 5 until there is nothing left to do.
 //!

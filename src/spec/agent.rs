@@ -1,6 +1,6 @@
 //! `agent.yaml` as meant: values that cannot be wrong any more.
 //!
-//! The language itself, key by key, is in [`language`](super::language). Whether dependencies exist, and whether
+//! The language itself, key by key, is in `language`. Whether dependencies exist, and whether
 //! the parts fit together, is for the compiler to say.
 
 use std::collections::{BTreeMap, BTreeSet};
