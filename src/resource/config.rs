@@ -17,7 +17,7 @@ use super::digest::sha256;
 use super::extras::Extras;
 use super::health::{HealthConfig, ImageCheck};
 use super::id::{ImageRef, ResourceId};
-use super::limit::{Limits, Size};
+use super::limit::{Limits, Size, Ulimit};
 use super::mount::{self, Mount};
 use super::port::PortConfig;
 use super::rights::Rights;
@@ -160,13 +160,6 @@ pub struct NetworkAttachment {
     pub aliases: Vec<String>,
 }
 
-/// A limit of the kernel for each process: what it begins with, and how far it may raise that. -1: none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ulimit {
-    pub soft: i64,
-    pub hard: i64,
-}
-
 /// A file that is put into a container before it starts. Owned by root.
 #[derive(Clone, PartialEq, Eq)]
 pub struct FileConfig {
@@ -248,12 +241,6 @@ impl RestartPolicy {
             Self::UnlessStopped => "unless-stopped",
             Self::Always => "always",
         }
-    }
-}
-
-impl Serialize for Ulimit {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("{}:{}", self.soft, self.hard))
     }
 }
 

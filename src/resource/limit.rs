@@ -132,6 +132,19 @@ impl Serialize for Cpus {
     }
 }
 
+/// A limit of the kernel for each process: what it begins with, and how far it may raise that. -1: none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ulimit {
+    pub soft: i64,
+    pub hard: i64,
+}
+
+impl Serialize for Ulimit {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{}:{}", self.soft, self.hard))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

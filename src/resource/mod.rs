@@ -20,12 +20,12 @@ pub mod subnet;
 pub use build::BuildContext;
 pub use config::{
     Config, ConfigHash, ContainerConfig, FileConfig, ImageConfig, NetworkAttachment, NetworkConfig, RestartPolicy,
-    Retention, Ulimit, VolumeConfig,
+    Retention, VolumeConfig,
 };
 pub use extras::Extras;
 pub use health::{HealthConfig, ImageCheck, Probe};
 pub use id::{ContainerId, ImageDigest, ImageId, ImageRef, Kind, NetworkId, ResourceId, Role};
-pub use limit::{Cpus, Limits, Size};
+pub use limit::{Cpus, Limits, Size, Ulimit};
 pub use mount::{Mount, MountSource};
 pub use port::{HostPort, Port, PortConfig, Protocol};
 pub use rights::{Device, Gpus, Rights};

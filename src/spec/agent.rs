@@ -17,7 +17,8 @@ use super::extend::Loader;
 use super::file::{self, File, OneOf, Resources};
 use super::ground::Ground;
 use super::language;
-use super::meaning::{Meaning, Misread};
+use super::meaning::Meaning;
+use super::misread::Misread;
 use super::scan::scan;
 use super::secrets::SecretSource;
 use super::service::Service;
@@ -206,7 +207,7 @@ fn read(source: Source, around: &dyn Surroundings) -> (Result<Vec<Spec>, Diagnos
     faults.extend(of_files);
     if let Some(bad) = filler.bad_file() {
         let (written, path) = (".env".to_owned(), source.path.with_file_name(".env"));
-        faults.extend(of_variables(&mut source, Misread { written, at: 0..0, path, bad }));
+        faults.extend(Misread { written, at: 0..0, path, bad }.told(&mut source));
     }
     faults.extend(filler.faults);
     // A value that could not be filled in is not what is wrong.
@@ -237,26 +238,9 @@ fn read(source: Source, around: &dyn Surroundings) -> (Result<Vec<Spec>, Diagnos
     // Agents of one file may share a file of variables.
     misread.sort_by(|one, other| one.path.cmp(&other.path));
     misread.dedup_by(|one, other| one.path == other.path);
-    faults.extend(misread.into_iter().flat_map(|file| of_variables(&mut source, file)));
+    faults.extend(misread.into_iter().flat_map(|file| file.told(&mut source)));
     let specs = if faults.is_empty() { Ok(specs) } else { Err(Diagnostics::new(&source, faults)) };
     (specs, warnings)
-}
-
-/// What is wrong with a file of variables, with places in it: its lines are added to the source, without their values.
-fn of_variables(source: &mut Source, file: Misread) -> Vec<Diagnostic> {
-    let Misread { written, at, path, bad } = file;
-    let name = if written.starts_with('~') {
-        written
-    } else {
-        Path::new(source.name_at(at.start)).with_file_name(written).display().to_string()
-    };
-    let start = source.append(name, path, &bad.shown);
-    let begins: Vec<usize> = std::iter::once(0).chain(bad.shown.match_indices('\n').map(|(at, _)| at + 1)).collect();
-    let place = |line: usize| {
-        let begin = start + begins.get(line).copied().unwrap_or(bad.shown.len());
-        source.line_at(begin)
-    };
-    bad.faults.into_iter().map(|(line, fault)| Diagnostic::error(place(line), fault.message).hint(fault.hint)).collect()
 }
 
 /// Two agents of one file with one name would be one sandbox.

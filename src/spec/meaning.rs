@@ -7,11 +7,12 @@ use std::path::{Component, Path, PathBuf};
 
 use super::agent::{BuilderSettings, NamedVolume, NetworkSettings};
 use super::diagnostic::{Diagnostic, quoted};
-use super::envfile::{self, BadFile};
+use super::envfile;
 use super::file::{
     Buildkit, CommandOr, HealthParts, Mount as MountParts, MountMode, OneOf, Resources, Volume, Workspace,
 };
 use super::file::{Network, WorkspaceMode};
+use super::misread::Misread;
 use super::secrets::SecretSource;
 use super::shape::Fault;
 use super::source::Span;
@@ -39,15 +40,6 @@ pub(super) struct Meaning<'a> {
     targets: BTreeMap<String, String>,
     /// Ports of the Docker host that are spoken for.
     pub(super) fixed_ports: Vec<PortConfig>,
-}
-
-/// A file of variables that has faults of its own.
-pub(super) struct Misread {
-    /// As it is named, and where.
-    pub written: String,
-    pub at: Span,
-    pub path: PathBuf,
-    pub bad: BadFile,
 }
 
 /// What the workspace comes to.

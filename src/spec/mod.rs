@@ -39,6 +39,7 @@ pub mod capability;
 pub mod catalogue;
 mod file;
 mod meaning;
+mod misread;
 mod ports;
 mod read;
 mod recognise;
