@@ -8,13 +8,14 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use super::addresses::Addresses;
+use super::approval::Approving;
 use super::asking::Asking;
 use super::chronicle::Chronicle;
 use super::end::End;
 use super::error::CliError;
 use super::exit::Exit;
 use super::fleet::Fleet;
-use super::interrupt::interruptible;
+use super::interrupt::{interruptible, unless};
 use super::load::{Agent, Depth};
 use super::locking::Locking;
 use super::nearest;
@@ -52,6 +53,8 @@ pub struct Apply {
     /// End sessions in the sandbox without asking, where something has to be replaced
     #[arg(short, long)]
     yes: bool,
+    #[command(flatten)]
+    approving: Approving,
     #[command(flatten)]
     addresses: Addresses,
     #[command(flatten)]
@@ -93,14 +96,9 @@ pub async fn run(args: &Apply, session: &Session) -> Result<Exit, CliError> {
         return Err(CliError::Usage { message, hint: "leave out `--watch`, `--dry-run` and `--pull`".to_owned() });
     }
     if args.watch {
-        let Apply { specs, wait_timeout, addresses, locking, .. } = args;
-        let how = Wanted {
-            specs: &specs.paths(),
-            wait_timeout: *wait_timeout,
-            addresses,
-            locking,
-            watching: &Watching::default(),
-        };
+        let Apply { specs, wait_timeout, approving, addresses, locking, .. } = args;
+        let (specs, watching) = (&specs.paths(), &Watching::default());
+        let how = Wanted { specs, wait_timeout: *wait_timeout, approving, asks: true, addresses, locking, watching };
         return watch::watch_as(&how, session).await;
     }
     if args.dry_run {
@@ -109,7 +107,7 @@ pub async fn run(args: &Apply, session: &Session) -> Result<Exit, CliError> {
         return plan::show(&wanted, session).await;
     }
     let specs = saved.as_ref().map_or_else(|| args.specs.paths(), Saved::specs);
-    let (fleet, engine) = Fleet::find(session, &specs, Depth::Whole).await?;
+    let (fleet, engine) = Fleet::find(session, &specs, Depth::Full).await?;
     let options = args.options(&engine);
     if let Some(saved) = &saved {
         // Of all before anything is done to any; of each again once nobody else changes it.
@@ -124,8 +122,13 @@ pub async fn run(args: &Apply, session: &Session) -> Result<Exit, CliError> {
     let (locking, record, claims, stop) = (&args.locking, &record, &claims, &stop);
     let asking = &Asking::new(session, args.yes);
     let by = By { command: "apply", locking, record, claims, stop, pull, saved, asking };
-    let work = fleet
-        .work(async |agent, reporter| one(&engine, agent, (options.clone(), args.on_failure()), &by, reporter).await);
+    let work = async {
+        let fleet = unless(stop, fleet.pass(&args.approving, &engine, record)).await?;
+        let one = async |agent: &Agent, to: Reporter<'_>| {
+            one(&engine, agent, (options.clone(), args.on_failure()), &by, to).await
+        };
+        fleet.work(one).await
+    };
     record.closed(Box::pin(interruptible(&session.screen, stop, work)).await)
 }
 

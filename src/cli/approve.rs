@@ -1,25 +1,20 @@
-//! `moat approve`: lets a watch do what it holds.
-
-use std::path::Path;
+//! `moat approve`: approves what a spec asks for, for a watch that holds it and for later commands.
 
 use clap::Args;
 
+use super::approval::{Judge, Verdict, approve, place};
 use super::error::CliError;
 use super::exit::Exit;
 use super::fleet::Fleet;
-use super::load::{Agent, Depth};
-use super::record::{Consent, Record, own_files};
+use super::load::Depth;
+use super::record::{Consent, Record};
 use super::session::Session;
 use super::specs::Specs;
 use crate::engine::docker::Docker;
-use crate::observe::observe;
-use crate::store::approval::Approval;
-use crate::store::watching::Watching;
 use crate::ui::answers::Answer;
 use crate::ui::{answers, ask};
-use crate::watch::consent::more_than_applied;
 
-/// Let `moat watch` do what the spec asks for beyond what the sandbox has
+/// Approve what the spec asks for, for `moat watch` and for later commands
 #[derive(Debug, Args)]
 pub struct Approve {
     #[command(flatten)]
@@ -27,55 +22,64 @@ pub struct Approve {
     /// Do not ask
     #[arg(short, long)]
     yes: bool,
+    /// Forget what was approved before: what is asked for next is compared with nothing
+    #[arg(long, conflicts_with = "yes")]
+    forget: bool,
     /// One JSON document in place of text
     #[arg(long)]
     pub(super) json: bool,
 }
 
 pub async fn run(args: &Approve, session: &Session) -> Result<Exit, CliError> {
-    let (fleet, engine) = Fleet::find(session, &args.specs.paths(), Depth::Whole).await?;
-    let dir = own_files().ok_or(CliError::NoPlace)?;
+    let depth = if args.forget { Depth::Bare } else { Depth::Full };
+    let (fleet, engine) = Fleet::find(session, &args.specs.paths(), depth).await?;
     let record = Record::open("approve", &engine)?;
-    record.closed(approve(args, session, &fleet, &engine, &record, &dir).await)
+    let work = async {
+        if args.forget {
+            forget(args, session, &fleet, &record)
+        } else {
+            give(args, session, &fleet, &engine, &record).await
+        }
+    };
+    record.closed(work.await)
 }
 
-async fn approve(
+async fn give(
     args: &Approve,
     session: &Session,
     fleet: &Fleet<'_>,
     engine: &Docker,
     record: &Record<'_>,
-    dir: &Path,
 ) -> Result<Exit, CliError> {
+    let judge = Judge::new(engine);
     let mut all = Vec::new();
-    for agent in fleet.agents() {
-        let run = &agent.graph.run;
-        let address = engine.located().endpoint.to_string();
-        let watch = Watching::of(dir, &run.id, &address).read();
-        let more = match watch {
-            Some((_, note)) => note.held,
-            // One that begins later measures the spec against what is there.
-            None => asked_for(engine, agent).await?,
-        };
-        if more.is_empty() {
-            all.push(Answer::of(run, more));
+    for named in fleet.agents() {
+        let (agent, verdict) = judge.judge(named.clone()).await?;
+        let run = &named.graph.run;
+        let Verdict::Asks(asks) = verdict else {
+            if let Some(origin) = &agent.origin {
+                approve(run, origin)?;
+            }
+            all.push(Answer::of(run, Vec::new()));
             session.screen.say(&format!("{}: there is nothing to approve\n", run.agent));
             continue;
-        }
-        let list = more.iter().fold(String::new(), |list, line| list + "\n  + " + line);
-        let message = format!("`{}` asks for more than its sandbox has:{list}", run.agent);
-        match if args.yes { Some(true) } else { ask::consent(&session.screen, &message) } {
+        };
+        let asks = asks.of(&agent);
+        match if args.yes { Some(true) } else { ask::consent(&session.screen, &asks.message()) } {
             Some(true) => {}
             Some(false) => return Err(CliError::Declined),
             None => {
-                session.screen.alert(&format!("{message}\n"));
+                session.screen.alert(&format!("{}\n", asks.message()));
                 return Err(CliError::NobodyToAsk);
             }
         }
-        record.consent(run, &Consent::Give(&more), if args.yes { "--yes" } else { "asked" })?;
-        Approval::of(dir, &run.id, &address).give(&agent.graph.digest()).map_err(CliError::Output)?;
-        session.screen.say(&format!("{}: approved{}\n", run.agent, if args.yes { list } else { String::new() }));
-        all.push(Answer::of(run, more));
+        record.consent(run, &Consent::Give(&asks.asks), if args.yes { "--yes" } else { "asked" })?;
+        if let Some(origin) = &agent.origin {
+            approve(run, origin)?;
+        }
+        let list = asks.asks.iter().fold(String::new(), |list, line| list + "\n  + " + line);
+        session.screen.say(&format!("{}: approved{}\n", run.agent, if args.yes { &list } else { "" }));
+        all.push(Answer::of(run, asks.asks));
     }
     if args.json {
         session.answer(&answers::approved(&all))?;
@@ -83,7 +87,19 @@ async fn approve(
     Ok(Exit::Done)
 }
 
-async fn asked_for(engine: &Docker, agent: &Agent) -> Result<Vec<String>, CliError> {
-    let observed = observe(engine, &agent.graph).await?;
-    Ok(more_than_applied(&observed, &agent.graph))
+/// Forgets the approvals; what the labels of resources say stays.
+fn forget(args: &Approve, session: &Session, fleet: &Fleet<'_>, record: &Record<'_>) -> Result<Exit, CliError> {
+    let mut all = Vec::new();
+    for agent in fleet.agents() {
+        let run = &agent.graph.run;
+        let approval = place(run).ok_or(CliError::NoPlace)?;
+        record.consent(run, &Consent::Lose("approvals"), "--forget")?;
+        approval.forget().map_err(CliError::Output)?;
+        session.screen.say(&format!("{}: what was approved is forgotten\n", run.agent));
+        all.push(Answer::of(run, Vec::new()));
+    }
+    if args.json {
+        session.answer(&answers::approved(&all))?;
+    }
+    Ok(Exit::Done)
 }

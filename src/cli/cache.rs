@@ -29,7 +29,7 @@ pub async fn run(args: &Cache, session: &Session) -> Result<Exit, CliError> {
     let engine = session.connect().await?;
     let sandbox = named.find(&engine).await?.present()?;
     let agent = sandbox.run.agent.to_string();
-    let Some(graph) = &sandbox.graph else {
+    let Some(graph) = sandbox.agent.as_ref().map(|agent| &agent.graph) else {
         return Err(CliError::NoSpec { agent, spec: sandbox.run.spec.clone() });
     };
     let Some(wanted) = &graph.builds else {

@@ -89,7 +89,7 @@ pub async fn run(args: &Clean, session: &Session) -> Result<Exit, CliError> {
         let what = if args.volumes { "run and volumes" } else { "run" };
         record.consent(row.run, &Consent::Lose(what), if args.yes { "--yes" } else { "asked" })?;
     }
-    let agent = |row: &&Row<'_>| Agent { graph: Graph::empty(row.run.clone()), given: PathBuf::from(&row.run.spec) };
+    let agent = |row: &&Row<'_>| Agent::known(Graph::empty(row.run.clone()), PathBuf::from(&row.run.spec));
     let fleet = Fleet::of(session, doomed.iter().map(agent).collect());
     let stop = CancellationToken::new();
     let volumes = if args.volumes { Volumes::All } else { Volumes::Scratch(BTreeMap::new()) };

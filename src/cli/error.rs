@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::approval::Unapproved;
 use super::exit::Exit;
 use super::load::LoadError;
 use super::surroundings::lowercase;
@@ -74,8 +75,8 @@ pub enum CliError {
     Audit(#[from] AuditError),
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// The user did not want to wait for the lock any longer.
-    #[error("interrupted while another moat was waited for")]
+    /// The user did not want to wait any longer, for the lock or for an approval.
+    #[error("interrupted before anything was changed")]
     Interrupted,
     /// There is no folder for moat's own files.
     #[error("there is no folder for moat's own files")]
@@ -83,6 +84,9 @@ pub enum CliError {
     /// What is to be removed has to be agreed to.
     #[error("nothing was done, since nobody is there to be asked")]
     NobodyToAsk,
+    /// The specs of these agents have not been approved, and nothing was done to any agent.
+    #[error("{}", .0.iter().map(Unapproved::message).collect::<Vec<_>>().join("\n"))]
+    NotApproved(Vec<Unapproved>),
     /// The user said no.
     #[error("nothing was done, since you did not agree")]
     Declined,
@@ -107,6 +111,7 @@ impl CliError {
             Self::Connect(_) => Exit::NoEngine,
             Self::Lock(_) => Exit::Locked,
             Self::Interrupted => Exit::Interrupted,
+            Self::NotApproved(_) => Exit::NotApproved,
             Self::NobodyToAsk | Self::Usage { .. } | Self::Explain(_) | Self::NoResource { .. } => Exit::Usage,
             Self::Engine(error) | Self::Attach(AttachError::Engine(error)) if error.fault == Fault::Unreachable => {
                 Exit::NoEngine
@@ -135,6 +140,7 @@ impl CliError {
             Self::Lock(LockError::Held { .. }) => Code::LockHeld,
             Self::Interrupted => Code::Interrupted,
             Self::NobodyToAsk | Self::Declined => Code::NotAgreed,
+            Self::NotApproved(_) => Code::NotApproved,
             Self::Attach(AttachError::Terminal(_) | AttachError::Output(_))
             | Self::Lock(LockError::File { .. })
             | Self::NoPlace
@@ -187,7 +193,7 @@ impl CliError {
                 "wait for it with `--lock-timeout 60`, or look at what it does with `moat status`"
             }
             Self::Lock(LockError::File { .. }) => "make it writable, or name another folder with `MOAT_STATE_DIR`",
-            Self::Interrupted => "nothing has been changed; ask again",
+            Self::Interrupted => "run it again",
             Self::Watch(error) => error.hint,
             Self::NoPlace => "`MOAT_STATE_DIR` names one",
             Self::Explain(error) => &error.hint,
@@ -197,6 +203,13 @@ impl CliError {
             Self::Copy(error) => error.hint(),
             Self::Create { .. } => "check the path, who may use it, and that there is room",
             Self::NobodyToAsk => "`--yes` agrees to what is shown above",
+            Self::NotApproved(all) => {
+                let digests = all.iter().map(|it| format!("--approve {}", it.digest)).collect::<Vec<_>>();
+                return Some(format!(
+                    "nothing was changed; `moat plan` shows it, and `{}` approves it",
+                    digests.join(" ")
+                ));
+            }
             Self::Declined => "ask again if you change your mind",
             Self::Output(_) | Self::Attach(AttachError::Output(_)) => {
                 "check where the output goes, and that there is room"

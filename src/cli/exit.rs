@@ -14,13 +14,15 @@ pub enum Exit {
     Spec,
     NoEngine,
     Locked,
+    /// A spec asks for more than a person has approved.
+    NotApproved,
     Interrupted,
     /// Only `exec`, `run` and `shell`: what the command gave.
     Of(u8),
 }
 
 /// The promised ones, by code. The larger ones are those of `sysexits.h` and, for an interrupt, of shells.
-pub const ALL: [(Exit, &str); 8] = [
+pub const ALL: [(Exit, &str); 9] = [
     (Exit::Done, "done, or nothing to do"),
     (Exit::Failed, "failed"),
     (Exit::Changes, "changes pending (only `plan --detailed-exitcode`)"),
@@ -28,11 +30,13 @@ pub const ALL: [(Exit, &str); 8] = [
     (Exit::Spec, "the spec is missing or invalid"),
     (Exit::NoEngine, "docker cannot be reached"),
     (Exit::Locked, "another moat is changing the same sandbox"),
+    (Exit::NotApproved, "a spec asks for more than was approved"),
     (Exit::Interrupted, "interrupted"),
 ];
 
 /// The worst first: of several agents, the worst one counts.
-const WORST: [Exit; 6] = [Exit::Failed, Exit::Interrupted, Exit::NoEngine, Exit::Locked, Exit::Changes, Exit::Done];
+const WORST: [Exit; 7] =
+    [Exit::Failed, Exit::Interrupted, Exit::NoEngine, Exit::NotApproved, Exit::Locked, Exit::Changes, Exit::Done];
 
 impl Exit {
     /// Of several agents.
@@ -47,6 +51,7 @@ impl Exit {
             Self::Locked => "locked",
             Self::NoEngine => "without docker",
             Self::Interrupted => "interrupted",
+            Self::NotApproved => "not approved",
             Self::Failed | Self::Changes | Self::Usage | Self::Spec | Self::Of(_) => "failed",
         }
     }
@@ -60,6 +65,7 @@ impl Exit {
             Self::Spec => 65,
             Self::NoEngine => 69,
             Self::Locked => 75,
+            Self::NotApproved => 77,
             Self::Interrupted => 130,
             Self::Of(code) => code,
         }

@@ -7,9 +7,11 @@ use std::path::PathBuf;
 
 use futures_util::future::join_all;
 
+use super::approval::{self, Approving};
 use super::error::CliError;
 use super::exit::Exit;
 use super::load::{self, Agent, Depth};
+use super::record::Record;
 use super::session::{Form, Session};
 use super::target::{self, Named};
 use crate::engine::docker::Docker;
@@ -51,13 +53,13 @@ impl<'a> Fleet<'a> {
             let sandbox = Named::Name(name.to_owned()).find_to(depth, &engine).await?;
             let (agent, spec) = (sandbox.run.agent.to_string(), sandbox.run.spec.clone());
             let given = PathBuf::from(&spec);
-            let graph = match sandbox.graph {
-                Some(graph) => graph,
-                None if depth == Depth::Bare => Graph::empty(sandbox.run),
+            let found = match sandbox.agent {
+                Some(agent) => agent,
+                None if depth == Depth::Bare => Agent::known(Graph::empty(sandbox.run), given),
                 None => return Err(CliError::NoSpec { agent, spec }),
             };
-            if agents.iter().all(|agent| agent.graph.run.id != graph.run.id) {
-                agents.push(Agent { graph, given });
+            if agents.iter().all(|agent| agent.graph.run.id != found.graph.run.id) {
+                agents.push(found);
             }
         }
         Ok((Self::of(session, agents), engine))
@@ -67,6 +69,34 @@ impl<'a> Fleet<'a> {
         let labels = labels(&agents);
         let members = agents.into_iter().zip(labels).map(|(agent, label)| Member { agent, label }).collect();
         Self { session, members }
+    }
+
+    /// The same agents, once their specs may take effect; with their secrets.
+    ///
+    /// # Errors
+    /// If one of them is not approved, or cannot be completed: then nothing is to be done to any.
+    pub async fn pass(self, approving: &Approving, engine: &Docker, record: &Record<'_>) -> Result<Self, CliError> {
+        let session = self.session;
+        Ok(Self::of(session, approving.pass(self.into_agents(), session, engine, record).await?))
+    }
+
+    /// The same agents, to be looked at only: those that are not approved are marked, and have no secrets.
+    ///
+    /// # Errors
+    /// If the engine does not answer, or an agent cannot be completed.
+    pub async fn seen(self, engine: &Docker) -> Result<Self, CliError> {
+        let session = self.session;
+        Ok(Self::of(session, approval::seen(self.into_agents(), engine).await?))
+    }
+
+    /// Tells people of the agents that are not approved: what is shown of them is incomplete.
+    pub fn caution(&self) {
+        for it in self.agents().filter_map(|agent| agent.unapproved.as_deref()) {
+            let not_fetched =
+                it.not_fetched.iter().map(|name| format!("\n  secret {name}: not fetched (not approved)"));
+            let message = format!("{}{}", it.message(), not_fetched.collect::<String>());
+            self.session.caution(&message, &it.hint());
+        }
     }
 
     pub fn into_agents(self) -> Vec<Agent> {

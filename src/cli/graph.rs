@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use super::addresses::Addresses;
+use super::approval;
 use super::error::CliError;
 use super::exit::Exit;
 use super::session::Session;
@@ -66,7 +67,7 @@ pub async fn run(args: &GraphCommand, session: &Session) -> Result<Exit, CliErro
 async fn asked(args: &GraphCommand, named: Named, session: &Session) -> Result<Picture, CliError> {
     let engine = session.connect().await?;
     let sandbox = named.find(&engine).await?;
-    let graph = sandbox.whole()?;
+    let graph = approval::seen_one(sandbox.full()?, &engine).await?.graph;
     let observed = observe(&engine, &graph).await?;
     if args.plan {
         let plan = compute(&graph, &observed, &args.addresses.options(&engine));

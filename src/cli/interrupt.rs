@@ -7,6 +7,7 @@ use std::process;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use super::error::CliError;
 use super::exit::Exit;
 use crate::ui::Screen;
 
@@ -35,6 +36,20 @@ pub async fn stoppable<T>(stop: &CancellationToken, work: impl Future<Output = T
         biased;
         never = listen => match never {},
         done = work => done,
+    }
+}
+
+/// Does `work`, which changes nothing, unless `stop` comes first.
+///
+/// # Errors
+/// If it does; otherwise that of `work`.
+pub async fn unless<T>(
+    stop: &CancellationToken,
+    work: impl Future<Output = Result<T, CliError>>,
+) -> Result<T, CliError> {
+    tokio::select! {
+        done = work => done,
+        () = stop.cancelled() => Err(CliError::Interrupted),
     }
 }
 

@@ -5,18 +5,16 @@ use std::env;
 use std::fs::{File, read_dir};
 use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use super::approval::Unapproved;
 use super::capabilities::capabilities;
 use super::ground;
-use super::record::{STATE_DIR, own_files};
+use super::origin::Origin;
 use super::surroundings::{Here, SIZE_MAX, all_of, lowercase, text};
-use crate::engine::context;
-use crate::graph::{Graph, Vault, compile, compile_with, needs_vault, warnings, with_unknown_dependencies};
-use crate::resource::SecretKey;
-use crate::spec::surroundings::{Inputs, Recorder};
-use crate::spec::{Capabilities, Diagnostics, Source, Spec, agent, is_agent, secrets};
-use crate::store;
-use crate::store::key::secret_key;
+use crate::graph::{Graph, warnings, with_unknown_dependencies};
+use crate::spec::surroundings::Inputs;
+use crate::spec::{Capabilities, Diagnostics, Source, Spec, agent, is_agent};
 
 /// The file of a directory, and of the working directory where none is named.
 pub const DEFAULT_SPEC: &str = "agent.yaml";
@@ -24,14 +22,14 @@ pub const DEFAULT_SPEC: &str = "agent.yaml";
 /// The same where there is none of that name.
 pub(super) const OTHER_SPEC: &str = "moat.yaml";
 
-/// How much of a spec is wanted.
+/// How much of a spec is wanted. None fetches its secrets: that takes an approval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
-    /// All of it: what it is compared with, and what is applied. Fetches the secrets.
-    Whole,
-    /// Without the secrets: what is built, the files that go into it included.
+    /// All that it says, to be compared and applied once it is approved.
+    Full,
+    /// With what is built, the files that go into it included.
     Image,
-    /// What it stands for: enough to find it, or to remove it.
+    /// What it stands for: enough to find it, to remove it, or to ask for an approval.
     Bare,
 }
 
@@ -54,7 +52,14 @@ pub struct Agent {
     pub graph: Graph,
     /// The path by which the user can name it: a file, or a directory that has an `agent.yaml`.
     pub given: PathBuf,
+    /// What the graph is compiled from; `None`: it is known by the labels of its resources only.
+    pub origin: Option<Arc<Origin>>,
+    /// Its spec has not been approved: the graph has no secrets, and only serves to be looked at.
+    pub unapproved: Option<Box<Unapproved>>,
 }
+
+/// A graph, and what it was compiled from.
+type Made = (Graph, Origin);
 
 /// Why there is no graph.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +74,17 @@ pub enum LoadError {
     Key { why: String },
     #[error("`{file}` has the agents {names}: one of them has to be named")]
     Agent { file: String, names: String },
+}
+
+impl Agent {
+    fn new((graph, origin): Made, given: PathBuf) -> Self {
+        Self { graph, given, origin: Some(Arc::new(origin)), unapproved: None }
+    }
+
+    /// One that is known by the labels of its resources only.
+    pub fn known(graph: Graph, given: PathBuf) -> Self {
+        Self { graph, given, origin: None, unapproved: None }
+    }
 }
 
 impl LoadError {
@@ -109,9 +125,8 @@ pub fn standard_input() -> Result<Loaded, LoadError> {
     let text = all_of(io::stdin().lock()).map_err(refuse)?;
     let here = env::current_dir().map_err(refuse)?;
     let mut notes = Notes::default();
-    let graphs = compiled(Source::new(name, here.join(DEFAULT_SPEC), text), Depth::Bare, &mut notes);
-    let agent = |graph| Agent { graph, given: PathBuf::from(DEFAULT_SPEC) };
-    let agents = graphs.map(|graphs| graphs.into_iter().map(agent).collect());
+    let made = compiled(Source::new(name, here.join(DEFAULT_SPEC), text), Depth::Bare, &mut notes);
+    let agents = made.map(|all| all.into_iter().map(|made| Agent::new(made, PathBuf::from(DEFAULT_SPEC))).collect());
     Ok(Loaded { agents, warnings: notes.warnings, skipped: notes.skipped, inputs: notes.inputs })
 }
 
@@ -126,10 +141,10 @@ pub fn load(paths: &[PathBuf], depth: Depth) -> Loaded {
             Vec::new()
         });
         for given in files {
-            match graphs(&given, depth, &mut notes) {
-                Ok(graphs) => {
-                    let new = graphs.into_iter().filter(|graph| runs.insert(graph.run.id.clone()));
-                    agents.extend(new.map(|graph| Agent { graph, given: given.clone() }));
+            match made(&given, depth, &mut notes) {
+                Ok(all) => {
+                    let new = all.into_iter().filter(|(graph, _)| runs.insert(graph.run.id.clone()));
+                    agents.extend(new.map(|made| Agent::new(made, given.clone())));
                 }
                 Err(mut found) => errors.append(&mut found),
             }
@@ -148,7 +163,7 @@ struct Notes {
 }
 
 /// Compiles the agents of the spec at `path`: a file, or a directory that has one.
-fn graphs(path: &Path, depth: Depth, notes: &mut Notes) -> Result<Vec<Graph>, Vec<LoadError>> {
+fn made(path: &Path, depth: Depth, notes: &mut Notes) -> Result<Vec<Made>, Vec<LoadError>> {
     let shown = file(path);
     let source = source(path).map_err(|error| {
         notes.inputs.missing.insert(std::path::absolute(&shown).unwrap_or(shown));
@@ -159,7 +174,7 @@ fn graphs(path: &Path, depth: Depth, notes: &mut Notes) -> Result<Vec<Graph>, Ve
 }
 
 /// Compiles the agents of a source.
-fn compiled(source: Source, depth: Depth, notes: &mut Notes) -> Result<Vec<Graph>, Vec<LoadError>> {
+fn compiled(source: Source, depth: Depth, notes: &mut Notes) -> Result<Vec<Made>, Vec<LoadError>> {
     let capabilities = capabilities(&source.path, &mut notes.inputs)?;
     let reading = agent::parse_all(source, &Here);
     notes.inputs.append(reading.inputs);
@@ -169,62 +184,28 @@ fn compiled(source: Source, depth: Depth, notes: &mut Notes) -> Result<Vec<Graph
     for spec in &mut specs {
         ground::look(spec, &capabilities);
     }
-    let (mut graphs, mut errors) = (Vec::new(), Vec::new());
+    let (mut all, mut errors) = (Vec::new(), Vec::new());
     for spec in &specs {
         notes.warnings.push(warnings(spec, &capabilities));
-        match graph_of(spec, &capabilities, depth, &mut notes.inputs) {
-            Ok(graph) => graphs.push(graph),
+        match agent_of(spec, &capabilities, depth, &mut notes.inputs) {
+            Ok(made) => all.push(made),
             Err(error) => errors.push(error),
         }
     }
-    if errors.is_empty() { Ok(graphs) } else { Err(errors) }
+    if errors.is_empty() { Ok(all) } else { Err(errors) }
 }
 
-fn graph_of(spec: &Spec, capabilities: &Capabilities, depth: Depth, inputs: &mut Inputs) -> Result<Graph, LoadError> {
-    // First without: who waits for a password manager should not have to wait for a slip of the pen as well.
-    let bare = compile(spec, capabilities).map_err(LoadError::Spec)?;
-    if depth == Depth::Bare {
-        return Ok(bare);
+/// The agent of a spec; with what its image is built from, if that is wanted.
+fn agent_of(spec: &Spec, capabilities: &Capabilities, depth: Depth, inputs: &mut Inputs) -> Result<Made, LoadError> {
+    let mut origin = Origin::new(spec, capabilities);
+    // First without: a typo is told before a folder is read.
+    let graph = origin.bare()?;
+    if depth != Depth::Image || !origin.needs_content() {
+        return Ok((graph, origin));
     }
-    let mut spec = spec.clone();
-    look_at_context(&mut spec, inputs)?;
-    let spec = &spec;
-    if depth == Depth::Image || !needs_vault(spec, capabilities) {
-        return compile(spec, capabilities).map_err(LoadError::Spec);
-    }
-    let recorder = Recorder::new(&Here);
-    let fetched = secrets::fetch(spec, &recorder);
-    inputs.append(recorder.into_inputs());
-    let fetched = fetched.map_err(LoadError::Spec)?.into_iter().chain(spec.concealed.clone()).collect();
-    let key = key().map_err(|why| LoadError::Key { why })?;
-    compile_with(spec, capabilities, Some(&Vault { key, fetched })).map_err(LoadError::Spec)
-}
-
-/// Finds what a build is made of, for its digest.
-fn look_at_context(spec: &mut Spec, inputs: &mut Inputs) -> Result<(), LoadError> {
-    let Some(build) = &mut spec.build else { return Ok(()) };
-    build.without = own_files();
-    if let Some(own) = build.without.as_deref().filter(|own| own.starts_with(&build.context)) {
-        // Without it nothing can be put on record, which is said then.
-        let _ = store::prepare(own);
-    }
-    match context::read(&build.context, &build.dockerfile, build.without.as_deref()) {
-        Ok(content) => {
-            inputs.read.extend(content.folders);
-            inputs.missing.extend(content.lists);
-            build.digest = Some(content.digest);
-            Ok(())
-        }
-        Err(error) => {
-            let at = if spec.places.has("build.context") { "build.context" } else { "build" };
-            Err(LoadError::Spec(Diagnostics::at(&spec.source, spec.place(at), error.to_string(), error.hint())))
-        }
-    }
-}
-
-fn key() -> Result<SecretKey, String> {
-    let dir = own_files().ok_or_else(|| format!("it is not known where to keep it: set `HOME` or `{STATE_DIR}`"))?;
-    secret_key(&dir).map_err(|error| format!("`{}`: {}", dir.display(), lowercase(&error)))
+    origin.look_at_content()?;
+    inputs.append(origin.content.clone());
+    Ok((origin.bare()?, origin))
 }
 
 /// The agents of the spec at `path`, without their secrets.
@@ -232,15 +213,16 @@ fn key() -> Result<SecretKey, String> {
 /// # Errors
 /// If it cannot be read, or says what cannot be.
 pub fn bare(path: &Path) -> Result<Vec<Graph>, Vec<LoadError>> {
-    graphs(path, Depth::Bare, &mut Notes::default())
+    graphs(path, Depth::Bare)
 }
 
 /// The only agent of the spec at `path`, without its secrets.
 ///
 /// # Errors
 /// If it cannot be read, says what cannot be, or has several agents.
-pub fn one(path: &Path) -> Result<Graph, Vec<LoadError>> {
-    only(path, bare(path)?)
+pub fn one(path: &Path) -> Result<Agent, Vec<LoadError>> {
+    let made = made(path, Depth::Bare, &mut Notes::default())?;
+    Ok(Agent::new(only(path, made, |(graph, _)| graph)?, path.to_owned()))
 }
 
 /// As [`one`], with what its image is made of.
@@ -248,7 +230,7 @@ pub fn one(path: &Path) -> Result<Graph, Vec<LoadError>> {
 /// # Errors
 /// As [`one`], and if that cannot be read.
 pub fn with_image(path: &Path) -> Result<Graph, Vec<LoadError>> {
-    only(path, with_images(path)?)
+    only(path, with_images(path)?, |graph| graph)
 }
 
 /// As [`bare`], with what their images are made of.
@@ -256,13 +238,17 @@ pub fn with_image(path: &Path) -> Result<Graph, Vec<LoadError>> {
 /// # Errors
 /// As [`bare`], and if that cannot be read.
 pub fn with_images(path: &Path) -> Result<Vec<Graph>, Vec<LoadError>> {
-    graphs(path, Depth::Image, &mut Notes::default())
+    graphs(path, Depth::Image)
 }
 
-fn only(path: &Path, mut graphs: Vec<Graph>) -> Result<Graph, Vec<LoadError>> {
-    let names: Vec<String> = graphs.iter().map(|graph| format!("`{}`", graph.run.agent)).collect();
-    match (graphs.pop(), graphs.is_empty()) {
-        (Some(graph), true) => Ok(graph),
+fn graphs(path: &Path, depth: Depth) -> Result<Vec<Graph>, Vec<LoadError>> {
+    Ok(made(path, depth, &mut Notes::default())?.into_iter().map(|(graph, _)| graph).collect())
+}
+
+fn only<T>(path: &Path, mut all: Vec<T>, graph: impl Fn(&T) -> &Graph) -> Result<T, Vec<LoadError>> {
+    let names: Vec<String> = all.iter().map(|it| format!("`{}`", graph(it).run.agent)).collect();
+    match (all.pop(), all.is_empty()) {
+        (Some(only), true) => Ok(only),
         _ => Err(vec![LoadError::Agent { file: file(path).display().to_string(), names: names.join(", ") }]),
     }
 }

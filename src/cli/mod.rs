@@ -6,6 +6,8 @@
 pub mod exit;
 
 mod addresses;
+mod approval;
+mod aside;
 mod asking;
 mod capabilities;
 mod chronicle;
@@ -22,7 +24,9 @@ mod load;
 mod locking;
 mod logging;
 mod nearest;
+mod origin;
 mod orphan;
+mod plain_file;
 mod record;
 mod saved;
 mod session;

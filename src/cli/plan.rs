@@ -8,7 +8,7 @@ use super::addresses::Addresses;
 use super::error::CliError;
 use super::exit::Exit;
 use super::fleet::Fleet;
-use super::load::{self, Depth};
+use super::load::{self, Agent, Depth};
 use super::saved::Collected;
 use super::session::Session;
 use super::specs::Specs;
@@ -59,7 +59,8 @@ pub async fn run(args: &Plan, session: &Session) -> Result<Exit, CliError> {
 }
 
 pub(super) async fn show(args: &Wanted<'_>, session: &Session) -> Result<Exit, CliError> {
-    let (fleet, engine) = Fleet::find(session, &args.specs.paths(), Depth::Whole).await?;
+    let (fleet, engine) = Fleet::find(session, &args.specs.paths(), Depth::Full).await?;
+    let fleet = fleet.seen(&engine).await?;
     let options = args.addresses.options(&engine);
     let collected = Collected::default();
     let answer = fleet.answer(async |agent| {
@@ -76,8 +77,12 @@ pub(super) async fn show(args: &Wanted<'_>, session: &Session) -> Result<Exit, C
         let widens = widening(&agent.graph, &observed);
         let interrupts = plan.interrupts(&ResourceId::main());
         let sessions = if interrupts { sessions(&engine, &agent.graph, &observed).await? } else { 0 };
+        let approval = approval(agent);
         let text = if args.json {
-            ui::plan::json(run, &plan, &widens, sessions)
+            ui::plan::json(run, &plan, &widens, (sessions, approval))
+        } else if plan.is_empty() && approval.missing.is_some() {
+            // What its secrets would change is not known.
+            String::new()
         } else if plan.is_empty() && observed.is_stopped() {
             ui::plan::stopped(run, session.screen.data_colour())
         } else if plan.is_empty() && has_completed(&agent.graph, &observed) {
@@ -86,7 +91,11 @@ pub(super) async fn show(args: &Wanted<'_>, session: &Session) -> Result<Exit, C
             let spec = load::file(&agent.given).display().to_string();
             ui::plan::text(run, &spec, &plan, (&widens, sessions), session.screen.data_colour())
         };
-        Ok((if args.detailed_exitcode && plan.changes() { Exit::Changes } else { Exit::Done }, text))
+        let missing = if args.json { String::new() } else { ui::plan::missing(approval, session.screen.data_colour()) };
+        let between = if text.is_empty() || missing.is_empty() { "" } else { "\n" };
+        let text = text + between + &missing;
+        let changes = plan.changes() || approval.missing.is_some();
+        Ok((if args.detailed_exitcode && changes { Exit::Changes } else { Exit::Done }, text))
     });
     let exit = answer.await?;
     if let Some(file) = args.out
@@ -98,4 +107,15 @@ pub(super) async fn show(args: &Wanted<'_>, session: &Session) -> Result<Exit, C
             .say(&format!("saved in {file}: `moat apply {file}` does this, if nothing has changed until then\n"));
     }
     Ok(exit)
+}
+
+/// What is known of the approval of an agent's spec.
+fn approval(agent: &Agent) -> ui::plan::Approval<'_> {
+    let digest = agent.graph.approved.as_ref().map_or("", |approved| &approved.digest);
+    let missing = agent.unapproved.as_deref().map(|it| ui::plan::Missing {
+        reason: &it.reason,
+        asks: &it.asks,
+        not_fetched: &it.not_fetched,
+    });
+    ui::plan::Approval { digest, missing }
 }

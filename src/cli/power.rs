@@ -2,11 +2,14 @@
 //!
 //! That a sandbox is stopped is desired state, kept on the engine: `docs/decisions/` says how.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 use tokio_util::sync::CancellationToken;
 
 use super::addresses::Addresses;
+use super::approval::Approving;
 use super::asking::Asking;
 use super::chronicle::Chronicle;
 use super::completions::containers;
@@ -14,14 +17,14 @@ use super::end::End;
 use super::error::CliError;
 use super::exit::Exit;
 use super::grace::GracePeriod;
-use super::interrupt::interruptible;
+use super::interrupt::{interruptible, unless};
+use super::load::Agent;
 use super::locking::Locking;
 use super::record::Record;
 use super::session::Session;
 use super::target::Target;
 use crate::engine::docker::Docker;
 use crate::event::Event;
-use crate::graph::Graph;
 use crate::plan::{Options, Plan, Power};
 use crate::reconcile::{Claims, OnFailure, Outcome, Terms, until_converged_on};
 use crate::state::{ContainerState, Observed};
@@ -49,6 +52,8 @@ pub struct Start {
     #[command(flatten)]
     target: Target,
     #[command(flatten)]
+    approving: Approving,
+    #[command(flatten)]
     addresses: Addresses,
     #[command(flatten)]
     locking: Locking,
@@ -71,6 +76,8 @@ pub struct Restart {
     #[arg(short, long)]
     yes: bool,
     #[command(flatten)]
+    approving: Approving,
+    #[command(flatten)]
     addresses: Addresses,
     #[command(flatten)]
     locking: Locking,
@@ -81,7 +88,8 @@ pub struct Restart {
 
 /// What is wanted of a sandbox.
 struct Wish<'a> {
-    graph: Graph,
+    agent: Agent,
+    approving: Approving,
     options: Options,
     of: Command,
     locking: &'a Locking,
@@ -95,9 +103,10 @@ pub async fn stop(args: &Stop, session: &Session) -> Result<Exit, CliError> {
     let engine = session.connect().await?;
     let sandbox = target.find(&engine).await?.present()?;
     let options = Options { power: Power::Stop, grace: args.grace.seconds, ..Options::default() };
-    let graph = sandbox.graph_or_empty();
-    let wish =
-        Wish { graph, options, of: Command::Stop, locking: &args.locking, again: args.target.again(), yes: true };
+    // Nothing of its spec takes effect.
+    let agent = Agent::known(sandbox.graph_or_empty(), PathBuf::from(&sandbox.run.spec));
+    let (approving, locking, again) = (Approving::default(), &args.locking, args.target.again());
+    let wish = Wish { agent, approving, options, of: Command::Stop, locking, again, yes: true };
     carry_out(&engine, wish, session).await
 }
 
@@ -106,9 +115,9 @@ pub async fn start(args: &Start, session: &Session) -> Result<Exit, CliError> {
     let engine = session.connect().await?;
     let sandbox = target.find(&engine).await?.present()?;
     let options = Options { power: Power::Start, ..args.addresses.options(&engine) };
-    let graph = sandbox.whole()?;
-    let wish =
-        Wish { graph, options, of: Command::Start, locking: &args.locking, again: args.target.again(), yes: true };
+    let (agent, approving) = (sandbox.full()?, args.approving.clone());
+    let (locking, again) = (&args.locking, args.target.again());
+    let wish = Wish { agent, approving, options, of: Command::Start, locking, again, yes: true };
     carry_out(&engine, wish, session).await
 }
 
@@ -128,26 +137,21 @@ pub async fn restart(args: &Restart, session: &Session) -> Result<Exit, CliError
             options.restart.insert(facts.id.clone());
         }
     }
-    let graph = sandbox.whole()?;
-    let wish = Wish {
-        graph,
-        options,
-        of: Command::Restart,
-        locking: &args.locking,
-        again: args.target.again(),
-        yes: args.yes,
-    };
+    let (agent, approving) = (sandbox.full()?, args.approving.clone());
+    let (locking, again) = (&args.locking, args.target.again());
+    let wish = Wish { agent, approving, options, of: Command::Restart, locking, again, yes: args.yes };
     carry_out(&engine, wish, session).await
 }
 
 async fn carry_out(engine: &Docker, wish: Wish<'_>, session: &Session) -> Result<Exit, CliError> {
-    let Wish { graph, options, of, locking, again, yes } = wish;
+    let Wish { agent, approving, options, of, locking, again, yes } = wish;
     let record = Record::open(of.as_str(), engine)?;
     let stop = CancellationToken::new();
     let asking = Asking::new(session, yes);
-    let reporter = session.reporter(&graph.run, None);
+    let reporter = session.reporter(&agent.graph.run, None);
     let pulse = reporter.pulse();
     let work = pulse.beside(async {
+        let graph = unless(&stop, approving.pass_one(agent, session, engine, &record)).await?.graph;
         let chronicle = Chronicle::begin(engine, of.as_str());
         let audited = record.of(&graph);
         let tell = |event: Event<'_>| {

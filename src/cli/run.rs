@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::addresses::Addresses;
 use super::apply::{self, By};
+use super::approval::Approving;
 use super::asking::{self, Asking};
 use super::completions::agents;
 use super::destroy::{self, Wanted};
@@ -17,7 +18,7 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::fleet::Fleet;
 use super::inside::{Inside, attach, capture};
-use super::interrupt::interruptible;
+use super::interrupt::{interruptible, unless};
 use super::load::{Agent, Depth};
 use super::locking::Locking;
 use super::nearest;
@@ -47,6 +48,8 @@ pub struct Run {
     #[command(flatten)]
     inside: Inside,
     #[command(flatten)]
+    approving: Approving,
+    #[command(flatten)]
     addresses: Addresses,
     #[command(flatten)]
     locking: Locking,
@@ -59,7 +62,7 @@ pub struct Run {
 }
 
 pub async fn run(args: &Run, session: &Session) -> Result<Exit, CliError> {
-    let (fleet, engine) = Fleet::find(session, std::slice::from_ref(&args.agent), Depth::Whole).await?;
+    let (fleet, engine) = Fleet::find(session, std::slice::from_ref(&args.agent), Depth::Full).await?;
     let mut agents = fleet.into_agents();
     let (Some(agent), true) = (agents.pop(), agents.is_empty()) else {
         let message = format!("`{}` has several agents", args.agent.display());
@@ -70,6 +73,9 @@ pub async fn run(args: &Run, session: &Session) -> Result<Exit, CliError> {
         args.agreed(&engine, &agent, session).await?;
     }
     let work = async {
+        let record = Record::open("run", &engine)?;
+        let passed = args.approving.pass_one(agent, session, &engine, &record);
+        let agent = record.closed(unless(&stop, passed).await)?;
         let ran = Box::pin(args.apply_and_run(&engine, &agent, &stop, session)).await;
         // Who could not have the lock has not touched it, and an engine that is gone cannot be tidied up.
         let untouched = matches!(&ran, Ok(Exit::NoEngine)) || ran.as_ref().is_err_and(|error| !leaves_it_there(error));

@@ -35,7 +35,9 @@ pub struct Status {
 }
 
 pub async fn run(args: &Status, session: &Session) -> Result<Exit, CliError> {
-    let (fleet, engine) = Fleet::find(session, &args.specs.paths(), Depth::Whole).await?;
+    let (fleet, engine) = Fleet::find(session, &args.specs.paths(), Depth::Full).await?;
+    let fleet = fleet.seen(&engine).await?;
+    fleet.caution();
     let answer = fleet.answer(async |agent| {
         let graph = &agent.graph;
         let observed = observe(&engine, graph).await?;

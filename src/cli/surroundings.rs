@@ -1,6 +1,5 @@
 //! What a spec may ask of this machine: its environment, its files, and programs that give secrets.
 
-use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -8,6 +7,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use super::plain_file;
 use crate::spec::Surroundings;
 use crate::spec::surroundings::{NotRun, Unread};
 
@@ -76,7 +76,7 @@ impl Surroundings for Here {
 
 /// The text of a file, as much of it as is one byte more than a file may have.
 pub fn text(path: &Path) -> io::Result<String> {
-    all_of(File::open(path)?)
+    all_of(plain_file::open_plain(path)?)
 }
 
 /// As [`text`], of anything that is read.

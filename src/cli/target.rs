@@ -47,7 +47,7 @@ pub enum Named {
 pub struct Sandbox {
     pub run: Run,
     /// What is wanted of it; `None`: it was named, and its spec cannot be used any more.
-    pub graph: Option<Graph>,
+    pub agent: Option<Agent>,
     /// Images, and which addresses are taken, are not looked at.
     pub observed: Observed,
 }
@@ -75,7 +75,7 @@ pub fn named(text: &str) -> Result<Named, CliError> {
     }
     let given = PathBuf::from(text);
     match load::one(&given) {
-        Ok(graph) => Ok(Named::Spec(Box::new(Agent { graph, given }))),
+        Ok(agent) => Ok(Named::Spec(Box::new(agent))),
         Err(faults) => match applied_from(&given, &faults) {
             Some(run) => Ok(Named::Applied { run, faults }),
             None => Err(CliError::Load(faults)),
@@ -127,7 +127,7 @@ pub fn is_path(text: &str) -> bool {
 
 impl Named {
     /// Looks for it on the engine. Its secrets are not fetched for that: whoever compares or changes it asks for
-    /// [`Sandbox::whole`].
+    /// [`Sandbox::full`].
     ///
     /// # Errors
     /// If no run has that name, or several have.
@@ -147,17 +147,17 @@ impl Named {
                 let lists = (engine.containers(&filter), engine.networks(&filter), engine.volumes(&filter));
                 let (containers, networks, volumes) = try_join3(lists.0, lists.1, lists.2).await?;
                 let observed = Observed { networks, volumes, containers, ..Observed::default() };
-                Ok(Sandbox { run, graph: Some(agent.graph), observed })
+                Ok(Sandbox { run, agent: Some(*agent), observed })
             }
             Self::Applied { run, faults } => {
                 let found = runs(engine).await?.into_iter().find(|it| it.run.id.as_str() == run);
                 let found = found.ok_or(CliError::Load(faults))?;
-                Ok(Sandbox { run: found.run, graph: None, observed: found.observed })
+                Ok(Sandbox { run: found.run, agent: None, observed: found.observed })
             }
             Self::Name(name) => {
                 let found = pick(&name, runs(engine).await?)?;
-                let graph = graph_of(&found.run, depth);
-                Ok(Sandbox { run: found.run, graph, observed: found.observed })
+                let agent = agent_of(&found.run, depth);
+                Ok(Sandbox { run: found.run, agent, observed: found.observed })
             }
         }
     }
@@ -187,29 +187,29 @@ fn has_container(found: &Found, name: &str) -> bool {
 }
 
 /// What is wanted of a run that was named, if its spec still stands for it.
-fn graph_of(run: &Run, depth: Depth) -> Option<Graph> {
+fn agent_of(run: &Run, depth: Depth) -> Option<Agent> {
     let agents = load::load(&[PathBuf::from(&run.spec)], depth).agents.ok()?;
-    agents.into_iter().map(|agent| agent.graph).find(|graph| graph.run.id == run.id)
+    agents.into_iter().find(|agent| agent.graph.run.id == run.id)
 }
 
 impl Sandbox {
     /// The graph of its spec, or, where there is none any more, one that wants nothing.
     pub fn graph_or_empty(&self) -> Graph {
-        self.graph.clone().unwrap_or_else(|| Graph::empty(self.run.clone()))
+        self.agent.as_ref().map_or_else(|| Graph::empty(self.run.clone()), |agent| agent.graph.clone())
     }
 
-    /// All that is wanted of it, its secrets included: without them it would be another one.
+    /// All that is wanted of it, to be compared with what is approved.
     ///
     /// # Errors
     /// If its spec cannot be used, or does not stand for it any more.
-    pub fn whole(&self) -> Result<Graph, CliError> {
+    pub fn full(&self) -> Result<Agent, CliError> {
         let run = &self.run;
         let missing = || CliError::NoSpec { agent: run.agent.to_string(), spec: run.spec.clone() };
-        let agents = load::load(&[PathBuf::from(&run.spec)], Depth::Whole).agents.map_err(|faults| {
+        let agents = load::load(&[PathBuf::from(&run.spec)], Depth::Full).agents.map_err(|faults| {
             // What is wrong with it says more than that it cannot be used.
             if faults.iter().all(|it| it.findings().is_some()) { CliError::Load(faults) } else { missing() }
         })?;
-        agents.into_iter().map(|agent| agent.graph).find(|graph| graph.run.id == run.id).ok_or_else(missing)
+        agents.into_iter().find(|agent| agent.graph.run.id == run.id).ok_or_else(missing)
     }
 
     /// # Errors

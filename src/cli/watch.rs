@@ -1,6 +1,5 @@
 //! `moat watch`: keeps sandboxes as their specs say, until it is stopped.
 
-mod aside;
 mod desk;
 mod reload;
 
@@ -12,12 +11,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::addresses::Addresses;
+use super::approval::Approving;
 use super::error::CliError;
 use super::exit::Exit;
 use super::fleet::Fleet;
 use super::interrupt::stoppable;
 use super::load::Depth;
 use super::locking::Locking;
+use super::record::Record;
 use super::session::Session;
 use super::specs::Specs;
 use crate::engine::docker::Docker;
@@ -38,6 +39,8 @@ pub struct Watch {
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
     wait_timeout: Option<u32>,
     #[command(flatten)]
+    approving: Approving,
+    #[command(flatten)]
     addresses: Addresses,
     #[command(flatten)]
     locking: Locking,
@@ -50,7 +53,7 @@ pub struct Watch {
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Watching {
-    /// Do at once what would be held for `moat approve`
+    /// Approve whatever the specs ask for, as long as it watches
     #[arg(long)]
     pub(super) allow: bool,
     /// Do at once what would end sessions in the sandbox
@@ -72,23 +75,29 @@ pub(super) struct Wanted<'a> {
     pub specs: &'a [PathBuf],
     pub watching: &'a Watching,
     pub wait_timeout: Option<u32>,
+    pub approving: &'a Approving,
+    /// What is not approved is asked about, and refused, before the watch begins; otherwise it is held.
+    pub asks: bool,
     pub addresses: &'a Addresses,
     pub locking: &'a Locking,
 }
 
 pub async fn run(args: &Watch, session: &Session) -> Result<Exit, CliError> {
-    let Watch { specs, watching, wait_timeout, addresses, locking, .. } = args;
-    watch_as(&Wanted { specs: &specs.paths(), watching, wait_timeout: *wait_timeout, addresses, locking }, session)
-        .await
+    let Watch { specs, watching, wait_timeout, approving, addresses, locking, .. } = args;
+    let (specs, wait_timeout) = (&specs.paths(), *wait_timeout);
+    watch_as(&Wanted { specs, watching, wait_timeout, approving, asks: false, addresses, locking }, session).await
 }
 
 pub(super) async fn watch_as(args: &Wanted<'_>, session: &Session) -> Result<Exit, CliError> {
-    let (fleet, engine) = Fleet::find(session, args.specs, Depth::Whole).await?;
-    let agents: Vec<_> = fleet.into_agents().into_iter().map(reload::watched).collect();
+    let (fleet, engine) = Fleet::find(session, args.specs, Depth::Full).await?;
+    let agents = fleet.into_agents();
+    let record = Record::open("watch", &engine)?;
+    record.closed(args.approving.give(&agents, session, &engine, &record, args.asks).await)?;
+    let agents: Vec<_> = agents.iter().map(reload::watched).collect();
     let (bell, stop) = (Bell::default(), CancellationToken::new());
     let files = args.watching.files(&bell, session)?;
-    let runs = agents.iter().map(|it| it.graph.run.clone()).collect();
-    let desk = CliDesk::new(session, &engine, runs, files, args.locking)?;
+    let runs = agents.iter().map(|it| it.run.clone()).collect();
+    let desk = CliDesk::new(session, &engine, runs, files, args.locking, args.watching.allow)?;
     session.screen.say(&match agents.len() {
         1 => "watching; Ctrl-C ends it and leaves the sandbox as it is\n".to_owned(),
         count => format!("watching {count} agents; Ctrl-C ends it and leaves the sandboxes as they are\n"),
@@ -118,11 +127,10 @@ async fn reloads(bell: &Bell, agents: usize) {
 impl Wanted<'_> {
     fn settings(&self, engine: &Docker) -> Settings {
         let wait_timeout = self.wait_timeout.map(|seconds| Duration::from_secs(seconds.into()));
-        let Watching { allow, now, prune, resync, .. } = *self.watching;
+        let Watching { now, prune, resync, .. } = *self.watching;
         Settings {
             options: Options { wait_timeout, ..self.addresses.options(engine) },
             resync: Duration::from_secs(resync.into()),
-            allow,
             now,
             prune,
         }

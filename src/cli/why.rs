@@ -38,7 +38,9 @@ pub struct Why {
 }
 
 pub async fn run(args: &Why, session: &Session) -> Result<Exit, CliError> {
-    let (fleet, engine) = Fleet::find(session, std::slice::from_ref(&args.file), Depth::Whole).await?;
+    let (fleet, engine) = Fleet::find(session, std::slice::from_ref(&args.file), Depth::Full).await?;
+    let fleet = fleet.seen(&engine).await?;
+    fleet.caution();
     let options = args.addresses.options(&engine);
     let answer = fleet.answer(async |agent| {
         let observed = observe(&engine, &agent.graph).await?;

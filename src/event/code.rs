@@ -63,6 +63,7 @@ codes! {
     UnknownName "unknown-name" "there is no sandbox, container or resource of that name, or there are several",
     NotRunning "not-running" "the sandbox, or the container, does not run",
     NotAgreed "not-agreed" "a person has to agree to it first, and did not",
+    NotApproved "not-approved" "a spec asks for more than a person has approved",
     Usage "usage" "the command line says what cannot be",
     Refused "refused" "it is not done in this state; the message says why",
     LocalFile "local-file" "a file or folder of this machine cannot be read, written or watched",

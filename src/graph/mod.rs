@@ -8,6 +8,7 @@ mod dockerfile;
 mod fit;
 mod git;
 mod program;
+mod sealed;
 mod sources;
 pub mod vault;
 
@@ -22,9 +23,11 @@ use serde::Serialize;
 pub use choose::{needs_vault, with_unknown_dependencies};
 pub use compile::{compile, compile_with};
 pub use fit::warnings;
+pub use sealed::comparable;
 pub use vault::Vault;
 
 use crate::resource::digest::sha256;
+use crate::resource::label::Approved;
 use crate::resource::{Config, Probe, ResourceId, RestartPolicy, Role, Run};
 use crate::spec::capability::{Builds, KnownFailure};
 
@@ -34,6 +37,8 @@ pub struct Graph {
     pub run: Run,
     /// How builds reach their sidecar, if the spec asks for one.
     pub builds: Option<Builds>,
+    /// What a person has approved of it, to be kept with what is created; `None`: nothing is to be created from it.
+    pub approved: Option<Approved>,
     nodes: BTreeMap<ResourceId, NodeIndex>,
     edges: DiGraph<Node, Edge>,
 }
@@ -107,7 +112,7 @@ pub enum GraphError {
 impl Graph {
     /// A graph that wants nothing of `run`.
     pub fn empty(run: Run) -> Self {
-        Self { run, builds: None, nodes: BTreeMap::new(), edges: DiGraph::new() }
+        Self { run, builds: None, approved: None, nodes: BTreeMap::new(), edges: DiGraph::new() }
     }
 
     /// Puts resources together.
@@ -142,6 +147,18 @@ impl Graph {
     pub fn digest(&self) -> String {
         let nodes = self.in_order().into_iter().map(|node| (node, self.dependencies(&node.id)));
         sha256(format!("{:?} {:?} {:?}", self.run, self.builds, nodes.collect::<Vec<_>>()))
+    }
+
+    /// The same graph with other configurations of some resources.
+    #[must_use]
+    pub fn with_configs(&self, configs: BTreeMap<ResourceId, Config>) -> Self {
+        let mut graph = self.clone();
+        for (id, config) in configs {
+            if let Some(index) = graph.nodes.get(&id) {
+                graph.edges[*index].config = config;
+            }
+        }
+        graph
     }
 
     pub fn node(&self, id: &ResourceId) -> Option<&Node> {

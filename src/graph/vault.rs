@@ -3,7 +3,7 @@
 //! Where a value is kept is not decided here. A password is kept nowhere: it is made of the machine's key and of what
 //! it is for, the same each time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::resource::{ResourceId, Run, Secret, SecretKey, SecretText};
 use crate::spec::{Capability, Spec};
@@ -14,6 +14,8 @@ pub struct Vault {
     pub key: SecretKey,
     /// Variables of the main container, by name.
     pub fetched: BTreeMap<String, SecretText>,
+    /// Names of those that have not been fetched: their sources have not been approved.
+    pub withheld: BTreeSet<String>,
 }
 
 /// What a capability's password is filled in for.
@@ -34,7 +36,8 @@ impl Sealer<'_> {
         let mut values: BTreeMap<String, SecretText> =
             brought.filter(|(name, _)| !spec.env.contains_key(name)).collect();
         values.extend(vault.fetched.clone());
-        self.sealed(&ResourceId::main(), values)
+        let withheld = vault.withheld.iter().map(|name| (name.clone(), Secret::not_fetched()));
+        self.sealed(&ResourceId::main(), values).into_iter().chain(withheld).collect()
     }
 
     /// Those of a sidecar.

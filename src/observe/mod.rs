@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::future::{try_join_all, try_join3, try_join4};
 
 use crate::engine::{Engine, EngineError, Fault, Filter};
-use crate::graph::{Graph, Node};
+use crate::graph::{Graph, Node, comparable};
 use crate::resource::{Config, HostPort, ImageDigest, ImageRef, Probe, Role};
 use crate::state::{ContainerFacts, ContainerState, Health, Live, NetworkFacts, Observed, RAN_WELL};
 
@@ -40,6 +40,8 @@ pub async fn observe_with<E: Engine>(
     let (containers, networks, volumes) = try_join3(lists.0, lists.1, lists.2).await?;
     let mut observed = Observed { networks, volumes, containers, ..Observed::default() };
     proof::second_opinion(engine, graph, &mut observed).await;
+    let comparable = comparable(graph, &observed.containers).into_owned();
+    let graph = &comparable;
     let needed = graph.nodes().filter(|node| needs_image(node, graph, &observed));
     let needed = needed.filter_map(|node| match &node.config {
         Config::Container(config) => Some(config.image.clone()),

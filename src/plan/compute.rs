@@ -10,7 +10,7 @@ use ipnet::Ipv4Net;
 use super::draft::Draft;
 use super::{Action, Cause, Handle, OpId, Plan, container, power, refresh, removal};
 use crate::engine::ImageBuild;
-use crate::graph::{Gate, Graph, Milestone, Node};
+use crate::graph::{Gate, Graph, Milestone, Node, comparable};
 use crate::resource::{
     Config, ContainerId, ImageConfig, ImageDigest, ImageRef, ResourceId, Retention, SubnetRange, label,
 };
@@ -77,6 +77,7 @@ pub enum Volumes {
 
 /// Compares what is wanted with what is there.
 pub fn compute(graph: &Graph, observed: &Observed, options: &Options) -> Plan {
+    let graph = &*comparable(graph, &observed.containers);
     let plan = draft(graph, observed, options, &BTreeSet::new());
     // Which containers are created shows only at the end; one that is merely started again needs no image.
     let needless = needless_pulls(&plan);

@@ -101,6 +101,7 @@ fn create(draft: &mut Draft<'_>, node: &Node, config: &ContainerConfig, others: 
 
     let Some(network) = draft.networks.get(&config.network.network).cloned() else { return };
     let mut labels = label::labels(&draft.graph.run, &node.id, &node.config);
+    labels.extend(draft.graph.approved.iter().flat_map(|approved| label::approved(&node.id, approved)));
     let (ports, chosen) = port::bindings(draft, config, others);
     if !chosen.is_empty() {
         labels.insert(label::PORTS.to_owned(), label::ports(&chosen));

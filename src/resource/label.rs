@@ -11,6 +11,7 @@ use super::config::{Config, ConfigHash, Retention};
 use super::id::ResourceId;
 use super::port::Port;
 use super::run::{Run, RunId};
+use super::secret::{KeyId, Secret};
 
 /// The run that a resource belongs to.
 pub const RUN: &str = "moat.run";
@@ -31,11 +32,18 @@ pub const IMAGE: &str = "moat.image";
 /// On volumes only: what a destroy does with it when no spec says otherwise.
 pub const RETENTION: &str = "moat.retention";
 
+/// On containers only: the key of the digests in their configuration.
+pub const KEY: &str = "moat.key";
+/// On containers only: the digest of the text that was approved when one was created.
+pub const APPROVED: &str = "moat.approved";
+/// On the main container only: that text.
+pub const APPROVED_TEXT: &str = "moat.approved.text";
+
 /// What a replacement is called until it gives its name, before a number.
 pub const NEXT: &str = ".next";
 
 /// The labels of containers, networks and volumes: an image has none of them. A new one goes here.
-const OWN: [&str; 8] = [RUN, AGENT, SPEC, RESOURCE, HASH, CONFIG, PORTS, RETENTION];
+const OWN: [&str; 11] = [RUN, AGENT, SPEC, RESOURCE, HASH, CONFIG, PORTS, RETENTION, KEY, APPROVED, APPROVED_TEXT];
 
 /// What the image that a container was made from says about its labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +61,14 @@ pub fn are_claimed<'a>(keys: impl IntoIterator<Item = &'a String>) -> bool {
     keys.into_iter().any(|key| OWN.contains(&key.as_str()))
 }
 
+/// What a person has approved, as it is kept with the resources.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Approved {
+    /// Hexadecimal SHA-256 of the text.
+    pub digest: String,
+    pub text: String,
+}
+
 /// What the labels of a resource say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ownership {
@@ -67,6 +83,12 @@ pub struct Ownership {
     pub ports: BTreeMap<Port, u16>,
     /// Of a volume. Kept unless it is said to be scratch.
     pub retention: Retention,
+    /// The key of the digests in `config`; `None`: there are none, or moat 0.1.0 created it.
+    pub key: Option<KeyId>,
+    /// The digest of the text that was approved then.
+    pub approved: Option<String>,
+    /// That text; of the main container.
+    pub approved_text: Option<String>,
 }
 
 /// The labels of a resource that is about to be created.
@@ -87,8 +109,21 @@ pub fn labels(run: &Run, resource: &ResourceId, config: &Config) -> BTreeMap<Str
     ]
     .into_iter()
     .chain(retention)
+    .chain(key_of(config).map(|key| (KEY, key.to_string())))
     .map(|(key, value)| (key.to_owned(), value))
     .collect()
+}
+
+/// The labels of a container that say what was approved.
+pub fn approved(resource: &ResourceId, approved: &Approved) -> BTreeMap<String, String> {
+    let text = (*resource == ResourceId::main()).then(|| (APPROVED_TEXT.to_owned(), approved.text.clone()));
+    [(APPROVED.to_owned(), approved.digest.clone())].into_iter().chain(text).collect()
+}
+
+/// The key of a configuration's digests.
+fn key_of(config: &Config) -> Option<&KeyId> {
+    let Config::Container(container) = config else { return None };
+    container.secrets.values().find_map(Secret::key)
 }
 
 /// The text of the label [`PORTS`].
@@ -122,6 +157,33 @@ impl Ownership {
         self.hash == wanted.hash() || wanted.is_but_for_updates(&self.config)
     }
 
+    /// What is wanted, with the digests that were recorded in place of those that cannot be compared with them: of values
+    /// that another key sealed, or that have not been fetched. `None`: all of it can be compared.
+    pub fn comparable(&self, wanted: &Config) -> Option<Config> {
+        #[derive(Deserialize, Default)]
+        struct Recorded {
+            #[serde(default)]
+            secrets: BTreeMap<String, String>,
+        }
+        let Config::Container(container) = wanted else { return None };
+        let is_foreign = |secret: &Secret| match (secret.key(), &self.key) {
+            (None, _) => true,
+            (Some(ours), Some(theirs)) => ours != theirs,
+            (Some(_), None) => false,
+        };
+        if !container.secrets.values().any(is_foreign) {
+            return None;
+        }
+        let recorded: Recorded = serde_json::from_str(&self.config).unwrap_or_default();
+        let mut container = container.clone();
+        for (name, secret) in &mut container.secrets {
+            if let (true, Some(digest)) = (is_foreign(secret), recorded.secrets.get(name)) {
+                *secret = secret.recorded(digest, self.key.as_ref());
+            }
+        }
+        Some(Config::Container(container))
+    }
+
     /// Whether a container was created so that the engine lets it be once its command has ended with 0.
     pub fn is_of_a_run(&self) -> bool {
         #[derive(Deserialize)]
@@ -150,6 +212,9 @@ impl Ownership {
                 Some("scratch") => Retention::Scratch,
                 _ => Retention::Keep,
             },
+            key: labels.get(KEY).map(KeyId::from_label),
+            approved: labels.get(APPROVED).cloned(),
+            approved_text: labels.get(APPROVED_TEXT).cloned(),
         })
     }
 }

@@ -30,5 +30,5 @@ pub use mount::{Mount, MountSource};
 pub use port::{HostPort, Port, PortConfig, Protocol};
 pub use rights::{Device, Gpus, Rights};
 pub use run::{AgentName, Run, RunId};
-pub use secret::{Secret, SecretKey, SecretText};
+pub use secret::{KeyId, Secret, SecretKey, SecretText};
 pub use subnet::SubnetRange;

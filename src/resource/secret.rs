@@ -23,10 +23,22 @@ pub struct SecretKey([u8; SECRET_KEY_LEN]);
 pub struct Secret {
     value: SecretText,
     digest: String,
+    /// `None`: the value has not been fetched.
+    key: Option<KeyId>,
 }
+
+/// Names the key of digests, and tells nothing about it: digests of two keys cannot be compared.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KeyId(String);
 
 /// In bytes: as long as what SHA-256 gives, so that the key is no easier to guess than the digest.
 pub const SECRET_KEY_LEN: usize = 32;
+
+/// In hexadecimal digits: a few users share an engine, and 32 bits keep their keys apart.
+const KEY_ID_LEN: usize = 8;
+
+/// Stands for a value that has not been fetched.
+const NOT_FETCHED: &str = "not fetched";
 
 /// Of a digest, in bytes. Nobody can search for two values with one digest who does not have the key.
 const DIGEST_LEN: usize = 16;
@@ -47,6 +59,13 @@ impl SecretKey {
         Self(bytes)
     }
 
+    pub fn id(&self) -> KeyId {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &self.0);
+        let mut id = short(hmac::sign(&key, b"key id").as_ref());
+        id.truncate(KEY_ID_LEN);
+        KeyId(id)
+    }
+
     /// A password for something: always the same for the same, and nothing that a digest tells of. Hexadecimal, so
     /// that it fits into a URL, a shell and SQL as it is.
     pub fn password(&self, of: &str) -> SecretText {
@@ -59,9 +78,25 @@ impl SecretKey {
 impl Secret {
     /// A value of `owner`, such as a run and a variable's name: the same value of two owners has two digests.
     pub fn new(value: SecretText, owner: &str, key: &SecretKey) -> Self {
+        let id = key.id();
         let key = hmac::Key::new(hmac::HMAC_SHA256, &key.0);
         let tag = hmac::sign(&key, format!("{owner}\0{}", value.0).as_bytes());
-        Self { value, digest: format!("hmac:{}", short(tag.as_ref())) }
+        Self { value, digest: format!("hmac:{}", short(tag.as_ref())), key: Some(id) }
+    }
+
+    /// A value that has not been fetched, since nobody has approved its source: comparable with nothing.
+    pub fn not_fetched() -> Self {
+        Self { value: SecretText::new(""), digest: NOT_FETCHED.to_owned(), key: None }
+    }
+
+    /// The same value with the digest, and its key, that a container was created with, where they cannot be compared.
+    pub(super) fn recorded(&self, digest: &str, key: Option<&KeyId>) -> Self {
+        Self { value: self.value.clone(), digest: digest.to_owned(), key: key.cloned() }
+    }
+
+    /// The key of its digest; `None`: the value has not been fetched.
+    pub fn key(&self) -> Option<&KeyId> {
+        self.key.as_ref()
     }
 
     /// The value itself, for the engine.
@@ -71,6 +106,19 @@ impl Secret {
 
     pub fn digest(&self) -> &str {
         &self.digest
+    }
+}
+
+impl KeyId {
+    /// Takes an id that a label carries.
+    pub fn from_label(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 

@@ -147,6 +147,12 @@ impl Capabilities {
         self.0.get(name)?.file.as_deref()
     }
 
+    /// The text of the user's own file that a capability is from.
+    pub fn own_text(&self, name: &str) -> Option<(&Path, &str)> {
+        let entry = self.0.get(name)?;
+        Some((entry.file.as_deref()?, &entry.text))
+    }
+
     /// The capability that an unknown name is most likely a slip of.
     pub fn similar_to(&self, name: &str) -> Option<&str> {
         suggest(name.split('@').next().unwrap_or(name), self.names())

@@ -120,7 +120,7 @@ impl<'t> Builder<'t> {
                 let kind = if plain { kind_of(&text) } else { Scalar::Text };
                 let content = Content::Scalar(kind, text.into_owned());
                 let span = trimmed(self.text, span);
-                self.add(Node { span, content, filled: false }, anchor)
+                self.add(Node { span, content, filled: None }, anchor)
             }
             Event::Alias(anchor) => self.alias(anchor, span),
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => Ok(()),
@@ -148,7 +148,7 @@ impl<'t> Builder<'t> {
         // Without brackets the end is only noticed at whatever comes next.
         let bracket = self.text.get(closing.clone()).is_some_and(|sign| sign.starts_with([']', '}']));
         let end = if bracket { closing.start + 1 } else { last.unwrap_or(start) };
-        self.add(Node { span: start..end.max(start), content, filled: false }, anchor)
+        self.add(Node { span: start..end.max(start), content, filled: None }, anchor)
     }
 
     fn alias(&mut self, anchor: usize, span: Span) -> Result<(), Diagnostic> {

@@ -3,6 +3,7 @@
 //! A secret is fetched when a configuration is to be compared or applied, and not before. No message repeats one.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 
 use super::Spec;
@@ -37,6 +38,19 @@ pub struct Provider {
     whole: bool,
     /// What it belongs to, for people.
     product: &'static str,
+}
+
+impl fmt::Display for SecretSource {
+    /// As it is written in a spec, with its path in full.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Variable(name) => write!(f, "env://{name}"),
+            Self::File(path) => write!(f, "file://{}", path.display()),
+            Self::Command(line) => write!(f, "cmd://{line}"),
+            Self::Tool { provider: Provider { whole: true, .. }, reference } => f.write_str(reference),
+            Self::Tool { provider, reference } => write!(f, "{}://{reference}", provider.scheme),
+        }
+    }
 }
 
 /// Tools with a documented command that writes one secret.

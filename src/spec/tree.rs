@@ -11,8 +11,8 @@ pub struct Node {
     /// after which it is missing.
     pub span: Span,
     pub content: Content,
-    /// Something of it comes from the environment.
-    pub filled: bool,
+    /// As it was written, if something of it comes from the environment.
+    pub filled: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub struct Places(BTreeMap<String, Place>);
 struct Place {
     key: Span,
     value: Span,
-    filled: bool,
+    filled: Option<String>,
 }
 
 impl Node {
@@ -70,7 +70,7 @@ impl Node {
             Content::List(items) => Content::List(items.iter().map(|item| item.moved_to(span)).collect()),
             Content::Map(entries) => Content::Map(entries.iter().map(|entry| entry.moved_to(span)).collect()),
         };
-        Self { span: span.clone(), content, filled: self.filled }
+        Self { span: span.clone(), content, filled: self.filled.clone() }
     }
 
     /// The same tree where its text is behind another one.
@@ -137,7 +137,12 @@ impl Places {
 
     /// Whether the value at exactly `path` was filled in from the environment.
     pub fn is_filled(&self, path: &str) -> bool {
-        self.0.get(path).is_some_and(|place| place.filled)
+        self.as_written(path).is_some()
+    }
+
+    /// The value at exactly `path` as it was written, if something of it was filled in from the environment.
+    pub fn as_written(&self, path: &str) -> Option<&str> {
+        self.0.get(path)?.filled.as_deref()
     }
 
     /// Whether something was written at exactly `path`.
@@ -168,16 +173,20 @@ impl Places {
                 for (i, item) in items.iter().enumerate() {
                     let path = below(&i.to_string());
                     self.add(item, &path);
-                    self.0
-                        .insert(path, Place { key: item.span.clone(), value: item.span.clone(), filled: item.filled });
+                    self.0.insert(
+                        path,
+                        Place { key: item.span.clone(), value: item.span.clone(), filled: item.filled.clone() },
+                    );
                 }
             }
             Content::Map(entries) => {
                 for Entry { key, key_span, value } in entries {
                     let path = below(key);
                     self.add(value, &path);
-                    self.0
-                        .insert(path, Place { key: key_span.clone(), value: value.span.clone(), filled: value.filled });
+                    self.0.insert(
+                        path,
+                        Place { key: key_span.clone(), value: value.span.clone(), filled: value.filled.clone() },
+                    );
                 }
             }
         }

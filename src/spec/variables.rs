@@ -44,8 +44,8 @@ impl<'a> Filler<'a> {
             Content::Scalar(kind, text) => {
                 if text.contains('$') {
                     let (filled, from_outside) = self.text(text, &node.span);
+                    node.filled = from_outside.then(|| std::mem::replace(text, filled.clone()));
                     (*kind, *text) = (Scalar::Text, filled);
-                    node.filled = from_outside;
                 }
             }
             Content::List(items) => items.iter_mut().for_each(|item| self.fill(item)),

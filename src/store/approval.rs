@@ -1,31 +1,47 @@
-//! What a person has approved, and nobody has made use of yet: one file for each run on each engine.
+//! What a person has approved of a run: one file for each run, in the state directory, whichever engine it is applied to.
 //!
-//! Written by `moat approve`, read and removed by a watch. It names one desired state by its digest, so that whatever
-//! the spec says later is approved by nobody.
+//! Kept when the sandbox is destroyed, so that a spec that was edited meanwhile is compared with something. Says what was
+//! approved, and decides nothing.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use super::atomic;
 use crate::resource::RunId;
-use crate::resource::digest::short_sha256;
+use crate::spec::Proposal;
 
-/// A digest and a line feed; more in the file is not from moat.
-const SIZE_MAX: u64 = 256;
-
-/// Where the approvals of one run on one engine are.
+/// The place of what is approved of one run.
 #[derive(Debug, Clone)]
 pub struct Approval {
     path: PathBuf,
 }
 
+/// What the file says.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Record {
+    /// The canonical text that was approved last.
+    text: String,
+    /// Every path of the host that the sandbox could write at some time.
+    #[serde(default)]
+    writable: BTreeSet<PathBuf>,
+}
+
+/// The folder of all of them.
+const FOLDER: &str = "approvals";
+
+/// A spec has at most 1 MiB; with what it builds on, a text is no larger than a few of these.
+const SIZE_MAX: u64 = 16 << 20;
+
 impl Approval {
-    pub fn of(dir: &Path, run: &RunId, engine: &str) -> Self {
-        Self { path: dir.join("approvals").join(format!("{run}@{}", short_sha256(engine, 8))) }
+    pub fn of(dir: &Path, run: &RunId) -> Self {
+        Self { path: dir.join(FOLDER).join(run.as_str()) }
     }
 
-    /// The file, for whoever waits for it.
+    /// The file, to be watched.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -38,17 +54,24 @@ impl Approval {
         self.path.parent().map_or(Ok(()), atomic::folder)
     }
 
+    /// Approves `proposal` in place of what was approved before.
+    ///
     /// # Errors
     /// If it cannot be written.
-    pub fn give(&self, digest: &str) -> io::Result<()> {
-        atomic::write(&self.path, &format!("{digest}\n"))
+    pub fn give(&self, proposal: &Proposal) -> io::Result<()> {
+        let text = proposal.text();
+        let mut record = read(&self.path).unwrap_or_default();
+        let before = record.writable.len();
+        record.writable.extend(proposal.writable());
+        if record.text == text && record.writable.len() == before {
+            return Ok(());
+        }
+        atomic::write(&self.path, &serde_json::to_string(&Record { text, ..record }).map_err(io::Error::other)?)
     }
 
-    /// What is approved; `None`: nothing, or nobody can tell.
-    pub fn read(&self) -> Option<String> {
-        let size = fs::metadata(&self.path).ok()?.len();
-        let text = if size <= SIZE_MAX { fs::read_to_string(&self.path).ok()? } else { return None };
-        Some(text.trim().to_owned())
+    /// What is approved; `None`: nothing, or it cannot be read.
+    pub fn read(&self) -> Option<Proposal> {
+        Proposal::parse(&read(&self.path)?.text)
     }
 
     /// # Errors
@@ -61,22 +84,66 @@ impl Approval {
     }
 }
 
+/// Every path of the host that some sandbox can write, or could, with the run that it belongs to; sorted.
+pub fn writable(dir: &Path) -> Vec<(String, PathBuf)> {
+    let Ok(entries) = fs::read_dir(dir.join(FOLDER)) else { return Vec::new() };
+    let mut all = Vec::new();
+    for entry in entries.map_while(Result::ok) {
+        let run = entry.file_name().to_string_lossy().into_owned();
+        let paths = read(&entry.path()).map(|record| record.writable).unwrap_or_default();
+        all.extend(paths.into_iter().map(|path| (run.clone(), path)));
+    }
+    all.sort();
+    all
+}
+
+fn read(path: &Path) -> Option<Record> {
+    let size = fs::metadata(path).ok()?.len();
+    let text = if size <= SIZE_MAX { fs::read_to_string(path).ok()? } else { return None };
+    serde_json::from_str(&text).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::{Capabilities, Source, agent};
+
+    fn proposal(text: &str) -> Proposal {
+        let spec = agent::parse(Source::new("agent.yaml", "/p/agent.yaml", format!("agent: a\nimage: b\n{text}")));
+        Proposal::of(&spec.expect("valid"), &Capabilities::builtin())
+    }
 
     #[test]
-    fn an_approval_is_of_one_state_and_for_one_time() {
+    fn an_approval_is_of_one_run_until_it_is_forgotten() {
         let dir = tempfile::tempdir().unwrap();
-        let of = |run: &str, engine: &str| Approval::of(dir.path(), &RunId::from_label(run), engine);
-        let approval = of("a-1", "unix:///x");
+        let of = |run: &str| Approval::of(dir.path(), &RunId::from_label(run));
+        let approval = of("a-1");
         assert_eq!(approval.read(), None);
         approval.forget().unwrap();
-        approval.give("0123").unwrap();
-        assert_eq!(approval.read().as_deref(), Some("0123"));
-        assert_eq!(of("a-1", "unix:///y").read(), None);
-        assert_eq!(of("a-2", "unix:///x").read(), None);
+        approval.give(&proposal("")).unwrap();
+        assert_eq!(approval.read(), Some(proposal("")));
+        assert_eq!(of("a-2").read(), None);
         approval.forget().unwrap();
         assert_eq!(approval.read(), None);
+    }
+
+    #[test]
+    fn what_a_sandbox_could_write_is_remembered() {
+        let dir = tempfile::tempdir().unwrap();
+        let approval = Approval::of(dir.path(), &RunId::from_label("a-1"));
+        approval.give(&proposal("workspace: .\nmounts: ['/etc:/etc:ro']\n")).unwrap();
+        approval.give(&proposal("")).unwrap();
+        assert_eq!(writable(dir.path()), [("a-1".to_owned(), PathBuf::from("/p"))]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_approves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let approval = Approval::of(dir.path(), &RunId::from_label("a-1"));
+        approval.prepare().unwrap();
+        for text in ["", "0123\n", "{\"text\":\"{}\"}", "{\"text\":\"{\\\"moat\\\":\\\"2\\\"}\"}"] {
+            fs::write(approval.path(), text).unwrap();
+            assert_eq!(approval.read(), None, "{text}");
+        }
     }
 }

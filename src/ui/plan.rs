@@ -20,6 +20,37 @@ struct Document<'a> {
     operations: Vec<OperationDocument<'a>>,
     widens: &'a [Widening],
     sessions: usize,
+    approval: ApprovalDocument<'a>,
+}
+
+/// Whether the plan may be carried out.
+#[derive(Debug, Serialize)]
+struct ApprovalDocument<'a> {
+    needed: bool,
+    /// Of the text that is to be approved, or is.
+    digest: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    asks: &'a [String],
+    not_fetched: &'a [String],
+}
+
+/// What is known of the approval of a plan's spec.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Approval<'a> {
+    /// Of its canonical text.
+    pub digest: &'a str,
+    /// `None`: it is approved.
+    pub missing: Option<Missing<'a>>,
+}
+
+/// Why a spec may not take effect.
+#[derive(Debug, Clone, Copy)]
+pub struct Missing<'a> {
+    pub reason: &'a str,
+    pub asks: &'a [String],
+    /// The names of the secrets that have not been fetched.
+    pub not_fetched: &'a [String],
 }
 
 /// An operation as scripts get it, here and in the event stream. Numbers are those of the text.
@@ -69,6 +100,20 @@ pub fn text(run: &Run, spec: &str, plan: &Plan, (widens, sessions): (&[Widening]
     text
 }
 
+/// What follows a plan that may not be carried out; empty, if it may.
+pub fn missing(approval: Approval<'_>, colour: Colour) -> String {
+    let Some(Missing { reason, asks, not_fetched }) = approval.missing else { return String::new() };
+    let mut text = format!("{}: {reason}\n", colour.paint(CARE, "Not approved"));
+    for line in asks {
+        text.push_str(&format!("  + {line}\n"));
+    }
+    for name in not_fetched {
+        text.push_str(&format!("  secret {name}: not fetched (not approved)\n"));
+    }
+    text.push_str(&format!("Approve with: moat apply --approve {}\n", approval.digest));
+    text
+}
+
 /// In place of a plan for a run that a user has stopped.
 pub fn stopped(run: &Run, colour: Colour) -> String {
     let head = colour.paint(GOOD, "Nothing to do");
@@ -82,7 +127,7 @@ pub fn completed(run: &Run, colour: Colour) -> String {
 }
 
 /// The plan as one document; ends with a line feed.
-pub fn json(run: &Run, plan: &Plan, widens: &[Widening], sessions: usize) -> String {
+pub fn json(run: &Run, plan: &Plan, widens: &[Widening], (sessions, approval): (usize, Approval<'_>)) -> String {
     stream::json(&Document {
         run: run.id.as_str(),
         agent: run.agent.as_str(),
@@ -90,6 +135,13 @@ pub fn json(run: &Run, plan: &Plan, widens: &[Widening], sessions: usize) -> Str
         operations: operations(plan),
         widens,
         sessions,
+        approval: ApprovalDocument {
+            needed: approval.missing.is_some(),
+            digest: approval.digest,
+            reason: approval.missing.map(|it| it.reason),
+            asks: approval.missing.map_or(&[], |it| it.asks),
+            not_fetched: approval.missing.map_or(&[], |it| it.not_fetched),
+        },
     })
 }
 

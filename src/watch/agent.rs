@@ -55,7 +55,7 @@ impl Agent {
     pub fn new(number: usize, watched: Watched, resync: Instant) -> Self {
         Self {
             number,
-            run: watched.graph.run.clone(),
+            run: watched.run.clone(),
             wish: Wish::new(watched),
             pace: Pace::default(),
             retry: None,
@@ -93,7 +93,7 @@ impl Agent {
     }
 
     /// What is to be done now, if anything.
-    pub fn turn<D: Desk>(&mut self, desk: &D, settings: &Settings, now: Instant) -> Option<Turn> {
+    pub fn turn(&mut self, settings: &Settings, now: Instant) -> Option<Turn> {
         if self.busy {
             return None;
         }
@@ -107,12 +107,14 @@ impl Agent {
             }
             None => return None,
         };
-        if !ring.reads {
-            return Some(Turn::Round(Box::new(self.order(ring, desk, settings, now))));
+        if !ring.reads && !self.wish.is_unknown() {
+            return self.order(ring, settings, now).map(|order| Turn::Round(Box::new(order)));
         }
         self.busy = true;
-        let is_asked = matches!(ring.trigger, Trigger::Reload | Trigger::Approval);
-        let query = self.wish.query(self.number, desk, is_asked);
+        // An approval changes no file that the spec is made of.
+        let is_held = ring.reads && !self.wish.held().is_empty();
+        let is_asked = is_held || matches!(ring.trigger, Trigger::Reload | Trigger::Approval);
+        let query = self.wish.query(self.number, is_asked);
         Some(Turn::Read(ring, Box::new(query)))
     }
 
@@ -133,20 +135,28 @@ impl Agent {
         self.standing.problem = self.wish.problem().map(str::to_owned);
         self.standing.held = self.wish.held().to_vec();
         if read.is_news {
-            return Some(self.order(ring, desk, settings, now));
+            return self.order(ring, settings, now).or_else(|| self.waits(desk));
         }
         // Files that turned out to be as they were are no reason, and none that is told.
         if let Some(trigger) = ring.looks.clone() {
-            return Some(self.order(Ring { trigger, ..ring }, desk, settings, now));
+            return self.order(Ring { trigger, ..ring }, settings, now).or_else(|| self.waits(desk));
         }
         self.note(desk);
         None
     }
 
-    /// A round, from now on under way.
-    fn order<D: Desk>(&mut self, ring: Ring, desk: &D, settings: &Settings, now: Instant) -> Order {
+    /// There is nothing to do until a spec is approved.
+    fn waits<D: Desk>(&mut self, desk: &D) -> Option<Order> {
+        self.standing.work = Work::Settled;
+        self.note(desk);
+        None
+    }
+
+    /// A round, from now on under way; `None`: there is nothing that it could bring about.
+    fn order(&mut self, ring: Ring, settings: &Settings, now: Instant) -> Option<Order> {
         self.retry = None;
         self.resync = now + settings.resync;
+        let graph = self.wish.graph()?;
         self.busy = true;
         let options = Options {
             leave: self.backoff.left(now),
@@ -154,14 +164,7 @@ impl Agent {
             volumes: self.wish.volumes(),
             ..settings.options.clone()
         };
-        Order {
-            agent: self.number,
-            graph: self.wish.graph(),
-            options,
-            trigger: ring.trigger,
-            now: settings.now,
-            asks: self.wish.asks(desk, settings),
-        }
+        Some(Order { agent: self.number, graph, options, trigger: ring.trigger, now: settings.now })
     }
 
     /// Takes in what came of a round.
@@ -169,9 +172,6 @@ impl Agent {
         let Report { end, notes, took, .. } = report;
         self.busy = false;
         self.postponed(notes.sessions, desk, now);
-        if !matches!(end, End::Held(_) | End::NoEngine(_) | End::Locked(_)) {
-            self.wish.begun(desk);
-        }
         match end {
             End::Settled(observed) => {
                 let is_first = self.known.is_empty();
@@ -179,11 +179,6 @@ impl Agent {
                 if (notes.worked || is_first) && notes.withheld.is_empty() && notes.sessions == 0 {
                     desk.tell(Some(self.number), Event::Settled { run: &self.run, took });
                 }
-            }
-            End::Held(more) => {
-                self.wish.hold(self.number, more, desk);
-                self.standing.held = self.wish.held().to_vec();
-                self.standing.work = Work::Settled;
             }
             End::Failed(failures) => self.failed(&failures, desk, now),
             End::Restless => self.retry_at(now + ENGINE_RETRY),

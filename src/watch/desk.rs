@@ -20,7 +20,8 @@ pub trait Desk {
     /// One text for one content of all of these files together.
     fn fingerprint(&self, inputs: &[PathBuf]) -> impl Future<Output = String>;
 
-    /// Reads the spec of a run anew. That may take long, and is not waited for when the watch is stopped.
+    /// Reads the spec of a run again, and compares it with what was approved before anything of it is fetched. That may
+    /// take long, and is not waited for when the watch is stopped.
     fn load(&self, spec: &Path, run: &Run) -> impl Future<Output = Loaded>;
 
     /// Takes the lock of a run.
@@ -28,12 +29,6 @@ pub trait Desk {
     /// # Errors
     /// If another moat has it; for a person.
     fn lock(&self, run: &Run) -> impl Future<Output = Result<Self::Lock, String>>;
-
-    /// Which state of a run a person has approved, by [`Graph::digest`].
-    fn approved(&self, run: &Run) -> Option<String>;
-
-    /// An approval is for one time.
-    fn forget_approval(&self, run: &Run);
 
     /// How an agent stands, for whoever asks meanwhile.
     fn note(&self, run: &Run, standing: &Standing);
@@ -68,7 +63,12 @@ pub struct Loaded {
 /// What came of reading it.
 #[derive(Debug)]
 pub enum Read {
+    /// It may take effect.
     Good(Box<Graph>),
+    /// It asks for more than was approved; what, one line each.
+    Held(Vec<String>),
+    /// It stands for another run.
+    Another(Run),
     /// It cannot be used; for a person.
     Bad(String),
     /// There is no such file.

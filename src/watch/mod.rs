@@ -13,8 +13,6 @@ mod listen;
 pub mod files;
 pub mod systemd;
 
-pub mod consent;
-
 mod backoff;
 mod reading;
 mod round;
@@ -39,6 +37,7 @@ use crate::event::Trigger;
 use crate::graph::Graph;
 use crate::plan::Options;
 use crate::reconcile::Claims;
+use crate::resource::Run;
 use agent::{Agent, Turn};
 use listen::{Owners, listen};
 use reading::read;
@@ -55,8 +54,6 @@ const LAST_MOMENTS: Duration = Duration::from_millis(600);
 pub struct Settings {
     pub options: Options,
     pub resync: Duration,
-    /// What a spec asks for in addition needs no approval.
-    pub allow: bool,
     /// Sessions of people keep nothing waiting.
     pub now: bool,
     /// A spec file that is gone means that its sandbox is not wanted.
@@ -66,8 +63,10 @@ pub struct Settings {
 /// An agent to be watched, as its spec was when the watch began.
 #[derive(Debug)]
 pub struct Watched {
+    pub run: Run,
     pub spec: PathBuf,
-    pub graph: Graph,
+    /// `None`: its spec is to be read, and approved, before anything is done.
+    pub desired: Option<Graph>,
     /// The files that the spec is made of, and what was in them.
     pub inputs: Vec<PathBuf>,
     pub fingerprint: String,
@@ -75,7 +74,7 @@ pub struct Watched {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { options: Options::default(), resync: RESYNC, allow: false, now: false, prune: false }
+        Self { options: Options::default(), resync: RESYNC, now: false, prune: false }
     }
 }
 
@@ -102,7 +101,7 @@ pub async fn watch<E: Engine, D: Desk>(
             }
         }
         for agent in &mut agents {
-            match agent.turn(desk, settings, now) {
+            match agent.turn(settings, now) {
                 Some(Turn::Read(ring, query)) => readings.push(async { (ring, read(desk, *query).await) }),
                 Some(Turn::Round(order)) => rounds.push(Box::pin(round(&around, *order))),
                 None => {}

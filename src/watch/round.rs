@@ -9,7 +9,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::consent;
 use super::desk::Desk;
 use crate::engine::{Engine, EngineError, Fault};
 use crate::event::{Event, Failure, Trigger};
@@ -41,8 +40,6 @@ pub(super) struct Order {
     pub trigger: Trigger,
     /// Sessions of people do not keep it from anything.
     pub now: bool,
-    /// What the graph gives in addition to what was last applied is not approved.
-    pub asks: bool,
 }
 
 /// What came of it.
@@ -69,8 +66,6 @@ pub(super) struct Notes {
 pub(super) enum End {
     /// The world is as wanted, apart from what is left alone.
     Settled(Box<Observed>),
-    /// What is wanted has to be approved first.
-    Held(Vec<String>),
     Failed(Vec<Failure>),
     /// Each look found something else.
     Restless,
@@ -95,12 +90,6 @@ async fn run<E: Engine, D: Desk>(
     let (engine, graph) = (around.engine, &order.graph);
     let mut options = order.options.clone();
     let observed = observe(engine, graph).await?;
-    if order.asks {
-        let more = consent::more_than_applied(&observed, graph);
-        if !more.is_empty() {
-            return Ok(End::Held(more));
-        }
-    }
     notes.withheld = withheld(engine, graph, &observed, &options).await?;
     let mut plan = compute(graph, &observed, &options);
     let main = ResourceId::main();

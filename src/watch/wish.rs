@@ -1,29 +1,30 @@
-//! What is wanted of an agent: the last good spec that needed no approval, or had it.
+//! The desired state of an agent: that of the last spec which was good and approved.
 //!
-//! Whatever happens to the file, something is wanted at all times. Knows nothing of how things are.
+//! Whatever happens to the file, the desired state stays. Whether a spec is approved is known when it is read; nothing is
+//! compared here, and nothing is known of how things are.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::desk::{Desk, Read};
 use super::reading::{Answer, Query};
-use super::{Settings, Watched, consent};
+use super::{Settings, Watched};
 use crate::event::Event;
 use crate::graph::Graph;
 use crate::plan::Volumes;
-use crate::resource::{Config, ResourceId};
+use crate::resource::{Config, ResourceId, Run};
 
 pub(super) struct Wish {
+    run: Run,
     spec: PathBuf,
     /// The files that the spec is made of, and what was in them.
     inputs: Vec<PathBuf>,
     fingerprint: String,
-    desired: Graph,
-    /// A round has begun to bring it about: from here on, more than this needs an approval.
-    begun: bool,
-    /// What the spec asks for besides, and nobody has approved.
+    /// `None`: no spec has been approved yet, and nothing is done.
+    desired: Option<Graph>,
+    /// What the spec asks for beyond what was approved.
     held: Vec<String>,
-    /// Why the spec as it is now is not what is wanted.
+    /// Why the spec as it is now does not count.
     problem: Option<String>,
     /// The spec is gone, and so should be what it stood for.
     removes: bool,
@@ -32,35 +33,28 @@ pub(super) struct Wish {
 /// What came of reading the spec again.
 #[derive(Debug, Default)]
 pub(super) struct Reading {
-    /// Something else is wanted now.
+    /// The desired state is another one.
     pub is_news: bool,
-    /// The resources that are wanted otherwise.
+    /// The resources that differ.
     pub changed: Vec<ResourceId>,
 }
 
-/// What is told of a spec that is not there.
+/// The problem of a spec that is not there.
 const GONE: &str = "the spec file is gone";
 
 impl Wish {
     pub fn new(watched: Watched) -> Self {
-        Self {
-            spec: watched.spec,
-            inputs: watched.inputs,
-            fingerprint: watched.fingerprint,
-            desired: watched.graph,
-            begun: false,
-            held: Vec::new(),
-            problem: None,
-            removes: false,
-        }
+        let Watched { run, spec, inputs, fingerprint, desired } = watched;
+        Self { run, spec, inputs, fingerprint, desired, held: Vec::new(), problem: None, removes: false }
     }
 
-    pub fn graph(&self) -> Graph {
-        if self.removes { Graph::empty(self.desired.run.clone()) } else { self.desired.clone() }
+    /// What the next round is to bring about; `None`: nothing that it could be.
+    pub fn graph(&self) -> Option<Graph> {
+        if self.removes { Some(Graph::empty(self.run.clone())) } else { self.desired.clone() }
     }
 
     pub fn resources(&self) -> Vec<ResourceId> {
-        self.desired.nodes().map(|node| node.id.clone()).collect()
+        self.desired.iter().flat_map(Graph::nodes).map(|node| node.id.clone()).collect()
     }
 
     /// Which volumes may go: none, unless the whole run goes.
@@ -68,34 +62,11 @@ impl Wish {
         if !self.removes {
             return Volumes::Keep;
         }
-        let retentions = self.desired.nodes().filter_map(|node| match &node.config {
+        let retentions = self.desired.iter().flat_map(Graph::nodes).filter_map(|node| match &node.config {
             Config::Volume(volume) => Some((node.id.clone(), volume.retention)),
             _ => None,
         });
         Volumes::Scratch(retentions.collect::<BTreeMap<_, _>>())
-    }
-
-    /// Whether what is on the engine has a say in how much may be given without an approval.
-    pub fn asks<D: Desk>(&self, desk: &D, settings: &Settings) -> bool {
-        !self.begun && !settings.allow && !self.removes && !is_approved(&self.desired, desk)
-    }
-
-    /// What is wanted has been begun.
-    pub fn begun<D: Desk>(&mut self, desk: &D) {
-        if !std::mem::replace(&mut self.begun, true) {
-            self.held.clear();
-            if is_approved(&self.desired, desk) {
-                desk.forget_approval(&self.desired.run);
-            }
-        }
-    }
-
-    /// What is wanted is more than was last applied.
-    pub fn hold<D: Desk>(&mut self, agent: usize, more: Vec<String>, desk: &D) {
-        if self.held != more {
-            desk.tell(Some(agent), Event::Held { run: &self.desired.run, more: &more });
-            self.held = more;
-        }
     }
 
     pub fn held(&self) -> &[String] {
@@ -106,16 +77,20 @@ impl Wish {
         self.problem.as_deref()
     }
 
+    /// Whether there is nothing that a round could bring about.
+    pub fn is_unknown(&self) -> bool {
+        self.desired.is_none() && !self.removes
+    }
+
     /// What is to be found out about the spec. `is_asked`: even if its files are as they were.
-    pub fn query<D: Desk>(&self, agent: usize, desk: &D, is_asked: bool) -> Query {
-        let is_approved = !self.held.is_empty() && desk.approved(&self.desired.run).is_some();
+    pub fn query(&self, agent: usize, is_asked: bool) -> Query {
         Query {
             agent,
-            run: self.desired.run.clone(),
+            run: self.run.clone(),
             spec: self.spec.clone(),
             inputs: self.inputs.clone(),
             fingerprint: self.fingerprint.clone(),
-            anyway: is_asked || is_approved,
+            anyway: is_asked,
         }
     }
 
@@ -128,73 +103,69 @@ impl Wish {
             Some(Read::Gone) => {
                 self.removes = settings.prune;
                 if self.problem.as_deref() != Some(GONE) {
-                    desk.tell(Some(agent), Event::SpecGone { run: &self.desired.run });
+                    desk.tell(Some(agent), Event::SpecGone { run: &self.run });
                 }
                 self.problem = Some(GONE.to_owned());
                 Reading { is_news: settings.prune, changed: Vec::new() }
             }
             Some(Read::Bad(problem)) => self.reject(agent, problem, desk),
-            Some(Read::Good(graph)) if graph.run.id != self.desired.run.id => {
-                let problem = self.is_another(&graph);
+            Some(Read::Another(run)) => {
+                let problem = self.is_another(&run);
                 self.reject(agent, problem, desk)
             }
-            Some(Read::Good(graph)) => self.take(agent, *graph, desk, settings),
+            Some(Read::Held(more)) => self.hold(agent, more, desk),
+            Some(Read::Good(graph)) => self.take(agent, *graph, desk),
         }
     }
 
     /// A run is an agent of a file, by the file's real path.
-    fn is_another(&self, graph: &Graph) -> String {
-        let what = if graph.run.agent == self.desired.run.agent {
-            format!("the spec is now the file `{}`", graph.run.spec)
+    fn is_another(&self, run: &Run) -> String {
+        let what = if run.agent == self.run.agent {
+            format!("the spec is now the file `{}`", run.spec)
         } else {
-            format!("the agent's name is now `{}`", graph.run.agent)
+            format!("the agent's name is now `{}`", run.agent)
         };
         format!("{what}, which means another sandbox: begin another watch for that")
     }
 
     fn reject<D: Desk>(&mut self, agent: usize, problem: String, desk: &D) -> Reading {
         if self.problem.as_ref() != Some(&problem) {
-            desk.tell(Some(agent), Event::Rejected { run: &self.desired.run, problem: &problem });
+            desk.tell(Some(agent), Event::Rejected { run: &self.run, problem: &problem });
         }
         self.problem = Some(problem);
         Reading::default()
     }
 
-    fn take<D: Desk>(&mut self, agent: usize, graph: Graph, desk: &D, settings: &Settings) -> Reading {
+    /// The spec asks for more than was approved: what is desired stays as it was.
+    fn hold<D: Desk>(&mut self, agent: usize, more: Vec<String>, desk: &D) -> Reading {
         let back = std::mem::take(&mut self.removes);
-        let run = self.desired.run.clone();
+        self.problem = None;
+        if self.held != more {
+            desk.tell(Some(agent), Event::Held { run: &self.run, more: &more });
+            self.held = more;
+        }
+        Reading { is_news: back, changed: Vec::new() }
+    }
+
+    fn take<D: Desk>(&mut self, agent: usize, graph: Graph, desk: &D) -> Reading {
+        let back = std::mem::take(&mut self.removes);
+        let was_held = !std::mem::take(&mut self.held).is_empty();
         let was_bad = self.problem.take().is_some();
-        if graph.digest() == self.desired.digest() {
-            if was_bad || (self.begun && !self.held.is_empty()) {
-                desk.tell(Some(agent), Event::Reloaded { run: &run });
-            }
-            let is_let_through = !self.begun && is_approved(&graph, desk);
-            if self.begun {
-                self.held.clear();
-            }
-            return Reading { is_news: back || is_let_through, changed: Vec::new() };
+        let before = self.desired.replace(graph);
+        let after = self.desired.as_ref();
+        let is_same = before.as_ref().map(Graph::digest) == after.map(Graph::digest);
+        // What is read first is what the watch begins with.
+        if (!is_same && before.is_some()) || was_bad || was_held {
+            desk.tell(Some(agent), Event::Reloaded { run: &self.run });
         }
-        // Before anything was begun the first round measures it against what is on the engine.
-        let more = if self.begun { consent::more(&self.desired, &graph) } else { Vec::new() };
-        if !more.is_empty() && !settings.allow {
-            if !is_approved(&graph, desk) {
-                self.hold(agent, more, desk);
-                return Reading { is_news: back, changed: Vec::new() };
-            }
-            desk.forget_approval(&run);
+        if is_same {
+            return Reading { is_news: back, changed: Vec::new() };
         }
-        desk.tell(Some(agent), Event::Reloaded { run: &run });
-        let is_other = |id: &ResourceId| {
-            let [before, after] = [&self.desired, &graph].map(|it| it.node(id).map(|node| node.config.canonical()));
-            before != after
+        let config = |graph: Option<&Graph>, id: &ResourceId| {
+            graph.and_then(|graph| graph.node(id)).map(|node| node.config.canonical())
         };
-        let changed = graph.nodes().map(|node| node.id.clone()).filter(is_other).collect();
-        self.held.clear();
-        self.desired = graph;
+        let is_other = |id: &ResourceId| config(before.as_ref(), id) != config(after, id);
+        let changed = self.resources().into_iter().filter(is_other).collect();
         Reading { is_news: true, changed }
     }
-}
-
-fn is_approved<D: Desk>(graph: &Graph, desk: &D) -> bool {
-    desk.approved(&graph.run).is_some_and(|digest| digest == graph.digest())
 }

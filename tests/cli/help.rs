@@ -26,7 +26,7 @@ fn of_moat() {
               apply        Bring the sandbox to what the spec says, and return when it is proven ready
               plan         Show what `apply` would do, and why, without doing it
               watch        Keep the sandbox as the spec says when files or Docker change, until it is stopped
-              approve      Let `moat watch` do what the spec asks for beyond what the sandbox has
+              approve      Approve what the spec asks for, for `moat watch` and for later commands
               stop         Stop the sandbox and keep all of it, until `start`
               start        Start a stopped sandbox, and return when it is as its spec says and proven ready
               restart      Restart the sandbox's containers, and return when they are proven ready
@@ -103,6 +103,8 @@ fn of_apply() {
                   --keep-on-failure         Leave what was created when something fails, to be looked at
               -y, --yes                     End sessions in the sandbox without asking, where something has to
                                             be replaced
+                  --approve <DIGEST>        Approve the spec with this digest, as `moat plan` shows it
+                  --approve-all             Approve whatever the specs ask for
                   --subnets <RANGE>         The address range that networks are cut from [env: MOAT_SUBNETS=]
                                             [default: 10.83.0.0/16]
                   --lock-timeout <SECONDS>  How long to wait for another moat that changes the same sandbox

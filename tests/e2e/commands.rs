@@ -191,9 +191,8 @@ fn what_was_changed_and_by_whom() {
     expect![[r#"
         exit 64
         == stderr
-        `builder` asks for more than its sandbox has:
-          + container/main gets /etc, outside of the spec's folder
-          + container/main gets writing to /etc
+        `builder` is not approved: it asks for more than what was approved
+          + mount /host: path /etc (read and write)
         error: nothing was done, since nobody is there to be asked
           = help: `--yes` agrees to what is shown above
     "#]]
@@ -202,8 +201,7 @@ fn what_was_changed_and_by_whom() {
         exit 0
         == stderr
         builder: approved
-          + container/main gets /etc, outside of the spec's folder
-          + container/main gets writing to /etc
+          + mount /host: path /etc (read and write)
     "#]]
     .assert_eq(&sandbox.moat(&["approve", "--yes"]).told());
     expect![[r#"
@@ -213,17 +211,12 @@ fn what_was_changed_and_by_whom() {
           {
             "run": "R",
             "agent": "builder",
-            "approved": true,
-            "asked_for": [
-              "container/main gets /etc, outside of the spec's folder",
-              "container/main gets writing to /etc"
-            ]
+            "approved": false,
+            "asked_for": []
           }
         ]
         == stderr
-        builder: approved
-          + container/main gets /etc, outside of the spec's folder
-          + container/main gets writing to /etc
+        builder: there is nothing to approve
     "#]]
     .assert_eq(&sandbox.moat(&["approve", "--yes", "--json"]).told());
     let audit = sandbox.moat(&["audit"]).ok().stdout;
@@ -239,7 +232,6 @@ fn what_was_changed_and_by_whom() {
         3 container_created done R moat-R
         4 container_started done R moat-R
         8 consent_given - R
-        9 consent_given - R
     "#]]
     .assert_eq(&sandbox.plain(&audit));
 }
@@ -335,10 +327,11 @@ fn a_watch_and_what_it_sees() {
         seen.map(|line| line.split_once("Z ").map_or(line, |(_, rest)| rest.trim_start())).collect();
     seen.sort_unstable();
     expect![[r#"
-         connected  network moat-R
-         died  container moat-R
-         disconnected  network moat-R
-         started  container moat-R
+        command-ended  container moat-R
+        connected  network moat-R
+        died  container moat-R
+        disconnected  network moat-R
+        started  container moat-R
     "#]]
     .assert_eq(&sandbox.plain(&seen.join("\n")));
 }

@@ -184,14 +184,14 @@ fn walk(of: &str) {
 fn take(sandbox: &Sandbox, step: &Step, images: &mut BTreeSet<String>) {
     let told = format!("{}: {}->\n{}", step.key, step.before, step.after);
     let agent = write(sandbox, &step.before);
-    moat(sandbox, &["apply"], 0);
+    moat(sandbox, &["apply", "--approve-all"], 0);
     images.insert(sandbox.inspect("main", "{{.Config.Image}}"));
     let (before, shown) = (there(&agent), shows(sandbox, step));
 
     let agent_after = write(sandbox, &step.after);
     let is_nothing = step.becomes == Becomes::Nothing;
     let plan = moat(sandbox, &["plan", "--detailed-exitcode"], if is_nothing { 0 } else { 2 });
-    moat(sandbox, &["apply"], 0);
+    moat(sandbox, &["apply", "--approve-all"], 0);
     let after = there(&agent_after);
     if step.becomes == Becomes::Another {
         assert_eq!(there(&agent), before, "the first one is left alone\n{told}");
@@ -208,7 +208,7 @@ fn take(sandbox: &Sandbox, step: &Step, images: &mut BTreeSet<String>) {
 
     // And again it is a no-op.
     moat(sandbox, &["plan", "--detailed-exitcode"], 0);
-    moat(sandbox, &["apply"], 0);
+    moat(sandbox, &["apply", "--approve-all"], 0);
     assert_eq!(there(&agent_after), after, "again\n{told}");
 }
 

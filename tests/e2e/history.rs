@@ -51,7 +51,7 @@ fn every_command_is_in_the_history() {
     sandbox.moat(&["stop"]).ok();
     sandbox.moat(&["start"]).ok();
     sandbox.rewrite("image: busybox\ncommand: [no-such-program]\n");
-    assert_eq!(sandbox.moat(&["apply"]).run().code, 1);
+    assert_eq!(sandbox.moat(&["apply", "--approve-all"]).run().code, 1);
     sandbox.moat(&["destroy"]).ok();
     expect![[r#"
         TIME  TRIGGER  OUTCOME  STATE  WORK  TOOK
@@ -120,7 +120,7 @@ fn a_record_says_how_a_run_was_left() {
     assert_eq!((&started["state"], &started["created_at"]), (&"ready".into(), &made["created_at"]), "{started:#}");
     // A failure stays to be seen, until it goes well again.
     sandbox.rewrite("image: busybox\ncommand: [no-such-program]\n");
-    assert_eq!(sandbox.moat(&["apply"]).run().code, 1);
+    assert_eq!(sandbox.moat(&["apply", "--approve-all"]).run().code, 1);
     assert!(record(&sandbox)["error"]["message"].is_string());
     assert!(sandbox.moat(&["status"]).ok().stdout.contains("\nlast error: "));
     sandbox.rewrite(DIND);

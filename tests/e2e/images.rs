@@ -86,7 +86,7 @@ fn a_step_that_fails_is_told_with_what_it_said_and_changes_nothing() {
     let sandbox = Sandbox::applied(good);
     let main = sandbox.main();
     sandbox.rewrite(&format!("{good}hooks: {{post_build: echo that was it >&2; exit 3}}\n"));
-    let ran = sandbox.moat(&["apply"]).run();
+    let ran = sandbox.moat(&["apply", "--approve-all"]).run();
     assert_eq!(ran.code, 1, "{ran}");
     assert!(ran.stderr.contains("that was it") && ran.stderr.contains("returned a non-zero code: 3"), "{ran}");
     assert_eq!(sandbox.main(), main);
@@ -98,7 +98,7 @@ fn a_step_that_fails_is_told_with_what_it_said_and_changes_nothing() {
 #[test]
 fn a_base_that_is_not_to_be_had_leaves_nothing() {
     let sandbox = Sandbox::new("base_image: lab/nowhere:1\n");
-    let ran = sandbox.moat(&["apply"]).run();
+    let ran = sandbox.moat(&["apply", "--approve-all"]).run();
     assert_eq!(ran.code, 1, "{ran}");
     assert!(ran.stderr.contains("lab/nowhere"), "{ran}");
     assert_eq!(sandbox.volumes(), Vec::<String>::new());

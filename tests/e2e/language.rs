@@ -154,6 +154,12 @@ fn limits_and_restart_change_in_place_and_a_replacement_keeps_its_port() {
             restart "on-failure" -> "always"
 
         Plan: 1 to do (1 update)
+
+        Not approved: it asks for more than what was approved
+          + limit cpus: 1500000000 -> 2000000000
+          + limit memory: 268435456 -> 536870912
+          + limit pids: 200 -> 300
+        Approve with: moat apply --approve ID
     "#]]
     .assert_eq(&sandbox.moat(&["plan"]).told());
     sandbox.apply();

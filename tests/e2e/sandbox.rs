@@ -82,9 +82,9 @@ impl Sandbox {
         Moat { sandbox: self, command, input: Vec::new() }
     }
 
-    /// Applies, which must succeed.
+    /// Applies as a person does who approves what the spec asks for, which must succeed.
     pub fn apply(&self) -> Ran {
-        self.moat(&["apply"]).ok()
+        self.moat(&["apply", "--approve-all"]).ok()
     }
 
     /// Runs a shell's line in the main container as a user would.
@@ -184,6 +184,12 @@ impl Moat<'_> {
     /// Where the engine is, by a variable.
     pub fn docker_host(mut self, host: &str) -> Self {
         self.command.env("DOCKER_HOST", host);
+        self
+    }
+
+    /// As the user whose files of moat's are those of `other`.
+    pub fn state_of(mut self, other: &Sandbox) -> Self {
+        self.command.env("HOME", other.home());
         self
     }
 

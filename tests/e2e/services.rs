@@ -111,9 +111,16 @@ fn data_outlives_the_sandbox_and_the_key_of_its_password() {
 
     // Another machine, or one that has lost its key: the passwords are others, the data is the same.
     fs::remove_dir_all(sandbox.home().join(".local")).expect("the state");
+    // By itself that is no reason to replace anything.
     sandbox.apply();
-    assert_ne!(sandbox.sh_ok("echo $MOAT_POSTGRES_PASSWORD"), password);
+    assert_eq!(sandbox.sh_ok("echo $MOAT_POSTGRES_PASSWORD"), password);
     kept("with another key");
+    // What has to be made again takes all with it that has to agree on a password.
+    sandbox.rewrite(&format!("{DATABASES}env: {{ANOTHER: '1'}}\n"));
+    sandbox.apply();
+    sandbox.moat(&["plan", "--detailed-exitcode"]).ok();
+    assert_ne!(sandbox.sh_ok("echo $MOAT_POSTGRES_PASSWORD"), password);
+    kept("with another password");
     let old = format!("psql postgres://agent:{password}@postgres/agent -c 'select 1'");
     assert!(sandbox.sh(&old).code != 0, "the old password still opens it");
     sandbox.moat(&["destroy", "--volumes", "--yes"]).ok();

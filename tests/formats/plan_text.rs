@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use moat::plan::{Cause, FieldDiff, Options, Plan, compute};
 use moat::resource::{ImageRef, ResourceId};
 use moat::state::ContainerState;
+use moat::ui::plan::{Approval, Missing};
 use moat::ui::{self, Colour};
 use serde_json::Value;
 
@@ -37,14 +38,18 @@ fn every_field_is_described_and_written() {
     let mut plan = sample::plan(&graph);
     plan.operations[0].cause =
         Cause::Changed(vec![FieldDiff { field: "env.A".to_owned(), old: None, new: Some(Value::Bool(true)) }]);
-    let document: Value =
-        serde_json::from_str(&ui::plan::json(&graph.run, &plan, &widening(&graph, &Observed::default()), 0))
-            .expect("a document");
+    let document: Value = serde_json::from_str(&ui::plan::json(
+        &graph.run,
+        &plan,
+        &widening(&graph, &Observed::default()),
+        (0, Approval { digest: "0", missing: Some(Missing { reason: "it asks", asks: &[], not_fetched: &[] }) }),
+    ))
+    .expect("a document");
     let mut seen = BTreeMap::new();
     fields(&document, "JSON", &BTreeMap::new(), &mut seen);
     let page = read("plan-text.md");
     let tables = tables(&page);
-    for section in ["operations", "cause", "diffs", "widens"] {
+    for section in ["operations", "cause", "diffs", "widens", "approval"] {
         assert_eq!(seen[section], names(&tables, section), "{section}");
     }
     for field in &seen["JSON"] {
@@ -106,9 +111,13 @@ fn every_code_is_described() {
 fn numbers_are_the_same_in_both_forms() {
     let graph = sample::graph();
     let plan = compute(&graph, &sample::nothing(), &Options::default());
-    let document: Value =
-        serde_json::from_str(&ui::plan::json(&graph.run, &plan, &widening(&graph, &Observed::default()), 0))
-            .expect("a document");
+    let document: Value = serde_json::from_str(&ui::plan::json(
+        &graph.run,
+        &plan,
+        &widening(&graph, &Observed::default()),
+        (0, Approval::default()),
+    ))
+    .expect("a document");
     let text = ui::plan::text(&graph.run, "agent.yaml", &plan, (&[], 0), Colour::Never);
     for (line, operation) in text.lines().zip(document["operations"].as_array().expect("a list")) {
         assert!(line.starts_with(&format!("{}. ", operation["id"])), "{line}");

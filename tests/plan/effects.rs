@@ -35,7 +35,7 @@ fn graph(text: &str) -> Graph {
     let read = agent::parse_all(source, &World).specs.unwrap_or_else(|faults| panic!("{text}\n{faults}"));
     let spec = &read[0];
     let fetched = secrets::fetch(spec, &World).expect("there is everything").into_iter().chain(spec.concealed.clone());
-    let vault = Vault { key: SecretKey::new([1; 32]), fetched: fetched.collect() };
+    let vault = Vault { key: SecretKey::new([1; 32]), fetched: fetched.collect(), withheld: BTreeSet::new() };
     compile_with(spec, &Capabilities::builtin(), Some(&vault)).expect("it compiles")
 }
 

@@ -189,7 +189,7 @@ fn files_can_be_polled() {
 #[test]
 fn a_first_capability_of_the_users_own_is_seen() {
     let sandbox = Sandbox::new(PLAIN);
-    let mut watch = Watched::new(&sandbox, &[]);
+    let mut watch = Watched::new(&sandbox, &["--allow"]);
     let text = format!("agent: {}\n{PLAIN}dependencies: [mine]\n", sandbox.agent);
     fs::write(sandbox.path().join("agent.yaml"), text).expect("a spec");
     watch.wait_for("rejected");
@@ -209,7 +209,7 @@ fn what_an_image_is_built_from_is_followed() {
         "mkdir -p image/sub; cd image; printf 'FROM busybox\\nCOPY . /from\\n' > Dockerfile
          echo '*.log' > .dockerignore; echo 0 > sub/version",
     );
-    let mut watch = Watched::new(&sandbox, &[]);
+    let mut watch = Watched::new(&sandbox, &["--allow"]);
     let shown = |path: &str| sandbox.docker_exec("main", &["cat", path]);
     assert_eq!(shown("/from/sub/version"), "0");
     for script in ["touch image/sub/version", "echo 1 > image/a.log", "cp image/sub/version v; mv v image/sub/version"]

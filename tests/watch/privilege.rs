@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::Value;
 
 use crate::engine::engine;
-use crate::sandbox::{PLAIN, Sandbox};
+use crate::sandbox::{DIND, PLAIN, Sandbox};
 use crate::watched::Watched;
 
 /// What an agent would like to have.
@@ -62,7 +62,7 @@ fn whatever_the_agent_writes_it_gets_nothing_that_nobody_approved() {
 }
 
 #[test]
-fn what_is_held_is_shown_and_approved_for_one_time() {
+fn what_is_held_is_shown_and_approved() {
     let sandbox = Sandbox::new(PLAIN);
     let spec = sandbox.path().join("agent.yaml");
     let more = format!("agent: {}\n{PLAIN}mounts: ['/etc:/conf:ro']\n", sandbox.agent);
@@ -73,7 +73,7 @@ fn what_is_held_is_shown_and_approved_for_one_time() {
     let status = sandbox.status();
     assert_eq!(status["watch"]["held"].as_array().map(Vec::len), Some(1), "{status:#}");
     let text = sandbox.moat(&["status"]).ok().stdout;
-    assert!(text.contains("held for `moat approve`: container/main gets /etc"), "{text}");
+    assert!(text.contains("held for `moat approve`: mount /conf: path /etc (read only)"), "{text}");
     // What is held keeps nothing from being repaired.
     engine().docker(&["kill", &main]);
     watch.wait_for("settled");
@@ -92,7 +92,7 @@ fn what_is_held_is_shown_and_approved_for_one_time() {
     assert!(consents[0].to_string().contains("/etc"), "{record:#}");
     assert_eq!(sandbox.docker_exec("main", &["sh", "-c", "test -e /conf/passwd && echo there"]), "there");
 
-    // Back, and the same once more: that is another time.
+    // Back, and the same once more: what was narrowed is what counts.
     sandbox.rewrite(PLAIN);
     watch.wait_for("settled");
     fs::write(&spec, &more).expect("a spec");
@@ -107,4 +107,64 @@ fn with_leave_nothing_is_held() {
     sandbox.rewrite(&format!("{PLAIN}mounts: ['/etc:/conf:ro']\n"));
     watch.wait_for("settled");
     assert_eq!(sandbox.docker_exec("main", &["sh", "-c", "test -e /conf/passwd && echo there"]), "there");
+}
+
+#[test]
+fn a_watch_runs_no_command_of_a_spec_that_is_not_approved() {
+    let sandbox = Sandbox::new(PLAIN);
+    let spec = sandbox.path().join("agent.yaml");
+    let canary = sandbox.path().join("canary");
+    let mut watch = Watched::new(&sandbox, &[]);
+    let main = sandbox.main();
+    for source in ["cmd", "op", "pass"] {
+        let text = match source {
+            "cmd" => format!("cmd://touch {}; echo x", canary.display()),
+            tool => format!("{tool}://vault/item"),
+        };
+        fs::write(&spec, format!("agent: {}\n{PLAIN}secrets: {{T: '{text}'}}\n", sandbox.agent)).expect("a spec");
+        let held = watch.wait_for("held");
+        assert!(held.to_string().contains("secret T"), "{held:#}");
+        assert!(sandbox.moat(&["status"]).ok().stderr.contains("not fetched (not approved)"));
+        assert_eq!(watch.quiet(), [Value::Null; 0]);
+        assert!(!canary.exists(), "{source}");
+    }
+    assert_eq!(sandbox.main(), main);
+    fs::write(
+        &spec,
+        format!("agent: {}\n{PLAIN}secrets: {{T: 'cmd://touch {}; echo x'}}\n", sandbox.agent, canary.display()),
+    )
+    .expect("a spec");
+    watch.wait_for("held");
+    sandbox.moat(&["approve", "--yes"]).ok();
+    watch.wait_for("settled");
+    assert!(canary.exists());
+}
+
+/// Nobody changed the spec: what is missing is repaired by whichever watch looks next.
+#[test]
+fn a_watch_that_is_started_again_repairs_what_was_approved() {
+    let sandbox = Sandbox::applied(DIND);
+    for lost in [&["buildkit"][..], &["main"], &["buildkit", "main"]] {
+        for container in lost {
+            engine().docker(&["rm", "-f", &sandbox.id(container)]);
+        }
+        let watch = Watched::new(&sandbox, &[]);
+        assert!(watch.told.iter().all(|it| it["event"] != "held"), "{:#?}", watch.told);
+        sandbox.assert_ready();
+        watch.end();
+    }
+}
+
+/// A spec that was edited while nothing watched is not what was approved.
+#[test]
+fn a_watch_does_nothing_for_a_spec_that_was_edited_before_it_began() {
+    let sandbox = Sandbox::applied(PLAIN);
+    let main = sandbox.main();
+    sandbox.rewrite(&format!("{PLAIN}mounts: ['/etc:/conf:ro']\n"));
+    let mut watch = Watched::until(&sandbox, &[], "held");
+    assert_eq!(watch.quiet(), [Value::Null; 0]);
+    assert_eq!(sandbox.main(), main);
+    sandbox.moat(&["approve", "--yes"]).ok();
+    watch.wait_for("settled");
+    assert_ne!(sandbox.main(), main);
 }

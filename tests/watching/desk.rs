@@ -1,4 +1,4 @@
-//! A desk without files: specs, locks and approvals are what the test says.
+//! A desk without files: specs, locks, and what is approved are what the test says.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -15,6 +15,8 @@ use tokio::time::{Instant, sleep};
 #[derive(Debug, Clone)]
 pub enum File {
     Good(Box<Graph>),
+    /// It asks for more than was approved.
+    Held(Vec<String>),
     Bad,
     Gone,
 }
@@ -31,7 +33,6 @@ pub struct FakeDesk {
     pub files: RefCell<BTreeMap<PathBuf, (u32, File)>>,
     /// How long it takes to read a spec, by its path; of others, no time at all.
     pub takes: RefCell<BTreeMap<PathBuf, Duration>>,
-    pub approval: RefCell<Option<String>>,
     /// Somebody else has the lock.
     pub locked: Cell<bool>,
     /// Runs that are being changed right now.
@@ -63,6 +64,13 @@ impl FakeDesk {
         files.insert(spec.to_owned(), (count, file));
     }
 
+    /// What the spec asks for is approved; none of its files changes.
+    pub fn approve(&self, spec: &Path, graph: Graph) {
+        if let Some((_, file)) = self.files.borrow_mut().get_mut(spec) {
+            *file = File::good(graph);
+        }
+    }
+
     fn count(&self, spec: &Path) -> String {
         self.files.borrow().get(spec).map_or_else(String::new, |(count, _)| count.to_string())
     }
@@ -91,6 +99,7 @@ impl Desk for FakeDesk {
     async fn load(&self, spec: &Path, _: &Run) -> Loaded {
         let read = match self.files.borrow().get(spec).map(|(_, file)| file.clone()) {
             Some(File::Good(graph)) => Read::Good(graph),
+            Some(File::Held(more)) => Read::Held(more),
             Some(File::Bad) => Read::Bad("it makes no sense".to_owned()),
             Some(File::Gone) | None => Read::Gone,
         };
@@ -111,14 +120,6 @@ impl Desk for FakeDesk {
         }
         self.held.borrow_mut().push(run.clone());
         Ok(Held { run, all: self.held.clone() })
-    }
-
-    fn approved(&self, _: &Run) -> Option<String> {
-        self.approval.borrow().clone()
-    }
-
-    fn forget_approval(&self, _: &Run) {
-        *self.approval.borrow_mut() = None;
     }
 
     fn note(&self, run: &Run, standing: &Standing) {

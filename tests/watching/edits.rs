@@ -124,74 +124,85 @@ async fn a_spec_that_is_gone_removes_nothing_unless_asked_to() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn more_than_it_has_is_held_until_it_is_approved_and_that_is_for_one_time() {
+async fn more_than_was_approved_is_held_until_it_is_approved() {
     let theatre = Theatre::new();
     let needy = edited(pair(), |main| *main = part(Program::Needy));
+    let asks = || File::Held(vec!["mount /conf: path /etc".to_owned()]);
     theatre
         .play(&pair(), async {
             theatre.begin().await;
-            theatre.edit(File::good(needy.graph()));
-            let told = theatre.after(MOMENT).await;
-            assert_eq!(told.len(), 1, "{told:?}");
-            assert!(told[0].starts_with("held: container/main gets"), "{told:?}");
-            assert!(told[0].contains("every right"), "{told:?}");
+            theatre.edit(asks());
+            assert_eq!(theatre.after(MOMENT).await, ["held: mount /conf: path /etc"]);
             assert_eq!(theatre.sim.changes(), 0);
-            assert_eq!(theatre.desk.standing_of(&run()).held.len(), 2);
-            // What is there is kept meanwhile, as it was approved.
+            assert_eq!(theatre.desk.standing_of(&run()).held.len(), 1);
+            // What was approved is kept meanwhile.
             theatre.meddle(&Meddling::RemoveContainer { container: "container/main".to_owned() });
             assert!(theatre.after(MOMENT).await.contains(&"create container/main".to_owned()));
             assert_eq!(theatre.left(&pair()).await, "");
 
-            // Of something else, an approval is worth nothing.
-            *theatre.desk.approval.borrow_mut() = Some("0123".to_owned());
+            // Reported once, however often it is read.
+            theatre.edit(asks());
             theatre.bell.ring(0, Trigger::Approval);
-            theatre.after(MOMENT).await;
+            assert_eq!(theatre.after(MOMENT).await, [""; 0]);
             assert_eq!(theatre.left(&pair()).await, "");
 
-            *theatre.desk.approval.borrow_mut() = Some(needy.graph().digest());
-            // As when only the file with the approval has changed.
-            theatre.touch();
+            // The approval changes no file that the spec is made of.
+            theatre.desk.approve(&theatre.spec, needy.graph());
+            theatre.bell.ring(0, Trigger::Approval);
             assert_eq!(theatre.after(MOMENT).await[0], "reloaded");
             assert_eq!(theatre.left(&needy).await, "");
-            assert_eq!(*theatre.desk.approval.borrow(), None, "it has been made use of");
-
-            theatre.edit(File::good(pair().graph()));
-            theatre.after(MOMENT).await;
-            assert_eq!(theatre.desk.standing_of(&run()).held.len(), 1, "another image, again");
+            assert_eq!(theatre.desk.standing_of(&run()).held.len(), 0);
         })
         .await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_edited_while_nobody_watched_is_held_too() {
+async fn what_is_held_is_dropped_when_the_spec_is_as_it_was() {
     let theatre = Theatre::new();
-    theatre.play(&pair(), theatre.begin()).await;
-    let needy = edited(pair(), |main| *main = part(Program::Needy));
-    theatre
-        .play(&needy, async {
-            let told = theatre.after(MOMENT).await;
-            assert!(told.len() == 1 && told[0].starts_with("held: "), "{told:?}");
-            assert_eq!(theatre.sim.changes(), 0);
-            *theatre.desk.approval.borrow_mut() = Some(needy.graph().digest());
-            theatre.touch();
-            theatre.after(MOMENT).await;
-            assert_eq!(theatre.left(&needy).await, "");
-            assert_eq!(*theatre.desk.approval.borrow(), None);
-        })
-        .await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn with_leave_nothing_is_held() {
-    let mut theatre = Theatre::new();
-    theatre.settings.allow = true;
-    let needy = edited(pair(), |main| *main = part(Program::Needy));
     theatre
         .play(&pair(), async {
             theatre.begin().await;
-            theatre.edit(File::good(needy.graph()));
+            theatre.edit(File::Held(vec!["more".to_owned()]));
+            theatre.after(MOMENT).await;
+            theatre.edit(File::good(pair().graph()));
+            assert_eq!(theatre.after(MOMENT).await, ["reloaded"]);
+            assert_eq!(theatre.desk.standing_of(&run()).held.len(), 0);
+            assert_eq!(theatre.sim.changes(), 0);
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_of_an_unapproved_spec_changes_nothing_until_it_is_approved() {
+    let theatre = Theatre::new();
+    theatre.play(&pair(), theatre.begin()).await;
+    theatre.sim.forget();
+    let needy = edited(pair(), |main| *main = part(Program::Needy));
+    theatre
+        .play_unread(&run(), File::Held(vec!["more".to_owned()]), async {
+            assert_eq!(theatre.after(MOMENT).await, ["held: more"]);
+            assert_eq!(theatre.desk.standing_of(&run()).held.len(), 1);
+            theatre.meddle(&Meddling::Kill { container: "container/main".to_owned() });
+            assert_eq!(theatre.after(MOMENT).await, [""; 0]);
+            assert_eq!(theatre.sim.changes(), 0);
+            theatre.desk.approve(&theatre.spec, needy.graph());
+            theatre.bell.ring(0, Trigger::Approval);
             theatre.after(MOMENT).await;
             assert_eq!(theatre.left(&needy).await, "");
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_begins_again_repairs_what_is_approved() {
+    let theatre = Theatre::new();
+    theatre.play(&pair(), theatre.begin()).await;
+    theatre.meddle(&Meddling::RemoveContainer { container: "container/buildkit".to_owned() });
+    theatre
+        .play_unread(&run(), File::good(pair().graph()), async {
+            let told = theatre.after(MOMENT).await;
+            assert!(told.contains(&"create container/buildkit".to_owned()), "{told:?}");
+            assert_eq!(theatre.left(&pair()).await, "");
         })
         .await;
 }

@@ -82,8 +82,7 @@ const USUAL: u64 = 100;
 const CALLS_MAX: usize = 3_000;
 
 async fn play(story: &Story) -> Result<String, String> {
-    let mut theatre = Theatre::new();
-    theatre.settings.allow = true;
+    let theatre = Theatre::new();
     theatre.desk.takes.borrow_mut().insert(theatre.spec.clone(), Duration::from_millis(story.reading_ms));
     let engine = Faulty::new(theatre.sim.clone(), theatre.sim.clone(), story.faults.clone());
     let wanted = theatre

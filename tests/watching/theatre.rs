@@ -10,6 +10,7 @@ use moat::event::Trigger;
 use moat::graph::Graph;
 use moat::observe::observe;
 use moat::plan::{Options, compute};
+use moat::resource::Run;
 use moat::state::Observed;
 use moat::watch::{Bell, Desk, Settings, Watched, watch};
 use tokio::time::sleep;
@@ -61,14 +62,19 @@ impl Theatre {
         agents: &[(&Path, Graph)],
         act: impl Future<Output = T>,
     ) -> T {
-        let stop = CancellationToken::new();
         let mut watched = Vec::new();
         for (spec, graph) in agents {
             self.desk.write(spec, File::good(graph.clone()));
             let inputs = vec![spec.to_path_buf()];
             let fingerprint = self.desk.fingerprint(&inputs).await;
-            watched.push(Watched { spec: spec.to_path_buf(), graph: graph.clone(), inputs, fingerprint });
+            let (run, spec, desired) = (graph.run.clone(), spec.to_path_buf(), Some(graph.clone()));
+            watched.push(Watched { run, spec, desired, inputs, fingerprint });
         }
+        self.watch_while(engine, watched, act).await
+    }
+
+    async fn watch_while<E: Engine, T>(&self, engine: &E, watched: Vec<Watched>, act: impl Future<Output = T>) -> T {
+        let stop = CancellationToken::new();
         let act = async {
             let done = act.await;
             stop.cancel();
@@ -78,6 +84,19 @@ impl Theatre {
         let (done, ()) = tokio::join!(act, watch);
         assert!(!self.desk.overlapped.get(), "two rounds of one agent at one time");
         done
+    }
+
+    /// Watches the run of a spec that nobody has read yet, while `act` goes on.
+    pub async fn play_unread<T>(&self, run: &Run, file: File, act: impl Future<Output = T>) -> T {
+        self.desk.write(&self.spec, file);
+        let watched = Watched {
+            run: run.clone(),
+            spec: self.spec.clone(),
+            desired: None,
+            inputs: vec![self.spec.clone()],
+            fingerprint: String::new(),
+        };
+        self.watch_while(&self.sim, vec![watched], act).await
     }
 
     /// Writes the spec as an editor does, which is noticed.

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::aside::aside;
 use super::reload;
+use crate::cli::aside::aside;
 use crate::cli::chronicle::{record, warn};
 use crate::cli::end::condition;
 use crate::cli::error::CliError;
@@ -47,6 +47,8 @@ pub struct CliDesk<'a> {
     live: Option<Display<'a>>,
     files: Files,
     locking: &'a Locking,
+    /// What a spec asks for needs no approval.
+    allow: bool,
     places: Option<PathBuf>,
     audit: Arc<Audit>,
     /// What is being done with each run.
@@ -67,6 +69,7 @@ impl<'a> CliDesk<'a> {
         runs: Vec<Run>,
         files: Files,
         locking: &'a Locking,
+        allow: bool,
     ) -> Result<Self, CliError> {
         let places = own_files();
         let audit = Arc::new(Audit::open(&audit_dir()?, writer("watch"))?);
@@ -76,7 +79,7 @@ impl<'a> CliDesk<'a> {
         for run in &runs {
             let Some(dir) = &places else { break };
             // Without a folder for it an approval is found by the clock.
-            let _ = Approval::of(dir, &run.id, &address).prepare();
+            let _ = Approval::of(dir, &run.id).prepare();
             match watching::Watching::of(dir, &run.id, &address).begin(&run.id, &holder) {
                 Ok(lock) => locks.push(lock),
                 Err(error @ LockError::Held { .. }) => return Err(error.into()),
@@ -100,6 +103,7 @@ impl<'a> CliDesk<'a> {
             all: session.reporter_of_all(),
             files,
             locking,
+            allow,
             places,
             audit,
             rounds: RefCell::new(runs.iter().map(|_| Rounds::default()).collect()),
@@ -124,7 +128,7 @@ impl<'a> CliDesk<'a> {
     }
 
     fn approval(&self, run: &Run) -> Option<Approval> {
-        self.places.as_ref().map(|dir| Approval::of(dir, &run.id, &self.address()))
+        self.places.as_ref().map(|dir| Approval::of(dir, &run.id))
     }
 
     /// Tells systemd, if it has asked for that, once every agent has been as wanted.
@@ -201,8 +205,7 @@ impl Desk for CliDesk<'_> {
     }
 
     async fn load(&self, spec: &Path, run: &Run) -> Loaded {
-        let (spec, run, colour) = (spec.to_owned(), run.clone(), self.session.screen.colour());
-        aside(move || reload::again(&spec, &run, colour)).await
+        reload::again(spec, run, self.engine, (self.allow, self.session.screen.colour())).await
     }
 
     async fn lock(&self, run: &Run) -> Result<Option<Lock>, String> {
@@ -211,18 +214,6 @@ impl Desk for CliDesk<'_> {
         let never = CancellationToken::new();
         let lock = self.locking.lock("watch", run, self.engine, &tell, &never).await;
         lock.map_err(|error| error.to_string())
-    }
-
-    fn approved(&self, run: &Run) -> Option<String> {
-        self.approval(run)?.read()
-    }
-
-    fn forget_approval(&self, run: &Run) {
-        if let Some(Err(error)) = self.approval(run).map(|it| it.forget()) {
-            let hint = "remove it by hand: it would let the same through once more";
-            let message = format!("an approval that has been made use of cannot be removed: {error}");
-            self.tell(None, Event::Warning { run, message: &message, hint });
-        }
     }
 
     fn note(&self, run: &Run, standing: &Standing) {

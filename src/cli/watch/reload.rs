@@ -5,34 +5,67 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf, absolute};
 
+use crate::cli::approval::{Judge, Verdict, complete};
+use crate::cli::aside::aside;
 use crate::cli::capabilities::FOLDER;
 use crate::cli::error::CliError;
 use crate::cli::load::{self, Agent, Depth, LoadError};
 use crate::cli::surroundings::SIZE_MAX;
+use crate::engine::docker::Docker;
 use crate::resource::Run;
 use crate::resource::digest::sha256;
 use crate::spec::surroundings::Inputs;
 use crate::ui::{Colour, problem};
 use crate::watch::{Loaded, Read, Watched};
 
-/// What a watch needs to know of an agent's spec.
-pub fn watched(agent: Agent) -> Watched {
+/// What a watch needs to know of an agent's spec: which file it is. It is read, and compared, in the agent's first turn.
+pub fn watched(agent: &Agent) -> Watched {
     let spec = load::file(&agent.given);
-    // Read once more: what it said a moment ago is compiled, what it says now is what is compared with.
-    let inputs = files(&spec, load::load(std::slice::from_ref(&spec), Depth::Image).inputs);
-    Watched { fingerprint: fingerprint(&inputs), inputs, spec, graph: agent.graph }
+    Watched {
+        run: agent.graph.run.clone(),
+        inputs: files(&spec, Inputs::default()),
+        fingerprint: String::new(),
+        desired: None,
+        spec,
+    }
 }
 
-/// Reads the spec of a run anew; what is wrong with it is told in `colour`.
-pub fn again(spec: &Path, run: &Run, colour: Colour) -> Loaded {
-    let load::Loaded { agents, inputs, .. } = load::load(&[spec.to_owned()], Depth::Whole);
+/// Reads the spec of a run again, and compares it with what was approved; what is wrong with it is told in `colour`.
+/// `allow`: whatever it asks for is approved.
+pub async fn again(spec: &Path, run: &Run, engine: &Docker, (allow, colour): (bool, Colour)) -> Loaded {
+    let path = spec.to_owned();
+    let load::Loaded { agents, mut inputs, .. } = aside(move || load::load(&[path], Depth::Full)).await;
     let spec_is_gone = |errors: &[LoadError]| errors.iter().all(|it| matches!(it, LoadError::Missing { .. }));
     let read = match agents {
-        Ok(agents) => of_run(agents, run),
-        Err(errors) if spec_is_gone(&errors) => Read::Gone,
-        Err(errors) => Read::Bad(CliError::Load(errors).shown(|problems| problem::text(problems, colour))),
+        Ok(agents) => match of_run(agents, run) {
+            Some(agent) if agent.graph.run.id != run.id => Ok(Read::Another(agent.graph.run)),
+            Some(agent) => judged(agent, engine, allow, &mut inputs).await,
+            None => Ok(Read::Gone),
+        },
+        Err(errors) if spec_is_gone(&errors) => Ok(Read::Gone),
+        Err(errors) => Err(CliError::Load(errors)),
     };
-    Loaded { inputs: files(spec, inputs), spec: read }
+    let bad = |error: CliError| Read::Bad(error.shown(|problems| problem::text(problems, colour)));
+    Loaded { inputs: files(spec, inputs), spec: read.unwrap_or_else(bad) }
+}
+
+/// The agent as it may take effect, with its secrets.
+async fn judged(agent: Agent, engine: &Docker, allow: bool, inputs: &mut Inputs) -> Result<Read, CliError> {
+    let (agent, verdict) = Judge::new(engine).judge(agent).await?;
+    let (agent, read) = match &verdict {
+        Verdict::Asks(asks) if !allow => {
+            let asks = asks.of(&agent).asks;
+            (agent, Read::Held(asks))
+        }
+        verdict => {
+            let agent = complete(agent, verdict).await?;
+            inputs.read.extend(agent.origin.iter().flat_map(|origin| origin.secret_files()));
+            let graph = Box::new(agent.graph.clone());
+            (agent, Read::Good(graph))
+        }
+    };
+    inputs.append(agent.origin.map(|origin| origin.content.clone()).unwrap_or_default());
+    Ok(read)
 }
 
 /// One text for one content of all files together.
@@ -44,12 +77,12 @@ pub fn fingerprint(files: &[PathBuf]) -> String {
 
 /// The agent that is meant, or the only one, which then has another name. One of several that is not among them any
 /// more is gone.
-fn of_run(mut agents: Vec<Agent>, run: &Run) -> Read {
+fn of_run(mut agents: Vec<Agent>, run: &Run) -> Option<Agent> {
     let place = agents.iter().position(|agent| agent.graph.run.id == run.id);
     match (place, agents.len()) {
-        (Some(place), _) => Read::Good(Box::new(agents.swap_remove(place).graph)),
-        (None, 1) => Read::Good(Box::new(agents.swap_remove(0).graph)),
-        (None, _) => Read::Gone,
+        (Some(place), _) => Some(agents.swap_remove(place)),
+        (None, 1) => agents.pop(),
+        (None, _) => None,
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! One module for each kind of attack; `docs/threat-model.md` has a row for each.
 
+mod approval;
+mod authors;
 mod copy;
 mod git;
 mod ownership;

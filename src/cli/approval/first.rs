@@ -1,0 +1,79 @@
+//! Who could have written a spec that comes for the first time: a run is an agent's name and a file's path, so that a
+//! sandbox can make a new one by a new name or a new file.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::resource::label::Ownership;
+
+/// A sandbox that can write a file of the spec, or could.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Author {
+    pub run: String,
+    pub file: PathBuf,
+    pub folder: PathBuf,
+}
+
+/// The first of `files` that lies in a folder that a sandbox can write; each of `writable` with its run.
+pub fn author(files: &BTreeSet<PathBuf>, writable: &[(String, PathBuf)]) -> Option<Author> {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let folders: Vec<(&String, &PathBuf, PathBuf)> =
+        writable.iter().map(|(run, folder)| (run, folder, real(folder))).collect();
+    files.iter().find_map(|file| {
+        let found = real(file);
+        let is_below = |(_, folder, real): &&(&String, &PathBuf, PathBuf)| {
+            [file, &found].iter().any(|it| it.starts_with(folder) || it.starts_with(real))
+        };
+        let (run, folder, _) = folders.iter().find(is_below)?;
+        Some(Author { run: (*run).clone(), file: file.clone(), folder: (*folder).clone() })
+    })
+}
+
+/// The paths of the host that a container can write, with its run.
+pub fn writable(owner: &Ownership) -> Vec<(String, PathBuf)> {
+    #[derive(Deserialize, Default)]
+    struct Applied {
+        #[serde(default)]
+        mounts: std::collections::BTreeMap<String, String>,
+    }
+    let applied: Applied = serde_json::from_str(&owner.config).unwrap_or_default();
+    let paths = applied.mounts.into_values().filter_map(|text| {
+        let path = text.strip_prefix("path:")?;
+        (!path.ends_with(":ro")).then(|| PathBuf::from(path))
+    });
+    paths.map(|path| (owner.run.to_string(), path)).collect()
+}
+
+impl fmt::Display for Author {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { run, file, folder } = self;
+        write!(f, "the sandbox `{run}` can write `{}`, by `{}`", file.display(), folder.display())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spec_that_a_sandbox_can_write_has_an_author() {
+        let dir = tempfile::tempdir().unwrap();
+        let (project, link) = (dir.path().join("project"), dir.path().join("link"));
+        std::fs::create_dir(&project).unwrap();
+        std::os::unix::fs::symlink(&project, &link).unwrap();
+        let author = |file: PathBuf, folder: &Path| {
+            author(&[file].into(), &[("b-1".to_owned(), folder.to_owned())]).map(|it| it.run)
+        };
+        let spec = project.join("agent.yaml");
+        std::fs::write(&spec, "").unwrap();
+        assert_eq!(author(spec.clone(), &project).as_deref(), Some("b-1"));
+        assert_eq!(author(project.join("sub/agent.yaml"), &project).as_deref(), Some("b-1"));
+        assert_eq!(author(link.join("agent.yaml"), &project).as_deref(), Some("b-1"), "by a link");
+        assert_eq!(author(spec.clone(), &link).as_deref(), Some("b-1"), "mounted by a link");
+        assert_eq!(author(spec, &dir.path().join("other")), None);
+        assert_eq!(author(dir.path().join("projects/agent.yaml"), &project), None);
+    }
+}
