@@ -1,7 +1,8 @@
 //! Containers: kept and mended in place where the facts allow, otherwise replaced.
 //!
-//! A replacement is created beside the old container. The old one is stopped only when the new one could be
-//! created and all that it waits for is there, removed only when the new one is ready, and gives its name last.
+//! A replacement is created beside the old container. The old one is stopped only when the new one is ready, or, where
+//! both cannot run at one time, when the new one could be created and all that it waits for is there; it is removed only
+//! when the new one is ready, and gives its name last.
 //! Cut short anywhere, the next plan finds both and goes on.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,10 +11,10 @@ use super::draft::Draft;
 use super::live::{self, Fit};
 use super::proof::{health, is_settled, lasts_well, prove};
 use super::{Action, Cause, Handle, OpId, Power, diff, port, refresh, removal};
-use crate::engine::VolumeMount;
+use crate::engine::{PortBinding, VolumeMount};
 use crate::graph::{Gate, Milestone, Node};
 use crate::resource::label::{self, Ownership};
-use crate::resource::{Config, ContainerConfig, ContainerId, Mount, MountSource, NetworkId, ResourceId, Role};
+use crate::resource::{Config, ContainerConfig, ContainerId, Mount, MountSource, NetworkId, Probe, ResourceId, Role};
 use crate::state::{ContainerFacts, ContainerState, Endpoint, Health};
 
 /// How a container that is there stands to its network.
@@ -107,6 +108,7 @@ fn create(draft: &mut Draft<'_>, node: &Node, config: &ContainerConfig, others: 
         labels.insert(label::PORTS.to_owned(), label::ports(&chosen));
     }
     let mounts = mounts(draft, config);
+    let beside = may_run_beside(node, config, &ports, &mounts, &in_the_way);
     let action = Action::CreateContainer { labels, config: Box::new(config.clone()), network, mounts, ports };
     let held = draft.held(&node.id, Gate::Create);
     let created = draft.add(&node.id, &name, action, cause.clone(), held.into_iter().chain(cleared));
@@ -115,13 +117,36 @@ fn create(draft: &mut Draft<'_>, node: &Node, config: &ContainerConfig, others: 
     let mut before_start = draft.held(&node.id, Gate::Start);
     before_start.insert(created);
     before_start.extend(upload(draft, node, config, &name, &container, &cause));
-    for other in in_the_way.iter().filter(|it| removal::is_up(it.state)) {
+    for other in in_the_way.iter().filter(|it| removal::is_up(it.state) && !beside) {
         let after = before_start.clone();
         let stop = removal::stop(draft, &node.id, other, &Cause::Superseded, after);
         before_start.insert(stop);
     }
     let ready = start(draft, node, &name, &container, &cause, before_start);
     retire(draft, &node.id, &in_the_way, Some(ready), container, &name, &final_name);
+}
+
+/// Whether a new container can be proven while the old one still works: they share no port and no name on the network,
+/// and the new one writes to nothing that the old one may hold a lock on.
+fn may_run_beside(
+    node: &Node,
+    config: &ContainerConfig,
+    ports: &[PortBinding],
+    volumes: &[VolumeMount],
+    old: &[&ContainerFacts],
+) -> bool {
+    let shares_port = ports.iter().any(|port| old.iter().any(|it| it.published.contains(&port.host)));
+    let shares_volume = || {
+        let mut written = volumes.iter().filter(|it| !it.read_only);
+        written.any(|it| old.iter().any(|old| old.volumes.contains(&it.volume)))
+    };
+    let writes_here = || config.mounts.iter().any(|it| matches!(it.source, MountSource::Path(_)) && !it.read_only);
+    // What only stays up locks nothing, whatever is mounted.
+    let idles = matches!(node.probe, Some(Probe::Idle { .. }));
+    node.role == Role::Main
+        && config.network.aliases.is_empty()
+        && !shares_port
+        && (idles || !(shares_volume() || writes_here()))
 }
 
 /// Brings a container that is as wanted to where it should be.

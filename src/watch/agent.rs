@@ -180,7 +180,7 @@ impl Agent {
                     desk.tell(Some(self.number), Event::Settled { run: &self.run, took });
                 }
             }
-            End::Failed(failures) => self.failed(&failures, desk, now),
+            End::Failed(failures, put_back) => self.failed(&failures, &put_back, desk, now),
             End::Restless => self.retry_at(now + ENGINE_RETRY),
             End::Locked(who) => {
                 self.standing.last_error = Some(who);
@@ -212,10 +212,11 @@ impl Agent {
         self.known.extend(as_wanted);
     }
 
-    fn failed<D: Desk>(&mut self, failures: &[Failure], desk: &D, now: Instant) {
+    fn failed<D: Desk>(&mut self, failures: &[Failure], put_back: &BTreeSet<ResourceId>, desk: &D, now: Instant) {
         let mut again: Option<Instant> = None;
         for failure in failures {
-            if let Until::Time(at) = self.backoff.failed(failure, now) {
+            let interrupts = put_back.contains(&failure.resource);
+            if let Until::Time(at) = self.backoff.failed(failure, interrupts, now) {
                 again = Some(again.map_or(at, |before| before.min(at)));
             }
         }

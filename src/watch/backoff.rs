@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::engine::Fault;
-use crate::event::Failure;
+use crate::event::{Code, Failure};
 use crate::resource::ResourceId;
 
 /// The pause after a first repair: nobody waits for it unless it is needed again at once.
@@ -58,13 +58,16 @@ impl Backoff {
         (entry.count, pause(entry.count))
     }
 
-    /// An operation on it failed; gives how long it is left alone now.
-    pub fn failed(&mut self, failure: &Failure, now: Instant) -> Until {
+    /// An operation on it failed; gives how long it is left alone now. `interrupts`: each try ends what works.
+    pub fn failed(&mut self, failure: &Failure, interrupts: bool, now: Instant) -> Until {
         let entry = self.hit(&failure.resource, now);
         let is_same = entry.failure.as_ref().is_some_and(|last| same(last, failure));
         entry.same = if is_same { entry.same + 1 } else { 1 };
         entry.failure = Some(failure.clone());
-        if entry.same >= SAME_MAX && !passes(failure) {
+        // An image of the same files fails in the same way. A container that ended by itself will do so again, and is not
+        // worth another interruption.
+        let is_final = failure.code == Code::BuildFailed || (interrupts && failure.fault.is_none());
+        if is_final || (entry.same >= SAME_MAX && !passes(failure)) {
             entry.until = Until::Change;
         }
         entry.until
@@ -155,7 +158,6 @@ fn passes(failure: &Failure) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Code;
 
     fn failure(fault: Fault) -> Failure {
         Failure {
@@ -213,7 +215,7 @@ mod tests {
             let mut tries = 0;
             while tries < 50 {
                 tries += 1;
-                match backoff.failed(&failure(fault), now) {
+                match backoff.failed(&failure(fault), false, now) {
                     Until::Time(next) => now = next,
                     Until::Change => break,
                 }
@@ -226,11 +228,28 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn what_would_interrupt_again_or_is_the_same_image_waits_for_a_change() {
+        let ended = || Failure { fault: None, code: Code::ContainerExited, ..failure(Fault::Engine) };
+        let built = || Failure { code: Code::BuildFailed, ..failure(Fault::Engine) };
+        let table = [
+            (ended(), true, true),
+            (ended(), false, false),
+            // Nobody knows what came of it.
+            (failure(Fault::TimedOut), true, false),
+            (built(), false, true),
+        ];
+        for (failure, interrupts, is_final) in table {
+            let (mut backoff, now) = (Backoff::default(), Instant::now());
+            assert_eq!(backoff.failed(&failure, interrupts, now) == Until::Change, is_final, "{failure:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn another_failure_is_another_matter() {
         let (mut backoff, mut now) = (Backoff::default(), Instant::now());
         for nth in 0..3 * SAME_MAX {
             let fault = if nth % 2 == 0 { Fault::Engine } else { Fault::Conflict };
-            let Until::Time(next) = backoff.failed(&failure(fault), now) else { panic!("given up") };
+            let Until::Time(next) = backoff.failed(&failure(fault), false, now) else { panic!("given up") };
             now = next;
         }
     }

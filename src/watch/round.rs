@@ -15,7 +15,7 @@ use crate::event::{Event, Failure, Trigger};
 use crate::graph::Graph;
 use crate::observe::observe;
 use crate::observe::sessions::sessions;
-use crate::plan::{Cause, Options, Plan, compute};
+use crate::plan::{Action, Cause, Operation, Options, Plan, compute};
 use crate::reconcile::{Claims, OnFailure, Outcome, until_converged};
 use crate::resource::ResourceId;
 use crate::state::Observed;
@@ -66,7 +66,8 @@ pub(super) struct Notes {
 pub(super) enum End {
     /// The world is as wanted, apart from what is left alone.
     Settled(Box<Observed>),
-    Failed(Vec<Failure>),
+    /// With the resources of which something that worked had to make room, and was put back.
+    Failed(Vec<Failure>, BTreeSet<ResourceId>),
     /// Each look found something else.
     Restless,
     /// Another moat has the lock; who.
@@ -149,13 +150,21 @@ async fn apply<E: Engine, D: Desk>(
     }
     Ok(match outcome {
         Outcome::Converged { observed, .. } => End::Settled(Box::new(observed)),
-        Outcome::Failed { failures, .. } => match failures.iter().find(|it| it.fault == Some(Fault::Unreachable)) {
-            Some(failure) => End::NoEngine(EngineError::new(Fault::Unreachable, failure.message.clone())),
-            None => End::Failed(failures),
-        },
+        Outcome::Failed { failures, undid, .. } => {
+            match failures.iter().find(|it| it.fault == Some(Fault::Unreachable)) {
+                Some(failure) => End::NoEngine(EngineError::new(Fault::Unreachable, failure.message.clone())),
+                None => End::Failed(failures, put_back(&undid)),
+            }
+        }
         Outcome::OutOfBudget { .. } => End::Restless,
         Outcome::Interrupted { .. } => End::Interrupted,
     })
+}
+
+/// What runs again that had been stopped for something else.
+fn put_back(undid: &[Operation]) -> BTreeSet<ResourceId> {
+    let starts = |operation: &&Operation| matches!(operation.action, Action::StartContainer { .. });
+    undid.iter().filter(starts).map(|operation| operation.resource.clone()).collect()
 }
 
 /// What would be done to the resources that are left alone.

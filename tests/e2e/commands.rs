@@ -170,13 +170,13 @@ fn what_was_changed_and_by_whom() {
         == stdout
         1.  create container moat-R.next1: changed
             env.A unset -> "b"
-        2.  stop container moat-R after 1: superseded
-        3.  start container moat-R.next1 after 1, 2: changed
-        4.  await container moat-R.next1 after 3: changed
-        5.  remove container moat-R after 2, 4: superseded
+        2.  start container moat-R.next1 after 1: changed
+        3.  await container moat-R.next1 after 2: changed
+        4.  stop container moat-R after 3: superseded
+        5.  remove container moat-R after 3, 4: superseded
         6.  rename container moat-R after 5: named moat-R.next1
 
-        Plan: 6 to do (1 create, 1 stop, 1 start, 1 await, 1 remove, 1 rename)
+        Plan: 6 to do (1 create, 1 start, 1 await, 1 stop, 1 remove, 1 rename)
     "#]]
     .assert_eq(&sandbox.moat(&["plan"]).told());
     expect![[r#"

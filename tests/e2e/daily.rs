@@ -475,16 +475,15 @@ fn a_graph_in_every_form() {
         == stdout
         builder: 6 to do
           1. create container  moat-R.next1  changed
-          2. stop container  moat-R  superseded
+          2. start container  moat-R.next1  changed
             └─ 1. create container
-          3. start container  moat-R.next1  changed
-            ├─ 1. create container
-            └─ 2. stop container
-          4. await container  moat-R.next1  changed
-            └─ 3. start container
+          3. await container  moat-R.next1  changed
+            └─ 2. start container
+          4. stop container  moat-R  superseded
+            └─ 3. await container
           5. remove container  moat-R  superseded
-            ├─ 2. stop container
-            └─ 4. await container
+            ├─ 3. await container
+            └─ 4. stop container
           6. rename container  moat-R  misnamed
             └─ 5. remove container
     "#]]
@@ -497,8 +496,19 @@ fn the_doctor_looks_at_engine_and_sandbox() {
     let document: Value = serde_json::from_str(&sandbox.moat(&["doctor", "--json"]).ok().stdout).expect("a document");
     let checks = document["checks"].as_array().expect("a list");
     let names: Vec<&str> = checks.iter().filter_map(|it| it["check"].as_str()).collect();
-    let all =
-        ["engine", "version", "privileged", "cgroup", "storage", "addresses", "disk", "clock", "buildx", "compose"];
+    let all = [
+        "engine",
+        "version",
+        "privileged",
+        "cgroup",
+        "storage",
+        "logs",
+        "addresses",
+        "disk",
+        "clock",
+        "buildx",
+        "compose",
+    ];
     assert_eq!(names, all);
     let verdict = |name: &str| &checks[all.iter().position(|it| *it == name).expect("a check")];
     for name in ["engine", "version", "privileged", "storage", "addresses", "clock", "buildx", "compose"] {

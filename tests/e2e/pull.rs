@@ -48,13 +48,13 @@ fn a_moved_tag_is_followed_only_when_asked() {
     expect![[r#"
         1.  pull image IMAGE: IMAGE is another image now, sha256:ID -> sha256:ID
         2.  create container moat-R.next1 after 1: IMAGE is another image now, sha256:ID -> sha256:ID
-        3.  stop container moat-R after 2: superseded
-        4.  start container moat-R.next1 after 2, 3: IMAGE is another image now, sha256:ID -> sha256:ID
-        5.  await container moat-R.next1 after 4: IMAGE is another image now, sha256:ID -> sha256:ID
-        6.  remove container moat-R after 3, 5: superseded
+        3.  start container moat-R.next1 after 2: IMAGE is another image now, sha256:ID -> sha256:ID
+        4.  await container moat-R.next1 after 3: IMAGE is another image now, sha256:ID -> sha256:ID
+        5.  stop container moat-R after 4: superseded
+        6.  remove container moat-R after 4, 5: superseded
         7.  rename container moat-R after 6: named moat-R.next1
 
-        Plan: 7 to do (1 pull, 1 create, 1 stop, 1 start, 1 await, 1 remove, 1 rename)
+        Plan: 7 to do (1 pull, 1 create, 1 start, 1 await, 1 stop, 1 remove, 1 rename)
     "#]]
     .assert_eq(&sandbox.plain(&planned.stdout.replace(&reference, "IMAGE")));
     let planned = sandbox.moat(&["plan", "--pull", "--json"]).ok().stdout;

@@ -38,8 +38,19 @@ fn a_changed_environment_replaces_main_alone() {
 }
 
 #[test]
+fn the_old_container_works_on_when_the_new_one_fails() {
+    let sandbox = Sandbox::applied(PLAIN);
+    let before = (sandbox.main(), sandbox.inspect("main", "{{.State.StartedAt}}"));
+    sandbox.rewrite(&format!("{PLAIN}command: exit 3\n"));
+    let ran = sandbox.moat(&["apply"]).run();
+    assert!(ran.code == 1 && ran.stderr.contains("ended with exit code 3"), "{ran}");
+    assert_eq!((sandbox.main(), sandbox.inspect("main", "{{.State.StartedAt}}")), before, "it was never stopped");
+}
+
+/// What both would write to only one of them has at a time.
+#[test]
 fn the_old_container_comes_back_when_the_new_one_fails() {
-    comes_back(PLAIN);
+    comes_back("image: busybox\nvolumes: [\"data:/data\"]\n");
 }
 
 #[test]

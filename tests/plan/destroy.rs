@@ -78,10 +78,10 @@ fn a_sidecar_that_is_no_longer_wanted_goes_and_its_volume_stays() {
             mounts./var/lib/docker "volume/docker" -> unset
             privileged true -> unset
             stop_timeout 20 -> unset
-        2.  stop container moat-builder-R after 1: superseded
-        3.  start container moat-builder-R.next1 after 1, 2: changed
-        4.  await container moat-builder-R.next1 after 3: changed
-        5.  remove container moat-builder-R after 2, 4: superseded
+        2.  start container moat-builder-R.next1 after 1: changed
+        3.  await container moat-builder-R.next1 after 2: changed
+        4.  stop container moat-builder-R after 3: superseded
+        5.  remove container moat-builder-R after 3, 4: superseded
         6.  rename container moat-builder-R after 5: named moat-builder-R.next1
         7.  stop container moat-buildkit-builder-R: no longer wanted
         8.  remove container moat-buildkit-builder-R after 7: no longer wanted

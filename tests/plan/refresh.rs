@@ -52,12 +52,13 @@ fn the_registry_has_another_one() {
     expect![[r#"
         1.  pull image busybox: busybox is another image now, sha256:old -> sha256:fedcba987654
         2.  create container moat-plain-R.next1 after 1: busybox is another image now, sha256:old -> sha256:fedcba987654
-        3.  stop container moat-plain-R after 2: superseded
-        4.  start container moat-plain-R.next1 after 2, 3: busybox is another image now, sha256:old -> sha256:fedcba987654
-        5.  await container moat-plain-R.next1 after 4: busybox is another image now, sha256:old -> sha256:fedcba987654
-        6.  remove container moat-plain-R after 3, 5: superseded
+        3.  start container moat-plain-R.next1 after 2: busybox is another image now, sha256:old -> sha256:fedcba987654
+        4.  await container moat-plain-R.next1 after 3: busybox is another image now, sha256:old -> sha256:fedcba987654
+        5.  stop container moat-plain-R after 4: superseded
+        6.  remove container moat-plain-R after 4, 5: superseded
         7.  rename container moat-plain-R after 6: named moat-plain-R.next1
-    "#]].assert_eq(&plan_with(&graph, &observed, &options));
+    "#]]
+    .assert_eq(&plan_with(&graph, &observed, &options));
     let plan = compute(&graph, &observed, &options);
     for operation in plan.operations.iter().take(2) {
         let [diff] = operation.cause.diffs() else { panic!("{operation}") };
@@ -72,10 +73,10 @@ fn it_was_pulled_by_hand() {
     pull(&mut observed, "busybox", &[NEW]);
     expect![[r#"
         1.  create container moat-plain-R.next1: busybox is another image now, sha256:fedcba987654
-        2.  stop container moat-plain-R after 1: superseded
-        3.  start container moat-plain-R.next1 after 1, 2: busybox is another image now, sha256:fedcba987654
-        4.  await container moat-plain-R.next1 after 3: busybox is another image now, sha256:fedcba987654
-        5.  remove container moat-plain-R after 2, 4: superseded
+        2.  start container moat-plain-R.next1 after 1: busybox is another image now, sha256:fedcba987654
+        3.  await container moat-plain-R.next1 after 2: busybox is another image now, sha256:fedcba987654
+        4.  stop container moat-plain-R after 3: superseded
+        5.  remove container moat-plain-R after 3, 4: superseded
         6.  rename container moat-plain-R after 5: named moat-plain-R.next1
     "#]]
     .assert_eq(&plan_with(&graph, &observed, &refresh("busybox")));
@@ -89,10 +90,10 @@ fn its_image_has_lost_its_name() {
     expect![[r#"
         1.  pull image busybox: missing
         2.  create container moat-plain-R.next1 after 1: busybox is another image now, sha256:fedcba987654
-        3.  stop container moat-plain-R after 2: superseded
-        4.  start container moat-plain-R.next1 after 2, 3: busybox is another image now, sha256:fedcba987654
-        5.  await container moat-plain-R.next1 after 4: busybox is another image now, sha256:fedcba987654
-        6.  remove container moat-plain-R after 3, 5: superseded
+        3.  start container moat-plain-R.next1 after 2: busybox is another image now, sha256:fedcba987654
+        4.  await container moat-plain-R.next1 after 3: busybox is another image now, sha256:fedcba987654
+        5.  stop container moat-plain-R after 4: superseded
+        6.  remove container moat-plain-R after 4, 5: superseded
         7.  rename container moat-plain-R after 6: named moat-plain-R.next1
     "#]]
     .assert_eq(&plan_with(&graph, &observed, &refresh("busybox")));

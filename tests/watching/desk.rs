@@ -44,6 +44,8 @@ pub struct FakeDesk {
     pub standing: RefCell<BTreeMap<String, Standing>>,
     /// The latest time at which it was told that something would be tried again.
     pub promised: Cell<Option<Instant>>,
+    /// The last word was that nothing is tried until something changes.
+    pub stuck: Cell<bool>,
 }
 
 pub struct Held {
@@ -131,6 +133,11 @@ impl Desk for FakeDesk {
     fn tell(&self, _: Option<usize>, event: Event<'_>) {
         if let Event::Unsettled { again: Some(pause), .. } | Event::BackingOff { pause, .. } = &event {
             self.promise(*pause);
+        }
+        match &event {
+            Event::Unsettled { again, .. } => self.stuck.set(again.is_none()),
+            Event::Reloaded { .. } => self.stuck.set(false),
+            _ => {}
         }
         let line = match event {
             Event::Woken { trigger, .. } => format!("woken: {trigger}"),

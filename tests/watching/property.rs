@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use moat::engine::faulty::{Broken, Faulty, Injection, Planned, Schedule};
 use moat::engine::outside::Meddling;
+use moat::event::Trigger;
 use moat::watch::RESYNC;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -139,6 +140,12 @@ impl Story {
         tokio::time::sleep(BOUND).await;
         if let Some(promised) = theatre.desk.promised.get() {
             tokio::time::sleep_until(promised.max(tokio::time::Instant::now()) + BOUND).await;
+        }
+        // What ended in somebody's hands while it took the place of another looks as if it could not be had. It is said
+        // that it waits for a change, and a change it gets.
+        if theatre.desk.stuck.replace(false) {
+            theatre.bell.ring(0, Trigger::Reload);
+            tokio::time::sleep(BOUND).await;
         }
     }
 
