@@ -26,6 +26,11 @@ pub struct Observed {
     pub taken: Vec<Ipv4Net>,
     /// Ports of the engine's machine that containers of other runs hold. Only known when one is to be chosen.
     pub ports_taken: BTreeSet<u16>,
+    /// Folders of the engine's machine that containers of other runs can write, each with its agent. Only known when a
+    /// container that mounts a path is to be created.
+    pub writable: Vec<(String, String)>,
+    /// The volumes that the engine has. Only known when a container that mounts one of somebody else's is to be created.
+    pub all_volumes: Option<BTreeSet<String>>,
     /// What an update has made of containers, as far as it was asked for: of the main one, and of those that were
     /// created with limits.
     pub live: BTreeMap<ContainerId, Live>,

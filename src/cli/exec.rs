@@ -43,10 +43,11 @@ struct How {
 }
 
 pub async fn run(args: &Exec, session: &Session) -> Result<Exit, CliError> {
-    let (engine, run, container) = args.inside.find(&args.target, session).await?;
+    let (engine, run, place) = args.inside.find(&args.target, session).await?;
     let kill_on_exit = args.how.kill_on_exit;
-    let request = AttachRequest { kill_on_exit, ..args.inside.request(args.command.clone()) };
-    let on_record = args.inside.on_record(&container, &request);
+    let request = AttachRequest { kill_on_exit, ..args.inside.request(&place, args.command.clone()) };
+    let on_record = args.inside.on_record(&place, &request);
+    let container = place.container;
     if args.how.detach {
         let work = async { Ok(Box::pin(engine.detach(&container, &request)).await?) };
         Record::open("exec", &engine)?.session(&run, EXEC_RUN, on_record, work, |()| None).await?;

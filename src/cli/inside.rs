@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
+use std::path::Path;
 
 use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
@@ -16,12 +17,12 @@ use super::target::{Named, Target};
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::{Engine, Filter};
-use crate::state::ContainerState;
 use tokio::time::{Duration, Instant, sleep};
 
 use crate::engine::docker::{AttachRequest, Attached, Captured, DetachKeys, Docker};
 use crate::resource::digest::sha256;
-use crate::resource::{ContainerId, Run};
+use crate::resource::{ContainerId, ResourceId, Run};
+use crate::state::{ContainerFacts, ContainerState};
 use crate::ui;
 
 /// How it is called on record.
@@ -46,25 +47,37 @@ pub struct Inside {
     detach_keys: Option<DetachKeys>,
 }
 
+/// Prints the name of whoever a folder belongs to, if the container knows one. Not every `id` takes a number.
+const OWNER: &str = "want=$(stat -c %u \"$0\") && while IFS=: read -r name _ uid _; do \
+                     [ \"$uid\" != \"$want\" ] || { echo \"$name\"; break; }; done </etc/passwd";
+
+/// A container in which something is to be run, and who runs it unless somebody is named.
+pub struct Place {
+    pub container: ContainerId,
+    user: Option<String>,
+}
+
 impl Inside {
     /// The engine, and the container that is meant.
-    pub async fn find(&self, target: &Target, session: &Session) -> Result<(Docker, Run, ContainerId), CliError> {
+    pub async fn find(&self, target: &Target, session: &Session) -> Result<(Docker, Run, Place), CliError> {
         let named = target.read()?;
         let engine = session.connect().await?;
-        let (run, container) = self.place(named, &engine).await?;
-        Ok((engine, run, container))
+        let (run, place) = self.place(named, &engine).await?;
+        Ok((engine, run, place))
     }
 
     /// As [`Inside::find`], with the engine at hand.
-    pub async fn place(&self, named: Named, engine: &Docker) -> Result<(Run, ContainerId), CliError> {
+    pub async fn place(&self, named: Named, engine: &Docker) -> Result<(Run, Place), CliError> {
         let sandbox = named.find(engine).await?;
-        let container = sandbox.running(&self.container)?.id.clone();
-        Ok((sandbox.run, container))
+        let facts = sandbox.running(&self.container)?;
+        let user = if self.user.is_none() { owner(engine, facts).await } else { None };
+        let place = Place { container: facts.id.clone(), user };
+        Ok((sandbox.run, place))
     }
 
     /// What is put on record of it. Words and values may be secrets: of the command its program is told and a digest by
     /// which whoever knows the rest can prove it, of the environment the names.
-    pub fn on_record(&self, container: &ContainerId, request: &AttachRequest) -> Value {
+    pub fn on_record(&self, Place { container, .. }: &Place, request: &AttachRequest) -> Value {
         json!({
             "id": container,
             "resource": format!("container/{}", self.container),
@@ -77,11 +90,11 @@ impl Inside {
         })
     }
 
-    pub fn request(&self, command: Vec<String>) -> AttachRequest {
+    pub fn request(&self, place: &Place, command: Vec<String>) -> AttachRequest {
         AttachRequest {
             command,
             env: self.env.iter().cloned().collect::<BTreeMap<_, _>>(),
-            user: self.user.clone(),
+            user: self.user.clone().or_else(|| place.user.clone()),
             workdir: self.workdir.clone(),
             // With only one of the two, one of them is a file or a pipe, which a terminal would garble.
             tty: io::stdin().is_terminal() && io::stdout().is_terminal(),
@@ -90,6 +103,21 @@ impl Inside {
             kill_on_exit: false,
         }
     }
+}
+
+/// Whoever the workspace of a main container belongs to, where the spec names no user: otherwise what is made there could
+/// not be changed by its owner. `None`: there is no such user, or no workspace.
+async fn owner(engine: &Docker, facts: &ContainerFacts) -> Option<String> {
+    let owner = facts.owner.as_ref().filter(|owner| owner.resource == ResourceId::main())?;
+    let config: Value = serde_json::from_str(&owner.config).ok()?;
+    let workdir = config["workdir"].as_str().filter(|_| config["user"].is_null())?;
+    let mut targets = config["mounts"].as_object()?.keys();
+    if !targets.any(|target| Path::new(workdir).starts_with(target)) {
+        return None;
+    }
+    let command = ["sh", "-c", OWNER, workdir].map(str::to_owned);
+    let answer = engine.exec(&facts.id, &command).await.ok().filter(|answer| answer.exit_code == 0)?;
+    Some(answer.output.trim().to_owned()).filter(|name| !name.is_empty())
 }
 
 /// Runs it with this process's own streams, to its end or until the user leaves it, or does not want to wait any more.

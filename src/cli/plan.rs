@@ -16,7 +16,7 @@ use crate::observe::observe_with;
 use crate::observe::registry::{self, Registries};
 use crate::observe::sessions::sessions;
 use crate::plan::saved::SavedAgent;
-use crate::plan::{Options, compute, has_completed, widening};
+use crate::plan::{Options, Refusal, compute, has_completed, refusals, widening};
 use crate::resource::ResourceId;
 use crate::ui;
 
@@ -74,6 +74,9 @@ pub(super) async fn show(args: &Wanted<'_>, session: &Session) -> Result<Exit, C
         let observed = observe_with(&engine, &agent.graph, &options.registry).await?;
         let plan = compute(&agent.graph, &observed, &options);
         collected.take(SavedAgent::of(&agent.graph, &observed, &plan));
+        for Refusal { reason, .. } in refusals(&agent.graph, &observed, &options, &plan) {
+            session.caution(&format!("`apply` would refuse this: {}", reason.message()), &reason.hint());
+        }
         let widens = widening(&agent.graph, &observed);
         let interrupts = plan.interrupts(&ResourceId::main());
         let sessions = if interrupts { sessions(&engine, &agent.graph, &observed).await? } else { 0 };

@@ -129,13 +129,13 @@ impl Run {
             return Ok(applied);
         }
         let named = Named::Spec(Box::new(agent.clone()));
-        let (run, container) = self.inside.place(named, engine).await?;
-        let request = self.inside.request(self.command.clone());
-        let on_record = ("run", self.inside.on_record(&container, &request));
+        let (run, place) = self.inside.place(named, engine).await?;
+        let request = self.inside.request(&place, self.command.clone());
+        let on_record = ("run", self.inside.on_record(&place, &request));
         if self.json {
-            return capture((engine, &run, &container), &request, on_record, session).await;
+            return capture((engine, &run, &place.container), &request, on_record, session).await;
         }
-        attach((engine, &run, &container), &request, on_record, session, stop).await
+        attach((engine, &run, &place.container), &request, on_record, session, stop).await
     }
 
     /// A sandbox that was there before is removed as well. Whoever has work in it may not expect that.

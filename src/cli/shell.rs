@@ -40,10 +40,10 @@ pub async fn run(args: &Shell, session: &Session) -> Result<Exit, CliError> {
     if args.json {
         return script(args, session).await;
     }
-    let (engine, run, container) = args.inside.find(&args.target, session).await?;
-    let request = args.inside.request(["sh", "-c", FIND].map(str::to_owned).to_vec());
-    let on_record = args.inside.on_record(&container, &request);
-    attach((&engine, &run, &container), &request, ("shell", on_record), session, &CancellationToken::new()).await
+    let (engine, run, place) = args.inside.find(&args.target, session).await?;
+    let request = args.inside.request(&place, ["sh", "-c", FIND].map(str::to_owned).to_vec());
+    let on_record = args.inside.on_record(&place, &request);
+    attach((&engine, &run, &place.container), &request, ("shell", on_record), session, &CancellationToken::new()).await
 }
 
 /// A script in place of a person: read to its end, so that nothing of it is left for the document's reader.
@@ -64,8 +64,8 @@ async fn script(args: &Shell, session: &Session) -> Result<Exit, CliError> {
             hint: "copy it into the sandbox with `moat cp`, and run it there".to_owned(),
         });
     }
-    let (engine, run, container) = args.inside.find(&args.target, session).await?;
-    let request = args.inside.request(["sh", "-c", FIND_FOR, &script].map(str::to_owned).to_vec());
-    let on_record = args.inside.on_record(&container, &request);
-    capture((&engine, &run, &container), &request, ("shell", on_record), session).await
+    let (engine, run, place) = args.inside.find(&args.target, session).await?;
+    let request = args.inside.request(&place, ["sh", "-c", FIND_FOR, &script].map(str::to_owned).to_vec());
+    let on_record = args.inside.on_record(&place, &request);
+    capture((&engine, &run, &place.container), &request, ("shell", on_record), session).await
 }

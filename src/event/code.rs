@@ -42,6 +42,7 @@ codes! {
     NoAddressRange "no-address-range" "no address range is left for a network",
     AddressOverlap "address-overlap" "a network's addresses are in use by another one",
     MountSourceMissing "mount-source-missing" "what is to be mounted is not on the engine's machine",
+    MountSourceUnsafe "mount-source-unsafe" "another sandbox could put a link in the place of what is to be mounted",
     PrivilegedImpossible "privileged-impossible" "the engine cannot run privileged containers",
     ContainerExited "container-exited" "a container ended; `exit_code` is its own",
     OutOfMemory "out-of-memory" "a container was killed because it ran out of memory",

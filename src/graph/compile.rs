@@ -70,10 +70,11 @@ pub fn compile_with(spec: &Spec, capabilities: &Capabilities, vault: Option<&Vau
     let mains: Vec<&MainPart> = chosen.iter().map(|capability| &capability.main).collect();
     parts.main(spec, image, &mains, sealer.main(spec, &chosen));
 
-    Graph::build(run, builds, parts.nodes, &parts.edges).map_err(|error| {
+    let graph = Graph::build(run, builds, parts.nodes, &parts.edges).map_err(|error| {
         // Only capabilities define resources, so that this is a fault of theirs and has no place in the file.
         Diagnostics::new(&spec.source, vec![Diagnostic::error(0..0, error.to_string())])
-    })
+    })?;
+    Ok(Graph { ways: spec.ground.ways.clone(), ..graph })
 }
 
 fn main_image(spec: &Spec, chosen: &[Capability]) -> Result<ImageRef, Diagnostics> {

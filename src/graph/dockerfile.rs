@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::path::{Path, PathBuf};
 
 use crate::resource::digest::short_sha256;
 use crate::resource::{AgentName, BuildContext, ImageRef};
@@ -72,6 +73,10 @@ pub(super) fn dockerfile(spec: &Spec, chosen: &[Capability]) -> Dockerfile {
     for group in groups {
         run(&mut text, &format!("groupadd --force --system {group} && usermod --append --groups {group} {USER}"));
     }
+    folders(&mut text, spec);
+    if packages.contains("git") {
+        trust(&mut text, spec);
+    }
     for check in installs.iter().filter_map(|(_, install)| install.check.as_ref()) {
         run(&mut text, check);
     }
@@ -103,6 +108,34 @@ fn user(text: &mut String, uid: u32) {
     let add = format!("useradd --create-home --uid {uid} --shell /bin/bash {USER}");
     let script = format!("if other=$(id -nu {uid} 2>/dev/null); then {taken_over}; else {add}; fi");
     run(text, &format!("id {USER} >/dev/null 2>&1 || {script}"));
+}
+
+/// The places of volumes, which belong to whoever works there: an empty volume takes over the owner of what it is mounted
+/// on.
+fn folders(text: &mut String, spec: &Spec) {
+    let home = Path::new("/home").join(USER);
+    let own = |target: &String| {
+        // What lies on the way in the home directory is the user's as well.
+        let way = Path::new(target).ancestors().filter(|it| it.starts_with(&home) && **it != home);
+        way.map(Path::to_owned).chain([PathBuf::from(target)]).collect::<Vec<_>>()
+    };
+    let folders: BTreeSet<PathBuf> = spec.volumes.iter().flat_map(|volume| own(&volume.target)).collect();
+    let owner = spec.user.as_deref().unwrap_or(USER);
+    if folders.is_empty() || matches!(owner.split(':').next(), Some("root" | "0")) {
+        return;
+    }
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
+    let all = folders.iter().map(|folder| quoted(&folder.to_string_lossy())).collect::<Vec<_>>().join(" ");
+    run(text, &format!("mkdir -p {all} && chown {} {all}", quoted(owner)));
+}
+
+/// Git works in the workspace whoever it belongs to.
+fn trust(text: &mut String, spec: &Spec) {
+    let volume = || spec.places.has("workspace").then(|| spec.volumes.first()).flatten().map(|it| &it.target);
+    let Some(target) = spec.workspace().map(|mount| &mount.target).or_else(volume) else { return };
+    let all = [target.clone(), format!("{target}/*")];
+    let add = all.map(|it| format!("git config --system --add safe.directory '{}'", it.replace('\'', r"'\''")));
+    run(text, &add.join(" && "));
 }
 
 fn packages_of(text: &mut String, packages: &BTreeSet<&str>) {
@@ -261,6 +294,22 @@ mod tests {
             ENTRYPOINT []
             CMD ["sleep", "infinity"]"#]]
         .assert_eq(&lines[3..].join("\n"));
+    }
+
+    #[test]
+    fn volumes_belong_to_whoever_works_there() {
+        let line = |spec: &str| -> String {
+            let text = made(&format!("dependencies: [git]\n{spec}")).expect("one").text;
+            text.lines()
+                .filter(|line| line.contains("mkdir") || line.contains("safe.dir"))
+                .collect::<Vec<_>>()
+                .join("\n")
+        };
+        expect![[r#"RUN ["/bin/sh", "-ec", "mkdir -p '/data' '/home/agent/.cache' '/home/agent/.cache/it'\\''s' && chown 'agent' '/data' '/home/agent/.cache' '/home/agent/.cache/it'\\''s'"]"#]].assert_eq(&line("volumes: ['data:/data', 'cache:/home/agent/.cache/it''s']\n"));
+        expect![[r#"
+            RUN ["/bin/sh", "-ec", "mkdir -p '/workspace' && chown '1000:100' '/workspace'"]
+            RUN ["/bin/sh", "-ec", "git config --system --add safe.directory '/workspace' && git config --system --add safe.directory '/workspace/*'"]"#]].assert_eq(&line("user: '1000:100'\nworkspace: {mode: volume}\n"));
+        assert_eq!(line("user: root\nvolumes: ['data:/data']\n"), "");
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod sources;
 pub mod vault;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use petgraph::Direction::{Incoming, Outgoing};
 use petgraph::algo::tarjan_scc;
@@ -39,6 +40,8 @@ pub struct Graph {
     pub builds: Option<Builds>,
     /// What a person has approved of it, to be kept with what is created; `None`: nothing is to be created from it.
     pub approved: Option<Approved>,
+    /// The places that paths which are mounted lead through.
+    pub ways: BTreeMap<PathBuf, Vec<PathBuf>>,
     nodes: BTreeMap<ResourceId, NodeIndex>,
     edges: DiGraph<Node, Edge>,
 }
@@ -112,7 +115,8 @@ pub enum GraphError {
 impl Graph {
     /// A graph that wants nothing of `run`.
     pub fn empty(run: Run) -> Self {
-        Self { run, builds: None, approved: None, nodes: BTreeMap::new(), edges: DiGraph::new() }
+        let (ways, nodes) = (BTreeMap::new(), BTreeMap::new());
+        Self { run, builds: None, approved: None, ways, nodes, edges: DiGraph::new() }
     }
 
     /// Puts resources together.

@@ -11,11 +11,12 @@ pub mod sessions;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::future::{try_join_all, try_join3, try_join4};
+use futures_util::future::{try_join_all, try_join3, try_join5};
 
 use crate::engine::{Engine, EngineError, Fault, Filter};
 use crate::graph::{Graph, Node, comparable};
-use crate::resource::{Config, HostPort, ImageDigest, ImageRef, Probe, Role};
+use crate::resource::label::Ownership;
+use crate::resource::{Config, HostPort, ImageDigest, ImageRef, Mount, MountSource, Probe, Role};
 use crate::state::{ContainerFacts, ContainerState, Health, Live, NetworkFacts, Observed, RAN_WELL};
 
 /// Looks at everything of the graph's run.
@@ -55,7 +56,12 @@ pub async fn observe_with<E: Engine>(
     let needs_subnet = graph.nodes().any(|node| needs_subnet(node, &observed));
     let all_networks = async { if needs_subnet { engine.networks(&Filter::All).await } else { Ok(Vec::new()) } };
     let all_containers =
-        async { if needs_port(graph, &observed) { engine.containers(&Filter::All).await } else { Ok(Vec::new()) } };
+        async { if needs_others(graph, &observed) { engine.containers(&Filter::All).await } else { Ok(Vec::new()) } };
+    let is_foreign = |mount: &Mount| matches!(mount.source, MountSource::Foreign(_));
+    let all_volumes = async {
+        let asks = mounts_any(graph, &observed, is_foreign);
+        if asks { engine.volumes(&Filter::All).await.map(Some) } else { Ok(None) }
+    };
     let updatable = observed.containers.iter().filter(|facts| may_be_updated(graph, facts)).map(|facts| async {
         match engine.inspect(&facts.id).await {
             Ok(it) => {
@@ -67,15 +73,34 @@ pub async fn observe_with<E: Engine>(
             Err(error) => Err(error),
         }
     });
-    let looks = try_join4(try_join_all(asked), all_networks, all_containers, try_join_all(updatable));
-    let (images, all_networks, all_containers, live) = looks.await?;
+    let looks = try_join5(try_join_all(asked), all_networks, all_containers, try_join_all(updatable), all_volumes);
+    let (images, all_networks, all_containers, live, all_volumes) = Box::pin(looks).await?;
+    observed.all_volumes = all_volumes.map(|all| all.into_iter().map(|facts| facts.name).collect());
     observed.live = live.into_iter().flatten().collect();
     let others =
         all_containers.into_iter().filter(|facts| facts.owner.as_ref().is_none_or(|it| it.run != graph.run.id));
-    observed.ports_taken = others.flat_map(|facts| ports_of(&facts)).collect();
+    let others: Vec<ContainerFacts> = others.collect();
+    observed.ports_taken = others.iter().flat_map(ports_of).collect();
+    let owners = others.iter().filter_map(|facts| facts.owner.as_ref());
+    let writable =
+        |owner: &Ownership| owner.writable_paths().into_iter().map(|path| (path, owner.agent.clone())).collect();
+    observed.writable = owners.flat_map::<Vec<_>, _>(writable).collect();
     observed.images = images.into_iter().collect();
     observed.taken = all_networks.into_iter().flat_map(|facts| facts.subnets).collect();
     Ok(observed)
+}
+
+/// A container that is to be created may need a port that nobody has, and may mount what others can write.
+fn needs_others(graph: &Graph, observed: &Observed) -> bool {
+    needs_port(graph, observed) || mounts_any(graph, observed, |mount| mount.path().is_some())
+}
+
+/// Whether a container that is to be created has such a mount.
+fn mounts_any(graph: &Graph, observed: &Observed, is_such: impl Fn(&Mount) -> bool) -> bool {
+    graph.nodes().filter(|node| needs_image(node, graph, observed)).any(|node| match &node.config {
+        Config::Container(config) => config.mounts.iter().any(&is_such),
+        _ => false,
+    })
 }
 
 /// A container that is to be created may need a port that nobody has.

@@ -18,6 +18,7 @@ mod proof;
 mod refresh;
 mod removal;
 pub mod saved;
+pub mod sources;
 pub mod status;
 pub mod text;
 
@@ -26,6 +27,7 @@ pub use cause::{Cause, FieldDiff};
 pub use compute::{Options, Power, Volumes, compute};
 pub use operation::{Action, Handle, OpId, Operation};
 pub use privilege::{Gain, Widening, widening, widening_of};
+pub use sources::{Reason, Refusal, refusals};
 pub use status::{Condition, Presence, Published, Standing, Status, has_completed, status};
 
 /// What is to be done, in an order in which it can be done one by one.

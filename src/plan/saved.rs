@@ -106,6 +106,7 @@ impl SavedAgent {
 
 /// What is there of the run. What others have taken of the engine shows in the plan, if it matters.
 fn observation(observed: &Observed) -> String {
-    let Observed { images, networks, volumes, containers, live, taken: _, ports_taken: _ } = observed;
+    let Observed { images, networks, volumes, containers, live, taken: _, ports_taken: _, writable: _, all_volumes: _ } =
+        observed;
     sha256(format!("{images:?} {networks:?} {volumes:?} {containers:?} {live:?}"))
 }

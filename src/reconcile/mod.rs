@@ -15,11 +15,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::engine::{Engine, EngineError, Fault};
-use crate::event::{Event, Failure, Tell};
+use crate::event::{Code, Event, Failure, Tell};
 use crate::execute::{self, Report, execute};
 use crate::graph::{Graph, Node};
 use crate::observe::{observe, observe_with};
-use crate::plan::{Action, Cause, Handle, OpId, Operation, Options, Plan, compute};
+use crate::plan::{Action, Cause, Handle, OpId, Operation, Options, Plan, Reason, Refusal, compute, refusals};
 use crate::resource::label::Ownership;
 use crate::resource::{Config, ContainerId};
 use crate::state::{ContainerFacts, ContainerState, Observed};
@@ -121,6 +121,11 @@ pub async fn until_converged_on<E: Engine, A: AsyncFn(&Observed, &Plan) -> bool>
         if plan.is_empty() {
             return Ok(Outcome::Converged { observed, changed: progress.changed });
         }
+        let refused = refused(graph, &observed, &options, &plan);
+        if !refused.is_empty() {
+            let report = Report { failures: refused, ..Report::default() };
+            return failed(engine, graph, &options, report, &progress, on_failure, tell).await;
+        }
         if round == 1 && !agrees(&observed, &plan).await {
             return Ok(Outcome::Interrupted { remaining: observed });
         }
@@ -150,6 +155,30 @@ pub async fn until_converged_on<E: Engine, A: AsyncFn(&Observed, &Plan) -> bool>
         }
     }
     Ok(Outcome::OutOfBudget { plan })
+}
+
+/// What must not be carried out, as failures of it: then nothing is.
+fn refused(graph: &Graph, observed: &Observed, options: &Options, plan: &Plan) -> Vec<(OpId, Failure)> {
+    let failure = |Refusal { operation, reason }: Refusal| {
+        let code = match &reason {
+            Reason::NoVolume { .. } => Code::MountSourceMissing,
+            Reason::Exchangeable { .. } => Code::MountSourceUnsafe,
+        };
+        let failure = Failure {
+            resource: operation.resource,
+            name: operation.name,
+            verb: operation.action.verb(),
+            code,
+            fault: None,
+            message: reason.message(),
+            hint: Some(reason.hint()),
+            exit_code: None,
+            probe: None,
+            log: Vec::new(),
+        };
+        (operation.id, failure)
+    };
+    refusals(graph, observed, options, plan).into_iter().map(failure).collect()
 }
 
 /// A range that the engine has refused is in use in a way that no list shows. The next round takes another one.

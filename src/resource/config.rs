@@ -187,12 +187,6 @@ pub enum RestartPolicy {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConfigHash(String);
 
-/// The fields of a container that do not make it another one: an engine can change them while it is there, or they are
-/// no part of what was asked for.
-const LIMITS: &str = "limits";
-const RESTART: &str = "restart";
-const EXTRAS: &str = "extras";
-
 /// The version of the canonical form. A change of the form that changes hashes of unchanged
 /// configurations must raise it and know how to compare the older ones.
 const HASH_VERSION: &str = "v1";
@@ -263,32 +257,6 @@ impl Config {
             Self::Container(config) => serde_json::to_string(config),
         };
         text.unwrap_or_else(|error| unreachable!("plain structs with text for keys always serialise: {error}"))
-    }
-
-    /// Whether a canonical text is of this configuration, but for what can be changed without making it anew.
-    pub fn is_but_for_updates(&self, canonical: &str) -> bool {
-        self.is_but_for(&[LIMITS, RESTART, EXTRAS], canonical)
-    }
-
-    /// Whether a canonical text is of this configuration, but for what nobody has asked for.
-    pub fn is_but_for_extras(&self, canonical: &str) -> bool {
-        self.is_but_for(&[EXTRAS], canonical)
-    }
-
-    fn is_but_for(&self, left_out: &[&str], canonical: &str) -> bool {
-        let Self::Container(_) = self else { return false };
-        let parse = |text: &str| serde_json::from_str::<BTreeMap<String, serde_json::Value>>(text).ok();
-        let without = |text: &str| {
-            let mut fields = parse(text)?;
-            fields.retain(|field, _| !left_out.contains(&field.as_str()));
-            // Until 0.1.0 they were among the others.
-            if let Some(mounts) = fields.get_mut("mounts").and_then(serde_json::Value::as_object_mut) {
-                mount::without_repeated(mounts);
-            }
-            fields.retain(|field, value| field != "mounts" || value.as_object().is_none_or(|it| !it.is_empty()));
-            Some(fields)
-        };
-        without(canonical).is_some_and(|applied| Some(applied) == without(&self.canonical()))
     }
 
     pub fn hash(&self) -> ConfigHash {

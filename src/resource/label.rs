@@ -194,6 +194,18 @@ impl Ownership {
         config.is_some_and(|it| matches!(it.restart.as_str(), "no" | "on-failure"))
     }
 
+    /// The paths of the engine's machine that a container can write.
+    pub fn writable_paths(&self) -> Vec<String> {
+        #[derive(Deserialize)]
+        struct Container {
+            #[serde(default)]
+            mounts: BTreeMap<String, String>,
+        }
+        let config: Option<Container> = serde_json::from_str(&self.config).ok();
+        let mounts = config.into_iter().flat_map(|config| config.mounts.into_values());
+        mounts.filter_map(|it| Some(it.strip_prefix("path:")?.to_owned())).filter(|it| !it.ends_with(":ro")).collect()
+    }
+
     /// Reads the labels of something found on the engine; `None`: it is not ours.
     ///
     /// The run and the resource make it ours. A missing or foreign hash or configuration only means that

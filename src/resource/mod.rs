@@ -3,6 +3,7 @@
 //! Plain values without behaviour towards Docker: nothing here reads, writes, waits or knows the time.
 
 pub mod build;
+mod compare;
 pub mod config;
 pub mod digest;
 pub mod extras;

@@ -99,3 +99,28 @@ fn a_volume() {
     "#]],
     );
 }
+
+/// A word is the name of a volume; one that is not there is a slip, and Docker would make it without a word.
+#[test]
+fn a_volume_that_is_not_there_is_not_made() {
+    let sandbox = Sandbox::new(PLAIN);
+    let name = format!("{}-src", sandbox.agent);
+    let there = || engine().list(&["volume", "ls", "-q", "--filter", &format!("name={name}")]);
+    for mounts in [
+        format!("mounts: ['{name}:/x']\n"),
+        format!("mounts: ['{name}:/x:ro']\n"),
+        format!("mounts: [{{source: {name}, target: /x}}]\nvolumes: ['data:/data']\n"),
+    ] {
+        sandbox.rewrite(&format!("{PLAIN}{mounts}"));
+        let planned = sandbox.moat(&["plan"]).ok();
+        assert!(planned.stderr.contains(&format!("there is no volume `{name}`")), "{planned}");
+        let ran = sandbox.moat(&["apply"]).run();
+        assert!(ran.code == 1 && ran.stderr.contains(&format!("write `./{name}`")), "{ran}");
+        assert_eq!((there(), sandbox.find("main"), sandbox.volumes().len()), (Vec::new(), None, 0));
+    }
+    engine().docker(&["volume", "create", &name]);
+    sandbox.apply();
+    sandbox.assert_ready();
+    sandbox.moat(&["destroy", "--volumes", "--yes"]).ok();
+    assert_eq!(there().len(), 1, "it is somebody else's");
+}

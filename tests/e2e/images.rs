@@ -104,3 +104,35 @@ fn a_base_that_is_not_to_be_had_leaves_nothing() {
     assert_eq!(sandbox.volumes(), Vec::<String>::new());
     assert_eq!(sandbox.find("main"), None);
 }
+
+#[test]
+fn who_works_there_can_write_volumes_and_a_workspace_on_one() {
+    let volumes = "volumes: ['cache:/home/agent/.cache/deep', 'data:/data', 'state:/var/lib/app']\n";
+    let touch =
+        "touch x ~/.cache/x ~/.cache/deep/x /data/x /var/lib/app/x; stat -c %u x ~/.cache/deep/x /data/x | sort -u";
+    for (user, uid) in [("", "1000"), ("user: '1000'\n", "1000"), ("user: '1000:1000'\n", "1000")] {
+        let spec =
+            format!("base_image: debian:trixie-slim\ndependencies: [jq]\nworkspace: {{mode: volume}}\n{volumes}{user}");
+        let sandbox = Sandbox::applied(&spec);
+        assert_eq!(sandbox.sh_ok(touch), uid, "{user}");
+        sandbox.moat(&["destroy", "--volumes", "--yes"]).ok();
+    }
+}
+
+#[test]
+fn a_command_is_run_as_whoever_owns_the_workspace() {
+    // Debian has a user with the number 5, and none with 4242.
+    let table = [(5, "", "games"), (4242, "", "root"), (0, "", "root"), (5, "user: daemon\n", "daemon")];
+    for (owner, user, expected) in table {
+        let sandbox = Sandbox::new(&format!("image: debian:trixie-slim\nworkspace: .\n{user}"));
+        std::os::unix::fs::chown(sandbox.path(), Some(owner), Some(60)).expect("root");
+        sandbox.apply();
+        assert_eq!(sandbox.sh_ok("id -un"), expected, "{owner} {user}");
+        let ran = sandbox.moat(&["run", "--", "sh", "-c", "id -un; touch made 2>/dev/null; :"]).ok();
+        assert_eq!(ran.stdout.trim(), expected, "{owner} {user}");
+        assert_eq!(sandbox.moat(&["exec", "-u", "daemon", "--", "id", "-un"]).ok().stdout.trim(), "daemon");
+    }
+    // Without a workspace it is the image's own.
+    let sandbox = Sandbox::applied("image: debian:trixie-slim\nworkdir: /var/cache/man\n");
+    assert_eq!(sandbox.sh_ok("id -un"), "root");
+}

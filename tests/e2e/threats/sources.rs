@@ -190,3 +190,41 @@ fn moats_own_files_and_keys_are_in_no_sandbox() {
     let ran = moat.run();
     assert!(ran.code == 65 && ran.stderr.contains("moat's own files"), "{ran}");
 }
+
+/// What another sandbox can write is as little to be followed as what one's own can.
+#[test]
+fn what_another_sandbox_can_exchange_is_refused() {
+    let canary = Canary::new();
+    let other = Sandbox::applied(&format!("{PLAIN}workspace: .\n"));
+    for folder in ["data/deep", "beside"] {
+        fs::create_dir_all(other.path().join(folder)).expect("folders");
+    }
+    let root = other.path().canonicalize().expect("a path");
+    let sandbox = Sandbox::new(PLAIN);
+    symlink(root.join("data"), sandbox.home().join("link")).expect("a link");
+    for stopped in [false, true] {
+        if stopped {
+            other.moat(&["stop"]).ok();
+        }
+        for source in
+            [format!("{}/data/deep", root.display()), format!("{}/data", root.display()), "../link".to_owned()]
+        {
+            sandbox.rewrite(&format!("{PLAIN}mounts: ['{source}:/data:ro']\n"));
+            let planned = sandbox.moat(&["plan"]).ok();
+            assert!(planned.stderr.contains("would refuse"), "{planned}");
+            let ran = sandbox.moat(&["apply", "--json"]).run();
+            assert!(ran.code == 1 && ran.stdout.contains("mount-source-unsafe"), "{source}: {ran}");
+            assert!(ran.stdout.contains(&other.agent), "{source}: {ran}");
+            assert_eq!(sandbox.find("main"), None);
+        }
+    }
+    // A workspace as well; the same folder as a whole is shared by the two, and beside it is no matter.
+    sandbox.rewrite(&format!("{PLAIN}workspace: {}/beside\n", root.display()));
+    assert_eq!(sandbox.moat(&["apply"]).run().code, 1);
+    sandbox.rewrite(&format!(
+        "{PLAIN}mounts: ['{}:/shared', '{}:/etc-of-ours:ro']\n",
+        root.display(),
+        canary.path().display()
+    ));
+    sandbox.apply();
+}
