@@ -34,6 +34,8 @@ pub struct Observed {
     /// What an update has made of containers, as far as it was asked for: of the main one, and of those that were
     /// created with limits.
     pub live: BTreeMap<ContainerId, Live>,
+    /// Containers that have ended because they were out of memory.
+    pub out_of_memory: BTreeSet<ContainerId>,
 }
 
 /// What of a container can be changed in place, as it is now.
@@ -102,6 +104,12 @@ pub struct ContainerFacts {
 pub const RAN_WELL: Duration = Duration::from_secs(10);
 
 impl ContainerFacts {
+    /// Whether it was killed, by whom ever: a user, an engine that waited in vain for a stop, or the kernel.
+    pub fn was_killed(&self) -> bool {
+        const KILLED: i64 = 137;
+        matches!(self.state, ContainerState::Exited | ContainerState::Restarting) && self.exit_code == Some(KILLED)
+    }
+
     /// Whether its command has ended with 0. One that was stopped or killed has another code, unless its program ends with
     /// 0 when it is asked to.
     pub fn has_completed(&self) -> bool {

@@ -1,5 +1,6 @@
 //! Where networks get their addresses from: the range that the user names, without what the host itself uses.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::Ipv4Addr;
 
@@ -17,7 +18,10 @@ pub struct Addresses {
     subnets: SubnetRange,
 }
 
-/// The kernel's table of IPv4 routes: proc(5), `/proc/net/route`.
+/// All of the kernel's tables of IPv4 routes: those that rules choose, as some VPNs have them, too.
+const ALL_ROUTES: &str = "/proc/net/fib_trie";
+
+/// The kernel's main table of IPv4 routes: proc(5), `/proc/net/route`.
 const ROUTES: &str = "/proc/net/route";
 
 /// The flag of a route that is in use: `RTF_UP` of route(4).
@@ -34,7 +38,12 @@ impl Addresses {
 /// uses, and moat takes another range then.
 fn avoid(endpoint: &Endpoint) -> Vec<Ipv4Net> {
     match endpoint {
-        Endpoint::Unix(_) => fs::read_to_string(ROUTES).map(|table| parse(&table)).unwrap_or_default(),
+        Endpoint::Unix(_) => {
+            let main = fs::read_to_string(ROUTES).map(|table| parse(&table)).unwrap_or_default();
+            let all = fs::read_to_string(ALL_ROUTES).map(|tables| parse_all(&tables)).unwrap_or_default();
+            let nets: BTreeSet<Ipv4Net> = main.into_iter().chain(all).collect();
+            nets.into_iter().collect()
+        }
         Endpoint::Tcp { .. } | Endpoint::Ssh(_) => Vec::new(),
     }
 }
@@ -42,6 +51,24 @@ fn avoid(endpoint: &Endpoint) -> Vec<Ipv4Net> {
 /// The ranges that have a route; the default route is about all others.
 fn parse(table: &str) -> Vec<Ipv4Net> {
     table.lines().skip(1).filter_map(route).filter(|net| net.prefix_len() > 0).collect()
+}
+
+/// The ranges that have a route in any table: a leaf is `|-- ADDRESS`, and below it a line `/BITS SCOPE TYPE` for each
+/// route. What is the machine's own (`LOCAL`, `BROADCAST`) is in the route of its network.
+fn parse_all(tables: &str) -> Vec<Ipv4Net> {
+    let mut address: Option<Ipv4Addr> = None;
+    let mut nets = Vec::new();
+    for line in tables.lines().map(str::trim_start) {
+        if let Some(leaf) = line.strip_prefix("|-- ") {
+            address = leaf.trim().parse().ok();
+        } else if let (Some(address), Some(route)) = (address, line.strip_prefix('/')) {
+            let words: Vec<&str> = route.split_whitespace().collect();
+            let is_elsewhere = words.last().is_some_and(|sort| !matches!(*sort, "LOCAL" | "BROADCAST"));
+            let bits = words.first().and_then(|bits| bits.parse().ok()).filter(|bits| is_elsewhere && *bits > 0);
+            nets.extend(bits.and_then(|bits| Ipv4Net::new(address, bits).ok()).map(|net| net.trunc()));
+        }
+    }
+    nets
 }
 
 fn route(line: &str) -> Option<Ipv4Net> {
@@ -79,5 +106,32 @@ mod tests {
             assert_eq!(found, *nets, "{lines}");
         }
         assert!(parse("").is_empty());
+    }
+
+    // As Linux 6.18 has written it, with a table of a VPN's own.
+    #[test]
+    fn routes_of_all_tables_are_read() {
+        let tables = "Main:
+  +-- 0.0.0.0/0 3 0 5
+     |-- 0.0.0.0
+        /0 universe UNICAST
+     +-- 127.0.0.0/8 2 0 2
+        |-- 127.0.0.1
+           /32 host LOCAL
+        |-- 127.255.255.255
+           /32 link BROADCAST
+     |-- 192.168.1.0
+        /24 link UNICAST
+Id 52:
+  +-- 0.0.0.0/0 4 1 9
+     |-- 10.83.0.0
+        /16 universe UNICAST
+        /17 universe BLACKHOLE
+     |-- garbage
+        /24 link UNICAST
+";
+        let found: Vec<String> = parse_all(tables).iter().map(ToString::to_string).collect();
+        assert_eq!(found, ["192.168.1.0/24", "10.83.0.0/16", "10.83.0.0/17"]);
+        assert!(parse_all("").is_empty());
     }
 }

@@ -11,6 +11,7 @@ use super::addresses::Addresses;
 use super::approval::Approving;
 use super::asking::Asking;
 use super::chronicle::Chronicle;
+use super::credentials::Notice;
 use super::end::End;
 use super::error::CliError;
 use super::exit::Exit;
@@ -143,10 +144,15 @@ pub(super) async fn one(
     let chronicle = Chronicle::begin(engine, by.command);
     let graph = &agent.graph;
     let audited = by.record.of(graph);
-    let tell = |event: Event<'_>| {
+    let told = |event: Event<'_>| {
         audited.note(&event);
         chronicle.note(&event);
         reporter.tell(&event);
+    };
+    let notice = Notice::new(engine);
+    let tell = |event: Event<'_>| {
+        told(event.clone());
+        notice.after(&event, &told);
     };
     let _lock = by.locking.lock(by.command, &graph.run, engine, &tell, by.stop).await?;
     if by.pull {

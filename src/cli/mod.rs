@@ -11,6 +11,7 @@ mod aside;
 mod asking;
 mod capabilities;
 mod chronicle;
+mod credentials;
 mod end;
 mod error;
 mod familiar;

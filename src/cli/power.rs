@@ -13,6 +13,7 @@ use super::approval::Approving;
 use super::asking::Asking;
 use super::chronicle::Chronicle;
 use super::completions::containers;
+use super::credentials::Notice;
 use super::end::End;
 use super::error::CliError;
 use super::exit::Exit;
@@ -154,10 +155,15 @@ async fn carry_out(engine: &Docker, wish: Wish<'_>, session: &Session) -> Result
         let graph = unless(&stop, approving.pass_one(agent, session, engine, &record)).await?.graph;
         let chronicle = Chronicle::begin(engine, of.as_str());
         let audited = record.of(&graph);
-        let tell = |event: Event<'_>| {
+        let told = |event: Event<'_>| {
             audited.note(&event);
             chronicle.note(&event);
             reporter.tell(&event);
+        };
+        let notice = Notice::new(engine);
+        let tell = |event: Event<'_>| {
+            told(event.clone());
+            notice.after(&event, &told);
         };
         let _lock = locking.lock(of.as_str(), &graph.run, engine, &tell, &stop).await?;
         // Nothing is taken back: all of it was there before.

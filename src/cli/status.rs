@@ -47,7 +47,7 @@ pub async fn run(args: &Status, session: &Session) -> Result<Exit, CliError> {
         let status = status(graph, &observed, &plan);
         let log = log(&engine, &observed, status.condition).await;
         let watch = watched(&engine, &graph.run);
-        let last_error = last_error(&engine, &graph.run);
+        let last_error = last_error(&engine, &graph.run).or_else(|| out_of_memory(&observed));
         let (run, builds, watch) = (&graph.run, builds.as_ref(), watch.as_ref());
         let last_error = last_error.as_deref();
         let view = View { run, status: &status, builds, cache_bytes, watch, log: &log, last_error };
@@ -72,6 +72,12 @@ fn last_error(engine: &Docker, run: &Run) -> Option<String> {
     let place = Place::of(&own_files()?, &run.id, &engine.located().endpoint.to_string());
     let error = RunRecord::read(&place.record).ok()??.error?;
     Some(error.message)
+}
+
+/// A command that ended after it was ready is no failure of any command of moat's, and is told all the same.
+fn out_of_memory(observed: &Observed) -> Option<String> {
+    let ended = observed.containers.iter().find(|facts| observed.out_of_memory.contains(&facts.id))?;
+    Some(format!("`{}` was killed because it ran out of memory", ended.name))
 }
 
 /// What a watch of the run says, if there is one.

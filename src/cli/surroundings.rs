@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::plain_file;
 use crate::spec::Surroundings;
 use crate::spec::surroundings::{NotRun, Unread};
+use crate::ui;
 
 /// This process, on this machine.
 pub struct Here;
@@ -19,6 +20,9 @@ pub const SIZE_MAX: u64 = 1 << 20;
 
 /// A password manager may ask its user for a finger; who does not answer within this has gone.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What takes longer is said to be waited for: a terminal that says nothing looks like one that hangs.
+const NOTEWORTHY: Duration = Duration::from_secs(2);
 
 impl Surroundings for Here {
     fn variable(&self, name: &str) -> Option<String> {
@@ -58,7 +62,11 @@ impl Surroundings for Here {
             // Nobody may wait for it any more.
             let _ = send.send(read.map(|_| bytes));
         });
-        let Ok(read) = received.recv_timeout(PATIENCE) else {
+        let answer = received.recv_timeout(NOTEWORTHY).or_else(|_| {
+            ui::waiting_for_a_program(program, arguments);
+            received.recv_timeout(PATIENCE.saturating_sub(NOTEWORTHY))
+        });
+        let Ok(read) = answer else {
             let _ = child.kill();
             let _ = child.wait();
             return Err(NotRun::Failed(format!("did not end within {} s", PATIENCE.as_secs())));

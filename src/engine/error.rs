@@ -15,6 +15,8 @@ pub struct EngineError {
     pub message: String,
     /// What to do, where the engine's words tell.
     pub hint: Option<String>,
+    /// The end of what a program said that failed, line by line.
+    pub log: Vec<String>,
 }
 
 /// The sorts of failure that callers tell apart.
@@ -66,7 +68,7 @@ pub enum Detail {
 
 impl EngineError {
     pub fn new(fault: Fault, message: impl Into<String>) -> Self {
-        Self { fault, detail: None, message: message.into(), hint: None }
+        Self { fault, detail: None, message: message.into(), hint: None, log: Vec::new() }
     }
 
     /// An image that says of every container made from it that it is moat's.
@@ -81,6 +83,13 @@ impl EngineError {
     #[must_use]
     pub fn because(mut self, detail: impl Into<Option<Detail>>) -> Self {
         self.detail = detail.into();
+        self
+    }
+
+    /// The same error with the last words of the program that failed.
+    #[must_use]
+    pub fn said(mut self, log: Vec<String>) -> Self {
+        self.log = log;
         self
     }
 

@@ -7,7 +7,9 @@ use std::net::IpAddr;
 
 use ipnet::Ipv4Net;
 
-use crate::resource::{BuildContext, ContainerConfig, ImageRef, Limits, NetworkId, Port, RestartPolicy, RunId};
+use crate::resource::{
+    BuildContext, BuildNetwork, ContainerConfig, ImageRef, Limits, NetworkId, Port, RestartPolicy, RunId,
+};
 use crate::state::{ContainerState, Health};
 
 /// What a list is about.
@@ -112,6 +114,8 @@ pub struct ImageBuild {
     /// The files beside it; `None`: it is complete in itself.
     pub context: Option<BuildContext>,
     pub labels: BTreeMap<String, String>,
+    /// What its steps reach.
+    pub network: BuildNetwork,
 }
 
 /// How far a pull has come, summed over the layers known so far. In bytes.

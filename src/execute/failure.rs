@@ -7,7 +7,7 @@ use super::call::{Made, container_of};
 use crate::engine::{Detail, Engine, EngineError, ExecOutput, Fault, Inspection};
 use crate::event::{Asked, Code, Failure};
 use crate::plan::{Action, OpId, Operation};
-use crate::resource::{ContainerId, label};
+use crate::resource::{BuildNetwork, ContainerId, label};
 
 /// Why a call did not succeed.
 pub(super) enum Why {
@@ -58,6 +58,11 @@ pub(super) async fn explain<E: Engine>(
             Ok(Err(error)) if error.detail == Some(Detail::NoLogs) => vec![format!("({})", error.message)],
             Ok(Err(_)) | Err(_) => Vec::new(),
         };
+    }
+    if let Why::Engine(error) = &why
+        && log.is_empty()
+    {
+        log.clone_from(&error.log);
     }
     let fault = match &why {
         Why::Engine(error) => Some(error.fault),
@@ -211,9 +216,11 @@ fn hint(operation: &Operation, error: &EngineError) -> Option<String> {
             "check the name and the tag, that the registry can be reached from the engine, and `docker login`"
                 .to_owned()
         }
-        (Action::BuildImage { .. }, Fault::Engine) => {
-            "`moat image` shows what is built; the step that failed is the last one told".to_owned()
+        (Action::BuildImage { build }, Fault::Engine) if build.network == BuildNetwork::None => {
+            "the build has no network, as the sandbox has none: if it needs one, write `network: {build: default}`"
+                .to_owned()
         }
+        (Action::BuildImage { .. }, Fault::Engine) => "`moat image` shows what is built".to_owned(),
         (
             Action::CreateContainer { .. } | Action::CreateNetwork { .. } | Action::CreateVolume { .. },
             Fault::Conflict,

@@ -9,12 +9,13 @@ use std::time::Duration;
 use super::choose::choose;
 use super::dockerfile::{Dockerfile, dockerfile, is_made, own};
 use super::git;
-use super::program::{idling, lasting, program, readiness, waiting};
+use super::program::{self, idling, lasting, program, readiness, waiting};
 use super::vault::{Sealer, Vault};
 use super::{Edge, Gate, Graph, Milestone, Node, fit};
 use crate::resource::{
-    Config, ContainerConfig, FileConfig, HealthConfig, ImageCheck, ImageConfig, ImageRef, Limits, Mount, MountSource,
-    NetworkAttachment, NetworkConfig, Probe, ResourceId, RestartPolicy, Retention, Role, Run, Secret, VolumeConfig,
+    BuildNetwork, Config, ContainerConfig, FileConfig, HealthConfig, ImageCheck, ImageConfig, ImageRef, Limits, Mount,
+    MountSource, NetworkAttachment, NetworkConfig, Probe, ResourceId, RestartPolicy, Retention, Role, Run, Secret,
+    VolumeConfig,
 };
 use crate::spec::capability::{Builds, FilePart, MainPart, MountPart, ProbePart, Sidecar, VolumePart};
 use crate::spec::{
@@ -42,12 +43,13 @@ pub fn compile_with(spec: &Spec, capabilities: &Capabilities, vault: Option<&Vau
         Some(build) => Some(own(&spec.agent, build)),
         None => is_made(spec, &chosen).then(|| dockerfile(spec, &chosen)),
     };
+    let build_network = build_network(spec);
     let image = match &made {
         Some(made) => made.reference.clone(),
         None => main_image(spec, &chosen)?,
     };
     let run = Run::derive(spec.agent.clone(), &spec.source.path);
-    let mut parts = Parts { made, ..Parts::default() };
+    let mut parts = Parts { made, build_network, ..Parts::default() };
     let network = NetworkConfig { internal: spec.network.internal, subnet: spec.network.subnet };
     parts.add(ResourceId::network(NETWORK), Role::Support, Config::Network(network));
 
@@ -77,6 +79,14 @@ pub fn compile_with(spec: &Spec, capabilities: &Capabilities, vault: Option<&Vau
     Ok(Graph { ways: spec.ground.ways.clone(), ..graph })
 }
 
+/// What the build of main's image reaches. In an internal network nothing outside is reached, and what runs in a build
+/// is written by whoever is inside: the files of a context, at least. What moat installs by itself is moat's own text.
+fn build_network(spec: &Spec) -> BuildNetwork {
+    let is_ours = spec.build.is_none() && !spec.hooks.build();
+    let fits = if spec.network.internal && !is_ours { BuildNetwork::None } else { BuildNetwork::Default };
+    spec.network.build.unwrap_or(fits)
+}
+
 fn main_image(spec: &Spec, chosen: &[Capability]) -> Result<ImageRef, Diagnostics> {
     let brought = || chosen.iter().find_map(|capability| capability.image.clone());
     spec.image.clone().or_else(brought).ok_or_else(|| {
@@ -94,6 +104,8 @@ struct Parts {
     images: BTreeSet<ImageRef>,
     /// The image that is made for main.
     made: Option<Dockerfile>,
+    /// What its steps reach.
+    build_network: BuildNetwork,
     /// Containers that main waits for.
     sidecars: Vec<ResourceId>,
 }
@@ -130,6 +142,8 @@ impl Parts {
             mounts: self.volumes(&sidecar.volumes, keep),
             files: sidecar.files.iter().map(|part| builder_file(part, settings, builds)).collect(),
             limits: if builds.is_some() { settings.limits } else { Limits::default() },
+            oom_score_adj: builds.and(settings.oom_score_adj),
+            logging: builds.and(settings.logging.clone()),
             restart: sidecar.restart.into(),
             stop_timeout: sidecar.stop_timeout,
             health: sidecar.ready.as_ref().map(health),
@@ -152,6 +166,8 @@ impl Parts {
             mounts: self.named_volumes(&service.volumes),
             ports: service.ports.clone(),
             limits: service.limits,
+            oom_score_adj: service.oom_score_adj,
+            logging: service.logging.clone(),
             restart,
             health: service.wait.as_ref().map(|wait| HealthConfig::new(wait.command.clone())),
             ..ContainerConfig::new(service.image.clone(), attachment(vec![name.to_owned()]))
@@ -205,6 +221,8 @@ impl Parts {
             limits: spec.limits,
             ulimits: spec.ulimits.clone(),
             shm: spec.shm,
+            oom_score_adj: spec.oom_score_adj,
+            logging: spec.logging.clone(),
             restart,
             rights: spec.rights.clone(),
             stop_timeout: spec.stop_timeout.or(parts.iter().filter_map(|part| part.stop_timeout).max()),
@@ -216,7 +234,10 @@ impl Parts {
         let only_idles = idles && spec.hooks.pre_run.is_none() && parts.iter().all(|part| part.entrypoint.is_empty());
         let unasked = if only_idles { idling() } else { lasting(restart, !idles) };
         let probe = ready.map_or(unasked, |ready| ready.probe);
-        let failures = parts.iter().flat_map(|part| part.failures.clone()).collect();
+        let mut failures: Vec<_> = parts.iter().flat_map(|part| part.failures.clone()).collect();
+        if only_idles {
+            failures.push(program::no_sleep());
+        }
         let id = ResourceId::main();
         self.container(id.clone(), Role::Main, config, probe, failures);
         for sidecar in self.sidecars.clone() {
@@ -247,7 +268,8 @@ impl Parts {
             let made = self.made.as_ref().filter(|made| made.reference == config.image);
             let dockerfile = made.map(|made| made.text.clone());
             let context = made.and_then(|made| made.context.clone());
-            let config = ImageConfig { reference: config.image.clone(), dockerfile, context };
+            let network = if dockerfile.is_some() { self.build_network } else { BuildNetwork::Default };
+            let config = ImageConfig { reference: config.image.clone(), dockerfile, context, network };
             self.add(image.clone(), Role::Support, Config::Image(config));
         }
         let needs = [image, config.network.network.clone()].into_iter();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::compile::{health, probe};
 use crate::resource::{HealthConfig, Probe, RestartPolicy};
-use crate::spec::capability::{MainPart, ProbePart};
+use crate::spec::capability::{KnownFailure, MainPart, ProbePart};
 use crate::spec::{Spec, Wait};
 
 /// How a command of the user's is waited for that nobody can ask: it has to last, and its image's own check has its say.
@@ -44,6 +44,9 @@ const SETTLE: Duration = Duration::from_millis(300);
 /// wondering, and most of what cannot work has ended by then.
 const SETTLE_RESTARTED: Duration = Duration::from_secs(2);
 
+/// The exit code of an init, or of a shell, for a program that is not there.
+const NOT_FOUND: i64 = 127;
+
 /// Between two questions to a check of the user's: it may be a program that takes its time.
 const INTERVAL: Duration = Duration::from_millis(250);
 
@@ -73,6 +76,13 @@ fn plain(spec: &Spec, parts: &[&MainPart]) -> (Vec<String>, Vec<String>, bool) {
         None if has_none => (command, Vec::new(), false),
         None => (entrypoint, command, false),
     }
+}
+
+/// What it means that a container ends at once that moat keeps up with a program of its image.
+pub(super) fn no_sleep() -> KnownFailure {
+    let message = "moat keeps the sandbox up with `sleep`, which the image `{image}` does not have";
+    let hint = "write what it runs under `command`, or take an image with a shell and its tools";
+    KnownFailure { exit: NOT_FOUND, message: message.to_owned(), hint: hint.to_owned() }
 }
 
 /// What must be proven: by a dependency, by the user's own check, or by both.

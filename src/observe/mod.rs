@@ -11,7 +11,7 @@ pub mod sessions;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::future::{try_join_all, try_join3, try_join5};
+use futures_util::future::{try_join, try_join_all, try_join3, try_join5};
 
 use crate::engine::{Engine, EngineError, Fault, Filter};
 use crate::graph::{Graph, Node, comparable};
@@ -73,10 +73,19 @@ pub async fn observe_with<E: Engine>(
             Err(error) => Err(error),
         }
     });
-    let looks = try_join5(try_join_all(asked), all_networks, all_containers, try_join_all(updatable), all_volumes);
-    let (images, all_networks, all_containers, live, all_volumes) = Box::pin(looks).await?;
+    let killed = observed.containers.iter().filter(|facts| facts.was_killed()).map(|facts| async {
+        match engine.inspect(&facts.id).await {
+            Ok(it) => Ok(it.oom_killed.then(|| facts.id.clone())),
+            Err(error) if error.fault == Fault::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    });
+    let updatable = async { try_join(try_join_all(updatable), try_join_all(killed)).await };
+    let looks = try_join5(try_join_all(asked), all_networks, all_containers, updatable, all_volumes);
+    let (images, all_networks, all_containers, (live, out_of_memory), all_volumes) = Box::pin(looks).await?;
     observed.all_volumes = all_volumes.map(|all| all.into_iter().map(|facts| facts.name).collect());
     observed.live = live.into_iter().flatten().collect();
+    observed.out_of_memory = out_of_memory.into_iter().flatten().collect();
     let others =
         all_containers.into_iter().filter(|facts| facts.owner.as_ref().is_none_or(|it| it.run != graph.run.id));
     let others: Vec<ContainerFacts> = others.collect();

@@ -18,7 +18,12 @@ pub enum Cause {
     /// It was created, but never came to run.
     HalfDone,
     /// It should run, and does not.
-    NotRunning { state: ContainerState, exit_code: Option<i64> },
+    NotRunning {
+        state: ContainerState,
+        exit_code: Option<i64>,
+        /// The kernel has ended it for that.
+        out_of_memory: bool,
+    },
     /// It runs, but its own health check says no, or its probe did for as long as one waits.
     Unhealthy,
     /// It runs or is about to, and the engine has just had to start it again.
@@ -104,8 +109,13 @@ impl fmt::Display for Cause {
                 Ok(())
             }
             Self::HalfDone => f.write_str("created but never started"),
-            Self::NotRunning { state, exit_code: Some(code) } => write!(f, "{} with code {code}", state.as_str()),
-            Self::NotRunning { state, exit_code: None } => f.write_str(state.as_str()),
+            Self::NotRunning { state, exit_code, out_of_memory } => {
+                f.write_str(state.as_str())?;
+                if let Some(code) = exit_code {
+                    write!(f, " with code {code}")?;
+                }
+                if *out_of_memory { f.write_str(", out of memory") } else { Ok(()) }
+            }
             Self::Unhealthy => f.write_str("unhealthy"),
             Self::Crashing { restarts: 1 } => f.write_str("crashed, and was restarted"),
             Self::Crashing { restarts } => write!(f, "keeps crashing: restarted {restarts} times"),

@@ -24,6 +24,8 @@ pub struct Options {
     /// Containers that were there, and whose probe did not say yes in time in this very run. They get their files again
     /// and are restarted, unless they were proven since.
     pub unready: BTreeSet<ContainerId>,
+    /// Containers that were updated in this very run: what they do not have now is what the engine drops.
+    pub updated: BTreeSet<ContainerId>,
     /// Resources whose replacement failed: the older one is put back.
     pub restore: BTreeSet<ResourceId>,
     /// What becomes of volumes that the graph does not want.
@@ -137,8 +139,8 @@ fn image(draft: &mut Draft<'_>, node: &Node) {
         }
         Some(dockerfile) => {
             let labels = [(label::IMAGE.to_owned(), draft.graph.run.agent.to_string())].into();
-            let ImageConfig { reference, context, .. } = config.clone();
-            let build = ImageBuild { reference, dockerfile: dockerfile.clone(), context, labels };
+            let ImageConfig { reference, context, network, .. } = config.clone();
+            let build = ImageBuild { reference, dockerfile: dockerfile.clone(), context, labels, network };
             (Action::BuildImage { build }, why_built(draft, config))
         }
     };

@@ -5,16 +5,16 @@
 //! when the new one is ready, and gives its name last.
 //! Cut short anywhere, the next plan finds both and goes on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::draft::Draft;
 use super::live::{self, Fit};
 use super::proof::{health, is_settled, lasts_well, prove};
-use super::{Action, Cause, Handle, OpId, Power, diff, port, refresh, removal};
+use super::{Action, Cause, Handle, OpId, Power, diff, port, refresh, removal, volumes};
 use crate::engine::{PortBinding, VolumeMount};
 use crate::graph::{Gate, Milestone, Node};
 use crate::resource::label::{self, Ownership};
-use crate::resource::{Config, ContainerConfig, ContainerId, Mount, MountSource, NetworkId, Probe, ResourceId, Role};
+use crate::resource::{Config, ContainerConfig, ContainerId, MountSource, NetworkId, Probe, ResourceId, Role};
 use crate::state::{ContainerFacts, ContainerState, Endpoint, Health};
 
 /// How a container that is there stands to its network.
@@ -50,7 +50,7 @@ fn choose<'a>(
     let name = draft.graph.run.name_of(&node.id);
     let restoring = draft.options.restore.contains(&node.id) && found.len() > 1;
     let usable = |it: &&&ContainerFacts| {
-        let fits = !matches!(live::fit(draft.observed, it, node, config), Fit::Otherwise);
+        let fits = !matches!(live::fit(draft.observed, it, node, config, draft.options), Fit::Otherwise(_));
         let as_wanted = fits && refresh::outdated(draft, &config.image, it).is_none();
         let leaving = matches!(it.state, ContainerState::Removing | ContainerState::Dead);
         // A replacement has failed: what ran before it is better than nothing, and than the same again.
@@ -107,7 +107,7 @@ fn create(draft: &mut Draft<'_>, node: &Node, config: &ContainerConfig, others: 
     if !chosen.is_empty() {
         labels.insert(label::PORTS.to_owned(), label::ports(&chosen));
     }
-    let mounts = mounts(draft, config);
+    let mounts = volumes::mounts(draft, config);
     let beside = may_run_beside(node, config, &ports, &mounts, &in_the_way);
     let action = Action::CreateContainer { labels, config: Box::new(config.clone()), network, mounts, ports };
     let held = draft.held(&node.id, Gate::Create);
@@ -172,7 +172,8 @@ fn keep(
         before.insert(connect);
     }
     let restoring = draft.options.restore.contains(id);
-    if let (Fit::Update(update, diffs), false) = (live::fit(draft.observed, current, node, config), restoring) {
+    let fit = live::fit(draft.observed, current, node, config, draft.options);
+    if let (Fit::Update(update, diffs), false) = (fit, restoring) {
         let action = Action::UpdateContainer { container: current.id.clone(), update };
         draft.add(id, &name, action, Cause::Changed(diffs), []);
     }
@@ -203,7 +204,7 @@ fn mend(
         return None;
     }
     let has_failed = unready.contains(&current.id) && !proven.contains(&current.id);
-    let not_running = Cause::NotRunning { state: current.state, exit_code: current.exit_code };
+    let not_running = not_running(draft, current);
     if has_failed && current.state != ContainerState::Created {
         // Whoever started it may have done so before its files were there.
         before.extend(upload(draft, node, config, &name, handle, &Cause::Unhealthy));
@@ -344,15 +345,26 @@ fn retire(
     }
 }
 
+fn not_running(draft: &Draft<'_>, facts: &ContainerFacts) -> Cause {
+    let out_of_memory = draft.observed.out_of_memory.contains(&facts.id);
+    Cause::NotRunning { state: facts.state, exit_code: facts.exit_code, out_of_memory }
+}
+
 fn why_created(draft: &Draft<'_>, node: &Node, config: &ContainerConfig, others: &[&ContainerFacts]) -> Cause {
     let network = &config.network.network;
     // The newest says best what was last applied.
     let Some((newest, owner)) = others.last().and_then(|old| Some((old, old.owner.as_ref()?))) else {
         return Cause::Missing;
     };
-    let mut diffs = diff::between(&owner.config, &node.config.canonical());
+    let diffs = diff::between(&owner.config, &node.config.canonical());
+    let mut diffs = live::unmended(draft.observed, newest, config, diffs);
     // No reason to create anything.
     diffs.retain(|diff| !diff.field.starts_with("extras."));
+    if let (true, Fit::Otherwise(found)) =
+        (diffs.is_empty(), live::fit(draft.observed, newest, node, config, draft.options))
+    {
+        diffs = found;
+    }
     let all_dead = others.iter().all(|it| matches!(link(draft, node, config, it), Link::Dead));
     if !diffs.is_empty() {
         Cause::Changed(diffs)
@@ -363,7 +375,7 @@ fn why_created(draft: &Draft<'_>, node: &Node, config: &ContainerConfig, others:
     } else if all_dead {
         Cause::DeadNetwork
     } else {
-        Cause::NotRunning { state: newest.state, exit_code: newest.exit_code }
+        not_running(draft, newest)
     }
 }
 
@@ -372,25 +384,4 @@ fn free_name(final_name: &str, taken: &[&ContainerFacts]) -> String {
     let candidates =
         std::iter::once(final_name.to_owned()).chain((1..).map(|n| format!("{final_name}{}{n}", label::NEXT)));
     candidates.into_iter().find(|name| taken.iter().all(|it| it.name != *name)).unwrap_or_else(|| final_name.to_owned())
-}
-
-fn mounts(draft: &Draft<'_>, config: &ContainerConfig) -> Vec<VolumeMount> {
-    let name = |volume: &ResourceId| {
-        let found = draft.observed.volumes_of(volume).next().map(|facts| facts.name.clone());
-        found.unwrap_or_else(|| draft.graph.run.name_of(volume))
-    };
-    // One that somebody removes before the container is created is made by the engine, and must be known again.
-    let labels = |volume: &ResourceId| {
-        let node = draft.graph.node(volume);
-        node.map(|node| label::labels(&draft.graph.run, volume, &node.config)).unwrap_or_default()
-    };
-    let mount = |it: &Mount| {
-        let (volume, labels) = match &it.source {
-            MountSource::Volume(id) => (name(id), labels(id)),
-            MountSource::Foreign(name) => (name.clone(), BTreeMap::new()),
-            MountSource::Path(_) | MountSource::Empty | MountSource::Memory { .. } => return None,
-        };
-        Some(VolumeMount { volume, target: it.target.clone(), read_only: it.read_only, labels })
-    };
-    config.mounts.iter().filter_map(mount).collect()
 }

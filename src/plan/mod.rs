@@ -21,10 +21,12 @@ pub mod saved;
 pub mod sources;
 pub mod status;
 pub mod text;
+mod volumes;
 
 use crate::resource::ResourceId;
 pub use cause::{Cause, FieldDiff};
 pub use compute::{Options, Power, Volumes, compute};
+pub use live::dropped;
 pub use operation::{Action, Handle, OpId, Operation};
 pub use privilege::{Gain, Widening, widening, widening_of};
 pub use sources::{Reason, Refusal, refusals};

@@ -106,7 +106,17 @@ impl SavedAgent {
 
 /// What is there of the run. What others have taken of the engine shows in the plan, if it matters.
 fn observation(observed: &Observed) -> String {
-    let Observed { images, networks, volumes, containers, live, taken: _, ports_taken: _, writable: _, all_volumes: _ } =
-        observed;
+    let Observed {
+        images,
+        networks,
+        volumes,
+        containers,
+        live,
+        taken: _,
+        ports_taken: _,
+        out_of_memory: _,
+        writable: _,
+        all_volumes: _,
+    } = observed;
     sha256(format!("{images:?} {networks:?} {volumes:?} {containers:?} {live:?}"))
 }

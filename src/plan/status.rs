@@ -167,7 +167,7 @@ pub fn has_completed(graph: &Graph, observed: &Observed) -> bool {
 
 /// Whether an operation is there because a command has ended that should have ended well.
 fn has_failed(graph: &Graph, operation: &Operation) -> bool {
-    let ended = matches!(operation.cause, Cause::NotRunning { state: ContainerState::Exited, exit_code: Some(_) });
+    let ended = matches!(operation.cause, Cause::NotRunning { state: ContainerState::Exited, exit_code: Some(_), .. });
     ended && graph.node(&operation.resource).is_some_and(Node::may_complete)
 }
 

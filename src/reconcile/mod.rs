@@ -19,7 +19,7 @@ use crate::event::{Code, Event, Failure, Tell};
 use crate::execute::{self, Report, execute};
 use crate::graph::{Graph, Node};
 use crate::observe::{observe, observe_with};
-use crate::plan::{Action, Cause, Handle, OpId, Operation, Options, Plan, Reason, Refusal, compute, refusals};
+use crate::plan::{self, Action, Cause, Handle, OpId, Operation, Options, Plan, Reason, Refusal, compute, refusals};
 use crate::resource::label::Ownership;
 use crate::resource::{Config, ContainerId};
 use crate::state::{ContainerFacts, ContainerState, Observed};
@@ -63,6 +63,8 @@ struct Progress {
     proven: BTreeSet<ContainerId>,
     /// Containers that made room for others.
     stopped: BTreeSet<ContainerId>,
+    /// It was said which limits the engine drops.
+    told_dropped: bool,
     /// The failures of the round before: the same ones twice will not go away.
     failed: Vec<Failure>,
 }
@@ -113,6 +115,7 @@ pub async fn until_converged_on<E: Engine, A: AsyncFn(&Observed, &Plan) -> bool>
         if round == 1 {
             progress.first = observed.containers.is_empty() && observed.networks.is_empty();
         }
+        warn_of_dropped(graph, &observed, &options, &mut progress, tell);
         let avoid = [&options.avoid[..], &claims.beside(&graph.run.id)].concat();
         plan = compute(graph, &observed, &Options { avoid, ..options.clone() });
         // A container is not ended for a tag that leads to the image that it is made from.
@@ -142,6 +145,8 @@ pub async fn until_converged_on<E: Engine, A: AsyncFn(&Observed, &Plan) -> bool>
         progress.stopped.extend(stopped(&plan, &report));
         progress.proven.extend(report.proven.iter().cloned());
         options.proven.append(&mut report.proven);
+        let mut updated = updated(&plan, &report);
+        options.updated.append(&mut updated);
         options.restart.retain(|container| !was_restarted(container, &plan, &report));
         let mut answered = avoid_refused(&plan, &report, &mut options);
         answered.append(&mut avoid_taken_ports(&plan, &observed, &report, &mut options));
@@ -237,6 +242,28 @@ fn was_restarted(container: &ContainerId, plan: &Plan, report: &Report) -> bool 
         _ => false,
     });
     restarts.map(|operation| operation.id).any(|id| report.has_done(id))
+}
+
+/// Containers whose limits were set.
+fn updated(plan: &Plan, report: &Report) -> BTreeSet<ContainerId> {
+    let done = plan.operations.iter().filter(|operation| report.has_done(operation.id));
+    let container = |operation: &Operation| match &operation.action {
+        Action::UpdateContainer { container, .. } => Some(container.clone()),
+        _ => None,
+    };
+    done.filter_map(container).collect()
+}
+
+/// Says which limits the engine drops, once: they are not set again.
+fn warn_of_dropped(graph: &Graph, observed: &Observed, options: &Options, progress: &mut Progress, tell: Tell<'_>) {
+    if progress.told_dropped {
+        return;
+    }
+    for (name, limits) in plan::dropped(graph, observed, options) {
+        let message = format!("the engine drops limits of `{name}`: {}", limits.join(", "));
+        tell(Event::Warning { run: &graph.run, message: &message, hint: "`moat doctor` shows which limits it has" });
+        progress.told_dropped = true;
+    }
 }
 
 /// What was stopped to make room.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The context of a build as it was looked at, and how it is built.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -21,4 +21,15 @@ pub struct BuildContext {
     pub args: BTreeMap<String, String>,
     /// Of all files that count. What has another one is not built.
     pub digest: String,
+}
+
+/// What the steps of a build reach.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BuildNetwork {
+    /// Whatever the engine's default network reaches.
+    #[default]
+    Default,
+    /// Nothing.
+    None,
 }

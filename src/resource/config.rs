@@ -12,12 +12,13 @@ use std::net::IpAddr;
 use ipnet::Ipv4Net;
 use serde::Serialize;
 
-use super::build::BuildContext;
+use super::build::{BuildContext, BuildNetwork};
 use super::digest::sha256;
 use super::extras::Extras;
 use super::health::{HealthConfig, ImageCheck};
 use super::id::{ImageRef, ResourceId};
 use super::limit::{Limits, Size, Ulimit};
+use super::logging::LogConfig;
 use super::mount::{self, Mount};
 use super::port::PortConfig;
 use super::rights::Rights;
@@ -42,6 +43,9 @@ pub struct ImageConfig {
     /// The files that it is made of as well.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub context: Option<BuildContext>,
+    /// What its steps reach while it is made.
+    #[serde(skip_serializing_if = "is_default")]
+    pub network: BuildNetwork,
 }
 
 /// A bridge network of the run's own.
@@ -135,6 +139,12 @@ pub struct ContainerConfig {
     pub shm: Option<Size>,
     #[serde(flatten)]
     pub rights: Rights,
+    /// Whom the kernel ends first where the host is out of memory: from -1000, never, to 1000. `None`: moat's default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oom_score_adj: Option<i32>,
+    /// `None`: the engine's driver, with moat's limit on its size.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logging: Option<LogConfig>,
     /// Changed in place, as the limits are.
     pub restart: RestartPolicy,
     /// How long a stop waits before it kills. In seconds; `None`: the engine's default.
@@ -217,6 +227,8 @@ impl ContainerConfig {
             ulimits: BTreeMap::new(),
             shm: None,
             rights: Rights::default(),
+            oom_score_adj: None,
+            logging: None,
             restart: RestartPolicy::No,
             stop_timeout: None,
             health: None,

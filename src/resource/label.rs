@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::config::{Config, ConfigHash, Retention};
+use super::defaults::Defaults;
 use super::id::ResourceId;
 use super::port::Port;
 use super::run::{Run, RunId};
@@ -27,6 +28,8 @@ pub const HASH: &str = "moat.hash";
 pub const CONFIG: &str = "moat.config";
 /// On containers only: the ports of the engine's machine that were chosen for it, by its own ports.
 pub const PORTS: &str = "moat.ports";
+/// On containers only: the limits that it got without its spec saying so, and those that the engine did not have.
+pub const DEFAULTS: &str = "moat.defaults";
 /// On images only: the agent that one was made for. An image is nobody's, and belongs to no run.
 pub const IMAGE: &str = "moat.image";
 /// On volumes only: what a destroy does with it when no spec says otherwise.
@@ -81,6 +84,8 @@ pub struct Ownership {
     pub config: String,
     /// The ports that were chosen for a container, so that a replacement gets the same ones.
     pub ports: BTreeMap<Port, u16>,
+    /// What a container got by default. None of one that an earlier version has made.
+    pub defaults: Defaults,
     /// Of a volume. Kept unless it is said to be scratch.
     pub retention: Retention,
     /// The key of the digests in `config`; `None`: there are none, or moat 0.1.0 created it.
@@ -129,6 +134,11 @@ fn key_of(config: &Config) -> Option<&KeyId> {
 /// The text of the label [`PORTS`].
 pub fn ports(chosen: &BTreeMap<Port, u16>) -> String {
     serde_json::to_string(chosen).unwrap_or_else(|error| unreachable!("ports serialise as text and numbers: {error}"))
+}
+
+/// The text of the label [`DEFAULTS`].
+pub fn defaults(given: &Defaults) -> String {
+    serde_json::to_string(given).unwrap_or_else(|error| unreachable!("limits serialise as text and numbers: {error}"))
 }
 
 impl Ownership {
@@ -220,6 +230,7 @@ impl Ownership {
             hash: ConfigHash::from_label(text(HASH)),
             config: text(CONFIG),
             ports: serde_json::from_str(&text(PORTS)).unwrap_or_default(),
+            defaults: serde_json::from_str(&text(DEFAULTS)).unwrap_or_default(),
             retention: match labels.get(RETENTION).map(String::as_str) {
                 Some("scratch") => Retention::Scratch,
                 _ => Retention::Keep,

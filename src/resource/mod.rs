@@ -5,12 +5,14 @@
 pub mod build;
 mod compare;
 pub mod config;
+pub mod defaults;
 pub mod digest;
 pub mod extras;
 pub mod health;
 pub mod id;
 pub mod label;
 pub mod limit;
+pub mod logging;
 pub mod mount;
 pub mod port;
 mod rights;
@@ -18,15 +20,17 @@ pub mod run;
 pub mod secret;
 pub mod subnet;
 
-pub use build::BuildContext;
+pub use build::{BuildContext, BuildNetwork};
 pub use config::{
     Config, ConfigHash, ContainerConfig, FileConfig, ImageConfig, NetworkAttachment, NetworkConfig, RestartPolicy,
     Retention, VolumeConfig,
 };
+pub use defaults::{Capacity, Defaults, Limit};
 pub use extras::Extras;
 pub use health::{HealthConfig, ImageCheck, Probe};
 pub use id::{ContainerId, ImageDigest, ImageId, ImageRef, Kind, NetworkId, ResourceId, Role};
 pub use limit::{Cpus, Limits, Size, Ulimit};
+pub use logging::LogConfig;
 pub use mount::{Mount, MountSource};
 pub use port::{HostPort, Port, PortConfig, Protocol};
 pub use rights::{Device, Gpus, Rights};

@@ -40,6 +40,11 @@ impl SubnetRange {
         (count, u32::try_from((0..count).filter(free).count()).unwrap_or(count))
     }
 
+    /// Whether a range has addresses of this one.
+    pub fn overlaps(self, other: Ipv4Net) -> bool {
+        overlap(self.0, other)
+    }
+
     fn nth(self, n: u32) -> Ipv4Net {
         let size = 1_u32 << (32 - SUBNET_BITS);
         let base = u32::from(self.0.network()).wrapping_add(n * size);

@@ -14,8 +14,9 @@ use super::build::Build;
 use super::check::check;
 use super::diagnostic::{Diagnostic, Diagnostics, Severity, quoted};
 use super::extend::Loader;
-use super::file::{self, File, OneOf, Resources};
+use super::file::{Container, File, Resources};
 use super::ground::Ground;
+use super::hooks::Hooks;
 use super::language;
 use super::meaning::Meaning;
 use super::misread::Misread;
@@ -27,8 +28,8 @@ use super::surroundings::{Inputs, Nowhere, Recorder, Surroundings};
 use super::tree::{Content, Node, Places, Scalar};
 use super::{tuning, written};
 use crate::resource::{
-    AgentName, HealthConfig, ImageRef, Limits, Mount, MountSource, PortConfig, RestartPolicy, Rights, SecretText, Size,
-    Ulimit,
+    AgentName, BuildNetwork, HealthConfig, ImageRef, Limits, LogConfig, Mount, MountSource, PortConfig, RestartPolicy,
+    Rights, SecretText, Size, Ulimit,
 };
 
 /// One agent's sandbox, as its file says.
@@ -77,6 +78,8 @@ pub struct Spec {
     pub dns: Vec<IpAddr>,
     pub ulimits: BTreeMap<String, Ulimit>,
     pub shm: Option<Size>,
+    pub oom_score_adj: Option<i32>,
+    pub logging: Option<LogConfig>,
     pub network: NetworkSettings,
     pub healthcheck: Option<HealthConfig>,
     pub hooks: Hooks,
@@ -92,14 +95,6 @@ pub struct Spec {
     pub ground: Ground,
 }
 
-/// Scripts of a shell.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Hooks {
-    pub post_build_root: Option<String>,
-    pub post_build: Option<String>,
-    pub pre_run: Option<String>,
-}
-
 /// A volume of the sandbox's own, and where it is mounted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedVolume {
@@ -113,6 +108,8 @@ pub struct NamedVolume {
 pub struct NetworkSettings {
     pub subnet: Option<Ipv4Net>,
     pub internal: bool,
+    /// `None`: as fits the build.
+    pub build: Option<BuildNetwork>,
     /// Of the main container.
     pub extra_hosts: BTreeMap<String, String>,
 }
@@ -127,6 +124,8 @@ pub struct BuilderSettings {
     /// In place of the capability's own configuration.
     pub config: Option<String>,
     pub limits: Limits,
+    pub oom_score_adj: Option<i32>,
+    pub logging: Option<LogConfig>,
 }
 
 /// Whether the build cache outlives a destroy.
@@ -253,29 +252,6 @@ fn namesakes(specs: &[Spec]) -> Vec<Diagnostic> {
     (1..specs.len()).filter(|i| named_before(*i)).map(fault).collect()
 }
 
-impl Hooks {
-    /// Whether there are any that make an image.
-    pub fn build(&self) -> bool {
-        self.post_build_root.is_some() || self.post_build.is_some()
-    }
-}
-
-impl From<file::Hooks> for Hooks {
-    fn from(written: file::Hooks) -> Self {
-        let script = |lines: Option<OneOf<Vec<String>>>| {
-            lines.map(|lines| match lines {
-                OneOf::Text(text) => text,
-                OneOf::Parts(lines) => lines.join("\n"),
-            })
-        };
-        Self {
-            post_build_root: script(written.post_build_root),
-            post_build: script(written.post_build),
-            pre_run: script(written.pre_run),
-        }
-    }
-}
-
 impl Spec {
     /// A document that is as the language wants it.
     fn of(source: &Source, root: &Node, around: &dyn Surroundings) -> Result<Self, (Vec<Diagnostic>, Vec<Misread>)> {
@@ -311,7 +287,8 @@ impl Spec {
         let mut published: Vec<String> = of_services.map(|(name, _)| format!("services.{name}.ports")).collect();
         published.extend((!ports.is_empty()).then(|| "ports".to_owned()));
         let container = file.container;
-        let limits = Resources { memory: container.memory, cpus: container.cpus, pids: container.pids };
+        let Container { memory, cpus, pids, oom_score_adj, .. } = container;
+        let resources = Resources { memory, cpus, pids, oom_score_adj };
         let environment = meaning.environment(file.env, file.env_file, file.secrets, around);
         let spec = Self {
             dependencies,
@@ -339,7 +316,9 @@ impl Spec {
             volumes: workspace.volume.into_iter().chain(declared).collect(),
             network: meaning.network(file.network, &published),
             ports,
-            limits: meaning.limits("container", limits),
+            limits: meaning.limits("container", &resources),
+            oom_score_adj: meaning.oom_score_adj("container", resources.oom_score_adj.as_ref()),
+            logging: container.logging,
             dns: meaning.list("container.dns", &container.dns, written::address),
             ulimits: meaning.each("container.ulimits", container.ulimits, written::ulimit),
             shm: container.shm.and_then(|text| meaning.read("container.shm", written::memory(&text))),

@@ -9,7 +9,7 @@ use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::ports::Ports;
-use crate::resource::{AgentName, ImageRef, RestartPolicy};
+use crate::resource::{AgentName, BuildNetwork, ImageRef, LogConfig, RestartPolicy};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -166,6 +166,8 @@ pub(super) struct Container {
     #[serde(default)]
     pub ulimits: BTreeMap<String, String>,
     pub shm: Option<String>,
+    pub oom_score_adj: Option<String>,
+    pub logging: Option<LogConfig>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -174,6 +176,7 @@ pub(super) struct Network {
     pub subnet: Option<String>,
     #[serde(default)]
     pub internal: bool,
+    pub build: Option<BuildNetwork>,
     #[serde(default)]
     pub extra_hosts: BTreeMap<String, String>,
 }
@@ -218,6 +221,7 @@ pub(super) struct Service {
     pub ports: Ports,
     #[serde(default)]
     pub depends_on: Vec<String>,
+    pub logging: Option<LogConfig>,
     pub wait: Option<CommandOr<WaitParts>>,
 }
 
@@ -238,6 +242,7 @@ pub(super) struct Buildkit {
     pub config: Option<String>,
     #[serde(default)]
     pub resources: Resources,
+    pub logging: Option<LogConfig>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -246,6 +251,7 @@ pub(super) struct Resources {
     pub memory: Option<String>,
     pub cpus: Option<String>,
     pub pids: Option<String>,
+    pub oom_score_adj: Option<String>,
 }
 
 /// Runs what the user wrote as one line; POSIX has it everywhere, and so does any image that can be worked in.

@@ -221,7 +221,7 @@ impl<'a> Meaning<'a> {
             self.fault(at, Fault::new("no port is reached from outside of an internal network", hint));
         }
         let subnet = network.subnet.and_then(|text| self.read("network.subnet", written::subnet(&text)));
-        NetworkSettings { subnet, internal: network.internal, extra_hosts: network.extra_hosts }
+        NetworkSettings { subnet, internal: network.internal, build: network.build, extra_hosts: network.extra_hosts }
     }
 
     pub fn health(&mut self, health: CommandOr<HealthParts>) -> HealthConfig {
@@ -239,25 +239,30 @@ impl<'a> Meaning<'a> {
         HealthConfig { command: command.0, interval_ms, timeout_ms, start_period_ms, retries }
     }
 
-    pub fn limits(&mut self, at: &str, limits: Resources) -> Limits {
-        let Resources { memory, cpus, pids } = limits;
+    pub fn limits(&mut self, at: &str, limits: &Resources) -> Limits {
+        let Resources { memory, cpus, pids, .. } = limits;
         Limits {
-            memory: memory.and_then(|text| self.read(&format!("{at}.memory"), written::memory(&text))),
-            cpus: cpus.and_then(|text| self.read(&format!("{at}.cpus"), written::cpus(&text))),
-            pids: pids.and_then(|text| self.read(&format!("{at}.pids"), written::count(&text))),
+            memory: memory.as_ref().and_then(|text| self.read(&format!("{at}.memory"), written::memory(text))),
+            cpus: cpus.as_ref().and_then(|text| self.read(&format!("{at}.cpus"), written::cpus(text))),
+            pids: pids.as_ref().and_then(|text| self.read(&format!("{at}.pids"), written::count(text))),
         }
     }
 
+    pub fn oom_score_adj(&mut self, at: &str, text: Option<&String>) -> Option<i32> {
+        text.and_then(|text| self.read(&format!("{at}.oom_score_adj"), written::oom_score_adj(text)))
+    }
+
     pub fn buildkit(&mut self, settings: Buildkit) -> BuilderSettings {
-        let Buildkit { image, cache, cache_limit, config, resources } = settings;
+        let Buildkit { image, cache, cache_limit, config, resources, logging } = settings;
         if config.is_some() && cache_limit.is_some() {
             let hint = "write the limit into it: `maxUsedSpace` below `[worker.oci]`";
             let fault = Fault::new("`buildkit.config` takes the place of all of moat's, this limit included", hint);
             self.fault("buildkit.cache_limit", fault);
         }
         let cache_limit = cache_limit.and_then(|text| self.read("buildkit.cache_limit", written::cache_limit(&text)));
-        let limits = self.limits("buildkit.resources", resources);
-        BuilderSettings { image, cache, cache_limit, config, limits }
+        let limits = self.limits("buildkit.resources", &resources);
+        let oom_score_adj = self.oom_score_adj("buildkit.resources", resources.oom_score_adj.as_ref());
+        BuilderSettings { image, cache, cache_limit, config, limits, oom_score_adj, logging }
     }
 
     /// Of each, in its order.

@@ -20,6 +20,7 @@ mod envfile;
 mod expand;
 mod extend;
 pub mod ground;
+mod hooks;
 pub mod surroundings;
 mod variables;
 
@@ -50,12 +51,13 @@ mod template;
 mod tuning;
 pub mod version;
 
-pub use agent::{BuilderSettings, CacheRetention, Hooks, NamedVolume, NetworkSettings, Spec};
+pub use agent::{BuilderSettings, CacheRetention, NamedVolume, NetworkSettings, Spec};
 pub use build::Build;
 pub use capability::Capability;
 pub use catalogue::{Capabilities, Unresolved};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use ground::Ground;
+pub use hooks::Hooks;
 pub use proposal::Proposal;
 pub use recognise::is_agent;
 pub use reference::{ExplainError, Explained, effects, explain, explained, reference};

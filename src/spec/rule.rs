@@ -98,7 +98,7 @@ macro_rules! as_written {
 
 as_written! {
     mount mount_source path folder place excluded volume volume_name memory cache_limit cpus count ulimit ulimit_name
-    duration subnet address
+    duration subnet address oom_score_adj log_driver log_option
 }
 
 /// A published port, or a range of them.

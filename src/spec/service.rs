@@ -8,7 +8,7 @@ use super::file::{CommandOr, OneOf, Service as Written, Volume, WaitParts};
 use super::meaning::Meaning;
 use super::shape::Fault;
 use super::written;
-use crate::resource::{ImageRef, Limits, PortConfig, SecretText};
+use crate::resource::{ImageRef, Limits, LogConfig, PortConfig, SecretText};
 
 /// A container on the agent's network, found there by its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct Service {
     pub ports: Vec<PortConfig>,
     /// Names of what it waits for.
     pub depends_on: Vec<String>,
+    pub oom_score_adj: Option<i32>,
+    pub logging: Option<LogConfig>,
     /// `None`: it is waited for until it runs.
     pub wait: Option<Wait>,
 }
@@ -43,7 +45,7 @@ impl Meaning<'_> {
 
     fn service(&mut self, name: &str, written: Written) -> Service {
         let at = format!("services.{name}");
-        let Written { image, env, command, volumes, resources, ports, depends_on, wait } = written;
+        let Written { image, env, command, volumes, resources, ports, depends_on, logging, wait } = written;
         let is_filled = |variable: &String| self.places.is_filled(&format!("{at}.env.{variable}"));
         let (concealed, env): (BTreeMap<_, _>, BTreeMap<_, _>) =
             env.into_iter().partition(|(variable, _)| is_filled(variable));
@@ -53,9 +55,11 @@ impl Meaning<'_> {
             concealed: concealed.into_iter().map(|(variable, value)| (variable, SecretText::new(value))).collect(),
             command: command.map(|command| command.0),
             volumes: self.service_volumes(name, &at, volumes),
-            limits: self.limits(&format!("{at}.resources"), resources),
             ports: self.ports(&format!("{at}.ports"), ports),
             depends_on,
+            limits: self.limits(&format!("{at}.resources"), &resources),
+            oom_score_adj: self.oom_score_adj(&format!("{at}.resources"), resources.oom_score_adj.as_ref()),
+            logging,
             wait: wait.map(|wait| match wait {
                 CommandOr::Command(command) => Wait { command: command.0, timeout_ms: None },
                 CommandOr::Parts(WaitParts { command, timeout }) => {

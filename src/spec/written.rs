@@ -247,6 +247,33 @@ pub fn count(text: &str) -> Result<u32, Fault> {
     })
 }
 
+/// From -1000 to 1000, as the kernel takes it.
+pub fn oom_score_adj(text: &str) -> Result<i32, Fault> {
+    let score = text.parse::<i32>().ok().filter(|score| (-1000..=1000).contains(score));
+    score.ok_or_else(|| {
+        let message = format!("{} is not a whole number from -1000 to 1000", quoted(text));
+        Fault::new(message, "more is ended earlier where memory is short, as in `500`")
+    })
+}
+
+/// The name of a log driver; a plugin's may have a registry and a tag.
+pub fn log_driver(text: &str) -> Result<(), Fault> {
+    if !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:/".contains(c)) {
+        return Ok(());
+    }
+    let message = format!("{} cannot be the name of a log driver", quoted(text));
+    Err(Fault::new(message, "`docker info` lists those of the engine, such as `json-file` and `local`"))
+}
+
+/// The name of an option of a log driver.
+pub fn log_option(text: &str) -> Result<(), Fault> {
+    if !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
+        return Ok(());
+    }
+    let message = format!("{} cannot be an option of a log driver", quoted(text));
+    Err(Fault::new(message, "they are as in `max-size` and `max-file`"))
+}
+
 /// `SOFT:HARD`, or one number for both; -1: none.
 pub fn ulimit(text: &str) -> Result<Ulimit, Fault> {
     let number = |text: &str| text.parse::<i64>().ok().filter(|number| *number >= -1);

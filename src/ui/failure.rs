@@ -6,7 +6,7 @@ use super::style::{BAD, FAINT, harmless, help};
 use super::{Colour, words};
 use crate::engine::Fault;
 use crate::event::{Asked, Code, Failure};
-use crate::resource::ResourceId;
+use crate::resource::{Kind, ResourceId};
 
 /// What waiting is called in a plan.
 const AWAIT: &str = "await";
@@ -40,7 +40,10 @@ struct ProbeDocument<'a> {
 pub(super) fn text(failure: &Failure, colour: Colour) -> String {
     let mut text = format!("{}: {}\n", colour.paint(BAD, "error"), sentence(failure));
     if !failure.log.is_empty() {
-        let about = format!("the last lines of {}", words::named(failure.resource.kind, &failure.name));
+        let about = match failure.resource.kind {
+            Kind::Image => "the last lines of the step".to_owned(),
+            kind => format!("the last lines of {}", words::named(kind, &failure.name)),
+        };
         text.push_str(&format!("  {} {about}\n", colour.paint(FAINT, "|")));
         for line in &failure.log {
             text.push_str(&format!("  {}   {}\n", colour.paint(FAINT, "|"), harmless(line)));

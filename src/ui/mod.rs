@@ -22,6 +22,7 @@ pub mod live;
 pub mod progress;
 pub mod reporter;
 pub mod stream;
+mod waiting;
 mod watching;
 pub mod words;
 
@@ -53,3 +54,4 @@ pub use screen::{ColourChoice, Screen};
 pub use stream::json;
 pub use style::Colour;
 pub use voice::Voice;
+pub use waiting::waiting_for_a_program;

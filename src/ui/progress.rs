@@ -10,7 +10,7 @@ use super::style::{BAD, CARE, FAINT, GOOD, STRONG, bytes, harmless, notice};
 use super::{Colour, Voice, watching, words};
 use crate::engine::PullProgress;
 use crate::event::Event;
-use crate::plan::{OpId, Operation};
+use crate::plan::{Action, OpId, Operation};
 use crate::resource::ResourceId;
 
 /// What was done in less is not worth a figure.
@@ -35,7 +35,7 @@ struct State {
     /// When a pull was last told of, by operation.
     told: BTreeMap<OpId, Instant>,
     /// What failed, by operation.
-    failed: BTreeMap<OpId, String>,
+    failed: BTreeMap<OpId, (ResourceId, String)>,
     /// What was not tried.
     skipped: BTreeSet<ResourceId>,
 }
@@ -113,7 +113,9 @@ impl State {
             Event::Started { operation } => {
                 let doing = Doing { what: words::doing(operation), detail: String::new(), began: Instant::now() };
                 self.doing.insert(operation.id, doing);
-                None
+                // It may take minutes. Where lines stay, its end alone would leave them unexplained.
+                let is_told = matches!(operation.action, Action::PullImage { .. }) && voice.live_size().is_none();
+                is_told.then(|| format!("  {}\n", words::doing(operation)))
             }
             Event::Progress { operation, progress } => self.pulling(operation, *progress, voice),
             Event::Step { operation, step } => self.building(operation, step, voice),
@@ -128,13 +130,15 @@ impl State {
             }
             Event::Failed { operation, took, .. } => {
                 self.doing.remove(&operation.id);
-                self.failed.insert(operation.id, words::object(operation));
+                self.failed.insert(operation.id, (operation.resource.clone(), words::object(operation)));
                 Some(line(BAD, "failed", format!("{}{}", words::doing(operation), figure(*took))))
             }
             Event::Skipped { operation, because } => {
-                // Once for each thing: it is no news that what was not created is not started either.
-                let is_news = self.skipped.insert(operation.resource.clone());
-                let on = self.failed.get(because).map_or("what failed", String::as_str);
+                // Once for each thing: it is no news that what was not created, or could not be, is not started either.
+                let failed = self.failed.get(because);
+                let is_itself = failed.is_some_and(|(resource, _)| *resource == operation.resource);
+                let is_news = !is_itself && self.skipped.insert(operation.resource.clone());
+                let on = failed.map_or("what failed", |(_, object)| object.as_str());
                 is_news.then(|| line(CARE, "skipped", format!("{}, which needs {on}", words::object(operation))))
             }
             Event::Undoing { run, .. } => {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use moat::engine::outside::Meddling;
 use moat::engine::{ContainerCreate, Engine, Fault, Filter, ImageBuild};
-use moat::resource::{ContainerConfig, ImageRef, ResourceId, Run, label};
+use moat::resource::{BuildNetwork, ContainerConfig, ImageRef, ResourceId, Run, label};
 use moat::state::ContainerState;
 
 use super::world::*;
@@ -132,6 +132,7 @@ pub async fn e40_labels_of_an_image_are_nobodys(world: &impl World) {
         dockerfile: format!("FROM {base}\nENV CLAIMING=all\n"),
         context: None,
         labels: create.labels.clone(),
+        network: BuildNetwork::Default,
     };
     engine.build(&claiming, &|_| ()).await.expect("a build");
     // Not even under a name of moat's.

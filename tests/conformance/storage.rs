@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use moat::engine::{Engine, Fault, ImageBuild, PullProgress, context};
-use moat::resource::{BuildContext, ImageRef, label};
+use moat::resource::{BuildContext, BuildNetwork, ImageRef, label};
 
 use super::world::*;
 
@@ -78,6 +78,7 @@ pub async fn e37_an_image_is_made_of_a_dockerfile(world: &impl World) {
         dockerfile: format!("FROM {base}\n{steps}"),
         context: None,
         labels: BTreeMap::from([(label::IMAGE.to_owned(), name.clone())]),
+        network: BuildNetwork::Default,
     };
     let good = build("good", "ENV A=b\n");
     let steps = Cell::new(0);

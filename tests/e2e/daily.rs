@@ -501,9 +501,15 @@ fn the_doctor_looks_at_engine_and_sandbox() {
         "version",
         "privileged",
         "cgroup",
+        "limits",
         "storage",
         "logs",
+        "ports",
+        "forwarding",
+        "names",
         "addresses",
+        "inner",
+        "credentials",
         "disk",
         "clock",
         "buildx",
@@ -511,7 +517,21 @@ fn the_doctor_looks_at_engine_and_sandbox() {
     ];
     assert_eq!(names, all);
     let verdict = |name: &str| &checks[all.iter().position(|it| *it == name).expect("a check")];
-    for name in ["engine", "version", "privileged", "storage", "addresses", "clock", "buildx", "compose"] {
+    let good = [
+        "engine",
+        "version",
+        "privileged",
+        "limits",
+        "storage",
+        "logs",
+        "names",
+        "addresses",
+        "credentials",
+        "clock",
+        "buildx",
+        "compose",
+    ];
+    for name in good {
         assert_eq!(verdict(name)["verdict"], "good", "{document:#}");
     }
     let version = engine().docker(&["version", "--format", "{{.Server.Version}}"]);
@@ -527,6 +547,43 @@ fn the_doctor_looks_at_engine_and_sandbox() {
         Sandboxes will not come up here: 1 to mend first.
     "#]]
     .assert_eq(&nowhere.told());
+}
+
+#[test]
+fn the_doctor_says_nothing_of_what_a_sandbox_does_not_need() {
+    let sandbox = Sandbox::applied(PLAIN);
+    let text = sandbox.moat(&["doctor"]).ok().stdout;
+    assert!(!text.contains("buildx") && !text.contains("compose"), "{text}");
+    // Nor where there is no sandbox at all.
+    std::fs::remove_file(sandbox.path().join("agent.yaml")).expect("a file");
+    let text = sandbox.moat(&["doctor"]).ok().stdout;
+    assert!(!text.contains("buildx") && text.contains("credentials"), "{text}");
+}
+
+#[test]
+fn a_docker_configuration_that_cannot_be_read_is_named() {
+    let sandbox = Sandbox::new("image: 10.213.213.1:5000/lab/none:1\n");
+    let folder = sandbox.path().join(".docker");
+    std::fs::create_dir(&folder).expect("a folder");
+    for (text, problem) in [
+        ("{\"auths\": {},\n}\n", ".docker/config.json` is not JSON (line 2, column 1)"),
+        ("{\"auths\": []}\n", "`auths` in `"),
+        ("{\"credsStore\": \"nowhere\"}\n", "`docker-credential-nowhere`, which `"),
+    ] {
+        std::fs::write(folder.join("config.json"), text).expect("a file");
+        let doctor = sandbox.moat(&["doctor"]).run().stdout;
+        let line = doctor.lines().find(|line| line.contains("credentials")).unwrap_or_default();
+        assert!(line.starts_with("care") && line.contains(problem), "{doctor}");
+        let ran = sandbox.moat(&["apply"]).run();
+        let help = ran.stderr.lines().find(|line| line.contains("no credentials were sent")).unwrap_or_default();
+        assert!(ran.code == 1 && help.contains(problem), "{ran}");
+        assert!(ran.stderr.contains("warning: images are pulled without credentials: "), "{ran}");
+    }
+    // It is no reason where none are needed.
+    sandbox.rewrite(PLAIN);
+    engine().docker(&["pull", "--quiet", "busybox"]);
+    let ran = sandbox.apply();
+    assert!(!ran.stderr.contains("credentials"), "{ran}");
 }
 
 #[test]

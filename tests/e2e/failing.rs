@@ -2,7 +2,7 @@
 
 use expect_test::{Expect, expect};
 
-use crate::engine::Inventory;
+use crate::engine::{Inventory, engine};
 use crate::sandbox::{PLAIN, Sandbox};
 
 /// Applies a spec that cannot work, and checks what is said and that nothing is left.
@@ -188,6 +188,88 @@ fn a_command_that_does_not_exist() {
               = help: `--keep-on-failure` would leave it to be looked at
         "#]],
     );
+}
+
+#[test]
+fn a_source_that_is_a_file_where_a_directory_is_needed() {
+    let sandbox = Sandbox::new("image: busybox\nmounts: ['./f:/etc']\n");
+    std::fs::write(sandbox.path().join("f"), "x").expect("a file");
+    expect![[r#"
+        exit 1
+        == stderr
+        error: cannot start container `moat-R`: `DIR/f` cannot be mounted at `/etc`: one of them is a directory, and the other is not
+          = help: make it on the engine's machine, which need not be this one, or correct the spec
+        what had been done is undone: removed container moat-R, network moat-R
+          = help: `--keep-on-failure` would leave it to be looked at
+    "#]]
+    .assert_eq(&sandbox.moat(&["apply", "--quiet"]).told());
+}
+
+#[test]
+fn a_source_that_has_gone() {
+    let sandbox = Sandbox::new("image: busybox\nmounts: ['./d:/d']\n");
+    std::fs::create_dir(sandbox.path().join("d")).expect("a folder");
+    sandbox.apply();
+    engine().docker(&["stop", "-t", "0", &sandbox.main()]);
+    std::fs::remove_dir(sandbox.path().join("d")).expect("a folder");
+    let ran = sandbox.moat(&["apply", "--quiet"]).run();
+    assert_eq!(ran.code, 1, "{ran}");
+    assert!(ran.stderr.contains("/d` is not on the Docker host\n") && !ran.stderr.contains("OCI"), "{ran}");
+}
+
+#[test]
+fn an_address_that_the_host_does_not_have() {
+    fails(
+        "image: busybox\nports: ['10.9.8.7:28123:80']\n",
+        &[],
+        &expect![[r#"
+            exit 1
+            == stderr
+            error: cannot start container `moat-R`: the Docker host does not have the address `10.9.8.7`
+              = help: `ip address` on the Docker host lists its addresses: write one of them in `ports`, or none for loopback
+            what had been done is undone: removed container moat-R, network moat-R
+              = help: `--keep-on-failure` would leave it to be looked at
+        "#]],
+    );
+}
+
+#[test]
+fn a_port_that_another_container_has() {
+    let first = Sandbox::applied("image: busybox\nports: ['28124:80']\n");
+    fails(
+        "image: busybox\nports: ['28124:80']\n",
+        &[],
+        &expect![[r#"
+            exit 1
+            == stderr
+            error: cannot start container `moat-R`: port 127.0.0.1:28124 of the Docker host is in use by another container
+              = help: see by whom with `ss -ltnp` on the engine's machine; write another port, or only the container's for a free one
+            what had been done is undone: removed container moat-R, network moat-R
+              = help: `--keep-on-failure` would leave it to be looked at
+        "#]],
+    );
+    first.assert_ready();
+}
+
+#[test]
+fn a_build_that_fails_says_what_the_step_said() {
+    let sandbox = Sandbox::new("build: .\n");
+    let step = "echo about to fail; printf '\\033[31mred\\033[0m\\n'; ls /nonexistent";
+    std::fs::write(sandbox.path().join("Dockerfile"), format!("FROM busybox\nRUN {step}\n")).expect("a file");
+    let told = sandbox.moat(&["apply", "--quiet"]).told();
+    expect![[r#"
+        exit 1
+        == stderr
+        error: cannot build image `moat/builder:ID`: step 2/3 of the build ended with exit code 1: `RUN echo about to fail; printf '\033[31mred\033[0m\n'; ls /nonexistent`
+          | the last lines of the step
+          |  about to fail
+          |  red
+          |  ls: /nonexistent: No such file or directory
+          = help: `moat image` shows what is built
+        what had been done is undone: removed network moat-R
+          = help: `--keep-on-failure` would leave it to be looked at
+    "#]]
+    .assert_eq(&told);
 }
 
 #[test]

@@ -140,5 +140,5 @@ fn an_engine_that_keeps_no_logs_is_told() {
     let doctor = sandbox.moat(&["doctor", "--json"]).run().stdout;
     let doctor: Value = serde_json::from_str(&doctor).expect("a document");
     let checks = doctor["checks"].as_array().expect("checks");
-    assert!(checks.iter().any(|it| it["check"] == "logs" && it["found"] == "json-file"), "{doctor}");
+    assert!(checks.iter().any(|it| it["check"] == "logs" && it["found"].as_str().is_some_and(|found| found.starts_with("json-file"))), "{doctor}");
 }

@@ -39,6 +39,7 @@ mod image_check;
 mod images;
 mod language;
 mod leaks;
+mod limits;
 mod logs;
 mod names;
 mod noop;

@@ -100,9 +100,24 @@ const CHANGES: &[Change] = &[
     ("container.dns", PLAIN, "", "container: {dns: [1.1.1.1]}"),
     ("container.ulimits", PLAIN, "", "container: {ulimits: {nofile: 1024}}"),
     ("container.shm", PLAIN, "container: {shm: 32m}", "container: {shm: 64m}"),
+    ("container.oom_score_adj", PLAIN, "container: {oom_score_adj: 100}", "container: {oom_score_adj: 200}"),
+    ("container.logging", PLAIN, "", "container: {logging: {driver: local}}"),
+    (
+        "container.logging.driver",
+        PLAIN,
+        "container: {logging: {driver: json-file}}",
+        "container: {logging: {driver: local}}",
+    ),
+    (
+        "container.logging.options",
+        PLAIN,
+        "container: {logging: {options: {max-size: 5m}}}",
+        "container: {logging: {options: {max-size: 6m}}}",
+    ),
     ("network", PLAIN, "", "network: {extra_hosts: {a.b: 1.1.1.1}}"),
     ("network.subnet", PLAIN, "", "network: {subnet: 10.199.7.0/28}"),
     ("network.internal", PLAIN, "", "network: {internal: true}"),
+    ("network.build", PLAIN, "network: {build: none}", "network: {build: default}"),
     ("network.extra_hosts", PLAIN, "", "network: {extra_hosts: {a.b: 1.1.1.1}}"),
     ("healthcheck", PLAIN, "", "healthcheck: ls"),
     ("healthcheck.command", PLAIN, "healthcheck: {command: ls}", "healthcheck: {command: 'exit 0'}"),
@@ -172,6 +187,12 @@ const CHANGES: &[Change] = &[
         "services: {db: {image: lab/silent, resources: {pids: 2000}}}",
     ),
     (
+        "services.resources.oom_score_adj",
+        PLAIN,
+        "services: {db: {image: lab/silent, resources: {oom_score_adj: 100}}}",
+        "services: {db: {image: lab/silent, resources: {oom_score_adj: 200}}}",
+    ),
+    (
         "services.ports",
         PLAIN,
         "services: {db: {image: lab/silent}}",
@@ -182,6 +203,24 @@ const CHANGES: &[Change] = &[
         PLAIN,
         "services: {db: {image: lab/silent}, web: {image: lab/silent}}",
         "services: {db: {image: lab/silent}, web: {image: lab/silent, depends_on: [db]}}",
+    ),
+    (
+        "services.logging",
+        PLAIN,
+        "services: {db: {image: lab/silent}}",
+        "services: {db: {image: lab/silent, logging: {driver: local}}}",
+    ),
+    (
+        "services.logging.driver",
+        PLAIN,
+        "services: {db: {image: lab/silent, logging: {driver: json-file}}}",
+        "services: {db: {image: lab/silent, logging: {driver: local}}}",
+    ),
+    (
+        "services.logging.options",
+        PLAIN,
+        "services: {db: {image: lab/silent, logging: {options: {max-size: 5m}}}}",
+        "services: {db: {image: lab/silent, logging: {options: {max-size: 6m}}}}",
     ),
     ("services.wait", PLAIN, "services: {db: {image: lab/silent}}", "services: {db: {image: lab/silent, wait: ls}}"),
     (
@@ -205,6 +244,25 @@ const CHANGES: &[Change] = &[
     ("buildkit.resources.memory", DIND, "buildkit: {resources: {memory: 1g}}", "buildkit: {resources: {memory: 2g}}"),
     ("buildkit.resources.cpus", DIND, "buildkit: {resources: {cpus: 0.5}}", "buildkit: {resources: {cpus: 1}}"),
     ("buildkit.resources.pids", DIND, "buildkit: {resources: {pids: 1000}}", "buildkit: {resources: {pids: 2000}}"),
+    (
+        "buildkit.resources.oom_score_adj",
+        DIND,
+        "buildkit: {resources: {oom_score_adj: 100}}",
+        "buildkit: {resources: {oom_score_adj: 200}}",
+    ),
+    ("buildkit.logging", DIND, "", "buildkit: {logging: {driver: local}}"),
+    (
+        "buildkit.logging.driver",
+        DIND,
+        "buildkit: {logging: {driver: json-file}}",
+        "buildkit: {logging: {driver: local}}",
+    ),
+    (
+        "buildkit.logging.options",
+        DIND,
+        "buildkit: {logging: {options: {max-size: 5m}}}",
+        "buildkit: {logging: {options: {max-size: 6m}}}",
+    ),
     ("labels", PLAIN, "labels: {a: b}", "labels: {a: c}"),
 ];
 

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
 use moat::engine::docker::{Docker, Surroundings};
 use moat::engine::{Engine, ImageBuild, context};
-use moat::resource::{BuildContext, ImageRef};
+use moat::resource::{BuildContext, BuildNetwork, ImageRef};
 use serde_json::{Value, json};
 
 use crate::fake::{Fake, Reply};
@@ -33,11 +33,32 @@ impl Surroundings for Home<'_> {
 
 fn build(dockerfile: &str, context: Option<BuildContext>) -> ImageBuild {
     let reference = ImageRef::parse("moat/a:1").expect("valid");
-    ImageBuild { reference, dockerfile: dockerfile.to_owned(), context, labels: BTreeMap::new() }
+    ImageBuild {
+        reference,
+        dockerfile: dockerfile.to_owned(),
+        context,
+        labels: BTreeMap::new(),
+        network: BuildNetwork::Default,
+    }
 }
 
 fn fake() -> Fake {
     Fake::start(|request| request.line.contains("/build?").then(|| Reply::Bytes(b"HTTP/1.1 200 OK\r\n\r\n".to_vec())))
+}
+
+#[tokio::test]
+async fn a_build_without_a_network_is_asked_for_as_such() {
+    let fake = Fake::start(|request| {
+        request.line.contains("/build?").then(|| Reply::Json(200, json!({"stream": "done"}).to_string()))
+    });
+    let docker = fake.connect().await;
+    for (network, is_none) in [(BuildNetwork::Default, false), (BuildNetwork::None, true)] {
+        let build = ImageBuild { network, ..build("FROM busybox\n", None) };
+        docker.build(&build, &|_| ()).await.expect("built");
+        let asked = fake.last().line;
+        assert_eq!(asked.contains("networkmode=none"), is_none, "{asked}");
+        assert_eq!(asked.contains("networkmode"), is_none, "{asked}");
+    }
 }
 
 #[tokio::test]

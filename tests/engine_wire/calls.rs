@@ -77,12 +77,34 @@ async fn a_container_is_created_with_everything_in_one_call() {
             "StartPeriod": 60_000_000_000_i64, "Timeout": 10_000_000_000_i64, "Retries": 3,
         },
         "HostConfig": {
-            "NetworkMode": "n1", "Privileged": true, "Init": true, "RestartPolicy": {"Name": "unless-stopped"},
+            "NetworkMode": "n1", "Privileged": true, "Init": true, "PidsLimit": 0, "RestartPolicy": {"Name": "unless-stopped"},
             "Mounts": [{"Type": "volume", "Source": "moat-a-1-cache", "Target": "/var/lib/buildkit"}],
         },
         "NetworkingConfig": {"EndpointsConfig": {"n1": {"Aliases": ["buildkit"]}}},
     });
     assert_eq!(request.json(), expected);
+}
+
+#[tokio::test]
+async fn limits_are_given_by_what_the_engine_says_and_it_is_asked_once() {
+    let info =
+        r#"{"MemTotal":8589934592,"MemoryLimit":true,"PidsLimit":false,"OSType":"linux","LoggingDriver":"local"}"#;
+    let fake = Fake::start(move |request| match request.line.as_str() {
+        line if line.ends_with("/info") => Some(Reply::Json(200, info.to_owned())),
+        line if line.contains("/containers/create") => Some(Reply::Json(201, r#"{"Id":"c9"}"#.to_owned())),
+        _ => None,
+    });
+    let docker = fake.connect().await;
+    for _ in 0..2 {
+        docker.create_container(&create()).await.expect("created");
+        let sent = fake.last().json();
+        let host = &sent["HostConfig"];
+        assert_eq!((&host["Memory"], &host["PidsLimit"]), (&json!(6_442_450_944_i64), &json!(0)), "{host}");
+        assert_eq!(host["LogConfig"], json!({"Type": "local", "Config": {"max-file": "3", "max-size": "10m"}}));
+        let noted = sent["Labels"]["moat.defaults"].as_str().expect("a label");
+        assert!(noted.contains(r#""memory":"6g""#) && noted.contains(r#""unsupported":["pids"]"#), "{noted}");
+    }
+    assert_eq!(fake.seen().iter().filter(|request| request.line.ends_with("/info")).count(), 1);
 }
 
 #[tokio::test]

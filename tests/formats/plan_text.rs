@@ -63,7 +63,7 @@ fn every_code_is_described() {
         Cause::Missing,
         Cause::Changed(Vec::new()),
         Cause::HalfDone,
-        Cause::NotRunning { state: ContainerState::Exited, exit_code: None },
+        Cause::NotRunning { state: ContainerState::Exited, exit_code: None, out_of_memory: false },
         Cause::Unhealthy,
         Cause::Crashing { restarts: 2 },
         Cause::Unproven,

@@ -110,6 +110,7 @@ fn a_run_in_steady_lines() {
     tell_a_failing_run(&Reporter::person(&screen));
     expect![[r#"
         builder: 13 to do
+          pulling image docker:dind
           created   network moat-builder-1f2e3d4c
           pulled    image docker:dind (1.2 s)
           retrying  to create network moat-builder-1f2e3d4c: busy�[2J
@@ -122,6 +123,23 @@ fn a_run_in_steady_lines() {
           = help: install buildx
     "#]]
     .assert_eq(&sample::anonymous(&seen.text(), &sample::graph()));
+}
+
+#[test]
+fn nothing_is_skipped_for_want_of_itself() {
+    let (screen, seen) = screen(Colour::Never, None, false);
+    let reporter = Reporter::person(&screen);
+    let plan = sample::plan(&sample::graph());
+    let last = plan.operations.last().expect("in the plan");
+    let start = plan.operations.iter().rfind(|it| it.action.verb() == "start").expect("in the plan");
+    let failure = failure(start, "it did not start");
+    reporter.tell(&Event::Failed { operation: start, failure: &failure, took: Duration::ZERO });
+    reporter.tell(&Event::Skipped { operation: last, because: start.id });
+    assert_eq!(start.resource, last.resource, "the start, and the wait for it");
+    assert_eq!(
+        sample::anonymous(&seen.text(), &sample::graph()),
+        "  failed    starting container moat-builder-1f2e3d4c\n"
+    );
 }
 
 #[test]
@@ -202,7 +220,8 @@ fn live_lines_leave_no_trace() {
     drop(reporter);
     let live = live.text();
     let shown = Terminal::after(&live);
-    assert_eq!(shown.rows.join("\n"), steady.text());
+    // Where lines stay, the beginning of a pull has one of its own.
+    assert_eq!(shown.rows.join("\n"), steady.text().replace("  pulling image docker:dind\n", ""));
     assert!((20..46).contains(&shown.longest), "they are there, and do not wrap: {}", shown.longest);
     assert!(live.contains("pulling   image docker:dind  1.5 MB of 30.…"), "{live}");
     assert!(shown.writes > 5, "{}", shown.writes);

@@ -8,8 +8,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use moat::graph::{Graph, compile};
+use moat::resource::Config;
 use moat::resource::label::Ownership;
 use moat::spec::{Capabilities, Source, agent};
+use moat::state::Live;
 use serde::Deserialize;
 
 use crate::world::{applied, plan};
@@ -47,6 +49,14 @@ fn unchanged(world: &World) -> String {
     observed.containers.iter_mut().for_each(|facts| recorded(&mut facts.owner));
     observed.networks.iter_mut().for_each(|facts| recorded(&mut facts.owner));
     observed.volumes.iter_mut().for_each(|facts| recorded(&mut facts.owner));
+    // It had no limits but those that are written.
+    for node in graph.nodes() {
+        if let Config::Container(config) = &node.config {
+            let live = Live { limits: config.limits, restart: Some(config.restart), restarts: 0 };
+            let ids: Vec<_> = observed.containers_of(&node.id).map(|facts| facts.id.clone()).collect();
+            observed.live.extend(ids.into_iter().map(|id| (id, live)));
+        }
+    }
     plan(&graph, &observed)
 }
 

@@ -9,8 +9,8 @@ use moat::engine::outside::Meddling;
 use moat::engine::sim::{Behaviour, DuplicateNetworks};
 use moat::graph::{Edge, Gate, Graph, Milestone, Node};
 use moat::resource::{
-    AgentName, Config, ContainerConfig, FileConfig, HealthConfig, ImageConfig, ImageRef, Mount, NetworkAttachment,
-    NetworkConfig, Probe, ResourceId, RestartPolicy, Retention, Role, Run, VolumeConfig,
+    AgentName, BuildNetwork, Config, ContainerConfig, FileConfig, HealthConfig, ImageConfig, ImageRef, Mount,
+    NetworkAttachment, NetworkConfig, Probe, ResourceId, RestartPolicy, Retention, Role, Run, VolumeConfig,
 };
 use serde::{Deserialize, Serialize};
 
@@ -180,7 +180,12 @@ impl Wanted {
         for reference in self.images() {
             nodes.push(support(
                 ResourceId::image(&reference),
-                Config::Image(ImageConfig { reference, dockerfile: None, context: None }),
+                Config::Image(ImageConfig {
+                    reference,
+                    dockerfile: None,
+                    context: None,
+                    network: BuildNetwork::Default,
+                }),
             ));
         }
         for (name, part) in &self.containers {

@@ -10,14 +10,14 @@ use bytes::BytesMut;
 use http::{HeaderValue, Method, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use serde::Deserialize;
 use tokio::time::timeout;
 
+use super::account::Account;
 use super::fault::Failure;
 use super::wire::encoded;
 use super::{Docker, answer, archive, bases, credentials, wire};
 use crate::engine::{Call, EngineError, Fault, ImageBuild, context};
-use crate::resource::{BuildContext, FileConfig};
+use crate::resource::{BuildContext, BuildNetwork, FileConfig};
 
 /// A step may download and unpack for a long time without a word.
 const SILENCE_MAX: Duration = Duration::from_secs(20 * 60);
@@ -25,31 +25,37 @@ const SILENCE_MAX: Duration = Duration::from_secs(20 * 60);
 /// In bytes. A line is one of a program's.
 const LINE_MAX: usize = 1024 * 1024;
 
-/// Of what the steps said, the end is what tells why one failed. In lines.
-const TAIL: usize = 12;
-
-#[derive(Deserialize)]
-struct Line {
-    stream: Option<String>,
-    error: Option<String>,
-}
-
-/// What has been read so far.
-#[derive(Default)]
-struct Account {
-    tail: Vec<String>,
-}
-
 pub(super) async fn build(docker: &Docker, build: &ImageBuild, step: &dyn Fn(&str)) -> Result<(), EngineError> {
     match send(docker, build, step).await {
         Ok(()) => Ok(()),
-        // In the middle of an account it is a step that failed; before it, the engine that refused.
-        Err(Failure::Refused { status: 200, message }) => Err(EngineError::new(Fault::Engine, message)),
-        Err(failure) => Err(failure.into_error(Call::Build)),
+        Err(Broken::Step { message, log }) => {
+            let is_about_credentials =
+                ["denied", "unauthorized", "authentication"].iter().any(|it| message.contains(it));
+            let problem = docker.credentials_problem().filter(|_| is_about_credentials);
+            Err(credentials::explained(EngineError::new(Fault::Engine, message).said(log), problem))
+        }
+        Err(Broken::Call(failure)) => Err(failure.into_error(Call::Build)),
     }
 }
 
-async fn send(docker: &Docker, build: &ImageBuild, step: &dyn Fn(&str)) -> Result<(), Failure> {
+/// Why there is no image.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Broken {
+    Call(Failure),
+    /// A step failed: which one and how, and the end of what it said.
+    Step {
+        message: String,
+        log: Vec<String>,
+    },
+}
+
+impl From<Failure> for Broken {
+    fn from(failure: Failure) -> Self {
+        Self::Call(failure)
+    }
+}
+
+async fn send(docker: &Docker, build: &ImageBuild, step: &dyn Fn(&str)) -> Result<(), Broken> {
     let context = packed(build).await?;
     let labels = serde_json::to_string(&build.labels).map_err(|error| Failure::Unsendable(error.to_string()))?;
     let mut path =
@@ -60,6 +66,9 @@ async fn send(docker: &Docker, build: &ImageBuild, step: &dyn Fn(&str)) -> Resul
         if let Some(target) = target {
             path += &format!("&target={}", encoded(target));
         }
+    }
+    if build.network == BuildNetwork::None {
+        path += "&networkmode=none";
     }
     let mut request = wire::with_body(Method::POST, &path, "application/x-tar", context)?;
     let args = build.context.as_ref().map(|context| &context.args);
@@ -86,7 +95,7 @@ async fn packed(build: &ImageBuild) -> Result<Vec<u8>, Failure> {
     packed.map_err(|error| Failure::Unsendable(format!("{error}; {}", error.hint())))
 }
 
-async fn follow(response: Response<Incoming>, step: &dyn Fn(&str)) -> Result<(), Failure> {
+async fn follow(response: Response<Incoming>, step: &dyn Fn(&str)) -> Result<(), Broken> {
     let mut body = response.into_body();
     let (mut account, mut rest) = (Account::default(), BytesMut::new());
     while let Some(frame) = timeout(SILENCE_MAX, body.frame()).await.map_err(|_| Failure::TimedOut)? {
@@ -96,58 +105,8 @@ async fn follow(response: Response<Incoming>, step: &dyn Fn(&str)) -> Result<(),
             account.take(&rest.split_to(end + 1), step)?;
         }
         if rest.len() > LINE_MAX {
-            return Err(Failure::Unreadable("a line without an end".to_owned()));
+            return Err(Failure::Unreadable("a line without an end".to_owned()).into());
         }
     }
     account.take(&rest, step)
-}
-
-impl Account {
-    /// Reads one line of the account. One that cannot be read is no reason to fail.
-    fn take(&mut self, line: &[u8], step: &dyn Fn(&str)) -> Result<(), Failure> {
-        let Ok(Line { stream, error }) = serde_json::from_slice::<Line>(line) else { return Ok(()) };
-        if let Some(error) = error {
-            let message = self.tail.iter().fold(error, |text, line| text + "\n  " + line);
-            return Err(Failure::Refused { status: 200, message });
-        }
-        for text in stream.iter().flat_map(|stream| stream.lines()).map(str::trim_end) {
-            if text.starts_with("Step ") {
-                step(text);
-                self.tail.clear();
-            } else if !text.is_empty() {
-                self.tail.push(text.to_owned());
-                if self.tail.len() > TAIL {
-                    self.tail.remove(0);
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::cell::RefCell;
-
-    use super::*;
-
-    #[test]
-    fn steps_are_told_and_a_failure_comes_with_what_the_step_said() {
-        let (mut account, steps) = (Account::default(), RefCell::new(Vec::new()));
-        let step = |text: &str| steps.borrow_mut().push(text.to_owned());
-        for line in [
-            r#"{"stream":"Step 1/2 : FROM debian\n"}"#,
-            r#"{"stream":" ---> 0123\n"}"#,
-            r#"{"stream":"Step 2/2 : RUN false\n"}"#,
-            r#"{"stream":"what it said\n"}"#,
-            "not JSON",
-        ] {
-            account.take(line.as_bytes(), &step).expect("no error");
-        }
-        let error = br#"{"errorDetail":{"code":1},"error":"returned a non-zero code: 1"}"#;
-        let failure = account.take(error, &step).expect_err("it failed");
-        let message = "returned a non-zero code: 1\n  what it said".to_owned();
-        assert_eq!(failure, Failure::Refused { status: 200, message });
-        assert_eq!(*steps.borrow(), ["Step 1/2 : FROM debian", "Step 2/2 : RUN false"]);
-    }
 }

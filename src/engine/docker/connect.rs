@@ -8,7 +8,7 @@ use std::fmt;
 
 use http::Method;
 use serde::Deserialize;
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::timeout;
 
 use super::deadline::deadline;
@@ -83,7 +83,7 @@ impl Docker {
         let wire = wire.speaking(version);
         let api = wire.bollard().map_err(|error| refuse(error.to_string(), ""))?;
         let slots = Semaphore::new(located.endpoint.calls_in_flight());
-        Ok(Self { wire, api, version, slots, config_dir: config_dir(around), located })
+        Ok(Self { wire, api, version, slots, config_dir: config_dir(around), located, capacity: OnceCell::new() })
     }
 }
 

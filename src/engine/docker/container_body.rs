@@ -1,20 +1,23 @@
 //! A container's configuration in the engine's words.
 //!
-//! Pure. Only what moat wants is sent; everything else is left to the engine and the image, the log driver too.
+//! Pure. Only what moat wants is sent, and the limits that a container has by default; everything else is left to the
+//! engine and the image.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use bollard::models::{
     ContainerCreateBody, ContainerUpdateBody, DeviceMapping, DeviceRequest, HealthConfig as EngineHealth, HostConfig,
-    Mount, MountType, MountVolumeOptions, NetworkingConfig, PortBinding, ResourcesUlimits,
+    HostConfigLogConfig, Mount, MountType, MountVolumeOptions, NetworkingConfig, PortBinding, ResourcesUlimits,
     RestartPolicy as EngineRestart, RestartPolicyNameEnum,
 };
 
 use super::networks::endpoint;
 use super::version::{ApiVersion, Feature};
 use crate::engine::{ContainerCreate, ContainerUpdate, VolumeMount};
-use crate::resource::{Device, Gpus, HealthConfig, ImageCheck, MountSource, RestartPolicy, Size};
+use crate::resource::{
+    Defaults, Device, Gpus, HealthConfig, ImageCheck, LogConfig, MountSource, RestartPolicy, Size, label,
+};
 
 /// Between two checks of a container in its steady state: each one starts a process in it.
 const HEALTH_INTERVAL: Duration = Duration::from_secs(30);
@@ -34,11 +37,12 @@ const HEALTH_TIMEOUT: Duration = Duration::from_secs(10);
 /// Failures in a row that make a container unhealthy: one may be bad luck.
 const HEALTH_RETRIES: i64 = 3;
 
-/// The body of a container's creation, for an engine that is spoken to in `version`.
+/// The body of a container's creation, for an engine that is spoken to in `version`; `defaults`: the limits that the
+/// configuration leaves open.
 ///
 /// An entrypoint of ours with an empty command resets the image's command: such is the engine's rule, since a
 /// command is only meant for the entrypoint that it came with.
-pub(super) fn body(create: &ContainerCreate, version: ApiVersion) -> ContainerCreateBody {
+pub(super) fn body(create: &ContainerCreate, defaults: &Defaults, version: ApiVersion) -> ContainerCreateBody {
     let config = &create.config;
     let extra = config.extras.env.iter().filter(|(key, _)| !config.env.contains_key(*key));
     let plain = config.env.iter().chain(extra).map(|(key, value)| (key, value.as_str()));
@@ -46,6 +50,7 @@ pub(super) fn body(create: &ContainerCreate, version: ApiVersion) -> ContainerCr
     let some = |words: &[String]| (!words.is_empty()).then(|| words.to_vec());
     let network = create.network.to_string();
     let endpoints = HashMap::from([(network.clone(), endpoint(&config.network.aliases))]);
+    let noted = (!defaults.is_empty()).then(|| (label::DEFAULTS.to_owned(), label::defaults(defaults)));
     ContainerCreateBody {
         image: Some(config.image.to_string()),
         entrypoint: some(&config.entrypoint),
@@ -58,7 +63,7 @@ pub(super) fn body(create: &ContainerCreate, version: ApiVersion) -> ContainerCr
         open_stdin: config.interactive.then_some(true),
         exposed_ports: some_list(create.ports.iter().map(|port| port.container.to_string())),
         // What is moat's own cannot be overruled.
-        labels: Some(config.labels.clone().into_iter().chain(create.labels.clone()).collect()),
+        labels: Some(config.labels.clone().into_iter().chain(create.labels.clone()).chain(noted).collect()),
         stop_timeout: config.stop_timeout.map(i64::from),
         healthcheck: match (&config.health, config.image_check) {
             (Some(health), _) => Some(health_check(health, version)),
@@ -66,12 +71,12 @@ pub(super) fn body(create: &ContainerCreate, version: ApiVersion) -> ContainerCr
             (None, ImageCheck::Kept) => None,
         },
         networking_config: Some(NetworkingConfig { endpoints_config: Some(endpoints) }),
-        host_config: Some(host_config(create, network)),
+        host_config: Some(host_config(create, defaults, network)),
         ..Default::default()
     }
 }
 
-fn host_config(create: &ContainerCreate, network: String) -> HostConfig {
+fn host_config(create: &ContainerCreate, defaults: &Defaults, network: String) -> HostConfig {
     let config = &create.config;
     let all = || config.mounts.iter().chain(&config.extras.mounts);
     let paths = all().filter_map(|mount| match &mount.source {
@@ -107,9 +112,12 @@ fn host_config(create: &ContainerCreate, network: String) -> HostConfig {
         devices: some_list(rights.devices.iter().map(device)),
         device_requests: rights.gpus.as_ref().map(|gpus| vec![graphics(gpus)]),
         shm_size: config.shm.map(bytes),
-        memory: config.limits.memory.map(bytes),
+        memory: config.limits.memory.or(defaults.memory).map(bytes),
         nano_cpus: config.limits.cpus.map(|cpus| i64::try_from(cpus.0).unwrap_or(i64::MAX)),
-        pids_limit: config.limits.pids.map(i64::from),
+        // Without a word Podman has a default of its own, which would look like somebody's change.
+        pids_limit: Some(config.limits.pids.or(defaults.pids).map_or(NO_PIDS_LIMIT, i64::from)),
+        oom_score_adj: config.oom_score_adj.or(defaults.oom_score_adj).map(i64::from),
+        log_config: config.logging.as_ref().or(defaults.logging.as_ref()).map(log_config),
         restart_policy: Some(restart(config.restart)),
         ..Default::default()
     }
@@ -128,6 +136,9 @@ pub(super) fn update(update: &ContainerUpdate) -> ContainerUpdateBody {
         ..Default::default()
     }
 }
+
+/// The engine's word for it.
+const NO_PIDS_LIMIT: i64 = 0;
 
 /// Programs run there, and whoever the container runs as may write there. Docker's default for such mounts is neither.
 const EMPTY_OPTIONS: &str = "rw,exec,nosuid,nodev,mode=1777";
@@ -197,6 +208,11 @@ fn restart(policy: RestartPolicy) -> EngineRestart {
     EngineRestart { name: Some(name), maximum_retry_count: None }
 }
 
+fn log_config(logging: &LogConfig) -> HostConfigLogConfig {
+    let options = some_list(logging.options.clone());
+    HostConfigLogConfig { typ: logging.driver.clone(), config: options }
+}
+
 fn bytes(size: Size) -> i64 {
     i64::try_from(size.0).unwrap_or(i64::MAX)
 }
@@ -234,7 +250,7 @@ mod tests {
 
     use super::*;
     use crate::engine::VolumeMount;
-    use crate::resource::{ContainerConfig, ImageRef, NetworkAttachment, NetworkId, ResourceId};
+    use crate::resource::{Capacity, ContainerConfig, ImageRef, NetworkAttachment, NetworkId, ResourceId};
 
     const NEW: ApiVersion = ApiVersion { major: 1, minor: 45 };
 
@@ -253,7 +269,7 @@ mod tests {
     }
 
     fn sent(create: &ContainerCreate, version: ApiVersion) -> Value {
-        serde_json::to_value(body(create, version)).expect("JSON")
+        serde_json::to_value(body(create, &Defaults::default(), version)).expect("JSON")
     }
 
     #[test]
@@ -261,7 +277,7 @@ mod tests {
         let expected = json!({
             "Image": "busybox",
             "Labels": {"moat.run": "a-1"},
-            "HostConfig": {"NetworkMode": "n1", "RestartPolicy": {"Name": "no"}},
+            "HostConfig": {"NetworkMode": "n1", "PidsLimit": 0, "RestartPolicy": {"Name": "no"}},
             "NetworkingConfig": {"EndpointsConfig": {"n1": {}}},
         });
         assert_eq!(sent(&bare(), NEW), expected);
@@ -302,7 +318,7 @@ mod tests {
                     "Type": "volume", "Source": "v", "Target": "/var/lib/x",
                     "VolumeOptions": {"Labels": {"moat.run": "a-1"}},
                 }],
-                "RestartPolicy": {"Name": "unless-stopped"},
+                "PidsLimit": 0, "RestartPolicy": {"Name": "unless-stopped"},
             },
             "NetworkingConfig": {"EndpointsConfig": {"n1": {"Aliases": ["buildkit"]}}},
         });
@@ -334,7 +350,7 @@ mod tests {
         };
         config.mounts = vec![memory("/run", ""), memory("/tmp", "size=64m")];
         let host = json!({
-            "NetworkMode": "n1", "RestartPolicy": {"Name": "no"}, "ReadonlyRootfs": true,
+            "NetworkMode": "n1", "PidsLimit": 0, "RestartPolicy": {"Name": "no"}, "ReadonlyRootfs": true,
             "CapAdd": ["NET_ADMIN"], "CapDrop": ["ALL"],
             "Devices": [{"PathOnHost": "/dev/null", "PathInContainer": "/dev/x", "CgroupPermissions": "rw"}],
             "Tmpfs": {"/run": "", "/tmp": "size=64m"},
@@ -349,6 +365,32 @@ mod tests {
             create.config.rights.gpus = Some(gpus);
             assert_eq!(sent(&create, NEW)["HostConfig"]["DeviceRequests"], json!([request]));
         }
+    }
+
+    #[test]
+    fn what_is_given_by_default_is_sent_and_noted() {
+        let capacity = Capacity {
+            memory: Size(8 << 30),
+            limits_memory: true,
+            limits_pids: true,
+            has_oom_score: true,
+            log_driver: "json-file".to_owned(),
+        };
+        let mut create = bare();
+        create.config.limits.pids = Some(100);
+        let defaults = Defaults::of(&create.config, &capacity);
+        let sent = serde_json::to_value(body(&create, &defaults, NEW)).expect("JSON");
+        let host = json!({
+            "NetworkMode": "n1", "RestartPolicy": {"Name": "no"},
+            "Memory": 6_442_450_944_i64, "PidsLimit": 100, "OomScoreAdj": 500,
+            "LogConfig": {"Type": "json-file", "Config": {"max-file": "3", "max-size": "10m"}},
+        });
+        assert_eq!(sent["HostConfig"], host);
+        let noted = sent["Labels"][label::DEFAULTS].as_str().expect("a label");
+        assert_eq!(serde_json::from_str::<Defaults>(noted).expect("read"), defaults);
+        create.config.logging = Some(LogConfig { driver: None, options: BTreeMap::from([("tag".into(), "x".into())]) });
+        let sent = serde_json::to_value(body(&create, &Defaults::of(&create.config, &capacity), NEW)).expect("JSON");
+        assert_eq!(sent["HostConfig"]["LogConfig"], json!({"Config": {"tag": "x"}}), "the spec's word counts whole");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::wire::encoded;
 use super::{Docker, answer, archive, container_body, images, safe, wire};
 use crate::engine::{Call, ContainerCreate, ContainerUpdate, EngineError, Fault, Inspection};
 use crate::resource::label::Origin;
-use crate::resource::{ContainerId, Cpus, FileConfig, Limits, RestartPolicy, Size};
+use crate::resource::{ContainerId, Cpus, Defaults, FileConfig, Limits, RestartPolicy, Size};
 use crate::state::{ContainerState, Health};
 
 #[derive(Deserialize)]
@@ -105,7 +105,8 @@ pub(super) async fn create(docker: &Docker, create: &ContainerCreate) -> Result<
         return Err(EngineError::claiming_image(&create.config.image));
     }
     let path = format!("/containers/create?name={}", encoded(&create.name));
-    let body = container_body::body(create, docker.version);
+    let defaults = Defaults::of(&create.config, docker.capacity().await?);
+    let body = container_body::body(create, &defaults, docker.version);
     let made: Result<Created, _> = docker.post(Call::CreateContainer, &path, &body).await;
     made.map(|made| ContainerId::new(made.id)).map_err(|failure| failure.into_error(Call::CreateContainer))
 }

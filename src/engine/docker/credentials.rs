@@ -1,11 +1,11 @@
 //! The user's credentials for a registry, as `docker login` left them.
 //!
-//! Without any, or if they cannot be had, a pull is anonymous: most images need none, and if one does, the
-//! registry says so. Nothing here is ever logged or put into an error.
+//! Without any, or if they cannot be had, a pull is anonymous: most images need none. If one does, the registry says
+//! so, and moat why there were none. Nothing here is ever logged or put into an error.
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -17,6 +17,8 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::resolve::Surroundings;
+use crate::engine::{Detail, EngineError};
 use crate::resource::ImageRef;
 
 /// The registry of names that name none.
@@ -91,6 +93,49 @@ fn ask(file: PathBuf, key: &str) -> Option<DockerCredential> {
     }
 }
 
+/// What keeps docker's configuration from being used, without anything that is in it; `None`: nothing, or there is none.
+pub(super) fn problem(config_dir: &Path, around: &impl Surroundings) -> Option<String> {
+    let file = config_dir.join("config.json");
+    let shown = file.display();
+    let text = match around.read(&file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+        Err(error) => return Some(format!("`{shown}` cannot be read: {}", error.kind())),
+    };
+    let config: Value = match serde_json::from_str(&text) {
+        Ok(config) => config,
+        Err(error) => {
+            return Some(format!("`{shown}` is not JSON (line {}, column {})", error.line(), error.column()));
+        }
+    };
+    let Value::Object(config) = &config else { return Some(format!("`{shown}` is not a JSON object")) };
+    let is_wrong = |key: &&str| config.get(*key).is_some_and(|value| !value.is_object() && !value.is_null());
+    if let Some(key) = ["auths", "credHelpers"].iter().find(|key| is_wrong(key)) {
+        return Some(format!("`{key}` in `{shown}` is not a JSON object"));
+    }
+    let helpers = config.get("credHelpers").and_then(Value::as_object).into_iter().flat_map(|it| it.values());
+    let named = config.get("credsStore").into_iter().chain(helpers).filter_map(Value::as_str);
+    let missing = named.filter(|name| !name.is_empty()).map(|name| format!("docker-credential-{name}"));
+    let missing = missing.into_iter().find(|program| !is_installed(program, around))?;
+    Some(format!("`{missing}`, which `{shown}` names, is not installed"))
+}
+
+fn is_installed(program: &str, around: &impl Surroundings) -> bool {
+    let path = around.variable("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| around.exists(&folder.join(program)))
+}
+
+/// The error of a pull that may have failed for want of credentials, with the reason why there were none.
+pub(super) fn explained(error: EngineError, problem: Option<String>) -> EngineError {
+    let has_another_reason = matches!(error.detail, Some(Detail::DiskFull | Detail::RegistryUnreachable));
+    match problem {
+        Some(problem) if !has_another_reason => {
+            error.hint(format!("no credentials were sent, as {problem}: mend that first (`moat doctor` checks it)"))
+        }
+        _ => error,
+    }
+}
+
 /// The form is that of the engine's `X-Registry-Auth`.
 fn json_of(credential: &DockerCredential, key: &str) -> Value {
     match credential {
@@ -118,6 +163,37 @@ mod tests {
         ];
         for (reference, registry) in table {
             assert_eq!(registry_of(&ImageRef::parse(reference).expect("valid")), registry);
+        }
+    }
+
+    #[test]
+    fn what_keeps_credentials_from_being_read_is_named() {
+        use crate::engine::docker::resolve::Imagined;
+        let found = |text: Option<&str>| {
+            let mut around = Imagined::default();
+            around.variables.insert("PATH".to_owned(), "/bin:/usr/bin".to_owned());
+            around.files.insert("/usr/bin/docker-credential-pass".into(), String::new());
+            around.files.extend(text.map(|text| ("/c/config.json".into(), text.to_owned())));
+            problem(Path::new("/c"), &around)
+        };
+        for good in [None, Some("{}"), Some(r#"{"auths":{"a":{}}}"#), Some(r#"{"credsStore":"pass","auths":null}"#)] {
+            assert_eq!(found(good), None, "{good:?}");
+        }
+        for (bad, expected) in [
+            ("{\"auths\": {},\n}", "`/c/config.json` is not JSON (line 2, column 1)"),
+            ("", "`/c/config.json` is not JSON (line 1, column 0)"),
+            ("[]", "`/c/config.json` is not a JSON object"),
+            (r#"{"auths":["a"]}"#, "`auths` in `/c/config.json` is not a JSON object"),
+            (
+                r#"{"credsStore":"desktop"}"#,
+                "`docker-credential-desktop`, which `/c/config.json` names, is not installed",
+            ),
+            (
+                r#"{"credHelpers":{"a.test":"pass","b.test":"gone"}}"#,
+                "`docker-credential-gone`, which `/c/config.json` names, is not installed",
+            ),
+        ] {
+            assert_eq!(found(Some(bad)).as_deref(), Some(expected), "{bad}");
         }
     }
 

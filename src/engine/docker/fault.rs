@@ -5,6 +5,7 @@
 
 use bollard::errors::Error as BollardError;
 
+use super::brief::brief;
 use super::deadline::deadline;
 use crate::engine::{Call, Detail, EngineError, Fault};
 
@@ -27,10 +28,15 @@ impl Failure {
     /// The error of a call, or `None` where the refusal says that what was asked is the case already.
     pub(super) fn of(self, call: Call) -> Option<EngineError> {
         let (fault, message) = match self {
-            Self::Refused { status, message } => match meaning(call, status, &message) {
-                None => return None,
-                Some(fault) => (fault, in_a_sentence(&message, status)),
-            },
+            Self::Refused { status, message } => {
+                let fault = meaning(call, status, &message)?;
+                let detail = detail(call, fault, &message.to_ascii_lowercase());
+                let mut error = EngineError::new(fault, in_a_sentence(&brief(call, &message), status)).because(detail);
+                if matches!(call, Call::Start | Call::Restart) && message.contains("cannot assign requested address") {
+                    error = error.hint("`ip address` on the Docker host lists its addresses: write one of them in `ports`, or none for loopback");
+                }
+                return Some(error);
+            }
             Self::Lost(why) => (Fault::Unreachable, why),
             Self::Unreadable(why) => (Fault::Engine, format!("the engine's answer to `{call}` makes no sense: {why}")),
             Self::Unsendable(why) => (Fault::Refused, format!("`{call}` cannot be asked for: {why}")),

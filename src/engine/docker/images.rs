@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::fault::Failure;
 use super::wire::encoded;
-use super::{Docker, answer, pull, pull_fault, wire};
+use super::{Docker, answer, credentials, pull, pull_fault, wire};
 use crate::engine::{Call, EngineError};
 use crate::resource::label::{self, Origin};
 use crate::resource::{ImageDigest, ImageId, ImageRef};
@@ -92,7 +92,9 @@ pub(super) async fn registry_digest(docker: &Docker, reference: &ImageRef) -> Re
     };
     match docker.call(Call::RegistryDigest, asked).await {
         Ok(found) => Ok(ImageDigest::new(found.descriptor.digest)),
-        Err(Failure::Refused { message, .. }) => Err(pull_fault::explain(reference, &message)),
+        Err(Failure::Refused { message, .. }) => {
+            Err(credentials::explained(pull_fault::explain(reference, &message), docker.credentials_problem()))
+        }
         Err(failure) => Err(failure.into_error(Call::RegistryDigest)),
     }
 }

@@ -1,18 +1,20 @@
 //! What an engine says of itself, and which ports of a container it publishes.
 //!
-//! For people who look; nothing that reconciles needs it.
+//! For people who look, and for the limits that a container has by default.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
 
+use super::fault::Failure;
 use super::{Docker, safe};
 use crate::engine::{Call, EngineError};
-use crate::resource::ContainerId;
+use crate::resource::{Capacity, ContainerId, Size};
 
 /// An engine, as it describes itself. What an engine does not say is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
+#[expect(clippy::struct_excessive_bools, reason = "they are the engine's own answers")]
 pub struct Info {
     #[serde(deserialize_with = "or_default")]
     pub server_version: String,
@@ -43,6 +45,31 @@ pub struct Info {
     pub cpus: u64,
     /// In bytes.
     pub mem_total: u64,
+    pub memory_limit: bool,
+    pub pids_limit: bool,
+    #[serde(rename = "CpuCfsQuota")]
+    pub cpu_quota: bool,
+    #[serde(rename = "OSType", deserialize_with = "or_default")]
+    pub os_type: String,
+    /// Whether its kernel passes packets on.
+    #[serde(rename = "IPv4Forwarding")]
+    pub forwards: bool,
+}
+
+/// What an engine is made of, as `docker version` shows it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct Version {
+    #[serde(deserialize_with = "or_default")]
+    components: Vec<Component>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Component {
+    name: String,
+    #[serde(default)]
+    version: String,
 }
 
 /// A port of a container.
@@ -79,6 +106,25 @@ struct Binding {
     host_port: String,
 }
 
+impl Version {
+    /// The version of a component such as `Engine` or `Podman Engine`; `None`: it has none of that name.
+    pub fn component(&self, name: &str) -> Option<&str> {
+        self.components.iter().find(|it| it.name == name).map(|it| it.version.as_str())
+    }
+}
+
+impl Info {
+    fn capacity(&self) -> Capacity {
+        Capacity {
+            memory: Size(self.mem_total),
+            limits_memory: self.memory_limit,
+            limits_pids: self.pids_limit,
+            has_oom_score: self.os_type == "linux",
+            log_driver: self.logging_driver.clone(),
+        }
+    }
+}
+
 impl Docker {
     /// What the engine says of itself.
     ///
@@ -86,6 +132,31 @@ impl Docker {
     /// If it does not answer.
     pub async fn info(&self) -> Result<Info, EngineError> {
         self.get(Call::Inspect, "/info").await.map_err(|failure| failure.into_error(Call::Inspect))
+    }
+
+    /// What it is made of. The engine asks its helpers for that, and takes its time.
+    ///
+    /// # Errors
+    /// If it does not answer.
+    pub async fn version(&self) -> Result<Version, EngineError> {
+        self.get(Call::Inspect, "/version").await.map_err(|failure| failure.into_error(Call::Inspect))
+    }
+
+    /// What it can enforce, asked for once. Nothing is known of an engine that does not say, as behind a proxy that lets
+    /// only some calls through.
+    pub(super) async fn capacity(&self) -> Result<&Capacity, EngineError> {
+        let ask = async {
+            match self.get::<Info>(Call::Inspect, "/info").await {
+                Ok(info) => Ok(info.capacity()),
+                Err(failure @ (Failure::Lost(_) | Failure::TimedOut)) => Err(failure.into_error(Call::Inspect)),
+                Err(failure) => {
+                    let error = failure.into_error(Call::Inspect);
+                    tracing::warn!("the engine does not say which limits it has: {error}");
+                    Ok(Capacity::default())
+                }
+            }
+        };
+        self.capacity.get_or_try_init(|| ask).await
     }
 
     /// The ports of a container, sorted. Of one that does not run the engine publishes none.

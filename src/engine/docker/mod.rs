@@ -19,8 +19,10 @@ mod tls;
 mod version;
 mod wire;
 
+mod account;
 mod answer;
 mod bases;
+mod brief;
 mod build;
 mod deadline;
 mod fault;
@@ -67,7 +69,7 @@ use std::path::PathBuf;
 use http::Method;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout};
 
 pub use attach::{AttachError, AttachRequest, Attached};
@@ -77,7 +79,7 @@ pub use console::Console;
 pub use copy::{FromContainer, IntoContainer, PathFacts};
 pub use detach::{DetachKeys, DetachKeysError};
 pub use endpoint::{Endpoint, Located, Origin, SshTarget, TlsFiles, TlsIdentity};
-pub use info::{Info, Published};
+pub use info::{Info, Published, Version};
 pub use lines::{LogLine, LogStream};
 pub use logs::{LogLines, LogRequest};
 pub use not_run::NotRun;
@@ -88,7 +90,7 @@ use super::{
     Call, ContainerCreate, ContainerUpdate, Engine, EngineError, ExecOutput, Fault, Filter, ImageBuild, Inspection,
     NetworkCreate, Notice, PullProgress, VolumeCreate,
 };
-use crate::resource::{ContainerId, FileConfig, ImageDigest, ImageRef, NetworkId};
+use crate::resource::{Capacity, ContainerId, FileConfig, ImageDigest, ImageRef, NetworkId};
 use crate::state::{ContainerFacts, ImageFacts, NetworkFacts, VolumeFacts};
 use deadline::deadline;
 use fault::Failure;
@@ -104,6 +106,8 @@ pub struct Docker {
     /// Where docker keeps the credentials of registries.
     config_dir: Option<PathBuf>,
     located: Located,
+    /// What it can enforce; asked for once, when the first container is created.
+    capacity: OnceCell<Capacity>,
 }
 
 impl Docker {
@@ -115,6 +119,12 @@ impl Docker {
     /// Where the engine is, and what named it.
     pub fn located(&self) -> &Located {
         &self.located
+    }
+
+    /// Why docker's configuration, which has the credentials of registries, cannot be used; `None`: it can, or there is
+    /// none.
+    pub fn credentials_problem(&self) -> Option<String> {
+        credentials::problem(self.config_dir.as_deref()?, &Process)
     }
 
     /// Makes one call, in its turn and within its deadline.

@@ -74,7 +74,9 @@ pub(super) async fn pull(
 ) -> Result<(), EngineError> {
     match fetch(docker, reference, progress).await {
         Ok(()) => Ok(()),
-        Err(Failure::Refused { message, .. }) => Err(pull_fault::explain(reference, &message)),
+        Err(Failure::Refused { message, .. }) => {
+            Err(credentials::explained(pull_fault::explain(reference, &message), docker.credentials_problem()))
+        }
         Err(failure) => Err(failure.into_error(Call::Pull)),
     }
 }

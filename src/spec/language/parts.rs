@@ -106,7 +106,7 @@ pub(super) const PORT: &[Key] = &[
 
 pub(super) const CONTAINER: &[Key] = &[
     Key::new("memory", Shape::Scalar(rule::memory), Effect::Limit)
-        .default("no limit")
+        .default("75 % of the Docker host's")
         .says("how much memory it may use: `512m`, `2g`, with powers of 1024; a bare number counts MB")
         .such_as("512m")
         .also(&["mem", "mem_limit"]),
@@ -116,7 +116,7 @@ pub(super) const CONTAINER: &[Key] = &[
         .such_as("1.5")
         .also(&["cpu"]),
     Key::new("pids", Shape::Scalar(rule::pids), Effect::Limit)
-        .default("no limit")
+        .default("`4096`")
         .says("how many processes and threads it may have")
         .such_as("512")
         .also(&["pids_limit"]),
@@ -133,6 +133,42 @@ pub(super) const CONTAINER: &[Key] = &[
         .says("the size of `/dev/shm`, written as `memory` is")
         .such_as("256m")
         .also(&["shm_size"]),
+    Key::new("oom_score_adj", Shape::Scalar(rule::oom_score_adj), Effect::Replace)
+        .default("`500`")
+        .says(
+            "which processes the kernel ends first where the Docker host is out of memory: from -1000, never, to 1000",
+        )
+        .such_as("200")
+        .also(&["oom_score"]),
+    Key::new("logging", Shape::Keys(LOGGING), Effect::Replace)
+        .default("the engine's driver; `json-file` and `local` with `max-size: 10m` and `max-file: 3`")
+        .says("where the engine keeps what the container writes; in place of all of the default")
+        .such_as("{driver: local}")
+        .also(&["log", "log_config"]),
+];
+
+const LOGGING: &[Key] = &[
+    Key::new("driver", Shape::Text(rule::log_driver), Effect::Replace)
+        .default("the engine's own")
+        .says("a log driver of the engine; `moat logs` needs one that can be read")
+        .such_as("local"),
+    Key::new("options", LOG_OPTIONS, Effect::Replace)
+        .says("options of the driver; they are shown, and no place for secrets")
+        .such_as("{max-size: 50m}")
+        .also(&["opts"]),
+];
+
+const LOG_OPTIONS: Shape = Shape::Map { name: rule::log_option, value: &Shape::Scalar(rule::argument) };
+
+const SIDECAR_LOGGING: &[Key] = &[
+    Key::new("driver", Shape::Text(rule::log_driver), Effect::Sidecar)
+        .default("the engine's own")
+        .says("as `container.logging.driver`")
+        .such_as("local"),
+    Key::new("options", LOG_OPTIONS, Effect::Sidecar)
+        .says("as `container.logging.options`")
+        .such_as("{max-size: 50m}")
+        .also(&["opts"]),
 ];
 
 pub(super) const NETWORK: &[Key] = &[
@@ -144,6 +180,13 @@ pub(super) const NETWORK: &[Key] = &[
         .default("`false`")
         .says("whether nothing outside is reached from it")
         .such_as("true"),
+    Key::new("build", Shape::Choice(&["default", "none"]), Effect::Nothing)
+        .default("`none` with `internal` where a Dockerfile or hooks are run, otherwise `default`")
+        .says(
+            "what steps of a build reach: `default`, whatever the Docker host reaches; `none`, nothing; images, and what \
+             `ADD` names, are fetched by the engine all the same",
+        )
+        .such_as("default"),
     Key::new("extra_hosts", Shape::Map { name: rule::host_name, value: &Shape::Text(rule::host) }, Effect::Replace)
         .says("names that the main container finds at an address, or with `host-gateway` at the engine's machine")
         .such_as("{db.test: 10.0.0.7}")
@@ -215,6 +258,11 @@ pub(super) const SERVICE: &[Key] = &[
     Key::new("depends_on", DEPENDS_ON, Effect::Nothing)
         .says("services, and those that dependencies bring, that are ready before it starts")
         .such_as("[db]"),
+    Key::new("logging", Shape::Keys(SIDECAR_LOGGING), Effect::Sidecar)
+        .default("as `container.logging`")
+        .says("as `container.logging`")
+        .such_as("{driver: local}")
+        .also(&["log"]),
     Key::new("wait", WAIT, Effect::Sidecar)
         .default("it is waited for until it runs")
         .says("a command in it that exits 0 once it is ready, and for as long as it is well, or a mapping")
@@ -287,11 +335,16 @@ pub(super) const BUILDKIT: &[Key] = &[
     Key::new("resources", Shape::Keys(RESOURCES), Effect::Sidecar)
         .says("limits of the sidecar")
         .such_as("{memory: 4g}"),
+    Key::new("logging", Shape::Keys(SIDECAR_LOGGING), Effect::Sidecar)
+        .default("as `container.logging`")
+        .says("as `container.logging`")
+        .such_as("{driver: local}")
+        .also(&["log"]),
 ];
 
 const RESOURCES: &[Key] = &[
     Key::new("memory", Shape::Scalar(rule::memory), Effect::SidecarLimit)
-        .default("no limit")
+        .default("75 % of the Docker host's")
         .says("as `container.memory`")
         .such_as("4g"),
     Key::new("cpus", Shape::Scalar(rule::cpus), Effect::SidecarLimit)
@@ -299,7 +352,11 @@ const RESOURCES: &[Key] = &[
         .says("as `container.cpus`")
         .such_as("2"),
     Key::new("pids", Shape::Scalar(rule::pids), Effect::SidecarLimit)
-        .default("no limit")
+        .default("`4096`")
         .says("as `container.pids`")
         .such_as("1000"),
+    Key::new("oom_score_adj", Shape::Scalar(rule::oom_score_adj), Effect::Sidecar)
+        .default("`500`")
+        .says("as `container.oom_score_adj`")
+        .such_as("200"),
 ];

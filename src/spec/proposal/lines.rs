@@ -8,7 +8,7 @@ use std::fmt::Display;
 use serde::Serialize;
 
 use crate::resource::digest::sha256;
-use crate::resource::{HostPort, Limits, Mount, MountSource, PortConfig, Rights, SecretText};
+use crate::resource::{HostPort, Limits, LogConfig, Mount, MountSource, PortConfig, Rights, SecretText};
 use crate::spec::ground::{Ground, Repository};
 use crate::spec::secrets::SecretSource;
 use crate::spec::{Build, BuilderSettings, CacheRetention, Hooks, NamedVolume, NetworkSettings, Places, Service, Spec};
@@ -65,6 +65,8 @@ pub(super) fn of_spec(spec: &Spec) -> Lines {
         dns,
         ulimits,
         shm,
+        oom_score_adj,
+        logging,
         network,
         healthcheck,
         hooks,
@@ -107,6 +109,7 @@ pub(super) fn of_spec(spec: &Spec) -> Lines {
     lines.list("dns", dns);
     ulimits.iter().for_each(|(name, limit)| lines.put(format!("ulimit {name}"), json(limit)));
     lines.put_or("limit shm", shm.map(|size| size.0), DEFAULT);
+    lines.log_and_score(*oom_score_adj, logging.as_ref());
     lines.network(network);
     lines.optional("healthcheck", healthcheck.as_ref().map(json));
     lines.hooks(hooks);
@@ -120,13 +123,15 @@ pub(super) fn of_spec(spec: &Spec) -> Lines {
 }
 
 fn of_service(name: &str, service: &Service, places: &Places) -> BTreeMap<String, String> {
-    let Service { image, env, concealed, command, volumes, limits, ports, depends_on, wait } = service;
+    let Service { image, env, concealed, command, volumes, limits, oom_score_adj, logging, ports, depends_on, wait } =
+        service;
     let mut lines = Lines { prefix: format!("service {name} "), ..Lines::default() };
     lines.put("image", image);
     lines.environment(&format!("services.{name}.env"), env, concealed, places);
     lines.words("command", command.as_deref());
     volumes.iter().for_each(|volume| lines.volume(volume));
     lines.limits(limits);
+    lines.log_and_score(*oom_score_adj, logging.as_ref());
     ports.iter().for_each(|port| lines.port(port));
     lines.list("depends_on", depends_on);
     lines.words("wait", wait.as_ref().map(|wait| wait.command.as_slice()));
@@ -274,8 +279,16 @@ impl Lines {
         self.put_or("limit pids", *pids, DEFAULT);
     }
 
+    /// Less of a score is no lower limit: somebody else is ended in its place. A log may be sent anywhere.
+    fn log_and_score(&mut self, oom_score_adj: Option<i32>, logging: Option<&LogConfig>) {
+        self.optional("oom_score_adj", oom_score_adj);
+        self.optional("logging", logging.map(json));
+    }
+
     fn network(&mut self, network: &NetworkSettings) {
-        let NetworkSettings { subnet, internal, extra_hosts } = network;
+        let NetworkSettings { subnet, internal, build, extra_hosts } = network;
+        // Without a word it is as narrow as the network.
+        self.optional("network.build", build.map(|build| json(&build)));
         self.flag("network.outside", !internal);
         self.optional("network.subnet", subnet.as_ref());
         extra_hosts.iter().for_each(|(name, address)| self.put(format!("host {name}"), address));
@@ -289,13 +302,14 @@ impl Lines {
     }
 
     fn buildkit(&mut self, buildkit: &BuilderSettings) {
-        let BuilderSettings { image, cache, cache_limit, config, limits } = buildkit;
+        let BuilderSettings { image, cache, cache_limit, config, limits, oom_score_adj, logging } = buildkit;
         self.prefix = "buildkit ".to_owned();
         self.optional("image", image.as_ref());
         self.flag("discard", *cache == CacheRetention::Discard);
         self.put_or("limit cache", cache_limit.map(|size| size.0), DEFAULT);
         self.optional("config", config.as_ref().map(|text| format!("sha256:{}", sha256(text))));
         self.limits(limits);
+        self.log_and_score(*oom_score_adj, logging.as_ref());
         self.prefix.clear();
     }
 }

@@ -4,6 +4,7 @@
 
 mod approval;
 mod authors;
+mod builds;
 mod copy;
 mod git;
 mod ownership;

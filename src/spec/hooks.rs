@@ -1,0 +1,34 @@
+//! Scripts that the spec has run: while the image is made, and before the command.
+
+use super::file::{self, OneOf};
+
+/// Scripts of a shell.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Hooks {
+    pub post_build_root: Option<String>,
+    pub post_build: Option<String>,
+    pub pre_run: Option<String>,
+}
+
+impl Hooks {
+    /// Whether there are any that make an image.
+    pub fn build(&self) -> bool {
+        self.post_build_root.is_some() || self.post_build.is_some()
+    }
+}
+
+impl From<file::Hooks> for Hooks {
+    fn from(written: file::Hooks) -> Self {
+        let script = |lines: Option<OneOf<Vec<String>>>| {
+            lines.map(|lines| match lines {
+                OneOf::Text(text) => text,
+                OneOf::Parts(lines) => lines.join("\n"),
+            })
+        };
+        Self {
+            post_build_root: script(written.post_build_root),
+            post_build: script(written.post_build),
+            pre_run: script(written.pre_run),
+        }
+    }
+}
