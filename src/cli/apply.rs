@@ -111,11 +111,7 @@ pub async fn run(args: &Apply, session: &Session) -> Result<Exit, CliError> {
     let (fleet, engine) = Fleet::find(session, &specs, Depth::Full).await?;
     let options = args.options(&engine);
     if let Some(saved) = &saved {
-        // Of all before anything is done to any; of each again once nobody else changes it.
         saved.is_of(fleet.agents(), &engine)?;
-        for agent in fleet.agents() {
-            saved.holds(&agent.graph, &options, &engine).await?;
-        }
     }
     let record = Record::open("apply", &engine)?;
     let (stop, claims) = (CancellationToken::new(), Claims::default());
@@ -125,6 +121,12 @@ pub async fn run(args: &Apply, session: &Session) -> Result<Exit, CliError> {
     let by = By { command: "apply", locking, record, claims, stop, pull, saved, asking };
     let work = async {
         let fleet = unless(stop, fleet.pass(&args.approving, &engine, record)).await?;
+        // Of all before anything is done to any; of each again once it is locked.
+        for agent in fleet.agents() {
+            if let Some(saved) = saved {
+                saved.holds(&agent.graph, &options, &engine).await?;
+            }
+        }
         let one = async |agent: &Agent, to: Reporter<'_>| {
             one(&engine, agent, (options.clone(), args.on_failure()), &by, to).await
         };

@@ -58,7 +58,7 @@ async fn give(
         let run = &named.graph.run;
         let Verdict::Asks(asks) = verdict else {
             if let Some(origin) = &agent.origin {
-                approve(run, origin)?;
+                approve(run, origin, false)?;
             }
             all.push(Answer::of(run, Vec::new()));
             session.screen.say(&format!("{}: there is nothing to approve\n", run.agent));
@@ -75,7 +75,7 @@ async fn give(
         }
         record.consent(run, &Consent::Give(&asks.asks), if args.yes { "--yes" } else { "asked" })?;
         if let Some(origin) = &agent.origin {
-            approve(run, origin)?;
+            approve(run, origin, true)?;
         }
         let list = asks.asks.iter().fold(String::new(), |list, line| list + "\n  + " + line);
         session.screen.say(&format!("{}: approved{}\n", run.agent, if args.yes { &list } else { "" }));

@@ -3,7 +3,7 @@
 //! A step is taken only when it is called for: nothing of a spec that has not been approved is fetched. Who has approved
 //! what is not decided here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::load::LoadError;
@@ -100,7 +100,7 @@ impl Origin {
                 let fetched = secrets::fetch(spec, &Here);
                 (fetched.map_err(LoadError::Spec)?, BTreeSet::new())
             }
-            Secrets::Withhold => (Default::default(), spec.secrets.keys().cloned().collect()),
+            Secrets::Withhold => (BTreeMap::default(), spec.secrets.keys().cloned().collect()),
         };
         let fetched = fetched.into_iter().chain(spec.concealed.clone()).collect();
         let key = key().map_err(|why| LoadError::Key { why })?;

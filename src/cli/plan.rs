@@ -74,7 +74,7 @@ pub(super) async fn show(args: &Wanted<'_>, session: &Session) -> Result<Exit, C
         let observed = observe_with(&engine, &agent.graph, &options.registry).await?;
         let plan = compute(&agent.graph, &observed, &options);
         collected.take(SavedAgent::of(&agent.graph, &observed, &plan));
-        for Refusal { reason, .. } in refusals(&agent.graph, &observed, &options, &plan) {
+        for Refusal { reason, .. } in refusals(&agent.graph, &observed, &plan) {
             session.caution(&format!("`apply` would refuse this: {}", reason.message()), &reason.hint());
         }
         let widens = widening(&agent.graph, &observed);

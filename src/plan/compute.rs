@@ -47,8 +47,6 @@ pub struct Options {
     pub avoid_ports: BTreeSet<u16>,
     /// What tags mean in their registries, of those that the user wants refreshed. None of others.
     pub registry: BTreeMap<ImageRef, ImageDigest>,
-    /// Sources of mounts that a person has approved by name, though another sandbox can write where they lie.
-    pub may_lie_anywhere: BTreeSet<String>,
     /// In place of each probe's own timeout.
     pub wait_timeout: Option<Duration>,
     /// In place of the time that each container has to stop. In seconds.

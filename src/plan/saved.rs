@@ -80,7 +80,7 @@ impl SavedAgent {
             agent: run.agent.to_string(),
             spec: run.spec.clone(),
             digests: Digests {
-                text: graph.digest(),
+                text: graph.approved.as_ref().map_or_else(|| graph.digest(), |approved| approved.digest.clone()),
                 observation: observation(observed),
                 plan: sha256(format!("{:?}", plan.operations)),
             },

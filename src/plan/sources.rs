@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Action, Operation, Options, Plan};
+use super::{Action, Operation, Plan};
 use crate::graph::Graph;
 use crate::resource::{ContainerConfig, MountSource};
 use crate::state::Observed;
@@ -49,28 +49,33 @@ impl Reason {
 }
 
 /// Everything in `plan` that must not be carried out, in its order.
-pub fn refusals(graph: &Graph, observed: &Observed, options: &Options, plan: &Plan) -> Vec<Refusal> {
+pub fn refusals(graph: &Graph, observed: &Observed, plan: &Plan) -> Vec<Refusal> {
     let creations = plan.operations.iter().filter_map(|operation| match &operation.action {
         Action::CreateContainer { config, .. } => Some((operation, &**config)),
         _ => None,
     });
     let of = |(operation, config): (&Operation, &ContainerConfig)| {
-        let reasons = of_container(graph, observed, options, config);
+        let reasons = of_container(graph, observed, config);
         reasons.into_iter().map(|reason| Refusal { operation: operation.clone(), reason }).collect::<Vec<_>>()
     };
     creations.flat_map(of).collect()
 }
 
-fn of_container(graph: &Graph, observed: &Observed, options: &Options, config: &ContainerConfig) -> Vec<Reason> {
+fn of_container(graph: &Graph, observed: &Observed, config: &ContainerConfig) -> Vec<Reason> {
     let reason = |source: &MountSource| match source {
         MountSource::Foreign(name) => {
             let is_there = observed.all_volumes.as_ref().is_none_or(|all| all.contains(name));
             (!is_there).then(|| Reason::NoVolume { name: name.clone() })
         }
-        MountSource::Path(path) if !options.may_lie_anywhere.contains(path) => exchangeable(graph, observed, path),
+        MountSource::Path(path) if !may_lie_anywhere(graph, path) => exchangeable(graph, observed, path),
         _ => None,
     };
     config.mounts.iter().filter_map(|mount| reason(&mount.source)).collect()
+}
+
+/// A person was asked about it by name.
+fn may_lie_anywhere(graph: &Graph, path: &str) -> bool {
+    graph.approved.as_ref().is_some_and(|it| it.named.contains(path))
 }
 
 /// Strictly below: a folder as a whole cannot be exchanged from inside.

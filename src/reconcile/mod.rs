@@ -124,7 +124,7 @@ pub async fn until_converged_on<E: Engine, A: AsyncFn(&Observed, &Plan) -> bool>
         if plan.is_empty() {
             return Ok(Outcome::Converged { observed, changed: progress.changed });
         }
-        let refused = refused(graph, &observed, &options, &plan);
+        let refused = refused(graph, &observed, &plan);
         if !refused.is_empty() {
             let report = Report { failures: refused, ..Report::default() };
             return failed(engine, graph, &options, report, &progress, on_failure, tell).await;
@@ -163,7 +163,7 @@ pub async fn until_converged_on<E: Engine, A: AsyncFn(&Observed, &Plan) -> bool>
 }
 
 /// What must not be carried out, as failures of it: then nothing is.
-fn refused(graph: &Graph, observed: &Observed, options: &Options, plan: &Plan) -> Vec<(OpId, Failure)> {
+fn refused(graph: &Graph, observed: &Observed, plan: &Plan) -> Vec<(OpId, Failure)> {
     let failure = |Refusal { operation, reason }: Refusal| {
         let code = match &reason {
             Reason::NoVolume { .. } => Code::MountSourceMissing,
@@ -183,7 +183,7 @@ fn refused(graph: &Graph, observed: &Observed, options: &Options, plan: &Plan) -
         };
         (operation.id, failure)
     };
-    refusals(graph, observed, options, plan).into_iter().map(failure).collect()
+    refusals(graph, observed, plan).into_iter().map(failure).collect()
 }
 
 /// A range that the engine has refused is in use in a way that no list shows. The next round takes another one.

@@ -3,7 +3,7 @@
 //! Ownership is by these labels only: what does not carry them is never changed, whatever its name. A container inherits
 //! the labels of its image, which anybody can write: labels that the image has do not count.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
@@ -70,6 +70,8 @@ pub struct Approved {
     /// Hexadecimal SHA-256 of the text.
     pub digest: String,
     pub text: String,
+    /// Paths of the host that a person was asked about by name. Not in any label.
+    pub named: BTreeSet<String>,
 }
 
 /// What the labels of a resource say.

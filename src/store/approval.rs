@@ -28,6 +28,9 @@ struct Record {
     /// Every path of the host that the sandbox could write at some time.
     #[serde(default)]
     writable: BTreeSet<PathBuf>,
+    /// Paths of the host that a person was asked about by name, and that are still mounted.
+    #[serde(default)]
+    named: BTreeSet<String>,
 }
 
 /// The folder of all of them.
@@ -54,16 +57,20 @@ impl Approval {
         self.path.parent().map_or(Ok(()), atomic::folder)
     }
 
-    /// Approves `proposal` in place of what was approved before.
+    /// Approves `proposal` in place of what was approved before. `is_named`: a person has seen what it asks for.
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn give(&self, proposal: &Proposal) -> io::Result<()> {
+    pub fn give(&self, proposal: &Proposal, is_named: bool) -> io::Result<()> {
         let text = proposal.text();
         let mut record = read(&self.path).unwrap_or_default();
-        let before = record.writable.len();
+        let (before, mounted) = ((record.writable.len(), record.named.len()), proposal.mounted());
         record.writable.extend(proposal.writable());
-        if record.text == text && record.writable.len() == before {
+        if is_named {
+            record.named.extend(mounted.iter().cloned());
+        }
+        record.named.retain(|path| mounted.contains(path));
+        if record.text == text && (record.writable.len(), record.named.len()) == before {
             return Ok(());
         }
         atomic::write(&self.path, &serde_json::to_string(&Record { text, ..record }).map_err(io::Error::other)?)
@@ -72,6 +79,11 @@ impl Approval {
     /// What is approved; `None`: nothing, or it cannot be read.
     pub fn read(&self) -> Option<Proposal> {
         Proposal::parse(&read(&self.path)?.text)
+    }
+
+    /// The paths of the host that a person was asked about by name.
+    pub fn named(&self) -> BTreeSet<String> {
+        read(&self.path).map(|record| record.named).unwrap_or_default()
     }
 
     /// # Errors
@@ -120,7 +132,7 @@ mod tests {
         let approval = of("a-1");
         assert_eq!(approval.read(), None);
         approval.forget().unwrap();
-        approval.give(&proposal("")).unwrap();
+        approval.give(&proposal(""), false).unwrap();
         assert_eq!(approval.read(), Some(proposal("")));
         assert_eq!(of("a-2").read(), None);
         approval.forget().unwrap();
@@ -131,9 +143,11 @@ mod tests {
     fn what_a_sandbox_could_write_is_remembered() {
         let dir = tempfile::tempdir().unwrap();
         let approval = Approval::of(dir.path(), &RunId::from_label("a-1"));
-        approval.give(&proposal("workspace: .\nmounts: ['/etc:/etc:ro']\n")).unwrap();
-        approval.give(&proposal("")).unwrap();
+        approval.give(&proposal("workspace: .\nmounts: ['/etc:/etc:ro']\n"), true).unwrap();
+        assert_eq!(approval.named(), ["/etc".to_owned(), "/p".to_owned()].into());
+        approval.give(&proposal(""), false).unwrap();
         assert_eq!(writable(dir.path()), [("a-1".to_owned(), PathBuf::from("/p"))]);
+        assert_eq!(approval.named(), BTreeSet::new(), "it is mounted no more");
     }
 
     #[test]

@@ -41,11 +41,11 @@ impl Dice {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
 
-    fn roll(&mut self, sides: u64) -> u64 {
+    fn roll(&mut self, sides: u64) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        (self.0 >> 16) % sides
+        usize::try_from((self.0 >> 16) % sides).expect("a few sides")
     }
 }
 
@@ -92,7 +92,9 @@ impl<'a> Chaos<'a> {
         }
         let may = names.iter().all(|name| self.hits[name].len() < HITS);
         if may {
-            names.iter().for_each(|name| self.hits.entry(name).or_default().push_back(now));
+            for name in names {
+                self.hits.entry(name).or_default().push_back(now);
+            }
         }
         may
     }
@@ -110,19 +112,19 @@ impl<'a> Chaos<'a> {
             2 => self.all_go(),
             3 => self.network_goes(),
             4 | 5 => {
-                let first = self.dice.roll(3) as usize;
+                let first = self.dice.roll(3);
                 let two = [CONTAINERS[first], CONTAINERS[(first + 1) % 3]];
                 self.harm(&two);
             }
             _ => {
-                let one = CONTAINERS[self.dice.roll(3) as usize];
+                let one = CONTAINERS[self.dice.roll(3)];
                 self.harm(&[one]);
             }
         }
     }
 
     fn harm(&mut self, names: &[&'static str]) {
-        let act = ACTS[self.dice.roll(5) as usize];
+        let act = ACTS[self.dice.roll(5)];
         if !self.may_hit(names) {
             return;
         }
@@ -236,7 +238,7 @@ fn chaos() {
     while began.elapsed() < length {
         for _ in 0..=chaos.dice.roll(4) {
             chaos.strike();
-            thread::sleep(Duration::from_millis(chaos.dice.roll(1500)));
+            thread::sleep(Duration::from_millis(u64::try_from(chaos.dice.roll(1500)).expect("small")));
         }
         let took = chaos.is_ready_again(seed);
         let built = sandbox.sh("echo FROM scratch | docker build -q -");

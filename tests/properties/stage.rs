@@ -36,6 +36,7 @@ pub struct Stage {
 
 /// What came of one start of moat.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 pub enum Attempt {
     Crashed,
     Ended(Result<Outcome, EngineError>),

@@ -36,7 +36,7 @@ async fn play<T>(theatre: &Theatre, act: impl Future<Output = T>) -> T {
         theatre.desk.takes.borrow_mut().insert(OTHER.into(), LONG);
         act.await
     };
-    theatre.play_all(&theatre.sim, &agents, act).await
+    Box::pin(theatre.play_all(&theatre.sim, &agents, act)).await
 }
 
 fn edit_other(theatre: &Theatre, to: u8) {
@@ -54,7 +54,7 @@ async fn kill(theatre: &Theatre, graph: &Graph) {
 #[tokio::test(start_paused = true)]
 async fn whoever_reads_for_long_keeps_no_other_waiting() {
     let theatre = Theatre::new();
-    play(&theatre, async {
+    Box::pin(play(&theatre, async {
         edit_other(&theatre, 1);
         assert_eq!(theatre.after(MOMENT).await, [""; 0], "it is being read");
         kill(&theatre, &version(run(), 0)).await;
@@ -68,14 +68,14 @@ async fn whoever_reads_for_long_keeps_no_other_waiting() {
         let told = theatre.after(LONG).await;
         assert_eq!(told[0], "reloaded");
         assert_eq!(theatre.left_of(&version(other(), 1)).await, "");
-    })
+    }))
     .await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_happens_to_an_agent_while_its_spec_is_read_is_not_forgotten() {
     let theatre = Theatre::new();
-    play(&theatre, async {
+    Box::pin(play(&theatre, async {
         // The same in other words: there is nothing to do but for what happens meanwhile.
         edit_other(&theatre, 0);
         theatre.after(MOMENT).await;
@@ -84,14 +84,14 @@ async fn what_happens_to_an_agent_while_its_spec_is_read_is_not_forgotten() {
         let told = theatre.after(LONG).await;
         assert_eq!(told[1..], ["start container/main", "await container/main", "settled"], "{told:?}");
         assert_eq!(theatre.left_of(&version(other(), 0)).await, "");
-    })
+    }))
     .await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_edit_while_it_is_read_is_read_as_well() {
     let theatre = Theatre::new();
-    play(&theatre, async {
+    Box::pin(play(&theatre, async {
         edit_other(&theatre, 1);
         theatre.after(MOMENT).await;
         edit_other(&theatre, 2);
@@ -99,20 +99,20 @@ async fn an_edit_while_it_is_read_is_read_as_well() {
         assert_eq!(theatre.left_of(&version(other(), 1)).await, "");
         theatre.after(LONG).await;
         assert_eq!(theatre.left_of(&version(other(), 2)).await, "");
-    })
+    }))
     .await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn several_are_read_side_by_side() {
     let theatre = Theatre::new();
-    play(&theatre, async {
+    Box::pin(play(&theatre, async {
         theatre.desk.takes.borrow_mut().insert(theatre.spec.clone(), LONG);
         theatre.edit(File::good(version(run(), 1)));
         edit_other(&theatre, 1);
         let told = theatre.after(LONG + MOMENT).await;
         assert_eq!(told.iter().filter(|line| *line == "reloaded").count(), 2, "{told:?}");
-    })
+    }))
     .await;
 }
 

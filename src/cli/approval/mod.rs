@@ -22,6 +22,7 @@ use super::session::Session;
 use crate::engine::docker::Docker;
 use crate::graph::Graph;
 use crate::resource::Run;
+use crate::resource::label::Approved;
 use crate::store::approval::Approval;
 use crate::ui::ask;
 pub use judge::{Asks, Judge, Verdict};
@@ -135,9 +136,9 @@ impl Approving {
             }
         }
         self.settle(&judged, session, record)?;
-        for (agent, _) in &judged {
+        for (agent, verdict) in &judged {
             if let Some(origin) = &agent.origin {
-                approve(&agent.graph.run, origin)?;
+                approve(&agent.graph.run, origin, matches!(verdict, Verdict::Asks(_)))?;
             }
         }
         Ok(())
@@ -203,7 +204,8 @@ pub async fn complete(mut agent: Agent, verdict: &Verdict) -> Result<Agent, CliE
         _ => origin,
     };
     // Where it cannot be written down, the labels of what is created still say it.
-    if let Err(error) = approve(&agent.graph.run, &origin) {
+    let is_named = matches!(verdict, Verdict::Asks(_));
+    if let Err(error) = approve(&agent.graph.run, &origin, is_named) {
         tracing::warn!("the approval is not kept: {error}");
     }
     agent.origin = Some(origin);
@@ -211,20 +213,21 @@ pub async fn complete(mut agent: Agent, verdict: &Verdict) -> Result<Agent, CliE
     Ok(agent)
 }
 
-/// Approves what `origin` asks for.
+/// Approves what `origin` asks for. `is_named`: a person has seen it.
 ///
 /// # Errors
 /// If it cannot be written down.
-pub fn approve(run: &Run, origin: &Origin) -> Result<(), CliError> {
+pub fn approve(run: &Run, origin: &Origin, is_named: bool) -> Result<(), CliError> {
     let Some(approval) = place(run) else { return Ok(()) };
     let refuse = |source| CliError::Create { file: approval.path().display().to_string(), source };
-    approval.give(&origin.proposal).map_err(refuse)
+    approval.give(&origin.proposal, is_named).map_err(refuse)
 }
 
 /// The graph with what is approved, or is going to be, in its labels.
 async fn compiled(agent: &Agent, secrets: Secrets) -> Result<Graph, CliError> {
     let Some(origin) = agent.origin.clone() else { return Ok(agent.graph.clone()) };
-    let approved = origin.proposal.approved();
+    let named = place(&agent.graph.run).map(|approval| approval.named()).unwrap_or_default();
+    let approved = Approved { named, ..origin.proposal.approved() };
     let whole = aside(move || origin.whole(secrets)).await;
     let mut graph = whole.map_err(|error| CliError::Load(vec![error]))?;
     graph.approved = Some(approved);

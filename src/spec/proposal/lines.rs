@@ -8,7 +8,7 @@ use std::fmt::Display;
 use serde::Serialize;
 
 use crate::resource::digest::sha256;
-use crate::resource::{HostPort, Limits, LogConfig, Mount, MountSource, PortConfig, Rights, SecretText};
+use crate::resource::{HostPort, Limits, LogConfig, Mount, MountSource, PortConfig, RestartPolicy, Rights, SecretText};
 use crate::spec::ground::{Ground, Repository};
 use crate::spec::secrets::SecretSource;
 use crate::spec::{Build, BuilderSettings, CacheRetention, Hooks, NamedVolume, NetworkSettings, Places, Service, Spec};
@@ -87,8 +87,12 @@ pub(super) fn of_spec(spec: &Spec) -> Lines {
     lines.optional("version", version.as_ref());
     lines.put_or("image", image.as_ref(), DEFAULT);
     lines.optional("base_image", base_image.as_ref());
-    build.iter().for_each(|build| lines.build(build, places));
-    dependencies.iter().for_each(|it| lines.put(format!("dependency {}", it.value), "yes"));
+    if let Some(build) = build {
+        lines.build(build, places);
+    }
+    for it in dependencies {
+        lines.put(format!("dependency {}", it.value), "yes");
+    }
     lines.words("command", command.as_deref());
     lines.words("entrypoint", entrypoint.as_deref());
     lines.put_or("user", user.as_ref(), DEFAULT);
@@ -98,16 +102,26 @@ pub(super) fn of_spec(spec: &Spec) -> Lines {
     lines.flag("init", *init);
     lines.optional("stop_timeout", stop_timeout.as_ref());
     lines.rights(rights);
-    lines.optional("restart", restart.map(|it| it.as_str()));
+    lines.optional("restart", restart.map(RestartPolicy::as_str));
     lines.environment("env", env, concealed, places);
-    secrets.iter().for_each(|(name, source)| lines.secret(name, source));
-    mounts.iter().for_each(|mount| lines.mount(mount));
+    for (name, source) in secrets {
+        lines.secret(name, source);
+    }
+    for mount in mounts {
+        lines.mount(mount);
+    }
     lines.ground(ground);
-    volumes.iter().for_each(|volume| lines.volume(volume));
-    ports.iter().for_each(|port| lines.port(port));
+    for volume in volumes {
+        lines.volume(volume);
+    }
+    for port in ports {
+        lines.port(port);
+    }
     lines.limits(limits);
     lines.list("dns", dns);
-    ulimits.iter().for_each(|(name, limit)| lines.put(format!("ulimit {name}"), json(limit)));
+    for (name, limit) in ulimits {
+        lines.put(format!("ulimit {name}"), json(limit));
+    }
     lines.put_or("limit shm", shm.map(|size| size.0), DEFAULT);
     lines.log_and_score(*oom_score_adj, logging.as_ref());
     lines.network(network);
@@ -116,9 +130,13 @@ pub(super) fn of_spec(spec: &Spec) -> Lines {
     for (name, service) in services {
         lines.all.extend(of_service(name, service, places));
     }
-    labels.iter().for_each(|(name, value)| lines.put(format!("label {name}"), value));
+    for (name, value) in labels {
+        lines.put(format!("label {name}"), value);
+    }
     lines.buildkit(buildkit);
-    reads.iter().for_each(|path| lines.put(format!("{READS}{}", path.display()), "yes"));
+    for path in reads {
+        lines.put(format!("{READS}{}", path.display()), "yes");
+    }
     lines
 }
 
@@ -129,10 +147,14 @@ fn of_service(name: &str, service: &Service, places: &Places) -> BTreeMap<String
     lines.put("image", image);
     lines.environment(&format!("services.{name}.env"), env, concealed, places);
     lines.words("command", command.as_deref());
-    volumes.iter().for_each(|volume| lines.volume(volume));
+    for volume in volumes {
+        lines.volume(volume);
+    }
     lines.limits(limits);
     lines.log_and_score(*oom_score_adj, logging.as_ref());
-    ports.iter().for_each(|port| lines.port(port));
+    for port in ports {
+        lines.port(port);
+    }
     lines.list("depends_on", depends_on);
     lines.words("wait", wait.as_ref().map(|wait| wait.command.as_slice()));
     lines.optional("wait.timeout", wait.as_ref().and_then(|wait| wait.timeout_ms));
@@ -142,6 +164,12 @@ fn of_service(name: &str, service: &Service, places: &Places) -> BTreeMap<String
 /// The path of the host that a mount lets the sandbox write.
 pub(super) fn writable_path(value: &str) -> Option<&str> {
     value.strip_prefix(PATH)?.strip_suffix(WRITABLE)
+}
+
+/// The path of the host that is mounted.
+pub(super) fn path_of(value: &str) -> Option<&str> {
+    let text = value.strip_prefix(PATH)?;
+    text.strip_suffix(WRITABLE).or_else(|| text.strip_suffix(READ_ONLY))
 }
 
 impl Lines {
@@ -201,9 +229,15 @@ impl Lines {
     fn rights(&mut self, rights: &Rights) {
         let Rights { read_only, cap_add, cap_drop, devices, gpus } = rights;
         self.flag("read_only", *read_only);
-        cap_add.iter().for_each(|name| self.put(format!("cap_add {name}"), "yes"));
-        cap_drop.iter().for_each(|name| self.put(format!("cap_drop {name}"), "yes"));
-        devices.iter().for_each(|device| self.put(format!("device {}", device.container), device.given()));
+        for name in cap_add {
+            self.put(format!("cap_add {name}"), "yes");
+        }
+        for name in cap_drop {
+            self.put(format!("cap_drop {name}"), "yes");
+        }
+        for device in devices {
+            self.put(format!("device {}", device.container), device.given());
+        }
         self.optional("gpus", gpus.as_ref());
     }
 
@@ -291,7 +325,9 @@ impl Lines {
         self.optional("network.build", build.map(|build| json(&build)));
         self.flag("network.outside", !internal);
         self.optional("network.subnet", subnet.as_ref());
-        extra_hosts.iter().for_each(|(name, address)| self.put(format!("host {name}"), address));
+        for (name, address) in extra_hosts {
+            self.put(format!("host {name}"), address);
+        }
     }
 
     fn hooks(&mut self, hooks: &Hooks) {
@@ -303,7 +339,7 @@ impl Lines {
 
     fn buildkit(&mut self, buildkit: &BuilderSettings) {
         let BuilderSettings { image, cache, cache_limit, config, limits, oom_score_adj, logging } = buildkit;
-        self.prefix = "buildkit ".to_owned();
+        "buildkit ".clone_into(&mut self.prefix);
         self.optional("image", image.as_ref());
         self.flag("discard", *cache == CacheRetention::Discard);
         self.put_or("limit cache", cache_limit.map(|size| size.0), DEFAULT);

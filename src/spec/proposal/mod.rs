@@ -8,7 +8,7 @@ mod lines;
 mod rule;
 mod widening;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 pub use widening::{Change, widening};
@@ -70,13 +70,19 @@ impl Proposal {
 
     /// As it is kept with what is created from it.
     pub fn approved(&self) -> Approved {
-        Approved { digest: self.digest(), text: self.text() }
+        Approved { digest: self.digest(), text: self.text(), named: BTreeSet::new() }
     }
 
     /// The paths of the host that the sandbox can write.
     pub fn writable(&self) -> Vec<PathBuf> {
         let mounts = self.lines.iter().filter(|(key, _)| key.starts_with(lines::MOUNT));
         mounts.filter_map(|(_, value)| lines::writable_path(value).map(PathBuf::from)).collect()
+    }
+
+    /// The paths of the host that are mounted.
+    pub fn mounted(&self) -> BTreeSet<String> {
+        let mounts = self.lines.iter().filter(|(key, _)| key.starts_with(lines::MOUNT));
+        mounts.filter_map(|(_, value)| lines::path_of(value)).map(str::to_owned).collect()
     }
 
     /// The names of its secrets.
