@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{FieldDiff, Options, diff};
 use crate::engine::ContainerUpdate;
 use crate::graph::{Graph, Node};
-use crate::resource::{Config, ContainerConfig, Limit, Limits};
+use crate::resource::{Config, ContainerConfig, Limit, Limits, Role};
 use crate::state::{ContainerFacts, Observed};
 
 /// How a container compares with what is wanted.
@@ -35,7 +35,9 @@ pub(super) fn fit(
         return Fit::Otherwise(Vec::new());
     }
     let diffs = if created_so { Vec::new() } else { diff::between(&owner.config, &node.config.canonical()) };
-    let Some(live) = observed.live.get(&facts.id) else {
+    // A sidecar that has no limits may have been looked at because it is young, and would be updated by luck.
+    let counts = node.role == Role::Main || owner.config.contains("\"limits\":{");
+    let Some(live) = observed.live.get(&facts.id).filter(|_| counts) else {
         return if created_so { Fit::AsWanted } else { Fit::Otherwise(Vec::new()) };
     };
     let (now, wanted, given) = (&live.limits, &config.limits, &owner.defaults);

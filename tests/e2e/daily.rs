@@ -563,7 +563,7 @@ fn the_doctor_says_nothing_of_what_a_sandbox_does_not_need() {
 #[test]
 fn a_docker_configuration_that_cannot_be_read_is_named() {
     let sandbox = Sandbox::new("image: 10.213.213.1:5000/lab/none:1\n");
-    let folder = sandbox.path().join(".docker");
+    let folder = sandbox.home().join(".docker");
     std::fs::create_dir(&folder).expect("a folder");
     for (text, problem) in [
         ("{\"auths\": {},\n}\n", ".docker/config.json` is not JSON (line 2, column 1)"),

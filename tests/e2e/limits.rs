@@ -121,14 +121,15 @@ fn whoever_ran_out_of_memory_is_said_to_have() {
 #[test]
 fn an_image_without_sleep_is_named_as_such() {
     let sandbox = Sandbox::new("build: .\n");
-    let dockerfile = "FROM busybox AS b\nFROM scratch\nCOPY --from=b /bin/busybox /app\nCMD [\"/app\", \"true\"]\n";
+    let dockerfile =
+        "FROM busybox AS b\nFROM scratch\nCOPY --from=b /bin/busybox /busybox\nCMD [\"/busybox\", \"true\"]\n";
     fs::write(sandbox.path().join("Dockerfile"), dockerfile).expect("a Dockerfile");
     let ran = sandbox.moat(&["apply", "--keep-on-failure"]).run();
     assert_eq!(ran.code, 1, "{ran}");
     assert!(ran.stderr.contains("moat keeps the sandbox up with `sleep`, which the image `moat/"), "{ran}");
     assert!(ran.stderr.contains("= help: write what it runs under `command`"), "{ran}");
     let image = sandbox.inspect("main", "{{.Config.Image}}");
-    sandbox.rewrite("build: .\ncommand: [/app, sleep, '1000']\n");
+    sandbox.rewrite("build: .\ncommand: [/busybox, sleep, '1000']\n");
     sandbox.apply();
     // A command of the user's own is the user's own mistake.
     sandbox.rewrite("build: .\ncommand: [nosuch]\n");
