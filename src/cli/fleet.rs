@@ -77,7 +77,9 @@ impl<'a> Fleet<'a> {
     /// If one of them is not approved, or cannot be completed: then nothing is to be done to any.
     pub async fn pass(self, approving: &Approving, engine: &Docker, record: &Record<'_>) -> Result<Self, CliError> {
         let session = self.session;
-        Ok(Self::of(session, approving.pass(self.into_agents(), session, engine, record).await?))
+        let passed = Self::of(session, approving.pass(self.into_agents(), session, engine, record).await?);
+        passed.remark();
+        Ok(passed)
     }
 
     /// The same agents, to be looked at only: those that are not approved are marked, and have no secrets.
@@ -86,7 +88,15 @@ impl<'a> Fleet<'a> {
     /// If the engine does not answer, or an agent cannot be completed.
     pub async fn seen(self, engine: &Docker) -> Result<Self, CliError> {
         let session = self.session;
-        Ok(Self::of(session, approval::seen(self.into_agents(), engine).await?))
+        let seen = Self::of(session, approval::seen(self.into_agents(), engine).await?);
+        seen.remark();
+        Ok(seen)
+    }
+
+    fn remark(&self) {
+        for note in self.agents().filter_map(|agent| agent.note.as_deref()) {
+            self.session.caution(&note.message, &note.hint);
+        }
     }
 
     /// Tells people of the agents that are not approved: what is shown of them is incomplete.

@@ -56,6 +56,15 @@ pub struct Agent {
     pub origin: Option<Arc<Origin>>,
     /// Its spec has not been approved: the graph has no secrets, and only serves to be looked at.
     pub unapproved: Option<Box<Unapproved>>,
+    /// What a person should know before it is applied for the first time.
+    pub note: Option<Box<Note>>,
+}
+
+/// A remark about an agent, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    pub message: String,
+    pub hint: String,
 }
 
 /// A graph, and what it was compiled from.
@@ -78,12 +87,12 @@ pub enum LoadError {
 
 impl Agent {
     fn new((graph, origin): Made, given: PathBuf) -> Self {
-        Self { graph, given, origin: Some(Arc::new(origin)), unapproved: None }
+        Self { graph, given, origin: Some(Arc::new(origin)), unapproved: None, note: None }
     }
 
     /// One that is known by the labels of its resources only.
     pub fn known(graph: Graph, given: PathBuf) -> Self {
-        Self { graph, given, origin: None, unapproved: None }
+        Self { graph, given, origin: None, unapproved: None, note: None }
     }
 }
 

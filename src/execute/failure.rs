@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::call::{Made, container_of};
-use crate::engine::{Detail, Engine, EngineError, ExecOutput, Fault, Inspection};
+use crate::engine::{Detail, Engine, EngineError, ExecOutput, Fault, Filter, Inspection};
 use crate::event::{Asked, Code, Failure};
 use crate::plan::{Action, OpId, Operation};
 use crate::resource::{BuildNetwork, ContainerId, label};
+use crate::state::ContainerFacts;
 
 /// Why a call did not succeed.
 pub(super) enum Why {
@@ -72,10 +73,30 @@ pub(super) async fn explain<E: Engine>(
         Why::Ended(inspection) => Some(inspection.exit_code),
         _ => None,
     };
+    let holder = match &why {
+        Why::Engine(error) if error.fault == Fault::Port => port_holder(engine, &error.message).await,
+        _ => None,
+    };
     let (code, probe) = (code(operation, &why), asked(&why));
     let (message, hint) = words(operation, why, probe.as_ref());
+    let hint = holder.or(hint);
     let (resource, name, verb) = (operation.resource.clone(), operation.name.clone(), operation.action.verb());
     Failure { resource, name, verb, code, fault, message, hint, exit_code, probe, log }
+}
+
+/// What to do about a port that another sandbox of moat's holds; `None`: none of them does, or nobody can tell.
+async fn port_holder<E: Engine>(engine: &E, message: &str) -> Option<String> {
+    let all = engine.containers(&Filter::Ours).await.ok()?;
+    // The engine names the port in its message, as in `127.0.0.1:8080`.
+    let words = message.split(|c: char| c.is_whitespace() || matches!(c, ',' | '`'));
+    let ports: Vec<u16> = words.filter_map(|word| word.rsplit_once(':')?.1.parse().ok()).collect();
+    let held = |facts: &&ContainerFacts| facts.published.iter().any(|port| ports.contains(port));
+    let facts = all.iter().find(held)?;
+    let owner = facts.owner.as_ref()?;
+    Some(format!(
+        "the sandbox `{}` of {} has it, by its container `{}`: write another port, or `moat stop {}`",
+        owner.run, owner.spec, facts.name, owner.run
+    ))
 }
 
 /// What is known about a container that `operation` is about, and that has ended since it was proven ready.

@@ -37,6 +37,7 @@ mod guide;
 mod history;
 mod image_check;
 mod images;
+mod known;
 mod language;
 mod leaks;
 mod limits;

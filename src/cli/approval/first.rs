@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::cli::load::Note;
+use crate::resource::Run;
 use crate::resource::label::Ownership;
 
 /// A sandbox that can write a file of the spec, or could.
@@ -29,6 +31,22 @@ pub fn author(files: &BTreeSet<PathBuf>, writable: &[(String, PathBuf)]) -> Opti
         };
         let (run, folder, _) = folders.iter().find(is_below)?;
         Some(Author { run: (*run).clone(), file: file.clone(), folder: (*folder).clone() })
+    })
+}
+
+/// A sandbox of the same agent whose spec is gone: most likely its folder has been moved, and its data are in there.
+pub fn moved<'a>(run: &Run, others: impl Iterator<Item = &'a Ownership>) -> Option<Note> {
+    let is_of_agent = |it: &&Ownership| it.agent == run.agent.as_str() && it.run != run.id;
+    let old = others.filter(is_of_agent).find(|it| !Path::new(&it.spec).exists())?;
+    Some(Note {
+        message: format!(
+            "`{}` is a new sandbox; `{}` of the same agent is from `{}`, which is gone",
+            run.id, old.run, old.spec
+        ),
+        hint: format!(
+            "to keep its data move the spec back to where it was; otherwise `moat destroy {}` removes it",
+            old.run
+        ),
     })
 }
 

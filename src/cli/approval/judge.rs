@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::{Unapproved, first, with_content};
 use crate::cli::error::CliError;
-use crate::cli::load::Agent;
+use crate::cli::load::{Agent, Note};
 use crate::cli::origin::Origin;
 use crate::cli::record::own_files;
 use crate::engine::docker::Docker;
@@ -62,7 +62,8 @@ impl<'a> Judge<'a> {
     pub async fn judge(&self, mut agent: Agent) -> Result<(Agent, Verdict), CliError> {
         let Some(mut origin) = agent.origin.clone() else { return Ok((agent, Verdict::Granted)) };
         let run = agent.graph.run.clone();
-        let mut verdict = self.of(&run, &origin).await?;
+        let (mut verdict, note) = self.of(&run, &origin).await?;
+        agent.note = note.map(Box::new);
         let may_look = match &verdict {
             Verdict::Granted => true,
             Verdict::Asks(asks) => asks.changes.iter().all(|change| change.key != CONTEXT),
@@ -71,14 +72,14 @@ impl<'a> Judge<'a> {
             let before = origin.proposal.digest();
             origin = with_content(&origin).await?;
             if origin.proposal.digest() != before {
-                verdict = self.of(&run, &origin).await?;
+                (verdict, _) = self.of(&run, &origin).await?;
             }
             agent.origin = Some(Arc::clone(&origin));
         }
         Ok((agent, verdict))
     }
 
-    async fn of(&self, run: &Run, origin: &Origin) -> Result<Verdict, CliError> {
+    async fn of(&self, run: &Run, origin: &Origin) -> Result<(Verdict, Option<Note>), CliError> {
         let proposal = &origin.proposal;
         // In the steady state the engine is not asked.
         let mut known = self.kept(run);
@@ -88,28 +89,29 @@ impl<'a> Judge<'a> {
             asked = known.changes(proposal);
         }
         match asked {
-            Some(changes) if changes.is_empty() => Ok(Verdict::Granted),
+            Some(changes) if changes.is_empty() => Ok((Verdict::Granted, None)),
             Some(changes) => {
                 let reason = "it asks for more than what was approved".to_owned();
-                Ok(Verdict::Asks(Asks { reason, changes }))
+                Ok((Verdict::Asks(Asks { reason, changes }), None))
             }
-            None => self.first(origin).await,
+            None => self.first(run, origin).await,
         }
     }
 
     /// Nothing of the run is known: nobody else may have written the spec.
-    async fn first(&self, origin: &Origin) -> Result<Verdict, CliError> {
+    async fn first(&self, run: &Run, origin: &Origin) -> Result<(Verdict, Option<Note>), CliError> {
         let kept = self.dir.as_deref().map(crate::store::approval::writable).unwrap_or_default();
         let others = self.engine.containers(&Filter::Ours).await?;
         let labelled = others.iter().filter_map(|facts| facts.owner.as_ref()).flat_map(first::writable);
         let writable: Vec<(String, PathBuf)> = kept.into_iter().chain(labelled).collect();
-        Ok(match first::author(&origin.files(), &writable) {
+        let verdict = match first::author(&origin.files(), &writable) {
             None => Verdict::Granted,
             Some(author) => {
                 let changes = widening(&Proposal::default(), &origin.proposal);
                 Verdict::Asks(Asks { reason: author.to_string(), changes })
             }
-        })
+        };
+        Ok((verdict, first::moved(run, others.iter().filter_map(|facts| facts.owner.as_ref()))))
     }
 
     fn kept(&self, run: &Run) -> Known {
