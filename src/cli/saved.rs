@@ -104,9 +104,12 @@ impl Saved {
         let planned: BTreeSet<&str> = self.plan.agents.iter().map(|agent| agent.run.as_str()).collect();
         let runs: Vec<&Agent> = agents.collect();
         let found: BTreeSet<&str> = runs.iter().map(|agent| agent.graph.run.id.as_str()).collect();
-        match planned.symmetric_difference(&found).next() {
+        if let Some(run) = planned.symmetric_difference(&found).next() {
+            return Err(self.stale(&format!("{run}: {}", Stale::Text.reason())));
+        }
+        match runs.into_iter().find(|agent| self.is_of_another_text(agent)) {
             None => Ok(()),
-            Some(run) => Err(self.stale(&format!("{run}: {}", Stale::Text.reason()))),
+            Some(agent) => Err(self.stale(&format!("{}: {}", agent.graph.run.agent, Stale::Text.reason()))),
         }
     }
 
@@ -123,6 +126,13 @@ impl Saved {
         let then = self.plan.agents.iter().find(|agent| agent.run == now.run);
         let held = then.map_or(Err(Stale::Text), |then| then.holds(&now));
         held.map_err(|stale| self.stale(&format!("{}: {}", graph.run.agent, stale.reason())))
+    }
+
+    /// Whether the spec of an agent has changed, as far as that shows before it is approved: what is built from may count.
+    fn is_of_another_text(&self, agent: &Agent) -> bool {
+        let then = self.plan.agents.iter().find(|it| it.run == agent.graph.run.id.as_str());
+        let (Some(then), Some(origin)) = (then, &agent.origin) else { return false };
+        !origin.needs_content() && then.digests.text != origin.proposal.digest()
     }
 
     fn stale(&self, why: &str) -> CliError {
