@@ -18,23 +18,23 @@ fn a_key_and_all_keys() {
         &place,
         &["explain", "--json", "container.memory"],
         &expect![[r#"
-        exit 0
-        == stdout
-        {
-          "keys": [
+            exit 0
+            == stdout
             {
-              "key": "container.memory",
-              "may_be": "a single value",
-              "meaning": "how much memory it may use: `512m`, `2g`, with powers of 1024; a bare number counts MB",
-              "default": "no limit",
-              "change": "in place; replaces when removed",
-              "example": "512m",
-              "also": [],
-              "keys": []
+              "keys": [
+                {
+                  "key": "container.memory",
+                  "may_be": "a single value",
+                  "meaning": "how much memory it may use: `512m`, `2g`, with powers of 1024; a bare number counts MB",
+                  "default": "75 % of the Docker host's",
+                  "change": "in place; replaces when removed",
+                  "example": "512m",
+                  "also": [],
+                  "keys": []
+                }
+              ]
             }
-          ]
-        }
-    "#]],
+        "#]],
     );
     let all = document(&place, &["explain", "--json"]);
     let keys: Vec<&str> = all["keys"].as_array().expect("a list").iter().filter_map(|it| it["key"].as_str()).collect();

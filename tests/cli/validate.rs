@@ -231,16 +231,16 @@ fn keys_are_explained() {
         &Place::new(),
         &["explain", "container.memory"],
         &expect![[r#"
-        exit 0
-        == stdout
-        container.memory: a single value
+            exit 0
+            == stdout
+            container.memory: a single value
 
-          how much memory it may use: `512m`, `2g`, with powers of 1024; a bare number counts MB
+              how much memory it may use: `512m`, `2g`, with powers of 1024; a bare number counts MB
 
-          default   no limit
-          a change  in place; replaces when removed
-          such as   memory: 512m
-    "#]],
+              default   75 % of the Docker host's
+              a change  in place; replaces when removed
+              such as   memory: 512m
+        "#]],
     );
     told(
         &Place::new(),
