@@ -34,7 +34,7 @@ pub enum ImageCheck {
 
 /// How it is proven that a container does its job.
 ///
-/// Not part of [`ContainerConfig`]: how patiently moat waits is no property of the container.
+/// Not part of [`ContainerConfig`](super::ContainerConfig): how patiently moat waits is no property of the container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Probe {
     /// `command` in it exits 0 once the container is ready; asked every `interval` for at most `timeout` after the
