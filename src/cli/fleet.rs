@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use futures_util::future::join_all;
 
-use super::approval::{self, Approving};
+use super::approval::{self, Approving, Unapproved};
 use super::error::CliError;
 use super::exit::Exit;
 use super::load::{self, Agent, Depth};
@@ -101,11 +101,17 @@ impl<'a> Fleet<'a> {
 
     /// Tells people of the agents that are not approved: what is shown of them is incomplete.
     pub fn caution(&self) {
-        for it in self.agents().filter_map(|agent| agent.unapproved.as_deref()) {
+        for agent in self.agents() {
+            let missing = agent.unapproved.as_deref();
+            if missing.is_none() && agent.withheld.is_empty() {
+                continue;
+            }
+            let name = &agent.graph.run.agent;
+            let message = missing.map_or_else(|| format!("`{name}` has not been applied yet"), Unapproved::message);
             let not_fetched =
-                it.not_fetched.iter().map(|name| format!("\n  secret {name}: not fetched (not approved)"));
-            let message = format!("{}{}", it.message(), not_fetched.collect::<String>());
-            self.session.caution(&message, &it.hint());
+                agent.withheld.iter().map(|name| format!("\n  secret {name}: not fetched (not approved)"));
+            let hint = missing.map_or_else(|| "the first `moat apply` approves it".to_owned(), Unapproved::hint);
+            self.session.caution(&(message + &not_fetched.collect::<String>()), &hint);
         }
     }
 

@@ -56,6 +56,8 @@ pub struct Agent {
     pub origin: Option<Arc<Origin>>,
     /// Its spec has not been approved: the graph has no secrets, and only serves to be looked at.
     pub unapproved: Option<Box<Unapproved>>,
+    /// The names of its secrets that have not been fetched, since nobody has approved their sources.
+    pub withheld: Vec<String>,
     /// What a person should know before it is applied for the first time.
     pub note: Option<Box<Note>>,
 }
@@ -87,12 +89,12 @@ pub enum LoadError {
 
 impl Agent {
     fn new((graph, origin): Made, given: PathBuf) -> Self {
-        Self { graph, given, origin: Some(Arc::new(origin)), unapproved: None, note: None }
+        Self { graph, given, origin: Some(Arc::new(origin)), unapproved: None, withheld: Vec::new(), note: None }
     }
 
     /// One that is known by the labels of its resources only.
     pub fn known(graph: Graph, given: PathBuf) -> Self {
-        Self { graph, given, origin: None, unapproved: None, note: None }
+        Self { graph, given, origin: None, unapproved: None, withheld: Vec::new(), note: None }
     }
 }
 

@@ -115,10 +115,6 @@ pub(super) async fn show(args: &Wanted<'_>, session: &Session) -> Result<Exit, C
 /// What is known of the approval of an agent's spec.
 fn approval(agent: &Agent) -> ui::plan::Approval<'_> {
     let digest = agent.graph.approved.as_ref().map_or("", |approved| &approved.digest);
-    let missing = agent.unapproved.as_deref().map(|it| ui::plan::Missing {
-        reason: &it.reason,
-        asks: &it.asks,
-        not_fetched: &it.not_fetched,
-    });
-    ui::plan::Approval { digest, missing }
+    let missing = agent.unapproved.as_deref().map(|it| ui::plan::Missing { reason: &it.reason, asks: &it.asks });
+    ui::plan::Approval { digest, missing, not_fetched: &agent.withheld }
 }

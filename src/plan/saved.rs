@@ -5,10 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Plan;
+use super::{Action, Operation, Plan};
 use crate::graph::Graph;
 use crate::resource::digest::sha256;
-use crate::state::Observed;
+use crate::state::{ContainerFacts, Observed};
 
 /// The version of the form.
 pub const FORM: u32 = 1;
@@ -82,7 +82,7 @@ impl SavedAgent {
             digests: Digests {
                 text: graph.approved.as_ref().map_or_else(|| graph.digest(), |approved| approved.digest.clone()),
                 observation: observation(observed),
-                plan: sha256(format!("{:?}", plan.operations)),
+                plan: digest(plan),
             },
             plan: plan.to_string().lines().map(str::to_owned).collect(),
         }
@@ -104,19 +104,23 @@ impl SavedAgent {
     }
 }
 
-/// What is there of the run. What others have taken of the engine shows in the plan, if it matters.
+/// What is to be done. Of a container that is created its line, names, addresses and volumes count: what it is created from
+/// is in the text, and its secrets may not have been fetched.
+fn digest(plan: &Plan) -> String {
+    let part = |operation: &Operation| match &operation.action {
+        Action::CreateContainer { network, mounts, ports, .. } => {
+            format!("{operation} {:?} {network:?} {mounts:?} {ports:?}", operation.after)
+        }
+        _ => format!("{operation:?}"),
+    };
+    sha256(plan.operations.iter().map(part).collect::<Vec<_>>().join("\n"))
+}
+
+/// What is there of the run. What others have taken of the engine, and limits, show in the plan, if they matter; how long a
+/// container has been up is no difference.
 fn observation(observed: &Observed) -> String {
-    let Observed {
-        images,
-        networks,
-        volumes,
-        containers,
-        live,
-        taken: _,
-        ports_taken: _,
-        out_of_memory: _,
-        writable: _,
-        all_volumes: _,
-    } = observed;
-    sha256(format!("{images:?} {networks:?} {volumes:?} {containers:?} {live:?}"))
+    let Observed { images, networks, volumes, containers, .. } = observed;
+    let containers: Vec<ContainerFacts> =
+        containers.iter().map(|facts| ContainerFacts { up_seconds: None, ..facts.clone() }).collect();
+    sha256(format!("{images:?} {networks:?} {volumes:?} {containers:?}"))
 }

@@ -40,8 +40,10 @@ struct ApprovalDocument<'a> {
 pub struct Approval<'a> {
     /// Of its canonical text.
     pub digest: &'a str,
-    /// `None`: it is approved.
+    /// `None`: it is approved, or will be by its first apply.
     pub missing: Option<Missing<'a>>,
+    /// The names of the secrets that have not been fetched.
+    pub not_fetched: &'a [String],
 }
 
 /// Why a spec may not take effect.
@@ -49,8 +51,6 @@ pub struct Approval<'a> {
 pub struct Missing<'a> {
     pub reason: &'a str,
     pub asks: &'a [String],
-    /// The names of the secrets that have not been fetched.
-    pub not_fetched: &'a [String],
 }
 
 /// An operation as scripts get it, here and in the event stream. Numbers are those of the text.
@@ -100,17 +100,21 @@ pub fn text(run: &Run, spec: &str, plan: &Plan, (widens, sessions): (&[Widening]
     text
 }
 
-/// What follows a plan that may not be carried out; empty, if it may.
+/// What follows a plan of which something is not approved; empty, if all is.
 pub fn missing(approval: Approval<'_>, colour: Colour) -> String {
-    let Some(Missing { reason, asks, not_fetched }) = approval.missing else { return String::new() };
-    let mut text = format!("{}: {reason}\n", colour.paint(CARE, "Not approved"));
-    for line in asks {
-        text.push_str(&format!("  + {line}\n"));
+    let mut text = String::new();
+    if let Some(Missing { reason, asks }) = approval.missing {
+        text.push_str(&format!("{}: {reason}\n", colour.paint(CARE, "Not approved")));
+        for line in asks {
+            text.push_str(&format!("  + {line}\n"));
+        }
     }
-    for name in not_fetched {
+    for name in approval.not_fetched {
         text.push_str(&format!("  secret {name}: not fetched (not approved)\n"));
     }
-    text.push_str(&format!("Approve with: moat apply --approve {}\n", approval.digest));
+    if approval.missing.is_some() {
+        text.push_str(&format!("Approve with: moat apply --approve {}\n", approval.digest));
+    }
     text
 }
 
@@ -140,7 +144,7 @@ pub fn json(run: &Run, plan: &Plan, widens: &[Widening], (sessions, approval): (
             digest: approval.digest,
             reason: approval.missing.map(|it| it.reason),
             asks: approval.missing.map_or(&[], |it| it.asks),
-            not_fetched: approval.missing.map_or(&[], |it| it.not_fetched),
+            not_fetched: approval.not_fetched,
         },
     })
 }

@@ -42,7 +42,7 @@ fn every_field_is_described_and_written() {
         &graph.run,
         &plan,
         &widening(&graph, &Observed::default()),
-        (0, Approval { digest: "0", missing: Some(Missing { reason: "it asks", asks: &[], not_fetched: &[] }) }),
+        (0, Approval { digest: "0", missing: Some(Missing { reason: "it asks", asks: &[] }), not_fetched: &[] }),
     ))
     .expect("a document");
     let mut seen = BTreeMap::new();

@@ -28,8 +28,10 @@ pub struct Judge<'a> {
 /// Whether a proposal may take effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is approved, only narrows what is, or comes first and from no sandbox.
+    /// It is approved, or only narrows what is.
     Granted,
+    /// It comes first, and from no sandbox: the first apply approves it.
+    First,
     Asks(Asks),
 }
 
@@ -65,7 +67,7 @@ impl<'a> Judge<'a> {
         let (mut verdict, note) = self.of(&run, &origin).await?;
         agent.note = note.map(Box::new);
         let may_look = match &verdict {
-            Verdict::Granted => true,
+            Verdict::Granted | Verdict::First => true,
             Verdict::Asks(asks) => asks.changes.iter().all(|change| change.key != CONTEXT),
         };
         if may_look && origin.needs_content() {
@@ -105,7 +107,7 @@ impl<'a> Judge<'a> {
         let labelled = others.iter().filter_map(|facts| facts.owner.as_ref()).flat_map(first::writable);
         let writable: Vec<(String, PathBuf)> = kept.into_iter().chain(labelled).collect();
         let verdict = match first::author(&origin.files(), &writable) {
-            None => Verdict::Granted,
+            None => Verdict::First,
             Some(author) => {
                 let changes = widening(&Proposal::default(), &origin.proposal);
                 Verdict::Asks(Asks { reason: author.to_string(), changes })
@@ -154,7 +156,6 @@ impl Asks {
             digest: proposal.digest(),
             reason: self.reason.clone(),
             asks: self.changes.iter().map(ToString::to_string).collect(),
-            not_fetched: proposal.secrets().map(str::to_owned).collect(),
         }
     }
 }

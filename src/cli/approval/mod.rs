@@ -48,8 +48,6 @@ pub struct Unapproved {
     pub reason: String,
     /// What it asks for, one line each.
     pub asks: Vec<String>,
-    /// The names of the secrets that have not been fetched.
-    pub not_fetched: Vec<String>,
 }
 
 /// In hexadecimal digits, of SHA-256. No part of one is enough: it could be hit by trial.
@@ -93,7 +91,8 @@ impl Approving {
         self.settle(&judged, session, record)?;
         let mut passed = Vec::with_capacity(judged.len());
         for (agent, verdict) in judged {
-            passed.push(complete(agent, &verdict).await?);
+            let is_named = self.names(&agent, &verdict);
+            passed.push(complete(agent, &verdict, is_named).await?);
         }
         Ok(passed)
     }
@@ -111,7 +110,14 @@ impl Approving {
     ) -> Result<Agent, CliError> {
         let judged = Judge::new(engine).judge(agent).await?;
         self.settle(std::slice::from_ref(&judged), session, record)?;
-        complete(judged.0, &judged.1).await
+        let is_named = self.names(&judged.0, &judged.1);
+        complete(judged.0, &judged.1, is_named).await
+    }
+
+    /// Whether a person has seen what the agent asks for, and not only started it.
+    fn names(&self, agent: &Agent, verdict: &Verdict) -> bool {
+        let digest = agent.origin.as_ref().map(|origin| origin.proposal.digest());
+        matches!(verdict, Verdict::Asks(_)) || digest.is_some_and(|digest| self.of(&digest).is_some())
     }
 
     /// Writes down what is approved by the command line, or, if `asks`, by a person; fetches nothing.
@@ -182,13 +188,14 @@ pub async fn seen(agents: Vec<Agent>, engine: &Docker) -> Result<Vec<Agent>, Cli
 /// As that.
 pub async fn seen_one(agent: Agent, engine: &Docker) -> Result<Agent, CliError> {
     let (mut agent, verdict) = Judge::new(engine).judge(agent).await?;
+    let secrets = if verdict == Verdict::Granted { Secrets::Fetch } else { Secrets::Withhold };
     if let Verdict::Asks(asks) = &verdict {
-        let unapproved = asks.of(&agent);
-        agent.graph = compiled(&agent, Secrets::Withhold).await?;
-        agent.unapproved = Some(Box::new(unapproved));
-    } else {
-        agent.graph = compiled(&agent, Secrets::Fetch).await?;
+        agent.unapproved = Some(Box::new(asks.of(&agent)));
     }
+    if let (Secrets::Withhold, Some(origin)) = (secrets, &agent.origin) {
+        agent.withheld = origin.proposal.secrets().map(str::to_owned).collect();
+    }
+    agent.graph = compiled(&agent, secrets).await?;
     Ok(agent)
 }
 
@@ -196,7 +203,7 @@ pub async fn seen_one(agent: Agent, engine: &Docker) -> Result<Agent, CliError> 
 ///
 /// # Errors
 /// If one of the two cannot be done.
-pub async fn complete(mut agent: Agent, verdict: &Verdict) -> Result<Agent, CliError> {
+pub async fn complete(mut agent: Agent, verdict: &Verdict, is_named: bool) -> Result<Agent, CliError> {
     let Some(origin) = agent.origin.clone() else { return Ok(agent) };
     let origin = match verdict {
         // Its folder is part of what has been approved just now, with what is in it.
@@ -204,7 +211,6 @@ pub async fn complete(mut agent: Agent, verdict: &Verdict) -> Result<Agent, CliE
         _ => origin,
     };
     // Where it cannot be written down, the labels of what is created still say it.
-    let is_named = matches!(verdict, Verdict::Asks(_));
     if let Err(error) = approve(&agent.graph.run, &origin, is_named) {
         tracing::warn!("the approval is not kept: {error}");
     }

@@ -58,7 +58,7 @@ async fn judged(agent: Agent, engine: &Docker, allow: bool, inputs: &mut Inputs)
             (agent, Read::Held(asks))
         }
         verdict => {
-            let agent = complete(agent, verdict).await?;
+            let agent = complete(agent, verdict, matches!(verdict, Verdict::Asks(_))).await?;
             inputs.read.extend(agent.origin.iter().flat_map(|origin| origin.secret_files()));
             let graph = Box::new(agent.graph.clone());
             (agent, Read::Good(graph))

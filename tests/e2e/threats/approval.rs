@@ -86,6 +86,23 @@ fn no_command_of_an_unapproved_spec_is_run() {
 }
 
 #[test]
+fn before_the_first_apply_no_command_is_run_either() {
+    let canary = Canary::new(PLAIN);
+    let sandbox = &canary.sandbox;
+    sandbox.rewrite(&format!("{PLAIN}secrets:\n  T: '{}'\n", canary.command()));
+    for command in [&["plan"][..], &["status"], &["why"], &["graph"], &["plan", "-o", "p.json"]] {
+        let ran = sandbox.moat(command).ok();
+        assert!(!canary.sang(), "{command:?}\n{ran}");
+    }
+    let plan = sandbox.moat(&["plan"]).ok().stdout;
+    assert!(plan.contains("secret T: not fetched (not approved)"), "{plan}");
+    // The plan that was saved without them still holds.
+    sandbox.moat(&["apply", "p.json"]).ok();
+    assert!(canary.sang());
+    assert_eq!(sandbox.sh_ok("echo $T"), "x");
+}
+
+#[test]
 fn a_changed_source_of_a_known_secret_is_not_asked() {
     let canary = Canary::new(&format!("{PLAIN}secrets: {{T: 'env://HOME'}}\n"));
     let sandbox = &canary.sandbox;

@@ -114,13 +114,13 @@ fn an_image_that_claims_to_be_moats_is_no_image_of_a_run() {
     for dockerfile in [format!("FROM {}\nRUN true\n", image.0), "FROM busybox\nLABEL moat.run=x\n".to_owned()] {
         fs::write(other.path().join("Dockerfile"), &dockerfile).expect("a file");
         other.rewrite("build: .\n");
-        let ran = other.moat(&["apply"]).run();
+        let ran = other.moat(&["apply", "--approve-all"]).run();
         assert!(ran.code == 1 && ran.stderr.contains("has labels of moat's"), "{dockerfile} {ran}");
     }
     // A sandbox that is up keeps what it has.
     sandbox.rewrite(&format!("image: {}\n", image.0));
     let before = sandbox.main();
-    assert_eq!(sandbox.moat(&["apply"]).run().code, 1);
+    assert_eq!(sandbox.moat(&["apply", "--approve-all"]).run().code, 1);
     assert_eq!(sandbox.main(), before);
 }
 

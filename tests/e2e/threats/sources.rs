@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::engine::engine;
@@ -200,8 +201,6 @@ fn what_another_sandbox_can_exchange_is_refused() {
         fs::create_dir_all(other.path().join(folder)).expect("folders");
     }
     let root = other.path().canonicalize().expect("a path");
-    let sandbox = Sandbox::new(PLAIN);
-    symlink(root.join("data"), sandbox.home().join("link")).expect("a link");
     for stopped in [false, true] {
         if stopped {
             other.moat(&["stop"]).ok();
@@ -209,7 +208,8 @@ fn what_another_sandbox_can_exchange_is_refused() {
         for source in
             [format!("{}/data/deep", root.display()), format!("{}/data", root.display()), "../link".to_owned()]
         {
-            sandbox.rewrite(&format!("{PLAIN}mounts: ['{source}:/data:ro']\n"));
+            let sandbox = Sandbox::new(&format!("{PLAIN}mounts: ['{source}:/data:ro']\n"));
+            symlink(root.join("data"), sandbox.home().join("link")).expect("a link");
             let planned = sandbox.moat(&["plan"]).ok();
             assert!(planned.stderr.contains("would refuse"), "{planned}");
             let ran = sandbox.moat(&["apply", "--json"]).run();
@@ -219,8 +219,13 @@ fn what_another_sandbox_can_exchange_is_refused() {
         }
     }
     // A workspace as well; the same folder as a whole is shared by the two, and beside it is no matter.
-    sandbox.rewrite(&format!("{PLAIN}workspace: {}/beside\n", root.display()));
+    let sandbox = Sandbox::new(&format!("{PLAIN}workspace: {}/beside\n", root.display()));
     assert_eq!(sandbox.moat(&["apply"]).run().code, 1);
+    // A person who approves it by name takes it on.
+    let plan: Value = serde_json::from_str(&sandbox.moat(&["plan", "--json"]).ok().stdout).expect("JSON");
+    sandbox.moat(&["apply", "--approve", plan["approval"]["digest"].as_str().expect("a digest")]).ok();
+    sandbox.moat(&["destroy", "--yes"]).ok();
+    sandbox.moat(&["apply"]).ok();
     sandbox.rewrite(&format!(
         "{PLAIN}mounts: ['{}:/shared', '{}:/etc-of-ours:ro']\n",
         root.display(),
