@@ -202,7 +202,7 @@ fn a_port_that_was_asked_for_and_is_taken_is_told() {
     let _other = holder(port);
     let sandbox = Sandbox::new(&format!("image: busybox\nports: ['{port}:80']\n"));
     let told = sandbox.moat(&["apply", "--quiet"]).told().replace(&port.to_string(), "PORT");
-    assert!(told.contains("see by whom with `ss -ltnp`"), "{told}");
+    assert!(told.contains("has it, by its container"), "{told}");
     assert_eq!(sandbox.find("main"), None, "a first apply is undone");
 }
 
