@@ -36,7 +36,9 @@ fn every_change_is_on_record() {
     engine().docker(&["pull", "--quiet", "busybox"]);
     let recorder = Recorder::new();
     sandbox.moat(&["apply"]).docker_host(&recorder.host()).ok();
-    let changes = recorder.take().iter().filter(|call| call.changes()).count();
+    // A probe is run in the container, and changes nothing.
+    let is_probe = |path: &str| path.ends_with("/exec") || path.starts_with("/exec/");
+    let changes = recorder.take().iter().filter(|call| call.changes() && !is_probe(&call.path)).count();
     sandbox.moat(&["exec", "-e", "TOKEN=s3cret", "--", "sh", "-c", "echo s3cret; exit 3"]).run();
     sandbox.moat(&["destroy", "--volumes", "--yes"]).ok();
     let text = told(&sandbox);
