@@ -7,6 +7,7 @@ use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 use tokio_util::sync::CancellationToken;
 
+use super::approval;
 use super::asking::Asking;
 use super::completions::agents;
 use super::destroy::{self, Wanted};
@@ -98,7 +99,14 @@ pub async fn run(args: &Clean, session: &Session) -> Result<Exit, CliError> {
     let wanted = Wanted { of: Command::Clean, grace: None, locking: &args.locking, record: &record, asking: &asking };
     let work = fleet
         .work(async |agent, reporter| destroy::one(&engine, agent, volumes.clone(), &wanted, reporter, &stop).await);
-    record.closed(Box::pin(interruptible(&session.screen, &stop, work)).await)
+    let exit = record.closed(Box::pin(interruptible(&session.screen, &stop, work)).await)?;
+    if exit == Exit::Done {
+        for row in &doomed {
+            // One that cannot be removed only asks for less later on.
+            let _ = approval::place(row.run).map(|it| it.forget());
+        }
+    }
+    Ok(exit)
 }
 
 impl Clean {

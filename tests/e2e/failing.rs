@@ -235,7 +235,7 @@ fn an_address_that_the_host_does_not_have() {
 
 #[test]
 fn a_port_that_another_container_has() {
-    let first = Sandbox::applied("image: busybox\nports: ['28124:80']\n");
+    let holder = engine().docker(&["run", "-d", "-p", "127.0.0.1:28124:80", "busybox", "sleep", "600"]);
     fails(
         "image: busybox\nports: ['28124:80']\n",
         &[],
@@ -248,7 +248,7 @@ fn a_port_that_another_container_has() {
               = help: `--keep-on-failure` would leave it to be looked at
         "#]],
     );
-    first.assert_ready();
+    engine().docker(&["rm", "-f", &holder]);
 }
 
 #[test]

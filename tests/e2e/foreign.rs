@@ -114,7 +114,7 @@ fn a_volume_that_is_not_there_is_not_made() {
         sandbox.rewrite(&format!("{PLAIN}{mounts}"));
         let planned = sandbox.moat(&["plan"]).ok();
         assert!(planned.stderr.contains(&format!("there is no volume `{name}`")), "{planned}");
-        let ran = sandbox.moat(&["apply"]).run();
+        let ran = sandbox.moat(&["apply", "--approve-all"]).run();
         assert!(ran.code == 1 && ran.stderr.contains(&format!("write `./{name}`")), "{ran}");
         assert_eq!((there(), sandbox.find("main"), sandbox.volumes().len()), (Vec::new(), None, 0));
     }

@@ -59,7 +59,7 @@ fn every_command_is_in_the_history() {
         TIME  apply  converged  ready  nothing to do  N s
         TIME  stop  converged  stopped  2 done  N s
         TIME  start  converged  ready  3 done  N s
-        TIME  apply  failed  degraded  6 done  N s
+        TIME  apply  failed  degraded  3 done  N s
             `moat-R.next1` ended with exit code 127
             = help: its command is not in the image: check its name, and the image
         TIME  destroy  converged  absent  3 done  N s

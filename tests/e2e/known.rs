@@ -49,3 +49,17 @@ fn a_port_that_another_sandbox_holds_is_named_with_it() {
     assert!(ran.stderr.contains(&format!("the sandbox `{}` of", holder.run_id())), "{ran}");
     assert!(ran.stderr.contains(&format!("`moat stop {}`", holder.run_id())), "{ran}");
 }
+
+#[test]
+fn an_approval_outlives_a_destroy_and_goes_with_a_clean() {
+    let sandbox = Sandbox::applied(PLAIN);
+    let approval = sandbox.home().join(".local/state/moat/approvals").join(sandbox.run_id());
+    sandbox.moat(&["destroy", "--yes"]).ok();
+    assert!(approval.exists(), "{}", approval.display());
+    sandbox.apply();
+    let run = sandbox.run_id();
+    fs::remove_file(sandbox.path().join("agent.yaml")).expect("a file");
+    sandbox.moat(&["clean", "--yes", &run]).ok();
+    assert_eq!(sandbox.find("main"), None);
+    assert!(!approval.exists(), "{}", approval.display());
+}
