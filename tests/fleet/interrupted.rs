@@ -91,7 +91,7 @@ fn one_interrupt_is_for_all() {
 fn a_later_apply_goes_on_from_where_it_was_stopped() {
     let sandbox = Sandbox::applied(DIND);
     sandbox.rewrite(NEVER_READY);
-    let mut apply = start(&sandbox, &["apply", "--json", "--wait-timeout", "60"]);
+    let mut apply = start(&sandbox, &["apply", "--approve-all", "--json", "--wait-timeout", "60"]);
     apply.until(&["\"event\":\"started\"", "\"action\":\"await\""]);
     apply.signal("INT");
     let (code, told) = apply.end();
