@@ -484,7 +484,7 @@ fn a_null_by_name() {
             3 | buildkit: ~
               |           ^
               |
-              = help: write `KEY: VALUE` lines; the keys are `image`, `cache`, `cache_limit`, `config`, `resources`
+              = help: write `KEY: VALUE` lines; the keys are `image`, `cache`, `cache_limit`, `config`, `resources`, `logging`
         "#]],
     );
 }
@@ -932,7 +932,7 @@ fn buildkit_as_text() {
             2 | buildkit: keep
               |           ^^^^
               |
-              = help: write `KEY: VALUE` lines; the keys are `image`, `cache`, `cache_limit`, `config`, `resources`
+              = help: write `KEY: VALUE` lines; the keys are `image`, `cache`, `cache_limit`, `config`, `resources`, `logging`
         "#]],
     );
 }
