@@ -92,7 +92,7 @@ fn race(engine: &Engine, spec: &str, runs: usize) -> Outcome<()> {
 fn one_turn(moat: &Moat, direct: &Direct, composes: &[(&'static str, Compose)], table: &mut Table) -> Outcome<()> {
     table.add("moat", "apply", time(|| moat.run(&["apply"]))?);
     table.add("moat", "again", time(|| moat.run(&["apply"]))?);
-    table.add("moat", "destroy", time(|| moat.run(&["destroy", "--volumes"]))?);
+    table.add("moat", "destroy", time(|| moat.run(&["destroy", "--volumes", "--yes"]))?);
 
     let started = Instant::now();
     let made = direct.apply()?;
@@ -121,7 +121,7 @@ fn start() -> Outcome<Duration> {
 /// Apart from the timed runs, since looking takes time too.
 fn peak_memory_of_apply(moat: &Moat) -> Outcome<u64> {
     let peak = peak_memory(moat.command(&["apply"]))?;
-    moat.run(&["destroy", "--volumes"])?;
+    moat.run(&["destroy", "--volumes", "--yes"])?;
     Ok(peak)
 }
 

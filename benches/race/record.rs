@@ -49,12 +49,12 @@ type Tape = Arc<[Mutex<Vec<u8>>; 2]>;
 pub fn apply(moat: &Moat, engine: &Engine, folder: &Path) -> Outcome<Recording> {
     // The first time images may have to be fetched, which is not what is wanted here.
     moat.run(&["apply"])?;
-    moat.run(&["destroy", "--volumes"])?;
+    moat.run(&["destroy", "--volumes", "--yes"])?;
     let (first, second) = (folder.join("first.sock"), folder.join("second.sock"));
     let (first, second) = (listen(&first, engine)?, listen(&second, engine)?);
     moat.through(&folder.join("first.sock")).run(&["apply"])?;
     moat.through(&folder.join("second.sock")).run(&["apply"])?;
-    moat.run(&["destroy", "--volumes"])?;
+    moat.run(&["destroy", "--volumes", "--yes"])?;
     let requests = exchanges(&first);
     Ok(Recording { apply: requests.len(), again: exchanges(&second).len(), requests })
 }

@@ -85,7 +85,7 @@ fn main() -> Outcome<()> {
         );
     }
     watch.end()?;
-    moat.run(&["destroy", "--volumes"])
+    moat.run(&["destroy", "--volumes", "--yes"])
 }
 
 /// The engine, and what has to be known of the container to make it again.
