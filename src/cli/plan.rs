@@ -65,7 +65,9 @@ pub(super) async fn show(args: &Wanted<'_>, session: &Session) -> Result<Exit, C
     let collected = Collected::default();
     let answer = fleet.answer(async |agent| {
         let run = &agent.graph.run;
-        let found = if args.pull { registry::ask(&engine, &agent.graph).await } else { Registries::default() };
+        // Nothing of a spec that is not approved is resolved.
+        let asks = args.pull && agent.unapproved.is_none();
+        let found = if asks { registry::ask(&engine, &agent.graph).await } else { Registries::default() };
         for (reference, why) in &found.kept {
             let (message, hint) = registry::words(reference, why);
             session.caution(&message, &hint);
