@@ -254,13 +254,14 @@ fn a_port_that_another_container_has() {
 #[test]
 fn a_build_that_fails_says_what_the_step_said() {
     let sandbox = Sandbox::new("build: .\n");
-    let step = "echo about to fail; printf '\\033[31mred\\033[0m\\n'; ls /nonexistent";
+    // All on one stream: of two, the engine keeps no order.
+    let step = "exec 2>&1; echo about to fail; printf '\\033[31mred\\033[0m\\n'; ls /nonexistent";
     std::fs::write(sandbox.path().join("Dockerfile"), format!("FROM busybox\nRUN {step}\n")).expect("a file");
     let told = sandbox.moat(&["apply", "--quiet"]).told();
     expect![[r#"
         exit 1
         == stderr
-        error: cannot build image `moat/builder:ID`: step 2/3 of the build ended with exit code 1: `RUN echo about to fail; printf '\033[31mred\033[0m\n'; ls /nonexistent`
+        error: cannot build image `moat/builder:ID`: step 2/3 of the build ended with exit code 1: `RUN exec 2>&1; echo about to fail; printf '\033[31mred\033[0m\n'; ls /nonexistent`
           | the last lines of the step
           |  about to fail
           |  red
