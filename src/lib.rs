@@ -9,7 +9,7 @@
 //! 5. [`execute::execute`] does it, through [`engine::Engine`], and decides nothing;
 //! 6. [`reconcile::until_converged`] repeats 3 to 5 until there is nothing left to do.
 //!
-//! [`cli::apply`] puts these together; `docs/architecture.md` has the invariants.
+//! [`cli::apply`] puts these together; `docs/internals/architecture.md` has the invariants.
 
 pub mod clock;
 pub mod resource;

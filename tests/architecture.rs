@@ -1,4 +1,4 @@
-//! What is said about tests: each invariant of `docs/architecture.md` names one that holds it, each that is named exists, and
+//! What is said about tests: each invariant of `docs/internals/architecture.md` names one that holds it, each that is named exists, and
 //! each planted bug fits the code.
 
 use std::fs;
@@ -6,8 +6,8 @@ use std::path::Path;
 
 /// The paragraphs of the page's invariants.
 fn invariants() -> Vec<String> {
-    let page =
-        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/architecture.md")).expect("the page");
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/internals/architecture.md"))
+        .expect("the page");
     let (_, section) = page.split_once("\n## Invariants\n").expect("a section with the invariants");
     let section = section.split("\n## ").next().unwrap_or_default();
     let is_numbered = |line: &str| line.split_once(". ").is_some_and(|(number, _)| number.parse::<u32>().is_ok());

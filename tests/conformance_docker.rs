@@ -1,4 +1,4 @@
-//! A real Docker engine keeps the promises of `specs/engine.md`: the one that `tests/lab/engine up` starts.
+//! A real Docker engine keeps the promises of `docs/internals/engine.md`: the one that `tests/lab/engine up` starts.
 //!
 //! Without an engine these tests fail. They are never skipped.
 

@@ -1,4 +1,4 @@
-//! The simulator keeps the promises of `specs/engine.md`.
+//! The simulator keeps the promises of `docs/internals/engine.md`.
 
 mod conformance;
 
@@ -116,7 +116,7 @@ fn every_promise_has_a_test_and_every_test_a_promise() {
         ($($promise:ident)*) => { [$(stringify!($promise)),*].map(|name| name[1..3].parse::<u32>().expect("a number")) };
     }
     let tested = BTreeSet::from(each_promise!(numbers));
-    let written: Vec<u32> = include_str!("../specs/engine.md")
+    let written: Vec<u32> = include_str!("../docs/internals/engine.md")
         .lines()
         .filter_map(|line| line.strip_prefix("- **E")?.split_once("**")?.0.parse().ok())
         .collect();

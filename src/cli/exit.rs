@@ -1,4 +1,4 @@
-//! Exit codes, as `specs/exit-codes.md` promises them.
+//! Exit codes, as `docs/reference/exit-codes.md` promises them.
 
 use std::process::ExitCode;
 

@@ -1,6 +1,6 @@
 //! Why something failed, as one word that stays: for scripts that act on it.
 //!
-//! `specs/failures.md` lists them all; a test holds the page and this list together. What a person reads beside it may
+//! `docs/reference/failures.md` lists them all; a test holds the page and this list together. What a person reads beside it may
 //! change with every release, these do not.
 
 use serde::Serialize;

@@ -1,5 +1,5 @@
 //! Plans as text: one line per operation, and below it the fields that differ. The form that people read and
-//! that tests compare; its stability is promised in `specs/plan-text.md`.
+//! that tests compare; its stability is promised in `docs/reference/plan.md`.
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -157,11 +157,11 @@ fn of_many(shape: &Shape) -> String {
 mod tests {
     use super::*;
 
-    const PAGE: &str = include_str!("../../specs/agent.md");
+    const PAGE: &str = include_str!("../../docs/reference/agent.md");
 
     #[test]
     fn the_page_has_the_table() {
         let table = reference();
-        assert!(PAGE.contains(&table), "specs/agent.md must have this table:\n{table}");
+        assert!(PAGE.contains(&table), "docs/reference/agent.md must have this table:\n{table}");
     }
 }

@@ -318,7 +318,7 @@ mod tests {
 
     #[test]
     fn the_page_names_the_limits() {
-        let page = include_str!("../../specs/agent.md");
+        let page = include_str!("../../docs/reference/agent.md");
         let limits = format!(
             "at most {} KiB, {DEPTH_MAX} levels of lists and mappings, and {NODES_MAX} values",
             SOURCE_MAX / 1024

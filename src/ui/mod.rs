@@ -1,7 +1,7 @@
 //! What people and scripts see.
 //!
 //! Makes text of values that others have found, and writes it; decides nothing. Data goes to standard output, all
-//! else to standard error. The forms that scripts rely on are in `specs/`.
+//! else to standard error. The forms that scripts rely on are in `docs/reference/`.
 
 pub mod screen;
 pub mod style;

@@ -1,6 +1,6 @@
 //! A plan as what was asked for: text with a summary, or one document.
 //!
-//! Both forms are promised in `specs/plan-text.md`; the lines themselves are the plan's own.
+//! Both forms are promised in `docs/reference/plan.md`; the lines themselves are the plan's own.
 
 use std::collections::BTreeMap;
 

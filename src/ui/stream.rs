@@ -1,6 +1,6 @@
 //! A run as it happens, for scripts: one JSON object a line.
 //!
-//! Every kind of line and every field is promised in `specs/events.md`; a test holds the two together.
+//! Every kind of line and every field is promised in `docs/reference/events.md`; a test holds the two together.
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! `specs/audit-format.md`: its example is what moat writes, and a few lines that know nothing of moat recompute it.
+//! `docs/reference/audit-format.md`: its example is what moat writes, and a few lines that know nothing of moat recompute it.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::log::{Place, change};
 
 fn page() -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("specs/audit-format.md")).expect("the page")
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference/audit-format.md")).expect("the page")
 }
 
 /// The lines of the example: those that are indented, and begin as an entry does.

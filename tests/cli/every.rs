@@ -30,10 +30,10 @@ fn every_command_has_json() {
     assert_eq!(without, [""; 0]);
 }
 
-/// In `specs/documents.md`, by itself or with the page that has it.
+/// In `docs/reference/documents.md`, by itself or with the page that has it.
 #[test]
 fn what_each_command_gives_as_json_is_described() {
-    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/specs/documents.md");
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reference/documents.md");
     let page = std::fs::read_to_string(page).expect("the page");
     let mut without = Vec::new();
     walk(&::moat::cli::command(), "", &mut |name, command| {

@@ -1,8 +1,17 @@
-//! `docs/commands.md`: the help of every command, as the binary gives it. `UPDATE_EXPECT=1` writes the page anew.
+//! `docs/reference/commands.md`: the help of every command, as the binary gives it. `UPDATE_EXPECT=1` updates the page.
 
 use expect_test::expect_file;
 
 use crate::moat::Place;
+
+const HEAD: &str = "# Commands
+
+This page lists every command and option, as `moat COMMAND --help` prints them. It is generated; a test compares it with the
+program.
+
+See also [exit codes](exit-codes.md) and [JSON documents](documents.md), the output of `--json`.
+
+";
 
 /// The commands in the order of the first page of the help.
 fn commands(help: &str) -> Vec<String> {
@@ -18,20 +27,32 @@ fn help(arguments: &[&str]) -> String {
     lines.join("\n").trim_end().to_owned() + "\n"
 }
 
+/// The help of a command in two parts: its own, and the options that every command has.
+fn parts(help: &str) -> (&str, &str) {
+    help.split_once("\nGlobal options:\n").unwrap_or_else(|| panic!("no global options: {help}"))
+}
+
 #[test]
 fn the_page_is_the_help() {
     let first = help(&["--help"]);
-    let mut page = String::from(
-        "# Commands\n\nThe help of every command, as `moat COMMAND --help` gives it. This page is generated, and a test checks \
-         it.\n\nExit codes are in [specs/exit-codes.md](../specs/exit-codes.md), what `--json` gives in [specs/documents.md](../specs/documents.md).\n\n## moat\n\n",
-    );
-    page.push_str(&format!("```text\n{first}```\n"));
     let commands = commands(&first);
     assert!(commands.len() > 20, "{commands:?}");
+    let (mut sections, mut global) = (String::new(), String::new());
     for command in commands {
-        page.push_str(&format!("\n## moat {command}\n\n```text\n{}```\n", help(&[&command, "--help"])));
+        let text = help(&[&command, "--help"]);
+        let (own, options) = parts(&text);
+        if global.is_empty() {
+            options.clone_into(&mut global);
+        }
+        // A command with a long help has the same options in a wider layout.
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(words(&global), words(options), "{command}");
+        sections += &format!("\n## moat {command}\n\n```text\n{own}```\n");
     }
-    expect_file!["../../docs/commands.md"].assert_eq(&page);
+    let page = format!(
+        "{HEAD}## moat\n\n```text\n{first}```\n\n## Global options\n\nEvery command has these options.\n\n```text\n{global}```\n{sections}"
+    );
+    expect_file!["../../docs/reference/commands.md"].assert_eq(&page);
 }
 
 #[test]

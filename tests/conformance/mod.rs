@@ -1,4 +1,4 @@
-//! The promises of `specs/engine.md`, each as one body that runs against any engine.
+//! The promises of `docs/internals/engine.md`, each as one body that runs against any engine.
 
 mod answers;
 mod insides;

@@ -1,4 +1,4 @@
-//! `specs/documents.md`: each example has the fields that the command really gives.
+//! `docs/reference/documents.md`: each example has the fields that the command really gives.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,7 +14,8 @@ const SOMETIMES: [&str; 5] = ["cause", "log", "ports", "hint", "container"];
 
 /// By heading: the example.
 fn examples() -> Vec<(String, Value)> {
-    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("specs/documents.md")).expect("the page");
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference/documents.md"))
+        .expect("the page");
     let sections = page.split("\n## ").skip(1).map(|section| section.split_once('\n').expect("a heading"));
     let example = |text: &str| -> String { text.lines().filter(|line| line.starts_with("    ")).collect() };
     let parse = |(name, text): (&str, &str)| {

@@ -1,4 +1,4 @@
-//! What changing a key does, for every key of the language, on a real engine: the table of `specs/agent.md`.
+//! What changing a key does, for every key of the language, on a real engine: the table of `docs/reference/agent.md`.
 //!
 //! The cases are those that the planner is asked for in `tests/plan`. All keys but one can be run here.
 

@@ -1,4 +1,4 @@
-//! `docs/guide.md`, word by word: every block of shell on the page is run, in an empty folder.
+//! `docs/getting-started.md`, word by word: every block of shell on the page is run, in an empty folder.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,8 @@ use crate::sandbox::Sandbox;
 
 #[test]
 fn the_guide_works_as_it_stands() {
-    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/guide.md")).expect("the page");
+    let page =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/getting-started.md")).expect("the page");
     let blocks: Vec<&str> = page.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
     assert!(blocks.len() > 8, "{blocks:?}");
     // The agent's name is the page's own; other tests use the same engine.

@@ -1,4 +1,4 @@
-//! What changing each key does: the last column but one of the table in `specs/agent.md`, as cases.
+//! What changing each key does: the last column but one of the table in `docs/reference/agent.md`, as cases.
 //!
 //! `tests/plan` asks the planner for them, `tests/e2e` a real engine, where the values must hold: images of the lab,
 //! files that the test writes. Data only; knows neither planner nor engine.

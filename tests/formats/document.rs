@@ -1,4 +1,4 @@
-//! A page under `specs/` as data: its sections, and the tables in them.
+//! A page under `docs/reference/` as data: its sections, and the tables in them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,7 +10,7 @@ use serde_json::Value;
 pub type Tables = BTreeMap<String, Vec<Vec<String>>>;
 
 pub fn read(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("specs").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference").join(name);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 

@@ -1,4 +1,4 @@
-//! `specs/events.md`.
+//! `docs/reference/events.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -149,7 +149,7 @@ fn every_field_is_described_and_written() {
         written.retain(|field| !everywhere.contains(&field.as_str()));
         assert_eq!(written, names(&tables, section), "{section}: {described:?}");
     }
-    // Described in plan-text.md, or in one row.
+    // Described in plan.md, or in one row.
     for section in ["planned operation", "cause", "end"] {
         seen.remove(section);
     }

@@ -1,4 +1,4 @@
-//! `specs/exit-codes.md`.
+//! `docs/reference/exit-codes.md`.
 
 use moat::cli::exit::ALL;
 

@@ -1,4 +1,4 @@
-//! `specs/failures.md`.
+//! `docs/reference/failures.md`.
 
 use moat::event::Code;
 

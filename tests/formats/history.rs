@@ -1,4 +1,4 @@
-//! `specs/history.md`.
+//! `docs/reference/history.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

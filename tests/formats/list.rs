@@ -1,4 +1,4 @@
-//! `specs/list.md`.
+//! `docs/reference/list.md`.
 
 use std::collections::BTreeMap;
 

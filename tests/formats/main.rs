@@ -1,4 +1,4 @@
-//! What moat writes: the forms that `specs/` promises, and what people see.
+//! What moat writes: the forms that `docs/reference/` promises, and what people see.
 
 #![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes them")]
 

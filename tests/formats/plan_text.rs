@@ -1,4 +1,4 @@
-//! `specs/plan-text.md`.
+//! `docs/reference/plan.md`.
 
 use moat::plan::widening;
 use moat::state::Observed;
@@ -17,14 +17,14 @@ use crate::sample;
 #[test]
 fn the_example_is_what_is_written() {
     let graph = sample::graph();
-    let page = read("plan-text.md");
+    let page = read("plan.md");
     let written = sample::anonymous(
         &ui::plan::text(&graph.run, "agent.yaml", &sample::plan(&graph), (&[], 0), Colour::Never),
         &graph,
     );
     let (_, rest) = page.split_once("```text\n").expect("an example");
     let (example, _) = rest.split_once("```").expect("its end");
-    assert_eq!(example, written, "specs/plan-text.md should have this example:\n{written}");
+    assert_eq!(example, written, "docs/reference/plan.md should have this example:\n{written}");
     for line in sample::SPEC.lines() {
         assert!(page.contains(&format!("    {line}\n")), "{line}");
     }
@@ -47,7 +47,7 @@ fn every_field_is_described_and_written() {
     .expect("a document");
     let mut seen = BTreeMap::new();
     fields(&document, "JSON", &BTreeMap::new(), &mut seen);
-    let page = read("plan-text.md");
+    let page = read("plan.md");
     let tables = tables(&page);
     for section in ["operations", "cause", "diffs", "widens", "approval"] {
         assert_eq!(seen[section], names(&tables, section), "{section}");
@@ -103,7 +103,7 @@ fn every_code_is_described() {
             | Cause::Undo => cause.code().to_owned(),
         }
     });
-    assert_eq!(codes.collect::<std::collections::BTreeSet<_>>(), names(&tables(&read("plan-text.md")), "codes"));
+    assert_eq!(codes.collect::<std::collections::BTreeSet<_>>(), names(&tables(&read("plan.md")), "codes"));
 }
 
 /// The text and the document number operations alike.

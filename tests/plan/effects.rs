@@ -1,4 +1,4 @@
-//! The column of `specs/agent.md` that says what changing a key does: every key is changed, and the plan says the same.
+//! The column of `docs/reference/agent.md` that says what changing a key does: every key is changed, and the plan says the same.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! A strict engine in memory, on tokio's clock: on a paused one, hours pass at once.
 //!
 //! It refuses whatever Docker might refuse, and where Docker leaves room it takes the stricter side. What
-//! it must have in common with Docker is written down in `specs/engine.md`, and one suite holds both to it.
+//! it must have in common with Docker is written down in `docs/internals/engine.md`, and one suite holds both to it.
 //! It runs no program ([`Behaviour`] says what one would do), and has no `AutoRemove`.
 //!
 //! Calls go on in the engine when their caller is gone, as they do in Docker: a container that is being

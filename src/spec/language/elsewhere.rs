@@ -103,12 +103,12 @@ pub fn elsewhere(path: &str) -> Option<&'static Elsewhere> {
 mod tests {
     use super::*;
 
-    const PAGE: &str = include_str!("../../../specs/agent.md");
+    const PAGE: &str = include_str!("../../../docs/reference/agent.md");
 
     #[test]
     fn the_page_names_them_all() {
         for Elsewhere { path, reason, .. } in ELSEWHERE {
-            assert!(PAGE.contains(&format!("`{path}`")), "specs/agent.md must name `{path}`: {reason}");
+            assert!(PAGE.contains(&format!("`{path}`")), "docs/reference/agent.md must name `{path}`: {reason}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! The audit log: what moat changed on an engine, hard to falsify.
 //!
 //! JSON Lines, append-only. Each entry's hash covers the one before and the bytes of its own line, and is signed; a
-//! signed head says how far the log went, so that a cut shows. `specs/audit-format.md` is the format. Several processes
+//! signed head says how far the log went, so that a cut shows. `docs/reference/audit-format.md` is the format. Several processes
 //! keep one chain, under a lock that is held for the moment of an append.
 //!
 //! Fails closed: whoever cannot write an intent must not make the change. Nothing here decides what is worth an entry.

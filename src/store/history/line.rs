@@ -15,7 +15,7 @@ pub struct Line {
     pub trigger: String,
     pub pid: u32,
     pub rounds: Vec<Round>,
-    /// As in `specs/events.md`: `converged`, `failed`, …
+    /// As in `docs/reference/events.md`: `converged`, `failed`, …
     pub outcome: String,
     pub exit_code: u8,
     /// How the run stood then; `None`: the engine could not be asked.
@@ -40,7 +40,7 @@ pub struct Step {
     pub action: String,
     pub resource: String,
     pub name: String,
-    /// The code of its cause, as in `specs/plan-text.md`.
+    /// The code of its cause, as in `docs/reference/plan.md`.
     pub cause: String,
     /// `done`, `failed`, `skipped` or `left`.
     pub result: String,
@@ -53,7 +53,7 @@ pub struct Fault {
     pub resource: String,
     pub name: String,
     pub action: String,
-    /// As in `specs/failures.md`; not there in lines of older versions.
+    /// As in `docs/reference/failures.md`; not there in lines of older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     pub message: String,
