@@ -9,6 +9,7 @@ mod addresses;
 mod build;
 mod complete;
 mod deps;
+mod docs;
 mod documents;
 mod engine;
 mod every;

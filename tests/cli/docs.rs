@@ -1,0 +1,132 @@
+//! The documentation as a whole: every page is in the book's table of contents, and every link leads to a file and a heading.
+//!
+//! Not here: whether what a page says is true. Each reference page has a test of its own.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Every Markdown file below `folder`.
+fn pages(folder: &Path, into: &mut BTreeSet<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            pages(&path, into);
+        } else if path.extension().is_some_and(|extension| extension == "md") {
+            into.insert(path);
+        }
+    }
+}
+
+/// The pages that users read: those of the book, and those at the top of the repository.
+fn all() -> BTreeSet<PathBuf> {
+    let mut all = BTreeSet::new();
+    pages(&root().join("docs"), &mut all);
+    for entry in fs::read_dir(root()).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_some_and(|extension| extension == "md") {
+            all.insert(path);
+        }
+    }
+    all
+}
+
+/// The lines of a page that are no code: neither fenced nor indented by four spaces after an empty line.
+fn prose(text: &str) -> Vec<&str> {
+    let (mut fenced, mut after_empty, mut indented) = (false, true, false);
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        let is_fence = line.trim_start().starts_with("```");
+        fenced ^= is_fence;
+        indented = line.starts_with("    ") && (after_empty || indented);
+        after_empty = line.trim().is_empty();
+        if !fenced && !is_fence && !indented {
+            lines.push(line);
+        }
+    }
+    lines
+}
+
+/// The targets of the links and pictures of a page, without addresses of the web.
+fn links(text: &str) -> Vec<String> {
+    let mut links = Vec::new();
+    for line in prose(text) {
+        for rest in line.split("](").skip(1) {
+            let target = rest.split(')').next().unwrap_or_default();
+            if !target.contains("://") {
+                links.push(target.to_owned());
+            }
+        }
+    }
+    links
+}
+
+/// The anchors of a page's headings, as GitHub and mdBook form them.
+fn anchors(text: &str) -> BTreeSet<String> {
+    let headings = prose(text).into_iter().filter(|line| line.starts_with('#'));
+    let titles = headings.map(|line| line.trim_start_matches('#').trim().to_lowercase());
+    let is_kept = |c: char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
+    titles.map(|title| title.chars().filter(|c| is_kept(*c)).collect::<String>().replace(' ', "-")).collect()
+}
+
+#[test]
+fn every_page_is_in_the_summary_once() {
+    let docs = root().join("docs");
+    let summary = docs.join("SUMMARY.md");
+    let listed = links(&read(&summary));
+    let mut there = BTreeSet::new();
+    pages(&docs, &mut there);
+    there.remove(&summary);
+    let there: BTreeSet<String> =
+        there.iter().map(|page| page.strip_prefix(&docs).expect("below").display().to_string()).collect();
+    assert_eq!(listed.len(), listed.iter().collect::<BTreeSet<_>>().len(), "a page is listed twice");
+    assert_eq!(listed.into_iter().collect::<BTreeSet<_>>(), there);
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let mut broken = Vec::new();
+    let mut followed = 0;
+    for page in all() {
+        let text = read(&page);
+        for link in links(&text) {
+            followed += 1;
+            let (path, heading) = link.split_once('#').unwrap_or((&link, ""));
+            let target = if path.is_empty() { page.clone() } else { page.parent().expect("a folder").join(path) };
+            let is_page = target.extension().is_some_and(|extension| extension == "md");
+            let leads =
+                target.exists() && (heading.is_empty() || !is_page || anchors(&read(&target)).contains(heading));
+            if !leads {
+                broken.push(format!("{}: {link}", page.display()));
+            }
+        }
+    }
+    assert!(followed > 100, "only {followed} links");
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+/// A page begins with one title, and no level of headings is skipped.
+#[test]
+fn every_page_has_one_title() {
+    for page in all() {
+        let text = read(&page);
+        let levels: Vec<usize> = prose(&text)
+            .into_iter()
+            .filter(|line| line.starts_with('#'))
+            .map(|line| line.len() - line.trim_start_matches('#').len())
+            .collect();
+        let is_summary = page.ends_with("SUMMARY.md");
+        let titles = levels.iter().filter(|level| **level == 1).count();
+        assert!(is_summary || (levels.first(), titles) == (Some(&1), 1), "{}: {levels:?}", page.display());
+        let skips = levels.windows(2).any(|pair| pair[1] > pair[0] + 1);
+        assert!(!skips, "{}: {levels:?}", page.display());
+    }
+}
