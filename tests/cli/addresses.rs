@@ -1,13 +1,12 @@
 //! An engine that refuses every address range.
 
 use expect_test::expect;
-
-use crate::engine::Empty;
-use crate::moat::Place;
+use testkit::empty_engine::EmptyEngine;
+use testkit::hermetic::Place;
 
 #[test]
 fn ranges_that_are_all_in_use_are_told_of_and_not_tried_for_ever() {
-    let engine = Empty::without_addresses();
+    let engine = EmptyEngine::without_addresses();
     let place = Place::with("agent: builder\nimage: busybox\n").at(&engine.address());
     let ran = place.run(&["apply", "--subnets", "10.83.0.0/27"]);
     assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""));
@@ -33,7 +32,7 @@ fn ranges_that_are_all_in_use_are_told_of_and_not_tried_for_ever() {
 /// There are thousands more in the default range; a few of them are enough.
 #[test]
 fn the_refusals_of_a_large_range_end_as_well() {
-    let engine = Empty::without_addresses();
+    let engine = EmptyEngine::without_addresses();
     let place = Place::with("agent: builder\nimage: busybox\n").at(&engine.address());
     let ran = place.run(&["apply"]);
     assert_eq!(ran.code, Some(1), "{}", ran.err);

@@ -1,8 +1,7 @@
 //! `build` in a spec: what is wrong with it, and what `image` shows of it; no engine is needed.
 
 use expect_test::expect;
-
-use crate::moat::{Place, told};
+use testkit::hermetic::{Place, told};
 
 #[test]
 fn the_users_own_dockerfile_is_shown_with_a_tag_of_all_that_counts() {

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::moat::Place;
+use testkit::hermetic::Place;
 
 fn place() -> Place {
     let record = r#"{"v":1,"name":"builder","run":"builder-1f2e3d4c","spec":"/x/agent.yaml","workspace":"/x",

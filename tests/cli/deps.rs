@@ -1,8 +1,7 @@
 //! `deps` and `image`: what there is to depend on, and what is made of it; no engine is needed for either.
 
 use expect_test::expect;
-
-use crate::moat::{Place, told};
+use testkit::hermetic::{Place, told};
 
 const OWN: &str = "capability: tool\nsummary: ours\ninstall:\n  packages: [tool]\n";
 

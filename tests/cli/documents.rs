@@ -2,8 +2,7 @@
 
 use expect_test::expect;
 use serde_json::Value;
-
-use crate::moat::{Place, told};
+use testkit::hermetic::{Place, told};
 
 fn document(place: &Place, arguments: &[&str]) -> Value {
     let ran = place.run(arguments);

@@ -1,8 +1,7 @@
 //! What holds for every command: found by walking over the command line's own definition, so that a new one is found too.
 
 use clap::Command;
-
-use crate::moat::Place;
+use testkit::hermetic::Place;
 
 /// Of these a sandbox is not what they are about: engines, files to be written, and moat itself.
 const ABOUT_NO_SANDBOX: [&str; 8] = ["list", "init", "validate", "explain", "schema", "deps", "completions", "man"];

@@ -1,8 +1,7 @@
 //! The help texts.
 
 use expect_test::{Expect, expect};
-
-use crate::moat::Place;
+use testkit::hermetic::Place;
 
 #[track_caller]
 fn helps(arguments: &[&str], expected: &Expect) {

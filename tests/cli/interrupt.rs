@@ -4,8 +4,8 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::engine::Empty;
-use crate::moat::Place;
+use testkit::empty_engine::EmptyEngine;
+use testkit::hermetic::Place;
 
 /// Much longer than it takes, and much shorter than the engine may.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -18,7 +18,7 @@ fn send(signal: &str, child: &Child) {
 #[test]
 fn the_second_one_ends_it() {
     for (first, second) in [("INT", "INT"), ("TERM", "INT"), ("INT", "TERM")] {
-        let (engine, asked) = Empty::silent();
+        let (engine, asked) = EmptyEngine::silent();
         let place = Place::with("agent: builder\nimage: busybox\n").at(&engine.address());
         let mut child = place.command(["apply"]).stderr(Stdio::piped()).spawn().expect("moat runs");
         asked.recv_timeout(DEADLINE).expect("it asks");

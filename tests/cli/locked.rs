@@ -5,15 +5,14 @@ use std::path::PathBuf;
 
 use expect_test::expect;
 use moat::resource::{AgentName, Run};
-
-use crate::engine::Empty;
-use crate::moat::Place;
+use testkit::empty_engine::EmptyEngine;
+use testkit::hermetic::Place;
 
 const HOLDER: &str = r#"{"pid":7,"command":"apply","since":"2026-01-01T00:00:00.000Z"}"#;
 
 /// With two agents; moat's own files are in `state`.
-fn place() -> (Empty, Place) {
-    let engine = Empty::start();
+fn place() -> (EmptyEngine, Place) {
+    let engine = EmptyEngine::start();
     let place = Place::with("agent: builder\nimage: busybox\n")
         .file("other.yaml", "agent: other\nimage: busybox\n")
         .at(&engine.address());
@@ -95,7 +94,7 @@ fn of_several_people_and_scripts_are_told_which() {
 fn another_engine_is_not_held_up() {
     let (_engine, place) = place();
     let _lock = held(&place);
-    let other = Empty::start();
+    let other = EmptyEngine::start();
     assert_eq!(place.run(&["destroy", "--host", &other.address()]).code, Some(0));
 }
 

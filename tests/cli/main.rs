@@ -1,7 +1,7 @@
 //! The command line as a user meets it: the built binary in surroundings of its own, and the exact text.
 //!
 //! No engine is needed: what is asked of one is answered by a small one of the test's own, or by nobody. What moat
-//! does to a real one is for `tests/e2e`.
+//! does to a real one is for `tests/engine`.
 
 #![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes them")]
 
@@ -11,12 +11,10 @@ mod complete;
 mod deps;
 mod docs;
 mod documents;
-mod engine;
 mod every;
 mod help;
 mod interrupt;
 mod locked;
-mod moat;
 mod nearest;
 mod no_engine;
 mod read_only;

@@ -4,8 +4,7 @@ use std::fs;
 use std::os::unix::fs::chown;
 
 use rustix::process::geteuid;
-
-use crate::moat::{Place, Ran};
+use testkit::hermetic::{Place, Ran};
 
 const SPEC: &str = "agent: builder\nimage: busybox\n";
 

@@ -1,8 +1,7 @@
 //! No engine: exit code 69, which address it was, and where that came from.
 
 use expect_test::{Expect, expect};
-
-use crate::moat::Place;
+use testkit::hermetic::Place;
 
 const SPEC: &str = "agent: builder\nimage: busybox\n";
 

@@ -4,14 +4,13 @@ use std::fs::File;
 use std::process::Stdio;
 
 use expect_test::expect;
-
-use crate::engine::Empty;
-use crate::moat::Place;
+use testkit::empty_engine::EmptyEngine;
+use testkit::hermetic::Place;
 
 const SPEC: &str = "agent: builder\nimage: busybox\nenv:\n  TOKEN: very-secret\n";
 
-fn place() -> (Empty, Place) {
-    let engine = Empty::start();
+fn place() -> (EmptyEngine, Place) {
+    let engine = EmptyEngine::start();
     let place = Place::with(SPEC).at(&engine.address());
     (engine, place)
 }

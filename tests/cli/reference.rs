@@ -1,8 +1,7 @@
 //! `docs/reference/commands.md`: the help of every command, as the binary gives it. `UPDATE_EXPECT=1` updates the page.
 
 use expect_test::expect_file;
-
-use crate::moat::Place;
+use testkit::hermetic::Place;
 
 const HEAD: &str = "# Commands
 

@@ -4,14 +4,13 @@ use std::fs;
 
 use expect_test::expect;
 use serde_json::Value;
-
-use crate::engine::Empty;
-use crate::moat::Place;
+use testkit::empty_engine::EmptyEngine;
+use testkit::hermetic::Place;
 
 const SPEC: &str = "agent: builder\nimage: busybox\nenv: {TOKEN: very-secret}\n";
 
-fn place() -> (Empty, Place) {
-    let engine = Empty::start();
+fn place() -> (EmptyEngine, Place) {
+    let engine = EmptyEngine::start();
     let place = Place::with(SPEC).at(&engine.address());
     (engine, place)
 }
@@ -74,7 +73,7 @@ fn it_is_written_over_no_other_file() {
     assert_eq!(fs::read_to_string(place.path().join("agent.yaml")).expect("there"), SPEC);
 }
 
-/// Which of the three differs is said: the spec, the sandbox (see `tests/e2e/saved.rs`), or the plan.
+/// Which of the three differs is said: the spec, the sandbox (see `tests/engine/saved.rs`), or the plan.
 #[test]
 fn a_stale_one_is_refused_with_the_reason() {
     let (_engine, place) = place();

@@ -2,17 +2,16 @@
 
 use expect_test::expect;
 use serde_json::Value;
-
-use crate::engine::Empty;
-use crate::moat::Place;
+use testkit::empty_engine::EmptyEngine;
+use testkit::hermetic::Place;
 
 fn spec(agent: &str) -> String {
     format!("agent: {agent}\nimage: busybox\n")
 }
 
 /// A folder with an `agent.yaml`, one with other YAML files, and one with neither.
-fn place() -> (Empty, Place) {
-    let engine = Empty::start();
+fn place() -> (EmptyEngine, Place) {
+    let engine = EmptyEngine::start();
     let place = Place::new()
         .file("one/agent.yaml", spec("one"))
         .file("one/other.yaml", "not: read\n")

@@ -1,8 +1,7 @@
 //! Specs that cannot be used: exit code 65, whether or not there is an engine.
 
 use expect_test::{Expect, expect};
-
-use crate::moat::Place;
+use testkit::hermetic::Place;
 
 /// Every command that needs a spec says the same of one that cannot be used.
 #[track_caller]

@@ -1,8 +1,7 @@
 //! Wrong usage: exit code 64, and nothing on standard output.
 
 use expect_test::{Expect, expect};
-
-use crate::moat::Place;
+use testkit::hermetic::Place;
 
 #[track_caller]
 fn refused(arguments: &[&str], expected: &Expect) {

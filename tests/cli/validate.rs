@@ -5,8 +5,7 @@ use std::io::Write;
 use std::process::Stdio;
 
 use expect_test::expect;
-
-use crate::moat::{Place, told};
+use testkit::hermetic::{Place, told};
 
 const TUNED: &str = "agent: builder\nimage: debian:13\ntracing: {all: true}\nbuildkit: {cache: keep}\n";
 

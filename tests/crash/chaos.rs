@@ -9,12 +9,12 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::process::Signal;
+use testkit::engine::{Inventory, engine};
+use testkit::owner;
+use testkit::sandbox::Sandbox;
+use testkit::watched::Watched;
 
-use crate::engine::{Inventory, engine};
 use crate::restarted::restart_engine;
-use crate::sandbox::Sandbox;
-use crate::watched::Watched;
-use crate::whose;
 
 /// A sidecar, a service, a Docker inside, and volumes.
 const SPEC: &str = "image: docker:dind\ndependencies:\n  - docker:dind\n  - redis\n";
@@ -225,7 +225,7 @@ impl<'a> Chaos<'a> {
 #[test]
 #[expect(clippy::print_stdout, reason = "the seed and the figures are what it is run for")]
 fn chaos() {
-    let _alone = whose::alone();
+    let _alone = owner::exclusive();
     let number = |name: &str| std::env::var(name).ok().and_then(|it| it.parse::<u64>().ok());
     let chance = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |it| it.as_secs());
     let seed = number("MOAT_CHAOS_SEED").unwrap_or_else(chance);

@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use serde_json::Value;
-
-use crate::sandbox::Sandbox;
+use testkit::sandbox::Sandbox;
 
 /// Calls by the end of their path or its beginning, and what they are on record.
 const EVENTS: [(&str, &str, &[&str]); 10] = [

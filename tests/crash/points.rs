@@ -5,12 +5,13 @@
 use std::env;
 use std::time::Instant;
 
-use crate::ambush::{Ambush, Moment, Point};
-use crate::engine::{Inventory, engine};
-use crate::held::hold_at;
+use testkit::breakpoint::{Breakpoint, Moment, Point};
+use testkit::engine::{Inventory, engine};
+use testkit::held::hold_at;
+use testkit::owner;
+use testkit::sandbox::{DIND, PLAIN, Sandbox};
+
 use crate::on_record::{assert_on_record, assert_whole};
-use crate::sandbox::{DIND, PLAIN, Sandbox};
-use crate::whose;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Work {
@@ -67,7 +68,7 @@ pub fn every_nth(usual: usize) -> usize {
 /// Kills at every `step`th call until there is no such call, of which there must have been `least`.
 #[expect(clippy::print_stdout, reason = "the points are what this measures; shown with `--nocapture`")]
 fn every(spec: &str, work: Work, step: usize, least: usize) {
-    let _beside = whose::beside_others();
+    let _beside = owner::shared();
     let began = Instant::now();
     let expected = shape_without_crash(spec, work);
     let mut points = 0;
@@ -87,28 +88,28 @@ fn every(spec: &str, work: Work, step: usize, least: usize) {
 /// One crash and what comes after: the call at which it was.
 fn crash(spec: &str, work: Work, point: Point, expected: &Shape) -> Option<String> {
     let before = Inventory::now();
-    let (sandbox, ambush) = (Sandbox::new(spec), Ambush::new());
-    prepare(&sandbox, &ambush, spec, work);
-    let call = hold_at(&sandbox, &ambush, command(work), point).map(|held| {
+    let (sandbox, breakpoint) = (Sandbox::new(spec), Breakpoint::new());
+    prepare(&sandbox, &breakpoint, spec, work);
+    let call = hold_at(&sandbox, &breakpoint, command(work), point).map(|held| {
         assert_on_record(&sandbox, &held.call);
         held.kill()
     });
     let at = format!("{work:?} {point:?} at {call:?}, which left {:#?}", shape(&sandbox));
 
-    let again = sandbox.moat(command(work)).docker_host(&ambush.host()).run();
+    let again = sandbox.moat(command(work)).docker_host(&breakpoint.host()).run();
     assert!(again.code == 0, "{at}\nthe second one: {again}");
-    assert_done(&sandbox, &ambush, work, expected, &format!("{at}\nthe second one: {again}"));
+    assert_done(&sandbox, &breakpoint, work, expected, &format!("{at}\nthe second one: {again}"));
     // What the first one has left open is closed by the second, wherever it was killed.
     assert_whole(&sandbox, &at);
-    sandbox.moat(&["destroy", "--volumes", "--yes"]).docker_host(&ambush.host()).ok();
+    sandbox.moat(&["destroy", "--volumes", "--yes"]).docker_host(&breakpoint.host()).ok();
     before.assert_unchanged(&sandbox.agent);
     call
 }
 
 /// Checks that `work` is done, by moat's word and by the engine's.
-pub fn assert_done(sandbox: &Sandbox, ambush: &Ambush, work: Work, expected: &Shape, at: &str) {
+pub fn assert_done(sandbox: &Sandbox, breakpoint: &Breakpoint, work: Work, expected: &Shape, at: &str) {
     let state = if work == Work::Destroy { "absent" } else { "ready" };
-    let status = sandbox.moat(&["status", "--json"]).docker_host(&ambush.host()).run();
+    let status = sandbox.moat(&["status", "--json"]).docker_host(&breakpoint.host()).run();
     let document: serde_json::Value = serde_json::from_str(&status.stdout).expect("JSON");
     assert_eq!(document["state"], state, "{at}\n{document:#}");
     assert_eq!(&shape(sandbox), expected, "{at}");
@@ -118,18 +119,18 @@ pub fn assert_done(sandbox: &Sandbox, ambush: &Ambush, work: Work, expected: &Sh
 }
 
 pub fn shape_without_crash(spec: &str, work: Work) -> Shape {
-    let (sandbox, ambush) = (Sandbox::new(spec), Ambush::new());
-    prepare(&sandbox, &ambush, spec, work);
-    sandbox.moat(command(work)).docker_host(&ambush.host()).ok();
+    let (sandbox, breakpoint) = (Sandbox::new(spec), Breakpoint::new());
+    prepare(&sandbox, &breakpoint, spec, work);
+    sandbox.moat(command(work)).docker_host(&breakpoint.host()).ok();
     let expected = shape(&sandbox);
-    sandbox.moat(&["destroy", "--volumes", "--yes"]).docker_host(&ambush.host()).ok();
+    sandbox.moat(&["destroy", "--volumes", "--yes"]).docker_host(&breakpoint.host()).ok();
     expected
 }
 
 /// Brings a sandbox to where `work` begins.
-pub fn prepare(sandbox: &Sandbox, ambush: &Ambush, spec: &str, work: Work) {
+pub fn prepare(sandbox: &Sandbox, breakpoint: &Breakpoint, spec: &str, work: Work) {
     if work != Work::First {
-        sandbox.moat(&["apply"]).docker_host(&ambush.host()).ok();
+        sandbox.moat(&["apply"]).docker_host(&breakpoint.host()).ok();
     }
     if work == Work::Replacement {
         sandbox.rewrite(&format!("{spec}env:\n  COLOUR: blue\n"));

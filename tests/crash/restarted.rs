@@ -5,13 +5,14 @@
 
 use std::process::Command;
 
-use crate::ambush::{Ambush, Moment, Point};
-use crate::engine::Inventory;
-use crate::held::hold_at;
+use testkit::breakpoint::{Breakpoint, Moment, Point};
+use testkit::engine::Inventory;
+use testkit::held::hold_at;
+use testkit::owner;
+use testkit::run::{run, until};
+use testkit::sandbox::{DIND, PLAIN, Sandbox};
+
 use crate::points::{MANY, Shape, Work, assert_done, command, every_nth, prepare, shape, shape_without_crash};
-use crate::run::{run, until};
-use crate::sandbox::{DIND, PLAIN, Sandbox};
-use crate::whose;
 
 #[test]
 fn in_a_first_apply() {
@@ -31,7 +32,7 @@ fn in_a_first_apply_with_a_docker_inside() {
 /// Restarts at every `step`th call until there is no such call, of which there must have been `least`.
 #[expect(clippy::print_stdout, reason = "the points are what this measures; shown with `--nocapture`")]
 fn every(spec: &str, work: Work, step: usize, least: usize) {
-    let _alone = whose::alone();
+    let _alone = owner::exclusive();
     let expected = shape_without_crash(spec, work);
     let (mut points, mut carried_on) = (0, 0);
     for (moment, start) in [(Moment::Answered, 1), (Moment::Asked, step.min(2))] {
@@ -51,9 +52,9 @@ fn every(spec: &str, work: Work, step: usize, least: usize) {
 /// One restart and what comes after: the call at which it was, and the exit code of the apply that went on.
 fn restart(spec: &str, work: Work, point: Point, expected: &Shape) -> Option<(String, i32)> {
     let before = Inventory::now();
-    let (sandbox, ambush) = (Sandbox::new(spec), Ambush::new());
-    prepare(&sandbox, &ambush, spec, work);
-    let ended = hold_at(&sandbox, &ambush, command(work), point).map(|held| {
+    let (sandbox, breakpoint) = (Sandbox::new(spec), Breakpoint::new());
+    prepare(&sandbox, &breakpoint, spec, work);
+    let ended = hold_at(&sandbox, &breakpoint, command(work), point).map(|held| {
         restart_engine();
         let call = held.call.clone();
         let (code, told) = held.let_go();
@@ -67,10 +68,10 @@ fn restart(spec: &str, work: Work, point: Point, expected: &Shape) -> Option<(St
         (call, code)
     });
     let at = format!("{work:?} {point:?} at {ended:?}, which left {:#?}", shape(&sandbox));
-    let again = sandbox.moat(command(work)).docker_host(&ambush.host()).run();
+    let again = sandbox.moat(command(work)).docker_host(&breakpoint.host()).run();
     assert!(again.code == 0, "{at}\nthe second one: {again}");
-    assert_done(&sandbox, &ambush, work, expected, &format!("{at}\nthe second one: {again}"));
-    sandbox.moat(&["destroy", "--volumes", "--yes"]).docker_host(&ambush.host()).ok();
+    assert_done(&sandbox, &breakpoint, work, expected, &format!("{at}\nthe second one: {again}"));
+    sandbox.moat(&["destroy", "--volumes", "--yes"]).docker_host(&breakpoint.host()).ok();
     let mut left = Vec::new();
     let clean = until(|| {
         left = before.difference(&sandbox.agent);

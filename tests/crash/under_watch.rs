@@ -1,16 +1,17 @@
 //! The engine dies under a watch, and comes back with everything in it ended.
 
-use crate::engine::Inventory;
+use testkit::engine::Inventory;
+use testkit::owner;
+use testkit::run::until;
+use testkit::sandbox::{DIND, PLAIN, Sandbox};
+use testkit::watched::Watched;
+
 use crate::restarted::restart_engine;
-use crate::run::until;
-use crate::sandbox::{DIND, PLAIN, Sandbox};
-use crate::watched::Watched;
-use crate::whose;
 
 /// What the engine does not start again by itself the watch has to.
 #[test]
 fn what_the_engine_leaves_ended_is_started() {
-    let _alone = whose::alone();
+    let _alone = owner::exclusive();
     let before = Inventory::now();
     let sandbox = Sandbox::new(&format!("{PLAIN}restart: \"no\"\n"));
     let mut watch = Watched::new(&sandbox, &[]);
@@ -30,7 +31,7 @@ fn what_the_engine_leaves_ended_is_started() {
 
 #[test]
 fn a_docker_inside_works_again() {
-    let _alone = whose::alone();
+    let _alone = owner::exclusive();
     let sandbox = Sandbox::new(DIND);
     let mut watch = Watched::new(&sandbox, &[]);
     restart_engine();

@@ -1,8 +1,8 @@
 //! Containers of one agent reach none of another's.
 
-use crate::engine::engine;
-use crate::run::until;
-use crate::sandbox::{DIND, PLAIN, Sandbox};
+use testkit::engine::engine;
+use testkit::run::until;
+use testkit::sandbox::{DIND, PLAIN, Sandbox};
 
 /// A page that an agent's main container serves.
 const SERVING: &str = "image: busybox\ncommand: [httpd, -f, -p, '7777', -h, /etc]\n";

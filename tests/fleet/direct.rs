@@ -9,10 +9,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use testkit::engine::{Inventory, engine};
+use testkit::sandbox::PLAIN;
 
-use crate::crowd::{Crowd, FOLDER, count};
-use crate::engine::{Inventory, engine};
-use crate::sandbox::PLAIN;
+use crate::load::{FOLDER, Load, count};
 
 /// Agents that are worked on side by side by whoever makes the calls directly. An engine gains nothing from more.
 const SIDE_BY_SIDE: usize = 16;
@@ -21,22 +21,22 @@ const SIDE_BY_SIDE: usize = 16;
 #[expect(clippy::print_stdout, reason = "the figures are what this measures; shown with `--nocapture`")]
 fn a_crowd_against_the_same_calls() {
     let before = Inventory::now();
-    let crowd = Crowd::new(count("MOAT_FLEET", 10), PLAIN);
-    let n = crowd.agents.len();
-    let moat = |args: &[&str]| timed(|| drop(crowd.sandbox.moat(args).ok())).1;
+    let load = Load::new(count("MOAT_FLEET", 10), PLAIN);
+    let n = load.agents.len();
+    let moat = |args: &[&str]| timed(|| drop(load.sandbox.moat(args).ok())).1;
     let apply = moat(&["apply", FOLDER]);
-    crowd.assert_all("ready");
+    load.assert_all("ready");
     let again = moat(&["apply", FOLDER]);
     let destroy = moat(&["destroy", FOLDER]);
-    crowd.assert_all("absent");
+    load.assert_all("absent");
 
-    let direct = |nth: usize| format!("direct-{}-{nth:03}", crowd.sandbox.agent);
+    let direct = |nth: usize| format!("direct-{}-{nth:03}", load.sandbox.agent);
     let ((), directly_up) = timed(|| for_each(n, |nth| up(&direct(nth), nth)));
     let ((), directly_down) = timed(|| for_each(n, |nth| down(&direct(nth))));
     println!(
         "{n} agents: apply {apply:.1?} against {directly_up:.1?}, destroy {destroy:.1?} against {directly_down:.1?}, nothing to do {again:.1?}"
     );
-    before.assert_unchanged(&crowd.sandbox.agent);
+    before.assert_unchanged(&load.sandbox.agent);
 }
 
 fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {

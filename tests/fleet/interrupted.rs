@@ -1,9 +1,10 @@
 //! Ctrl-C and SIGTERM in the middle of things.
 
-use crate::crowd::{Crowd, FOLDER};
-use crate::engine::{Inventory, engine};
+use testkit::engine::{Inventory, engine};
+use testkit::sandbox::{DIND, Sandbox};
+
+use crate::load::{FOLDER, Load};
 use crate::running::Running;
-use crate::sandbox::{DIND, Sandbox};
 
 /// A sidecar that runs and never gets ready, so that an apply has something to wait for.
 const NEVER_READY: &str = "image: docker:dind\ndependencies:\n  - docker:dind\nbuildkit:\n  image: lab/silent\n";
@@ -74,16 +75,16 @@ fn a_second_signal_ends_it_at_once_and_the_next_apply_mends_it() {
 #[test]
 fn one_interrupt_is_for_all() {
     let before = Inventory::now();
-    let crowd = Crowd::new(3, NEVER_READY);
-    let mut apply = start(&crowd.sandbox, &["apply", "--wait-timeout", "60", FOLDER]);
-    for agent in &crowd.agents {
+    let load = Load::new(3, NEVER_READY);
+    let mut apply = start(&load.sandbox, &["apply", "--wait-timeout", "60", FOLDER]);
+    for agent in &load.agents {
         apply.until_each(agent, &["started", "buildkit"]);
     }
     apply.signal("INT");
     let (code, told) = apply.end();
     assert_eq!(code, Some(130), "{told:#?}");
     assert!(told.last().is_some_and(|line| line.starts_with("3 agents: 3 interrupted")), "{told:#?}");
-    before.assert_unchanged(&crowd.sandbox.agent);
+    before.assert_unchanged(&load.sandbox.agent);
 }
 
 /// A replacement that is cut short: the older container is there, and the next apply goes on.

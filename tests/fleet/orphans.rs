@@ -3,10 +3,10 @@
 use std::fs;
 
 use serde_json::Value;
+use testkit::engine::{Inventory, engine};
+use testkit::sandbox::{PLAIN, Sandbox};
 
-use crate::crowd::{Crowd, FOLDER};
-use crate::engine::{Inventory, engine};
-use crate::sandbox::{PLAIN, Sandbox};
+use crate::load::{FOLDER, Load};
 
 /// The runs of these agents only: others use the engine too.
 fn listed(sandbox: &Sandbox) -> Vec<Value> {
@@ -18,13 +18,13 @@ fn listed(sandbox: &Sandbox) -> Vec<Value> {
 #[test]
 fn what_no_spec_stands_for_is_listed_and_cleaned() {
     let before = Inventory::now();
-    let crowd = Crowd::new(3, PLAIN);
-    let sandbox = &crowd.sandbox;
+    let load = Load::new(3, PLAIN);
+    let sandbox = &load.sandbox;
     sandbox.moat(&["apply", FOLDER]).ok();
     assert!(listed(sandbox).iter().all(|row| row["orphaned"].is_null() && row["state"] == "running"));
 
-    fs::remove_file(sandbox.path().join(Crowd::spec(&crowd.agents[0]))).expect("gone");
-    crowd.rewrite(&crowd.agents[1], "agent: renamed\nimage: busybox\n");
+    fs::remove_file(sandbox.path().join(Load::spec(&load.agents[0]))).expect("gone");
+    load.rewrite(&load.agents[1], "agent: renamed\nimage: busybox\n");
     let rows = listed(sandbox);
     let orphaned: Vec<&Value> = rows.iter().map(|row| &row["orphaned"]).collect();
     assert_eq!(orphaned, [&Value::from("file is gone"), &"names another agent".into(), &Value::Null]);
@@ -46,16 +46,16 @@ fn what_no_spec_stands_for_is_listed_and_cleaned() {
     assert_eq!(left.iter().filter_map(|row| row["run"].as_str()).collect::<Vec<_>>(), [runs[2]]);
     assert_eq!(left[0]["state"], "running");
 
-    sandbox.moat(&["destroy", &Crowd::spec(&crowd.agents[2])]).ok();
+    sandbox.moat(&["destroy", &Load::spec(&load.agents[2])]).ok();
     before.assert_unchanged(&sandbox.agent);
 }
 
 #[test]
 fn volumes_with_data_are_kept_unless_they_are_to_go() {
     let before = Inventory::now();
-    let crowd = Crowd::new(1, "dependencies: [docker:dind]\n");
-    let sandbox = &crowd.sandbox;
-    let spec = Crowd::spec(&crowd.agents[0]);
+    let load = Load::new(1, "dependencies: [docker:dind]\n");
+    let sandbox = &load.sandbox;
+    let spec = Load::spec(&load.agents[0]);
     sandbox.moat(&["apply", &spec]).ok();
     fs::remove_file(sandbox.path().join(&spec)).expect("gone");
     let run = listed(sandbox)[0]["run"].as_str().expect("an id").to_owned();

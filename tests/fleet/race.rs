@@ -2,10 +2,11 @@
 
 use std::thread;
 
-use crate::crowd::count;
-use crate::engine::Inventory;
-use crate::run::Ran;
-use crate::sandbox::{PLAIN, Sandbox};
+use testkit::engine::Inventory;
+use testkit::run::Ran;
+use testkit::sandbox::{PLAIN, Sandbox};
+
+use crate::load::count;
 
 fn at_once(one: impl FnOnce() -> Ran + Send, other: impl FnOnce() -> Ran + Send) -> [Ran; 2] {
     thread::scope(|scope| {

@@ -1,10 +1,11 @@
 //! Address ranges that are used up, or taken by somebody else at the last moment.
 
-use crate::ambush::{Ambush, Moment, Point};
-use crate::crowd::{Crowd, FOLDER};
-use crate::engine::{Inventory, engine};
-use crate::held::hold_at;
-use crate::sandbox::{PLAIN, Sandbox};
+use testkit::breakpoint::{Breakpoint, Moment, Point};
+use testkit::engine::{Inventory, engine};
+use testkit::held::hold_at;
+use testkit::sandbox::{PLAIN, Sandbox};
+
+use crate::load::{FOLDER, Load};
 
 /// More than an engine's own pools have.
 const MANY: usize = 200;
@@ -26,9 +27,9 @@ fn subnets(part: &str) -> Vec<String> {
 #[test]
 fn nothing_is_left_and_then_there_is() {
     let before = Inventory::now();
-    let crowd = Crowd::new(2, PLAIN);
-    let specs = crowd.agents.iter().map(|agent| Crowd::spec(agent)).collect::<Vec<_>>();
-    let (sandbox, first, second) = (&crowd.sandbox, &*specs[0], &*specs[1]);
+    let load = Load::new(2, PLAIN);
+    let specs = load.agents.iter().map(|agent| Load::spec(agent)).collect::<Vec<_>>();
+    let (sandbox, first, second) = (&load.sandbox, &*specs[0], &*specs[1]);
     sandbox.moat(&["apply", first, "--subnets", "10.119.9.0/28"]).ok();
     let pools = use_up_the_pools(&sandbox.agent);
 
@@ -42,11 +43,11 @@ fn nothing_is_left_and_then_there_is() {
 
     // Both ways out that the hint names.
     sandbox.moat(&["apply", second, "--subnets", "10.119.9.0/27"]).ok();
-    assert_eq!(subnets(&crowd.agents[1]), ["10.119.9.16/28"]);
+    assert_eq!(subnets(&load.agents[1]), ["10.119.9.16/28"]);
     sandbox.moat(&["destroy", second]).ok();
     engine().docker(&["network", "rm", &format!("{}-pool-0", sandbox.agent)]);
     sandbox.moat(&["apply", second, "--subnets", "10.119.9.0/28"]).ok();
-    crowd.assert_all("ready");
+    load.assert_all("ready");
 
     sandbox.moat(&["destroy", FOLDER]).ok();
     for i in 1..pools {
@@ -58,10 +59,10 @@ fn nothing_is_left_and_then_there_is() {
 /// Between the look and the creation somebody takes all of the range; what is left are the engine's own.
 #[test]
 fn a_place_that_was_free_a_moment_ago() {
-    let (sandbox, ambush) = (Sandbox::new(PLAIN), Ambush::new());
+    let (sandbox, breakpoint) = (Sandbox::new(PLAIN), Breakpoint::new());
     let apply = ["apply", "--subnets", "10.119.10.0/28"];
     let held =
-        hold_at(&sandbox, &ambush, &apply, Point { nth: 1, moment: Moment::Asked }).expect("it creates a network");
+        hold_at(&sandbox, &breakpoint, &apply, Point { nth: 1, moment: Moment::Asked }).expect("it creates a network");
     assert!(held.call.ends_with("/networks/create"), "{}", held.call);
     let rival = format!("{}-rival", sandbox.agent);
     engine().docker(&["network", "create", "--subnet", "10.119.10.0/24", &rival]);
@@ -76,13 +77,13 @@ fn a_place_that_was_free_a_moment_ago() {
 /// Agents of one call that see the same places free choose different ones: no creation is refused.
 #[test]
 fn a_range_that_has_just_enough() {
-    let crowd = Crowd::new(8, PLAIN);
-    let ran = crowd.sandbox.moat(&["apply", FOLDER, "--subnets", "10.119.11.0/25"]).ok();
+    let load = Load::new(8, PLAIN);
+    let ran = load.sandbox.moat(&["apply", FOLDER, "--subnets", "10.119.11.0/25"]).ok();
     assert!(!ran.stderr.contains("failed"), "{ran}");
-    let mut found = subnets(&crowd.sandbox.agent);
+    let mut found = subnets(&load.sandbox.agent);
     found.sort();
     found.dedup();
     assert_eq!(found.len(), 8, "{found:?}");
     assert!(found.iter().all(|it| it.starts_with("10.119.11.")), "{found:?}");
-    crowd.sandbox.moat(&["destroy", FOLDER]).ok();
+    load.sandbox.moat(&["destroy", FOLDER]).ok();
 }

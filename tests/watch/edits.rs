@@ -6,9 +6,8 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
-
-use crate::sandbox::{PLAIN, Sandbox};
-use crate::watched::Watched;
+use testkit::sandbox::{PLAIN, Sandbox};
+use testkit::watched::Watched;
 
 fn spec(sandbox: &Sandbox, version: u32) -> String {
     format!("agent: {}\n{PLAIN}env: {{VERSION: {version}}}\n", sandbox.agent)

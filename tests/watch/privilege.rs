@@ -3,10 +3,9 @@
 use std::fs;
 
 use serde_json::Value;
-
-use crate::engine::engine;
-use crate::sandbox::{DIND, PLAIN, Sandbox};
-use crate::watched::Watched;
+use testkit::engine::engine;
+use testkit::sandbox::{DIND, PLAIN, Sandbox};
+use testkit::watched::Watched;
 
 /// What an agent would like to have.
 const WISHES: [&str; 6] = [

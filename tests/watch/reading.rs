@@ -5,9 +5,9 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::engine::engine;
-use crate::sandbox::{PLAIN, Sandbox};
-use crate::watched::{PATIENCE, Watched};
+use testkit::engine::engine;
+use testkit::sandbox::{PLAIN, Sandbox};
+use testkit::watched::{PATIENCE, Watched};
 
 /// A secret from a program that says with a file that it has been asked, and answers when that is gone.
 fn slow_secret(name: &str, asked: &Path) -> String {

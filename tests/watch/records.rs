@@ -3,10 +3,9 @@
 use std::fs;
 
 use serde_json::Value;
-
-use crate::engine::engine;
-use crate::sandbox::{PLAIN, Sandbox};
-use crate::watched::Watched;
+use testkit::engine::engine;
+use testkit::sandbox::{PLAIN, Sandbox};
+use testkit::watched::Watched;
 
 fn record(sandbox: &Sandbox) -> Value {
     let folder = sandbox.home().join(".local/state/moat/runs");

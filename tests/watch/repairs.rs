@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::cable::Cable;
-use crate::engine::engine;
-use crate::sandbox::{DIND, PLAIN, Sandbox};
-use crate::watched::Watched;
+use testkit::engine::engine;
+use testkit::proxy::Proxy;
+use testkit::sandbox::{DIND, PLAIN, Sandbox};
+use testkit::watched::Watched;
 
 /// What is done to a container, and what the watch does about it.
 const HARMS: [(&[&str], &str); 5] = [
@@ -76,14 +76,14 @@ fn each_part_of_a_builder_is_repaired() {
 #[test]
 fn what_happened_while_the_connection_was_cut_is_found() {
     let sandbox = Sandbox::new(PLAIN);
-    let cable = Cable::new(sandbox.path(), &engine().host);
-    let mut moat = sandbox.moat(&["watch", "--json"]).docker_host(&cable.host()).command;
+    let proxy = Proxy::new(sandbox.path(), &engine().host);
+    let mut moat = sandbox.moat(&["watch", "--json"]).docker_host(&proxy.host()).command;
     let child = moat.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::piped()).spawn();
     let mut watch = Watched::of(child.expect("moat runs"), "settled");
-    cable.cut();
+    proxy.cut();
     watch.wait_for("engine-lost");
     engine().docker(&["rm", "--force", &sandbox.main()]);
-    cable.mend();
+    proxy.mend();
     watch.told.clear();
     watch.wait_for("engine-back");
     watch.wait_for("settled");

@@ -4,9 +4,8 @@ use std::fs;
 use std::process::Stdio;
 
 use serde_json::Value;
-
-use crate::sandbox::{PLAIN, Sandbox};
-use crate::watched::Watched;
+use testkit::sandbox::{PLAIN, Sandbox};
+use testkit::watched::Watched;
 
 #[test]
 fn a_replacement_waits_for_the_end_of_a_session() {
@@ -52,7 +51,7 @@ fn now_is_now() {
     let sandbox = Sandbox::new(PLAIN);
     let mut watch = Watched::new(&sandbox, &["--now"]);
     let main = sandbox.main();
-    crate::engine::engine().docker(&["exec", "--detach", &main, "sleep", "1000"]);
+    testkit::engine::engine().docker(&["exec", "--detach", &main, "sleep", "1000"]);
     sandbox.rewrite(&format!("{PLAIN}env: {{A: b}}\n"));
     watch.wait_for("settled");
     assert_ne!(sandbox.main(), main);

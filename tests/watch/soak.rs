@@ -6,9 +6,9 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use crate::engine::engine;
-use crate::sandbox::{PLAIN, Sandbox};
-use crate::watched::Watched;
+use testkit::engine::engine;
+use testkit::sandbox::{PLAIN, Sandbox};
+use testkit::watched::Watched;
 
 /// Without being told otherwise. In seconds.
 const USUAL: u64 = 12;

@@ -11,10 +11,9 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
-
-use crate::engine::engine;
-use crate::sandbox::{PLAIN, Sandbox};
-use crate::watched::PATIENCE;
+use testkit::engine::engine;
+use testkit::sandbox::{PLAIN, Sandbox};
+use testkit::watched::PATIENCE;
 
 /// What a terminal shows, as far as moat makes use of it.
 #[derive(Default)]

@@ -1,0 +1,132 @@
+//! E32 to E34: what an engine tells by itself, and what runs beside a container's own program.
+
+use std::cell::RefCell;
+
+use moat::engine::outside::Meddling;
+use moat::engine::{Engine, Happening, Notice, Subject, What};
+use moat::resource::ContainerId;
+use tokio::time::timeout;
+
+use super::world::{
+    PATIENCE, Program, World, container_create, created, eventually, network, run_of, started, volume_create, words,
+};
+use What::{Created, Died, Removed, Started};
+
+/// Everything that a listener has heard so far.
+#[derive(Default)]
+struct Heard(RefCell<Vec<Notice>>);
+
+impl Heard {
+    /// What happened to one container, in the order in which it was told.
+    fn of_container(&self, container: &ContainerId) -> Vec<What> {
+        let is_it = |subject: &Subject| matches!(subject, Subject::Container { id, .. } if id == container);
+        self.happenings().into_iter().filter(|it| is_it(&it.subject)).map(|it| it.what).collect()
+    }
+
+    fn happenings(&self) -> Vec<Happening> {
+        let happened = |notice: &Notice| match notice {
+            Notice::Happened(happening) => Some(happening.clone()),
+            Notice::Listening => None,
+        };
+        self.0.borrow().iter().filter_map(happened).collect()
+    }
+
+    fn has(&self, wanted: impl Fn(&Happening) -> bool) -> Option<()> {
+        self.happenings().iter().any(wanted).then_some(())
+    }
+}
+
+/// Does `work` while somebody listens.
+async fn listening<T>(world: &impl World, heard: &Heard, since: Option<i64>, work: impl Future<Output = T>) -> T {
+    let tell = |notice| heard.0.borrow_mut().push(notice);
+    let work = async {
+        eventually("it listens", async || heard.0.borrow().contains(&Notice::Listening).then_some(())).await;
+        work.await
+    };
+    tokio::select! {
+        biased;
+        done = work => done,
+        ended = world.engine().events(since, &tell) => panic!("the stream ended: {ended:?}"),
+    }
+}
+
+pub async fn e32_what_happens_is_told_in_its_order(world: &impl World) {
+    let engine = world.engine();
+    let heard = Heard::default();
+    let work = async {
+        let net = network(world).await;
+        let volume = volume_create(world, "data");
+        engine.create_volume(&volume).await.expect("a volume");
+        let id = started(world, "main", Program::Idle, &net).await;
+        engine.stop(&id, None).await.expect("a stop");
+        engine.start(&id).await.expect("a start");
+        engine.remove_container(&id).await.expect("a removal");
+        engine.remove_volume(&volume.name).await.expect("a removal");
+        engine.remove_network(&net).await.expect("a removal");
+        let gone = |it: &Happening| {
+            it.what == What::Removed && matches!(&it.subject, Subject::Network { id, .. } if *id == net)
+        };
+        eventually("the end is told", async || heard.has(gone)).await;
+        (net, volume.name, id)
+    };
+    let (net, volume, id) = listening(world, &heard, None, work).await;
+    let told: Vec<_> =
+        heard.of_container(&id).into_iter().filter(|it| [Created, Started, Died, Removed].contains(it)).collect();
+    assert_eq!(told, [Created, Started, Died, Started, Died, Removed]);
+    let run = run_of(world).id;
+    for it in heard.happenings() {
+        match it.subject {
+            Subject::Container { id: of, run: told, .. } if of == id => assert_eq!(told.as_ref(), Some(&run)),
+            _ => {}
+        }
+    }
+    for what in [Created, Removed] {
+        let of_volume = |it: &Happening| it.what == what && it.subject == Subject::Volume { name: volume.clone() };
+        assert!(heard.has(of_volume).is_some(), "{what:?} of the volume");
+        let of_network =
+            |it: &Happening| it.what == what && matches!(&it.subject, Subject::Network { id, .. } if *id == net);
+        assert!(heard.has(of_network).is_some(), "{what:?} of the network");
+    }
+}
+
+pub async fn e33_what_happened_since_is_told_again(world: &impl World) {
+    let engine = world.engine();
+    let net = network(world).await;
+    let first = Heard::default();
+    let id = listening(world, &first, None, async {
+        let id = created(world, "main", Program::Idle, &net).await;
+        eventually("it is told", async || first.of_container(&id).contains(&What::Created).then_some(())).await;
+        id
+    });
+    let id = id.await;
+    let at = first.happenings().last().expect("something was told").at;
+    // Nobody listens.
+    engine.start(&id).await.expect("a start");
+    engine.remove_container(&id).await.expect("a removal");
+    let second = Heard::default();
+    let removed = async || second.of_container(&id).contains(&What::Removed).then_some(());
+    listening(world, &second, Some(at), eventually("it is told later", removed)).await;
+    assert!(second.of_container(&id).contains(&What::Started));
+}
+
+pub async fn e34_commands_are_listed_while_they_run(world: &impl World) {
+    let engine = world.engine();
+    let net = network(world).await;
+    let create = container_create(world, "main", Program::Idle, &net);
+    let id = engine.create_container(&create).await.expect("a container");
+    assert_eq!(engine.commands(&id).await, Ok(Vec::new()), "it has never run");
+    engine.start(&id).await.expect("a start");
+    engine.exec(&id, &words(&["true"])).await.expect("an answer");
+    assert_eq!(engine.commands(&id).await, Ok(Vec::new()), "it has ended");
+    let heard = Heard::default();
+    let work = async {
+        world.meddle(&Meddling::Attach { container: create.name.clone() });
+        let one = async || (engine.commands(&id).await.expect("a list").len() == 1).then_some(());
+        eventually("it runs", one).await;
+        world.meddle(&Meddling::Detach { container: create.name.clone() });
+        let none = async || engine.commands(&id).await.expect("a list").is_empty().then_some(());
+        eventually("it has ended", none).await;
+        eventually("that is told", async || heard.of_container(&id).contains(&What::CommandEnded).then_some(())).await;
+    };
+    timeout(PATIENCE, listening(world, &heard, None, work)).await.expect("no end");
+}

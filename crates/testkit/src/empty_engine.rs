@@ -1,0 +1,112 @@
+//! An engine that has nothing, and refuses every change: enough for all that only looks.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+
+use tempfile::TempDir;
+
+/// It answers as long as this lives, and longer: the thread ends with the test's process.
+pub struct EmptyEngine {
+    dir: TempDir,
+}
+
+/// Status and body of the answer to the first line of a request.
+type Reply = fn(&str) -> (&'static str, &'static str);
+
+impl EmptyEngine {
+    pub fn start() -> Self {
+        Self::answering(reply)
+    }
+
+    /// One that has every image, and on which every address range is in use in a way that it does not list.
+    pub fn without_addresses() -> Self {
+        Self::answering(|request| match request {
+            _ if request.contains("/images/") => ("200 OK", "{\"Id\":\"sha256:1\"}"),
+            _ if request.contains("/networks/create") => {
+                ("403 Forbidden", "{\"message\":\"Pool overlaps with other one on this address space\"}")
+            }
+            _ => reply(request),
+        })
+    }
+
+    fn answering(reply: Reply) -> Self {
+        let dir = tempfile::tempdir().expect("a folder");
+        let listener = UnixListener::bind(dir.path().join("docker.sock")).expect("a socket");
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                thread::spawn(move || answer(&stream, reply));
+            }
+        });
+        Self { dir }
+    }
+
+    /// One that answers no question about containers; it tells when it has been asked one.
+    pub fn silent() -> (Self, Receiver<()>) {
+        let dir = tempfile::tempdir().expect("a folder");
+        let listener = UnixListener::bind(dir.path().join("docker.sock")).expect("a socket");
+        let (asked, when_asked) = channel();
+        thread::spawn(move || {
+            let mut held = Vec::new();
+            for stream in listener.incoming().flatten() {
+                let request = head(&stream);
+                if request.contains("/_ping") {
+                    // The connection would be used again otherwise.
+                    let answer =
+                        "HTTP/1.1 200 OK\r\nApi-Version: 1.45\r\nContent-Length: 2\r\nConnection: close\r\n\r\nOK";
+                    let _ = (&stream).write_all(answer.as_bytes());
+                } else {
+                    let _ = asked.send(());
+                    held.push(stream);
+                }
+            }
+        });
+        (Self { dir }, when_asked)
+    }
+
+    pub fn address(&self) -> String {
+        format!("unix://{}/docker.sock", self.dir.path().display())
+    }
+}
+
+/// The first line of a request, once all of it has come: a socket that is closed with something unread in it takes
+/// the answer with it.
+fn head(stream: &UnixStream) -> String {
+    let mut reader = BufReader::new(stream);
+    let (mut first, mut length) = (String::new(), 0);
+    let _ = reader.read_line(&mut first);
+    let mut line = String::new();
+    while reader.read_line(&mut line).is_ok_and(|read| read > 2) {
+        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().expect("a number");
+        }
+        line.clear();
+    }
+    let _ = reader.read_exact(&mut vec![0; length]);
+    first
+}
+
+fn answer(mut stream: &UnixStream, reply: Reply) {
+    let first = head(stream);
+    let (status, body) = reply(&first);
+    let head = format!("HTTP/1.1 {status}\r\nApi-Version: 1.45\r\nContent-Type: application/json\r\n");
+    let _ = write!(stream, "{head}Content-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+}
+
+fn reply(request: &str) -> (&'static str, &'static str) {
+    let path = request.strip_prefix("GET ").unwrap_or_default();
+    let path = path.strip_prefix("/v1.45").unwrap_or(path);
+    match path {
+        _ if path.starts_with("/_ping") => ("200 OK", "OK"),
+        _ if path.starts_with("/containers/json")
+            || path.starts_with("/networks?")
+            || path.starts_with("/networks ") =>
+        {
+            ("200 OK", "[]")
+        }
+        _ if path.starts_with("/volumes") => ("200 OK", "{\"Volumes\":[]}"),
+        _ if path.starts_with("/images/") => ("404 Not Found", "{\"message\":\"no such image\"}"),
+        _ => ("500 Internal Server Error", "{\"message\":\"this engine only answers\"}"),
+    }
+}

@@ -1,0 +1,63 @@
+//! The way to the engine, with a hand on it: a socket that passes everything on until it is cut.
+
+use std::io;
+use std::net::Shutdown;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+pub struct Proxy {
+    path: PathBuf,
+    lines: Arc<Mutex<Vec<UnixStream>>>,
+    dead: Arc<AtomicBool>,
+}
+
+impl Proxy {
+    /// A socket in `dir` that leads to the one of `host`.
+    pub fn new(dir: &Path, host: &str) -> Self {
+        let target = host.strip_prefix("unix://").expect("the lab is a socket").to_owned();
+        let path = dir.join("proxy.sock");
+        let listener = UnixListener::bind(&path).expect("a socket");
+        let (lines, dead) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
+        let (all, is_dead) = (lines.clone(), dead.clone());
+        thread::spawn(move || {
+            for near in listener.incoming().map_while(Result::ok) {
+                if is_dead.load(Ordering::SeqCst) {
+                    continue;
+                }
+                let far = UnixStream::connect(&target).expect("the lab's engine");
+                all.lock().expect("nobody panics").push(near.try_clone().expect("a descriptor"));
+                pass(&near, &far);
+                pass(&far, &near);
+            }
+        });
+        Self { path, lines, dead }
+    }
+
+    pub fn host(&self) -> String {
+        format!("unix://{}", self.path.display())
+    }
+
+    /// Ends every connection, and takes no new one.
+    pub fn cut(&self) {
+        self.dead.store(true, Ordering::SeqCst);
+        for line in self.lines.lock().expect("nobody panics").drain(..) {
+            // It may have ended by itself.
+            let _ = line.shutdown(Shutdown::Both);
+        }
+    }
+
+    pub fn mend(&self) {
+        self.dead.store(false, Ordering::SeqCst);
+    }
+}
+
+fn pass(from: &UnixStream, to: &UnixStream) {
+    let (mut from, mut to) = (from.try_clone().expect("a descriptor"), to.try_clone().expect("a descriptor"));
+    thread::spawn(move || {
+        let _ = io::copy(&mut from, &mut to);
+        let _ = to.shutdown(Shutdown::Write);
+    });
+}

@@ -1,0 +1,123 @@
+//! What nothing brings back is asked about on a terminal; without one a command goes on and says what ends, or refuses.
+
+use std::process::{Child, Command, Stdio};
+
+use testkit::engine::engine;
+use testkit::run::{Ran, run, until};
+use testkit::sandbox::{DIND, PLAIN, Sandbox};
+
+/// Runs moat on a terminal, where somebody answers.
+fn on_terminal(sandbox: &Sandbox, line: &str, answer: &str) -> Ran {
+    let moat = testkit::moat_binary();
+    let mut command = Command::new("script");
+    command.args(["-qec", &format!("'{moat}' {line}"), "/dev/null"]).current_dir(sandbox.path());
+    command.env("DOCKER_HOST", &engine().host).env("HOME", sandbox.path());
+    run(command, answer.as_bytes())
+}
+
+/// Somebody works in the sandbox; returns when that has begun.
+fn session(sandbox: &Sandbox) -> Child {
+    let mut command = sandbox.moat(&["exec", "--", "sh", "-c", "touch /begun; sleep 1000"]).command;
+    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("moat");
+    assert!(until(|| sandbox.sh("test -e /begun").code == 0));
+    child
+}
+
+#[test]
+fn destroy_says_what_goes_and_asks() {
+    let sandbox = Sandbox::applied(DIND);
+    sandbox.sh_ok("docker volume create db");
+    let main = sandbox.main();
+    let ran = on_terminal(&sandbox, "destroy", "n\n");
+    assert_eq!(ran.code, 1, "{ran}");
+    assert!(ran.stdout.contains("2 containers with the files in them"), "{ran}");
+    let inner = "(0 containers, 1 volume, 0 images of the Docker inside)";
+    assert!(ran.stdout.contains(&format!("volume `moat-{}-docker` {inner}", sandbox.run_id())), "{ran}");
+    assert_eq!(sandbox.main(), main);
+    assert_eq!(sandbox.sh_ok("docker volume ls -q"), "db");
+    let ran = on_terminal(&sandbox, "destroy", "y\n");
+    assert_eq!((ran.code, sandbox.find("main")), (0, None), "{ran}");
+    assert_eq!(sandbox.volumes(), [format!("moat-{}-buildkit-cache", sandbox.run_id())]);
+    let asked = on_terminal(&sandbox, "destroy", "");
+    assert!(asked.code == 0 && !asked.stdout.contains("go on?"), "nothing is there to be asked about: {asked}");
+}
+
+#[test]
+fn yes_is_not_asked_and_a_pipe_goes_on() {
+    for (line, terminal) in [("destroy --yes", true), ("destroy", false)] {
+        let sandbox = Sandbox::applied(PLAIN);
+        let words: Vec<&str> = line.split(' ').collect();
+        let ran = if terminal { on_terminal(&sandbox, line, "") } else { sandbox.moat(&words).run() };
+        assert_eq!((ran.code, sandbox.find("main")), (0, None), "{line}: {ran}");
+        assert!(!ran.stdout.contains("go on?") && !ran.stderr.contains("go on?"), "{line}: {ran}");
+    }
+}
+
+#[test]
+fn volumes_with_their_data_need_an_answer() {
+    let sandbox = Sandbox::applied("image: busybox\nvolumes: [\"data:/data\"]\n");
+    let ran = sandbox.moat(&["destroy", "--volumes"]).run();
+    assert_eq!(ran.code, 64, "{ran}");
+    let volume = format!("moat-{}-data", sandbox.run_id());
+    assert!(ran.stderr.contains(&format!("the data in `{volume}` will be lost")), "{ran}");
+    assert!(ran.stderr.contains("`--yes`"), "{ran}");
+    assert_eq!(sandbox.volumes(), [volume]);
+    sandbox.assert_ready();
+    sandbox.moat(&["destroy", "--volumes", "--yes"]).ok();
+    assert_eq!(sandbox.volumes(), [""; 0]);
+    // What is not there cannot be lost.
+    sandbox.moat(&["destroy", "--volumes"]).ok();
+}
+
+#[test]
+fn run_with_rm_asks_about_a_sandbox_that_was_there() {
+    let sandbox = Sandbox::applied(PLAIN);
+    let main = sandbox.main();
+    let ran = on_terminal(&sandbox, "run --rm -- echo never", "n\n");
+    assert!(ran.code == 1 && ran.stdout.contains("`--rm` removes it at the end"), "{ran}");
+    assert!(!ran.stdout.contains("never\r"), "{ran}");
+    assert_eq!(sandbox.main(), main);
+    let ran = sandbox.moat(&["run", "--rm", "--", "echo", "once"]).ok();
+    assert!(ran.stdout == "once\n" && ran.stderr.contains("was there before, and is removed at the end"), "{ran}");
+    assert_eq!(sandbox.find("main"), None);
+    let ran = on_terminal(&sandbox, "run --rm -- echo fresh", "");
+    assert!(ran.code == 0 && !ran.stdout.contains("go on?"), "{ran}");
+}
+
+#[test]
+fn sessions_that_would_end_are_told_asked_about_and_told_why() {
+    let sandbox = Sandbox::applied(PLAIN);
+    let main = sandbox.main();
+    let working = session(&sandbox);
+    assert!(!sandbox.moat(&["plan"]).ok().stdout.contains("Ends:"), "nothing would end it");
+    sandbox.rewrite(&format!("{PLAIN}env: {{A: b}}\n"));
+    let plan = sandbox.moat(&["plan"]).ok();
+    assert!(plan.stdout.ends_with("\nEnds: 1 session in container/main\n"), "{plan}");
+    let plan: serde_json::Value = serde_json::from_str(&sandbox.moat(&["plan", "--json"]).ok().stdout).expect("JSON");
+    assert_eq!(plan["sessions"], 1);
+    let told = format!("1 session in `moat-{}` will be ended", sandbox.run_id());
+    for line in ["apply", "restart"] {
+        let ran = on_terminal(&sandbox, line, "n\n");
+        assert!(ran.code == 1 && ran.stdout.contains(&told), "{ran}");
+    }
+    assert_eq!(sandbox.main(), main);
+    let ran = sandbox.moat(&["apply"]).ok();
+    assert!(ran.stderr.contains(&told), "{ran}");
+    assert_ne!(sandbox.main(), main);
+    let ended = working.wait_with_output().expect("an end");
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert_eq!(ended.status.code(), Some(137), "{said}");
+    assert!(
+        said.contains("the session was ended: its container was removed") || said.contains("was stopped"),
+        "{said}"
+    );
+
+    let working = session(&sandbox);
+    let ran = sandbox.moat(&["restart"]).ok();
+    assert!(ran.stderr.contains(&told), "{ran}");
+    let said = String::from_utf8_lossy(&working.wait_with_output().expect("an end").stderr).into_owned();
+    assert!(said.contains("the session was ended: "), "{said}");
+    // Whoever ends their own command knows.
+    let ran = sandbox.sh("kill -9 $$");
+    assert!(ran.code == 137 && !ran.stderr.contains("was ended"), "{ran}");
+}

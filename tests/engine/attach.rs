@@ -1,0 +1,127 @@
+//! `moat attach`: the main command's own streams and exit code; and how `moat exec` leaves a command.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+use testkit::run::until;
+use testkit::sandbox::{PLAIN, Sandbox};
+
+const SHELL: &str = "image: busybox\ninteractive: true\ncommand: sh\n";
+
+#[test]
+fn the_main_command_gets_input_and_gives_output_and_its_code() {
+    let sandbox = Sandbox::applied(SHELL);
+    let ran = sandbox.moat(&["attach"]).input("stty size; echo sum-$((40+2))\nexit 3\n").run();
+    assert!(ran.code == 3 && ran.stdout.contains("sum-42"), "{ran}");
+    let ran = sandbox.moat(&["attach"]).run();
+    assert!(ran.code == 1 && ran.stderr.contains("does not run"), "{ran}");
+}
+
+#[test]
+fn a_terminal_is_passed_through_and_left_by_its_keys() {
+    let sandbox = Sandbox::applied(SHELL);
+    let attach = |keys: &str| {
+        let moat = sandbox.moat(&["attach"]);
+        // A terminal that somebody sits at: `script` has one.
+        let mut command = Command::new("sh");
+        let line = format!(
+            "({keys}; sleep 5) | script -qec 'stty rows 33 cols 99; {} attach' /dev/null",
+            moat.command.get_program().to_string_lossy()
+        );
+        command.args(["-c", &line]).current_dir(sandbox.path());
+        for (name, value) in moat.command.get_envs() {
+            if let Some(value) = value {
+                command.env(name, value);
+            }
+        }
+        testkit::run::run(command, b"")
+    };
+    // Ctrl-P and Ctrl-Q.
+    let ran = attach(r"printf 'stty size; echo kept-$((1+1))\r'; sleep 3; printf '\020\021'");
+    assert!(ran.code == 0 && ran.stdout.contains("33 99") && ran.stdout.contains("kept-2"), "{ran}");
+    assert!(ran.stdout.contains("left; the command goes on"), "{ran}");
+    assert_eq!(sandbox.status()["state"], "ready");
+    let ran = attach(r"printf 'exit 7\r'");
+    assert_eq!(ran.code, 7, "{ran}");
+}
+
+#[test]
+fn without_a_terminal_of_its_own_both_streams_stay_apart() {
+    let script = "until [ -e /go ]; do echo tick; sleep 0.1; done; echo out; echo err >&2; exit 4";
+    let spec = format!("image: busybox\ncommand: [\"sh\", \"-c\", {}]\n", Value::from(script));
+    let sandbox = Sandbox::applied(&spec);
+    let mut moat = sandbox.moat(&["attach"]);
+    moat.command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = moat.command.spawn().expect("moat runs");
+    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines().map_while(Result::ok);
+    assert_eq!(lines.next().as_deref(), Some("tick"));
+    sandbox.sh_ok("touch /go");
+    assert_eq!(lines.find(|line| line != "tick").as_deref(), Some("out"));
+    let ended = child.wait_with_output().expect("it ends");
+    assert_eq!((ended.status.code(), ended.stderr.as_slice()), (Some(4), b"err\n".as_slice()));
+}
+
+#[test]
+fn its_end_is_told_as_a_document() {
+    // Long enough for anybody to be there in time.
+    let spec = "image: busybox\ncommand: [sh, -c, \"sleep 10; echo out; echo err >&2; exit 4\"]\n";
+    let sandbox = Sandbox::applied(spec);
+    let ran = sandbox.moat(&["attach", "--json"]).run();
+    let told: Value = serde_json::from_str(&ran.stdout).expect("a document");
+    assert_eq!((ran.code, told), (4, serde_json::json!({ "exit_code": 4, "stdout": "out\n", "stderr": "err\n" })));
+}
+
+#[test]
+fn what_cannot_be_run_says_so_as_shells_do() {
+    let sandbox = Sandbox::applied(PLAIN);
+    let table: [(&[&str], i32, &str); 6] = [
+        (&["--", "nosuch"], 127, "`nosuch` is not in the container"),
+        (&["--", "/no/such"], 127, "`/no/such` is not in the container"),
+        (&["--", "/etc/passwd"], 126, "`/etc/passwd` cannot be run: permission denied"),
+        (&["-w", "/none", "--", "true"], 126, "the directory `/none` cannot be entered in the container"),
+        (&["-u", "nobody-here", "--", "true"], 126, "there is no user `nobody-here` in the container"),
+        (&["-d", "--", "nosuch"], 127, "`nosuch` is not in the container"),
+    ];
+    for (args, code, message) in table {
+        let ran = sandbox.moat(&[&["exec"], args].concat()).run();
+        assert_eq!((ran.code, ran.stdout.as_str()), (code, ""), "{args:?} {ran}");
+        assert!(ran.stderr.starts_with(&format!("error: {message}\n")), "{args:?} {ran}");
+    }
+    let ran = sandbox.moat(&["exec", "--json", "--", "nosuch"]).run();
+    let told: Value = serde_json::from_str(&ran.stdout).expect("a document");
+    assert_eq!((ran.code, &told["exit_code"], &told["stdout"]), (127, &127.into(), &"".into()));
+    assert_eq!(told["stderr"], "`nosuch` is not in the container\n");
+    // A command may say the same, and give the same codes.
+    for code in [0, 126, 127] {
+        let ran = sandbox.sh(&format!("echo 'OCI runtime exec failed: no'; exit {code}"));
+        assert_eq!((ran.code, ran.stdout.as_str()), (code, "OCI runtime exec failed: no\n"), "{ran}");
+    }
+}
+
+#[test]
+fn a_command_goes_on_by_itself_or_ends_with_moat() {
+    let sandbox = Sandbox::applied(PLAIN);
+    let ran = sandbox.moat(&["exec", "--detach", "--", "sh", "-c", "sleep 1; echo done >/mark"]).ok();
+    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", ""));
+    assert!(until(|| sandbox.sh("cat /mark").stdout == "done\n"));
+    let runs = |seconds: &str| sandbox.sh_ok("ps -o args").lines().any(|line| line == format!("sleep {seconds}"));
+    for (kill_on_exit, seconds) in [(true, "4242"), (false, "4343")] {
+        let args: &[&str] = if kill_on_exit { &["exec", "--kill-on-exit", "--"] } else { &["exec", "--"] };
+        let mut moat = sandbox.moat(&[args, &["sh", "-c", &format!("sleep {seconds}; true")]].concat());
+        let mut child = moat.command.stdin(Stdio::piped()).spawn().expect("moat runs");
+        assert!(until(|| runs(seconds)));
+        // Nothing can be done about this one but from outside.
+        child.kill().expect("killed");
+        child.wait().expect("killed");
+        if kill_on_exit {
+            assert!(until(|| !runs(seconds)), "{seconds} goes on");
+        } else {
+            assert!(runs(seconds), "{seconds} has ended");
+        }
+    }
+    // To its end it is as any other.
+    let ran = sandbox.moat(&["exec", "--kill-on-exit", "--", "sh", "-c", "cat; exit 5"]).input("in").run();
+    assert_eq!((ran.code, ran.stdout.as_str()), (5, "in"), "{ran}");
+    assert!(until(|| sandbox.sh_ok("ls -a /tmp | grep -c moat-exec || true") == "0"));
+}

@@ -1,0 +1,184 @@
+//! Builds in the main container run on the sidecar, whoever asks for them and however, and say so when they cannot.
+//!
+//! The output of a build looks the same on either builder, so that what is compared is what each of them keeps: the
+//! sidecar's cache and history, and the build cache of the Docker inside.
+
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use testkit::engine::engine;
+use testkit::run::until;
+use testkit::sandbox::{DIND, Sandbox};
+
+/// One sandbox for all that only builds in it, one after the other: they count what each build leaves.
+fn shared() -> MutexGuard<'static, Sandbox> {
+    static SHARED: OnceLock<Mutex<Sandbox>> = OnceLock::new();
+    let shared = SHARED.get_or_init(|| Mutex::new(Sandbox::applied(DIND)));
+    // A test that has failed leaves a sandbox that builds as well as before.
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What the two builders keep.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Kept {
+    sidecar_builds: usize,
+    sidecar_bytes: u64,
+    /// Records, and their size in Docker's words.
+    inside: String,
+}
+
+impl Kept {
+    fn now(sandbox: &Sandbox) -> Self {
+        let histories = sandbox.docker_exec("buildkit", &["buildctl", "debug", "histories"]);
+        let records = sandbox.docker_exec("buildkit", &["buildctl", "du", "--format", "{{json .}}"]);
+        let records: Option<Vec<serde_json::Value>> = serde_json::from_str(&records).expect("records as JSON");
+        let sizes = records.iter().flatten().map(|it| it["size"].as_u64().unwrap_or_default());
+        let format = "{{.Type}}: {{.TotalCount}} of {{.Size}}";
+        let inside = sandbox.docker_exec("main", &["docker", "system", "df", "--format", format]);
+        let inside = inside.lines().find(|line| line.starts_with("Build Cache")).unwrap_or("none at all").to_owned();
+        // The first line is the table's head.
+        Self { sidecar_builds: histories.lines().skip(1).count(), sidecar_bytes: sizes.sum(), inside }
+    }
+}
+
+/// Writes a build context into `/ctx/NAME`; the image prints the context's name, and cannot come from a cache.
+fn context(sandbox: &Sandbox, name: &str) {
+    let dockerfile = format!("FROM busybox\\nRUN echo {name} >/said && date >>/said\\nCMD head -n1 /said\\n");
+    sandbox.sh_ok(&format!("mkdir -p /ctx/{name} && printf '{dockerfile}' >/ctx/{name}/Dockerfile"));
+}
+
+/// Checks that `script`, which builds the context NAME as the image NAME, does so on the sidecar alone.
+fn builds_on_the_sidecar(sandbox: &Sandbox, name: &str, script: &str) {
+    context(sandbox, name);
+    let before = Kept::now(sandbox);
+    sandbox.sh_ok(&format!("cd /ctx/{name} && {script}"));
+    let after = Kept::now(sandbox);
+    assert_eq!(after.sidecar_builds, before.sidecar_builds + 1, "builds in the sidecar's history: {script}");
+    assert!(after.sidecar_bytes > before.sidecar_bytes, "{before:?} {after:?}");
+    assert_eq!(after.inside, before.inside, "the cache of the Docker inside");
+    assert_eq!(sandbox.sh_ok(&format!("docker run --rm {name}")), name);
+}
+
+#[test]
+fn the_environment_names_the_builder() {
+    let sandbox = shared();
+    for (name, value) in [
+        ("BUILDKIT_HOST", "tcp://buildkit:1234"),
+        ("BUILDX_BUILDER", "moat"),
+        ("DOCKER_HOST", "unix:///var/run/docker.sock"),
+    ] {
+        assert_eq!(sandbox.moat(&["exec", "--", "printenv", name]).ok().stdout, format!("{value}\n"));
+    }
+}
+
+#[test]
+fn docker_build() {
+    builds_on_the_sidecar(&shared(), "plain", "docker build -t plain .");
+}
+
+#[test]
+fn docker_buildx_build() {
+    builds_on_the_sidecar(&shared(), "buildx", "docker buildx build -t buildx .");
+}
+
+#[test]
+fn docker_buildx_bake() {
+    let bake = "printf 'target \"default\" {\\n tags = [\"bake\"]\\n}\\n' >docker-bake.hcl && docker buildx bake";
+    builds_on_the_sidecar(&shared(), "bake", bake);
+}
+
+#[test]
+fn docker_compose_build() {
+    let compose =
+        "printf 'services:\\n  a:\\n    build: .\\n    image: compose\\n' >compose.yaml && docker compose build";
+    builds_on_the_sidecar(&shared(), "compose", compose);
+}
+
+#[test]
+fn a_login_shell_that_lost_the_environment() {
+    let build = "env -i HOME=/root PATH=$PATH sh -lc 'docker build -t login .'";
+    builds_on_the_sidecar(&shared(), "login", build);
+}
+
+#[test]
+fn a_process_that_lost_the_environment() {
+    // No profile is read, so that only the files in the home can tell.
+    builds_on_the_sidecar(&shared(), "lost", "env -i HOME=/root PATH=$PATH docker build -t lost .");
+    builds_on_the_sidecar(&shared(), "homeless", "env -i PATH=$PATH docker build -t homeless .");
+}
+
+#[test]
+fn somebody_who_is_not_root() {
+    let sandbox = shared();
+    // In the group of the daemon's socket.
+    sandbox.sh_ok("useradd --create-home --gid $(stat -c %g /var/run/docker.sock) dev");
+    // A home gets its files when the container starts.
+    engine().docker(&["restart", &sandbox.main()]);
+    sandbox.apply();
+    let build = "su dev -c 'env -i HOME=/home/dev PATH=$PATH docker build -t dev .'";
+    builds_on_the_sidecar(&sandbox, "dev", build);
+    assert_eq!(sandbox.sh_ok("find /home/dev/.docker ! -user dev"), "", "files that are not their owner's");
+}
+
+#[test]
+fn the_way_out_builds_inside() {
+    let sandbox = shared();
+    context(&sandbox, "inside");
+    let before = Kept::now(&sandbox);
+    sandbox.sh_ok("docker build --builder default -t inside /ctx/inside");
+    let after = Kept::now(&sandbox);
+    assert_eq!(after.sidecar_builds, before.sidecar_builds);
+    assert_ne!(after.inside, before.inside);
+    assert_eq!(sandbox.sh_ok("docker run --rm inside"), "inside");
+}
+
+#[test]
+fn a_cache_mount_persists_between_builds() {
+    let sandbox = shared();
+    let dockerfile = "FROM busybox\\nARG N\\nRUN --mount=type=cache,target=/c echo $N >>/c/seen && cp /c/seen /seen\\n\
+         CMD cat /seen\\n";
+    sandbox.sh_ok(&format!("mkdir -p /ctx/mount && printf '{dockerfile}' >/ctx/mount/Dockerfile"));
+    let build = |n: u32| sandbox.sh_ok(&format!("docker build --build-arg N={n} -t mount /ctx/mount"));
+    build(1);
+    assert_eq!(sandbox.sh_ok("docker run --rm mount"), "1");
+    build(2);
+    assert_eq!(sandbox.sh_ok("docker run --rm mount"), "1\n2");
+}
+
+#[test]
+fn names_resolve_in_run_steps() {
+    let sandbox = shared();
+    sandbox.sh_ok("mkdir -p /ctx/dns && printf 'FROM busybox\\nRUN nslookup buildkit\\n' >/ctx/dns/Dockerfile");
+    sandbox.sh_ok("docker build -t dns /ctx/dns");
+}
+
+#[test]
+fn without_the_sidecar_a_build_fails_and_does_not_run_inside() {
+    let sandbox = Sandbox::applied(DIND);
+    context(&sandbox, "alone");
+    let sidecar = sandbox.sidecar();
+    engine().docker(&["stop", &sidecar]);
+    let before = sandbox.docker_exec("main", &["docker", "system", "df"]);
+    let build = sandbox.sh("docker build -t alone /ctx/alone");
+    assert!(build.code != 0, "{build}");
+    assert_eq!(sandbox.docker_exec("main", &["docker", "system", "df"]), before);
+    assert_eq!(sandbox.docker_exec("main", &["docker", "images", "-q", "alone"]), "");
+    let builds = &sandbox.status()["builds"];
+    assert_eq!(builds["routed"], false, "{builds}");
+
+    sandbox.apply();
+    assert_eq!(sandbox.sidecar(), sidecar);
+    builds_on_the_sidecar(&sandbox, "again", "docker build -t again .");
+}
+
+#[test]
+fn the_cache_outlives_the_sandbox() {
+    let sandbox = Sandbox::applied(DIND);
+    context(&sandbox, "kept");
+    sandbox.sh_ok("docker build -t kept /ctx/kept");
+    let kept = Kept::now(&sandbox);
+    sandbox.moat(&["destroy"]).ok();
+    sandbox.apply();
+    assert!(until(|| Kept::now(&sandbox).sidecar_bytes == kept.sidecar_bytes), "{kept:?} {:?}", Kept::now(&sandbox));
+    // The Docker inside is another one: what it had was scratch.
+    assert_eq!(sandbox.sh_ok("docker images -q"), "");
+}

@@ -1,0 +1,131 @@
+//! The code by which a script knows why something failed, of whatever can be made to fail on a real engine.
+
+use std::fs;
+
+use serde_json::Value;
+use testkit::engine::{Inventory, engine};
+use testkit::run::Ran;
+use testkit::sandbox::{PLAIN, Sandbox};
+
+/// The last line of what a command told, which has to be one of a failure.
+fn done(ran: &Ran) -> Value {
+    let last = ran.stdout.lines().last().unwrap_or_default();
+    let done: Value = serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}\n{ran}"));
+    assert!(done["event"] == "done" && done["outcome"] != "converged", "{ran}");
+    done
+}
+
+/// Applies what cannot work, and gives the code and the whole of the last line. Nothing may be left.
+fn fails(spec: &str, args: &[&str]) -> (String, Value) {
+    let before = Inventory::now();
+    let sandbox = Sandbox::new(spec);
+    let ran = sandbox.moat(&[&["apply", "--json"], args].concat()).run();
+    let done = done(&ran);
+    before.assert_unchanged(&sandbox.agent);
+    (code(&done), done)
+}
+
+fn code(done: &Value) -> String {
+    let failures = done["failures"].as_array().into_iter().flatten();
+    assert!(failures.clone().all(|failure| failure["code"].is_string()), "{done:#}");
+    done["code"].as_str().unwrap_or_else(|| panic!("no code in {done:#}")).to_owned()
+}
+
+#[test]
+fn images() {
+    assert_eq!(fails("image: 127.0.0.1:1/none:1\n", &[]).0, "registry-unreachable");
+    assert_eq!(fails("image: 10.213.213.1:5000/lab/none:1\n", &[]).0, "image-not-found");
+}
+
+#[test]
+fn a_container_that_ends() {
+    let (code, done) = fails("image: busybox\ncommand: echo no good >&2; exit 3\n", &[]);
+    assert_eq!(code, "container-exited");
+    let failure = &done["failures"][0];
+    assert_eq!((&failure["exit_code"], &failure["log"]), (&3.into(), &serde_json::json!(["no good"])), "{done:#}");
+    // What was undone is told as a plan is, and what could be done next as commands.
+    let undid: Vec<_> = done["undid"].as_array().expect("a list").iter().map(|it| it["action"].clone()).collect();
+    assert!(done["undone"] == true && undid.contains(&"remove".into()), "{done:#}");
+    assert_eq!(done["next"], serde_json::json!(["moat apply --keep-on-failure"]));
+}
+
+#[test]
+fn out_of_memory() {
+    let spec = "image: busybox\ncommand: [tail, /dev/zero]\ncontainer: { memory: 16m }\n";
+    let (code, done) = fails(spec, &[]);
+    assert_eq!(code, "out-of-memory", "{done:#}");
+    assert_eq!(done["failures"][0]["hint"], "give it more: `container.memory`");
+}
+
+#[test]
+fn a_probe_that_says_no_and_one_that_says_nothing() {
+    let silent = "image: docker:dind\ndependencies: [docker:dind]\nbuildkit:\n  image: lab/silent\n";
+    let (code, done) = fails(silent, &["--wait-timeout", "1"]);
+    assert_eq!(code, "probe-failed");
+    let probe = &done["failures"][0]["probe"];
+    assert_eq!((&probe["command"], &probe["exit_code"]), (&"buildctl debug workers".into(), &126.into()), "{done:#}");
+    assert!(probe["output"].as_str().is_some_and(|output| output.contains("buildctl")), "{done:#}");
+
+    let hangs = "image: busybox\nservices:\n  slow:\n    image: busybox\n    command: [sleep, infinity]\n    wait: { command: [sleep, '60'] }\n";
+    let (code, done) = fails(hangs, &["--wait-timeout", "1"]);
+    assert_eq!(code, "readiness-timeout");
+    let probe = serde_json::json!({ "command": "sleep 60", "exit_code": null, "output": null });
+    assert_eq!(done["failures"][0]["probe"], probe, "{done:#}");
+}
+
+#[test]
+fn names_ports_and_addresses_that_are_taken() {
+    let sandbox = Sandbox::new(PLAIN);
+    let name = format!("moat-{}", sandbox.run_id());
+    engine().docker(&["network", "create", "--subnet", "10.119.77.0/28", &name]);
+    assert_eq!(code(&done(&sandbox.moat(&["apply", "--json"]).run())), "name-conflict");
+    let taken = "image: busybox\nnetwork: { subnet: 10.119.77.0/28 }\n";
+    assert_eq!(fails(taken, &[]).0, "address-overlap");
+
+    let holder = format!("port-{}", sandbox.agent);
+    engine().docker(&["run", "-d", "--name", &holder, "-p", "127.0.0.1:18977:80", "busybox", "sleep", "1000"]);
+    assert_eq!(fails("image: busybox\nports: ['18977:80']\n", &[]).0, "port-taken");
+}
+
+#[test]
+fn what_is_to_be_mounted_is_not_there() {
+    let sandbox = Sandbox::new("image: busybox\nmounts: ['/moat-nowhere:/data']\n");
+    let ran = sandbox.moat(&["apply", "--json"]).run();
+    assert_eq!(code(&done(&ran)), "mount-source-missing", "{ran}");
+}
+
+#[test]
+fn a_build_that_fails() {
+    let spec = "base_image: lab/base\ndependencies: [git]\nhooks: { post_build: 'false' }\n";
+    assert_eq!(fails(spec, &[]).0, "build-failed");
+}
+
+#[test]
+fn what_the_engine_refuses() {
+    // More processors than any machine has.
+    let (code, done) = fails("image: busybox\ncontainer: { cpus: 100000 }\n", &[]);
+    assert_eq!(code, "engine-refused", "{done:#}");
+}
+
+#[test]
+fn before_anything_is_done() {
+    let sandbox = Sandbox::new(PLAIN);
+    let nowhere = format!("unix://{}/none.sock", sandbox.path().display());
+    let told = |ran: Ran| (code(&done(&ran)), done(&ran)["error"]["code"].clone());
+    let both = |code: &str| (code.to_owned(), Value::from(code));
+    let ran = sandbox.moat(&["apply", "--json"]).docker_host(&nowhere).run();
+    assert_eq!(told(ran), both("engine-unreachable"));
+
+    sandbox.rewrite("imag: busybox\n");
+    assert_eq!(told(sandbox.moat(&["apply", "--json"]).run()), both("spec-invalid"));
+    sandbox.rewrite(PLAIN);
+    assert_eq!(told(sandbox.moat(&["stop", "--json"]).run()), both("not-running"));
+    assert_eq!(told(sandbox.moat(&["stop", "--json", "nobody-is-called-so"]).run()), both("unknown-name"));
+
+    // A file in the place of the folder of the audit log.
+    fs::write(sandbox.path().join("file"), "").expect("a file");
+    let mut refused = sandbox.moat(&["apply", "--json"]);
+    refused.command.env("MOAT_STATE_DIR", sandbox.path().join("file"));
+    assert_eq!(told(refused.run()), both("audit-refused"));
+    assert_eq!(sandbox.find("main"), None);
+}

@@ -1,0 +1,603 @@
+//! The commands of every day, on a sandbox that is there: each with the whole of what it says.
+
+use std::fs;
+use std::process::{Child, Stdio};
+
+use expect_test::expect;
+use serde_json::Value;
+use testkit::engine::engine;
+use testkit::run::until;
+use testkit::sandbox::{DIND, PLAIN, Sandbox};
+
+/// Two containers that write.
+const TALKS: &str = "image: busybox\ncommand: [sh, -c, 'echo one; sleep 0.2; echo two >&2; sleep 0.2; echo three; exec sleep 1000']\nenv: { N: \"1\" }\n";
+
+/// A command that goes on, and what it has written so far; ended when it is dropped.
+/// A command that goes on until it is dropped.
+pub struct Running<'a> {
+    child: Child,
+    sandbox: &'a Sandbox,
+}
+
+impl<'a> Running<'a> {
+    pub fn start(sandbox: &'a Sandbox, args: &[&str]) -> Self {
+        let file = |name: &str| fs::File::create(sandbox.path().join(name)).expect("a file");
+        let mut command = sandbox.moat(args).command;
+        command.stdin(Stdio::null()).stdout(file("out")).stderr(file("err"));
+        Self { child: command.spawn().expect("moat runs"), sandbox }
+    }
+
+    pub fn out(&self) -> String {
+        fs::read_to_string(self.sandbox.path().join("out")).expect("a file")
+    }
+
+    /// Waits until it has written as much.
+    #[track_caller]
+    pub fn wrote(&self, what: impl Fn(&str) -> bool) {
+        let err = || fs::read_to_string(self.sandbox.path().join("err")).unwrap_or_default();
+        assert!(until(|| what(&self.out())), "{}\n{}", self.out(), err());
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+#[test]
+fn logs_in_the_order_of_time() {
+    let sandbox = Sandbox::applied(TALKS);
+    assert!(until(|| sandbox.moat(&["logs"]).ok().stdout.ends_with("three\n")));
+    expect![[r#"
+        exit 0
+        == stdout
+        one
+        two
+        three
+    "#]]
+    .assert_eq(&sandbox.moat(&["logs"]).told());
+    assert_eq!(sandbox.moat(&["logs", "-n", "1", "-c", "main"]).ok().stdout, "three\n");
+    let stamped = sandbox.moat(&["logs", "--timestamps"]).ok().stdout;
+    let times: Vec<&str> = stamped.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert!(times.len() == 3 && times.is_sorted() && times.iter().all(|time| time.ends_with('Z')), "{stamped}");
+    // From the second line on.
+    let since = sandbox.moat(&["logs", "--since", times[1]]).ok().stdout;
+    assert_eq!(since, "two\nthree\n");
+    assert_eq!(sandbox.moat(&["logs", "--since", "2030-01-01T00:00:00Z"]).ok().stdout, "");
+    let json = sandbox.moat(&["logs", "--json"]).ok().stdout;
+    let lines: Vec<Value> = json.lines().map(|line| serde_json::from_str(line).expect("an object")).collect();
+    let seen: Vec<_> =
+        lines.iter().map(|it| (it["container"].as_str(), it["stream"].as_str(), it["text"].as_str())).collect();
+    let line = |stream, text| (Some("main"), Some(stream), Some(text));
+    assert_eq!(seen, [line("stdout", "one"), line("stderr", "two"), line("stdout", "three")]);
+    assert_eq!(lines[0]["time"], times[0]);
+}
+
+#[test]
+fn following_goes_on_through_a_restart_and_a_replacement() {
+    let sandbox = Sandbox::applied(TALKS);
+    let follower = Running::start(&sandbox, &["logs", "-f"]);
+    let once = "one\ntwo\nthree\n";
+    follower.wrote(|out| out == once);
+    engine().docker(&["restart", "--time", "0", &sandbox.main()]);
+    follower.wrote(|out| out == once.repeat(2));
+    let first = sandbox.main();
+    sandbox.rewrite(&TALKS.replace("\"1\"", "\"2\""));
+    sandbox.apply();
+    assert_ne!(sandbox.main(), first);
+    follower.wrote(|out| out == once.repeat(3));
+    // Nothing is left to be followed, and it ends by itself.
+    sandbox.moat(&["destroy"]).ok();
+    let mut follower = follower;
+    assert!(until(|| follower.child.try_wait().expect("a child").is_some_and(|status| status.success())));
+    assert_eq!(follower.out(), once.repeat(3));
+}
+
+#[test]
+fn several_containers_are_told_apart() {
+    let sandbox = Sandbox::applied(DIND);
+    let logs = sandbox.moat(&["logs"]).ok().stdout;
+    assert!(logs.lines().any(|line| line.starts_with("buildkit | ")), "{logs}");
+    assert!(logs.lines().all(|line| line.starts_with("buildkit | ") || line.starts_with("main     | ")), "{logs}");
+    let coloured = sandbox.moat(&["--color", "always", "logs", "-n", "1"]).ok().stdout;
+    assert!(coloured.contains("\u{1b}[33mbuildkit |\u{1b}[0m "), "{coloured:?}");
+}
+
+#[test]
+fn a_sandbox_is_found_by_its_name_wherever_one_is() {
+    let sandbox = Sandbox::applied(PLAIN);
+    let elsewhere = Sandbox::new(PLAIN);
+    for name in [sandbox.agent.as_str(), &sandbox.run_id()] {
+        let status = elsewhere.moat(&["status", name, "--json"]).ok().stdout;
+        let status: Value = serde_json::from_str(&status).expect("a document");
+        assert_eq!((&status["run"], &status["state"]), (&sandbox.run_id().into(), &"ready".into()));
+        assert_eq!(elsewhere.moat(&["exec", name, "--", "echo", "found"]).ok().stdout, "found\n");
+    }
+    let slip = format!("{}x", sandbox.agent);
+    let told = sandbox.moat(&["logs", &slip]).told();
+    expect![[r#"
+        exit 1
+        == stderr
+        error: there is no sandbox `builderx` on this engine
+          = help: did you mean `builder`?
+    "#]]
+    .assert_eq(&told);
+    expect![[r#"
+        exit 1
+        == stderr
+        error: `builder` has no container `mian`
+          = help: did you mean `main`?
+    "#]]
+    .assert_eq(&sandbox.moat(&["logs", "-c", "mian"]).told());
+    // A container's name is none of a sandbox, and says what it is.
+    expect![[r#"
+        exit 1
+        == stderr
+        error: there is no sandbox `main` on this engine
+          = help: `main` is a container: `-c main` names it, where a command takes one
+    "#]]
+    .assert_eq(&sandbox.moat(&["restart", "main"]).told());
+    let ids = sandbox.moat(&["list", "-q"]).ok();
+    assert!(ids.stdout.lines().any(|line| line == sandbox.run_id()), "{ids}");
+    assert!(ids.stdout.lines().all(|line| !line.contains(' ')), "{ids}");
+    // Without its file it can still be destroyed by its name, and no more.
+    fs::remove_file(sandbox.path().join("agent.yaml")).expect("removed");
+    let refused = elsewhere.moat(&["status", &sandbox.agent]).run();
+    assert!(refused.code == 1 && refused.stderr.contains("cannot be used"), "{refused}");
+    elsewhere.moat(&["destroy", &sandbox.agent]).ok();
+    assert_eq!(sandbox.find("main"), None);
+}
+
+/// A command that does not heed SIGTERM is killed once its time is over, and the user's time is over at once.
+#[test]
+fn a_stop_takes_as_long_as_the_user_wants() {
+    let sandbox =
+        Sandbox::applied("image: busybox\ncommand: trap 'echo asked to end' TERM; while :; do sleep 8; done\n");
+    let ran = sandbox.moat(&["stop", "-t", "0"]).ok();
+    assert!(ran.stderr.contains("is stopped"), "{ran}");
+    assert_eq!(sandbox.inspect("main", "{{.State.ExitCode}}"), "137");
+    // With the ten seconds of its own it would have been told, and have said so.
+    assert_eq!(sandbox.moat(&["logs"]).ok().stdout, "");
+}
+
+#[test]
+fn stopped_is_respected_until_it_is_started() {
+    let sandbox = Sandbox::applied(DIND);
+    let ids = (sandbox.main(), sandbox.sidecar());
+    expect![[r#"
+        exit 0
+        == stderr
+        builder: 3 to do
+          created  volume moat-stopped-R
+          stopped  container moat-R
+          stopped  container moat-buildkit-R
+        builder is stopped
+        next: moat start
+    "#]]
+    .assert_eq(&sandbox.moat(&["stop"]).told());
+    expect![[r#"
+        exit 0
+        == stdout
+        builder: stopped
+
+        RESOURCE  NAME  STATE  READY
+        image  docker:dind  present  yes
+        image  moby/buildkit:v0.32.2  present  yes
+        network/agent  moat-R  present  yes
+        volume/buildkit-cache  moat-R-buildkit-cache  present  yes
+        volume/docker  moat-R-docker  present  yes
+        container/buildkit  moat-buildkit-R  exited  no
+        container/main  moat-R  exited  no
+    "#]]
+    .assert_eq(&sandbox.moat(&["status"]).told());
+    // Nobody starts it: not an apply, not even one of another spec; and what somebody starts by hand is stopped.
+    sandbox.rewrite(&format!("{DIND}env: {{ A: b }}\n"));
+    engine().docker(&["start", &ids.1]);
+    let applied = sandbox.moat(&["apply"]).ok();
+    assert!(applied.stderr.contains("is stopped (1 done"), "{applied}");
+    assert_eq!(sandbox.inspect("buildkit", "{{.State.Running}}"), "false");
+    expect![[r#"
+        exit 0
+        == stdout
+        Nothing to do: builder is stopped, and stays so until `moat start`
+    "#]]
+    .assert_eq(&sandbox.moat(&["plan", "--detailed-exitcode"]).told());
+    expect![[r#"
+        exit 1
+        == stderr
+        error: the main container of `builder` does not run: it is exited
+          = help: `moat start` brings it back
+    "#]]
+    .assert_eq(&sandbox.moat(&["exec", "--", "true"]).told());
+    assert_eq!(sandbox.moat(&["restart"]).run().code, 1);
+    // The mark goes, and the spec is what counts again.
+    sandbox.moat(&["start"]).ok();
+    sandbox.assert_ready();
+    assert_eq!(sandbox.sh_ok("echo $A"), "b");
+    assert_eq!(sandbox.sidecar(), ids.1);
+    assert!(sandbox.volumes().iter().all(|name| !name.contains("stopped")), "{:?}", sandbox.volumes());
+    // A sandbox that is stopped goes whole, with its mark.
+    sandbox.moat(&["stop"]).ok();
+    sandbox.moat(&["destroy", "--volumes", "--yes"]).ok();
+    assert_eq!(sandbox.volumes(), Vec::<String>::new());
+    expect![[r#"
+        exit 1
+        == stderr
+        error: the main container of `builder` is not there
+          = help: `moat apply` starts it, `moat status` shows how things are
+    "#]]
+    .assert_eq(&sandbox.moat(&["stop"]).told());
+}
+
+#[test]
+fn a_restart_keeps_the_container_and_proves_it() {
+    let sandbox = Sandbox::applied(DIND);
+    let started = || ["main", "buildkit"].map(|name| sandbox.inspect(name, "{{.Id}} {{.State.StartedAt}}"));
+    let before = started();
+    expect![[r#"
+        exit 0
+        == stderr
+        builder: 2 to do
+          ready  container moat-R
+          restarted container moat-R
+        builder is ready
+          main  moat-R
+          buildkit  moat-buildkit-R
+        next: moat exec -- docker build .
+    "#]]
+    .assert_eq(&sandbox.moat(&["restart", "-c", "main"]).told());
+    let after = started();
+    assert!(before[0] != after[0] && before[0][..64] == after[0][..64], "{before:?} {after:?}");
+    assert_eq!(before[1], after[1]);
+    sandbox.moat(&["restart"]).ok();
+    assert_ne!(started()[1], after[1]);
+    sandbox.assert_ready();
+}
+
+#[test]
+fn files_go_in_and_come_out_as_they_were() {
+    let sandbox = Sandbox::applied(PLAIN);
+    let tree = sandbox.path().join("tree/sub");
+    fs::create_dir_all(&tree).expect("folders");
+    // More than one piece, and every byte there is.
+    let large: Vec<u8> = (0..1_000_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    fs::write(tree.join("large"), &large).expect("a file");
+    std::os::unix::fs::symlink("large", tree.join("link")).expect("a link");
+    expect![[r#"
+        exit 0
+        == stderr
+        copied 1 file, 1.0 MB
+    "#]]
+    .assert_eq(&sandbox.moat(&["cp", "tree", ":/root/"]).told());
+    assert_eq!(sandbox.sh_ok("cd /root/tree/sub && wc -c <large && readlink link"), "1000000\nlarge");
+    // Under a new name where there is none, into it where there is one.
+    let json = sandbox.moat(&["cp", "--json", ":/root/tree", "back"]).ok().stdout;
+    assert_eq!(serde_json::from_str::<Value>(&json).expect("a document")["bytes"], 1_000_000);
+    sandbox.moat(&["cp", &format!("{}:/root/tree/sub/large", sandbox.agent), "back"]).ok();
+    for copy in ["back/sub/large", "back/large"] {
+        assert!(fs::read(sandbox.path().join(copy)).expect("a file") == large, "{copy}");
+    }
+    assert_eq!(fs::read_link(sandbox.path().join("back/sub/link")).expect("a link").to_str(), Some("large"));
+    sandbox.moat(&["cp", "tree/sub/large", ":/renamed"]).ok();
+    assert_eq!(sandbox.sh_ok("wc -c </renamed"), "1000000");
+    let refused: Vec<String> =
+        [&["cp", "nothing", ":/"][..], &["cp", "tree", ":/no/such/"], &["cp", ":/nothing", "."], &["cp", "a", "b"]]
+            .iter()
+            .map(|args| sandbox.moat(args).told())
+            .collect();
+    expect![[r#"
+        exit 1
+        == stderr
+        error: there is no `nothing` on this machine
+          = help: check the path; a missing directory is not made
+        exit 1
+        == stderr
+        error: there is no directory `/no/` in the sandbox
+          = help: make it first: `moat exec -- mkdir -p /no`
+        exit 1
+        == stderr
+        error: there is no `/nothing` in the sandbox
+          = help: look with `moat exec -- ls`
+        exit 64
+        == stderr
+        error: one of the two has to be in the sandbox, and the other one here
+          = help: a colon before the path means the sandbox: `moat cp file :/work`
+    "#]]
+    .assert_eq(&refused.concat());
+}
+
+#[test]
+fn ports_are_told_and_opened() {
+    let sandbox = Sandbox::applied(PLAIN);
+    expect![[r#"
+        exit 0
+        == stderr
+        builder has no ports
+    "#]]
+    .assert_eq(&sandbox.moat(&["ports"]).told());
+    // A container of the sandbox as a later spec may want one.
+    let label = |name: &str, value: &str| format!("--label=moat.{name}={value}");
+    let labels = [
+        label("run", &sandbox.run_id()),
+        label("agent", &sandbox.agent),
+        label("spec", &sandbox.inspect("main", "{{index .Config.Labels \"moat.spec\"}}")),
+        label("resource", "container/web"),
+    ];
+    let name = format!("--name=web-{}", sandbox.agent);
+    let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+    let ports = ["--publish", "127.0.0.1::80", "--expose", "81", "busybox", "sleep", "1000"];
+    engine().docker(&[&["run", "-d", &name], &labels[..], &ports].concat());
+    let told = sandbox.moat(&["ports"]).ok().stdout;
+    let published = engine().docker(&["port", &format!("web-{}", sandbox.agent), "80"]);
+    assert_eq!(
+        sandbox.plain(&told).replace(&published, "ADDRESS"),
+        "CONTAINER  PORT  HOST\nweb  80/tcp  ADDRESS\nweb  81/tcp  not published\n"
+    );
+    let ports: Value = serde_json::from_str(&sandbox.moat(&["ports", "--json"]).ok().stdout).expect("a document");
+    assert_eq!(ports["ports"][0]["host_port"].to_string(), published.rsplit(':').next().unwrap_or_default());
+    assert_eq!(ports["ports"][1]["host_port"], Value::Null);
+    let url = format!("http://{published}/\n");
+    assert_eq!(sandbox.moat(&["open", "--print"]).ok().stdout, url);
+    let mut open = sandbox.moat(&["open", "-p", "80"]);
+    open.command.env("BROWSER", "false");
+    let refused = open.run();
+    assert_eq!((refused.code, refused.stdout.as_str()), (1, url.as_str()), "{refused}");
+    expect![[r#"
+        exit 1
+        == stderr
+        error: `builder` publishes port 81 not on the host
+          = help: `moat ports` shows what there is
+    "#]]
+    .assert_eq(&sandbox.moat(&["open", "-p", "81"]).told());
+}
+
+#[test]
+fn a_command_for_scripts_and_a_shell() {
+    let sandbox = Sandbox::applied(PLAIN);
+    let ran = sandbox.moat(&["exec", "--json", "-e", "A=b", "--", "sh", "-c", "echo $A; echo no >&2; exit 3"]).run();
+    assert_eq!(ran.code, 3);
+    let document: Value = serde_json::from_str(&ran.stdout).expect("a document");
+    assert_eq!(document, serde_json::json!({ "exit_code": 3, "stdout": "b\n", "stderr": "no\n" }));
+    let ran = sandbox.moat(&["shell", "-w", "/tmp"]).input("pwd\nexit 7\n").run();
+    assert_eq!((ran.code, ran.stdout.as_str()), (7, "/tmp\n"), "{ran}");
+    // A script in place of a person, with what is left of its quotes and lines.
+    let ran = sandbox.moat(&["shell", "--json", "-w", "/tmp"]).input("pwd\necho \"it's $0\" >&2\nexit 7\n").run();
+    let document: Value = serde_json::from_str(&ran.stdout).expect("a document");
+    assert_eq!(document["exit_code"], 7, "{ran}");
+    assert_eq!((ran.code, &document["stdout"]), (7, &"/tmp\n".into()), "{ran}");
+    let long = sandbox.moat(&["shell", "--json"]).input("#".repeat(200_000)).run();
+    assert!(long.code == 64 && long.stderr.contains("more than 120 KiB"), "{long}");
+}
+
+#[test]
+fn a_shell_is_left_by_its_keys_and_goes_on() {
+    let sandbox = Sandbox::applied(PLAIN);
+    let moat = testkit::moat_binary();
+    let mut command = std::process::Command::new("script");
+    let script = format!("stty rows 24 cols 80; '{moat}' shell --detach-keys ctrl-p,q");
+    command.args(["-qec", &script, "/dev/null"]).current_dir(sandbox.path());
+    command.env("DOCKER_HOST", &engine().host).env("HOME", sandbox.home());
+    let ran = testkit::run::run(command, b"sleep 777\n\x10q");
+    assert_eq!(ran.code, 0, "{ran}");
+    assert!(ran.stdout.contains("left; the command goes on"), "{ran}");
+    assert!(sandbox.docker_exec("main", &["ps"]).contains("sleep 777"), "it goes on");
+}
+
+#[test]
+fn the_cache_grows_and_is_emptied() {
+    let sandbox = Sandbox::applied(DIND);
+    let cache =
+        || -> Value { serde_json::from_str(&sandbox.moat(&["cache", "--json"]).ok().stdout).expect("a document") };
+    assert_eq!(cache()["cache_bytes"], 0);
+    sandbox.sh_ok("printf 'FROM busybox\\nRUN head -c 3000000 /dev/zero >/x\\n' | docker build -q -");
+    let full = cache()["cache_bytes"].as_u64().expect("a number");
+    assert!(full > 3_000_000, "{full}");
+    let pruned: Value =
+        serde_json::from_str(&sandbox.moat(&["cache", "--prune", "--json"]).ok().stdout).expect("a document");
+    assert_eq!((&pruned["cache_bytes"], pruned["freed_bytes"].as_u64()), (&0.into(), Some(full)));
+    expect![[r#"
+        exit 0
+        == stdout
+        0 B in volume moat-R-buildkit-cache
+    "#]]
+    .assert_eq(&sandbox.moat(&["cache"]).told());
+    let plain = Sandbox::applied(PLAIN);
+    expect![[r#"
+        exit 1
+        == stderr
+        error: `builder` has no builder
+          = help: `docker:dind` under `dependencies` brings one
+    "#]]
+    .assert_eq(&plain.moat(&["cache"]).told().replace("`b` has", "`builder` has"));
+}
+
+#[test]
+fn a_graph_in_every_form() {
+    let sandbox = Sandbox::applied(PLAIN);
+    expect![[r#"
+        exit 0
+        == stdout
+        builder: ready
+          image  busybox  present
+          network/agent  moat-R  present
+          container/main  moat-R  running, ready
+            ├─ image busybox
+            └─ network/agent
+    "#]]
+    .assert_eq(&sandbox.moat(&["graph"]).told());
+    expect![[r##"
+        exit 0
+        == stdout
+        digraph moat {
+          label="builder: ready"
+          labelloc=t
+          rankdir=LR
+          node [fontname="sans-serif", fontsize=11, style=filled]
+          edge [fontname="sans-serif", fontsize=9]
+          n0 [shape=note, fillcolor="#dcfce7", label="image\nbusybox\npresent"]
+          n1 [shape=hexagon, fillcolor="#dcfce7", label="network/agent\nmoat-R\npresent"]
+          n2 [shape=box3d, fillcolor="#dcfce7", label="container/main\nmoat-R\nrunning, ready"]
+          n0 -> n2
+          n1 -> n2
+        }
+    "##]]
+    .assert_eq(&sandbox.moat(&["graph", "--format", "dot"]).told());
+    expect![[r##"
+        exit 0
+        == stdout
+        ---
+        title: "builder: ready"
+        ---
+        flowchart LR
+          n0>"image<br/>busybox<br/>present"]:::good
+          n1{{"network/agent<br/>moat-R<br/>present"}}:::good
+          n2[["container/main<br/>moat-R<br/>running, ready"]]:::good
+          n0 --> n2
+          n1 --> n2
+          classDef good fill:#dcfce7,color:#111
+          classDef care fill:#fef3c7,color:#111
+          classDef bad fill:#fee2e2,color:#111
+    "##]]
+    .assert_eq(&sandbox.moat(&["graph", "--format", "mermaid"]).told());
+    let svg = sandbox.moat(&["graph", "--format", "svg"]).ok().stdout;
+    assert!(
+        svg.starts_with("<svg ") && svg.matches("<rect ").count() == 4 && svg.matches("<path d=\"M").count() == 3,
+        "{svg}"
+    );
+    let json: Value = serde_json::from_str(&sandbox.moat(&["graph", "--json"]).ok().stdout).expect("a document");
+    assert_eq!((json["nodes"].as_array().map(Vec::len), json["edges"].as_array().map(Vec::len)), (Some(3), Some(2)));
+    sandbox.rewrite("image: busybox\nenv: { A: b }\n");
+    expect![[r#"
+        exit 0
+        == stdout
+        builder: 6 to do
+          1. create container  moat-R.next1  changed
+          2. start container  moat-R.next1  changed
+            └─ 1. create container
+          3. await container  moat-R.next1  changed
+            └─ 2. start container
+          4. stop container  moat-R  superseded
+            └─ 3. await container
+          5. remove container  moat-R  superseded
+            ├─ 3. await container
+            └─ 4. stop container
+          6. rename container  moat-R  misnamed
+            └─ 5. remove container
+    "#]]
+    .assert_eq(&sandbox.moat(&["graph", "--plan"]).told());
+}
+
+#[test]
+fn the_doctor_looks_at_engine_and_sandbox() {
+    let sandbox = Sandbox::applied(DIND);
+    let document: Value = serde_json::from_str(&sandbox.moat(&["doctor", "--json"]).ok().stdout).expect("a document");
+    let checks = document["checks"].as_array().expect("a list");
+    let names: Vec<&str> = checks.iter().filter_map(|it| it["check"].as_str()).collect();
+    let all = [
+        "engine",
+        "version",
+        "privileged",
+        "cgroup",
+        "limits",
+        "storage",
+        "logs",
+        "ports",
+        "forwarding",
+        "names",
+        "addresses",
+        "inner",
+        "credentials",
+        "disk",
+        "clock",
+        "buildx",
+        "compose",
+    ];
+    assert_eq!(names, all);
+    let verdict = |name: &str| &checks[all.iter().position(|it| *it == name).expect("a check")];
+    let good = [
+        "engine",
+        "version",
+        "privileged",
+        "limits",
+        "storage",
+        "logs",
+        "names",
+        "addresses",
+        "credentials",
+        "clock",
+        "buildx",
+        "compose",
+    ];
+    for name in good {
+        assert_eq!(verdict(name)["verdict"], "good", "{document:#}");
+    }
+    let version = engine().docker(&["version", "--format", "{{.Server.Version}}"]);
+    assert!(verdict("version")["found"].as_str().is_some_and(|found| found.starts_with(&version)), "{document:#}");
+    let mut nowhere = sandbox.moat(&["doctor"]).docker_host("unix:///nowhere.sock");
+    nowhere.command.env("NO_COLOR", "1");
+    expect![[r#"
+        exit 1
+        == stdout
+        bad  engine  cannot use docker at `unix:///nowhere.sock` (from DOCKER_HOST): no such file or directory
+                      -> start docker, or say where it is with --host or DOCKER_HOST
+
+        Sandboxes will not come up here: 1 to mend first.
+    "#]]
+    .assert_eq(&nowhere.told());
+}
+
+#[test]
+fn the_doctor_says_nothing_of_what_a_sandbox_does_not_need() {
+    let sandbox = Sandbox::applied(PLAIN);
+    let text = sandbox.moat(&["doctor"]).ok().stdout;
+    assert!(!text.contains("buildx") && !text.contains("compose"), "{text}");
+    // Nor where there is no sandbox at all.
+    std::fs::remove_file(sandbox.path().join("agent.yaml")).expect("a file");
+    let text = sandbox.moat(&["doctor"]).ok().stdout;
+    assert!(!text.contains("buildx") && text.contains("credentials"), "{text}");
+}
+
+#[test]
+fn a_docker_configuration_that_cannot_be_read_is_named() {
+    let sandbox = Sandbox::new("image: 10.213.213.1:5000/lab/none:1\n");
+    let folder = sandbox.home().join(".docker");
+    std::fs::create_dir(&folder).expect("a folder");
+    for (text, problem) in [
+        ("{\"auths\": {},\n}\n", ".docker/config.json` is not JSON (line 2, column 1)"),
+        ("{\"auths\": []}\n", "`auths` in `"),
+        ("{\"credsStore\": \"nowhere\"}\n", "`docker-credential-nowhere`, which `"),
+    ] {
+        std::fs::write(folder.join("config.json"), text).expect("a file");
+        let doctor = sandbox.moat(&["doctor"]).run().stdout;
+        let line = doctor.lines().find(|line| line.contains("credentials")).unwrap_or_default();
+        assert!(line.starts_with("care") && line.contains(problem), "{doctor}");
+        let ran = sandbox.moat(&["apply"]).run();
+        let help = ran.stderr.lines().find(|line| line.contains("no credentials were sent")).unwrap_or_default();
+        assert!(ran.code == 1 && help.contains(problem), "{ran}");
+        assert!(ran.stderr.contains("warning: images are pulled without credentials: "), "{ran}");
+    }
+    // It is no reason where none are needed.
+    sandbox.rewrite(PLAIN);
+    engine().docker(&["pull", "--quiet", "busybox"]);
+    let ran = sandbox.apply();
+    assert!(!ran.stderr.contains("credentials"), "{ran}");
+}
+
+#[test]
+fn what_happens_is_told_as_it_happens() {
+    let sandbox = Sandbox::applied(PLAIN);
+    let listener = Running::start(&sandbox, &["events", "--json", "--since", "1h"]);
+    let events = |out: &str| -> Vec<String> {
+        let lines = out.lines().map(|line| serde_json::from_str::<Value>(line).expect("an object"));
+        lines
+            .map(|it| format!("{} {}", it["event"].as_str().unwrap_or("?"), it["kind"].as_str().unwrap_or("?")))
+            .collect()
+    };
+    listener.wrote(|out| events(out).contains(&"started container".to_owned()));
+    engine().docker(&["kill", &sandbox.main()]);
+    listener.wrote(|out| events(out).contains(&"died container".to_owned()));
+    let out = listener.out();
+    assert!(out.lines().all(|line| line.contains(&sandbox.run_id())), "{out}");
+}

@@ -1,0 +1,37 @@
+//! Images and pulls.
+
+use moat::engine::{Engine, Fault};
+use moat::resource::ImageRef;
+
+use super::lab::{busybox, docker, variable};
+
+#[tokio::test]
+async fn an_image_is_pulled_once_and_found() {
+    let docker = docker().await;
+    docker.pull(&busybox(), &|_| {}).await.expect("the lab has it");
+    docker.pull(&busybox(), &|_| {}).await.expect("it is here already");
+    let tagged = docker.image(&busybox()).await.expect("an answer").expect("it is here");
+    let untagged = ImageRef::parse("busybox").expect("valid");
+    assert_eq!(docker.image(&untagged).await, Ok(Some(tagged)), "no tag means latest");
+    let absent = ImageRef::parse("moat-test/nothing:1").expect("valid");
+    assert_eq!(docker.image(&absent).await, Ok(None));
+}
+
+#[tokio::test]
+async fn a_pull_that_fails_says_why_and_what_to_do() {
+    let docker = docker().await;
+    let registry = variable("MOAT_LAB_REGISTRY").expect("the lab has a registry");
+    let table = [
+        (format!("{registry}/library/busybox:none"), "has no such image or tag"),
+        (format!("{registry}/moat-test/nothing:1"), "has no such image or tag"),
+        ("127.0.0.1:1/a:1".to_owned(), "the registry `127.0.0.1:1` cannot be reached"),
+        ("nowhere.invalid/a:1".to_owned(), "the registry `nowhere.invalid` cannot be reached"),
+    ];
+    for (reference, why) in table {
+        let parsed = ImageRef::parse(&reference).expect("valid");
+        let error = docker.pull(&parsed, &|_| {}).await.expect_err(&reference);
+        assert_eq!(error.fault, Fault::Pull, "{error}");
+        assert!(error.message.starts_with(&format!("`{reference}` cannot be pulled: ")), "{error}");
+        assert!(error.message.contains(why), "{error}");
+    }
+}

@@ -1,0 +1,115 @@
+//! `docs/reference/documents.md`: each example has the fields that the command really gives.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+use testkit::sandbox::Sandbox;
+
+use crate::daily::Running;
+
+/// Fields that are there only sometimes, as the page says.
+const SOMETIMES: [&str; 5] = ["cause", "log", "ports", "hint", "container"];
+
+/// By heading: the example.
+fn examples() -> Vec<(String, Value)> {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference/documents.md"))
+        .expect("the page");
+    let sections = page.split("\n## ").skip(1).map(|section| section.split_once('\n').expect("a heading"));
+    let example = |text: &str| -> String { text.lines().filter(|line| line.starts_with("    ")).collect() };
+    let parse = |(name, text): (&str, &str)| {
+        let value = serde_json::from_str(&example(text)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        (name.to_owned(), value)
+    };
+    sections.map(parse).collect()
+}
+
+/// Of all objects in a document: the place of each field, as in `resources[].id`.
+fn fields(value: &Value, at: &str, into: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(fields_of) => {
+            for (name, value) in fields_of {
+                into.insert(format!("{at}{name}"));
+                // What an event has besides, each has for itself.
+                if !matches!(name.as_str(), "data" | "came_of_it") {
+                    fields(value, &format!("{at}{name}."), into);
+                }
+            }
+        }
+        Value::Array(all) => all.iter().for_each(|value| fields(value, &format!("{at}[]"), into)),
+        _ => {}
+    }
+}
+
+/// Nulls and empty lists say nothing of what would be below them.
+fn is_below_nothing(field: &str, found: &Value) -> bool {
+    let mut value = vec![found];
+    for part in field.split('.').flat_map(|part| part.split_inclusive("[]")) {
+        let name = part.trim_end_matches("[]");
+        if value.iter().all(|it| it.is_null() || it.as_array().is_some_and(Vec::is_empty)) {
+            return true;
+        }
+        value = value.into_iter().flat_map(|it| it.as_array().map_or(vec![it], |all| all.iter().collect())).collect();
+        value = value.into_iter().filter_map(|it| if name.is_empty() { Some(it) } else { it.get(name) }).collect();
+    }
+    false
+}
+
+fn compare(name: &str, example: &Value, found: &Value) {
+    let (mut promised, mut given) = (BTreeSet::new(), BTreeSet::new());
+    fields(example, "", &mut promised);
+    fields(found, "", &mut given);
+    let unknown: Vec<_> = given.difference(&promised).collect();
+    assert!(unknown.is_empty(), "{name}: the page does not know of {unknown:?} in {found:#}");
+    let sometimes = |field: &str| {
+        let last = field.rsplit(['.', ']']).next().unwrap_or(field);
+        SOMETIMES.contains(&last) || SOMETIMES.iter().any(|it| field.starts_with(&format!("{it}[]")))
+    };
+    let lacking = promised.difference(&given).filter(|field| !sometimes(field) && !is_below_nothing(field, found));
+    let lacking: Vec<_> = lacking.collect();
+    assert!(lacking.is_empty(), "{name}: {lacking:?} are promised, and not in {found:#}");
+}
+
+/// Of a command that does not end: the line of a container that was connected.
+fn connected(sandbox: &Sandbox, args: &[&str]) -> String {
+    let is_it = |line: &&str| line.contains("\"connected\"") && line.ends_with('}');
+    let listener = Running::start(sandbox, args);
+    listener.wrote(|out| out.lines().any(|line| is_it(&line)));
+    listener.out().lines().find(is_it).expect("it has come").to_owned()
+}
+
+#[test]
+fn each_command_gives_what_its_page_says() {
+    let sandbox = Sandbox::applied("dependencies: [docker:dind]\nports: {web: 3000}\nruntime: docker\n");
+    fs::write(sandbox.path().join("file"), "x").expect("written");
+    let edited = fs::read_to_string(sandbox.path().join("agent.yaml")).expect("a spec") + "workdir: /tmp\n";
+    for (name, example) in examples() {
+        let args: &[&str] = match name.as_str() {
+            "deps" => &["deps", "postgres"],
+            "explain" => &["explain", "container.memory"],
+            "open" => &["open", "--port", "3000"],
+            "exec" => &["exec", "--", "sh", "-c", "echo out; echo err >&2"],
+            "cp" => &["cp", "file", ":/tmp/file"],
+            "logs" => &["logs", "--tail", "1"],
+            "events" => &["events", "--since", "1h"],
+            "audit verify" => &["audit", "verify"],
+            "audit export" => &["audit", "export", "bundle"],
+            "audit rotate" => &["audit", "rotate"],
+            "approve" => &["approve", "--yes"],
+            "init" => &["init", "new.yaml"],
+            "man" => &["man", "apply"],
+            "completions" => &["completions", "bash"],
+            other => &[other],
+        };
+        if name == "why" {
+            fs::write(sandbox.path().join("agent.yaml"), &edited).expect("written");
+        }
+        let at = args.iter().position(|it| *it == "--").unwrap_or(args.len());
+        let args = [&args[..at], &["--json"], &args[at..]].concat();
+        let text = if name == "events" { connected(&sandbox, &args) } else { sandbox.moat(&args).ok().stdout };
+        let found = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}: {text}"));
+        compare(&name, &example, &found);
+    }
+    sandbox.moat(&["destroy", "--volumes", "--yes"]).ok();
+}

@@ -1,0 +1,341 @@
+//! What cannot work: the message names what, why and what to do, and a first apply that fails leaves nothing.
+
+use expect_test::{Expect, expect};
+use testkit::engine::{Inventory, engine};
+use testkit::sandbox::{PLAIN, Sandbox};
+
+/// Applies a spec that cannot work, and checks what is said and that nothing is left.
+fn fails(spec: &str, args: &[&str], expected: &Expect) {
+    let before = Inventory::now();
+    let sandbox = Sandbox::new(spec);
+    let told = sandbox.moat(&[&["apply", "--quiet"], args].concat()).told();
+    expected.assert_eq(&without_chance(&told));
+    before.assert_unchanged(&sandbox.agent);
+}
+
+/// Leaves out the number of a process, and how often the engine had started a container again, and it said the same
+/// again, by the time that was looked at.
+fn without_chance(text: &str) -> String {
+    let text = without(text, "tini (", "] exec", "tini] exec");
+    let text = without(&text, "started again ", " times", "started again N times");
+    let mut lines: Vec<&str> = text.split_inclusive('\n').collect();
+    lines.dedup();
+    lines.concat()
+}
+
+/// Replaces what stands from `start` to `end`, as often as it does.
+fn without(text: &str, start: &str, end: &str, by: &str) -> String {
+    let mut rest = text;
+    let mut out = String::new();
+    while let Some((from, to)) = rest.find(start).and_then(|from| Some((from, from + rest[from..].find(end)?))) {
+        out.push_str(&rest[..from]);
+        out.push_str(by);
+        rest = &rest[to + end.len()..];
+    }
+    out + rest
+}
+
+/// What ends again and again is never ready, however the engine starts it: the same answer each time.
+#[test]
+fn what_crashes_again_and_again_is_not_ready() {
+    let exits = "image: busybox\ncommand: echo said; exit 4\n";
+    let specs = [
+        format!("{exits}restart: on-failure\n"),
+        format!("{exits}restart: always\n"),
+        format!("{exits}restart: unless-stopped\nhealthcheck: \"true\"\n"),
+        "image: busybox\nservices:\n  web:\n    image: busybox\n    command: echo said; exit 4\n".to_owned(),
+        "image: busybox\nservices:\n  web:\n    image: busybox\n    command: echo said; exit 4\n    wait: \"true\"\n"
+            .to_owned(),
+    ];
+    for spec in &specs {
+        let before = Inventory::now();
+        let sandbox = Sandbox::new(spec);
+        for _ in 0..2 {
+            let ran = sandbox.moat(&["apply"]).run();
+            assert_eq!(ran.code, 1, "{spec}\n{ran}");
+            assert!(ran.stderr.contains("ended with exit code 4") && ran.stderr.contains("said\n"), "{spec}\n{ran}");
+        }
+        before.assert_unchanged(&sandbox.agent);
+    }
+}
+
+/// Its program cannot even be run: no shell ever comes to say so.
+#[test]
+fn what_cannot_be_run_is_not_ready() {
+    let long = format!("image: busybox\nenv:\n  LONG: {}\n", "x".repeat(140_000));
+    for spec in [long.as_str(), "image: busybox\nhooks:\n  pre_run: nosuch\n"] {
+        let sandbox = Sandbox::new(spec);
+        for _ in 0..2 {
+            let ran = sandbox.moat(&["apply"]).run();
+            assert_eq!(ran.code, 1, "{}\n{ran}", &spec[..40]);
+            assert!(ran.stderr.contains("ended with exit code"), "{ran}");
+        }
+    }
+}
+
+/// What is left of it says so too, and a second look is no better.
+#[test]
+fn what_keeps_crashing_is_degraded() {
+    let sandbox = Sandbox::new("image: busybox\nrestart: always\ncommand: sleep 1; exit 4\n");
+    assert_eq!(sandbox.moat(&["apply", "--keep-on-failure"]).run().code, 1);
+    for _ in 0..3 {
+        let status = sandbox.status();
+        assert_eq!(status["state"], "degraded", "{status:#}");
+        assert_eq!(sandbox.moat(&["plan"]).ok().stdout.matches("crash").count(), 1);
+    }
+    let ran = sandbox.moat(&["apply"]).run();
+    assert!(ran.code == 1 && ran.stderr.contains("ended with exit code 4"), "{ran}");
+}
+
+#[test]
+fn no_engine() {
+    let sandbox = Sandbox::new(PLAIN);
+    let nowhere = format!("unix://{}/none.sock", sandbox.path().display());
+    expect![[r#"
+        exit 69
+        == stderr
+        error: cannot use docker at `unix://DIR/none.sock` (from DOCKER_HOST): no such file or directory
+          = help: start docker, or say where it is with --host or DOCKER_HOST
+    "#]]
+    .assert_eq(&sandbox.moat(&["apply"]).docker_host(&nowhere).told());
+    for command in [&["plan"][..], &["destroy"], &["status"], &["exec", "--", "true"]] {
+        assert_eq!(sandbox.moat(command).docker_host(&nowhere).run().code, 69, "{command:?}");
+    }
+}
+
+#[test]
+fn an_image_that_no_registry_can_be_asked_for() {
+    // A port of the engine's own machine that nobody listens on.
+    fails(
+        "image: 127.0.0.1:1/none:1\n",
+        &[],
+        &expect![[r#"
+            exit 1
+            == stderr
+            error: `127.0.0.1:1/none:1` cannot be pulled: the registry `127.0.0.1:1` cannot be reached (get "http://127.0.0.1:1/v2/": dial tcp 127.0.0.1:1: connect: connection refused)
+              = help: check the network, a proxy, or the registry's name
+            what had been done is undone: removed network moat-R
+              = help: `--keep-on-failure` would leave it to be looked at
+        "#]],
+    );
+}
+
+#[test]
+fn an_image_that_the_registry_does_not_have() {
+    fails(
+        "image: 10.213.213.1:5000/lab/none:1\n",
+        &[],
+        &expect![[r#"
+            exit 1
+            == stderr
+            error: `10.213.213.1:5000/lab/none:1` cannot be pulled: `10.213.213.1:5000` has no such image or tag (manifest for 10.213.213.1:5000/lab/none:1 not found: manifest unknown: manifest unknown)
+              = help: check its name
+            what had been done is undone: removed network moat-R
+              = help: `--keep-on-failure` would leave it to be looked at
+        "#]],
+    );
+}
+
+#[test]
+fn an_image_without_dockerd() {
+    fails(
+        "image: busybox\ndependencies: [docker:dind]\n",
+        &[],
+        &expect![[r#"
+            exit 1
+            == stderr
+            error: the image `busybox` has no `dockerd`
+              | the last lines of container moat-R
+              |  moat: no dockerd in this image
+              = help: use an image that brings Docker, such as `docker:dind`, or remove `docker:dind` from `dependencies`
+            what had been done is undone: removed container moat-buildkit-R, container moat-R, network moat-R, volume moat-R-buildkit-cache, volume moat-R-docker
+              = help: `--keep-on-failure` would leave it to be looked at
+        "#]],
+    );
+}
+
+#[test]
+fn a_container_that_dies_at_once() {
+    fails(
+        "image: busybox\ncommand: echo no good >&2; exit 3\n",
+        &[],
+        &expect![[r#"
+            exit 1
+            == stderr
+            error: `moat-R` ended with exit code 3
+              | the last lines of container moat-R
+              |  no good
+            what had been done is undone: removed container moat-R, network moat-R
+              = help: `--keep-on-failure` would leave it to be looked at
+        "#]],
+    );
+}
+
+#[test]
+fn a_command_that_does_not_exist() {
+    fails(
+        "image: busybox\ncommand: [no-such-program]\n",
+        &[],
+        &expect![[r#"
+            exit 1
+            == stderr
+            error: `moat-R` ended with exit code 127
+              | the last lines of container moat-R
+              |  [FATAL tini] exec no-such-program failed: No such file or directory
+              = help: its command is not in the image: check its name, and the image
+            what had been done is undone: removed container moat-R, network moat-R
+              = help: `--keep-on-failure` would leave it to be looked at
+        "#]],
+    );
+}
+
+#[test]
+fn a_source_that_is_a_file_where_a_directory_is_needed() {
+    let sandbox = Sandbox::new("image: busybox\nmounts: ['./f:/etc']\n");
+    std::fs::write(sandbox.path().join("f"), "x").expect("a file");
+    expect![[r#"
+        exit 1
+        == stderr
+        error: cannot start container `moat-R`: `DIR/f` cannot be mounted at `/etc`: one of them is a directory, and the other is not
+          = help: make it on the engine's machine, which need not be this one, or correct the spec
+        what had been done is undone: removed container moat-R, network moat-R
+          = help: `--keep-on-failure` would leave it to be looked at
+    "#]]
+    .assert_eq(&sandbox.moat(&["apply", "--quiet"]).told());
+}
+
+#[test]
+fn a_source_that_has_gone() {
+    let sandbox = Sandbox::new("image: busybox\nmounts: ['./d:/d']\n");
+    std::fs::create_dir(sandbox.path().join("d")).expect("a folder");
+    sandbox.apply();
+    engine().docker(&["stop", "-t", "0", &sandbox.main()]);
+    std::fs::remove_dir(sandbox.path().join("d")).expect("a folder");
+    let ran = sandbox.moat(&["apply", "--quiet"]).run();
+    assert_eq!(ran.code, 1, "{ran}");
+    assert!(ran.stderr.contains("/d` is not on the Docker host\n") && !ran.stderr.contains("OCI"), "{ran}");
+}
+
+#[test]
+fn an_address_that_the_host_does_not_have() {
+    fails(
+        "image: busybox\nports: ['10.9.8.7:28123:80']\n",
+        &[],
+        &expect![[r#"
+            exit 1
+            == stderr
+            error: cannot start container `moat-R`: the Docker host does not have the address `10.9.8.7`
+              = help: `ip address` on the Docker host lists its addresses: write one of them in `ports`, or none for loopback
+            what had been done is undone: removed container moat-R, network moat-R
+              = help: `--keep-on-failure` would leave it to be looked at
+        "#]],
+    );
+}
+
+#[test]
+fn a_port_that_another_container_has() {
+    let holder = engine().docker(&["run", "-d", "-p", "127.0.0.1:28124:80", "busybox", "sleep", "600"]);
+    fails(
+        "image: busybox\nports: ['28124:80']\n",
+        &[],
+        &expect![[r#"
+            exit 1
+            == stderr
+            error: cannot start container `moat-R`: port 127.0.0.1:28124 of the Docker host is in use by another container
+              = help: see by whom with `ss -ltnp` on the engine's machine; write another port, or only the container's for a free one
+            what had been done is undone: removed container moat-R, network moat-R
+              = help: `--keep-on-failure` would leave it to be looked at
+        "#]],
+    );
+    engine().docker(&["rm", "-f", &holder]);
+}
+
+#[test]
+fn a_build_that_fails_says_what_the_step_said() {
+    let sandbox = Sandbox::new("build: .\n");
+    // All on one stream: of two, the engine keeps no order.
+    let step = "exec 2>&1; echo about to fail; printf '\\033[31mred\\033[0m\\n'; ls /nonexistent";
+    std::fs::write(sandbox.path().join("Dockerfile"), format!("FROM busybox\nRUN {step}\n")).expect("a file");
+    let told = sandbox.moat(&["apply", "--quiet"]).told();
+    expect![[r#"
+        exit 1
+        == stderr
+        error: cannot build image `moat/builder:ID`: step 2/3 of the build ended with exit code 1: `RUN exec 2>&1; echo about to fail; printf '\033[31mred\033[0m\n'; ls /nonexistent`
+          | the last lines of the step
+          |  about to fail
+          |  red
+          |  ls: /nonexistent: No such file or directory
+          = help: `moat image` shows what is built
+        what had been done is undone: removed network moat-R
+          = help: `--keep-on-failure` would leave it to be looked at
+    "#]]
+    .assert_eq(&told);
+}
+
+#[test]
+fn a_sidecar_that_never_gets_ready() {
+    let spec = "image: docker:dind\ndependencies: [docker:dind]\nbuildkit:\n  image: lab/silent\n";
+    fails(
+        spec,
+        &["--wait-timeout", "2"],
+        &expect![[r#"
+            exit 1
+            == stderr
+            error: `moat-buildkit-R` was not ready within 2 s: `buildctl debug workers` gave exit code 126 (OCI runtime exec failed: exec failed: unable to start container process: exec: "buildctl": executable file not found in $PATH: unknown)
+              = help: a slow machine may need more time: `--wait-timeout 120`
+            what had been done is undone: removed container moat-buildkit-R, container moat-R, network moat-R, volume moat-R-buildkit-cache, volume moat-R-docker
+              = help: `--keep-on-failure` would leave it to be looked at
+        "#]],
+    );
+}
+
+#[test]
+fn a_sidecar_that_dies() {
+    let spec = "image: docker:dind\ndependencies: [docker:dind]\nbuildkit:\n  image: lab/dies\n";
+    fails(
+        spec,
+        &[],
+        &expect![[r#"
+            exit 1
+            == stderr
+            error: `moat-buildkit-R` ended with exit code 7 and was started again N times
+              | the last lines of container moat-buildkit-R
+              |  giving up
+            what had been done is undone: removed container moat-buildkit-R, container moat-R, network moat-R, volume moat-R-buildkit-cache, volume moat-R-docker
+              = help: `--keep-on-failure` would leave it to be looked at
+        "#]],
+    );
+}
+
+#[test]
+fn what_failed_can_be_kept_to_look_at() {
+    let sandbox = Sandbox::new("image: busybox\ncommand: echo no good >&2; exit 3\n");
+    let told = sandbox.moat(&["apply", "--quiet", "--keep-on-failure"]).told();
+    expect![[r#"
+        exit 1
+        == stderr
+        error: `moat-R` ended with exit code 3
+          | the last lines of container moat-R
+          |  no good
+        what was done stays: `moat status` shows it, `moat apply` goes on from there
+    "#]]
+    .assert_eq(&told);
+    assert_eq!(sandbox.inspect("main", "{{.State.ExitCode}}"), "3");
+    expect![[r#"
+        exit 0
+        == stdout
+        builder: failed
+          | no good
+        last error: `moat-R` ended with exit code 3
+
+        RESOURCE  NAME  STATE  READY
+        image  busybox  present  yes
+        network/agent  moat-R  present  yes
+        container/main  moat-R  exited  no (exited with code 3)
+    "#]]
+    .assert_eq(&sandbox.moat(&["status"]).told());
+    // A spec that works mends it, in place of what was kept.
+    sandbox.rewrite(PLAIN);
+    sandbox.apply();
+    sandbox.assert_ready();
+}

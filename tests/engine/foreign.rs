@@ -1,0 +1,125 @@
+//! What somebody else made under a name that moat would use: told as a conflict, and never touched.
+
+use expect_test::{Expect, expect};
+use testkit::engine::engine;
+use testkit::sandbox::{DIND, PLAIN, Sandbox};
+
+/// Puts something unlabelled in the way, and checks what apply and destroy say and that it stays as it is.
+fn left_alone(spec: &str, kind: &str, create: impl FnOnce(&str) -> String, apply: &Expect, destroy: &Expect) {
+    let sandbox = Sandbox::new(spec);
+    let name = create(&sandbox.run_id());
+    let look = || engine().docker(&[kind, "inspect", &name]);
+    let before = look();
+    apply.assert_eq(&sandbox.moat(&["apply", "--quiet"]).told());
+    assert_eq!(look(), before, "after apply");
+    destroy.assert_eq(&sandbox.moat(&["destroy", "--volumes", "--yes"]).told());
+    assert_eq!(look(), before, "after destroy");
+    // What was made before the conflict showed is gone again.
+    assert_eq!(sandbox.status()["state"], "absent");
+    assert_eq!((sandbox.find("main"), sandbox.find("buildkit"), sandbox.volumes().len()), (None, None, 0));
+}
+
+#[test]
+fn a_container() {
+    let create = |run: &str| {
+        let name = format!("moat-{run}");
+        engine().docker(&["run", "-d", "--name", &name, "busybox", "sleep", "infinity"]);
+        name
+    };
+    left_alone(
+        PLAIN,
+        "container",
+        create,
+        &expect![[r#"
+            exit 1
+            == stderr
+            error: cannot create container `moat-R`: conflict. The container name "/moat-R" is already in use by container "ID". You have to remove (or rename) that container to be able to reuse that name
+              = help: a container named `moat-R` exists that is not moat's; moat will not touch it: rename or remove it
+            what had been done is undone: removed network moat-R
+              = help: `--keep-on-failure` would leave it to be looked at
+        "#]],
+        &expect![[r#"
+        exit 0
+        == stderr
+        builder: nothing to destroy
+    "#]],
+    );
+}
+
+#[test]
+fn a_network() {
+    let create = |run: &str| {
+        let name = format!("moat-{run}");
+        engine().docker(&["network", "create", &name]);
+        name
+    };
+    left_alone(
+        PLAIN,
+        "network",
+        create,
+        &expect![[r#"
+            exit 1
+            == stderr
+            error: cannot create network `moat-R`: network with name moat-R already exists
+              = help: a network named `moat-R` exists that is not moat's; moat will not touch it: rename or remove it
+            nothing had been changed; `moat apply` tries again
+        "#]],
+        &expect![[r#"
+        exit 0
+        == stderr
+        builder: nothing to destroy
+    "#]],
+    );
+}
+
+#[test]
+fn a_volume() {
+    let create = |run: &str| {
+        let name = format!("moat-{run}-docker");
+        engine().docker(&["volume", "create", &name]);
+        name
+    };
+    left_alone(
+        DIND,
+        "volume",
+        create,
+        &expect![[r#"
+            exit 1
+            == stderr
+            error: a volume `moat-R-docker` is there already and was not made for this
+              = help: a volume named `moat-R-docker` exists that is not moat's; moat will not touch it: rename or remove it
+            what had been done is undone: removed container moat-buildkit-R, network moat-R, volume moat-R-buildkit-cache
+              = help: `--keep-on-failure` would leave it to be looked at
+        "#]],
+        &expect![[r#"
+        exit 0
+        == stderr
+        builder: nothing to destroy
+    "#]],
+    );
+}
+
+/// A word is the name of a volume; one that is not there is a slip, and Docker would make it without a word.
+#[test]
+fn a_volume_that_is_not_there_is_not_made() {
+    let sandbox = Sandbox::new(PLAIN);
+    let name = format!("{}-src", sandbox.agent);
+    let there = || engine().list(&["volume", "ls", "-q", "--filter", &format!("name={name}")]);
+    for mounts in [
+        format!("mounts: ['{name}:/x']\n"),
+        format!("mounts: ['{name}:/x:ro']\n"),
+        format!("mounts: [{{source: {name}, target: /x}}]\nvolumes: ['data:/data']\n"),
+    ] {
+        sandbox.rewrite(&format!("{PLAIN}{mounts}"));
+        let planned = sandbox.moat(&["plan"]).ok();
+        assert!(planned.stderr.contains(&format!("there is no volume `{name}`")), "{planned}");
+        let ran = sandbox.moat(&["apply", "--approve-all"]).run();
+        assert!(ran.code == 1 && ran.stderr.contains(&format!("write `./{name}`")), "{ran}");
+        assert_eq!((there(), sandbox.find("main"), sandbox.volumes().len()), (Vec::new(), None, 0));
+    }
+    engine().docker(&["volume", "create", &name]);
+    sandbox.apply();
+    sandbox.assert_ready();
+    sandbox.moat(&["destroy", "--volumes", "--yes"]).ok();
+    assert_eq!(there().len(), 1, "it is somebody else's");
+}

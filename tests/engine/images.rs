@@ -1,0 +1,140 @@
+//! Images that moat makes: built from what the spec depends on, once, and again only for a cause that the plan tells.
+
+use std::os::unix::fs::chown;
+
+use testkit::engine::engine;
+use testkit::sandbox::Sandbox;
+
+use crate::language::example;
+
+/// The image of the main container, by name.
+fn image(sandbox: &Sandbox) -> String {
+    sandbox.inspect("main", "{{.Config.Image}}")
+}
+
+fn remove(images: &[String]) {
+    for image in images {
+        engine().try_docker(&["rmi", "-f", image]);
+    }
+}
+
+#[test]
+fn the_example_is_built_as_its_dependencies_and_hooks_say() {
+    let sandbox = example("image", str::to_owned);
+    chown(sandbox.path(), Some(4321), Some(4321)).expect("root may");
+    let plan = sandbox.moat(&["plan"]).ok().stdout;
+    assert!(plan.lines().any(|line| line.contains("build image moat/") && line.ends_with(": missing")), "{plan}");
+    let told = sandbox.apply();
+    assert!(told.stderr.contains("Step 1/"), "{told}");
+    for (script, said) in [
+        ("node --version", "v22.0.0"),
+        ("python3", "Python 3.12.0"),
+        ("echo '{\"a\": 1}' | jq .a", "1"),
+        ("git config --global init.defaultBranch", "main"),
+        ("cat /etc/built ~/built /tmp/prepared", "built by root\nagent\nprepared for agent"),
+        ("id -un && id -u && touch /workspace/made && stat -c %u /workspace/made", "agent\n4321\n4321"),
+    ] {
+        assert_eq!(sandbox.sh_ok(script), said, "{script}");
+    }
+    let image = image(&sandbox);
+    let shown = sandbox.moat(&["image"]).ok();
+    assert_eq!(shown.stderr.trim(), image, "the tag is known before it is built");
+    assert!(shown.stdout.contains("FROM node:22-trixie-slim\n"), "{shown}");
+    assert_eq!(sandbox.moat(&["plan", "--detailed-exitcode"]).run().code, 0, "a second apply changes nothing");
+    sandbox.moat(&["destroy", "--volumes", "--yes"]).ok();
+    remove(&[image]);
+}
+
+#[test]
+fn the_example_starts_from_the_image_that_it_names() {
+    let sandbox = example("base", str::to_owned);
+    let shown = sandbox.moat(&["image"]).ok().stdout;
+    assert!(shown.contains("\nFROM debian:trixie-slim\n"), "{shown}");
+    sandbox.apply();
+    assert_eq!(sandbox.sh_ok("cat /etc/said; . /etc/os-release; echo $ID"), "on top of it\ndebian");
+    let image = image(&sandbox);
+    sandbox.moat(&["destroy"]).ok();
+    remove(&[image]);
+}
+
+#[test]
+fn another_hook_is_another_image_and_another_variable_is_not() {
+    let spec = "base_image: debian:trixie-slim\nhooks: {post_build_root: echo one >/said}\n";
+    let sandbox = Sandbox::applied(spec);
+    let first = image(&sandbox);
+    sandbox.rewrite(&format!("{spec}env: {{A: b}}\n"));
+    let plan = sandbox.moat(&["plan"]).ok().stdout;
+    assert!(!plan.contains("build image"), "{plan}");
+    sandbox.rewrite(&spec.replace("one", "two"));
+    let plan = sandbox.moat(&["plan"]).ok().stdout;
+    assert!(plan.lines().any(|line| line.contains("build image moat/") && line.ends_with(": changed")), "{plan}");
+    assert!(plan.contains(&format!("    image \"{first}\" -> \"moat/")), "{plan}");
+    sandbox.apply();
+    assert_eq!(sandbox.sh_ok("cat /said"), "two");
+    // What is there is not built again.
+    sandbox.rewrite(spec);
+    assert!(!sandbox.moat(&["plan"]).ok().stdout.contains("build image"));
+    let second = image(&sandbox);
+    sandbox.apply();
+    assert_eq!((sandbox.sh_ok("cat /said").as_str(), image(&sandbox)), ("one", first.clone()));
+    sandbox.moat(&["destroy"]).ok();
+    remove(&[first, second]);
+}
+
+#[test]
+fn a_step_that_fails_is_told_with_what_it_said_and_changes_nothing() {
+    let good = "base_image: debian:trixie-slim\n";
+    let sandbox = Sandbox::applied(good);
+    let main = sandbox.main();
+    sandbox.rewrite(&format!("{good}hooks: {{post_build: echo that was it >&2; exit 3}}\n"));
+    let ran = sandbox.moat(&["apply", "--approve-all"]).run();
+    assert_eq!(ran.code, 1, "{ran}");
+    assert!(ran.stderr.contains("|   that was it\n") && ran.stderr.contains("ended with exit code 3: `RUN "), "{ran}");
+    assert!(!ran.stderr.contains(char::REPLACEMENT_CHARACTER) && !ran.stderr.contains("--->"), "{ran}");
+    assert_eq!(sandbox.main(), main);
+    let image = image(&sandbox);
+    sandbox.moat(&["destroy"]).ok();
+    remove(&[image]);
+}
+
+#[test]
+fn a_base_that_is_not_to_be_had_leaves_nothing() {
+    let sandbox = Sandbox::new("base_image: lab/nowhere:1\n");
+    let ran = sandbox.moat(&["apply", "--approve-all"]).run();
+    assert_eq!(ran.code, 1, "{ran}");
+    assert!(ran.stderr.contains("lab/nowhere"), "{ran}");
+    assert_eq!(sandbox.volumes(), Vec::<String>::new());
+    assert_eq!(sandbox.find("main"), None);
+}
+
+#[test]
+fn who_works_there_can_write_volumes_and_a_workspace_on_one() {
+    let volumes = "volumes: ['cache:/home/agent/.cache/deep', 'data:/data', 'state:/var/lib/app']\n";
+    let touch =
+        "touch x ~/.cache/x ~/.cache/deep/x /data/x /var/lib/app/x; stat -c %u x ~/.cache/deep/x /data/x | sort -u";
+    for (user, uid) in [("", "1000"), ("user: '1000'\n", "1000"), ("user: '1000:1000'\n", "1000")] {
+        let spec =
+            format!("base_image: debian:trixie-slim\ndependencies: [jq]\nworkspace: {{mode: volume}}\n{volumes}{user}");
+        let sandbox = Sandbox::applied(&spec);
+        assert_eq!(sandbox.sh_ok(touch), uid, "{user}");
+        sandbox.moat(&["destroy", "--volumes", "--yes"]).ok();
+    }
+}
+
+#[test]
+fn a_command_is_run_as_whoever_owns_the_workspace() {
+    // Debian has a user with the number 5, and none with 4242.
+    let table = [(5, "", "games"), (4242, "", "root"), (0, "", "root"), (5, "user: daemon\n", "daemon")];
+    for (owner, user, expected) in table {
+        let sandbox = Sandbox::new(&format!("image: debian:trixie-slim\nworkspace: .\n{user}"));
+        std::os::unix::fs::chown(sandbox.path(), Some(owner), Some(60)).expect("root");
+        sandbox.apply();
+        assert_eq!(sandbox.sh_ok("id -un"), expected, "{owner} {user}");
+        let ran = sandbox.moat(&["run", "--", "sh", "-c", "id -un; touch made 2>/dev/null; :"]).ok();
+        assert_eq!(ran.stdout.trim(), expected, "{owner} {user}");
+        assert_eq!(sandbox.moat(&["exec", "-u", "daemon", "--", "id", "-un"]).ok().stdout.trim(), "daemon");
+    }
+    // Without a workspace it is the image's own.
+    let sandbox = Sandbox::applied("image: debian:trixie-slim\nworkdir: /var/cache/man\n");
+    assert_eq!(sandbox.sh_ok("id -un"), "root");
+}

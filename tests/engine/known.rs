@@ -1,0 +1,65 @@
+//! What moat knows of its other sandboxes, and says where it helps.
+
+use std::fs;
+use std::net::TcpListener;
+
+use testkit::sandbox::{PLAIN, Sandbox};
+
+#[test]
+fn a_moved_folder_is_another_sandbox_and_that_is_said() {
+    let sandbox = Sandbox::applied(PLAIN);
+    let old = sandbox.run_id();
+    let moved = sandbox.home().join("moved");
+    fs::rename(sandbox.path(), &moved).expect("a folder that can be moved");
+    for command in [&["plan"][..], &["apply"]] {
+        let mut moat = sandbox.moat(command);
+        moat.command.current_dir(&moved);
+        let ran = moat.ok();
+        assert!(ran.stderr.contains(&format!("`{old}` of the same agent is from")), "{ran}");
+        assert!(ran.stderr.contains(&format!("`moat destroy {old}`")), "{ran}");
+    }
+    // From then on it is known, and not said again.
+    let mut again = sandbox.moat(&["apply"]);
+    again.command.current_dir(&moved);
+    let ran = again.ok();
+    assert!(!ran.stderr.contains(&old), "{ran}");
+    fs::rename(&moved, sandbox.path()).expect("back");
+}
+
+#[test]
+fn two_checkouts_are_two_sandboxes_without_a_word() {
+    let sandbox = Sandbox::applied(PLAIN);
+    let copy = sandbox.home().join("copy");
+    fs::create_dir(&copy).expect("a folder");
+    fs::copy(sandbox.path().join("agent.yaml"), copy.join("agent.yaml")).expect("a copy");
+    let mut moat = sandbox.moat(&["apply"]);
+    moat.command.current_dir(&copy);
+    let ran = moat.ok();
+    assert!(!ran.stderr.contains("same agent"), "{ran}");
+}
+
+#[test]
+fn a_port_that_another_sandbox_holds_is_named_with_it() {
+    let port = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a free port").port();
+    let spec = format!("{PLAIN}ports: ['127.0.0.1:{port}:80']\n");
+    let holder = Sandbox::applied(&spec);
+    let other = Sandbox::new(&spec);
+    let ran = other.moat(&["apply"]).run();
+    assert_eq!(ran.code, 1, "{ran}");
+    assert!(ran.stderr.contains(&format!("the sandbox `{}` of", holder.run_id())), "{ran}");
+    assert!(ran.stderr.contains(&format!("`moat stop {}`", holder.run_id())), "{ran}");
+}
+
+#[test]
+fn an_approval_outlives_a_destroy_and_goes_with_a_clean() {
+    let sandbox = Sandbox::applied(PLAIN);
+    let approval = sandbox.home().join(".local/state/moat/approvals").join(sandbox.run_id());
+    sandbox.moat(&["destroy", "--yes"]).ok();
+    assert!(approval.exists(), "{}", approval.display());
+    sandbox.apply();
+    let run = sandbox.run_id();
+    fs::remove_file(sandbox.path().join("agent.yaml")).expect("a file");
+    sandbox.moat(&["clean", "--yes", &run]).ok();
+    assert_eq!(sandbox.find("main"), None);
+    assert!(!approval.exists(), "{}", approval.display());
+}

@@ -1,0 +1,376 @@
+//! The keys of `agent.yaml`, as the examples use them: each has its effect, seen from inside or with docker's client.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use expect_test::expect;
+use testkit::engine::engine;
+use testkit::run::until;
+use testkit::sandbox::Sandbox;
+
+/// A folder of `examples/`, copied to a place where its agent has a name of its own.
+pub fn example(name: &str, change: impl Fn(&str) -> String) -> Sandbox {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name);
+    let text = fs::read_to_string(folder.join("agent.yaml")).expect("an example");
+    let agent = format!("\nagent: {name}\n");
+    let sandbox = Sandbox::new(&change(&text.replace(&agent, "\n")));
+    copy(&folder, sandbox.path());
+    // Whoever works in the container has to get there.
+    fs::set_permissions(sandbox.path(), fs::Permissions::from_mode(0o755)).expect("a folder of ours");
+    sandbox
+}
+
+fn copy(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            fs::create_dir_all(&target).expect("a folder");
+            copy(&entry.path(), &target);
+        } else if !target.exists() {
+            fs::copy(entry.path(), target).expect("a file");
+        }
+    }
+}
+
+/// A port of this machine that nobody uses.
+pub fn free_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0)).and_then(|socket| socket.local_addr()).expect("a socket").port()
+}
+
+/// The `container` example, on addresses and a port that no other test has.
+fn container() -> Sandbox {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let port = free_port().to_string();
+    let nth = NEXT.fetch_add(16, Ordering::Relaxed);
+    let subnet = format!("10.{}.{}.{nth}/28", 200 + std::process::id() % 50, std::process::id() % 251);
+    example("container", |text| text.replace("10.201.7.0/28", &subnet).replace("18443", &port))
+}
+
+/// What a server on the engine's machine gives, which need not be this one.
+fn get(port: u16, path: &str) -> String {
+    let url = format!("http://127.0.0.1:{port}{path}");
+    engine().docker(&["run", "--rm", "--network", "host", "busybox", "wget", "-q", "-O", "-", &url])
+}
+
+fn web(sandbox: &Sandbox) -> u16 {
+    let ports = &sandbox.status()["ports"];
+    let port = ports.as_array().and_then(|ports| ports.iter().find(|port| port["name"] == "web"));
+    let port = port.unwrap_or_else(|| panic!("no port called web: {ports}"));
+    u16::try_from(port["host"].as_u64().expect("a number")).expect("a port")
+}
+
+/// Somebody else, who has a port of this machine.
+fn holder(port: u16) -> Sandbox {
+    Sandbox::applied(&format!("image: busybox\nports: ['{port}:1']\n"))
+}
+
+#[test]
+fn every_key_of_the_container_has_its_effect() {
+    let sandbox = container();
+    sandbox.apply();
+    sandbox.assert_ready();
+    let facts = [
+        ("id", "echo $(id -u):$(id -g) $PWD $COLOUR $(ulimit -Sn):$(ulimit -Hn)"),
+        ("workspace", "ls /workspace | tr '\\n' ' '; cat /workspace/log/started"),
+        ("read-only", "cat /data/file; touch /data/file 2>&1 || :"),
+        ("excluded", "ls -A /scratch/private; touch /scratch/private/own && ls /scratch/private"),
+        ("volumes", "awk '$2 ~ /^.var/ {print $2}' /proc/mounts | sort"),
+        ("hosts", "grep db.test /etc/hosts | tr '\\t' ' '"),
+        ("shm", "df -m /dev/shm | awk 'NR > 1 {print $2}'"),
+        (
+            "limits",
+            // cgroup v2, or else v1.
+            "cd /sys/fs/cgroup; cat memory.max 2>/dev/null || cat memory/memory.limit_in_bytes; \
+             cut -d' ' -f1 cpu.max 2>/dev/null || cat cpu/cpu.cfs_quota_us; cat pids.max 2>/dev/null || cat pids/pids.max",
+        ),
+    ];
+    let seen: Vec<String> = facts.iter().map(|(name, script)| format!("{name}: {}\n", sandbox.sh_ok(script))).collect();
+    expect![[r#"
+        id: 1000:1000 /workspace blue 1024:4096
+        workspace: index.html log serving
+        read-only: seen
+        touch: /data/file: Read-only file system
+        excluded: own
+        volumes: /var/cache/app
+        /var/lib/app
+        hosts: 10.0.0.7 db.test
+        shm: 32
+        limits: 268435456
+        150000
+        200
+    "#]]
+    .assert_eq(&seen.concat());
+    assert!(!sandbox.path().join("site/log/started").exists(), "an excluded folder is not this machine's");
+
+    let inspected = sandbox.inspect(
+        "main",
+        "{{.Config.Tty}} {{.Config.OpenStdin}} {{.HostConfig.RestartPolicy.Name}} {{.HostConfig.Dns}} \
+         {{index .Config.Labels \"com.example.team\"}} {{.Config.Healthcheck.Interval}} {{.Config.Healthcheck.Timeout}} \
+         {{.Config.Healthcheck.StartPeriod}} {{.Config.Healthcheck.Retries}} {{.Config.Entrypoint}}",
+    );
+    assert_eq!(inspected, "true true on-failure [10.0.0.53] blue 10000000000 5000000000 30000000000 2 [sh -c]");
+    assert_eq!(get(web(&sandbox), "/index.html"), "hello");
+    assert_eq!(sandbox.moat(&["plan", "--detailed-exitcode"]).run().code, 0);
+
+    sandbox.moat(&["destroy"]).ok();
+    let kept: Vec<String> = sandbox.volumes().iter().map(|name| sandbox.plain(name)).collect();
+    assert_eq!(kept.concat(), "moat-R-cache\nmoat-R-state\n");
+}
+
+#[test]
+fn limits_and_restart_change_in_place_and_a_replacement_keeps_its_port() {
+    let sandbox = container();
+    sandbox.apply();
+    let text = || fs::read_to_string(sandbox.path().join("agent.yaml")).expect("a spec");
+    let rewrite = |from: &str, to: &str| {
+        let text = text();
+        assert!(text.contains(from), "{from}");
+        fs::write(sandbox.path().join("agent.yaml"), text.replace(from, to)).expect("written");
+    };
+    let life = || sandbox.inspect("main", "{{.Id}} {{.State.StartedAt}}");
+    let limits = || {
+        sandbox.inspect(
+            "main",
+            "{{.HostConfig.Memory}} {{.HostConfig.NanoCpus}} {{.HostConfig.PidsLimit}} {{.HostConfig.RestartPolicy.Name}}",
+        )
+    };
+    let (port, before) = (web(&sandbox), life());
+    assert!(until(|| sandbox.inspect("main", "{{.State.Health.Status}}") == "healthy"));
+
+    rewrite("memory: 256m\n  cpus: 1.5\n  pids: 200", "memory: 512m\n  cpus: 2\n  pids: 300");
+    rewrite("restart: on-failure", "restart: always");
+    expect![[r#"
+        exit 0
+        == stdout
+        1.  update container moat-R: changed
+            limits.memory "256m" -> "512m"
+            limits.cpus "1.5" -> "2"
+            limits.pids 200 -> 300
+            restart "on-failure" -> "always"
+
+        Plan: 1 to do (1 update)
+
+        Not approved: it asks for more than what was approved
+          + limit cpus: 1500000000 -> 2000000000
+          + limit memory: 268435456 -> 536870912
+          + limit pids: 200 -> 300
+        Approve with: moat apply --approve ID
+    "#]]
+    .assert_eq(&sandbox.moat(&["plan"]).told());
+    sandbox.apply();
+    assert_eq!(limits(), "536870912 2000000000 300 always");
+    assert_eq!(life(), before, "it was not even restarted");
+    assert_eq!(sandbox.moat(&["plan", "--detailed-exitcode"]).run().code, 0);
+
+    // Back again: the labels say what it was created with, the engine what it is now.
+    rewrite("memory: 512m\n  cpus: 2\n  pids: 300", "memory: 256m\n  cpus: 1.5\n  pids: 200");
+    sandbox.apply();
+    assert_eq!(limits(), "268435456 1500000000 200 always");
+    assert_eq!(life(), before);
+    // What somebody else has changed is changed back too.
+    engine().docker(&["update", "--pids-limit", "50", &sandbox.main()]);
+    sandbox.apply();
+    assert_eq!(limits(), "268435456 1500000000 200 always");
+
+    rewrite("COLOUR: blue", "COLOUR: red");
+    sandbox.apply();
+    assert_ne!(life(), before);
+    assert_eq!((web(&sandbox), sandbox.sh_ok("echo $COLOUR").as_str()), (port, "red"));
+    assert_eq!(limits(), "268435456 1500000000 200 always");
+}
+
+#[test]
+fn a_free_port_that_is_taken_meanwhile_is_left_to_whoever_has_it() {
+    let sandbox = Sandbox::new("image: busybox\nports: {web: 80}\n");
+    sandbox.apply();
+    let port = web(&sandbox);
+    engine().docker(&["stop", "-t", "1", &sandbox.main()]);
+    let _other = holder(port);
+    sandbox.apply();
+    assert_ne!(web(&sandbox), port);
+    sandbox.assert_ready();
+}
+
+#[test]
+fn a_port_that_was_asked_for_and_is_taken_is_told() {
+    let port = free_port();
+    let _other = holder(port);
+    let sandbox = Sandbox::new(&format!("image: busybox\nports: ['{port}:80']\n"));
+    let told = sandbox.moat(&["apply", "--quiet"]).told().replace(&port.to_string(), "PORT");
+    assert!(told.contains("has it, by its container"), "{told}");
+    assert_eq!(sandbox.find("main"), None, "a first apply is undone");
+}
+
+#[test]
+fn the_file_may_be_called_moat_yaml() {
+    let sandbox = Sandbox::new("image: busybox\n");
+    let from = sandbox.path().join("agent.yaml");
+    fs::rename(from, sandbox.path().join("moat.yaml")).expect("renamed");
+    let ran = sandbox.moat(&["plan"]).ok();
+    assert!(ran.stdout.contains("create network"), "{ran}");
+}
+
+/// All that the engine tells of a sandbox, but for the environment that its containers were given.
+fn told_of(sandbox: &Sandbox) -> String {
+    let main = sandbox.main();
+    let format = "{{json .Config.Labels}} {{json .HostConfig}} {{json .State}} {{json .Name}}";
+    let filter = format!("label=moat.agent={}", sandbox.agent);
+    [
+        engine().docker(&["inspect", "--format", format, &main]),
+        engine().docker(&["logs", &main]),
+        engine().docker(&["volume", "ls", "--filter", &filter, "--format", "{{.Labels}}"]),
+        engine().docker(&["network", "ls", "--filter", &filter, "--format", "{{.Labels}}"]),
+    ]
+    .join("\n")
+}
+
+#[test]
+fn a_secret_is_in_the_container_and_nowhere_else() {
+    let sandbox = example("secrets", str::to_owned);
+    fs::write(sandbox.path().join("token"), "hunter2-file\n").expect("written");
+    fs::write(sandbox.path().join("app.env"), "FROM_FILE=hunter2-env\n").expect("written");
+    let state = tempfile::tempdir().expect("a folder");
+    let moat = |args: &[&str]| {
+        let mut moat = sandbox.moat(args);
+        moat.command.env("GREETING", "hunter2-variable").env("MOAT_STATE_DIR", state.path()).env("MOAT_LOG", "trace");
+        moat
+    };
+    let mut told = String::new();
+    for args in [
+        &["plan"][..],
+        &["plan", "--json"],
+        &["apply", "--json", "-vv"],
+        &["status", "--json"],
+        &["apply", "-vv"],
+        &["list", "--json"],
+    ] {
+        told.push_str(&moat(args).ok().to_string());
+    }
+    let inside = "echo $PLAIN $SHARED $GREETING $FROM_FILE $TOKEN $PASSWORD";
+    let seen = moat(&["exec", "--", "sh", "-c", inside]).ok().stdout;
+    assert_eq!(seen, "shown from-base hunter2-variable hunter2-env hunter2-file from-a-command\n");
+    assert_eq!(sandbox.inspect("main", "{{index .Config.Labels \"com.example.shared\"}}"), "yes");
+
+    // Another value is seen, by its digest, and replaces.
+    assert_eq!(moat(&["plan", "--detailed-exitcode"]).run().code, 0);
+    fs::write(sandbox.path().join("token"), "hunter2-other\n").expect("written");
+    let plan = moat(&["plan"]).ok().stdout;
+    assert!(plan.contains("    secrets.TOKEN \"hmac:"), "{plan}");
+    told.push_str(&plan);
+    told.push_str(&moat(&["apply", "-vv"]).ok().to_string());
+    told.push_str(&told_of(&sandbox));
+    for entry in walk(state.path()) {
+        told.push_str(&String::from_utf8_lossy(&fs::read(entry).expect("a file")));
+    }
+    assert!(told.contains("moat.config"), "the labels have been looked at");
+    for value in ["hunter2", "from-a-command"] {
+        let line = told.lines().find(|line| line.contains(value));
+        assert_eq!(line, None, "{value}");
+    }
+    // Without them it can still be removed.
+    fs::remove_file(sandbox.path().join("token")).expect("removed");
+    moat(&["destroy", "--volumes", "--yes"]).ok();
+}
+
+pub fn walk(folder: &Path) -> Vec<std::path::PathBuf> {
+    let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn several_agents_of_one_file_are_several_sandboxes() {
+    let sandbox =
+        example("several", |text| text.replace("agent: writer", "").replace("agent: reader", "agent: READER"));
+    let (first, second) = (sandbox.agent.clone(), format!("{}-r", sandbox.agent));
+    let file = sandbox.path().join("agent.yaml");
+    let text = fs::read_to_string(&file).expect("a spec").replace("READER", &second);
+    fs::write(file, text).expect("written");
+    sandbox.apply();
+    let role = |agent: &str| {
+        let ran = sandbox.moat(&["exec", agent, "--", "sh", "-c", "echo $ROLE"]).ok();
+        ran.stdout.trim().to_owned()
+    };
+    assert_eq!((role(&first).as_str(), role(&second).as_str()), ("writes", "reads"));
+    let told = sandbox.moat(&["exec", "--", "true"]).run();
+    assert!(told.code == 65 && told.stderr.contains("one of them has to be named"), "{told}");
+    sandbox.moat(&["destroy"]).ok();
+}
+
+#[test]
+fn the_sidecar_is_as_the_spec_says() {
+    let sandbox = example("buildkit", str::to_owned);
+    sandbox.apply();
+    let sidecar = sandbox.inspect(
+        "buildkit",
+        "{{.Config.Image}} {{.HostConfig.Memory}} {{.HostConfig.NanoCpus}} {{.HostConfig.PidsLimit}}",
+    );
+    assert_eq!(sidecar, "moby/buildkit:latest 2147483648 1500000000 2000");
+    let config = sandbox.docker_exec("buildkit", &["cat", "/etc/buildkit/buildkitd.toml"]);
+    assert!(config.contains("maxUsedSpace = \"6442450944\""), "{config}");
+    assert_eq!(sandbox.sh_ok("pwd; ls -A; echo kept >file"), "/workspace");
+
+    // In place, since it has limits; main stays as it is.
+    let file = sandbox.path().join("agent.yaml");
+    let text = fs::read_to_string(&file).expect("a spec");
+    let life = || [sandbox.inspect("buildkit", "{{.Id}} {{.State.StartedAt}}"), sandbox.main()];
+    let before = life();
+    fs::write(&file, text.replace("memory: 2g", "memory: 3g")).expect("written");
+    sandbox.apply();
+    assert_eq!(sandbox.inspect("buildkit", "{{.HostConfig.Memory}}"), "3221225472");
+    assert_eq!(life(), before);
+
+    // With a configuration of its own the sidecar is replaced, and builds still get there.
+    let own = fs::read_to_string(sandbox.path().join("own-config.yaml")).expect("a spec");
+    let own = own.replace("agent: own-config", &format!("agent: {}", sandbox.agent));
+    fs::write(&file, own).expect("written");
+    sandbox.apply();
+    let config = sandbox.docker_exec("buildkit", &["cat", "/etc/buildkit/buildkitd.toml"]);
+    assert!(config.contains("maxUsedSpace = \"5GB\"") && !config.contains("reservedSpace"), "{config}");
+    assert_eq!(sandbox.status()["builds"]["routed"], true);
+    sandbox.moat(&["destroy"]).ok();
+    let kept: Vec<String> = sandbox.volumes().iter().map(|name| sandbox.plain(name)).collect();
+    assert_eq!(
+        kept.concat(),
+        "moat-R-buildkit-cache\nmoat-R-workspace\n",
+        "the cache is kept where nothing else is said"
+    );
+}
+
+#[test]
+fn why_says_what_differs_and_since_when() {
+    let sandbox = Sandbox::applied("image: busybox\nenv: {COLOUR: red}\n");
+    let why = |args: &[&str]| {
+        let told = sandbox.moat(&[&["why"], args].concat()).told();
+        // The time is that of the test.
+        told.lines().map(|line| line.split(", as made at").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
+    };
+    expect![[r#"
+        exit 0
+        == stdout
+        image/busybox: as wanted
+        network/agent: as wanted
+        container/main: as wanted"#]]
+    .assert_eq(&why(&[]));
+    sandbox.rewrite("image: busybox\nenv: {COLOUR: blue}\n");
+    expect![[r#"
+        exit 0
+        == stdout
+        container/main: wanted otherwise
+            env.COLOUR "red" -> "blue""#]]
+    .assert_eq(&why(&["main"]));
+    expect![[r#"
+        exit 64
+        == stderr
+        error: the sandbox has no resource `container/nobody`
+          = help: `image/busybox`, `network/agent`, `container/main`"#]]
+    .assert_eq(&why(&["container/nobody"]));
+    let json = sandbox.moat(&["why", "main", "--json"]).ok().stdout;
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    let found = &json["resources"][0];
+    assert_eq!((&found["cause"], &found["diffs"][0]["old"]), (&"changed".into(), &"red".into()), "{json:#}");
+    assert!(found["since"].as_str().is_some_and(|since| since.starts_with("20") && since.ends_with('Z')), "{json:#}");
+}

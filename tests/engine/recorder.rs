@@ -1,0 +1,19 @@
+//! What the checks of calls rest on.
+
+use testkit::engine::engine;
+use testkit::recorder::{Call, Recorder};
+
+#[test]
+fn the_recorder_sees_what_a_client_does() {
+    let recorder = Recorder::new();
+    engine().docker(&["--host", &recorder.host(), "volume", "ls"]);
+    let seen = recorder.take();
+    let list = Call { method: "GET".to_owned(), path: "/volumes".to_owned() };
+    assert!(seen.contains(&list) && !seen.iter().any(Call::changes), "{seen:?}");
+
+    // What is not there, so that nothing comes of it.
+    engine().try_docker(&["--host", &recorder.host(), "network", "rm", "e2e-nowhere"]);
+    let seen = recorder.take();
+    let remove = Call { method: "DELETE".to_owned(), path: "/networks/e2e-nowhere".to_owned() };
+    assert!(seen.contains(&remove) && remove.changes(), "{seen:?}");
+}

@@ -1,0 +1,87 @@
+//! The spec changes: what changed is replaced and nothing else, and a replacement that fails is taken back.
+
+use expect_test::expect;
+use testkit::sandbox::{DIND, PLAIN, Sandbox};
+
+#[test]
+fn a_changed_environment_replaces_main_alone() {
+    let sandbox = Sandbox::applied(&format!("{DIND}env:\n  COLOUR: red\n"));
+    let (main, sidecar) = (sandbox.main(), sandbox.inspect("buildkit", "{{.Id}} {{.State.StartedAt}}"));
+    sandbox.sh_ok("docker volume create inner");
+
+    sandbox.rewrite(&format!("{DIND}env:\n  COLOUR: blue\n  SIZE: 1.10\n"));
+    expect![[r#"
+        exit 0
+        == stdout
+        1.  create container moat-R.next1 [privileged]: changed
+            env.COLOUR "red" -> "blue"
+            env.SIZE unset -> "1.10"
+        2.  upload container moat-R.next1 after 1: changed
+        3.  stop container moat-R after 1, 2: superseded
+        4.  start container moat-R.next1 after 1, 2, 3: changed
+        5.  await container moat-R.next1 after 4: changed
+        6.  remove container moat-R after 3, 5: superseded
+        7.  rename container moat-R after 6: named moat-R.next1
+
+        Plan: 7 to do (1 create, 1 upload, 1 stop, 1 start, 1 await, 1 remove, 1 rename)
+    "#]]
+    .assert_eq(&sandbox.moat(&["plan"]).told());
+    sandbox.apply();
+    assert_eq!(sandbox.sh_ok("echo $COLOUR $SIZE"), "blue 1.10");
+    assert_ne!(sandbox.main(), main);
+    assert_eq!(sandbox.inspect("main", "{{.Name}}"), format!("/moat-{}", sandbox.run_id()));
+    assert_eq!(sandbox.inspect("buildkit", "{{.Id}} {{.State.StartedAt}}"), sidecar);
+    // The volume of the Docker inside is the same one.
+    assert_eq!(sandbox.sh_ok("docker volume ls -q"), "inner");
+    sandbox.assert_ready();
+}
+
+#[test]
+fn the_old_container_works_on_when_the_new_one_fails() {
+    let sandbox = Sandbox::applied(PLAIN);
+    let before = (sandbox.main(), sandbox.inspect("main", "{{.State.StartedAt}}"));
+    sandbox.rewrite(&format!("{PLAIN}command: exit 3\n"));
+    let ran = sandbox.moat(&["apply"]).run();
+    assert!(ran.code == 1 && ran.stderr.contains("ended with exit code 3"), "{ran}");
+    assert_eq!((sandbox.main(), sandbox.inspect("main", "{{.State.StartedAt}}")), before, "it was never stopped");
+}
+
+/// What both would write to only one of them has at a time.
+#[test]
+fn the_old_container_comes_back_when_the_new_one_fails() {
+    comes_back("image: busybox\nvolumes: [\"data:/data\"]\n");
+}
+
+#[test]
+fn the_old_docker_comes_back_when_the_new_one_fails() {
+    comes_back(DIND);
+}
+
+fn comes_back(spec: &str) {
+    let sandbox = Sandbox::applied(spec);
+    let (main, volumes) = (sandbox.main(), sandbox.volumes());
+    sandbox.rewrite(&format!("{spec}command: echo no good >&2; exit 3\n"));
+    expect![[r#"
+        exit 1
+        == stderr
+        error: `moat-R.next1` ended with exit code 3
+          | the last lines of container moat-R.next1
+          |  no good
+        what had been done is undone: started container moat-R, removed container moat-R.next1
+          = help: `--keep-on-failure` would leave it to be looked at
+    "#]]
+    .assert_eq(&without_daemon(&sandbox.moat(&["apply", "--quiet"]).told()));
+    assert_eq!((sandbox.main(), sandbox.volumes()), (main, volumes));
+    assert_eq!(sandbox.inspect("main", "{{.State.Running}} {{.Name}}"), format!("true /moat-{}", sandbox.run_id()));
+    assert_eq!(sandbox.sh_ok("echo still here"), "still here");
+
+    // And as nothing has happened once the file is as it was.
+    sandbox.rewrite(spec);
+    assert_eq!(sandbox.moat(&["plan", "--detailed-exitcode"]).run().code, 0);
+    sandbox.assert_ready();
+}
+
+/// Leaves out what the Docker inside has written into the log.
+fn without_daemon(text: &str) -> String {
+    text.split_inclusive('\n').filter(|line| !line.contains("time=\"")).collect()
+}

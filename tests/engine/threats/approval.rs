@@ -1,0 +1,338 @@
+//! A spec that a sandbox has edited: nothing of it takes effect, is executed or is fetched before a person approves it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use testkit::engine::engine;
+use testkit::run::Ran;
+use testkit::sandbox::{PLAIN, Sandbox};
+
+/// The exit code of what has to be approved first.
+const NOT_APPROVED: i32 = 77;
+
+/// A sandbox with a file beside its spec that only a command of the spec could make.
+struct Canary {
+    sandbox: Sandbox,
+    path: PathBuf,
+}
+
+impl Canary {
+    fn new(spec: &str) -> Self {
+        let sandbox = Sandbox::new(spec);
+        let path = sandbox.path().join("canary");
+        Self { sandbox, path }
+    }
+
+    /// A source that leaves a trace when it is asked.
+    fn command(&self) -> String {
+        format!("cmd://touch {}; echo x", self.path.display())
+    }
+
+    fn sang(&self) -> bool {
+        self.path.exists()
+    }
+}
+
+/// What is on the engine of a sandbox: ids and configurations.
+fn world(sandbox: &Sandbox) -> String {
+    let filter = format!("label=moat.agent={}", sandbox.agent);
+    let ids = engine().list(&["ps", "-aq", "--no-trunc", "--filter", &filter]);
+    let inspected = ids.iter().map(|id| {
+        engine().docker(&["inspect", "--format", "{{.Id}} {{.Name}} {{json .HostConfig}} {{json .Config.Env}}", id])
+    });
+    inspected.collect()
+}
+
+fn refused(ran: &Ran) -> &Ran {
+    assert_eq!(ran.code, NOT_APPROVED, "{ran}");
+    ran
+}
+
+/// The digest that a plan shows.
+fn digest(sandbox: &Sandbox) -> String {
+    let ran = sandbox.moat(&["plan", "--json"]).ok();
+    let plan: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran}"));
+    plan["approval"]["digest"].as_str().expect("a digest").to_owned()
+}
+
+#[test]
+fn no_command_of_an_unapproved_spec_is_run() {
+    let canary = Canary::new(PLAIN);
+    let sandbox = &canary.sandbox;
+    sandbox.apply();
+    let before = world(sandbox);
+    sandbox.rewrite(&format!("{PLAIN}secrets:\n  T: '{}'\n", canary.command()));
+    for command in
+        [&["plan"][..], &["status"], &["why"], &["graph"], &["plan", "--json"], &["plan", "--detailed-exitcode"]]
+    {
+        let ran = sandbox.moat(command).run();
+        assert!(ran.code == 0 || ran.code == 2, "{ran}");
+        assert!(!canary.sang(), "{command:?}\n{ran}");
+    }
+    let plan = sandbox.moat(&["plan"]).ok().stdout;
+    assert!(plan.contains("secret T: not fetched (not approved)"), "{plan}");
+    for command in ["apply", "restart", "start"] {
+        refused(&sandbox.moat(&[command]).run());
+        assert!(!canary.sang(), "{command}");
+    }
+    refused(&sandbox.moat(&["run", "--", "true"]).run());
+    refused(&sandbox.moat(&["run", "--rm", "--", "true"]).run());
+    assert!(!canary.sang());
+    assert_eq!(world(sandbox), before);
+    sandbox.moat(&["apply", "--approve", &digest(sandbox)]).ok();
+    assert!(canary.sang(), "once it is approved it is run");
+}
+
+#[test]
+fn before_the_first_apply_no_command_is_run_either() {
+    let canary = Canary::new(PLAIN);
+    let sandbox = &canary.sandbox;
+    sandbox.rewrite(&format!("{PLAIN}secrets:\n  T: '{}'\n", canary.command()));
+    for command in [&["plan"][..], &["status"], &["why"], &["graph"], &["plan", "-o", "p.json"]] {
+        let ran = sandbox.moat(command).ok();
+        assert!(!canary.sang(), "{command:?}\n{ran}");
+    }
+    let plan = sandbox.moat(&["plan"]).ok().stdout;
+    assert!(plan.contains("secret T: not fetched (not approved)"), "{plan}");
+    // The plan that was saved without them still holds.
+    sandbox.moat(&["apply", "p.json"]).ok();
+    assert!(canary.sang());
+    assert_eq!(sandbox.sh_ok("echo $T"), "x");
+}
+
+#[test]
+fn a_changed_source_of_a_known_secret_is_not_asked() {
+    let canary = Canary::new(&format!("{PLAIN}secrets: {{T: 'env://HOME'}}\n"));
+    let sandbox = &canary.sandbox;
+    sandbox.apply();
+    let before = world(sandbox);
+    for source in [canary.command().as_str(), "env://PATH", "file:///etc/hostname", "op://vault/item", "pass://item"] {
+        sandbox.rewrite(&format!("{PLAIN}secrets: {{T: '{source}'}}\n"));
+        let told = refused(&sandbox.moat(&["apply"]).run()).stderr.clone();
+        assert!(told.contains("secret T: env://HOME -> "), "{told}");
+        assert_eq!(sandbox.moat(&["status"]).run().code, 0, "{source}");
+    }
+    assert!(!canary.sang());
+    assert_eq!(world(sandbox), before);
+}
+
+/// Each is refused, and leaves everything as it was.
+#[test]
+fn whatever_widens_is_refused_without_a_person() {
+    let base = format!(
+        "{PLAIN}workspace: {{path: ., exclude: [hidden]}}\nextends: team/base.yaml\ncontainer: {{memory: 64m}}\n"
+    );
+    let sandbox = Sandbox::new(&base);
+    let file = |name: &str, text: &str| {
+        let path = sandbox.path().join(name);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        fs::write(path, text).expect("a file");
+    };
+    file("team/base.yaml", "env: {BASE: '1'}\n");
+    file("more.env", "MORE=1\n");
+    file("image/Dockerfile", "FROM busybox\n");
+    sandbox.apply();
+    let before = world(&sandbox);
+    let more = |line: &str| format!("{base}{line}\n");
+    for spec in [
+        more("mounts: ['/etc:/conf:ro']"),
+        more("volumes: ['data:/data']"),
+        more("ports: ['127.0.0.1:38099:80']"),
+        more("services: {web: {image: busybox, command: 'sleep 1000'}}"),
+        more("dependencies: [docker:host]"),
+        more("user: root"),
+        more("env: {KEY: '${PATH}'}"),
+        more("env_file: more.env"),
+        more("secrets: {KEY: 'env://HOME'}"),
+        more("hooks: {pre_run: 'true'}"),
+        more("network: {extra_hosts: {here: host-gateway}}"),
+        base.replace("busybox", "debian:trixie-slim"),
+        base.replace("image: busybox", "build: {context: image}"),
+        base.replace(", exclude: [hidden]", ""),
+        base.replace("64m", "128m"),
+        base.replace("container: {memory: 64m}", ""),
+    ] {
+        sandbox.rewrite(&spec);
+        let ran = sandbox.moat(&["apply"]).run();
+        assert_eq!(ran.code, NOT_APPROVED, "{spec}\n{ran}");
+        assert_eq!(world(&sandbox), before, "{spec}");
+    }
+    // Files that it is made of, rather than its own.
+    sandbox.rewrite(&base);
+    file("team/base.yaml", "env: {BASE: '1'}\nmounts: ['/etc:/conf']\n");
+    refused(&sandbox.moat(&["apply"]).run());
+    file("team/base.yaml", "env: {BASE: '1'}\n");
+    sandbox.moat(&["apply"]).ok();
+    assert_eq!(world(&sandbox), before);
+}
+
+#[test]
+fn a_capability_that_appears_beside_the_spec_is_refused() {
+    let sandbox = Sandbox::new("base_image: debian:trixie-slim\ndependencies: [redis]\n");
+    sandbox.apply();
+    let before = world(&sandbox);
+    let folder = sandbox.path().join("specs");
+    fs::create_dir(&folder).expect("a folder");
+    let text = "capability: redis\nsummary: ours\nmain:\n  mounts: [{path: /etc, target: /host-etc}]\n";
+    fs::write(folder.join("r.yaml"), text).expect("a file");
+    let told = refused(&sandbox.moat(&["apply"]).run()).stderr.clone();
+    assert!(told.contains("capability redis"), "{told}");
+    assert_eq!(world(&sandbox), before);
+}
+
+/// These take effect inside only, or take something away.
+#[test]
+fn harmless_changes_go_on_unasked() {
+    let base = "image: busybox\ncontainer: {memory: 64m}\nenv: {A: '1'}\nmounts: ['/etc:/conf']\n";
+    let sandbox = Sandbox::new(base);
+    sandbox.apply();
+    for spec in [
+        base.replace("{A: '1'}", "{A: '2', B: '3'}"),
+        format!("{base}command: 'sleep 1000'\n"),
+        format!("{base}labels: {{team: a}}\n"),
+        format!("{base}workdir: /tmp\nrestart: always\n"),
+        base.replace("64m", "32m"),
+        base.replace("64m", "32m").replace("/etc:/conf", "/etc:/conf:ro"),
+        "image: busybox\ncontainer: {memory: 32m}\n".to_owned(),
+        "image: busybox\ncontainer: {memory: 32m, pids: 100}\nnetwork: {internal: true}\n".to_owned(),
+    ] {
+        sandbox.rewrite(&spec);
+        let ran = sandbox.moat(&["apply"]).run();
+        assert_eq!(ran.code, 0, "{spec}\n{ran}");
+    }
+    // What was narrowed is what counts from then on.
+    sandbox.rewrite(base);
+    refused(&sandbox.moat(&["apply"]).run());
+}
+
+#[test]
+fn only_the_digest_of_what_is_asked_for_approves_it() {
+    let sandbox = Sandbox::applied(PLAIN);
+    sandbox.rewrite(&format!("{PLAIN}mounts: ['/etc:/conf:ro']\n"));
+    let other = digest(&sandbox);
+    sandbox.rewrite(&format!("{PLAIN}mounts: ['/srv:/conf:ro']\n"));
+    let before = world(&sandbox);
+    refused(&sandbox.moat(&["apply", "--approve", &other]).run());
+    let short = sandbox.moat(&["apply", "--approve", &digest(&sandbox)[..16]]).run();
+    assert_eq!(short.code, 64, "{short}");
+    assert_eq!(world(&sandbox), before);
+    let ran = sandbox.moat(&["apply", "--json"]).run();
+    let last: Value = serde_json::from_str(ran.stdout.lines().last().expect("a line")).expect("JSON");
+    assert_eq!((ran.code, &last["error"]["code"]), (NOT_APPROVED, &Value::from("not-approved")), "{last:#}");
+    assert!(last.to_string().contains(&digest(&sandbox)), "{last:#}");
+    sandbox.moat(&["apply", "--approve", &other, "--approve", &digest(&sandbox)]).ok();
+    // It stays approved.
+    sandbox.moat(&["destroy", "--yes"]).ok();
+    sandbox.moat(&["apply"]).ok();
+}
+
+#[test]
+fn a_person_is_asked_on_a_terminal() {
+    let sandbox = Sandbox::applied(PLAIN);
+    sandbox.rewrite(&format!("{PLAIN}mounts: ['/etc:/conf:ro']\n"));
+    let before = world(&sandbox);
+    let no = on_terminal(&sandbox, "apply", "n\n");
+    assert_eq!(no.code, NOT_APPROVED, "{no}");
+    assert!(no.stdout.contains("mount /conf: path /etc (read only)"), "{no}");
+    assert!(no.stdout.contains("[y/N]"), "{no}");
+    assert_eq!(world(&sandbox), before);
+    let yes = on_terminal(&sandbox, "apply", "y\n");
+    assert_eq!(yes.code, 0, "{yes}");
+    assert_ne!(world(&sandbox), before);
+    // Approved once, it is not asked about again.
+    let again = on_terminal(&sandbox, "apply", "");
+    assert!(again.code == 0 && !again.stdout.contains("[y/N]"), "{again}");
+}
+
+/// Runs moat with a terminal, which all of its output goes to.
+fn on_terminal(sandbox: &Sandbox, args: &str, input: &str) -> Ran {
+    let moat = sandbox.moat(&[]);
+    let program = moat.command.get_program().to_string_lossy().into_owned();
+    let mut command = std::process::Command::new("script");
+    command.args(["-qec", &format!("{program} {args}"), "/dev/null"]).current_dir(sandbox.path()).env_clear();
+    command.envs(moat.command.get_envs().filter_map(|(key, value)| Some((key, value?))));
+    testkit::run::run(command, input.as_bytes())
+}
+
+#[test]
+fn of_several_agents_all_or_none_are_touched() {
+    let (one, two) = (Sandbox::applied(PLAIN), Sandbox::applied(PLAIN));
+    one.rewrite(&format!("{PLAIN}env: {{A: b}}\n"));
+    two.rewrite(&format!("{PLAIN}mounts: ['/etc:/conf:ro']\n"));
+    let before = [world(&one), world(&two)];
+    let spec = two.path().join("agent.yaml");
+    let ran = one.moat(&["apply", "agent.yaml", &spec.to_string_lossy()]).run();
+    refused(&ran);
+    assert_eq!([world(&one), world(&two)], before, "{ran}");
+}
+
+#[test]
+fn without_the_state_directory_the_labels_say_what_was_approved() {
+    let mounts = format!("{PLAIN}mounts: ['/etc:/conf:ro']\n");
+    let sandbox = Sandbox::applied(&mounts);
+    let before = world(&sandbox);
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let apply = || {
+        let mut moat = sandbox.moat(&["apply"]);
+        moat.command.env("MOAT_STATE_DIR", elsewhere.path());
+        moat.run()
+    };
+    assert_eq!(apply().code, 0);
+    assert_eq!(world(&sandbox), before);
+    fs::remove_dir_all(elsewhere.path()).expect("a folder");
+    sandbox.rewrite(&format!("{mounts}ports: ['38097:80']\n"));
+    refused(&apply());
+    sandbox.rewrite(&format!("{mounts}env: {{A: b}}\n"));
+    assert_eq!(apply().code, 0, "it is compared with the labels");
+}
+
+/// A sandbox that another user of the same engine applied is seen as it is, and not made again.
+#[test]
+fn values_of_another_key_are_no_reason_to_replace() {
+    let sandbox = Sandbox::new(
+        "image: debian:trixie-slim\ndependencies: [postgres]\nenv_file: e.env\nsecrets: {T: 'env://HOME'}\n",
+    );
+    fs::write(sandbox.path().join("e.env"), "PASSWORD=hunter2\n").expect("a file");
+    sandbox.apply();
+    let before = world(&sandbox);
+    let other = tempfile::tempdir().expect("a folder");
+    let as_other = |args: &[&str]| {
+        let mut moat = sandbox.moat(args);
+        moat.command.env("MOAT_STATE_DIR", other.path());
+        moat.run()
+    };
+    let plan = as_other(&["plan", "--detailed-exitcode"]);
+    assert_eq!(plan.code, 0, "{plan}");
+    for _ in 0..2 {
+        assert_eq!(as_other(&["apply"]).code, 0);
+        sandbox.moat(&["apply"]).ok();
+    }
+    assert_eq!(world(&sandbox), before);
+    // The key's own user still sees a changed value.
+    fs::write(sandbox.path().join("e.env"), "PASSWORD=other\n").expect("a file");
+    assert_eq!(as_other(&["plan", "--detailed-exitcode"]).code, 0);
+    assert_eq!(sandbox.moat(&["plan", "--detailed-exitcode"]).run().code, 2);
+}
+
+/// A build of a sandbox that reaches nothing outside may not carry its files out.
+#[test]
+fn what_is_built_into_an_internal_sandbox_is_approved_with_its_files() {
+    let dir = |sandbox: &Sandbox| sandbox.path().join("image");
+    for (internal, expected) in [(true, NOT_APPROVED), (false, 0)] {
+        let sandbox = Sandbox::new(&format!("build: {{context: image}}\nnetwork: {{internal: {internal}}}\n"));
+        fs::create_dir(dir(&sandbox)).expect("a folder");
+        write(&dir(&sandbox), "Dockerfile", "FROM busybox\nCOPY f /f\n");
+        write(&dir(&sandbox), "f", "one\n");
+        sandbox.apply();
+        write(&dir(&sandbox), "f", "two\n");
+        let ran = sandbox.moat(&["apply"]).run();
+        assert_eq!(ran.code, expected, "internal: {internal}\n{ran}");
+        write(&dir(&sandbox), "Dockerfile", "FROM busybox\nCOPY f /f\nRUN true\n");
+        refused(&sandbox.moat(&["apply"]).run());
+    }
+}
+
+fn write(folder: &Path, name: &str, text: &str) {
+    fs::write(folder.join(name), text).expect("a file");
+}

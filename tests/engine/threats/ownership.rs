@@ -1,0 +1,139 @@
+//! Containers whose image says that they are moat's. An image's labels are anybody's to write, and all that moat's
+//! labels say is known or can be guessed.
+
+use std::fs;
+
+use testkit::engine::engine;
+use testkit::owner;
+use testkit::sandbox::{DIND, PLAIN, Sandbox};
+
+/// An image with every label of a container of the sandbox, as it is now.
+struct Claiming(String);
+
+impl Claiming {
+    fn of(sandbox: &Sandbox, container: &str) -> Self {
+        let name = format!("claiming-{}-{container}:1", sandbox.agent);
+        engine().docker(&["commit", &sandbox.id(container), &name]);
+        Self(name)
+    }
+
+    /// A container of somebody who only wanted to run the image.
+    fn run(&self, name: &str) -> Foreign {
+        engine().docker(&["run", "-d", "--name", name, "--entrypoint", "sleep", &self.0, "600"]);
+        Foreign(name.to_owned(), state(name))
+    }
+}
+
+impl Drop for Claiming {
+    fn drop(&mut self) {
+        engine().try_docker(&["rmi", "-f", &self.0]);
+    }
+}
+
+struct Foreign(String, String);
+
+impl Foreign {
+    fn assert_untouched(&self, what: &str) {
+        assert_eq!(state(&self.0), self.1, "{what}");
+    }
+}
+
+impl Drop for Foreign {
+    fn drop(&mut self) {
+        engine().try_docker(&["rm", "-f", &self.0]);
+    }
+}
+
+fn state(name: &str) -> String {
+    engine().docker(&["inspect", "--format", "{{.Id}} {{.Name}} {{.State.Status}} {{.State.StartedAt}}", name])
+}
+
+#[test]
+fn nothing_is_done_to_a_container_whose_image_claims_to_be_moats() {
+    let sandbox = Sandbox::applied(DIND);
+    let images = [Claiming::of(&sandbox, "main"), Claiming::of(&sandbox, "buildkit")];
+    let foreign: Vec<Foreign> =
+        images.iter().enumerate().map(|(nth, image)| image.run(&format!("{}-foreign-{nth}", sandbox.agent))).collect();
+    let untouched = |what: &str| foreign.iter().for_each(|it| it.assert_untouched(what));
+    let plan = sandbox.moat(&["plan", "--detailed-exitcode"]).run();
+    assert_eq!(plan.code, 0, "{plan}");
+    sandbox.apply();
+    untouched("apply");
+    sandbox.moat(&["restart"]).ok();
+    sandbox.moat(&["stop"]).ok();
+    untouched("restart and stop");
+    sandbox.moat(&["start"]).ok();
+    // Another main is wanted: the old one goes, and no other.
+    sandbox.rewrite(&format!("{DIND}env: {{A: b}}\n"));
+    sandbox.apply();
+    untouched("a replacement");
+    sandbox.moat(&["destroy", "--yes", "--volumes"]).ok();
+    {
+        let _alone = owner::exclusive();
+        sandbox.moat(&["clean", "--yes"]).run();
+    }
+    untouched("destroy");
+}
+
+#[test]
+fn no_command_goes_to_a_container_whose_image_claims_to_be_main() {
+    let sandbox = Sandbox::applied(PLAIN);
+    let image = Claiming::of(&sandbox, "main");
+    engine().docker(&["rm", "-f", &sandbox.main()]);
+    let name = format!("{}-foreign", sandbox.agent);
+    let foreign = image.run(&name);
+    for args in [&["exec", "--", "touch", "/was-here"][..], &["logs"], &["cp", "agent.yaml", ":/was-here"]] {
+        let ran = sandbox.moat(args).run();
+        assert!(ran.code == 1 && ran.stderr.contains("is not there"), "{args:?}: {ran}");
+    }
+    assert_ne!(engine().try_docker(&["exec", &name, "test", "-e", "/was-here"]).code, 0);
+    let listed = sandbox.moat(&["list", "--json"]).ok().stdout;
+    assert!(!listed.contains(&name), "{listed}");
+    // Nor once nobody can see any more what its image said.
+    engine().docker(&["stop", "-t", "0", &name]);
+    engine().docker(&["rmi", "-f", &image.0]);
+    let foreign = Foreign(name.clone(), {
+        std::mem::forget(foreign);
+        state(&name)
+    });
+    assert_eq!(
+        engine().try_docker(&["image", "inspect", &engine().docker(&["inspect", "-f", "{{.Image}}", &name])]).code,
+        1
+    );
+    sandbox.apply();
+    sandbox.moat(&["destroy", "--yes"]).ok();
+    foreign.assert_untouched("its image is gone");
+}
+
+#[test]
+fn an_image_that_claims_to_be_moats_is_no_image_of_a_run() {
+    let sandbox = Sandbox::applied(PLAIN);
+    let image = Claiming::of(&sandbox, "main");
+    let other = Sandbox::new(&format!("image: {}\n", image.0));
+    let ran = other.moat(&["apply"]).run();
+    let message = format!("the image `{}` has labels of moat's", image.0);
+    assert!(ran.code == 1 && ran.stderr.contains(&message) && ran.stderr.contains("docker export"), "{ran}");
+    assert_eq!(other.find("main"), None);
+    // One that is based on it, and one that says so itself.
+    for dockerfile in [format!("FROM {}\nRUN true\n", image.0), "FROM busybox\nLABEL moat.run=x\n".to_owned()] {
+        fs::write(other.path().join("Dockerfile"), &dockerfile).expect("a file");
+        other.rewrite("build: .\n");
+        let ran = other.moat(&["apply", "--approve-all"]).run();
+        assert!(ran.code == 1 && ran.stderr.contains("has labels of moat's"), "{dockerfile} {ran}");
+    }
+    // A sandbox that is up keeps what it has.
+    sandbox.rewrite(&format!("image: {}\n", image.0));
+    let before = sandbox.main();
+    assert_eq!(sandbox.moat(&["apply", "--approve-all"]).run().code, 1);
+    assert_eq!(sandbox.main(), before);
+}
+
+#[test]
+fn a_container_of_moats_stays_so_under_another_name() {
+    let sandbox = Sandbox::applied(PLAIN);
+    let id = sandbox.main();
+    engine().docker(&["rename", &id, &format!("{}-renamed", sandbox.agent)]);
+    assert_eq!(sandbox.sh_ok("echo here"), "here");
+    sandbox.apply();
+    assert_eq!(sandbox.inspect("main", "{{.Id}} {{.Name}}"), format!("{id} /moat-{}", sandbox.run_id()));
+}

@@ -1,0 +1,128 @@
+//! `docs/reference/plan.md`.
+
+use moat::plan::widening;
+use moat::state::Observed;
+use std::collections::BTreeMap;
+
+use moat::plan::{Cause, FieldDiff, Options, Plan, compute};
+use moat::resource::{ImageRef, ResourceId};
+use moat::state::ContainerState;
+use moat::ui::plan::{Approval, Missing};
+use moat::ui::{self, Colour};
+use serde_json::Value;
+
+use super::document::{fields, names, read, tables};
+use super::sample;
+
+#[test]
+fn the_example_is_what_is_written() {
+    let graph = sample::graph();
+    let page = read("plan.md");
+    let written = sample::anonymous(
+        &ui::plan::text(&graph.run, "agent.yaml", &sample::plan(&graph), (&[], 0), Colour::Never),
+        &graph,
+    );
+    let (_, rest) = page.split_once("```text\n").expect("an example");
+    let (example, _) = rest.split_once("```").expect("its end");
+    assert_eq!(example, written, "docs/reference/plan.md should have this example:\n{written}");
+    for line in sample::SPEC.lines() {
+        assert!(page.contains(&format!("    {line}\n")), "{line}");
+    }
+    let nothing = ui::plan::text(&graph.run, "agent.yaml", &Plan::default(), (&[], 0), Colour::Never);
+    assert!(page.contains(&format!("`{}`", nothing.trim_end())), "{nothing}");
+}
+
+#[test]
+fn every_field_is_described_and_written() {
+    let graph = sample::graph();
+    let mut plan = sample::plan(&graph);
+    plan.operations[0].cause =
+        Cause::Changed(vec![FieldDiff { field: "env.A".to_owned(), old: None, new: Some(Value::Bool(true)) }]);
+    let document: Value = serde_json::from_str(&ui::plan::json(
+        &graph.run,
+        &plan,
+        &widening(&graph, &Observed::default()),
+        (0, Approval { digest: "0", missing: Some(Missing { reason: "it asks", asks: &[] }), not_fetched: &[] }),
+    ))
+    .expect("a document");
+    let mut seen = BTreeMap::new();
+    fields(&document, "JSON", &BTreeMap::new(), &mut seen);
+    let page = read("plan.md");
+    let tables = tables(&page);
+    for section in ["operations", "cause", "diffs", "widens", "approval"] {
+        assert_eq!(seen[section], names(&tables, section), "{section}");
+    }
+    for field in &seen["JSON"] {
+        assert!(page.contains(&format!("`{field}`")), "{field}");
+    }
+}
+
+#[test]
+fn every_code_is_described() {
+    let all = [
+        Cause::Missing,
+        Cause::Changed(Vec::new()),
+        Cause::HalfDone,
+        Cause::NotRunning { state: ContainerState::Exited, exit_code: None, out_of_memory: false },
+        Cause::Unhealthy,
+        Cause::Crashing { restarts: 2 },
+        Cause::Unproven,
+        Cause::Disconnected,
+        Cause::DeadNetwork,
+        Cause::DependencyReplaced(ResourceId::main()),
+        Cause::Moved {
+            image: ImageRef::parse("busybox").expect("valid"),
+            digests: FieldDiff { field: String::new(), old: None, new: None },
+        },
+        Cause::Superseded,
+        Cause::Stopped,
+        Cause::Asked,
+        Cause::Misnamed { found: String::new() },
+        Cause::Unwanted,
+        Cause::Undo,
+    ];
+    let codes = all.iter().map(|cause| {
+        // A new cause does not compile until it is above.
+        match cause {
+            Cause::Missing
+            | Cause::Changed(_)
+            | Cause::HalfDone
+            | Cause::NotRunning { .. }
+            | Cause::Unhealthy
+            | Cause::Crashing { .. }
+            | Cause::Unproven
+            | Cause::Disconnected
+            | Cause::DeadNetwork
+            | Cause::DependencyReplaced(_)
+            | Cause::Moved { .. }
+            | Cause::Superseded
+            | Cause::Stopped
+            | Cause::Asked
+            | Cause::Misnamed { .. }
+            | Cause::Unwanted
+            | Cause::Undo => cause.code().to_owned(),
+        }
+    });
+    assert_eq!(codes.collect::<std::collections::BTreeSet<_>>(), names(&tables(&read("plan.md")), "codes"));
+}
+
+/// The text and the document number operations alike.
+#[test]
+fn numbers_are_the_same_in_both_forms() {
+    let graph = sample::graph();
+    let plan = compute(&graph, &sample::nothing(), &Options::default());
+    let document: Value = serde_json::from_str(&ui::plan::json(
+        &graph.run,
+        &plan,
+        &widening(&graph, &Observed::default()),
+        (0, Approval::default()),
+    ))
+    .expect("a document");
+    let text = ui::plan::text(&graph.run, "agent.yaml", &plan, (&[], 0), Colour::Never);
+    for (line, operation) in text.lines().zip(document["operations"].as_array().expect("a list")) {
+        assert!(line.starts_with(&format!("{}. ", operation["id"])), "{line}");
+        let after: Vec<_> = operation["after"].as_array().expect("a list").iter().map(Value::to_string).collect();
+        let words = line.split(" after ").nth(1).map(|rest| rest.split(':').next().unwrap_or_default().to_owned());
+        assert_eq!(words.unwrap_or_default(), after.join(", "), "{line}");
+    }
+}

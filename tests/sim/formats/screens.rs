@@ -1,0 +1,529 @@
+//! What people see of a run: the lines, the last screen, the live line of a terminal.
+
+use std::cell::RefCell;
+use std::io::{self, Write};
+use std::rc::Rc;
+use std::time::Duration;
+
+use expect_test::{Expect, expect};
+use moat::engine::{Fault, PullProgress};
+use moat::event::{Code, Event, Failure};
+use moat::observe::builds::Builds;
+use moat::plan::{Cause, Condition, FieldDiff, OpId, Operation, Options, Plan, compute, status};
+use moat::resource::{ContainerId, ImageId, Kind, NetworkId, ResourceId, label};
+use moat::state::{ContainerFacts, ContainerState, Endpoint, Health, NetworkFacts, Observed, VolumeFacts};
+use moat::ui::ending::{Command, Ending, How};
+use moat::ui::screen::Sink;
+use moat::ui::status::View;
+use moat::ui::{Colour, Reporter, Screen};
+
+use super::sample;
+
+/// A stream that is looked at afterwards.
+#[derive(Clone, Default)]
+struct Seen(Rc<RefCell<Vec<u8>>>);
+
+impl Seen {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.borrow().clone()).expect("UTF-8")
+    }
+}
+
+impl Write for Seen {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.borrow_mut().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn screen(colour: Colour, width: Option<usize>, quiet: bool) -> (Screen, Seen) {
+    let seen = Seen::default();
+    let sink = |to: &Seen, width| Sink::new(Box::new(to.clone()), colour, width);
+    (Screen::of(sink(&Seen::default(), None), sink(&seen, width), quiet), seen)
+}
+
+fn operation<'a>(plan: &'a Plan, verb: &str, name: &str) -> &'a Operation {
+    let mut found = plan.operations.iter().filter(|it| it.action.verb() == verb);
+    found.find(|it| it.name.contains(name)).expect("in the plan")
+}
+
+fn failure(operation: &Operation, message: &str) -> Failure {
+    Failure {
+        resource: operation.resource.clone(),
+        name: operation.name.clone(),
+        verb: operation.action.verb(),
+        code: Code::EngineFailed,
+        exit_code: None,
+        probe: None,
+        fault: Some(Fault::Engine),
+        message: message.to_owned(),
+        hint: None,
+        log: Vec::new(),
+    }
+}
+
+/// A run in which the sidecar does not come up.
+fn tell_a_failing_run(reporter: &Reporter<'_>) {
+    let graph = sample::graph();
+    let plan = sample::plan(&graph);
+    let run = &graph.run;
+    let pull = operation(&plan, "pull", "docker:dind");
+    let network = operation(&plan, "create", "moat-builder");
+    let upload = operation(&plan, "upload", "buildkit");
+    let wait = operation(&plan, "await", "buildkit");
+    let start = plan.operations.iter().rfind(|it| it.action.verb() == "start").expect("in the plan");
+    let last = plan.operations.last().expect("in the plan");
+    let failure = failure(wait, "it ended");
+    let (quick, slow) = (Duration::from_millis(7), Duration::from_millis(1234));
+    let events = [
+        Event::Planned { run, round: 1, plan: &plan },
+        Event::Started { operation: pull },
+        Event::Started { operation: network },
+        Event::Succeeded { operation: network, took: quick },
+        Event::Progress {
+            operation: pull,
+            progress: PullProgress { current: 1_500_000, total: 30_000_000, layers_done: 1, layers: 3 },
+        },
+        Event::Succeeded { operation: pull, took: slow },
+        Event::Retrying { operation: network, error: "busy\u{1b}[2J", attempt: 1, pause: quick },
+        Event::Succeeded { operation: upload, took: quick },
+        Event::Started { operation: wait },
+        Event::Failed { operation: wait, failure: &failure, took: slow },
+        Event::Skipped { operation: start, because: wait.id },
+        Event::Skipped { operation: last, because: wait.id },
+        Event::Undoing { run, plan: &plan },
+        Event::Planned { run, round: 2, plan: &plan },
+        Event::Warning { run, message: "builds are not routed", hint: "install buildx" },
+    ];
+    for event in &events {
+        reporter.tell(event);
+    }
+}
+
+#[test]
+fn a_run_in_steady_lines() {
+    let (screen, seen) = screen(Colour::Never, None, false);
+    tell_a_failing_run(&Reporter::person(&screen));
+    expect![[r#"
+        builder: 13 to do
+          pulling image docker:dind
+          created   network moat-builder-1f2e3d4c
+          pulled    image docker:dind (1.2 s)
+          retrying  to create network moat-builder-1f2e3d4c: busy�[2J
+          uploaded  1 file to container moat-buildkit-builder-1f2e3d4c
+          failed    waiting for moat-buildkit-builder-1f2e3d4c (1.2 s)
+          skipped   container moat-builder-1f2e3d4c, which needs container moat-buildkit-builder-1f2e3d4c
+        builder: undoing what was done
+        builder: looked again, 13 more to do
+        warning: builds are not routed
+          = help: install buildx
+    "#]]
+    .assert_eq(&sample::anonymous(&seen.text(), &sample::graph()));
+}
+
+#[test]
+fn nothing_is_skipped_for_want_of_itself() {
+    let (screen, seen) = screen(Colour::Never, None, false);
+    let reporter = Reporter::person(&screen);
+    let plan = sample::plan(&sample::graph());
+    let last = plan.operations.last().expect("in the plan");
+    let start = plan.operations.iter().rfind(|it| it.action.verb() == "start").expect("in the plan");
+    let failure = failure(start, "it did not start");
+    reporter.tell(&Event::Failed { operation: start, failure: &failure, took: Duration::ZERO });
+    reporter.tell(&Event::Skipped { operation: last, because: start.id });
+    assert_eq!(start.resource, last.resource, "the start, and the wait for it");
+    assert_eq!(
+        sample::anonymous(&seen.text(), &sample::graph()),
+        "  failed    starting container moat-builder-1f2e3d4c\n"
+    );
+}
+
+#[test]
+fn to_those_who_want_quiet_only_what_is_not_as_wanted() {
+    let (screen, seen) = screen(Colour::Never, Some(80), true);
+    tell_a_failing_run(&Reporter::person(&screen));
+    expect![[r#"
+        warning: builds are not routed
+          = help: install buildx
+    "#]]
+    .assert_eq(&seen.text());
+}
+
+/// A terminal, as far as moat makes use of one: what stands on it, and the longest line that was ever rewritten.
+struct Terminal {
+    rows: Vec<String>,
+    row: usize,
+    longest: usize,
+    writes: usize,
+    /// Of a sequence.
+    last: char,
+}
+
+impl Terminal {
+    fn after(text: &str) -> Self {
+        let mut terminal = Self { rows: vec![String::new()], row: 0, longest: 0, writes: 0, last: ' ' };
+        let mut chars = text.chars();
+        while let Some(c) = chars.next() {
+            match c {
+                '\n' => {
+                    terminal.row += 1;
+                    terminal.rows.resize(terminal.rows.len().max(terminal.row + 1), String::new());
+                }
+                // Always followed by an erasure here.
+                '\r' => {}
+                '\u{1b}' => terminal.sequence(&mut chars),
+                c => terminal.rows[terminal.row].push(c),
+            }
+        }
+        terminal
+    }
+
+    fn sequence(&mut self, chars: &mut std::str::Chars<'_>) {
+        let number: String = chars
+            .by_ref()
+            .skip(1)
+            .take_while(|c| {
+                self.last = *c;
+                c.is_ascii_digit()
+            })
+            .collect();
+        let lines = || number.parse::<usize>().expect("a number of lines");
+        match self.last {
+            'A' => self.row -= lines(),
+            'B' => self.row += lines(),
+            last => {
+                let live = self.rows[self.row..].iter().map(|row| row.chars().count());
+                self.longest = self.longest.max(live.max().unwrap_or(0));
+                // `J` takes all below with it, `K` the line.
+                if last == 'J' {
+                    self.rows.truncate(self.row + 1);
+                }
+                self.rows[self.row].clear();
+                self.writes += 1;
+            }
+        }
+    }
+}
+
+/// What a terminal shows in the end is what steady lines would be; meanwhile its last lines say what is going on.
+#[test]
+fn live_lines_leave_no_trace() {
+    let (steady_screen, steady) = screen(Colour::Never, None, false);
+    tell_a_failing_run(&Reporter::person(&steady_screen));
+    let (live_screen, live) = screen(Colour::Never, Some(46), false);
+    let reporter = Reporter::person(&live_screen);
+    tell_a_failing_run(&reporter);
+    drop(reporter);
+    let live = live.text();
+    let shown = Terminal::after(&live);
+    // Where lines stay, the beginning of a pull has one of its own.
+    assert_eq!(shown.rows.join("\n"), steady.text().replace("  pulling image docker:dind\n", ""));
+    assert!((20..46).contains(&shown.longest), "they are there, and do not wrap: {}", shown.longest);
+    assert!(live.contains("pulling   image docker:dind  1.5 MB of 30.…"), "{live}");
+    assert!(shown.writes > 5, "{}", shown.writes);
+}
+
+/// In the middle of it: what is done above, what goes on below, and a warning in between in its place.
+#[test]
+fn in_the_middle_of_a_run() {
+    let graph = sample::graph();
+    let plan = sample::plan(&graph);
+    let run = &graph.run;
+    let (pull, network) = (operation(&plan, "pull", "docker:dind"), operation(&plan, "create", "moat-builder"));
+    let volume = operation(&plan, "create", "docker");
+    let (screen, seen) = screen(Colour::Never, Some(80), false);
+    let reporter = Reporter::person(&screen);
+    let progress = PullProgress { current: 12_300_000, total: 90_100_000, layers_done: 3, layers: 8 };
+    for event in [
+        Event::Planned { run, round: 1, plan: &plan },
+        Event::Started { operation: pull },
+        Event::Started { operation: network },
+        Event::Started { operation: volume },
+        Event::Progress { operation: pull, progress },
+        Event::Succeeded { operation: network, took: Duration::from_millis(1200) },
+        Event::Warning { run, message: "look", hint: "here" },
+    ] {
+        reporter.tell(&event);
+    }
+    expect![[r#"
+        builder: 13 to do
+          created   network moat-builder-1f2e3d4c (1.2 s)
+        warning: look
+          = help: here
+          pulling   image docker:dind  12.3 MB of 90.1 MB, 3 of 8 layers
+          creating  volume moat-builder-1f2e3d4c-docker"#]]
+    .assert_eq(&sample::anonymous(&Terminal::after(&seen.text()).rows.join("\n"), &graph));
+}
+
+#[test]
+fn colours_only_repeat_what_words_say() {
+    let (plain_screen, plain) = screen(Colour::Never, None, false);
+    tell_a_failing_run(&Reporter::person(&plain_screen));
+    let (coloured_screen, coloured) = screen(Colour::Always, None, false);
+    tell_a_failing_run(&Reporter::person(&coloured_screen));
+    assert_ne!(plain.text(), coloured.text());
+    let stripped: String = coloured
+        .text()
+        .split('\u{1b}')
+        .enumerate()
+        .map(|(i, part)| if i == 0 { part } else { part.split_once('m').map_or("", |(_, rest)| rest) }.to_owned())
+        .collect();
+    assert_eq!(stripped, plain.text());
+}
+
+#[track_caller]
+fn ends(how: How<'_>, expected: &Expect) {
+    let graph = sample::graph();
+    let ending = Ending { run: &graph.run, how, exit_code: 0, condition: Some(Condition::Ready) };
+    expected.assert_eq(&sample::anonymous(&ending.text("13 done, 4.2 s", Colour::Never), &graph));
+}
+
+#[test]
+fn an_apply_that_gets_there() {
+    let graph = sample::graph();
+    let builds = Builds { routed: true, builder: "moat".to_owned(), reason: None, hint: None };
+    let ready = |changed, builds| How::Ready { graph: &graph, changed, builds, exec: "moat exec" };
+    ends(
+        ready(true, Some(&builds)),
+        &expect![[r#"
+        builder is ready (13 done, 4.2 s)
+          main      moat-builder-1f2e3d4c
+          buildkit  moat-buildkit-builder-1f2e3d4c
+          builds    routed to moat
+        next: moat exec -- docker build .
+    "#]],
+    );
+    ends(
+        ready(false, None),
+        &expect![[r#"
+        builder is ready: nothing to do
+    "#]],
+    );
+}
+
+#[test]
+fn a_destroy_that_gets_there() {
+    let kept = ["moat-builder-1f2e3d4c-buildkit-cache".to_owned()];
+    ends(
+        How::Gone { changed: true, kept: &kept, of: Command::Destroy },
+        &expect![[r#"
+        builder is gone (13 done, 4.2 s)
+          kept  volume moat-builder-1f2e3d4c-buildkit-cache
+          = help: `moat destroy --volumes` removes what was kept, with its data
+    "#]],
+    );
+    ends(
+        How::Gone { changed: false, kept: &[], of: Command::Destroy },
+        &expect![[r#"
+        builder: nothing to destroy
+    "#]],
+    );
+}
+
+#[test]
+fn a_failure_says_what_why_the_last_words_and_what_to_do() {
+    let graph = sample::graph();
+    let plan = sample::plan(&graph);
+    let wait = failure(operation(&plan, "await", "buildkit"), "`moat-buildkit-builder` ended with exit code 3");
+    let wait = Failure {
+        log: vec!["starting".to_owned(), "no\u{1b}[31m good".to_owned()],
+        hint: Some("look".to_owned()),
+        ..wait
+    };
+    let create = failure(operation(&plan, "create", "moat-builder"), "the engine is full");
+    let failures = [wait, create];
+    ends(
+        How::Failed { failures: &failures, undone: true, undid: &plan.operations[..4], of: Command::Apply },
+        &expect![[r#"
+            error: `moat-buildkit-builder` ended with exit code 3
+              | the last lines of container moat-buildkit-builder-1f2e3d4c
+              |   starting
+              |   no�[31m good
+              = help: look
+            error: cannot create network `moat-builder-1f2e3d4c`: the engine is full
+            what had been done is undone: pulled image docker:dind, image moby/buildkit:v0.32.2, created network moat-builder-1f2e3d4c, volume moat-builder-1f2e3d4c-buildkit-cache
+              = help: `--keep-on-failure` would leave it to be looked at
+        "#]],
+    );
+    ends(
+        How::Failed { failures: &failures[1..], undone: false, undid: &[], of: Command::Apply },
+        &expect![[r#"
+        error: cannot create network `moat-builder-1f2e3d4c`: the engine is full
+        what was done stays: `moat status` shows it, `moat apply` goes on from there
+    "#]],
+    );
+    ends(
+        How::Failed { failures: &failures[1..], undone: false, undid: &[], of: Command::Destroy },
+        &expect![[r#"
+        error: cannot create network `moat-builder-1f2e3d4c`: the engine is full
+        what is left is shown by `moat status`; `moat destroy` goes on from there
+    "#]],
+    );
+}
+
+#[test]
+fn a_run_without_end_and_one_that_was_stopped() {
+    let graph = sample::graph();
+    let mut plan = sample::plan(&graph);
+    plan.operations.truncate(2);
+    ends(
+        How::OutOfBudget { plan: &plan },
+        &expect![[r#"
+        1.  pull image docker:dind: missing
+        2.  pull image moby/buildkit:v0.32.2: missing
+        error: builder is still not as wanted: each round found more to do
+          = help: something else changes it at the same time; what is left is above
+    "#]],
+    );
+    ends(
+        How::Interrupted { remaining: &Observed::default() },
+        &expect![[r#"
+        interrupted: builder was stopped before the end
+          nothing of it is left
+    "#]],
+    );
+    ends(
+        How::Interrupted { remaining: &sidecar_down() },
+        &expect![[r#"
+        interrupted: builder was stopped before the end
+          left  container moat-buildkit-builder-1f2e3d4c
+          left  container moat-builder-1f2e3d4c
+          left  container moat-old-builder-1f2e3d4c
+          left  network moat-builder-1f2e3d4c
+          left  volume moat-builder-1f2e3d4c-buildkit-cache
+          left  volume moat-builder-1f2e3d4c-docker
+          = help: `moat apply` goes on from here, `moat destroy` removes it
+    "#]],
+    );
+}
+
+/// The sidecar has ended, main runs, and a container is there that nobody wants any more.
+fn sidecar_down() -> Observed {
+    let graph = sample::graph();
+    let owner = |id: &ResourceId| {
+        let node = graph.node(id).or_else(|| graph.node(&ResourceId::main())).expect("in the graph");
+        label::Ownership::read(&label::labels(&graph.run, id, &node.config)).expect("ours")
+    };
+    let network = ResourceId::network("agent");
+    let on_it = Endpoint { network: graph.run.name_of(&network), id: Some(NetworkId::new("n1")) };
+    let container = |id: ResourceId, engine_id: &str, state, exit_code, health| ContainerFacts {
+        id: ContainerId::new(engine_id),
+        name: graph.run.name_of(&id),
+        owner: Some(owner(&id)),
+        image: ImageId::new("sha256:1"),
+        state,
+        up_seconds: None,
+        health,
+        exit_code,
+        networks: vec![on_it.clone()],
+        home: Some(NetworkId::new("n1")),
+        volumes: Vec::new(),
+        published: Vec::new(),
+        created: 1,
+    };
+    let volumes = graph.nodes().filter(|node| node.id.kind == Kind::Volume);
+    let volumes = volumes.map(|node| VolumeFacts { name: graph.run.name_of(&node.id), owner: Some(owner(&node.id)) });
+    Observed {
+        containers: vec![
+            container(ResourceId::container("buildkit"), "c1", ContainerState::Exited, Some(1), Health::None),
+            container(ResourceId::main(), "c2", ContainerState::Running, None, Health::Healthy),
+            container(ResourceId::container("old"), "c3", ContainerState::Running, None, Health::None),
+        ],
+        networks: vec![NetworkFacts {
+            id: NetworkId::new("n1"),
+            name: graph.run.name_of(&network),
+            owner: Some(owner(&network)),
+            created: String::new(),
+            subnets: Vec::new(),
+        }],
+        volumes: volumes.collect(),
+        ..sample::nothing()
+    }
+}
+
+#[test]
+fn a_status_that_is_not_as_wanted() {
+    let (graph, observed) = (sample::graph(), sidecar_down());
+    let plan = compute(&graph, &observed, &Options::default());
+    let mut status = status(&graph, &observed, &plan);
+    let reason = Some("buildx 0.13.1 < 0.14".to_owned());
+    let builds = Builds { routed: false, builder: "moat".to_owned(), reason, hint: None };
+    let (run, builds) = (&graph.run, Some(&builds));
+    let view = View { run, status: &status, builds, cache_bytes: None, watch: None, log: &[], last_error: None };
+    expect![[r#"
+        builder: degraded
+        builds: local (buildx 0.13.1 < 0.14)
+
+        RESOURCE               NAME                                  STATE    READY
+        image                  docker:dind                           missing  no
+        image                  moby/buildkit:v0.32.2                 missing  no
+        network/agent          moat-builder-1f2e3d4c                 present  yes
+        volume/buildkit-cache  moat-builder-1f2e3d4c-buildkit-cache  present  yes
+        volume/docker          moat-builder-1f2e3d4c-docker          present  yes
+        container/buildkit     moat-buildkit-builder-1f2e3d4c        exited   no (exited with code 1)
+        container/main         moat-builder-1f2e3d4c                 running  yes
+        container/old          moat-old-builder-1f2e3d4c             running  no (no longer wanted)
+    "#]]
+    .assert_eq(&sample::anonymous(&view.text(Colour::Never), &graph));
+
+    let main = status.resources.iter_mut().find(|it| it.resource == ResourceId::main()).expect("there");
+    let diff = |field: &str| FieldDiff { field: field.to_owned(), old: None, new: None };
+    (main.ready, main.cause) = (false, Some(Cause::Changed(vec![diff("command"), diff("env.A")])));
+    let view = View {
+        run: &graph.run,
+        status: &status,
+        builds: None,
+        cache_bytes: None,
+        watch: None,
+        log: &[],
+        last_error: None,
+    };
+    assert!(view.text(Colour::Never).contains("no (changed: command, env.A)\n"));
+}
+
+#[test]
+fn a_whole_in_one_word() {
+    let graph = sample::graph();
+    let condition = |observed: &Observed| {
+        let plan = compute(&graph, observed, &Options::default());
+        status(&graph, observed, &plan).condition
+    };
+    assert_eq!(condition(&sample::nothing()), Condition::Absent);
+    let down = sidecar_down();
+    assert_eq!(condition(&down), Condition::Degraded);
+
+    // Nobody asks about the images of what runs.
+    let mut fine = Observed { images: std::collections::BTreeMap::new(), ..down.clone() };
+    fine.containers.pop();
+    fine.containers[0] =
+        ContainerFacts { state: ContainerState::Running, health: Health::Healthy, ..fine.containers[0].clone() };
+    assert_eq!(condition(&fine), Condition::Ready);
+
+    let mut starting = fine.clone();
+    starting.containers[1].health = Health::Starting;
+    assert_eq!(condition(&starting), Condition::Converging);
+
+    // The cache is kept by a destroy; the inner daemon's data is not, and so it is still to be destroyed.
+    let mut kept = Observed { containers: Vec::new(), networks: Vec::new(), ..fine };
+    assert_eq!(condition(&kept), Condition::Degraded);
+    kept.volumes.retain(|volume| volume.name.ends_with("buildkit-cache"));
+    assert_eq!(condition(&kept), Condition::Absent);
+}
+
+/// Numbers mean others in the next plan.
+#[test]
+fn what_failed_in_one_plan_is_not_blamed_in_the_next() {
+    let (screen, seen) = screen(Colour::Never, None, false);
+    let graph = sample::graph();
+    let plan = sample::plan(&graph);
+    let reporter = Reporter::person(&screen);
+    let (first, last) = (&plan.operations[0], plan.operations.last().expect("in the plan"));
+    reporter.tell(&Event::Failed { operation: first, failure: &failure(first, "m"), took: Duration::ZERO });
+    reporter.tell(&Event::Planned { run: &graph.run, round: 2, plan: &plan });
+    reporter.tell(&Event::Skipped { operation: last, because: OpId(0) });
+    assert!(!seen.text().lines().last().expect("a line").contains("docker:dind"), "{}", seen.text());
+}

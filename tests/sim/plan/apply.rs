@@ -1,0 +1,87 @@
+//! From nothing, and from halfway.
+
+use expect_test::expect;
+use moat::resource::ResourceId;
+use moat::state::{ContainerState, Health};
+
+use super::world::{DIND, PLAIN, applied, container, graph, images_only, nothing, plan};
+
+#[test]
+fn everything_is_created_and_main_waits_for_the_sidecar_only_to_start() {
+    let graph = graph(DIND);
+    expect![[r#"
+        1.  pull image docker:29.7.2-dind: missing
+        2.  pull image moby/buildkit:v0.32.2: missing
+        3.  create network moat-builder-R: missing
+        4.  create volume moat-builder-R-buildkit-cache: missing
+        5.  create volume moat-builder-R-docker: missing
+        6.  create container moat-buildkit-builder-R [privileged] after 2, 3, 4: missing
+        7.  upload container moat-buildkit-builder-R after 6: missing
+        8.  start container moat-buildkit-builder-R after 6, 7: missing
+        9.  await container moat-buildkit-builder-R after 8: missing
+        10. create container moat-builder-R [privileged] after 1, 3, 5: missing
+        11. upload container moat-builder-R after 10: missing
+        12. start container moat-builder-R after 9, 10, 11: missing
+        13. await container moat-builder-R after 12: missing
+    "#]]
+    .assert_eq(&plan(&graph, &nothing(&graph)));
+}
+
+#[test]
+fn what_is_pulled_already_is_not_pulled_again() {
+    let graph = graph(DIND);
+    let text = plan(&graph, &images_only(&graph));
+    assert!(!text.contains("pull"), "{text}");
+}
+
+#[test]
+fn a_plain_sandbox_is_a_network_and_a_container() {
+    let graph = graph(PLAIN);
+    expect![[r#"
+        1.  pull image busybox: missing
+        2.  create network moat-plain-R: missing
+        3.  create container moat-plain-R after 1, 2: missing
+        4.  start container moat-plain-R after 3: missing
+        5.  await container moat-plain-R after 4: missing
+    "#]]
+    .assert_eq(&plan(&graph, &nothing(&graph)));
+}
+
+#[test]
+fn what_is_as_wanted_needs_nothing() {
+    for text in [DIND, PLAIN] {
+        let graph = graph(text);
+        assert_eq!(plan(&graph, &applied(&graph)), "");
+    }
+}
+
+#[test]
+fn a_container_that_was_created_and_never_started_gets_its_files_again() {
+    let graph = graph(DIND);
+    let mut observed = applied(&graph);
+    let main = container(&mut observed, "main");
+    main.state = ContainerState::Created;
+    main.health = Health::None;
+    expect![[r#"
+        1.  upload container moat-builder-R: created but never started
+        2.  start container moat-builder-R after 1: created but never started
+        3.  await container moat-builder-R after 2: created but never started
+    "#]]
+    .assert_eq(&plan(&graph, &observed));
+}
+
+#[test]
+fn what_was_made_before_the_end_came_is_kept() {
+    let graph = graph(DIND);
+    let mut observed = applied(&graph);
+    observed.containers.retain(|it| it.owner.as_ref().is_some_and(|owner| owner.resource != ResourceId::main()));
+    container(&mut observed, "buildkit").health = Health::Starting;
+    expect![[r#"
+        1.  await container moat-buildkit-builder-R: not proven ready
+        2.  create container moat-builder-R [privileged]: missing
+        3.  upload container moat-builder-R after 2: missing
+        4.  start container moat-builder-R after 1, 2, 3: missing
+        5.  await container moat-builder-R after 4: missing
+    "#]]
+    .assert_eq(&plan(&graph, &observed));
+}

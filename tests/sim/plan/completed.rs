@@ -1,0 +1,116 @@
+//! A command that ends is a run: ended with 0 it is left alone, ended with anything else it is tried again.
+
+use expect_test::{Expect, expect};
+use moat::plan::{Condition, Options, Power, compute, status};
+use moat::state::{ContainerState, Observed};
+
+use super::power::with_mark;
+use super::world::{applied, container, graph, plan, plan_with};
+use moat::graph::Graph;
+
+const RUN: &str = "agent: job\nimage: busybox\ncommand: make\n";
+
+/// A world in which the command of `graph` has ended.
+fn ended(graph: &Graph, code: i64) -> Observed {
+    let mut observed = applied(graph);
+    let main = container(&mut observed, "main");
+    (main.state, main.exit_code) = (ContainerState::Exited, Some(code));
+    observed
+}
+
+fn condition(graph: &Graph, observed: &Observed) -> Condition {
+    status(graph, observed, &compute(graph, observed, &Options::default())).condition
+}
+
+/// What is planned, and what it is called, once the command of a spec has ended.
+fn planned(spec: &str, code: i64, called: Condition, expected: &Expect) {
+    let graph = graph(spec);
+    let observed = ended(&graph, code);
+    expected.assert_eq(&plan(&graph, &observed));
+    assert_eq!(condition(&graph, &observed), called, "{spec}");
+}
+
+#[test]
+fn what_ended_with_0_is_done() {
+    planned(RUN, 0, Condition::Completed, &expect![""]);
+    planned(&format!("{RUN}restart: on-failure\n"), 0, Condition::Completed, &expect![""]);
+    let checked = format!("{RUN}healthcheck:\n  command: test -e /ready\n");
+    planned(&checked, 0, Condition::Completed, &expect![""]);
+}
+
+#[test]
+fn what_ended_otherwise_is_tried_again() {
+    let again = &expect![[r#"
+        1.  start container moat-job-R: exited with code 3
+        2.  await container moat-job-R after 1: exited with code 3
+    "#]];
+    planned(RUN, 3, Condition::Failed, again);
+    // Killed or stopped from outside is not done.
+    for code in [137, 143] {
+        let graph = graph(RUN);
+        assert!(plan(&graph, &ended(&graph, code)).starts_with("1.  start"), "{code}");
+    }
+}
+
+#[test]
+fn what_is_to_stay_up_has_not_completed() {
+    let again = &expect![[r#"
+        1.  start container moat-job-R: exited with code 0
+        2.  await container moat-job-R after 1: exited with code 0
+    "#]];
+    planned(&format!("{RUN}restart: unless-stopped\n"), 0, Condition::Degraded, again);
+}
+
+/// Nobody needs the network of what is done, and a clean-up may have taken it.
+#[test]
+fn the_network_of_what_is_done_may_go() {
+    let graph = graph(RUN);
+    let mut observed = ended(&graph, 0);
+    observed.networks.clear();
+    expect![[r#"
+        1.  create network moat-job-R: missing
+    "#]]
+    .assert_eq(&plan(&graph, &observed));
+}
+
+#[test]
+fn another_spec_is_another_run() {
+    let observed = ended(&graph(RUN), 0);
+    let other = graph("agent: job\nimage: busybox\ncommand: make test\n");
+    expect![[r#"
+        1.  create container moat-job-R.next1: changed
+            command ["sh","-c","make"] -> ["sh","-c","make test"]
+        2.  start container moat-job-R.next1 after 1: changed
+        3.  await container moat-job-R.next1 after 2: changed
+        4.  remove container moat-job-R after 3: superseded
+        5.  rename container moat-job-R after 4: named moat-job-R.next1
+    "#]]
+    .assert_eq(&plan(&other, &observed));
+}
+
+#[test]
+fn asked_to_it_runs_again() {
+    let graph = graph(RUN);
+    let observed = ended(&graph, 0);
+    let restart = observed.containers.iter().map(|it| it.id.clone()).collect();
+    expect![[r#"
+        1.  start container moat-job-R: asked for
+        2.  await container moat-job-R after 1: asked for
+    "#]]
+    .assert_eq(&plan_with(&graph, &observed, &Options { restart, ..Options::default() }));
+}
+
+/// A program may end with 0 because it was stopped. The mark says so until it runs again.
+#[test]
+fn a_start_runs_it_again_before_the_mark_goes() {
+    let graph = graph(RUN);
+    let stopped = with_mark(&graph, ended(&graph, 0));
+    assert_eq!(condition(&graph, &stopped), Condition::Stopped);
+    let options = Options { power: Power::Start, ..Options::default() };
+    expect![[r#"
+        1.  start container moat-job-R: asked for
+        2.  await container moat-job-R after 1: asked for
+        3.  remove volume moat-stopped-job-R after 1: asked for
+    "#]]
+    .assert_eq(&plan_with(&graph, &stopped, &options));
+}

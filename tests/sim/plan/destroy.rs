@@ -1,0 +1,89 @@
+//! Taking everything away again.
+
+use std::collections::BTreeMap;
+
+use expect_test::expect;
+use moat::graph::Graph;
+use moat::plan::{Options, Volumes};
+use moat::resource::{ResourceId, Retention};
+use moat::state::ContainerState;
+
+use super::world::{DIND, PLAIN, applied, container, graph, plan, plan_with};
+
+fn destroy(volumes: Volumes) -> String {
+    let graph = graph(DIND);
+    let options = Options { volumes, ..Options::default() };
+    plan_with(&Graph::empty(graph.run.clone()), &applied(&graph), &options)
+}
+
+#[test]
+fn the_cache_stays_and_scratch_goes() {
+    expect![[r#"
+        1.  stop container moat-buildkit-builder-R: no longer wanted
+        2.  remove container moat-buildkit-builder-R after 1: no longer wanted
+        3.  stop container moat-builder-R: no longer wanted
+        4.  remove container moat-builder-R after 3: no longer wanted
+        5.  remove network moat-builder-R after 2, 4: no longer wanted
+        6.  remove volume moat-builder-R-docker [destroys data] after 4: no longer wanted
+    "#]]
+    .assert_eq(&destroy(Volumes::Scratch(BTreeMap::new())));
+}
+
+#[test]
+fn what_the_spec_says_now_overrules_the_label() {
+    let spec = BTreeMap::from([
+        (ResourceId::volume("buildkit-cache"), Retention::Scratch),
+        (ResourceId::volume("docker"), Retention::Keep),
+    ]);
+    let text = destroy(Volumes::Scratch(spec));
+    assert!(text.contains("-buildkit-cache [destroys data]") && !text.contains("-docker [destroys data]"), "{text}");
+}
+
+#[test]
+fn asked_to_take_the_volumes_it_takes_all() {
+    let text = destroy(Volumes::All);
+    assert_eq!(text.matches("[destroys data]").count(), 2, "{text}");
+}
+
+#[test]
+fn what_does_not_run_is_not_stopped_first() {
+    let graph = graph(PLAIN);
+    let mut observed = applied(&graph);
+    container(&mut observed, "main").state = ContainerState::Exited;
+    let text = plan(&Graph::empty(graph.run.clone()), &observed);
+    expect![[r#"
+        1.  remove container moat-plain-R: no longer wanted
+        2.  remove network moat-plain-R after 1: no longer wanted
+    "#]]
+    .assert_eq(&text);
+}
+
+#[test]
+fn a_sidecar_that_is_no_longer_wanted_goes_and_its_volume_stays() {
+    let plain = graph("agent: builder\nimage: docker:29.7.2-dind\n");
+    let observed = applied(&graph(DIND));
+    expect![[r#"
+        1.  create container moat-builder-R.next1: changed
+            entrypoint ["/usr/local/lib/moat/start"] -> ["sleep","infinity"]
+            env.BUILDKIT_HOST "tcp://buildkit:1234" -> unset
+            env.BUILDX_BUILDER "moat" -> unset
+            env.DOCKER_HOST "unix:///var/run/docker.sock" -> unset
+            files./etc/profile.d/moat.sh "644 sha256:ca07abe7cc8f7b9065fe99cd59bd82c6bc1d912c403aa0a8f1f8f286672be4d0" -> unset
+            files./usr/local/lib/moat/docker/buildx/current "644 sha256:404561a5f494a088cd69e1ae5ed9af3d972c115543a123337806c0246aad7ab5" -> unset
+            files./usr/local/lib/moat/docker/buildx/instances/moat "644 sha256:ace91d746ae69498d5a92fcbc6049c286f7a33b8b2c50de9b2c2c7914e20ffac" -> unset
+            files./usr/local/lib/moat/docker/config.json "644 sha256:630f219b01967717c6f8c37119cf0410a771a91efb2e9364427103f36bef5dfd" -> unset
+            files./usr/local/lib/moat/ready "755 sha256:8b9ac4ec2fdf4717a4f46faf332f153a10e1c9f1fb42c19bf6b8b70a06745855" -> unset
+            files./usr/local/lib/moat/start "755 sha256:9bbbf203ccada251ec3e7a249eb389088fe2ed63f289f24900a3aa5ea09d5f22" -> unset
+            health.command ["/usr/local/lib/moat/ready"] -> unset
+            mounts./var/lib/docker "volume/docker" -> unset
+            privileged true -> unset
+            stop_timeout 20 -> unset
+        2.  start container moat-builder-R.next1 after 1: changed
+        3.  await container moat-builder-R.next1 after 2: changed
+        4.  stop container moat-builder-R after 3: superseded
+        5.  remove container moat-builder-R after 3, 4: superseded
+        6.  rename container moat-builder-R after 5: named moat-builder-R.next1
+        7.  stop container moat-buildkit-builder-R: no longer wanted
+        8.  remove container moat-buildkit-builder-R after 7: no longer wanted
+    "#]].assert_eq(&plan(&plain, &observed));
+}

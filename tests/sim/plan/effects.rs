@@ -1,0 +1,93 @@
+//! The column of `docs/reference/agent.md` that says what changing a key does: every key is changed, and the plan says the same.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use moat::graph::{Graph, Vault, compile_with};
+use moat::plan::{Action, Options, Plan, compute};
+use moat::resource::{Config, ResourceId, SecretKey};
+use moat::spec::surroundings::{NotRun, Unread};
+use moat::spec::{Capabilities, Source, Surroundings, agent, secrets};
+use moat::state::{Live, Observed};
+use testkit::effects::{Becomes, Step, steps};
+
+use super::world::{applied, images_only};
+
+struct World;
+
+impl Surroundings for World {
+    fn variable(&self, name: &str) -> Option<String> {
+        Some(format!("/{name}"))
+    }
+
+    fn read(&self, path: &Path) -> Result<String, Unread> {
+        let is_spec = path.extension().is_some_and(|extension| extension == "yaml");
+        Ok(if is_spec { "{}\n".to_owned() } else { format!("FILE={}\n", path.display()) })
+    }
+
+    fn run(&self, _: &str, _: &[&str]) -> Result<String, NotRun> {
+        Err(NotRun::Missing)
+    }
+}
+
+fn graph(text: &str) -> Graph {
+    let source = Source::new("agent.yaml", "/home/me/agent.yaml", text);
+    let read = agent::parse_all(source, &World).specs.unwrap_or_else(|faults| panic!("{text}\n{faults}"));
+    let spec = &read[0];
+    let fetched = secrets::fetch(spec, &World).expect("there is everything").into_iter().chain(spec.concealed.clone());
+    let vault = Vault { key: SecretKey::new([1; 32]), fetched: fetched.collect(), withheld: BTreeSet::new() };
+    compile_with(spec, &Capabilities::builtin(), Some(&vault)).expect("it compiles")
+}
+
+/// A world in which `before` was applied, looked at for `after`.
+fn world(before: &Graph, after: &Graph) -> Observed {
+    let mut observed = applied(before);
+    observed.images.extend(images_only(after).images);
+    for node in before.nodes() {
+        let Config::Container(config) = &node.config else { continue };
+        let is_asked = node.id == ResourceId::main() || !config.limits.is_empty();
+        let id = observed.containers_of(&node.id).next().expect("a container").id.clone();
+        if is_asked {
+            observed.live.insert(id, Live { limits: config.limits, restart: Some(config.restart), restarts: 0 });
+        }
+    }
+    observed
+}
+
+/// The containers beside main in what follows.
+const SIDECARS: [&str; 2] = ["buildkit", "db"];
+
+/// What a plan does, if it is one thing.
+fn becomes(plan: &Plan) -> Option<Becomes> {
+    let done: BTreeSet<(&str, &str)> =
+        plan.operations.iter().map(|it| (it.action.verb(), it.resource.name.as_str())).collect();
+    let network = plan.operations.iter().any(|it| matches!(it.action, Action::RemoveNetwork { .. }));
+    match () {
+        () if plan.is_empty() => Some(Becomes::Nothing),
+        () if network => Some(Becomes::Network),
+        () if done.contains(&("create", "main")) => Some(Becomes::Main),
+        () if SIDECARS.iter().any(|name| done.contains(&("create", name))) => Some(Becomes::Sidecar),
+        () if done == [("update", "main")].into() => Some(Becomes::MainInPlace),
+        () if SIDECARS.iter().any(|name| done == [("update", *name)].into()) => Some(Becomes::SidecarInPlace),
+        () => None,
+    }
+}
+
+fn changed(step: &Step) -> Option<Becomes> {
+    let (before, after) = (graph(&step.before), graph(&step.after));
+    if before.run != after.run {
+        return Some(Becomes::Another);
+    }
+    let plan = compute(&after, &world(&before, &after), &Options::default());
+    // And once it is done there is nothing to do.
+    let again = compute(&after, &world(&after, &after), &Options::default());
+    assert!(again.is_empty(), "{}:\n{again}", step.after);
+    becomes(&plan)
+}
+
+#[test]
+fn changing_a_key_does_what_the_table_says() {
+    for step in steps() {
+        assert_eq!(changed(&step), Some(step.becomes), "{}: {}->\n{}", step.key, step.before, step.after);
+    }
+}

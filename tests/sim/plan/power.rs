@@ -1,0 +1,113 @@
+//! Stopped is a desired state: what runs is stopped in good order, and nothing is started until the user says so.
+
+use expect_test::expect;
+use moat::plan::{Action, Condition, Operation, Options, Power, compute, status};
+use moat::resource::label::{self, Ownership};
+use moat::resource::{Config, ResourceId, Retention, VolumeConfig};
+use moat::state::{ContainerState, Observed, VolumeFacts};
+
+use super::world::{DIND, applied, container, graph, plan, plan_with};
+use moat::graph::Graph;
+
+pub fn with_mark(graph: &Graph, mut observed: Observed) -> Observed {
+    let mark = ResourceId::stop_mark();
+    let config = Config::Volume(VolumeConfig { retention: Retention::Scratch });
+    let owner = Ownership::read(&label::labels(&graph.run, &mark, &config));
+    observed.volumes.push(VolumeFacts { name: graph.run.name_of(&mark), owner });
+    observed
+}
+
+fn exited(mut observed: Observed) -> Observed {
+    observed.containers.iter_mut().for_each(|it| it.state = ContainerState::Exited);
+    observed
+}
+
+#[test]
+fn the_mark_comes_first_and_main_stops_before_what_it_needs() {
+    let graph = graph(DIND);
+    let options = Options { power: Power::Stop, ..Options::default() };
+    expect![[r#"
+        1.  create volume moat-stopped-builder-R: asked for
+        2.  stop container moat-builder-R after 1: the sandbox is stopped
+        3.  stop container moat-buildkit-builder-R after 1, 2: the sandbox is stopped
+    "#]]
+    .assert_eq(&plan_with(&graph, &applied(&graph), &options));
+    // Without its spec, as far as is known.
+    expect![[r#"
+        1.  create volume moat-stopped-builder-R: asked for
+        2.  stop container moat-builder-R after 1: the sandbox is stopped
+        3.  stop container moat-buildkit-builder-R after 1, 2: the sandbox is stopped
+    "#]]
+    .assert_eq(&plan_with(&Graph::empty(graph.run.clone()), &applied(&graph), &options));
+}
+
+/// What a user asks for comes before what a container was created with, and only where it is asked for.
+#[test]
+fn the_time_to_stop_is_what_was_asked_for() {
+    let graph = graph(DIND);
+    let graces = |grace| {
+        let options = Options { power: Power::Stop, grace, ..Options::default() };
+        let plan = compute(&graph, &applied(&graph), &options);
+        let grace = |operation: &Operation| match &operation.action {
+            Action::StopContainer { grace, .. } => Some(grace.asked()),
+            _ => None,
+        };
+        plan.operations.iter().filter_map(grace).collect::<Vec<_>>()
+    };
+    assert_eq!(graces(None), [None, None]);
+    assert_eq!(graces(Some(3)), [Some(3), Some(3)]);
+}
+
+#[test]
+fn nothing_is_done_to_what_is_stopped() {
+    let graph = graph(DIND);
+    let stopped = with_mark(&graph, exited(applied(&graph)));
+    assert_eq!(plan(&graph, &stopped), "");
+    let plan_of_it = compute(&graph, &stopped, &Options::default());
+    assert_eq!(status(&graph, &stopped, &plan_of_it).condition, Condition::Stopped);
+    let mut half = stopped;
+    container(&mut half, "buildkit").state = ContainerState::Running;
+    expect![[r#"
+        1.  stop container moat-buildkit-builder-R: the sandbox is stopped
+    "#]]
+    .assert_eq(&plan(&graph, &half));
+}
+
+#[test]
+fn a_start_takes_the_mark_away_and_is_an_apply() {
+    let graph = graph(DIND);
+    let options = Options { power: Power::Start, ..Options::default() };
+    expect![[r#"
+        1.  remove volume moat-stopped-builder-R: asked for
+        2.  start container moat-buildkit-builder-R: exited
+        3.  await container moat-buildkit-builder-R after 2: exited
+        4.  start container moat-builder-R after 3: exited
+        5.  await container moat-builder-R after 4: exited
+    "#]]
+    .assert_eq(&plan_with(&graph, &with_mark(&graph, exited(applied(&graph))), &options));
+    assert_eq!(plan_with(&graph, &applied(&graph), &options), "");
+}
+
+#[test]
+fn a_destroy_takes_all_of_it() {
+    let graph = graph(DIND);
+    let nothing = Graph::empty(graph.run.clone());
+    let options = Options { volumes: moat::plan::Volumes::Scratch([].into()), ..Options::default() };
+    let plan = plan_with(&nothing, &with_mark(&graph, exited(applied(&graph))), &options);
+    assert!(plan.contains("remove volume moat-stopped-builder-R:"), "{plan}");
+}
+
+#[test]
+fn a_restart_waits_for_what_it_needs() {
+    let graph = graph(DIND);
+    let observed = applied(&graph);
+    let restart = observed.containers.iter().map(|it| it.id.clone()).collect();
+    let options = Options { restart, ..Options::default() };
+    expect![[r#"
+        1.  restart container moat-buildkit-builder-R: asked for
+        2.  await container moat-buildkit-builder-R after 1: asked for
+        3.  restart container moat-builder-R after 2: asked for
+        4.  await container moat-builder-R after 3: asked for
+    "#]]
+    .assert_eq(&plan_with(&graph, &observed, &options));
+}

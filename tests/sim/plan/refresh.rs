@@ -1,0 +1,139 @@
+//! Tags that mean another image by now: nothing without being asked, and with it the pull and what was made from the old one.
+
+use expect_test::expect;
+use moat::plan::{Options, compute};
+use moat::resource::{ContainerId, ImageDigest, ImageId, ImageRef, ResourceId};
+use moat::state::{ContainerState, ImageFacts, Observed};
+use serde_json::json;
+
+use super::world::{DIND, PLAIN, applied, container, graph, plan, plan_with};
+
+const NEW: &str = "sha256:fedcba98765432100123";
+
+fn reference(text: &str) -> ImageRef {
+    ImageRef::parse(text).expect("valid")
+}
+
+/// What is planned where the registry says that `image` is [`NEW`] now.
+fn refresh(image: &str) -> Options {
+    Options { registry: [(reference(image), ImageDigest::new(NEW))].into(), ..Options::default() }
+}
+
+/// As after a `docker pull` by hand: the tag means an image that has these digests.
+fn pull(observed: &mut Observed, image: &str, digests: &[&str]) {
+    let digests = digests.iter().map(|it| ImageDigest::new(*it)).collect();
+    let facts = ImageFacts { id: ImageId::new("sha256:2"), digests };
+    observed.images.insert(reference(image), Some(facts));
+}
+
+#[test]
+fn nobody_asked() {
+    let graph = graph(PLAIN);
+    let mut observed = applied(&graph);
+    pull(&mut observed, "busybox", &[NEW]);
+    expect![""].assert_eq(&plan(&graph, &observed));
+}
+
+#[test]
+fn the_image_is_the_registrys() {
+    let graph = graph(PLAIN);
+    let mut observed = applied(&graph);
+    // Whatever else it is called: it may be in several repositories, and for several platforms.
+    pull(&mut observed, "busybox", &["sha256:another", NEW]);
+    container(&mut observed, "main").image = ImageId::new("sha256:2");
+    expect![""].assert_eq(&plan_with(&graph, &observed, &refresh("busybox")));
+    expect![""].assert_eq(&plan_with(&graph, &observed, &refresh("another")));
+}
+
+#[test]
+fn the_registry_has_another_one() {
+    let graph = graph(PLAIN);
+    let (observed, options) = (applied(&graph), refresh("busybox"));
+    expect![[r#"
+        1.  pull image busybox: busybox is another image now, sha256:old -> sha256:fedcba987654
+        2.  create container moat-plain-R.next1 after 1: busybox is another image now, sha256:old -> sha256:fedcba987654
+        3.  start container moat-plain-R.next1 after 2: busybox is another image now, sha256:old -> sha256:fedcba987654
+        4.  await container moat-plain-R.next1 after 3: busybox is another image now, sha256:old -> sha256:fedcba987654
+        5.  stop container moat-plain-R after 4: superseded
+        6.  remove container moat-plain-R after 4, 5: superseded
+        7.  rename container moat-plain-R after 6: named moat-plain-R.next1
+    "#]]
+    .assert_eq(&plan_with(&graph, &observed, &options));
+    let plan = compute(&graph, &observed, &options);
+    for operation in plan.operations.iter().take(2) {
+        let [diff] = operation.cause.diffs() else { panic!("{operation}") };
+        assert_eq!((&diff.old, &diff.new), (&Some(json!("sha256:old")), &Some(json!(NEW))), "{operation}");
+    }
+}
+
+#[test]
+fn it_was_pulled_by_hand() {
+    let graph = graph(PLAIN);
+    let mut observed = applied(&graph);
+    pull(&mut observed, "busybox", &[NEW]);
+    expect![[r#"
+        1.  create container moat-plain-R.next1: busybox is another image now, sha256:fedcba987654
+        2.  start container moat-plain-R.next1 after 1: busybox is another image now, sha256:fedcba987654
+        3.  await container moat-plain-R.next1 after 2: busybox is another image now, sha256:fedcba987654
+        4.  stop container moat-plain-R after 3: superseded
+        5.  remove container moat-plain-R after 3, 4: superseded
+        6.  rename container moat-plain-R after 5: named moat-plain-R.next1
+    "#]]
+    .assert_eq(&plan_with(&graph, &observed, &refresh("busybox")));
+}
+
+#[test]
+fn its_image_has_lost_its_name() {
+    let graph = graph(PLAIN);
+    let mut observed = applied(&graph);
+    observed.images.insert(reference("busybox"), None);
+    expect![[r#"
+        1.  pull image busybox: missing
+        2.  create container moat-plain-R.next1 after 1: busybox is another image now, sha256:fedcba987654
+        3.  start container moat-plain-R.next1 after 2: busybox is another image now, sha256:fedcba987654
+        4.  await container moat-plain-R.next1 after 3: busybox is another image now, sha256:fedcba987654
+        5.  stop container moat-plain-R after 4: superseded
+        6.  remove container moat-plain-R after 4, 5: superseded
+        7.  rename container moat-plain-R after 6: named moat-plain-R.next1
+    "#]]
+    .assert_eq(&plan_with(&graph, &observed, &refresh("busybox")));
+    // An engine whose ids are the registries' digests tells without the name.
+    container(&mut observed, "main").image = ImageId::new(NEW);
+    expect![""].assert_eq(&plan_with(&graph, &observed, &refresh("busybox")));
+}
+
+#[test]
+fn the_sidecars_image_replaces_the_sidecar_alone() {
+    let graph = graph(DIND);
+    expect![[r#"
+        1.  pull image moby/buildkit:v0.32.2: moby/buildkit:v0.32.2 is another image now, sha256:old -> sha256:fedcba987654
+        2.  create container moat-buildkit-builder-R.next1 [privileged] after 1: moby/buildkit:v0.32.2 is another image now, sha256:old -> sha256:fedcba987654
+        3.  upload container moat-buildkit-builder-R.next1 after 2: moby/buildkit:v0.32.2 is another image now, sha256:old -> sha256:fedcba987654
+        4.  stop container moat-buildkit-builder-R after 2, 3: superseded
+        5.  start container moat-buildkit-builder-R.next1 after 2, 3, 4: moby/buildkit:v0.32.2 is another image now, sha256:old -> sha256:fedcba987654
+        6.  await container moat-buildkit-builder-R.next1 after 5: moby/buildkit:v0.32.2 is another image now, sha256:old -> sha256:fedcba987654
+        7.  remove container moat-buildkit-builder-R after 4, 6: superseded
+        8.  rename container moat-buildkit-builder-R after 7: named moat-buildkit-builder-R.next1
+    "#]].assert_eq(&plan_with(&graph, &applied(&graph), &refresh("moby/buildkit:v0.32.2")));
+}
+
+#[test]
+fn a_replacement_that_failed_is_taken_back() {
+    let graph = graph(PLAIN);
+    let mut observed = applied(&graph);
+    pull(&mut observed, "busybox", &[NEW]);
+    let old = container(&mut observed, "main");
+    let mut new = old.clone();
+    old.state = ContainerState::Exited;
+    (new.id, new.image, new.created) = (ContainerId::new("id-new"), ImageId::new("sha256:2"), 2);
+    new.name.push_str(".next1");
+    observed.containers.push(new);
+    let options = Options { restore: [ResourceId::main()].into(), ..refresh("busybox") };
+    expect![[r#"
+        1.  stop container moat-plain-R.next1: superseded
+        2.  start container moat-plain-R after 1: exited
+        3.  await container moat-plain-R after 2: exited
+        4.  remove container moat-plain-R.next1 after 1, 3: superseded
+    "#]]
+    .assert_eq(&plan_with(&graph, &observed, &options));
+}

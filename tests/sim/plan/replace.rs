@@ -1,0 +1,108 @@
+//! The file has changed: the new container is made beside the old one, which goes last.
+
+use expect_test::expect;
+use moat::plan::Options;
+use moat::resource::{ContainerId, ResourceId};
+use moat::state::{ContainerState, Health, Observed};
+
+use super::world::{DIND, applied, container, graph, images_only, plan, plan_with};
+
+const CHANGED: &str = "agent: builder\ndependencies: [docker:dind]\nenv: {A: two, B: three}\n";
+
+/// What was applied under an older spec, with both containers of a replacement that was cut short.
+fn halfway(newer: impl FnOnce(&mut moat::state::ContainerFacts)) -> Observed {
+    let mut observed = applied(&graph(DIND));
+    let old = container(&mut observed, "main");
+    old.state = ContainerState::Exited;
+    old.exit_code = Some(0);
+    let mut new = container(&mut applied(&graph(CHANGED)), "main").clone();
+    new.id = ContainerId::new("id-new");
+    new.name.push_str(".next1");
+    new.created = 2;
+    newer(&mut new);
+    observed.containers.push(new);
+    observed
+}
+
+#[test]
+fn a_changed_environment_replaces_main_and_nothing_else() {
+    let mut observed = applied(&graph(DIND));
+    observed.images = images_only(&graph(CHANGED)).images;
+    expect![[r#"
+        1.  create container moat-builder-R.next1 [privileged]: changed
+            env.A unset -> "two"
+            env.B unset -> "three"
+        2.  upload container moat-builder-R.next1 after 1: changed
+        3.  stop container moat-builder-R after 1, 2: superseded
+        4.  start container moat-builder-R.next1 after 1, 2, 3: changed
+        5.  await container moat-builder-R.next1 after 4: changed
+        6.  remove container moat-builder-R after 3, 5: superseded
+        7.  rename container moat-builder-R after 6: named moat-builder-R.next1
+    "#]]
+    .assert_eq(&plan(&graph(CHANGED), &observed));
+}
+
+#[test]
+fn a_replacement_cut_short_before_the_start_goes_on() {
+    let observed = halfway(|new| {
+        new.state = ContainerState::Created;
+        new.health = Health::None;
+    });
+    expect![[r#"
+        1.  upload container moat-builder-R.next1: created but never started
+        2.  start container moat-builder-R.next1 after 1: created but never started
+        3.  await container moat-builder-R.next1 after 2: created but never started
+        4.  remove container moat-builder-R after 3: superseded
+        5.  rename container moat-builder-R after 4: named moat-builder-R.next1
+    "#]]
+    .assert_eq(&plan(&graph(CHANGED), &observed));
+}
+
+#[test]
+fn a_replacement_cut_short_before_the_end_is_finished() {
+    expect![[r#"
+        1.  remove container moat-builder-R: superseded
+        2.  rename container moat-builder-R after 1: named moat-builder-R.next1
+    "#]]
+    .assert_eq(&plan(&graph(CHANGED), &halfway(|_| {})));
+}
+
+#[test]
+fn a_replacement_cut_short_before_its_last_step_gets_its_name() {
+    let mut observed = halfway(|_| {});
+    observed.containers.retain(|it| it.name.contains(".next1") || it.name.contains("buildkit"));
+    expect![[r#"
+        1.  rename container moat-builder-R: named moat-builder-R.next1
+    "#]]
+    .assert_eq(&plan(&graph(CHANGED), &observed));
+}
+
+#[test]
+fn a_replacement_that_failed_is_taken_back() {
+    let observed = halfway(|new| {
+        new.state = ContainerState::Exited;
+        new.exit_code = Some(1);
+    });
+    let options = Options { restore: [ResourceId::main()].into(), ..Options::default() };
+    expect![[r#"
+        1.  start container moat-builder-R: exited with code 0
+        2.  await container moat-builder-R after 1: exited with code 0
+        3.  remove container moat-builder-R.next1 after 2: superseded
+    "#]]
+    .assert_eq(&plan_with(&graph(CHANGED), &observed, &options));
+}
+
+#[test]
+fn an_old_container_that_runs_beside_the_new_one_is_stopped_before_the_new_one_starts() {
+    let mut observed = halfway(|new| new.state = ContainerState::Created);
+    container(&mut observed, "main").state = ContainerState::Running;
+    expect![[r#"
+        1.  stop container moat-builder-R: superseded
+        2.  upload container moat-builder-R.next1: created but never started
+        3.  start container moat-builder-R.next1 after 1, 2: created but never started
+        4.  await container moat-builder-R.next1 after 3: created but never started
+        5.  remove container moat-builder-R after 1, 4: superseded
+        6.  rename container moat-builder-R after 5: named moat-builder-R.next1
+    "#]]
+    .assert_eq(&plan(&graph(CHANGED), &observed));
+}

@@ -1,0 +1,288 @@
+//! Where mounts come from: what is refused with its place, what git needs, and what is no reason to make a container anew.
+
+use std::path::{Path, PathBuf};
+
+use expect_test::{Expect, expect};
+use moat::graph::{Graph, compile, warnings};
+use moat::resource::{Config, ContainerConfig, Mount, ResourceId};
+use moat::spec::ground::{Ground, HooksFolder, Private, PrivateKind, Repository, Worktree};
+use moat::spec::{Capabilities, Nowhere, Source, Spec, agent};
+
+use super::world::{applied, plan};
+
+const HEAD: &str = "agent: a\nimage: x\n";
+
+fn spec(text: &str, ground: Ground) -> Spec {
+    let source = Source::new("agent.yaml", "/home/me/p/agent.yaml", format!("{HEAD}{text}"));
+    let home = Home;
+    let mut spec = agent::parse_all(source, &home).specs.expect("a good spec").remove(0);
+    spec.ground = ground;
+    spec
+}
+
+/// Surroundings in which only the home directory is known.
+struct Home;
+
+impl moat::spec::Surroundings for Home {
+    fn variable(&self, name: &str) -> Option<String> {
+        (name == "HOME").then(|| "/home/me".to_owned())
+    }
+
+    fn read(&self, path: &Path) -> Result<String, moat::spec::surroundings::Unread> {
+        Nowhere.read(path)
+    }
+
+    fn run(&self, program: &str, arguments: &[&str]) -> Result<String, moat::spec::surroundings::NotRun> {
+        Nowhere.run(program, arguments)
+    }
+}
+
+/// Links, each with what it leads to.
+fn links(links: &[(&str, &[&str])]) -> Ground {
+    let way = |(path, way): &(&str, &[&str])| (PathBuf::from(path), way.iter().map(PathBuf::from).collect());
+    Ground { ways: links.iter().map(way).collect(), ..Ground::default() }
+}
+
+#[track_caller]
+fn refused(text: &str, ground: Ground, expected: &Expect) {
+    let faults = compile(&spec(text, ground), &Capabilities::builtin()).expect_err("a fault");
+    expected.assert_eq(&format!("{faults}\n"));
+}
+
+fn graph(text: &str, ground: Ground) -> Graph {
+    compile(&spec(text, ground), &Capabilities::builtin()).expect("the parts fit")
+}
+
+fn main_of(graph: &Graph) -> &ContainerConfig {
+    match graph.node(&ResourceId::main()).map(|node| &node.config) {
+        Some(Config::Container(config)) => config,
+        _ => panic!("no main container"),
+    }
+}
+
+fn shown<'a>(mounts: impl IntoIterator<Item = &'a Mount>) -> String {
+    let mode = |it: &Mount| if it.read_only { "ro" } else { "rw" };
+    let path = |it: &Mount| it.path().map_or("empty".to_owned(), |path| path.display().to_string());
+    let lines = mounts.into_iter().map(|it| format!("{} {} {}\n", path(it), it.target, mode(it)));
+    lines.collect::<Vec<_>>().concat()
+}
+
+#[test]
+fn what_the_sandbox_can_exchange_is_no_source() {
+    refused(
+        "workspace: .\nmounts: ['./cache:/cache']\n",
+        Ground::default(),
+        &expect![[r#"
+        agent.yaml:4:10: `./cache` is in a folder that the sandbox can write, at `/workspace`
+    "#]],
+    );
+    // Nested, with `..`, read only, in the long form, and through another mount than the workspace.
+    refused(
+        "workspace: ..\nmounts:\n  - ../q/../p/deep/in:/a:ro\n  - {source: ~/p/x, target: /b}\n  - /srv:/srv\n  - /srv/a/b:/c\n",
+        Ground::default(),
+        &expect![[r#"
+            agent.yaml:5:5: `../q/../p/deep/in` is in a folder that the sandbox can write, at `/workspace`
+            agent.yaml:6:14: `~/p/x` is in a folder that the sandbox can write, at `/workspace`
+            agent.yaml:8:5: `/srv/a/b` is in a folder that the sandbox can write, at `/srv`
+        "#]],
+    );
+    // The workspace itself can be what lies in another mount.
+    refused(
+        "workspace: ./sub\nmounts: ['.:/all']\n",
+        Ground::default(),
+        &expect![[r#"
+        agent.yaml:3:12: `./sub` is in a folder that the sandbox can write, at `/all`
+    "#]],
+    );
+}
+
+#[test]
+fn links_are_followed_to_where_the_sandbox_can_write() {
+    // A link outside leads in; one inside leads out; the folder is known by another name.
+    let found = links(&[
+        ("/home/me/in", &["/home/me/in", "/home/me/p/sub"]),
+        ("/home/me/round", &["/home/me/round", "/home/me/p/out", "/etc"]),
+        ("/home/me/p", &["/home/me/p"]),
+    ]);
+    refused(
+        "workspace: .\nmounts: ['~/in:/a', '~/round:/b']\n",
+        found,
+        &expect![[r#"
+        agent.yaml:4:10: `~/in` leads through a link in a folder that the sandbox can write, at `/workspace`
+        agent.yaml:4:21: `~/round` leads through a link in a folder that the sandbox can write, at `/workspace`
+    "#]],
+    );
+    let found = links(&[("/home/me/p", &["/home/me/p", "/data/p"]), ("/data/p/sub", &["/data/p/sub"])]);
+    refused(
+        "workspace: .\nmounts: ['/data/p/sub:/a']\n",
+        found,
+        &expect![[r#"
+        agent.yaml:4:10: `/data/p/sub` is in a folder that the sandbox can write, at `/workspace`
+    "#]],
+    );
+}
+
+#[test]
+fn a_capability_mounts_nothing_that_can_be_exchanged() {
+    let mut capabilities = Capabilities::builtin();
+    let own = "capability: own\nsummary: a mount\nmain:\n  mounts: [{path: /home/me/p/data, target: /data}]\n";
+    capabilities.add(&Source::new("specs/own.yaml", "/home/me/p/specs/own.yaml", own)).expect("a good capability");
+    let faults = compile(&spec("workspace: .\ndependencies: [own]\n", Ground::default()), &capabilities);
+    expect![[r#"
+        agent.yaml:4:16: `/home/me/p/data` is in a folder that the sandbox can write, at `/workspace`
+    "#]]
+    .assert_eq(&format!("{}\n", faults.expect_err("a fault")));
+}
+
+#[test]
+fn beside_and_above_is_no_matter() {
+    for text in [
+        "workspace: .\nmounts: ['../q:/q', '../p:/again', '../pp/x:/x']\n",
+        "workspace: {path: ., exclude: [cache]}\n",
+        "mounts: ['.:/p:ro', './sub:/sub:ro']\n",
+        "workspace: {mode: volume}\nmounts: ['./cache:/cache']\n",
+    ] {
+        graph(text, Ground::default());
+    }
+}
+
+#[test]
+fn moats_own_files_and_keys_are_not_to_be_seen() {
+    let private = |path: &str, kind, way: &[&str]| Private {
+        path: PathBuf::from(path),
+        kind,
+        way: way.iter().map(PathBuf::from).collect(),
+    };
+    let all = vec![
+        private("/home/me/.local/state/moat", PrivateKind::State, &["/home/me/.local/state", "/data/state/moat"]),
+        private("/home/me/.ssh", PrivateKind::Keys, &["/home/me/.ssh"]),
+    ];
+    let ground = |ways: &[(&str, &[&str])]| Ground { private: all.clone(), ..links(ways) };
+    refused(
+        "workspace: '~'\nmounts: ['/data/state:/a:ro', '~/.local/state/moat/audit:/b', '/data/state/moat/keys:/c']\n",
+        ground(&[]),
+        &expect![[r#"
+            agent.yaml:3:12: `~` shows the sandbox moat's own files, which are in `/home/me/.local/state/moat`
+            agent.yaml:4:10: `/data/state` shows the sandbox moat's own files, which are in `/home/me/.local/state/moat`
+            agent.yaml:4:31: `~/.local/state/moat/audit` shows the sandbox moat's own files, which are in `/home/me/.local/state/moat`
+            agent.yaml:4:63: `/data/state/moat/keys` shows the sandbox moat's own files, which are in `/home/me/.local/state/moat`
+        "#]],
+    );
+    refused(
+        "mounts: ['/mnt/all:/d']\n",
+        ground(&[("/mnt/all", &["/mnt/all", "/home"])]),
+        &expect![[r#"
+        agent.yaml:3:10: `/mnt/all` shows the sandbox moat's own files, which are in `/home/me/.local/state/moat`
+    "#]],
+    );
+    let keys = Ground { private: all[1..].to_vec(), ..Ground::default() };
+    refused(
+        "mounts: ['/home:/h:ro']\n",
+        keys,
+        &expect![[r#"
+        agent.yaml:3:10: `/home` shows the sandbox your keys, which are in `/home/me/.ssh`
+    "#]],
+    );
+    // By their own name they are what was asked for.
+    graph("mounts: ['~/.ssh:/root/.ssh:ro', '~/.ssh/known_hosts:/k:ro', '~/.config:/c']\n", ground(&[]));
+}
+
+fn repository(path: &str, found: Repository) -> Ground {
+    Ground { repositories: [(PathBuf::from(path), found)].into(), ..Ground::default() }
+}
+
+#[test]
+fn hooks_are_to_be_read_only_and_what_has_them_cannot_be_exchanged() {
+    let whole = |hooks| repository("/home/me/p", Repository::Whole { hooks });
+    let extras = |text: &str, hooks| shown(&main_of(&graph(text, whole(hooks))).extras.mounts);
+    expect![[r#"
+        /home/me/p/.git /workspace/.git rw
+        /home/me/p/.git/hooks /workspace/.git/hooks ro
+    "#]]
+    .assert_eq(&extras("workspace: .\n", HooksFolder::Folder));
+    expect![[r#"
+        /home/me/p/.git /w/.git rw
+        empty /w/.git/hooks ro
+    "#]]
+    .assert_eq(&extras("mounts: ['.:/w']\n", HooksFolder::Missing));
+    assert_eq!(extras("workspace: .\n", HooksFolder::Other), "");
+    assert_eq!(extras("mounts: ['.:/w:ro']\n", HooksFolder::Folder), "");
+    assert_eq!(extras("workspace: {path: ., exclude: [.git]}\n", HooksFolder::Folder), "");
+}
+
+fn worktree(named: &str) -> Repository {
+    let common = PathBuf::from("/home/me/repo/.git");
+    Repository::Worktree(Worktree { named: PathBuf::from(named), common, hooks: HooksFolder::Folder })
+}
+
+#[test]
+fn a_work_tree_has_its_common_directory_where_git_looks_for_it() {
+    let graph = graph("workspace: .\n", repository("/home/me/p", worktree("/home/me/repo/.git/worktrees/p")));
+    let config = main_of(&graph);
+    expect![[r#"
+        /home/me/p /workspace rw
+        /home/me/repo/.git /home/me/repo/.git rw
+    "#]]
+    .assert_eq(&shown(&config.mounts));
+    assert_eq!(shown(&config.extras.mounts), "/home/me/repo/.git/hooks /home/me/repo/.git/hooks ro\n");
+    expect![[r#"
+        GIT_CONFIG_COUNT=3
+        GIT_CONFIG_KEY_0=safe.directory
+        GIT_CONFIG_KEY_1=safe.directory
+        GIT_CONFIG_KEY_2=gc.worktreePruneExpire
+        GIT_CONFIG_VALUE_0=/workspace
+        GIT_CONFIG_VALUE_1=/workspace/*
+        GIT_CONFIG_VALUE_2=never
+    "#]]
+    .assert_eq(&config.extras.env.iter().map(|(name, value)| format!("{name}={value}\n")).collect::<Vec<_>>().concat());
+}
+
+#[test]
+fn a_relative_work_tree_is_seen_from_the_workspace() {
+    let found = repository("/home/me/p", worktree("../repo/.git/worktrees/p"));
+    let graph = graph("workspace: .\n", found.clone());
+    assert!(shown(&main_of(&graph).mounts).contains("/home/me/repo/.git /repo/.git rw\n"));
+    // What is there by itself needs no mount.
+    let spec = spec("workspace: .\nmounts: ['~/repo:/repo']\n", found);
+    let graph = compile(&spec, &Capabilities::builtin()).expect("the parts fit");
+    assert_eq!(main_of(&graph).mounts.len(), 2);
+}
+
+#[test]
+fn where_git_does_not_work_it_is_said() {
+    let said = |found| {
+        format!("{}\n", warnings(&spec("workspace: .\n", repository("/home/me/p", found)), &Capabilities::builtin()))
+    };
+    expect![[r#"
+        agent.yaml:3:12: git does not work inside: the workspace is a part of the repository `/home`
+    "#]]
+    .assert_eq(&said(Repository::Part { root: PathBuf::from("/home") }));
+    expect![[r#"
+        agent.yaml:3:12: git does not work inside: `/x` is not a git directory that knows this workspace
+    "#]]
+    .assert_eq(&said(Repository::Elsewhere { git_dir: PathBuf::from("/x") }));
+}
+
+#[test]
+fn help_that_is_added_makes_no_container_anew() {
+    let text = "workspace: .\n";
+    let before = applied(&graph(text, Ground::default()));
+    let found = repository("/home/me/p", Repository::Whole { hooks: HooksFolder::Folder });
+    assert_eq!(plan(&graph(text, found.clone()), &before), "");
+    assert_eq!(plan(&graph(text, Ground::default()), &applied(&graph(text, found))), "");
+}
+
+/// Until 0.1.0 files of the spec were mounted over themselves.
+#[test]
+fn the_guards_of_an_older_version_make_no_container_anew() {
+    let wanted = graph("workspace: .\nmounts: ['/srv:/srv:ro']\n", Ground::default());
+    let mut before = applied(&wanted);
+    for facts in &mut before.containers {
+        let owner = facts.owner.as_mut().expect("ours");
+        let guarded = "\"/srv\":\"path:/srv:ro\",\"/workspace/agent.yaml\":\"path:/home/me/p/agent.yaml:ro\",";
+        owner.config = owner.config.replace("\"/srv\":\"path:/srv:ro\",", guarded);
+        assert!(owner.config.contains("agent.yaml"), "{}", owner.config);
+        owner.hash = moat::resource::ConfigHash::of(&owner.config);
+    }
+    assert_eq!(plan(&wanted, &before), "");
+}

@@ -1,0 +1,73 @@
+//! Worlds that an earlier moat has made, as their labels say: there is nothing to do about them.
+//!
+//! What a later version adds to a configuration leaves no trace where it is not used. A file of `tests/fixtures/worlds`
+//! is never changed: it is what users have.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use moat::graph::{Graph, compile};
+use moat::resource::Config;
+use moat::resource::label::Ownership;
+use moat::spec::{Capabilities, Source, agent};
+use moat::state::Live;
+use serde::Deserialize;
+
+use super::world::{applied, plan};
+
+#[derive(Deserialize)]
+struct World {
+    path: PathBuf,
+    spec: String,
+    /// The labels of each resource.
+    labels: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+#[test]
+fn what_an_earlier_version_has_applied_is_as_wanted() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/worlds");
+    let mut seen = 0;
+    for entry in fs::read_dir(dir).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let world: World = serde_json::from_slice(&fs::read(&path).expect("a file")).expect("a world");
+        assert_eq!(unchanged(&world), "", "{}", path.display());
+        seen += 1;
+    }
+    assert!(seen >= 3, "{seen}");
+}
+
+/// The plan for a world in which everything is well, with the labels that it bears.
+fn unchanged(world: &World) -> String {
+    let spec = agent::parse(Source::new("agent.yaml", &world.path, &world.spec)).expect("the spec is still right");
+    let graph: Graph = compile(&spec, &Capabilities::builtin()).expect("the spec is still right");
+    let mut observed = applied(&graph);
+    let recorded = |owner: &mut Option<Ownership>| {
+        let resource = owner.as_ref().expect("ours").resource.to_string();
+        *owner = world.labels.get(&resource).and_then(Ownership::read);
+    };
+    observed.containers.iter_mut().for_each(|facts| recorded(&mut facts.owner));
+    observed.networks.iter_mut().for_each(|facts| recorded(&mut facts.owner));
+    observed.volumes.iter_mut().for_each(|facts| recorded(&mut facts.owner));
+    // It had no limits but those that are written.
+    for node in graph.nodes() {
+        if let Config::Container(config) = &node.config {
+            let live = Live { limits: config.limits, restart: Some(config.restart), restarts: 0 };
+            let ids: Vec<_> = observed.containers_of(&node.id).map(|facts| facts.id.clone()).collect();
+            observed.live.extend(ids.into_iter().map(|id| (id, live)));
+        }
+    }
+    plan(&graph, &observed)
+}
+
+// Otherwise the test above would pass on a planner that sees no difference at all.
+#[test]
+fn a_label_that_differs_is_seen() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/worlds/0.1.0-dind.json");
+    let mut world: World = serde_json::from_slice(&fs::read(file).expect("a file")).expect("a world");
+    let main = world.labels.get_mut("container/main").expect("main");
+    main.insert("moat.hash".to_owned(), "v1:other".to_owned());
+    let config = main["moat.config"].replace("tcp://buildkit:1234", "tcp://elsewhere:1");
+    main.insert("moat.config".to_owned(), config);
+    assert!(unchanged(&world).contains("env.BUILDKIT_HOST \"tcp://elsewhere:1\" -> \"tcp://buildkit:1234\""));
+}

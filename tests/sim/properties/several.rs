@@ -1,0 +1,104 @@
+//! Properties of much at once: several agents of one call, and more containers than there may be calls in flight.
+//!
+//! The lock of a run is a file, and not part of what is played here: two applies of one run at once are played
+//! without it, which is the harder case.
+
+use futures_util::future::join_all;
+use moat::engine::Call;
+use moat::engine::faulty::{Faulty, Schedule};
+use moat::engine::sim::Scope;
+use moat::graph::Graph;
+use moat::observe::runs::runs;
+use moat::plan::{Options, Volumes};
+use moat::reconcile::OnFailure;
+use moat::resource::RunId;
+use testkit::simulator::case::MAX_IN_FLIGHT;
+use testkit::simulator::case::{Case, run_of};
+use testkit::simulator::stage::{Stage, Verdict, check};
+
+use super::stories::{SETTLES, begin, disturbs};
+
+/// The agents of one call. The first one is the run that the case is about.
+const AGENTS: [&str; 3] = ["builder", "tester", "writer"];
+
+/// Room for two networks: of three agents two begin to look at the same one. The last one gets a range of the engine's.
+const RANGE: &str = "10.83.0.0/27";
+
+/// Agents that are applied in one call get along; each is listed, and one of them is removed without the others.
+pub async fn several_do_not_meet(case: &Case) -> Verdict {
+    let stage = begin(case).await?;
+    let graphs = AGENTS.map(|agent| case.wanted.graph_of(run_of(agent)));
+    let options = Options { range: RANGE.parse().expect("a range"), ..Options::default() };
+    stage.sim.forget();
+    let attempts = graphs.iter().enumerate().map(async |(nth, graph)| {
+        let faults = if nth == 0 { case.faults.clone() } else { Schedule::default() };
+        let engine = Faulty::new(stage.sim.clone(), stage.sim.clone(), faults);
+        stage.attempt(&engine, graph, &options, OnFailure::Keep).await
+    });
+    for (attempt, verdict) in join_all(attempts).await {
+        verdict?;
+        let undisturbed = case.faults.0.is_empty() && case.meddling.is_empty() && case.before.is_none();
+        check(attempt.converged() || !undisturbed, || format!("one failed: {attempt:?}\n{}", stage.sim.trace()))?;
+    }
+    if case.faults.0.is_empty() {
+        stage.nothing_was_refused()?;
+    }
+    stage.no_rule_was_broken(false)?;
+
+    tokio::time::sleep(SETTLES).await;
+    stage.sim.forget();
+    for graph in &graphs {
+        stage.insist(graph, &options, &Schedule::default()).await?;
+        stage.is_as_wanted(graph).await?;
+    }
+    stage.nothing_was_refused()?;
+    // Commands that end have done so.
+    tokio::time::sleep(SETTLES).await;
+    one_goes_and_the_others_stay(&stage, &graphs, &case.faults).await
+}
+
+/// What `moat list` looks at has each of them, and what `moat clean` does to one is nothing to the others.
+async fn one_goes_and_the_others_stay(stage: &Stage, graphs: &[Graph], faults: &Schedule) -> Verdict {
+    let mut wanted: Vec<RunId> = graphs.iter().map(|graph| graph.run.id.clone()).collect();
+    wanted.sort();
+    let found = runs(&stage.sim).await.map_err(|error| error.to_string())?;
+    let ids: Vec<RunId> = found.iter().map(|it| it.run.id.clone()).collect();
+    check(ids == wanted, || format!("found {ids:?}, there are {wanted:?}"))?;
+    let Some(doomed) = found.iter().find(|it| it.run.id == graphs[1].run.id) else {
+        return Err("the second one is not found".to_owned());
+    };
+    let others = [0, 2].map(|nth| Scope::Of(graphs[nth].run.id.clone()));
+    let before = others.each_ref().map(|scope| stage.sim.snapshot(scope));
+
+    // All that is known of it is what its labels say.
+    let nothing = Graph::empty(doomed.run.clone());
+    let options = Options { volumes: Volumes::All, ..Options::default() };
+    stage.sim.forget();
+    stage.insist(&nothing, &options, faults).await?;
+    tokio::time::sleep(SETTLES).await;
+    stage.insist(&nothing, &options, &Schedule::default()).await?;
+    let left = stage.sim.snapshot(&Scope::Of(doomed.run.id.clone()));
+    check(left.is_empty(), || format!("left behind:\n{left}"))?;
+    stage.no_rule_was_broken(false)?;
+    // A fault may have been somebody at work on them.
+    if !faults.0.iter().any(|planned| disturbs(&planned.inject)) {
+        let now = others.each_ref().map(|scope| stage.sim.snapshot(scope));
+        check(now == before, || format!("the others changed:\n{before:#?}\nto\n{now:#?}"))?;
+    }
+    Ok(())
+}
+
+/// A plan in which everything could be done at once is not done all at once, and not one by one either.
+pub async fn few_calls_at_a_time(case: &Case) -> Verdict {
+    let stage = begin(case).await?;
+    let graph = case.wanted.graph();
+    stage.sim.forget();
+    stage.insist(&graph, &Options::default(), &Schedule::default()).await?;
+    let peak = stage.sim.peak_in_flight();
+    check(peak == MAX_IN_FLIGHT, || format!("{peak} calls at one time, where there is work for more"))?;
+    // However many containers there are, each image is looked up once a round.
+    let looks = stage.sim.calls().iter().filter(|entry| entry.call == Call::Image).count();
+    let images = case.wanted.images().len();
+    check(looks <= 2 * images, || format!("{looks} looks at {images} images"))?;
+    stage.is_as_wanted(&graph).await
+}

@@ -1,0 +1,208 @@
+//! The spec changes: what is taken up, what is refused, what is held.
+
+use std::time::Duration;
+
+use moat::engine::outside::Meddling;
+use moat::engine::sim::Scope;
+use moat::event::Trigger;
+use moat::watch::pace::FILES_BOUND;
+use testkit::simulator::case::{Program, run};
+
+use super::desk::File;
+use super::harness::{Harness, MOMENT, edited, pair, part};
+
+#[tokio::test(start_paused = true)]
+async fn an_edit_is_taken_up_and_only_what_it_changes() {
+    let harness = Harness::new();
+    harness
+        .play(&pair(), async {
+            harness.begin().await;
+            let wanted = edited(pair(), |main| main.version = 1);
+            harness.edit(File::good(wanted.graph()));
+            let told = harness.after(MOMENT).await;
+            assert_eq!(told[..2], ["reloaded", "woken: `agent.yaml` has changed"]);
+            assert!(told.iter().all(|line| !line.contains("buildkit")), "{told:?}");
+            assert_eq!(harness.left(&wanted).await, "");
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_changes_nothing_makes_no_call() {
+    let harness = Harness::new();
+    harness
+        .play(&pair(), async {
+            harness.begin().await;
+            for _ in 0..100 {
+                harness.touch();
+                assert_eq!(harness.after(Duration::from_millis(10)).await, [""; 0]);
+            }
+            // Another text that means the same.
+            harness.edit(File::good(pair().graph()));
+            assert_eq!(harness.after(MOMENT).await, [""; 0]);
+            assert_eq!(harness.sim.calls().len(), 0);
+        })
+        .await;
+}
+
+/// Somebody saves a file without a change, and at the same moment a container dies.
+#[tokio::test(start_paused = true)]
+async fn a_file_that_is_as_it_was_is_not_given_as_the_reason() {
+    let harness = Harness::new();
+    harness
+        .play(&pair(), async {
+            harness.begin().await;
+            harness.touch();
+            harness.meddle(&Meddling::Kill { container: "container/main".to_owned() });
+            let told = harness.after(MOMENT).await;
+            assert!(told[0].starts_with("woken: ") && told[0].ends_with(" has ended"), "{told:?}");
+            assert_eq!(harness.left(&pair()).await, "");
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_burst_of_edits_is_one_round() {
+    let harness = Harness::new();
+    harness
+        .play(&pair(), async {
+            harness.begin().await;
+            let mut told = Vec::new();
+            for version in 1..=8 {
+                harness.edit(File::good(edited(pair(), |main| main.version = version).graph()));
+                told.extend(harness.after(Duration::from_millis(20)).await);
+            }
+            told.extend(harness.after(FILES_BOUND + MOMENT).await);
+            assert_eq!(told.iter().filter(|line| *line == "reloaded").count(), 1, "{told:?}");
+            assert_eq!(harness.left(&edited(pair(), |main| main.version = 8)).await, "");
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_invalid_edit_keeps_the_last_good_spec() {
+    let harness = Harness::new();
+    harness
+        .play(&pair(), async {
+            harness.begin().await;
+            harness.edit(File::Bad);
+            assert_eq!(harness.after(MOMENT).await, ["rejected: it makes no sense"]);
+            assert_eq!(harness.sim.calls().len(), 0);
+            assert_eq!(harness.desk.standing_of(&run()).problem.as_deref(), Some("it makes no sense"));
+            harness.meddle(&Meddling::Kill { container: "container/main".to_owned() });
+            assert!(harness.after(MOMENT).await.contains(&"start container/main".to_owned()), "it is still kept");
+            harness.edit(File::good(pair().graph()));
+            assert_eq!(harness.after(MOMENT).await, ["reloaded"]);
+            assert_eq!(harness.desk.standing_of(&run()).problem, None);
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_spec_that_is_gone_removes_nothing_unless_asked_to() {
+    for prune in [false, true] {
+        let mut harness = Harness::new();
+        harness.settings.prune = prune;
+        harness
+            .play(&pair(), async {
+                harness.begin().await;
+                let before = harness.sim.snapshot(&Scope::All);
+                harness.edit(File::Gone);
+                let told = harness.after(MOMENT * 2).await;
+                assert_eq!(told[0], "spec gone");
+                if prune {
+                    assert_eq!(harness.sim.counts(&Scope::Of(run().id)).containers, 0, "{told:?}");
+                } else {
+                    assert_eq!(harness.sim.snapshot(&Scope::All), before);
+                }
+                harness.edit(File::good(pair().graph()));
+                harness.after(MOMENT).await;
+                assert_eq!(harness.left(&pair()).await, "");
+            })
+            .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_than_was_approved_is_held_until_it_is_approved() {
+    let harness = Harness::new();
+    let needy = edited(pair(), |main| *main = part(Program::Needy));
+    let asks = || File::Held(vec!["mount /conf: path /etc".to_owned()]);
+    harness
+        .play(&pair(), async {
+            harness.begin().await;
+            harness.edit(asks());
+            assert_eq!(harness.after(MOMENT).await, ["held: mount /conf: path /etc"]);
+            assert_eq!(harness.sim.changes(), 0);
+            assert_eq!(harness.desk.standing_of(&run()).held.len(), 1);
+            // What was approved is kept meanwhile.
+            harness.meddle(&Meddling::RemoveContainer { container: "container/main".to_owned() });
+            assert!(harness.after(MOMENT).await.contains(&"create container/main".to_owned()));
+            assert_eq!(harness.left(&pair()).await, "");
+
+            // Reported once, however often it is read.
+            harness.edit(asks());
+            harness.bell.ring(0, Trigger::Approval);
+            assert_eq!(harness.after(MOMENT).await, [""; 0]);
+            assert_eq!(harness.left(&pair()).await, "");
+
+            // The approval changes no file that the spec is made of.
+            harness.desk.approve(&harness.spec, needy.graph());
+            harness.bell.ring(0, Trigger::Approval);
+            assert_eq!(harness.after(MOMENT).await[0], "reloaded");
+            assert_eq!(harness.left(&needy).await, "");
+            assert_eq!(harness.desk.standing_of(&run()).held.len(), 0);
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_held_is_dropped_when_the_spec_is_as_it_was() {
+    let harness = Harness::new();
+    harness
+        .play(&pair(), async {
+            harness.begin().await;
+            harness.edit(File::Held(vec!["more".to_owned()]));
+            harness.after(MOMENT).await;
+            harness.edit(File::good(pair().graph()));
+            assert_eq!(harness.after(MOMENT).await, ["reloaded"]);
+            assert_eq!(harness.desk.standing_of(&run()).held.len(), 0);
+            assert_eq!(harness.sim.changes(), 0);
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_of_an_unapproved_spec_changes_nothing_until_it_is_approved() {
+    let harness = Harness::new();
+    harness.play(&pair(), harness.begin()).await;
+    harness.sim.forget();
+    let needy = edited(pair(), |main| *main = part(Program::Needy));
+    harness
+        .play_unread(&run(), File::Held(vec!["more".to_owned()]), async {
+            assert_eq!(harness.after(MOMENT).await, ["held: more"]);
+            assert_eq!(harness.desk.standing_of(&run()).held.len(), 1);
+            harness.meddle(&Meddling::Kill { container: "container/main".to_owned() });
+            assert_eq!(harness.after(MOMENT).await, [""; 0]);
+            assert_eq!(harness.sim.changes(), 0);
+            harness.desk.approve(&harness.spec, needy.graph());
+            harness.bell.ring(0, Trigger::Approval);
+            harness.after(MOMENT).await;
+            assert_eq!(harness.left(&needy).await, "");
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_begins_again_repairs_what_is_approved() {
+    let harness = Harness::new();
+    harness.play(&pair(), harness.begin()).await;
+    harness.meddle(&Meddling::RemoveContainer { container: "container/buildkit".to_owned() });
+    harness
+        .play_unread(&run(), File::good(pair().graph()), async {
+            let told = harness.after(MOMENT).await;
+            assert!(told.contains(&"create container/buildkit".to_owned()), "{told:?}");
+            assert_eq!(harness.left(&pair()).await, "");
+        })
+        .await;
+}

@@ -1,0 +1,169 @@
+//! Where a story is played: a simulated engine, a desk, and a watch that runs while somebody else acts.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use moat::engine::Engine;
+use moat::engine::outside::Meddling;
+use moat::engine::sim::{Latencies, Settings as Engines, Sim};
+use moat::event::Trigger;
+use moat::graph::Graph;
+use moat::observe::observe;
+use moat::plan::{Options, compute};
+use moat::resource::Run;
+use moat::state::Observed;
+use moat::watch::{Bell, Desk, Settings, Watched, watch};
+use testkit::simulator::case::{PROGRAMS, Part, Program, Wanted};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::desk::{FakeDesk, File};
+
+pub struct Harness {
+    pub sim: Sim,
+    pub desk: FakeDesk,
+    pub bell: Bell,
+    pub settings: Settings,
+    pub spec: PathBuf,
+}
+
+/// Longer than any debounce, shorter than any retry that a test waits for.
+pub const MOMENT: Duration = Duration::from_secs(4);
+
+impl Harness {
+    pub fn new() -> Self {
+        let sim = Sim::new(&Engines { latencies: Latencies::default(), ..Engines::default() });
+        for program in PROGRAMS {
+            sim.provide(&program.image(), program.behaviour());
+        }
+        Self {
+            sim,
+            desk: FakeDesk::default(),
+            bell: Bell::default(),
+            settings: Settings::default(),
+            spec: PathBuf::from("/home/me/agent.yaml"),
+        }
+    }
+
+    /// Watches `wanted` while `act` goes on.
+    pub async fn play<T>(&self, wanted: &Wanted, act: impl Future<Output = T>) -> T {
+        self.play_on(&self.sim, wanted, act).await
+    }
+
+    /// As [`Harness::play`], on an engine of which the simulated one is a part.
+    pub async fn play_on<E: Engine, T>(&self, engine: &E, wanted: &Wanted, act: impl Future<Output = T>) -> T {
+        self.play_all(engine, &[(&self.spec, wanted.graph())], act).await
+    }
+
+    /// Watches several agents, each with its spec, while `act` goes on.
+    pub async fn play_all<E: Engine, T>(
+        &self,
+        engine: &E,
+        agents: &[(&Path, Graph)],
+        act: impl Future<Output = T>,
+    ) -> T {
+        let mut watched = Vec::new();
+        for (spec, graph) in agents {
+            self.desk.write(spec, File::good(graph.clone()));
+            let inputs = vec![spec.to_path_buf()];
+            let fingerprint = self.desk.fingerprint(&inputs).await;
+            let (run, spec, desired) = (graph.run.clone(), spec.to_path_buf(), Some(graph.clone()));
+            watched.push(Watched { run, spec, desired, inputs, fingerprint });
+        }
+        self.watch_while(engine, watched, act).await
+    }
+
+    async fn watch_while<E: Engine, T>(&self, engine: &E, watched: Vec<Watched>, act: impl Future<Output = T>) -> T {
+        let stop = CancellationToken::new();
+        let act = async {
+            let done = act.await;
+            stop.cancel();
+            done
+        };
+        let watch = watch(engine, &self.desk, watched, &self.settings, &self.bell, &stop);
+        let (done, ()) = tokio::join!(act, watch);
+        assert!(!self.desk.overlapped.get(), "two rounds of one agent at one time");
+        done
+    }
+
+    /// Watches the run of a spec that nobody has read yet, while `act` goes on.
+    pub async fn play_unread<T>(&self, run: &Run, file: File, act: impl Future<Output = T>) -> T {
+        self.desk.write(&self.spec, file);
+        let watched = Watched {
+            run: run.clone(),
+            spec: self.spec.clone(),
+            desired: None,
+            inputs: vec![self.spec.clone()],
+            fingerprint: String::new(),
+        };
+        self.watch_while(&self.sim, vec![watched], act).await
+    }
+
+    /// Writes the spec as an editor does, which is noticed.
+    pub fn edit(&self, file: File) {
+        self.desk.write(&self.spec, file);
+        self.touch();
+    }
+
+    /// Something about the file is noticed that does not change it.
+    pub fn touch(&self) {
+        self.bell.ring(0, Trigger::File("agent.yaml".to_owned()));
+    }
+
+    pub fn meddle(&self, meddling: &Meddling) {
+        assert!(self.sim.meddle(meddling), "{meddling}: nothing to do");
+    }
+
+    /// What was told while `time` passes.
+    pub async fn after(&self, time: Duration) -> Vec<String> {
+        sleep(time).await;
+        self.desk.take_told()
+    }
+
+    /// Lets everything come about that is wanted at the beginning.
+    pub async fn begin(&self) {
+        let told = self.after(MOMENT).await;
+        assert_eq!(told.last().map(String::as_str), Some("settled"), "{told:#?}");
+        self.sim.forget();
+    }
+
+    pub async fn observed(&self, graph: &Graph) -> Observed {
+        observe(&self.sim, graph).await.expect("an engine that answers")
+    }
+
+    /// Whether the spec as it is now says `wanted`, so that it must have been taken up.
+    pub fn says(&self, wanted: &Wanted) -> bool {
+        let files = self.desk.files.borrow();
+        matches!(files.get(&self.spec), Some((_, File::Good(graph))) if graph.digest() == wanted.graph().digest())
+    }
+
+    /// What is left to do for `wanted`, as text; nothing, if it is as it should be.
+    pub async fn left(&self, wanted: &Wanted) -> String {
+        self.left_of(&wanted.graph()).await
+    }
+
+    /// As [`Harness::left`], of any agent.
+    pub async fn left_of(&self, graph: &Graph) -> String {
+        let observed = self.observed(graph).await;
+        let mut options = Options::default();
+        let ready = observed.containers.iter().filter(|it| self.sim.is_ready(&it.id));
+        options.proven = ready.map(|it| it.id.clone()).collect();
+        compute(graph, &observed, &options).to_string()
+    }
+}
+
+pub fn part(program: Program) -> Part {
+    Part { program, version: 0, volume: false, health: false, mortal: false }
+}
+
+/// A sidecar that boots for a while, and a main container.
+pub fn pair() -> Wanted {
+    let named = [("buildkit", part(Program::Slow)), ("main", part(Program::Quick))];
+    Wanted { internal: false, containers: named.map(|(name, part)| (name.to_owned(), part)).into() }
+}
+
+/// The same with one thing about the main container changed.
+pub fn edited(mut wanted: Wanted, edit: impl FnOnce(&mut Part)) -> Wanted {
+    edit(wanted.containers.get_mut("main").expect("it has one"));
+    wanted
+}

@@ -1,0 +1,201 @@
+//! Any edits, any meddling, lost events, restarts of the engine, answers that fail; then quiet, and it must converge.
+
+use std::time::Duration;
+
+use moat::engine::faulty::{Broken, Faulty, Injection, Planned, Schedule};
+use moat::engine::outside::Meddling;
+use moat::event::Trigger;
+use moat::watch::RESYNC;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use serde::{Deserialize, Serialize};
+use testkit::simulator::case::Wanted;
+use testkit::simulator::search::{Verdict, search};
+use testkit::simulator::strategy;
+
+use super::desk::File;
+use super::harness::Harness;
+
+/// What somebody else does while it is watched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Story {
+    first: Wanted,
+    /// Each after a pause, in milliseconds.
+    acts: Vec<(u64, Act)>,
+    #[serde(default)]
+    faults: Schedule,
+    /// How long it takes to read the spec, in milliseconds.
+    #[serde(default)]
+    reading_ms: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Act {
+    Edit(Wanted),
+    Spoil,
+    Remove,
+    Touch,
+    Meddle(Meddling),
+    LoseEvents { ms: u64 },
+    RestartEngine { down_ms: u64 },
+}
+
+fn story() -> impl Strategy<Value = Story> {
+    let act = prop_oneof![
+        3 => strategy::wanted().prop_map(Act::Edit),
+        1 => Just(Act::Spoil),
+        1 => Just(Act::Remove),
+        1 => Just(Act::Touch),
+        6 => strategy::meddling().prop_map(Act::Meddle),
+        1 => prop_oneof![Just(100), Just(5_000)].prop_map(|ms| Act::LoseEvents { ms }),
+        1 => prop_oneof![Just(0), Just(700), Just(20_000)].prop_map(|down_ms| Act::RestartEngine { down_ms }),
+    ];
+    let pause = prop_oneof![Just(0), 1..300_u64, 300..5_000_u64, Just(120_000)];
+    let reading = prop_oneof![2 => Just(0), 1 => 1..300_u64, 1 => Just(20_000)];
+    (strategy::wanted(), vec((pause, act), 0..8), faults(), reading)
+        .prop_map(|(first, acts, faults, reading_ms)| Story { first, acts, faults, reading_ms })
+}
+
+/// A watch that crashes is one that is begun again, which is a story of its own.
+fn faults() -> impl Strategy<Value = Schedule> {
+    strategy::schedule(3).prop_map(|schedule| {
+        let crash = |inject| match inject {
+            Injection::Crash { after: true } => Injection::FailAfter { error: Broken::TimedOut },
+            Injection::Crash { after: false } => Injection::FailBefore { error: Broken::Unreachable },
+            other => other,
+        };
+        Schedule(schedule.0.into_iter().map(|it| Planned { at: it.at, inject: crash(it.inject) }).collect())
+    })
+}
+
+/// From the later of quiet and the retry that was announced until all is as wanted.
+const BOUND: Duration = Duration::from_secs(30);
+
+/// A call that hangs when it becomes quiet is given up by then.
+const HANGING: Duration = Duration::from_secs(180);
+
+/// A story lasts for half an hour of virtual time, with everything that a watch does in it.
+const USUAL: u64 = 100;
+
+/// More than that many calls in one story is no convergence but a loop.
+const CALLS_MAX: usize = 3_000;
+
+async fn play(story: &Story) -> Result<String, String> {
+    let harness = Harness::new();
+    harness.desk.takes.borrow_mut().insert(harness.spec.clone(), Duration::from_millis(story.reading_ms));
+    let engine = Faulty::new(harness.sim.clone(), harness.sim.clone(), story.faults.clone());
+    let wanted = harness
+        .play_on(&engine, &story.first, async {
+            let mut wanted = story.first.clone();
+            for (pause, act) in &story.acts {
+                tokio::time::sleep(Duration::from_millis(*pause)).await;
+                match act {
+                    Act::Edit(edited) => {
+                        wanted = edited.clone();
+                        harness.edit(File::good(edited.graph()));
+                    }
+                    // What cannot be used changes nothing of what is wanted. It is noticed before the next edit.
+                    Act::Spoil => harness.edit(File::Bad),
+                    Act::Remove => harness.edit(File::Gone),
+                    Act::Touch => harness.touch(),
+                    Act::Meddle(meddling) => {
+                        harness.sim.meddle(meddling);
+                    }
+                    Act::LoseEvents { ms } => harness.sim.lose_events(Duration::from_millis(*ms)),
+                    Act::RestartEngine { down_ms } => harness.sim.restart_engine(Duration::from_millis(*down_ms)),
+                }
+            }
+            engine.calm();
+            story.comes_to_rest(&harness).await;
+            // An edit that was spoiled before it was read has never been wanted by anybody.
+            if !harness.says(&wanted) {
+                harness.edit(File::good(wanted.graph()));
+                story.comes_to_rest(&harness).await;
+            }
+            wanted
+        })
+        .await;
+    let trace = format!("{}\n{}", harness.sim.trace(), harness.desk.take_told().join("\n"));
+    let left = harness.left(&wanted).await;
+    if !left.is_empty() {
+        return Err(format!("still to do:\n{left}\n{trace}"));
+    }
+    let calls = harness.sim.calls().len();
+    if calls > CALLS_MAX {
+        return Err(format!("{calls} calls"));
+    }
+    if let Some(violation) = harness.sim.violations().first() {
+        return Err(format!("{violation:?}\n{trace}"));
+    }
+    Ok(trace)
+}
+
+impl Story {
+    /// Waits for as long as it may take until all is as wanted.
+    async fn comes_to_rest(&self, harness: &Harness) {
+        tokio::time::sleep(self.until_heard()).await;
+        // What was under way when it became quiet may fail a moment later, and announce another try.
+        tokio::time::sleep(BOUND).await;
+        if let Some(promised) = harness.desk.promised.get() {
+            tokio::time::sleep_until(promised.max(tokio::time::Instant::now()) + BOUND).await;
+        }
+        // What ended in somebody's hands while it took the place of another looks as if it could not be had. It is said
+        // that it waits for a change, and a change it gets.
+        if harness.desk.stuck.replace(false) {
+            harness.bell.ring(0, Trigger::Reload);
+            tokio::time::sleep(BOUND).await;
+        }
+    }
+
+    /// How long it takes until all that has happened is known: what nobody told is found by the clock, as that a program
+    /// does not answer any more; and a spec may take its time to be read.
+    fn until_heard(&self) -> Duration {
+        let reading = 2 * Duration::from_millis(self.reading_ms);
+        let injected = |inject: &Injection| match inject {
+            Injection::EventsLost { .. } | Injection::Meddle { with: Meddling::Sicken { .. } } => RESYNC,
+            Injection::Slow { ms } => HANGING.min(Duration::from_millis(*ms)),
+            Injection::EngineRestart { down_ms } => Duration::from_millis(*down_ms),
+            _ => Duration::ZERO,
+        };
+        let act = |nth: usize, act: &Act| match act {
+            Act::Meddle(Meddling::Sicken { .. }) => RESYNC,
+            Act::LoseEvents { ms } if self.is_hit_after(nth, *ms) => RESYNC,
+            Act::RestartEngine { down_ms } => Duration::from_millis(*down_ms),
+            _ => Duration::ZERO,
+        };
+        let acts = self.acts.iter().enumerate().map(|(nth, (_, it))| act(nth, it));
+        let longest = self.faults.0.iter().map(|it| injected(&it.inject)).chain(acts);
+        reading + longest.max().unwrap_or_default()
+    }
+
+    /// Whether anything but an edit happens within `ms` after an act. A moment more, for what the engine does then.
+    fn is_hit_after(&self, nth: usize, ms: u64) -> bool {
+        let mut after = 0;
+        let mut later = self.acts[nth + 1..].iter().map(|(pause, act)| {
+            after += pause;
+            (after, act)
+        });
+        let hits = |act: &Act| matches!(act, Act::Meddle(_) | Act::RestartEngine { .. } | Act::LoseEvents { .. });
+        let by_faults = self.faults.0.iter().any(|it| matches!(it.inject, Injection::Meddle { .. }));
+        by_faults || later.any(|(after, act)| after <= ms + 1000 && hits(act))
+    }
+}
+
+fn holds(story: &Story) -> Verdict {
+    let once = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        runtime.expect("a runtime without I/O").block_on(play(story))
+    };
+    let first = once()?;
+    if first != once()? {
+        return Err("the same story twice, and two traces".to_owned());
+    }
+    Ok(())
+}
+
+#[test]
+fn a_watch_converges_once_it_is_quiet() {
+    search(USUAL, "watch", story, holds);
+}

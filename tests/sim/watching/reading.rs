@@ -1,0 +1,129 @@
+//! A spec that takes long to read: who waits for it, and who does not.
+
+use std::path::Path;
+use std::time::Duration;
+
+use moat::engine::outside::Meddling;
+use moat::event::Trigger;
+use moat::graph::Graph;
+use moat::resource::{ResourceId, Run};
+use testkit::simulator::case::{run, run_of};
+use tokio::time::Instant;
+
+use super::desk::File;
+use super::harness::{Harness, MOMENT, edited, pair};
+
+/// The second agent's spec.
+const OTHER: &str = "/home/me/other.yaml";
+
+/// As long as somebody may be asked for a secret; longer than all that is done meanwhile.
+const LONG: Duration = Duration::from_secs(60);
+
+fn other() -> Run {
+    run_of("other")
+}
+
+/// What is wanted of an agent in a version.
+fn version(run: Run, version: u8) -> Graph {
+    edited(pair(), |main| main.version = version).graph_of(run)
+}
+
+/// Two agents, of which the spec of the second takes [`LONG`] to read, once both are as wanted.
+async fn play<T>(harness: &Harness, act: impl Future<Output = T>) -> T {
+    let agents = [(harness.spec.as_path(), version(run(), 0)), (Path::new(OTHER), version(other(), 0))];
+    let act = async {
+        harness.begin().await;
+        harness.desk.takes.borrow_mut().insert(OTHER.into(), LONG);
+        act.await
+    };
+    Box::pin(harness.play_all(&harness.sim, &agents, act)).await
+}
+
+fn edit_other(harness: &Harness, to: u8) {
+    harness.desk.write(Path::new(OTHER), File::good(version(other(), to)));
+    harness.bell.ring(1, Trigger::File("other.yaml".to_owned()));
+}
+
+/// Kills the main container of one of them.
+async fn kill(harness: &Harness, graph: &Graph) {
+    let (observed, main) = (harness.observed(graph).await, ResourceId::main());
+    let main = observed.containers_of(&main).next().expect("it runs");
+    harness.meddle(&Meddling::Kill { container: main.name.clone() });
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_reads_for_long_keeps_no_other_waiting() {
+    let harness = Harness::new();
+    Box::pin(play(&harness, async {
+        edit_other(&harness, 1);
+        assert_eq!(harness.after(MOMENT).await, [""; 0], "it is being read");
+        kill(&harness, &version(run(), 0)).await;
+        let told = harness.after(MOMENT).await;
+        assert!(told[0].starts_with("woken: "), "{told:?}");
+        assert_eq!(told[1..], ["start container/main", "await container/main", "settled"]);
+
+        // What happens to the agent itself is kept for when it has been read.
+        kill(&harness, &version(other(), 0)).await;
+        assert_eq!(harness.after(MOMENT).await, [""; 0], "it is still being read");
+        let told = harness.after(LONG).await;
+        assert_eq!(told[0], "reloaded");
+        assert_eq!(harness.left_of(&version(other(), 1)).await, "");
+    }))
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_happens_to_an_agent_while_its_spec_is_read_is_not_forgotten() {
+    let harness = Harness::new();
+    Box::pin(play(&harness, async {
+        // The same in other words: there is nothing to do but for what happens meanwhile.
+        edit_other(&harness, 0);
+        harness.after(MOMENT).await;
+        kill(&harness, &version(other(), 0)).await;
+        assert_eq!(harness.after(MOMENT).await, [""; 0]);
+        let told = harness.after(LONG).await;
+        assert_eq!(told[1..], ["start container/main", "await container/main", "settled"], "{told:?}");
+        assert_eq!(harness.left_of(&version(other(), 0)).await, "");
+    }))
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_edit_while_it_is_read_is_read_as_well() {
+    let harness = Harness::new();
+    Box::pin(play(&harness, async {
+        edit_other(&harness, 1);
+        harness.after(MOMENT).await;
+        edit_other(&harness, 2);
+        harness.after(LONG).await;
+        assert_eq!(harness.left_of(&version(other(), 1)).await, "");
+        harness.after(LONG).await;
+        assert_eq!(harness.left_of(&version(other(), 2)).await, "");
+    }))
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_are_read_side_by_side() {
+    let harness = Harness::new();
+    Box::pin(play(&harness, async {
+        harness.desk.takes.borrow_mut().insert(harness.spec.clone(), LONG);
+        harness.edit(File::good(version(run(), 1)));
+        edit_other(&harness, 1);
+        let told = harness.after(LONG + MOMENT).await;
+        assert_eq!(told.iter().filter(|line| *line == "reloaded").count(), 2, "{told:?}");
+    }))
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_waits_for_no_reader() {
+    let harness = Harness::new();
+    let asked = play(&harness, async {
+        edit_other(&harness, 1);
+        harness.after(MOMENT).await;
+        Instant::now()
+    })
+    .await;
+    assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+}

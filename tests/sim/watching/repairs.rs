@@ -1,0 +1,244 @@
+//! Docker changes: what is repaired, what by, when it is let be.
+
+use std::time::Duration;
+
+use expect_test::{Expect, expect};
+use moat::engine::outside::Meddling;
+use moat::engine::sim::Scope;
+use moat::watch::{RESYNC, Work};
+use testkit::simulator::case::{Program, run};
+use tokio::time::{Instant, sleep};
+
+use super::desk::File;
+use super::harness::{Harness, MOMENT, edited, pair, part};
+
+fn check(told: &[String], expected: &Expect) {
+    expected.assert_eq(&(told.join("\n") + "\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_brings_about_what_is_wanted_and_then_is_quiet() {
+    let harness = Harness::new();
+    harness
+        .play(&pair(), async {
+            check(
+                &harness.after(MOMENT).await,
+                &expect![[r"
+                    woken: the watch has begun
+                    create network/agent
+                    create container/buildkit
+                    create container/main
+                    start container/buildkit
+                    await container/buildkit
+                    start container/main
+                    await container/main
+                    settled
+                "]],
+            );
+            harness.sim.forget();
+            assert!(harness.after(RESYNC / 2).await.is_empty());
+            assert_eq!(harness.sim.calls().len(), 0, "quiet means that nothing is asked");
+            assert_eq!(harness.desk.standing_of(&run()).work, Work::Settled);
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_harmed_is_repaired_and_nothing_else() {
+    let main = || "container/main".to_owned();
+    let table: [(Meddling, &str); 8] = [
+        (Meddling::Kill { container: main() }, "start container/main, await container/main"),
+        (Meddling::Stop { container: main() }, "start container/main, await container/main"),
+        (Meddling::Pause { container: main() }, "unpause container/main, await container/main"),
+        (Meddling::Disconnect { container: main() }, "connect container/main, await container/main"),
+        (
+            Meddling::RemoveContainer { container: main() },
+            "create container/main, start container/main, await container/main",
+        ),
+        (Meddling::RenameContainer { container: main(), to: "renamed".to_owned() }, "rename container/main"),
+        (
+            Meddling::Kill { container: "container/buildkit".to_owned() },
+            "start container/buildkit, await container/buildkit",
+        ),
+        (
+            Meddling::RemoveNetwork { network: "network/agent".to_owned() },
+            "stop container/buildkit, stop container/main, remove container/buildkit, remove container/main, create network/agent, create container/buildkit, create container/main, start container/buildkit, await container/buildkit, start container/main, await container/main, rename container/buildkit, rename container/main",
+        ),
+    ];
+    for (meddling, repair) in table {
+        let harness = Harness::new();
+        harness
+            .play(&pair(), async {
+                harness.begin().await;
+                harness.meddle(&meddling);
+                let told = harness.after(MOMENT * 3).await;
+                assert!(told[0].starts_with("woken: "), "{meddling}: {told:?}");
+                assert_eq!(told.last().map(String::as_str), Some("settled"), "{meddling}");
+                let mut done = told[1..told.len() - 1].to_vec();
+                let mut wanted: Vec<_> = repair.split(", ").collect();
+                if matches!(meddling, Meddling::RemoveNetwork { .. }) {
+                    // Two containers go side by side, in an order that is nobody's business here.
+                    done.sort_unstable();
+                    wanted.sort_unstable();
+                }
+                assert_eq!(done, wanted, "{meddling}");
+                assert_eq!(harness.left(&pair()).await, "", "{meddling}");
+            })
+            .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repair_begins_at_once() {
+    let harness = Harness::new();
+    harness
+        .play(&pair(), async {
+            harness.begin().await;
+            let began = Instant::now();
+            harness.meddle(&Meddling::Kill { container: "container/main".to_owned() });
+            while harness.sim.changes() == 0 {
+                assert!(began.elapsed() < Duration::from_millis(200), "nothing is done about it");
+                sleep(Duration::from_millis(1)).await;
+            }
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_told_is_found_by_the_clock() {
+    let harness = Harness::new();
+    harness
+        .play(&pair(), async {
+            harness.begin().await;
+            harness.sim.lose_events(Duration::from_secs(60));
+            harness.meddle(&Meddling::Kill { container: "container/main".to_owned() });
+            assert_eq!(harness.after(MOMENT).await, [""; 0]);
+            let told = harness.after(RESYNC).await;
+            assert_eq!(told[0], "woken: a look from time to time");
+            assert_eq!(harness.left(&pair()).await, "");
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_engine_that_restarts_is_waited_for_and_caught_up_with() {
+    let harness = Harness::new();
+    // A container that the engine does not start again by itself.
+    let wanted = edited(pair(), |main| main.mortal = true);
+    harness
+        .play(&wanted, async {
+            harness.begin().await;
+            harness.sim.restart_engine(Duration::from_secs(20));
+            let told = harness.after(MOMENT).await;
+            assert_eq!(told, ["engine lost"]);
+            let told = harness.after(Duration::from_secs(30)).await;
+            assert_eq!(told[0], "engine back");
+            assert!(told.contains(&"start container/main".to_owned()), "{told:?}");
+            assert_eq!(told.last().map(String::as_str), Some("settled"));
+            assert_eq!(harness.left(&wanted).await, "");
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_container_that_is_killed_again_and_again_is_left_alone_for_longer_and_longer() {
+    let harness = Harness::new();
+    harness
+        .play(&pair(), async {
+            harness.begin().await;
+            let (mut told, began) = (Vec::new(), Instant::now());
+            while began.elapsed() < Duration::from_secs(3600) {
+                harness.sim.meddle(&Meddling::Kill { container: "container/main".to_owned() });
+                told.extend(harness.after(Duration::from_secs(1)).await);
+            }
+            let starts = told.iter().filter(|line| *line == "start container/main").count();
+            // 1 + 2 + 4 + … + 256 s, then every five minutes.
+            assert!((15..=24).contains(&starts), "{starts} starts within an hour");
+            let left: Vec<_> = told.iter().filter(|line| line.contains("left alone")).collect();
+            assert!(left.len() >= 8 && left.len() <= starts, "{left:#?}");
+            assert!(left[0].starts_with("container/main left alone for 3 s after 3 repairs"), "{left:#?}");
+            assert!(harness.desk.standing_of(&run()).left.contains(&"container/main".to_owned()));
+            // The other one is not held back by it.
+            harness.meddle(&Meddling::Kill { container: "container/buildkit".to_owned() });
+            let told = harness.after(MOMENT).await;
+            assert!(told.contains(&"await container/buildkit".to_owned()), "{told:?}");
+        })
+        .await;
+}
+
+/// Whoever edits it has it tried at once, and hears of it as before if that was of no use.
+#[tokio::test(start_paused = true)]
+async fn that_it_is_left_alone_is_told_again_after_an_edit() {
+    let harness = Harness::new();
+    harness
+        .play(&pair(), async {
+            harness.begin().await;
+            for version in 1..=3 {
+                let mut told = Vec::new();
+                while !told.iter().any(|line: &String| line.contains("left alone")) {
+                    assert!(told.len() < 100, "{told:#?}");
+                    harness.sim.meddle(&Meddling::Kill { container: "container/main".to_owned() });
+                    told.extend(harness.after(Duration::from_secs(1)).await);
+                }
+                let left = told.last().map(String::as_str).unwrap_or_default();
+                assert!(left.starts_with("container/main left alone for 3 s after 3 repairs"), "{told:#?}");
+                harness.edit(File::good(edited(pair(), |main| main.version = version).graph()));
+                let told = harness.after(MOMENT).await;
+                assert_eq!(told.last().map(String::as_str), Some("settled"));
+            }
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_fails_in_the_same_way_is_given_up_until_something_changes() {
+    let harness = Harness::new();
+    let broken = edited(pair(), |main| *main = part(Program::Broken));
+    harness
+        .play(&broken, async {
+            let told = harness.after(Duration::from_secs(4 * 3600)).await;
+            let tries = told.iter().filter(|line| *line == "failed start container/main").count();
+            assert_eq!(tries, 10, "{told:#?}");
+            assert_eq!(told.last().map(String::as_str), Some("unsettled until something changes"));
+            assert_eq!(harness.desk.standing_of(&run()).work, Work::Stuck);
+            // The sidecar is kept all the same.
+            harness.meddle(&Meddling::Kill { container: "container/buildkit".to_owned() });
+            assert!(harness.after(MOMENT).await.contains(&"await container/buildkit".to_owned()));
+            harness.edit(File::good(edited(broken.clone(), |main| main.version = 1).graph()));
+            let told = harness.after(MOMENT).await;
+            assert!(told.contains(&"failed start container/main".to_owned()), "an edit is tried at once: {told:?}");
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_watch_leaves_the_world_as_it_is() {
+    let harness = Harness::new();
+    let began = harness
+        .play(&pair(), async {
+            harness.begin().await;
+            harness.meddle(&Meddling::RemoveContainer { container: "container/buildkit".to_owned() });
+            sleep(Duration::from_millis(60)).await;
+            Instant::now()
+        })
+        .await;
+    assert!(began.elapsed() < Duration::from_secs(1), "it took {:?} to end", began.elapsed());
+    let counts = harness.sim.counts(&Scope::Of(run().id));
+    assert!(counts.containers >= 1 && counts.networks == 1, "{counts:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lock_that_another_one_has_is_waited_for() {
+    let harness = Harness::new();
+    harness
+        .play(&pair(), async {
+            harness.begin().await;
+            harness.desk.locked.set(true);
+            harness.meddle(&Meddling::Kill { container: "container/main".to_owned() });
+            assert_eq!(harness.after(MOMENT).await, [""; 0]);
+            assert_eq!(harness.sim.changes(), 0);
+            harness.desk.locked.set(false);
+            assert_eq!(harness.after(MOMENT).await.last().map(String::as_str), Some("settled"));
+        })
+        .await;
+}

@@ -1,0 +1,73 @@
+//! Somebody is attached: what would end that waits, and nothing else does.
+
+use std::time::Duration;
+
+use moat::engine::outside::Meddling;
+use testkit::simulator::case::run;
+
+use super::desk::File;
+use super::harness::{Harness, MOMENT, edited, pair};
+
+fn attach() -> Meddling {
+    Meddling::Attach { container: "container/main".to_owned() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replacement_waits_for_the_end_of_a_session() {
+    let harness = Harness::new();
+    harness
+        .play(&pair(), async {
+            harness.begin().await;
+            harness.meddle(&attach());
+            let wanted = edited(pair(), |main| main.version = 1);
+            harness.edit(File::good(wanted.graph()));
+            assert_eq!(harness.after(MOMENT).await, ["reloaded", "postponed for 1"]);
+            assert_eq!(harness.after(Duration::from_secs(600)).await, [""; 0], "it is told once");
+            assert_eq!(harness.desk.standing_of(&run()).sessions, 1);
+            assert_eq!(harness.sim.changes(), 0);
+            // What needs no end of the session is done meanwhile.
+            harness.meddle(&Meddling::Kill { container: "container/buildkit".to_owned() });
+            assert!(harness.after(MOMENT).await.contains(&"start container/buildkit".to_owned()));
+
+            harness.meddle(&Meddling::Detach { container: "container/main".to_owned() });
+            let told = harness.after(MOMENT).await;
+            assert_eq!(told[0], "woken: the session is over");
+            assert_eq!(harness.left(&wanted).await, "");
+            assert_eq!(harness.desk.standing_of(&run()).sessions, 0);
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_that_nobody_told_is_found_soon() {
+    let harness = Harness::new();
+    harness
+        .play(&pair(), async {
+            harness.begin().await;
+            harness.meddle(&attach());
+            let wanted = edited(pair(), |main| main.version = 1);
+            harness.edit(File::good(wanted.graph()));
+            harness.after(MOMENT).await;
+            harness.sim.lose_events(Duration::from_secs(3));
+            harness.meddle(&Meddling::Detach { container: "container/main".to_owned() });
+            harness.after(Duration::from_secs(15)).await;
+            assert_eq!(harness.left(&wanted).await, "");
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_cannot_wait_does_not() {
+    let mut harness = Harness::new();
+    harness.settings.now = true;
+    harness
+        .play(&pair(), async {
+            harness.begin().await;
+            harness.meddle(&attach());
+            let wanted = edited(pair(), |main| main.version = 1);
+            harness.edit(File::good(wanted.graph()));
+            harness.after(MOMENT).await;
+            assert_eq!(harness.left(&wanted).await, "");
+        })
+        .await;
+}

@@ -1,0 +1,457 @@
+//! What a spec takes from the world around it: variables, other files, secrets; and what it says of what is missing.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use expect_test::{Expect, expect};
+use moat::spec::surroundings::{NotRun, Recorder, Unread};
+use moat::spec::{Inputs, Source, Spec, Surroundings, agent, secrets};
+use moat::ui::{Colour, diagnostic};
+
+/// A world as data.
+#[derive(Default)]
+struct World {
+    variables: BTreeMap<&'static str, &'static str>,
+    files: BTreeMap<&'static str, &'static str>,
+    /// What programs give, by their words.
+    programs: BTreeMap<&'static str, Result<&'static str, NotRun>>,
+}
+
+impl Surroundings for World {
+    fn variable(&self, name: &str) -> Option<String> {
+        self.variables.get(name).map(|value| (*value).to_owned())
+    }
+
+    fn read(&self, path: &Path) -> Result<String, Unread> {
+        let path = path.to_str().expect("text");
+        self.files.get(path).map(|text| (*text).to_owned()).ok_or(Unread::Missing)
+    }
+
+    fn run(&self, program: &str, arguments: &[&str]) -> Result<String, NotRun> {
+        let words = format!("{program} {}", arguments.join(" "));
+        let found = self.programs.get(words.as_str()).cloned().unwrap_or(Err(NotRun::Missing));
+        found.map(str::to_owned)
+    }
+}
+
+fn world() -> World {
+    World {
+        variables: [("HOME", "/home/me"), ("TAG", "13"), ("EMPTY", ""), ("TOKEN", "hunter2"), ("PORT", "8080")].into(),
+        files: [
+            ("/p/.env", "TAG=12\nFROM_FILE='of the file'\n"),
+            (
+                "/p/base.yaml",
+                "image: debian:12\nenv: {A: base, B: base}\ndependencies: [git]\nmounts: ['./data:/data']\n",
+            ),
+            ("/p/shared/more.yaml", "name: ignored\nextends: ../base.yaml\nenv: {B: more}\nmounts: ['./data:/data']\n"),
+            ("/p/loop.yaml", "extends: loop.yaml\n"),
+            ("/p/bad.yaml", "imagee: x\nenv: {A: }\n"),
+            ("/p/two.yaml", "image: x\n---\nimage: y\n"),
+            ("/p/app.env", "A=1\nSECRET=hunter2\n"),
+            ("/p/bad.env", "A=1\nhunter2\n"),
+            ("/p/token", "hunter2\r\n"),
+            ("/home/me/token", "hunter3\n"),
+            ("/p/empty", "\n"),
+        ]
+        .into(),
+        programs: [
+            ("sh -c print-token", Ok("hunter2\n")),
+            ("sh -c fails", Err(NotRun::Failed("ended with code 3".to_owned()))),
+            ("pass show team/token", Ok("hunter2\n")),
+        ]
+        .into(),
+    }
+}
+
+fn read(text: &str) -> agent::Reading {
+    agent::parse_all(Source::new("agent.yaml", "/p/agent.yaml", text), &world())
+}
+
+fn specs(text: &str) -> Vec<Spec> {
+    read(text).specs.unwrap_or_else(|diagnostics| panic!("{diagnostics}"))
+}
+
+fn spec(text: &str) -> Spec {
+    specs(text).pop().expect("an agent")
+}
+
+#[track_caller]
+fn refused(text: &str, expected: &Expect) {
+    let diagnostics = read(text).specs.expect_err("it is wrong");
+    expected.assert_eq(&diagnostic::text(&diagnostics, Colour::Never));
+}
+
+fn concealed(spec: &Spec) -> BTreeMap<&str, &str> {
+    spec.concealed.iter().map(|(name, value)| (name.as_str(), value.expose())).collect()
+}
+
+fn fetched(text: &str) -> Result<BTreeMap<String, String>, String> {
+    let found = secrets::fetch(&spec(text), &world());
+    let values = found.map_err(|diagnostics| diagnostic::text(&diagnostics, Colour::Never))?;
+    Ok(values.into_iter().map(|(name, value)| (name, value.expose().to_owned())).collect())
+}
+
+#[test]
+fn variables_are_filled_in_after_parsing() {
+    let table = [
+        ("image: debian:${TAG}", "debian:13"),
+        ("image: '${NOWHERE:-debian:13}'", "debian:13"),
+        ("image: '${EMPTY:-debian:13}'", "debian:13"),
+        ("image: '${NOWHERE:-debian:${TAG}}'", "debian:13"),
+        ("image: 'debian:${TAG:?which release?}'", "debian:13"),
+    ];
+    for (text, image) in table {
+        assert_eq!(spec(&format!("agent: a\n{text}\n")).image.expect("one").as_str(), image, "{text}");
+    }
+    let command =
+        |text: &str| spec(&format!("agent: a\ncommand: {text}\n")).command.expect("one").pop().expect("words");
+    assert_eq!(command("'echo $HOME $$ $${TAG} ${TAG} 5$'"), "echo $HOME $ ${TAG} 13 5$");
+    // A value never becomes a part of the form: this one would be two keys.
+    assert_eq!(command("'${FROM_FILE}: [x'"), "of the file: [x");
+    assert_eq!(command("'${EMPTY}x'"), "x");
+    assert_eq!(spec("agent: a\nports: ['${PORT}:80']\ninteractive: ${YES:-true}\n").ports.len(), 1);
+}
+
+#[test]
+fn the_environment_counts_more_than_the_file_beside() {
+    let spec = spec("agent: a\nenv: {TAG: '${TAG}', OTHER: '${FROM_FILE}', PLAIN: x}\n");
+    assert_eq!(concealed(&spec), BTreeMap::from([("TAG", "13"), ("OTHER", "of the file")]));
+    assert_eq!(spec.env, BTreeMap::from([("PLAIN".to_owned(), "x".to_owned())]));
+}
+
+#[test]
+fn a_variable_that_cannot_be_filled_in() {
+    refused(
+        "agent: a\nimage: ${NOWHERE}\ncommand: ['${EMPTY:?what to run}', '${A-b}', '${', '${1}']\n",
+        &expect![[r#"
+            error: the variable `NOWHERE` is not set
+             --> agent.yaml:2:8
+              |
+            2 | image: ${NOWHERE}
+              |        ^^^^^^^^^^
+              |
+              = help: set it, put it into `.env`, or write `${NOWHERE:-default}`
+
+            error: the variable `EMPTY` is needed: what to run
+             --> agent.yaml:3:11
+              |
+            3 | command: ['${EMPTY:?what to run}', '${A-b}', '${', '${1}']
+              |           ^^^^^^^^^^^^^^^^^^^^^^^
+              |
+              = help: set it, put it into `.env`, or write `${EMPTY:-default}`
+
+            error: `${A-b}` is no variable
+             --> agent.yaml:3:36
+              |
+            3 | command: ['${EMPTY:?what to run}', '${A-b}', '${', '${1}']
+              |                                    ^^^^^^^^
+              |
+              = help: write `${NAME}`, `${NAME:-default}` or `${NAME:?message}`, and `$$` for a dollar sign
+
+            error: `${` without its `}`
+             --> agent.yaml:3:46
+              |
+            3 | command: ['${EMPTY:?what to run}', '${A-b}', '${', '${1}']
+              |                                              ^^^^
+              |
+              = help: close it, or write `$$` for a dollar sign
+
+            error: `${1}` is no variable
+             --> agent.yaml:3:52
+              |
+            3 | command: ['${EMPTY:?what to run}', '${A-b}', '${', '${1}']
+              |                                                    ^^^^^^
+              |
+              = help: write `${NAME}`, `${NAME:-default}` or `${NAME:?message}`, and `$$` for a dollar sign
+        "#]],
+    );
+}
+
+#[test]
+fn what_a_file_builds_on_holds_where_it_says_nothing() {
+    let spec = spec("agent: a\nextends: [base.yaml, shared/more.yaml]\nenv: {C: own}\n");
+    assert_eq!(spec.agent.as_str(), "a");
+    assert_eq!(spec.image.expect("one").as_str(), "debian:12");
+    let env: Vec<String> = spec.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    assert_eq!(env, ["A=base", "B=more", "C=own"]);
+    // A list is replaced as a whole, and its paths are seen from the file that has it.
+    let mounts: Vec<String> = spec.mounts.iter().map(|mount| format!("{:?}", mount.source)).collect();
+    assert_eq!(mounts, [r#"Path("/p/shared/data")"#]);
+}
+
+#[test]
+fn a_fault_in_a_file_that_is_built_on_is_where_it_is() {
+    refused(
+        "agent: a\ninclude: bad.yaml\nimag: x\n",
+        &expect![[r#"
+        error: unknown key `imag`
+         --> agent.yaml:3:1
+          |
+        3 | imag: x
+          | ^^^^
+          |
+          = help: did you mean `image`?
+
+        error: unknown key `imagee`
+         --> bad.yaml:1:1
+          |
+        1 | imagee: x
+          | ^^^^^^
+          |
+          = help: did you mean `image`?
+
+        error: `env.A` has no value
+         --> bad.yaml:2:7
+          |
+        2 | env: {A: }
+          |       ^
+          |
+          = help: write `""` for an empty value
+    "#]],
+    );
+}
+
+#[test]
+fn a_file_to_build_on_that_cannot_be() {
+    refused(
+        "agent: a\nextends: [nowhere.yaml, loop.yaml, two.yaml]\n",
+        &expect![[r#"
+        error: there is no file `nowhere.yaml`
+         --> agent.yaml:2:11
+          |
+        2 | extends: [nowhere.yaml, loop.yaml, two.yaml]
+          |           ^^^^^^^^^^^^
+          |
+          = help: the path is seen from this file
+
+        error: `two.yaml` has several documents
+         --> agent.yaml:2:36
+          |
+        2 | extends: [nowhere.yaml, loop.yaml, two.yaml]
+          |                                    ^^^^^^^^
+          |
+          = help: put what is shared into a file of its own
+
+        error: `loop.yaml` builds on itself
+         --> loop.yaml:1:10
+          |
+        1 | extends: loop.yaml
+          |          ^^^^^^^^^
+          |
+          = help: remove one of the `extends`
+    "#]],
+    );
+    refused(
+        "agent: a\nextends: {path: x}\n",
+        &expect![[r#"
+        error: `extends` must be text or a list, not a mapping
+         --> agent.yaml:2:10
+          |
+        2 | extends: {path: x}
+          |          ^^^^^^^^^
+          |
+          = help: a space after the colon makes a mapping: write `path:x`
+    "#]],
+    );
+}
+
+#[test]
+fn several_agents_of_one_file() {
+    let names: Vec<String> =
+        specs("agent: a\nimage: x\n---\nname: b\nimage: y\n").iter().map(|spec| spec.agent.to_string()).collect();
+    assert_eq!(names, ["a", "b"]);
+    refused(
+        "agent: a\n---\nagent: a\n---\nimage: x\n",
+        &expect![[r#"
+        error: `agent` is missing
+         --> agent.yaml:5:1
+          |
+        5 | image: x
+          | ^
+          |
+          = help: add a line such as `agent: builder`
+    "#]],
+    );
+    refused(
+        "agent: a\n---\nagent: a\n",
+        &expect![[r#"
+        error: the agent `a` is in this file twice
+         --> agent.yaml:3:8
+          |
+        3 | agent: a
+          |        ^
+          |
+          = help: give one of them another name
+    "#]],
+    );
+}
+
+#[test]
+fn files_of_variables_are_overruled_by_the_spec() {
+    let spec = spec("agent: a\nenv_file: app.env\nenv: {A: own}\n");
+    assert_eq!(concealed(&spec), BTreeMap::from([("SECRET", "hunter2")]));
+    assert_eq!(spec.env["A"], "own");
+}
+
+#[test]
+fn a_file_of_variables_that_is_wrong_is_told_without_its_values() {
+    refused(
+        "agent: a\nenv_file: [bad.env, nowhere.env]\n",
+        &expect![[r#"
+            error: `nowhere.env`: there is no such file
+             --> agent.yaml:2:21
+              |
+            2 | env_file: [bad.env, nowhere.env]
+              |                     ^^^^^^^^^^^
+              |
+              = help: its path is seen from this file
+
+            error: this line is not `NAME=VALUE`
+             --> bad.env:2:1
+              |
+            2 | …
+              | ^
+              |
+              = help: begin a comment with `#`, and put values into quotes
+        "#]],
+    );
+}
+
+#[test]
+fn secrets_come_from_where_they_are() {
+    let values = fetched(
+        "agent: a\nsecrets:\n  A: env://TOKEN\n  B: file://token\n  C: file://~/token\n  D: cmd://print-token\n  E: pass://team/token\n",
+    );
+    let values = values.expect("all of them");
+    let values: Vec<String> = values.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    assert_eq!(values, ["A=hunter2", "B=hunter2", "C=hunter3", "D=hunter2", "E=hunter2"]);
+}
+
+#[test]
+fn secrets_that_cannot_be_had_are_told_at_once() {
+    let text = "agent: a\nsecrets:\n  A: env://NOWHERE\n  B: file://nowhere\n  C: cmd://fails\n  D: op://vault/item/field\n  E: file://empty\n";
+    expect![[r#"
+        error: the secret `A` is not there: `NOWHERE` is not set
+         --> agent.yaml:3:6
+          |
+        3 |   A: env://NOWHERE
+          |      ^^^^^^^^^^^^^
+          |
+          = help: set it for moat
+
+        error: the secret `B` cannot be read: there is no such file
+         --> agent.yaml:4:6
+          |
+        4 |   B: file://nowhere
+          |      ^^^^^^^^^^^^^^
+          |
+          = help: a relative path is seen from this file
+
+        error: the secret `C` cannot be had: its command ended with code 3
+         --> agent.yaml:5:6
+          |
+        5 |   C: cmd://fails
+          |      ^^^^^^^^^^^
+          |
+          = help: run the command by hand to see more
+
+        error: the secret `D` cannot be had: `op`, the tool of 1Password, is not installed
+         --> agent.yaml:6:6
+          |
+        6 |   D: op://vault/item/field
+          |      ^^^^^^^^^^^^^^^^^^^^^
+          |
+          = help: install it, or use another source: `env://NAME`, `file://PATH`, `cmd://COMMAND`
+
+        error: the secret `E` is empty
+         --> agent.yaml:7:6
+          |
+        7 |   E: file://empty
+          |      ^^^^^^^^^^^^
+          |
+          = help: put a value where it comes from
+    "#]]
+    .assert_eq(&fetched(text).expect_err("none can be had"));
+}
+
+#[test]
+fn what_is_no_source_of_secrets() {
+    refused(
+        "agent: a\nenv: {B: x}\nsecrets: {A: hunter2, B: 'vault://x', C: 'env://'}\n",
+        &expect![[r#"
+        error: a secret is not written here, but where it comes from
+         --> agent.yaml:3:14
+          |
+        3 | secrets: {A: hunter2, B: 'vault://x', C: 'env://'}
+          |              ^^^^^^^
+          |
+          = help: write `env://NAME`, `file://PATH` or `cmd://COMMAND`
+
+        error: no secrets come from `vault://`
+         --> agent.yaml:3:26
+          |
+        3 | secrets: {A: hunter2, B: 'vault://x', C: 'env://'}
+          |                          ^^^^^^^^^^^
+          |
+          = help: write `env://NAME`, `file://PATH` or `cmd://COMMAND`; any tool can be asked with `cmd://`
+
+        error: `env://` of what?
+         --> agent.yaml:3:42
+          |
+        3 | secrets: {A: hunter2, B: 'vault://x', C: 'env://'}
+          |                                          ^^^^^^^^
+          |
+          = help: write `env://NAME`, `file://PATH` or `cmd://COMMAND`
+    "#]],
+    );
+    refused(
+        "agent: a\nenv: {B: x}\nsecrets: {B: 'env://B'}\n",
+        &expect![[r#"
+        error: `B` is in `env` as well
+         --> agent.yaml:3:14
+          |
+        3 | secrets: {B: 'env://B'}
+          |              ^^^^^^^^^
+          |
+          = help: keep one of them
+    "#]],
+    );
+}
+
+#[test]
+fn nothing_that_is_concealed_is_shown() {
+    let text = "agent: a\nimage: x\nenv_file: app.env\nenv: {V: '${TOKEN}'}\nsecrets: {S: 'env://TOKEN'}\n";
+    let spec = spec(text);
+    let shown = format!("{spec:?} {:?}", secrets::fetch(&spec, &world()));
+    assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+#[test]
+fn the_files_that_it_depends_on_are_known_even_if_it_is_wrong() {
+    let all = |text: &str| {
+        let Inputs { read, missing } = read(text).inputs;
+        let shown = |paths: std::collections::BTreeSet<PathBuf>| {
+            paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" ")
+        };
+        (shown(read), shown(missing))
+    };
+    assert_eq!(all("agent: a\n"), (String::new(), String::new()));
+    let (read, missing) = all("agnt: a\nextends: [base.yaml, gone.yaml]\nimage: ${NOWHERE}\n");
+    assert_eq!((read.as_str(), missing.as_str()), ("/p/.env /p/base.yaml", "/p/gone.yaml"));
+    let spec = spec("agent: a\nsecrets: {A: 'file://token', B: 'file://gone'}\n");
+    let world = world();
+    let recorder = Recorder::new(&world);
+    secrets::fetch(&spec, &recorder).expect_err("one is gone");
+    let inputs = recorder.into_inputs();
+    assert!(inputs.read.contains(Path::new("/p/token")) && inputs.missing.contains(Path::new("/p/gone")), "{inputs:?}");
+}
+
+#[test]
+fn variables_cannot_make_a_file_grow_without_end() {
+    let long: &'static str = Box::leak("x".repeat(100_000).into_boxed_str());
+    let world = World { variables: [("LONG", long)].into(), ..World::default() };
+    let text = format!("agent: a\ncommand: [{}]\n", "'${LONG}',".repeat(1000));
+    let found = agent::parse_all(Source::new("agent.yaml", "/p/agent.yaml", text), &world).specs;
+    let found = found.expect_err("it is too long").to_string();
+    assert_eq!(found.lines().next(), Some("agent.yaml:2:111: with its variables the file has more than 1024 KiB"));
+}
