@@ -113,6 +113,20 @@ fn every_link_leads_somewhere() {
     assert!(broken.is_empty(), "{broken:#?}");
 }
 
+/// Files and folders of the repository that a page names in backticks.
+#[test]
+fn every_path_that_is_named_exists() {
+    let folders = ["tests/", "src/", "crates/", "specs/", "docs/", "benches/", "examples/", ".ci/", ".github/"];
+    let mut missing = Vec::new();
+    for page in all() {
+        let text = prose(&read(&page)).join(" ");
+        let words = text.split('`').skip(1).step_by(2).filter(|word| folders.iter().any(|it| word.starts_with(it)));
+        let paths = words.filter(|word| !word.contains(['*', ' ']));
+        missing.extend(paths.filter(|path| !root().join(path).exists()).map(|it| format!("{}: {it}", page.display())));
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
 /// A page begins with one title, and no level of headings is skipped.
 #[test]
 fn every_page_has_one_title() {
