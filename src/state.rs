@@ -46,6 +46,9 @@ pub struct Live {
     pub restart: Option<RestartPolicy>,
     /// How often the engine has started it again by itself since somebody started it.
     pub restarts: i64,
+    /// When it was started, in nanoseconds since 1970; `None`: it does not run, or the engine's files are not this
+    /// machine's, so that nothing can be compared with it.
+    pub started: Option<i64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,10 +6,13 @@ use std::collections::VecDeque;
 use std::env;
 use std::ffi::OsString;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use super::record::own_files;
 use super::surroundings::text;
+use crate::resource::HostFile;
 use crate::spec::ground::{Ground, HooksFolder, Private, PrivateKind, Repository, Worktree};
 use crate::spec::{Capabilities, Spec};
 
@@ -30,7 +33,9 @@ pub fn look(spec: &mut Spec, capabilities: &Capabilities) {
             }
             ground.repositories.insert(path.clone(), found);
         }
-        ground.ways.insert(path.clone(), way(&path));
+        let way = way(&path);
+        ground.files.extend(file(&way).map(|file| (path.clone(), file)));
+        ground.ways.insert(path, way);
     }
     spec.ground = ground;
 }
@@ -58,6 +63,26 @@ fn way(path: &Path) -> Vec<PathBuf> {
     }
     places.push(real);
     places
+}
+
+/// The regular file that a way leads to.
+fn file(way: &[PathBuf]) -> Option<HostFile> {
+    let (last, links) = way.split_last()?;
+    let facts = fs::symlink_metadata(last).ok().filter(fs::Metadata::is_file)?;
+    let changed = |facts: &fs::Metadata| nanoseconds(facts.ctime(), facts.ctime_nsec());
+    let born = facts.created().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    Some(HostFile {
+        device: facts.dev(),
+        inode: facts.ino(),
+        born: born.and_then(|since| i64::try_from(since.as_nanos()).ok()),
+        modified: nanoseconds(facts.mtime(), facts.mtime_nsec()),
+        changed: changed(&facts),
+        linked: links.iter().filter_map(|link| fs::symlink_metadata(link).ok()).map(|link| changed(&link)).max(),
+    })
+}
+
+fn nanoseconds(seconds: i64, rest: i64) -> i64 {
+    seconds.saturating_mul(1_000_000_000).saturating_add(rest)
 }
 
 fn parts(path: &Path) -> impl Iterator<Item = OsString> {

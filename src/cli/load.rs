@@ -194,6 +194,7 @@ fn compiled(source: Source, depth: Depth, notes: &mut Notes) -> Result<Vec<Made>
     let mut specs = reading.specs.map_err(wrong)?;
     for spec in &mut specs {
         ground::look(spec, &capabilities);
+        notes.inputs.mounted.extend(spec.ground.ways.keys().filter(|path| !path.is_dir()).cloned());
     }
     let (mut all, mut errors) = (Vec::new(), Vec::new());
     for spec in &specs {

@@ -91,6 +91,9 @@ pub struct Inspection {
     pub error: String,
     /// How often the restart policy has started it again since somebody started it.
     pub restarts: i64,
+    /// When it was started, in nanoseconds since 1970; `None`: it does not run, or the engine's clock and files are not
+    /// this machine's.
+    pub started: Option<i64>,
     /// What an update can change, as it is now.
     pub limits: Limits,
     /// `None`: one that moat does not know.

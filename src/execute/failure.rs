@@ -302,6 +302,7 @@ mod tests {
             exit_code,
             oom_killed,
             restarts: 0,
+            started: None,
             error: String::new(),
             health: Health::None,
             check: None,

@@ -76,7 +76,7 @@ pub fn compile_with(spec: &Spec, capabilities: &Capabilities, vault: Option<&Vau
         // Only capabilities define resources, so that this is a fault of theirs and has no place in the file.
         Diagnostics::new(&spec.source, vec![Diagnostic::error(0..0, error.to_string())])
     })?;
-    Ok(Graph { ways: spec.ground.ways.clone(), ..graph })
+    Ok(Graph { ways: spec.ground.ways.clone(), files: spec.ground.files.clone(), ..graph })
 }
 
 /// What the build of main's image reaches. In an internal network nothing outside is reached, and what runs in a build

@@ -29,7 +29,7 @@ pub use vault::Vault;
 
 use crate::resource::digest::sha256;
 use crate::resource::label::Approved;
-use crate::resource::{Config, Probe, ResourceId, RestartPolicy, Role, Run};
+use crate::resource::{Config, HostFile, Probe, ResourceId, RestartPolicy, Role, Run};
 use crate::spec::capability::{Builds, KnownFailure};
 
 /// What one run should be.
@@ -42,6 +42,8 @@ pub struct Graph {
     pub approved: Option<Approved>,
     /// The places that paths which are mounted lead through.
     pub ways: BTreeMap<PathBuf, Vec<PathBuf>>,
+    /// The files of this machine that are mounted by themselves, as they were when the spec was read.
+    pub files: BTreeMap<PathBuf, HostFile>,
     nodes: BTreeMap<ResourceId, NodeIndex>,
     edges: DiGraph<Node, Edge>,
 }
@@ -115,8 +117,8 @@ pub enum GraphError {
 impl Graph {
     /// A graph that wants nothing of `run`.
     pub fn empty(run: Run) -> Self {
-        let (ways, nodes) = (BTreeMap::new(), BTreeMap::new());
-        Self { run, builds: None, approved: None, ways, nodes, edges: DiGraph::new() }
+        let (ways, files, nodes) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { run, builds: None, approved: None, ways, files, nodes, edges: DiGraph::new() }
     }
 
     /// Puts resources together.

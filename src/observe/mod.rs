@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::{try_join, try_join_all, try_join3, try_join5};
 
-use crate::engine::{Engine, EngineError, Fault, Filter};
+use crate::engine::{Engine, EngineError, Fault, Filter, Inspection};
 use crate::graph::{Graph, Node, comparable};
 use crate::resource::label::Ownership;
 use crate::resource::{Config, HostPort, ImageDigest, ImageRef, Mount, MountSource, Probe, Role};
@@ -65,7 +65,8 @@ pub async fn observe_with<E: Engine>(
     let updatable = observed.containers.iter().filter(|facts| may_be_updated(graph, facts)).map(|facts| async {
         match engine.inspect(&facts.id).await {
             Ok(it) => {
-                let live = Live { limits: it.limits, restart: it.restart, restarts: it.restarts };
+                let Inspection { limits, restart, restarts, started, .. } = it;
+                let live = Live { limits, restart, restarts, started };
                 Ok(Some((facts.id.clone(), live)))
             }
             // It went since the list was made.
@@ -127,12 +128,21 @@ fn ports_of(facts: &ContainerFacts) -> Vec<u16> {
 }
 
 /// What can be changed in place is not told by a list, and is asked for where it can differ from what the labels say:
-/// of the main container, and of sidecars that were created with limits. So the number of questions does not grow
+/// of the main container, and of sidecars that were created with limits or mount a file. So the number of questions does not grow
 /// with the number of containers as such.
 fn may_be_updated(graph: &Graph, facts: &ContainerFacts) -> bool {
     let Some(owner) = &facts.owner else { return false };
     let Some(node) = graph.node(&owner.resource) else { return false };
-    node.role == Role::Main || owner.config.contains("\"limits\":{") || may_be_crashing(node, facts)
+    node.role == Role::Main
+        || owner.config.contains("\"limits\":{")
+        || may_be_crashing(node, facts)
+        || mounts_a_file(graph, node)
+}
+
+/// Whether another file may have taken its place since the container was started, which a list does not tell.
+fn mounts_a_file(graph: &Graph, node: &Node) -> bool {
+    let Config::Container(config) = &node.config else { return false };
+    config.mounts.iter().filter_map(Mount::path).any(|path| graph.files.contains_key(path))
 }
 
 /// What the engine starts again whenever it ends, and nobody can ask: whether that happens shows in detail only. Only of

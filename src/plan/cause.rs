@@ -34,6 +34,8 @@ pub enum Cause {
     Disconnected,
     /// It holds the id of a network that is gone.
     DeadNetwork,
+    /// A file of the host that is mounted into it is another one now, and it still has the old one.
+    SourceReplaced { path: String },
     /// What it depends on is replaced, and it holds the old one's id.
     DependencyReplaced(ResourceId),
     /// The tag means another image now, and the user wants that one.
@@ -76,6 +78,7 @@ impl Cause {
             Self::Unproven => "unproven",
             Self::Disconnected => "disconnected",
             Self::DeadNetwork => "dead-network",
+            Self::SourceReplaced { .. } => "source-replaced",
             Self::DependencyReplaced(_) => "dependency-replaced",
             Self::Moved { .. } => "moved",
             Self::Superseded => "superseded",
@@ -122,6 +125,9 @@ impl fmt::Display for Cause {
             Self::Unproven => f.write_str("not proven ready"),
             Self::Disconnected => f.write_str("not on its network"),
             Self::DeadNetwork => f.write_str("holds a network that is gone"),
+            Self::SourceReplaced { path } => {
+                write!(f, "`{path}` was replaced on the host, and is still the old file inside")
+            }
             Self::DependencyReplaced(on) => write!(f, "{on} is replaced"),
             Self::Moved { image, digests } => moved(f, image, digests),
             Self::Superseded => f.write_str("superseded"),

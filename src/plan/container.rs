@@ -5,17 +5,17 @@
 //! when the new one is ready, and gives its name last.
 //! Cut short anywhere, the next plan finds both and goes on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::draft::Draft;
 use super::live::{self, Fit};
-use super::proof::{health, is_settled, lasts_well, prove};
-use super::{Action, Cause, Handle, OpId, Power, diff, port, refresh, removal, volumes};
+use super::proof::{is_settled, lasts_well, prove};
+use super::{Action, Cause, Handle, OpId, Power, diff, port, refresh, removal, restart, sources, volumes};
 use crate::engine::{PortBinding, VolumeMount};
 use crate::graph::{Gate, Milestone, Node};
 use crate::resource::label::{self, Ownership};
 use crate::resource::{Config, ContainerConfig, ContainerId, MountSource, NetworkId, Probe, ResourceId, Role};
-use crate::state::{ContainerFacts, ContainerState, Endpoint, Health};
+use crate::state::{ContainerFacts, ContainerState, Endpoint};
 
 /// How a container that is there stands to its network.
 enum Link {
@@ -106,6 +106,11 @@ fn create(draft: &mut Draft<'_>, node: &Node, config: &ContainerConfig, others: 
     let (ports, chosen) = port::bindings(draft, config, others);
     if !chosen.is_empty() {
         labels.insert(label::PORTS.to_owned(), label::ports(&chosen));
+    }
+    let files: BTreeMap<&str, String> =
+        sources::mounted(draft.graph, config).map(|(path, file)| (path, file.identity())).collect();
+    if !files.is_empty() {
+        labels.insert(label::FILES.to_owned(), label::files(&files));
     }
     let mounts = volumes::mounts(draft, config);
     let beside = may_run_beside(node, config, &ports, &mounts, &in_the_way);
@@ -205,6 +210,7 @@ fn mend(
     }
     let has_failed = unready.contains(&current.id) && !proven.contains(&current.id);
     let not_running = not_running(draft, current);
+    let due = restart::cause(draft, node, config, current, has_failed);
     if has_failed && current.state != ContainerState::Created {
         // Whoever started it may have done so before its files were there.
         before.extend(upload(draft, node, config, &name, handle, &Cause::Unhealthy));
@@ -220,17 +226,10 @@ fn mend(
             let unpause = draft.add(id, &name, action, not_running.clone(), before);
             Some(started(draft, node, &name, handle, &not_running, unpause))
         }
-        ContainerState::Running if draft.options.restart.contains(&current.id) => {
+        ContainerState::Running | ContainerState::Restarting if let Some(cause) = &due => {
             let action = Action::RestartContainer { container: current.id.clone() };
-            let restart = draft.add(id, &name, action, Cause::Asked, before);
-            Some(started(draft, node, &name, handle, &Cause::Asked, restart))
-        }
-        ContainerState::Running | ContainerState::Restarting
-            if has_failed || health(current, config) == Health::Unhealthy =>
-        {
-            let action = Action::RestartContainer { container: current.id.clone() };
-            let restart = draft.add(id, &name, action, Cause::Unhealthy, before);
-            Some(started(draft, node, &name, handle, &Cause::Unhealthy, restart))
+            let restart = draft.add(id, &name, action, cause.clone(), before);
+            Some(started(draft, node, &name, handle, cause, restart))
         }
         ContainerState::Running if is_settled(draft, current, node, config) => None,
         ContainerState::Running | ContainerState::Restarting | ContainerState::Unknown => {

@@ -17,6 +17,7 @@ pub mod privilege;
 mod proof;
 mod refresh;
 mod removal;
+mod restart;
 pub mod saved;
 pub mod sources;
 pub mod status;

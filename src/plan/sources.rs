@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::{Action, Operation, Plan};
 use crate::graph::Graph;
-use crate::resource::{ContainerConfig, MountSource};
-use crate::state::Observed;
+use crate::resource::{ContainerConfig, HostFile, MountSource};
+use crate::state::{ContainerFacts, Observed};
 
 /// An operation that must not be carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +59,27 @@ pub fn refusals(graph: &Graph, observed: &Observed, plan: &Plan) -> Vec<Refusal>
         reasons.into_iter().map(|reason| Refusal { operation: operation.clone(), reason }).collect::<Vec<_>>()
     };
     creations.flat_map(of).collect()
+}
+
+/// The first file of this machine that was replaced since the container was started: it still has the old one.
+pub(super) fn replaced(
+    graph: &Graph,
+    observed: &Observed,
+    config: &ContainerConfig,
+    facts: &ContainerFacts,
+) -> Option<String> {
+    let started = observed.live.get(&facts.id)?.started?;
+    let noted = |path: &str| facts.owner.as_ref()?.files.get(path).map(String::as_str);
+    let is_other = |(path, file): &(&str, HostFile)| file.is_newer_than(started, noted(path));
+    mounted(graph, config).find(is_other).map(|(path, _)| path.to_owned())
+}
+
+/// The files of this machine that are mounted into a container by themselves.
+pub(super) fn mounted<'a>(graph: &'a Graph, config: &'a ContainerConfig) -> impl Iterator<Item = (&'a str, HostFile)> {
+    config.mounts.iter().filter_map(|mount| {
+        let path = mount.path()?;
+        Some((path.to_str()?, *graph.files.get(path)?))
+    })
 }
 
 fn of_container(graph: &Graph, observed: &Observed, config: &ContainerConfig) -> Vec<Reason> {

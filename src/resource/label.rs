@@ -30,6 +30,8 @@ pub const CONFIG: &str = "moat.config";
 pub const PORTS: &str = "moat.ports";
 /// On containers only: the limits that it got without its spec saying so, and those that the engine did not have.
 pub const DEFAULTS: &str = "moat.defaults";
+/// On containers only: which files of the host were mounted by themselves when it was created, by their paths.
+pub const FILES: &str = "moat.files";
 /// On images only: the agent that one was made for. An image is nobody's, and belongs to no run.
 pub const IMAGE: &str = "moat.image";
 /// On volumes only: what a destroy does with it when no spec says otherwise.
@@ -46,7 +48,8 @@ pub const APPROVED_TEXT: &str = "moat.approved.text";
 pub const NEXT: &str = ".next";
 
 /// The labels of containers, networks and volumes: an image has none of them. A new one goes here.
-const OWN: [&str; 11] = [RUN, AGENT, SPEC, RESOURCE, HASH, CONFIG, PORTS, RETENTION, KEY, APPROVED, APPROVED_TEXT];
+const OWN: [&str; 12] =
+    [RUN, AGENT, SPEC, RESOURCE, HASH, CONFIG, PORTS, FILES, RETENTION, KEY, APPROVED, APPROVED_TEXT];
 
 /// What the image that a container was made from says about its labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +89,8 @@ pub struct Ownership {
     pub config: String,
     /// The ports that were chosen for a container, so that a replacement gets the same ones.
     pub ports: BTreeMap<Port, u16>,
+    /// The files of the host that a container was created with, by their paths, each by what it is known by.
+    pub files: BTreeMap<String, String>,
     /// What a container got by default. None of one that an earlier version has made.
     pub defaults: Defaults,
     /// Of a volume. Kept unless it is said to be scratch.
@@ -136,6 +141,11 @@ fn key_of(config: &Config) -> Option<&KeyId> {
 /// The text of the label [`PORTS`].
 pub fn ports(chosen: &BTreeMap<Port, u16>) -> String {
     serde_json::to_string(chosen).unwrap_or_else(|error| unreachable!("ports serialise as text and numbers: {error}"))
+}
+
+/// The text of the label [`FILES`].
+pub fn files(mounted: &BTreeMap<&str, String>) -> String {
+    serde_json::to_string(mounted).unwrap_or_else(|error| unreachable!("text serialises: {error}"))
 }
 
 /// The text of the label [`DEFAULTS`].
@@ -232,6 +242,7 @@ impl Ownership {
             hash: ConfigHash::from_label(text(HASH)),
             config: text(CONFIG),
             ports: serde_json::from_str(&text(PORTS)).unwrap_or_default(),
+            files: serde_json::from_str(&text(FILES)).unwrap_or_default(),
             defaults: serde_json::from_str(&text(DEFAULTS)).unwrap_or_default(),
             retention: match labels.get(RETENTION).map(String::as_str) {
                 Some("scratch") => Retention::Scratch,
@@ -289,7 +300,7 @@ mod tests {
     #[test]
     fn an_image_has_none_of_the_labels_of_what_moat_makes() {
         let claims = |key: &str| are_claimed([&key.to_owned()]);
-        for key in [RUN, AGENT, SPEC, RESOURCE, HASH, CONFIG, PORTS, RETENTION] {
+        for key in [RUN, AGENT, SPEC, RESOURCE, HASH, CONFIG, PORTS, FILES, RETENTION] {
             assert!(claims(key), "{key}");
         }
         for key in [IMAGE, "moat", "org.moat.run", "moat.lab", "maintainer"] {

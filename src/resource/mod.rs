@@ -31,7 +31,7 @@ pub use health::{HealthConfig, ImageCheck, Probe};
 pub use id::{ContainerId, ImageDigest, ImageId, ImageRef, Kind, NetworkId, ResourceId, Role};
 pub use limit::{Cpus, Limits, Size, Ulimit};
 pub use logging::LogConfig;
-pub use mount::{Mount, MountSource};
+pub use mount::{HostFile, Mount, MountSource};
 pub use port::{HostPort, Port, PortConfig, Protocol};
 pub use rights::{Device, Gpus, Rights};
 pub use run::{AgentName, Run, RunId};

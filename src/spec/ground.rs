@@ -5,11 +5,15 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::resource::HostFile;
+
 /// What was found. Without a look nothing is: then a path means itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Ground {
     /// The way from a path to what it means: where each link on it really lies, and at last what it leads to.
     pub ways: BTreeMap<PathBuf, Vec<PathBuf>>,
+    /// The regular files among the paths that are mounted.
+    pub files: BTreeMap<PathBuf, HostFile>,
     pub private: Vec<Private>,
     /// By the folder that is mounted.
     pub repositories: BTreeMap<PathBuf, Repository>,

@@ -53,6 +53,8 @@ pub struct Inputs {
     pub read: BTreeSet<PathBuf>,
     /// Absolute paths of files that were looked for in vain. They may come.
     pub missing: BTreeSet<PathBuf>,
+    /// Absolute paths of files that are mounted, there or not: which file it is counts, not what is in it.
+    pub mounted: BTreeSet<PathBuf>,
 }
 
 /// Surroundings in which there is nothing.
@@ -83,6 +85,7 @@ impl Inputs {
     pub fn append(&mut self, other: Self) {
         self.read.extend(other.read);
         self.missing.extend(other.missing);
+        self.mounted.extend(other.mounted);
     }
 }
 

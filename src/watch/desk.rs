@@ -17,8 +17,8 @@ pub trait Desk {
     /// Held while a run is changed.
     type Lock;
 
-    /// One text for one content of all of these files together.
-    fn fingerprint(&self, inputs: &[PathBuf]) -> impl Future<Output = String>;
+    /// One text for one content of all of these files of an agent together.
+    fn fingerprint(&self, agent: usize, inputs: &[PathBuf]) -> impl Future<Output = String>;
 
     /// Reads the spec of a run again, and compares it with what was approved before anything of it is fetched. That may
     /// take long, and is not waited for when the watch is stopped.

@@ -56,5 +56,5 @@ pub(super) async fn read<D: Desk>(desk: &D, query: Query) -> Answer {
 /// What is in the files now; from before it was looked at on, changes are told.
 async fn followed<D: Desk>(agent: usize, inputs: &[PathBuf], desk: &D) -> String {
     desk.follow(agent, inputs);
-    desk.fingerprint(inputs).await
+    desk.fingerprint(agent, inputs).await
 }

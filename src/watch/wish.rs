@@ -154,12 +154,14 @@ impl Wish {
         let before = self.desired.replace(graph);
         let after = self.desired.as_ref();
         let is_same = before.as_ref().map(Graph::digest) == after.map(Graph::digest);
+        // A file that is mounted may be another one, though the spec is the same.
+        let is_replaced = before.as_ref().map(|graph| &graph.files) != after.map(|graph| &graph.files);
         // What is read first is what the watch begins with.
         if (!is_same && before.is_some()) || was_bad || was_held {
             desk.tell(Some(agent), Event::Reloaded { run: &self.run });
         }
         if is_same {
-            return Reading { is_news: back, changed: Vec::new() };
+            return Reading { is_news: back || is_replaced, changed: Vec::new() };
         }
         let config = |graph: Option<&Graph>, id: &ResourceId| {
             graph.and_then(|graph| graph.node(id)).map(|node| node.config.canonical())

@@ -34,6 +34,7 @@ mod language;
 mod leaks;
 mod limits;
 mod logs;
+mod mounted;
 mod names;
 mod noop;
 mod pull;

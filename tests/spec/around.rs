@@ -429,7 +429,7 @@ fn nothing_that_is_concealed_is_shown() {
 #[test]
 fn the_files_that_it_depends_on_are_known_even_if_it_is_wrong() {
     let all = |text: &str| {
-        let Inputs { read, missing } = read(text).inputs;
+        let Inputs { read, missing, .. } = read(text).inputs;
         let shown = |paths: std::collections::BTreeSet<PathBuf>| {
             paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" ")
         };

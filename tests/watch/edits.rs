@@ -259,3 +259,27 @@ fn each_file_of_a_spec_is_followed() {
         assert_eq!(sandbox.docker_exec("main", &["sh", "-c", all]), wanted, "{script}");
     }
 }
+
+/// A file that is mounted is no part of the spec: what is written into it is the container's to read, but another file in its
+/// place is not there inside before a restart.
+#[test]
+fn a_mounted_file_that_is_replaced_is_put_right_by_itself() {
+    let mount = "mounts: ['./conf.json:/etc/conf.json']\n";
+    let sandbox = Sandbox::new(&format!("{PLAIN}{mount}"));
+    let file = sandbox.path().join("conf.json");
+    fs::write(&file, "0").expect("a file");
+    let mut watch = Watched::new(&sandbox, &[]);
+    let inside = || sandbox.docker_exec("main", &["cat", "/etc/conf.json"]);
+    fs::write(&file, "in place").expect("a file");
+    assert_eq!(watch.quiet(), [Value::Null; 0]);
+    assert_eq!(inside(), "in place");
+    for (name, save) in &WAYS[2..] {
+        save(&file, name);
+        let woken = watch.wait_for("woken");
+        assert_eq!(woken["trigger"]["kind"], "file", "{woken}");
+        assert_eq!(watch.settles(), ["restart container/main", "await container/main"], "{name}");
+        assert_eq!(inside(), *name);
+        assert!(watch.told.iter().all(|it| it["event"] != "reloaded"), "{:#?}", watch.told);
+    }
+    assert_eq!(watch.quiet(), [Value::Null; 0]);
+}

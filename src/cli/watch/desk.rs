@@ -1,13 +1,14 @@
 //! The watch's desk on the command line: spec files, locks, approvals, notes, and whoever is told.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::reload;
+use super::reload::{self, Mounted};
 use crate::cli::aside::aside;
 use crate::cli::chronicle::{record, warn};
 use crate::cli::end::condition;
@@ -58,6 +59,8 @@ pub struct CliDesk<'a> {
     /// How many agents have not been seen as wanted yet.
     waiting: RefCell<Vec<bool>>,
     told_ready: Cell<bool>,
+    /// By the numbers of the agents.
+    mounted: RefCell<BTreeMap<usize, Mounted>>,
 }
 
 impl<'a> CliDesk<'a> {
@@ -110,6 +113,7 @@ impl<'a> CliDesk<'a> {
             _locks: locks,
             waiting: RefCell::new(vec![true; runs.len()]),
             told_ready: Cell::new(false),
+            mounted: RefCell::default(),
             runs,
         })
     }
@@ -199,13 +203,17 @@ impl CliDesk<'_> {
 impl Desk for CliDesk<'_> {
     type Lock = Option<Lock>;
 
-    async fn fingerprint(&self, inputs: &[PathBuf]) -> String {
-        let inputs = inputs.to_vec();
-        aside(move || reload::fingerprint(&inputs)).await
+    async fn fingerprint(&self, agent: usize, inputs: &[PathBuf]) -> String {
+        let (inputs, mounted) = (inputs.to_vec(), self.mounted.borrow().get(&agent).cloned().unwrap_or_default());
+        aside(move || reload::fingerprint(&inputs, &mounted)).await
     }
 
     async fn load(&self, spec: &Path, run: &Run) -> Loaded {
-        reload::again(spec, run, self.engine, (self.allow, self.session.screen.colour())).await
+        let (loaded, mounted) = reload::again(spec, run, self.engine, (self.allow, self.session.screen.colour())).await;
+        if let Some(number) = self.runs.iter().position(|it| it.id == run.id) {
+            self.mounted.borrow_mut().insert(number, mounted);
+        }
+        loaded
     }
 
     async fn lock(&self, run: &Run) -> Result<Option<Lock>, String> {

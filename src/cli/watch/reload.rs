@@ -1,6 +1,7 @@
 //! Specs as a watch reads them: again and again, and only when their files are different.
 
-use std::fs::{DirEntry, File, read_dir};
+use std::collections::BTreeSet;
+use std::fs::{DirEntry, File, metadata, read_dir};
 use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf, absolute};
@@ -18,6 +19,9 @@ use crate::spec::surroundings::Inputs;
 use crate::ui::{Colour, problem};
 use crate::watch::{Loaded, Read, Watched};
 
+/// Files of which only that they are there counts: they are mounted, and no part of the spec.
+pub type Mounted = BTreeSet<PathBuf>;
+
 /// What a watch needs to know of an agent's spec: which file it is. It is read, and compared, in the agent's first turn.
 pub fn watched(agent: &Agent) -> Watched {
     let spec = load::file(&agent.given);
@@ -32,7 +36,7 @@ pub fn watched(agent: &Agent) -> Watched {
 
 /// Reads the spec of a run again, and compares it with what was approved; what is wrong with it is told in `colour`.
 /// `allow`: whatever it asks for is approved.
-pub async fn again(spec: &Path, run: &Run, engine: &Docker, (allow, colour): (bool, Colour)) -> Loaded {
+pub async fn again(spec: &Path, run: &Run, engine: &Docker, (allow, colour): (bool, Colour)) -> (Loaded, Mounted) {
     let path = spec.to_owned();
     let load::Loaded { agents, mut inputs, .. } = aside(move || load::load(&[path], Depth::Full)).await;
     let spec_is_gone = |errors: &[LoadError]| errors.iter().all(|it| matches!(it, LoadError::Missing { .. }));
@@ -46,7 +50,8 @@ pub async fn again(spec: &Path, run: &Run, engine: &Docker, (allow, colour): (bo
         Err(errors) => Err(CliError::Load(errors)),
     };
     let bad = |error: CliError| Read::Bad(error.shown(|problems| problem::text(problems, colour)));
-    Loaded { inputs: files(spec, inputs), spec: read.unwrap_or_else(bad) }
+    let mounted = inputs.mounted.iter().filter(|file| !inputs.read.contains(*file)).cloned().collect();
+    (Loaded { inputs: files(spec, inputs), spec: read.unwrap_or_else(bad) }, mounted)
 }
 
 /// The agent as it may take effect, with its secrets.
@@ -68,11 +73,18 @@ async fn judged(agent: Agent, engine: &Docker, allow: bool, inputs: &mut Inputs)
     Ok(read)
 }
 
-/// One text for one content of all files together.
-pub fn fingerprint(files: &[PathBuf]) -> String {
+/// One text for one content of all files together; of those that are only `mounted`, for which files they are.
+pub fn fingerprint(files: &[PathBuf], mounted: &Mounted) -> String {
     // One that cannot be read is like none, until it can.
-    let each = files.iter().map(|file| (file, content(file).ok().map(sha256)));
+    let fact = |file| if mounted.contains(file) { identity(file) } else { content(file) };
+    let each = files.iter().map(|file| (file, fact(file).ok().map(sha256)));
     sha256(format!("{:?}", each.collect::<Vec<_>>()))
+}
+
+/// What shows that a file is another one, however much is written into it.
+fn identity(file: &PathBuf) -> io::Result<Vec<u8>> {
+    let facts = metadata(file)?;
+    Ok(format!("{:?}", (facts.dev(), facts.ino(), facts.created().ok())).into_bytes())
 }
 
 /// The agent that is meant, or the only one, which then has another name. One of several that is not among them any
@@ -92,7 +104,8 @@ fn files(spec: &Path, inputs: Inputs) -> Vec<PathBuf> {
     let spec = absolute(spec).unwrap_or_else(|_| spec.to_owned());
     // The folder too: a first file in it is none that was read.
     let folder = spec.with_file_name(FOLDER);
-    let mut others: Vec<PathBuf> = inputs.read.into_iter().chain(inputs.missing).chain([folder]).collect();
+    let mut others: Vec<PathBuf> =
+        inputs.read.into_iter().chain(inputs.missing).chain(inputs.mounted).chain([folder]).collect();
     others.retain(|file| *file != spec);
     std::iter::once(spec).chain(others).collect()
 }

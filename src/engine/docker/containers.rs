@@ -2,9 +2,11 @@
 
 use bollard::query_parameters::{RemoveContainerOptions, RenameContainerOptions};
 use http::Method;
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use super::endpoint::Endpoint;
 use super::status::health_word;
 use super::wire::encoded;
 use super::{Docker, answer, archive, container_body, images, safe, wire};
@@ -73,6 +75,8 @@ struct InspectedState {
     oom_killed: bool,
     #[serde(default)]
     error: String,
+    #[serde(default)]
+    started_at: String,
     health: Option<InspectedHealth>,
 }
 
@@ -87,14 +91,19 @@ pub(super) async fn inspect(docker: &Docker, container: &ContainerId) -> Result<
     let found: Inspected =
         docker.get(Call::Inspect, &path).await.map_err(|failure| failure.into_error(Call::Inspect))?;
     let state = found.state;
+    let word = ContainerState::parse(&state.status);
+    // Only a socket of this machine leads to an engine with its files and its clock.
+    let is_here = matches!(docker.located().endpoint, Endpoint::Unix(_));
+    let started = state.started().filter(|_| is_here && word == ContainerState::Running);
     Ok(Inspection {
-        state: ContainerState::parse(&state.status),
+        state: word,
         health: state.health.map_or(Health::None, |health| health_word(&health.status)),
         check: found.config.check(),
         exit_code: state.exit_code,
         oom_killed: state.oom_killed,
         error: state.error,
         restarts: found.restart_count,
+        started,
         limits: found.host_config.limits(),
         restart: found.host_config.restart(),
     })
@@ -142,6 +151,13 @@ pub(super) async fn rename(docker: &Docker, container: &ContainerId, name: &str)
 pub(super) async fn remove(docker: &Docker, container: &ContainerId) -> Result<(), EngineError> {
     let options = RemoveContainerOptions { v: true, force: true, link: false };
     docker.ensure(Call::RemoveContainer, docker.api.remove_container(safe(container.as_str())?, Some(options))).await
+}
+
+impl InspectedState {
+    fn started(&self) -> Option<i64> {
+        let time: Timestamp = self.started_at.parse().ok()?;
+        i64::try_from(time.as_nanosecond()).ok()
+    }
 }
 
 impl InspectedConfig {

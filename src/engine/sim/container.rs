@@ -14,6 +14,11 @@ use crate::state::{ContainerFacts, ContainerState, Endpoint};
 
 /// Seconds since 1970 at the beginning of every simulation.
 pub(super) const EPOCH: i64 = 1_700_000_000;
+/// A time of the simulation in nanoseconds since 1970.
+fn nanoseconds(time: Duration) -> i64 {
+    i64::try_from(time.as_nanos()).unwrap_or(i64::MAX).saturating_add(EPOCH * 1_000_000_000)
+}
+
 /// What an engine waits between the request to stop and the kill, unless told otherwise.
 const DEFAULT_GRACE: u32 = 10;
 /// The longest host name that the kernel takes.
@@ -47,6 +52,7 @@ impl Daemon {
             oom_killed: false,
             error: container.error.clone(),
             restarts: container.restarts,
+            started: container.started.filter(|_| container.state == Running).map(nanoseconds),
             limits: container.config.limits,
             restart: Some(container.config.restart),
         })

@@ -69,6 +69,7 @@ fn every_code_is_described() {
         Cause::Unproven,
         Cause::Disconnected,
         Cause::DeadNetwork,
+        Cause::SourceReplaced { path: String::new() },
         Cause::DependencyReplaced(ResourceId::main()),
         Cause::Moved {
             image: ImageRef::parse("busybox").expect("valid"),
@@ -93,6 +94,7 @@ fn every_code_is_described() {
             | Cause::Unproven
             | Cause::Disconnected
             | Cause::DeadNetwork
+            | Cause::SourceReplaced { .. }
             | Cause::DependencyReplaced(_)
             | Cause::Moved { .. }
             | Cause::Superseded

@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 
 use expect_test::{Expect, expect};
 use moat::graph::{Graph, compile, warnings};
-use moat::resource::{Config, ContainerConfig, Mount, ResourceId};
+use moat::plan::{Options, compute};
+use moat::resource::{Config, ContainerConfig, HostFile, Mount, ResourceId};
 use moat::spec::ground::{Ground, HooksFolder, Private, PrivateKind, Repository, Worktree};
 use moat::spec::{Capabilities, Nowhere, Source, Spec, agent};
+use moat::state::{ContainerState, Live, Observed};
 
-use super::world::{applied, plan};
+use super::world::{applied, container, plan};
 
 const HEAD: &str = "agent: a\nimage: x\n";
 
@@ -285,4 +287,68 @@ fn the_guards_of_an_older_version_make_no_container_anew() {
         owner.hash = moat::resource::ConfigHash::of(&owner.config);
     }
     assert_eq!(plan(&wanted, &before), "");
+}
+
+const CONF: &str = "mounts: ['./conf.json:/etc/app/conf.json']\n";
+
+/// The host's file, as it is now.
+fn file(inode: u64, born: i64) -> HostFile {
+    HostFile { device: 1, inode, born: Some(born), modified: born, changed: born, linked: None }
+}
+
+fn with_file(text: &str, file: HostFile) -> Graph {
+    let path = PathBuf::from("/home/me/p/conf.json");
+    graph(text, Ground { files: [(path, file)].into(), ..Ground::default() })
+}
+
+/// A world in which main was started at 100.
+fn started(graph: &Graph) -> Observed {
+    let mut observed = applied(graph);
+    let (id, config) = (container(&mut observed, "main").id.clone(), main_of(graph));
+    let live = Live { limits: config.limits, restart: Some(config.restart), restarts: 0, started: Some(100) };
+    observed.live.insert(id, live);
+    observed
+}
+
+#[test]
+fn a_mounted_file_that_was_replaced_restarts_its_container() {
+    let (old, new) = (with_file(CONF, file(7, 50)), with_file(CONF, file(8, 150)));
+    let mut before = started(&old);
+    assert_eq!(plan(&old, &before), "");
+    expect![[r#"
+        1.  restart container moat-a-R: `/home/me/p/conf.json` was replaced on the host, and is still the old file inside
+        2.  await container moat-a-R after 1: `/home/me/p/conf.json` was replaced on the host, and is still the old file inside
+    "#]]
+    .assert_eq(&plan(&new, &before));
+    // Edited in place, touched, or there before the start.
+    let edited = HostFile { modified: 150, changed: 150, ..file(7, 50) };
+    assert_eq!(plan(&with_file(CONF, edited), &before), "");
+    assert_eq!(plan(&with_file(CONF, file(8, 90)), &before), "");
+    // What is not running finds the new file when it is started; of an engine elsewhere nothing is known.
+    before.live.values_mut().for_each(|live| live.started = None);
+    assert_eq!(plan(&new, &before), "");
+    container(&mut before, "main").state = ContainerState::Exited;
+    assert!(plan(&new, &before).starts_with("1.  start container"), "{}", plan(&new, &before));
+    // A command that is run once is not run twice.
+    let once = format!("{CONF}restart: 'no'\ncommand: make\n");
+    assert_eq!(plan(&with_file(&once, file(8, 150)), &started(&with_file(&once, file(7, 50)))), "");
+}
+
+/// An older file shows by what was noted at creation.
+#[test]
+fn a_container_notes_the_files_that_it_is_created_with() {
+    let before = with_file(CONF, file(7, 50));
+    let created = compute(&before, &super::world::images_only(&before), &Options::default());
+    let labels = created.operations.iter().find_map(|operation| match &operation.action {
+        moat::plan::Action::CreateContainer { labels, .. } => Some(labels.clone()),
+        _ => None,
+    });
+    let labels = labels.expect("a creation");
+    assert_eq!(labels["moat.files"], r#"{"/home/me/p/conf.json":"1:7"}"#);
+    let mut observed = started(&before);
+    container(&mut observed, "main").owner = moat::resource::label::Ownership::read(&labels);
+    let moved = HostFile { changed: 150, ..file(8, 50) };
+    assert!(plan(&with_file(CONF, moved), &observed).starts_with("1.  restart container"));
+    let its_mode = HostFile { changed: 150, ..file(7, 50) };
+    assert_eq!(plan(&with_file(CONF, its_mode), &observed), "");
 }

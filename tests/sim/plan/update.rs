@@ -17,7 +17,7 @@ fn world(created: &str, now: &str) -> Observed {
     let mut observed = applied(&graph(created));
     let (limits, restart) = live(&graph(now));
     let main = container(&mut observed, "main").id.clone();
-    observed.live.insert(main, Live { limits, restart: Some(restart), restarts: 0 });
+    observed.live.insert(main, Live { limits, restart: Some(restart), restarts: 0, started: None });
     observed
 }
 

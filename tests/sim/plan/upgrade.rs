@@ -52,7 +52,7 @@ fn unchanged(world: &World) -> String {
     // It had no limits but those that are written.
     for node in graph.nodes() {
         if let Config::Container(config) = &node.config {
-            let live = Live { limits: config.limits, restart: Some(config.restart), restarts: 0 };
+            let live = Live { limits: config.limits, restart: Some(config.restart), restarts: 0, started: None };
             let ids: Vec<_> = observed.containers_of(&node.id).map(|facts| facts.id.clone()).collect();
             observed.live.extend(ids.into_iter().map(|id| (id, live)));
         }

@@ -94,7 +94,7 @@ impl FakeDesk {
 impl Desk for FakeDesk {
     type Lock = Held;
 
-    async fn fingerprint(&self, inputs: &[PathBuf]) -> String {
+    async fn fingerprint(&self, _: usize, inputs: &[PathBuf]) -> String {
         inputs.iter().map(|file| self.count(file)).collect()
     }
 

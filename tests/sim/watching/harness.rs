@@ -66,7 +66,7 @@ impl Harness {
         for (spec, graph) in agents {
             self.desk.write(spec, File::good(graph.clone()));
             let inputs = vec![spec.to_path_buf()];
-            let fingerprint = self.desk.fingerprint(&inputs).await;
+            let fingerprint = self.desk.fingerprint(0, &inputs).await;
             let (run, spec, desired) = (graph.run.clone(), spec.to_path_buf(), Some(graph.clone()));
             watched.push(Watched { run, spec, desired, inputs, fingerprint });
         }

@@ -1,0 +1,116 @@
+//! Files of the host that are mounted by themselves: one that is replaced is seen and put right, one that is edited is not
+//! touched.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::process::Command;
+
+use testkit::engine::engine;
+use testkit::sandbox::{PLAIN, Sandbox};
+
+const CONF: &str = "mounts: ['./conf.json:/etc/app/conf.json:ro']\n";
+
+fn write(sandbox: &Sandbox, name: &str, text: &str) {
+    fs::write(sandbox.path().join(name), text).expect("a file");
+}
+
+fn shell(sandbox: &Sandbox, script: &str) {
+    let ran = Command::new("sh").args(["-ec", script]).current_dir(sandbox.path()).output().expect("a shell");
+    assert!(ran.status.success(), "{script}: {}", String::from_utf8_lossy(&ran.stderr));
+}
+
+fn started(sandbox: &Sandbox) -> String {
+    sandbox.inspect("main", "{{.Id}} {{.State.StartedAt}}")
+}
+
+/// Every command sees it, `apply` puts it right by one restart, and that is all.
+#[track_caller]
+fn put_right(sandbox: &Sandbox, what: &str, expected: &str) {
+    let before = started(sandbox);
+    let plan = sandbox.moat(&["plan", "--json"]).ok().stdout;
+    assert!(plan.contains("\"source-replaced\"") && plan.contains("conf.json"), "{what}: {plan}");
+    for command in [&["status"][..], &["why", "main"], &["plan"]] {
+        let ran = sandbox.moat(command).run();
+        let is_shown = ran.stdout.contains("/conf.json` was replaced on the host");
+        assert!(ran.code == 0 && is_shown, "{what}: {command:?} {ran}");
+    }
+    sandbox.apply();
+    assert_eq!(sandbox.sh_ok("cat /etc/app/conf.json"), expected, "{what}");
+    let after = started(sandbox);
+    assert!(before != after && before[..64] == after[..64], "{what}: {before} {after}");
+    left_alone(sandbox, what, expected);
+}
+
+/// Nothing is to be done, and nothing is.
+#[track_caller]
+fn left_alone(sandbox: &Sandbox, what: &str, expected: &str) {
+    let before = started(sandbox);
+    let ran = sandbox.moat(&["plan", "--detailed-exitcode"]).run();
+    assert_eq!(ran.code, 0, "{what}: {ran}");
+    sandbox.moat(&["apply"]).ok();
+    assert_eq!(started(sandbox), before, "{what}");
+    assert_eq!(sandbox.sh_ok("cat /etc/app/conf.json"), expected, "{what}");
+}
+
+#[test]
+fn a_file_that_is_replaced_is_put_right_and_one_that_is_edited_is_left_alone() {
+    let sandbox = Sandbox::new(&format!("{PLAIN}{CONF}"));
+    write(&sandbox, "conf.json", "1");
+    write(&sandbox, "older", "5");
+    sandbox.moat(&["apply"]).ok();
+    shell(&sandbox, "echo 2 >conf.json; touch conf.json; chmod 600 conf.json; touch -d yesterday conf.json");
+    left_alone(&sandbox, "edited in place", "2");
+    shell(&sandbox, "mv older conf.json");
+    put_right(&sandbox, "an older file moved there", "5");
+    shell(&sandbox, "echo 3 >t; mv t conf.json");
+    put_right(&sandbox, "saved by rename", "3");
+    shell(&sandbox, "rm conf.json; echo 4 >conf.json");
+    put_right(&sandbox, "removed and written again", "4");
+    shell(&sandbox, "echo 6 >conf.json; touch conf.json");
+    left_alone(&sandbox, "edited after a restart", "6");
+    // While it is stopped nothing is old.
+    sandbox.moat(&["stop"]).ok();
+    shell(&sandbox, "echo 7 >t; mv t conf.json");
+    assert_eq!(sandbox.moat(&["plan", "--detailed-exitcode"]).run().code, 0);
+    sandbox.moat(&["start"]).ok();
+    left_alone(&sandbox, "replaced while it was stopped", "7");
+    // Docker's own restart finds the new file as well.
+    shell(&sandbox, "echo 8 >t; mv t conf.json");
+    engine().docker(&["restart", "-t", "0", &sandbox.main()]);
+    left_alone(&sandbox, "restarted by hand", "8");
+    // Without a file there is nothing to start with: what runs is left alone.
+    shell(&sandbox, "rm conf.json");
+    let before = started(&sandbox);
+    sandbox.moat(&["apply"]).ok();
+    assert_eq!(started(&sandbox), before, "removed");
+}
+
+#[test]
+fn a_link_to_another_file_is_followed() {
+    let sandbox = Sandbox::new(&format!("{PLAIN}{CONF}"));
+    write(&sandbox, "v1", "1");
+    write(&sandbox, "v2", "2");
+    symlink("v1", sandbox.path().join("conf.json")).expect("a link");
+    sandbox.moat(&["apply"]).ok();
+    shell(&sandbox, "ln -sfn v1 conf.json; echo 1b >v1");
+    left_alone(&sandbox, "the same link again", "1b");
+    shell(&sandbox, "ln -sfn v2 conf.json");
+    put_right(&sandbox, "a link to an older file", "2");
+    shell(&sandbox, "echo 3 >t; mv t v2");
+    put_right(&sandbox, "the file behind the link", "3");
+}
+
+#[test]
+fn two_sandboxes_of_one_file_are_both_put_right() {
+    let one = Sandbox::new(&format!("{PLAIN}{CONF}"));
+    write(&one, "conf.json", "1");
+    let shared = one.path().canonicalize().expect("a path").join("conf.json");
+    let other = Sandbox::new(&format!("{PLAIN}mounts: ['{}:/etc/app/conf.json']\n", shared.display()));
+    for sandbox in [&one, &other] {
+        sandbox.moat(&["apply"]).ok();
+    }
+    shell(&one, "echo 2 >t; mv t conf.json");
+    for sandbox in [&one, &other] {
+        put_right(sandbox, "shared", "2");
+    }
+}
