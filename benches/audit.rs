@@ -13,16 +13,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use moat::clock::Clock;
-use moat::engine::docker::Docker;
-use moat::event::Event;
-use moat::graph::{Graph, compile};
-use moat::plan::{Options, Volumes};
 use moat::reconcile::{Claims, OnFailure, Outcome, until_converged};
-use moat::spec::{Capabilities, Source, agent};
 use moat::store::audit::ahead::Change;
 use moat::store::audit::log::{About, Writer};
 use moat::store::audit::{Audit, Entry, Phase, Verdict, read};
 use moat::store::audited::Audited;
+use moat_docker::Docker;
+use moat_model::graph::Graph;
+use moat_plan::event::Event;
+use moat_plan::{Options, Volumes};
+use moat_spec::compile::compile;
+use moat_spec::{Capabilities, Source, agent};
 use tokio_util::sync::CancellationToken;
 
 type Tried<T> = Result<T, Box<dyn Error + Send + Sync>>;

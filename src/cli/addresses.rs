@@ -7,9 +7,9 @@ use std::net::Ipv4Addr;
 use clap::Args;
 use ipnet::Ipv4Net;
 
-use crate::engine::docker::{Docker, Endpoint};
-use crate::plan::Options;
-use crate::resource::SubnetRange;
+use moat_docker::{Docker, Endpoint};
+use moat_model::resource::SubnetRange;
+use moat_plan::Options;
 
 #[derive(Debug, Args)]
 pub struct Addresses {

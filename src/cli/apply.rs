@@ -26,18 +26,18 @@ use super::saved::Saved;
 use super::session::Session;
 use super::specs::Specs;
 use super::watch::{self, Wanted, Watching};
-use crate::engine::Engine;
-use crate::engine::docker::Docker;
-use crate::event::{Event, Tell};
-use crate::graph::Graph;
 use crate::observe::builds::{self, Builds};
 use crate::observe::registry;
-use crate::plan::{Options, Plan, has_completed};
 use crate::reconcile::{Claims, OnFailure, Outcome, Terms, until_converged_on};
-use crate::resource::{ImageDigest, ImageRef};
-use crate::state::Observed;
 use crate::ui::Reporter;
 use crate::ui::ending::Command;
+use moat_docker::Docker;
+use moat_model::engine::Engine;
+use moat_model::graph::Graph;
+use moat_model::resource::{ImageDigest, ImageRef};
+use moat_model::state::Observed;
+use moat_plan::event::{Event, Tell};
+use moat_plan::{Options, Plan, has_completed};
 
 /// Bring the sandbox to what the spec says, and return when it is proven ready
 #[derive(Debug, Args)]

@@ -10,9 +10,9 @@ use super::load::Depth;
 use super::record::{Consent, Record};
 use super::session::Session;
 use super::specs::Specs;
-use crate::engine::docker::Docker;
 use crate::ui::answers::Answer;
 use crate::ui::{answers, ask};
+use moat_docker::Docker;
 
 /// Approve what the spec asks for, for `moat watch` and for later commands
 #[derive(Debug, Args)]

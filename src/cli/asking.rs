@@ -11,16 +11,16 @@ use tokio::time::timeout;
 
 use super::error::CliError;
 use super::session::Session;
-use crate::engine::Engine;
-use crate::event::{Event, Tell};
-use crate::graph::Graph;
 use crate::observe::sessions::sessions;
-use crate::plan::{Action, Plan};
 use crate::reconcile::Outcome;
-use crate::resource::ResourceId;
-use crate::state::{ContainerState, Observed};
 use crate::ui::Screen;
 use crate::ui::ask;
+use moat_model::engine::Engine;
+use moat_model::graph::Graph;
+use moat_model::resource::ResourceId;
+use moat_model::state::{ContainerState, Observed};
+use moat_plan::event::{Event, Tell};
+use moat_plan::{Action, Plan};
 
 /// Whom a command asks, and what came of it.
 pub(super) struct Asking<'a> {

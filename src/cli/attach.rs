@@ -10,8 +10,8 @@ use super::exit::Exit;
 use super::record::Record;
 use super::session::Session;
 use super::target::Target;
-use crate::engine::docker::{Attached, DetachKeys};
 use crate::ui;
+use moat_docker::{Attached, DetachKeys};
 
 /// Attach to the main command of the sandbox, with this terminal and its exit code
 ///

@@ -12,12 +12,12 @@ use super::exit::Exit;
 use super::logs::since;
 use super::record::{audit_dir, writer};
 use super::session::Session;
-use crate::spec::suggest;
 use crate::store::audit::read::entries;
 use crate::store::audit::transport::{export, verify_bundle};
 use crate::store::audit::{Audit, AuditError, Entry, PublicKey, verify};
 use crate::ui;
 use crate::ui::audit::Row;
+use moat_spec::suggest;
 
 /// Show what moat changed on any engine, as its audit log has it
 #[derive(Debug, Args)]

@@ -8,8 +8,8 @@ use super::record::Record;
 use super::session::Session;
 use super::target::Target;
 use crate::observe::builds;
-use crate::resource::ResourceId;
 use crate::ui::cache::View;
+use moat_model::resource::ResourceId;
 
 /// Show how large the sandbox's build cache is, or empty it
 #[derive(Debug, Args)]

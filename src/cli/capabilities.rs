@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::load::{LoadError, is_spec, unreadable};
 use super::surroundings::text;
-use crate::spec::surroundings::Inputs;
-use crate::spec::{Capabilities, Source};
+use moat_spec::surroundings::Inputs;
+use moat_spec::{Capabilities, Source};
 
 /// The folder of the user's own.
 pub const FOLDER: &str = "specs";

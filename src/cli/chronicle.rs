@@ -7,14 +7,14 @@ use std::time::Instant;
 use super::end::End;
 use super::record::own_files;
 use crate::clock::{Clock, written};
-use crate::engine::docker::{Docker, Published};
-use crate::event::{Event, Tell};
-use crate::plan::Condition;
-use crate::resource::{ResourceId, Run};
-use crate::state::Observed;
 use crate::store::history::line::{Fault, Round, Step};
 use crate::store::history::{HistoryError, Line, Place, Recorder, RunRecord};
 use crate::ui::ending::How;
+use moat_docker::{Docker, Published};
+use moat_model::resource::{ResourceId, Run};
+use moat_model::state::Observed;
+use moat_plan::Condition;
+use moat_plan::event::{Event, Tell};
 
 /// What is being written.
 pub struct Chronicle<'a> {

@@ -21,14 +21,14 @@ use super::locking::Locking;
 use super::record::{Consent, Record};
 use super::session::Session;
 use super::target::is_path;
-use crate::graph::Graph;
 use crate::observe::runs::{Found, runs};
-use crate::plan::Volumes;
-use crate::resource::{Retention, Run};
-use crate::spec::suggest;
 use crate::ui::ask;
 use crate::ui::ending::Command;
 use crate::ui::list::{self, Row, Upness};
+use moat_model::graph::Graph;
+use moat_model::resource::{Retention, Run};
+use moat_plan::Volumes;
+use moat_spec::suggest;
 
 /// Remove every sandbox on this engine whose spec file is gone, or names another agent now
 ///

@@ -12,10 +12,10 @@ use super::exit::Exit;
 use super::nearest;
 use super::record::own_files;
 use super::session::Session;
-use crate::spec::suggest;
 use crate::store::history::RunRecord;
 use crate::store::history::read::records;
 use crate::ui::answers;
+use moat_spec::suggest;
 
 /// Write a script that completes commands and options in a shell
 ///

@@ -18,9 +18,9 @@ use super::nearest;
 use super::record::Record;
 use super::session::Session;
 use super::target::named;
-use crate::resource::Size;
 use crate::store::copy::{Copied, Skipped};
 use crate::ui;
+use moat_model::resource::Size;
 
 /// Copy files and directories into the sandbox, or out of it
 ///

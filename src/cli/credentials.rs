@@ -2,9 +2,9 @@
 
 use std::cell::Cell;
 
-use crate::engine::docker::Docker;
-use crate::event::{Event, Tell};
-use crate::plan::Action;
+use moat_docker::Docker;
+use moat_plan::Action;
+use moat_plan::event::{Event, Tell};
 
 /// Tells it once.
 pub(super) struct Notice<'a> {

@@ -10,9 +10,9 @@ use super::exit::Exit;
 use super::load;
 use super::nearest;
 use super::session::Session;
-use crate::spec::Unresolved;
-use crate::spec::surroundings::Inputs;
 use crate::ui;
+use moat_spec::Unresolved;
+use moat_spec::surroundings::Inputs;
 
 /// List what can stand under `dependencies`, or explain one of them; no engine is needed
 #[derive(Debug, Args)]

@@ -18,16 +18,16 @@ use super::locking::Locking;
 use super::record::{Consent, Record};
 use super::session::Session;
 use super::specs::Specs;
-use crate::engine::docker::Docker;
-use crate::engine::{Engine, Filter};
-use crate::event::Event;
-use crate::graph::Graph;
-use crate::plan::{Condition, Options, Plan, Volumes};
 use crate::reconcile::{Claims, OnFailure, Outcome, Terms, until_converged_on};
-use crate::resource::{Config, ResourceId, Retention};
-use crate::state::Observed;
 use crate::ui::ending::{Command, How};
 use crate::ui::{Reporter, ask};
+use moat_docker::Docker;
+use moat_model::engine::{Engine, Filter};
+use moat_model::graph::Graph;
+use moat_model::resource::{Config, ResourceId, Retention};
+use moat_model::state::Observed;
+use moat_plan::event::Event;
+use moat_plan::{Condition, Options, Plan, Volumes};
 
 /// Remove the sandbox; what it built and what the spec declares as volumes is kept
 #[derive(Debug, Args)]

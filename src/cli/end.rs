@@ -3,16 +3,16 @@
 use super::chronicle::Chronicle;
 use super::error::CliError;
 use super::exit::Exit;
-use crate::engine::{Engine, Fault};
-use crate::graph::Graph;
 use crate::observe::builds::Builds;
 use crate::observe::observe;
-use crate::plan::{Condition, Options, compute, has_completed, status};
 use crate::reconcile::Outcome;
-use crate::resource::Run;
-use crate::state::Observed;
 use crate::ui::Reporter;
 use crate::ui::ending::{Command, Ending, How};
+use moat_model::engine::{Engine, Fault};
+use moat_model::graph::Graph;
+use moat_model::resource::Run;
+use moat_model::state::Observed;
+use moat_plan::{Condition, Options, compute, has_completed, status};
 
 /// How a run ended, and what that means for a script.
 pub struct End<'a> {

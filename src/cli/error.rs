@@ -6,16 +6,16 @@ use super::approval::Unapproved;
 use super::exit::Exit;
 use super::load::LoadError;
 use super::surroundings::lowercase;
-use crate::engine::docker::{AttachError, ConnectError};
-use crate::engine::{EngineError, Fault};
-use crate::event::Code;
-use crate::resource::Run;
-use crate::spec::ExplainError;
 use crate::store::audit::AuditError;
 use crate::store::copy::CopyError;
 use crate::store::lock::LockError;
 use crate::ui::{Problem, problem};
 use crate::watch::files::WatchError;
+use moat_docker::{AttachError, ConnectError};
+use moat_model::engine::{EngineError, Fault};
+use moat_model::resource::Run;
+use moat_plan::event::Code;
+use moat_spec::ExplainError;
 
 /// Why a main container does not run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,9 +13,9 @@ use super::exit::Exit;
 use super::logs::since;
 use super::session::Session;
 use super::target::{Sandbox, Target};
-use crate::engine::Engine;
-use crate::engine::notice::{Happening, Notice, Subject};
 use crate::ui::events::line;
+use moat_model::engine::Engine;
+use moat_model::engine::notice::{Happening, Notice, Subject};
 
 /// Show what happens to the sandbox on the engine, until interrupted
 #[derive(Debug, Args)]

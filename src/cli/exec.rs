@@ -9,7 +9,7 @@ use super::inside::{EXEC_RUN, Inside, attach, capture};
 use super::record::Record;
 use super::session::Session;
 use super::target::Target;
-use crate::engine::docker::AttachRequest;
+use moat_docker::AttachRequest;
 
 /// Run a command in the sandbox, with this terminal and its exit code
 ///

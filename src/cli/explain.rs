@@ -5,8 +5,8 @@ use clap::Args;
 use super::error::CliError;
 use super::exit::Exit;
 use super::session::Session;
-use crate::spec::{explain, explained};
 use crate::ui::answers;
+use moat_spec::{explain, explained};
 
 /// Explain a key of `agent.yaml`: what it may be, its default, and what changing it does to a running sandbox
 #[derive(Debug, Args)]

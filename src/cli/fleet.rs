@@ -14,10 +14,10 @@ use super::load::{self, Agent, Depth};
 use super::record::Record;
 use super::session::{Form, Session};
 use super::target::{self, Named};
-use crate::engine::docker::Docker;
-use crate::graph::Graph;
 use crate::ui::voice::labelled;
 use crate::ui::{Reporter, stream, summary};
+use moat_docker::Docker;
+use moat_model::graph::Graph;
 
 /// Agents, and whom to tell of them.
 pub struct Fleet<'a> {

@@ -9,8 +9,8 @@ use super::exit::Exit;
 use super::session::Session;
 use super::target::{Named, Target};
 use crate::observe::{observe, proof};
-use crate::plan::{Options, compute, status};
 use crate::ui::graph::{Picture, dot, json, mermaid, svg, text};
+use moat_plan::{Options, compute, status};
 
 /// Show the sandbox as a graph: its resources, how they are, and what they wait for
 #[derive(Debug, Args)]

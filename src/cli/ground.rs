@@ -12,9 +12,9 @@ use std::time::UNIX_EPOCH;
 
 use super::record::own_files;
 use super::surroundings::text;
-use crate::resource::HostFile;
-use crate::spec::ground::{Ground, HooksFolder, Private, PrivateKind, Repository, Worktree};
-use crate::spec::{Capabilities, Spec};
+use moat_model::resource::HostFile;
+use moat_spec::ground::{Ground, HooksFolder, Private, PrivateKind, Repository, Worktree};
+use moat_spec::{Capabilities, Spec};
 
 /// As many links on one way as Linux follows.
 const LINKS_MAX: usize = 40;

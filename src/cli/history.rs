@@ -10,11 +10,11 @@ use super::nearest;
 use super::record::own_files;
 use super::session::Session;
 use super::target::{Named, named};
-use crate::spec::suggest;
 use crate::store::history::Line;
 use crate::store::history::read::{lines, records};
 use crate::ui;
 use crate::ui::history::{Row, Step};
+use moat_spec::suggest;
 
 /// Show what moat did with a sandbox: when, why, what came of it, and how long each step took
 #[derive(Debug, Args)]

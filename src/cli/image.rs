@@ -9,8 +9,8 @@ use super::exit::Exit;
 use super::nearest;
 use super::session::Session;
 use super::target::on_record;
-use crate::resource::Config;
 use crate::ui::answers;
+use moat_model::resource::Config;
 
 /// Show the Dockerfile of the image that is built for the sandbox, and its tag; no engine is needed
 #[derive(Debug, Args)]

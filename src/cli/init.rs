@@ -9,10 +9,10 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::load::DEFAULT_SPEC;
 use super::session::Session;
-use crate::resource::{AgentName, ImageRef};
-use crate::spec::{slug, template};
 use crate::store;
 use crate::ui::{answers, ask};
+use moat_model::resource::{AgentName, ImageRef};
+use moat_spec::{slug, template};
 
 /// Write an `agent.yaml` to begin with: commented, and right as it is
 ///

@@ -16,14 +16,14 @@ use super::session::Session;
 use super::target::{Named, Target};
 use tokio_util::sync::CancellationToken;
 
-use crate::engine::{Engine, Filter};
+use moat_model::engine::{Engine, Filter};
 use tokio::time::{Duration, Instant, sleep};
 
-use crate::engine::docker::{AttachRequest, Attached, Captured, DetachKeys, Docker};
-use crate::resource::digest::sha256;
-use crate::resource::{ContainerId, ResourceId, Run};
-use crate::state::{ContainerFacts, ContainerState};
 use crate::ui;
+use moat_docker::{AttachRequest, Attached, Captured, DetachKeys, Docker};
+use moat_model::resource::digest::sha256;
+use moat_model::resource::{ContainerId, ResourceId, Run};
+use moat_model::state::{ContainerFacts, ContainerState};
 
 /// How it is called on record.
 pub const EXEC_RUN: &str = "exec_run";

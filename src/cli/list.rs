@@ -8,10 +8,10 @@ use super::orphan::orphaned;
 use super::record::own_files;
 use super::session::Session;
 use crate::clock::Clock;
-use crate::engine::docker::Docker;
 use crate::observe::runs::{Found, runs};
 use crate::store::history::{Place, RunRecord};
 use crate::ui::list::{self, Row};
+use moat_docker::Docker;
 
 /// Show every sandbox on this engine, whichever file it is from
 ///

@@ -12,9 +12,10 @@ use super::capabilities::capabilities;
 use super::ground;
 use super::origin::Origin;
 use super::surroundings::{Here, SIZE_MAX, all_of, lowercase, text};
-use crate::graph::{Graph, warnings, with_unknown_dependencies};
-use crate::spec::surroundings::Inputs;
-use crate::spec::{Capabilities, Diagnostics, Source, Spec, agent, is_agent};
+use moat_model::graph::Graph;
+use moat_spec::compile::{warnings, with_unknown_dependencies};
+use moat_spec::surroundings::Inputs;
+use moat_spec::{Capabilities, Diagnostics, Source, Spec, agent, is_agent};
 
 /// The file of a directory, and of the working directory where none is named.
 pub const DEFAULT_SPEC: &str = "agent.yaml";

@@ -9,10 +9,10 @@ use tokio_util::sync::CancellationToken;
 use super::error::CliError;
 use super::record::{STATE_DIR, own_files};
 use crate::clock::{Clock, written};
-use crate::engine::docker::Docker;
-use crate::event::{Event, Tell};
-use crate::resource::Run;
 use crate::store::lock::{Holder, Lock, LockError};
+use moat_docker::Docker;
+use moat_model::resource::Run;
+use moat_plan::event::{Event, Tell};
 
 #[derive(Debug, Args)]
 pub struct Locking {

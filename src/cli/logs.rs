@@ -21,11 +21,11 @@ use super::exit::Exit;
 use super::session::Session;
 use super::target::{Sandbox, Target};
 use crate::clock::Clock;
-use crate::engine::docker::{Docker, LogLine, LogLines, LogRequest};
-use crate::engine::{Detail, Engine, EngineError, Fault, Filter};
-use crate::resource::{ContainerId, ResourceId};
-use crate::state::{ContainerFacts, ContainerState};
 use crate::ui::logs::Shown;
+use moat_docker::{Docker, LogLine, LogLines, LogRequest};
+use moat_model::engine::{Detail, Engine, EngineError, Fault, Filter};
+use moat_model::resource::{ContainerId, ResourceId};
+use moat_model::state::{ContainerFacts, ContainerState};
 
 /// Show what the sandbox's containers wrote
 #[derive(Debug, Args)]

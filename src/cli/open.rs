@@ -11,8 +11,8 @@ use super::exit::Exit;
 use super::ports::ports;
 use super::session::Session;
 use super::target::Target;
-use crate::engine::docker::{Docker, Endpoint, Published};
 use crate::ui;
+use moat_docker::{Docker, Endpoint, Published};
 
 /// Open a port of the sandbox in a browser
 #[derive(Debug, Args)]

@@ -9,14 +9,14 @@ use std::path::PathBuf;
 use super::load::LoadError;
 use super::record::{STATE_DIR, own_files};
 use super::surroundings::{Here, lowercase};
-use crate::engine::context;
-use crate::graph::{Graph, Vault, compile, compile_with, needs_vault};
-use crate::resource::SecretKey;
-use crate::spec::secrets::{self, SecretSource};
-use crate::spec::surroundings::Inputs;
-use crate::spec::{Capabilities, Diagnostics, Proposal, Spec};
 use crate::store;
 use crate::store::key::secret_key;
+use moat_model::graph::Graph;
+use moat_model::resource::SecretKey;
+use moat_spec::compile::{Vault, compile, compile_with, needs_vault};
+use moat_spec::secrets::{self, SecretSource};
+use moat_spec::surroundings::Inputs;
+use moat_spec::{Capabilities, Diagnostics, Proposal, Spec};
 
 /// A spec with the capabilities that it can ask for.
 #[derive(Debug, Clone)]
@@ -69,7 +69,7 @@ impl Origin {
             // Without it nothing can be put on record, which is said then.
             let _ = store::prepare(own);
         }
-        match context::read(&build.context, &build.dockerfile, build.without.as_deref()) {
+        match moat_build_context::read(&build.context, &build.dockerfile, build.without.as_deref()) {
             Ok(content) => {
                 inputs.read.extend(content.folders);
                 inputs.missing.extend(content.lists);

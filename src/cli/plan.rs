@@ -15,10 +15,10 @@ use super::specs::Specs;
 use crate::observe::observe_with;
 use crate::observe::registry::{self, Registries};
 use crate::observe::sessions::sessions;
-use crate::plan::saved::SavedAgent;
-use crate::plan::{Options, Refusal, compute, has_completed, refusals, widening};
-use crate::resource::ResourceId;
 use crate::ui;
+use moat_model::resource::ResourceId;
+use moat_plan::saved::SavedAgent;
+use moat_plan::{Options, Refusal, compute, has_completed, refusals, widening};
 
 /// Show what `apply` would do, and why, without doing it
 #[derive(Debug, Args)]

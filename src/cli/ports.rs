@@ -6,9 +6,9 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::session::Session;
 use super::target::{Sandbox, Target};
-use crate::engine::docker::{Docker, Published};
-use crate::state::ContainerState;
 use crate::ui;
+use moat_docker::{Docker, Published};
+use moat_model::state::ContainerState;
 
 /// Show the sandbox's ports, and where the host publishes them
 #[derive(Debug, Args)]

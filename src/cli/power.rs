@@ -24,12 +24,12 @@ use super::locking::Locking;
 use super::record::Record;
 use super::session::Session;
 use super::target::Target;
-use crate::engine::docker::Docker;
-use crate::event::Event;
-use crate::plan::{Options, Plan, Power};
 use crate::reconcile::{Claims, OnFailure, Outcome, Terms, until_converged_on};
-use crate::state::{ContainerState, Observed};
 use crate::ui::ending::Command;
+use moat_docker::Docker;
+use moat_model::state::{ContainerState, Observed};
+use moat_plan::event::Event;
+use moat_plan::{Options, Plan, Power};
 
 /// Stop the sandbox and keep all of it, until `start`
 ///

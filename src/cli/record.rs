@@ -10,13 +10,13 @@ use serde_json::{Map, Value, json};
 
 use super::error::CliError;
 use crate::clock::Clock;
-use crate::engine::docker::Docker;
-use crate::graph::Graph;
-use crate::resource::Run;
 use crate::store::audit::log::{About, Writer};
 use crate::store::audit::{Audit, AuditError};
 use crate::store::audited::Audited;
 use crate::store::{private, state_dir};
+use moat_docker::Docker;
+use moat_model::graph::Graph;
+use moat_model::resource::Run;
 
 /// The record of one command on one engine.
 pub struct Record<'a> {

@@ -25,13 +25,13 @@ use super::nearest;
 use super::record::Record;
 use super::session::Session;
 use super::target::Named;
-use crate::engine::docker::Docker;
-use crate::graph::Graph;
 use crate::observe::observe;
-use crate::plan::{Options, compute};
 use crate::reconcile::{Claims, OnFailure};
 use crate::ui::ask;
 use crate::ui::ending::Command;
+use moat_docker::Docker;
+use moat_model::graph::Graph;
+use moat_plan::{Options, compute};
 
 /// Bring the sandbox about, and run a command in it, with this terminal and its exit code
 ///

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use super::error::CliError;
 use super::load::Agent;
 use super::surroundings::text;
-use crate::engine::docker::Docker;
-use crate::graph::Graph;
 use crate::observe::{observe_with, registry};
-use crate::plan::saved::{FORM, SavedAgent, SavedPlan, Stale};
-use crate::plan::{Options, compute};
 use crate::store::plan_file;
 use crate::ui;
+use moat_docker::Docker;
+use moat_model::graph::Graph;
+use moat_plan::saved::{FORM, SavedAgent, SavedPlan, Stale};
+use moat_plan::{Options, compute};
 
 /// The version of moat that plans.
 const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -5,7 +5,7 @@ use clap::Args;
 use super::error::CliError;
 use super::exit::Exit;
 use super::session::Session;
-use crate::spec::schema;
+use moat_spec::schema;
 
 /// Write the JSON Schema of `agent.yaml`, with which an editor completes and explains keys
 #[derive(Debug, Args)]

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use super::error::CliError;
 use super::exit::Exit;
 use crate::clock::Clock;
-use crate::engine::docker::Docker;
-use crate::resource::Run;
-use crate::spec::Diagnostics;
 use crate::ui::stream::Stream;
 use crate::ui::{Reporter, Screen, Voice, diagnostic, problem};
+use moat_docker::Docker;
+use moat_model::resource::Run;
+use moat_spec::Diagnostics;
 
 /// One call of moat.
 pub struct Session {

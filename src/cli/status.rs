@@ -10,16 +10,16 @@ use super::load::Depth;
 use super::record::own_files;
 use super::session::Session;
 use super::specs::Specs;
-use crate::engine::Engine;
-use crate::engine::docker::Docker;
-use crate::graph::Graph;
 use crate::observe::{builds, observe, proof};
-use crate::plan::{Condition, Options, compute, status};
-use crate::resource::{ResourceId, Run};
-use crate::state::Observed;
 use crate::store::history::{Place, RunRecord};
 use crate::store::watching::{Note, Watching};
 use crate::ui::status::{View, Watch};
+use moat_docker::Docker;
+use moat_model::engine::Engine;
+use moat_model::graph::Graph;
+use moat_model::resource::{ResourceId, Run};
+use moat_model::state::Observed;
+use moat_plan::{Condition, Options, compute, status};
 
 /// Lines of what a command said that has failed: enough to see why.
 const LOG_LINES: u32 = 10;

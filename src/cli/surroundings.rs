@@ -8,9 +8,9 @@ use std::thread;
 use std::time::Duration;
 
 use super::plain_file;
-use crate::spec::Surroundings;
-use crate::spec::surroundings::{NotRun, Unread};
 use crate::ui;
+use moat_spec::Surroundings;
+use moat_spec::surroundings::{NotRun, Unread};
 
 /// This process, on this machine.
 pub struct Here;

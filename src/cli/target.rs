@@ -14,14 +14,14 @@ use super::error::{CliError, Down};
 use super::load::{self, Agent, Depth, LoadError};
 use super::nearest;
 use super::record::own_files;
-use crate::engine::{Engine, Filter};
-use crate::graph::Graph;
 use crate::observe::runs::{Found, runs};
-use crate::plan::Condition;
-use crate::resource::{ResourceId, Run};
-use crate::spec::suggest::suggest;
-use crate::state::{ContainerFacts, ContainerState, Observed};
 use crate::store::history::read::records;
+use moat_model::engine::{Engine, Filter};
+use moat_model::graph::Graph;
+use moat_model::resource::{ResourceId, Run};
+use moat_model::state::{ContainerFacts, ContainerState, Observed};
+use moat_plan::Condition;
+use moat_spec::suggest::suggest;
 
 #[derive(Debug, Clone, Args)]
 pub struct Target {

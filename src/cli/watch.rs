@@ -21,12 +21,12 @@ use super::locking::Locking;
 use super::record::Record;
 use super::session::Session;
 use super::specs::Specs;
-use crate::engine::docker::Docker;
-use crate::event::Trigger;
-use crate::plan::Options;
 use crate::watch::files::Files;
 use crate::watch::{Bell, Settings, watch};
 use desk::CliDesk;
+use moat_docker::Docker;
+use moat_plan::Options;
+use moat_plan::event::Trigger;
 
 /// Keep the sandbox as the spec says when files or Docker change, until it is stopped
 #[derive(Debug, Args)]

@@ -13,13 +13,13 @@ use super::fleet::Fleet;
 use super::load::Depth;
 use super::nearest;
 use super::session::Session;
-use crate::graph::Graph;
 use crate::observe::observe;
-use crate::plan::{Plan, compute};
-use crate::resource::ResourceId;
-use crate::spec::suggest;
-use crate::state::Observed;
 use crate::ui::why::{Reason, json, text};
+use moat_model::graph::Graph;
+use moat_model::resource::ResourceId;
+use moat_model::state::Observed;
+use moat_plan::{Plan, compute};
+use moat_spec::suggest;
 
 /// Say why each resource is as it is, or what an apply would do about it
 #[derive(Debug, Args)]

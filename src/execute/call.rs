@@ -9,10 +9,10 @@ use tracing::Instrument;
 
 use super::failure::{self, explain};
 use super::{Report, ready};
-use crate::engine::{ContainerCreate, Engine, EngineError, Fault, NetworkCreate, VolumeCreate};
-use crate::event::{Event, Failure, Tell};
-use crate::plan::{Action, Handle, OpId, Operation};
-use crate::resource::{ContainerId, ImageDigest, ImageRef, NetworkId};
+use moat_model::engine::{ContainerCreate, Engine, EngineError, Fault, NetworkCreate, VolumeCreate};
+use moat_model::resource::{ContainerId, ImageDigest, ImageRef, NetworkId};
+use moat_plan::event::{Event, Failure, Tell};
+use moat_plan::{Action, Handle, OpId, Operation};
 
 /// What a successful call leaves for those that wait for it.
 #[derive(Debug, Clone)]

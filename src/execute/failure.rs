@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::call::{Made, container_of};
-use crate::engine::{Detail, Engine, EngineError, ExecOutput, Fault, Filter, Inspection};
-use crate::event::{Asked, Code, Failure};
-use crate::plan::{Action, OpId, Operation};
-use crate::resource::{BuildNetwork, ContainerId, label};
-use crate::state::ContainerFacts;
+use moat_model::engine::{Detail, Engine, EngineError, ExecOutput, Fault, Filter, Inspection};
+use moat_model::resource::{BuildNetwork, ContainerId, label};
+use moat_model::state::ContainerFacts;
+use moat_plan::event::{Asked, Code, Failure};
+use moat_plan::{Action, OpId, Operation};
 
 /// Why a call did not succeed.
 pub(super) enum Why {
@@ -285,11 +285,11 @@ fn hint_of_detail(detail: Detail) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::operation::Grace;
-    use crate::plan::{Cause, Handle};
-    use crate::resource::Limits;
-    use crate::resource::{ContainerId, ImageRef, NetworkId, ResourceId};
-    use crate::state::{ContainerState, Health};
+    use moat_model::resource::Limits;
+    use moat_model::resource::{ContainerId, ImageRef, NetworkId, ResourceId};
+    use moat_model::state::{ContainerState, Health};
+    use moat_plan::operation::Grace;
+    use moat_plan::{Cause, Handle};
 
     fn operation(action: Action) -> Operation {
         let resource = ResourceId::main();

@@ -14,11 +14,11 @@ use futures_util::stream::FuturesUnordered;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::engine::Engine;
-use crate::event::{Event, Failure, Tell};
-use crate::plan::{OpId, Operation, Plan};
-use crate::resource::ContainerId;
 use call::{Made, call};
+use moat_model::engine::Engine;
+use moat_model::resource::ContainerId;
+use moat_plan::event::{Event, Failure, Tell};
+use moat_plan::{OpId, Operation, Plan};
 
 /// Calls in flight at once. A local engine answers some dozens side by side; more only queue up inside it.
 const MAX_IN_FLIGHT: usize = 16;

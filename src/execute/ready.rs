@@ -9,10 +9,10 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::failure::Why;
-use crate::engine::{Engine, ExecOutput, Fault, Inspection};
-use crate::resource::{ContainerId, Probe};
-use crate::spec::capability::KnownFailure;
-use crate::state::{ContainerState, Health};
+use moat_model::engine::{Engine, ExecOutput, Fault, Inspection};
+use moat_model::resource::KnownFailure;
+use moat_model::resource::{ContainerId, Probe};
+use moat_model::state::{ContainerState, Health};
 
 /// A single question that hangs must not use up the whole wait.
 const QUESTION: Duration = Duration::from_secs(5);

@@ -2,11 +2,11 @@
 //!
 //! Asked of the containers themselves: a setting that nobody heeds looks just like one that works.
 
-use crate::engine::Engine;
-use crate::graph::Graph;
-use crate::resource::{ContainerId, ResourceId};
-use crate::spec::capability;
-use crate::state::{ContainerState, Observed};
+use moat_model::engine::Engine;
+use moat_model::graph::Graph;
+use moat_model::resource::Builds as Route;
+use moat_model::resource::{ContainerId, ResourceId};
+use moat_model::state::{ContainerState, Observed};
 
 /// Where builds run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +51,7 @@ pub async fn check<E: Engine>(engine: &E, graph: &Graph, observed: &Observed) ->
 }
 
 /// The size of the sidecar's cache in bytes; `None`: there is no builder, or it does not say.
-pub async fn cache_bytes<E: Engine>(engine: &E, wanted: &capability::Builds, observed: &Observed) -> Option<u64> {
+pub async fn cache_bytes<E: Engine>(engine: &E, wanted: &Route, observed: &Observed) -> Option<u64> {
     let sidecar = running(observed, &ResourceId::container(&wanted.sidecar))?;
     let answer = engine.exec(&sidecar, &wanted.usage).await.ok().filter(|answer| answer.exit_code == 0)?;
     answer.output.trim().parse().ok()
@@ -61,7 +61,7 @@ pub async fn cache_bytes<E: Engine>(engine: &E, wanted: &capability::Builds, obs
 ///
 /// # Errors
 /// If the main container does not run, or the builder refuses; for a person.
-pub async fn prune<E: Engine>(engine: &E, wanted: &capability::Builds, observed: &Observed) -> Result<(), String> {
+pub async fn prune<E: Engine>(engine: &E, wanted: &Route, observed: &Observed) -> Result<(), String> {
     let main = running(observed, &ResourceId::main()).ok_or("the main container does not run")?;
     let answer = engine.exec(&main, &wanted.prune).await.map_err(|error| error.to_string())?;
     if answer.exit_code == 0 {

@@ -13,11 +13,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::{try_join, try_join_all, try_join3, try_join5};
 
-use crate::engine::{Engine, EngineError, Fault, Filter, Inspection};
-use crate::graph::{Graph, Node, comparable};
-use crate::resource::label::Ownership;
-use crate::resource::{Config, HostPort, ImageDigest, ImageRef, Mount, MountSource, Probe, Role};
-use crate::state::{ContainerFacts, ContainerState, Health, Live, NetworkFacts, Observed, RAN_WELL};
+use moat_model::engine::{Engine, EngineError, Fault, Filter, Inspection};
+use moat_model::graph::{Graph, Node, comparable};
+use moat_model::resource::label::Ownership;
+use moat_model::resource::{Config, HostPort, ImageDigest, ImageRef, Mount, MountSource, Probe, Role};
+use moat_model::state::{ContainerFacts, ContainerState, Health, Live, NetworkFacts, Observed, RAN_WELL};
 
 /// Looks at everything of the graph's run.
 ///

@@ -8,10 +8,10 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::timeout;
 
-use crate::engine::Engine;
-use crate::graph::Graph;
-use crate::resource::{ContainerId, Probe};
-use crate::state::{ContainerState, Health, Observed};
+use moat_model::engine::Engine;
+use moat_model::graph::Graph;
+use moat_model::resource::{ContainerId, Probe};
+use moat_model::state::{ContainerState, Health, Observed};
 
 /// A daemon that is not well may hang instead of saying no.
 const QUESTION: Duration = Duration::from_secs(5);

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 
-use crate::engine::{Engine, EngineError};
-use crate::graph::Graph;
-use crate::resource::{Config, ImageDigest, ImageRef};
+use moat_model::engine::{Engine, EngineError};
+use moat_model::graph::Graph;
+use moat_model::resource::{Config, ImageDigest, ImageRef};
 
 /// The registries' answers.
 #[derive(Debug, Default)]

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use futures_util::future::try_join3;
 
-use crate::engine::{Engine, EngineError, Filter};
-use crate::resource::label::Ownership;
-use crate::resource::{AgentName, Run, RunId};
-use crate::state::Observed;
+use moat_model::engine::{Engine, EngineError, Filter};
+use moat_model::resource::label::Ownership;
+use moat_model::resource::{AgentName, Run, RunId};
+use moat_model::state::Observed;
 
 /// A run as it is found, without any spec.
 #[derive(Debug, Clone)]

@@ -1,9 +1,9 @@
 //! What people and scripts run in the main container right now. moat's own probes are no sessions.
 
-use crate::engine::{Engine, EngineError, Fault};
-use crate::graph::Graph;
-use crate::resource::{Probe, ResourceId};
-use crate::state::{ContainerState, Observed};
+use moat_model::engine::{Engine, EngineError, Fault};
+use moat_model::graph::Graph;
+use moat_model::resource::{Probe, ResourceId};
+use moat_model::state::{ContainerState, Observed};
 
 /// How many there are.
 ///

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::Ipv4Net;
 
-use crate::plan::{Action, Plan};
-use crate::resource::RunId;
+use moat_model::resource::RunId;
+use moat_plan::{Action, Plan};
 
 /// What each run has chosen so far. For runs of one thread: between the look at it and the choice nobody may wait.
 #[derive(Debug, Default)]

@@ -14,15 +14,15 @@ use recover::Recovered;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::engine::{Engine, EngineError, Fault};
-use crate::event::{Code, Event, Failure, Tell};
 use crate::execute::{self, Report, execute};
-use crate::graph::{Graph, Node};
 use crate::observe::{observe, observe_with};
-use crate::plan::{self, Action, Cause, Handle, OpId, Operation, Options, Plan, Reason, Refusal, compute, refusals};
-use crate::resource::label::Ownership;
-use crate::resource::{Config, ContainerId};
-use crate::state::{ContainerFacts, ContainerState, Observed};
+use moat_model::engine::{Engine, EngineError, Fault};
+use moat_model::graph::{Graph, Node};
+use moat_model::resource::label::Ownership;
+use moat_model::resource::{Config, ContainerId};
+use moat_model::state::{ContainerFacts, ContainerState, Observed};
+use moat_plan::event::{Code, Event, Failure, Tell};
+use moat_plan::{self, Action, Cause, Handle, OpId, Operation, Options, Plan, Reason, Refusal, compute, refusals};
 
 /// Rounds of one apply. Two do the work and see that it is done; the others are for a world that moves meanwhile.
 const MAX_ROUNDS: u32 = 8;
@@ -259,7 +259,7 @@ fn warn_of_dropped(graph: &Graph, observed: &Observed, options: &Options, progre
     if progress.told_dropped {
         return;
     }
-    for (name, limits) in plan::dropped(graph, observed, options) {
+    for (name, limits) in moat_plan::dropped(graph, observed, options) {
         let message = format!("the engine drops limits of `{name}`: {}", limits.join(", "));
         tell(Event::Warning { run: &graph.run, message: &message, hint: "`moat doctor` shows which limits it has" });
         progress.told_dropped = true;

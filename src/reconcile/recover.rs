@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::engine::{Engine, EngineError};
-use crate::event::{Event, Tell};
 use crate::execute::{Report, execute};
-use crate::graph::Graph;
 use crate::observe::{observe, observe_with};
-use crate::plan::{Operation, Options, Plan, Volumes, compute};
-use crate::resource::{ContainerId, ResourceId};
+use moat_model::engine::{Engine, EngineError};
+use moat_model::graph::Graph;
+use moat_model::resource::{ContainerId, ResourceId};
+use moat_plan::event::{Event, Tell};
+use moat_plan::{Operation, Options, Plan, Volumes, compute};
 
 /// What came of it.
 #[derive(Debug, Default)]

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::atomic;
-use crate::resource::RunId;
-use crate::spec::Proposal;
+use moat_model::resource::RunId;
+use moat_spec::Proposal;
 
 /// The place of what is approved of one run.
 #[derive(Debug, Clone)]
@@ -118,7 +118,7 @@ fn read(path: &Path) -> Option<Record> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{Capabilities, Source, agent};
+    use moat_spec::{Capabilities, Source, agent};
 
     fn proposal(text: &str) -> Proposal {
         let spec = agent::parse(Source::new("agent.yaml", "/p/agent.yaml", format!("agent: a\nimage: b\n{text}")));

@@ -10,7 +10,7 @@ use std::path::Path;
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::private;
-use crate::resource::secret::{SECRET_KEY_LEN, SecretKey};
+use moat_model::resource::secret::{SECRET_KEY_LEN, SecretKey};
 
 /// In the folder of what moat keeps.
 const NAME: &str = "secret.key";
@@ -52,7 +52,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::resource::secret::{Secret, SecretText};
+    use moat_model::resource::secret::{Secret, SecretText};
 
     #[test]
     fn the_key_is_made_once_and_is_the_users_alone() {

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
 use super::private;
-use crate::resource::RunId;
-use crate::resource::digest::short_sha256;
+use moat_model::resource::RunId;
+use moat_model::resource::digest::short_sha256;
 
 /// Held for as long as it lives.
 #[derive(Debug)]

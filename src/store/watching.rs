@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::atomic;
 use super::lock::{Holder, Lock, LockError};
-use crate::resource::RunId;
-use crate::resource::digest::short_sha256;
+use moat_model::resource::RunId;
+use moat_model::resource::digest::short_sha256;
 
 /// What a watch says of one agent.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use super::stream;
-use crate::graph::Graph;
-use crate::resource::{AgentName, ImageRef, Run};
-use crate::spec::Explained;
+use moat_model::graph::Graph;
+use moat_model::resource::{AgentName, ImageRef, Run};
+use moat_spec::Explained;
 
 #[derive(Serialize)]
 struct Script<'a> {

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use super::style::{BAD, CARE, FAINT, GOOD, harmless};
 use super::{Colour, words};
-use crate::event::Event;
-use crate::plan::OpId;
+use moat_plan::OpId;
+use moat_plan::event::Event;
 
 /// The lines of all agents, in the order in which they were begun.
 #[derive(Debug, Default)]
@@ -152,8 +152,8 @@ mod tests {
     use expect_test::{Expect, expect};
 
     use super::*;
-    use crate::event::Trigger;
-    use crate::resource::{AgentName, Run};
+    use moat_model::resource::{AgentName, Run};
+    use moat_plan::event::Trigger;
 
     fn board() -> Board {
         let mut board = Board::new(["a", "builder", "c", "d", "e", "f", "g", "h", "i"].map(str::to_owned));

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::stream;
 use super::style::bytes;
-use crate::resource::Run;
+use moat_model::resource::Run;
 
 /// What there is to show. Sizes are in bytes; `None`: the builder does not say.
 #[derive(Debug, Clone, Copy)]

@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::{stream, table};
-use crate::resource::ImageRef;
-use crate::spec::{Capabilities, Capability};
+use moat_model::resource::ImageRef;
+use moat_spec::{Capabilities, Capability};
 
 #[derive(Debug, Serialize)]
 struct Document<'a> {

@@ -8,8 +8,8 @@ use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 use serde::Serialize;
 
 use super::Colour;
-use crate::spec::source::Position;
-use crate::spec::{Diagnostic, Diagnostics, Severity, Source, Span};
+use moat_spec::source::Position;
+use moat_spec::{Diagnostic, Diagnostics, Severity, Source, Span};
 
 /// A finding as scripts get it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

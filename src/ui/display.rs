@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::board::{Board, Stands};
 use super::{Screen, watching};
-use crate::event::Event;
+use moat_plan::event::Event;
 
 /// A terminal need not be written more often than an eye sees.
 const REDRAW_EVERY: Duration = Duration::from_millis(50);

@@ -2,12 +2,12 @@
 
 use super::style::{BAD, CARE, GOOD, STRONG, help, notice};
 use super::{Colour, failure, words};
-use crate::event::{Code, Failure};
-use crate::graph::Graph;
 use crate::observe::builds::Builds;
-use crate::plan::{Action, Condition, Operation, Plan};
-use crate::resource::{Kind, Role, Run};
-use crate::state::Observed;
+use moat_model::graph::Graph;
+use moat_model::resource::{Kind, Role, Run};
+use moat_model::state::Observed;
+use moat_plan::event::{Code, Failure};
+use moat_plan::{Action, Condition, Operation, Plan};
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy)]

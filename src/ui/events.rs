@@ -6,8 +6,8 @@ use serde::Serialize;
 use super::style::{BAD, CARE, FAINT, GOOD};
 use super::{Colour, stream};
 use crate::clock::written;
-use crate::engine::notice::{Happening, Subject, What};
-use crate::resource::{ContainerId, Run};
+use moat_model::engine::notice::{Happening, Subject, What};
+use moat_model::resource::{ContainerId, Run};
 
 #[derive(Debug, Serialize)]
 struct Document<'a> {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::stream;
-use crate::engine::docker::Captured;
+use moat_docker::Captured;
 
 #[derive(Debug, Serialize)]
 struct Document<'a> {

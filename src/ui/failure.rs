@@ -4,9 +4,9 @@ use serde::Serialize;
 
 use super::style::{BAD, FAINT, harmless, help};
 use super::{Colour, words};
-use crate::engine::Fault;
-use crate::event::{Asked, Code, Failure};
-use crate::resource::{Kind, ResourceId};
+use moat_model::engine::Fault;
+use moat_model::resource::{Kind, ResourceId};
+use moat_plan::event::{Asked, Code, Failure};
 
 /// What waiting is called in a plan.
 const AWAIT: &str = "await";

@@ -6,8 +6,8 @@ use serde::Serialize;
 use super::style::{CARE, GOOD};
 use super::{Colour, ending, stream, words};
 use crate::clock::written;
-use crate::resource::Run;
-use crate::state::{ContainerState, Observed};
+use moat_model::resource::Run;
+use moat_model::state::{ContainerState, Observed};
 
 /// One run.
 #[derive(Debug, Clone, Copy)]

@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use super::style::FAINT;
 use super::{Colour, stream};
-use crate::engine::docker::LogLine;
-use crate::resource::Run;
+use moat_docker::LogLine;
+use moat_model::resource::Run;
 
 /// How lines are shown.
 #[derive(Debug, Clone)]
@@ -106,8 +106,8 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::engine::docker::LogStream;
-    use crate::resource::AgentName;
+    use moat_docker::LogStream;
+    use moat_model::resource::AgentName;
 
     fn line(text: &str) -> LogLine {
         let time = "2026-01-02T03:04:05.000000006Z".to_owned();

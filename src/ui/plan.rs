@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::style::{CARE, GOOD};
 use super::{Colour, stream};
-use crate::plan::{FieldDiff, Operation, Plan, Widening};
-use crate::resource::{Kind, ResourceId, Run};
+use moat_model::resource::{Kind, ResourceId, Run};
+use moat_plan::{FieldDiff, Operation, Plan, Widening};
 
 /// The plan as scripts get it.
 #[derive(Debug, Serialize)]

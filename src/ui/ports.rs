@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::{stream, table};
-use crate::engine::docker::Published;
-use crate::resource::Run;
+use moat_docker::Published;
+use moat_model::resource::Run;
 
 #[derive(Debug, Serialize)]
 struct Document<'a> {

@@ -7,9 +7,9 @@ use serde::Serialize;
 use super::Colour;
 use super::diagnostic::{self, Finding};
 use super::style::{BAD, CARE, notice};
-use crate::event::Code;
-use crate::resource::Run;
-use crate::spec::Diagnostics;
+use moat_model::resource::Run;
+use moat_plan::event::Code;
+use moat_spec::Diagnostics;
 
 /// What is in the way.
 #[derive(Debug, Clone, Copy)]

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use super::live::{self, Row};
 use super::style::{BAD, CARE, FAINT, GOOD, STRONG, bytes, harmless, notice};
 use super::{Colour, Voice, watching, words};
-use crate::engine::PullProgress;
-use crate::event::Event;
-use crate::plan::{Action, OpId, Operation};
-use crate::resource::ResourceId;
+use moat_model::engine::PullProgress;
+use moat_model::resource::ResourceId;
+use moat_plan::event::Event;
+use moat_plan::{Action, OpId, Operation};
 
 /// What was done in less is not worth a figure.
 const NOTEWORTHY: Duration = Duration::from_secs(1);

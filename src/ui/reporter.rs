@@ -9,8 +9,8 @@ use super::progress::Progress;
 use super::stream::Stream;
 use super::{Ending, Problem, Screen, Voice, problem};
 use crate::clock::Clock;
-use crate::event::Event;
-use crate::resource::Run;
+use moat_model::resource::Run;
+use moat_plan::event::Event;
 
 /// Takes in what a run says, and shows it.
 pub struct Reporter<'a> {

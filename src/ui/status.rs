@@ -5,9 +5,9 @@ use serde::Serialize;
 use super::style::{BAD, CARE, FAINT, GOOD, bytes, harmless};
 use super::{Colour, stream};
 use crate::observe::builds::Builds;
-use crate::plan::{Cause, Condition, Presence, Published, Standing, Status};
-use crate::resource::{Kind, ResourceId, Role, Run};
-use crate::state::ContainerState;
+use moat_model::resource::{Kind, ResourceId, Role, Run};
+use moat_model::state::ContainerState;
+use moat_plan::{Cause, Condition, Presence, Published, Standing, Status};
 
 /// What there is to show.
 #[derive(Debug, Clone, Copy)]

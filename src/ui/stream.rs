@@ -9,9 +9,9 @@ use super::plan::{OperationDocument, number, operations};
 use super::status::BuildsDocument;
 use super::{Problem, failure, problem};
 use crate::clock::{Clock, written};
-use crate::event::{Code, Event, Trigger};
-use crate::plan::{Condition, Operation};
-use crate::resource::{Kind, ResourceId, Run};
+use moat_model::resource::{Kind, ResourceId, Run};
+use moat_plan::event::{Code, Event, Trigger};
+use moat_plan::{Condition, Operation};
 
 /// Makes lines, each with the time of its making.
 #[derive(Debug, Clone, Copy)]

@@ -5,8 +5,8 @@ use serde::Serialize;
 use super::diagnostic::{Finding, findings};
 use super::problem::{Document as ProblemDocument, Problem};
 use super::stream;
-use crate::resource::Run;
-use crate::spec::{Diagnostics, Inputs};
+use moat_model::resource::Run;
+use moat_spec::{Diagnostics, Inputs};
 
 /// What was found.
 #[derive(Debug, Default)]

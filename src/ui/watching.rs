@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use super::style::{BAD, CARE, FAINT, GOOD, STRONG, harmless, help, notice};
 use super::{Colour, failure};
-use crate::event::Event;
+use moat_plan::event::Event;
 
 /// The text for an event of a watch, and whether nobody should miss it; `None`: it is not one of a watch.
 pub(super) fn text(event: &Event<'_>, colour: Colour) -> Option<(String, bool)> {
     let line =
-        |run: &crate::resource::Run, rest: &str| format!("{}: {rest}\n", colour.paint(STRONG, run.agent.as_str()));
+        |run: &moat_model::resource::Run, rest: &str| format!("{}: {rest}\n", colour.paint(STRONG, run.agent.as_str()));
     let warning = |message: &str, hint: &str| notice("warning", CARE, message, Some(hint), colour);
     Some(match event {
         Event::Woken { run, trigger } => (line(run, &trigger.to_string()), false),

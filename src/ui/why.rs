@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::stream;
 use crate::clock::at_second;
-use crate::plan::{Cause, FieldDiff};
-use crate::resource::{ResourceId, Run};
+use moat_model::resource::{ResourceId, Run};
+use moat_plan::{Cause, FieldDiff};
 
 /// One resource.
 #[derive(Debug)]

@@ -1,10 +1,10 @@
 //! What an operation does, in words: while it does it, when it has, and when it could not.
 
-use crate::plan::{Action, Operation};
 use jiff::SignedDuration;
+use moat_plan::{Action, Operation};
 
 use super::style::bytes;
-use crate::resource::Kind;
+use moat_model::resource::Kind;
 
 /// While it runs, as in `creating network moat-builder-1f2e3d4c`.
 pub(super) fn doing(operation: &Operation) -> String {

@@ -15,10 +15,10 @@ use super::reading::{Answer, Query};
 use super::round::{End, Notes, Order, Report};
 use super::wish::Wish;
 use super::{Settings, Watched};
-use crate::event::{Event, Failure, Trigger};
-use crate::plan::Options;
-use crate::resource::{ContainerId, ResourceId, Run};
-use crate::state::{ContainerState, Observed};
+use moat_model::resource::{ContainerId, ResourceId, Run};
+use moat_model::state::{ContainerState, Observed};
+use moat_plan::Options;
+use moat_plan::event::{Event, Failure, Trigger};
 
 /// How soon it is tried again whether another moat has let go of the lock.
 const LOCK_RETRY: Duration = Duration::from_secs(1);

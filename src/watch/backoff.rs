@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::engine::Fault;
-use crate::event::{Code, Failure};
-use crate::resource::ResourceId;
+use moat_model::engine::Fault;
+use moat_model::resource::ResourceId;
+use moat_plan::event::{Code, Failure};
 
 /// The pause after a first repair: nobody waits for it unless it is needed again at once.
 pub const FIRST: Duration = Duration::from_secs(1);

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::event::Trigger;
-use crate::resource::ContainerId;
+use moat_model::resource::ContainerId;
+use moat_plan::event::Trigger;
 
 /// Clones ring the same bell.
 #[derive(Debug, Clone, Default)]

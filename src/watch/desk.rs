@@ -6,11 +6,11 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::event::{Event, Failure};
-use crate::graph::Graph;
-use crate::resource::Run;
-use crate::state::Observed;
 use crate::store::audit::Audit;
+use moat_model::graph::Graph;
+use moat_model::resource::Run;
+use moat_model::state::Observed;
+use moat_plan::event::{Event, Failure};
 
 /// The command line's side of a watch.
 pub trait Desk {

@@ -14,7 +14,7 @@ use std::time::Duration;
 use notify::{Config, Event, EventKind, PollWatcher, RecommendedWatcher, RecursiveMode, Watcher};
 
 use super::bell::Bell;
-use crate::event::Trigger;
+use moat_plan::event::Trigger;
 
 /// How often folders are looked at where the system tells nothing: what a person waits for without noticing.
 const POLL: Duration = Duration::from_secs(1);

@@ -12,9 +12,9 @@ use tokio::time::sleep;
 
 use super::bell::{Bell, Ring};
 use super::desk::Desk;
-use crate::engine::{Engine, Happening, Notice, Subject, What};
-use crate::event::{Event, Trigger};
-use crate::resource::{Run, RunId};
+use moat_model::engine::{Engine, Happening, Notice, Subject, What};
+use moat_model::resource::{Run, RunId};
+use moat_plan::event::{Event, Trigger};
 
 /// Between tries to reach an engine that is gone. It begins short, for an engine that only restarts.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);

@@ -32,14 +32,14 @@ use tokio_util::sync::CancellationToken;
 pub use bell::Bell;
 pub use desk::{Desk, Loaded, Read, Standing, Work};
 
-use crate::engine::Engine;
-use crate::event::Trigger;
-use crate::graph::Graph;
-use crate::plan::Options;
 use crate::reconcile::Claims;
-use crate::resource::Run;
 use agent::{Agent, Turn};
 use listen::{Owners, listen};
+use moat_model::engine::Engine;
+use moat_model::graph::Graph;
+use moat_model::resource::Run;
+use moat_plan::Options;
+use moat_plan::event::Trigger;
 use reading::read;
 use round::{Around, round};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::bell::Ring;
-use crate::event::Trigger;
+use moat_plan::event::Trigger;
 
 /// An editor writes a file in several steps, and `git checkout` many files; this is longer than between two of them.
 pub const FILES_QUIET: Duration = Duration::from_millis(100);

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use super::desk::{Desk, Loaded, Read};
-use crate::resource::Run;
+use moat_model::resource::Run;
 
 /// How often a spec is read until it names the same files twice. Whoever changes them faster than that is heard anyway.
 const READINGS: u32 = 3;

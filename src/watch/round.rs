@@ -10,16 +10,16 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::desk::Desk;
-use crate::engine::{Engine, EngineError, Fault};
-use crate::event::{Event, Failure, Trigger};
-use crate::graph::Graph;
 use crate::observe::observe;
 use crate::observe::sessions::sessions;
-use crate::plan::{Action, Cause, Operation, Options, Plan, compute};
 use crate::reconcile::{Claims, OnFailure, Outcome, until_converged};
-use crate::resource::ResourceId;
-use crate::state::Observed;
 use crate::store::audited::Audited;
+use moat_model::engine::{Engine, EngineError, Fault};
+use moat_model::graph::Graph;
+use moat_model::resource::ResourceId;
+use moat_model::state::Observed;
+use moat_plan::event::{Event, Failure, Trigger};
+use moat_plan::{Action, Cause, Operation, Options, Plan, compute};
 
 /// Lines of the output of a container that is left alone: what a person needs to see why it ends.
 const LOG_LINES: u32 = 10;

@@ -9,10 +9,10 @@ use std::path::PathBuf;
 use super::desk::{Desk, Read};
 use super::reading::{Answer, Query};
 use super::{Settings, Watched};
-use crate::event::Event;
-use crate::graph::Graph;
-use crate::plan::Volumes;
-use crate::resource::{Config, ResourceId, Run};
+use moat_model::graph::Graph;
+use moat_model::resource::{Config, ResourceId, Run};
+use moat_plan::Volumes;
+use moat_plan::event::Event;
 
 pub(super) struct Wish {
     run: Run,

@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::path::PathBuf;
 
 use expect_test::expect;
-use moat::resource::{AgentName, Run};
+use moat_model::resource::{AgentName, Run};
 use testkit::empty_engine::EmptyEngine;
 use testkit::hermetic::Place;
 

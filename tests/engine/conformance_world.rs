@@ -5,9 +5,9 @@ use std::sync::RwLockReadGuard;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use ipnet::Ipv4Net;
-use moat::engine::docker::Docker;
-use moat::engine::outside::Meddling;
-use moat::resource::{AgentName, ImageRef};
+use moat_docker::Docker;
+use moat_model::resource::{AgentName, ImageRef};
+use moat_sim::outside::Meddling;
 use testkit::conformance::world::{NEEDED_FILE, Program, World as Corner, run_of};
 use testkit::owner;
 

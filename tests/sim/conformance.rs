@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
-use moat::engine::outside::Meddling;
-use moat::engine::sim::{Answer, Behaviour, DuplicateNetworks, Latencies, Settings, Sim};
-use moat::resource::{AgentName, ImageRef};
+use moat_model::resource::{AgentName, ImageRef};
+use moat_sim::outside::Meddling;
+use moat_sim::sim::{Answer, Behaviour, DuplicateNetworks, Latencies, Settings, Sim};
 use testkit::conformance;
 use testkit::conformance::world::{NEEDED_FILE, Program, World};
 use testkit::each_promise;

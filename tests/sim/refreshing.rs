@@ -1,15 +1,16 @@
 //! Tags that move, on a simulated engine: from the question at the registry to the container that runs.
 
-use moat::engine::Call;
-use moat::engine::outside::Meddling;
-use moat::engine::sim::{Behaviour, Settings, Sim};
-use moat::engine::{Engine, Filter};
-use moat::graph::{Graph, compile};
 use moat::observe::registry::{self, Registries};
-use moat::plan::Options;
 use moat::reconcile::{Claims, OnFailure, Outcome, until_converged};
-use moat::resource::{ImageId, ImageRef};
-use moat::spec::{Capabilities, Source, agent};
+use moat_model::engine::Call;
+use moat_model::engine::{Engine, Filter};
+use moat_model::graph::Graph;
+use moat_model::resource::{ImageId, ImageRef};
+use moat_plan::Options;
+use moat_sim::outside::Meddling;
+use moat_sim::sim::{Behaviour, Settings, Sim};
+use moat_spec::compile::compile;
+use moat_spec::{Capabilities, Source, agent};
 use tokio_util::sync::CancellationToken;
 
 const PLAIN: &str = "agent: plain\nimage: busybox\n";

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use expect_test::{Expect, expect};
-use moat::spec::surroundings::{NotRun, Recorder, Unread};
-use moat::spec::{Inputs, Source, Spec, Surroundings, agent, secrets};
 use moat::ui::{Colour, diagnostic};
+use moat_spec::surroundings::{NotRun, Recorder, Unread};
+use moat_spec::{Inputs, Source, Spec, Surroundings, agent, secrets};
 
 /// A world as data.
 #[derive(Default)]

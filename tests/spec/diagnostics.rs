@@ -4,9 +4,9 @@
 //! anew; read the difference as a user would.
 
 use expect_test::{Expect, expect};
-use moat::graph;
-use moat::spec::{Capabilities, Source, agent};
 use moat::ui::{Colour, diagnostic};
+use moat_spec::compile;
+use moat_spec::{Capabilities, Source, agent};
 
 #[track_caller]
 fn refused(text: &str, expected: &Expect) {
@@ -19,7 +19,7 @@ fn refused(text: &str, expected: &Expect) {
 #[track_caller]
 fn not_compiled(text: &str, expected: &Expect) {
     let spec = agent::parse(Source::new("agent.yaml", "/agent.yaml", text)).expect("the spec can be read");
-    let diagnostics = graph::compile(&spec, &Capabilities::builtin()).expect_err("the parts do not fit");
+    let diagnostics = compile::compile(&spec, &Capabilities::builtin()).expect_err("the parts do not fit");
     expected.assert_eq(&diagnostic::text(&diagnostics, Colour::Never));
 }
 
@@ -1604,12 +1604,12 @@ fn said(lines: &[&str]) -> String {
         let text = format!("agent: a\n{line}\n");
         let found = match agent::parse(Source::new("agent.yaml", "/p/agent.yaml", text.as_str())) {
             Err(found) => found,
-            Ok(spec) => match graph::compile(&spec, &Capabilities::builtin()) {
+            Ok(spec) => match compile::compile(&spec, &Capabilities::builtin()) {
                 Err(found) => found,
                 Ok(_) => panic!("nothing is wrong with {line}"),
             },
         };
-        let item = |item: &moat::spec::Diagnostic| {
+        let item = |item: &moat_spec::Diagnostic| {
             let hint = item.hint.as_deref().unwrap_or("no hint");
             format!("{line}\n  `{}` {}\n  {hint}\n", &text[item.span.clone()], item.message)
         };

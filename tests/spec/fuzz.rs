@@ -8,10 +8,10 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use moat::graph::{compile, with_unknown_dependencies};
-use moat::spec::surroundings::{NotRun, Unread};
-use moat::spec::{Capabilities, Source, Surroundings, agent};
 use moat::ui::{Colour, diagnostic};
+use moat_spec::compile::{compile, with_unknown_dependencies};
+use moat_spec::surroundings::{NotRun, Unread};
+use moat_spec::{Capabilities, Source, Surroundings, agent};
 
 /// In every run of the tests.
 const BRIEFLY: Duration = Duration::from_secs(3);

@@ -1,7 +1,7 @@
 //! Whatever the text, reading it ends, with a spec or with findings that have a place in it.
 
-use moat::spec::{Diagnostics, Source, agent};
 use moat::ui::{Colour, diagnostic};
+use moat_spec::{Diagnostics, Source, agent};
 use proptest::prelude::*;
 
 /// Pieces of specs, right and wrong, and the signs that mean something to YAML.
@@ -68,7 +68,7 @@ const PIECES: &[&str] = &[
 const VALID: &str = "agent: builder # größer\nimage: debian:13\ndependencies:\n  - docker:dind\n  - 'node@22'\n\
     command: |\n  echo ü\n  sleep 1\nenv: { PORT: 8080, NAME: \"日本\\u00e9\" }\nbuildkit:\n  image: moby/buildkit:v1\n  cache: discard\n";
 
-fn parse(text: &str) -> Result<moat::spec::Spec, Diagnostics> {
+fn parse(text: &str) -> Result<moat_spec::Spec, Diagnostics> {
     agent::parse(Source::new("agent.yaml", "/agent.yaml", text))
 }
 

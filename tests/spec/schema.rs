@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use boon::{Compiler, SchemaIndex, Schemas};
-use moat::spec::{Source, agent, explained};
+use moat_spec::{Source, agent, explained};
 use serde::Deserialize;
 use serde_json::Value;
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use expect_test::expect;
-use moat::resource::{ImageRef, RestartPolicy};
-use moat::spec::{BuilderSettings, CacheRetention, Source, Spec, agent};
+use moat_model::resource::{ImageRef, RestartPolicy};
+use moat_spec::{BuilderSettings, CacheRetention, Source, Spec, agent};
 
 fn parse(text: &str) -> Spec {
     let source = Source::new("agent.yaml", "/agent.yaml", text);

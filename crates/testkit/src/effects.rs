@@ -3,7 +3,7 @@
 //! `tests/sim/plan` asks the planner for them, `tests/engine` a real engine, where the values must hold: images of the lab,
 //! files that the test writes. Data only; knows neither planner nor engine.
 
-use moat::spec::{Effect, effects};
+use moat_spec::{Effect, effects};
 
 /// What becomes of a sandbox that is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

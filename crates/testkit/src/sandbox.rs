@@ -147,8 +147,8 @@ impl Sandbox {
         // Also before there is one, and after.
         let spec = fs::canonicalize(self.path()).expect("a folder").join("agent.yaml");
         let spec = fs::canonicalize(&spec).unwrap_or(spec);
-        let agent = moat::resource::AgentName::parse(&self.agent).expect("a name");
-        moat::resource::Run::derive(agent, &spec).id.to_string()
+        let agent = moat_model::resource::AgentName::parse(&self.agent).expect("a name");
+        moat_model::resource::Run::derive(agent, &spec).id.to_string()
     }
 
     /// Names of volumes of the run that are there.

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::cli::load::Note;
-use crate::resource::Run;
-use crate::resource::label::Ownership;
+use moat_model::resource::Run;
+use moat_model::resource::label::Ownership;
 
 /// A sandbox that can write a file of the spec, or could.
 #[derive(Debug, Clone, PartialEq, Eq)]

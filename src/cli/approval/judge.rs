@@ -11,13 +11,13 @@ use crate::cli::error::CliError;
 use crate::cli::load::{Agent, Note};
 use crate::cli::origin::Origin;
 use crate::cli::record::own_files;
-use crate::engine::docker::Docker;
-use crate::engine::{Engine, Filter};
-use crate::resource::Run;
-use crate::resource::label::Ownership;
-use crate::spec::Proposal;
-use crate::spec::proposal::{Change, widening};
 use crate::store::approval::Approval;
+use moat_docker::Docker;
+use moat_model::engine::{Engine, Filter};
+use moat_model::resource::Run;
+use moat_model::resource::label::Ownership;
+use moat_spec::Proposal;
+use moat_spec::proposal::{Change, widening};
 
 /// Compares proposals on one engine.
 pub struct Judge<'a> {

@@ -4,7 +4,7 @@
 //! Asks where there is a terminal, and refuses where there is none. What a spec asks for is [`Proposal`]; how two of them
 //! compare is decided there, and who could have written a spec in [`first`].
 //!
-//! [`Proposal`]: crate::spec::Proposal
+//! [`Proposal`]: moat_spec::Proposal
 
 mod first;
 mod judge;
@@ -19,13 +19,13 @@ use super::load::Agent;
 use super::origin::{Origin, Secrets};
 use super::record::{Consent, Record, own_files};
 use super::session::Session;
-use crate::engine::docker::Docker;
-use crate::graph::Graph;
-use crate::resource::Run;
-use crate::resource::label::Approved;
 use crate::store::approval::Approval;
 use crate::ui::ask;
 pub use judge::{Asks, Judge, Verdict};
+use moat_docker::Docker;
+use moat_model::graph::Graph;
+use moat_model::resource::Run;
+use moat_model::resource::label::Approved;
 
 /// What a user says about approvals on the command line.
 #[derive(Debug, Clone, Default, Args)]

@@ -8,10 +8,10 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
 use super::{BACKLOG, CliError, PIECE, Pieces};
-use crate::engine::EngineError;
-use crate::engine::docker::{Docker, IntoContainer};
-use crate::resource::ContainerId;
 use crate::store::copy::{self, Copied, CopyError, Source, ends_with_slash, names_contents};
+use moat_docker::{Docker, IntoContainer};
+use moat_model::engine::EngineError;
+use moat_model::resource::ContainerId;
 
 /// Where in a container a copy goes: a directory that is there, and a name in it; without one, what is in the copied
 /// directory goes there.

@@ -9,10 +9,10 @@ use tokio::task::spawn_blocking;
 use tokio_util::io::{StreamReader, SyncIoBridge};
 
 use super::{CliError, Session};
-use crate::engine::Fault;
-use crate::engine::docker::{Docker, FromContainer};
-use crate::resource::{ContainerId, Size};
 use crate::store::copy::{self, Copied, CopyError, Target, names_contents};
+use moat_docker::{Docker, FromContainer};
+use moat_model::engine::Fault;
+use moat_model::resource::{ContainerId, Size};
 
 /// Copies what is at `from` in a container to `to` on this machine.
 pub(super) async fn copy(

@@ -1,8 +1,8 @@
 //! What an engine says of itself, and what that means for a sandbox. Pure: answers in, findings out.
 
-use crate::engine::docker::{Info, Version};
-use crate::resource::defaults;
 use crate::ui::doctor::Check;
+use moat_docker::{Info, Version};
+use moat_model::resource::defaults;
 
 /// Whether it is an engine that moat was made for, and of which version.
 pub(super) fn version(info: &Info, version: &Version, api: &str) -> Check {

@@ -6,10 +6,10 @@ use super::engine::older;
 use crate::cli::error::CliError;
 use crate::cli::nearest;
 use crate::cli::target::{Sandbox, named};
-use crate::engine::Engine;
-use crate::engine::docker::Docker;
-use crate::resource::{ContainerId, ResourceId};
 use crate::ui::doctor::Check;
+use moat_docker::Docker;
+use moat_model::engine::Engine;
+use moat_model::resource::{ContainerId, ResourceId};
 
 /// The oldest buildx that loads what it builds by itself, and the oldest compose that heeds `BUILDX_BUILDER`.
 const BUILDX: &str = "0.14";

@@ -9,8 +9,8 @@ use rustix::fs::statvfs;
 
 use super::network::Host;
 use crate::clock::Clock;
-use crate::engine::docker::{Docker, Endpoint, Info};
 use crate::ui::doctor::{self, Check};
+use moat_docker::{Docker, Endpoint, Info};
 
 /// In bytes. An image of a development environment is a few gigabytes, and an engine without room fails in odd ways.
 const DISK_LOW: u64 = 5_000_000_000;

@@ -15,9 +15,9 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::nearest;
 use super::session::Session;
-use crate::engine::docker::Docker;
-use crate::engine::{Engine, Filter};
 use crate::ui::doctor::{self, Check, Verdict};
+use moat_docker::Docker;
+use moat_model::engine::{Engine, Filter};
 
 /// Check the engine and this machine, and say what to do about what is wrong
 #[derive(Debug, Args)]
@@ -80,7 +80,7 @@ async fn examined(args: &Doctor, docker: &Docker) -> Result<Vec<Check>, CliError
 mod tests {
     use super::network::Host;
     use super::*;
-    use crate::engine::docker::{Info, Version};
+    use moat_docker::{Info, Version};
 
     /// What an engine has said of itself: `GET /info` and `GET /version`, shortened to what is read.
     fn engine(info: &str, version: &str) -> (Info, Version) {
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn routes_that_are_in_the_way_are_named() {
-        let range = crate::resource::SubnetRange::default();
+        let range = moat_model::resource::SubnetRange::default();
         let net = |text: &str| text.parse::<Ipv4Net>().expect("a range");
         let (vpn, lan, ours) = (net("10.83.0.0/16"), net("192.168.1.0/24"), net("10.83.4.0/28"));
         let table = [

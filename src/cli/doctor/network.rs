@@ -3,9 +3,9 @@
 use ipnet::Ipv4Net;
 
 use super::engine::older;
-use crate::engine::docker::{Info, Version};
-use crate::resource::SubnetRange;
 use crate::ui::doctor::Check;
+use moat_docker::{Info, Version};
+use moat_model::resource::SubnetRange;
 
 /// What is known of the Docker host, where that is this machine. `None`: it cannot be looked at.
 #[derive(Debug, Clone, Default)]

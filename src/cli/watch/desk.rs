@@ -18,11 +18,6 @@ use crate::cli::locking::Locking;
 use crate::cli::record::{audit_dir, own_files, writer};
 use crate::cli::session::{Form, Session};
 use crate::clock::{Clock, written};
-use crate::engine::docker::Docker;
-use crate::event::{Event, Failure};
-use crate::graph::Graph;
-use crate::resource::Run;
-use crate::state::Observed;
 use crate::store::approval::Approval;
 use crate::store::audit::Audit;
 use crate::store::history::line::Fault;
@@ -35,6 +30,11 @@ use crate::ui::display::Display;
 use crate::watch::files::Files;
 use crate::watch::systemd;
 use crate::watch::{Desk, Loaded, Standing, Work};
+use moat_docker::Docker;
+use moat_model::graph::Graph;
+use moat_model::resource::Run;
+use moat_model::state::Observed;
+use moat_plan::event::{Event, Failure};
 
 pub struct CliDesk<'a> {
     session: &'a Session,

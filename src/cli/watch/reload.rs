@@ -12,12 +12,12 @@ use crate::cli::capabilities::FOLDER;
 use crate::cli::error::CliError;
 use crate::cli::load::{self, Agent, Depth, LoadError};
 use crate::cli::surroundings::SIZE_MAX;
-use crate::engine::docker::Docker;
-use crate::resource::Run;
-use crate::resource::digest::sha256;
-use crate::spec::surroundings::Inputs;
 use crate::ui::{Colour, problem};
 use crate::watch::{Loaded, Read, Watched};
+use moat_docker::Docker;
+use moat_model::resource::Run;
+use moat_model::resource::digest::sha256;
+use moat_spec::surroundings::Inputs;
 
 /// Files of which only that they are there counts: they are mounted, and no part of the spec.
 pub type Mounted = BTreeSet<PathBuf>;

@@ -2,7 +2,7 @@
 
 use super::entry::{Body, Entry};
 use super::key::{PublicKey, SecretKey};
-use crate::resource::digest::sha256;
+use moat_model::resource::digest::sha256;
 
 /// The version of the format.
 pub(super) const VERSION: u32 = 1;

@@ -11,7 +11,7 @@ use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 
 use super::AuditError;
 use super::files::refused;
-use crate::resource::digest::hexadecimal;
+use moat_model::resource::digest::hexadecimal;
 
 /// In bytes; RFC 8032.
 const SEED: usize = 32;

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 
 use super::words::{self, Data, Key, object};
 use super::{AuditError, Audited, joined};
-use crate::engine::Engine;
-use crate::event::Event;
-use crate::plan::{Action, Handle, Operation, Plan};
-use crate::resource::{ContainerId, ResourceId};
 use crate::store::audit::ahead::Change;
+use moat_model::engine::Engine;
+use moat_model::resource::{ContainerId, ResourceId};
+use moat_plan::event::Event;
+use moat_plan::{Action, Handle, Operation, Plan};
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 

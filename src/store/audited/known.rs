@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::Audited;
 use super::words::{Data, object};
-use crate::engine::Engine;
-use crate::resource::label::Ownership;
-use crate::resource::{ContainerId, NetworkId, ResourceId};
+use moat_model::engine::Engine;
+use moat_model::resource::label::Ownership;
+use moat_model::resource::{ContainerId, NetworkId, ResourceId};
 
 /// What has been seen of the run, by the engine's ids.
 #[derive(Default)]

@@ -21,16 +21,16 @@ use tokio::task::spawn_blocking;
 use super::audit::ahead::Change;
 use super::audit::log::About;
 use super::audit::{Audit, AuditError, Entry, Verdict};
-use crate::engine::{
+use ahead::{Ahead, Intent};
+use known::Known;
+use moat_model::engine::{
     ContainerCreate, ContainerUpdate, Engine, EngineError, ExecOutput, Fault, Filter, ImageBuild, Inspection,
     NetworkCreate, Notice, PullProgress, VolumeCreate,
 };
-use crate::graph::Graph;
-use crate::resource::label::Ownership;
-use crate::resource::{ContainerId, FileConfig, ImageDigest, ImageRef, NetworkId, ResourceId, Run};
-use crate::state::{ContainerFacts, ImageFacts, NetworkFacts, VolumeFacts};
-use ahead::{Ahead, Intent};
-use known::Known;
+use moat_model::graph::Graph;
+use moat_model::resource::label::Ownership;
+use moat_model::resource::{ContainerId, FileConfig, ImageDigest, ImageRef, NetworkId, ResourceId, Run};
+use moat_model::state::{ContainerFacts, ImageFacts, NetworkFacts, VolumeFacts};
 use words::{Data, object};
 
 /// An engine with a record.

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use ipnet::Ipv4Net;
 use serde_json::{Map, Value, json};
 
-use crate::engine::ImageBuild;
-use crate::resource::digest::sha256;
-use crate::resource::label;
-use crate::resource::{ContainerConfig, FileConfig, ImageRef, ResourceId};
+use moat_model::engine::ImageBuild;
+use moat_model::resource::digest::sha256;
+use moat_model::resource::label;
+use moat_model::resource::{ContainerConfig, FileConfig, ImageRef, ResourceId};
 
 pub(super) type Data = Map<String, Value>;
 

@@ -13,7 +13,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use crate::resource::Size;
+use moat_model::resource::Size;
 
 pub use folder::Folder;
 pub use local::{ends_with_slash, names_contents};

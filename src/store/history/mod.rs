@@ -22,8 +22,8 @@ pub use record::RunRecord;
 pub use recorder::Recorder;
 
 use super::private;
-use crate::resource::RunId;
-use crate::resource::digest::short_sha256;
+use moat_model::resource::RunId;
+use moat_model::resource::digest::short_sha256;
 
 /// The version of both forms.
 pub(crate) const VERSION: u32 = 1;

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::line::Fault;
 use super::{HistoryError, Place, VERSION, Versioned};
 use crate::clock::written;
-use crate::resource::{ResourceId, Run};
-use crate::state::{ContainerState, Observed};
 use crate::store::atomic;
+use moat_model::resource::{ResourceId, Run};
+use moat_model::state::{ContainerState, Observed};
 
 /// One run on one engine, as it was left.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,7 +142,7 @@ impl RunRecord {
 }
 
 fn resources(observed: &Observed) -> Vec<Resource> {
-    let of = |owner: Option<&crate::resource::label::Ownership>, name: &str, id: Option<String>| {
+    let of = |owner: Option<&moat_model::resource::label::Ownership>, name: &str, id: Option<String>| {
         owner.map(|owner| Resource { resource: owner.resource.to_string(), name: name.to_owned(), id })
     };
     let containers =

@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use super::line::{Fault, Round, Step};
-use crate::event::{Event, Failure};
-use crate::plan::{Operation, Plan};
+use moat_plan::event::{Event, Failure};
+use moat_plan::{Operation, Plan};
 
 /// The rounds so far.
 #[derive(Debug, Default)]

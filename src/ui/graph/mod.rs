@@ -12,9 +12,9 @@ pub mod text;
 use serde::Serialize;
 
 use super::stream;
-use crate::graph::{Gate, Graph, Milestone};
-use crate::plan::{Plan, Presence, Status};
-use crate::resource::{Kind, ResourceId, Role, Run};
+use moat_model::graph::{Gate, Graph, Milestone};
+use moat_model::resource::{Kind, ResourceId, Role, Run};
+use moat_plan::{Plan, Presence, Status};
 
 /// What is drawn.
 #[derive(Debug, Clone, Serialize)]
@@ -149,8 +149,6 @@ fn waits(until: Milestone, gates: Gate) -> String {
         (Milestone::Started, Gate::Start) => "started, then start".to_owned(),
         (Milestone::Ready, Gate::Create) => "ready, then create".to_owned(),
         (Milestone::Ready, Gate::Start) => "ready, then start".to_owned(),
-        (Milestone::Completed, Gate::Create) => "completed, then create".to_owned(),
-        (Milestone::Completed, Gate::Start) => "completed, then start".to_owned(),
     }
 }
 

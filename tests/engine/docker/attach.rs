@@ -1,8 +1,8 @@
 //! Commands with streams of the user's own.
 
 use bytes::Bytes;
-use moat::engine::docker::AttachRequest;
-use moat::resource::ContainerId;
+use moat_docker::AttachRequest;
+use moat_model::resource::ContainerId;
 use tokio::io::{AsyncReadExt, duplex};
 use tokio::sync::mpsc;
 

@@ -1,7 +1,7 @@
 //! Commands in containers, as probes run them.
 
-use moat::engine::{Engine, ExecOutput, Fault};
-use moat::resource::ContainerId;
+use moat_model::engine::{Engine, ExecOutput, Fault};
+use moat_model::resource::ContainerId;
 
 use super::lab::Lab;
 
@@ -22,7 +22,7 @@ async fn a_command_gives_its_output_and_its_code() {
     assert_eq!(sh(&lab, &id, "exec >&- 2>&-; sleep 0.3; exit 4").await.exit_code, 4, "it went on without its streams");
 
     let long = sh(&lab, &id, "seq 1 100000; echo the end").await.output;
-    assert_eq!(long.len(), moat::engine::request::EXEC_OUTPUT_MAX);
+    assert_eq!(long.len(), moat_model::engine::request::EXEC_OUTPUT_MAX);
     assert!(long.ends_with("\n100000\nthe end\n"), "{}", &long[long.len() - 50..]);
 }
 

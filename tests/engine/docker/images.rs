@@ -1,7 +1,7 @@
 //! Images and pulls.
 
-use moat::engine::{Engine, Fault};
-use moat::resource::ImageRef;
+use moat_model::engine::{Engine, Fault};
+use moat_model::resource::ImageRef;
 
 use super::lab::{busybox, docker, variable};
 

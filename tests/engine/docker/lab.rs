@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use moat::engine::docker::{Docker, Process, Surroundings};
-use moat::engine::{ContainerCreate, Engine, Filter, NetworkCreate, VolumeMount};
-use moat::resource::{ContainerConfig, ContainerId, ImageRef, NetworkAttachment, NetworkId, ResourceId, RunId};
-use moat::state::ContainerFacts;
+use moat_docker::{Docker, Process, Surroundings};
+use moat_model::engine::{ContainerCreate, Engine, Filter, NetworkCreate, VolumeMount};
+use moat_model::resource::{ContainerConfig, ContainerId, ImageRef, NetworkAttachment, NetworkId, ResourceId, RunId};
+use moat_model::state::ContainerFacts;
 use testkit::owner;
 
 /// One test's run on the engine. Whatever bears its label goes when it is dropped, in a failed test too.

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use moat::engine::docker::ApiVersion;
-use moat::engine::{Engine, Fault, VolumeCreate, VolumeMount};
-use moat::resource::{ContainerId, FileConfig, HealthConfig, RestartPolicy};
-use moat::state::{ContainerState, Health};
+use moat_docker::ApiVersion;
+use moat_model::engine::{Engine, Fault, VolumeCreate, VolumeMount};
+use moat_model::resource::{ContainerId, FileConfig, HealthConfig, RestartPolicy};
+use moat_model::state::{ContainerState, Health};
 
 use super::lab::{Lab, busybox, docker};
 
@@ -48,7 +48,7 @@ async fn a_container_from_its_creation_to_its_end() {
     assert_eq!(facts.volumes, std::slice::from_ref(&volume.name));
     assert_eq!(facts.owner.map(|owner| owner.resource.to_string()).as_deref(), Some("container/main"));
     assert_eq!(Some(facts.image), docker.image(&busybox()).await.expect("an answer").map(|image| image.id));
-    let network_of = |facts: &[moat::state::Endpoint]| facts.iter().map(|end| end.id.clone()).collect::<Vec<_>>();
+    let network_of = |facts: &[moat_model::state::Endpoint]| facts.iter().map(|end| end.id.clone()).collect::<Vec<_>>();
     assert_eq!(network_of(&facts.networks), [Some(lab.network.clone())], "known before the first start");
     let taken = docker.create_container(&create).await.expect_err("the name is taken");
     assert_eq!(taken.fault, Fault::Conflict, "{taken}");
@@ -205,7 +205,7 @@ async fn what_cannot_be_started_says_why() {
     assert!(seen.exit_code == 127 && seen.error.contains("/no/such/program"), "{seen:?}");
 
     let mut create = lab.script("other", "");
-    create.config.image = moat::resource::ImageRef::parse("moat-test/nothing:1").expect("valid");
+    create.config.image = moat_model::resource::ImageRef::parse("moat-test/nothing:1").expect("valid");
     let error = lab.docker.create_container(&create).await.expect_err("there is no such image");
     assert_eq!(error.fault, Fault::NotFound, "{error}");
 }

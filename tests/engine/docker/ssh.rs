@@ -4,8 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use moat::engine::docker::Docker;
-use moat::engine::{Engine, Filter};
+use moat_docker::Docker;
+use moat_model::engine::{Engine, Filter};
 
 use super::lab::variable;
 

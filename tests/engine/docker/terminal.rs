@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use moat::engine::docker::{AttachRequest, Attached};
-use moat::resource::ContainerId;
+use moat_docker::{AttachRequest, Attached};
+use moat_model::resource::ContainerId;
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};

@@ -1,6 +1,6 @@
 //! `docs/reference/failures.md`.
 
-use moat::event::Code;
+use moat_plan::event::Code;
 
 use super::document::{read, tables};
 

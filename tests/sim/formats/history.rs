@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use moat::event::Event;
-use moat::plan::{Options, compute};
 use moat::store::history::line::Fault;
 use moat::store::history::{Line, Recorder, RunRecord};
+use moat_plan::event::Event;
+use moat_plan::{Options, compute};
 use serde_json::Value;
 
 use super::document::{fields, names, read, tables};

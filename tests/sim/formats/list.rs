@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use moat::state::{ContainerFacts, ContainerState, Health, Observed, VolumeFacts};
 use moat::ui::Colour;
 use moat::ui::list::{Row, Upness, json, text};
+use moat_model::state::{ContainerFacts, ContainerState, Health, Observed, VolumeFacts};
 use serde_json::Value;
 
 use super::document::{fields, names, read, tables};
@@ -13,10 +13,10 @@ use super::sample;
 
 fn container(state: ContainerState) -> ContainerFacts {
     ContainerFacts {
-        id: moat::resource::ContainerId::new("c1"),
+        id: moat_model::resource::ContainerId::new("c1"),
         name: "moat-builder-1f2e3d4c".to_owned(),
         owner: None,
-        image: moat::resource::ImageId::new("i1"),
+        image: moat_model::resource::ImageId::new("i1"),
         state,
         up_seconds: None,
         health: Health::None,

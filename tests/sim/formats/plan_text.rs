@@ -1,14 +1,14 @@
 //! `docs/reference/plan.md`.
 
-use moat::plan::widening;
-use moat::state::Observed;
+use moat_model::state::Observed;
+use moat_plan::widening;
 use std::collections::BTreeMap;
 
-use moat::plan::{Cause, FieldDiff, Options, Plan, compute};
-use moat::resource::{ImageRef, ResourceId};
-use moat::state::ContainerState;
 use moat::ui::plan::{Approval, Missing};
 use moat::ui::{self, Colour};
+use moat_model::resource::{ImageRef, ResourceId};
+use moat_model::state::ContainerState;
+use moat_plan::{Cause, FieldDiff, Options, Plan, compute};
 use serde_json::Value;
 
 use super::document::{fields, names, read, tables};

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use moat::graph::{Graph, compile};
-use moat::plan::{Options, Plan, compute};
-use moat::resource::ImageRef;
-use moat::spec::{Capabilities, Source, agent};
-use moat::state::Observed;
+use moat_model::graph::Graph;
+use moat_model::resource::ImageRef;
+use moat_model::state::Observed;
+use moat_plan::{Options, Plan, compute};
+use moat_spec::compile::compile;
+use moat_spec::{Capabilities, Source, agent};
 
 pub const SPEC: &str = "agent: builder\nimage: docker:dind\ndependencies: [docker:dind]\n";
 

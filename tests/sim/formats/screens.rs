@@ -6,16 +6,16 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use expect_test::{Expect, expect};
-use moat::engine::{Fault, PullProgress};
-use moat::event::{Code, Event, Failure};
 use moat::observe::builds::Builds;
-use moat::plan::{Cause, Condition, FieldDiff, OpId, Operation, Options, Plan, compute, status};
-use moat::resource::{ContainerId, ImageId, Kind, NetworkId, ResourceId, label};
-use moat::state::{ContainerFacts, ContainerState, Endpoint, Health, NetworkFacts, Observed, VolumeFacts};
 use moat::ui::ending::{Command, Ending, How};
 use moat::ui::screen::Sink;
 use moat::ui::status::View;
 use moat::ui::{Colour, Reporter, Screen};
+use moat_model::engine::{Fault, PullProgress};
+use moat_model::resource::{ContainerId, ImageId, Kind, NetworkId, ResourceId, label};
+use moat_model::state::{ContainerFacts, ContainerState, Endpoint, Health, NetworkFacts, Observed, VolumeFacts};
+use moat_plan::event::{Code, Event, Failure};
+use moat_plan::{Cause, Condition, FieldDiff, OpId, Operation, Options, Plan, compute, status};
 
 use super::sample;
 

@@ -1,8 +1,8 @@
 //! From nothing, and from halfway.
 
 use expect_test::expect;
-use moat::resource::ResourceId;
-use moat::state::{ContainerState, Health};
+use moat_model::resource::ResourceId;
+use moat_model::state::{ContainerState, Health};
 
 use super::world::{DIND, PLAIN, applied, container, graph, images_only, nothing, plan};
 

@@ -1,12 +1,12 @@
 //! A command that ends is a run: ended with 0 it is left alone, ended with anything else it is tried again.
 
 use expect_test::{Expect, expect};
-use moat::plan::{Condition, Options, Power, compute, status};
-use moat::state::{ContainerState, Observed};
+use moat_model::state::{ContainerState, Observed};
+use moat_plan::{Condition, Options, Power, compute, status};
 
 use super::power::with_mark;
 use super::world::{applied, container, graph, plan, plan_with};
-use moat::graph::Graph;
+use moat_model::graph::Graph;
 
 const RUN: &str = "agent: job\nimage: busybox\ncommand: make\n";
 

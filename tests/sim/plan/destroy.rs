@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use expect_test::expect;
-use moat::graph::Graph;
-use moat::plan::{Options, Volumes};
-use moat::resource::{ResourceId, Retention};
-use moat::state::ContainerState;
+use moat_model::graph::Graph;
+use moat_model::resource::{ResourceId, Retention};
+use moat_model::state::ContainerState;
+use moat_plan::{Options, Volumes};
 
 use super::world::{DIND, PLAIN, applied, container, graph, plan, plan_with};
 

@@ -1,9 +1,9 @@
 //! One thing is not as it should be: it is named with its cause, and only it is mended.
 
 use expect_test::{Expect, expect};
-use moat::plan::Options;
-use moat::resource::{NetworkId, ResourceId};
-use moat::state::{ContainerFacts, ContainerState, Health, Observed};
+use moat_model::resource::{NetworkId, ResourceId};
+use moat_model::state::{ContainerFacts, ContainerState, Health, Observed};
+use moat_plan::Options;
 
 use super::world::{DIND, applied, container, graph, plan, plan_with};
 

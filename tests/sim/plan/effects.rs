@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use moat::graph::{Graph, Vault, compile_with};
-use moat::plan::{Action, Options, Plan, compute};
-use moat::resource::{Config, ResourceId, SecretKey};
-use moat::spec::surroundings::{NotRun, Unread};
-use moat::spec::{Capabilities, Source, Surroundings, agent, secrets};
-use moat::state::{Live, Observed};
+use moat_model::graph::Graph;
+use moat_model::resource::{Config, ResourceId, SecretKey};
+use moat_model::state::{Live, Observed};
+use moat_plan::{Action, Options, Plan, compute};
+use moat_spec::compile::{Vault, compile_with};
+use moat_spec::surroundings::{NotRun, Unread};
+use moat_spec::{Capabilities, Source, Surroundings, agent, secrets};
 use testkit::effects::{Becomes, Step, steps};
 
 use super::world::{applied, images_only};

@@ -1,13 +1,13 @@
 //! Stopped is a desired state: what runs is stopped in good order, and nothing is started until the user says so.
 
 use expect_test::expect;
-use moat::plan::{Action, Condition, Operation, Options, Power, compute, status};
-use moat::resource::label::{self, Ownership};
-use moat::resource::{Config, ResourceId, Retention, VolumeConfig};
-use moat::state::{ContainerState, Observed, VolumeFacts};
+use moat_model::resource::label::{self, Ownership};
+use moat_model::resource::{Config, ResourceId, Retention, VolumeConfig};
+use moat_model::state::{ContainerState, Observed, VolumeFacts};
+use moat_plan::{Action, Condition, Operation, Options, Power, compute, status};
 
 use super::world::{DIND, applied, container, graph, plan, plan_with};
-use moat::graph::Graph;
+use moat_model::graph::Graph;
 
 pub fn with_mark(graph: &Graph, mut observed: Observed) -> Observed {
     let mark = ResourceId::stop_mark();
@@ -92,7 +92,7 @@ fn a_start_takes_the_mark_away_and_is_an_apply() {
 fn a_destroy_takes_all_of_it() {
     let graph = graph(DIND);
     let nothing = Graph::empty(graph.run.clone());
-    let options = Options { volumes: moat::plan::Volumes::Scratch([].into()), ..Options::default() };
+    let options = Options { volumes: moat_plan::Volumes::Scratch([].into()), ..Options::default() };
     let plan = plan_with(&nothing, &with_mark(&graph, exited(applied(&graph))), &options);
     assert!(plan.contains("remove volume moat-stopped-builder-R:"), "{plan}");
 }

@@ -1,10 +1,10 @@
 //! What a sandbox gains over what was last applied, word by word.
 
 use expect_test::{Expect, expect};
-use moat::graph::Vault;
-use moat::plan::{Gain, widening};
-use moat::resource::{Config, ResourceId, SecretKey, SecretText};
-use moat::state::Observed;
+use moat_model::resource::{Config, ResourceId, SecretKey, SecretText};
+use moat_model::state::Observed;
+use moat_plan::{Gain, widening};
+use moat_spec::compile::Vault;
 
 use super::world::{applied, graph, plan};
 
@@ -65,11 +65,11 @@ fn everything_that_is_gained_is_told() {
 fn a_secret_is_gained_by_its_name_and_not_by_its_value() {
     let with = |value: &str| {
         let text = "agent: a\nimage: x\nsecrets: {TOKEN: 'env://TOKEN'}\n";
-        let source = moat::spec::Source::new("agent.yaml", "/home/me/agent.yaml", text);
-        let spec = moat::spec::agent::parse(source).expect("a good spec");
+        let source = moat_spec::Source::new("agent.yaml", "/home/me/agent.yaml", text);
+        let spec = moat_spec::agent::parse(source).expect("a good spec");
         let fetched = [("TOKEN".to_owned(), SecretText::new(value))].into();
         let vault = Vault { key: SecretKey::new([1; 32]), fetched, withheld: [].into() };
-        moat::graph::compile_with(&spec, &moat::spec::Capabilities::builtin(), Some(&vault)).expect("a good spec")
+        moat_spec::compile::compile_with(&spec, &moat_spec::Capabilities::builtin(), Some(&vault)).expect("a good spec")
     };
     let told =
         |before: &Observed| widening(&with("hunter2"), before).iter().map(ToString::to_string).collect::<Vec<_>>();

@@ -1,9 +1,9 @@
 //! Tags that mean another image by now: nothing without being asked, and with it the pull and what was made from the old one.
 
 use expect_test::expect;
-use moat::plan::{Options, compute};
-use moat::resource::{ContainerId, ImageDigest, ImageId, ImageRef, ResourceId};
-use moat::state::{ContainerState, ImageFacts, Observed};
+use moat_model::resource::{ContainerId, ImageDigest, ImageId, ImageRef, ResourceId};
+use moat_model::state::{ContainerState, ImageFacts, Observed};
+use moat_plan::{Options, compute};
 use serde_json::json;
 
 use super::world::{DIND, PLAIN, applied, container, graph, plan, plan_with};

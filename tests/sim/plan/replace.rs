@@ -1,16 +1,16 @@
 //! The file has changed: the new container is made beside the old one, which goes last.
 
 use expect_test::expect;
-use moat::plan::Options;
-use moat::resource::{ContainerId, ResourceId};
-use moat::state::{ContainerState, Health, Observed};
+use moat_model::resource::{ContainerId, ResourceId};
+use moat_model::state::{ContainerState, Health, Observed};
+use moat_plan::Options;
 
 use super::world::{DIND, applied, container, graph, images_only, plan, plan_with};
 
 const CHANGED: &str = "agent: builder\ndependencies: [docker:dind]\nenv: {A: two, B: three}\n";
 
 /// What was applied under an older spec, with both containers of a replacement that was cut short.
-fn halfway(newer: impl FnOnce(&mut moat::state::ContainerFacts)) -> Observed {
+fn halfway(newer: impl FnOnce(&mut moat_model::state::ContainerFacts)) -> Observed {
     let mut observed = applied(&graph(DIND));
     let old = container(&mut observed, "main");
     old.state = ContainerState::Exited;

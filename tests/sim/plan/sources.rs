@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use expect_test::{Expect, expect};
-use moat::graph::{Graph, compile, warnings};
-use moat::plan::{Options, compute};
-use moat::resource::{Config, ContainerConfig, HostFile, Mount, ResourceId};
-use moat::spec::ground::{Ground, HooksFolder, Private, PrivateKind, Repository, Worktree};
-use moat::spec::{Capabilities, Nowhere, Source, Spec, agent};
-use moat::state::{ContainerState, Live, Observed};
+use moat_model::graph::Graph;
+use moat_model::resource::{Config, ContainerConfig, HostFile, Mount, ResourceId};
+use moat_model::state::{ContainerState, Live, Observed};
+use moat_plan::{Options, compute};
+use moat_spec::compile::{compile, warnings};
+use moat_spec::ground::{Ground, HooksFolder, Private, PrivateKind, Repository, Worktree};
+use moat_spec::{Capabilities, Nowhere, Source, Spec, agent};
 
 use super::world::{applied, container, plan};
 
@@ -25,16 +26,16 @@ fn spec(text: &str, ground: Ground) -> Spec {
 /// Surroundings in which only the home directory is known.
 struct Home;
 
-impl moat::spec::Surroundings for Home {
+impl moat_spec::Surroundings for Home {
     fn variable(&self, name: &str) -> Option<String> {
         (name == "HOME").then(|| "/home/me".to_owned())
     }
 
-    fn read(&self, path: &Path) -> Result<String, moat::spec::surroundings::Unread> {
+    fn read(&self, path: &Path) -> Result<String, moat_spec::surroundings::Unread> {
         Nowhere.read(path)
     }
 
-    fn run(&self, program: &str, arguments: &[&str]) -> Result<String, moat::spec::surroundings::NotRun> {
+    fn run(&self, program: &str, arguments: &[&str]) -> Result<String, moat_spec::surroundings::NotRun> {
         Nowhere.run(program, arguments)
     }
 }
@@ -284,7 +285,7 @@ fn the_guards_of_an_older_version_make_no_container_anew() {
         let guarded = "\"/srv\":\"path:/srv:ro\",\"/workspace/agent.yaml\":\"path:/home/me/p/agent.yaml:ro\",";
         owner.config = owner.config.replace("\"/srv\":\"path:/srv:ro\",", guarded);
         assert!(owner.config.contains("agent.yaml"), "{}", owner.config);
-        owner.hash = moat::resource::ConfigHash::of(&owner.config);
+        owner.hash = moat_model::resource::ConfigHash::of(&owner.config);
     }
     assert_eq!(plan(&wanted, &before), "");
 }
@@ -340,13 +341,13 @@ fn a_container_notes_the_files_that_it_is_created_with() {
     let before = with_file(CONF, file(7, 50));
     let created = compute(&before, &super::world::images_only(&before), &Options::default());
     let labels = created.operations.iter().find_map(|operation| match &operation.action {
-        moat::plan::Action::CreateContainer { labels, .. } => Some(labels.clone()),
+        moat_plan::Action::CreateContainer { labels, .. } => Some(labels.clone()),
         _ => None,
     });
     let labels = labels.expect("a creation");
     assert_eq!(labels["moat.files"], r#"{"/home/me/p/conf.json":"1:7"}"#);
     let mut observed = started(&before);
-    container(&mut observed, "main").owner = moat::resource::label::Ownership::read(&labels);
+    container(&mut observed, "main").owner = moat_model::resource::label::Ownership::read(&labels);
     let moved = HostFile { changed: 150, ..file(8, 50) };
     assert!(plan(&with_file(CONF, moved), &observed).starts_with("1.  restart container"));
     let its_mode = HostFile { changed: 150, ..file(7, 50) };

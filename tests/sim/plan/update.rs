@@ -1,10 +1,10 @@
 //! Limits and the restart policy: changed in place where an engine can, by what the engine has now.
 
 use expect_test::expect;
-use moat::graph::Graph;
-use moat::plan::{Options, dropped};
-use moat::resource::{Config, Limits, ResourceId, RestartPolicy, Size};
-use moat::state::{Live, Observed};
+use moat_model::graph::Graph;
+use moat_model::resource::{Config, Limits, ResourceId, RestartPolicy, Size};
+use moat_model::state::{Live, Observed};
+use moat_plan::{Options, dropped};
 
 use super::world::{applied, container, graph, plan, plan_with};
 

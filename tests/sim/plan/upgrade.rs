@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use moat::graph::{Graph, compile};
-use moat::resource::Config;
-use moat::resource::label::Ownership;
-use moat::spec::{Capabilities, Source, agent};
-use moat::state::Live;
+use moat_model::graph::Graph;
+use moat_model::resource::Config;
+use moat_model::resource::label::Ownership;
+use moat_model::state::Live;
+use moat_spec::compile::compile;
+use moat_spec::{Capabilities, Source, agent};
 use serde::Deserialize;
 
 use super::world::{applied, plan};

@@ -1,11 +1,14 @@
 //! Worlds to plan against: everything as it should be, and then one thing otherwise.
 
-use moat::graph::{Graph, compile};
-use moat::plan::{Options, compute};
-use moat::resource::label::{self, Ownership};
-use moat::resource::{Config, ContainerId, ImageDigest, ImageId, Mount, NetworkId, ResourceId};
-use moat::spec::{Capabilities, Source, agent};
-use moat::state::{ContainerFacts, ContainerState, Endpoint, Health, ImageFacts, NetworkFacts, Observed, VolumeFacts};
+use moat_model::graph::Graph;
+use moat_model::resource::label::{self, Ownership};
+use moat_model::resource::{Config, ContainerId, ImageDigest, ImageId, Mount, NetworkId, ResourceId};
+use moat_model::state::{
+    ContainerFacts, ContainerState, Endpoint, Health, ImageFacts, NetworkFacts, Observed, VolumeFacts,
+};
+use moat_plan::{Options, compute};
+use moat_spec::compile::compile;
+use moat_spec::{Capabilities, Source, agent};
 
 /// The smallest spec with a Docker of its own.
 pub const DIND: &str = "agent: builder\ndependencies: [docker:dind]\n";

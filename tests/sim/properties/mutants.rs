@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use moat::plan::{Action, Handle, OpId, Operation, Plan};
-use moat::resource::{ContainerId, NetworkId};
+use moat_model::resource::{ContainerId, NetworkId};
+use moat_plan::{Action, Handle, OpId, Operation, Plan};
 
 /// What was done to a plan, and what came of it.
 pub struct Mutant {

@@ -4,14 +4,14 @@
 //! without it, which is the harder case.
 
 use futures_util::future::join_all;
-use moat::engine::Call;
-use moat::engine::faulty::{Faulty, Schedule};
-use moat::engine::sim::Scope;
-use moat::graph::Graph;
 use moat::observe::runs::runs;
-use moat::plan::{Options, Volumes};
 use moat::reconcile::OnFailure;
-use moat::resource::RunId;
+use moat_model::engine::Call;
+use moat_model::graph::Graph;
+use moat_model::resource::RunId;
+use moat_plan::{Options, Volumes};
+use moat_sim::faulty::{Faulty, Schedule};
+use moat_sim::sim::Scope;
 use testkit::simulator::case::MAX_IN_FLIGHT;
 use testkit::simulator::case::{Case, run_of};
 use testkit::simulator::stage::{Stage, Verdict, check};

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use moat::engine::Fault;
-use moat::engine::faulty::{At, Broken, Faulty, Injection, Planned, Schedule};
-use moat::engine::outside::Meddling;
-use moat::engine::sim::Scope;
-use moat::graph::Graph;
 use moat::observe::observe;
-use moat::plan::{Action, Options, Volumes, compute};
 use moat::reconcile::{OnFailure, Outcome};
+use moat_model::engine::Fault;
+use moat_model::graph::Graph;
+use moat_plan::{Action, Options, Volumes, compute};
+use moat_sim::faulty::{At, Broken, Faulty, Injection, Planned, Schedule};
+use moat_sim::outside::Meddling;
+use moat_sim::sim::Scope;
 use testkit::simulator::case::{Case, Program, run};
 use testkit::simulator::checker;
 use testkit::simulator::stage::{Attempt, Stage, Verdict, check};
@@ -114,7 +114,7 @@ pub async fn failure_is_undone(case: &Case) -> Verdict {
     if earlier.wanted.internal == case.wanted.internal {
         for (name, part) in &case.wanted.containers {
             if earlier.wanted.containers.contains_key(name) {
-                let of = &moat::resource::ResourceId::container(name);
+                let of = &moat_model::resource::ResourceId::container(name);
                 let found: Vec<_> = containers(&stage, of).await;
                 let [one] = &found[..] else {
                     let now = stage.sim.snapshot(&Scope::Of(stage.run.clone()));
@@ -324,7 +324,7 @@ async fn accepted(stage: &Stage, graph: &Graph, options: &Options, consent: bool
 async fn kept_what_did_not_change(
     stage: &Stage,
     case: &Case,
-    before: &std::collections::BTreeMap<moat::resource::ResourceId, (moat::resource::ContainerId, String)>,
+    before: &std::collections::BTreeMap<moat_model::resource::ResourceId, (moat_model::resource::ContainerId, String)>,
 ) -> Verdict {
     let Some(earlier) = case.before.as_ref().filter(|it| it.faults.0.is_empty()) else { return Ok(()) };
     if earlier.wanted.internal != case.wanted.internal {
@@ -332,7 +332,7 @@ async fn kept_what_did_not_change(
     }
     let after = stage.lives().await;
     for (name, part) in &case.wanted.containers {
-        let id = moat::resource::ResourceId::container(name);
+        let id = moat_model::resource::ResourceId::container(name);
         if earlier.wanted.containers.get(name) == Some(part) {
             check(before.get(&id) == after.get(&id), || {
                 format!("{name} did not change: {:?}, {:?}", before.get(&id), after.get(&id))
@@ -342,8 +342,8 @@ async fn kept_what_did_not_change(
     Ok(())
 }
 
-async fn containers(stage: &Stage, of: &moat::resource::ResourceId) -> Vec<moat::state::ContainerFacts> {
-    use moat::engine::{Engine, Filter};
+async fn containers(stage: &Stage, of: &moat_model::resource::ResourceId) -> Vec<moat_model::state::ContainerFacts> {
+    use moat_model::engine::{Engine, Filter};
     let all = stage.sim.containers(&Filter::Run(stage.run.clone())).await.unwrap_or_default();
     all.into_iter().filter(|it| it.owner.as_ref().is_some_and(|owner| owner.resource == *of)).collect()
 }

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use moat::event::Event;
-use moat::graph::Graph;
-use moat::resource::Run;
 use moat::watch::{Desk, Loaded, Read, Standing};
+use moat_model::graph::Graph;
+use moat_model::resource::Run;
+use moat_plan::event::Event;
 use tokio::time::{Instant, sleep};
 
 #[derive(Debug, Clone)]

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use moat::engine::outside::Meddling;
-use moat::engine::sim::Scope;
-use moat::event::Trigger;
 use moat::watch::pace::FILES_BOUND;
+use moat_plan::event::Trigger;
+use moat_sim::outside::Meddling;
+use moat_sim::sim::Scope;
 use testkit::simulator::case::{Program, run};
 
 use super::desk::File;

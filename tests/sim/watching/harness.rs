@@ -3,16 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use moat::engine::Engine;
-use moat::engine::outside::Meddling;
-use moat::engine::sim::{Latencies, Settings as Engines, Sim};
-use moat::event::Trigger;
-use moat::graph::Graph;
 use moat::observe::observe;
-use moat::plan::{Options, compute};
-use moat::resource::Run;
-use moat::state::Observed;
 use moat::watch::{Bell, Desk, Settings, Watched, watch};
+use moat_model::engine::Engine;
+use moat_model::graph::Graph;
+use moat_model::resource::Run;
+use moat_model::state::Observed;
+use moat_plan::event::Trigger;
+use moat_plan::{Options, compute};
+use moat_sim::outside::Meddling;
+use moat_sim::sim::{Latencies, Settings as Engines, Sim};
 use testkit::simulator::case::{PROGRAMS, Part, Program, Wanted};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use moat::engine::faulty::{Broken, Faulty, Injection, Planned, Schedule};
-use moat::engine::outside::Meddling;
-use moat::event::Trigger;
 use moat::watch::RESYNC;
+use moat_plan::event::Trigger;
+use moat_sim::faulty::{Broken, Faulty, Injection, Planned, Schedule};
+use moat_sim::outside::Meddling;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};

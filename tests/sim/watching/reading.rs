@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use moat::engine::outside::Meddling;
-use moat::event::Trigger;
-use moat::graph::Graph;
-use moat::resource::{ResourceId, Run};
+use moat_model::graph::Graph;
+use moat_model::resource::{ResourceId, Run};
+use moat_plan::event::Trigger;
+use moat_sim::outside::Meddling;
 use testkit::simulator::case::{run, run_of};
 use tokio::time::Instant;
 

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use expect_test::{Expect, expect};
-use moat::engine::outside::Meddling;
-use moat::engine::sim::Scope;
 use moat::watch::{RESYNC, Work};
+use moat_sim::outside::Meddling;
+use moat_sim::sim::Scope;
 use testkit::simulator::case::{Program, run};
 use tokio::time::{Instant, sleep};
 

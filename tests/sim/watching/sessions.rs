@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use moat::engine::outside::Meddling;
+use moat_sim::outside::Meddling;
 use testkit::simulator::case::run;
 
 use super::desk::File;

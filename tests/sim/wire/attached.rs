@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::Bytes;
-use moat::engine::docker::AttachRequest;
-use moat::engine::{Engine, ExecOutput};
-use moat::resource::ContainerId;
+use moat_docker::AttachRequest;
+use moat_model::engine::{Engine, ExecOutput};
+use moat_model::resource::ContainerId;
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -49,7 +49,7 @@ async fn of_a_long_output_the_end_is_kept() {
         Reply::Hijack([line.repeat(100), frame(2, b"the end")].concat())
     });
     let output = fake.connect().await.exec(&container(), &["x".to_owned()]).await.expect("it ran").output;
-    assert_eq!(output.len(), moat::engine::request::EXEC_OUTPUT_MAX);
+    assert_eq!(output.len(), moat_model::engine::request::EXEC_OUTPUT_MAX);
     assert!(output.ends_with("xthe end"));
 }
 

@@ -7,9 +7,9 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
-use moat::engine::docker::{Docker, Surroundings};
-use moat::engine::{Engine, ImageBuild, context};
-use moat::resource::{BuildContext, BuildNetwork, ImageRef};
+use moat_docker::{Docker, Surroundings};
+use moat_model::engine::{Engine, ImageBuild};
+use moat_model::resource::{BuildContext, BuildNetwork, ImageRef};
 use serde_json::{Value, json};
 
 use super::fake::{Fake, Reply};
@@ -99,7 +99,7 @@ async fn a_context_is_sent_as_it_was_looked_at_or_not_at_all() {
         dockerfile: "Dockerfile".to_owned(),
         target: Some("a b".to_owned()),
         args: [("A".to_owned(), "b&c".to_owned())].into(),
-        digest: context::read(dir.path(), "Dockerfile", None).expect("readable").digest,
+        digest: moat_build_context::read(dir.path(), "Dockerfile", None).expect("readable").digest,
     };
     let (fake, build) = (fake(), build("FROM a\n", Some(context)));
     let docker = fake.connect().await;

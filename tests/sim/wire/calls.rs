@@ -6,13 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::future::join_all;
-use moat::engine::docker::{Docker, Endpoint, Located, Origin, Process};
-use moat::engine::{ContainerCreate, Engine, EngineError, Fault, Filter, NetworkCreate, VolumeCreate, VolumeMount};
-use moat::resource::{
+use moat_docker::{Docker, Endpoint, Located, Origin, Process};
+use moat_model::engine::{
+    ContainerCreate, Engine, EngineError, Fault, Filter, NetworkCreate, VolumeCreate, VolumeMount,
+};
+use moat_model::resource::{
     ContainerConfig, ContainerId, FileConfig, HealthConfig, ImageRef, NetworkAttachment, NetworkId, ResourceId,
     RestartPolicy, RunId,
 };
-use moat::state::{ContainerState, Health};
+use moat_model::state::{ContainerState, Health};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::time::{Duration, sleep};

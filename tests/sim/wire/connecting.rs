@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use moat::engine::docker::{Docker, Endpoint, Located, Origin, Process, TlsFiles, TlsIdentity};
-use moat::engine::{Engine, Filter};
+use moat_docker::{Docker, Endpoint, Located, Origin, Process, TlsFiles, TlsIdentity};
+use moat_model::engine::{Engine, Filter};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -27,7 +27,7 @@ async fn every_path_but_the_first_bears_the_version() {
         });
         let docker = fake.connect().await;
         docker.volumes(&Filter::Ours).await.expect("a list of our own making");
-        docker.start(&moat::resource::ContainerId::new("c1")).await.expect("a call of bollard's making");
+        docker.start(&moat_model::resource::ContainerId::new("c1")).await.expect("a call of bollard's making");
         let lines: Vec<_> = fake.seen().into_iter().map(|request| request.line).collect();
         assert_eq!(lines[0], "GET /_ping");
         assert_eq!(lines[1], format!("GET {prefix}volumes?filters=%7B%22label%22%3A%5B%22moat.run%22%5D%7D"));

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use moat::engine::docker::{Docker, Endpoint, Located, Origin, Process};
+use moat_docker::{Docker, Endpoint, Located, Origin, Process};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::UnixListener;
 

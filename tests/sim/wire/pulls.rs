@@ -2,10 +2,10 @@
 
 use std::cell::RefCell;
 
-use moat::engine::docker::Docker;
-use moat::engine::{Detail, Engine, EngineError, Fault, PullProgress};
-use moat::resource::{ImageDigest, ImageId, ImageRef};
-use moat::state::ImageFacts;
+use moat_docker::Docker;
+use moat_model::engine::{Detail, Engine, EngineError, Fault, PullProgress};
+use moat_model::resource::{ImageDigest, ImageId, ImageRef};
+use moat_model::state::ImageFacts;
 
 use super::fake::{Fake, Reply};
 

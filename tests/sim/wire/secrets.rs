@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use log::{LevelFilter, Log, Metadata, Record};
-use moat::engine::Engine;
-use moat::engine::docker::{Docker, Surroundings};
-use moat::resource::{ContainerId, FileConfig, ImageRef};
+use moat_docker::{Docker, Surroundings};
+use moat_model::engine::Engine;
+use moat_model::resource::{ContainerId, FileConfig, ImageRef};
 
 use super::calls::create;
 use super::fake::{Fake, Reply};

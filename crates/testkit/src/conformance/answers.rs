@@ -1,8 +1,8 @@
 //! E1 to E7: what is refused, and what is a success although nothing was left to do.
 
-use moat::engine::{Engine, Fault};
-use moat::resource::{ContainerId, ImageRef, NetworkId};
-use moat::state::ContainerState;
+use moat_model::engine::{Engine, Fault};
+use moat_model::resource::{ContainerId, ImageRef, NetworkId};
+use moat_model::state::ContainerState;
 
 use super::world::{
     Program, World, container_create, created, file, mount, network, refused, run_filter, state, volume_create, words,

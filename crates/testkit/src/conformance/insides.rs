@@ -1,7 +1,7 @@
 //! E27 to E31: files, commands, logs, and names.
 
-use moat::engine::{Engine, Fault};
-use moat::state::ContainerState;
+use moat_model::engine::{Engine, Fault};
+use moat_model::state::ContainerState;
 
 use super::world::{
     NEEDED_FILE, Program, World, container_create, created, eventually, file, listed, network, reaches, refused,

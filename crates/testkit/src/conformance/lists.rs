@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use moat::engine::outside::Meddling;
-use moat::engine::{ContainerCreate, Engine, Fault, Filter, ImageBuild};
-use moat::resource::{BuildNetwork, ContainerConfig, ImageRef, ResourceId, Run, label};
-use moat::state::ContainerState;
+use moat_model::engine::{ContainerCreate, Engine, Fault, Filter, ImageBuild};
+use moat_model::resource::{BuildNetwork, ContainerConfig, ImageRef, ResourceId, Run, label};
+use moat_model::state::ContainerState;
+use moat_sim::outside::Meddling;
 
 use super::world::{
     Program, World, container_create, created, listed, mount, network, network_create, reaches, refused, run_filter,

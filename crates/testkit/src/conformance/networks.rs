@@ -1,8 +1,8 @@
 //! E19 to E23: networks, and the containers on them.
 
-use moat::engine::outside::Meddling;
-use moat::engine::{Engine, Fault};
-use moat::state::ContainerState;
+use moat_model::engine::{Engine, Fault};
+use moat_model::state::ContainerState;
+use moat_sim::outside::Meddling;
 
 use super::world::{
     Program, World, container_create, created, listed, network, network_create, networks_of, refused, run_filter,

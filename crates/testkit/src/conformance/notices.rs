@@ -2,9 +2,9 @@
 
 use std::cell::RefCell;
 
-use moat::engine::outside::Meddling;
-use moat::engine::{Engine, Happening, Notice, Subject, What};
-use moat::resource::ContainerId;
+use moat_model::engine::{Engine, Happening, Notice, Subject, What};
+use moat_model::resource::ContainerId;
+use moat_sim::outside::Meddling;
 use tokio::time::timeout;
 
 use super::world::{

@@ -1,9 +1,9 @@
 //! E11 to E18: the states of a container, and how they change.
 
-use moat::engine::outside::Meddling;
-use moat::engine::{Engine, Fault};
-use moat::resource::{ImageCheck, RestartPolicy};
-use moat::state::{ContainerState, Health};
+use moat_model::engine::{Engine, Fault};
+use moat_model::resource::{ImageCheck, RestartPolicy};
+use moat_model::state::{ContainerState, Health};
+use moat_sim::outside::Meddling;
 
 use super::world::{
     Program, World, container_create, eventually, file, listed, mount, network, networks_of, reaches, refused,

@@ -3,8 +3,8 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
-use moat::engine::{Engine, Fault, ImageBuild, PullProgress, context};
-use moat::resource::{BuildContext, BuildNetwork, ImageRef, label};
+use moat_model::engine::{Engine, Fault, ImageBuild, PullProgress};
+use moat_model::resource::{BuildContext, BuildNetwork, ImageRef, label};
 
 use super::world::{Program, World, container_create, mount, network, refused, run_filter, volume_create};
 
@@ -102,7 +102,7 @@ pub async fn e37_an_image_is_made_of_a_dockerfile(world: &impl World) {
         dockerfile: "Dockerfile".to_owned(),
         target: None,
         args: BTreeMap::new(),
-        digest: context::read(folder.path(), "Dockerfile", None).expect("readable").digest,
+        digest: moat_build_context::read(folder.path(), "Dockerfile", None).expect("readable").digest,
     };
     let copying = ImageBuild { context: Some(context), ..build("copying", "COPY file /file\n") };
     engine.build(&copying, &|_| ()).await.expect("a build");

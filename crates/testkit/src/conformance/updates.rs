@@ -1,8 +1,8 @@
 //! E32 and E33: what can be changed in place, and ports of the machine.
 
-use moat::engine::{ContainerUpdate, Engine, Fault, PortBinding};
-use moat::resource::{ContainerId, Cpus, Limits, Port, Protocol, RestartPolicy, Size};
-use moat::state::ContainerState;
+use moat_model::engine::{ContainerUpdate, Engine, Fault, PortBinding};
+use moat_model::resource::{ContainerId, Cpus, Limits, Port, Protocol, RestartPolicy, Size};
+use moat_model::state::ContainerState;
 
 use super::world::{Program, World, container_create, created, eventually, listed, network, refused, started, state};
 

@@ -4,14 +4,16 @@ use std::path::Path;
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
-use moat::engine::outside::Meddling;
-use moat::engine::{ContainerCreate, Engine, EngineError, Fault, Filter, NetworkCreate, VolumeCreate, VolumeMount};
-use moat::resource::label::labels;
-use moat::resource::{
+use moat_model::engine::{
+    ContainerCreate, Engine, EngineError, Fault, Filter, NetworkCreate, VolumeCreate, VolumeMount,
+};
+use moat_model::resource::label::labels;
+use moat_model::resource::{
     AgentName, Config, ContainerConfig, ContainerId, FileConfig, ImageRef, NetworkAttachment, NetworkConfig, NetworkId,
     ResourceId, Retention, Run, VolumeConfig,
 };
-use moat::state::{ContainerFacts, ContainerState};
+use moat_model::state::{ContainerFacts, ContainerState};
+use moat_sim::outside::Meddling;
 
 /// One engine with a corner that nobody else uses.
 pub trait World {

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
-use moat::engine::faulty::Schedule;
-use moat::engine::outside::Meddling;
-use moat::engine::sim::{Behaviour, DuplicateNetworks};
-use moat::graph::{Edge, Gate, Graph, Milestone, Node};
-use moat::resource::{
+use moat_model::graph::{Edge, Gate, Graph, Milestone, Node};
+use moat_model::resource::{
     AgentName, BuildNetwork, Config, ContainerConfig, FileConfig, HealthConfig, ImageConfig, ImageRef, Mount,
     NetworkAttachment, NetworkConfig, Probe, ResourceId, RestartPolicy, Retention, Role, Run, VolumeConfig,
 };
+use moat_sim::faulty::Schedule;
+use moat_sim::outside::Meddling;
+use moat_sim::sim::{Behaviour, DuplicateNetworks};
 use serde::{Deserialize, Serialize};
 
 /// One story, from the first apply to the last.

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use moat::graph::{Gate, Graph};
-use moat::plan::{Action, Handle, OpId, Operation, Plan};
-use moat::resource::{Config, Probe, ResourceId, RestartPolicy};
-use moat::state::{ContainerState, Health, Observed};
+use moat_model::graph::{Gate, Graph};
+use moat_model::resource::{Config, Probe, ResourceId, RestartPolicy};
+use moat_model::state::{ContainerState, Health, Observed};
+use moat_plan::{Action, Handle, OpId, Operation, Plan};
 
 use super::reading::{brings, closure, handles, is_create, is_up, known_container, removes, renames, stops};
 use super::verdict::differs_in_place;
@@ -231,7 +231,7 @@ impl Judge<'_> {
     fn files_first(
         &self,
         operation: &Operation,
-        container: &Handle<moat::resource::ContainerId>,
+        container: &Handle<moat_model::resource::ContainerId>,
     ) -> Result<(), String> {
         let Some(Config::Container(config)) = self.graph.node(&operation.resource).map(|node| &node.config) else {
             return Ok(());
@@ -251,7 +251,11 @@ impl Judge<'_> {
     }
 
     /// Two containers of one resource would share volumes and aliases.
-    fn alone(&self, operation: &Operation, container: &Handle<moat::resource::ContainerId>) -> Result<(), String> {
+    fn alone(
+        &self,
+        operation: &Operation,
+        container: &Handle<moat_model::resource::ContainerId>,
+    ) -> Result<(), String> {
         let this = match container {
             Handle::Known(id) => Some(id.as_str()),
             Handle::From(_) => None,
@@ -270,12 +274,12 @@ impl Judge<'_> {
             let makes =
                 self.plan.operations.iter().filter(|it| it.resource == node.id && is_create(&it.action)).count();
             let stays = match node.id.kind {
-                moat::resource::Kind::Image => continue,
-                moat::resource::Kind::Volume => self.observed.volumes_of(&node.id).count(),
-                moat::resource::Kind::Network => {
+                moat_model::resource::Kind::Image => continue,
+                moat_model::resource::Kind::Volume => self.observed.volumes_of(&node.id).count(),
+                moat_model::resource::Kind::Network => {
                     self.observed.networks_of(&node.id).filter(|it| !self.goes(it.id.as_str())).count()
                 }
-                moat::resource::Kind::Container => {
+                moat_model::resource::Kind::Container => {
                     self.observed.containers_of(&node.id).filter(|it| !self.goes(it.id.as_str())).count()
                 }
             };
@@ -289,7 +293,7 @@ impl Judge<'_> {
                     return Err(format!("{create}: is never started"));
                 }
             }
-            if node.id.kind == moat::resource::Kind::Container && stays == 1 {
+            if node.id.kind == moat_model::resource::Kind::Container && stays == 1 {
                 self.the_one_that_stays_runs(&node.id)?;
             }
         }
@@ -392,7 +396,7 @@ impl Judge<'_> {
                 }
             }
         }
-        for node in self.graph.nodes().filter(|node| node.id.kind == moat::resource::Kind::Container) {
+        for node in self.graph.nodes().filter(|node| node.id.kind == moat_model::resource::Kind::Container) {
             if finally.get(&node.id) != Some(&self.graph.run.name_of(&node.id).as_str()) {
                 return Err(format!("{} would be named {:?}", node.id, finally.get(&node.id)));
             }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use moat::graph::Milestone;
-use moat::plan::{Action, Handle, OpId, Operation, Plan};
-use moat::state::ContainerState;
+use moat_model::graph::Milestone;
+use moat_model::state::ContainerState;
+use moat_plan::{Action, Handle, OpId, Operation, Plan};
 
 /// All that an operation waits for, directly or not.
 pub fn closure(plan: &Plan) -> Vec<BTreeSet<OpId>> {
@@ -82,7 +82,7 @@ pub fn brings(action: &Action, milestone: Milestone) -> bool {
     match milestone {
         Milestone::Created => creates,
         Milestone::Started => creates || starts,
-        Milestone::Ready | Milestone::Completed => creates || starts || matches!(action, Action::AwaitReady { .. }),
+        Milestone::Ready => creates || starts || matches!(action, Action::AwaitReady { .. }),
     }
 }
 

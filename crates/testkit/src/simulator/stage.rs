@@ -4,15 +4,15 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use moat::engine::faulty::{Faulty, Schedule};
-use moat::engine::outside::Meddling;
-use moat::engine::sim::{Behaviour, Latencies, Reached, Rule, Scope, Settings, Sim, Step};
-use moat::engine::{EngineError, Fault};
-use moat::event::Event;
-use moat::graph::{Gate, Graph, Milestone};
-use moat::plan::{OpId, Options};
 use moat::reconcile::{Claims, OnFailure, Outcome, until_converged};
-use moat::resource::{Config, ContainerConfig, ImageRef, NetworkAttachment, Probe, ResourceId, RunId, label};
+use moat_model::engine::{EngineError, Fault};
+use moat_model::graph::{Gate, Graph, Milestone};
+use moat_model::resource::{Config, ContainerConfig, ImageRef, NetworkAttachment, Probe, ResourceId, RunId, label};
+use moat_plan::event::Event;
+use moat_plan::{OpId, Options};
+use moat_sim::faulty::{Faulty, Schedule};
+use moat_sim::outside::Meddling;
+use moat_sim::sim::{Behaviour, Latencies, Reached, Rule, Scope, Settings, Sim, Step};
 use tokio_util::sync::CancellationToken;
 
 use super::case::{Case, PROGRAMS, run};
@@ -98,7 +98,6 @@ impl Stage {
                         // Nobody knows more of a program that answers no question.
                         Milestone::Ready if matches!(probe, Some(Probe::Running { .. })) => Reached::Started,
                         Milestone::Ready => Reached::Ready,
-                        Milestone::Completed => Reached::Completed,
                     },
                 });
             }

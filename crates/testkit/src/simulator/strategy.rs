@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use moat::engine::faulty::{At, Broken, Injection, Planned, Schedule};
-use moat::engine::outside::Meddling;
-use moat::resource::{Kind, ResourceId};
+use moat_model::resource::{Kind, ResourceId};
+use moat_sim::faulty::{At, Broken, Injection, Planned, Schedule};
+use moat_sim::outside::Meddling;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use moat::engine::sim::{Entry, Scope, Violation};
-use moat::engine::{Call, Engine, Filter};
-use moat::graph::{Graph, Node};
-use moat::resource::label::Ownership;
-use moat::resource::{Config, ContainerId, Kind, Probe, ResourceId};
-use moat::state::ContainerState;
+use moat_model::engine::{Call, Engine, Filter};
+use moat_model::graph::{Graph, Node};
+use moat_model::resource::label::Ownership;
+use moat_model::resource::{Config, ContainerId, Kind, Probe, ResourceId};
+use moat_model::state::ContainerState;
+use moat_sim::sim::{Entry, Scope, Violation};
 
 use super::case::MAX_IN_FLIGHT;
 use super::stage::{Stage, Verdict, check};

@@ -1,0 +1,333 @@
+//! The context of a build: the files of a folder as .dockerignore leaves them, their digest, and themselves as an archive.
+//!
+//! The digest is of paths, kinds, modes, link targets and bytes: what an image can be made of. Neither times nor owners
+//! are in it, and neither are in the archive. Extended attributes and devices are left out.
+
+mod ignore;
+mod walk;
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use tar::{Builder, EntryType, Header};
+
+use ignore::Ignore;
+use moat_model::resource::BuildContext;
+use moat_model::resource::digest::hexadecimal;
+use walk::{Entry, Kind, walk};
+
+/// In bytes, of all files together. A context is held in memory once, when it is sent; what is larger has most likely
+/// taken in what no image is made of.
+pub const SIZE_MAX: u64 = 256 << 20;
+
+/// How many files and folders: whoever has more has forgotten `node_modules`.
+pub const ENTRIES_MAX: usize = 100_000;
+
+/// Of the list of what is ignored; in bytes.
+const LIST_MAX: u64 = 1 << 20;
+
+/// In seconds since 1970. Fixed, so that the same files are the same archive.
+const MODIFIED: u64 = 1;
+
+/// What there is to build from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    /// Of everything that counts, in hexadecimal digits.
+    pub digest: String,
+    /// The folders whose files count, the context itself among them; absolute. For whoever waits for a change.
+    pub folders: BTreeSet<PathBuf>,
+    /// The lists of what is ignored, there or not.
+    pub lists: Vec<PathBuf>,
+}
+
+/// Why a folder cannot be built from.
+#[derive(Debug, thiserror::Error)]
+pub enum ContextError {
+    #[error("the context has more than {} MiB", SIZE_MAX >> 20)]
+    TooLarge,
+    #[error("the context has more than {ENTRIES_MAX} files and folders")]
+    TooMany,
+    #[error("`{}` cannot be read: {why}", path.display())]
+    Unreadable { path: PathBuf, why: io::Error },
+    #[error("`{}`, line {line}: {why}", path.display())]
+    BadPattern { path: PathBuf, line: usize, why: &'static str },
+    #[error("the context has changed since it was looked at")]
+    Changed,
+}
+
+impl ContextError {
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::TooLarge | Self::TooMany => {
+                "list what no image is made of in `.dockerignore`, or name a smaller folder"
+            }
+            Self::Unreadable { .. } => "check the path and its permissions, or list it in `.dockerignore`",
+            Self::BadPattern { .. } => {
+                "`!` takes a pattern back, `[` begins a class of characters, `\\` takes a character as it is"
+            }
+            Self::Changed => "do it again once nobody writes into it",
+        }
+    }
+}
+
+/// Reads a context to the end, once; `without`: a folder that is no part of it.
+///
+/// # Errors
+/// If something in it cannot be read, or is too much.
+pub fn read(folder: &Path, dockerfile: &str, without: Option<&Path>) -> Result<Content, ContextError> {
+    let ignore = Ignore::of(folder, dockerfile)?;
+    let entries = walk(folder, &ignore, without)?;
+    let mut all = Sha256::new();
+    for entry in &entries {
+        let content = match &entry.kind {
+            Kind::Folder => String::new(),
+            Kind::Link(target) => hexadecimal(target.as_os_str().as_encoded_bytes()),
+            Kind::File { .. } => digest_of(&folder.join(&entry.path))?,
+        };
+        add(&mut all, entry, &content);
+    }
+    let folders = entries.iter().filter(|entry| entry.kind == Kind::Folder).map(|entry| folder.join(&entry.path));
+    let above = entries.iter().filter_map(|entry| folder.join(&entry.path).parent().map(Path::to_owned));
+    let folders = folders.chain(above).chain([folder.to_owned()]).collect();
+    Ok(Content { digest: hexadecimal(&all.finalize()), folders, lists: Ignore::lists(folder, dockerfile).into() })
+}
+
+/// The context as a tar, with the Dockerfile in it whatever is ignored, if it still is what it was.
+///
+/// # Errors
+/// As [`read`], and if its digest is another one.
+pub fn archive(context: &BuildContext, dockerfile: &str) -> Result<Vec<u8>, ContextError> {
+    let folder = &context.folder;
+    let ignore = Ignore::of(folder, &context.dockerfile)?;
+    let entries = walk(folder, &ignore, context.without.as_deref())?;
+    let (mut tar, mut all) = (Builder::new(Vec::new()), Sha256::new());
+    for entry in &entries {
+        let path = folder.join(&entry.path);
+        let failed = |why| ContextError::Unreadable { path: path.clone(), why };
+        let mut header = Header::new_gnu();
+        header.set_mode(entry.mode);
+        header.set_mtime(MODIFIED);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_size(0);
+        let said = match &entry.kind {
+            Kind::Folder => {
+                header.set_entry_type(EntryType::Directory);
+                tar.append_data(&mut header, &entry.path, io::empty()).map_err(failed)?;
+                String::new()
+            }
+            Kind::Link(target) => {
+                header.set_entry_type(EntryType::Symlink);
+                tar.append_link(&mut header, &entry.path, target).map_err(failed)?;
+                hexadecimal(target.as_os_str().as_encoded_bytes())
+            }
+            Kind::File { .. } => {
+                let bytes = fs::read(&path).map_err(failed)?;
+                header.set_size(bytes.len() as u64);
+                tar.append_data(&mut header, &entry.path, bytes.as_slice()).map_err(failed)?;
+                hexadecimal(&Sha256::digest(&bytes))
+            }
+        };
+        add(&mut all, entry, &said);
+        if tar.get_ref().len() as u64 > SIZE_MAX + (ENTRIES_MAX as u64) * 1024 {
+            return Err(ContextError::TooLarge);
+        }
+    }
+    if hexadecimal(&all.finalize()) != context.digest {
+        return Err(ContextError::Changed);
+    }
+    // The engine takes these out again if they are ignored, once it has read them.
+    let list = ignore.list().map(|text| (".dockerignore", text));
+    for (path, text) in [(context.dockerfile.as_str(), dockerfile)].into_iter().chain(list) {
+        if entries.iter().all(|entry| entry.path != Path::new(path)) {
+            let mut header = Header::new_gnu();
+            header.set_mode(0o644);
+            header.set_mtime(MODIFIED);
+            header.set_size(text.len() as u64);
+            let failed = |why| ContextError::Unreadable { path: folder.join(path), why };
+            tar.append_data(&mut header, path, text.as_bytes()).map_err(failed)?;
+        }
+    }
+    tar.into_inner().map_err(|why| ContextError::Unreadable { path: folder.clone(), why })
+}
+
+/// Every part has its length before it, so that no two contexts are one text.
+fn add(all: &mut Sha256, entry: &Entry, content: &str) {
+    let kind = match entry.kind {
+        Kind::Folder => "folder",
+        Kind::Link(_) => "link",
+        Kind::File { .. } => "file",
+    };
+    let path = entry.path.as_os_str().as_encoded_bytes();
+    all.update(format!("{kind} {:o} {} {} ", entry.mode, path.len(), content.len()));
+    all.update(path);
+    all.update(content);
+}
+
+fn digest_of(path: &Path) -> Result<String, ContextError> {
+    let failed = |why| ContextError::Unreadable { path: path.to_owned(), why };
+    let mut file = File::open(path).map_err(failed)?;
+    let (mut digest, mut buffer) = (Sha256::new(), vec![0; 64 * 1024]);
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(hexadecimal(&digest.finalize())),
+            Ok(read) => digest.update(&buffer[..read]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(failed(error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    struct Folder(tempfile::TempDir);
+
+    impl Folder {
+        fn new() -> Self {
+            let folder = Self(tempfile::tempdir().expect("a folder"));
+            folder.write("Dockerfile", "FROM scratch\n");
+            folder.write("src/main", "1");
+            folder.write("src/deep/file", "2");
+            folder
+        }
+
+        fn write(&self, path: &str, text: &str) {
+            let path = self.0.path().join(path);
+            fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+            fs::write(path, text).expect("a file");
+        }
+
+        fn digest(&self) -> String {
+            read(self.0.path(), "Dockerfile", None).expect("readable").digest
+        }
+
+        fn context(&self) -> BuildContext {
+            BuildContext {
+                folder: self.0.path().to_owned(),
+                without: None,
+                dockerfile: "Dockerfile".to_owned(),
+                target: None,
+                args: std::collections::BTreeMap::new(),
+                digest: self.digest(),
+            }
+        }
+
+        fn sent(&self) -> Vec<String> {
+            let bytes = archive(&self.context(), "FROM scratch\n").expect("an archive");
+            let mut archive = tar::Archive::new(bytes.as_slice());
+            let paths = archive.entries().expect("entries").map(|entry| {
+                let entry = entry.expect("an entry");
+                assert_eq!(entry.header().mtime().expect("a time"), MODIFIED);
+                entry.path().expect("a path").display().to_string()
+            });
+            let mut paths: Vec<String> = paths.collect();
+            paths.sort();
+            paths
+        }
+    }
+
+    #[test]
+    fn the_digest_is_of_what_an_image_can_be_made_of() {
+        let folder = Folder::new();
+        let first = folder.digest();
+        assert_eq!(first.len(), 64);
+        let root = folder.0.path();
+        let other = |change: &str, before: &str| {
+            let now = folder.digest();
+            assert_ne!(now, before, "{change}");
+            now
+        };
+        // Written again it is the same, whatever its time.
+        let file = File::open(root.join("src/main")).expect("a file");
+        file.set_modified(std::time::SystemTime::UNIX_EPOCH).expect("a time");
+        folder.write("src/deep/file", "2");
+        assert_eq!(folder.digest(), first);
+
+        folder.write("src/main", "3");
+        let now = other("bytes", &first);
+        fs::set_permissions(root.join("src/main"), fs::Permissions::from_mode(0o755)).expect("a mode");
+        let now = other("a mode", &now);
+        fs::rename(root.join("src/main"), root.join("src/moved")).expect("it moves");
+        let now = other("a path", &now);
+        symlink("src/moved", root.join("link")).expect("a link");
+        let now = other("a link", &now);
+        fs::remove_file(root.join("link")).expect("it goes");
+        symlink("elsewhere", root.join("link")).expect("a link");
+        let now = other("where a link leads", &now);
+        fs::create_dir(root.join("empty")).expect("a folder");
+        let now = other("an empty folder", &now);
+        folder.write(".dockerignore", ".dockerignore\nempty\nlink\nsrc/moved\nDockerfile\n");
+        let now = other("what is ignored", &now);
+        folder.write("src/moved", "4");
+        folder.write("Dockerfile", "FROM busybox\n");
+        assert_eq!(folder.digest(), now, "what is ignored does not count");
+    }
+
+    #[test]
+    fn what_is_sent_is_what_was_looked_at_with_the_dockerfile() {
+        let folder = Folder::new();
+        symlink("src/main", folder.0.path().join("link")).expect("a link");
+        assert_eq!(folder.sent(), ["Dockerfile", "link", "src", "src/deep", "src/deep/file", "src/main"]);
+        folder.write(".dockerignore", "*\n!src/deep\n");
+        assert_eq!(folder.sent(), [".dockerignore", "Dockerfile", "src/deep", "src/deep/file"]);
+        let context = folder.context();
+        folder.write("src/deep/file", "other");
+        assert!(matches!(archive(&context, ""), Err(ContextError::Changed)));
+    }
+
+    #[test]
+    fn a_list_beside_the_dockerfile_takes_the_place_of_the_other() {
+        let folder = Folder::new();
+        folder.write(".dockerignore", "src\n");
+        folder.write("Dockerfile.dockerignore", "src/main\n*ignore\n");
+        assert_eq!(folder.sent(), ["Dockerfile", "src", "src/deep", "src/deep/file"]);
+        let folders = read(folder.0.path(), "Dockerfile", None).expect("readable").folders;
+        let root = folder.0.path();
+        assert_eq!(folders, [root.to_owned(), root.join("src"), root.join("src/deep")].into());
+    }
+
+    #[test]
+    fn moats_own_files_are_no_part_of_it() {
+        let folder = Folder::new();
+        let root = folder.0.path();
+        let (own, link) = (root.join("state/moat"), root.join("link"));
+        let before = read(root, "Dockerfile", Some(&own)).expect("readable");
+        folder.write("state/moat/key", "1");
+        symlink("state", &link).expect("a link");
+        for without in [&own, &link.join("moat")] {
+            let found = read(root, "Dockerfile", Some(without)).expect("readable");
+            assert_ne!(found.digest, before.digest, "the folder above it is there");
+            assert!(!found.folders.contains(&own), "nobody waits for what moat writes");
+            folder.write("state/moat/key", "2");
+            assert_eq!(read(root, "Dockerfile", Some(without)).expect("readable"), found);
+            let context = BuildContext { without: Some(without.clone()), digest: found.digest, ..folder.context() };
+            let bytes = archive(&context, "FROM scratch\n").expect("an archive");
+            let mut archive = tar::Archive::new(bytes.as_slice());
+            let mut paths = archive
+                .entries()
+                .expect("entries")
+                .map(|it| it.expect("an entry").path().expect("a path").into_owned());
+            assert!(!paths.any(|path| path.starts_with("state/moat")));
+        }
+        let above = read(root, "Dockerfile", Some(Path::new("/nonexistent"))).expect("readable");
+        assert!(above.folders.contains(&own), "only what is named is left out");
+    }
+
+    #[test]
+    fn there_is_an_end_to_it() {
+        let folder = Folder::new();
+        let large = File::create(folder.0.path().join("large")).expect("a file");
+        large.set_len(SIZE_MAX + 1).expect("a file with a hole");
+        assert!(matches!(read(folder.0.path(), "Dockerfile", None), Err(ContextError::TooLarge)));
+        folder.write(".dockerignore", "large\n");
+        folder.digest();
+        assert!(matches!(read(Path::new("/nonexistent"), "Dockerfile", None), Err(ContextError::Unreadable { .. })));
+    }
+}

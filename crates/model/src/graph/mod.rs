@@ -1,0 +1,253 @@
+//! The desired state as a graph: resources, and the milestones that they wait for.
+//!
+//! Built once from a spec and the capabilities, never changed. Knows nothing of what exists.
+
+mod sealed;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use petgraph::Direction::{Incoming, Outgoing};
+use petgraph::algo::tarjan_scc;
+use petgraph::graph::{DiGraph, NodeIndex};
+use petgraph::visit::EdgeRef;
+use serde::Serialize;
+
+pub use sealed::comparable;
+
+use crate::resource::digest::sha256;
+use crate::resource::label::Approved;
+use crate::resource::{Builds, Config, HostFile, KnownFailure, Probe, ResourceId, RestartPolicy, Role, Run};
+
+/// What one run should be.
+#[derive(Debug, Clone)]
+pub struct Graph {
+    pub run: Run,
+    /// How builds reach their sidecar, if the spec asks for one.
+    pub builds: Option<Builds>,
+    /// What a person has approved of it, to be kept with what is created; `None`: nothing is to be created from it.
+    pub approved: Option<Approved>,
+    /// The places that paths which are mounted lead through.
+    pub ways: BTreeMap<PathBuf, Vec<PathBuf>>,
+    /// The files of this machine that are mounted by themselves, as they were when the spec was read.
+    pub files: BTreeMap<PathBuf, HostFile>,
+    nodes: BTreeMap<ResourceId, NodeIndex>,
+    edges: DiGraph<Node, Edge>,
+}
+
+/// A resource as it is wanted.
+#[derive(Debug, Clone)]
+pub struct Node {
+    pub id: ResourceId,
+    pub role: Role,
+    pub config: Config,
+    /// How it is proven to be ready; containers only.
+    pub probe: Option<Probe>,
+    /// What its exit codes mean.
+    pub failures: Vec<KnownFailure>,
+}
+
+impl Node {
+    /// Whether it is a run: a main container that the engine does not start again once its command has ended with 0.
+    /// That is as good as running.
+    pub fn may_complete(&self) -> bool {
+        let ends = |config: &Config| match config {
+            Config::Container(it) => matches!(it.restart, RestartPolicy::No | RestartPolicy::OnFailure),
+            _ => false,
+        };
+        self.role == Role::Main && ends(&self.config)
+    }
+}
+
+/// What one resource waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Edge {
+    pub gates: Gate,
+    pub until: Milestone,
+}
+
+/// The step of the dependent that waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Gate {
+    Create,
+    Start,
+}
+
+/// What a dependency must have reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Milestone {
+    Created,
+    Started,
+    Ready,
+}
+
+/// A dependency as the planner sees it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Dependency<'a> {
+    pub on: &'a ResourceId,
+    pub edge: Edge,
+}
+
+/// Why resources do not make a graph.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GraphError {
+    #[error("`{0}` is defined twice")]
+    Duplicate(ResourceId),
+    #[error("`{from}` depends on `{on}`, which is not defined")]
+    Dangling { from: ResourceId, on: ResourceId },
+    #[error("dependencies form a cycle: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(" -> "))]
+    Cycle(Vec<ResourceId>),
+}
+
+impl Graph {
+    /// A graph that wants nothing of `run`.
+    pub fn empty(run: Run) -> Self {
+        let (ways, files, nodes) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { run, builds: None, approved: None, ways, files, nodes, edges: DiGraph::new() }
+    }
+
+    /// Puts resources together.
+    ///
+    /// # Errors
+    /// If a resource is defined twice, a dependency is not defined, or dependencies form a cycle.
+    pub fn build(
+        run: Run,
+        builds: Option<Builds>,
+        nodes: Vec<Node>,
+        dependencies: &[(ResourceId, ResourceId, Edge)],
+    ) -> Result<Self, GraphError> {
+        let mut graph = Self { builds, ..Self::empty(run) };
+        for node in nodes {
+            let id = node.id.clone();
+            let index = graph.edges.add_node(node);
+            if graph.nodes.insert(id.clone(), index).is_some() {
+                return Err(GraphError::Duplicate(id));
+            }
+        }
+        for (from, on, edge) in dependencies {
+            let dangling = || GraphError::Dangling { from: from.clone(), on: on.clone() };
+            let (dependent, dependency) = (graph.nodes.get(from), graph.nodes.get(on));
+            let (dependent, dependency) = dependent.zip(dependency).ok_or_else(dangling)?;
+            graph.edges.add_edge(*dependency, *dependent, *edge);
+        }
+        graph.refuse_cycles()?;
+        Ok(graph)
+    }
+
+    /// One text for one content: equal if and only if the same is wanted of the same run.
+    pub fn digest(&self) -> String {
+        let nodes = self.in_order().into_iter().map(|node| (node, self.dependencies(&node.id)));
+        sha256(format!("{:?} {:?} {:?}", self.run, self.builds, nodes.collect::<Vec<_>>()))
+    }
+
+    /// The same graph with other configurations of some resources.
+    #[must_use]
+    pub fn with_configs(&self, configs: BTreeMap<ResourceId, Config>) -> Self {
+        let mut graph = self.clone();
+        for (id, config) in configs {
+            if let Some(index) = graph.nodes.get(&id) {
+                graph.edges[*index].config = config;
+            }
+        }
+        graph
+    }
+
+    pub fn node(&self, id: &ResourceId) -> Option<&Node> {
+        self.nodes.get(id).map(|index| &self.edges[*index])
+    }
+
+    /// All resources, by id.
+    pub fn nodes(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.values().map(|index| &self.edges[*index])
+    }
+
+    /// All resources, dependencies first; among equals by id, so that the order is always the same.
+    pub fn in_order(&self) -> Vec<&Node> {
+        let mut waiting: BTreeMap<&ResourceId, usize> =
+            self.nodes.iter().map(|(id, index)| (id, self.edges.edges_directed(*index, Incoming).count())).collect();
+        let mut order = Vec::with_capacity(waiting.len());
+        while let Some(next) = waiting.iter().find(|(_, count)| **count == 0).map(|(id, _)| *id) {
+            waiting.remove(next);
+            let index = self.nodes[next];
+            for edge in self.edges.edges_directed(index, Outgoing) {
+                if let Some(count) = waiting.get_mut(&self.edges[edge.target()].id) {
+                    *count -= 1;
+                }
+            }
+            order.push(&self.edges[index]);
+        }
+        order
+    }
+
+    /// What `id` waits for, sorted.
+    pub fn dependencies(&self, id: &ResourceId) -> Vec<Dependency<'_>> {
+        let Some(index) = self.nodes.get(id) else { return Vec::new() };
+        let edges = self.edges.edges_directed(*index, Incoming);
+        let mut all: Vec<_> =
+            edges.map(|edge| Dependency { on: &self.edges[edge.source()].id, edge: *edge.weight() }).collect();
+        all.sort();
+        all
+    }
+
+    /// petgraph names a node of a cycle; a person needs the way around.
+    fn refuse_cycles(&self) -> Result<(), GraphError> {
+        let is_cycle =
+            |group: &Vec<NodeIndex>| group.len() > 1 || group.iter().any(|node| self.edges.contains_edge(*node, *node));
+        let Some(group) = tarjan_scc(&self.edges).into_iter().find(is_cycle) else { return Ok(()) };
+        let start = group[0];
+        let mut way = vec![start];
+        let mut here = start;
+        while let Some(next) = self.edges.neighbors(here).find(|next| group.contains(next)) {
+            if let Some(at) = way.iter().position(|seen| *seen == next) {
+                way.drain(..at);
+                way.push(next);
+                break;
+            }
+            way.push(next);
+            here = next;
+        }
+        Err(GraphError::Cycle(way.into_iter().map(|index| self.edges[index].id.clone()).collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::resource::{AgentName, Retention, VolumeConfig};
+
+    fn node(name: &str) -> Node {
+        let config = Config::Volume(VolumeConfig { retention: Retention::Keep });
+        Node { id: ResourceId::volume(name), role: Role::Support, config, probe: None, failures: Vec::new() }
+    }
+
+    fn build(names: &[&str], edges: &[(&str, &str)]) -> Result<Graph, GraphError> {
+        let run = Run::derive(AgentName::parse("a").unwrap(), Path::new("/a"));
+        let edge = Edge { gates: Gate::Create, until: Milestone::Created };
+        let edges: Vec<_> =
+            edges.iter().map(|(from, on)| (ResourceId::volume(*from), ResourceId::volume(*on), edge)).collect();
+        Graph::build(run, None, names.iter().map(|name| node(name)).collect(), &edges)
+    }
+
+    #[test]
+    fn dependencies_come_first_and_equals_by_name() {
+        let graph = build(&["a", "b", "c", "d"], &[("a", "d"), ("b", "a")]).unwrap();
+        let order: Vec<_> = graph.in_order().iter().map(|node| node.id.name.clone()).collect();
+        assert_eq!(order, ["c", "d", "a", "b"]);
+    }
+
+    #[test]
+    fn a_cycle_is_shown_as_a_way_around() {
+        let error = build(&["a", "b", "c"], &[("a", "b"), ("b", "c"), ("c", "b")]).unwrap_err();
+        assert!(matches!(&error, GraphError::Cycle(way) if way.len() == 3 && way.first() == way.last()), "{error}");
+        assert!(matches!(build(&["a"], &[("a", "a")]), Err(GraphError::Cycle(_))));
+    }
+
+    #[test]
+    fn what_is_not_defined_cannot_be_waited_for() {
+        assert!(matches!(build(&["a"], &[("a", "b")]), Err(GraphError::Dangling { .. })));
+        assert!(matches!(build(&["a", "a"], &[]), Err(GraphError::Duplicate(_))));
+    }
+}

@@ -1,0 +1,43 @@
+//! The nouns: what a sandbox is made of, how each part is named, and what is wanted of it.
+//!
+//! Plain values without behaviour towards Docker: nothing here reads, writes, waits or knows the time.
+
+pub mod build;
+pub mod builds;
+mod compare;
+pub mod config;
+pub mod defaults;
+pub mod digest;
+pub mod extras;
+pub mod failure;
+pub mod health;
+pub mod id;
+pub mod label;
+pub mod limit;
+pub mod logging;
+pub mod mount;
+pub mod port;
+mod rights;
+pub mod run;
+pub mod secret;
+pub mod subnet;
+
+pub use build::{BuildContext, BuildNetwork};
+pub use builds::Builds;
+pub use config::{
+    Config, ConfigHash, ContainerConfig, FileConfig, ImageConfig, NetworkAttachment, NetworkConfig, RestartPolicy,
+    Retention, VolumeConfig,
+};
+pub use defaults::{Capacity, Defaults, Limit};
+pub use extras::Extras;
+pub use failure::KnownFailure;
+pub use health::{HealthConfig, ImageCheck, Probe};
+pub use id::{ContainerId, ImageDigest, ImageId, ImageRef, Kind, NetworkId, ResourceId, Role};
+pub use limit::{Cpus, Limits, Size, Ulimit};
+pub use logging::LogConfig;
+pub use mount::{HostFile, Mount, MountSource};
+pub use port::{HostPort, Port, PortConfig, Protocol};
+pub use rights::{Device, Gpus, Rights};
+pub use run::{AgentName, Run, RunId};
+pub use secret::{KeyId, Secret, SecretKey, SecretText};
+pub use subnet::SubnetRange;

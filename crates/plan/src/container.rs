@@ -1,0 +1,386 @@
+//! Containers: kept and mended in place where the facts allow, otherwise replaced.
+//!
+//! A replacement is created beside the old container. The old one is stopped only when the new one is ready, or, where
+//! both cannot run at one time, when the new one could be created and all that it waits for is there; it is removed only
+//! when the new one is ready, and gives its name last.
+//! Cut short anywhere, the next plan finds both and goes on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::draft::Draft;
+use super::live::{self, Fit};
+use super::proof::{is_settled, lasts_well, prove};
+use super::{Action, Cause, Handle, OpId, Power, diff, port, refresh, removal, restart, sources, volumes};
+use moat_model::engine::{PortBinding, VolumeMount};
+use moat_model::graph::{Gate, Milestone, Node};
+use moat_model::resource::label::{self, Ownership};
+use moat_model::resource::{Config, ContainerConfig, ContainerId, MountSource, NetworkId, Probe, ResourceId, Role};
+use moat_model::state::{ContainerFacts, ContainerState, Endpoint};
+
+/// How a container that is there stands to its network.
+enum Link {
+    Fine,
+    /// It can be connected where it is.
+    Missing,
+    /// It holds the id of a network that is gone, and would not start; or one that is going to be removed.
+    Dead,
+}
+
+pub(super) fn plan(draft: &mut Draft<'_>, node: &Node, config: &ContainerConfig) {
+    let found: Vec<&ContainerFacts> = draft.observed.containers_of(&node.id).collect();
+    let current = choose(draft, node, config, &found);
+    let others: Vec<&ContainerFacts> =
+        found.iter().filter(|it| current.is_none_or(|current| current.id != it.id)).copied().collect();
+    match current {
+        Some(current) => keep(draft, node, config, current, &others),
+        // Nothing can be put back. What is wanted is for the next apply to make.
+        None if draft.options.restore.contains(&node.id) => {}
+        None => create(draft, node, config, &others),
+    }
+}
+
+/// The container that can be kept: as wanted, on a living network, not on its way out. One that runs is
+/// preferred, then one with the right name, then the oldest.
+fn choose<'a>(
+    draft: &Draft<'_>,
+    node: &Node,
+    config: &ContainerConfig,
+    found: &[&'a ContainerFacts],
+) -> Option<&'a ContainerFacts> {
+    let name = draft.graph.run.name_of(&node.id);
+    let restoring = draft.options.restore.contains(&node.id) && found.len() > 1;
+    let usable = |it: &&&ContainerFacts| {
+        let fits = !matches!(live::fit(draft.observed, it, node, config, draft.options), Fit::Otherwise(_));
+        let as_wanted = fits && refresh::outdated(draft, &config.image, it).is_none();
+        let leaving = matches!(it.state, ContainerState::Removing | ContainerState::Dead);
+        // A replacement has failed: what ran before it is better than nothing, and than the same again.
+        let fits = if restoring { !as_wanted && it.state != ContainerState::Created } else { as_wanted };
+        fits && !leaving && !lost_its_port(draft, it) && !matches!(link(draft, node, config, it), Link::Dead)
+    };
+    let rank = |it: &&&ContainerFacts| {
+        let runs = it.state == ContainerState::Running;
+        if restoring { (it.name != name, false) } else { (!runs, it.name != name) }
+    };
+    found.iter().filter(usable).min_by_key(rank).copied()
+}
+
+/// Whether a port that was chosen for it has turned out to be somebody else's meanwhile.
+fn lost_its_port(draft: &Draft<'_>, facts: &ContainerFacts) -> bool {
+    let mut chosen = facts.owner.iter().flat_map(|owner| owner.ports.values());
+    facts.state != ContainerState::Running && chosen.any(|port| draft.options.avoid_ports.contains(port))
+}
+
+fn link(draft: &Draft<'_>, node: &Node, config: &ContainerConfig, facts: &ContainerFacts) -> Link {
+    let network = &config.network.network;
+    let name = draft.graph.run.name_of(network);
+    let known = match draft.networks.get(network) {
+        Some(Handle::Known(id)) => Some(id),
+        _ => None,
+    };
+    let is_surplus = |id: &NetworkId| Some(id) != known && draft.observed.networks.iter().any(|it| it.id == *id);
+    let goes = facts.networks.iter().any(|end| end.id.as_ref().is_some_and(is_surplus));
+    // What is done needs no network any more.
+    if is_done(draft, node, facts) && !goes {
+        return Link::Fine;
+    }
+    // One that was created on another network may run on, but would never come back from a restart.
+    if facts.home.as_ref() != known || goes {
+        return Link::Dead;
+    }
+    let on_it = |end: &Endpoint| if end.id.is_some() { end.id.as_ref() == known } else { end.network == name };
+    if facts.networks.iter().any(on_it) { Link::Fine } else { Link::Missing }
+}
+
+fn create(draft: &mut Draft<'_>, node: &Node, config: &ContainerConfig, others: &[&ContainerFacts]) {
+    let cause = why_created(draft, node, config, others);
+    let final_name = draft.graph.run.name_of(&node.id);
+    // What is removed before the new one is created has given its name free.
+    let in_the_way: Vec<&ContainerFacts> =
+        others.iter().filter(|it| !draft.removed.contains_key(it.id.as_str())).copied().collect();
+    let name = free_name(&final_name, &in_the_way);
+    let cleared: Vec<OpId> = others.iter().filter_map(|it| draft.removed.get(it.id.as_str()).copied()).collect();
+
+    let Some(network) = draft.networks.get(&config.network.network).cloned() else { return };
+    let mut labels = label::labels(&draft.graph.run, &node.id, &node.config);
+    labels.extend(draft.graph.approved.iter().flat_map(|approved| label::approved(&node.id, approved)));
+    let (ports, chosen) = port::bindings(draft, config, others);
+    if !chosen.is_empty() {
+        labels.insert(label::PORTS.to_owned(), label::ports(&chosen));
+    }
+    let files: BTreeMap<&str, String> =
+        sources::mounted(draft.graph, config).map(|(path, file)| (path, file.identity())).collect();
+    if !files.is_empty() {
+        labels.insert(label::FILES.to_owned(), label::files(&files));
+    }
+    let mounts = volumes::mounts(draft, config);
+    let beside = may_run_beside(node, config, &ports, &mounts, &in_the_way);
+    let action = Action::CreateContainer { labels, config: Box::new(config.clone()), network, mounts, ports };
+    let held = draft.held(&node.id, Gate::Create);
+    let created = draft.add(&node.id, &name, action, cause.clone(), held.into_iter().chain(cleared));
+    draft.hold(&node.id, Milestone::Created, created);
+    let container = Handle::From(created);
+    let mut before_start = draft.held(&node.id, Gate::Start);
+    before_start.insert(created);
+    before_start.extend(upload(draft, node, config, &name, &container, &cause));
+    for other in in_the_way.iter().filter(|it| removal::is_up(it.state) && !beside) {
+        let after = before_start.clone();
+        let stop = removal::stop(draft, &node.id, other, &Cause::Superseded, after);
+        before_start.insert(stop);
+    }
+    let ready = start(draft, node, &name, &container, &cause, before_start);
+    retire(draft, &node.id, &in_the_way, Some(ready), container, &name, &final_name);
+}
+
+/// Whether a new container can be proven while the old one still works: they share no port and no name on the network,
+/// and the new one writes to nothing that the old one may hold a lock on.
+fn may_run_beside(
+    node: &Node,
+    config: &ContainerConfig,
+    ports: &[PortBinding],
+    volumes: &[VolumeMount],
+    old: &[&ContainerFacts],
+) -> bool {
+    let shares_port = ports.iter().any(|port| old.iter().any(|it| it.published.contains(&port.host)));
+    let shares_volume = || {
+        let mut written = volumes.iter().filter(|it| !it.read_only);
+        written.any(|it| old.iter().any(|old| old.volumes.contains(&it.volume)))
+    };
+    let writes_here = || config.mounts.iter().any(|it| matches!(it.source, MountSource::Path(_)) && !it.read_only);
+    // What only stays up locks nothing, whatever is mounted.
+    let idles = matches!(node.probe, Some(Probe::Idle { .. }));
+    node.role == Role::Main
+        && config.network.aliases.is_empty()
+        && !shares_port
+        && (idles || !(shares_volume() || writes_here()))
+}
+
+/// Brings a container that is as wanted to where it should be.
+fn keep(
+    draft: &mut Draft<'_>,
+    node: &Node,
+    config: &ContainerConfig,
+    current: &ContainerFacts,
+    others: &[&ContainerFacts],
+) {
+    let id = &node.id;
+    let name = current.name.clone();
+    let handle = Handle::Known(current.id.clone());
+    let mut before: BTreeSet<OpId> = draft.held(id, Gate::Start);
+    let link = link(draft, node, config, current);
+    if let (Link::Missing, Some(network)) = (link, draft.networks.get(&config.network.network)) {
+        let aliases = config.network.aliases.clone();
+        let action = Action::ConnectNetwork { network: network.clone(), container: current.id.clone(), aliases };
+        let after = draft.reached(&config.network.network, Milestone::Created);
+        let connect = draft.add(id, &name, action, Cause::Disconnected, after);
+        draft.hold(id, Milestone::Started, connect);
+        draft.hold(id, Milestone::Ready, connect);
+        before.insert(connect);
+    }
+    let restoring = draft.options.restore.contains(id);
+    let fit = live::fit(draft.observed, current, node, config, draft.options);
+    if let (Fit::Update(update, diffs), false) = (fit, restoring) {
+        let action = Action::UpdateContainer { container: current.id.clone(), update };
+        draft.add(id, &name, action, Cause::Changed(diffs), []);
+    }
+    // An older one that still runs would hold the same volumes and the same alias.
+    if !is_settled(draft, current, node, config) || current.state != ContainerState::Running {
+        for other in others.iter().filter(|it| removal::is_up(it.state)) {
+            let stop = removal::stop(draft, id, other, &Cause::Superseded, before.clone());
+            before.insert(stop);
+        }
+    }
+    let ready = mend(draft, node, config, current, &handle, before);
+    let final_name = draft.graph.run.name_of(id);
+    retire(draft, id, others, ready, handle, &name, &final_name);
+}
+
+/// The operations that bring one kept container from its state to ready; gives the last one.
+fn mend(
+    draft: &mut Draft<'_>,
+    node: &Node,
+    config: &ContainerConfig,
+    current: &ContainerFacts,
+    handle: &Handle<ContainerId>,
+    mut before: BTreeSet<OpId>,
+) -> Option<OpId> {
+    let (id, name) = (&node.id, current.name.clone());
+    let (unready, proven) = (&draft.options.unready, &draft.options.proven);
+    if is_done(draft, node, current) {
+        return None;
+    }
+    let has_failed = unready.contains(&current.id) && !proven.contains(&current.id);
+    let not_running = not_running(draft, current);
+    let due = restart::cause(draft, node, config, current, has_failed);
+    if has_failed && current.state != ContainerState::Created {
+        // Whoever started it may have done so before its files were there.
+        before.extend(upload(draft, node, config, &name, handle, &Cause::Unhealthy));
+    }
+    match current.state {
+        ContainerState::Created => {
+            // It may have been created without its files: a start would then run something else.
+            before.extend(upload(draft, node, config, &name, handle, &Cause::HalfDone));
+            Some(start(draft, node, &name, handle, &Cause::HalfDone, before))
+        }
+        ContainerState::Paused => {
+            let action = Action::UnpauseContainer { container: current.id.clone() };
+            let unpause = draft.add(id, &name, action, not_running.clone(), before);
+            Some(started(draft, node, &name, handle, &not_running, unpause))
+        }
+        ContainerState::Running | ContainerState::Restarting if let Some(cause) = &due => {
+            let action = Action::RestartContainer { container: current.id.clone() };
+            let restart = draft.add(id, &name, action, cause.clone(), before);
+            Some(started(draft, node, &name, handle, cause, restart))
+        }
+        ContainerState::Running if is_settled(draft, current, node, config) => None,
+        ContainerState::Running | ContainerState::Restarting | ContainerState::Unknown => {
+            let crashes = draft.observed.crashes(current);
+            let cause = crashes.map_or(Cause::Unproven, |restarts| Cause::Crashing { restarts });
+            let mut action = prove(draft, node, config, handle.clone())?;
+            if let (Some(_), Action::AwaitReady { probe, .. }) = (crashes, &mut action) {
+                lasts_well(probe);
+            }
+            let ready = draft.add(id, &name, action, cause, before);
+            draft.hold(id, Milestone::Ready, ready);
+            Some(ready)
+        }
+        ContainerState::Exited if is_wanted_again(draft, current) => {
+            Some(start(draft, node, &name, handle, &Cause::Asked, before))
+        }
+        ContainerState::Exited | ContainerState::Removing | ContainerState::Dead => {
+            Some(start(draft, node, &name, handle, &not_running, before))
+        }
+    }
+}
+
+/// Whether its command has come to its end, and nobody has asked for another run of it.
+pub(super) fn is_done(draft: &Draft<'_>, node: &Node, facts: &ContainerFacts) -> bool {
+    // What is put back is as it was wanted before.
+    let restores = draft.options.restore.contains(&node.id);
+    let was_run = || node.role == Role::Main && facts.owner.as_ref().is_some_and(Ownership::is_of_a_run);
+    let is_run = if restores { was_run() } else { node.may_complete() };
+    is_run && facts.has_completed() && !is_wanted_again(draft, facts)
+}
+
+/// Whether a user has asked for what has ended to run again: a start of what was stopped runs whatever there is.
+fn is_wanted_again(draft: &Draft<'_>, facts: &ContainerFacts) -> bool {
+    let starts = draft.options.power == Power::Start && draft.observed.is_stopped() && facts.has_completed();
+    starts || draft.options.restart.contains(&facts.id)
+}
+
+/// Puts the files in; `None`: there are none.
+fn upload(
+    draft: &mut Draft<'_>,
+    node: &Node,
+    config: &ContainerConfig,
+    name: &str,
+    container: &Handle<ContainerId>,
+    cause: &Cause,
+) -> Option<OpId> {
+    if config.files.is_empty() {
+        return None;
+    }
+    let created = match container {
+        Handle::From(created) => Some(*created),
+        Handle::Known(_) => None,
+    };
+    let action = Action::UploadFiles { container: container.clone(), files: config.files.clone() };
+    Some(draft.add(&node.id, name, action, cause.clone(), created))
+}
+
+fn start(
+    draft: &mut Draft<'_>,
+    node: &Node,
+    name: &str,
+    container: &Handle<ContainerId>,
+    cause: &Cause,
+    after: BTreeSet<OpId>,
+) -> OpId {
+    let action = Action::StartContainer { container: container.clone() };
+    let start = draft.add(&node.id, name, action, cause.clone(), after);
+    started(draft, node, name, container, cause, start)
+}
+
+/// After `start` the container runs; it is ready when that is proven. Gives the proof.
+fn started(
+    draft: &mut Draft<'_>,
+    node: &Node,
+    name: &str,
+    container: &Handle<ContainerId>,
+    cause: &Cause,
+    start: OpId,
+) -> OpId {
+    draft.hold(&node.id, Milestone::Started, start);
+    let Config::Container(config) = &node.config else { return start };
+    let Some(action) = prove(draft, node, config, container.clone()) else {
+        draft.hold(&node.id, Milestone::Ready, start);
+        return start;
+    };
+    let ready = draft.add(&node.id, name, action, cause.clone(), [start]);
+    draft.hold(&node.id, Milestone::Ready, ready);
+    ready
+}
+
+/// Removes those that have been replaced, and gives the one that stays its name.
+fn retire(
+    draft: &mut Draft<'_>,
+    id: &ResourceId,
+    others: &[&ContainerFacts],
+    ready: Option<OpId>,
+    container: Handle<ContainerId>,
+    name: &str,
+    final_name: &str,
+) {
+    let mut freed = ready;
+    for other in others {
+        let removal = removal::container(draft, id, other, &Cause::Superseded, ready);
+        if other.name == final_name {
+            freed = Some(removal);
+        }
+    }
+    if name != final_name {
+        let action = Action::RenameContainer { container, to: final_name.to_owned() };
+        let cause = Cause::Misnamed { found: name.to_owned() };
+        draft.add(id, final_name, action, cause, freed);
+    }
+}
+
+fn not_running(draft: &Draft<'_>, facts: &ContainerFacts) -> Cause {
+    let out_of_memory = draft.observed.out_of_memory.contains(&facts.id);
+    Cause::NotRunning { state: facts.state, exit_code: facts.exit_code, out_of_memory }
+}
+
+fn why_created(draft: &Draft<'_>, node: &Node, config: &ContainerConfig, others: &[&ContainerFacts]) -> Cause {
+    let network = &config.network.network;
+    // The newest says best what was last applied.
+    let Some((newest, owner)) = others.last().and_then(|old| Some((old, old.owner.as_ref()?))) else {
+        return Cause::Missing;
+    };
+    let diffs = diff::between(&owner.config, &node.config.canonical());
+    let mut diffs = live::unmended(draft.observed, newest, config, diffs);
+    // No reason to create anything.
+    diffs.retain(|diff| !diff.field.starts_with("extras."));
+    if let (true, Fit::Otherwise(found)) =
+        (diffs.is_empty(), live::fit(draft.observed, newest, node, config, draft.options))
+    {
+        diffs = found;
+    }
+    let all_dead = others.iter().all(|it| matches!(link(draft, node, config, it), Link::Dead));
+    if !diffs.is_empty() {
+        Cause::Changed(diffs)
+    } else if let Some(cause) = refresh::outdated(draft, &config.image, newest) {
+        cause
+    } else if draft.renewed.contains(network) && others.iter().all(|it| draft.removed.contains_key(it.id.as_str())) {
+        Cause::DependencyReplaced(network.clone())
+    } else if all_dead {
+        Cause::DeadNetwork
+    } else {
+        not_running(draft, newest)
+    }
+}
+
+/// A name that none of our own containers bears; the final one if it is free.
+fn free_name(final_name: &str, taken: &[&ContainerFacts]) -> String {
+    let candidates =
+        std::iter::once(final_name.to_owned()).chain((1..).map(|n| format!("{final_name}{}{n}", label::NEXT)));
+    candidates.into_iter().find(|name| taken.iter().all(|it| it.name != *name)).unwrap_or_else(|| final_name.to_owned())
+}

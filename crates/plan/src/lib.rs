@@ -1,0 +1,65 @@
+//! The plan: a graph of operations, each one engine call with its cause.
+//!
+//! Pure and total: the same inputs give the same plan, byte for byte. Everything is decided here: names,
+//! ids, order, deadlines. Nothing here waits, reads or writes.
+
+pub mod cause;
+pub mod compute;
+mod container;
+pub mod diff;
+mod draft;
+pub mod event;
+mod leave;
+mod live;
+pub mod operation;
+mod port;
+mod power;
+pub mod privilege;
+mod proof;
+mod refresh;
+mod removal;
+mod restart;
+pub mod saved;
+pub mod sources;
+pub mod status;
+pub mod text;
+mod volumes;
+
+pub use cause::{Cause, FieldDiff};
+pub use compute::{Options, Power, Volumes, compute};
+pub use live::dropped;
+use moat_model::resource::ResourceId;
+pub use operation::{Action, Handle, OpId, Operation};
+pub use privilege::{Gain, Widening, widening, widening_of};
+pub use sources::{Reason, Refusal, refusals};
+pub use status::{Condition, Presence, Published, Standing, Status, has_completed, status};
+
+/// What is to be done, in an order in which it can be done one by one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Plan {
+    /// `operations[i].id` is `OpId(i)`; each comes after all that it waits for.
+    pub operations: Vec<Operation>,
+}
+
+impl Plan {
+    pub fn is_empty(&self) -> bool {
+        self.operations.is_empty()
+    }
+
+    /// Whether anything would be different afterwards. Waiting changes nothing.
+    pub fn changes(&self) -> bool {
+        self.operations.iter().any(|operation| operation.action.changes())
+    }
+
+    /// The pulls that have to be done before it is known whether the rest is needed; `None`: all of it is.
+    #[must_use]
+    pub fn first_pulls(&self) -> Option<Self> {
+        refresh::deciding(self)
+    }
+
+    /// Whether what runs in the containers of `resource` would be ended.
+    pub fn interrupts(&self, resource: &ResourceId) -> bool {
+        let of_it = self.operations.iter().filter(|operation| operation.resource == *resource);
+        of_it.into_iter().any(|operation| operation.action.interrupts())
+    }
+}

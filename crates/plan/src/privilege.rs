@@ -1,0 +1,345 @@
+//! What a sandbox may do that it could not do before: the last applied configuration against the wanted one.
+//!
+//! Pure, so that whoever asks for consent and whoever shows a plan see the same. What it means to be asked is theirs.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::Path;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use moat_model::graph::Graph;
+use moat_model::resource::{
+    Config, ContainerConfig, HostPort, ImageRef, Mount, MountSource, PortConfig, ResourceId, Role, Run,
+};
+use moat_model::state::Observed;
+
+/// One thing that a resource gains.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Widening {
+    pub resource: ResourceId,
+    pub gain: Gain,
+    /// The resource was applied before, without it. Otherwise it is new as a whole.
+    pub known: bool,
+}
+
+/// What is gained. A path is one of the engine's machine.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Gain {
+    /// Every right on the engine's machine.
+    Privileged,
+    /// The socket of an engine: whoever has it has its machine.
+    EngineSocket { path: String },
+    /// All files.
+    Root,
+    /// Somebody's home directory, or all of them.
+    Home { path: String },
+    /// A path outside of the spec's own folder.
+    Path { path: String },
+    /// What could only be read can be written.
+    Write { path: String },
+    /// A volume of another agent.
+    AgentVolume { name: String },
+    /// A volume that is not the sandbox's own.
+    ForeignVolume { name: String },
+    /// A port that is reached from other machines.
+    Exposed { port: String },
+    /// A secret, by the name of its variable.
+    Secret { name: String },
+    /// An image of another source: another registry or repository.
+    Source { old: String, new: String },
+    /// It ran as somebody, and would run as root or as the image has it.
+    RootUser { old: String },
+    /// A capability of the kernel beyond those that every container has.
+    Capability { name: String },
+    /// A device of the Docker host, and what may be done with it.
+    Device { device: String },
+    /// Graphics processors of the Docker host.
+    Gpus { gpus: String },
+    /// A port of a service that the Docker host reaches.
+    Published { port: String },
+    /// It reached nothing outside, and would.
+    Outside,
+}
+
+impl Gain {
+    /// The word for scripts.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Privileged => "privileged",
+            Self::EngineSocket { .. } => "engine-socket",
+            Self::Root => "root-directory",
+            Self::Home { .. } => "home-directory",
+            Self::Path { .. } => "path",
+            Self::Write { .. } => "write",
+            Self::AgentVolume { .. } => "agent-volume",
+            Self::ForeignVolume { .. } => "foreign-volume",
+            Self::Exposed { .. } => "exposed-port",
+            Self::Secret { .. } => "secret",
+            Self::Source { .. } => "image-source",
+            Self::RootUser { .. } => "root-user",
+            Self::Capability { .. } => "capability",
+            Self::Device { .. } => "device",
+            Self::Gpus { .. } => "gpus",
+            Self::Published { .. } => "published-port",
+            Self::Outside => "outside",
+        }
+    }
+
+    /// What a person should not overlook even where nothing was there before; `None`: it is what a spec is for.
+    pub fn mark(&self) -> Option<&'static str> {
+        match self {
+            Self::Privileged => Some("privileged"),
+            Self::EngineSocket { .. } => Some("gives the engine"),
+            Self::Root => Some("gives all files"),
+            Self::Home { .. } => Some("gives a home directory"),
+            Self::AgentVolume { .. } => Some("another agent's volume"),
+            Self::Exposed { .. } => Some("reached from outside"),
+            Self::Capability { .. } => Some("adds capabilities"),
+            Self::Device { .. } => Some("gives devices"),
+            Self::Gpus { .. } => Some("gives GPUs"),
+            _ => None,
+        }
+    }
+}
+
+/// All that `graph`'s sandbox gains over what was last applied; sorted.
+pub fn widening(graph: &Graph, observed: &Observed) -> Vec<Widening> {
+    beyond(graph, |id| {
+        // The newest says best what was last applied.
+        let container = observed.containers_of(id).filter_map(|facts| facts.owner.as_ref()).last();
+        let network = || observed.networks_of(id).filter_map(|facts| facts.owner.as_ref()).last();
+        container.or_else(network).map(|owner| owner.config.clone())
+    })
+}
+
+/// All that `graph`'s sandbox gains over what `before` wanted; sorted.
+pub fn widening_of(before: &Graph, graph: &Graph) -> Vec<Widening> {
+    beyond(graph, |id| before.node(id).map(|node| node.config.canonical()))
+}
+
+/// `last`: the canonical configuration that a resource had, if there was one.
+fn beyond(graph: &Graph, last: impl Fn(&ResourceId) -> Option<String>) -> Vec<Widening> {
+    let mut all = BTreeSet::new();
+    for node in graph.nodes() {
+        let (gains, last) = match &node.config {
+            Config::Container(config) => {
+                let last = last(&node.id).map(|config| parse(&config));
+                let sealed = applied(last.as_ref());
+                let was = |gain: &Gain| last.as_ref().is_some_and(|_| sealed.contains(gain));
+                let all = gains(config).into_iter().chain(of_service(node.role, config));
+                let new = all.filter(|gain| !was(gain) && !is_own(&graph.run, gain));
+                let mut gains: Vec<Gain> = new.collect();
+                gains.extend(last.as_ref().into_iter().flat_map(|last| changes(last, config)));
+                (gains, last)
+            }
+            Config::Network(config) => {
+                let last = last(&node.id).map(|config| parse(&config));
+                let was_internal = last.as_ref().is_some_and(|last| last["internal"] == Value::Bool(true));
+                (if was_internal && !config.internal { vec![Gain::Outside] } else { Vec::new() }, last)
+            }
+            Config::Image(_) | Config::Volume(_) => continue,
+        };
+        let known = last.is_some();
+        all.extend(gains.into_iter().map(|gain| Widening { resource: node.id.clone(), gain, known }));
+    }
+    all.into_iter().collect()
+}
+
+/// What a service gives beside what any container gives.
+fn of_service(role: Role, config: &ContainerConfig) -> Vec<Gain> {
+    let own = config.ports.iter().filter(|port| role == Role::Sidecar && port.address.is_loopback());
+    own.map(|port| Gain::Published { port: reached(port) }).collect()
+}
+
+/// What a container may do, whatever was before.
+pub fn gains(config: &ContainerConfig) -> BTreeSet<Gain> {
+    let mut gains = BTreeSet::new();
+    if config.privileged {
+        gains.insert(Gain::Privileged);
+    }
+    for mount in &config.mounts {
+        match &mount.source {
+            MountSource::Path(path) if is_shown_anyway(path, mount, config) => {}
+            MountSource::Path(path) => {
+                gains.insert(of_path(path));
+                if !mount.read_only {
+                    gains.insert(Gain::Write { path: path.clone() });
+                }
+            }
+            MountSource::Foreign(name) => {
+                gains.insert(of_volume(name));
+            }
+            MountSource::Volume(_) | MountSource::Empty | MountSource::Memory { .. } => {}
+        }
+    }
+    gains.extend(config.ports.iter().filter(|port| !port.address.is_loopback()).map(exposed));
+    gains.extend(config.secrets.keys().map(|name| Gain::Secret { name: name.clone() }));
+    let rights = &config.rights;
+    gains.extend(rights.cap_add.iter().map(|name| Gain::Capability { name: name.clone() }));
+    gains.extend(rights.devices.iter().map(|device| Gain::Device { device: device.given() }));
+    gains.extend(rights.gpus.iter().map(|gpus| Gain::Gpus { gpus: gpus.to_string() }));
+    gains
+}
+
+fn exposed(port: &PortConfig) -> Gain {
+    Gain::Exposed { port: reached(port) }
+}
+
+fn reached(port: &PortConfig) -> String {
+    let host = match port.host {
+        HostPort::Fixed(host) => format!("{}:{host}", port.address),
+        HostPort::Free => port.address.to_string(),
+    };
+    format!("{host} -> {}", port.container)
+}
+
+/// What is given where another mount shows it anyway is nothing more, least of all to be read only.
+fn is_shown_anyway(path: &str, mount: &Mount, config: &ContainerConfig) -> bool {
+    let shows = |other: &Mount| {
+        let MountSource::Path(folder) = &other.source else { return false };
+        let rest = Path::new(path).strip_prefix(folder).ok().filter(|rest| rest.components().next().is_some());
+        let place = rest.map(|rest| Path::new(&other.target).join(rest));
+        place.is_some_and(|place| place == Path::new(&mount.target)) && (mount.read_only || !other.read_only)
+    };
+    config.mounts.iter().any(shows)
+}
+
+/// What a path of the machine gives.
+fn of_path(path: &str) -> Gain {
+    let owned = path.to_owned();
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    if parts.is_empty() {
+        Gain::Root
+    } else if is_socket(&parts) {
+        Gain::EngineSocket { path: owned }
+    } else if matches!(parts[..], ["root" | "home" | "Users"] | ["home" | "Users", _]) {
+        Gain::Home { path: owned }
+    } else {
+        Gain::Path { path: owned }
+    }
+}
+
+/// The spec's own folder, and what is in it, is what a spec is about.
+fn is_own(run: &Run, gain: &Gain) -> bool {
+    let (Gain::Path { path } | Gain::Write { path }) = gain else { return false };
+    Path::new(&run.spec).parent().is_some_and(|folder| Path::new(path).starts_with(folder))
+}
+
+/// Sockets of engines, and the folders that have them.
+fn is_socket(parts: &[&str]) -> bool {
+    let is_run = matches!(parts, ["run" | "var"] | ["var", "run"]);
+    let last = parts.last().copied().unwrap_or_default();
+    is_run || ["docker.sock", "podman.sock", "containerd.sock", "buildkitd.sock"].contains(&last)
+}
+
+fn of_volume(name: &str) -> Gain {
+    let name = name.to_owned();
+    if name.starts_with("moat-") { Gain::AgentVolume { name } } else { Gain::ForeignVolume { name } }
+}
+
+/// What only a comparison shows.
+fn changes(last: &Value, config: &ContainerConfig) -> Vec<Gain> {
+    let mut gains = Vec::new();
+    let old = last["image"].as_str().and_then(|text| ImageRef::parse(text).ok());
+    if let Some(old) = old.filter(|old| old.repository_and_tag().0 != config.image.repository_and_tag().0) {
+        gains.push(Gain::Source { old: old.to_string(), new: config.image.to_string() });
+    }
+    let root = |user: Option<&str>| user.is_none_or(|user| matches!(user.split(':').next(), Some("root" | "0")));
+    let old = last["user"].as_str();
+    if !root(old) && root(config.user.as_deref()) {
+        gains.push(Gain::RootUser { old: old.unwrap_or_default().to_owned() });
+    }
+    gains
+}
+
+/// What the last applied configuration gave, as far as its record says.
+fn applied(last: Option<&Value>) -> BTreeSet<Gain> {
+    let mut gains = BTreeSet::new();
+    let Some(last) = last else { return gains };
+    if last["privileged"] == Value::Bool(true) {
+        gains.insert(Gain::Privileged);
+    }
+    let entries =
+        |key: &str| last[key].as_object().into_iter().flatten().map(|(key, value)| (key.clone(), value.clone()));
+    for (_, value) in entries("mounts") {
+        let text = value.as_str().unwrap_or_default().to_owned();
+        let (source, read_only) = text.strip_suffix(":ro").map_or((text.as_str(), false), |source| (source, true));
+        if let Some(path) = source.strip_prefix("path:") {
+            let path = path.to_owned();
+            if !read_only {
+                gains.insert(Gain::Write { path: path.clone() });
+            }
+            let all = [
+                Gain::EngineSocket { path: path.clone() },
+                Gain::Home { path: path.clone() },
+                Gain::Path { path: path.clone() },
+            ];
+            gains.extend(all);
+            if path == "/" {
+                gains.insert(Gain::Root);
+            }
+        } else if let Some(name) = source.strip_prefix("foreign:") {
+            gains.insert(of_volume(name));
+        }
+    }
+    for (port, published) in entries("ports") {
+        let published = published.as_str().unwrap_or_default().trim_end_matches(":free").to_owned();
+        gains.insert(Gain::Exposed { port: format!("{published} -> {port}") });
+        gains.insert(Gain::Published { port: format!("{published} -> {port}") });
+    }
+    let names = last["cap_add"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    gains.extend(names.map(|name| Gain::Capability { name: name.to_owned() }));
+    let texts = |value: &Value| value.as_str().map(str::to_owned);
+    gains.extend(entries("devices").filter_map(|(_, given)| Some(Gain::Device { device: texts(&given)? })));
+    gains.extend(texts(&last["gpus"]).map(|gpus| Gain::Gpus { gpus }));
+    gains.extend(entries("secrets").map(|(name, _)| Gain::Secret { name }));
+    gains
+}
+
+fn parse(config: &str) -> Value {
+    serde_json::from_str(config).unwrap_or(Value::Null)
+}
+
+impl fmt::Display for Gain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Privileged => f.write_str("every right on the engine's machine"),
+            Self::EngineSocket { path } => write!(f, "the engine itself, by {path}"),
+            Self::Root => f.write_str("all files of the engine's machine"),
+            Self::Home { path } => write!(f, "the home directory {path}"),
+            Self::Path { path } => write!(f, "{path}, outside of the spec's folder"),
+            Self::Write { path } => write!(f, "writing to {path}"),
+            Self::AgentVolume { name } => write!(f, "another agent's volume {name}"),
+            Self::ForeignVolume { name } => write!(f, "the volume {name}, which is not its own"),
+            Self::Exposed { port } => write!(f, "a port that other machines reach, {port}"),
+            Self::Secret { name } => write!(f, "the secret {name}"),
+            Self::Source { old, new } => write!(f, "an image of another source, {new} in place of {old}"),
+            Self::RootUser { old } => write!(f, "root in place of {old}"),
+            Self::Capability { name } => write!(f, "the capability {name}"),
+            Self::Device { device } => write!(f, "the device {device}"),
+            Self::Gpus { gpus } => write!(f, "GPUs of the Docker host, {gpus}"),
+            Self::Published { port } => write!(f, "a port that the Docker host reaches, {port}"),
+            Self::Outside => f.write_str("a way to the outside"),
+        }
+    }
+}
+
+impl fmt::Display for Widening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} gets {}", self.resource, self.gain)
+    }
+}
+
+impl Serialize for Widening {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeStruct;
+        let mut all = serializer.serialize_struct("Widening", 4)?;
+        all.serialize_field("resource", &self.resource)?;
+        all.serialize_field("code", self.gain.code())?;
+        all.serialize_field("text", &self.gain.to_string())?;
+        all.serialize_field("known", &self.known)?;
+        all.end()
+    }
+}

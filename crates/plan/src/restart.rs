@@ -1,0 +1,30 @@
+//! Why a container that runs is restarted where it is.
+
+use super::draft::Draft;
+use super::proof::health;
+use super::{Cause, sources};
+use moat_model::graph::Node;
+use moat_model::resource::ContainerConfig;
+use moat_model::state::{ContainerFacts, ContainerState, Health};
+
+/// The reason; `None`: there is none. `has_failed`: its probe did, for as long as one waits.
+pub(super) fn cause(
+    draft: &Draft<'_>,
+    node: &Node,
+    config: &ContainerConfig,
+    current: &ContainerFacts,
+    has_failed: bool,
+) -> Option<Cause> {
+    let runs = current.state == ContainerState::Running;
+    if runs && draft.options.restart.contains(&current.id) {
+        Some(Cause::Asked)
+    } else if has_failed || health(current, config) == Health::Unhealthy {
+        Some(Cause::Unhealthy)
+    } else if runs && draft.options.restore.is_empty() && !node.may_complete() {
+        // A command that is run once is not run twice for a file.
+        let path = sources::replaced(draft.graph, draft.observed, config, current)?;
+        Some(Cause::SourceReplaced { path })
+    } else {
+        None
+    }
+}

@@ -1,0 +1,270 @@
+//! How a run stands: each of its resources, and the whole in one word.
+//!
+//! Read off a plan: what has nothing to be done about it is as it should be.
+
+use std::net::{IpAddr, SocketAddr};
+
+use serde::Serialize;
+
+use super::{Action, Cause, Operation, Plan};
+use moat_model::graph::{Graph, Node};
+use moat_model::resource::{Config, HostPort, ImageId, ImageRef, Kind, Port, PortConfig, ResourceId, Retention, Role};
+use moat_model::state::{ContainerFacts, ContainerState, Observed};
+
+/// A run, as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    pub condition: Condition,
+    /// The ports of the main container that runs, in the order of the spec.
+    pub ports: Vec<Published>,
+    /// Sorted by resource; more than one entry for a resource means a replacement that was cut short.
+    pub resources: Vec<Standing>,
+}
+
+/// A port that can be reached on the engine's machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Published {
+    pub name: Option<String>,
+    pub container: Port,
+    pub address: IpAddr,
+    pub host: u16,
+}
+
+/// The whole in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Condition {
+    /// Nothing of the run is there, except volumes that a destroy keeps.
+    Absent,
+    /// It is on its way, and needs nobody: what is left is to wait.
+    Converging,
+    /// Something is missing, broken or not as wanted.
+    Degraded,
+    /// A user has stopped it.
+    Stopped,
+    /// The command of the main container has ended with another code than 0.
+    Failed,
+    /// The command of the main container has ended with 0, and everything else is as wanted.
+    Completed,
+    /// Everything is as wanted, and proven.
+    Ready,
+}
+
+/// One resource, as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    pub resource: ResourceId,
+    pub role: Role,
+    /// The engine's name.
+    pub name: String,
+    /// The engine's id; a volume has none but its name.
+    pub id: Option<String>,
+    pub presence: Presence,
+    /// Nothing is to be done about it.
+    pub ready: bool,
+    /// Why it is not ready.
+    pub cause: Option<Cause>,
+}
+
+/// Whether something is there, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    Missing,
+    Present,
+    /// A container is there in a state of its own.
+    Container(ContainerState),
+    /// A container whose command has come to its end.
+    Completed,
+}
+
+impl Published {
+    /// As in `127.0.0.1:20345`.
+    pub fn socket(&self) -> SocketAddr {
+        SocketAddr::new(self.address, self.host)
+    }
+}
+
+impl Condition {
+    pub const ALL: [Self; 7] =
+        [Self::Absent, Self::Converging, Self::Degraded, Self::Stopped, Self::Failed, Self::Completed, Self::Ready];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Absent => "absent",
+            Self::Converging => "converging",
+            Self::Degraded => "degraded",
+            Self::Stopped => "stopped",
+            Self::Failed => "failed",
+            Self::Completed => "completed",
+            Self::Ready => "ready",
+        }
+    }
+}
+
+impl Presence {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Present => "present",
+            Self::Container(state) => state.as_str(),
+            Self::Completed => "completed",
+        }
+    }
+}
+
+/// Reads off how `graph`'s run stands; `plan` is what is to be done about it.
+pub fn status(graph: &Graph, observed: &Observed, plan: &Plan) -> Status {
+    let mut resources: Vec<Standing> = wanted(graph, observed).chain(unwanted(graph, observed)).collect();
+    for standing in &mut resources {
+        let about = plan.operations.iter().find(|operation| operation.resource == standing.resource);
+        standing.cause = about.map(|operation| operation.cause.clone());
+        let rests = observed.is_stopped() && standing.resource.kind == Kind::Container;
+        standing.ready = about.is_none() && standing.presence != Presence::Missing && !rests;
+    }
+    resources.sort_by(|a, b| (&a.resource, &a.name, &a.id).cmp(&(&b.resource, &b.name, &b.id)));
+    Status { condition: condition(graph, observed, plan), ports: ports(graph, observed), resources }
+}
+
+/// The ports of the main container, if it runs, with those that were chosen for it.
+pub fn ports(graph: &Graph, observed: &Observed) -> Vec<Published> {
+    let id = ResourceId::main();
+    let Some(Config::Container(config)) = graph.node(&id).map(|node| &node.config) else { return Vec::new() };
+    let running = observed.containers_of(&id).find(|facts| facts.state == ContainerState::Running);
+    let Some(owner) = running.and_then(|facts| facts.owner.as_ref()) else { return Vec::new() };
+    let published = |port: &PortConfig| {
+        let host = match port.host {
+            HostPort::Fixed(host) => host,
+            HostPort::Free => *owner.ports.get(&port.container)?,
+        };
+        let (name, container, address) = (port.name.clone(), port.container, port.address);
+        Some(Published { name, container, address, host })
+    };
+    config.ports.iter().filter_map(published).collect()
+}
+
+fn condition(graph: &Graph, observed: &Observed, plan: &Plan) -> Condition {
+    if is_absent(graph, observed) {
+        Condition::Absent
+    } else if observed.is_stopped() {
+        if plan.is_empty() { Condition::Stopped } else { Condition::Degraded }
+    } else if plan.is_empty() {
+        if has_completed(graph, observed) { Condition::Completed } else { Condition::Ready }
+    } else if plan.operations.iter().any(|operation| has_failed(graph, operation)) {
+        Condition::Failed
+    } else if plan.operations.iter().all(will_pass) {
+        Condition::Converging
+    } else {
+        Condition::Degraded
+    }
+}
+
+/// Whether the command of the main container has come to its end.
+pub fn has_completed(graph: &Graph, observed: &Observed) -> bool {
+    let main = ResourceId::main();
+    graph.node(&main).is_some_and(Node::may_complete)
+        && observed.containers_of(&main).any(ContainerFacts::has_completed)
+}
+
+/// Whether an operation is there because a command has ended that should have ended well.
+fn has_failed(graph: &Graph, operation: &Operation) -> bool {
+    let ended = matches!(operation.cause, Cause::NotRunning { state: ContainerState::Exited, exit_code: Some(_), .. });
+    ended && graph.node(&operation.resource).is_some_and(Node::may_complete)
+}
+
+fn is_absent(graph: &Graph, observed: &Observed) -> bool {
+    let kept = |resource: &ResourceId, label: Retention| match graph.node(resource).map(|node| &node.config) {
+        Some(Config::Volume(volume)) => volume.retention == Retention::Keep,
+        _ => label == Retention::Keep,
+    };
+    let mut owners = observed.volumes.iter().filter_map(|facts| facts.owner.as_ref());
+    observed.containers.is_empty()
+        && observed.networks.is_empty()
+        && !observed.is_stopped()
+        && owners.all(|owner| kept(&owner.resource, owner.retention))
+}
+
+/// Whether somebody is at it, or it will come by itself.
+fn will_pass(operation: &Operation) -> bool {
+    let waits = matches!(operation.action, Action::AwaitReady { .. });
+    (waits && !matches!(operation.cause, Cause::Crashing { .. })) || operation.cause == Cause::HalfDone
+}
+
+fn wanted<'a>(graph: &'a Graph, observed: &'a Observed) -> impl Iterator<Item = Standing> {
+    graph.nodes().flat_map(move |node| {
+        let id = &node.id;
+        let standing = |name: String, engine_id: Option<String>, presence| Standing {
+            resource: id.clone(),
+            role: node.role,
+            name,
+            id: engine_id,
+            presence,
+            ready: false,
+            cause: None,
+        };
+        let mut found: Vec<Standing> = match &node.config {
+            Config::Image(image) => {
+                let here = image_id(graph, observed, &image.reference);
+                let present =
+                    |id: ImageId| standing(image.reference.to_string(), Some(id.to_string()), Presence::Present);
+                here.map(present).into_iter().collect()
+            }
+            Config::Network(_) => {
+                let networks = observed.networks_of(id);
+                networks.map(|it| standing(it.name.clone(), Some(it.id.to_string()), Presence::Present)).collect()
+            }
+            Config::Volume(_) => {
+                observed.volumes_of(id).map(|it| standing(it.name.clone(), None, Presence::Present)).collect()
+            }
+            Config::Container(_) => {
+                let containers = observed.containers_of(id);
+                let presence = |it: &ContainerFacts| match it.state {
+                    _ if node.may_complete() && it.has_completed() => Presence::Completed,
+                    state => Presence::Container(state),
+                };
+                containers.map(|it| standing(it.name.clone(), Some(it.id.to_string()), presence(it))).collect()
+            }
+        };
+        if found.is_empty() {
+            found.push(standing(graph.run.name_of(id), None, Presence::Missing));
+        }
+        found
+    })
+}
+
+/// The id of an image that is there. One that nobody asked about is: a container runs on it as wanted.
+fn image_id(graph: &Graph, observed: &Observed, reference: &ImageRef) -> Option<ImageId> {
+    if let Some(asked) = observed.images.get(reference) {
+        return asked.as_ref().map(|facts| facts.id.clone());
+    }
+    let users = graph.nodes().filter(|user| matches!(&user.config, Config::Container(it) if it.image == *reference));
+    users.flat_map(|user| observed.containers_of(&user.id)).next().map(|facts| facts.image.clone())
+}
+
+/// What bears the run's labels and is not in the graph.
+fn unwanted<'a>(graph: &'a Graph, observed: &'a Observed) -> impl Iterator<Item = Standing> {
+    // A mark is no resource: it is told of by the condition.
+    let foreign = |resource: &ResourceId| graph.node(resource).is_none() && *resource != ResourceId::stop_mark();
+    let standing = |resource: &ResourceId, name: &str, id: Option<String>, presence| Standing {
+        resource: resource.clone(),
+        role: if resource.kind == Kind::Container { Role::Sidecar } else { Role::Support },
+        name: name.to_owned(),
+        id,
+        presence,
+        ready: false,
+        cause: None,
+    };
+    let containers = observed.containers.iter().filter_map(move |it| {
+        let resource = &it.owner.as_ref()?.resource;
+        let state = Presence::Container(it.state);
+        foreign(resource).then(|| standing(resource, &it.name, Some(it.id.to_string()), state))
+    });
+    let networks = observed.networks.iter().filter_map(move |it| {
+        let resource = &it.owner.as_ref()?.resource;
+        foreign(resource).then(|| standing(resource, &it.name, Some(it.id.to_string()), Presence::Present))
+    });
+    let volumes = observed.volumes.iter().filter_map(move |it| {
+        let resource = &it.owner.as_ref()?.resource;
+        foreign(resource).then(|| standing(resource, &it.name, None, Presence::Present))
+    });
+    containers.chain(networks).chain(volumes)
+}

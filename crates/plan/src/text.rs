@@ -1,0 +1,57 @@
+//! Plans as text: one line per operation, and below it the fields that differ. The form that people read and
+//! that tests compare; its stability is promised in `docs/reference/plan.md`.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use super::{Action, Cause, Gain, Operation, Plan, privilege};
+use moat_model::resource::ResourceId;
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Once for each resource: its other operations have the same cause.
+        let mut told = BTreeSet::new();
+        for operation in &self.operations {
+            writeln!(f, "{operation}")?;
+            if let Cause::Changed(diffs) = &operation.cause
+                && told.insert(&operation.resource)
+            {
+                for diff in diffs {
+                    writeln!(f, "    {diff}")?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:<3} {} {} {}", format!("{}.", self.id), self.action.verb(), self.resource.kind, self.name)?;
+        if let Some(mark) = self.mark() {
+            write!(f, " [{mark}]")?;
+        }
+        for (i, id) in self.after.iter().enumerate() {
+            write!(f, "{}{id}", if i == 0 { " after " } else { ", " })?;
+        }
+        match &self.cause {
+            Cause::Changed(_) => f.write_str(": changed"),
+            cause => write!(f, ": {cause}"),
+        }
+    }
+}
+
+impl Operation {
+    /// What a person should not overlook about it.
+    pub fn mark(&self) -> Option<String> {
+        match &self.action {
+            Action::CreateContainer { config, .. } => {
+                let marks: BTreeSet<_> = privilege::gains(config).iter().filter_map(Gain::mark).collect();
+                Some(marks.into_iter().collect::<Vec<_>>().join(", ")).filter(|marks| !marks.is_empty())
+            }
+            // There is nothing in the mark of a run that is stopped.
+            Action::RemoveVolume if self.resource != ResourceId::stop_mark() => Some("destroys data".to_owned()),
+            _ => None,
+        }
+    }
+}

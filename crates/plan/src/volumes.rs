@@ -1,0 +1,28 @@
+//! The volumes of a container by the names that the engine has for them.
+
+use std::collections::BTreeMap;
+
+use super::draft::Draft;
+use moat_model::engine::VolumeMount;
+use moat_model::resource::{ContainerConfig, Mount, MountSource, ResourceId, label};
+
+pub(super) fn mounts(draft: &Draft<'_>, config: &ContainerConfig) -> Vec<VolumeMount> {
+    let name = |volume: &ResourceId| {
+        let found = draft.observed.volumes_of(volume).next().map(|facts| facts.name.clone());
+        found.unwrap_or_else(|| draft.graph.run.name_of(volume))
+    };
+    // One that somebody removes before the container is created is made by the engine, and must be known again.
+    let labels = |volume: &ResourceId| {
+        let node = draft.graph.node(volume);
+        node.map(|node| label::labels(&draft.graph.run, volume, &node.config)).unwrap_or_default()
+    };
+    let mount = |it: &Mount| {
+        let (volume, labels) = match &it.source {
+            MountSource::Volume(id) => (name(id), labels(id)),
+            MountSource::Foreign(name) => (name.clone(), BTreeMap::new()),
+            MountSource::Path(_) | MountSource::Empty | MountSource::Memory { .. } => return None,
+        };
+        Some(VolumeMount { volume, target: it.target.clone(), read_only: it.read_only, labels })
+    };
+    config.mounts.iter().filter_map(mount).collect()
+}

@@ -1,0 +1,317 @@
+//! The simulated engine's own state, and how its objects are found.
+//!
+//! Knows the time only as it is told. What calls do to the state is in the modules next to this one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use ipnet::Ipv4Net;
+use sha2::{Digest, Sha256};
+
+use super::behaviour::Behaviour;
+use super::journal::{Journal, Violation};
+use super::latency::Latencies;
+use super::notices::Notices;
+use super::subnet::first_free;
+use super::{DuplicateNetworks, Settings};
+use moat_model::engine::call::Call;
+use moat_model::engine::{EngineError, Fault, Filter, PortBinding, VolumeMount};
+use moat_model::resource::label::{self, Origin, Ownership};
+use moat_model::resource::{ContainerConfig, ContainerId, FileConfig, ImageDigest, ImageId, ImageRef, NetworkId};
+use moat_model::state::ContainerState;
+
+#[derive(Debug)]
+pub(super) struct Daemon {
+    /// Since the beginning of the simulation.
+    pub now: Duration,
+    /// Until when nobody answers.
+    pub down_until: Duration,
+    /// How often it was restarted; a call that spans a restart loses its answer.
+    pub restarts: u32,
+    pub duplicates: DuplicateNetworks,
+    pub latencies: Latencies,
+    pub containers: BTreeMap<ContainerId, Container>,
+    pub networks: BTreeMap<NetworkId, Network>,
+    pub volumes: BTreeMap<String, Volume>,
+    /// What references mean on this engine.
+    pub images: BTreeMap<ImageRef, ImageId>,
+    /// What can be pulled.
+    pub registry: BTreeMap<ImageRef, ImageId>,
+    /// How often the registry's list has changed around an image that is the same.
+    pub editions: BTreeMap<ImageRef, u32>,
+    /// Under which digests an image was found in registries.
+    pub digests: BTreeMap<ImageId, BTreeSet<ImageDigest>>,
+    pub programs: BTreeMap<ImageId, Behaviour>,
+    /// Labels that images have, and containers made from them.
+    pub image_labels: BTreeMap<ImageId, BTreeMap<String, String>>,
+    /// Images that were removed though a container was made from them.
+    pub images_gone: BTreeSet<ImageId>,
+    pub journal: Journal,
+    pub notices: Notices,
+    serial: u64,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Container {
+    pub id: ContainerId,
+    /// In the order of creation.
+    pub serial: u64,
+    pub name: String,
+    pub labels: BTreeMap<String, String>,
+    pub config: ContainerConfig,
+    pub image: ImageId,
+    pub program: Behaviour,
+    pub state: ContainerState,
+    /// While it is being created its name is taken, and nothing else shows of it.
+    pub hidden: bool,
+    /// The network that it was created on. Docker pins it by id: without that very network it never starts
+    /// again, whatever it is connected to since.
+    pub home: NetworkId,
+    pub endpoints: Vec<Attachment>,
+    pub mounts: Vec<VolumeMount>,
+    pub ports: Vec<PortBinding>,
+    pub files: BTreeMap<String, FileConfig>,
+    pub created: Duration,
+    pub started: Option<Duration>,
+    pub exit: i64,
+    pub error: String,
+    pub restarts: i64,
+    /// Somebody asked it to stop, so that the restart policy lets it be.
+    pub stopped_by_hand: bool,
+    /// Its probe says no until it is started again.
+    pub sick: bool,
+    pub log: Vec<String>,
+    /// How many commands of other people run in it.
+    pub sessions: u32,
+    pub due: Option<Due>,
+    /// What was about to happen when it was paused.
+    pub frozen: Option<Next>,
+}
+
+/// A container's place on a network. A dead id stays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Attachment {
+    pub network: NetworkId,
+    /// The network's name when it was attached.
+    pub name: String,
+    /// It was on the network: only then does Docker show the network's id.
+    pub used: bool,
+    pub aliases: Vec<String>,
+}
+
+/// What will happen to a container by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Due {
+    pub at: Duration,
+    pub what: Next,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    Appear,
+    Exit {
+        code: i64,
+    },
+    /// Because it was asked to; and whether it is then started again.
+    Stop {
+        code: i64,
+        again: bool,
+    },
+    StartAgain {
+        by_policy: bool,
+    },
+    Vanish,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Network {
+    pub id: NetworkId,
+    pub serial: u64,
+    pub name: String,
+    pub labels: BTreeMap<String, String>,
+    pub internal: bool,
+    pub subnet: Option<Ipv4Net>,
+    pub created: Duration,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Volume {
+    pub labels: BTreeMap<String, String>,
+    /// A program has written into it.
+    pub data: bool,
+}
+
+impl Daemon {
+    pub fn new(settings: &Settings) -> Self {
+        let mut daemon = Self {
+            now: Duration::ZERO,
+            down_until: Duration::ZERO,
+            restarts: 0,
+            duplicates: settings.duplicate_networks,
+            latencies: settings.latencies,
+            containers: BTreeMap::new(),
+            networks: BTreeMap::new(),
+            volumes: BTreeMap::new(),
+            images: BTreeMap::new(),
+            registry: BTreeMap::new(),
+            editions: BTreeMap::new(),
+            digests: BTreeMap::new(),
+            programs: BTreeMap::new(),
+            image_labels: BTreeMap::new(),
+            images_gone: BTreeSet::new(),
+            journal: Journal::default(),
+            notices: Notices::default(),
+            serial: 0,
+        };
+        for (name, subnet) in [("bridge", first_free(&[])), ("host", None), ("none", None)] {
+            daemon.add_network(name, BTreeMap::new(), false, subnet);
+        }
+        daemon
+    }
+
+    /// The next id: 64 hexadecimal digits in no order that anybody could rely on.
+    pub fn next_id(&mut self) -> (u64, String) {
+        self.serial += 1;
+        let digest = Sha256::digest(format!("object {}", self.serial));
+        (self.serial, digest.iter().fold(String::new(), |id, byte| id + &format!("{byte:02x}")))
+    }
+
+    pub fn add_network(
+        &mut self,
+        name: &str,
+        labels: BTreeMap<String, String>,
+        internal: bool,
+        subnet: Option<Ipv4Net>,
+    ) -> NetworkId {
+        let (serial, id) = self.next_id();
+        let id = NetworkId::new(id);
+        let network =
+            Network { id: id.clone(), serial, name: name.to_owned(), labels, internal, subnet, created: self.now };
+        self.networks.insert(id.clone(), network);
+        id
+    }
+
+    pub fn container(&mut self, id: &ContainerId) -> Result<&mut Container, EngineError> {
+        self.containers
+            .get_mut(id)
+            .filter(|c| !c.hidden)
+            .ok_or_else(|| EngineError::new(Fault::NotFound, format!("no such container: {id}")))
+    }
+
+    /// Whose a container is. Labels that its image has do not count.
+    pub fn owner(&self, container: &Container) -> Option<Ownership> {
+        let labels = self.image_labels.get(&container.image);
+        let origin = match labels {
+            Some(labels) if label::are_claimed(labels.keys()) => Origin::Claiming,
+            _ if self.images_gone.contains(&container.image) => Origin::Gone,
+            _ => Origin::Plain,
+        };
+        Ownership::read(&container.labels).filter(|owner| owner.holds(&container.name, origin))
+    }
+
+    /// The labels of a container that is made from an image: its own, and the image's.
+    pub fn inherited(&self, image: &ImageId, own: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let mut labels = self.image_labels.get(image).cloned().unwrap_or_default();
+        labels.extend(own.clone());
+        labels
+    }
+
+    pub fn network(&self, id: &NetworkId) -> Result<&Network, EngineError> {
+        self.networks.get(id).ok_or_else(|| EngineError::new(Fault::NotFound, format!("network {id} not found")))
+    }
+
+    /// What a call is about, for the journal.
+    pub fn name_of_container(&self, id: &ContainerId) -> String {
+        self.containers.get(id).map_or_else(|| format!("({})", short(id.as_str())), |c| c.name.clone())
+    }
+
+    pub fn name_of_network(&self, id: &NetworkId) -> String {
+        self.networks.get(id).map_or_else(|| format!("({})", short(id.as_str())), |n| n.name.clone())
+    }
+
+    /// Writes down that a call reached for a container that is not ours.
+    pub fn guard_container(&mut self, call: Call, id: &ContainerId) {
+        if let Some(container) = self.containers.get(id) {
+            let (name, is_own) = (container.name.clone(), self.owner(container).is_some());
+            self.journal.guard(call, &name, is_own);
+        }
+    }
+
+    pub fn guard_network(&mut self, call: Call, id: &NetworkId) {
+        if let Some(network) = self.networks.get(id) {
+            let is_own = Ownership::read(&network.labels).is_some();
+            self.journal.guard(call, &network.name, is_own);
+        }
+    }
+
+    pub fn guard_volume(&mut self, call: Call, name: &str) {
+        if let Some(volume) = self.volumes.get(name) {
+            let is_own = Ownership::read(&volume.labels).is_some();
+            self.journal.guard(call, name, is_own);
+        }
+    }
+
+    /// Whether something that runs is attached to a network. What is being removed still is.
+    pub fn has_endpoints(&self, network: &NetworkId) -> bool {
+        use ContainerState::{Paused, Removing, Running};
+        self.containers
+            .values()
+            .any(|c| matches!(c.state, Running | Paused | Removing) && c.is_on(network) && c.started.is_some())
+    }
+
+    /// Whether any container, running or not, has a volume mounted.
+    pub fn is_mounted(&self, volume: &str) -> bool {
+        self.containers.values().any(|c| c.mounts.iter().any(|mount| mount.volume == volume))
+    }
+}
+
+impl Journal {
+    fn guard(&mut self, call: Call, name: &str, is_own: bool) {
+        if !is_own {
+            self.violate(Violation::Foreign { call, name: name.to_owned() });
+        }
+    }
+}
+
+impl Container {
+    pub fn is_on(&self, network: &NetworkId) -> bool {
+        self.endpoints.iter().any(|endpoint| endpoint.network == *network)
+    }
+
+    /// The ports of the machine that it wants; sorted.
+    pub fn host_ports(&self) -> impl Iterator<Item = u16> {
+        self.ports.iter().map(|port| port.host).collect::<std::collections::BTreeSet<_>>().into_iter()
+    }
+
+    /// Whether there are processes, frozen or not.
+    pub fn lives(&self) -> bool {
+        matches!(self.state, ContainerState::Running | ContainerState::Paused)
+    }
+
+    /// Whether it does its job, which no caller can see without a probe.
+    pub fn is_ready(&self, now: Duration) -> bool {
+        let booted = self.started.is_some_and(|started| now >= started + self.program.boot());
+        let allowed = self.config.privileged || !self.program.needs_privilege;
+        self.state == ContainerState::Running && booted && allowed && !self.program.never_ready && !self.sick
+    }
+
+    /// The volume whose content only one daemon may use.
+    pub fn locked_volume(&self) -> Option<&str> {
+        let target = self.program.locks.as_deref()?;
+        self.mounts.iter().find(|mount| mount.target == target).map(|mount| mount.volume.as_str())
+    }
+}
+
+/// Whether labels are among those that a list was asked for.
+pub(super) fn matches(filter: &Filter, labels: &BTreeMap<String, String>) -> bool {
+    match filter {
+        Filter::Run(run) => labels.get(label::RUN).is_some_and(|value| value == run.as_str()),
+        Filter::Ours => labels.contains_key(label::RUN),
+        Filter::All => true,
+    }
+}
+
+/// An id as people write it.
+pub(super) fn short(id: &str) -> &str {
+    id.get(..12).unwrap_or(id)
+}

@@ -1,0 +1,210 @@
+//! What happens without a call: programs that end, stops that complete, restarts, removals.
+//!
+//! Nothing runs in the background. Before each call the daemon catches up with the time, event by
+//! event, in the order in which they fall due.
+
+use std::time::Duration;
+
+use super::behaviour::{KILLED, LOCKED, NO_FILE};
+use super::daemon::{Container, Daemon, Due, Next};
+use super::journal::Violation;
+use moat_model::engine::{EngineError, Fault};
+use moat_model::resource::{ContainerId, RestartPolicy};
+use moat_model::state::ContainerState::{Created, Dead, Exited, Paused, Removing, Restarting, Running};
+
+/// Docker's first pause before it restarts a container; it doubles each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// Docker's longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// A container that ran this long begins again with the first pause.
+const RAN_WELL: Duration = Duration::from_secs(10);
+/// The code of a container that could not be started.
+const CANNOT_START: i64 = 128;
+/// How soon a program that finds itself in the wrong place gives up.
+const GIVES_UP: Duration = Duration::from_millis(10);
+
+impl Daemon {
+    /// Lets everything happen that falls due until `now`.
+    pub fn advance(&mut self, now: Duration) {
+        while let Some((due, id)) = self.next_due().filter(|(due, _)| due.at <= now) {
+            self.now = self.now.max(due.at);
+            self.happen(&id, due.what);
+        }
+        self.now = self.now.max(now);
+    }
+
+    /// When something happens next by itself.
+    pub fn next_due_at(&self) -> Option<Duration> {
+        self.next_due().map(|(due, _)| due.at)
+    }
+
+    fn next_due(&self) -> Option<(Due, ContainerId)> {
+        let earliest =
+            self.containers.values().filter_map(|c| Some((c.due?, c))).min_by_key(|(due, c)| (due.at, c.serial));
+        earliest.map(|(due, c)| (due, c.id.clone()))
+    }
+
+    fn happen(&mut self, id: &ContainerId, what: Next) {
+        if what == Next::Vanish {
+            self.containers.remove(id);
+            return;
+        }
+        let now = self.now;
+        let Some(container) = self.containers.get_mut(id) else { return };
+        container.due = None;
+        match what {
+            Next::Appear => container.hidden = false,
+            Next::Exit { code } => container.end_by_itself(code, now),
+            Next::Stop { code, again } => {
+                container.end(code);
+                if again {
+                    container.restarts = 0;
+                    // A failed start is kept in the container, where the waiting caller finds it.
+                    let _ = self.start_now(id);
+                }
+            }
+            Next::StartAgain { by_policy } => {
+                // What the engine starts when it comes up itself has not crashed.
+                container.restarts = if by_policy { container.restarts + 1 } else { 0 };
+                if self.start_now(id).is_err()
+                    && let Some(container) = self.containers.get_mut(id)
+                {
+                    container.state = Exited;
+                }
+            }
+            Next::Vanish => {}
+        }
+    }
+
+    /// Starts a container that does not run, or says why it cannot be started.
+    pub fn start_now(&mut self, id: &ContainerId) -> Result<(), EngineError> {
+        if let Some(refusal) = self.why_not_start(id)? {
+            let container = self.container(id)?;
+            container.error.clone_from(&refusal.message);
+            container.exit = if container.exit == 0 { CANNOT_START } else { container.exit };
+            return Err(refusal);
+        }
+        let now = self.now;
+        let first = self.holder_of_lock(id);
+        let container = self.container(id)?;
+        container.begin(now);
+        let due = |after: Duration, code: i64| Some(Due { at: now + after, what: Next::Exit { code } });
+        let lacks_file = container.program.needs_files.iter().any(|path| !container.files.contains_key(path));
+        if lacks_file {
+            container.due = due(GIVES_UP, NO_FILE);
+        } else if first.is_some() {
+            container.due = due(GIVES_UP, LOCKED);
+        } else if let Some(exit) = container.program.exits {
+            container.due = due(Duration::from_millis(exit.after_ms), exit.code);
+        }
+        let second = container.name.clone();
+        let mounts = container.mounts.clone();
+        for mount in &mounts {
+            if let Some(volume) = self.volumes.get_mut(&mount.volume) {
+                volume.data = true;
+            }
+        }
+        if let Some((volume, first)) = first {
+            self.journal.violate(Violation::SharedState { volume, first, second });
+        }
+        Ok(())
+    }
+
+    fn why_not_start(&mut self, id: &ContainerId) -> Result<Option<EngineError>, EngineError> {
+        let container = self.container(id)?;
+        if container.program.cannot_start {
+            let words = "failed to create task for container: unable to start container process";
+            return Ok(Some(EngineError::new(Fault::Refused, words)));
+        }
+        let mut needed = vec![container.home.clone()];
+        needed.extend(container.endpoints.iter().map(|endpoint| endpoint.network.clone()));
+        let ports: Vec<u16> = container.host_ports().collect();
+        let mut held = self.containers.values().filter(|c| c.id != *id && c.lives()).flat_map(Container::host_ports);
+        if let Some(port) = held.find(|port| ports.contains(port)) {
+            let words = format!("Bind for 127.0.0.1:{port} failed: port is already allocated");
+            return Ok(Some(EngineError::new(Fault::Port, words)));
+        }
+        let dead = needed.into_iter().find(|network| !self.networks.contains_key(network));
+        // Docker answers 404, which is not to say that the container is not there.
+        Ok(dead.map(|network| EngineError::new(Fault::Engine, format!("network {network} not found"))))
+    }
+
+    /// Another container that lives on the state which this one is about to use: the volume, and its name.
+    fn holder_of_lock(&self, id: &ContainerId) -> Option<(String, String)> {
+        let volume = self.containers.get(id)?.locked_volume()?;
+        let holder =
+            self.containers.values().find(|c| c.id != *id && c.lives() && c.locked_volume() == Some(volume))?;
+        Some((volume.to_owned(), holder.name.clone()))
+    }
+
+    /// The engine goes down with all its containers, and comes back with those that it should restart.
+    pub fn restart(&mut self, down: Duration) {
+        self.restarts += 1;
+        self.down_until = self.now + down;
+        let back = self.down_until;
+        self.containers.retain(|_, c| !c.hidden);
+        for container in self.containers.values_mut() {
+            let lived = matches!(container.state, Running | Paused | Restarting);
+            container.due = None;
+            if container.state == Removing {
+                container.state = Dead;
+            } else if lived {
+                container.end(KILLED);
+                // Nobody can tell a daemon's end from a program's, so that this is no end of its own.
+                let again = match container.config.restart {
+                    RestartPolicy::No => false,
+                    RestartPolicy::OnFailure | RestartPolicy::UnlessStopped => !container.stopped_by_hand,
+                    RestartPolicy::Always => true,
+                };
+                if again {
+                    container.due = Some(Due { at: back, what: Next::StartAgain { by_policy: false } });
+                }
+            }
+        }
+    }
+}
+
+impl Container {
+    fn begin(&mut self, now: Duration) {
+        self.state = Running;
+        self.started = Some(now);
+        for endpoint in &mut self.endpoints {
+            endpoint.used = true;
+        }
+        self.exit = 0;
+        self.error.clear();
+        self.sick = false;
+        self.stopped_by_hand = false;
+        self.log.extend(self.program.log.iter().cloned());
+    }
+
+    /// The processes are gone, for good or until somebody starts it again.
+    pub fn end(&mut self, code: i64) {
+        if matches!(self.state, Running | Paused | Restarting) {
+            self.exit = code;
+        }
+        if !matches!(self.state, Created | Dead | Removing) {
+            self.state = Exited;
+        }
+        self.due = None;
+        self.frozen = None;
+        self.sessions = 0;
+    }
+
+    /// The processes are gone, and the restart policy has a say.
+    pub fn end_by_itself(&mut self, code: i64, now: Duration) {
+        let ran = self.started.map_or(Duration::ZERO, |started| now.saturating_sub(started));
+        self.end(code);
+        let again = match self.config.restart {
+            RestartPolicy::No => false,
+            RestartPolicy::OnFailure => code != 0,
+            RestartPolicy::UnlessStopped | RestartPolicy::Always => true,
+        };
+        if again && !self.stopped_by_hand {
+            let failures = if ran >= RAN_WELL { 0 } else { u32::try_from(self.restarts).unwrap_or(u32::MAX).min(16) };
+            let pause = (FIRST_PAUSE * 2_u32.pow(failures)).min(LONGEST_PAUSE);
+            self.state = Restarting;
+            self.due = Some(Due { at: now + pause, what: Next::StartAgain { by_policy: true } });
+        }
+    }
+}

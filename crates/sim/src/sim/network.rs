@@ -1,0 +1,96 @@
+//! What calls about networks do to the daemon, with the refusals of a real one.
+
+use std::time::Duration;
+
+use ipnet::Ipv4Net;
+
+use super::DuplicateNetworks;
+use super::container::EPOCH;
+use super::daemon::{Attachment, Daemon, Network, matches};
+use super::subnet::{first_free, is_free};
+use moat_model::engine::call::Call;
+use moat_model::engine::{EngineError, Fault, Filter, NetworkCreate};
+use moat_model::resource::label::Ownership;
+use moat_model::resource::{ContainerId, NetworkId};
+use moat_model::state::ContainerState::{Dead, Removing};
+use moat_model::state::NetworkFacts;
+
+impl Daemon {
+    pub fn list_networks(&self, filter: &Filter) -> Vec<NetworkFacts> {
+        let mut networks: Vec<_> = self.networks.values().filter(|n| matches(filter, &n.labels)).collect();
+        networks.sort_by_key(|n| n.serial);
+        networks.into_iter().map(Network::facts).collect()
+    }
+
+    pub fn create_network(&mut self, create: &NetworkCreate) -> Result<NetworkId, EngineError> {
+        let NetworkCreate { name, labels, internal, subnet } = create;
+        let taken = self.networks.values().any(|network| network.name == *name);
+        if taken && self.duplicates == DuplicateNetworks::Refused {
+            return Err(EngineError::new(Fault::Conflict, format!("network with name {name} already exists")));
+        }
+        let range = match subnet {
+            Some(range) => self.wanted_range(*range)?,
+            None => first_free(&self.used_ranges()).ok_or_else(|| {
+                let words = "all predefined address pools have been fully subnetted";
+                EngineError::new(Fault::Subnet, words)
+            })?,
+        };
+        Ok(self.add_network(name, labels.clone(), *internal, Some(range)))
+    }
+
+    pub fn remove_network(&mut self, id: &NetworkId) -> Result<(), EngineError> {
+        let Ok(network) = self.network(id) else { return Ok(()) };
+        if self.has_endpoints(id) {
+            let words = format!("error while removing network: network {} has active endpoints", network.name);
+            return Err(EngineError::new(Fault::InUse, words));
+        }
+        self.networks.remove(id);
+        Ok(())
+    }
+
+    pub fn connect(&mut self, id: &NetworkId, container: &ContainerId, aliases: &[String]) -> Result<(), EngineError> {
+        let name = self.network(id)?.name.clone();
+        self.guard_container(Call::Connect, container);
+        let container = self.container(container)?;
+        if matches!(container.state, Removing | Dead) {
+            return Err(EngineError::new(Fault::Conflict, "container is marked for removal"));
+        }
+        if !container.is_on(id) {
+            let used = container.lives();
+            let (network, aliases) = (id.clone(), aliases.to_vec());
+            container.endpoints.push(Attachment { network, name, used, aliases });
+        }
+        Ok(())
+    }
+
+    fn wanted_range(&self, range: Ipv4Net) -> Result<Ipv4Net, EngineError> {
+        if range != range.trunc() {
+            let words = format!("invalid subnet {range}: it should be {}", range.trunc());
+            return Err(EngineError::new(Fault::Refused, words));
+        }
+        if !is_free(range, &self.used_ranges()) {
+            return Err(EngineError::new(Fault::Subnet, "pool overlaps with other one on this address space"));
+        }
+        Ok(range)
+    }
+
+    pub fn used_ranges(&self) -> Vec<Ipv4Net> {
+        self.networks.values().filter_map(|network| network.subnet).collect()
+    }
+}
+
+impl Network {
+    fn facts(&self) -> NetworkFacts {
+        // No two are of one nanosecond, not even on a clock that stands still.
+        let since_epoch = Duration::from_secs(EPOCH.unsigned_abs()) + self.created + Duration::from_nanos(self.serial);
+        // Fixed width, so that it compares as the engine's own times do.
+        let created = format!("{:012}.{:09}", since_epoch.as_secs(), since_epoch.subsec_nanos());
+        NetworkFacts {
+            id: self.id.clone(),
+            name: self.name.clone(),
+            owner: Ownership::read(&self.labels),
+            created,
+            subnets: self.subnet.into_iter().collect(),
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! What the simulated engine tells its listeners: the difference that each touch of its state has made.
+//!
+//! Found by comparing, so that nothing that happens can be forgotten. What comes and goes within one touch is not
+//! told, as little as what a real engine's ring has lost; a listener must not rely on more.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use super::Sim;
+use super::calls::unreachable;
+use super::container::EPOCH;
+use super::daemon::{Container, Daemon};
+use moat_model::engine::EngineError;
+use moat_model::engine::notice::{Happening, Notice, Subject, What};
+use moat_model::resource::label::Ownership;
+use moat_model::resource::{ContainerId, NetworkId};
+use moat_model::state::ContainerState::{self, Paused, Running};
+
+/// As many as moby remembers.
+const RING: usize = 256;
+
+#[derive(Debug, Default)]
+pub(super) struct Notices {
+    /// Numbered from `first` on.
+    ring: VecDeque<Happening>,
+    first: u64,
+    /// Until when nobody is told anything.
+    pub lost_until: Duration,
+    /// Somebody has listened. Before that nothing need be compared.
+    heard: bool,
+    restarts: u32,
+    seen: Seen,
+    bell: Arc<Notify>,
+}
+
+/// The world as it was told.
+#[derive(Debug, Default)]
+struct Seen {
+    containers: BTreeMap<ContainerId, SeenContainer>,
+    networks: BTreeMap<NetworkId, String>,
+    volumes: Vec<String>,
+}
+
+#[derive(Debug, Clone)]
+struct SeenContainer {
+    subject: Subject,
+    name: String,
+    state: ContainerState,
+    started: Option<Duration>,
+    sick: bool,
+    sessions: u32,
+    networks: Vec<NetworkId>,
+}
+
+impl SeenContainer {
+    fn of(container: &Container) -> Self {
+        let run = Ownership::read(&container.labels).map(|owner| owner.run);
+        Self {
+            subject: Subject::Container { id: container.id.clone(), name: container.name.clone(), run },
+            name: container.name.clone(),
+            state: container.state,
+            started: container.started,
+            sick: container.sick,
+            sessions: container.sessions,
+            networks: container.endpoints.iter().filter(|it| it.used).map(|it| it.network.clone()).collect(),
+        }
+    }
+
+    fn lives(&self) -> bool {
+        matches!(self.state, Running | Paused)
+    }
+
+    /// What has happened since it was like `before`.
+    fn since(&self, before: &Self) -> Vec<What> {
+        let restarted = self.started != before.started;
+        let died = before.lives() && (!self.lives() || restarted);
+        let changes = [
+            (self.name != before.name, What::Renamed),
+            (self.sessions < before.sessions, What::CommandEnded),
+            (self.sick && !before.sick, What::Unhealthy),
+            (before.state == Paused && self.state == Running && !restarted, What::Unpaused),
+            (died, What::Died),
+            (self.lives() && (restarted || !before.lives()), What::Started),
+            (before.state != Paused && self.state == Paused, What::Paused),
+        ];
+        changes.into_iter().filter_map(|(is_so, what)| is_so.then_some(what)).collect()
+    }
+}
+
+impl Daemon {
+    /// Takes down what is different from the last time.
+    pub fn notice(&mut self) {
+        if !self.notices.heard {
+            return;
+        }
+        let before = self.remember();
+        let news = self.notices.seen.since(&before);
+        if self.notices.restarts != self.restarts {
+            self.notices.restarts = self.restarts;
+            self.notices.bell.notify_waiters();
+        }
+        if news.is_empty() || self.now < self.notices.lost_until {
+            return;
+        }
+        let at = EPOCH * 1_000_000_000 + i64::try_from(self.now.as_nanos()).unwrap_or(0);
+        self.notices.ring.extend(news.into_iter().map(|(subject, what)| Happening { at, subject, what }));
+        while self.notices.ring.len() > RING {
+            self.notices.ring.pop_front();
+            self.notices.first += 1;
+        }
+        self.notices.bell.notify_waiters();
+    }
+}
+
+impl Daemon {
+    /// Takes down how things are; gives how they were the last time.
+    fn remember(&mut self) -> Seen {
+        let containers = self.containers.values().filter(|c| !c.hidden);
+        let containers = containers.map(|c| (c.id.clone(), SeenContainer::of(c))).collect();
+        let networks = self.networks.values().map(|n| (n.id.clone(), n.name.clone())).collect();
+        let volumes = self.volumes.keys().cloned().collect();
+        std::mem::replace(&mut self.notices.seen, Seen { containers, networks, volumes })
+    }
+}
+
+impl Seen {
+    fn since(&self, before: &Self) -> Vec<(Subject, What)> {
+        let mut news = Vec::new();
+        for (id, now) in &self.containers {
+            match before.containers.get(id) {
+                None => news.push((now.subject.clone(), What::Created)),
+                Some(then) => {
+                    news.extend(now.since(then).into_iter().map(|what| (now.subject.clone(), what)));
+                    let (gone, come) = (missing(&then.networks, &now.networks), missing(&now.networks, &then.networks));
+                    let all = gone.map(|it| (it, What::Disconnected)).chain(come.map(|it| (it, What::Connected)));
+                    news.extend(all.map(|(network, what)| (self.network(network, before, Some(id)), what)));
+                }
+            }
+        }
+        let gone = before.containers.iter().filter(|(id, _)| !self.containers.contains_key(id));
+        for (_, then) in gone {
+            if then.lives() {
+                news.push((then.subject.clone(), What::Died));
+            }
+            news.push((then.subject.clone(), What::Removed));
+        }
+        let come = self.networks.keys().filter(|id| !before.networks.contains_key(id));
+        news.extend(come.map(|id| (self.network(id, before, None), What::Created)));
+        let gone = before.networks.keys().filter(|id| !self.networks.contains_key(id));
+        news.extend(gone.map(|id| (self.network(id, before, None), What::Removed)));
+        let volume = |name: &String| Subject::Volume { name: name.clone() };
+        news.extend(missing(&self.volumes, &before.volumes).map(|name| (volume(name), What::Created)));
+        news.extend(missing(&before.volumes, &self.volumes).map(|name| (volume(name), What::Removed)));
+        news
+    }
+
+    fn network(&self, id: &NetworkId, before: &Self, container: Option<&ContainerId>) -> Subject {
+        let name = self.networks.get(id).or_else(|| before.networks.get(id)).cloned().unwrap_or_default();
+        Subject::Network { id: id.clone(), name, container: container.cloned() }
+    }
+}
+
+/// What is in `all` and not in `known`.
+fn missing<'a, T: PartialEq>(all: &'a [T], known: &'a [T]) -> impl Iterator<Item = &'a T> {
+    all.iter().filter(move |it| !known.contains(it))
+}
+
+impl Sim {
+    /// Tells what happens until the engine goes down; says how that shows.
+    pub(super) async fn listen(&self, since: Option<i64>, tell: &dyn Fn(Notice)) -> EngineError {
+        let (restarts, mut next) = {
+            let mut daemon = self.now();
+            if !daemon.notices.heard {
+                // What was there before anybody listened has not happened just now.
+                daemon.notices.heard = true;
+                daemon.notices.restarts = daemon.restarts;
+                daemon.remember();
+            }
+            let Notices { ring, first, .. } = &daemon.notices;
+            let skip = since.map_or(ring.len(), |since| ring.iter().take_while(|it| it.at < since).count());
+            (daemon.restarts, first + skip as u64)
+        };
+        tell(Notice::Listening);
+        loop {
+            let (bell, due) = {
+                let mut daemon = self.now();
+                daemon.notice();
+                if daemon.restarts != restarts {
+                    return unreachable("the event stream has ended");
+                }
+                (daemon.notices.bell.clone(), daemon.next_due_at())
+            };
+            // Asked to be woken before the ring is read, so that nothing falls between the two.
+            let rung = bell.notified();
+            for happening in self.told_from(&mut next) {
+                tell(Notice::Happened(happening));
+            }
+            match due {
+                Some(at) => tokio::select! {
+                    biased;
+                    () = rung => {}
+                    () = tokio::time::sleep_until(self.origin + at) => {}
+                },
+                None => rung.await,
+            }
+        }
+    }
+
+    fn told_from(&self, next: &mut u64) -> Vec<Happening> {
+        let daemon = self.daemon.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let Notices { ring, first, .. } = &daemon.notices;
+        let skip = usize::try_from(next.saturating_sub(*first)).unwrap_or(usize::MAX);
+        let news = ring.iter().skip(skip).cloned().collect();
+        *next = first + ring.len() as u64;
+        news
+    }
+}

@@ -1,0 +1,100 @@
+//! What calls about volumes and images do to the daemon, with the refusals of a real one.
+
+use std::collections::BTreeMap;
+
+use super::container::check_name;
+use super::daemon::{Daemon, Volume, matches};
+use moat_model::engine::{EngineError, Fault, Filter, ImageBuild, VolumeCreate};
+use moat_model::resource::digest::sha256;
+use moat_model::resource::label::Ownership;
+use moat_model::resource::{ImageDigest, ImageId, ImageRef};
+use moat_model::state::{ImageFacts, VolumeFacts};
+
+impl Daemon {
+    pub fn list_volumes(&self, filter: &Filter) -> Vec<VolumeFacts> {
+        let ours = self.volumes.iter().filter(|(_, volume)| matches(filter, &volume.labels));
+        ours.map(|(name, volume)| VolumeFacts { name: name.clone(), owner: Ownership::read(&volume.labels) }).collect()
+    }
+
+    pub fn create_volume(&mut self, create: &VolumeCreate) -> Result<(), EngineError> {
+        let VolumeCreate { name, labels } = create;
+        check_name("volume", name)?;
+        match self.volumes.get(name) {
+            Some(volume) if volume.labels != *labels => {
+                Err(EngineError::new(Fault::Conflict, format!("a volume `{name}` exists with other labels")))
+            }
+            Some(_) => Ok(()),
+            None => {
+                self.volumes.insert(name.clone(), Volume { labels: labels.clone(), data: false });
+                Ok(())
+            }
+        }
+    }
+
+    /// Makes a volume if there is none of the name.
+    pub fn touch_volume(&mut self, name: &str, labels: &BTreeMap<String, String>) {
+        self.volumes.entry(name.to_owned()).or_insert_with(|| Volume { labels: labels.clone(), data: false });
+    }
+
+    pub fn remove_volume(&mut self, name: &str) -> Result<(), EngineError> {
+        if self.is_mounted(name) {
+            return Err(EngineError::new(Fault::InUse, format!("remove {name}: volume is in use")));
+        }
+        if self.volumes.remove(name).is_some_and(|volume| volume.data) {
+            self.journal.data_lost.push(name.to_owned());
+        }
+        Ok(())
+    }
+
+    pub fn image(&self, reference: &ImageRef) -> Option<ImageFacts> {
+        let known = |id: &ImageId| self.digests.get(id).cloned().unwrap_or_default();
+        self.images.get(reference).map(|id| ImageFacts { id: id.clone(), digests: known(id) })
+    }
+
+    pub fn registry_digest(&self, reference: &ImageRef) -> Result<ImageDigest, EngineError> {
+        let id = self.registry.get(reference).ok_or_else(|| unknown(reference))?;
+        Ok(digest(id, self.editions.get(reference).copied().unwrap_or_default()))
+    }
+
+    /// Knows of a Dockerfile only what it is based on, and a step that fails whatever the base: `RUN false`.
+    pub fn build(&mut self, build: &ImageBuild) -> Result<(), EngineError> {
+        if let Some(context) = &build.context {
+            moat_build_context::archive(context, &build.dockerfile)
+                .map_err(|error| EngineError::new(Fault::Refused, error.to_string()))?;
+        }
+        for line in build.dockerfile.lines() {
+            if let Some(base) = line.strip_prefix("FROM ").and_then(|base| ImageRef::parse(base).ok())
+                && !self.images.contains_key(&base)
+            {
+                self.pull(&base).map_err(|error| EngineError::new(Fault::Engine, error.message))?;
+            }
+            if line == "RUN false" {
+                let words = "The command '/bin/sh -c false' returned a non-zero code: 1";
+                return Err(EngineError::new(Fault::Engine, words));
+            }
+        }
+        let id = ImageId::new(format!("sha256:{}", sha256(&build.dockerfile)));
+        // An image without labels of its own has those of its base.
+        self.image_labels.insert(id.clone(), build.labels.clone());
+        self.images.insert(build.reference.clone(), id);
+        Ok(())
+    }
+
+    pub fn pull(&mut self, reference: &ImageRef) -> Result<(), EngineError> {
+        let Some(id) = self.registry.get(reference).cloned() else { return Err(unknown(reference)) };
+        let digest = self.registry_digest(reference)?;
+        // An image has as many digests as it was found under.
+        self.digests.entry(id.clone()).or_default().insert(digest);
+        self.images.insert(reference.clone(), id);
+        Ok(())
+    }
+}
+
+/// A list's name in registries: another one than the engine's of the image that it leads to.
+fn digest(image: &ImageId, edition: u32) -> ImageDigest {
+    ImageDigest::new(format!("sha256:{}", sha256(format!("edition {edition} of a list with {image}"))))
+}
+
+fn unknown(reference: &ImageRef) -> EngineError {
+    EngineError::new(Fault::Pull, format!("pull access denied for {reference}, repository does not exist"))
+}

@@ -1,0 +1,281 @@
+//! Which capabilities there are: those of `specs/`, compiled into the binary, and the user's own.
+//!
+//! A dependency is a name, and a version after an `@`. Knows what a file is called and its versions; what else it says
+//! is read when a spec asks for it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::capability::Capability;
+use super::diagnostic::Diagnostics;
+use super::source::Source;
+use super::suggest::suggest;
+use super::version::{Version, Versions};
+
+/// The capabilities that a spec can ask for, by name.
+#[derive(Debug, Clone)]
+pub struct Capabilities(BTreeMap<String, Entry>);
+
+#[derive(Debug, Clone)]
+struct Entry {
+    text: String,
+    /// The user's own file; `None`: it is compiled in.
+    file: Option<PathBuf>,
+}
+
+/// What of a file must be known before the rest of it can be read.
+#[derive(Deserialize)]
+struct Head {
+    versions: Option<Versions>,
+    #[serde(default)]
+    default: Option<String>,
+}
+
+/// Why there is no capability for a dependency.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unresolved {
+    #[error("unknown dependency `{0}`")]
+    Name(String),
+    #[error("`{name}` has no versions to choose from")]
+    NoVersions { name: String },
+    #[error("there is no version `{version}` of `{name}`")]
+    Version { name: String, version: String, versions: Versions },
+    /// The file's own fault, which a test finds in those that are compiled in, and [`Capabilities::add`] in others.
+    #[error("the capability `{name}` cannot be read: {why}")]
+    Unreadable { name: String, why: String },
+}
+
+/// The files under `specs/` that are capabilities, by the name that their dependency has.
+const BUILTIN: &[(&str, &str)] = &[
+    ("curl", include_str!("../../../specs/curl.yaml")),
+    ("docker:dind", include_str!("../../../specs/docker-dind.yaml")),
+    ("docker:host", include_str!("../../../specs/docker-host.yaml")),
+    ("gcc", include_str!("../../../specs/gcc.yaml")),
+    ("gh", include_str!("../../../specs/gh.yaml")),
+    ("git", include_str!("../../../specs/git.yaml")),
+    ("go", include_str!("../../../specs/go.yaml")),
+    ("jq", include_str!("../../../specs/jq.yaml")),
+    ("make", include_str!("../../../specs/make.yaml")),
+    ("mysql", include_str!("../../../specs/mysql.yaml")),
+    ("node", include_str!("../../../specs/node.yaml")),
+    ("postgres", include_str!("../../../specs/postgres.yaml")),
+    ("psql", include_str!("../../../specs/psql.yaml")),
+    ("python", include_str!("../../../specs/python.yaml")),
+    ("redis", include_str!("../../../specs/redis.yaml")),
+    ("ripgrep", include_str!("../../../specs/ripgrep.yaml")),
+    ("rust", include_str!("../../../specs/rust.yaml")),
+    ("sqlite", include_str!("../../../specs/sqlite.yaml")),
+];
+
+/// What the chosen version is filled in for.
+const VERSION: &str = "{version}";
+
+/// The key that makes a file a capability: a `specs` folder may have other YAML as well.
+const KEY: &str = "capability:";
+
+impl Capabilities {
+    /// Those that are compiled in.
+    pub fn builtin() -> Self {
+        let entry = |(name, text): &(&str, &str)| ((*name).to_owned(), Entry { text: (*text).to_owned(), file: None });
+        Self(BUILTIN.iter().map(entry).collect())
+    }
+
+    /// Adds a file of the user's, in place of one of the same name. One that is no capability is left out.
+    ///
+    /// # Errors
+    /// If it is one and cannot be read; with the place.
+    pub fn add(&mut self, source: &Source) -> Result<(), Diagnostics> {
+        if !source.text.lines().any(|line| line.starts_with(KEY)) {
+            return Ok(());
+        }
+        let fault = |error: &serde_yaml::Error| {
+            let at = error.location().map_or(0, |place| source.char_boundary(place.index().min(source.text.len())));
+            let text = error.to_string();
+            // The place is told apart.
+            let message = text.split(" at line ").next().unwrap_or_default();
+            Diagnostics::at(source, at..at, message, "its form is that of moat's own: see `specs/` in moat's sources")
+        };
+        let head: Head = serde_yaml::from_str(&source.text).map_err(|error| fault(&error))?;
+        let text = filled(&source.text, head.chosen_by_default().as_deref());
+        let capability: Capability = serde_yaml::from_str(&text).map_err(|error| fault(&error))?;
+        let entry = Entry { text: source.text.clone(), file: Some(source.path.clone()) };
+        self.0.insert(capability.capability, entry);
+        Ok(())
+    }
+
+    /// The user's own files.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.0.values().filter_map(|entry| entry.file.as_deref())
+    }
+
+    /// What a dependency such as `postgres@17` brings.
+    ///
+    /// # Errors
+    /// If there is no such capability, or not in that version.
+    pub fn resolve(&self, dependency: &str) -> Result<Capability, Unresolved> {
+        let (name, version) = match dependency.split_once('@') {
+            Some((name, version)) => (name, Some(version)),
+            None => (dependency, None),
+        };
+        let entry = self.0.get(name).ok_or_else(|| Unresolved::Name(dependency.to_owned()))?;
+        let unreadable =
+            |error: serde_yaml::Error| Unresolved::Unreadable { name: name.to_owned(), why: error.to_string() };
+        let head: Head = serde_yaml::from_str(&entry.text).map_err(unreadable)?;
+        let version = match (version, &head.versions) {
+            (None, _) => head.chosen_by_default(),
+            (Some(_), None) => return Err(Unresolved::NoVersions { name: name.to_owned() }),
+            (Some(version), Some(versions)) => {
+                if !version.parse::<Version>().is_ok_and(|version| versions.contains(&version)) {
+                    let (name, version, versions) = (name.to_owned(), version.to_owned(), versions.clone());
+                    return Err(Unresolved::Version { name, version, versions });
+                }
+                Some(version.to_owned())
+            }
+        };
+        serde_yaml::from_str(&filled(&entry.text, version.as_deref())).map_err(unreadable)
+    }
+
+    /// Sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// The user's own file that a capability is from.
+    pub fn file(&self, name: &str) -> Option<&Path> {
+        self.0.get(name)?.file.as_deref()
+    }
+
+    /// The text of the user's own file that a capability is from.
+    pub fn own_text(&self, name: &str) -> Option<(&Path, &str)> {
+        let entry = self.0.get(name)?;
+        Some((entry.file.as_deref()?, &entry.text))
+    }
+
+    /// The capability that an unknown name is most likely a slip of.
+    pub fn similar_to(&self, name: &str) -> Option<&str> {
+        suggest(name.split('@').next().unwrap_or(name), self.names())
+    }
+}
+
+impl Unresolved {
+    /// What to write instead.
+    pub fn hint(&self, capabilities: &Capabilities) -> String {
+        match self {
+            Self::Name(name) => {
+                if let Some(name) = capabilities.similar_to(name) {
+                    format!("did you mean `{name}`?")
+                } else {
+                    let names: Vec<String> = capabilities.names().map(|name| format!("`{name}`")).collect();
+                    format!("known: {}", names.join(", "))
+                }
+            }
+            Self::NoVersions { name } => format!("write `{name}`"),
+            Self::Version { versions, name, .. } => format!("`{name}` can be {versions}"),
+            Self::Unreadable { .. } => "its form is that of moat's own: see `specs/` in moat's sources".to_owned(),
+        }
+    }
+}
+
+impl Head {
+    fn chosen_by_default(&self) -> Option<String> {
+        let newest = || self.versions.as_ref().and_then(Versions::newest).map(ToString::to_string);
+        self.default.clone().or_else(newest)
+    }
+}
+
+/// A version has digits and points only, so that it cannot change the form of the file.
+fn filled(text: &str, version: Option<&str>) -> String {
+    version.map_or_else(|| text.to_owned(), |version| text.replace(VERSION, version))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_builtin_is_well_formed() {
+        let capabilities = Capabilities::builtin();
+        for (name, text) in BUILTIN {
+            let capability = capabilities.resolve(name).unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(capability.capability, *name);
+            assert!(!format!("{capability:?}").contains(VERSION), "{name}: it has no version to fill in");
+            assert!(!text.contains(VERSION) || capability.versions.is_some(), "{name}");
+            for sidecar in &capability.sidecars {
+                assert!(sidecar.ready.is_some(), "{name}: `{}` is not proven ready", sidecar.name);
+            }
+            let Some(builds) = &capability.builds else { continue };
+            let sidecar = capability.sidecars.iter().find(|sidecar| sidecar.name == builds.sidecar);
+            let sidecar = sidecar.unwrap_or_else(|| panic!("{name}: no sidecar `{}`", builds.sidecar));
+            let config = sidecar.files.iter().find(|file| file.path == builds.config);
+            assert!(config.is_some_and(|file| file.content.contains("{cache_limit}")), "{name}: {}", builds.config);
+            assert!(
+                sidecar.volumes.iter().any(|volume| volume.name == builds.cache),
+                "{name}: no volume `{}`",
+                builds.cache
+            );
+        }
+    }
+
+    #[test]
+    fn a_dependency_is_a_name_and_a_version() {
+        let capabilities = Capabilities::builtin();
+        let image = |dependency: &str| {
+            let capability = capabilities.resolve(dependency).map_err(|error| error.to_string())?;
+            Ok(capability.sidecars[0].image.to_string())
+        };
+        let wrong = |text: &str| Err(text.to_owned());
+        let table: [(&str, Result<String, String>); 8] = [
+            ("postgres@16", Ok("postgres:16".into())),
+            ("postgres@17.2", Ok("postgres:17.2".into())),
+            ("postgres", Ok("postgres:17".into())),
+            ("docker:dind", Ok("moby/buildkit:v0.32.2".into())),
+            ("postgres@15", wrong("there is no version `15` of `postgres`")),
+            ("postgres@latest", wrong("there is no version `latest` of `postgres`")),
+            ("docker:dind@29", wrong("`docker:dind` has no versions to choose from")),
+            ("docker:dnd", wrong("unknown dependency `docker:dnd`")),
+        ];
+        for (dependency, expected) in table {
+            assert_eq!(image(dependency), expected, "{dependency}");
+        }
+    }
+
+    #[test]
+    fn slips_are_understood() {
+        let capabilities = Capabilities::builtin();
+        for (slip, meant) in [
+            ("docker:dnd", Some("docker:dind")),
+            ("Docker:DinD", Some("docker:dind")),
+            ("postgress@17", Some("postgres")),
+            ("kubernetes", None),
+        ] {
+            assert_eq!(capabilities.similar_to(slip), meant, "{slip}");
+        }
+    }
+
+    fn own(text: &str) -> Result<Capabilities, String> {
+        let mut capabilities = Capabilities::builtin();
+        let source = Source::new("specs/own.yaml", "/specs/own.yaml", text);
+        capabilities.add(&source).map_err(|faults| faults.to_string())?;
+        Ok(capabilities)
+    }
+
+    #[test]
+    fn the_users_own_count_more_and_other_files_are_left_alone() {
+        let text = "capability: redis\nsummary: ours\nversions: \"9\"\nsidecars:\n  - name: redis\n    image: ours:{version}\n";
+        let capabilities = own(text).expect("a capability");
+        assert_eq!(capabilities.resolve("redis").expect("ours").sidecars[0].image.as_str(), "ours:9");
+        assert_eq!(capabilities.file("redis"), Some(Path::new("/specs/own.yaml")));
+        assert_eq!(capabilities.file("postgres"), None);
+        let names = own("openapi: 3.0.0\ninfo: [}\n").expect("no capability").names().count();
+        assert_eq!(names, BUILTIN.len());
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_users_own_is_told_with_its_place() {
+        let fault = own("capability: a\nsummary: b\nsidecar: []\n").expect_err("an unknown key");
+        assert!(fault.contains("specs/own.yaml:3:1"), "{fault}");
+        assert!(fault.contains("unknown field `sidecar`"), "{fault}");
+    }
+}

@@ -1,0 +1,158 @@
+//! What git needs inside: its common directory where that is not in the workspace, hooks that cannot be written, and
+//! its trust in a workspace that belongs to somebody else.
+//!
+//! Hooks are run by whoever works with the repository next, on the Docker host. That they are to be read only is help
+//! for honest programs, and no barrier: git's configuration, which has to be written, can name programs as well.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::sources;
+use crate::diagnostic::quoted;
+use crate::ground::{HooksFolder, Repository, Worktree};
+use crate::{Diagnostic, Spec};
+use moat_model::resource::{Extras, Mount, MountSource};
+
+/// Whoever counts variables of git's configuration in the environment begins with this one.
+const COUNT: &str = "GIT_CONFIG_COUNT";
+
+/// The mounts without which there is no repository at what `mounts` show.
+pub(super) fn mounts(spec: &Spec, mounts: &[Mount]) -> Vec<Mount> {
+    let mut all = Vec::new();
+    for (mount, tree) in worktrees(spec, mounts) {
+        let target = common_target(mount, tree);
+        let (Some(source), Some(target)) = (tree.common.to_str(), target.to_str()) else { continue };
+        let is_there = |other: &Mount| {
+            other.target == target || other.shows(&tree.common).is_some_and(|place| place == Path::new(target))
+        };
+        let is_written = mounts.iter().any(|it| !it.read_only && sources::within(spec, &tree.common, it).is_some());
+        if !is_written && !mounts.iter().chain(&all).any(is_there) {
+            all.push(Mount {
+                source: MountSource::Path(source.to_owned()),
+                target: target.to_owned(),
+                read_only: mount.read_only,
+            });
+        }
+    }
+    all
+}
+
+/// What is added to a container that has `mounts`.
+pub(super) fn extras(spec: &Spec, mounts: &[Mount]) -> Extras {
+    let mut extras = Extras { env: trust(spec), ..Extras::default() };
+    for mount in mounts.iter().filter(|mount| !mount.read_only) {
+        let Some(folder) = mount.path() else { continue };
+        if let Some(Repository::Whole { hooks }) = spec.ground.repositories.get(folder) {
+            let of_hooks = guard(mount, &folder.join(".git"), *hooks, mounts);
+            if !of_hooks.is_empty() {
+                // What is mounted cannot be renamed, and another folder put in its place.
+                extras.mounts.extend(over(mount, &folder.join(".git"), false, mounts));
+                extras.mounts.extend(of_hooks);
+            }
+        } else if let Some((_, tree)) = worktrees(spec, mounts).find(|(_, tree)| tree.common == folder) {
+            extras.mounts.extend(guard(mount, folder, tree.hooks, mounts));
+        }
+    }
+    extras
+}
+
+/// What keeps git from working in a workspace.
+pub(super) fn warnings(spec: &Spec) -> Vec<Diagnostic> {
+    let Some(workspace) = spec.workspace() else { return Vec::new() };
+    let Some(folder) = workspace.path() else { return Vec::new() };
+    let path = |path: &Path| quoted(&path.to_string_lossy());
+    let (message, hint) = match spec.ground.repositories.get(folder) {
+        Some(Repository::Part { root }) => {
+            let rest = folder.strip_prefix(root).unwrap_or(folder);
+            let inside = Path::new(&workspace.target).join(rest);
+            let hint = format!(
+                "for all of it write `workspace: {{path: {}}}` and `workdir: {}`",
+                root.display(),
+                inside.display()
+            );
+            (format!("git does not work inside: the workspace is a part of the repository {}", path(root)), hint)
+        }
+        Some(Repository::Elsewhere { git_dir }) => (
+            format!("git does not work inside: {} is not a git directory that knows this workspace", path(git_dir)),
+            "`git worktree repair` mends a work tree that was moved; a submodule needs the workspace of its parent"
+                .to_owned(),
+        ),
+        _ => return Vec::new(),
+    };
+    let at = if spec.places.has("workspace.path") { "workspace.path" } else { "workspace" };
+    vec![Diagnostic::warning(spec.place(at), message).hint(hint)]
+}
+
+fn worktrees<'a>(spec: &'a Spec, mounts: &'a [Mount]) -> impl Iterator<Item = (&'a Mount, &'a Worktree)> {
+    mounts.iter().filter_map(|mount| match spec.ground.repositories.get(mount.path()?)? {
+        Repository::Worktree(tree) => Some((mount, tree)),
+        _ => None,
+    })
+}
+
+/// Where the file `.git` looks for the common directory: at its own path, or as seen from the work tree.
+fn common_target(mount: &Mount, tree: &Worktree) -> PathBuf {
+    let mut target = PathBuf::new();
+    for part in Path::new(&mount.target).join(&tree.named).components() {
+        match part {
+            std::path::Component::ParentDir => {
+                target.pop();
+            }
+            part => target.push(part),
+        }
+    }
+    // `worktrees`, and its own name.
+    target.pop();
+    target.pop();
+    target
+}
+
+/// What keeps the hooks in `git_dir`, which `mount` shows, from being written.
+fn guard(mount: &Mount, git_dir: &Path, hooks: HooksFolder, mounts: &[Mount]) -> Vec<Mount> {
+    let hooks_dir = git_dir.join("hooks");
+    let guard = over(mount, &hooks_dir, true, mounts);
+    let guard = match hooks {
+        HooksFolder::Folder => guard,
+        HooksFolder::Missing => guard.map(|guard| Mount { source: MountSource::Empty, ..guard }),
+        HooksFolder::Other => None,
+    };
+    guard.into_iter().collect()
+}
+
+/// The mount of `path` over the place where `mount` shows it, unless something else is to be seen there.
+fn over(mount: &Mount, path: &Path, read_only: bool, mounts: &[Mount]) -> Option<Mount> {
+    let target = mount.shows(path)?;
+    let hides = |other: &Mount| {
+        let place = Path::new(&other.target);
+        target.starts_with(place) && place.starts_with(&mount.target) && place != Path::new(&mount.target)
+    };
+    if mounts.iter().any(hides) {
+        return None;
+    }
+    let source = MountSource::Path(path.to_str()?.to_owned());
+    Some(Mount { source, target: target.to_str()?.to_owned(), read_only })
+}
+
+/// Variables by which git works in a workspace whoever it belongs to.
+fn trust(spec: &Spec) -> BTreeMap<String, String> {
+    let Some(workspace) = spec.workspace() else { return BTreeMap::new() };
+    if spec.env.contains_key(COUNT) || spec.concealed.contains_key(COUNT) || spec.secrets.contains_key(COUNT) {
+        return BTreeMap::new();
+    }
+    let mut settings = vec![
+        ("safe.directory", workspace.target.clone()),
+        // Repositories in it; git before 2.46 looks for a folder of that name.
+        ("safe.directory", format!("{}/*", workspace.target)),
+    ];
+    let folder = workspace.path().unwrap_or(Path::new(""));
+    if let Some(Repository::Worktree(_)) = spec.ground.repositories.get(folder) {
+        // Of the other work trees nothing is seen inside, and git would forget them.
+        settings.push(("gc.worktreePruneExpire", "never".to_owned()));
+    }
+    let mut env = BTreeMap::from([(COUNT.to_owned(), settings.len().to_string())]);
+    for (i, (key, value)) in settings.into_iter().enumerate() {
+        env.insert(format!("GIT_CONFIG_KEY_{i}"), key.to_owned());
+        env.insert(format!("GIT_CONFIG_VALUE_{i}"), value);
+    }
+    env
+}

@@ -1,0 +1,349 @@
+//! From a spec to a graph: what the user wrote, together with what its dependencies bring.
+//!
+//! Knows no capability by name; all that it adds by itself is the network and, where nothing else says what to
+//! run, the command that keeps a sandbox up and idle.
+
+mod choose;
+mod dockerfile;
+mod fit;
+mod git;
+mod program;
+mod sources;
+mod vault;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use self::choose::choose;
+use self::dockerfile::{Dockerfile, dockerfile, is_made, own};
+use self::program::{idling, lasting, program, readiness, waiting};
+use self::vault::Sealer;
+use crate::capability::{BuildsPart, FailurePart, FilePart, MainPart, MountPart, ProbePart, Sidecar, VolumePart};
+use crate::{
+    BuilderSettings, CacheRetention, Capabilities, Capability, Diagnostic, Diagnostics, NamedVolume, Service, Spec,
+};
+use moat_model::graph::{Edge, Gate, Graph, Milestone, Node};
+use moat_model::resource::{
+    BuildNetwork, Builds, Config, ContainerConfig, FileConfig, HealthConfig, ImageCheck, ImageConfig, ImageRef,
+    KnownFailure, Limits, Mount, MountSource, NetworkAttachment, NetworkConfig, Probe, ResourceId, RestartPolicy,
+    Retention, Role, Run, Secret, VolumeConfig,
+};
+
+pub use self::choose::{needs_vault, with_unknown_dependencies};
+pub use self::fit::warnings;
+pub use self::vault::Vault;
+
+/// The only network of a run.
+const NETWORK: &str = "agent";
+
+/// Compiles a spec without its secrets: enough to find what it stands for, or to remove it.
+///
+/// # Errors
+/// As [`compile_with`].
+pub fn compile(spec: &Spec, capabilities: &Capabilities) -> Result<Graph, Diagnostics> {
+    compile_with(spec, capabilities, None)
+}
+
+/// Compiles a spec. `vault`: where the values that are shown nowhere come from.
+///
+/// # Errors
+/// What only shows when the whole is put together, such as a dependency that nobody knows.
+pub fn compile_with(spec: &Spec, capabilities: &Capabilities, vault: Option<&Vault>) -> Result<Graph, Diagnostics> {
+    let chosen = choose(spec, capabilities)?;
+    let made = match &spec.build {
+        Some(build) => Some(own(&spec.agent, build)),
+        None => is_made(spec, &chosen).then(|| dockerfile(spec, &chosen)),
+    };
+    let build_network = build_network(spec);
+    let image = match &made {
+        Some(made) => made.reference.clone(),
+        None => main_image(spec, &chosen)?,
+    };
+    let run = Run::derive(spec.agent.clone(), &spec.source.path);
+    let mut parts = Parts { made, build_network, ..Parts::default() };
+    let network = NetworkConfig { internal: spec.network.internal, subnet: spec.network.subnet };
+    parts.add(ResourceId::network(NETWORK), Role::Support, Config::Network(network));
+
+    let builds = chosen.iter().find_map(|capability| capability.builds.as_ref());
+    let misfits = fit::misfits(spec, &chosen);
+    if !misfits.is_empty() {
+        return Err(Diagnostics::new(&spec.source, misfits));
+    }
+    let sealer = Sealer { vault, run: &run };
+    for capability in &chosen {
+        for sidecar in &capability.sidecars {
+            let secrets = sealer.brought(&ResourceId::container(&sidecar.name), capability, &sidecar.secrets);
+            parts.sidecar(sidecar, secrets, &spec.buildkit, builds);
+        }
+    }
+    for (name, service) in &spec.services {
+        let secrets = sealer.sealed(&ResourceId::container(name), service.concealed.clone());
+        parts.service(name, service, secrets);
+    }
+    let mains: Vec<&MainPart> = chosen.iter().map(|capability| &capability.main).collect();
+    parts.main(spec, image, &mains, sealer.main(spec, &chosen));
+
+    let mut graph = Graph::build(run, builds.map(Builds::from), parts.nodes, &parts.edges).map_err(|error| {
+        // Only capabilities define resources, so that this is a fault of theirs and has no place in the file.
+        Diagnostics::new(&spec.source, vec![Diagnostic::error(0..0, error.to_string())])
+    })?;
+    graph.ways.clone_from(&spec.ground.ways);
+    graph.files.clone_from(&spec.ground.files);
+    Ok(graph)
+}
+
+/// What the build of main's image reaches. In an internal network nothing outside is reached, and what runs in a build
+/// is written by whoever is inside: the files of a context, at least. What moat installs by itself is moat's own text.
+fn build_network(spec: &Spec) -> BuildNetwork {
+    let is_ours = spec.build.is_none() && !spec.hooks.build();
+    let fits = if spec.network.internal && !is_ours { BuildNetwork::None } else { BuildNetwork::Default };
+    spec.network.build.unwrap_or(fits)
+}
+
+fn main_image(spec: &Spec, chosen: &[Capability]) -> Result<ImageRef, Diagnostics> {
+    let brought = || chosen.iter().find_map(|capability| capability.image.clone());
+    spec.image.clone().or_else(brought).ok_or_else(|| {
+        let hint = "add `image: …`, or a dependency that brings one, such as `docker:dind` or `git`";
+        let end = spec.source.text.trim_end().len();
+        Diagnostics::at(&spec.source, end..end, "there is no `image`", hint)
+    })
+}
+
+/// What has been put together so far.
+#[derive(Default)]
+struct Parts {
+    nodes: Vec<Node>,
+    edges: Vec<(ResourceId, ResourceId, Edge)>,
+    images: BTreeSet<ImageRef>,
+    /// The image that is made for main.
+    made: Option<Dockerfile>,
+    /// What its steps reach.
+    build_network: BuildNetwork,
+    /// Containers that main waits for.
+    sidecars: Vec<ResourceId>,
+}
+
+impl Parts {
+    fn add(&mut self, id: ResourceId, role: Role, config: Config) {
+        self.nodes.push(Node { id, role, config, probe: None, failures: Vec::new() });
+    }
+
+    fn sidecar(
+        &mut self,
+        sidecar: &Sidecar,
+        secrets: BTreeMap<String, Secret>,
+        settings: &BuilderSettings,
+        builds: Option<&BuildsPart>,
+    ) {
+        let builds = builds.filter(|builds| builds.sidecar == sidecar.name);
+        let chosen_image = builds.and(settings.image.clone());
+        let discard = builds.is_some() && settings.cache == CacheRetention::Discard;
+        let keep = |volume: &VolumePart| match builds {
+            Some(builds) if builds.cache == volume.name && discard => Retention::Scratch,
+            _ => retention(volume),
+        };
+        let id = ResourceId::container(&sidecar.name);
+        let image = chosen_image.unwrap_or_else(|| sidecar.image.clone());
+        let config = ContainerConfig {
+            entrypoint: sidecar.entrypoint.clone(),
+            command: sidecar.command.clone(),
+            env: sidecar.env.clone(),
+            secrets,
+            hostname: Some(sidecar.name.clone()),
+            privileged: sidecar.privileged,
+            init: sidecar.init,
+            mounts: self.volumes(&sidecar.volumes, keep),
+            files: sidecar.files.iter().map(|part| builder_file(part, settings, builds)).collect(),
+            limits: if builds.is_some() { settings.limits } else { Limits::default() },
+            oom_score_adj: builds.and(settings.oom_score_adj),
+            logging: builds.and(settings.logging.clone()),
+            restart: sidecar.restart.into(),
+            stop_timeout: sidecar.stop_timeout,
+            health: sidecar.ready.as_ref().map(health),
+            ..ContainerConfig::new(image, attachment(vec![sidecar.name.clone()]))
+        };
+        let probe = sidecar.ready.as_ref().map_or_else(|| lasting(sidecar.restart.into(), true), probe);
+        self.container(id.clone(), Role::Sidecar, config, probe, known(&sidecar.failures));
+        self.sidecars.push(id);
+    }
+
+    /// A container beside main that the spec itself describes.
+    fn service(&mut self, name: &str, service: &Service, secrets: BTreeMap<String, Secret>) {
+        let (id, restart) = (ResourceId::container(name), RestartPolicy::UnlessStopped);
+        let config = ContainerConfig {
+            command: service.command.clone().unwrap_or_default(),
+            env: service.env.clone(),
+            secrets,
+            hostname: Some(name.to_owned()),
+            init: true,
+            mounts: self.named_volumes(&service.volumes),
+            ports: service.ports.clone(),
+            limits: service.limits,
+            oom_score_adj: service.oom_score_adj,
+            logging: service.logging.clone(),
+            restart,
+            health: service.wait.as_ref().map(|wait| HealthConfig::new(wait.command.clone())),
+            ..ContainerConfig::new(service.image.clone(), attachment(vec![name.to_owned()]))
+        };
+        let probe = service.wait.as_ref().map_or_else(|| lasting(restart, true), |wait| waiting(wait, restart));
+        self.container(id.clone(), Role::Sidecar, config, probe, Vec::new());
+        for other in &service.depends_on {
+            let edge = Edge { gates: Gate::Start, until: Milestone::Ready };
+            self.edges.push((id.clone(), ResourceId::container(other), edge));
+        }
+        self.sidecars.push(id);
+    }
+
+    fn main(&mut self, spec: &Spec, image: ImageRef, parts: &[&MainPart], secrets: BTreeMap<String, Secret>) {
+        let (entrypoint, command, idles) = program(spec, parts);
+        let mut env = BTreeMap::new();
+        for part in parts {
+            env.extend(part.env.clone());
+        }
+        // What the user wrote has the last word.
+        env.extend(spec.env.clone());
+        env.retain(|name, _| !secrets.contains_key(name));
+        let volumes: Vec<VolumePart> = parts.iter().flat_map(|part| part.volumes.clone()).collect();
+        let mut mounts = self.volumes(&volumes, retention);
+        mounts.extend(parts.iter().flat_map(|part| &part.mounts).map(host_mount));
+        mounts.extend(self.named_volumes(&spec.volumes));
+        mounts.extend(spec.mounts.iter().cloned());
+        mounts.extend(git::mounts(spec, &mounts));
+        let extras = git::extras(spec, &mounts);
+        // A sandbox stays up; a command that ends has ended.
+        let restart = if idles { RestartPolicy::UnlessStopped } else { RestartPolicy::No };
+        let restart = spec.restart.unwrap_or(restart);
+        let ready = readiness(spec, parts, restart);
+        let config = ContainerConfig {
+            entrypoint,
+            command,
+            env,
+            secrets,
+            user: spec.user.clone(),
+            workdir: spec.workdir.clone(),
+            interactive: spec.interactive,
+            labels: spec.labels.clone(),
+            hostname: spec.hostname.clone(),
+            privileged: parts.iter().any(|part| part.privileged),
+            init: spec.init,
+            hosts: spec.network.extra_hosts.clone(),
+            dns: spec.dns.clone(),
+            ports: spec.ports.clone(),
+            mounts,
+            files: parts.iter().flat_map(|part| &part.files).map(file).collect(),
+            limits: spec.limits,
+            ulimits: spec.ulimits.clone(),
+            shm: spec.shm,
+            oom_score_adj: spec.oom_score_adj,
+            logging: spec.logging.clone(),
+            restart,
+            rights: spec.rights.clone(),
+            stop_timeout: spec.stop_timeout.or(parts.iter().filter_map(|part| part.stop_timeout).max()),
+            health: ready.as_ref().map(|ready| ready.health.clone()),
+            image_check: if idles { ImageCheck::Off } else { ImageCheck::Kept },
+            extras,
+            ..ContainerConfig::new(image, attachment(Vec::new()))
+        };
+        let only_idles = idles && spec.hooks.pre_run.is_none() && parts.iter().all(|part| part.entrypoint.is_empty());
+        let unasked = if only_idles { idling() } else { lasting(restart, !idles) };
+        let probe = ready.map_or(unasked, |ready| ready.probe);
+        let mut failures: Vec<_> = parts.iter().flat_map(|part| known(&part.failures)).collect();
+        if only_idles {
+            failures.push(program::no_sleep());
+        }
+        let id = ResourceId::main();
+        self.container(id.clone(), Role::Main, config, probe, failures);
+        for sidecar in self.sidecars.clone() {
+            self.edges.push((id.clone(), sidecar, Edge { gates: Gate::Start, until: Milestone::Ready }));
+        }
+    }
+
+    fn named_volumes(&mut self, volumes: &[NamedVolume]) -> Vec<Mount> {
+        let mut mounts = Vec::with_capacity(volumes.len());
+        for NamedVolume { name, target, read_only } in volumes {
+            let id = ResourceId::volume(name);
+            self.add(id.clone(), Role::Support, Config::Volume(VolumeConfig { retention: Retention::Keep }));
+            mounts.push(Mount { read_only: *read_only, ..Mount::volume(id, target) });
+        }
+        mounts
+    }
+
+    fn container(
+        &mut self,
+        id: ResourceId,
+        role: Role,
+        config: ContainerConfig,
+        probe: Probe,
+        failures: Vec<KnownFailure>,
+    ) {
+        let image = ResourceId::image(&config.image);
+        if self.images.insert(config.image.clone()) {
+            let made = self.made.as_ref().filter(|made| made.reference == config.image);
+            let dockerfile = made.map(|made| made.text.clone());
+            let context = made.and_then(|made| made.context.clone());
+            let network = if dockerfile.is_some() { self.build_network } else { BuildNetwork::Default };
+            let config = ImageConfig { reference: config.image.clone(), dockerfile, context, network };
+            self.add(image.clone(), Role::Support, Config::Image(config));
+        }
+        let needs = [image, config.network.network.clone()].into_iter();
+        for on in needs.chain(config.mounts.iter().filter_map(Mount::own_volume).cloned()) {
+            self.edges.push((id.clone(), on, Edge { gates: Gate::Create, until: Milestone::Created }));
+        }
+        self.nodes.push(Node { id, role, config: Config::Container(Box::new(config)), probe: Some(probe), failures });
+    }
+
+    fn volumes(&mut self, volumes: &[VolumePart], keep: impl Fn(&VolumePart) -> Retention) -> Vec<Mount> {
+        let mut mounts = Vec::with_capacity(volumes.len());
+        for volume in volumes {
+            let id = ResourceId::volume(&volume.name);
+            self.add(id.clone(), Role::Support, Config::Volume(VolumeConfig { retention: keep(volume) }));
+            mounts.push(Mount::volume(id, &volume.target));
+        }
+        mounts
+    }
+}
+
+fn attachment(aliases: Vec<String>) -> NetworkAttachment {
+    NetworkAttachment { network: ResourceId::network(NETWORK), aliases }
+}
+
+fn host_mount(part: &MountPart) -> Mount {
+    let source = MountSource::Path(part.path.clone());
+    Mount { source, target: part.target.clone(), read_only: part.read_only }
+}
+
+fn retention(volume: &VolumePart) -> Retention {
+    if volume.scratch { Retention::Scratch } else { Retention::Keep }
+}
+
+fn file(part: &FilePart) -> FileConfig {
+    let mode = if part.executable { 0o755 } else { 0o644 };
+    FileConfig { path: part.path.clone(), mode, content: part.content.clone() }
+}
+
+fn known(parts: &[FailurePart]) -> Vec<KnownFailure> {
+    parts.iter().map(KnownFailure::from).collect()
+}
+
+/// A file of the sidecar that builds, with what the spec says about it.
+fn builder_file(part: &FilePart, settings: &BuilderSettings, builds: Option<&BuildsPart>) -> FileConfig {
+    let plain = file(part);
+    let Some(builds) = builds.filter(|builds| builds.config == part.path) else { return plain };
+    let limit = settings.cache_limit.map_or_else(|| builds.cache_limit.clone(), |limit| limit.0.to_string());
+    let content = settings.config.clone().unwrap_or_else(|| plain.content.replace("{cache_limit}", &limit));
+    FileConfig { content, ..plain }
+}
+
+pub(super) fn health(part: &ProbePart) -> HealthConfig {
+    HealthConfig::new(part.command.clone())
+}
+
+pub(super) fn probe(part: &ProbePart) -> Probe {
+    Probe::Exec {
+        command: part.command.clone(),
+        interval: Duration::from_millis(part.interval_ms),
+        timeout: Duration::from_secs(part.timeout),
+        // What a capability asks is answered by a daemon that is up.
+        settle: Duration::ZERO,
+    }
+}

@@ -1,0 +1,110 @@
+//! Where mounts may come from: not from below what the sandbox can write, and nothing that nobody is to see.
+//!
+//! Docker follows links in a source at every start. Whoever can write a folder can put a link in the place of anything
+//! in it, at any time; so what lies there is refused, and not looked at. What other runs can write is for the plan to say.
+
+use std::path::{Path, PathBuf};
+
+use crate::diagnostic::quoted;
+use crate::ground::{Private, PrivateKind};
+use crate::{Capability, Diagnostic, Source, Spec};
+use moat_model::resource::{Mount, MountSource};
+
+/// A mount of a path, and where it was written.
+struct Placed {
+    mount: Mount,
+    span: std::ops::Range<usize>,
+}
+
+/// Everything that is wrong with the sources of the mounts of the main container.
+pub(super) fn faults(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
+    let all = placed(spec, chosen);
+    let mut found = Vec::new();
+    for Placed { mount, span } in &all {
+        let Some(source) = mount.path() else { continue };
+        let shown = written(&spec.source, span, source);
+        if let Some(private) = spec.ground.private.iter().find(|private| shows(spec, source, private)) {
+            found.push(exposes(span, &shown, private));
+            continue;
+        }
+        let outer = all.iter().map(|it| &it.mount).filter(|outer| !outer.read_only);
+        if let Some((outer, place)) = outer.into_iter().find_map(|outer| Some((outer, within(spec, source, outer)?))) {
+            let place = Path::new(&outer.target).join(place);
+            let hint = format!(
+                "a link put in its place would lead anywhere on the Docker host; use {} in the sandbox, or mount a path \
+                 outside of that folder",
+                quoted(&place.to_string_lossy())
+            );
+            found.push(Diagnostic::error(span.clone(), reached(spec, &shown, source, outer)).hint(hint));
+        }
+    }
+    found
+}
+
+/// The mounts of paths: the spec's own, and those that capabilities bring.
+fn placed(spec: &Spec, chosen: &[Capability]) -> Vec<Placed> {
+    let own = spec.mounts.iter().zip(spec.mount_places()).map(|(mount, span)| Placed { mount: mount.clone(), span });
+    let brought = spec.dependencies.iter().zip(chosen).flat_map(|(name, capability)| {
+        capability.main.mounts.iter().map(|part| {
+            let source = MountSource::Path(part.path.clone());
+            let mount = Mount { source, target: part.target.clone(), read_only: part.read_only };
+            Placed { mount, span: name.span.clone() }
+        })
+    });
+    own.chain(brought).collect()
+}
+
+/// The place in `outer`, which is a mount that the sandbox can write, that `source` is or leads through; below it, not
+/// the whole.
+pub(super) fn within(spec: &Spec, source: &Path, outer: &Mount) -> Option<PathBuf> {
+    let folder = outer.path()?;
+    let folders = [folder, spec.ground.real(folder)];
+    let below = |place: &Path| {
+        let mut rests = folders.iter().filter_map(|folder| place.strip_prefix(folder).ok());
+        rests.find(|rest| rest.components().next().is_some()).map(Path::to_owned)
+    };
+    spec.ground.way(source).find_map(below)
+}
+
+fn reached(spec: &Spec, shown: &str, source: &Path, outer: &Mount) -> String {
+    let is_in = |folder: &Path| source.starts_with(folder) && source != folder;
+    let is_in_it = outer.path().is_some_and(|folder| is_in(folder) || is_in(spec.ground.real(folder)));
+    let how = if is_in_it { "is" } else { "leads through a link" };
+    format!("{shown} {how} in a folder that the sandbox can write, at {}", quoted(&outer.target))
+}
+
+/// Whether who sees `source` sees what nobody is to see.
+fn shows(spec: &Spec, source: &Path, private: &Private) -> bool {
+    let sources = [source, spec.ground.real(source)];
+    let mut places = std::iter::once(&private.path).chain(&private.way);
+    places.any(|place| {
+        sources.iter().any(|source| match private.kind {
+            PrivateKind::State => place.starts_with(source) || source.starts_with(place),
+            // By its own name it is what was asked for.
+            PrivateKind::Keys => place.starts_with(source) && place != source,
+        })
+    })
+}
+
+fn exposes(span: &std::ops::Range<usize>, shown: &str, private: &Private) -> Diagnostic {
+    let path = quoted(&private.path.to_string_lossy());
+    let (message, hint) = match private.kind {
+        PrivateKind::State => (
+            format!("{shown} shows the sandbox moat's own files, which are in {path}"),
+            "mount less; or keep moat's files elsewhere, in the folder that `MOAT_STATE_DIR` names",
+        ),
+        PrivateKind::Keys => (
+            format!("{shown} shows the sandbox your keys, which are in {path}"),
+            "mount only the folders that the work is about",
+        ),
+    };
+    Diagnostic::error(span.clone(), message).hint(hint)
+}
+
+/// As it was written where that is a path, otherwise written out.
+fn written(source: &Source, span: &std::ops::Range<usize>, path: &Path) -> String {
+    let text = source.text.get(span.clone()).unwrap_or_default().trim_matches(['"', '\'']);
+    let text = text.split(':').next().unwrap_or_default();
+    let is_path = text.starts_with(['.', '/', '~']) && !text.contains(['\n', '{', '}']);
+    if is_path { quoted(text) } else { quoted(&path.to_string_lossy()) }
+}

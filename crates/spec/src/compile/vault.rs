@@ -1,0 +1,76 @@
+//! Values that are shown nowhere: those that a spec names, and passwords made for what its dependencies bring.
+//!
+//! Where a value is kept is not decided here. A password is kept nowhere: it is made of the machine's key and of what
+//! it is for, the same each time.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{Capability, Spec};
+use moat_model::resource::{ResourceId, Run, Secret, SecretKey, SecretText};
+
+/// What only this machine knows of a run.
+#[derive(Debug)]
+pub struct Vault {
+    pub key: SecretKey,
+    /// Variables of the main container, by name.
+    pub fetched: BTreeMap<String, SecretText>,
+    /// Names of those that have not been fetched: their sources have not been approved.
+    pub withheld: BTreeSet<String>,
+}
+
+/// What a capability's password is filled in for.
+const PASSWORD: &str = "{password}";
+
+/// A vault, and the run that it is opened for. Without one there are no secrets.
+#[derive(Clone, Copy)]
+pub(super) struct Sealer<'a> {
+    pub vault: Option<&'a Vault>,
+    pub run: &'a Run,
+}
+
+impl Sealer<'_> {
+    /// The secrets of the main container: what the capabilities bring, as far as the spec has no word of its own.
+    pub fn main(&self, spec: &Spec, chosen: &[Capability]) -> BTreeMap<String, Secret> {
+        let Some(vault) = self.vault else { return BTreeMap::new() };
+        let brought = chosen.iter().flat_map(|capability| self.filled(capability, &capability.main.secrets));
+        let mut values: BTreeMap<String, SecretText> =
+            brought.filter(|(name, _)| !spec.env.contains_key(name)).collect();
+        values.extend(vault.fetched.clone());
+        let withheld = vault.withheld.iter().map(|name| (name.clone(), Secret::not_fetched()));
+        self.sealed(&ResourceId::main(), values).into_iter().chain(withheld).collect()
+    }
+
+    /// Those of a sidecar.
+    pub fn brought(
+        &self,
+        container: &ResourceId,
+        capability: &Capability,
+        texts: &BTreeMap<String, String>,
+    ) -> BTreeMap<String, Secret> {
+        self.sealed(container, self.filled(capability, texts))
+    }
+
+    /// Values of a container, each with its digest.
+    pub fn sealed(
+        &self,
+        container: &ResourceId,
+        values: impl IntoIterator<Item = (String, SecretText)>,
+    ) -> BTreeMap<String, Secret> {
+        let Some(vault) = self.vault else { return BTreeMap::new() };
+        // The main container's were there first, without a name of their own.
+        let of = if *container == ResourceId::main() { String::new() } else { format!("{} ", container.name) };
+        let seal = |(name, value): (String, SecretText)| {
+            let owner = format!("{} {of}{name}", self.run.id);
+            let secret = Secret::new(value, &owner, &vault.key);
+            (name, secret)
+        };
+        values.into_iter().map(seal).collect()
+    }
+
+    fn filled(&self, capability: &Capability, texts: &BTreeMap<String, String>) -> Vec<(String, SecretText)> {
+        let Some(vault) = self.vault else { return Vec::new() };
+        let password = vault.key.password(&format!("{} {}", self.run.id, capability.capability));
+        let fill = |text: &String| SecretText::new(text.replace(PASSWORD, password.expose()));
+        texts.iter().map(|(name, text)| (name.clone(), fill(text))).collect()
+    }
+}

@@ -1,0 +1,351 @@
+//! From the texts of a file to what they mean, and whether the parts fit each other.
+//!
+//! Each text has been checked for itself. What can still be wrong is what only shows when two are seen together.
+
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+
+use super::agent::{BuilderSettings, NamedVolume, NetworkSettings};
+use super::diagnostic::{Diagnostic, quoted};
+use super::envfile;
+use super::file::{
+    Buildkit, CommandOr, HealthParts, Mount as MountParts, MountMode, OneOf, Resources, Volume, Workspace,
+};
+use super::file::{Network, WorkspaceMode};
+use super::misread::Misread;
+use super::secrets::SecretSource;
+use super::shape::Fault;
+use super::source::Span;
+use super::surroundings::{Surroundings, Unread};
+use super::tree::Places;
+use super::written::{self, MountText, SourceText, VolumeText};
+use moat_model::resource::{HealthConfig, Limits, Mount, MountSource, PortConfig, SecretText};
+
+/// Where the workspace is in the main container unless the file says otherwise.
+const WORKSPACE: &str = "/workspace";
+
+/// The volume that a workspace is on that is no folder of this machine.
+const WORKSPACE_VOLUME: &str = "workspace";
+
+/// Reads values, and collects what does not fit.
+pub(super) struct Meaning<'a> {
+    pub places: &'a Places,
+    /// The folder that relative paths are seen from, for what was written at a place.
+    pub folder: &'a dyn Fn(&Span) -> PathBuf,
+    pub home: Option<String>,
+    pub faults: Vec<Diagnostic>,
+    /// Files of variables with faults of their own.
+    pub bad_files: Vec<Misread>,
+    /// What is mounted where so far: the target, and the path of the key.
+    targets: BTreeMap<String, String>,
+    /// Ports of the Docker host that are spoken for.
+    pub(super) fixed_ports: Vec<PortConfig>,
+}
+
+/// What the workspace comes to.
+#[derive(Default)]
+pub(super) struct WorkspaceParts {
+    pub mounts: Vec<Mount>,
+    pub volume: Option<NamedVolume>,
+    pub target: Option<String>,
+}
+
+/// The variables of the main container, by what may be shown of them.
+#[derive(Default)]
+pub(super) struct Environment {
+    pub plain: BTreeMap<String, String>,
+    pub concealed: BTreeMap<String, SecretText>,
+    pub secrets: BTreeMap<String, SecretSource>,
+}
+
+impl<'a> Meaning<'a> {
+    pub fn new(places: &'a Places, folder: &'a dyn Fn(&Span) -> PathBuf, home: Option<String>) -> Self {
+        Self {
+            places,
+            folder,
+            home,
+            faults: Vec::new(),
+            bad_files: Vec::new(),
+            targets: BTreeMap::new(),
+            fixed_ports: Vec::new(),
+        }
+    }
+
+    pub fn workspace(&mut self, workspace: Option<OneOf<Workspace>>) -> WorkspaceParts {
+        let (parts, path_at) = match workspace {
+            None => return WorkspaceParts::default(),
+            Some(OneOf::Text(path)) => (Workspace { path: Some(path), ..Workspace::default() }, "workspace"),
+            Some(OneOf::Parts(parts)) => (parts, "workspace.path"),
+        };
+        let target = trimmed(parts.target.as_deref().unwrap_or(WORKSPACE));
+        self.claim(&target, "workspace.target");
+        let excluded = self.excluded("workspace", &target, &parts.exclude);
+        let (mounts, volume) = match parts.mode {
+            WorkspaceMode::Bind => {
+                let path = self.absolute(parts.path.as_deref().unwrap_or("."), path_at);
+                (vec![Mount { source: MountSource::Path(path), target: target.clone(), read_only: false }], None)
+            }
+            WorkspaceMode::Volume => {
+                if parts.path.is_some() {
+                    let fault = Fault::new("a workspace on a volume has no `path`", "remove it, or write `mode: bind`");
+                    self.fault("workspace.path", fault);
+                }
+                let name = WORKSPACE_VOLUME.to_owned();
+                (Vec::new(), Some(NamedVolume { name, target: target.clone(), read_only: false }))
+            }
+        };
+        let mounts = mounts.into_iter().chain(excluded).collect();
+        WorkspaceParts { mounts, volume, target: Some(target) }
+    }
+
+    pub fn environment(
+        &mut self,
+        env: BTreeMap<String, String>,
+        files: Option<OneOf<Vec<String>>>,
+        secrets: BTreeMap<String, String>,
+        around: &dyn Surroundings,
+    ) -> Environment {
+        let mut all = Environment::default();
+        let files = match files {
+            None => Vec::new(),
+            Some(OneOf::Text(path)) => vec![(path, "env_file".to_owned())],
+            Some(OneOf::Parts(paths)) => {
+                paths.into_iter().enumerate().map(|(i, path)| (path, format!("env_file.{i}"))).collect()
+            }
+        };
+        for (path, at) in files {
+            let absolute = PathBuf::from(self.absolute(&path, &at));
+            let read = around.read(&absolute).map_err(|unread| {
+                let why = match unread {
+                    Unread::Missing => "there is no such file".to_owned(),
+                    Unread::Unreadable(why) => why,
+                };
+                Fault::new(format!("{}: {why}", quoted(&path)), "its path is seen from this file")
+            });
+            let Some(text) = self.read(&at, read) else { continue };
+            let (variables, bad) = envfile::parse(&text);
+            if let Some(bad) = bad {
+                let at = self.places.value(&at).unwrap_or_default();
+                self.bad_files.push(Misread { written: path, at, path: absolute, bad });
+            }
+            all.concealed.extend(variables.into_iter().map(|(name, value)| (name, SecretText::new(value))));
+        }
+        for (name, value) in env {
+            all.concealed.remove(&name);
+            if self.places.is_filled(&format!("env.{name}")) {
+                all.concealed.insert(name, SecretText::new(value));
+            } else {
+                all.plain.insert(name, value);
+            }
+        }
+        for (name, text) in secrets {
+            let at = format!("secrets.{name}");
+            if self.places.has(&format!("env.{name}")) {
+                let message = format!("{} is in `env` as well", quoted(&name));
+                self.fault(&at, Fault::new(message, "keep one of them"));
+            }
+            all.concealed.remove(&name);
+            let path = |text: &str| {
+                let folder = (self.folder)(&self.places.value(&at).unwrap_or_default());
+                plain(&match (text.strip_prefix("~/"), &self.home) {
+                    (Some(rest), Some(home)) => Path::new(home).join(rest),
+                    _ => folder.join(text),
+                })
+            };
+            let source = super::secrets::source(&text, path);
+            all.secrets.extend(self.read(&at, source).map(|source| (name, source)));
+        }
+        all
+    }
+
+    pub fn mounts(&mut self, mounts: Vec<OneOf<MountParts>>) -> Vec<Mount> {
+        let mut all = Vec::new();
+        for (i, mount) in mounts.into_iter().enumerate() {
+            let at = format!("mounts.{i}");
+            let (text, exclude, source_at) = match mount {
+                OneOf::Text(text) => match written::mount(&text) {
+                    Ok(text) => (text, Vec::new(), at.clone()),
+                    Err(fault) => {
+                        self.fault(&at, fault);
+                        continue;
+                    }
+                },
+                OneOf::Parts(MountParts { source, target, mode, exclude }) => {
+                    (MountText { source, target, read_only: mode == MountMode::Ro }, exclude, format!("{at}.source"))
+                }
+            };
+            let target = trimmed(&text.target);
+            self.claim(&target, &format!("{at}.target"));
+            let Some(source) = self.read(&source_at, written::mount_source(&text.source)) else { continue };
+            let source = match source {
+                SourceText::Path(path) => MountSource::Path(self.absolute(path, &source_at)),
+                SourceText::Volume(name) => MountSource::Foreign(name.to_owned()),
+            };
+            all.push(Mount { source, target: target.clone(), read_only: text.read_only });
+            all.extend(self.excluded(&at, &target, &exclude));
+        }
+        all
+    }
+
+    pub fn volumes(&mut self, volumes: Vec<OneOf<Volume>>) -> Vec<NamedVolume> {
+        let mut all: Vec<NamedVolume> = Vec::new();
+        for (i, volume) in volumes.into_iter().enumerate() {
+            let at = format!("volumes.{i}");
+            let Some(NamedVolume { name, target, read_only }) = self.named_volume(&at, volume) else { continue };
+            self.claim(&target, &format!("{at}.target"));
+            if all.iter().any(|other| other.name == name) {
+                let message = format!("the volume {} is there twice", quoted(&name));
+                self.fault(&format!("{at}.name"), Fault::new(message, "give one of them another name"));
+            }
+            all.push(NamedVolume { name, target, read_only });
+        }
+        all
+    }
+
+    /// A volume in its short form or its long one.
+    pub(super) fn named_volume(&mut self, at: &str, volume: OneOf<Volume>) -> Option<NamedVolume> {
+        let (name, target, read_only) = match volume {
+            OneOf::Text(text) => {
+                let VolumeText { name, target, read_only } = self.read(at, written::volume(&text))?;
+                (name, target, read_only)
+            }
+            OneOf::Parts(Volume { name, target, mode }) => (name, target, mode == MountMode::Ro),
+        };
+        Some(NamedVolume { name, target: trimmed(&target), read_only })
+    }
+
+    /// `published`: the keys that publish ports.
+    pub fn network(&mut self, network: Network, published: &[String]) -> NetworkSettings {
+        for at in published.iter().filter(|_| network.internal) {
+            let hint = "remove one of the two; `moat exec` reaches the container without a port";
+            self.fault(at, Fault::new("no port is reached from outside of an internal network", hint));
+        }
+        let subnet = network.subnet.and_then(|text| self.read("network.subnet", written::subnet(&text)));
+        NetworkSettings { subnet, internal: network.internal, build: network.build, extra_hosts: network.extra_hosts }
+    }
+
+    pub fn health(&mut self, health: CommandOr<HealthParts>) -> HealthConfig {
+        let parts = match health {
+            CommandOr::Command(command) => return HealthConfig::new(command.0),
+            CommandOr::Parts(parts) => parts,
+        };
+        let HealthParts { command, interval, timeout, start_period, retries } = parts;
+        let mut time = |key: &str, text: Option<String>| {
+            text.and_then(|text| self.read(&format!("healthcheck.{key}"), written::duration(&text)))
+        };
+        let (interval_ms, timeout_ms) = (time("interval", interval), time("timeout", timeout));
+        let start_period_ms = time("start_period", start_period);
+        let retries = retries.and_then(|text| self.read("healthcheck.retries", written::count(&text)));
+        HealthConfig { command: command.0, interval_ms, timeout_ms, start_period_ms, retries }
+    }
+
+    pub fn limits(&mut self, at: &str, limits: &Resources) -> Limits {
+        let Resources { memory, cpus, pids, .. } = limits;
+        Limits {
+            memory: memory.as_ref().and_then(|text| self.read(&format!("{at}.memory"), written::memory(text))),
+            cpus: cpus.as_ref().and_then(|text| self.read(&format!("{at}.cpus"), written::cpus(text))),
+            pids: pids.as_ref().and_then(|text| self.read(&format!("{at}.pids"), written::count(text))),
+        }
+    }
+
+    pub fn oom_score_adj(&mut self, at: &str, text: Option<&String>) -> Option<i32> {
+        text.and_then(|text| self.read(&format!("{at}.oom_score_adj"), written::oom_score_adj(text)))
+    }
+
+    pub fn buildkit(&mut self, settings: Buildkit) -> BuilderSettings {
+        let Buildkit { image, cache, cache_limit, config, resources, logging } = settings;
+        if config.is_some() && cache_limit.is_some() {
+            let hint = "write the limit into it: `maxUsedSpace` below `[worker.oci]`";
+            let fault = Fault::new("`buildkit.config` takes the place of all of moat's, this limit included", hint);
+            self.fault("buildkit.cache_limit", fault);
+        }
+        let cache_limit = cache_limit.and_then(|text| self.read("buildkit.cache_limit", written::cache_limit(&text)));
+        let limits = self.limits("buildkit.resources", &resources);
+        let oom_score_adj = self.oom_score_adj("buildkit.resources", resources.oom_score_adj.as_ref());
+        BuilderSettings { image, cache, cache_limit, config, limits, oom_score_adj, logging }
+    }
+
+    /// Of each, in its order.
+    pub fn list<T>(&mut self, at: &str, texts: &[String], read: impl Fn(&str) -> Result<T, Fault>) -> Vec<T> {
+        let texts = texts.iter().enumerate();
+        texts.filter_map(|(i, text)| self.read(&format!("{at}.{i}"), read(text))).collect()
+    }
+
+    /// Of each, by name.
+    pub fn each<T>(
+        &mut self,
+        at: &str,
+        texts: BTreeMap<String, String>,
+        read: impl Fn(&str) -> Result<T, Fault>,
+    ) -> BTreeMap<String, T> {
+        let values = texts.into_iter();
+        values
+            .filter_map(|(name, text)| Some((name.clone(), self.read(&format!("{at}.{name}"), read(&text))?)))
+            .collect()
+    }
+
+    pub fn read<T>(&mut self, at: &str, read: Result<T, Fault>) -> Option<T> {
+        read.map_err(|fault| self.fault(at, fault)).ok()
+    }
+
+    pub fn fault(&mut self, at: &str, fault: Fault) {
+        let place = self.places.value(at).unwrap_or_default();
+        self.faults.push(Diagnostic::error(place, fault.message).hint(fault.hint));
+    }
+
+    /// Folders that are hidden behind empty ones.
+    fn excluded(&mut self, at: &str, target: &str, exclude: &[String]) -> Vec<Mount> {
+        let hidden = exclude.iter().enumerate().map(|(i, folder)| {
+            let target = format!("{target}/{}", folder.trim_end_matches('/'));
+            self.claim(&target, &format!("{at}.exclude.{i}"));
+            Mount { source: MountSource::Empty, target, read_only: false }
+        });
+        hidden.collect()
+    }
+
+    /// Two mounts at one place hide one another.
+    pub(super) fn claim(&mut self, target: &str, at: &str) {
+        if let Some(first) = self.targets.insert(target.to_owned(), at.to_owned()) {
+            let first = first.trim_end_matches(".target").to_owned();
+            let message = format!("{} is mounted twice", quoted(target));
+            self.fault(at, Fault::new(message, format!("{} is there already; choose another target", quoted(&first))));
+        }
+    }
+
+    /// The path that a text stands for, seen from the file that it was written in.
+    pub fn absolute(&mut self, text: &str, at: &str) -> String {
+        let path = if let Some(rest) = text.strip_prefix('~') {
+            let Some(home) = &self.home else {
+                let message = "it is not known where the home directory is";
+                self.fault(at, Fault::new(message, "set `HOME`, or write the path out"));
+                return text.to_owned();
+            };
+            Path::new(home).join(rest.trim_start_matches('/'))
+        } else {
+            let span = self.places.value(at).unwrap_or_default();
+            (self.folder)(&span).join(text)
+        };
+        plain(&path).to_string_lossy().into_owned()
+    }
+}
+
+/// Without `.` and `..`: the engine takes neither, and two spellings of one path should not differ.
+pub(super) fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                plain.pop();
+            }
+            part => plain.push(part),
+        }
+    }
+    plain
+}
+
+/// Without slashes at the end, and without doubled ones.
+pub(super) fn trimmed(target: &str) -> String {
+    let parts: Vec<&str> = target.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+    format!("/{}", parts.join("/"))
+}

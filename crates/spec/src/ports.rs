@@ -1,0 +1,318 @@
+//! Published ports as they are written: a text or a mapping that stands for one port, or a text for a range of them.
+//!
+//! Which ports of the Docker host are free is not known here.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use super::diagnostic::quoted;
+use super::file::OneOf;
+use super::meaning::Meaning;
+use super::shape::Fault;
+use moat_model::resource::port::LOOPBACK;
+use moat_model::resource::{HostPort, Port, PortConfig, Protocol};
+
+/// Each with its name, if it has one.
+#[derive(Debug, Default)]
+pub(super) struct Ports(pub Vec<(Option<String>, OneOf<PortParts>)>);
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PortParts {
+    pub target: String,
+    pub published: Option<String>,
+    pub host_ip: Option<String>,
+    #[serde(default)]
+    pub protocol: PortProtocol,
+    pub name: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum PortProtocol {
+    #[default]
+    Tcp,
+    Udp,
+}
+
+/// The engine runs a process and keeps rules of the firewall for each published port.
+const RANGE_MAX: usize = 256;
+
+const FORMS: &str = "write `PORT`, `HOST:PORT` or `ADDRESS:HOST:PORT`, as in `8080:80`, `8000-8010:8000-8010` or \
+                     `[::1]:53:53/udp`; ports go from 1 to 65535";
+
+/// `PORT`, `HOST:PORT`, `ADDRESS:HOST:PORT` or `ADDRESS::PORT`, each with `/tcp` or `/udp` if need be; a range of
+/// ports in place of a port stands for each of them.
+pub fn read(text: &str) -> Result<Vec<PortConfig>, Fault> {
+    let wrong = |hint: String| Fault::new(format!("{} is not a port", quoted(text)), hint);
+    let forms = || wrong(FORMS.to_owned());
+    let (rest, container) = text.rsplit_once(':').map_or((None, text), |(rest, port)| (Some(rest), port));
+    let (container, protocol) = match container.split_once('/') {
+        None => (container, Protocol::Tcp),
+        Some((container, "tcp")) => (container, Protocol::Tcp),
+        Some((container, "udp")) => (container, Protocol::Udp),
+        Some((_, other)) => return Err(wrong(format!("its protocol is `tcp` or `udp`, not {}", quoted(other)))),
+    };
+    let container_ports = range(container).ok_or_else(forms)?;
+    let (address, host) = match rest {
+        None => (None, ""),
+        Some("") => {
+            return Err(wrong(format!(
+                "there is nothing before the colon: write `{container}`, or `8080:{container}`"
+            )));
+        }
+        Some(rest) => rest.rsplit_once(':').map_or((None, rest), |(address, host)| (Some(address), host)),
+    };
+    let address = match address {
+        None => LOOPBACK,
+        Some("") => {
+            let rest = if host.is_empty() { container.to_owned() } else { format!("{host}:{container}") };
+            return Err(wrong(format!("there is nothing before the first colon: write `{rest}`")));
+        }
+        Some(written) => address_of(written).map_err(|fault| wrong(fault.hint))?,
+    };
+    if host.is_empty() {
+        let free = container_ports.map(|number| port(number, protocol, address, HostPort::Free));
+        return Ok(free.collect());
+    }
+    if address_of(host).is_ok() {
+        return Err(wrong(format!("with a free port of an address it is `{host}::{container}`")));
+    }
+    let host_ports = range(host).ok_or_else(forms)?;
+    let (there, here) = (container_ports.clone().count(), host_ports.clone().count());
+    if there == 1 && here > 1 {
+        let hint = "a port has one port of the Docker host: write that one, or none for a free one";
+        return Err(wrong(hint.to_owned()));
+    }
+    if there != here {
+        return Err(wrong(format!("the ranges are of {here} and of {there} ports: write two of the same length")));
+    }
+    let pairs = container_ports.zip(host_ports);
+    Ok(pairs.map(|(there, here)| port(there, protocol, address, HostPort::Fixed(here))).collect())
+}
+
+fn port(number: u16, protocol: Protocol, address: IpAddr, host: HostPort) -> PortConfig {
+    PortConfig { name: None, container: Port { number, protocol }, address, host }
+}
+
+/// `8000` or `8000-8010`.
+fn range(text: &str) -> Option<RangeInclusive<u16>> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    let (first, last) = (number(first)?, number(last)?);
+    (first <= last && usize::from(last - first) < RANGE_MAX).then_some(first..=last)
+}
+
+fn number(text: &str) -> Option<u16> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|number| digits && *number > 0)
+}
+
+/// One port, as the parts of a mapping have it.
+pub fn single(text: &str) -> Result<u16, Fault> {
+    number(text).ok_or_else(|| {
+        let hint = "write one port from 1 to 65535, without a range and a protocol";
+        Fault::new(format!("{} is not the number of a port", quoted(text)), hint)
+    })
+}
+
+/// An address of the Docker host; brackets are for those with colons.
+pub fn address_of(text: &str) -> Result<IpAddr, Fault> {
+    let inner = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let parsed = match (text, inner) {
+        ("localhost", _) => Some(LOOPBACK),
+        (_, Some(inner)) => inner.parse().ok().filter(IpAddr::is_ipv6),
+        (text, None) => text.parse().ok(),
+    };
+    parsed.ok_or_else(|| {
+        let hint = format!("{} is not an IP address; such as `127.0.0.1` or `0.0.0.0`", quoted(text));
+        Fault::new(format!("{} is not an address of the Docker host", quoted(text)), hint)
+    })
+}
+
+impl From<PortProtocol> for Protocol {
+    fn from(protocol: PortProtocol) -> Self {
+        match protocol {
+            PortProtocol::Tcp => Self::Tcp,
+            PortProtocol::Udp => Self::Udp,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Ports {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ListOrNames;
+
+        impl<'de> Visitor<'de> for ListOrNames {
+            type Value = Ports;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of ports, or names with ports")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Ports, A::Error> {
+                let mut ports = Vec::new();
+                while let Some(port) = items.next_element()? {
+                    ports.push((None, port));
+                }
+                Ok(Ports(ports))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Ports, A::Error> {
+                let mut ports = Vec::new();
+                while let Some((name, port)) = entries.next_entry()? {
+                    ports.push((Some(name), port));
+                }
+                Ok(Ports(ports))
+            }
+        }
+
+        deserializer.deserialize_any(ListOrNames)
+    }
+}
+
+impl Meaning<'_> {
+    /// The ports of a container whose key `ports` is at a path.
+    pub fn ports(&mut self, at: &str, ports: Ports) -> Vec<PortConfig> {
+        let mut all: Vec<PortConfig> = Vec::new();
+        for (i, (name, entry)) in ports.0.into_iter().enumerate() {
+            let at = format!("{at}.{}", name.clone().unwrap_or_else(|| i.to_string()));
+            let found = match entry {
+                OneOf::Text(text) => self.read(&at, read(&text)).unwrap_or_default(),
+                OneOf::Parts(written) => self.port_of_parts(&at, written).into_iter().collect(),
+            };
+            if let (Some(name), true) = (&name, found.len() > 1) {
+                let message = format!("{} is the name of one port, not of a range", quoted(name));
+                self.fault(&at, Fault::new(message, "write the range as an item of a list: `- 8000-8010`"));
+            }
+            for port in found {
+                let port = PortConfig { name: name.clone().or(port.name), ..port };
+                self.published(&at, &all, &port);
+                all.push(port);
+            }
+        }
+        all
+    }
+
+    fn port_of_parts(&mut self, at: &str, parts: PortParts) -> Option<PortConfig> {
+        let PortParts { target, published, host_ip, protocol, name } = parts;
+        let number = self.read(&format!("{at}.target"), single(&target))?;
+        let host = match published {
+            None => HostPort::Free,
+            Some(text) => HostPort::Fixed(self.read(&format!("{at}.published"), single(&text))?),
+        };
+        let address = match host_ip {
+            None => LOOPBACK,
+            Some(text) => self.read(&format!("{at}.host_ip"), address_of(&text))?,
+        };
+        Some(PortConfig { name, ..port(number, protocol.into(), address, host) })
+    }
+
+    /// Whether a port can be published beside the others of its container and of the others.
+    fn published(&mut self, at: &str, others: &[PortConfig], port: &PortConfig) {
+        if others.iter().any(|other| other.container == port.container) {
+            let message = format!("the port {} of the container is published twice", port.container);
+            self.fault(at, Fault::new(message, "keep one of them"));
+        }
+        let same = |other: &&PortConfig| {
+            other.host == port.host
+                && other.container.protocol == port.container.protocol
+                && (other.address == port.address || other.address.is_unspecified() || port.address.is_unspecified())
+        };
+        if !matches!(port.host, HostPort::Fixed(_)) {
+            return;
+        }
+        if let Some(other) = self.fixed_ports.iter().find(same) {
+            let message = format!("the port of this machine leads to {} already", other.container);
+            self.fault(at, Fault::new(message, "write another one, or none for a free one"));
+        }
+        self.fixed_ports.push(port.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str) -> Result<String, String> {
+        let show = |port: &PortConfig| format!("{} {}", port.container, port.published());
+        read(text).map(|ports| ports.iter().map(show).collect::<Vec<_>>().join(", ")).map_err(|fault| fault.hint)
+    }
+
+    #[test]
+    fn ports_are_on_loopback_unless_an_address_is_given() {
+        let table = [
+            ("3000", "3000/tcp 127.0.0.1:free"),
+            ("8080:80", "80/tcp 127.0.0.1:8080"),
+            ("127.0.0.1:8080:80", "80/tcp 127.0.0.1:8080"),
+            ("localhost:8080:80", "80/tcp 127.0.0.1:8080"),
+            ("localhost::80", "80/tcp 127.0.0.1:free"),
+            ("0.0.0.0:53:53/udp", "53/udp 0.0.0.0:53"),
+            ("0.0.0.0::80", "80/tcp 0.0.0.0:free"),
+            ("[::1]:8080:80", "80/tcp [::1]:8080"),
+            ("[::1]::80/udp", "80/udp [::1]:free"),
+            ("[::]:8080:80", "80/tcp [::]:8080"),
+        ];
+        for (text, expected) in table {
+            assert_eq!(shown(text).as_deref(), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_range_is_each_of_its_ports() {
+        let table = [
+            ("8000-8001", "8000/tcp 127.0.0.1:free, 8001/tcp 127.0.0.1:free"),
+            ("8000-8001:80-81", "80/tcp 127.0.0.1:8000, 81/tcp 127.0.0.1:8001"),
+            ("0.0.0.0:8000-8001:8000-8001/udp", "8000/udp 0.0.0.0:8000, 8001/udp 0.0.0.0:8001"),
+            ("[::1]:9-9:7-7", "7/tcp [::1]:9"),
+        ];
+        for (text, expected) in table {
+            assert_eq!(shown(text).as_deref(), Ok(expected), "{text}");
+        }
+        assert_eq!(read("8000-8255").map(|ports| ports.len()), Ok(RANGE_MAX));
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_what_to_write() {
+        let table = [
+            (":8080:80", "there is nothing before the first colon: write `8080:80`"),
+            ("::80", "there is nothing before the first colon: write `80`"),
+            (":80", "there is nothing before the colon: write `80`, or `8080:80`"),
+            ("127.0.0.1:80", "with a free port of an address it is `127.0.0.1::80`"),
+            ("1.2.3:80:80", "`1.2.3` is not an IP address; such as `127.0.0.1` or `0.0.0.0`"),
+            ("[1.2.3.4]:80:80", "`[1.2.3.4]` is not an IP address; such as `127.0.0.1` or `0.0.0.0`"),
+            ("80/sctp", "its protocol is `tcp` or `udp`, not `sctp`"),
+            ("8000-8010:80", "a port has one port of the Docker host: write that one, or none for a free one"),
+            ("8000-8010:80-81", "the ranges are of 11 and of 2 ports: write two of the same length"),
+        ];
+        for (text, expected) in table {
+            assert_eq!(shown(text), Err(expected.to_owned()), "{text}");
+        }
+        for text in [
+            "",
+            "0",
+            "65536",
+            "a",
+            "80:",
+            "80:0",
+            "1:2:3:4",
+            "+80",
+            "80/tcp/tcp",
+            "9-8",
+            "1-",
+            "-1",
+            "1-2-3",
+            "80:1-2",
+            "8000-8256",
+            "1-65536",
+            "[[::1]]:1:2",
+            "]::1[:1:2",
+            "8080/tcp:80",
+        ] {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
+}

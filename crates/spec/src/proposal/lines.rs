@@ -1,0 +1,358 @@
+//! From a spec to the lines of its canonical text.
+//!
+//! Every field of [`Spec`] is named here, so that a new one cannot be forgotten: the compiler asks for it.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+use serde::Serialize;
+
+use crate::ground::{Ground, Repository};
+use crate::secrets::SecretSource;
+use crate::{Build, BuilderSettings, CacheRetention, Hooks, NamedVolume, NetworkSettings, Places, Service, Spec};
+use moat_model::resource::digest::sha256;
+use moat_model::resource::{
+    HostPort, Limits, LogConfig, Mount, MountSource, PortConfig, RestartPolicy, Rights, SecretText,
+};
+
+/// What the keys of mounts, secrets and files begin with.
+pub(super) const MOUNT: &str = "mount ";
+pub(super) const SECRET: &str = "secret ";
+pub(super) const READS: &str = "reads ";
+/// The key of the content that an image is built from.
+pub(super) const CONTENT: &str = "build.content";
+
+/// Stands for a value that the spec does not give.
+pub(super) const DEFAULT: &str = "default";
+
+/// How the access of a mount is written, after its source.
+const WRITABLE: &str = " (read and write)";
+pub(super) const READ_ONLY: &str = " (read only)";
+
+/// How a path of the host is told from a volume.
+const PATH: &str = "path ";
+
+/// The lines of a spec, or of one of its services.
+#[derive(Default)]
+pub(super) struct Lines {
+    prefix: String,
+    pub all: BTreeMap<String, String>,
+    /// What is shown in place of a line's value.
+    pub shown: BTreeMap<String, String>,
+}
+
+pub(super) fn of_spec(spec: &Spec) -> Lines {
+    let Spec {
+        source: _,
+        places,
+        agent,
+        version,
+        image,
+        build,
+        base_image,
+        dependencies,
+        command,
+        entrypoint,
+        user,
+        workdir,
+        interactive,
+        restart,
+        env,
+        concealed,
+        secrets,
+        mounts,
+        volumes,
+        ports,
+        limits,
+        dns,
+        ulimits,
+        shm,
+        oom_score_adj,
+        logging,
+        network,
+        healthcheck,
+        hooks,
+        // A fact about the host, asked at every look.
+        owner: _,
+        services,
+        labels,
+        buildkit,
+        reads,
+        ground,
+        hostname,
+        init,
+        stop_timeout,
+        rights,
+    } = spec;
+    let mut lines = Lines::default();
+    lines.put("agent", agent.as_str());
+    lines.optional("version", version.as_ref());
+    lines.put_or("image", image.as_ref(), DEFAULT);
+    lines.optional("base_image", base_image.as_ref());
+    if let Some(build) = build {
+        lines.build(build, places);
+    }
+    for it in dependencies {
+        lines.put(format!("dependency {}", it.value), "yes");
+    }
+    lines.words("command", command.as_deref());
+    lines.words("entrypoint", entrypoint.as_deref());
+    lines.put_or("user", user.as_ref(), DEFAULT);
+    lines.optional("workdir", workdir.as_ref());
+    lines.flag("interactive", *interactive);
+    lines.optional("hostname", hostname.as_ref());
+    lines.flag("init", *init);
+    lines.optional("stop_timeout", stop_timeout.as_ref());
+    lines.rights(rights);
+    lines.optional("restart", restart.map(RestartPolicy::as_str));
+    lines.environment("env", env, concealed, places);
+    for (name, source) in secrets {
+        lines.secret(name, source);
+    }
+    for mount in mounts {
+        lines.mount(mount);
+    }
+    lines.ground(ground);
+    for volume in volumes {
+        lines.volume(volume);
+    }
+    for port in ports {
+        lines.port(port);
+    }
+    lines.limits(limits);
+    lines.list("dns", dns);
+    for (name, limit) in ulimits {
+        lines.put(format!("ulimit {name}"), json(limit));
+    }
+    lines.put_or("limit shm", shm.map(|size| size.0), DEFAULT);
+    lines.log_and_score(*oom_score_adj, logging.as_ref());
+    lines.network(network);
+    lines.optional("healthcheck", healthcheck.as_ref().map(json));
+    lines.hooks(hooks);
+    for (name, service) in services {
+        lines.all.extend(of_service(name, service, places));
+    }
+    for (name, value) in labels {
+        lines.put(format!("label {name}"), value);
+    }
+    lines.buildkit(buildkit);
+    for path in reads {
+        lines.put(format!("{READS}{}", path.display()), "yes");
+    }
+    lines
+}
+
+fn of_service(name: &str, service: &Service, places: &Places) -> BTreeMap<String, String> {
+    let Service { image, env, concealed, command, volumes, limits, oom_score_adj, logging, ports, depends_on, wait } =
+        service;
+    let mut lines = Lines { prefix: format!("service {name} "), ..Lines::default() };
+    lines.put("image", image);
+    lines.environment(&format!("services.{name}.env"), env, concealed, places);
+    lines.words("command", command.as_deref());
+    for volume in volumes {
+        lines.volume(volume);
+    }
+    lines.limits(limits);
+    lines.log_and_score(*oom_score_adj, logging.as_ref());
+    for port in ports {
+        lines.port(port);
+    }
+    lines.list("depends_on", depends_on);
+    lines.words("wait", wait.as_ref().map(|wait| wait.command.as_slice()));
+    lines.optional("wait.timeout", wait.as_ref().and_then(|wait| wait.timeout_ms));
+    lines.all
+}
+
+/// The path of the host that a mount lets the sandbox write.
+pub(super) fn writable_path(value: &str) -> Option<&str> {
+    value.strip_prefix(PATH)?.strip_suffix(WRITABLE)
+}
+
+/// The path of the host that is mounted.
+pub(super) fn path_of(value: &str) -> Option<&str> {
+    let text = value.strip_prefix(PATH)?;
+    text.strip_suffix(WRITABLE).or_else(|| text.strip_suffix(READ_ONLY))
+}
+
+impl Lines {
+    fn put(&mut self, key: impl Display, value: impl Display) {
+        self.all.insert(format!("{}{key}", self.prefix), value.to_string());
+    }
+
+    fn put_or(&mut self, key: &str, value: Option<impl Display>, default: &str) {
+        match value {
+            Some(value) => self.put(key, value),
+            None => self.put(key, default),
+        }
+    }
+
+    fn optional(&mut self, key: &str, value: Option<impl Display>) {
+        if let Some(value) = value {
+            self.put(key, value);
+        }
+    }
+
+    fn flag(&mut self, key: &str, is_on: bool) {
+        if is_on {
+            self.put(key, "yes");
+        }
+    }
+
+    fn words(&mut self, key: &str, words: Option<&[String]>) {
+        self.optional(key, words.map(json));
+    }
+
+    fn list(&mut self, key: &str, values: &[impl Display]) {
+        if !values.is_empty() {
+            let texts: Vec<String> = values.iter().map(ToString::to_string).collect();
+            self.put(key, texts.join(", "));
+        }
+    }
+
+    /// Literal values as they are; of one that comes from elsewhere, what was written: never the value.
+    fn environment(
+        &mut self,
+        at: &str,
+        plain: &BTreeMap<String, String>,
+        concealed: &BTreeMap<String, SecretText>,
+        places: &Places,
+    ) {
+        for (name, value) in plain {
+            self.put(format!("env {name}"), value);
+        }
+        for name in concealed.keys() {
+            // One of a file of variables has no text here: the file is a line of its own.
+            if let Some(text) = places.as_written(&format!("{at}.{name}")) {
+                self.put(format!("variable {name}"), text);
+            }
+        }
+    }
+
+    fn rights(&mut self, rights: &Rights) {
+        let Rights { read_only, cap_add, cap_drop, devices, gpus } = rights;
+        self.flag("read_only", *read_only);
+        for name in cap_add {
+            self.put(format!("cap_add {name}"), "yes");
+        }
+        for name in cap_drop {
+            self.put(format!("cap_drop {name}"), "yes");
+        }
+        for device in devices {
+            self.put(format!("device {}", device.container), device.given());
+        }
+        self.optional("gpus", gpus.as_ref());
+    }
+
+    fn secret(&mut self, name: &str, source: &SecretSource) {
+        let (key, text) = (format!("{SECRET}{name}"), source.to_string());
+        if let SecretSource::Command(line) = source {
+            self.put(&key, format_args!("cmd sha256:{}", sha256(line)));
+            self.shown.insert(key, text);
+        } else {
+            self.put(key, text);
+        }
+    }
+
+    fn build(&mut self, build: &Build, places: &Places) {
+        // What has been looked at in the context is compared apart: see `Proposal::pin_content`.
+        let Build { context, without: _, dockerfile, text, target, args, digest: _ } = build;
+        self.put("build.context", context.display());
+        self.put("build.dockerfile", format_args!("{dockerfile} sha256:{}", sha256(text)));
+        self.optional("build.target", target.as_ref());
+        for (name, value) in args {
+            let written = places.as_written(&format!("build.args.{name}"));
+            self.put(format!("build.arg {name}"), written.unwrap_or(value));
+        }
+    }
+
+    fn mount(&mut self, mount: &Mount) {
+        let Mount { source, target, read_only } = mount;
+        let source = match source {
+            MountSource::Path(path) => format!("{PATH}{path}"),
+            MountSource::Foreign(name) => format!("volume {name}"),
+            MountSource::Volume(id) => id.to_string(),
+            MountSource::Memory { options } => return self.put(format!("tmpfs {target}"), options),
+            MountSource::Empty => return self.put(format!("hidden {target}"), "yes"),
+        };
+        let access = if *read_only { READ_ONLY } else { WRITABLE };
+        self.put(format!("{MOUNT}{target}"), format_args!("{source}{access}"));
+    }
+
+    /// What mounted paths lead to, and the git directories that are mounted for them.
+    fn ground(&mut self, ground: &Ground) {
+        for path in ground.ways.keys() {
+            let real = ground.real(path);
+            if real != path {
+                self.put(format!("leads {}", path.display()), real.display());
+            }
+        }
+        for (path, repository) in &ground.repositories {
+            if let Repository::Worktree(worktree) = repository {
+                self.put(format!("git {}", path.display()), worktree.common.display());
+            }
+        }
+    }
+
+    fn volume(&mut self, volume: &NamedVolume) {
+        let NamedVolume { name, target, read_only } = volume;
+        let access = if *read_only { READ_ONLY } else { WRITABLE };
+        self.put(format!("{MOUNT}{target}"), format_args!("own volume {name}{access}"));
+    }
+
+    fn port(&mut self, port: &PortConfig) {
+        let PortConfig { name: _, container, address, host } = port;
+        let host = match host {
+            HostPort::Fixed(port) => port.to_string(),
+            HostPort::Free => "free".to_owned(),
+        };
+        self.put(format!("port {container} on {address}:{host}"), "yes");
+    }
+
+    fn limits(&mut self, limits: &Limits) {
+        let Limits { memory, cpus, pids } = limits;
+        self.put_or("limit memory", memory.map(|it| it.0), DEFAULT);
+        self.put_or("limit cpus", cpus.map(|it| it.0), DEFAULT);
+        self.put_or("limit pids", *pids, DEFAULT);
+    }
+
+    /// Less of a score is no lower limit: somebody else is ended in its place. A log may be sent anywhere.
+    fn log_and_score(&mut self, oom_score_adj: Option<i32>, logging: Option<&LogConfig>) {
+        self.optional("oom_score_adj", oom_score_adj);
+        self.optional("logging", logging.map(json));
+    }
+
+    fn network(&mut self, network: &NetworkSettings) {
+        let NetworkSettings { subnet, internal, build, extra_hosts } = network;
+        // Without a word it is as narrow as the network.
+        self.optional("network.build", build.map(|build| json(&build)));
+        self.flag("network.outside", !internal);
+        self.optional("network.subnet", subnet.as_ref());
+        for (name, address) in extra_hosts {
+            self.put(format!("host {name}"), address);
+        }
+    }
+
+    fn hooks(&mut self, hooks: &Hooks) {
+        let Hooks { post_build_root, post_build, pre_run } = hooks;
+        self.optional("hook post_build_root", post_build_root.as_ref());
+        self.optional("hook post_build", post_build.as_ref());
+        self.optional("hook pre_run", pre_run.as_ref());
+    }
+
+    fn buildkit(&mut self, buildkit: &BuilderSettings) {
+        let BuilderSettings { image, cache, cache_limit, config, limits, oom_score_adj, logging } = buildkit;
+        "buildkit ".clone_into(&mut self.prefix);
+        self.optional("image", image.as_ref());
+        self.flag("discard", *cache == CacheRetention::Discard);
+        self.put_or("limit cache", cache_limit.map(|size| size.0), DEFAULT);
+        self.optional("config", config.as_ref().map(|text| format!("sha256:{}", sha256(text))));
+        self.limits(limits);
+        self.log_and_score(*oom_score_adj, logging.as_ref());
+        self.prefix.clear();
+    }
+}
+
+/// A value that is more than one text.
+fn json<T: Serialize + ?Sized>(value: &T) -> String {
+    serde_json::to_string(value).unwrap_or_else(|error| unreachable!("plain values serialise: {error}"))
+}

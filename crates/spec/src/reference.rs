@@ -1,0 +1,167 @@
+//! The language as a table for people, made from the same data that files are checked against.
+
+use serde::Serialize;
+
+use super::language;
+use super::language::elsewhere::elsewhere;
+use super::shape::{Effect, Key, Shape};
+use super::suggest::suggest;
+
+/// One row for each key, in Markdown: path, what it may be, default, what a change does, meaning.
+pub fn reference() -> String {
+    let mut rows = String::from("| key | may be | default | a change | meaning |\n| --- | --- | --- | --- | --- |\n");
+    language::AGENT.visit("", &mut |path, key| {
+        let path = if path.is_empty() { key.name.to_owned() } else { format!("{path}.{}", key.name) };
+        let (default, change) = (key.default.to_owned(), key.effect.as_str().to_owned());
+        let cells = [format!("`{path}`"), may_be(&key.shape), default, change, key.summary.to_owned()];
+        rows.extend(["| ", &cells.join(" | "), " |\n"]);
+    });
+    rows
+}
+
+/// The path and the effect of every key, in the order of the language.
+pub fn effects() -> Vec<(String, Effect)> {
+    let mut all = Vec::new();
+    language::AGENT.visit("", &mut |parent, key| {
+        let path = if parent.is_empty() { key.name.to_owned() } else { format!("{parent}.{}", key.name) };
+        all.push((path, key.effect));
+    });
+    all
+}
+
+/// Why a key cannot be explained.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no key `{key}`")]
+pub struct ExplainError {
+    pub key: String,
+    pub hint: String,
+}
+
+/// What there is to know about a key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Explained {
+    /// With dots between levels, as in `container.memory`.
+    pub key: String,
+    pub may_be: String,
+    pub meaning: &'static str,
+    pub default: &'static str,
+    /// What a change of it does to a sandbox that is there.
+    pub change: &'static str,
+    pub example: &'static str,
+    /// Other names of it.
+    pub also: &'static [&'static str],
+    /// The keys below it.
+    pub keys: Vec<String>,
+}
+
+/// The key at a path such as `container.memory`; of no path all keys, in the order of the language.
+///
+/// # Errors
+/// If there is no such key.
+pub fn explained(path: Option<&str>) -> Result<Vec<Explained>, ExplainError> {
+    let mut all: Vec<(String, &Key)> = Vec::new();
+    language::AGENT.visit("", &mut |parent, key| {
+        all.push((if parent.is_empty() { key.name.to_owned() } else { format!("{parent}.{}", key.name) }, key));
+    });
+    let Some(path) = path else { return Ok(all.iter().map(|(path, key)| about(path, key, &all)).collect()) };
+    let named = |known: &&(String, &Key)| known.0 == path || (!path.contains('.') && known.0 == key_name(path));
+    match all.iter().find(named) {
+        Some((path, key)) => Ok(vec![about(path, key, &all)]),
+        None => Err(unknown(path, &all)),
+    }
+}
+
+fn about(path: &str, key: &Key, all: &[(String, &Key)]) -> Explained {
+    let below = all.iter().filter_map(|(other, _)| other.strip_prefix(path)?.strip_prefix('.'));
+    Explained {
+        key: path.to_owned(),
+        may_be: may_be(&key.shape),
+        meaning: key.summary,
+        default: key.default,
+        change: key.effect.as_str(),
+        example: key.example,
+        also: key.alias,
+        keys: below.filter(|rest| !rest.contains('.')).map(str::to_owned).collect(),
+    }
+}
+
+/// As [`explained`], for a person: of no path the keys at the top. Ends with a line feed.
+///
+/// # Errors
+/// If there is no such key.
+pub fn explain(path: Option<&str>) -> Result<String, ExplainError> {
+    let found = explained(path)?;
+    if path.is_none() {
+        let top = found.iter().filter(|it| !it.key.contains('.'));
+        let width = top.clone().map(|it| it.key.len()).max().unwrap_or(0);
+        let line = |it: &Explained| format!("{:width$}  {}\n", it.key, it.meaning);
+        return Ok(top.map(line).collect::<Vec<_>>().concat());
+    }
+    Ok(found.iter().map(Explained::text).collect())
+}
+
+impl Explained {
+    fn text(&self) -> String {
+        let name = self.key.rsplit('.').next().unwrap_or_default();
+        let mut text = format!(
+            "{}: {}\n\n  {}\n\n  default   {}\n  a change  {}\n  such as   {name}: {}\n",
+            self.key, self.may_be, self.meaning, self.default, self.change, self.example,
+        );
+        if !self.also.is_empty() {
+            text.push_str(&format!("  also      {}\n", self.also.join(", ")));
+        }
+        if !self.keys.is_empty() {
+            text.push_str(&format!("  keys      {}\n", self.keys.join(", ")));
+        }
+        text
+    }
+}
+
+fn key_name(path: &str) -> &str {
+    language::name_of(path)
+}
+
+fn unknown(path: &str, all: &[(String, &Key)]) -> ExplainError {
+    let key = path.to_owned();
+    if let Some(known) = elsewhere(path) {
+        return ExplainError { key, hint: format!("{}: {}", known.reason, known.hint) };
+    }
+    let last = path.rsplit('.').next().unwrap_or(path);
+    let same = all.iter().map(|(path, _)| path.as_str()).find(|known| known.rsplit('.').next() == Some(last));
+    let like = same.or_else(|| suggest(path, all.iter().map(|(path, _)| path.as_str())));
+    let hint =
+        like.map_or_else(|| "`moat explain` shows all keys".to_owned(), |name| format!("did you mean `{name}`?"));
+    ExplainError { key, hint }
+}
+
+fn may_be(shape: &Shape) -> String {
+    match shape {
+        Shape::List { item, .. } => format!("{} of {}", shape.expected(), of_many(item)),
+        Shape::Map { value, .. } => format!("{} of names to {}", shape.expected(), of_many(value)),
+        Shape::Either(shapes) => shapes.iter().map(may_be).collect::<Vec<_>>().join(", or "),
+        Shape::Text(_) | Shape::Line(_) | Shape::Scalar(_) | Shape::Bool | Shape::Choice(_) | Shape::Keys(_) => {
+            shape.expected()
+        }
+    }
+}
+
+fn of_many(shape: &Shape) -> String {
+    match shape {
+        Shape::Text(_) | Shape::Line(_) => "texts".to_owned(),
+        Shape::Scalar(_) => "single values".to_owned(),
+        other => other.expected(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: &str = include_str!("../../../docs/reference/agent.md");
+
+    #[test]
+    fn the_page_has_the_table() {
+        let table = reference();
+        assert!(PAGE.contains(&table), "docs/reference/agent.md must have this table:\n{table}");
+    }
+}

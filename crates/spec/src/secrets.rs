@@ -1,0 +1,169 @@
+//! Where secrets come from, and fetching them.
+//!
+//! A secret is fetched when a configuration is to be compared or applied, and not before. No message repeats one.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use super::Spec;
+use super::diagnostic::{Diagnostic, Diagnostics, quoted};
+use super::shape::Fault;
+use super::surroundings::{NotRun, Surroundings, Unread};
+use moat_model::resource::secret::SecretText;
+
+/// Where a secret is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretSource {
+    /// A variable of moat's own environment.
+    Variable(String),
+    /// All of a file, without a line break at its end.
+    File(PathBuf),
+    /// What a shell's command line writes, without a line break at its end.
+    Command(String),
+    /// What a password manager's own tool writes.
+    Tool { provider: &'static Provider, reference: String },
+}
+
+/// A password manager that is asked by its own tool.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Provider {
+    /// The scheme, as in `op://`.
+    pub scheme: &'static str,
+    /// The tool.
+    program: &'static str,
+    /// What goes before the reference.
+    arguments: &'static [&'static str],
+    /// Whether the reference has the scheme.
+    whole: bool,
+    /// What it belongs to, for people.
+    product: &'static str,
+}
+
+impl fmt::Display for SecretSource {
+    /// As it is written in a spec, with its path in full.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Variable(name) => write!(f, "env://{name}"),
+            Self::File(path) => write!(f, "file://{}", path.display()),
+            Self::Command(line) => write!(f, "cmd://{line}"),
+            Self::Tool { provider: Provider { whole: true, .. }, reference } => f.write_str(reference),
+            Self::Tool { provider, reference } => write!(f, "{}://{reference}", provider.scheme),
+        }
+    }
+}
+
+/// Tools with a documented command that writes one secret.
+static PROVIDERS: [Provider; 2] = [
+    // 1Password: `op read op://vault/item/field`.
+    Provider { scheme: "op", program: "op", arguments: &["read", "--no-newline"], whole: true, product: "1Password" },
+    // pass: `pass show name`.
+    Provider { scheme: "pass", program: "pass", arguments: &["show"], whole: false, product: "pass" },
+];
+
+/// Reads `env://NAME`, `file://PATH`, `cmd://COMMAND` or the reference of a known provider.
+pub(super) fn source(text: &str, path: impl Fn(&str) -> PathBuf) -> Result<SecretSource, Fault> {
+    let forms = "write `env://NAME`, `file://PATH` or `cmd://COMMAND`";
+    let Some((scheme, rest)) = text.split_once("://") else {
+        // What was written could be the secret itself.
+        return Err(Fault::new("a secret is not written here, but where it comes from", forms));
+    };
+    if rest.trim().is_empty() {
+        return Err(Fault::new(format!("`{scheme}://` of what?"), forms));
+    }
+    match scheme {
+        "env" => Ok(SecretSource::Variable(rest.to_owned())),
+        "file" => Ok(SecretSource::File(path(rest))),
+        "cmd" => Ok(SecretSource::Command(rest.to_owned())),
+        other => {
+            let Some(provider) = PROVIDERS.iter().find(|provider| provider.scheme == other) else {
+                let message = format!("no secrets come from {}", quoted(&format!("{other}://")));
+                return Err(Fault::new(message, format!("{forms}; any tool can be asked with `cmd://`")));
+            };
+            let reference = if provider.whole { text } else { rest };
+            Ok(SecretSource::Tool { provider, reference: reference.to_owned() })
+        }
+    }
+}
+
+/// Whether it is one.
+pub(super) fn rule(text: &str) -> Result<(), Fault> {
+    source(text, |path| PathBuf::from(path)).map(drop)
+}
+
+/// Fetches all secrets of a spec.
+///
+/// # Errors
+/// All that cannot be had, at once.
+pub fn fetch(spec: &Spec, around: &dyn Surroundings) -> Result<BTreeMap<String, SecretText>, Diagnostics> {
+    let mut found = BTreeMap::new();
+    let mut faults = Vec::new();
+    for (name, source) in &spec.secrets {
+        match fetch_one(name, source, around) {
+            Ok(value) => {
+                found.insert(name.clone(), SecretText::new(value));
+            }
+            Err(fault) => {
+                let place = spec.place(&format!("secrets.{name}"));
+                faults.push(Diagnostic::error(place, fault.message).hint(fault.hint));
+            }
+        }
+    }
+    if faults.is_empty() { Ok(found) } else { Err(Diagnostics::new(&spec.source, faults)) }
+}
+
+fn fetch_one(name: &str, source: &SecretSource, around: &dyn Surroundings) -> Result<String, Fault> {
+    let value = match source {
+        SecretSource::Variable(variable) => around.variable(variable).ok_or_else(|| {
+            Fault::new(format!("the secret `{name}` is not there: {} is not set", quoted(variable)), "set it for moat")
+        })?,
+        SecretSource::File(path) => without_end(around.read(path).map_err(|error| unread(name, &error))?),
+        SecretSource::Command(line) => {
+            without_end(around.run("sh", &["-c", line]).map_err(|error| not_run(name, "sh", "the shell", &error))?)
+        }
+        SecretSource::Tool { provider, reference } => {
+            let Provider { program, product, .. } = provider;
+            let arguments: Vec<&str> = provider.arguments.iter().copied().chain([reference.as_str()]).collect();
+            without_end(around.run(program, &arguments).map_err(|error| not_run(name, program, product, &error))?)
+        }
+    };
+    if value.is_empty() {
+        return Err(Fault::new(format!("the secret `{name}` is empty"), "put a value where it comes from"));
+    }
+    if value.contains('\0') {
+        return Err(Fault::new(format!("the secret `{name}` has a NUL character"), "no variable can hold it"));
+    }
+    Ok(value)
+}
+
+fn unread(name: &str, error: &Unread) -> Fault {
+    let why = match error {
+        Unread::Missing => "there is no such file",
+        Unread::Unreadable(why) => why,
+    };
+    Fault::new(format!("the secret `{name}` cannot be read: {why}"), "a relative path is seen from this file")
+}
+
+fn not_run(name: &str, program: &str, product: &str, error: &NotRun) -> Fault {
+    match error {
+        NotRun::Missing => Fault::new(
+            format!("the secret `{name}` cannot be had: `{program}`, the tool of {product}, is not installed"),
+            "install it, or use another source: `env://NAME`, `file://PATH`, `cmd://COMMAND`",
+        ),
+        NotRun::Failed(why) => {
+            let hint = "run the command by hand to see more";
+            Fault::new(format!("the secret `{name}` cannot be had: its command {why}"), hint)
+        }
+    }
+}
+
+/// Editors and commands end their last line; a secret has no part in that.
+fn without_end(mut text: String) -> String {
+    if text.ends_with('\n') {
+        text.pop();
+        if text.ends_with('\r') {
+            text.pop();
+        }
+    }
+    text
+}

@@ -1,0 +1,92 @@
+//! Services: containers beside main that the spec itself describes.
+
+use std::collections::BTreeMap;
+
+use super::agent::NamedVolume;
+use super::diagnostic::quoted;
+use super::file::{CommandOr, OneOf, Service as Written, Volume, WaitParts};
+use super::meaning::Meaning;
+use super::shape::Fault;
+use super::written;
+use moat_model::resource::{ImageRef, Limits, LogConfig, PortConfig, SecretText};
+
+/// A container on the agent's network, found there by its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    pub image: ImageRef,
+    pub env: BTreeMap<String, String>,
+    /// Variables that came from moat's own environment, and may be secrets.
+    pub concealed: BTreeMap<String, SecretText>,
+    pub command: Option<Vec<String>>,
+    /// Each with the service's name before its own, so that two services can use one word.
+    pub volumes: Vec<NamedVolume>,
+    pub limits: Limits,
+    pub ports: Vec<PortConfig>,
+    /// Names of what it waits for.
+    pub depends_on: Vec<String>,
+    pub oom_score_adj: Option<i32>,
+    pub logging: Option<LogConfig>,
+    /// `None`: it is waited for until it runs.
+    pub wait: Option<Wait>,
+}
+
+/// How main waits for a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wait {
+    /// Exits 0 in the service's container once it is ready.
+    pub command: Vec<String>,
+    pub timeout_ms: Option<u64>,
+}
+
+impl Meaning<'_> {
+    pub fn services(&mut self, services: BTreeMap<String, Written>) -> BTreeMap<String, Service> {
+        services.into_iter().map(|(name, written)| (name.clone(), self.service(&name, written))).collect()
+    }
+
+    fn service(&mut self, name: &str, written: Written) -> Service {
+        let at = format!("services.{name}");
+        let Written { image, env, command, volumes, resources, ports, depends_on, logging, wait } = written;
+        let is_filled = |variable: &String| self.places.is_filled(&format!("{at}.env.{variable}"));
+        let (concealed, env): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            env.into_iter().partition(|(variable, _)| is_filled(variable));
+        Service {
+            image,
+            env,
+            concealed: concealed.into_iter().map(|(variable, value)| (variable, SecretText::new(value))).collect(),
+            command: command.map(|command| command.0),
+            volumes: self.service_volumes(name, &at, volumes),
+            ports: self.ports(&format!("{at}.ports"), ports),
+            depends_on,
+            limits: self.limits(&format!("{at}.resources"), &resources),
+            oom_score_adj: self.oom_score_adj(&format!("{at}.resources"), resources.oom_score_adj.as_ref()),
+            logging,
+            wait: wait.map(|wait| match wait {
+                CommandOr::Command(command) => Wait { command: command.0, timeout_ms: None },
+                CommandOr::Parts(WaitParts { command, timeout }) => {
+                    let read = |text: String| self.read(&format!("{at}.wait.timeout"), written::duration(&text));
+                    Wait { command: command.0, timeout_ms: timeout.and_then(read) }
+                }
+            }),
+        }
+    }
+
+    fn service_volumes(&mut self, service: &str, at: &str, volumes: Vec<OneOf<Volume>>) -> Vec<NamedVolume> {
+        let mut all: Vec<NamedVolume> = Vec::new();
+        for (i, volume) in volumes.into_iter().enumerate() {
+            let at = format!("{at}.volumes.{i}");
+            let Some(volume) = self.named_volume(&at, volume) else { continue };
+            let name = volume.name;
+            let volume = NamedVolume { name: format!("{service}-{name}"), ..volume };
+            if all.iter().any(|other| other.name == volume.name) {
+                let message = format!("the volume {} is there twice", quoted(&name));
+                self.fault(&at, Fault::new(message, "give one of them another name"));
+            }
+            if all.iter().any(|other| other.target == volume.target) {
+                let message = format!("{} is mounted twice", quoted(&volume.target));
+                self.fault(&at, Fault::new(message, "choose another target"));
+            }
+            all.push(volume);
+        }
+        all
+    }
+}

@@ -1,0 +1,105 @@
+//! The spec that `moat init` writes: small, right as it is, and with what people add first in comments.
+
+use super::scan::scan;
+use super::tree::{Content, Scalar};
+use moat_model::resource::AgentName;
+
+/// A commented spec for an agent in `image`, or with a Docker of its own.
+pub fn template(agent: &AgentName, image: Option<&str>) -> String {
+    let (image, docker) = match image {
+        Some(image) => (format!("image: {}\n", text(image)), "# dependencies:\n#   - docker:dind\n"),
+        None => ("# image: docker:dind\n".to_owned(), "dependencies:\n  - docker:dind\n"),
+    };
+    let agent = text(agent.as_str());
+    format!(
+        "\
+# What the sandbox of this agent should be. `moat apply` makes it so, `moat plan` shows what that would do.
+# `moat explain` lists all keys, `moat explain KEY` says more of one.
+agent: {agent}
+
+# What the sandbox is made from.
+{image}
+# A Docker of its own, with builds on a BuildKit sidecar.
+{docker}
+# The folder that is worked on, seen in the sandbox as /workspace.
+workspace: .
+
+# What it runs; without a command it stays up for `moat exec -- …`.
+# command: npm run dev
+
+# env:
+#   PORT: 3000
+# secrets:
+#   TOKEN: env://TOKEN
+# ports:
+#   web: 3000
+# container:
+#   memory: 4g
+#   cpus: 2
+"
+    )
+}
+
+/// Words that YAML 1.1 reads as something else; editors and other tools still do.
+const WORDS: [&str; 8] = ["true", "false", "yes", "no", "on", "off", "y", "n"];
+
+/// A name as YAML takes it for text: in quotes if it would be a number, a date, null or a boolean without.
+fn text(name: &str) -> String {
+    let is_itself = scan(&format!("{name}\n"))
+        .0
+        .first()
+        .is_some_and(|node| matches!(&node.content, Content::Scalar(Scalar::Text, read) if read == name));
+    // What begins with a digit may be a date, or a number of sixties.
+    let is_plain = is_itself
+        && name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && !WORDS.contains(&name.to_ascii_lowercase().as_str());
+    if is_plain { name.to_owned() } else { format!("\"{name}\"") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Source, agent};
+
+    #[test]
+    fn what_yaml_would_read_otherwise_is_in_quotes() {
+        for name in
+            ["123", "1e3", "0x1f", "0o7", "1.5", "1_000", "2026-11-27", "12.30", "true", "null", "yes", "off", "n", "0"]
+        {
+            assert_eq!(text(name), format!("\"{name}\""));
+        }
+        for name in ["builder", "debian:13", "a1", "e3", "nullable", "x.y_z-1", "ghcr.io/a/b@sha256:0"] {
+            assert_eq!(text(name), name);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_a_folder_is_called_what_is_written_is_right(folder in "\\PC{0,40}|[0-9a-fox._-]{1,8}|[0-9]{4}-[0-9]{2}-[0-9]{2}") {
+            let name = crate::slug(&folder).unwrap_or_else(|| "agent".to_owned());
+            let name = AgentName::parse(&name).expect("a slug");
+            let image = moat_model::resource::ImageRef::parse(&folder).ok().map(|image| image.to_string());
+            let source = Source::new("agent.yaml", "/agent.yaml", template(&name, image.as_deref()));
+            let spec = agent::parse(source).unwrap_or_else(|diagnostics| panic!("{folder:?}: {diagnostics}"));
+            proptest::prop_assert_eq!(spec.agent, name);
+            proptest::prop_assert_eq!(spec.image.map(|image| image.to_string()), image);
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_right_as_it_is_and_without_the_signs_of_comments() {
+        let name = AgentName::parse("builder").expect("a name");
+        for image in [None, Some("debian:13")] {
+            let text = template(&name, image);
+            let keys = text.lines().map(|line| match line.strip_prefix("# ") {
+                Some(rest) if !rest.ends_with('.') && rest.contains(':') || line.starts_with("#   ") => rest,
+                _ => line,
+            });
+            let all: Vec<&str> = keys.collect();
+            for text in [text.clone(), all.join("\n")] {
+                let spec = agent::parse(Source::new("agent.yaml", "/agent.yaml", text.clone()));
+                spec.unwrap_or_else(|diagnostics| panic!("{text}\n{diagnostics}"));
+            }
+        }
+    }
+}
