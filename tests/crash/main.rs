@@ -5,7 +5,6 @@
 //! `MOAT_CRASH=all cargo test --test crash -- --nocapture`, with the lab's environment; it prints how many there were.
 
 mod chaos;
-
 mod on_record;
 mod points;
 mod restarted;

@@ -17,7 +17,7 @@ fn with_ssh(script: &str) -> (bool, String) {
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("executable");
     let path = std::env::var("PATH").unwrap_or_default();
     let output = Command::new(std::env::current_exe().expect("this program"))
-        .args(["--exact", "ssh::the_engine_behind_ssh", "--ignored", "--nocapture"])
+        .args(["--exact", "docker::ssh::the_engine_behind_ssh", "--ignored", "--nocapture"])
         .env("PATH", format!("{}:{path}", dir.path().display()))
         .output()
         .expect("it ran");

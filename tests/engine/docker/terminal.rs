@@ -55,7 +55,7 @@ impl Desk {
         Command::new("setsid")
             .arg("--ctty")
             .arg(std::env::current_exe().expect("this program"))
-            .args(["--exact", "terminal::a_shell_for_a_person", "--ignored", "--nocapture"])
+            .args(["--exact", "docker::terminal::a_shell_for_a_person", "--ignored", "--nocapture"])
             .env("MOAT_TEST_CONTAINER", container.as_str())
             .stdin(end())
             .stdout(end())

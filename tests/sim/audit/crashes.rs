@@ -140,7 +140,7 @@ fn what_a_crash_has_left_open_is_closed_as_unknown() {
 /// Makes another process of this test that appends for ever.
 pub fn endless_writer(place: &Place) -> Child {
     let mut command = Command::new(std::env::current_exe().expect("this test"));
-    command.args(["--exact", "crashes::the_other_process", "--nocapture"]);
+    command.args(["--exact", "audit::crashes::the_other_process", "--nocapture"]);
     command.env("AUDIT_TEST_PLACE", place.path()).stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().expect("a process")
 }

@@ -14,7 +14,7 @@ fn processes_and_threads_keep_one_chain() {
     let processes: Vec<_> = (0..3)
         .map(|_| {
             let mut command = Command::new(std::env::current_exe().expect("this test"));
-            command.args(["--exact", "crashes::the_other_process"]).env("AUDIT_TEST_PLACE", place.path());
+            command.args(["--exact", "audit::crashes::the_other_process"]).env("AUDIT_TEST_PLACE", place.path());
             command.env("AUDIT_TEST_TIMES", EACH.to_string()).stdout(Stdio::null());
             command.spawn().expect("a process")
         })
