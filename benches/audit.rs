@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use moat::clock::Clock;
 use moat::reconcile::{Claims, OnFailure, Outcome, until_converged};
-use moat::store::audit::ahead::Change;
+use moat::store::audit::batch::Change;
 use moat::store::audit::log::{About, Writer};
 use moat::store::audit::{Audit, Entry, Phase, Verdict, read};
 use moat::store::audited::Audited;

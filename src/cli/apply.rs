@@ -7,30 +7,30 @@ use std::time::Duration;
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
-use super::addresses::Addresses;
 use super::approval::Approving;
 use super::asking::Asking;
-use super::chronicle::Chronicle;
 use super::credentials::Notice;
 use super::end::End;
 use super::error::CliError;
 use super::exit::Exit;
-use super::fleet::Fleet;
+use super::history_writer::HistoryWriter;
 use super::interrupt::{interruptible, unless};
-use super::load::{Agent, Depth};
+use super::load::{Agent, Load};
 use super::locking::Locking;
 use super::nearest;
 use super::plan;
 use super::record::Record;
 use super::saved::Saved;
+use super::selection::Selection;
 use super::session::Session;
 use super::specs::Specs;
+use super::subnets::Addresses;
 use super::watch::{self, Wanted, Watching};
 use crate::observe::builds::{self, Builds};
 use crate::observe::registry;
 use crate::reconcile::{Claims, OnFailure, Outcome, Terms, until_converged_on};
 use crate::ui::Reporter;
-use crate::ui::ending::Command;
+use crate::ui::outcome::Command;
 use moat_docker::Docker;
 use moat_model::engine::Engine;
 use moat_model::graph::Graph;
@@ -108,7 +108,7 @@ pub async fn run(args: &Apply, session: &Session) -> Result<Exit, CliError> {
         return plan::show(&wanted, session).await;
     }
     let specs = saved.as_ref().map_or_else(|| args.specs.paths(), Saved::specs);
-    let (fleet, engine) = Fleet::find(session, &specs, Depth::Full).await?;
+    let (fleet, engine) = Selection::find(session, &specs, Load::Full).await?;
     let options = args.options(&engine);
     if let Some(saved) = &saved {
         saved.is_of(fleet.agents(), &engine)?;
@@ -143,7 +143,7 @@ pub(super) async fn one(
     by: &By<'_>,
     reporter: Reporter<'_>,
 ) -> Result<Exit, CliError> {
-    let chronicle = Chronicle::begin(engine, by.command);
+    let chronicle = HistoryWriter::begin(engine, by.command);
     let graph = &agent.graph;
     let audited = by.record.of(graph);
     let told = |event: Event<'_>| {

@@ -5,13 +5,13 @@ use clap::Args;
 use super::approval::{Judge, Verdict, approve, place};
 use super::error::CliError;
 use super::exit::Exit;
-use super::fleet::Fleet;
-use super::load::Depth;
+use super::load::Load;
 use super::record::{Consent, Record};
+use super::selection::Selection;
 use super::session::Session;
 use super::specs::Specs;
-use crate::ui::answers::Answer;
-use crate::ui::{answers, ask};
+use crate::ui::documents::Answer;
+use crate::ui::{ask, documents};
 use moat_docker::Docker;
 
 /// Approve what the spec asks for, for `moat watch` and for later commands
@@ -31,8 +31,8 @@ pub struct Approve {
 }
 
 pub async fn run(args: &Approve, session: &Session) -> Result<Exit, CliError> {
-    let depth = if args.forget { Depth::Bare } else { Depth::Full };
-    let (fleet, engine) = Fleet::find(session, &args.specs.paths(), depth).await?;
+    let depth = if args.forget { Load::Bare } else { Load::Full };
+    let (fleet, engine) = Selection::find(session, &args.specs.paths(), depth).await?;
     let record = Record::open("approve", &engine)?;
     let work = async {
         if args.forget {
@@ -47,7 +47,7 @@ pub async fn run(args: &Approve, session: &Session) -> Result<Exit, CliError> {
 async fn give(
     args: &Approve,
     session: &Session,
-    fleet: &Fleet<'_>,
+    fleet: &Selection<'_>,
     engine: &Docker,
     record: &Record<'_>,
 ) -> Result<Exit, CliError> {
@@ -82,13 +82,13 @@ async fn give(
         all.push(Answer::of(run, asks.asks));
     }
     if args.json {
-        session.answer(&answers::approved(&all))?;
+        session.answer(&documents::approved(&all))?;
     }
     Ok(Exit::Done)
 }
 
 /// Forgets the approvals; what the labels of resources say stays.
-fn forget(args: &Approve, session: &Session, fleet: &Fleet<'_>, record: &Record<'_>) -> Result<Exit, CliError> {
+fn forget(args: &Approve, session: &Session, fleet: &Selection<'_>, record: &Record<'_>) -> Result<Exit, CliError> {
     let mut all = Vec::new();
     for agent in fleet.agents() {
         let run = &agent.graph.run;
@@ -99,7 +99,7 @@ fn forget(args: &Approve, session: &Session, fleet: &Fleet<'_>, record: &Record<
         all.push(Answer::of(run, Vec::new()));
     }
     if args.json {
-        session.answer(&answers::approved(&all))?;
+        session.answer(&documents::approved(&all))?;
     }
     Ok(Exit::Done)
 }

@@ -4,9 +4,9 @@ use std::fs::read_dir;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use super::environment::text;
 use super::load::{LoadError, is_spec, unreadable};
-use super::surroundings::text;
-use moat_spec::surroundings::Inputs;
+use moat_spec::environment::Inputs;
 use moat_spec::{Capabilities, Source};
 
 /// The folder of the user's own.

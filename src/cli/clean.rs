@@ -13,18 +13,18 @@ use super::completions::agents;
 use super::destroy::{self, Wanted};
 use super::error::CliError;
 use super::exit::Exit;
-use super::fleet::Fleet;
 use super::interrupt::interruptible;
 use super::list::row;
 use super::load::{Agent, DEFAULT_SPEC};
 use super::locking::Locking;
 use super::record::{Consent, Record};
+use super::selection::Selection;
 use super::session::Session;
 use super::target::is_path;
 use crate::observe::runs::{Found, runs};
 use crate::ui::ask;
-use crate::ui::ending::Command;
 use crate::ui::list::{self, Row, Upness};
+use crate::ui::outcome::Command;
 use moat_model::graph::Graph;
 use moat_model::resource::{Retention, Run};
 use moat_plan::Volumes;
@@ -91,7 +91,7 @@ pub async fn run(args: &Clean, session: &Session) -> Result<Exit, CliError> {
         record.consent(row.run, &Consent::Lose(what), if args.yes { "--yes" } else { "asked" })?;
     }
     let agent = |row: &&Row<'_>| Agent::known(Graph::empty(row.run.clone()), PathBuf::from(&row.run.spec));
-    let fleet = Fleet::of(session, doomed.iter().map(agent).collect());
+    let fleet = Selection::of(session, doomed.iter().map(agent).collect());
     let stop = CancellationToken::new();
     let volumes = if args.volumes { Volumes::All } else { Volumes::Scratch(BTreeMap::new()) };
     // It has been asked about above.

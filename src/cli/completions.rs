@@ -14,7 +14,7 @@ use super::record::own_files;
 use super::session::Session;
 use crate::store::history::RunRecord;
 use crate::store::history::read::records;
-use crate::ui::answers;
+use crate::ui::documents;
 use moat_spec::suggest;
 
 /// Write a script that completes commands and options in a shell
@@ -46,7 +46,7 @@ pub fn completions(args: &Completions, session: &Session) -> Result<Exit, CliErr
     let mut script = Vec::new();
     generate(args.shell, &mut super::command(), "moat", &mut script);
     let script = String::from_utf8_lossy(&script);
-    let document = || answers::completions(&args.shell.to_string(), &script);
+    let document = || documents::completions(&args.shell.to_string(), &script);
     session.answer(&if args.json { document() } else { script.to_string() })?;
     Ok(Exit::Done)
 }
@@ -69,7 +69,7 @@ pub fn man(args: &ManPage, session: &Session) -> Result<Exit, CliError> {
     let mut text = Vec::new();
     Man::new(page).render(&mut text).map_err(CliError::Output)?;
     let text = String::from_utf8_lossy(&text);
-    let document = || answers::page(args.command.as_deref(), &text);
+    let document = || documents::page(args.command.as_deref(), &text);
     session.answer(&if args.json { document() } else { text.to_string() })?;
     Ok(Exit::Done)
 }

@@ -148,7 +148,7 @@ fn tell(args: &Cp, session: &Session, copied: &Copied) -> Result<(), CliError> {
             json!({ "files": copied.files, "bytes": copied.bytes, "skipped": skipped, "skipped_count": count });
         session.answer(&ui::json(&document))?;
     } else {
-        session.screen.say(&ui::words::copied(copied.files, copied.bytes));
+        session.screen.say(&ui::phrases::copied(copied.files, copied.bytes));
     }
     Ok(())
 }

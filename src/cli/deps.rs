@@ -12,7 +12,7 @@ use super::nearest;
 use super::session::Session;
 use crate::ui;
 use moat_spec::Unresolved;
-use moat_spec::surroundings::Inputs;
+use moat_spec::environment::Inputs;
 
 /// List what can stand under `dependencies`, or explain one of them; no engine is needed
 #[derive(Debug, Args)]

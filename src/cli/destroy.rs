@@ -6,20 +6,20 @@ use std::collections::BTreeMap;
 use tokio_util::sync::CancellationToken;
 
 use super::asking::Asking;
-use super::chronicle::Chronicle;
 use super::end::End;
 use super::error::CliError;
 use super::exit::Exit;
-use super::fleet::Fleet;
 use super::grace::GracePeriod;
+use super::history_writer::HistoryWriter;
 use super::interrupt::interruptible;
-use super::load::{Agent, Depth};
+use super::load::{Agent, Load};
 use super::locking::Locking;
 use super::record::{Consent, Record};
+use super::selection::Selection;
 use super::session::Session;
 use super::specs::Specs;
 use crate::reconcile::{Claims, OnFailure, Outcome, Terms, until_converged_on};
-use crate::ui::ending::{Command, How};
+use crate::ui::outcome::{Command, OutcomeKind};
 use crate::ui::{Reporter, ask};
 use moat_docker::Docker;
 use moat_model::engine::{Engine, Filter};
@@ -60,7 +60,7 @@ pub(super) struct Wanted<'a> {
 }
 
 pub async fn run(args: &Destroy, session: &Session) -> Result<Exit, CliError> {
-    let (fleet, engine) = Fleet::find(session, &args.specs.paths(), Depth::Bare).await?;
+    let (fleet, engine) = Selection::find(session, &args.specs.paths(), Load::Bare).await?;
     let record = Record::open("destroy", &engine)?;
     if args.volumes {
         let agreed = if args.yes { "--yes" } else { agreed(&engine, &fleet, session).await? };
@@ -87,7 +87,7 @@ pub(super) async fn one(
     reporter: Reporter<'_>,
     stop: &CancellationToken,
 ) -> Result<Exit, CliError> {
-    let chronicle = Chronicle::begin(engine, wanted.of.as_str());
+    let chronicle = HistoryWriter::begin(engine, wanted.of.as_str());
     let graph = &agent.graph;
     let audited = wanted.record.of(graph);
     let tell = |event: Event<'_>| {
@@ -109,7 +109,7 @@ pub(super) async fn one(
     };
     let end = match &outcome {
         Outcome::Converged { changed, observed } => {
-            let how = How::Gone { changed: *changed, kept: &kept, of: wanted.of };
+            let how = OutcomeKind::Gone { changed: *changed, kept: &kept, of: wanted.of };
             End { how, exit: Exit::Done, condition: Some(Condition::Absent), observed: Some(observed.clone()) }
         }
         failure => End::unsuccessful(engine, graph, failure, wanted.of).await,
@@ -118,7 +118,7 @@ pub(super) async fn one(
 }
 
 /// Asks before data is lost, if there is data to lose. Gives who has agreed.
-async fn agreed<E: Engine>(engine: &E, fleet: &Fleet<'_>, session: &Session) -> Result<&'static str, CliError> {
+async fn agreed<E: Engine>(engine: &E, fleet: &Selection<'_>, session: &Session) -> Result<&'static str, CliError> {
     let filters: Vec<Filter> = fleet.agents().map(|agent| Filter::Run(agent.graph.run.id.clone())).collect();
     let found = try_join_all(filters.iter().map(|filter| engine.volumes(filter))).await?;
     let names: Vec<_> = found.iter().flatten().map(|facts| format!("`{}`", facts.name)).collect();

@@ -1,13 +1,13 @@
 //! From the outcome of a run to its last screen and its exit code.
 
-use super::chronicle::Chronicle;
 use super::error::CliError;
 use super::exit::Exit;
+use super::history_writer::HistoryWriter;
 use crate::observe::builds::Builds;
 use crate::observe::observe;
 use crate::reconcile::Outcome;
 use crate::ui::Reporter;
-use crate::ui::ending::{Command, Ending, How};
+use crate::ui::outcome::{Command, Ending, OutcomeKind};
 use moat_model::engine::{Engine, Fault};
 use moat_model::graph::Graph;
 use moat_model::resource::Run;
@@ -16,7 +16,7 @@ use moat_plan::{Condition, Options, compute, has_completed, status};
 
 /// How a run ended, and what that means for a script.
 pub struct End<'a> {
-    pub how: How<'a>,
+    pub how: OutcomeKind<'a>,
     pub exit: Exit,
     pub condition: Option<Condition>,
     /// What is on the engine then.
@@ -32,11 +32,11 @@ impl<'a> End<'a> {
         exec: &'a str,
     ) -> End<'a> {
         let (how, condition) = if observed.is_stopped() {
-            (How::Stopped { changed }, Condition::Stopped)
+            (OutcomeKind::Stopped { changed }, Condition::Stopped)
         } else if has_completed(graph, observed) {
-            (How::Completed { changed }, Condition::Completed)
+            (OutcomeKind::Completed { changed }, Condition::Completed)
         } else {
-            (How::Ready { graph, changed, builds, exec }, Condition::Ready)
+            (OutcomeKind::Ready { graph, changed, builds, exec }, Condition::Ready)
         };
         End { how, exit: Exit::Done, condition: Some(condition), observed: Some(observed.clone()) }
     }
@@ -50,14 +50,14 @@ impl<'a> End<'a> {
     ) -> End<'a> {
         let (how, exit) = match outcome {
             // A destroy that has got there has its own last screen, and so has an apply.
-            Outcome::Converged { observed, .. } => (How::Interrupted { remaining: observed }, Exit::Failed),
+            Outcome::Converged { observed, .. } => (OutcomeKind::Interrupted { remaining: observed }, Exit::Failed),
             Outcome::Failed { failures, undone, undid } => {
                 let gone = failures.iter().any(|failure| failure.fault == Some(Fault::Unreachable));
-                let how = How::Failed { failures, undone: *undone, undid, of: command };
+                let how = OutcomeKind::Failed { failures, undone: *undone, undid, of: command };
                 (how, if gone { Exit::NoEngine } else { Exit::Failed })
             }
-            Outcome::OutOfBudget { plan } => (How::OutOfBudget { plan }, Exit::Failed),
-            Outcome::Interrupted { remaining } => (How::Interrupted { remaining }, Exit::Interrupted),
+            Outcome::OutOfBudget { plan } => (OutcomeKind::OutOfBudget { plan }, Exit::Failed),
+            Outcome::Interrupted { remaining } => (OutcomeKind::Interrupted { remaining }, Exit::Interrupted),
         };
         let observed = observe(engine, graph).await.ok();
         let condition = observed.as_ref().map(|observed| condition(graph, observed));
@@ -65,7 +65,12 @@ impl<'a> End<'a> {
     }
 
     /// Writes it down and tells it, and gives the exit code.
-    pub async fn tell(&self, run: &Run, reporter: Reporter<'_>, chronicle: &Chronicle<'_>) -> Result<Exit, CliError> {
+    pub async fn tell(
+        &self,
+        run: &Run,
+        reporter: Reporter<'_>,
+        chronicle: &HistoryWriter<'_>,
+    ) -> Result<Exit, CliError> {
         chronicle.end(run, self, &|event| reporter.tell(&event)).await;
         let exit_code = self.exit.code();
         let ending = Ending { run, how: self.how, exit_code, condition: self.condition };

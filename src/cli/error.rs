@@ -3,9 +3,9 @@
 use std::io;
 
 use super::approval::Unapproved;
+use super::environment::lowercase;
 use super::exit::Exit;
 use super::load::LoadError;
-use super::surroundings::lowercase;
 use crate::store::audit::AuditError;
 use crate::store::copy::CopyError;
 use crate::store::lock::LockError;

@@ -15,7 +15,7 @@ use super::session::Session;
 use super::target::{Sandbox, Target};
 use crate::ui::events::line;
 use moat_model::engine::Engine;
-use moat_model::engine::notice::{Happening, Notice, Subject};
+use moat_model::engine::notice::{Actor, EngineEvent, Notice};
 
 /// Show what happens to the sandbox on the engine, until interrupted
 #[derive(Debug, Args)]
@@ -64,14 +64,14 @@ pub async fn run(args: &Events, session: &Session) -> Result<Exit, CliError> {
 
 /// Whether something happened to what is the sandbox's. Only containers come with their labels; a network or a volume
 /// is known by what was seen of it before, or by its name.
-fn is_about(sandbox: &Sandbox, happening: &Happening) -> bool {
+fn is_about(sandbox: &Sandbox, happening: &EngineEvent) -> bool {
     let (run, observed) = (&sandbox.run.id, &sandbox.observed);
     match &happening.subject {
-        Subject::Container { run: of, .. } => of.as_ref() == Some(run),
-        Subject::Network { id, name, .. } => {
+        Actor::Container { run: of, .. } => of.as_ref() == Some(run),
+        Actor::Network { id, name, .. } => {
             observed.networks.iter().any(|it| it.id == *id) || *name == format!("moat-{run}")
         }
-        Subject::Volume { name } => {
+        Actor::Volume { name } => {
             let ours = observed.volumes.iter().any(|it| it.name == *name);
             ours || name.starts_with(&format!("moat-{run}-")) || *name == format!("moat-stopped-{run}")
         }

@@ -4,8 +4,8 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use super::error::CliError;
+use super::exec_args::{EXEC_RUN, Inside, attach, capture};
 use super::exit::Exit;
-use super::inside::{EXEC_RUN, Inside, attach, capture};
 use super::record::Record;
 use super::session::Session;
 use super::target::Target;

@@ -5,7 +5,7 @@ use clap::Args;
 use super::error::CliError;
 use super::exit::Exit;
 use super::session::Session;
-use crate::ui::answers;
+use crate::ui::documents;
 use moat_spec::{explain, explained};
 
 /// Explain a key of `agent.yaml`: what it may be, its default, and what changing it does to a running sandbox
@@ -21,6 +21,6 @@ pub struct Explain {
 
 pub fn run(args: &Explain, session: &Session) -> Result<Exit, CliError> {
     let key = args.key.as_deref();
-    session.answer(&if args.json { answers::keys(&explained(key)?) } else { explain(key)? })?;
+    session.answer(&if args.json { documents::keys(&explained(key)?) } else { explain(key)? })?;
     Ok(Exit::Done)
 }

@@ -2,11 +2,11 @@
 
 use clap::{Args, ValueEnum};
 
-use super::addresses::Addresses;
 use super::approval;
 use super::error::CliError;
 use super::exit::Exit;
 use super::session::Session;
+use super::subnets::Addresses;
 use super::target::{Named, Target};
 use crate::observe::{observe, proof};
 use crate::ui::graph::{Picture, dot, json, mermaid, svg, text};

@@ -9,7 +9,7 @@ use super::exit::Exit;
 use super::nearest;
 use super::session::Session;
 use super::target::on_record;
-use crate::ui::answers;
+use crate::ui::documents;
 use moat_model::resource::Config;
 
 /// Show the Dockerfile of the image that is built for the sandbox, and its tag; no engine is needed
@@ -31,7 +31,7 @@ pub fn run(args: &Image, session: &Session) -> Result<Exit, CliError> {
     });
     if args.json {
         let made = made.as_ref().map(|(reference, dockerfile)| (reference, dockerfile.as_str()));
-        session.answer(&answers::image(&graph, made))?;
+        session.answer(&documents::image(&graph, made))?;
         return Ok(Exit::Done);
     }
     match made {

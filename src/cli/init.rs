@@ -10,7 +10,7 @@ use super::exit::Exit;
 use super::load::DEFAULT_SPEC;
 use super::session::Session;
 use crate::store;
-use crate::ui::{answers, ask};
+use crate::ui::{ask, documents};
 use moat_model::resource::{AgentName, ImageRef};
 use moat_spec::{slug, template};
 
@@ -53,7 +53,7 @@ pub fn run(args: &Init, session: &Session) -> Result<Exit, CliError> {
     let shown = args.file.display().to_string();
     written.map_err(|source| CliError::Create { file: shown.clone(), source })?;
     if args.json {
-        session.answer(&answers::written(&shown, &name, image.as_deref()))?;
+        session.answer(&documents::written(&shown, &name, image.as_deref()))?;
         return Ok(Exit::Done);
     }
     session.screen.say(&format!("wrote {shown}: `moat plan` shows what it gives, `moat apply` makes it\n"));

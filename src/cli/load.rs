@@ -9,12 +9,12 @@ use std::sync::Arc;
 
 use super::approval::Unapproved;
 use super::capabilities::capabilities;
+use super::environment::{ProcessEnv, SIZE_MAX, all_of, lowercase, text};
 use super::ground;
 use super::origin::Origin;
-use super::surroundings::{Here, SIZE_MAX, all_of, lowercase, text};
 use moat_model::graph::Graph;
 use moat_spec::compile::{warnings, with_unknown_dependencies};
-use moat_spec::surroundings::Inputs;
+use moat_spec::environment::Inputs;
 use moat_spec::{Capabilities, Diagnostics, Source, Spec, agent, is_agent};
 
 /// The file of a directory, and of the working directory where none is named.
@@ -25,7 +25,7 @@ pub(super) const OTHER_SPEC: &str = "moat.yaml";
 
 /// How much of a spec is wanted. None fetches its secrets: that takes an approval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Depth {
+pub enum Load {
     /// All that it says, to be compared and applied once it is approved.
     Full,
     /// With what is built, the files that go into it included.
@@ -137,14 +137,14 @@ pub fn standard_input() -> Result<Loaded, LoadError> {
     let text = all_of(io::stdin().lock()).map_err(refuse)?;
     let here = env::current_dir().map_err(refuse)?;
     let mut notes = Notes::default();
-    let made = compiled(Source::new(name, here.join(DEFAULT_SPEC), text), Depth::Bare, &mut notes);
+    let made = compiled(Source::new(name, here.join(DEFAULT_SPEC), text), Load::Bare, &mut notes);
     let agents = made.map(|all| all.into_iter().map(|made| Agent::new(made, PathBuf::from(DEFAULT_SPEC))).collect());
     Ok(Loaded { agents, warnings: notes.warnings, skipped: notes.skipped, inputs: notes.inputs })
 }
 
 /// Compiles every spec that `paths` name: files, directories that have an `agent.yaml`, and all of the YAML files of
 /// directories that have none. Two paths to one run are one agent.
-pub fn load(paths: &[PathBuf], depth: Depth) -> Loaded {
+pub fn load(paths: &[PathBuf], depth: Load) -> Loaded {
     let (mut agents, mut errors, mut runs) = (Vec::new(), Vec::new(), BTreeSet::new());
     let mut notes = Notes::default();
     for path in paths {
@@ -175,7 +175,7 @@ struct Notes {
 }
 
 /// Compiles the agents of the spec at `path`: a file, or a directory that has one.
-fn made(path: &Path, depth: Depth, notes: &mut Notes) -> Result<Vec<Made>, Vec<LoadError>> {
+fn made(path: &Path, depth: Load, notes: &mut Notes) -> Result<Vec<Made>, Vec<LoadError>> {
     let shown = file(path);
     let source = source(path).map_err(|error| {
         notes.inputs.missing.insert(std::path::absolute(&shown).unwrap_or(shown));
@@ -186,9 +186,9 @@ fn made(path: &Path, depth: Depth, notes: &mut Notes) -> Result<Vec<Made>, Vec<L
 }
 
 /// Compiles the agents of a source.
-fn compiled(source: Source, depth: Depth, notes: &mut Notes) -> Result<Vec<Made>, Vec<LoadError>> {
+fn compiled(source: Source, depth: Load, notes: &mut Notes) -> Result<Vec<Made>, Vec<LoadError>> {
     let capabilities = capabilities(&source.path, &mut notes.inputs)?;
-    let reading = agent::parse_all(source, &Here);
+    let reading = agent::parse_all(source, &ProcessEnv);
     notes.inputs.append(reading.inputs);
     notes.warnings.push(reading.warnings);
     let wrong = |faults| vec![LoadError::Spec(with_unknown_dependencies(faults, &capabilities))];
@@ -209,11 +209,11 @@ fn compiled(source: Source, depth: Depth, notes: &mut Notes) -> Result<Vec<Made>
 }
 
 /// The agent of a spec; with what its image is built from, if that is wanted.
-fn agent_of(spec: &Spec, capabilities: &Capabilities, depth: Depth, inputs: &mut Inputs) -> Result<Made, LoadError> {
+fn agent_of(spec: &Spec, capabilities: &Capabilities, depth: Load, inputs: &mut Inputs) -> Result<Made, LoadError> {
     let mut origin = Origin::new(spec, capabilities);
     // First without: a typo is told before a folder is read.
     let graph = origin.bare()?;
-    if depth != Depth::Image || !origin.needs_content() {
+    if depth != Load::Image || !origin.needs_content() {
         return Ok((graph, origin));
     }
     origin.look_at_content()?;
@@ -226,7 +226,7 @@ fn agent_of(spec: &Spec, capabilities: &Capabilities, depth: Depth, inputs: &mut
 /// # Errors
 /// If it cannot be read, or says what cannot be.
 pub fn bare(path: &Path) -> Result<Vec<Graph>, Vec<LoadError>> {
-    graphs(path, Depth::Bare)
+    graphs(path, Load::Bare)
 }
 
 /// The only agent of the spec at `path`, without its secrets.
@@ -234,7 +234,7 @@ pub fn bare(path: &Path) -> Result<Vec<Graph>, Vec<LoadError>> {
 /// # Errors
 /// If it cannot be read, says what cannot be, or has several agents.
 pub fn one(path: &Path) -> Result<Agent, Vec<LoadError>> {
-    let made = made(path, Depth::Bare, &mut Notes::default())?;
+    let made = made(path, Load::Bare, &mut Notes::default())?;
     Ok(Agent::new(only(path, made, |(graph, _)| graph)?, path.to_owned()))
 }
 
@@ -251,10 +251,10 @@ pub fn with_image(path: &Path) -> Result<Graph, Vec<LoadError>> {
 /// # Errors
 /// As [`bare`], and if that cannot be read.
 pub fn with_images(path: &Path) -> Result<Vec<Graph>, Vec<LoadError>> {
-    graphs(path, Depth::Image)
+    graphs(path, Load::Image)
 }
 
-fn graphs(path: &Path, depth: Depth) -> Result<Vec<Graph>, Vec<LoadError>> {
+fn graphs(path: &Path, depth: Load) -> Result<Vec<Graph>, Vec<LoadError>> {
     Ok(made(path, depth, &mut Notes::default())?.into_iter().map(|(graph, _)| graph).collect())
 }
 

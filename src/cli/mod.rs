@@ -5,21 +5,20 @@
 
 pub mod exit;
 
-mod addresses;
 mod approval;
 mod aside;
 mod asking;
 mod capabilities;
-mod chronicle;
 mod credentials;
 mod end;
+mod environment;
 mod error;
+mod exec_args;
 mod familiar;
-mod fleet;
 mod grace;
 mod ground;
 mod groups;
-mod inside;
+mod history_writer;
 mod interrupt;
 mod load;
 mod locking;
@@ -30,9 +29,10 @@ mod orphan;
 mod plain_file;
 mod record;
 mod saved;
+mod selection;
 mod session;
 mod specs;
-mod surroundings;
+mod subnets;
 mod target;
 
 pub mod apply;

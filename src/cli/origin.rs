@@ -6,16 +6,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use super::environment::{ProcessEnv, lowercase};
 use super::load::LoadError;
 use super::record::{STATE_DIR, own_files};
-use super::surroundings::{Here, lowercase};
 use crate::store;
 use crate::store::key::secret_key;
 use moat_model::graph::Graph;
 use moat_model::resource::SecretKey;
 use moat_spec::compile::{Vault, compile, compile_with, needs_vault};
+use moat_spec::environment::Inputs;
 use moat_spec::secrets::{self, SecretSource};
-use moat_spec::surroundings::Inputs;
 use moat_spec::{Capabilities, Diagnostics, Proposal, Spec};
 
 /// A spec with the capabilities that it can ask for.
@@ -97,7 +97,7 @@ impl Origin {
         }
         let (fetched, withheld) = match wanted {
             Secrets::Fetch => {
-                let fetched = secrets::fetch(spec, &Here);
+                let fetched = secrets::fetch(spec, &ProcessEnv);
                 (fetched.map_err(LoadError::Spec)?, BTreeSet::new())
             }
             Secrets::Withhold => (BTreeMap::default(), spec.secrets.keys().cloned().collect()),

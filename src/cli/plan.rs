@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::addresses::Addresses;
 use super::error::CliError;
 use super::exit::Exit;
-use super::fleet::Fleet;
-use super::load::{self, Agent, Depth};
+use super::load::{self, Agent, Load};
 use super::saved::Collected;
+use super::selection::Selection;
 use super::session::Session;
 use super::specs::Specs;
+use super::subnets::Addresses;
 use crate::observe::observe_with;
 use crate::observe::registry::{self, Registries};
 use crate::observe::sessions::sessions;
@@ -59,7 +59,7 @@ pub async fn run(args: &Plan, session: &Session) -> Result<Exit, CliError> {
 }
 
 pub(super) async fn show(args: &Wanted<'_>, session: &Session) -> Result<Exit, CliError> {
-    let (fleet, engine) = Fleet::find(session, &args.specs.paths(), Depth::Full).await?;
+    let (fleet, engine) = Selection::find(session, &args.specs.paths(), Load::Full).await?;
     let fleet = fleet.seen(&engine).await?;
     let options = args.addresses.options(&engine);
     let collected = Collected::default();

@@ -8,24 +8,24 @@ use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 use tokio_util::sync::CancellationToken;
 
-use super::addresses::Addresses;
 use super::approval::Approving;
 use super::asking::Asking;
-use super::chronicle::Chronicle;
 use super::completions::containers;
 use super::credentials::Notice;
 use super::end::End;
 use super::error::CliError;
 use super::exit::Exit;
 use super::grace::GracePeriod;
+use super::history_writer::HistoryWriter;
 use super::interrupt::{interruptible, unless};
 use super::load::Agent;
 use super::locking::Locking;
 use super::record::Record;
 use super::session::Session;
+use super::subnets::Addresses;
 use super::target::Target;
 use crate::reconcile::{Claims, OnFailure, Outcome, Terms, until_converged_on};
-use crate::ui::ending::Command;
+use crate::ui::outcome::Command;
 use moat_docker::Docker;
 use moat_model::state::{ContainerState, Observed};
 use moat_plan::event::Event;
@@ -88,7 +88,7 @@ pub struct Restart {
 }
 
 /// What is wanted of a sandbox.
-struct Wish<'a> {
+struct DesiredSpec<'a> {
     agent: Agent,
     approving: Approving,
     options: Options,
@@ -107,7 +107,7 @@ pub async fn stop(args: &Stop, session: &Session) -> Result<Exit, CliError> {
     // Nothing of its spec takes effect.
     let agent = Agent::known(sandbox.graph_or_empty(), PathBuf::from(&sandbox.run.spec));
     let (approving, locking, again) = (Approving::default(), &args.locking, args.target.again());
-    let wish = Wish { agent, approving, options, of: Command::Stop, locking, again, yes: true };
+    let wish = DesiredSpec { agent, approving, options, of: Command::Stop, locking, again, yes: true };
     carry_out(&engine, wish, session).await
 }
 
@@ -118,7 +118,7 @@ pub async fn start(args: &Start, session: &Session) -> Result<Exit, CliError> {
     let options = Options { power: Power::Start, ..args.addresses.options(&engine) };
     let (agent, approving) = (sandbox.full()?, args.approving.clone());
     let (locking, again) = (&args.locking, args.target.again());
-    let wish = Wish { agent, approving, options, of: Command::Start, locking, again, yes: true };
+    let wish = DesiredSpec { agent, approving, options, of: Command::Start, locking, again, yes: true };
     carry_out(&engine, wish, session).await
 }
 
@@ -140,12 +140,12 @@ pub async fn restart(args: &Restart, session: &Session) -> Result<Exit, CliError
     }
     let (agent, approving) = (sandbox.full()?, args.approving.clone());
     let (locking, again) = (&args.locking, args.target.again());
-    let wish = Wish { agent, approving, options, of: Command::Restart, locking, again, yes: args.yes };
+    let wish = DesiredSpec { agent, approving, options, of: Command::Restart, locking, again, yes: args.yes };
     carry_out(&engine, wish, session).await
 }
 
-async fn carry_out(engine: &Docker, wish: Wish<'_>, session: &Session) -> Result<Exit, CliError> {
-    let Wish { agent, approving, options, of, locking, again, yes } = wish;
+async fn carry_out(engine: &Docker, wish: DesiredSpec<'_>, session: &Session) -> Result<Exit, CliError> {
+    let DesiredSpec { agent, approving, options, of, locking, again, yes } = wish;
     let record = Record::open(of.as_str(), engine)?;
     let stop = CancellationToken::new();
     let asking = Asking::new(session, yes);
@@ -153,7 +153,7 @@ async fn carry_out(engine: &Docker, wish: Wish<'_>, session: &Session) -> Result
     let pulse = reporter.pulse();
     let work = pulse.beside(async {
         let graph = unless(&stop, approving.pass_one(agent, session, engine, &record)).await?.graph;
-        let chronicle = Chronicle::begin(engine, of.as_str());
+        let chronicle = HistoryWriter::begin(engine, of.as_str());
         let audited = record.of(&graph);
         let told = |event: Event<'_>| {
             audited.note(&event);

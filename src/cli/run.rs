@@ -8,27 +8,27 @@ use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 use tokio_util::sync::CancellationToken;
 
-use super::addresses::Addresses;
 use super::apply::{self, By};
 use super::approval::Approving;
 use super::asking::{self, Asking};
 use super::completions::agents;
 use super::destroy::{self, Wanted};
 use super::error::CliError;
+use super::exec_args::{Inside, attach, capture};
 use super::exit::Exit;
-use super::fleet::Fleet;
-use super::inside::{Inside, attach, capture};
 use super::interrupt::{interruptible, unless};
-use super::load::{Agent, Depth};
+use super::load::{Agent, Load};
 use super::locking::Locking;
 use super::nearest;
 use super::record::Record;
+use super::selection::Selection;
 use super::session::Session;
+use super::subnets::Addresses;
 use super::target::Named;
 use crate::observe::observe;
 use crate::reconcile::{Claims, OnFailure};
 use crate::ui::ask;
-use crate::ui::ending::Command;
+use crate::ui::outcome::Command;
 use moat_docker::Docker;
 use moat_model::graph::Graph;
 use moat_plan::{Options, compute};
@@ -62,7 +62,7 @@ pub struct Run {
 }
 
 pub async fn run(args: &Run, session: &Session) -> Result<Exit, CliError> {
-    let (fleet, engine) = Fleet::find(session, std::slice::from_ref(&args.agent), Depth::Full).await?;
+    let (fleet, engine) = Selection::find(session, std::slice::from_ref(&args.agent), Load::Full).await?;
     let mut agents = fleet.into_agents();
     let (Some(agent), true) = (agents.pop(), agents.is_empty()) else {
         let message = format!("`{}` has several agents", args.agent.display());

@@ -4,9 +4,9 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use super::environment::text;
 use super::error::CliError;
 use super::load::Agent;
-use super::surroundings::text;
 use crate::observe::{observe_with, registry};
 use crate::store::plan_file;
 use crate::ui;

@@ -6,7 +6,7 @@ use super::error::CliError;
 use super::exit::Exit;
 use crate::clock::Clock;
 use crate::ui::stream::Stream;
-use crate::ui::{Reporter, Screen, Voice, diagnostic, problem};
+use crate::ui::{Prefix, Reporter, Screen, diagnostic, problem};
 use moat_docker::Docker;
 use moat_model::resource::Run;
 use moat_spec::Diagnostics;
@@ -103,7 +103,7 @@ impl Session {
 
     /// Tells people why a command could not do its work, and gives the exit code.
     pub fn alert(&self, label: Option<&str>, error: &CliError) -> Exit {
-        let voice = Voice::new(&self.screen, label.map(str::to_owned));
+        let voice = Prefix::new(&self.screen, label.map(str::to_owned));
         error.shown(|problems| voice.alert(&problem::text(problems, voice.colour())));
         error.exit()
     }

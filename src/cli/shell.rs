@@ -5,12 +5,12 @@ use std::io::{self, IsTerminal};
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
+use super::environment::{all_of, lowercase};
 use super::error::CliError;
+use super::exec_args::{Inside, attach, capture};
 use super::exit::Exit;
-use super::inside::{Inside, attach, capture};
 use super::load::LoadError;
 use super::session::Session;
-use super::surroundings::{all_of, lowercase};
 use super::target::Target;
 
 /// Open a shell in the sandbox: bash where there is one, otherwise sh

@@ -5,9 +5,9 @@ use futures_util::future::join;
 
 use super::error::CliError;
 use super::exit::Exit;
-use super::fleet::Fleet;
-use super::load::Depth;
+use super::load::Load;
 use super::record::own_files;
+use super::selection::Selection;
 use super::session::Session;
 use super::specs::Specs;
 use crate::observe::{builds, observe, proof};
@@ -35,7 +35,7 @@ pub struct Status {
 }
 
 pub async fn run(args: &Status, session: &Session) -> Result<Exit, CliError> {
-    let (fleet, engine) = Fleet::find(session, &args.specs.paths(), Depth::Full).await?;
+    let (fleet, engine) = Selection::find(session, &args.specs.paths(), Load::Full).await?;
     let fleet = fleet.seen(&engine).await?;
     fleet.caution();
     let answer = fleet.answer(async |agent| {

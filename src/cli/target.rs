@@ -11,7 +11,7 @@ use futures_util::future::try_join3;
 
 use super::completions::agents;
 use super::error::{CliError, Down};
-use super::load::{self, Agent, Depth, LoadError};
+use super::load::{self, Agent, Load, LoadError};
 use super::nearest;
 use super::record::own_files;
 use crate::observe::runs::{Found, runs};
@@ -132,14 +132,14 @@ impl Named {
     /// # Errors
     /// If no run has that name, or several have.
     pub async fn find<E: Engine>(self, engine: &E) -> Result<Sandbox, CliError> {
-        self.find_to(Depth::Bare, engine).await
+        self.find_to(Load::Bare, engine).await
     }
 
     /// As [`Named::find`]; of one that is named with as much of its spec as is wanted.
     ///
     /// # Errors
     /// As that.
-    pub async fn find_to<E: Engine>(self, depth: Depth, engine: &E) -> Result<Sandbox, CliError> {
+    pub async fn find_to<E: Engine>(self, depth: Load, engine: &E) -> Result<Sandbox, CliError> {
         match self {
             Self::Spec(agent) => {
                 let run = agent.graph.run.clone();
@@ -187,7 +187,7 @@ fn has_container(found: &Found, name: &str) -> bool {
 }
 
 /// What is wanted of a run that was named, if its spec still stands for it.
-fn agent_of(run: &Run, depth: Depth) -> Option<Agent> {
+fn agent_of(run: &Run, depth: Load) -> Option<Agent> {
     let agents = load::load(&[PathBuf::from(&run.spec)], depth).agents.ok()?;
     agents.into_iter().find(|agent| agent.graph.run.id == run.id)
 }
@@ -205,7 +205,7 @@ impl Sandbox {
     pub fn full(&self) -> Result<Agent, CliError> {
         let run = &self.run;
         let missing = || CliError::NoSpec { agent: run.agent.to_string(), spec: run.spec.clone() };
-        let agents = load::load(&[PathBuf::from(&run.spec)], Depth::Full).agents.map_err(|faults| {
+        let agents = load::load(&[PathBuf::from(&run.spec)], Load::Full).agents.map_err(|faults| {
             // What is wrong with it says more than that it cannot be used.
             if faults.iter().all(|it| it.findings().is_some()) { CliError::Load(faults) } else { missing() }
         })?;

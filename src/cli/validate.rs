@@ -7,7 +7,7 @@ use clap::builder::ArgPredicate;
 
 use super::error::CliError;
 use super::exit::Exit;
-use super::load::{self, Depth, Loaded};
+use super::load::{self, Load, Loaded};
 use super::nearest;
 use super::session::Session;
 use crate::ui::validation::{Checked, json, text};
@@ -35,7 +35,7 @@ pub fn run(args: &Validate, session: &Session) -> Result<Exit, CliError> {
         all.push(load::standard_input().map_err(|error| CliError::Load(vec![error]))?);
     }
     if !paths.is_empty() {
-        all.push(load::load(&paths, Depth::Bare));
+        all.push(load::load(&paths, Load::Bare));
     }
     let mut checked = Checked::default();
     let mut errors = Vec::new();

@@ -1,6 +1,6 @@
 //! `moat watch`: keeps sandboxes as their specs say, until it is stopped.
 
-mod desk;
+mod host;
 mod reload;
 
 use std::path::PathBuf;
@@ -10,20 +10,20 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::addresses::Addresses;
 use super::approval::Approving;
 use super::error::CliError;
 use super::exit::Exit;
-use super::fleet::Fleet;
 use super::interrupt::stoppable;
-use super::load::Depth;
+use super::load::Load;
 use super::locking::Locking;
 use super::record::Record;
+use super::selection::Selection;
 use super::session::Session;
 use super::specs::Specs;
+use super::subnets::Addresses;
 use crate::watch::files::Files;
-use crate::watch::{Bell, Settings, watch};
-use desk::CliDesk;
+use crate::watch::{Settings, Wakeups, watch};
+use host::CliHost;
 use moat_docker::Docker;
 use moat_plan::Options;
 use moat_plan::event::Trigger;
@@ -89,15 +89,15 @@ pub async fn run(args: &Watch, session: &Session) -> Result<Exit, CliError> {
 }
 
 pub(super) async fn watch_as(args: &Wanted<'_>, session: &Session) -> Result<Exit, CliError> {
-    let (fleet, engine) = Fleet::find(session, args.specs, Depth::Full).await?;
+    let (fleet, engine) = Selection::find(session, args.specs, Load::Full).await?;
     let agents = fleet.into_agents();
     let record = Record::open("watch", &engine)?;
     record.closed(args.approving.give(&agents, session, &engine, &record, args.asks).await)?;
     let agents: Vec<_> = agents.iter().map(reload::watched).collect();
-    let (bell, stop) = (Bell::default(), CancellationToken::new());
+    let (bell, stop) = (Wakeups::default(), CancellationToken::new());
     let files = args.watching.files(&bell, session)?;
     let runs = agents.iter().map(|it| it.run.clone()).collect();
-    let desk = CliDesk::new(session, &engine, runs, files, args.locking, args.watching.allow)?;
+    let desk = CliHost::new(session, &engine, runs, files, args.locking, args.watching.allow)?;
     session.screen.say(&match agents.len() {
         1 => "watching; Ctrl-C ends it and leaves the sandbox as it is\n".to_owned(),
         count => format!("watching {count} agents; Ctrl-C ends it and leaves the sandboxes as they are\n"),
@@ -116,7 +116,7 @@ pub(super) async fn watch_as(args: &Wanted<'_>, session: &Session) -> Result<Exi
 }
 
 /// Rings for every agent when SIGHUP asks to look again.
-async fn reloads(bell: &Bell, agents: usize) {
+async fn reloads(bell: &Wakeups, agents: usize) {
     // Without the signal everything else still works.
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return std::future::pending().await };
     while hangup.recv().await.is_some() {
@@ -147,7 +147,7 @@ impl Default for Watching {
 }
 
 impl Watching {
-    fn files(&self, bell: &Bell, session: &Session) -> Result<Files, CliError> {
+    fn files(&self, bell: &Wakeups, session: &Session) -> Result<Files, CliError> {
         if self.poll {
             return Ok(Files::polling(bell.clone())?);
         }

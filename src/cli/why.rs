@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 
-use super::addresses::Addresses;
 use super::completions::agents;
 use super::error::CliError;
 use super::exit::Exit;
-use super::fleet::Fleet;
-use super::load::Depth;
+use super::load::Load;
 use super::nearest;
+use super::selection::Selection;
 use super::session::Session;
+use super::subnets::Addresses;
 use crate::observe::observe;
 use crate::ui::why::{Reason, json, text};
 use moat_model::graph::Graph;
@@ -38,7 +38,7 @@ pub struct Why {
 }
 
 pub async fn run(args: &Why, session: &Session) -> Result<Exit, CliError> {
-    let (fleet, engine) = Fleet::find(session, std::slice::from_ref(&args.file), Depth::Full).await?;
+    let (fleet, engine) = Selection::find(session, std::slice::from_ref(&args.file), Load::Full).await?;
     let fleet = fleet.seen(&engine).await?;
     fleet.caution();
     let options = args.addresses.options(&engine);

@@ -16,7 +16,7 @@ use moat_plan::{Action, Handle, OpId, Operation};
 
 /// What a successful call leaves for those that wait for it.
 #[derive(Debug, Clone)]
-pub(super) enum Made {
+pub(super) enum Output {
     Nothing,
     Container(ContainerId),
     Network(NetworkId),
@@ -33,7 +33,7 @@ const PAUSES: [Duration; 5] = [
     Duration::from_millis(800),
 ];
 
-impl Made {
+impl Output {
     pub(super) fn note(&self, report: &mut Report) {
         match self {
             Self::Nothing => {}
@@ -57,10 +57,10 @@ impl Made {
 pub(super) async fn call<E: Engine>(
     engine: &E,
     operation: &Operation,
-    known: BTreeMap<OpId, Made>,
+    known: BTreeMap<OpId, Output>,
     tell: Tell<'_>,
     stop: &CancellationToken,
-) -> Result<Made, Box<Failure>> {
+) -> Result<Output, Box<Failure>> {
     let Operation { id, action, resource, .. } = operation;
     let span = tracing::debug_span!("operation", %id, action = action.verb(), %resource);
     let work = async {
@@ -77,24 +77,24 @@ pub(super) async fn call<E: Engine>(
 async fn until_done<E: Engine>(
     engine: &E,
     operation: &Operation,
-    known: BTreeMap<OpId, Made>,
+    known: BTreeMap<OpId, Output>,
     tell: Tell<'_>,
     stop: &CancellationToken,
-) -> Result<Made, Box<Failure>> {
+) -> Result<Output, Box<Failure>> {
     let mut attempt = 0;
     loop {
         let deadline = operation.action.deadline();
         let once = timeout(deadline, once(engine, operation, &known, tell, stop)).await;
         let outcome = once.unwrap_or_else(|_| {
             let message = format!("no answer within {} s", deadline.as_secs());
-            Err(failure::Why::Engine(EngineError::new(Fault::TimedOut, message)))
+            Err(failure::CallFailure::Engine(EngineError::new(Fault::TimedOut, message)))
         });
         let why = match outcome {
             Ok(made) => return Ok(made),
             Err(why) => why,
         };
         match (&why, PAUSES.get(attempt)) {
-            (failure::Why::Engine(error), Some(pause)) if may_pass(&operation.action, error) => {
+            (failure::CallFailure::Engine(error), Some(pause)) if may_pass(&operation.action, error) => {
                 attempt += 1;
                 let attempt = u32::try_from(attempt).unwrap_or(u32::MAX);
                 tell(Event::Retrying { operation, error: &error.message, attempt, pause: *pause });
@@ -124,7 +124,7 @@ fn may_pass(action: &Action, error: &EngineError) -> bool {
 }
 
 /// The container that `operation` acts on, as far as it is known.
-pub(super) fn container_of(operation: &Operation, known: &BTreeMap<OpId, Made>) -> Option<ContainerId> {
+pub(super) fn container_of(operation: &Operation, known: &BTreeMap<OpId, Output>) -> Option<ContainerId> {
     match &operation.action {
         Action::UploadFiles { container, .. }
         | Action::StartContainer { container }
@@ -143,10 +143,10 @@ pub(super) fn container_of(operation: &Operation, known: &BTreeMap<OpId, Made>) 
 async fn once<E: Engine>(
     engine: &E,
     operation: &Operation,
-    known: &BTreeMap<OpId, Made>,
+    known: &BTreeMap<OpId, Output>,
     tell: Tell<'_>,
     stop: &CancellationToken,
-) -> Result<Made, failure::Why> {
+) -> Result<Output, failure::CallFailure> {
     let name = operation.name.clone();
     match &operation.action {
         Action::PullImage { reference, digest } => {
@@ -154,7 +154,7 @@ async fn once<E: Engine>(
             // It may take minutes, and what has come so far is the engine's to keep: nobody waits for its end.
             tokio::select! {
                 biased;
-                () = stop.cancelled() => return Err(failure::Why::Interrupted),
+                () = stop.cancelled() => return Err(failure::CallFailure::Interrupted),
                 pulled = engine.pull(reference, &tell_progress) => pulled?,
             }
             if let Some(planned) = digest {
@@ -166,23 +166,23 @@ async fn once<E: Engine>(
             // The engine gives a build up whose caller has gone.
             tokio::select! {
                 biased;
-                () = stop.cancelled() => return Err(failure::Why::Interrupted),
+                () = stop.cancelled() => return Err(failure::CallFailure::Interrupted),
                 built = engine.build(build, &tell_step) => built?,
             }
         }
         Action::CreateNetwork { labels, internal, subnet } => {
             let create = NetworkCreate { name, labels: labels.clone(), internal: *internal, subnet: *subnet };
-            return Ok(Made::Network(engine.create_network(&create).await?));
+            return Ok(Output::Network(engine.create_network(&create).await?));
         }
         Action::CreateVolume { labels } => {
             engine.create_volume(&VolumeCreate { name: name.clone(), labels: labels.clone() }).await?;
-            return Ok(Made::Volume(name));
+            return Ok(Output::Volume(name));
         }
         Action::CreateContainer { labels, config, network, mounts, ports } => {
             let network = resolve_network(network, known)?;
             let (labels, mounts, ports) = (labels.clone(), mounts.clone(), ports.clone());
             let create = ContainerCreate { name, labels, config: (**config).clone(), network, mounts, ports };
-            return Ok(Made::Container(engine.create_container(&create).await?));
+            return Ok(Output::Container(engine.create_container(&create).await?));
         }
         Action::UploadFiles { container, files } => {
             engine.upload(&resolve_container(container, known)?, files).await?;
@@ -190,9 +190,9 @@ async fn once<E: Engine>(
         Action::StartContainer { container } => engine.start(&resolve_container(container, known)?).await?,
         Action::AwaitReady { container, probe, failures, may_complete, .. } => {
             let container = resolve_container(container, known)?;
-            let ends = ready::Ends { failures, may_complete: *may_complete };
+            let ends = ready::ExitPolicy { failures, may_complete: *may_complete };
             ready::wait(engine, &container, probe, ends, stop).await?;
-            return Ok(Made::Proof(container));
+            return Ok(Output::Proof(container));
         }
         Action::UpdateContainer { container, update } => engine.update(container, update).await?,
         Action::UnpauseContainer { container } => engine.unpause(container).await?,
@@ -208,7 +208,7 @@ async fn once<E: Engine>(
         Action::RemoveNetwork { network } => engine.remove_network(network).await?,
         Action::RemoveVolume => engine.remove_volume(&name).await?,
     }
-    Ok(Made::Nothing)
+    Ok(Output::Nothing)
 }
 
 /// A tag may have moved once more since the plan was made, and what was not planned is not run.
@@ -226,21 +226,21 @@ async fn came_as_planned<E: Engine>(
     Err(EngineError::new(Fault::Pull, message).hint("run the command again, which plans with what it means by then"))
 }
 
-fn resolve_container(handle: &Handle<ContainerId>, known: &BTreeMap<OpId, Made>) -> Result<ContainerId, EngineError> {
+fn resolve_container(handle: &Handle<ContainerId>, known: &BTreeMap<OpId, Output>) -> Result<ContainerId, EngineError> {
     match handle {
         Handle::Known(id) => Ok(id.clone()),
         Handle::From(op) => match known.get(op) {
-            Some(Made::Container(id)) => Ok(id.clone()),
+            Some(Output::Container(id)) => Ok(id.clone()),
             _ => Err(unmade(*op)),
         },
     }
 }
 
-fn resolve_network(handle: &Handle<NetworkId>, known: &BTreeMap<OpId, Made>) -> Result<NetworkId, EngineError> {
+fn resolve_network(handle: &Handle<NetworkId>, known: &BTreeMap<OpId, Output>) -> Result<NetworkId, EngineError> {
     match handle {
         Handle::Known(id) => Ok(id.clone()),
         Handle::From(op) => match known.get(op) {
-            Some(Made::Network(id)) => Ok(id.clone()),
+            Some(Output::Network(id)) => Ok(id.clone()),
             _ => Err(unmade(*op)),
         },
     }

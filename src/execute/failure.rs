@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::call::{Made, container_of};
+use super::call::{Output, container_of};
 use moat_model::engine::{Detail, Engine, EngineError, ExecOutput, Fault, Filter, Inspection};
 use moat_model::resource::{BuildNetwork, ContainerId, label};
 use moat_model::state::ContainerFacts;
@@ -11,7 +11,7 @@ use moat_plan::event::{Asked, Code, Failure};
 use moat_plan::{Action, OpId, Operation};
 
 /// Why a call did not succeed.
-pub(super) enum Why {
+pub(super) enum CallFailure {
     Engine(EngineError),
     /// The container is not running any more.
     Ended(Inspection),
@@ -36,7 +36,7 @@ const LOG_LINES: u32 = 20;
 /// A crashed container's log must not keep the report from coming.
 const LOG_DEADLINE: Duration = Duration::from_secs(5);
 
-impl From<EngineError> for Why {
+impl From<EngineError> for CallFailure {
     fn from(error: EngineError) -> Self {
         Self::Engine(error)
     }
@@ -46,8 +46,8 @@ impl From<EngineError> for Why {
 pub(super) async fn explain<E: Engine>(
     engine: &E,
     operation: &Operation,
-    known: &BTreeMap<OpId, Made>,
-    why: Why,
+    known: &BTreeMap<OpId, Output>,
+    why: CallFailure,
 ) -> Failure {
     let is_about_its_life = matches!(operation.action, Action::StartContainer { .. } | Action::AwaitReady { .. });
     let mut log = Vec::new();
@@ -60,21 +60,21 @@ pub(super) async fn explain<E: Engine>(
             Ok(Err(_)) | Err(_) => Vec::new(),
         };
     }
-    if let Why::Engine(error) = &why
+    if let CallFailure::Engine(error) = &why
         && log.is_empty()
     {
         log.clone_from(&error.log);
     }
     let fault = match &why {
-        Why::Engine(error) => Some(error.fault),
+        CallFailure::Engine(error) => Some(error.fault),
         _ => None,
     };
     let exit_code = match &why {
-        Why::Ended(inspection) => Some(inspection.exit_code),
+        CallFailure::Ended(inspection) => Some(inspection.exit_code),
         _ => None,
     };
     let holder = match &why {
-        Why::Engine(error) if error.fault == Fault::Port => port_holder(engine, &error.message).await,
+        CallFailure::Engine(error) if error.fault == Fault::Port => port_holder(engine, &error.message).await,
         _ => None,
     };
     let (code, probe) = (code(operation, &why), asked(&why));
@@ -109,18 +109,18 @@ pub async fn ended_since<E: Engine>(
     container: &ContainerId,
 ) -> Result<Failure, EngineError> {
     let inspection = engine.inspect(container).await?;
-    Ok(explain(engine, operation, &BTreeMap::new(), Why::Ended(inspection)).await)
+    Ok(explain(engine, operation, &BTreeMap::new(), CallFailure::Ended(inspection)).await)
 }
 
 /// The word for it: what the engine's answer means to what was asked.
-fn code(operation: &Operation, why: &Why) -> Code {
+fn code(operation: &Operation, why: &CallFailure) -> Code {
     let error = match why {
-        Why::Interrupted => return Code::Interrupted,
-        Why::Ended(inspection) if inspection.oom_killed => return Code::OutOfMemory,
-        Why::Ended(_) => return Code::ContainerExited,
-        Why::NotReady { last: Some(_), .. } | Why::Unhealthy { .. } => return Code::ProbeFailed,
-        Why::NotReady { last: None, .. } => return Code::ReadinessTimeout,
-        Why::Engine(error) => error,
+        CallFailure::Interrupted => return Code::Interrupted,
+        CallFailure::Ended(inspection) if inspection.oom_killed => return Code::OutOfMemory,
+        CallFailure::Ended(_) => return Code::ContainerExited,
+        CallFailure::NotReady { last: Some(_), .. } | CallFailure::Unhealthy { .. } => return Code::ProbeFailed,
+        CallFailure::NotReady { last: None, .. } => return Code::ReadinessTimeout,
+        CallFailure::Engine(error) => error,
     };
     match (&operation.action, error.fault) {
         _ if error.detail.is_some() => Code::of(error),
@@ -138,10 +138,10 @@ fn code(operation: &Operation, why: &Why) -> Code {
 }
 
 /// What was asked in vain, and what came of the last time.
-fn asked(why: &Why) -> Option<Asked> {
+fn asked(why: &CallFailure) -> Option<Asked> {
     let (command, last) = match why {
-        Why::NotReady { command, last, .. } => (command, last.as_ref()),
-        Why::Unhealthy { command, last } => (command, Some(last)),
+        CallFailure::NotReady { command, last, .. } => (command, last.as_ref()),
+        CallFailure::Unhealthy { command, last } => (command, Some(last)),
         _ => return None,
     };
     let line = |output: &ExecOutput| {
@@ -150,23 +150,23 @@ fn asked(why: &Why) -> Option<Asked> {
     Some(Asked { command: command.join(" "), exit_code: last.map(|it| it.exit_code), output: last.and_then(line) })
 }
 
-fn words(operation: &Operation, why: Why, asked: Option<&Asked>) -> (String, Option<String>) {
+fn words(operation: &Operation, why: CallFailure, asked: Option<&Asked>) -> (String, Option<String>) {
     let name = &operation.name;
     match why {
-        Why::Engine(error) => {
+        CallFailure::Engine(error) => {
             let hint = error.hint.clone().or_else(|| hint(operation, &error));
             (error.message, hint)
         }
-        Why::Ended(inspection) => ended(operation, &inspection),
-        Why::NotReady { after, .. } => {
+        CallFailure::Ended(inspection) => ended(operation, &inspection),
+        CallFailure::NotReady { after, .. } => {
             let message = format!("`{name}` was not ready within {} s: {}", after.as_secs(), told(asked));
             (message, Some("a slow machine may need more time: `--wait-timeout 120`".to_owned()))
         }
-        Why::Unhealthy { .. } => {
+        CallFailure::Unhealthy { .. } => {
             let message = format!("`{name}` is not ready: its image's health check failed: {}", told(asked));
             (message, Some("check what it serves, or write another check under `healthcheck`".to_owned()))
         }
-        Why::Interrupted => (format!("interrupted while `{name}` was waited for"), None),
+        CallFailure::Interrupted => (format!("interrupted while `{name}` was waited for"), None),
     }
 }
 
@@ -296,8 +296,8 @@ mod tests {
         Operation { id: OpId(0), resource, name: "moat-a".to_owned(), action, cause: Cause::Missing, after: Vec::new() }
     }
 
-    fn ended(exit_code: i64, oom_killed: bool) -> Why {
-        Why::Ended(Inspection {
+    fn ended(exit_code: i64, oom_killed: bool) -> CallFailure {
+        CallFailure::Ended(Inspection {
             state: ContainerState::Exited,
             exit_code,
             oom_killed,
@@ -311,12 +311,12 @@ mod tests {
         })
     }
 
-    fn not_ready(last: Option<ExecOutput>) -> Why {
-        Why::NotReady { command: vec!["check".to_owned()], after: Duration::from_secs(2), last }
+    fn not_ready(last: Option<ExecOutput>) -> CallFailure {
+        CallFailure::NotReady { command: vec!["check".to_owned()], after: Duration::from_secs(2), last }
     }
 
-    fn engine(fault: Fault, detail: Option<Detail>) -> Why {
-        Why::Engine(EngineError::new(fault, "words").because(detail))
+    fn engine(fault: Fault, detail: Option<Detail>) -> CallFailure {
+        CallFailure::Engine(EngineError::new(fault, "words").because(detail))
     }
 
     #[test]
@@ -338,7 +338,7 @@ mod tests {
             (pull(), engine(Fault::Pull, Some(Detail::RegistryUnreachable)), Code::RegistryUnreachable),
             (pull(), engine(Fault::Pull, Some(Detail::DiskFull)), Code::DiskFull),
             (pull(), engine(Fault::Pull, None), Code::PullFailed),
-            (pull(), Why::Interrupted, Code::Interrupted),
+            (pull(), CallFailure::Interrupted, Code::Interrupted),
             (network(None), engine(Fault::Subnet, None), Code::NoAddressRange),
             (network(Some("10.0.0.0/24")), engine(Fault::Subnet, None), Code::AddressOverlap),
             (network(Some("10.0.0.0/24")), engine(Fault::Subnet, Some(Detail::NoRangeLeft)), Code::NoAddressRange),

@@ -14,7 +14,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use call::{Made, call};
+use call::{Output, call};
 use moat_model::engine::Engine;
 use moat_model::resource::ContainerId;
 use moat_plan::event::{Event, Failure, Tell};
@@ -51,7 +51,7 @@ impl Report {
 /// Carries out `plan`. Once `stop` is cancelled nothing new starts, and what is in flight is finished.
 pub async fn execute<E: Engine>(engine: &E, plan: &Plan, tell: Tell<'_>, stop: &CancellationToken) -> Report {
     let mut report = Report::default();
-    let mut made: BTreeMap<OpId, Made> = BTreeMap::new();
+    let mut made: BTreeMap<OpId, Output> = BTreeMap::new();
     let mut waiting: BTreeSet<OpId> = plan.operations.iter().map(|operation| operation.id).collect();
     let mut running = FuturesUnordered::new();
     loop {
@@ -92,7 +92,7 @@ pub async fn execute<E: Engine>(engine: &E, plan: &Plan, tell: Tell<'_>, stop: &
 fn startable<'a>(
     plan: &'a Plan,
     waiting: &mut BTreeSet<OpId>,
-    made: &BTreeMap<OpId, Made>,
+    made: &BTreeMap<OpId, Output>,
     room: usize,
 ) -> Vec<&'a Operation> {
     let operations = waiting.iter().filter_map(|id| plan.operations.get(id.0));

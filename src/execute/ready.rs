@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::failure::Why;
+use super::failure::CallFailure;
 use moat_model::engine::{Engine, ExecOutput, Fault, Inspection};
 use moat_model::resource::KnownFailure;
 use moat_model::resource::{ContainerId, Probe};
@@ -29,7 +29,7 @@ const IMAGE_INTERVAL: Duration = Duration::from_millis(250);
 
 /// What it means when the container ends.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Ends<'a> {
+pub(super) struct ExitPolicy<'a> {
     pub failures: &'a [KnownFailure],
     /// With 0 it has done what it is for.
     pub may_complete: bool,
@@ -40,9 +40,9 @@ pub(super) async fn wait<E: Engine>(
     engine: &E,
     container: &ContainerId,
     probe: &Probe,
-    ends: Ends<'_>,
+    ends: ExitPolicy<'_>,
     stop: &CancellationToken,
-) -> Result<(), Why> {
+) -> Result<(), CallFailure> {
     let wait = Wait { engine, container, ends, stop };
     match probe {
         Probe::Running { settle, check } => {
@@ -74,7 +74,7 @@ pub(super) async fn wait<E: Engine>(
 struct Wait<'a, E> {
     engine: &'a E,
     container: &'a ContainerId,
-    ends: Ends<'a>,
+    ends: ExitPolicy<'a>,
     stop: &'a CancellationToken,
 }
 
@@ -103,7 +103,7 @@ enum Answer {
 }
 
 impl<E: Engine> Wait<'_, E> {
-    async fn answered(&self, question: &Question<'_>, until: Until) -> Result<(), Why> {
+    async fn answered(&self, question: &Question<'_>, until: Until) -> Result<(), CallFailure> {
         let Question { command, interval, timeout } = *question;
         let deadline = Instant::now() + timeout;
         let mut last = None;
@@ -114,20 +114,20 @@ impl<E: Engine> Wait<'_, E> {
                 Answer::Yes | Answer::NotNow => {}
                 Answer::No(output) => {
                     if matches!(until, Until::Refused) && self.look().await?.health == Health::Unhealthy {
-                        return Err(Why::Unhealthy { command: command.to_vec(), last: output });
+                        return Err(CallFailure::Unhealthy { command: command.to_vec(), last: output });
                     }
                     last = Some(output);
                 }
             }
             if Instant::now() + interval > deadline {
-                return Err(Why::NotReady { command: command.to_vec(), after: timeout, last });
+                return Err(CallFailure::NotReady { command: command.to_vec(), after: timeout, last });
             }
             self.pause(interval).await?;
         }
     }
 
     /// Whether a yes is all that is to be known.
-    async fn is_enough(&self, until: Until, before: Option<Inspection>) -> Result<bool, Why> {
+    async fn is_enough(&self, until: Until, before: Option<Inspection>) -> Result<bool, CallFailure> {
         match (until, before) {
             (Until::Lasting(settle), _) if !settle.is_zero() => Ok(self.lasts(settle).await?.is_some()),
             (Until::SameRun, Some(before)) => {
@@ -139,7 +139,7 @@ impl<E: Engine> Wait<'_, E> {
     }
 
     /// Looks at it for `settle`; `None`: it was started again meanwhile, or is about to be.
-    async fn lasts(&self, settle: Duration) -> Result<Option<Inspection>, Why> {
+    async fn lasts(&self, settle: Duration) -> Result<Option<Inspection>, CallFailure> {
         let end = Instant::now() + settle;
         let before = self.look().await?;
         loop {
@@ -157,15 +157,15 @@ impl<E: Engine> Wait<'_, E> {
         }
     }
 
-    async fn pause(&self, time: Duration) -> Result<(), Why> {
+    async fn pause(&self, time: Duration) -> Result<(), CallFailure> {
         tokio::select! {
             biased;
-            () = self.stop.cancelled() => Err(Why::Interrupted),
+            () = self.stop.cancelled() => Err(CallFailure::Interrupted),
             () = sleep(time) => Ok(()),
         }
     }
 
-    async fn ask(&self, command: &[String]) -> Result<Answer, Why> {
+    async fn ask(&self, command: &[String]) -> Result<Answer, CallFailure> {
         match timeout(QUESTION, self.engine.exec(self.container, command)).await {
             Err(_) => Ok(Answer::NotNow),
             Ok(Ok(output)) if output.exit_code == 0 => Ok(Answer::Yes),
@@ -186,7 +186,7 @@ impl<E: Engine> Wait<'_, E> {
     }
 
     /// An error if the container has ended for good, and not as it should.
-    async fn look(&self) -> Result<Inspection, Why> {
+    async fn look(&self) -> Result<Inspection, CallFailure> {
         let inspection = self.engine.inspect(self.container).await?;
         let known = self.ends.failures.iter().any(|failure| failure.exit == inspection.exit_code);
         let looping = known || inspection.restarts >= CRASH_LOOP;
@@ -196,7 +196,7 @@ impl<E: Engine> Wait<'_, E> {
             ContainerState::Restarting => !looping,
             _ => false,
         };
-        if goes { Ok(inspection) } else { Err(Why::Ended(inspection)) }
+        if goes { Ok(inspection) } else { Err(CallFailure::Ended(inspection)) }
     }
 }
 
@@ -206,7 +206,7 @@ fn is_same_run(before: &Inspection, after: &Inspection) -> bool {
     ran(before) && ran(after) && before.restarts == after.restarts
 }
 
-impl Ends<'_> {
+impl ExitPolicy<'_> {
     fn completed(self, inspection: &Inspection) -> bool {
         self.may_complete && inspection.state == ContainerState::Exited && inspection.exit_code == 0
     }

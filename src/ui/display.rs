@@ -5,7 +5,7 @@
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
-use super::board::{Board, Stands};
+use super::dashboard::{Dashboard, Stands};
 use super::{Screen, watching};
 use moat_plan::event::Event;
 
@@ -20,7 +20,7 @@ pub struct Display<'a> {
 
 #[derive(Default)]
 struct State {
-    board: Board,
+    board: Dashboard,
     last: Option<Instant>,
 }
 
@@ -28,7 +28,7 @@ impl<'a> Display<'a> {
     /// `None`: lines cannot be rewritten there.
     pub fn new(screen: &'a Screen, labels: impl IntoIterator<Item = String>) -> Option<Self> {
         screen.live_size()?;
-        let state = State { board: Board::new(labels), ..State::default() };
+        let state = State { board: Dashboard::new(labels), ..State::default() };
         Some(Self { screen, state: RefCell::new(state) })
     }
 
@@ -46,7 +46,7 @@ impl<'a> Display<'a> {
         }
         let text = watching::above(event, self.screen.colour());
         if let Some(text) = text {
-            let text = label.map_or(text.clone(), |label| super::voice::labelled(label, &text));
+            let text = label.map_or(text.clone(), |label| super::prefix::labelled(label, &text));
             self.screen.alert(&text);
         } else if matches!(event, Event::Started { .. } | Event::Succeeded { .. }) && state.is_fresh() {
             // The end of the round is drawn in any case.

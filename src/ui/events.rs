@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::style::{BAD, CARE, FAINT, GOOD};
 use super::{Colour, stream};
 use crate::clock::written;
-use moat_model::engine::notice::{Happening, Subject, What};
+use moat_model::engine::notice::{Actor, EngineEvent, EventAction};
 use moat_model::resource::{ContainerId, Run};
 
 #[derive(Debug, Serialize)]
@@ -24,14 +24,14 @@ struct Document<'a> {
 }
 
 /// Ends with a line feed.
-pub fn line(run: &Run, happening: &Happening, json: bool, colour: Colour) -> String {
+pub fn line(run: &Run, happening: &EngineEvent, json: bool, colour: Colour) -> String {
     let time = written(Timestamp::from_nanosecond(happening.at.into()).unwrap_or_default());
     let (kind, name, id, container) = match &happening.subject {
-        Subject::Container { id, name, .. } => ("container", name.as_str(), Some(id.as_str()), None),
-        Subject::Network { id, name, container } => {
+        Actor::Container { id, name, .. } => ("container", name.as_str(), Some(id.as_str()), None),
+        Actor::Network { id, name, container } => {
             ("network", name.as_str(), Some(id.as_str()), container.as_ref().map(ContainerId::as_str))
         }
-        Subject::Volume { name } => ("volume", name.as_str(), None, None),
+        Actor::Volume { name } => ("volume", name.as_str(), None, None),
     };
     let event = happening.what.code();
     if json {
@@ -40,8 +40,8 @@ pub fn line(run: &Run, happening: &Happening, json: bool, colour: Colour) -> Str
         return stream::compact(&document);
     }
     let style = match happening.what {
-        What::Died | What::OutOfMemory | What::Unhealthy => BAD,
-        What::Started | What::Created | What::Unpaused | What::Connected => GOOD,
+        EventAction::Died | EventAction::OutOfMemory | EventAction::Unhealthy => BAD,
+        EventAction::Started | EventAction::Created | EventAction::Unpaused | EventAction::Connected => GOOD,
         _ => CARE,
     };
     let padded = format!("{event:13}");

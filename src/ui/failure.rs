@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::style::{BAD, FAINT, harmless, help};
-use super::{Colour, words};
+use super::{Colour, phrases};
 use moat_model::engine::Fault;
 use moat_model::resource::{Kind, ResourceId};
 use moat_plan::event::{Asked, Code, Failure};
@@ -42,7 +42,7 @@ pub(super) fn text(failure: &Failure, colour: Colour) -> String {
     if !failure.log.is_empty() {
         let about = match failure.resource.kind {
             Kind::Image => "the last lines of the step".to_owned(),
-            kind => format!("the last lines of {}", words::named(kind, &failure.name)),
+            kind => format!("the last lines of {}", phrases::named(kind, &failure.name)),
         };
         text.push_str(&format!("  {} {about}\n", colour.paint(FAINT, "|")));
         for line in &failure.log {
@@ -61,7 +61,7 @@ fn sentence(failure: &Failure) -> String {
     if failure.verb == AWAIT || message.contains(&format!("`{}`", failure.name)) {
         return message;
     }
-    let verb = words::verb(failure.verb);
+    let verb = phrases::verb(failure.verb);
     format!("cannot {verb} {} `{}`: {message}", failure.resource.kind, failure.name)
 }
 

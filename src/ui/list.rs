@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::style::{CARE, GOOD};
-use super::{Colour, ending, stream, words};
+use super::{Colour, outcome, phrases, stream};
 use crate::clock::written;
 use moat_model::resource::Run;
 use moat_model::state::{ContainerState, Observed};
@@ -124,7 +124,7 @@ pub fn removal(rows: &[Row<'_>], stays: impl Fn(&str) -> bool) -> String {
     for row in rows {
         let why = row.orphaned.unwrap_or_default();
         text.push_str(&format!("{} (spec {}: {why})\n", row.run.id, row.run.spec));
-        for name in ending::names(row.observed) {
+        for name in outcome::names(row.observed) {
             let verb = if stays(name.rsplit(' ').next().unwrap_or_default()) { "keep  " } else { "remove" };
             text.push_str(&format!("  {verb}  {name}\n"));
         }
@@ -135,8 +135,8 @@ pub fn removal(rows: &[Row<'_>], stays: impl Fn(&str) -> bool) -> String {
 impl<'a> Row<'a> {
     fn cells(&self) -> [String; 6] {
         let state = Upness::of(self.observed).as_str().to_owned();
-        let count = ending::names(self.observed).len().to_string();
-        let age = self.created().map_or_else(|| "-".to_owned(), |then| words::age(self.now.duration_since(then)));
+        let count = outcome::names(self.observed).len().to_string();
+        let age = self.created().map_or_else(|| "-".to_owned(), |then| phrases::age(self.now.duration_since(then)));
         [self.run.id.to_string(), self.run.agent.to_string(), state, age, count, self.run.spec.clone()]
     }
 
@@ -153,7 +153,7 @@ impl<'a> Row<'a> {
             state: Upness::of(self.observed),
             created_at: self.created().map(written),
             orphaned: self.orphaned,
-            resources: ending::names(self.observed),
+            resources: outcome::names(self.observed),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::live::{self, Row};
 use super::style::{BAD, CARE, FAINT, GOOD, STRONG, bytes, harmless, notice};
-use super::{Colour, Voice, watching, words};
+use super::{Colour, Prefix, phrases, watching};
 use moat_model::engine::PullProgress;
 use moat_model::resource::ResourceId;
 use moat_plan::event::Event;
@@ -24,7 +24,7 @@ const VERB: usize = 9;
 
 /// Tells a person how a run goes.
 pub struct Progress<'a> {
-    voice: Voice<'a>,
+    voice: Prefix<'a>,
     state: RefCell<State>,
 }
 
@@ -47,7 +47,7 @@ struct Doing {
 }
 
 impl<'a> Progress<'a> {
-    pub fn new(voice: Voice<'a>) -> Self {
+    pub fn new(voice: Prefix<'a>) -> Self {
         Self { voice, state: RefCell::default() }
     }
 
@@ -94,7 +94,7 @@ impl<'a> Progress<'a> {
 
 impl State {
     /// Takes the event in; gives the line that it is worth.
-    fn note(&mut self, event: &Event<'_>, voice: &Voice<'_>) -> Option<String> {
+    fn note(&mut self, event: &Event<'_>, voice: &Prefix<'_>) -> Option<String> {
         let colour = voice.colour();
         let line = |style, verb: &str, rest: String| {
             format!("  {}{} {rest}\n", colour.paint(style, verb), " ".repeat(VERB.saturating_sub(verb.len())))
@@ -111,27 +111,27 @@ impl State {
                 })
             }
             Event::Started { operation } => {
-                let doing = Doing { what: words::doing(operation), detail: String::new(), began: Instant::now() };
+                let doing = Doing { what: phrases::doing(operation), detail: String::new(), began: Instant::now() };
                 self.doing.insert(operation.id, doing);
                 // It may take minutes. Where lines stay, its end alone would leave them unexplained.
                 let is_told = matches!(operation.action, Action::PullImage { .. }) && voice.live_size().is_none();
-                is_told.then(|| format!("  {}\n", words::doing(operation)))
+                is_told.then(|| format!("  {}\n", phrases::doing(operation)))
             }
             Event::Progress { operation, progress } => self.pulling(operation, *progress, voice),
             Event::Step { operation, step } => self.building(operation, step, voice),
             Event::Retrying { operation, error, .. } => {
-                let rest = format!("to {}: {}", words::order(operation), harmless(error));
+                let rest = format!("to {}: {}", phrases::order(operation), harmless(error));
                 Some(line(FAINT, "retrying", rest))
             }
             Event::Succeeded { operation, took } => {
                 self.doing.remove(&operation.id);
-                let (verb, object) = words::done(operation);
+                let (verb, object) = phrases::done(operation);
                 Some(line(GOOD, verb, format!("{object}{}", figure(*took))))
             }
             Event::Failed { operation, took, .. } => {
                 self.doing.remove(&operation.id);
-                self.failed.insert(operation.id, (operation.resource.clone(), words::object(operation)));
-                Some(line(BAD, "failed", format!("{}{}", words::doing(operation), figure(*took))))
+                self.failed.insert(operation.id, (operation.resource.clone(), phrases::object(operation)));
+                Some(line(BAD, "failed", format!("{}{}", phrases::doing(operation), figure(*took))))
             }
             Event::Skipped { operation, because } => {
                 // Once for each thing: it is no news that what was not created, or could not be, is not started either.
@@ -139,7 +139,7 @@ impl State {
                 let is_itself = failed.is_some_and(|(resource, _)| *resource == operation.resource);
                 let is_news = !is_itself && self.skipped.insert(operation.resource.clone());
                 let on = failed.map_or("what failed", |(_, object)| object.as_str());
-                is_news.then(|| line(CARE, "skipped", format!("{}, which needs {on}", words::object(operation))))
+                is_news.then(|| line(CARE, "skipped", format!("{}, which needs {on}", phrases::object(operation))))
             }
             Event::Undoing { run, .. } => {
                 self.forget();
@@ -161,7 +161,7 @@ impl State {
         }
     }
 
-    fn pulling(&mut self, operation: &Operation, progress: PullProgress, voice: &Voice<'_>) -> Option<String> {
+    fn pulling(&mut self, operation: &Operation, progress: PullProgress, voice: &Prefix<'_>) -> Option<String> {
         let detail = how_far(progress);
         if voice.live_size().is_some() {
             self.detail(operation, detail);
@@ -174,18 +174,18 @@ impl State {
         }
         self.told.insert(operation.id, now);
         let detail = if detail.is_empty() { detail } else { format!(" ({detail})") };
-        Some(format!("  {}{detail}\n", words::doing(operation)))
+        Some(format!("  {}{detail}\n", phrases::doing(operation)))
     }
 
     /// Each step is news: there are few, and each may take its time.
-    fn building(&mut self, operation: &Operation, step: &str, voice: &Voice<'_>) -> Option<String> {
+    fn building(&mut self, operation: &Operation, step: &str, voice: &Prefix<'_>) -> Option<String> {
         let step = harmless(step);
         let step = live::shortened(step.lines().next().unwrap_or_default(), STEP_MAX);
         if voice.live_size().is_some() {
             self.detail(operation, step);
             return None;
         }
-        Some(format!("  {}: {step}\n", words::doing(operation)))
+        Some(format!("  {}: {step}\n", phrases::doing(operation)))
     }
 
     fn detail(&mut self, operation: &Operation, detail: String) {
@@ -202,7 +202,7 @@ impl State {
         self.skipped.clear();
     }
 
-    fn draw(&self, voice: &Voice<'_>) {
+    fn draw(&self, voice: &Prefix<'_>) {
         let Some(size) = voice.live_size() else { return };
         let row = |doing: &Doing| Row {
             doing: doing.what.clone(),

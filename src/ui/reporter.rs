@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::progress::Progress;
 use super::stream::Stream;
-use super::{Ending, Problem, Screen, Voice, problem};
+use super::{Ending, Prefix, Problem, Screen, problem};
 use crate::clock::Clock;
 use moat_model::resource::Run;
 use moat_plan::event::Event;
@@ -34,12 +34,12 @@ enum To<'a> {
 impl<'a> Reporter<'a> {
     /// Tells a person, on standard error.
     pub fn person(screen: &'a Screen) -> Self {
-        Self::new(screen, To::Person(Rc::new(Progress::new(Voice::new(screen, None)))))
+        Self::new(screen, To::Person(Rc::new(Progress::new(Prefix::new(screen, None)))))
     }
 
     /// Tells a person of one of several runs; `label`: what its lines begin with.
     pub fn labelled(screen: &'a Screen, label: String) -> Self {
-        Self::new(screen, To::Person(Rc::new(Progress::new(Voice::new(screen, Some(label))))))
+        Self::new(screen, To::Person(Rc::new(Progress::new(Prefix::new(screen, Some(label))))))
     }
 
     /// Tells a script of a run, or of all of them, on standard output.

@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use super::ending::{Ending, How, names};
+use super::outcome::{Ending, OutcomeKind, names};
 use super::plan::{OperationDocument, number, operations};
 use super::status::BuildsDocument;
 use super::{Problem, failure, problem};
@@ -176,19 +176,21 @@ impl Stream {
             ..Done::default()
         };
         compact(&match ending.how {
-            How::Ready { changed, builds, .. } => {
+            OutcomeKind::Ready { changed, builds, .. } => {
                 let builds = builds.map(|builds| BuildsDocument::of(builds, None));
                 Done { changed: Some(changed), builds, ..done }
             }
-            How::Completed { changed } | How::Stopped { changed } => Done { changed: Some(changed), ..done },
-            How::Gone { changed, kept, .. } => Done { changed: Some(changed), kept: Some(kept), ..done },
-            How::Failed { failures, undone, undid, .. } => {
+            OutcomeKind::Completed { changed } | OutcomeKind::Stopped { changed } => {
+                Done { changed: Some(changed), ..done }
+            }
+            OutcomeKind::Gone { changed, kept, .. } => Done { changed: Some(changed), kept: Some(kept), ..done },
+            OutcomeKind::Failed { failures, undone, undid, .. } => {
                 let failures = failures.iter().map(failure::Document::of).collect();
                 let undid = undid.iter().map(OperationDocument::of).collect();
                 Done { undone: Some(undone), undid: Some(undid), failures: Some(failures), ..done }
             }
-            How::OutOfBudget { plan } => Done { operations: Some(operations(plan)), ..done },
-            How::Interrupted { remaining } => Done { remaining: Some(names(remaining)), ..done },
+            OutcomeKind::OutOfBudget { plan } => Done { operations: Some(operations(plan)), ..done },
+            OutcomeKind::Interrupted { remaining } => Done { remaining: Some(names(remaining)), ..done },
         })
     }
 

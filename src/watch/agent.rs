@@ -1,19 +1,19 @@
 //! One watched agent: when its next turn is, and what came of the last one.
 //!
 //! Decides, and does nothing: files are read by the desk, rounds are run by the loop. What is wanted is kept by
-//! [`Wish`].
+//! [`DesiredSpec`].
 
 use std::collections::BTreeSet;
 
 use tokio::time::{Duration, Instant};
 
 use super::backoff::{Backoff, LOOPING, Until};
-use super::bell::Ring;
-use super::desk::{Desk, Standing, Work};
-use super::pace::Pace;
+use super::debounce::Debounce;
+use super::desired::DesiredSpec;
+use super::host::{Host, Standing, Work};
 use super::reading::{Answer, Query};
-use super::round::{End, Notes, Order, Report};
-use super::wish::Wish;
+use super::round::{End, Report, RoundRequest, RoundStats};
+use super::wakeups::Wakeup;
 use super::{Settings, Watched};
 use moat_model::resource::{ContainerId, ResourceId, Run};
 use moat_model::state::{ContainerState, Observed};
@@ -30,8 +30,8 @@ const SESSION_RETRY: Duration = Duration::from_secs(10);
 pub(super) struct Agent {
     number: usize,
     pub run: Run,
-    wish: Wish,
-    pace: Pace,
+    wish: DesiredSpec,
+    pace: Debounce,
     retry: Option<Instant>,
     resync: Instant,
     backoff: Backoff,
@@ -45,10 +45,10 @@ pub(super) struct Agent {
 }
 
 /// What an agent's turn is for.
-pub(super) enum Turn {
+pub(super) enum NextStep {
     /// Its spec is to be read before anything else is done, for this reason.
-    Read(Ring, Box<Query>),
-    Round(Box<Order>),
+    Read(Wakeup, Box<Query>),
+    Round(Box<RoundRequest>),
 }
 
 impl Agent {
@@ -56,8 +56,8 @@ impl Agent {
         Self {
             number,
             run: watched.run.clone(),
-            wish: Wish::new(watched),
-            pace: Pace::default(),
+            wish: DesiredSpec::new(watched),
+            pace: Debounce::default(),
             retry: None,
             resync,
             backoff: Backoff::default(),
@@ -70,7 +70,7 @@ impl Agent {
     }
 
     /// Takes in a reason to look.
-    pub fn wake(&mut self, ring: Ring, now: Instant) {
+    pub fn wake(&mut self, ring: Wakeup, now: Instant) {
         match &ring.trigger {
             Trigger::SessionOver if self.standing.sessions == 0 => return,
             // Whoever asks by hand wants it tried, whatever came of it before.
@@ -93,40 +93,40 @@ impl Agent {
     }
 
     /// What is to be done now, if anything.
-    pub fn turn(&mut self, settings: &Settings, now: Instant) -> Option<Turn> {
+    pub fn turn(&mut self, settings: &Settings, now: Instant) -> Option<NextStep> {
         if self.busy {
             return None;
         }
         let ring = match self.pace.take(now) {
             Some(ring) => ring,
-            None if self.retry.is_some_and(|at| at <= now) => Ring::of(Trigger::Retry),
+            None if self.retry.is_some_and(|at| at <= now) => Wakeup::of(Trigger::Retry),
             None if self.resync <= now => {
                 // Once in a while everything is to be proven again: not all that goes wrong is told.
                 self.proven.clear();
-                Ring::of(Trigger::Resync)
+                Wakeup::of(Trigger::Resync)
             }
             None => return None,
         };
         if !ring.reads && !self.wish.is_unknown() {
-            return self.order(ring, settings, now).map(|order| Turn::Round(Box::new(order)));
+            return self.order(ring, settings, now).map(|order| NextStep::Round(Box::new(order)));
         }
         self.busy = true;
         // An approval changes no file that the spec is made of.
         let is_held = ring.reads && !self.wish.held().is_empty();
         let is_asked = is_held || matches!(ring.trigger, Trigger::Reload | Trigger::Approval);
         let query = self.wish.query(self.number, is_asked);
-        Some(Turn::Read(ring, Box::new(query)))
+        Some(NextStep::Read(ring, Box::new(query)))
     }
 
     /// Takes in what the spec is now that it was read for `ring`, and says what is to be done.
-    pub fn found<D: Desk>(
+    pub fn found<D: Host>(
         &mut self,
-        ring: Ring,
+        ring: Wakeup,
         answer: Answer,
         desk: &D,
         settings: &Settings,
         now: Instant,
-    ) -> Option<Order> {
+    ) -> Option<RoundRequest> {
         self.busy = false;
         let read = self.wish.found(answer, desk, settings);
         for resource in &read.changed {
@@ -139,21 +139,21 @@ impl Agent {
         }
         // Files that turned out to be as they were are no reason, and none that is told.
         if let Some(trigger) = ring.looks.clone() {
-            return self.order(Ring { trigger, ..ring }, settings, now).or_else(|| self.waits(desk));
+            return self.order(Wakeup { trigger, ..ring }, settings, now).or_else(|| self.waits(desk));
         }
         self.note(desk);
         None
     }
 
     /// There is nothing to do until a spec is approved.
-    fn waits<D: Desk>(&mut self, desk: &D) -> Option<Order> {
+    fn waits<D: Host>(&mut self, desk: &D) -> Option<RoundRequest> {
         self.standing.work = Work::Settled;
         self.note(desk);
         None
     }
 
     /// A round, from now on under way; `None`: there is nothing that it could bring about.
-    fn order(&mut self, ring: Ring, settings: &Settings, now: Instant) -> Option<Order> {
+    fn order(&mut self, ring: Wakeup, settings: &Settings, now: Instant) -> Option<RoundRequest> {
         self.retry = None;
         self.resync = now + settings.resync;
         let graph = self.wish.graph()?;
@@ -164,11 +164,11 @@ impl Agent {
             volumes: self.wish.volumes(),
             ..settings.options.clone()
         };
-        Some(Order { agent: self.number, graph, options, trigger: ring.trigger, now: settings.now })
+        Some(RoundRequest { agent: self.number, graph, options, trigger: ring.trigger, now: settings.now })
     }
 
     /// Takes in what came of a round.
-    pub fn finish<D: Desk>(&mut self, report: Report, desk: &D, now: Instant) {
+    pub fn finish<D: Host>(&mut self, report: Report, desk: &D, now: Instant) {
         let Report { end, notes, took, .. } = report;
         self.busy = false;
         self.postponed(notes.sessions, desk, now);
@@ -200,7 +200,7 @@ impl Agent {
         self.note(desk);
     }
 
-    fn settled(&mut self, observed: &Observed, notes: &Notes, now: Instant) {
+    fn settled(&mut self, observed: &Observed, notes: &RoundStats, now: Instant) {
         self.standing.work = Work::Settled;
         self.standing.last_error = None;
         let running = observed.containers.iter().filter(|it| it.state == ContainerState::Running);
@@ -212,7 +212,7 @@ impl Agent {
         self.known.extend(as_wanted);
     }
 
-    fn failed<D: Desk>(&mut self, failures: &[Failure], put_back: &BTreeSet<ResourceId>, desk: &D, now: Instant) {
+    fn failed<D: Host>(&mut self, failures: &[Failure], put_back: &BTreeSet<ResourceId>, desk: &D, now: Instant) {
         let mut again: Option<Instant> = None;
         for failure in failures {
             let interrupts = put_back.contains(&failure.resource);
@@ -227,7 +227,7 @@ impl Agent {
     }
 
     /// What needs a repair, and has had too many.
-    fn backs_off<D: Desk>(&mut self, notes: &Notes, desk: &D, now: Instant) {
+    fn backs_off<D: Host>(&mut self, notes: &RoundStats, desk: &D, now: Instant) {
         self.standing.left = notes.withheld.keys().map(ToString::to_string).collect();
         for (resource, log) in &notes.withheld {
             let Some((repairs, until)) = self.backoff.of(resource) else { continue };
@@ -241,7 +241,7 @@ impl Agent {
         }
     }
 
-    fn postponed<D: Desk>(&mut self, sessions: usize, desk: &D, now: Instant) {
+    fn postponed<D: Host>(&mut self, sessions: usize, desk: &D, now: Instant) {
         if sessions > 0 {
             self.retry_at(now + SESSION_RETRY);
             if self.standing.sessions == 0 {
@@ -256,7 +256,7 @@ impl Agent {
     }
 
     /// Lets others know how it stands, if that is news.
-    fn note<D: Desk>(&mut self, desk: &D) {
+    fn note<D: Host>(&mut self, desk: &D) {
         if self.noted.as_ref() != Some(&self.standing) {
             desk.note(&self.run, &self.standing);
             self.noted = Some(self.standing.clone());

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use notify::{Config, Event, EventKind, PollWatcher, RecommendedWatcher, RecursiveMode, Watcher};
 
-use super::bell::Bell;
+use super::wakeups::Wakeups;
 use moat_plan::event::Trigger;
 
 /// How often folders are looked at where the system tells nothing: what a person waits for without noticing.
@@ -50,7 +50,7 @@ impl Files {
     ///
     /// # Errors
     /// If there are none left; then [`Files::polling`] is the way out.
-    pub fn new(bell: Bell) -> Result<Self, WatchError> {
+    pub fn new(bell: Wakeups) -> Result<Self, WatchError> {
         let followed = Arc::new(Mutex::new(Followed::default()));
         let watcher = RecommendedWatcher::new(handler(bell, followed.clone()), Config::default());
         Ok(Self { watcher: Mutex::new(Box::new(watcher.map_err(|error| explained(&error))?)), followed })
@@ -60,7 +60,7 @@ impl Files {
     ///
     /// # Errors
     /// If not even that can be done.
-    pub fn polling(bell: Bell) -> Result<Self, WatchError> {
+    pub fn polling(bell: Wakeups) -> Result<Self, WatchError> {
         let followed = Arc::new(Mutex::new(Followed::default()));
         let config = Config::default().with_poll_interval(POLL);
         let watcher = PollWatcher::new(handler(bell, followed.clone()), config);
@@ -74,7 +74,7 @@ impl Files {
     pub fn follow(&self, agent: usize, files: &[PathBuf]) -> Result<(), WatchError> {
         let mut watcher = self.watcher.lock().unwrap_or_else(PoisonError::into_inner);
         // What follows waits for the thread that runs the handler, which takes this lock: it must be free by then.
-        let Turn { stale, fresh } = locked(&self.followed).turn(agent, files);
+        let NextStep { stale, fresh } = locked(&self.followed).turn(agent, files);
         for folder in stale {
             // One that is gone is not watched any more, and cannot be let go.
             let _ = watcher.unwatch(&folder);
@@ -94,13 +94,13 @@ impl Files {
 
 /// What the system has to be told when an agent's files are others.
 #[derive(Debug, Default)]
-struct Turn {
+struct NextStep {
     /// Folders to let go, before others are begun with: one of them may have its place.
     stale: Vec<PathBuf>,
     fresh: Vec<PathBuf>,
 }
 
-fn handler(bell: Bell, followed: Arc<Mutex<Followed>>) -> impl FnMut(notify::Result<Event>) + Send + 'static {
+fn handler(bell: Wakeups, followed: Arc<Mutex<Followed>>) -> impl FnMut(notify::Result<Event>) + Send + 'static {
     move |event| {
         let followed = locked(&followed);
         match event {
@@ -123,10 +123,10 @@ fn handler(bell: Bell, followed: Arc<Mutex<Followed>>) -> impl FnMut(notify::Res
 
 impl Followed {
     /// Takes in the files of an agent. Folders are known from here on, so that nothing that they tell is missed.
-    fn turn(&mut self, agent: usize, files: &[PathBuf]) -> Turn {
+    fn turn(&mut self, agent: usize, files: &[PathBuf]) -> NextStep {
         self.files.insert(agent, files.to_vec());
         let wanted: BTreeSet<PathBuf> = files.iter().flat_map(|file| folders(file)).collect();
-        let mut turn = Turn::default();
+        let mut turn = NextStep::default();
         self.folders.retain(|folder, (identity, agents)| {
             let now = identity_of(folder);
             let is_other = now != Some(*identity);
@@ -154,7 +154,7 @@ impl Followed {
         turn
     }
 
-    fn ring(&self, path: &Path, bell: &Bell) {
+    fn ring(&self, path: &Path, bell: &Wakeups) {
         let concerned = [Some(path), path.parent()].into_iter().flatten().filter_map(|it| self.folders.get(it));
         let agents: BTreeSet<usize> = concerned.flat_map(|(_, agents)| agents.iter().copied()).collect();
         for agent in agents {
@@ -224,7 +224,7 @@ mod tests {
     /// Far longer than any of this takes; past it, something waits for itself.
     const PATIENCE: Duration = Duration::from_secs(30);
 
-    fn rung(bell: &Bell) -> Vec<usize> {
+    fn rung(bell: &Wakeups) -> Vec<usize> {
         bell.take().into_keys().collect()
     }
 
@@ -243,7 +243,7 @@ mod tests {
             })
         };
         let (done, waiting) = channel();
-        let files = Files::new(Bell::default()).expect("a watcher");
+        let files = Files::new(Wakeups::default()).expect("a watcher");
         thread::spawn(move || {
             for nth in 0..500 {
                 let folder = root.join(format!("{}", nth % 7));
@@ -275,7 +275,7 @@ mod tests {
         fs::create_dir(&one).expect("a folder");
         let turn = followed.turn(0, &files);
         assert_eq!((turn.stale, turn.fresh), (vec![one.clone()], vec![one.clone()]));
-        let bell = Bell::default();
+        let bell = Wakeups::default();
         followed.ring(&one.join("mine.yaml"), &bell);
         assert_eq!(rung(&bell), [0, 1]);
 

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::bell::{Bell, Ring};
-use super::desk::Desk;
-use moat_model::engine::{Engine, Happening, Notice, Subject, What};
+use super::host::Host;
+use super::wakeups::{Wakeup, Wakeups};
+use moat_model::engine::{Actor, Engine, EngineEvent, EventAction, Notice};
 use moat_model::resource::{Run, RunId};
 use moat_plan::event::{Event, Trigger};
 
@@ -33,10 +33,10 @@ impl Owners {
     }
 
     /// The agent that something belongs to. Networks and volumes are told without labels, but a run's names begin with it.
-    fn of(&self, subject: &Subject) -> Option<usize> {
+    fn of(&self, subject: &Actor) -> Option<usize> {
         match subject {
-            Subject::Container { run, .. } => self.by_run.get(run.as_ref()?).copied(),
-            Subject::Network { name, .. } | Subject::Volume { name } => {
+            Actor::Container { run, .. } => self.by_run.get(run.as_ref()?).copied(),
+            Actor::Network { name, .. } | Actor::Volume { name } => {
                 let name = name.strip_prefix("moat-")?;
                 let is_of = |run: &RunId| {
                     name.strip_prefix(run.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
@@ -48,7 +48,7 @@ impl Owners {
 }
 
 /// Listens for ever.
-pub(super) async fn listen<E: Engine, D: Desk>(engine: &E, desk: &D, owners: &Owners, bell: &Bell) -> Infallible {
+pub(super) async fn listen<E: Engine, D: Host>(engine: &E, desk: &D, owners: &Owners, bell: &Wakeups) -> Infallible {
     let (since, pause, lost) = (Cell::new(None), Cell::new(FIRST_PAUSE), Cell::new(false));
     let tell = |notice| match notice {
         Notice::Listening => {
@@ -76,32 +76,36 @@ pub(super) async fn listen<E: Engine, D: Desk>(engine: &E, desk: &D, owners: &Ow
     }
 }
 
-fn heard(happening: &Happening, owners: &Owners, bell: &Bell) {
+fn heard(happening: &EngineEvent, owners: &Owners, bell: &Wakeups) {
     let Some(agent) = owners.of(&happening.subject) else { return };
     let trigger = match happening.what {
         // Nothing of the agent's is different; whoever waits for sessions hears of it.
-        What::CommandEnded => Trigger::SessionOver,
+        EventAction::CommandEnded => Trigger::SessionOver,
         _ => Trigger::of(happening),
     };
     let container = match &happening.subject {
-        Subject::Container { id, .. } => Some(id.clone()),
-        Subject::Network { container, .. } => container.clone(),
-        Subject::Volume { .. } => None,
+        Actor::Container { id, .. } => Some(id.clone()),
+        Actor::Network { container, .. } => container.clone(),
+        Actor::Volume { .. } => None,
     };
-    bell.add(agent, Ring::touching(trigger, container.filter(|_| disproves(happening.what))));
+    bell.add(agent, Wakeup::touching(trigger, container.filter(|_| disproves(happening.what))));
 }
 
 /// Whether what was proven of a container before is not any more.
-fn disproves(what: What) -> bool {
+fn disproves(what: EventAction) -> bool {
     match what {
-        What::Started
-        | What::Died
-        | What::OutOfMemory
-        | What::Paused
-        | What::Unpaused
-        | What::Unhealthy
-        | What::Connected
-        | What::Disconnected => true,
-        What::Created | What::Renamed | What::Updated | What::Removed | What::CommandEnded => false,
+        EventAction::Started
+        | EventAction::Died
+        | EventAction::OutOfMemory
+        | EventAction::Paused
+        | EventAction::Unpaused
+        | EventAction::Unhealthy
+        | EventAction::Connected
+        | EventAction::Disconnected => true,
+        EventAction::Created
+        | EventAction::Renamed
+        | EventAction::Updated
+        | EventAction::Removed
+        | EventAction::CommandEnded => false,
     }
 }

@@ -1,12 +1,12 @@
 //! Keeps agents as their specs say until it is stopped: what makes a round happen, and when.
 //!
 //! Level-triggered: a file, the engine or the clock only wakes the loop, and every round looks at everything. What is
-//! to be done, and how, is the business of the layers below. Reads and writes no file itself: the [`Desk`] does.
+//! to be done, and how, is the business of the layers below. Reads and writes no file itself: the [`Host`] does.
 
-pub mod desk;
+pub mod host;
 
-pub mod bell;
-pub mod pace;
+pub mod debounce;
+pub mod wakeups;
 
 mod listen;
 
@@ -14,9 +14,9 @@ pub mod files;
 pub mod systemd;
 
 mod backoff;
+mod desired;
 mod reading;
 mod round;
-mod wish;
 
 mod agent;
 
@@ -29,11 +29,11 @@ use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-pub use bell::Bell;
-pub use desk::{Desk, Loaded, Read, Standing, Work};
+pub use host::{Host, Loaded, Read, Standing, Work};
+pub use wakeups::Wakeups;
 
 use crate::reconcile::Claims;
-use agent::{Agent, Turn};
+use agent::{Agent, NextStep};
 use listen::{Owners, listen};
 use moat_model::engine::Engine;
 use moat_model::graph::Graph;
@@ -79,12 +79,12 @@ impl Default for Settings {
 }
 
 /// Watches until `stop`; leaves the world as it is then.
-pub async fn watch<E: Engine, D: Desk>(
+pub async fn watch<E: Engine, D: Host>(
     engine: &E,
     desk: &D,
     watched: Vec<Watched>,
     settings: &Settings,
-    bell: &Bell,
+    bell: &Wakeups,
     stop: &CancellationToken,
 ) {
     let mut agents = begin(desk, watched, settings);
@@ -102,8 +102,8 @@ pub async fn watch<E: Engine, D: Desk>(
         }
         for agent in &mut agents {
             match agent.turn(settings, now) {
-                Some(Turn::Read(ring, query)) => readings.push(async { (ring, read(desk, *query).await) }),
-                Some(Turn::Round(order)) => rounds.push(Box::pin(round(&around, *order))),
+                Some(NextStep::Read(ring, query)) => readings.push(async { (ring, read(desk, *query).await) }),
+                Some(NextStep::Round(order)) => rounds.push(Box::pin(round(&around, *order))),
                 None => {}
             }
         }
@@ -133,7 +133,7 @@ pub async fn watch<E: Engine, D: Desk>(
 }
 
 /// The agents, with their times to look spread over the whole period.
-fn begin<D: Desk>(desk: &D, watched: Vec<Watched>, settings: &Settings) -> Vec<Agent> {
+fn begin<D: Host>(desk: &D, watched: Vec<Watched>, settings: &Settings) -> Vec<Agent> {
     let (now, count) = (Instant::now(), u32::try_from(watched.len()).unwrap_or(u32::MAX).max(1));
     let agents = watched.into_iter().zip(0_u32..).map(|(it, nth)| {
         let number = nth as usize;

@@ -1,10 +1,10 @@
 //! Reading a spec again, beside all else that a watch does: it may take as long as a program that gives a secret.
 //!
-//! Finds out what is there, and decides nothing: what it is worth is the business of [`super::wish`].
+//! Finds out what is there, and decides nothing: what it is worth is the business of [`super::desired`].
 
 use std::path::PathBuf;
 
-use super::desk::{Desk, Loaded, Read};
+use super::host::{Host, Loaded, Read};
 use moat_model::resource::Run;
 
 /// How often a spec is read until it names the same files twice. Whoever changes them faster than that is heard anyway.
@@ -32,7 +32,7 @@ pub(super) struct Answer {
 
 /// Reads the spec if its files are others than they were, and again if it turns out to be made of other files: of those
 /// nothing was told yet.
-pub(super) async fn read<D: Desk>(desk: &D, query: Query) -> Answer {
+pub(super) async fn read<D: Host>(desk: &D, query: Query) -> Answer {
     let Query { agent, run, spec, mut inputs, fingerprint: known, anyway } = query;
     let mut fingerprint = followed(agent, &inputs, desk).await;
     if fingerprint == known && !anyway {
@@ -54,7 +54,7 @@ pub(super) async fn read<D: Desk>(desk: &D, query: Query) -> Answer {
 }
 
 /// What is in the files now; from before it was looked at on, changes are told.
-async fn followed<D: Desk>(agent: usize, inputs: &[PathBuf], desk: &D) -> String {
+async fn followed<D: Host>(agent: usize, inputs: &[PathBuf], desk: &D) -> String {
     desk.follow(agent, inputs);
     desk.fingerprint(agent, inputs).await
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::desk::Desk;
+use super::host::Host;
 use crate::observe::observe;
 use crate::observe::sessions::sessions;
 use crate::reconcile::{Claims, OnFailure, Outcome, until_converged};
@@ -33,7 +33,7 @@ pub(super) struct Around<'a, E, D> {
 }
 
 /// What a round is to do.
-pub(super) struct Order {
+pub(super) struct RoundRequest {
     pub agent: usize,
     pub graph: Graph,
     pub options: Options,
@@ -46,13 +46,13 @@ pub(super) struct Order {
 pub(super) struct Report {
     pub agent: usize,
     pub end: End,
-    pub notes: Notes,
+    pub notes: RoundStats,
     pub took: Duration,
 }
 
 /// What was seen on the way.
 #[derive(Debug, Default)]
-pub(super) struct Notes {
+pub(super) struct RoundStats {
     /// Resources that were not as wanted, though nobody had wanted them otherwise.
     pub repaired: BTreeSet<ResourceId>,
     /// Resources that would be repaired if they were not left alone, with the end of their output.
@@ -76,17 +76,17 @@ pub(super) enum End {
     Interrupted,
 }
 
-pub(super) async fn round<E: Engine, D: Desk>(around: &Around<'_, E, D>, order: Order) -> Report {
+pub(super) async fn round<E: Engine, D: Host>(around: &Around<'_, E, D>, order: RoundRequest) -> Report {
     let began = Instant::now();
-    let mut notes = Notes::default();
+    let mut notes = RoundStats::default();
     let end = run(around, &order, &mut notes).await.unwrap_or_else(End::NoEngine);
     Report { agent: order.agent, end, notes, took: began.elapsed() }
 }
 
-async fn run<E: Engine, D: Desk>(
+async fn run<E: Engine, D: Host>(
     around: &Around<'_, E, D>,
-    order: &Order,
-    notes: &mut Notes,
+    order: &RoundRequest,
+    notes: &mut RoundStats,
 ) -> Result<End, EngineError> {
     let (engine, graph) = (around.engine, &order.graph);
     let mut options = order.options.clone();
@@ -112,14 +112,14 @@ async fn run<E: Engine, D: Desk>(
 }
 
 /// Applies, and tells of it. Proofs alone are not told: nothing is different for them.
-async fn apply<E: Engine, D: Desk>(
+async fn apply<E: Engine, D: Host>(
     around: &Around<'_, E, D>,
-    order: &Order,
+    order: &RoundRequest,
     options: Options,
-    notes: &mut Notes,
+    notes: &mut RoundStats,
 ) -> Result<End, EngineError> {
     let Around { engine, desk, claims, stop } = around;
-    let Order { agent, graph, trigger, .. } = order;
+    let RoundRequest { agent, graph, trigger, .. } = order;
     let (repaired, quiet, worked) = (RefCell::new(BTreeSet::new()), Cell::new(true), Cell::new(false));
     let audited = Audited::of(*engine, desk.record(), graph);
     let tell = |event: Event<'_>| {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use ipnet::Ipv4Net;
 use moat_docker::Docker;
 use moat_model::resource::{AgentName, ImageRef};
-use moat_sim::outside::Meddling;
+use moat_sim::interference::Interference;
 use testkit::conformance::world::{NEEDED_FILE, Program, World as Corner, run_of};
 use testkit::owner;
 
@@ -137,24 +137,24 @@ impl Corner for World {
         socket.local_addr().expect("an address").port()
     }
 
-    fn meddle(&self, meddling: &Meddling) {
+    fn meddle(&self, meddling: &Interference) {
         match meddling {
-            Meddling::Kill { container } => docker(&["kill", container]),
-            Meddling::Pause { container } => docker(&["pause", container]),
-            Meddling::RenameContainer { container, to } => docker(&["rename", container, to]),
-            Meddling::AddContainer { name, image } => {
+            Interference::Kill { container } => docker(&["kill", container]),
+            Interference::Pause { container } => docker(&["pause", container]),
+            Interference::RenameContainer { container, to } => docker(&["rename", container, to]),
+            Interference::AddContainer { name, image } => {
                 docker(&["run", "--detach", "--name", name, image, "sleep", "60"])
             }
-            Meddling::RemoveContainer { container } => docker(&["rm", "--force", container]),
-            Meddling::AddVolume { name } => docker(&["volume", "create", name]),
-            Meddling::RemoveVolume { volume } => docker(&["volume", "rm", volume]),
+            Interference::RemoveContainer { container } => docker(&["rm", "--force", container]),
+            Interference::AddVolume { name } => docker(&["volume", "create", name]),
+            Interference::RemoveVolume { volume } => docker(&["volume", "rm", volume]),
             // It ends when it finds the file that says so.
-            Meddling::Attach { container } => {
+            Interference::Attach { container } => {
                 let waiting = "until [ -e /tmp/over ]; do sleep 0.05; done";
                 docker(&["exec", "--detach", container, "sh", "-c", waiting])
             }
-            Meddling::Detach { container } => docker(&["exec", container, "mkdir", "-p", "/tmp/over"]),
-            Meddling::Disconnect { container } => {
+            Interference::Detach { container } => docker(&["exec", container, "mkdir", "-p", "/tmp/over"]),
+            Interference::Disconnect { container } => {
                 let network = format!("moat-{}-net", self.agent);
                 docker(&["network", "disconnect", &network, container])
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ipnet::Ipv4Net;
 use moat_model::resource::{AgentName, ImageRef};
-use moat_sim::outside::Meddling;
+use moat_sim::interference::Interference;
 use moat_sim::sim::{Answer, Behaviour, DuplicateNetworks, Latencies, Settings, Sim};
 use testkit::conformance;
 use testkit::conformance::world::{NEEDED_FILE, Program, World};
@@ -52,7 +52,7 @@ impl World for Simulated {
         8080
     }
 
-    fn meddle(&self, meddling: &Meddling) {
+    fn meddle(&self, meddling: &Interference) {
         assert!(self.0.meddle(meddling), "{meddling}: nothing to do");
     }
 }

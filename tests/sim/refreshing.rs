@@ -7,7 +7,7 @@ use moat_model::engine::{Engine, Filter};
 use moat_model::graph::Graph;
 use moat_model::resource::{ImageId, ImageRef};
 use moat_plan::Options;
-use moat_sim::outside::Meddling;
+use moat_sim::interference::Interference;
 use moat_sim::sim::{Behaviour, Settings, Sim};
 use moat_spec::compile::compile;
 use moat_spec::{Capabilities, Source, agent};
@@ -87,7 +87,7 @@ async fn a_list_that_is_another_and_leads_to_the_same_image_replaces_nothing() {
         assert_eq!((count(&sim, Call::Pull), count(&sim, Call::CreateContainer)), (pulls, creations));
     }
     // What runs has lost its name.
-    assert!(sim.meddle(&Meddling::RemoveImage { image: busybox().to_string() }));
+    assert!(sim.meddle(&Interference::RemoveImage { image: busybox().to_string() }));
     assert!(changed(&apply(&sim, &graph, registry::ask(&sim, &graph).await).await), "it is pulled");
     assert_eq!((images(&sim, &graph).await, count(&sim, Call::CreateContainer)), ((first.clone(), first), creations));
 }

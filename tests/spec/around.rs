@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use expect_test::{Expect, expect};
 use moat::ui::{Colour, diagnostic};
-use moat_spec::surroundings::{NotRun, Recorder, Unread};
-use moat_spec::{Inputs, Source, Spec, Surroundings, agent, secrets};
+use moat_spec::environment::{NotRun, Recorder, Unread};
+use moat_spec::{Environment, Inputs, Source, Spec, agent, secrets};
 
 /// A world as data.
 #[derive(Default)]
@@ -17,7 +17,7 @@ struct World {
     programs: BTreeMap<&'static str, Result<&'static str, NotRun>>,
 }
 
-impl Surroundings for World {
+impl Environment for World {
     fn variable(&self, name: &str) -> Option<String> {
         self.variables.get(name).map(|value| (*value).to_owned())
     }

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use moat::ui::{Colour, diagnostic};
 use moat_spec::compile::{compile, with_unknown_dependencies};
-use moat_spec::surroundings::{NotRun, Unread};
-use moat_spec::{Capabilities, Source, Surroundings, agent};
+use moat_spec::environment::{NotRun, Unread};
+use moat_spec::{Capabilities, Environment, Source, agent};
 
 /// In every run of the tests.
 const BRIEFLY: Duration = Duration::from_secs(3);
@@ -23,7 +23,7 @@ const MEMORY_MAX: u64 = 300 << 20;
 /// A world with files that build on each other, and large values.
 struct World;
 
-impl Surroundings for World {
+impl Environment for World {
     fn variable(&self, name: &str) -> Option<String> {
         match name {
             "A" => Some("x".to_owned()),

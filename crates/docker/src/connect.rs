@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::deadline::deadline;
 use super::endpoint::{Endpoint, Located, Origin};
 use super::fault::Failure;
-use super::resolve::{Process, Surroundings, config_dir, resolve};
+use super::resolve::{Environment, ProcessEnv, config_dir, resolve};
 use super::version::{ApiVersion, NEWEST, NotAVersion, OLDEST};
 use super::wire::{self, Wire};
 use super::{Docker, answer};
@@ -54,15 +54,15 @@ impl Docker {
     /// # Errors
     /// If there is none, it cannot be reached, or it is too old.
     pub async fn connect(host: Option<&str>) -> Result<Self, ConnectError> {
-        let located = resolve(host, &Process)?;
-        Self::connect_to(located, &Process).await
+        let located = resolve(host, &ProcessEnv)?;
+        Self::connect_to(located, &ProcessEnv).await
     }
 
     /// Connects to an endpoint that was found before.
     ///
     /// # Errors
     /// If it cannot be reached, or is too old.
-    pub async fn connect_to(located: Located, around: &impl Surroundings) -> Result<Self, ConnectError> {
+    pub async fn connect_to(located: Located, around: &impl Environment) -> Result<Self, ConnectError> {
         let refuse = |why: String, hint: &str| ConnectError {
             address: located.endpoint.to_string(),
             origin: located.origin.clone(),

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::connect::ConnectError;
 use super::endpoint::{Endpoint, Located, Origin, TlsFiles, TlsIdentity};
-use super::resolve::{Surroundings, config_dir};
+use super::resolve::{Environment, config_dir};
 use moat_model::resource::digest::sha256;
 
 /// What moat reads of docker's `config.json`, which belongs to docker: everything else in it is left alone.
@@ -45,7 +45,7 @@ struct DockerEndpoint {
 const NO_CONTEXT: &str = "default";
 
 /// The context that is chosen, by `DOCKER_CONTEXT` or else by docker's configuration; `None`: none.
-pub(super) fn named(around: &impl Surroundings) -> Result<Option<String>, ConnectError> {
+pub(super) fn named(around: &impl Environment) -> Result<Option<String>, ConnectError> {
     let name = match around.variable("DOCKER_CONTEXT") {
         Some(name) => name,
         None => current(around)?,
@@ -54,7 +54,7 @@ pub(super) fn named(around: &impl Surroundings) -> Result<Option<String>, Connec
 }
 
 /// The endpoint of a context.
-pub(super) fn locate(name: &str, around: &impl Surroundings) -> Result<Located, ConnectError> {
+pub(super) fn locate(name: &str, around: &impl Environment) -> Result<Located, ConnectError> {
     let refuse = |why: String, hint: &str| ConnectError {
         address: name.to_owned(),
         origin: Origin::Context(name.to_owned()),
@@ -88,7 +88,7 @@ pub(super) fn folder(name: &str) -> String {
     sha256(name)
 }
 
-fn current(around: &impl Surroundings) -> Result<String, ConnectError> {
+fn current(around: &impl Environment) -> Result<String, ConnectError> {
     let Some(path) = config_dir(around).map(|dir| dir.join("config.json")) else { return Ok(String::new()) };
     let refuse = |why: String| ConnectError {
         address: path.display().to_string(),
@@ -107,7 +107,7 @@ fn current(around: &impl Surroundings) -> Result<String, ConnectError> {
 }
 
 /// The TLS material of a context; `None`: it has none, hence plain TCP.
-fn tls_files(dir: &Path, around: &impl Surroundings) -> Option<TlsFiles> {
+fn tls_files(dir: &Path, around: &impl Environment) -> Option<TlsFiles> {
     let [ca, cert, key] = ["ca.pem", "cert.pem", "key.pem"].map(|name| dir.join(name));
     let has_identity = around.exists(&cert) || around.exists(&key);
     let files =
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
     use crate::resolve::Imagined;
 
-    /// Surroundings with one context `box`; `tls` names the files of its TLS material.
+    /// Environment with one context `box`; `tls` names the files of its TLS material.
     fn with_context(meta: &str, tls: &[&str]) -> Imagined {
         let id = folder("box");
         let contexts = PathBuf::from("/d/contexts");

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::resolve::Surroundings;
+use super::resolve::Environment;
 use moat_model::engine::{Detail, EngineError};
 use moat_model::resource::ImageRef;
 
@@ -94,7 +94,7 @@ fn ask(file: PathBuf, key: &str) -> Option<DockerCredential> {
 }
 
 /// What keeps docker's configuration from being used, without anything that is in it; `None`: nothing, or there is none.
-pub(super) fn problem(config_dir: &Path, around: &impl Surroundings) -> Option<String> {
+pub(super) fn problem(config_dir: &Path, around: &impl Environment) -> Option<String> {
     let file = config_dir.join("config.json");
     let shown = file.display();
     let text = match around.read(&file) {
@@ -120,7 +120,7 @@ pub(super) fn problem(config_dir: &Path, around: &impl Surroundings) -> Option<S
     Some(format!("`{missing}`, which `{shown}` names, is not installed"))
 }
 
-fn is_installed(program: &str, around: &impl Surroundings) -> bool {
+fn is_installed(program: &str, around: &impl Environment) -> bool {
     let path = around.variable("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| around.exists(&folder.join(program)))
 }

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::fault::Failure;
 use super::wire::encoded;
 use super::{Docker, answer, wire};
-use moat_model::engine::notice::{Happening, Notice, Subject, What};
+use moat_model::engine::notice::{Actor, EngineEvent, EventAction, Notice};
 use moat_model::engine::{Call, EngineError};
 use moat_model::resource::label;
 use moat_model::resource::{ContainerId, NetworkId, RunId};
@@ -32,13 +32,13 @@ struct Message {
     sort: String,
     #[serde(default)]
     action: String,
-    actor: Actor,
+    actor: RawActor,
     #[serde(rename = "timeNano", default)]
     time_nano: i64,
 }
 
 #[derive(Deserialize)]
-struct Actor {
+struct RawActor {
     #[serde(rename = "ID", default)]
     id: String,
     #[serde(rename = "Attributes", default)]
@@ -86,44 +86,44 @@ async fn follow(docker: &Docker, since: Option<i64>, tell: &dyn Fn(Notice)) -> R
     Err(Failure::Lost("the engine ended its event stream".to_owned()))
 }
 
-fn read(line: &[u8]) -> Option<Happening> {
+fn read(line: &[u8]) -> Option<EngineEvent> {
     let message: Message = serde_json::from_slice(line).ok()?;
-    let Actor { id, mut attributes } = message.actor;
+    let RawActor { id, mut attributes } = message.actor;
     let mut take = |key: &str| attributes.remove(key);
     let subject = match message.sort.as_str() {
-        "container" => Subject::Container {
+        "container" => Actor::Container {
             id: ContainerId::new(id),
             name: take("name").unwrap_or_default(),
             run: take(label::RUN).map(|run| RunId::from_label(&run)),
         },
-        "network" => Subject::Network {
+        "network" => Actor::Network {
             id: NetworkId::new(id),
             name: take("name").unwrap_or_default(),
             container: take("container").map(ContainerId::new),
         },
-        "volume" => Subject::Volume { name: id },
+        "volume" => Actor::Volume { name: id },
         _ => return None,
     };
-    Some(Happening { at: message.time_nano, subject, what: what(&message.action)? })
+    Some(EngineEvent { at: message.time_nano, subject, what: what(&message.action)? })
 }
 
 /// Some words have more behind a colon: `health_status: healthy`, `exec_die: …` on older engines.
-fn what(action: &str) -> Option<What> {
+fn what(action: &str) -> Option<EventAction> {
     let (word, rest) = action.split_once(':').unwrap_or((action, ""));
     Some(match word {
-        "create" => What::Created,
-        "start" => What::Started,
-        "die" => What::Died,
-        "oom" => What::OutOfMemory,
-        "pause" => What::Paused,
-        "unpause" => What::Unpaused,
-        "rename" => What::Renamed,
-        "update" => What::Updated,
-        "health_status" if rest.trim() == "unhealthy" => What::Unhealthy,
-        "connect" => What::Connected,
-        "disconnect" => What::Disconnected,
-        "destroy" => What::Removed,
-        "exec_die" => What::CommandEnded,
+        "create" => EventAction::Created,
+        "start" => EventAction::Started,
+        "die" => EventAction::Died,
+        "oom" => EventAction::OutOfMemory,
+        "pause" => EventAction::Paused,
+        "unpause" => EventAction::Unpaused,
+        "rename" => EventAction::Renamed,
+        "update" => EventAction::Updated,
+        "health_status" if rest.trim() == "unhealthy" => EventAction::Unhealthy,
+        "connect" => EventAction::Connected,
+        "disconnect" => EventAction::Disconnected,
+        "destroy" => EventAction::Removed,
+        "exec_die" => EventAction::CommandEnded,
         _ => return None,
     })
 }
@@ -137,23 +137,23 @@ mod tests {
         let died = br#"{"status":"die","id":"c1","Type":"container","Action":"die","Actor":{"ID":"c1","Attributes":{"exitCode":"137","image":"busybox","moat.run":"a-0123456789","name":"moat-a-0123456789"}},"scope":"local","time":1700000000,"timeNano":1700000000123456789}"#;
         let run = RunId::from_label("a-0123456789");
         let subject =
-            Subject::Container { id: ContainerId::new("c1"), name: "moat-a-0123456789".to_owned(), run: Some(run) };
-        assert_eq!(read(died), Some(Happening { at: 1_700_000_000_123_456_789, subject, what: What::Died }));
+            Actor::Container { id: ContainerId::new("c1"), name: "moat-a-0123456789".to_owned(), run: Some(run) };
+        assert_eq!(read(died), Some(EngineEvent { at: 1_700_000_000_123_456_789, subject, what: EventAction::Died }));
 
         let gone = br#"{"Type":"network","Action":"disconnect","Actor":{"ID":"n1","Attributes":{"container":"c1","name":"moat-a","type":"bridge"}},"timeNano":5}"#;
-        let subject = Subject::Network {
+        let subject = Actor::Network {
             id: NetworkId::new("n1"),
             name: "moat-a".to_owned(),
             container: Some(ContainerId::new("c1")),
         };
-        assert_eq!(read(gone), Some(Happening { at: 5, subject, what: What::Disconnected }));
+        assert_eq!(read(gone), Some(EngineEvent { at: 5, subject, what: EventAction::Disconnected }));
     }
 
     #[test]
     fn what_is_healthy_or_unheard_of_is_passed_over() {
         assert_eq!(what("health_status: healthy"), None);
-        assert_eq!(what("health_status: unhealthy"), Some(What::Unhealthy));
-        assert_eq!(what("exec_die: sh -c true"), Some(What::CommandEnded));
+        assert_eq!(what("health_status: unhealthy"), Some(EventAction::Unhealthy));
+        assert_eq!(what("exec_die: sh -c true"), Some(EventAction::CommandEnded));
         assert_eq!(what("mount"), None);
         assert_eq!(read(b"not JSON\n"), None);
         assert_eq!(read(br#"{"Type":"plugin","Action":"create","Actor":{"ID":"p"}}"#), None);

@@ -83,7 +83,7 @@ pub use info::{Info, Published, Version};
 pub use lines::{LogLine, LogStream};
 pub use logs::{LogLines, LogRequest};
 pub use not_run::NotRun;
-pub use resolve::{Process, Surroundings, resolve};
+pub use resolve::{Environment, ProcessEnv, resolve};
 pub use version::{ApiVersion, Feature};
 
 use deadline::deadline;
@@ -124,7 +124,7 @@ impl Docker {
     /// Why docker's configuration, which has the credentials of registries, cannot be used; `None`: it can, or there is
     /// none.
     pub fn credentials_problem(&self) -> Option<String> {
-        credentials::problem(self.config_dir.as_deref()?, &Process)
+        credentials::problem(self.config_dir.as_deref()?, &ProcessEnv)
     }
 
     /// Makes one call, in its turn and within its deadline.

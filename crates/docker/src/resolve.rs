@@ -1,7 +1,7 @@
 //! Finds out which engine is meant, in the order in which docker itself does.
 //!
 //! `--host`, then `DOCKER_HOST`, then the docker context, then the usual sockets. Looks at files and variables only
-//! through [`Surroundings`], and opens nothing: whether an engine answers there is found out by connecting.
+//! through [`Environment`], and opens nothing: whether an engine answers there is found out by connecting.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use super::context;
 use super::endpoint::{Endpoint, Located, Origin, TlsFiles, TlsIdentity};
 
 /// What the answer depends on.
-pub trait Surroundings {
+pub trait Environment {
     /// An environment variable; one that is empty counts as not set.
     fn variable(&self, name: &str) -> Option<String>;
     fn read(&self, path: &Path) -> io::Result<String>;
@@ -20,7 +20,7 @@ pub trait Surroundings {
 
 /// The environment and the files of this process.
 #[derive(Debug, Clone, Copy)]
-pub struct Process;
+pub struct ProcessEnv;
 
 /// Where an engine that root runs listens.
 const SYSTEM_SOCKET: &str = "/var/run/docker.sock";
@@ -29,7 +29,7 @@ const SYSTEM_SOCKET: &str = "/var/run/docker.sock";
 ///
 /// # Errors
 /// If what is said about it cannot be read: a wrong address, a missing context, TLS files that are not there.
-pub fn resolve(flag: Option<&str>, around: &impl Surroundings) -> Result<Located, ConnectError> {
+pub fn resolve(flag: Option<&str>, around: &impl Environment) -> Result<Located, ConnectError> {
     if let Some(address) = flag {
         return written(address, Origin::Flag, around);
     }
@@ -43,12 +43,12 @@ pub fn resolve(flag: Option<&str>, around: &impl Surroundings) -> Result<Located
 }
 
 /// Where docker keeps its configuration; `None` without a home.
-pub fn config_dir(around: &impl Surroundings) -> Option<PathBuf> {
+pub fn config_dir(around: &impl Environment) -> Option<PathBuf> {
     let home = || around.variable("HOME").map(|home| Path::new(&home).join(".docker"));
     around.variable("DOCKER_CONFIG").map(PathBuf::from).or_else(home)
 }
 
-fn written(address: &str, origin: Origin, around: &impl Surroundings) -> Result<Located, ConnectError> {
+fn written(address: &str, origin: Origin, around: &impl Environment) -> Result<Located, ConnectError> {
     let tls = if wants_tls(around) { Some(tls_files(around)) } else { None };
     match Endpoint::parse(address, tls) {
         Ok(endpoint) => Ok(Located { endpoint, origin }),
@@ -63,11 +63,11 @@ fn written(address: &str, origin: Origin, around: &impl Surroundings) -> Result<
 
 /// docker takes any text in `DOCKER_TLS_VERIFY` for a yes, even `0`. `DOCKER_TLS` means TLS without asking who is at
 /// the other end: here it is TLS, and asks.
-fn wants_tls(around: &impl Surroundings) -> bool {
+fn wants_tls(around: &impl Environment) -> bool {
     around.variable("DOCKER_TLS_VERIFY").is_some() || around.variable("DOCKER_TLS").is_some()
 }
 
-fn tls_files(around: &impl Surroundings) -> TlsFiles {
+fn tls_files(around: &impl Environment) -> TlsFiles {
     let dir = around.variable("DOCKER_CERT_PATH").map(PathBuf::from).or_else(|| config_dir(around)).unwrap_or_default();
     let (cert, key) = (dir.join("cert.pem"), dir.join("key.pem"));
     let has_identity = around.exists(&cert) || around.exists(&key);
@@ -77,7 +77,7 @@ fn tls_files(around: &impl Surroundings) -> TlsFiles {
 }
 
 /// The system's socket, or the user's own if only that one is there.
-fn default_socket(around: &impl Surroundings) -> Endpoint {
+fn default_socket(around: &impl Environment) -> Endpoint {
     let system = PathBuf::from(SYSTEM_SOCKET);
     if around.exists(&system) {
         return Endpoint::Unix(system);
@@ -86,7 +86,7 @@ fn default_socket(around: &impl Surroundings) -> Endpoint {
     Endpoint::Unix(rootless.filter(|path| around.exists(path)).unwrap_or(system))
 }
 
-impl Surroundings for Process {
+impl Environment for ProcessEnv {
     fn variable(&self, name: &str) -> Option<String> {
         std::env::var(name).ok().filter(|value| !value.is_empty())
     }
@@ -100,7 +100,7 @@ impl Surroundings for Process {
     }
 }
 
-/// Surroundings made up for a test.
+/// Environment made up for a test.
 #[cfg(test)]
 #[derive(Debug, Clone, Default)]
 pub struct Imagined {
@@ -109,7 +109,7 @@ pub struct Imagined {
 }
 
 #[cfg(test)]
-impl Surroundings for Imagined {
+impl Environment for Imagined {
     fn variable(&self, name: &str) -> Option<String> {
         self.variables.get(name).filter(|value| !value.is_empty()).cloned()
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ipnet::Ipv4Net;
 
-use super::draft::Draft;
+use super::builder::PlanBuilder;
 use super::{Action, Cause, Handle, OpId, Plan, container, power, refresh, removal};
 use moat_model::engine::ImageBuild;
 use moat_model::graph::{Gate, Graph, Milestone, Node, comparable};
@@ -95,7 +95,7 @@ fn needless_pulls(plan: &Plan) -> BTreeSet<ResourceId> {
 
 /// The plan without pulls of the images that are `needless`.
 fn draft(graph: &Graph, observed: &Observed, options: &Options, needless: &BTreeSet<ResourceId>) -> Plan {
-    let mut draft = Draft::new(graph, observed, options);
+    let mut draft = PlanBuilder::new(graph, observed, options);
     if power::is_down(&draft) {
         power::stop(&mut draft);
         return draft.finish();
@@ -119,7 +119,7 @@ fn draft(graph: &Graph, observed: &Observed, options: &Options, needless: &BTree
     draft.finish()
 }
 
-fn image(draft: &mut Draft<'_>, node: &Node) {
+fn image(draft: &mut PlanBuilder<'_>, node: &Node) {
     let Config::Image(config) = &node.config else { return };
     // An image that nobody asked about is one that nobody needs: its containers are there.
     let cause = match draft.observed.images.get(&config.reference) {
@@ -147,7 +147,7 @@ fn image(draft: &mut Draft<'_>, node: &Node) {
 }
 
 /// An image is known by what it is made of: one that is not there is another one than the container was created from.
-fn why_built(draft: &Draft<'_>, config: &ImageConfig) -> Cause {
+fn why_built(draft: &PlanBuilder<'_>, config: &ImageConfig) -> Cause {
     let uses = |node: &&Node| matches!(&node.config, Config::Container(it) if it.image == config.reference);
     let node = draft.graph.in_order().into_iter().find(uses);
     let diffs = node.and_then(|node| {
@@ -159,7 +159,7 @@ fn why_built(draft: &Draft<'_>, config: &ImageConfig) -> Cause {
 }
 
 /// A volume that is there is right, whatever it was made of: its data is worth more than its options.
-fn volume(draft: &mut Draft<'_>, node: &Node) {
+fn volume(draft: &mut PlanBuilder<'_>, node: &Node) {
     if draft.observed.volumes_of(&node.id).next().is_some() {
         return;
     }
@@ -171,7 +171,7 @@ fn volume(draft: &mut Draft<'_>, node: &Node) {
 }
 
 /// Keeps the oldest network that is as wanted, since that is the one that containers are most likely on.
-fn network(draft: &mut Draft<'_>, node: &Node) {
+fn network(draft: &mut PlanBuilder<'_>, node: &Node) {
     let found: Vec<_> = draft.observed.networks_of(&node.id).collect();
     let wanted = node.config.hash();
     let as_wanted = |facts: &&&NetworkFacts| facts.owner.as_ref().is_some_and(|owner| owner.hash == wanted);
@@ -192,7 +192,7 @@ fn network(draft: &mut Draft<'_>, node: &Node) {
     create_network(draft, node, cause, cleared);
 }
 
-fn create_network(draft: &mut Draft<'_>, node: &Node, cause: Cause, after: BTreeSet<OpId>) {
+fn create_network(draft: &mut PlanBuilder<'_>, node: &Node, cause: Cause, after: BTreeSet<OpId>) {
     let Config::Network(config) = &node.config else { return };
     let run = &draft.graph.run;
     let labels = label::labels(run, &node.id, &node.config);

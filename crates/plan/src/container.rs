@@ -7,8 +7,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::draft::Draft;
-use super::live::{self, Fit};
+use super::builder::PlanBuilder;
+use super::in_place::{self, Fit};
 use super::proof::{is_settled, lasts_well, prove};
 use super::{Action, Cause, Handle, OpId, Power, diff, port, refresh, removal, restart, sources, volumes};
 use moat_model::engine::{PortBinding, VolumeMount};
@@ -26,7 +26,7 @@ enum Link {
     Dead,
 }
 
-pub(super) fn plan(draft: &mut Draft<'_>, node: &Node, config: &ContainerConfig) {
+pub(super) fn plan(draft: &mut PlanBuilder<'_>, node: &Node, config: &ContainerConfig) {
     let found: Vec<&ContainerFacts> = draft.observed.containers_of(&node.id).collect();
     let current = choose(draft, node, config, &found);
     let others: Vec<&ContainerFacts> =
@@ -42,7 +42,7 @@ pub(super) fn plan(draft: &mut Draft<'_>, node: &Node, config: &ContainerConfig)
 /// The container that can be kept: as wanted, on a living network, not on its way out. One that runs is
 /// preferred, then one with the right name, then the oldest.
 fn choose<'a>(
-    draft: &Draft<'_>,
+    draft: &PlanBuilder<'_>,
     node: &Node,
     config: &ContainerConfig,
     found: &[&'a ContainerFacts],
@@ -50,7 +50,7 @@ fn choose<'a>(
     let name = draft.graph.run.name_of(&node.id);
     let restoring = draft.options.restore.contains(&node.id) && found.len() > 1;
     let usable = |it: &&&ContainerFacts| {
-        let fits = !matches!(live::fit(draft.observed, it, node, config, draft.options), Fit::Otherwise(_));
+        let fits = !matches!(in_place::fit(draft.observed, it, node, config, draft.options), Fit::Otherwise(_));
         let as_wanted = fits && refresh::outdated(draft, &config.image, it).is_none();
         let leaving = matches!(it.state, ContainerState::Removing | ContainerState::Dead);
         // A replacement has failed: what ran before it is better than nothing, and than the same again.
@@ -65,12 +65,12 @@ fn choose<'a>(
 }
 
 /// Whether a port that was chosen for it has turned out to be somebody else's meanwhile.
-fn lost_its_port(draft: &Draft<'_>, facts: &ContainerFacts) -> bool {
+fn lost_its_port(draft: &PlanBuilder<'_>, facts: &ContainerFacts) -> bool {
     let mut chosen = facts.owner.iter().flat_map(|owner| owner.ports.values());
     facts.state != ContainerState::Running && chosen.any(|port| draft.options.avoid_ports.contains(port))
 }
 
-fn link(draft: &Draft<'_>, node: &Node, config: &ContainerConfig, facts: &ContainerFacts) -> Link {
+fn link(draft: &PlanBuilder<'_>, node: &Node, config: &ContainerConfig, facts: &ContainerFacts) -> Link {
     let network = &config.network.network;
     let name = draft.graph.run.name_of(network);
     let known = match draft.networks.get(network) {
@@ -91,7 +91,7 @@ fn link(draft: &Draft<'_>, node: &Node, config: &ContainerConfig, facts: &Contai
     if facts.networks.iter().any(on_it) { Link::Fine } else { Link::Missing }
 }
 
-fn create(draft: &mut Draft<'_>, node: &Node, config: &ContainerConfig, others: &[&ContainerFacts]) {
+fn create(draft: &mut PlanBuilder<'_>, node: &Node, config: &ContainerConfig, others: &[&ContainerFacts]) {
     let cause = why_created(draft, node, config, others);
     let final_name = draft.graph.run.name_of(&node.id);
     // What is removed before the new one is created has given its name free.
@@ -156,7 +156,7 @@ fn may_run_beside(
 
 /// Brings a container that is as wanted to where it should be.
 fn keep(
-    draft: &mut Draft<'_>,
+    draft: &mut PlanBuilder<'_>,
     node: &Node,
     config: &ContainerConfig,
     current: &ContainerFacts,
@@ -177,7 +177,7 @@ fn keep(
         before.insert(connect);
     }
     let restoring = draft.options.restore.contains(id);
-    let fit = live::fit(draft.observed, current, node, config, draft.options);
+    let fit = in_place::fit(draft.observed, current, node, config, draft.options);
     if let (Fit::Update(update, diffs), false) = (fit, restoring) {
         let action = Action::UpdateContainer { container: current.id.clone(), update };
         draft.add(id, &name, action, Cause::Changed(diffs), []);
@@ -196,7 +196,7 @@ fn keep(
 
 /// The operations that bring one kept container from its state to ready; gives the last one.
 fn mend(
-    draft: &mut Draft<'_>,
+    draft: &mut PlanBuilder<'_>,
     node: &Node,
     config: &ContainerConfig,
     current: &ContainerFacts,
@@ -253,7 +253,7 @@ fn mend(
 }
 
 /// Whether its command has come to its end, and nobody has asked for another run of it.
-pub(super) fn is_done(draft: &Draft<'_>, node: &Node, facts: &ContainerFacts) -> bool {
+pub(super) fn is_done(draft: &PlanBuilder<'_>, node: &Node, facts: &ContainerFacts) -> bool {
     // What is put back is as it was wanted before.
     let restores = draft.options.restore.contains(&node.id);
     let was_run = || node.role == Role::Main && facts.owner.as_ref().is_some_and(Ownership::is_of_a_run);
@@ -262,14 +262,14 @@ pub(super) fn is_done(draft: &Draft<'_>, node: &Node, facts: &ContainerFacts) ->
 }
 
 /// Whether a user has asked for what has ended to run again: a start of what was stopped runs whatever there is.
-fn is_wanted_again(draft: &Draft<'_>, facts: &ContainerFacts) -> bool {
+fn is_wanted_again(draft: &PlanBuilder<'_>, facts: &ContainerFacts) -> bool {
     let starts = draft.options.power == Power::Start && draft.observed.is_stopped() && facts.has_completed();
     starts || draft.options.restart.contains(&facts.id)
 }
 
 /// Puts the files in; `None`: there are none.
 fn upload(
-    draft: &mut Draft<'_>,
+    draft: &mut PlanBuilder<'_>,
     node: &Node,
     config: &ContainerConfig,
     name: &str,
@@ -288,7 +288,7 @@ fn upload(
 }
 
 fn start(
-    draft: &mut Draft<'_>,
+    draft: &mut PlanBuilder<'_>,
     node: &Node,
     name: &str,
     container: &Handle<ContainerId>,
@@ -302,7 +302,7 @@ fn start(
 
 /// After `start` the container runs; it is ready when that is proven. Gives the proof.
 fn started(
-    draft: &mut Draft<'_>,
+    draft: &mut PlanBuilder<'_>,
     node: &Node,
     name: &str,
     container: &Handle<ContainerId>,
@@ -322,7 +322,7 @@ fn started(
 
 /// Removes those that have been replaced, and gives the one that stays its name.
 fn retire(
-    draft: &mut Draft<'_>,
+    draft: &mut PlanBuilder<'_>,
     id: &ResourceId,
     others: &[&ContainerFacts],
     ready: Option<OpId>,
@@ -344,23 +344,23 @@ fn retire(
     }
 }
 
-fn not_running(draft: &Draft<'_>, facts: &ContainerFacts) -> Cause {
+fn not_running(draft: &PlanBuilder<'_>, facts: &ContainerFacts) -> Cause {
     let out_of_memory = draft.observed.out_of_memory.contains(&facts.id);
     Cause::NotRunning { state: facts.state, exit_code: facts.exit_code, out_of_memory }
 }
 
-fn why_created(draft: &Draft<'_>, node: &Node, config: &ContainerConfig, others: &[&ContainerFacts]) -> Cause {
+fn why_created(draft: &PlanBuilder<'_>, node: &Node, config: &ContainerConfig, others: &[&ContainerFacts]) -> Cause {
     let network = &config.network.network;
     // The newest says best what was last applied.
     let Some((newest, owner)) = others.last().and_then(|old| Some((old, old.owner.as_ref()?))) else {
         return Cause::Missing;
     };
     let diffs = diff::between(&owner.config, &node.config.canonical());
-    let mut diffs = live::unmended(draft.observed, newest, config, diffs);
+    let mut diffs = in_place::unmended(draft.observed, newest, config, diffs);
     // No reason to create anything.
     diffs.retain(|diff| !diff.field.starts_with("extras."));
     if let (true, Fit::Otherwise(found)) =
-        (diffs.is_empty(), live::fit(draft.observed, newest, node, config, draft.options))
+        (diffs.is_empty(), in_place::fit(draft.observed, newest, node, config, draft.options))
     {
         diffs = found;
     }

@@ -3,14 +3,14 @@
 //! Pure and total: the same inputs give the same plan, byte for byte. Everything is decided here: names,
 //! ids, order, deadlines. Nothing here waits, reads or writes.
 
+mod builder;
 pub mod cause;
 pub mod compute;
 mod container;
 pub mod diff;
-mod draft;
 pub mod event;
-mod leave;
-mod live;
+mod exclude;
+mod in_place;
 pub mod operation;
 mod port;
 mod power;
@@ -27,7 +27,7 @@ mod volumes;
 
 pub use cause::{Cause, FieldDiff};
 pub use compute::{Options, Power, Volumes, compute};
-pub use live::dropped;
+pub use in_place::dropped;
 use moat_model::resource::ResourceId;
 pub use operation::{Action, Handle, OpId, Operation};
 pub use privilege::{Gain, Widening, widening, widening_of};

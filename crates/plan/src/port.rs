@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::draft::Draft;
+use super::builder::PlanBuilder;
 use moat_model::engine::PortBinding;
 use moat_model::resource::{ContainerConfig, HostPort, Port};
 use moat_model::state::ContainerFacts;
@@ -17,7 +17,7 @@ const COUNT: u16 = 10_000;
 /// The bindings of a container that is to be created, and those of them that were chosen here. `others`: what it
 /// takes the place of, the newest last.
 pub(super) fn bindings(
-    draft: &Draft<'_>,
+    draft: &PlanBuilder<'_>,
     config: &ContainerConfig,
     others: &[&ContainerFacts],
 ) -> (Vec<PortBinding>, BTreeMap<Port, u16>) {

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::draft::Draft;
+use super::builder::PlanBuilder;
 use super::{Action, Cause, OpId, Power, removal};
 use moat_model::graph::Milestone;
 use moat_model::resource::label;
@@ -13,7 +13,7 @@ use moat_model::resource::{Config, ResourceId, Retention, VolumeConfig};
 use moat_model::state::ContainerFacts;
 
 /// Whether the run is to be down. One that is wanted gone is not.
-pub(super) fn is_down(draft: &Draft<'_>) -> bool {
+pub(super) fn is_down(draft: &PlanBuilder<'_>) -> bool {
     match draft.options.power {
         Power::Stop => true,
         Power::Start => false,
@@ -23,7 +23,7 @@ pub(super) fn is_down(draft: &Draft<'_>) -> bool {
 
 /// Leaves the mark first, so that whoever looks meanwhile does not start what has just been stopped; then stops what
 /// runs, dependents before what they depend on.
-pub(super) fn stop(draft: &mut Draft<'_>) {
+pub(super) fn stop(draft: &mut PlanBuilder<'_>) {
     let mark = (draft.options.power == Power::Stop && !draft.observed.is_stopped()).then(|| leave_mark(draft));
     let mut stops: BTreeMap<ResourceId, BTreeSet<OpId>> = BTreeMap::new();
     for facts in in_order(draft) {
@@ -36,7 +36,7 @@ pub(super) fn stop(draft: &mut Draft<'_>) {
 }
 
 /// Takes the mark away. The rest is an apply.
-pub(super) fn start(draft: &mut Draft<'_>) {
+pub(super) fn start(draft: &mut PlanBuilder<'_>) {
     if !takes_what_has_completed(draft) {
         take_mark_away(draft, &BTreeSet::new());
     }
@@ -44,18 +44,18 @@ pub(super) fn start(draft: &mut Draft<'_>) {
 
 /// What has completed runs again because of the mark: without it nobody could tell that it should. So the mark is there
 /// until it runs.
-pub(super) fn started(draft: &mut Draft<'_>) {
+pub(super) fn started(draft: &mut PlanBuilder<'_>) {
     if takes_what_has_completed(draft) {
         let after = draft.reached(&ResourceId::main(), Milestone::Started);
         take_mark_away(draft, &after);
     }
 }
 
-fn takes_what_has_completed(draft: &Draft<'_>) -> bool {
+fn takes_what_has_completed(draft: &PlanBuilder<'_>) -> bool {
     draft.observed.containers_of(&ResourceId::main()).any(ContainerFacts::has_completed)
 }
 
-fn take_mark_away(draft: &mut Draft<'_>, after: &BTreeSet<OpId>) {
+fn take_mark_away(draft: &mut PlanBuilder<'_>, after: &BTreeSet<OpId>) {
     let mark = ResourceId::stop_mark();
     if draft.options.power == Power::Start {
         for facts in draft.observed.volumes_of(&mark) {
@@ -64,7 +64,7 @@ fn take_mark_away(draft: &mut Draft<'_>, after: &BTreeSet<OpId>) {
     }
 }
 
-fn leave_mark(draft: &mut Draft<'_>) -> OpId {
+fn leave_mark(draft: &mut PlanBuilder<'_>) -> OpId {
     let (mark, run) = (ResourceId::stop_mark(), &draft.graph.run);
     let config = Config::Volume(VolumeConfig { retention: Retention::Scratch });
     let (labels, name) = (label::labels(run, &mark, &config), run.name_of(&mark));
@@ -72,7 +72,7 @@ fn leave_mark(draft: &mut Draft<'_>) -> OpId {
 }
 
 /// What runs, dependents first. Where no spec says what depends on what, main comes before all else.
-fn in_order<'a>(draft: &Draft<'a>) -> Vec<&'a ContainerFacts> {
+fn in_order<'a>(draft: &PlanBuilder<'a>) -> Vec<&'a ContainerFacts> {
     let order: Vec<&ResourceId> = draft.graph.in_order().iter().map(|node| &node.id).rev().collect();
     let rank = |facts: &&ContainerFacts| {
         let resource = facts.owner.as_ref().map(|owner| &owner.resource);
@@ -84,7 +84,7 @@ fn in_order<'a>(draft: &Draft<'a>) -> Vec<&'a ContainerFacts> {
     up
 }
 
-fn depends(draft: &Draft<'_>, dependent: &ResourceId, on: &ResourceId) -> bool {
+fn depends(draft: &PlanBuilder<'_>, dependent: &ResourceId, on: &ResourceId) -> bool {
     match draft.graph.node(dependent) {
         Some(_) => draft.graph.dependencies(dependent).iter().any(|it| it.on == on),
         None => *dependent == ResourceId::main(),

@@ -1,13 +1,18 @@
 //! What proves a container ready, and whether that has to be asked at all.
 
-use super::draft::Draft;
+use super::builder::PlanBuilder;
 use super::{Action, Handle};
 use moat_model::graph::Node;
 use moat_model::resource::{ContainerConfig, ContainerId, ImageCheck, Probe};
 use moat_model::state::{ContainerFacts, Health, RAN_WELL};
 
 /// Whether a running container needs no further proof.
-pub(super) fn is_settled(draft: &Draft<'_>, current: &ContainerFacts, node: &Node, config: &ContainerConfig) -> bool {
+pub(super) fn is_settled(
+    draft: &PlanBuilder<'_>,
+    current: &ContainerFacts,
+    node: &Node,
+    config: &ContainerConfig,
+) -> bool {
     let proven = draft.options.proven.contains(&current.id);
     if draft.observed.crashes(current).is_some() && !proven {
         return false;
@@ -36,7 +41,7 @@ pub(super) fn lasts_well(probe: &mut Probe) {
 
 /// The wait that proves a container ready; `None`: nothing is asked of it.
 pub(super) fn prove(
-    draft: &Draft<'_>,
+    draft: &PlanBuilder<'_>,
     node: &Node,
     config: &ContainerConfig,
     container: Handle<ContainerId>,

@@ -5,7 +5,7 @@
 
 use serde_json::json;
 
-use super::draft::Draft;
+use super::builder::PlanBuilder;
 use super::{Action, Cause, FieldDiff, OpId, Operation, Plan};
 use moat_model::resource::{ImageDigest, ImageRef};
 use moat_model::state::{ContainerFacts, ImageFacts};
@@ -30,13 +30,13 @@ pub(super) fn deciding(plan: &Plan) -> Option<Plan> {
 }
 
 /// Why an image has to be pulled although one of its name is there; `None`: it is the registry's, or nobody asked.
-pub(super) fn moved(draft: &Draft<'_>, reference: &ImageRef, here: &ImageFacts) -> Option<Cause> {
+pub(super) fn moved(draft: &PlanBuilder<'_>, reference: &ImageRef, here: &ImageFacts) -> Option<Cause> {
     let now = draft.options.registry.get(reference)?;
     if here.digests.contains(now) { None } else { Some(cause(reference, here.digests.first(), now)) }
 }
 
 /// Why a container has to be made from what its tag means now; `None`: it was, or nobody asked.
-pub(super) fn outdated(draft: &Draft<'_>, reference: &ImageRef, container: &ContainerFacts) -> Option<Cause> {
+pub(super) fn outdated(draft: &PlanBuilder<'_>, reference: &ImageRef, container: &ContainerFacts) -> Option<Cause> {
     let now = draft.options.registry.get(reference)?;
     // Engines that keep images as registries do know them by the same digest.
     if container.image.as_str() == now.as_str() {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use super::builder::PlanBuilder;
 use super::compute::Volumes;
-use super::draft::Draft;
 use super::operation::Grace;
 use super::{Action, Cause, OpId};
 use moat_model::resource::{ResourceId, Retention};
@@ -13,7 +13,7 @@ use moat_model::state::{ContainerFacts, ContainerState, NetworkFacts};
 const GRACE: u32 = 10;
 
 /// Removes whatever of the run is there without being wanted: containers, then the networks that they were on.
-pub(super) fn unwanted(draft: &mut Draft<'_>) {
+pub(super) fn unwanted(draft: &mut PlanBuilder<'_>) {
     let (observed, options) = (draft.observed, draft.options);
     let cause = if options.undo { Cause::Undo } else { Cause::Unwanted };
     for facts in &observed.containers {
@@ -50,7 +50,7 @@ pub(super) fn unwanted(draft: &mut Draft<'_>) {
 
 /// Stops, so that the container can end in good order, and removes. Gives the removal.
 pub(super) fn container(
-    draft: &mut Draft<'_>,
+    draft: &mut PlanBuilder<'_>,
     resource: &ResourceId,
     facts: &ContainerFacts,
     cause: &Cause,
@@ -73,7 +73,7 @@ pub(super) fn container(
 
 /// Stops a container that makes room for another one.
 pub(super) fn stop(
-    draft: &mut Draft<'_>,
+    draft: &mut PlanBuilder<'_>,
     resource: &ResourceId,
     facts: &ContainerFacts,
     cause: &Cause,
@@ -88,7 +88,7 @@ pub(super) fn stop(
 }
 
 /// Removes a network after all of our containers that are on it.
-pub(super) fn network(draft: &mut Draft<'_>, facts: &NetworkFacts, cause: &Cause) -> OpId {
+pub(super) fn network(draft: &mut PlanBuilder<'_>, facts: &NetworkFacts, cause: &Cause) -> OpId {
     let resource = facts.owner.as_ref().map(|owner| owner.resource.clone());
     let resource = resource.unwrap_or_else(|| ResourceId::network(&facts.name));
     let mut after = BTreeSet::new();

@@ -1,6 +1,6 @@
 //! Why a container that runs is restarted where it is.
 
-use super::draft::Draft;
+use super::builder::PlanBuilder;
 use super::proof::health;
 use super::{Cause, sources};
 use moat_model::graph::Node;
@@ -9,7 +9,7 @@ use moat_model::state::{ContainerFacts, ContainerState, Health};
 
 /// The reason; `None`: there is none. `has_failed`: its probe did, for as long as one waits.
 pub(super) fn cause(
-    draft: &Draft<'_>,
+    draft: &PlanBuilder<'_>,
     node: &Node,
     config: &ContainerConfig,
     current: &ContainerFacts,

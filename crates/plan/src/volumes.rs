@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::draft::Draft;
+use super::builder::PlanBuilder;
 use moat_model::engine::VolumeMount;
 use moat_model::resource::{ContainerConfig, Mount, MountSource, ResourceId, label};
 
-pub(super) fn mounts(draft: &Draft<'_>, config: &ContainerConfig) -> Vec<VolumeMount> {
+pub(super) fn mounts(draft: &PlanBuilder<'_>, config: &ContainerConfig) -> Vec<VolumeMount> {
     let name = |volume: &ResourceId| {
         let found = draft.observed.volumes_of(volume).next().map(|facts| facts.name.clone());
         found.unwrap_or_else(|| draft.graph.run.name_of(volume))

@@ -3,5 +3,5 @@
 //! No part of the product. What it promises is held against a real engine by the conformance tests.
 
 pub mod faulty;
-pub mod outside;
+pub mod interference;
 pub mod sim;

@@ -13,20 +13,20 @@ use serde::Deserialize;
 use super::build::Build;
 use super::check::check;
 use super::diagnostic::{Diagnostic, Diagnostics, Severity, quoted};
+use super::environment::{EmptyEnv, Environment, Inputs, Recorder};
 use super::extend::Loader;
-use super::file::{Container, File, Resources};
 use super::ground::Ground;
 use super::hooks::Hooks;
 use super::language;
-use super::meaning::Meaning;
+use super::lower::Meaning;
 use super::misread::Misread;
+use super::raw::{Container, File, Resources};
 use super::scan::scan;
 use super::secrets::SecretSource;
 use super::service::Service;
 use super::source::{Located, Source, Span};
-use super::surroundings::{Inputs, Nowhere, Recorder, Surroundings};
 use super::tree::{Content, Node, Places, Scalar};
-use super::{tuning, written};
+use super::{short_forms, tuning};
 use moat_model::resource::{
     AgentName, BuildNetwork, HealthConfig, ImageRef, Limits, LogConfig, Mount, MountSource, PortConfig, RestartPolicy,
     Rights, SecretText, Size, Ulimit,
@@ -156,7 +156,7 @@ const AGENTS_MAX: usize = 64;
 /// # Errors
 /// Everything that is wrong with it, at once.
 pub fn parse(source: Source) -> Result<Spec, Diagnostics> {
-    let mut specs = parse_all(source, &Nowhere).specs?;
+    let mut specs = parse_all(source, &EmptyEnv).specs?;
     let more =
         specs.get(1).map(|spec| Diagnostics::at(&spec.source, spec.place("agent"), "a second agent", "write one"));
     match (more, specs.pop()) {
@@ -167,7 +167,7 @@ pub fn parse(source: Source) -> Result<Spec, Diagnostics> {
 }
 
 /// Reads a spec file: each of its documents is an agent.
-pub fn parse_all(source: Source, around: &dyn Surroundings) -> Reading {
+pub fn parse_all(source: Source, around: &dyn Environment) -> Reading {
     let recorder = Recorder::new(around);
     let (mut specs, warnings) = read(source.without_byte_order_mark(), &recorder);
     let inputs = recorder.into_inputs();
@@ -193,7 +193,7 @@ pub fn dependencies(source: &Source) -> Vec<Located<String>> {
 }
 
 /// The syntax, what the file builds on, then every value against the language, then the types, then what they mean.
-fn read(source: Source, around: &dyn Surroundings) -> (Result<Vec<Spec>, Diagnostics>, Diagnostics) {
+fn read(source: Source, around: &dyn Environment) -> (Result<Vec<Spec>, Diagnostics>, Diagnostics) {
     let (mut documents, mut faults) = scan(&source.text);
     if let Some(one_too_many) = documents.get(AGENTS_MAX) {
         let fault = Diagnostic::error(one_too_many.span.clone(), format!("more than {AGENTS_MAX} agents in one file"));
@@ -254,7 +254,7 @@ fn namesakes(specs: &[Spec]) -> Vec<Diagnostic> {
 
 impl Spec {
     /// A document that is as the language wants it.
-    fn of(source: &Source, root: &Node, around: &dyn Surroundings) -> Result<Self, (Vec<Diagnostic>, Vec<Misread>)> {
+    fn of(source: &Source, root: &Node, around: &dyn Environment) -> Result<Self, (Vec<Diagnostic>, Vec<Misread>)> {
         // What the language allows, the types can hold: a test asks for every key, and properties for any text.
         let unreadable =
             |error: super::read::ReadError| (vec![Diagnostic::error(root.span.clone(), error.to_string())], Vec::new());
@@ -319,9 +319,9 @@ impl Spec {
             limits: meaning.limits("container", &resources),
             oom_score_adj: meaning.oom_score_adj("container", resources.oom_score_adj.as_ref()),
             logging: container.logging,
-            dns: meaning.list("container.dns", &container.dns, written::address),
-            ulimits: meaning.each("container.ulimits", container.ulimits, written::ulimit),
-            shm: container.shm.and_then(|text| meaning.read("container.shm", written::memory(&text))),
+            dns: meaning.list("container.dns", &container.dns, short_forms::address),
+            ulimits: meaning.each("container.ulimits", container.ulimits, short_forms::ulimit),
+            shm: container.shm.and_then(|text| meaning.read("container.shm", short_forms::memory(&text))),
             healthcheck: file.healthcheck.map(|health| meaning.health(health)),
             services,
             labels: file.labels,
@@ -375,15 +375,15 @@ mod tests {
     use super::super::shape::{Key, Shape};
     use super::*;
 
-    /// Surroundings in which there is whatever is asked for.
+    /// Environment in which there is whatever is asked for.
     struct Anything;
 
-    impl Surroundings for Anything {
+    impl Environment for Anything {
         fn variable(&self, _: &str) -> Option<String> {
             Some("/home/me".to_owned())
         }
 
-        fn read(&self, path: &std::path::Path) -> Result<String, super::super::surroundings::Unread> {
+        fn read(&self, path: &std::path::Path) -> Result<String, super::super::environment::Unread> {
             let is_spec = path.extension().is_some_and(|extension| extension == "yaml");
             let is_recipe = path.ends_with("Dockerfile");
             Ok(if is_spec {
@@ -396,7 +396,7 @@ mod tests {
             .to_owned())
         }
 
-        fn run(&self, _: &str, _: &[&str]) -> Result<String, super::super::surroundings::NotRun> {
+        fn run(&self, _: &str, _: &[&str]) -> Result<String, super::super::environment::NotRun> {
             Ok("x".to_owned())
         }
     }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 use super::diagnostic::quoted;
-use super::file::{Build as Parts, OneOf};
-use super::meaning::Meaning;
+use super::environment::{Environment, Unread};
+use super::lower::Meaning;
+use super::raw::{Build as Parts, OneOf};
 use super::shape::Fault;
-use super::surroundings::{Surroundings, Unread};
 
 /// What an image is built from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub struct Build {
 }
 
 impl Meaning<'_> {
-    pub fn build(&mut self, build: OneOf<Parts>, around: &dyn Surroundings) -> Option<Build> {
+    pub fn build(&mut self, build: OneOf<Parts>, around: &dyn Environment) -> Option<Build> {
         let (parts, context_at, dockerfile_at) = match build {
             OneOf::Text(path) => {
                 (Parts { context: Some(path), dockerfile: None, target: None, args: BTreeMap::new() }, "build", "build")

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::diagnostic::{DIAGNOSTICS_MAX, Diagnostic, quoted};
-use super::language::elsewhere::{Elsewhere, Standing, elsewhere};
+use super::language::foreign_keys::{Elsewhere, Standing, elsewhere};
 use super::shape::{Fault, Key, Shape};
 use super::source::{Source, Span};
 use super::suggest::suggest;

@@ -6,17 +6,17 @@
 use std::path::{Path, PathBuf};
 
 use super::diagnostic::{Diagnostic, quoted};
+use super::environment::{Environment, Unread};
 use super::language;
 use super::scan::scan;
 use super::source::{Source, Span};
-use super::surroundings::{Surroundings, Unread};
 use super::tree::{Content, Entry, Node};
 use super::variables::Filler;
 
 /// Puts documents together with what they build on.
 pub(super) struct Loader<'a> {
     pub source: Source,
-    pub around: &'a dyn Surroundings,
+    pub around: &'a dyn Environment,
     pub filler: Filler<'a>,
     pub faults: Vec<Diagnostic>,
     /// Files that are being read, the innermost last.
@@ -31,7 +31,7 @@ const FILES_MAX: usize = 16;
 const EXTENDS: [&str; 2] = ["extends", "include"];
 
 impl<'a> Loader<'a> {
-    pub fn new(source: Source, around: &'a dyn Surroundings) -> Self {
+    pub fn new(source: Source, around: &'a dyn Environment) -> Self {
         let beside = source.path.with_file_name(".env");
         let open = vec![source.path.clone()];
         Self { source, around, filler: Filler::new(around, beside), faults: Vec::new(), open, files: 0 }
@@ -64,7 +64,7 @@ impl<'a> Loader<'a> {
     /// Another file, complete.
     fn file(&mut self, text: &str, span: &Span) -> Option<Node> {
         let folder = self.source.path_at(span.start).parent().map(Path::to_path_buf).unwrap_or_default();
-        let path = super::meaning::plain(&folder.join(text));
+        let path = super::lower::plain(&folder.join(text));
         let shown = Path::new(self.source.name_at(span.start)).with_file_name(text).display().to_string();
         if self.open.contains(&path) {
             return self.refuse(span, format!("{} builds on itself", quoted(text)), "remove one of the `extends`");

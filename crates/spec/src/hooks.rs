@@ -1,6 +1,6 @@
 //! Scripts that the spec has run: while the image is made, and before the command.
 
-use super::file::{self, OneOf};
+use super::raw::{self, OneOf};
 
 /// Scripts of a shell.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -17,8 +17,8 @@ impl Hooks {
     }
 }
 
-impl From<file::Hooks> for Hooks {
-    fn from(written: file::Hooks) -> Self {
+impl From<raw::Hooks> for Hooks {
+    fn from(written: raw::Hooks) -> Self {
         let script = |lines: Option<OneOf<Vec<String>>>| {
             lines.map(|lines| match lines {
                 OneOf::Text(text) => text,

@@ -1,7 +1,7 @@
 //! The file as written and as meant: `agent.yaml`, and the capabilities that it can ask for.
 //!
 //! Text in, values or diagnostics out. Reads no files and no environment itself: whoever calls answers its questions
-//! ([`Surroundings`]).
+//! ([`Environment`]).
 //! [`agent::parse`] puts the steps together: `scan` makes a tree with places of the text, `check` holds it against
 //! the `language`, `read` brings it into the types of `file`, and `meaning` says what the texts in these stand for.
 
@@ -17,11 +17,11 @@ mod tree;
 
 // What a file builds on, and what is filled in.
 mod envfile;
+pub mod environment;
 mod expand;
 mod extend;
 pub mod ground;
 mod hooks;
-pub mod surroundings;
 mod variables;
 
 // From the tree to faults.
@@ -32,17 +32,17 @@ mod reference;
 mod rule;
 mod schema;
 pub mod shape;
-mod written;
+mod short_forms;
 
 // From the tree to what is meant.
 pub mod agent;
 pub mod capability;
 pub mod catalogue;
-mod file;
-mod meaning;
+mod lower;
 mod misread;
 mod ports;
 pub mod proposal;
+mod raw;
 mod read;
 mod recognise;
 pub mod secrets;
@@ -59,6 +59,7 @@ pub use build::Build;
 pub use capability::Capability;
 pub use catalogue::{Capabilities, Unresolved};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
+pub use environment::{EmptyEnv, Environment, Inputs};
 pub use ground::Ground;
 pub use hooks::Hooks;
 pub use proposal::Proposal;
@@ -70,6 +71,5 @@ pub use service::{Service, Wait};
 pub use shape::Effect;
 pub use source::{Located, Source, Span};
 pub use suggest::suggest;
-pub use surroundings::{Inputs, Nowhere, Surroundings};
 pub use template::template;
 pub use tree::Places;

@@ -10,8 +10,8 @@ use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::diagnostic::quoted;
-use super::file::OneOf;
-use super::meaning::Meaning;
+use super::lower::Meaning;
+use super::raw::OneOf;
 use super::shape::Fault;
 use moat_model::resource::port::LOOPBACK;
 use moat_model::resource::{HostPort, Port, PortConfig, Protocol};

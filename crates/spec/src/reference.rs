@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::language;
-use super::language::elsewhere::elsewhere;
+use super::language::foreign_keys::elsewhere;
 use super::shape::{Effect, Key, Shape};
 use super::suggest::suggest;
 

@@ -2,7 +2,7 @@
 
 use super::diagnostic::quoted;
 use super::shape::Fault;
-use super::{ports, secrets, tuning, written};
+use super::{ports, secrets, short_forms, tuning};
 use moat_model::resource::run::{AGENT_NAME_MAX, AgentNameError};
 use moat_model::resource::{AgentName, ImageRef};
 
@@ -91,7 +91,7 @@ pub fn argument(text: &str) -> Result<(), Fault> {
 macro_rules! as_written {
     ($($name:ident)+) => {
         $(pub fn $name(text: &str) -> Result<(), Fault> {
-            written::$name(text).map(drop)
+            short_forms::$name(text).map(drop)
         })+
     };
 }
@@ -156,7 +156,7 @@ pub fn label(text: &str) -> Result<(), Fault> {
 
 /// A folder to run in; all of the container is one too.
 pub fn workdir(text: &str) -> Result<(), Fault> {
-    if text == "/" { Ok(()) } else { written::workplace(text) }
+    if text == "/" { Ok(()) } else { short_forms::workplace(text) }
 }
 
 /// Where a secret comes from.

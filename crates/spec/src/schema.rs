@@ -5,7 +5,7 @@
 use serde_json::{Map, Value, json};
 
 use super::language;
-use super::language::elsewhere::{ELSEWHERE, Standing};
+use super::language::foreign_keys::{ELSEWHERE, Standing};
 use super::shape::{Key, Shape};
 
 /// A value may be filled in, and is text until then.

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 
 use super::Spec;
 use super::diagnostic::{Diagnostic, Diagnostics, quoted};
+use super::environment::{Environment, NotRun, Unread};
 use super::shape::Fault;
-use super::surroundings::{NotRun, Surroundings, Unread};
 use moat_model::resource::secret::SecretText;
 
 /// Where a secret is.
@@ -95,7 +95,7 @@ pub(super) fn rule(text: &str) -> Result<(), Fault> {
 ///
 /// # Errors
 /// All that cannot be had, at once.
-pub fn fetch(spec: &Spec, around: &dyn Surroundings) -> Result<BTreeMap<String, SecretText>, Diagnostics> {
+pub fn fetch(spec: &Spec, around: &dyn Environment) -> Result<BTreeMap<String, SecretText>, Diagnostics> {
     let mut found = BTreeMap::new();
     let mut faults = Vec::new();
     for (name, source) in &spec.secrets {
@@ -112,7 +112,7 @@ pub fn fetch(spec: &Spec, around: &dyn Surroundings) -> Result<BTreeMap<String, 
     if faults.is_empty() { Ok(found) } else { Err(Diagnostics::new(&spec.source, faults)) }
 }
 
-fn fetch_one(name: &str, source: &SecretSource, around: &dyn Surroundings) -> Result<String, Fault> {
+fn fetch_one(name: &str, source: &SecretSource, around: &dyn Environment) -> Result<String, Fault> {
     let value = match source {
         SecretSource::Variable(variable) => around.variable(variable).ok_or_else(|| {
             Fault::new(format!("the secret `{name}` is not there: {} is not set", quoted(variable)), "set it for moat")

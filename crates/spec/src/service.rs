@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::agent::NamedVolume;
 use super::diagnostic::quoted;
-use super::file::{CommandOr, OneOf, Service as Written, Volume, WaitParts};
-use super::meaning::Meaning;
+use super::lower::Meaning;
+use super::raw::{CommandOr, OneOf, Service as Written, Volume, WaitParts};
 use super::shape::Fault;
-use super::written;
+use super::short_forms;
 use moat_model::resource::{ImageRef, Limits, LogConfig, PortConfig, SecretText};
 
 /// A container on the agent's network, found there by its name.
@@ -63,7 +63,7 @@ impl Meaning<'_> {
             wait: wait.map(|wait| match wait {
                 CommandOr::Command(command) => Wait { command: command.0, timeout_ms: None },
                 CommandOr::Parts(WaitParts { command, timeout }) => {
-                    let read = |text: String| self.read(&format!("{at}.wait.timeout"), written::duration(&text));
+                    let read = |text: String| self.read(&format!("{at}.wait.timeout"), short_forms::duration(&text));
                     Wait { command: command.0, timeout_ms: timeout.and_then(read) }
                 }
             }),

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::diagnostic::quoted;
-use super::file::OneOf;
-use super::meaning::{Meaning, trimmed};
+use super::lower::{Meaning, trimmed};
+use super::raw::OneOf;
 use super::shape::Fault;
-use super::written;
+use super::short_forms;
 use moat_model::resource::{Device, Gpus, Mount, MountSource, Rights};
 
 /// A filesystem in memory as one text.
@@ -101,7 +101,7 @@ pub fn device(text: &str) -> Result<Device, Fault> {
         _ => return Err(wrong("write `PATH`, `PATH:TARGET` or `PATH:TARGET:rwm`")),
     };
     for path in [host, container] {
-        written::place(path)?;
+        short_forms::place(path)?;
     }
     let permissions = "rwm".chars().filter(|c| permissions.contains(*c)).collect();
     Ok(Device { host: trimmed(host), container: trimmed(container), permissions })
@@ -117,7 +117,7 @@ pub fn gpus(text: &str) -> Result<Gpus, Fault> {
         return Ok(Gpus::All);
     }
     let Some(ids) = text.strip_prefix("device=") else {
-        return written::count(text).map(Gpus::Count).map_err(|_| wrong());
+        return short_forms::count(text).map(Gpus::Count).map_err(|_| wrong());
     };
     let plain = |id: &str| !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric() || "-_:.".contains(c));
     let ids: Vec<String> = ids.split(',').map(str::to_owned).collect();
@@ -164,7 +164,7 @@ impl Meaning<'_> {
 /// `TARGET` or `TARGET:OPTIONS`.
 pub fn tmpfs(text: &str) -> Result<TmpfsText, Fault> {
     let (target, options) = text.split_once(':').unwrap_or((text, ""));
-    written::place(target)?;
+    short_forms::place(target)?;
     let wrong = |hint: String| Fault::new(format!("{} is not a filesystem in memory", quoted(text)), hint);
     if options.is_empty() && text.contains(':') {
         return Err(wrong("write options after the colon, as in `/tmp:size=64m`".to_owned()));
@@ -205,7 +205,7 @@ pub fn hostname(text: &str) -> Result<(), Fault> {
 /// How long a stop waits, in whole seconds, as engines count it.
 pub fn stop_timeout(text: &str) -> Result<u32, Fault> {
     let wrong = |hint: &str| Fault::new(format!("{} is not how long a stop can wait", quoted(text)), hint);
-    let ms = written::duration(text).ok().filter(|ms| ms % 1000 == 0 && Duration::from_millis(*ms) <= STOP_MAX);
+    let ms = short_forms::duration(text).ok().filter(|ms| ms % 1000 == 0 && Duration::from_millis(*ms) <= STOP_MAX);
     let seconds = ms.and_then(|ms| u32::try_from(ms / 1000).ok());
     seconds.ok_or_else(|| wrong("write whole seconds with their unit, up to an hour, as in `30s`"))
 }

@@ -7,10 +7,10 @@ use std::path::PathBuf;
 
 use super::diagnostic::{Diagnostic, quoted};
 use super::envfile::{self, BadFile};
+use super::environment::{Environment, Unread};
 use super::expand::{Expander, Unfilled};
 use super::scan::SOURCE_MAX;
 use super::source::Span;
-use super::surroundings::{Surroundings, Unread};
 use super::tree::{Content, Node, Scalar};
 
 /// Fills in the values of trees.
@@ -22,7 +22,7 @@ pub(super) struct Filler<'a> {
 
 /// Where the values come from.
 struct Beside<'a> {
-    around: &'a dyn Surroundings,
+    around: &'a dyn Environment,
     /// The `.env` beside the file; read when it is first needed.
     path: PathBuf,
     file: Option<BTreeMap<String, String>>,
@@ -33,7 +33,7 @@ struct Beside<'a> {
 }
 
 impl<'a> Filler<'a> {
-    pub fn new(around: &'a dyn Surroundings, path: PathBuf) -> Self {
+    pub fn new(around: &'a dyn Environment, path: PathBuf) -> Self {
         let beside = Beside { around, path, file: None, unread: None, bad: None };
         Self { beside, length: 0, faults: Vec::new() }
     }

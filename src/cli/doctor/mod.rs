@@ -10,11 +10,11 @@ mod network;
 use clap::Args;
 use ipnet::Ipv4Net;
 
-use super::addresses::Addresses;
 use super::error::CliError;
 use super::exit::Exit;
 use super::nearest;
 use super::session::Session;
+use super::subnets::Addresses;
 use crate::ui::doctor::{self, Check, Verdict};
 use moat_docker::Docker;
 use moat_model::engine::{Engine, Filter};

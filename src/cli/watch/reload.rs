@@ -9,15 +9,15 @@ use std::path::{Path, PathBuf, absolute};
 use crate::cli::approval::{Judge, Verdict, complete};
 use crate::cli::aside::aside;
 use crate::cli::capabilities::FOLDER;
+use crate::cli::environment::SIZE_MAX;
 use crate::cli::error::CliError;
-use crate::cli::load::{self, Agent, Depth, LoadError};
-use crate::cli::surroundings::SIZE_MAX;
+use crate::cli::load::{self, Agent, Load, LoadError};
 use crate::ui::{Colour, problem};
 use crate::watch::{Loaded, Read, Watched};
 use moat_docker::Docker;
 use moat_model::resource::Run;
 use moat_model::resource::digest::sha256;
-use moat_spec::surroundings::Inputs;
+use moat_spec::environment::Inputs;
 
 /// Files of which only that they are there counts: they are mounted, and no part of the spec.
 pub type Mounted = BTreeSet<PathBuf>;
@@ -38,7 +38,7 @@ pub fn watched(agent: &Agent) -> Watched {
 /// `allow`: whatever it asks for is approved.
 pub async fn again(spec: &Path, run: &Run, engine: &Docker, (allow, colour): (bool, Colour)) -> (Loaded, Mounted) {
     let path = spec.to_owned();
-    let load::Loaded { agents, mut inputs, .. } = aside(move || load::load(&[path], Depth::Full)).await;
+    let load::Loaded { agents, mut inputs, .. } = aside(move || load::load(&[path], Load::Full)).await;
     let spec_is_gone = |errors: &[LoadError]| errors.iter().all(|it| matches!(it, LoadError::Missing { .. }));
     let read = match agents {
         Ok(agents) => match of_run(agents, run) {

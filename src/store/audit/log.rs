@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Map, Value};
 
-use super::ahead::Waiting;
+use super::batch::Waiting;
 use super::chain::{Fault, Link};
 use super::entry::{Body, Entry, Phase};
 use super::files::{Files, refused};

@@ -6,7 +6,7 @@
 //!
 //! Fails closed: whoever cannot write an intent must not make the change. Nothing here decides what is worth an entry.
 
-pub mod ahead;
+pub mod batch;
 mod chain;
 pub mod entry;
 mod files;

@@ -5,7 +5,7 @@
 //! lists that pass through, since a call itself names only an id. Secrets stay out: of a container's configuration no
 //! more is told than its image, its name and whether it is privileged.
 
-mod ahead;
+mod batch;
 mod known;
 mod words;
 
@@ -18,10 +18,10 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex as Turn;
 use tokio::task::spawn_blocking;
 
-use super::audit::ahead::Change;
+use super::audit::batch::Change;
 use super::audit::log::About;
 use super::audit::{Audit, AuditError, Entry, Verdict};
-use ahead::{Ahead, Intent};
+use batch::{Ahead, Intent};
 use known::Known;
 use moat_model::engine::{
     ContainerCreate, ContainerUpdate, Engine, EngineError, ExecOutput, Fault, Filter, ImageBuild, Inspection,

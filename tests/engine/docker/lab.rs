@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use moat_docker::{Docker, Process, Surroundings};
+use moat_docker::{Docker, Environment, ProcessEnv};
 use moat_model::engine::{ContainerCreate, Engine, Filter, NetworkCreate, VolumeMount};
 use moat_model::resource::{ContainerConfig, ContainerId, ImageRef, NetworkAttachment, NetworkId, ResourceId, RunId};
 use moat_model::state::ContainerFacts;
@@ -34,7 +34,7 @@ fn subnet() -> String {
 
 /// What the lab's script says, for one variable.
 pub fn variable(name: &str) -> Option<String> {
-    if let Some(value) = Process.variable(name) {
+    if let Some(value) = ProcessEnv.variable(name) {
         return Some(value);
     }
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/engine");

@@ -16,7 +16,7 @@ use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 use super::lab::{Lab, docker};
 
 /// A terminal with somebody in front of it.
-struct Desk {
+struct Host {
     keyboard: File,
     /// The end that programs see.
     terminal: File,
@@ -29,7 +29,7 @@ fn size(rows: u16, columns: u16) -> Winsize {
     Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }
 }
 
-impl Desk {
+impl Host {
     fn new() -> Self {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
         grantpt(&master).expect("granted");
@@ -111,7 +111,7 @@ async fn a_shell_for_a_person() {
 async fn a_shell_has_the_terminals_size_and_gives_it_back() {
     let lab = Lab::new("desk").await;
     let id = lab.idle().await;
-    let mut desk = Desk::new();
+    let mut desk = Host::new();
     let mut child = desk.run(&id);
     desk.wait_for("a prompt", |desk| desk.shows("/ #"));
     assert!(desk.is_raw(), "keys go to the shell as they are");
@@ -140,7 +140,7 @@ async fn a_shell_has_the_terminals_size_and_gives_it_back() {
 async fn a_signal_does_not_leave_the_terminal_raw() {
     let lab = Lab::new("term").await;
     let id = lab.idle().await;
-    let desk = Desk::new();
+    let desk = Host::new();
     let mut child = desk.run(&id);
     desk.wait_for("a prompt", |desk| desk.shows("/ #"));
     assert!(desk.is_raw());

@@ -4,7 +4,7 @@ use std::fs;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use moat::store::audit::ahead::Change;
+use moat::store::audit::batch::Change;
 use moat::store::audit::{Entry, Phase, Verdict, read};
 use serde_json::Map;
 

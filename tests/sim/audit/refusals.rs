@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-use moat::store::audit::ahead::Change;
+use moat::store::audit::batch::Change;
 use moat::store::audit::transport::{export, verify_bundle};
 use moat::store::audit::{Audit, AuditError};
 use serde_json::Map;

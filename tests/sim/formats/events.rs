@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use moat::clock::Clock;
 use moat::observe::builds::Builds;
 use moat::ui::Problem;
-use moat::ui::ending::{Command, Ending, How};
+use moat::ui::outcome::{Command, Ending, OutcomeKind};
 use moat::ui::stream::Stream;
-use moat_model::engine::{Fault, PullProgress, What};
+use moat_model::engine::{EventAction, Fault, PullProgress};
 use moat_model::resource::ResourceId;
 use moat_model::state::Observed;
 use moat_plan::event::{Asked, Code, Event, Failure, Trigger};
@@ -77,7 +77,7 @@ fn lines() -> Vec<String> {
     plan.operations.truncate(1);
     let operation = &plan.operations[0];
     let (took, pause) = (Duration::from_millis(7), Duration::from_millis(50));
-    let died = Trigger::Engine { what: What::Died, name: "moat-builder-1f2e3d4c".to_owned() };
+    let died = Trigger::Engine { what: EventAction::Died, name: "moat-builder-1f2e3d4c".to_owned() };
     let (failures, more) = (std::slice::from_ref(&failure), ["container/main: privileged".to_owned()]);
     let (resource, log) = (&ResourceId::main(), &failure.log);
     let events = [
@@ -113,11 +113,11 @@ fn lines() -> Vec<String> {
     let kept = ["moat-builder-1f2e3d4c-buildkit-cache".to_owned()];
     let failures = [failure];
     let ends = [
-        How::Ready { graph: &graph, changed: true, builds: Some(&builds), exec: "moat exec" },
-        How::Gone { changed: true, kept: &kept, of: Command::Destroy },
-        How::Failed { failures: &failures, undone: true, undid: &plan.operations, of: Command::Apply },
-        How::OutOfBudget { plan: &plan },
-        How::Interrupted { remaining: &remaining },
+        OutcomeKind::Ready { graph: &graph, changed: true, builds: Some(&builds), exec: "moat exec" },
+        OutcomeKind::Gone { changed: true, kept: &kept, of: Command::Destroy },
+        OutcomeKind::Failed { failures: &failures, undone: true, undid: &plan.operations, of: Command::Apply },
+        OutcomeKind::OutOfBudget { plan: &plan },
+        OutcomeKind::Interrupted { remaining: &remaining },
     ];
     for how in ends {
         let ending = Ending { run, how, exit_code: 1, condition: Some(Condition::Absent) };

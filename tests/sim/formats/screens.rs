@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use expect_test::{Expect, expect};
 use moat::observe::builds::Builds;
-use moat::ui::ending::{Command, Ending, How};
+use moat::ui::outcome::{Command, Ending, OutcomeKind};
 use moat::ui::screen::Sink;
 use moat::ui::status::View;
 use moat::ui::{Colour, Reporter, Screen};
@@ -276,7 +276,7 @@ fn colours_only_repeat_what_words_say() {
 }
 
 #[track_caller]
-fn ends(how: How<'_>, expected: &Expect) {
+fn ends(how: OutcomeKind<'_>, expected: &Expect) {
     let graph = sample::graph();
     let ending = Ending { run: &graph.run, how, exit_code: 0, condition: Some(Condition::Ready) };
     expected.assert_eq(&sample::anonymous(&ending.text("13 done, 4.2 s", Colour::Never), &graph));
@@ -286,7 +286,7 @@ fn ends(how: How<'_>, expected: &Expect) {
 fn an_apply_that_gets_there() {
     let graph = sample::graph();
     let builds = Builds { routed: true, builder: "moat".to_owned(), reason: None, hint: None };
-    let ready = |changed, builds| How::Ready { graph: &graph, changed, builds, exec: "moat exec" };
+    let ready = |changed, builds| OutcomeKind::Ready { graph: &graph, changed, builds, exec: "moat exec" };
     ends(
         ready(true, Some(&builds)),
         &expect![[r#"
@@ -309,7 +309,7 @@ fn an_apply_that_gets_there() {
 fn a_destroy_that_gets_there() {
     let kept = ["moat-builder-1f2e3d4c-buildkit-cache".to_owned()];
     ends(
-        How::Gone { changed: true, kept: &kept, of: Command::Destroy },
+        OutcomeKind::Gone { changed: true, kept: &kept, of: Command::Destroy },
         &expect![[r#"
         builder is gone (13 done, 4.2 s)
           kept  volume moat-builder-1f2e3d4c-buildkit-cache
@@ -317,7 +317,7 @@ fn a_destroy_that_gets_there() {
     "#]],
     );
     ends(
-        How::Gone { changed: false, kept: &[], of: Command::Destroy },
+        OutcomeKind::Gone { changed: false, kept: &[], of: Command::Destroy },
         &expect![[r#"
         builder: nothing to destroy
     "#]],
@@ -337,7 +337,7 @@ fn a_failure_says_what_why_the_last_words_and_what_to_do() {
     let create = failure(operation(&plan, "create", "moat-builder"), "the engine is full");
     let failures = [wait, create];
     ends(
-        How::Failed { failures: &failures, undone: true, undid: &plan.operations[..4], of: Command::Apply },
+        OutcomeKind::Failed { failures: &failures, undone: true, undid: &plan.operations[..4], of: Command::Apply },
         &expect![[r#"
             error: `moat-buildkit-builder` ended with exit code 3
               | the last lines of container moat-buildkit-builder-1f2e3d4c
@@ -350,14 +350,14 @@ fn a_failure_says_what_why_the_last_words_and_what_to_do() {
         "#]],
     );
     ends(
-        How::Failed { failures: &failures[1..], undone: false, undid: &[], of: Command::Apply },
+        OutcomeKind::Failed { failures: &failures[1..], undone: false, undid: &[], of: Command::Apply },
         &expect![[r#"
         error: cannot create network `moat-builder-1f2e3d4c`: the engine is full
         what was done stays: `moat status` shows it, `moat apply` goes on from there
     "#]],
     );
     ends(
-        How::Failed { failures: &failures[1..], undone: false, undid: &[], of: Command::Destroy },
+        OutcomeKind::Failed { failures: &failures[1..], undone: false, undid: &[], of: Command::Destroy },
         &expect![[r#"
         error: cannot create network `moat-builder-1f2e3d4c`: the engine is full
         what is left is shown by `moat status`; `moat destroy` goes on from there
@@ -371,7 +371,7 @@ fn a_run_without_end_and_one_that_was_stopped() {
     let mut plan = sample::plan(&graph);
     plan.operations.truncate(2);
     ends(
-        How::OutOfBudget { plan: &plan },
+        OutcomeKind::OutOfBudget { plan: &plan },
         &expect![[r#"
         1.  pull image docker:dind: missing
         2.  pull image moby/buildkit:v0.32.2: missing
@@ -380,14 +380,14 @@ fn a_run_without_end_and_one_that_was_stopped() {
     "#]],
     );
     ends(
-        How::Interrupted { remaining: &Observed::default() },
+        OutcomeKind::Interrupted { remaining: &Observed::default() },
         &expect![[r#"
         interrupted: builder was stopped before the end
           nothing of it is left
     "#]],
     );
     ends(
-        How::Interrupted { remaining: &sidecar_down() },
+        OutcomeKind::Interrupted { remaining: &sidecar_down() },
         &expect![[r#"
         interrupted: builder was stopped before the end
           left  container moat-buildkit-builder-1f2e3d4c

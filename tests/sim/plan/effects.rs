@@ -8,15 +8,15 @@ use moat_model::resource::{Config, ResourceId, SecretKey};
 use moat_model::state::{Live, Observed};
 use moat_plan::{Action, Options, Plan, compute};
 use moat_spec::compile::{Vault, compile_with};
-use moat_spec::surroundings::{NotRun, Unread};
-use moat_spec::{Capabilities, Source, Surroundings, agent, secrets};
+use moat_spec::environment::{NotRun, Unread};
+use moat_spec::{Capabilities, Environment, Source, agent, secrets};
 use testkit::effects::{Becomes, Step, steps};
 
 use super::world::{applied, images_only};
 
 struct World;
 
-impl Surroundings for World {
+impl Environment for World {
     fn variable(&self, name: &str) -> Option<String> {
         Some(format!("/{name}"))
     }

@@ -9,7 +9,7 @@ use moat_model::state::{ContainerState, Live, Observed};
 use moat_plan::{Options, compute};
 use moat_spec::compile::{compile, warnings};
 use moat_spec::ground::{Ground, HooksFolder, Private, PrivateKind, Repository, Worktree};
-use moat_spec::{Capabilities, Nowhere, Source, Spec, agent};
+use moat_spec::{Capabilities, EmptyEnv, Source, Spec, agent};
 
 use super::world::{applied, container, plan};
 
@@ -23,20 +23,20 @@ fn spec(text: &str, ground: Ground) -> Spec {
     spec
 }
 
-/// Surroundings in which only the home directory is known.
+/// Environment in which only the home directory is known.
 struct Home;
 
-impl moat_spec::Surroundings for Home {
+impl moat_spec::Environment for Home {
     fn variable(&self, name: &str) -> Option<String> {
         (name == "HOME").then(|| "/home/me".to_owned())
     }
 
-    fn read(&self, path: &Path) -> Result<String, moat_spec::surroundings::Unread> {
-        Nowhere.read(path)
+    fn read(&self, path: &Path) -> Result<String, moat_spec::environment::Unread> {
+        EmptyEnv.read(path)
     }
 
-    fn run(&self, program: &str, arguments: &[&str]) -> Result<String, moat_spec::surroundings::NotRun> {
-        Nowhere.run(program, arguments)
+    fn run(&self, program: &str, arguments: &[&str]) -> Result<String, moat_spec::environment::NotRun> {
+        EmptyEnv.run(program, arguments)
     }
 }
 

@@ -8,7 +8,7 @@ use moat_model::engine::Fault;
 use moat_model::graph::Graph;
 use moat_plan::{Action, Options, Volumes, compute};
 use moat_sim::faulty::{At, Broken, Faulty, Injection, Planned, Schedule};
-use moat_sim::outside::Meddling;
+use moat_sim::interference::Interference;
 use moat_sim::sim::Scope;
 use testkit::simulator::case::{Case, Program, run};
 use testkit::simulator::checker;
@@ -195,7 +195,7 @@ pub async fn namesakes_are_left_alone(case: &Case) -> Verdict {
     stage.no_rule_was_broken(true)?;
     let [namesake] = &case.meddling[..] else { return Err("one namesake".to_owned()) };
     // Networks are told apart by id where the engine lets two have one name.
-    if case.old_engine && matches!(namesake, Meddling::AddNetwork { .. }) {
+    if case.old_engine && matches!(namesake, Interference::AddNetwork { .. }) {
         check(attempt.converged(), || format!("not converged: {attempt:?}"))?;
         return stage.is_as_wanted(&graph).await;
     }
@@ -206,9 +206,9 @@ pub async fn namesakes_are_left_alone(case: &Case) -> Verdict {
     check(told, || format!("nobody is told of the conflict: {failures:?}"))?;
     stage.is_empty()?;
     let gone = match namesake.clone() {
-        Meddling::AddContainer { name, .. } => Meddling::RemoveContainer { container: name },
-        Meddling::AddNetwork { name } => Meddling::RemoveNetwork { network: name },
-        Meddling::AddVolume { name } => Meddling::RemoveVolume { volume: name },
+        Interference::AddContainer { name, .. } => Interference::RemoveContainer { container: name },
+        Interference::AddNetwork { name } => Interference::RemoveNetwork { network: name },
+        Interference::AddVolume { name } => Interference::RemoveVolume { volume: name },
         other => return Err(format!("{other} is no namesake")),
     };
     stage.sim.meddle(&gone);

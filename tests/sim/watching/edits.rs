@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use moat::watch::pace::FILES_BOUND;
+use moat::watch::debounce::FILES_BOUND;
 use moat_plan::event::Trigger;
-use moat_sim::outside::Meddling;
+use moat_sim::interference::Interference;
 use moat_sim::sim::Scope;
 use testkit::simulator::case::{Program, run};
 
-use super::desk::File;
 use super::harness::{Harness, MOMENT, edited, pair, part};
+use super::host::File;
 
 #[tokio::test(start_paused = true)]
 async fn an_edit_is_taken_up_and_only_what_it_changes() {
@@ -53,7 +53,7 @@ async fn a_file_that_is_as_it_was_is_not_given_as_the_reason() {
         .play(&pair(), async {
             harness.begin().await;
             harness.touch();
-            harness.meddle(&Meddling::Kill { container: "container/main".to_owned() });
+            harness.meddle(&Interference::Kill { container: "container/main".to_owned() });
             let told = harness.after(MOMENT).await;
             assert!(told[0].starts_with("woken: ") && told[0].ends_with(" has ended"), "{told:?}");
             assert_eq!(harness.left(&pair()).await, "");
@@ -89,7 +89,7 @@ async fn an_invalid_edit_keeps_the_last_good_spec() {
             assert_eq!(harness.after(MOMENT).await, ["rejected: it makes no sense"]);
             assert_eq!(harness.sim.calls().len(), 0);
             assert_eq!(harness.desk.standing_of(&run()).problem.as_deref(), Some("it makes no sense"));
-            harness.meddle(&Meddling::Kill { container: "container/main".to_owned() });
+            harness.meddle(&Interference::Kill { container: "container/main".to_owned() });
             assert!(harness.after(MOMENT).await.contains(&"start container/main".to_owned()), "it is still kept");
             harness.edit(File::good(pair().graph()));
             assert_eq!(harness.after(MOMENT).await, ["reloaded"]);
@@ -136,7 +136,7 @@ async fn more_than_was_approved_is_held_until_it_is_approved() {
             assert_eq!(harness.sim.changes(), 0);
             assert_eq!(harness.desk.standing_of(&run()).held.len(), 1);
             // What was approved is kept meanwhile.
-            harness.meddle(&Meddling::RemoveContainer { container: "container/main".to_owned() });
+            harness.meddle(&Interference::RemoveContainer { container: "container/main".to_owned() });
             assert!(harness.after(MOMENT).await.contains(&"create container/main".to_owned()));
             assert_eq!(harness.left(&pair()).await, "");
 
@@ -182,7 +182,7 @@ async fn a_watch_of_an_unapproved_spec_changes_nothing_until_it_is_approved() {
         .play_unread(&run(), File::Held(vec!["more".to_owned()]), async {
             assert_eq!(harness.after(MOMENT).await, ["held: more"]);
             assert_eq!(harness.desk.standing_of(&run()).held.len(), 1);
-            harness.meddle(&Meddling::Kill { container: "container/main".to_owned() });
+            harness.meddle(&Interference::Kill { container: "container/main".to_owned() });
             assert_eq!(harness.after(MOMENT).await, [""; 0]);
             assert_eq!(harness.sim.changes(), 0);
             harness.desk.approve(&harness.spec, needy.graph());
@@ -197,7 +197,7 @@ async fn a_watch_of_an_unapproved_spec_changes_nothing_until_it_is_approved() {
 async fn a_watch_that_begins_again_repairs_what_is_approved() {
     let harness = Harness::new();
     harness.play(&pair(), harness.begin()).await;
-    harness.meddle(&Meddling::RemoveContainer { container: "container/buildkit".to_owned() });
+    harness.meddle(&Interference::RemoveContainer { container: "container/buildkit".to_owned() });
     harness
         .play_unread(&run(), File::good(pair().graph()), async {
             let told = harness.after(MOMENT).await;

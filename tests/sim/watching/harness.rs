@@ -4,25 +4,25 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use moat::observe::observe;
-use moat::watch::{Bell, Desk, Settings, Watched, watch};
+use moat::watch::{Host, Settings, Wakeups, Watched, watch};
 use moat_model::engine::Engine;
 use moat_model::graph::Graph;
 use moat_model::resource::Run;
 use moat_model::state::Observed;
 use moat_plan::event::Trigger;
 use moat_plan::{Options, compute};
-use moat_sim::outside::Meddling;
+use moat_sim::interference::Interference;
 use moat_sim::sim::{Latencies, Settings as Engines, Sim};
 use testkit::simulator::case::{PROGRAMS, Part, Program, Wanted};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::desk::{FakeDesk, File};
+use super::host::{FakeHost, File};
 
 pub struct Harness {
     pub sim: Sim,
-    pub desk: FakeDesk,
-    pub bell: Bell,
+    pub desk: FakeHost,
+    pub bell: Wakeups,
     pub settings: Settings,
     pub spec: PathBuf,
 }
@@ -38,8 +38,8 @@ impl Harness {
         }
         Self {
             sim,
-            desk: FakeDesk::default(),
-            bell: Bell::default(),
+            desk: FakeHost::default(),
+            bell: Wakeups::default(),
             settings: Settings::default(),
             spec: PathBuf::from("/home/me/agent.yaml"),
         }
@@ -110,7 +110,7 @@ impl Harness {
         self.bell.ring(0, Trigger::File("agent.yaml".to_owned()));
     }
 
-    pub fn meddle(&self, meddling: &Meddling) {
+    pub fn meddle(&self, meddling: &Interference) {
         assert!(self.sim.meddle(meddling), "{meddling}: nothing to do");
     }
 

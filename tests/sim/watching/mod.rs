@@ -3,9 +3,9 @@
 //! The property lets edits, meddling, lost events and restarts of the engine come in any order, then nothing;
 //! `MOAT_SIM_CASES` and `MOAT_SIM_SEED` are as in `properties`.
 
-mod desk;
 mod edits;
 mod harness;
+mod host;
 mod property;
 mod reading;
 mod repairs;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use moat::watch::RESYNC;
 use moat_plan::event::Trigger;
 use moat_sim::faulty::{Broken, Faulty, Injection, Planned, Schedule};
-use moat_sim::outside::Meddling;
+use moat_sim::interference::Interference;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -13,8 +13,8 @@ use testkit::simulator::case::Wanted;
 use testkit::simulator::search::{Verdict, search};
 use testkit::simulator::strategy;
 
-use super::desk::File;
 use super::harness::Harness;
+use super::host::File;
 
 /// What somebody else does while it is watched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,7 +37,7 @@ enum Act {
     Spoil,
     Remove,
     Touch,
-    Meddle(Meddling),
+    Meddle(Interference),
     LoseEvents { ms: u64 },
     RestartEngine { down_ms: u64 },
 }
@@ -154,13 +154,13 @@ impl Story {
     fn until_heard(&self) -> Duration {
         let reading = 2 * Duration::from_millis(self.reading_ms);
         let injected = |inject: &Injection| match inject {
-            Injection::EventsLost { .. } | Injection::Meddle { with: Meddling::Sicken { .. } } => RESYNC,
+            Injection::EventsLost { .. } | Injection::Meddle { with: Interference::Sicken { .. } } => RESYNC,
             Injection::Slow { ms } => HANGING.min(Duration::from_millis(*ms)),
             Injection::EngineRestart { down_ms } => Duration::from_millis(*down_ms),
             _ => Duration::ZERO,
         };
         let act = |nth: usize, act: &Act| match act {
-            Act::Meddle(Meddling::Sicken { .. }) => RESYNC,
+            Act::Meddle(Interference::Sicken { .. }) => RESYNC,
             Act::LoseEvents { ms } if self.is_hit_after(nth, *ms) => RESYNC,
             Act::RestartEngine { down_ms } => Duration::from_millis(*down_ms),
             _ => Duration::ZERO,

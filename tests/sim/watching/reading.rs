@@ -6,12 +6,12 @@ use std::time::Duration;
 use moat_model::graph::Graph;
 use moat_model::resource::{ResourceId, Run};
 use moat_plan::event::Trigger;
-use moat_sim::outside::Meddling;
+use moat_sim::interference::Interference;
 use testkit::simulator::case::{run, run_of};
 use tokio::time::Instant;
 
-use super::desk::File;
 use super::harness::{Harness, MOMENT, edited, pair};
+use super::host::File;
 
 /// The second agent's spec.
 const OTHER: &str = "/home/me/other.yaml";
@@ -48,7 +48,7 @@ fn edit_other(harness: &Harness, to: u8) {
 async fn kill(harness: &Harness, graph: &Graph) {
     let (observed, main) = (harness.observed(graph).await, ResourceId::main());
     let main = observed.containers_of(&main).next().expect("it runs");
-    harness.meddle(&Meddling::Kill { container: main.name.clone() });
+    harness.meddle(&Interference::Kill { container: main.name.clone() });
 }
 
 #[tokio::test(start_paused = true)]

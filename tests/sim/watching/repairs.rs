@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use expect_test::{Expect, expect};
 use moat::watch::{RESYNC, Work};
-use moat_sim::outside::Meddling;
+use moat_sim::interference::Interference;
 use moat_sim::sim::Scope;
 use testkit::simulator::case::{Program, run};
 use tokio::time::{Instant, sleep};
 
-use super::desk::File;
 use super::harness::{Harness, MOMENT, edited, pair, part};
+use super::host::File;
 
 fn check(told: &[String], expected: &Expect) {
     expected.assert_eq(&(told.join("\n") + "\n"));
@@ -46,22 +46,22 @@ async fn it_brings_about_what_is_wanted_and_then_is_quiet() {
 #[tokio::test(start_paused = true)]
 async fn what_is_harmed_is_repaired_and_nothing_else() {
     let main = || "container/main".to_owned();
-    let table: [(Meddling, &str); 8] = [
-        (Meddling::Kill { container: main() }, "start container/main, await container/main"),
-        (Meddling::Stop { container: main() }, "start container/main, await container/main"),
-        (Meddling::Pause { container: main() }, "unpause container/main, await container/main"),
-        (Meddling::Disconnect { container: main() }, "connect container/main, await container/main"),
+    let table: [(Interference, &str); 8] = [
+        (Interference::Kill { container: main() }, "start container/main, await container/main"),
+        (Interference::Stop { container: main() }, "start container/main, await container/main"),
+        (Interference::Pause { container: main() }, "unpause container/main, await container/main"),
+        (Interference::Disconnect { container: main() }, "connect container/main, await container/main"),
         (
-            Meddling::RemoveContainer { container: main() },
+            Interference::RemoveContainer { container: main() },
             "create container/main, start container/main, await container/main",
         ),
-        (Meddling::RenameContainer { container: main(), to: "renamed".to_owned() }, "rename container/main"),
+        (Interference::RenameContainer { container: main(), to: "renamed".to_owned() }, "rename container/main"),
         (
-            Meddling::Kill { container: "container/buildkit".to_owned() },
+            Interference::Kill { container: "container/buildkit".to_owned() },
             "start container/buildkit, await container/buildkit",
         ),
         (
-            Meddling::RemoveNetwork { network: "network/agent".to_owned() },
+            Interference::RemoveNetwork { network: "network/agent".to_owned() },
             "stop container/buildkit, stop container/main, remove container/buildkit, remove container/main, create network/agent, create container/buildkit, create container/main, start container/buildkit, await container/buildkit, start container/main, await container/main, rename container/buildkit, rename container/main",
         ),
     ];
@@ -76,7 +76,7 @@ async fn what_is_harmed_is_repaired_and_nothing_else() {
                 assert_eq!(told.last().map(String::as_str), Some("settled"), "{meddling}");
                 let mut done = told[1..told.len() - 1].to_vec();
                 let mut wanted: Vec<_> = repair.split(", ").collect();
-                if matches!(meddling, Meddling::RemoveNetwork { .. }) {
+                if matches!(meddling, Interference::RemoveNetwork { .. }) {
                     // Two containers go side by side, in an order that is nobody's business here.
                     done.sort_unstable();
                     wanted.sort_unstable();
@@ -95,7 +95,7 @@ async fn a_repair_begins_at_once() {
         .play(&pair(), async {
             harness.begin().await;
             let began = Instant::now();
-            harness.meddle(&Meddling::Kill { container: "container/main".to_owned() });
+            harness.meddle(&Interference::Kill { container: "container/main".to_owned() });
             while harness.sim.changes() == 0 {
                 assert!(began.elapsed() < Duration::from_millis(200), "nothing is done about it");
                 sleep(Duration::from_millis(1)).await;
@@ -111,7 +111,7 @@ async fn what_nobody_told_is_found_by_the_clock() {
         .play(&pair(), async {
             harness.begin().await;
             harness.sim.lose_events(Duration::from_secs(60));
-            harness.meddle(&Meddling::Kill { container: "container/main".to_owned() });
+            harness.meddle(&Interference::Kill { container: "container/main".to_owned() });
             assert_eq!(harness.after(MOMENT).await, [""; 0]);
             let told = harness.after(RESYNC).await;
             assert_eq!(told[0], "woken: a look from time to time");
@@ -148,7 +148,7 @@ async fn a_container_that_is_killed_again_and_again_is_left_alone_for_longer_and
             harness.begin().await;
             let (mut told, began) = (Vec::new(), Instant::now());
             while began.elapsed() < Duration::from_secs(3600) {
-                harness.sim.meddle(&Meddling::Kill { container: "container/main".to_owned() });
+                harness.sim.meddle(&Interference::Kill { container: "container/main".to_owned() });
                 told.extend(harness.after(Duration::from_secs(1)).await);
             }
             let starts = told.iter().filter(|line| *line == "start container/main").count();
@@ -159,7 +159,7 @@ async fn a_container_that_is_killed_again_and_again_is_left_alone_for_longer_and
             assert!(left[0].starts_with("container/main left alone for 3 s after 3 repairs"), "{left:#?}");
             assert!(harness.desk.standing_of(&run()).left.contains(&"container/main".to_owned()));
             // The other one is not held back by it.
-            harness.meddle(&Meddling::Kill { container: "container/buildkit".to_owned() });
+            harness.meddle(&Interference::Kill { container: "container/buildkit".to_owned() });
             let told = harness.after(MOMENT).await;
             assert!(told.contains(&"await container/buildkit".to_owned()), "{told:?}");
         })
@@ -177,7 +177,7 @@ async fn that_it_is_left_alone_is_told_again_after_an_edit() {
                 let mut told = Vec::new();
                 while !told.iter().any(|line: &String| line.contains("left alone")) {
                     assert!(told.len() < 100, "{told:#?}");
-                    harness.sim.meddle(&Meddling::Kill { container: "container/main".to_owned() });
+                    harness.sim.meddle(&Interference::Kill { container: "container/main".to_owned() });
                     told.extend(harness.after(Duration::from_secs(1)).await);
                 }
                 let left = told.last().map(String::as_str).unwrap_or_default();
@@ -202,7 +202,7 @@ async fn what_fails_in_the_same_way_is_given_up_until_something_changes() {
             assert_eq!(told.last().map(String::as_str), Some("unsettled until something changes"));
             assert_eq!(harness.desk.standing_of(&run()).work, Work::Stuck);
             // The sidecar is kept all the same.
-            harness.meddle(&Meddling::Kill { container: "container/buildkit".to_owned() });
+            harness.meddle(&Interference::Kill { container: "container/buildkit".to_owned() });
             assert!(harness.after(MOMENT).await.contains(&"await container/buildkit".to_owned()));
             harness.edit(File::good(edited(broken.clone(), |main| main.version = 1).graph()));
             let told = harness.after(MOMENT).await;
@@ -217,7 +217,7 @@ async fn the_end_of_a_watch_leaves_the_world_as_it_is() {
     let began = harness
         .play(&pair(), async {
             harness.begin().await;
-            harness.meddle(&Meddling::RemoveContainer { container: "container/buildkit".to_owned() });
+            harness.meddle(&Interference::RemoveContainer { container: "container/buildkit".to_owned() });
             sleep(Duration::from_millis(60)).await;
             Instant::now()
         })
@@ -234,7 +234,7 @@ async fn a_lock_that_another_one_has_is_waited_for() {
         .play(&pair(), async {
             harness.begin().await;
             harness.desk.locked.set(true);
-            harness.meddle(&Meddling::Kill { container: "container/main".to_owned() });
+            harness.meddle(&Interference::Kill { container: "container/main".to_owned() });
             assert_eq!(harness.after(MOMENT).await, [""; 0]);
             assert_eq!(harness.sim.changes(), 0);
             harness.desk.locked.set(false);

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use moat_sim::outside::Meddling;
+use moat_sim::interference::Interference;
 use testkit::simulator::case::run;
 
-use super::desk::File;
 use super::harness::{Harness, MOMENT, edited, pair};
+use super::host::File;
 
-fn attach() -> Meddling {
-    Meddling::Attach { container: "container/main".to_owned() }
+fn attach() -> Interference {
+    Interference::Attach { container: "container/main".to_owned() }
 }
 
 #[tokio::test(start_paused = true)]
@@ -26,10 +26,10 @@ async fn a_replacement_waits_for_the_end_of_a_session() {
             assert_eq!(harness.desk.standing_of(&run()).sessions, 1);
             assert_eq!(harness.sim.changes(), 0);
             // What needs no end of the session is done meanwhile.
-            harness.meddle(&Meddling::Kill { container: "container/buildkit".to_owned() });
+            harness.meddle(&Interference::Kill { container: "container/buildkit".to_owned() });
             assert!(harness.after(MOMENT).await.contains(&"start container/buildkit".to_owned()));
 
-            harness.meddle(&Meddling::Detach { container: "container/main".to_owned() });
+            harness.meddle(&Interference::Detach { container: "container/main".to_owned() });
             let told = harness.after(MOMENT).await;
             assert_eq!(told[0], "woken: the session is over");
             assert_eq!(harness.left(&wanted).await, "");
@@ -49,7 +49,7 @@ async fn an_end_that_nobody_told_is_found_soon() {
             harness.edit(File::good(wanted.graph()));
             harness.after(MOMENT).await;
             harness.sim.lose_events(Duration::from_secs(3));
-            harness.meddle(&Meddling::Detach { container: "container/main".to_owned() });
+            harness.meddle(&Interference::Detach { container: "container/main".to_owned() });
             harness.after(Duration::from_secs(15)).await;
             assert_eq!(harness.left(&wanted).await, "");
         })

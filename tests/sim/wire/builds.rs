@@ -7,7 +7,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
-use moat_docker::{Docker, Surroundings};
+use moat_docker::{Docker, Environment};
 use moat_model::engine::{Engine, ImageBuild};
 use moat_model::resource::{BuildContext, BuildNetwork, ImageRef};
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ use super::fake::{Fake, Reply};
 /// A home with docker's configuration in it.
 struct Home<'a>(&'a Path);
 
-impl Surroundings for Home<'_> {
+impl Environment for Home<'_> {
     fn variable(&self, name: &str) -> Option<String> {
         (name == "DOCKER_CONFIG").then(|| self.0.to_string_lossy().into_owned())
     }

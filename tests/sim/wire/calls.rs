@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::future::join_all;
-use moat_docker::{Docker, Endpoint, Located, Origin, Process};
+use moat_docker::{Docker, Endpoint, Located, Origin, ProcessEnv};
 use moat_model::engine::{
     ContainerCreate, Engine, EngineError, Fault, Filter, NetworkCreate, VolumeCreate, VolumeMount,
 };
@@ -326,7 +326,7 @@ async fn a_network_engine_gets_eight_calls_at_once() {
         }
     });
     let endpoint = Endpoint::Tcp { host: "127.0.0.1".to_owned(), port, tls: None };
-    let docker = Docker::connect_to(Located { endpoint, origin: Origin::Flag }, &Process).await.expect("it answers");
+    let docker = Docker::connect_to(Located { endpoint, origin: Origin::Flag }, &ProcessEnv).await.expect("it answers");
     tokio::time::pause();
     let calls = join_all((0..20).map(|_| docker.volumes(&Filter::Ours)));
     // A paused clock only moves when nothing else can: by then all have come that ever will.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use moat_docker::{Docker, Endpoint, Located, Origin, Process, TlsFiles, TlsIdentity};
+use moat_docker::{Docker, Endpoint, Located, Origin, ProcessEnv, TlsFiles, TlsIdentity};
 use moat_model::engine::{Engine, Filter};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::pem::PemObject;
@@ -47,7 +47,7 @@ async fn a_proxy_that_strips_headers_costs_one_more_question() {
 }
 
 async fn refused(fake: &Fake) -> (String, String) {
-    let error = Docker::connect_to(fake.located(), &Process).await.err().expect("no engine for us");
+    let error = Docker::connect_to(fake.located(), &ProcessEnv).await.err().expect("no engine for us");
     (error.to_string().replace(&fake.socket().display().to_string(), "S"), error.hint)
 }
 
@@ -86,7 +86,7 @@ async fn a_silent_engine_is_not_waited_for() {
 async fn no_engine_at_all_says_where_it_was_looked_for() {
     let dir = tempfile::tempdir().expect("a directory");
     let missing = dir.path().join("docker.sock");
-    let to = |endpoint: Endpoint| Docker::connect_to(Located { endpoint, origin: Origin::Default }, &Process);
+    let to = |endpoint: Endpoint| Docker::connect_to(Located { endpoint, origin: Origin::Default }, &ProcessEnv);
     let error = to(Endpoint::Unix(missing.clone())).await.err().expect("nothing there");
     assert_eq!(error.why, "no such file or directory");
     assert_eq!(error.hint, "start docker, or say where it is with --host or DOCKER_HOST");
@@ -166,7 +166,7 @@ async fn tls_proves_both_ends() {
         let identity = identity.map(|by| TlsIdentity { cert: by.path("cert.pem"), key: by.path("key.pem") });
         let tls = Some(TlsFiles { ca: Some(ca.path("ca.pem")), identity });
         let endpoint = Endpoint::Tcp { host: "127.0.0.1".to_owned(), port, tls };
-        Docker::connect_to(Located { endpoint, origin: Origin::Flag }, &Process)
+        Docker::connect_to(Located { endpoint, origin: Origin::Flag }, &ProcessEnv)
             .await
             .map(|docker| docker.api_version())
     };

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use moat_docker::{Docker, Endpoint, Located, Origin, Process};
+use moat_docker::{Docker, Endpoint, Located, Origin, ProcessEnv};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::UnixListener;
 
@@ -64,7 +64,7 @@ impl Fake {
     }
 
     pub async fn connect(&self) -> Docker {
-        Docker::connect_to(self.located(), &Process).await.expect("the fake answers a ping")
+        Docker::connect_to(self.located(), &ProcessEnv).await.expect("the fake answers a ping")
     }
 
     /// What was asked so far.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use log::{LevelFilter, Log, Metadata, Record};
-use moat_docker::{Docker, Surroundings};
+use moat_docker::{Docker, Environment};
 use moat_model::engine::Engine;
 use moat_model::resource::{ContainerId, FileConfig, ImageRef};
 
@@ -34,7 +34,7 @@ impl Log for Listener {
 /// A user whose docker has credentials.
 struct User(PathBuf);
 
-impl Surroundings for User {
+impl Environment for User {
     fn variable(&self, name: &str) -> Option<String> {
         (name == "DOCKER_CONFIG").then(|| self.0.display().to_string())
     }

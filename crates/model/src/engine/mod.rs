@@ -14,7 +14,7 @@ use std::future::Future;
 
 pub use call::Call;
 pub use error::{Detail, EngineError, Fault};
-pub use notice::{Happening, Notice, Subject, What};
+pub use notice::{Actor, EngineEvent, EventAction, Notice};
 pub use request::{
     ContainerCreate, ContainerUpdate, ExecOutput, Filter, ImageBuild, Inspection, NetworkCreate, PortBinding,
     PullProgress, VolumeCreate, VolumeMount,

@@ -10,21 +10,21 @@ use crate::resource::{ContainerId, NetworkId, RunId};
 pub enum Notice {
     /// From now on everything is told. What happened before was not, unless it was asked for.
     Listening,
-    Happened(Happening),
+    Happened(EngineEvent),
 }
 
 /// Something that has happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Happening {
+pub struct EngineEvent {
     /// By the engine's clock. In nanoseconds since 1970.
     pub at: i64,
-    pub subject: Subject,
-    pub what: What,
+    pub subject: Actor,
+    pub what: EventAction,
 }
 
 /// What it has happened to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Subject {
+pub enum Actor {
     Container {
         id: ContainerId,
         name: String,
@@ -44,7 +44,7 @@ pub enum Subject {
 
 /// The happenings that may call for something to be done. The engine has more; those are not asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum What {
+pub enum EventAction {
     Created,
     Started,
     /// Its processes have ended, for whatever reason.
@@ -64,7 +64,7 @@ pub enum What {
     CommandEnded,
 }
 
-impl What {
+impl EventAction {
     /// The word for scripts.
     pub fn code(self) -> &'static str {
         match self {

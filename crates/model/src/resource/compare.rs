@@ -15,7 +15,7 @@ const EXTRAS: &str = "extras";
 
 impl Config {
     /// Whether a canonical text is of this configuration, but for what can be changed without making it anew.
-    pub fn is_but_for_updates(&self, canonical: &str) -> bool {
+    pub fn differs_only_in_place(&self, canonical: &str) -> bool {
         self.is_but_for(&[LIMITS, RESTART, EXTRAS], canonical)
     }
 

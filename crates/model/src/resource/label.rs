@@ -176,7 +176,7 @@ impl Ownership {
 
     /// Whether it was made as is wanted now, but for what can be changed in place.
     pub fn fits(&self, wanted: &Config) -> bool {
-        self.hash == wanted.hash() || wanted.is_but_for_updates(&self.config)
+        self.hash == wanted.hash() || wanted.differs_only_in_place(&self.config)
     }
 
     /// What is wanted, with the digests that were recorded in place of those that cannot be compared with them: of values

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use moat_model::engine::{Happening, Subject, What};
+use moat_model::engine::{Actor, EngineEvent, EventAction};
 
 /// The first thing that called for a round.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub enum Trigger {
     /// A file that the spec is made of is different; its name.
     File(String),
     /// The engine told that something has happened to what is called so.
-    Engine { what: What, name: String },
+    Engine { what: EventAction, name: String },
     /// The connection to the engine was lost, and is there again.
     Reconnected,
     /// A pause after failures or repairs is over.
@@ -28,9 +28,9 @@ pub enum Trigger {
 }
 
 impl Trigger {
-    pub fn of(happening: &Happening) -> Self {
+    pub fn of(happening: &EngineEvent) -> Self {
         let name = match &happening.subject {
-            Subject::Container { name, .. } | Subject::Network { name, .. } | Subject::Volume { name } => name.clone(),
+            Actor::Container { name, .. } | Actor::Network { name, .. } | Actor::Volume { name } => name.clone(),
         };
         Self::Engine { what: happening.what, name }
     }
@@ -42,7 +42,7 @@ impl Trigger {
 
     /// Whether another one says the same better: a container that ends is taken off its networks first.
     pub fn is_part_of(&self, other: &Self) -> bool {
-        let is_link = |what: &What| matches!(what, What::Disconnected | What::Connected);
+        let is_link = |what: &EventAction| matches!(what, EventAction::Disconnected | EventAction::Connected);
         match (self, other) {
             (Self::Engine { what: this, .. }, Self::Engine { what: that, .. }) => is_link(this) && !is_link(that),
             _ => false,
@@ -82,20 +82,20 @@ impl fmt::Display for Trigger {
 }
 
 /// What happened, after the name of what it happened to.
-fn phrase(what: What) -> &'static str {
+fn phrase(what: EventAction) -> &'static str {
     match what {
-        What::Created => "was created",
-        What::Started => "was started",
-        What::Died => "has ended",
-        What::OutOfMemory => "ran out of memory",
-        What::Paused => "was paused",
-        What::Unpaused => "was unpaused",
-        What::Renamed => "was renamed",
-        What::Updated => "was updated",
-        What::Unhealthy => "is unhealthy",
-        What::Connected => "was connected",
-        What::Disconnected => "was disconnected",
-        What::Removed => "was removed",
-        What::CommandEnded => "has one command less",
+        EventAction::Created => "was created",
+        EventAction::Started => "was started",
+        EventAction::Died => "has ended",
+        EventAction::OutOfMemory => "ran out of memory",
+        EventAction::Paused => "was paused",
+        EventAction::Unpaused => "was unpaused",
+        EventAction::Renamed => "was renamed",
+        EventAction::Updated => "was updated",
+        EventAction::Unhealthy => "is unhealthy",
+        EventAction::Connected => "was connected",
+        EventAction::Disconnected => "was disconnected",
+        EventAction::Removed => "was removed",
+        EventAction::CommandEnded => "has one command less",
     }
 }

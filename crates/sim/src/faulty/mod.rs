@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 
 pub use schedule::{At, Broken, Injection, Planned, Schedule};
 
-use crate::outside::Outside;
+use crate::interference::Interferer;
 use moat_model::engine::{
     Call, ContainerCreate, ContainerUpdate, Engine, EngineError, ExecOutput, Filter, ImageBuild, Inspection,
     NetworkCreate, Notice, PullProgress, VolumeCreate,
@@ -40,7 +40,7 @@ struct Progress {
     looks: u32,
 }
 
-impl<E: Engine, O: Outside> Faulty<E, O> {
+impl<E: Engine, O: Interferer> Faulty<E, O> {
     pub fn new(engine: E, outside: O, schedule: Schedule) -> Self {
         let progress = Progress { ahead: schedule.0, struck: Vec::new(), changes: 0, looks: 0 };
         Self { engine, outside, progress: Mutex::new(progress), crash: Notify::new() }
@@ -118,7 +118,7 @@ impl<E: Engine, O: Outside> Faulty<E, O> {
     }
 }
 
-impl<E: Engine, O: Outside> Engine for Faulty<E, O> {
+impl<E: Engine, O: Interferer> Engine for Faulty<E, O> {
     async fn containers(&self, filter: &Filter) -> Result<Vec<ContainerFacts>, EngineError> {
         self.through(Call::Containers, self.engine.containers(filter)).await
     }
@@ -232,7 +232,7 @@ impl<E: Engine, O: Outside> Engine for Faulty<E, O> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outside::Meddling;
+    use crate::interference::Interference;
     use crate::sim::{Settings, Sim};
 
     fn volume(name: &str) -> VolumeCreate {
@@ -276,7 +276,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn looks_do_not_move_the_numbers_of_changes() {
         let sim = Sim::new(&Settings::default());
-        let meddling = Meddling::AddVolume { name: "foreign".to_owned() };
+        let meddling = Interference::AddVolume { name: "foreign".to_owned() };
         let engine = faulty(&sim, [(At::Change(1), Injection::Meddle { with: meddling })]);
         engine.volumes(&Filter::Ours).await.unwrap();
         engine.create_volume(&volume("aa")).await.unwrap();

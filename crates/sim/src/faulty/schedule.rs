@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::outside::Meddling;
+use crate::interference::Interference;
 use moat_model::engine::{Call, EngineError, Fault};
 
 /// Everything that goes wrong in one run.
@@ -45,7 +45,7 @@ pub enum Injection {
     /// The caller dies, before the call reaches the engine or after it happened.
     Crash { after: bool },
     /// Somebody else does something just before the call arrives.
-    Meddle { with: Meddling },
+    Meddle { with: Interference },
     /// The engine goes down just before the call arrives. In milliseconds.
     EngineRestart { down_ms: u64 },
     /// Nobody hears of anything for a while. In milliseconds. Without effect as long as nobody listens.

@@ -1,10 +1,10 @@
-//! Somebody else at work on the simulated engine: what [`Meddling`] does to its state, at once.
+//! Somebody else at work on the simulated engine: what [`Interference`] does to its state, at once.
 
 use std::collections::BTreeMap;
 
 use super::behaviour::KILLED;
 use super::daemon::{Attachment, Container, Daemon, Due, Next};
-use crate::outside::Meddling;
+use crate::interference::Interference;
 use moat_model::resource::{
     ContainerConfig, ContainerId, ImageId, ImageRef, NetworkAttachment, NetworkId, ResourceId, label,
 };
@@ -12,34 +12,38 @@ use moat_model::state::ContainerState::{Created, Dead, Removing, Restarting, Run
 
 impl Daemon {
     /// Does it if it can be done now; says whether anything is different.
-    pub fn meddle(&mut self, meddling: &Meddling) -> bool {
+    pub fn meddle(&mut self, meddling: &Interference) -> bool {
         let now = self.now;
         match meddling {
-            Meddling::RemoveNetwork { network } => self.find_network(network).is_some_and(|id| self.lose_network(&id)),
-            Meddling::RemoveVolume { volume } => self.find_volume(volume).is_some_and(|name| self.lose_volume(&name)),
-            Meddling::RemoveImage { image } => {
+            Interference::RemoveNetwork { network } => {
+                self.find_network(network).is_some_and(|id| self.lose_network(&id))
+            }
+            Interference::RemoveVolume { volume } => {
+                self.find_volume(volume).is_some_and(|name| self.lose_volume(&name))
+            }
+            Interference::RemoveImage { image } => {
                 ImageRef::parse(image).is_ok_and(|reference| self.images.remove(&reference).is_some())
             }
-            Meddling::RetagImage { image } => ImageRef::parse(image).is_ok_and(|reference| self.retag(&reference)),
-            Meddling::AddContainer { name, image } => self.add_container(name, image),
-            Meddling::AddNetwork { name } => {
+            Interference::RetagImage { image } => ImageRef::parse(image).is_ok_and(|reference| self.retag(&reference)),
+            Interference::AddContainer { name, image } => self.add_container(name, image),
+            Interference::AddNetwork { name } => {
                 let range =
                     super::subnet::first_free(&self.networks.values().filter_map(|n| n.subnet).collect::<Vec<_>>());
                 self.add_network(name, BTreeMap::new(), false, range);
                 true
             }
-            Meddling::AddVolume { name } => {
+            Interference::AddVolume { name } => {
                 let is_new = !self.volumes.contains_key(name);
                 self.touch_volume(name, &BTreeMap::new());
                 is_new
             }
-            Meddling::Start { container } => {
+            Interference::Start { container } => {
                 let Some(id) = self.find_container(container) else { return false };
                 let stands =
                     self.containers.get(&id).is_some_and(|c| !c.lives() && !matches!(c.state, Dead | Restarting));
                 stands && self.start_now(&id).is_ok()
             }
-            Meddling::RenameContainer { container, to } => {
+            Interference::RenameContainer { container, to } => {
                 let free = self.check_name_is_free(to).is_ok();
                 self.with_container(container, |c| {
                     if free {
@@ -48,11 +52,11 @@ impl Daemon {
                     free
                 })
             }
-            Meddling::RemoveContainer { container } => {
+            Interference::RemoveContainer { container } => {
                 self.find_container(container).is_some_and(|id| self.containers.remove(&id).is_some())
             }
-            Meddling::Kill { container } | Meddling::Stop { container } => {
-                let code = if matches!(meddling, Meddling::Kill { .. }) { KILLED } else { 0 };
+            Interference::Kill { container } | Interference::Stop { container } => {
+                let code = if matches!(meddling, Interference::Kill { .. }) { KILLED } else { 0 };
                 self.with_container(container, |c| {
                     let lived = c.lives() || c.state == Restarting;
                     c.stopped_by_hand |= lived;
@@ -62,14 +66,14 @@ impl Daemon {
                     lived
                 })
             }
-            Meddling::Die { container, code } => self.with_container(container, |c| {
+            Interference::Die { container, code } => self.with_container(container, |c| {
                 let runs = c.state == Running;
                 if runs {
                     c.end_by_itself(*code, now);
                 }
                 runs
             }),
-            Meddling::Pause { container } => self.with_container(container, |c| {
+            Interference::Pause { container } => self.with_container(container, |c| {
                 // Docker has one lock for each container: a pause does not come between a stop and its end.
                 let runs = c.state == Running && !matches!(c.due, Some(Due { what: Next::Stop { .. }, .. }));
                 if runs {
@@ -77,21 +81,21 @@ impl Daemon {
                 }
                 runs
             }),
-            Meddling::Sicken { container } => self.with_container(container, |c| {
+            Interference::Sicken { container } => self.with_container(container, |c| {
                 c.sick |= c.lives();
                 c.lives()
             }),
-            Meddling::Attach { container } => self.with_container(container, |c| {
+            Interference::Attach { container } => self.with_container(container, |c| {
                 let runs = c.state == Running;
                 c.sessions += u32::from(runs);
                 runs
             }),
-            Meddling::Detach { container } => self.with_container(container, |c| {
+            Interference::Detach { container } => self.with_container(container, |c| {
                 let was_there = c.sessions > 0;
                 c.sessions = c.sessions.saturating_sub(1);
                 was_there
             }),
-            Meddling::Disconnect { container } => self.with_container(container, |c| {
+            Interference::Disconnect { container } => self.with_container(container, |c| {
                 let was_on = !c.endpoints.is_empty();
                 c.endpoints.clear();
                 was_on

@@ -34,7 +34,7 @@ pub use journal::{Entry, Outcome, Reached, Rule, Step, Violation};
 pub use latency::Latencies;
 pub use snapshot::{Counts, Scope};
 
-use crate::outside::{Meddling, Outside};
+use crate::interference::{Interference, Interferer};
 use daemon::Daemon;
 use moat_model::resource::{ContainerId, ImageRef};
 
@@ -114,7 +114,7 @@ impl Sim {
     }
 
     /// Does what somebody else would do, at once; says whether anything is different.
-    pub fn meddle(&self, meddling: &Meddling) -> bool {
+    pub fn meddle(&self, meddling: &Interference) -> bool {
         self.now().meddle(meddling)
     }
 
@@ -205,8 +205,8 @@ impl Sim {
     }
 }
 
-impl Outside for Sim {
-    fn meddle(&self, meddling: &Meddling) {
+impl Interferer for Sim {
+    fn meddle(&self, meddling: &Interference) {
         Self::meddle(self, meddling);
     }
 

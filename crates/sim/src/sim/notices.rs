@@ -14,7 +14,7 @@ use super::calls::unreachable;
 use super::container::EPOCH;
 use super::daemon::{Container, Daemon};
 use moat_model::engine::EngineError;
-use moat_model::engine::notice::{Happening, Notice, Subject, What};
+use moat_model::engine::notice::{Actor, EngineEvent, EventAction, Notice};
 use moat_model::resource::label::Ownership;
 use moat_model::resource::{ContainerId, NetworkId};
 use moat_model::state::ContainerState::{self, Paused, Running};
@@ -25,7 +25,7 @@ const RING: usize = 256;
 #[derive(Debug, Default)]
 pub(super) struct Notices {
     /// Numbered from `first` on.
-    ring: VecDeque<Happening>,
+    ring: VecDeque<EngineEvent>,
     first: u64,
     /// Until when nobody is told anything.
     pub lost_until: Duration,
@@ -46,7 +46,7 @@ struct Seen {
 
 #[derive(Debug, Clone)]
 struct SeenContainer {
-    subject: Subject,
+    subject: Actor,
     name: String,
     state: ContainerState,
     started: Option<Duration>,
@@ -59,7 +59,7 @@ impl SeenContainer {
     fn of(container: &Container) -> Self {
         let run = Ownership::read(&container.labels).map(|owner| owner.run);
         Self {
-            subject: Subject::Container { id: container.id.clone(), name: container.name.clone(), run },
+            subject: Actor::Container { id: container.id.clone(), name: container.name.clone(), run },
             name: container.name.clone(),
             state: container.state,
             started: container.started,
@@ -74,17 +74,17 @@ impl SeenContainer {
     }
 
     /// What has happened since it was like `before`.
-    fn since(&self, before: &Self) -> Vec<What> {
+    fn since(&self, before: &Self) -> Vec<EventAction> {
         let restarted = self.started != before.started;
         let died = before.lives() && (!self.lives() || restarted);
         let changes = [
-            (self.name != before.name, What::Renamed),
-            (self.sessions < before.sessions, What::CommandEnded),
-            (self.sick && !before.sick, What::Unhealthy),
-            (before.state == Paused && self.state == Running && !restarted, What::Unpaused),
-            (died, What::Died),
-            (self.lives() && (restarted || !before.lives()), What::Started),
-            (before.state != Paused && self.state == Paused, What::Paused),
+            (self.name != before.name, EventAction::Renamed),
+            (self.sessions < before.sessions, EventAction::CommandEnded),
+            (self.sick && !before.sick, EventAction::Unhealthy),
+            (before.state == Paused && self.state == Running && !restarted, EventAction::Unpaused),
+            (died, EventAction::Died),
+            (self.lives() && (restarted || !before.lives()), EventAction::Started),
+            (before.state != Paused && self.state == Paused, EventAction::Paused),
         ];
         changes.into_iter().filter_map(|(is_so, what)| is_so.then_some(what)).collect()
     }
@@ -106,7 +106,7 @@ impl Daemon {
             return;
         }
         let at = EPOCH * 1_000_000_000 + i64::try_from(self.now.as_nanos()).unwrap_or(0);
-        self.notices.ring.extend(news.into_iter().map(|(subject, what)| Happening { at, subject, what }));
+        self.notices.ring.extend(news.into_iter().map(|(subject, what)| EngineEvent { at, subject, what }));
         while self.notices.ring.len() > RING {
             self.notices.ring.pop_front();
             self.notices.first += 1;
@@ -127,15 +127,17 @@ impl Daemon {
 }
 
 impl Seen {
-    fn since(&self, before: &Self) -> Vec<(Subject, What)> {
+    fn since(&self, before: &Self) -> Vec<(Actor, EventAction)> {
         let mut news = Vec::new();
         for (id, now) in &self.containers {
             match before.containers.get(id) {
-                None => news.push((now.subject.clone(), What::Created)),
+                None => news.push((now.subject.clone(), EventAction::Created)),
                 Some(then) => {
                     news.extend(now.since(then).into_iter().map(|what| (now.subject.clone(), what)));
                     let (gone, come) = (missing(&then.networks, &now.networks), missing(&now.networks, &then.networks));
-                    let all = gone.map(|it| (it, What::Disconnected)).chain(come.map(|it| (it, What::Connected)));
+                    let all = gone
+                        .map(|it| (it, EventAction::Disconnected))
+                        .chain(come.map(|it| (it, EventAction::Connected)));
                     news.extend(all.map(|(network, what)| (self.network(network, before, Some(id)), what)));
                 }
             }
@@ -143,23 +145,23 @@ impl Seen {
         let gone = before.containers.iter().filter(|(id, _)| !self.containers.contains_key(id));
         for (_, then) in gone {
             if then.lives() {
-                news.push((then.subject.clone(), What::Died));
+                news.push((then.subject.clone(), EventAction::Died));
             }
-            news.push((then.subject.clone(), What::Removed));
+            news.push((then.subject.clone(), EventAction::Removed));
         }
         let come = self.networks.keys().filter(|id| !before.networks.contains_key(id));
-        news.extend(come.map(|id| (self.network(id, before, None), What::Created)));
+        news.extend(come.map(|id| (self.network(id, before, None), EventAction::Created)));
         let gone = before.networks.keys().filter(|id| !self.networks.contains_key(id));
-        news.extend(gone.map(|id| (self.network(id, before, None), What::Removed)));
-        let volume = |name: &String| Subject::Volume { name: name.clone() };
-        news.extend(missing(&self.volumes, &before.volumes).map(|name| (volume(name), What::Created)));
-        news.extend(missing(&before.volumes, &self.volumes).map(|name| (volume(name), What::Removed)));
+        news.extend(gone.map(|id| (self.network(id, before, None), EventAction::Removed)));
+        let volume = |name: &String| Actor::Volume { name: name.clone() };
+        news.extend(missing(&self.volumes, &before.volumes).map(|name| (volume(name), EventAction::Created)));
+        news.extend(missing(&before.volumes, &self.volumes).map(|name| (volume(name), EventAction::Removed)));
         news
     }
 
-    fn network(&self, id: &NetworkId, before: &Self, container: Option<&ContainerId>) -> Subject {
+    fn network(&self, id: &NetworkId, before: &Self, container: Option<&ContainerId>) -> Actor {
         let name = self.networks.get(id).or_else(|| before.networks.get(id)).cloned().unwrap_or_default();
-        Subject::Network { id: id.clone(), name, container: container.cloned() }
+        Actor::Network { id: id.clone(), name, container: container.cloned() }
     }
 }
 
@@ -209,7 +211,7 @@ impl Sim {
         }
     }
 
-    fn told_from(&self, next: &mut u64) -> Vec<Happening> {
+    fn told_from(&self, next: &mut u64) -> Vec<EngineEvent> {
         let daemon = self.daemon.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let Notices { ring, first, .. } = &daemon.notices;
         let skip = usize::try_from(next.saturating_sub(*first)).unwrap_or(usize::MAX);

@@ -1,9 +1,9 @@
 //! The language of `agent.yaml`: every key, what it may hold, what it means, and what changing it does.
 //!
-//! A new key is a line here, a field in [`file`](super::file), and a row in `docs/reference/agent.md`, which a test
+//! A new key is a line here, a field in [`file`](super::raw), and a row in `docs/reference/agent.md`, which a test
 //! holds against this table.
 
-pub mod elsewhere;
+pub mod foreign_keys;
 mod parts;
 
 use super::rule;

@@ -104,13 +104,13 @@ impl Proposal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::surroundings::{NotRun, Unread};
-    use crate::{Source, Surroundings, agent};
+    use crate::environment::{NotRun, Unread};
+    use crate::{Environment, Source, agent};
 
     /// A host with one variable and one file of variables.
     struct Host;
 
-    impl Surroundings for Host {
+    impl Environment for Host {
         fn variable(&self, name: &str) -> Option<String> {
             ["TOKEN", "DIR"].contains(&name).then(|| "hunter2".to_owned())
         }

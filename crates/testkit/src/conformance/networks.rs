@@ -2,7 +2,7 @@
 
 use moat_model::engine::{Engine, Fault};
 use moat_model::state::ContainerState;
-use moat_sim::outside::Meddling;
+use moat_sim::interference::Interference;
 
 use super::world::{
     Program, World, container_create, created, listed, network, network_create, networks_of, refused, run_filter,
@@ -89,7 +89,7 @@ pub async fn e23_disconnected_and_connected(world: &impl World) {
     let create = container_create(world, "main", Program::Idle, &net);
     let id = engine.create_container(&create).await.expect("a container");
     engine.start(&id).await.expect("a start");
-    world.meddle(&Meddling::Disconnect { container: create.name });
+    world.meddle(&Interference::Disconnect { container: create.name });
     assert_eq!(listed(world, &id).await.expect("a container").networks, []);
     engine.restart(&id).await.expect("a restart");
     assert_eq!(listed(world, &id).await.expect("a container").networks, [], "a restart does not connect");

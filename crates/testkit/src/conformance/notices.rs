@@ -2,15 +2,15 @@
 
 use std::cell::RefCell;
 
-use moat_model::engine::{Engine, Happening, Notice, Subject, What};
+use moat_model::engine::{Actor, Engine, EngineEvent, EventAction, Notice};
 use moat_model::resource::ContainerId;
-use moat_sim::outside::Meddling;
+use moat_sim::interference::Interference;
 use tokio::time::timeout;
 
 use super::world::{
     PATIENCE, Program, World, container_create, created, eventually, network, run_of, started, volume_create, words,
 };
-use What::{Created, Died, Removed, Started};
+use EventAction::{Created, Died, Removed, Started};
 
 /// Everything that a listener has heard so far.
 #[derive(Default)]
@@ -18,12 +18,12 @@ struct Heard(RefCell<Vec<Notice>>);
 
 impl Heard {
     /// What happened to one container, in the order in which it was told.
-    fn of_container(&self, container: &ContainerId) -> Vec<What> {
-        let is_it = |subject: &Subject| matches!(subject, Subject::Container { id, .. } if id == container);
+    fn of_container(&self, container: &ContainerId) -> Vec<EventAction> {
+        let is_it = |subject: &Actor| matches!(subject, Actor::Container { id, .. } if id == container);
         self.happenings().into_iter().filter(|it| is_it(&it.subject)).map(|it| it.what).collect()
     }
 
-    fn happenings(&self) -> Vec<Happening> {
+    fn happenings(&self) -> Vec<EngineEvent> {
         let happened = |notice: &Notice| match notice {
             Notice::Happened(happening) => Some(happening.clone()),
             Notice::Listening => None,
@@ -31,7 +31,7 @@ impl Heard {
         self.0.borrow().iter().filter_map(happened).collect()
     }
 
-    fn has(&self, wanted: impl Fn(&Happening) -> bool) -> Option<()> {
+    fn has(&self, wanted: impl Fn(&EngineEvent) -> bool) -> Option<()> {
         self.happenings().iter().any(wanted).then_some(())
     }
 }
@@ -63,8 +63,8 @@ pub async fn e32_what_happens_is_told_in_its_order(world: &impl World) {
         engine.remove_container(&id).await.expect("a removal");
         engine.remove_volume(&volume.name).await.expect("a removal");
         engine.remove_network(&net).await.expect("a removal");
-        let gone = |it: &Happening| {
-            it.what == What::Removed && matches!(&it.subject, Subject::Network { id, .. } if *id == net)
+        let gone = |it: &EngineEvent| {
+            it.what == EventAction::Removed && matches!(&it.subject, Actor::Network { id, .. } if *id == net)
         };
         eventually("the end is told", async || heard.has(gone)).await;
         (net, volume.name, id)
@@ -76,15 +76,15 @@ pub async fn e32_what_happens_is_told_in_its_order(world: &impl World) {
     let run = run_of(world).id;
     for it in heard.happenings() {
         match it.subject {
-            Subject::Container { id: of, run: told, .. } if of == id => assert_eq!(told.as_ref(), Some(&run)),
+            Actor::Container { id: of, run: told, .. } if of == id => assert_eq!(told.as_ref(), Some(&run)),
             _ => {}
         }
     }
     for what in [Created, Removed] {
-        let of_volume = |it: &Happening| it.what == what && it.subject == Subject::Volume { name: volume.clone() };
+        let of_volume = |it: &EngineEvent| it.what == what && it.subject == Actor::Volume { name: volume.clone() };
         assert!(heard.has(of_volume).is_some(), "{what:?} of the volume");
         let of_network =
-            |it: &Happening| it.what == what && matches!(&it.subject, Subject::Network { id, .. } if *id == net);
+            |it: &EngineEvent| it.what == what && matches!(&it.subject, Actor::Network { id, .. } if *id == net);
         assert!(heard.has(of_network).is_some(), "{what:?} of the network");
     }
 }
@@ -95,7 +95,7 @@ pub async fn e33_what_happened_since_is_told_again(world: &impl World) {
     let first = Heard::default();
     let id = listening(world, &first, None, async {
         let id = created(world, "main", Program::Idle, &net).await;
-        eventually("it is told", async || first.of_container(&id).contains(&What::Created).then_some(())).await;
+        eventually("it is told", async || first.of_container(&id).contains(&EventAction::Created).then_some(())).await;
         id
     });
     let id = id.await;
@@ -104,9 +104,9 @@ pub async fn e33_what_happened_since_is_told_again(world: &impl World) {
     engine.start(&id).await.expect("a start");
     engine.remove_container(&id).await.expect("a removal");
     let second = Heard::default();
-    let removed = async || second.of_container(&id).contains(&What::Removed).then_some(());
+    let removed = async || second.of_container(&id).contains(&EventAction::Removed).then_some(());
     listening(world, &second, Some(at), eventually("it is told later", removed)).await;
-    assert!(second.of_container(&id).contains(&What::Started));
+    assert!(second.of_container(&id).contains(&EventAction::Started));
 }
 
 pub async fn e34_commands_are_listed_while_they_run(world: &impl World) {
@@ -120,13 +120,14 @@ pub async fn e34_commands_are_listed_while_they_run(world: &impl World) {
     assert_eq!(engine.commands(&id).await, Ok(Vec::new()), "it has ended");
     let heard = Heard::default();
     let work = async {
-        world.meddle(&Meddling::Attach { container: create.name.clone() });
+        world.meddle(&Interference::Attach { container: create.name.clone() });
         let one = async || (engine.commands(&id).await.expect("a list").len() == 1).then_some(());
         eventually("it runs", one).await;
-        world.meddle(&Meddling::Detach { container: create.name.clone() });
+        world.meddle(&Interference::Detach { container: create.name.clone() });
         let none = async || engine.commands(&id).await.expect("a list").is_empty().then_some(());
         eventually("it has ended", none).await;
-        eventually("that is told", async || heard.of_container(&id).contains(&What::CommandEnded).then_some(())).await;
+        eventually("that is told", async || heard.of_container(&id).contains(&EventAction::CommandEnded).then_some(()))
+            .await;
     };
     timeout(PATIENCE, listening(world, &heard, None, work)).await.expect("no end");
 }

@@ -3,7 +3,7 @@
 use moat_model::engine::{Engine, Fault};
 use moat_model::resource::{ImageCheck, RestartPolicy};
 use moat_model::state::{ContainerState, Health};
-use moat_sim::outside::Meddling;
+use moat_sim::interference::Interference;
 
 use super::world::{
     Program, World, container_create, eventually, file, listed, mount, network, networks_of, reaches, refused,
@@ -18,7 +18,7 @@ pub async fn e11_states_follow_the_calls(world: &impl World) {
     assert_eq!(state(world, &id).await, ContainerState::Created);
     engine.start(&id).await.expect("a start");
     assert_eq!(state(world, &id).await, ContainerState::Running);
-    world.meddle(&Meddling::Pause { container: create.name.clone() });
+    world.meddle(&Interference::Pause { container: create.name.clone() });
     assert_eq!(state(world, &id).await, ContainerState::Paused);
     engine.unpause(&id).await.expect("an unpause");
     assert_eq!(state(world, &id).await, ContainerState::Running);
@@ -28,7 +28,7 @@ pub async fn e11_states_follow_the_calls(world: &impl World) {
     assert_eq!(facts.exit_code, Some(0));
     engine.start(&id).await.expect("a start");
     assert_eq!(state(world, &id).await, ContainerState::Running);
-    world.meddle(&Meddling::Kill { container: create.name });
+    world.meddle(&Interference::Kill { container: create.name });
     let facts = reaches(world, &id, ContainerState::Exited).await;
     assert_eq!(facts.exit_code, Some(137));
 }
@@ -60,7 +60,7 @@ pub async fn e13_a_paused_container_refuses(world: &impl World) {
         let create = container_create(world, act, Program::Idle, &net);
         let id = engine.create_container(&create).await.expect("a container");
         engine.start(&id).await.expect("a start");
-        world.meddle(&Meddling::Pause { container: create.name });
+        world.meddle(&Interference::Pause { container: create.name });
         refused(engine.start(&id).await, Fault::Conflict);
         refused(engine.exec(&id, &words(&["true"])).await, Fault::Conflict);
         match act {
@@ -201,7 +201,7 @@ pub async fn e18_removal_kills_and_keeps_volumes(world: &impl World) {
             engine.start(&id).await.expect("a start");
         }
         if before == "paused" {
-            world.meddle(&Meddling::Pause { container: create.name.clone() });
+            world.meddle(&Interference::Pause { container: create.name.clone() });
         }
         if before == "exited" {
             engine.stop(&id, None).await.expect("a stop");

@@ -13,7 +13,7 @@ use moat_model::resource::{
     ResourceId, Retention, Run, VolumeConfig,
 };
 use moat_model::state::{ContainerFacts, ContainerState};
-use moat_sim::outside::Meddling;
+use moat_sim::interference::Interference;
 
 /// One engine with a corner that nobody else uses.
 pub trait World {
@@ -37,7 +37,7 @@ pub trait World {
     fn port(&self) -> u16;
 
     /// Somebody else does something, at once.
-    fn meddle(&self, meddling: &Meddling);
+    fn meddle(&self, meddling: &Interference);
 }
 
 /// What a container does.

@@ -10,7 +10,7 @@ use moat_model::resource::{
     NetworkAttachment, NetworkConfig, Probe, ResourceId, RestartPolicy, Retention, Role, Run, VolumeConfig,
 };
 use moat_sim::faulty::Schedule;
-use moat_sim::outside::Meddling;
+use moat_sim::interference::Interference;
 use moat_sim::sim::{Behaviour, DuplicateNetworks};
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +23,7 @@ pub struct Case {
     pub before: Option<Earlier>,
     /// What somebody else did since.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub meddling: Vec<Meddling>,
+    pub meddling: Vec<Interference>,
     pub wanted: Wanted,
     /// What goes wrong while that is applied.
     #[serde(default, skip_serializing_if = "is_empty")]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use moat_model::resource::{Kind, ResourceId};
 use moat_sim::faulty::{At, Broken, Injection, Planned, Schedule};
-use moat_sim::outside::Meddling;
+use moat_sim::interference::Interference;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -69,19 +69,19 @@ pub fn interrupted_case() -> impl Strategy<Value = Case> {
 pub fn namesake_case() -> impl Strategy<Value = Case> {
     (wanted(), any::<prop::sample::Index>(), any::<bool>()).prop_map(|(wanted, which, old_engine)| {
         let names = wanted.graph().nodes().map(|node| node.id.clone()).collect::<Vec<_>>();
-        let takes: Vec<Meddling> = names.iter().filter_map(takes_name).collect();
+        let takes: Vec<Interference> = names.iter().filter_map(takes_name).collect();
         let meddling = vec![which.get(&takes).clone()];
         Case { before: None, meddling, wanted, faults: Schedule::default(), interrupt: None, old_engine }
     })
 }
 
-fn takes_name(id: &ResourceId) -> Option<Meddling> {
+fn takes_name(id: &ResourceId) -> Option<Interference> {
     let name = run().name_of(id);
     match id.kind {
         Kind::Image => None,
-        Kind::Network => Some(Meddling::AddNetwork { name }),
-        Kind::Volume => Some(Meddling::AddVolume { name }),
-        Kind::Container => Some(Meddling::AddContainer { name, image: "quick:1".to_owned() }),
+        Kind::Network => Some(Interference::AddNetwork { name }),
+        Kind::Volume => Some(Interference::AddVolume { name }),
+        Kind::Container => Some(Interference::AddContainer { name, image: "quick:1".to_owned() }),
     }
 }
 
@@ -152,22 +152,22 @@ fn container() -> impl Strategy<Value = String> {
     prop_oneof![Just("container/buildkit"), Just("container/db"), Just("container/main")].prop_map(str::to_owned)
 }
 
-pub fn meddling() -> impl Strategy<Value = Meddling> {
+pub fn meddling() -> impl Strategy<Value = Interference> {
     let volume = || prop_oneof![Just("volume/buildkit-data"), Just("volume/db-data"), Just("volume/main-data")];
     let image = || prop_oneof![Just("quick:1"), Just("slow:1"), Just("needy:1"), Just("database:1"), Just("silent:1")];
     prop_oneof![
-        container().prop_map(|container| Meddling::Kill { container }),
-        (container(), 0..3_i64).prop_map(|(container, code)| Meddling::Die { container, code }),
-        container().prop_map(|container| Meddling::Stop { container }),
-        container().prop_map(|container| Meddling::Start { container }),
-        container().prop_map(|container| Meddling::Pause { container }),
-        container().prop_map(|container| Meddling::Sicken { container }),
-        container().prop_map(|container| Meddling::RemoveContainer { container }),
-        container().prop_map(|container| Meddling::RenameContainer { container, to: "renamed".to_owned() }),
-        container().prop_map(|container| Meddling::Disconnect { container }),
-        Just(Meddling::RemoveNetwork { network: "network/agent".to_owned() }),
-        volume().prop_map(|volume| Meddling::RemoveVolume { volume: volume.to_owned() }),
-        image().prop_map(|image| Meddling::RemoveImage { image: image.to_owned() }),
-        image().prop_map(|image| Meddling::RetagImage { image: image.to_owned() }),
+        container().prop_map(|container| Interference::Kill { container }),
+        (container(), 0..3_i64).prop_map(|(container, code)| Interference::Die { container, code }),
+        container().prop_map(|container| Interference::Stop { container }),
+        container().prop_map(|container| Interference::Start { container }),
+        container().prop_map(|container| Interference::Pause { container }),
+        container().prop_map(|container| Interference::Sicken { container }),
+        container().prop_map(|container| Interference::RemoveContainer { container }),
+        container().prop_map(|container| Interference::RenameContainer { container, to: "renamed".to_owned() }),
+        container().prop_map(|container| Interference::Disconnect { container }),
+        Just(Interference::RemoveNetwork { network: "network/agent".to_owned() }),
+        volume().prop_map(|volume| Interference::RemoveVolume { volume: volume.to_owned() }),
+        image().prop_map(|image| Interference::RemoveImage { image: image.to_owned() }),
+        image().prop_map(|image| Interference::RetagImage { image: image.to_owned() }),
     ]
 }

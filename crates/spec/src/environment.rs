@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The world around a spec file.
-pub trait Surroundings {
+pub trait Environment {
     /// A variable of the environment.
     fn variable(&self, name: &str) -> Option<String>;
 
@@ -57,17 +57,17 @@ pub struct Inputs {
     pub mounted: BTreeSet<PathBuf>,
 }
 
-/// Surroundings in which there is nothing.
+/// An environment without variables, files and commands.
 #[derive(Debug)]
-pub struct Nowhere;
+pub struct EmptyEnv;
 
-/// Surroundings that remember which files they were asked for.
+/// An environment that records which files they were asked for.
 pub struct Recorder<'a> {
-    around: &'a dyn Surroundings,
+    around: &'a dyn Environment,
     inputs: RefCell<Inputs>,
 }
 
-impl Surroundings for Nowhere {
+impl Environment for EmptyEnv {
     fn variable(&self, _: &str) -> Option<String> {
         None
     }
@@ -90,7 +90,7 @@ impl Inputs {
 }
 
 impl<'a> Recorder<'a> {
-    pub fn new(around: &'a dyn Surroundings) -> Self {
+    pub fn new(around: &'a dyn Environment) -> Self {
         Self { around, inputs: RefCell::default() }
     }
 
@@ -99,7 +99,7 @@ impl<'a> Recorder<'a> {
     }
 }
 
-impl Surroundings for Recorder<'_> {
+impl Environment for Recorder<'_> {
     fn variable(&self, name: &str) -> Option<String> {
         self.around.variable(name)
     }

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use super::plain_file;
 use crate::ui;
-use moat_spec::Surroundings;
-use moat_spec::surroundings::{NotRun, Unread};
+use moat_spec::Environment;
+use moat_spec::environment::{NotRun, Unread};
 
 /// This process, on this machine.
-pub struct Here;
+pub struct ProcessEnv;
 
 /// What is larger is something else, and need not be read to its end. The parser has the same limit, in bytes.
 pub const SIZE_MAX: u64 = 1 << 20;
@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// What takes longer is said to be waited for: a terminal that says nothing looks like one that hangs.
 const NOTEWORTHY: Duration = Duration::from_secs(2);
 
-impl Surroundings for Here {
+impl Environment for ProcessEnv {
     fn variable(&self, name: &str) -> Option<String> {
         std::env::var(name).ok()
     }

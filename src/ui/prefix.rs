@@ -3,12 +3,12 @@
 use super::{Colour, Screen};
 
 /// A screen, and what its lines begin with.
-pub struct Voice<'a> {
+pub struct Prefix<'a> {
     screen: &'a Screen,
     label: Option<String>,
 }
 
-impl<'a> Voice<'a> {
+impl<'a> Prefix<'a> {
     /// `label`: what each line begins with; `None`: nobody else is speaking, and nothing is added.
     pub fn new(screen: &'a Screen, label: Option<String>) -> Self {
         Self { screen, label }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::bell::Ring;
+use super::wakeups::Wakeup;
 use moat_plan::event::Trigger;
 
 /// An editor writes a file in several steps, and `git checkout` many files; this is longer than between two of them.
@@ -17,19 +17,19 @@ pub const ENGINE_BOUND: Duration = Duration::from_millis(100);
 
 /// What has been asked for and not begun.
 #[derive(Debug, Default)]
-pub(super) struct Pace {
+pub(super) struct Debounce {
     asked: Option<Asked>,
 }
 
 #[derive(Debug, Clone)]
 struct Asked {
-    ring: Ring,
+    ring: Wakeup,
     at: Instant,
     bound: Instant,
 }
 
-impl Pace {
-    pub fn ask(&mut self, ring: Ring, now: Instant) {
+impl Debounce {
+    pub fn ask(&mut self, ring: Wakeup, now: Instant) {
         let (quiet, bound) = match ring.trigger {
             Trigger::File(_) => (FILES_QUIET, FILES_BOUND),
             Trigger::Engine { .. } | Trigger::SessionOver => (ENGINE_QUIET, ENGINE_BOUND),
@@ -52,7 +52,7 @@ impl Pace {
     }
 
     /// What is due now.
-    pub fn take(&mut self, now: Instant) -> Option<Ring> {
+    pub fn take(&mut self, now: Instant) -> Option<Wakeup> {
         self.asked.take_if(|asked| asked.at <= now).map(|asked| asked.ring)
     }
 }
@@ -61,13 +61,13 @@ impl Pace {
 mod tests {
     use super::*;
 
-    fn file() -> Ring {
-        Ring::of(Trigger::File("agent.yaml".to_owned()))
+    fn file() -> Wakeup {
+        Wakeup::of(Trigger::File("agent.yaml".to_owned()))
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_burst_is_one_turn_after_its_end() {
-        let (mut pace, start) = (Pace::default(), Instant::now());
+        let (mut pace, start) = (Debounce::default(), Instant::now());
         for ms in [0, 30, 60, 90] {
             pace.ask(file(), start + Duration::from_millis(ms));
         }
@@ -80,7 +80,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_burst_without_end_has_a_bound() {
-        let (mut pace, start) = (Pace::default(), Instant::now());
+        let (mut pace, start) = (Debounce::default(), Instant::now());
         for ms in (0..5_000).step_by(50) {
             pace.ask(file(), start + Duration::from_millis(ms));
         }
@@ -89,11 +89,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_first_reason_is_told_and_files_are_not_forgotten() {
-        let (mut pace, start) = (Pace::default(), Instant::now());
-        pace.ask(Ring::of(Trigger::Reconnected), start);
+        let (mut pace, start) = (Debounce::default(), Instant::now());
+        pace.ask(Wakeup::of(Trigger::Reconnected), start);
         pace.ask(file(), start);
         assert_eq!(pace.due(), Some(start + FILES_QUIET));
         let taken = pace.take(start + FILES_QUIET);
-        assert_eq!(taken, Some(Ring { reads: true, ..Ring::of(Trigger::Reconnected) }));
+        assert_eq!(taken, Some(Wakeup { reads: true, ..Wakeup::of(Trigger::Reconnected) }));
     }
 }

@@ -9,7 +9,7 @@ use super::record::own_files;
 use crate::clock::{Clock, written};
 use crate::store::history::line::{Fault, Round, Step};
 use crate::store::history::{HistoryError, Line, Place, Recorder, RunRecord};
-use crate::ui::ending::How;
+use crate::ui::outcome::OutcomeKind;
 use moat_docker::{Docker, Published};
 use moat_model::resource::{ResourceId, Run};
 use moat_model::state::Observed;
@@ -17,14 +17,14 @@ use moat_plan::Condition;
 use moat_plan::event::{Event, Tell};
 
 /// What is being written.
-pub struct Chronicle<'a> {
+pub struct HistoryWriter<'a> {
     engine: &'a Docker,
     trigger: String,
     recorder: Recorder,
     since: Instant,
 }
 
-impl<'a> Chronicle<'a> {
+impl<'a> HistoryWriter<'a> {
     /// `trigger`: what it is done for, as in `apply`.
     pub fn begin(engine: &'a Docker, trigger: &str) -> Self {
         Self { engine, trigger: trigger.to_owned(), recorder: Recorder::default(), since: Instant::now() }
@@ -40,7 +40,7 @@ impl<'a> Chronicle<'a> {
         let engine = self.engine.located().endpoint.to_string();
         let place = Place::of(&dir, &run.id, &engine);
         let errors: Vec<Fault> = match end.how {
-            How::Failed { failures, .. } => failures.iter().map(Fault::from).collect(),
+            OutcomeKind::Failed { failures, .. } => failures.iter().map(Fault::from).collect(),
             _ => Vec::new(),
         };
         let mut problems = Vec::new();

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::desk::{Desk, Read};
+use super::host::{Host, Read};
 use super::reading::{Answer, Query};
 use super::{Settings, Watched};
 use moat_model::graph::Graph;
@@ -14,7 +14,7 @@ use moat_model::resource::{Config, ResourceId, Run};
 use moat_plan::Volumes;
 use moat_plan::event::Event;
 
-pub(super) struct Wish {
+pub(super) struct DesiredSpec {
     run: Run,
     spec: PathBuf,
     /// The files that the spec is made of, and what was in them.
@@ -42,7 +42,7 @@ pub(super) struct Reading {
 /// The problem of a spec that is not there.
 const GONE: &str = "the spec file is gone";
 
-impl Wish {
+impl DesiredSpec {
     pub fn new(watched: Watched) -> Self {
         let Watched { run, spec, inputs, fingerprint, desired } = watched;
         Self { run, spec, inputs, fingerprint, desired, held: Vec::new(), problem: None, removes: false }
@@ -95,7 +95,7 @@ impl Wish {
     }
 
     /// Takes in what the spec is now.
-    pub fn found<D: Desk>(&mut self, answer: Answer, desk: &D, settings: &Settings) -> Reading {
+    pub fn found<D: Host>(&mut self, answer: Answer, desk: &D, settings: &Settings) -> Reading {
         let Answer { agent, inputs, fingerprint, spec } = answer;
         (self.inputs, self.fingerprint) = (inputs, fingerprint);
         match spec {
@@ -128,7 +128,7 @@ impl Wish {
         format!("{what}, which means another sandbox: begin another watch for that")
     }
 
-    fn reject<D: Desk>(&mut self, agent: usize, problem: String, desk: &D) -> Reading {
+    fn reject<D: Host>(&mut self, agent: usize, problem: String, desk: &D) -> Reading {
         if self.problem.as_ref() != Some(&problem) {
             desk.tell(Some(agent), Event::Rejected { run: &self.run, problem: &problem });
         }
@@ -137,7 +137,7 @@ impl Wish {
     }
 
     /// The spec asks for more than was approved: what is desired stays as it was.
-    fn hold<D: Desk>(&mut self, agent: usize, more: Vec<String>, desk: &D) -> Reading {
+    fn hold<D: Host>(&mut self, agent: usize, more: Vec<String>, desk: &D) -> Reading {
         let back = std::mem::take(&mut self.removes);
         self.problem = None;
         if self.held != more {
@@ -147,7 +147,7 @@ impl Wish {
         Reading { is_news: back, changed: Vec::new() }
     }
 
-    fn take<D: Desk>(&mut self, agent: usize, graph: Graph, desk: &D) -> Reading {
+    fn take<D: Host>(&mut self, agent: usize, graph: Graph, desk: &D) -> Reading {
         let back = std::mem::take(&mut self.removes);
         let was_held = !std::mem::take(&mut self.held).is_empty();
         let was_bad = self.problem.take().is_some();

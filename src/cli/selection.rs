@@ -10,17 +10,17 @@ use futures_util::future::join_all;
 use super::approval::{self, Approving, Unapproved};
 use super::error::CliError;
 use super::exit::Exit;
-use super::load::{self, Agent, Depth};
+use super::load::{self, Agent, Load};
 use super::record::Record;
 use super::session::{Form, Session};
 use super::target::{self, Named};
-use crate::ui::voice::labelled;
+use crate::ui::prefix::labelled;
 use crate::ui::{Reporter, stream, summary};
 use moat_docker::Docker;
 use moat_model::graph::Graph;
 
 /// Agents, and whom to tell of them.
-pub struct Fleet<'a> {
+pub struct Selection<'a> {
     session: &'a Session,
     members: Vec<Member>,
 }
@@ -31,20 +31,20 @@ struct Member {
     label: String,
 }
 
-impl<'a> Fleet<'a> {
+impl<'a> Selection<'a> {
     /// The agents that `specs` name, and the engine that they are on: by their specs, or by what runs are called there.
     ///
     /// Of one that is named only what it stands for need be known if no more is wanted: its spec may be gone.
     ///
     /// # Errors
     /// If a spec cannot be used, there is no engine, or nothing there has that name.
-    pub async fn find(session: &'a Session, specs: &[PathBuf], depth: Depth) -> Result<(Self, Docker), CliError> {
+    pub async fn find(session: &'a Session, specs: &[PathBuf], depth: Load) -> Result<(Self, Docker), CliError> {
         let (paths, mut names): (Vec<PathBuf>, Vec<PathBuf>) =
             specs.iter().cloned().partition(|spec| spec.to_str().is_none_or(target::is_path));
         let loaded = load::load(&paths, depth);
         session.say_skipped(&loaded.skipped);
         let mut agents = match loaded.agents {
-            Err(faults) if depth == Depth::Bare => applied(&paths, &mut names).ok_or(CliError::Load(faults))?,
+            Err(faults) if depth == Load::Bare => applied(&paths, &mut names).ok_or(CliError::Load(faults))?,
             agents => agents.map_err(CliError::Load)?,
         };
         session.warn(&loaded.warnings);
@@ -55,7 +55,7 @@ impl<'a> Fleet<'a> {
             let given = PathBuf::from(&spec);
             let found = match sandbox.agent {
                 Some(agent) => agent,
-                None if depth == Depth::Bare => Agent::known(Graph::empty(sandbox.run), given),
+                None if depth == Load::Bare => Agent::known(Graph::empty(sandbox.run), given),
                 None => return Err(CliError::NoSpec { agent, spec }),
             };
             if agents.iter().all(|agent| agent.graph.run.id != found.graph.run.id) {
@@ -216,7 +216,7 @@ impl<'a> Fleet<'a> {
 fn applied(paths: &[PathBuf], names: &mut Vec<PathBuf>) -> Option<Vec<Agent>> {
     let mut agents = Vec::new();
     for path in paths {
-        match load::load(std::slice::from_ref(path), Depth::Bare).agents {
+        match load::load(std::slice::from_ref(path), Load::Bare).agents {
             Ok(these) => agents.extend(these),
             Err(faults) => names.push(PathBuf::from(target::applied_from(path, &faults)?)),
         }

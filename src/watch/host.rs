@@ -13,7 +13,7 @@ use moat_model::state::Observed;
 use moat_plan::event::{Event, Failure};
 
 /// The command line's side of a watch.
-pub trait Desk {
+pub trait Host {
     /// Held while a run is changed.
     type Lock;
 

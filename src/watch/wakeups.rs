@@ -13,17 +13,17 @@ use moat_plan::event::Trigger;
 
 /// Clones ring the same bell.
 #[derive(Debug, Clone, Default)]
-pub struct Bell(Arc<Inner>);
+pub struct Wakeups(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    rung: Mutex<BTreeMap<usize, Ring>>,
+    rung: Mutex<BTreeMap<usize, Wakeup>>,
     notify: Notify,
 }
 
 /// Why an agent is to be looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Ring {
+pub(super) struct Wakeup {
     pub trigger: Trigger,
     /// Its files are to be read again.
     pub reads: bool,
@@ -33,7 +33,7 @@ pub(super) struct Ring {
     pub touched: BTreeSet<ContainerId>,
 }
 
-impl Ring {
+impl Wakeup {
     pub fn of(trigger: Trigger) -> Self {
         let looks = (!matches!(trigger, Trigger::File(_))).then(|| trigger.clone());
         Self { reads: trigger.is_about_files(), looks, touched: BTreeSet::new(), trigger }
@@ -58,12 +58,12 @@ impl Ring {
     }
 }
 
-impl Bell {
+impl Wakeups {
     pub fn ring(&self, agent: usize, trigger: Trigger) {
-        self.add(agent, Ring::of(trigger));
+        self.add(agent, Wakeup::of(trigger));
     }
 
-    pub(super) fn add(&self, agent: usize, ring: Ring) {
+    pub(super) fn add(&self, agent: usize, ring: Wakeup) {
         let mut all = self.0.rung.lock().unwrap_or_else(PoisonError::into_inner);
         match all.entry(agent) {
             Entry::Occupied(mut known) => known.get_mut().join(&ring),
@@ -75,7 +75,7 @@ impl Bell {
     }
 
     /// What has been rung since it was last asked.
-    pub(super) fn take(&self) -> BTreeMap<usize, Ring> {
+    pub(super) fn take(&self) -> BTreeMap<usize, Wakeup> {
         std::mem::take(&mut *self.0.rung.lock().unwrap_or_else(PoisonError::into_inner))
     }
 

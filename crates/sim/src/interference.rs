@@ -8,9 +8,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// Where somebody else can get at an engine.
-pub trait Outside {
+pub trait Interferer {
     /// Does it, if it can be done now, before it returns.
-    fn meddle(&self, meddling: &Meddling);
+    fn meddle(&self, meddling: &Interference);
 
     /// The engine goes down, with all containers, and answers again after `down`.
     fn restart_engine(&self, down: Duration);
@@ -25,7 +25,7 @@ pub trait Outside {
 /// object is labelled as (`container/main`). What is not there is left alone.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Meddling {
+pub enum Interference {
     /// Kills it as a person does: the restart policy lets it be.
     Kill {
         container: String,
@@ -96,7 +96,7 @@ pub enum Meddling {
     },
 }
 
-impl fmt::Display for Meddling {
+impl fmt::Display for Interference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Kill { container } => write!(f, "kill {container}"),

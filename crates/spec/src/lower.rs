@@ -8,17 +8,17 @@ use std::path::{Component, Path, PathBuf};
 use super::agent::{BuilderSettings, NamedVolume, NetworkSettings};
 use super::diagnostic::{Diagnostic, quoted};
 use super::envfile;
-use super::file::{
+use super::environment::{Environment, Unread};
+use super::misread::Misread;
+use super::raw::{
     Buildkit, CommandOr, HealthParts, Mount as MountParts, MountMode, OneOf, Resources, Volume, Workspace,
 };
-use super::file::{Network, WorkspaceMode};
-use super::misread::Misread;
+use super::raw::{Network, WorkspaceMode};
 use super::secrets::SecretSource;
 use super::shape::Fault;
+use super::short_forms::{self, MountText, SourceText, VolumeText};
 use super::source::Span;
-use super::surroundings::{Surroundings, Unread};
 use super::tree::Places;
-use super::written::{self, MountText, SourceText, VolumeText};
 use moat_model::resource::{HealthConfig, Limits, Mount, MountSource, PortConfig, SecretText};
 
 /// Where the workspace is in the main container unless the file says otherwise.
@@ -52,7 +52,7 @@ pub(super) struct WorkspaceParts {
 
 /// The variables of the main container, by what may be shown of them.
 #[derive(Default)]
-pub(super) struct Environment {
+pub(super) struct EnvVariables {
     pub plain: BTreeMap<String, String>,
     pub concealed: BTreeMap<String, SecretText>,
     pub secrets: BTreeMap<String, SecretSource>,
@@ -103,9 +103,9 @@ impl<'a> Meaning<'a> {
         env: BTreeMap<String, String>,
         files: Option<OneOf<Vec<String>>>,
         secrets: BTreeMap<String, String>,
-        around: &dyn Surroundings,
-    ) -> Environment {
-        let mut all = Environment::default();
+        around: &dyn Environment,
+    ) -> EnvVariables {
+        let mut all = EnvVariables::default();
         let files = match files {
             None => Vec::new(),
             Some(OneOf::Text(path)) => vec![(path, "env_file".to_owned())],
@@ -163,7 +163,7 @@ impl<'a> Meaning<'a> {
         for (i, mount) in mounts.into_iter().enumerate() {
             let at = format!("mounts.{i}");
             let (text, exclude, source_at) = match mount {
-                OneOf::Text(text) => match written::mount(&text) {
+                OneOf::Text(text) => match short_forms::mount(&text) {
                     Ok(text) => (text, Vec::new(), at.clone()),
                     Err(fault) => {
                         self.fault(&at, fault);
@@ -176,7 +176,7 @@ impl<'a> Meaning<'a> {
             };
             let target = trimmed(&text.target);
             self.claim(&target, &format!("{at}.target"));
-            let Some(source) = self.read(&source_at, written::mount_source(&text.source)) else { continue };
+            let Some(source) = self.read(&source_at, short_forms::mount_source(&text.source)) else { continue };
             let source = match source {
                 SourceText::Path(path) => MountSource::Path(self.absolute(path, &source_at)),
                 SourceText::Volume(name) => MountSource::Foreign(name.to_owned()),
@@ -206,7 +206,7 @@ impl<'a> Meaning<'a> {
     pub(super) fn named_volume(&mut self, at: &str, volume: OneOf<Volume>) -> Option<NamedVolume> {
         let (name, target, read_only) = match volume {
             OneOf::Text(text) => {
-                let VolumeText { name, target, read_only } = self.read(at, written::volume(&text))?;
+                let VolumeText { name, target, read_only } = self.read(at, short_forms::volume(&text))?;
                 (name, target, read_only)
             }
             OneOf::Parts(Volume { name, target, mode }) => (name, target, mode == MountMode::Ro),
@@ -220,7 +220,7 @@ impl<'a> Meaning<'a> {
             let hint = "remove one of the two; `moat exec` reaches the container without a port";
             self.fault(at, Fault::new("no port is reached from outside of an internal network", hint));
         }
-        let subnet = network.subnet.and_then(|text| self.read("network.subnet", written::subnet(&text)));
+        let subnet = network.subnet.and_then(|text| self.read("network.subnet", short_forms::subnet(&text)));
         NetworkSettings { subnet, internal: network.internal, build: network.build, extra_hosts: network.extra_hosts }
     }
 
@@ -231,25 +231,25 @@ impl<'a> Meaning<'a> {
         };
         let HealthParts { command, interval, timeout, start_period, retries } = parts;
         let mut time = |key: &str, text: Option<String>| {
-            text.and_then(|text| self.read(&format!("healthcheck.{key}"), written::duration(&text)))
+            text.and_then(|text| self.read(&format!("healthcheck.{key}"), short_forms::duration(&text)))
         };
         let (interval_ms, timeout_ms) = (time("interval", interval), time("timeout", timeout));
         let start_period_ms = time("start_period", start_period);
-        let retries = retries.and_then(|text| self.read("healthcheck.retries", written::count(&text)));
+        let retries = retries.and_then(|text| self.read("healthcheck.retries", short_forms::count(&text)));
         HealthConfig { command: command.0, interval_ms, timeout_ms, start_period_ms, retries }
     }
 
     pub fn limits(&mut self, at: &str, limits: &Resources) -> Limits {
         let Resources { memory, cpus, pids, .. } = limits;
         Limits {
-            memory: memory.as_ref().and_then(|text| self.read(&format!("{at}.memory"), written::memory(text))),
-            cpus: cpus.as_ref().and_then(|text| self.read(&format!("{at}.cpus"), written::cpus(text))),
-            pids: pids.as_ref().and_then(|text| self.read(&format!("{at}.pids"), written::count(text))),
+            memory: memory.as_ref().and_then(|text| self.read(&format!("{at}.memory"), short_forms::memory(text))),
+            cpus: cpus.as_ref().and_then(|text| self.read(&format!("{at}.cpus"), short_forms::cpus(text))),
+            pids: pids.as_ref().and_then(|text| self.read(&format!("{at}.pids"), short_forms::count(text))),
         }
     }
 
     pub fn oom_score_adj(&mut self, at: &str, text: Option<&String>) -> Option<i32> {
-        text.and_then(|text| self.read(&format!("{at}.oom_score_adj"), written::oom_score_adj(text)))
+        text.and_then(|text| self.read(&format!("{at}.oom_score_adj"), short_forms::oom_score_adj(text)))
     }
 
     pub fn buildkit(&mut self, settings: Buildkit) -> BuilderSettings {
@@ -259,7 +259,8 @@ impl<'a> Meaning<'a> {
             let fault = Fault::new("`buildkit.config` takes the place of all of moat's, this limit included", hint);
             self.fault("buildkit.cache_limit", fault);
         }
-        let cache_limit = cache_limit.and_then(|text| self.read("buildkit.cache_limit", written::cache_limit(&text)));
+        let cache_limit =
+            cache_limit.and_then(|text| self.read("buildkit.cache_limit", short_forms::cache_limit(&text)));
         let limits = self.limits("buildkit.resources", &resources);
         let oom_score_adj = self.oom_score_adj("buildkit.resources", resources.oom_score_adj.as_ref());
         BuilderSettings { image, cache, cache_limit, config, limits, oom_score_adj, logging }

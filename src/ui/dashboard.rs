@@ -6,13 +6,13 @@
 use std::collections::BTreeMap;
 
 use super::style::{BAD, CARE, FAINT, GOOD, harmless};
-use super::{Colour, words};
+use super::{Colour, phrases};
 use moat_plan::OpId;
 use moat_plan::event::Event;
 
 /// The lines of all agents, in the order in which they were begun.
 #[derive(Debug, Default)]
-pub struct Board {
+pub struct Dashboard {
     rows: Vec<Row>,
 }
 
@@ -50,7 +50,7 @@ struct Row {
 /// The width of the column that says how it stands.
 const WORD: usize = 10;
 
-impl Board {
+impl Dashboard {
     pub fn new(labels: impl IntoIterator<Item = String>) -> Self {
         Self { rows: labels.into_iter().map(|label| Row { label, ..Row::default() }).collect() }
     }
@@ -71,7 +71,7 @@ impl Board {
                 row.doing.clear();
             }
             Event::Started { operation } => {
-                row.doing.insert(operation.id, words::doing(operation));
+                row.doing.insert(operation.id, phrases::doing(operation));
             }
             Event::Succeeded { operation, .. } | Event::Failed { operation, .. } => {
                 row.doing.remove(&operation.id);
@@ -155,8 +155,8 @@ mod tests {
     use moat_model::resource::{AgentName, Run};
     use moat_plan::event::Trigger;
 
-    fn board() -> Board {
-        let mut board = Board::new(["a", "builder", "c", "d", "e", "f", "g", "h", "i"].map(str::to_owned));
+    fn board() -> Dashboard {
+        let mut board = Dashboard::new(["a", "builder", "c", "d", "e", "f", "g", "h", "i"].map(str::to_owned));
         let held = vec!["container/main gets /etc, outside of the spec's folder".to_owned()];
         let all = [
             Stands::Starting,

@@ -10,10 +10,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::reload::{self, Mounted};
 use crate::cli::aside::aside;
-use crate::cli::chronicle::{record, warn};
 use crate::cli::end::condition;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
+use crate::cli::history_writer::{record, warn};
 use crate::cli::locking::Locking;
 use crate::cli::record::{audit_dir, own_files, writer};
 use crate::cli::session::{Form, Session};
@@ -25,18 +25,18 @@ use crate::store::history::{Line, Place, Recorder};
 use crate::store::lock::{Holder, Lock, LockError};
 use crate::store::watching::{self, Note};
 use crate::ui::Reporter;
-use crate::ui::board::Stands;
+use crate::ui::dashboard::Stands;
 use crate::ui::display::Display;
 use crate::watch::files::Files;
 use crate::watch::systemd;
-use crate::watch::{Desk, Loaded, Standing, Work};
+use crate::watch::{Host, Loaded, Standing, Work};
 use moat_docker::Docker;
 use moat_model::graph::Graph;
 use moat_model::resource::Run;
 use moat_model::state::Observed;
 use moat_plan::event::{Event, Failure};
 
-pub struct CliDesk<'a> {
+pub struct CliHost<'a> {
     session: &'a Session,
     engine: &'a Docker,
     runs: Vec<Run>,
@@ -63,7 +63,7 @@ pub struct CliDesk<'a> {
     mounted: RefCell<BTreeMap<usize, Mounted>>,
 }
 
-impl<'a> CliDesk<'a> {
+impl<'a> CliHost<'a> {
     /// # Errors
     /// If another watch has one of the runs.
     pub fn new(
@@ -154,7 +154,7 @@ struct Rounds {
     recorder: Recorder,
 }
 
-impl CliDesk<'_> {
+impl CliHost<'_> {
     /// Keeps the history of a run, as a command does.
     fn chronicle(&self, number: usize, event: &Event<'_>) {
         let ended = {
@@ -200,7 +200,7 @@ impl CliDesk<'_> {
     }
 }
 
-impl Desk for CliDesk<'_> {
+impl Host for CliHost<'_> {
     type Lock = Option<Lock>;
 
     async fn fingerprint(&self, agent: usize, inputs: &[PathBuf]) -> String {

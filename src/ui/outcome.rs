@@ -1,7 +1,7 @@
 //! How a run ended: the last screen of an apply or a destroy.
 
 use super::style::{BAD, CARE, GOOD, STRONG, help, notice};
-use super::{Colour, failure, words};
+use super::{Colour, failure, phrases};
 use crate::observe::builds::Builds;
 use moat_model::graph::Graph;
 use moat_model::resource::{Kind, Role, Run};
@@ -13,14 +13,14 @@ use moat_plan::{Action, Condition, Operation, Plan};
 #[derive(Debug, Clone, Copy)]
 pub struct Ending<'a> {
     pub run: &'a Run,
-    pub how: How<'a>,
+    pub how: OutcomeKind<'a>,
     pub exit_code: u8,
     /// How the run stands now; `None`: the engine could not be asked any more.
     pub condition: Option<Condition>,
 }
 
 #[derive(Debug, Clone, Copy)]
-pub enum How<'a> {
+pub enum OutcomeKind<'a> {
     /// Everything is as the spec says.
     Ready {
         graph: &'a Graph,
@@ -75,7 +75,7 @@ impl Command {
     }
 }
 
-impl How<'_> {
+impl OutcomeKind<'_> {
     /// The word for scripts.
     pub fn code(&self) -> &'static str {
         match self {
@@ -117,43 +117,51 @@ impl How<'_> {
 impl Ending<'_> {
     /// Whether it is as it was wanted to be.
     pub fn is_good(&self) -> bool {
-        matches!(self.how, How::Ready { .. } | How::Completed { .. } | How::Stopped { .. } | How::Gone { .. })
+        matches!(
+            self.how,
+            OutcomeKind::Ready { .. }
+                | OutcomeKind::Completed { .. }
+                | OutcomeKind::Stopped { .. }
+                | OutcomeKind::Gone { .. }
+        )
     }
 
     /// The last screen; `did` is what was done, as in `13 done, 4.2 s`. Ends with a line feed.
     pub fn text(&self, did: &str, colour: Colour) -> String {
         let agent = &self.run.agent;
         match self.how {
-            How::Ready { changed: false, .. } => format!("{agent} is {}: nothing to do\n", colour.paint(GOOD, "ready")),
-            How::Ready { graph, builds, exec, .. } => {
+            OutcomeKind::Ready { changed: false, .. } => {
+                format!("{agent} is {}: nothing to do\n", colour.paint(GOOD, "ready"))
+            }
+            OutcomeKind::Ready { graph, builds, exec, .. } => {
                 format!("{agent} is {} ({did})\n{}", colour.paint(GOOD, "ready"), ready(graph, builds, exec, colour))
             }
-            How::Completed { changed } => {
+            OutcomeKind::Completed { changed } => {
                 let did = if changed { format!(" ({did})") } else { ": nothing to do".to_owned() };
                 let next = colour.paint(STRONG, if changed { "moat logs" } else { "moat restart" });
                 format!("{agent} has {}{did}\nnext: {next}\n", colour.paint(GOOD, "completed"))
             }
-            How::Stopped { changed } => {
+            OutcomeKind::Stopped { changed } => {
                 let did = if changed { format!(" ({did})") } else { ", and stays so".to_owned() };
                 let next = colour.paint(STRONG, "moat start");
                 format!("{agent} is {}{did}\nnext: {next}\n", colour.paint(CARE, "stopped"))
             }
-            How::Gone { changed: false, kept, of } => {
+            OutcomeKind::Gone { changed: false, kept, of } => {
                 format!("{agent}: nothing to destroy\n{}", kept_text(kept, of, colour))
             }
-            How::Gone { kept, of, .. } => {
+            OutcomeKind::Gone { kept, of, .. } => {
                 format!("{agent} is {} ({did})\n{}", colour.paint(GOOD, "gone"), kept_text(kept, of, colour))
             }
-            How::Failed { failures, undone, undid, of } => {
+            OutcomeKind::Failed { failures, undone, undid, of } => {
                 let failures: String = failures.iter().map(|it| failure::text(it, colour)).collect();
                 failures + &state_after(undone, undid, of, colour)
             }
-            How::OutOfBudget { plan } => {
+            OutcomeKind::OutOfBudget { plan } => {
                 let hint = "something else changes it at the same time; what is left is above";
                 let message = format!("{agent} is still not as wanted: each round found more to do");
                 format!("{plan}{}", notice("error", BAD, &message, Some(hint), colour))
             }
-            How::Interrupted { remaining } => interrupted(self.run, remaining, colour),
+            OutcomeKind::Interrupted { remaining } => interrupted(self.run, remaining, colour),
         }
     }
 }
@@ -188,7 +196,7 @@ fn kept_text(kept: &[String], of: Command, colour: Colour) -> String {
         text.push_str(&format!(
             "  kept  {}
 ",
-            words::named(Kind::Volume, name)
+            phrases::named(Kind::Volume, name)
         ));
     }
     let again = if of == Command::Clean { "`moat clean --volumes`" } else { "`moat destroy --volumes`" };
@@ -225,7 +233,7 @@ fn in_words(operations: &[Operation]) -> String {
         if matches!(operation.action, Action::StopContainer { .. } | Action::AwaitReady { .. }) {
             continue;
         }
-        let (verb, object) = words::done(operation);
+        let (verb, object) = phrases::done(operation);
         match groups.last_mut() {
             Some((last, objects)) if *last == verb => objects.push(object),
             _ => groups.push((verb, vec![object])),
@@ -252,8 +260,8 @@ fn interrupted(run: &Run, remaining: &Observed, colour: Colour) -> String {
 
 /// Everything of a run that an engine holds, by kind and name.
 pub(super) fn names(observed: &Observed) -> Vec<String> {
-    let containers = observed.containers.iter().map(|it| words::named(Kind::Container, &it.name));
-    let networks = observed.networks.iter().map(|it| words::named(Kind::Network, &it.name));
-    let volumes = observed.volumes.iter().map(|it| words::named(Kind::Volume, &it.name));
+    let containers = observed.containers.iter().map(|it| phrases::named(Kind::Container, &it.name));
+    let networks = observed.networks.iter().map(|it| phrases::named(Kind::Network, &it.name));
+    let volumes = observed.volumes.iter().map(|it| phrases::named(Kind::Volume, &it.name));
     containers.chain(networks).chain(volumes).collect()
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use moat::watch::{Desk, Loaded, Read, Standing};
+use moat::watch::{Host, Loaded, Read, Standing};
 use moat_model::graph::Graph;
 use moat_model::resource::Run;
 use moat_plan::event::Event;
@@ -28,7 +28,7 @@ impl File {
 }
 
 #[derive(Default)]
-pub struct FakeDesk {
+pub struct FakeHost {
     /// By the spec's path: how often it was written, and what it is.
     pub files: RefCell<BTreeMap<PathBuf, (u32, File)>>,
     /// How long it takes to read a spec, by its path; of others, no time at all.
@@ -59,7 +59,7 @@ impl Drop for Held {
     }
 }
 
-impl FakeDesk {
+impl FakeHost {
     pub fn write(&self, spec: &Path, file: File) {
         let mut files = self.files.borrow_mut();
         let count = files.get(spec).map_or(0, |(count, _)| count + 1);
@@ -91,7 +91,7 @@ impl FakeDesk {
     }
 }
 
-impl Desk for FakeDesk {
+impl Host for FakeHost {
     type Lock = Held;
 
     async fn fingerprint(&self, _: usize, inputs: &[PathBuf]) -> String {

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::leave;
+use super::exclude;
 use super::{Action, Cause, Handle, OpId, Operation, Options, Plan};
 use moat_model::graph::{Gate, Graph, Milestone};
 use moat_model::resource::{NetworkId, ResourceId};
 use moat_model::state::Observed;
 
 #[derive(Debug)]
-pub(super) struct Draft<'a> {
+pub(super) struct PlanBuilder<'a> {
     pub graph: &'a Graph,
     pub observed: &'a Observed,
     pub options: &'a Options,
@@ -26,7 +26,7 @@ pub(super) struct Draft<'a> {
     pub removed: BTreeMap<String, OpId>,
 }
 
-impl<'a> Draft<'a> {
+impl<'a> PlanBuilder<'a> {
     pub fn new(graph: &'a Graph, observed: &'a Observed, options: &'a Options) -> Self {
         Self {
             graph,
@@ -75,6 +75,6 @@ impl<'a> Draft<'a> {
     }
 
     pub fn finish(self) -> Plan {
-        Plan { operations: leave::without(self.operations, &self.options.leave) }
+        Plan { operations: exclude::without(self.operations, &self.options.leave) }
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::words::{self, Data, Key, object};
 use super::{AuditError, Audited, joined};
-use crate::store::audit::ahead::Change;
+use crate::store::audit::batch::Change;
 use moat_model::engine::Engine;
 use moat_model::resource::{ContainerId, ResourceId};
 use moat_plan::event::Event;
