@@ -1,15 +1,19 @@
-# What there is to do with this checkout. Everything needs Rust and a C compiler, and nothing else by hand.
+# The tasks of this checkout. All of them need Rust and a C compiler.
 
-.PHONY: help test demo demo-down bench
+.PHONY: help test release-check demo demo-down bench
 
 help:
-	@echo 'make test       format, lints and all tests, on a real Docker engine that it brings itself'
-	@echo 'make demo       a sandbox from a file: build, run, and left running to be looked at'
-	@echo 'make demo-down  removes what the demo left'
-	@echo 'make bench      a race against the bare engine calls and against docker compose'
+	@echo 'make test            format, lints and all tests, on a real Docker engine that it starts'
+	@echo 'make release-check   the slower checks of a release: dependencies, book, static build, packages'
+	@echo 'make demo            create a sandbox from a file, build and run an image, leave it running'
+	@echo 'make demo-down       remove the sandbox of the demo'
+	@echo 'make bench           compare with plain engine calls and docker compose'
 
 test:
 	@tests/run
+
+release-check:
+	@.ci/release-check
 
 demo:
 	@examples/demo/run

@@ -29,7 +29,9 @@ fn pages(folder: &Path, into: &mut BTreeSet<PathBuf>) {
 /// The pages that users read: those of the book, and those at the top of the repository.
 fn all() -> BTreeSet<PathBuf> {
     let mut all = BTreeSet::new();
-    pages(&root().join("docs"), &mut all);
+    for folder in ["docs", "tests/lab"] {
+        pages(&root().join(folder), &mut all);
+    }
     for entry in fs::read_dir(root()).expect("a folder") {
         let path = entry.expect("an entry").path();
         if path.extension().is_some_and(|extension| extension == "md") {

@@ -4,7 +4,7 @@
 # diff id too): no engine is needed to make them, nothing is compressed or pushed, and the engine really pulls them.
 # shellcheck shell=bash disable=SC2154
 
-# Tags under which tests pull the stand-ins: the pinned ones of `specs/`, and what users commonly write.
+# Tags under which tests pull the stand-ins: the pinned ones of `specs/`, and common ones.
 dind_tags="29.7.2-dind dind"
 buildkit_tags="v0.32.2 latest"
 
