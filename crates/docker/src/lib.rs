@@ -1,66 +1,17 @@
 //! The real engine.
 //!
-//! [`Docker`] translates between the narrow [`Engine`] and the engine's HTTP interface, one call for one method, and
-//! decides nothing. The way of a call: `connect` has found the engine and agreed on a version; a method below hands
-//! its words to the file for its noun; that one goes through `Docker::call`, which bounds the time and the number of
-//! calls; `wire` sends it; `fault` says what a refusal means.
+//! [`Docker`] implements [`Engine`] over the engine's HTTP API, one request for each method, and makes no decisions.
 //!
-//! bollard shapes the ordinary requests. Lists, streams and whatever may hold words of a later engine are read
-//! here, into our own small structs; `wire` says why.
+//! - `transport` finds the engine, agrees on an API version, sends requests and interprets errors.
+//! - `calls` has the requests and responses, one file for each kind of object.
+//! - `session` connects a command in a container with the user's streams.
+//!
+//! bollard shapes the ordinary requests. Lists, streams and everything that may contain words of a later engine are
+//! read here, into small structs; `transport::wire` says why.
 
-mod context;
-mod endpoint;
-mod resolve;
-
-mod connect;
-mod dial;
-mod ssh;
-mod tls;
-mod version;
-mod wire;
-
-mod account;
-mod answer;
-mod bases;
-mod brief;
-mod build;
-mod deadline;
-mod fault;
-
-mod archive;
-mod container_body;
-mod containers;
-mod lines;
-mod lists;
-mod networks;
-mod status;
-mod volumes;
-
-mod credentials;
-mod images;
-mod pull;
-mod pull_fault;
-
-mod commands;
-mod events;
-mod exec;
-mod frames;
-mod logs;
-mod tail;
-
-mod console;
-mod copy;
-mod info;
-
-mod attach;
-mod capture;
-mod detach;
-mod keeper;
-mod main_command;
-mod not_run;
-mod pump;
-mod stdin;
-mod terminal;
+mod calls;
+mod session;
+mod transport;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -72,29 +23,33 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout};
 
-pub use attach::{AttachError, AttachRequest, Attached};
-pub use capture::Captured;
-pub use connect::ConnectError;
-pub use console::Console;
-pub use copy::{FromContainer, IntoContainer, PathFacts};
-pub use detach::{DetachKeys, DetachKeysError};
-pub use endpoint::{Endpoint, Located, Origin, SshTarget, TlsFiles, TlsIdentity};
-pub use info::{Info, Published, Version};
-pub use lines::{LogLine, LogStream};
-pub use logs::{LogLines, LogRequest};
-pub use not_run::NotRun;
-pub use resolve::{Environment, ProcessEnv, resolve};
-pub use version::{ApiVersion, Feature};
+pub use calls::console::Console;
+pub use calls::copy::{FromContainer, IntoContainer, PathFacts};
+pub use calls::info::{Info, Published, Version};
+pub use calls::lines::{LogLine, LogStream};
+pub use calls::logs::{LogLines, LogRequest};
+pub use session::attach::{AttachError, AttachRequest, Attached};
+pub use session::capture::Captured;
+pub use session::detach::{DetachKeys, DetachKeysError};
+pub use session::not_run::NotRun;
+pub use transport::connect_error::ConnectError;
+pub use transport::endpoint::{Endpoint, Located, Origin, SshTarget, TlsFiles, TlsIdentity};
+pub use transport::environment::{Environment, ProcessEnv};
+pub use transport::resolve::resolve;
+pub use transport::version::{ApiVersion, Feature};
 
-use deadline::deadline;
-use fault::Failure;
+use calls::{build, commands, containers, credentials, events, images, lists, logs, networks, pull, volumes};
 use moat_model::engine::{
     Call, ContainerCreate, ContainerUpdate, Engine, EngineError, ExecOutput, Fault, Filter, ImageBuild, Inspection,
     NetworkCreate, Notice, PullProgress, VolumeCreate,
 };
 use moat_model::resource::{Capacity, ContainerId, FileConfig, ImageDigest, ImageRef, NetworkId};
 use moat_model::state::{ContainerFacts, ImageFacts, NetworkFacts, VolumeFacts};
-use wire::Wire;
+use session::exec;
+use transport::answer;
+use transport::deadline::deadline;
+use transport::fault::Failure;
+use transport::wire::{self, Wire};
 
 /// A Docker engine that answered when it was connected to.
 pub struct Docker {

@@ -1,0 +1,403 @@
+//! A container's configuration in the engine's words.
+//!
+//! Pure. Only what moat wants is sent, and the limits that a container has by default; everything else is left to the
+//! engine and the image.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bollard::models::{
+    ContainerCreateBody, ContainerUpdateBody, DeviceMapping, DeviceRequest, HealthConfig as EngineHealth, HostConfig,
+    HostConfigLogConfig, Mount, MountType, MountVolumeOptions, NetworkingConfig, PortBinding, ResourcesUlimits,
+    RestartPolicy as EngineRestart, RestartPolicyNameEnum,
+};
+
+use super::networks::endpoint;
+use crate::transport::version::{ApiVersion, Feature};
+use moat_model::engine::{ContainerCreate, ContainerUpdate, VolumeMount};
+use moat_model::resource::{
+    Defaults, Device, Gpus, HealthConfig, ImageCheck, LogConfig, MountSource, RestartPolicy, Size, label,
+};
+
+/// Between two checks of a container in its steady state: each one starts a process in it.
+const HEALTH_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Between two checks until the first success: what waits for the container should not wait for the check.
+const HEALTH_START_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Instead of both where the engine has no `StartInterval`: it bears the whole wait for the first success.
+const HEALTH_OLD_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How long failures do not count after a start. As long as moat waits for an inner daemon.
+const HEALTH_START_PERIOD: Duration = Duration::from_secs(60);
+
+/// A check that takes longer has failed.
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Failures in a row that make a container unhealthy: one may be bad luck.
+const HEALTH_RETRIES: i64 = 3;
+
+/// The body of a container's creation, for an engine that is spoken to in `version`; `defaults`: the limits that the
+/// configuration leaves open.
+///
+/// An entrypoint of ours with an empty command resets the image's command: such is the engine's rule, since a
+/// command is only meant for the entrypoint that it came with.
+pub(crate) fn body(create: &ContainerCreate, defaults: &Defaults, version: ApiVersion) -> ContainerCreateBody {
+    let config = &create.config;
+    let extra = config.extras.env.iter().filter(|(key, _)| !config.env.contains_key(*key));
+    let plain = config.env.iter().chain(extra).map(|(key, value)| (key, value.as_str()));
+    let secret = config.secrets.iter().map(|(key, value)| (key, value.expose()));
+    let some = |words: &[String]| (!words.is_empty()).then(|| words.to_vec());
+    let network = create.network.to_string();
+    let endpoints = HashMap::from([(network.clone(), endpoint(&config.network.aliases))]);
+    let noted = (!defaults.is_empty()).then(|| (label::DEFAULTS.to_owned(), label::defaults(defaults)));
+    ContainerCreateBody {
+        image: Some(config.image.to_string()),
+        entrypoint: some(&config.entrypoint),
+        cmd: some(&config.command),
+        env: some_list(plain.chain(secret).map(|(key, value)| format!("{key}={value}"))),
+        hostname: config.hostname.clone(),
+        user: config.user.clone(),
+        working_dir: config.workdir.clone(),
+        tty: config.interactive.then_some(true),
+        open_stdin: config.interactive.then_some(true),
+        exposed_ports: some_list(create.ports.iter().map(|port| port.container.to_string())),
+        // What is moat's own cannot be overruled.
+        labels: Some(config.labels.clone().into_iter().chain(create.labels.clone()).chain(noted).collect()),
+        stop_timeout: config.stop_timeout.map(i64::from),
+        healthcheck: match (&config.health, config.image_check) {
+            (Some(health), _) => Some(health_check(health, version)),
+            (None, ImageCheck::Off) => Some(EngineHealth { test: Some(vec!["NONE".to_owned()]), ..Default::default() }),
+            (None, ImageCheck::Kept) => None,
+        },
+        networking_config: Some(NetworkingConfig { endpoints_config: Some(endpoints) }),
+        host_config: Some(host_config(create, defaults, network)),
+        ..Default::default()
+    }
+}
+
+fn host_config(create: &ContainerCreate, defaults: &Defaults, network: String) -> HostConfig {
+    let config = &create.config;
+    let all = || config.mounts.iter().chain(&config.extras.mounts);
+    let paths = all().filter_map(|mount| match &mount.source {
+        MountSource::Path(path) => Some(path_mount(path, &mount.target, mount.read_only)),
+        _ => None,
+    });
+    let in_memory = all().filter_map(|mount| match &mount.source {
+        MountSource::Empty => Some((mount.target.clone(), empty_options(mount.read_only).to_owned())),
+        MountSource::Memory { options } => Some((mount.target.clone(), options.clone())),
+        _ => None,
+    });
+    let rights = &config.rights;
+    let hosts = config.hosts.iter().map(|(name, address)| format!("{name}:{address}"));
+    let ulimits = config.ulimits.iter().map(|(name, limit)| ResourcesUlimits {
+        name: Some(name.clone()),
+        soft: Some(limit.soft),
+        hard: Some(limit.hard),
+    });
+    HostConfig {
+        // By id: a name may mean two networks on an engine before 25.
+        network_mode: Some(network),
+        privileged: config.privileged.then_some(true),
+        init: config.init.then_some(true),
+        mounts: some_list(create.mounts.iter().map(volume_mount).chain(paths)),
+        tmpfs: some_list(in_memory),
+        port_bindings: some_list(create.ports.iter().map(binding)),
+        extra_hosts: some_list(hosts),
+        dns: some_list(config.dns.iter().map(ToString::to_string)),
+        ulimits: some_list(ulimits),
+        readonly_rootfs: rights.read_only.then_some(true),
+        cap_add: some_list(rights.cap_add.iter().cloned()),
+        cap_drop: some_list(rights.cap_drop.iter().cloned()),
+        devices: some_list(rights.devices.iter().map(device)),
+        device_requests: rights.gpus.as_ref().map(|gpus| vec![graphics(gpus)]),
+        shm_size: config.shm.map(bytes),
+        memory: config.limits.memory.or(defaults.memory).map(bytes),
+        nano_cpus: config.limits.cpus.map(|cpus| i64::try_from(cpus.0).unwrap_or(i64::MAX)),
+        // Without a word Podman has a default of its own, which would look like somebody's change.
+        pids_limit: Some(config.limits.pids.or(defaults.pids).map_or(NO_PIDS_LIMIT, i64::from)),
+        oom_score_adj: config.oom_score_adj.or(defaults.oom_score_adj).map(i64::from),
+        log_config: config.logging.as_ref().or(defaults.logging.as_ref()).map(log_config),
+        restart_policy: Some(restart(config.restart)),
+        ..Default::default()
+    }
+}
+
+/// The body of an update.
+pub(crate) fn update(update: &ContainerUpdate) -> ContainerUpdateBody {
+    let limits = &update.limits;
+    ContainerUpdateBody {
+        memory: limits.memory.map(bytes),
+        // The engine's own rule for a new container. An old limit below the new one would be a refusal.
+        memory_swap: limits.memory.map(|memory| bytes(Size(memory.0.saturating_mul(2)))),
+        nano_cpus: limits.cpus.map(|cpus| i64::try_from(cpus.0).unwrap_or(i64::MAX)),
+        pids_limit: limits.pids.map(i64::from),
+        restart_policy: update.restart.map(restart),
+        ..Default::default()
+    }
+}
+
+/// The engine's word for it.
+const NO_PIDS_LIMIT: i64 = 0;
+
+/// Programs run there, and whoever the container runs as may write there. Docker's default for such mounts is neither.
+const EMPTY_OPTIONS: &str = "rw,exec,nosuid,nodev,mode=1777";
+
+/// Where nothing is to be, and nothing is to come.
+const EMPTY_READ_ONLY: &str = "ro,noexec,nosuid,nodev,mode=555";
+
+fn empty_options(read_only: bool) -> &'static str {
+    if read_only { EMPTY_READ_ONLY } else { EMPTY_OPTIONS }
+}
+
+fn device(device: &Device) -> DeviceMapping {
+    DeviceMapping {
+        path_on_host: Some(device.host.clone()),
+        path_in_container: Some(device.container.clone()),
+        cgroup_permissions: Some(device.permissions.clone()),
+    }
+}
+
+/// As `docker run --gpus` asks for them; -1 is all.
+fn graphics(gpus: &Gpus) -> DeviceRequest {
+    let (count, ids) = match gpus {
+        Gpus::All => (Some(-1), None),
+        Gpus::Count(count) => (Some(i64::from(*count)), None),
+        Gpus::Ids(ids) => (None, Some(ids.clone())),
+    };
+    let capabilities = Some(vec![vec!["gpu".to_owned()]]);
+    DeviceRequest { count, device_ids: ids, capabilities, ..Default::default() }
+}
+
+fn volume_mount(mount: &VolumeMount) -> Mount {
+    Mount {
+        typ: Some(MountType::VOLUME),
+        source: Some(mount.volume.clone()),
+        target: Some(mount.target.clone()),
+        read_only: mount.read_only.then_some(true),
+        volume_options: (!mount.labels.is_empty()).then(|| MountVolumeOptions {
+            labels: Some(mount.labels.clone().into_iter().collect()),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+fn path_mount(path: &str, target: &str, read_only: bool) -> Mount {
+    Mount {
+        typ: Some(MountType::BIND),
+        source: Some(path.to_owned()),
+        target: Some(target.to_owned()),
+        read_only: read_only.then_some(true),
+        ..Default::default()
+    }
+}
+
+fn binding(port: &moat_model::engine::PortBinding) -> (String, Option<Vec<PortBinding>>) {
+    let binding = PortBinding { host_ip: Some(port.address.to_string()), host_port: Some(port.host.to_string()) };
+    (port.container.to_string(), Some(vec![binding]))
+}
+
+fn restart(policy: RestartPolicy) -> EngineRestart {
+    let name = match policy {
+        RestartPolicy::No => RestartPolicyNameEnum::NO,
+        RestartPolicy::OnFailure => RestartPolicyNameEnum::ON_FAILURE,
+        RestartPolicy::UnlessStopped => RestartPolicyNameEnum::UNLESS_STOPPED,
+        RestartPolicy::Always => RestartPolicyNameEnum::ALWAYS,
+    };
+    EngineRestart { name: Some(name), maximum_retry_count: None }
+}
+
+fn log_config(logging: &LogConfig) -> HostConfigLogConfig {
+    let options = some_list(logging.options.clone());
+    HostConfigLogConfig { typ: logging.driver.clone(), config: options }
+}
+
+fn bytes(size: Size) -> i64 {
+    i64::try_from(size.0).unwrap_or(i64::MAX)
+}
+
+/// What is empty is not said.
+fn some_list<T, C: FromIterator<T>>(items: impl IntoIterator<Item = T>) -> Option<C> {
+    let mut items = items.into_iter().peekable();
+    items.peek().is_some().then(|| items.collect())
+}
+
+fn health_check(health: &HealthConfig, version: ApiVersion) -> EngineHealth {
+    let quick = version.has(Feature::StartInterval);
+    let or = |wanted: Option<u64>, default: Duration| nanoseconds(wanted.map_or(default, Duration::from_millis));
+    let test = ["CMD".to_owned()].into_iter().chain(health.command.iter().cloned()).collect();
+    EngineHealth {
+        test: Some(test),
+        interval: Some(or(health.interval_ms, if quick { HEALTH_INTERVAL } else { HEALTH_OLD_INTERVAL })),
+        start_interval: quick.then(|| nanoseconds(HEALTH_START_INTERVAL)),
+        start_period: Some(or(health.start_period_ms, HEALTH_START_PERIOD)),
+        timeout: Some(or(health.timeout_ms, HEALTH_TIMEOUT)),
+        retries: Some(health.retries.map_or(HEALTH_RETRIES, i64::from)),
+    }
+}
+
+/// The engine's unit of time in JSON.
+fn nanoseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use moat_model::engine::VolumeMount;
+    use moat_model::resource::{Capacity, ContainerConfig, ImageRef, NetworkAttachment, NetworkId, ResourceId};
+
+    const NEW: ApiVersion = ApiVersion { major: 1, minor: 45 };
+
+    fn bare() -> ContainerCreate {
+        ContainerCreate {
+            name: "moat-a".to_owned(),
+            labels: BTreeMap::from([("moat.run".to_owned(), "a-1".to_owned())]),
+            config: ContainerConfig::new(
+                ImageRef::parse("busybox").expect("valid"),
+                NetworkAttachment { network: ResourceId::network("agent"), aliases: Vec::new() },
+            ),
+            network: NetworkId::new("n1"),
+            mounts: Vec::new(),
+            ports: Vec::new(),
+        }
+    }
+
+    fn sent(create: &ContainerCreate, version: ApiVersion) -> Value {
+        serde_json::to_value(body(create, &Defaults::default(), version)).expect("JSON")
+    }
+
+    #[test]
+    fn what_is_not_wanted_is_not_said() {
+        let expected = json!({
+            "Image": "busybox",
+            "Labels": {"moat.run": "a-1"},
+            "HostConfig": {"NetworkMode": "n1", "PidsLimit": 0, "RestartPolicy": {"Name": "no"}},
+            "NetworkingConfig": {"EndpointsConfig": {"n1": {}}},
+        });
+        assert_eq!(sent(&bare(), NEW), expected);
+    }
+
+    #[test]
+    fn everything_that_is_wanted_is_said() {
+        let mut create = bare();
+        let config = &mut create.config;
+        config.entrypoint = vec!["/init".to_owned()];
+        config.command = vec!["a b".to_owned()];
+        config.env = BTreeMap::from([("B".to_owned(), "2=3".to_owned()), ("A".to_owned(), String::new())]);
+        config.hostname = Some("buildkit".to_owned());
+        config.privileged = true;
+        config.init = true;
+        config.network.aliases = vec!["buildkit".to_owned()];
+        config.restart = RestartPolicy::UnlessStopped;
+        config.stop_timeout = Some(60);
+        config.health = Some(HealthConfig::new(vec!["true".to_owned()]));
+        let labels = BTreeMap::from([("moat.run".to_owned(), "a-1".to_owned())]);
+        create.mounts =
+            vec![VolumeMount { volume: "v".to_owned(), target: "/var/lib/x".to_owned(), read_only: false, labels }];
+        let expected = json!({
+            "Image": "busybox",
+            "Entrypoint": ["/init"],
+            "Cmd": ["a b"],
+            "Env": ["A=", "B=2=3"],
+            "Hostname": "buildkit",
+            "Labels": {"moat.run": "a-1"},
+            "StopTimeout": 60,
+            "Healthcheck": {
+                "Test": ["CMD", "true"], "Interval": 30_000_000_000_i64, "StartInterval": 250_000_000_i64,
+                "StartPeriod": 60_000_000_000_i64, "Timeout": 10_000_000_000_i64, "Retries": 3,
+            },
+            "HostConfig": {
+                "NetworkMode": "n1", "Privileged": true, "Init": true,
+                "Mounts": [{
+                    "Type": "volume", "Source": "v", "Target": "/var/lib/x",
+                    "VolumeOptions": {"Labels": {"moat.run": "a-1"}},
+                }],
+                "PidsLimit": 0, "RestartPolicy": {"Name": "unless-stopped"},
+            },
+            "NetworkingConfig": {"EndpointsConfig": {"n1": {"Aliases": ["buildkit"]}}},
+        });
+        assert_eq!(sent(&create, NEW), expected);
+    }
+
+    #[test]
+    fn the_check_of_an_image_is_switched_off_where_it_asks_for_another_program() {
+        let mut create = bare();
+        create.config.image_check = ImageCheck::Off;
+        assert_eq!(sent(&create, NEW)["Healthcheck"], json!({"Test": ["NONE"]}));
+        create.config.health = Some(HealthConfig::new(vec!["true".to_owned()]));
+        assert_eq!(sent(&create, NEW)["Healthcheck"]["Test"], json!(["CMD", "true"]), "one's own counts");
+    }
+
+    #[test]
+    fn rights_and_what_is_in_memory_are_said_as_docker_run_says_them() {
+        let mut create = bare();
+        let config = &mut create.config;
+        config.rights.read_only = true;
+        config.rights.cap_add = ["NET_ADMIN".to_owned()].into();
+        config.rights.cap_drop = ["ALL".to_owned()].into();
+        let (host, container) = ("/dev/null".to_owned(), "/dev/x".to_owned());
+        config.rights.devices = vec![Device { host, container, permissions: "rw".to_owned() }];
+        let memory = |target: &str, options: &str| moat_model::resource::Mount {
+            source: MountSource::Memory { options: options.to_owned() },
+            target: target.to_owned(),
+            read_only: false,
+        };
+        config.mounts = vec![memory("/run", ""), memory("/tmp", "size=64m")];
+        let host = json!({
+            "NetworkMode": "n1", "PidsLimit": 0, "RestartPolicy": {"Name": "no"}, "ReadonlyRootfs": true,
+            "CapAdd": ["NET_ADMIN"], "CapDrop": ["ALL"],
+            "Devices": [{"PathOnHost": "/dev/null", "PathInContainer": "/dev/x", "CgroupPermissions": "rw"}],
+            "Tmpfs": {"/run": "", "/tmp": "size=64m"},
+        });
+        assert_eq!(sent(&create, NEW)["HostConfig"], host);
+        let gpu = json!([["gpu"]]);
+        for (gpus, request) in [
+            (Gpus::All, json!({"Count": -1, "Capabilities": gpu})),
+            (Gpus::Count(2), json!({"Count": 2, "Capabilities": gpu})),
+            (Gpus::Ids(vec!["0".to_owned(), "1".to_owned()]), json!({"DeviceIDs": ["0", "1"], "Capabilities": gpu})),
+        ] {
+            create.config.rights.gpus = Some(gpus);
+            assert_eq!(sent(&create, NEW)["HostConfig"]["DeviceRequests"], json!([request]));
+        }
+    }
+
+    #[test]
+    fn what_is_given_by_default_is_sent_and_noted() {
+        let capacity = Capacity {
+            memory: Size(8 << 30),
+            limits_memory: true,
+            limits_pids: true,
+            has_oom_score: true,
+            log_driver: "json-file".to_owned(),
+        };
+        let mut create = bare();
+        create.config.limits.pids = Some(100);
+        let defaults = Defaults::of(&create.config, &capacity);
+        let sent = serde_json::to_value(body(&create, &defaults, NEW)).expect("JSON");
+        let host = json!({
+            "NetworkMode": "n1", "RestartPolicy": {"Name": "no"},
+            "Memory": 6_442_450_944_i64, "PidsLimit": 100, "OomScoreAdj": 500,
+            "LogConfig": {"Type": "json-file", "Config": {"max-file": "3", "max-size": "10m"}},
+        });
+        assert_eq!(sent["HostConfig"], host);
+        let noted = sent["Labels"][label::DEFAULTS].as_str().expect("a label");
+        assert_eq!(serde_json::from_str::<Defaults>(noted).expect("read"), defaults);
+        create.config.logging = Some(LogConfig { driver: None, options: BTreeMap::from([("tag".into(), "x".into())]) });
+        let sent = serde_json::to_value(body(&create, &Defaults::of(&create.config, &capacity), NEW)).expect("JSON");
+        assert_eq!(sent["HostConfig"]["LogConfig"], json!({"Config": {"tag": "x"}}), "the spec's word counts whole");
+    }
+
+    #[test]
+    fn an_old_engine_is_not_sent_what_it_would_drop() {
+        let mut create = bare();
+        create.config.health = Some(HealthConfig::new(vec!["true".to_owned()]));
+        let check = &sent(&create, ApiVersion { major: 1, minor: 43 })["Healthcheck"];
+        assert_eq!((&check["StartInterval"], &check["Interval"]), (&Value::Null, &json!(5_000_000_000_i64)));
+    }
+}

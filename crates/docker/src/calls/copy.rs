@@ -1,0 +1,126 @@
+//! Files into and out of a container, as an archive that streams: it is never in memory as a whole.
+//!
+//! Knows nothing of what is in the archive; whoever packs and unpacks it is `store::copy`.
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::unfold;
+use http::{HeaderMap, HeaderValue, Method, header};
+use http_body_util::{BodyExt, Either, StreamBody};
+use hyper::body::{Frame, Incoming};
+use tokio::sync::mpsc;
+
+use crate::transport::fault::Failure;
+use crate::transport::wire::encoded;
+use crate::transport::{answer, wire};
+use crate::{Docker, safe};
+use moat_model::engine::{Call, EngineError};
+use moat_model::resource::ContainerId;
+
+/// An archive on its way into a container: pieces of it, in order. An archive that broke off ends without its last
+/// block, and the engine refuses it.
+pub type IntoContainer = mpsc::Receiver<Bytes>;
+
+/// An archive on its way out of a container.
+pub struct FromContainer {
+    body: Incoming,
+    /// Whether it is a directory that was packed.
+    pub is_directory: bool,
+}
+
+/// What is at a path in a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathFacts {
+    pub is_directory: bool,
+    /// Of a link: where it leads in the end, seen from inside; something may be there or not.
+    pub link: Option<String>,
+}
+
+impl FromContainer {
+    /// The next piece; `None`: that was all.
+    ///
+    /// # Errors
+    /// If the connection is lost.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, EngineError> {
+        while let Some(frame) = self.body.frame().await {
+            let frame = frame.map_err(|error| Failure::Lost(error.to_string()).into_error(Call::Upload))?;
+            if let Ok(bytes) = frame.into_data() {
+                return Ok(Some(bytes));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Docker {
+    /// Unpacks an archive into the directory `path` of a container. No directory there is replaced by a file, nor a
+    /// file by a directory.
+    ///
+    /// # Errors
+    /// If there is no such directory, or it cannot be written.
+    pub async fn unpack(&self, container: &ContainerId, path: &str, archive: IntoContainer) -> Result<(), EngineError> {
+        let target =
+            format!("/containers/{}/archive?noOverwriteDirNonDir=1&path={}", safe(container.as_str())?, encoded(path));
+        let pieces = unfold(archive, async |mut archive| {
+            let piece = archive.recv().await?;
+            Some((Ok(Frame::data(piece)), archive))
+        });
+        let sent = async {
+            let mut request = wire::plain(Method::PUT, &target)?;
+            request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-tar"));
+            *request.body_mut() = Either::Right(StreamBody::new(pieces.boxed()));
+            answer::accepted(self.wire.send(request).await?).await.map(drop)
+        };
+        // Not within the deadline of a call: how long it takes is up to how much it is.
+        sent.await.map_err(|failure: Failure| failure.into_error(Call::Upload))
+    }
+
+    /// Begins to pack what is at `path` in a container.
+    ///
+    /// # Errors
+    /// If there is nothing.
+    pub async fn pack(&self, container: &ContainerId, path: &str) -> Result<FromContainer, EngineError> {
+        let target = format!("/containers/{}/archive?path={}", safe(container.as_str())?, encoded(path));
+        let begun = self.call(Call::Upload, async {
+            let request = wire::plain(Method::GET, &target)?;
+            answer::accepted(self.wire.send(request).await?).await
+        });
+        let response = begun.await.map_err(|failure| failure.into_error(Call::Upload))?;
+        let is_directory = facts(response.headers()).is_some_and(|it| it.is_directory);
+        Ok(FromContainer { is_directory, body: response.into_body() })
+    }
+
+    /// What is at `path` in a container; `None`: there is nothing.
+    ///
+    /// # Errors
+    /// If the engine does not answer.
+    pub async fn look_at(&self, container: &ContainerId, path: &str) -> Result<Option<PathFacts>, EngineError> {
+        let target = format!("/containers/{}/archive?path={}", safe(container.as_str())?, encoded(path));
+        let asked = self.call(Call::Inspect, async {
+            let request = wire::plain(Method::HEAD, &target)?;
+            Ok::<_, Failure>(self.wire.send(request).await?)
+        });
+        let response = asked.await.map_err(|failure| failure.into_error(Call::Inspect))?;
+        Ok(facts(response.headers()))
+    }
+}
+
+/// What the engine says of a path, in a header.
+#[derive(serde::Deserialize)]
+struct Stat {
+    mode: u32,
+    #[serde(rename = "linkTarget", default)]
+    link_target: String,
+}
+
+/// The engine writes the mode as Go's `os.FileMode` has it: `ModeDir` is the topmost bit, `ModeSymlink` the fifth.
+const GO_MODE_DIR: u32 = 1 << 31;
+const GO_MODE_SYMLINK: u32 = 1 << 27;
+
+fn facts(headers: &HeaderMap) -> Option<PathFacts> {
+    let text = headers.get("X-Docker-Container-Path-Stat")?.to_str().ok()?;
+    let json = base64::Engine::decode(&base64::prelude::BASE64_STANDARD, text).ok()?;
+    let stat: Stat = serde_json::from_slice(&json).ok()?;
+    let link = (stat.mode & GO_MODE_SYMLINK != 0).then_some(stat.link_target);
+    Some(PathFacts { is_directory: stat.mode & GO_MODE_DIR != 0, link })
+}

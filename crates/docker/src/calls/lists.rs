@@ -1,0 +1,352 @@
+//! The three lists: one call each, with everything that moat acts on.
+//!
+//! Read into small structs of our own. bollard's have an enum for every word, and one new word of a later engine, in
+//! a container that may not even be ours, would lose the whole list.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::future::try_join_all;
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer};
+
+use super::images;
+use super::status::StatusLine;
+use crate::Docker;
+use crate::transport::wire::encoded;
+use moat_model::engine::{Call, EngineError, Filter};
+use moat_model::resource::label::{self, Origin, Ownership};
+use moat_model::resource::{ContainerId, ImageId, NetworkId};
+use moat_model::state::{ContainerFacts, ContainerState, Endpoint, NetworkFacts, VolumeFacts};
+
+type Labels = BTreeMap<String, String>;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ContainerEntry {
+    id: String,
+    #[serde(default, deserialize_with = "or_default")]
+    names: Vec<String>,
+    #[serde(rename = "ImageID", default)]
+    image_id: String,
+    #[serde(default)]
+    created: i64,
+    #[serde(default)]
+    state: String,
+    #[serde(default)]
+    status: String,
+    #[serde(default, deserialize_with = "or_default")]
+    labels: Labels,
+    #[serde(default, deserialize_with = "or_default")]
+    host_config: HostEntry,
+    #[serde(default, deserialize_with = "or_default")]
+    network_settings: NetworkSettings,
+    #[serde(default, deserialize_with = "or_default")]
+    mounts: Vec<MountEntry>,
+    #[serde(default, deserialize_with = "or_default")]
+    ports: Vec<PortEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct PortEntry {
+    public_port: Option<u16>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "PascalCase")]
+struct HostEntry {
+    #[serde(default)]
+    network_mode: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "PascalCase")]
+struct NetworkSettings {
+    #[serde(default, deserialize_with = "or_default")]
+    networks: BTreeMap<String, EndpointEntry>,
+}
+
+#[derive(Deserialize, Default)]
+struct EndpointEntry {
+    #[serde(rename = "NetworkID", default)]
+    network_id: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct MountEntry {
+    #[serde(rename = "Type", default)]
+    sort: String,
+    #[serde(default)]
+    name: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct NetworkEntry {
+    id: String,
+    name: String,
+    #[serde(default)]
+    created: String,
+    #[serde(default, deserialize_with = "or_default")]
+    labels: Labels,
+    #[serde(rename = "IPAM", default, deserialize_with = "or_default")]
+    ipam: Ipam,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "PascalCase")]
+struct Ipam {
+    #[serde(default, deserialize_with = "or_default")]
+    config: Vec<IpamEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct IpamEntry {
+    #[serde(default)]
+    subnet: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct VolumeList {
+    #[serde(default, deserialize_with = "or_default")]
+    volumes: Vec<VolumeEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct VolumeEntry {
+    name: String,
+    #[serde(default, deserialize_with = "or_default")]
+    labels: Labels,
+}
+
+pub(crate) async fn containers(docker: &Docker, filter: &Filter) -> Result<Vec<ContainerFacts>, EngineError> {
+    let path = format!("/containers/json{}", query(filter, "?all=1&"));
+    let entries: Vec<ContainerEntry> =
+        docker.get(Call::Containers, &path).await.map_err(|failure| failure.into_error(Call::Containers))?;
+    let mut facts: Vec<_> = entries.into_iter().map(ContainerEntry::facts).collect();
+    let disowned = disown(docker, &mut facts).await?;
+    if *filter != Filter::All {
+        facts.retain(|facts| !disowned.contains(&facts.id));
+    }
+    facts.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
+    Ok(facts)
+}
+
+/// Takes the owner from containers whose labels are not their own, and gives those. Asked after the list, so that no image is too new
+/// to be known. Only what has another name than moat gives is asked about by itself.
+async fn disown(docker: &Docker, facts: &mut [ContainerFacts]) -> Result<BTreeSet<ContainerId>, EngineError> {
+    if facts.iter().all(|facts| facts.owner.is_none()) {
+        return Ok(BTreeSet::new());
+    }
+    let claiming = images::claiming(docker).await?;
+    let is_named = |facts: &ContainerFacts| facts.owner.as_ref().is_none_or(|owner| owner.is_named(&facts.name));
+    let unsure: BTreeSet<ImageId> = facts
+        .iter()
+        .filter(|facts| !claiming.contains(&facts.image) && !is_named(facts))
+        .map(|facts| facts.image.clone())
+        .collect();
+    let asked = unsure.into_iter().map(|image| async move {
+        let origin = images::origin(docker, image.as_str()).await?;
+        Ok::<_, EngineError>((image, origin))
+    });
+    let known: BTreeMap<ImageId, Origin> = try_join_all(asked).await?.into_iter().collect();
+    let mut disowned = BTreeSet::new();
+    for facts in facts {
+        let origin = match known.get(&facts.image) {
+            _ if claiming.contains(&facts.image) => Origin::Claiming,
+            Some(origin) => *origin,
+            // Its name is its own, and would do for an image that is gone as well.
+            None => Origin::Plain,
+        };
+        if facts.owner.take_if(|owner| !owner.holds(&facts.name, origin)).is_some() {
+            disowned.insert(facts.id.clone());
+        }
+    }
+    Ok(disowned)
+}
+
+pub(crate) async fn networks(docker: &Docker, filter: &Filter) -> Result<Vec<NetworkFacts>, EngineError> {
+    let path = format!("/networks{}", query(filter, "?"));
+    let entries: Vec<NetworkEntry> =
+        docker.get(Call::Networks, &path).await.map_err(|failure| failure.into_error(Call::Networks))?;
+    let mut facts: Vec<_> = entries.into_iter().map(NetworkEntry::facts).collect();
+    facts.sort_by(|a, b| (&a.created, &a.id).cmp(&(&b.created, &b.id)));
+    Ok(facts)
+}
+
+pub(crate) async fn volumes(docker: &Docker, filter: &Filter) -> Result<Vec<VolumeFacts>, EngineError> {
+    let path = format!("/volumes{}", query(filter, "?"));
+    let list: VolumeList =
+        docker.get(Call::Volumes, &path).await.map_err(|failure| failure.into_error(Call::Volumes))?;
+    let facts = |entry: VolumeEntry| VolumeFacts { owner: Ownership::read(&entry.labels), name: entry.name };
+    let mut facts: Vec<_> = list.volumes.into_iter().map(facts).collect();
+    facts.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(facts)
+}
+
+/// The query of a list, beginning with `start`: the label that it is filtered by.
+fn query(filter: &Filter, start: &str) -> String {
+    let label = match filter {
+        Filter::Run(run) => format!("{}={run}", label::RUN),
+        Filter::Ours => label::RUN.to_owned(),
+        Filter::All => return start.trim_end_matches(['&', '?']).to_owned(),
+    };
+    format!("{start}filters={}", encoded(&serde_json::json!({ "label": [label] }).to_string()))
+}
+
+impl ContainerEntry {
+    fn facts(self) -> ContainerFacts {
+        let line = StatusLine::parse(&self.status);
+        let mode = self.host_config.network_mode;
+        let home = is_id(&mode).then(|| NetworkId::new(mode));
+        let networks = endpoints(self.network_settings.networks, home.as_ref());
+        let named = |mount: MountEntry| (mount.sort == "volume" && !mount.name.is_empty()).then_some(mount.name);
+        let mut volumes: Vec<_> = self.mounts.into_iter().filter_map(named).collect();
+        volumes.sort();
+        volumes.dedup();
+        let mut published: Vec<_> = self.ports.into_iter().filter_map(|port| port.public_port).collect();
+        published.sort_unstable();
+        published.dedup();
+        let name = self.names.first().map_or("", |name| name.trim_start_matches('/'));
+        ContainerFacts {
+            name: name.to_owned(),
+            owner: Ownership::read(&self.labels),
+            image: ImageId::new(self.image_id),
+            state: ContainerState::parse(&self.state),
+            up_seconds: line.up_seconds,
+            health: line.health,
+            exit_code: line.exit_code,
+            home,
+            networks,
+            volumes,
+            published,
+            created: self.created,
+            id: ContainerId::new(self.id),
+        }
+    }
+}
+
+/// Whether a network is named by its id.
+fn is_id(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// The endpoints of a container, by the network's name.
+///
+/// Until its first start a container's endpoint bears only the network's name, under which another network may be by
+/// now. The network by which the container was created is then in its `NetworkMode`, and moat creates by id.
+fn endpoints(entries: BTreeMap<String, EndpointEntry>, home: Option<&NetworkId>) -> Vec<Endpoint> {
+    let unresolved = entries.values().filter(|entry| entry.network_id.is_empty()).count();
+    let created_with = home.filter(|_| unresolved == 1).cloned();
+    let endpoint = |(network, entry): (String, EndpointEntry)| match entry.network_id {
+        id if id.is_empty() => Endpoint { network, id: created_with.clone() },
+        id => Endpoint { network, id: Some(NetworkId::new(id)) },
+    };
+    entries.into_iter().map(endpoint).collect()
+}
+
+impl NetworkEntry {
+    fn facts(self) -> NetworkFacts {
+        // IPv6 ranges cannot overlap with the IPv4 ones that moat takes.
+        let subnets = self.ipam.config.into_iter().filter_map(|entry| entry.subnet.parse().ok());
+        NetworkFacts {
+            name: self.name,
+            owner: Ownership::read(&self.labels),
+            created: comparable(self.created),
+            subnets: subnets.collect(),
+            id: NetworkId::new(self.id),
+        }
+    }
+}
+
+/// The engine leaves zeros at the end of a fraction out, so that its times do not compare as texts.
+fn comparable(created: String) -> String {
+    created.parse::<Timestamp>().map_or(created, |time| format!("{time:.9}"))
+}
+
+/// An engine writes `null` as well as `[]` or `{}` for what is empty, by release and by mood.
+fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn container(json: &str) -> ContainerFacts {
+        serde_json::from_str::<ContainerEntry>(json).expect("an entry").facts()
+    }
+
+    #[test]
+    fn a_container_is_read_in_full() {
+        let facts = container(
+            r#"{"Id":"c1","Names":["/moat-a"],"Image":"busybox","ImageID":"sha256:i","Command":"sleep","Created":7,
+                "Ports":[],"Labels":{"moat.run":"a-1","moat.resource":"container/main","moat.hash":"v1:x"},"State":"exited",
+                "Status":"Exited (137) 2 minutes ago","HostConfig":{"NetworkMode":"n1"},
+                "NetworkSettings":{"Networks":{"b":{"NetworkID":"n2"},"a":{"NetworkID":"n1"}}},
+                "Mounts":[{"Type":"volume","Name":"v2"},{"Type":"bind","Source":"/x"},{"Type":"volume","Name":"v1"}]}"#,
+        );
+        assert_eq!((facts.id.as_str(), facts.name.as_str(), facts.image.as_str()), ("c1", "moat-a", "sha256:i"));
+        assert_eq!((facts.state, facts.exit_code, facts.created), (ContainerState::Exited, Some(137), 7));
+        let on = |network: &str, id: &str| Endpoint { network: network.to_owned(), id: Some(NetworkId::new(id)) };
+        assert_eq!(facts.networks, [on("a", "n1"), on("b", "n2")]);
+        assert_eq!(facts.volumes, ["v1", "v2"]);
+        assert_eq!(facts.owner.map(|owner| owner.resource.to_string()).as_deref(), Some("container/main"));
+    }
+
+    #[test]
+    fn words_of_a_later_engine_and_nulls_do_no_harm() {
+        let facts = container(
+            r#"{"Id":"c1","Names":null,"State":"hibernating","Status":"Hibernating (3)","Labels":null,"Mounts":null,
+                "HostConfig":null,"NetworkSettings":{"Networks":null},"Health":{"Status":"dreaming"},"New":[1]}"#,
+        );
+        assert_eq!((facts.state, facts.exit_code), (ContainerState::Unknown, None));
+        assert_eq!((facts.owner, facts.networks.len(), facts.name.as_str()), (None, 0, ""));
+        assert!(serde_json::from_str::<VolumeList>(r#"{"Volumes":null,"Warnings":null}"#).is_ok());
+        assert!(
+            serde_json::from_str::<NetworkEntry>(r#"{"Id":"n","Name":"n","Labels":null,"IPAM":{"Config":null}}"#)
+                .is_ok()
+        );
+    }
+
+    #[test]
+    fn a_container_that_never_ran_is_on_the_network_it_was_created_with() {
+        let id = "a".repeat(64);
+        let networks = |mode: &str, networks: &str| {
+            container(&format!(
+                r#"{{"Id":"c","HostConfig":{{"NetworkMode":"{mode}"}},"NetworkSettings":{{"Networks":{{{networks}}}}}}}"#
+            ))
+            .networks
+        };
+        let named =
+            |network: &str, id: Option<&str>| Endpoint { network: network.to_owned(), id: id.map(NetworkId::new) };
+        let one = r#""n":{"NetworkID":""}"#;
+        assert_eq!(networks(&id, one), [named("n", Some(&id))]);
+        assert_eq!(networks("n", one), [named("n", None)], "another network may have that name by now");
+        assert_eq!(networks(&id, ""), [], "it was disconnected by hand");
+        let two = r#""m":{"NetworkID":""},"n":{"NetworkID":""}"#;
+        assert_eq!(networks(&id, two), [named("m", None), named("n", None)], "either may be meant");
+    }
+
+    #[test]
+    fn creation_times_compare_as_times() {
+        let earlier = comparable("2026-11-23T21:56:00.1Z".to_owned());
+        let later = comparable("2026-11-23T21:56:00.12Z".to_owned());
+        assert!(earlier < later, "{earlier} {later}");
+        let elsewhere = comparable("2026-11-23T22:56:00.11+01:00".to_owned());
+        assert!(earlier < elsewhere && elsewhere < later, "{elsewhere}");
+        assert_eq!(comparable("once".to_owned()), "once");
+    }
+
+    #[test]
+    fn the_filter_is_for_one_run_or_for_all_of_ours() {
+        let run = moat_model::resource::RunId::from_label("a-1");
+        assert_eq!(query(&Filter::Run(run), "?"), "?filters=%7B%22label%22%3A%5B%22moat.run%3Da-1%22%5D%7D");
+        assert_eq!(query(&Filter::Ours, "?all=1&"), "?all=1&filters=%7B%22label%22%3A%5B%22moat.run%22%5D%7D");
+        assert_eq!((query(&Filter::All, "?all=1&"), query(&Filter::All, "?")), ("?all=1".to_owned(), String::new()));
+    }
+}

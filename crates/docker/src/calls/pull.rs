@@ -1,0 +1,205 @@
+//! Fetches an image, and reads the engine's account of it: one JSON document per line, an error as the last one.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use http::{HeaderValue, Method, Request, Response};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use serde::Deserialize;
+use tokio::time::{Instant, timeout};
+
+use super::{credentials, pull_fault};
+use crate::Docker;
+use crate::transport::fault::Failure;
+use crate::transport::wire::encoded;
+use crate::transport::{answer, wire};
+use moat_model::engine::{Call, EngineError, PullProgress};
+use moat_model::resource::ImageRef;
+
+/// The engine tells of every layer several times a second while anything moves; it is silent while it waits for a
+/// registry, whose answers it gives up on long before this.
+const SILENCE_MAX: Duration = Duration::from_secs(10 * 60);
+
+/// Between two reports of progress: often enough for an eye, rare enough for a log.
+const REPORT_EVERY: Duration = Duration::from_millis(100);
+
+/// In bytes. A line is about one layer.
+const LINE_MAX: usize = 1024 * 1024;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Line {
+    id: Option<String>,
+    #[serde(default)]
+    status: String,
+    progress_detail: Option<Detail>,
+    error: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Detail {
+    current: Option<u64>,
+    total: Option<u64>,
+}
+
+/// What the engine says of a layer. Of the image as a whole it speaks in the same form, with its tag for an id.
+const LAYER: [&str; 8] = [
+    "Pulling fs layer",
+    "Waiting",
+    "Downloading",
+    "Verifying Checksum",
+    "Download complete",
+    "Extracting",
+    "Pull complete",
+    "Already exists",
+];
+
+/// How far each layer is.
+#[derive(Default)]
+struct Layers(BTreeMap<String, Layer>);
+
+/// In bytes.
+#[derive(Default)]
+struct Layer {
+    current: u64,
+    total: u64,
+    /// Fetched and unpacked, or there before.
+    is_there: bool,
+}
+
+pub(crate) async fn pull(
+    docker: &Docker,
+    reference: &ImageRef,
+    progress: &dyn Fn(PullProgress),
+) -> Result<(), EngineError> {
+    match fetch(docker, reference, progress).await {
+        Ok(()) => Ok(()),
+        Err(Failure::Refused { message, .. }) => {
+            Err(credentials::explained(pull_fault::explain(reference, &message), docker.credentials_problem()))
+        }
+        Err(failure) => Err(failure.into_error(Call::Pull)),
+    }
+}
+
+async fn fetch(docker: &Docker, reference: &ImageRef, progress: &dyn Fn(PullProgress)) -> Result<(), Failure> {
+    // Without a tag the engine would fetch every tag there is.
+    let (repository, tag) = reference.repository_and_tag();
+    let path = format!("/images/create?fromImage={}&tag={}", encoded(repository), encoded(tag));
+    let request = authorised(docker, reference, wire::plain(Method::POST, &path)?).await?;
+    let response = docker.call(Call::Pull, async { answer::accepted(docker.wire.send(request).await?).await }).await?;
+    let _slot = docker.slot().await?;
+    follow(response, progress).await
+}
+
+/// The request with the user's credentials for the image's registry, if there are any.
+pub(crate) async fn authorised<B>(
+    docker: &Docker,
+    reference: &ImageRef,
+    mut request: Request<B>,
+) -> Result<Request<B>, Failure> {
+    if let Some(header) = credentials::header(reference, docker.config_dir.as_deref()).await {
+        let mut value = HeaderValue::try_from(header).map_err(http::Error::from)?;
+        value.set_sensitive(true);
+        request.headers_mut().insert("x-registry-auth", value);
+    }
+    Ok(request)
+}
+
+/// Reads the account to its end.
+async fn follow(response: Response<Incoming>, progress: &dyn Fn(PullProgress)) -> Result<(), Failure> {
+    let mut body = response.into_body();
+    let (mut layers, mut rest, mut reported) = (Layers::default(), BytesMut::new(), None::<Instant>);
+    while let Some(frame) = timeout(SILENCE_MAX, body.frame()).await.map_err(|_| Failure::TimedOut)? {
+        let Ok(chunk) = frame.map_err(|error| Failure::Lost(error.to_string()))?.into_data() else { continue };
+        rest.extend_from_slice(&chunk);
+        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+            layers.take(&rest.split_to(end + 1))?;
+        }
+        if rest.len() > LINE_MAX {
+            return Err(Failure::Unreadable("a line without an end".to_owned()));
+        }
+        if reported.is_none_or(|at| at.elapsed() >= REPORT_EVERY) {
+            reported = Some(Instant::now());
+            progress(layers.sum());
+        }
+    }
+    layers.take(&rest)?;
+    progress(layers.sum());
+    Ok(())
+}
+
+impl Layers {
+    /// Reads one line. One that cannot be read is about progress, and is no reason to fail.
+    fn take(&mut self, line: &[u8]) -> Result<(), Failure> {
+        let Ok(line) = serde_json::from_slice::<Line>(line) else { return Ok(()) };
+        if let Some(message) = line.error {
+            return Err(Failure::Refused { status: 200, message });
+        }
+        let Some(id) = line.id.filter(|_| LAYER.contains(&line.status.as_str())) else { return Ok(()) };
+        let layer = self.0.entry(id).or_default();
+        match line.status.as_str() {
+            "Downloading" => {
+                let detail = line.progress_detail.unwrap_or(Detail { current: None, total: None });
+                layer.current = detail.current.unwrap_or(layer.current);
+                layer.total = detail.total.unwrap_or(layer.total).max(layer.current);
+            }
+            "Download complete" => layer.current = layer.total,
+            "Pull complete" | "Already exists" => {
+                layer.current = layer.total;
+                layer.is_there = true;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn sum(&self) -> PullProgress {
+        let layers = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
+        self.0.values().fold(PullProgress { layers, ..PullProgress::default() }, |sum, layer| PullProgress {
+            current: sum.current + layer.current,
+            total: sum.total + layer.total,
+            layers_done: sum.layers_done + u32::from(layer.is_there),
+            ..sum
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layers_are_summed_and_never_counted_twice() {
+        let mut layers = Layers::default();
+        let lines = [
+            r#"{"status":"Pulling from library/docker","id":"dind"}"#,
+            r#"{"status":"Pulling fs layer","progressDetail":{},"id":"a"}"#,
+            r#"{"status":"Downloading","progressDetail":{"current":1,"total":10},"progress":"[>  ]","id":"a"}"#,
+            r#"{"status":"Downloading","progressDetail":{"current":5,"total":30},"id":"b"}"#,
+            r#"{"status":"Downloading","progressDetail":{"current":4,"total":10},"id":"a"}"#,
+            "not JSON",
+        ];
+        for line in lines {
+            layers.take(line.as_bytes()).expect("no error");
+        }
+        assert_eq!(layers.sum(), PullProgress { current: 9, total: 40, layers_done: 0, layers: 2 });
+        for line in [
+            r#"{"status":"Download complete","progressDetail":{},"id":"a"}"#,
+            r#"{"status":"Extracting","progressDetail":{"current":3,"total":10},"id":"a"}"#,
+            r#"{"status":"Pull complete","progressDetail":{},"id":"a"}"#,
+            r#"{"status":"Already exists","progressDetail":{},"id":"c"}"#,
+        ] {
+            layers.take(line.as_bytes()).expect("no error");
+        }
+        assert_eq!(layers.sum(), PullProgress { current: 15, total: 40, layers_done: 2, layers: 3 });
+    }
+
+    #[test]
+    fn an_error_on_the_way_is_an_error() {
+        let line = br#"{"errorDetail":{"message":"unexpected EOF"},"error":"unexpected EOF"}"#;
+        let error = Layers::default().take(line).expect_err("it failed");
+        assert_eq!(error, Failure::Refused { status: 200, message: "unexpected EOF".to_owned() });
+    }
+}

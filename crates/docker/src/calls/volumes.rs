@@ -1,0 +1,34 @@
+//! Volumes: creating them, and refusing one that is somebody else's.
+
+use std::collections::{BTreeMap, HashMap};
+
+use bollard::models::VolumeCreateRequest;
+use serde::Deserialize;
+
+use crate::Docker;
+use moat_model::engine::{Call, EngineError, Fault, VolumeCreate};
+
+/// What the engine says about the volume, new or old.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Made {
+    labels: Option<BTreeMap<String, String>>,
+}
+
+pub(crate) async fn create(docker: &Docker, create: &VolumeCreate) -> Result<(), EngineError> {
+    let request = VolumeCreateRequest {
+        name: Some(create.name.clone()),
+        labels: Some(create.labels.clone().into_iter().collect::<HashMap<_, _>>()),
+        ..Default::default()
+    };
+    let made: Made = docker
+        .post(Call::CreateVolume, "/volumes/create", &request)
+        .await
+        .map_err(|failure| failure.into_error(Call::CreateVolume))?;
+    let has = made.labels.unwrap_or_default();
+    if create.labels.iter().all(|(key, value)| has.get(key) == Some(value)) {
+        return Ok(());
+    }
+    let message = format!("a volume `{}` is there already and was not made for this", create.name);
+    Err(EngineError::new(Fault::Conflict, message))
+}

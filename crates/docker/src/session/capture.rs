@@ -1,0 +1,69 @@
+//! A command in a container whose output is wanted as a value: the end of both streams, apart, in bounded memory.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::AsyncWrite;
+
+use crate::transport::tail::Tail;
+use crate::{AttachError, AttachRequest, Docker};
+use moat_model::resource::ContainerId;
+
+/// What a command gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Captured {
+    pub exit_code: i64,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// In bytes, of either stream: what a script can look at in one piece. What is longer belongs in a pipe.
+const CAPTURE_MAX: usize = 1 << 20;
+
+pub(crate) struct Keep(Tail);
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self(Tail::new(CAPTURE_MAX))
+    }
+}
+
+impl Keep {
+    pub(crate) fn into_text(self) -> String {
+        self.0.into_text()
+    }
+}
+
+impl Docker {
+    /// Runs a command to its end, with nothing on its standard input and no terminal.
+    ///
+    /// # Errors
+    /// As [`Docker::attach`].
+    pub async fn capture(&self, container: &ContainerId, request: &AttachRequest) -> Result<Captured, AttachError> {
+        let request = AttachRequest { tty: false, stdin: false, ..request.clone() };
+        let (mut out, mut err) = (Keep::default(), Keep::default());
+        match self.attach_streams(container, &request, None, &mut out, &mut err).await {
+            Ok(exit_code) => Ok(Captured { exit_code, stdout: out.into_text(), stderr: err.into_text() }),
+            Err(AttachError::NotRun(why)) => {
+                Ok(Captured { exit_code: why.code.into(), stdout: String::new(), stderr: format!("{why}\n") })
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl AsyncWrite for Keep {
+    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.0.push(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,114 @@
+//! A container's main command with the user's own streams, as in `moat attach`.
+
+use http::{HeaderValue, Method, Response, header};
+use hyper::body::Incoming;
+use hyper::upgrade;
+use hyper_util::rt::TokioIo;
+use serde::Deserialize;
+
+use super::attach;
+use super::attach::{Attached, DETACH_KEYS, How, Process};
+use super::capture::Keep;
+use super::exec::Streams;
+use super::pump::{End, pump};
+use crate::transport::fault::Failure;
+use crate::transport::{answer, wire};
+use crate::{AttachError, Captured, DetachKeys, Docker, safe};
+use moat_model::engine::{Call, EngineError};
+use moat_model::resource::ContainerId;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Waited {
+    status_code: i64,
+}
+
+impl Docker {
+    /// Takes part in a container's main command with this process's streams, until it ends or is left.
+    ///
+    /// # Errors
+    /// If it does not run, or the connection is lost.
+    pub async fn attach_main(
+        &self,
+        container: &ContainerId,
+        detach_keys: Option<&DetachKeys>,
+        stdin: bool,
+    ) -> Result<Attached, AttachError> {
+        let console = self.console(container).await?;
+        // Asked before, so that its end is not missed, nor taken for that of a restart.
+        let ended = wait(self, container).await?;
+        let how = How { tty: console.tty, stdin: stdin && console.stdin, detach_keys };
+        let code = match self.with_own_streams(&Process::Main(container), &how).await? {
+            End::Left => return Ok(Attached::Left),
+            End::Output | End::Refused(_) => {
+                let waited: Waited = answer::json(ended).await.map_err(|failure| failure.into_error(Call::Inspect))?;
+                waited.status_code
+            }
+            other => attach::code_of(&other),
+        };
+        Ok(Attached::Ended(code))
+    }
+}
+
+impl Docker {
+    /// Waits for the end of a container's main command; gives the end of its output.
+    ///
+    /// # Errors
+    /// As [`Docker::attach_main`].
+    pub async fn capture_main(&self, container: &ContainerId) -> Result<Captured, AttachError> {
+        let console = self.console(container).await?;
+        let ended = wait(self, container).await?;
+        let started = start(self, container, false, DETACH_KEYS).await;
+        let streams = started.map_err(|failure| failure.into_error(Call::Exec))?;
+        let (mut out, mut err) = (Keep::default(), Keep::default());
+        pump(streams, console.tty, None, &mut out, &mut err).await?;
+        let waited: Waited = answer::json(ended).await.map_err(|failure| failure.into_error(Call::Inspect))?;
+        Ok(Captured { exit_code: waited.status_code, stdout: out.into_text(), stderr: err.into_text() })
+    }
+}
+
+/// Begins to wait for a container's end; the answer's body comes with it.
+async fn wait(docker: &Docker, container: &ContainerId) -> Result<Response<Incoming>, EngineError> {
+    let path = format!("/containers/{}/wait", safe(container.as_str())?);
+    let begun = docker.call(Call::Inspect, async {
+        let request = wire::plain(Method::POST, &path)?;
+        answer::accepted(docker.wire.send(request).await?).await
+    });
+    begun.await.map_err(|failure| failure.into_error(Call::Inspect))
+}
+
+/// Takes over a container's streams. `keys`: what the engine would detach by.
+pub(crate) async fn start(
+    docker: &Docker,
+    container: &ContainerId,
+    stdin: bool,
+    keys: &str,
+) -> Result<Streams, Failure> {
+    let path = format!(
+        "/containers/{}/attach?stream=1&stdin={}&stdout=1&stderr=1&detachKeys={}",
+        container.as_str(),
+        u8::from(stdin),
+        wire::encoded(keys)
+    );
+    docker
+        .call(Call::Exec, async {
+            let mut request = wire::plain(Method::POST, &path)?;
+            request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+            request.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("tcp"));
+            let response = answer::accepted(docker.wire.send(request).await?).await?;
+            let upgraded = upgrade::on(response).await.map_err(|error| Failure::Lost(error.to_string()))?;
+            Ok::<_, Failure>(TokioIo::new(upgraded))
+        })
+        .await
+}
+
+/// Tells a container's terminal its size.
+pub(crate) async fn resize(docker: &Docker, container: &ContainerId, rows: u16, columns: u16) -> Result<(), Failure> {
+    let path = format!("/containers/{}/resize?h={rows}&w={columns}", container.as_str());
+    docker
+        .call(Call::Exec, async {
+            let request = wire::plain(Method::POST, &path)?;
+            answer::accepted(docker.wire.send(request).await?).await.map(drop)
+        })
+        .await
+}

@@ -1,0 +1,178 @@
+//! Finds out which engine is meant, in the order in which docker itself does.
+//!
+//! `--host`, then `DOCKER_HOST`, then the docker context, then the usual sockets. Looks at files and variables only
+//! through [`Environment`], and opens nothing: whether an engine answers there is found out by connecting.
+
+use std::path::{Path, PathBuf};
+
+use super::connect_error::ConnectError;
+use super::docker_context;
+use super::endpoint::{Endpoint, Located, Origin, TlsFiles, TlsIdentity};
+use super::environment::{Environment, config_dir};
+
+/// Where an engine that root runs listens.
+const SYSTEM_SOCKET: &str = "/var/run/docker.sock";
+
+/// The endpoint that is meant.
+///
+/// # Errors
+/// If what is said about it cannot be read: a wrong address, a missing context, TLS files that are not there.
+pub fn resolve(flag: Option<&str>, around: &impl Environment) -> Result<Located, ConnectError> {
+    if let Some(address) = flag {
+        return written(address, Origin::Flag, around);
+    }
+    if let Some(address) = around.variable("DOCKER_HOST") {
+        return written(&address, Origin::Variable("DOCKER_HOST"), around);
+    }
+    match docker_context::named(around)? {
+        Some(context) => docker_context::locate(&context, around),
+        None => Ok(Located { endpoint: default_socket(around), origin: Origin::Default }),
+    }
+}
+
+fn written(address: &str, origin: Origin, around: &impl Environment) -> Result<Located, ConnectError> {
+    let tls = if wants_tls(around) { Some(tls_files(around)) } else { None };
+    match Endpoint::parse(address, tls) {
+        Ok(endpoint) => Ok(Located { endpoint, origin }),
+        Err(why) => Err(ConnectError {
+            address: address.to_owned(),
+            origin,
+            why,
+            hint: "an address is one of unix:///path, tcp://host:port and ssh://user@host".to_owned(),
+        }),
+    }
+}
+
+/// docker takes any text in `DOCKER_TLS_VERIFY` for a yes, even `0`. `DOCKER_TLS` means TLS without asking who is at
+/// the other end: here it is TLS, and asks.
+fn wants_tls(around: &impl Environment) -> bool {
+    around.variable("DOCKER_TLS_VERIFY").is_some() || around.variable("DOCKER_TLS").is_some()
+}
+
+fn tls_files(around: &impl Environment) -> TlsFiles {
+    let dir = around.variable("DOCKER_CERT_PATH").map(PathBuf::from).or_else(|| config_dir(around)).unwrap_or_default();
+    let (cert, key) = (dir.join("cert.pem"), dir.join("key.pem"));
+    let has_identity = around.exists(&cert) || around.exists(&key);
+    // An engine behind TLS is nearly always signed by its owner: without a `ca.pem` nothing would be proven, so
+    // it is named even if it is missing, and its absence is an error later on.
+    TlsFiles { ca: Some(dir.join("ca.pem")), identity: has_identity.then_some(TlsIdentity { cert, key }) }
+}
+
+/// The system's socket, or the user's own if only that one is there.
+fn default_socket(around: &impl Environment) -> Endpoint {
+    let system = PathBuf::from(SYSTEM_SOCKET);
+    if around.exists(&system) {
+        return Endpoint::Unix(system);
+    }
+    let rootless = around.variable("XDG_RUNTIME_DIR").map(|dir| Path::new(&dir).join("docker.sock"));
+    Endpoint::Unix(rootless.filter(|path| around.exists(path)).unwrap_or(system))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::environment::FakeEnv;
+
+    fn around(variables: &[(&str, &str)], files: &[(&str, &str)]) -> FakeEnv {
+        let variables = variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let files = files.iter().map(|(k, v)| (PathBuf::from(k), (*v).to_owned())).collect();
+        FakeEnv { variables, files }
+    }
+
+    fn box_meta() -> String {
+        format!("/h/.docker/contexts/meta/{}/meta.json", docker_context::folder("box"))
+    }
+
+    /// The flag, the variables, the files; the address and its origin.
+    type Row<'a> = (Option<&'a str>, &'a [(&'a str, &'a str)], &'a [(&'a str, &'a str)], &'a str, Origin);
+
+    #[test]
+    fn the_nearest_word_wins() {
+        let meta = box_meta();
+        let context: &[(&str, &str)] = &[
+            ("/h/.docker/config.json", r#"{"currentContext":"box","auths":{}}"#),
+            (&meta, r#"{"Name":"box","Endpoints":{"docker":{"Host":"tcp://box:1","SkipTLSVerify":false}}}"#),
+        ];
+        let named = |name: &str| Origin::Context(name.to_owned());
+        let table: &[Row<'_>] = &[
+            (Some("tcp://flag:1"), &[("DOCKER_HOST", "tcp://env:1")], context, "tcp://flag:1", Origin::Flag),
+            (
+                None,
+                &[("DOCKER_HOST", "tcp://env:1"), ("DOCKER_CONTEXT", "box"), ("HOME", "/h")],
+                context,
+                "tcp://env:1",
+                Origin::Variable("DOCKER_HOST"),
+            ),
+            (
+                None,
+                &[("DOCKER_HOST", ""), ("DOCKER_CONTEXT", "box"), ("HOME", "/h")],
+                context,
+                "tcp://box:1",
+                named("box"),
+            ),
+            (None, &[("HOME", "/h")], context, "tcp://box:1", named("box")),
+            (None, &[("HOME", "/x"), ("DOCKER_CONFIG", "/h/.docker")], context, "tcp://box:1", named("box")),
+            (
+                None,
+                &[("HOME", "/h"), ("DOCKER_CONTEXT", "default")],
+                context,
+                "unix:///var/run/docker.sock",
+                Origin::Default,
+            ),
+            (None, &[("HOME", "/h")], &[], "unix:///var/run/docker.sock", Origin::Default),
+            (None, &[], &[], "unix:///var/run/docker.sock", Origin::Default),
+            (
+                None,
+                &[("XDG_RUNTIME_DIR", "/run/user/7")],
+                &[("/run/user/7/docker.sock", "")],
+                "unix:///run/user/7/docker.sock",
+                Origin::Default,
+            ),
+            (
+                None,
+                &[("XDG_RUNTIME_DIR", "/run/user/7")],
+                &[("/run/user/7/docker.sock", ""), ("/var/run/docker.sock", "")],
+                "unix:///var/run/docker.sock",
+                Origin::Default,
+            ),
+        ];
+        for (flag, variables, files, address, origin) in table {
+            let located = resolve(*flag, &around(variables, files)).expect(address);
+            assert_eq!((located.endpoint.to_string().as_str(), &located.origin), (*address, origin), "{variables:?}");
+        }
+    }
+
+    #[test]
+    fn tls_is_taken_from_the_environment_for_tcp() {
+        let files: &[(&str, &str)] = &[("/c/cert.pem", ""), ("/c/key.pem", "")];
+        let asked =
+            around(&[("DOCKER_HOST", "tcp://b"), ("DOCKER_TLS_VERIFY", "1"), ("DOCKER_CERT_PATH", "/c")], files);
+        let Endpoint::Tcp { port, tls: Some(tls), .. } = resolve(None, &asked).expect("an address").endpoint else {
+            panic!("not TLS")
+        };
+        assert_eq!(port, 2376);
+        assert_eq!(tls.ca, Some("/c/ca.pem".into()));
+        assert_eq!(tls.identity.map(|i| i.key), Some("/c/key.pem".into()));
+
+        let unasked = around(&[("DOCKER_HOST", "tcp://b"), ("DOCKER_CERT_PATH", "/c")], files);
+        let plain = resolve(None, &unasked).expect("an address").endpoint;
+        assert!(matches!(plain, Endpoint::Tcp { port: 2375, tls: None, .. }), "{plain}");
+    }
+
+    #[test]
+    fn an_error_says_who_said_it() {
+        let wrong = around(&[("DOCKER_HOST", "http://b")], &[]);
+        let error = resolve(None, &wrong).expect_err("no such scheme");
+        assert_eq!(
+            error.to_string(),
+            "cannot use docker at `http://b` (from DOCKER_HOST): the scheme `http` is not one of unix, tcp and ssh"
+        );
+        let missing = around(&[("DOCKER_CONTEXT", "gone"), ("HOME", "/h")], &[]);
+        let error = resolve(None, &missing).expect_err("no such context");
+        assert_eq!(
+            error.to_string(),
+            "cannot use docker at `gone` (from the docker context `gone`): there is no such context"
+        );
+        assert!(error.hint.contains("docker context ls"), "{}", error.hint);
+    }
+}
