@@ -12,12 +12,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use moat::audit::batch::Change;
+use moat::audit::engine::Audited;
+use moat::audit::log::{About, Writer};
+use moat::audit::{Audit, Entry, Phase, Verdict, read};
 use moat::clock::Clock;
 use moat::reconcile::{Claims, OnFailure, Outcome, until_converged};
-use moat::store::audit::batch::Change;
-use moat::store::audit::log::{About, Writer};
-use moat::store::audit::{Audit, Entry, Phase, Verdict, read};
-use moat::store::audited::Audited;
 use moat_docker::Docker;
 use moat_model::graph::Graph;
 use moat_plan::event::Event;

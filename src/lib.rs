@@ -15,8 +15,10 @@ pub mod clock;
 
 pub mod observe;
 
+pub mod audit;
 pub mod execute;
-pub mod store;
+pub mod history;
+pub mod local;
 pub mod ui;
 
 pub mod reconcile;

@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::error::CliError;
-use super::session::Session;
+use crate::cli::error::CliError;
+use crate::cli::session::Session;
 use crate::observe::sessions::sessions;
 use crate::reconcile::Outcome;
 use crate::ui::Screen;
-use crate::ui::ask;
+use crate::ui::terminal::ask;
 use moat_model::engine::Engine;
 use moat_model::graph::Graph;
 use moat_model::resource::ResourceId;

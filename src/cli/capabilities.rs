@@ -4,8 +4,8 @@ use std::fs::read_dir;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use super::environment::text;
-use super::load::{LoadError, is_spec, unreadable};
+use crate::cli::environment::text;
+use crate::cli::load::{LoadError, is_spec, unreadable};
 use moat_spec::environment::Inputs;
 use moat_spec::{Capabilities, Source};
 

@@ -1,13 +1,13 @@
 //! From the outcome of a run to its last screen and its exit code.
 
-use super::error::CliError;
-use super::exit::Exit;
-use super::history_writer::HistoryWriter;
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::history_writer::HistoryWriter;
 use crate::observe::builds::Builds;
 use crate::observe::observe;
 use crate::reconcile::Outcome;
 use crate::ui::Reporter;
-use crate::ui::outcome::{Command, Ending, OutcomeKind};
+use crate::ui::render::outcome::{Command, Ending, OutcomeKind};
 use moat_model::engine::{Engine, Fault};
 use moat_model::graph::Graph;
 use moat_model::resource::Run;

@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use super::plain_file;
+use crate::cli::plain_file;
 use crate::ui;
 use moat_spec::Environment;
 use moat_spec::environment::{NotRun, Unread};

@@ -2,14 +2,15 @@
 
 use std::io;
 
-use super::approval::Unapproved;
-use super::environment::lowercase;
-use super::exit::Exit;
-use super::load::LoadError;
-use crate::store::audit::AuditError;
-use crate::store::copy::CopyError;
-use crate::store::lock::LockError;
-use crate::ui::{Problem, problem};
+use crate::audit::AuditError;
+use crate::cli::approval::Unapproved;
+use crate::cli::environment::lowercase;
+use crate::cli::exit::Exit;
+use crate::cli::load::LoadError;
+use crate::local::copy::CopyError;
+use crate::local::lock::LockError;
+use crate::ui::Problem;
+use crate::ui::render::problem;
 use crate::watch::files::WatchError;
 use moat_docker::{AttachError, ConnectError};
 use moat_model::engine::{EngineError, Fault};

@@ -10,8 +10,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use super::environment::text;
-use super::record::own_files;
+use crate::cli::environment::text;
+use crate::cli::record::own_files;
 use moat_model::resource::HostFile;
 use moat_spec::ground::{Ground, HooksFolder, Private, PrivateKind, Repository, Worktree};
 use moat_spec::{Capabilities, Spec};

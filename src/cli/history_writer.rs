@@ -4,12 +4,12 @@
 use std::io::{self, IsTerminal};
 use std::time::Instant;
 
-use super::end::End;
-use super::record::own_files;
+use crate::cli::end::End;
+use crate::cli::record::own_files;
 use crate::clock::{Clock, written};
-use crate::store::history::line::{Fault, Round, Step};
-use crate::store::history::{HistoryError, Line, Place, Recorder, RunRecord};
-use crate::ui::outcome::OutcomeKind;
+use crate::history::line::{Fault, Round, Step};
+use crate::history::{HistoryError, Line, Place, Recorder, RunRecord};
+use crate::ui::render::outcome::OutcomeKind;
 use moat_docker::{Docker, Published};
 use moat_model::resource::{ResourceId, Run};
 use moat_model::state::Observed;
@@ -113,7 +113,7 @@ pub(super) async fn record(
 /// As docker writes it.
 fn published(port: &Published) -> Option<String> {
     let (ip, host_port) = port.host.as_ref()?;
-    Some(format!("{}->{}/{}", crate::ui::ports::address(ip, *host_port), port.port, port.protocol))
+    Some(format!("{}->{}/{}", crate::ui::render::ports::address(ip, *host_port), port.port, port.protocol))
 }
 
 pub(super) fn warn(run: &Run, problem: &HistoryError, tell: Tell<'_>) {

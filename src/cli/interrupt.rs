@@ -7,8 +7,8 @@ use std::process;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::error::CliError;
-use super::exit::Exit;
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
 use crate::ui::Screen;
 
 /// Does `work`, which heeds `stop`, while both signals are listened to.

@@ -7,11 +7,11 @@ use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::approval::Unapproved;
-use super::capabilities::capabilities;
-use super::environment::{ProcessEnv, SIZE_MAX, all_of, lowercase, text};
-use super::ground;
-use super::origin::Origin;
+use crate::cli::approval::Unapproved;
+use crate::cli::capabilities::capabilities;
+use crate::cli::environment::{ProcessEnv, SIZE_MAX, all_of, lowercase, text};
+use crate::cli::ground;
+use crate::cli::origin::Origin;
 use moat_model::graph::Graph;
 use moat_spec::compile::{warnings, with_unknown_dependencies};
 use moat_spec::environment::Inputs;

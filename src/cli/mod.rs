@@ -3,6 +3,8 @@
 //! Each command reads its arguments, calls the layers below in order, and hands what came of it to `ui`. The doc
 //! comments on arguments are the help text.
 
+pub mod args;
+pub mod commands;
 pub mod exit;
 
 mod approval;
@@ -13,15 +15,12 @@ mod credentials;
 mod end;
 mod environment;
 mod error;
-mod exec_args;
 mod familiar;
-mod grace;
 mod ground;
 mod groups;
 mod history_writer;
 mod interrupt;
 mod load;
-mod locking;
 mod logging;
 mod nearest;
 mod origin;
@@ -31,41 +30,7 @@ mod record;
 mod saved;
 mod selection;
 mod session;
-mod specs;
-mod subnets;
 mod target;
-
-pub mod apply;
-pub mod approve;
-pub mod attach;
-pub mod audit;
-pub mod cache;
-pub mod clean;
-pub mod completions;
-pub mod cp;
-pub mod deps;
-pub mod destroy;
-pub mod doctor;
-pub mod events;
-pub mod exec;
-pub mod explain;
-pub mod graph;
-pub mod history;
-pub mod image;
-pub mod init;
-pub mod list;
-pub mod logs;
-pub mod open;
-pub mod plan;
-pub mod ports;
-pub mod power;
-pub mod run;
-pub mod schema;
-pub mod shell;
-pub mod status;
-pub mod validate;
-pub mod watch;
-pub mod why;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -74,7 +39,8 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tracing::Instrument;
 
-use crate::ui::{self, Screen};
+use crate::ui;
+use crate::ui::Screen;
 pub use error::CliError;
 use exit::Exit;
 use session::{Form, Session};
@@ -120,41 +86,41 @@ enum Color {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Apply(apply::Apply),
-    Plan(plan::Plan),
-    Destroy(destroy::Destroy),
-    Watch(watch::Watch),
-    Approve(approve::Approve),
-    Status(status::Status),
-    Why(why::Why),
-    List(list::List),
-    Run(run::Run),
-    Shell(shell::Shell),
-    Exec(exec::Exec),
-    Attach(attach::Attach),
-    Logs(logs::Logs),
-    Cp(cp::Cp),
-    Ports(ports::Ports),
-    Events(events::Events),
-    History(history::History),
-    Open(open::Open),
-    Stop(power::Stop),
-    Start(power::Start),
-    Restart(power::Restart),
-    Graph(graph::GraphCommand),
-    Cache(cache::Cache),
-    Audit(audit::AuditCommand),
-    Doctor(doctor::Doctor),
-    Completions(completions::Completions),
+    Apply(commands::apply::Apply),
+    Plan(commands::plan::Plan),
+    Destroy(commands::destroy::Destroy),
+    Watch(commands::watch::Watch),
+    Approve(commands::approve::Approve),
+    Status(commands::status::Status),
+    Why(commands::why::Why),
+    List(commands::list::List),
+    Run(commands::run::Run),
+    Shell(commands::shell::Shell),
+    Exec(commands::exec::Exec),
+    Attach(commands::attach::Attach),
+    Logs(commands::logs::Logs),
+    Cp(commands::cp::Cp),
+    Ports(commands::ports::Ports),
+    Events(commands::events::Events),
+    History(commands::history::History),
+    Open(commands::open::Open),
+    Stop(commands::power::Stop),
+    Start(commands::power::Start),
+    Restart(commands::power::Restart),
+    Graph(commands::graph::GraphCommand),
+    Cache(commands::cache::Cache),
+    Audit(commands::audit::AuditCommand),
+    Doctor(commands::doctor::Doctor),
+    Completions(commands::completions::Completions),
     #[command(name = "man")]
-    ManPage(completions::ManPage),
-    Clean(clean::Clean),
-    Init(init::Init),
-    Deps(deps::Deps),
-    Image(image::Image),
-    Validate(validate::Validate),
-    Explain(explain::Explain),
-    Schema(schema::Schema),
+    ManPage(commands::completions::ManPage),
+    Clean(commands::clean::Clean),
+    Init(commands::init::Init),
+    Deps(commands::deps::Deps),
+    Image(commands::image::Image),
+    Validate(commands::validate::Validate),
+    Explain(commands::explain::Explain),
+    Schema(commands::schema::Schema),
 }
 
 impl From<Color> for ui::ColourChoice {
@@ -212,40 +178,40 @@ impl Command {
     async fn run(&self, session: &Session) -> Result<Exit, CliError> {
         match self {
             // These carry whole rounds, and need not be part of every other command's future.
-            Self::Apply(args) => Box::pin(apply::run(args, session)).await,
-            Self::Plan(args) => plan::run(args, session).await,
-            Self::Destroy(args) => Box::pin(destroy::run(args, session)).await,
-            Self::Approve(args) => approve::run(args, session).await,
-            Self::Watch(args) => Box::pin(watch::run(args, session)).await,
-            Self::Status(args) => status::run(args, session).await,
-            Self::Why(args) => why::run(args, session).await,
-            Self::Exec(args) => Box::pin(exec::run(args, session)).await,
-            Self::Attach(args) => Box::pin(attach::run(args, session)).await,
-            Self::Run(args) => Box::pin(run::run(args, session)).await,
-            Self::Graph(args) => Box::pin(graph::run(args, session)).await,
-            Self::Completions(args) => completions::completions(args, session),
-            Self::ManPage(args) => completions::man(args, session),
-            Self::History(args) => history::run(args, session),
-            Self::Audit(args) => audit::run(args, session),
-            Self::Events(args) => Box::pin(events::run(args, session)).await,
-            Self::Cache(args) => Box::pin(cache::run(args, session)).await,
-            Self::Doctor(args) => Box::pin(doctor::run(args, session)).await,
-            Self::Shell(args) => Box::pin(shell::run(args, session)).await,
-            Self::Logs(args) => Box::pin(logs::run(args, session)).await,
-            Self::Cp(args) => Box::pin(cp::run(args, session)).await,
-            Self::Ports(args) => Box::pin(ports::run(args, session)).await,
-            Self::Open(args) => Box::pin(open::run(args, session)).await,
-            Self::Stop(args) => Box::pin(power::stop(args, session)).await,
-            Self::Start(args) => Box::pin(power::start(args, session)).await,
-            Self::Restart(args) => Box::pin(power::restart(args, session)).await,
-            Self::List(args) => Box::pin(list::run(args, session)).await,
-            Self::Clean(args) => Box::pin(clean::run(args, session)).await,
-            Self::Init(args) => init::run(args, session),
-            Self::Deps(args) => deps::run(args, session),
-            Self::Image(args) => image::run(args, session),
-            Self::Validate(args) => validate::run(args, session),
-            Self::Explain(args) => explain::run(args, session),
-            Self::Schema(args) => schema::run(args, session),
+            Self::Apply(args) => Box::pin(commands::apply::run(args, session)).await,
+            Self::Plan(args) => commands::plan::run(args, session).await,
+            Self::Destroy(args) => Box::pin(commands::destroy::run(args, session)).await,
+            Self::Approve(args) => commands::approve::run(args, session).await,
+            Self::Watch(args) => Box::pin(commands::watch::run(args, session)).await,
+            Self::Status(args) => commands::status::run(args, session).await,
+            Self::Why(args) => commands::why::run(args, session).await,
+            Self::Exec(args) => Box::pin(commands::exec::run(args, session)).await,
+            Self::Attach(args) => Box::pin(commands::attach::run(args, session)).await,
+            Self::Run(args) => Box::pin(commands::run::run(args, session)).await,
+            Self::Graph(args) => Box::pin(commands::graph::run(args, session)).await,
+            Self::Completions(args) => commands::completions::completions(args, session),
+            Self::ManPage(args) => commands::completions::man(args, session),
+            Self::History(args) => commands::history::run(args, session),
+            Self::Audit(args) => commands::audit::run(args, session),
+            Self::Events(args) => Box::pin(commands::events::run(args, session)).await,
+            Self::Cache(args) => Box::pin(commands::cache::run(args, session)).await,
+            Self::Doctor(args) => Box::pin(commands::doctor::run(args, session)).await,
+            Self::Shell(args) => Box::pin(commands::shell::run(args, session)).await,
+            Self::Logs(args) => Box::pin(commands::logs::run(args, session)).await,
+            Self::Cp(args) => Box::pin(commands::cp::run(args, session)).await,
+            Self::Ports(args) => Box::pin(commands::ports::run(args, session)).await,
+            Self::Open(args) => Box::pin(commands::open::run(args, session)).await,
+            Self::Stop(args) => Box::pin(commands::power::stop(args, session)).await,
+            Self::Start(args) => Box::pin(commands::power::start(args, session)).await,
+            Self::Restart(args) => Box::pin(commands::power::restart(args, session)).await,
+            Self::List(args) => Box::pin(commands::list::run(args, session)).await,
+            Self::Clean(args) => Box::pin(commands::clean::run(args, session)).await,
+            Self::Init(args) => commands::init::run(args, session),
+            Self::Deps(args) => commands::deps::run(args, session),
+            Self::Image(args) => commands::image::run(args, session),
+            Self::Validate(args) => commands::validate::run(args, session),
+            Self::Explain(args) => commands::explain::run(args, session),
+            Self::Schema(args) => commands::schema::run(args, session),
         }
     }
 }

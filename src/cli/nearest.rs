@@ -14,8 +14,8 @@ use clap::ArgMatches;
 use clap::parser::ValueSource;
 use rustix::process::geteuid;
 
-use super::load::{DEFAULT_SPEC, OTHER_SPEC};
-use super::session::Session;
+use crate::cli::load::{DEFAULT_SPEC, OTHER_SPEC};
+use crate::cli::session::Session;
 
 /// What the search has found.
 #[derive(Debug, PartialEq, Eq)]

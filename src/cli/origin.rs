@@ -6,11 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use super::environment::{ProcessEnv, lowercase};
-use super::load::LoadError;
-use super::record::{STATE_DIR, own_files};
-use crate::store;
-use crate::store::key::secret_key;
+use crate::cli::environment::{ProcessEnv, lowercase};
+use crate::cli::load::LoadError;
+use crate::cli::record::{STATE_DIR, own_files};
+use crate::local;
+use crate::local::key::secret_key;
 use moat_model::graph::Graph;
 use moat_model::resource::SecretKey;
 use moat_spec::compile::{Vault, compile, compile_with, needs_vault};
@@ -67,7 +67,7 @@ impl Origin {
         build.without = own_files();
         if let Some(own) = build.without.as_deref().filter(|own| own.starts_with(&build.context)) {
             // Without it nothing can be put on record, which is said then.
-            let _ = store::prepare(own);
+            let _ = local::prepare(own);
         }
         match moat_build_context::read(&build.context, &build.dockerfile, build.without.as_deref()) {
             Ok(content) => {

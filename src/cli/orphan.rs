@@ -6,7 +6,7 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
-use super::load;
+use crate::cli::load;
 use moat_model::resource::Run;
 
 /// Why no spec stands for a run; `None`: one does, or it cannot be told.

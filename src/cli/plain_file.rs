@@ -10,8 +10,8 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{Mode, OFlags, open, openat};
 use rustix::io::Errno;
 
-use super::record::own_files;
-use crate::store::approval;
+use crate::cli::record::own_files;
+use crate::local::approval;
 
 /// Opens the regular file at `path`.
 ///

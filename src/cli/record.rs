@@ -8,12 +8,13 @@ use std::sync::{Arc, Once};
 
 use serde_json::{Map, Value, json};
 
-use super::error::CliError;
+use crate::audit::engine::Audited;
+use crate::audit::log::{About, Writer};
+use crate::audit::{Audit, AuditError};
+use crate::cli::error::CliError;
 use crate::clock::Clock;
-use crate::store::audit::log::{About, Writer};
-use crate::store::audit::{Audit, AuditError};
-use crate::store::audited::Audited;
-use crate::store::{private, state_dir};
+use crate::local::private;
+use crate::local::state_dir;
 use moat_docker::Docker;
 use moat_model::graph::Graph;
 use moat_model::resource::Run;

@@ -4,11 +4,11 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::environment::text;
-use super::error::CliError;
-use super::load::Agent;
+use crate::cli::environment::text;
+use crate::cli::error::CliError;
+use crate::cli::load::Agent;
+use crate::local::plan_file;
 use crate::observe::{observe_with, registry};
-use crate::store::plan_file;
 use crate::ui;
 use moat_docker::Docker;
 use moat_model::graph::Graph;

@@ -7,15 +7,17 @@ use std::path::PathBuf;
 
 use futures_util::future::join_all;
 
-use super::approval::{self, Approving, Unapproved};
-use super::error::CliError;
-use super::exit::Exit;
-use super::load::{self, Agent, Load};
-use super::record::Record;
-use super::session::{Form, Session};
-use super::target::{self, Named};
-use crate::ui::prefix::labelled;
-use crate::ui::{Reporter, stream, summary};
+use crate::cli::approval::{self, Approving, Unapproved};
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::load::{self, Agent, Load};
+use crate::cli::record::Record;
+use crate::cli::session::{Form, Session};
+use crate::cli::target::{self, Named};
+use crate::ui::Reporter;
+use crate::ui::json::stream;
+use crate::ui::render::summary;
+use crate::ui::terminal::prefix::labelled;
 use moat_docker::Docker;
 use moat_model::graph::Graph;
 

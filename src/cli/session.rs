@@ -2,11 +2,15 @@
 
 use std::path::PathBuf;
 
-use super::error::CliError;
-use super::exit::Exit;
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
 use crate::clock::Clock;
-use crate::ui::stream::Stream;
-use crate::ui::{Prefix, Reporter, Screen, diagnostic, problem};
+use crate::ui::Prefix;
+use crate::ui::Reporter;
+use crate::ui::Screen;
+use crate::ui::json::stream::Stream;
+use crate::ui::render::diagnostic;
+use crate::ui::render::problem;
 use moat_docker::Docker;
 use moat_model::resource::Run;
 use moat_spec::Diagnostics;

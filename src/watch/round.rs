@@ -10,10 +10,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::host::Host;
+use crate::audit::engine::Audited;
 use crate::observe::observe;
 use crate::observe::sessions::sessions;
 use crate::reconcile::{Claims, OnFailure, Outcome, until_converged};
-use crate::store::audited::Audited;
 use moat_model::engine::{Engine, EngineError, Fault};
 use moat_model::graph::Graph;
 use moat_model::resource::ResourceId;

@@ -141,17 +141,14 @@ fn a_command_that_was_killed_leaves_an_intent_that_the_next_one_closes() {
     let sandbox = Sandbox::applied(PLAIN);
     // As a process would leave it that is killed while the engine works.
     let state = sandbox.home().join(".local/state/moat");
-    let writer = moat::store::audit::log::Writer {
-        command: "apply".to_owned(),
-        pid: 4_000_000,
-        clock: moat::clock::Clock::System,
-    };
-    let about = moat::store::audit::log::About {
+    let writer =
+        moat::audit::log::Writer { command: "apply".to_owned(), pid: 4_000_000, clock: moat::clock::Clock::System };
+    let about = moat::audit::log::About {
         run: Some(sandbox.run_id()),
         agent: Some(sandbox.agent.clone()),
         engine: Some(engine().host.clone()),
     };
-    let audit = moat::store::audit::Audit::open(&state, writer).expect("a log");
+    let audit = moat::audit::Audit::open(&state, writer).expect("a log");
     audit.intent("container_started", &about, serde_json::Map::new()).expect("on record");
     drop(audit);
     let last = || {

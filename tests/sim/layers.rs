@@ -8,13 +8,21 @@ use std::path::{Path, PathBuf};
 
 /// A module of the application may import only from rows below its own. The crates below it are held apart by their
 /// manifests.
-const ROWS: &[&[&str]] = &[&["clock"], &["observe"], &["execute", "store", "ui"], &["reconcile"], &["watch"], &["cli"]];
+const ROWS: &[&[&str]] = &[
+    &["clock"],
+    &["observe"],
+    &["local"],
+    &["audit", "execute", "history", "ui"],
+    &["reconcile"],
+    &["watch"],
+    &["cli"],
+];
 
 /// What may appear only below a folder or a file.
-const ONLY: &[(&[&str], &str)] = &[
-    (&["notify"], "src/watch"),
-    (&["clap"], "src/cli"),
-    (&["println!", "eprintln!", "print!(", "eprint!(", "dbg!"], "src/ui"),
+const ONLY: &[(&[&str], &[&str])] = &[
+    (&["notify"], &["src/watch"]),
+    (&["clap"], &["src/cli"]),
+    (&["println!", "eprintln!", "print!(", "eprint!(", "dbg!"], &["src/ui"]),
     (
         &[
             "fs::write",
@@ -28,7 +36,7 @@ const ONLY: &[(&[&str], &str)] = &[
             "set_permissions",
             "symlink(",
         ],
-        "src/store",
+        &["src/audit", "src/history", "src/local"],
     ),
 ];
 
@@ -137,12 +145,13 @@ fn imports_go_down() {
 fn each_effect_has_one_place() {
     let mut found = Vec::new();
     for file in files() {
-        for (words, place) in ONLY {
-            if file.path.starts_with(&format!("{place}/")) || !file.path.starts_with("src/") {
+        for (words, places) in ONLY {
+            let is_place = places.iter().any(|place| file.path.starts_with(&format!("{place}/")));
+            if is_place || !file.path.starts_with("src/") {
                 continue;
             }
             let words = words.iter().filter(|word| has_word(&file.code, word));
-            found.extend(words.map(|word| format!("{}: `{word}` belongs to `{place}`", file.path)));
+            found.extend(words.map(|word| format!("{}: `{word}` belongs to {places:?}", file.path)));
         }
     }
     assert!(found.is_empty(), "{found:#?}");

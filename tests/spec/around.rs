@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use expect_test::{Expect, expect};
-use moat::ui::{Colour, diagnostic};
+use moat::ui::Colour;
+use moat::ui::render::diagnostic;
 use moat_spec::environment::{NotRun, Recorder, Unread};
 use moat_spec::{Environment, Inputs, Source, Spec, agent, secrets};
 

@@ -8,7 +8,8 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use moat::ui::{Colour, diagnostic};
+use moat::ui::Colour;
+use moat::ui::render::diagnostic;
 use moat_spec::compile::{compile, with_unknown_dependencies};
 use moat_spec::environment::{NotRun, Unread};
 use moat_spec::{Capabilities, Environment, Source, agent};

@@ -1,6 +1,7 @@
 //! Whatever the text, reading it ends, with a spec or with findings that have a place in it.
 
-use moat::ui::{Colour, diagnostic};
+use moat::ui::Colour;
+use moat::ui::render::diagnostic;
 use moat_spec::{Diagnostics, Source, agent};
 use proptest::prelude::*;
 

@@ -11,7 +11,7 @@ use crate::cli::error::CliError;
 use crate::cli::load::{Agent, Note};
 use crate::cli::origin::Origin;
 use crate::cli::record::own_files;
-use crate::store::approval::Approval;
+use crate::local::approval::Approval;
 use moat_docker::Docker;
 use moat_model::engine::{Engine, Filter};
 use moat_model::resource::Run;
@@ -102,7 +102,7 @@ impl<'a> Judge<'a> {
 
     /// Nothing of the run is known: nobody else may have written the spec.
     async fn first(&self, run: &Run, origin: &Origin) -> Result<(Verdict, Option<Note>), CliError> {
-        let kept = self.dir.as_deref().map(crate::store::approval::writable).unwrap_or_default();
+        let kept = self.dir.as_deref().map(crate::local::approval::writable).unwrap_or_default();
         let others = self.engine.containers(&Filter::Ours).await?;
         let labelled = others.iter().filter_map(|facts| facts.owner.as_ref()).flat_map(first::writable);
         let writable: Vec<(String, PathBuf)> = kept.into_iter().chain(labelled).collect();

@@ -11,7 +11,7 @@ pub mod text;
 
 use serde::Serialize;
 
-use super::stream;
+use crate::ui::json::stream;
 use moat_model::graph::{Gate, Graph, Milestone};
 use moat_model::resource::{Kind, ResourceId, Role, Run};
 use moat_plan::{Plan, Presence, Status};

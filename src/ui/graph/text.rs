@@ -2,7 +2,7 @@
 
 use super::{Picture, Tone};
 use crate::ui::Colour;
-use crate::ui::style::{BAD, CARE, FAINT, GOOD, STRONG};
+use crate::ui::terminal::style::{BAD, CARE, FAINT, GOOD, STRONG};
 
 /// Nodes that others build on come first; ends with a line feed.
 pub fn draw(picture: &Picture, colour: Colour) -> String {

@@ -4,8 +4,8 @@ use std::fs;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use moat::store::audit::batch::Change;
-use moat::store::audit::{Entry, Phase, Verdict, read};
+use moat::audit::batch::Change;
+use moat::audit::{Entry, Phase, Verdict, read};
 use serde_json::Map;
 
 use super::log::{Place, about, change};
@@ -68,7 +68,7 @@ fn what_is_not_begun_is_skipped_and_what_was_begun_is_not() {
     let place = Place::with_key('1');
     let audit = place.open().expect("a log");
     let first = audit.announce(&about(), &plan()).expect("on record");
-    let other = moat::store::audit::log::About { run: Some("other".to_owned()), ..about() };
+    let other = moat::audit::log::About { run: Some("other".to_owned()), ..about() };
     audit.announce(&other, &plan()).expect("on record");
     audit.begun(first);
     audit.skip(&about()).expect("skipped");
@@ -122,7 +122,7 @@ fn what_a_crash_has_left_open_is_closed_as_unknown() {
     // The intent is before the last head and after it.
     for _ in 0..2 {
         let audit = place.open().expect("a log");
-        let another = moat::store::audit::log::About { run: Some("other".to_owned()), ..about() };
+        let another = moat::audit::log::About { run: Some("other".to_owned()), ..about() };
         assert_eq!(audit.settle(&another, |_| true).expect("settled"), 0, "of another run");
         assert_eq!(audit.settle(&about(), |_| false).expect("settled"), 0, "it goes on");
     }
@@ -149,7 +149,7 @@ pub fn endless_writer(place: &Place) -> Child {
 #[test]
 fn the_other_process() {
     let Some(place) = std::env::var_os("AUDIT_TEST_PLACE") else { return };
-    let audit = moat::store::audit::Audit::open(place.as_ref(), super::log::writer()).expect("a log");
+    let audit = moat::audit::Audit::open(place.as_ref(), super::log::writer()).expect("a log");
     let times = std::env::var("AUDIT_TEST_TIMES").map_or(usize::MAX, |times| times.parse().expect("a number"));
     for _ in 0..times {
         change(&audit, "from another process");

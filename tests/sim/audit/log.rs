@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use moat::audit::log::{About, Writer};
+use moat::audit::{Audit, AuditError, Verdict, verify};
 use moat::clock::Clock;
-use moat::store::audit::log::{About, Writer};
-use moat::store::audit::{Audit, AuditError, Verdict, verify};
 use serde_json::{Map, json};
 use tempfile::TempDir;
 

@@ -3,9 +3,9 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-use moat::store::audit::batch::Change;
-use moat::store::audit::transport::{export, verify_bundle};
-use moat::store::audit::{Audit, AuditError};
+use moat::audit::batch::Change;
+use moat::audit::transport::{export, verify_bundle};
+use moat::audit::{Audit, AuditError};
 use serde_json::Map;
 
 use super::log::{Place, about, change, writer};
@@ -92,7 +92,7 @@ fn a_log_that_is_broken_is_put_aside_and_a_new_one_begun() {
     // A key that is lost is replaced; the old log can still be verified with the public one.
     fs::remove_file(place.file("key")).expect("removed");
     assert!(place.open().is_err());
-    Audit::rotate(place.path(), moat::store::audit::log::Writer { clock: moat::clock::Clock::System, ..writer() })
+    Audit::rotate(place.path(), moat::audit::log::Writer { clock: moat::clock::Clock::System, ..writer() })
         .expect("rotated");
     place.assert_valid(2);
 }

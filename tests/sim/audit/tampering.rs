@@ -166,7 +166,7 @@ fn another_key_verifies_nothing() {
     let (place, other) = (Place::with_key('1'), Place::with_key('2'));
     change(&place.open().expect("a log"), "a");
     let key = other.open().expect("a log").public_key();
-    assert!(moat::store::audit::verify(place.path(), Some(&key)).is_err());
+    assert!(moat::audit::verify(place.path(), Some(&key)).is_err());
     // With the key exchanged, too, its own log is not believed.
     place.write_key('2');
     assert_eq!(place.first_broken(), Some(1));

@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 use std::thread;
 
-use moat::store::audit::{Audit, Phase, read};
+use moat::audit::{Audit, Phase, read};
 
 use super::log::{Place, change, writer};
 

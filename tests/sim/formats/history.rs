@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use moat::store::history::line::Fault;
-use moat::store::history::{Line, Recorder, RunRecord};
+use moat::history::line::Fault;
+use moat::history::{Line, Recorder, RunRecord};
 use moat_plan::event::Event;
 use moat_plan::{Options, compute};
 use serde_json::Value;

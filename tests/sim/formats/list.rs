@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use moat::ui::Colour;
-use moat::ui::list::{Row, Upness, json, text};
+use moat::ui::render::list::{Row, Upness, json, text};
 use moat_model::state::{ContainerFacts, ContainerState, Health, Observed, VolumeFacts};
 use serde_json::Value;
 

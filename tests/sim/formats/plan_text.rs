@@ -4,8 +4,9 @@ use moat_model::state::Observed;
 use moat_plan::widening;
 use std::collections::BTreeMap;
 
-use moat::ui::plan::{Approval, Missing};
-use moat::ui::{self, Colour};
+use moat::ui;
+use moat::ui::Colour;
+use moat::ui::render::plan::{Approval, Missing};
 use moat_model::resource::{ImageRef, ResourceId};
 use moat_model::state::ContainerState;
 use moat_plan::{Cause, FieldDiff, Options, Plan, compute};
@@ -19,7 +20,7 @@ fn the_example_is_what_is_written() {
     let graph = sample::graph();
     let page = read("plan.md");
     let written = sample::anonymous(
-        &ui::plan::text(&graph.run, "agent.yaml", &sample::plan(&graph), (&[], 0), Colour::Never),
+        &ui::render::plan::text(&graph.run, "agent.yaml", &sample::plan(&graph), (&[], 0), Colour::Never),
         &graph,
     );
     let (_, rest) = page.split_once("```text\n").expect("an example");
@@ -28,7 +29,7 @@ fn the_example_is_what_is_written() {
     for line in sample::SPEC.lines() {
         assert!(page.contains(&format!("    {line}\n")), "{line}");
     }
-    let nothing = ui::plan::text(&graph.run, "agent.yaml", &Plan::default(), (&[], 0), Colour::Never);
+    let nothing = ui::render::plan::text(&graph.run, "agent.yaml", &Plan::default(), (&[], 0), Colour::Never);
     assert!(page.contains(&format!("`{}`", nothing.trim_end())), "{nothing}");
 }
 
@@ -38,7 +39,7 @@ fn every_field_is_described_and_written() {
     let mut plan = sample::plan(&graph);
     plan.operations[0].cause =
         Cause::Changed(vec![FieldDiff { field: "env.A".to_owned(), old: None, new: Some(Value::Bool(true)) }]);
-    let document: Value = serde_json::from_str(&ui::plan::json(
+    let document: Value = serde_json::from_str(&ui::render::plan::json(
         &graph.run,
         &plan,
         &widening(&graph, &Observed::default()),
@@ -113,14 +114,14 @@ fn every_code_is_described() {
 fn numbers_are_the_same_in_both_forms() {
     let graph = sample::graph();
     let plan = compute(&graph, &sample::nothing(), &Options::default());
-    let document: Value = serde_json::from_str(&ui::plan::json(
+    let document: Value = serde_json::from_str(&ui::render::plan::json(
         &graph.run,
         &plan,
         &widening(&graph, &Observed::default()),
         (0, Approval::default()),
     ))
     .expect("a document");
-    let text = ui::plan::text(&graph.run, "agent.yaml", &plan, (&[], 0), Colour::Never);
+    let text = ui::render::plan::text(&graph.run, "agent.yaml", &plan, (&[], 0), Colour::Never);
     for (line, operation) in text.lines().zip(document["operations"].as_array().expect("a list")) {
         assert!(line.starts_with(&format!("{}. ", operation["id"])), "{line}");
         let after: Vec<_> = operation["after"].as_array().expect("a list").iter().map(Value::to_string).collect();

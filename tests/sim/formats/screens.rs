@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use expect_test::{Expect, expect};
 use moat::observe::builds::Builds;
-use moat::ui::outcome::{Command, Ending, OutcomeKind};
-use moat::ui::screen::Sink;
-use moat::ui::status::View;
-use moat::ui::{Colour, Reporter, Screen};
+use moat::ui::Colour;
+use moat::ui::Reporter;
+use moat::ui::Screen;
+use moat::ui::render::outcome::{Command, Ending, OutcomeKind};
+use moat::ui::render::status::View;
+use moat::ui::terminal::screen::Sink;
 use moat_model::engine::{Fault, PullProgress};
 use moat_model::resource::{ContainerId, ImageId, Kind, NetworkId, ResourceId, label};
 use moat_model::state::{ContainerFacts, ContainerState, Endpoint, Health, NetworkFacts, Observed, VolumeFacts};

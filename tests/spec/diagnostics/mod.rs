@@ -10,7 +10,8 @@ use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 
 use expect_test::{expect, expect_file};
-use moat::ui::{Colour, diagnostic};
+use moat::ui::Colour;
+use moat::ui::render::diagnostic;
 use moat_spec::compile::compile;
 use moat_spec::{Capabilities, Diagnostic, Diagnostics, Source, agent};
 

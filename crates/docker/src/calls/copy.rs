@@ -1,6 +1,6 @@
 //! Files into and out of a container, as an archive that streams: it is never in memory as a whole.
 //!
-//! Knows nothing of what is in the archive; whoever packs and unpacks it is `store::copy`.
+//! Knows nothing of what is in the archive; whoever packs and unpacks it is the application.
 
 use bytes::Bytes;
 use futures_util::StreamExt;

@@ -1,0 +1,62 @@
+//! The lock that commands hold while they change a run.
+
+use std::process;
+use std::time::Duration;
+
+use clap::Args;
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::error::CliError;
+use crate::cli::record::{STATE_DIR, own_files};
+use crate::clock::{Clock, written};
+use crate::local::lock::{Holder, Lock, LockError};
+use moat_docker::Docker;
+use moat_model::resource::Run;
+use moat_plan::event::{Event, Tell};
+
+#[derive(Debug, Args)]
+pub struct Locking {
+    /// How long to wait for another moat that changes the same sandbox
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    lock_timeout: u32,
+}
+
+impl Locking {
+    /// Takes the lock of a run for `command`; `None`: there can be no lock file.
+    ///
+    /// That is told and not fatal: a lock spares two commands from getting into each other's way, and everything is
+    /// right without it.
+    ///
+    /// # Errors
+    /// If another moat holds it for longer than the user waits, or the user stops waiting.
+    pub async fn lock(
+        &self,
+        command: &str,
+        run: &Run,
+        engine: &Docker,
+        tell: Tell<'_>,
+        stop: &CancellationToken,
+    ) -> Result<Option<Lock>, CliError> {
+        let warn = |message: &str| {
+            let hint =
+                format!("two moats that change one sandbox would not see each other; {STATE_DIR} names a folder");
+            tell(Event::Warning { run, message, hint: &hint });
+            Ok(None)
+        };
+        let Some(dir) = own_files() else {
+            return warn("there is no folder for lock files");
+        };
+        let holder = Holder { pid: process::id(), command: command.to_owned(), since: written(Clock::System.now()) };
+        let engine = engine.located().endpoint.to_string();
+        let patience = Duration::from_secs(self.lock_timeout.into());
+        let taken = tokio::select! {
+            taken = Lock::take(&dir, &run.id, &engine, &holder, patience) => taken,
+            () = stop.cancelled() => return Err(CliError::Interrupted),
+        };
+        match taken {
+            Ok(lock) => Ok(Some(lock)),
+            Err(error @ LockError::Held { .. }) => Err(error.into()),
+            Err(error @ LockError::File { .. }) => warn(&error.to_string()),
+        }
+    }
+}

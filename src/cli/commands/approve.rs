@@ -1,0 +1,106 @@
+//! `moat approve`: approves what a spec asks for, for a watch that holds it and for later commands.
+
+use clap::Args;
+
+use crate::cli::approval::{Judge, Verdict, approve, place};
+use crate::cli::args::specs::Specs;
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::load::Load;
+use crate::cli::record::{Consent, Record};
+use crate::cli::selection::Selection;
+use crate::cli::session::Session;
+use crate::ui::json::documents;
+use crate::ui::json::documents::Answer;
+use crate::ui::terminal::ask;
+use moat_docker::Docker;
+
+/// Approve what the spec asks for, for `moat watch` and for later commands
+#[derive(Debug, Args)]
+pub struct Approve {
+    #[command(flatten)]
+    specs: Specs,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+    /// Forget what was approved before: what is asked for next is compared with nothing
+    #[arg(long, conflicts_with = "yes")]
+    forget: bool,
+    /// One JSON document in place of text
+    #[arg(long)]
+    pub(in crate::cli) json: bool,
+}
+
+pub async fn run(args: &Approve, session: &Session) -> Result<Exit, CliError> {
+    let depth = if args.forget { Load::Bare } else { Load::Full };
+    let (fleet, engine) = Selection::find(session, &args.specs.paths(), depth).await?;
+    let record = Record::open("approve", &engine)?;
+    let work = async {
+        if args.forget {
+            forget(args, session, &fleet, &record)
+        } else {
+            give(args, session, &fleet, &engine, &record).await
+        }
+    };
+    record.closed(work.await)
+}
+
+async fn give(
+    args: &Approve,
+    session: &Session,
+    fleet: &Selection<'_>,
+    engine: &Docker,
+    record: &Record<'_>,
+) -> Result<Exit, CliError> {
+    let judge = Judge::new(engine);
+    let mut all = Vec::new();
+    for named in fleet.agents() {
+        let (agent, verdict) = judge.judge(named.clone()).await?;
+        let run = &named.graph.run;
+        let Verdict::Asks(asks) = verdict else {
+            if let Some(origin) = &agent.origin {
+                approve(run, origin, false)?;
+            }
+            all.push(Answer::of(run, Vec::new()));
+            session.screen.say(&format!("{}: there is nothing to approve\n", run.agent));
+            continue;
+        };
+        let asks = asks.of(&agent);
+        match if args.yes { Some(true) } else { ask::consent(&session.screen, &asks.message()) } {
+            Some(true) => {}
+            Some(false) => return Err(CliError::Declined),
+            None => {
+                session.screen.alert(&format!("{}\n", asks.message()));
+                return Err(CliError::NobodyToAsk);
+            }
+        }
+        record.consent(run, &Consent::Give(&asks.asks), if args.yes { "--yes" } else { "asked" })?;
+        if let Some(origin) = &agent.origin {
+            approve(run, origin, true)?;
+        }
+        let list = asks.asks.iter().fold(String::new(), |list, line| list + "\n  + " + line);
+        session.screen.say(&format!("{}: approved{}\n", run.agent, if args.yes { &list } else { "" }));
+        all.push(Answer::of(run, asks.asks));
+    }
+    if args.json {
+        session.answer(&documents::approved(&all))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// Forgets the approvals; what the labels of resources say stays.
+fn forget(args: &Approve, session: &Session, fleet: &Selection<'_>, record: &Record<'_>) -> Result<Exit, CliError> {
+    let mut all = Vec::new();
+    for agent in fleet.agents() {
+        let run = &agent.graph.run;
+        let approval = place(run).ok_or(CliError::NoPlace)?;
+        record.consent(run, &Consent::Lose("approvals"), "--forget")?;
+        approval.forget().map_err(CliError::Output)?;
+        session.screen.say(&format!("{}: what was approved is forgotten\n", run.agent));
+        all.push(Answer::of(run, Vec::new()));
+    }
+    if args.json {
+        session.answer(&documents::approved(&all))?;
+    }
+    Ok(Exit::Done)
+}

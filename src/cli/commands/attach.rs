@@ -1,0 +1,70 @@
+//! `moat attach`: the main command of a container, with the user's own streams.
+
+use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
+use serde_json::json;
+
+use crate::cli::commands::completions::containers;
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::record::Record;
+use crate::cli::session::Session;
+use crate::cli::target::Target;
+use crate::ui;
+use moat_docker::{Attached, DetachKeys};
+
+/// Attach to the main command of the sandbox, with this terminal and its exit code
+///
+/// What is typed or piped in goes to it if the spec says `interactive: true`; with a terminal Ctrl-C goes to it as well.
+/// Without one, Ctrl-C leaves it. `moat exec` runs another command beside it.
+#[derive(Debug, Args)]
+pub struct Attach {
+    #[command(flatten)]
+    target: Target,
+    /// The container, by its name in the sandbox
+    #[arg(short, long, value_name = "NAME", default_value = "main", add = ArgValueCandidates::new(containers))]
+    container: String,
+    /// Keys that leave the command running and come back here
+    #[arg(long, value_name = "KEYS", default_value = "ctrl-p,ctrl-q")]
+    detach_keys: DetachKeys,
+    /// Pass no input on
+    #[arg(long)]
+    no_stdin: bool,
+    /// Wait for its end, and give the end of its output and its exit code as one JSON document; it reads no input then
+    #[arg(long)]
+    pub(in crate::cli) json: bool,
+}
+
+/// How it is called on record.
+const ATTACHED: &str = "attached";
+
+pub async fn run(args: &Attach, session: &Session) -> Result<Exit, CliError> {
+    let target = args.target.read()?;
+    let engine = session.connect().await?;
+    let sandbox = target.find(&engine).await?;
+    let container = sandbox.running(&args.container)?.id.clone();
+    let on_record = json!({ "id": container, "resource": format!("container/{}", args.container) });
+    let record = Record::open("attach", &engine)?;
+    if args.json {
+        let work = async { Ok(Box::pin(engine.capture_main(&container)).await?) };
+        let ended = record.session(&sandbox.run, ATTACHED, on_record, work, |ended| Some(ended.exit_code)).await?;
+        session.answer(&ui::render::exec::json(&ended))?;
+        return Ok(u8::try_from(ended.exit_code).map_or(Exit::Failed, Exit::Of));
+    }
+    let work = async {
+        let attached = Box::pin(engine.attach_main(&container, Some(&args.detach_keys), !args.no_stdin)).await;
+        Ok(attached?)
+    };
+    let code = |attached: &Attached| match attached {
+        Attached::Ended(code) => Some(*code),
+        Attached::Left => None,
+    };
+    match record.session(&sandbox.run, ATTACHED, on_record, work, code).await? {
+        // What does not fit cannot come from a process.
+        Attached::Ended(code) => Ok(u8::try_from(code).map_or(Exit::Failed, Exit::Of)),
+        Attached::Left => {
+            session.screen.say("\nleft; the command goes on\n");
+            Ok(Exit::Done)
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! `moat audit`: what moat changed, and whether the record of it is as moat has left it. No engine is asked.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use clap_complete::engine::ArgValueCandidates;
+use jiff::Timestamp;
+
+use crate::audit::read::entries;
+use crate::audit::transport::{export, verify_bundle};
+use crate::audit::{Audit, AuditError, Entry, PublicKey, verify};
+use crate::cli::commands::completions::agents;
+use crate::cli::commands::logs::since;
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::record::{audit_dir, writer};
+use crate::cli::session::Session;
+use crate::ui;
+use crate::ui::render::audit::Row;
+use moat_spec::suggest;
+
+/// Show what moat changed on any engine, as its audit log has it
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct AuditCommand {
+    #[command(subcommand)]
+    what: Option<What>,
+    /// Only of this agent, or of the run with this id
+    #[arg(short, long, value_name = "AGENT", add = ArgValueCandidates::new(agents))]
+    agent: Option<String>,
+    /// Only this event, as in `container_created`; may be given several times
+    #[arg(short, long = "event", value_name = "EVENT")]
+    events: Vec<String>,
+    /// Only what is newer: a time as in `2026-01-02T03:04:05Z`, or how long ago, as in `10m`
+    #[arg(long, value_name = "TIME", value_parser = since)]
+    since: Option<Timestamp>,
+    /// Only what did not end well: failed, unknown, or still open
+    #[arg(long)]
+    failed: bool,
+    /// How many from the end
+    #[arg(short = 'n', long, value_name = "ENTRIES")]
+    tail: Option<usize>,
+    /// One JSON document in place of text: the entries, not verified
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Check that no entry was changed, dropped, moved, inserted or cut off; exit with 1 if one was
+    Verify(Verify),
+    /// Write a bundle that `verify` understands on another machine
+    Export(Export),
+    /// Put the log aside as it is, and begin a new one
+    ///
+    /// For a log that is broken, whose key is lost, or that has grown too large. Nothing is deleted.
+    Rotate(Rotate),
+}
+
+#[derive(Debug, Args)]
+struct Verify {
+    /// A bundle of `moat audit export`; by default the log of this machine
+    #[arg(value_name = "BUNDLE")]
+    bundle: Option<PathBuf>,
+    /// The public key that must have signed, as `export` and `verify` show it; by default the one at hand
+    #[arg(long, value_name = "KEY", value_parser = key)]
+    key: Option<PublicKey>,
+    /// One JSON document in place of text
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct Export {
+    /// The file to write; it must not be there
+    #[arg(value_name = "FILE")]
+    to: PathBuf,
+    /// One JSON document in place of text
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct Rotate {
+    /// One JSON document in place of text
+    #[arg(long)]
+    json: bool,
+}
+
+impl AuditCommand {
+    pub(in crate::cli) fn json(&self) -> bool {
+        match &self.what {
+            None => self.json,
+            Some(What::Verify(args)) => args.json,
+            Some(What::Export(args)) => args.json,
+            Some(What::Rotate(args)) => args.json,
+        }
+    }
+}
+
+pub fn run(args: &AuditCommand, session: &Session) -> Result<Exit, CliError> {
+    match &args.what {
+        None => list(args, session),
+        Some(What::Verify(args)) => verified(args, session),
+        Some(What::Export(args)) => {
+            let key = export(&audit_dir()?, &args.to)?;
+            session.answer(&ui::render::audit::exported(
+                &args.to.display().to_string(),
+                &key.to_string(),
+                args.json,
+            ))?;
+            Ok(Exit::Done)
+        }
+        Some(What::Rotate(args)) => {
+            let audit = Audit::rotate(&audit_dir()?, writer("audit"))?;
+            session.answer(&ui::render::audit::rotated(&audit.public_key().to_string(), args.json))?;
+            Ok(Exit::Done)
+        }
+    }
+}
+
+fn list(args: &AuditCommand, session: &Session) -> Result<Exit, CliError> {
+    let all = entries(&audit_dir()?)?;
+    let mut shown: Vec<Row<'_>> = all.iter().filter(|it| it.body.of.is_none()).map(|it| row(it, &all)).collect();
+    if let Some(agent) = args.agent.as_deref()
+        && shown.iter().all(|row| !is_about(row, agent))
+    {
+        let meant =
+            suggest(agent, shown.iter().flat_map(|row| row.agent.into_iter().chain(row.run))).map(str::to_owned);
+        return Err(CliError::Unheard { name: agent.to_owned(), meant });
+    }
+    shown.retain(|row| args.wants(row));
+    let surplus = args.tail.map_or(0, |tail| shown.len().saturating_sub(tail));
+    let shown = &shown[surplus..];
+    session.answer(&if args.json {
+        ui::render::audit::json(shown)
+    } else {
+        ui::render::audit::text(shown, session.screen.data_colour())
+    })?;
+    if shown.is_empty() {
+        session.screen.say("nothing is on record\n");
+    }
+    Ok(Exit::Done)
+}
+
+/// An intent with its outcome, or a fact.
+fn row<'a>(entry: &'a Entry, all: &'a [Entry]) -> Row<'a> {
+    let after = all.iter().skip(usize::try_from(entry.seq).unwrap_or(usize::MAX));
+    let outcome = after.into_iter().find(|it| it.body.of == Some(entry.seq));
+    let body = &entry.body;
+    Row {
+        seq: entry.seq,
+        time: &body.time,
+        event: &body.event,
+        run: body.run.as_deref(),
+        agent: body.agent.as_deref(),
+        engine: body.engine.as_deref(),
+        command: &body.command,
+        is_intent: body.phase == crate::audit::Phase::Intent,
+        result: outcome.and_then(|it| it.body.result).map(crate::audit::Verdict::as_str),
+        data: &body.data,
+        came_of_it: outcome.map(|it| &it.body.data),
+    }
+}
+
+impl AuditCommand {
+    fn wants(&self, row: &Row<'_>) -> bool {
+        let agent = self.agent.as_deref().is_none_or(|agent| is_about(row, agent));
+        let event = self.events.is_empty() || self.events.iter().any(|event| event == row.event);
+        let since = self.since.is_none_or(|since| row.time.parse::<Timestamp>().is_ok_and(|time| time >= since));
+        agent && event && since && (!self.failed || row.is_bad())
+    }
+}
+
+fn is_about(row: &Row<'_>, agent: &str) -> bool {
+    row.agent == Some(agent) || row.run == Some(agent)
+}
+
+fn verified(args: &Verify, session: &Session) -> Result<Exit, CliError> {
+    let verified = match &args.bundle {
+        Some(bundle) => verify_bundle(bundle, args.key.as_ref()),
+        None => verify(&audit_dir()?, args.key.as_ref()),
+    };
+    match verified {
+        Ok(good) => {
+            let key = good.key.to_string();
+            session.answer(&ui::render::audit::verified(good.entries, good.open, good.torn, &key, args.json))?;
+            Ok(Exit::Done)
+        }
+        Err(AuditError::Broken(broken)) => {
+            let (entry, why) = (broken.entry, broken.why.as_str());
+            let text = ui::render::audit::broken(entry, why, args.json, session.screen.data_colour());
+            session.answer(&text)?;
+            Ok(Exit::Failed)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn key(text: &str) -> Result<PublicKey, String> {
+    PublicKey::parse(text).ok_or_else(|| format!("`{text}` is not a public key: 64 hexadecimal digits"))
+}

@@ -1,0 +1,151 @@
+//! `moat clean`: whole runs whose spec is gone are destroyed.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf, absolute};
+
+use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::approval;
+use crate::cli::args::locking::Locking;
+use crate::cli::asking::Asking;
+use crate::cli::commands::completions::agents;
+use crate::cli::commands::destroy::{self, Wanted};
+use crate::cli::commands::list::row;
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::interrupt::interruptible;
+use crate::cli::load::{Agent, DEFAULT_SPEC};
+use crate::cli::record::{Consent, Record};
+use crate::cli::selection::Selection;
+use crate::cli::session::Session;
+use crate::cli::target::is_path;
+use crate::observe::runs::{Found, runs};
+use crate::ui::render::list::{self, Row, Upness};
+use crate::ui::render::outcome::Command;
+use crate::ui::terminal::ask;
+use moat_model::graph::Graph;
+use moat_model::resource::{Retention, Run};
+use moat_plan::Volumes;
+use moat_spec::suggest;
+
+/// Remove every sandbox on this engine whose spec file is gone, or names another agent now
+///
+/// Shows what will be removed, and asks. Only files of this machine can be looked at: a sandbox that was applied from
+/// another machine to the same engine looks as if its file were gone.
+#[derive(Debug, Args)]
+pub struct Clean {
+    /// Only these of them: names of agents, ids of runs, or where their specs were
+    #[arg(value_name = "AGENT", add = ArgValueCandidates::new(agents))]
+    agents: Vec<String>,
+    /// Remove the volumes too that would be kept, and the data in them
+    #[arg(long)]
+    volumes: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+    #[command(flatten)]
+    locking: Locking,
+    /// Tell on standard output what happens, one JSON object a line
+    #[arg(long)]
+    pub(in crate::cli) json: bool,
+}
+
+pub async fn run(args: &Clean, session: &Session) -> Result<Exit, CliError> {
+    let engine = session.connect().await?;
+    let found = runs(&engine).await?;
+    let (orphans, others): (Vec<Row<'_>>, Vec<Row<'_>>) =
+        found.iter().map(row).filter(|row| args.is_about(row)).partition(|row| row.orphaned.is_some());
+    args.known(&found)?;
+    if !args.agents.is_empty() {
+        for row in &others {
+            session.screen.say(&format!("{} is no orphan: `moat destroy {}` removes it\n", row.run.agent, row.run.id));
+        }
+    }
+    let shown = list::removal(&orphans, |name| !args.volumes && is_kept(&found, name));
+    // Whoever is asked has to see what about, even who wants quiet.
+    if args.yes {
+        session.screen.say(&shown);
+    } else {
+        session.screen.alert(&shown);
+    }
+    // What has only volumes to keep has been cleaned before.
+    let has_work = |row: &Row<'_>| args.volumes || Upness::of(row.observed) != Upness::Kept || has_scratch(row);
+    let doomed: Vec<&Row<'_>> = orphans.iter().filter(|row| has_work(row)).collect();
+    if doomed.is_empty() {
+        let more = if orphans.is_empty() { "" } else { ": `--volumes` removes what was kept, with its data" };
+        session.screen.say(&format!("nothing to clean{more}\n"));
+        return Ok(Exit::Done);
+    }
+    if !args.yes {
+        match ask::consent(&session.screen, &format!("{} sandboxes will be removed", doomed.len())) {
+            Some(true) => {}
+            Some(false) => return Err(CliError::Declined),
+            None => return Err(CliError::NobodyToAsk),
+        }
+    }
+    let record = Record::open("clean", &engine)?;
+    for row in &doomed {
+        let what = if args.volumes { "run and volumes" } else { "run" };
+        record.consent(row.run, &Consent::Lose(what), if args.yes { "--yes" } else { "asked" })?;
+    }
+    let agent = |row: &&Row<'_>| Agent::known(Graph::empty(row.run.clone()), PathBuf::from(&row.run.spec));
+    let fleet = Selection::of(session, doomed.iter().map(agent).collect());
+    let stop = CancellationToken::new();
+    let volumes = if args.volumes { Volumes::All } else { Volumes::Scratch(BTreeMap::new()) };
+    // It has been asked about above.
+    let asking = Asking::new(session, true);
+    let wanted = Wanted { of: Command::Clean, grace: None, locking: &args.locking, record: &record, asking: &asking };
+    let work = fleet
+        .work(async |agent, reporter| destroy::one(&engine, agent, volumes.clone(), &wanted, reporter, &stop).await);
+    let exit = record.closed(Box::pin(interruptible(&session.screen, &stop, work)).await)?;
+    if exit == Exit::Done {
+        for row in &doomed {
+            // One that cannot be removed only asks for less later on.
+            let _ = approval::place(row.run).map(|it| it.forget());
+        }
+    }
+    Ok(exit)
+}
+
+impl Clean {
+    fn is_about(&self, row: &Row<'_>) -> bool {
+        self.agents.is_empty() || self.agents.iter().any(|name| is_named(row.run, name))
+    }
+
+    /// That each name is one of a run that is there.
+    fn known(&self, found: &[Found]) -> Result<(), CliError> {
+        for name in &self.agents {
+            if found.iter().any(|it| is_named(&it.run, name)) {
+                continue;
+            }
+            let names = found.iter().flat_map(|it| [it.run.agent.as_str(), it.run.id.as_str()]);
+            let meant = suggest(name, names).map(str::to_owned);
+            return Err(CliError::UnknownAgent { name: name.clone(), meant, is_container: false });
+        }
+        Ok(())
+    }
+}
+
+/// The file need not be there: its folder is what can be looked at.
+fn is_named(run: &Run, name: &str) -> bool {
+    if !is_path(name) {
+        return name == run.id.as_str() || name == run.agent.as_str();
+    }
+    let path = Path::new(name);
+    let file = if path.is_dir() { path.join(DEFAULT_SPEC) } else { path.to_owned() };
+    let folder = file.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let (folder, name) = (folder.canonicalize().or_else(|_| absolute(folder)), file.file_name());
+    folder.is_ok_and(|folder| name.is_some_and(|name| folder.join(name) == Path::new(&run.spec)))
+}
+
+fn is_kept(found: &[Found], name: &str) -> bool {
+    let mut volumes = found.iter().flat_map(|it| &it.observed.volumes);
+    volumes.any(|it| it.name == name && it.owner.as_ref().is_some_and(|owner| owner.retention == Retention::Keep))
+}
+
+fn has_scratch(row: &Row<'_>) -> bool {
+    let mut owners = row.observed.volumes.iter().filter_map(|it| it.owner.as_ref());
+    owners.any(|owner| owner.retention == Retention::Scratch)
+}

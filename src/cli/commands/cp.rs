@@ -1,0 +1,196 @@
+//! `moat cp`: files between this machine and a container of the sandbox.
+
+mod inwards;
+mod outwards;
+
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use clap::Args;
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::load::file;
+use crate::cli::nearest;
+use crate::cli::record::Record;
+use crate::cli::session::Session;
+use crate::cli::target::named;
+use crate::local::copy::{Copied, Skipped};
+use crate::ui;
+use moat_model::resource::Size;
+
+/// Copy files and directories into the sandbox, or out of it
+///
+/// What is in the sandbox has a colon before its path: `:/work` in the sandbox of the spec here, `builder:/work` in
+/// that of an agent, or of a run by its id, or of a spec. A directory is copied with all that is in it, under its own
+/// name if the target is a directory that is there; `DIR/.` means what is in it. `-` in place of a path on this machine
+/// is a tar archive on standard input or output.
+///
+/// A link stays a link. In the sandbox a link at the end of the target is followed; on this machine it is not, since the
+/// sandbox may have made it: end the target with a slash to copy into the directory behind it. Pipes, sockets, devices
+/// and names with control characters are left out, with a warning.
+#[derive(Debug, Args)]
+pub struct Cp {
+    /// The file or directory
+    #[arg(value_name = "FROM", value_parser = place)]
+    from: Place,
+    /// Where to
+    #[arg(value_name = "TO", value_parser = place)]
+    to: Place,
+    /// The container, by its name in the sandbox
+    #[arg(short, long, value_name = "NAME", default_value = "main")]
+    container: String,
+    /// How much may come out of the sandbox, as in `500m`; `0`: any amount
+    #[arg(long, value_name = "SIZE", default_value = "10g", value_parser = size)]
+    max_size: Size,
+    /// One JSON document that says what was copied
+    #[arg(long)]
+    pub(in crate::cli) json: bool,
+}
+
+#[derive(Debug, Clone)]
+enum Place {
+    Here(PathBuf),
+    /// A tar archive on standard input or output.
+    Stream,
+    Inside {
+        agent: String,
+        path: String,
+    },
+}
+
+/// Which way, and between which places.
+enum Way<'a> {
+    In { from: Option<&'a Path>, to: &'a str },
+    Out { from: &'a str, to: Option<&'a Path> },
+}
+
+/// Pieces of an archive that wait for the slower side.
+const BACKLOG: usize = 16;
+
+/// In bytes. What is packed at once.
+const PIECE: usize = 64 * 1024;
+
+pub async fn run(args: &Cp, session: &Session) -> Result<Exit, CliError> {
+    let (agent, way) = way(args)?;
+    if agent == nearest::spec() {
+        nearest::say_of_default(session);
+    }
+    let named = named(agent)?;
+    let engine = session.connect().await?;
+    let sandbox = named.find(&engine).await?.present()?;
+    let container = &sandbox.container(&args.container)?.id;
+    let copied = match way {
+        Way::In { from, to } => {
+            let data = json!({ "id": container, "path": to, "direction": "in" });
+            let work = async {
+                match from {
+                    Some(from) => inwards::copy(&engine, container, from, to).await.map(Some),
+                    None => inwards::stream(&engine, container, to).await.map(|()| None),
+                }
+            };
+            Record::open("cp", &engine)?.session(&sandbox.run, "files_copied", data, work, |_| None).await?
+        }
+        // Nothing is changed in the sandbox.
+        Way::Out { from, to: Some(to) } => Some(outwards::copy(&engine, container, from, to, args.max_size).await?),
+        Way::Out { from, to: None } => {
+            outwards::stream(&engine, container, from, args.max_size, session).await?;
+            None
+        }
+    };
+    if let Some(copied) = copied {
+        tell(args, session, &copied)?;
+    }
+    Ok(Exit::Done)
+}
+
+fn way(args: &Cp) -> Result<(&str, Way<'_>), CliError> {
+    let usage = |message: &str, hint: &str| CliError::Usage { message: message.to_owned(), hint: hint.to_owned() };
+    let (agent, way) = match (&args.from, &args.to) {
+        (Place::Here(from), Place::Inside { agent, path }) => (agent, Way::In { from: Some(from), to: path }),
+        (Place::Stream, Place::Inside { agent, path }) => (agent, Way::In { from: None, to: path }),
+        (Place::Inside { agent, path }, Place::Here(to)) => (agent, Way::Out { from: path, to: Some(to) }),
+        (Place::Inside { agent, path }, Place::Stream) => (agent, Way::Out { from: path, to: None }),
+        _ => {
+            let hint = "a colon before the path means the sandbox: `moat cp file :/work`";
+            return Err(usage("one of the two has to be in the sandbox, and the other one here", hint));
+        }
+    };
+    let is_stream = matches!(way, Way::In { from: None, .. } | Way::Out { to: None, .. });
+    if is_stream && args.json {
+        return Err(usage("`--json` and `-` do not go together", "leave one of them out"));
+    }
+    if matches!(way, Way::In { from: None, .. }) && io::stdin().is_terminal() {
+        return Err(usage("`-` reads a tar archive, and there is a terminal", "as in `tar c DIR | moat cp - :/work`"));
+    }
+    if matches!(way, Way::Out { to: None, .. }) && io::stdout().is_terminal() {
+        return Err(usage("`-` writes a tar archive, and there is a terminal", "as in `moat cp :/work - | tar t`"));
+    }
+    Ok((agent, way))
+}
+
+fn tell(args: &Cp, session: &Session, copied: &Copied) -> Result<(), CliError> {
+    let Skipped { count, first } = &copied.skipped;
+    if *count > 0 {
+        let named: Vec<String> = first.iter().map(|(name, reason)| format!("`{name}` ({reason})")).collect();
+        let more = count - first.len() as u64;
+        let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+        session
+            .caution(&format!("left out {}{rest}", named.join(", ")), "only files, directories and links are copied");
+    }
+    if args.json {
+        let skipped: Vec<_> =
+            first.iter().map(|(name, reason)| json!({ "name": name, "reason": reason.to_string() })).collect();
+        let document =
+            json!({ "files": copied.files, "bytes": copied.bytes, "skipped": skipped, "skipped_count": count });
+        session.answer(&ui::json(&document))?;
+    } else {
+        session.screen.say(&ui::live::phrases::copied(copied.files, copied.bytes));
+    }
+    Ok(())
+}
+
+/// Hands pieces on to whoever sends them.
+struct Pieces(mpsc::Sender<Bytes>);
+
+impl io::Write for Pieces {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let sent = self.0.blocking_send(Bytes::copy_from_slice(bytes));
+        sent.map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn size(text: &str) -> Result<Size, String> {
+    let wrong = |error| format!("{error}: as in `500m` or `10g`; `0`: any amount");
+    Size::parse(text, 1).map_err(wrong)
+}
+
+/// Whether there is a spec at a path.
+fn is_spec(path: &str) -> bool {
+    file(Path::new(path)).is_file()
+}
+
+/// Reads a path here, or one with a sandbox and a colon before it. What has a slash before its colon is a path here,
+/// unless that is where a spec is, and no file here is called so.
+fn place(text: &str) -> Result<Place, String> {
+    match text.split_once(':') {
+        Some((agent, path)) if !agent.contains('/') || (is_spec(agent) && !Path::new(text).exists()) => {
+            if !path.starts_with('/') {
+                return Err(format!("a path in the sandbox begins with a slash, as in `:/{path}`"));
+            }
+            let agent = if agent.is_empty() { nearest::spec() } else { agent };
+            Ok(Place::Inside { agent: agent.to_owned(), path: path.to_owned() })
+        }
+        _ if text.is_empty() => Err("a path cannot be empty".to_owned()),
+        _ if text == "-" => Ok(Place::Stream),
+        _ => Ok(Place::Here(PathBuf::from(text))),
+    }
+}

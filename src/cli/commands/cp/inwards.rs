@@ -1,0 +1,116 @@
+//! Into a container. Where a link in it leads is for the engine to say, which never leaves the container.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
+
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+
+use super::{BACKLOG, CliError, PIECE, Pieces};
+use crate::local::copy::{self, Copied, CopyError, Source, ends_with_slash, names_contents};
+use moat_docker::{Docker, IntoContainer};
+use moat_model::engine::EngineError;
+use moat_model::resource::ContainerId;
+
+/// Where in a container a copy goes: a directory that is there, and a name in it; without one, what is in the copied
+/// directory goes there.
+struct Place {
+    folder: String,
+    name: Option<OsString>,
+}
+
+/// Copies what is at `from` on this machine.
+pub(super) async fn copy(engine: &Docker, container: &ContainerId, from: &Path, to: &str) -> Result<Copied, CliError> {
+    let (source, own) = Source::find(from)?;
+    let place = place(engine, container, to, &source, own).await?;
+    let (pieces, archive) = mpsc::channel(BACKLOG);
+    let from = from.to_owned();
+    let packing = spawn_blocking(move || {
+        copy::pack(&source, &from, place.name.as_deref(), io::BufWriter::with_capacity(PIECE, Pieces(pieces)))
+    });
+    let sent = engine.unpack(container, &place.folder, archive).await;
+    // A file that cannot be read is why the engine got half an archive, and not the other way round.
+    let packed = packing.await.map_err(|error| CliError::Runtime(io::Error::other(error)))?;
+    match (packed, sent) {
+        (Err(CopyError::Send(_)) | Ok(_), Err(error)) => Err(refused(error, to)),
+        (Err(error), _) => Err(error.into()),
+        (Ok(copied), Ok(())) => Ok(copied),
+    }
+}
+
+/// Unpacks the tar archive on standard input.
+pub(super) async fn stream(engine: &Docker, container: &ContainerId, to: &str) -> Result<(), CliError> {
+    let folder = match find(engine, container, to).await? {
+        (path, Some(true)) => path,
+        (_, Some(false)) => return Err(not_a_folder(to)),
+        (_, None) => return Err(missing(to)),
+    };
+    let archive: IntoContainer = engine.archive_on_stdin();
+    engine.unpack(container, &folder, archive).await.map_err(|error| refused(error, to))
+}
+
+/// The rules of `docker cp`, case by case.
+async fn place(
+    engine: &Docker,
+    container: &ContainerId,
+    to: &str,
+    source: &Source,
+    own: Option<OsString>,
+) -> Result<Place, CliError> {
+    let (path, is_folder) = find(engine, container, to).await?;
+    let must_be_folder = ends_with_slash(to) || names_contents(to);
+    match is_folder {
+        Some(true) => return Ok(Place { folder: path, name: own }),
+        Some(false) if source.is_folder() => {
+            let message = format!("`:{to}` is not a directory, and is not replaced by one");
+            return Err(CliError::Refused { message, hint: "remove it first, or name another place".to_owned() });
+        }
+        Some(false) if must_be_folder => return Err(not_a_folder(to)),
+        None if must_be_folder && !source.is_folder() => {
+            let other = find(engine, container, to.trim_end_matches(['.', '/'])).await?;
+            return Err(if other.1.is_some() { not_a_folder(to) } else { missing(to) });
+        }
+        Some(false) | None => {}
+    }
+    let trimmed = path.strip_suffix("/.").unwrap_or(&path).trim_end_matches('/');
+    let (folder, name) = trimmed.rsplit_once('/').unwrap_or(("", trimmed));
+    let folder = format!("{folder}/");
+    if is_folder.is_none() && engine.look_at(container, &folder).await?.is_none() {
+        return Err(missing(&folder));
+    }
+    Ok(Place { folder, name: Some(name.into()) })
+}
+
+/// A path behind the link that may be at its end, and whether a directory is there; `None`: nothing is.
+async fn find(engine: &Docker, container: &ContainerId, path: &str) -> Result<(String, Option<bool>), CliError> {
+    let Some(found) = engine.look_at(container, path).await? else { return Ok((path.to_owned(), None)) };
+    match found.link {
+        // The engine has followed it to its end.
+        Some(link) if link.starts_with('/') => {
+            let behind = engine.look_at(container, &link).await?;
+            Ok((link, behind.map(|facts| facts.is_directory)))
+        }
+        _ => Ok((path.to_owned(), Some(found.is_directory))),
+    }
+}
+
+fn missing(path: &str) -> CliError {
+    let folder = path.trim_end_matches('.').trim_end_matches('/');
+    let message = format!("there is no directory `{path}` in the sandbox");
+    CliError::Refused { message, hint: format!("make it first: `moat exec -- mkdir -p {folder}`") }
+}
+
+fn not_a_folder(path: &str) -> CliError {
+    let message = format!("`:{path}` is not a directory");
+    CliError::Refused { message, hint: "leave out the slash at the end, or name a directory".to_owned() }
+}
+
+/// The engine says in words only that something else is there.
+fn refused(error: EngineError, to: &str) -> CliError {
+    if error.message.contains("cannot overwrite") {
+        let message = format!("below `:{to}` a directory would replace a file, or a file a directory");
+        return CliError::Refused { message, hint: "remove what is there first, or name another place".to_owned() };
+    }
+    error.into()
+}

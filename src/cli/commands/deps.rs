@@ -1,0 +1,45 @@
+//! `moat deps`: what a sandbox can depend on.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::cli::capabilities::capabilities;
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::load;
+use crate::cli::nearest;
+use crate::cli::session::Session;
+use crate::ui;
+use moat_spec::Unresolved;
+use moat_spec::environment::Inputs;
+
+/// List what can stand under `dependencies`, or explain one of them; no engine is needed
+#[derive(Debug, Args)]
+pub struct Deps {
+    /// One of them, as in `postgres` or `node@22`
+    #[arg(value_name = "DEPENDENCY")]
+    name: Option<String>,
+    /// The spec beside which the user's own are looked for
+    #[arg(long, value_name = "SPEC", default_value = nearest::spec())]
+    spec: PathBuf,
+    /// One JSON document in place of text
+    #[arg(long)]
+    pub(in crate::cli) json: bool,
+}
+
+pub fn run(args: &Deps, session: &Session) -> Result<Exit, CliError> {
+    let spec = load::file(&args.spec);
+    let spec = std::path::absolute(&spec).unwrap_or(spec);
+    let all = capabilities(&spec, &mut Inputs::default()).map_err(CliError::Load)?;
+    let text = if let Some(name) = &args.name {
+        let wrong = |why: Unresolved| CliError::Usage { message: why.to_string(), hint: why.hint(&all) };
+        let capability = all.resolve(name).map_err(wrong)?;
+        if args.json { ui::render::deps::json(&all, &[capability]) } else { ui::render::deps::one(&all, &capability) }
+    } else {
+        let each: Vec<_> = all.names().filter_map(|name| all.resolve(name).ok()).collect();
+        if args.json { ui::render::deps::json(&all, &each) } else { ui::render::deps::list(&all, &each) }
+    };
+    session.answer(&text)?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,110 @@
+//! What an engine says of itself, and what that means for a sandbox. Pure: answers in, findings out.
+
+use crate::ui::render::doctor::Check;
+use moat_docker::{Info, Version};
+use moat_model::resource::defaults;
+
+/// Whether it is an engine that moat was made for, and of which version.
+pub(super) fn version(info: &Info, version: &Version, api: &str) -> Check {
+    if let Some(podman) = version.component("Podman Engine") {
+        let hint =
+            "its Docker API differs in what moat compares, so that each apply would replace everything: use Docker";
+        return Check::bad("version", format!("Podman {podman} (API {api})"), hint);
+    }
+    let found = format!("{} (API {api})", info.server_version);
+    if older(&info.server_version, "23.0") {
+        return Check::care("version", found, "23.0 or newer starts privileged containers on more machines");
+    }
+    Check::good("version", found)
+}
+
+/// Whether containers that have every right can be had, as `docker:dind` needs one, and what they amount to.
+pub(super) fn privileged(info: &Info) -> Check {
+    let has = |option: &str| info.security_options.iter().any(|it| it.contains(option));
+    if has("name=rootless") {
+        return rootless(info);
+    }
+    if has("name=userns") {
+        let found = "the engine maps users (`userns-remap`), and starts no privileged containers".to_owned();
+        let hint = "sandboxes without `docker:dind` work here, and root in them is not root on the Docker host; for \
+                    `docker:dind` run a rootless engine beside this one (cgroup version 2), and name it with --host";
+        return Check::care("privileged", found, hint);
+    }
+    Check::good("privileged", "no known obstacle".to_owned())
+}
+
+/// With cgroup version 1 an inner Docker starts and answers, and cannot run a container.
+fn rootless(info: &Info) -> Check {
+    if info.cgroup_version == "2" {
+        let found = "the engine is rootless: root in a sandbox is not root on the Docker host".to_owned();
+        return Check::good("privileged", found);
+    }
+    let found =
+        "the engine is rootless with cgroup version 1: an inner Docker starts, and runs no containers".to_owned();
+    let hint = "start the Docker host with cgroup version 2 (`systemd.unified_cgroup_hierarchy=1`); sandboxes without \
+                `docker:dind` work here";
+    Check::bad("privileged", found, hint)
+}
+
+pub(super) fn cgroup(info: &Info) -> Check {
+    match info.cgroup_version.as_str() {
+        "2" => Check::good("cgroup", "version 2".to_owned()),
+        "1" => Check::care("cgroup", "version 1".to_owned(), "works; version 2 has limits that nest"),
+        _ => Check::unknown("cgroup", "the engine does not say".to_owned()),
+    }
+}
+
+/// Whether limits that are written, and those that moat sets by default, are kept.
+pub(super) fn limits(info: &Info) -> Check {
+    let all = [("memory", info.memory_limit), ("cpus", info.cpu_quota), ("pids", info.pids_limit)];
+    let missing: Vec<&str> = all.into_iter().filter(|(_, has)| !has).map(|(name, _)| name).collect();
+    if missing.is_empty() {
+        return Check::good("limits", "memory, cpus and pids".to_owned());
+    }
+    let found = format!("the engine drops those of {}", missing.join(", "));
+    let is_rootless = info.security_options.iter().any(|it| it.contains("name=rootless"));
+    let hint = match (is_rootless, info.cgroup_version.as_str()) {
+        (true, "2") => {
+            "give the user the controllers: `Delegate=cpu cpuset io memory pids` in a drop-in of `user@.service`"
+        }
+        (true, _) => "a rootless engine has limits with cgroup version 2 only",
+        (false, _) => "the kernel needs the cgroup controllers (on some machines `cgroup_enable=memory`)",
+    };
+    Check::care("limits", found, hint)
+}
+
+pub(super) fn storage(info: &Info) -> Check {
+    let driver = info.driver.clone();
+    match driver.as_str() {
+        "" => Check::unknown("storage", "the engine does not say".to_owned()),
+        "vfs" => Check::care("storage", driver, "every layer is a full copy: use `overlay2`"),
+        "aufs" | "devicemapper" => Check::care("storage", driver, "engines have dropped it: use `overlay2`"),
+        _ => Check::good("storage", driver),
+    }
+}
+
+/// Whether what containers write can be read back, and ends somewhere. Since 20.10 the engine keeps a copy of its own
+/// where a driver sends logs elsewhere.
+pub(super) fn logging(info: &Info) -> Check {
+    let driver = info.logging_driver.as_str();
+    match driver {
+        "" => Check::unknown("logs", "the engine does not say".to_owned()),
+        "none" | "passthrough" => {
+            let hint = "`moat logs` and the last lines of a failure need them: write `container: {logging: {driver: local}}` \
+                        in the spec, or set another `log-driver` in daemon.json";
+            Check::care("logs", format!("the engine keeps none (`{driver}`)"), hint)
+        }
+        "json-file" | "local" => {
+            let [(_, files), (_, size)] = defaults::LOG;
+            Check::good("logs", format!("{driver}, {files} files of {size} for each container by default"))
+        }
+        _ => Check::good("logs", driver.to_owned()),
+    }
+}
+
+/// Compares dotted numbers; what follows a number in its part is left out.
+pub(super) fn older(found: &str, minimum: &str) -> bool {
+    let number = |part: &str| part.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap_or(0);
+    let numbers = |text: &str| -> Vec<u64> { text.split('.').map(number).collect() };
+    numbers(found) < numbers(minimum)
+}

@@ -1,0 +1,115 @@
+//! What of this machine matters to a sandbox, as far as it can be looked at from here.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use jiff::Timestamp;
+use rustix::fs::statvfs;
+
+use super::network::Host;
+use crate::clock::Clock;
+use crate::ui::render::doctor::{self, Check};
+use moat_docker::{Docker, Endpoint, Info};
+
+/// In bytes. An image of a development environment is a few gigabytes, and an engine without room fails in odd ways.
+const DISK_LOW: u64 = 5_000_000_000;
+const DISK_OUT: u64 = 1_000_000_000;
+
+/// In seconds. Logs `--since` a time, and certificates, go by both clocks.
+const SKEW: f64 = 2.0;
+
+/// Where the machine's name servers are: resolv.conf(5).
+const RESOLVERS: &str = "/etc/resolv.conf";
+
+/// What is known of the Docker host, if that is this machine.
+pub(super) fn host(engine: &Docker) -> Host {
+    if !is_here(engine) {
+        return Host::default();
+    }
+    Host {
+        forward_policy: forward_policy(),
+        resolver_is_local: fs::read_to_string(RESOLVERS).ok().map(|text| resolver_is_local(&text)),
+    }
+}
+
+fn is_here(engine: &Docker) -> bool {
+    matches!(engine.located().endpoint, Endpoint::Unix(_))
+}
+
+/// As `iptables -S FORWARD` begins: `-P FORWARD DROP`. Only root gets an answer.
+fn forward_policy() -> Option<String> {
+    let mut command = Command::new("iptables");
+    command.args(["-w", "1", "-S", "FORWARD"]).stdin(Stdio::null()).stderr(Stdio::null());
+    let answer = command.output().ok().filter(|answer| answer.status.success())?;
+    String::from_utf8(answer.stdout).ok()?.lines().find_map(|line| Some(line.strip_prefix("-P FORWARD ")?.to_owned()))
+}
+
+fn resolver_is_local(text: &str) -> bool {
+    let servers = text.lines().filter_map(|line| line.trim().strip_prefix("nameserver"));
+    servers.map(str::trim).any(|server| server.starts_with("127.") || server == "::1")
+}
+
+/// Whether docker's own configuration, which has the credentials of registries, can be read.
+pub(super) fn credentials(engine: &Docker) -> Check {
+    match engine.credentials_problem() {
+        Some(problem) => {
+            let hint = "private images cannot be pulled like that: mend the file, or remove it and use `docker login`";
+            Check::care("credentials", problem, hint)
+        }
+        None => Check::good("credentials", "docker's config.json can be read, or there is none".to_owned()),
+    }
+}
+
+/// What is left where the engine keeps its data, as far as this machine can look there.
+pub(super) fn disk(info: &Info, engine: &Docker) -> Check {
+    let root = Path::new(&info.docker_root_dir);
+    let Some(found) = (is_here(engine) && root.is_absolute()).then(|| statvfs(root).ok()).flatten() else {
+        return Check::unknown("disk", format!("`{}` cannot be looked at from here", info.docker_root_dir));
+    };
+    let free = found.f_bavail.saturating_mul(found.f_frsize);
+    let text = format!("{} left at {}", doctor::amount(free), info.docker_root_dir);
+    let hint = "`docker system df` shows what takes it, `moat cache --prune` empties a build cache";
+    match free {
+        _ if free < DISK_OUT => Check::bad("disk", text, hint),
+        _ if free < DISK_LOW => Check::care("disk", text, hint),
+        _ => Check::good("disk", text),
+    }
+}
+
+pub(super) fn clock(info: &Info) -> Check {
+    let Ok(theirs) = info.system_time.parse::<Timestamp>() else {
+        return Check::unknown("clock", "the engine does not say".to_owned());
+    };
+    let skew = Clock::System.now().duration_since(theirs).as_secs_f64().abs();
+    if skew > SKEW {
+        let found = format!("the engine's differs by {skew:.0} s");
+        return Check::care("clock", found, "set both by NTP: times in logs and certificates go by them");
+    }
+    Check::good("clock", "the engine's is as this machine's".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::render::doctor::Verdict;
+
+    #[test]
+    fn resolvers_on_loopback_are_found() {
+        for (text, expected) in [
+            ("nameserver 127.0.0.53\noptions edns0\n", true),
+            ("search a.b\n nameserver ::1\n", true),
+            ("nameserver 10.0.0.2\n# nameserver 127.0.0.1\n", false),
+            ("", false),
+        ] {
+            assert_eq!(resolver_is_local(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn clocks_that_differ_are_told() {
+        let info = Info { system_time: "2020-01-01T00:00:00Z".to_owned(), ..Info::default() };
+        assert_eq!(clock(&info).verdict, Verdict::Care);
+        assert_eq!(clock(&Info::default()).verdict, Verdict::Unknown);
+    }
+}

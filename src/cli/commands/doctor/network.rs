@@ -1,0 +1,128 @@
+//! Who reaches a sandbox, and what a sandbox reaches, by the engine's version and the host's settings. Pure.
+
+use ipnet::Ipv4Net;
+
+use super::engine::older;
+use crate::ui::render::doctor::Check;
+use moat_docker::{Info, Version};
+use moat_model::resource::SubnetRange;
+
+/// What is known of the Docker host, where that is this machine. `None`: it cannot be looked at.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Host {
+    /// What becomes of packets that are passed on: `ACCEPT` or `DROP`. Only root is told.
+    pub forward_policy: Option<String>,
+    /// A name server of its is on its own loopback, as with systemd-resolved.
+    pub resolver_is_local: Option<bool>,
+}
+
+/// The addresses of networks and containers in an inner Docker: `--bip` and its pools in `specs/docker-dind.yaml`.
+const INNER: &str = "10.199.0.0/16";
+
+/// Runs that could still be made before somebody should look.
+const POOL_LOW: u32 = 16;
+
+/// The first version that drops packets to what is published on loopback, and to what is not published at all.
+const CLOSED: &str = "28.0";
+
+/// Whether what is published on loopback is reached from there only. Before 28.0 a neighbour on the local network who
+/// sets a route to the container's address reaches it there.
+pub(super) fn ports(info: &Info, version: &Version) -> Check {
+    if has_no_bridge_of_the_host(info, version) {
+        return Check::good("ports", "published by the engine's own network".to_owned());
+    }
+    if older(&info.server_version, CLOSED) {
+        let found = "ports on 127.0.0.1 can be reached from the local network (Docker before 28.0)".to_owned();
+        let hint = "update Docker, or drop what comes from outside: `iptables -I DOCKER-USER -i INTERFACE -m conntrack \
+                    --ctstate NEW -j DROP`";
+        return Check::care("ports", found, hint);
+    }
+    Check::good("ports", "ports on 127.0.0.1 are reached from the Docker host only".to_owned())
+}
+
+/// Whether what is not published is reached: the engine sets the policy to DROP only where it has turned forwarding on
+/// itself, and since 28.0 has rules of its own.
+pub(super) fn forwarding(info: &Info, version: &Version, host: &Host) -> Check {
+    if !info.forwards {
+        let found = "the Docker host does not forward packets: sandboxes reach nothing outside".to_owned();
+        return Check::care("forwarding", found, "`sysctl net.ipv4.ip_forward=1` on the Docker host");
+    }
+    if has_no_bridge_of_the_host(info, version) || !older(&info.server_version, CLOSED) {
+        return Check::good("forwarding", "what is not published is not reached from outside".to_owned());
+    }
+    match host.forward_policy.as_deref() {
+        Some("ACCEPT") => {
+            let found =
+                "FORWARD accepts: the local network reaches ports that are not published, BuildKit's too".to_owned();
+            Check::care("forwarding", found, "update Docker to 28.0, or `iptables -P FORWARD DROP` on the Docker host")
+        }
+        Some(policy) => Check::good("forwarding", format!("FORWARD is {policy}")),
+        None => {
+            Check::unknown("forwarding", "the policy of FORWARD is shown to root on the Docker host only".to_owned())
+        }
+    }
+}
+
+/// Whether an internal network keeps names in: CVE-2024-29018, mended in 23.0.11, 25.0.5 and 26.0.0.
+pub(super) fn names(info: &Info, version: &Version, host: &Host) -> Check {
+    let found = info.server_version.as_str();
+    let is_mended = !older(found, "26.0")
+        || (!older(found, "25.0.5") && older(found, "26.0"))
+        || (!older(found, "23.0.11") && older(found, "24.0"));
+    if version.component("Podman Engine").is_some() || is_mended {
+        return Check::good("names", "not resolved outside from internal networks".to_owned());
+    }
+    if host.resolver_is_local == Some(false) {
+        return Check::good(
+            "names",
+            "not resolved outside from internal networks, as the resolver is not on loopback".to_owned(),
+        );
+    }
+    let found = "resolved outside from internal networks too (CVE-2024-29018)".to_owned();
+    let hint = "update Docker to 23.0.11, 25.0.5 or 26.0: until then `network.internal` lets names, and what is hidden in \
+                them, out";
+    Check::care("names", found, hint)
+}
+
+/// How many networks can still be made, and whether somebody else has the addresses. `routes`: ranges that the Docker
+/// host reaches elsewhere.
+pub(super) fn addresses(range: SubnetRange, networks: &[Ipv4Net], routes: &[Ipv4Net]) -> Check {
+    let taken: Vec<Ipv4Net> = networks.iter().chain(routes).copied().collect();
+    let (all, free) = range.left(&taken);
+    let found = format!("{free} of {all} networks in {range} are free");
+    // A route to a network of the engine's is the engine's own.
+    let foreign = |net: &&Ipv4Net| !networks.iter().any(|known| known == *net);
+    let in_the_way: Vec<&Ipv4Net> = routes.iter().filter(foreign).filter(|net| range.overlaps(**net)).collect();
+    let hint = "remove networks that are not used (`docker network prune`), or name another range with `--subnets`";
+    if let Some(route) = in_the_way.first() {
+        let found = format!("{found}; the Docker host has a route to {route}, as a VPN makes them");
+        let hint = "name a range that nothing is reached by, with `--subnets` or MOAT_SUBNETS";
+        return if free == 0 { Check::bad("addresses", found, hint) } else { Check::care("addresses", found, hint) };
+    }
+    match free {
+        0 => Check::bad("addresses", found, hint),
+        _ if free < POOL_LOW.min(all) => Check::care("addresses", found, hint),
+        _ => Check::good("addresses", found),
+    }
+}
+
+/// Whether an inner Docker would hide something that a sandbox should reach.
+pub(super) fn inner(routes: &[Ipv4Net]) -> Check {
+    let inner: Ipv4Net = INNER.parse().unwrap_or_default();
+    let hides = |net: &&Ipv4Net| inner.contains(&net.network()) || net.contains(&inner.network());
+    match routes.iter().find(hides) {
+        None => Check::good("inner", format!("{INNER} is free for the networks of an inner Docker")),
+        Some(route) => {
+            let found = format!("{INNER} of an inner Docker hides the Docker host's route to {route}");
+            let hint = "where a sandbox must reach it, set `bip` and `default-address-pools` in /etc/docker/daemon.json of \
+                        its image";
+            Check::care("inner", found, hint)
+        }
+    }
+}
+
+/// Engines whose networks are in a namespace, or on a virtual machine, of their own: no neighbour has a route to them.
+fn has_no_bridge_of_the_host(info: &Info, version: &Version) -> bool {
+    let is_rootless = info.security_options.iter().any(|it| it.contains("name=rootless"));
+    is_rootless || info.operating_system.contains("Docker Desktop") || version.component("Podman Engine").is_some()
+}

@@ -1,0 +1,61 @@
+//! `moat exec`: a command in a container of the sandbox, with the user's own streams.
+
+use clap::Args;
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::args::exec_args::{EXEC_RUN, Inside, attach, capture};
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::record::Record;
+use crate::cli::session::Session;
+use crate::cli::target::Target;
+use moat_docker::AttachRequest;
+
+/// Run a command in the sandbox, with this terminal and its exit code
+///
+/// It has a terminal where there is one here, and reads standard input. What cannot be
+/// run gives 126, what is not there 127. A command goes on when moat is killed or its terminal is closed, unless
+/// `--kill-on-exit` is given, which needs `sh` and `/tmp` in the container.
+#[derive(Debug, Args)]
+pub struct Exec {
+    #[command(flatten)]
+    target: Target,
+    #[command(flatten)]
+    inside: Inside,
+    #[command(flatten)]
+    how: How,
+    /// Give the end of its output and its exit code as one JSON document; it reads no input then
+    #[arg(long, conflicts_with = "detach_keys")]
+    pub(in crate::cli) json: bool,
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+struct How {
+    /// Start it and come back at once; nobody sees its output
+    #[arg(short, long, conflicts_with_all = ["json", "detach_keys", "kill_on_exit"])]
+    detach: bool,
+    /// End it when moat ends, also by a signal or a closed terminal
+    #[arg(long)]
+    kill_on_exit: bool,
+}
+
+pub async fn run(args: &Exec, session: &Session) -> Result<Exit, CliError> {
+    let (engine, run, place) = args.inside.find(&args.target, session).await?;
+    let kill_on_exit = args.how.kill_on_exit;
+    let request = AttachRequest { kill_on_exit, ..args.inside.request(&place, args.command.clone()) };
+    let on_record = args.inside.on_record(&place, &request);
+    let container = place.container;
+    if args.how.detach {
+        let work = async { Ok(Box::pin(engine.detach(&container, &request)).await?) };
+        Record::open("exec", &engine)?.session(&run, EXEC_RUN, on_record, work, |()| None).await?;
+        return Ok(Exit::Done);
+    }
+    if !args.json {
+        return attach((&engine, &run, &container), &request, ("exec", on_record), session, &CancellationToken::new())
+            .await;
+    }
+    capture((&engine, &run, &container), &request, ("exec", on_record), session).await
+}

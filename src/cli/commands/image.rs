@@ -1,0 +1,45 @@
+//! `moat image`: the Dockerfile of the image that is built for a sandbox, moat's or the user's own.
+
+use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
+
+use crate::cli::commands::completions::agents;
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::nearest;
+use crate::cli::session::Session;
+use crate::cli::target::on_record;
+use crate::ui::json::documents;
+use moat_model::resource::Config;
+
+/// Show the Dockerfile of the image that is built for the sandbox, and its tag; no engine is needed
+#[derive(Debug, Args)]
+pub struct Image {
+    /// The sandbox: its agent's name, the id of its run, or its spec file or directory
+    #[arg(value_name = "AGENT", default_value = nearest::spec(), add = ArgValueCandidates::new(agents))]
+    agent: String,
+    /// One JSON document in place of text
+    #[arg(long)]
+    pub(in crate::cli) json: bool,
+}
+
+pub fn run(args: &Image, session: &Session) -> Result<Exit, CliError> {
+    let graph = on_record(&args.agent)?;
+    let made = graph.nodes().find_map(|node| match &node.config {
+        Config::Image(image) => Some((image.reference.clone(), image.dockerfile.clone()?)),
+        _ => None,
+    });
+    if args.json {
+        let made = made.as_ref().map(|(reference, dockerfile)| (reference, dockerfile.as_str()));
+        session.answer(&documents::image(&graph, made))?;
+        return Ok(Exit::Done);
+    }
+    match made {
+        Some((reference, dockerfile)) => {
+            session.screen.say(&format!("{reference}\n"));
+            session.answer(&dockerfile)?;
+        }
+        None => session.screen.say(&format!("{} has no image that is built: its spec names one\n", graph.run.agent)),
+    }
+    Ok(Exit::Done)
+}

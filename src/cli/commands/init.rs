@@ -1,0 +1,77 @@
+//! `moat init`: a spec to begin with.
+
+use std::env;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::load::DEFAULT_SPEC;
+use crate::cli::session::Session;
+use crate::local;
+use crate::ui::json::documents;
+use crate::ui::terminal::ask;
+use moat_model::resource::{AgentName, ImageRef};
+use moat_spec::{slug, template};
+
+/// Write an `agent.yaml` to begin with: commented, and right as it is
+///
+/// It has a Docker of its own unless an image is named. Nothing that is there is written over.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// The file to write
+    #[arg(value_name = "FILE", default_value = DEFAULT_SPEC)]
+    file: PathBuf,
+    /// The agent's name; by default that of the folder
+    #[arg(long, value_name = "NAME", value_parser = agent_name)]
+    agent: Option<AgentName>,
+    /// The image to work in, without a Docker in it
+    #[arg(long, value_name = "IMAGE", value_parser = image)]
+    image: Option<ImageRef>,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+    /// One JSON document in place of text
+    #[arg(long)]
+    pub(in crate::cli) json: bool,
+}
+
+/// What is worked in if somebody wants no Docker and names no image.
+const PLAIN: &str = "debian:13";
+
+pub fn run(args: &Init, session: &Session) -> Result<Exit, CliError> {
+    let name = args.agent.clone().unwrap_or_else(name_of_folder);
+    let mut image = args.image.as_ref().map(ToString::to_string);
+    if image.is_none() && !args.yes {
+        let question = format!("`{name}` gets a Docker of its own, in a privileged container");
+        // Nobody to ask: what is written can be read before it is applied.
+        if ask::consent(&session.screen, &question) == Some(false) {
+            image = Some(PLAIN.to_owned());
+        }
+    }
+    let written = local::spec::create(&args.file, &template(&name, image.as_deref()));
+    let shown = args.file.display().to_string();
+    written.map_err(|source| CliError::Create { file: shown.clone(), source })?;
+    if args.json {
+        session.answer(&documents::written(&shown, &name, image.as_deref()))?;
+        return Ok(Exit::Done);
+    }
+    session.screen.say(&format!("wrote {shown}: `moat plan` shows what it gives, `moat apply` makes it\n"));
+    Ok(Exit::Done)
+}
+
+fn name_of_folder() -> AgentName {
+    let folder = env::current_dir().ok();
+    let name = folder.as_deref().and_then(|path| path.file_name()).map(|name| name.to_string_lossy().into_owned());
+    let name = name.and_then(|name| slug(&name)).unwrap_or_else(|| "agent".to_owned());
+    AgentName::parse(&name).unwrap_or_else(|error| unreachable!("a slug is a name: {error}"))
+}
+
+fn agent_name(text: &str) -> Result<AgentName, String> {
+    AgentName::parse(text).map_err(|error| error.to_string())
+}
+
+fn image(text: &str) -> Result<ImageRef, String> {
+    ImageRef::parse(text).map_err(|error| error.to_string())
+}

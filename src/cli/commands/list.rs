@@ -1,0 +1,59 @@
+//! `moat list`: all runs that this engine holds something of.
+
+use clap::Args;
+
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::orphan::orphaned;
+use crate::cli::record::own_files;
+use crate::cli::session::Session;
+use crate::clock::Clock;
+use crate::history::{Place, RunRecord};
+use crate::observe::runs::{Found, runs};
+use crate::ui::render::list::{self, Row};
+use moat_docker::Docker;
+
+/// Show every sandbox on this engine, whichever file it is from
+///
+/// `file is gone`: there is no such file on this machine any more. A sandbox that was applied from another machine to
+/// the same engine looks like that too. With `--quiet` only the ids of the runs are shown, one a line.
+#[derive(Debug, Args)]
+pub struct List {
+    /// One JSON document in place of text
+    #[arg(long)]
+    pub(in crate::cli) json: bool,
+}
+
+pub async fn run(args: &List, session: &Session) -> Result<Exit, CliError> {
+    let engine = session.connect().await?;
+    let found = runs(&engine).await?;
+    rebuild(&found, &engine);
+    let rows: Vec<Row<'_>> = found.iter().map(row).collect();
+    session.answer(&if args.json {
+        list::json(&rows)
+    } else if session.screen.is_quiet() {
+        list::ids(&rows)
+    } else {
+        list::text(&rows, session.screen.data_colour())
+    })?;
+    if rows.is_empty() {
+        session.screen.say("there are no sandboxes on this engine\n");
+    }
+    Ok(Exit::Done)
+}
+
+/// What was lost of our own files is made again from the engine's labels. Nobody is told: nobody has asked for it.
+fn rebuild(found: &[Found], engine: &Docker) {
+    let Some(dir) = own_files() else { return };
+    let engine = engine.located().endpoint.to_string();
+    for it in found {
+        let place = Place::of(&dir, &it.run.id, &engine);
+        if !place.record.exists() {
+            let _ = RunRecord::of(&it.run, &engine, &it.observed, Clock::System.now()).write(&place);
+        }
+    }
+}
+
+pub fn row(found: &Found) -> Row<'_> {
+    Row { run: &found.run, observed: &found.observed, orphaned: orphaned(&found.run), now: Clock::System.now() }
+}

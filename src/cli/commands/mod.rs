@@ -1,0 +1,33 @@
+//! The commands, one file each: arguments, the calls of the layers below in order, and what is handed to `ui`.
+
+pub mod apply;
+pub mod approve;
+pub mod attach;
+pub mod audit;
+pub mod cache;
+pub mod clean;
+pub mod completions;
+pub mod cp;
+pub mod deps;
+pub mod destroy;
+pub mod doctor;
+pub mod events;
+pub mod exec;
+pub mod explain;
+pub mod graph;
+pub mod history;
+pub mod image;
+pub mod init;
+pub mod list;
+pub mod logs;
+pub mod open;
+pub mod plan;
+pub mod ports;
+pub mod power;
+pub mod run;
+pub mod schema;
+pub mod shell;
+pub mod status;
+pub mod validate;
+pub mod watch;
+pub mod why;

@@ -1,0 +1,124 @@
+//! `moat plan`: what an apply would do, and why.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::cli::args::specs::Specs;
+use crate::cli::args::subnets::Addresses;
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::load::{self, Agent, Load};
+use crate::cli::saved::Collected;
+use crate::cli::selection::Selection;
+use crate::cli::session::Session;
+use crate::observe::observe_with;
+use crate::observe::registry::{self, Registries};
+use crate::observe::sessions::sessions;
+use crate::ui;
+use moat_model::resource::ResourceId;
+use moat_plan::saved::SavedAgent;
+use moat_plan::{Options, Refusal, compute, has_completed, refusals, widening};
+
+/// Show what `apply` would do, and why, without doing it
+#[derive(Debug, Args)]
+pub struct Plan {
+    #[command(flatten)]
+    specs: Specs,
+    /// Save the plan too, for `moat apply FILE`
+    #[arg(short, long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Exit with 2 if there is something to change
+    #[arg(long)]
+    detailed_exitcode: bool,
+    /// Ask the registries whether a tag means another image by now, as `apply --pull` does
+    #[arg(long)]
+    pull: bool,
+    #[command(flatten)]
+    addresses: Addresses,
+    /// One JSON document in place of text
+    #[arg(long)]
+    pub(in crate::cli) json: bool,
+}
+
+/// What a plan is wanted of, whichever command shows it.
+pub(in crate::cli) struct Wanted<'a> {
+    pub specs: &'a Specs,
+    /// Where it is saved, too.
+    pub out: Option<&'a Path>,
+    pub detailed_exitcode: bool,
+    pub pull: bool,
+    pub addresses: &'a Addresses,
+    pub json: bool,
+}
+
+pub async fn run(args: &Plan, session: &Session) -> Result<Exit, CliError> {
+    let Plan { specs, out, detailed_exitcode, pull, addresses, json } = args;
+    let (detailed_exitcode, pull, json) = (*detailed_exitcode, *pull, *json);
+    show(&Wanted { specs, out: out.as_deref(), detailed_exitcode, pull, addresses, json }, session).await
+}
+
+pub(in crate::cli) async fn show(args: &Wanted<'_>, session: &Session) -> Result<Exit, CliError> {
+    let (fleet, engine) = Selection::find(session, &args.specs.paths(), Load::Full).await?;
+    let fleet = fleet.seen(&engine).await?;
+    let options = args.addresses.options(&engine);
+    let collected = Collected::default();
+    let answer = fleet.answer(async |agent| {
+        let run = &agent.graph.run;
+        // Nothing of a spec that is not approved is resolved.
+        let asks = args.pull && agent.unapproved.is_none();
+        let found = if asks { registry::ask(&engine, &agent.graph).await } else { Registries::default() };
+        for (reference, why) in &found.kept {
+            let (message, hint) = registry::words(reference, why);
+            session.caution(&message, &hint);
+        }
+        let options = Options { registry: found.digests, ..options.clone() };
+        let observed = observe_with(&engine, &agent.graph, &options.registry).await?;
+        let plan = compute(&agent.graph, &observed, &options);
+        collected.take(SavedAgent::of(&agent.graph, &observed, &plan));
+        for Refusal { reason, .. } in refusals(&agent.graph, &observed, &plan) {
+            session.caution(&format!("`apply` would refuse this: {}", reason.message()), &reason.hint());
+        }
+        let widens = widening(&agent.graph, &observed);
+        let interrupts = plan.interrupts(&ResourceId::main());
+        let sessions = if interrupts { sessions(&engine, &agent.graph, &observed).await? } else { 0 };
+        let approval = approval(agent);
+        let text = if args.json {
+            ui::render::plan::json(run, &plan, &widens, (sessions, approval))
+        } else if plan.is_empty() && approval.missing.is_some() {
+            // What its secrets would change is not known.
+            String::new()
+        } else if plan.is_empty() && observed.is_stopped() {
+            ui::render::plan::stopped(run, session.screen.data_colour())
+        } else if plan.is_empty() && has_completed(&agent.graph, &observed) {
+            ui::render::plan::completed(run, session.screen.data_colour())
+        } else {
+            let spec = load::file(&agent.given).display().to_string();
+            ui::render::plan::text(run, &spec, &plan, (&widens, sessions), session.screen.data_colour())
+        };
+        let missing =
+            if args.json { String::new() } else { ui::render::plan::missing(approval, session.screen.data_colour()) };
+        let between = if text.is_empty() || missing.is_empty() { "" } else { "\n" };
+        let text = text + between + &missing;
+        let changes = plan.changes() || approval.missing.is_some();
+        Ok((if args.detailed_exitcode && changes { Exit::Changes } else { Exit::Done }, text))
+    });
+    let exit = answer.await?;
+    if let Some(file) = args.out
+        && collected.write(file, fleet.agents().count(), &engine, args.pull)?
+    {
+        let file = file.display();
+        session
+            .screen
+            .say(&format!("saved in {file}: `moat apply {file}` does this, if nothing has changed until then\n"));
+    }
+    Ok(exit)
+}
+
+/// What is known of the approval of an agent's spec.
+fn approval(agent: &Agent) -> ui::render::plan::Approval<'_> {
+    let digest = agent.graph.approved.as_ref().map_or("", |approved| &approved.digest);
+    let missing =
+        agent.unapproved.as_deref().map(|it| ui::render::plan::Missing { reason: &it.reason, asks: &it.asks });
+    ui::render::plan::Approval { digest, missing, not_fetched: &agent.withheld }
+}

@@ -1,0 +1,71 @@
+//! `moat shell`: a shell in the sandbox.
+
+use std::io::{self, IsTerminal};
+
+use clap::Args;
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::args::exec_args::{Inside, attach, capture};
+use crate::cli::environment::{all_of, lowercase};
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::load::LoadError;
+use crate::cli::session::Session;
+use crate::cli::target::Target;
+
+/// Open a shell in the sandbox: bash where there is one, otherwise sh
+///
+/// What is typed or piped in goes to the shell, and its exit code is moat's.
+#[derive(Debug, Args)]
+pub struct Shell {
+    #[command(flatten)]
+    target: Target,
+    #[command(flatten)]
+    inside: Inside,
+    /// Run the script on standard input, and give the end of its output and its exit code as one JSON document
+    #[arg(long, conflicts_with = "detach_keys")]
+    pub(in crate::cli) json: bool,
+}
+
+/// A login shell would read the profile of whoever made the image, and lose the directory.
+const FIND: &str = "command -v bash >/dev/null 2>&1 && exec bash; exec sh";
+
+/// In bytes: Linux takes 128 KiB in one argument, of which this leaves some.
+const SCRIPT_MAX: usize = 120 * 1024;
+
+/// The same, for a script that is the next argument.
+const FIND_FOR: &str = "command -v bash >/dev/null 2>&1 && exec bash -c \"$0\"; exec sh -c \"$0\"";
+
+pub async fn run(args: &Shell, session: &Session) -> Result<Exit, CliError> {
+    if args.json {
+        return script(args, session).await;
+    }
+    let (engine, run, place) = args.inside.find(&args.target, session).await?;
+    let request = args.inside.request(&place, ["sh", "-c", FIND].map(str::to_owned).to_vec());
+    let on_record = args.inside.on_record(&place, &request);
+    attach((&engine, &run, &place.container), &request, ("shell", on_record), session, &CancellationToken::new()).await
+}
+
+/// A script in place of a person: read to its end, so that nothing of it is left for the document's reader.
+async fn script(args: &Shell, session: &Session) -> Result<Exit, CliError> {
+    if io::stdin().is_terminal() {
+        let message = "with `--json` a shell runs a script, and there is none on standard input".to_owned();
+        let hint = "pipe one in, or run a command: `moat exec --json -- COMMAND`".to_owned();
+        return Err(CliError::Usage { message, hint });
+    }
+    let script = all_of(io::stdin().lock()).map_err(|source| {
+        let refused = LoadError::Unreadable { name: "standard input".to_owned(), why: lowercase(&source) };
+        CliError::Load(vec![refused])
+    })?;
+    if script.len() > SCRIPT_MAX {
+        let message = format!("the script on standard input has more than {} KiB", SCRIPT_MAX / 1024);
+        return Err(CliError::Usage {
+            message,
+            hint: "copy it into the sandbox with `moat cp`, and run it there".to_owned(),
+        });
+    }
+    let (engine, run, place) = args.inside.find(&args.target, session).await?;
+    let request = args.inside.request(&place, ["sh", "-c", FIND_FOR, &script].map(str::to_owned).to_vec());
+    let on_record = args.inside.on_record(&place, &request);
+    capture((&engine, &run, &place.container), &request, ("shell", on_record), session).await
+}

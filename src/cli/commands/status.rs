@@ -1,0 +1,98 @@
+//! `moat status`: how things are.
+
+use clap::Args;
+use futures_util::future::join;
+
+use crate::cli::args::specs::Specs;
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::load::Load;
+use crate::cli::record::own_files;
+use crate::cli::selection::Selection;
+use crate::cli::session::Session;
+use crate::history::{Place, RunRecord};
+use crate::local::watching::{Note, Watching};
+use crate::observe::{builds, observe, proof};
+use crate::ui::render::status::{View, Watch};
+use moat_docker::Docker;
+use moat_model::engine::Engine;
+use moat_model::graph::Graph;
+use moat_model::resource::{ResourceId, Run};
+use moat_model::state::Observed;
+use moat_plan::{Condition, Options, compute, status};
+
+/// Lines of what a command said that has failed: enough to see why.
+const LOG_LINES: u32 = 10;
+
+/// Show how the sandbox is: absent, converging, degraded, stopped, failed, completed or ready
+#[derive(Debug, Args)]
+pub struct Status {
+    #[command(flatten)]
+    specs: Specs,
+    /// One JSON document in place of text
+    #[arg(long)]
+    pub(in crate::cli) json: bool,
+}
+
+pub async fn run(args: &Status, session: &Session) -> Result<Exit, CliError> {
+    let (fleet, engine) = Selection::find(session, &args.specs.paths(), Load::Full).await?;
+    let fleet = fleet.seen(&engine).await?;
+    fleet.caution();
+    let answer = fleet.answer(async |agent| {
+        let graph = &agent.graph;
+        let observed = observe(&engine, graph).await?;
+        let asked = (proof::proven(&engine, graph, &observed), asked_about_builds(&engine, graph, &observed));
+        let (proven, (builds, cache_bytes)) = join(asked.0, asked.1).await;
+        let plan = compute(graph, &observed, &Options { proven, ..Options::default() });
+        let status = status(graph, &observed, &plan);
+        let log = log(&engine, &observed, status.condition).await;
+        let watch = watched(&engine, &graph.run);
+        let last_error = last_error(&engine, &graph.run).or_else(|| out_of_memory(&observed));
+        let (run, builds, watch) = (&graph.run, builds.as_ref(), watch.as_ref());
+        let last_error = last_error.as_deref();
+        let view = View { run, status: &status, builds, cache_bytes, watch, log: &log, last_error };
+        Ok((Exit::Done, if args.json { view.json() } else { view.text(session.screen.data_colour()) }))
+    });
+    answer.await
+}
+
+/// The end of what a command that has failed said. Without it the state is still told.
+async fn log<E: Engine>(engine: &E, observed: &Observed, condition: Condition) -> Vec<String> {
+    let main = ResourceId::main();
+    match observed.containers_of(&main).last() {
+        Some(facts) if condition == Condition::Failed => {
+            engine.log_tail(&facts.id, LOG_LINES).await.unwrap_or_default()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Why the last command on it failed, if it did. Whoever has no record of it knows of none.
+fn last_error(engine: &Docker, run: &Run) -> Option<String> {
+    let place = Place::of(&own_files()?, &run.id, &engine.located().endpoint.to_string());
+    let error = RunRecord::read(&place.record).ok()??.error?;
+    Some(error.message)
+}
+
+/// A command that ended after it was ready is no failure of any command of moat's, and is told all the same.
+fn out_of_memory(observed: &Observed) -> Option<String> {
+    let ended = observed.containers.iter().find(|facts| observed.out_of_memory.contains(&facts.id))?;
+    Some(format!("`{}` was killed because it ran out of memory", ended.name))
+}
+
+/// What a watch of the run says, if there is one.
+fn watched(engine: &Docker, run: &Run) -> Option<Watch> {
+    let (holder, note) = Watching::of(&own_files()?, &run.id, &engine.located().endpoint.to_string()).read()?;
+    let Note { since, work, held, problem, sessions, last_error, left } = note;
+    Some(Watch { pid: holder.pid, since, work, held, problem, sessions, last_error, left })
+}
+
+/// Where builds go, and the size of the cache.
+async fn asked_about_builds<E: Engine>(
+    engine: &E,
+    graph: &Graph,
+    observed: &Observed,
+) -> (Option<builds::Builds>, Option<u64>) {
+    let Some(wanted) = &graph.builds else { return (None, None) };
+    join(builds::check(engine, graph, observed), builds::cache_bytes(engine, wanted, observed)).await
+}

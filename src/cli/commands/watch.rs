@@ -1,0 +1,159 @@
+//! `moat watch`: keeps sandboxes as their specs say, until it is stopped.
+
+mod host;
+mod reload;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::approval::Approving;
+use crate::cli::args::locking::Locking;
+use crate::cli::args::specs::Specs;
+use crate::cli::args::subnets::Addresses;
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::interrupt::stoppable;
+use crate::cli::load::Load;
+use crate::cli::record::Record;
+use crate::cli::selection::Selection;
+use crate::cli::session::Session;
+use crate::watch::files::Files;
+use crate::watch::{Settings, Wakeups, watch};
+use host::CliHost;
+use moat_docker::Docker;
+use moat_plan::Options;
+use moat_plan::event::Trigger;
+
+/// Keep the sandbox as the spec says when files or Docker change, until it is stopped
+#[derive(Debug, Args)]
+pub struct Watch {
+    #[command(flatten)]
+    specs: Specs,
+    #[command(flatten)]
+    watching: Watching,
+    /// How long a container may take to get ready, in place of its own limit
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    wait_timeout: Option<u32>,
+    #[command(flatten)]
+    approving: Approving,
+    #[command(flatten)]
+    addresses: Addresses,
+    #[command(flatten)]
+    locking: Locking,
+    /// Tell on standard output what happens, one JSON object a line
+    #[arg(long)]
+    pub(in crate::cli) json: bool,
+}
+
+/// How it is watched.
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub struct Watching {
+    /// Approve whatever the specs ask for, as long as it watches
+    #[arg(long)]
+    pub(in crate::cli) allow: bool,
+    /// Do at once what would end sessions in the sandbox
+    #[arg(long)]
+    pub(in crate::cli) now: bool,
+    /// Remove the sandbox when its spec file is gone
+    #[arg(long)]
+    pub(in crate::cli) prune: bool,
+    /// Look at the files every second, where the system does not tell of changes
+    #[arg(long)]
+    pub(in crate::cli) poll: bool,
+    /// How often everything is looked at without a reason
+    #[arg(long, value_name = "SECONDS", default_value_t = RESYNC, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(in crate::cli) resync: u32,
+}
+
+/// What a watch needs to know, whichever command begins it.
+pub(in crate::cli) struct Wanted<'a> {
+    pub specs: &'a [PathBuf],
+    pub watching: &'a Watching,
+    pub wait_timeout: Option<u32>,
+    pub approving: &'a Approving,
+    /// What is not approved is asked about, and refused, before the watch begins; otherwise it is held.
+    pub asks: bool,
+    pub addresses: &'a Addresses,
+    pub locking: &'a Locking,
+}
+
+pub async fn run(args: &Watch, session: &Session) -> Result<Exit, CliError> {
+    let Watch { specs, watching, wait_timeout, approving, addresses, locking, .. } = args;
+    let (specs, wait_timeout) = (&specs.paths(), *wait_timeout);
+    watch_as(&Wanted { specs, watching, wait_timeout, approving, asks: false, addresses, locking }, session).await
+}
+
+pub(in crate::cli) async fn watch_as(args: &Wanted<'_>, session: &Session) -> Result<Exit, CliError> {
+    let (fleet, engine) = Selection::find(session, args.specs, Load::Full).await?;
+    let agents = fleet.into_agents();
+    let record = Record::open("watch", &engine)?;
+    record.closed(args.approving.give(&agents, session, &engine, &record, args.asks).await)?;
+    let agents: Vec<_> = agents.iter().map(reload::watched).collect();
+    let (bell, stop) = (Wakeups::default(), CancellationToken::new());
+    let files = args.watching.files(&bell, session)?;
+    let runs = agents.iter().map(|it| it.run.clone()).collect();
+    let desk = CliHost::new(session, &engine, runs, files, args.locking, args.watching.allow)?;
+    session.screen.say(&match agents.len() {
+        1 => "watching; Ctrl-C ends it and leaves the sandbox as it is\n".to_owned(),
+        count => format!("watching {count} agents; Ctrl-C ends it and leaves the sandboxes as they are\n"),
+    });
+    let settings = args.settings(&engine);
+    let work = async {
+        tokio::select! {
+            biased;
+            () = reloads(&bell, agents.len()) => {}
+            () = watch(&engine, &desk, agents, &settings, &bell, &stop) => {}
+        }
+    };
+    Box::pin(stoppable(&stop, work)).await;
+    desk.stop()?;
+    Ok(Exit::Done)
+}
+
+/// Rings for every agent when SIGHUP asks to look again.
+async fn reloads(bell: &Wakeups, agents: usize) {
+    // Without the signal everything else still works.
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return std::future::pending().await };
+    while hangup.recv().await.is_some() {
+        (0..agents).for_each(|agent| bell.ring(agent, Trigger::Reload));
+    }
+}
+
+impl Wanted<'_> {
+    fn settings(&self, engine: &Docker) -> Settings {
+        let wait_timeout = self.wait_timeout.map(|seconds| Duration::from_secs(seconds.into()));
+        let Watching { now, prune, resync, .. } = *self.watching;
+        Settings {
+            options: Options { wait_timeout, ..self.addresses.options(engine) },
+            resync: Duration::from_secs(resync.into()),
+            now,
+            prune,
+        }
+    }
+}
+
+/// As [`crate::watch::RESYNC`], in seconds.
+const RESYNC: u32 = 300;
+
+impl Default for Watching {
+    fn default() -> Self {
+        Self { allow: false, now: false, prune: false, poll: false, resync: RESYNC }
+    }
+}
+
+impl Watching {
+    fn files(&self, bell: &Wakeups, session: &Session) -> Result<Files, CliError> {
+        if self.poll {
+            return Ok(Files::polling(bell.clone())?);
+        }
+        Files::new(bell.clone()).or_else(|error| {
+            session.caution(&format!("{error}; they are looked at every second instead"), error.hint);
+            Ok(Files::polling(bell.clone())?)
+        })
+    }
+}

@@ -1,0 +1,312 @@
+//! The watch's desk on the command line: spec files, locks, approvals, notes, and whoever is told.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::reload::{self, Mounted};
+use crate::audit::Audit;
+use crate::cli::args::locking::Locking;
+use crate::cli::aside::aside;
+use crate::cli::end::condition;
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::history_writer::{record, warn};
+use crate::cli::record::{audit_dir, own_files, writer};
+use crate::cli::session::{Form, Session};
+use crate::clock::{Clock, written};
+use crate::history::line::Fault;
+use crate::history::{Line, Place, Recorder};
+use crate::local::approval::Approval;
+use crate::local::lock::{Holder, Lock, LockError};
+use crate::local::watching::{self, Note};
+use crate::ui::Reporter;
+use crate::ui::live::dashboard::Stands;
+use crate::ui::live::display::Display;
+use crate::watch::files::Files;
+use crate::watch::systemd;
+use crate::watch::{Host, Loaded, Standing, Work};
+use moat_docker::Docker;
+use moat_model::graph::Graph;
+use moat_model::resource::Run;
+use moat_model::state::Observed;
+use moat_plan::event::{Event, Failure};
+
+pub struct CliHost<'a> {
+    session: &'a Session,
+    engine: &'a Docker,
+    runs: Vec<Run>,
+    /// One for each run.
+    reporters: Vec<Reporter<'a>>,
+    /// For what is about all of them.
+    all: Reporter<'a>,
+    /// In place of the reporters, where lines can be rewritten.
+    live: Option<Display<'a>>,
+    files: Files,
+    locking: &'a Locking,
+    /// What a spec asks for needs no approval.
+    allow: bool,
+    places: Option<PathBuf>,
+    audit: Arc<Audit>,
+    /// What is being done with each run.
+    rounds: RefCell<Vec<Rounds>>,
+    /// Held as long as the watch lives.
+    _locks: Vec<Lock>,
+    /// How many agents have not been seen as wanted yet.
+    waiting: RefCell<Vec<bool>>,
+    told_ready: Cell<bool>,
+    /// By the numbers of the agents.
+    mounted: RefCell<BTreeMap<usize, Mounted>>,
+}
+
+impl<'a> CliHost<'a> {
+    /// # Errors
+    /// If another watch has one of the runs.
+    pub fn new(
+        session: &'a Session,
+        engine: &'a Docker,
+        runs: Vec<Run>,
+        files: Files,
+        locking: &'a Locking,
+        allow: bool,
+    ) -> Result<Self, CliError> {
+        let places = own_files();
+        let audit = Arc::new(Audit::open(&audit_dir()?, writer("watch"))?);
+        let address = engine.located().endpoint.to_string();
+        let holder = Holder { pid: process::id(), command: "watch".to_owned(), since: written(Clock::System.now()) };
+        let mut locks = Vec::with_capacity(runs.len());
+        for run in &runs {
+            let Some(dir) = &places else { break };
+            // Without a folder for it an approval is found by the clock.
+            let _ = Approval::of(dir, &run.id).prepare();
+            match watching::Watching::of(dir, &run.id, &address).begin(&run.id, &holder) {
+                Ok(lock) => locks.push(lock),
+                Err(error @ LockError::Held { .. }) => return Err(error.into()),
+                // Without a place for it nobody hears how the watch stands; it works all the same.
+                Err(error @ LockError::File { .. }) => {
+                    session.caution(&error.to_string(), "`moat status` will not know of this watch");
+                    break;
+                }
+            }
+        }
+        let width = runs.iter().map(|run| run.agent.as_str().len()).max().unwrap_or(0);
+        let label = |run: &Run| (runs.len() > 1).then(|| format!("{:width$}", run.agent.as_str()));
+        let reporters = runs.iter().map(|run| session.reporter(run, label(run))).collect();
+        let live = (session.form == Form::Text)
+            .then(|| Display::new(&session.screen, runs.iter().map(|run| run.agent.to_string())));
+        Ok(Self {
+            session,
+            engine,
+            live: live.flatten(),
+            reporters,
+            all: session.reporter_of_all(),
+            files,
+            locking,
+            allow,
+            places,
+            audit,
+            rounds: RefCell::new(runs.iter().map(|_| Rounds::default()).collect()),
+            _locks: locks,
+            waiting: RefCell::new(vec![true; runs.len()]),
+            told_ready: Cell::new(false),
+            mounted: RefCell::default(),
+            runs,
+        })
+    }
+
+    /// # Errors
+    /// If what was told could not be written.
+    pub fn stop(self) -> Result<(), CliError> {
+        for reporter in self.reporters.into_iter().chain([self.all]) {
+            reporter.stop().map_err(CliError::Output)?;
+        }
+        Ok(())
+    }
+
+    fn address(&self) -> String {
+        self.engine.located().endpoint.to_string()
+    }
+
+    fn approval(&self, run: &Run) -> Option<Approval> {
+        self.places.as_ref().map(|dir| Approval::of(dir, &run.id))
+    }
+
+    /// Tells systemd, if it has asked for that, once every agent has been as wanted.
+    fn settled(&self, run: &Run) {
+        let mut waiting = self.waiting.borrow_mut();
+        if let Some(number) = self.runs.iter().position(|it| it.id == run.id) {
+            waiting[number] = false;
+        }
+        if waiting.iter().all(|waits| !waits) && !self.told_ready.replace(true) {
+            systemd::ready();
+        }
+    }
+}
+
+/// The rounds of a run since something woke the watch.
+#[derive(Default)]
+struct Rounds {
+    trigger: Option<String>,
+    recorder: Recorder,
+}
+
+impl CliHost<'_> {
+    /// Keeps the history of a run, as a command does.
+    fn chronicle(&self, number: usize, event: &Event<'_>) {
+        let ended = {
+            let mut all = self.rounds.borrow_mut();
+            let Some(rounds) = all.get_mut(number) else { return };
+            if let Event::Woken { trigger, .. } = event {
+                *rounds = Rounds { trigger: Some(format!("watch: {trigger}")), recorder: Recorder::default() };
+            }
+            rounds.recorder.note(event);
+            if matches!(event, Event::Settled { .. } | Event::Unsettled { .. }) {
+                std::mem::take(rounds)
+            } else {
+                return;
+            }
+        };
+        let (Some(trigger), Some(run), Some(dir)) = (ended.trigger, self.runs.get(number), &self.places) else {
+            return;
+        };
+        let (took, failures) = match event {
+            Event::Settled { took, .. } => (*took, [].as_slice()),
+            Event::Unsettled { failures, .. } => (std::time::Duration::ZERO, *failures),
+            _ => return,
+        };
+        let (outcome, exit) = if failures.is_empty() { ("converged", Exit::Done) } else { ("failed", Exit::Failed) };
+        let line = Line {
+            v: 1,
+            time: written(Clock::System.now()),
+            run: run.id.to_string(),
+            agent: run.agent.to_string(),
+            engine: self.address(),
+            trigger,
+            pid: process::id(),
+            rounds: ended.recorder.rounds(),
+            outcome: outcome.to_owned(),
+            exit_code: exit.code(),
+            state: None,
+            took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            errors: failures.iter().map(Fault::from).collect(),
+        };
+        if let Err(error) = Place::of(dir, &run.id, &self.address()).add(&line) {
+            warn(run, &error, &|event| self.reporters[number].tell(&event));
+        }
+    }
+}
+
+impl Host for CliHost<'_> {
+    type Lock = Option<Lock>;
+
+    async fn fingerprint(&self, agent: usize, inputs: &[PathBuf]) -> String {
+        let (inputs, mounted) = (inputs.to_vec(), self.mounted.borrow().get(&agent).cloned().unwrap_or_default());
+        aside(move || reload::fingerprint(&inputs, &mounted)).await
+    }
+
+    async fn load(&self, spec: &Path, run: &Run) -> Loaded {
+        let (loaded, mounted) = reload::again(spec, run, self.engine, (self.allow, self.session.screen.colour())).await;
+        if let Some(number) = self.runs.iter().position(|it| it.id == run.id) {
+            self.mounted.borrow_mut().insert(number, mounted);
+        }
+        loaded
+    }
+
+    async fn lock(&self, run: &Run) -> Result<Option<Lock>, String> {
+        let number = self.runs.iter().position(|it| it.id == run.id);
+        let tell = |event: Event<'_>| self.tell(number, event);
+        let never = CancellationToken::new();
+        let lock = self.locking.lock("watch", run, self.engine, &tell, &never).await;
+        lock.map_err(|error| error.to_string())
+    }
+
+    fn note(&self, run: &Run, standing: &Standing) {
+        if standing.work == Work::Settled {
+            self.settled(run);
+        }
+        let number = self.runs.iter().position(|it| it.id == run.id);
+        if let (Some(live), Some(number)) = (&self.live, number) {
+            live.stands(number, stands(standing));
+        }
+        let Some(dir) = &self.places else { return };
+        let place = watching::Watching::of(dir, &run.id, &self.address());
+        if let Err(error) = place.write(&note(standing)) {
+            tracing::debug!("how `{}` stands cannot be written: {error}", run.id);
+        }
+    }
+
+    fn follow(&self, agent: usize, inputs: &[PathBuf]) {
+        let mut inputs = inputs.to_vec();
+        inputs.extend(self.runs.get(agent).and_then(|run| Some(self.approval(run)?.path().to_owned())));
+        if let (Err(error), Some(run)) = (self.files.follow(agent, &inputs), self.runs.get(agent)) {
+            self.tell(Some(agent), Event::Warning { run, message: &error.to_string(), hint: error.hint });
+        }
+    }
+
+    fn tell(&self, agent: Option<usize>, event: Event<'_>) {
+        if let Some(live) = &self.live {
+            let run = agent.and_then(|number| self.runs.get(number)).filter(|_| self.runs.len() > 1);
+            live.tell(agent, run.map(|run| run.agent.as_str()), &event);
+        } else {
+            let reporter = agent.and_then(|number| self.reporters.get(number)).unwrap_or(&self.all);
+            reporter.tell(&event);
+        }
+        if let Some(number) = agent {
+            self.chronicle(number, &event);
+        }
+    }
+
+    async fn left(&self, agent: usize, graph: &Graph, observed: &Observed, failures: &[Failure]) {
+        let (Some(run), Some(dir)) = (self.runs.get(agent), &self.places) else { return };
+        let rounds = self.rounds.borrow().get(agent).map(|it| it.recorder.rounds()).unwrap_or_default();
+        let (errors, condition) = (failures.first().map(Fault::from), condition(graph, observed));
+        let record = record(self.engine, run, observed, Some(condition), &rounds, errors.as_ref()).await;
+        if let Err(problem) = record.write(&Place::of(dir, &run.id, &self.address())) {
+            warn(run, &problem, &|event| self.reporters[agent].tell(&event));
+        }
+    }
+
+    fn record(&self) -> Option<(Arc<Audit>, String)> {
+        Some((Arc::clone(&self.audit), self.address()))
+    }
+}
+
+/// As it is shown: what somebody has to do comes first.
+fn stands(standing: &Standing) -> Stands {
+    let why = || standing.last_error.clone().unwrap_or_default();
+    match standing.work {
+        Work::NoEngine => Stands::NoEngine,
+        _ if !standing.held.is_empty() => Stands::Held(standing.held.clone()),
+        _ if standing.problem.is_some() => Stands::NoSpec,
+        Work::BackingOff | Work::Stuck if standing.last_error.is_none() => Stands::LeftAlone(standing.left.join(", ")),
+        Work::Stuck => Stands::Stuck(why()),
+        Work::BackingOff => Stands::Failed(why()),
+        _ if standing.sessions > 0 => Stands::Waiting(standing.sessions),
+        Work::Starting | Work::Working => Stands::Starting,
+        Work::Settled => Stands::AsWanted,
+    }
+}
+
+fn note(standing: &Standing) -> Note {
+    let work = match standing.work {
+        Work::Starting => "starting",
+        Work::Settled => "settled",
+        Work::Working => "working",
+        Work::BackingOff => "backing-off",
+        Work::Stuck => "stuck",
+        Work::NoEngine => "no-engine",
+    };
+    Note {
+        since: written(Clock::System.now()),
+        work: work.to_owned(),
+        held: standing.held.clone(),
+        problem: standing.problem.clone(),
+        sessions: standing.sessions,
+        last_error: standing.last_error.clone(),
+        left: standing.left.clone(),
+    }
+}

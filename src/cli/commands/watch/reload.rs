@@ -1,0 +1,130 @@
+//! Specs as a watch reads them: again and again, and only when their files are different.
+
+use std::collections::BTreeSet;
+use std::fs::{DirEntry, File, metadata, read_dir};
+use std::io::{self, Read as _};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf, absolute};
+
+use crate::cli::approval::{Judge, Verdict, complete};
+use crate::cli::aside::aside;
+use crate::cli::capabilities::FOLDER;
+use crate::cli::environment::SIZE_MAX;
+use crate::cli::error::CliError;
+use crate::cli::load::{self, Agent, Load, LoadError};
+use crate::ui::Colour;
+use crate::ui::render::problem;
+use crate::watch::{Loaded, Read, Watched};
+use moat_docker::Docker;
+use moat_model::resource::Run;
+use moat_model::resource::digest::sha256;
+use moat_spec::environment::Inputs;
+
+/// Files of which only that they are there counts: they are mounted, and no part of the spec.
+pub type Mounted = BTreeSet<PathBuf>;
+
+/// What a watch needs to know of an agent's spec: which file it is. It is read, and compared, in the agent's first turn.
+pub fn watched(agent: &Agent) -> Watched {
+    let spec = load::file(&agent.given);
+    Watched {
+        run: agent.graph.run.clone(),
+        inputs: files(&spec, Inputs::default()),
+        fingerprint: String::new(),
+        desired: None,
+        spec,
+    }
+}
+
+/// Reads the spec of a run again, and compares it with what was approved; what is wrong with it is told in `colour`.
+/// `allow`: whatever it asks for is approved.
+pub async fn again(spec: &Path, run: &Run, engine: &Docker, (allow, colour): (bool, Colour)) -> (Loaded, Mounted) {
+    let path = spec.to_owned();
+    let load::Loaded { agents, mut inputs, .. } = aside(move || load::load(&[path], Load::Full)).await;
+    let spec_is_gone = |errors: &[LoadError]| errors.iter().all(|it| matches!(it, LoadError::Missing { .. }));
+    let read = match agents {
+        Ok(agents) => match of_run(agents, run) {
+            Some(agent) if agent.graph.run.id != run.id => Ok(Read::Another(agent.graph.run)),
+            Some(agent) => judged(agent, engine, allow, &mut inputs).await,
+            None => Ok(Read::Gone),
+        },
+        Err(errors) if spec_is_gone(&errors) => Ok(Read::Gone),
+        Err(errors) => Err(CliError::Load(errors)),
+    };
+    let bad = |error: CliError| Read::Bad(error.shown(|problems| problem::text(problems, colour)));
+    let mounted = inputs.mounted.iter().filter(|file| !inputs.read.contains(*file)).cloned().collect();
+    (Loaded { inputs: files(spec, inputs), spec: read.unwrap_or_else(bad) }, mounted)
+}
+
+/// The agent as it may take effect, with its secrets.
+async fn judged(agent: Agent, engine: &Docker, allow: bool, inputs: &mut Inputs) -> Result<Read, CliError> {
+    let (agent, verdict) = Judge::new(engine).judge(agent).await?;
+    let (agent, read) = match &verdict {
+        Verdict::Asks(asks) if !allow => {
+            let asks = asks.of(&agent).asks;
+            (agent, Read::Held(asks))
+        }
+        verdict => {
+            let agent = complete(agent, verdict, matches!(verdict, Verdict::Asks(_))).await?;
+            inputs.read.extend(agent.origin.iter().flat_map(|origin| origin.secret_files()));
+            let graph = Box::new(agent.graph.clone());
+            (agent, Read::Good(graph))
+        }
+    };
+    inputs.append(agent.origin.map(|origin| origin.content.clone()).unwrap_or_default());
+    Ok(read)
+}
+
+/// One text for one content of all files together; of those that are only `mounted`, for which files they are.
+pub fn fingerprint(files: &[PathBuf], mounted: &Mounted) -> String {
+    // One that cannot be read is like none, until it can.
+    let fact = |file| if mounted.contains(file) { identity(file) } else { content(file) };
+    let each = files.iter().map(|file| (file, fact(file).ok().map(sha256)));
+    sha256(format!("{:?}", each.collect::<Vec<_>>()))
+}
+
+/// What shows that a file is another one, however much is written into it.
+fn identity(file: &PathBuf) -> io::Result<Vec<u8>> {
+    let facts = metadata(file)?;
+    Ok(format!("{:?}", (facts.dev(), facts.ino(), facts.created().ok())).into_bytes())
+}
+
+/// The agent that is meant, or the only one, which then has another name. One of several that is not among them any
+/// more is gone.
+fn of_run(mut agents: Vec<Agent>, run: &Run) -> Option<Agent> {
+    let place = agents.iter().position(|agent| agent.graph.run.id == run.id);
+    match (place, agents.len()) {
+        (Some(place), _) => Some(agents.swap_remove(place)),
+        (None, 1) => agents.pop(),
+        (None, _) => None,
+    }
+}
+
+/// The files that a spec is made of, the spec itself first.
+fn files(spec: &Path, inputs: Inputs) -> Vec<PathBuf> {
+    // Without a working directory the path is all there is.
+    let spec = absolute(spec).unwrap_or_else(|_| spec.to_owned());
+    // The folder too: a first file in it is none that was read.
+    let folder = spec.with_file_name(FOLDER);
+    let mut others: Vec<PathBuf> =
+        inputs.read.into_iter().chain(inputs.missing).chain(inputs.mounted).chain([folder]).collect();
+    others.retain(|file| *file != spec);
+    std::iter::once(spec).chain(others).collect()
+}
+
+/// Of a folder, the names of what is in it, and of its files what shows cheaply that one was written: what is built from
+/// is read only when that differs.
+fn content(file: &Path) -> io::Result<Vec<u8>> {
+    if file.is_dir() {
+        let fact = |entry: DirEntry| {
+            let facts = entry.metadata().ok().filter(|facts| !facts.is_dir());
+            let facts = facts.map(|it| (it.len(), it.mode(), it.ino(), it.mtime(), it.mtime_nsec(), it.ctime_nsec()));
+            format!("{:?}", (entry.file_name(), facts))
+        };
+        let mut entries: Vec<String> = read_dir(file)?.map_while(Result::ok).map(fact).collect();
+        entries.sort();
+        return Ok(entries.join("/").into_bytes());
+    }
+    let mut bytes = Vec::new();
+    File::open(file)?.take(SIZE_MAX + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}

@@ -1,0 +1,87 @@
+//! Answers that are a text for people, as documents for scripts.
+
+use serde::Serialize;
+
+use crate::ui::json::stream;
+use moat_model::graph::Graph;
+use moat_model::resource::{AgentName, ImageRef, Run};
+use moat_spec::Explained;
+
+#[derive(Serialize)]
+struct Script<'a> {
+    shell: &'a str,
+    script: &'a str,
+}
+
+#[derive(Serialize)]
+struct Page<'a> {
+    /// `None`: of moat itself.
+    command: Option<&'a str>,
+    page: &'a str,
+}
+
+#[derive(Serialize)]
+struct Made<'a> {
+    run: &'a str,
+    agent: &'a str,
+    /// `None`: none is made, since the spec names one.
+    image: Option<&'a ImageRef>,
+    dockerfile: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Written<'a> {
+    file: &'a str,
+    agent: &'a str,
+    /// `None`: it has a Docker of its own.
+    image: Option<&'a str>,
+}
+
+/// What came of asking a person whether a watch may go on.
+#[derive(Debug, Serialize)]
+pub struct Answer<'a> {
+    run: &'a str,
+    agent: &'a str,
+    /// Whether there was something to approve; if so, it is.
+    approved: bool,
+    asked_for: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Keys<'a> {
+    keys: &'a [Explained],
+}
+
+impl<'a> Answer<'a> {
+    pub fn of(run: &'a Run, asked_for: Vec<String>) -> Self {
+        Self { run: run.id.as_str(), agent: run.agent.as_str(), approved: !asked_for.is_empty(), asked_for }
+    }
+}
+
+/// Each ends with a line feed.
+pub fn completions(shell: &str, script: &str) -> String {
+    stream::json(&Script { shell, script })
+}
+
+pub fn page(command: Option<&str>, page: &str) -> String {
+    stream::json(&Page { command, page })
+}
+
+/// `made`: its name and its Dockerfile.
+pub fn image(graph: &Graph, made: Option<(&ImageRef, &str)>) -> String {
+    let (run, agent) = (graph.run.id.as_str(), graph.run.agent.as_str());
+    let (image, dockerfile) = made.unzip();
+    stream::json(&Made { run, agent, image, dockerfile })
+}
+
+pub fn written(file: &str, agent: &AgentName, image: Option<&str>) -> String {
+    stream::json(&Written { file, agent: agent.as_str(), image })
+}
+
+pub fn approved(all: &[Answer<'_>]) -> String {
+    stream::json(&all)
+}
+
+pub fn keys(keys: &[Explained]) -> String {
+    stream::json(&Keys { keys })
+}

@@ -1,0 +1,10 @@
+//! What is shown while something runs.
+
+pub mod dashboard;
+pub mod display;
+pub mod phrases;
+pub mod progress;
+pub mod reporter;
+pub mod rows;
+pub mod waiting;
+pub mod watching;

@@ -1,0 +1,124 @@
+//! What is going on right now, as the lines at the bottom of a terminal: one for each thing in flight, with how far it is
+//! and how long it takes. Only text of values: nothing is drawn, and no clock is read here.
+
+use std::time::Duration;
+
+/// One thing in flight.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// As in `pulling image docker:dind`.
+    pub doing: String,
+    /// How far it is; empty: it does not say.
+    pub detail: String,
+    pub since: Duration,
+}
+
+/// More than these say nothing that a person could read.
+const ROWS_MAX: usize = 8;
+
+/// Lines of a terminal that are left to what has been done.
+const LEFT: usize = 4;
+
+/// The width of the verbs' column, as in the lines that stay.
+const VERB: usize = 9;
+
+/// What takes less is not worth a figure.
+const NOTEWORTHY: Duration = Duration::from_secs(1);
+
+/// The rows as lines, each shorter than `columns`; of more than fit the first ones, and how many others there are.
+pub fn lines(rows: &[Row], (columns, height): (usize, usize)) -> Vec<String> {
+    let room = ROWS_MAX.min(height.saturating_sub(LEFT)).max(1);
+    // The line that counts the others takes the place of one.
+    let shown = if rows.len() > room { room - 1 } else { rows.len() };
+    let mut lines: Vec<String> = rows[..shown].iter().map(|row| row.line(columns)).collect();
+    if rows.len() > shown {
+        let more = if shown == 0 {
+            format!("  {} things …", rows.len())
+        } else {
+            format!("  and {} more …", rows.len() - shown)
+        };
+        lines.push(shortened(&more, columns.saturating_sub(1)));
+    }
+    lines
+}
+
+impl Row {
+    fn line(&self, columns: usize) -> String {
+        let (verb, object) = self.doing.split_once(' ').unwrap_or((&self.doing, ""));
+        let figure = if self.since < NOTEWORTHY { String::new() } else { format!("  {}", time(self.since)) };
+        let detail = if self.detail.is_empty() { String::new() } else { format!("  {}", self.detail) };
+        let text = format!("  {verb:VERB$} {object}{detail}");
+        // A line that reaches the last column would wrap. How long it takes is the last thing to go.
+        let room = columns.saturating_sub(1);
+        match room.checked_sub(figure.chars().count()) {
+            Some(left) if left > VERB => shortened(&text, left) + &figure,
+            _ => shortened(&text, room),
+        }
+    }
+}
+
+fn time(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ 0..60 => format!("{seconds} s"),
+        seconds => format!("{} min {} s", seconds / 60, seconds % 60),
+    }
+}
+
+/// A text of at most as many characters.
+pub(in crate::ui) fn shortened(text: &str, room: usize) -> String {
+    if text.chars().count() <= room {
+        return text.to_owned();
+    }
+    let mut short: String = text.chars().take(room.saturating_sub(1)).collect();
+    if room > 0 {
+        short.push('…');
+    }
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(doing: &str, detail: &str, seconds: u64) -> Row {
+        Row { doing: doing.to_owned(), detail: detail.to_owned(), since: Duration::from_secs(seconds) }
+    }
+
+    /// The size of the terminal, what is in flight, and what is shown.
+    #[test]
+    fn what_is_going_on_as_lines() {
+        let pull = row("pulling image docker:dind", "12.3 MB of 90.1 MB, 3 of 8 layers", 4);
+        let build = row("building image moat/builder:1f2e3d4c", "step 2 of 9: RUN apt-get install -y git", 75);
+        let wait = row("waiting for moat-buildkit-builder-1f2e3d4c", "", 0);
+        let many: Vec<Row> = (0..12).map(|i| row(&format!("creating volume v{i}"), "", 0)).collect();
+        let table: [((usize, usize), &[Row], &str); 7] = [
+            ((80, 24), &[], ""),
+            (
+                (80, 24),
+                &[pull.clone(), wait.clone()],
+                "  pulling   image docker:dind  12.3 MB of 90.1 MB, 3 of 8 layers  4 s\n\
+                 \x20 waiting   for moat-buildkit-builder-1f2e3d4c",
+            ),
+            (
+                (100, 24),
+                std::slice::from_ref(&build),
+                "  building  image moat/builder:1f2e3d4c  step 2 of 9: RUN apt-get install -y git  1 min 15 s",
+            ),
+            // The time stays to be seen, and no line reaches the last column.
+            ((60, 24), std::slice::from_ref(&build), "  building  image moat/builder:1f2e3d4c  step …  1 min 15 s"),
+            ((12, 24), std::slice::from_ref(&pull), "  pulling …"),
+            (
+                (80, 24),
+                &many,
+                "  creating  volume v0\n  creating  volume v1\n  creating  volume v2\n  creating  volume v3\n\
+                 \x20 creating  volume v4\n  creating  volume v5\n  creating  volume v6\n  and 5 more …",
+            ),
+            ((80, 5), &many, "  12 things …"),
+        ];
+        for (size, rows, expected) in table {
+            let shown = lines(rows, size);
+            assert_eq!(shown.join("\n"), expected, "{size:?}");
+            assert!(shown.iter().all(|line| line.chars().count() < size.0), "{size:?}: {shown:?}");
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The audit log for people and for scripts.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::ui::Colour;
+use crate::ui::json::stream;
+use crate::ui::terminal::style::{BAD, CARE, GOOD, harmless};
+use crate::ui::terminal::table;
+
+/// An intent with its outcome, or a fact.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Row<'a> {
+    pub seq: u64,
+    pub time: &'a str,
+    pub event: &'a str,
+    pub run: Option<&'a str>,
+    pub agent: Option<&'a str>,
+    pub engine: Option<&'a str>,
+    pub command: &'a str,
+    #[serde(skip)]
+    pub is_intent: bool,
+    /// Of an intent: `done`, `failed` or `unknown`; null: it is still open. Of a fact null, too.
+    pub result: Option<&'static str>,
+    pub data: &'a Map<String, Value>,
+    /// What the outcome adds.
+    pub came_of_it: Option<&'a Map<String, Value>>,
+}
+
+/// What of an entry's data tells a person what it was about, the best first.
+const TELLING: [&str; 7] = ["name", "network", "volume", "image", "program", "path", "to_lose"];
+
+impl Row<'_> {
+    /// Whether it did not end well, as far as is known.
+    pub fn is_bad(&self) -> bool {
+        self.is_intent && !matches!(self.result, Some("done" | "skipped"))
+    }
+
+    fn result(&self) -> &'static str {
+        match self.result {
+            Some(result) => result,
+            None if self.is_intent => "open",
+            None => "-",
+        }
+    }
+
+    fn what(&self) -> String {
+        let found = TELLING.iter().find_map(|field| self.data.get(*field)?.as_str());
+        let mut text = found.map(harmless).unwrap_or_default();
+        if self.data.get("privileged") == Some(&Value::Bool(true)) {
+            text.push_str(" [privileged]");
+        }
+        if let Some(code) = self.came_of_it.and_then(|it| it.get("exit_code")) {
+            text.push_str(&format!(" (exit code {code})"));
+        }
+        text
+    }
+}
+
+/// One line for each; nothing if there are none.
+pub fn text(rows: &[Row<'_>], colour: Colour) -> String {
+    let cells = |row: &Row<'_>| {
+        let run = row.run.unwrap_or("-").to_owned();
+        [row.seq.to_string(), row.time.to_owned(), row.event.to_owned(), row.result().to_owned(), run, row.what()]
+    };
+    let plain =
+        table::text(["ENTRY", "TIME", "EVENT", "RESULT", "RUN", "WHAT"], &rows.iter().map(cells).collect::<Vec<_>>());
+    let mut lines = plain.lines();
+    let mut text = lines.next().map(|head| format!("{head}\n")).unwrap_or_default();
+    for (line, row) in lines.zip(rows) {
+        let style = match row.result() {
+            "failed" => BAD,
+            "unknown" | "open" | "skipped" => CARE,
+            _ => GOOD,
+        };
+        let word = row.result();
+        let painted = line.replacen(&format!("  {word}"), &format!("  {}", colour.paint(style, word)), 1);
+        text.push_str(&painted);
+        text.push('\n');
+    }
+    text
+}
+
+/// Ends with a line feed.
+pub fn json(rows: &[Row<'_>]) -> String {
+    stream::json(&rows)
+}
+
+/// That a log is as moat has left it.
+pub fn verified(entries: u64, open: usize, torn: u64, key: &str, json: bool) -> String {
+    if json {
+        let document =
+            serde_json::json!({ "valid": true, "entries": entries, "open": open, "torn_bytes": torn, "key": key });
+        return stream::json(&document);
+    }
+    let mut text = format!("{entries} entries, all as moat has left them\nkey {key}\n");
+    if open > 0 {
+        text.push_str(&format!("{open} without an outcome: a command goes on, or ended before it could say\n"));
+    }
+    if torn > 0 {
+        text.push_str(&format!(
+            "{torn} bytes of a line that was cut short by a crash; the next command takes them away\n"
+        ));
+    }
+    text
+}
+
+/// That it is not, and where first.
+pub fn broken(entry: u64, why: &str, json: bool, colour: Colour) -> String {
+    if json {
+        let first = (entry > 0).then_some(entry);
+        return stream::json(&serde_json::json!({ "valid": false, "entry": first, "why": why }));
+    }
+    let place = if entry == 0 { String::new() } else { format!("entry {entry}: ") };
+    format!("{}: {place}{why}\n", colour.paint(BAD, "broken"))
+}
+
+pub fn exported(file: &str, key: &str, json: bool) -> String {
+    if json {
+        return stream::json(&serde_json::json!({ "file": file, "key": key }));
+    }
+    format!("{file}\nkey {key}\nmoat audit verify {file} --key {key}\n")
+}
+
+pub fn rotated(key: &str, json: bool) -> String {
+    if json {
+        return stream::json(&serde_json::json!({ "key": key }));
+    }
+    format!("the log is put aside, and a new one is begun\nkey {key}\n")
+}

@@ -1,0 +1,18 @@
+//! What a command in a sandbox gave, as one document.
+
+use serde::Serialize;
+
+use crate::ui::json::stream;
+use moat_docker::Captured;
+
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    exit_code: i64,
+    stdout: &'a str,
+    stderr: &'a str,
+}
+
+/// Ends with a line feed.
+pub fn json(ran: &Captured) -> String {
+    stream::json(&Document { exit_code: ran.exit_code, stdout: &ran.stdout, stderr: &ran.stderr })
+}

@@ -1,0 +1,74 @@
+//! What was done with sandboxes, as a table.
+
+use crate::ui::Colour;
+use crate::ui::terminal::style::{BAD, CARE, GOOD, harmless, notice};
+use crate::ui::terminal::table;
+
+/// One command on one sandbox.
+#[derive(Debug, Clone)]
+pub struct Row {
+    pub time: String,
+    pub run: String,
+    pub trigger: String,
+    pub outcome: String,
+    pub good: bool,
+    pub state: String,
+    pub done: usize,
+    pub took_ms: u64,
+    /// Why it failed, and what to do.
+    pub errors: Vec<(String, Option<String>)>,
+    pub steps: Vec<Step>,
+}
+
+/// One operation.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// As in `create network moat-builder-1f2e3d4c`.
+    pub what: String,
+    pub cause: String,
+    pub result: String,
+    pub took_ms: Option<u64>,
+}
+
+/// One line for each command, and below it why it failed and, with `steps`, what was done. `several`: of more than one
+/// sandbox.
+pub fn text(rows: &[Row], several: bool, steps: bool, colour: Colour) -> String {
+    let cells = |row: &Row| {
+        let done = if row.done == 0 { "nothing to do".to_owned() } else { format!("{} done", row.done) };
+        let run = if several { row.run.clone() } else { String::new() };
+        [row.time.clone(), run, row.trigger.clone(), row.outcome.clone(), row.state.clone(), done, seconds(row.took_ms)]
+    };
+    let head = ["TIME", if several { "RUN" } else { "" }, "TRIGGER", "OUTCOME", "STATE", "WORK", "TOOK"];
+    let plain = table::text(head, &rows.iter().map(cells).collect::<Vec<_>>());
+    // Without runs there is an empty column.
+    let plain = if several { plain } else { plain.replace("Z    ", "Z  ").replacen("    TRIGGER", "  TRIGGER", 1) };
+    let mut lines = plain.lines();
+    let mut text = lines.next().map(|head| format!("{head}\n")).unwrap_or_default();
+    for (line, row) in lines.zip(rows) {
+        let style = if row.good { GOOD } else { BAD };
+        text.push_str(&line.replacen(&row.outcome, &colour.paint(style, &row.outcome), 1));
+        text.push('\n');
+        for (message, hint) in &row.errors {
+            text.push_str(&format!("    {}\n", harmless(message)));
+            text.extend(hint.iter().map(|hint| format!("    = help: {}\n", harmless(hint))));
+        }
+        if steps {
+            let cells = |step: &Step| {
+                let took = step.took_ms.map(seconds).unwrap_or_default();
+                ["  ".to_owned(), step.what.clone(), step.result.clone(), step.cause.clone(), took]
+            };
+            let table = table::text(["", "", "", "", ""], &row.steps.iter().map(cells).collect::<Vec<_>>());
+            text.extend(table.lines().skip(1).map(|line| format!("{line}\n")));
+        }
+    }
+    text
+}
+
+/// That some of it cannot be told.
+pub fn warning(message: &str, colour: Colour) -> String {
+    notice("warning", CARE, message, None, colour)
+}
+
+fn seconds(milliseconds: u64) -> String {
+    format!("{}.{} s", milliseconds / 1000, milliseconds % 1000 / 100)
+}

@@ -1,0 +1,162 @@
+//! The runs that an engine holds, as a table or as one document.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::clock::written;
+use crate::ui::Colour;
+use crate::ui::json::stream;
+use crate::ui::live::phrases;
+use crate::ui::render::outcome;
+use crate::ui::terminal::style::{CARE, GOOD};
+use moat_model::resource::Run;
+use moat_model::state::{ContainerState, Observed};
+
+/// One run.
+#[derive(Debug, Clone, Copy)]
+pub struct Row<'a> {
+    pub run: &'a Run,
+    pub observed: &'a Observed,
+    /// Why no spec stands for it any more; `None`: one does.
+    pub orphaned: Option<&'static str>,
+    /// What ages are counted to.
+    pub now: Timestamp,
+}
+
+/// How far a run is up, without knowing what it should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Upness {
+    /// All of its containers run.
+    Running,
+    /// Some do.
+    Partial,
+    /// The command of the main container has ended with 0, and the other containers run.
+    Completed,
+    /// The command of the main container has ended with another code, and the other containers run.
+    Failed,
+    /// None does.
+    Stopped,
+    /// Only volumes are left.
+    Kept,
+}
+
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    run: &'a str,
+    agent: &'a str,
+    spec: &'a str,
+    state: Upness,
+    /// When the oldest of its containers was created.
+    created_at: Option<String>,
+    orphaned: Option<&'static str>,
+    resources: Vec<String>,
+}
+
+impl Upness {
+    pub fn of(observed: &Observed) -> Self {
+        let up = observed.containers.iter().filter(|it| it.state == ContainerState::Running).count();
+        let all_but_one = up + 1 == observed.containers.len() && !observed.is_stopped();
+        match up {
+            _ if all_but_one && observed.has_completed() => Self::Completed,
+            _ if all_but_one && observed.has_failed() => Self::Failed,
+            0 if observed.containers.is_empty() && observed.networks.is_empty() => Self::Kept,
+            0 => Self::Stopped,
+            _ if up == observed.containers.len() => Self::Running,
+            _ => Self::Partial,
+        }
+    }
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Partial => "partial",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Stopped => "stopped",
+            Self::Kept => "kept",
+        }
+    }
+}
+
+/// The ids of the runs, one a line.
+pub fn ids(rows: &[Row<'_>]) -> String {
+    rows.iter().flat_map(|row| [row.run.id.as_str(), "\n"]).collect()
+}
+
+/// One line for each run; nothing if there are none.
+pub fn text(rows: &[Row<'_>], colour: Colour) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let head = ["RUN", "AGENT", "STATE", "AGE", "RESOURCES", "SPEC"].map(str::to_owned);
+    let lines: Vec<[String; 6]> = rows.iter().map(Row::cells).collect();
+    let width = |at: usize| lines.iter().chain([&head]).map(|line| line[at].chars().count()).max().unwrap_or(0);
+    let widths = [width(0), width(1), width(2), width(3), width(4)];
+    let mut text = String::new();
+    for (i, line) in [&head].into_iter().chain(&lines).enumerate() {
+        let [run, agent, state, age, resources, spec] = line;
+        let state = format!("{state:0$}", widths[2]);
+        let row = i.checked_sub(1).map(|i| &rows[i]);
+        let style = row.map(|row| match Upness::of(row.observed) {
+            Upness::Running | Upness::Completed => GOOD,
+            _ => CARE,
+        });
+        let state = style.map_or(state.clone(), |style| colour.paint(style, &state));
+        text.push_str(&format!(
+            "{run:0$}  {agent:1$}  {state}  {age:2$}  {resources:3$}  {spec}",
+            widths[0], widths[1], widths[3], widths[4]
+        ));
+        if let Some(why) = row.and_then(|row| row.orphaned) {
+            text.push_str(&format!(" ({})", colour.paint(CARE, why)));
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// One document; ends with a line feed.
+pub fn json(rows: &[Row<'_>]) -> String {
+    let documents: Vec<Document<'_>> = rows.iter().map(Row::document).collect();
+    stream::json(&documents)
+}
+
+/// What would go and what would stay, run by run; ends with a line feed.
+pub fn removal(rows: &[Row<'_>], stays: impl Fn(&str) -> bool) -> String {
+    let mut text = String::new();
+    for row in rows {
+        let why = row.orphaned.unwrap_or_default();
+        text.push_str(&format!("{} (spec {}: {why})\n", row.run.id, row.run.spec));
+        for name in outcome::names(row.observed) {
+            let verb = if stays(name.rsplit(' ').next().unwrap_or_default()) { "keep  " } else { "remove" };
+            text.push_str(&format!("  {verb}  {name}\n"));
+        }
+    }
+    text
+}
+
+impl<'a> Row<'a> {
+    fn cells(&self) -> [String; 6] {
+        let state = Upness::of(self.observed).as_str().to_owned();
+        let count = outcome::names(self.observed).len().to_string();
+        let age = self.created().map_or_else(|| "-".to_owned(), |then| phrases::age(self.now.duration_since(then)));
+        [self.run.id.to_string(), self.run.agent.to_string(), state, age, count, self.run.spec.clone()]
+    }
+
+    fn created(&self) -> Option<Timestamp> {
+        let oldest = self.observed.containers.iter().map(|it| it.created).min()?;
+        Timestamp::from_second(oldest).ok()
+    }
+
+    fn document(&self) -> Document<'a> {
+        Document {
+            run: self.run.id.as_str(),
+            agent: self.run.agent.as_str(),
+            spec: &self.run.spec,
+            state: Upness::of(self.observed),
+            created_at: self.created().map(written),
+            orphaned: self.orphaned,
+            resources: outcome::names(self.observed),
+        }
+    }
+}

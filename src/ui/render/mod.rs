@@ -1,0 +1,21 @@
+//! Text of finished values: plans, statuses, failures, diagnostics. Some of it comes as JSON as well.
+
+pub mod audit;
+pub mod cache;
+pub mod deps;
+pub mod diagnostic;
+pub mod doctor;
+pub mod events;
+pub mod exec;
+pub mod failure;
+pub mod history;
+pub mod list;
+pub mod logs;
+pub mod outcome;
+pub mod plan;
+pub mod ports;
+pub mod problem;
+pub mod status;
+pub mod summary;
+pub mod validation;
+pub mod why;

@@ -1,0 +1,243 @@
+//! How a run stands, as what was asked for: text, or one document.
+
+use serde::Serialize;
+
+use crate::observe::builds::Builds;
+use crate::ui::Colour;
+use crate::ui::json::stream;
+use crate::ui::terminal::style::{BAD, CARE, FAINT, GOOD, bytes, harmless};
+use moat_model::resource::{Kind, ResourceId, Role, Run};
+use moat_model::state::ContainerState;
+use moat_plan::{Cause, Condition, Presence, Published, Standing, Status};
+
+/// What there is to show.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    pub run: &'a Run,
+    pub status: &'a Status,
+    /// Where builds go, if the spec wants a builder.
+    pub builds: Option<&'a Builds>,
+    /// The size of the builder's cache, where it says.
+    pub cache_bytes: Option<u64>,
+    /// The end of what a command that has failed said.
+    pub log: &'a [String],
+    /// Why the last command failed, if it did.
+    pub last_error: Option<&'a str>,
+    /// The watch that keeps it so, if there is one.
+    pub watch: Option<&'a Watch>,
+}
+
+/// What a watch says of the run.
+#[derive(Debug, Clone, Serialize)]
+pub struct Watch {
+    pub pid: u32,
+    /// RFC 3339, UTC.
+    pub since: String,
+    pub work: String,
+    /// What waits for an approval.
+    pub held: Vec<String>,
+    pub problem: Option<String>,
+    /// Sessions that something waits for.
+    pub sessions: usize,
+    pub last_error: Option<String>,
+    /// Resources that are left alone for now.
+    pub left: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    run: &'a str,
+    agent: &'a str,
+    state: Condition,
+    resources: Vec<ResourceDocument<'a>>,
+    builds: Option<BuildsDocument<'a>>,
+    last_error: Option<&'a str>,
+    watch: Option<&'a Watch>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    log: &'a [String],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    ports: &'a [Published],
+}
+
+#[derive(Debug, Serialize)]
+struct ResourceDocument<'a> {
+    kind: Kind,
+    role: Role,
+    resource: &'a ResourceId,
+    name: &'a str,
+    id: Option<&'a str>,
+    state: &'static str,
+    ready: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<String>,
+}
+
+/// Where builds go, as scripts get it, here and at the end of the event stream.
+#[derive(Debug, Serialize)]
+pub(in crate::ui) struct BuildsDocument<'a> {
+    routed: bool,
+    builder: &'a str,
+    reason: Option<&'a str>,
+    hint: Option<&'a str>,
+    cache_bytes: Option<u64>,
+}
+
+impl View<'_> {
+    /// Ends with a line feed.
+    pub fn text(&self, colour: Colour) -> String {
+        let word = self.status.condition.as_str();
+        let style = match self.status.condition {
+            Condition::Ready | Condition::Completed => GOOD,
+            Condition::Absent | Condition::Converging | Condition::Stopped => CARE,
+            Condition::Degraded | Condition::Failed => BAD,
+        };
+        let mut text = format!("{}: {}\n", self.run.agent, colour.paint(style, word));
+        if let Some(watch) = self.watch {
+            text.push_str(&watch.text(colour));
+        }
+        if self.status.condition == Condition::Absent {
+            let kept = self.status.resources.iter().filter(|it| it.resource.kind == Kind::Volume);
+            let kept = kept.filter(|it| it.presence != Presence::Missing);
+            text.extend(kept.map(|it| format!("  kept  volume {}\n", it.name)));
+            text.push_str(&self.error(colour));
+            return text;
+        }
+        if let Some(builds) =
+            self.builds.filter(|_| !matches!(self.status.condition, Condition::Stopped | Condition::Completed))
+        {
+            text.push_str(&format!("builds: {}\n", builds_text(builds, self.cache_bytes)));
+        }
+        for port in &self.status.ports {
+            let name = port.name.as_ref().map(|name| format!("{name} ")).unwrap_or_default();
+            text.push_str(&format!("port: {name}{} -> {}\n", port.socket(), port.container));
+        }
+        for line in self.log {
+            text.push_str(&format!("  {} {}\n", colour.paint(FAINT, "|"), harmless(line)));
+        }
+        text.push_str(&self.error(colour));
+        text.push('\n');
+        text.push_str(&table(&self.status.resources, colour));
+        text
+    }
+
+    fn error(&self, colour: Colour) -> String {
+        self.last_error.map(|it| format!("last error: {}\n", colour.paint(BAD, &harmless(it)))).unwrap_or_default()
+    }
+
+    /// Ends with a line feed.
+    pub fn json(&self) -> String {
+        let resources = self.status.resources.iter().map(|it| ResourceDocument {
+            kind: it.resource.kind,
+            role: it.role,
+            resource: &it.resource,
+            name: &it.name,
+            id: it.id.as_deref(),
+            state: it.presence.as_str(),
+            ready: it.ready,
+            cause: it.cause.as_ref().map(ToString::to_string),
+        });
+        stream::json(&Document {
+            run: self.run.id.as_str(),
+            agent: self.run.agent.as_str(),
+            state: self.status.condition,
+            resources: resources.collect(),
+            builds: self.builds.map(|builds| BuildsDocument::of(builds, self.cache_bytes)),
+            last_error: self.last_error,
+            watch: self.watch,
+            log: self.log,
+            ports: &self.status.ports,
+        })
+    }
+}
+
+impl Watch {
+    fn text(&self, colour: Colour) -> String {
+        let mut text = format!("watch: {} (process {}, since {})\n", self.work, self.pid, self.since);
+        let mut more = |style, word: &str, rest: &str| {
+            let rest = harmless(rest.lines().next().unwrap_or_default());
+            text.push_str(&format!("  {} {rest}\n", colour.paint(style, word)));
+        };
+        for line in &self.held {
+            more(CARE, "held for `moat approve`:", line);
+        }
+        if let Some(problem) = &self.problem {
+            more(BAD, "the spec cannot be used:", problem);
+        }
+        if self.sessions > 0 {
+            more(CARE, "waits for sessions to end:", &self.sessions.to_string());
+        }
+        for resource in &self.left {
+            more(CARE, "left alone for now:", resource);
+        }
+        if let Some(error) = &self.last_error {
+            more(BAD, "last error:", error);
+        }
+        text
+    }
+}
+
+impl<'a> BuildsDocument<'a> {
+    pub(in crate::ui) fn of(builds: &'a Builds, cache_bytes: Option<u64>) -> Self {
+        Self {
+            routed: builds.routed,
+            builder: &builds.builder,
+            reason: builds.reason.as_deref(),
+            hint: builds.hint.as_deref(),
+            cache_bytes,
+        }
+    }
+}
+
+/// Where builds go, as in `routed to moat (cache 12.3 MB)` or `local (buildx 0.13.1 < 0.14)`.
+pub(in crate::ui) fn builds_text(builds: &Builds, cache_bytes: Option<u64>) -> String {
+    match (&builds.reason, cache_bytes) {
+        (None, Some(cache)) => format!("routed to {} (cache {})", builds.builder, bytes(cache)),
+        (None, None) => format!("routed to {}", builds.builder),
+        (Some(reason), _) => format!("local ({reason})"),
+    }
+}
+
+/// One line for each resource; columns are as wide as what is in them.
+fn table(resources: &[Standing], colour: Colour) -> String {
+    let head = ["RESOURCE", "NAME", "STATE", "READY"].map(str::to_owned);
+    let rows: Vec<[String; 4]> = resources.iter().map(row).collect();
+    let width = |column: usize| rows.iter().chain([&head]).map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths = [width(0), width(1), width(2)];
+    let mut text = String::new();
+    for (i, row) in [&head].into_iter().chain(&rows).enumerate() {
+        let [resource, name, state, ready] = row;
+        text.push_str(&format!("{resource:0$}  {name:1$}  {state:2$}  ", widths[0], widths[1], widths[2]));
+        match i.checked_sub(1).map(|i| resources[i].ready) {
+            Some(true) => text.push_str(&colour.paint(GOOD, ready)),
+            Some(false) => text.push_str(&colour.paint(BAD, ready)),
+            None => text.push_str(ready),
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn row(standing: &Standing) -> [String; 4] {
+    let image = standing.resource.kind == Kind::Image;
+    // An image's name is its reference already.
+    let resource = if image { Kind::Image.to_string() } else { standing.resource.to_string() };
+    let ready = if standing.ready { "yes".to_owned() } else { why_not(standing) };
+    [resource, standing.name.clone(), standing.presence.as_str().to_owned(), ready]
+}
+
+/// `no`, and why unless the state says that already.
+fn why_not(standing: &Standing) -> String {
+    let said = |cause: &Cause| match (cause, standing.presence) {
+        (Cause::Missing, Presence::Missing) => true,
+        (Cause::NotRunning { exit_code: None, .. }, Presence::Container(state)) => state != ContainerState::Running,
+        _ => false,
+    };
+    match &standing.cause {
+        Some(Cause::Changed(diffs)) => {
+            let fields: Vec<_> = diffs.iter().map(|diff| diff.field.as_str()).collect();
+            format!("no (changed: {})", fields.join(", "))
+        }
+        Some(cause) if !said(cause) => format!("no ({cause})"),
+        _ => "no".to_owned(),
+    }
+}

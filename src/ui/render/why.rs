@@ -1,0 +1,63 @@
+//! Why resources are as they are, or are about to change: as text, or as one document.
+
+use serde::Serialize;
+
+use crate::clock::at_second;
+use crate::ui::json::stream;
+use moat_model::resource::{ResourceId, Run};
+use moat_plan::{Cause, FieldDiff};
+
+/// One resource.
+#[derive(Debug)]
+pub struct Reason {
+    pub resource: ResourceId,
+    /// `None`: nothing is to be done about it.
+    pub cause: Option<Cause>,
+    /// When what is there was made, in seconds since 1970; `None`: there is nothing, or nobody knows.
+    pub since: Option<i64>,
+}
+
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    run: &'a str,
+    agent: &'a str,
+    resources: Vec<ReasonDocument<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct ReasonDocument<'a> {
+    resource: &'a ResourceId,
+    as_wanted: bool,
+    cause: Option<&'static str>,
+    text: Option<String>,
+    diffs: &'a [FieldDiff],
+    since: Option<String>,
+}
+
+/// A line for each, and below it the fields that differ; ends with a line feed.
+pub fn text(reasons: &[Reason]) -> String {
+    let mut text = String::new();
+    for Reason { resource, cause, since } in reasons {
+        let since = since.map(|since| format!(", as made at {}", at_second(since))).unwrap_or_default();
+        match cause {
+            None => text.push_str(&format!("{resource}: as wanted{since}\n")),
+            Some(Cause::Changed(diffs)) => {
+                text.push_str(&format!("{resource}: wanted otherwise{since}\n"));
+                text.extend(diffs.iter().map(|diff| format!("    {diff}\n")));
+            }
+            Some(cause) => text.push_str(&format!("{resource}: {cause}{since}\n")),
+        }
+    }
+    text
+}
+
+/// One document; ends with a line feed.
+pub fn json(run: &Run, reasons: &[Reason]) -> String {
+    let resources = reasons.iter().map(|reason| {
+        let (text, since) = (reason.cause.as_ref().map(ToString::to_string), reason.since.map(at_second));
+        let (cause, diffs) =
+            (reason.cause.as_ref().map(Cause::code), reason.cause.as_ref().map_or(&[][..], Cause::diffs));
+        ReasonDocument { resource: &reason.resource, as_wanted: cause.is_none(), cause, text, diffs, since }
+    });
+    stream::json(&Document { run: run.id.as_str(), agent: run.agent.as_str(), resources: resources.collect() })
+}
