@@ -47,26 +47,27 @@ pub enum Unresolved {
     Unreadable { name: String, why: String },
 }
 
-/// The files under `specs/` that are capabilities, by the name that their dependency has.
+/// The files under `specs/` that are capabilities, by the name of their dependency. The folder is a link, so that a
+/// published package contains them.
 const BUILTIN: &[(&str, &str)] = &[
-    ("curl", include_str!("../../../specs/curl.yaml")),
-    ("docker:dind", include_str!("../../../specs/docker-dind.yaml")),
-    ("docker:host", include_str!("../../../specs/docker-host.yaml")),
-    ("gcc", include_str!("../../../specs/gcc.yaml")),
-    ("gh", include_str!("../../../specs/gh.yaml")),
-    ("git", include_str!("../../../specs/git.yaml")),
-    ("go", include_str!("../../../specs/go.yaml")),
-    ("jq", include_str!("../../../specs/jq.yaml")),
-    ("make", include_str!("../../../specs/make.yaml")),
-    ("mysql", include_str!("../../../specs/mysql.yaml")),
-    ("node", include_str!("../../../specs/node.yaml")),
-    ("postgres", include_str!("../../../specs/postgres.yaml")),
-    ("psql", include_str!("../../../specs/psql.yaml")),
-    ("python", include_str!("../../../specs/python.yaml")),
-    ("redis", include_str!("../../../specs/redis.yaml")),
-    ("ripgrep", include_str!("../../../specs/ripgrep.yaml")),
-    ("rust", include_str!("../../../specs/rust.yaml")),
-    ("sqlite", include_str!("../../../specs/sqlite.yaml")),
+    ("curl", include_str!("../specs/curl.yaml")),
+    ("docker:dind", include_str!("../specs/docker-dind.yaml")),
+    ("docker:host", include_str!("../specs/docker-host.yaml")),
+    ("gcc", include_str!("../specs/gcc.yaml")),
+    ("gh", include_str!("../specs/gh.yaml")),
+    ("git", include_str!("../specs/git.yaml")),
+    ("go", include_str!("../specs/go.yaml")),
+    ("jq", include_str!("../specs/jq.yaml")),
+    ("make", include_str!("../specs/make.yaml")),
+    ("mysql", include_str!("../specs/mysql.yaml")),
+    ("node", include_str!("../specs/node.yaml")),
+    ("postgres", include_str!("../specs/postgres.yaml")),
+    ("psql", include_str!("../specs/psql.yaml")),
+    ("python", include_str!("../specs/python.yaml")),
+    ("redis", include_str!("../specs/redis.yaml")),
+    ("ripgrep", include_str!("../specs/ripgrep.yaml")),
+    ("rust", include_str!("../specs/rust.yaml")),
+    ("sqlite", include_str!("../specs/sqlite.yaml")),
 ];
 
 /// What the chosen version is filled in for.
