@@ -12,6 +12,7 @@ use crate::cli::capabilities::capabilities;
 use crate::cli::environment::{ProcessEnv, SIZE_MAX, all_of, lowercase, text};
 use crate::cli::ground;
 use crate::cli::origin::Origin;
+use crate::ui::render::plan::Withheld;
 use moat_model::graph::Graph;
 use moat_spec::compile::{warnings, with_unknown_dependencies};
 use moat_spec::environment::Inputs;
@@ -57,8 +58,10 @@ pub struct Agent {
     pub origin: Option<Arc<Origin>>,
     /// Its spec has not been approved: the graph has no secrets, and only serves to be looked at.
     pub unapproved: Option<Box<Unapproved>>,
-    /// The names of its secrets that have not been fetched, since nobody has approved their sources.
-    pub withheld: Vec<String>,
+    /// Its text has not been approved yet, be it that its first apply will: nothing of it is resolved for a look.
+    pub is_unseen: bool,
+    /// The parts that have not been looked at, since nobody has approved them.
+    pub withheld: Vec<Withheld>,
     /// What a person should know before it is applied for the first time.
     pub note: Option<Box<Note>>,
 }
@@ -90,12 +93,20 @@ pub enum LoadError {
 
 impl Agent {
     fn new((graph, origin): Made, given: PathBuf) -> Self {
-        Self { graph, given, origin: Some(Arc::new(origin)), unapproved: None, withheld: Vec::new(), note: None }
+        Self {
+            graph,
+            given,
+            origin: Some(Arc::new(origin)),
+            unapproved: None,
+            is_unseen: false,
+            withheld: Vec::new(),
+            note: None,
+        }
     }
 
     /// One that is known by the labels of its resources only.
     pub fn known(graph: Graph, given: PathBuf) -> Self {
-        Self { graph, given, origin: None, unapproved: None, withheld: Vec::new(), note: None }
+        Self { graph, given, origin: None, unapproved: None, is_unseen: false, withheld: Vec::new(), note: None }
     }
 }
 

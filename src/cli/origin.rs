@@ -4,7 +4,7 @@
 //! what is not decided here.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::cli::environment::{ProcessEnv, lowercase};
 use crate::cli::load::LoadError;
@@ -53,7 +53,12 @@ impl Origin {
 
     /// Whether an image is built from a folder that has not been looked at yet.
     pub fn needs_content(&self) -> bool {
-        self.spec.build.as_ref().is_some_and(|build| build.digest.is_none())
+        self.unread_context().is_some()
+    }
+
+    /// The folder that an image is built from, if it has not been looked at.
+    pub fn unread_context(&self) -> Option<&Path> {
+        self.spec.build.as_ref().filter(|build| build.digest.is_none()).map(|build| build.context.as_path())
     }
 
     /// Finds what a build is made of, for its digest. Where the sandbox reaches nothing outside, the content becomes part of

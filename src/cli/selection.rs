@@ -16,6 +16,7 @@ use crate::cli::session::{Form, Session};
 use crate::cli::target::{self, Named};
 use crate::ui::Reporter;
 use crate::ui::json::stream;
+use crate::ui::render::plan::not_fetched;
 use crate::ui::render::summary;
 use crate::ui::terminal::prefix::labelled;
 use moat_docker::Docker;
@@ -110,10 +111,9 @@ impl<'a> Selection<'a> {
             }
             let name = &agent.graph.run.agent;
             let message = missing.map_or_else(|| format!("`{name}` has not been applied yet"), Unapproved::message);
-            let not_fetched =
-                agent.withheld.iter().map(|name| format!("\n  secret {name}: not fetched (not approved)"));
+            let not_fetched = not_fetched(&agent.withheld);
             let hint = missing.map_or_else(|| "the first `moat apply` approves it".to_owned(), Unapproved::hint);
-            self.session.caution(&(message + &not_fetched.collect::<String>()), &hint);
+            self.session.caution((message + "\n" + &not_fetched).trim_end(), &hint);
         }
     }
 

@@ -20,13 +20,7 @@ pub struct Registries {
 
 /// Asks about all images at once.
 pub async fn ask<E: Engine>(engine: &E, graph: &Graph) -> Registries {
-    let references = graph.nodes().filter_map(|node| match &node.config {
-        Config::Image(config) if config.dockerfile.is_none() && !config.reference.is_pinned() => {
-            Some(&config.reference)
-        }
-        _ => None,
-    });
-    let answers = references.map(async |reference| {
+    let answers = asked(graph).map(async |reference| {
         let answer = engine.registry_digest(reference).await;
         // One that is not here has to be pulled, and that tells by itself why it cannot be.
         let is_here = answer.is_err() && matches!(engine.image(reference).await, Ok(Some(_)));
@@ -43,6 +37,16 @@ pub async fn ask<E: Engine>(engine: &E, graph: &Graph) -> Registries {
         }
     }
     found
+}
+
+/// The images that a registry is asked about.
+pub fn asked(graph: &Graph) -> impl Iterator<Item = &ImageRef> {
+    graph.nodes().filter_map(|node| match &node.config {
+        Config::Image(config) if config.dockerfile.is_none() && !config.reference.is_pinned() => {
+            Some(&config.reference)
+        }
+        _ => None,
+    })
 }
 
 /// What a user is told of an image that stays as it is: a message, and a hint.

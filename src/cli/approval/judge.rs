@@ -49,8 +49,8 @@ struct Known {
     digests: Vec<String>,
 }
 
-/// The keys of a folder that is built from begin so.
-const CONTEXT: &str = "build.context";
+/// The keys of what is built, and from what, begin so.
+const BUILD: &str = "build.";
 
 impl<'a> Judge<'a> {
     pub fn new(engine: &'a Docker) -> Self {
@@ -68,7 +68,7 @@ impl<'a> Judge<'a> {
         agent.note = note.map(Box::new);
         let may_look = match &verdict {
             Verdict::Granted | Verdict::First => true,
-            Verdict::Asks(asks) => asks.changes.iter().all(|change| change.key != CONTEXT),
+            Verdict::Asks(asks) => asks.changes.iter().all(|change| !change.key.starts_with(BUILD)),
         };
         if may_look && origin.needs_content() {
             let before = origin.proposal.digest();

@@ -20,6 +20,7 @@ use super::origin::{Origin, Secrets};
 use super::record::{Consent, Record, own_files};
 use super::session::Session;
 use crate::local::approval::Approval;
+use crate::ui::render::plan::Withheld;
 use crate::ui::terminal::ask;
 pub use judge::{Asks, Judge, Verdict};
 use moat_docker::Docker;
@@ -188,12 +189,15 @@ pub async fn seen(agents: Vec<Agent>, engine: &Docker) -> Result<Vec<Agent>, Cli
 /// As that.
 pub async fn seen_one(agent: Agent, engine: &Docker) -> Result<Agent, CliError> {
     let (mut agent, verdict) = Judge::new(engine).judge(agent).await?;
-    let secrets = if verdict == Verdict::Granted { Secrets::Fetch } else { Secrets::Withhold };
+    agent.is_unseen = verdict != Verdict::Granted;
+    let secrets = if agent.is_unseen { Secrets::Withhold } else { Secrets::Fetch };
     if let Verdict::Asks(asks) = &verdict {
         agent.unapproved = Some(Box::new(asks.of(&agent)));
     }
     if let (Secrets::Withhold, Some(origin)) = (secrets, &agent.origin) {
-        agent.withheld = origin.proposal.secrets().map(str::to_owned).collect();
+        let secrets = origin.proposal.secrets().map(|name| Withheld::Secret(name.to_owned()));
+        let context = origin.unread_context().map(|folder| Withheld::Context(folder.display().to_string()));
+        agent.withheld = secrets.chain(context).collect();
     }
     agent.graph = compiled(&agent, secrets).await?;
     Ok(agent)

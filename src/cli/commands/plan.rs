@@ -16,6 +16,7 @@ use crate::observe::observe_with;
 use crate::observe::registry::{self, Registries};
 use crate::observe::sessions::sessions;
 use crate::ui;
+use crate::ui::render::plan::Withheld;
 use moat_model::resource::ResourceId;
 use moat_plan::saved::SavedAgent;
 use moat_plan::{Options, Refusal, compute, has_completed, refusals, widening};
@@ -65,9 +66,11 @@ pub(in crate::cli) async fn show(args: &Wanted<'_>, session: &Session) -> Result
     let collected = Collected::default();
     let answer = fleet.answer(async |agent| {
         let run = &agent.graph.run;
-        // Nothing of a spec that is not approved is resolved.
-        let asks = args.pull && agent.unapproved.is_none();
-        let found = if asks { registry::ask(&engine, &agent.graph).await } else { Registries::default() };
+        let found = if args.pull && !agent.is_unseen {
+            registry::ask(&engine, &agent.graph).await
+        } else {
+            Registries::default()
+        };
         for (reference, why) in &found.kept {
             let (message, hint) = registry::words(reference, why);
             session.caution(&message, &hint);
@@ -82,7 +85,10 @@ pub(in crate::cli) async fn show(args: &Wanted<'_>, session: &Session) -> Result
         let widens = widening(&agent.graph, &observed);
         let interrupts = plan.interrupts(&ResourceId::main());
         let sessions = if interrupts { sessions(&engine, &agent.graph, &observed).await? } else { 0 };
-        let approval = approval(agent);
+        let images = if args.pull && agent.is_unseen { registry::asked(&agent.graph).collect() } else { Vec::new() };
+        let images = images.into_iter().map(|image| Withheld::Image(image.to_string()));
+        let withheld: Vec<Withheld> = agent.withheld.iter().cloned().chain(images).collect();
+        let approval = approval(agent, &withheld);
         let text = if args.json {
             ui::render::plan::json(run, &plan, &widens, (sessions, approval))
         } else if plan.is_empty() && approval.missing.is_some() {
@@ -104,8 +110,10 @@ pub(in crate::cli) async fn show(args: &Wanted<'_>, session: &Session) -> Result
         Ok((if args.detailed_exitcode && changes { Exit::Changes } else { Exit::Done }, text))
     });
     let exit = answer.await?;
+    // What no registry was asked about is pulled by its tag.
+    let pulled = args.pull && fleet.agents().all(|agent| !agent.is_unseen);
     if let Some(file) = args.out
-        && collected.write(file, fleet.agents().count(), &engine, args.pull)?
+        && collected.write(file, fleet.agents().count(), &engine, pulled)?
     {
         let file = file.display();
         session
@@ -116,9 +124,9 @@ pub(in crate::cli) async fn show(args: &Wanted<'_>, session: &Session) -> Result
 }
 
 /// What is known of the approval of an agent's spec.
-fn approval(agent: &Agent) -> ui::render::plan::Approval<'_> {
+fn approval<'a>(agent: &'a Agent, not_fetched: &'a [Withheld]) -> ui::render::plan::Approval<'a> {
     let digest = agent.graph.approved.as_ref().map_or("", |approved| &approved.digest);
     let missing =
         agent.unapproved.as_deref().map(|it| ui::render::plan::Missing { reason: &it.reason, asks: &it.asks });
-    ui::render::plan::Approval { digest, missing, not_fetched: &agent.withheld }
+    ui::render::plan::Approval { digest, missing, not_fetched }
 }

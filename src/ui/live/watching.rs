@@ -49,11 +49,17 @@ pub(in crate::ui) fn text(event: &Event<'_>, colour: Colour) -> Option<(String, 
             (warning("the spec file is gone", hint), true)
         }
         Event::Held { more, .. } => {
-            let mut text = notice("held", CARE, "the spec asks for more than the sandbox has", None, colour);
+            let mut text = notice(
+                "held",
+                CARE,
+                "the spec asks for more than the sandbox has: not fetched (not approved)",
+                None,
+                colour,
+            );
             for line in *more {
                 text.push_str(&format!("  {} {}\n", colour.paint(FAINT, "+"), harmless(line)));
             }
-            text.push_str(&help("`moat approve` lets it through; until then nothing of it is done", colour));
+            text.push_str(&help("`moat approve` lets it through; until then nothing of it is fetched or done", colour));
             (text, true)
         }
         Event::Postponed { run, sessions } => {

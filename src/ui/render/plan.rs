@@ -3,6 +3,7 @@
 //! Both forms are promised in `docs/reference/plan.md`; the lines themselves are the plan's own.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::Serialize;
 
@@ -33,7 +34,7 @@ struct ApprovalDocument<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
     asks: &'a [String],
-    not_fetched: &'a [String],
+    not_fetched: Vec<String>,
 }
 
 /// What is known of the approval of a plan's spec.
@@ -43,8 +44,38 @@ pub struct Approval<'a> {
     pub digest: &'a str,
     /// `None`: it is approved, or will be by its first apply.
     pub missing: Option<Missing<'a>>,
-    /// The names of the secrets that have not been fetched.
-    pub not_fetched: &'a [String],
+    pub not_fetched: &'a [Withheld],
+}
+
+/// A part of a spec that has not been looked at, since it is not approved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Withheld {
+    /// Its value, by its name.
+    Secret(String),
+    /// The files of the folder that an image is built from.
+    Context(String),
+    /// What a tag means in its registry.
+    Image(String),
+}
+
+impl Withheld {
+    /// The word for scripts: a secret has been its name alone from the beginning.
+    fn code(&self) -> String {
+        match self {
+            Self::Secret(name) => name.clone(),
+            Self::Context(_) | Self::Image(_) => self.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Withheld {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Secret(name) => write!(f, "secret {name}"),
+            Self::Context(folder) => write!(f, "build context {folder}"),
+            Self::Image(reference) => write!(f, "image {reference}"),
+        }
+    }
 }
 
 /// Why a spec may not take effect.
@@ -110,13 +141,16 @@ pub fn missing(approval: Approval<'_>, colour: Colour) -> String {
             text.push_str(&format!("  + {line}\n"));
         }
     }
-    for name in approval.not_fetched {
-        text.push_str(&format!("  secret {name}: not fetched (not approved)\n"));
-    }
+    text.push_str(&not_fetched(approval.not_fetched));
     if approval.missing.is_some() {
         text.push_str(&format!("Approve with: moat apply --approve {}\n", approval.digest));
     }
     text
+}
+
+/// A line for each.
+pub fn not_fetched(withheld: &[Withheld]) -> String {
+    withheld.iter().map(|it| format!("  {it}: not fetched (not approved)\n")).collect()
 }
 
 /// In place of a plan for a run that a user has stopped.
@@ -145,7 +179,7 @@ pub fn json(run: &Run, plan: &Plan, widens: &[Widening], (sessions, approval): (
             digest: approval.digest,
             reason: approval.missing.map(|it| it.reason),
             asks: approval.missing.map_or(&[], |it| it.asks),
-            not_fetched: approval.not_fetched,
+            not_fetched: approval.not_fetched.iter().map(Withheld::code).collect(),
         },
     })
 }

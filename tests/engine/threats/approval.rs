@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use testkit::engine::engine;
+use testkit::recorder::Recorder;
 use testkit::run::Ran;
 use testkit::sandbox::{PLAIN, Sandbox};
 
@@ -99,6 +100,67 @@ fn before_the_first_apply_no_command_is_run_either() {
     sandbox.moat(&["apply", "p.json"]).ok();
     assert!(canary.sang());
     assert_eq!(sandbox.sh_ok("echo $T"), "x");
+}
+
+/// Seen at the engine's socket: it is the engine that asks registries.
+#[test]
+fn no_registry_is_asked_about_an_unapproved_spec() {
+    let recorder = Recorder::new();
+    let sandbox = Sandbox::new(PLAIN);
+    let asked = |args: &[&str]| {
+        recorder.take();
+        let ran = sandbox.moat(args).docker_host(&recorder.host()).ok();
+        (recorder.take().iter().filter(|call| call.path.starts_with("/distribution/")).count(), ran.stdout)
+    };
+    let shown = "image busybox: not fetched (not approved)";
+    let looks = [&["plan", "--pull"][..], &["plan"], &["status"], &["why"], &["apply", "--dry-run", "--pull"]];
+    // Before the first apply, though that will approve it.
+    for args in looks {
+        let (count, text) = asked(args);
+        assert_eq!((count, text.contains(shown)), (0, args.contains(&"--pull")), "{args:?}: {text}");
+    }
+    assert_eq!(asked(&["plan", "--pull", "-o", "p.json"]).0, 0);
+    // The plan that was made without them still holds; it names its engine.
+    sandbox.moat(&["apply", "p.json"]).docker_host(&recorder.host()).ok();
+    assert_eq!(asked(&["plan", "--pull"]).0, 1, "once it is approved it is asked");
+    sandbox.rewrite(&format!("{PLAIN}mounts: ['/usr/share:/data:ro']\n"));
+    for args in looks {
+        let (count, text) = asked(args);
+        assert_eq!((count, text.contains(shown)), (0, args.contains(&"--pull")), "{args:?}: {text}");
+    }
+    let json: Value = serde_json::from_str(&asked(&["plan", "--pull", "--json"]).1).expect("JSON");
+    assert_eq!(json["approval"]["not_fetched"], serde_json::json!(["image busybox"]), "{json:#}");
+    sandbox.apply();
+    assert_eq!(asked(&["plan", "--pull"]).0, 1);
+}
+
+/// A folder that cannot be read whole shows who tries.
+#[test]
+fn no_folder_of_an_unapproved_build_is_read() {
+    let sandbox = Sandbox::applied(PLAIN);
+    for name in ["Dockerfile", "Other"] {
+        fs::create_dir_all(sandbox.path().join("img")).expect("a folder");
+        fs::write(sandbox.path().join("img").join(name), "FROM busybox\n").expect("a file");
+    }
+    let build = "build: ./img\n";
+    sandbox.rewrite(build);
+    sandbox.apply();
+    let big = fs::File::create(sandbox.path().join("img/big")).expect("a file");
+    big.set_len(1 << 40).expect("a size");
+    // What is approved is read, and the canary works.
+    assert!(sandbox.moat(&["plan"]).run().code != 0);
+    fs::rename(sandbox.path().join("img"), sandbox.path().join("other")).expect("a folder");
+    let dockerfile = "build: {context: other, dockerfile: Other}\n";
+    for spec in ["build: ./other\n", dockerfile] {
+        sandbox.rewrite(spec);
+        for args in [&["plan"][..], &["status"], &["why"], &["plan", "--json"]] {
+            let ran = sandbox.moat(args).ok();
+            let text = format!("{}{}", ran.stdout, ran.stderr);
+            let is_shown = text.contains("other: not fetched (not approved)") || text.contains("\"build context ");
+            assert!(is_shown, "{args:?}: {ran}");
+        }
+        refused(&sandbox.moat(&["apply"]).run());
+    }
 }
 
 #[test]
