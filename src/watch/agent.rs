@@ -128,14 +128,22 @@ impl Agent {
         now: Instant,
     ) -> Option<RoundRequest> {
         self.busy = false;
-        let read = self.wish.found(answer, desk, settings);
+        // Whatever the engine told at the same time: if the spec is news, that is the reason.
+        let trigger = match (&ring.trigger, &answer.changed) {
+            (Trigger::File(_) | Trigger::Engine { .. }, Some(file)) => Trigger::File(self.wish.shown(file)),
+            (trigger, _) => trigger.clone(),
+        };
+        let read = self.wish.found(answer, &trigger, desk, settings);
         for resource in &read.changed {
             self.backoff.forget(resource);
         }
         self.standing.problem = self.wish.problem().map(str::to_owned);
         self.standing.held = self.wish.held().to_vec();
         if read.is_news {
-            return self.order(ring, settings, now).or_else(|| self.waits(desk));
+            let is_told = read.is_told && matches!(trigger, Trigger::File(_));
+            let order =
+                self.order(Wakeup { trigger, ..ring }, settings, now).map(|order| RoundRequest { is_told, ..order });
+            return order.or_else(|| self.waits(desk));
         }
         // Files that turned out to be as they were are no reason, and none that is told.
         if let Some(trigger) = ring.looks.clone() {
@@ -164,7 +172,14 @@ impl Agent {
             volumes: self.wish.volumes(),
             ..settings.options.clone()
         };
-        Some(RoundRequest { agent: self.number, graph, options, trigger: ring.trigger, now: settings.now })
+        Some(RoundRequest {
+            agent: self.number,
+            graph,
+            options,
+            trigger: ring.trigger,
+            is_told: false,
+            now: settings.now,
+        })
     }
 
     /// Takes in what came of a round.

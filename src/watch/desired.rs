@@ -4,22 +4,23 @@
 //! compared here, and nothing is known of how things are.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use super::fingerprint::Fingerprint;
 use super::host::{Host, Read};
 use super::reading::{Answer, Query};
 use super::{Settings, Watched};
 use moat_model::graph::Graph;
 use moat_model::resource::{Config, ResourceId, Run};
 use moat_plan::Volumes;
-use moat_plan::event::Event;
+use moat_plan::event::{Event, Trigger};
 
 pub(super) struct DesiredSpec {
     run: Run,
     spec: PathBuf,
     /// The files that the spec is made of, and what was in them.
     inputs: Vec<PathBuf>,
-    fingerprint: String,
+    fingerprint: Fingerprint,
     /// `None`: no spec has been approved yet, and nothing is done.
     desired: Option<Graph>,
     /// What the spec asks for beyond what was approved.
@@ -35,6 +36,8 @@ pub(super) struct DesiredSpec {
 pub(super) struct Reading {
     /// The desired state is another one.
     pub is_news: bool,
+    /// That was told.
+    pub is_told: bool,
     /// The resources that differ.
     pub changed: Vec<ResourceId>,
 }
@@ -69,6 +72,14 @@ impl DesiredSpec {
         Volumes::Scratch(retentions.collect::<BTreeMap<_, _>>())
     }
 
+    /// What a person calls a file of the spec: relative to its folder.
+    pub fn shown(&self, file: &Path) -> String {
+        // The spec itself comes first among its files; as it was named it may be relative.
+        let folder = self.inputs.first().and_then(|spec| spec.parent());
+        let rest = folder.and_then(|folder| file.strip_prefix(folder).ok());
+        rest.unwrap_or(file).display().to_string()
+    }
+
     pub fn held(&self) -> &[String] {
         &self.held
     }
@@ -95,8 +106,8 @@ impl DesiredSpec {
     }
 
     /// Takes in what the spec is now.
-    pub fn found<D: Host>(&mut self, answer: Answer, desk: &D, settings: &Settings) -> Reading {
-        let Answer { agent, inputs, fingerprint, spec } = answer;
+    pub fn found<D: Host>(&mut self, answer: Answer, trigger: &Trigger, desk: &D, settings: &Settings) -> Reading {
+        let Answer { agent, inputs, fingerprint, changed: _, spec } = answer;
         (self.inputs, self.fingerprint) = (inputs, fingerprint);
         match spec {
             None => Reading::default(),
@@ -106,7 +117,7 @@ impl DesiredSpec {
                     desk.tell(Some(agent), Event::SpecGone { run: &self.run });
                 }
                 self.problem = Some(GONE.to_owned());
-                Reading { is_news: settings.prune, changed: Vec::new() }
+                Reading { is_news: settings.prune, ..Reading::default() }
             }
             Some(Read::Bad(problem)) => self.reject(agent, problem, desk),
             Some(Read::Another(run)) => {
@@ -114,7 +125,7 @@ impl DesiredSpec {
                 self.reject(agent, problem, desk)
             }
             Some(Read::Held(more)) => self.hold(agent, more, desk),
-            Some(Read::Good(graph)) => self.take(agent, *graph, desk),
+            Some(Read::Good(graph)) => self.take(agent, *graph, trigger, desk),
         }
     }
 
@@ -144,10 +155,10 @@ impl DesiredSpec {
             desk.tell(Some(agent), Event::Held { run: &self.run, more: &more });
             self.held = more;
         }
-        Reading { is_news: back, changed: Vec::new() }
+        Reading { is_news: back, ..Reading::default() }
     }
 
-    fn take<D: Host>(&mut self, agent: usize, graph: Graph, desk: &D) -> Reading {
+    fn take<D: Host>(&mut self, agent: usize, graph: Graph, trigger: &Trigger, desk: &D) -> Reading {
         let back = std::mem::take(&mut self.removes);
         let was_held = !std::mem::take(&mut self.held).is_empty();
         let was_bad = self.problem.take().is_some();
@@ -157,17 +168,18 @@ impl DesiredSpec {
         // A file that is mounted may be another one, though the spec is the same.
         let is_replaced = before.as_ref().map(|graph| &graph.files) != after.map(|graph| &graph.files);
         // What is read first is what the watch begins with.
-        if (!is_same && before.is_some()) || was_bad || was_held {
-            desk.tell(Some(agent), Event::Reloaded { run: &self.run });
+        let is_told = (!is_same && before.is_some()) || was_bad || was_held;
+        if is_told {
+            desk.tell(Some(agent), Event::Reloaded { run: &self.run, trigger });
         }
         if is_same {
-            return Reading { is_news: back || is_replaced, changed: Vec::new() };
+            return Reading { is_news: back || is_replaced, is_told, changed: Vec::new() };
         }
         let config = |graph: Option<&Graph>, id: &ResourceId| {
             graph.and_then(|graph| graph.node(id)).map(|node| node.config.canonical())
         };
         let is_other = |id: &ResourceId| config(before.as_ref(), id) != config(after, id);
         let changed = self.resources().into_iter().filter(is_other).collect();
-        Reading { is_news: true, changed }
+        Reading { is_news: true, is_told, changed }
     }
 }

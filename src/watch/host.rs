@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::audit::Audit;
+use crate::watch::fingerprint::Fingerprint;
 use moat_model::graph::Graph;
 use moat_model::resource::Run;
 use moat_model::state::Observed;
@@ -17,8 +18,8 @@ pub trait Host {
     /// Held while a run is changed.
     type Lock;
 
-    /// One text for one content of all of these files of an agent together.
-    fn fingerprint(&self, agent: usize, inputs: &[PathBuf]) -> impl Future<Output = String>;
+    /// What is in these files of an agent.
+    fn fingerprint(&self, agent: usize, inputs: &[PathBuf]) -> impl Future<Output = Fingerprint>;
 
     /// Reads the spec of a run again, and compares it with what was approved before anything of it is fetched. That may
     /// take long, and is not waited for when the watch is stopped.

@@ -11,6 +11,7 @@ pub mod wakeups;
 mod listen;
 
 pub mod files;
+pub mod fingerprint;
 pub mod systemd;
 
 mod backoff;
@@ -29,6 +30,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
+pub use fingerprint::Fingerprint;
 pub use host::{Host, Loaded, Read, Standing, Work};
 pub use wakeups::Wakeups;
 
@@ -69,7 +71,7 @@ pub struct Watched {
     pub desired: Option<Graph>,
     /// The files that the spec is made of, and what was in them.
     pub inputs: Vec<PathBuf>,
-    pub fingerprint: String,
+    pub fingerprint: Fingerprint,
 }
 
 impl Default for Settings {

@@ -2,8 +2,9 @@
 //!
 //! Finds out what is there, and decides nothing: what it is worth is the business of [`super::desired`].
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use super::fingerprint::Fingerprint;
 use super::host::{Host, Loaded, Read};
 use moat_model::resource::Run;
 
@@ -16,7 +17,7 @@ pub(super) struct Query {
     pub run: Run,
     pub spec: PathBuf,
     pub inputs: Vec<PathBuf>,
-    pub fingerprint: String,
+    pub fingerprint: Fingerprint,
     /// Even if its files are as they were.
     pub anyway: bool,
 }
@@ -25,7 +26,9 @@ pub(super) struct Query {
 pub(super) struct Answer {
     pub agent: usize,
     pub inputs: Vec<PathBuf>,
-    pub fingerprint: String,
+    pub fingerprint: Fingerprint,
+    /// The file that is different; `None`: none is, or nothing was known of it.
+    pub changed: Option<PathBuf>,
     /// `None`: its files are as they were.
     pub spec: Option<Read>,
 }
@@ -36,8 +39,9 @@ pub(super) async fn read<D: Host>(desk: &D, query: Query) -> Answer {
     let Query { agent, run, spec, mut inputs, fingerprint: known, anyway } = query;
     let mut fingerprint = followed(agent, &inputs, desk).await;
     if fingerprint == known && !anyway {
-        return Answer { agent, inputs, fingerprint, spec: None };
+        return Answer { agent, inputs, fingerprint, changed: None, spec: None };
     }
+    let changed = known.difference(&fingerprint).map(Path::to_owned);
     let mut readings = 0;
     loop {
         let loaded: Loaded = desk.load(&spec, &run).await;
@@ -48,13 +52,13 @@ pub(super) async fn read<D: Host>(desk: &D, query: Query) -> Answer {
         }
         readings += 1;
         if is_same || readings == READINGS {
-            return Answer { agent, inputs, fingerprint, spec: Some(loaded.spec) };
+            return Answer { agent, inputs, fingerprint, changed, spec: Some(loaded.spec) };
         }
     }
 }
 
 /// What is in the files now; from before it was looked at on, changes are told.
-async fn followed<D: Host>(agent: usize, inputs: &[PathBuf], desk: &D) -> String {
+async fn followed<D: Host>(agent: usize, inputs: &[PathBuf], desk: &D) -> Fingerprint {
     desk.follow(agent, inputs);
     desk.fingerprint(agent, inputs).await
 }

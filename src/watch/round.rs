@@ -38,6 +38,8 @@ pub(super) struct RoundRequest {
     pub graph: Graph,
     pub options: Options,
     pub trigger: Trigger,
+    /// It was told already, as what has changed in the spec.
+    pub is_told: bool,
     /// Sessions of people do not keep it from anything.
     pub now: bool,
 }
@@ -119,7 +121,7 @@ async fn apply<E: Engine, D: Host>(
     notes: &mut RoundStats,
 ) -> Result<End, EngineError> {
     let Around { engine, desk, claims, stop } = around;
-    let RoundRequest { agent, graph, trigger, .. } = order;
+    let RoundRequest { agent, graph, trigger, is_told, .. } = order;
     let (repaired, quiet, worked) = (RefCell::new(BTreeSet::new()), Cell::new(true), Cell::new(false));
     let audited = Audited::of(*engine, desk.record(), graph);
     let tell = |event: Event<'_>| {
@@ -128,7 +130,7 @@ async fn apply<E: Engine, D: Host>(
             repaired.borrow_mut().extend(repairs(plan));
             quiet.set(!plan.changes());
             if !quiet.get() && !worked.replace(true) {
-                desk.tell(Some(*agent), Event::Woken { run: &graph.run, trigger });
+                desk.tell(Some(*agent), Event::Woken { run: &graph.run, trigger, is_told: *is_told });
             }
         }
         if !quiet.get() || matches!(event, Event::Undoing { .. } | Event::Warning { .. }) {

@@ -276,10 +276,33 @@ fn a_mounted_file_that_is_replaced_is_put_right_by_itself() {
     for (name, save) in &WAYS[2..] {
         save(&file, name);
         let woken = watch.wait_for("woken");
-        assert_eq!(woken["trigger"]["kind"], "file", "{woken}");
+        assert_eq!(woken["trigger"]["name"], "conf.json", "{woken}");
         assert_eq!(watch.settles(), ["restart container/main", "await container/main"], "{name}");
         assert_eq!(inside(), *name);
         assert!(watch.told.iter().all(|it| it["event"] != "reloaded"), "{:#?}", watch.told);
     }
     assert_eq!(watch.quiet(), [Value::Null; 0]);
+}
+
+/// However an editor saves, and whatever else is written beside it.
+#[test]
+fn the_file_that_changed_is_named_relative_to_the_spec() {
+    let sandbox = Sandbox::new("build: ./img\nextends: parts/base.yaml\n");
+    let write = |path: &str, text: &str| {
+        let path = sandbox.path().join(path);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        fs::write(path, text).expect("a file");
+    };
+    write("img/Dockerfile", "FROM busybox\nCOPY . /img\n");
+    write("img/deep/f", "0");
+    write("parts/base.yaml", "env: {A: '0'}\n");
+    let mut watch = Watched::new(&sandbox, &[]);
+    for (nth, (name, save)) in (1..).zip(WAYS) {
+        for (path, text) in [("img/deep/f", nth.to_string()), ("parts/base.yaml", format!("env: {{A: '{nth}'}}\n"))] {
+            save(&sandbox.path().join(path), &text);
+            let woken = watch.wait_for("woken");
+            assert_eq!(woken["trigger"]["name"], path, "{name}: {woken}");
+            watch.wait_for("settled");
+        }
+    }
 }

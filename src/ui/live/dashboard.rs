@@ -172,7 +172,7 @@ mod tests {
         ];
         all.into_iter().enumerate().for_each(|(agent, stands)| board.stands(agent, stands));
         let run = Run::derive(AgentName::parse("builder").expect("a name"), std::path::Path::new("/b.yaml"));
-        board.note(1, &Event::Woken { run: &run, trigger: &Trigger::File("b\u{1b}.yaml".to_owned()) });
+        board.note(1, &Event::Woken { run: &run, trigger: &Trigger::File("b\u{1b}.yaml".to_owned()), is_told: true });
         board
     }
 

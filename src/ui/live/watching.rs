@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::ui::Colour;
 use crate::ui::render::failure;
 use crate::ui::terminal::style::{BAD, CARE, FAINT, GOOD, STRONG, harmless, help, notice};
-use moat_plan::event::Event;
+use moat_plan::event::{Event, Trigger};
 
 /// The text for an event of a watch, and whether nobody should miss it; `None`: it is not one of a watch.
 pub(in crate::ui) fn text(event: &Event<'_>, colour: Colour) -> Option<(String, bool)> {
@@ -13,7 +13,8 @@ pub(in crate::ui) fn text(event: &Event<'_>, colour: Colour) -> Option<(String, 
         |run: &moat_model::resource::Run, rest: &str| format!("{}: {rest}\n", colour.paint(STRONG, run.agent.as_str()));
     let warning = |message: &str, hint: &str| notice("warning", CARE, message, Some(hint), colour);
     Some(match event {
-        Event::Woken { run, trigger } => (line(run, &trigger.to_string()), false),
+        Event::Woken { is_told: true, .. } => return None,
+        Event::Woken { run, trigger, .. } => (line(run, &trigger.to_string()), false),
         Event::Settled { run, took } => {
             let good = colour.paint(GOOD, "as wanted");
             (line(run, &format!("{good}, {}", seconds(*took))), false)
@@ -35,7 +36,10 @@ pub(in crate::ui) fn text(event: &Event<'_>, colour: Colour) -> Option<(String, 
             }
             (text, true)
         }
-        Event::Reloaded { run } => (line(run, "the spec has changed"), false),
+        Event::Reloaded { run, trigger } => match trigger {
+            Trigger::File(_) => (line(run, &trigger.to_string()), false),
+            _ => (line(run, "the spec has changed"), false),
+        },
         Event::Rejected { problem, .. } => {
             let mut text = (*problem).to_owned();
             if !text.ends_with('\n') {
@@ -87,5 +91,27 @@ fn seconds(time: Duration) -> String {
         format!("{:.1} s", time.as_secs_f64())
     } else {
         format!("{} min", time.as_secs().div_ceil(60))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use moat_model::resource::{AgentName, Run};
+
+    #[test]
+    fn a_change_of_the_spec_is_told_once() {
+        let run = Run::derive(AgentName::parse("a").expect("valid"), Path::new("/x/agent.yaml"));
+        let (file, other) = (Trigger::File("img/f".to_owned()), Trigger::Reload);
+        let said = |event: &Event<'_>| text(event, Colour::Never).map_or_else(String::new, |(text, _)| text);
+        let run = &run;
+        assert_eq!(said(&Event::Reloaded { run, trigger: &file }), "a: `img/f` has changed\n");
+        assert_eq!(said(&Event::Woken { run, trigger: &file, is_told: true }), "");
+        // A file that is mounted is no part of the spec.
+        assert_eq!(said(&Event::Woken { run, trigger: &file, is_told: false }), "a: `img/f` has changed\n");
+        assert_eq!(said(&Event::Reloaded { run, trigger: &other }), "a: the spec has changed\n");
+        assert_eq!(said(&Event::Woken { run, trigger: &other, is_told: false }), "a: asked to look again\n");
     }
 }

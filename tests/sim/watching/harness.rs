@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use moat::observe::observe;
-use moat::watch::{Host, Settings, Wakeups, Watched, watch};
+use moat::watch::{Fingerprint, Host, Settings, Wakeups, Watched, watch};
 use moat_model::engine::Engine;
 use moat_model::graph::Graph;
 use moat_model::resource::Run;
@@ -94,7 +94,7 @@ impl Harness {
             spec: self.spec.clone(),
             desired: None,
             inputs: vec![self.spec.clone()],
-            fingerprint: String::new(),
+            fingerprint: Fingerprint::default(),
         };
         self.watch_while(&self.sim, vec![watched], act).await
     }

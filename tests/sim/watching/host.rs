@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use moat::watch::{Host, Loaded, Read, Standing};
+use moat::watch::{Fingerprint, Host, Loaded, Read, Standing};
 use moat_model::graph::Graph;
 use moat_model::resource::Run;
 use moat_plan::event::Event;
@@ -94,8 +94,10 @@ impl FakeHost {
 impl Host for FakeHost {
     type Lock = Held;
 
-    async fn fingerprint(&self, _: usize, inputs: &[PathBuf]) -> String {
-        inputs.iter().map(|file| self.count(file)).collect()
+    async fn fingerprint(&self, _: usize, inputs: &[PathBuf]) -> Fingerprint {
+        let mut all = Fingerprint::default();
+        inputs.iter().for_each(|file| all.add(file.clone(), &self.count(file)));
+        all
     }
 
     async fn load(&self, spec: &Path, _: &Run) -> Loaded {

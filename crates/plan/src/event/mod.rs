@@ -71,6 +71,8 @@ pub enum Event<'a> {
     Woken {
         run: &'a Run,
         trigger: &'a Trigger,
+        /// People know it from the spec that was read.
+        is_told: bool,
     },
     /// A round of a watch has come to its end, and the world is as wanted.
     Settled {
@@ -95,6 +97,7 @@ pub enum Event<'a> {
     /// The spec is different, and can be used.
     Reloaded {
         run: &'a Run,
+        trigger: &'a Trigger,
     },
     /// The spec is different, and cannot be used: what was wanted before is wanted still.
     Rejected {

@@ -9,7 +9,7 @@ use moat_model::engine::{Actor, EngineEvent, EventAction};
 pub enum Trigger {
     /// The watch has begun.
     Start,
-    /// A file that the spec is made of is different; its name.
+    /// A file that the spec is made of is different; its path, relative to the spec's folder.
     File(String),
     /// The engine told that something has happened to what is called so.
     Engine { what: EventAction, name: String },

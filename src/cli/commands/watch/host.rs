@@ -29,7 +29,7 @@ use crate::ui::live::dashboard::Stands;
 use crate::ui::live::display::Display;
 use crate::watch::files::Files;
 use crate::watch::systemd;
-use crate::watch::{Host, Loaded, Standing, Work};
+use crate::watch::{Fingerprint, Host, Loaded, Standing, Work};
 use moat_docker::Docker;
 use moat_model::graph::Graph;
 use moat_model::resource::Run;
@@ -203,7 +203,7 @@ impl CliHost<'_> {
 impl Host for CliHost<'_> {
     type Lock = Option<Lock>;
 
-    async fn fingerprint(&self, agent: usize, inputs: &[PathBuf]) -> String {
+    async fn fingerprint(&self, agent: usize, inputs: &[PathBuf]) -> Fingerprint {
         let (inputs, mounted) = (inputs.to_vec(), self.mounted.borrow().get(&agent).cloned().unwrap_or_default());
         aside(move || reload::fingerprint(&inputs, &mounted)).await
     }

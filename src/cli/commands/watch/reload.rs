@@ -14,7 +14,7 @@ use crate::cli::error::CliError;
 use crate::cli::load::{self, Agent, Load, LoadError};
 use crate::ui::Colour;
 use crate::ui::render::problem;
-use crate::watch::{Loaded, Read, Watched};
+use crate::watch::{Fingerprint, Loaded, Read, Watched};
 use moat_docker::Docker;
 use moat_model::resource::Run;
 use moat_model::resource::digest::sha256;
@@ -29,7 +29,7 @@ pub fn watched(agent: &Agent) -> Watched {
     Watched {
         run: agent.graph.run.clone(),
         inputs: files(&spec, Inputs::default()),
-        fingerprint: String::new(),
+        fingerprint: Fingerprint::default(),
         desired: None,
         spec,
     }
@@ -74,16 +74,26 @@ async fn judged(agent: Agent, engine: &Docker, allow: bool, inputs: &mut Inputs)
     Ok(read)
 }
 
-/// One text for one content of all files together; of those that are only `mounted`, for which files they are.
-pub fn fingerprint(files: &[PathBuf], mounted: &Mounted) -> String {
-    // One that cannot be read is like none, until it can.
-    let fact = |file| if mounted.contains(file) { identity(file) } else { content(file) };
-    let each = files.iter().map(|file| (file, fact(file).ok().map(sha256)));
-    sha256(format!("{:?}", each.collect::<Vec<_>>()))
+/// What is in all of these files; of those that are only `mounted`, which files they are.
+pub fn fingerprint(files: &[PathBuf], mounted: &Mounted) -> Fingerprint {
+    let mut all = Fingerprint::default();
+    for file in files {
+        if file.is_dir() {
+            all.add(file.clone(), "folder");
+            for (entry, facts) in entries(file) {
+                all.add_entry(entry, &facts);
+            }
+            continue;
+        }
+        // One that cannot be read is like none, until it can.
+        let fact = if mounted.contains(file) { identity(file) } else { content(file) };
+        all.add(file.clone(), &fact.map(sha256).unwrap_or_default());
+    }
+    all
 }
 
 /// What shows that a file is another one, however much is written into it.
-fn identity(file: &PathBuf) -> io::Result<Vec<u8>> {
+fn identity(file: &Path) -> io::Result<Vec<u8>> {
     let facts = metadata(file)?;
     Ok(format!("{:?}", (facts.dev(), facts.ino(), facts.created().ok())).into_bytes())
 }
@@ -111,19 +121,18 @@ fn files(spec: &Path, inputs: Inputs) -> Vec<PathBuf> {
     std::iter::once(spec).chain(others).collect()
 }
 
-/// Of a folder, the names of what is in it, and of its files what shows cheaply that one was written: what is built from
-/// is read only when that differs.
+/// What is in a folder, and of its files what shows cheaply that one was written: what is built from is read only when that
+/// differs.
+fn entries(folder: &Path) -> Vec<(PathBuf, String)> {
+    let fact = |entry: DirEntry| {
+        let facts = entry.metadata().ok().filter(|facts| !facts.is_dir());
+        let facts = facts.map(|it| (it.len(), it.mode(), it.ino(), it.mtime(), it.mtime_nsec(), it.ctime_nsec()));
+        (entry.path(), format!("{facts:?}"))
+    };
+    read_dir(folder).into_iter().flatten().map_while(Result::ok).map(fact).collect()
+}
+
 fn content(file: &Path) -> io::Result<Vec<u8>> {
-    if file.is_dir() {
-        let fact = |entry: DirEntry| {
-            let facts = entry.metadata().ok().filter(|facts| !facts.is_dir());
-            let facts = facts.map(|it| (it.len(), it.mode(), it.ino(), it.mtime(), it.mtime_nsec(), it.ctime_nsec()));
-            format!("{:?}", (entry.file_name(), facts))
-        };
-        let mut entries: Vec<String> = read_dir(file)?.map_while(Result::ok).map(fact).collect();
-        entries.sort();
-        return Ok(entries.join("/").into_bytes());
-    }
     let mut bytes = Vec::new();
     File::open(file)?.take(SIZE_MAX + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
