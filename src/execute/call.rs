@@ -84,14 +84,13 @@ async fn until_done<E: Engine>(
     let mut attempt = 0;
     loop {
         let deadline = operation.action.deadline();
-        let once = timeout(deadline, once(engine, operation, &known, tell, stop)).await;
-        let outcome = once.unwrap_or_else(|_| {
-            let message = format!("no answer within {} s", deadline.as_secs());
-            Err(failure::CallFailure::Engine(EngineError::new(Fault::TimedOut, message)))
-        });
-        let why = match outcome {
-            Ok(made) => return Ok(made),
-            Err(why) => why,
+        let why = match timeout(deadline, once(engine, operation, &known, tell, stop)).await {
+            Ok(Ok(made)) => return Ok(made),
+            Ok(Err(why)) => why,
+            Err(_) => {
+                let message = format!("no answer within {} s", deadline.as_secs());
+                failure::CallFailure::Engine(EngineError::new(Fault::TimedOut, message))
+            }
         };
         match (&why, PAUSES.get(attempt)) {
             (failure::CallFailure::Engine(error), Some(pause)) if may_pass(&operation.action, error) => {
