@@ -20,7 +20,7 @@ fn nobody_at_docker_host() {
         &["plan"],
         &expect![[r#"
         error: cannot use docker at `unix:///here/nobody.sock` (from DOCKER_HOST): no such file or directory
-          = help: start docker, or say where it is with --host or DOCKER_HOST
+          = help: start Docker, or set its address with --host or DOCKER_HOST
     "#]],
     );
     let first = place.run(&["plan"]).err;
@@ -37,7 +37,7 @@ fn nobody_at_the_host_that_was_named() {
         &["plan", "--host", "unix:///nowhere/docker.sock"],
         &expect![[r#"
         error: cannot use docker at `unix:///nowhere/docker.sock` (from --host): no such file or directory
-          = help: start docker, or say where it is with --host or DOCKER_HOST
+          = help: start Docker, or set its address with --host or DOCKER_HOST
     "#]],
     );
 }
@@ -48,8 +48,8 @@ fn no_address() {
         &Place::with(SPEC),
         &["plan", "--host", "https://box"],
         &expect![[r#"
-        error: cannot use docker at `https://box` (from --host): the scheme `https` is not one of unix, tcp and ssh
-          = help: an address is one of unix:///path, tcp://host:port and ssh://user@host
+        error: cannot use docker at `https://box` (from --host): unknown scheme `https`; use unix, tcp or ssh
+          = help: use unix:///path, tcp://host:port or ssh://user@host
     "#]],
     );
 }
@@ -60,8 +60,8 @@ fn a_context_that_is_not_there() {
     let ran = ran.expect("moat runs");
     assert_eq!(ran.status.code(), Some(69));
     expect![[r#"
-        error: cannot use docker at `nope` (from the docker context `nope`): there is no such context
-          = help: `docker context ls` shows those that there are
+        error: cannot use docker at `nope` (from the docker context `nope`): no such context
+          = help: `docker context ls` lists the contexts
     "#]]
     .assert_eq(&String::from_utf8(ran.stderr).expect("UTF-8"));
 }
@@ -76,7 +76,7 @@ fn for_scripts() {
           "error": {
             "code": "engine-unreachable",
             "message": "cannot use docker at `unix:///here/nobody.sock` (from DOCKER_HOST): no such file or directory",
-            "hint": "start docker, or say where it is with --host or DOCKER_HOST"
+            "hint": "start Docker, or set its address with --host or DOCKER_HOST"
           },
           "exit_code": 69
         }

@@ -168,7 +168,7 @@ fn an_apply_that_fails() {
     let lines: Vec<_> =
         ran.err.lines().filter(|line| line.starts_with("error: ") || line.starts_with("  = ")).collect();
     expect![[r#"
-        error: `busybox` cannot be pulled: this engine only answers
+        error: cannot pull `busybox`: this engine only answers
           = help: check the name and the tag, that the registry can be reached from the engine, and `docker login`
         error: cannot create network `moat-builder-1f2e3d4c`: this engine only answers
     "#]]

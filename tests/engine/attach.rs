@@ -76,12 +76,12 @@ fn its_end_is_told_as_a_document() {
 fn what_cannot_be_run_says_so_as_shells_do() {
     let sandbox = Sandbox::applied(PLAIN);
     let table: [(&[&str], i32, &str); 6] = [
-        (&["--", "nosuch"], 127, "`nosuch` is not in the container"),
-        (&["--", "/no/such"], 127, "`/no/such` is not in the container"),
-        (&["--", "/etc/passwd"], 126, "`/etc/passwd` cannot be run: permission denied"),
-        (&["-w", "/none", "--", "true"], 126, "the directory `/none` cannot be entered in the container"),
-        (&["-u", "nobody-here", "--", "true"], 126, "there is no user `nobody-here` in the container"),
-        (&["-d", "--", "nosuch"], 127, "`nosuch` is not in the container"),
+        (&["--", "nosuch"], 127, "`nosuch` does not exist in the container"),
+        (&["--", "/no/such"], 127, "`/no/such` does not exist in the container"),
+        (&["--", "/etc/passwd"], 126, "cannot run `/etc/passwd`: permission denied"),
+        (&["-w", "/none", "--", "true"], 126, "cannot change to the directory `/none` in the container"),
+        (&["-u", "nobody-here", "--", "true"], 126, "no user `nobody-here` in the container"),
+        (&["-d", "--", "nosuch"], 127, "`nosuch` does not exist in the container"),
     ];
     for (args, code, message) in table {
         let ran = sandbox.moat(&[&["exec"], args].concat()).run();
@@ -91,7 +91,7 @@ fn what_cannot_be_run_says_so_as_shells_do() {
     let ran = sandbox.moat(&["exec", "--json", "--", "nosuch"]).run();
     let told: Value = serde_json::from_str(&ran.stdout).expect("a document");
     assert_eq!((ran.code, &told["exit_code"], &told["stdout"]), (127, &127.into(), &"".into()));
-    assert_eq!(told["stderr"], "`nosuch` is not in the container\n");
+    assert_eq!(told["stderr"], "`nosuch` does not exist in the container\n");
     // A command may say the same, and give the same codes.
     for code in [0, 126, 127] {
         let ran = sandbox.sh(&format!("echo 'OCI runtime exec failed: no'; exit {code}"));

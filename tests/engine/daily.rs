@@ -541,7 +541,7 @@ fn the_doctor_looks_at_engine_and_sandbox() {
         exit 1
         == stdout
         bad  engine  cannot use docker at `unix:///nowhere.sock` (from DOCKER_HOST): no such file or directory
-                      -> start docker, or say where it is with --host or DOCKER_HOST
+                      -> start Docker, or set its address with --host or DOCKER_HOST
 
         Sandboxes will not come up here: 1 to mend first.
     "#]]
@@ -567,7 +567,7 @@ fn a_docker_configuration_that_cannot_be_read_is_named() {
     for (text, problem) in [
         ("{\"auths\": {},\n}\n", ".docker/config.json` is not JSON (line 2, column 1)"),
         ("{\"auths\": []}\n", "`auths` in `"),
-        ("{\"credsStore\": \"nowhere\"}\n", "`docker-credential-nowhere`, which `"),
+        ("{\"credsStore\": \"nowhere\"}\n", "`docker-credential-nowhere`, named in `"),
     ] {
         std::fs::write(folder.join("config.json"), text).expect("a file");
         let doctor = sandbox.moat(&["doctor"]).run().stdout;

@@ -95,7 +95,7 @@ fn no_engine() {
         exit 69
         == stderr
         error: cannot use docker at `unix://DIR/none.sock` (from DOCKER_HOST): no such file or directory
-          = help: start docker, or say where it is with --host or DOCKER_HOST
+          = help: start Docker, or set its address with --host or DOCKER_HOST
     "#]]
     .assert_eq(&sandbox.moat(&["apply"]).docker_host(&nowhere).told());
     for command in [&["plan"][..], &["destroy"], &["status"], &["exec", "--", "true"]] {
@@ -112,7 +112,7 @@ fn an_image_that_no_registry_can_be_asked_for() {
         &expect![[r#"
             exit 1
             == stderr
-            error: `127.0.0.1:1/none:1` cannot be pulled: the registry `127.0.0.1:1` cannot be reached (get "http://127.0.0.1:1/v2/": dial tcp 127.0.0.1:1: connect: connection refused)
+            error: cannot pull `127.0.0.1:1/none:1`: cannot reach the registry `127.0.0.1:1` (get "http://127.0.0.1:1/v2/": dial tcp 127.0.0.1:1: connect: connection refused)
               = help: check the network, a proxy, or the registry's name
             what had been done is undone: removed network moat-R
               = help: `--keep-on-failure` would leave it to be looked at
@@ -128,7 +128,7 @@ fn an_image_that_the_registry_does_not_have() {
         &expect![[r#"
             exit 1
             == stderr
-            error: `10.213.213.1:5000/lab/none:1` cannot be pulled: `10.213.213.1:5000` has no such image or tag (manifest for 10.213.213.1:5000/lab/none:1 not found: manifest unknown: manifest unknown)
+            error: cannot pull `10.213.213.1:5000/lab/none:1`: `10.213.213.1:5000` has no such image or tag (manifest for 10.213.213.1:5000/lab/none:1 not found: manifest unknown: manifest unknown)
               = help: check its name
             what had been done is undone: removed network moat-R
               = help: `--keep-on-failure` would leave it to be looked at
@@ -213,7 +213,7 @@ fn a_source_that_has_gone() {
     std::fs::remove_dir(sandbox.path().join("d")).expect("a folder");
     let ran = sandbox.moat(&["apply", "--quiet"]).run();
     assert_eq!(ran.code, 1, "{ran}");
-    assert!(ran.stderr.contains("/d` is not on the Docker host\n") && !ran.stderr.contains("OCI"), "{ran}");
+    assert!(ran.stderr.contains("/d` does not exist on the Docker host\n") && !ran.stderr.contains("OCI"), "{ran}");
 }
 
 #[test]
@@ -225,7 +225,7 @@ fn an_address_that_the_host_does_not_have() {
             exit 1
             == stderr
             error: cannot start container `moat-R`: the Docker host does not have the address `10.9.8.7`
-              = help: `ip address` on the Docker host lists its addresses: write one of them in `ports`, or none for loopback
+              = help: `ip address` on the Docker host lists its addresses; use one of them in `ports`, or omit it for loopback
             what had been done is undone: removed container moat-R, network moat-R
               = help: `--keep-on-failure` would leave it to be looked at
         "#]],
@@ -260,7 +260,7 @@ fn a_build_that_fails_says_what_the_step_said() {
     expect![[r#"
         exit 1
         == stderr
-        error: cannot build image `moat/builder:ID`: step 2/3 of the build ended with exit code 1: `RUN exec 2>&1; echo about to fail; printf '\033[31mred\033[0m\n'; ls /nonexistent`
+        error: cannot build image `moat/builder:ID`: build step 2/3 exited with code 1: `RUN exec 2>&1; echo about to fail; printf '\033[31mred\033[0m\n'; ls /nonexistent`
           | the last lines of the step
           |  about to fail
           |  red

@@ -86,7 +86,7 @@ fn a_volume() {
         &expect![[r#"
             exit 1
             == stderr
-            error: a volume `moat-R-docker` is there already and was not made for this
+            error: a volume `moat-R-docker` exists already and does not belong to this sandbox
               = help: a volume named `moat-R-docker` exists that is not moat's; moat will not touch it: rename or remove it
             what had been done is undone: removed container moat-buildkit-R, network moat-R, volume moat-R-buildkit-cache
               = help: `--keep-on-failure` would leave it to be looked at

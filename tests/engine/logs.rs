@@ -133,7 +133,10 @@ fn an_engine_that_keeps_no_logs_is_told() {
     with_driver(&sandbox, "none", &[], &["sleep", "600"]);
     for args in [&["logs", "-c", "none"][..], &["logs", "-f", "-c", "none"], &["logs"]] {
         let ran = sandbox.moat(args).run();
-        assert!(ran.code == 1 && ran.stderr.starts_with("error: the engine keeps no logs (`none`)\n"), "{ran}");
+        assert!(
+            ran.code == 1 && ran.stderr.starts_with("error: the engine keeps no logs (log driver `none`)\n"),
+            "{ran}"
+        );
         assert!(ran.stderr.contains("daemon.json"), "{ran}");
     }
     let doctor = sandbox.moat(&["doctor", "--json"]).run().stdout;

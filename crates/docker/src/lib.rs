@@ -1,4 +1,4 @@
-//! The real engine.
+//! The Docker engine.
 //!
 //! [`Docker`] implements [`Engine`] over the engine's HTTP API, one request for each method, and makes no decisions.
 //!
@@ -51,55 +51,54 @@ use transport::deadline::deadline;
 use transport::fault::Failure;
 use transport::wire::{self, Wire};
 
-/// A Docker engine that answered when it was connected to.
+/// A connected Docker engine.
 pub struct Docker {
     wire: Wire,
-    /// bollard, over the same wire.
+    /// bollard over the same client.
     api: bollard::Docker,
     version: ApiVersion,
     slots: Semaphore,
-    /// Where docker keeps the credentials of registries.
+    /// Docker's configuration directory, with the registry credentials.
     config_dir: Option<PathBuf>,
     located: Located,
-    /// What it can enforce; asked for once, when the first container is created.
+    /// The engine's limits; queried once, at the first container creation.
     capacity: OnceCell<Capacity>,
 }
 
 impl Docker {
-    /// The version that is spoken with the engine.
+    /// The negotiated API version.
     pub fn api_version(&self) -> ApiVersion {
         self.version
     }
 
-    /// Where the engine is, and what named it.
+    /// The engine's endpoint and its origin.
     pub fn located(&self) -> &Located {
         &self.located
     }
 
-    /// Why docker's configuration, which has the credentials of registries, cannot be used; `None`: it can, or there is
-    /// none.
+    /// Why docker's configuration, which has the registry credentials, cannot be used; `None` if it is usable or missing.
     pub fn credentials_problem(&self) -> Option<String> {
         credentials::problem(self.config_dir.as_deref()?, &ProcessEnv)
     }
 
-    /// Makes one call, in its turn and within its deadline.
+    /// Makes one call, within the limit of concurrent calls and its deadline.
     async fn call<T, E>(&self, call: Call, work: impl Future<Output = Result<T, E>>) -> Result<T, Failure>
     where
         Failure: From<E>,
     {
         let _slot = self.slot().await?;
-        let begun = Instant::now();
-        let done = match timeout(deadline(call), work).await {
-            Ok(done) => done.map_err(Failure::from),
+        let started = Instant::now();
+        let result = match timeout(deadline(call), work).await {
+            Ok(result) => result.map_err(Failure::from),
             Err(_) => Err(Failure::TimedOut),
         };
-        // Never what was sent or answered: environments and credentials are in it.
-        let status = done.as_ref().map_or_else(Failure::status, |_| "ok".to_owned());
-        tracing::trace!(call = %call, %status, ms = begun.elapsed().as_millis(), "engine call");
-        done
+        // Never the bodies: they contain environments and credentials.
+        let status = result.as_ref().map_or_else(Failure::status, |_| "ok".to_owned());
+        tracing::trace!(call = %call, %status, ms = started.elapsed().as_millis(), "engine call");
+        result
     }
 
-    /// Makes a call that is a success too if what it asks for is the case already.
+    /// Makes a call that also succeeds if the desired state already exists.
     async fn ensure<E>(&self, call: Call, work: impl Future<Output = Result<(), E>>) -> Result<(), EngineError>
     where
         Failure: From<E>,
@@ -110,12 +109,12 @@ impl Docker {
         }
     }
 
-    /// A place among the calls in flight; free again when it is dropped.
+    /// A permit for one call in flight.
     async fn slot(&self) -> Result<SemaphorePermit<'_>, Failure> {
-        self.slots.acquire().await.map_err(|_| Failure::Lost("no more calls are taken".to_owned()))
+        self.slots.acquire().await.map_err(|_| Failure::Lost("the client is shutting down".to_owned()))
     }
 
-    /// Reads a JSON answer of our own making.
+    /// Sends a GET request and reads the JSON response.
     async fn get<T: DeserializeOwned>(&self, call: Call, path: &str) -> Result<T, Failure> {
         self.call(call, async {
             let request = wire::plain(Method::GET, path)?;
@@ -124,7 +123,7 @@ impl Docker {
         .await
     }
 
-    /// Sends JSON and reads a JSON answer of our own making.
+    /// Sends a POST request with JSON and reads the JSON response.
     async fn post<T: DeserializeOwned>(&self, call: Call, path: &str, body: &impl Serialize) -> Result<T, Failure> {
         self.call(call, async {
             let request = wire::with_json(Method::POST, path, body)?;
@@ -134,19 +133,19 @@ impl Docker {
     }
 }
 
-/// A name as it may stand in a path, for calls that bollard makes: it does not encode them.
+/// Checks a name or id for use in a path: bollard does not encode it.
 ///
-/// The engine's own rule for names; ids are made of the same letters.
+/// The engine's own rule for names; ids use the same characters.
 fn safe(name: &str) -> Result<&str, EngineError> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
     if name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(plain) {
         Ok(name)
     } else {
-        Err(EngineError::new(Fault::Refused, format!("`{name}` cannot be a name")))
+        Err(EngineError::new(Fault::Refused, format!("`{name}` is not a valid name")))
     }
 }
 
-/// Every method is one call; each noun has its file.
+/// Each method is one call.
 impl Engine for Docker {
     async fn containers(&self, filter: &Filter) -> Result<Vec<ContainerFacts>, EngineError> {
         lists::containers(self, filter).await
@@ -255,8 +254,8 @@ impl Engine for Docker {
         commands::running(self, container).await
     }
 
-    async fn events(&self, since: Option<i64>, tell: &dyn Fn(Notice)) -> Result<Infallible, EngineError> {
-        events::listen(self, since, tell).await
+    async fn events(&self, since: Option<i64>, notify: &dyn Fn(Notice)) -> Result<Infallible, EngineError> {
+        events::listen(self, since, notify).await
     }
 
     async fn log_tail(&self, container: &ContainerId, lines: u32) -> Result<Vec<String>, EngineError> {

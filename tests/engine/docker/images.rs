@@ -24,14 +24,14 @@ async fn a_pull_that_fails_says_why_and_what_to_do() {
     let table = [
         (format!("{registry}/library/busybox:none"), "has no such image or tag"),
         (format!("{registry}/moat-test/nothing:1"), "has no such image or tag"),
-        ("127.0.0.1:1/a:1".to_owned(), "the registry `127.0.0.1:1` cannot be reached"),
-        ("nowhere.invalid/a:1".to_owned(), "the registry `nowhere.invalid` cannot be reached"),
+        ("127.0.0.1:1/a:1".to_owned(), "cannot reach the registry `127.0.0.1:1`"),
+        ("nowhere.invalid/a:1".to_owned(), "cannot reach the registry `nowhere.invalid`"),
     ];
     for (reference, why) in table {
         let parsed = ImageRef::parse(&reference).expect("valid");
         let error = docker.pull(&parsed, &|_| {}).await.expect_err(&reference);
         assert_eq!(error.fault, Fault::Pull, "{error}");
-        assert!(error.message.starts_with(&format!("`{reference}` cannot be pulled: ")), "{error}");
+        assert!(error.message.starts_with(&format!("cannot pull `{reference}`: ")), "{error}");
         assert!(error.message.contains(why), "{error}");
     }
 }

@@ -275,7 +275,10 @@ async fn an_engine_that_hangs_is_given_up() {
         let docker = fake.connect().await;
         tokio::time::pause();
         let error = docker.networks(&Filter::Ours).await.expect_err("no answer");
-        assert_eq!(error, EngineError::new(Fault::TimedOut, "the engine did not answer `list networks` within 10 s"));
+        assert_eq!(
+            error,
+            EngineError::new(Fault::TimedOut, "the engine did not respond to `list networks` within 10 s")
+        );
         tokio::time::resume();
     }
 }

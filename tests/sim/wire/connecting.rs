@@ -57,13 +57,13 @@ async fn an_engine_that_cannot_be_used_says_why() {
     let (error, hint) = refused(&old).await;
     assert_eq!(
         error,
-        "cannot use docker at `unix://S` (from --host): it speaks version 1.40 of its interface, and moat needs 1.41"
+        "cannot use docker at `unix://S` (from --host): its API version is 1.40, and moat needs 1.41 or later"
     );
     assert_eq!(hint, "use docker 20.10 or newer");
 
     let no_engine = Fake::start(|_| Some(Reply::Json(200, "<html>".to_owned())));
     let (error, _) = refused(&no_engine).await;
-    assert!(error.contains("makes no sense"), "{error}");
+    assert!(error.contains("cannot read the engine's response"), "{error}");
 
     let cut = Fake::start(|_| Some(Reply::Bytes(Vec::new())));
     let (error, _) = refused(&cut).await;
@@ -79,7 +79,7 @@ async fn a_silent_engine_is_not_waited_for() {
     let silent = Fake::start(|_| Some(Reply::Stall(Vec::new())));
     tokio::time::pause();
     let (error, _) = refused(&silent).await;
-    assert!(error.ends_with("the engine did not answer `ping` within 10 s"), "{error}");
+    assert!(error.ends_with("the engine did not respond to `ping` within 10 s"), "{error}");
 }
 
 #[tokio::test]
@@ -89,7 +89,7 @@ async fn no_engine_at_all_says_where_it_was_looked_for() {
     let to = |endpoint: Endpoint| Docker::connect_to(Located { endpoint, origin: Origin::Default }, &ProcessEnv);
     let error = to(Endpoint::Unix(missing.clone())).await.err().expect("nothing there");
     assert_eq!(error.why, "no such file or directory");
-    assert_eq!(error.hint, "start docker, or say where it is with --host or DOCKER_HOST");
+    assert_eq!(error.hint, "start Docker, or set its address with --host or DOCKER_HOST");
 
     drop(std::os::unix::net::UnixListener::bind(&missing).expect("a socket"));
     let error = to(Endpoint::Unix(missing)).await.err().expect("nobody listens");

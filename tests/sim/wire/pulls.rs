@@ -88,7 +88,7 @@ async fn an_account_that_ends_in_an_error_is_one() {
     let account = "{\"status\":\"Pulling\"}\r\n{\"errorDetail\":{\"message\":\"manifest unknown\"},\"error\":\"manifest unknown\"}\r\n";
     let fake = telling("200 OK", account);
     let (result, _) = pull(&fake.connect().await, "busybox:nope").await;
-    let message = "`busybox:nope` cannot be pulled: `docker.io` has no such image or tag (manifest unknown)";
+    let message = "cannot pull `busybox:nope`: `docker.io` has no such image or tag (manifest unknown)";
     assert_eq!(
         result,
         Err(EngineError::new(Fault::Pull, message).because(Detail::ImageNotFound).hint("check its name"))

@@ -1,4 +1,4 @@
-//! Files as a tar archive, the form in which an engine takes them.
+//! Packs files into a tar archive for upload.
 
 use std::io;
 
@@ -6,13 +6,13 @@ use tar::{Builder, Header};
 
 use moat_model::resource::FileConfig;
 
-/// In seconds since 1970. Fixed, so that the same files are the same archive; not 0, which some tools take for "unknown".
+/// In seconds since 1970. Fixed, so that equal files give equal archives; not 0, which some tools read as "unknown".
 const MODIFIED: u64 = 1;
 
-/// An archive of the files, to be unpacked at the root.
+/// An archive of the files, to be unpacked at `/`.
 ///
-/// It has no entries for directories: an engine makes the missing ones by itself, as 0755 of root, and would give
-/// those that exist (such as `/tmp`, 1777) the mode of an entry.
+/// It has no entries for directories: an engine creates missing ones as root with mode 0755, and would apply the mode of
+/// an entry to existing ones (such as `/tmp`, 1777).
 pub(crate) fn tar(files: &[FileConfig]) -> io::Result<Vec<u8>> {
     let mut archive = Builder::new(Vec::new());
     for file in files {
@@ -38,12 +38,12 @@ mod tests {
     }
 
     #[test]
-    fn files_arrive_as_they_are() {
+    fn files_are_packed_with_content_mode_and_fixed_owner() {
         let long = format!("/opt/{}/f", "d".repeat(150));
         let files =
             [file("/etc/a.toml", 0o644, "a = 1\n"), file("/usr/local/bin/run", 0o755, ""), file(&long, 0o600, "x")];
         let bytes = tar(&files).expect("an archive");
-        assert_eq!(bytes, tar(&files).expect("an archive"), "it depends on nothing but the files");
+        assert_eq!(bytes, tar(&files).expect("an archive"), "it depends only on the files");
 
         let mut archive = tar::Archive::new(bytes.as_slice());
         let mut found = Vec::new();
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_cannot_climb_out() {
+    fn a_path_cannot_leave_the_root() {
         assert!(tar(&[file("/../etc/passwd", 0o644, "")]).is_err());
     }
 }

@@ -1,10 +1,10 @@
-//! The images that a Dockerfile takes from registries, as far as its text tells: whose credentials the engine needs.
+//! The registry images that a Dockerfile uses, from its text: the engine needs credentials for their registries.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use moat_model::resource::ImageRef;
 
-/// Those after `FROM` and `COPY --from`, without the Dockerfile's own stages. `args`: values for its `ARG`s.
+/// The images in `FROM` and `COPY --from`, without the Dockerfile's stages. `args` has the values of `ARG`s.
 pub(crate) fn images(dockerfile: &str, args: &BTreeMap<String, String>) -> Vec<ImageRef> {
     let (mut defaults, mut stages, mut found) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
     for line in dockerfile.lines() {
@@ -19,7 +19,7 @@ pub(crate) fn images(dockerfile: &str, args: &BTreeMap<String, String>) -> Vec<I
             }
             "FROM" => {
                 let rest: Vec<&&str> = words.iter().filter(|word| !word.starts_with("--")).collect();
-                found.extend(rest.first().map(|image| filled(image, &defaults, args)));
+                found.extend(rest.first().map(|image| expanded(image, &defaults, args)));
                 if let [_, how, name] = rest[..]
                     && how.eq_ignore_ascii_case("as")
                 {
@@ -28,7 +28,7 @@ pub(crate) fn images(dockerfile: &str, args: &BTreeMap<String, String>) -> Vec<I
             }
             "COPY" => {
                 found.extend(
-                    words.iter().filter_map(|word| Some(filled(word.strip_prefix("--from=")?, &defaults, args))),
+                    words.iter().filter_map(|word| Some(expanded(word.strip_prefix("--from=")?, &defaults, args))),
                 );
             }
             _ => {}
@@ -38,10 +38,10 @@ pub(crate) fn images(dockerfile: &str, args: &BTreeMap<String, String>) -> Vec<I
     foreign.filter_map(|name| ImageRef::parse(name).ok()).collect()
 }
 
-/// The text with its variables filled in, where they are known.
-fn filled(text: &str, defaults: &BTreeMap<String, String>, args: &BTreeMap<String, String>) -> String {
+/// Expands the known variables.
+fn expanded(text: &str, defaults: &BTreeMap<String, String>, args: &BTreeMap<String, String>) -> String {
     let mut text = text.to_owned();
-    // Longer names first: one may begin with another.
+    // Longer names first: one may be a prefix of another.
     let mut names: Vec<&String> = defaults.keys().chain(args.keys()).collect();
     names.sort_by_key(|name| std::cmp::Reverse(name.len()));
     for name in names {
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stages_are_no_images_and_variables_are_filled_in() {
+    fn stages_are_skipped_and_variables_expanded() {
         let dockerfile = "ARG BASE=box:5000/a\nARG BASE_TAG=1\nFROM ${BASE}:$BASE_TAG AS build\n\
              from --platform=linux/amd64 example.org/b\nCOPY --from=build /x /x\n\
              copy --chown=1 --from=other.org/c:2 /y /y\nFROM scratch\nFROM $UNKNOWN\n";

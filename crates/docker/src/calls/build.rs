@@ -1,7 +1,7 @@
-//! Builds an image from a Dockerfile, with the files beside it if it has any, and reads the engine's account of it.
+//! Builds an image from a Dockerfile and its context, and follows the engine's output.
 //!
-//! By the engine's own interface without a session: every release of the engine has it. It knows neither mounts nor
-//! secrets while an image is built.
+//! Uses the classic builder, which every engine release has and which needs no session. It supports neither cache mounts
+//! nor build secrets.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::timeout;
 
-use super::build_output::Account;
+use super::build_output::BuildOutput;
 use super::{archive, base_images, credentials};
 use crate::Docker;
 use crate::transport::fault::Failure;
@@ -21,43 +21,43 @@ use crate::transport::{answer, wire};
 use moat_model::engine::{Call, EngineError, Fault, ImageBuild};
 use moat_model::resource::{BuildContext, BuildNetwork, FileConfig};
 
-/// A step may download and unpack for a long time without a word.
+/// A step may download and unpack for a long time without output.
 const SILENCE_MAX: Duration = Duration::from_secs(20 * 60);
 
-/// In bytes. A line is one of a program's.
+/// Maximum length of a line of output in bytes.
 const LINE_MAX: usize = 1024 * 1024;
 
 pub(crate) async fn build(docker: &Docker, build: &ImageBuild, step: &dyn Fn(&str)) -> Result<(), EngineError> {
     match send(docker, build, step).await {
         Ok(()) => Ok(()),
-        Err(Broken::Step { message, log }) => {
+        Err(BuildFailure::Step { message, log }) => {
             let is_about_credentials =
                 ["denied", "unauthorized", "authentication"].iter().any(|it| message.contains(it));
             let problem = docker.credentials_problem().filter(|_| is_about_credentials);
             Err(credentials::explained(EngineError::new(Fault::Engine, message).said(log), problem))
         }
-        Err(Broken::Call(failure)) => Err(failure.into_error(Call::Build)),
+        Err(BuildFailure::Call(failure)) => Err(failure.into_error(Call::Build)),
     }
 }
 
-/// Why there is no image.
+/// Why a build failed.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Broken {
+pub(crate) enum BuildFailure {
     Call(Failure),
-    /// A step failed: which one and how, and the end of what it said.
+    /// A failed step, with the end of its output.
     Step {
         message: String,
         log: Vec<String>,
     },
 }
 
-impl From<Failure> for Broken {
+impl From<Failure> for BuildFailure {
     fn from(failure: Failure) -> Self {
         Self::Call(failure)
     }
 }
 
-async fn send(docker: &Docker, build: &ImageBuild, step: &dyn Fn(&str)) -> Result<(), Broken> {
+async fn send(docker: &Docker, build: &ImageBuild, step: &dyn Fn(&str)) -> Result<(), BuildFailure> {
     let context = packed(build).await?;
     let labels = serde_json::to_string(&build.labels).map_err(|error| Failure::Unsendable(error.to_string()))?;
     let mut path =
@@ -84,31 +84,31 @@ async fn send(docker: &Docker, build: &ImageBuild, step: &dyn Fn(&str)) -> Resul
     follow(response, step).await
 }
 
-/// What is sent: the Dockerfile alone, or all that it is built from.
+/// The archive to send: the Dockerfile alone, or with its build context.
 async fn packed(build: &ImageBuild) -> Result<Vec<u8>, Failure> {
     let Some(context) = build.context.clone() else {
         let file = FileConfig { path: "/Dockerfile".to_owned(), mode: 0o644, content: build.dockerfile.clone() };
         return archive::tar(&[file]).map_err(|error| Failure::Unsendable(error.to_string()));
     };
     let dockerfile = build.dockerfile.clone();
-    // Many files are read, and others wait for answers meanwhile.
+    // Reading many files would block other calls.
     let packed = tokio::task::spawn_blocking(move || moat_build_context::archive(&context, &dockerfile)).await;
     let packed = packed.map_err(|error| Failure::Unsendable(error.to_string()))?;
     packed.map_err(|error| Failure::Unsendable(format!("{error}; {}", error.hint())))
 }
 
-async fn follow(response: Response<Incoming>, step: &dyn Fn(&str)) -> Result<(), Broken> {
+async fn follow(response: Response<Incoming>, step: &dyn Fn(&str)) -> Result<(), BuildFailure> {
     let mut body = response.into_body();
-    let (mut account, mut rest) = (Account::default(), BytesMut::new());
+    let (mut output, mut rest) = (BuildOutput::default(), BytesMut::new());
     while let Some(frame) = timeout(SILENCE_MAX, body.frame()).await.map_err(|_| Failure::TimedOut)? {
         let Ok(chunk) = frame.map_err(|error| Failure::Lost(error.to_string()))?.into_data() else { continue };
         rest.extend_from_slice(&chunk);
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-            account.take(&rest.split_to(end + 1), step)?;
+            output.take(&rest.split_to(end + 1), step)?;
         }
         if rest.len() > LINE_MAX {
-            return Err(Failure::Unreadable("a line without an end".to_owned()).into());
+            return Err(Failure::Unreadable("a line exceeds 1 MiB".to_owned()).into());
         }
     }
-    account.take(&rest, step)
+    output.take(&rest, step)
 }

@@ -1,16 +1,16 @@
-//! What an engine says while it builds an image: which step it is at, and what the step says.
+//! Parses the engine's output of a build: the current step and its output.
 //!
-//! Of a step that fails the last lines are kept, without what is the engine's own and what only a terminal needs.
+//! For a failed step the last lines are kept, without the engine's own lines and terminal control sequences.
 
 use serde::Deserialize;
 
-use super::build::Broken;
+use super::build::BuildFailure;
 use crate::transport::fault::in_a_sentence;
 
-/// Of what a step said, the end is what tells why it failed. In lines.
+/// Lines kept of a step's output: the end shows why it failed.
 const TAIL: usize = 12;
 
-/// A step is as long as the script in it; its beginning tells which one it is. In characters.
+/// Maximum length of a step in messages, in characters: a step contains its whole script.
 const STEP_MAX: usize = 100;
 
 #[derive(Deserialize)]
@@ -23,34 +23,34 @@ struct Line {
 
 #[derive(Deserialize)]
 struct ErrorDetail {
-    /// Of a command that ended with another one than 0; otherwise none.
+    /// The exit code of a failed command.
     code: Option<i64>,
 }
 
-/// What has been read so far.
+/// The state of a build.
 #[derive(Default)]
-pub(crate) struct Account {
+pub(crate) struct BuildOutput {
     /// As in `Step 2/3 : RUN make`.
     step: String,
-    /// A line that has no end yet: what a program says comes in pieces.
+    /// An incomplete line: output arrives in pieces.
     open: String,
     tail: Vec<String>,
 }
 
-impl Account {
-    /// Reads one line of the account. One that cannot be read is no reason to fail.
-    pub fn take(&mut self, line: &[u8], step: &dyn Fn(&str)) -> Result<(), Broken> {
+impl BuildOutput {
+    /// Reads one line of the stream. An unreadable one is ignored.
+    pub fn take(&mut self, line: &[u8], step: &dyn Fn(&str)) -> Result<(), BuildFailure> {
         let Ok(Line { stream, error, detail }) = serde_json::from_slice::<Line>(line) else { return Ok(()) };
         if let Some(error) = error {
-            return Err(self.broken(&error, detail.and_then(|detail| detail.code)));
+            return Err(self.failure(&error, detail.and_then(|detail| detail.code)));
         }
         let mut text = std::mem::take(&mut self.open);
         text.push_str(&stream.unwrap_or_default());
-        // A new step has no end of line yet when it is told.
+        // The line of a new step arrives without its line feed.
         if text.starts_with("Step ") {
-            let begun = text.trim_end();
-            step(begun);
-            begun.clone_into(&mut self.step);
+            let line = text.trim_end();
+            step(line);
+            line.clone_into(&mut self.step);
             self.tail.clear();
             return Ok(());
         }
@@ -66,7 +66,7 @@ impl Account {
     fn keep(&mut self, line: &str) {
         let line = without_controls(line);
         let line = line.trim_end();
-        if line.is_empty() || is_the_engines_own(line) {
+        if line.is_empty() || is_from_engine(line) {
             return;
         }
         self.tail.push(line.to_owned());
@@ -75,27 +75,27 @@ impl Account {
         }
     }
 
-    fn broken(&mut self, error: &str, code: Option<i64>) -> Broken {
+    fn failure(&mut self, error: &str, code: Option<i64>) -> BuildFailure {
         let open = std::mem::take(&mut self.open);
         self.keep(&open);
         let step = self.step.strip_prefix("Step ").and_then(|step| step.split_once(" : "));
         let message = match (step, code.filter(|code| *code != 0)) {
             (Some((number, what)), Some(code)) => {
-                format!("step {number} of the build ended with exit code {code}: `{}`", shortened(what))
+                format!("build step {number} exited with code {code}: `{}`", shortened(what))
             }
-            (Some((number, _)), None) => format!("step {number} of the build failed: {}", in_a_sentence(error, 200)),
+            (Some((number, _)), None) => format!("build step {number} failed: {}", in_a_sentence(error, 200)),
             (None, _) => in_a_sentence(error, 200),
         };
-        Broken::Step { message, log: std::mem::take(&mut self.tail) }
+        BuildFailure::Step { message, log: std::mem::take(&mut self.tail) }
     }
 }
 
-/// As in ` ---> 59ebafd49664`, ` ---> Running in 70e9285f4ea3` and ` ---> Removed intermediate container …`.
-fn is_the_engines_own(line: &str) -> bool {
+/// Lines such as ` ---> 59ebafd49664`, ` ---> Running in 70e9285f4ea3` and ` ---> Removed intermediate container …`.
+fn is_from_engine(line: &str) -> bool {
     line.trim_start().starts_with("---> ") || line.starts_with("Removing intermediate container ")
 }
 
-/// What is left of a line where no terminal shows it: without colours, titles and what was written over.
+/// A line without colours, titles and overwritten text.
 fn without_controls(line: &str) -> String {
     let line = line.trim_end_matches('\r');
     let line = line.rsplit('\r').next().unwrap_or_default();
@@ -103,7 +103,7 @@ fn without_controls(line: &str) -> String {
     let mut chars = line.chars().peekable();
     while let Some(c) = chars.next() {
         match (c, chars.peek()) {
-            // A control sequence ends with a letter or one of a few other signs.
+            // A control sequence ends with a character from `@` to `~`.
             ('\u{1b}', Some('[')) => {
                 chars.next();
                 while chars.next().is_some_and(|c| !('\u{40}'..='\u{7e}').contains(&c)) {}
@@ -138,14 +138,14 @@ mod tests {
 
     use super::*;
 
-    fn read(lines: &[&str]) -> (Result<(), Broken>, Vec<String>) {
-        let (mut account, steps) = (Account::default(), RefCell::new(Vec::new()));
+    fn read(lines: &[&str]) -> (Result<(), BuildFailure>, Vec<String>) {
+        let (mut output, steps) = (BuildOutput::default(), RefCell::new(Vec::new()));
         let step = |text: &str| steps.borrow_mut().push(text.to_owned());
-        let outcome = lines.iter().try_for_each(|line| account.take(line.as_bytes(), &step));
+        let outcome = lines.iter().try_for_each(|line| output.take(line.as_bytes(), &step));
         (outcome, steps.into_inner())
     }
 
-    // As Docker 26 has said it.
+    // Output of Docker 26.
     const FAILED: &[&str] = &[
         r#"{"stream":"Step 1/2 : FROM busybox"}"#,
         r#"{"stream":"\n"}"#,
@@ -162,37 +162,37 @@ mod tests {
     ];
 
     #[test]
-    fn a_failed_step_is_told_with_its_own_last_words_only() {
+    fn a_failed_step_is_reported_with_the_end_of_its_output() {
         let (outcome, steps) = read(FAILED);
-        let message = "step 2/2 of the build ended with exit code 1: `RUN echo about to fail; ls /nonexistent`";
+        let message = "build step 2/2 exited with code 1: `RUN echo about to fail; ls /nonexistent`";
         let log =
             ["about to fail", "red", "100 %", "in two pieces", "titled", "ls: /nonexistent: No such file or directory"];
         let log = log.map(str::to_owned).to_vec();
-        assert_eq!(outcome, Err(Broken::Step { message: message.to_owned(), log }));
+        assert_eq!(outcome, Err(BuildFailure::Step { message: message.to_owned(), log }));
         assert_eq!(steps, ["Step 1/2 : FROM busybox", "Step 2/2 : RUN echo about to fail; ls /nonexistent"]);
     }
 
     #[test]
-    fn what_fails_without_a_command_is_told_in_the_engines_words() {
+    fn a_failure_without_a_command_has_the_engines_message() {
         let copy =
             "COPY failed: file not found in build context or excluded by .dockerignore: stat x: file does not exist";
         let error = format!(r#"{{"errorDetail":{{"message":"{copy}"}},"error":"{copy}"}}"#);
         let (outcome, _) = read(&[r#"{"stream":"Step 3/4 : COPY x /x"}"#, r#"{"stream":"\n"}"#, &error]);
-        let Err(Broken::Step { message, log }) = outcome else { panic!("{outcome:?}") };
-        assert_eq!((message, log), (format!("step 3/4 of the build failed: {copy}"), Vec::new()));
+        let Err(BuildFailure::Step { message, log }) = outcome else { panic!("{outcome:?}") };
+        assert_eq!((message, log), (format!("build step 3/4 failed: {copy}"), Vec::new()));
         let before = r#"{"error":"Dockerfile parse error on line 2: unknown instruction: RUM"}"#;
         let (outcome, _) = read(&[before]);
         let message = "dockerfile parse error on line 2: unknown instruction: RUM".to_owned();
-        assert_eq!(outcome, Err(Broken::Step { message, log: Vec::new() }));
+        assert_eq!(outcome, Err(BuildFailure::Step { message, log: Vec::new() }));
     }
 
     #[test]
-    fn the_end_of_much_is_kept_and_a_long_step_is_shortened() {
-        let said = (1..=50).map(|i| format!("line {i}\\n")).collect::<Vec<_>>().concat();
+    fn long_output_keeps_its_end_and_a_long_step_is_shortened() {
+        let text = (1..=50).map(|i| format!("line {i}\\n")).collect::<Vec<_>>().concat();
         let step = format!(r#"{{"stream":"Step 2/2 : RUN {}"}}"#, "x ".repeat(500));
         let (outcome, _) =
-            read(&[&step, &format!(r#"{{"stream":"{said}"}}"#), r#"{"errorDetail":{"code":3},"error":"e"}"#]);
-        let Err(Broken::Step { message, log }) = outcome else { panic!("{outcome:?}") };
+            read(&[&step, &format!(r#"{{"stream":"{text}"}}"#), r#"{"errorDetail":{"code":3},"error":"e"}"#]);
+        let Err(BuildFailure::Step { message, log }) = outcome else { panic!("{outcome:?}") };
         assert_eq!((log.len(), log.last().map(String::as_str)), (TAIL, Some("line 50")));
         assert!(message.chars().count() < 200, "{message}");
     }

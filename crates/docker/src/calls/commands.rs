@@ -1,4 +1,4 @@
-//! The commands that run in a container beside its own: what people and scripts do in it right now.
+//! The exec sessions that run in a container beside its main command.
 
 use serde::Deserialize;
 
@@ -9,7 +9,7 @@ use moat_model::resource::ContainerId;
 
 #[derive(Deserialize)]
 struct Inspected {
-    /// Null where there is none.
+    /// Null if there are none.
     #[serde(rename = "ExecIDs", default)]
     exec_ids: Option<Vec<String>>,
 }
@@ -30,7 +30,7 @@ struct Process {
     arguments: Option<Vec<String>>,
 }
 
-/// The commands that run now, each as its words.
+/// The running commands, each as its arguments.
 pub(crate) async fn running(docker: &Docker, container: &ContainerId) -> Result<Vec<Vec<String>>, EngineError> {
     let path = format!("/containers/{}/json", safe(container.as_str())?);
     let found: Inspected =
@@ -44,7 +44,7 @@ pub(crate) async fn running(docker: &Docker, container: &ContainerId) -> Result<
                 commands.push(std::iter::once(entrypoint).chain(arguments.unwrap_or_default()).collect());
             }
             Ok(_) => {}
-            // It has ended since it was listed.
+            // It has exited since the container was inspected.
             Err(error) if error.fault == Fault::NotFound => {}
             Err(error) => return Err(error),
         }

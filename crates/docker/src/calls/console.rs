@@ -1,4 +1,4 @@
-//! How a container was made to read and write: with a terminal or not, and where its output is kept.
+//! A container's terminal, standard input and log driver.
 
 use serde::Deserialize;
 
@@ -6,14 +6,14 @@ use crate::{Docker, safe};
 use moat_model::engine::{Call, EngineError};
 use moat_model::resource::ContainerId;
 
-/// What decides how a container's streams are read.
+/// The settings that decide how a container's streams are read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Console {
-    /// Its output is one raw stream, as a terminal has it; otherwise two, which come in frames.
+    /// It has a terminal: its output is one raw stream instead of two in frames.
     pub tty: bool,
-    /// It reads standard input.
+    /// Its standard input is open.
     pub stdin: bool,
-    /// As in `json-file`.
+    /// Such as `json-file`.
     pub log_driver: String,
 }
 
@@ -47,10 +47,10 @@ struct LogConfig {
 }
 
 impl Docker {
-    /// How a container reads and writes.
+    /// Returns a container's console settings.
     ///
     /// # Errors
-    /// If there is no such container.
+    /// If the container does not exist.
     pub async fn console(&self, container: &ContainerId) -> Result<Console, EngineError> {
         let path = format!("/containers/{}/json", safe(container.as_str())?);
         let found: Inspected =

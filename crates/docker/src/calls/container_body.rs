@@ -1,7 +1,6 @@
-//! A container's configuration in the engine's words.
+//! Converts a container's configuration to the engine's request body.
 //!
-//! Pure. Only what moat wants is sent, and the limits that a container has by default; everything else is left to the
-//! engine and the image.
+//! Pure. Only desired settings and default limits are sent; the engine and the image decide the rest.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -19,29 +18,28 @@ use moat_model::resource::{
     Defaults, Device, Gpus, HealthConfig, ImageCheck, LogConfig, MountSource, RestartPolicy, Size, label,
 };
 
-/// Between two checks of a container in its steady state: each one starts a process in it.
+/// The interval of health checks in the steady state: each one starts a process.
 const HEALTH_INTERVAL: Duration = Duration::from_secs(30);
 
-/// Between two checks until the first success: what waits for the container should not wait for the check.
+/// The interval until the first success, which other resources wait for.
 const HEALTH_START_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Instead of both where the engine has no `StartInterval`: it bears the whole wait for the first success.
+/// The interval for engines without `StartInterval`, a compromise between both.
 const HEALTH_OLD_INTERVAL: Duration = Duration::from_secs(5);
 
-/// How long failures do not count after a start. As long as moat waits for an inner daemon.
+/// How long failures after a start are ignored. As long as moat waits for an inner daemon.
 const HEALTH_START_PERIOD: Duration = Duration::from_secs(60);
 
-/// A check that takes longer has failed.
+/// The timeout of a check.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Failures in a row that make a container unhealthy: one may be bad luck.
+/// Consecutive failures that make a container unhealthy: a single one may be transient.
 const HEALTH_RETRIES: i64 = 3;
 
-/// The body of a container's creation, for an engine that is spoken to in `version`; `defaults`: the limits that the
-/// configuration leaves open.
+/// The body of a creation for API `version`. `defaults` has the limits that the configuration leaves open.
 ///
-/// An entrypoint of ours with an empty command resets the image's command: such is the engine's rule, since a
-/// command is only meant for the entrypoint that it came with.
+/// An entrypoint with an empty command resets the image's command: the engine ties an image's command to the image's
+/// entrypoint.
 pub(crate) fn body(create: &ContainerCreate, defaults: &Defaults, version: ApiVersion) -> ContainerCreateBody {
     let config = &create.config;
     let extra = config.extras.env.iter().filter(|(key, _)| !config.env.contains_key(*key));
@@ -50,7 +48,7 @@ pub(crate) fn body(create: &ContainerCreate, defaults: &Defaults, version: ApiVe
     let some = |words: &[String]| (!words.is_empty()).then(|| words.to_vec());
     let network = create.network.to_string();
     let endpoints = HashMap::from([(network.clone(), endpoint(&config.network.aliases))]);
-    let noted = (!defaults.is_empty()).then(|| (label::DEFAULTS.to_owned(), label::defaults(defaults)));
+    let recorded = (!defaults.is_empty()).then(|| (label::DEFAULTS.to_owned(), label::defaults(defaults)));
     ContainerCreateBody {
         image: Some(config.image.to_string()),
         entrypoint: some(&config.entrypoint),
@@ -62,8 +60,8 @@ pub(crate) fn body(create: &ContainerCreate, defaults: &Defaults, version: ApiVe
         tty: config.interactive.then_some(true),
         open_stdin: config.interactive.then_some(true),
         exposed_ports: some_list(create.ports.iter().map(|port| port.container.to_string())),
-        // What is moat's own cannot be overruled.
-        labels: Some(config.labels.clone().into_iter().chain(create.labels.clone()).chain(noted).collect()),
+        // moat's own labels take precedence.
+        labels: Some(config.labels.clone().into_iter().chain(create.labels.clone()).chain(recorded).collect()),
         stop_timeout: config.stop_timeout.map(i64::from),
         healthcheck: match (&config.health, config.image_check) {
             (Some(health), _) => Some(health_check(health, version)),
@@ -96,7 +94,7 @@ fn host_config(create: &ContainerCreate, defaults: &Defaults, network: String) -
         hard: Some(limit.hard),
     });
     HostConfig {
-        // By id: a name may mean two networks on an engine before 25.
+        // By id: before Docker 25 two networks may have the same name.
         network_mode: Some(network),
         privileged: config.privileged.then_some(true),
         init: config.init.then_some(true),
@@ -114,7 +112,7 @@ fn host_config(create: &ContainerCreate, defaults: &Defaults, network: String) -
         shm_size: config.shm.map(bytes),
         memory: config.limits.memory.or(defaults.memory).map(bytes),
         nano_cpus: config.limits.cpus.map(|cpus| i64::try_from(cpus.0).unwrap_or(i64::MAX)),
-        // Without a word Podman has a default of its own, which would look like somebody's change.
+        // Always sent: Podman has its own default, which would look like drift.
         pids_limit: Some(config.limits.pids.or(defaults.pids).map_or(NO_PIDS_LIMIT, i64::from)),
         oom_score_adj: config.oom_score_adj.or(defaults.oom_score_adj).map(i64::from),
         log_config: config.logging.as_ref().or(defaults.logging.as_ref()).map(log_config),
@@ -128,7 +126,7 @@ pub(crate) fn update(update: &ContainerUpdate) -> ContainerUpdateBody {
     let limits = &update.limits;
     ContainerUpdateBody {
         memory: limits.memory.map(bytes),
-        // The engine's own rule for a new container. An old limit below the new one would be a refusal.
+        // The engine's default for new containers. A swap limit below the memory limit is an error.
         memory_swap: limits.memory.map(|memory| bytes(Size(memory.0.saturating_mul(2)))),
         nano_cpus: limits.cpus.map(|cpus| i64::try_from(cpus.0).unwrap_or(i64::MAX)),
         pids_limit: limits.pids.map(i64::from),
@@ -137,13 +135,13 @@ pub(crate) fn update(update: &ContainerUpdate) -> ContainerUpdateBody {
     }
 }
 
-/// The engine's word for it.
+/// The engine's value for no limit.
 const NO_PIDS_LIMIT: i64 = 0;
 
-/// Programs run there, and whoever the container runs as may write there. Docker's default for such mounts is neither.
+/// Executable, and writable for every user; Docker's default for such mounts is neither.
 const EMPTY_OPTIONS: &str = "rw,exec,nosuid,nodev,mode=1777";
 
-/// Where nothing is to be, and nothing is to come.
+/// An empty directory that stays empty.
 const EMPTY_READ_ONLY: &str = "ro,noexec,nosuid,nodev,mode=555";
 
 fn empty_options(read_only: bool) -> &'static str {
@@ -158,7 +156,7 @@ fn device(device: &Device) -> DeviceMapping {
     }
 }
 
-/// As `docker run --gpus` asks for them; -1 is all.
+/// The request of `docker run --gpus`; -1 means all.
 fn graphics(gpus: &Gpus) -> DeviceRequest {
     let (count, ids) = match gpus {
         Gpus::All => (Some(-1), None),
@@ -217,7 +215,7 @@ fn bytes(size: Size) -> i64 {
     i64::try_from(size.0).unwrap_or(i64::MAX)
 }
 
-/// What is empty is not said.
+/// The collection, or `None` if it is empty.
 fn some_list<T, C: FromIterator<T>>(items: impl IntoIterator<Item = T>) -> Option<C> {
     let mut items = items.into_iter().peekable();
     items.peek().is_some().then(|| items.collect())
@@ -225,7 +223,7 @@ fn some_list<T, C: FromIterator<T>>(items: impl IntoIterator<Item = T>) -> Optio
 
 fn health_check(health: &HealthConfig, version: ApiVersion) -> EngineHealth {
     let quick = version.has(Feature::StartInterval);
-    let or = |wanted: Option<u64>, default: Duration| nanoseconds(wanted.map_or(default, Duration::from_millis));
+    let or = |value: Option<u64>, default: Duration| nanoseconds(value.map_or(default, Duration::from_millis));
     let test = ["CMD".to_owned()].into_iter().chain(health.command.iter().cloned()).collect();
     EngineHealth {
         test: Some(test),
@@ -273,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_wanted_is_not_said() {
+    fn unset_options_are_not_sent() {
         let expected = json!({
             "Image": "busybox",
             "Labels": {"moat.run": "a-1"},
@@ -284,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_is_wanted_is_said() {
+    fn set_options_are_sent() {
         let mut create = bare();
         let config = &mut create.config;
         config.entrypoint = vec!["/init".to_owned()];
@@ -326,16 +324,20 @@ mod tests {
     }
 
     #[test]
-    fn the_check_of_an_image_is_switched_off_where_it_asks_for_another_program() {
+    fn an_images_check_is_disabled_when_the_command_differs() {
         let mut create = bare();
         create.config.image_check = ImageCheck::Off;
         assert_eq!(sent(&create, NEW)["Healthcheck"], json!({"Test": ["NONE"]}));
         create.config.health = Some(HealthConfig::new(vec!["true".to_owned()]));
-        assert_eq!(sent(&create, NEW)["Healthcheck"]["Test"], json!(["CMD", "true"]), "one's own counts");
+        assert_eq!(
+            sent(&create, NEW)["Healthcheck"]["Test"],
+            json!(["CMD", "true"]),
+            "the spec's check takes precedence"
+        );
     }
 
     #[test]
-    fn rights_and_what_is_in_memory_are_said_as_docker_run_says_them() {
+    fn privileges_and_tmpfs_are_sent_as_by_docker_run() {
         let mut create = bare();
         let config = &mut create.config;
         config.rights.read_only = true;
@@ -368,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_by_default_is_sent_and_noted() {
+    fn default_limits_are_sent_and_recorded_in_a_label() {
         let capacity = Capacity {
             memory: Size(8 << 30),
             limits_memory: true,
@@ -386,15 +388,19 @@ mod tests {
             "LogConfig": {"Type": "json-file", "Config": {"max-file": "3", "max-size": "10m"}},
         });
         assert_eq!(sent["HostConfig"], host);
-        let noted = sent["Labels"][label::DEFAULTS].as_str().expect("a label");
-        assert_eq!(serde_json::from_str::<Defaults>(noted).expect("read"), defaults);
+        let recorded = sent["Labels"][label::DEFAULTS].as_str().expect("a label");
+        assert_eq!(serde_json::from_str::<Defaults>(recorded).expect("read"), defaults);
         create.config.logging = Some(LogConfig { driver: None, options: BTreeMap::from([("tag".into(), "x".into())]) });
         let sent = serde_json::to_value(body(&create, &Defaults::of(&create.config, &capacity), NEW)).expect("JSON");
-        assert_eq!(sent["HostConfig"]["LogConfig"], json!({"Config": {"tag": "x"}}), "the spec's word counts whole");
+        assert_eq!(
+            sent["HostConfig"]["LogConfig"],
+            json!({"Config": {"tag": "x"}}),
+            "the spec replaces the default as a whole"
+        );
     }
 
     #[test]
-    fn an_old_engine_is_not_sent_what_it_would_drop() {
+    fn unsupported_fields_are_not_sent_to_old_engines() {
         let mut create = bare();
         create.config.health = Some(HealthConfig::new(vec!["true".to_owned()]));
         let check = &sent(&create, ApiVersion { major: 1, minor: 43 })["Healthcheck"];

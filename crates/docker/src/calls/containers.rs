@@ -1,4 +1,4 @@
-//! Containers: making them, changing them, looking at one.
+//! Containers: creation, changes, inspection.
 
 use bollard::query_parameters::{RemoveContainerOptions, RenameContainerOptions};
 use http::Method;
@@ -39,18 +39,18 @@ struct Inspected {
 #[serde(rename_all = "PascalCase", default)]
 struct InspectedConfig {
     healthcheck: Option<InspectedCheck>,
-    /// What a check that is a line for a shell is run by.
+    /// The shell for `CMD-SHELL` checks.
     shell: Option<Vec<String>>,
 }
 
-/// A word for how it is run, and then the words that are.
+/// `CMD` or `CMD-SHELL`, followed by the command.
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "PascalCase", default)]
 struct InspectedCheck {
     test: Option<Vec<String>>,
 }
 
-/// What an update can change. An engine has 0, -1 or nothing at all where there is no limit.
+/// The settings that an update can change. An engine writes 0, -1 or nothing for no limit.
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "PascalCase", default)]
 struct InspectedHost {
@@ -94,9 +94,9 @@ pub(crate) async fn inspect(docker: &Docker, container: &ContainerId) -> Result<
         docker.get(Call::Inspect, &path).await.map_err(|failure| failure.into_error(Call::Inspect))?;
     let state = found.state;
     let word = ContainerState::parse(&state.status);
-    // Only a socket of this machine leads to an engine with its files and its clock.
-    let is_here = matches!(docker.located().endpoint, Endpoint::Unix(_));
-    let started = state.started().filter(|_| is_here && word == ContainerState::Running);
+    // Only over a local socket does the engine share the files and the clock of this machine.
+    let is_local = matches!(docker.located().endpoint, Endpoint::Unix(_));
+    let started = state.started().filter(|_| is_local && word == ContainerState::Running);
     Ok(Inspection {
         state: word,
         health: state.health.map_or(Health::None, |health| health_word(&health.status)),
@@ -124,7 +124,7 @@ pub(crate) async fn create(docker: &Docker, create: &ContainerCreate) -> Result<
 
 pub(crate) async fn upload(docker: &Docker, container: &ContainerId, files: &[FileConfig]) -> Result<(), EngineError> {
     let tar = archive::tar(files).map_err(|error| EngineError::new(Fault::Refused, error.to_string()))?;
-    // A file never takes the place of a directory.
+    // A file must not replace a directory.
     let path = format!("/containers/{}/archive?path=%2F&noOverwriteDirNonDir=true", safe(container.as_str())?);
     docker
         .ensure(Call::Upload, async {
@@ -177,7 +177,7 @@ impl InspectedConfig {
     }
 }
 
-/// The engine's own, where an image names none.
+/// The engine's default shell.
 const SHELL: [&str; 2] = ["/bin/sh", "-c"];
 
 impl InspectedHost {

@@ -1,6 +1,6 @@
-//! Files into and out of a container, as an archive that streams: it is never in memory as a whole.
+//! Copies files into and out of a container as a streamed archive, which is never in memory as a whole.
 //!
-//! Knows nothing of what is in the archive; whoever packs and unpacks it is the application.
+//! Does not read the archive; the caller packs and unpacks it.
 
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -17,27 +17,26 @@ use crate::{Docker, safe};
 use moat_model::engine::{Call, EngineError};
 use moat_model::resource::ContainerId;
 
-/// An archive on its way into a container: pieces of it, in order. An archive that broke off ends without its last
-/// block, and the engine refuses it.
+/// The chunks of an archive to upload. A truncated archive lacks its last block, and the engine rejects it.
 pub type IntoContainer = mpsc::Receiver<Bytes>;
 
-/// An archive on its way out of a container.
+/// A downloaded archive.
 pub struct FromContainer {
     body: Incoming,
-    /// Whether it is a directory that was packed.
+    /// Whether the packed path is a directory.
     pub is_directory: bool,
 }
 
-/// What is at a path in a container.
+/// Metadata of a path in a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PathFacts {
     pub is_directory: bool,
-    /// Of a link: where it leads in the end, seen from inside; something may be there or not.
+    /// The final target of a link, as a path in the container; it may not exist.
     pub link: Option<String>,
 }
 
 impl FromContainer {
-    /// The next piece; `None`: that was all.
+    /// The next chunk; `None` at the end.
     ///
     /// # Errors
     /// If the connection is lost.
@@ -53,11 +52,11 @@ impl FromContainer {
 }
 
 impl Docker {
-    /// Unpacks an archive into the directory `path` of a container. No directory there is replaced by a file, nor a
-    /// file by a directory.
+    /// Unpacks an archive into the directory `path` of a container. Fails if a file would replace a directory, or a
+    /// directory a file.
     ///
     /// # Errors
-    /// If there is no such directory, or it cannot be written.
+    /// If the directory does not exist or is not writable.
     pub async fn unpack(&self, container: &ContainerId, path: &str, archive: IntoContainer) -> Result<(), EngineError> {
         let target =
             format!("/containers/{}/archive?noOverwriteDirNonDir=1&path={}", safe(container.as_str())?, encoded(path));
@@ -71,14 +70,14 @@ impl Docker {
             *request.body_mut() = Either::Right(StreamBody::new(pieces.boxed()));
             answer::accepted(self.wire.send(request).await?).await.map(drop)
         };
-        // Not within the deadline of a call: how long it takes is up to how much it is.
+        // Without the deadline of a call: the duration depends on the size.
         sent.await.map_err(|failure: Failure| failure.into_error(Call::Upload))
     }
 
-    /// Begins to pack what is at `path` in a container.
+    /// Starts to download `path` from a container.
     ///
     /// # Errors
-    /// If there is nothing.
+    /// If the path does not exist.
     pub async fn pack(&self, container: &ContainerId, path: &str) -> Result<FromContainer, EngineError> {
         let target = format!("/containers/{}/archive?path={}", safe(container.as_str())?, encoded(path));
         let begun = self.call(Call::Upload, async {
@@ -90,10 +89,10 @@ impl Docker {
         Ok(FromContainer { is_directory, body: response.into_body() })
     }
 
-    /// What is at `path` in a container; `None`: there is nothing.
+    /// Metadata of `path` in a container; `None` if it does not exist.
     ///
     /// # Errors
-    /// If the engine does not answer.
+    /// If the engine does not respond.
     pub async fn look_at(&self, container: &ContainerId, path: &str) -> Result<Option<PathFacts>, EngineError> {
         let target = format!("/containers/{}/archive?path={}", safe(container.as_str())?, encoded(path));
         let asked = self.call(Call::Inspect, async {
@@ -105,7 +104,7 @@ impl Docker {
     }
 }
 
-/// What the engine says of a path, in a header.
+/// The metadata of a path, from a response header.
 #[derive(serde::Deserialize)]
 struct Stat {
     mode: u32,
@@ -113,7 +112,7 @@ struct Stat {
     link_target: String,
 }
 
-/// The engine writes the mode as Go's `os.FileMode` has it: `ModeDir` is the topmost bit, `ModeSymlink` the fifth.
+/// The mode is Go's `os.FileMode`: `ModeDir` is bit 31, `ModeSymlink` bit 27.
 const GO_MODE_DIR: u32 = 1 << 31;
 const GO_MODE_SYMLINK: u32 = 1 << 27;
 

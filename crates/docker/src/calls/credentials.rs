@@ -1,7 +1,7 @@
-//! The user's credentials for a registry, as `docker login` left them.
+//! The user's registry credentials, as stored by `docker login`.
 //!
-//! Without any, or if they cannot be had, a pull is anonymous: most images need none. If one does, the registry says
-//! so, and moat why there were none. Nothing here is ever logged or put into an error.
+//! Without credentials, or if they cannot be read, a pull is anonymous: most images need none. If the registry then
+//! refuses, the error says why no credentials were sent. Credentials never appear in logs or errors.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -21,16 +21,16 @@ use crate::transport::environment::Environment;
 use moat_model::engine::{Detail, EngineError};
 use moat_model::resource::ImageRef;
 
-/// The registry of names that name none.
+/// The default registry.
 const DOCKER_HUB: &str = "docker.io";
 
-/// Docker Hub's name in docker's configuration, from the time of its first interface.
+/// Docker Hub's key in docker's configuration, the URL of its first API.
 const DOCKER_HUB_KEY: &str = "https://index.docker.io/v1/";
 
-/// A helper asks a key ring, which may ask a person, who may not be there.
+/// A helper may query a key ring, which may prompt the user.
 const HELPER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The registry that an image is in.
+/// The registry of an image.
 pub(crate) fn registry_of(reference: &ImageRef) -> &str {
     match reference.as_str().split_once('/') {
         Some((first, _)) if first.contains(['.', ':']) || first == "localhost" => first,
@@ -38,13 +38,13 @@ pub(crate) fn registry_of(reference: &ImageRef) -> &str {
     }
 }
 
-/// The header that carries the credentials for an image's registry; `None`: there are none.
+/// The header with the credentials for an image's registry; `None` without credentials.
 pub(crate) async fn header(reference: &ImageRef, config_dir: Option<&Path>) -> Option<String> {
     let (key, credential) = of_registry(registry_of(reference), config_dir?).await?;
     Some(URL_SAFE.encode(json_of(&credential, &key).to_string()))
 }
 
-/// The header that carries the credentials for all registries that a build takes images from; `None`: there are none.
+/// The header with the credentials for the registries of all `images` of a build; `None` without credentials.
 pub(crate) async fn headers(images: &[ImageRef], config_dir: Option<&Path>) -> Option<String> {
     let registries: BTreeSet<&str> = images.iter().map(registry_of).collect();
     let mut all = serde_json::Map::new();
@@ -56,12 +56,12 @@ pub(crate) async fn headers(images: &[ImageRef], config_dir: Option<&Path>) -> O
     if all.is_empty() { None } else { Some(URL_SAFE.encode(Value::from(all).to_string())) }
 }
 
-/// The credentials for a registry, and what it is called there.
+/// The credentials for a registry, and its key in the configuration.
 async fn of_registry(registry: &str, config_dir: &Path) -> Option<(String, DockerCredential)> {
     let file = config_dir.join("config.json");
     let key = if registry == DOCKER_HUB { DOCKER_HUB_KEY } else { registry }.to_owned();
     let (answer, answered) = oneshot::channel();
-    // A thread of its own, and not the runtime's: a helper that hangs must not keep the process from ending.
+    // A separate thread, not one of the runtime's: a helper that hangs must not keep the process from exiting.
     thread::spawn({
         let key = key.clone();
         move || answer.send(ask(file, &key))
@@ -70,7 +70,9 @@ async fn of_registry(registry: &str, config_dir: &Path) -> Option<(String, Docke
         Ok(Ok(Some(credential))) => Some((key, credential)),
         Ok(_) => None,
         Err(_) => {
-            tracing::warn!("docker's credential helper for `{registry}` does not answer; going on without credentials");
+            tracing::warn!(
+                "docker's credential helper for `{registry}` does not respond; continuing without credentials"
+            );
             None
         }
     }
@@ -81,26 +83,26 @@ fn ask(file: PathBuf, key: &str) -> Option<DockerCredential> {
     match get_credential_from_reader(reader, key) {
         Ok(credential) => Some(credential),
         Err(CredentialRetrievalError::NoCredentialConfigured) => None,
-        // Helpers say "not found" in words of their own and as a failure. Their output may hold anything.
+        // Helpers report "not found" as a failure, each with its own message. Their output may contain secrets.
         Err(CredentialRetrievalError::HelperFailure { helper, .. }) => {
             tracing::debug!("`{helper}` has no credentials for `{key}`");
             None
         }
         Err(_) => {
-            tracing::warn!("docker's credentials for `{key}` cannot be read; going on without");
+            tracing::warn!("cannot read docker's credentials for `{key}`; continuing without credentials");
             None
         }
     }
 }
 
-/// What keeps docker's configuration from being used, without anything that is in it; `None`: nothing, or there is none.
+/// Why docker's configuration cannot be used, without its contents; `None` if it is usable or missing.
 pub(crate) fn problem(config_dir: &Path, around: &impl Environment) -> Option<String> {
     let file = config_dir.join("config.json");
     let shown = file.display();
     let text = match around.read(&file) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
-        Err(error) => return Some(format!("`{shown}` cannot be read: {}", error.kind())),
+        Err(error) => return Some(format!("cannot read `{shown}`: {}", error.kind())),
     };
     let config: Value = match serde_json::from_str(&text) {
         Ok(config) => config,
@@ -117,7 +119,7 @@ pub(crate) fn problem(config_dir: &Path, around: &impl Environment) -> Option<St
     let named = config.get("credsStore").into_iter().chain(helpers).filter_map(Value::as_str);
     let missing = named.filter(|name| !name.is_empty()).map(|name| format!("docker-credential-{name}"));
     let missing = missing.into_iter().find(|program| !is_installed(program, around))?;
-    Some(format!("`{missing}`, which `{shown}` names, is not installed"))
+    Some(format!("`{missing}`, named in `{shown}`, is not installed"))
 }
 
 fn is_installed(program: &str, around: &impl Environment) -> bool {
@@ -125,18 +127,18 @@ fn is_installed(program: &str, around: &impl Environment) -> bool {
     std::env::split_paths(&path).any(|folder| around.exists(&folder.join(program)))
 }
 
-/// The error of a pull that may have failed for want of credentials, with the reason why there were none.
+/// Adds to the error of a pull why no credentials were sent.
 pub(crate) fn explained(error: EngineError, problem: Option<String>) -> EngineError {
     let has_another_reason = matches!(error.detail, Some(Detail::DiskFull | Detail::RegistryUnreachable));
     match problem {
         Some(problem) if !has_another_reason => {
-            error.hint(format!("no credentials were sent, as {problem}: mend that first (`moat doctor` checks it)"))
+            error.hint(format!("no credentials were sent, as {problem}: fix that first (`moat doctor` checks it)"))
         }
         _ => error,
     }
 }
 
-/// The form is that of the engine's `X-Registry-Auth`.
+/// The format of the engine's `X-Registry-Auth` header.
 fn json_of(credential: &DockerCredential, key: &str) -> Value {
     match credential {
         DockerCredential::IdentityToken(token) => json!({ "identitytoken": token, "serveraddress": key }),
@@ -153,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_registry_is_told_from_a_folder() {
+    fn a_registry_is_distinguished_from_a_namespace() {
         let table = [
             ("docker:dind", "docker.io"),
             ("moby/buildkit:latest", "docker.io"),
@@ -167,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_keeps_credentials_from_being_read_is_named() {
+    fn a_broken_configuration_is_reported() {
         use crate::transport::environment::FakeEnv;
         let found = |text: Option<&str>| {
             let mut around = FakeEnv::default();
@@ -184,13 +186,10 @@ mod tests {
             ("", "`/c/config.json` is not JSON (line 1, column 0)"),
             ("[]", "`/c/config.json` is not a JSON object"),
             (r#"{"auths":["a"]}"#, "`auths` in `/c/config.json` is not a JSON object"),
-            (
-                r#"{"credsStore":"desktop"}"#,
-                "`docker-credential-desktop`, which `/c/config.json` names, is not installed",
-            ),
+            (r#"{"credsStore":"desktop"}"#, "`docker-credential-desktop`, named in `/c/config.json`, is not installed"),
             (
                 r#"{"credHelpers":{"a.test":"pass","b.test":"gone"}}"#,
-                "`docker-credential-gone`, which `/c/config.json` names, is not installed",
+                "`docker-credential-gone`, named in `/c/config.json`, is not installed",
             ),
         ] {
             assert_eq!(found(Some(bad)).as_deref(), Some(expected), "{bad}");
@@ -198,7 +197,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_docker_login_wrote_is_used_for_its_registry_only() {
+    async fn credentials_are_used_for_their_registry_only() {
         let dir = tempfile::tempdir().expect("a directory");
         // user:pass?
         let config = r#"{"auths":{"box:5000":{"auth":"dXNlcjpwYXNzPw=="},"https://index.docker.io/v1/":{"auth":"aHViOmh1Yg=="}}}"#;

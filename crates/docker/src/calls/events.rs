@@ -1,7 +1,7 @@
-//! The engine's event stream: one JSON document after another, for as long as the connection lasts.
+//! The engine's event stream: JSON documents, one a line, while the connection lasts.
 //!
-//! Read into small structs of our own. An event of a later engine that cannot be read is passed over: a listener looks
-//! for itself from time to time. Labels come with containers only, so that the stream is never filtered by one.
+//! Parsed into small structs. An event that cannot be parsed is skipped: a listener also polls. Only events of containers
+//! have labels, so that the stream cannot be filtered by label.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -20,17 +20,17 @@ use moat_model::engine::{Call, EngineError};
 use moat_model::resource::label;
 use moat_model::resource::{ContainerId, NetworkId, RunId};
 
-/// In bytes. An event carries the labels of its container, and ours hold a whole configuration.
+/// Maximum size of an event in bytes. It includes the labels of its container, and one label has the whole configuration.
 const EVENT_MAX: usize = 1024 * 1024;
 
-/// What is asked for, in the engine's words. Its own probes alone would make more events than everything else.
+/// The event filter. Without it, the events of health checks would outnumber all others.
 const FILTER: &str = r#"{"type":["container","network","volume"],"event":["create","start","die","oom","pause","unpause","rename","update","health_status","connect","disconnect","destroy","exec_die"]}"#;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Message {
     #[serde(rename = "Type", default)]
-    sort: String,
+    kind: String,
     #[serde(default)]
     action: String,
     actor: RawActor,
@@ -46,52 +46,52 @@ struct RawActor {
     attributes: BTreeMap<String, String>,
 }
 
-/// Tells what happens, until the connection is lost. `since`: what happened from then on is told too, as far as the
-/// engine remembers it (moby: 256 events, none from before its own start). In nanoseconds since 1970.
+/// Reports events until the connection is lost. `since`, in nanoseconds since 1970, also requests past events, as far as
+/// the engine keeps them (moby: 256, since its start).
 pub(crate) async fn listen(
     docker: &Docker,
     since: Option<i64>,
-    tell: &dyn Fn(Notice),
+    notify: &dyn Fn(Notice),
 ) -> Result<Infallible, EngineError> {
-    match follow(docker, since, tell).await {
+    match follow(docker, since, notify).await {
         Ok(never) => match never {},
         Err(failure) => Err(failure.into_error(Call::Events)),
     }
 }
 
-async fn follow(docker: &Docker, since: Option<i64>, tell: &dyn Fn(Notice)) -> Result<Infallible, Failure> {
+async fn follow(docker: &Docker, since: Option<i64>, notify: &dyn Fn(Notice)) -> Result<Infallible, Failure> {
     let since = since.map(|at| format!("&since={}.{:09}", at / 1_000_000_000, at % 1_000_000_000)).unwrap_or_default();
     let path = format!("/events?filters={}{since}", encoded(FILTER));
-    // The engine answers as soon as it has subscribed (moby `getEvents` flushes first).
+    // The engine responds as soon as it has subscribed (moby `getEvents` flushes first).
     let response = docker
         .call(Call::Events, async {
             let request = wire::plain(Method::GET, &path)?;
             answer::accepted(docker.wire.send(request).await?).await
         })
         .await?;
-    tell(Notice::Listening);
-    // No slot is held: a listener would keep it for ever.
+    notify(Notice::Listening);
+    // Without a slot: a listener would hold it for ever.
     let (mut body, mut rest) = (response.into_body(), BytesMut::new());
     while let Some(frame) = body.frame().await {
         let Ok(chunk) = frame.map_err(|error| Failure::Lost(error.to_string()))?.into_data() else { continue };
         rest.extend_from_slice(&chunk);
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-            if let Some(happening) = read(&rest.split_to(end + 1)) {
-                tell(Notice::Happened(happening));
+            if let Some(event) = read(&rest.split_to(end + 1)) {
+                notify(Notice::Happened(event));
             }
         }
         if rest.len() > EVENT_MAX {
-            return Err(Failure::Unreadable("an event without an end".to_owned()));
+            return Err(Failure::Unreadable("an event exceeds 1 MiB".to_owned()));
         }
     }
-    Err(Failure::Lost("the engine ended its event stream".to_owned()))
+    Err(Failure::Lost("the engine closed its event stream".to_owned()))
 }
 
 fn read(line: &[u8]) -> Option<EngineEvent> {
     let message: Message = serde_json::from_slice(line).ok()?;
     let RawActor { id, mut attributes } = message.actor;
     let mut take = |key: &str| attributes.remove(key);
-    let subject = match message.sort.as_str() {
+    let subject = match message.kind.as_str() {
         "container" => Actor::Container {
             id: ContainerId::new(id),
             name: take("name").unwrap_or_default(),
@@ -108,7 +108,7 @@ fn read(line: &[u8]) -> Option<EngineEvent> {
     Some(EngineEvent { at: message.time_nano, subject, what: what(&message.action)? })
 }
 
-/// Some words have more behind a colon: `health_status: healthy`, `exec_die: …` on older engines.
+/// Some actions have details after a colon: `health_status: healthy`, `exec_die: …` on older engines.
 fn what(action: &str) -> Option<EventAction> {
     let (word, rest) = action.split_once(':').unwrap_or((action, ""));
     Some(match word {
@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn events_are_read_as_an_engine_writes_them() {
+    fn events_are_parsed() {
         let died = br#"{"status":"die","id":"c1","Type":"container","Action":"die","Actor":{"ID":"c1","Attributes":{"exitCode":"137","image":"busybox","moat.run":"a-0123456789","name":"moat-a-0123456789"}},"scope":"local","time":1700000000,"timeNano":1700000000123456789}"#;
         let run = RunId::from_label("a-0123456789");
         let subject =
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_healthy_or_unheard_of_is_passed_over() {
+    fn healthy_and_unknown_events_are_skipped() {
         assert_eq!(what("health_status: healthy"), None);
         assert_eq!(what("health_status: unhealthy"), Some(EventAction::Unhealthy));
         assert_eq!(what("exec_die: sh -c true"), Some(EventAction::CommandEnded));

@@ -1,4 +1,4 @@
-//! Images: which one a reference means here, and which one in its registry.
+//! Images: what a reference resolves to on the engine and in its registry.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +19,7 @@ use moat_model::state::ImageFacts;
 #[serde(rename_all = "PascalCase")]
 struct Inspected {
     id: String,
-    /// As in `busybox@sha256:…`. Each repository that it was pulled from, or pushed to, has its own.
+    /// Such as `busybox@sha256:…`, one for each repository that it was pulled from or pushed to.
     #[serde(default)]
     repo_digests: Option<Vec<String>>,
     #[serde(default)]
@@ -51,7 +51,7 @@ struct Descriptor {
 }
 
 pub(crate) async fn image(docker: &Docker, reference: &ImageRef) -> Result<Option<ImageFacts>, EngineError> {
-    // A reference is made of letters that a path takes as they are, slashes included.
+    // A reference needs no encoding in a path, slashes included.
     match docker.get::<Inspected>(Call::Image, &format!("/images/{reference}/json")).await {
         Ok(found) => {
             let names = found.repo_digests.unwrap_or_default();
@@ -64,7 +64,7 @@ pub(crate) async fn image(docker: &Docker, reference: &ImageRef) -> Result<Optio
     }
 }
 
-/// The images that have the label of a run themselves, however many images there are: one call.
+/// The images that themselves have the label of a run, with one call.
 pub(crate) async fn claiming(docker: &Docker) -> Result<BTreeSet<ImageId>, EngineError> {
     let filters = serde_json::json!({ "label": [label::RUN] }).to_string();
     let path = format!("/images/json?all=1&filters={}", encoded(&filters));
@@ -72,7 +72,7 @@ pub(crate) async fn claiming(docker: &Docker) -> Result<BTreeSet<ImageId>, Engin
     Ok(found.into_iter().map(|image| ImageId::new(image.id)).collect())
 }
 
-/// What an image, by its name or id, says about the labels of containers made from it.
+/// Whether the labels of a container may come from its image, given by name or id.
 pub(crate) async fn origin(docker: &Docker, image: &str) -> Result<Origin, EngineError> {
     match docker.get::<Inspected>(Call::Image, &format!("/images/{image}/json")).await {
         Ok(found) => {
@@ -84,8 +84,7 @@ pub(crate) async fn origin(docker: &Docker, image: &str) -> Result<Origin, Engin
     }
 }
 
-/// The engine asks the registry for the descriptor of what the reference means: what it would note as the image's digest
-/// if it pulled it, whatever the platform.
+/// The digest of a reference in its registry: the one that a pull would record, for any platform.
 pub(crate) async fn registry_digest(docker: &Docker, reference: &ImageRef) -> Result<ImageDigest, EngineError> {
     let asked = async {
         let path = format!("/distribution/{reference}/json");

@@ -1,6 +1,6 @@
-//! What an engine says of itself, and which ports of a container it publishes.
+//! Information about the engine, and the published ports of a container.
 //!
-//! For people who look, and for the limits that a container has by default.
+//! For display, and for the default limits of containers.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +11,10 @@ use crate::{Docker, safe};
 use moat_model::engine::{Call, EngineError};
 use moat_model::resource::{Capacity, ContainerId, Size};
 
-/// An engine, as it describes itself. What an engine does not say is empty.
+/// `GET /info`. Missing values are empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-#[expect(clippy::struct_excessive_bools, reason = "they are the engine's own answers")]
+#[expect(clippy::struct_excessive_bools, reason = "these are the engine's fields")]
 pub struct Info {
     #[serde(deserialize_with = "or_default")]
     pub server_version: String,
@@ -27,13 +27,13 @@ pub struct Info {
     /// The storage driver.
     #[serde(deserialize_with = "or_default")]
     pub driver: String,
-    /// Of containers that say nothing else, as in `json-file`.
+    /// The default of containers, such as `json-file`.
     #[serde(deserialize_with = "or_default")]
     pub logging_driver: String,
     /// `1` or `2`.
     #[serde(deserialize_with = "or_default")]
     pub cgroup_version: String,
-    /// As in `name=rootless`.
+    /// Such as `name=rootless`.
     #[serde(deserialize_with = "or_default")]
     pub security_options: Vec<String>,
     #[serde(deserialize_with = "or_default")]
@@ -51,12 +51,12 @@ pub struct Info {
     pub cpu_quota: bool,
     #[serde(rename = "OSType", deserialize_with = "or_default")]
     pub os_type: String,
-    /// Whether its kernel passes packets on.
+    /// Whether its kernel forwards packets.
     #[serde(rename = "IPv4Forwarding")]
     pub forwards: bool,
 }
 
-/// What an engine is made of, as `docker version` shows it.
+/// The components of an engine, as printed by `docker version`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Version {
@@ -79,7 +79,7 @@ pub struct Published {
     pub port: u16,
     /// `tcp`, `udp` or `sctp`.
     pub protocol: String,
-    /// Where the host listens for it: address and port; `None`: only the container's network reaches it.
+    /// The address and port on the host; `None` if the port is not published.
     pub host: Option<(String, u16)>,
 }
 
@@ -107,7 +107,7 @@ struct Binding {
 }
 
 impl Version {
-    /// The version of a component such as `Engine` or `Podman Engine`; `None`: it has none of that name.
+    /// The version of a component such as `Engine` or `Podman Engine`.
     pub fn component(&self, name: &str) -> Option<&str> {
         self.components.iter().find(|it| it.name == name).map(|it| it.version.as_str())
     }
@@ -126,24 +126,24 @@ impl Info {
 }
 
 impl Docker {
-    /// What the engine says of itself.
+    /// Returns information about the engine.
     ///
     /// # Errors
-    /// If it does not answer.
+    /// If it does not respond.
     pub async fn info(&self) -> Result<Info, EngineError> {
         self.get(Call::Inspect, "/info").await.map_err(|failure| failure.into_error(Call::Inspect))
     }
 
-    /// What it is made of. The engine asks its helpers for that, and takes its time.
+    /// Returns the components of the engine. Slow: the engine runs its helpers for their versions.
     ///
     /// # Errors
-    /// If it does not answer.
+    /// If it does not respond.
     pub async fn version(&self) -> Result<Version, EngineError> {
         self.get(Call::Inspect, "/version").await.map_err(|failure| failure.into_error(Call::Inspect))
     }
 
-    /// What it can enforce, asked for once. Nothing is known of an engine that does not say, as behind a proxy that lets
-    /// only some calls through.
+    /// The limits that the engine can enforce, queried once. Empty if the engine does not report them, as behind a proxy
+    /// that restricts calls.
     pub(crate) async fn capacity(&self) -> Result<&Capacity, EngineError> {
         let ask = async {
             match self.get::<Info>(Call::Inspect, "/info").await {
@@ -151,7 +151,7 @@ impl Docker {
                 Err(failure @ (Failure::Lost(_) | Failure::TimedOut)) => Err(failure.into_error(Call::Inspect)),
                 Err(failure) => {
                     let error = failure.into_error(Call::Inspect);
-                    tracing::warn!("the engine does not say which limits it has: {error}");
+                    tracing::warn!("the engine does not report its limits: {error}");
                     Ok(Capacity::default())
                 }
             }
@@ -159,10 +159,10 @@ impl Docker {
         self.capacity.get_or_try_init(|| ask).await
     }
 
-    /// The ports of a container, sorted. Of one that does not run the engine publishes none.
+    /// Returns the ports of a container, sorted. A stopped container has none.
     ///
     /// # Errors
-    /// If there is no such container.
+    /// If the container does not exist.
     pub async fn ports(&self, container: &ContainerId) -> Result<Vec<Published>, EngineError> {
         let path = format!("/containers/{}/json", safe(container.as_str())?);
         let found: Inspected =
@@ -174,7 +174,7 @@ impl Docker {
     }
 }
 
-/// As in `80/tcp` and the places where the host listens.
+/// Converts an entry such as `80/tcp` with its bindings.
 fn published((name, bindings): (&String, &Option<Vec<Binding>>)) -> Vec<Published> {
     let (port, protocol) = name.split_once('/').unwrap_or((name, "tcp"));
     let Ok(port) = port.parse() else { return Vec::new() };
@@ -185,7 +185,7 @@ fn published((name, bindings): (&String, &Option<Vec<Binding>>)) -> Vec<Publishe
     if hosts.is_empty() { vec![one(None)] } else { hosts.into_iter().map(|host| one(Some(host))).collect() }
 }
 
-/// Engines write `null` for what is empty.
+/// Engines write `null` for empty values.
 fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(value: D) -> Result<T, D::Error> {
     Ok(Option::deserialize(value)?.unwrap_or_default())
 }

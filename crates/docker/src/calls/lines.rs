@@ -1,6 +1,6 @@
-//! Makes lines of a container's output as the engine sends it: in frames, or raw from a container with a terminal.
+//! Splits a container's log into lines: in frames, or raw for a container with a terminal.
 //!
-//! In either form each line begins with the time at which the engine got it.
+//! In both formats each line starts with the time at which the engine received it.
 
 use std::collections::VecDeque;
 
@@ -9,35 +9,35 @@ use bytes::{Bytes, BytesMut};
 use crate::transport::fault::Failure;
 use crate::transport::frames::{Channel, Frames};
 
-/// One line that a container wrote.
+/// A line of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLine {
-    /// When the engine got it: RFC 3339 in UTC, always with nine digits of a second, so that texts compare as times do.
+    /// When the engine received it: RFC 3339 in UTC with nine digits of the second, so that text order is time order.
     pub time: String,
     pub stream: LogStream,
-    /// Every byte, without the line feed.
+    /// The bytes without the line feed.
     pub bytes: Vec<u8>,
-    /// Whether it ended with a line feed. What was written last may not, and a very long line comes in pieces.
+    /// Whether it ended with a line feed. The last line may not, and a very long line is split.
     pub ended: bool,
 }
 
-/// Where a line was written to. A terminal has one stream only.
+/// The stream of a line. A terminal has one stream only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogStream {
     Stdout,
     Stderr,
 }
 
-/// In bytes. A longer line is given in pieces: a program that never ends its line must not fill the memory.
+/// Maximum length of a line in bytes. A longer one is split: a program without line feeds must not exhaust the memory.
 const LINE_MAX: usize = 1 << 20;
 
-/// In bytes: what the engine takes of a longer line at once. In the raw form each such piece begins with its time.
+/// The engine's maximum length of an entry in bytes. In the raw format each entry of a longer line starts with its time.
 const PIECE: usize = 16 * 1024;
 
-/// As in `2026-01-02T03:04:05.000000006Z`.
+/// The length of `2026-01-02T03:04:05.000000006Z`.
 const TIME_LEN: usize = 30;
 
-/// Takes chunks and gives lines.
+/// Splits chunks into lines.
 #[derive(Debug)]
 pub(crate) struct Lines {
     form: Form,
@@ -48,16 +48,16 @@ pub(crate) struct Lines {
 enum Form {
     Framed {
         frames: Frames,
-        /// The frame that has not come to its end.
+        /// The incomplete frame.
         frame: BytesMut,
-        /// What was written without a line feed so far, on either stream.
+        /// The incomplete line of each stream.
         open: [Option<Open>; 2],
     },
-    /// Of a terminal.
+    /// The incomplete line of a terminal.
     Raw(Vec<u8>),
 }
 
-/// A line in the making.
+/// An incomplete line.
 #[derive(Debug)]
 struct Open {
     time: String,
@@ -74,7 +74,7 @@ impl LogStream {
 }
 
 impl LogLine {
-    /// As text: what is not UTF-8 is replaced, and so is the end of a line as terminals have it.
+    /// The line as text: invalid UTF-8 is replaced, a trailing carriage return removed.
     pub fn text(&self) -> String {
         let bytes = self.bytes.strip_suffix(b"\r").unwrap_or(&self.bytes);
         String::from_utf8_lossy(bytes).into_owned()
@@ -87,7 +87,7 @@ impl Lines {
         Self { form: if tty { Form::Raw(Vec::new()) } else { framed }, ready: VecDeque::new() }
     }
 
-    /// The next line that is complete.
+    /// The next complete line.
     pub(crate) fn next(&mut self) -> Option<LogLine> {
         self.ready.pop_front()
     }
@@ -120,7 +120,7 @@ impl Lines {
         Ok(())
     }
 
-    /// What was written last, if it did not end with a line feed.
+    /// The last line, if it has no line feed.
     pub(crate) fn rest(&mut self) -> Option<LogLine> {
         match &mut self.form {
             Form::Framed { open: [out, err], .. } => {
@@ -133,7 +133,7 @@ impl Lines {
     }
 }
 
-/// A frame is a line, or a part of a long one; each begins with its time.
+/// A frame is a line or a part of a long one; each starts with its time.
 fn add(open: &mut [Option<Open>; 2], channel: Channel, frame: &[u8]) -> Option<LogLine> {
     let (stream, open) = match channel {
         Channel::Stdout => (LogStream::Stdout, &mut open[0]),
@@ -147,7 +147,7 @@ fn add(open: &mut [Option<Open>; 2], channel: Channel, frame: &[u8]) -> Option<L
     if is_done { open.take().map(|line| line.done(stream)) } else { None }
 }
 
-/// A line of a terminal, with the times of its pieces in it.
+/// A line of a terminal, without the times of its entries.
 fn raw(line: &[u8]) -> LogLine {
     let (time, mut rest) = timed(line).unwrap_or(("", line));
     let mut bytes = Vec::with_capacity(rest.len());
@@ -160,7 +160,7 @@ fn raw(line: &[u8]) -> LogLine {
     Open { time: time.to_owned(), bytes }.done(LogStream::Stdout)
 }
 
-/// The time that a piece begins with, and what follows it.
+/// Splits an entry into its time and its text.
 fn timed(piece: &[u8]) -> Option<(&str, &[u8])> {
     let (time, rest) = piece.split_at_checked(TIME_LEN)?;
     let time = std::str::from_utf8(time).ok().filter(|time| time.parse::<jiff::Timestamp>().is_ok())?;
@@ -184,11 +184,11 @@ mod tests {
 
     const TIME: &str = "2026-01-02T03:04:05.000000006Z";
 
-    /// The lines of what comes in chunks of a size, with whether they ended.
+    /// The lines of `bytes` in chunks of `size`, and whether they ended.
     fn lines(tty: bool, bytes: &[u8], size: usize) -> Vec<(LogStream, Vec<u8>, bool)> {
         let (mut lines, mut found) = (Lines::new(tty), Vec::new());
         for chunk in bytes.chunks(size) {
-            lines.take(&mut Bytes::copy_from_slice(chunk)).expect("as it should be");
+            lines.take(&mut Bytes::copy_from_slice(chunk)).expect("valid");
             found.extend(std::iter::from_fn(|| lines.next()));
         }
         found.extend(std::iter::from_fn(|| lines.rest()));
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn every_byte_is_what_it_was() {
+    fn bytes_are_preserved() {
         let (out, err) = (LogStream::Stdout, LogStream::Stderr);
         let framed = [frame(1, b"a\r\n"), frame(2, b"\xff\x80\n"), frame(1, b"b "), frame(1, b"c\n"), frame(1, b"end")];
         let raw = [b"a\r\n".as_slice(), b"\xff\x80\r\n", b"", b"end"];
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn the_times_in_a_long_line_of_a_terminal_are_not_its_own() {
+    fn times_within_a_long_terminal_line_are_removed() {
         let long = "x".repeat(PIECE);
         let text = format!("{TIME} {long}{TIME} {long}{TIME} end\r\n{TIME} {TIME} is a time\r\n");
         let found = lines(true, text.as_bytes(), 1000);
@@ -235,14 +235,14 @@ mod tests {
     }
 
     #[test]
-    fn a_line_without_an_end_comes_in_pieces() {
+    fn an_endless_line_is_split() {
         let endless = vec![b'x'; 3 * LINE_MAX];
         let found = lines(true, &[TIME.as_bytes(), b" ", &endless].concat()[..LINE_MAX + 40], 4096);
         assert!(found.len() == 1 && !found[0].2, "{}", found.len());
     }
 
     #[test]
-    fn text_is_shown_without_what_ends_a_line() {
+    fn text_has_no_line_ending() {
         let line =
             |bytes: &[u8]| LogLine { time: TIME.into(), stream: LogStream::Stdout, bytes: bytes.to_vec(), ended: true };
         assert_eq!(line(b"a\r").text(), "a");

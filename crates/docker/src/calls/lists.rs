@@ -1,7 +1,7 @@
-//! The three lists: one call each, with everything that moat acts on.
+//! Lists containers, networks and volumes, one call each.
 //!
-//! Read into small structs of our own. bollard's have an enum for every word, and one new word of a later engine, in
-//! a container that may not even be ours, would lose the whole list.
+//! Parsed into small structs. bollard's types use enums, and an unknown value of a later engine, in any container, would
+//! fail the whole list.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -76,7 +76,7 @@ struct EndpointEntry {
 #[serde(rename_all = "PascalCase")]
 struct MountEntry {
     #[serde(rename = "Type", default)]
-    sort: String,
+    kind: String,
     #[serde(default)]
     name: String,
 }
@@ -136,20 +136,21 @@ pub(crate) async fn containers(docker: &Docker, filter: &Filter) -> Result<Vec<C
     Ok(facts)
 }
 
-/// Takes the owner from containers whose labels are not their own, and gives those. Asked after the list, so that no image is too new
-/// to be known. Only what has another name than moat gives is asked about by itself.
+/// Removes the owner from containers whose labels come from their image, and returns these containers. Queries images
+/// after the list, so that every listed image is known. Only containers with a name that moat did not give need a query
+/// of their own.
 async fn disown(docker: &Docker, facts: &mut [ContainerFacts]) -> Result<BTreeSet<ContainerId>, EngineError> {
     if facts.iter().all(|facts| facts.owner.is_none()) {
         return Ok(BTreeSet::new());
     }
     let claiming = images::claiming(docker).await?;
     let is_named = |facts: &ContainerFacts| facts.owner.as_ref().is_none_or(|owner| owner.is_named(&facts.name));
-    let unsure: BTreeSet<ImageId> = facts
+    let unknown: BTreeSet<ImageId> = facts
         .iter()
         .filter(|facts| !claiming.contains(&facts.image) && !is_named(facts))
         .map(|facts| facts.image.clone())
         .collect();
-    let asked = unsure.into_iter().map(|image| async move {
+    let asked = unknown.into_iter().map(|image| async move {
         let origin = images::origin(docker, image.as_str()).await?;
         Ok::<_, EngineError>((image, origin))
     });
@@ -159,7 +160,7 @@ async fn disown(docker: &Docker, facts: &mut [ContainerFacts]) -> Result<BTreeSe
         let origin = match known.get(&facts.image) {
             _ if claiming.contains(&facts.image) => Origin::Claiming,
             Some(origin) => *origin,
-            // Its name is its own, and would do for an image that is gone as well.
+            // It has the name that moat gave, which suffices for a removed image as well.
             None => Origin::Plain,
         };
         if facts.owner.take_if(|owner| !owner.holds(&facts.name, origin)).is_some() {
@@ -188,7 +189,7 @@ pub(crate) async fn volumes(docker: &Docker, filter: &Filter) -> Result<Vec<Volu
     Ok(facts)
 }
 
-/// The query of a list, beginning with `start`: the label that it is filtered by.
+/// The query of a list with its label filter, appended to `start`.
 fn query(filter: &Filter, start: &str) -> String {
     let label = match filter {
         Filter::Run(run) => format!("{}={run}", label::RUN),
@@ -204,7 +205,7 @@ impl ContainerEntry {
         let mode = self.host_config.network_mode;
         let home = is_id(&mode).then(|| NetworkId::new(mode));
         let networks = endpoints(self.network_settings.networks, home.as_ref());
-        let named = |mount: MountEntry| (mount.sort == "volume" && !mount.name.is_empty()).then_some(mount.name);
+        let named = |mount: MountEntry| (mount.kind == "volume" && !mount.name.is_empty()).then_some(mount.name);
         let mut volumes: Vec<_> = self.mounts.into_iter().filter_map(named).collect();
         volumes.sort();
         volumes.dedup();
@@ -230,15 +231,15 @@ impl ContainerEntry {
     }
 }
 
-/// Whether a network is named by its id.
+/// Whether a network is given by id.
 fn is_id(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// The endpoints of a container, by the network's name.
 ///
-/// Until its first start a container's endpoint bears only the network's name, under which another network may be by
-/// now. The network by which the container was created is then in its `NetworkMode`, and moat creates by id.
+/// Until its first start a container's endpoint has only the network's name, which another network may have by now. The
+/// network of the creation is then in `NetworkMode`, and moat creates by id.
 fn endpoints(entries: BTreeMap<String, EndpointEntry>, home: Option<&NetworkId>) -> Vec<Endpoint> {
     let unresolved = entries.values().filter(|entry| entry.network_id.is_empty()).count();
     let created_with = home.filter(|_| unresolved == 1).cloned();
@@ -251,7 +252,7 @@ fn endpoints(entries: BTreeMap<String, EndpointEntry>, home: Option<&NetworkId>)
 
 impl NetworkEntry {
     fn facts(self) -> NetworkFacts {
-        // IPv6 ranges cannot overlap with the IPv4 ones that moat takes.
+        // IPv6 ranges cannot overlap with the IPv4 subnets that moat chooses.
         let subnets = self.ipam.config.into_iter().filter_map(|entry| entry.subnet.parse().ok());
         NetworkFacts {
             name: self.name,
@@ -263,12 +264,12 @@ impl NetworkEntry {
     }
 }
 
-/// The engine leaves zeros at the end of a fraction out, so that its times do not compare as texts.
+/// Pads the fraction of a second: the engine omits trailing zeros, so that its times do not compare as text.
 fn comparable(created: String) -> String {
     created.parse::<Timestamp>().map_or(created, |time| format!("{time:.9}"))
 }
 
-/// An engine writes `null` as well as `[]` or `{}` for what is empty, by release and by mood.
+/// Engines write `null`, `[]` or `{}` for empty values.
 fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
@@ -282,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_container_is_read_in_full() {
+    fn a_container_is_parsed() {
         let facts = container(
             r#"{"Id":"c1","Names":["/moat-a"],"Image":"busybox","ImageID":"sha256:i","Command":"sleep","Created":7,
                 "Ports":[],"Labels":{"moat.run":"a-1","moat.resource":"container/main","moat.hash":"v1:x"},"State":"exited",
@@ -299,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn words_of_a_later_engine_and_nulls_do_no_harm() {
+    fn unknown_values_and_nulls_are_accepted() {
         let facts = container(
             r#"{"Id":"c1","Names":null,"State":"hibernating","Status":"Hibernating (3)","Labels":null,"Mounts":null,
                 "HostConfig":null,"NetworkSettings":{"Networks":null},"Health":{"Status":"dreaming"},"New":[1]}"#,
@@ -314,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_container_that_never_ran_is_on_the_network_it_was_created_with() {
+    fn a_container_that_never_ran_is_on_the_network_of_its_creation() {
         let id = "a".repeat(64);
         let networks = |mode: &str, networks: &str| {
             container(&format!(
@@ -326,10 +327,10 @@ mod tests {
             |network: &str, id: Option<&str>| Endpoint { network: network.to_owned(), id: id.map(NetworkId::new) };
         let one = r#""n":{"NetworkID":""}"#;
         assert_eq!(networks(&id, one), [named("n", Some(&id))]);
-        assert_eq!(networks("n", one), [named("n", None)], "another network may have that name by now");
-        assert_eq!(networks(&id, ""), [], "it was disconnected by hand");
+        assert_eq!(networks("n", one), [named("n", None)], "another network may have this name");
+        assert_eq!(networks(&id, ""), [], "disconnected by a user");
         let two = r#""m":{"NetworkID":""},"n":{"NetworkID":""}"#;
-        assert_eq!(networks(&id, two), [named("m", None), named("n", None)], "either may be meant");
+        assert_eq!(networks(&id, two), [named("m", None), named("n", None)], "ambiguous");
     }
 
     #[test]
@@ -343,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn the_filter_is_for_one_run_or_for_all_of_ours() {
+    fn lists_are_filtered_by_run_or_by_owner() {
         let run = moat_model::resource::RunId::from_label("a-1");
         assert_eq!(query(&Filter::Run(run), "?"), "?filters=%7B%22label%22%3A%5B%22moat.run%3Da-1%22%5D%7D");
         assert_eq!(query(&Filter::Ours, "?all=1&"), "?all=1&filters=%7B%22label%22%3A%5B%22moat.run%22%5D%7D");

@@ -1,4 +1,4 @@
-//! Containers' output: the last lines for a failure, or all of it line by line, as it comes if that is wanted.
+//! Container logs: the last lines, or all lines, optionally followed.
 
 use bytes::Bytes;
 use http::{Method, Response, header};
@@ -14,36 +14,36 @@ use crate::{Docker, safe};
 use moat_model::engine::{Call, Detail, EngineError, Fault};
 use moat_model::resource::ContainerId;
 
-/// What of a container's output is wanted.
+/// The lines to read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LogRequest {
-    /// Goes on until the container ends.
+    /// Continues until the container exits.
     pub follow: bool,
-    /// Not what is older: seconds since 1970, with a fraction after a point.
+    /// Lines since this time, in seconds since 1970 with a fraction.
     pub since: Option<String>,
-    /// Not what is newer, in the same form.
+    /// Lines until this time, in the same format.
     pub until: Option<String>,
-    /// How many lines from the end; `None`: all.
+    /// The number of lines from the end; `None` for all.
     pub tail: Option<u32>,
 }
 
-/// The lines of a container, as they come.
+/// A stream of log lines.
 pub struct LogLines {
     body: Incoming,
     lines: Lines,
 }
 
-/// In bytes. A line has no end that the engine would insist on; this is what a person can still look at.
+/// Maximum size of a log tail in bytes: the engine does not limit the length of a line.
 const LOG_MAX: usize = 64 * 1024;
 
-/// What the engine calls the form in which two streams come as one, since API 1.42.
+/// The content type of multiplexed streams, since API 1.42.
 const FRAMED: &str = "application/vnd.docker.multiplexed-stream";
 
 impl Docker {
-    /// Begins to read a container's output.
+    /// Starts to read a container's log.
     ///
     /// # Errors
-    /// If there is no such container; with [`Detail::NoLogs`] if the engine keeps nothing that could be read.
+    /// If the container does not exist; with [`Detail::NoLogs`] if its log driver keeps no readable logs.
     pub async fn logs(&self, container: &ContainerId, request: &LogRequest) -> Result<LogLines, EngineError> {
         let mut path = format!("/containers/{}/logs?stdout=1&stderr=1&timestamps=1", safe(container.as_str())?);
         if request.follow {
@@ -63,7 +63,7 @@ impl Docker {
 }
 
 impl LogLines {
-    /// The next line; `None`: there are no more, which of a container that is followed means that it has ended.
+    /// The next line; `None` at the end. When following, that means that the container has exited.
     ///
     /// # Errors
     /// If the connection is lost.
@@ -81,38 +81,38 @@ impl LogLines {
     }
 }
 
-/// Asks for a log, and says whether it is a terminal's, which comes raw.
+/// Opens a log, and returns whether it is a terminal's, which is raw.
 async fn begin(
     docker: &Docker,
     container: &ContainerId,
     path: &str,
 ) -> Result<(bool, Response<Incoming>), EngineError> {
-    let begun = docker.call(Call::LogTail, async {
+    let opened = docker.call(Call::LogTail, async {
         let request = wire::plain(Method::GET, path)?;
         answer::accepted(docker.wire.send(request).await?).await
     });
-    let response = match begun.await {
+    let response = match opened.await {
         Ok(response) => response,
         Err(Failure::Refused { message, .. }) if message.contains("does not support reading") => {
             return Err(unreadable(docker, container).await);
         }
         Err(failure) => return Err(failure.into_error(Call::LogTail)),
     };
-    let said = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    // Older engines say the same of both forms.
-    let tty = said != Some(FRAMED) && docker.console(container).await?.tty;
+    let content_type = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    // Older engines have the same content type for both formats.
+    let tty = content_type != Some(FRAMED) && docker.console(container).await?.tty;
     Ok((tty, response))
 }
 
 async fn unreadable(docker: &Docker, container: &ContainerId) -> EngineError {
     let driver = docker.console(container).await.map(|console| console.log_driver).unwrap_or_default();
-    let error = EngineError::new(Fault::Refused, format!("the engine keeps no logs (`{driver}`)"));
-    let hint = "with `\"log-driver\": \"json-file\"` or `\"local\"` in the engine's daemon.json, containers that are \
-                created from then on have logs";
+    let error = EngineError::new(Fault::Refused, format!("the engine keeps no logs (log driver `{driver}`)"));
+    let hint = "set `\"log-driver\": \"json-file\"` or `\"local\"` in the engine's daemon.json; it applies to containers \
+                created later";
     error.because(Detail::NoLogs).hint(hint)
 }
 
-/// The last lines.
+/// Returns the last lines.
 pub(crate) async fn tail(docker: &Docker, container: &ContainerId, lines: u32) -> Result<Vec<String>, EngineError> {
     let path = format!("/containers/{}/logs?stdout=1&stderr=1&tail={lines}", safe(container.as_str())?);
     let (tty, response) = begin(docker, container, &path).await?;

@@ -1,4 +1,4 @@
-//! Networks: creating them, and putting containers on them.
+//! Networks: creation, and connecting containers.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use crate::{Docker, safe};
 use moat_model::engine::{Call, EngineError, NetworkCreate};
 use moat_model::resource::{ContainerId, NetworkId};
 
-/// The driver of networks within one machine.
+/// The driver of networks on one host.
 const BRIDGE: &str = "bridge";
 
 pub(crate) async fn create(docker: &Docker, create: &NetworkCreate) -> Result<NetworkId, EngineError> {
@@ -27,7 +27,7 @@ pub(crate) async fn connect(
     docker.ensure(Call::Connect, docker.api.connect_network(safe(network.as_str())?, request)).await
 }
 
-/// How a container is on a network.
+/// A container's endpoint on a network.
 pub(crate) fn endpoint(aliases: &[String]) -> EndpointSettings {
     EndpointSettings { aliases: (!aliases.is_empty()).then(|| aliases.to_vec()), ..Default::default() }
 }

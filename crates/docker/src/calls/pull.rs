@@ -1,4 +1,4 @@
-//! Fetches an image, and reads the engine's account of it: one JSON document per line, an error as the last one.
+//! Pulls an image, and follows the engine's progress: JSON documents, one a line, an error as the last one.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,14 +18,14 @@ use crate::transport::{answer, wire};
 use moat_model::engine::{Call, EngineError, PullProgress};
 use moat_model::resource::ImageRef;
 
-/// The engine tells of every layer several times a second while anything moves; it is silent while it waits for a
-/// registry, whose answers it gives up on long before this.
+/// The engine reports progress several times a second. It is silent while it waits for a registry, and times out long
+/// before this.
 const SILENCE_MAX: Duration = Duration::from_secs(10 * 60);
 
-/// Between two reports of progress: often enough for an eye, rare enough for a log.
+/// The interval of progress reports: smooth on a terminal, few in a log.
 const REPORT_EVERY: Duration = Duration::from_millis(100);
 
-/// In bytes. A line is about one layer.
+/// Maximum length of a line in bytes.
 const LINE_MAX: usize = 1024 * 1024;
 
 #[derive(Deserialize)]
@@ -44,7 +44,7 @@ struct Detail {
     total: Option<u64>,
 }
 
-/// What the engine says of a layer. Of the image as a whole it speaks in the same form, with its tag for an id.
+/// The statuses of a layer. Lines about the whole image have the same format, with the tag as the id.
 const LAYER: [&str; 8] = [
     "Pulling fs layer",
     "Waiting",
@@ -56,7 +56,7 @@ const LAYER: [&str; 8] = [
     "Already exists",
 ];
 
-/// How far each layer is.
+/// The progress of each layer.
 #[derive(Default)]
 struct Layers(BTreeMap<String, Layer>);
 
@@ -65,8 +65,8 @@ struct Layers(BTreeMap<String, Layer>);
 struct Layer {
     current: u64,
     total: u64,
-    /// Fetched and unpacked, or there before.
-    is_there: bool,
+    /// Downloaded and extracted, or already present.
+    is_done: bool,
 }
 
 pub(crate) async fn pull(
@@ -84,7 +84,7 @@ pub(crate) async fn pull(
 }
 
 async fn fetch(docker: &Docker, reference: &ImageRef, progress: &dyn Fn(PullProgress)) -> Result<(), Failure> {
-    // Without a tag the engine would fetch every tag there is.
+    // Without a tag the engine would pull all tags.
     let (repository, tag) = reference.repository_and_tag();
     let path = format!("/images/create?fromImage={}&tag={}", encoded(repository), encoded(tag));
     let request = authorised(docker, reference, wire::plain(Method::POST, &path)?).await?;
@@ -93,7 +93,7 @@ async fn fetch(docker: &Docker, reference: &ImageRef, progress: &dyn Fn(PullProg
     follow(response, progress).await
 }
 
-/// The request with the user's credentials for the image's registry, if there are any.
+/// Adds the user's credentials for the image's registry, if any.
 pub(crate) async fn authorised<B>(
     docker: &Docker,
     reference: &ImageRef,
@@ -107,7 +107,7 @@ pub(crate) async fn authorised<B>(
     Ok(request)
 }
 
-/// Reads the account to its end.
+/// Reads the progress to its end.
 async fn follow(response: Response<Incoming>, progress: &dyn Fn(PullProgress)) -> Result<(), Failure> {
     let mut body = response.into_body();
     let (mut layers, mut rest, mut reported) = (Layers::default(), BytesMut::new(), None::<Instant>);
@@ -118,7 +118,7 @@ async fn follow(response: Response<Incoming>, progress: &dyn Fn(PullProgress)) -
             layers.take(&rest.split_to(end + 1))?;
         }
         if rest.len() > LINE_MAX {
-            return Err(Failure::Unreadable("a line without an end".to_owned()));
+            return Err(Failure::Unreadable("a line exceeds 1 MiB".to_owned()));
         }
         if reported.is_none_or(|at| at.elapsed() >= REPORT_EVERY) {
             reported = Some(Instant::now());
@@ -131,7 +131,7 @@ async fn follow(response: Response<Incoming>, progress: &dyn Fn(PullProgress)) -
 }
 
 impl Layers {
-    /// Reads one line. One that cannot be read is about progress, and is no reason to fail.
+    /// Reads one line. An unreadable one is progress only, and is ignored.
     fn take(&mut self, line: &[u8]) -> Result<(), Failure> {
         let Ok(line) = serde_json::from_slice::<Line>(line) else { return Ok(()) };
         if let Some(message) = line.error {
@@ -148,7 +148,7 @@ impl Layers {
             "Download complete" => layer.current = layer.total,
             "Pull complete" | "Already exists" => {
                 layer.current = layer.total;
-                layer.is_there = true;
+                layer.is_done = true;
             }
             _ => {}
         }
@@ -160,7 +160,7 @@ impl Layers {
         self.0.values().fold(PullProgress { layers, ..PullProgress::default() }, |sum, layer| PullProgress {
             current: sum.current + layer.current,
             total: sum.total + layer.total,
-            layers_done: sum.layers_done + u32::from(layer.is_there),
+            layers_done: sum.layers_done + u32::from(layer.is_done),
             ..sum
         })
     }
@@ -171,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn layers_are_summed_and_never_counted_twice() {
+    fn layers_are_summed_and_counted_once() {
         let mut layers = Layers::default();
         let lines = [
             r#"{"status":"Pulling from library/docker","id":"dind"}"#,
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_on_the_way_is_an_error() {
+    fn an_error_in_the_stream_fails_the_pull() {
         let line = br#"{"errorDetail":{"message":"unexpected EOF"},"error":"unexpected EOF"}"#;
         let error = Layers::default().take(line).expect_err("it failed");
         assert_eq!(error, Failure::Refused { status: 200, message: "unexpected EOF".to_owned() });

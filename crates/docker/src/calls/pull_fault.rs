@@ -1,19 +1,19 @@
-//! Says why an image cannot be had, and what to do about it.
+//! Explains why a pull failed, with a hint.
 //!
-//! Engines say it only in words, theirs and the registry's. The words are those of moby, containerd and the
-//! distribution specification; what is not recognised is passed on as it is.
+//! Engines report the reason only in messages, their own and the registry's. The phrases are from moby, containerd and the
+//! distribution specification; an unknown message is passed on.
 
 use super::credentials::registry_of;
 use crate::transport::fault::in_a_sentence;
 use moat_model::engine::{Detail, EngineError, Fault};
 use moat_model::resource::ImageRef;
 
-/// The sorts of reasons that call for different deeds.
+/// The kinds of failures that need different actions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reason {
     Unreachable,
     Credentials,
-    /// Registries do not tell a stranger whether a private image is there.
+    /// Registries do not reveal whether a private image exists.
     Hidden,
     Missing,
     Platform,
@@ -22,7 +22,7 @@ enum Reason {
     Other,
 }
 
-/// The first that fits counts: a refusal of credentials is often called "denied" too.
+/// The first match counts: refused credentials are often reported as "denied" too.
 const WORDS: &[(Reason, &[&str])] = &[
     (Reason::RateLimit, &["toomanyrequests", "rate limit"]),
     (Reason::Disk, &["no space left on device"]),
@@ -52,7 +52,7 @@ const WORDS: &[(Reason, &[&str])] = &[
     ),
 ];
 
-/// For a person: which image, why, and what to do.
+/// The error with the image, the reason and a hint.
 pub(crate) fn explain(reference: &ImageRef, message: &str) -> EngineError {
     let registry = registry_of(reference);
     let reason = reason(message);
@@ -63,33 +63,35 @@ pub(crate) fn explain(reference: &ImageRef, message: &str) -> EngineError {
         Reason::Disk => Some(Detail::DiskFull),
         Reason::Platform | Reason::RateLimit | Reason::Other => None,
     };
-    let (why, deed) = match reason {
+    let (why, hint) = match reason {
         Reason::Unreachable => (
-            format!("the registry `{registry}` cannot be reached"),
-            "check the network, a proxy, or the registry's name".to_owned(),
+            format!("cannot reach the registry `{registry}`"),
+            "check the network, the proxy and the registry's name".to_owned(),
         ),
         Reason::Credentials => {
-            (format!("the registry `{registry}` refuses the credentials"), format!("try `docker login {registry}`"))
+            (format!("the registry `{registry}` rejected the credentials"), format!("try `docker login {registry}`"))
         }
         Reason::Hidden => (
-            "there is no such image, or it is private".to_owned(),
+            "the image does not exist, or is private".to_owned(),
             format!("check its name, or try `docker login {registry}`"),
         ),
         Reason::Missing => (format!("`{registry}` has no such image or tag"), "check its name".to_owned()),
         Reason::Platform => {
-            ("it is not made for this machine's platform".to_owned(), "choose another image".to_owned())
+            ("it has no version for the Docker host's platform".to_owned(), "choose another image".to_owned())
         }
         Reason::RateLimit => {
-            (format!("`{registry}` gives no more for now"), format!("wait, or try `docker login {registry}`"))
+            (format!("the rate limit of `{registry}` is exceeded"), format!("wait, or try `docker login {registry}`"))
         }
-        Reason::Disk => ("the engine's disk is full".to_owned(), "make room, as with `docker system prune`".to_owned()),
+        Reason::Disk => {
+            ("the engine's disk is full".to_owned(), "free space, for example with `docker system prune`".to_owned())
+        }
         Reason::Other => {
-            let message = format!("`{reference}` cannot be pulled: {}", in_a_sentence(message, 500));
+            let message = format!("cannot pull `{reference}`: {}", in_a_sentence(message, 500));
             return EngineError::new(Fault::Pull, message);
         }
     };
-    let message = format!("`{reference}` cannot be pulled: {why} ({})", in_a_sentence(message, 500));
-    EngineError::new(Fault::Pull, message).because(detail).hint(deed)
+    let message = format!("cannot pull `{reference}`: {why} ({})", in_a_sentence(message, 500));
+    EngineError::new(Fault::Pull, message).because(detail).hint(hint)
 }
 
 fn reason(message: &str) -> Reason {
@@ -103,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_reason_is_recognised() {
+    fn reasons_are_recognised() {
         let table = [
             ("Get \"https://docker.io/v2/\": dial tcp: lookup docker.io: no such host", Reason::Unreachable),
             ("Get \"http://127.0.0.1:1/v2/\": dial tcp 127.0.0.1:1: connect: connection refused", Reason::Unreachable),
@@ -127,17 +129,17 @@ mod tests {
     }
 
     #[test]
-    fn a_person_is_told_what_to_do() {
+    fn errors_have_a_hint() {
         let reference = ImageRef::parse("box:5000/tool:1").expect("valid");
         let error = explain(&reference, "unauthorized: authentication required");
         assert_eq!(
             error.message,
-            "`box:5000/tool:1` cannot be pulled: the registry `box:5000` refuses the credentials (unauthorized: authentication \
+            "cannot pull `box:5000/tool:1`: the registry `box:5000` rejected the credentials (unauthorized: authentication \
              required)"
         );
         assert_eq!(error.hint.as_deref(), Some("try `docker login box:5000`"));
         let error = explain(&reference, "Unexpected EOF");
-        assert_eq!(error.message, "`box:5000/tool:1` cannot be pulled: unexpected EOF");
+        assert_eq!(error.message, "cannot pull `box:5000/tool:1`: unexpected EOF");
         assert_eq!(error.hint, None);
     }
 }

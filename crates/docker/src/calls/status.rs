@@ -1,18 +1,18 @@
-//! Reads a container's status line, such as `Exited (137) 2 minutes ago`: in a list it is the only place with the exit
-//! code and the health.
+//! Parses a container's status line, such as `Exited (137) 2 minutes ago`: in a list, only it has the exit code and the
+//! health.
 //!
-//! The forms are those of `State.String` in moby's `container/state.go`, the same from 20.10 to 29. The line never
-//! decides the state, for which there is a word of its own. A form that is not known says nothing.
+//! The formats are those of `State.String` in moby's `container/state.go`, the same from 20.10 to 29. The state has its
+//! own field and is not read from the line. An unknown format gives nothing.
 
 use moat_model::state::Health;
 
-/// What a status line says.
+/// The values of a status line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct StatusLine {
-    /// Of the last run, for a container that has ended or is about to be started again.
+    /// Of the last run, for a container that has exited or is restarting.
     pub(crate) exit_code: Option<i64>,
     pub(crate) health: Health,
-    /// Where it is told in seconds, which is for less than a minute.
+    /// If given in seconds, which is for less than a minute.
     pub(crate) up_seconds: Option<u64>,
 }
 
@@ -24,13 +24,13 @@ impl StatusLine {
             return Self { exit_code: code, ..nothing };
         }
         let Some(time) = line.strip_prefix("Up ") else { return nothing };
-        // Without a parenthesis there is no check; `(Paused)` hides what it said.
+        // Without parentheses there is no health check; `(Paused)` hides its result.
         let word = line.rsplit_once('(').map_or("", |(_, last)| last.trim_end_matches(')'));
         Self { health: health_word(word.trim_start_matches("health: ")), up_seconds: seconds(time), ..nothing }
     }
 }
 
-/// The forms of less than a minute.
+/// The formats for less than a minute.
 fn seconds(time: &str) -> Option<u64> {
     if time.starts_with("Less than a second") {
         return Some(0);
@@ -39,7 +39,7 @@ fn seconds(time: &str) -> Option<u64> {
     unit.starts_with("second").then(|| number.parse().ok()).flatten()
 }
 
-/// Reads the engine's word for a health.
+/// Parses the engine's health status.
 pub(crate) fn health_word(word: &str) -> Health {
     match word {
         "healthy" => Health::Healthy,
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_form_is_read() {
+    fn every_format_is_parsed() {
         let table = [
             ("Up 3 seconds", None, Health::None, Some(3)),
             ("Up Less than a second", None, Health::None, Some(0)),

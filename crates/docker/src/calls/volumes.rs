@@ -1,4 +1,4 @@
-//! Volumes: creating them, and refusing one that is somebody else's.
+//! Volumes: creation, which fails if another owner has the name.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::Docker;
 use moat_model::engine::{Call, EngineError, Fault, VolumeCreate};
 
-/// What the engine says about the volume, new or old.
+/// The created or existing volume.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Made {
@@ -29,6 +29,6 @@ pub(crate) async fn create(docker: &Docker, create: &VolumeCreate) -> Result<(),
     if create.labels.iter().all(|(key, value)| has.get(key) == Some(value)) {
         return Ok(());
     }
-    let message = format!("a volume `{}` is there already and was not made for this", create.name);
+    let message = format!("a volume `{}` exists already and does not belong to this sandbox", create.name);
     Err(EngineError::new(Fault::Conflict, message))
 }

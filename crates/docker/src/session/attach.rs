@@ -1,8 +1,8 @@
-//! A command in a container with the user's own streams, as in `moat exec`.
+//! Runs a command in a container with the user's streams, as `moat exec` does.
 //!
-//! With a terminal there is one raw stream both ways; without, standard output and standard error stay apart and
-//! every byte is what it was. The end of standard input is passed on while the output goes on. Not part of
-//! [`Engine`](moat_model::engine::Engine): nothing that reconciles needs it.
+//! With a terminal there is one raw stream in both directions; without one, standard output and standard error stay
+//! separate and every byte is preserved. The end of standard input is passed on while the output continues. Not part of
+//! [`Engine`](moat_model::engine::Engine): reconciliation does not need it.
 
 use std::collections::BTreeMap;
 use std::future::pending;
@@ -31,100 +31,99 @@ use crate::transport::version::Feature;
 use moat_model::engine::{Call, EngineError};
 use moat_model::resource::ContainerId;
 
-/// What to run, and with what.
+/// A command and its options.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AttachRequest {
     pub command: Vec<String>,
-    /// On top of the container's own.
+    /// Added to the container's environment.
     pub env: BTreeMap<String, String>,
-    /// A name or a number, with a group after a colon; `None`: the container's own.
+    /// A name or number, with an optional group after a colon; `None` for the container's user.
     pub user: Option<String>,
-    /// `None`: the container's own.
+    /// `None` for the container's directory.
     pub workdir: Option<String>,
-    /// Gives the command a terminal; this process's own, if it has one, becomes raw meanwhile.
+    /// Allocates a terminal; this process's terminal, if any, is raw meanwhile.
     pub tty: bool,
-    /// Passes standard input on.
+    /// Passes standard input.
     pub stdin: bool,
-    /// Keys that leave the command running; `None`: there are none.
+    /// Keys that detach.
     pub detach_keys: Option<DetachKeys>,
-    /// Ends the command when this process ends, however that happens.
+    /// Kills the command when this process exits for any reason.
     pub kill_on_exit: bool,
 }
 
-/// What streams are those of.
+/// The process that streams belong to.
 pub(crate) enum Process<'a> {
     Exec(&'a ExecId),
     Main(&'a ContainerId),
 }
 
-/// How this process's streams are used.
+/// How this process's streams are connected.
 pub(crate) struct How<'a> {
     pub(crate) tty: bool,
     pub(crate) stdin: bool,
     pub(crate) detach_keys: Option<&'a DetachKeys>,
 }
 
-/// How a command was left.
+/// How an attachment ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attached {
-    /// With its exit code.
+    /// The command exited with this code.
     Ended(i64),
-    /// It goes on: the user has detached from it.
+    /// The user detached; the command continues.
     Left,
 }
 
-/// Why a command could not be run to its end.
+/// Why an attachment failed.
 #[derive(Debug, thiserror::Error)]
 pub enum AttachError {
     #[error(transparent)]
     Engine(#[from] EngineError),
     #[error("{0}")]
     NotRun(NotRun),
-    #[error("the terminal cannot be used: {0}")]
+    #[error("cannot use the terminal: {0}")]
     Terminal(#[source] io::Error),
-    #[error("the output cannot be written: {0}")]
+    #[error("cannot write the output: {0}")]
     Output(#[source] io::Error),
     #[error("the connection to the command was lost: {0}")]
     Lost(#[source] io::Error),
 }
 
-/// The convention of shells for a death by signal.
+/// The convention of shells for a process killed by a signal.
 const SIGNAL_BASE: i64 = 128;
 
-/// What a program dies of whose output nobody reads.
+/// The signal of a program whose output pipe is closed.
 const SIGPIPE: i64 = 13;
 
-/// The codes of SIGHUP, SIGINT and SIGTERM, by which a terminal or a service manager ends this process.
-const TOLD: [i64; 3] = [SIGNAL_BASE + 1, SIGNAL_BASE + 2, SIGNAL_BASE + 15];
+/// The codes of SIGHUP, SIGINT and SIGTERM, with which a terminal or a service manager stops this process.
+const STOPPED: [i64; 3] = [SIGNAL_BASE + 1, SIGNAL_BASE + 2, SIGNAL_BASE + 15];
 
-/// The engine never detaches. Its own keys for it would hold back every Ctrl-P, which shells need; these are keys that
-/// nobody presses.
+/// The detach keys given to the engine, a sequence that is never typed: moat detects detach keys itself, and the default
+/// keys would hold back every Ctrl-P, which shells need.
 pub(crate) const DETACH_KEYS: &str = "ctrl-^,ctrl-@,ctrl-^";
 
-/// Just after a start there may be no terminal yet that could be resized: about a second in all.
+/// Just after a start the terminal may not exist yet. Retries the first resize for about a second.
 const RESIZE_TRIES: u32 = 20;
 const RESIZE_PAUSE: Duration = Duration::from_millis(50);
 
 impl Docker {
-    /// Runs a command in a container with this process's streams, and gives its exit code.
+    /// Runs a command in a container with this process's streams, and returns its exit code.
     ///
     /// # Errors
-    /// If it cannot be started, or the connection is lost. A command that does not exist is no error: it ends
-    /// with 126 or 127.
+    /// If it cannot be started, or the connection is lost. A command that does not exist returns [`AttachError::NotRun`].
     pub async fn attach(&self, container: &ContainerId, request: &AttachRequest) -> Result<Attached, AttachError> {
         if !request.kill_on_exit {
             return self.attach_exec(container, request).await;
         }
         let (keeper, request) = Keeper::begin(self, container, request).await?;
         let attached = self.attach_exec(container, &request).await;
-        // One that was told to end takes the command with it.
-        if !matches!(&attached, Ok(Attached::Ended(code)) if TOLD.contains(code)) {
+        // A stopped process takes the command with it.
+        if !matches!(&attached, Ok(Attached::Ended(code)) if STOPPED.contains(code)) {
             keeper.release().await;
         }
         attached
     }
 
-    /// Starts a command in a container, and stays with it no longer.
+    /// Starts a command in a container, detached.
     ///
     /// # Errors
     /// If it cannot be started.
@@ -155,7 +154,7 @@ impl Docker {
         Ok(Attached::Ended(self.exit_code(&exec, request, end, &mut tokio::io::stdout()).await?))
     }
 
-    /// Runs a command in a container with streams of the caller's: the chunks of `input` until the channel ends.
+    /// Runs a command in a container with the caller's streams; `input` ends with its channel.
     ///
     /// # Errors
     /// As [`Docker::attach`].
@@ -174,7 +173,7 @@ impl Docker {
         self.exit_code(&exec, request, end, out).await
     }
 
-    /// The part of an attachment during which the terminal is raw.
+    /// Connects this process's streams; the terminal is raw meanwhile.
     pub(crate) async fn with_own_streams(&self, process: &Process<'_>, how: &How<'_>) -> Result<End, AttachError> {
         let _raw =
             if how.tty && how.stdin { RawMode::enter(stdio::stdin()).map_err(AttachError::Terminal)? } else { None };
@@ -189,7 +188,7 @@ impl Docker {
         let (mut out, mut err) = (tokio::io::stdout(), tokio::io::stderr());
         tokio::select! {
             end = pump(streams, how.tty, input, &mut out, &mut err) => end,
-            number = told_to_end(how.tty) => number.map(End::Signal).map_err(AttachError::Terminal),
+            number = termination_signal(how.tty) => number.map(End::Signal).map_err(AttachError::Terminal),
             never = self.follow_size(process, how.tty) => match never {},
         }
     }
@@ -226,7 +225,7 @@ impl Docker {
             End::Refused(words) if exec::never_ran(self, exec).await? => {
                 Err(AttachError::NotRun(NotRun::of(request, &String::from_utf8_lossy(&words))))
             }
-            // It was the command's own.
+            // The output was the command's.
             End::Refused(output) => {
                 write(out, &output).await.map_err(AttachError::Output)?;
                 Ok(exec::exit_code(self, exec).await?)
@@ -236,7 +235,7 @@ impl Docker {
         }
     }
 
-    /// Keeps the command's terminal as large as this process's.
+    /// Keeps the size of the command's terminal equal to this process's.
     async fn follow_size(&self, process: &Process<'_>, tty: bool) -> std::convert::Infallible {
         let changes = if tty { signal(SignalKind::window_change()).ok() } else { None };
         if let Some(mut changes) = changes {
@@ -253,7 +252,7 @@ impl Docker {
         pending().await
     }
 
-    /// Whether there is nothing left to do.
+    /// Resizes; returns whether it is done.
     async fn resize(&self, process: &Process<'_>) -> bool {
         let Some(Size { rows, columns }) = own_size() else { return true };
         let resized = match process {
@@ -264,23 +263,24 @@ impl Docker {
     }
 }
 
-/// What an end says that the command did not.
+/// The exit code for an end other than the command's exit.
 pub(crate) fn code_of(end: &End) -> i64 {
     match end {
-        // It has none yet.
+        // Unknown yet.
         End::Output | End::Refused(_) | End::Left => 0,
         End::NoReader => SIGNAL_BASE + SIGPIPE,
         End::Signal(number) => SIGNAL_BASE + i64::from(*number),
     }
 }
 
-/// The size of the terminal that the output goes to, or else of the one that the input comes from.
+/// The size of the terminal on standard output, or else on standard input.
 fn own_size() -> Option<Size> {
     terminal::size(stdio::stdout()).or_else(|| terminal::size(stdio::stdin()))
 }
 
-/// Waits for a signal to end, if the terminal would otherwise stay raw; without one the signal's own effect is right.
-async fn told_to_end(tty: bool) -> io::Result<i32> {
+/// Waits for a termination signal, so that the terminal does not stay raw. Without a terminal the default action is
+/// right.
+async fn termination_signal(tty: bool) -> io::Result<i32> {
     if !tty {
         return pending().await;
     }

@@ -1,4 +1,4 @@
-//! A command in a container whose output is wanted as a value: the end of both streams, apart, in bounded memory.
+//! Runs a command in a container and captures the end of both streams, in bounded memory.
 
 use std::io;
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use crate::transport::tail::Tail;
 use crate::{AttachError, AttachRequest, Docker};
 use moat_model::resource::ContainerId;
 
-/// What a command gave.
+/// The result of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Captured {
     pub exit_code: i64,
@@ -18,7 +18,7 @@ pub struct Captured {
     pub stderr: String,
 }
 
-/// In bytes, of either stream: what a script can look at in one piece. What is longer belongs in a pipe.
+/// Maximum size of each captured stream in bytes. Longer output belongs in a pipe.
 const CAPTURE_MAX: usize = 1 << 20;
 
 pub(crate) struct Keep(Tail);
@@ -36,7 +36,7 @@ impl Keep {
 }
 
 impl Docker {
-    /// Runs a command to its end, with nothing on its standard input and no terminal.
+    /// Runs a command to its end, without standard input and terminal.
     ///
     /// # Errors
     /// As [`Docker::attach`].

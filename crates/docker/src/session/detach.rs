@@ -1,26 +1,26 @@
-//! Keys that leave a command running, watched for on this side.
+//! Detects detach keys in the user's input.
 //!
-//! The engine would watch for them too, but ends an exec that is left with an error of its own in the output and code
-//! 126, which looks like a command that could not be run.
+//! The engine can detect them too, but then writes an error into the output and exits with 126, as for a command that
+//! could not be run.
 
 use std::str::FromStr;
 
 use bytes::Bytes;
 
-/// A sequence of keys, as in `ctrl-p,ctrl-q`; the notation is docker's.
+/// A sequence of keys such as `ctrl-p,ctrl-q`, in docker's notation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DetachKeys(Vec<u8>);
 
-/// Why a text names no keys.
+/// The text is not a key sequence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a key: a letter, or `ctrl-` and one of a-z @ [ \\ ] ^ _; several with commas between")]
+#[error("invalid key `{0}`: expected a character, or `ctrl-` and one of a-z @ [ \\ ] ^ _, separated by commas")]
 pub struct DetachKeysError(String);
 
-/// Looks for the keys in what is typed.
+/// Searches the input for the keys.
 #[derive(Debug)]
 pub(crate) struct Watch {
     keys: Vec<u8>,
-    /// How many of them have come.
+    /// The number of keys matched so far.
     have: usize,
 }
 
@@ -42,7 +42,7 @@ fn key(name: &str) -> Result<u8, DetachKeysError> {
     let [byte] = bytes else { return Err(wrong()) };
     match (ctrl, byte.to_ascii_uppercase()) {
         (false, _) if byte.is_ascii_graphic() => Ok(*byte),
-        // Control characters are the letters from `@` on, without the upper bits (ECMA-48).
+        // A control character is a character from `@` to `_` without the upper bits (ECMA-48).
         (true, upper @ b'@'..=b'_') => Ok(upper & 0x1f),
         _ => Err(wrong()),
     }
@@ -53,12 +53,12 @@ impl Watch {
         Self { keys: keys.0.clone(), have: 0 }
     }
 
-    /// What of a piece of input goes to the command, and whether the user wants to leave it.
+    /// Returns the part of the input for the command, and whether the user detaches.
     pub(crate) fn pass(&mut self, piece: &Bytes) -> (Bytes, bool) {
         let mut out = Vec::with_capacity(piece.len() + self.have);
         for byte in piece {
             if *byte != self.keys[self.have] {
-                // What was held back was meant for the command. The sequence may begin anew right here.
+                // The held back keys were for the command. The sequence may restart at this byte.
                 out.extend_from_slice(&self.keys[..self.have]);
                 self.have = 0;
             }
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_are_read_as_docker_reads_them() {
+    fn keys_are_parsed_like_dockers() {
         let table: [(&str, Option<&[u8]>); 8] = [
             ("ctrl-p,ctrl-q", Some(&[16, 17])),
             ("ctrl-@,a", Some(&[0, b'a'])),
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn the_keys_are_found_wherever_the_input_is_cut() {
+    fn keys_are_found_across_chunks() {
         let keys: DetachKeys = "ctrl-p,q".parse().unwrap();
         let typed = b"ls\x10ls\x10\x10q";
         for cut in 0..=typed.len() {

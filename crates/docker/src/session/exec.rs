@@ -1,8 +1,8 @@
-//! Commands in a running container: making one, starting it, and its exit code.
+//! Execs in a running container: creation, start, exit code.
 //!
-//! The streams are taken over raw, and not by bollard: it guesses from the first byte whether they are framed, and
-//! so eats output. An exec that cannot be started is no error of the engine's: it ends with 126 or 127, and the reason
-//! is in its output: `not_run` makes something of that.
+//! The streams are read raw and not by bollard, which guesses from the first byte whether they are framed, and loses
+//! output. For an exec that cannot be started the engine returns no error: it exits with 126 or 127 and writes the reason
+//! to its output, which `not_run` interprets.
 
 use std::time::Duration;
 
@@ -43,20 +43,20 @@ struct Inspected {
     #[serde(default)]
     running: bool,
     exit_code: Option<i64>,
-    /// On the engine's machine; 0 of what never ran.
+    /// On the Docker host; 0 if it never ran.
     #[serde(default)]
     pid: i64,
 }
 
-/// In bytes. What is read at once.
+/// Size of a read in bytes.
 pub(crate) const CHUNK: usize = 32 * 1024;
 
-/// The streams end a moment before the engine knows the exit code, so the first question comes soon. A process
-/// that closed its streams and went on may run for long, so the questions get rarer.
+/// The streams end shortly before the engine knows the exit code, so that polling starts fast. A process may close its
+/// streams and run on, so that polling slows down.
 const EXIT_POLL: Duration = Duration::from_millis(5);
 const EXIT_POLL_MAX: Duration = Duration::from_millis(250);
 
-/// Runs a command to its end, with nothing on its standard input.
+/// Runs a command to its end, without standard input.
 pub(crate) async fn run(
     docker: &Docker,
     container: &ContainerId,
@@ -85,7 +85,7 @@ pub(crate) async fn create(
     }
 }
 
-/// Starts it; from here on its streams are ours.
+/// Starts an exec, and returns its streams.
 pub(crate) async fn start(docker: &Docker, exec: &ExecId, tty: bool) -> Result<Streams, Failure> {
     let path = format!("/exec/{}/start", exec.0);
     docker
@@ -100,7 +100,7 @@ pub(crate) async fn start(docker: &Docker, exec: &ExecId, tty: bool) -> Result<S
         .await
 }
 
-/// Starts it, and stays with it no longer.
+/// Starts an exec, detached.
 pub(crate) async fn start_detached(docker: &Docker, exec: &ExecId) -> Result<(), Failure> {
     let path = format!("/exec/{}/start", exec.0);
     let started = async {
@@ -110,20 +110,20 @@ pub(crate) async fn start_detached(docker: &Docker, exec: &ExecId) -> Result<(),
     docker.call(Call::Exec, started).await
 }
 
-/// Whether it has ended without ever having run.
+/// Whether it has exited without having run.
 pub(crate) async fn never_ran(docker: &Docker, exec: &ExecId) -> Result<bool, EngineError> {
     let path = format!("/exec/{}/json", exec.0);
     let found: Inspected = docker.get(Call::Exec, &path).await.map_err(|failure| failure.into_error(Call::Exec))?;
     Ok(!found.running && found.pid == 0)
 }
 
-/// Tells a terminal its size, in rows and columns.
+/// Resizes the terminal of an exec.
 pub(crate) async fn resize(docker: &Docker, exec: &ExecId, rows: u16, columns: u16) -> Result<(), Failure> {
     let options = bollard::query_parameters::ResizeExecOptions { h: i32::from(rows), w: i32::from(columns) };
     docker.call(Call::Exec, docker.api.resize_exec(&exec.0, options)).await
 }
 
-/// Waits for the end, and gives the exit code.
+/// Waits for the exit code.
 pub(crate) async fn exit_code(docker: &Docker, exec: &ExecId) -> Result<i64, EngineError> {
     let path = format!("/exec/{}/json", exec.0);
     let mut pause = EXIT_POLL;
@@ -132,14 +132,14 @@ pub(crate) async fn exit_code(docker: &Docker, exec: &ExecId) -> Result<i64, Eng
         match found.exit_code {
             _ if found.running => {}
             Some(code) => return Ok(code),
-            None => return Err(EngineError::new(Fault::Engine, "the engine does not know how the command ended")),
+            None => return Err(EngineError::new(Fault::Engine, "the engine has no exit code for the command")),
         }
         sleep(pause).await;
         pause = (2 * pause).min(EXIT_POLL_MAX);
     }
 }
 
-/// Both streams to their end, of which the end is kept.
+/// Reads both streams to their end, and keeps the last part.
 async fn output(docker: &Docker, exec: &ExecId) -> Result<String, Failure> {
     let mut streams = start(docker, exec, false).await?;
     let _slot = docker.slot().await?;

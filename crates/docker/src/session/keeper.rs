@@ -1,8 +1,7 @@
-//! Ends a command in a container when this process ends, however that happens: killed, or its machine gone.
+//! Kills a command in a container when this process exits for any reason, such as SIGKILL or a crash of its host.
 //!
-//! Docker leaves a command running whose client has gone. A second command, the keeper, reads its own standard input: the
-//! connection is its life line, and when it breaks the keeper ends the first command. Needs a `sh` and a `/tmp` in the
-//! container.
+//! Docker leaves a command running when its client disconnects. A second command, the keeper, reads its standard input;
+//! when that connection breaks, it kills the first command. Needs `sh` and `/tmp` in the container.
 
 use bollard::models::ExecConfig;
 use tokio::io::AsyncWriteExt;
@@ -13,11 +12,11 @@ use moat_model::engine::{Call, EngineError};
 use moat_model::resource::ContainerId;
 use moat_model::resource::digest::short_sha256;
 
-/// Tells its number in the container, by which it can be ended, and becomes the command.
+/// Writes its process id to a file, and executes the command.
 const WRAPPER: &str = "echo $$ >\"$0\" && exec \"$@\"";
 
-/// A line says that the command is over. Otherwise it gets time to end by itself; the number is that of its session, so
-/// that what it started goes with it.
+/// A line means that the command has exited. Otherwise the keeper sends SIGTERM and, after a grace period, SIGKILL, to
+/// the whole session of the command.
 const KEEPER: &str = "read -r over; [ \"$over\" = over ] && { rm -f \"$0\"; exit 0; }
 pid=$(cat \"$0\") || exit 0; rm -f \"$0\"
 end() { kill \"-$1\" -- \"-$pid\" 2>/dev/null || kill \"-$1\" \"$pid\" 2>/dev/null; }
@@ -25,11 +24,11 @@ end TERM || exit 0; n=0
 while [ $n -lt 50 ] && kill -0 \"$pid\" 2>/dev/null; do sleep 0.1; n=$((n+1)); done
 end KILL";
 
-/// Holds the life line. Dropped, the command ends; [`Keeper::release`] lets it be.
+/// Holds the connection. Dropping it kills the command; [`Keeper::release`] does not.
 pub(crate) struct Keeper(Streams);
 
 impl Keeper {
-    /// Begins to watch; gives the command that is to be run in place of the one that is asked for.
+    /// Starts the keeper, and returns the request with the wrapped command.
     pub(crate) async fn begin(
         docker: &Docker,
         container: &ContainerId,
@@ -52,9 +51,9 @@ impl Keeper {
         Ok((Self(streams), AttachRequest { command, ..request.clone() }))
     }
 
-    /// The command is over, or is to go on without anybody.
+    /// Ends the keeper: the command has exited, or continues detached.
     pub(crate) async fn release(mut self) {
-        // If the connection is lost the engine has ended, and everything with it.
+        // If the connection is lost, the engine has stopped and the command with it.
         let _ = self.0.write_all(b"over\n").await;
         let _ = self.0.shutdown().await;
     }

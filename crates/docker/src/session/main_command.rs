@@ -1,4 +1,4 @@
-//! A container's main command with the user's own streams, as in `moat attach`.
+//! Attaches the user's streams to a container's main command, as `moat attach` does.
 
 use http::{HeaderValue, Method, Response, header};
 use hyper::body::Incoming;
@@ -24,10 +24,10 @@ struct Waited {
 }
 
 impl Docker {
-    /// Takes part in a container's main command with this process's streams, until it ends or is left.
+    /// Attaches this process's streams to a container's main command, until it exits or the user detaches.
     ///
     /// # Errors
-    /// If it does not run, or the connection is lost.
+    /// If it is not running, or the connection is lost.
     pub async fn attach_main(
         &self,
         container: &ContainerId,
@@ -35,7 +35,7 @@ impl Docker {
         stdin: bool,
     ) -> Result<Attached, AttachError> {
         let console = self.console(container).await?;
-        // Asked before, so that its end is not missed, nor taken for that of a restart.
+        // Requested first, so that the exit is not missed, nor confused with that of a restart.
         let ended = wait(self, container).await?;
         let how = How { tty: console.tty, stdin: stdin && console.stdin, detach_keys };
         let code = match self.with_own_streams(&Process::Main(container), &how).await? {
@@ -51,7 +51,7 @@ impl Docker {
 }
 
 impl Docker {
-    /// Waits for the end of a container's main command; gives the end of its output.
+    /// Waits for a container's main command to exit, and captures the end of its output.
     ///
     /// # Errors
     /// As [`Docker::attach_main`].
@@ -67,17 +67,17 @@ impl Docker {
     }
 }
 
-/// Begins to wait for a container's end; the answer's body comes with it.
+/// Starts to wait for a container's exit; the response's body arrives with it.
 async fn wait(docker: &Docker, container: &ContainerId) -> Result<Response<Incoming>, EngineError> {
     let path = format!("/containers/{}/wait", safe(container.as_str())?);
-    let begun = docker.call(Call::Inspect, async {
+    let response = docker.call(Call::Inspect, async {
         let request = wire::plain(Method::POST, &path)?;
         answer::accepted(docker.wire.send(request).await?).await
     });
-    begun.await.map_err(|failure| failure.into_error(Call::Inspect))
+    response.await.map_err(|failure| failure.into_error(Call::Inspect))
 }
 
-/// Takes over a container's streams. `keys`: what the engine would detach by.
+/// Attaches to a container's streams. `keys` are the engine's detach keys.
 pub(crate) async fn start(
     docker: &Docker,
     container: &ContainerId,
@@ -102,7 +102,7 @@ pub(crate) async fn start(
         .await
 }
 
-/// Tells a container's terminal its size.
+/// Resizes a container's terminal.
 pub(crate) async fn resize(docker: &Docker, container: &ContainerId, rows: u16, columns: u16) -> Result<(), Failure> {
     let path = format!("/containers/{}/resize?h={rows}&w={columns}", container.as_str());
     docker

@@ -1,6 +1,6 @@
-//! A command that the engine could not run: what it says of that, and the exit code that shells give.
+//! A command that the engine could not run: the reason, and the exit code that shells use.
 //!
-//! The engine writes its reason where the command's output would be, with one code for all reasons (docker/cli#2025).
+//! The engine writes the reason to the command's output, with one code for all reasons (docker/cli#2025).
 
 use std::fmt;
 
@@ -9,45 +9,45 @@ use crate::AttachRequest;
 /// A command that never ran.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotRun {
-    /// As shells have it: 127 for what is not there, 126 for what cannot be run.
+    /// As in shells: 127 if the command does not exist, 126 if it cannot be run.
     pub code: u8,
     pub message: String,
 }
 
-/// How the engine begins to say so: moby's `daemon/exec.go`, and the runtime.
+/// Prefixes of the engine's reason: moby's `daemon/exec.go`, and the runtime.
 const BEGINNINGS: [&str; 4] =
     ["OCI runtime exec failed", "unable to find user", "unable to find group", "no matching entries in passwd"];
 
-/// In bytes. The engine says it in a line or two.
+/// Maximum length of a reason in bytes. The engine writes a line or two.
 pub(crate) const TEXT_MAX: usize = 8 * 1024;
 
-const NOT_THERE: u8 = 127;
+const NOT_FOUND: u8 = 127;
 const NOT_EXECUTABLE: u8 = 126;
 
-/// Whether an output may be the engine's reason. A command may write the same.
+/// Whether an output may be the engine's reason. A command may write the same text.
 pub(crate) fn may_be(output: &[u8]) -> bool {
     BEGINNINGS.iter().any(|beginning| output.starts_with(beginning.as_bytes()))
 }
 
 impl NotRun {
-    /// What the engine's words mean.
+    /// Interprets the engine's reason.
     pub(crate) fn of(request: &AttachRequest, words: &str) -> Self {
         let command = request.command.first().map_or("", String::as_str);
         let says = |text: &str| words.contains(text);
-        let because = |why: &str| (NOT_EXECUTABLE, format!("`{command}` cannot be run: {why}"));
+        let because = |why: &str| (NOT_EXECUTABLE, format!("cannot run `{command}`: {why}"));
         let (code, message) = if says("unable to find user") || says("unable to find group") {
-            (NOT_EXECUTABLE, format!("there is no user `{}` in the container", request.user.as_deref().unwrap_or("")))
+            (NOT_EXECUTABLE, format!("no user `{}` in the container", request.user.as_deref().unwrap_or("")))
         } else if says("chdir to cwd") {
             let workdir = request.workdir.as_deref().unwrap_or("");
-            (NOT_EXECUTABLE, format!("the directory `{workdir}` cannot be entered in the container"))
+            (NOT_EXECUTABLE, format!("cannot change to the directory `{workdir}` in the container"))
         } else if says("permission denied") {
             because("permission denied")
         } else if says("exec format error") {
-            because("it is built for another platform, or is no program")
+            because("it is built for another platform, or is not a program")
         } else if says("is a directory") {
             because("it is a directory")
         } else if says("executable file not found") || says("no such file or directory") {
-            (NOT_THERE, format!("`{command}` is not in the container"))
+            (NOT_FOUND, format!("`{command}` does not exist in the container"))
         } else {
             because(words.trim())
         };
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_codes_are_those_of_shells() {
+    fn exit_codes_match_shells() {
         let request = AttachRequest {
             command: vec!["cmd".to_owned()],
             user: Some("bob".to_owned()),
@@ -75,19 +75,27 @@ mod tests {
         };
         let oci = "OCI runtime exec failed: exec failed: unable to start container process: ";
         let table = [
-            (r#"exec: "cmd": executable file not found in $PATH: unknown"#, 127, "`cmd` is not in the container"),
-            (r#"exec: "cmd": stat cmd: no such file or directory: unknown"#, 127, "`cmd` is not in the container"),
-            (r#"exec: "cmd": permission denied: unknown"#, 126, "`cmd` cannot be run: permission denied"),
-            (r#"exec: "cmd": is a directory: unknown"#, 126, "`cmd` cannot be run: it is a directory"),
+            (
+                r#"exec: "cmd": executable file not found in $PATH: unknown"#,
+                127,
+                "`cmd` does not exist in the container",
+            ),
+            (
+                r#"exec: "cmd": stat cmd: no such file or directory: unknown"#,
+                127,
+                "`cmd` does not exist in the container",
+            ),
+            (r#"exec: "cmd": permission denied: unknown"#, 126, "cannot run `cmd`: permission denied"),
+            (r#"exec: "cmd": is a directory: unknown"#, 126, "cannot run `cmd`: it is a directory"),
             (
                 "exec cmd: exec format error: unknown",
                 126,
-                "`cmd` cannot be run: it is built for another platform, or is no program",
+                "cannot run `cmd`: it is built for another platform, or is not a program",
             ),
             (
                 r#"chdir to cwd ("/x") set in config.json failed: no such file or directory: unknown"#,
                 126,
-                "the directory `/x` cannot be entered in the container",
+                "cannot change to the directory `/x` in the container",
             ),
         ];
         for (words, code, message) in table {
@@ -97,7 +105,7 @@ mod tests {
         }
         let words = "unable to find user bob: no matching entries in passwd file\r\n";
         assert!(may_be(words.as_bytes()));
-        assert_eq!(NotRun::of(&request, words).message, "there is no user `bob` in the container");
+        assert_eq!(NotRun::of(&request, words).message, "no user `bob` in the container");
         assert!(!may_be(b"hello") && !may_be(b""));
     }
 }

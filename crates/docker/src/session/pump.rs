@@ -1,4 +1,4 @@
-//! Moves bytes both ways between this process and a command until one of them has had enough.
+//! Copies bytes in both directions between this process and a command.
 
 use std::future::pending;
 use std::io;
@@ -18,26 +18,26 @@ use crate::transport::frames::{Channel, Frames};
 pub(crate) enum End {
     /// The command closed its output.
     Output,
-    /// As [`End::Output`], and this was all of it: the engine may have said that it could not run the command.
+    /// As [`End::Output`], and this was the whole output, which may be the engine's reason for not running the command.
     Refused(Vec<u8>),
-    /// Nobody reads the output any more.
+    /// The reader of the output is gone.
     NoReader,
-    /// The user has pressed the keys that leave the command running.
+    /// The user pressed the detach keys.
     Left,
-    /// This process was told to end, by that signal.
+    /// This process received this signal.
     Signal(i32),
 }
 
-/// What goes to a command.
+/// The input of a command.
 pub(crate) struct Input {
     pub(crate) chunks: mpsc::Receiver<Bytes>,
-    /// Looks for the keys that leave it.
+    /// Detects the detach keys.
     pub(crate) watch: Option<Watch>,
-    /// Whether its end is passed on. Of a main command the engine would take it for the end of the attachment.
+    /// Whether its end is passed on. For a main command the engine would end the attachment.
     pub(crate) passes_end: bool,
 }
 
-/// Moves bytes both ways until the command's output ends.
+/// Copies bytes in both directions until the command's output ends.
 pub(crate) async fn pump(
     streams: impl AsyncRead + AsyncWrite,
     tty: bool,
@@ -54,8 +54,7 @@ pub(crate) async fn pump(
     }
 }
 
-/// Passes standard input on, and then its end. A command that reads no more is none of our business. Gives whether the
-/// user wants to leave the command.
+/// Passes standard input and its end. A command that stops reading is no error. Returns whether the user detaches.
 async fn send(mut to_command: impl AsyncWrite + Unpin, input: Option<Input>) -> bool {
     let Some(Input { mut chunks, mut watch, passes_end }) = input else { return false };
     while let Some(chunk) = chunks.recv().await {
@@ -113,7 +112,7 @@ async fn write_apart(
     Ok(())
 }
 
-/// The beginning of an output that may be the engine's, kept back until it is known whose it is; `None`: it is not.
+/// The start of an output that may be the engine's reason, held back until that is known; `None`: it is the command's.
 struct Held(Option<Vec<u8>>);
 
 impl Default for Held {

@@ -1,7 +1,7 @@
-//! This process's standard input, as it comes.
+//! This process's standard input as a channel.
 //!
-//! A thread of its own reads it, and not the runtime's pool: a read that waits for a key cannot be called off, and the
-//! runtime would wait for it at the end. The thread ends with the input or with the process.
+//! A separate thread reads it, not the runtime's pool: a read that waits for a key cannot be cancelled, and the runtime
+//! would wait for it on shutdown. The thread ends with the input or with the process.
 
 use std::io::{self, Read};
 use std::thread;
@@ -12,10 +12,10 @@ use tokio::sync::mpsc;
 use super::exec::CHUNK;
 use crate::{Docker, IntoContainer};
 
-/// Chunks that may wait for a slow reader.
+/// Chunks buffered for a slow reader.
 const BACKLOG: usize = 8;
 
-/// Begins to read; the channel ends with the input.
+/// Starts to read; the channel closes with the input.
 pub(crate) fn chunks() -> mpsc::Receiver<Bytes> {
     let (sender, receiver) = mpsc::channel(BACKLOG);
     thread::spawn(move || forward(io::stdin().lock(), &sender));

@@ -1,4 +1,4 @@
-//! The user's terminal: its size, and raw mode for as long as another terminal's keys go through it.
+//! The user's terminal: its size, and raw mode while keys are passed to another terminal.
 
 use std::io;
 
@@ -12,17 +12,17 @@ pub(crate) struct Size {
     pub(crate) columns: u16,
 }
 
-/// A terminal that passes every key on as it is. It is as before when this is dropped, in a panic too.
+/// A terminal in raw mode. Restores the previous mode on drop, also in a panic.
 pub(crate) struct RawMode<'fd> {
     terminal: BorrowedFd<'fd>,
     before: Termios,
 }
 
 impl<'fd> RawMode<'fd> {
-    /// `None`: it is no terminal, and there is nothing to do.
+    /// Enters raw mode; `None` if it is not a terminal.
     ///
     /// # Errors
-    /// If it is one and refuses.
+    /// If the mode cannot be set.
     pub(crate) fn enter(terminal: BorrowedFd<'fd>) -> io::Result<Option<Self>> {
         if !isatty(terminal) {
             return Ok(None);
@@ -37,12 +37,12 @@ impl<'fd> RawMode<'fd> {
 
 impl Drop for RawMode<'_> {
     fn drop(&mut self) {
-        // If even this fails the terminal is gone.
+        // If this fails, the terminal is gone.
         let _ = tcsetattr(self.terminal, OptionalActions::Now, &self.before);
     }
 }
 
-/// The size of a terminal; `None`: it is none, or does not know.
+/// The size of a terminal; `None` if it is not a terminal or its size is unknown.
 pub(crate) fn size(terminal: BorrowedFd<'_>) -> Option<Size> {
     let size = tcgetwinsize(terminal).ok()?;
     let size = Size { rows: size.ws_row, columns: size.ws_col };
@@ -60,7 +60,7 @@ mod tests {
 
     use super::*;
 
-    /// A terminal of the test's own, as a user's program sees it; it lives as long as the first part.
+    /// A pseudoterminal: the master, which keeps it open, and the slave.
     fn terminal() -> (rustix::fd::OwnedFd, File) {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
         grantpt(&master).expect("granted");
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_is_as_before_afterwards() {
+    fn raw_mode_is_reset_on_drop() {
         let (_master, slave) = terminal();
         assert!(echoes(&slave));
         {
@@ -91,9 +91,9 @@ mod tests {
     }
 
     #[test]
-    fn only_a_terminal_has_a_size_and_a_mode() {
+    fn only_a_terminal_has_a_size_and_raw_mode() {
         let (_master, slave) = terminal();
-        assert_eq!(size(slave.as_fd()), None, "it does not know yet");
+        assert_eq!(size(slave.as_fd()), None, "not set yet");
         tcsetwinsize(&slave, Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 }).expect("set");
         assert_eq!(size(slave.as_fd()), Some(Size { rows: 24, columns: 80 }));
         let file = tempfile::tempfile().expect("a file");

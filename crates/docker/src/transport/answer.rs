@@ -1,4 +1,4 @@
-//! Reads answers: the status first, then a body of bounded size, into the few fields that moat needs.
+//! Reads responses: the status, then a body of bounded size, into the fields that moat needs.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -9,30 +9,30 @@ use serde::de::DeserializeOwned;
 
 use super::fault::Failure;
 
-/// In bytes. A list of a thousand containers with all their labels is a few megabytes.
+/// Maximum size of a response in bytes. A list of a thousand containers with their labels takes a few megabytes.
 const ANSWER_MAX: usize = 64 * 1024 * 1024;
 
-/// How an engine writes a refusal.
+/// The body of an error response.
 #[derive(Deserialize)]
-struct Refusal {
+struct ErrorBody {
     message: String,
 }
 
-/// The same response if it is a success, otherwise the refusal that it carries.
+/// Returns the response if it is a success, otherwise its error.
 pub(crate) async fn accepted(response: Response<Incoming>) -> Result<Response<Incoming>, Failure> {
     let status = response.status();
     if status.is_success() || status == StatusCode::SWITCHING_PROTOCOLS {
         return Ok(response);
     }
     let body = whole(response).await?;
-    let message = match serde_json::from_slice::<Refusal>(&body) {
-        Ok(refusal) => refusal.message,
+    let message = match serde_json::from_slice::<ErrorBody>(&body) {
+        Ok(body) => body.message,
         Err(_) => String::from_utf8_lossy(&body).into_owned(),
     };
     Err(Failure::Refused { status: status.as_u16(), message })
 }
 
-/// Reads a JSON answer.
+/// Reads a JSON response.
 pub(crate) async fn json<T: DeserializeOwned>(response: Response<Incoming>) -> Result<T, Failure> {
     let body = whole(accepted(response).await?).await?;
     serde_json::from_slice(&body).map_err(|error| Failure::Unreadable(error.to_string()))

@@ -1,8 +1,8 @@
-//! Connects: finds the endpoint, checks it, and agrees on a version.
+//! Connects to an engine: resolves the endpoint, checks it, and negotiates the API version.
 //!
-//! One call is made, `GET /_ping`: every engine since 1.41 names its version in the answer's header, as docker's own
-//! client relies on. `GET /version` says the same and takes about thirty times as long, because the engine runs
-//! its helpers to ask them for theirs; it is the fallback for what stands between and strips headers.
+//! One request is sent, `GET /_ping`. Every engine since API 1.41 puts its version into a response header, and docker's own
+//! client relies on that. `GET /version` takes about thirty times as long, because the engine runs its helpers to get
+//! their versions; it is the fallback behind proxies that strip headers.
 
 use http::Method;
 use serde::Deserialize;
@@ -21,27 +21,27 @@ use super::wire::{self, Wire};
 use crate::Docker;
 use moat_model::engine::Call;
 
-/// What an engine's version answer has that moat reads.
+/// The part of `GET /version` that moat reads.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct VersionAnswer {
     api_version: String,
 }
 
-/// The header in which an engine names its newest version.
+/// The response header with the engine's newest API version.
 const VERSION_HEADER: &str = "api-version";
 
 impl Docker {
-    /// Connects to the engine that `--host`, the environment or the docker context name.
+    /// Connects to the engine selected by `--host`, the environment or the docker context.
     ///
     /// # Errors
-    /// If there is none, it cannot be reached, or it is too old.
+    /// If no engine is found, it cannot be reached, or it is too old.
     pub async fn connect(host: Option<&str>) -> Result<Self, ConnectError> {
         let located = resolve(host, &ProcessEnv)?;
         Self::connect_to(located, &ProcessEnv).await
     }
 
-    /// Connects to an endpoint that was found before.
+    /// Connects to a resolved endpoint.
     ///
     /// # Errors
     /// If it cannot be reached, or is too old.
@@ -53,25 +53,25 @@ impl Docker {
             hint: hint.to_owned(),
         };
         let wire = Wire::new(&located.endpoint)
-            .map_err(|why| refuse(why, "the TLS files are those of DOCKER_CERT_PATH or of the docker context"))?;
-        let newest = match timeout(deadline(Call::Ping), ask_version(&wire)).await {
+            .map_err(|why| refuse(why, "check the TLS files in DOCKER_CERT_PATH or in the docker context"))?;
+        let newest = match timeout(deadline(Call::Ping), newest_version(&wire)).await {
             Ok(Ok(version)) => version,
             Ok(Err(failure)) => return Err(refuse(reason(failure, &wire), &hint(&located.endpoint))),
             Err(_) => return Err(refuse(reason(Failure::TimedOut, &wire), &hint(&located.endpoint))),
         };
         let Some(version) = ApiVersion::agree(newest) else {
-            let why = format!("it speaks version {newest} of its interface, and moat needs {OLDEST}");
+            let why = format!("its API version is {newest}, and moat needs {OLDEST} or later");
             return Err(refuse(why, "use docker 20.10 or newer"));
         };
-        let wire = wire.speaking(version);
+        let wire = wire.with_version(version);
         let api = wire.bollard().map_err(|error| refuse(error.to_string(), ""))?;
         let slots = Semaphore::new(located.endpoint.calls_in_flight());
         Ok(Self { wire, api, version, slots, config_dir: config_dir(around), located, capacity: OnceCell::new() })
     }
 }
 
-/// The newest version that the engine speaks.
-async fn ask_version(wire: &Wire) -> Result<ApiVersion, Failure> {
+/// The newest API version that the engine supports.
+async fn newest_version(wire: &Wire) -> Result<ApiVersion, Failure> {
     let pong = answer::accepted(wire.send(wire::plain(Method::GET, "/_ping")?).await?).await?;
     let header = pong.headers().get(VERSION_HEADER).and_then(|value| value.to_str().ok());
     let named = if let Some(version) = header {
@@ -82,13 +82,13 @@ async fn ask_version(wire: &Wire) -> Result<ApiVersion, Failure> {
     named.parse().map_err(|error: NotAVersion| Failure::Unreadable(error.to_string()))
 }
 
-/// A failure in words that fit this one place, where any answer but a good one means that this is no engine for us.
+/// The reason of a failed connection.
 fn reason(failure: Failure, wire: &Wire) -> String {
     match failure {
-        // With ssh a lost connection is all that is seen here; ssh itself knows why.
+        // Over ssh this is only a lost connection; the reason is in the standard error of ssh.
         Failure::Lost(why) => wire.last_words().unwrap_or(why),
         Failure::Refused { message, .. } if message.contains("too old") => {
-            format!("it no longer speaks version {NEWEST} of its interface, the newest that this moat knows")
+            format!("it no longer supports API version {NEWEST}, the newest that this moat supports")
         }
         other => other.into_error(Call::Ping).message,
     }
@@ -97,19 +97,18 @@ fn reason(failure: Failure, wire: &Wire) -> String {
 fn hint(endpoint: &Endpoint) -> String {
     match endpoint {
         Endpoint::Unix(path) if !path.exists() => {
-            "start docker, or say where it is with --host or DOCKER_HOST".to_owned()
+            "start Docker, or set its address with --host or DOCKER_HOST".to_owned()
         }
-        Endpoint::Unix(_) => {
-            "docker must be running, and you must be allowed to use its socket (group `docker`)".to_owned()
-        }
+        Endpoint::Unix(_) => "check that Docker is running and that you may use its socket (group `docker`)".to_owned(),
         Endpoint::Tcp { tls: None, .. } => {
-            "docker must listen there; if it expects TLS, set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH".to_owned()
+            "check that Docker listens there; if it expects TLS, set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH"
+                .to_owned()
         }
         Endpoint::Tcp { tls: Some(_), .. } => {
-            "docker must listen there with a certificate that `ca.pem` signed for this name".to_owned()
+            "check that Docker listens there, with a certificate for this name signed by `ca.pem`".to_owned()
         }
         Endpoint::Ssh(target) => {
-            format!("`ssh {} docker version` must work without asking for anything", target.host)
+            format!("`ssh {} docker version` must work without a prompt", target.host)
         }
     }
 }

@@ -4,10 +4,10 @@ use std::fmt;
 
 use super::endpoint::Origin;
 
-/// Why no engine can be used.
+/// Why an engine cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectError {
-    /// Where the engine should be: an address, or what was given for one.
+    /// The address, or the text given as one.
     pub address: String,
     pub origin: Origin,
     pub why: String,

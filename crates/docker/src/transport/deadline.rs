@@ -1,30 +1,30 @@
 //! How long each call may take.
 //!
-//! A deadline is for an engine that hangs, not for one that is slow: each is far above what was ever measured. It
-//! covers the whole call, answer included. What streams (exec, logs, pull) is bounded by whoever asked for it.
+//! A deadline is for an engine that hangs, not for a slow one: each is far above all measured times. It covers the
+//! whole call with its response. The caller bounds streams (exec, logs, pull).
 
 use std::time::Duration;
 
 use moat_model::engine::Call;
 
-/// Reading what is in the engine's memory.
+/// Reads from the engine's memory.
 const QUICK: Duration = Duration::from_secs(10);
 
-/// Changing something without a container's cooperation: a firewall or a busy machine may be slow.
+/// Changes that do not depend on a container: a firewall or a busy host may be slow.
 const CHANGE: Duration = Duration::from_secs(60);
 
-/// Waiting for a container to end by itself, or for a disk: a stop gives the longest grace that a specification
-/// sensibly asks for, a removal may delete many gigabytes, a creation may copy an image's files into a new volume.
-/// The engine kills when the container's own grace is over, so that this only cuts off an engine that hangs.
+/// Waits for a container to exit, or for a disk: a stop waits for the grace period, a removal may delete many
+/// gigabytes, a creation may copy an image's files into a new volume. The engine kills the container after its grace
+/// period, so that this only cuts off an engine that hangs.
 const LONG: Duration = Duration::from_secs(10 * 60);
 
-/// The first answer of a pull, or of a build, comes when the engine has reached the registry, or has given up after its retries.
+/// The first response of a pull or a build. It comes when the engine has reached the registry, or exhausted its retries.
 const REGISTRY: Duration = Duration::from_secs(5 * 60);
 
-/// One answer of a registry, with whatever it asks for first. Who waits for it can do without.
+/// One request to a registry, including authentication. Callers can proceed without its result.
 const QUESTION: Duration = Duration::from_secs(60);
 
-/// How long `call` may take.
+/// The maximum duration of `call`.
 pub(crate) const fn deadline(call: Call) -> Duration {
     match call {
         Call::Ping

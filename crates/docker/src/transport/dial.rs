@@ -1,6 +1,6 @@
 //! Opens connections to an engine: a socket, TCP with or without TLS, or `docker system dial-stdio` over ssh.
 //!
-//! Bytes only; what is spoken over them is [`wire`](super::wire)'s business.
+//! Bytes only; [`wire`](super::wire) speaks HTTP over them.
 
 use std::future::Future;
 use std::io;
@@ -22,7 +22,7 @@ use super::endpoint::{Endpoint, SshTarget};
 use super::ssh::{self, LastWords};
 use super::tls;
 
-/// Opens one connection after the other to the same place.
+/// Opens connections to one endpoint.
 #[derive(Clone)]
 pub(crate) struct Dialer {
     place: Place,
@@ -35,7 +35,7 @@ enum Place {
     Ssh { target: SshTarget, last_words: LastWords },
 }
 
-/// A connection, whatever it is made of.
+/// A connection of any kind.
 pub(crate) struct Line(Box<dyn ReadWrite>);
 
 trait ReadWrite: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -43,10 +43,10 @@ trait ReadWrite: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> ReadWrite for T {}
 
 impl Dialer {
-    /// Prepares to open connections, and checks what can be checked without one.
+    /// Creates a dialer, and checks the TLS files.
     ///
     /// # Errors
-    /// If TLS files cannot be used; for a person.
+    /// If TLS files cannot be used; a message for the user.
     pub(crate) fn new(endpoint: &Endpoint) -> Result<Self, String> {
         let place = match endpoint {
             Endpoint::Unix(path) => Place::Unix(path.clone()),
@@ -55,7 +55,7 @@ impl Dialer {
                     None => None,
                     Some(files) => {
                         let name = ServerName::try_from(host.clone())
-                            .map_err(|_| format!("`{host}` is not a name that a certificate can have"))?;
+                            .map_err(|_| format!("`{host}` is not a valid name for a certificate"))?;
                         Some((TlsConnector::from(Arc::new(tls::client(files)?)), name))
                     }
                 };
@@ -66,7 +66,7 @@ impl Dialer {
         Ok(Self { place })
     }
 
-    /// What the other end said besides HTTP, if anything: ssh's own complaint.
+    /// The last line that ssh wrote to standard error.
     pub(crate) fn last_words(&self) -> Option<String> {
         match &self.place {
             Place::Ssh { last_words, .. } => last_words.get(),
@@ -79,7 +79,7 @@ impl Dialer {
             Place::Unix(path) => Box::new(UnixStream::connect(path).await?),
             Place::Tcp { host, port, tls } => {
                 let stream = TcpStream::connect((host, port)).await?;
-                // Requests are small, and each waits for its answer.
+                // Requests are small, and each waits for its response.
                 stream.set_nodelay(true)?;
                 match tls {
                     None => Box::new(stream),
@@ -91,7 +91,7 @@ impl Dialer {
     }
 }
 
-/// hyper asks for connections through this; the address in a request is only for its `Host` header.
+/// How hyper opens connections. The address in a request only sets its `Host` header.
 impl Service<Uri> for Dialer {
     type Response = TokioIo<Line>;
     type Error = io::Error;

@@ -1,7 +1,7 @@
-//! docker's contexts: endpoints that the user has given a name, in the files of `docker context`.
+//! Docker contexts: named endpoints, from the files of `docker context`.
 //!
 //! Read only. The format is that of the docker CLI's `cli/context/store`: the folder of a context is the SHA-256 of
-//! its name, `meta.json` has the endpoints, TLS material lies apart.
+//! its name, `meta.json` has the endpoints, TLS files are in a separate folder.
 
 use std::io;
 use std::path::Path;
@@ -13,7 +13,7 @@ use super::endpoint::{Endpoint, Located, Origin, TlsFiles, TlsIdentity};
 use super::environment::{Environment, config_dir};
 use moat_model::resource::digest::sha256;
 
-/// What moat reads of docker's `config.json`, which belongs to docker: everything else in it is left alone.
+/// The part of docker's `config.json` that moat reads.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ConfigFile {
@@ -41,10 +41,10 @@ struct DockerEndpoint {
     skip_tls_verify: bool,
 }
 
-/// The name under which docker means "no context".
+/// The name that means "no context".
 const NO_CONTEXT: &str = "default";
 
-/// The context that is chosen, by `DOCKER_CONTEXT` or else by docker's configuration; `None`: none.
+/// The context selected by `DOCKER_CONTEXT` or else by docker's configuration.
 pub(crate) fn named(around: &impl Environment) -> Result<Option<String>, ConnectError> {
     let name = match around.variable("DOCKER_CONTEXT") {
         Some(name) => name,
@@ -61,20 +61,20 @@ pub(crate) fn locate(name: &str, around: &impl Environment) -> Result<Located, C
         why,
         hint: hint.to_owned(),
     };
-    let no_such = || refuse("there is no such context".to_owned(), "`docker context ls` shows those that there are");
+    let no_such = || refuse("no such context".to_owned(), "`docker context ls` lists the contexts");
     let contexts = config_dir(around).ok_or_else(no_such)?.join("contexts");
     let id = folder(name);
     let meta = match around.read(&contexts.join("meta").join(&id).join("meta.json")) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(no_such()),
-        Err(error) => return Err(refuse(error.to_string(), "its meta.json must be readable")),
+        Err(error) => return Err(refuse(error.to_string(), "check the permissions of its meta.json")),
     };
-    let unreadable = |error| refuse(format!("its meta.json makes no sense: {error}"), "remove it and create it again");
+    let unreadable = |error| refuse(format!("its meta.json is invalid: {error}"), "remove it and create it again");
     let endpoint = serde_json::from_str::<Meta>(&meta).map_err(unreadable)?.endpoints.docker;
     if endpoint.skip_tls_verify {
         return Err(refuse(
-            "it says not to check who the engine is".to_owned(),
-            "moat always checks: create the context with a `ca` and without `skip-tls-verify`",
+            "it disables the verification of the engine".to_owned(),
+            "moat always verifies the engine; create the context with `ca` and without `skip-tls-verify`",
         ));
     }
     let tls = tls_files(&contexts.join("tls").join(&id).join("docker"), around);
@@ -94,19 +94,19 @@ fn current(around: &impl Environment) -> Result<String, ConnectError> {
         address: path.display().to_string(),
         origin: Origin::Default,
         why,
-        hint: "it says which context is current; give --host or DOCKER_HOST to do without it".to_owned(),
+        hint: "fix the file, or set --host or DOCKER_HOST, which do not need it".to_owned(),
     };
     match around.read(&path) {
         Ok(text) => match serde_json::from_str::<ConfigFile>(&text) {
             Ok(config) => Ok(config.current_context),
-            Err(error) => Err(refuse(format!("docker's configuration cannot be read: {error}"))),
+            Err(error) => Err(refuse(format!("cannot read docker's configuration: {error}"))),
         },
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
-        Err(error) => Err(refuse(format!("docker's configuration cannot be read: {error}"))),
+        Err(error) => Err(refuse(format!("cannot read docker's configuration: {error}"))),
     }
 }
 
-/// The TLS material of a context; `None`: it has none, hence plain TCP.
+/// The TLS files of a context; `None` means plain TCP.
 fn tls_files(dir: &Path, around: &impl Environment) -> Option<TlsFiles> {
     let [ca, cert, key] = ["ca.pem", "cert.pem", "key.pem"].map(|name| dir.join(name));
     let has_identity = around.exists(&cert) || around.exists(&key);
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
     use crate::transport::environment::FakeEnv;
 
-    /// Environment with one context `box`; `tls` names the files of its TLS material.
+    /// An environment with a context `box` and the given TLS files.
     fn with_context(meta: &str, tls: &[&str]) -> FakeEnv {
         let id = folder("box");
         let contexts = PathBuf::from("/d/contexts");
@@ -138,7 +138,7 @@ mod tests {
     const TCP: &str = r#"{"Name":"box","Metadata":{},"Endpoints":{"docker":{"Host":"tcp://box","SkipTLSVerify":false}},"Storage":{}}"#;
 
     #[test]
-    fn tls_material_makes_it_tls() {
+    fn tls_files_select_tls() {
         let located = locate("box", &with_context(TCP, &["ca.pem", "cert.pem", "key.pem"])).expect("a context");
         let Endpoint::Tcp { port: 2376, tls: Some(tls), .. } = located.endpoint else { panic!("{located:?}") };
         assert!(tls.ca.is_some_and(|ca| ca.ends_with("docker/ca.pem")));
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environments_tls_is_not_for_contexts() {
+    fn tls_variables_do_not_apply_to_contexts() {
         let mut around = with_context(TCP, &[]);
         around.variables.insert("DOCKER_TLS_VERIFY".to_owned(), "1".to_owned());
         let located = locate("box", &around).expect("a context");
@@ -157,12 +157,12 @@ mod tests {
     }
 
     #[test]
-    fn a_context_that_cannot_be_used_says_why() {
+    fn an_unusable_context_is_reported_with_its_reason() {
         let skip = TCP.replace("false", "true");
         let table = [
-            (skip.as_str(), "not to check"),
-            ("{", "makes no sense"),
-            (r#"{"Endpoints":{}}"#, "makes no sense"),
+            (skip.as_str(), "disables the verification"),
+            ("{", "is invalid"),
+            (r#"{"Endpoints":{}}"#, "is invalid"),
             (r#"{"Endpoints":{"docker":{"Host":"ftp://x"}}}"#, "`ftp`"),
         ];
         for (meta, why) in table {
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn docker_without_a_configuration_has_no_context() {
+    fn no_configuration_means_no_context() {
         let mut around = FakeEnv::default();
         assert_eq!(named(&around).expect("nothing to read"), None);
         around.variables.insert("HOME".to_owned(), "/h".to_owned());
@@ -180,6 +180,6 @@ mod tests {
         around.files.insert("/h/.docker/config.json".into(), r#"{"auths":{}}"#.to_owned());
         assert_eq!(named(&around).expect("no context in it"), None);
         around.files.insert("/h/.docker/config.json".into(), "nonsense".to_owned());
-        assert!(named(&around).expect_err("unreadable").to_string().contains("/h/.docker/config.json"));
+        assert!(named(&around).expect_err("invalid").to_string().contains("/h/.docker/config.json"));
     }
 }

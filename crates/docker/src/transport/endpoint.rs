@@ -1,11 +1,11 @@
-//! Where the engine is: the address as it is written, and where that was written.
+//! The engine's address, and the setting that it came from.
 //!
-//! Nothing is opened here; [`resolve`](super::resolve) finds the address, [`dial`](super::dial) opens it.
+//! [`resolve`](super::resolve) finds the address, [`dial`](super::dial) opens it.
 
 use std::fmt;
 use std::path::PathBuf;
 
-/// How an engine is reached.
+/// An engine's address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Endpoint {
     Unix(PathBuf),
@@ -13,12 +13,12 @@ pub enum Endpoint {
     Ssh(SshTarget),
 }
 
-/// The files that prove who is at either end.
+/// The files that authenticate both ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
-    /// Who may sign for the engine; `None`: whom this system trusts.
+    /// The certificate authority of the engine; `None`: the system's authorities.
     pub ca: Option<PathBuf>,
-    /// moat's own certificate and its key; `None`: the engine asks for none.
+    /// The client certificate; `None`: the engine requires none.
     pub identity: Option<TlsIdentity>,
 }
 
@@ -28,17 +28,17 @@ pub struct TlsIdentity {
     pub key: PathBuf,
 }
 
-/// A machine on which `docker system dial-stdio` leads to the engine.
+/// A host on which `docker system dial-stdio` connects to the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SshTarget {
     pub user: Option<String>,
     pub host: String,
     pub port: Option<u16>,
-    /// The engine's socket there; `None`: whatever `docker` there is set to.
+    /// The engine's socket on that host; `None`: the default of `docker` there.
     pub socket: Option<String>,
 }
 
-/// What named the endpoint.
+/// The setting that named the endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// `--host`.
@@ -47,11 +47,11 @@ pub enum Origin {
     Variable(&'static str),
     /// A docker context, by name.
     Context(String),
-    /// Nothing was said.
+    /// No setting.
     Default,
 }
 
-/// An endpoint, and what named it.
+/// An endpoint and its origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Located {
     pub endpoint: Endpoint,
@@ -64,37 +64,35 @@ const PLAIN_PORT: u16 = 2375;
 const TLS_PORT: u16 = 2376;
 
 impl Endpoint {
-    /// Reads an address as docker writes it.
-    ///
-    /// `tls` is only looked at for `tcp://`.
+    /// Parses an address in docker's notation. `tls` applies to `tcp://` only.
     ///
     /// # Errors
-    /// What is wrong with the address, for a person.
+    /// The reason, as a message for the user.
     pub fn parse(address: &str, tls: Option<TlsFiles>) -> Result<Self, String> {
         let (scheme, rest) = match address.split_once("://") {
             Some(parts) => parts,
-            None if address.starts_with('/') => return Err(format!("a socket is written `unix://{address}`")),
+            None if address.starts_with('/') => return Err(format!("write a socket as `unix://{address}`")),
             // docker reads a bare `host:port` as TCP.
             None => ("tcp", address),
         };
         match scheme {
             "unix" if rest.starts_with('/') => Ok(Self::Unix(rest.into())),
-            "unix" => Err("a socket needs an absolute path, as in `unix:///var/run/docker.sock`".to_owned()),
+            "unix" => Err("a socket needs an absolute path, such as `unix:///var/run/docker.sock`".to_owned()),
             "tcp" => {
                 let default = if tls.is_some() { TLS_PORT } else { PLAIN_PORT };
                 let (host, port) = host_and_port(rest.trim_end_matches('/'))?;
                 Ok(Self::Tcp { host, port: port.unwrap_or(default), tls })
             }
             "ssh" => SshTarget::parse(rest).map(Self::Ssh),
-            "npipe" => Err("named pipes exist on Windows only".to_owned()),
-            other => Err(format!("the scheme `{other}` is not one of unix, tcp and ssh")),
+            "npipe" => Err("named pipes are supported on Windows only".to_owned()),
+            other => Err(format!("unknown scheme `{other}`; use unix, tcp or ssh")),
         }
     }
 
     /// How many calls may be in flight.
     ///
-    /// A local engine works on as many as it gets; each one over the network is a connection of its own, and each
-    /// one over ssh a login, of which a usual sshd lets ten be half-done before it refuses the rest.
+    /// A local engine takes any number. Over the network each call needs a connection, and over ssh a login: sshd refuses
+    /// more than ten unauthenticated ones by default.
     pub const fn calls_in_flight(&self) -> usize {
         match self {
             Self::Unix(_) => 32,
@@ -116,12 +114,12 @@ impl SshTarget {
             None => (None, authority),
         };
         if user.is_some_and(|user| user.contains(':')) {
-            return Err("a password does not belong in an address; ssh finds its keys by itself".to_owned());
+            return Err("passwords in addresses are not supported; use an ssh key".to_owned());
         }
         let (host, port) = host_and_port(host)?;
-        // A name that begins with a dash would be an option of ssh.
+        // A name with a leading dash would be an option of ssh.
         if user.is_some_and(|user| user.is_empty() || user.starts_with('-')) || host.starts_with('-') {
-            return Err(format!("`{authority}` is not a user and a host"));
+            return Err(format!("`{authority}` is not a valid `user@host`"));
         }
         Ok(Self { user: user.map(str::to_owned), host, port, socket })
     }
@@ -129,7 +127,7 @@ impl SshTarget {
 
 /// Splits `host`, `host:port`, `[v6]` or `[v6]:port`.
 fn host_and_port(text: &str) -> Result<(String, Option<u16>), String> {
-    let wrong = || format!("`{text}` is not a host and a port");
+    let wrong = || format!("`{text}` is not a valid `host:port`");
     let (host, port) = if let Some(rest) = text.strip_prefix('[') {
         let (host, port) = rest.split_once(']').ok_or_else(wrong)?;
         (host, if port.is_empty() { None } else { Some(port.strip_prefix(':').ok_or_else(wrong)?) })
@@ -188,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_read_and_printed_in_full() {
+    fn addresses_are_parsed_and_printed_in_full() {
         let table = [
             ("unix:///var/run/docker.sock", "unix:///var/run/docker.sock"),
             ("tcp://box", "tcp://box:2375"),
@@ -208,20 +206,20 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_refused_with_a_reason() {
+    fn an_invalid_address_is_rejected_with_a_reason() {
         let table = [
-            ("/var/run/docker.sock", "a socket is written `unix:///var/run/docker.sock`"),
+            ("/var/run/docker.sock", "write a socket as `unix:///var/run/docker.sock`"),
             ("unix://docker.sock", "absolute path"),
             ("unix://", "absolute path"),
-            ("tcp://", "not a host"),
-            ("tcp://box:http", "not a host and a port"),
-            ("tcp://a b", "not a host"),
-            ("tcp://[::1", "not a host"),
+            ("tcp://", "not a valid"),
+            ("tcp://box:http", "not a valid `host:port`"),
+            ("tcp://a b", "not a valid"),
+            ("tcp://[::1", "not a valid"),
             ("npipe:////./pipe/docker_engine", "Windows"),
-            ("https://box", "`https` is not one of"),
+            ("https://box", "unknown scheme `https`"),
             ("ssh://me:pw@box", "password"),
-            ("ssh://-oProxyCommand=x", "not a"),
-            ("ssh://-l@box", "not a user"),
+            ("ssh://-oProxyCommand=x", "not a valid"),
+            ("ssh://-l@box", "not a valid `user@host`"),
         ];
         for (address, reason) in table {
             let refusal = Endpoint::parse(address, None).expect_err(address);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Environment variables and files.
 pub trait Environment {
-    /// An environment variable; one that is empty counts as not set.
+    /// An environment variable; an empty one counts as unset.
     fn variable(&self, name: &str) -> Option<String>;
     fn read(&self, path: &Path) -> io::Result<String>;
     fn exists(&self, path: &Path) -> bool;
@@ -15,7 +15,7 @@ pub trait Environment {
 #[derive(Debug, Clone, Copy)]
 pub struct ProcessEnv;
 
-/// Where docker keeps its configuration; `None` without a home.
+/// Docker's configuration directory; `None` without a home directory.
 pub fn config_dir(around: &impl Environment) -> Option<PathBuf> {
     let home = || around.variable("HOME").map(|home| Path::new(&home).join(".docker"));
     around.variable("DOCKER_CONFIG").map(PathBuf::from).or_else(home)

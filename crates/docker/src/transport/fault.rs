@@ -1,54 +1,56 @@
-//! What a refusal or a silence means: which [`Fault`] it is, or that there was nothing left to do.
+//! Maps an error response or a lost connection to a [`Fault`], or to success where the desired state already exists.
 //!
-//! Engines say most things by status, some only in words. The words here are those of moby's sources, 20.10 to 29;
-//! a word that is not recognised leaves the fault that the status alone gives.
+//! Engines report most errors by status, some only in the message. The phrases here are from moby's sources, 20.10 to
+//! 29; without a known phrase the status alone decides.
 
 use bollard::errors::Error as BollardError;
 
 use super::deadline::deadline;
-use super::message::brief;
+use super::message::shorten;
 use moat_model::engine::{Call, Detail, EngineError, Fault};
 
-/// Why a call gave no answer of the expected sort.
+/// Why a call failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// The engine answered, with a status that is not a success.
+    /// The engine responded with an error status.
     Refused { status: u16, message: String },
-    /// There was no connection, or it was lost.
+    /// The connection could not be opened, or was lost.
     Lost(String),
-    /// The answer came, and is not what it should be.
+    /// The response could not be parsed.
     Unreadable(String),
-    /// The request could not even be made.
+    /// The request could not be built.
     Unsendable(String),
     /// The deadline passed.
     TimedOut,
 }
 
 impl Failure {
-    /// The error of a call, or `None` where the refusal says that what was asked is the case already.
+    /// The error of a call, or `None` if the response says that the desired state already exists.
     pub(crate) fn of(self, call: Call) -> Option<EngineError> {
         let (fault, message) = match self {
             Self::Refused { status, message } => {
                 let fault = meaning(call, status, &message)?;
                 let detail = detail(call, fault, &message.to_ascii_lowercase());
-                let mut error = EngineError::new(fault, in_a_sentence(&brief(call, &message), status)).because(detail);
+                let mut error =
+                    EngineError::new(fault, in_a_sentence(&shorten(call, &message), status)).because(detail);
                 if matches!(call, Call::Start | Call::Restart) && message.contains("cannot assign requested address") {
-                    error = error.hint("`ip address` on the Docker host lists its addresses: write one of them in `ports`, or none for loopback");
+                    error = error.hint("`ip address` on the Docker host lists its addresses; use one of them in `ports`, or omit it for loopback");
                 }
                 return Some(error);
             }
             Self::Lost(why) => (Fault::Unreachable, why),
-            Self::Unreadable(why) => (Fault::Engine, format!("the engine's answer to `{call}` makes no sense: {why}")),
-            Self::Unsendable(why) => (Fault::Refused, format!("`{call}` cannot be asked for: {why}")),
-            Self::TimedOut => {
-                (Fault::TimedOut, format!("the engine did not answer `{call}` within {} s", deadline(call).as_secs()))
-            }
+            Self::Unreadable(why) => (Fault::Engine, format!("cannot read the engine's response to `{call}`: {why}")),
+            Self::Unsendable(why) => (Fault::Refused, format!("cannot send `{call}`: {why}")),
+            Self::TimedOut => (
+                Fault::TimedOut,
+                format!("the engine did not respond to `{call}` within {} s", deadline(call).as_secs()),
+            ),
         };
         let detail = detail(call, fault, &message.to_ascii_lowercase());
         Some(EngineError::new(fault, message).because(detail))
     }
 
-    /// In a word, for a log: without what the engine has said.
+    /// One word for a log, without the engine's message.
     pub(crate) fn status(&self) -> String {
         match self {
             Self::Refused { status, .. } => status.to_string(),
@@ -59,10 +61,10 @@ impl Failure {
         }
     }
 
-    /// The error of a call that cannot be the case already.
+    /// The error of a call that has no "already done" response.
     pub(crate) fn into_error(self, call: Call) -> EngineError {
         self.of(call)
-            .unwrap_or_else(|| EngineError::new(Fault::Engine, format!("the engine gave no answer to `{call}`")))
+            .unwrap_or_else(|| EngineError::new(Fault::Engine, format!("the engine did not respond to `{call}`")))
     }
 }
 
@@ -92,19 +94,19 @@ impl From<http::Error> for Failure {
     }
 }
 
-/// What a status means for a call; `None`: it is done already.
+/// The fault that a status means for a call; `None` if the call is already done.
 fn meaning(call: Call, status: u16, message: &str) -> Option<Fault> {
     let says = |words: &str| message.to_ascii_lowercase().contains(words);
     match (call, status) {
         (_, 304)
-        // Someone else was faster; what is wanted is coming.
+        // Another client removed it first.
         | (Call::RemoveContainer | Call::RemoveNetwork | Call::RemoveVolume, 404) => None,
         (Call::RemoveContainer, 409) if says("already in progress") => None,
         (Call::Connect, 403 | 409) if says("already exists in network") || says("already attached to network") => None,
         (Call::Unpause, 409 | 500) if says("is not paused") => None,
         (Call::Rename, _) if says("same name as its current name") => None,
         (Call::Start | Call::Restart, _) if is_about_a_port(&message.to_ascii_lowercase()) => Some(Fault::Port),
-        // A start that misses its network or a volume is also a 404, though the container is there.
+        // A missing network or volume is also a 404, although the container exists.
         (Call::Start | Call::Restart, 404) if !says("no such container") => Some(Fault::Engine),
         (Call::CreateNetwork, _) if is_about_subnets(&message.to_ascii_lowercase()) => Some(Fault::Subnet),
         (Call::RemoveNetwork, 403 | 409) if says("active endpoints") || says("in use") => Some(Fault::InUse),
@@ -118,21 +120,21 @@ fn meaning(call: Call, status: u16, message: &str) -> Option<Fault> {
     }
 }
 
-/// The status of an address range that overlaps or cannot be had is 403, 404, 400 or 500, depending on the release.
+/// The status for an overlapping or unavailable subnet is 403, 404, 400 or 500, depending on the release.
 fn is_about_subnets(message: &str) -> bool {
     ["overlap", "address pool", "address space", "fully subnetted", "conflicts with network"]
         .iter()
         .any(|words| message.contains(words))
 }
 
-/// What engines say of a port of their machine that is in use, by a container or by anything else.
+/// Whether the message is about a host port in use, by a container or another process.
 fn is_about_a_port(message: &str) -> bool {
     ["port is already allocated", "address already in use", "failed to bind host port", "ports are not available"]
         .iter()
         .any(|words| message.contains(words))
 }
 
-/// What the words tell more exactly, in small letters.
+/// The detail that the message gives; `message` is in lower case.
 fn detail(call: Call, fault: Fault, message: &str) -> Option<Detail> {
     let says = |words: &[&str]| words.iter().any(|words| message.contains(words));
     if says(&["no space left on device", "disk quota exceeded"]) {
@@ -161,11 +163,11 @@ fn detail(call: Call, fault: Fault, message: &str) -> Option<Detail> {
     }
 }
 
-/// An engine's message as a part of one of ours: it begins small and ends without a full stop.
+/// An engine's message in the style of moat's: lower case, no full stop.
 pub(crate) fn in_a_sentence(message: &str, status: u16) -> String {
     let message = message.trim().trim_end_matches('.');
     if message.is_empty() {
-        return format!("the engine answered with status {status}");
+        return format!("the engine responded with status {status}");
     }
     let mut chars = message.chars();
     let (first, second) = (chars.next(), chars.next());
@@ -178,14 +180,14 @@ pub(crate) fn in_a_sentence(message: &str, status: u16) -> String {
     }
 }
 
-/// The reason at the bottom of a chain: what the system said, without what each layer said about it.
+/// The root cause of an error, without the context that each layer added.
 fn innermost(error: &dyn std::error::Error) -> String {
     let mut at = error;
     while let Some(source) = at.source() {
         at = source;
     }
     let text = at.to_string();
-    // The number says nothing that the words before it do not.
+    // The error number adds nothing to the text before it.
     in_a_sentence(text.split(" (os error").next().unwrap_or_default(), 0)
 }
 
@@ -194,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_means_what_the_engine_meant() {
+    fn error_responses_map_to_faults() {
         use Call::*;
         let done = None;
         let table = [
@@ -255,7 +257,7 @@ mod tests {
             (Containers, 503, "", Some(Fault::Busy)),
             (Start, 503, "connection error: desc = \"transport: error while dialing\"", Some(Fault::Busy)),
             (CreateVolume, 429, "Too Many Requests", Some(Fault::Busy)),
-            // Of a registry, which is not busy for a second or two only.
+            // From a registry: a rate limit lasts longer than the retries of a busy engine.
             (Pull, 429, "toomanyrequests", Some(Fault::Pull)),
         ];
         for (call, status, message, fault) in table {
@@ -265,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn words_tell_more_exactly_what_it_was() {
+    fn messages_give_details() {
         use Call::*;
         let table = [
             (CreateContainer, 404, "No such image: x:latest", Some(Detail::ImageNotFound)),
@@ -306,11 +308,11 @@ mod tests {
     }
 
     #[test]
-    fn messages_are_made_parts_of_a_sentence() {
+    fn messages_are_lower_case_without_a_full_stop() {
         let table = [
             ("No such container: x", "no such container: x"),
             ("OCI runtime create failed.", "OCI runtime create failed"),
-            ("  \n", "the engine answered with status 500"),
+            ("  \n", "the engine responded with status 500"),
             ("A", "a"),
         ];
         for (message, made) in table {
@@ -319,11 +321,11 @@ mod tests {
     }
 
     #[test]
-    fn silence_and_loss_are_told_apart() {
+    fn timeouts_differ_from_lost_connections() {
         let fault = |failure: Failure| failure.of(Call::Containers).map(|error| (error.fault, error.message));
         assert_eq!(
             fault(Failure::TimedOut),
-            Some((Fault::TimedOut, "the engine did not answer `list containers` within 10 s".to_owned()))
+            Some((Fault::TimedOut, "the engine did not respond to `list containers` within 10 s".to_owned()))
         );
         assert_eq!(fault(Failure::Lost("gone".to_owned())), Some((Fault::Unreachable, "gone".to_owned())));
     }

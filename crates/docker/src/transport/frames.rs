@@ -1,38 +1,38 @@
-//! Takes standard output and standard error apart, which an engine sends over one stream.
+//! Demultiplexes standard output and standard error, which an engine sends over one stream.
 //!
-//! The form is that of moby's `stdcopy`: eight bytes (the channel, three zeros, the length in network order), then
-//! the payload. A terminal has one channel only, and its output is never framed: it must not come through here.
+//! The format is that of moby's `stdcopy`: eight bytes (channel, three zeros, big-endian length), then the payload. The
+//! output of a terminal has one channel and no frames; it must not be passed here.
 
 use bytes::{Buf, Bytes};
 
-/// Where a process wrote.
+/// The stream that a process wrote to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Channel {
     Stdout,
     Stderr,
 }
 
-/// The state between two chunks, which end wherever the network cuts them.
+/// The state between two chunks, which may end anywhere in a frame.
 #[derive(Debug, Default)]
 pub(crate) struct Frames {
     header: [u8; HEADER_LEN],
-    /// How much of the header is there.
+    /// Bytes of the header read so far.
     have: usize,
-    /// How much of the payload is still to come.
+    /// Bytes of the payload still to read.
     left: usize,
 }
 
 /// The stream is not framed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a frame of the unknown sort {0}")]
+#[error("unknown frame type {0}")]
 pub(crate) struct NotAFrame(u8);
 
 const HEADER_LEN: usize = 8;
 
 impl Frames {
-    /// The next piece of a payload in `chunk`, which is used up as far as it was read; `None`: no more is in it.
+    /// Takes the next piece of payload from `chunk`; `None` at the end of the chunk.
     ///
-    /// A large frame comes in as many pieces as chunks, so that nothing is ever held back.
+    /// A large frame is returned in pieces, one a chunk, so that output is never held back.
     pub(crate) fn next(&mut self, chunk: &mut Bytes) -> Result<Option<(Channel, Bytes)>, NotAFrame> {
         loop {
             if chunk.is_empty() {
@@ -55,7 +55,7 @@ impl Frames {
         }
     }
 
-    /// Whether all of the last frame has been given.
+    /// Whether the last frame is complete.
     pub(crate) fn is_between(&self) -> bool {
         self.left == 0
     }
@@ -64,7 +64,7 @@ impl Frames {
         match self.header[0] {
             // 0 is standard input, echoed.
             0 | 1 => Ok(Channel::Stdout),
-            // 3 is the engine's own word about the stream.
+            // 3 is an error of the engine about the stream.
             2 | 3 => Ok(Channel::Stderr),
             other => Err(NotAFrame(other)),
         }
@@ -110,7 +110,7 @@ mod tests {
     }
 
     proptest! {
-        /// Wherever the network cuts the stream, each byte arrives on its own channel, in order.
+        /// For any chunks, each byte arrives on its channel, in order.
         #[test]
         fn cuts_do_not_matter(
             payloads in prop::collection::vec((1_u8..=2, prop::collection::vec(any::<u8>(), 0..40)), 0..8),

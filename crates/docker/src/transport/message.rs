@@ -1,13 +1,13 @@
-//! An engine's refusal in few words: what it is about, without the layers that each added a word of their own.
+//! Shortens an engine's error message: the cause, without the prefixes that each layer added.
 //!
-//! The phrases are those of moby's, containerd's and runc's sources, 20.10 to 29. What is not recognised is left as it
-//! is, but for identifiers: nobody reads 64 digits.
+//! The phrases are from the sources of moby 20.10 to 29, containerd and runc. An unknown message stays as it is, except
+//! that ids of 64 digits are shortened.
 
 use std::borrow::Cow;
 
 use moat_model::engine::Call;
 
-/// What a layer puts before what the one below it said.
+/// Prefixes that the layers add to an error from below.
 const LAYERS: [&str; 11] = [
     "failed to create task for container: ",
     "failed to create shim task: ",
@@ -22,11 +22,11 @@ const LAYERS: [&str; 11] = [
     "failed to set up container networking: ",
 ];
 
-/// Digits that are enough to know an id by, as docker shows them.
+/// Digits of a short id, as docker prints it.
 const ID: usize = 12;
 
-/// The engine's answer to `call` in few words.
-pub(crate) fn brief(call: Call, message: &str) -> String {
+/// The short form of an error message of `call`.
+pub(crate) fn shorten(call: Call, message: &str) -> String {
     let message = without_layers(message);
     let known = match call {
         Call::CreateContainer => mount(message),
@@ -37,7 +37,7 @@ pub(crate) fn brief(call: Call, message: &str) -> String {
     known.unwrap_or_else(|| with_short_ids(message).into_owned())
 }
 
-/// Without what layers put before and after it.
+/// The message without prefixes and suffixes of layers.
 fn without_layers(message: &str) -> &str {
     let mut message = message.trim();
     while let Some(rest) = LAYERS.iter().find_map(|layer| message.strip_prefix(layer)) {
@@ -48,10 +48,10 @@ fn without_layers(message: &str) -> &str {
     message.strip_suffix(": unknown").unwrap_or(message)
 }
 
-/// A source that is not there, or not of the target's type.
+/// A mount source that does not exist, or whose type differs from the target's.
 fn mount(message: &str) -> Option<String> {
     if let Some(path) = after(message, "bind source path does not exist: ") {
-        return Some(format!("`{path}` is not on the Docker host"));
+        return Some(format!("`{path}` does not exist on the Docker host"));
     }
     let rest = after(message, "error mounting ")?;
     let (source, rest) = in_quotes(rest)?;
@@ -59,14 +59,14 @@ fn mount(message: &str) -> Option<String> {
     let why = if rest.contains("not a directory") || rest.contains("is a directory") {
         "one of them is a directory, and the other is not"
     } else if rest.contains("no such file or directory") || rest.contains("does not exist") {
-        "it is not on the Docker host"
+        "it does not exist on the Docker host"
     } else {
         return Some(format!("`{source}` cannot be mounted at `{target}`{}", with_short_ids(rest)));
     };
     Some(format!("`{source}` cannot be mounted at `{target}`: {why}"))
 }
 
-/// A port that is in use, or an address that the host does not have.
+/// A host port in use, or an address that the host does not have.
 fn port(message: &str) -> Option<String> {
     let in_use = |socket: &str| format!("port {socket} of the Docker host is in use");
     if let Some(socket) = between(message, "Bind for ", " failed: port is already allocated") {
@@ -92,7 +92,7 @@ fn port(message: &str) -> Option<String> {
     Some(format!("the Docker host does not have the address `{address}`"))
 }
 
-/// A program that the image does not have, or that cannot be run.
+/// A program that is missing from the image, or not executable.
 fn program(message: &str) -> Option<String> {
     let (program, rest) = in_quotes(after(message, "exec: ")?)?;
     if rest.contains("permission denied") {
@@ -110,7 +110,7 @@ fn between<'a>(message: &'a str, before: &str, behind: &str) -> Option<&'a str> 
     after(message, before)?.split_once(behind).map(|(inside, _)| inside)
 }
 
-/// What stands in quotes at the beginning, and what follows.
+/// Splits `"quoted" rest`.
 fn in_quotes(text: &str) -> Option<(&str, &str)> {
     text.strip_prefix('"')?.split_once('"').map(|(inside, rest)| (inside, rest.trim_start()))
 }
@@ -129,7 +129,7 @@ fn host_part(binding: &str) -> &str {
     }
 }
 
-/// Ids of 64 digits as docker shows them. In brackets behind a name they say nothing more.
+/// Shortens ids of 64 digits, and drops those in parentheses after a name.
 fn with_short_ids(message: &str) -> Cow<'_, str> {
     let is_id = |word: &str| word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
     let words = || message.split(|c: char| !c.is_ascii_alphanumeric());
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn engines_words_are_made_few() {
+    fn messages_are_shortened() {
         let oci = "failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: ";
         let endpoint = format!("driver failed programming external connectivity on endpoint p2 ({}): ", "a".repeat(64));
         let table = [
@@ -162,11 +162,11 @@ mod tests {
                 format!(
                     "{oci}error during container init: error mounting \"/gone\" to rootfs at \"/a\": stat /gone: no such file or directory: unknown"
                 ),
-                "`/gone` cannot be mounted at `/a`: it is not on the Docker host",
+                "`/gone` cannot be mounted at `/a`: it does not exist on the Docker host",
             ),
             (
                 "invalid mount config for type \"bind\": bind source path does not exist: /tmp/lm/a".to_owned(),
-                "`/tmp/lm/a` is not on the Docker host",
+                "`/tmp/lm/a` does not exist on the Docker host",
             ),
             (
                 format!("{oci}exec: \"nosuch\": executable file not found in $PATH: unknown"),
@@ -214,10 +214,10 @@ mod tests {
             ("no such image: x:latest".to_owned(), "no such image: x:latest"),
         ];
         for (message, expected) in table {
-            assert_eq!(brief(Call::Start, &message), expected);
+            assert_eq!(shorten(Call::Start, &message), expected);
         }
         let helper =
             "error getting credentials - err: exec: \"docker-credential-x\": executable file not found in $PATH";
-        assert_eq!(brief(Call::Pull, helper), helper, "it is not about a container");
+        assert_eq!(shorten(Call::Pull, helper), helper, "not about a container");
     }
 }

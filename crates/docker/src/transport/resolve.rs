@@ -1,7 +1,7 @@
-//! Finds out which engine is meant, in the order in which docker itself does.
+//! Resolves the engine's endpoint, in docker's own order.
 //!
-//! `--host`, then `DOCKER_HOST`, then the docker context, then the usual sockets. Looks at files and variables only
-//! through [`Environment`], and opens nothing: whether an engine answers there is found out by connecting.
+//! `--host`, then `DOCKER_HOST`, then the docker context, then the default sockets. Reads files and variables only
+//! through [`Environment`], and does not connect.
 
 use std::path::{Path, PathBuf};
 
@@ -10,13 +10,13 @@ use super::docker_context;
 use super::endpoint::{Endpoint, Located, Origin, TlsFiles, TlsIdentity};
 use super::environment::{Environment, config_dir};
 
-/// Where an engine that root runs listens.
+/// The socket of an engine that runs as root.
 const SYSTEM_SOCKET: &str = "/var/run/docker.sock";
 
-/// The endpoint that is meant.
+/// Resolves the endpoint of the engine.
 ///
 /// # Errors
-/// If what is said about it cannot be read: a wrong address, a missing context, TLS files that are not there.
+/// If the address is invalid, or the docker context or its files are missing.
 pub fn resolve(flag: Option<&str>, around: &impl Environment) -> Result<Located, ConnectError> {
     if let Some(address) = flag {
         return written(address, Origin::Flag, around);
@@ -31,21 +31,21 @@ pub fn resolve(flag: Option<&str>, around: &impl Environment) -> Result<Located,
 }
 
 fn written(address: &str, origin: Origin, around: &impl Environment) -> Result<Located, ConnectError> {
-    let tls = if wants_tls(around) { Some(tls_files(around)) } else { None };
+    let tls = if uses_tls(around) { Some(tls_files(around)) } else { None };
     match Endpoint::parse(address, tls) {
         Ok(endpoint) => Ok(Located { endpoint, origin }),
         Err(why) => Err(ConnectError {
             address: address.to_owned(),
             origin,
             why,
-            hint: "an address is one of unix:///path, tcp://host:port and ssh://user@host".to_owned(),
+            hint: "use unix:///path, tcp://host:port or ssh://user@host".to_owned(),
         }),
     }
 }
 
-/// docker takes any text in `DOCKER_TLS_VERIFY` for a yes, even `0`. `DOCKER_TLS` means TLS without asking who is at
-/// the other end: here it is TLS, and asks.
-fn wants_tls(around: &impl Environment) -> bool {
+/// Docker reads any text in `DOCKER_TLS_VERIFY` as yes, even `0`. `DOCKER_TLS` means TLS without verification; moat
+/// uses TLS and verifies.
+fn uses_tls(around: &impl Environment) -> bool {
     around.variable("DOCKER_TLS_VERIFY").is_some() || around.variable("DOCKER_TLS").is_some()
 }
 
@@ -53,12 +53,12 @@ fn tls_files(around: &impl Environment) -> TlsFiles {
     let dir = around.variable("DOCKER_CERT_PATH").map(PathBuf::from).or_else(|| config_dir(around)).unwrap_or_default();
     let (cert, key) = (dir.join("cert.pem"), dir.join("key.pem"));
     let has_identity = around.exists(&cert) || around.exists(&key);
-    // An engine behind TLS is nearly always signed by its owner: without a `ca.pem` nothing would be proven, so
-    // it is named even if it is missing, and its absence is an error later on.
+    // The certificate of an engine is nearly always signed by its owner, so that the system's authorities prove
+    // nothing. `ca.pem` is named even if it is missing; its absence is an error later.
     TlsFiles { ca: Some(dir.join("ca.pem")), identity: has_identity.then_some(TlsIdentity { cert, key }) }
 }
 
-/// The system's socket, or the user's own if only that one is there.
+/// The system's socket, or the user's if only that one exists.
 fn default_socket(around: &impl Environment) -> Endpoint {
     let system = PathBuf::from(SYSTEM_SOCKET);
     if around.exists(&system) {
@@ -83,11 +83,11 @@ mod tests {
         format!("/h/.docker/contexts/meta/{}/meta.json", docker_context::folder("box"))
     }
 
-    /// The flag, the variables, the files; the address and its origin.
+    /// Flag, variables, files; address and origin.
     type Row<'a> = (Option<&'a str>, &'a [(&'a str, &'a str)], &'a [(&'a str, &'a str)], &'a str, Origin);
 
     #[test]
-    fn the_nearest_word_wins() {
+    fn the_most_specific_setting_wins() {
         let meta = box_meta();
         let context: &[(&str, &str)] = &[
             ("/h/.docker/config.json", r#"{"currentContext":"box","auths":{}}"#),
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn tls_is_taken_from_the_environment_for_tcp() {
+    fn tls_variables_apply_to_tcp() {
         let files: &[(&str, &str)] = &[("/c/cert.pem", ""), ("/c/key.pem", "")];
         let asked =
             around(&[("DOCKER_HOST", "tcp://b"), ("DOCKER_TLS_VERIFY", "1"), ("DOCKER_CERT_PATH", "/c")], files);
@@ -160,19 +160,16 @@ mod tests {
     }
 
     #[test]
-    fn an_error_says_who_said_it() {
+    fn an_error_names_the_source_of_the_address() {
         let wrong = around(&[("DOCKER_HOST", "http://b")], &[]);
         let error = resolve(None, &wrong).expect_err("no such scheme");
         assert_eq!(
             error.to_string(),
-            "cannot use docker at `http://b` (from DOCKER_HOST): the scheme `http` is not one of unix, tcp and ssh"
+            "cannot use docker at `http://b` (from DOCKER_HOST): unknown scheme `http`; use unix, tcp or ssh"
         );
         let missing = around(&[("DOCKER_CONTEXT", "gone"), ("HOME", "/h")], &[]);
         let error = resolve(None, &missing).expect_err("no such context");
-        assert_eq!(
-            error.to_string(),
-            "cannot use docker at `gone` (from the docker context `gone`): there is no such context"
-        );
+        assert_eq!(error.to_string(), "cannot use docker at `gone` (from the docker context `gone`): no such context");
         assert!(error.hint.contains("docker context ls"), "{}", error.hint);
     }
 }

@@ -1,8 +1,7 @@
-//! An engine on another machine, as docker itself reaches it: `ssh … docker system dial-stdio`, whose standard
-//! streams are the connection.
+//! A connection over ssh, as docker opens it: the standard streams of `ssh … docker system dial-stdio`.
 //!
-//! The user's own `ssh` does it, with its configuration, keys and agent. It is never asked interactively for
-//! anything: several connections are opened at once, and none of them may wait for a person.
+//! The user's own `ssh` runs, with its configuration, keys and agent. It never prompts: several connections open at
+//! the same time.
 
 use std::io;
 use std::pin::Pin;
@@ -15,14 +14,14 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
 use super::endpoint::SshTarget;
 
-/// In seconds. A machine that is there answers at once; docker itself waits 30.
+/// In seconds. A reachable host responds at once; docker itself waits 30.
 const CONNECT_TIMEOUT: u32 = 10;
 
-/// What ssh said last on its standard error: the only place where it tells why it failed.
+/// The last line on the standard error of ssh, the only place where it reports why it failed.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct LastWords(Arc<Mutex<Option<String>>>);
 
-/// The standard streams of a running ssh, which ends with this.
+/// The standard streams of a running ssh, which is killed on drop.
 pub(crate) struct SshStream {
     stdin: Option<ChildStdin>,
     stdout: ChildStdout,
@@ -39,7 +38,7 @@ impl LastWords {
     }
 }
 
-/// Starts ssh. Whether it gets through shows in the first answer.
+/// Starts ssh. A failed connection shows in the first response.
 pub(crate) fn dial(target: &SshTarget, last_words: LastWords) -> io::Result<SshStream> {
     let mut child = Command::new("ssh")
         .args(arguments(target))
@@ -48,7 +47,7 @@ pub(crate) fn dial(target: &SshTarget, last_words: LastWords) -> io::Result<SshS
         .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
-        .map_err(|error| io::Error::new(error.kind(), format!("`ssh` cannot be started: {error}")))?;
+        .map_err(|error| io::Error::new(error.kind(), format!("cannot start `ssh`: {error}")))?;
     let lost = || io::Error::other("`ssh` was started without its streams");
     let stdin = Some(child.stdin.take().ok_or_else(lost)?);
     let stdout = child.stdout.take().ok_or_else(lost)?;
@@ -68,7 +67,7 @@ fn arguments(target: &SshTarget) -> Vec<String> {
     }
     words.extend(["--".to_owned(), target.host.clone(), "docker".to_owned()]);
     if let Some(socket) = &target.socket {
-        // The other side's shell reads this.
+        // Interpreted by the shell of the remote host.
         words.push(format!("--host='unix://{}'", socket.replace('\'', r"'\''")));
     }
     words.extend(["system".to_owned(), "dial-stdio".to_owned()]);
@@ -106,7 +105,7 @@ impl AsyncWrite for SshStream {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Only closing the pipe tells the other end that nothing more will come.
+        // Only closing the pipe signals the end of the input.
         self.stdin = None;
         Poll::Ready(Ok(()))
     }
@@ -117,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ssh_is_asked_as_docker_asks_it() {
+    fn ssh_gets_the_arguments_that_docker_uses() {
         let plain = SshTarget { user: None, host: "box".to_owned(), port: None, socket: None };
         assert_eq!(
             arguments(&plain).join(" "),

@@ -1,6 +1,6 @@
-//! Keeps the end of an output of any length, in bounded memory.
+//! The end of an output of any length, in bounded memory.
 
-/// The last bytes of what was written to it.
+/// The last bytes of an output.
 #[derive(Debug)]
 pub(crate) struct Tail {
     bytes: Vec<u8>,
@@ -8,20 +8,20 @@ pub(crate) struct Tail {
 }
 
 impl Tail {
-    /// Keeps at most `max` bytes.
+    /// A tail of at most `max` bytes.
     pub(crate) fn new(max: usize) -> Self {
         Self { bytes: Vec::new(), max }
     }
 
     pub(crate) fn push(&mut self, piece: &[u8]) {
         self.bytes.extend_from_slice(piece);
-        // Twice the room, so that each byte is moved only now and then.
+        // Twice the size, so that bytes are seldom moved.
         if self.bytes.len() > 2 * self.max {
             self.cut();
         }
     }
 
-    /// The text; what is not UTF-8 is replaced, and a letter that was cut at the front is dropped.
+    /// The text; invalid UTF-8 is replaced, and a character cut at the front is dropped.
     pub(crate) fn into_text(mut self) -> String {
         self.cut();
         let whole = self.bytes.iter().position(|byte| byte & 0b1100_0000 != 0b1000_0000).unwrap_or(0);
@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn letters_are_not_cut_in_halves() {
+    fn characters_are_not_cut() {
         let mut tail = Tail::new(5);
         tail.push("äöü".as_bytes());
         assert_eq!(tail.into_text(), "öü");

@@ -1,6 +1,6 @@
-//! TLS to an engine: the files are read and checked before anything is sent, so that a bad one is named.
+//! TLS to an engine. The files are read and checked before a connection opens, so that errors name the file.
 //!
-//! The engine's certificate is always checked. The cryptography is *ring*'s, chosen here and not for the process.
+//! The engine's certificate is always verified. The crypto provider is *ring*, for this client and not for the process.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use rustls::{ClientConfig, RootCertStore};
 
 use super::endpoint::{TlsFiles, TlsIdentity};
 
-/// The client's side of TLS, from the files.
+/// The TLS client configuration from the files.
 ///
 /// # Errors
-/// Which file is wrong, and why, for a person.
+/// The file and the reason, as a message for the user.
 pub(crate) fn client(files: &TlsFiles) -> Result<ClientConfig, String> {
     let roots = match &files.ca {
         Some(path) => roots_of(path)?,
@@ -29,9 +29,9 @@ pub(crate) fn client(files: &TlsFiles) -> Result<ClientConfig, String> {
         None => Ok(builder.with_no_client_auth()),
         Some(TlsIdentity { cert, key }) => {
             let (chain, secret) = (certificates(cert)?, private_key(key)?);
-            builder.with_client_auth_cert(chain, secret).map_err(|error| {
-                format!("`{}` and `{}` cannot be used together: {error}", cert.display(), key.display())
-            })
+            builder
+                .with_client_auth_cert(chain, secret)
+                .map_err(|error| format!("`{}` and `{}` do not match: {error}", cert.display(), key.display()))
         }
     }
 }
@@ -47,13 +47,13 @@ fn roots_of(path: &Path) -> Result<RootCertStore, String> {
 fn system_roots() -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     let (usable, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if usable == 0 { Err("this system trusts no certificate authority".to_owned()) } else { Ok(roots) }
+    if usable == 0 { Err("this system has no trusted certificate authorities".to_owned()) } else { Ok(roots) }
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     match read {
-        Ok(found) if found.is_empty() => Err(format!("`{}` has no certificate in it", path.display())),
+        Ok(found) if found.is_empty() => Err(format!("`{}` contains no certificate", path.display())),
         Ok(found) => Ok(found),
         Err(error) => Err(unreadable(path, &error)),
     }
@@ -62,15 +62,15 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
     match PrivateKeyDer::from_pem_file(path) {
         Ok(key) => Ok(key),
-        Err(PemError::NoItemsFound) => Err(format!("`{}` has no private key in it", path.display())),
+        Err(PemError::NoItemsFound) => Err(format!("`{}` contains no private key", path.display())),
         Err(error) => Err(unreadable(path, &error)),
     }
 }
 
-/// Says what is wrong with a file, never what is in it.
+/// Describes the error, without the content of the file.
 fn unreadable(path: &Path, error: &PemError) -> String {
     match error {
-        PemError::Io(error) => format!("`{}` cannot be read: {error}", path.display()),
+        PemError::Io(error) => format!("cannot read `{}`: {error}", path.display()),
         _ => format!("`{}` is not in PEM format", path.display()),
     }
 }
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_bad_file_is_named() {
+    fn errors_name_the_file() {
         let dir = tempfile::tempdir().expect("a directory");
         let write = |name: &str, text: &str| {
             let path = dir.path().join(name);
@@ -104,12 +104,12 @@ mod tests {
         };
         assert!(with(&good, &good, &key).is_ok());
         let table = [
-            (with(&gone, &good, &key), "`gone.pem` cannot be read: No such file"),
-            (with(&empty, &good, &key), "`empty.pem` has no certificate"),
+            (with(&gone, &good, &key), "cannot read `gone.pem`: No such file"),
+            (with(&empty, &good, &key), "`empty.pem` contains no certificate"),
             (with(&cut, &good, &key), "`cut.pem` is not in PEM"),
-            (with(&good, &good, &empty), "`empty.pem` has no private key"),
-            (with(&good, &key, &key), "`key.pem` has no certificate"),
-            (with(&good, &good, &wrong_key), "cannot be used together"),
+            (with(&good, &good, &empty), "`empty.pem` contains no private key"),
+            (with(&good, &key, &key), "`key.pem` contains no certificate"),
+            (with(&good, &good, &wrong_key), "do not match"),
         ];
         for (made, why) in table {
             let error = made.expect_err(why).replace(&format!("{}/", dir.path().display()), "");

@@ -1,40 +1,40 @@
-//! Which version of the engine's interface is spoken, and what that version understands.
+//! The API version in use, and the features that depend on it.
 //!
-//! An engine drops the fields that it does not know without a word, and what was dropped would be drift for
-//! ever: so a field is only sent if the table here says that it is understood.
+//! An engine silently drops fields that it does not know, and a dropped field would be drift for ever. A field is
+//! therefore sent only if the table here says that the engine supports it.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A version of the engine's interface, as in `1.45`.
+/// A version of the engine API, such as `1.45`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ApiVersion {
     pub major: u16,
     pub minor: u16,
 }
 
-/// The newest version whose changes were read and found harmless. A newer engine is spoken to in this one.
+/// The newest version whose changes were reviewed. Newer engines are used with this version.
 pub const NEWEST: ApiVersion = ApiVersion { major: 1, minor: 51 };
 
-/// Docker 20.10, which Debian 12 ships: the oldest that is still in use.
+/// Docker 20.10, which Debian 12 ships: the oldest one in common use.
 pub const OLDEST: ApiVersion = ApiVersion { major: 1, minor: 41 };
 
-/// What only some engines understand.
+/// A feature that some engines lack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Feature {
     /// `Healthcheck.StartInterval`: quick checks until the first success.
     StartInterval,
-    /// `ConsoleSize` of an exec: its terminal has the right size from the first byte on.
+    /// `ConsoleSize` of an exec: the terminal has the right size from the first byte.
     ExecConsoleSize,
 }
 
-/// Why a text is not a version.
+/// The text is not a version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a version of the engine's interface")]
+#[error("`{0}` is not an engine API version")]
 pub struct NotAVersion(String);
 
 impl Feature {
-    /// The first version that understands it, from the engine's API version history.
+    /// The first version with the feature, from the engine's API version history.
     pub const fn since(self) -> ApiVersion {
         match self {
             Self::StartInterval => ApiVersion { major: 1, minor: 44 },
@@ -44,7 +44,7 @@ impl Feature {
 }
 
 impl ApiVersion {
-    /// The version to speak with an engine whose newest is `engine`; `None`: it is too old.
+    /// Negotiates the version with an engine whose newest is `engine`; `None` if that is too old.
     pub fn agree(engine: Self) -> Option<Self> {
         let agreed = engine.min(NEWEST);
         (agreed >= OLDEST).then_some(agreed)
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_older_of_the_two_is_spoken() {
+    fn the_older_of_both_versions_is_used() {
         let table = [
             ("1.40", None),
             ("1.41", Some("1.41")),
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_feature_begins_with_its_version() {
+    fn a_feature_depends_on_the_version() {
         assert!(!ApiVersion { major: 1, minor: 43 }.has(Feature::StartInterval));
         assert!(ApiVersion { major: 1, minor: 44 }.has(Feature::StartInterval));
         assert!(!OLDEST.has(Feature::ExecConsoleSize));

@@ -1,16 +1,15 @@
-//! HTTP with an engine: one client for everything that is asked of it, by bollard or by ourselves.
+//! The HTTP client for an engine, shared by bollard and moat's own requests.
 //!
-//! bollard builds and reads the short requests, over this transport instead of its own, for three reasons. Its
-//! own never put the version into the path, so that an engine answers in its newest dialect. Its own errors
-//! do not say whether a connection was refused or lost. And some answers have to be read by us: lists in which an
-//! unknown word must not spoil the rest, and the raw streams of an exec.
+//! bollard builds and parses the short requests, over this transport instead of its own, for three reasons. Its own
+//! omits the version from the path, so that an engine responds in its newest version. Its errors do not distinguish
+//! refused from lost connections. And moat must parse some responses itself: lists, which an unknown word must not
+//! invalidate, and the raw streams of an exec.
 //!
-//! bollard also writes the bodies that it sees to the `log` crate, at debug and trace level. So whatever may hold a
-//! secret (a container's environment, files, a command, credentials) is built here and never shown to it. Besides,
-//! release builds compile that logging out (`release_max_level_info`), and nothing in moat forwards the `log` crate to
-//! its own tracing.
+//! bollard also logs request bodies to the `log` crate at debug and trace level. Requests that may contain secrets (a
+//! container's environment, files, a command, credentials) are therefore built here. Release builds also compile that
+//! logging out (`release_max_level_info`), and moat does not forward the `log` crate to its tracing.
 //!
-//! Connections are kept for the next call: over TLS or ssh a new one costs far more than most calls do.
+//! Connections are kept alive: over TLS or ssh a new one costs far more than most calls.
 
 use std::fmt::Write as _;
 use std::io;
@@ -31,29 +30,28 @@ use super::endpoint::Endpoint;
 use super::fault::Failure;
 use super::version::ApiVersion;
 
-/// A request's body, in the form that bollard gives it.
+/// The body of a request, in bollard's type.
 pub(crate) type Body = Either<Full<Bytes>, StreamBody<BoxStream<'static, io::Result<Frame<Bytes>>>>>;
 
-/// A client of one engine. Cheap to clone: the connections are shared.
+/// The client of one engine. Cheap to clone: clones share the connections.
 #[derive(Clone)]
 pub(crate) struct Wire {
     client: Client<Dialer, Body>,
     dialer: Dialer,
     authority: Authority,
-    /// `None`: not agreed on yet.
+    /// `None` before the negotiation.
     version: Option<ApiVersion>,
 }
 
-/// How long a connection is kept without a call. Longer than between two calls of a round, shorter than an
-/// engine's restart.
+/// How long an idle connection is kept. Longer than the pauses within a round, shorter than an engine's restart.
 const KEEP_IDLE: Duration = Duration::from_secs(2);
 
-/// For bollard, in seconds: longer than any call may take, since each call has a deadline of its own here.
+/// bollard's timeout in seconds, longer than any call: `deadline` bounds each call.
 const NO_TIMEOUT: u64 = 24 * 60 * 60;
 
 impl Wire {
     /// # Errors
-    /// If the endpoint cannot be used as it is described; for a person.
+    /// If the endpoint is invalid; a message for the user.
     pub(crate) fn new(endpoint: &Endpoint) -> Result<Self, String> {
         let dialer = Dialer::new(endpoint)?;
         let client = Client::builder(TokioExecutor::new())
@@ -66,16 +64,16 @@ impl Wire {
             Endpoint::Tcp { host, port, .. } => format!("{host}:{port}"),
             Endpoint::Unix(_) | Endpoint::Ssh(_) => "localhost".to_owned(),
         };
-        let authority = host.parse().map_err(|_| format!("`{host}` is not a host"))?;
+        let authority = host.parse().map_err(|_| format!("`{host}` is not a valid host"))?;
         Ok(Self { client, dialer, authority, version: None })
     }
 
-    /// The same client, speaking `version` from now on.
-    pub(crate) fn speaking(self, version: ApiVersion) -> Self {
+    /// The client with a negotiated `version`.
+    pub(crate) fn with_version(self, version: ApiVersion) -> Self {
         Self { version: Some(version), ..self }
     }
 
-    /// bollard, over this client.
+    /// A bollard client over this transport.
     pub(crate) fn bollard(&self) -> Result<bollard::Docker, BollardError> {
         let wire = self.clone();
         bollard::Docker::connect_with_custom_transport(
@@ -89,12 +87,12 @@ impl Wire {
         )
     }
 
-    /// What the connection itself had to say, apart from HTTP.
+    /// The last line that ssh wrote to standard error.
     pub(crate) fn last_words(&self) -> Option<String> {
         self.dialer.last_words()
     }
 
-    /// Sends a request, with the version that is spoken put before its path.
+    /// Sends a request, with the API version in front of its path.
     pub(crate) async fn send(&self, mut request: Request<Body>) -> Result<Response<Incoming>, BollardError> {
         let path = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
         let path = match self.version {
@@ -107,8 +105,8 @@ impl Wire {
     }
 }
 
-/// A path with the version that is spoken before it. A library that puts one there by itself gets ours in its place: with
-/// both the engine would answer 404 to everything, which for a removal is as good as done.
+/// A path with the API version in front. Replaces a version that a library put there: with two of them the engine would
+/// respond 404 to every request, and 404 to a removal counts as success.
 fn versioned(version: &str, path: &str) -> String {
     let own = path.strip_prefix("/v").and_then(|rest| rest.split_once('/'));
     let is_version = |text: &str| text.starts_with(|c: char| c.is_ascii_digit()) && text.contains('.');
@@ -119,7 +117,7 @@ fn versioned(version: &str, path: &str) -> String {
     format!("/v{version}{path}")
 }
 
-/// A request without a body. `path` begins with a slash, and what is variable in it is encoded.
+/// A request without a body. `path` starts with a slash; its variable parts are encoded.
 pub(crate) fn plain(method: Method, path: &str) -> Result<Request<Body>, Failure> {
     Ok(Request::builder().method(method).uri(path).body(Either::Left(Full::default()))?)
 }
@@ -130,20 +128,20 @@ pub(crate) fn with_json(method: Method, path: &str, body: &impl serde::Serialize
     with_body(method, path, "application/json", body)
 }
 
-/// A request with a body of that sort.
+/// A request with a body.
 pub(crate) fn with_body(
     method: Method,
     path: &str,
-    sort: &'static str,
+    content_type: &'static str,
     body: Vec<u8>,
 ) -> Result<Request<Body>, Failure> {
     let mut request = plain(method, path)?;
-    request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(sort));
+    request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     *request.body_mut() = Either::Left(Full::from(body));
     Ok(request)
 }
 
-/// A text as it may stand in a path or a query: everything but letters, digits and `-._~` is escaped.
+/// Percent-encodes a text for a path or a query: everything except letters, digits and `-._~`.
 pub(crate) fn encoded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -178,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_in_a_text_is_taken_for_an_address() {
+    fn special_characters_are_encoded() {
         assert_eq!(encoded("a-b_c.d~9"), "a-b_c.d~9");
         assert_eq!(encoded(r#"{"a":["b c/?&"]}"#), "%7B%22a%22%3A%5B%22b%20c%2F%3F%26%22%5D%7D");
         assert_eq!(encoded("ü"), "%C3%BC");
