@@ -31,6 +31,7 @@ pub fn start(verbose: u8) -> bool {
 
 fn is_harmless(about: &Metadata<'_>) -> bool {
     let target = about.target();
-    let ours = target == "moat" || target.starts_with("moat::");
+    // The package and its member crates, such as `moat_docker`.
+    let ours = target == "moat" || target.starts_with("moat::") || target.starts_with("moat_");
     ours || *about.level() <= Level::INFO
 }
