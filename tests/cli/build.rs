@@ -39,32 +39,32 @@ fn what_is_not_there() {
         &Place::with("agent: builder\nbuild: ./image\n"),
         &["validate"],
         &expect![[r#"
-        exit 65
-        == stderr
-        error: there is no `Dockerfile` in `/here/image`
-         --> agent.yaml:2:8
-          |
-        2 | build: ./image
-          |        ^^^^^^^
-          |
-          = help: its path is seen from `build.context`, and that from this file
-    "#]],
+            exit 65
+            == stderr
+            error: `Dockerfile` does not exist in `/here/image`
+             --> agent.yaml:2:8
+              |
+            2 | build: ./image
+              |        ^^^^^^^
+              |
+              = help: the path is relative to `build.context`, which is relative to this file
+        "#]],
     );
     let spec = "agent: builder\nbuild: {context: image, dockerfile: ../Dockerfile}\n";
     told(
         &Place::with(spec).file("Dockerfile", "FROM a\n"),
         &["validate"],
         &expect![[r#"
-        exit 65
-        == stderr
-        error: `../Dockerfile` is not in the context
-         --> agent.yaml:2:37
-          |
-        2 | build: {context: image, dockerfile: ../Dockerfile}
-          |                                     ^^^^^^^^^^^^^
-          |
-          = help: write a path seen from `build.context`, and choose a context that has it
-    "#]],
+            exit 65
+            == stderr
+            error: `../Dockerfile` is outside the build context
+             --> agent.yaml:2:37
+              |
+            2 | build: {context: image, dockerfile: ../Dockerfile}
+              |                                     ^^^^^^^^^^^^^
+              |
+              = help: write a path relative to `build.context`, or choose a context that contains it
+        "#]],
     );
 }
 
@@ -75,40 +75,40 @@ fn an_image_comes_from_one_place() {
         &Place::with(spec).file("Dockerfile", "FROM a\n"),
         &["validate"],
         &expect![[r#"
-        exit 65
-        == stderr
-        error: there is an `image` as well
-         --> agent.yaml:3:1
-          |
-        3 | build: .
-          | ^^^^^
-          |
-          = help: keep one of them
+            exit 65
+            == stderr
+            error: `build` and `image` cannot be combined
+             --> agent.yaml:3:1
+              |
+            3 | build: .
+              | ^^^^^
+              |
+              = help: keep one of them
 
-        error: `git` is not installed in an image of your own
-         --> agent.yaml:3:1
-          |
-        3 | build: .
-          | ^^^^^
-          |
-          = help: do it in the Dockerfile
+            error: `git` cannot be installed in an image built from your Dockerfile
+             --> agent.yaml:3:1
+              |
+            3 | build: .
+              | ^^^^^
+              |
+              = help: do it in the Dockerfile
 
-        error: there is a `build` as well
-         --> agent.yaml:4:1
-          |
-        4 | base_image: b
-          | ^^^^^^^^^^
-          |
-          = help: keep one of them
+            error: `base_image` and `build` cannot be combined
+             --> agent.yaml:4:1
+              |
+            4 | base_image: b
+              | ^^^^^^^^^^
+              |
+              = help: keep one of them
 
-        error: an image of your own has no hooks while it is built
-         --> agent.yaml:6:1
-          |
-        6 | hooks: {post_build: c}
-          | ^^^^^
-          |
-          = help: do it in the Dockerfile
-    "#]],
+            error: build hooks cannot run in an image built from your Dockerfile
+             --> agent.yaml:6:1
+              |
+            6 | hooks: {post_build: c}
+              | ^^^^^
+              |
+              = help: do it in the Dockerfile
+        "#]],
     );
 }
 
@@ -120,16 +120,16 @@ fn what_only_buildkit_can_build_is_refused_with_its_line() {
         &place,
         &["validate"],
         &expect![[r#"
-        exit 65
-        == stderr
-        error: `own/Dockerfile`, line 2: `RUN --mount` needs BuildKit, which moat does not build images with
-         --> agent.yaml:2:21
-          |
-        2 | build: {dockerfile: own/Dockerfile}
-          |                     ^^^^^^^^^^^^^^
-          |
-          = help: write it without, or build it with `docker buildx build` and name it as `image`
-    "#]],
+            exit 65
+            == stderr
+            error: `own/Dockerfile`, line 2: `RUN --mount` needs BuildKit, which moat does not use to build images
+             --> agent.yaml:2:21
+              |
+            2 | build: {dockerfile: own/Dockerfile}
+              |                     ^^^^^^^^^^^^^^
+              |
+              = help: remove it, or build the image with `docker buildx build` and name it in `image`
+        "#]],
     );
 }
 

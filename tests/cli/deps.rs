@@ -11,29 +11,29 @@ fn all_that_there_is_the_users_own_included() {
         &Place::new().file("specs/tool.yaml", OWN),
         &["deps"],
         &expect![[r#"
-        exit 0
-        == stdout
-        DEPENDENCY   VERSIONS        WHAT IT BRINGS
-        curl                         curl
-        docker:dind                  a Docker daemon of the agent's own, with builds on a BuildKit sidecar
-        docker:host                  the Docker of the engine's own machine, which gives that machine away
-        gcc                          a C compiler with Make
-        gh                           GitHub's command line
-        git                          Git
-        go           1.21 to 1.26    Go
-        jq                           jq
-        make                         Make
-        mysql        8               a MySQL database, reached by `MOAT_MYSQL_URL`
-        node         18 to 24        Node.js with npm
-        postgres     16 to 17        a PostgreSQL database, reached by `MOAT_POSTGRES_URL`
-        psql                         PostgreSQL's client programs
-        python       3.9 to 3.14     Python with pip
-        redis        7               a Redis, reached by `MOAT_REDIS_URL`
-        ripgrep                      ripgrep
-        rust         1.70 and newer  Rust with cargo
-        sqlite                       SQLite's client program
-        tool                         ours (your own)
-    "#]],
+            exit 0
+            == stdout
+            DEPENDENCY   VERSIONS        WHAT IT BRINGS
+            curl                         curl
+            docker:dind                  the agent's own Docker daemon, with builds on a BuildKit sidecar
+            docker:host                  the Docker daemon of the host, which gives full control over the host
+            gcc                          a C compiler with Make
+            gh                           GitHub's command line
+            git                          Git
+            go           1.21 to 1.26    Go
+            jq                           jq
+            make                         Make
+            mysql        8               a MySQL database, reached by `MOAT_MYSQL_URL`
+            node         18 to 24        Node.js with npm
+            postgres     16 to 17        a PostgreSQL database, reached by `MOAT_POSTGRES_URL`
+            psql                         PostgreSQL's client programs
+            python       3.9 to 3.14     Python with pip
+            redis        7               a Redis server, reached by `MOAT_REDIS_URL`
+            ripgrep                      ripgrep
+            rust         1.70 and newer  Rust with cargo
+            sqlite                       SQLite's client program
+            tool                         ours (your own)
+        "#]],
     );
 }
 
@@ -97,11 +97,11 @@ fn one_that_there_is_not() {
         &Place::new(),
         &["deps", "node@2"],
         &expect![[r#"
-        exit 64
-        == stderr
-        error: there is no version `2` of `node`
-          = help: `node` can be 18 to 24
-    "#]],
+            exit 64
+            == stderr
+            error: `node` has no version `2`
+              = help: available versions: 18 to 24
+        "#]],
     );
 }
 
@@ -146,29 +146,29 @@ fn what_is_installed_needs_an_image_that_is_made() {
         &expect![[r#"
             exit 65
             == stderr
-            error: `git` is not installed in an image that is taken as it is
+            error: `git` cannot be installed in an image that is used as is
              --> agent.yaml:2:1
               |
             2 | image: debian:13
               | ^^^^^
               |
-              = help: write `base_image` in place of `image`, and moat makes an image on top of it
+              = help: use `base_image` instead of `image`: moat builds an image on top of it
 
-            error: an image that is taken as it is has no hooks while it is built
+            error: build hooks cannot run in an image that is used as is
              --> agent.yaml:4:1
               |
             4 | hooks: {post_build: make, pre_run: ./prepare}
               | ^^^^^
               |
-              = help: write `base_image` in place of `image`, and moat makes an image on top of it
+              = help: use `base_image` instead of `image`: moat builds an image on top of it
 
-            error: it would take the place of the image's own entrypoint
+            error: `hooks.pre_run` would replace the image's entrypoint
              --> agent.yaml:4:27
               |
             4 | hooks: {post_build: make, pre_run: ./prepare}
               |                           ^^^^^^^
               |
-              = help: write that out, as in `entrypoint: [tini, --]`, or `entrypoint: []` if the image has none, as `docker image inspect -f '{{.Config.Entrypoint}}' IMAGE` shows
+              = help: set `entrypoint` to it, such as `[tini, --]`, or to `[]` if the image has none; `docker image inspect -f '{{.Config.Entrypoint}}' IMAGE` shows it
         "#]],
     );
 }
@@ -182,13 +182,13 @@ fn an_image_of_its_own_is_not_installed() {
         &expect![[r#"
             exit 65
             == stderr
-            error: `whole` comes with an image of its own, and is not installed in one that is made
+            error: `whole` brings its own image and cannot be installed in another one
              --> agent.yaml:2:1
               |
             2 | dependencies: [whole, git]
               | ^^^^^^^^^^^^
               |
-              = help: write an `image` that has both, or remove one of the two
+              = help: set `image` to one that contains both, or remove one of the two
         "#]],
     );
 }
@@ -200,16 +200,16 @@ fn a_capability_of_ones_own_that_is_wrong() {
         &Place::with("agent: builder\nimage: x\n").file("specs/tool.yaml", own),
         &["validate"],
         &expect![[r#"
-        exit 65
-        == stderr
-        error: unknown field `sidecar`, expected one of `capability`, `summary`, `versions`, `default`, `image`, `install`, `sidecars`, `main`, `builds`
-         --> specs/tool.yaml:5:1
-          |
-        5 | sidecar: []
-          | ^
-          |
-          = help: its form is that of moat's own: see `specs/` in moat's sources
-    "#]],
+            exit 65
+            == stderr
+            error: unknown field `sidecar`, expected one of `capability`, `summary`, `versions`, `default`, `image`, `install`, `sidecars`, `main`, `builds`
+             --> specs/tool.yaml:5:1
+              |
+            5 | sidecar: []
+              | ^
+              |
+              = help: for the format, see the built-in capabilities in `specs/` in moat's sources
+        "#]],
     );
 }
 
@@ -220,47 +220,47 @@ fn services_and_their_names() {
         &Place::with(spec),
         &["validate"],
         &expect![[r#"
-        exit 65
-        == stderr
-        error: `postgres` is there twice
-         --> agent.yaml:3:38
-          |
-        3 | dependencies: [redis, 'postgres@16', 'postgres@17']
-          |                                      ^^^^^^^^^^^^^
-          |
-          = help: keep one version of it
-    "#]],
+            exit 65
+            == stderr
+            error: duplicate dependency `postgres`
+             --> agent.yaml:3:38
+              |
+            3 | dependencies: [redis, 'postgres@16', 'postgres@17']
+              |                                      ^^^^^^^^^^^^^
+              |
+              = help: keep one version
+        "#]],
     );
     let spec = "agent: builder\nimage: x\ndependencies: [redis]\nservices:\n  redis: {image: y}\n  Main: {image: y}\n";
     told(
         &Place::with(spec),
         &["validate"],
         &expect![[r#"
-        exit 65
-        == stderr
-        error: `Main` cannot be the name of a service
-         --> agent.yaml:6:3
-          |
-        6 |   Main: {image: y}
-          |   ^^^^
-          |
-          = help: names have lowercase letters, digits and `-` in between, 32 at most, as in `db` or `search-1`
-    "#]],
+            exit 65
+            == stderr
+            error: `Main` is not a valid service name
+             --> agent.yaml:6:3
+              |
+            6 |   Main: {image: y}
+              |   ^^^^
+              |
+              = help: names consist of lowercase letters and digits with `-` in between, at most 32, such as `db` or `search-1`
+        "#]],
     );
     let spec = "agent: builder\nimage: x\ndependencies: [redis]\nservices:\n  redis: {image: y}\n";
     told(
         &Place::with(spec),
         &["validate"],
         &expect![[r#"
-        exit 65
-        == stderr
-        error: `redis` is one that `redis` brings
-         --> agent.yaml:5:3
-          |
-        5 |   redis: {image: y}
-          |   ^^^^^
-          |
-          = help: give it another name, or remove one of the two
-    "#]],
+            exit 65
+            == stderr
+            error: the service name `redis` is already used by the dependency `redis`
+             --> agent.yaml:5:3
+              |
+            5 |   redis: {image: y}
+              |   ^^^^^
+              |
+              = help: rename the service, or remove one of the two
+        "#]],
     );
 }

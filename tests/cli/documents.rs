@@ -24,7 +24,7 @@ fn a_key_and_all_keys() {
                 {
                   "key": "container.memory",
                   "may_be": "a single value",
-                  "meaning": "how much memory it may use: `512m`, `2g`, with powers of 1024; a bare number counts MB",
+                  "meaning": "how much memory it may use: `512m`, `2g`, in powers of 1024; a number without a unit is in MB",
                   "default": "75 % of the Docker host's",
                   "change": "in place; replaces when removed",
                   "example": "512m",
@@ -42,20 +42,20 @@ fn a_key_and_all_keys() {
         &place,
         &["explain", "--json", "container.memry"],
         &expect![[r#"
-        exit 64
-        == stdout
-        {
-          "error": {
-            "code": "usage",
-            "message": "there is no key `container.memry`",
-            "hint": "did you mean `container.memory`?"
-          },
-          "exit_code": 64
-        }
-        == stderr
-        error: there is no key `container.memry`
-          = help: did you mean `container.memory`?
-    "#]],
+            exit 64
+            == stdout
+            {
+              "error": {
+                "code": "usage",
+                "message": "unknown key `container.memry`",
+                "hint": "did you mean `container.memory`?"
+              },
+              "exit_code": 64
+            }
+            == stderr
+            error: unknown key `container.memry`
+              = help: did you mean `container.memory`?
+        "#]],
     );
 }
 

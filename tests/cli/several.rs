@@ -70,13 +70,13 @@ fn everything_that_is_wrong_is_told_and_nothing_is_done() {
               |
               = help: did you mean `agent`?
 
-            error: `A` cannot be an agent's name
+            error: `A` is not a valid agent name
              --> worse/agent.yaml:1:8
               |
             1 | agent: A
               |        ^
               |
-              = help: use lowercase letters, digits, `-`, `_` and `.`, and begin with a letter or digit, as in `a`
+              = help: use lowercase letters, digits, `-`, `_` and `.`, and start with a letter or digit, as in `a`
 
             error: there is no spec file `none/agent.yaml`
               = help: check the path

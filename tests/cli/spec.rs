@@ -82,14 +82,14 @@ fn an_empty_file() {
         &Place::with(""),
         &[],
         &expect![[r#"
-        error: the file is empty
-         --> agent.yaml:1:1
-          |
-        1 |
-          | ^
-          |
-          = help: begin with a line such as `agent: builder`
-    "#]],
+            error: the file is empty
+             --> agent.yaml:1:1
+              |
+            1 |
+              | ^
+              |
+              = help: start with a line such as `agent: builder`
+        "#]],
     );
 }
 
@@ -99,14 +99,14 @@ fn no_yaml() {
         &Place::with("agent: [builder\nimage: busybox\n"),
         &[],
         &expect![[r#"
-        error: not valid YAML: a `:` within brackets
-         --> agent.yaml:2:6
-          |
-        2 | image: busybox
-          |      ^
-          |
-          = help: is a `]` missing on the line above?
-    "#]],
+            error: not valid YAML: unexpected `:` in brackets
+             --> agent.yaml:2:6
+              |
+            2 | image: busybox
+              |      ^
+              |
+              = help: is a `]` missing on the line above?
+        "#]],
     );
 }
 
@@ -167,14 +167,14 @@ fn no_image() {
         &Place::with("agent: builder\n"),
         &[],
         &expect![[r#"
-        error: there is no `image`
-         --> agent.yaml:1:15
-          |
-        1 | agent: builder
-          |               ^
-          |
-          = help: add `image: …`, or a dependency that brings one, such as `docker:dind` or `git`
-    "#]],
+            error: `image` is missing
+             --> agent.yaml:1:15
+              |
+            1 | agent: builder
+              |               ^
+              |
+              = help: add `image: …`, or a dependency that provides one, such as `docker:dind` or `git`
+        "#]],
     );
 }
 
@@ -184,13 +184,13 @@ fn everything_at_once() {
         &Place::with("agent: Builder\nimage: a b\nenv: [x]\nnope: 1\ndependencies: [docker:dnd]\n"),
         &[],
         &expect![[r#"
-            error: `Builder` cannot be an agent's name
+            error: `Builder` is not a valid agent name
              --> agent.yaml:1:8
               |
             1 | agent: Builder
               |        ^^^^^^^
               |
-              = help: use lowercase letters, digits, `-`, `_` and `.`, and begin with a letter or digit, as in `builder`
+              = help: use lowercase letters, digits, `-`, `_` and `.`, and start with a letter or digit, as in `builder`
 
             error: `a b` is not an image reference
              --> agent.yaml:2:8
@@ -214,7 +214,7 @@ fn everything_at_once() {
             4 | nope: 1
               | ^^^^
               |
-              = help: `moat explain` shows all keys
+              = help: `moat explain` lists all keys
 
             error: unknown dependency `docker:dnd`
              --> agent.yaml:5:16

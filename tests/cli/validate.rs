@@ -28,27 +28,27 @@ fn what_has_no_effect_is_warned_about() {
         &Place::with(TUNED),
         &["validate"],
         &expect![[r#"
-        exit 0
-        == stdout
-        builder is valid
-        == stderr
-        warning: `tracing` is ignored: moat watches no programs in the sandbox
-         --> agent.yaml:3:1
-          |
-        3 | tracing: {all: true}
-          | ^^^^^^^
-          |
-          = help: remove it, or leave it for the tool that reads it
+            exit 0
+            == stdout
+            builder is valid
+            == stderr
+            warning: `tracing` is ignored: moat does not trace programs in the sandbox
+             --> agent.yaml:3:1
+              |
+            3 | tracing: {all: true}
+              | ^^^^^^^
+              |
+              = help: remove it, or leave it for the tool that reads it
 
-        warning: `buildkit` has no effect: there is no sidecar that builds
-         --> agent.yaml:4:1
-          |
-        4 | buildkit: {cache: keep}
-          | ^^^^^^^^
-          |
-          = help: add `docker:dind` to `dependencies`, or remove it
+            warning: `buildkit` has no effect without a build sidecar
+             --> agent.yaml:4:1
+              |
+            4 | buildkit: {cache: keep}
+              | ^^^^^^^^
+              |
+              = help: add `docker:dind` to `dependencies`, or remove it
 
-    "#]],
+        "#]],
     );
     told(
         &Place::with(TUNED),
@@ -117,7 +117,7 @@ fn from_standard_input() {
     .assert_eq(&of("agent: builder\nextends: base.yaml\n"));
     expect![[r#"
         Some(65)
-        error: `image` must be text, not a list
+        error: `image` must be a string, not a list
          --> standard input:2:8
           |
         2 | image: [x]
@@ -156,7 +156,7 @@ fn for_scripts() {
                     "col": 8
                   },
                   "severity": "warning",
-                  "message": "`tracing` is ignored: moat watches no programs in the sandbox",
+                  "message": "`tracing` is ignored: moat does not trace programs in the sandbox",
                   "hint": "remove it, or leave it for the tool that reads it"
                 },
                 {
@@ -168,7 +168,7 @@ fn for_scripts() {
                     "col": 9
                   },
                   "severity": "warning",
-                  "message": "`buildkit` has no effect: there is no sidecar that builds",
+                  "message": "`buildkit` has no effect without a build sidecar",
                   "hint": "add `docker:dind` to `dependencies`, or remove it"
                 }
               ],
@@ -206,20 +206,20 @@ fn for_scripts() {
                       "col": 7
                     },
                     "severity": "error",
-                    "message": "`grants` is refused: moat gives out no identities and keeps no credentials",
-                    "hint": "pass what is needed under `secrets`"
+                    "message": "`grants` is not supported: moat does not issue identities or store credentials",
+                    "hint": "pass credentials under `secrets`"
                   }
                 ]
               }
             }
             == stderr
-            error: `grants` is refused: moat gives out no identities and keeps no credentials
+            error: `grants` is not supported: moat does not issue identities or store credentials
              --> bad.yaml:2:1
               |
             2 | grants: [github]
               | ^^^^^^
               |
-              = help: pass what is needed under `secrets`
+              = help: pass credentials under `secrets`
         "#]],
     );
 }
@@ -232,66 +232,66 @@ fn keys_are_explained() {
         &expect![[r#"
             exit 0
             == stdout
-            container.memory: a single value
+            container.memory: single value
 
-              how much memory it may use: `512m`, `2g`, with powers of 1024; a bare number counts MB
+              how much memory it may use: `512m`, `2g`, in powers of 1024; a number without a unit is in MB
 
-              default   75 % of the Docker host's
-              a change  in place; replaces when removed
-              such as   memory: 512m
+              default  75 % of the Docker host's
+              change   in place; replaces when removed
+              example  memory: 512m
         "#]],
     );
     told(
         &Place::new(),
         &["explain", "name"],
         &expect![[r#"
-        exit 0
-        == stdout
-        agent: text
+            exit 0
+            == stdout
+            agent: string
 
-          the agent's name; with the path of the file it says which sandbox is meant; `name` is the same
+              the agent's name; together with the file's path it identifies the sandbox; `name` is an alias
 
-          default   required
-          a change  another sandbox
-          such as   agent: builder
-          also      name
-    "#]],
+              default  required
+              change   another sandbox
+              example  agent: builder
+              aliases  name
+        "#]],
     );
     told(
         &Place::new(),
         &["explain", "memory"],
         &expect![[r#"
-        exit 64
-        == stderr
-        error: there is no key `memory`
-          = help: did you mean `container.memory`?
-    "#]],
+            exit 64
+            == stderr
+            error: unknown key `memory`
+              = help: did you mean `container.memory`?
+        "#]],
     );
     told(
         &Place::new(),
         &["explain", "grants"],
         &expect![[r#"
-        exit 64
-        == stderr
-        error: there is no key `grants`
-          = help: moat gives out no identities and keeps no credentials: pass what is needed under `secrets`
-    "#]],
+            exit 64
+            == stderr
+            error: unknown key `grants`
+              = help: moat does not issue identities or store credentials: pass credentials under `secrets`
+        "#]],
     );
     told(
         &Place::new(),
         &["explain", "workspace"],
         &expect![[r#"
-        exit 0
-        == stdout
-        workspace: text, or a mapping
+            exit 0
+            == stdout
+            workspace: string, or mapping
 
-          the folder that is worked on: a path, or a mapping
+              the folder that the agent works on: a path, or a mapping
 
-          default   none
-          a change  replaces
-          such as   workspace: .
-          keys      path, target, mode, exclude
-    "#]],
+              default  none
+              change   replaces
+              example  workspace: .
+              keys     path, target, mode, exclude
+        "#]],
     );
     let all = Place::new().run(&["explain"]).out;
     assert!(all.lines().count() >= 20 && all.lines().all(|line| line.contains("  ")), "{all}");
@@ -319,10 +319,10 @@ fn a_spec_to_begin_with_is_right_and_nothing_is_written_over() {
         &place,
         &["validate"],
         &expect![[r#"
-        exit 0
-        == stdout
-        builder is valid
-    "#]],
+            exit 0
+            == stdout
+            builder is valid
+        "#]],
     );
     told(
         &place,
@@ -344,21 +344,21 @@ fn a_spec_to_begin_with_is_right_and_nothing_is_written_over() {
     "#]],
     );
     expect![[r#"
-        # What the sandbox of this agent should be. `moat apply` makes it so, `moat plan` shows what that would do.
-        # `moat explain` lists all keys, `moat explain KEY` says more of one.
+        # The sandbox of this agent. `moat apply` creates or updates it, `moat plan` shows the changes first.
+        # `moat explain` lists all keys, `moat explain KEY` describes one.
         agent: builder
 
-        # What the sandbox is made from.
+        # The image of the sandbox.
         image: debian:13
 
-        # A Docker of its own, with builds on a BuildKit sidecar.
+        # Its own Docker daemon, with builds on a BuildKit sidecar.
         # dependencies:
         #   - docker:dind
 
-        # The folder that is worked on, seen in the sandbox as /workspace.
+        # The folder to work on, mounted in the sandbox as /workspace.
         workspace: .
 
-        # What it runs; without a command it stays up for `moat exec -- …`.
+        # The command to run; without one the sandbox stays up for `moat exec -- …`.
         # command: npm run dev
 
         # env:

@@ -74,13 +74,13 @@ fn from_nothing_to_a_sandbox() {
     expect![[r#"
         exit 0
         == stdout
-        image: text
+        image: a string
 
           the image of the main container
 
-          default  what the dependencies bring
-          a change  replaces
-          such as  image: debian:13
+          default  the image of a dependency
+          change   replaces
+          example  image: debian:13
     "#]]
     .assert_eq(&sandbox.moat(&["explain", "image"]).told());
     expect![[r#"

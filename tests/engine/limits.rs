@@ -125,8 +125,8 @@ fn an_image_without_sleep_is_named_as_such() {
     fs::write(sandbox.path().join("Dockerfile"), dockerfile).expect("a Dockerfile");
     let ran = sandbox.moat(&["apply", "--keep-on-failure"]).run();
     assert_eq!(ran.code, 1, "{ran}");
-    assert!(ran.stderr.contains("moat keeps the sandbox up with `sleep`, which the image `moat/"), "{ran}");
-    assert!(ran.stderr.contains("= help: write what it runs under `command`"), "{ran}");
+    assert!(ran.stderr.contains("moat keeps an idle sandbox up with `sleep`, which the image `moat/"), "{ran}");
+    assert!(ran.stderr.contains("= help: set `command`"), "{ran}");
     let image = sandbox.inspect("main", "{{.Config.Image}}");
     sandbox.rewrite("build: .\ncommand: [/busybox, sleep, '1000']\n");
     sandbox.apply();

@@ -59,7 +59,7 @@ fn a_read_only_root_does_not_go_with_what_puts_files_in() {
     let sandbox = Sandbox::new("image: docker:dind\ndependencies: [docker:dind]\nread_only: true\n");
     let ran = sandbox.moat(&["validate"]).run();
     assert_eq!(ran.code, 65, "{ran}");
-    assert!(ran.to_string().contains("puts files into the container"), "{ran}");
+    assert!(ran.to_string().contains("writes files into the container"), "{ran}");
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn services_that_wait_for_each_other_are_refused_with_the_way() {
     let ran = sandbox.moat(&["validate"]).run();
     assert_eq!(ran.code, 65, "{ran}");
     for said in
-        ["`a` -> `b` -> `c` -> `a`", "there is no service `nobody`", "`d` -> `d`", "there is no service `postgres`"]
+        ["`a` -> `b` -> `c` -> `a`", "unknown service `nobody`", "`d` -> `d`", "unknown service `postgres`"]
     {
         assert!(ran.to_string().contains(said), "{said}: {ran}");
     }

@@ -131,17 +131,17 @@ fn a_variable_that_cannot_be_filled_in() {
             2 | image: ${NOWHERE}
               |        ^^^^^^^^^^
               |
-              = help: set it, put it into `.env`, or write `${NOWHERE:-default}`
+              = help: set it, add it to `.env`, or write `${NOWHERE:-default}`
 
-            error: the variable `EMPTY` is needed: what to run
+            error: the variable `EMPTY` is required: what to run
              --> agent.yaml:3:11
               |
             3 | command: ['${EMPTY:?what to run}', '${A-b}', '${', '${1}']
               |           ^^^^^^^^^^^^^^^^^^^^^^^
               |
-              = help: set it, put it into `.env`, or write `${EMPTY:-default}`
+              = help: set it, add it to `.env`, or write `${EMPTY:-default}`
 
-            error: `${A-b}` is no variable
+            error: `${A-b}` is not a variable
              --> agent.yaml:3:36
               |
             3 | command: ['${EMPTY:?what to run}', '${A-b}', '${', '${1}']
@@ -149,7 +149,7 @@ fn a_variable_that_cannot_be_filled_in() {
               |
               = help: write `${NAME}`, `${NAME:-default}` or `${NAME:?message}`, and `$$` for a dollar sign
 
-            error: `${` without its `}`
+            error: unclosed `${`
              --> agent.yaml:3:46
               |
             3 | command: ['${EMPTY:?what to run}', '${A-b}', '${', '${1}']
@@ -157,7 +157,7 @@ fn a_variable_that_cannot_be_filled_in() {
               |
               = help: close it, or write `$$` for a dollar sign
 
-            error: `${1}` is no variable
+            error: `${1}` is not a variable
              --> agent.yaml:3:52
               |
             3 | command: ['${EMPTY:?what to run}', '${A-b}', '${', '${1}']
@@ -217,42 +217,42 @@ fn a_file_to_build_on_that_cannot_be() {
     refused(
         "agent: a\nextends: [nowhere.yaml, loop.yaml, two.yaml]\n",
         &expect![[r#"
-        error: there is no file `nowhere.yaml`
-         --> agent.yaml:2:11
-          |
-        2 | extends: [nowhere.yaml, loop.yaml, two.yaml]
-          |           ^^^^^^^^^^^^
-          |
-          = help: the path is seen from this file
+            error: file `nowhere.yaml` does not exist
+             --> agent.yaml:2:11
+              |
+            2 | extends: [nowhere.yaml, loop.yaml, two.yaml]
+              |           ^^^^^^^^^^^^
+              |
+              = help: the path is relative to this file
 
-        error: `two.yaml` has several documents
-         --> agent.yaml:2:36
-          |
-        2 | extends: [nowhere.yaml, loop.yaml, two.yaml]
-          |                                    ^^^^^^^^
-          |
-          = help: put what is shared into a file of its own
+            error: `two.yaml` contains several documents
+             --> agent.yaml:2:36
+              |
+            2 | extends: [nowhere.yaml, loop.yaml, two.yaml]
+              |                                    ^^^^^^^^
+              |
+              = help: move the shared part to a separate file
 
-        error: `loop.yaml` builds on itself
-         --> loop.yaml:1:10
-          |
-        1 | extends: loop.yaml
-          |          ^^^^^^^^^
-          |
-          = help: remove one of the `extends`
-    "#]],
+            error: `loop.yaml` extends itself
+             --> loop.yaml:1:10
+              |
+            1 | extends: loop.yaml
+              |          ^^^^^^^^^
+              |
+              = help: remove one of the `extends` entries
+        "#]],
     );
     refused(
         "agent: a\nextends: {path: x}\n",
         &expect![[r#"
-        error: `extends` must be text or a list, not a mapping
-         --> agent.yaml:2:10
-          |
-        2 | extends: {path: x}
-          |          ^^^^^^^^^
-          |
-          = help: a space after the colon makes a mapping: write `path:x`
-    "#]],
+            error: `extends` must be a string or a list, not a mapping
+             --> agent.yaml:2:10
+              |
+            2 | extends: {path: x}
+              |          ^^^^^^^^^
+              |
+              = help: a space after the colon makes a mapping: write `path:x`
+        "#]],
     );
 }
 
@@ -276,14 +276,14 @@ fn several_agents_of_one_file() {
     refused(
         "agent: a\n---\nagent: a\n",
         &expect![[r#"
-        error: the agent `a` is in this file twice
-         --> agent.yaml:3:8
-          |
-        3 | agent: a
-          |        ^
-          |
-          = help: give one of them another name
-    "#]],
+            error: duplicate agent `a` in this file
+             --> agent.yaml:3:8
+              |
+            3 | agent: a
+              |        ^
+              |
+              = help: rename one of them
+        "#]],
     );
 }
 
@@ -299,13 +299,13 @@ fn a_file_of_variables_that_is_wrong_is_told_without_its_values() {
     refused(
         "agent: a\nenv_file: [bad.env, nowhere.env]\n",
         &expect![[r#"
-            error: `nowhere.env`: there is no such file
+            error: cannot read `nowhere.env`: no such file
              --> agent.yaml:2:21
               |
             2 | env_file: [bad.env, nowhere.env]
               |                     ^^^^^^^^^^^
               |
-              = help: its path is seen from this file
+              = help: the path is relative to this file
 
             error: this line is not `NAME=VALUE`
              --> bad.env:2:1
@@ -313,7 +313,7 @@ fn a_file_of_variables_that_is_wrong_is_told_without_its_values() {
             2 | …
               | ^
               |
-              = help: begin a comment with `#`, and put values into quotes
+              = help: start comments with `#`, and quote values that span several lines
         "#]],
     );
 }
@@ -332,31 +332,31 @@ fn secrets_come_from_where_they_are() {
 fn secrets_that_cannot_be_had_are_told_at_once() {
     let text = "agent: a\nsecrets:\n  A: env://NOWHERE\n  B: file://nowhere\n  C: cmd://fails\n  D: op://vault/item/field\n  E: file://empty\n";
     expect![[r#"
-        error: the secret `A` is not there: `NOWHERE` is not set
+        error: cannot get the secret `A`: `NOWHERE` is not set
          --> agent.yaml:3:6
           |
         3 |   A: env://NOWHERE
           |      ^^^^^^^^^^^^^
           |
-          = help: set it for moat
+          = help: set it in moat's environment
 
-        error: the secret `B` cannot be read: there is no such file
+        error: cannot read the secret `B`: no such file
          --> agent.yaml:4:6
           |
         4 |   B: file://nowhere
           |      ^^^^^^^^^^^^^^
           |
-          = help: a relative path is seen from this file
+          = help: relative paths start from this file
 
-        error: the secret `C` cannot be had: its command ended with code 3
+        error: cannot get the secret `C`: its command ended with code 3
          --> agent.yaml:5:6
           |
         5 |   C: cmd://fails
           |      ^^^^^^^^^^^
           |
-          = help: run the command by hand to see more
+          = help: run the command manually for details
 
-        error: the secret `D` cannot be had: `op`, the tool of 1Password, is not installed
+        error: cannot get the secret `D`: `op` (1Password) is not installed
          --> agent.yaml:6:6
           |
         6 |   D: op://vault/item/field
@@ -370,7 +370,7 @@ fn secrets_that_cannot_be_had_are_told_at_once() {
         7 |   E: file://empty
           |      ^^^^^^^^^^^^
           |
-          = help: put a value where it comes from
+          = help: set a value at its source
     "#]]
     .assert_eq(&fetched(text).expect_err("none can be had"));
 }
@@ -380,42 +380,42 @@ fn what_is_no_source_of_secrets() {
     refused(
         "agent: a\nenv: {B: x}\nsecrets: {A: hunter2, B: 'vault://x', C: 'env://'}\n",
         &expect![[r#"
-        error: a secret is not written here, but where it comes from
-         --> agent.yaml:3:14
-          |
-        3 | secrets: {A: hunter2, B: 'vault://x', C: 'env://'}
-          |              ^^^^^^^
-          |
-          = help: write `env://NAME`, `file://PATH` or `cmd://COMMAND`
+            error: expected the source of a secret, not its value
+             --> agent.yaml:3:14
+              |
+            3 | secrets: {A: hunter2, B: 'vault://x', C: 'env://'}
+              |              ^^^^^^^
+              |
+              = help: write `env://NAME`, `file://PATH` or `cmd://COMMAND`
 
-        error: no secrets come from `vault://`
-         --> agent.yaml:3:26
-          |
-        3 | secrets: {A: hunter2, B: 'vault://x', C: 'env://'}
-          |                          ^^^^^^^^^^^
-          |
-          = help: write `env://NAME`, `file://PATH` or `cmd://COMMAND`; any tool can be asked with `cmd://`
+            error: unknown secret source `vault://`
+             --> agent.yaml:3:26
+              |
+            3 | secrets: {A: hunter2, B: 'vault://x', C: 'env://'}
+              |                          ^^^^^^^^^^^
+              |
+              = help: write `env://NAME`, `file://PATH` or `cmd://COMMAND`; use `cmd://` for any other tool
 
-        error: `env://` of what?
-         --> agent.yaml:3:42
-          |
-        3 | secrets: {A: hunter2, B: 'vault://x', C: 'env://'}
-          |                                          ^^^^^^^^
-          |
-          = help: write `env://NAME`, `file://PATH` or `cmd://COMMAND`
-    "#]],
+            error: nothing follows `env://`
+             --> agent.yaml:3:42
+              |
+            3 | secrets: {A: hunter2, B: 'vault://x', C: 'env://'}
+              |                                          ^^^^^^^^
+              |
+              = help: write `env://NAME`, `file://PATH` or `cmd://COMMAND`
+        "#]],
     );
     refused(
         "agent: a\nenv: {B: x}\nsecrets: {B: 'env://B'}\n",
         &expect![[r#"
-        error: `B` is in `env` as well
-         --> agent.yaml:3:14
-          |
-        3 | secrets: {B: 'env://B'}
-          |              ^^^^^^^^^
-          |
-          = help: keep one of them
-    "#]],
+            error: `B` is also set in `env`
+             --> agent.yaml:3:14
+              |
+            3 | secrets: {B: 'env://B'}
+              |              ^^^^^^^^^
+              |
+              = help: keep one of them
+        "#]],
     );
 }
 
@@ -454,5 +454,5 @@ fn variables_cannot_make_a_file_grow_without_end() {
     let text = format!("agent: a\ncommand: [{}]\n", "'${LONG}',".repeat(1000));
     let found = agent::parse_all(Source::new("agent.yaml", "/p/agent.yaml", text), &world).specs;
     let found = found.expect_err("it is too long").to_string();
-    assert_eq!(found.lines().next(), Some("agent.yaml:2:111: with its variables the file has more than 1024 KiB"));
+    assert_eq!(found.lines().next(), Some("agent.yaml:2:111: the file is larger than 1024 KiB after substitution"));
 }

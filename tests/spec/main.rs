@@ -5,6 +5,7 @@
 mod around;
 mod diagnostics;
 mod fuzz;
+mod pages;
 mod properties;
 mod schema;
 mod values;

@@ -157,8 +157,14 @@ const AGENTS_MAX: usize = 64;
 /// Everything that is wrong with it, at once.
 pub fn parse(source: Source) -> Result<Spec, Diagnostics> {
     let mut specs = parse_all(source, &EmptyEnv).specs?;
-    let more =
-        specs.get(1).map(|spec| Diagnostics::at(&spec.source, spec.place("agent"), "a second agent", "write one"));
+    let more = specs.get(1).map(|spec| {
+        Diagnostics::at(
+            &spec.source,
+            spec.place("agent"),
+            "expected one agent, found a second one",
+            "keep one document",
+        )
+    });
     match (more, specs.pop()) {
         (None, Some(spec)) => Ok(spec),
         (Some(more), _) => Err(more),
@@ -197,7 +203,7 @@ fn read(source: Source, around: &dyn Environment) -> (Result<Vec<Spec>, Diagnost
     let (mut documents, mut faults) = scan(&source.text);
     if let Some(one_too_many) = documents.get(AGENTS_MAX) {
         let fault = Diagnostic::error(one_too_many.span.clone(), format!("more than {AGENTS_MAX} agents in one file"));
-        faults.push(fault.hint("write the others into files of their own: commands take a folder of them"));
+        faults.push(fault.hint("move the others to separate files: commands accept a folder"));
         documents.truncate(AGENTS_MAX);
     }
     let mut loader = Loader::new(source, around);
@@ -246,8 +252,8 @@ fn read(source: Source, around: &dyn Environment) -> (Result<Vec<Spec>, Diagnost
 fn namesakes(specs: &[Spec]) -> Vec<Diagnostic> {
     let named_before = |i: usize| specs[..i].iter().any(|other| other.agent == specs[i].agent);
     let fault = |i: usize| {
-        let message = format!("the agent {} is in this file twice", quoted(specs[i].agent.as_str()));
-        Diagnostic::error(specs[i].place("agent"), message).hint("give one of them another name")
+        let message = format!("duplicate agent {} in this file", quoted(specs[i].agent.as_str()));
+        Diagnostic::error(specs[i].place("agent"), message).hint("rename one of them")
     };
     (1..specs.len()).filter(|i| named_before(*i)).map(fault).collect()
 }

@@ -1,4 +1,5 @@
-//! `build`: a Dockerfile of the user's own. Its context is not read here: that takes a while, and most commands need none.
+//! `build`: a Dockerfile of the user's own. Its context is not read here: that takes a while, and most commands need
+//! none.
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
@@ -50,18 +51,18 @@ fn unread(path: &str, context: &Path, error: Unread) -> Fault {
     let path = quoted(path);
     match error {
         Unread::Missing => Fault::new(
-            format!("there is no {path} in {}", quoted(&context.to_string_lossy())),
-            "its path is seen from `build.context`, and that from this file",
+            format!("{path} does not exist in {}", quoted(&context.to_string_lossy())),
+            "the path is relative to `build.context`, which is relative to this file",
         ),
-        Unread::Unreadable(why) => Fault::new(format!("{path}: {why}"), "a Dockerfile is a text"),
+        Unread::Unreadable(why) => Fault::new(format!("cannot read {path}: {why}"), "a Dockerfile must be a text file"),
     }
 }
 
 /// The path of a file in a context.
 fn inside(path: &str) -> Result<String, Fault> {
     let refused = || {
-        let message = format!("{} is not in the context", quoted(path));
-        Fault::new(message, "write a path seen from `build.context`, and choose a context that has it")
+        let message = format!("{} is outside the build context", quoted(path));
+        Fault::new(message, "write a path relative to `build.context`, or choose a context that contains it")
     };
     let mut parts = Vec::new();
     for part in Path::new(path).components() {
@@ -87,11 +88,11 @@ fn fits_the_engine(path: &str, text: &str) -> Result<(), Fault> {
     let Some((line, what)) = needs_buildkit(text) else { return Ok(()) };
     Err(Fault::new(
         format!(
-            "{}, line {line}: {} needs BuildKit, which moat does not build images with",
+            "{}, line {line}: {} needs BuildKit, which moat does not use to build images",
             quoted(path),
             quoted(&what)
         ),
-        "write it without, or build it with `docker buildx build` and name it as `image`",
+        "remove it, or build the image with `docker buildx build` and name it in `image`",
     ))
 }
 

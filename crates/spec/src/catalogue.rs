@@ -38,37 +38,18 @@ struct Head {
 pub enum Unresolved {
     #[error("unknown dependency `{0}`")]
     Name(String),
-    #[error("`{name}` has no versions to choose from")]
+    #[error("`{name}` does not take a version")]
     NoVersions { name: String },
-    #[error("there is no version `{version}` of `{name}`")]
+    #[error("`{name}` has no version `{version}`")]
     Version { name: String, version: String, versions: Versions },
     /// The file's own fault, which a test finds in those that are compiled in, and [`Capabilities::add`] in others.
-    #[error("the capability `{name}` cannot be read: {why}")]
+    #[error("cannot read the capability `{name}`: {why}")]
     Unreadable { name: String, why: String },
 }
 
-/// The files under `specs/` that are capabilities, by the name of their dependency. The folder is a link, so that a
-/// published package contains them.
-const BUILTIN: &[(&str, &str)] = &[
-    ("curl", include_str!("../specs/curl.yaml")),
-    ("docker:dind", include_str!("../specs/docker-dind.yaml")),
-    ("docker:host", include_str!("../specs/docker-host.yaml")),
-    ("gcc", include_str!("../specs/gcc.yaml")),
-    ("gh", include_str!("../specs/gh.yaml")),
-    ("git", include_str!("../specs/git.yaml")),
-    ("go", include_str!("../specs/go.yaml")),
-    ("jq", include_str!("../specs/jq.yaml")),
-    ("make", include_str!("../specs/make.yaml")),
-    ("mysql", include_str!("../specs/mysql.yaml")),
-    ("node", include_str!("../specs/node.yaml")),
-    ("postgres", include_str!("../specs/postgres.yaml")),
-    ("psql", include_str!("../specs/psql.yaml")),
-    ("python", include_str!("../specs/python.yaml")),
-    ("redis", include_str!("../specs/redis.yaml")),
-    ("ripgrep", include_str!("../specs/ripgrep.yaml")),
-    ("rust", include_str!("../specs/rust.yaml")),
-    ("sqlite", include_str!("../specs/sqlite.yaml")),
-];
+/// The capabilities under `specs/`, by name: `build.rs` lists the files. The folder is a link, so that a published package
+/// contains them.
+const BUILTIN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/builtin.rs"));
 
 /// What the chosen version is filled in for.
 const VERSION: &str = "{version}";
@@ -96,7 +77,12 @@ impl Capabilities {
             let text = error.to_string();
             // The place is told apart.
             let message = text.split(" at line ").next().unwrap_or_default();
-            Diagnostics::at(source, at..at, message, "its form is that of moat's own: see `specs/` in moat's sources")
+            Diagnostics::at(
+                source,
+                at..at,
+                message,
+                "for the format, see the built-in capabilities in `specs/` in moat's sources",
+            )
         };
         let head: Head = serde_yaml::from_str(&source.text).map_err(|error| fault(&error))?;
         let text = filled(&source.text, head.chosen_by_default().as_deref());
@@ -172,9 +158,11 @@ impl Unresolved {
                     format!("known: {}", names.join(", "))
                 }
             }
-            Self::NoVersions { name } => format!("write `{name}`"),
-            Self::Version { versions, name, .. } => format!("`{name}` can be {versions}"),
-            Self::Unreadable { .. } => "its form is that of moat's own: see `specs/` in moat's sources".to_owned(),
+            Self::NoVersions { name } => format!("write `{name}` without a version"),
+            Self::Version { versions, .. } => format!("available versions: {versions}"),
+            Self::Unreadable { .. } => {
+                "for the format, see the built-in capabilities in `specs/` in moat's sources".to_owned()
+            }
         }
     }
 }
@@ -232,9 +220,9 @@ mod tests {
             ("postgres@17.2", Ok("postgres:17.2".into())),
             ("postgres", Ok("postgres:17".into())),
             ("docker:dind", Ok("moby/buildkit:v0.32.2".into())),
-            ("postgres@15", wrong("there is no version `15` of `postgres`")),
-            ("postgres@latest", wrong("there is no version `latest` of `postgres`")),
-            ("docker:dind@29", wrong("`docker:dind` has no versions to choose from")),
+            ("postgres@15", wrong("`postgres` has no version `15`")),
+            ("postgres@latest", wrong("`postgres` has no version `latest`")),
+            ("docker:dind@29", wrong("`docker:dind` does not take a version")),
             ("docker:dnd", wrong("unknown dependency `docker:dnd`")),
         ];
         for (dependency, expected) in table {

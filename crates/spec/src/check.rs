@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::diagnostic::{DIAGNOSTICS_MAX, Diagnostic, quoted};
-use super::language::foreign_keys::{Elsewhere, Standing, elsewhere};
+use super::language::foreign_keys::{ForeignKey, Handling, foreign_key};
 use super::shape::{Fault, Key, Shape};
 use super::source::{Source, Span};
 use super::suggest::suggest;
@@ -102,10 +102,10 @@ impl Checker<'_> {
             // The same name twice has been told of.
             let twice = |key: &&Key| entries.iter().any(|other| key.is(&other.key) && other.key != entry.key);
             if let Some(key) = known.filter(twice).filter(|key| meant.contains(&key.name)) {
-                let message = format!("{} is given twice, once by another name", quoted(key.name));
+                let message = format!("{} is given twice, once under an alias", quoted(key.name));
                 self.fault(entry.key_span.clone(), Fault::new(message, "keep one of them"));
             }
-            if known.is_none() && self.is_elsewhere(path, entry) {
+            if known.is_none() && self.is_foreign(path, entry) {
                 continue;
             }
             let known = known.or_else(|| {
@@ -129,15 +129,15 @@ impl Checker<'_> {
         }
     }
 
-    /// Tells of a key that other tools have, and moat has not.
-    fn is_elsewhere(&mut self, path: &str, entry: &Entry) -> bool {
-        let Some(Elsewhere { path, standing, reason, hint }) = elsewhere(&below(path, &entry.key)) else {
+    /// Reports a key that other tools have and moat does not.
+    fn is_foreign(&mut self, path: &str, entry: &Entry) -> bool {
+        let Some(ForeignKey { path, handling, reason, hint }) = foreign_key(&below(path, &entry.key)) else {
             return false;
         };
         let place = entry.key_span.clone();
-        let finding = match standing {
-            Standing::Refused => Diagnostic::error(place, format!("`{path}` is refused: {reason}")),
-            Standing::Ignored => Diagnostic::warning(place, format!("`{path}` is ignored: {reason}")),
+        let finding = match handling {
+            Handling::Refused => Diagnostic::error(place, format!("`{path}` is not supported: {reason}")),
+            Handling::Ignored => Diagnostic::warning(place, format!("`{path}` is ignored: {reason}")),
         };
         self.faults.push(finding.hint(*hint));
         true
@@ -208,7 +208,7 @@ fn found(node: &Node) -> String {
         Content::Scalar(Scalar::Null, _) => "null".into(),
         Content::Scalar(Scalar::Bool, text) => format!("the boolean {}", quoted(text)),
         Content::Scalar(Scalar::Number, text) => format!("the number {}", quoted(text)),
-        Content::Scalar(Scalar::Text, _) => "text".into(),
+        Content::Scalar(Scalar::Text, _) => "a string".into(),
         Content::List(_) => "a list".into(),
         Content::Map(_) => "a mapping".into(),
     }
@@ -230,9 +230,9 @@ fn advice(node: &Node, shape: &Shape) -> String {
             "write a single value, without `-` or brackets".into()
         }
         (Shape::List { .. }, Content::Scalar(_, text)) => {
-            format!("write it as an item of a list: {}", quoted(&format!("- {text}")))
+            format!("write it as a list item: {}", quoted(&format!("- {text}")))
         }
-        (Shape::List { .. }, Content::Map(_)) => "write one item a line, each after `- `".into(),
+        (Shape::List { .. }, Content::Map(_)) => "write one item per line, each starting with `- `".into(),
         (Shape::Map { .. } | Shape::Keys(_), Content::Scalar(_, text)) => {
             colon_with_space(text).unwrap_or_else(|| lines_of(shape))
         }
@@ -284,7 +284,7 @@ const NAMES_MAX: usize = 8;
 
 fn names_of(keys: &[Key]) -> String {
     if keys.len() > NAMES_MAX {
-        return "`moat explain` shows all keys".to_owned();
+        return "`moat explain` lists all keys".to_owned();
     }
     format!("the keys are {}", keys.iter().map(|key| format!("`{}`", key.name)).collect::<Vec<_>>().join(", "))
 }

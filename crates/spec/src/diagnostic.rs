@@ -54,8 +54,8 @@ impl Diagnostics {
             let more = items.len() - DIAGNOSTICS_MAX;
             items.truncate(DIAGNOSTICS_MAX + 1);
             if let Some(last) = items.last_mut() {
-                *last = Diagnostic::error(last.span.clone(), format!("{more} more from here on"))
-                    .hint("correct the ones above first");
+                *last = Diagnostic::error(last.span.clone(), format!("{more} more problems not shown"))
+                    .hint("fix the ones above first");
             }
         }
         Self { source: source.clone(), items }
@@ -142,7 +142,7 @@ mod tests {
         let many = (0..500).map(|_| Diagnostic::error(0..0, "m")).collect();
         let found = Diagnostics::new(&source("a"), many);
         assert_eq!(found.items.len(), DIAGNOSTICS_MAX + 1);
-        assert_eq!(found.items[DIAGNOSTICS_MAX].message, "400 more from here on");
+        assert_eq!(found.items[DIAGNOSTICS_MAX].message, "400 more problems not shown");
     }
 
     #[test]

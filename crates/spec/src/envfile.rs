@@ -1,8 +1,8 @@
 //! Files of environment variables: `NAME=VALUE` lines, as compose and the dotenv libraries read them.
 //!
 //! What is wrong is told by its line only: such files hold secrets, and a message is no place for them. Variables in
-//! values are filled in from the file itself and from nowhere else: a sandbox may be able to write the file, and what it
-//! writes there must not fetch anything of moat's environment.
+//! values are filled in from the file itself and from nowhere else: a sandbox may be able to write the file, and what
+//! it writes there must not fetch anything of moat's environment.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -62,7 +62,11 @@ impl Reader {
             return end;
         }
         let Some(equals) = text[..end].find('=') else {
-            self.fault(line, "this line is not `NAME=VALUE`", "begin a comment with `#`, and put values into quotes");
+            self.fault(
+                line,
+                "this line is not `NAME=VALUE`",
+                "start comments with `#`, and quote values that span several lines",
+            );
             return end;
         };
         let name = without_export(text[..equals].trim());
@@ -70,8 +74,8 @@ impl Reader {
         if is_named {
             self.names.insert(line, name.to_owned());
         } else {
-            let hint = "names have letters, digits, `_`, `.` and `-`, and begin with a letter or `_`";
-            self.fault(line, "this line does not begin with the name of a variable", hint);
+            let hint = "names consist of letters, digits, `_`, `.` and `-`, and start with a letter or `_`";
+            self.fault(line, "this line does not start with a variable name", hint);
         }
         let faults = self.faults.len();
         let (value, next) = self.value(text, equals + 1, line);
@@ -89,8 +93,8 @@ impl Reader {
         let quote = text[at..end].chars().next().filter(|c| matches!(c, '\'' | '"'));
         let Some(quote) = quote else { return (Some(self.filled(uncommented(&text[from..end]), line)), end) };
         let Some(Quoted { value, length }) = quoted_value(&text[at..], quote) else {
-            let hint = "close it; a value in quotes may have several lines";
-            self.fault(line, "this line opens a quote that is not closed", hint);
+            let hint = "close it; a quoted value may span several lines";
+            self.fault(line, "unclosed quote on this line", hint);
             return (None, next_assignment(text, end));
         };
         let behind = at + length;
@@ -99,11 +103,11 @@ impl Reader {
         if !rest.is_empty() && !rest.starts_with('#') {
             let closed = line + lines(&text[..behind]);
             let message = if closed == line {
-                "this line has more behind a closing quote".to_owned()
+                "unexpected text after the closing quote".to_owned()
             } else {
-                format!("this line has more behind the quote that is open since line {}", line + 1)
+                format!("unexpected text after the quote opened on line {}", line + 1)
             };
-            let hint = format!("write `\\{quote}` for a quote within quotes, and `#` before a comment");
+            let hint = format!("write `\\{quote}` for a quote inside the value, and `#` before a comment");
             self.fault(closed, message, hint);
         }
         (Some(if quote == '"' { self.filled(&value, line) } else { self.sound(value, line) }), next)
@@ -120,8 +124,8 @@ impl Reader {
         let (filled, _) = expander.expand(value);
         // One finding a line: which of them it is, stands there.
         let unfilled: BTreeSet<&str> = expander.unfilled.iter().map(worded).collect();
-        let hint = "in such a file `${NAME}` and `${NAME:-default}` stand for what is set above in it, `$$` is a dollar \
-                    sign, and single quotes keep everything; for other variables write a value of `env`";
+        let hint = "here `${NAME}` and `${NAME:-default}` refer to variables set above, `$$` is a dollar sign, and single \
+                    quotes prevent substitution; for other variables use `env`";
         let messages: Vec<String> = unfilled.into_iter().map(str::to_owned).collect();
         for message in messages {
             self.fault(line, message, hint);
@@ -144,11 +148,11 @@ impl Reader {
 /// Without what a variable is called, which may be a part of a password.
 fn worded(unfilled: &Unfilled) -> &'static str {
     match unfilled {
-        Unfilled::Open => "this line has a `${` without its `}`",
-        Unfilled::NoVariable(_) => "this line has a `${…}` that is no variable",
-        Unfilled::Unset { .. } => "this line has a `${…}` that is not set above in the file",
-        Unfilled::TooDeep => "this line has too many defaults within defaults",
-        Unfilled::TooLong => "with this line the variables of the file are larger than a file may be",
+        Unfilled::Open => "unclosed `${` on this line",
+        Unfilled::NoVariable(_) => "invalid `${…}` on this line",
+        Unfilled::Unset { .. } => "a `${…}` on this line refers to a variable that is not set above",
+        Unfilled::TooDeep => "too many nested defaults on this line",
+        Unfilled::TooLong => "with this line the file's variables exceed the size limit",
     }
 }
 
@@ -196,8 +200,8 @@ fn line_end(text: &str, from: usize) -> usize {
     text[from..].find('\n').map_or(text.len(), |at| from + at + 1)
 }
 
-/// After a quote that is not closed: the next line that looks as if it set a variable. What is before it are the lines of
-/// the value.
+/// After a quote that is not closed: the next line that looks as if it set a variable. What is before it are the lines
+/// of the value.
 fn next_assignment(text: &str, from: usize) -> usize {
     let mut at = from;
     while at < text.len() {
@@ -317,8 +321,8 @@ mod tests {
         assert_eq!(
             faults("A=${H}\nH=h\nB=\"${PATH}\""),
             [
-                "1: this line has a `${…}` that is not set above in the file",
-                "3: this line has a `${…}` that is not set above in the file",
+                "1: a `${…}` on this line refers to a variable that is not set above",
+                "3: a `${…}` on this line refers to a variable that is not set above",
             ]
         );
     }
@@ -331,15 +335,15 @@ mod tests {
             faults(text),
             [
                 "2: this line is not `NAME=VALUE`",
-                "3: this line does not begin with the name of a variable",
-                "4: this line has more behind a closing quote",
-                "6: this line has more behind the quote that is open since line 5",
-                "7: this line has a `${…}` that is no variable",
-                "8: this line has a `${` without its `}`",
+                "3: this line does not start with a variable name",
+                "4: unexpected text after the closing quote",
+                "6: unexpected text after the quote opened on line 5",
+                "7: invalid `${…}` on this line",
+                "8: unclosed `${` on this line",
                 "9: a NUL character cannot be passed to a program",
-                "10: this line opens a quote that is not closed",
-                "13: this line does not begin with the name of a variable",
-                "14: this line opens a quote that is not closed",
+                "10: unclosed quote on this line",
+                "13: this line does not start with a variable name",
+                "14: unclosed quote on this line",
             ]
         );
         let bad = parse(text).1.expect("faults");
@@ -350,7 +354,7 @@ mod tests {
 
     #[test]
     fn a_name_that_is_wrong_takes_its_whole_value_with_it() {
-        assert_eq!(faults("1A='one\ntwo\nthree'\nB=b"), ["1: this line does not begin with the name of a variable"]);
+        assert_eq!(faults("1A='one\ntwo\nthree'\nB=b"), ["1: this line does not start with a variable name"]);
     }
 
     #[test]

@@ -67,23 +67,27 @@ impl<'a> Loader<'a> {
         let path = super::lower::plain(&folder.join(text));
         let shown = Path::new(self.source.name_at(span.start)).with_file_name(text).display().to_string();
         if self.open.contains(&path) {
-            return self.refuse(span, format!("{} builds on itself", quoted(text)), "remove one of the `extends`");
+            return self.refuse(
+                span,
+                format!("{} extends itself", quoted(text)),
+                "remove one of the `extends` entries",
+            );
         }
         self.files += 1;
         if self.files > FILES_MAX {
-            return self.refuse(span, format!("more than {FILES_MAX} files build on each other"), "write fewer");
+            return self.refuse(span, format!("more than {FILES_MAX} files are extended"), "extend fewer files");
         }
         let written = match self.around.read(&path) {
             Ok(written) => written,
             Err(Unread::Missing) => {
                 return self.refuse(
                     span,
-                    format!("there is no file {}", quoted(text)),
-                    "the path is seen from this file",
+                    format!("file {} does not exist", quoted(text)),
+                    "the path is relative to this file",
                 );
             }
             Err(Unread::Unreadable(why)) => {
-                return self.refuse(span, format!("{} cannot be read: {why}", quoted(text)), "check the path");
+                return self.refuse(span, format!("cannot read {}: {why}", quoted(text)), "check the path");
             }
         };
         let start = self.source.append(shown, &path, &written);
@@ -94,8 +98,8 @@ impl<'a> Loader<'a> {
                 .map(|fault| Diagnostic { span: fault.span.start + start..fault.span.end + start, ..fault }),
         );
         if roots.len() > 1 {
-            let hint = "put what is shared into a file of its own";
-            return self.refuse(span, format!("{} has several documents", quoted(text)), hint);
+            let hint = "move the shared part to a separate file";
+            return self.refuse(span, format!("{} contains several documents", quoted(text)), hint);
         }
         let root = roots.pop()?.shifted(start);
         self.open.push(path);

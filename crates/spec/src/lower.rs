@@ -87,7 +87,10 @@ impl<'a> Meaning<'a> {
             }
             WorkspaceMode::Volume => {
                 if parts.path.is_some() {
-                    let fault = Fault::new("a workspace on a volume has no `path`", "remove it, or write `mode: bind`");
+                    let fault = Fault::new(
+                        "`workspace.path` cannot be used with `mode: volume`",
+                        "remove it, or write `mode: bind`",
+                    );
                     self.fault("workspace.path", fault);
                 }
                 let name = WORKSPACE_VOLUME.to_owned();
@@ -117,10 +120,10 @@ impl<'a> Meaning<'a> {
             let absolute = PathBuf::from(self.absolute(&path, &at));
             let read = around.read(&absolute).map_err(|unread| {
                 let why = match unread {
-                    Unread::Missing => "there is no such file".to_owned(),
+                    Unread::Missing => "no such file".to_owned(),
                     Unread::Unreadable(why) => why,
                 };
-                Fault::new(format!("{}: {why}", quoted(&path)), "its path is seen from this file")
+                Fault::new(format!("cannot read {}: {why}", quoted(&path)), "the path is relative to this file")
             });
             let Some(text) = self.read(&at, read) else { continue };
             let (variables, bad) = envfile::parse(&text);
@@ -141,7 +144,7 @@ impl<'a> Meaning<'a> {
         for (name, text) in secrets {
             let at = format!("secrets.{name}");
             if self.places.has(&format!("env.{name}")) {
-                let message = format!("{} is in `env` as well", quoted(&name));
+                let message = format!("{} is also set in `env`", quoted(&name));
                 self.fault(&at, Fault::new(message, "keep one of them"));
             }
             all.concealed.remove(&name);
@@ -194,8 +197,8 @@ impl<'a> Meaning<'a> {
             let Some(NamedVolume { name, target, read_only }) = self.named_volume(&at, volume) else { continue };
             self.claim(&target, &format!("{at}.target"));
             if all.iter().any(|other| other.name == name) {
-                let message = format!("the volume {} is there twice", quoted(&name));
-                self.fault(&format!("{at}.name"), Fault::new(message, "give one of them another name"));
+                let message = format!("duplicate volume {}", quoted(&name));
+                self.fault(&format!("{at}.name"), Fault::new(message, "rename one of them"));
             }
             all.push(NamedVolume { name, target, read_only });
         }
@@ -217,8 +220,8 @@ impl<'a> Meaning<'a> {
     /// `published`: the keys that publish ports.
     pub fn network(&mut self, network: Network, published: &[String]) -> NetworkSettings {
         for at in published.iter().filter(|_| network.internal) {
-            let hint = "remove one of the two; `moat exec` reaches the container without a port";
-            self.fault(at, Fault::new("no port is reached from outside of an internal network", hint));
+            let hint = "remove the ports or `network.internal`; `moat exec` works without a port";
+            self.fault(at, Fault::new("ports cannot be published from an internal network", hint));
         }
         let subnet = network.subnet.and_then(|text| self.read("network.subnet", short_forms::subnet(&text)));
         NetworkSettings { subnet, internal: network.internal, build: network.build, extra_hosts: network.extra_hosts }
@@ -255,8 +258,8 @@ impl<'a> Meaning<'a> {
     pub fn buildkit(&mut self, settings: Buildkit) -> BuilderSettings {
         let Buildkit { image, cache, cache_limit, config, resources, logging } = settings;
         if config.is_some() && cache_limit.is_some() {
-            let hint = "write the limit into it: `maxUsedSpace` below `[worker.oci]`";
-            let fault = Fault::new("`buildkit.config` takes the place of all of moat's, this limit included", hint);
+            let hint = "set the limit there: `maxUsedSpace` under `[worker.oci]`";
+            let fault = Fault::new("`buildkit.config` replaces moat's whole configuration, including this limit", hint);
             self.fault("buildkit.cache_limit", fault);
         }
         let cache_limit =
@@ -309,7 +312,10 @@ impl<'a> Meaning<'a> {
         if let Some(first) = self.targets.insert(target.to_owned(), at.to_owned()) {
             let first = first.trim_end_matches(".target").to_owned();
             let message = format!("{} is mounted twice", quoted(target));
-            self.fault(at, Fault::new(message, format!("{} is there already; choose another target", quoted(&first))));
+            self.fault(
+                at,
+                Fault::new(message, format!("{} already uses this target; choose another one", quoted(&first))),
+            );
         }
     }
 
@@ -317,8 +323,8 @@ impl<'a> Meaning<'a> {
     pub fn absolute(&mut self, text: &str, at: &str) -> String {
         let path = if let Some(rest) = text.strip_prefix('~') {
             let Some(home) = &self.home else {
-                let message = "it is not known where the home directory is";
-                self.fault(at, Fault::new(message, "set `HOME`, or write the path out"));
+                let message = "the home directory is unknown";
+                self.fault(at, Fault::new(message, "set `HOME`, or write the full path"));
                 return text.to_owned();
             };
             Path::new(home).join(rest.trim_start_matches('/'))

@@ -43,7 +43,7 @@ pub(super) enum PortProtocol {
 const RANGE_MAX: usize = 256;
 
 const FORMS: &str = "write `PORT`, `HOST:PORT` or `ADDRESS:HOST:PORT`, as in `8080:80`, `8000-8010:8000-8010` or \
-                     `[::1]:53:53/udp`; ports go from 1 to 65535";
+                     `[::1]:53:53/udp`; ports range from 1 to 65535";
 
 /// `PORT`, `HOST:PORT`, `ADDRESS:HOST:PORT` or `ADDRESS::PORT`, each with `/tcp` or `/udp` if need be; a range of
 /// ports in place of a port stands for each of them.
@@ -55,15 +55,13 @@ pub fn read(text: &str) -> Result<Vec<PortConfig>, Fault> {
         None => (container, Protocol::Tcp),
         Some((container, "tcp")) => (container, Protocol::Tcp),
         Some((container, "udp")) => (container, Protocol::Udp),
-        Some((_, other)) => return Err(wrong(format!("its protocol is `tcp` or `udp`, not {}", quoted(other)))),
+        Some((_, other)) => return Err(wrong(format!("the protocol must be `tcp` or `udp`, not {}", quoted(other)))),
     };
     let container_ports = range(container).ok_or_else(forms)?;
     let (address, host) = match rest {
         None => (None, ""),
         Some("") => {
-            return Err(wrong(format!(
-                "there is nothing before the colon: write `{container}`, or `8080:{container}`"
-            )));
+            return Err(wrong(format!("nothing precedes the colon: write `{container}`, or `8080:{container}`")));
         }
         Some(rest) => rest.rsplit_once(':').map_or((None, rest), |(address, host)| (Some(address), host)),
     };
@@ -71,7 +69,7 @@ pub fn read(text: &str) -> Result<Vec<PortConfig>, Fault> {
         None => LOOPBACK,
         Some("") => {
             let rest = if host.is_empty() { container.to_owned() } else { format!("{host}:{container}") };
-            return Err(wrong(format!("there is nothing before the first colon: write `{rest}`")));
+            return Err(wrong(format!("nothing precedes the first colon: write `{rest}`")));
         }
         Some(written) => address_of(written).map_err(|fault| wrong(fault.hint))?,
     };
@@ -80,16 +78,16 @@ pub fn read(text: &str) -> Result<Vec<PortConfig>, Fault> {
         return Ok(free.collect());
     }
     if address_of(host).is_ok() {
-        return Err(wrong(format!("with a free port of an address it is `{host}::{container}`")));
+        return Err(wrong(format!("for a free port on an address, write `{host}::{container}`")));
     }
     let host_ports = range(host).ok_or_else(forms)?;
     let (there, here) = (container_ports.clone().count(), host_ports.clone().count());
     if there == 1 && here > 1 {
-        let hint = "a port has one port of the Docker host: write that one, or none for a free one";
+        let hint = "one container port maps to one host port: write a single host port, or none for a free one";
         return Err(wrong(hint.to_owned()));
     }
     if there != here {
-        return Err(wrong(format!("the ranges are of {here} and of {there} ports: write two of the same length")));
+        return Err(wrong(format!("the ranges have {here} and {there} ports: write two of the same length")));
     }
     let pairs = container_ports.zip(host_ports);
     Ok(pairs.map(|(there, here)| port(there, protocol, address, HostPort::Fixed(here))).collect())
@@ -114,8 +112,8 @@ fn number(text: &str) -> Option<u16> {
 /// One port, as the parts of a mapping have it.
 pub fn single(text: &str) -> Result<u16, Fault> {
     number(text).ok_or_else(|| {
-        let hint = "write one port from 1 to 65535, without a range and a protocol";
-        Fault::new(format!("{} is not the number of a port", quoted(text)), hint)
+        let hint = "write one port from 1 to 65535, without a range or protocol";
+        Fault::new(format!("{} is not a port number", quoted(text)), hint)
     })
 }
 
@@ -128,7 +126,7 @@ pub fn address_of(text: &str) -> Result<IpAddr, Fault> {
         (text, None) => text.parse().ok(),
     };
     parsed.ok_or_else(|| {
-        let hint = format!("{} is not an IP address; such as `127.0.0.1` or `0.0.0.0`", quoted(text));
+        let hint = format!("{} is not an IP address; write one such as `127.0.0.1` or `0.0.0.0`", quoted(text));
         Fault::new(format!("{} is not an address of the Docker host", quoted(text)), hint)
     })
 }
@@ -185,8 +183,8 @@ impl Meaning<'_> {
                 OneOf::Parts(written) => self.port_of_parts(&at, written).into_iter().collect(),
             };
             if let (Some(name), true) = (&name, found.len() > 1) {
-                let message = format!("{} is the name of one port, not of a range", quoted(name));
-                self.fault(&at, Fault::new(message, "write the range as an item of a list: `- 8000-8010`"));
+                let message = format!("{} names one port, not a range", quoted(name));
+                self.fault(&at, Fault::new(message, "write the range as a list item: `- 8000-8010`"));
             }
             for port in found {
                 let port = PortConfig { name: name.clone().or(port.name), ..port };
@@ -214,7 +212,7 @@ impl Meaning<'_> {
     /// Whether a port can be published beside the others of its container and of the others.
     fn published(&mut self, at: &str, others: &[PortConfig], port: &PortConfig) {
         if others.iter().any(|other| other.container == port.container) {
-            let message = format!("the port {} of the container is published twice", port.container);
+            let message = format!("container port {} is published twice", port.container);
             self.fault(at, Fault::new(message, "keep one of them"));
         }
         let same = |other: &&PortConfig| {
@@ -226,8 +224,8 @@ impl Meaning<'_> {
             return;
         }
         if let Some(other) = self.fixed_ports.iter().find(same) {
-            let message = format!("the port of this machine leads to {} already", other.container);
-            self.fault(at, Fault::new(message, "write another one, or none for a free one"));
+            let message = format!("host port is already mapped to {}", other.container);
+            self.fault(at, Fault::new(message, "choose another host port, or omit it for a free one"));
         }
         self.fixed_ports.push(port.clone());
     }
@@ -278,15 +276,18 @@ mod tests {
     #[test]
     fn what_is_wrong_is_told_with_what_to_write() {
         let table = [
-            (":8080:80", "there is nothing before the first colon: write `8080:80`"),
-            ("::80", "there is nothing before the first colon: write `80`"),
-            (":80", "there is nothing before the colon: write `80`, or `8080:80`"),
-            ("127.0.0.1:80", "with a free port of an address it is `127.0.0.1::80`"),
-            ("1.2.3:80:80", "`1.2.3` is not an IP address; such as `127.0.0.1` or `0.0.0.0`"),
-            ("[1.2.3.4]:80:80", "`[1.2.3.4]` is not an IP address; such as `127.0.0.1` or `0.0.0.0`"),
-            ("80/sctp", "its protocol is `tcp` or `udp`, not `sctp`"),
-            ("8000-8010:80", "a port has one port of the Docker host: write that one, or none for a free one"),
-            ("8000-8010:80-81", "the ranges are of 11 and of 2 ports: write two of the same length"),
+            (":8080:80", "nothing precedes the first colon: write `8080:80`"),
+            ("::80", "nothing precedes the first colon: write `80`"),
+            (":80", "nothing precedes the colon: write `80`, or `8080:80`"),
+            ("127.0.0.1:80", "for a free port on an address, write `127.0.0.1::80`"),
+            ("1.2.3:80:80", "`1.2.3` is not an IP address; write one such as `127.0.0.1` or `0.0.0.0`"),
+            ("[1.2.3.4]:80:80", "`[1.2.3.4]` is not an IP address; write one such as `127.0.0.1` or `0.0.0.0`"),
+            ("80/sctp", "the protocol must be `tcp` or `udp`, not `sctp`"),
+            (
+                "8000-8010:80",
+                "one container port maps to one host port: write a single host port, or none for a free one",
+            ),
+            ("8000-8010:80-81", "the ranges have 11 and 2 ports: write two of the same length"),
         ];
         for (text, expected) in table {
             assert_eq!(shown(text), Err(expected.to_owned()), "{text}");

@@ -11,13 +11,13 @@ pub fn agent_name(text: &str) -> Result<(), Fault> {
     let Err(error) = AgentName::parse(text) else { return Ok(()) };
     let message = match error {
         AgentNameError::Characters(_) | AgentNameError::Empty => {
-            format!("{} cannot be an agent's name", quoted(text))
+            format!("{} is not a valid agent name", quoted(text))
         }
         AgentNameError::TooLong => {
-            format!("an agent's name has at most {AGENT_NAME_MAX} characters, not {}", text.chars().count())
+            format!("an agent name has at most {AGENT_NAME_MAX} characters; this one has {}", text.chars().count())
         }
     };
-    let rule = "use lowercase letters, digits, `-`, `_` and `.`, and begin with a letter or digit";
+    let rule = "use lowercase letters, digits, `-`, `_` and `.`, and start with a letter or digit";
     let hint = slug(text).map_or_else(|| rule.to_owned(), |slug| format!("{rule}, as in `{slug}`"));
     Err(Fault::new(message, hint))
 }
@@ -48,7 +48,7 @@ pub fn image(text: &str) -> Result<(), Fault> {
     }
     let lower = text.trim().to_lowercase();
     let hint = if ImageRef::parse(&lower).is_ok() {
-        format!("write `{lower}`: names of images are lowercase, without spaces")
+        format!("write `{lower}`: image names are lowercase, without spaces")
     } else {
         "write it as `NAME:TAG` or `REGISTRY/NAME:TAG`, as in `debian:13`".to_owned()
     };
@@ -61,8 +61,8 @@ pub fn dependency(text: &str) -> Result<(), Fault> {
     if text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(plain) {
         return Ok(());
     }
-    let message = format!("{} cannot be the name of a dependency", quoted(text));
-    Err(Fault::new(message, "names have letters, digits and `:`, `@`, `-`, `.`, as in `docker:dind`"))
+    let message = format!("{} is not a valid dependency name", quoted(text));
+    Err(Fault::new(message, "names consist of letters, digits and `:`, `@`, `-`, `.`, such as `docker:dind`"))
 }
 
 /// The name of an environment variable: wider than POSIX, since programs are configured by names with dots and dashes.
@@ -71,10 +71,10 @@ pub fn variable(text: &str) -> Result<(), Fault> {
     if text.starts_with(begins) && text.chars().all(|c| begins(c) || c.is_ascii_digit() || c == '.' || c == '-') {
         return Ok(());
     }
-    let message = format!("{} cannot be the name of an environment variable", quoted(text));
+    let message = format!("{} is not a valid environment variable name", quoted(text));
     let hint = match text.split_once('=') {
         Some((name, _)) if variable(name).is_ok() => format!("write the value after a colon: `{name}: …`"),
-        _ => "names have letters, digits, `_`, `.` and `-`, and begin with a letter or `_`".to_owned(),
+        _ => "names consist of letters, digits, `_`, `.` and `-`, and start with a letter or `_`".to_owned(),
     };
     Err(Fault::new(message, hint))
 }
@@ -144,12 +144,12 @@ pub fn user(text: &str) -> Result<(), Fault> {
 /// The name of a label that is the user's to set.
 pub fn label(text: &str) -> Result<(), Fault> {
     if text.starts_with("moat.") || text == "moat" {
-        let message = format!("{} is one of moat's own labels", quoted(text));
-        return Err(Fault::new(message, "choose a name that does not begin with `moat.`"));
+        let message = format!("{} is reserved for moat", quoted(text));
+        return Err(Fault::new(message, "choose a name that does not start with `moat.`"));
     }
     if text.chars().any(|c| c.is_control() || c.is_whitespace() || c == '=') {
-        let message = format!("{} cannot be the name of a label", quoted(text));
-        return Err(Fault::new(message, "write it without spaces and `=`, as in `com.example.team`"));
+        let message = format!("{} is not a valid label name", quoted(text));
+        return Err(Fault::new(message, "write it without spaces or `=`, such as `com.example.team`"));
     }
     argument(text)
 }
@@ -168,8 +168,8 @@ pub fn secret(text: &str) -> Result<(), Fault> {
 pub fn port_name(text: &str) -> Result<(), Fault> {
     // The parts of one port where names of ports are expected: `target` would be taken for a name.
     if ["target", "published", "host_ip", "protocol"].contains(&text) {
-        let message = format!("{} is a part of a port, not its name", quoted(text));
-        return Err(Fault::new(message, "write the mapping as an item of a list: `- target: 80`"));
+        let message = format!("{} is a key of a port, not a port name", quoted(text));
+        return Err(Fault::new(message, "write the mapping as a list item: `- target: 80`"));
     }
     if text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
@@ -177,18 +177,18 @@ pub fn port_name(text: &str) -> Result<(), Fault> {
         return Ok(());
     }
     let hint = if port(text).is_ok() {
-        "to say which port of this machine it is, write a list: `- 8080:80`"
+        "to choose the host port, write a list: `- 8080:80`"
     } else {
-        "names have letters, digits, `-` and `_`, and begin with a letter, as in `web`"
+        "names consist of letters, digits, `-` and `_`, and start with a letter, such as `web`"
     };
-    Err(Fault::new(format!("{} cannot be the name of a port", quoted(text)), hint))
+    Err(Fault::new(format!("{} is not a valid port name", quoted(text)), hint))
 }
 
 /// What a service is called: by this name it is found on the network, and it is in its container's name.
 pub fn service_name(text: &str) -> Result<(), Fault> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     if text == "main" {
-        return Err(Fault::new("`main` is the sandbox itself", "give the service another name"));
+        return Err(Fault::new("`main` is reserved for the sandbox itself", "choose another name for the service"));
     }
     if text.len() <= SERVICE_NAME_MAX
         && text.starts_with(plain)
@@ -198,9 +198,9 @@ pub fn service_name(text: &str) -> Result<(), Fault> {
         return Ok(());
     }
     let hint = format!(
-        "names have lowercase letters, digits and `-` in between, {SERVICE_NAME_MAX} at most, as in `db` or `search-1`"
+        "names consist of lowercase letters and digits with `-` in between, at most {SERVICE_NAME_MAX}, such as `db` or `search-1`"
     );
-    Err(Fault::new(format!("{} cannot be the name of a service", quoted(text)), hint))
+    Err(Fault::new(format!("{} is not a valid service name", quoted(text)), hint))
 }
 
 /// A host's name.
@@ -209,7 +209,7 @@ pub fn host_name(text: &str) -> Result<(), Fault> {
     if text.len() <= 253 && text.split('.').all(part) {
         return Ok(());
     }
-    Err(Fault::new(format!("{} cannot be the name of a host", quoted(text)), "write it as in `db.test`"))
+    Err(Fault::new(format!("{} is not a valid host name", quoted(text)), "write a name such as `db.test`"))
 }
 
 /// Where a host is.
@@ -217,8 +217,8 @@ pub fn host(text: &str) -> Result<(), Fault> {
     if text == "host-gateway" || address(text).is_ok() {
         return Ok(());
     }
-    let message = format!("{} is not where a host can be", quoted(text));
-    Err(Fault::new(message, "write an IP address, or `host-gateway` for the engine's machine"))
+    let message = format!("{} is not the address of a host", quoted(text));
+    Err(Fault::new(message, "write an IP address, or `host-gateway` for the Docker host"))
 }
 
 #[cfg(test)]

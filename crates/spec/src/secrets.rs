@@ -66,10 +66,10 @@ pub(super) fn source(text: &str, path: impl Fn(&str) -> PathBuf) -> Result<Secre
     let forms = "write `env://NAME`, `file://PATH` or `cmd://COMMAND`";
     let Some((scheme, rest)) = text.split_once("://") else {
         // What was written could be the secret itself.
-        return Err(Fault::new("a secret is not written here, but where it comes from", forms));
+        return Err(Fault::new("expected the source of a secret, not its value", forms));
     };
     if rest.trim().is_empty() {
-        return Err(Fault::new(format!("`{scheme}://` of what?"), forms));
+        return Err(Fault::new(format!("nothing follows `{scheme}://`"), forms));
     }
     match scheme {
         "env" => Ok(SecretSource::Variable(rest.to_owned())),
@@ -77,8 +77,8 @@ pub(super) fn source(text: &str, path: impl Fn(&str) -> PathBuf) -> Result<Secre
         "cmd" => Ok(SecretSource::Command(rest.to_owned())),
         other => {
             let Some(provider) = PROVIDERS.iter().find(|provider| provider.scheme == other) else {
-                let message = format!("no secrets come from {}", quoted(&format!("{other}://")));
-                return Err(Fault::new(message, format!("{forms}; any tool can be asked with `cmd://`")));
+                let message = format!("unknown secret source {}", quoted(&format!("{other}://")));
+                return Err(Fault::new(message, format!("{forms}; use `cmd://` for any other tool")));
             };
             let reference = if provider.whole { text } else { rest };
             Ok(SecretSource::Tool { provider, reference: reference.to_owned() })
@@ -115,7 +115,10 @@ pub fn fetch(spec: &Spec, around: &dyn Environment) -> Result<BTreeMap<String, S
 fn fetch_one(name: &str, source: &SecretSource, around: &dyn Environment) -> Result<String, Fault> {
     let value = match source {
         SecretSource::Variable(variable) => around.variable(variable).ok_or_else(|| {
-            Fault::new(format!("the secret `{name}` is not there: {} is not set", quoted(variable)), "set it for moat")
+            Fault::new(
+                format!("cannot get the secret `{name}`: {} is not set", quoted(variable)),
+                "set it in moat's environment",
+            )
         })?,
         SecretSource::File(path) => without_end(around.read(path).map_err(|error| unread(name, &error))?),
         SecretSource::Command(line) => {
@@ -128,31 +131,34 @@ fn fetch_one(name: &str, source: &SecretSource, around: &dyn Environment) -> Res
         }
     };
     if value.is_empty() {
-        return Err(Fault::new(format!("the secret `{name}` is empty"), "put a value where it comes from"));
+        return Err(Fault::new(format!("the secret `{name}` is empty"), "set a value at its source"));
     }
     if value.contains('\0') {
-        return Err(Fault::new(format!("the secret `{name}` has a NUL character"), "no variable can hold it"));
+        return Err(Fault::new(
+            format!("the secret `{name}` contains a NUL character"),
+            "an environment variable cannot contain it",
+        ));
     }
     Ok(value)
 }
 
 fn unread(name: &str, error: &Unread) -> Fault {
     let why = match error {
-        Unread::Missing => "there is no such file",
+        Unread::Missing => "no such file",
         Unread::Unreadable(why) => why,
     };
-    Fault::new(format!("the secret `{name}` cannot be read: {why}"), "a relative path is seen from this file")
+    Fault::new(format!("cannot read the secret `{name}`: {why}"), "relative paths start from this file")
 }
 
 fn not_run(name: &str, program: &str, product: &str, error: &NotRun) -> Fault {
     match error {
         NotRun::Missing => Fault::new(
-            format!("the secret `{name}` cannot be had: `{program}`, the tool of {product}, is not installed"),
+            format!("cannot get the secret `{name}`: `{program}` ({product}) is not installed"),
             "install it, or use another source: `env://NAME`, `file://PATH`, `cmd://COMMAND`",
         ),
         NotRun::Failed(why) => {
-            let hint = "run the command by hand to see more";
-            Fault::new(format!("the secret `{name}` cannot be had: its command {why}"), hint)
+            let hint = "run the command manually for details";
+            Fault::new(format!("cannot get the secret `{name}`: its command {why}"), hint)
         }
     }
 }

@@ -78,8 +78,8 @@ impl Meaning<'_> {
             let name = volume.name;
             let volume = NamedVolume { name: format!("{service}-{name}"), ..volume };
             if all.iter().any(|other| other.name == volume.name) {
-                let message = format!("the volume {} is there twice", quoted(&name));
-                self.fault(&at, Fault::new(message, "give one of them another name"));
+                let message = format!("duplicate volume {}", quoted(&name));
+                self.fault(&at, Fault::new(message, "rename one of them"));
             }
             if all.iter().any(|other| other.target == volume.target) {
                 let message = format!("{} is mounted twice", quoted(&volume.target));

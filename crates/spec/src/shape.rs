@@ -103,12 +103,12 @@ impl Key {
     }
 
     #[must_use]
-    pub const fn says(self, summary: &'static str) -> Self {
+    pub const fn summary(self, summary: &'static str) -> Self {
         Self { summary, ..self }
     }
 
     #[must_use]
-    pub const fn such_as(self, example: &'static str) -> Self {
+    pub const fn example(self, example: &'static str) -> Self {
         Self { example, ..self }
     }
 
@@ -166,7 +166,7 @@ impl Shape {
     /// What is expected, in words that follow "must be".
     pub fn expected(&self) -> String {
         match self {
-            Self::Text(_) | Self::Line(_) => "text".into(),
+            Self::Text(_) | Self::Line(_) => "a string".into(),
             Self::Scalar(_) => "a single value".into(),
             Self::Bool => "`true` or `false`".into(),
             Self::Choice(words) => either(words.iter().map(|word| format!("`{word}`"))),

@@ -75,7 +75,7 @@ pub fn mount(text: &str) -> Result<MountText, Fault> {
         [source, target] => (source, target, false),
         [source, target, mode] => (source, target, is_read_only(mode).map_err(|hint| wrong(&hint))?),
         [_] => return Err(wrong("write `SOURCE:TARGET`, as in `./data:/data`")),
-        _ => return Err(wrong("a path with a colon in it needs the long form: `source: …`, `target: …`")),
+        _ => return Err(wrong("a path that contains a colon needs the long form: `source: …`, `target: …`")),
     };
     mount_source(source)?;
     place(target)?;
@@ -98,9 +98,9 @@ pub fn mount_source(text: &str) -> Result<SourceText<'_>, Fault> {
         return path(text).map(|()| SourceText::Path(text));
     }
     if text.contains('/') {
-        let fault = Fault::new(format!("{} is neither a path nor a volume's name", quoted(text)), String::new());
+        let fault = Fault::new(format!("{} is neither a path nor a volume name", quoted(text)), String::new());
         return Err(Fault {
-            hint: format!("for a path seen from the file write {}", quoted(&format!("./{text}"))),
+            hint: format!("for a path relative to this file, write {}", quoted(&format!("./{text}"))),
             ..fault
         });
     }
@@ -110,12 +110,12 @@ pub fn mount_source(text: &str) -> Result<SourceText<'_>, Fault> {
 /// A path of this machine.
 pub fn path(text: &str) -> Result<(), Fault> {
     if text.contains('\0') {
-        return Err(Fault::new("a path has no NUL character", "remove the `\\0`"));
+        return Err(Fault::new("a path cannot contain a NUL character", "remove the `\\0`"));
     }
     if text.starts_with('~') && text != "~" && !text.starts_with("~/") {
         return Err(Fault::new(
-            format!("{} is somebody else's home, which is not looked up", quoted(text)),
-            "write the path out",
+            format!("home directories of other users are not supported: {}", quoted(text)),
+            "write the full path",
         ));
     }
     Ok(())
@@ -136,10 +136,10 @@ pub fn place(text: &str) -> Result<(), Fault> {
     // No short form of any tool can name such a path: it is a mode, or a slip.
     if text.contains(':') {
         let hint = match text.rsplit_once(':') {
-            Some((_, "ro" | "rw")) => "write the path alone; the mode has a key of its own",
+            Some((_, "ro" | "rw")) => "write only the path; the mode has its own key",
             _ => "choose a path without one",
         };
-        return Err(Fault::new(format!("the target {} has a colon in it", quoted(text)), hint));
+        return Err(Fault::new(format!("the target {} contains a colon", quoted(text)), hint));
     }
     Ok(())
 }
@@ -148,14 +148,14 @@ pub fn place(text: &str) -> Result<(), Fault> {
 pub fn workplace(text: &str) -> Result<(), Fault> {
     let wrong = |message: String, hint: String| Err(Fault::new(message, hint));
     if !text.starts_with('/') {
-        let hint = format!("begin it with `/`, as in {}", quoted(&format!("/{}", text.trim_start_matches("./"))));
+        let hint = format!("start it with `/`, as in {}", quoted(&format!("/{}", text.trim_start_matches("./"))));
         return wrong(format!("{} is not an absolute path", quoted(text)), hint);
     }
     if text.split('/').any(|part| part == "..") || text.contains('\0') {
         return wrong(format!("{} is not a plain path", quoted(text)), "write it without `..`".to_owned());
     }
     if text.trim_matches('/').is_empty() {
-        return wrong("`/` is all of the container".to_owned(), "name a folder, as in `/data`".to_owned());
+        return wrong("`/` is the whole container".to_owned(), "name a folder, as in `/data`".to_owned());
     }
     Ok(())
 }
@@ -167,7 +167,10 @@ pub fn excluded(text: &str) -> Result<(), Fault> {
         return Ok(());
     }
     let message = format!("{} is not a folder within the mount", quoted(text));
-    Err(Fault::new(message, "name one folder, seen from the mount, without wildcards and colons, as in `node_modules`"))
+    Err(Fault::new(
+        message,
+        "name one folder relative to the mount, without wildcards or colons, such as `node_modules`",
+    ))
 }
 
 /// The engine's rule for names of volumes.
@@ -177,12 +180,12 @@ pub fn volume_name(text: &str) -> Result<(), Fault> {
         return Ok(());
     }
     let message = match text.len() {
-        1 => format!("{} is too short for the name of a volume", quoted(text)),
-        _ => format!("{} cannot be the name of a volume", quoted(text)),
+        1 => format!("the volume name {} is too short", quoted(text)),
+        _ => format!("{} is not a valid volume name", quoted(text)),
     };
     Err(Fault::new(
         message,
-        "names have at least two letters, digits, `_`, `.` or `-`, and begin with a letter or digit",
+        "names consist of at least two letters, digits, `_`, `.` or `-`, and start with a letter or digit",
     ))
 }
 
@@ -200,8 +203,8 @@ pub fn volume(text: &str) -> Result<VolumeText, Fault> {
         _ => return Err(wrong("write `NAME:TARGET` or `NAME:TARGET:ro`")),
     };
     if name.contains('/') || name.starts_with(['.', '~']) {
-        let message = format!("{} is a path, not the name of a volume", quoted(name));
-        return Err(Fault::new(message, "paths stand under `mounts`"));
+        let message = format!("{} is a path, not a volume name", quoted(name));
+        return Err(Fault::new(message, "list paths under `mounts`"));
     }
     volume_name(name)?;
     place(target)?;
@@ -217,8 +220,8 @@ pub fn memory(text: &str) -> Result<Size, Fault> {
         )
     })?;
     if size < MEMORY_MIN {
-        let message = format!("{} is less than the {MEMORY_MIN} that an engine takes", quoted(text));
-        return Err(Fault::new(message, "a bare number counts MB"));
+        let message = format!("{} is below the engine's minimum of {MEMORY_MIN}", quoted(text));
+        return Err(Fault::new(message, "a number without a unit is in MB"));
     }
     Ok(size)
 }
@@ -227,15 +230,15 @@ pub fn memory(text: &str) -> Result<Size, Fault> {
 pub fn cache_limit(text: &str) -> Result<Size, Fault> {
     let size = memory(text)?;
     if size < CACHE_LIMIT_MIN {
-        let message = format!("{} is too little for a build cache", quoted(text));
-        return Err(Fault::new(message, format!("give it {CACHE_LIMIT_MIN} at least")));
+        let message = format!("{} is too small for a build cache", quoted(text));
+        return Err(Fault::new(message, format!("use at least {CACHE_LIMIT_MIN}")));
     }
     Ok(size)
 }
 
 pub fn cpus(text: &str) -> Result<Cpus, Fault> {
     let wrong =
-        |_| Fault::new(format!("{} is not a number of processors", quoted(text)), "write it as in `2` or `1.5`");
+        |_| Fault::new(format!("{} is not a number of CPUs", quoted(text)), "write a number such as `2` or `1.5`");
     text.parse().map_err(wrong)
 }
 
@@ -243,7 +246,7 @@ pub fn cpus(text: &str) -> Result<Cpus, Fault> {
 pub fn count(text: &str) -> Result<u32, Fault> {
     let number = text.parse::<u32>().ok().filter(|number| *number > 0 && i32::try_from(*number).is_ok());
     number.ok_or_else(|| {
-        Fault::new(format!("{} is not a whole number from 1", quoted(text)), "write it in digits, as in `3`")
+        Fault::new(format!("{} is not a positive whole number", quoted(text)), "write digits, such as `3`")
     })
 }
 
@@ -252,7 +255,7 @@ pub fn oom_score_adj(text: &str) -> Result<i32, Fault> {
     let score = text.parse::<i32>().ok().filter(|score| (-1000..=1000).contains(score));
     score.ok_or_else(|| {
         let message = format!("{} is not a whole number from -1000 to 1000", quoted(text));
-        Fault::new(message, "more is ended earlier where memory is short, as in `500`")
+        Fault::new(message, "the kernel kills processes with a higher score first, such as `500`")
     })
 }
 
@@ -261,8 +264,8 @@ pub fn log_driver(text: &str) -> Result<(), Fault> {
     if !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:/".contains(c)) {
         return Ok(());
     }
-    let message = format!("{} cannot be the name of a log driver", quoted(text));
-    Err(Fault::new(message, "`docker info` lists those of the engine, such as `json-file` and `local`"))
+    let message = format!("{} is not a valid log driver name", quoted(text));
+    Err(Fault::new(message, "`docker info` lists the engine's log drivers, such as `json-file` and `local`"))
 }
 
 /// The name of an option of a log driver.
@@ -270,8 +273,8 @@ pub fn log_option(text: &str) -> Result<(), Fault> {
     if !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
         return Ok(());
     }
-    let message = format!("{} cannot be an option of a log driver", quoted(text));
-    Err(Fault::new(message, "they are as in `max-size` and `max-file`"))
+    let message = format!("{} is not a valid log driver option", quoted(text));
+    Err(Fault::new(message, "options look like `max-size` and `max-file`"))
 }
 
 /// `SOFT:HARD`, or one number for both; -1: none.
@@ -279,10 +282,10 @@ pub fn ulimit(text: &str) -> Result<Ulimit, Fault> {
     let number = |text: &str| text.parse::<i64>().ok().filter(|number| *number >= -1);
     let (soft, hard) = text.split_once(':').unwrap_or((text, text));
     let limit = number(soft).zip(number(hard)).map(|(soft, hard)| Ulimit { soft, hard });
-    let wrong = |hint: &str| Fault::new(format!("{} is not a limit of a process", quoted(text)), hint);
-    let limit = limit.ok_or_else(|| wrong("write `SOFT:HARD` or one number, as in `1024:4096`; -1 is none"))?;
+    let wrong = |hint: &str| Fault::new(format!("{} is not a ulimit", quoted(text)), hint);
+    let limit = limit.ok_or_else(|| wrong("write `SOFT:HARD` or one number, such as `1024:4096`; -1 is unlimited"))?;
     if limit.hard != -1 && (limit.soft > limit.hard || limit.soft == -1) {
-        return Err(wrong("the first number is at most the second"));
+        return Err(wrong("the soft limit cannot exceed the hard limit"));
     }
     Ok(limit)
 }
@@ -291,12 +294,12 @@ pub fn ulimit_name(text: &str) -> Result<(), Fault> {
     if ULIMITS.contains(&text) {
         return Ok(());
     }
-    let message = format!("{} is not a limit that the kernel knows", quoted(text));
+    let message = format!("unknown ulimit {}", quoted(text));
     Err(Fault::new(
         message,
         match super::suggest(text, ULIMITS) {
             Some(name) => format!("did you mean `{name}`?"),
-            None => format!("they are {}", ULIMITS.map(|name| format!("`{name}`")).join(", ")),
+            None => format!("known ulimits: {}", ULIMITS.map(|name| format!("`{name}`")).join(", ")),
         },
     ))
 }
@@ -304,7 +307,10 @@ pub fn ulimit_name(text: &str) -> Result<(), Fault> {
 /// `500ms`, `30s`, `1m30s`; in milliseconds.
 pub fn duration(text: &str) -> Result<u64, Fault> {
     let wrong = || {
-        Fault::new(format!("{} is not a time", quoted(text)), "write it with its unit, as in `500ms`, `30s` or `1m30s`")
+        Fault::new(
+            format!("{} is not a duration", quoted(text)),
+            "write a number with a unit, such as `500ms`, `30s` or `1m30s`",
+        )
     };
     let parsed: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
     let time = Duration::try_from(parsed).map_err(|_| wrong())?;
@@ -312,27 +318,28 @@ pub fn duration(text: &str) -> Result<u64, Fault> {
     if time < Duration::from_millis(1) || time > DURATION_MAX {
         return Err(Fault::new(
             format!("{} is not between a millisecond and a day", quoted(text)),
-            "write it as in `30s`",
+            "write a duration such as `30s`",
         ));
     }
     u64::try_from(time.as_millis()).map_err(|_| wrong())
 }
 
 pub fn subnet(text: &str) -> Result<Ipv4Net, Fault> {
-    let wrong = |hint: String| Fault::new(format!("{} is not an address range", quoted(text)), hint);
-    let range: Ipv4Net = text.parse().map_err(|_| wrong("write it as in `10.99.0.0/24`; IPv4 only".to_owned()))?;
+    let wrong = |hint: String| Fault::new(format!("{} is not a subnet", quoted(text)), hint);
+    let range: Ipv4Net = text.parse().map_err(|_| wrong("write an IPv4 range such as `10.99.0.0/24`".to_owned()))?;
     if range != range.trunc() {
-        return Err(wrong(format!("it begins at `{}`", range.trunc())));
+        return Err(wrong(format!("the range starts at `{}`", range.trunc())));
     }
     // Two containers, the gateway, and the two addresses that nobody can have.
     if range.prefix_len() > 29 {
-        return Err(wrong("it has too few addresses; `/29` is the smallest".to_owned()));
+        return Err(wrong("too few addresses; `/29` is the smallest".to_owned()));
     }
     Ok(range)
 }
 
 pub fn address(text: &str) -> Result<IpAddr, Fault> {
-    text.parse().map_err(|_| Fault::new(format!("{} is not an IP address", quoted(text)), "write it as in `1.1.1.1`"))
+    text.parse()
+        .map_err(|_| Fault::new(format!("{} is not an IP address", quoted(text)), "write an address such as `1.1.1.1`"))
 }
 
 #[cfg(test)]

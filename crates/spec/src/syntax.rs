@@ -36,45 +36,50 @@ const SLIPS: &[Slip] = &[
         "mapping values are not allowed",
         At::Here,
         "a second `: ` where a value is expected",
-        "text with `: ` in it needs quotes; a key begins on a line of its own, as far left as its neighbours",
+        "quote text that contains `: `; a key starts a new line, aligned with the keys above",
     ),
     slip("simple key expect", At::LineBefore, "a key without a colon", "write `KEY: VALUE`"),
     slip(
         "did not find expected key",
         At::Here,
-        "not a key of the mapping around it",
-        "align it with the keys above; items of a list begin with `- `",
+        "expected a key of the enclosing mapping",
+        "align it with the keys above; list items start with `- `",
     ),
-    slip("indentation in quoted", At::Here, "a quote is opened here and not closed", "close it with the same sign"),
-    slip("unexpected end of stream", At::Here, "a quote is opened here and not closed", "close it with the same sign"),
-    slip("tab", At::Tab, "a tab where YAML wants spaces", "indent with spaces"),
-    slip("',' or ']'", At::Here, "a list in brackets is not closed", "separate items by `,` and end the list with `]`"),
+    slip("indentation in quoted", At::Here, "unclosed quote", "close it with the same quote character"),
+    slip("unexpected end of stream", At::Here, "unclosed quote", "close it with the same quote character"),
+    slip("tab", At::Tab, "a tab is used for indentation", "indent with spaces"),
+    slip("',' or ']'", At::Here, "unclosed list in brackets", "separate items with `,` and close the list with `]`"),
     slip(
         "',' or '}'",
         At::Here,
-        "a mapping in braces is not closed",
-        "separate entries by `,` and end the mapping with `}`",
+        "unclosed mapping in braces",
+        "separate entries with `,` and close the mapping with `}`",
     ),
-    slip("placement of ':'", At::Here, "a `:` within brackets", "is a `]` missing on the line above?"),
+    slip("placement of ':'", At::Here, "unexpected `:` in brackets", "is a `]` missing on the line above?"),
     slip(
         "unknown anchor",
         At::Here,
         "an alias (`*…`) without an anchor (`&…`) before it",
-        "text that begins with `*` needs quotes",
+        "quote text that starts with `*`",
     ),
-    slip("anchor or alias", At::Here, "a `*` or `&` without a name", "text that begins with it needs quotes"),
+    slip("anchor or alias", At::Here, "a `*` or `&` without a name", "quote text that starts with it"),
     slip(
         "escape",
         At::Here,
         "an unknown escape in double quotes",
         "write `\\\\` for a backslash, or use single quotes",
     ),
-    slip("unexpected character", At::Here, "a sign that cannot begin a value", "text that begins with it needs quotes"),
+    slip(
+        "unexpected character",
+        At::Here,
+        "a value cannot start with this character",
+        "quote text that starts with it",
+    ),
     slip(
         "block sequence entries are not allowed",
         At::Here,
-        "an item of a list where none can be",
-        "begin the list on the line after the key, or write it in brackets",
+        "a list item is not allowed here",
+        "start the list on the line after the key, or write it in brackets",
     ),
     slip("invalid indentation", At::Here, "too little indentation", "indent by two spaces more than the key above"),
     slip("trailing content after", At::Here, "text after the closing quote", "put the whole value in quotes"),
@@ -84,8 +89,8 @@ const SLIPS: &[Slip] = &[
         "text after the end of the value above",
         "align it with the keys above",
     ),
-    slip("recursion limit", At::Here, "brackets within brackets without end", "is a bracket left open?"),
-    slip("expected node content", At::Here, "a value is missing here", "write a value, or `\"\"` for an empty text"),
+    slip("recursion limit", At::Here, "too many nested brackets", "is a bracket unclosed?"),
+    slip("expected node content", At::Here, "a value is missing here", "write a value, or `\"\"` for an empty string"),
 ];
 
 /// A fault of syntax. `info`: what the scanner says; `noticed`: the byte at which it stopped.
@@ -93,7 +98,7 @@ pub fn explain(text: &str, info: &str, noticed: usize) -> Diagnostic {
     let noticed = floor_char_boundary(text, noticed);
     let Some(slip) = SLIPS.iter().find(|slip| info.contains(slip.theirs)) else {
         return Diagnostic::error(one_character(text, noticed), format!("not valid YAML: {info}"))
-            .hint("correct it here or on the line before; text with special signs needs quotes");
+            .hint("check this line and the one above; quote text with special characters");
     };
     let span = match slip.at {
         At::Here => one_character(text, noticed),
@@ -121,7 +126,7 @@ fn line_before(text: &str, noticed: usize) -> Span {
 
 /// The file says nothing.
 pub fn empty(at: usize) -> Diagnostic {
-    Diagnostic::error(at..at, "the file is empty").hint("begin with a line such as `agent: builder`")
+    Diagnostic::error(at..at, "the file is empty").hint("start with a line such as `agent: builder`")
 }
 
 /// Whether a text can be scanned at all.
@@ -131,14 +136,16 @@ pub fn empty(at: usize) -> Diagnostic {
 /// would make two readers see two files.
 pub fn readable(text: &str, max: usize) -> Result<(), Diagnostic> {
     if text.len() > max {
-        let fault = Diagnostic::error(0..0, format!("the file has more than {} KiB", max / 1024));
-        return Err(fault.hint("is this the file that was meant?"));
+        let fault = Diagnostic::error(0..0, format!("the file is larger than {} KiB", max / 1024));
+        return Err(fault.hint("is this the right file?"));
     }
     match text.char_indices().find(|(_, c)| !is_plain(*c)) {
         None => Ok(()),
         Some((at, c)) => {
-            let fault =
-                Diagnostic::error(at..at + c.len_utf8(), format!("the character U+{:04X} cannot be here", c as u32));
+            let fault = Diagnostic::error(
+                at..at + c.len_utf8(),
+                format!("the character U+{:04X} is not allowed here", c as u32),
+            );
             Err(fault.hint("remove it, or write it as an escape in double quotes"))
         }
     }

@@ -13,18 +13,18 @@ pub fn template(agent: &AgentName, image: Option<&str>) -> String {
     let agent = text(agent.as_str());
     format!(
         "\
-# What the sandbox of this agent should be. `moat apply` makes it so, `moat plan` shows what that would do.
-# `moat explain` lists all keys, `moat explain KEY` says more of one.
+# The sandbox of this agent. `moat apply` creates or updates it, `moat plan` shows the changes first.
+# `moat explain` lists all keys, `moat explain KEY` describes one.
 agent: {agent}
 
-# What the sandbox is made from.
+# The image of the sandbox.
 {image}
-# A Docker of its own, with builds on a BuildKit sidecar.
+# Its own Docker daemon, with builds on a BuildKit sidecar.
 {docker}
-# The folder that is worked on, seen in the sandbox as /workspace.
+# The folder to work on, mounted in the sandbox as /workspace.
 workspace: .
 
-# What it runs; without a command it stays up for `moat exec -- …`.
+# The command to run; without one the sandbox stays up for `moat exec -- …`.
 # command: npm run dev
 
 # env:

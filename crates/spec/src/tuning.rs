@@ -1,4 +1,5 @@
-//! The texts of keys that compose and `docker run` have too: capabilities of the kernel, devices, filesystems in memory.
+//! The texts of keys that compose and `docker run` have too: capabilities of the kernel, devices, filesystems in
+//! memory.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -79,16 +80,16 @@ pub fn linux_capability(text: &str) -> Result<String, Fault> {
     }
     let hint = match super::suggest(name, CAPABILITIES) {
         Some(name) => format!("did you mean `{name}`?"),
-        None => "write it as in `NET_ADMIN`; `man 7 capabilities` lists them".to_owned(),
+        None => "write a name such as `NET_ADMIN`; `man 7 capabilities` lists them".to_owned(),
     };
-    Err(Fault::new(format!("{} is not a capability of the kernel", quoted(text)), hint))
+    Err(Fault::new(format!("unknown Linux capability {}", quoted(text)), hint))
 }
 
 /// `PATH`, `PATH:PERMISSIONS`, `PATH:TARGET` or `PATH:TARGET:PERMISSIONS`.
 pub fn device(text: &str) -> Result<Device, Fault> {
     let wrong = |hint: &str| Fault::new(format!("{} is not a device", quoted(text)), hint);
     if !text.starts_with('/') && text.contains('=') {
-        return Err(wrong("names of the container device interface are not supported: write the path of a device"));
+        return Err(wrong("CDI device names are not supported: write the path of a device"));
     }
     let is_permissions = |text: &str| !text.is_empty() && text.chars().all(|c| "rwm".contains(c));
     let parts: Vec<&str> = text.split(':').collect();
@@ -97,7 +98,7 @@ pub fn device(text: &str) -> Result<Device, Fault> {
         [host, permissions] if is_permissions(permissions) => (host, host, permissions),
         [host, container] => (host, container, "rwm"),
         [host, container, permissions] if is_permissions(permissions) => (host, container, permissions),
-        [_, _, _] => return Err(wrong("at the end stand some of the letters `r`, `w` and `m`")),
+        [_, _, _] => return Err(wrong("permissions are a combination of `r`, `w` and `m`")),
         _ => return Err(wrong("write `PATH`, `PATH:TARGET` or `PATH:TARGET:rwm`")),
     };
     for path in [host, container] {
@@ -110,8 +111,8 @@ pub fn device(text: &str) -> Result<Device, Fault> {
 /// `all`, a number, or `device=ID,ID`.
 pub fn gpus(text: &str) -> Result<Gpus, Fault> {
     let wrong = || {
-        let hint = "write `all`, how many, or which, as in `device=0,1`";
-        Fault::new(format!("{} does not say which GPUs", quoted(text)), hint)
+        let hint = "write `all`, a number, or IDs such as `device=0,1`";
+        Fault::new(format!("{} does not select GPUs", quoted(text)), hint)
     };
     if text == "all" {
         return Ok(Gpus::All);
@@ -146,7 +147,7 @@ impl Meaning<'_> {
         let cap_add: BTreeSet<String> = self.list("cap_add", add, linux_capability).into_iter().collect();
         let cap_drop: BTreeSet<String> = self.list("cap_drop", drop, linux_capability).into_iter().collect();
         if let Some(both) = cap_add.intersection(&cap_drop).next() {
-            let message = format!("{} is in `cap_add` as well", quoted(both));
+            let message = format!("{} is also in `cap_add`", quoted(both));
             self.fault("cap_drop", Fault::new(message, "keep one of them"));
         }
         let mut found: Vec<Device> = Vec::new();
@@ -165,14 +166,14 @@ impl Meaning<'_> {
 pub fn tmpfs(text: &str) -> Result<TmpfsText, Fault> {
     let (target, options) = text.split_once(':').unwrap_or((text, ""));
     short_forms::place(target)?;
-    let wrong = |hint: String| Fault::new(format!("{} is not a filesystem in memory", quoted(text)), hint);
+    let wrong = |hint: String| Fault::new(format!("{} is not a tmpfs mount", quoted(text)), hint);
     if options.is_empty() && text.contains(':') {
-        return Err(wrong("write options after the colon, as in `/tmp:size=64m`".to_owned()));
+        return Err(wrong("write options after the colon, such as `/tmp:size=64m`".to_owned()));
     }
     for option in options.split(',').filter(|_| !options.is_empty()) {
         if !is_option(option) {
             let known = "`size=64m`, `mode=1777`, `uid=`, `gid=`, `ro`, `rw`, `exec`, `noexec`, `suid`, `nosuid`, `dev` and `nodev`";
-            return Err(wrong(format!("{} is no option of it; they are {known}", quoted(option))));
+            return Err(wrong(format!("unknown option {}; the options are {known}", quoted(option))));
         }
     }
     Ok(TmpfsText { target: trimmed(target), options: options.to_owned() })
@@ -198,16 +199,16 @@ pub fn hostname(text: &str) -> Result<(), Fault> {
     if text.len() <= HOSTNAME_MAX && text.split('.').all(label) {
         return Ok(());
     }
-    let hint = format!("names have letters, digits and `-`, {HOSTNAME_MAX} at most, as in `build-1`");
-    Err(Fault::new(format!("{} cannot be a host name", quoted(text)), hint))
+    let hint = format!("names consist of letters, digits and `-`, at most {HOSTNAME_MAX}, such as `build-1`");
+    Err(Fault::new(format!("{} is not a valid host name", quoted(text)), hint))
 }
 
 /// How long a stop waits, in whole seconds, as engines count it.
 pub fn stop_timeout(text: &str) -> Result<u32, Fault> {
-    let wrong = |hint: &str| Fault::new(format!("{} is not how long a stop can wait", quoted(text)), hint);
+    let wrong = |hint: &str| Fault::new(format!("{} is not a stop timeout", quoted(text)), hint);
     let ms = short_forms::duration(text).ok().filter(|ms| ms % 1000 == 0 && Duration::from_millis(*ms) <= STOP_MAX);
     let seconds = ms.and_then(|ms| u32::try_from(ms / 1000).ok());
-    seconds.ok_or_else(|| wrong("write whole seconds with their unit, up to an hour, as in `30s`"))
+    seconds.ok_or_else(|| wrong("write whole seconds with a unit, at most an hour, such as `30s`"))
 }
 
 #[cfg(test)]

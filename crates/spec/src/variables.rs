@@ -66,7 +66,7 @@ impl<'a> Filler<'a> {
         let unfilled = expander.unfilled;
         let shown_file = quoted(&self.beside.path.file_name().unwrap_or_default().to_string_lossy());
         if let Some(why) = self.beside.unread.take() {
-            self.fault(span, format!("{shown_file}: it cannot be read: {why}"), "correct it, or remove it");
+            self.fault(span, format!("cannot read {shown_file}: {why}"), "fix it, or remove it");
         }
         for unfilled in unfilled {
             let (message, hint) = worded(unfilled, &shown_file);
@@ -106,22 +106,22 @@ impl Beside<'_> {
 /// What is said of a variable in a value of a spec.
 fn worded(unfilled: Unfilled, shown_file: &str) -> (String, String) {
     match unfilled {
-        Unfilled::Open => ("`${` without its `}`".to_owned(), "close it, or write `$$` for a dollar sign".to_owned()),
+        Unfilled::Open => ("unclosed `${`".to_owned(), "close it, or write `$$` for a dollar sign".to_owned()),
         Unfilled::NoVariable(inner) => (
-            format!("{} is no variable", quoted(&format!("${{{inner}}}"))),
+            format!("{} is not a variable", quoted(&format!("${{{inner}}}"))),
             "write `${NAME}`, `${NAME:-default}` or `${NAME:?message}`, and `$$` for a dollar sign".to_owned(),
         ),
         Unfilled::Unset { name, message } => {
-            let hint = format!("set it, put it into {shown_file}, or write `${{{name}:-default}}`");
+            let hint = format!("set it, add it to {shown_file}, or write `${{{name}:-default}}`");
             match message {
-                Some(message) => (format!("the variable `{name}` is needed: {message}"), hint),
+                Some(message) => (format!("the variable `{name}` is required: {message}"), hint),
                 None => (format!("the variable `{name}` is not set"), hint),
             }
         }
-        Unfilled::TooDeep => ("too many defaults within defaults".to_owned(), "write the value out".to_owned()),
+        Unfilled::TooDeep => ("too many nested defaults".to_owned(), "write the value out".to_owned()),
         Unfilled::TooLong => (
-            format!("with its variables the file has more than {} KiB", SOURCE_MAX / 1024),
-            "is this the variable that was meant?".to_owned(),
+            format!("the file is larger than {} KiB after substitution", SOURCE_MAX / 1024),
+            "is this the right variable?".to_owned(),
         ),
     }
 }

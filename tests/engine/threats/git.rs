@@ -180,7 +180,7 @@ fn a_git_file_names_nothing_that_is_not_its_repository() {
     for named in ["/etc", "../target/worktrees/x", "/"] {
         fs::write(sandbox.path().join(".git"), format!("gitdir: {named}\n")).expect("a file");
         let ran = sandbox.apply();
-        assert!(ran.stderr.contains("git does not work inside"), "{ran}");
+        assert!(ran.stderr.contains("git does not work in the sandbox"), "{ran}");
         let mounts = sandbox.inspect("main", "{{range .Mounts}}{{.Destination}} {{end}}");
         assert_eq!(mounts.trim(), "/workspace", "{named}");
     }
@@ -192,7 +192,7 @@ fn a_part_of_a_repository_says_what_is_missing() {
     fs::create_dir(sandbox.path().join("sub")).expect("a folder");
     git(sandbox.path(), &["init", "--quiet"]);
     let ran = sandbox.apply();
-    assert!(ran.stderr.contains("git does not work inside"), "{ran}");
+    assert!(ran.stderr.contains("git does not work in the sandbox"), "{ran}");
     // What the hint says is what helps.
     let root = sandbox.path().canonicalize().expect("a path");
     let hint = format!("`workspace: {{path: {}}}` and `workdir: /workspace/sub`", root.display());

@@ -59,7 +59,7 @@ fn a_source_that_the_sandbox_can_exchange_is_refused() {
     symlink(folder.join("cache"), sandbox.home().join("in")).expect("a link");
     symlink("/etc", folder.join("out")).expect("a link");
     symlink("project/out", sandbox.home().join("round")).expect("a link");
-    let word = "in a folder that the sandbox can write";
+    let word = "a folder that the sandbox can write";
     for mount in [
         "./cache:/cache",
         "./cache:/cache:ro",
@@ -106,7 +106,7 @@ fn a_folder_that_becomes_a_link_through_the_sandbox_is_followed_by_nobody() {
     for command in ["restart", "apply", "plan"] {
         let ran = sandbox.moat(&[command]).run();
         assert_eq!(ran.code, 65, "{command}: {ran}");
-        assert!(ran.stderr.contains("in a folder that the sandbox can write"), "{command}: {ran}");
+        assert!(ran.stderr.contains("a folder that the sandbox can write"), "{command}: {ran}");
         canary.assert_unseen(&sandbox);
     }
 }

@@ -76,7 +76,7 @@ fn what_the_sandbox_can_exchange_is_no_source() {
         "workspace: .\nmounts: ['./cache:/cache']\n",
         Ground::default(),
         &expect![[r#"
-        agent.yaml:4:10: `./cache` is in a folder that the sandbox can write, at `/workspace`
+        agent.yaml:4:10: `./cache` is inside a folder that the sandbox can write, at `/workspace`
     "#]],
     );
     // Nested, with `..`, read only, in the long form, and through another mount than the workspace.
@@ -84,9 +84,9 @@ fn what_the_sandbox_can_exchange_is_no_source() {
         "workspace: ..\nmounts:\n  - ../q/../p/deep/in:/a:ro\n  - {source: ~/p/x, target: /b}\n  - /srv:/srv\n  - /srv/a/b:/c\n",
         Ground::default(),
         &expect![[r#"
-            agent.yaml:5:5: `../q/../p/deep/in` is in a folder that the sandbox can write, at `/workspace`
-            agent.yaml:6:14: `~/p/x` is in a folder that the sandbox can write, at `/workspace`
-            agent.yaml:8:5: `/srv/a/b` is in a folder that the sandbox can write, at `/srv`
+            agent.yaml:5:5: `../q/../p/deep/in` is inside a folder that the sandbox can write, at `/workspace`
+            agent.yaml:6:14: `~/p/x` is inside a folder that the sandbox can write, at `/workspace`
+            agent.yaml:8:5: `/srv/a/b` is inside a folder that the sandbox can write, at `/srv`
         "#]],
     );
     // The workspace itself can be what lies in another mount.
@@ -94,7 +94,7 @@ fn what_the_sandbox_can_exchange_is_no_source() {
         "workspace: ./sub\nmounts: ['.:/all']\n",
         Ground::default(),
         &expect![[r#"
-        agent.yaml:3:12: `./sub` is in a folder that the sandbox can write, at `/all`
+        agent.yaml:3:12: `./sub` is inside a folder that the sandbox can write, at `/all`
     "#]],
     );
 }
@@ -111,8 +111,8 @@ fn links_are_followed_to_where_the_sandbox_can_write() {
         "workspace: .\nmounts: ['~/in:/a', '~/round:/b']\n",
         found,
         &expect![[r#"
-        agent.yaml:4:10: `~/in` leads through a link in a folder that the sandbox can write, at `/workspace`
-        agent.yaml:4:21: `~/round` leads through a link in a folder that the sandbox can write, at `/workspace`
+        agent.yaml:4:10: `~/in` goes through a link in a folder that the sandbox can write, at `/workspace`
+        agent.yaml:4:21: `~/round` goes through a link in a folder that the sandbox can write, at `/workspace`
     "#]],
     );
     let found = links(&[("/home/me/p", &["/home/me/p", "/data/p"]), ("/data/p/sub", &["/data/p/sub"])]);
@@ -120,7 +120,7 @@ fn links_are_followed_to_where_the_sandbox_can_write() {
         "workspace: .\nmounts: ['/data/p/sub:/a']\n",
         found,
         &expect![[r#"
-        agent.yaml:4:10: `/data/p/sub` is in a folder that the sandbox can write, at `/workspace`
+        agent.yaml:4:10: `/data/p/sub` is inside a folder that the sandbox can write, at `/workspace`
     "#]],
     );
 }
@@ -132,7 +132,7 @@ fn a_capability_mounts_nothing_that_can_be_exchanged() {
     capabilities.add(&Source::new("specs/own.yaml", "/home/me/p/specs/own.yaml", own)).expect("a good capability");
     let faults = compile(&spec("workspace: .\ndependencies: [own]\n", Ground::default()), &capabilities);
     expect![[r#"
-        agent.yaml:4:16: `/home/me/p/data` is in a folder that the sandbox can write, at `/workspace`
+        agent.yaml:4:16: `/home/me/p/data` is inside a folder that the sandbox can write, at `/workspace`
     "#]]
     .assert_eq(&format!("{}\n", faults.expect_err("a fault")));
 }
@@ -165,17 +165,17 @@ fn moats_own_files_and_keys_are_not_to_be_seen() {
         "workspace: '~'\nmounts: ['/data/state:/a:ro', '~/.local/state/moat/audit:/b', '/data/state/moat/keys:/c']\n",
         ground(&[]),
         &expect![[r#"
-            agent.yaml:3:12: `~` shows the sandbox moat's own files, which are in `/home/me/.local/state/moat`
-            agent.yaml:4:10: `/data/state` shows the sandbox moat's own files, which are in `/home/me/.local/state/moat`
-            agent.yaml:4:31: `~/.local/state/moat/audit` shows the sandbox moat's own files, which are in `/home/me/.local/state/moat`
-            agent.yaml:4:63: `/data/state/moat/keys` shows the sandbox moat's own files, which are in `/home/me/.local/state/moat`
+            agent.yaml:3:12: `~` exposes moat's own files in `/home/me/.local/state/moat` to the sandbox
+            agent.yaml:4:10: `/data/state` exposes moat's own files in `/home/me/.local/state/moat` to the sandbox
+            agent.yaml:4:31: `~/.local/state/moat/audit` exposes moat's own files in `/home/me/.local/state/moat` to the sandbox
+            agent.yaml:4:63: `/data/state/moat/keys` exposes moat's own files in `/home/me/.local/state/moat` to the sandbox
         "#]],
     );
     refused(
         "mounts: ['/mnt/all:/d']\n",
         ground(&[("/mnt/all", &["/mnt/all", "/home"])]),
         &expect![[r#"
-        agent.yaml:3:10: `/mnt/all` shows the sandbox moat's own files, which are in `/home/me/.local/state/moat`
+        agent.yaml:3:10: `/mnt/all` exposes moat's own files in `/home/me/.local/state/moat` to the sandbox
     "#]],
     );
     let keys = Ground { private: all[1..].to_vec(), ..Ground::default() };
@@ -183,7 +183,7 @@ fn moats_own_files_and_keys_are_not_to_be_seen() {
         "mounts: ['/home:/h:ro']\n",
         keys,
         &expect![[r#"
-        agent.yaml:3:10: `/home` shows the sandbox your keys, which are in `/home/me/.ssh`
+        agent.yaml:3:10: `/home` exposes your keys in `/home/me/.ssh` to the sandbox
     "#]],
     );
     // By their own name they are what was asked for.
@@ -257,11 +257,11 @@ fn where_git_does_not_work_it_is_said() {
         format!("{}\n", warnings(&spec("workspace: .\n", repository("/home/me/p", found)), &Capabilities::builtin()))
     };
     expect![[r#"
-        agent.yaml:3:12: git does not work inside: the workspace is a part of the repository `/home`
+        agent.yaml:3:12: git does not work in the sandbox: the workspace is a subfolder of the repository `/home`
     "#]]
     .assert_eq(&said(Repository::Part { root: PathBuf::from("/home") }));
     expect![[r#"
-        agent.yaml:3:12: git does not work inside: `/x` is not a git directory that knows this workspace
+        agent.yaml:3:12: git does not work in the sandbox: the git directory `/x` does not know this workspace
     "#]]
     .assert_eq(&said(Repository::Elsewhere { git_dir: PathBuf::from("/x") }));
 }

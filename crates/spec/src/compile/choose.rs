@@ -13,8 +13,8 @@ pub(super) fn choose(spec: &Spec, capabilities: &Capabilities) -> Result<Vec<Cap
     for dependency in &spec.dependencies {
         match capabilities.resolve(&dependency.value) {
             Ok(capability) if chosen.iter().any(|other| other.capability == capability.capability) => {
-                let message = format!("{} is there twice", quoted(&capability.capability));
-                faults.push(Diagnostic::error(dependency.span.clone(), message).hint("keep one version of it"));
+                let message = format!("duplicate dependency {}", quoted(&capability.capability));
+                faults.push(Diagnostic::error(dependency.span.clone(), message).hint("keep one version"));
             }
             Ok(capability) => chosen.push(capability),
             Err(unresolved) => faults.push(diagnostic(dependency, &unresolved, capabilities)),

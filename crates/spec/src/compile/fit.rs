@@ -27,44 +27,40 @@ fn image(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
     };
     let installs = |capability: &&Capability| capability.install.is_some() && capability.image.is_none();
     let own = if spec.build.is_some() { "build" } else { "image" };
-    let base = if spec.build.is_some() {
+    let advice = if spec.build.is_some() {
         "do it in the Dockerfile"
     } else {
-        "write `base_image` in place of `image`, and moat makes an image on top of it"
+        "use `base_image` instead of `image`: moat builds an image on top of it"
     };
     let names_one = spec.image.is_some() || spec.build.is_some();
     if spec.image.is_some() && spec.build.is_some() {
-        fault("build", "there is an `image` as well".to_owned(), "keep one of them");
+        fault("build", "`build` and `image` cannot be combined".to_owned(), "keep one of them");
     }
     if names_one {
+        let what = if spec.build.is_some() { "built from your Dockerfile" } else { "that is used as is" };
         if let Some(tool) = chosen.iter().find(installs) {
-            let what = if spec.build.is_some() { "of your own" } else { "that is taken as it is" };
-            fault(own, format!("{} is not installed in an image {what}", quoted(&tool.capability)), base);
+            fault(own, format!("{} cannot be installed in an image {what}", quoted(&tool.capability)), advice);
         }
         if spec.base_image.is_some() {
-            let article = if spec.build.is_some() { "a" } else { "an" };
-            fault("base_image", format!("there is {article} `{own}` as well"), "keep one of them");
+            fault("base_image", format!("`base_image` and `{own}` cannot be combined"), "keep one of them");
         }
         if spec.hooks.build() {
-            let what = if spec.build.is_some() { "of your own" } else { "that is taken as it is" };
-            fault("hooks", format!("an image {what} has no hooks while it is built"), base);
+            fault("hooks", format!("build hooks cannot run in an image {what}"), advice);
         }
     } else if super::dockerfile::is_made(spec, chosen)
         && let Some(whole) = chosen.iter().find(|it| it.image.is_some() && it.install.is_none())
     {
-        let message = format!(
-            "{} comes with an image of its own, and is not installed in one that is made",
-            quoted(&whole.capability)
-        );
-        fault("dependencies", message, "write an `image` that has both, or remove one of the two");
+        let message =
+            format!("{} brings its own image and cannot be installed in another one", quoted(&whole.capability));
+        fault("dependencies", message, "set `image` to one that contains both, or remove one of the two");
     }
     let keeps_its_own = names_one && spec.entrypoint.is_none() && spec.command.is_some();
     if spec.hooks.pre_run.is_some() && keeps_its_own && chosen.iter().all(|it| it.main.entrypoint.is_empty()) {
         fault(
             "hooks.pre_run",
-            "it would take the place of the image's own entrypoint".to_owned(),
-            "write that out, as in `entrypoint: [tini, --]`, or `entrypoint: []` if the image has none, as \
-             `docker image inspect -f '{{.Config.Entrypoint}}' IMAGE` shows",
+            "`hooks.pre_run` would replace the image's entrypoint".to_owned(),
+            "set `entrypoint` to it, such as `[tini, --]`, or to `[]` if the image has none; \
+             `docker image inspect -f '{{.Config.Entrypoint}}' IMAGE` shows it",
         );
     }
     found
@@ -77,8 +73,12 @@ fn services(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
         let place = spec.place_of_key(&format!("services.{name}"));
         let brings = |capability: &&Capability| capability.sidecars.iter().any(|sidecar| sidecar.name == *name);
         if let Some(owner) = chosen.iter().find(brings) {
-            let message = format!("{} is one that {} brings", quoted(name), quoted(&owner.capability));
-            found.push(Diagnostic::error(place, message).hint("give it another name, or remove one of the two"));
+            let message = format!(
+                "the service name {} is already used by the dependency {}",
+                quoted(name),
+                quoted(&owner.capability)
+            );
+            found.push(Diagnostic::error(place, message).hint("rename the service, or remove one of the two"));
             continue;
         }
         let brought = chosen.iter().flat_map(|capability| &capability.sidecars).flat_map(|sidecar| &sidecar.volumes);
@@ -90,8 +90,8 @@ fn services(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
             .chain(spec.volumes.iter().chain(others).map(|volume| &volume.name))
             .collect();
         for volume in service.volumes.iter().filter(|volume| taken.contains(&&volume.name)) {
-            let message = format!("its volume would be called {}, as another one is", quoted(&volume.name));
-            found.push(Diagnostic::error(place.clone(), message).hint("give one of the two another name"));
+            let message = format!("the name {} of its volume is already used", quoted(&volume.name));
+            found.push(Diagnostic::error(place.clone(), message).hint("rename one of the two"));
         }
     }
     found
@@ -104,7 +104,7 @@ pub fn warnings(spec: &Spec, capabilities: &Capabilities) -> Diagnostics {
     let mut found = Vec::new();
     if !builds && spec.places.has("buildkit") {
         let place = spec.place_of_key("buildkit");
-        let finding = Diagnostic::warning(place, "`buildkit` has no effect: there is no sidecar that builds");
+        let finding = Diagnostic::warning(place, "`buildkit` has no effect without a build sidecar");
         found.push(finding.hint("add `docker:dind` to `dependencies`, or remove it"));
     }
     found.extend(git::warnings(spec));
@@ -126,8 +126,9 @@ fn volumes(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
     let clash = |(i, volume): (usize, &crate::NamedVolume)| {
         let owner = taken.get(&volume.name)?;
         let at = if i < offset { "workspace".to_owned() } else { format!("volumes.{}", i - offset) };
-        let message = format!("the volume {} is one that {} brings", quoted(&volume.name), quoted(owner));
-        Some(Diagnostic::error(spec.place(&at), message).hint("give it another name"))
+        let message =
+            format!("the volume name {} is already used by the dependency {}", quoted(&volume.name), quoted(owner));
+        Some(Diagnostic::error(spec.place(&at), message).hint("rename the volume"))
     };
     spec.volumes.iter().enumerate().filter_map(clash).collect()
 }
@@ -143,7 +144,7 @@ fn targets(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
         for target in brought.filter(|target| mine.contains(target)) {
             let at = ["mounts", "volumes", "workspace"].into_iter().find(|key| spec.places.has(key)).unwrap_or("agent");
             let (target, name) = (quoted(target), quoted(&capability.capability));
-            let message = format!("{target} is where {name} has its data");
+            let message = format!("{target} is where {name} stores its data");
             found.push(Diagnostic::error(spec.place(at), message).hint("choose another target"));
         }
     }
@@ -164,8 +165,9 @@ fn user(spec: &Spec, chosen: &[Capability]) -> Option<Diagnostic> {
 fn read_only(spec: &Spec, chosen: &[Capability]) -> Option<Diagnostic> {
     let brings =
         chosen.iter().find(|capability| !capability.main.files.is_empty()).filter(|_| spec.rights.read_only)?;
-    let message = format!("{} puts files into the container, which cannot be read only", quoted(&brings.capability));
-    let hint = "remove one of the two; a mount can be read only by itself: `mode: ro`";
+    let message =
+        format!("{} writes files into the container, which `read_only` does not allow", quoted(&brings.capability));
+    let hint = "remove one of the two; for a single read-only mount, use `mode: ro`";
     Some(Diagnostic::error(spec.place_of_key("read_only"), message).hint(hint))
 }
 
@@ -180,13 +182,13 @@ fn waits(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
             if !known.contains(&other.as_str()) {
                 let hint = match suggest(other, known.iter().copied().filter(|it| it != name)) {
                     Some(like) => format!("did you mean `{like}`?"),
-                    None => "name one of `services`, or one that a dependency brings".to_owned(),
+                    None => "name one of `services`, or a sidecar of a dependency".to_owned(),
                 };
-                found.push(Diagnostic::error(place, format!("there is no service {}", quoted(other))).hint(hint));
+                found.push(Diagnostic::error(place, format!("unknown service {}", quoted(other))).hint(hint));
             } else if let Some(way) = way_back(spec, other, name) {
                 let way = [&[name.as_str()], way.as_slice()].concat().join("` -> `");
-                let message = format!("{} waits for itself: `{way}`", quoted(name));
-                found.push(Diagnostic::error(place, message).hint("remove one of the `depends_on`"));
+                let message = format!("{} depends on itself: `{way}`", quoted(name));
+                found.push(Diagnostic::error(place, message).hint("remove one of the `depends_on` entries"));
             }
         }
     }

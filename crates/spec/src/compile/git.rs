@@ -66,15 +66,24 @@ pub(super) fn warnings(spec: &Spec) -> Vec<Diagnostic> {
             let rest = folder.strip_prefix(root).unwrap_or(folder);
             let inside = Path::new(&workspace.target).join(rest);
             let hint = format!(
-                "for all of it write `workspace: {{path: {}}}` and `workdir: {}`",
+                "to share the whole repository, write `workspace: {{path: {}}}` and `workdir: {}`",
                 root.display(),
                 inside.display()
             );
-            (format!("git does not work inside: the workspace is a part of the repository {}", path(root)), hint)
+            (
+                format!(
+                    "git does not work in the sandbox: the workspace is a subfolder of the repository {}",
+                    path(root)
+                ),
+                hint,
+            )
         }
         Some(Repository::Elsewhere { git_dir }) => (
-            format!("git does not work inside: {} is not a git directory that knows this workspace", path(git_dir)),
-            "`git worktree repair` mends a work tree that was moved; a submodule needs the workspace of its parent"
+            format!(
+                "git does not work in the sandbox: the git directory {} does not know this workspace",
+                path(git_dir)
+            ),
+            "`git worktree repair` fixes a moved work tree; for a submodule, use its parent as the workspace"
                 .to_owned(),
         ),
         _ => return Vec::new(),

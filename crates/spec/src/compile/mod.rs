@@ -103,9 +103,9 @@ fn build_network(spec: &Spec) -> BuildNetwork {
 fn main_image(spec: &Spec, chosen: &[Capability]) -> Result<ImageRef, Diagnostics> {
     let brought = || chosen.iter().find_map(|capability| capability.image.clone());
     spec.image.clone().or_else(brought).ok_or_else(|| {
-        let hint = "add `image: …`, or a dependency that brings one, such as `docker:dind` or `git`";
+        let hint = "add `image: …`, or a dependency that provides one, such as `docker:dind` or `git`";
         let end = spec.source.text.trim_end().len();
-        Diagnostics::at(&spec.source, end..end, "there is no `image`", hint)
+        Diagnostics::at(&spec.source, end..end, "`image` is missing", hint)
     })
 }
 

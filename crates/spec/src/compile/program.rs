@@ -7,7 +7,8 @@ use crate::capability::{MainPart, ProbePart};
 use crate::{Spec, Wait};
 use moat_model::resource::{HealthConfig, KnownFailure, Probe, RestartPolicy};
 
-/// How a command of the user's is waited for that nobody can ask: it has to last, and its image's own check has its say.
+/// How a command of the user's is waited for that nobody can ask: it has to last, and its image's own check has its
+/// say.
 pub(super) fn lasting(restart: RestartPolicy, heeds_check: bool) -> Probe {
     Probe::Running { settle: settle(restart), check: heeds_check.then_some(TIMEOUT) }
 }
@@ -80,8 +81,8 @@ fn plain(spec: &Spec, parts: &[&MainPart]) -> (Vec<String>, Vec<String>, bool) {
 
 /// What it means that a container ends at once that moat keeps up with a program of its image.
 pub(super) fn no_sleep() -> KnownFailure {
-    let message = "moat keeps the sandbox up with `sleep`, which the image `{image}` does not have";
-    let hint = "write what it runs under `command`, or take an image with a shell and its tools";
+    let message = "moat keeps an idle sandbox up with `sleep`, which the image `{image}` does not contain";
+    let hint = "set `command`, or use an image with a shell and its tools";
     KnownFailure { exit: NOT_FOUND, message: message.to_owned(), hint: hint.to_owned() }
 }
 

@@ -1,7 +1,8 @@
 //! Where mounts may come from: not from below what the sandbox can write, and nothing that nobody is to see.
 //!
 //! Docker follows links in a source at every start. Whoever can write a folder can put a link in the place of anything
-//! in it, at any time; so what lies there is refused, and not looked at. What other runs can write is for the plan to say.
+//! in it, at any time; so what lies there is refused, and not looked at. What other runs can write is for the plan to
+//! say.
 
 use std::path::{Path, PathBuf};
 
@@ -31,8 +32,8 @@ pub(super) fn faults(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
         if let Some((outer, place)) = outer.into_iter().find_map(|outer| Some((outer, within(spec, source, outer)?))) {
             let place = Path::new(&outer.target).join(place);
             let hint = format!(
-                "a link put in its place would lead anywhere on the Docker host; use {} in the sandbox, or mount a path \
-                 outside of that folder",
+                "the sandbox could replace it with a link to anything on the Docker host; use {} in the sandbox, or mount a \
+                 path outside that folder",
                 quoted(&place.to_string_lossy())
             );
             found.push(Diagnostic::error(span.clone(), reached(spec, &shown, source, outer)).hint(hint));
@@ -69,8 +70,8 @@ pub(super) fn within(spec: &Spec, source: &Path, outer: &Mount) -> Option<PathBu
 fn reached(spec: &Spec, shown: &str, source: &Path, outer: &Mount) -> String {
     let is_in = |folder: &Path| source.starts_with(folder) && source != folder;
     let is_in_it = outer.path().is_some_and(|folder| is_in(folder) || is_in(spec.ground.real(folder)));
-    let how = if is_in_it { "is" } else { "leads through a link" };
-    format!("{shown} {how} in a folder that the sandbox can write, at {}", quoted(&outer.target))
+    let how = if is_in_it { "is inside" } else { "goes through a link in" };
+    format!("{shown} {how} a folder that the sandbox can write, at {}", quoted(&outer.target))
 }
 
 /// Whether who sees `source` sees what nobody is to see.
@@ -90,12 +91,12 @@ fn exposes(span: &std::ops::Range<usize>, shown: &str, private: &Private) -> Dia
     let path = quoted(&private.path.to_string_lossy());
     let (message, hint) = match private.kind {
         PrivateKind::State => (
-            format!("{shown} shows the sandbox moat's own files, which are in {path}"),
-            "mount less; or keep moat's files elsewhere, in the folder that `MOAT_STATE_DIR` names",
+            format!("{shown} exposes moat's own files in {path} to the sandbox"),
+            "mount a smaller folder, or move moat's files: `MOAT_STATE_DIR` names their folder",
         ),
         PrivateKind::Keys => (
-            format!("{shown} shows the sandbox your keys, which are in {path}"),
-            "mount only the folders that the work is about",
+            format!("{shown} exposes your keys in {path} to the sandbox"),
+            "mount only the folders that the work needs",
         ),
     };
     Diagnostic::error(span.clone(), message).hint(hint)

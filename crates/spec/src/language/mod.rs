@@ -14,168 +14,172 @@ use parts::{BUILD, BUILDKIT, CONTAINER, HEALTHCHECK, HOOKS, MOUNT, NETWORK, PORT
 pub static AGENT: Shape = Shape::Keys(&[
     Key::new("agent", Shape::Text(rule::agent_name), Effect::Another)
         .required("agent: builder")
-        .says("the agent's name; with the path of the file it says which sandbox is meant; `name` is the same")
-        .such_as("builder")
+        .summary("the agent's name; together with the file's path it identifies the sandbox; `name` is an alias")
+        .example("builder")
         .alias(&["name"]),
     Key::new("extends", PATHS, Effect::Nothing)
-        .says(
-            "files, seen from this one, whose keys hold where this one has none; mappings are put together key by key, \
-             a later file counts more than an earlier one; `include` is the same",
+        .summary(
+            "files, relative to this one, whose keys apply where this one has none; mappings are merged key by key, \
+             and a later file overrides an earlier one; `include` is an alias",
         )
-        .such_as("base.yaml")
+        .example("base.yaml")
         .alias(&["include"]),
     Key::new("version", Shape::Scalar(rule::argument), Effect::Nothing)
-        .says("the agent's version, for people")
-        .such_as("1.0.0"),
+        .summary("the agent's version, for information only")
+        .example("1.0.0"),
     Key::new("image", Shape::Text(rule::image), Effect::Replace)
-        .default("what the dependencies bring")
-        .says("the image of the main container")
-        .such_as("debian:13"),
+        .default("the image of a dependency")
+        .summary("the image of the main container")
+        .example("debian:13"),
     Key::new("build", BUILD_SHAPE, Effect::Replace)
-        .says(
-            "in place of `image`: the folder of a Dockerfile of your own, or a mapping; built by the engine, and again \
-             when anything that it is made of is another",
+        .summary(
+            "instead of `image`: the folder of your own Dockerfile, or a mapping; the engine builds it, and \
+             rebuilds it when its inputs change",
         )
-        .such_as("./image")
+        .example("./image")
         .also(&["dockerfile"]),
     Key::new("base_image", Shape::Text(rule::image), Effect::Replace)
-        .default("that of the first runtime among the dependencies, otherwise Debian")
-        .says("in place of `image`: what moat makes an image on, with the dependencies in it; it must be a Debian")
-        .such_as("debian:13")
+        .default("the image of the first runtime in `dependencies`, otherwise Debian")
+        .summary("instead of `image`: a Debian-based image, on which moat builds one with the dependencies")
+        .example("debian:13")
         .also(&["from"]),
     Key::new("dependencies", DEPENDENCIES, Effect::Replace)
-        .says("what the sandbox needs beyond its image: `docker:dind` gives it a Docker of its own")
-        .such_as("[docker:dind]")
+        .summary("what the sandbox needs beyond its image; `docker:dind` provides its own Docker daemon")
+        .example("[docker:dind]")
         .also(&["depends_on", "requires", "needs", "deps"]),
     Key::new("command", COMMAND, Effect::Replace)
-        .default("none: the sandbox stays up, idle")
-        .says("what the main container runs: a shell's command line, or a program with its arguments")
-        .such_as("[npm, run, dev]")
+        .default("none: the sandbox stays up idle")
+        .summary("what the main container runs: a shell command line, or a program with arguments")
+        .example("[npm, run, dev]")
         .also(&["cmd", "run"]),
     Key::new("entrypoint", ENTRYPOINT, Effect::Replace)
         .default("the image's own")
-        .says("the program that runs the command; `[]`: none, not even the image's own")
-        .such_as("[tini, --]"),
+        .summary("the program that runs the command; `[]`: none, not even the image's own")
+        .example("[tini, --]"),
     Key::new("user", Shape::Scalar(rule::user), Effect::Replace)
         .default("the image's own")
-        .says("whom the main container runs as: `USER` or `USER:GROUP`, by name or by number")
-        .such_as("1000:1000"),
+        .summary("the user of the main container: `USER` or `USER:GROUP`, by name or number")
+        .example("1000:1000"),
     Key::new("workdir", Shape::Text(rule::workdir), Effect::Replace)
         .default("the workspace if there is one, otherwise the image's own")
-        .says("the folder that the command runs in")
-        .such_as("/srv/app")
+        .summary("the working directory of the command")
+        .example("/srv/app")
         .also(&["working_dir", "cwd"]),
     Key::new("interactive", Shape::Bool, Effect::Replace)
         .default("`false`")
-        .says("whether the command has a terminal, and an input that stays open")
-        .such_as("true")
+        .summary("whether the command has a terminal and an open standard input")
+        .example("true")
         .also(&["tty", "stdin_open"]),
     Key::new("restart", Shape::Choice(RESTART), Effect::InPlace)
         .default("`unless-stopped` without a command or entrypoint, otherwise `no`")
-        .says("when the engine starts the main container again by itself")
-        .such_as("on-failure")
+        .summary("when the engine restarts the main container")
+        .example("on-failure")
         .also(&["restart_policy"]),
     Key::new("hostname", Shape::Text(rule::hostname), Effect::Replace)
         .default("the container's id")
-        .says("what the main container calls itself")
-        .such_as("build-1"),
+        .summary("the host name of the main container")
+        .example("build-1"),
     Key::new("init", Shape::Bool, Effect::Replace)
         .default("`true`")
-        .says("whether a small init is the first process: it passes signals on, and clears up what has ended")
-        .such_as("false"),
+        .summary("whether a small init runs as the first process: it forwards signals and reaps zombies")
+        .example("false"),
     Key::new("stop_timeout", Shape::Scalar(rule::stop_timeout), Effect::Replace)
         .default("the engine's own: 10s")
-        .says("how long the command may take to end when it is asked to, in whole seconds, before it is killed")
-        .such_as("30s")
+        .summary("how long the command may take to exit after the stop signal, in whole seconds, before it is killed")
+        .example("30s")
         .also(&["stop_grace_period"]),
     Key::new("read_only", Shape::Bool, Effect::Replace)
         .default("`false`")
-        .says("whether the main container can write to nothing but its mounts; not with `docker:dind`, which puts files in")
-        .such_as("true"),
+        .summary(
+            "whether the main container can write only to its mounts; not with `docker:dind`, which writes files \
+             elsewhere",
+        )
+        .example("true"),
     Key::new("tmpfs", TMPFS, Effect::Replace)
-        .says(
-            "filesystems in memory, which end with the container: `TARGET` or `TARGET:OPTIONS`, as in `/run:size=64m`; \
-             without options as docker has them: `noexec,nosuid,nodev`",
+        .summary(
+            "in-memory filesystems, lost when the container stops: `TARGET` or `TARGET:OPTIONS`, such as \
+             `/run:size=64m`; without options Docker's defaults: `noexec,nosuid,nodev`",
         )
-        .such_as("[/run, '/tmp:size=64m,exec']"),
+        .example("[/run, '/tmp:size=64m,exec']"),
     Key::new("cap_add", CAPABILITIES, Effect::Replace)
-        .says("capabilities of the kernel beyond those that every container has; marked in the plan")
-        .such_as("[SYS_PTRACE]"),
+        .summary("Linux capabilities beyond the engine's default set; marked in the plan")
+        .example("[SYS_PTRACE]"),
     Key::new("cap_drop", CAPABILITIES, Effect::Replace)
-        .says("capabilities of the kernel that it goes without; `ALL`: every one that `cap_add` does not name")
-        .such_as("[NET_RAW]"),
+        .summary("Linux capabilities to remove; `ALL`: every one that `cap_add` does not name")
+        .example("[NET_RAW]"),
     Key::new("devices", DEVICES, Effect::Replace)
-        .says(
-            "devices of the Docker host: `PATH`, `PATH:TARGET` or `PATH:TARGET:rwm`, with some of the letters for read, \
-             write and make; marked in the plan",
+        .summary(
+            "devices of the Docker host: `PATH`, `PATH:TARGET` or `PATH:TARGET:rwm`, where the letters permit to \
+             read, write and create the device; marked in the plan",
         )
-        .such_as("[/dev/kvm]"),
+        .example("[/dev/kvm]"),
     Key::new("gpus", Shape::Scalar(rule::gpus), Effect::Replace)
-        .says("GPUs of the Docker host: `all`, how many, or which, as in `device=0,1`; marked in the plan")
-        .such_as("all"),
+        .summary("GPUs of the Docker host: `all`, a number, or IDs such as `device=0,1`; marked in the plan")
+        .example("all"),
     Key::new("workspace", WORKSPACE_SHAPE, Effect::Replace)
-        .says("the folder that is worked on: a path, or a mapping")
-        .such_as(".")
+        .summary("the folder that the agent works on: a path, or a mapping")
+        .example(".")
         .also(&["project", "source"]),
     Key::new("env", ENV, Effect::Replace)
-        .says("environment variables of the main container; values are taken as they are written")
-        .such_as("{PORT: 8080}")
+        .summary("environment variables of the main container; values are used as written")
+        .example("{PORT: 8080}")
         .also(&["environment", "variables"]),
     Key::new("env_file", PATHS, Effect::Replace)
-        .says("files of `NAME=VALUE` lines, seen from the file; `env` counts more, and a later file more than an earlier one")
-        .such_as("app.env")
+        .summary(
+            "files of `NAME=VALUE` lines, relative to this file; `env` overrides them, and a later file an earlier \
+             one",
+        )
+        .example("app.env")
         .also(&["env_files"]),
     Key::new("secrets", SECRETS, Effect::Replace)
-        .says(
-            "environment variables whose values are shown nowhere, and where they come from: `env://NAME`, \
-             `file://PATH`, `cmd://COMMAND`, `op://…` or `pass://…`",
+        .summary(
+            "environment variables whose values are never shown, with their sources: `env://NAME`, `file://PATH`, \
+             `cmd://COMMAND`, `op://…` or `pass://…`",
         )
-        .such_as("{TOKEN: 'env://TOKEN'}"),
+        .example("{TOKEN: 'env://TOKEN'}"),
     Key::new("mounts", MOUNTS, Effect::Replace)
-        .says("paths of the engine's machine in the main container: `SOURCE:TARGET`, `SOURCE:TARGET:ro`, or a mapping")
-        .such_as("['./data:/data:ro']")
+        .summary("paths of the Docker host in the main container: `SOURCE:TARGET`, `SOURCE:TARGET:ro`, or a mapping")
+        .example("['./data:/data:ro']")
         .also(&["binds"]),
     Key::new("volumes", VOLUMES, Effect::Replace)
-        .says("named volumes of the sandbox, kept when it is destroyed: `NAME:TARGET`, `NAME:TARGET:ro`, or a mapping")
-        .such_as("['cache:/var/cache/app']"),
+        .summary("named volumes of the sandbox, kept on destroy: `NAME:TARGET`, `NAME:TARGET:ro`, or a mapping")
+        .example("['cache:/var/cache/app']"),
     Key::new("ports", PORTS, Effect::Replace)
-        .says(
-            "ports of the main container that this machine reaches: `NAME: PORT`, or a list of `PORT`, `HOST:PORT`, \
-             `ADDRESS:HOST:PORT` or mappings; on loopback unless an address is given (`0.0.0.0`, `[::1]`, `localhost`), \
-             and without a host port on a free one, which is kept; `/udp` at the end for UDP; in a list \
-             `8000-8010:8000-8010` is a range",
+        .summary(
+            "ports of the main container to publish on the Docker host: `NAME: PORT`, or a list of `PORT`, \
+             `HOST:PORT`, `ADDRESS:HOST:PORT` or mappings; on loopback unless an address is given (`0.0.0.0`, \
+             `[::1]`, `localhost`); without a host port, on a free one that is kept; `/udp` at the end for UDP; in \
+             a list, `8000-8010:8000-8010` is a range",
         )
-        .such_as("{web: 3000}"),
+        .example("{web: 3000}"),
     Key::new("container", Shape::Keys(CONTAINER), Effect::Replace)
-        .says("limits of the main container")
-        .such_as("{memory: 2g}")
+        .summary("limits of the main container")
+        .example("{memory: 2g}")
         .also(&["resources", "limits"]),
     Key::new("network", Shape::Keys(NETWORK), Effect::Replace)
-        .default("one of the sandbox's own, from which everything outside is reached")
-        .says("the network of the sandbox")
-        .such_as("{internal: true}")
+        .default("a network of its own, with access to the outside")
+        .summary("the network of the sandbox")
+        .example("{internal: true}")
         .also(&["networking"]),
     Key::new("healthcheck", HEALTH, Effect::Replace)
-        .says(
-            "a command in the main container that exits 0 once it is ready and for as long as it is well, or a mapping",
-        )
-        .such_as("curl -f localhost:3000")
+        .summary("a command in the main container that exits 0 when it is ready and while it is healthy, or a mapping")
+        .example("curl -f localhost:3000")
         .also(&["health", "health_check"]),
     Key::new("hooks", Shape::Keys(HOOKS), Effect::Replace)
-        .says("scripts of a shell that are run while the image is made, and before the command")
-        .such_as("{post_build: npm ci}"),
+        .summary("shell scripts that run while the image is built, and before the command")
+        .example("{post_build: npm ci}"),
     Key::new("services", SERVICES, Effect::Sidecar)
-        .says("containers beside main, found on its network by their names; main starts when all of them are ready")
-        .such_as("{db: {image: 'postgres:17'}}")
+        .summary("containers next to main, reached by name on its network; main starts when all of them are ready")
+        .example("{db: {image: 'postgres:17'}}")
         .also(&["sidecars"]),
     Key::new("buildkit", Shape::Keys(BUILDKIT), Effect::Sidecar)
-        .default("as `docker:dind` has it")
-        .says("the sidecar that builds images")
-        .such_as("{cache: discard}")
+        .default("as in `docker:dind`")
+        .summary("the build sidecar")
+        .example("{cache: discard}")
         .also(&["builder"]),
     Key::new("labels", Shape::Map { name: rule::label, value: &Shape::Scalar(rule::argument) }, Effect::Replace)
-        .says("labels of the main container, for other tools")
-        .such_as("{team: blue}"),
+        .summary("labels of the main container, for other tools")
+        .example("{team: blue}"),
 ]);
 
 /// What a key at the top is called that may be written by another name.

@@ -9,152 +9,156 @@ const EXCLUDE: Shape = Shape::List { item: &Shape::Text(rule::excluded), if_empt
 pub(super) const WORKSPACE: &[Key] = &[
     Key::new("path", Shape::Text(rule::folder), Effect::Replace)
         .default("`.`")
-        .says("the folder of this machine, seen from the file; only with the mode `bind`")
-        .such_as("./app"),
+        .summary("the folder on this host, relative to the file; only with `mode: bind`")
+        .example("./app"),
     Key::new("target", Shape::Text(rule::place), Effect::Replace)
         .default("`/workspace`")
-        .says("where it is in the main container")
-        .such_as("/src"),
+        .summary("its path in the main container")
+        .example("/src"),
     Key::new("mode", Shape::Choice(&["bind", "volume"]), Effect::Replace)
         .default("`bind`")
-        .says("`bind`: the folder itself; `volume`: a volume of the sandbox, empty at first, kept when it is destroyed")
-        .such_as("volume"),
+        .summary("`bind`: the folder itself; `volume`: a volume of the sandbox, initially empty, kept on destroy")
+        .example("volume"),
     Key::new("exclude", EXCLUDE, Effect::Replace)
-        .says(
-            "folders in it that are not shared: in their place are empty ones in memory, which end with the container",
+        .summary(
+            "folders in it that are not shared: empty in-memory folders, lost when the container stops, take their \
+             place",
         )
-        .such_as("[node_modules]"),
+        .example("[node_modules]"),
 ];
 
 pub(super) const BUILD: &[Key] = &[
     Key::new("context", Shape::Text(rule::path), Effect::Replace)
         .default("`.`")
-        .says("the folder whose files the Dockerfile can copy, without what `.dockerignore` in it lists")
-        .such_as("./image"),
+        .summary("the folder whose files the Dockerfile can copy, without those listed in its `.dockerignore`")
+        .example("./image"),
     Key::new("dockerfile", Shape::Text(rule::path), Effect::Replace)
         .default("`Dockerfile`")
-        .says("the Dockerfile, seen from the context and in it")
-        .such_as("docker/Dockerfile")
+        .summary("the Dockerfile, relative to the context and inside it")
+        .example("docker/Dockerfile")
         .also(&["file"]),
     Key::new("target", Shape::Text(rule::argument), Effect::Replace)
         .default("the last stage")
-        .says("the stage of the Dockerfile that is built")
-        .such_as("dev"),
+        .summary("the stage of the Dockerfile to build")
+        .example("dev"),
     Key::new("args", ENV, Effect::Replace)
-        .says("values of the Dockerfile's `ARG`; they are in the image's history, and no place for secrets")
-        .such_as("{VERSION: 1.2}")
+        .summary("values of the Dockerfile's `ARG`; never put secrets here: the image history shows them")
+        .example("{VERSION: 1.2}")
         .also(&["build_args"]),
 ];
 
 pub(super) const MOUNT: &[Key] = &[
     Key::new("source", Shape::Text(rule::mount_source), Effect::Replace)
         .required("source: ./data")
-        .says(
-            "a path that begins with `/`, `./`, `../` or `~/`, seen from the file; any other word is the name of a \
-             volume that the engine has",
+        .summary(
+            "a path that starts with `/`, `./`, `../` or `~/`, relative to the file; any other word is the name of \
+             an existing volume",
         )
-        .such_as("./data")
+        .example("./data")
         .also(&["src", "path"]),
     Key::new("target", Shape::Text(rule::place), Effect::Replace)
         .required("target: /data")
-        .says("where it is in the main container")
-        .such_as("/data")
+        .summary("its path in the main container")
+        .example("/data")
         .also(&["dst", "destination"]),
     Key::new("mode", Shape::Choice(&["ro", "rw"]), Effect::Replace)
         .default("`rw`")
-        .says("`ro`: the container can only read it")
-        .such_as("ro"),
-    Key::new("exclude", EXCLUDE, Effect::Replace).says("as `workspace.exclude`").such_as("[target]"),
+        .summary("`ro`: read-only in the container")
+        .example("ro"),
+    Key::new("exclude", EXCLUDE, Effect::Replace).summary("as `workspace.exclude`").example("[target]"),
 ];
 
 pub(super) const VOLUME: &[Key] = &[
     Key::new("name", Shape::Text(rule::volume_name), Effect::Replace)
         .required("name: cache")
-        .says("its name within the sandbox")
-        .such_as("cache"),
+        .summary("its name within the sandbox")
+        .example("cache"),
     Key::new("target", Shape::Text(rule::place), Effect::Replace)
         .required("target: /var/cache/app")
-        .says("where it is in the main container")
-        .such_as("/var/cache/app"),
+        .summary("its path in the main container")
+        .example("/var/cache/app"),
     Key::new("mode", Shape::Choice(&["ro", "rw"]), Effect::Replace)
         .default("`rw`")
-        .says("`ro`: the container can only read it")
-        .such_as("ro"),
+        .summary("`ro`: read-only in the container")
+        .example("ro"),
 ];
 
 pub(super) const PORT: &[Key] = &[
     Key::new("target", Shape::Scalar(rule::port_number), Effect::Replace)
         .required("target: 80")
-        .says("the port of the main container")
-        .such_as("80"),
+        .summary("the port of the main container")
+        .example("80"),
     Key::new("published", Shape::Scalar(rule::port_number), Effect::Replace)
-        .default("a free one, which is kept")
-        .says("the port of the Docker host")
-        .such_as("8080")
+        .default("a free one that is kept")
+        .summary("the port of the Docker host")
+        .example("8080")
         .also(&["host", "host_port"]),
     Key::new("host_ip", Shape::Text(rule::port_address), Effect::Replace)
         .default("`127.0.0.1`")
-        .says("the address of the Docker host that it is published on")
-        .such_as("0.0.0.0")
+        .summary("the address of the Docker host on which it is published")
+        .example("0.0.0.0")
         .also(&["address", "ip"]),
     Key::new("protocol", Shape::Choice(&["tcp", "udp"]), Effect::Replace)
         .default("`tcp`")
-        .says("its protocol")
-        .such_as("udp"),
-    Key::new("name", Shape::Text(rule::port_name), Effect::Nothing).says("what `moat status` calls it").such_as("web"),
+        .summary("its protocol")
+        .example("udp"),
+    Key::new("name", Shape::Text(rule::port_name), Effect::Nothing)
+        .summary("the name that `moat status` shows")
+        .example("web"),
 ];
 
 pub(super) const CONTAINER: &[Key] = &[
     Key::new("memory", Shape::Scalar(rule::memory), Effect::Limit)
         .default("75 % of the Docker host's")
-        .says("how much memory it may use: `512m`, `2g`, with powers of 1024; a bare number counts MB")
-        .such_as("512m")
+        .summary("how much memory it may use: `512m`, `2g`, in powers of 1024; a number without a unit is in MB")
+        .example("512m")
         .also(&["mem", "mem_limit"]),
     Key::new("cpus", Shape::Scalar(rule::cpus), Effect::Limit)
         .default("no limit")
-        .says("how many processors it may use, in parts if need be: `1.5`")
-        .such_as("1.5")
+        .summary("how many CPUs it may use; fractions are allowed: `1.5`")
+        .example("1.5")
         .also(&["cpu"]),
     Key::new("pids", Shape::Scalar(rule::pids), Effect::Limit)
         .default("`4096`")
-        .says("how many processes and threads it may have")
-        .such_as("512")
+        .summary("how many processes and threads it may have")
+        .example("512")
         .also(&["pids_limit"]),
     Key::new("dns", Shape::List { item: &Shape::Text(rule::address), if_empty: None, unique: true }, Effect::Replace)
         .default("the engine's own")
-        .says("addresses of name servers")
-        .such_as("[1.1.1.1]"),
+        .summary("addresses of name servers")
+        .example("[1.1.1.1]"),
     Key::new("ulimits", Shape::Map { name: rule::ulimit_name, value: &Shape::Scalar(rule::ulimit) }, Effect::Replace)
         .default("the engine's own")
-        .says("limits of each process: `SOFT:HARD`, or one number for both; -1 is none")
-        .such_as("{nofile: 1024:4096}"),
+        .summary("limits of each process: `SOFT:HARD`, or one number for both; -1 is unlimited")
+        .example("{nofile: 1024:4096}"),
     Key::new("shm", Shape::Scalar(rule::memory), Effect::Replace)
         .default("the engine's own: 64m")
-        .says("the size of `/dev/shm`, written as `memory` is")
-        .such_as("256m")
+        .summary("the size of `/dev/shm`, in the format of `memory`")
+        .example("256m")
         .also(&["shm_size"]),
     Key::new("oom_score_adj", Shape::Scalar(rule::oom_score_adj), Effect::Replace)
         .default("`500`")
-        .says(
-            "which processes the kernel ends first where the Docker host is out of memory: from -1000, never, to 1000",
+        .summary(
+            "which processes the kernel kills first when the Docker host is out of memory: from -1000, never, to \
+             1000",
         )
-        .such_as("200")
+        .example("200")
         .also(&["oom_score"]),
     Key::new("logging", Shape::Keys(LOGGING), Effect::Replace)
         .default("the engine's driver; `json-file` and `local` with `max-size: 10m` and `max-file: 3`")
-        .says("where the engine keeps what the container writes; in place of all of the default")
-        .such_as("{driver: local}")
+        .summary("the container's log driver; replaces the whole default")
+        .example("{driver: local}")
         .also(&["log", "log_config"]),
 ];
 
 const LOGGING: &[Key] = &[
     Key::new("driver", Shape::Text(rule::log_driver), Effect::Replace)
         .default("the engine's own")
-        .says("a log driver of the engine; `moat logs` needs one that can be read")
-        .such_as("local"),
+        .summary("a log driver of the engine; `moat logs` needs one that supports reading")
+        .example("local"),
     Key::new("options", LOG_OPTIONS, Effect::Replace)
-        .says("options of the driver; they are shown, and no place for secrets")
-        .such_as("{max-size: 50m}")
+        .summary("options of the driver; never put secrets here: they are shown")
+        .example("{max-size: 50m}")
         .also(&["opts"]),
 ];
 
@@ -163,110 +167,108 @@ const LOG_OPTIONS: Shape = Shape::Map { name: rule::log_option, value: &Shape::S
 const SIDECAR_LOGGING: &[Key] = &[
     Key::new("driver", Shape::Text(rule::log_driver), Effect::Sidecar)
         .default("the engine's own")
-        .says("as `container.logging.driver`")
-        .such_as("local"),
+        .summary("as `container.logging.driver`")
+        .example("local"),
     Key::new("options", LOG_OPTIONS, Effect::Sidecar)
-        .says("as `container.logging.options`")
-        .such_as("{max-size: 50m}")
+        .summary("as `container.logging.options`")
+        .example("{max-size: 50m}")
         .also(&["opts"]),
 ];
 
 pub(super) const NETWORK: &[Key] = &[
     Key::new("subnet", Shape::Text(rule::subnet), Effect::Network)
-        .default("a free one of moat's range")
-        .says("its addresses")
-        .such_as("10.99.0.0/24"),
+        .default("a free one from moat's range")
+        .summary("its address range")
+        .example("10.99.0.0/24"),
     Key::new("internal", Shape::Bool, Effect::Network)
         .default("`false`")
-        .says("whether nothing outside is reached from it")
-        .such_as("true"),
+        .summary("whether the network has no access to the outside")
+        .example("true"),
     Key::new("build", Shape::Choice(&["default", "none"]), Effect::Nothing)
-        .default("`none` with `internal` where a Dockerfile or hooks are run, otherwise `default`")
-        .says(
-            "what steps of a build reach: `default`, whatever the Docker host reaches; `none`, nothing; images, and what \
-             `ADD` names, are fetched by the engine all the same",
+        .default("`none` if `internal` is set and a Dockerfile or hooks run, otherwise `default`")
+        .summary(
+            "what build steps can reach: `default`, whatever the Docker host reaches; `none`, nothing; the engine \
+             fetches images and the sources of `ADD` in either case",
         )
-        .such_as("default"),
+        .example("default"),
     Key::new("extra_hosts", Shape::Map { name: rule::host_name, value: &Shape::Text(rule::host) }, Effect::Replace)
-        .says("names that the main container finds at an address, or with `host-gateway` at the engine's machine")
-        .such_as("{db.test: 10.0.0.7}")
+        .summary("host names for the main container, each with an address, or `host-gateway` for the Docker host")
+        .example("{db.test: 10.0.0.7}")
         .also(&["hosts", "add_host"]),
 ];
 
 pub(super) const HEALTHCHECK: &[Key] = &[
     Key::new("command", COMMAND, Effect::Replace)
         .required("command: curl -f localhost:3000")
-        .says("what is run: a shell's command line, or a program with its arguments")
-        .such_as("[pg_isready]")
+        .summary("what to run: a shell command line, or a program with arguments")
+        .example("[pg_isready]")
         .also(&["test", "cmd"]),
     Key::new("interval", Shape::Scalar(rule::duration), Effect::Replace)
         .default("`30s`")
-        .says("between two checks of a container that is well")
-        .such_as("10s"),
+        .summary("the time between two checks of a healthy container")
+        .example("10s"),
     Key::new("timeout", Shape::Scalar(rule::duration), Effect::Replace)
         .default("`10s`")
-        .says("a check that takes longer has failed")
-        .such_as("5s"),
+        .summary("a check that takes longer fails")
+        .example("5s"),
     Key::new("start_period", Shape::Scalar(rule::duration), Effect::Replace)
         .default("`60s`")
-        .says("how long it may take to get ready; failures do not count until then")
-        .such_as("2m"),
+        .summary("the time to become ready; failures do not count until then")
+        .example("2m"),
     Key::new("retries", Shape::Scalar(rule::count), Effect::Replace)
         .default("`3`")
-        .says("how many failures in a row make it unhealthy")
-        .such_as("5"),
+        .summary("how many failures in a row make it unhealthy")
+        .example("5"),
 ];
 
 pub(super) const HOOKS: &[Key] = &[
     Key::new("post_build_root", SCRIPT, Effect::Replace)
-        .says("run as root, at the end of making the image; a list is run line by line, up to the first that fails")
-        .such_as("apt-get update"),
+        .summary("runs as root at the end of the image build; a list runs line by line, up to the first failure")
+        .example("apt-get update"),
     Key::new("post_build", SCRIPT, Effect::Replace)
-        .says("run as the user `agent`, after that")
-        .such_as("[npm ci, npm run build]"),
+        .summary("runs as the user `agent`, after `post_build_root`")
+        .example("[npm ci, npm run build]"),
     Key::new("pre_run", SCRIPT, Effect::Replace)
-        .says("run in the main container at each start, before its command; what fails there ends it")
-        .such_as("./prepare.sh"),
+        .summary("runs in the main container at each start, before its command; a failure stops the container")
+        .example("./prepare.sh"),
 ];
 
 pub(super) const SERVICE: &[Key] = &[
     Key::new("image", Shape::Text(rule::image), Effect::Sidecar)
         .required("image: postgres:17")
-        .says("its image")
-        .such_as("postgres:17"),
+        .summary("its image")
+        .example("postgres:17"),
     Key::new("env", ENV, Effect::Sidecar)
-        .says("its environment variables")
-        .such_as("{POSTGRES_PASSWORD: '${DB_PASSWORD}'}")
+        .summary("its environment variables")
+        .example("{POSTGRES_PASSWORD: '${DB_PASSWORD}'}")
         .also(&["environment", "variables"]),
     Key::new("command", COMMAND, Effect::Sidecar)
         .default("the image's own")
-        .says("what it runs: a shell's command line, or a program with its arguments")
-        .such_as("[postgres, -c, fsync=off]")
+        .summary("what it runs: a shell command line, or a program with arguments")
+        .example("[postgres, -c, fsync=off]")
         .also(&["cmd", "run"]),
     Key::new("volumes", SERVICE_VOLUMES, Effect::Sidecar)
-        .says(
-            "named volumes of its own, kept when the sandbox is destroyed: `NAME:TARGET`, `NAME:TARGET:ro`, or a mapping",
-        )
-        .such_as("['data:/var/lib/postgresql/data']"),
+        .summary("its named volumes, kept on destroy: `NAME:TARGET`, `NAME:TARGET:ro`, or a mapping")
+        .example("['data:/var/lib/postgresql/data']"),
     Key::new("resources", Shape::Keys(RESOURCES), Effect::Sidecar)
-        .says("its limits")
-        .such_as("{memory: 1g}")
+        .summary("its limits")
+        .example("{memory: 1g}")
         .also(&["limits", "container"]),
     Key::new("ports", SERVICE_PORTS, Effect::Sidecar)
-        .says("its ports that the Docker host reaches, written as a list or names as `ports` are")
-        .such_as("['5432']"),
+        .summary("its ports to publish on the Docker host, as a list or by name as in `ports`")
+        .example("['5432']"),
     Key::new("depends_on", DEPENDS_ON, Effect::Nothing)
-        .says("services, and those that dependencies bring, that are ready before it starts")
-        .such_as("[db]"),
+        .summary("services, including those of dependencies, that must be ready before it starts")
+        .example("[db]"),
     Key::new("logging", Shape::Keys(SIDECAR_LOGGING), Effect::Sidecar)
         .default("as `container.logging`")
-        .says("as `container.logging`")
-        .such_as("{driver: local}")
+        .summary("as `container.logging`")
+        .example("{driver: local}")
         .also(&["log"]),
     Key::new("wait", WAIT, Effect::Sidecar)
-        .default("it is waited for until it runs")
-        .says("a command in it that exits 0 once it is ready, and for as long as it is well, or a mapping")
-        .such_as("pg_isready")
+        .default("ready when it runs")
+        .summary("a command in it that exits 0 when it is ready and while it is healthy, or a mapping")
+        .example("pg_isready")
         .also(&["healthcheck", "health", "ready"]),
 ];
 
@@ -283,16 +285,16 @@ const SERVICE_VOLUMES: Shape = Shape::List {
         Shape::Keys(&[
             Key::new("name", Shape::Text(rule::volume_name), Effect::Sidecar)
                 .required("name: data")
-                .says("its name within the service")
-                .such_as("data"),
+                .summary("its name within the service")
+                .example("data"),
             Key::new("target", Shape::Text(rule::place), Effect::Sidecar)
                 .required("target: /var/lib/postgresql/data")
-                .says("where it is in the service's container")
-                .such_as("/var/lib/postgresql/data"),
+                .summary("its path in the service's container")
+                .example("/var/lib/postgresql/data"),
             Key::new("mode", Shape::Choice(&["ro", "rw"]), Effect::Sidecar)
                 .default("`rw`")
-                .says("`ro`: the container can only read it")
-                .such_as("ro"),
+                .summary("`ro`: read-only in the container")
+                .example("ro"),
         ]),
     ]),
     if_empty: None,
@@ -305,58 +307,58 @@ const WAIT: Shape = Shape::Either(&[
     Shape::Keys(&[
         Key::new("command", COMMAND, Effect::Sidecar)
             .required("command: pg_isready")
-            .says("what is run: a shell's command line, or a program with its arguments")
-            .such_as("[pg_isready]")
+            .summary("what to run: a shell command line, or a program with arguments")
+            .example("[pg_isready]")
             .also(&["test", "cmd"]),
         Key::new("timeout", Shape::Scalar(rule::duration), Effect::Nothing)
             .default("`60s`")
-            .says("how long it may say no after the start")
-            .such_as("2m"),
+            .summary("the time to become ready after the start")
+            .example("2m"),
     ]),
 ]);
 
 pub(super) const BUILDKIT: &[Key] = &[
     Key::new("image", Shape::Text(rule::image), Effect::Sidecar)
-        .default("a BuildKit of a version that this moat was tested with")
-        .says("the image of the sidecar")
-        .such_as("moby/buildkit:latest"),
+        .default("the BuildKit version that this moat was tested with")
+        .summary("the image of the sidecar")
+        .example("moby/buildkit:latest"),
     Key::new("cache", Shape::Choice(&["keep", "discard"]), Effect::Nothing)
         .default("`keep`")
-        .says("whether `moat destroy` keeps the build cache")
-        .such_as("discard"),
+        .summary("whether `moat destroy` keeps the build cache")
+        .example("discard"),
     Key::new("cache_limit", Shape::Scalar(rule::cache_limit), Effect::Sidecar)
         .default("`20g`")
-        .says("how large the build cache may grow, written as `container.memory` is")
-        .such_as("50g"),
+        .summary("the maximum size of the build cache, in the format of `container.memory`")
+        .example("50g"),
     Key::new("config", Shape::Text(rule::argument), Effect::Sidecar)
         .default("moat's own")
-        .says("the text of a `buildkitd.toml` in place of moat's")
-        .such_as("\"[worker.oci]\\n  max-parallelism = 4\\n\""),
+        .summary("the text of a `buildkitd.toml` that replaces moat's")
+        .example("\"[worker.oci]\\n  max-parallelism = 4\\n\""),
     Key::new("resources", Shape::Keys(RESOURCES), Effect::Sidecar)
-        .says("limits of the sidecar")
-        .such_as("{memory: 4g}"),
+        .summary("limits of the sidecar")
+        .example("{memory: 4g}"),
     Key::new("logging", Shape::Keys(SIDECAR_LOGGING), Effect::Sidecar)
         .default("as `container.logging`")
-        .says("as `container.logging`")
-        .such_as("{driver: local}")
+        .summary("as `container.logging`")
+        .example("{driver: local}")
         .also(&["log"]),
 ];
 
 const RESOURCES: &[Key] = &[
     Key::new("memory", Shape::Scalar(rule::memory), Effect::SidecarLimit)
         .default("75 % of the Docker host's")
-        .says("as `container.memory`")
-        .such_as("4g"),
+        .summary("as `container.memory`")
+        .example("4g"),
     Key::new("cpus", Shape::Scalar(rule::cpus), Effect::SidecarLimit)
         .default("no limit")
-        .says("as `container.cpus`")
-        .such_as("2"),
+        .summary("as `container.cpus`")
+        .example("2"),
     Key::new("pids", Shape::Scalar(rule::pids), Effect::SidecarLimit)
         .default("`4096`")
-        .says("as `container.pids`")
-        .such_as("1000"),
+        .summary("as `container.pids`")
+        .example("1000"),
     Key::new("oom_score_adj", Shape::Scalar(rule::oom_score_adj), Effect::Sidecar)
         .default("`500`")
-        .says("as `container.oom_score_adj`")
-        .such_as("200"),
+        .summary("as `container.oom_score_adj`")
+        .example("200"),
 ];
