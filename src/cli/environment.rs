@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::cli::plain_file;
 use crate::ui;
 use moat_spec::Environment;
-use moat_spec::environment::{NotRun, Unread};
+use moat_spec::environment::{FileError, ProgramError};
 
 /// This process, on this machine.
 pub struct ProcessEnv;
@@ -29,13 +29,13 @@ impl Environment for ProcessEnv {
         std::env::var(name).ok()
     }
 
-    fn read(&self, path: &Path) -> Result<String, Unread> {
+    fn read(&self, path: &Path) -> Result<String, FileError> {
         let text = text(path).map_err(|error| match error.kind() {
-            ErrorKind::NotFound | ErrorKind::NotADirectory => Unread::Missing,
-            _ => Unread::Unreadable(lowercase(&error)),
+            ErrorKind::NotFound | ErrorKind::NotADirectory => FileError::Missing,
+            _ => FileError::Unreadable(lowercase(&error)),
         })?;
         if text.len() as u64 > SIZE_MAX {
-            return Err(Unread::Unreadable(format!("it has more than {} KiB", SIZE_MAX / 1024)));
+            return Err(FileError::Unreadable(format!("it has more than {} KiB", SIZE_MAX / 1024)));
         }
         Ok(text)
     }
@@ -46,13 +46,13 @@ impl Environment for ProcessEnv {
         Some(std::fs::metadata(path).ok()?.uid())
     }
 
-    fn run(&self, program: &str, arguments: &[&str]) -> Result<String, NotRun> {
+    fn run(&self, program: &str, arguments: &[&str]) -> Result<String, ProgramError> {
         let mut command = Command::new(program);
         // Whatever it says to people they are to see; what it gives is read here and nowhere else.
         command.args(arguments).stdout(Stdio::piped());
         let mut child = command.spawn().map_err(|error| match error.kind() {
-            ErrorKind::NotFound => NotRun::Missing,
-            _ => NotRun::Failed(format!("cannot be run: {}", lowercase(&error))),
+            ErrorKind::NotFound => ProgramError::Missing,
+            _ => ProgramError::Failed(format!("cannot be run: {}", lowercase(&error))),
         })?;
         let output = child.stdout.take();
         let (send, received) = mpsc::channel();
@@ -69,16 +69,16 @@ impl Environment for ProcessEnv {
         let Ok(read) = answer else {
             let _ = child.kill();
             let _ = child.wait();
-            return Err(NotRun::Failed(format!("did not end within {} s", PATIENCE.as_secs())));
+            return Err(ProgramError::Failed(format!("did not end within {} s", PATIENCE.as_secs())));
         };
-        let failed = |error: io::Error| NotRun::Failed(format!("gave nothing: {}", lowercase(&error)));
+        let failed = |error: io::Error| ProgramError::Failed(format!("gave nothing: {}", lowercase(&error)));
         let status = child.wait().map_err(failed)?;
         let bytes = read.map_err(failed)?;
         if !status.success() {
             let how = status.code().map_or_else(|| "was killed".to_owned(), |code| format!("ended with code {code}"));
-            return Err(NotRun::Failed(how));
+            return Err(ProgramError::Failed(how));
         }
-        String::from_utf8(bytes).map_err(|_| NotRun::Failed("gave something that is no text".to_owned()))
+        String::from_utf8(bytes).map_err(|_| ProgramError::Failed("gave something that is no text".to_owned()))
     }
 }
 

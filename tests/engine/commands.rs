@@ -74,7 +74,7 @@ fn from_nothing_to_a_sandbox() {
     expect![[r#"
         exit 0
         == stdout
-        image: a string
+        image: string
 
           the image of the main container
 

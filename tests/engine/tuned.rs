@@ -69,9 +69,7 @@ fn services_that_wait_for_each_other_are_refused_with_the_way() {
     let sandbox = Sandbox::new(&format!("image: busybox\n{services}"));
     let ran = sandbox.moat(&["validate"]).run();
     assert_eq!(ran.code, 65, "{ran}");
-    for said in
-        ["`a` -> `b` -> `c` -> `a`", "unknown service `nobody`", "`d` -> `d`", "unknown service `postgres`"]
-    {
+    for said in ["`a` -> `b` -> `c` -> `a`", "unknown service `nobody`", "`d` -> `d`", "unknown service `postgres`"] {
         assert!(ran.to_string().contains(said), "{said}: {ran}");
     }
 }

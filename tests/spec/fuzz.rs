@@ -1,7 +1,7 @@
-//! Any text at all through the whole of reading: no panic, an answer in time, and bounded memory.
+//! Fuzzes parser, compiler and diagnostics with any text: no panic, bounded time and bounded memory.
 //!
-//! A few seconds of it in every run. For an hour: `MOAT_FUZZ_SECONDS=3600 cargo test --release --test spec fuzz::`. The seed
-//! of a run that fails is in its message; `MOAT_FUZZ_SEED` begins with it again.
+//! Runs a few seconds by default. For an hour: `MOAT_FUZZ_SECONDS=3600 cargo test --release --test spec fuzz::`. A
+//! failure shows its seed; `MOAT_FUZZ_SEED` repeats it.
 
 #![expect(clippy::print_stdout, reason = "the figures are what a long run is for")]
 
@@ -11,17 +11,17 @@ use std::time::{Duration, Instant};
 use moat::ui::Colour;
 use moat::ui::render::diagnostic;
 use moat_spec::compile::{compile, with_unknown_dependencies};
-use moat_spec::environment::{NotRun, Unread};
+use moat_spec::environment::{FileError, ProgramError};
 use moat_spec::{Capabilities, Environment, Source, agent};
 
-/// In every run of the tests.
+/// The default.
 const BRIEFLY: Duration = Duration::from_secs(3);
 
-/// What one file may add to the process at its peak, in bytes. The largest that is read is 1 MiB; trees, copies and
-/// messages are a few dozen times that.
+/// The limit on the peak memory for one file, in bytes. A file has at most 1 MiB; trees, copies and messages take a few
+/// dozen times that.
 const MEMORY_MAX: u64 = 300 << 20;
 
-/// A world with files that build on each other, and large values.
+/// An environment with files that extend each other, and large values.
 struct World;
 
 impl Environment for World {
@@ -34,22 +34,22 @@ impl Environment for World {
         }
     }
 
-    fn read(&self, path: &Path) -> Result<String, Unread> {
+    fn read(&self, path: &Path) -> Result<String, FileError> {
         match path.file_name().and_then(|name| name.to_str()) {
             Some("base.yaml") => Ok("agent: base\nimage: x\nextends: ${A}.yaml\nenv: {A: '${LONG}'}\n".to_owned()),
             Some("x.yaml") => Ok("extends: [y.yaml, base.yaml]\nmounts: ['./a:/b']\n".to_owned()),
             Some("y.yaml") => Ok("ports: {web: 80}\ncontainer: {memory: 1g}\n".to_owned()),
             Some("a.env") => Ok("A=1\nB='2\n".to_owned()),
-            _ => Err(Unread::Missing),
+            _ => Err(FileError::Missing),
         }
     }
 
-    fn run(&self, _: &str, _: &[&str]) -> Result<String, NotRun> {
-        Err(NotRun::Missing)
+    fn run(&self, _: &str, _: &[&str]) -> Result<String, ProgramError> {
+        Err(ProgramError::Missing)
     }
 }
 
-/// Reads, compiles and shows.
+/// Parses, compiles and renders diagnostics.
 fn read(text: &str) {
     let capabilities = Capabilities::builtin();
     let reading = agent::parse_all(Source::new("agent.yaml", "/p/agent.yaml", text), &World);
@@ -61,11 +61,11 @@ fn read(text: &str) {
             .collect(),
         Err(faults) => diagnostic::text(&with_unknown_dependencies(faults, &capabilities), Colour::Never),
     };
-    // A hundred findings with a screen line each.
+    // Up to a hundred diagnostics, each with a line of the source.
     assert!(shown.len() < 1 << 20, "{} bytes of messages", shown.len());
 }
 
-/// xorshift64*: small, and the same everywhere.
+/// xorshift64*: small and portable.
 struct Dice(u64);
 
 impl Dice {
@@ -144,7 +144,7 @@ fn some_text(dice: &mut Dice) -> String {
     let mut text = String::new();
     for _ in 0..dice.below(60) {
         let piece = PIECES[dice.below(PIECES.len())];
-        // Now and then a piece many times: depth and width are where readers break.
+        // Sometimes a piece many times: depth and width break parsers.
         let times = if dice.below(40) == 0 { dice.below(3000) } else { 1 };
         text.push_str(&piece.repeat(times));
     }
@@ -152,7 +152,7 @@ fn some_text(dice: &mut Dice) -> String {
 }
 
 #[test]
-fn any_text_is_read_or_refused() {
+fn any_text_is_accepted_or_rejected() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let time = number("MOAT_FUZZ_SECONDS").map_or(BRIEFLY, Duration::from_secs);
     let mut seed = number("MOAT_FUZZ_SEED").unwrap_or(1);
@@ -168,7 +168,7 @@ fn any_text_is_read_or_refused() {
     assert!(count > 10, "{count}");
 }
 
-/// The most memory that the process ever had, in bytes: `VmHWM` of proc(5).
+/// The peak memory of the process, in bytes: `VmHWM` of proc(5).
 fn peak() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("proc");
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
@@ -176,7 +176,7 @@ fn peak() -> u64 {
 }
 
 #[test]
-fn bombs_need_no_more_memory_than_a_large_file() {
+fn bombs_stay_within_the_memory_limit() {
     let aliases = |times: usize| {
         let line = |i: usize| format!("a{}: &a{} [{}]\n", i + 1, i + 1, format!("*a{i},").repeat(times));
         format!("a0: &a0 x\n{}", (0..40).map(line).collect::<String>())
@@ -191,7 +191,7 @@ fn bombs_need_no_more_memory_than_a_large_file() {
         format!("agent: a\nextends: [{}]\n", "base.yaml,".repeat(10_000)),
         format!("agent: a\nmounts: [{}]\n", "'./a:/b',".repeat(9_000)),
         format!("{}agent: a\n", "agent: a\n---\n".repeat(50_000)),
-        // Few values, in many documents of one large file.
+        // Few values in each of many documents.
         format!(
             "# {}\n{}",
             "x".repeat(900_000),
@@ -206,7 +206,7 @@ fn bombs_need_no_more_memory_than_a_large_file() {
         read(bomb);
         println!("{:?} of {} bytes in {:?}", bomb.get(..30), bomb.len(), begin.elapsed());
     }
-    // The bombs themselves are part of it.
+    // The limit includes the bombs themselves.
     let more = peak() - before;
     assert!(more < MEMORY_MAX, "{} MiB", more >> 20);
 }

@@ -1,9 +1,9 @@
-//! The language of specs: what a right one means, what is said of a wrong one, and that any text at all is read to an end.
+//! The language of specs: the meaning of valid specs, the diagnostics of invalid ones, and robustness against any text.
 
 #![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes them")]
 
-mod around;
 mod diagnostics;
+mod environment;
 mod fuzz;
 mod pages;
 mod properties;

@@ -1,11 +1,11 @@
-//! Whatever the text, reading it ends, with a spec or with findings that have a place in it.
+//! Reading any text terminates, with a spec or with diagnostics that point into it.
 
 use moat::ui::Colour;
 use moat::ui::render::diagnostic;
 use moat_spec::{Diagnostics, Source, agent};
 use proptest::prelude::*;
 
-/// Pieces of specs, right and wrong, and the signs that mean something to YAML.
+/// Pieces of specs, valid and invalid, and the special characters of YAML.
 const PIECES: &[&str] = &[
     "agent: builder\n",
     "image: debian:13\n",
@@ -73,11 +73,11 @@ fn parse(text: &str) -> Result<moat_spec::Spec, Diagnostics> {
     agent::parse(Source::new("agent.yaml", "/agent.yaml", text))
 }
 
-/// What holds of any text.
-fn holds(text: &str) -> Result<(), TestCaseError> {
+/// The properties of any text.
+fn check(text: &str) -> Result<(), TestCaseError> {
     match parse(text) {
         Ok(spec) => {
-            // Two readers have seen the file, one for places and one for values: it must have been the same file.
+            // Two parsers have read the file, one for locations and one for values, and must agree.
             let dependencies =
                 spec.dependencies.iter().enumerate().map(|(i, d)| (format!("dependencies.{i}"), &d.value));
             let env = spec.env.iter().map(|(name, value)| (format!("env.{name}"), value));
@@ -93,7 +93,7 @@ fn holds(text: &str) -> Result<(), TestCaseError> {
             for item in &diagnostics.items {
                 prop_assert!(text.get(item.span.clone()).is_some(), "{:?}", item.span);
                 prop_assert!(item.hint.is_some(), "no hint: {}", item.message);
-                // What passes the checks fits the types; otherwise serde would say so, in its own words.
+                // What passes the checks fits the types; otherwise the message would be serde's.
                 for words in ["invalid ", "missing field", "unknown field", "duplicate field"] {
                     prop_assert!(!item.message.starts_with(&format!("not valid YAML: {words}")), "{}", item.message);
                 }
@@ -111,17 +111,17 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn of_any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-        holds(&String::from_utf8_lossy(&bytes))?;
+    fn any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        check(&String::from_utf8_lossy(&bytes))?;
     }
 
     #[test]
-    fn of_any_pieces(pieces in proptest::collection::vec(proptest::sample::select(PIECES), 0..40)) {
-        holds(&pieces.concat())?;
+    fn any_pieces(pieces in proptest::collection::vec(proptest::sample::select(PIECES), 0..40)) {
+        check(&pieces.concat())?;
     }
 
     #[test]
-    fn of_a_spec_in_which_something_was_changed(
+    fn a_spec_with_one_edit(
         cuts in proptest::collection::vec((any::<prop::sample::Index>(), 0..6_usize, proptest::sample::select(PIECES)), 1..4),
     ) {
         let mut chars: Vec<char> = VALID.chars().collect();
@@ -130,12 +130,12 @@ proptest! {
             let end = (at + gone).min(chars.len());
             chars.splice(at..end, piece.chars());
         }
-        holds(&chars.into_iter().collect::<String>())?;
+        check(&chars.into_iter().collect::<String>())?;
     }
 
-    /// A fault behind any characters is where it is, whatever stands before it.
+    /// The location of an error does not depend on the characters before it.
     #[test]
-    fn places_do_not_depend_on_what_stands_before(before in "[^$\\p{C}\\p{Z}'\u{feff}\u{2028}\u{2029}]{0,40}") {
+    fn locations_do_not_depend_on_the_text_before(before in "[^$\\p{C}\\p{Z}'\u{feff}\u{2028}\u{2029}]{0,40}") {
         let text = format!("agent: a\nenv: {{ A: '{before}', 1B: x }} # {before}\nfrob: x\n");
         let diagnostics = parse(&text).expect_err("two keys are wrong");
         let places: Vec<_> = diagnostics.items.iter().map(|item| &text[item.span.clone()]).collect();
@@ -146,6 +146,6 @@ proptest! {
 }
 
 #[test]
-fn the_spec_that_is_changed_is_valid() {
+fn the_spec_before_the_edit_is_valid() {
     assert!(parse(VALID).is_ok());
 }

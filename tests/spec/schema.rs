@@ -1,4 +1,4 @@
-//! `specs/agent.schema.json`, by a validator that is not ours: it takes what is right, and refuses what is wrong in form.
+//! `specs/agent.schema.json` in an independent validator: it accepts valid specs and rejects wrong structure.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -29,7 +29,7 @@ impl Validator {
     }
 }
 
-/// The documents of a text as a validator sees them.
+/// The documents of a text, as values for the validator.
 fn documents(text: &str) -> Vec<Value> {
     let documents = serde_yaml::Deserializer::from_str(text);
     documents.map(|document| Value::deserialize(document).unwrap_or(Value::Null)).collect()
@@ -56,7 +56,7 @@ fn every_example_is_valid() {
     }
 }
 
-/// Each key as `moat explain` lists it, below those that have names of the user's own as well.
+/// Each key that `moat explain` lists, including keys below names chosen by the user.
 #[test]
 fn every_key_is_used_in_an_example() {
     fn walk(value: &Value, at: &str, known: &BTreeSet<String>, used: &mut BTreeSet<String>) {
@@ -88,7 +88,7 @@ fn every_key_is_used_in_an_example() {
     assert!(unused.is_empty(), "{unused:?}");
 }
 
-/// Every property's own examples, wherever it is.
+/// The examples of every property, at any depth.
 #[test]
 fn the_examples_in_the_schema_are_valid() {
     fn walk(schema: &Value, seen: &mut usize, check: &mut dyn FnMut(&Value, &Value)) {
@@ -118,7 +118,7 @@ fn the_examples_in_the_schema_are_valid() {
     assert!(seen > 50, "{seen}");
 }
 
-const WRONG_IN_FORM: &[&str] = &[
+const WRONG_STRUCTURE: &[&str] = &[
     "[]",
     "just words",
     "image: x",
@@ -177,22 +177,22 @@ const WRONG_IN_FORM: &[&str] = &[
 ];
 
 #[test]
-fn what_is_wrong_in_form_is_refused_by_both() {
+fn moat_and_the_schema_reject_wrong_structure() {
     let validator = Validator::new();
-    for text in WRONG_IN_FORM {
-        assert!(agent::parse(Source::new("agent.yaml", "/agent.yaml", *text)).is_err(), "moat takes {text:?}");
+    for text in WRONG_STRUCTURE {
+        assert!(agent::parse(Source::new("agent.yaml", "/agent.yaml", *text)).is_err(), "moat accepts {text:?}");
         for document in documents(text) {
-            assert!(validator.check(&document).is_err(), "the schema takes {text:?}");
+            assert!(validator.check(&document).is_err(), "the schema accepts {text:?}");
         }
     }
 }
 
 #[test]
-fn what_is_filled_in_later_is_valid() {
+fn values_with_variables_are_valid() {
     let validator = Validator::new();
     let text =
         "agent: ${NAME}\ninteractive: ${YES:-true}\nrestart: ${HOW}\nports: ['${PORT}:80']\nextends: base.yaml\n";
-    validator.check(&documents(text)[0]).expect("it is valid");
-    validator.check(&documents("extends: base.yaml\n")[0]).expect("the name may come from there");
+    validator.check(&documents(text)[0]).expect("a valid spec");
+    validator.check(&documents("extends: base.yaml\n")[0]).expect("an extended file may provide the name");
     assert!(validator.check(&documents("image: x\n")[0]).is_err());
 }

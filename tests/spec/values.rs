@@ -1,4 +1,4 @@
-//! What a spec that is right means: every key, exactly as it was written.
+//! The meaning of valid specs: every key, with its exact value.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ fn command(value: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_name_is_enough() {
+fn only_the_name_is_required() {
     let spec = parse("agent: builder\n");
     assert_eq!(spec.agent.as_str(), "builder");
     assert_eq!((spec.image, spec.command), (None, None));
@@ -86,7 +86,7 @@ fn names_of_env_are_taken_as_written() {
 }
 
 #[test]
-fn a_command_line_is_for_a_shell_and_a_list_is_not() {
+fn a_command_line_uses_a_shell_and_a_list_does_not() {
     assert_eq!(command("echo $HOME; sleep 1"), ["sh", "-c", "echo $HOME; sleep 1"]);
     assert_eq!(command("'true'"), ["sh", "-c", "true"]);
     assert_eq!(command("|\n  a\n  b"), ["sh", "-c", "a\nb\n"]);
@@ -95,7 +95,7 @@ fn a_command_line_is_for_a_shell_and_a_list_is_not() {
 }
 
 #[test]
-fn an_alias_brings_its_anchors_value() {
+fn an_alias_has_the_value_of_its_anchor() {
     let spec = parse("agent: a\nenv: { A: &v 1.10, B: *v }\ncommand: &c [ls, -l]\n");
     assert_eq!(spec.env["B"], "1.10");
     assert_eq!(
@@ -109,7 +109,7 @@ fn spec_image(text: &str) -> Option<ImageRef> {
 }
 
 #[test]
-fn the_form_of_the_file_does_not_matter() {
+fn equivalent_yaml_gives_the_same_spec() {
     let plain = parse("agent: a\nenv:\n  A: x\n");
     for text in [
         "\u{feff}agent: a\nenv:\n  A: x\n",
@@ -125,7 +125,7 @@ fn the_form_of_the_file_does_not_matter() {
 }
 
 #[test]
-fn places_are_where_things_were_written() {
+fn locations_point_to_the_written_values() {
     let text = "# ü\nagent: a\ndependencies:\n  - docker:dind\nbuildkit:\n  cache: keep\n";
     let spec = parse(text);
     let at = |path: &str| (&text[spec.place_of_key(path)], &text[spec.place(path)]);
@@ -133,12 +133,12 @@ fn places_are_where_things_were_written() {
     assert_eq!(at("dependencies.0"), ("docker:dind", "docker:dind"));
     assert_eq!(at("buildkit.cache"), ("cache", "keep"));
     assert_eq!(at("buildkit"), ("buildkit", "cache: keep"));
-    // What was not written has the place of what is around it.
+    // A value that was not written has the location of the enclosing one.
     assert_eq!(at("buildkit.image"), ("buildkit", "cache: keep"));
     assert_eq!(at("image"), ("agent", "a"));
 }
 
-/// Every key of the main container, with what it means.
+/// Every key of the main container, with its meaning.
 #[test]
 fn every_key_of_the_container_is_read() {
     let spec = parse(
@@ -204,7 +204,7 @@ fn the_short_forms_mean_the_same_as_the_long_ones() {
     same("healthcheck: [ls]", "healthcheck: {command: [ls]}");
 }
 
-// YAML 1.2 takes a tab for a part of the text once the text is indented.
+// In YAML 1.2, a tab after the indentation is part of the text.
 #[test]
 fn a_tab_in_a_block_is_text() {
     assert_eq!(command("|\n \tls\n"), ["sh", "-c", "\tls\n"]);

@@ -1,7 +1,7 @@
-//! `agent.yaml` as meant: values that cannot be wrong any more.
+//! A validated `agent.yaml`: every value in it is well formed.
 //!
-//! The language itself, key by key, is in `language`. Whether dependencies exist, and whether
-//! the parts fit together, is for the compiler to say.
+//! The keys of the language are in `language`. The compiler checks whether dependencies exist and whether the parts fit
+//! together.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -13,13 +13,13 @@ use serde::Deserialize;
 use super::build::Build;
 use super::check::check;
 use super::diagnostic::{Diagnostic, Diagnostics, Severity, quoted};
+use super::env_file_errors::EnvFileErrors;
 use super::environment::{EmptyEnv, Environment, Inputs, Recorder};
 use super::extend::Loader;
 use super::ground::Ground;
 use super::hooks::Hooks;
 use super::language;
-use super::lower::Meaning;
-use super::misread::Misread;
+use super::lower::Lowering;
 use super::raw::{Container, File, Resources};
 use super::scan::scan;
 use super::secrets::SecretSource;
@@ -32,45 +32,45 @@ use moat_model::resource::{
     Rights, SecretText, Size, Ulimit,
 };
 
-/// One agent's sandbox, as its file says.
+/// The spec of one agent's sandbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spec {
     pub source: Source,
-    /// Where everything was written; for findings that only show later.
+    /// Where each value was written, for errors that are found later.
     pub places: Places,
     pub agent: AgentName,
-    /// For people.
+    /// For information only.
     pub version: Option<String>,
-    /// `None`: the one that a capability brings.
+    /// `None`: the image of a capability.
     pub image: Option<ImageRef>,
-    /// What the main container's image is built from.
+    /// The build of the main container's image.
     pub build: Option<Build>,
-    /// What an image is made on, in place of one that is taken as it is.
+    /// The base of an image that moat builds.
     pub base_image: Option<ImageRef>,
-    /// Names of capabilities, each once; whether they exist is for the compiler to say.
+    /// Names of capabilities, without duplicates. The compiler checks whether they exist.
     pub dependencies: Vec<Located<String>>,
-    /// `None`: the sandbox stays up, idle. A string in the file means a shell's command line.
+    /// `None`: the sandbox stays up, idle. A string in the file is a shell command line.
     pub command: Option<Vec<String>>,
     pub entrypoint: Option<Vec<String>>,
     pub user: Option<String>,
-    /// The file's own word, or else the workspace.
+    /// The value in the file, or else the workspace.
     pub workdir: Option<String>,
     pub interactive: bool,
-    /// `None`: the engine's own, which is the container's id.
+    /// `None`: the engine's default, the container's id.
     pub hostname: Option<String>,
-    /// Whether a small init is the first process.
+    /// Whether a small init runs as the first process.
     pub init: bool,
     /// In seconds.
     pub stop_timeout: Option<u32>,
     pub rights: Rights,
-    /// `None`: as fits the command.
+    /// `None`: chosen by the compiler from the command.
     pub restart: Option<RestartPolicy>,
     pub env: BTreeMap<String, String>,
-    /// Variables that came from files or from moat's own environment, and may be secrets.
+    /// Variables from files or from moat's environment, which may be secrets.
     pub concealed: BTreeMap<String, SecretText>,
-    /// Variables that are still to be fetched: see [`secrets`](super::secrets).
+    /// Variables that have not been fetched yet: see [`secrets`](super::secrets).
     pub secrets: BTreeMap<String, SecretSource>,
-    /// Those of the workspace first. None is a volume of the run.
+    /// The workspace comes first. Volumes of the run are not included.
     pub mounts: Vec<Mount>,
     pub volumes: Vec<NamedVolume>,
     pub ports: Vec<PortConfig>,
@@ -83,19 +83,19 @@ pub struct Spec {
     pub network: NetworkSettings,
     pub healthcheck: Option<HealthConfig>,
     pub hooks: Hooks,
-    /// The number of the user that the workspace belongs to, where it is a folder of this machine.
+    /// The uid of the workspace's owner, if the workspace is a folder on this host.
     pub owner: Option<u32>,
     /// By name.
     pub services: BTreeMap<String, Service>,
     pub labels: BTreeMap<String, String>,
     pub buildkit: BuilderSettings,
-    /// The files besides its own that it was read from: what it builds on, variables, configurations.
+    /// The other files that it was read from: extended files and files of variables.
     pub reads: BTreeSet<PathBuf>,
-    /// What this machine has at the paths that it mounts, once somebody has looked.
+    /// What this host has at the mounted paths; empty until it has been inspected.
     pub ground: Ground,
 }
 
-/// A volume of the sandbox's own, and where it is mounted.
+/// A named volume of the sandbox, and where it is mounted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedVolume {
     pub name: String,
@@ -103,32 +103,32 @@ pub struct NamedVolume {
     pub read_only: bool,
 }
 
-/// What a spec may say about its network.
+/// The network settings of a spec.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct NetworkSettings {
     pub subnet: Option<Ipv4Net>,
     pub internal: bool,
-    /// `None`: as fits the build.
+    /// `None`: chosen by the compiler from the build.
     pub build: Option<BuildNetwork>,
     /// Of the main container.
     pub extra_hosts: BTreeMap<String, String>,
 }
 
-/// What a spec may say about the sidecar that builds.
+/// The settings of a spec for the build sidecar.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BuilderSettings {
     pub image: Option<ImageRef>,
     pub cache: CacheRetention,
-    /// `None`: the capability's own.
+    /// `None`: the capability's default.
     pub cache_limit: Option<Size>,
-    /// In place of the capability's own configuration.
+    /// Replaces the capability's configuration.
     pub config: Option<String>,
     pub limits: Limits,
     pub oom_score_adj: Option<i32>,
     pub logging: Option<LogConfig>,
 }
 
-/// Whether the build cache outlives a destroy.
+/// Whether a destroy keeps the build cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CacheRetention {
@@ -137,24 +137,24 @@ pub enum CacheRetention {
     Discard,
 }
 
-/// What came of reading a file.
+/// The result of reading a file.
 #[derive(Debug)]
-pub struct Reading {
-    /// The agents of the file, in its order; or everything that is wrong with it, at once.
+pub struct ParseOutput {
+    /// The agents of the file, in its order, or all of its errors.
     pub specs: Result<Vec<Spec>, Diagnostics>,
-    /// What a person should know and that keeps nothing from working; empty if there are errors, which have them.
+    /// Warnings; empty if `specs` is an error, which then includes them.
     pub warnings: Diagnostics,
-    /// What it depends on, besides the file itself.
+    /// The other files that the specs depend on.
     pub inputs: Inputs,
 }
 
-/// Each agent keeps the text that it was read from, and nobody looks after more in one file.
+/// Each agent keeps a copy of the text, and more agents in one file are not realistic.
 const AGENTS_MAX: usize = 64;
 
-/// Reads a spec of one agent that asks for nothing around it.
+/// Reads a spec of exactly one agent, with an empty environment.
 ///
 /// # Errors
-/// Everything that is wrong with it, at once.
+/// All errors of the spec.
 pub fn parse(source: Source) -> Result<Spec, Diagnostics> {
     let mut specs = parse_all(source, &EmptyEnv).specs?;
     let more = specs.get(1).map(|spec| {
@@ -168,22 +168,22 @@ pub fn parse(source: Source) -> Result<Spec, Diagnostics> {
     match (more, specs.pop()) {
         (None, Some(spec)) => Ok(spec),
         (Some(more), _) => Err(more),
-        (None, None) => unreachable!("a file without any agent is a fault"),
+        (None, None) => unreachable!("a file without an agent is an error"),
     }
 }
 
-/// Reads a spec file: each of its documents is an agent.
-pub fn parse_all(source: Source, around: &dyn Environment) -> Reading {
-    let recorder = Recorder::new(around);
+/// Reads a spec file. Each document is one agent.
+pub fn parse_all(source: Source, env: &dyn Environment) -> ParseOutput {
+    let recorder = Recorder::new(env);
     let (mut specs, warnings) = read(source.without_byte_order_mark(), &recorder);
     let inputs = recorder.into_inputs();
-    // Which document of a file asked for which of them does not matter to anybody.
+    // No caller needs to know which document read which file.
     specs.iter_mut().flatten().for_each(|spec| spec.reads.clone_from(&inputs.read));
-    Reading { specs, warnings, inputs }
+    ParseOutput { specs, warnings, inputs }
 }
 
-/// The dependencies of a spec with other faults, as far as they can be read: what is wrong with them is to be told
-/// together with the rest.
+/// The dependencies of a spec that has other errors, as far as they can be read, so that their errors are reported
+/// together with the others.
 pub fn dependencies(source: &Source) -> Vec<Located<String>> {
     let maps = scan(&source.text).0.into_iter().filter_map(|root| match root.content {
         Content::Map(entries) => Some(entries),
@@ -198,58 +198,58 @@ pub fn dependencies(source: &Source) -> Vec<Located<String>> {
     items.filter_map(name).collect()
 }
 
-/// The syntax, what the file builds on, then every value against the language, then the types, then what they mean.
-fn read(source: Source, around: &dyn Environment) -> (Result<Vec<Spec>, Diagnostics>, Diagnostics) {
+/// Parses the syntax, merges extended files, checks every value against the language, and lowers the result.
+fn read(source: Source, env: &dyn Environment) -> (Result<Vec<Spec>, Diagnostics>, Diagnostics) {
     let (mut documents, mut faults) = scan(&source.text);
-    if let Some(one_too_many) = documents.get(AGENTS_MAX) {
-        let fault = Diagnostic::error(one_too_many.span.clone(), format!("more than {AGENTS_MAX} agents in one file"));
+    if let Some(excess) = documents.get(AGENTS_MAX) {
+        let fault = Diagnostic::error(excess.span.clone(), format!("more than {AGENTS_MAX} agents in one file"));
         faults.push(fault.hint("move the others to separate files: commands accept a folder"));
         documents.truncate(AGENTS_MAX);
     }
-    let mut loader = Loader::new(source, around);
+    let mut loader = Loader::new(source, env);
     let mut roots: Vec<Node> = documents.into_iter().map(|document| loader.complete(document)).collect();
     let Loader { mut source, faults: of_files, mut filler, .. } = loader;
     faults.extend(of_files);
     if let Some(bad) = filler.bad_file() {
         let (written, path) = (".env".to_owned(), source.path.with_file_name(".env"));
-        faults.extend(Misread { written, at: 0..0, path, bad }.told(&mut source));
+        faults.extend(EnvFileErrors { written, at: 0..0, path, bad }.diagnostics(&mut source));
     }
     faults.extend(filler.faults);
-    // A value that could not be filled in is not what is wrong.
-    let told = |fault: &Diagnostic, faults: &[Diagnostic]| faults.iter().any(|known| known.span == fault.span);
+    // A value whose substitution failed is reported once.
+    let is_reported = |fault: &Diagnostic, faults: &[Diagnostic]| faults.iter().any(|known| known.span == fault.span);
     for root in &roots {
         let found = check(&source, root, &language::AGENT);
-        let news: Vec<Diagnostic> = found.into_iter().filter(|fault| !told(fault, &faults)).collect();
-        faults.extend(news);
+        let new: Vec<Diagnostic> = found.into_iter().filter(|fault| !is_reported(fault, &faults)).collect();
+        faults.extend(new);
     }
     if faults.iter().any(|fault| fault.severity == Severity::Error) {
         return (Err(Diagnostics::new(&source, faults)), Diagnostics::new(&source, Vec::new()));
     }
     let warnings = Diagnostics::new(&source, std::mem::take(&mut faults));
     let mut specs = Vec::with_capacity(roots.len());
-    let mut misread: Vec<Misread> = Vec::new();
+    let mut env_files: Vec<EnvFileErrors> = Vec::new();
     for root in &mut roots {
         language::AGENT.prune(root);
         language::AGENT.rename_aliases(root);
-        match Spec::of(&source, root, around) {
+        match Spec::lower(&source, root, env) {
             Ok(spec) => specs.push(spec),
             Err((found, files)) => {
                 faults.extend(found);
-                misread.extend(files);
+                env_files.extend(files);
             }
         }
     }
-    faults.extend(namesakes(&specs));
+    faults.extend(duplicate_agents(&specs));
     // Agents of one file may share a file of variables.
-    misread.sort_by(|one, other| one.path.cmp(&other.path));
-    misread.dedup_by(|one, other| one.path == other.path);
-    faults.extend(misread.into_iter().flat_map(|file| file.told(&mut source)));
+    env_files.sort_by(|one, other| one.path.cmp(&other.path));
+    env_files.dedup_by(|one, other| one.path == other.path);
+    faults.extend(env_files.into_iter().flat_map(|file| file.diagnostics(&mut source)));
     let specs = if faults.is_empty() { Ok(specs) } else { Err(Diagnostics::new(&source, faults)) };
     (specs, warnings)
 }
 
-/// Two agents of one file with one name would be one sandbox.
-fn namesakes(specs: &[Spec]) -> Vec<Diagnostic> {
+/// Reports duplicate names: two agents of one file with one name would share a sandbox.
+fn duplicate_agents(specs: &[Spec]) -> Vec<Diagnostic> {
     let named_before = |i: usize| specs[..i].iter().any(|other| other.agent == specs[i].agent);
     let fault = |i: usize| {
         let message = format!("duplicate agent {} in this file", quoted(specs[i].agent.as_str()));
@@ -259,9 +259,13 @@ fn namesakes(specs: &[Spec]) -> Vec<Diagnostic> {
 }
 
 impl Spec {
-    /// A document that is as the language wants it.
-    fn of(source: &Source, root: &Node, around: &dyn Environment) -> Result<Self, (Vec<Diagnostic>, Vec<Misread>)> {
-        // What the language allows, the types can hold: a test asks for every key, and properties for any text.
+    /// Lowers a document that matches the language.
+    fn lower(
+        source: &Source,
+        root: &Node,
+        env: &dyn Environment,
+    ) -> Result<Self, (Vec<Diagnostic>, Vec<EnvFileErrors>)> {
+        // Every document that matches the language also fits the types; a unit test covers every key.
         let unreadable =
             |error: super::read::ReadError| (vec![Diagnostic::error(root.span.clone(), error.to_string())], Vec::new());
         let file = File::deserialize(root).map_err(unreadable)?;
@@ -274,34 +278,34 @@ impl Spec {
         let dependencies = file.dependencies.into_iter().enumerate().map(located).collect();
         let folder =
             |span: &Span| source.path_at(span.start).parent().map_or_else(|| PathBuf::from("/"), PathBuf::from);
-        let mut meaning = Meaning::new(&places, &folder, around.variable("HOME").filter(|home| !home.is_empty()));
-        let workspace = meaning.workspace(file.workspace);
+        let mut lowering = Lowering::new(&places, &folder, env.variable("HOME").filter(|home| !home.is_empty()));
+        let workspace = lowering.workspace(file.workspace);
         let bound = workspace.mounts.iter().find_map(|mount| match &mount.source {
             MountSource::Path(path) => Some(path),
             _ => None,
         });
-        let owner = bound.and_then(|path| around.owner(Path::new(path)));
+        let owner = bound.and_then(|path| env.owner(Path::new(path)));
         let mut mounts = workspace.mounts;
-        mounts.extend(meaning.mounts(file.mounts));
-        let declared = meaning.volumes(file.volumes);
-        mounts.extend(meaning.in_memory(file.tmpfs));
-        let rights = meaning.rights(&file.cap_add, &file.cap_drop, &file.devices, file.gpus);
+        mounts.extend(lowering.mounts(file.mounts));
+        let declared = lowering.volumes(file.volumes);
+        mounts.extend(lowering.tmpfs_mounts(file.tmpfs));
+        let rights = lowering.rights(&file.cap_add, &file.cap_drop, &file.devices, file.gpus);
         let rights = Rights { read_only: file.read_only, ..rights };
-        let ports = meaning.ports("ports", file.ports);
-        let services = meaning.services(file.services);
+        let ports = lowering.ports("ports", file.ports);
+        let services = lowering.services(file.services);
         let of_services = services.iter().filter(|(_, service)| !service.ports.is_empty());
         let mut published: Vec<String> = of_services.map(|(name, _)| format!("services.{name}.ports")).collect();
         published.extend((!ports.is_empty()).then(|| "ports".to_owned()));
         let container = file.container;
         let Container { memory, cpus, pids, oom_score_adj, .. } = container;
         let resources = Resources { memory, cpus, pids, oom_score_adj };
-        let environment = meaning.environment(file.env, file.env_file, file.secrets, around);
+        let environment = lowering.environment(file.env, file.env_file, file.secrets, env);
         let spec = Self {
             dependencies,
             agent: file.agent,
             version: file.version,
             image: file.image,
-            build: file.build.and_then(|build| meaning.build(build, around)),
+            build: file.build.and_then(|build| lowering.build(build, env)),
             base_image: file.base_image,
             hooks: file.hooks.into(),
             owner,
@@ -312,7 +316,7 @@ impl Spec {
             interactive: file.interactive,
             hostname: file.hostname,
             init: file.init,
-            stop_timeout: file.stop_timeout.and_then(|text| meaning.read("stop_timeout", tuning::stop_timeout(&text))),
+            stop_timeout: file.stop_timeout.and_then(|text| lowering.read("stop_timeout", tuning::stop_timeout(&text))),
             rights,
             restart: file.restart.map(Into::into),
             env: environment.plain,
@@ -320,47 +324,47 @@ impl Spec {
             secrets: environment.secrets,
             mounts,
             volumes: workspace.volume.into_iter().chain(declared).collect(),
-            network: meaning.network(file.network, &published),
+            network: lowering.network(file.network, &published),
             ports,
-            limits: meaning.limits("container", &resources),
-            oom_score_adj: meaning.oom_score_adj("container", resources.oom_score_adj.as_ref()),
+            limits: lowering.limits("container", &resources),
+            oom_score_adj: lowering.oom_score_adj("container", resources.oom_score_adj.as_ref()),
             logging: container.logging,
-            dns: meaning.list("container.dns", &container.dns, short_forms::address),
-            ulimits: meaning.each("container.ulimits", container.ulimits, short_forms::ulimit),
-            shm: container.shm.and_then(|text| meaning.read("container.shm", short_forms::memory(&text))),
-            healthcheck: file.healthcheck.map(|health| meaning.health(health)),
+            dns: lowering.list("container.dns", &container.dns, short_forms::address),
+            ulimits: lowering.each("container.ulimits", container.ulimits, short_forms::ulimit),
+            shm: container.shm.and_then(|text| lowering.read("container.shm", short_forms::memory(&text))),
+            healthcheck: file.healthcheck.map(|health| lowering.health(health)),
             services,
             labels: file.labels,
-            buildkit: meaning.buildkit(file.buildkit),
+            buildkit: lowering.buildkit(file.buildkit),
             reads: BTreeSet::new(),
             ground: Ground::default(),
             source: source.clone(),
             places: Places::default(),
         };
-        let (faults, misread) = (meaning.faults, meaning.bad_files);
-        if faults.is_empty() && misread.is_empty() { Ok(Self { places, ..spec }) } else { Err((faults, misread)) }
+        let (faults, env_files) = (lowering.faults, lowering.bad_files);
+        if faults.is_empty() && env_files.is_empty() { Ok(Self { places, ..spec }) } else { Err((faults, env_files)) }
     }
 
-    /// Where the value at a path such as `buildkit.image` or `dependencies.0` was written; if it was not, the
-    /// nearest thing around it that was, and at last the agent's name, which stands for the whole.
+    /// Where the value at a path such as `buildkit.image` or `dependencies.0` was written. Falls back to the nearest
+    /// enclosing value, then to the agent's name.
     pub fn place(&self, path: &str) -> Span {
         self.places.value(path).or_else(|| self.places.value("agent")).unwrap_or_default()
     }
 
-    /// The workspace, where it is a folder of this machine.
+    /// The mount of the workspace, if it is a folder on this host.
     pub fn workspace(&self) -> Option<&Mount> {
-        // One that is a volume is the first of these.
+        // A workspace on a volume is the first of the volumes and is not in the list of the file.
         let is_bound = self.places.has("workspace") && self.volumes.len() == self.places.items("volumes");
         self.mounts.first().filter(|_| is_bound)
     }
 
-    /// Where each of the mounts was written.
+    /// Where each of the mounts was written, in their order.
     pub fn mount_places(&self) -> Vec<Span> {
         let mut keys = self.workspace().map(|_| "workspace".to_owned()).into_iter();
         let mut keys = keys.by_ref().chain((0..).map(|i| format!("mounts.{i}")));
         let mut at = String::new();
         let mut place = |mount: &Mount| {
-            // What is empty belongs to the one before it.
+            // An empty folder is an exclusion of the mount before it.
             if mount.source != MountSource::Empty {
                 at = keys.next().unwrap_or_default();
             }
@@ -370,7 +374,7 @@ impl Spec {
         self.mounts.iter().map(&mut place).collect()
     }
 
-    /// As [`Spec::place`], but of the key.
+    /// Like [`Spec::place`], but for the key.
     pub fn place_of_key(&self, path: &str) -> Span {
         self.places.key(path).or_else(|| self.places.key("agent")).unwrap_or_default()
     }
@@ -381,7 +385,7 @@ mod tests {
     use super::super::shape::{Key, Shape};
     use super::*;
 
-    /// Environment in which there is whatever is asked for.
+    /// An environment where every variable, file and program exists.
     struct Anything;
 
     impl Environment for Anything {
@@ -389,7 +393,7 @@ mod tests {
             Some("/home/me".to_owned())
         }
 
-        fn read(&self, path: &std::path::Path) -> Result<String, super::super::environment::Unread> {
+        fn read(&self, path: &std::path::Path) -> Result<String, super::super::environment::FileError> {
             let is_spec = path.extension().is_some_and(|extension| extension == "yaml");
             let is_recipe = path.ends_with("Dockerfile");
             Ok(if is_spec {
@@ -402,15 +406,15 @@ mod tests {
             .to_owned())
         }
 
-        fn run(&self, _: &str, _: &[&str]) -> Result<String, super::super::environment::NotRun> {
+        fn run(&self, _: &str, _: &[&str]) -> Result<String, super::super::environment::ProgramError> {
             Ok("x".to_owned())
         }
     }
 
-    /// A spec in which the key at a path has a value.
+    /// A spec in which the key at a path has the value.
     fn with(path: &[&Key], value: &str) -> String {
-        let Some((key, around)) = path.split_last() else { return value.to_owned() };
-        let siblings: Vec<String> = match around.last().map(|parent| keys_of(&parent.shape)) {
+        let Some((key, parents)) = path.split_last() else { return value.to_owned() };
+        let siblings: Vec<String> = match parents.last().map(|parent| keys_of(&parent.shape)) {
             Some(keys) => keys
                 .iter()
                 .filter(|other| other.required.is_some() && other.name != key.name)
@@ -419,10 +423,10 @@ mod tests {
             None => Vec::new(),
         };
         let value = format!("{{{}: {value}{}}}", key.name, siblings.concat());
-        let is_listed = around.last().is_some_and(|parent| is_list(&parent.shape));
-        let is_named = around.last().is_some_and(|parent| matches!(parent.shape, Shape::Map { .. }));
+        let is_listed = parents.last().is_some_and(|parent| is_list(&parent.shape));
+        let is_named = parents.last().is_some_and(|parent| matches!(parent.shape, Shape::Map { .. }));
         with(
-            around,
+            parents,
             &match (is_listed, is_named) {
                 (true, _) => format!("[{value}]"),
                 (_, true) => format!("{{db: {value}}}"),
@@ -431,7 +435,7 @@ mod tests {
         )
     }
 
-    /// Whether mappings with keys are items there.
+    /// Whether the mappings with keys are list items.
     fn is_list(shape: &Shape) -> bool {
         match shape {
             Shape::List { .. } => true,
@@ -459,7 +463,8 @@ mod tests {
         }
     }
 
-    // A key in the language without a field here would be refused in serde's words, after all checks had passed.
+    // A key of the language without a field in `File` would be rejected with a message of serde, after all checks
+    // passed.
     #[test]
     fn the_example_of_every_key_fits_its_rule_and_the_types() {
         let mut seen = 0;

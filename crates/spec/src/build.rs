@@ -1,12 +1,11 @@
-//! `build`: a Dockerfile of the user's own. Its context is not read here: that takes a while, and most commands need
-//! none.
+//! `build`: the user's own Dockerfile. Does not read the context: that is slow, and most commands do not need it.
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 use super::diagnostic::quoted;
-use super::environment::{Environment, Unread};
-use super::lower::Meaning;
+use super::environment::{Environment, FileError};
+use super::lower::Lowering;
 use super::raw::{Build as Parts, OneOf};
 use super::shape::Fault;
 
@@ -15,20 +14,20 @@ use super::shape::Fault;
 pub struct Build {
     /// Absolute.
     pub context: PathBuf,
-    /// moat's own files, which are no part of it; for whoever looks to say.
+    /// The folder of moat's own files, which are excluded; set when the context is read.
     pub without: Option<PathBuf>,
-    /// Seen from the context, and in it.
+    /// Relative to the context, and inside it.
     pub dockerfile: String,
     /// The Dockerfile's text.
     pub text: String,
     pub target: Option<String>,
     pub args: BTreeMap<String, String>,
-    /// Of the files that count. `None`: nobody has looked yet.
+    /// The digest of the files that are not ignored. `None`: the context has not been read yet.
     pub digest: Option<String>,
 }
 
-impl Meaning<'_> {
-    pub fn build(&mut self, build: OneOf<Parts>, around: &dyn Environment) -> Option<Build> {
+impl Lowering<'_> {
+    pub fn build(&mut self, build: OneOf<Parts>, env: &dyn Environment) -> Option<Build> {
         let (parts, context_at, dockerfile_at) = match build {
             OneOf::Text(path) => {
                 (Parts { context: Some(path), dockerfile: None, target: None, args: BTreeMap::new() }, "build", "build")
@@ -38,7 +37,7 @@ impl Meaning<'_> {
         let context = PathBuf::from(self.absolute(parts.context.as_deref().unwrap_or("."), context_at));
         let dockerfile = parts.dockerfile.as_deref().unwrap_or("Dockerfile");
         let found = inside(dockerfile).and_then(|path| {
-            let text = around.read(&context.join(&path)).map_err(|error| unread(&path, &context, error))?;
+            let text = env.read(&context.join(&path)).map_err(|error| unread(&path, &context, error))?;
             fits_the_engine(&path, &text)?;
             Ok((path, text))
         });
@@ -47,18 +46,20 @@ impl Meaning<'_> {
     }
 }
 
-fn unread(path: &str, context: &Path, error: Unread) -> Fault {
+fn unread(path: &str, context: &Path, error: FileError) -> Fault {
     let path = quoted(path);
     match error {
-        Unread::Missing => Fault::new(
+        FileError::Missing => Fault::new(
             format!("{path} does not exist in {}", quoted(&context.to_string_lossy())),
             "the path is relative to `build.context`, which is relative to this file",
         ),
-        Unread::Unreadable(why) => Fault::new(format!("cannot read {path}: {why}"), "a Dockerfile must be a text file"),
+        FileError::Unreadable(why) => {
+            Fault::new(format!("cannot read {path}: {why}"), "a Dockerfile must be a text file")
+        }
     }
 }
 
-/// The path of a file in a context.
+/// Normalises the path of a file relative to its context.
 fn inside(path: &str) -> Result<String, Fault> {
     let refused = || {
         let message = format!("{} is outside the build context", quoted(path));
@@ -76,14 +77,14 @@ fn inside(path: &str) -> Result<String, Fault> {
     if parts.is_empty() { Err(refused()) } else { Ok(parts.join("/")) }
 }
 
-/// What only BuildKit knows, and the engine's own interface for builds does not: flags, by instruction.
+/// Flags, by instruction, that only BuildKit supports and the engine's build API does not.
 const FLAGS: &[(&str, &[&str])] = &[
     ("RUN", &["--mount", "--network", "--security", "--device"]),
     ("COPY", &["--chmod", "--link", "--parents", "--exclude"]),
     ("ADD", &["--chmod", "--link", "--checksum", "--keep-git-dir", "--unpack", "--exclude"]),
 ];
 
-/// Whether the engine can build this Dockerfile: said with its line, before anything is sent.
+/// Checks that the engine can build this Dockerfile, so that an error names the line before anything is sent.
 fn fits_the_engine(path: &str, text: &str) -> Result<(), Fault> {
     let Some((line, what)) = needs_buildkit(text) else { return Ok(()) };
     Err(Fault::new(
@@ -96,7 +97,7 @@ fn fits_the_engine(path: &str, text: &str) -> Result<(), Fault> {
     ))
 }
 
-/// The line, and what of it.
+/// The first use of BuildKit: the line, from 1, and the flag or here-document.
 fn needs_buildkit(text: &str) -> Option<(usize, String)> {
     let mut continued = false;
     for (i, line) in text.lines().enumerate() {
@@ -104,10 +105,10 @@ fn needs_buildkit(text: &str) -> Option<(usize, String)> {
         if trimmed.is_empty() || trimmed.starts_with('#') {
             continue;
         }
-        let begins = !continued;
+        let is_first = !continued;
         continued = trimmed.ends_with('\\');
         let mut words = trimmed.split_whitespace();
-        let Some(instruction) = words.next().filter(|_| begins).map(str::to_ascii_uppercase) else { continue };
+        let Some(instruction) = words.next().filter(|_| is_first).map(str::to_ascii_uppercase) else { continue };
         let flags = FLAGS.iter().find(|(name, _)| *name == instruction).map_or(&[][..], |(_, flags)| flags);
         for word in words.by_ref().take_while(|word| word.starts_with("--")) {
             let flag = word.split('=').next().unwrap_or(word);
@@ -135,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_needs_buildkit_is_told_from_what_does_not() {
+    fn flags_and_here_documents_of_buildkit_are_found() {
         for (text, expected) in [
             ("FROM a\nRUN --mount=type=cache,target=/x make\n", Some((2, "RUN --mount"))),
             ("from a\nrun --network=none make\n", Some((2, "RUN --network"))),
@@ -151,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dockerfile_is_in_its_context() {
+    fn a_dockerfile_is_inside_its_context() {
         for (path, expected) in [("Dockerfile", "Dockerfile"), ("./a//b", "a/b"), ("a/../b", "b")] {
             assert_eq!(inside(path).ok().as_deref(), Some(expected));
         }

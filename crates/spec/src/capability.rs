@@ -1,7 +1,6 @@
-//! Capabilities: what a dependency brings, as data.
+//! The file format of capabilities: what a dependency provides, as data.
 //!
-//! The types say what a capability can say; none of them knows a capability by name. Which ones there are is for the
-//! [`catalogue`](super::catalogue) to say.
+//! No type refers to a capability by name. The [`catalogue`](super::catalogue) lists the capabilities.
 
 use std::collections::BTreeMap;
 
@@ -10,76 +9,76 @@ use serde::Deserialize;
 use super::version::Versions;
 use moat_model::resource::{Builds, ImageRef, KnownFailure, RestartPolicy};
 
-/// What a dependency brings.
+/// What a dependency provides.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Capability {
-    /// The name to be used under `dependencies`.
+    /// The name that `dependencies` uses.
     pub capability: String,
-    /// One line for people.
+    /// A description in one line.
     pub summary: String,
-    /// Those that can be chosen with `@`. In all texts of the file `{version}` stands for the one that is; without a
-    /// choice it is the newest.
+    /// The versions that can be selected with `@`. `{version}` in the file is replaced with the selected one, by
+    /// default the newest.
     pub versions: Option<Versions>,
-    /// What is chosen without a choice, where it is not the newest.
+    /// The default version, if it is not the newest.
     pub default: Option<String>,
     /// The main container's image when the spec names none.
     pub image: Option<ImageRef>,
-    /// How it gets into an image that moat makes.
+    /// How it is installed in an image that moat builds.
     pub install: Option<Install>,
     #[serde(default)]
     pub sidecars: Vec<Sidecar>,
     #[serde(default)]
     pub main: MainPart,
-    /// How builds are routed to a sidecar, and how that is checked.
+    /// How builds are sent to a sidecar, and how that is checked.
     pub builds: Option<BuildsPart>,
 }
 
-/// What of an image is made for a dependency. Everything is on Debian.
+/// The part of an image for a dependency. All images are based on Debian.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Install {
-    /// Of a runtime: the image that has it. The first runtime's is what the whole is based on.
+    /// For a runtime: its image. The image of the first runtime is the base of the whole.
     pub base: Option<ImageRef>,
-    /// An image that has it and that nothing is based on, since it is no Debian.
+    /// An image that contains it and cannot be a base, because it is not Debian.
     pub from: Option<ImageRef>,
-    /// What of `from`, or of a `base` that the image is not based on, is taken into it. Absolute.
+    /// Absolute paths to copy from `from`, or from a `base` that is not the base of the image.
     #[serde(default)]
     pub paths: Vec<String>,
-    /// Of Debian.
+    /// Debian packages.
     #[serde(default)]
     pub packages: Vec<String>,
     #[serde(default)]
     pub env: BTreeMap<String, String>,
-    /// What the user `agent` is a member of.
+    /// Groups of the user `agent`.
     #[serde(default)]
     pub groups: Vec<String>,
     /// Shell scripts, run as root.
     #[serde(default)]
     pub run: Vec<String>,
-    /// A command that succeeds once it is there; without it the image is not made.
+    /// A command that succeeds if the installation works; otherwise the build fails.
     pub check: Option<String>,
-    /// The main container runs as root in the image, not as the agent's user.
+    /// Whether the image's user is root instead of the user `agent`.
     #[serde(default)]
     pub root: bool,
 }
 
-/// A container that comes along.
+/// An additional container.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sidecar {
     /// Part of the container's name, its hostname and its alias on the network.
     pub name: String,
     pub image: ImageRef,
-    /// Run in place of the image's own, with the command as its arguments.
+    /// Replaces the image's entrypoint; the command is its arguments.
     #[serde(default)]
     pub entrypoint: Vec<String>,
     #[serde(default)]
     pub command: Vec<String>,
     #[serde(default)]
     pub env: BTreeMap<String, String>,
-    /// Variables whose values are shown nowhere. `{password}` in them stands for one that is made for the capability
-    /// in this run, the same wherever it stands.
+    /// Variables whose values are never shown. `{password}` is replaced with a password generated for the capability in
+    /// this run.
     #[serde(default)]
     pub secrets: BTreeMap<String, String>,
     #[serde(default)]
@@ -95,7 +94,7 @@ pub struct Sidecar {
     #[serde(default)]
     pub restart: Restart,
     pub ready: Option<ProbePart>,
-    /// Exit codes of the container that mean something a person can act on.
+    /// Exit codes of the container with a known meaning.
     #[serde(default)]
     pub failures: Vec<FailurePart>,
 }
@@ -110,17 +109,17 @@ pub struct MainPart {
     pub init: bool,
     #[serde(default)]
     pub env: BTreeMap<String, String>,
-    /// As those of a sidecar.
+    /// Like those of a sidecar.
     #[serde(default)]
     pub secrets: BTreeMap<String, String>,
     #[serde(default)]
     pub volumes: Vec<VolumePart>,
-    /// Paths of the engine's machine.
+    /// Paths of the Docker host.
     #[serde(default)]
     pub mounts: Vec<MountPart>,
     #[serde(default)]
     pub files: Vec<FilePart>,
-    /// Run in place of the image's entrypoint, with the spec's command as its arguments.
+    /// Replaces the image's entrypoint; the spec's command is its arguments.
     #[serde(default)]
     pub entrypoint: Vec<String>,
     /// In seconds.
@@ -135,7 +134,7 @@ pub struct MainPart {
 pub struct VolumePart {
     pub name: String,
     pub target: String,
-    /// Goes with the run; otherwise a destroy keeps it.
+    /// Whether a destroy removes it.
     #[serde(default)]
     pub scratch: bool,
 }
@@ -159,7 +158,7 @@ pub struct FilePart {
     pub content: String,
 }
 
-/// A restart policy; by default the container is left as it is when it ends.
+/// A restart policy; the default is no restart.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Restart {
@@ -168,23 +167,23 @@ pub enum Restart {
     UnlessStopped,
 }
 
-/// A command that exits 0 in the container once it does its job.
+/// A command that exits 0 in the container when it is ready.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProbePart {
     pub command: Vec<String>,
     /// In milliseconds.
     pub interval_ms: u64,
-    /// In seconds, from the start.
+    /// In seconds, since the start.
     pub timeout: u64,
 }
 
-/// An exit code that a start script uses to say what it found.
+/// An exit code by which a start script reports a known problem.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FailurePart {
     pub exit: i64,
-    /// `{image}` stands for the container's image.
+    /// `{image}` is replaced with the container's image.
     pub message: String,
     pub hint: String,
 }
@@ -195,31 +194,32 @@ pub struct FailurePart {
 pub struct BuildsPart {
     /// The builder's name in the main container.
     pub builder: String,
-    /// The sidecar that builds; the spec's settings for builds apply to it.
+    /// The build sidecar, to which the spec's `buildkit` settings apply.
     pub sidecar: String,
-    /// The volume of the sidecar that is its cache.
+    /// The sidecar's cache volume.
     pub cache: String,
-    /// The sidecar's file that a spec may replace. `{cache_limit}` in it stands for a size that the builder can read.
+    /// The sidecar's configuration file, which a spec may replace. `{cache_limit}` is replaced with the size of the
+    /// cache.
     pub config: String,
-    /// The size of the cache where the spec says nothing.
+    /// The default size of the cache.
     pub cache_limit: String,
-    /// Run in the main container. Exits 0 if the client can use the builder, and the builder answers. Otherwise it
-    /// prints `version X.Y.Z`, if the client is there.
+    /// Runs in the main container. Exits 0 if the client can use the builder and the builder answers. Otherwise it
+    /// prints `version X.Y.Z` if the client is installed.
     pub check: Vec<String>,
-    /// The oldest client that can use the sidecar.
+    /// The oldest supported version of the client.
     pub minimum: String,
-    /// The client's name for people.
+    /// The client's name in messages.
     pub client: String,
     /// What to do when the client is missing or too old.
     pub hint: String,
-    /// Run in the sidecar; prints the size of the cache in bytes.
+    /// Runs in the sidecar; prints the size of the cache in bytes.
     pub usage: Vec<String>,
-    /// Run in the main container; empties the cache as far as no build uses it.
+    /// Runs in the main container; removes the parts of the cache that no build uses.
     pub prune: Vec<String>,
 }
 
 impl Capability {
-    /// Whether some of its variables are shown to nobody.
+    /// Whether it has secret variables.
     pub fn has_secrets(&self) -> bool {
         !self.main.secrets.is_empty() || self.sidecars.iter().any(|sidecar| !sidecar.secrets.is_empty())
     }

@@ -1,7 +1,7 @@
-//! Which capabilities there are: those of `specs/`, compiled into the binary, and the user's own.
+//! The available capabilities: the built-in ones of `specs/` and the user's own.
 //!
-//! A dependency is a name, and a version after an `@`. Knows what a file is called and its versions; what else it says
-//! is read when a spec asks for it.
+//! A dependency is a name, optionally with a version after `@`. A file is parsed in full only when a spec depends on
+//! it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -21,11 +21,11 @@ pub struct Capabilities(BTreeMap<String, Entry>);
 #[derive(Debug, Clone)]
 struct Entry {
     text: String,
-    /// The user's own file; `None`: it is compiled in.
+    /// The user's own file; `None`: built in.
     file: Option<PathBuf>,
 }
 
-/// What of a file must be known before the rest of it can be read.
+/// The keys that are needed before `{version}` can be replaced.
 #[derive(Deserialize)]
 struct Head {
     versions: Option<Versions>,
@@ -33,7 +33,7 @@ struct Head {
     default: Option<String>,
 }
 
-/// Why there is no capability for a dependency.
+/// Why a dependency cannot be resolved.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unresolved {
     #[error("unknown dependency `{0}`")]
@@ -42,7 +42,7 @@ pub enum Unresolved {
     NoVersions { name: String },
     #[error("`{name}` has no version `{version}`")]
     Version { name: String, version: String, versions: Versions },
-    /// The file's own fault, which a test finds in those that are compiled in, and [`Capabilities::add`] in others.
+    /// An error in the file. A test excludes it for the built-in ones, [`Capabilities::add`] for others.
     #[error("cannot read the capability `{name}`: {why}")]
     Unreadable { name: String, why: String },
 }
@@ -51,23 +51,23 @@ pub enum Unresolved {
 /// contains them.
 const BUILTIN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/builtin.rs"));
 
-/// What the chosen version is filled in for.
+/// The placeholder for the selected version.
 const VERSION: &str = "{version}";
 
-/// The key that makes a file a capability: a `specs` folder may have other YAML as well.
+/// The key that identifies a capability: a `specs` folder may contain other YAML files.
 const KEY: &str = "capability:";
 
 impl Capabilities {
-    /// Those that are compiled in.
+    /// The built-in capabilities.
     pub fn builtin() -> Self {
         let entry = |(name, text): &(&str, &str)| ((*name).to_owned(), Entry { text: (*text).to_owned(), file: None });
         Self(BUILTIN.iter().map(entry).collect())
     }
 
-    /// Adds a file of the user's, in place of one of the same name. One that is no capability is left out.
+    /// Adds a file of the user's, replacing a capability of the same name. Ignores a file without the key `capability`.
     ///
     /// # Errors
-    /// If it is one and cannot be read; with the place.
+    /// If the file is a capability and malformed; with the location.
     pub fn add(&mut self, source: &Source) -> Result<(), Diagnostics> {
         if !source.text.lines().any(|line| line.starts_with(KEY)) {
             return Ok(());
@@ -75,7 +75,7 @@ impl Capabilities {
         let fault = |error: &serde_yaml::Error| {
             let at = error.location().map_or(0, |place| source.char_boundary(place.index().min(source.text.len())));
             let text = error.to_string();
-            // The place is told apart.
+            // The diagnostic has its own location.
             let message = text.split(" at line ").next().unwrap_or_default();
             Diagnostics::at(
                 source,
@@ -85,7 +85,7 @@ impl Capabilities {
             )
         };
         let head: Head = serde_yaml::from_str(&source.text).map_err(|error| fault(&error))?;
-        let text = filled(&source.text, head.chosen_by_default().as_deref());
+        let text = filled(&source.text, head.default_version().as_deref());
         let capability: Capability = serde_yaml::from_str(&text).map_err(|error| fault(&error))?;
         let entry = Entry { text: source.text.clone(), file: Some(source.path.clone()) };
         self.0.insert(capability.capability, entry);
@@ -97,10 +97,10 @@ impl Capabilities {
         self.0.values().filter_map(|entry| entry.file.as_deref())
     }
 
-    /// What a dependency such as `postgres@17` brings.
+    /// The capability of a dependency such as `postgres@17`.
     ///
     /// # Errors
-    /// If there is no such capability, or not in that version.
+    /// If the capability or the version does not exist.
     pub fn resolve(&self, dependency: &str) -> Result<Capability, Unresolved> {
         let (name, version) = match dependency.split_once('@') {
             Some((name, version)) => (name, Some(version)),
@@ -111,7 +111,7 @@ impl Capabilities {
             |error: serde_yaml::Error| Unresolved::Unreadable { name: name.to_owned(), why: error.to_string() };
         let head: Head = serde_yaml::from_str(&entry.text).map_err(unreadable)?;
         let version = match (version, &head.versions) {
-            (None, _) => head.chosen_by_default(),
+            (None, _) => head.default_version(),
             (Some(_), None) => return Err(Unresolved::NoVersions { name: name.to_owned() }),
             (Some(version), Some(versions)) => {
                 if !version.parse::<Version>().is_ok_and(|version| versions.contains(&version)) {
@@ -129,25 +129,25 @@ impl Capabilities {
         self.0.keys().map(String::as_str)
     }
 
-    /// The user's own file that a capability is from.
+    /// The user's file that defines a capability; `None`: built in.
     pub fn file(&self, name: &str) -> Option<&Path> {
         self.0.get(name)?.file.as_deref()
     }
 
-    /// The text of the user's own file that a capability is from.
+    /// The path and text of the user's file that defines a capability; `None`: built in.
     pub fn own_text(&self, name: &str) -> Option<(&Path, &str)> {
         let entry = self.0.get(name)?;
         Some((entry.file.as_deref()?, &entry.text))
     }
 
-    /// The capability that an unknown name is most likely a slip of.
+    /// The capability whose name is most similar to an unknown one.
     pub fn similar_to(&self, name: &str) -> Option<&str> {
         suggest(name.split('@').next().unwrap_or(name), self.names())
     }
 }
 
 impl Unresolved {
-    /// What to write instead.
+    /// How to fix it.
     pub fn hint(&self, capabilities: &Capabilities) -> String {
         match self {
             Self::Name(name) => {
@@ -168,13 +168,13 @@ impl Unresolved {
 }
 
 impl Head {
-    fn chosen_by_default(&self) -> Option<String> {
+    fn default_version(&self) -> Option<String> {
         let newest = || self.versions.as_ref().and_then(Versions::newest).map(ToString::to_string);
         self.default.clone().or_else(newest)
     }
 }
 
-/// A version has digits and points only, so that it cannot change the form of the file.
+/// A version consists of digits and dots, so it cannot change the structure of the file.
 fn filled(text: &str, version: Option<&str>) -> String {
     version.map_or_else(|| text.to_owned(), |version| text.replace(VERSION, version))
 }
@@ -189,10 +189,10 @@ mod tests {
         for (name, text) in BUILTIN {
             let capability = capabilities.resolve(name).unwrap_or_else(|error| panic!("{error}"));
             assert_eq!(capability.capability, *name);
-            assert!(!format!("{capability:?}").contains(VERSION), "{name}: it has no version to fill in");
+            assert!(!format!("{capability:?}").contains(VERSION), "{name}: a version is missing");
             assert!(!text.contains(VERSION) || capability.versions.is_some(), "{name}");
             for sidecar in &capability.sidecars {
-                assert!(sidecar.ready.is_some(), "{name}: `{}` is not proven ready", sidecar.name);
+                assert!(sidecar.ready.is_some(), "{name}: `{}` has no readiness probe", sidecar.name);
             }
             let Some(builds) = &capability.builds else { continue };
             let sidecar = capability.sidecars.iter().find(|sidecar| sidecar.name == builds.sidecar);
@@ -231,15 +231,15 @@ mod tests {
     }
 
     #[test]
-    fn slips_are_understood() {
+    fn typos_get_a_suggestion() {
         let capabilities = Capabilities::builtin();
-        for (slip, meant) in [
+        for (typo, meant) in [
             ("docker:dnd", Some("docker:dind")),
             ("Docker:DinD", Some("docker:dind")),
             ("postgress@17", Some("postgres")),
             ("kubernetes", None),
         ] {
-            assert_eq!(capabilities.similar_to(slip), meant, "{slip}");
+            assert_eq!(capabilities.similar_to(typo), meant, "{typo}");
         }
     }
 
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn the_users_own_count_more_and_other_files_are_left_alone() {
+    fn the_users_files_override_built_in_ones_and_other_files_are_ignored() {
         let text = "capability: redis\nsummary: ours\nversions: \"9\"\nsidecars:\n  - name: redis\n    image: ours:{version}\n";
         let capabilities = own(text).expect("a capability");
         assert_eq!(capabilities.resolve("redis").expect("ours").sidecars[0].image.as_str(), "ours:9");
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_the_users_own_is_told_with_its_place() {
+    fn an_error_in_the_users_file_has_a_location() {
         let fault = own("capability: a\nsummary: b\nsidecar: []\n").expect_err("an unknown key");
         assert!(fault.contains("specs/own.yaml:3:1"), "{fault}");
         assert!(fault.contains("unknown field `sidecar`"), "{fault}");

@@ -1,7 +1,6 @@
-//! Holds a tree against a shape, and finds everything that is wrong at once.
+//! Checks a tree against a shape, and collects all errors.
 //!
-//! Each fault has the place of the word or value that must change, says what was expected and what was
-//! found, and what to write instead.
+//! Each error points to the word or value to change, says what was expected and found, and what to write instead.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +11,7 @@ use super::source::{Source, Span};
 use super::suggest::suggest;
 use super::tree::{Content, Entry, Node, Scalar};
 
-/// Everything in which the document differs from the language.
+/// All differences between a document and the language.
 pub fn check(source: &Source, root: &Node, language: &'static Shape) -> Vec<Diagnostic> {
     let mut checker = Checker { source, language, faults: Vec::new() };
     checker.value("", root, root.span.clone(), language);
@@ -26,15 +25,17 @@ struct Checker<'t> {
 }
 
 impl Checker<'_> {
-    /// `place` is what to point at if the value is missing or wrong as a whole.
+    /// `place` is where to point if the value is missing or has the wrong type.
     fn value(&mut self, path: &str, node: &Node, place: Span, shape: &'static Shape) {
         if !shape.fits(node) {
-            let fault = misfit(path, node, shape);
+            let fault = wrong_type(path, node, shape);
             self.fault(place, fault);
             return;
         }
         match (shape, &node.content) {
-            (Shape::Either(shapes), Content::Map(entries)) if takes_text(shapes) && is_torn(shapes, entries) => {
+            (Shape::Either(shapes), Content::Map(entries))
+                if takes_text(shapes) && is_split_short_form(shapes, entries) =>
+            {
                 let hint = colon_without_space(entries).unwrap_or_default();
                 self.fault(place, Fault::new(format!("{} has a space after its colon", name(path)), hint));
             }
@@ -99,7 +100,7 @@ impl Checker<'_> {
         let mut meant = Vec::new();
         for entry in entries {
             let known = keys.iter().find(|key| key.is(&entry.key));
-            // The same name twice has been told of.
+            // `scan` has already reported duplicates of the same name.
             let twice = |key: &&Key| entries.iter().any(|other| key.is(&other.key) && other.key != entry.key);
             if let Some(key) = known.filter(twice).filter(|key| meant.contains(&key.name)) {
                 let message = format!("{} is given twice, once under an alias", quoted(key.name));
@@ -113,8 +114,7 @@ impl Checker<'_> {
                 self.fault(entry.key_span.clone(), fault);
                 guess
             });
-            // What stands under a slip of the pen is held against what was meant, so that correcting the key
-            // brings no new surprise.
+            // The value of a misspelled key is checked as well, so that fixing the key reveals no new error.
             if let Some(key) = known {
                 meant.push(key.name);
                 self.value(&below(path, key.name), &entry.value, place_of(entry), &key.shape);
@@ -143,7 +143,7 @@ impl Checker<'_> {
         true
     }
 
-    /// What to say about a key that does not exist, and the key that was meant, if there can be little doubt.
+    /// The error for an unknown key, and the key that was meant, if that is nearly certain.
     fn unknown_key(&self, path: &str, key: &str, keys: &'static [Key]) -> (Fault, Option<&'static Key>) {
         let message = match path {
             "" => format!("unknown key {}", quoted(key)),
@@ -166,7 +166,7 @@ impl Checker<'_> {
         (Fault::new(message, names_of(keys)), None)
     }
 
-    /// A key below another one that people know by this word: `mem_limit` is `container.memory`.
+    /// The nested key that other tools call by this word: `mem_limit` is `container.memory`.
     fn meant_below(&self, word: &str) -> Option<String> {
         let mut found = None;
         self.language.visit("", &mut |path, key| {
@@ -177,9 +177,9 @@ impl Checker<'_> {
         found.filter(|path| path.starts_with("container.") || path.starts_with("network."))
     }
 
-    /// Which line an earlier place is on, as seen from a later one.
+    /// The line of an earlier place, for a message about a later one.
     fn line_of(&self, earlier: usize, later: usize) -> String {
-        // To count lines takes as long as the file, and nobody is shown so many.
+        // Counting lines takes time proportional to the file, and so many errors are never shown.
         if self.faults.len() > DIAGNOSTICS_MAX {
             return "a line above".to_owned();
         }
@@ -192,8 +192,8 @@ impl Checker<'_> {
     }
 }
 
-/// A value of the wrong sort.
-fn misfit(path: &str, node: &Node, shape: &Shape) -> Fault {
+/// The error for a value of the wrong type.
+fn wrong_type(path: &str, node: &Node, shape: &Shape) -> Fault {
     let is_empty_key = matches!(&node.content, Content::Scalar(Scalar::Null, text) if text.is_empty());
     let message = if is_empty_key {
         format!("{} has no value", name(path))
@@ -214,7 +214,7 @@ fn found(node: &Node) -> String {
     }
 }
 
-/// What to write instead of a value of the wrong sort.
+/// What to write instead of a value of the wrong type.
 fn advice(node: &Node, shape: &Shape) -> String {
     match (shape, &node.content) {
         (Shape::Scalar(_), Content::Scalar(Scalar::Null, _)) => "write `\"\"` for an empty value".into(),
@@ -246,13 +246,13 @@ fn colon_without_space(entries: &[Entry]) -> Option<String> {
     Some(format!("a space after the colon makes a mapping: write {}", quoted(&format!("{key}:{text}"))))
 }
 
-/// Whether one text may stand there.
+/// Whether a single string is allowed.
 fn takes_text(shapes: &[Shape]) -> bool {
     shapes.iter().any(|shape| matches!(shape, Shape::Text(_) | Shape::Scalar(_)))
 }
 
-/// Whether a mapping is a short form with a space too much: `- 8080: 80` has one entry, and no key of the long form.
-fn is_torn(shapes: &[Shape], entries: &[Entry]) -> bool {
+/// Whether a mapping is a short form with an extra space: `- 8080: 80` has one entry, and no key of the long form.
+fn is_split_short_form(shapes: &[Shape], entries: &[Entry]) -> bool {
     let known = |key: &str| {
         shapes.iter().any(|shape| match shape {
             Shape::Keys(keys) => keys.iter().any(|known| known.is(key) || known.also.contains(&key)),
@@ -279,7 +279,7 @@ fn lines_of(shape: &Shape) -> String {
     }
 }
 
-/// More names than these in one hint are not read.
+/// A longer list in a hint is not readable.
 const NAMES_MAX: usize = 8;
 
 fn names_of(keys: &[Key]) -> String {
@@ -289,7 +289,7 @@ fn names_of(keys: &[Key]) -> String {
     format!("the keys are {}", keys.iter().map(|key| format!("`{}`", key.name)).collect::<Vec<_>>().join(", "))
 }
 
-/// A missing value has no place of its own; its key has.
+/// Where to point for a value: at its key if the value is missing.
 fn place_of(entry: &Entry) -> Span {
     match &entry.value.content {
         Content::Scalar(Scalar::Null, text) if text.is_empty() => entry.key_span.clone(),
@@ -301,7 +301,7 @@ fn below(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
-/// What a place is called in a message.
+/// The name of a path in a message.
 fn name(path: &str) -> String {
     if path.is_empty() { "the file".to_owned() } else { quoted(path) }
 }

@@ -1,6 +1,6 @@
-//! What is wrong with a source, and where.
+//! Errors and warnings about a source, with locations.
 //!
-//! Only the finding: how it looks on a screen is the business of `ui`.
+//! Data only: `ui` renders it.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::source::{Source, Span, floor_char_boundary};
 
-/// All that is wrong with one source; never empty when returned as an error.
+/// The diagnostics of one source; never empty when returned as an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostics {
     pub source: Source,
@@ -19,11 +19,11 @@ pub struct Diagnostics {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
     pub severity: Severity,
-    /// Lowercase, names in backticks, no full stop.
+    /// Lowercase, with names in backticks and no full stop.
     pub message: String,
-    /// The place in the text; an empty span points between two characters.
+    /// The location; an empty span points between two characters.
     pub span: Span,
-    /// What to do about it.
+    /// How to fix it.
     pub hint: Option<String>,
 }
 
@@ -34,15 +34,14 @@ pub enum Severity {
     Warning,
 }
 
-/// Nobody reads more at once, and a hostile file must not turn one megabyte into a hundred.
+/// Longer reports are not useful, and a hostile file must not turn one megabyte into a hundred.
 pub const DIAGNOSTICS_MAX: usize = 100;
 
-/// What the user wrote is repeated in a message up to this many characters: enough to recognise it.
+/// In characters: user input is truncated in messages, but long enough to recognise.
 const QUOTED_MAX: usize = 60;
 
 impl Diagnostics {
-    /// All findings on a source: sorted as the text is, bounded by [`DIAGNOSTICS_MAX`], with spans that are
-    /// sure to be in the text.
+    /// Sorts diagnostics by location, limits them to [`DIAGNOSTICS_MAX`], and clamps their spans to the text.
     pub fn new(source: &Source, mut items: Vec<Diagnostic>) -> Self {
         for item in &mut items {
             let start = floor_char_boundary(&source.text, item.span.start);
@@ -61,7 +60,7 @@ impl Diagnostics {
         Self { source: source.clone(), items }
     }
 
-    /// One error at one place of a source.
+    /// A single error.
     pub fn at(source: &Source, span: Span, message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::new(source, vec![Diagnostic::error(span, message).hint(hint)])
     }
@@ -76,7 +75,7 @@ impl Diagnostic {
         Self { severity: Severity::Warning, ..Self::error(span, message) }
     }
 
-    /// The same finding with advice.
+    /// Adds a hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
@@ -84,7 +83,7 @@ impl Diagnostic {
     }
 }
 
-/// One line for each finding; for logs and for callers that have no screen.
+/// One line per diagnostic, for logs and tests.
 impl fmt::Display for Diagnostics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, item) in self.items.iter().enumerate() {
@@ -98,7 +97,7 @@ impl fmt::Display for Diagnostics {
 
 impl std::error::Error for Diagnostics {}
 
-/// A text of the user's in backticks, cut and made harmless for a terminal.
+/// User input in backticks, truncated and with control characters escaped.
 pub fn quoted(text: &str) -> String {
     let mut out = String::from("`");
     for (i, c) in text.chars().enumerate() {
@@ -125,20 +124,20 @@ mod tests {
     }
 
     #[test]
-    fn findings_come_in_the_order_of_the_text() {
+    fn diagnostics_are_sorted_by_location() {
         let items = vec![Diagnostic::error(5..6, "later"), Diagnostic::error(0..1, "sooner")];
         let found = Diagnostics::new(&source("one\ntwo\n"), items);
         assert_eq!(found.to_string(), "agent.yaml:1:1: sooner\nagent.yaml:2:2: later");
     }
 
     #[test]
-    fn spans_are_brought_into_the_text() {
+    fn spans_are_clamped_to_the_text() {
         let found = Diagnostics::at(&source("aé"), 2..99, "m", "h");
         assert_eq!(found.items[0].span, 1..3);
     }
 
     #[test]
-    fn there_are_never_more_than_can_be_read() {
+    fn the_number_of_diagnostics_is_limited() {
         let many = (0..500).map(|_| Diagnostic::error(0..0, "m")).collect();
         let found = Diagnostics::new(&source("a"), many);
         assert_eq!(found.items.len(), DIAGNOSTICS_MAX + 1);
@@ -146,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_quoted_cannot_move_a_cursor() {
+    fn quoted_text_has_no_control_characters() {
         assert_eq!(quoted("a\u{1b}[2J"), "`a\\u{1b}[2J`");
         assert_eq!(quoted(&"x".repeat(1000)).chars().count(), QUOTED_MAX + 3);
     }

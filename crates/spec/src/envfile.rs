@@ -1,8 +1,7 @@
-//! Files of environment variables: `NAME=VALUE` lines, as compose and the dotenv libraries read them.
+//! Parser for files of environment variables: `NAME=VALUE` lines, as read by compose and the dotenv libraries.
 //!
-//! What is wrong is told by its line only: such files hold secrets, and a message is no place for them. Variables in
-//! values are filled in from the file itself and from nowhere else: a sandbox may be able to write the file, and what
-//! it writes there must not fetch anything of moat's environment.
+//! Errors name only the line, because such files contain secrets. Variables in values are substituted only from the
+//! file itself: a sandbox may be able to write the file, and must not read moat's environment through it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,17 +9,17 @@ use super::expand::{Expander, Unfilled};
 use super::rule;
 use super::shape::Fault;
 
-/// What is wrong with a file, and what may be shown of it.
+/// The errors of a file, and the part of it that may be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct BadFile {
-    /// As many lines as the file has, without any value.
+    /// The lines of the file without values.
     pub shown: String,
-    /// By line, from 0.
+    /// Errors with their lines, from 0.
     pub faults: Vec<(usize, Fault)>,
 }
 
-/// Reads the variables of a file, of one that comes twice the last, and everything that is wrong with it. A variable
-/// whose value cannot be read is there and empty, so that nobody misses it as well.
+/// Reads the variables of a file and all of its errors. The last value of a repeated name wins. A variable with an
+/// invalid value is included and empty, so that it is not also reported as unset.
 pub(super) fn parse(text: &str) -> (BTreeMap<String, String>, Option<BadFile>) {
     let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
     let mut reader = Reader::default();
@@ -40,21 +39,21 @@ pub(super) fn parse(text: &str) -> (BTreeMap<String, String>, Option<BadFile>) {
 struct Reader {
     variables: BTreeMap<String, String>,
     faults: Vec<(usize, Fault)>,
-    /// Names on lines that have a fault.
+    /// Names of variables, by line.
     names: BTreeMap<usize, String>,
     length: usize,
 }
 
-/// A value in quotes.
+/// A quoted value.
 struct Quoted {
-    /// In double quotes with `$$` for a dollar sign that was escaped.
+    /// Unescaped; in double quotes, an escaped dollar sign is `$$`.
     value: String,
-    /// Up to behind the closing quote, in bytes.
+    /// In bytes, including both quotes.
     length: usize,
 }
 
 impl Reader {
-    /// Reads what begins a text that begins with a line, and says how much that was.
+    /// Reads the first statement of a text, and returns its length in bytes.
     fn statement(&mut self, text: &str, line: usize) -> usize {
         let end = line_end(text, 0);
         let written = text[..end].trim();
@@ -86,7 +85,7 @@ impl Reader {
         next
     }
 
-    /// The value behind a sign at a place, and where the next line begins.
+    /// The value that starts at an offset, and the offset of the next line.
     fn value(&mut self, text: &str, from: usize, line: usize) -> (Option<String>, usize) {
         let end = line_end(text, 0);
         let at = end - text[from..end].trim_start().len();
@@ -113,7 +112,7 @@ impl Reader {
         (Some(if quote == '"' { self.filled(&value, line) } else { self.sound(value, line) }), next)
     }
 
-    /// A value with what stands for its variables.
+    /// Substitutes the variables of a value.
     fn filled(&mut self, value: &str, line: usize) -> String {
         let variables = &self.variables;
         let mut expander = Expander {
@@ -122,10 +121,10 @@ impl Reader {
             unfilled: Vec::new(),
         };
         let (filled, _) = expander.expand(value);
-        // One finding a line: which of them it is, stands there.
+        // One error of each kind per line: the line shows the variables.
         let unfilled: BTreeSet<&str> = expander.unfilled.iter().map(worded).collect();
-        let hint = "here `${NAME}` and `${NAME:-default}` refer to variables set above, `$$` is a dollar sign, and single \
-                    quotes prevent substitution; for other variables use `env`";
+        let hint = "here `${NAME}` and `${NAME:-default}` refer to variables set above, `$$` is a dollar sign, and \
+                    single quotes prevent substitution; for other variables use `env`";
         let messages: Vec<String> = unfilled.into_iter().map(str::to_owned).collect();
         for message in messages {
             self.fault(line, message, hint);
@@ -145,7 +144,7 @@ impl Reader {
     }
 }
 
-/// Without what a variable is called, which may be a part of a password.
+/// A message without the name of the variable, which may be part of a password.
 fn worded(unfilled: &Unfilled) -> &'static str {
     match unfilled {
         Unfilled::Open => "unclosed `${` on this line",
@@ -156,20 +155,20 @@ fn worded(unfilled: &Unfilled) -> &'static str {
     }
 }
 
-/// The name alone; one that is called `export` keeps it.
+/// The name without a leading `export`; a variable named `export` keeps its name.
 fn without_export(name: &str) -> &str {
     let rest = name.strip_prefix("export").filter(|rest| rest.starts_with([' ', '\t']));
     rest.map_or(name, str::trim_start)
 }
 
-/// What is behind `=`, up to a comment, which begins after a space: `COLOUR=#fff` has a value.
+/// The value up to a comment. A comment needs a space before it: `COLOUR=#fff` has a value.
 fn uncommented(value: &str) -> &str {
     let mut signs = value.match_indices('#').map(|(at, _)| at);
     let comment = signs.find(|at| value[..*at].ends_with(char::is_whitespace));
     value[..comment.unwrap_or(value.len())].trim()
 }
 
-/// What is between two quotes; the text begins with the first.
+/// The value in quotes at the start of a text; `None`: unclosed.
 fn quoted_value(text: &str, quote: char) -> Option<Quoted> {
     let mut value = String::new();
     let mut chars = text.char_indices().skip(1);
@@ -195,13 +194,13 @@ fn quoted_value(text: &str, quote: char) -> Option<Quoted> {
     }
 }
 
-/// Where the line that holds a place ends, its line feed included.
+/// The end of the line that contains an offset, including its line feed.
 fn line_end(text: &str, from: usize) -> usize {
     text[from..].find('\n').map_or(text.len(), |at| from + at + 1)
 }
 
-/// After a quote that is not closed: the next line that looks as if it set a variable. What is before it are the lines
-/// of the value.
+/// The next line that looks like an assignment. After an unclosed quote, the lines before it are taken as part of the
+/// value.
 fn next_assignment(text: &str, from: usize) -> usize {
     let mut at = from;
     while at < text.len() {
@@ -219,7 +218,7 @@ fn lines(text: &str) -> usize {
     text.bytes().filter(|byte| *byte == b'\n').count()
 }
 
-/// The file's lines without what is in them, but for names of variables that were found to be such.
+/// The lines of a file with everything replaced except valid names of variables.
 fn concealed(text: &str, names: &BTreeMap<usize, String>) -> String {
     let line = |(i, line): (usize, &str)| match names.get(&i) {
         Some(name) => format!("{name}=…"),
@@ -245,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_what_compose_takes_for_it() {
+    fn values_are_read_as_compose_reads_them() {
         let table = [
             ("A=1", "1"),
             ("A=", ""),
@@ -291,12 +290,12 @@ mod tests {
         ];
         for (text, expected) in table {
             assert_eq!(read(text).get("A").map(String::as_str), Some(expected), "{text:?}");
-            assert_eq!(read(&format!("{text}\nB=b\n"))["B"], "b", "what comes after {text:?}");
+            assert_eq!(read(&format!("{text}\nB=b\n"))["B"], "b", "the line after {text:?}");
         }
     }
 
     #[test]
-    fn a_file_has_lines_of_all_sorts() {
+    fn comments_blank_lines_and_multi_line_values_are_read() {
         let text = "# all\n\n  # indented\nA=1\n\nKEY=\"-----BEGIN\nabc=\n-----END\"\nexport=x\n  \nd.e-f=2\n";
         let expected = [("A", "1"), ("KEY", "-----BEGIN\nabc=\n-----END"), ("export", "x"), ("d.e-f", "2")];
         let expected: BTreeMap<_, _> = expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
@@ -305,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_are_those_that_are_set_above() {
+    fn variables_refer_to_lines_above() {
         let table = [
             ("H=h\nA=http://${H}/", "http://h/"),
             ("H=h\nA=\"${H}${H}\"", "hh"),
@@ -328,9 +327,9 @@ mod tests {
     }
 
     #[test]
-    fn all_that_is_wrong_is_told_by_its_line_and_without_its_value() {
+    fn errors_name_their_line_and_never_the_value() {
         let text = "A=1\nhunter2\n1A=hunter2\nB='x' hunter2\nC='one\ntwo' hunter2\nD=${hunter2!}\nE=${hunter2\nF=\0\n\
-                    G='hunter2\nnot told\nH=ok\nA B=hunter2\nI=\"hunter2";
+                    G='hunter2\nhidden\nH=ok\nA B=hunter2\nI=\"hunter2";
         assert_eq!(
             faults(text),
             [
@@ -348,17 +347,17 @@ mod tests {
         );
         let bad = parse(text).1.expect("faults");
         assert_eq!(lines(&bad.shown), lines(text), "as many lines");
-        let told = format!("{bad:?}");
-        assert!(!told.contains("hunter2"), "{told}");
+        let shown = format!("{bad:?}");
+        assert!(!shown.contains("hunter2"), "{shown}");
     }
 
     #[test]
-    fn a_name_that_is_wrong_takes_its_whole_value_with_it() {
+    fn an_invalid_name_skips_its_whole_value() {
         assert_eq!(faults("1A='one\ntwo\nthree'\nB=b"), ["1: this line does not start with a variable name"]);
     }
 
     #[test]
-    fn values_that_double_do_not_grow_for_ever() {
+    fn repeated_doubling_is_limited() {
         let doubled = (0..40).map(|_| "A=${A}${A}\n").collect::<String>();
         let found = faults(&format!("A=xxxxxxxxxxxxxxxx\n{doubled}"));
         assert_eq!(found.len(), 1, "{found:?}");
@@ -366,13 +365,13 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn what_is_quoted_is_read_back(value in "[ -~\\n\\t]{0,40}") {
+        fn quoted_values_round_trip(value in "[ -~\\n\\t]{0,40}") {
             let double = value.replace('\\', "\\\\").replace('"', "\\\"").replace('$', "\\$");
             proptest::prop_assert_eq!(&read(&format!("A=\"{double}\" # note\nB=b\n"))["A"], &value);
         }
 
         #[test]
-        fn any_text_is_read_or_refused(text in "(?s).{0,80}") {
+        fn any_text_is_accepted_or_rejected(text in "(?s).{0,80}") {
             let (_, bad) = parse(&text);
             if let Some(bad) = bad {
                 let all = lines(&bad.shown);

@@ -1,69 +1,69 @@
-//! What a spec may ask of the world around its file, and which files that were.
+//! The environment of a spec file: variables, files and programs, and a record of the files that were read.
 //!
-//! Only the questions: who answers them is for the command line. Nothing is asked that the spec does not name.
+//! Interface only: the command line implements it. Nothing is accessed that the spec does not name.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// The world around a spec file.
+/// The environment of a spec file.
 pub trait Environment {
-    /// A variable of the environment.
+    /// An environment variable.
     fn variable(&self, name: &str) -> Option<String>;
 
     /// The text of a file.
     ///
     /// # Errors
-    /// If there is none, or it cannot be read.
-    fn read(&self, path: &Path) -> Result<String, Unread>;
+    /// If the file is missing or unreadable.
+    fn read(&self, path: &Path) -> Result<String, FileError>;
 
-    /// The number of the user that a path belongs to; `None`: it is not there, or there are no such numbers.
+    /// The uid of a path's owner; `None`: the path is missing, or the platform has no uids.
     fn owner(&self, path: &Path) -> Option<u32> {
         let _ = path;
         None
     }
 
-    /// What a program writes on its standard output.
+    /// The standard output of a program.
     ///
     /// # Errors
-    /// If it is not there, fails, or does not end in time.
-    fn run(&self, program: &str, arguments: &[&str]) -> Result<String, NotRun>;
+    /// If the program is missing, fails or times out.
+    fn run(&self, program: &str, arguments: &[&str]) -> Result<String, ProgramError>;
 }
 
-/// Why a file has no text.
+/// Why a file cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unread {
+pub enum FileError {
     Missing,
-    /// In words: lowercase, without a full stop.
+    /// With the reason: lowercase, without a full stop.
     Unreadable(String),
 }
 
-/// Why a program has no output.
+/// Why a program gave no output.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NotRun {
+pub enum ProgramError {
     Missing,
-    /// In words that follow "it".
+    /// With the reason, a phrase that follows "it".
     Failed(String),
 }
 
-/// The files that a spec depends on, so that whoever waits for a change knows where to look.
+/// The files that a spec depends on; `watch` observes them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Inputs {
     /// Absolute paths of files that were read.
     pub read: BTreeSet<PathBuf>,
-    /// Absolute paths of files that were looked for in vain. They may come.
+    /// Absolute paths of files that were missing and may be created later.
     pub missing: BTreeSet<PathBuf>,
-    /// Absolute paths of files that are mounted, there or not: which file it is counts, not what is in it.
+    /// Absolute paths of mounted files, existing or not: the identity of the file matters, not its content.
     pub mounted: BTreeSet<PathBuf>,
 }
 
-/// An environment without variables, files and commands.
+/// An environment without variables, files and programs.
 #[derive(Debug)]
 pub struct EmptyEnv;
 
-/// An environment that records which files they were asked for.
+/// An environment that records the files it was asked for.
 pub struct Recorder<'a> {
-    around: &'a dyn Environment,
+    env: &'a dyn Environment,
     inputs: RefCell<Inputs>,
 }
 
@@ -72,12 +72,12 @@ impl Environment for EmptyEnv {
         None
     }
 
-    fn read(&self, _: &Path) -> Result<String, Unread> {
-        Err(Unread::Missing)
+    fn read(&self, _: &Path) -> Result<String, FileError> {
+        Err(FileError::Missing)
     }
 
-    fn run(&self, _: &str, _: &[&str]) -> Result<String, NotRun> {
-        Err(NotRun::Missing)
+    fn run(&self, _: &str, _: &[&str]) -> Result<String, ProgramError> {
+        Err(ProgramError::Missing)
     }
 }
 
@@ -90,8 +90,8 @@ impl Inputs {
 }
 
 impl<'a> Recorder<'a> {
-    pub fn new(around: &'a dyn Environment) -> Self {
-        Self { around, inputs: RefCell::default() }
+    pub fn new(env: &'a dyn Environment) -> Self {
+        Self { env, inputs: RefCell::default() }
     }
 
     pub fn into_inputs(self) -> Inputs {
@@ -101,22 +101,22 @@ impl<'a> Recorder<'a> {
 
 impl Environment for Recorder<'_> {
     fn variable(&self, name: &str) -> Option<String> {
-        self.around.variable(name)
+        self.env.variable(name)
     }
 
-    fn read(&self, path: &Path) -> Result<String, Unread> {
-        let found = self.around.read(path);
+    fn read(&self, path: &Path) -> Result<String, FileError> {
+        let found = self.env.read(path);
         let mut inputs = self.inputs.borrow_mut();
-        let of = if found == Err(Unread::Missing) { &mut inputs.missing } else { &mut inputs.read };
+        let of = if found == Err(FileError::Missing) { &mut inputs.missing } else { &mut inputs.read };
         of.insert(path.to_owned());
         found
     }
 
     fn owner(&self, path: &Path) -> Option<u32> {
-        self.around.owner(path)
+        self.env.owner(path)
     }
 
-    fn run(&self, program: &str, arguments: &[&str]) -> Result<String, NotRun> {
-        self.around.run(program, arguments)
+    fn run(&self, program: &str, arguments: &[&str]) -> Result<String, ProgramError> {
+        self.env.run(program, arguments)
     }
 }

@@ -1,45 +1,45 @@
-//! `${NAME}` in a text: what is filled in for it, and what keeps that from being done.
+//! Substitution of `${NAME}` in a text.
 //!
-//! Where the values come from, and how a finding is worded, is for who asks.
+//! The caller supplies the values and words the errors.
 
 use super::scan::SOURCE_MAX;
 
-/// Why a variable cannot be filled in.
+/// Why a variable cannot be substituted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Unfilled {
     /// `${` without its `}`.
     Open,
-    /// What is between the braces is none of the forms.
+    /// The text between the braces is not a valid form.
     NoVariable(String),
     Unset {
         name: String,
-        /// That of `${NAME:?message}`.
+        /// The message of `${NAME:?message}`.
         message: Option<String>,
     },
     TooDeep,
-    /// Told once.
+    /// Reported once.
     TooLong,
 }
 
-/// Fills in texts.
+/// Substitutes variables.
 pub(super) struct Expander<'a> {
     pub value: &'a mut dyn FnMut(&str) -> Option<String>,
-    /// What has been filled in so far, in bytes: a few signs may stand for a long value each.
+    /// The bytes substituted so far: a few characters may expand to a long value each.
     pub length: &'a mut usize,
     pub unfilled: Vec<Unfilled>,
 }
 
-/// A default may have variables itself, and so on. Nobody writes more levels than these.
+/// Limit for nested defaults; real files have one or two levels.
 const DEPTH_MAX: usize = 8;
 
 impl Expander<'_> {
-    /// The text with its variables filled in, and whether there were any.
+    /// The text after substitution, and whether it had variables.
     pub fn expand(&mut self, text: &str) -> (String, bool) {
         self.text(text, 0)
     }
 
     fn text(&mut self, text: &str, depth: usize) -> (String, bool) {
-        let (mut out, mut from_outside, mut rest) = (String::new(), false, text);
+        let (mut out, mut has_variables, mut rest) = (String::new(), false, text);
         while let Some(at) = rest.find('$') {
             out.push_str(&rest[..at]);
             let after = &rest[at + 1..];
@@ -52,7 +52,7 @@ impl Expander<'_> {
                     return (out, true);
                 };
                 out.push_str(&self.variable(&inner[..end], depth));
-                from_outside = true;
+                has_variables = true;
                 rest = &inner[end + 1..];
             } else {
                 out.push('$');
@@ -63,8 +63,8 @@ impl Expander<'_> {
             }
         }
         out.push_str(rest);
-        *self.length += if from_outside { out.len() } else { 0 };
-        (out, from_outside)
+        *self.length += if has_variables { out.len() } else { 0 };
+        (out, has_variables)
     }
 
     /// The value of `NAME`, `NAME:-default` or `NAME:?message`.
@@ -94,7 +94,7 @@ impl Expander<'_> {
         String::new()
     }
 
-    /// One file that is larger than any file may be has gone wrong.
+    /// Reports once that the substituted values exceed the limit for a file.
     fn is_too_long(&mut self, more: usize) -> bool {
         let too_long = *self.length + more > SOURCE_MAX;
         if too_long && *self.length <= SOURCE_MAX {
@@ -105,7 +105,7 @@ impl Expander<'_> {
     }
 }
 
-/// Where the brace that was opened before closes.
+/// The offset of the closing brace.
 fn closing(inner: &str) -> Option<usize> {
     let mut open = 1;
     let mut before = ' ';

@@ -1,43 +1,42 @@
-//! Files that a file builds on: what they say holds where the file itself says nothing.
+//! `extends`: inherits keys from other files.
 //!
-//! Mappings are put together key by key; any other value of the file takes the place of the one it builds on. Of
-//! several files a later one counts more than an earlier one.
+//! Mappings are merged key by key; any other value replaces the inherited one. Later files override earlier ones.
 
 use std::path::{Path, PathBuf};
 
 use super::diagnostic::{Diagnostic, quoted};
-use super::environment::{Environment, Unread};
+use super::environment::{Environment, FileError};
 use super::language;
 use super::scan::scan;
 use super::source::{Source, Span};
 use super::tree::{Content, Entry, Node};
 use super::variables::Filler;
 
-/// Puts documents together with what they build on.
+/// Merges documents with the files that they extend.
 pub(super) struct Loader<'a> {
     pub source: Source,
-    pub around: &'a dyn Environment,
+    pub env: &'a dyn Environment,
     pub filler: Filler<'a>,
     pub faults: Vec<Diagnostic>,
-    /// Files that are being read, the innermost last.
+    /// The files being read, innermost last.
     open: Vec<PathBuf>,
     files: usize,
 }
 
-/// More files than these build on each other only by mistake, and each may be as large as a file may be.
+/// More files are a mistake, and each may have the maximum size.
 const FILES_MAX: usize = 16;
 
-/// The key that names them, and its other name.
+/// The key and its alias.
 const EXTENDS: [&str; 2] = ["extends", "include"];
 
 impl<'a> Loader<'a> {
-    pub fn new(source: Source, around: &'a dyn Environment) -> Self {
+    pub fn new(source: Source, env: &'a dyn Environment) -> Self {
         let beside = source.path.with_file_name(".env");
         let open = vec![source.path.clone()];
-        Self { source, around, filler: Filler::new(around, beside), faults: Vec::new(), open, files: 0 }
+        Self { source, env, filler: Filler::new(env, beside), faults: Vec::new(), open, files: 0 }
     }
 
-    /// The document with its variables filled in, on top of what it builds on.
+    /// The document after substitution of variables, merged with the files that it extends.
     pub fn complete(&mut self, mut document: Node) -> Node {
         self.filler.fill(&mut document);
         let Content::Map(entries) = &mut document.content else { return document };
@@ -46,22 +45,22 @@ impl<'a> Loader<'a> {
         *entries = rest;
         let mut base: Option<Node> = None;
         for entry in named {
-            for (text, span) in texts(&entry.value) {
+            for (text, span) in paths(&entry.value) {
                 if let Some(found) = self.file(&text, &span) {
-                    base = Some(base.map_or(found.clone(), |base| over(found, base)));
+                    base = Some(base.map_or(found.clone(), |base| merge(found, base)));
                 }
             }
-            // What is no path is told of with the rest.
-            if texts(&entry.value).is_empty()
+            // `check` reports values that are not paths.
+            if paths(&entry.value).is_empty()
                 && let Content::Map(entries) = &mut document.content
             {
                 entries.push(entry);
             }
         }
-        base.map_or(document.clone(), |base| over(document, base))
+        base.map_or(document.clone(), |base| merge(document, base))
     }
 
-    /// Another file, complete.
+    /// Another file, merged with the files that it extends.
     fn file(&mut self, text: &str, span: &Span) -> Option<Node> {
         let folder = self.source.path_at(span.start).parent().map(Path::to_path_buf).unwrap_or_default();
         let path = super::lower::plain(&folder.join(text));
@@ -77,16 +76,16 @@ impl<'a> Loader<'a> {
         if self.files > FILES_MAX {
             return self.refuse(span, format!("more than {FILES_MAX} files are extended"), "extend fewer files");
         }
-        let written = match self.around.read(&path) {
+        let written = match self.env.read(&path) {
             Ok(written) => written,
-            Err(Unread::Missing) => {
+            Err(FileError::Missing) => {
                 return self.refuse(
                     span,
                     format!("file {} does not exist", quoted(text)),
                     "the path is relative to this file",
                 );
             }
-            Err(Unread::Unreadable(why)) => {
+            Err(FileError::Unreadable(why)) => {
                 return self.refuse(span, format!("cannot read {}: {why}", quoted(text)), "check the path");
             }
         };
@@ -114,24 +113,24 @@ impl<'a> Loader<'a> {
     }
 }
 
-/// The paths, as long as they are any.
-fn texts(node: &Node) -> Vec<(String, Span)> {
+/// The paths in a value; empty if it has another type.
+fn paths(node: &Node) -> Vec<(String, Span)> {
     match &node.content {
         Content::Scalar(_, text) if !text.is_empty() => vec![(text.clone(), node.span.clone())],
-        Content::List(items) => items.iter().flat_map(texts).collect(),
+        Content::List(items) => items.iter().flat_map(paths).collect(),
         _ => Vec::new(),
     }
 }
 
-/// One value on top of another.
-fn over(top: Node, base: Node) -> Node {
+/// Merges a value over an inherited one.
+fn merge(top: Node, base: Node) -> Node {
     let (Content::Map(own), Content::Map(mut entries)) = (&top.content, base.content) else { return top };
     for entry in own {
         let same = |other: &Entry| language::name_of(&other.key) == language::name_of(&entry.key);
         match entries.iter().position(same) {
             Some(at) => {
                 let base = entries[at].value.clone();
-                entries[at] = Entry { value: over(entry.value.clone(), base), ..entry.clone() };
+                entries[at] = Entry { value: merge(entry.value.clone(), base), ..entry.clone() };
             }
             None => entries.push(entry.clone()),
         }

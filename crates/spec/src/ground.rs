@@ -1,80 +1,80 @@
-//! What this machine has at the paths that a spec mounts: links on the way, git repositories, what nobody is to see.
+//! Facts about the host paths that a spec mounts: symbolic links, git repositories and private files.
 //!
-//! Facts only. Whoever reads a spec looks for them; what they are worth is for the compiler to say.
+//! Facts only. The command line collects them; the compiler draws the conclusions.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use moat_model::resource::HostFile;
 
-/// What was found. Without a look nothing is: then a path means itself.
+/// The facts. By default there are none, and every path resolves to itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Ground {
-    /// The way from a path to what it means: where each link on it really lies, and at last what it leads to.
+    /// By path: the real location of each link that it goes through, and last the path that it resolves to.
     pub ways: BTreeMap<PathBuf, Vec<PathBuf>>,
-    /// The regular files among the paths that are mounted.
+    /// The regular files among the mounted paths.
     pub files: BTreeMap<PathBuf, HostFile>,
     pub private: Vec<Private>,
-    /// By the folder that is mounted.
+    /// By the mounted folder.
     pub repositories: BTreeMap<PathBuf, Repository>,
 }
 
-/// Files of the user that a sandbox is not to see.
+/// Files of the user that a sandbox must not see.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Private {
     pub path: PathBuf,
     pub kind: PrivateKind,
-    /// The way to it.
+    /// Like [`Ground::ways`].
     pub way: Vec<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PrivateKind {
-    /// moat's own state: the keys, the audit log, what was approved.
+    /// moat's own state: keys, the audit log and approvals.
     State,
-    /// Keys of the user, which may be mounted by their own name only.
+    /// Keys of the user, which must not be mounted as part of a larger folder.
     Keys,
 }
 
-/// What git finds in a folder.
+/// The repository that git finds in a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Repository {
-    /// All of a repository.
+    /// A whole repository.
     Whole { hooks: HooksFolder },
-    /// One of several work trees: `.git` is a file that names a folder elsewhere, and that folder names it.
+    /// A linked work tree: `.git` is a file that names a git directory, which refers back to it.
     Worktree(Worktree),
-    /// A part of the repository in a folder above.
+    /// A subfolder of the repository in a parent folder.
     Part { root: PathBuf },
-    /// `.git` names a folder that does not know of this one, or of which nothing is known.
+    /// `.git` names a git directory that does not refer back to this folder.
     Elsewhere { git_dir: PathBuf },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Worktree {
-    /// The folder of this work tree in the common one, as the file `.git` has it.
+    /// The git directory of this work tree, as written in the file `.git`.
     pub named: PathBuf,
-    /// What all work trees have in common.
+    /// The git directory shared by all work trees.
     pub common: PathBuf,
     pub hooks: HooksFolder,
 }
 
-/// What is called `hooks` in a git directory.
+/// The entry `hooks` of a git directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HooksFolder {
     Folder,
     Missing,
-    /// A link, or something else that cannot be mounted over itself.
+    /// A link or another file that cannot be mounted over itself.
     Other,
 }
 
 impl Ground {
-    /// All places that a path leads through, itself included.
+    /// All locations that a path goes through, including itself.
     pub fn way<'a>(&'a self, path: &'a Path) -> impl Iterator<Item = &'a Path> {
         let found = self.ways.get(path).into_iter().flatten().map(PathBuf::as_path);
         std::iter::once(path).chain(found)
     }
 
-    /// What a path means in the end.
+    /// The path that a path resolves to.
     pub fn real<'a>(&'a self, path: &'a Path) -> &'a Path {
         self.ways.get(path).and_then(|way| way.last()).map_or(path, PathBuf::as_path)
     }

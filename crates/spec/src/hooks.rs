@@ -1,8 +1,8 @@
-//! Scripts that the spec has run: while the image is made, and before the command.
+//! The hooks of a spec: scripts that run while the image is built, and before the command.
 
 use super::raw::{self, OneOf};
 
-/// Scripts of a shell.
+/// Shell scripts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Hooks {
     pub post_build_root: Option<String>,
@@ -11,7 +11,7 @@ pub struct Hooks {
 }
 
 impl Hooks {
-    /// Whether there are any that make an image.
+    /// Whether a hook runs while the image is built.
     pub fn build(&self) -> bool {
         self.post_build_root.is_some() || self.post_build.is_some()
     }

@@ -1,21 +1,20 @@
-//! The file as written and as meant: `agent.yaml`, and the capabilities that it can ask for.
+//! The language of `agent.yaml`: parser, diagnostics, capabilities, and the compiler to a graph of resources.
 //!
-//! Text in, values or diagnostics out. Reads no files and no environment itself: whoever calls answers its questions
-//! ([`Environment`]).
-//! [`agent::parse`] puts the steps together: `scan` makes a tree with places of the text, `check` holds it against
-//! the `language`, `read` brings it into the types of `file`, and `meaning` says what the texts in these stand for.
+//! Text in, values or diagnostics out. Does not read files or the environment itself: the caller provides an
+//! [`Environment`]. [`agent::parse`] runs the steps: `scan` parses the text to a tree with locations, `check` compares
+//! it with the `language`, `read` deserialises it to the types of `raw`, and `lower` interprets their texts.
 
-// The text, and what can be said about it.
+// The text, and diagnostics about it.
 pub mod diagnostic;
 pub mod source;
 pub mod suggest;
 
-// From the text to a tree.
+// From text to a tree.
 mod scan;
 mod syntax;
 mod tree;
 
-// What a file builds on, and what is filled in.
+// Extended files, variables, and the environment.
 mod envfile;
 pub mod environment;
 mod expand;
@@ -24,7 +23,7 @@ pub mod ground;
 mod hooks;
 mod variables;
 
-// From the tree to faults.
+// Checks of the tree.
 mod build;
 mod check;
 mod language;
@@ -34,12 +33,12 @@ mod schema;
 pub mod shape;
 mod short_forms;
 
-// From the tree to what is meant.
+// From the tree to a spec.
 pub mod agent;
 pub mod capability;
 pub mod catalogue;
+mod env_file_errors;
 mod lower;
-mod misread;
 mod ports;
 pub mod proposal;
 mod raw;
@@ -51,7 +50,7 @@ mod template;
 mod tuning;
 pub mod version;
 
-// From what is meant to a graph.
+// From a spec to a graph.
 pub mod compile;
 
 pub use agent::{BuilderSettings, CacheRetention, NamedVolume, NetworkSettings, Spec};

@@ -1,15 +1,15 @@
-//! From the texts of a file to what they mean, and whether the parts fit each other.
+//! Lowers the texts of a file to values, and checks that they fit each other.
 //!
-//! Each text has been checked for itself. What can still be wrong is what only shows when two are seen together.
+//! Each text has already been checked by itself. The remaining errors involve two values, such as a duplicate target.
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 use super::agent::{BuilderSettings, NamedVolume, NetworkSettings};
 use super::diagnostic::{Diagnostic, quoted};
+use super::env_file_errors::EnvFileErrors;
 use super::envfile;
-use super::environment::{Environment, Unread};
-use super::misread::Misread;
+use super::environment::{Environment, FileError};
 use super::raw::{
     Buildkit, CommandOr, HealthParts, Mount as MountParts, MountMode, OneOf, Resources, Volume, Workspace,
 };
@@ -21,28 +21,28 @@ use super::source::Span;
 use super::tree::Places;
 use moat_model::resource::{HealthConfig, Limits, Mount, MountSource, PortConfig, SecretText};
 
-/// Where the workspace is in the main container unless the file says otherwise.
+/// The default path of the workspace in the main container.
 const WORKSPACE: &str = "/workspace";
 
-/// The volume that a workspace is on that is no folder of this machine.
+/// The name of the volume of a workspace with `mode: volume`.
 const WORKSPACE_VOLUME: &str = "workspace";
 
-/// Reads values, and collects what does not fit.
-pub(super) struct Meaning<'a> {
+/// Lowers values, and collects errors.
+pub(super) struct Lowering<'a> {
     pub places: &'a Places,
-    /// The folder that relative paths are seen from, for what was written at a place.
+    /// The base of relative paths, for the file that contains a location.
     pub folder: &'a dyn Fn(&Span) -> PathBuf,
     pub home: Option<String>,
     pub faults: Vec<Diagnostic>,
-    /// Files of variables with faults of their own.
-    pub bad_files: Vec<Misread>,
-    /// What is mounted where so far: the target, and the path of the key.
+    /// Files of variables with errors.
+    pub bad_files: Vec<EnvFileErrors>,
+    /// The mount targets so far, with the path of the key of each.
     targets: BTreeMap<String, String>,
-    /// Ports of the Docker host that are spoken for.
+    /// Host ports that are already mapped.
     pub(super) fixed_ports: Vec<PortConfig>,
 }
 
-/// What the workspace comes to.
+/// The lowered workspace.
 #[derive(Default)]
 pub(super) struct WorkspaceParts {
     pub mounts: Vec<Mount>,
@@ -50,7 +50,7 @@ pub(super) struct WorkspaceParts {
     pub target: Option<String>,
 }
 
-/// The variables of the main container, by what may be shown of them.
+/// The variables of the main container, by visibility.
 #[derive(Default)]
 pub(super) struct EnvVariables {
     pub plain: BTreeMap<String, String>,
@@ -58,7 +58,7 @@ pub(super) struct EnvVariables {
     pub secrets: BTreeMap<String, SecretSource>,
 }
 
-impl<'a> Meaning<'a> {
+impl<'a> Lowering<'a> {
     pub fn new(places: &'a Places, folder: &'a dyn Fn(&Span) -> PathBuf, home: Option<String>) -> Self {
         Self {
             places,
@@ -106,7 +106,7 @@ impl<'a> Meaning<'a> {
         env: BTreeMap<String, String>,
         files: Option<OneOf<Vec<String>>>,
         secrets: BTreeMap<String, String>,
-        around: &dyn Environment,
+        environment: &dyn Environment,
     ) -> EnvVariables {
         let mut all = EnvVariables::default();
         let files = match files {
@@ -118,10 +118,10 @@ impl<'a> Meaning<'a> {
         };
         for (path, at) in files {
             let absolute = PathBuf::from(self.absolute(&path, &at));
-            let read = around.read(&absolute).map_err(|unread| {
+            let read = environment.read(&absolute).map_err(|unread| {
                 let why = match unread {
-                    Unread::Missing => "no such file".to_owned(),
-                    Unread::Unreadable(why) => why,
+                    FileError::Missing => "no such file".to_owned(),
+                    FileError::Unreadable(why) => why,
                 };
                 Fault::new(format!("cannot read {}: {why}", quoted(&path)), "the path is relative to this file")
             });
@@ -129,7 +129,7 @@ impl<'a> Meaning<'a> {
             let (variables, bad) = envfile::parse(&text);
             if let Some(bad) = bad {
                 let at = self.places.value(&at).unwrap_or_default();
-                self.bad_files.push(Misread { written: path, at, path: absolute, bad });
+                self.bad_files.push(EnvFileErrors { written: path, at, path: absolute, bad });
             }
             all.concealed.extend(variables.into_iter().map(|(name, value)| (name, SecretText::new(value))));
         }
@@ -205,7 +205,7 @@ impl<'a> Meaning<'a> {
         all
     }
 
-    /// A volume in its short form or its long one.
+    /// A volume in its short or long form.
     pub(super) fn named_volume(&mut self, at: &str, volume: OneOf<Volume>) -> Option<NamedVolume> {
         let (name, target, read_only) = match volume {
             OneOf::Text(text) => {
@@ -217,7 +217,7 @@ impl<'a> Meaning<'a> {
         Some(NamedVolume { name, target: trimmed(&target), read_only })
     }
 
-    /// `published`: the keys that publish ports.
+    /// The network settings. `published`: the paths of the keys that publish ports.
     pub fn network(&mut self, network: Network, published: &[String]) -> NetworkSettings {
         for at in published.iter().filter(|_| network.internal) {
             let hint = "remove the ports or `network.internal`; `moat exec` works without a port";
@@ -269,13 +269,13 @@ impl<'a> Meaning<'a> {
         BuilderSettings { image, cache, cache_limit, config, limits, oom_score_adj, logging }
     }
 
-    /// Of each, in its order.
+    /// Reads a list of texts.
     pub fn list<T>(&mut self, at: &str, texts: &[String], read: impl Fn(&str) -> Result<T, Fault>) -> Vec<T> {
         let texts = texts.iter().enumerate();
         texts.filter_map(|(i, text)| self.read(&format!("{at}.{i}"), read(text))).collect()
     }
 
-    /// Of each, by name.
+    /// Reads a mapping of texts.
     pub fn each<T>(
         &mut self,
         at: &str,
@@ -297,7 +297,7 @@ impl<'a> Meaning<'a> {
         self.faults.push(Diagnostic::error(place, fault.message).hint(fault.hint));
     }
 
-    /// Folders that are hidden behind empty ones.
+    /// Empty folders that hide the excluded ones.
     fn excluded(&mut self, at: &str, target: &str, exclude: &[String]) -> Vec<Mount> {
         let hidden = exclude.iter().enumerate().map(|(i, folder)| {
             let target = format!("{target}/{}", folder.trim_end_matches('/'));
@@ -307,7 +307,7 @@ impl<'a> Meaning<'a> {
         hidden.collect()
     }
 
-    /// Two mounts at one place hide one another.
+    /// Reserves a mount target, and reports a duplicate.
     pub(super) fn claim(&mut self, target: &str, at: &str) {
         if let Some(first) = self.targets.insert(target.to_owned(), at.to_owned()) {
             let first = first.trim_end_matches(".target").to_owned();
@@ -319,7 +319,7 @@ impl<'a> Meaning<'a> {
         }
     }
 
-    /// The path that a text stands for, seen from the file that it was written in.
+    /// The absolute path of a text, relative to the file that contains it.
     pub fn absolute(&mut self, text: &str, at: &str) -> String {
         let path = if let Some(rest) = text.strip_prefix('~') {
             let Some(home) = &self.home else {
@@ -336,7 +336,7 @@ impl<'a> Meaning<'a> {
     }
 }
 
-/// Without `.` and `..`: the engine takes neither, and two spellings of one path should not differ.
+/// Removes `.` and `..`: the engine rejects both, and two spellings of one path must not differ.
 pub(super) fn plain(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for part in path.components() {
@@ -351,7 +351,7 @@ pub(super) fn plain(path: &Path) -> PathBuf {
     plain
 }
 
-/// Without slashes at the end, and without doubled ones.
+/// Removes trailing and repeated slashes.
 pub(super) fn trimmed(target: &str) -> String {
     let parts: Vec<&str> = target.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
     format!("/{}", parts.join("/"))

@@ -1,6 +1,6 @@
-//! Published ports as they are written: a text or a mapping that stands for one port, or a text for a range of them.
+//! Published ports: a text or a mapping for one port, or a text for a range.
 //!
-//! Which ports of the Docker host are free is not known here.
+//! Does not know which ports of the Docker host are free.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -10,13 +10,13 @@ use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::diagnostic::quoted;
-use super::lower::Meaning;
+use super::lower::Lowering;
 use super::raw::OneOf;
 use super::shape::Fault;
 use moat_model::resource::port::LOOPBACK;
 use moat_model::resource::{HostPort, Port, PortConfig, Protocol};
 
-/// Each with its name, if it has one.
+/// The entries, each with its name if the ports are a mapping.
 #[derive(Debug, Default)]
 pub(super) struct Ports(pub Vec<(Option<String>, OneOf<PortParts>)>);
 
@@ -39,14 +39,14 @@ pub(super) enum PortProtocol {
     Udp,
 }
 
-/// The engine runs a process and keeps rules of the firewall for each published port.
+/// The engine runs a process and maintains firewall rules for each published port.
 const RANGE_MAX: usize = 256;
 
 const FORMS: &str = "write `PORT`, `HOST:PORT` or `ADDRESS:HOST:PORT`, as in `8080:80`, `8000-8010:8000-8010` or \
                      `[::1]:53:53/udp`; ports range from 1 to 65535";
 
-/// `PORT`, `HOST:PORT`, `ADDRESS:HOST:PORT` or `ADDRESS::PORT`, each with `/tcp` or `/udp` if need be; a range of
-/// ports in place of a port stands for each of them.
+/// Reads `PORT`, `HOST:PORT`, `ADDRESS:HOST:PORT` or `ADDRESS::PORT`, optionally with `/tcp` or `/udp`. A range expands
+/// to its ports.
 pub fn read(text: &str) -> Result<Vec<PortConfig>, Fault> {
     let wrong = |hint: String| Fault::new(format!("{} is not a port", quoted(text)), hint);
     let forms = || wrong(FORMS.to_owned());
@@ -81,16 +81,16 @@ pub fn read(text: &str) -> Result<Vec<PortConfig>, Fault> {
         return Err(wrong(format!("for a free port on an address, write `{host}::{container}`")));
     }
     let host_ports = range(host).ok_or_else(forms)?;
-    let (there, here) = (container_ports.clone().count(), host_ports.clone().count());
-    if there == 1 && here > 1 {
+    let (inside, outside) = (container_ports.clone().count(), host_ports.clone().count());
+    if inside == 1 && outside > 1 {
         let hint = "one container port maps to one host port: write a single host port, or none for a free one";
         return Err(wrong(hint.to_owned()));
     }
-    if there != here {
-        return Err(wrong(format!("the ranges have {here} and {there} ports: write two of the same length")));
+    if inside != outside {
+        return Err(wrong(format!("the ranges have {outside} and {inside} ports: write two of the same length")));
     }
     let pairs = container_ports.zip(host_ports);
-    Ok(pairs.map(|(there, here)| port(there, protocol, address, HostPort::Fixed(here))).collect())
+    Ok(pairs.map(|(inside, outside)| port(inside, protocol, address, HostPort::Fixed(outside))).collect())
 }
 
 fn port(number: u16, protocol: Protocol, address: IpAddr, host: HostPort) -> PortConfig {
@@ -109,7 +109,7 @@ fn number(text: &str) -> Option<u16> {
     text.parse().ok().filter(|number| digits && *number > 0)
 }
 
-/// One port, as the parts of a mapping have it.
+/// One port number, as a part of a mapping.
 pub fn single(text: &str) -> Result<u16, Fault> {
     number(text).ok_or_else(|| {
         let hint = "write one port from 1 to 65535, without a range or protocol";
@@ -117,7 +117,7 @@ pub fn single(text: &str) -> Result<u16, Fault> {
     })
 }
 
-/// An address of the Docker host; brackets are for those with colons.
+/// An address of the Docker host; IPv6 addresses may be in brackets.
 pub fn address_of(text: &str) -> Result<IpAddr, Fault> {
     let inner = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let parsed = match (text, inner) {
@@ -172,8 +172,8 @@ impl<'de> Deserialize<'de> for Ports {
     }
 }
 
-impl Meaning<'_> {
-    /// The ports of a container whose key `ports` is at a path.
+impl Lowering<'_> {
+    /// The ports of a container; `at` is the path of its key `ports`.
     pub fn ports(&mut self, at: &str, ports: Ports) -> Vec<PortConfig> {
         let mut all: Vec<PortConfig> = Vec::new();
         for (i, (name, entry)) in ports.0.into_iter().enumerate() {
@@ -209,7 +209,7 @@ impl Meaning<'_> {
         Some(PortConfig { name, ..port(number, protocol.into(), address, host) })
     }
 
-    /// Whether a port can be published beside the others of its container and of the others.
+    /// Reports conflicts of a port with other ports of its container and with host ports of all containers.
     fn published(&mut self, at: &str, others: &[PortConfig], port: &PortConfig) {
         if others.iter().any(|other| other.container == port.container) {
             let message = format!("container port {} is published twice", port.container);
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_is_each_of_its_ports() {
+    fn a_range_expands_to_its_ports() {
         let table = [
             ("8000-8001", "8000/tcp 127.0.0.1:free, 8001/tcp 127.0.0.1:free"),
             ("8000-8001:80-81", "80/tcp 127.0.0.1:8000, 81/tcp 127.0.0.1:8001"),
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_what_to_write() {
+    fn errors_say_what_to_write() {
         let table = [
             (":8080:80", "nothing precedes the first colon: write `8080:80`"),
             ("::80", "nothing precedes the first colon: write `80`"),

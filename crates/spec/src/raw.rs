@@ -1,4 +1,4 @@
-//! One document of a spec file, as it is written: the texts, not yet what they mean.
+//! The serde types of a document: texts that have not been interpreted yet.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -74,18 +74,18 @@ fn yes() -> bool {
     true
 }
 
-/// A text, or the same in several parts.
+/// A short form in one text, or its parts.
 #[derive(Debug)]
 pub(super) enum OneOf<T> {
     Text(String),
     Parts(T),
 }
 
-/// A program with its arguments. One text is a shell's command line.
+/// A program with its arguments; a text is a shell command line.
 #[derive(Debug)]
 pub(super) struct Command(pub Vec<String>);
 
-/// As [`Command`]; empty: none, not even the image's own.
+/// Like [`Command`]; empty: none, not even the image's own.
 #[derive(Debug)]
 pub(super) struct Entrypoint(pub Vec<String>);
 
@@ -181,7 +181,7 @@ pub(super) struct Network {
     pub extra_hosts: BTreeMap<String, String>,
 }
 
-/// A command, or a mapping with one.
+/// A command, or a mapping that contains one.
 #[derive(Debug)]
 pub(super) enum CommandOr<T> {
     Command(Command),
@@ -254,7 +254,7 @@ pub(super) struct Resources {
     pub oom_score_adj: Option<String>,
 }
 
-/// Runs what the user wrote as one line; POSIX has it everywhere, and so does any image that can be worked in.
+/// Runs a command line. Required by POSIX, so it exists in every practical image.
 const SHELL: [&str; 2] = ["sh", "-c"];
 
 impl Command {

@@ -1,7 +1,6 @@
-//! A tree as serde reads it into types.
+//! Deserialises a tree with serde.
 //!
-//! Every scalar is the text that was written; whoever wants something else makes it of that. What is allowed where
-//! has been checked before.
+//! Every scalar is the text that was written; types parse it further. `check` has already validated the structure.
 
 use serde::Deserializer;
 use serde::de::value::{MapDeserializer, SeqDeserializer};
@@ -10,7 +9,7 @@ use serde::forward_to_deserialize_any;
 
 use super::tree::{Content, Entry, Node};
 
-/// Why a tree does not fit a type: a fault of the language's table, which lets pass what the types do not hold.
+/// Why a tree does not fit a type: a bug in the table of the language, which allowed something that the types do not.
 pub type ReadError = serde::de::value::Error;
 
 impl<'de> IntoDeserializer<'de, ReadError> for &'de Node {

@@ -1,47 +1,47 @@
-//! Whether a text is meant as the spec of an agent: a directory may have YAML files of compose, Kubernetes or CI too.
+//! Detects specs of agents: a directory may also contain YAML files of compose, Kubernetes or CI.
 //!
-//! Only the keys at the top of its documents are looked at. Whether a spec is right is for `agent::parse`.
+//! Looks only at the top-level keys of the documents. `agent::parse` validates the spec.
 
 use saphyr_parser::{Event, Parser};
 
 use super::language::AGENT;
 use super::shape::Shape;
 
-/// Keys that no spec can do without, and that other tools' files have too. One of [`OWN`] decides.
+/// Required keys of a spec that files of other tools have too. One of [`OWN`] must be present as well.
 const SHARED: [&str; 2] = ["name", "include"];
 
-/// Keys at the top that only a spec has.
+/// Top-level keys that only a spec has.
 const OWN: [&str; 5] = ["image", "base_image", "build", "dependencies", "extends"];
 
-/// Whether one of the documents of a text has `agent` at its top; or, where the name has its other key or comes from
-/// another file, only keys of the language, and what no file of another tool has.
+/// Whether a document of a text has the top-level key `agent`. A document that uses `name` or inherits its name must
+/// have only keys of the language, and one that no other tool has.
 ///
-/// Of a text that is no YAML as much is believed as can be read: what is wrong with a spec has to be told.
+/// Invalid YAML counts as far as it can be read, so that errors in a spec are reported.
 pub fn is_agent(text: &str) -> bool {
-    tops(text).iter().any(|keys| is_top_of_agent(keys)) || text.lines().any(begins_with_agent)
+    top_level_keys(text).iter().any(|keys| has_keys_of_agent(keys)) || text.lines().any(starts_with_agent)
 }
 
-fn is_top_of_agent(keys: &[String]) -> bool {
+fn has_keys_of_agent(keys: &[String]) -> bool {
     let has = |names: &[&str]| keys.iter().any(|key| names.contains(&key.as_str()));
     let Shape::Keys(known) = &AGENT else { return has(&["agent"]) };
     let all_known = keys.iter().all(|key| known.iter().any(|it| it.is(key)));
     has(&["agent"]) || (all_known && (has(&["extends"]) || (has(&SHARED) && has(&OWN))))
 }
 
-/// A line at the margin, as people write it.
-fn begins_with_agent(line: &str) -> bool {
+/// Whether an unindented line sets `agent`.
+fn starts_with_agent(line: &str) -> bool {
     let line = line.trim_start_matches('\u{feff}');
     let after = ["agent", "'agent'", "\"agent\""].iter().find_map(|key| line.strip_prefix(key));
     after.is_some_and(|after| after.trim_start().starts_with(':'))
 }
 
-/// The keys at the top of each document that is a mapping, up to the first fault of syntax.
-fn tops(text: &str) -> Vec<Vec<String>> {
+/// The top-level keys of each document, up to the first syntax error.
+fn top_level_keys(text: &str) -> Vec<Vec<String>> {
     let mut tops = Vec::new();
     let (mut depth, mut is_mapping, mut is_key) = (0_usize, false, true);
     for event in Parser::new_from_str(text) {
         let Ok((event, _)) = event else { break };
-        // A value of the mapping at the top, or a key of it.
+        // A key or value of the top-level mapping.
         let at_top = depth == 1 && is_mapping;
         match event {
             Event::DocumentStart(_) => depth = 0,
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn specs_are_told_from_files_of_other_tools() {
+    fn specs_are_distinguished_from_files_of_other_tools() {
         let specs = [
             "agent: a\nimage: busybox\n",
             "# a comment\n---\nimage: busybox\nagent: a\n",
@@ -89,7 +89,7 @@ mod tests {
             "include: base.yaml\ndependencies: [git]\n",
             // One of several documents.
             "kind: Pod\n---\nagent: a\n",
-            // Wrong ones.
+            // Invalid ones.
             "agent: A B\nimage: [\n",
             "image: [busybox\nagent: a\n",
             "agent: a\nservices: {web: {image: nginx}}\nnetworks: {}\n",

@@ -1,4 +1,4 @@
-//! The language as a table for people, made from the same data that files are checked against.
+//! Reference documentation of the language, generated from the data that files are checked against.
 
 use serde::Serialize;
 
@@ -7,7 +7,7 @@ use super::language::foreign_keys::{FOREIGN_KEYS, foreign_key};
 use super::shape::{Effect, Key, Shape};
 use super::suggest::suggest;
 
-/// One row for each key, in Markdown: path, what it may be, default, what a change does, meaning.
+/// A Markdown table with one row per key: path, type, default, effect of a change, meaning.
 pub fn reference() -> String {
     let mut rows = String::from("| key | type | default | change | meaning |\n| --- | --- | --- | --- | --- |\n");
     language::AGENT.visit("", &mut |path, key| {
@@ -19,7 +19,7 @@ pub fn reference() -> String {
     rows
 }
 
-/// The path and the effect of every key, in the order of the language.
+/// The path and effect of every key, in the order of the language.
 pub fn effects() -> Vec<(String, Effect)> {
     let mut all = Vec::new();
     language::AGENT.visit("", &mut |parent, key| {
@@ -42,27 +42,27 @@ pub struct ExplainError {
     pub hint: String,
 }
 
-/// What there is to know about a key.
+/// The documentation of a key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Explained {
-    /// With dots between levels, as in `container.memory`.
+    /// With dots between levels, such as `container.memory`.
     pub key: String,
     pub may_be: String,
     pub meaning: &'static str,
     pub default: &'static str,
-    /// What a change of it does to a sandbox that is there.
+    /// What a change of it does to an existing sandbox.
     pub change: &'static str,
     pub example: &'static str,
-    /// Other names of it.
+    /// Its aliases.
     pub also: &'static [&'static str],
-    /// The keys below it.
+    /// Its nested keys.
     pub keys: Vec<String>,
 }
 
-/// The key at a path such as `container.memory`; of no path all keys, in the order of the language.
+/// Documents the key at a path such as `container.memory`, or without a path all keys, in the order of the language.
 ///
 /// # Errors
-/// If there is no such key.
+/// If the key does not exist.
 pub fn explained(path: Option<&str>) -> Result<Vec<Explained>, ExplainError> {
     let mut all: Vec<(String, &Key)> = Vec::new();
     language::AGENT.visit("", &mut |parent, key| {
@@ -90,10 +90,10 @@ fn about(path: &str, key: &Key, all: &[(String, &Key)]) -> Explained {
     }
 }
 
-/// As [`explained`], for a person: of no path the keys at the top. Ends with a line feed.
+/// Like [`explained`], as text; without a path, only top-level keys. Ends with a line feed.
 ///
 /// # Errors
-/// If there is no such key.
+/// If the key does not exist.
 pub fn explain(path: Option<&str>) -> Result<String, ExplainError> {
     let found = explained(path)?;
     if path.is_none() {
@@ -139,21 +139,23 @@ fn unknown(path: &str, all: &[(String, &Key)]) -> ExplainError {
     ExplainError { key, hint }
 }
 
+/// The type of a value.
 fn may_be(shape: &Shape) -> String {
     match shape {
-        Shape::List { item, .. } => format!("{} of {}", shape.expected(), of_many(item)),
-        Shape::Map { value, .. } => format!("{} of names to {}", shape.expected(), of_many(value)),
+        Shape::List { item, .. } => format!("list of {}", plural(item)),
+        Shape::Map { value, .. } => format!("mapping of names to {}", plural(value)),
         Shape::Either(shapes) => shapes.iter().map(may_be).collect::<Vec<_>>().join(", or "),
-        Shape::Text(_) | Shape::Line(_) | Shape::Scalar(_) | Shape::Bool | Shape::Choice(_) | Shape::Keys(_) => {
-            shape.expected()
-        }
+        Shape::Text(_) | Shape::Line(_) => "string".to_owned(),
+        Shape::Scalar(_) => "single value".to_owned(),
+        Shape::Keys(_) => "mapping".to_owned(),
+        Shape::Bool | Shape::Choice(_) => shape.expected(),
     }
 }
 
-fn of_many(shape: &Shape) -> String {
+fn plural(shape: &Shape) -> String {
     match shape {
-        Shape::Text(_) | Shape::Line(_) => "strings".to_owned(),
-        Shape::Scalar(_) => "single values".to_owned(),
-        other => other.expected(),
+        Shape::Either(shapes) => shapes.iter().map(plural).collect::<Vec<_>>().join(" or "),
+        Shape::Bool | Shape::Choice(_) => shape.expected(),
+        other => format!("{}s", may_be(other)),
     }
 }

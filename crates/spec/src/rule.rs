@@ -1,4 +1,4 @@
-//! What makes a text a name, a reference or a value: one rule for each sort of value, with advice.
+//! Rules for names, references and values, one for each type of value, with hints.
 
 use super::diagnostic::quoted;
 use super::shape::Fault;
@@ -22,14 +22,14 @@ pub fn agent_name(text: &str) -> Result<(), Fault> {
     Err(Fault::new(message, hint))
 }
 
-/// A name that is allowed, and as close to `text` as it gets.
+/// The valid name closest to `text`; `None`: nothing of it can be used.
 pub fn slug(text: &str) -> Option<String> {
     let mut slug = String::new();
     for c in text.to_lowercase().chars() {
         let c = if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' };
-        let begins_badly = slug.is_empty() && !c.is_ascii_alphanumeric();
+        let is_bad_start = slug.is_empty() && !c.is_ascii_alphanumeric();
         let is_repeated = c == '-' && slug.ends_with('-');
-        if !begins_badly && !is_repeated {
+        if !is_bad_start && !is_repeated {
             slug.push(c);
         }
     }
@@ -38,7 +38,7 @@ pub fn slug(text: &str) -> Option<String> {
     AgentName::parse(slug).is_ok().then(|| slug.to_owned())
 }
 
-/// With it, `moat-` and the longest run id a container's name is still readable in a list.
+/// Keeps a container's name, which also contains `moat-` and the run id, readable in a list.
 const SERVICE_NAME_MAX: usize = 32;
 
 /// A reference to an image.
@@ -55,7 +55,7 @@ pub fn image(text: &str) -> Result<(), Fault> {
     Err(Fault::new(format!("{} is not an image reference", quoted(text)), hint))
 }
 
-/// The name of something to depend on, whether or not it exists.
+/// The name of a dependency, whether or not it exists.
 pub fn dependency(text: &str) -> Result<(), Fault> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:@/+".contains(c);
     if text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(plain) {
@@ -65,10 +65,10 @@ pub fn dependency(text: &str) -> Result<(), Fault> {
     Err(Fault::new(message, "names consist of letters, digits and `:`, `@`, `-`, `.`, such as `docker:dind`"))
 }
 
-/// The name of an environment variable: wider than POSIX, since programs are configured by names with dots and dashes.
+/// The name of an environment variable. Allows more than POSIX: some programs use names with dots and dashes.
 pub fn variable(text: &str) -> Result<(), Fault> {
-    let begins = |c: char| c.is_ascii_alphabetic() || c == '_';
-    if text.starts_with(begins) && text.chars().all(|c| begins(c) || c.is_ascii_digit() || c == '.' || c == '-') {
+    let is_start = |c: char| c.is_ascii_alphabetic() || c == '_';
+    if text.starts_with(is_start) && text.chars().all(|c| is_start(c) || c.is_ascii_digit() || c == '.' || c == '-') {
         return Ok(());
     }
     let message = format!("{} is not a valid environment variable name", quoted(text));
@@ -79,7 +79,7 @@ pub fn variable(text: &str) -> Result<(), Fault> {
     Err(Fault::new(message, hint))
 }
 
-/// What a process can be given as an argument or in its environment.
+/// A value that can be an argument or an environment variable.
 pub fn argument(text: &str) -> Result<(), Fault> {
     if text.contains('\0') {
         return Err(Fault::new("a NUL character cannot be passed to a program", "remove the `\\0`"));
@@ -87,8 +87,8 @@ pub fn argument(text: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Whether a short form can be read.
-macro_rules! as_written {
+/// Rules that check a short form.
+macro_rules! short_form_rules {
     ($($name:ident)+) => {
         $(pub fn $name(text: &str) -> Result<(), Fault> {
             short_forms::$name(text).map(drop)
@@ -96,7 +96,7 @@ macro_rules! as_written {
     };
 }
 
-as_written! {
+short_form_rules! {
     mount mount_source path folder place excluded volume volume_name memory cache_limit cpus count ulimit ulimit_name
     duration subnet address oom_score_adj log_driver log_option
 }
@@ -116,7 +116,7 @@ pub fn port_address(text: &str) -> Result<(), Fault> {
     ports::address_of(text).map(drop)
 }
 
-macro_rules! as_tuned {
+macro_rules! tuning_rules {
     ($($name:ident)+) => {
         $(pub fn $name(text: &str) -> Result<(), Fault> {
             tuning::$name(text).map(drop)
@@ -124,14 +124,14 @@ macro_rules! as_tuned {
     };
 }
 
-as_tuned! { linux_capability device gpus tmpfs hostname stop_timeout }
+tuning_rules! { linux_capability device gpus tmpfs hostname stop_timeout }
 
-/// How many processes a container may have.
+/// A limit on processes.
 pub fn pids(text: &str) -> Result<(), Fault> {
     count(text)
 }
 
-/// `USER` or `USER:GROUP`, by name or by number.
+/// `USER` or `USER:GROUP`, by name or number.
 pub fn user(text: &str) -> Result<(), Fault> {
     let plain = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "_.-$".contains(c));
     let parts: Vec<&str> = text.split(':').collect();
@@ -141,7 +141,7 @@ pub fn user(text: &str) -> Result<(), Fault> {
     Err(Fault::new(format!("{} is not a user", quoted(text)), "write `USER` or `USER:GROUP`, by name or by number"))
 }
 
-/// The name of a label that is the user's to set.
+/// The name of a label that users may set.
 pub fn label(text: &str) -> Result<(), Fault> {
     if text.starts_with("moat.") || text == "moat" {
         let message = format!("{} is reserved for moat", quoted(text));
@@ -154,19 +154,19 @@ pub fn label(text: &str) -> Result<(), Fault> {
     argument(text)
 }
 
-/// A folder to run in; all of the container is one too.
+/// A working directory; the root is allowed.
 pub fn workdir(text: &str) -> Result<(), Fault> {
     if text == "/" { Ok(()) } else { short_forms::workplace(text) }
 }
 
-/// Where a secret comes from.
+/// The source of a secret.
 pub fn secret(text: &str) -> Result<(), Fault> {
     secrets::rule(text)
 }
 
-/// What a port is called.
+/// The name of a port.
 pub fn port_name(text: &str) -> Result<(), Fault> {
-    // The parts of one port where names of ports are expected: `target` would be taken for a name.
+    // The keys of one port in a mapping of named ports: `target` would be taken for a name.
     if ["target", "published", "host_ip", "protocol"].contains(&text) {
         let message = format!("{} is a key of a port, not a port name", quoted(text));
         return Err(Fault::new(message, "write the mapping as a list item: `- target: 80`"));
@@ -184,7 +184,7 @@ pub fn port_name(text: &str) -> Result<(), Fault> {
     Err(Fault::new(format!("{} is not a valid port name", quoted(text)), hint))
 }
 
-/// What a service is called: by this name it is found on the network, and it is in its container's name.
+/// The name of a service, which is its host name on the network and part of its container's name.
 pub fn service_name(text: &str) -> Result<(), Fault> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     if text == "main" {
@@ -198,12 +198,13 @@ pub fn service_name(text: &str) -> Result<(), Fault> {
         return Ok(());
     }
     let hint = format!(
-        "names consist of lowercase letters and digits with `-` in between, at most {SERVICE_NAME_MAX}, such as `db` or `search-1`"
+        "names consist of lowercase letters and digits with `-` in between, at most {SERVICE_NAME_MAX}, such as \
+         `db` or `search-1`"
     );
     Err(Fault::new(format!("{} is not a valid service name", quoted(text)), hint))
 }
 
-/// A host's name.
+/// The name of a host.
 pub fn host_name(text: &str) -> Result<(), Fault> {
     let part = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
     if text.len() <= 253 && text.split('.').all(part) {
@@ -212,7 +213,7 @@ pub fn host_name(text: &str) -> Result<(), Fault> {
     Err(Fault::new(format!("{} is not a valid host name", quoted(text)), "write a name such as `db.test`"))
 }
 
-/// Where a host is.
+/// The address of a host.
 pub fn host(text: &str) -> Result<(), Fault> {
     if text == "host-gateway" || address(text).is_ok() {
         return Ok(());
@@ -240,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_are_what_programs_use() {
+    fn names_of_variables_may_have_dots_and_dashes() {
         for good in ["A", "_", "http_proxy", "discovery.type", "npm-config", "A1"] {
             assert_eq!(variable(good), Ok(()), "{good}");
         }
@@ -250,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn dependencies_have_room_for_versions() {
+    fn dependencies_may_have_versions() {
         for good in ["docker:dind", "node@22", "postgres@16.1", "a/b"] {
             assert_eq!(dependency(good), Ok(()), "{good}");
         }

@@ -1,7 +1,6 @@
-//! From text to a tree with places: syntax, and what makes a file dangerous to read.
+//! Parses text to a tree with locations, and rejects files that are dangerous to read.
 //!
-//! Duplicate keys, merge keys and tags are refused here, since no later reader would tell of them. What the
-//! values mean is not known here.
+//! Rejects duplicate keys, merge keys and tags, because no later step would notice them. Does not interpret values.
 
 use std::collections::BTreeMap;
 
@@ -12,20 +11,19 @@ use super::source::{Span, position};
 use super::syntax;
 use super::tree::{Content, Entry, Node, Scalar};
 
-/// In bytes: a hundred times the longest file that anybody wrote by hand.
+/// In bytes: far above any file written by hand.
 pub const SOURCE_MAX: usize = 1 << 20;
 
-/// The language has no more than six levels. A parser's work may grow with the square of the depth.
+/// The language has at most six levels. The parser's work may grow with the square of the depth.
 const DEPTH_MAX: usize = 32;
 
-/// Far above any real file, and small enough that aliases cannot multiply into a burden.
+/// Far above any real file, and low enough that aliases cannot exhaust memory.
 const NODES_MAX: usize = 20_000;
 
 /// Reads the documents of a text.
 ///
-/// # Errors
-/// With faults of syntax or a limit exceeded there is no tree; with others there is one, so that the rest of
-/// the file can be checked too.
+/// # Errors Syntax errors and exceeded limits give no tree. Other errors come with a tree, so that the rest of the file
+/// can be checked too.
 pub fn scan(text: &str) -> (Vec<Node>, Vec<Diagnostic>) {
     if let Err(fault) = syntax::readable(text, SOURCE_MAX) {
         return (Vec::new(), vec![fault]);
@@ -41,7 +39,7 @@ pub fn scan(text: &str) -> (Vec<Node>, Vec<Diagnostic>) {
             return (Vec::new(), builder.faults);
         }
     }
-    // Nothing behind a last `---` is no agent.
+    // An empty document, such as after a last `---`, is ignored.
     let is_empty = |root: &Node| matches!(&root.content, Content::Scalar(Scalar::Null, text) if text.is_empty());
     let first = builder.roots.first().map_or(0, |root| root.span.start);
     builder.roots.retain(|root| !is_empty(root));
@@ -54,7 +52,7 @@ pub fn scan(text: &str) -> (Vec<Node>, Vec<Diagnostic>) {
 struct Builder<'t> {
     text: &'t str,
     bytes: ByteIndex,
-    /// The collections that are open, outermost first.
+    /// The open collections, outermost first.
     open: Vec<Open>,
     roots: Vec<Node>,
     anchors: BTreeMap<usize, Node>,
@@ -62,10 +60,10 @@ struct Builder<'t> {
     faults: Vec<Diagnostic>,
 }
 
-/// A collection that has begun and not ended.
+/// A collection that has started and not ended.
 struct Open {
     start: usize,
-    /// 0: it has none.
+    /// 0: none.
     anchor: usize,
     children: Children,
 }
@@ -75,11 +73,11 @@ enum Children {
     Entries { entries: Vec<Entry>, seen: BTreeMap<String, usize>, next: Next },
 }
 
-/// What a mapping is waiting for.
+/// What a mapping expects next.
 enum Next {
     Key,
     Value(String, Span),
-    /// The value of a key that was refused.
+    /// The value of a rejected key.
     Refused,
 }
 
@@ -99,21 +97,21 @@ impl<'t> Builder<'t> {
     fn take(&mut self, event: Event<'_>, span: saphyr_parser::Span) -> Result<(), Diagnostic> {
         let span = self.bytes.at(span.start.index())..self.bytes.at(span.end.index());
         match event {
-            // What an anchor marks is known within its document.
+            // An anchor is visible only in its document.
             Event::DocumentStart(_) => {
                 self.anchors.clear();
                 Ok(())
             }
             Event::SequenceStart(anchor, tag) => {
                 self.refuse_tag(tag.is_some(), &span);
-                self.begin(span, anchor, Children::Items(Vec::new()))
+                self.open(span, anchor, Children::Items(Vec::new()))
             }
             Event::MappingStart(anchor, tag) => {
                 self.refuse_tag(tag.is_some(), &span);
                 let children = Children::Entries { entries: Vec::new(), seen: BTreeMap::new(), next: Next::Key };
-                self.begin(span, anchor, children)
+                self.open(span, anchor, children)
             }
-            Event::SequenceEnd | Event::MappingEnd => self.end(&span),
+            Event::SequenceEnd | Event::MappingEnd => self.close(&span),
             Event::Scalar(text, style, anchor, tag) => {
                 self.refuse_tag(tag.is_some(), &span);
                 let plain = style == ScalarStyle::Plain && tag.is_none();
@@ -127,13 +125,13 @@ impl<'t> Builder<'t> {
         }
     }
 
-    fn begin(&mut self, span: Span, anchor: usize, children: Children) -> Result<(), Diagnostic> {
+    fn open(&mut self, span: Span, anchor: usize, children: Children) -> Result<(), Diagnostic> {
         self.limit_depth(1, &span)?;
         self.open.push(Open { start: span.start, anchor, children });
         Ok(())
     }
 
-    fn end(&mut self, closing: &Span) -> Result<(), Diagnostic> {
+    fn close(&mut self, closing: &Span) -> Result<(), Diagnostic> {
         let Some(Open { start, anchor, children }) = self.open.pop() else { return Ok(()) };
         let (content, last) = match children {
             Children::Items(items) => {
@@ -145,7 +143,7 @@ impl<'t> Builder<'t> {
                 (Content::Map(entries), last)
             }
         };
-        // Without brackets the end is only noticed at whatever comes next.
+        // Without brackets, the parser notices the end only at the next token.
         let bracket = self.text.get(closing.clone()).is_some_and(|sign| sign.starts_with([']', '}']));
         let end = if bracket { closing.start + 1 } else { last.unwrap_or(start) };
         self.add(Node { span: start..end.max(start), content, filled: None }, anchor)
@@ -165,7 +163,7 @@ impl<'t> Builder<'t> {
         self.add(node, 0)
     }
 
-    /// Puts a complete value where it belongs.
+    /// Adds a complete value to the open collection.
     fn add(&mut self, node: Node, anchor: usize) -> Result<(), Diagnostic> {
         self.limit_nodes(1, &node.span)?;
         if anchor != 0 {
@@ -213,7 +211,7 @@ impl<'t> Builder<'t> {
     }
 }
 
-/// What a key says, unless it cannot be one, and what is wrong with it.
+/// The text of a key, unless it is invalid, and its error.
 fn read_key(
     node: Node,
     text: &str,
@@ -228,7 +226,7 @@ fn read_key(
             return (None, Some(fault));
         }
     };
-    // In quotes it is a name like any other, which then nobody knows.
+    // In quotes it is an ordinary, unknown key.
     if key == "<<" && text.get(span.clone()) == Some("<<") {
         let fault = Diagnostic::error(span, "merge keys (`<<`) are not supported");
         return (None, Some(fault.hint("write out the merged keys")));
@@ -241,21 +239,21 @@ fn read_key(
     (Some((key, span)), fault)
 }
 
-/// Which line an earlier place is on, as seen from a later one.
+/// The line of an earlier place, for a message about a later one.
 pub fn line_of(text: &str, earlier: usize, later: usize) -> String {
     let between = text.get(earlier..later).unwrap_or_default();
     if between.contains('\n') { format!("line {}", position(text, earlier).line) } else { "this line".to_owned() }
 }
 
-/// Documents could begin or end with these; as values they are text.
+/// Markers of a document's start and end; as values they are text.
 const DOCUMENT_MARKERS: [&str; 2] = ["---", "..."];
 
-/// What a scalar without quotes is, by the rules of the reader that gives it its type later.
+/// The type of an unquoted scalar, by the rules of `serde_yaml`.
 fn kind_of(plain: &str) -> Scalar {
     if plain.is_empty() {
         return Scalar::Null;
     }
-    // Whatever is null, a boolean or a number is made of these; so nothing else is worth a parser.
+    // Null, booleans and numbers consist of these characters; anything else needs no parser.
     let could_be_other = plain.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-._~".contains(&b));
     if !could_be_other || DOCUMENT_MARKERS.contains(&plain) {
         return Scalar::Text;
@@ -268,7 +266,7 @@ fn kind_of(plain: &str) -> Scalar {
     }
 }
 
-/// Without the white space that the scanner has run over in search of more.
+/// Removes trailing white space, which the parser includes.
 fn trimmed(text: &str, span: Span) -> Span {
     let written = text.get(span.clone()).unwrap_or_default();
     span.start..span.start + written.trim_end().len()
@@ -280,9 +278,9 @@ fn first_word(text: &str, span: &Span) -> Span {
     span.start..span.start + len
 }
 
-/// Byte offsets of characters: the scanner counts characters, everything else counts bytes.
+/// Maps character offsets to byte offsets: the parser counts characters, everything else counts bytes.
 struct ByteIndex {
-    /// Empty: each character is one byte.
+    /// Empty: the text is ASCII.
     offsets: Vec<usize>,
     end: usize,
 }
@@ -293,7 +291,7 @@ impl ByteIndex {
         Self { offsets, end: text.len() }
     }
 
-    /// The byte at which the `n`th character begins; beyond the text, its end.
+    /// The byte offset of the `n`th character; beyond the text, its end.
     fn at(&self, n: usize) -> usize {
         if self.offsets.is_empty() { n.min(self.end) } else { self.offsets.get(n).copied().unwrap_or(self.end) }
     }
@@ -303,7 +301,7 @@ impl ByteIndex {
 mod tests {
     use super::*;
 
-    /// The only message, and the text that it is about.
+    /// The only message, and the text that it points to.
     fn refused(text: &str) -> (String, &str) {
         let (roots, faults) = scan(text);
         assert_eq!(roots, []);
@@ -316,17 +314,17 @@ mod tests {
     }
 
     #[test]
-    fn the_depth_is_limited_and_not_one_level_too_early() {
+    fn the_depth_limit_is_exact() {
         let nested = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
         assert!(scan(&nested(DEPTH_MAX)).0.len() == 1);
         let (message, _) = refused(&nested(DEPTH_MAX + 1)).clone();
         assert_eq!(message, format!("more than {DEPTH_MAX} levels of lists and mappings"));
     }
 
-    // A reader that goes on to the end, or into serde, would need many seconds, overflow the stack, or say something
-    // else.
+    // A parser that read to the end, or a pass through serde, would take many seconds, overflow the stack, or report
+    // something else.
     #[test]
-    fn bombs_of_brackets_are_refused_where_they_begin() {
+    fn bracket_bombs_are_rejected_where_they_start() {
         for sign in ["[", "{", "{a: ", "[{"] {
             let (roots, faults) = scan(&sign.repeat(100_000));
             assert_eq!(roots, []);
@@ -343,14 +341,14 @@ mod tests {
 
     #[test]
     fn the_number_of_values_is_limited() {
-        // The list is one of them.
+        // The list itself counts.
         assert!(scan(&list_of(NODES_MAX - 1)).0.len() == 1);
         let text = list_of(NODES_MAX);
         assert!(refused(&text).0.starts_with("more than 20000 values"));
     }
 
     #[test]
-    fn bombs_of_aliases_are_refused() {
+    fn alias_bombs_are_rejected() {
         let of = |times: usize| {
             let line = |i: usize| format!("a{}: &a{} [{}]", i + 1, i + 1, format!("*a{i},").repeat(times));
             let lines: Vec<_> = std::iter::once("a0: &a0 x".to_owned()).chain((0..40).map(line)).collect();
@@ -362,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn an_alias_is_what_its_anchor_marks() {
+    fn an_alias_expands_to_the_value_of_its_anchor() {
         let (mut roots, faults) = scan("a: &x [1, two]\nb: *x\n");
         let root = roots.pop();
         assert_eq!(faults, []);
@@ -381,18 +379,18 @@ mod tests {
         assert_eq!(count("a: 1\n---\nb: 2\n...\n---\nc: 3\n"), (3, 0));
         assert_eq!(count("---\na: 1\n---\n"), (1, 0));
         assert_eq!(count("---\n---\n"), (0, 1));
-        // An anchor of another document is none.
+        // An anchor of another document is unknown.
         assert_eq!(count("a: &x 1\n---\nb: *x\n"), (0, 1));
     }
 
     #[test]
-    fn a_file_that_is_too_long_is_not_read() {
+    fn a_file_above_the_size_limit_is_rejected() {
         let text = "a".repeat(SOURCE_MAX + 1);
         assert_eq!(refused(&text), ("the file is larger than 1024 KiB".to_owned(), ""));
     }
 
     #[test]
-    fn scalars_are_what_the_reader_takes_them_for() {
+    fn scalars_have_the_types_of_serde_yaml() {
         let table = [
             ("null", Scalar::Null),
             ("~", Scalar::Null),
@@ -416,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn spans_are_what_was_written() {
+    fn spans_cover_the_written_text() {
         let text = "ü: [ ä , 'ö' ] # ß\nblock:\n  - |\n    line\n  - {é: [] }\nplain: a\n  b  \n";
         let (mut roots, faults) = scan(text);
         assert_eq!(faults, []);

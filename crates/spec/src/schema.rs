@@ -1,6 +1,6 @@
-//! The language as a JSON Schema, for editors and validators: made from the same table that files are checked against.
+//! The language as a JSON Schema, for editors and validators, generated from the table that files are checked against.
 //!
-//! Structure only: keys, sorts of values, words to choose from. What a text may say is for the rules.
+//! Structure only: keys, types and choices. The rules for texts are not included.
 
 use serde_json::{Map, Value, json};
 
@@ -8,10 +8,10 @@ use super::language;
 use super::language::foreign_keys::{FOREIGN_KEYS, Handling};
 use super::shape::{Key, Shape};
 
-/// A value may be filled in, and is text until then.
+/// A value with a variable is a string until it is substituted.
 const VARIABLE: &str = "\\$\\{";
 
-/// The schema, as `specs/agent.schema.json` has it; ends with a line feed.
+/// The content of `specs/agent.schema.json`; ends with a line feed.
 pub fn schema() -> String {
     let mut schema = of(&language::AGENT);
     let ignored = FOREIGN_KEYS.iter().filter(|it| it.handling == Handling::Ignored);
@@ -19,7 +19,7 @@ pub fn schema() -> String {
         schema["properties"][it.path] =
             json!({ "deprecated": true, "description": format!("Ignored: {}.", it.reason) });
     }
-    // What a file builds on may have it.
+    // An extended file may provide the name.
     schema["anyOf"] = ["agent", "name", "extends", "include"].iter().map(|key| json!({ "required": [key] })).collect();
     schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
     schema["title"] = json!("agent.yaml");
@@ -62,7 +62,7 @@ fn object(keys: &[Key]) -> Value {
             properties.insert((*name).to_owned(), schema.clone());
         }
     }
-    // One that has another name is asked for where the whole is known.
+    // A required key with aliases is handled by the `anyOf` of the whole schema.
     let required = keys.iter().filter(|key| key.required.is_some() && key.alias.is_empty());
     let required: Vec<&str> = required.map(|key| key.name).collect();
     let mut schema = json!({ "type": "object", "properties": properties, "additionalProperties": false });

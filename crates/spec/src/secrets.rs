@@ -1,6 +1,6 @@
-//! Where secrets come from, and fetching them.
+//! Sources of secrets, and fetching them.
 //!
-//! A secret is fetched when a configuration is to be compared or applied, and not before. No message repeats one.
+//! A secret is fetched only when a configuration is compared or applied. No message contains a secret.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,40 +8,40 @@ use std::path::PathBuf;
 
 use super::Spec;
 use super::diagnostic::{Diagnostic, Diagnostics, quoted};
-use super::environment::{Environment, NotRun, Unread};
+use super::environment::{Environment, FileError, ProgramError};
 use super::shape::Fault;
 use moat_model::resource::secret::SecretText;
 
-/// Where a secret is.
+/// The source of a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretSource {
-    /// A variable of moat's own environment.
+    /// A variable of moat's environment.
     Variable(String),
-    /// All of a file, without a line break at its end.
+    /// The content of a file without a trailing line break.
     File(PathBuf),
-    /// What a shell's command line writes, without a line break at its end.
+    /// The output of a shell command line without a trailing line break.
     Command(String),
-    /// What a password manager's own tool writes.
+    /// The output of a password manager's tool.
     Tool { provider: &'static Provider, reference: String },
 }
 
-/// A password manager that is asked by its own tool.
+/// A password manager with a command-line tool.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Provider {
-    /// The scheme, as in `op://`.
+    /// The scheme, such as `op` for `op://`.
     pub scheme: &'static str,
     /// The tool.
     program: &'static str,
-    /// What goes before the reference.
+    /// The arguments before the reference.
     arguments: &'static [&'static str],
-    /// Whether the reference has the scheme.
+    /// Whether the reference includes the scheme.
     whole: bool,
-    /// What it belongs to, for people.
+    /// The product's name in messages.
     product: &'static str,
 }
 
 impl fmt::Display for SecretSource {
-    /// As it is written in a spec, with its path in full.
+    /// As in a spec, with an absolute path.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Variable(name) => write!(f, "env://{name}"),
@@ -53,7 +53,7 @@ impl fmt::Display for SecretSource {
     }
 }
 
-/// Tools with a documented command that writes one secret.
+/// Tools with a documented command that prints one secret.
 static PROVIDERS: [Provider; 2] = [
     // 1Password: `op read op://vault/item/field`.
     Provider { scheme: "op", program: "op", arguments: &["read", "--no-newline"], whole: true, product: "1Password" },
@@ -65,7 +65,7 @@ static PROVIDERS: [Provider; 2] = [
 pub(super) fn source(text: &str, path: impl Fn(&str) -> PathBuf) -> Result<SecretSource, Fault> {
     let forms = "write `env://NAME`, `file://PATH` or `cmd://COMMAND`";
     let Some((scheme, rest)) = text.split_once("://") else {
-        // What was written could be the secret itself.
+        // The message does not repeat the text: it could be the secret itself.
         return Err(Fault::new("expected the source of a secret, not its value", forms));
     };
     if rest.trim().is_empty() {
@@ -86,7 +86,7 @@ pub(super) fn source(text: &str, path: impl Fn(&str) -> PathBuf) -> Result<Secre
     }
 }
 
-/// Whether it is one.
+/// Checks the source of a secret.
 pub(super) fn rule(text: &str) -> Result<(), Fault> {
     source(text, |path| PathBuf::from(path)).map(drop)
 }
@@ -94,12 +94,12 @@ pub(super) fn rule(text: &str) -> Result<(), Fault> {
 /// Fetches all secrets of a spec.
 ///
 /// # Errors
-/// All that cannot be had, at once.
-pub fn fetch(spec: &Spec, around: &dyn Environment) -> Result<BTreeMap<String, SecretText>, Diagnostics> {
+/// One for each secret that cannot be fetched.
+pub fn fetch(spec: &Spec, env: &dyn Environment) -> Result<BTreeMap<String, SecretText>, Diagnostics> {
     let mut found = BTreeMap::new();
     let mut faults = Vec::new();
     for (name, source) in &spec.secrets {
-        match fetch_one(name, source, around) {
+        match fetch_one(name, source, env) {
             Ok(value) => {
                 found.insert(name.clone(), SecretText::new(value));
             }
@@ -112,22 +112,22 @@ pub fn fetch(spec: &Spec, around: &dyn Environment) -> Result<BTreeMap<String, S
     if faults.is_empty() { Ok(found) } else { Err(Diagnostics::new(&spec.source, faults)) }
 }
 
-fn fetch_one(name: &str, source: &SecretSource, around: &dyn Environment) -> Result<String, Fault> {
+fn fetch_one(name: &str, source: &SecretSource, env: &dyn Environment) -> Result<String, Fault> {
     let value = match source {
-        SecretSource::Variable(variable) => around.variable(variable).ok_or_else(|| {
+        SecretSource::Variable(variable) => env.variable(variable).ok_or_else(|| {
             Fault::new(
                 format!("cannot get the secret `{name}`: {} is not set", quoted(variable)),
                 "set it in moat's environment",
             )
         })?,
-        SecretSource::File(path) => without_end(around.read(path).map_err(|error| unread(name, &error))?),
+        SecretSource::File(path) => without_line_break(env.read(path).map_err(|error| unread(name, &error))?),
         SecretSource::Command(line) => {
-            without_end(around.run("sh", &["-c", line]).map_err(|error| not_run(name, "sh", "the shell", &error))?)
+            without_line_break(env.run("sh", &["-c", line]).map_err(|error| not_run(name, "sh", "the shell", &error))?)
         }
         SecretSource::Tool { provider, reference } => {
             let Provider { program, product, .. } = provider;
             let arguments: Vec<&str> = provider.arguments.iter().copied().chain([reference.as_str()]).collect();
-            without_end(around.run(program, &arguments).map_err(|error| not_run(name, program, product, &error))?)
+            without_line_break(env.run(program, &arguments).map_err(|error| not_run(name, program, product, &error))?)
         }
     };
     if value.is_empty() {
@@ -142,29 +142,29 @@ fn fetch_one(name: &str, source: &SecretSource, around: &dyn Environment) -> Res
     Ok(value)
 }
 
-fn unread(name: &str, error: &Unread) -> Fault {
+fn unread(name: &str, error: &FileError) -> Fault {
     let why = match error {
-        Unread::Missing => "no such file",
-        Unread::Unreadable(why) => why,
+        FileError::Missing => "no such file",
+        FileError::Unreadable(why) => why,
     };
     Fault::new(format!("cannot read the secret `{name}`: {why}"), "relative paths start from this file")
 }
 
-fn not_run(name: &str, program: &str, product: &str, error: &NotRun) -> Fault {
+fn not_run(name: &str, program: &str, product: &str, error: &ProgramError) -> Fault {
     match error {
-        NotRun::Missing => Fault::new(
+        ProgramError::Missing => Fault::new(
             format!("cannot get the secret `{name}`: `{program}` ({product}) is not installed"),
             "install it, or use another source: `env://NAME`, `file://PATH`, `cmd://COMMAND`",
         ),
-        NotRun::Failed(why) => {
+        ProgramError::Failed(why) => {
             let hint = "run the command manually for details";
             Fault::new(format!("cannot get the secret `{name}`: its command {why}"), hint)
         }
     }
 }
 
-/// Editors and commands end their last line; a secret has no part in that.
-fn without_end(mut text: String) -> String {
+/// Removes one trailing line break, which editors and commands add.
+fn without_line_break(mut text: String) -> String {
     if text.ends_with('\n') {
         text.pop();
         if text.ends_with('\r') {

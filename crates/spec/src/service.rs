@@ -1,44 +1,44 @@
-//! Services: containers beside main that the spec itself describes.
+//! Services: containers next to main that the spec describes.
 
 use std::collections::BTreeMap;
 
 use super::agent::NamedVolume;
 use super::diagnostic::quoted;
-use super::lower::Meaning;
+use super::lower::Lowering;
 use super::raw::{CommandOr, OneOf, Service as Written, Volume, WaitParts};
 use super::shape::Fault;
 use super::short_forms;
 use moat_model::resource::{ImageRef, Limits, LogConfig, PortConfig, SecretText};
 
-/// A container on the agent's network, found there by its name.
+/// A container on the agent's network, reachable by its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {
     pub image: ImageRef,
     pub env: BTreeMap<String, String>,
-    /// Variables that came from moat's own environment, and may be secrets.
+    /// Variables from moat's environment, which may be secrets.
     pub concealed: BTreeMap<String, SecretText>,
     pub command: Option<Vec<String>>,
-    /// Each with the service's name before its own, so that two services can use one word.
+    /// Names are prefixed with the service's name, so that two services can use the same one.
     pub volumes: Vec<NamedVolume>,
     pub limits: Limits,
     pub ports: Vec<PortConfig>,
-    /// Names of what it waits for.
+    /// Names of the services and sidecars that must be ready first.
     pub depends_on: Vec<String>,
     pub oom_score_adj: Option<i32>,
     pub logging: Option<LogConfig>,
-    /// `None`: it is waited for until it runs.
+    /// `None`: it is ready when it runs.
     pub wait: Option<Wait>,
 }
 
-/// How main waits for a service.
+/// The readiness check of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wait {
-    /// Exits 0 in the service's container once it is ready.
+    /// Exits 0 in the service's container when it is ready.
     pub command: Vec<String>,
     pub timeout_ms: Option<u64>,
 }
 
-impl Meaning<'_> {
+impl Lowering<'_> {
     pub fn services(&mut self, services: BTreeMap<String, Written>) -> BTreeMap<String, Service> {
         services.into_iter().map(|(name, written)| (name.clone(), self.service(&name, written))).collect()
     }

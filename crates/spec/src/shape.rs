@@ -1,18 +1,17 @@
-//! What may be written where: a file format as data.
+//! A file format as data: which values are allowed where.
 //!
-//! A shape is what diagnostics, suggestions and the reference page are made from. How the values are read into
-//! types is not its business: serde does that.
+//! Diagnostics, suggestions and the reference page are generated from shapes. serde reads the values into types.
 
 use super::tree::{Content, Node, Scalar};
 
-/// What may be written at a place.
+/// The allowed values at a place.
 #[derive(Debug, Clone, Copy)]
 pub enum Shape {
-    /// Text that is not empty. Numbers and the like only in quotes.
+    /// A non-empty string. Numbers, booleans and null need quotes.
     Text(Rule),
-    /// As [`Shape::Text`], but it may be empty.
+    /// Like [`Shape::Text`], but may be empty.
     Line(Rule),
-    /// Any single value, taken exactly as it is written.
+    /// Any single value, taken literally.
     Scalar(Rule),
     /// `true` or `false`.
     Bool,
@@ -20,16 +19,16 @@ pub enum Shape {
     Choice(&'static [&'static str]),
     List {
         item: &'static Shape,
-        /// What to write instead of an empty list; `None`: it may be empty.
+        /// The hint for an empty list; `None`: the list may be empty.
         if_empty: Option<&'static str>,
-        /// Whether the same item may come twice.
+        /// Whether duplicate items are rejected.
         unique: bool,
     },
-    /// Names of the user's choice, with values of one shape.
+    /// Arbitrary names, with values of one shape.
     Map { name: Rule, value: &'static Shape },
     /// These keys and no others.
     Keys(&'static [Key]),
-    /// The first of these that fits the sort of value that was written.
+    /// The first of these that fits the type of the value.
     Either(&'static [Shape]),
 }
 
@@ -38,47 +37,47 @@ pub enum Shape {
 pub struct Key {
     pub name: &'static str,
     pub shape: Shape,
-    /// What changing it does to a sandbox that is there.
+    /// What a change of it does to an existing sandbox.
     pub effect: Effect,
-    /// What to write when it is missing; `None`: it may be left out.
+    /// The hint if it is missing; `None`: optional.
     pub required: Option<&'static str>,
-    /// What it means when it is left out.
+    /// What its absence means.
     pub default: &'static str,
-    /// One line for people.
+    /// A description in one line.
     pub summary: &'static str,
-    /// A value, as it may stand after the colon.
+    /// A value, as written after the colon.
     pub example: &'static str,
     /// Other names of the same key.
     pub alias: &'static [&'static str],
-    /// What people write for it who come from elsewhere.
+    /// Names that other tools use for it; the suggestion is this key.
     pub also: &'static [&'static str],
 }
 
-/// What changing a key does to a sandbox that is there.
+/// What a change of a key does to an existing sandbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// Nothing; it is used when the time comes.
+    /// Nothing until the key is used.
     Nothing,
-    /// Another sandbox is meant.
+    /// It identifies another sandbox.
     Another,
-    /// The main container is changed while it runs.
+    /// The running main container is updated.
     InPlace,
-    /// As [`Effect::InPlace`], but without a limit where there was one the engine must make it anew.
+    /// Like [`Effect::InPlace`], but to remove a limit the container must be replaced.
     Limit,
     /// The main container is replaced.
     Replace,
-    /// The network is made anew, and all containers with it.
+    /// The network and all containers are replaced.
     Network,
     /// The sidecar is replaced.
     Sidecar,
-    /// The sidecar is changed while it runs if it had a limit and gets another one; otherwise it is replaced.
+    /// The running sidecar is updated if a limit changes, and replaced if a limit is added or removed.
     SidecarLimit,
 }
 
-/// Whether a text can be a value.
+/// Checks whether a text is a valid value.
 pub type Rule = fn(&str) -> Result<(), Fault>;
 
-/// Why a text cannot be a value.
+/// Why a text is not a valid value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     pub message: String,
@@ -91,7 +90,7 @@ impl Key {
         Self { name, shape, effect, required, default, summary: "", example: "", alias: &[], also: &[] }
     }
 
-    /// The same key, which cannot be left out; `line`: what to write when it is.
+    /// Makes the key required; `line` is the hint if it is missing.
     #[must_use]
     pub const fn required(self, line: &'static str) -> Self {
         Self { required: Some(line), default: "required", ..self }
@@ -122,14 +121,14 @@ impl Key {
         Self { also, ..self }
     }
 
-    /// Whether it is written so, or has that for another name.
+    /// Whether `name` is its name or an alias.
     pub fn is(&self, name: &str) -> bool {
         self.name == name || self.alias.contains(&name)
     }
 }
 
 impl Effect {
-    /// In words that answer "what does changing it do?".
+    /// A phrase that answers "what does changing it do?".
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Nothing => "nothing",
@@ -151,7 +150,7 @@ impl Fault {
 }
 
 impl Shape {
-    /// Whether the value is of the right sort, whatever it says.
+    /// Whether the value has the right type.
     pub fn fits(&self, node: &Node) -> bool {
         match (self, &node.content) {
             (Self::Text(_) | Self::Line(_) | Self::Choice(_), Content::Scalar(kind, _)) => *kind == Scalar::Text,
@@ -163,7 +162,7 @@ impl Shape {
         }
     }
 
-    /// What is expected, in words that follow "must be".
+    /// The expected type, as a phrase that follows "must be".
     pub fn expected(&self) -> String {
         match self {
             Self::Text(_) | Self::Line(_) => "a string".into(),
@@ -176,7 +175,7 @@ impl Shape {
         }
     }
 
-    /// Takes out the keys that are not in the shape.
+    /// Removes the keys that are not in the shape.
     pub fn prune(&self, node: &mut Node) {
         if let (Self::Keys(keys), Content::Map(entries)) = (self, &mut node.content) {
             entries.retain(|entry| keys.iter().any(|key| key.is(&entry.key)));
@@ -188,7 +187,7 @@ impl Shape {
         }
     }
 
-    /// Gives keys that were written by another name their own, in what was found to be of this shape.
+    /// Replaces aliases with the names of their keys, in a tree that matches the shape.
     pub fn rename_aliases(&self, node: &mut Node) {
         match (self, &mut node.content) {
             (Self::Keys(keys), Content::Map(entries)) => {
@@ -218,7 +217,7 @@ impl Shape {
         }
     }
 
-    /// The paths below this shape that end in `name`: where a key belongs that stands elsewhere.
+    /// The paths of the mappings that have a key `name`: where a misplaced key belongs.
     pub fn parents_of(&self, name: &str) -> Vec<String> {
         let mut found = Vec::new();
         self.visit("", &mut |path, key| {
@@ -229,7 +228,7 @@ impl Shape {
         found
     }
 
-    /// Shows each key, with the path of the mapping that it is in; in the order of the language.
+    /// Calls `see` with each key and the path of its mapping, in the order of the language.
     pub fn visit<'s>(&'s self, path: &str, see: &mut impl FnMut(&str, &'s Key)) {
         match self {
             Self::Keys(keys) => {

@@ -1,6 +1,6 @@
-//! The short forms of the language: one text that stands for a value with parts.
+//! The short forms of the language: one text for a value with several parts.
 //!
-//! Each is read here once, both to say what is wrong with it and to have its value.
+//! One parser for each form serves both to check it and to get its value.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub struct MountText {
     pub read_only: bool,
 }
 
-/// A volume of the sandbox's own as one text.
+/// A named volume as one text.
 #[derive(Debug, PartialEq, Eq)]
 pub struct VolumeText {
     pub name: String,
@@ -27,28 +27,28 @@ pub struct VolumeText {
     pub read_only: bool,
 }
 
-/// What a mount's source means.
+/// The source of a mount.
 #[derive(Debug, PartialEq, Eq)]
 pub enum SourceText<'a> {
-    /// As it is written: absolute, or seen from the file, or from the home directory.
+    /// As written: absolute, or relative to the file or the home directory.
     Path(&'a str),
     /// The name of a volume of the engine.
     Volume(&'a str),
 }
 
-/// A bare number of memory counts these, as it did where such files come from.
+/// The unit of a size without one, as in other tools with this file format.
 const MB: u64 = 1 << 20;
 
-/// The engine refuses less: moby's `linuxMinMemory`.
+/// The engine's minimum: moby's `linuxMinMemory`.
 const MEMORY_MIN: Size = Size(6 << 20);
 
-/// BuildKit reserves 2 GB of its cache in moat's configuration; a limit has to leave room to work.
+/// moat's configuration of BuildKit reserves 2 GB of the cache; a limit must leave room to work.
 const CACHE_LIMIT_MIN: Size = Size(4 << 30);
 
-/// The longest time that makes sense for a check; what is longer is a slip.
+/// The longest useful time for a check; a longer one is a mistake.
 const DURATION_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The kernel's limits of a process, as docker names them.
+/// The kernel's limits of a process, by Docker's names.
 const ULIMITS: [&str; 15] = [
     "core",
     "cpu",
@@ -82,7 +82,7 @@ pub fn mount(text: &str) -> Result<MountText, Fault> {
     Ok(MountText { source: source.to_owned(), target: target.to_owned(), read_only })
 }
 
-/// What stands after the target.
+/// Whether the mode after the target is read-only.
 fn is_read_only(mode: &str) -> Result<bool, String> {
     match mode {
         "ro" => Ok(true),
@@ -107,7 +107,7 @@ pub fn mount_source(text: &str) -> Result<SourceText<'_>, Fault> {
     volume_name(text).map(|()| SourceText::Volume(text))
 }
 
-/// A path of this machine.
+/// A path on this host.
 pub fn path(text: &str) -> Result<(), Fault> {
     if text.contains('\0') {
         return Err(Fault::new("a path cannot contain a NUL character", "remove the `\\0`"));
@@ -121,7 +121,7 @@ pub fn path(text: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The folder that is worked on. What looks like a mount in short form is not taken for a path.
+/// The workspace. A text that looks like a short form of a mount is rejected.
 pub fn folder(text: &str) -> Result<(), Fault> {
     let Some((source, target)) = text.split_once(":/") else { return path(text) };
     let message = format!("{} is a mount, not a folder", quoted(text));
@@ -130,10 +130,10 @@ pub fn folder(text: &str) -> Result<(), Fault> {
     Err(Fault::new(message, format!("write it as a mapping: {parts}")))
 }
 
-/// Where something is mounted in a container.
+/// The target of a mount.
 pub fn place(text: &str) -> Result<(), Fault> {
     workplace(text)?;
-    // No short form of any tool can name such a path: it is a mode, or a slip.
+    // No short form of any tool can express such a path: it is a mode or a mistake.
     if text.contains(':') {
         let hint = match text.rsplit_once(':') {
             Some((_, "ro" | "rw")) => "write only the path; the mode has its own key",
@@ -226,7 +226,7 @@ pub fn memory(text: &str) -> Result<Size, Fault> {
     Ok(size)
 }
 
-/// How large a build cache may be.
+/// The size of a build cache.
 pub fn cache_limit(text: &str) -> Result<Size, Fault> {
     let size = memory(text)?;
     if size < CACHE_LIMIT_MIN {
@@ -242,7 +242,7 @@ pub fn cpus(text: &str) -> Result<Cpus, Fault> {
     text.parse().map_err(wrong)
 }
 
-/// A number from 1.
+/// A positive number.
 pub fn count(text: &str) -> Result<u32, Fault> {
     let number = text.parse::<u32>().ok().filter(|number| *number > 0 && i32::try_from(*number).is_ok());
     number.ok_or_else(|| {
@@ -250,7 +250,7 @@ pub fn count(text: &str) -> Result<u32, Fault> {
     })
 }
 
-/// From -1000 to 1000, as the kernel takes it.
+/// From -1000 to 1000, the kernel's range.
 pub fn oom_score_adj(text: &str) -> Result<i32, Fault> {
     let score = text.parse::<i32>().ok().filter(|score| (-1000..=1000).contains(score));
     score.ok_or_else(|| {
@@ -259,7 +259,7 @@ pub fn oom_score_adj(text: &str) -> Result<i32, Fault> {
     })
 }
 
-/// The name of a log driver; a plugin's may have a registry and a tag.
+/// The name of a log driver; the name of a plugin may have a registry and a tag.
 pub fn log_driver(text: &str) -> Result<(), Fault> {
     if !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:/".contains(c)) {
         return Ok(());
@@ -277,7 +277,7 @@ pub fn log_option(text: &str) -> Result<(), Fault> {
     Err(Fault::new(message, "options look like `max-size` and `max-file`"))
 }
 
-/// `SOFT:HARD`, or one number for both; -1: none.
+/// `SOFT:HARD`, or one number for both; -1: unlimited.
 pub fn ulimit(text: &str) -> Result<Ulimit, Fault> {
     let number = |text: &str| text.parse::<i64>().ok().filter(|number| *number >= -1);
     let (soft, hard) = text.split_once(':').unwrap_or((text, text));
@@ -314,7 +314,7 @@ pub fn duration(text: &str) -> Result<u64, Fault> {
     };
     let parsed: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
     let time = Duration::try_from(parsed).map_err(|_| wrong())?;
-    // The engine takes no check that lasts less than a millisecond.
+    // The engine rejects times of a check below a millisecond.
     if time < Duration::from_millis(1) || time > DURATION_MAX {
         return Err(Fault::new(
             format!("{} is not between a millisecond and a day", quoted(text)),
@@ -330,7 +330,7 @@ pub fn subnet(text: &str) -> Result<Ipv4Net, Fault> {
     if range != range.trunc() {
         return Err(wrong(format!("the range starts at `{}`", range.trunc())));
     }
-    // Two containers, the gateway, and the two addresses that nobody can have.
+    // Two containers, the gateway, and the two reserved addresses.
     if range.prefix_len() > 29 {
         return Err(wrong("too few addresses; `/29` is the smallest".to_owned()));
     }
@@ -347,7 +347,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn mounts_have_a_source_a_target_and_maybe_a_mode() {
+    fn mounts_have_a_source_a_target_and_an_optional_mode() {
         let read = mount("./data:/data:ro").expect("a mount");
         assert_eq!((read.source.as_str(), read.target.as_str(), read.read_only), ("./data", "/data", true));
         for text in ["a:/a", "~/x:/x", "~:/x", ".:/x", "..:/x", "/:/host:rw"] {
@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn volumes_have_a_name_a_target_and_maybe_a_mode() {
+    fn volumes_have_a_name_a_target_and_an_optional_mode() {
         for (text, read_only) in [("aa:/a", false), ("aa:/a:rw", false), ("aa:/a:ro", true)] {
             let read = volume(text).expect(text);
             assert_eq!((read.name.as_str(), read.target.as_str(), read.read_only), ("aa", "/a", read_only), "{text}");
@@ -385,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn no_separator_becomes_a_part_of_a_path() {
+    fn separators_are_not_part_of_a_path() {
         for text in ["/a:ro", "/a:rw", "/a:b", "/a:"] {
             assert!(place(text).is_err(), "{text}");
         }
@@ -402,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn times_have_units() {
+    fn durations_have_units() {
         for (text, ms) in [("500ms", 500), ("30s", 30_000), ("1m30s", 90_000), ("2h", 7_200_000)] {
             assert_eq!(duration(text), Ok(ms), "{text}");
         }

@@ -1,18 +1,18 @@
-//! A spec file's text, and places in it.
+//! The text of a spec file, and locations in it.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// A spec file that has been read.
+/// A spec file and the files that it extends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
-    /// As the user named it; shown in diagnostics.
+    /// The file's name as given by the user; shown in diagnostics.
     pub name: String,
     /// Canonical; part of the run's identity.
     pub path: PathBuf,
-    /// Of the file itself, and behind it that of the files that it builds on, so that a place is one range of bytes.
+    /// The text of the file, followed by the files that it extends, so that one byte range identifies a location.
     pub text: String,
-    /// Where the others begin.
+    /// The other files, in the order of their text.
     parts: Vec<Part>,
 }
 
@@ -27,23 +27,23 @@ struct Part {
 /// A range of bytes in a source's text.
 pub type Span = Range<usize>;
 
-/// A value, and where it was written.
+/// A value with its location.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Located<T> {
     pub value: T,
     pub span: Span,
 }
 
-/// A place as people and editors count it.
+/// A location as shown by editors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
-    /// From 1; lines end at a line feed.
+    /// From 1; a line ends with a line feed.
     pub line: usize,
     /// From 1, in characters.
     pub col: usize,
 }
 
-/// Some editors put it at the start of a file; it is no part of the text (Unicode 3.10).
+/// Some editors add it at the start of a file; it is not part of the text (Unicode 3.10).
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
 impl Source {
@@ -51,7 +51,7 @@ impl Source {
         Self { name: name.into(), path: path.into(), text: text.into(), parts: Vec::new() }
     }
 
-    /// Adds another file, and gives the place where its text begins.
+    /// Appends another file, and returns the offset of its text.
     pub(super) fn append(&mut self, name: impl Into<String>, path: impl Into<PathBuf>, text: &str) -> usize {
         self.text.push('\n');
         let start = self.text.len();
@@ -60,12 +60,12 @@ impl Source {
         start
     }
 
-    /// The name of the file that a place is in.
+    /// The name of the file at an offset.
     pub fn name_at(&self, offset: usize) -> &str {
         self.part_at(offset).map_or(&self.name, |part| &part.name)
     }
 
-    /// The path of the file that a place is in.
+    /// The path of the file at an offset.
     pub fn path_at(&self, offset: usize) -> &Path {
         self.part_at(offset).map_or(&self.path, |part| &part.path)
     }
@@ -74,7 +74,7 @@ impl Source {
         self.parts.iter().rfind(|part| part.start <= offset)
     }
 
-    /// The same source without a byte order mark, so that columns are those that an editor shows.
+    /// Removes a byte order mark, so that columns match those of an editor.
     pub(super) fn without_byte_order_mark(mut self) -> Self {
         if self.text.starts_with(BYTE_ORDER_MARK) {
             self.text.drain(..BYTE_ORDER_MARK.len_utf8());
@@ -82,18 +82,18 @@ impl Source {
         self
     }
 
-    /// The line and column of a byte offset; an offset beyond the text means its end.
+    /// The line and column of a byte offset; an offset beyond the text is its end.
     pub fn position(&self, offset: usize) -> Position {
         let start = self.part_at(offset).map_or(0, |part| part.start);
         position(&self.text[start..], offset.saturating_sub(start))
     }
 
-    /// The nearest offset not beyond `offset` at which a character begins or the text ends.
+    /// The largest character boundary at or before `offset`.
     pub fn char_boundary(&self, offset: usize) -> usize {
         floor_char_boundary(&self.text, offset)
     }
 
-    /// The byte range of the line that holds an offset, without its line break.
+    /// The byte range of the line at an offset, without its line break.
     pub fn line_at(&self, offset: usize) -> Span {
         let offset = floor_char_boundary(&self.text, offset);
         let start = self.text[..offset].rfind('\n').map_or(0, |at| at + 1);
@@ -102,7 +102,7 @@ impl Source {
     }
 }
 
-/// As [`Source::position`].
+/// Like [`Source::position`].
 pub(super) fn position(text: &str, offset: usize) -> Position {
     let before = &text[..floor_char_boundary(text, offset)];
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
@@ -110,7 +110,7 @@ pub(super) fn position(text: &str, offset: usize) -> Position {
     Position { line, col: before[line_start..].chars().count() + 1 }
 }
 
-/// The largest offset not beyond `offset` at which a character begins or the text ends.
+/// The largest character boundary at or before `offset`.
 pub(super) fn floor_char_boundary(text: &str, offset: usize) -> usize {
     let mut offset = offset.min(text.len());
     while !text.is_char_boundary(offset) {
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_found_from_any_of_its_bytes() {
+    fn a_line_is_found_from_any_offset_in_it() {
         let source = Source::new("a", "/a", "one\ntwo\n");
         assert_eq!((source.line_at(0), source.line_at(3), source.line_at(4)), (0..3, 0..3, 4..7));
         assert_eq!(Source::new("a", "/a", "one\r\ntwo").line_at(0), 0..3);
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_leading_byte_order_mark_goes() {
+    fn only_a_leading_byte_order_mark_is_removed() {
         let text = |text: &str| Source::new("a", "/a", text).without_byte_order_mark().text;
         assert_eq!(text("\u{feff}a\u{feff}"), "a\u{feff}");
         assert_eq!(text("a"), "a");

@@ -1,15 +1,15 @@
-//! What the user may have meant by a word that is not known.
+//! Suggestions for misspelled words.
 //!
-//! Only words: where they come from and what they mean is not known here.
+//! Compares words only; the caller provides the candidates.
 
 use strsim::osa_distance;
 
-/// The candidate that `word` is most likely a slip of; the first one of several that are equally near.
+/// The candidate most similar to `word`; the first of several that are equally similar.
 ///
-/// Upper and lower case and the signs `-`, `_` are no difference. Otherwise about one slip in three letters is
-/// forgiven: more would offer words that have nothing to do with what was meant.
+/// Ignores case and the difference between `-` and `_`. Allows about one edit in three letters: more would suggest
+/// unrelated words.
 pub fn suggest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // A word much longer than any name is no slip of one; the distance costs the product of the lengths.
+    // A word much longer than any name is not a typo of one, and the distance costs the product of the lengths.
     if word.len() > WORD_MAX {
         return None;
     }
@@ -17,21 +17,21 @@ pub fn suggest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     candidates
         .into_iter()
         .map(|candidate| (osa_distance(&word, &folded(candidate)), candidate))
-        .filter(|(distance, candidate)| *distance <= slips(&word, candidate))
+        .filter(|(distance, candidate)| *distance <= edits_max(&word, candidate))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
 
-/// No name in the language is nearly as long.
+/// Far longer than any name in the language.
 const WORD_MAX: usize = 100;
 
 fn folded(word: &str) -> String {
     word.to_lowercase().replace('_', "-")
 }
 
-fn slips(word: &str, candidate: &str) -> usize {
+fn edits_max(word: &str, candidate: &str) -> usize {
     let letters = word.chars().count().min(candidate.chars().count());
-    // In a word of one or two letters any slip makes another word.
+    // In a word of one or two letters, any edit makes another word.
     if letters < 3 { 0 } else { (letters / 3).max(1) }
 }
 
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slips_are_understood_and_other_words_are_not() {
+    fn typos_get_a_suggestion_and_other_words_do_not() {
         let names = ["agent", "image", "dependencies", "command", "env", "docker:dind", "cache_limit"];
         let table = [
             ("agnet", Some("agent")),
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_wins_and_then_the_first() {
+    fn the_nearest_candidate_wins_and_then_the_first() {
         assert_eq!(suggest("keap", ["help", "keep"]), Some("keep"));
         assert_eq!(suggest("redos", ["redis", "redos"]), Some("redos"));
         assert_eq!(suggest("bat", ["cat", "hat"]), Some("cat"));

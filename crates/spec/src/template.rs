@@ -1,10 +1,10 @@
-//! The spec that `moat init` writes: small, right as it is, and with what people add first in comments.
+//! The spec that `moat init` writes: small, valid, and with common additions in comments.
 
 use super::scan::scan;
 use super::tree::{Content, Scalar};
 use moat_model::resource::AgentName;
 
-/// A commented spec for an agent in `image`, or with a Docker of its own.
+/// A commented spec for an agent in `image`, or with its own Docker daemon.
 pub fn template(agent: &AgentName, image: Option<&str>) -> String {
     let (image, docker) = match image {
         Some(image) => (format!("image: {}\n", text(image)), "# dependencies:\n#   - docker:dind\n"),
@@ -40,16 +40,16 @@ workspace: .
     )
 }
 
-/// Words that YAML 1.1 reads as something else; editors and other tools still do.
+/// Words that YAML 1.1 reads as booleans, as some editors and tools still do.
 const WORDS: [&str; 8] = ["true", "false", "yes", "no", "on", "off", "y", "n"];
 
-/// A name as YAML takes it for text: in quotes if it would be a number, a date, null or a boolean without.
+/// A name as a YAML string: in quotes if YAML could read it as a number, a date, null or a boolean.
 fn text(name: &str) -> String {
     let is_itself = scan(&format!("{name}\n"))
         .0
         .first()
         .is_some_and(|node| matches!(&node.content, Content::Scalar(Scalar::Text, read) if read == name));
-    // What begins with a digit may be a date, or a number of sixties.
+    // A value that starts with a digit may be a date or a sexagesimal number.
     let is_plain = is_itself
         && name.starts_with(|c: char| c.is_ascii_alphabetic())
         && !WORDS.contains(&name.to_ascii_lowercase().as_str());
@@ -62,7 +62,7 @@ mod tests {
     use crate::{Source, agent};
 
     #[test]
-    fn what_yaml_would_read_otherwise_is_in_quotes() {
+    fn ambiguous_names_are_quoted() {
         for name in
             ["123", "1e3", "0x1f", "0o7", "1.5", "1_000", "2026-11-27", "12.30", "true", "null", "yes", "off", "n", "0"]
         {
@@ -75,7 +75,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn whatever_a_folder_is_called_what_is_written_is_right(folder in "\\PC{0,40}|[0-9a-fox._-]{1,8}|[0-9]{4}-[0-9]{2}-[0-9]{2}") {
+        fn the_template_is_valid_for_any_folder_name(folder in "\\PC{0,40}|[0-9a-fox._-]{1,8}|[0-9]{4}-[0-9]{2}-[0-9]{2}") {
             let name = crate::slug(&folder).unwrap_or_else(|| "agent".to_owned());
             let name = AgentName::parse(&name).expect("a slug");
             let image = moat_model::resource::ImageRef::parse(&folder).ok().map(|image| image.to_string());
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_right_as_it_is_and_without_the_signs_of_comments() {
+    fn the_template_is_valid_with_and_without_its_comments() {
         let name = AgentName::parse("builder").expect("a name");
         for image in [None, Some("debian:13")] {
             let text = template(&name, image);

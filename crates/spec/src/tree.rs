@@ -1,29 +1,28 @@
-//! A YAML document as it was written: what is where, before anything is known about its meaning.
+//! A parsed YAML document with locations, before it is interpreted.
 
 use std::collections::BTreeMap;
 
 use super::source::Span;
 
-/// A value as it was written.
+/// A value with its location.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
-    /// From the first to the last character of the value. Of a value that is not there (`key:`), the sign
-    /// after which it is missing.
+    /// From the first to the last character of the value. For a missing value (`key:`), the character before it.
     pub span: Span,
     pub content: Content,
-    /// As it was written, if something of it comes from the environment.
+    /// The original text, if variables were substituted.
     pub filled: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
-    /// Quotes, folding and escapes are undone; otherwise the text that was written.
+    /// The text, with quotes, folding and escapes resolved.
     Scalar(Scalar, String),
     List(Vec<Node>),
     Map(Vec<Entry>),
 }
 
-/// What a scalar is in the eyes of YAML.
+/// The YAML type of a scalar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scalar {
     Null,
@@ -32,7 +31,7 @@ pub enum Scalar {
     Text,
 }
 
-/// A key of a mapping with its value.
+/// A key of a mapping, with its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     pub key: String,
@@ -40,7 +39,7 @@ pub struct Entry {
     pub value: Node,
 }
 
-/// Where things were written, by their path: `buildkit.image`, `dependencies.0`.
+/// The locations of all values, by path: `buildkit.image`, `dependencies.0`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Places(BTreeMap<String, Place>);
 
@@ -52,17 +51,17 @@ struct Place {
 }
 
 impl Node {
-    /// How many levels it has; a scalar has one.
+    /// The number of levels; a scalar has one.
     pub fn height(&self) -> usize {
         1 + self.children().map(Self::height).max().unwrap_or(0)
     }
 
-    /// How many nodes it has, itself included.
+    /// The number of nodes, including itself.
     pub fn size(&self) -> usize {
         1 + self.children().map(Self::size).sum::<usize>()
     }
 
-    /// The same value as if all of it were written at `span`.
+    /// A copy with all locations set to `span`.
     #[must_use]
     pub fn moved_to(&self, span: &Span) -> Self {
         let content = match &self.content {
@@ -73,7 +72,7 @@ impl Node {
         Self { span: span.clone(), content, filled: self.filled.clone() }
     }
 
-    /// The same tree where its text is behind another one.
+    /// Moves all locations by an offset.
     #[must_use]
     pub fn shifted(mut self, by: usize) -> Self {
         self.shift(by);
@@ -125,32 +124,32 @@ impl Places {
         places
     }
 
-    /// Where the value at `path` was written, or else the nearest thing around it that was.
+    /// The location of the value at `path`, or else of the nearest enclosing value.
     pub fn value(&self, path: &str) -> Option<Span> {
         self.nearest(path).map(|place| place.value.clone())
     }
 
-    /// Where the key at `path` was written, or else the nearest one around it that was.
+    /// The location of the key at `path`, or else of the nearest enclosing key.
     pub fn key(&self, path: &str) -> Option<Span> {
         self.nearest(path).map(|place| place.key.clone())
     }
 
-    /// Whether the value at exactly `path` was filled in from the environment.
+    /// Whether variables were substituted in the value at exactly `path`.
     pub fn is_filled(&self, path: &str) -> bool {
         self.as_written(path).is_some()
     }
 
-    /// The value at exactly `path` as it was written, if something of it was filled in from the environment.
+    /// The original text of the value at exactly `path`, if variables were substituted.
     pub fn as_written(&self, path: &str) -> Option<&str> {
         self.0.get(path)?.filled.as_deref()
     }
 
-    /// Whether something was written at exactly `path`.
+    /// Whether the file has a value at exactly `path`.
     pub fn has(&self, path: &str) -> bool {
         self.0.contains_key(path)
     }
 
-    /// How many items the list at `path` has.
+    /// The number of items of the list at `path`.
     pub fn items(&self, path: &str) -> usize {
         (0..self.0.len()).take_while(|i| self.has(&format!("{path}.{i}"))).count()
     }

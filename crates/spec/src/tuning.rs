@@ -1,21 +1,20 @@
-//! The texts of keys that compose and `docker run` have too: capabilities of the kernel, devices, filesystems in
-//! memory.
+//! Parsers for keys shared with compose and `docker run`: Linux capabilities, devices, GPUs and tmpfs mounts.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::diagnostic::quoted;
-use super::lower::{Meaning, trimmed};
+use super::lower::{Lowering, trimmed};
 use super::raw::OneOf;
 use super::shape::Fault;
 use super::short_forms;
 use moat_model::resource::{Device, Gpus, Mount, MountSource, Rights};
 
-/// A filesystem in memory as one text.
+/// A tmpfs mount as one text.
 #[derive(Debug, PartialEq, Eq)]
 pub struct TmpfsText {
     pub target: String,
-    /// As the engine takes them; empty: its own defaults.
+    /// In the engine's format; empty: its defaults.
     pub options: String,
 }
 
@@ -65,13 +64,13 @@ const CAPABILITIES: [&str; 42] = [
     "WAKE_ALARM",
 ];
 
-/// The longest host name that the kernel takes (`__NEW_UTS_LEN`).
+/// The kernel's limit on host names (`__NEW_UTS_LEN`).
 const HOSTNAME_MAX: usize = 64;
 
-/// Whoever waits longer for an end has forgotten something.
+/// A longer wait for a stop is a mistake.
 const STOP_MAX: Duration = Duration::from_secs(60 * 60);
 
-/// A capability of the kernel, with or without `CAP_`, in letters of any size; without and in capitals.
+/// Reads a Linux capability, with or without `CAP_`, in any case. Returns it without the prefix, in upper case.
 pub fn linux_capability(text: &str) -> Result<String, Fault> {
     let upper = text.to_ascii_uppercase();
     let name = upper.strip_prefix("CAP_").unwrap_or(&upper);
@@ -125,9 +124,9 @@ pub fn gpus(text: &str) -> Result<Gpus, Fault> {
     if ids.iter().all(|id| plain(id)) { Ok(Gpus::Ids(ids)) } else { Err(wrong()) }
 }
 
-impl Meaning<'_> {
-    /// Filesystems in memory.
-    pub fn in_memory(&mut self, written: Option<OneOf<Vec<String>>>) -> Vec<Mount> {
+impl Lowering<'_> {
+    /// The tmpfs mounts.
+    pub fn tmpfs_mounts(&mut self, written: Option<OneOf<Vec<String>>>) -> Vec<Mount> {
         let all = match written {
             None => Vec::new(),
             Some(OneOf::Text(text)) => vec![(text, "tmpfs".to_owned())],
@@ -190,7 +189,7 @@ fn is_option(option: &str) -> bool {
     }
 }
 
-/// What a container calls itself.
+/// The host name of a container.
 pub fn hostname(text: &str) -> Result<(), Fault> {
     let label = |part: &str| {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
@@ -203,7 +202,7 @@ pub fn hostname(text: &str) -> Result<(), Fault> {
     Err(Fault::new(format!("{} is not a valid host name", quoted(text)), hint))
 }
 
-/// How long a stop waits, in whole seconds, as engines count it.
+/// The timeout of a stop. Engines support only whole seconds.
 pub fn stop_timeout(text: &str) -> Result<u32, Fault> {
     let wrong = |hint: &str| Fault::new(format!("{} is not a stop timeout", quoted(text)), hint);
     let ms = short_forms::duration(text).ok().filter(|ms| ms % 1000 == 0 && Duration::from_millis(*ms) <= STOP_MAX);
@@ -216,7 +215,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn capabilities_are_written_in_any_way() {
+    fn capabilities_have_an_optional_prefix_and_any_case() {
         for text in ["NET_ADMIN", "net_admin", "CAP_NET_ADMIN", "cap_net_admin"] {
             assert_eq!(linux_capability(text).as_deref(), Ok("NET_ADMIN"), "{text}");
         }
@@ -247,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn gpus_are_all_some_or_named() {
+    fn gpus_are_all_a_count_or_ids() {
         for text in ["all", "2", "device=0", "device=0,GPU-1a:b"] {
             assert_eq!(gpus(text).map(|gpus| gpus.to_string()).as_deref(), Ok(text));
         }
@@ -257,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn filesystems_in_memory_have_a_target_and_options() {
+    fn tmpfs_mounts_have_a_target_and_options() {
         for text in ["/run", "/run:size=64m", "/run:size=64m,mode=1770,uid=1,noexec", "/tmp:ro"] {
             let read = tmpfs(text).expect(text);
             let again = if read.options.is_empty() { read.target } else { format!("{}:{}", read.target, read.options) };
@@ -269,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stop_waits_for_whole_seconds() {
+    fn a_stop_timeout_is_in_whole_seconds() {
         assert_eq!((stop_timeout("30s"), stop_timeout("1m30s")), (Ok(30), Ok(90)));
         for text in ["", "30", "500ms", "1500ms", "2h", "-1s"] {
             assert!(stop_timeout(text).is_err(), "{text}");
@@ -277,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn host_names_are_those_of_hosts() {
+    fn host_names_follow_the_rules_of_dns() {
         for text in ["a", "build-1", "a.b.c", "0x"] {
             assert_eq!(hostname(text), Ok(()), "{text}");
         }

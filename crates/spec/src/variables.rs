@@ -1,50 +1,50 @@
-//! `${VAR}` in values: filled in after parsing, so that no value can change the form of the file.
+//! `${VAR}` in values, substituted after parsing so that a value cannot change the structure of the file.
 //!
-//! From the environment, or else from the `.env` beside the file. Keys are left as they are.
+//! Values come from the environment, or else from the `.env` next to the file. Keys are not substituted.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::diagnostic::{Diagnostic, quoted};
 use super::envfile::{self, BadFile};
-use super::environment::{Environment, Unread};
+use super::environment::{Environment, FileError};
 use super::expand::{Expander, Unfilled};
 use super::scan::SOURCE_MAX;
 use super::source::Span;
 use super::tree::{Content, Node, Scalar};
 
-/// Fills in the values of trees.
+/// Substitutes variables in trees.
 pub(super) struct Filler<'a> {
-    beside: Beside<'a>,
+    values: Values<'a>,
     length: usize,
     pub faults: Vec<Diagnostic>,
 }
 
-/// Where the values come from.
-struct Beside<'a> {
-    around: &'a dyn Environment,
-    /// The `.env` beside the file; read when it is first needed.
+/// The values of variables.
+struct Values<'a> {
+    env: &'a dyn Environment,
+    /// The `.env` next to the file, read when it is first needed.
     path: PathBuf,
     file: Option<BTreeMap<String, String>>,
-    /// Why it has no text.
+    /// Why it cannot be read.
     unread: Option<String>,
-    /// What is wrong with its lines.
+    /// Its errors.
     bad: Option<BadFile>,
 }
 
 impl<'a> Filler<'a> {
-    pub fn new(around: &'a dyn Environment, path: PathBuf) -> Self {
-        let beside = Beside { around, path, file: None, unread: None, bad: None };
-        Self { beside, length: 0, faults: Vec::new() }
+    pub fn new(env: &'a dyn Environment, path: PathBuf) -> Self {
+        let values = Values { env, path, file: None, unread: None, bad: None };
+        Self { values, length: 0, faults: Vec::new() }
     }
 
-    /// Fills in every value of a tree.
+    /// Substitutes variables in every value of a tree.
     pub fn fill(&mut self, node: &mut Node) {
         match &mut node.content {
             Content::Scalar(kind, text) => {
                 if text.contains('$') {
-                    let (filled, from_outside) = self.text(text, &node.span);
-                    node.filled = from_outside.then(|| std::mem::replace(text, filled.clone()));
+                    let (filled, has_variables) = self.text(text, &node.span);
+                    node.filled = has_variables.then(|| std::mem::replace(text, filled.clone()));
                     (*kind, *text) = (Scalar::Text, filled);
                 }
             }
@@ -53,19 +53,19 @@ impl<'a> Filler<'a> {
         }
     }
 
-    /// What is wrong with the `.env`, as far as it was needed.
+    /// The errors of the `.env`, if it was needed.
     pub fn bad_file(&mut self) -> Option<BadFile> {
-        self.beside.bad.take()
+        self.values.bad.take()
     }
 
-    /// The text with its variables filled in, and whether there were any.
+    /// The text after substitution, and whether it had variables.
     fn text(&mut self, text: &str, span: &Span) -> (String, bool) {
-        let Self { beside, length, .. } = self;
-        let mut expander = Expander { value: &mut |name| beside.value(name), length, unfilled: Vec::new() };
+        let Self { values, length, .. } = self;
+        let mut expander = Expander { value: &mut |name| values.value(name), length, unfilled: Vec::new() };
         let filled = expander.expand(text);
         let unfilled = expander.unfilled;
-        let shown_file = quoted(&self.beside.path.file_name().unwrap_or_default().to_string_lossy());
-        if let Some(why) = self.beside.unread.take() {
+        let shown_file = quoted(&self.values.path.file_name().unwrap_or_default().to_string_lossy());
+        if let Some(why) = self.values.unread.take() {
             self.fault(span, format!("cannot read {shown_file}: {why}"), "fix it, or remove it");
         }
         for unfilled in unfilled {
@@ -80,20 +80,20 @@ impl<'a> Filler<'a> {
     }
 }
 
-impl Beside<'_> {
+impl Values<'_> {
     fn value(&mut self, name: &str) -> Option<String> {
-        if let Some(value) = self.around.variable(name) {
+        if let Some(value) = self.env.variable(name) {
             return Some(value);
         }
         if self.file.is_none() {
-            self.file = Some(match self.around.read(&self.path) {
+            self.file = Some(match self.env.read(&self.path) {
                 Ok(text) => {
                     let (variables, bad) = envfile::parse(&text);
                     self.bad = bad;
                     variables
                 }
-                Err(Unread::Missing) => BTreeMap::new(),
-                Err(Unread::Unreadable(why)) => {
+                Err(FileError::Missing) => BTreeMap::new(),
+                Err(FileError::Unreadable(why)) => {
                     self.unread = Some(why);
                     BTreeMap::new()
                 }
@@ -103,7 +103,7 @@ impl Beside<'_> {
     }
 }
 
-/// What is said of a variable in a value of a spec.
+/// Message and hint for a variable in a spec.
 fn worded(unfilled: Unfilled, shown_file: &str) -> (String, String) {
     match unfilled {
         Unfilled::Open => ("unclosed `${`".to_owned(), "close it, or write `$$` for a dollar sign".to_owned()),

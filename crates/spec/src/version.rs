@@ -1,4 +1,4 @@
-//! Versions of what a sandbox can depend on: `17`, `3.12`, and ranges of them.
+//! Versions of dependencies, such as `17` and `3.12`, and ranges of them.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -6,12 +6,12 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// Numbers with points between them.
+/// Numbers separated by dots.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Version(Vec<u32>);
 
-/// The versions that there are: `16..17` with both ends, `18..` without one, or one alone. A bound speaks of as many
-/// numbers as it has: 17.2 is one of `16..17`.
+/// The available versions: `16..17` includes both ends, `18..` has no end, and a single version is a range too. A bound
+/// compares only as many numbers as it has: 17.2 is in `16..17`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Versions {
@@ -19,16 +19,16 @@ pub struct Versions {
     newest: Option<Version>,
 }
 
-/// Why a text is no version.
+/// A text that is not a version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a version")]
 pub struct NoVersion(String);
 
-/// Nobody has more numbers in a version that an image is tagged with.
+/// Tags of images have at most this many numbers.
 const NUMBERS_MAX: usize = 4;
 
 impl Version {
-    /// Compares as many numbers as `bound` has; those that are not there are zero.
+    /// Compares as many numbers as `bound` has; missing ones are zero.
     fn against(&self, bound: &Self) -> Ordering {
         let number = |i| self.0.get(i).copied().unwrap_or(0);
         (0..bound.0.len()).map(number).cmp(bound.0.iter().copied())
@@ -41,7 +41,7 @@ impl Versions {
         version.against(&self.oldest) != Ordering::Less && self.newest.as_ref().is_none_or(not_too_new)
     }
 
-    /// The one that is taken where none is asked for; none of a range without an end.
+    /// The newest version, the default; `None`: the range has no end.
     pub fn newest(&self) -> Option<&Version> {
         self.newest.as_ref()
     }
@@ -52,7 +52,7 @@ impl FromStr for Version {
 
     fn from_str(text: &str) -> Result<Self, NoVersion> {
         let wrong = || NoVersion(text.to_owned());
-        // What begins with a zero is another spelling of the same, and no tag.
+        // A leading zero is another spelling of the same number, and not a tag.
         let number = |part: &str| {
             let plain = part == "0" || (!part.starts_with('0') && part.bytes().all(|byte| byte.is_ascii_digit()));
             plain.then(|| part.parse().ok()).flatten().ok_or_else(wrong)
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_range_has_both_ends_and_what_lies_below_them() {
+    fn a_range_includes_both_ends_and_their_patch_versions() {
         let table: [(&str, &[&str], &[&str]); 4] = [
             ("16..17", &["16", "16.0", "17", "17.2"], &["15", "15.9", "18", "18.0"]),
             ("3.9..3.14", &["3.9", "3.12", "3.14.1"], &["3.8", "3.15", "3", "4", "2.9"]),
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_is_what_a_tag_can_be() {
+    fn texts_that_are_not_versions_are_rejected() {
         for bad in ["", "a", "1.", ".1", "01", "1..2", "1.2.3.4.5", "-1", "+1", "1 ", "99999999999"] {
             assert!(bad.parse::<Version>().is_err(), "{bad}");
         }

@@ -8,7 +8,7 @@ use moat_model::resource::{Config, ResourceId, SecretKey};
 use moat_model::state::{Live, Observed};
 use moat_plan::{Action, Options, Plan, compute};
 use moat_spec::compile::{Vault, compile_with};
-use moat_spec::environment::{NotRun, Unread};
+use moat_spec::environment::{FileError, ProgramError};
 use moat_spec::{Capabilities, Environment, Source, agent, secrets};
 use testkit::effects::{Becomes, Step, steps};
 
@@ -21,13 +21,13 @@ impl Environment for World {
         Some(format!("/{name}"))
     }
 
-    fn read(&self, path: &Path) -> Result<String, Unread> {
+    fn read(&self, path: &Path) -> Result<String, FileError> {
         let is_spec = path.extension().is_some_and(|extension| extension == "yaml");
         Ok(if is_spec { "{}\n".to_owned() } else { format!("FILE={}\n", path.display()) })
     }
 
-    fn run(&self, _: &str, _: &[&str]) -> Result<String, NotRun> {
-        Err(NotRun::Missing)
+    fn run(&self, _: &str, _: &[&str]) -> Result<String, ProgramError> {
+        Err(ProgramError::Missing)
     }
 }
 

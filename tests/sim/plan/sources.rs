@@ -31,11 +31,11 @@ impl moat_spec::Environment for Home {
         (name == "HOME").then(|| "/home/me".to_owned())
     }
 
-    fn read(&self, path: &Path) -> Result<String, moat_spec::environment::Unread> {
+    fn read(&self, path: &Path) -> Result<String, moat_spec::environment::FileError> {
         EmptyEnv.read(path)
     }
 
-    fn run(&self, program: &str, arguments: &[&str]) -> Result<String, moat_spec::environment::NotRun> {
+    fn run(&self, program: &str, arguments: &[&str]) -> Result<String, moat_spec::environment::ProgramError> {
         EmptyEnv.run(program, arguments)
     }
 }

@@ -1,9 +1,9 @@
-//! What is said about specs that are wrong: the exact text, case by case.
+//! Diagnostics of invalid specs: the exact text of each case.
 //!
-//! A case is two files, `NAME.yaml` and the expected `NAME.txt`. In `refused` are texts that are no spec, in
-//! `not_compiled` specs whose parts do not fit together, and in `values` small documents, each with what is said of
-//! one value. Every diagnostic of the language is here at least once. `UPDATE_EXPECT=1 cargo test --test spec
-//! diagnostics::` writes the expected texts; read the difference as a user would.
+//! A case is two files, `NAME.yaml` and the expected `NAME.txt`. `refused` contains invalid specs, `not_compiled` specs
+//! whose parts do not fit together, and `values` small documents, each with the diagnostic of one value. Every
+//! diagnostic of the language occurs at least once. `UPDATE_EXPECT=1 cargo test --test spec diagnostics::` writes the
+//! expected texts; read the difference as a user would.
 
 use std::fs;
 use std::panic::catch_unwind;
@@ -15,13 +15,13 @@ use moat::ui::render::diagnostic;
 use moat_spec::compile::compile;
 use moat_spec::{Capabilities, Diagnostic, Diagnostics, Source, agent};
 
-/// Why a text is no spec.
+/// The diagnostics of an invalid spec.
 fn refused(text: &str) -> String {
     let source = Source::new("agent.yaml", "/agent.yaml", text);
     shown(&agent::parse(source).expect_err("the spec is wrong"))
 }
 
-/// As above, of what only shows when the parts are put together.
+/// The diagnostics of a valid spec that does not compile.
 fn not_compiled(text: &str) -> String {
     let spec = agent::parse(Source::new("agent.yaml", "/agent.yaml", text)).expect("the spec can be read");
     shown(&compile(&spec, &Capabilities::builtin()).expect_err("the parts do not fit"))
@@ -31,16 +31,16 @@ fn shown(diagnostics: &Diagnostics) -> String {
     diagnostic::text(diagnostics, Colour::Never)
 }
 
-/// What is said of the value in each document, in two lines: place and message, then the hint.
+/// The diagnostics of the value in each document, in two lines: location and message, then the hint.
 fn values(documents: &str) -> String {
     let one = |document: &str| {
-        let line = document.strip_suffix('\n').expect("a document ends with its line");
+        let line = document.strip_suffix('\n').expect("a document ends with a line feed");
         let text = format!("agent: a\n{document}");
         let found = match agent::parse(Source::new("agent.yaml", "/p/agent.yaml", text.as_str())) {
             Err(found) => found,
             Ok(spec) => match compile(&spec, &Capabilities::builtin()) {
                 Err(found) => found,
-                Ok(_) => panic!("nothing is wrong with {line}"),
+                Ok(_) => panic!("no error in {line}"),
             },
         };
         let item = |item: &Diagnostic| {
@@ -52,8 +52,8 @@ fn values(documents: &str) -> String {
     documents.split("---\n").map(one).collect()
 }
 
-/// Checks every case of a folder, and only then fails.
-fn check(folder: &str, at_least: usize, said: fn(&str) -> String) {
+/// Checks every case of a folder before it fails.
+fn check(folder: &str, at_least: usize, diagnose: fn(&str) -> String) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/spec/diagnostics").join(folder);
     let files = |extension: &str| -> Vec<PathBuf> {
         let paths = fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("an entry").path());
@@ -62,19 +62,19 @@ fn check(folder: &str, at_least: usize, said: fn(&str) -> String) {
         paths
     };
     let cases = files("yaml");
-    assert!(cases.len() >= at_least, "only {} cases are left", cases.len());
-    let holds = |case: &&PathBuf| {
+    assert!(cases.len() >= at_least, "only {} cases", cases.len());
+    let passes = |case: &&PathBuf| {
         let text = fs::read_to_string(case).expect("a case");
-        catch_unwind(|| expect_file![case.with_extension("txt")].assert_eq(&said(&text))).is_ok()
+        catch_unwind(|| expect_file![case.with_extension("txt")].assert_eq(&diagnose(&text))).is_ok()
     };
-    let wrong: Vec<&PathBuf> = cases.iter().filter(|case| !holds(case)).collect();
-    assert!(wrong.is_empty(), "another text than expected: {wrong:#?}");
+    let wrong: Vec<&PathBuf> = cases.iter().filter(|case| !passes(case)).collect();
+    assert!(wrong.is_empty(), "unexpected diagnostics: {wrong:#?}");
     let expected: Vec<PathBuf> = files("txt").iter().map(|path| path.with_extension("yaml")).collect();
-    assert_eq!(expected, cases, "each case has one expected text");
+    assert_eq!(expected, cases, "each case has one expected file");
 }
 
 #[test]
-fn texts_that_are_no_spec() {
+fn invalid_specs() {
     check("refused", 79, refused);
 }
 
@@ -84,7 +84,7 @@ fn specs_that_do_not_compile() {
 }
 
 #[test]
-fn values_that_are_refused() {
+fn invalid_values() {
     check("values", 3, values);
 }
 
@@ -104,7 +104,7 @@ fn too_many_values() {
 }
 
 #[test]
-fn a_file_that_is_too_long() {
+fn a_file_above_the_size_limit() {
     expect![[r#"
         error: the file is larger than 1024 KiB
          --> agent.yaml:1:1
@@ -118,13 +118,13 @@ fn a_file_that_is_too_long() {
 }
 
 #[test]
-fn a_hundred_faults_are_enough() {
+fn diagnostics_are_limited() {
     let text = (0..150).map(|i| format!("k{i}: x")).collect::<Vec<_>>().join("\n");
     let source = Source::new("agent.yaml", "/agent.yaml", text);
     let diagnostics = agent::parse(source).expect_err("the spec is wrong");
     assert_eq!(diagnostics.items.len(), 101);
     let last = &diagnostics.items[100];
-    // `agent` is missing, too.
+    // The missing `agent` counts as well.
     assert_eq!(
         (last.message.as_str(), last.hint.as_deref()),
         ("51 more problems not shown", Some("fix the ones above first"))

@@ -1,12 +1,12 @@
-//! Which capabilities a spec depends on.
+//! Resolves the dependencies of a spec to capabilities.
 
 use crate::diagnostic::{DIAGNOSTICS_MAX, quoted};
 use crate::{Capabilities, Capability, Diagnostic, Diagnostics, Located, Spec, Unresolved, agent};
 
-/// Those that the spec asks for, in its order.
+/// The capabilities that a spec depends on, in its order.
 ///
 /// # Errors
-/// Every dependency that there is not, and every one that comes in two versions.
+/// One for each unknown dependency, and for each that is listed in two versions.
 pub(super) fn choose(spec: &Spec, capabilities: &Capabilities) -> Result<Vec<Capability>, Diagnostics> {
     let mut chosen: Vec<Capability> = Vec::new();
     let mut faults = Vec::new();
@@ -23,7 +23,7 @@ pub(super) fn choose(spec: &Spec, capabilities: &Capabilities) -> Result<Vec<Cap
     if faults.is_empty() { Ok(chosen) } else { Err(Diagnostics::new(&spec.source, faults)) }
 }
 
-/// Whether it takes a vault to compile the spec as it is applied.
+/// Whether compiling the spec for an apply needs a vault.
 pub fn needs_vault(spec: &Spec, capabilities: &Capabilities) -> bool {
     let brings = |name: &Located<String>| capabilities.resolve(&name.value).is_ok_and(|it| it.has_secrets());
     !spec.secrets.is_empty()
@@ -32,15 +32,15 @@ pub fn needs_vault(spec: &Spec, capabilities: &Capabilities) -> bool {
         || spec.dependencies.iter().any(brings)
 }
 
-/// Adds to what is wrong with a spec what is wrong with its dependencies, so that all of it is told at once.
+/// Adds the errors of a spec's dependencies to its other errors, so that all are reported together.
 pub fn with_unknown_dependencies(mut faults: Diagnostics, capabilities: &Capabilities) -> Diagnostics {
     if faults.items.len() >= DIAGNOSTICS_MAX {
         return faults;
     }
-    // A place that has a fault already needs no second one.
-    let told = |name: &Located<String>| faults.items.iter().any(|item| item.span == name.span);
+    // One error per location is enough.
+    let is_reported = |name: &Located<String>| faults.items.iter().any(|item| item.span == name.span);
     let all = agent::dependencies(&faults.source);
-    let unknown = all.into_iter().filter(|name| !told(name)).filter_map(|name| {
+    let unknown = all.into_iter().filter(|name| !is_reported(name)).filter_map(|name| {
         let unresolved = capabilities.resolve(&name.value).err()?;
         Some(diagnostic(&name, &unresolved, capabilities))
     });
@@ -51,7 +51,7 @@ pub fn with_unknown_dependencies(mut faults: Diagnostics, capabilities: &Capabil
 
 fn diagnostic(dependency: &Located<String>, unresolved: &Unresolved, capabilities: &Capabilities) -> Diagnostic {
     let message = match unresolved {
-        // What was written may have anything in it.
+        // The name is arbitrary user input.
         Unresolved::Name(name) => format!("unknown dependency {}", quoted(name)),
         other => other.to_string(),
     };

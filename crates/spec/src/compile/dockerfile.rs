@@ -1,7 +1,7 @@
-//! The Dockerfile of an image that moat makes: what the dependencies need, on one base.
+//! The Dockerfile of an image that moat builds: the dependencies on one base.
 //!
-//! Pure text. The same spec gives the same file, byte for byte, and the file's digest is the image's tag: nothing is
-//! built again without a cause, and a cause is seen in `moat image`.
+//! Pure text. The same spec gives the same file, byte for byte, and the image's tag is the digest of the file: an image
+//! is rebuilt only if the file changes, and `moat image` shows the file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -12,37 +12,37 @@ use crate::{Build, Capability, Hooks, Spec};
 use moat_model::resource::digest::short_sha256;
 use moat_model::resource::{AgentName, BuildContext, ImageRef};
 
-/// What an image is made of.
+/// The inputs of an image build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dockerfile {
     pub text: String,
-    /// By what the image is known: `moat/AGENT:DIGEST`.
+    /// The image's reference: `moat/AGENT:DIGEST`.
     pub reference: ImageRef,
-    /// The files beside it, where it is the user's own.
+    /// The build context, if the Dockerfile is the user's own.
     pub context: Option<BuildContext>,
 }
 
-/// Where no runtime has a base of its own.
+/// The base without a runtime.
 const DEBIAN: &str = "debian:trixie-slim";
 
-/// The user that the agent works as.
+/// The user of the agent.
 pub const USER: &str = "agent";
 
-/// Of the user, where there is no workspace whose owner it could have. As Debian gives to the first person.
+/// The uid without a workspace whose owner it could be; Debian's first uid for people.
 const UID: u32 = 1000;
 
-/// Enough to tell the images of one agent apart. In hexadecimal digits.
+/// In hexadecimal digits: enough to distinguish the images of one agent.
 const TAG_LEN: usize = 12;
 
-/// Whether the main container's image is made by moat: where the spec names none, and something is to be installed
-/// that brings none.
-pub(super) fn is_made(spec: &Spec, chosen: &[Capability]) -> bool {
+/// Whether moat builds the main container's image: the spec names none, and something must be installed that has no
+/// image of its own.
+pub(super) fn is_built(spec: &Spec, chosen: &[Capability]) -> bool {
     let installs = |capability: &Capability| capability.install.is_some() && capability.image.is_none();
     let names_one = spec.image.is_some() || spec.build.is_some();
     !names_one && (spec.base_image.is_some() || spec.hooks.build() || chosen.iter().any(installs))
 }
 
-/// The Dockerfile for a spec and what it depends on.
+/// The Dockerfile for a spec and its dependencies.
 pub(super) fn dockerfile(spec: &Spec, chosen: &[Capability]) -> Dockerfile {
     let mut installs: Vec<(&str, &Install)> =
         chosen.iter().filter_map(|it| Some((it.capability.as_str(), it.install.as_ref()?))).collect();
@@ -52,55 +52,55 @@ pub(super) fn dockerfile(spec: &Spec, chosen: &[Capability]) -> Dockerfile {
         (None, Some((name, image))) => (Some(name), image.to_string()),
         (None, None) => (None, DEBIAN.to_owned()),
     };
-    // From here on the order in which they were written says nothing, and should not make another image.
+    // From here on the order in the spec has no meaning, and must not change the image.
     installs.sort_by_key(|(name, _)| *name);
     let mut text = String::from("# Made by moat from the dependencies of the spec; `moat image` shows it.\n");
     line(&mut text, &format!("FROM {base}"));
-    // What asks questions would wait for an answer for ever.
+    // A package that asks questions would wait forever.
     line(&mut text, "ARG DEBIAN_FRONTEND=noninteractive");
     let packages: BTreeSet<&str> =
         installs.iter().flat_map(|(_, install)| &install.packages).map(String::as_str).collect();
-    packages_of(&mut text, &packages);
+    install_packages(&mut text, &packages);
     for (name, install) in &installs {
-        others(&mut text, install, based_on != Some(*name));
+        copies_and_scripts(&mut text, install, based_on != Some(*name));
     }
     let env: BTreeMap<&String, &String> = installs.iter().flat_map(|(_, install)| &install.env).collect();
     for (name, value) in env {
         line(&mut text, &format!("ENV {name}={}", json(value)));
     }
-    user(&mut text, spec.owner.filter(|uid| *uid != 0).unwrap_or(UID));
+    create_user(&mut text, spec.owner.filter(|uid| *uid != 0).unwrap_or(UID));
     let groups: BTreeSet<&str> = installs.iter().flat_map(|(_, install)| &install.groups).map(String::as_str).collect();
     for group in groups {
         run(&mut text, &format!("groupadd --force --system {group} && usermod --append --groups {group} {USER}"));
     }
-    folders(&mut text, spec);
+    mount_points(&mut text, spec);
     if packages.contains("git") {
-        trust(&mut text, spec);
+        trust_workspace(&mut text, spec);
     }
     for check in installs.iter().filter_map(|(_, install)| install.check.as_ref()) {
         run(&mut text, check);
     }
     hooks(&mut text, &spec.hooks, chosen);
-    // Whatever the base runs before a command is about something else.
+    // The base's entrypoint is not meant for this image.
     line(&mut text, "ENTRYPOINT []");
     line(&mut text, "CMD [\"sleep\", \"infinity\"]");
     let reference = reference(&spec.agent, &text);
     Dockerfile { text, reference, context: None }
 }
 
-/// The user's own. Its tag is a digest of all that the image is made of, whether that is in the text or in a file.
-pub(super) fn own(agent: &AgentName, build: &Build) -> Dockerfile {
+/// The user's own Dockerfile. Its tag is a digest of all inputs of the image, in the text or in a file.
+pub(super) fn own_dockerfile(agent: &AgentName, build: &Build) -> Dockerfile {
     let Build { context: folder, without, dockerfile, text, target, args, digest } = build.clone();
-    // Until somebody has looked, it is a name that no image has.
+    // Until the context has been read, the reference matches no image.
     let digest = digest.unwrap_or_default();
     let all = serde_json::json!([text, target, args, digest]).to_string();
     let reference = reference(agent, &all);
     Dockerfile { text, reference, context: Some(BuildContext { folder, without, dockerfile, target, args, digest }) }
 }
 
-/// The agent's user. The base may have one of that number already, as the image of Node.js has, and a number has one
-/// name and one home: that user becomes the agent.
-fn user(text: &mut String, uid: u32) {
+/// Creates the agent's user. The base may already have a user with that uid, as the image of Node.js does; that user is
+/// then renamed, because a uid has one name and one home.
+fn create_user(text: &mut String, uid: u32) {
     let taken_over = format!(
         "usermod --login {USER} --home /home/{USER} --shell /bin/bash \"$other\" && cp -a /etc/skel /home/{USER} && \
          chown -R \"{uid}:$(id -g {uid})\" /home/{USER}"
@@ -110,16 +110,15 @@ fn user(text: &mut String, uid: u32) {
     run(text, &format!("id {USER} >/dev/null 2>&1 || {script}"));
 }
 
-/// The places of volumes, which belong to whoever works there: an empty volume takes over the owner of what it is mounted
-/// on.
-fn folders(text: &mut String, spec: &Spec) {
+/// Creates the mount points of volumes, owned by the user: an empty volume inherits the owner of its mount point.
+fn mount_points(text: &mut String, spec: &Spec) {
     let home = Path::new("/home").join(USER);
-    let own = |target: &String| {
-        // What lies on the way in the home directory is the user's as well.
-        let way = Path::new(target).ancestors().filter(|it| it.starts_with(&home) && **it != home);
-        way.map(Path::to_owned).chain([PathBuf::from(target)]).collect::<Vec<_>>()
+    let with_parents = |target: &String| {
+        // Parent folders in the home directory belong to the user as well.
+        let parents = Path::new(target).ancestors().filter(|it| it.starts_with(&home) && **it != home);
+        parents.map(Path::to_owned).chain([PathBuf::from(target)]).collect::<Vec<_>>()
     };
-    let folders: BTreeSet<PathBuf> = spec.volumes.iter().flat_map(|volume| own(&volume.target)).collect();
+    let folders: BTreeSet<PathBuf> = spec.volumes.iter().flat_map(|volume| with_parents(&volume.target)).collect();
     let owner = spec.user.as_deref().unwrap_or(USER);
     if folders.is_empty() || matches!(owner.split(':').next(), Some("root" | "0")) {
         return;
@@ -129,8 +128,8 @@ fn folders(text: &mut String, spec: &Spec) {
     run(text, &format!("mkdir -p {all} && chown {} {all}", quoted(owner)));
 }
 
-/// Git works in the workspace whoever it belongs to.
-fn trust(text: &mut String, spec: &Spec) {
+/// Makes git work in a workspace of any owner.
+fn trust_workspace(text: &mut String, spec: &Spec) {
     let volume = || spec.places.has("workspace").then(|| spec.volumes.first()).flatten().map(|it| &it.target);
     let Some(target) = spec.workspace().map(|mount| &mount.target).or_else(volume) else { return };
     let all = [target.clone(), format!("{target}/*")];
@@ -138,7 +137,7 @@ fn trust(text: &mut String, spec: &Spec) {
     run(text, &add.join(" && "));
 }
 
-fn packages_of(text: &mut String, packages: &BTreeSet<&str>) {
+fn install_packages(text: &mut String, packages: &BTreeSet<&str>) {
     if packages.is_empty() {
         return;
     }
@@ -151,13 +150,13 @@ fn packages_of(text: &mut String, packages: &BTreeSet<&str>) {
     );
 }
 
-/// What comes out of other images, and the steps of its own.
-fn others(text: &mut String, install: &Install, is_extra: bool) {
+/// Copies from other images, and runs the scripts.
+fn copies_and_scripts(text: &mut String, install: &Install, is_extra: bool) {
     if let (true, Some(image)) = (is_extra, install.from.as_ref().or(install.base.as_ref())) {
         for path in &install.paths {
             line(text, &format!("COPY --from={image} {path} {path}"));
         }
-        // Libraries among them are found.
+        // Registers the copied libraries.
         run(text, "ldconfig");
     }
     for script in &install.run {
@@ -178,7 +177,7 @@ fn hooks(text: &mut String, hooks: &Hooks, chosen: &[Capability]) {
         run(text, script);
     }
     if daemon && hooks.post_build.is_some() {
-        // What a dependency starts has to be root.
+        // The start script of a dependency needs root.
         line(text, "USER root");
     }
 }
@@ -188,18 +187,18 @@ fn line(text: &mut String, line: &str) {
     let _ = writeln!(text, "{line}");
 }
 
-/// A script in a form that keeps its line breaks, whatever is in it.
+/// Adds a script in the JSON form, which keeps its line breaks.
 fn run(text: &mut String, script: &str) {
     line(text, &format!("RUN [\"/bin/sh\", \"-ec\", {}]", json(script)));
 }
 
-/// Quotes as a Dockerfile's JSON forms have them.
+/// A string in JSON, as in the JSON forms of a Dockerfile.
 fn json(value: &str) -> String {
     serde_json::Value::from(value).to_string()
 }
 
 fn reference(agent: &AgentName, text: &str) -> ImageRef {
-    // A repository's name has no points, dashes or underscores beside each other or at the end; a digest has none.
+    // The name of a repository must not have adjacent or trailing separators.
     let name = agent.as_str().replace(['.', '_'], "-");
     let parts: Vec<&str> = name.split('-').filter(|part| !part.is_empty()).collect();
     let reference = format!("moat/{}:{}", parts.join("-"), short_sha256(text, TAG_LEN));
@@ -217,16 +216,16 @@ mod tests {
         let spec =
             agent::parse(Source::new("agent.yaml", "/agent.yaml", format!("agent: a_b\n{spec}"))).expect("a spec");
         let chosen = super::super::choose::choose(&spec, &Capabilities::builtin()).expect("known");
-        is_made(&spec, &chosen).then(|| dockerfile(&spec, &chosen))
+        is_built(&spec, &chosen).then(|| dockerfile(&spec, &chosen))
     }
 
     #[track_caller]
     fn is(spec: &str, expected: &Expect) {
-        expected.assert_eq(&made(spec).expect("one that is made").text);
+        expected.assert_eq(&made(spec).expect("an image that is built").text);
     }
 
     #[test]
-    fn tools_are_on_debian() {
+    fn tools_are_installed_on_debian() {
         is(
             "dependencies: [git, jq]\n",
             &expect![[r#"
@@ -245,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_runtime_is_the_base_and_another_is_taken_from_its_image() {
+    fn the_first_runtime_is_the_base_and_another_is_copied_from_its_image() {
         is(
             "dependencies: [jq, node@22, python@3.12]\nhooks:\n  post_build_root: echo \"root\"\n  post_build: [npm ci, npm test]\n",
             &expect![[r#"
@@ -269,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn what_starts_as_root_leaves_the_user_a_member_of_its_group() {
+    fn a_daemon_as_root_adds_the_user_to_its_group() {
         let text = made("dependencies: [docker:dind, node@22]\nhooks: {post_build: npm ci}\n").expect("one").text;
         let lines: Vec<&str> = text.lines().filter(|line| !line.contains("apt-get")).collect();
         assert_eq!(lines[1], "FROM node:22-trixie-slim", "the image of Docker is no base");
@@ -297,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn volumes_belong_to_whoever_works_there() {
+    fn mount_points_of_volumes_belong_to_the_user() {
         let line = |spec: &str| -> String {
             let text = made(&format!("dependencies: [git]\n{spec}")).expect("one").text;
             text.lines()
@@ -313,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_made_only_where_something_is_to_be_installed() {
+    fn an_image_is_built_only_if_something_is_installed() {
         for spec in ["image: debian:13\n", "dependencies: [docker:dind]\n", "image: x\ndependencies: [redis]\n"] {
             assert_eq!(made(spec), None, "{spec}");
         }
@@ -328,11 +327,11 @@ mod tests {
     }
 
     #[test]
-    fn the_tag_tells_what_it_is_made_of_and_nothing_else() {
-        let tag = |spec: &str| made(spec).expect("one that is made").reference.to_string();
+    fn the_tag_depends_only_on_the_content() {
+        let tag = |spec: &str| made(spec).expect("an image that is built").reference.to_string();
         let one = tag("dependencies: [git, jq]\n");
         assert!(one.starts_with("moat/a-b:"), "{one}");
-        // The order says nothing, and what is no part of an image is no part of its tag.
+        // The order has no meaning, and settings outside the image do not change its tag.
         assert_eq!(one, tag("dependencies: [jq, git]\nenv: {A: b}\n"));
         assert_ne!(one, tag("dependencies: [git]\n"));
         assert_ne!(one, tag("dependencies: [git, jq]\nhooks: {post_build: 'true'}\n"));

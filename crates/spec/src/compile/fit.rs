@@ -1,4 +1,4 @@
-//! What of a spec does not fit its dependencies: findings that only show when both are seen.
+//! Checks that a spec fits its dependencies.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,8 +6,8 @@ use super::{git, sources};
 use crate::diagnostic::quoted;
 use crate::{Capabilities, Capability, Diagnostic, Diagnostics, Spec, suggest};
 
-/// Everything that does not fit.
-pub(super) fn misfits(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
+/// All conflicts between a spec and its dependencies.
+pub(super) fn conflicts(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
     let mut found = image(spec, chosen);
     found.extend(services(spec, chosen));
     found.extend(volumes(spec, chosen));
@@ -19,7 +19,7 @@ pub(super) fn misfits(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
     found
 }
 
-/// An image is either taken as it is, or made.
+/// An image is either used as is or built; the settings must not mix the two.
 fn image(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     let mut fault = |at: &str, message: String, hint: &str| {
@@ -47,7 +47,7 @@ fn image(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
         if spec.hooks.build() {
             fault("hooks", format!("build hooks cannot run in an image {what}"), advice);
         }
-    } else if super::dockerfile::is_made(spec, chosen)
+    } else if super::dockerfile::is_built(spec, chosen)
         && let Some(whole) = chosen.iter().find(|it| it.image.is_some() && it.install.is_none())
     {
         let message =
@@ -66,7 +66,7 @@ fn image(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
     found
 }
 
-/// A container that a dependency brings has its name already, and so have the volumes of main.
+/// The names of services and their volumes must not conflict with those of dependencies and of main.
 fn services(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for (name, service) in &spec.services {
@@ -97,7 +97,7 @@ fn services(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
     found
 }
 
-/// What a spec says without effect.
+/// Warnings about settings without effect.
 pub fn warnings(spec: &Spec, capabilities: &Capabilities) -> Diagnostics {
     let chosen = spec.dependencies.iter().filter_map(|dependency| capabilities.resolve(&dependency.value).ok());
     let builds = chosen.into_iter().any(|capability| capability.builds.is_some());
@@ -111,7 +111,7 @@ pub fn warnings(spec: &Spec, capabilities: &Capabilities) -> Diagnostics {
     Diagnostics::new(&spec.source, found)
 }
 
-/// A volume that a dependency brings has its name already.
+/// The names of volumes must not conflict with those of dependencies.
 fn volumes(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
     let of = |capability: &Capability| {
         let sidecars = capability.sidecars.iter().flat_map(|sidecar| &sidecar.volumes);
@@ -121,7 +121,7 @@ fn volumes(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
         .iter()
         .flat_map(|capability| of(capability).into_iter().map(|name| (name, capability.capability.as_str())))
         .collect();
-    // One of a workspace has no place in the list.
+    // The volume of a workspace is not in the list of the file.
     let offset = spec.volumes.len() - spec.places.items("volumes");
     let clash = |(i, volume): (usize, &crate::NamedVolume)| {
         let owner = taken.get(&volume.name)?;
@@ -133,7 +133,7 @@ fn volumes(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
     spec.volumes.iter().enumerate().filter_map(clash).collect()
 }
 
-/// A place that a dependency needs cannot be another mount.
+/// The mounts of a spec must not hide those of a dependency.
 fn targets(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
     let mine = spec.mounts.iter().map(|mount| &mount.target).chain(spec.volumes.iter().map(|volume| &volume.target));
     let mine: Vec<&String> = mine.collect();
@@ -151,7 +151,7 @@ fn targets(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
     found
 }
 
-/// What prepares a Docker of the agent's own needs root.
+/// The start script of the agent's own Docker daemon needs root.
 fn user(spec: &Spec, chosen: &[Capability]) -> Option<Diagnostic> {
     let rooted =
         chosen.iter().find(|capability| capability.main.privileged && !capability.main.entrypoint.is_empty())?;
@@ -161,7 +161,7 @@ fn user(spec: &Spec, chosen: &[Capability]) -> Option<Diagnostic> {
     Some(Diagnostic::error(spec.place("user"), message).hint(hint))
 }
 
-/// Files are put in before the start, which takes a root that can be written.
+/// Files are written before the start, which needs a writable root filesystem.
 fn read_only(spec: &Spec, chosen: &[Capability]) -> Option<Diagnostic> {
     let brings =
         chosen.iter().find(|capability| !capability.main.files.is_empty()).filter(|_| spec.rights.read_only)?;
@@ -171,7 +171,7 @@ fn read_only(spec: &Spec, chosen: &[Capability]) -> Option<Diagnostic> {
     Some(Diagnostic::error(spec.place_of_key("read_only"), message).hint(hint))
 }
 
-/// What services wait for is there, and does not wait for them.
+/// Dependencies of services must exist and must not form a cycle.
 fn waits(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
     let brought = chosen.iter().flat_map(|capability| &capability.sidecars).map(|sidecar| sidecar.name.as_str());
     let known: Vec<&str> = spec.services.keys().map(String::as_str).chain(brought).collect();
@@ -185,9 +185,9 @@ fn waits(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
                     None => "name one of `services`, or a sidecar of a dependency".to_owned(),
                 };
                 found.push(Diagnostic::error(place, format!("unknown service {}", quoted(other))).hint(hint));
-            } else if let Some(way) = way_back(spec, other, name) {
-                let way = [&[name.as_str()], way.as_slice()].concat().join("` -> `");
-                let message = format!("{} depends on itself: `{way}`", quoted(name));
+            } else if let Some(path) = dependency_path(spec, other, name) {
+                let path = [&[name.as_str()], path.as_slice()].concat().join("` -> `");
+                let message = format!("{} depends on itself: `{path}`", quoted(name));
                 found.push(Diagnostic::error(place, message).hint("remove one of the `depends_on` entries"));
             }
         }
@@ -195,20 +195,20 @@ fn waits(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
     found
 }
 
-/// From one service to another along what they wait for.
-fn way_back<'s>(spec: &'s Spec, from: &'s str, to: &str) -> Option<Vec<&'s str>> {
-    let mut ways = vec![vec![from]];
+/// The path of dependencies from one service to another, if any.
+fn dependency_path<'s>(spec: &'s Spec, from: &'s str, to: &str) -> Option<Vec<&'s str>> {
+    let mut paths = vec![vec![from]];
     let mut seen = BTreeSet::new();
-    while let Some(way) = ways.pop() {
-        let last = *way.last()?;
+    while let Some(path) = paths.pop() {
+        let last = *path.last()?;
         if last == to {
-            return Some(way);
+            return Some(path);
         }
         if !seen.insert(last) {
             continue;
         }
         let next = spec.services.get(last).map(|service| service.depends_on.as_slice()).unwrap_or_default();
-        ways.extend(next.iter().map(|next| [way.as_slice(), &[next.as_str()]].concat()));
+        paths.extend(next.iter().map(|next| [path.as_slice(), &[next.as_str()]].concat()));
     }
     None
 }

@@ -1,8 +1,8 @@
-//! What git needs inside: its common directory where that is not in the workspace, hooks that cannot be written, and
-//! its trust in a workspace that belongs to somebody else.
+//! What git needs in the sandbox: the common directory if it is outside the workspace, read-only hooks, and trust in a
+//! workspace of another owner.
 //!
-//! Hooks are run by whoever works with the repository next, on the Docker host. That they are to be read only is help
-//! for honest programs, and no barrier: git's configuration, which has to be written, can name programs as well.
+//! The next user of the repository runs its hooks on the Docker host. Read-only hooks protect from mistakes and are not
+//! a security boundary: git's configuration, which must stay writable, can name programs as well.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,20 +13,20 @@ use crate::ground::{HooksFolder, Repository, Worktree};
 use crate::{Diagnostic, Spec};
 use moat_model::resource::{Extras, Mount, MountSource};
 
-/// Whoever counts variables of git's configuration in the environment begins with this one.
+/// The variable that counts git's configuration entries in the environment.
 const COUNT: &str = "GIT_CONFIG_COUNT";
 
-/// The mounts without which there is no repository at what `mounts` show.
+/// The additional mounts that make the repositories in `mounts` complete.
 pub(super) fn mounts(spec: &Spec, mounts: &[Mount]) -> Vec<Mount> {
     let mut all = Vec::new();
     for (mount, tree) in worktrees(spec, mounts) {
         let target = common_target(mount, tree);
         let (Some(source), Some(target)) = (tree.common.to_str(), target.to_str()) else { continue };
-        let is_there = |other: &Mount| {
+        let is_mounted = |other: &Mount| {
             other.target == target || other.shows(&tree.common).is_some_and(|place| place == Path::new(target))
         };
         let is_written = mounts.iter().any(|it| !it.read_only && sources::within(spec, &tree.common, it).is_some());
-        if !is_written && !mounts.iter().chain(&all).any(is_there) {
+        if !is_written && !mounts.iter().chain(&all).any(is_mounted) {
             all.push(Mount {
                 source: MountSource::Path(source.to_owned()),
                 target: target.to_owned(),
@@ -37,26 +37,26 @@ pub(super) fn mounts(spec: &Spec, mounts: &[Mount]) -> Vec<Mount> {
     all
 }
 
-/// What is added to a container that has `mounts`.
+/// The additions to a container with `mounts`.
 pub(super) fn extras(spec: &Spec, mounts: &[Mount]) -> Extras {
     let mut extras = Extras { env: trust(spec), ..Extras::default() };
     for mount in mounts.iter().filter(|mount| !mount.read_only) {
         let Some(folder) = mount.path() else { continue };
         if let Some(Repository::Whole { hooks }) = spec.ground.repositories.get(folder) {
-            let of_hooks = guard(mount, &folder.join(".git"), *hooks, mounts);
+            let of_hooks = guard_hooks(mount, &folder.join(".git"), *hooks, mounts);
             if !of_hooks.is_empty() {
-                // What is mounted cannot be renamed, and another folder put in its place.
-                extras.mounts.extend(over(mount, &folder.join(".git"), false, mounts));
+                // A mount point cannot be renamed, so the git directory cannot be replaced.
+                extras.mounts.extend(mount_over(mount, &folder.join(".git"), false, mounts));
                 extras.mounts.extend(of_hooks);
             }
         } else if let Some((_, tree)) = worktrees(spec, mounts).find(|(_, tree)| tree.common == folder) {
-            extras.mounts.extend(guard(mount, folder, tree.hooks, mounts));
+            extras.mounts.extend(guard_hooks(mount, folder, tree.hooks, mounts));
         }
     }
     extras
 }
 
-/// What keeps git from working in a workspace.
+/// Warnings about workspaces where git does not work.
 pub(super) fn warnings(spec: &Spec) -> Vec<Diagnostic> {
     let Some(workspace) = spec.workspace() else { return Vec::new() };
     let Some(folder) = workspace.path() else { return Vec::new() };
@@ -99,7 +99,7 @@ fn worktrees<'a>(spec: &'a Spec, mounts: &'a [Mount]) -> impl Iterator<Item = (&
     })
 }
 
-/// Where the file `.git` looks for the common directory: at its own path, or as seen from the work tree.
+/// Where the file `.git` expects the common directory: an absolute path, or relative to the work tree.
 fn common_target(mount: &Mount, tree: &Worktree) -> PathBuf {
     let mut target = PathBuf::new();
     for part in Path::new(&mount.target).join(&tree.named).components() {
@@ -110,16 +110,16 @@ fn common_target(mount: &Mount, tree: &Worktree) -> PathBuf {
             part => target.push(part),
         }
     }
-    // `worktrees`, and its own name.
+    // Removes `worktrees` and the name of the work tree.
     target.pop();
     target.pop();
     target
 }
 
-/// What keeps the hooks in `git_dir`, which `mount` shows, from being written.
-fn guard(mount: &Mount, git_dir: &Path, hooks: HooksFolder, mounts: &[Mount]) -> Vec<Mount> {
+/// The mount that makes the hooks in `git_dir`, which is inside `mount`, read-only.
+fn guard_hooks(mount: &Mount, git_dir: &Path, hooks: HooksFolder, mounts: &[Mount]) -> Vec<Mount> {
     let hooks_dir = git_dir.join("hooks");
-    let guard = over(mount, &hooks_dir, true, mounts);
+    let guard = mount_over(mount, &hooks_dir, true, mounts);
     let guard = match hooks {
         HooksFolder::Folder => guard,
         HooksFolder::Missing => guard.map(|guard| Mount { source: MountSource::Empty, ..guard }),
@@ -128,8 +128,8 @@ fn guard(mount: &Mount, git_dir: &Path, hooks: HooksFolder, mounts: &[Mount]) ->
     guard.into_iter().collect()
 }
 
-/// The mount of `path` over the place where `mount` shows it, unless something else is to be seen there.
-fn over(mount: &Mount, path: &Path, read_only: bool, mounts: &[Mount]) -> Option<Mount> {
+/// Mounts `path` over itself inside `mount`, unless another mount hides that place.
+fn mount_over(mount: &Mount, path: &Path, read_only: bool, mounts: &[Mount]) -> Option<Mount> {
     let target = mount.shows(path)?;
     let hides = |other: &Mount| {
         let place = Path::new(&other.target);
@@ -142,7 +142,7 @@ fn over(mount: &Mount, path: &Path, read_only: bool, mounts: &[Mount]) -> Option
     Some(Mount { source, target: target.to_str()?.to_owned(), read_only })
 }
 
-/// Variables by which git works in a workspace whoever it belongs to.
+/// Variables that make git work in a workspace of any owner.
 fn trust(spec: &Spec) -> BTreeMap<String, String> {
     let Some(workspace) = spec.workspace() else { return BTreeMap::new() };
     if spec.env.contains_key(COUNT) || spec.concealed.contains_key(COUNT) || spec.secrets.contains_key(COUNT) {
@@ -150,12 +150,12 @@ fn trust(spec: &Spec) -> BTreeMap<String, String> {
     }
     let mut settings = vec![
         ("safe.directory", workspace.target.clone()),
-        // Repositories in it; git before 2.46 looks for a folder of that name.
+        // Repositories in it; git before 2.46 takes the `*` literally.
         ("safe.directory", format!("{}/*", workspace.target)),
     ];
     let folder = workspace.path().unwrap_or(Path::new(""));
     if let Some(Repository::Worktree(_)) = spec.ground.repositories.get(folder) {
-        // Of the other work trees nothing is seen inside, and git would forget them.
+        // The other work trees are not visible in the sandbox, and git would prune them.
         settings.push(("gc.worktreePruneExpire", "never".to_owned()));
     }
     let mut env = BTreeMap::from([(COUNT.to_owned(), settings.len().to_string())]);

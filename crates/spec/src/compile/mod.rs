@@ -1,7 +1,7 @@
-//! From a spec to a graph: what the user wrote, together with what its dependencies bring.
+//! Compiles a spec and its dependencies to a graph of resources.
 //!
-//! Knows no capability by name; all that it adds by itself is the network and, where nothing else says what to
-//! run, the command that keeps a sandbox up and idle.
+//! Knows no capability by name. Adds only the network and, if nothing else sets a command, the command that keeps an
+//! idle sandbox up.
 
 mod choose;
 mod dockerfile;
@@ -15,8 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use self::choose::choose;
-use self::dockerfile::{Dockerfile, dockerfile, is_made, own};
-use self::program::{idling, lasting, program, readiness, waiting};
+use self::dockerfile::{Dockerfile, dockerfile, is_built, own_dockerfile};
+use self::program::{idle_probe, program, readiness, running_probe, service_probe};
 use self::vault::Sealer;
 use crate::capability::{BuildsPart, FailurePart, FilePart, MainPart, MountPart, ProbePart, Sidecar, VolumePart};
 use crate::{
@@ -36,23 +36,23 @@ pub use self::vault::Vault;
 /// The only network of a run.
 const NETWORK: &str = "agent";
 
-/// Compiles a spec without its secrets: enough to find what it stands for, or to remove it.
+/// Compiles a spec without its secrets: enough to find or remove its resources.
 ///
 /// # Errors
-/// As [`compile_with`].
+/// Like [`compile_with`].
 pub fn compile(spec: &Spec, capabilities: &Capabilities) -> Result<Graph, Diagnostics> {
     compile_with(spec, capabilities, None)
 }
 
-/// Compiles a spec. `vault`: where the values that are shown nowhere come from.
+/// Compiles a spec. `vault`: the values of secrets.
 ///
 /// # Errors
-/// What only shows when the whole is put together, such as a dependency that nobody knows.
+/// All errors that involve several parts, such as an unknown dependency.
 pub fn compile_with(spec: &Spec, capabilities: &Capabilities, vault: Option<&Vault>) -> Result<Graph, Diagnostics> {
     let chosen = choose(spec, capabilities)?;
     let made = match &spec.build {
-        Some(build) => Some(own(&spec.agent, build)),
-        None => is_made(spec, &chosen).then(|| dockerfile(spec, &chosen)),
+        Some(build) => Some(own_dockerfile(&spec.agent, build)),
+        None => is_built(spec, &chosen).then(|| dockerfile(spec, &chosen)),
     };
     let build_network = build_network(spec);
     let image = match &made {
@@ -65,9 +65,9 @@ pub fn compile_with(spec: &Spec, capabilities: &Capabilities, vault: Option<&Vau
     parts.add(ResourceId::network(NETWORK), Role::Support, Config::Network(network));
 
     let builds = chosen.iter().find_map(|capability| capability.builds.as_ref());
-    let misfits = fit::misfits(spec, &chosen);
-    if !misfits.is_empty() {
-        return Err(Diagnostics::new(&spec.source, misfits));
+    let conflicts = fit::conflicts(spec, &chosen);
+    if !conflicts.is_empty() {
+        return Err(Diagnostics::new(&spec.source, conflicts));
     }
     let sealer = Sealer { vault, run: &run };
     for capability in &chosen {
@@ -84,7 +84,7 @@ pub fn compile_with(spec: &Spec, capabilities: &Capabilities, vault: Option<&Vau
     parts.main(spec, image, &mains, sealer.main(spec, &chosen));
 
     let mut graph = Graph::build(run, builds.map(Builds::from), parts.nodes, &parts.edges).map_err(|error| {
-        // Only capabilities define resources, so that this is a fault of theirs and has no place in the file.
+        // Only capabilities define conflicting resources, so the error has no location in the file.
         Diagnostics::new(&spec.source, vec![Diagnostic::error(0..0, error.to_string())])
     })?;
     graph.ways.clone_from(&spec.ground.ways);
@@ -92,8 +92,8 @@ pub fn compile_with(spec: &Spec, capabilities: &Capabilities, vault: Option<&Vau
     Ok(graph)
 }
 
-/// What the build of main's image reaches. In an internal network nothing outside is reached, and what runs in a build
-/// is written by whoever is inside: the files of a context, at least. What moat installs by itself is moat's own text.
+/// The network of the build of main's image. With an internal network a build has none, because the sandbox may have
+/// written its instructions or the files of its context. A build with only moat's own instructions keeps the network.
 fn build_network(spec: &Spec) -> BuildNetwork {
     let is_ours = spec.build.is_none() && !spec.hooks.build();
     let fits = if spec.network.internal && !is_ours { BuildNetwork::None } else { BuildNetwork::Default };
@@ -109,17 +109,17 @@ fn main_image(spec: &Spec, chosen: &[Capability]) -> Result<ImageRef, Diagnostic
     })
 }
 
-/// What has been put together so far.
+/// The nodes and edges so far.
 #[derive(Default)]
 struct Parts {
     nodes: Vec<Node>,
     edges: Vec<(ResourceId, ResourceId, Edge)>,
     images: BTreeSet<ImageRef>,
-    /// The image that is made for main.
+    /// The image that is built for main.
     made: Option<Dockerfile>,
-    /// What its steps reach.
+    /// The network of its build steps.
     build_network: BuildNetwork,
-    /// Containers that main waits for.
+    /// The containers that must be ready before main starts.
     sidecars: Vec<ResourceId>,
 }
 
@@ -162,12 +162,12 @@ impl Parts {
             health: sidecar.ready.as_ref().map(health),
             ..ContainerConfig::new(image, attachment(vec![sidecar.name.clone()]))
         };
-        let probe = sidecar.ready.as_ref().map_or_else(|| lasting(sidecar.restart.into(), true), probe);
+        let probe = sidecar.ready.as_ref().map_or_else(|| running_probe(sidecar.restart.into(), true), probe);
         self.container(id.clone(), Role::Sidecar, config, probe, known(&sidecar.failures));
         self.sidecars.push(id);
     }
 
-    /// A container beside main that the spec itself describes.
+    /// Adds a service of the spec.
     fn service(&mut self, name: &str, service: &Service, secrets: BTreeMap<String, Secret>) {
         let (id, restart) = (ResourceId::container(name), RestartPolicy::UnlessStopped);
         let config = ContainerConfig {
@@ -185,7 +185,8 @@ impl Parts {
             health: service.wait.as_ref().map(|wait| HealthConfig::new(wait.command.clone())),
             ..ContainerConfig::new(service.image.clone(), attachment(vec![name.to_owned()]))
         };
-        let probe = service.wait.as_ref().map_or_else(|| lasting(restart, true), |wait| waiting(wait, restart));
+        let probe =
+            service.wait.as_ref().map_or_else(|| running_probe(restart, true), |wait| service_probe(wait, restart));
         self.container(id.clone(), Role::Sidecar, config, probe, Vec::new());
         for other in &service.depends_on {
             let edge = Edge { gates: Gate::Start, until: Milestone::Ready };
@@ -200,7 +201,7 @@ impl Parts {
         for part in parts {
             env.extend(part.env.clone());
         }
-        // What the user wrote has the last word.
+        // The spec takes precedence.
         env.extend(spec.env.clone());
         env.retain(|name, _| !secrets.contains_key(name));
         let volumes: Vec<VolumePart> = parts.iter().flat_map(|part| part.volumes.clone()).collect();
@@ -210,7 +211,7 @@ impl Parts {
         mounts.extend(spec.mounts.iter().cloned());
         mounts.extend(git::mounts(spec, &mounts));
         let extras = git::extras(spec, &mounts);
-        // A sandbox stays up; a command that ends has ended.
+        // An idle sandbox stays up; a command may end.
         let restart = if idles { RestartPolicy::UnlessStopped } else { RestartPolicy::No };
         let restart = spec.restart.unwrap_or(restart);
         let ready = readiness(spec, parts, restart);
@@ -244,11 +245,12 @@ impl Parts {
             extras,
             ..ContainerConfig::new(image, attachment(Vec::new()))
         };
-        let only_idles = idles && spec.hooks.pre_run.is_none() && parts.iter().all(|part| part.entrypoint.is_empty());
-        let unasked = if only_idles { idling() } else { lasting(restart, !idles) };
-        let probe = ready.map_or(unasked, |ready| ready.probe);
+        let is_plain_idle =
+            idles && spec.hooks.pre_run.is_none() && parts.iter().all(|part| part.entrypoint.is_empty());
+        let default_probe = if is_plain_idle { idle_probe() } else { running_probe(restart, !idles) };
+        let probe = ready.map_or(default_probe, |ready| ready.probe);
         let mut failures: Vec<_> = parts.iter().flat_map(|part| known(&part.failures)).collect();
-        if only_idles {
+        if is_plain_idle {
             failures.push(program::no_sleep());
         }
         let id = ResourceId::main();
@@ -325,7 +327,7 @@ fn known(parts: &[FailurePart]) -> Vec<KnownFailure> {
     parts.iter().map(KnownFailure::from).collect()
 }
 
-/// A file of the sidecar that builds, with what the spec says about it.
+/// A file of a sidecar; the build sidecar's configuration includes the settings of the spec.
 fn builder_file(part: &FilePart, settings: &BuilderSettings, builds: Option<&BuildsPart>) -> FileConfig {
     let plain = file(part);
     let Some(builds) = builds.filter(|builds| builds.config == part.path) else { return plain };
@@ -343,7 +345,7 @@ pub(super) fn probe(part: &ProbePart) -> Probe {
         command: part.command.clone(),
         interval: Duration::from_millis(part.interval_ms),
         timeout: Duration::from_secs(part.timeout),
-        // What a capability asks is answered by a daemon that is up.
+        // The probe of a capability succeeds only when its daemon is up.
         settle: Duration::ZERO,
     }
 }

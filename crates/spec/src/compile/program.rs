@@ -1,4 +1,4 @@
-//! What the main container runs, and how it is known to do its job: the spec's word together with its dependencies'.
+//! The program of the main container and its readiness, from the spec and its dependencies.
 
 use std::time::Duration;
 
@@ -7,55 +7,54 @@ use crate::capability::{MainPart, ProbePart};
 use crate::{Spec, Wait};
 use moat_model::resource::{HealthConfig, KnownFailure, Probe, RestartPolicy};
 
-/// How a command of the user's is waited for that nobody can ask: it has to last, and its image's own check has its
-/// say.
-pub(super) fn lasting(restart: RestartPolicy, heeds_check: bool) -> Probe {
-    Probe::Running { settle: settle(restart), check: heeds_check.then_some(TIMEOUT) }
+/// The probe of a command without a health check: it must keep running, and the image's own check applies.
+pub(super) fn running_probe(restart: RestartPolicy, has_check: bool) -> Probe {
+    Probe::Running { settle: settle(restart), check: has_check.then_some(TIMEOUT) }
 }
 
-/// How a sandbox is waited for that has nothing to do.
-pub(super) fn idling() -> Probe {
+/// The probe of an idle sandbox.
+pub(super) fn idle_probe() -> Probe {
     Probe::Idle { command: IDLE_PROOF.map(str::to_owned).to_vec(), interval: IDLE_INTERVAL, timeout: TIMEOUT }
 }
 
-/// How long a command has to last before it is taken for one that stays.
+/// How long a command must run before it counts as ready.
 fn settle(restart: RestartPolicy) -> Duration {
     if restart == RestartPolicy::No { SETTLE } else { SETTLE_RESTARTED }
 }
 
-/// How readiness is proven, and how it is watched from then on.
+/// The readiness probe, and the health check from then on.
 pub(super) struct Readiness {
     pub health: HealthConfig,
     pub probe: Probe,
 }
 
-/// Keeps a container up that has nothing to do; its init forwards the stop.
+/// Keeps an idle container up; its init forwards the stop signal.
 const IDLE: [&str; 2] = ["sleep", "infinity"];
 
-/// What shows that an image has what [`IDLE`] needs.
+/// Proves that an image has the program of [`IDLE`].
 const IDLE_PROOF: [&str; 2] = ["sleep", "0"];
 
-/// Between two questions whether a sandbox that idles is up.
+/// The interval of the probe of an idle sandbox.
 const IDLE_INTERVAL: Duration = Duration::from_millis(50);
 
-/// A command that is going to fail at once does so within the time that a shell takes to look for it.
+/// A command that fails at once does so within the time that a shell takes to look it up.
 const SETTLE: Duration = Duration::from_millis(300);
 
-/// Where the engine starts again what ends, that it runs at one moment means less. A person waits for it without
-/// wondering, and most of what cannot work has ended by then.
+/// If the engine restarts the command, running at one moment means less. People accept this wait, and most broken
+/// commands have exited by then.
 const SETTLE_RESTARTED: Duration = Duration::from_secs(2);
 
-/// The exit code of an init, or of a shell, for a program that is not there.
+/// The exit code of an init or a shell for a missing program.
 const NOT_FOUND: i64 = 127;
 
-/// Between two questions to a check of the user's: it may be a program that takes its time.
+/// The interval of a user's check, which may be slow.
 const INTERVAL: Duration = Duration::from_millis(250);
 
-/// How long a check of the user's may say no after the start, unless the spec says so. As long as the engine's check
-/// lets failures pass.
+/// The default time for a user's check to succeed after the start. Matches the start period of the engine's health
+/// check.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The entrypoint and the command, and whether there is nothing to do but to stay up.
+/// The entrypoint, the command, and whether the container only idles.
 pub(super) fn program(spec: &Spec, parts: &[&MainPart]) -> (Vec<String>, Vec<String>, bool) {
     let (entrypoint, command, idles) = plain(spec, parts);
     let Some(script) = &spec.hooks.pre_run else { return (entrypoint, command, idles) };
@@ -70,43 +69,43 @@ fn plain(spec: &Spec, parts: &[&MainPart]) -> (Vec<String>, Vec<String>, bool) {
     let idles = spec.command.is_none() && entrypoint.is_empty();
     let has_none = spec.entrypoint.is_some() && entrypoint.is_empty();
     match brought {
-        // The dependency's program runs what it is given, the user's own entrypoint included.
+        // The dependency's program runs its arguments, including the user's entrypoint.
         Some(brought) => (brought, entrypoint.into_iter().chain(command).collect(), idles),
         None if idles => (IDLE.map(str::to_owned).to_vec(), command, true),
-        // An entrypoint of ours is what takes the place of the image's own: the command itself, then.
+        // Only another entrypoint replaces that of the image, so the command becomes the entrypoint.
         None if has_none => (command, Vec::new(), false),
         None => (entrypoint, command, false),
     }
 }
 
-/// What it means that a container ends at once that moat keeps up with a program of its image.
+/// The failure of an idle container whose image has no `sleep`.
 pub(super) fn no_sleep() -> KnownFailure {
     let message = "moat keeps an idle sandbox up with `sleep`, which the image `{image}` does not contain";
     let hint = "set `command`, or use an image with a shell and its tools";
     KnownFailure { exit: NOT_FOUND, message: message.to_owned(), hint: hint.to_owned() }
 }
 
-/// What must be proven: by a dependency, by the user's own check, or by both.
+/// Readiness as defined by a dependency, the user's check, or both.
 pub(super) fn readiness(spec: &Spec, parts: &[&MainPart], restart: RestartPolicy) -> Option<Readiness> {
     let brought = parts.iter().find_map(|part| part.ready.as_ref());
     let Some(own) = &spec.healthcheck else {
         return brought.map(|part| Readiness { health: health(part), probe: probe(part) });
     };
-    let command = brought.map_or_else(|| own.command.clone(), |part| both(part, &own.command));
+    let command = brought.map_or_else(|| own.command.clone(), |part| check_both(part, &own.command));
     let own_timeout = own.start_period_ms.map_or(TIMEOUT, Duration::from_millis);
     let timeout = brought.map_or(own_timeout, |part| own_timeout.max(Duration::from_secs(part.timeout)));
     let probe = Probe::Exec { command: command.clone(), interval: INTERVAL, timeout, settle: settle(restart) };
     Some(Readiness { health: HealthConfig { command, ..own.clone() }, probe })
 }
 
-/// How a service of the user's is waited for.
-pub(super) fn waiting(wait: &Wait, restart: RestartPolicy) -> Probe {
+/// The probe of a user's service.
+pub(super) fn service_probe(wait: &Wait, restart: RestartPolicy) -> Probe {
     let timeout = wait.timeout_ms.map_or(TIMEOUT, Duration::from_millis);
     Probe::Exec { command: wait.command.clone(), interval: INTERVAL, timeout, settle: settle(restart) }
 }
 
-/// A command that says yes when both do. The first one's words are a capability's: they need no quotes.
-fn both(first: &ProbePart, second: &[String]) -> Vec<String> {
+/// A command that succeeds when both do. The first is from a capability and needs no quoting.
+fn check_both(first: &ProbePart, second: &[String]) -> Vec<String> {
     let script = format!("{} && exec \"$@\"", first.command.join(" "));
     ["sh".to_owned(), "-c".to_owned(), script, "sh".to_owned()].into_iter().chain(second.iter().cloned()).collect()
 }

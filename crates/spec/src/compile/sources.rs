@@ -1,8 +1,8 @@
-//! Where mounts may come from: not from below what the sandbox can write, and nothing that nobody is to see.
+//! Checks the sources of mounts: not inside a folder that the sandbox can write, and no private files.
 //!
-//! Docker follows links in a source at every start. Whoever can write a folder can put a link in the place of anything
-//! in it, at any time; so what lies there is refused, and not looked at. What other runs can write is for the plan to
-//! say.
+//! Docker follows links in a source at every start. A sandbox that can write a folder can replace anything in it with a
+//! link at any time, so such a source is rejected without a look at the file. The plan checks folders that other runs
+//! can write.
 
 use std::path::{Path, PathBuf};
 
@@ -11,13 +11,13 @@ use crate::ground::{Private, PrivateKind};
 use crate::{Capability, Diagnostic, Source, Spec};
 use moat_model::resource::{Mount, MountSource};
 
-/// A mount of a path, and where it was written.
+/// A mount of a path, and its location in the spec.
 struct Placed {
     mount: Mount,
     span: std::ops::Range<usize>,
 }
 
-/// Everything that is wrong with the sources of the mounts of the main container.
+/// All errors in the sources of the main container's mounts.
 pub(super) fn faults(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
     let all = placed(spec, chosen);
     let mut found = Vec::new();
@@ -32,8 +32,8 @@ pub(super) fn faults(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
         if let Some((outer, place)) = outer.into_iter().find_map(|outer| Some((outer, within(spec, source, outer)?))) {
             let place = Path::new(&outer.target).join(place);
             let hint = format!(
-                "the sandbox could replace it with a link to anything on the Docker host; use {} in the sandbox, or mount a \
-                 path outside that folder",
+                "the sandbox could replace it with a link to anything on the Docker host; use {} in the sandbox, or \
+                 mount a path outside that folder",
                 quoted(&place.to_string_lossy())
             );
             found.push(Diagnostic::error(span.clone(), reached(spec, &shown, source, outer)).hint(hint));
@@ -42,7 +42,7 @@ pub(super) fn faults(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
     found
 }
 
-/// The mounts of paths: the spec's own, and those that capabilities bring.
+/// The mounts of paths, from the spec and its capabilities.
 fn placed(spec: &Spec, chosen: &[Capability]) -> Vec<Placed> {
     let own = spec.mounts.iter().zip(spec.mount_places()).map(|(mount, span)| Placed { mount: mount.clone(), span });
     let brought = spec.dependencies.iter().zip(chosen).flat_map(|(name, capability)| {
@@ -55,8 +55,7 @@ fn placed(spec: &Spec, chosen: &[Capability]) -> Vec<Placed> {
     own.chain(brought).collect()
 }
 
-/// The place in `outer`, which is a mount that the sandbox can write, that `source` is or leads through; below it, not
-/// the whole.
+/// The place strictly inside `outer`, a mount that the sandbox can write, that `source` is at or goes through.
 pub(super) fn within(spec: &Spec, source: &Path, outer: &Mount) -> Option<PathBuf> {
     let folder = outer.path()?;
     let folders = [folder, spec.ground.real(folder)];
@@ -74,14 +73,14 @@ fn reached(spec: &Spec, shown: &str, source: &Path, outer: &Mount) -> String {
     format!("{shown} {how} a folder that the sandbox can write, at {}", quoted(&outer.target))
 }
 
-/// Whether who sees `source` sees what nobody is to see.
+/// Whether a mount of `source` exposes private files.
 fn shows(spec: &Spec, source: &Path, private: &Private) -> bool {
     let sources = [source, spec.ground.real(source)];
     let mut places = std::iter::once(&private.path).chain(&private.way);
     places.any(|place| {
         sources.iter().any(|source| match private.kind {
             PrivateKind::State => place.starts_with(source) || source.starts_with(place),
-            // By its own name it is what was asked for.
+            // Mounting exactly this path is deliberate.
             PrivateKind::Keys => place.starts_with(source) && place != source,
         })
     })
@@ -102,7 +101,7 @@ fn exposes(span: &std::ops::Range<usize>, shown: &str, private: &Private) -> Dia
     Diagnostic::error(span.clone(), message).hint(hint)
 }
 
-/// As it was written where that is a path, otherwise written out.
+/// The path as written in the spec if that is a path, otherwise the absolute path.
 fn written(source: &Source, span: &std::ops::Range<usize>, path: &Path) -> String {
     let text = source.text.get(span.clone()).unwrap_or_default().trim_matches(['"', '\'']);
     let text = text.split(':').next().unwrap_or_default();

@@ -1,27 +1,26 @@
-//! Values that are shown nowhere: those that a spec names, and passwords made for what its dependencies bring.
+//! Secret values: those of the spec, and generated passwords for its dependencies.
 //!
-//! Where a value is kept is not decided here. A password is kept nowhere: it is made of the machine's key and of what
-//! it is for, the same each time.
+//! Does not store anything. A password is derived from this host's key and its purpose, so it is the same each time.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{Capability, Spec};
 use moat_model::resource::{ResourceId, Run, Secret, SecretKey, SecretText};
 
-/// What only this machine knows of a run.
+/// The values of a run that only this host knows.
 #[derive(Debug)]
 pub struct Vault {
     pub key: SecretKey,
     /// Variables of the main container, by name.
     pub fetched: BTreeMap<String, SecretText>,
-    /// Names of those that have not been fetched: their sources have not been approved.
+    /// Names of secrets that were not fetched, because their sources have not been approved.
     pub withheld: BTreeSet<String>,
 }
 
-/// What a capability's password is filled in for.
+/// The placeholder for a capability's password.
 const PASSWORD: &str = "{password}";
 
-/// A vault, and the run that it is opened for. Without one there are no secrets.
+/// A vault and its run. Without a vault there are no secrets.
 #[derive(Clone, Copy)]
 pub(super) struct Sealer<'a> {
     pub vault: Option<&'a Vault>,
@@ -29,7 +28,7 @@ pub(super) struct Sealer<'a> {
 }
 
 impl Sealer<'_> {
-    /// The secrets of the main container: what the capabilities bring, as far as the spec has no word of its own.
+    /// The secrets of the main container. Those of the spec take precedence over those of its capabilities.
     pub fn main(&self, spec: &Spec, chosen: &[Capability]) -> BTreeMap<String, Secret> {
         let Some(vault) = self.vault else { return BTreeMap::new() };
         let brought = chosen.iter().flat_map(|capability| self.filled(capability, &capability.main.secrets));
@@ -40,7 +39,7 @@ impl Sealer<'_> {
         self.sealed(&ResourceId::main(), values).into_iter().chain(withheld).collect()
     }
 
-    /// Those of a sidecar.
+    /// The secrets of a sidecar.
     pub fn brought(
         &self,
         container: &ResourceId,
@@ -50,14 +49,14 @@ impl Sealer<'_> {
         self.sealed(container, self.filled(capability, texts))
     }
 
-    /// Values of a container, each with its digest.
+    /// Secrets of a container, each with its digest.
     pub fn sealed(
         &self,
         container: &ResourceId,
         values: impl IntoIterator<Item = (String, SecretText)>,
     ) -> BTreeMap<String, Secret> {
         let Some(vault) = self.vault else { return BTreeMap::new() };
-        // The main container's were there first, without a name of their own.
+        // For compatibility, the main container has no name in the digest.
         let of = if *container == ResourceId::main() { String::new() } else { format!("{} ", container.name) };
         let seal = |(name, value): (String, SecretText)| {
             let owner = format!("{} {of}{name}", self.run.id);

@@ -1,7 +1,6 @@
-//! The language of `agent.yaml`: every key, what it may hold, what it means, and what changing it does.
+//! The language of `agent.yaml`: every key with its type, its meaning, and the effect of a change.
 //!
-//! A new key is a line here, a field in [`file`](super::raw), and a row in `docs/reference/agent.md`, which a test
-//! holds against this table.
+//! A new key is a line here and a field in [`raw`](super::raw). The table in `docs/reference/agent.md` is generated.
 
 pub mod foreign_keys;
 mod parts;
@@ -109,8 +108,8 @@ pub static AGENT: Shape = Shape::Keys(&[
         .example("[NET_RAW]"),
     Key::new("devices", DEVICES, Effect::Replace)
         .summary(
-            "devices of the Docker host: `PATH`, `PATH:TARGET` or `PATH:TARGET:rwm`, where the letters permit to \
-             read, write and create the device; marked in the plan",
+            "devices of the Docker host: `PATH`, `PATH:TARGET` or `PATH:TARGET:rwm`, where the letters permit \
+             reading, writing and creating the device; marked in the plan",
         )
         .example("[/dev/kvm]"),
     Key::new("gpus", Shape::Scalar(rule::gpus), Effect::Replace)
@@ -182,7 +181,7 @@ pub static AGENT: Shape = Shape::Keys(&[
         .example("{team: blue}"),
 ]);
 
-/// What a key at the top is called that may be written by another name.
+/// The name of a top-level key that may be written by an alias.
 pub(super) fn name_of(key: &str) -> &str {
     let Shape::Keys(keys) = &AGENT else { return key };
     keys.iter().find(|known| known.is(key)).map_or(key, |known| known.name)

@@ -1,4 +1,4 @@
-//! The keys below those at the top.
+//! The nested keys.
 
 use super::{COMMAND, ENV, SCRIPT};
 use crate::rule;

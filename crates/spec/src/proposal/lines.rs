@@ -1,6 +1,6 @@
-//! From a spec to the lines of its canonical text.
+//! The lines of a spec's canonical text.
 //!
-//! Every field of [`Spec`] is named here, so that a new one cannot be forgotten: the compiler asks for it.
+//! Every field of [`Spec`] is named here: the compiler rejects a new one that is forgotten.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -15,21 +15,21 @@ use moat_model::resource::{
     HostPort, Limits, LogConfig, Mount, MountSource, PortConfig, RestartPolicy, Rights, SecretText,
 };
 
-/// What the keys of mounts, secrets and files begin with.
+/// The prefixes of the keys of mounts, secrets and files.
 pub(super) const MOUNT: &str = "mount ";
 pub(super) const SECRET: &str = "secret ";
 pub(super) const READS: &str = "reads ";
-/// The key of the content that an image is built from.
+/// The key of a build's content digest.
 pub(super) const CONTENT: &str = "build.content";
 
-/// Stands for a value that the spec does not give.
+/// The value of a key that the spec does not set.
 pub(super) const DEFAULT: &str = "default";
 
-/// How the access of a mount is written, after its source.
+/// The access of a mount, after its source.
 const WRITABLE: &str = " (read and write)";
 pub(super) const READ_ONLY: &str = " (read only)";
 
-/// How a path of the host is told from a volume.
+/// The prefix that distinguishes a host path from a volume.
 const PATH: &str = "path ";
 
 /// The lines of a spec, or of one of its services.
@@ -37,7 +37,7 @@ const PATH: &str = "path ";
 pub(super) struct Lines {
     prefix: String,
     pub all: BTreeMap<String, String>,
-    /// What is shown in place of a line's value.
+    /// Values to show instead of those in `all`.
     pub shown: BTreeMap<String, String>,
 }
 
@@ -72,7 +72,7 @@ pub(super) fn of_spec(spec: &Spec) -> Lines {
         network,
         healthcheck,
         hooks,
-        // A fact about the host, asked at every look.
+        // A fact about the host, observed each time.
         owner: _,
         services,
         labels,
@@ -163,12 +163,12 @@ fn of_service(name: &str, service: &Service, places: &Places) -> BTreeMap<String
     lines.all
 }
 
-/// The path of the host that a mount lets the sandbox write.
+/// The host path of a writable mount.
 pub(super) fn writable_path(value: &str) -> Option<&str> {
     value.strip_prefix(PATH)?.strip_suffix(WRITABLE)
 }
 
-/// The path of the host that is mounted.
+/// The host path of a mount.
 pub(super) fn path_of(value: &str) -> Option<&str> {
     let text = value.strip_prefix(PATH)?;
     text.strip_suffix(WRITABLE).or_else(|| text.strip_suffix(READ_ONLY))
@@ -209,7 +209,7 @@ impl Lines {
         }
     }
 
-    /// Literal values as they are; of one that comes from elsewhere, what was written: never the value.
+    /// Adds literal values as they are, and substituted ones as written in the spec, never as a value.
     fn environment(
         &mut self,
         at: &str,
@@ -221,7 +221,7 @@ impl Lines {
             self.put(format!("env {name}"), value);
         }
         for name in concealed.keys() {
-            // One of a file of variables has no text here: the file is a line of its own.
+            // A variable from a file has no text in the spec; the file has its own line.
             if let Some(text) = places.as_written(&format!("{at}.{name}")) {
                 self.put(format!("variable {name}"), text);
             }
@@ -254,7 +254,7 @@ impl Lines {
     }
 
     fn build(&mut self, build: &Build, places: &Places) {
-        // What has been looked at in the context is compared apart: see `Proposal::pin_content`.
+        // The content is compared separately: see `Proposal::pin_content`.
         let Build { context, without: _, dockerfile, text, target, args, digest: _ } = build;
         self.put("build.context", context.display());
         self.put("build.dockerfile", format_args!("{dockerfile} sha256:{}", sha256(text)));
@@ -278,7 +278,7 @@ impl Lines {
         self.put(format!("{MOUNT}{target}"), format_args!("{source}{access}"));
     }
 
-    /// What mounted paths lead to, and the git directories that are mounted for them.
+    /// Adds the targets of links in mounted paths, and the git directories mounted for work trees.
     fn ground(&mut self, ground: &Ground) {
         for path in ground.ways.keys() {
             let real = ground.real(path);
@@ -315,7 +315,7 @@ impl Lines {
         self.put_or("limit pids", *pids, DEFAULT);
     }
 
-    /// Less of a score is no lower limit: somebody else is ended in its place. A log may be sent anywhere.
+    /// A lower score is not a lower limit: the kernel kills another process instead. Logs may be sent anywhere.
     fn log_and_score(&mut self, oom_score_adj: Option<i32>, logging: Option<&LogConfig>) {
         self.optional("oom_score_adj", oom_score_adj);
         self.optional("logging", logging.map(json));
@@ -323,7 +323,7 @@ impl Lines {
 
     fn network(&mut self, network: &NetworkSettings) {
         let NetworkSettings { subnet, internal, build, extra_hosts } = network;
-        // Without a word it is as narrow as the network.
+        // Unset, it is as restricted as the network.
         self.optional("network.build", build.map(|build| json(&build)));
         self.flag("network.outside", !internal);
         self.optional("network.subnet", subnet.as_ref());
@@ -352,7 +352,7 @@ impl Lines {
     }
 }
 
-/// A value that is more than one text.
+/// A structured value.
 fn json<T: Serialize + ?Sized>(value: &T) -> String {
     serde_json::to_string(value).unwrap_or_else(|error| unreachable!("plain values serialise: {error}"))
 }

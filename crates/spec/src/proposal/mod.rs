@@ -1,8 +1,8 @@
-//! What a spec asks for, as one canonical text: what a person approves, and what later proposals are compared with.
+//! The canonical text of a spec: what a user approves, and what later proposals are compared with.
 //!
 //! A sandbox may be able to write its own spec, so a spec is a proposal. The text has names, paths and sources after
-//! interpolation, and no value that ends in an environment variable. Fetches nothing, and does not decide who may
-//! approve: it is data. [`widening`] says in what one text goes beyond another.
+//! substitution, and no values of environment variables. Data only: fetches nothing, and does not decide who may
+//! approve. [`widening`] lists what one text requests beyond another.
 
 mod lines;
 mod rule;
@@ -17,13 +17,13 @@ use super::{Capabilities, Spec};
 use moat_model::resource::digest::sha256;
 use moat_model::resource::label::Approved;
 
-/// All that one agent's spec asks for, by key: `image`, `mount /workspace`, `secret TOKEN`.
+/// The requests of one agent's spec, by key: `image`, `mount /workspace`, `secret TOKEN`.
 ///
-/// A command that gives a secret stands in it by its digest: the text is kept in labels, and commands carry tokens.
+/// The command of a secret is included as a digest: labels contain the text, and commands may contain tokens.
 #[derive(Debug, Clone, Default)]
 pub struct Proposal {
     lines: BTreeMap<String, String>,
-    /// What a person is shown of a line in its place; not part of the text.
+    /// Values to show to users instead; not part of the text.
     shown: BTreeMap<String, String>,
 }
 
@@ -35,11 +35,11 @@ impl PartialEq for Proposal {
 
 impl Eq for Proposal {}
 
-/// The key of the form's version, and its value: a text of another form is compared with nothing.
-const FORM: (&str, &str) = ("moat", "1");
+/// The key and value of the format version. Texts of another format are not comparable.
+const FORMAT: (&str, &str) = ("moat", "1");
 
 impl Proposal {
-    /// What `spec` asks for, with the user's own capabilities that it names.
+    /// The proposal of a spec, including the user's own capabilities that it depends on.
     pub fn of(spec: &Spec, capabilities: &Capabilities) -> Self {
         let lines::Lines { all: mut lines, shown, .. } = lines::of_spec(spec);
         for dependency in &spec.dependencies {
@@ -48,14 +48,14 @@ impl Proposal {
                 lines.insert(format!("capability {name}"), format!("{} sha256:{}", path.display(), sha256(text)));
             }
         }
-        lines.insert(FORM.0.to_owned(), FORM.1.to_owned());
+        lines.insert(FORMAT.0.to_owned(), FORMAT.1.to_owned());
         Self { lines, shown }
     }
 
-    /// Reads a text that [`Proposal::text`] gave; `None`: it is of another form.
+    /// Reads a result of [`Proposal::text`]; `None`: another format.
     pub fn parse(text: &str) -> Option<Self> {
         let lines: BTreeMap<String, String> = serde_json::from_str(text).ok()?;
-        (lines.get(FORM.0).map(String::as_str) == Some(FORM.1)).then(|| Self { lines, shown: BTreeMap::new() })
+        (lines.get(FORMAT.0).map(String::as_str) == Some(FORMAT.1)).then(|| Self { lines, shown: BTreeMap::new() })
     }
 
     /// The canonical text: one JSON object, sorted by key.
@@ -68,18 +68,18 @@ impl Proposal {
         sha256(self.text())
     }
 
-    /// As it is kept with what is created from it.
+    /// The form stored in the labels of created resources.
     pub fn approved(&self) -> Approved {
         Approved { digest: self.digest(), text: self.text(), named: BTreeSet::new() }
     }
 
-    /// The paths of the host that the sandbox can write.
+    /// The host paths that the sandbox can write.
     pub fn writable(&self) -> Vec<PathBuf> {
         let mounts = self.lines.iter().filter(|(key, _)| key.starts_with(lines::MOUNT));
         mounts.filter_map(|(_, value)| lines::writable_path(value).map(PathBuf::from)).collect()
     }
 
-    /// The paths of the host that are mounted.
+    /// The mounted host paths.
     pub fn mounted(&self) -> BTreeSet<String> {
         let mounts = self.lines.iter().filter(|(key, _)| key.starts_with(lines::MOUNT));
         mounts.filter_map(|(_, value)| lines::path_of(value)).map(str::to_owned).collect()
@@ -90,12 +90,12 @@ impl Proposal {
         self.lines.keys().filter_map(|key| key.strip_prefix(lines::SECRET))
     }
 
-    /// The files that it is made of, the spec itself not among them.
+    /// The files that it was read from, without the spec itself.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         self.lines.keys().filter_map(|key| key.strip_prefix(lines::READS)).map(Path::new)
     }
 
-    /// Adds what the content of its build is, where a change of that has to be approved.
+    /// Adds the digest of its build content, if changes of the content need approval.
     pub fn pin_content(&mut self, digest: &str) {
         self.lines.insert(lines::CONTENT.to_owned(), digest.to_owned());
     }
@@ -104,7 +104,7 @@ impl Proposal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::environment::{NotRun, Unread};
+    use crate::environment::{FileError, ProgramError};
     use crate::{Environment, Source, agent};
 
     /// A host with one variable and one file of variables.
@@ -115,12 +115,12 @@ mod tests {
             ["TOKEN", "DIR"].contains(&name).then(|| "hunter2".to_owned())
         }
 
-        fn read(&self, path: &Path) -> Result<String, Unread> {
-            if path == Path::new("/p/a.env") { Ok("A=hunter2\n".to_owned()) } else { Err(Unread::Missing) }
+        fn read(&self, path: &Path) -> Result<String, FileError> {
+            if path == Path::new("/p/a.env") { Ok("A=hunter2\n".to_owned()) } else { Err(FileError::Missing) }
         }
 
-        fn run(&self, _: &str, _: &[&str]) -> Result<String, NotRun> {
-            Err(NotRun::Missing)
+        fn run(&self, _: &str, _: &[&str]) -> Result<String, ProgramError> {
+            Err(ProgramError::Missing)
         }
     }
 
@@ -130,13 +130,13 @@ mod tests {
         Proposal::of(&spec[0], &Capabilities::builtin())
     }
 
-    /// What has to be approved when the first text becomes the second.
+    /// The changes that need approval when the first text becomes the second.
     fn asks(before: &str, after: &str) -> Vec<String> {
         widening(&proposal(before), &proposal(after)).iter().map(ToString::to_string).collect()
     }
 
     #[test]
-    fn what_is_written_is_read_back_and_has_one_digest() {
+    fn text_round_trips_and_has_one_digest() {
         let one = proposal("image: b\nworkspace: .\nports: ['80:80']\n");
         assert_eq!(Proposal::parse(&one.text()), Some(one.clone()));
         assert_eq!(one.digest(), proposal("ports: ['80:80']\nworkspace: {path: .}\nimage: b\n").digest());
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn no_value_of_the_environment_is_in_the_text() {
+    fn the_text_contains_no_value_of_the_environment() {
         let text = "image: b\nenv: {KEY: 'x${TOKEN}'}\nenv_file: a.env\nsecrets: {S: 'env://TOKEN'}\n\
                     services: {db: {image: c, env: {P: '${TOKEN}'}}}\n";
         let text = proposal(text).text();
@@ -155,12 +155,12 @@ mod tests {
         for source in ["x${TOKEN}", "env://TOKEN", "reads /p/a.env", "service db variable P"] {
             assert!(text.contains(source), "{source}: {text}");
         }
-        // A path is what it comes to.
+        // A path is included after substitution.
         assert!(proposal("image: b\nmounts: ['/srv/${DIR}:/d']\n").text().contains("path /srv/hunter2"));
     }
 
     #[test]
-    fn harmless_changes_ask_for_nothing() {
+    fn harmless_changes_need_no_approval() {
         let none: [&str; 0] = [];
         for (before, after) in [
             ("image: b\n", "image: b\ncommand: x\nentrypoint: [y]\nworkdir: /w\nrestart: always\nversion: '2'\n"),
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_asked_about() {
+    fn all_other_changes_need_approval() {
         for (before, after, expected) in [
             ("image: b\n", "image: c\n", "image: b -> c"),
             ("image: b\n", "image: b\nuser: root\n", "user: default -> root"),
@@ -221,9 +221,9 @@ mod tests {
         }
     }
 
-    /// A text of a newer moat may have keys that this one knows nothing of.
+    /// A text of a newer moat may have keys that this version does not know.
     #[test]
-    fn what_is_not_known_is_asked_about() {
+    fn unknown_keys_need_approval() {
         let known = proposal("image: b\n");
         let mut newer = known.clone();
         newer.lines.insert("sealed".to_owned(), "yes".to_owned());

@@ -1,23 +1,23 @@
-//! What a change of a line means: the short list of harmless changes. Whatever is not on it is asked about.
+//! The list of harmless changes. Any other change needs approval.
 
-/// What is harmless about a line.
+/// The harmless changes of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rule {
-    /// Every change: it takes effect inside of the sandbox only.
+    /// Every change: it has an effect only inside the sandbox.
     Any,
-    /// Its removal: it gives something.
+    /// Its removal: the line grants something.
     Removal,
-    /// Its removal, and access to the same source that becomes read only.
+    /// Its removal, and a change to read-only access of the same source.
     Access,
-    /// A lower number, or a number where there was none.
+    /// A lower number, or a number where none was set.
     Lower,
-    /// Its coming: it takes something away.
-    Coming,
-    /// Nothing.
+    /// Its addition: the line restricts something.
+    Addition,
+    /// No change.
     Nothing,
 }
 
-/// By the first word of a key; of a service and of the builder by the word after their names.
+/// By the first word of a key; for services and the builder, by the word after their name.
 const RULES: &[(&str, Rule)] = &[
     ("version", Rule::Any),
     ("command", Rule::Any),
@@ -47,9 +47,9 @@ const RULES: &[(&str, Rule)] = &[
     ("device", Rule::Removal),
     ("gpus", Rule::Removal),
     ("depends_on", Rule::Any),
-    ("hidden", Rule::Coming),
-    ("cap_drop", Rule::Coming),
-    ("read_only", Rule::Coming),
+    ("hidden", Rule::Addition),
+    ("cap_drop", Rule::Addition),
+    ("read_only", Rule::Addition),
 ];
 
 pub(super) fn of(key: &str) -> Rule {

@@ -1,4 +1,4 @@
-//! In what a proposal goes beyond what was approved.
+//! The changes by which a proposal exceeds what was approved.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -7,33 +7,33 @@ use super::Proposal;
 use super::lines::{DEFAULT, READ_ONLY};
 use super::rule::{self, Rule};
 
-/// A line that is not as it was approved.
+/// A line that differs from the approved one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Change {
     pub key: String,
-    /// `None`: it was not there.
+    /// `None`: the line is new.
     pub old: Option<String>,
-    /// `None`: it is gone.
+    /// `None`: the line was removed.
     pub new: Option<String>,
 }
 
-/// What has to be approved before `proposed` takes effect in place of `approved`; sorted by key. None: it only narrows,
-/// or changes what is harmless.
+/// The changes that need approval before `proposed` replaces `approved`, sorted by key. Empty: all changes are
+/// restrictions or harmless.
 pub fn widening(approved: &Proposal, proposed: &Proposal) -> Vec<Change> {
     let keys: BTreeSet<&String> = approved.lines.keys().chain(proposed.lines.keys()).collect();
     let change = |key: &String| {
         let (old, new) = (approved.lines.get(key), proposed.lines.get(key));
         let harmless = old == new
             || is_harmless(rule::of(key), old.map(String::as_str), new.map(String::as_str))
-            || is_of_no_service(key, proposed);
+            || is_of_removed_service(key, proposed);
         let new = proposed.shown.get(key).or(new);
         (!harmless).then(|| Change { key: key.clone(), old: old.cloned(), new: new.cloned() })
     };
     keys.into_iter().filter_map(change).collect()
 }
 
-/// A service that goes takes all of its lines with it.
-fn is_of_no_service(key: &str, proposed: &Proposal) -> bool {
+/// Whether a line belongs to a service that is removed.
+fn is_of_removed_service(key: &str, proposed: &Proposal) -> bool {
     let name = key.strip_prefix("service ").and_then(|rest| rest.split(' ').next());
     name.is_some_and(|name| !proposed.lines.contains_key(&format!("service {name} image")))
 }
@@ -43,7 +43,7 @@ fn is_harmless(rule: Rule, old: Option<&str>, new: Option<&str>) -> bool {
         Rule::Any => true,
         Rule::Nothing => false,
         Rule::Removal => new.is_none(),
-        Rule::Coming => old.is_none(),
+        Rule::Addition => old.is_none(),
         Rule::Access => match (old, new) {
             (_, None) => true,
             (Some(old), Some(new)) => {
@@ -56,7 +56,7 @@ fn is_harmless(rule: Rule, old: Option<&str>, new: Option<&str>) -> bool {
             let number = |text: Option<&str>| text.and_then(|text| text.parse::<u64>().ok());
             match (number(old), number(new)) {
                 (Some(old), Some(new)) => new <= old,
-                // What moat sets by default is no promise, and a number is less than none.
+                // moat's defaults are not guaranteed, and any number is below no limit.
                 (None, Some(_)) => old.is_none_or(|old| old == DEFAULT),
                 (None, None) => old.is_none() && new == Some(DEFAULT),
                 (Some(_), None) => false,
@@ -67,7 +67,7 @@ fn is_harmless(rule: Rule, old: Option<&str>, new: Option<&str>) -> bool {
 
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // `yes` only says that a line is there.
+        // `yes` means only that the line exists.
         let value = |text: &String| if text == "yes" { String::new() } else { format!(": {text}") };
         let key = &self.key;
         match (&self.old, &self.new) {

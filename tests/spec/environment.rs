@@ -1,4 +1,4 @@
-//! What a spec takes from the world around it: variables, other files, secrets; and what it says of what is missing.
+//! The environment of a spec: variables, other files, secrets, and the errors for missing ones.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -6,37 +6,37 @@ use std::path::{Path, PathBuf};
 use expect_test::{Expect, expect};
 use moat::ui::Colour;
 use moat::ui::render::diagnostic;
-use moat_spec::environment::{NotRun, Recorder, Unread};
+use moat_spec::environment::{FileError, ProgramError, Recorder};
 use moat_spec::{Environment, Inputs, Source, Spec, agent, secrets};
 
-/// A world as data.
+/// An environment as data.
 #[derive(Default)]
-struct World {
+struct TestEnv {
     variables: BTreeMap<&'static str, &'static str>,
     files: BTreeMap<&'static str, &'static str>,
-    /// What programs give, by their words.
-    programs: BTreeMap<&'static str, Result<&'static str, NotRun>>,
+    /// The output of programs, by command line.
+    programs: BTreeMap<&'static str, Result<&'static str, ProgramError>>,
 }
 
-impl Environment for World {
+impl Environment for TestEnv {
     fn variable(&self, name: &str) -> Option<String> {
         self.variables.get(name).map(|value| (*value).to_owned())
     }
 
-    fn read(&self, path: &Path) -> Result<String, Unread> {
+    fn read(&self, path: &Path) -> Result<String, FileError> {
         let path = path.to_str().expect("text");
-        self.files.get(path).map(|text| (*text).to_owned()).ok_or(Unread::Missing)
+        self.files.get(path).map(|text| (*text).to_owned()).ok_or(FileError::Missing)
     }
 
-    fn run(&self, program: &str, arguments: &[&str]) -> Result<String, NotRun> {
+    fn run(&self, program: &str, arguments: &[&str]) -> Result<String, ProgramError> {
         let words = format!("{program} {}", arguments.join(" "));
-        let found = self.programs.get(words.as_str()).cloned().unwrap_or(Err(NotRun::Missing));
+        let found = self.programs.get(words.as_str()).cloned().unwrap_or(Err(ProgramError::Missing));
         found.map(str::to_owned)
     }
 }
 
-fn world() -> World {
-    World {
+fn test_env() -> TestEnv {
+    TestEnv {
         variables: [("HOME", "/home/me"), ("TAG", "13"), ("EMPTY", ""), ("TOKEN", "hunter2"), ("PORT", "8080")].into(),
         files: [
             ("/p/.env", "TAG=12\nFROM_FILE='of the file'\n"),
@@ -57,15 +57,15 @@ fn world() -> World {
         .into(),
         programs: [
             ("sh -c print-token", Ok("hunter2\n")),
-            ("sh -c fails", Err(NotRun::Failed("ended with code 3".to_owned()))),
+            ("sh -c fails", Err(ProgramError::Failed("ended with code 3".to_owned()))),
             ("pass show team/token", Ok("hunter2\n")),
         ]
         .into(),
     }
 }
 
-fn read(text: &str) -> agent::Reading {
-    agent::parse_all(Source::new("agent.yaml", "/p/agent.yaml", text), &world())
+fn read(text: &str) -> agent::ParseOutput {
+    agent::parse_all(Source::new("agent.yaml", "/p/agent.yaml", text), &test_env())
 }
 
 fn specs(text: &str) -> Vec<Spec> {
@@ -87,13 +87,13 @@ fn concealed(spec: &Spec) -> BTreeMap<&str, &str> {
 }
 
 fn fetched(text: &str) -> Result<BTreeMap<String, String>, String> {
-    let found = secrets::fetch(&spec(text), &world());
+    let found = secrets::fetch(&spec(text), &test_env());
     let values = found.map_err(|diagnostics| diagnostic::text(&diagnostics, Colour::Never))?;
     Ok(values.into_iter().map(|(name, value)| (name, value.expose().to_owned())).collect())
 }
 
 #[test]
-fn variables_are_filled_in_after_parsing() {
+fn variables_are_substituted_after_parsing() {
     let table = [
         ("image: debian:${TAG}", "debian:13"),
         ("image: '${NOWHERE:-debian:13}'", "debian:13"),
@@ -107,21 +107,21 @@ fn variables_are_filled_in_after_parsing() {
     let command =
         |text: &str| spec(&format!("agent: a\ncommand: {text}\n")).command.expect("one").pop().expect("words");
     assert_eq!(command("'echo $HOME $$ $${TAG} ${TAG} 5$'"), "echo $HOME $ ${TAG} 13 5$");
-    // A value never becomes a part of the form: this one would be two keys.
+    // A value never changes the structure: this one would be two keys.
     assert_eq!(command("'${FROM_FILE}: [x'"), "of the file: [x");
     assert_eq!(command("'${EMPTY}x'"), "x");
     assert_eq!(spec("agent: a\nports: ['${PORT}:80']\ninteractive: ${YES:-true}\n").ports.len(), 1);
 }
 
 #[test]
-fn the_environment_counts_more_than_the_file_beside() {
+fn the_environment_overrides_the_env_file() {
     let spec = spec("agent: a\nenv: {TAG: '${TAG}', OTHER: '${FROM_FILE}', PLAIN: x}\n");
     assert_eq!(concealed(&spec), BTreeMap::from([("TAG", "13"), ("OTHER", "of the file")]));
     assert_eq!(spec.env, BTreeMap::from([("PLAIN".to_owned(), "x".to_owned())]));
 }
 
 #[test]
-fn a_variable_that_cannot_be_filled_in() {
+fn variables_that_cannot_be_substituted() {
     refused(
         "agent: a\nimage: ${NOWHERE}\ncommand: ['${EMPTY:?what to run}', '${A-b}', '${', '${1}']\n",
         &expect![[r#"
@@ -169,19 +169,19 @@ fn a_variable_that_cannot_be_filled_in() {
 }
 
 #[test]
-fn what_a_file_builds_on_holds_where_it_says_nothing() {
+fn an_extended_file_provides_defaults() {
     let spec = spec("agent: a\nextends: [base.yaml, shared/more.yaml]\nenv: {C: own}\n");
     assert_eq!(spec.agent.as_str(), "a");
     assert_eq!(spec.image.expect("one").as_str(), "debian:12");
     let env: Vec<String> = spec.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
     assert_eq!(env, ["A=base", "B=more", "C=own"]);
-    // A list is replaced as a whole, and its paths are seen from the file that has it.
+    // A list is replaced as a whole, and its paths are relative to the file that contains it.
     let mounts: Vec<String> = spec.mounts.iter().map(|mount| format!("{:?}", mount.source)).collect();
     assert_eq!(mounts, [r#"Path("/p/shared/data")"#]);
 }
 
 #[test]
-fn a_fault_in_a_file_that_is_built_on_is_where_it_is() {
+fn an_error_in_an_extended_file_points_there() {
     refused(
         "agent: a\ninclude: bad.yaml\nimag: x\n",
         &expect![[r#"
@@ -213,7 +213,7 @@ fn a_fault_in_a_file_that_is_built_on_is_where_it_is() {
 }
 
 #[test]
-fn a_file_to_build_on_that_cannot_be() {
+fn files_that_cannot_be_extended() {
     refused(
         "agent: a\nextends: [nowhere.yaml, loop.yaml, two.yaml]\n",
         &expect![[r#"
@@ -288,14 +288,14 @@ fn several_agents_of_one_file() {
 }
 
 #[test]
-fn files_of_variables_are_overruled_by_the_spec() {
+fn the_spec_overrides_files_of_variables() {
     let spec = spec("agent: a\nenv_file: app.env\nenv: {A: own}\n");
     assert_eq!(concealed(&spec), BTreeMap::from([("SECRET", "hunter2")]));
     assert_eq!(spec.env["A"], "own");
 }
 
 #[test]
-fn a_file_of_variables_that_is_wrong_is_told_without_its_values() {
+fn errors_in_a_file_of_variables_hide_its_values() {
     refused(
         "agent: a\nenv_file: [bad.env, nowhere.env]\n",
         &expect![[r#"
@@ -319,7 +319,7 @@ fn a_file_of_variables_that_is_wrong_is_told_without_its_values() {
 }
 
 #[test]
-fn secrets_come_from_where_they_are() {
+fn secrets_are_fetched_from_their_sources() {
     let values = fetched(
         "agent: a\nsecrets:\n  A: env://TOKEN\n  B: file://token\n  C: file://~/token\n  D: cmd://print-token\n  E: pass://team/token\n",
     );
@@ -329,7 +329,7 @@ fn secrets_come_from_where_they_are() {
 }
 
 #[test]
-fn secrets_that_cannot_be_had_are_told_at_once() {
+fn all_missing_secrets_are_reported_together() {
     let text = "agent: a\nsecrets:\n  A: env://NOWHERE\n  B: file://nowhere\n  C: cmd://fails\n  D: op://vault/item/field\n  E: file://empty\n";
     expect![[r#"
         error: cannot get the secret `A`: `NOWHERE` is not set
@@ -376,7 +376,7 @@ fn secrets_that_cannot_be_had_are_told_at_once() {
 }
 
 #[test]
-fn what_is_no_source_of_secrets() {
+fn invalid_sources_of_secrets() {
     refused(
         "agent: a\nenv: {B: x}\nsecrets: {A: hunter2, B: 'vault://x', C: 'env://'}\n",
         &expect![[r#"
@@ -420,15 +420,15 @@ fn what_is_no_source_of_secrets() {
 }
 
 #[test]
-fn nothing_that_is_concealed_is_shown() {
+fn concealed_values_are_never_shown() {
     let text = "agent: a\nimage: x\nenv_file: app.env\nenv: {V: '${TOKEN}'}\nsecrets: {S: 'env://TOKEN'}\n";
     let spec = spec(text);
-    let shown = format!("{spec:?} {:?}", secrets::fetch(&spec, &world()));
+    let shown = format!("{spec:?} {:?}", secrets::fetch(&spec, &test_env()));
     assert!(!shown.contains("hunter2"), "{shown}");
 }
 
 #[test]
-fn the_files_that_it_depends_on_are_known_even_if_it_is_wrong() {
+fn the_inputs_of_an_invalid_spec_are_recorded() {
     let all = |text: &str| {
         let Inputs { read, missing, .. } = read(text).inputs;
         let shown = |paths: std::collections::BTreeSet<PathBuf>| {
@@ -440,19 +440,19 @@ fn the_files_that_it_depends_on_are_known_even_if_it_is_wrong() {
     let (read, missing) = all("agnt: a\nextends: [base.yaml, gone.yaml]\nimage: ${NOWHERE}\n");
     assert_eq!((read.as_str(), missing.as_str()), ("/p/.env /p/base.yaml", "/p/gone.yaml"));
     let spec = spec("agent: a\nsecrets: {A: 'file://token', B: 'file://gone'}\n");
-    let world = world();
-    let recorder = Recorder::new(&world);
+    let env = test_env();
+    let recorder = Recorder::new(&env);
     secrets::fetch(&spec, &recorder).expect_err("one is gone");
     let inputs = recorder.into_inputs();
     assert!(inputs.read.contains(Path::new("/p/token")) && inputs.missing.contains(Path::new("/p/gone")), "{inputs:?}");
 }
 
 #[test]
-fn variables_cannot_make_a_file_grow_without_end() {
+fn substitution_is_limited_in_size() {
     let long: &'static str = Box::leak("x".repeat(100_000).into_boxed_str());
-    let world = World { variables: [("LONG", long)].into(), ..World::default() };
+    let env = TestEnv { variables: [("LONG", long)].into(), ..TestEnv::default() };
     let text = format!("agent: a\ncommand: [{}]\n", "'${LONG}',".repeat(1000));
-    let found = agent::parse_all(Source::new("agent.yaml", "/p/agent.yaml", text), &world).specs;
+    let found = agent::parse_all(Source::new("agent.yaml", "/p/agent.yaml", text), &env).specs;
     let found = found.expect_err("it is too long").to_string();
     assert_eq!(found.lines().next(), Some("agent.yaml:2:111: the file is larger than 1024 KiB after substitution"));
 }
