@@ -3,10 +3,13 @@
 //! A pattern is seen from the context, whether it has a slash or not. It means a path and all below it. `!` takes back, and
 //! the last pattern that fits counts, also below a folder that is ignored.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, ErrorKind};
+use std::iter::Peekable;
 use std::path::{Path, PathBuf};
+use std::str::Chars;
+
+use regex::Regex;
 
 use super::{ContextError, LIST_MAX};
 
@@ -20,8 +23,9 @@ pub(super) struct Ignore {
 
 #[derive(Debug)]
 struct Pattern {
-    text: Vec<u8>,
-    /// It takes back.
+    text: String,
+    regex: Regex,
+    /// The pattern starts with `!`.
     exception: bool,
 }
 
@@ -52,17 +56,17 @@ impl Ignore {
         self.list.as_deref()
     }
 
-    /// Whether a path of the context is ignored.
+    /// Whether a path relative to the context is ignored: the last pattern that matches decides.
     pub fn ignores(&self, path: &Path) -> bool {
-        let path = path.as_os_str().as_encoded_bytes();
-        let fitting = self.patterns.iter().rev().find(|pattern| pattern.fits_or_is_above(path));
-        fitting.is_some_and(|pattern| !pattern.exception)
+        let path = path.to_string_lossy();
+        let last = self.patterns.iter().rev().find(|pattern| pattern.regex.is_match(&path));
+        last.is_some_and(|pattern| !pattern.exception)
     }
 
-    /// Whether anything below an ignored folder may count all the same.
+    /// Whether an exception can apply to anything below an ignored folder.
     pub fn may_have_exceptions(&self, folder: &Path) -> bool {
-        let folder = folder.as_os_str().as_encoded_bytes();
-        self.patterns.iter().filter(|pattern| pattern.exception).any(|pattern| pattern.may_fit_below(folder))
+        let folder = folder.to_string_lossy();
+        self.patterns.iter().filter(|pattern| pattern.exception).any(|pattern| pattern.may_match_below(&folder))
     }
 }
 
@@ -95,10 +99,7 @@ fn patterns(text: &str) -> Result<Vec<Pattern>, (usize, &'static str)> {
         if text.is_empty() {
             continue;
         }
-        if !is_well_formed(text.as_bytes()) {
-            return Err((line_number, "the pattern has a `[` without its end"));
-        }
-        patterns.push(Pattern { text: text.into_bytes(), exception });
+        patterns.push(Pattern::new(text, exception).map_err(|why| (line_number, why))?);
     }
     Ok(patterns)
 }
@@ -116,147 +117,87 @@ fn clean(pattern: &str) -> String {
     parts.join("/")
 }
 
-fn is_well_formed(mut pattern: &[u8]) -> bool {
-    while let Some((first, rest)) = pattern.split_first() {
-        pattern = match first {
-            b'\\' => rest.get(1..).unwrap_or_default(),
-            b'[' => match class(rest, 0) {
-                Some((_, rest)) => rest,
-                None => return false,
-            },
-            _ => rest,
-        };
-    }
-    true
-}
-
 impl Pattern {
-    /// Whether it means the path, or a folder that the path is in.
-    fn fits_or_is_above(&self, path: &[u8]) -> bool {
-        let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(i, _)| i).chain([path.len()]);
-        ends.into_iter().any(|end| fits(&self.text, &path[..end]))
+    /// # Errors
+    /// If the pattern is malformed or too large, with the reason.
+    fn new(text: String, exception: bool) -> Result<Self, &'static str> {
+        let translated = translate(&text).ok_or("the pattern has a `[` without its end")?;
+        // A pattern also covers everything below the paths that it matches.
+        let regex = Regex::new(&format!("(?s)^{translated}(?:/.*)?$")).map_err(|_| "the pattern is too large")?;
+        Ok(Self { text, regex, exception })
     }
 
-    /// Whether it may mean something in the folder: not, if what it begins with is another one.
-    fn may_fit_below(&self, folder: &[u8]) -> bool {
-        let plain = self.text.iter().position(|byte| b"*?[\\".contains(byte)).unwrap_or(self.text.len());
-        let beginning = &self.text[..plain];
-        let folder = [folder, b"/"].concat();
-        folder.starts_with(beginning) || beginning.starts_with(&folder)
+    /// Whether anything below `folder` can match: not if the literal start of the pattern leads elsewhere.
+    fn may_match_below(&self, folder: &str) -> bool {
+        let literal = self.text.find(['*', '?', '[', '\\']).unwrap_or(self.text.len());
+        let start = &self.text[..literal];
+        let folder = format!("{folder}/");
+        folder.starts_with(start) || start.starts_with(&folder)
     }
 }
 
-/// Whether a pattern means exactly this path.
-///
-/// All ways in which its stars may be read are followed at once: tried one after the other they would be more than anybody
-/// can wait for, and the list may be that of a stranger.
-fn fits(mut pattern: &[u8], path: &[u8]) -> bool {
-    // How much of the path may have been gone through.
-    let mut places = BTreeSet::from([0]);
-    while !pattern.is_empty() && !places.is_empty() {
-        (places, pattern) = if let Some(rest) = pattern.strip_prefix(b"**") {
-            match rest.strip_prefix(b"/").unwrap_or(rest) {
-                b"" => return true,
-                rest => (any_folders(&places, path), rest),
+/// A pattern as a regular expression, by the rules of moby's `patternmatcher` package. `None`: a `[` is not closed.
+fn translate(pattern: &str) -> Option<String> {
+    let mut regex = String::new();
+    let mut rest = pattern.chars().peekable();
+    while let Some(first) = rest.next() {
+        match first {
+            '*' if rest.next_if_eq(&'*').is_some() => {
+                let _ = rest.next_if_eq(&'/');
+                regex += if rest.peek().is_none() { ".*" } else { "(?:.*/)?" };
             }
-        } else if let Some(rest) = pattern.strip_prefix(b"*") {
-            (anything(&places, path), rest)
-        } else {
-            let Some((wanted, rest)) = character_of(pattern) else { return false };
-            let step = |place: usize| wanted.length(&path[place..]).map(|length| place + length);
-            (places.into_iter().filter_map(step).collect(), rest)
-        };
-    }
-    places.contains(&path.len())
-}
-
-/// After any number of folders, none among them.
-fn any_folders(places: &BTreeSet<usize>, path: &[u8]) -> BTreeSet<usize> {
-    let first = places.first().copied().unwrap_or(path.len());
-    let begins = (first + 1..=path.len()).filter(|place| path[place - 1] == b'/');
-    places.iter().copied().chain(begins).collect()
-}
-
-/// After anything but a slash.
-fn anything(places: &BTreeSet<usize>, path: &[u8]) -> BTreeSet<usize> {
-    let mut after = BTreeSet::new();
-    for place in places {
-        // From where another one has come there is no other end.
-        if !after.contains(place) {
-            let length = path[*place..].iter().take_while(|byte| **byte != b'/').count();
-            after.extend(*place..=place + length);
+            '*' => regex += "[^/]*",
+            '?' => regex += "[^/]",
+            '[' => regex += &class(&mut rest)?,
+            '\\' => match rest.next() {
+                Some(literal) => push_literal(&mut regex, literal),
+                None => regex += NEVER,
+            },
+            literal => push_literal(&mut regex, literal),
         }
     }
-    after
+    Some(regex)
 }
 
-/// What stands for one character of a path.
-#[derive(Debug, Clone, Copy)]
-enum Wanted<'a> {
-    Any,
-    /// What comes after the `[`.
-    Class(&'a [u8]),
-    Byte(u8),
-}
+/// Matches no character.
+const NEVER: &str = r"[^\s\S]";
 
-impl Wanted<'_> {
-    /// How many bytes of the path it is; `None`: it does not begin with such a one.
-    fn length(self, path: &[u8]) -> Option<usize> {
-        let first = path.first()?;
-        match self {
-            Self::Any => character(path).filter(|(found, _)| *found != '/').map(|(_, after)| path.len() - after.len()),
-            Self::Class(text) => (*first != b'/' && class(text, *first)?.0).then_some(1),
-            Self::Byte(byte) => (byte == *first).then_some(1),
-        }
-    }
-}
-
-/// The first of a pattern that does not begin with a star, and the rest.
-fn character_of(pattern: &[u8]) -> Option<(Wanted<'_>, &[u8])> {
-    match pattern.split_first()? {
-        (b'?', rest) => Some((Wanted::Any, rest)),
-        (b'[', text) => class(text, 0).map(|(_, rest)| (Wanted::Class(text), rest)),
-        _ => one(pattern).map(|(byte, rest)| (Wanted::Byte(byte), rest)),
-    }
-}
-
-/// The first character of a path, whatever its length in bytes.
-fn character(path: &[u8]) -> Option<(char, &[u8])> {
-    let length = (1..=path.len().min(4)).find(|length| std::str::from_utf8(&path[..*length]).is_ok());
-    match length {
-        Some(length) => {
-            let found = std::str::from_utf8(&path[..length]).ok()?.chars().next()?;
-            Some((found, &path[length..]))
-        }
-        None => path.split_first().map(|(_, after)| (char::REPLACEMENT_CHARACTER, after)),
-    }
-}
-
-/// Whether a byte is of the class that begins after a `[`, and what comes after its `]`.
-fn class(pattern: &[u8], byte: u8) -> Option<(bool, &[u8])> {
-    let (negated, mut rest) = match pattern.strip_prefix(b"^") {
-        Some(rest) => (true, rest),
-        None => (false, pattern),
-    };
-    let (mut found, mut is_first) = (false, true);
+/// The class after a `[`; it never matches a slash. `None`: it is not closed.
+fn class(rest: &mut Peekable<Chars<'_>>) -> Option<String> {
+    let negated = rest.next_if_eq(&'^').is_some();
+    let mut items = String::new();
+    let mut is_first = true;
     loop {
-        let (low, after) = one(rest)?;
-        if rest[0] == b']' && !is_first {
-            return Some((found != negated, &rest[1..]));
-        }
-        is_first = false;
-        let (high, after) = match after.strip_prefix(b"-") {
-            Some(end) if !end.starts_with(b"]") => one(end)?,
-            _ => (low, after),
+        let low = match rest.next()? {
+            ']' if !is_first => break,
+            '\\' => rest.next()?,
+            plain => plain,
         };
-        found |= (low..=high).contains(&byte);
-        rest = after;
+        is_first = false;
+        let mut ahead = rest.clone();
+        let high = if ahead.next() == Some('-') && ahead.peek().is_some_and(|next| *next != ']') {
+            *rest = ahead;
+            match rest.next()? {
+                '\\' => rest.next()?,
+                plain => plain,
+            }
+        } else {
+            low
+        };
+        // An inverted range is empty; a regular expression would refuse it.
+        if low <= high {
+            items += &format!("\\x{{{:x}}}-\\x{{{:x}}}", u32::from(low), u32::from(high));
+        }
     }
+    Some(match (negated, items.is_empty()) {
+        (true, _) => format!("[^/{items}]"),
+        (false, true) => NEVER.to_owned(),
+        (false, false) => format!("[{items}&&[^/]]"),
+    })
 }
 
-fn one(pattern: &[u8]) -> Option<(u8, &[u8])> {
-    let (first, rest) = pattern.split_first()?;
-    if *first == b'\\' { rest.split_first().map(|(byte, rest)| (*byte, rest)) } else { Some((*first, rest)) }
+fn push_literal(regex: &mut String, literal: char) {
+    regex.push_str(&regex::escape(literal.encode_utf8(&mut [0; 4])));
 }
 
 #[cfg(test)]
@@ -326,15 +267,33 @@ mod tests {
         }
     }
 
-    /// As a shell would try it, the first of these takes longer than anybody lives.
+    /// A matcher that backtracks would never finish the first of these.
     #[test]
-    fn a_pattern_of_many_stars_is_soon_decided() {
-        for (pattern, is_it) in [("*a".repeat(64) + "b", false), ("*a".repeat(64), true), ("**/a*".repeat(64), false)] {
-            assert_eq!(fits(pattern.as_bytes(), "a".repeat(4000).as_bytes()), is_it, "{pattern}");
+    fn many_stars_take_linear_time() {
+        let matches = |pattern: &str, path: &str| ignore(pattern).ignores(Path::new(path));
+        for (pattern, expected) in
+            [("*a".repeat(64) + "b", false), ("*a".repeat(64), true), ("**/a*".repeat(64), false)]
+        {
+            assert_eq!(matches(&pattern, &"a".repeat(4000)), expected, "{pattern}");
         }
         let deep = "a/".repeat(2000) + "c";
-        assert!(!fits(("**/a/".repeat(32) + "b").as_bytes(), deep.as_bytes()));
-        assert!(fits(("**/a/".repeat(32) + "c").as_bytes(), deep.as_bytes()));
+        assert!(!matches(&("**/a/".repeat(32) + "b"), &deep));
+        assert!(matches(&("**/a/".repeat(32) + "c"), &deep));
+    }
+
+    #[test]
+    fn classes_and_escapes() {
+        for (pattern, path, expected) in [
+            ("a[c-b]", "ab", false),
+            ("a[b-]", "a-", true),
+            ("a[\\]]", "a]", true),
+            ("a[&~]", "a&", true),
+            ("a[ä-ü]", "aö", true),
+            ("a[.-0]b", "a/b", false),
+            ("a\\", "a", false),
+        ] {
+            assert_eq!(ignore(pattern).ignores(Path::new(path)), expected, "{pattern} {path}");
+        }
     }
 
     #[test]
