@@ -374,3 +374,31 @@ fn why_says_what_differs_and_since_when() {
     assert_eq!((&found["cause"], &found["diffs"][0]["old"]), (&"changed".into(), &"red".into()), "{json:#}");
     assert!(found["since"].as_str().is_some_and(|since| since.starts_with("20") && since.ends_with('Z')), "{json:#}");
 }
+
+/// A volume that the spec no longer has keeps its data, and every answer says so.
+#[test]
+fn a_volume_that_is_no_longer_in_the_spec_is_named_as_kept() {
+    let sandbox = Sandbox::applied("image: busybox\nvolumes: ['old:/old', 'new:/new']\n");
+    let json =
+        |args: &[&str]| -> serde_json::Value { serde_json::from_str(&sandbox.moat(args).ok().stdout).expect("JSON") };
+    let name = format!("moat-{}-old", sandbox.run_id());
+    assert_eq!(json(&["plan", "--json"])["kept"], serde_json::json!([]));
+    sandbox.rewrite("image: busybox\nvolumes: ['new:/new']\n");
+    let line =
+        format!("Kept: volume {name} is no longer in the spec; `docker volume rm {name}` deletes it and its data\n");
+    for _ in 0..2 {
+        let text = sandbox.moat(&["plan"]).ok().stdout;
+        assert!(text.ends_with(&line), "{text}");
+        assert_eq!(json(&["plan", "--json"])["kept"], serde_json::json!([name]));
+        sandbox.apply();
+    }
+    let status = json(&["status", "--json"]);
+    let all = status["resources"].as_array().expect("a list");
+    let state = |name: &str| all.iter().find(|it| it["resource"] == name).map(|it| it["state"].clone());
+    assert_eq!(state("volume/old"), Some("kept".into()), "{status:#}");
+    assert_eq!(state("volume/new"), Some("present".into()), "{status:#}");
+    assert_eq!(status["state"], "ready");
+    // The command does what it says.
+    engine().docker(&["volume", "rm", &name]);
+    assert_eq!(json(&["plan", "--json"])["kept"], serde_json::json!([]));
+}

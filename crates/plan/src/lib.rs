@@ -32,7 +32,7 @@ use moat_model::resource::ResourceId;
 pub use operation::{Action, Handle, OpId, Operation};
 pub use privilege::{Gain, Widening, widening, widening_of};
 pub use sources::{Reason, Refusal, refusals};
-pub use status::{Condition, Presence, Published, Standing, Status, has_completed, status};
+pub use status::{Condition, Presence, Published, Standing, Status, has_completed, kept, status};
 
 /// What is to be done, in an order in which it can be done one by one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

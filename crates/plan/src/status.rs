@@ -71,6 +71,8 @@ pub struct Standing {
 pub enum Presence {
     Missing,
     Present,
+    /// A volume that the spec no longer has: its data are kept.
+    Kept,
     /// A container is there in a state of its own.
     Container(ContainerState),
     /// A container whose command has come to its end.
@@ -106,6 +108,7 @@ impl Presence {
         match self {
             Self::Missing => "missing",
             Self::Present => "present",
+            Self::Kept => "kept",
             Self::Container(state) => state.as_str(),
             Self::Completed => "completed",
         }
@@ -240,6 +243,11 @@ fn image_id(graph: &Graph, observed: &Observed, reference: &ImageRef) -> Option<
     users.flat_map(|user| observed.containers_of(&user.id)).next().map(|facts| facts.image.clone())
 }
 
+/// The names of the volumes that the spec no longer has, and that are kept for their data.
+pub fn kept(graph: &Graph, observed: &Observed) -> Vec<String> {
+    unwanted(graph, observed).filter(|it| it.presence == Presence::Kept).map(|it| it.name).collect()
+}
+
 /// What bears the run's labels and is not in the graph.
 fn unwanted<'a>(graph: &'a Graph, observed: &'a Observed) -> impl Iterator<Item = Standing> {
     // A mark is no resource: it is told of by the condition.
@@ -264,7 +272,7 @@ fn unwanted<'a>(graph: &'a Graph, observed: &'a Observed) -> impl Iterator<Item 
     });
     let volumes = observed.volumes.iter().filter_map(move |it| {
         let resource = &it.owner.as_ref()?.resource;
-        foreign(resource).then(|| standing(resource, &it.name, None, Presence::Present))
+        foreign(resource).then(|| standing(resource, &it.name, None, Presence::Kept))
     });
     containers.chain(networks).chain(volumes)
 }

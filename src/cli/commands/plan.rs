@@ -19,7 +19,7 @@ use crate::ui;
 use crate::ui::render::plan::Withheld;
 use moat_model::resource::ResourceId;
 use moat_plan::saved::SavedAgent;
-use moat_plan::{Options, Refusal, compute, has_completed, refusals, widening};
+use moat_plan::{Options, Refusal, compute, has_completed, kept, refusals, widening};
 
 /// Show what `apply` would do, and why, without doing it
 #[derive(Debug, Args)]
@@ -89,8 +89,9 @@ pub(in crate::cli) async fn show(args: &Wanted<'_>, session: &Session) -> Result
         let images = images.into_iter().map(|image| Withheld::Image(image.to_string()));
         let withheld: Vec<Withheld> = agent.withheld.iter().cloned().chain(images).collect();
         let approval = approval(agent, &withheld);
+        let kept = kept(&agent.graph, &observed);
         let text = if args.json {
-            ui::render::plan::json(run, &plan, &widens, (sessions, approval))
+            ui::render::plan::json(run, &plan, &widens, (sessions, approval, &kept))
         } else if plan.is_empty() && approval.missing.is_some() {
             // What its secrets would change is not known.
             String::new()
@@ -106,6 +107,7 @@ pub(in crate::cli) async fn show(args: &Wanted<'_>, session: &Session) -> Result
             if args.json { String::new() } else { ui::render::plan::missing(approval, session.screen.data_colour()) };
         let between = if text.is_empty() || missing.is_empty() { "" } else { "\n" };
         let text = text + between + &missing;
+        let text = if args.json { text } else { text + &ui::render::plan::kept(&kept) };
         let changes = plan.changes() || approval.missing.is_some();
         Ok((if args.detailed_exitcode && changes { Exit::Changes } else { Exit::Done }, text))
     });

@@ -23,6 +23,7 @@ struct Document<'a> {
     widens: &'a [Widening],
     sessions: usize,
     approval: ApprovalDocument<'a>,
+    kept: &'a [String],
 }
 
 /// Whether the plan may be carried out.
@@ -153,6 +154,14 @@ pub fn not_fetched(withheld: &[Withheld]) -> String {
     withheld.iter().map(|it| format!("  {it}: not fetched (not approved)\n")).collect()
 }
 
+/// What follows a plan that leaves volumes which the spec no longer has; empty, if there are none.
+pub fn kept(volumes: &[String]) -> String {
+    let line = |name: &String| {
+        format!("Kept: volume {name} is no longer in the spec; `docker volume rm {name}` deletes it and its data\n")
+    };
+    volumes.iter().map(line).collect()
+}
+
 /// In place of a plan for a run that a user has stopped.
 pub fn stopped(run: &Run, colour: Colour) -> String {
     let head = colour.paint(GOOD, "Nothing to do");
@@ -166,7 +175,12 @@ pub fn completed(run: &Run, colour: Colour) -> String {
 }
 
 /// The plan as one document; ends with a line feed.
-pub fn json(run: &Run, plan: &Plan, widens: &[Widening], (sessions, approval): (usize, Approval<'_>)) -> String {
+pub fn json(
+    run: &Run,
+    plan: &Plan,
+    widens: &[Widening],
+    (sessions, approval, kept): (usize, Approval<'_>, &[String]),
+) -> String {
     stream::json(&Document {
         run: run.id.as_str(),
         agent: run.agent.as_str(),
@@ -181,6 +195,7 @@ pub fn json(run: &Run, plan: &Plan, widens: &[Widening], (sessions, approval): (
             asks: approval.missing.map_or(&[], |it| it.asks),
             not_fetched: approval.not_fetched.iter().map(Withheld::code).collect(),
         },
+        kept,
     })
 }
 

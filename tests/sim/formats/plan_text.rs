@@ -43,7 +43,7 @@ fn every_field_is_described_and_written() {
         &graph.run,
         &plan,
         &widening(&graph, &Observed::default()),
-        (0, Approval { digest: "0", missing: Some(Missing { reason: "it asks", asks: &[] }), not_fetched: &[] }),
+        (0, Approval { digest: "0", missing: Some(Missing { reason: "it asks", asks: &[] }), not_fetched: &[] }, &[]),
     ))
     .expect("a document");
     let mut seen = BTreeMap::new();
@@ -118,7 +118,7 @@ fn numbers_are_the_same_in_both_forms() {
         &graph.run,
         &plan,
         &widening(&graph, &Observed::default()),
-        (0, Approval::default()),
+        (0, Approval::default(), &[]),
     ))
     .expect("a document");
     let text = ui::render::plan::text(&graph.run, "agent.yaml", &plan, (&[], 0), Colour::Never);
