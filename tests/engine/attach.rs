@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
+use testkit::recorder::Recorder;
 use testkit::run::until;
 use testkit::sandbox::{PLAIN, Sandbox};
 
@@ -23,10 +24,12 @@ fn a_terminal_is_passed_through_and_left_by_its_keys() {
     let sandbox = Sandbox::applied(SHELL);
     let attach = |keys: &str| {
         let moat = sandbox.moat(&["attach"]);
-        // A terminal that somebody sits at: `script` has one.
+        // A terminal that somebody sits at, who types on when the answer is there and does not leave before moat does:
+        // `script` has one, and keeps in `seen` what it shows.
         let mut command = Command::new("sh");
         let line = format!(
-            "({keys}; sleep 5) | script -qec 'stty rows 33 cols 99; {} attach' /dev/null",
+            "rm -f seen left; ({keys}; until [ -e left ]; do sleep 0.1; done) | \
+             {{ script -qefc 'stty rows 33 cols 99; {} attach' seen; code=$?; touch left; exit $code; }}",
             moat.command.get_program().to_string_lossy()
         );
         command.args(["-c", &line]).current_dir(sandbox.path());
@@ -38,7 +41,8 @@ fn a_terminal_is_passed_through_and_left_by_its_keys() {
         testkit::run::run(command, b"")
     };
     // Ctrl-P and Ctrl-Q.
-    let ran = attach(r"printf 'stty size; echo kept-$((1+1))\r'; sleep 3; printf '\020\021'");
+    let answered = "until grep -q kept-2 seen 2>/dev/null; do sleep 0.1; done";
+    let ran = attach(&format!(r"printf 'stty size; echo kept-$((1+1))\r'; {answered}; printf '\020\021'"));
     assert!(ran.code == 0 && ran.stdout.contains("33 99") && ran.stdout.contains("kept-2"), "{ran}");
     assert!(ran.stdout.contains("left; the command goes on"), "{ran}");
     assert_eq!(sandbox.status()["state"], "ready");
@@ -64,10 +68,16 @@ fn without_a_terminal_of_its_own_both_streams_stay_apart() {
 
 #[test]
 fn its_end_is_told_as_a_document() {
-    // Long enough for anybody to be there in time.
-    let spec = "image: busybox\ncommand: [sh, -c, \"sleep 10; echo out; echo err >&2; exit 4\"]\n";
-    let sandbox = Sandbox::applied(spec);
-    let ran = sandbox.moat(&["attach", "--json"]).run();
+    let script = "until [ -e /go ]; do sleep 0.1; done; sleep 1; echo out; echo err >&2; exit 4";
+    let sandbox = Sandbox::applied(&format!("image: busybox\ncommand: [\"sh\", \"-c\", {}]\n", Value::from(script)));
+    let recorder = Recorder::new();
+    let moat = sandbox.moat(&["attach", "--json"]).docker_host(&recorder.host());
+    let ran = std::thread::scope(|scope| {
+        let attached = scope.spawn(|| moat.run());
+        assert!(until(|| recorder.take().iter().any(|call| call.path.ends_with("/attach"))));
+        sandbox.sh_ok("touch /go");
+        attached.join().expect("no panic")
+    });
     let told: Value = serde_json::from_str(&ran.stdout).expect("a document");
     assert_eq!((ran.code, told), (4, serde_json::json!({ "exit_code": 4, "stdout": "out\n", "stderr": "err\n" })));
 }

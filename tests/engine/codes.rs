@@ -83,8 +83,10 @@ fn names_ports_and_addresses_that_are_taken() {
     assert_eq!(fails(taken, &[]).0, "address-overlap");
 
     let holder = format!("port-{}", sandbox.agent);
-    engine().docker(&["run", "-d", "--name", &holder, "-p", "127.0.0.1:18977:80", "busybox", "sleep", "1000"]);
-    assert_eq!(fails("image: busybox\nports: ['18977:80']\n", &[]).0, "port-taken");
+    engine().docker(&["run", "-d", "--name", &holder, "-p", "127.0.0.1::80", "busybox", "sleep", "1000"]);
+    let address = engine().docker(&["port", &holder, "80"]);
+    let port = address.rsplit(':').next().expect("a port");
+    assert_eq!(fails(&format!("image: busybox\nports: ['{port}:80']\n"), &[]).0, "port-taken");
 }
 
 #[test]

@@ -292,7 +292,9 @@ fn a_watch_and_what_it_sees() {
     }));
     engine().docker(&["kill", &sandbox.main()]);
     assert!(until(|| on_screen().matches("as wanted").count() == 2), "{}", on_screen());
-    assert!(until(|| told("events").contains(" start")), "{}", told("events"));
+    // The proof that it is ready is the last of it.
+    let events_told = |what: &[&str]| what.iter().all(|it| told("events").contains(it));
+    assert!(until(|| events_told(&[" started ", " command-ended "])), "{}", told("events"));
     let pid = rustix::process::Pid::from_child(&watch);
     rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it runs");
     assert_eq!(watch.wait().expect("it ends").code(), Some(0));

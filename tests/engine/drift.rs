@@ -96,7 +96,7 @@ fn the_sidecar() {
     };
     repaired(
         &sandbox,
-        |it| docker(&["stop", &it.sidecar]),
+        |it| docker(&["stop", "--time", "60", &it.sidecar]),
         &expect![[r#"
         1.  start container moat-buildkit-R: exited with code 1
         2.  await container moat-buildkit-R after 1: exited with code 1
@@ -184,7 +184,7 @@ fn main() {
     };
     repaired(
         &sandbox,
-        |it| docker(&["stop", &it.main]),
+        |it| docker(&["stop", "--time", "60", &it.main]),
         &expect![[r#"
         1.  start container moat-R: exited with code 0
         2.  await container moat-R after 1: exited with code 0

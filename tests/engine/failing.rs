@@ -234,20 +234,22 @@ fn an_address_that_the_host_does_not_have() {
 
 #[test]
 fn a_port_that_another_container_has() {
-    let holder = engine().docker(&["run", "-d", "-p", "127.0.0.1:28124:80", "busybox", "sleep", "600"]);
-    fails(
-        "image: busybox\nports: ['28124:80']\n",
-        &[],
-        &expect![[r#"
-            exit 1
-            == stderr
-            error: cannot start container `moat-R`: port 127.0.0.1:28124 of the Docker host is in use by another container
-              = help: see by whom with `ss -ltnp` on the engine's machine; write another port, or only the container's for a free one
-            what had been done is undone: removed container moat-R, network moat-R
-              = help: `--keep-on-failure` would leave it to be looked at
-        "#]],
-    );
-    engine().docker(&["rm", "-f", &holder]);
+    let sandbox = Sandbox::new("");
+    // Gone with the sandbox, whose name it bears; of the port the engine knows that it was free.
+    let holder = format!("port-{}", sandbox.agent);
+    engine().docker(&["run", "-d", "--name", &holder, "-p", "127.0.0.1::80", "busybox", "sleep", "600"]);
+    let address = engine().docker(&["port", &holder, "80"]);
+    let port = address.rsplit(':').next().expect("a port");
+    sandbox.rewrite(&format!("image: busybox\nports: ['{port}:80']\n"));
+    expect![[r#"
+        exit 1
+        == stderr
+        error: cannot start container `moat-R`: port 127.0.0.1:PORT of the Docker host is in use by another container
+          = help: see by whom with `ss -ltnp` on the engine's machine; write another port, or only the container's for a free one
+        what had been done is undone: removed container moat-R, network moat-R
+          = help: `--keep-on-failure` would leave it to be looked at
+    "#]]
+    .assert_eq(&sandbox.moat(&["apply", "--quiet"]).told().replace(port, "PORT"));
 }
 
 #[test]

@@ -63,12 +63,11 @@ fn it_counts_where_the_program_is_the_users_own() {
         assert!(ran.stderr.contains(why), "{ran}");
     }
     // It is waited for, and no longer than it takes.
-    let slow = "FROM busybox\nHEALTHCHECK --interval=60s CMD test -e /up\n";
+    // The engine's own first check would come after longer than any command may take here.
+    let slow = "FROM busybox\nHEALTHCHECK --interval=600s CMD test -e /up\n";
     let sandbox = built(slow, "command: sleep 2; touch /up; sleep 1000\n");
-    let began = std::time::Instant::now();
     sandbox.apply();
     assert_eq!(sandbox.docker_exec("main", &["ls", "/up"]), "/up");
-    assert!(began.elapsed().as_secs() < 60, "the engine's own first check is not waited for");
     assert!(sandbox.moat(&["plan"]).ok().stdout.starts_with("Nothing to do"));
 }
 

@@ -1,9 +1,10 @@
 //! What moat knows of its other sandboxes, and says where it helps.
 
 use std::fs;
-use std::net::TcpListener;
 
 use testkit::sandbox::{PLAIN, Sandbox};
+
+use crate::language::free_port;
 
 #[test]
 fn a_moved_folder_is_another_sandbox_and_that_is_said() {
@@ -40,7 +41,7 @@ fn two_checkouts_are_two_sandboxes_without_a_word() {
 
 #[test]
 fn a_port_that_another_sandbox_holds_is_named_with_it() {
-    let port = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a free port").port();
+    let port = free_port();
     let spec = format!("{PLAIN}ports: ['127.0.0.1:{port}:80']\n");
     let holder = Sandbox::applied(&spec);
     let other = Sandbox::new(&spec);

@@ -1,7 +1,6 @@
 //! The keys of `agent.yaml`, as the examples use them: each has its effect, seen from inside or with docker's client.
 
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -36,9 +35,14 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// A port of this machine that nobody uses.
+/// A port of the engine's machine that nobody uses: the last one that the engine gave, which it does not give again soon.
 pub fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).and_then(|socket| socket.local_addr()).expect("a socket").port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let name = format!("e2e-{:x}-port-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    engine().docker(&["run", "-d", "--name", &name, "-p", "127.0.0.1::80", "busybox", "sleep", "60"]);
+    let address = engine().docker(&["port", &name, "80"]);
+    engine().docker(&["rm", "-f", &name]);
+    address.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port")
 }
 
 /// The `container` example, on addresses and a port that no other test has.

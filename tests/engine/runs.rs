@@ -61,12 +61,13 @@ fn what_fails_says_so_with_its_code_and_its_last_words() {
     assert_ne!(sandbox.inspect("main", "{{.State.StartedAt}}"), began);
 }
 
-/// It is found running, and fails while apply is still at work: it has failed, and is not run over and over.
+/// It is found running, and fails later: it has failed, and is not run over and over.
 #[test]
 fn what_fails_a_little_later_is_run_once() {
-    let slow = "image: busybox\ncommand: echo once; sleep 2; exit 4\nservices:\n  db:\n    image: busybox\n    \
+    let slow = "image: busybox\ncommand: echo once; until test -e /go; do sleep 0.1; done; exit 4\nservices:\n  db:\n    image: busybox\n    \
                 command: sleep infinity\nvolumes: [\"out:/out\"]\n";
     let sandbox = Sandbox::applied(slow);
+    sandbox.sh_ok("touch /go");
     assert!(until(|| has_ended(&sandbox)));
     let status = sandbox.moat(&["status"]).ok();
     assert!(status.stdout.contains("failed\n"), "{status}");

@@ -3,6 +3,7 @@
 use std::fs;
 
 use testkit::engine::engine;
+use testkit::run::until;
 use testkit::sandbox::Sandbox;
 
 // A mode was a part of the path: the data were written somewhere else, and lost with the container.
@@ -59,6 +60,7 @@ fn a_hook_before_the_command_goes_with_an_image_that_has_no_entrypoint() {
     assert!(refused.to_string().contains("`entrypoint: []` if the image has none"), "{refused}");
     for entrypoint in ["entrypoint: []\n", "entrypoint: ''\n", "entrypoint: [env]\n"] {
         let sandbox = Sandbox::applied(&spec(entrypoint));
+        assert!(until(|| sandbox.sh("pidof sleep").code == 0), "{entrypoint}");
         assert_eq!(sandbox.sh_ok("cat /tmp/p; tr '\\0' ' ' </proc/$(pidof sleep)/cmdline"), "prepared\nsleep 1000");
     }
 }
@@ -85,8 +87,9 @@ fn ports_are_published_as_they_are_written() {
     assert_eq!(bindings, "8000/tcp 127.0.0.1,8001/tcp 127.0.0.1,8002/udp 127.0.0.1,8003/tcp 127.0.0.2,");
     let port = sandbox.inspect("main", "{{(index (index .HostConfig.PortBindings \"8001/tcp\") 0).HostPort}}");
     let url = format!("http://127.0.0.1:{port}/passwd");
-    let got = engine().docker(&["run", "--rm", "--network", "host", "busybox", "wget", "-q", "-O", "-", &url]);
-    assert!(got.contains("root"), "{got}");
+    let get = ["run", "--rm", "--network", "host", "busybox", "wget", "-q", "-O", "-", &url];
+    // That its command runs is no proof that it listens.
+    assert!(until(|| engine().try_docker(&get).stdout.contains("root")), "{}", engine().try_docker(&get));
 }
 
 #[test]

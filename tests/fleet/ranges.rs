@@ -1,11 +1,20 @@
 //! Address ranges that are used up, or taken by somebody else at the last moment.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use testkit::breakpoint::{Breakpoint, Moment, Point};
 use testkit::engine::{Inventory, engine};
 use testkit::held::hold_at;
 use testkit::sandbox::{PLAIN, Sandbox};
 
 use crate::load::{FOLDER, Load};
+
+/// Who needs an address range of the engine's own, and who takes them all.
+static POOLS: Mutex<()> = Mutex::new(());
+
+fn pools() -> MutexGuard<'static, ()> {
+    POOLS.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// More than an engine's own pools have.
 const MANY: usize = 200;
@@ -26,6 +35,7 @@ fn subnets(part: &str) -> Vec<String> {
 
 #[test]
 fn nothing_is_left_and_then_there_is() {
+    let _alone = pools();
     let before = Inventory::now();
     let load = Load::new(2, PLAIN);
     let specs = load.agents.iter().map(|agent| Load::spec(agent)).collect::<Vec<_>>();
@@ -59,6 +69,7 @@ fn nothing_is_left_and_then_there_is() {
 /// Between the look and the creation somebody takes all of the range; what is left are the engine's own.
 #[test]
 fn a_place_that_was_free_a_moment_ago() {
+    let _alone = pools();
     let (sandbox, breakpoint) = (Sandbox::new(PLAIN), Breakpoint::new());
     let apply = ["apply", "--subnets", "10.119.10.0/28"];
     let held =

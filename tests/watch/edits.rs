@@ -32,7 +32,6 @@ const WAYS: [(&str, Save); 5] = [
         let mut open = File::create(file).expect("a file");
         for piece in text.as_bytes().chunks(7) {
             open.write_all(piece).expect("a file");
-            open.sync_data().expect("a file");
         }
     }),
     ("vim: rename away, write anew", |file, text| {

@@ -33,8 +33,7 @@ fn each_harm_to_a_container_is_repaired_and_only_that() {
         sandbox.assert_ready();
     }
     assert_eq!(watch.quiet(), [serde_json::Value::Null; 0], "and then nothing");
-    let took = watch.end();
-    assert!(took < Duration::from_secs(1), "it took {took:?} to end");
+    watch.ends_within(Duration::from_secs(10));
     sandbox.assert_ready();
 }
 

@@ -135,15 +135,12 @@ impl Watched {
         rustix::process::kill_process(pid, signal).expect("it runs");
     }
 
-    /// Ends it as a user does; how long that took.
-    pub fn end(mut self) -> Duration {
-        let began = Instant::now();
+    /// Ends it as a user does.
+    pub fn end(mut self) {
         self.signal(rustix::process::Signal::INT);
         let status = self.child.wait().expect("it ends");
-        let took = began.elapsed();
         self.heard();
         assert_eq!((status.code(), status.signal()), (Some(0), None), "{:#?}", self.told);
-        took
     }
 
     /// Asks it to end, as a user does, and waits for that no longer than `patience`.
