@@ -2,6 +2,7 @@
 //! that nobody has approved.
 
 mod edits;
+mod git;
 mod load;
 mod privilege;
 mod reading;
