@@ -68,10 +68,15 @@ fn a_race_in_the_sandbox_wins_nothing() {
     let secret = canary(&sandbox);
     let link = secret.display();
     sandbox.sh_ok(&format!(
-        "mkdir -p /w/dist/sub; echo bad >/w/dist/sub/evil; (while :; do mv /w/dist/sub /w/s; ln -s {link} /w/dist/sub
-         rm /w/dist/sub; mv /w/s /w/dist/sub; done) >/dev/null 2>&1 &"
+        "mkdir -p /w/dist; echo bad >/w/dist/evil; (while :; do mv /w/dist /w/s; ln -s {link} /w/dist; usleep 20000
+         rm /w/dist; mv /w/s /w/dist; usleep 20000; done) >/dev/null 2>&1 &"
     ));
-    for _ in 0..20 {
+    // One copy may bring the link, and the next one what would go through it.
+    let dist = sandbox.path().join("dist");
+    for nth in 0..50 {
+        if nth % 2 == 0 {
+            fs::remove_file(&dist).or_else(|_| fs::remove_dir_all(&dist)).ok();
+        }
         // It may fail, as the folder is not always there.
         sandbox.moat(&["cp", ":/w/dist", "."]).run();
         assert_untouched(&secret, "a race");

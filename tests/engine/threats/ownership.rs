@@ -40,7 +40,8 @@ impl Foreign {
 
 impl Drop for Foreign {
     fn drop(&mut self) {
-        engine().try_docker(&["rm", "-f", &self.0]);
+        // With the volumes that its image declares.
+        engine().try_docker(&["rm", "-fv", &self.0]);
     }
 }
 
