@@ -303,6 +303,7 @@ mod tests {
             oom_killed,
             restarts: 0,
             started: None,
+            disconnected: false,
             error: String::new(),
             health: Health::None,
             check: None,

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::failure::CallFailure;
-use moat_model::engine::{Engine, ExecOutput, Fault, Inspection};
+use moat_model::engine::{Engine, EngineError, ExecOutput, Fault, Inspection};
 use moat_model::resource::KnownFailure;
 use moat_model::resource::{ContainerId, Probe};
 use moat_model::state::{ContainerState, Health};
@@ -107,6 +107,7 @@ impl<E: Engine> Wait<'_, E> {
         let Question { command, interval, timeout } = *question;
         let deadline = Instant::now() + timeout;
         let mut last = None;
+        let mut looked = Instant::now();
         loop {
             let before = if matches!(until, Until::SameRun) { Some(self.look().await?) } else { None };
             match self.ask(command).await? {
@@ -118,6 +119,10 @@ impl<E: Engine> Wait<'_, E> {
                     }
                     last = Some(output);
                 }
+            }
+            if looked.elapsed() >= LOOK {
+                self.look_for_network().await?;
+                looked = Instant::now();
             }
             if Instant::now() + interval > deadline {
                 return Err(CallFailure::NotReady { command: command.to_vec(), after: timeout, last });
@@ -183,6 +188,18 @@ impl<E: Engine> Wait<'_, E> {
             }
             Ok(Err(error)) => Err(error.into()),
         }
+    }
+
+    /// An error if somebody has taken the container off its network: a service that is asked by its name is not ready
+    /// until it is connected, which is not for this operation to do. The world has moved: the next round has it in its
+    /// plan, rather than this one waiting until its time is over.
+    async fn look_for_network(&self) -> Result<(), CallFailure> {
+        let inspection = self.engine.inspect(self.container).await?;
+        if inspection.disconnected && inspection.state == ContainerState::Running {
+            let message = format!("container {} was taken off its network", self.container);
+            return Err(EngineError::new(Fault::Conflict, message).into());
+        }
+        Ok(())
     }
 
     /// An error if the container has ended for good, and not as it should.

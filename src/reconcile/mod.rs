@@ -304,7 +304,9 @@ async fn ended_since<E: Engine>(
 /// Gives the failures that this is an answer to.
 fn restart_unready(graph: &Graph, plan: &Plan, report: &Report, options: &mut Options) -> BTreeSet<OpId> {
     let mut answered = BTreeSet::new();
-    for (id, _) in &report.failures {
+    // Of one that has lost its network nothing is known: it is connected first.
+    let waited_in_vain = report.failures.iter().filter(|(_, failure)| failure.fault != Some(Fault::Conflict));
+    for (id, _) in waited_in_vain {
         let Some(Operation { action: Action::AwaitReady { container, .. }, cause, resource, .. }) =
             plan.operations.get(id.0)
         else {

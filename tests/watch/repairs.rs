@@ -55,6 +55,30 @@ fn a_network_that_is_taken_away_is_there_again() {
     assert_ne!(engine().docker(&["network", "inspect", "--format", "{{.Id}}", &network]), before);
 }
 
+/// It is asked over its network, and gets more time than any test waits.
+#[test]
+fn a_service_that_loses_its_network_while_it_is_waited_for_is_connected() {
+    let ready = "test -e /go && ip route | grep -q default";
+    let service = format!(
+        "services: {{db: {{image: busybox, command: sleep 1000, wait: {{command: '{ready}', timeout: 600s}}}}}}\n"
+    );
+    let sandbox = Sandbox::new(&format!("{PLAIN}{service}"));
+    let mut watch = Watched::begun(&sandbox, &[]);
+    loop {
+        let operation = &watch.wait_for("started")["operation"];
+        if (&operation["action"], &operation["resource"]) == (&"await".into(), &"container/db".into()) {
+            break;
+        }
+    }
+    engine().docker(&["network", "disconnect", "--force", &format!("moat-{}", sandbox.run_id()), &sandbox.id("db")]);
+    sandbox.docker_exec("db", &["touch", "/go"]);
+    watch.wait_for("settled");
+    let done = watch.done();
+    assert!(done.contains(&"connect container/db".to_owned()), "{done:?}");
+    assert!(!done.contains(&"restart container/db".to_owned()), "{done:?}");
+    sandbox.assert_ready();
+}
+
 #[test]
 fn each_part_of_a_builder_is_repaired() {
     let sandbox = Sandbox::new(DIND);

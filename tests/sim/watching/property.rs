@@ -52,10 +52,41 @@ fn story() -> impl Strategy<Value = Story> {
         1 => prop_oneof![Just(100), Just(5_000)].prop_map(|ms| Act::LoseEvents { ms }),
         1 => prop_oneof![Just(0), Just(700), Just(20_000)].prop_map(|down_ms| Act::RestartEngine { down_ms }),
     ];
-    let pause = prop_oneof![Just(0), 1..300_u64, 300..5_000_u64, Just(120_000)];
+    let pause = || prop_oneof![Just(0), 1..300_u64, 300..5_000_u64, Just(120_000)];
+    let single = (pause(), act).prop_map(|it| vec![it]);
+    let acts = vec(prop_oneof![4 => single, 1 => burst(pause())], 0..8).prop_map(|acts| acts.concat());
     let reading = prop_oneof![2 => Just(0), 1 => 1..300_u64, 1 => Just(20_000)];
-    (strategy::wanted(), vec((pause, act), 0..8), faults(), reading)
-        .prop_map(|(first, acts, faults, reading_ms)| Story { first, acts, faults, reading_ms })
+    (strategy::wanted(), acts, faults(), reading).prop_map(|(first, acts, faults, reading_ms)| Story {
+        first,
+        acts,
+        faults,
+        reading_ms,
+    })
+}
+
+/// One container is hit again and again: soon enough to come into the repair of the time before, and into the pause after
+/// it, but no more often than [`HITS`].
+fn burst(begins: impl Strategy<Value = u64>) -> impl Strategy<Value = Vec<(u64, Act)>> {
+    let pause = prop_oneof![2 => 1..1_500_u64, 1 => 1_500..8_000_u64];
+    let hits = vec((pause, harm()), 2..=HITS);
+    (begins, strategy::container(), hits).prop_map(|(begins, container, hits)| {
+        let mut acts: Vec<_> =
+            hits.into_iter().map(|(pause, harm)| (pause, Act::Meddle(harm(container.clone())))).collect();
+        acts[0].0 = begins;
+        acts
+    })
+}
+
+/// Whatever a watch is told of that makes a container less than it was.
+fn harm() -> impl Strategy<Value = fn(String) -> Interference> {
+    prop_oneof![
+        Just((|container| Interference::Kill { container }) as fn(String) -> Interference),
+        Just((|container| Interference::Die { container, code: 1 }) as fn(String) -> Interference),
+        Just((|container| Interference::Stop { container }) as fn(String) -> Interference),
+        Just((|container| Interference::Pause { container }) as fn(String) -> Interference),
+        Just((|container| Interference::RemoveContainer { container }) as fn(String) -> Interference),
+        Just((|container| Interference::Disconnect { container }) as fn(String) -> Interference),
+    ]
 }
 
 /// A watch that crashes is one that is begun again, which is a story of its own.
@@ -72,6 +103,9 @@ fn faults() -> impl Strategy<Value = Schedule> {
 
 /// From the later of quiet and the retry that was announced until all is as wanted.
 const BOUND: Duration = Duration::from_secs(30);
+
+/// More hits of one container in a row are left alone for longer than anything else takes.
+const HITS: usize = 4;
 
 /// A call that hangs when it becomes quiet is given up by then.
 const HANGING: Duration = Duration::from_secs(180);

@@ -5,6 +5,7 @@ use http::Method;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::Value;
 
 use super::status::health_word;
 use super::{archive, container_body, images};
@@ -33,6 +34,14 @@ struct Inspected {
     host_config: InspectedHost,
     #[serde(default)]
     config: InspectedConfig,
+    #[serde(default)]
+    network_settings: InspectedNetworks,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "PascalCase", default)]
+struct InspectedNetworks {
+    networks: Option<serde_json::Map<String, Value>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -58,6 +67,7 @@ struct InspectedHost {
     nano_cpus: Option<i64>,
     pids_limit: Option<i64>,
     restart_policy: Option<InspectedRestart>,
+    network_mode: String,
 }
 
 #[derive(Deserialize)]
@@ -106,6 +116,9 @@ pub(crate) async fn inspect(docker: &Docker, container: &ContainerId) -> Result<
         error: state.error,
         restarts: found.restart_count,
         started,
+        // One that shares the network of another container has none of its own.
+        disconnected: found.network_settings.networks.is_some_and(|networks| networks.is_empty())
+            && !found.host_config.network_mode.starts_with("container:"),
         limits: found.host_config.limits(),
         restart: found.host_config.restart(),
     })

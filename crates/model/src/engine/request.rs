@@ -94,6 +94,8 @@ pub struct Inspection {
     /// When it was started, in nanoseconds since 1970; `None`: it does not run, or the engine's clock and files are not
     /// this machine's.
     pub started: Option<i64>,
+    /// It is on no network at all: nothing finds it, and its own name leads nowhere.
+    pub disconnected: bool,
     /// What an update can change, as it is now.
     pub limits: Limits,
     /// `None`: one that moat does not know.

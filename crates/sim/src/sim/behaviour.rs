@@ -36,6 +36,9 @@ pub struct Behaviour {
     /// Without privilege it runs, and never gets ready.
     #[serde(skip_serializing_if = "is_default")]
     pub needs_privilege: bool,
+    /// What it is asked goes by its own name on its network: off it, it is not ready.
+    #[serde(skip_serializing_if = "is_default")]
+    pub needs_network: bool,
     /// Files that must be there when it starts; otherwise it ends with [`NO_FILE`] at once.
     #[serde(skip_serializing_if = "is_default")]
     pub needs_files: Vec<String>,

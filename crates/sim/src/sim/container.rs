@@ -53,6 +53,7 @@ impl Daemon {
             error: container.error.clone(),
             restarts: container.restarts,
             started: container.started.filter(|_| container.state == Running).map(nanoseconds),
+            disconnected: container.endpoints.is_empty(),
             limits: container.config.limits,
             restart: Some(container.config.restart),
         })

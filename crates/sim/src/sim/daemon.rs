@@ -292,7 +292,8 @@ impl Container {
     pub fn is_ready(&self, now: Duration) -> bool {
         let booted = self.started.is_some_and(|started| now >= started + self.program.boot());
         let allowed = self.config.privileged || !self.program.needs_privilege;
-        self.state == ContainerState::Running && booted && allowed && !self.program.never_ready && !self.sick
+        let found = !self.endpoints.is_empty() || !self.program.needs_network;
+        self.state == ContainerState::Running && booted && allowed && found && !self.program.never_ready && !self.sick
     }
 
     /// The volume whose content only one daemon may use.

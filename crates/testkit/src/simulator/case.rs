@@ -138,6 +138,7 @@ impl Program {
                 stop_ms: 100,
                 stop_code: 1,
                 locks: Some(DATA.to_owned()),
+                needs_network: true,
                 ..Behaviour::default()
             },
             Self::Dies => Behaviour { never_ready: true, ..Behaviour::exits_after(Duration::from_millis(80), 7) },
@@ -238,6 +239,10 @@ impl Part {
             Program::Silent => Probe::Running { settle: Duration::from_millis(30), check: None },
             Program::Crashes => Probe::Running { settle: Duration::from_secs(1), check: None },
             Program::Unwell => Probe::Running { settle: Duration::from_secs(1), check: Some(Duration::from_secs(10)) },
+            // As long as a service of moat's own gets.
+            Program::Database => {
+                Probe::Exec { command, interval, timeout: Duration::from_secs(60), settle: Duration::ZERO }
+            }
             _ => Probe::Exec { command, interval, timeout: Duration::from_secs(10), settle: Duration::ZERO },
         };
         let role = if name == "main" { Role::Main } else { Role::Sidecar };

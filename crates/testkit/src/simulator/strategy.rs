@@ -148,7 +148,7 @@ fn injection() -> impl Strategy<Value = Injection> {
     ]
 }
 
-fn container() -> impl Strategy<Value = String> {
+pub fn container() -> impl Strategy<Value = String> {
     prop_oneof![Just("container/buildkit"), Just("container/db"), Just("container/main")].prop_map(str::to_owned)
 }
 
