@@ -1,4 +1,4 @@
-//! One operation, one engine call, within its deadline; made again only where the fault may pass by itself.
+//! One operation is one engine call, with a deadline; retried only after transient faults.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use moat_model::resource::{ContainerId, ImageDigest, ImageRef, NetworkId};
 use moat_plan::event::{Event, Failure, Tell};
 use moat_plan::{Action, Handle, OpId, Operation};
 
-/// What a successful call leaves for those that wait for it.
+/// The result of a successful call, for its dependents.
 #[derive(Debug, Clone)]
 pub(super) enum Output {
     Nothing,
@@ -24,7 +24,7 @@ pub(super) enum Output {
     Proof(ContainerId),
 }
 
-/// Pauses before the same call is made again: an engine that is still tidying up is done within a second or two.
+/// The pauses before retries: an engine that is still cleaning up is done within a second or two.
 const PAUSES: [Duration; 5] = [
     Duration::from_millis(50),
     Duration::from_millis(100),
@@ -53,7 +53,7 @@ impl Output {
     }
 }
 
-/// Makes the call of `operation`; `known` is what the operations before it have made.
+/// Makes the call of `operation`; `known` has the outputs of earlier operations.
 pub(super) async fn call<E: Engine>(
     engine: &E,
     operation: &Operation,
@@ -73,7 +73,7 @@ pub(super) async fn call<E: Engine>(
     work.instrument(span).await
 }
 
-/// Makes it again where the fault may pass by itself.
+/// Retries the call after transient faults.
 async fn until_done<E: Engine>(
     engine: &E,
     operation: &Operation,
@@ -104,25 +104,25 @@ async fn until_done<E: Engine>(
     }
 }
 
-/// Whether a fault is one that the engine gets over by itself, and the call one that it has not carried out.
+/// Whether a fault is transient, and the engine has certainly not executed the call.
 ///
-/// Not one that the engine failed at (`Engine`): it is the answer to a start of what cannot be started, and the same
-/// the next time. Nor one whose answer was lost (`Unreachable`, `TimedOut`): it may have happened, and made a second
-/// time it would be refused, or done twice. The next round looks, and knows.
+/// Not `Engine`: this is also the answer to starting a container that cannot start, and is the same
+/// the next time. Nor a lost answer (`Unreachable`, `TimedOut`): the call may have succeeded, and a second
+/// one would be refused, or executed twice. The next round observes the result.
 fn may_pass(action: &Action, error: &EngineError) -> bool {
     if error.fault == Fault::Busy {
         return true;
     }
     match action {
-        // Endpoints and mounts go a moment after the container that had them.
+        // Endpoints and mounts disappear a moment after their container.
         Action::RemoveNetwork { .. } | Action::RemoveVolume => error.fault == Fault::InUse,
-        // A name stays reserved a moment after its container has gone.
+        // A name stays reserved for a moment after its container is removed.
         Action::CreateContainer { .. } | Action::RenameContainer { .. } => error.fault == Fault::Conflict,
         _ => false,
     }
 }
 
-/// The container that `operation` acts on, as far as it is known.
+/// The container of `operation`, if it is known.
 pub(super) fn container_of(operation: &Operation, known: &BTreeMap<OpId, Output>) -> Option<ContainerId> {
     match &operation.action {
         Action::UploadFiles { container, .. }
@@ -150,7 +150,7 @@ async fn once<E: Engine>(
     match &operation.action {
         Action::PullImage { reference, digest } => {
             let tell_progress = |progress| tell(Event::Progress { operation, progress });
-            // It may take minutes, and what has come so far is the engine's to keep: nobody waits for its end.
+            // A pull may take minutes, and the engine keeps the layers so far: an interrupt does not wait for it.
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return Err(failure::CallFailure::Interrupted),
@@ -162,7 +162,7 @@ async fn once<E: Engine>(
         }
         Action::BuildImage { build } => {
             let tell_step = |step: &str| tell(Event::Step { operation, step });
-            // The engine gives a build up whose caller has gone.
+            // The engine cancels a build whose client disconnects.
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return Err(failure::CallFailure::Interrupted),
@@ -210,7 +210,7 @@ async fn once<E: Engine>(
     Ok(Output::Nothing)
 }
 
-/// A tag may have moved once more since the plan was made, and what was not planned is not run.
+/// Checks the digest of a pulled image: the tag may have moved since the plan, and only planned images are run.
 async fn came_as_planned<E: Engine>(
     engine: &E,
     reference: &ImageRef,
@@ -220,9 +220,9 @@ async fn came_as_planned<E: Engine>(
     if came.contains(planned) {
         return Ok(());
     }
-    let came = came.first().map_or("nothing that a registry knows", ImageDigest::short);
-    let message = format!("`{reference}` has moved again: {} was planned, and {came} came", planned.short());
-    Err(EngineError::new(Fault::Pull, message).hint("run the command again, which plans with what it means by then"))
+    let came = came.first().map_or("an unknown image", ImageDigest::short);
+    let message = format!("`{reference}` moved again: planned {}, got {came}", planned.short());
+    Err(EngineError::new(Fault::Pull, message).hint("run the command again to plan with the new image"))
 }
 
 fn resolve_container(handle: &Handle<ContainerId>, known: &BTreeMap<OpId, Output>) -> Result<ContainerId, EngineError> {
@@ -245,7 +245,7 @@ fn resolve_network(handle: &Handle<NetworkId>, known: &BTreeMap<OpId, Output>) -
     }
 }
 
-/// A plan whose handles point to what it does not wait for. The plan's checker refuses such plans.
+/// A plan with a handle to an operation that is not required. The plan checker rejects such plans.
 fn unmade(op: OpId) -> EngineError {
-    EngineError::new(Fault::Refused, format!("the plan uses what operation {op} makes without waiting for it"))
+    EngineError::new(Fault::Refused, format!("the plan uses the result of operation {op} without requiring it"))
 }

@@ -1,4 +1,4 @@
-//! What a failed operation tells a person: what, why, the container's last words, and what to do.
+//! Failure reports: what failed and why, the last lines of the container's output, and a hint.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,30 +10,30 @@ use moat_model::state::ContainerFacts;
 use moat_plan::event::{Asked, Code, Failure};
 use moat_plan::{Action, OpId, Operation};
 
-/// Why a call did not succeed.
+/// The reason why a call failed.
 pub(super) enum CallFailure {
     Engine(EngineError),
-    /// The container is not running any more.
+    /// The container exited.
     Ended(Inspection),
-    /// It runs, but the probe has not said yes in time.
+    /// The container runs, but its probe did not succeed in time.
     NotReady {
         command: Vec<String>,
         after: Duration,
         last: Option<ExecOutput>,
     },
-    /// It runs, and the check that its image brings says no for longer than that bears.
+    /// The container runs, but its image's health check reports it unhealthy.
     Unhealthy {
         command: Vec<String>,
         last: ExecOutput,
     },
-    /// The user did not want to wait any longer.
+    /// The user interrupted the wait.
     Interrupted,
 }
 
-/// Enough to see an error with its context, not so much that it hides the message above it.
+/// Enough to show an error with its context, and too few to hide the message above it.
 const LOG_LINES: u32 = 20;
 
-/// A crashed container's log must not keep the report from coming.
+/// Reading a crashed container's log must not delay the report.
 const LOG_DEADLINE: Duration = Duration::from_secs(5);
 
 impl From<EngineError> for CallFailure {
@@ -42,7 +42,7 @@ impl From<EngineError> for CallFailure {
     }
 }
 
-/// Puts together what is known about a failure.
+/// Collects what is known about a failure.
 pub(super) async fn explain<E: Engine>(
     engine: &E,
     operation: &Operation,
@@ -55,7 +55,7 @@ pub(super) async fn explain<E: Engine>(
         let tail = tokio::time::timeout(LOG_DEADLINE, engine.log_tail(&container, LOG_LINES)).await;
         log = match tail {
             Ok(Ok(lines)) => lines,
-            // Said in its place, or a person would look for what it wrote.
+            // Shown in place of the log, or a user would look for the output.
             Ok(Err(error)) if error.detail == Some(Detail::NoLogs) => vec![format!("({})", error.message)],
             Ok(Err(_)) | Err(_) => Vec::new(),
         };
@@ -78,32 +78,32 @@ pub(super) async fn explain<E: Engine>(
         _ => None,
     };
     let (code, probe) = (code(operation, &why), asked(&why));
-    let (message, hint) = words(operation, why, probe.as_ref());
+    let (message, hint) = message_and_hint(operation, why, probe.as_ref());
     let hint = holder.or(hint);
     let (resource, name, verb) = (operation.resource.clone(), operation.name.clone(), operation.action.verb());
     Failure { resource, name, verb, code, fault, message, hint, exit_code, probe, log }
 }
 
-/// What to do about a port that another sandbox of moat's holds; `None`: none of them does, or nobody can tell.
+/// The hint for a port that another sandbox holds; `None` if none does, or if the engine cannot list them.
 async fn port_holder<E: Engine>(engine: &E, message: &str) -> Option<String> {
     let all = engine.containers(&Filter::Ours).await.ok()?;
-    // The engine names the port in its message, as in `127.0.0.1:8080`.
+    // The engine's message contains the port, as in `127.0.0.1:8080`.
     let words = message.split(|c: char| c.is_whitespace() || matches!(c, ',' | '`'));
     let ports: Vec<u16> = words.filter_map(|word| word.rsplit_once(':')?.1.parse().ok()).collect();
     let held = |facts: &&ContainerFacts| facts.published.iter().any(|port| ports.contains(port));
     let facts = all.iter().find(held)?;
     let owner = facts.owner.as_ref()?;
     Some(format!(
-        "the sandbox `{}` of {} has it, by its container `{}`: write another port, or `moat stop {}`",
-        owner.run, owner.spec, facts.name, owner.run
+        "container `{2}` of the sandbox `{0}` ({1}) uses the port: choose another port, or run `moat stop {0}`",
+        owner.run, owner.spec, facts.name
     ))
 }
 
-/// What is known about a container that `operation` is about, and that has ended since it was proven ready.
+/// Explains the exit of the container of `operation` after it was proven ready.
 ///
 /// # Errors
-/// If the engine cannot be asked about it.
-pub async fn ended_since<E: Engine>(
+/// If the engine cannot inspect the container.
+pub async fn exited_since<E: Engine>(
     engine: &E,
     operation: &Operation,
     container: &ContainerId,
@@ -112,7 +112,7 @@ pub async fn ended_since<E: Engine>(
     Ok(explain(engine, operation, &BTreeMap::new(), CallFailure::Ended(inspection)).await)
 }
 
-/// The word for it: what the engine's answer means to what was asked.
+/// The code of a failure: the engine's error in the context of the operation.
 fn code(operation: &Operation, why: &CallFailure) -> Code {
     let error = match why {
         CallFailure::Interrupted => return Code::Interrupted,
@@ -137,7 +137,7 @@ fn code(operation: &Operation, why: &CallFailure) -> Code {
     }
 }
 
-/// What was asked in vain, and what came of the last time.
+/// The probe that never succeeded, with the result of its last run.
 fn asked(why: &CallFailure) -> Option<Asked> {
     let (command, last) = match why {
         CallFailure::NotReady { command, last, .. } => (command, last.as_ref()),
@@ -150,33 +150,33 @@ fn asked(why: &CallFailure) -> Option<Asked> {
     Some(Asked { command: command.join(" "), exit_code: last.map(|it| it.exit_code), output: last.and_then(line) })
 }
 
-fn words(operation: &Operation, why: CallFailure, asked: Option<&Asked>) -> (String, Option<String>) {
+fn message_and_hint(operation: &Operation, why: CallFailure, asked: Option<&Asked>) -> (String, Option<String>) {
     let name = &operation.name;
     match why {
         CallFailure::Engine(error) => {
             let hint = error.hint.clone().or_else(|| hint(operation, &error));
             (error.message, hint)
         }
-        CallFailure::Ended(inspection) => ended(operation, &inspection),
+        CallFailure::Ended(inspection) => exited(operation, &inspection),
         CallFailure::NotReady { after, .. } => {
-            let message = format!("`{name}` was not ready within {} s: {}", after.as_secs(), told(asked));
-            (message, Some("a slow machine may need more time: `--wait-timeout 120`".to_owned()))
+            let message = format!("`{name}` was not ready within {} s: {}", after.as_secs(), describe(asked));
+            (message, Some("on a slow machine, allow more time: `--wait-timeout 120`".to_owned()))
         }
         CallFailure::Unhealthy { .. } => {
-            let message = format!("`{name}` is not ready: its image's health check failed: {}", told(asked));
-            (message, Some("check what it serves, or write another check under `healthcheck`".to_owned()))
+            let message = format!("`{name}` is not ready: its image's health check failed: {}", describe(asked));
+            (message, Some("check its service, or set another check under `healthcheck`".to_owned()))
         }
-        CallFailure::Interrupted => (format!("interrupted while `{name}` was waited for"), None),
+        CallFailure::Interrupted => (format!("interrupted while waiting for `{name}`"), None),
     }
 }
 
-/// What a question was, and what came of it.
-fn told(asked: Option<&Asked>) -> String {
+/// A probe and its result, as text.
+fn describe(asked: Option<&Asked>) -> String {
     let Some(asked) = asked else { return String::new() };
     let mut text = format!("`{}`", asked.command);
     match asked.exit_code {
-        Some(code) => text.push_str(&format!(" gave exit code {code}")),
-        None => text.push_str(" was never answered"),
+        Some(code) => text.push_str(&format!(" exited with code {code}")),
+        None => text.push_str(" never completed"),
     }
     if let Some(output) = &asked.output {
         text.push_str(&format!(" ({output})"));
@@ -184,7 +184,7 @@ fn told(asked: Option<&Asked>) -> String {
     text
 }
 
-fn ended(operation: &Operation, inspection: &Inspection) -> (String, Option<String>) {
+fn exited(operation: &Operation, inspection: &Inspection) -> (String, Option<String>) {
     let code = inspection.exit_code;
     if let Action::AwaitReady { image, failures, .. } = &operation.action
         && let Some(known) = failures.iter().find(|known| known.exit == code)
@@ -193,26 +193,30 @@ fn ended(operation: &Operation, inspection: &Inspection) -> (String, Option<Stri
     }
     let name = &operation.name;
     if inspection.oom_killed {
-        let hint = format!("give it more: `{}`", memory_key(operation));
-        return (format!("`{name}` was killed because it ran out of memory"), Some(hint));
+        let hint = format!("raise `{}`", memory_key(operation));
+        return (format!("`{name}` ran out of memory and was killed"), Some(hint));
     }
-    let mut message = format!("`{name}` ended with exit code {code}");
+    let mut message = format!("`{name}` exited with code {code}");
     if inspection.restarts > 0 {
-        message.push_str(&format!(" and was started again {} times", inspection.restarts));
+        message.push_str(&format!(" and was restarted {}", times(inspection.restarts)));
     }
     if !inspection.error.is_empty() {
         message.push_str(&format!(": {}", inspection.error));
     }
     let hint = match code {
-        0 => Some("it has to go on running: give it a command that does, such as `sleep infinity`"),
-        126 => Some("its command is there and cannot be run: is it a program, and for this platform?"),
-        127 => Some("its command is not in the image: check its name, and the image"),
+        0 => Some("its command has to keep running, such as `sleep infinity`"),
+        126 => Some("the command is not executable, or is built for another platform"),
+        127 => Some("the image has no such command: check its name and the image"),
         _ => None,
     };
     (message, hint.map(str::to_owned))
 }
 
-/// Where the spec says how much memory a container may use.
+fn times(count: i64) -> String {
+    if count == 1 { "once".to_owned() } else { format!("{count} times") }
+}
+
+/// The key of a container's memory limit in the spec.
 fn memory_key(operation: &Operation) -> String {
     match operation.resource.name.as_str() {
         "main" => "container.memory".to_owned(),
@@ -221,7 +225,7 @@ fn memory_key(operation: &Operation) -> String {
     }
 }
 
-/// Whether a network's range is the spec's own choice.
+/// Whether the spec sets the range of a network.
 fn is_of_the_spec(labels: &BTreeMap<String, String>) -> bool {
     labels.get(label::CONFIG).is_some_and(|config| config.contains("\"subnet\":"))
 }
@@ -232,52 +236,51 @@ fn hint(operation: &Operation, error: &EngineError) -> Option<String> {
         return Some(hint.to_owned());
     }
     let hint = match (&operation.action, error.fault) {
-
         (Action::PullImage { .. }, Fault::Pull) => {
-            "check the name and the tag, that the registry can be reached from the engine, and `docker login`"
+            "check the name and the tag, whether the engine can reach the registry, and `docker login`"
                 .to_owned()
         }
         (Action::BuildImage { build }, Fault::Engine) if build.network == BuildNetwork::None => {
-            "the build has no network, as the sandbox has none: if it needs one, write `network: {build: default}`"
+            "like the sandbox, the build has no network: if it needs one, write `network: {build: default}`"
                 .to_owned()
         }
-        (Action::BuildImage { .. }, Fault::Engine) => "`moat image` shows what is built".to_owned(),
+        (Action::BuildImage { .. }, Fault::Engine) => "`moat image` shows the Dockerfile".to_owned(),
         (
             Action::CreateContainer { .. } | Action::CreateNetwork { .. } | Action::CreateVolume { .. },
             Fault::Conflict,
         ) => {
             let kind = operation.resource.kind;
-            format!("a {kind} named `{name}` exists that is not moat's; moat will not touch it: rename or remove it")
+            format!("a {kind} named `{name}` exists that moat does not manage and will not change: rename or remove it")
         }
         (Action::CreateNetwork { labels, .. }, Fault::Subnet) if is_of_the_spec(labels) => {
-            "another network has these addresses: write others under `network.subnet`, or none for a free range".to_owned()
+            "another network uses these addresses: change `network.subnet`, or remove it to get a free range".to_owned()
         }
         (Action::CreateNetwork { subnet: Some(subnet), .. }, Fault::Subnet) => format!(
-            "`{subnet}` is in use in a way that the engine does not list: name another range with `--subnets`"
+            "`{subnet}` is in use, though the engine does not list it: set another range with `--subnets`"
         ),
         (Action::CreateNetwork { subnet: None, .. }, Fault::Subnet) => {
-            "no address range is left, neither in moat's own nor in the engine's: name another one with `--subnets`, or remove networks that are not used (`moat list`, `docker network prune`)"
+            "no address range is left in moat's pool or the engine's: set another one with `--subnets`, or remove unused networks (`moat list`, `docker network prune`)"
                 .to_owned()
         }
         (Action::StartContainer { .. } | Action::RestartContainer { .. }, Fault::Port) => {
-            "see by whom with `ss -ltnp` on the engine's machine; write another port, or only the container's for a free one"
+            "`ss -ltnp` on the Docker host shows what uses it; choose another port, or write only the container port to get a free one"
                 .to_owned()
         }
-        (_, Fault::Unreachable) => "is the engine still running? `docker info` tells".to_owned(),
+        (_, Fault::Unreachable) => "is the engine still running? check with `docker info`".to_owned(),
         _ => return None,
     };
     Some(hint)
 }
 
-/// Where it does not matter what was done.
+/// The hint for a detail, which does not depend on the operation.
 fn hint_of_detail(detail: Detail) -> Option<&'static str> {
     match detail {
-        Detail::MountSource => Some("make it on the engine's machine, which need not be this one, or correct the spec"),
-        Detail::Privilege => Some("`moat doctor` says whether privileged containers are possible, and why not"),
+        Detail::MountSource => Some("create it on the Docker host, which may be another machine, or correct the spec"),
+        Detail::Privilege => Some("`moat doctor` shows whether the engine can run privileged containers"),
         Detail::DiskFull => {
-            Some("make room on the engine's machine, as with `moat cache prune` or `docker system prune`")
+            Some("free space on the Docker host, for example with `moat cache --prune` or `docker system prune`")
         }
-        Detail::ImageNotFound => Some("it was removed meanwhile: `moat apply` fetches it again"),
+        Detail::ImageNotFound => Some("it has been removed in the meantime: `moat apply` pulls it again"),
         Detail::PullDenied | Detail::RegistryUnreachable | Detail::NoRangeLeft | Detail::NoLogs => None,
     }
 }
@@ -346,7 +349,7 @@ mod tests {
             (network(None), engine(Fault::Conflict, None), Code::NameConflict),
             (volume(), engine(Fault::Conflict, None), Code::NameConflict),
             (volume(), engine(Fault::Engine, Some(Detail::DiskFull)), Code::DiskFull),
-            // A state that forbids the call is not a name that is taken.
+            // A state that forbids the call is no name conflict.
             (stop(), engine(Fault::Conflict, None), Code::EngineRefused),
             (start(), engine(Fault::Port, None), Code::PortTaken),
             (start(), engine(Fault::Engine, Some(Detail::MountSource)), Code::MountSourceMissing),

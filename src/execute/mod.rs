@@ -1,7 +1,7 @@
-//! Carries out a plan: everything that can run at once does, and nothing is decided here.
+//! Executes a plan, with as many operations in parallel as possible. Makes no decisions.
 //!
-//! An operation starts when all that it waits for has succeeded. One that fails takes its dependents with it, by
-//! name; everything else goes on. Total: whatever happens, there is a report.
+//! An operation starts when all required ones have succeeded. If one fails, its dependents are skipped and reported by
+//! name; all others continue. Total: there always is a report.
 
 pub mod call;
 pub mod failure;
@@ -20,18 +20,18 @@ use moat_model::resource::ContainerId;
 use moat_plan::event::{Event, Failure, Tell};
 use moat_plan::{OpId, Operation, Plan};
 
-/// Calls in flight at once. A local engine answers some dozens side by side; more only queue up inside it.
+/// The maximum number of concurrent calls. A local engine handles some dozens; more only queue inside it.
 const MAX_IN_FLIGHT: usize = 16;
 
-/// What came of a plan.
+/// The result of a plan.
 #[derive(Debug, Default)]
 pub struct Report {
     pub failures: Vec<(OpId, Failure)>,
-    /// Not tried: the operation, and the failed one that it waited for, directly or not.
+    /// Not tried: the operation, and the failed one that it required, directly or not.
     pub skipped: BTreeMap<OpId, OpId>,
-    /// Not tried, because an interrupt came first.
+    /// Not tried because of an interrupt.
     pub left: Vec<OpId>,
-    /// By the engine's ids; a volume's is its name.
+    /// The created resources, by engine ids; for a volume, its name.
     pub created: BTreeSet<String>,
     pub proven: BTreeSet<ContainerId>,
 }
@@ -41,14 +41,14 @@ impl Report {
         self.failures.is_empty() && self.left.is_empty()
     }
 
-    /// Whether an operation of the plan was tried, and succeeded.
+    /// Whether an operation of the plan succeeded.
     pub fn has_done(&self, id: OpId) -> bool {
         let failed = self.failures.iter().any(|(failed, _)| *failed == id);
         !failed && !self.skipped.contains_key(&id) && !self.left.contains(&id)
     }
 }
 
-/// Carries out `plan`. Once `stop` is cancelled nothing new starts, and what is in flight is finished.
+/// Executes `plan`. Once `stop` is cancelled, no operation starts, and those in flight finish.
 pub async fn execute<E: Engine>(engine: &E, plan: &Plan, tell: Tell<'_>, stop: &CancellationToken) -> Report {
     let mut report = Report::default();
     let mut made: BTreeMap<OpId, Output> = BTreeMap::new();
@@ -61,7 +61,7 @@ pub async fn execute<E: Engine>(engine: &E, plan: &Plan, tell: Tell<'_>, stop: &
                 continue;
             }
             tell(Event::Started { operation });
-            // What an operation uses may come from one that it waits for through others.
+            // An operation may use the output of one that it requires indirectly.
             let known = made.clone();
             running.push(async move {
                 let start = Instant::now();
@@ -82,13 +82,13 @@ pub async fn execute<E: Engine>(engine: &E, plan: &Plan, tell: Tell<'_>, stop: &
             }
         }
     }
-    // What is still waiting does so for something that an interrupt kept from starting.
+    // The rest requires an operation that the interrupt kept from starting.
     report.left.extend(waiting);
     report.failures.sort_by_key(|(id, _)| *id);
     report
 }
 
-/// Takes out of `waiting` what can start now, in the plan's order.
+/// Removes from `waiting` the operations that can start now, in the plan's order.
 fn startable<'a>(
     plan: &'a Plan,
     waiting: &mut BTreeSet<OpId>,
@@ -104,7 +104,7 @@ fn startable<'a>(
     start
 }
 
-/// Everything that waits for `failed`, directly or not, will never start.
+/// Skips all operations that require `failed`, directly or not.
 fn skip(plan: &Plan, failed: OpId, waiting: &mut BTreeSet<OpId>, report: &mut Report, tell: Tell<'_>) {
     let mut gone = BTreeSet::from([failed]);
     for operation in &plan.operations {

@@ -1,7 +1,8 @@
-//! Waiting until a container is proven ready: asking at short intervals, with a deadline.
+//! Waits until a container is proven ready: probes it at short intervals, with a deadline.
 //!
-//! That it runs at one moment proves nothing of what the engine starts again whenever it ends: it has to be one and the
-//! same run at two moments. A container that has ended will never be ready, and is not waited for; unless that it ends with 0 is what it is for.
+//! A container that the engine restarts may be running by chance at one moment: it has to be the
+//! same run at two moments. An exited container will never be ready, so the wait ends; for a one-shot command,
+//! exiting with 0 is success.
 
 use std::time::Duration;
 
@@ -14,28 +15,28 @@ use moat_model::resource::KnownFailure;
 use moat_model::resource::{ContainerId, Probe};
 use moat_model::state::{ContainerState, Health};
 
-/// A single question that hangs must not use up the whole wait.
+/// A single probe that hangs must not use up the whole wait.
 const QUESTION: Duration = Duration::from_secs(5);
 
-/// A container that its restart policy has started again this often is crash-looping: the engine's own pauses
-/// between restarts grow from 100 ms, so that this takes about a second to show.
+/// A container that its restart policy restarted this often is crash-looping: the engine's pauses
+/// between restarts grow from 100 ms, so this takes about a second to detect.
 const CRASH_LOOP: i64 = 3;
 
-/// Between two looks at one that has to last for long.
+/// The interval between inspections of a container that has to stay up.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// Between two questions to the check of an image: it may be a program that takes its time.
+/// The interval between runs of an image's check, which may be a slow program.
 const IMAGE_INTERVAL: Duration = Duration::from_millis(250);
 
-/// What it means when the container ends.
+/// The meaning of the container's exit.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ExitPolicy<'a> {
     pub failures: &'a [KnownFailure],
-    /// With 0 it has done what it is for.
+    /// Exit code 0 is success.
     pub may_complete: bool,
 }
 
-/// Waits until `probe` says yes, or the container has completed.
+/// Waits until `probe` succeeds, or the container has completed.
 pub(super) async fn wait<E: Engine>(
     engine: &E,
     container: &ContainerId,
@@ -70,7 +71,7 @@ pub(super) async fn wait<E: Engine>(
     }
 }
 
-/// What all questions to one container share.
+/// The state shared by all probes of one container.
 struct Wait<'a, E> {
     engine: &'a E,
     container: &'a ContainerId,
@@ -84,21 +85,21 @@ struct Question<'a> {
     timeout: Duration,
 }
 
-/// When a yes is enough, and a no is.
+/// When a success is sufficient, and when a failure is final.
 #[derive(Clone, Copy)]
 enum Until {
-    /// A yes, from which on it lasts for so long.
+    /// A success, after which the container stays up for this long.
     Lasting(Duration),
-    /// A yes, and it was not started again while it was asked.
+    /// A success, without a restart during the probe.
     SameRun,
-    /// A yes; or the engine's own verdict, which has asked the same and been patient in its own way.
+    /// A success; or the engine's verdict from the same check, with its own retries.
     Refused,
 }
 
 enum Answer {
     Yes,
     No(ExecOutput),
-    /// The question could not be put: the container is being started again, or the engine is slow.
+    /// The probe could not run: the container is restarting, or the engine is slow.
     NotNow,
 }
 
@@ -131,7 +132,7 @@ impl<E: Engine> Wait<'_, E> {
         }
     }
 
-    /// Whether a yes is all that is to be known.
+    /// Whether a single success is sufficient.
     async fn is_enough(&self, until: Until, before: Option<Inspection>) -> Result<bool, CallFailure> {
         match (until, before) {
             (Until::Lasting(settle), _) if !settle.is_zero() => Ok(self.lasts(settle).await?.is_some()),
@@ -143,7 +144,7 @@ impl<E: Engine> Wait<'_, E> {
         }
     }
 
-    /// Looks at it for `settle`; `None`: it was started again meanwhile, or is about to be.
+    /// Observes the container for `settle`; `None` if it was restarted in the meantime, or is about to be.
     async fn lasts(&self, settle: Duration) -> Result<Option<Inspection>, CallFailure> {
         let end = Instant::now() + settle;
         let before = self.look().await?;
@@ -175,13 +176,13 @@ impl<E: Engine> Wait<'_, E> {
             Err(_) => Ok(Answer::NotNow),
             Ok(Ok(output)) if output.exit_code == 0 => Ok(Answer::Yes),
             Ok(Ok(output)) => {
-                // An exec that is cut off by the end of its container gives a code as well: 137, or whatever it was.
+                // An exec that ends with its container has an exit code as well: 137, or any other.
                 if output.exit_code > 128 && self.ends.completed(&self.look().await?) {
                     return Ok(Answer::Yes);
                 }
                 Ok(Answer::No(output))
             }
-            // The engine refuses to put a question to a container that does not run.
+            // The engine refuses an exec in a container that is not running.
             Ok(Err(error)) if matches!(error.fault, Fault::Conflict | Fault::Engine | Fault::Refused) => {
                 let is_over = self.ends.completed(&self.look().await?);
                 Ok(if is_over { Answer::Yes } else { Answer::NotNow })
@@ -202,7 +203,7 @@ impl<E: Engine> Wait<'_, E> {
         Ok(())
     }
 
-    /// An error if the container has ended for good, and not as it should.
+    /// Returns an error if the container has exited for good without success.
     async fn look(&self) -> Result<Inspection, CallFailure> {
         let inspection = self.engine.inspect(self.container).await?;
         let known = self.ends.failures.iter().any(|failure| failure.exit == inspection.exit_code);
@@ -217,7 +218,7 @@ impl<E: Engine> Wait<'_, E> {
     }
 }
 
-/// Whether it ran at two looks, and the engine has not started it in between.
+/// Whether the container ran at both inspections, without a restart in between.
 fn is_same_run(before: &Inspection, after: &Inspection) -> bool {
     let ran = |it: &Inspection| matches!(it.state, ContainerState::Running | ContainerState::Unknown);
     ran(before) && ran(after) && before.restarts == after.restarts

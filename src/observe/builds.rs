@@ -1,6 +1,6 @@
-//! Whether builds in the main container really go to the sidecar, and how large its cache is.
+//! Build routing: whether builds in the main container really go to the sidecar, and the size of its cache.
 //!
-//! Asked of the containers themselves: a setting that nobody heeds looks just like one that works.
+//! The containers themselves are queried: an ignored setting looks just like one that works.
 
 use moat_model::engine::Engine;
 use moat_model::graph::Graph;
@@ -12,15 +12,15 @@ use moat_model::state::{ContainerState, Observed};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Builds {
     pub routed: bool,
-    /// The builder's name in the main container.
+    /// The name of the builder in the main container.
     pub builder: String,
-    /// Why they are not routed; lowercase, without a full stop.
+    /// Why builds are not routed; in lower case, without a full stop.
     pub reason: Option<String>,
-    /// What to do about it.
+    /// A remedy.
     pub hint: Option<String>,
 }
 
-/// Asks the main container; `None`: the spec wants no builder.
+/// Queries the main container; `None` if the spec has no builder.
 pub async fn check<E: Engine>(engine: &E, graph: &Graph, observed: &Observed) -> Option<Builds> {
     let wanted = graph.builds.as_ref()?;
     let refused = |reason: String, hint: Option<String>| Builds {
@@ -30,7 +30,7 @@ pub async fn check<E: Engine>(engine: &E, graph: &Graph, observed: &Observed) ->
         hint,
     };
     let Some(main) = running(observed, &ResourceId::main()) else {
-        return Some(refused("the main container does not run".to_owned(), None));
+        return Some(refused("the main container is not running".to_owned(), None));
     };
     let answer = match engine.exec(&main, &wanted.check).await {
         Ok(answer) => answer,
@@ -50,25 +50,25 @@ pub async fn check<E: Engine>(engine: &E, graph: &Graph, observed: &Observed) ->
     })
 }
 
-/// The size of the sidecar's cache in bytes; `None`: there is no builder, or it does not say.
+/// The size of the sidecar's cache in bytes; `None` if there is no builder, or it does not report a size.
 pub async fn cache_bytes<E: Engine>(engine: &E, wanted: &Route, observed: &Observed) -> Option<u64> {
     let sidecar = running(observed, &ResourceId::container(&wanted.sidecar))?;
     let answer = engine.exec(&sidecar, &wanted.usage).await.ok().filter(|answer| answer.exit_code == 0)?;
     answer.output.trim().parse().ok()
 }
 
-/// Empties the cache as far as no build uses it.
+/// Removes the parts of the cache that no build uses.
 ///
 /// # Errors
-/// If the main container does not run, or the builder refuses; for a person.
+/// If the main container is not running, or the builder refuses. The text is for people.
 pub async fn prune<E: Engine>(engine: &E, wanted: &Route, observed: &Observed) -> Result<(), String> {
-    let main = running(observed, &ResourceId::main()).ok_or("the main container does not run")?;
+    let main = running(observed, &ResourceId::main()).ok_or("the main container is not running")?;
     let answer = engine.exec(&main, &wanted.prune).await.map_err(|error| error.to_string())?;
     if answer.exit_code == 0 {
         return Ok(());
     }
     let last = answer.output.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
-    Err(format!("`{}` gave exit code {} ({})", wanted.prune.join(" "), answer.exit_code, last.trim()))
+    Err(format!("`{}` exited with code {} ({})", wanted.prune.join(" "), answer.exit_code, last.trim()))
 }
 
 fn running(observed: &Observed, resource: &ResourceId) -> Option<ContainerId> {
@@ -76,7 +76,7 @@ fn running(observed: &Observed, resource: &ResourceId) -> Option<ContainerId> {
     found.find(|it| it.state == ContainerState::Running).map(|it| it.id.clone())
 }
 
-/// Compares dotted numbers; what is not a number counts as 0.
+/// Compares dotted version numbers; a part that is no number counts as 0.
 fn older(found: &str, minimum: &str) -> bool {
     let numbers = |text: &str| -> Vec<u64> { text.split('.').map(|part| part.parse().unwrap_or(0)).collect() };
     numbers(found) < numbers(minimum)

@@ -1,6 +1,6 @@
-//! One snapshot of what an engine has of a run: three lists, and what a creation will need to know besides.
+//! Observation: a snapshot of a run on an engine, from three lists and the details that the plan needs.
 //!
-//! The number of calls does not depend on the number of resources. Nothing is remembered between two
+//! The number of calls does not depend on the number of resources. Nothing is kept between two
 //! observations, and nothing is changed.
 
 pub mod builds;
@@ -19,15 +19,15 @@ use moat_model::resource::label::Ownership;
 use moat_model::resource::{Config, HostPort, ImageDigest, ImageRef, Mount, MountSource, Probe, Role};
 use moat_model::state::{ContainerFacts, ContainerState, Health, Live, NetworkFacts, Observed, RAN_WELL};
 
-/// Looks at everything of the graph's run.
+/// Observes all resources of the graph's run.
 ///
 /// # Errors
-/// If the engine does not answer. A part of the world is never taken for the whole.
+/// If the engine does not answer. A partial observation is never returned.
 pub async fn observe<E: Engine>(engine: &E, graph: &Graph) -> Result<Observed, EngineError> {
     observe_with(engine, graph, &BTreeMap::new()).await
 }
 
-/// Looks at the images that are to be refreshed, too, whether a container needs them or not.
+/// Observes the images to refresh as well, whether a container needs them or not.
 ///
 /// # Errors
 /// As [`observe`].
@@ -69,7 +69,7 @@ pub async fn observe_with<E: Engine>(
                 let live = Live { limits, restart, restarts, started };
                 Ok(Some((facts.id.clone(), live)))
             }
-            // It went since the list was made.
+            // The container was removed since the list was made.
             Err(error) if error.fault == Fault::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -100,7 +100,7 @@ pub async fn observe_with<E: Engine>(
     Ok(observed)
 }
 
-/// A container that is to be created may need a port that nobody has, and may mount what others can write.
+/// A new container may need a free port, and may mount paths that others can write.
 fn needs_others(graph: &Graph, observed: &Observed) -> bool {
     needs_port(graph, observed) || mounts_any(graph, observed, |mount| mount.path().is_some())
 }

@@ -1,6 +1,6 @@
-//! Which containers do their job right now, where the engine's own check has not said so yet, or says no.
+//! Single probes of containers that the engine's own check has not found healthy.
 //!
-//! Asks each of them once and waits for nothing. For a look: an apply has its own, patient proof.
+//! Probes each container once and does not wait. For observation only: an apply has its own proof, with retries.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,18 +13,18 @@ use moat_model::graph::Graph;
 use moat_model::resource::{ContainerId, Probe};
 use moat_model::state::{ContainerState, Health, Observed};
 
-/// A daemon that is not well may hang instead of saying no.
+/// A broken daemon may hang instead of failing.
 const QUESTION: Duration = Duration::from_secs(5);
 
-/// Asks every container that runs, has a probe, and has not been found healthy or unhealthy by the engine.
+/// Probes every running container that has a probe and that the engine has found neither healthy nor unhealthy.
 pub async fn proven<E: Engine>(engine: &E, graph: &Graph, observed: &Observed) -> BTreeSet<ContainerId> {
     ask(engine, graph, observed, |health| matches!(health, Health::None | Health::Starting)).await
 }
 
-/// Asks every container that the engine calls unhealthy, and takes its word for it if it does its job.
+/// Probes every container that the engine reports as unhealthy, and treats it as healthy if the probe succeeds.
 ///
-/// An engine calls a container so that was paused, too, and goes on to until its next check, half a minute after it
-/// runs again (moby ends a check that way). To restart it would end what runs in it for nothing.
+/// An engine also reports a paused container as unhealthy, until its next check, half a minute after it
+/// runs again (moby ends a check that way). A restart would needlessly end its processes.
 pub(super) async fn second_opinion<E: Engine>(engine: &E, graph: &Graph, observed: &mut Observed) {
     let well = ask(engine, graph, observed, |health| health == Health::Unhealthy).await;
     for facts in observed.containers.iter_mut().filter(|facts| well.contains(&facts.id)) {

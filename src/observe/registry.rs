@@ -1,6 +1,6 @@
-//! What the tags of a graph mean in their registries now: asked once, before anything is planned.
+//! The digests of a graph's tags in their registries, queried once before the plan.
 //!
-//! Images that moat makes are in no registry, and a digest means the same everywhere: neither is asked about.
+//! Images that moat builds are in no registry, and a digest is fixed: neither is queried.
 
 use std::collections::BTreeMap;
 
@@ -10,19 +10,19 @@ use moat_model::engine::{Engine, EngineError};
 use moat_model::graph::Graph;
 use moat_model::resource::{Config, ImageDigest, ImageRef};
 
-/// The registries' answers.
+/// The answers of the registries.
 #[derive(Debug, Default)]
 pub struct Registries {
     pub digests: BTreeMap<ImageRef, ImageDigest>,
-    /// Images that are on the engine and stay as they are: no registry told of them, and why.
+    /// Local images that stay as they are because their registry did not answer, with the reason.
     pub kept: Vec<(ImageRef, EngineError)>,
 }
 
-/// Asks about all images at once.
+/// Queries all images in parallel.
 pub async fn ask<E: Engine>(engine: &E, graph: &Graph) -> Registries {
     let answers = asked(graph).map(async |reference| {
         let answer = engine.registry_digest(reference).await;
-        // One that is not here has to be pulled, and that tells by itself why it cannot be.
+        // A missing image has to be pulled, and the pull reports its own error.
         let is_here = answer.is_err() && matches!(engine.image(reference).await, Ok(Some(_)));
         (reference.clone(), answer, is_here)
     });
@@ -49,8 +49,8 @@ pub fn asked(graph: &Graph) -> impl Iterator<Item = &ImageRef> {
     })
 }
 
-/// What a user is told of an image that stays as it is: a message, and a hint.
+/// The message and the hint for an image that was not refreshed.
 pub fn words(reference: &ImageRef, why: &EngineError) -> (String, String) {
-    let hint = why.hint.clone().unwrap_or_else(|| "the image that the engine has is used".to_owned());
-    (format!("`{reference}` is kept as it is on the engine: {why}"), hint)
+    let hint = why.hint.clone().unwrap_or_else(|| "the local image is used".to_owned());
+    (format!("`{reference}` was not refreshed: {why}"), hint)
 }

@@ -1,4 +1,4 @@
-//! All runs that an engine holds something of, known by their labels.
+//! All runs with resources on an engine, identified by their labels.
 
 use std::collections::BTreeMap;
 
@@ -9,15 +9,15 @@ use moat_model::resource::label::Ownership;
 use moat_model::resource::{AgentName, Run, RunId};
 use moat_model::state::Observed;
 
-/// A run as it is found, without any spec.
+/// A run as observed, without a spec.
 #[derive(Debug, Clone)]
 pub struct Found {
     pub run: Run,
-    /// Images, and which addresses are taken, are not looked at.
+    /// Without images and used addresses.
     pub observed: Observed,
 }
 
-/// Looks for runs; sorted by their ids.
+/// Finds all runs, sorted by id.
 ///
 /// # Errors
 /// If the engine does not answer.
@@ -44,7 +44,7 @@ pub async fn runs<E: Engine>(engine: &E) -> Result<Vec<Found>, EngineError> {
     Ok(found.into_values().collect())
 }
 
-/// Where something belongs. Labels that moat never writes are not moat's.
+/// The run of a resource. Labels that moat never writes are ignored.
 fn part_of<'a>(found: &'a mut BTreeMap<RunId, Found>, owner: Option<&Ownership>) -> Option<&'a mut Observed> {
     let owner = owner?;
     let agent = AgentName::parse(&owner.agent).ok()?;

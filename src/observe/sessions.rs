@@ -1,11 +1,11 @@
-//! What people and scripts run in the main container right now. moat's own probes are no sessions.
+//! Sessions of users and scripts in the main container. moat's own probes do not count.
 
 use moat_model::engine::{Engine, EngineError, Fault};
 use moat_model::graph::Graph;
 use moat_model::resource::{Probe, ResourceId};
 use moat_model::state::{ContainerState, Observed};
 
-/// How many there are.
+/// The number of sessions.
 ///
 /// # Errors
 /// If the engine does not answer.
@@ -18,7 +18,7 @@ pub async fn sessions<E: Engine>(engine: &E, graph: &Graph, observed: &Observed)
     let is_ours = |command: &Vec<String>| matches!(probe, Some(Probe::Exec { command: ours, .. } | Probe::Idle { command: ours, .. }) if ours == command);
     match engine.commands(&running.id).await {
         Ok(commands) => Ok(commands.iter().filter(|command| !is_ours(command)).count()),
-        // It has gone since it was looked at, and its sessions with it.
+        // The container was removed since the observation, with its sessions.
         Err(error) if matches!(error.fault, Fault::NotFound | Fault::Conflict) => Ok(0),
         Err(error) => Err(error),
     }

@@ -1,7 +1,7 @@
-//! Rounds of observe, plan, execute, until nothing is left to do.
+//! Rounds of observe, plan and execute, until nothing is left to do.
 //!
-//! Level-triggered: every round looks at everything, and nothing is carried over but what this very run has
-//! proven and created. Knows no command line and prints nothing.
+//! Level-triggered: every round observes everything, and keeps nothing but what this apply has
+//! proven and created. Independent of the command line; prints nothing.
 
 pub mod claims;
 pub mod recover;
@@ -24,61 +24,61 @@ use moat_model::state::{ContainerFacts, ContainerState, Observed};
 use moat_plan::event::{Code, Event, Failure, Tell};
 use moat_plan::{self, Action, Cause, Handle, OpId, Operation, Options, Plan, Reason, Refusal, compute, refusals};
 
-/// Rounds of one apply. Two do the work and see that it is done; the others are for a world that moves meanwhile.
+/// The maximum rounds of one apply. Two do the work and verify it; the others allow for concurrent changes.
 const MAX_ROUNDS: u32 = 8;
 
-/// What to do when an apply fails.
+/// The reaction to a failed apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnFailure {
-    /// What a first apply has created is removed again; what a later one was about to replace is put back.
+    /// Resources created by a first apply are removed; resources that a later apply was replacing are restored.
     Undo,
-    /// What was about to be replaced is put back. What was created stays, for the next try.
+    /// Resources that were being replaced are restored. Created ones stay for the next try.
     Restore,
-    /// Everything stays as it is, to be looked at.
+    /// Everything stays as it is, for inspection.
     Keep,
 }
 
-/// How it ended.
+/// The outcome of an apply.
 #[derive(Debug)]
 pub enum Outcome {
-    /// The world is as wanted. `changed`: it was not so before.
+    /// The run is in sync. `changed`: it was not before.
     Converged { observed: Observed, changed: bool },
-    /// Something failed that another round would not mend.
-    /// `undid`: what was done to take back what it had done; `undone`: all of it was.
+    /// An operation failed that another round would not repair.
+    /// `undid`: the report of the rollback; `undone`: the rollback is complete.
     Failed { failures: Vec<Failure>, undone: bool, undid: Vec<Operation> },
-    /// Each round found something more to do.
+    /// The run did not converge within the maximum of rounds.
     OutOfBudget { plan: Plan },
-    /// The user asked to stop. `remaining`: what of the run is on the engine still.
+    /// The user interrupted the apply. `remaining`: the run's resources still on the engine.
     Interrupted { remaining: Observed },
 }
 
-/// What all rounds of one apply share.
+/// The state that all rounds of one apply share.
 #[derive(Default)]
 struct Progress {
     created: BTreeSet<String>,
-    /// Nothing of the run was there when the apply began.
+    /// No resource of the run existed when the apply started.
     first: bool,
     changed: bool,
-    /// Containers that were found ready in this very apply.
+    /// Containers that were proven ready in this apply.
     proven: BTreeSet<ContainerId>,
-    /// Containers that made room for others.
+    /// Containers that were stopped to make room for others.
     stopped: BTreeSet<ContainerId>,
-    /// It was said which limits the engine drops.
+    /// Whether the warning about dropped limits was reported.
     told_dropped: bool,
-    /// The failures of the round before: the same ones twice will not go away.
+    /// The failures of the previous round: the same ones twice are permanent.
     failed: Vec<Failure>,
 }
 
-/// On what terms a world is changed.
+/// The conditions for changes.
 pub struct Terms<'a, A> {
-    /// Shared with the runs that this process works on meanwhile.
+    /// Shared with the other runs of this process.
     pub claims: &'a Claims,
     pub on_failure: OnFailure,
-    /// Asked before the first change, with what there is and the plan. A no ends it as an interrupt does.
+    /// Called before the first change with the observation and the plan; `false` ends the apply like an interrupt.
     pub agrees: A,
 }
 
-/// Brings the world to what `graph` wants; `claims` are shared with the runs that this process works on meanwhile.
+/// Reconciles the run with `graph`; `claims` are shared with the other runs of this process.
 ///
 /// # Errors
 /// If the engine cannot be observed.
@@ -95,7 +95,7 @@ pub async fn until_converged<E: Engine>(
     until_converged_on(engine, graph, options, terms, tell, stop).await
 }
 
-/// As [`until_converged`], if whoever has to agrees.
+/// As [`until_converged`], with a confirmation before the first change.
 ///
 /// # Errors
 /// If the engine cannot be observed.
@@ -118,7 +118,7 @@ pub async fn until_converged_on<E: Engine, A: AsyncFn(&Observed, &Plan) -> bool>
         warn_of_dropped(graph, &observed, &options, &mut progress, tell);
         let avoid = [&options.avoid[..], &claims.beside(&graph.run.id)].concat();
         plan = compute(graph, &observed, &Options { avoid, ..options.clone() });
-        // A container is not ended for a tag that leads to the image that it is made from.
+        // A moved tag that still refers to the container's image replaces nothing.
         plan = plan.first_pulls().unwrap_or(plan);
         claims.note(&graph.run.id, &plan);
         if plan.is_empty() {
@@ -132,7 +132,7 @@ pub async fn until_converged_on<E: Engine, A: AsyncFn(&Observed, &Plan) -> bool>
         if round == 1 && !agrees(&observed, &plan).await {
             return Ok(Outcome::Interrupted { remaining: observed });
         }
-        if let Some((id, failure)) = ended_since(engine, graph, &observed, &plan, &progress).await? {
+        if let Some((id, failure)) = exited_since(engine, graph, &observed, &plan, &progress).await? {
             let report = Report { failures: vec![(id, failure)], ..Report::default() };
             return failed(engine, graph, &options, report, &progress, on_failure, tell).await;
         }
@@ -162,7 +162,7 @@ pub async fn until_converged_on<E: Engine, A: AsyncFn(&Observed, &Plan) -> bool>
     Ok(Outcome::OutOfBudget { plan })
 }
 
-/// What must not be carried out, as failures of it: then nothing is.
+/// Refused operations as failures; if there are any, nothing is executed.
 fn refused(graph: &Graph, observed: &Observed, plan: &Plan) -> Vec<(OpId, Failure)> {
     let failure = |Refusal { operation, reason }: Refusal| {
         let code = match &reason {
@@ -186,15 +186,15 @@ fn refused(graph: &Graph, observed: &Observed, plan: &Plan) -> Vec<(OpId, Failur
     refusals(graph, observed, plan).into_iter().map(failure).collect()
 }
 
-/// A range that the engine has refused is in use in a way that no list shows. The next round takes another one.
-/// Gives the failures that this is an answer to.
+/// A range that the engine refused is in use, though no list shows it. The next round takes another one.
+/// Returns the failures that this handles.
 fn avoid_refused(plan: &Plan, report: &Report, options: &mut Options) -> BTreeSet<OpId> {
     let mut answered = BTreeSet::new();
     for (id, failure) in &report.failures {
         if let (Some(Fault::Subnet), Some(Action::CreateNetwork { subnet: Some(subnet), .. })) =
             (failure.fault, plan.operations.get(id.0).map(|operation| &operation.action))
         {
-            // The user's own range is refused again and again.
+            // A range of the spec would be refused again.
             if !options.avoid.contains(subnet) {
                 options.avoid.push(*subnet);
                 answered.insert(*id);
@@ -204,8 +204,8 @@ fn avoid_refused(plan: &Plan, report: &Report, options: &mut Options) -> BTreeSe
     answered
 }
 
-/// A port that was chosen and turned out to be in use. The next round makes the container anew with another one.
-/// Gives the failures that this is an answer to.
+/// A chosen port that turned out to be in use. The next round recreates the container with another one.
+/// Returns the failures that this handles.
 fn avoid_taken_ports(plan: &Plan, observed: &Observed, report: &Report, options: &mut Options) -> BTreeSet<OpId> {
     let mut answered = BTreeSet::new();
     for (id, failure) in &report.failures {
@@ -233,7 +233,7 @@ fn avoid_taken_ports(plan: &Plan, observed: &Observed, report: &Report, options:
     answered
 }
 
-/// What a user has asked for is done once.
+/// Executes a requested restart once.
 fn was_restarted(container: &ContainerId, plan: &Plan, report: &Report) -> bool {
     let restarts = plan.operations.iter().filter(|operation| match &operation.action {
         Action::RestartContainer { container: it } | Action::StartContainer { container: Handle::Known(it) } => {
@@ -244,7 +244,7 @@ fn was_restarted(container: &ContainerId, plan: &Plan, report: &Report) -> bool 
     restarts.map(|operation| operation.id).any(|id| report.has_done(id))
 }
 
-/// Containers whose limits were set.
+/// Containers whose limits were updated.
 fn updated(plan: &Plan, report: &Report) -> BTreeSet<ContainerId> {
     let done = plan.operations.iter().filter(|operation| report.has_done(operation.id));
     let container = |operation: &Operation| match &operation.action {
@@ -254,7 +254,7 @@ fn updated(plan: &Plan, report: &Report) -> BTreeSet<ContainerId> {
     done.filter_map(container).collect()
 }
 
-/// Says which limits the engine drops, once: they are not set again.
+/// Warns once about limits that the engine drops; they are not set again.
 fn warn_of_dropped(graph: &Graph, observed: &Observed, options: &Options, progress: &mut Progress, tell: Tell<'_>) {
     if progress.told_dropped {
         return;
@@ -266,7 +266,7 @@ fn warn_of_dropped(graph: &Graph, observed: &Observed, options: &Options, progre
     }
 }
 
-/// What was stopped to make room.
+/// Containers that were stopped to make room.
 fn stopped(plan: &Plan, report: &Report) -> Vec<ContainerId> {
     let stops = plan.operations.iter().filter(|operation| report.has_done(operation.id));
     let container = |operation: &Operation| match &operation.action {
@@ -276,9 +276,9 @@ fn stopped(plan: &Plan, report: &Report) -> Vec<ContainerId> {
     stops.filter_map(container).collect()
 }
 
-/// A command that was found running, and has failed before this apply was over. It is not run again and again: that is
-/// for the user to decide, who is told what it said.
-async fn ended_since<E: Engine>(
+/// A command that was running at the start of the apply and has failed since. It is not rerun: that is
+/// the decision of the user, who sees its output.
+async fn exited_since<E: Engine>(
     engine: &E,
     graph: &Graph,
     observed: &Observed,
@@ -293,15 +293,15 @@ async fn ended_since<E: Engine>(
     for facts in ended.filter(|facts| progress.proven.contains(&facts.id) && is_run(facts)) {
         let asks = |operation: &&Operation| matches!(&operation.action, Action::AwaitReady { container: Handle::Known(it), .. } if *it == facts.id);
         if let Some(operation) = plan.operations.iter().find(asks) {
-            return Ok(Some((operation.id, execute::failure::ended_since(engine, operation, &facts.id).await?)));
+            return Ok(Some((operation.id, execute::failure::exited_since(engine, operation, &facts.id).await?)));
         }
     }
     Ok(None)
 }
 
-/// A container that was found running and was not ready in time will not be so by itself. Nor will one that was found
-/// in any state, and has files: it may have been started without them. The next round restarts it.
-/// Gives the failures that this is an answer to.
+/// A running container that was not ready in time will not become ready without a restart. Nor will an existing one
+/// with files, in any state: it may have been started without them. The next round restarts it.
+/// Returns the failures that this handles.
 fn restart_unready(graph: &Graph, plan: &Plan, report: &Report, options: &mut Options) -> BTreeSet<OpId> {
     let mut answered = BTreeSet::new();
     // Of one that has lost its network nothing is known: it is connected first.
@@ -326,9 +326,9 @@ fn restart_unready(graph: &Graph, plan: &Plan, report: &Report, options: &mut Op
     answered
 }
 
-/// A conflict means that the world has moved since it was looked at; the same one twice means that it has not. An
-/// answer that was lost says nothing of what was done: whether the engine is still there, and what it has, shows when
-/// it is looked at again.
+/// A conflict means that the engine's state has changed since the observation; the same one twice means the opposite. A
+/// lost answer does not show whether the call was executed: the next observation shows whether the engine is reachable,
+/// and its state.
 fn another_round_may_help(report: &Report, progress: &mut Progress, answered: &BTreeSet<OpId>) -> bool {
     let failures: Vec<Failure> = report.failures.iter().map(|(_, failure)| failure.clone()).collect();
     let moved = |failure: &Failure| {
@@ -353,7 +353,7 @@ async fn failed<E: Engine>(
     let failures: Vec<Failure> = report.failures.into_iter().map(|(_, failure)| failure).collect();
     let recovered = match on_failure {
         OnFailure::Keep => Recovered::default(),
-        // An engine that is gone cannot be tidied up, and its absence is what is to be told.
+        // An unreachable engine cannot be cleaned up, and the lost connection is the error to report.
         _ if failures.iter().any(|it| it.fault == Some(Fault::Unreachable)) => Recovered::default(),
         OnFailure::Undo if progress.first => recover::undo(engine, graph, &progress.created, tell).await?,
         OnFailure::Undo | OnFailure::Restore => {

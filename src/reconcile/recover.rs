@@ -1,5 +1,5 @@
-//! After a failure: what a first apply created is removed again, and what a replacement was to take the place of
-//! is put back. Both are plans like any other.
+//! Rollback after a failure: resources created by a first apply are removed, and resources that were being replaced
+//! are restored. Both are ordinary plans.
 
 use std::collections::BTreeSet;
 
@@ -13,12 +13,12 @@ use moat_model::resource::{ContainerId, ResourceId};
 use moat_plan::event::{Event, Tell};
 use moat_plan::{Operation, Options, Plan, Volumes, compute};
 
-/// What came of it.
+/// The result of a rollback.
 #[derive(Debug, Default)]
 pub(super) struct Recovered {
-    /// Nothing is left of what was to be taken back.
+    /// The rollback is complete.
     pub whole: bool,
-    /// What was done for that.
+    /// The report of its operations.
     pub done: Vec<Operation>,
 }
 
@@ -32,7 +32,7 @@ impl Recovered {
     }
 }
 
-/// Removes what was created, by the engine's ids.
+/// Removes the created resources, by the engine's ids.
 pub(super) async fn undo<E: Engine>(
     engine: &E,
     graph: &Graph,
@@ -44,20 +44,20 @@ pub(super) async fn undo<E: Engine>(
     observed.containers.retain(|it| created.contains(it.id.as_str()));
     observed.networks.retain(|it| created.contains(it.id.as_str()));
     observed.volumes.retain(|it| created.contains(&it.name));
-    // A volume that this apply has created holds nothing that anybody had before.
+    // A volume created by this apply contains no earlier data.
     let options = Options { volumes: Volumes::All, undo: true, ..Options::default() };
     let plan = compute(&nothing, &observed, &options);
     if plan.is_empty() {
         return Ok(Recovered { whole: true, done: Vec::new() });
     }
     tell(Event::Undoing { run: &graph.run, plan: &plan });
-    // The user has stopped the apply, not the tidying up.
+    // The user interrupted the apply, not its cleanup.
     let report = execute(engine, &plan, tell, &CancellationToken::new()).await;
     Ok(Recovered::by(plan, &report))
 }
 
-/// Puts back the older container wherever a newer one did not come to take its place: because it failed itself, or
-/// because it waited for one that did. What was `stopped` for that runs again, even if it ended as if it had completed.
+/// Restores the older container wherever the newer one could not replace it: because it failed itself, or
+/// because it required one that did. Containers `stopped` for it run again, even if they look completed.
 pub(super) async fn restore<E: Engine>(
     engine: &E,
     graph: &Graph,

@@ -1,6 +1,6 @@
-//! One watched agent: when its next turn is, and what came of the last one.
+//! One watched agent: the time of its next step, and the result of the last one.
 //!
-//! Decides, and does nothing: files are read by the desk, rounds are run by the loop. What is wanted is kept by
+//! Makes decisions only: the host reads files, and the loop runs rounds. The desired state is kept in
 //! [`DesiredSpec`].
 
 use std::collections::BTreeSet;
@@ -20,11 +20,11 @@ use moat_model::state::{ContainerState, Observed};
 use moat_plan::Options;
 use moat_plan::event::{Event, Failure, Trigger};
 
-/// How soon it is tried again whether another moat has let go of the lock.
+/// The pause before the lock of another moat process is tried again.
 const LOCK_RETRY: Duration = Duration::from_secs(1);
-/// How soon an engine that did not answer is asked again, should no event stream say that it is back.
+/// The pause before an unreachable engine is tried again, unless the event stream reports it as reachable earlier.
 const ENGINE_RETRY: Duration = Duration::from_secs(5);
-/// How soon sessions are counted again, should the end of one not have been told.
+/// The pause before sessions are counted again, unless an event reports the end of one earlier.
 const SESSION_RETRY: Duration = Duration::from_secs(10);
 
 pub(super) struct Agent {
@@ -35,18 +35,18 @@ pub(super) struct Agent {
     retry: Option<Instant>,
     resync: Instant,
     backoff: Backoff,
-    /// What was as wanted at some time, so that its creation is a repair.
+    /// Resources that have been in sync, so that creating them again is a repair.
     known: BTreeSet<ResourceId>,
     proven: BTreeSet<ContainerId>,
-    /// Its spec is being read, or a round is under way.
+    /// Its spec is being read, or a round is running.
     busy: bool,
     standing: Standing,
     noted: Option<Standing>,
 }
 
-/// What an agent's turn is for.
+/// The next step of an agent.
 pub(super) enum NextStep {
-    /// Its spec is to be read before anything else is done, for this reason.
+    /// Read its spec first, for this reason.
     Read(Wakeup, Box<Query>),
     Round(Box<RoundRequest>),
 }
@@ -69,13 +69,13 @@ impl Agent {
         }
     }
 
-    /// Takes in a reason to look.
+    /// Records a reason for a round.
     pub fn wake(&mut self, ring: Wakeup, now: Instant) {
         match &ring.trigger {
             Trigger::SessionOver if self.standing.sessions == 0 => return,
-            // Whoever asks by hand wants it tried, whatever came of it before.
+            // A manual request is tried regardless of earlier failures.
             Trigger::Reload | Trigger::Approval => self.backoff.clear(),
-            // Nobody knows what has happened meanwhile.
+            // Events may have been missed in the meantime.
             Trigger::Reconnected => self.proven.clear(),
             _ => {}
         }
@@ -83,7 +83,7 @@ impl Agent {
         self.pace.ask(ring, now);
     }
 
-    /// When something is to be done; `None`: not before what is under way has ended.
+    /// When the next step is due; `None` while one is running.
     pub fn due(&self) -> Option<Instant> {
         if self.busy {
             return None;
@@ -92,7 +92,7 @@ impl Agent {
         times.into_iter().flatten().min()
     }
 
-    /// What is to be done now, if anything.
+    /// The step that is due now, if any.
     pub fn turn(&mut self, settings: &Settings, now: Instant) -> Option<NextStep> {
         if self.busy {
             return None;
@@ -101,7 +101,7 @@ impl Agent {
             Some(ring) => ring,
             None if self.retry.is_some_and(|at| at <= now) => Wakeup::of(Trigger::Retry),
             None if self.resync <= now => {
-                // Once in a while everything is to be proven again: not all that goes wrong is told.
+                // Everything is proven again periodically: not every failure causes an event.
                 self.proven.clear();
                 Wakeup::of(Trigger::Resync)
             }
@@ -111,14 +111,14 @@ impl Agent {
             return self.order(ring, settings, now).map(|order| NextStep::Round(Box::new(order)));
         }
         self.busy = true;
-        // An approval changes no file that the spec is made of.
+        // An approval changes no file of the spec.
         let is_held = ring.reads && !self.wish.held().is_empty();
         let is_asked = is_held || matches!(ring.trigger, Trigger::Reload | Trigger::Approval);
         let query = self.wish.query(self.number, is_asked);
         Some(NextStep::Read(ring, Box::new(query)))
     }
 
-    /// Takes in what the spec is now that it was read for `ring`, and says what is to be done.
+    /// Applies the result of reading the spec for `ring`, and returns the next step.
     pub fn found<D: Host>(
         &mut self,
         ring: Wakeup,
@@ -145,7 +145,7 @@ impl Agent {
                 self.order(Wakeup { trigger, ..ring }, settings, now).map(|order| RoundRequest { is_told, ..order });
             return order.or_else(|| self.waits(desk));
         }
-        // Files that turned out to be as they were are no reason, and none that is told.
+        // Unchanged files are no reason for a round, and are not reported as one.
         if let Some(trigger) = ring.looks.clone() {
             return self.order(Wakeup { trigger, ..ring }, settings, now).or_else(|| self.waits(desk));
         }
@@ -153,14 +153,14 @@ impl Agent {
         None
     }
 
-    /// There is nothing to do until a spec is approved.
+    /// No step is due until a spec is approved.
     fn waits<D: Host>(&mut self, desk: &D) -> Option<RoundRequest> {
         self.standing.work = Work::Settled;
         self.note(desk);
         None
     }
 
-    /// A round, from now on under way; `None`: there is nothing that it could bring about.
+    /// Starts a round; `None` if there is no desired state.
     fn order(&mut self, ring: Wakeup, settings: &Settings, now: Instant) -> Option<RoundRequest> {
         self.retry = None;
         self.resync = now + settings.resync;
@@ -182,7 +182,7 @@ impl Agent {
         })
     }
 
-    /// Takes in what came of a round.
+    /// Applies the result of a round.
     pub fn finish<D: Host>(&mut self, report: Report, desk: &D, now: Instant) {
         let Report { end, notes, took, .. } = report;
         self.busy = false;
@@ -241,7 +241,7 @@ impl Agent {
         desk.tell(Some(self.number), Event::Unsettled { run: &self.run, failures, again });
     }
 
-    /// What needs a repair, and has had too many.
+    /// Resources that need a repair and had too many.
     fn backs_off<D: Host>(&mut self, notes: &RoundStats, desk: &D, now: Instant) {
         self.standing.left = notes.withheld.keys().map(ToString::to_string).collect();
         for (resource, log) in &notes.withheld {
@@ -270,7 +270,7 @@ impl Agent {
         self.retry = Some(self.retry.map_or(at, |before| before.min(at)));
     }
 
-    /// Lets others know how it stands, if that is news.
+    /// Publishes the agent's state if it has changed.
     fn note<D: Host>(&mut self, desk: &D) {
         if self.noted.as_ref() != Some(&self.standing) {
             desk.note(&self.run, &self.standing);

@@ -1,6 +1,6 @@
-//! How long a resource is left alone: each repair and each failure doubles the pause, peace ends it.
+//! Backoff of a resource: each repair and each failure doubles the pause, a stable period resets it.
 //!
-//! Knows nothing of engines: it is told what happened, and when.
+//! Independent of engines: the caller reports events and times.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,15 +11,15 @@ use moat_model::engine::Fault;
 use moat_model::resource::ResourceId;
 use moat_plan::event::{Code, Failure};
 
-/// The pause after a first repair: nobody waits for it unless it is needed again at once.
+/// The pause after a first repair; it only matters if another repair is needed at once.
 pub const FIRST: Duration = Duration::from_secs(1);
-/// Kubernetes's ceiling for a crash-looping container, which people are used to.
+/// The maximum pause: that of Kubernetes for crash-looping containers, which users know.
 pub const LONGEST: Duration = Duration::from_secs(5 * 60);
-/// What has run for this long, and for twice its last pause, begins anew.
+/// A resource that was stable for this long, and for twice its last pause, is reset.
 pub const STABLE: Duration = Duration::from_secs(60);
-/// This many repairs without peace in between are a loop, and worth a word.
+/// This many repairs without a stable period are a loop, and are reported.
 pub const LOOPING: u32 = 3;
-/// The same failure this often, over about a quarter of an hour, will not go away by itself.
+/// The same failure this often, over about a quarter of an hour, is permanent.
 pub const SAME_MAX: u32 = 10;
 
 #[derive(Debug, Default)]
@@ -33,24 +33,24 @@ struct Entry {
     last: Instant,
     until: Until,
     failure: Option<Failure>,
-    /// How often in a row it failed in the same way.
+    /// The number of consecutive equal failures.
     same: u32,
-    /// The count of which somebody was told.
+    /// The count that was last reported.
     told: u32,
-    /// It has not had its turn since.
+    /// It has not been retried since.
     waits: bool,
 }
 
-/// How long a resource is left alone.
+/// How long a resource is paused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Until {
     Time(Instant),
-    /// Somebody changes something.
+    /// A change of the spec or a manual request.
     Change,
 }
 
 impl Backoff {
-    /// A resource had to be repaired; gives how often without peace in between, and how long it is left alone now.
+    /// Records a repair; returns the number of repairs without a stable period, and the pause.
     pub fn repaired(&mut self, resource: &ResourceId, now: Instant) -> (u32, Duration) {
         let entry = self.hit(resource, now);
         entry.failure = None;
@@ -58,13 +58,13 @@ impl Backoff {
         (entry.count, pause(entry.count))
     }
 
-    /// An operation on it failed; gives how long it is left alone now. `interrupts`: each try ends what works.
+    /// Records a failed operation; returns the pause. `interrupts`: each try ends a working container.
     pub fn failed(&mut self, failure: &Failure, interrupts: bool, now: Instant) -> Until {
         let entry = self.hit(&failure.resource, now);
         let is_same = entry.failure.as_ref().is_some_and(|last| same(last, failure));
         entry.same = if is_same { entry.same + 1 } else { 1 };
         entry.failure = Some(failure.clone());
-        // An image of the same files fails in the same way. A container that ended by itself will do so again, and is not
+        // A build of the same files fails in the same way. A container that exited will do so again, and is not
         // worth another interruption.
         let is_final = failure.code == Code::BuildFailed || (interrupts && failure.fault.is_none());
         if is_final || (entry.same >= SAME_MAX && !passes(failure)) {
@@ -73,19 +73,19 @@ impl Backoff {
         entry.until
     }
 
-    /// How often it needed something without peace in between, and until when it is left alone.
+    /// The number of repairs and failures without a stable period, and the end of the pause.
     pub fn of(&self, resource: &ResourceId) -> Option<(u32, Until)> {
         self.entries.get(resource).map(|entry| (entry.count, entry.until))
     }
 
-    /// Whether nobody has been told yet that it is left alone; from now on somebody has.
+    /// Whether its pause has not been reported yet; marks it as reported.
     pub fn is_news(&mut self, resource: &ResourceId) -> bool {
         self.entries
             .get_mut(resource)
             .is_some_and(|entry| std::mem::replace(&mut entry.told, entry.count) != entry.count)
     }
 
-    /// What is left alone by a round that begins now. Everything else has its turn in it.
+    /// The resources that a round starting now excludes. All others are retried in it.
     pub fn left(&mut self, now: Instant) -> BTreeSet<ResourceId> {
         for entry in self.entries.values_mut() {
             entry.waits &= entry.until.is_after(now);
@@ -94,8 +94,8 @@ impl Backoff {
         self.entries.iter().filter(|(_, entry)| is_left(entry)).map(|(resource, _)| resource.clone()).collect()
     }
 
-    /// When the next of them has its turn again. That may be over: a pause may end while a round is under way that has
-    /// begun before, and leaves the resource alone.
+    /// The earliest end of a pause. It may be in the past: a pause may end during a round that
+    /// started before and excludes the resource.
     pub fn next(&self) -> Option<Instant> {
         let times = self.entries.values().filter(|entry| entry.waits).filter_map(|entry| match entry.until {
             Until::Time(until) => Some(until),
@@ -104,7 +104,7 @@ impl Backoff {
         times.min()
     }
 
-    /// Somebody has changed it, or asks for another try.
+    /// Resets a resource after a change or a manual request.
     pub fn forget(&mut self, resource: &ResourceId) {
         self.entries.remove(resource);
     }
@@ -145,12 +145,12 @@ fn pause(count: u32) -> Duration {
     (FIRST * 2_u32.pow(doublings)).min(LONGEST)
 }
 
-/// Words differ from one time to the next (ids, times); what was tried, and how it ended, does not.
+/// Messages differ each time (ids, times); the action and the code do not.
 fn same(a: &Failure, b: &Failure) -> bool {
     (a.verb, a.fault, &a.resource) == (b.verb, b.fault, &b.resource)
 }
 
-/// Whether time alone may mend it.
+/// Whether the fault may resolve with time.
 fn passes(failure: &Failure) -> bool {
     matches!(failure.fault, Some(Fault::Pull | Fault::Unreachable | Fault::TimedOut))
 }
@@ -184,14 +184,14 @@ mod tests {
             assert!(backoff.left(now).contains(&main));
             now = backoff.next().expect("a pause has an end");
             assert!(backoff.left(now).is_empty());
-            assert_eq!(backoff.next(), None, "it has its turn");
+            assert_eq!(backoff.next(), None, "it is retried");
         }
         assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
     }
 
-    /// A round that began before the end of a pause leaves the resource alone, and may itself end after it.
+    /// A round that started before the end of a pause excludes the resource, and may end after the pause.
     #[tokio::test(start_paused = true)]
-    async fn a_turn_that_comes_while_a_round_is_under_way_is_not_lost() {
+    async fn a_pause_that_ends_during_a_round_is_not_lost() {
         let (mut backoff, main, began) = (Backoff::default(), ResourceId::main(), Instant::now());
         let (_, pause) = backoff.repaired(&main, began);
         assert!(backoff.left(began).contains(&main));
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn peace_begins_anew() {
+    async fn a_stable_period_resets_the_pause() {
         let (mut backoff, main, now) = (Backoff::default(), ResourceId::main(), Instant::now());
         assert_eq!(backoff.repaired(&main, now).0, 1);
         assert_eq!(backoff.repaired(&main, now + STABLE - Duration::from_millis(1)).0, 2);
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_same_failure_is_given_up_unless_it_may_pass() {
+    async fn the_same_failure_is_given_up_unless_transient() {
         for (fault, given_up) in [(Fault::Engine, true), (Fault::Refused, true), (Fault::Pull, false)] {
             let (mut backoff, mut now) = (Backoff::default(), Instant::now());
             let mut tries = 0;
@@ -228,13 +228,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_would_interrupt_again_or_is_the_same_image_waits_for_a_change() {
+    async fn interrupting_retries_and_equal_builds_wait_for_a_change() {
         let ended = || Failure { fault: None, code: Code::ContainerExited, ..failure(Fault::Engine) };
         let built = || Failure { code: Code::BuildFailed, ..failure(Fault::Engine) };
         let table = [
             (ended(), true, true),
             (ended(), false, false),
-            // Nobody knows what came of it.
+            // The result is unknown.
             (failure(Fault::TimedOut), true, false),
             (built(), false, true),
         ];
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn another_failure_is_another_matter() {
+    async fn a_different_failure_is_retried() {
         let (mut backoff, mut now) = (Backoff::default(), Instant::now());
         for nth in 0..3 * SAME_MAX {
             let fault = if nth % 2 == 0 { Fault::Engine } else { Fault::Conflict };

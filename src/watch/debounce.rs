@@ -1,4 +1,4 @@
-//! When an agent's turn comes: a moment after the last of several reasons, and never long after the first.
+//! Debouncing: an agent's step is due shortly after the last of several triggers, and never long after the first.
 
 use std::time::Duration;
 
@@ -7,15 +7,15 @@ use tokio::time::Instant;
 use super::wakeups::Wakeup;
 use moat_plan::event::Trigger;
 
-/// An editor writes a file in several steps, and `git checkout` many files; this is longer than between two of them.
+/// Editors write a file in several steps, and `git checkout` writes many files; this is longer than the gaps.
 pub const FILES_QUIET: Duration = Duration::from_millis(100);
-/// A folder in which something is written all the time must not keep a change from being seen.
+/// A folder with continuous writes must not delay a change forever.
 pub const FILES_BOUND: Duration = Duration::from_secs(1);
-/// An engine tells of one kill in three or four events within a few milliseconds.
+/// An engine reports a kill with three or four events within a few milliseconds.
 pub const ENGINE_QUIET: Duration = Duration::from_millis(5);
 pub const ENGINE_BOUND: Duration = Duration::from_millis(100);
 
-/// What has been asked for and not begun.
+/// The triggers of the next step.
 #[derive(Debug, Default)]
 pub(super) struct Debounce {
     asked: Option<Asked>,
@@ -38,7 +38,7 @@ impl Debounce {
         self.asked = Some(match self.asked.take() {
             None => Asked { ring, at: now + quiet, bound: now + bound },
             Some(mut before) => {
-                // What is read must have come to rest, whatever else is urgent.
+                // Files have to be stable before they are read, however urgent other triggers are.
                 let bound = if ring.reads && !before.ring.reads { now + bound } else { before.bound };
                 before.ring.join(&ring);
                 Asked { ring: before.ring, at: (now + quiet).max(before.at).min(bound), bound }
@@ -46,12 +46,12 @@ impl Debounce {
         });
     }
 
-    /// When it is due.
+    /// The time when the step is due.
     pub fn due(&self) -> Option<Instant> {
         self.asked.as_ref().map(|asked| asked.at)
     }
 
-    /// What is due now.
+    /// The triggers that are due now.
     pub fn take(&mut self, now: Instant) -> Option<Wakeup> {
         self.asked.take_if(|asked| asked.at <= now).map(|asked| asked.ring)
     }
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_burst_is_one_turn_after_its_end() {
+    async fn a_burst_is_one_step_after_its_end() {
         let (mut pace, start) = (Debounce::default(), Instant::now());
         for ms in [0, 30, 60, 90] {
             pace.ask(file(), start + Duration::from_millis(ms));
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_burst_without_end_has_a_bound() {
+    async fn an_endless_burst_is_bounded() {
         let (mut pace, start) = (Debounce::default(), Instant::now());
         for ms in (0..5_000).step_by(50) {
             pace.ask(file(), start + Duration::from_millis(ms));
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_first_reason_is_told_and_files_are_not_forgotten() {
+    async fn the_first_trigger_is_reported_and_files_are_kept() {
         let (mut pace, start) = (Debounce::default(), Instant::now());
         pace.ask(Wakeup::of(Trigger::Reconnected), start);
         pace.ask(file(), start);

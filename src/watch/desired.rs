@@ -1,7 +1,7 @@
-//! The desired state of an agent: that of the last spec which was good and approved.
+//! The desired state of an agent: that of the last valid and approved spec.
 //!
-//! Whatever happens to the file, the desired state stays. Whether a spec is approved is known when it is read; nothing is
-//! compared here, and nothing is known of how things are.
+//! It stays whatever happens to the file. Whether a spec is approved is known when it is read; nothing is
+//! compared here, and the observed state is unknown.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,32 +18,32 @@ use moat_plan::event::{Event, Trigger};
 pub(super) struct DesiredSpec {
     run: Run,
     spec: PathBuf,
-    /// The files that the spec is made of, and what was in them.
+    /// The files of the spec, with their fingerprint.
     inputs: Vec<PathBuf>,
     fingerprint: Fingerprint,
-    /// `None`: no spec has been approved yet, and nothing is done.
+    /// `None` if no spec has been approved yet; then nothing is done.
     desired: Option<Graph>,
-    /// What the spec asks for beyond what was approved.
+    /// The requests of the spec beyond the approved ones.
     held: Vec<String>,
-    /// Why the spec as it is now does not count.
+    /// Why the current spec is not in effect.
     problem: Option<String>,
-    /// The spec is gone, and so should be what it stood for.
+    /// The spec file was removed, and its sandbox should be too.
     removes: bool,
 }
 
-/// What came of reading the spec again.
+/// The result of reading the spec again.
 #[derive(Debug, Default)]
 pub(super) struct Reading {
-    /// The desired state is another one.
+    /// The desired state has changed.
     pub is_news: bool,
     /// That was told.
     pub is_told: bool,
-    /// The resources that differ.
+    /// The changed resources.
     pub changed: Vec<ResourceId>,
 }
 
-/// The problem of a spec that is not there.
-const GONE: &str = "the spec file is gone";
+/// The problem of a missing spec.
+const GONE: &str = "the spec file no longer exists";
 
 impl DesiredSpec {
     pub fn new(watched: Watched) -> Self {
@@ -51,7 +51,7 @@ impl DesiredSpec {
         Self { run, spec, inputs, fingerprint, desired, held: Vec::new(), problem: None, removes: false }
     }
 
-    /// What the next round is to bring about; `None`: nothing that it could be.
+    /// The goal of the next round; `None` if there is none.
     pub fn graph(&self) -> Option<Graph> {
         if self.removes { Some(Graph::empty(self.run.clone())) } else { self.desired.clone() }
     }
@@ -60,7 +60,7 @@ impl DesiredSpec {
         self.desired.iter().flat_map(Graph::nodes).map(|node| node.id.clone()).collect()
     }
 
-    /// Which volumes may go: none, unless the whole run goes.
+    /// Which volumes may be removed: none, unless the whole run is.
     pub fn volumes(&self) -> Volumes {
         if !self.removes {
             return Volumes::Keep;
@@ -88,12 +88,12 @@ impl DesiredSpec {
         self.problem.as_deref()
     }
 
-    /// Whether there is nothing that a round could bring about.
+    /// Whether a round would have no goal.
     pub fn is_unknown(&self) -> bool {
         self.desired.is_none() && !self.removes
     }
 
-    /// What is to be found out about the spec. `is_asked`: even if its files are as they were.
+    /// The request to read the spec. `is_asked`: even if its files are unchanged.
     pub fn query(&self, agent: usize, is_asked: bool) -> Query {
         Query {
             agent,
@@ -105,7 +105,7 @@ impl DesiredSpec {
         }
     }
 
-    /// Takes in what the spec is now.
+    /// Applies the result of reading the spec.
     pub fn found<D: Host>(&mut self, answer: Answer, trigger: &Trigger, desk: &D, settings: &Settings) -> Reading {
         let Answer { agent, inputs, fingerprint, changed: _, spec } = answer;
         (self.inputs, self.fingerprint) = (inputs, fingerprint);
@@ -129,14 +129,14 @@ impl DesiredSpec {
         }
     }
 
-    /// A run is an agent of a file, by the file's real path.
+    /// A run is identified by its agent and the canonical path of its file.
     fn is_another(&self, run: &Run) -> String {
         let what = if run.agent == self.run.agent {
             format!("the spec is now the file `{}`", run.spec)
         } else {
             format!("the agent's name is now `{}`", run.agent)
         };
-        format!("{what}, which means another sandbox: begin another watch for that")
+        format!("{what}, which identifies another sandbox: start another watch for it")
     }
 
     fn reject<D: Host>(&mut self, agent: usize, problem: String, desk: &D) -> Reading {
@@ -147,7 +147,7 @@ impl DesiredSpec {
         Reading::default()
     }
 
-    /// The spec asks for more than was approved: what is desired stays as it was.
+    /// The spec requests more than was approved: the desired state stays unchanged.
     fn hold<D: Host>(&mut self, agent: usize, more: Vec<String>, desk: &D) -> Reading {
         let back = std::mem::take(&mut self.removes);
         self.problem = None;
@@ -165,9 +165,9 @@ impl DesiredSpec {
         let before = self.desired.replace(graph);
         let after = self.desired.as_ref();
         let is_same = before.as_ref().map(Graph::digest) == after.map(Graph::digest);
-        // A file that is mounted may be another one, though the spec is the same.
+        // A mounted file may have been replaced, though the spec is unchanged.
         let is_replaced = before.as_ref().map(|graph| &graph.files) != after.map(|graph| &graph.files);
-        // What is read first is what the watch begins with.
+        // The first reading is the initial state.
         let is_told = (!is_same && before.is_some()) || was_bad || was_held;
         if is_told {
             desk.tell(Some(agent), Event::Reloaded { run: &self.run, trigger });

@@ -1,7 +1,7 @@
-//! Files as wakes: whatever happens in a folder that holds a part of a spec makes its agent read it again.
+//! File changes as wakeups: any event in a folder with a file of a spec makes its agent read the spec again.
 //!
-//! Folders are watched and not files: an editor that saves puts another file in the place of the first. Whether
-//! anything is really different is for the reader to find out, by the content.
+//! Folders are watched, not files: many editors save by replacing the file. Whether
+//! the content has changed is for the reader to find out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -16,19 +16,19 @@ use notify::{Config, Event, EventKind, PollWatcher, RecommendedWatcher, Recursiv
 use super::wakeups::Wakeups;
 use moat_plan::event::Trigger;
 
-/// How often folders are looked at where the system tells nothing: what a person waits for without noticing.
+/// The polling interval, short enough not to be noticed.
 const POLL: Duration = Duration::from_secs(1);
 
-/// Why folders are not watched by the system's own means.
+/// The reason why the system cannot watch folders.
 #[derive(Debug, thiserror::Error)]
-#[error("files cannot be watched by the system: {why}")]
+#[error("the system cannot watch files: {why}")]
 pub struct WatchError {
     why: String,
-    /// What to do.
+    /// A remedy.
     pub hint: &'static str,
 }
 
-/// The folders of all agents.
+/// The watched folders of all agents.
 pub struct Files {
     watcher: Mutex<Box<dyn Watcher + Send>>,
     followed: Arc<Mutex<Followed>>,
@@ -36,9 +36,9 @@ pub struct Files {
 
 #[derive(Debug, Default)]
 struct Followed {
-    /// The files that each agent's spec is made of, the spec itself first.
+    /// The files of each agent's spec, the spec itself first.
     files: BTreeMap<usize, Vec<PathBuf>>,
-    /// The folders, and for whom; with what the system knows each by, since another one may take its place.
+    /// The folders with their agents and identity, since another folder may take the place of one.
     folders: BTreeMap<PathBuf, (Identity, BTreeSet<usize>)>,
 }
 
@@ -46,20 +46,20 @@ struct Followed {
 type Identity = (u64, u64);
 
 impl Files {
-    /// Watches by the system's own means.
+    /// Watches by file system events.
     ///
     /// # Errors
-    /// If there are none left; then [`Files::polling`] is the way out.
+    /// If no watcher is left; [`Files::polling`] is the alternative.
     pub fn new(bell: Wakeups) -> Result<Self, WatchError> {
         let followed = Arc::new(Mutex::new(Followed::default()));
         let watcher = RecommendedWatcher::new(handler(bell, followed.clone()), Config::default());
         Ok(Self { watcher: Mutex::new(Box::new(watcher.map_err(|error| explained(&error))?)), followed })
     }
 
-    /// Looks from time to time.
+    /// Polls.
     ///
     /// # Errors
-    /// If not even that can be done.
+    /// If the poller cannot be started.
     pub fn polling(bell: Wakeups) -> Result<Self, WatchError> {
         let followed = Arc::new(Mutex::new(Followed::default()));
         let config = Config::default().with_poll_interval(POLL);
@@ -67,22 +67,22 @@ impl Files {
         Ok(Self { watcher: Mutex::new(Box::new(watcher.map_err(|error| explained(&error))?)), followed })
     }
 
-    /// From now on `agent` hears of these files, there or not, and of no others. Absolute, the spec itself first.
+    /// Watches exactly these files for `agent`, existing or not. Absolute paths, the spec itself first.
     ///
     /// # Errors
-    /// If the system has no more watches to give.
+    /// If the system has no watches left.
     pub fn follow(&self, agent: usize, files: &[PathBuf]) -> Result<(), WatchError> {
         let mut watcher = self.watcher.lock().unwrap_or_else(PoisonError::into_inner);
-        // What follows waits for the thread that runs the handler, which takes this lock: it must be free by then.
+        // The calls below wait for the handler's thread, which takes this lock: it must be released first.
         let NextStep { stale, fresh } = locked(&self.followed).turn(agent, files);
         for folder in stale {
-            // One that is gone is not watched any more, and cannot be let go.
+            // A removed folder is no longer watched, and cannot be released.
             let _ = watcher.unwatch(&folder);
         }
         for folder in fresh {
             if let Err(error) = watcher.watch(&folder, RecursiveMode::NonRecursive) {
                 locked(&self.followed).folders.remove(&folder);
-                // It has gone since it was looked at; its own folder is watched too.
+                // The folder was removed in the meantime; its parent is watched too.
                 if !matches!(error.kind, notify::ErrorKind::PathNotFound) {
                     return Err(explained(&error));
                 }
@@ -92,10 +92,10 @@ impl Files {
     }
 }
 
-/// What the system has to be told when an agent's files are others.
+/// The changes of the system's watches after an agent's files have changed.
 #[derive(Debug, Default)]
 struct NextStep {
-    /// Folders to let go, before others are begun with: one of them may have its place.
+    /// Folders to release first: a new one may have the same path.
     stale: Vec<PathBuf>,
     fresh: Vec<PathBuf>,
 }
@@ -104,14 +104,14 @@ fn handler(bell: Wakeups, followed: Arc<Mutex<Followed>>) -> impl FnMut(notify::
     move |event| {
         let followed = locked(&followed);
         match event {
-            // Reading the files raises these.
+            // Reading the files causes these events.
             Ok(event) if matches!(event.kind, EventKind::Access(_)) => {}
             Ok(event) if !event.need_rescan() => {
                 for path in &event.paths {
                     followed.ring(path, &bell);
                 }
             }
-            // Something was lost: everybody looks.
+            // Events were lost: every agent reads its files.
             _ => {
                 for agent in followed.files.keys() {
                     bell.ring(*agent, Trigger::File(followed.named(*agent, None)));
@@ -122,7 +122,7 @@ fn handler(bell: Wakeups, followed: Arc<Mutex<Followed>>) -> impl FnMut(notify::
 }
 
 impl Followed {
-    /// Takes in the files of an agent. Folders are known from here on, so that nothing that they tell is missed.
+    /// Records the files of an agent. Their folders are known from here on, so no event is missed.
     fn turn(&mut self, agent: usize, files: &[PathBuf]) -> NextStep {
         self.files.insert(agent, files.to_vec());
         let wanted: BTreeSet<PathBuf> = files.iter().flat_map(|file| folders(file)).collect();
@@ -162,7 +162,7 @@ impl Followed {
         }
     }
 
-    /// What a person calls the change: the file, if it is one of the spec's, otherwise the spec's first.
+    /// The file name to report: the changed file if it belongs to the spec, otherwise the spec's first.
     fn named(&self, agent: usize, path: Option<&Path>) -> String {
         let files = self.files.get(&agent);
         let known = path.filter(|path| files.is_some_and(|files| files.iter().any(|file| file == path)));
@@ -171,8 +171,8 @@ impl Followed {
     }
 }
 
-/// The folders in which something may happen that makes a path mean another file: its own, the one that this is in,
-/// and those of every link on the way.
+/// The folders in which a change may redirect a path to another file: its own, the parent of this,
+/// and those of every link along the path.
 fn folders(file: &Path) -> BTreeSet<PathBuf> {
     let mut folders = BTreeSet::new();
     let mut add = |path: &Path| {
@@ -204,7 +204,7 @@ fn locked(followed: &Mutex<Followed>) -> MutexGuard<'_, Followed> {
 fn explained(error: &notify::Error) -> WatchError {
     let hint = match &error.kind {
         notify::ErrorKind::MaxFilesWatch => "raise `fs.inotify.max_user_watches`, or use `--poll`",
-        // EMFILE and ENFILE: as many instances as the user may have.
+        // EMFILE and ENFILE: the user's limit of instances is reached.
         notify::ErrorKind::Io(error) if matches!(error.raw_os_error(), Some(23 | 24)) => {
             "raise `fs.inotify.max_user_instances`, or use `--poll`"
         }
@@ -221,16 +221,16 @@ mod tests {
 
     use super::*;
 
-    /// Far longer than any of this takes; past it, something waits for itself.
+    /// Far longer than the test takes; a timeout means a deadlock.
     const PATIENCE: Duration = Duration::from_secs(30);
 
     fn rung(bell: &Wakeups) -> Vec<usize> {
         bell.take().into_keys().collect()
     }
 
-    /// The thread that tells of changes also answers whoever asks for more of them.
+    /// The thread that reports changes also serves requests for new watches.
     #[test]
-    fn folders_are_followed_while_something_happens_in_others() {
+    fn folders_can_be_added_while_others_change() {
         let dir = tempfile::tempdir().expect("a folder");
         let root = dir.path().canonicalize().expect("a path");
         let over = Arc::new(AtomicBool::new(false));
@@ -250,17 +250,17 @@ mod tests {
                 fs::create_dir_all(&folder).expect("a folder");
                 files.follow(0, &[root.join("agent.yaml"), folder.join("a/b")]).expect("it is followed");
             }
-            done.send(()).expect("somebody waits");
+            done.send(()).expect("the receiver is open");
         });
         let end = waiting.recv_timeout(PATIENCE);
         over.store(true, Ordering::Relaxed);
         writer.join().expect("a writer");
-        assert_eq!(end, Ok(()), "it waits for itself");
+        assert_eq!(end, Ok(()), "deadlock");
     }
 
-    /// Whatever is in the place of a folder is watched, for everybody who has to do with it.
+    /// A folder that takes the place of another is watched for all of its agents.
     #[test]
-    fn another_folder_of_the_same_name_is_watched_for_all_of_its_agents() {
+    fn a_replaced_folder_is_watched_for_all_of_its_agents() {
         let dir = tempfile::tempdir().expect("a folder");
         let root = dir.path().canonicalize().expect("a path");
         let (one, other) = (root.join("specs"), root.join("other"));
@@ -279,7 +279,7 @@ mod tests {
         followed.ring(&one.join("mine.yaml"), &bell);
         assert_eq!(rung(&bell), [0, 1]);
 
-        assert!(followed.turn(0, &files[..1]).stale.is_empty(), "the other one is there still");
+        assert!(followed.turn(0, &files[..1]).stale.is_empty(), "the other folder still exists");
         followed.ring(&one.join("mine.yaml"), &bell);
         assert_eq!(rung(&bell), [1]);
         assert_eq!(followed.turn(1, &files[..1]).stale, [one]);

@@ -1,6 +1,6 @@
-//! What a watch needs besides an engine: specs, locks, approvals, and somebody to tell.
+//! The interface between a watch and its host: specs, locks, approvals and reports.
 //!
-//! A trait, so that the loop can be run in a test without files.
+//! A trait, so that tests can run the loop without files.
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -21,87 +21,87 @@ pub trait Host {
     /// What is in these files of an agent.
     fn fingerprint(&self, agent: usize, inputs: &[PathBuf]) -> impl Future<Output = Fingerprint>;
 
-    /// Reads the spec of a run again, and compares it with what was approved before anything of it is fetched. That may
-    /// take long, and is not waited for when the watch is stopped.
+    /// Reads the spec of a run again, and compares it with the approved one before anything is fetched. This may
+    /// take long; stopping the watch does not wait for it.
     fn load(&self, spec: &Path, run: &Run) -> impl Future<Output = Loaded>;
 
     /// Takes the lock of a run.
     ///
     /// # Errors
-    /// If another moat has it; for a person.
+    /// If another moat process holds it. The text is for people.
     fn lock(&self, run: &Run) -> impl Future<Output = Result<Self::Lock, String>>;
 
-    /// How an agent stands, for whoever asks meanwhile.
+    /// Publishes the state of an agent, for other commands.
     fn note(&self, run: &Run, standing: &Standing);
 
-    /// Which files an agent's spec is made of from now on.
+    /// Sets the files of an agent's spec.
     fn follow(&self, agent: usize, inputs: &[PathBuf]);
 
-    /// Where changes are put on record, and the engine's address there; `None`: nowhere, as in a test of the loop.
+    /// The audit log and the engine's address in it; `None` in tests of the loop.
     fn record(&self) -> Option<(Arc<Audit>, String)> {
         None
     }
 
-    /// What a round has left behind, for the record of the run: while its lock is held, and before it is told.
-    /// `failures`: why it is not as wanted; none: it is.
+    /// Records the result of a round in the run's history: while its lock is held, and before it is reported.
+    /// `failures`: why the run is not in sync; empty if it is.
     fn left(&self, agent: usize, graph: &Graph, observed: &Observed, failures: &[Failure]) -> impl Future<Output = ()> {
         let _ = (agent, graph, observed, failures);
         std::future::ready(())
     }
 
-    /// `agent`: whom it is about; `None`: all of them.
+    /// `agent`: the subject; `None` for all agents.
     fn tell(&self, agent: Option<usize>, event: Event<'_>);
 }
 
-/// A spec as it was read.
+/// The result of reading a spec.
 #[derive(Debug)]
 pub struct Loaded {
-    /// The files that it is made of, and those that were looked for in vain.
+    /// The files of the spec, including optional ones that do not exist.
     pub inputs: Vec<PathBuf>,
     pub spec: Read,
 }
 
-/// What came of reading it.
+/// The outcome of the reading.
 #[derive(Debug)]
 pub enum Read {
-    /// It may take effect.
+    /// The spec is valid and approved.
     Good(Box<Graph>),
-    /// It asks for more than was approved; what, one line each.
+    /// The spec requests more than was approved; one line for each request.
     Held(Vec<String>),
-    /// It stands for another run.
+    /// The spec belongs to another run.
     Another(Run),
-    /// It cannot be used; for a person.
+    /// The spec is invalid; the text is for people.
     Bad(String),
-    /// There is no such file.
+    /// The file does not exist.
     Gone,
 }
 
-/// How a watched agent stands.
+/// The state of a watched agent.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Standing {
     pub work: Work,
-    /// What waits for an approval.
+    /// The requests that wait for an approval.
     pub held: Vec<String>,
-    /// Why the spec as it is now is not what is wanted.
+    /// Why the current spec is not in effect.
     pub problem: Option<String>,
-    /// How many sessions are waited for.
+    /// The number of sessions that block a round.
     pub sessions: usize,
-    /// What failed last, if it has not succeeded since.
+    /// The last failure, unless a round has succeeded since.
     pub last_error: Option<String>,
-    /// The resources that are left alone for now, as they are written.
+    /// The paused resources, as text.
     pub left: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Work {
-    /// Nobody has looked yet.
+    /// No round has run yet.
     #[default]
     Starting,
     Settled,
     Working,
-    /// Waits for a pause to end.
+    /// Waits for the end of a pause.
     BackingOff,
-    /// Has given up until something changes.
+    /// Gave up until a change.
     Stuck,
     /// Waits for the engine.
     NoEngine,

@@ -1,7 +1,7 @@
-//! The engine's events as wakes: whatever happens to what is an agent's own makes it look.
+//! Engine events as wakeups: any event of an agent's resources triggers a round.
 //!
-//! An event carries no state. After a connection was lost every agent looks, whatever the engine remembers of the
-//! time between.
+//! An event carries no state. After a lost connection every agent starts a round, whether or not the engine kept the
+//! missed events.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -16,11 +16,11 @@ use moat_model::engine::{Actor, Engine, EngineEvent, EventAction, Notice};
 use moat_model::resource::{Run, RunId};
 use moat_plan::event::{Event, Trigger};
 
-/// Between tries to reach an engine that is gone. It begins short, for an engine that only restarts.
+/// The pause between tries to reach an engine. It starts short, for an engine that only restarts.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Whose things are whose.
+/// The owners of resources.
 pub(super) struct Owners {
     by_run: BTreeMap<RunId, usize>,
     count: usize,
@@ -32,7 +32,7 @@ impl Owners {
         Self { count: by_run.len(), by_run }
     }
 
-    /// The agent that something belongs to. Networks and volumes are told without labels, but a run's names begin with it.
+    /// The agent of a resource. Events of networks and volumes have no labels, but names that start with the run's prefix.
     fn of(&self, subject: &Actor) -> Option<usize> {
         match subject {
             Actor::Container { run, .. } => self.by_run.get(run.as_ref()?).copied(),
@@ -47,7 +47,7 @@ impl Owners {
     }
 }
 
-/// Listens for ever.
+/// Listens forever.
 pub(super) async fn listen<E: Engine, D: Host>(engine: &E, desk: &D, owners: &Owners, bell: &Wakeups) -> Infallible {
     let (since, pause, lost) = (Cell::new(None), Cell::new(FIRST_PAUSE), Cell::new(false));
     let tell = |notice| match notice {
@@ -79,7 +79,7 @@ pub(super) async fn listen<E: Engine, D: Host>(engine: &E, desk: &D, owners: &Ow
 fn heard(happening: &EngineEvent, owners: &Owners, bell: &Wakeups) {
     let Some(agent) = owners.of(&happening.subject) else { return };
     let trigger = match happening.what {
-        // Nothing of the agent's is different; whoever waits for sessions hears of it.
+        // No state changed, but a round may wait for the end of sessions.
         EventAction::CommandEnded => Trigger::SessionOver,
         _ => Trigger::of(happening),
     };
@@ -91,7 +91,7 @@ fn heard(happening: &EngineEvent, owners: &Owners, bell: &Wakeups) {
     bell.add(agent, Wakeup::touching(trigger, container.filter(|_| disproves(happening.what))));
 }
 
-/// Whether what was proven of a container before is not any more.
+/// Whether an event invalidates the proof of a container.
 fn disproves(what: EventAction) -> bool {
     match what {
         EventAction::Started

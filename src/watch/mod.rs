@@ -1,7 +1,7 @@
-//! Keeps agents as their specs say until it is stopped: what makes a round happen, and when.
+//! The watch: keeps agents in sync with their specs until it is stopped. Decides when rounds run.
 //!
-//! Level-triggered: a file, the engine or the clock only wakes the loop, and every round looks at everything. What is
-//! to be done, and how, is the business of the layers below. Reads and writes no file itself: the [`Host`] does.
+//! Level-triggered: a file, the engine or the clock only wakes the loop, and every round observes everything. The
+//! layers below decide what to do. Reads and writes no file itself: the [`Host`] does.
 
 pub mod host;
 
@@ -45,31 +45,31 @@ use moat_plan::event::Trigger;
 use reading::read;
 use round::{Around, round};
 
-/// How often everything is looked at without a reason: a lost event costs this much time at most.
+/// The interval of periodic rounds: a lost event delays a repair by at most this time.
 pub const RESYNC: Duration = Duration::from_secs(5 * 60);
 
-/// How long what is in flight may take to end when the watch is stopped. Whoever stops it waits for a second.
+/// The time for calls in flight to finish when the watch is stopped. Users expect it to stop within a second.
 const LAST_MOMENTS: Duration = Duration::from_millis(600);
 
-/// How a watch goes about it.
+/// The options of a watch.
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub options: Options,
     pub resync: Duration,
-    /// Sessions of people keep nothing waiting.
+    /// Rounds do not wait for sessions of users.
     pub now: bool,
-    /// A spec file that is gone means that its sandbox is not wanted.
+    /// A sandbox is removed when its spec file is.
     pub prune: bool,
 }
 
-/// An agent to be watched, as its spec was when the watch began.
+/// An agent to watch, with its spec at the start.
 #[derive(Debug)]
 pub struct Watched {
     pub run: Run,
     pub spec: PathBuf,
-    /// `None`: its spec is to be read, and approved, before anything is done.
+    /// `None`: its spec has to be read and approved first.
     pub desired: Option<Graph>,
-    /// The files that the spec is made of, and what was in them.
+    /// The files of the spec, with their fingerprint.
     pub inputs: Vec<PathBuf>,
     pub fingerprint: Fingerprint,
 }
@@ -80,7 +80,7 @@ impl Default for Settings {
     }
 }
 
-/// Watches until `stop`; leaves the world as it is then.
+/// Watches until `stop`, and leaves everything as it is then.
 pub async fn watch<E: Engine, D: Host>(
     engine: &E,
     desk: &D,
@@ -129,12 +129,12 @@ pub async fn watch<E: Engine, D: Host>(
             () = until(next) => {}
         }
     }
-    // A spec that is being read is not waited for: who is asked for a secret may never answer. A call that has been made
-    // is better heard of; what is left then is what the next apply finds.
+    // Stopping does not wait for the reading of a spec: a program that provides a secret may never answer. It waits for
+    // calls in flight; the next apply finds the rest.
     let _ = timeout(LAST_MOMENTS, async { while rounds.next().await.is_some() {} }).await;
 }
 
-/// The agents, with their times to look spread over the whole period.
+/// The agents, with their periodic rounds spread over the interval.
 fn begin<D: Host>(desk: &D, watched: Vec<Watched>, settings: &Settings) -> Vec<Agent> {
     let (now, count) = (Instant::now(), u32::try_from(watched.len()).unwrap_or(u32::MAX).max(1));
     let agents = watched.into_iter().zip(0_u32..).map(|(it, nth)| {

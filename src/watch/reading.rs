@@ -1,6 +1,6 @@
-//! Reading a spec again, beside all else that a watch does: it may take as long as a program that gives a secret.
+//! Reads a spec in parallel to the rest of a watch: it may take as long as a program that provides a secret.
 //!
-//! Finds out what is there, and decides nothing: what it is worth is the business of [`super::desired`].
+//! Makes no decisions: [`super::desired`] evaluates the result.
 
 use std::path::{Path, PathBuf};
 
@@ -8,33 +8,33 @@ use super::fingerprint::Fingerprint;
 use super::host::{Host, Loaded, Read};
 use moat_model::resource::Run;
 
-/// How often a spec is read until it names the same files twice. Whoever changes them faster than that is heard anyway.
+/// How often a spec is read until it names the same files twice. Faster changes cause another wakeup anyway.
 const READINGS: u32 = 3;
 
-/// What is to be read, and what was known of it.
+/// The spec to read, and the previous result.
 pub(super) struct Query {
     pub agent: usize,
     pub run: Run,
     pub spec: PathBuf,
     pub inputs: Vec<PathBuf>,
     pub fingerprint: Fingerprint,
-    /// Even if its files are as they were.
+    /// Read even if its files are unchanged.
     pub anyway: bool,
 }
 
-/// What is there now.
+/// The current spec.
 pub(super) struct Answer {
     pub agent: usize,
     pub inputs: Vec<PathBuf>,
     pub fingerprint: Fingerprint,
     /// The file that is different; `None`: none is, or nothing was known of it.
     pub changed: Option<PathBuf>,
-    /// `None`: its files are as they were.
+    /// `None` if its files are unchanged.
     pub spec: Option<Read>,
 }
 
-/// Reads the spec if its files are others than they were, and again if it turns out to be made of other files: of those
-/// nothing was told yet.
+/// Reads the spec if its files have changed, and again if its list of files has changed: of new files,
+/// no change was reported yet.
 pub(super) async fn read<D: Host>(desk: &D, query: Query) -> Answer {
     let Query { agent, run, spec, mut inputs, fingerprint: known, anyway } = query;
     let mut fingerprint = followed(agent, &inputs, desk).await;
@@ -57,7 +57,7 @@ pub(super) async fn read<D: Host>(desk: &D, query: Query) -> Answer {
     }
 }
 
-/// What is in the files now; from before it was looked at on, changes are told.
+/// The fingerprint of the files; changes are reported from before it is taken.
 async fn followed<D: Host>(agent: usize, inputs: &[PathBuf], desk: &D) -> Fingerprint {
     desk.follow(agent, inputs);
     desk.fingerprint(agent, inputs).await

@@ -1,6 +1,6 @@
-//! One round of one agent: a look, and if there is something to do, the lock and an apply.
+//! One round of one agent: an observation and, if there is something to do, the lock and an apply.
 //!
-//! Knows nothing of other agents, nor of the rounds before.
+//! Independent of other agents and of earlier rounds.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,10 +21,10 @@ use moat_model::state::Observed;
 use moat_plan::event::{Event, Failure, Trigger};
 use moat_plan::{Action, Cause, Operation, Options, Plan, compute};
 
-/// Lines of the output of a container that is left alone: what a person needs to see why it ends.
+/// The log lines of a paused container, enough to show why it exits.
 const LOG_LINES: u32 = 10;
 
-/// What all rounds of a watch share.
+/// The state that all rounds of a watch share.
 pub(super) struct Around<'a, E, D> {
     pub engine: &'a E,
     pub desk: &'a D,
@@ -32,7 +32,7 @@ pub(super) struct Around<'a, E, D> {
     pub stop: &'a CancellationToken,
 }
 
-/// What a round is to do.
+/// The request for a round.
 pub(super) struct RoundRequest {
     pub agent: usize,
     pub graph: Graph,
@@ -40,11 +40,11 @@ pub(super) struct RoundRequest {
     pub trigger: Trigger,
     /// It was told already, as what has changed in the spec.
     pub is_told: bool,
-    /// Sessions of people do not keep it from anything.
+    /// Do not wait for sessions of users.
     pub now: bool,
 }
 
-/// What came of it.
+/// The outcome.
 pub(super) struct Report {
     pub agent: usize,
     pub end: End,
@@ -52,27 +52,27 @@ pub(super) struct Report {
     pub took: Duration,
 }
 
-/// What was seen on the way.
+/// Observations on the way.
 #[derive(Debug, Default)]
 pub(super) struct RoundStats {
-    /// Resources that were not as wanted, though nobody had wanted them otherwise.
+    /// Resources that had drifted without a change of the spec.
     pub repaired: BTreeSet<ResourceId>,
-    /// Resources that would be repaired if they were not left alone, with the end of their output.
+    /// Paused resources that need a repair, with their last log lines.
     pub withheld: BTreeMap<ResourceId, Vec<String>>,
-    /// How many sessions something waits for.
+    /// The number of sessions that block operations.
     pub sessions: usize,
-    /// Something was changed, or tried.
+    /// Whether something was changed or tried.
     pub worked: bool,
 }
 
 pub(super) enum End {
-    /// The world is as wanted, apart from what is left alone.
+    /// The run is in sync, apart from paused resources.
     Settled(Box<Observed>),
-    /// With the resources of which something that worked had to make room, and was put back.
+    /// With the resources whose working container was stopped and restored.
     Failed(Vec<Failure>, BTreeSet<ResourceId>),
-    /// Each look found something else.
+    /// The run did not converge.
     Restless,
-    /// Another moat has the lock; who.
+    /// Another moat process holds the lock; its description.
     Locked(String),
     NoEngine(EngineError),
     Interrupted,
@@ -113,7 +113,7 @@ async fn run<E: Engine, D: Host>(
     apply(around, order, options, notes).await
 }
 
-/// Applies, and tells of it. Proofs alone are not told: nothing is different for them.
+/// Applies and reports. Plans with proofs only are not reported: they change nothing.
 async fn apply<E: Engine, D: Host>(
     around: &Around<'_, E, D>,
     order: &RoundRequest,
@@ -142,7 +142,7 @@ async fn apply<E: Engine, D: Host>(
     notes.worked = worked.get();
     match &outcome {
         Outcome::Converged { observed, .. } => desk.left(*agent, graph, observed, &[]).await,
-        // How things are after a failure shows when they are looked at; if not, the record stays as it was.
+        // An observation shows the state after a failure; without one, the history stays unchanged.
         Outcome::Failed { failures, .. } => {
             if let Ok(observed) = observe(&audited, graph).await {
                 desk.left(*agent, graph, &observed, failures).await;
@@ -163,13 +163,13 @@ async fn apply<E: Engine, D: Host>(
     })
 }
 
-/// What runs again that had been stopped for something else.
+/// Containers that were stopped for a replacement and run again.
 fn put_back(undid: &[Operation]) -> BTreeSet<ResourceId> {
     let starts = |operation: &&Operation| matches!(operation.action, Action::StartContainer { .. });
     undid.iter().filter(starts).map(|operation| operation.resource.clone()).collect()
 }
 
-/// What would be done to the resources that are left alone.
+/// The operations on the paused resources.
 async fn withheld<E: Engine>(
     engine: &E,
     graph: &Graph,
@@ -187,7 +187,7 @@ async fn withheld<E: Engine>(
             continue;
         }
         let log = match observed.containers_of(&resource).last() {
-            // Without its output it is still left alone.
+            // Without its output the resource is still paused.
             Some(facts) => engine.log_tail(&facts.id, LOG_LINES).await.unwrap_or_default(),
             None => Vec::new(),
         };
@@ -196,7 +196,7 @@ async fn withheld<E: Engine>(
     Ok(withheld)
 }
 
-/// The resources that a plan mends, as against those that somebody wants otherwise.
+/// The resources that a plan repairs, as opposed to changes of the spec.
 fn repairs(plan: &Plan) -> BTreeSet<ResourceId> {
     let mends = |cause: &Cause| {
         use Cause::{DeadNetwork, Disconnected, HalfDone, Missing, NotRunning, Unhealthy};

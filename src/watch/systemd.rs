@@ -1,8 +1,8 @@
-//! Tells systemd that a watch has brought about what it was started for, if systemd has asked for that.
+//! Notifies systemd that a watch is ready, if systemd requested that.
 
 use sd_notify::NotifyState;
 
-/// `READY=1`, as `sd_notify(3)` has it. Nobody may have asked, or nobody may listen: either way there is nothing to be done.
+/// Sends `READY=1` as in `sd_notify(3)`. Errors are ignored: no notification may be requested, or no socket may listen.
 pub fn ready() {
     let _ = sd_notify::notify(&[NotifyState::Ready]);
 }

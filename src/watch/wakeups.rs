@@ -1,6 +1,6 @@
-//! What wakes the loop: agents by number, each with the first reason that there was.
+//! Wakeups of the loop: agents by index, each with its first reason.
 //!
-//! Rung from anywhere, other threads included. However often it is rung, there is at most one entry for each agent.
+//! Callable from any thread. Each agent has at most one entry.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use moat_model::resource::ContainerId;
 use moat_plan::event::Trigger;
 
-/// Clones ring the same bell.
+/// Clones share the same entries.
 #[derive(Debug, Clone, Default)]
 pub struct Wakeups(Arc<Inner>);
 
@@ -21,15 +21,15 @@ struct Inner {
     notify: Notify,
 }
 
-/// Why an agent is to be looked at.
+/// Why an agent needs a round.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Wakeup {
     pub trigger: Trigger,
-    /// Its files are to be read again.
+    /// Its files have to be read again.
     pub reads: bool,
-    /// The first reason for which the engine is to be looked at, whatever the files say.
+    /// The first reason to observe the engine, whatever the files contain.
     pub looks: Option<Trigger>,
-    /// Containers to which something has happened, so that what was proven of them is not any more.
+    /// Containers with events that invalidate their proofs.
     pub touched: BTreeSet<ContainerId>,
 }
 
@@ -43,7 +43,7 @@ impl Wakeup {
         Self { touched: container.into_iter().collect(), ..Self::of(trigger) }
     }
 
-    /// Takes in another reason. The first one stays the one that is told, unless it is only a part of the other.
+    /// Merges another reason. The first one is reported, unless it is only a part of the other.
     pub fn join(&mut self, other: &Self) {
         if self.trigger.is_part_of(&other.trigger) {
             self.trigger = other.trigger.clone();
@@ -74,12 +74,12 @@ impl Wakeups {
         self.0.notify.notify_one();
     }
 
-    /// What has been rung since it was last asked.
+    /// Takes the wakeups since the last call.
     pub(super) fn take(&self) -> BTreeMap<usize, Wakeup> {
         std::mem::take(&mut *self.0.rung.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Resolves when there may be something to take.
+    /// Resolves when there may be wakeups to take.
     pub(super) async fn rung(&self) {
         self.0.notify.notified().await;
     }

@@ -24,7 +24,7 @@ fn ranges_that_are_all_in_use_are_told_of_and_not_tried_for_ever() {
           failed    creating network moat-builder-1f2e3d4c
           skipped   container moat-builder-1f2e3d4c, which needs network moat-builder-1f2e3d4c
         error: cannot create network `moat-builder-1f2e3d4c`: pool overlaps with other one on this address space
-          = help: no address range is left, neither in moat's own nor in the engine's: name another one with `--subnets`, or remove networks that are not used (`moat list`, `docker network prune`)
+          = help: no address range is left in moat's pool or the engine's: set another one with `--subnets`, or remove unused networks (`moat list`, `docker network prune`)
         nothing had been changed; `moat apply` tries again
     "#]].assert_eq(&ran.err);
 }
@@ -37,6 +37,6 @@ fn the_refusals_of_a_large_range_end_as_well() {
     let ran = place.run(&["apply"]);
     assert_eq!(ran.code, Some(1), "{}", ran.err);
     assert_eq!(ran.err.matches("looked again").count(), 7, "{}", ran.err);
-    let hint = "is in use in a way that the engine does not list: name another range with `--subnets`";
+    let hint = "is in use, though the engine does not list it: set another range with `--subnets`";
     assert!(ran.err.contains(hint), "{}", ran.err);
 }

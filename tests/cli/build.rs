@@ -142,13 +142,13 @@ fn a_list_of_patterns_that_cannot_be_read() {
         &expect![[r#"
         exit 65
         == stderr
-        error: `/here/.dockerignore`, line 2: the pattern has a `[` without its end
+        error: `/here/.dockerignore`, line 2: the pattern has a `[` without a closing `]`
          --> agent.yaml:2:18
           |
         2 | build: {context: .}
           |                  ^
           |
-          = help: `!` takes a pattern back, `[` begins a class of characters, `\` takes a character as it is
+          = help: `!` negates a pattern, `[` starts a character class, `\` escapes a character
     "#]],
     );
 }

@@ -169,7 +169,7 @@ fn an_apply_that_fails() {
         ran.err.lines().filter(|line| line.starts_with("error: ") || line.starts_with("  = ")).collect();
     expect![[r#"
         error: cannot pull `busybox`: this engine only answers
-          = help: check the name and the tag, that the registry can be reached from the engine, and `docker login`
+          = help: check the name and the tag, whether the engine can reach the registry, and `docker login`
         error: cannot create network `moat-builder-1f2e3d4c`: this engine only answers
     "#]]
     .assert_eq(&(lines.join("\n") + "\n"));

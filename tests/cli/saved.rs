@@ -82,9 +82,9 @@ fn a_stale_one_is_refused_with_the_reason() {
     let fresh = saved(&place);
     let again = || edit(&place, |plan| *plan = fresh.clone());
     for (digest, why) in [
-        ("text", "builder: its spec has changed"),
-        ("observation", "builder: its sandbox has changed"),
-        ("plan", "builder: the plan would be another one now"),
+        ("text", "builder: its spec changed"),
+        ("observation", "builder: its sandbox changed"),
+        ("plan", "builder: the plan would now be different"),
     ] {
         edit(&place, of(digest));
         refused(&place, why);
@@ -106,9 +106,9 @@ fn a_stale_one_is_refused_with_the_reason() {
     refused(&place, "is a plan of no agent");
     again();
     let place = place.file("agent.yaml", SPEC.replace("busybox", "debian"));
-    refused(&place, "builder: its spec has changed");
+    refused(&place, "builder: its spec changed");
     let place = place.file("agent.yaml", format!("{SPEC}---\nagent: other\nimage: busybox\n"));
-    refused(&place, "its spec has changed");
+    refused(&place, "its spec changed");
 }
 
 /// Another range for the networks is another plan of the same spec and the same sandbox.
@@ -117,7 +117,7 @@ fn other_options_make_another_plan() {
     let (_engine, place) = place();
     place.run(&["plan", "-o", "p.json"]);
     let ran = place.run(&["apply", "--subnets", "10.99.0.0/16", "p.json"]);
-    assert!(ran.code == Some(1) && ran.err.contains("the plan would be another one now"), "{}", ran.err);
+    assert!(ran.code == Some(1) && ran.err.contains("the plan would now be different"), "{}", ran.err);
 }
 
 #[test]

@@ -75,7 +75,7 @@ fn what_is_in_the_context_is_in_the_image_and_another_content_is_another_image()
     // A build that fails tells what it said, and changes nothing.
     sandbox.rewrite(&SPEC.replace("dev", "last"));
     let ran = sandbox.moat(&["apply", "--approve-all"]).run();
-    assert!(ran.code == 1 && ran.stderr.contains("ended with exit code 1: `RUN false`"), "{ran}");
+    assert!(ran.code == 1 && ran.stderr.contains("exited with code 1: `RUN false`"), "{ran}");
     assert_eq!(image(&sandbox), third);
     // Without its folder it can still be destroyed.
     fs::remove_dir_all(sandbox.path().join("image/deep")).expect("a folder");

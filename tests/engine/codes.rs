@@ -54,7 +54,7 @@ fn out_of_memory() {
     let spec = "image: busybox\ncommand: [tail, /dev/zero]\ncontainer: { memory: 16m }\n";
     let (code, done) = fails(spec, &[]);
     assert_eq!(code, "out-of-memory", "{done:#}");
-    assert_eq!(done["failures"][0]["hint"], "give it more: `container.memory`");
+    assert_eq!(done["failures"][0]["hint"], "raise `container.memory`");
 }
 
 #[test]

@@ -308,7 +308,7 @@ fn a_watch_and_what_it_sees() {
     let on_screen: String = on_screen().lines().map(line).collect();
     expect![[r#"
         watching; Ctrl-C ends it and leaves the sandbox as it is
-        builder: the watch has begun
+        builder: the watch started
         builder: 4 to do
           created  container moat-R
           created  network moat-R

@@ -277,18 +277,18 @@ fn the_network() {
         taken_off,
         &expect![[r#"
         1.  create network moat-R: missing
-        2.  create container moat-buildkit-R.next1 [privileged] after 1: holds a network that is gone
-        3.  upload container moat-buildkit-R.next1 after 2: holds a network that is gone
+        2.  create container moat-buildkit-R.next1 [privileged] after 1: its network no longer exists
+        3.  upload container moat-buildkit-R.next1 after 2: its network no longer exists
         4.  stop container moat-buildkit-R after 2, 3: superseded
-        5.  start container moat-buildkit-R.next1 after 2, 3, 4: holds a network that is gone
-        6.  await container moat-buildkit-R.next1 after 5: holds a network that is gone
+        5.  start container moat-buildkit-R.next1 after 2, 3, 4: its network no longer exists
+        6.  await container moat-buildkit-R.next1 after 5: its network no longer exists
         7.  remove container moat-buildkit-R after 4, 6: superseded
         8.  rename container moat-buildkit-R after 7: named moat-buildkit-R.next1
-        9.  create container moat-R.next1 [privileged] after 1: holds a network that is gone
-        10. upload container moat-R.next1 after 9: holds a network that is gone
+        9.  create container moat-R.next1 [privileged] after 1: its network no longer exists
+        10. upload container moat-R.next1 after 9: its network no longer exists
         11. stop container moat-R after 6, 9, 10: superseded
-        12. start container moat-R.next1 after 6, 9, 10, 11: holds a network that is gone
-        13. await container moat-R.next1 after 12: holds a network that is gone
+        12. start container moat-R.next1 after 6, 9, 10, 11: its network no longer exists
+        13. await container moat-R.next1 after 12: its network no longer exists
         14. remove container moat-R after 11, 13: superseded
         15. rename container moat-R after 14: named moat-R.next1
 
@@ -307,16 +307,16 @@ fn the_network() {
         stopped,
         &expect![[r#"
         1.  create network moat-R: missing
-        2.  create container moat-buildkit-R.next1 [privileged] after 1: holds a network that is gone
-        3.  upload container moat-buildkit-R.next1 after 2: holds a network that is gone
-        4.  start container moat-buildkit-R.next1 after 2, 3: holds a network that is gone
-        5.  await container moat-buildkit-R.next1 after 4: holds a network that is gone
+        2.  create container moat-buildkit-R.next1 [privileged] after 1: its network no longer exists
+        3.  upload container moat-buildkit-R.next1 after 2: its network no longer exists
+        4.  start container moat-buildkit-R.next1 after 2, 3: its network no longer exists
+        5.  await container moat-buildkit-R.next1 after 4: its network no longer exists
         6.  remove container moat-buildkit-R after 5: superseded
         7.  rename container moat-buildkit-R after 6: named moat-buildkit-R.next1
-        8.  create container moat-R.next1 [privileged] after 1: holds a network that is gone
-        9.  upload container moat-R.next1 after 8: holds a network that is gone
-        10. start container moat-R.next1 after 5, 8, 9: holds a network that is gone
-        11. await container moat-R.next1 after 10: holds a network that is gone
+        8.  create container moat-R.next1 [privileged] after 1: its network no longer exists
+        9.  upload container moat-R.next1 after 8: its network no longer exists
+        10. start container moat-R.next1 after 5, 8, 9: its network no longer exists
+        11. await container moat-R.next1 after 10: its network no longer exists
         12. remove container moat-R after 11: superseded
         13. rename container moat-R after 12: named moat-R.next1
 

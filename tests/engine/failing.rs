@@ -17,7 +17,7 @@ fn fails(spec: &str, args: &[&str], expected: &Expect) {
 /// again, by the time that was looked at.
 fn without_chance(text: &str) -> String {
     let text = without(text, "tini (", "] exec", "tini] exec");
-    let text = without(&text, "started again ", " times", "started again N times");
+    let text = without(&text, "was restarted ", " times", "was restarted N times");
     let mut lines: Vec<&str> = text.split_inclusive('\n').collect();
     lines.dedup();
     lines.concat()
@@ -53,7 +53,7 @@ fn what_crashes_again_and_again_is_not_ready() {
         for _ in 0..2 {
             let ran = sandbox.moat(&["apply"]).run();
             assert_eq!(ran.code, 1, "{spec}\n{ran}");
-            assert!(ran.stderr.contains("ended with exit code 4") && ran.stderr.contains("said\n"), "{spec}\n{ran}");
+            assert!(ran.stderr.contains("exited with code 4") && ran.stderr.contains("said\n"), "{spec}\n{ran}");
         }
         before.assert_unchanged(&sandbox.agent);
     }
@@ -68,7 +68,7 @@ fn what_cannot_be_run_is_not_ready() {
         for _ in 0..2 {
             let ran = sandbox.moat(&["apply"]).run();
             assert_eq!(ran.code, 1, "{}\n{ran}", &spec[..40]);
-            assert!(ran.stderr.contains("ended with exit code"), "{ran}");
+            assert!(ran.stderr.contains("exited with code"), "{ran}");
         }
     }
 }
@@ -84,7 +84,7 @@ fn what_keeps_crashing_is_degraded() {
         assert_eq!(sandbox.moat(&["plan"]).ok().stdout.matches("crash").count(), 1);
     }
     let ran = sandbox.moat(&["apply"]).run();
-    assert!(ran.code == 1 && ran.stderr.contains("ended with exit code 4"), "{ran}");
+    assert!(ran.code == 1 && ran.stderr.contains("exited with code 4"), "{ran}");
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn a_container_that_dies_at_once() {
         &expect![[r#"
             exit 1
             == stderr
-            error: `moat-R` ended with exit code 3
+            error: `moat-R` exited with code 3
               | the last lines of container moat-R
               |  no good
             what had been done is undone: removed container moat-R, network moat-R
@@ -179,10 +179,10 @@ fn a_command_that_does_not_exist() {
         &expect![[r#"
             exit 1
             == stderr
-            error: `moat-R` ended with exit code 127
+            error: `moat-R` exited with code 127
               | the last lines of container moat-R
               |  [FATAL tini] exec no-such-program failed: No such file or directory
-              = help: its command is not in the image: check its name, and the image
+              = help: the image has no such command: check its name and the image
             what had been done is undone: removed container moat-R, network moat-R
               = help: `--keep-on-failure` would leave it to be looked at
         "#]],
@@ -197,7 +197,7 @@ fn a_source_that_is_a_file_where_a_directory_is_needed() {
         exit 1
         == stderr
         error: cannot start container `moat-R`: `DIR/f` cannot be mounted at `/etc`: one of them is a directory, and the other is not
-          = help: make it on the engine's machine, which need not be this one, or correct the spec
+          = help: create it on the Docker host, which may be another machine, or correct the spec
         what had been done is undone: removed container moat-R, network moat-R
           = help: `--keep-on-failure` would leave it to be looked at
     "#]]
@@ -245,7 +245,7 @@ fn a_port_that_another_container_has() {
         exit 1
         == stderr
         error: cannot start container `moat-R`: port 127.0.0.1:PORT of the Docker host is in use by another container
-          = help: see by whom with `ss -ltnp` on the engine's machine; write another port, or only the container's for a free one
+          = help: `ss -ltnp` on the Docker host shows what uses it; choose another port, or write only the container port to get a free one
         what had been done is undone: removed container moat-R, network moat-R
           = help: `--keep-on-failure` would leave it to be looked at
     "#]]
@@ -267,7 +267,7 @@ fn a_build_that_fails_says_what_the_step_said() {
           |  about to fail
           |  red
           |  ls: /nonexistent: No such file or directory
-          = help: `moat image` shows what is built
+          = help: `moat image` shows the Dockerfile
         what had been done is undone: removed network moat-R
           = help: `--keep-on-failure` would leave it to be looked at
     "#]]
@@ -283,8 +283,8 @@ fn a_sidecar_that_never_gets_ready() {
         &expect![[r#"
             exit 1
             == stderr
-            error: `moat-buildkit-R` was not ready within 2 s: `buildctl debug workers` gave exit code 126 (OCI runtime exec failed: exec failed: unable to start container process: exec: "buildctl": executable file not found in $PATH: unknown)
-              = help: a slow machine may need more time: `--wait-timeout 120`
+            error: `moat-buildkit-R` was not ready within 2 s: `buildctl debug workers` exited with code 126 (OCI runtime exec failed: exec failed: unable to start container process: exec: "buildctl": executable file not found in $PATH: unknown)
+              = help: on a slow machine, allow more time: `--wait-timeout 120`
             what had been done is undone: removed container moat-buildkit-R, container moat-R, network moat-R, volume moat-R-buildkit-cache, volume moat-R-docker
               = help: `--keep-on-failure` would leave it to be looked at
         "#]],
@@ -300,7 +300,7 @@ fn a_sidecar_that_dies() {
         &expect![[r#"
             exit 1
             == stderr
-            error: `moat-buildkit-R` ended with exit code 7 and was started again N times
+            error: `moat-buildkit-R` exited with code 7 and was restarted N times
               | the last lines of container moat-buildkit-R
               |  giving up
             what had been done is undone: removed container moat-buildkit-R, container moat-R, network moat-R, volume moat-R-buildkit-cache, volume moat-R-docker
@@ -316,7 +316,7 @@ fn what_failed_can_be_kept_to_look_at() {
     expect![[r#"
         exit 1
         == stderr
-        error: `moat-R` ended with exit code 3
+        error: `moat-R` exited with code 3
           | the last lines of container moat-R
           |  no good
         what was done stays: `moat status` shows it, `moat apply` goes on from there
@@ -328,7 +328,7 @@ fn what_failed_can_be_kept_to_look_at() {
         == stdout
         builder: failed
           | no good
-        last error: `moat-R` ended with exit code 3
+        last error: `moat-R` exited with code 3
 
         RESOURCE  NAME  STATE  READY
         image  busybox  present  yes

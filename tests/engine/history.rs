@@ -59,8 +59,8 @@ fn every_command_is_in_the_history() {
         TIME  stop  converged  stopped  2 done  N s
         TIME  start  converged  ready  3 done  N s
         TIME  apply  failed  degraded  3 done  N s
-            `moat-R.next1` ended with exit code 127
-            = help: its command is not in the image: check its name, and the image
+            `moat-R.next1` exited with code 127
+            = help: the image has no such command: check its name and the image
         TIME  destroy  converged  absent  3 done  N s
     "#]]
     .assert_eq(&timeless(&sandbox, &["history"]));

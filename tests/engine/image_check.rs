@@ -59,7 +59,7 @@ fn it_counts_where_the_program_is_the_users_own() {
         let ran = sandbox.moat(&["apply"]).run();
         assert_eq!(ran.code, 1, "{ran}");
         let why =
-            "is not ready: its image's health check failed: `/bin/sh -c echo down; false` gave exit code 1 (down)";
+            "is not ready: its image's health check failed: `/bin/sh -c echo down; false` exited with code 1 (down)";
         assert!(ran.stderr.contains(why), "{ran}");
     }
     // It is waited for, and no longer than it takes.

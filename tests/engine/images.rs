@@ -89,7 +89,7 @@ fn a_step_that_fails_is_told_with_what_it_said_and_changes_nothing() {
     sandbox.rewrite(&format!("{good}hooks: {{post_build: echo that was it >&2; exit 3}}\n"));
     let ran = sandbox.moat(&["apply", "--approve-all"]).run();
     assert_eq!(ran.code, 1, "{ran}");
-    assert!(ran.stderr.contains("|   that was it\n") && ran.stderr.contains("ended with exit code 3: `RUN "), "{ran}");
+    assert!(ran.stderr.contains("|   that was it\n") && ran.stderr.contains("exited with code 3: `RUN "), "{ran}");
     assert!(!ran.stderr.contains(char::REPLACEMENT_CHARACTER) && !ran.stderr.contains("--->"), "{ran}");
     assert_eq!(sandbox.main(), main);
     let image = image(&sandbox);

@@ -205,7 +205,7 @@ fn a_port_that_was_asked_for_and_is_taken_is_told() {
     let _other = holder(port);
     let sandbox = Sandbox::new(&format!("image: busybox\nports: ['{port}:80']\n"));
     let told = sandbox.moat(&["apply", "--quiet"]).told().replace(&port.to_string(), "PORT");
-    assert!(told.contains("has it, by its container"), "{told}");
+    assert!(told.contains("uses the port"), "{told}");
     assert_eq!(sandbox.find("main"), None, "a first apply is undone");
 }
 

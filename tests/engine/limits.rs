@@ -108,7 +108,7 @@ fn whoever_ran_out_of_memory_is_said_to_have() {
         assert!(text.contains("last error: `moat-") && text.contains("ran out of memory"), "{text}");
         let status = sandbox.status();
         let error = status["last_error"].as_str().unwrap_or_default();
-        assert!(error.ends_with("was killed because it ran out of memory"), "{status:#}");
+        assert!(error.ends_with("ran out of memory and was killed"), "{status:#}");
         assert!(status.to_string().contains("exited with code 137, out of memory"), "{status:#}");
     }
     // Killed by a person is something else.

@@ -91,7 +91,7 @@ fn an_image_that_no_registry_has_is_kept_with_a_warning() {
     make(&reference, "one");
     let sandbox = Sandbox::applied(&format!("image: {reference}\ncommand: [sleep, infinity]\n"));
     let main = sandbox.main();
-    let kept = format!("`{reference}` is kept as it is on the engine: ");
+    let kept = format!("`{reference}` was not refreshed: ");
     let planned = sandbox.moat(&["plan", "--pull", "--detailed-exitcode"]).run();
     assert!(planned.code == 0 && planned.stderr.contains(&kept), "{planned}");
     let applied = sandbox.moat(&["apply", "--pull"]).ok();

@@ -42,7 +42,7 @@ fn the_old_container_works_on_when_the_new_one_fails() {
     let before = (sandbox.main(), sandbox.inspect("main", "{{.State.StartedAt}}"));
     sandbox.rewrite(&format!("{PLAIN}command: exit 3\n"));
     let ran = sandbox.moat(&["apply"]).run();
-    assert!(ran.code == 1 && ran.stderr.contains("ended with exit code 3"), "{ran}");
+    assert!(ran.code == 1 && ran.stderr.contains("exited with code 3"), "{ran}");
     assert_eq!((sandbox.main(), sandbox.inspect("main", "{{.State.StartedAt}}")), before, "it was never stopped");
 }
 
@@ -64,7 +64,7 @@ fn comes_back(spec: &str) {
     expect![[r#"
         exit 1
         == stderr
-        error: `moat-R.next1` ended with exit code 3
+        error: `moat-R.next1` exited with code 3
           | the last lines of container moat-R.next1
           |  no good
         what had been done is undone: started container moat-R, removed container moat-R.next1

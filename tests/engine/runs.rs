@@ -52,7 +52,7 @@ fn what_fails_says_so_with_its_code_and_its_last_words() {
     let sandbox = Sandbox::new("image: busybox\ncommand: echo first; echo broken >&2; exit 3\n");
     let ran = sandbox.moat(&["apply", "--keep-on-failure"]).run();
     assert_eq!(ran.code, 1, "{ran}");
-    assert!(ran.stderr.contains("ended with exit code 3"), "{ran}");
+    assert!(ran.stderr.contains("exited with code 3"), "{ran}");
     assert!(ran.stderr.contains("first\n") && ran.stderr.contains("broken\n"), "{ran}");
     assert_eq!(sandbox.status()["state"], "failed");
     let began = sandbox.inspect("main", "{{.State.StartedAt}}");

@@ -81,7 +81,7 @@ fn a_link_to_another_file_is_told_and_changes_nothing() {
     std::os::unix::fs::symlink(&other, &file).expect("a link");
     let told = watch.wait_for("rejected");
     assert!(
-        told["message"].as_str().unwrap_or_default().contains("other.yaml`, which means another sandbox"),
+        told["message"].as_str().unwrap_or_default().contains("other.yaml`, which identifies another sandbox"),
         "{told:#}"
     );
     assert_eq!(watch.quiet(), [Value::Null; 0]);

@@ -130,14 +130,14 @@ fn each_agent_has_a_line_and_trouble_scrolls_by_above() {
     write("a", "");
     write("b", "");
     let mut terminal = Terminal::run(&sandbox, &["watch", "all"]);
-    let wanted = |name: &str| format!("AGENT-{name}  as wanted   the watch has begun");
+    let wanted = |name: &str| format!("AGENT-{name}  as wanted   the watch started");
     let begun = "watching 2 agents; Ctrl-C ends it and leaves the sandboxes as they are".to_owned();
     terminal.wait_for(&sandbox, |lines| lines == [begun.clone(), wanted("a"), wanted("b")]);
 
     // What was done and is over leaves no more than its cause.
     let label = format!("label=moat.agent={}-b", sandbox.agent);
     engine().docker(&["kill", &engine().list(&["ps", "-q", "--filter", &label])[0]]);
-    let repaired = |line: &str| line.starts_with("AGENT-b  as wanted   `moat-AGENT-b-") && line.ends_with("has ended");
+    let repaired = |line: &str| line.starts_with("AGENT-b  as wanted   `moat-AGENT-b-") && line.ends_with("exited");
     let lines = terminal.wait_for(&sandbox, |lines| lines.last().is_some_and(|line| repaired(line)));
     assert_eq!(lines[..2], [begun.clone(), wanted("a")]);
     assert_eq!(lines.len(), 3, "{lines:#?}");

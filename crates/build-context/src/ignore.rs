@@ -1,7 +1,7 @@
-//! What a `.dockerignore` says, as docker reads it: which is not how git reads `.gitignore`.
+//! `.dockerignore` patterns with docker's semantics, which differ from those of `.gitignore`.
 //!
-//! A pattern is seen from the context, whether it has a slash or not. It means a path and all below it. `!` takes back, and
-//! the last pattern that fits counts, also below a folder that is ignored.
+//! A pattern is relative to the context, with or without a slash. It matches a path and all below it. `!` negates, and
+//! the last matching pattern counts, also below an ignored folder.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -17,7 +17,7 @@ use super::{ContextError, LIST_MAX};
 #[derive(Debug, Default)]
 pub(super) struct Ignore {
     patterns: Vec<Pattern>,
-    /// The text of the context's `.dockerignore`, if that is where they are from.
+    /// The text of the context's `.dockerignore`, if the patterns are from it.
     list: Option<String>,
 }
 
@@ -30,7 +30,7 @@ struct Pattern {
 }
 
 impl Ignore {
-    /// The lists that there may be, the one that counts more first.
+    /// The possible files, by precedence.
     pub fn lists(folder: &Path, dockerfile: &str) -> [PathBuf; 2] {
         [folder.join(format!("{dockerfile}.dockerignore")), folder.join(".dockerignore")]
     }
@@ -72,7 +72,7 @@ impl Ignore {
 
 fn text(path: &Path, size: u64) -> io::Result<String> {
     if size > LIST_MAX {
-        return Err(io::Error::new(ErrorKind::InvalidData, "it is too large for a list of patterns"));
+        return Err(io::Error::new(ErrorKind::InvalidData, "the file is too large for a list of patterns"));
     }
     fs::read_to_string(path)
 }
@@ -83,7 +83,7 @@ fn patterns(text: &str) -> Result<Vec<Pattern>, (usize, &'static str)> {
     for (i, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
         let line_number = i + 1;
         let trimmed = line.trim();
-        // A comment begins in the first column.
+        // A comment starts in the first column.
         if line.starts_with('#') || trimmed.is_empty() {
             continue;
         }
@@ -92,10 +92,10 @@ fn patterns(text: &str) -> Result<Vec<Pattern>, (usize, &'static str)> {
             None => (false, trimmed),
         };
         if pattern.is_empty() {
-            return Err((line_number, "a `!` needs a pattern after it"));
+            return Err((line_number, "`!` without a pattern"));
         }
         let text = clean(pattern);
-        // The whole context cannot be meant.
+        // The whole context cannot be excluded.
         if text.is_empty() {
             continue;
         }
@@ -104,7 +104,7 @@ fn patterns(text: &str) -> Result<Vec<Pattern>, (usize, &'static str)> {
     Ok(patterns)
 }
 
-/// A path without `.`, `..` and slashes that say nothing.
+/// A path without `.`, `..` and redundant slashes.
 fn clean(pattern: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in pattern.split('/').filter(|part| !part.is_empty() && *part != ".") {
@@ -121,7 +121,7 @@ impl Pattern {
     /// # Errors
     /// If the pattern is malformed or too large, with the reason.
     fn new(text: String, exception: bool) -> Result<Self, &'static str> {
-        let translated = translate(&text).ok_or("the pattern has a `[` without its end")?;
+        let translated = translate(&text).ok_or("the pattern has a `[` without a closing `]`")?;
         // A pattern also covers everything below the paths that it matches.
         let regex = Regex::new(&format!("(?s)^{translated}(?:/.*)?$")).map_err(|_| "the pattern is too large")?;
         Ok(Self { text, regex, exception })
@@ -208,9 +208,9 @@ mod tests {
         Ignore { patterns: patterns(list).expect("a list"), list: None }
     }
 
-    /// Lists, and paths that each ignores and does not. What docker's own documentation and tests say.
+    /// Lists, with paths that each ignores and does not. From docker's documentation and tests.
     #[test]
-    fn as_docker_reads_it() {
+    fn patterns_match_as_in_docker() {
         let table: &[(&str, &[&str], &[&str])] = &[
             ("a", &["a", "a/b", "a/b/c"], &["ab", "b/a", "A"]),
             ("/a", &["a", "a/b"], &["b/a"]),
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ignored_folder_is_looked_into_only_for_exceptions() {
+    fn an_ignored_folder_is_read_only_for_exceptions() {
         for (list, folder, expected) in [
             ("a", "a", false),
             ("a\n!b", "a", false),
@@ -297,8 +297,8 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_that_is_none() {
-        assert_eq!(patterns("a\n!\n").map(|_| ()), Err((2, "a `!` needs a pattern after it")));
-        assert_eq!(patterns("a[b\n").map(|_| ()), Err((1, "the pattern has a `[` without its end")));
+    fn invalid_patterns_are_errors() {
+        assert_eq!(patterns("a\n!\n").map(|_| ()), Err((2, "`!` without a pattern")));
+        assert_eq!(patterns("a[b\n").map(|_| ()), Err((1, "the pattern has a `[` without a closing `]`")));
     }
 }

@@ -1,7 +1,7 @@
-//! The context of a build: the files of a folder as .dockerignore leaves them, their digest, and themselves as an archive.
+//! The context of a build: the files of a folder without those in `.dockerignore`, their digest, and their archive.
 //!
-//! The digest is of paths, kinds, modes, link targets and bytes: what an image can be made of. Neither times nor owners
-//! are in it, and neither are in the archive. Extended attributes and devices are left out.
+//! The digest covers paths, kinds, modes, link targets and contents: all that can affect an image. Times and owners
+//! are in neither the digest nor the archive. Extended attributes and devices are omitted.
 
 mod ignore;
 mod walk;
@@ -19,31 +19,31 @@ use moat_model::resource::BuildContext;
 use moat_model::resource::digest::hexadecimal;
 use walk::{Entry, Kind, walk};
 
-/// In bytes, of all files together. A context is held in memory once, when it is sent; what is larger has most likely
-/// taken in what no image is made of.
+/// The maximum total size in bytes. A context is held in memory once, when it is sent; a larger one most likely
+/// contains unrelated files.
 pub const SIZE_MAX: u64 = 256 << 20;
 
-/// How many files and folders: whoever has more has forgotten `node_modules`.
+/// The maximum number of files and folders: more usually means a forgotten `node_modules`.
 pub const ENTRIES_MAX: usize = 100_000;
 
-/// Of the list of what is ignored; in bytes.
+/// The maximum size of a `.dockerignore`, in bytes.
 const LIST_MAX: u64 = 1 << 20;
 
-/// In seconds since 1970. Fixed, so that the same files are the same archive.
+/// The modification time in archives, in seconds since 1970. Fixed, so that equal files give equal archives.
 const MODIFIED: u64 = 1;
 
-/// What there is to build from.
+/// A context as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Content {
-    /// Of everything that counts, in hexadecimal digits.
+    /// The digest of all included files, in hexadecimal digits.
     pub digest: String,
-    /// The folders whose files count, the context itself among them; absolute. For whoever waits for a change.
+    /// The included folders, with the context itself; absolute. To be watched for changes.
     pub folders: BTreeSet<PathBuf>,
-    /// The lists of what is ignored, there or not.
+    /// The possible `.dockerignore` files, existing or not.
     pub lists: Vec<PathBuf>,
 }
 
-/// Why a folder cannot be built from.
+/// Why a folder cannot be used as a context.
 #[derive(Debug, thiserror::Error)]
 pub enum ContextError {
     #[error("the context has more than {} MiB", SIZE_MAX >> 20)]
@@ -54,29 +54,25 @@ pub enum ContextError {
     Unreadable { path: PathBuf, why: io::Error },
     #[error("`{}`, line {line}: {why}", path.display())]
     BadPattern { path: PathBuf, line: usize, why: &'static str },
-    #[error("the context has changed since it was looked at")]
+    #[error("the context has changed since it was read")]
     Changed,
 }
 
 impl ContextError {
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::TooLarge | Self::TooMany => {
-                "list what no image is made of in `.dockerignore`, or name a smaller folder"
-            }
+            Self::TooLarge | Self::TooMany => "list unneeded files in `.dockerignore`, or use a smaller folder",
             Self::Unreadable { .. } => "check the path and its permissions, or list it in `.dockerignore`",
-            Self::BadPattern { .. } => {
-                "`!` takes a pattern back, `[` begins a class of characters, `\\` takes a character as it is"
-            }
-            Self::Changed => "do it again once nobody writes into it",
+            Self::BadPattern { .. } => "`!` negates a pattern, `[` starts a character class, `\\` escapes a character",
+            Self::Changed => "try again when no process writes into the folder",
         }
     }
 }
 
-/// Reads a context to the end, once; `without`: a folder that is no part of it.
+/// Reads a context completely; `without` is a folder to exclude.
 ///
 /// # Errors
-/// If something in it cannot be read, or is too much.
+/// If a file cannot be read, or the context is too large.
 pub fn read(folder: &Path, dockerfile: &str, without: Option<&Path>) -> Result<Content, ContextError> {
     let ignore = Ignore::of(folder, dockerfile)?;
     let entries = walk(folder, &ignore, without)?;
@@ -95,10 +91,10 @@ pub fn read(folder: &Path, dockerfile: &str, without: Option<&Path>) -> Result<C
     Ok(Content { digest: hexadecimal(&all.finalize()), folders, lists: Ignore::lists(folder, dockerfile).into() })
 }
 
-/// The context as a tar, with the Dockerfile in it whatever is ignored, if it still is what it was.
+/// The context as a tar archive, always with the Dockerfile, if the context is unchanged.
 ///
 /// # Errors
-/// As [`read`], and if its digest is another one.
+/// As [`read`], and if its digest has changed.
 pub fn archive(context: &BuildContext, dockerfile: &str) -> Result<Vec<u8>, ContextError> {
     let folder = &context.folder;
     let ignore = Ignore::of(folder, &context.dockerfile)?;
@@ -139,7 +135,7 @@ pub fn archive(context: &BuildContext, dockerfile: &str) -> Result<Vec<u8>, Cont
     if hexadecimal(&all.finalize()) != context.digest {
         return Err(ContextError::Changed);
     }
-    // The engine takes these out again if they are ignored, once it has read them.
+    // The engine removes these after reading them if they are ignored.
     let list = ignore.list().map(|text| (".dockerignore", text));
     for (path, text) in [(context.dockerfile.as_str(), dockerfile)].into_iter().chain(list) {
         if entries.iter().all(|entry| entry.path != Path::new(path)) {
@@ -154,7 +150,7 @@ pub fn archive(context: &BuildContext, dockerfile: &str) -> Result<Vec<u8>, Cont
     tar.into_inner().map_err(|why| ContextError::Unreadable { path: folder.clone(), why })
 }
 
-/// Every part has its length before it, so that no two contexts are one text.
+/// Every part is prefixed by its length, so that different contexts never give the same text.
 fn add(all: &mut Sha256, entry: &Entry, content: &str) {
     let kind = match entry.kind {
         Kind::Folder => "folder",
@@ -234,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn the_digest_is_of_what_an_image_can_be_made_of() {
+    fn the_digest_covers_all_that_affects_an_image() {
         let folder = Folder::new();
         let first = folder.digest();
         assert_eq!(first.len(), 64);
@@ -244,7 +240,7 @@ mod tests {
             assert_ne!(now, before, "{change}");
             now
         };
-        // Written again it is the same, whatever its time.
+        // Rewriting equal content changes nothing, whatever the time.
         let file = File::open(root.join("src/main")).expect("a file");
         file.set_modified(std::time::SystemTime::UNIX_EPOCH).expect("a time");
         folder.write("src/deep/file", "2");
@@ -271,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sent_is_what_was_looked_at_with_the_dockerfile() {
+    fn the_archive_has_the_files_read_and_the_dockerfile() {
         let folder = Folder::new();
         symlink("src/main", folder.0.path().join("link")).expect("a link");
         assert_eq!(folder.sent(), ["Dockerfile", "link", "src", "src/deep", "src/deep/file", "src/main"]);
@@ -283,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_beside_the_dockerfile_takes_the_place_of_the_other() {
+    fn a_list_beside_the_dockerfile_replaces_the_other() {
         let folder = Folder::new();
         folder.write(".dockerignore", "src\n");
         folder.write("Dockerfile.dockerignore", "src/main\n*ignore\n");
@@ -294,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn moats_own_files_are_no_part_of_it() {
+    fn moats_own_files_are_excluded() {
         let folder = Folder::new();
         let root = folder.0.path();
         let (own, link) = (root.join("state/moat"), root.join("link"));
@@ -321,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_an_end_to_it() {
+    fn the_size_is_bounded() {
         let folder = Folder::new();
         let large = File::create(folder.0.path().join("large")).expect("a file");
         large.set_len(SIZE_MAX + 1).expect("a file with a hole");

@@ -1,4 +1,4 @@
-//! The files and folders of a context, in the order of their paths, without what is ignored.
+//! The files and folders of a context, sorted by path, without ignored ones.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use super::ignore::Ignore;
 use super::{ContextError, ENTRIES_MAX, SIZE_MAX};
 
-/// Something in a context.
+/// An entry of a context.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Entry {
-    /// Seen from the context.
+    /// Relative to the context.
     pub path: PathBuf,
-    /// Its permissions.
+    /// The permissions of a file.
     pub mode: u32,
     pub kind: Kind,
 }
@@ -20,17 +20,17 @@ pub(super) struct Entry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Kind {
     Folder,
-    /// Where it leads is taken as it is written.
+    /// A link; its target is used as written.
     Link(PathBuf),
     File {
         size: u64,
     },
 }
 
-/// Everything in the folder that counts, sorted, without the folder `without`.
+/// The included entries of the folder, sorted, without the folder `without`.
 pub(super) fn walk(folder: &Path, ignore: &Ignore, without: Option<&Path>) -> Result<Vec<Entry>, ContextError> {
     let mut walked = Walked { entries: Vec::new(), size: 0, without: without.and_then(|it| seen_from(folder, it)) };
-    // Whatever the path itself is, it means the folder behind it.
+    // The path itself may be a link to the folder.
     walked.folder(folder, Path::new(""), ignore)?;
     walked.entries.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(walked.entries)
@@ -39,11 +39,11 @@ pub(super) fn walk(folder: &Path, ignore: &Ignore, without: Option<&Path>) -> Re
 struct Walked {
     entries: Vec<Entry>,
     size: u64,
-    /// Seen from the context.
+    /// Relative to the context.
     without: Option<PathBuf>,
 }
 
-/// Where a folder is in a context, whatever links lead to either; `None`: it is not there, or is all of it.
+/// The path of a folder in a context, with links resolved; `None` if it is outside, or the context itself.
 fn seen_from(context: &Path, folder: &Path) -> Option<PathBuf> {
     let path = folder.canonicalize().ok()?.strip_prefix(context.canonicalize().ok()?).ok()?.to_owned();
     (!path.as_os_str().is_empty()).then_some(path)
@@ -77,7 +77,7 @@ impl Walked {
             } else if sort.is_file() {
                 Kind::File { size: facts.len() }
             } else {
-                // A socket or a device is no part of an image.
+                // Sockets and devices cannot be part of an image.
                 continue;
             };
             self.add(Entry { path, mode: facts.permissions().mode() & 0o7777, kind })?;

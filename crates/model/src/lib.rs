@@ -1,6 +1,6 @@
-//! The nouns: what a sandbox is made of, what is desired and what was observed, and what an engine is asked.
+//! The model: resources of a sandbox, desired and observed state, and the interface of an engine.
 //!
-//! Plain values, and the trait of an engine. Nothing here reads, writes, waits or knows the time.
+//! Plain values, and the trait of an engine. No I/O, no clock.
 
 pub mod engine;
 pub mod graph;

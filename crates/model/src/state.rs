@@ -1,6 +1,6 @@
-//! One snapshot of the world: what an engine says there is, reduced to what moat acts on.
+//! The observed state: a snapshot of an engine, reduced to what moat uses.
 //!
-//! Facts only. Nothing here knows what is wanted, and nothing is read from anywhere: `observe` fills it.
+//! Facts only, independent of the desired state. `observe` reads them from the engine.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,10 +11,10 @@ use serde::Serialize;
 use crate::resource::label::Ownership;
 use crate::resource::{ContainerId, ImageDigest, ImageId, ImageRef, Limits, NetworkId, ResourceId, RestartPolicy};
 
-/// Everything of one run that an engine holds, and the images that the run needs.
+/// The resources of one run on an engine, and the images that the run needs.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Observed {
-    /// The images that were asked for; `None`: not on the engine.
+    /// The images that were looked up; `None` if one is not on the engine.
     pub images: BTreeMap<ImageRef, Option<ImageFacts>>,
     /// Sorted by creation time, then id.
     pub networks: Vec<NetworkFacts>,
@@ -22,39 +22,39 @@ pub struct Observed {
     pub volumes: Vec<VolumeFacts>,
     /// Sorted by creation time, then id.
     pub containers: Vec<ContainerFacts>,
-    /// Address ranges that networks of the engine use, whoever they belong to. Only known when a network is missing.
+    /// Address ranges of all networks of the engine. Only known if a network has to be created.
     pub taken: Vec<Ipv4Net>,
-    /// Ports of the engine's machine that containers of other runs hold. Only known when one is to be chosen.
+    /// Ports of the Docker host that containers of other runs use. Only known if a port has to be chosen.
     pub ports_taken: BTreeSet<u16>,
-    /// Folders of the engine's machine that containers of other runs can write, each with its agent. Only known when a
-    /// container that mounts a path is to be created.
+    /// Folders of the Docker host that containers of other runs can write to, each with its agent. Only known if a
+    /// container that mounts a path may be created.
     pub writable: Vec<(String, String)>,
-    /// The volumes that the engine has. Only known when a container that mounts one of somebody else's is to be created.
+    /// All volumes of the engine. Only known if a container that mounts a foreign volume may be created.
     pub all_volumes: Option<BTreeSet<String>>,
-    /// What an update has made of containers, as far as it was asked for: of the main one, and of those that were
+    /// The current values that can be changed in place, of the inspected containers: the main one, and those that were
     /// created with limits.
     pub live: BTreeMap<ContainerId, Live>,
-    /// Containers that have ended because they were out of memory.
+    /// Containers that the kernel killed for lack of memory.
     pub out_of_memory: BTreeSet<ContainerId>,
 }
 
-/// What of a container can be changed in place, as it is now.
+/// The values of a container that can be changed in place, and its restarts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Live {
     pub limits: Limits,
-    /// `None`: one that moat does not know.
+    /// `None` for a policy that moat does not know.
     pub restart: Option<RestartPolicy>,
-    /// How often the engine has started it again by itself since somebody started it.
+    /// The number of automatic restarts since the last start by a user.
     pub restarts: i64,
-    /// When it was started, in nanoseconds since 1970; `None`: it does not run, or the engine's files are not this
-    /// machine's, so that nothing can be compared with it.
+    /// The time of its start, in nanoseconds since 1970; `None` if it is not running, or if the engine is on another
+    /// machine, whose clock and files cannot be compared.
     pub started: Option<i64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageFacts {
     pub id: ImageId,
-    /// What registries call it: it came from there, or went there. None of one that was only made here.
+    /// Its digests in registries; empty for an image that was built here and never pushed.
     pub digests: BTreeSet<ImageDigest>,
 }
 
@@ -74,58 +74,58 @@ pub struct VolumeFacts {
     pub owner: Option<Ownership>,
 }
 
-/// A container as a list gives it, without asking for each one.
+/// A container as in a list, without inspection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContainerFacts {
     pub id: ContainerId,
     /// Without the leading slash.
     pub name: String,
     pub owner: Option<Ownership>,
-    /// The image that it was made from.
+    /// The image that it was created from.
     pub image: ImageId,
     pub state: ContainerState,
-    /// For how many seconds it has been up; `None`: for a minute or longer, or it is not.
+    /// The uptime in seconds; `None` if it is a minute or longer, or the container is not running.
     pub up_seconds: Option<u64>,
     pub health: Health,
-    /// Of the last run, for a container that has ended.
+    /// The exit code of the last start, for an exited container.
     pub exit_code: Option<i64>,
-    /// The network that it was created on. Without that very network it never starts again, whatever it has been
-    /// connected to since. `None`: none that was named by id.
+    /// The network that it was created on. Without this network it cannot start again, whatever networks it was
+    /// connected to since. `None` if no network was given by id.
     pub home: Option<NetworkId>,
-    /// The networks that it is on, sorted by name.
+    /// The networks that it is connected to, sorted by name.
     pub networks: Vec<Endpoint>,
     /// Names of the volumes mounted into it, sorted.
     pub volumes: Vec<String>,
-    /// Ports of the engine's machine that lead to it now, sorted.
+    /// The published ports of the Docker host, sorted.
     pub published: Vec<u16>,
     /// In seconds since 1970.
     pub created: i64,
 }
 
-/// What has been up for so long does not crash again and again: the measure by which an engine's own pauses between two
-/// restarts begin anew.
+/// A container that has been up for this long is not crash-looping: after this time an engine resets its pauses
+/// between restarts.
 pub const RAN_WELL: Duration = Duration::from_secs(10);
 
 impl ContainerFacts {
-    /// Whether it was killed, by whom ever: a user, an engine that waited in vain for a stop, or the kernel.
+    /// Whether it was killed: by a user, by an engine after the stop timeout, or by the kernel.
     pub fn was_killed(&self) -> bool {
         const KILLED: i64 = 137;
         matches!(self.state, ContainerState::Exited | ContainerState::Restarting) && self.exit_code == Some(KILLED)
     }
 
-    /// Whether its command has ended with 0. One that was stopped or killed has another code, unless its program ends with
-    /// 0 when it is asked to.
+    /// Whether its command exited with 0. A stopped or killed container has another code, unless its program exits with
+    /// 0 on a signal.
     pub fn has_completed(&self) -> bool {
         self.state == ContainerState::Exited && self.exit_code == Some(0)
     }
 }
 
-/// A container's place on a network, as the container remembers it.
+/// A container's endpoint on a network, as stored in the container.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Endpoint {
-    /// The network's name, or its id in a container that was created with that and never started.
+    /// The network's name; its id in a container that was created with the id and never started.
     pub network: String,
-    /// `None` before the first start. A stopped container may hold an id that is dead.
+    /// `None` before the first start. A stopped container may refer to a removed network.
     pub id: Option<NetworkId>,
 }
 
@@ -140,15 +140,15 @@ pub enum ContainerState {
     Removing,
     Exited,
     Dead,
-    /// A state that this version of moat has not heard of.
+    /// A state that this version of moat does not know.
     Unknown,
 }
 
-/// What the engine's own health check says.
+/// The result of the engine's health check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Health {
-    /// There is no check.
+    /// The container has no check.
     None,
     /// The check has not passed since the start.
     Starting,
@@ -157,7 +157,7 @@ pub enum Health {
 }
 
 impl ContainerState {
-    /// Reads the engine's word.
+    /// Parses the engine's value.
     pub fn parse(word: &str) -> Self {
         match word {
             "created" => Self::Created,
@@ -186,7 +186,7 @@ impl ContainerState {
 }
 
 impl Observed {
-    /// How often the engine has started a container again, if it has done so a moment ago or is about to.
+    /// The number of restarts, if the engine restarted the container a moment ago or is about to.
     pub fn crashes(&self, facts: &ContainerFacts) -> Option<i64> {
         let restarts = self.live.get(&facts.id)?.restarts;
         let lately = match facts.state {
@@ -197,32 +197,32 @@ impl Observed {
         (restarts > 0 && lately).then_some(restarts)
     }
 
-    /// The containers that claim to be `resource`, oldest first. More than one means a replacement that was cut short.
+    /// The containers labelled as `resource`, oldest first. Several mean an interrupted replacement.
     pub fn containers_of<'a>(&'a self, resource: &'a ResourceId) -> impl Iterator<Item = &'a ContainerFacts> {
         self.containers.iter().filter(move |c| owned_as(c.owner.as_ref(), resource))
     }
 
-    /// The networks that claim to be `resource`, oldest first.
+    /// The networks labelled as `resource`, oldest first.
     pub fn networks_of<'a>(&'a self, resource: &'a ResourceId) -> impl Iterator<Item = &'a NetworkFacts> {
         self.networks.iter().filter(move |n| owned_as(n.owner.as_ref(), resource))
     }
 
-    /// The volumes that claim to be `resource`.
+    /// The volumes labelled as `resource`.
     pub fn volumes_of<'a>(&'a self, resource: &'a ResourceId) -> impl Iterator<Item = &'a VolumeFacts> {
         self.volumes.iter().filter(move |v| owned_as(v.owner.as_ref(), resource))
     }
 
-    /// Whether a user has stopped the run, and not started it since.
+    /// Whether a user stopped the run and has not started it since.
     pub fn is_stopped(&self) -> bool {
         self.volumes_of(&ResourceId::stop_mark()).next().is_some()
     }
 
-    /// Whether the command of the main container has ended with 0, and was to end when it was created.
+    /// Whether the main container was created for a one-shot command, which exited with 0.
     pub fn has_completed(&self) -> bool {
         self.ended_runs().any(ContainerFacts::has_completed)
     }
 
-    /// Whether the command of the main container has ended with another code, and was to end when it was created.
+    /// Whether the main container was created for a one-shot command, which exited with another code.
     pub fn has_failed(&self) -> bool {
         self.ended_runs().any(|it| it.exit_code.is_some_and(|code| code != 0))
     }
@@ -233,7 +233,7 @@ impl Observed {
         ended.filter(move |it| it.owner.as_ref().is_some_and(is_main))
     }
 
-    /// Whether the engine holds nothing of the run. Images are nobody's.
+    /// Whether no resource of the run exists. Images do not count.
     pub fn is_empty(&self) -> bool {
         self.networks.is_empty() && self.volumes.is_empty() && self.containers.is_empty()
     }

@@ -1,4 +1,4 @@
-//! A plan in the making: the operations so far, and which of them a milestone of a resource hangs on.
+//! A plan under construction: the operations so far, and those that the milestones of resources require.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,15 +14,15 @@ pub(super) struct PlanBuilder<'a> {
     pub observed: &'a Observed,
     pub options: &'a Options,
     operations: Vec<Operation>,
-    /// What must have succeeded before a resource has reached a milestone. Absent: it has already.
+    /// The operations required for a milestone of a resource. Absent if it is already reached.
     pending: BTreeMap<(ResourceId, Milestone), BTreeSet<OpId>>,
-    /// The network that containers will be on.
+    /// The network that containers are connected to.
     pub networks: BTreeMap<ResourceId, Handle<NetworkId>>,
-    /// Networks that are made anew: their containers hold the old id.
+    /// Networks that are recreated: their containers refer to the old id.
     pub renewed: BTreeSet<ResourceId>,
-    /// What stops a container, by the engine's id.
+    /// The stop of each container, by the engine's id.
     pub stopped: BTreeMap<String, OpId>,
-    /// What removes a container or a network, by the engine's id.
+    /// The removal of each container and network, by the engine's id.
     pub removed: BTreeMap<String, OpId>,
 }
 
@@ -41,7 +41,7 @@ impl<'a> PlanBuilder<'a> {
         }
     }
 
-    /// Adds an operation on `resource`, called `name` on the engine.
+    /// Adds an operation on `resource`, named `name` on the engine.
     pub fn add(
         &mut self,
         resource: &ResourceId,
@@ -58,18 +58,18 @@ impl<'a> PlanBuilder<'a> {
         id
     }
 
-    /// From now on `resource` has reached `milestone` only once `operation` has succeeded.
+    /// Makes `milestone` of `resource` require `operation`.
     pub fn hold(&mut self, resource: &ResourceId, milestone: Milestone, operation: OpId) {
         self.pending.entry((resource.clone(), milestone)).or_default().insert(operation);
     }
 
-    /// What the dependencies of `resource` hold back at `gate`.
+    /// The operations of dependencies that `resource` requires at `gate`.
     pub fn held(&self, resource: &ResourceId, gate: Gate) -> BTreeSet<OpId> {
         let dependencies = self.graph.dependencies(resource).into_iter().filter(|it| it.edge.gates == gate);
         dependencies.flat_map(|it| self.reached(it.on, it.edge.until)).collect()
     }
 
-    /// What must have succeeded before `resource` has reached `milestone`.
+    /// The operations required for `milestone` of `resource`.
     pub fn reached(&self, resource: &ResourceId, milestone: Milestone) -> BTreeSet<OpId> {
         self.pending.get(&(resource.clone(), milestone)).cloned().unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! Why an operation is in a plan.
+//! Causes: the reason for each operation of a plan.
 
 use std::{fmt, slice};
 
@@ -8,65 +8,65 @@ use serde_json::Value;
 use moat_model::resource::{ImageDigest, ImageRef, ResourceId};
 use moat_model::state::ContainerState;
 
-/// The reason for an operation, apart from what it does.
+/// The reason for an operation, independent of its action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cause {
-    /// It is wanted and not there.
+    /// The resource is desired and does not exist.
     Missing,
-    /// It is there, but as somebody wanted it earlier.
+    /// The resource exists with an earlier configuration.
     Changed(Vec<FieldDiff>),
-    /// It was created, but never came to run.
+    /// The container was created and never started.
     HalfDone,
-    /// It should run, and does not.
+    /// The container should run and does not.
     NotRunning {
         state: ContainerState,
         exit_code: Option<i64>,
-        /// The kernel has ended it for that.
+        /// The kernel killed it for lack of memory.
         out_of_memory: bool,
     },
-    /// It runs, but its own health check says no, or its probe did for as long as one waits.
+    /// The container runs, and its health check fails or its probe timed out.
     Unhealthy,
-    /// It runs or is about to, and the engine has just had to start it again.
+    /// The engine has just restarted the container after a crash.
     Crashing { restarts: i64 },
-    /// It runs, but nobody has proven that it does its job.
+    /// The container runs, and no probe has confirmed that it is ready.
     Unproven,
-    /// It is no longer on its network.
+    /// The container is not connected to its network.
     Disconnected,
-    /// It holds the id of a network that is gone.
+    /// The container refers to the id of a network that no longer exists.
     DeadNetwork,
-    /// A file of the host that is mounted into it is another one now, and it still has the old one.
+    /// A mounted file of the host was replaced; the container still has the old one.
     SourceReplaced { path: String },
-    /// What it depends on is replaced, and it holds the old one's id.
+    /// A dependency is replaced, and the container refers to the old one's id.
     DependencyReplaced(ResourceId),
-    /// The tag means another image now, and the user wants that one.
+    /// The tag refers to another image in the registry, and a refresh was requested.
     Moved { image: ImageRef, digests: FieldDiff },
-    /// Another one takes its place.
+    /// Another resource takes its place.
     Superseded,
-    /// A user has stopped the whole run.
+    /// A user stopped the whole run.
     Stopped,
-    /// A user has asked for it.
+    /// A user requested it.
     Asked,
-    /// Its name is not the one it should have.
+    /// The resource has the wrong name.
     Misnamed { found: String },
-    /// The desired state no longer has it.
+    /// The resource is not part of the desired state.
     Unwanted,
-    /// It was created by an apply that failed.
+    /// The resource was created by a failed apply.
     Undo,
 }
 
-/// One field that is not as wanted.
+/// A field whose applied value differs from the desired one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FieldDiff {
-    /// As in `env.PATH` or `command`.
+    /// The path of the field, such as `env.PATH` or `command`.
     pub field: String,
-    /// As last applied; `None`: it was not set.
+    /// The last applied value; `None` if it was unset.
     pub old: Option<Value>,
-    /// As wanted; `None`: it is no longer set.
+    /// The desired value; `None` if it is unset.
     pub new: Option<Value>,
 }
 
 impl Cause {
-    /// The word for scripts.
+    /// The stable code, for scripts.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Missing => "missing",
@@ -90,7 +90,7 @@ impl Cause {
         }
     }
 
-    /// The fields that are not as wanted, where that is the cause; of a tag that has moved, the digests in full.
+    /// The differing fields of `changed`; for `moved`, one entry with the full digests.
     pub fn diffs(&self) -> &[FieldDiff] {
         match self {
             Self::Changed(diffs) => diffs,
@@ -120,22 +120,22 @@ impl fmt::Display for Cause {
                 if *out_of_memory { f.write_str(", out of memory") } else { Ok(()) }
             }
             Self::Unhealthy => f.write_str("unhealthy"),
-            Self::Crashing { restarts: 1 } => f.write_str("crashed, and was restarted"),
+            Self::Crashing { restarts: 1 } => f.write_str("crashed and was restarted"),
             Self::Crashing { restarts } => write!(f, "keeps crashing: restarted {restarts} times"),
             Self::Unproven => f.write_str("not proven ready"),
             Self::Disconnected => f.write_str("not on its network"),
-            Self::DeadNetwork => f.write_str("holds a network that is gone"),
+            Self::DeadNetwork => f.write_str("its network no longer exists"),
             Self::SourceReplaced { path } => {
-                write!(f, "`{path}` was replaced on the host, and is still the old file inside")
+                write!(f, "`{path}` was replaced on the host; the container still has the old file")
             }
             Self::DependencyReplaced(on) => write!(f, "{on} is replaced"),
             Self::Moved { image, digests } => moved(f, image, digests),
             Self::Superseded => f.write_str("superseded"),
             Self::Stopped => f.write_str("the sandbox is stopped"),
-            Self::Asked => f.write_str("asked for"),
+            Self::Asked => f.write_str("requested"),
             Self::Misnamed { found } => write!(f, "named {found}"),
-            Self::Unwanted => f.write_str("no longer wanted"),
-            Self::Undo => f.write_str("undone"),
+            Self::Unwanted => f.write_str("no longer needed"),
+            Self::Undo => f.write_str("rolled back"),
         }
     }
 }

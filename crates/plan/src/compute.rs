@@ -1,6 +1,6 @@
-//! The planner: what is wanted against what is there, resource by resource, dependencies first.
+//! The planner: compares desired and observed state, resource by resource, dependencies first.
 //!
-//! Total: whatever world it is shown, it gives a plan. A plan for the empty graph removes everything.
+//! Total: it returns a plan for any observed state. The plan for an empty graph removes everything.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -16,77 +16,77 @@ use moat_model::resource::{
 };
 use moat_model::state::{NetworkFacts, Observed};
 
-/// What a plan depends on besides the desired and the observed state.
+/// The inputs of a plan besides the desired and the observed state.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Options {
-    /// Containers that were proven ready in this very run: they need no second proof.
+    /// Containers that were proven ready in this apply: they need no second proof.
     pub proven: BTreeSet<ContainerId>,
-    /// Containers that were there, and whose probe did not say yes in time in this very run. They get their files again
+    /// Existing containers whose probe timed out in this apply. They get their files again
     /// and are restarted, unless they were proven since.
     pub unready: BTreeSet<ContainerId>,
-    /// Containers that were updated in this very run: what they do not have now is what the engine drops.
+    /// Containers that were updated in this apply: limits that they still lack are dropped by the engine.
     pub updated: BTreeSet<ContainerId>,
-    /// Resources whose replacement failed: the older one is put back.
+    /// Resources whose replacement failed: the older one is restored.
     pub restore: BTreeSet<ResourceId>,
-    /// What becomes of volumes that the graph does not want.
+    /// The fate of volumes that are not in the graph.
     pub volumes: Volumes,
-    /// What goes does so because an apply failed.
+    /// Whether removals are the rollback of a failed apply.
     pub undo: bool,
-    /// Where networks get their addresses from.
+    /// The pool of network addresses.
     pub range: SubnetRange,
-    /// Addresses that cannot be used, though no network of the engine has them: the host's routes, and what the
+    /// Ranges that cannot be used, though no network of the engine has them: the host's routes, and those that the
     /// engine has refused.
     pub avoid: Vec<Ipv4Net>,
-    /// Resources that are left as they are for now, with whatever waits for them.
+    /// Resources that stay unchanged for now, with all that depends on them.
     pub leave: BTreeSet<ResourceId>,
-    /// Whether the run is to be up.
+    /// Whether the run should be running.
     pub power: Power,
-    /// Containers that the user wants restarted, and that have not been yet.
+    /// Containers whose requested restart is still due.
     pub restart: BTreeSet<ContainerId>,
-    /// Ports of the engine's machine that turned out to be in use.
+    /// Ports of the Docker host that turned out to be in use.
     pub avoid_ports: BTreeSet<u16>,
-    /// What tags mean in their registries, of those that the user wants refreshed. None of others.
+    /// The digests of tags in their registries, only for images to refresh.
     pub registry: BTreeMap<ImageRef, ImageDigest>,
-    /// In place of each probe's own timeout.
+    /// Overrides the timeout of each probe.
     pub wait_timeout: Option<Duration>,
-    /// In place of the time that each container has to stop. In seconds.
+    /// Overrides the stop timeout of each container. In seconds.
     pub grace: Option<u32>,
 }
 
-/// Whether a run is to be up.
+/// Whether a run should be running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Power {
-    /// As a user has left it: down if there is a mark that says so, otherwise up.
+    /// As the user left it: stopped if the stop mark exists, otherwise running.
     #[default]
     AsLeft,
-    /// Down from now on.
+    /// Stopped from now on.
     Stop,
-    /// Up from now on.
+    /// Running from now on.
     Start,
 }
 
-/// The consent given to remove volumes that are not wanted.
+/// Which surplus volumes may be removed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Volumes {
-    /// None: they stay.
+    /// None.
     #[default]
     Keep,
-    /// Those that go with the run. What a volume's own label says is overruled by the spec where it knows the volume.
+    /// Those that are removed with the run. For volumes in the spec, the spec overrides the volume's label.
     Scratch(BTreeMap<ResourceId, Retention>),
     /// All.
     All,
 }
 
-/// Compares what is wanted with what is there.
+/// Plans the operations that turn the observed state into the desired one.
 pub fn compute(graph: &Graph, observed: &Observed, options: &Options) -> Plan {
     let graph = &*comparable(graph, &observed.containers);
     let plan = draft(graph, observed, options, &BTreeSet::new());
-    // Which containers are created shows only at the end; one that is merely started again needs no image.
+    // Only the finished plan shows which containers are created; a restarted one needs no image.
     let needless = needless_pulls(&plan);
     if needless.is_empty() { plan } else { draft(graph, observed, options, &needless) }
 }
 
-/// The images whose pull nothing waits for.
+/// The images whose pull no operation requires.
 fn needless_pulls(plan: &Plan) -> BTreeSet<ResourceId> {
     let waited_for: BTreeSet<OpId> = plan.operations.iter().flat_map(|operation| &operation.after).copied().collect();
     let pulls = plan.operations.iter().filter(|operation| matches!(operation.action, Action::PullImage { .. }));
@@ -107,21 +107,21 @@ fn draft(graph: &Graph, observed: &Observed, options: &Options, needless: &BTree
             Config::Image(_) => image(&mut draft, node),
             Config::Volume(_) => volume(&mut draft, node),
             Config::Network(_) => network(&mut draft, node),
-            // Putting back is about what failed, and nothing else.
+            // A restore only concerns what failed.
             Config::Container(_) if !options.restore.is_empty() && !options.restore.contains(&node.id) => {}
             Config::Container(config) => container::plan(&mut draft, node, config),
         }
     }
     power::started(&mut draft);
     if options.restore.is_empty() {
-        removal::unwanted(&mut draft);
+        removal::surplus(&mut draft);
     }
     draft.finish()
 }
 
 fn image(draft: &mut PlanBuilder<'_>, node: &Node) {
     let Config::Image(config) = &node.config else { return };
-    // An image that nobody asked about is one that nobody needs: its containers are there.
+    // An image that was not looked up is not needed: its containers exist.
     let cause = match draft.observed.images.get(&config.reference) {
         Some(None) => Cause::Missing,
         Some(Some(facts)) => match refresh::moved(draft, &config.reference, facts) {
@@ -146,7 +146,7 @@ fn image(draft: &mut PlanBuilder<'_>, node: &Node) {
     draft.hold(&node.id, Milestone::Created, made);
 }
 
-/// An image is known by what it is made of: one that is not there is another one than the container was created from.
+/// A built image is identified by its inputs: if it does not exist, the container was created from another one.
 fn why_built(draft: &PlanBuilder<'_>, config: &ImageConfig) -> Cause {
     let uses = |node: &&Node| matches!(&node.config, Config::Container(it) if it.image == config.reference);
     let node = draft.graph.in_order().into_iter().find(uses);
@@ -158,7 +158,7 @@ fn why_built(draft: &PlanBuilder<'_>, config: &ImageConfig) -> Cause {
     if image.is_empty() { Cause::Missing } else { Cause::Changed(image) }
 }
 
-/// A volume that is there is right, whatever it was made of: its data is worth more than its options.
+/// An existing volume is always kept, whatever its options: its data is worth more.
 fn volume(draft: &mut PlanBuilder<'_>, node: &Node) {
     if draft.observed.volumes_of(&node.id).next().is_some() {
         return;
@@ -170,12 +170,12 @@ fn volume(draft: &mut PlanBuilder<'_>, node: &Node) {
     draft.hold(&node.id, Milestone::Created, create);
 }
 
-/// Keeps the oldest network that is as wanted, since that is the one that containers are most likely on.
+/// Keeps the oldest network in sync, which containers are most likely connected to.
 fn network(draft: &mut PlanBuilder<'_>, node: &Node) {
     let found: Vec<_> = draft.observed.networks_of(&node.id).collect();
-    let wanted = node.config.hash();
-    let as_wanted = |facts: &&&NetworkFacts| facts.owner.as_ref().is_some_and(|owner| owner.hash == wanted);
-    if let Some(keep) = found.iter().find(as_wanted) {
+    let desired = node.config.hash();
+    let in_sync = |facts: &&&NetworkFacts| facts.owner.as_ref().is_some_and(|owner| owner.hash == desired);
+    if let Some(keep) = found.iter().find(in_sync) {
         draft.networks.insert(node.id.clone(), Handle::Known(keep.id.clone()));
         return;
     }
@@ -183,7 +183,7 @@ fn network(draft: &mut PlanBuilder<'_>, node: &Node) {
         Some(owner) => Cause::Changed(super::diff::between(&owner.config, &node.config.canonical())),
         None => Cause::Missing,
     };
-    // Two networks cannot share a name, so the old one goes first, and with it the containers that hold its id.
+    // Two networks cannot share a name, so the old one is removed first, with the containers that refer to its id.
     draft.renewed.insert(node.id.clone());
     let mut cleared = BTreeSet::new();
     for old in &found {
@@ -196,7 +196,7 @@ fn create_network(draft: &mut PlanBuilder<'_>, node: &Node, cause: Cause, after:
     let Config::Network(config) = &node.config else { return };
     let run = &draft.graph.run;
     let labels = label::labels(run, &node.id, &node.config);
-    // With the range used up the engine's own pools are what is left, and if those are too, it says so.
+    // If the range is used up, the engine's own pools are left; if those are too, the engine reports an error.
     let taken: Vec<Ipv4Net> = draft.observed.taken.iter().chain(&draft.options.avoid).copied().collect();
     let subnet = config.subnet.or_else(|| draft.options.range.free(run.id.as_str(), &taken));
     let action = Action::CreateNetwork { labels, internal: config.internal, subnet };

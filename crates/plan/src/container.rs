@@ -1,15 +1,15 @@
-//! Containers: kept and mended in place where the facts allow, otherwise replaced.
+//! Containers: kept and repaired in place where the facts allow, otherwise replaced.
 //!
-//! A replacement is created beside the old container. The old one is stopped only when the new one is ready, or, where
-//! both cannot run at one time, when the new one could be created and all that it waits for is there; it is removed only
-//! when the new one is ready, and gives its name last.
-//! Cut short anywhere, the next plan finds both and goes on.
+//! A replacement is created beside the old container. The old one is stopped only when the new one is ready or, where
+//! both cannot run at once, when the new one is created and its dependencies are ready. The old one is removed only
+//! when the new one is ready, which then takes its name.
+//! After an interruption at any point, the next plan finds both and continues.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::builder::PlanBuilder;
 use super::in_place::{self, Fit};
-use super::proof::{is_settled, lasts_well, prove};
+use super::proof::{is_settled, prove, require_stability};
 use super::{Action, Cause, Handle, OpId, Power, diff, port, refresh, removal, restart, sources, volumes};
 use moat_model::engine::{PortBinding, VolumeMount};
 use moat_model::graph::{Gate, Milestone, Node};
@@ -17,12 +17,12 @@ use moat_model::resource::label::{self, Ownership};
 use moat_model::resource::{Config, ContainerConfig, ContainerId, MountSource, NetworkId, Probe, ResourceId, Role};
 use moat_model::state::{ContainerFacts, ContainerState, Endpoint};
 
-/// How a container that is there stands to its network.
+/// The relation of an existing container to its network.
 enum Link {
     Fine,
-    /// It can be connected where it is.
+    /// The container can be connected in place.
     Missing,
-    /// It holds the id of a network that is gone, and would not start; or one that is going to be removed.
+    /// The container refers to a network that no longer exists, and would not start; or to one that is to be removed.
     Dead,
 }
 
@@ -33,13 +33,13 @@ pub(super) fn plan(draft: &mut PlanBuilder<'_>, node: &Node, config: &ContainerC
         found.iter().filter(|it| current.is_none_or(|current| current.id != it.id)).copied().collect();
     match current {
         Some(current) => keep(draft, node, config, current, &others),
-        // Nothing can be put back. What is wanted is for the next apply to make.
+        // No older container exists to restore. The next apply creates the desired one.
         None if draft.options.restore.contains(&node.id) => {}
         None => create(draft, node, config, &others),
     }
 }
 
-/// The container that can be kept: as wanted, on a living network, not on its way out. One that runs is
+/// The container that can be kept: in sync, on an existing network, not being removed. A running one is
 /// preferred, then one with the right name, then the oldest.
 fn choose<'a>(
     draft: &PlanBuilder<'_>,
@@ -53,9 +53,9 @@ fn choose<'a>(
         let fits = !matches!(in_place::fit(draft.observed, it, node, config, draft.options), Fit::Otherwise(_));
         let as_wanted = fits && refresh::outdated(draft, &config.image, it).is_none();
         let leaving = matches!(it.state, ContainerState::Removing | ContainerState::Dead);
-        // A replacement has failed: what ran before it is better than nothing, and than the same again.
+        // The replacement failed: the older container is better than none, and than another failure.
         let fits = if restoring { !as_wanted && it.state != ContainerState::Created } else { as_wanted };
-        fits && !leaving && !lost_its_port(draft, it) && !matches!(link(draft, node, config, it), Link::Dead)
+        fits && !leaving && !lost_port(draft, it) && !matches!(link(draft, node, config, it), Link::Dead)
     };
     let rank = |it: &&&ContainerFacts| {
         let runs = it.state == ContainerState::Running;
@@ -64,8 +64,8 @@ fn choose<'a>(
     found.iter().filter(usable).min_by_key(rank).copied()
 }
 
-/// Whether a port that was chosen for it has turned out to be somebody else's meanwhile.
-fn lost_its_port(draft: &PlanBuilder<'_>, facts: &ContainerFacts) -> bool {
+/// Whether a port chosen for it has turned out to be in use.
+fn lost_port(draft: &PlanBuilder<'_>, facts: &ContainerFacts) -> bool {
     let mut chosen = facts.owner.iter().flat_map(|owner| owner.ports.values());
     facts.state != ContainerState::Running && chosen.any(|port| draft.options.avoid_ports.contains(port))
 }
@@ -79,11 +79,11 @@ fn link(draft: &PlanBuilder<'_>, node: &Node, config: &ContainerConfig, facts: &
     };
     let is_surplus = |id: &NetworkId| Some(id) != known && draft.observed.networks.iter().any(|it| it.id == *id);
     let goes = facts.networks.iter().any(|end| end.id.as_ref().is_some_and(is_surplus));
-    // What is done needs no network any more.
+    // A completed command needs no network.
     if is_done(draft, node, facts) && !goes {
         return Link::Fine;
     }
-    // One that was created on another network may run on, but would never come back from a restart.
+    // A container created on another network may keep running, but could not start again.
     if facts.home.as_ref() != known || goes {
         return Link::Dead;
     }
@@ -94,7 +94,7 @@ fn link(draft: &PlanBuilder<'_>, node: &Node, config: &ContainerConfig, facts: &
 fn create(draft: &mut PlanBuilder<'_>, node: &Node, config: &ContainerConfig, others: &[&ContainerFacts]) {
     let cause = why_created(draft, node, config, others);
     let final_name = draft.graph.run.name_of(&node.id);
-    // What is removed before the new one is created has given its name free.
+    // A container removed earlier no longer holds the name.
     let in_the_way: Vec<&ContainerFacts> =
         others.iter().filter(|it| !draft.removed.contains_key(it.id.as_str())).copied().collect();
     let name = free_name(&final_name, &in_the_way);
@@ -131,8 +131,8 @@ fn create(draft: &mut PlanBuilder<'_>, node: &Node, config: &ContainerConfig, ot
     retire(draft, &node.id, &in_the_way, Some(ready), container, &name, &final_name);
 }
 
-/// Whether a new container can be proven while the old one still works: they share no port and no name on the network,
-/// and the new one writes to nothing that the old one may hold a lock on.
+/// Whether a new container can be proven while the old one still runs: they share no port and no name on the network,
+/// and the new one writes to nothing that the old one may have locked.
 fn may_run_beside(
     node: &Node,
     config: &ContainerConfig,
@@ -146,7 +146,7 @@ fn may_run_beside(
         written.any(|it| old.iter().any(|old| old.volumes.contains(&it.volume)))
     };
     let writes_here = || config.mounts.iter().any(|it| matches!(it.source, MountSource::Path(_)) && !it.read_only);
-    // What only stays up locks nothing, whatever is mounted.
+    // An idle container locks nothing, whatever is mounted.
     let idles = matches!(node.probe, Some(Probe::Idle { .. }));
     node.role == Role::Main
         && config.network.aliases.is_empty()
@@ -154,7 +154,7 @@ fn may_run_beside(
         && (idles || !(shares_volume() || writes_here()))
 }
 
-/// Brings a container that is as wanted to where it should be.
+/// Brings a container in sync to its desired state, name and network.
 fn keep(
     draft: &mut PlanBuilder<'_>,
     node: &Node,
@@ -182,7 +182,7 @@ fn keep(
         let action = Action::UpdateContainer { container: current.id.clone(), update };
         draft.add(id, &name, action, Cause::Changed(diffs), []);
     }
-    // An older one that still runs would hold the same volumes and the same alias.
+    // An older container that still runs would use the same volumes and the same alias.
     if !is_settled(draft, current, node, config) || current.state != ContainerState::Running {
         for other in others.iter().filter(|it| removal::is_up(it.state)) {
             let stop = removal::stop(draft, id, other, &Cause::Superseded, before.clone());
@@ -194,7 +194,7 @@ fn keep(
     retire(draft, id, others, ready, handle, &name, &final_name);
 }
 
-/// The operations that bring one kept container from its state to ready; gives the last one.
+/// Adds the operations that bring a kept container from its state to ready; returns the last one.
 fn mend(
     draft: &mut PlanBuilder<'_>,
     node: &Node,
@@ -212,12 +212,12 @@ fn mend(
     let not_running = not_running(draft, current);
     let due = restart::cause(draft, node, config, current, has_failed);
     if has_failed && current.state != ContainerState::Created {
-        // Whoever started it may have done so before its files were there.
+        // It may have been started before its files were uploaded.
         before.extend(upload(draft, node, config, &name, handle, &Cause::Unhealthy));
     }
     match current.state {
         ContainerState::Created => {
-            // It may have been created without its files: a start would then run something else.
+            // It may have been created without its files: a start would then run something different.
             before.extend(upload(draft, node, config, &name, handle, &Cause::HalfDone));
             Some(start(draft, node, &name, handle, &Cause::HalfDone, before))
         }
@@ -237,13 +237,13 @@ fn mend(
             let cause = crashes.map_or(Cause::Unproven, |restarts| Cause::Crashing { restarts });
             let mut action = prove(draft, node, config, handle.clone())?;
             if let (Some(_), Action::AwaitReady { probe, .. }) = (crashes, &mut action) {
-                lasts_well(probe);
+                require_stability(probe);
             }
             let ready = draft.add(id, &name, action, cause, before);
             draft.hold(id, Milestone::Ready, ready);
             Some(ready)
         }
-        ContainerState::Exited if is_wanted_again(draft, current) => {
+        ContainerState::Exited if is_rerun_requested(draft, current) => {
             Some(start(draft, node, &name, handle, &Cause::Asked, before))
         }
         ContainerState::Exited | ContainerState::Removing | ContainerState::Dead => {
@@ -252,22 +252,22 @@ fn mend(
     }
 }
 
-/// Whether its command has come to its end, and nobody has asked for another run of it.
+/// Whether its command has completed, and no further run was requested.
 pub(super) fn is_done(draft: &PlanBuilder<'_>, node: &Node, facts: &ContainerFacts) -> bool {
-    // What is put back is as it was wanted before.
+    // A restored container matches the previous desired state.
     let restores = draft.options.restore.contains(&node.id);
     let was_run = || node.role == Role::Main && facts.owner.as_ref().is_some_and(Ownership::is_of_a_run);
     let is_run = if restores { was_run() } else { node.may_complete() };
-    is_run && facts.has_completed() && !is_wanted_again(draft, facts)
+    is_run && facts.has_completed() && !is_rerun_requested(draft, facts)
 }
 
-/// Whether a user has asked for what has ended to run again: a start of what was stopped runs whatever there is.
-fn is_wanted_again(draft: &PlanBuilder<'_>, facts: &ContainerFacts) -> bool {
+/// Whether a user requested another run of an exited container: starting a stopped run starts all of its containers.
+fn is_rerun_requested(draft: &PlanBuilder<'_>, facts: &ContainerFacts) -> bool {
     let starts = draft.options.power == Power::Start && draft.observed.is_stopped() && facts.has_completed();
     starts || draft.options.restart.contains(&facts.id)
 }
 
-/// Puts the files in; `None`: there are none.
+/// Adds the upload of the files; `None` if there are none.
 fn upload(
     draft: &mut PlanBuilder<'_>,
     node: &Node,
@@ -300,7 +300,7 @@ fn start(
     started(draft, node, name, container, cause, start)
 }
 
-/// After `start` the container runs; it is ready when that is proven. Gives the proof.
+/// Marks the container as started after `start` and as ready after its proof. Returns the proof.
 fn started(
     draft: &mut PlanBuilder<'_>,
     node: &Node,
@@ -320,7 +320,7 @@ fn started(
     ready
 }
 
-/// Removes those that have been replaced, and gives the one that stays its name.
+/// Removes the replaced containers, and renames the remaining one.
 fn retire(
     draft: &mut PlanBuilder<'_>,
     id: &ResourceId,
@@ -351,13 +351,13 @@ fn not_running(draft: &PlanBuilder<'_>, facts: &ContainerFacts) -> Cause {
 
 fn why_created(draft: &PlanBuilder<'_>, node: &Node, config: &ContainerConfig, others: &[&ContainerFacts]) -> Cause {
     let network = &config.network.network;
-    // The newest says best what was last applied.
+    // The newest container has the last applied configuration.
     let Some((newest, owner)) = others.last().and_then(|old| Some((old, old.owner.as_ref()?))) else {
         return Cause::Missing;
     };
     let diffs = diff::between(&owner.config, &node.config.canonical());
     let mut diffs = in_place::unmended(draft.observed, newest, config, diffs);
-    // No reason to create anything.
+    // No reason to create a container.
     diffs.retain(|diff| !diff.field.starts_with("extras."));
     if let (true, Fit::Otherwise(found)) =
         (diffs.is_empty(), in_place::fit(draft.observed, newest, node, config, draft.options))
@@ -378,7 +378,7 @@ fn why_created(draft: &PlanBuilder<'_>, node: &Node, config: &ContainerConfig, o
     }
 }
 
-/// A name that none of our own containers bears; the final one if it is free.
+/// A name that none of the run's containers has; the final one if it is free.
 fn free_name(final_name: &str, taken: &[&ContainerFacts]) -> String {
     let candidates =
         std::iter::once(final_name.to_owned()).chain((1..).map(|n| format!("{final_name}{}{n}", label::NEXT)));

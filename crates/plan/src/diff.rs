@@ -1,4 +1,4 @@
-//! What differs between two canonical configurations, field by field.
+//! The differences of two canonical configurations, field by field.
 
 use std::collections::BTreeSet;
 
@@ -6,13 +6,13 @@ use serde_json::{Map, Value};
 
 use super::FieldDiff;
 
-/// The fields in which the configuration last applied differs from the one wanted, in the order of their names.
+/// The fields in which the last applied configuration differs from the desired one, sorted by name.
 ///
-/// Goes into objects, so that one variable of the environment is one field; lists are compared whole.
-pub fn between(applied: &str, wanted: &str) -> Vec<FieldDiff> {
+/// Objects are compared by field, so that each environment variable is a field; lists are compared whole.
+pub fn between(applied: &str, desired: &str) -> Vec<FieldDiff> {
     let parse = |text: &str| serde_json::from_str(text).unwrap_or(Value::Object(Map::new()));
     let mut diffs = Vec::new();
-    walk("", &parse(applied), &parse(wanted), &mut diffs);
+    walk("", &parse(applied), &parse(desired), &mut diffs);
     diffs
 }
 
@@ -28,7 +28,7 @@ fn walk(path: &str, old: &Value, new: &Value, diffs: &mut Vec<FieldDiff>) {
     for key in keys {
         let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
         let absent = match (olds.get(key), news.get(key)) {
-            // A map that was not there at all is shown by its entries too.
+            // A map that was unset is shown by its entries too.
             (Some(Value::Object(_)), None) | (None, Some(Value::Object(_))) => Value::Object(Map::new()),
             _ => Value::Null,
         };
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn differences_are_told_by_field() {
+    fn differences_are_reported_by_field() {
         let old = r#"{"image":"a:1","env":{"A":"1","B":"2"},"init":true}"#;
         let new = r#"{"image":"a:2","env":{"A":"1","C":"3"},"command":["x"]}"#;
         let text: Vec<_> = between(old, new).iter().map(ToString::to_string).collect();
@@ -60,14 +60,14 @@ mod tests {
     }
 
     #[test]
-    fn a_map_that_appears_or_goes_is_told_by_its_entries() {
+    fn an_added_or_removed_map_is_reported_by_its_entries() {
         let text: Vec<_> = between("{}", r#"{"env":{"A":"1"}}"#).iter().map(ToString::to_string).collect();
         assert_eq!(text, [r#"env.A unset -> "1""#]);
         assert_eq!(between(r#"{"env":{"A":"1"}}"#, "{}").len(), 1);
     }
 
     #[test]
-    fn an_unreadable_record_differs_in_everything_that_is_wanted() {
+    fn an_unreadable_record_differs_in_every_desired_field() {
         assert_eq!(between("not json", r#"{"a":1}"#).len(), 1);
     }
 }

@@ -1,13 +1,13 @@
-//! Leaving resources alone for now: a plan without the operations on them, and without what waits for those.
+//! Exclusion of resources: a plan without the operations on them and on their dependents.
 //!
-//! Whether a resource is left alone is somebody else's decision; here its consequences are drawn.
+//! The caller decides which resources to exclude.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Action, Handle, OpId, Operation};
 use moat_model::resource::ResourceId;
 
-/// What remains of a plan, numbered anew.
+/// The remaining operations of a plan, renumbered.
 pub(super) fn without(operations: Vec<Operation>, left: &BTreeSet<ResourceId>) -> Vec<Operation> {
     if left.is_empty() {
         return operations;
@@ -15,7 +15,7 @@ pub(super) fn without(operations: Vec<Operation>, left: &BTreeSet<ResourceId>) -
     let mut numbers: BTreeMap<OpId, OpId> = BTreeMap::new();
     let mut remaining = Vec::with_capacity(operations.len());
     for mut operation in operations {
-        // Each comes after all that it waits for, so that what those have become is known.
+        // Each operation comes after those that it requires, so their new numbers are known.
         let waits_in_vain = operation.after.iter().any(|on| !numbers.contains_key(on));
         if left.contains(&operation.resource) || waits_in_vain {
             continue;
@@ -33,7 +33,7 @@ pub(super) fn without(operations: Vec<Operation>, left: &BTreeSet<ResourceId>) -
 }
 
 impl Action {
-    /// A handle is one of the operations that are waited for, and so has a new number.
+    /// A handle refers to a required operation, which has a new number.
     fn renumber(&mut self, numbers: &BTreeMap<OpId, OpId>) {
         match self {
             Self::CreateContainer { network, .. } | Self::ConnectNetwork { network, .. } => network.renumber(numbers),

@@ -1,7 +1,7 @@
-//! What can be changed while a container is there: its limits and its restart policy.
+//! Changes in place: the limits and the restart policy of an existing container.
 //!
-//! A label cannot be changed. So for these the engine's word counts, not what the container was created with. A limit
-//! that the spec leaves open is a difference only where somebody has set it since: not the default that the
+//! A label cannot be changed. So for these the engine's values count, not those at creation. A limit
+//! that the spec omits is a difference only if it was set since the creation: not the default that the
 //! container was created with, whatever moat's is now.
 
 use serde_json::{Value, json};
@@ -12,13 +12,13 @@ use moat_model::graph::{Graph, Node};
 use moat_model::resource::{Config, ContainerConfig, Limit, Limits, Role};
 use moat_model::state::{ContainerFacts, Observed};
 
-/// How a container compares with what is wanted.
+/// The comparison of a container with its desired configuration.
 #[derive(Debug)]
 pub(super) enum Fit {
     AsWanted,
-    /// It is, once it has been updated.
+    /// The container is in sync after an update.
     Update(ContainerUpdate, Vec<FieldDiff>),
-    /// It has to be made anew; because of these, where its labels do not tell.
+    /// The container has to be recreated; the differences that its labels do not show.
     Otherwise(Vec<FieldDiff>),
 }
 
@@ -35,12 +35,12 @@ pub(super) fn fit(
         return Fit::Otherwise(Vec::new());
     }
     let diffs = if created_so { Vec::new() } else { diff::between(&owner.config, &node.config.canonical()) };
-    // A sidecar that has no limits may have been looked at because it is young, and would be updated by luck.
+    // A sidecar without limits may have been inspected only because it is young; an update would depend on chance.
     let counts = node.role == Role::Main || owner.config.contains("\"limits\":{");
     let Some(live) = observed.live.get(&facts.id).filter(|_| counts) else {
         return if created_so { Fit::AsWanted } else { Fit::Otherwise(Vec::new()) };
     };
-    let (now, wanted, given) = (&live.limits, &config.limits, &owner.defaults);
+    let (now, desired, given) = (&live.limits, &config.limits, &owner.defaults);
     let in_vain = |limit: Option<Limit>| limit.is_some_and(|it| given.lacks(it)) || options.updated.contains(&facts.id);
     let changed = |field: &str| diffs.iter().any(|diff| diff.field == field);
     let mut found = Found::default();
@@ -48,22 +48,22 @@ pub(super) fn fit(
         memory: found.limit(
             Field { name: MEMORY, given: given.memory, changed: changed(MEMORY) && !in_vain(Some(Limit::Memory)) },
             now.memory,
-            wanted.memory,
+            desired.memory,
         ),
         cpus: found.limit(
             Field { name: CPUS, given: None, changed: changed(CPUS) && !in_vain(None) },
             now.cpus,
-            wanted.cpus,
+            desired.cpus,
         ),
         pids: found.limit(
             Field { name: PIDS, given: given.pids, changed: changed(PIDS) && !in_vain(Some(Limit::Pids)) },
             now.pids,
-            wanted.pids,
+            desired.pids,
         ),
     };
     let restart = (live.restart != Some(config.restart)).then_some(config.restart);
     if restart.is_some() {
-        found.tell(RESTART, live.restart.map(|policy| json!(policy)), Some(json!(config.restart)));
+        found.report(RESTART, live.restart.map(|policy| json!(policy)), Some(json!(config.restart)));
     }
     match found {
         Found { removed: true, diffs } => Fit::Otherwise(diffs),
@@ -72,7 +72,7 @@ pub(super) fn fit(
     }
 }
 
-/// Without the differences that an update has mended since: what a container was created with is not what it has.
+/// Drops the differences that an update has already resolved since the creation.
 pub(super) fn unmended(
     observed: &Observed,
     facts: &ContainerFacts,
@@ -80,29 +80,29 @@ pub(super) fn unmended(
     mut diffs: Vec<FieldDiff>,
 ) -> Vec<FieldDiff> {
     let Some(live) = observed.live.get(&facts.id) else { return diffs };
-    let (now, wanted) = (&live.limits, &config.limits);
+    let (now, desired) = (&live.limits, &config.limits);
     diffs.retain(|diff| match diff.field.as_str() {
-        MEMORY => now.memory != wanted.memory,
-        CPUS => now.cpus != wanted.cpus,
-        PIDS => now.pids != wanted.pids,
+        MEMORY => now.memory != desired.memory,
+        CPUS => now.cpus != desired.cpus,
+        PIDS => now.pids != desired.pids,
         RESTART => live.restart != Some(config.restart),
         _ => true,
     });
     diffs
 }
 
-/// The limits that are written and that containers do not have although they were updated: the engine drops them. By
+/// The limits of the spec that updated containers still lack, because the engine drops them. By
 /// the container's name, each with the fields of its spec.
 pub fn dropped(graph: &Graph, observed: &Observed, options: &Options) -> Vec<(String, Vec<&'static str>)> {
     let updated = observed.containers.iter().filter(|facts| options.updated.contains(&facts.id));
     let fields = |facts: &ContainerFacts| {
         let node = graph.node(&facts.owner.as_ref()?.resource)?;
         let Config::Container(config) = &node.config else { return None };
-        let (now, wanted) = (&observed.live.get(&facts.id)?.limits, &config.limits);
+        let (now, desired) = (&observed.live.get(&facts.id)?.limits, &config.limits);
         let all = [
-            ("memory", wanted.memory.is_some() && now.memory.is_none()),
-            ("cpus", wanted.cpus.is_some() && now.cpus.is_none()),
-            ("pids", wanted.pids.is_some() && now.pids.is_none()),
+            ("memory", desired.memory.is_some() && now.memory.is_none()),
+            ("cpus", desired.cpus.is_some() && now.cpus.is_none()),
+            ("pids", desired.pids.is_some() && now.pids.is_none()),
         ];
         let fields: Vec<_> = all.into_iter().filter(|(_, dropped)| *dropped).map(|(field, _)| field).collect();
         (!fields.is_empty()).then(|| (facts.name.clone(), fields))
@@ -115,45 +115,45 @@ const CPUS: &str = "limits.cpus";
 const PIDS: &str = "limits.pids";
 const RESTART: &str = "restart";
 
-/// A limit of a container, and what is known of it.
+/// A limit of a container, with its known values.
 #[derive(Clone, Copy)]
 struct Field<T> {
     name: &'static str,
-    /// What the container got by default.
+    /// The default at the creation of the container.
     given: Option<T>,
-    /// The container was created with another one, and the engine has such limits.
+    /// Whether the container was created with another value, and the engine supports the limit.
     changed: bool,
 }
 
 #[derive(Default)]
 struct Found {
     diffs: Vec<FieldDiff>,
-    /// A limit has to go, which no engine does to a container that is there.
+    /// A limit has to be removed, which no engine can do for an existing container.
     removed: bool,
 }
 
 impl Found {
-    /// The limit to be set, if another one is.
+    /// The limit to set, if the current one differs.
     fn limit<T: PartialEq + Copy + serde::Serialize>(
         &mut self,
         field: Field<T>,
         now: Option<T>,
-        wanted: Option<T>,
+        desired: Option<T>,
     ) -> Option<T> {
         let Field { name, given, changed } = field;
         let by_default = now.is_some() && now == given;
-        // An engine whose kernel has no such limit forgets it. To set it again and again would help nobody.
+        // An engine drops a limit that its kernel does not support. Setting it again would not help.
         let forgotten = now.is_none() && !changed;
-        if now == wanted || forgotten || (by_default && wanted.is_none()) {
+        if now == desired || forgotten || (by_default && desired.is_none()) {
             return None;
         }
-        self.removed |= wanted.is_none();
+        self.removed |= desired.is_none();
         let now = now.filter(|_| !by_default);
-        self.tell(name, now.map(|now| json!(now)), wanted.map(|wanted| json!(wanted)));
-        wanted
+        self.report(name, now.map(|now| json!(now)), desired.map(|desired| json!(desired)));
+        desired
     }
 
-    fn tell(&mut self, field: &str, old: Option<Value>, new: Option<Value>) {
+    fn report(&mut self, field: &str, old: Option<Value>, new: Option<Value>) {
         self.diffs.push(FieldDiff { field: field.to_owned(), old, new });
     }
 }

@@ -34,10 +34,10 @@ pub use privilege::{Gain, Widening, widening, widening_of};
 pub use sources::{Reason, Refusal, refusals};
 pub use status::{Condition, Presence, Published, Standing, Status, has_completed, kept, status};
 
-/// What is to be done, in an order in which it can be done one by one.
+/// The operations of one round, in a valid sequential order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Plan {
-    /// `operations[i].id` is `OpId(i)`; each comes after all that it waits for.
+    /// `operations[i].id` is `OpId(i)`; each comes after those that it requires.
     pub operations: Vec<Operation>,
 }
 
@@ -46,18 +46,18 @@ impl Plan {
         self.operations.is_empty()
     }
 
-    /// Whether anything would be different afterwards. Waiting changes nothing.
+    /// Whether the plan changes anything. Waiting changes nothing.
     pub fn changes(&self) -> bool {
         self.operations.iter().any(|operation| operation.action.changes())
     }
 
-    /// The pulls that have to be done before it is known whether the rest is needed; `None`: all of it is.
+    /// The pulls that decide whether the rest of the plan is needed; `None` if all of it is.
     #[must_use]
     pub fn first_pulls(&self) -> Option<Self> {
         refresh::deciding(self)
     }
 
-    /// Whether what runs in the containers of `resource` would be ended.
+    /// Whether the plan ends processes in the containers of `resource`.
     pub fn interrupts(&self, resource: &ResourceId) -> bool {
         let of_it = self.operations.iter().filter(|operation| operation.resource == *resource);
         of_it.into_iter().any(|operation| operation.action.interrupts())

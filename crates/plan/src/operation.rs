@@ -1,4 +1,4 @@
-//! Operations: what can be done to an engine, each with exactly the data that the call needs.
+//! Operations: changes of an engine, each with exactly the data that its call needs.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,22 +19,22 @@ use moat_model::resource::{
 pub struct Operation {
     pub id: OpId,
     pub resource: ResourceId,
-    /// The engine's name of what is acted on, for people.
+    /// The name of the resource on the engine, for people.
     pub name: String,
     pub action: Action,
     pub cause: Cause,
-    /// What must have succeeded before. Sorted; all smaller than `id`.
+    /// The required operations. Sorted; all smaller than `id`.
     pub after: Vec<OpId>,
 }
 
-/// The place of an operation in its plan.
+/// The index of an operation in its plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct OpId(pub usize);
 
-/// Something that exists already, or that an earlier operation of the same plan creates.
+/// A resource that exists, or that an earlier operation of the same plan creates.
 ///
-/// Always an id, never a name: a name could be somebody else's by the time it is used.
+/// Always an id, never a name: by the time it is used, the name could belong to another resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Handle<Id> {
     Known(Id),
@@ -46,7 +46,7 @@ pub enum Handle<Id> {
 pub enum Action {
     PullImage {
         reference: ImageRef,
-        /// What must have come, if that was asked before; a tag may move between the plan and the pull.
+        /// The expected digest, if the registry was queried; a tag may move between the plan and the pull.
         digest: Option<ImageDigest>,
     },
     BuildImage {
@@ -74,18 +74,18 @@ pub enum Action {
     StartContainer {
         container: Handle<ContainerId>,
     },
-    /// The one action that is many calls: it asks again and again until the answer is yes.
+    /// The only action that makes many calls: it repeats the probe until that succeeds.
     AwaitReady {
         container: Handle<ContainerId>,
         probe: Probe,
         /// For messages.
         image: ImageRef,
-        /// What its exit codes mean.
+        /// Known meanings of its exit codes.
         failures: Vec<KnownFailure>,
-        /// An end with 0 is as good as a yes.
+        /// Exiting with 0 also counts as success.
         may_complete: bool,
     },
-    /// Changes limits and the restart policy, and leaves everything else as it is.
+    /// Changes limits and the restart policy, and nothing else.
     UpdateContainer {
         container: ContainerId,
         update: ContainerUpdate,
@@ -118,12 +118,12 @@ pub enum Action {
     RemoveVolume,
 }
 
-/// How long the engine waits before it kills. In seconds.
+/// How long the engine waits before it kills a container. In seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grace {
-    /// What the container was created with.
+    /// The timeout that the container was created with.
     Own(u32),
-    /// What the user wants this time.
+    /// The timeout that the user requested.
     Asked(u32),
 }
 
@@ -133,7 +133,7 @@ impl Grace {
         seconds
     }
 
-    /// In place of the container's own, if there is one.
+    /// The timeout that overrides the container's own.
     pub fn asked(self) -> Option<u32> {
         match self {
             Self::Own(_) => None,
@@ -148,24 +148,24 @@ impl fmt::Display for OpId {
     }
 }
 
-/// A call that only asks or notes something. An engine under load answers within seconds; a minute is a fault.
+/// A call that does little work. An engine under load answers within seconds; a minute is a fault.
 const QUICK: Duration = Duration::from_secs(60);
 /// Creating and starting copy image layers and set up namespaces.
 const SLOW: Duration = Duration::from_secs(120);
-/// A pull may be gigabytes over a slow line; it is bounded so that nothing hangs for ever.
+/// A pull may be gigabytes over a slow link; the bound keeps it from hanging forever.
 const PULL: Duration = Duration::from_secs(30 * 60);
-/// A build pulls its base, and then runs whatever the user wrote into it.
+/// A build pulls its base, and then runs arbitrary commands of the user.
 const BUILD: Duration = Duration::from_secs(60 * 60);
-/// What a stop may take beyond its grace: the kill, and the clean-up.
+/// The time for the kill and the cleanup after the grace period.
 const AFTER_GRACE: Duration = Duration::from_secs(30);
-/// A wait's own timeout ends it; this only catches one whose last call hangs.
+/// A wait has its own timeout; this margin only catches one whose last call hangs.
 const AFTER_WAIT: Duration = Duration::from_secs(30);
 
-/// As many runs of a container as a wait may see before it is given up, and one to spare.
+/// The number of starts of a container that a wait tolerates, plus one.
 const RUNS: u32 = 5;
 
 impl Action {
-    /// The verb for people and scripts.
+    /// The verb, for people and scripts.
     pub fn verb(&self) -> &'static str {
         match self {
             Self::PullImage { .. } => "pull",
@@ -184,17 +184,17 @@ impl Action {
         }
     }
 
-    /// Whether the engine is different afterwards.
+    /// Whether it changes the engine's state.
     pub fn changes(&self) -> bool {
         !matches!(self, Self::AwaitReady { .. })
     }
 
-    /// Whether it ends what runs in a container.
+    /// Whether it ends processes in a container.
     pub fn interrupts(&self) -> bool {
         matches!(self, Self::StopContainer { .. } | Self::RestartContainer { .. } | Self::RemoveContainer { .. })
     }
 
-    /// The longest that the call may take.
+    /// The maximum duration of the call.
     pub fn deadline(&self) -> Duration {
         match self {
             Self::PullImage { .. } => PULL,
@@ -207,7 +207,7 @@ impl Action {
                     + match probe {
                         Probe::Exec { timeout, settle, .. } => *timeout + *settle,
                         Probe::Idle { timeout, .. } => *timeout,
-                        // It may end and be started again some times before it is given up.
+                        // The container may be restarted several times before the wait gives up.
                         Probe::Running { settle, check } => *settle * RUNS + check.unwrap_or_default(),
                     }
             }

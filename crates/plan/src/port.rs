@@ -1,6 +1,6 @@
-//! Which ports of the engine's machine lead to a container.
+//! The ports of the Docker host that lead to a container.
 //!
-//! A free one is chosen when a container is created, and written into a label: a replacement gets the same one.
+//! A free port is chosen when a container is created, and stored in a label: a replacement gets the same one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,13 +9,13 @@ use moat_model::engine::PortBinding;
 use moat_model::resource::{ContainerConfig, HostPort, Port};
 use moat_model::state::ContainerFacts;
 
-/// Ports of which one is chosen: below those that kernels give to connections (Linux from 32768), and apart from
-/// Kubernetes' own (from 30000).
+/// The range of chosen ports: below the ephemeral ports of kernels (Linux from 32768), and apart from
+/// the node ports of Kubernetes (from 30000).
 const FIRST: u16 = 20_000;
 const COUNT: u16 = 10_000;
 
-/// The bindings of a container that is to be created, and those of them that were chosen here. `others`: what it
-/// takes the place of, the newest last.
+/// The bindings of a new container, and the ports that were chosen for it. `others`: the containers that it
+/// replaces, the newest last.
 pub(super) fn bindings(
     draft: &PlanBuilder<'_>,
     config: &ContainerConfig,
@@ -49,7 +49,7 @@ pub(super) fn bindings(
     (bindings, chosen)
 }
 
-/// The first that is not taken at or after a place that `seed` chooses. With all of them taken the engine says so.
+/// The first free port at or after the one that `seed` selects. If all are taken, the engine reports the conflict.
 fn free(seed: &str, taken: impl Fn(u16) -> bool) -> u16 {
     let start = seed.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
     let nth = |step: u16| {
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_choice_is_stable_and_goes_around() {
+    fn the_choice_is_stable_and_wraps_around() {
         let first = free("a-1 80/tcp", |_| false);
         assert_eq!(free("a-1 80/tcp", |_| false), first);
         assert_ne!(free("a-2 80/tcp", |_| false), first);

@@ -1,7 +1,8 @@
-//! A run that is stopped, and one that is started again.
+//! Stopped runs, and their start.
 //!
-//! That a run is to be down is part of the desired state, and kept where all of the state is: on the engine, as an empty
-//! volume with the run's labels. While it is there nothing is created, mended or started; what runs is stopped.
+//! Whether a run should be stopped is part of the desired state. It is stored on the engine, like all state: as an
+//! empty volume with the run's labels. While this mark exists, nothing is created, repaired or started, and running
+//! containers are stopped.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +13,7 @@ use moat_model::resource::label;
 use moat_model::resource::{Config, ResourceId, Retention, VolumeConfig};
 use moat_model::state::ContainerFacts;
 
-/// Whether the run is to be down. One that is wanted gone is not.
+/// Whether the run should be stopped. Not if it is to be removed.
 pub(super) fn is_down(draft: &PlanBuilder<'_>) -> bool {
     match draft.options.power {
         Power::Stop => true,
@@ -21,10 +22,10 @@ pub(super) fn is_down(draft: &PlanBuilder<'_>) -> bool {
     }
 }
 
-/// Leaves the mark first, so that whoever looks meanwhile does not start what has just been stopped; then stops what
-/// runs, dependents before what they depend on.
+/// Creates the mark first, so that a concurrent round does not start what was just stopped; then stops the running
+/// containers, dependents before their dependencies.
 pub(super) fn stop(draft: &mut PlanBuilder<'_>) {
-    let mark = (draft.options.power == Power::Stop && !draft.observed.is_stopped()).then(|| leave_mark(draft));
+    let mark = (draft.options.power == Power::Stop && !draft.observed.is_stopped()).then(|| create_mark(draft));
     let mut stops: BTreeMap<ResourceId, BTreeSet<OpId>> = BTreeMap::new();
     for facts in in_order(draft) {
         let Some(owner) = &facts.owner else { continue };
@@ -35,27 +36,27 @@ pub(super) fn stop(draft: &mut PlanBuilder<'_>) {
     }
 }
 
-/// Takes the mark away. The rest is an apply.
+/// Removes the mark. The rest is an apply.
 pub(super) fn start(draft: &mut PlanBuilder<'_>) {
-    if !takes_what_has_completed(draft) {
-        take_mark_away(draft, &BTreeSet::new());
+    if !reruns_completed(draft) {
+        remove_mark(draft, &BTreeSet::new());
     }
 }
 
-/// What has completed runs again because of the mark: without it nobody could tell that it should. So the mark is there
-/// until it runs.
+/// A completed command runs again because of the mark: without it, a later round would not know. So the mark exists
+/// until the command runs.
 pub(super) fn started(draft: &mut PlanBuilder<'_>) {
-    if takes_what_has_completed(draft) {
+    if reruns_completed(draft) {
         let after = draft.reached(&ResourceId::main(), Milestone::Started);
-        take_mark_away(draft, &after);
+        remove_mark(draft, &after);
     }
 }
 
-fn takes_what_has_completed(draft: &PlanBuilder<'_>) -> bool {
+fn reruns_completed(draft: &PlanBuilder<'_>) -> bool {
     draft.observed.containers_of(&ResourceId::main()).any(ContainerFacts::has_completed)
 }
 
-fn take_mark_away(draft: &mut PlanBuilder<'_>, after: &BTreeSet<OpId>) {
+fn remove_mark(draft: &mut PlanBuilder<'_>, after: &BTreeSet<OpId>) {
     let mark = ResourceId::stop_mark();
     if draft.options.power == Power::Start {
         for facts in draft.observed.volumes_of(&mark) {
@@ -64,14 +65,14 @@ fn take_mark_away(draft: &mut PlanBuilder<'_>, after: &BTreeSet<OpId>) {
     }
 }
 
-fn leave_mark(draft: &mut PlanBuilder<'_>) -> OpId {
+fn create_mark(draft: &mut PlanBuilder<'_>) -> OpId {
     let (mark, run) = (ResourceId::stop_mark(), &draft.graph.run);
     let config = Config::Volume(VolumeConfig { retention: Retention::Scratch });
     let (labels, name) = (label::labels(run, &mark, &config), run.name_of(&mark));
     draft.add(&mark, name, Action::CreateVolume { labels }, Cause::Asked, [])
 }
 
-/// What runs, dependents first. Where no spec says what depends on what, main comes before all else.
+/// The running containers, dependents first. Without a spec, main comes first.
 fn in_order<'a>(draft: &PlanBuilder<'a>) -> Vec<&'a ContainerFacts> {
     let order: Vec<&ResourceId> = draft.graph.in_order().iter().map(|node| &node.id).rev().collect();
     let rank = |facts: &&ContainerFacts| {

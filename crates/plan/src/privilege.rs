@@ -1,6 +1,6 @@
-//! What a sandbox may do that it could not do before: the last applied configuration against the wanted one.
+//! Privileges that a sandbox gains: the last applied configuration compared with the desired one.
 //!
-//! Pure, so that whoever asks for consent and whoever shows a plan see the same. What it means to be asked is theirs.
+//! Pure, so that the approval and the plan show the same. What follows from a gain is the caller's decision.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -15,56 +15,56 @@ use moat_model::resource::{
 };
 use moat_model::state::Observed;
 
-/// One thing that a resource gains.
+/// A right that a resource gains.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Widening {
     pub resource: ResourceId,
     pub gain: Gain,
-    /// The resource was applied before, without it. Otherwise it is new as a whole.
+    /// Whether the resource was applied before, without the right. Otherwise the resource is new.
     pub known: bool,
 }
 
-/// What is gained. A path is one of the engine's machine.
+/// A right. Paths are paths of the Docker host.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Gain {
-    /// Every right on the engine's machine.
+    /// Full access to the Docker host.
     Privileged,
-    /// The socket of an engine: whoever has it has its machine.
+    /// The socket of an engine, which gives full access to its host.
     EngineSocket { path: String },
-    /// All files.
+    /// All files of the Docker host.
     Root,
-    /// Somebody's home directory, or all of them.
+    /// A home directory, or all of them.
     Home { path: String },
-    /// A path outside of the spec's own folder.
+    /// A path outside the spec's folder.
     Path { path: String },
-    /// What could only be read can be written.
+    /// Write access to a path.
     Write { path: String },
     /// A volume of another agent.
     AgentVolume { name: String },
-    /// A volume that is not the sandbox's own.
+    /// A volume of another owner.
     ForeignVolume { name: String },
-    /// A port that is reached from other machines.
+    /// A port open to other machines.
     Exposed { port: String },
-    /// A secret, by the name of its variable.
+    /// A secret; the name of its variable.
     Secret { name: String },
-    /// An image of another source: another registry or repository.
+    /// An image from another registry or repository.
     Source { old: String, new: String },
-    /// It ran as somebody, and would run as root or as the image has it.
+    /// Root, or the image's user, instead of a named user.
     RootUser { old: String },
-    /// A capability of the kernel beyond those that every container has.
+    /// A kernel capability beyond the default set.
     Capability { name: String },
-    /// A device of the Docker host, and what may be done with it.
+    /// A device of the Docker host, with its access rights.
     Device { device: String },
-    /// Graphics processors of the Docker host.
+    /// GPUs of the Docker host.
     Gpus { gpus: String },
-    /// A port of a service that the Docker host reaches.
+    /// A port of a service, published on the Docker host.
     Published { port: String },
-    /// It reached nothing outside, and would.
+    /// Access to outside networks, from an internal network.
     Outside,
 }
 
 impl Gain {
-    /// The word for scripts.
+    /// The stable code, for scripts.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Privileged => "privileged",
@@ -87,7 +87,7 @@ impl Gain {
         }
     }
 
-    /// What a person should not overlook even where nothing was there before; `None`: it is what a spec is for.
+    /// The mark in a plan, also for new resources; `None` for rights that are not worth a warning.
     pub fn mark(&self) -> Option<&'static str> {
         match self {
             Self::Privileged => Some("privileged"),
@@ -104,22 +104,22 @@ impl Gain {
     }
 }
 
-/// All that `graph`'s sandbox gains over what was last applied; sorted.
+/// The rights that `graph`'s sandbox gains over the last applied state; sorted.
 pub fn widening(graph: &Graph, observed: &Observed) -> Vec<Widening> {
     beyond(graph, |id| {
-        // The newest says best what was last applied.
+        // The newest container has the last applied configuration.
         let container = observed.containers_of(id).filter_map(|facts| facts.owner.as_ref()).last();
         let network = || observed.networks_of(id).filter_map(|facts| facts.owner.as_ref()).last();
         container.or_else(network).map(|owner| owner.config.clone())
     })
 }
 
-/// All that `graph`'s sandbox gains over what `before` wanted; sorted.
+/// The rights that `graph`'s sandbox gains over the desired state `before`; sorted.
 pub fn widening_of(before: &Graph, graph: &Graph) -> Vec<Widening> {
     beyond(graph, |id| before.node(id).map(|node| node.config.canonical()))
 }
 
-/// `last`: the canonical configuration that a resource had, if there was one.
+/// `last` returns the previous canonical configuration of a resource, if it had one.
 fn beyond(graph: &Graph, last: impl Fn(&ResourceId) -> Option<String>) -> Vec<Widening> {
     let mut all = BTreeSet::new();
     for node in graph.nodes() {
@@ -147,13 +147,13 @@ fn beyond(graph: &Graph, last: impl Fn(&ResourceId) -> Option<String>) -> Vec<Wi
     all.into_iter().collect()
 }
 
-/// What a service gives beside what any container gives.
+/// The rights that only services give, besides those of any container.
 fn of_service(role: Role, config: &ContainerConfig) -> Vec<Gain> {
     let own = config.ports.iter().filter(|port| role == Role::Sidecar && port.address.is_loopback());
     own.map(|port| Gain::Published { port: reached(port) }).collect()
 }
 
-/// What a container may do, whatever was before.
+/// All rights of a container, regardless of its previous state.
 pub fn gains(config: &ContainerConfig) -> BTreeSet<Gain> {
     let mut gains = BTreeSet::new();
     if config.privileged {
@@ -195,7 +195,7 @@ fn reached(port: &PortConfig) -> String {
     format!("{host} -> {}", port.container)
 }
 
-/// What is given where another mount shows it anyway is nothing more, least of all to be read only.
+/// Whether another mount gives the same path at the same place with at least the same access.
 fn is_shown_anyway(path: &str, mount: &Mount, config: &ContainerConfig) -> bool {
     let shows = |other: &Mount| {
         let MountSource::Path(folder) = &other.source else { return false };
@@ -206,7 +206,7 @@ fn is_shown_anyway(path: &str, mount: &Mount, config: &ContainerConfig) -> bool 
     config.mounts.iter().any(shows)
 }
 
-/// What a path of the machine gives.
+/// The right that a path of the host gives.
 fn of_path(path: &str) -> Gain {
     let owned = path.to_owned();
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
@@ -221,13 +221,13 @@ fn of_path(path: &str) -> Gain {
     }
 }
 
-/// The spec's own folder, and what is in it, is what a spec is about.
+/// Whether a right only concerns the spec's folder, which every sandbox may use.
 fn is_own(run: &Run, gain: &Gain) -> bool {
     let (Gain::Path { path } | Gain::Write { path }) = gain else { return false };
     Path::new(&run.spec).parent().is_some_and(|folder| Path::new(path).starts_with(folder))
 }
 
-/// Sockets of engines, and the folders that have them.
+/// Whether a path is a socket of an engine, or a folder that contains one.
 fn is_socket(parts: &[&str]) -> bool {
     let is_run = matches!(parts, ["run" | "var"] | ["var", "run"]);
     let last = parts.last().copied().unwrap_or_default();
@@ -239,7 +239,7 @@ fn of_volume(name: &str) -> Gain {
     if name.starts_with("moat-") { Gain::AgentVolume { name } } else { Gain::ForeignVolume { name } }
 }
 
-/// What only a comparison shows.
+/// The rights that only a comparison with the previous configuration shows.
 fn changes(last: &Value, config: &ContainerConfig) -> Vec<Gain> {
     let mut gains = Vec::new();
     let old = last["image"].as_str().and_then(|text| ImageRef::parse(text).ok());
@@ -254,7 +254,7 @@ fn changes(last: &Value, config: &ContainerConfig) -> Vec<Gain> {
     gains
 }
 
-/// What the last applied configuration gave, as far as its record says.
+/// The rights of the last applied configuration, as far as it is recorded.
 fn applied(last: Option<&Value>) -> BTreeSet<Gain> {
     let mut gains = BTreeSet::new();
     let Some(last) = last else { return gains };
@@ -305,23 +305,23 @@ fn parse(config: &str) -> Value {
 impl fmt::Display for Gain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Privileged => f.write_str("every right on the engine's machine"),
-            Self::EngineSocket { path } => write!(f, "the engine itself, by {path}"),
-            Self::Root => f.write_str("all files of the engine's machine"),
+            Self::Privileged => f.write_str("full access to the Docker host"),
+            Self::EngineSocket { path } => write!(f, "access to the engine through {path}"),
+            Self::Root => f.write_str("all files of the Docker host"),
             Self::Home { path } => write!(f, "the home directory {path}"),
-            Self::Path { path } => write!(f, "{path}, outside of the spec's folder"),
-            Self::Write { path } => write!(f, "writing to {path}"),
+            Self::Path { path } => write!(f, "access to {path}, outside the spec's folder"),
+            Self::Write { path } => write!(f, "write access to {path}"),
             Self::AgentVolume { name } => write!(f, "another agent's volume {name}"),
-            Self::ForeignVolume { name } => write!(f, "the volume {name}, which is not its own"),
-            Self::Exposed { port } => write!(f, "a port that other machines reach, {port}"),
+            Self::ForeignVolume { name } => write!(f, "the volume {name} of another owner"),
+            Self::Exposed { port } => write!(f, "a port open to other machines, {port}"),
             Self::Secret { name } => write!(f, "the secret {name}"),
-            Self::Source { old, new } => write!(f, "an image of another source, {new} in place of {old}"),
-            Self::RootUser { old } => write!(f, "root in place of {old}"),
+            Self::Source { old, new } => write!(f, "an image from another source, {new} instead of {old}"),
+            Self::RootUser { old } => write!(f, "the user root instead of {old}"),
             Self::Capability { name } => write!(f, "the capability {name}"),
             Self::Device { device } => write!(f, "the device {device}"),
             Self::Gpus { gpus } => write!(f, "GPUs of the Docker host, {gpus}"),
-            Self::Published { port } => write!(f, "a port that the Docker host reaches, {port}"),
-            Self::Outside => f.write_str("a way to the outside"),
+            Self::Published { port } => write!(f, "a port published on the Docker host, {port}"),
+            Self::Outside => f.write_str("access to outside networks"),
         }
     }
 }

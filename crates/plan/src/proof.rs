@@ -1,4 +1,4 @@
-//! What proves a container ready, and whether that has to be asked at all.
+//! Readiness: what proves a container ready, and whether a probe is needed at all.
 
 use super::builder::PlanBuilder;
 use super::{Action, Handle};
@@ -24,22 +24,22 @@ pub(super) fn is_settled(
     }
 }
 
-/// What the engine's check says, unless that is one of the image's which asks for a program that does not run. A
-/// container that was made before such checks were switched off still has it.
+/// The result of the engine's check, unless that is the image's check for a program that is not run. A
+/// container created before moat disabled such checks still has one.
 pub(super) fn health(facts: &ContainerFacts, config: &ContainerConfig) -> Health {
     let is_of_image = config.health.is_none() && config.image_check == ImageCheck::Off;
     if is_of_image { Health::None } else { facts.health }
 }
 
-/// What has just been started again has to last for longer, since it may well end once more.
-pub(super) fn lasts_well(probe: &mut Probe) {
+/// Extends the probe of a container that was just restarted, since it may crash again.
+pub(super) fn require_stability(probe: &mut Probe) {
     match probe {
         Probe::Exec { settle, .. } | Probe::Running { settle, .. } => *settle = RAN_WELL,
         Probe::Idle { .. } => *probe = Probe::Running { settle: RAN_WELL, check: None },
     }
 }
 
-/// The wait that proves a container ready; `None`: nothing is asked of it.
+/// The wait that proves a container ready; `None` if it has no probe.
 pub(super) fn prove(
     draft: &PlanBuilder<'_>,
     node: &Node,
@@ -47,10 +47,10 @@ pub(super) fn prove(
     container: Handle<ContainerId>,
 ) -> Option<Action> {
     let mut probe = node.probe.clone()?;
-    if let Some(wanted) = draft.options.wait_timeout {
+    if let Some(limit) = draft.options.wait_timeout {
         match &mut probe {
-            Probe::Exec { timeout, .. } | Probe::Idle { timeout, .. } => *timeout = wanted,
-            Probe::Running { check, .. } => *check = check.map(|_| wanted),
+            Probe::Exec { timeout, .. } | Probe::Idle { timeout, .. } => *timeout = limit,
+            Probe::Running { check, .. } => *check = check.map(|_| limit),
         }
     }
     let (image, failures) = (config.image.clone(), node.failures.clone());

@@ -1,7 +1,7 @@
-//! Tags that mean another image now: only of images that the user wants refreshed.
+//! Moved tags: those that refer to another image in the registry. Only for images to refresh.
 //!
-//! An image is known by the digests that registries gave it, a container by the id of the image it was made from. What the
-//! registries say was asked before; nothing is asked here.
+//! An image is identified by its registry digests, a container by the id of the image that it was created from. The
+//! registries were queried before the plan.
 
 use serde_json::json;
 
@@ -10,10 +10,10 @@ use super::{Action, Cause, FieldDiff, OpId, Operation, Plan};
 use moat_model::resource::{ImageDigest, ImageRef};
 use moat_model::state::{ContainerFacts, ImageFacts};
 
-/// The pulls of a plan that decide whether the rest of it is needed; `None`: there are none.
+/// Returns the pulls that decide whether the rest of a plan is needed, if there are any.
 ///
-/// A tag has another digest as soon as anything is different that it leads to: an attestation, the image of another
-/// processor. Whether what would run here is another image shows only when it is here.
+/// The digest of a tag changes with anything that it refers to: an attestation, the image of another
+/// platform. Only after the pull is it known whether the image for this platform is different.
 pub(super) fn deciding(plan: &Plan) -> Option<Plan> {
     let uncertain = |image: &ImageRef| {
         let is_it = |cause: &Cause| matches!(cause, Cause::Moved { image: it, .. } if it == image);
@@ -29,16 +29,17 @@ pub(super) fn deciding(plan: &Plan) -> Option<Plan> {
     (!operations.is_empty()).then_some(Plan { operations })
 }
 
-/// Why an image has to be pulled although one of its name is there; `None`: it is the registry's, or nobody asked.
+/// Why an existing image has to be pulled again; `None` if it is current, or no refresh was requested.
 pub(super) fn moved(draft: &PlanBuilder<'_>, reference: &ImageRef, here: &ImageFacts) -> Option<Cause> {
     let now = draft.options.registry.get(reference)?;
     if here.digests.contains(now) { None } else { Some(cause(reference, here.digests.first(), now)) }
 }
 
-/// Why a container has to be made from what its tag means now; `None`: it was, or nobody asked.
+/// Why a container has to be recreated from the current image of its tag; `None` if it is current, or no refresh was
+/// requested.
 pub(super) fn outdated(draft: &PlanBuilder<'_>, reference: &ImageRef, container: &ContainerFacts) -> Option<Cause> {
     let now = draft.options.registry.get(reference)?;
-    // Engines that keep images as registries do know them by the same digest.
+    // Engines with a content store use the same digest as the registry.
     if container.image.as_str() == now.as_str() {
         return None;
     }

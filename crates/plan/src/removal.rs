@@ -1,4 +1,4 @@
-//! Taking away: what the graph does not want, and what has been replaced.
+//! Removal of resources that are not in the graph or were replaced.
 
 use std::collections::BTreeSet;
 
@@ -9,11 +9,11 @@ use super::{Action, Cause, OpId};
 use moat_model::resource::{ResourceId, Retention};
 use moat_model::state::{ContainerFacts, ContainerState, NetworkFacts};
 
-/// How long a container may take to stop when nothing else is known. In seconds; the engine's own default.
+/// The stop timeout if no other is known. In seconds; the engine's default.
 const GRACE: u32 = 10;
 
-/// Removes whatever of the run is there without being wanted: containers, then the networks that they were on.
-pub(super) fn unwanted(draft: &mut PlanBuilder<'_>) {
+/// Removes the run's resources that are not in the graph: containers, then their networks, then volumes.
+pub(super) fn surplus(draft: &mut PlanBuilder<'_>) {
     let (observed, options) = (draft.observed, draft.options);
     let cause = if options.undo { Cause::Undo } else { Cause::Unwanted };
     for facts in &observed.containers {
@@ -26,8 +26,8 @@ pub(super) fn unwanted(draft: &mut PlanBuilder<'_>) {
         let Some(owner) = &facts.owner else { continue };
         let kept = matches!(draft.networks.get(&owner.resource), Some(super::Handle::Known(id)) if *id == facts.id);
         if !kept && !draft.removed.contains_key(facts.id.as_str()) {
-            let surplus = draft.graph.node(&owner.resource).is_some();
-            let cause = if surplus { Cause::Superseded } else { cause.clone() };
+            let is_desired = draft.graph.node(&owner.resource).is_some();
+            let cause = if is_desired { Cause::Superseded } else { cause.clone() };
             network(draft, facts, &cause);
         }
     }
@@ -48,7 +48,7 @@ pub(super) fn unwanted(draft: &mut PlanBuilder<'_>) {
     }
 }
 
-/// Stops, so that the container can end in good order, and removes. Gives the removal.
+/// Stops a container, so that it can exit cleanly, and removes it. Returns the removal.
 pub(super) fn container(
     draft: &mut PlanBuilder<'_>,
     resource: &ResourceId,
@@ -71,7 +71,7 @@ pub(super) fn container(
     removal
 }
 
-/// Stops a container that makes room for another one.
+/// Stops a container. Returns the stop.
 pub(super) fn stop(
     draft: &mut PlanBuilder<'_>,
     resource: &ResourceId,
@@ -87,7 +87,7 @@ pub(super) fn stop(
     stop
 }
 
-/// Removes a network after all of our containers that are on it.
+/// Removes a network after all of the run's containers on it.
 pub(super) fn network(draft: &mut PlanBuilder<'_>, facts: &NetworkFacts, cause: &Cause) -> OpId {
     let resource = facts.owner.as_ref().map(|owner| owner.resource.clone());
     let resource = resource.unwrap_or_else(|| ResourceId::network(&facts.name));
@@ -114,7 +114,7 @@ pub(super) fn is_up(state: ContainerState) -> bool {
     matches!(state, Running | Paused | Restarting | Unknown)
 }
 
-/// The stop timeout that was last applied. In seconds.
+/// The last applied stop timeout. In seconds.
 fn stop_timeout(config: &str) -> Option<u32> {
     let config: serde_json::Value = serde_json::from_str(config).ok()?;
     config.get("stop_timeout")?.as_u64()?.try_into().ok()

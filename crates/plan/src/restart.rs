@@ -1,4 +1,4 @@
-//! Why a container that runs is restarted where it is.
+//! Reasons to restart a running container in place.
 
 use super::builder::PlanBuilder;
 use super::proof::health;
@@ -7,7 +7,7 @@ use moat_model::graph::Node;
 use moat_model::resource::ContainerConfig;
 use moat_model::state::{ContainerFacts, ContainerState, Health};
 
-/// The reason; `None`: there is none. `has_failed`: its probe did, for as long as one waits.
+/// Returns the reason, if there is one. `has_failed`: its probe timed out.
 pub(super) fn cause(
     draft: &PlanBuilder<'_>,
     node: &Node,
@@ -21,7 +21,7 @@ pub(super) fn cause(
     } else if has_failed || health(current, config) == Health::Unhealthy {
         Some(Cause::Unhealthy)
     } else if runs && draft.options.restore.is_empty() && !node.may_complete() {
-        // A command that is run once is not run twice for a file.
+        // A one-shot command is not rerun because of a file.
         let path = sources::replaced(draft.graph, draft.observed, config, current)?;
         Some(Cause::SourceReplaced { path })
     } else {

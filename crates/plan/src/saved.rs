@@ -1,6 +1,6 @@
-//! A plan that is kept for a later apply: its text for people, and for moat digests of all that it follows from.
+//! Saved plans: the text for people, and digests of all inputs for moat.
 //!
-//! No operation is kept: whoever applies it computes the plan again and compares, so that nothing is ever done because a
+//! No operation is saved: `apply` computes the plan again and compares, so nothing is ever executed because a
 //! file says so.
 
 use serde::{Deserialize, Serialize};
@@ -10,15 +10,15 @@ use moat_model::graph::Graph;
 use moat_model::resource::digest::sha256;
 use moat_model::state::{ContainerFacts, Observed};
 
-/// The version of the form.
+/// The version of the format.
 pub const FORM: u32 = 1;
 
-/// The plans of one call.
+/// The plans of one command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SavedPlan {
     pub moat_plan: u32,
-    /// The version of moat that made it: another one may plan otherwise.
+    /// The version of moat that saved it: another version may plan differently.
     pub moat: String,
     /// The engine's address.
     pub engine: String,
@@ -42,31 +42,31 @@ pub struct SavedAgent {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Digests {
-    /// What is wanted.
+    /// The desired state.
     pub text: String,
-    /// What was there.
+    /// The observed state.
     pub observation: String,
-    /// What is to be done.
+    /// The operations.
     pub plan: String,
 }
 
-/// Why a plan that was kept does not hold any more: the first reason there is.
+/// The first reason why a saved plan is no longer valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stale {
     Text,
     Observation,
     Plan,
-    /// What people read in it is not what it stands for.
+    /// Its text does not match its digests.
     Edited,
 }
 
 impl Stale {
-    /// As in `the plan is stale: …`, of one agent.
+    /// The reason after `the plan is stale: `, for one agent.
     pub fn reason(self) -> &'static str {
         match self {
-            Self::Text => "its spec has changed",
-            Self::Observation => "its sandbox has changed",
-            Self::Plan => "the plan would be another one now",
+            Self::Text => "its spec changed",
+            Self::Observation => "its sandbox changed",
+            Self::Plan => "the plan would now be different",
             Self::Edited => "the text of its plan was edited",
         }
     }
@@ -88,7 +88,7 @@ impl SavedAgent {
         }
     }
 
-    /// Compares it with what there is `now`.
+    /// Compares it with the plan of `now`.
     ///
     /// # Errors
     /// If they differ.
@@ -104,8 +104,8 @@ impl SavedAgent {
     }
 }
 
-/// What is to be done. Of a container that is created its line, names, addresses and volumes count: what it is created from
-/// is in the text, and its secrets may not have been fetched.
+/// The digest of a plan. Of a container creation, the line, names, addresses and volumes count: its configuration
+/// is in the text, and its secrets may not be fetched yet.
 fn digest(plan: &Plan) -> String {
     let part = |operation: &Operation| match &operation.action {
         Action::CreateContainer { network, mounts, ports, .. } => {
@@ -116,8 +116,8 @@ fn digest(plan: &Plan) -> String {
     sha256(plan.operations.iter().map(part).collect::<Vec<_>>().join("\n"))
 }
 
-/// What is there of the run. What others have taken of the engine, and limits, show in the plan, if they matter; how long a
-/// container has been up is no difference.
+/// The digest of the run's resources. Limits and the resources of others show in the plan if they matter; the
+/// uptime of a container is no difference.
 fn observation(observed: &Observed) -> String {
     let Observed { images, networks, volumes, containers, .. } = observed;
     let containers: Vec<ContainerFacts> =

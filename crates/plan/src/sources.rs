@@ -1,6 +1,6 @@
-//! What a plan must not mount: what another sandbox could exchange for a link, and a volume that is not there.
+//! Mounts that a plan must not make: paths that another sandbox could replace by a link, and missing volumes.
 //!
-//! Both show only on the engine. What is wrong with a spec by itself is told when it is compiled.
+//! Only the engine shows both. Errors of the spec itself are reported when it is compiled.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use moat_model::graph::Graph;
 use moat_model::resource::{ContainerConfig, HostFile, MountSource};
 use moat_model::state::{ContainerFacts, Observed};
 
-/// An operation that must not be carried out.
+/// An operation that must not be executed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     pub operation: Operation,
@@ -18,9 +18,9 @@ pub struct Refusal {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
-    /// Docker would make it, empty, and nobody would own it.
+    /// Docker would create it, empty and without an owner.
     NoVolume { name: String },
-    /// A sandbox of `agent` can write `folder`, and `path` leads through that.
+    /// A sandbox of `agent` can write to `folder`, and `path` leads through it.
     Exchangeable { path: String, folder: String, agent: String },
 }
 
@@ -29,26 +29,26 @@ impl Reason {
         match self {
             Self::NoVolume { name } => format!("there is no volume `{name}`"),
             Self::Exchangeable { path, folder, agent } => {
-                format!("`{path}` is in a folder that the sandbox of `{agent}` can write: `{folder}`")
+                format!("`{path}` is in the folder `{folder}`, which the sandbox of `{agent}` can write to")
             }
         }
     }
 
     pub fn hint(&self) -> String {
         match self {
-            Self::NoVolume { name } => format!(
-                "for the folder beside the spec write `./{name}`; for a volume of the sandbox's own list it under `volumes`"
-            ),
+            Self::NoVolume { name } => {
+                format!("write `./{name}` for a folder beside the spec; list a volume of this sandbox under `volumes`")
+            }
             Self::Exchangeable { folder, .. } => {
                 format!(
-                    "a link put in its place would lead anywhere on the Docker host; mount `{folder}` itself, or another path"
+                    "that sandbox could replace it by a link to any path of the Docker host; mount `{folder}` itself, or another path"
                 )
             }
         }
     }
 }
 
-/// Everything in `plan` that must not be carried out, in its order.
+/// The operations of `plan` that must not be executed, in its order.
 pub fn refusals(graph: &Graph, observed: &Observed, plan: &Plan) -> Vec<Refusal> {
     let creations = plan.operations.iter().filter_map(|operation| match &operation.action {
         Action::CreateContainer { config, .. } => Some((operation, &**config)),
@@ -61,7 +61,7 @@ pub fn refusals(graph: &Graph, observed: &Observed, plan: &Plan) -> Vec<Refusal>
     creations.flat_map(of).collect()
 }
 
-/// The first file of this machine that was replaced since the container was started: it still has the old one.
+/// The first mounted file of the host that was replaced since the start: the container still has the old one.
 pub(super) fn replaced(
     graph: &Graph,
     observed: &Observed,
@@ -74,7 +74,7 @@ pub(super) fn replaced(
     mounted(graph, config).find(is_other).map(|(path, _)| path.to_owned())
 }
 
-/// The files of this machine that are mounted into a container by themselves.
+/// The single files of the host that are mounted into a container.
 pub(super) fn mounted<'a>(graph: &'a Graph, config: &'a ContainerConfig) -> impl Iterator<Item = (&'a str, HostFile)> {
     config.mounts.iter().filter_map(|mount| {
         let path = mount.path()?;
@@ -88,21 +88,21 @@ fn of_container(graph: &Graph, observed: &Observed, config: &ContainerConfig) ->
             let is_there = observed.all_volumes.as_ref().is_none_or(|all| all.contains(name));
             (!is_there).then(|| Reason::NoVolume { name: name.clone() })
         }
-        MountSource::Path(path) if !may_lie_anywhere(graph, path) => exchangeable(graph, observed, path),
+        MountSource::Path(path) if !is_approved_by_name(graph, path) => replaceable(graph, observed, path),
         _ => None,
     };
     config.mounts.iter().filter_map(|mount| reason(&mount.source)).collect()
 }
 
-/// A person was asked about it by name.
-fn may_lie_anywhere(graph: &Graph, path: &str) -> bool {
+/// Whether a user approved the path by name.
+fn is_approved_by_name(graph: &Graph, path: &str) -> bool {
     graph.approved.as_ref().is_some_and(|it| it.named.contains(path))
 }
 
-/// Strictly below: a folder as a whole cannot be exchanged from inside.
-fn exchangeable(graph: &Graph, observed: &Observed, path: &str) -> Option<Reason> {
-    let way = graph.ways.get(Path::new(path)).into_iter().flatten().map(PathBuf::as_path);
-    let places: Vec<&Path> = std::iter::once(Path::new(path)).chain(way).collect();
+/// Only paths strictly below a writable folder: a folder itself cannot be replaced from inside.
+fn replaceable(graph: &Graph, observed: &Observed, path: &str) -> Option<Reason> {
+    let links = graph.ways.get(Path::new(path)).into_iter().flatten().map(PathBuf::as_path);
+    let places: Vec<&Path> = std::iter::once(Path::new(path)).chain(links).collect();
     let is_in = |folder: &str| {
         let folder = Path::new(folder);
         places.iter().any(|place| place.starts_with(folder) && *place != folder)

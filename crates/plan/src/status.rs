@@ -1,6 +1,6 @@
-//! How a run stands: each of its resources, and the whole in one word.
+//! The status of a run: each of its resources, and one condition for the whole.
 //!
-//! Read off a plan: what has nothing to be done about it is as it should be.
+//! Derived from a plan: a resource without operations is in sync.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -11,17 +11,17 @@ use moat_model::graph::{Graph, Node};
 use moat_model::resource::{Config, HostPort, ImageId, ImageRef, Kind, Port, PortConfig, ResourceId, Retention, Role};
 use moat_model::state::{ContainerFacts, ContainerState, Observed};
 
-/// A run, as it stands.
+/// The status of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
     pub condition: Condition,
-    /// The ports of the main container that runs, in the order of the spec.
+    /// The published ports of the running main container, in the order of the spec.
     pub ports: Vec<Published>,
-    /// Sorted by resource; more than one entry for a resource means a replacement that was cut short.
+    /// Sorted by resource; several entries for one resource mean an interrupted replacement.
     pub resources: Vec<Standing>,
 }
 
-/// A port that can be reached on the engine's machine.
+/// A port published on the Docker host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Published {
     pub name: Option<String>,
@@ -30,57 +30,57 @@ pub struct Published {
     pub host: u16,
 }
 
-/// The whole in one word.
+/// The overall condition of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Condition {
-    /// Nothing of the run is there, except volumes that a destroy keeps.
+    /// No resource of the run exists, except volumes that `destroy` keeps.
     Absent,
-    /// It is on its way, and needs nobody: what is left is to wait.
+    /// The run becomes ready without further changes; only waiting is left.
     Converging,
-    /// Something is missing, broken or not as wanted.
+    /// A resource is missing, broken or out of sync.
     Degraded,
-    /// A user has stopped it.
+    /// A user stopped the run.
     Stopped,
-    /// The command of the main container has ended with another code than 0.
+    /// The command of the main container exited with a code other than 0.
     Failed,
-    /// The command of the main container has ended with 0, and everything else is as wanted.
+    /// The command of the main container exited with 0, and everything else is in sync.
     Completed,
-    /// Everything is as wanted, and proven.
+    /// Everything is in sync and proven ready.
     Ready,
 }
 
-/// One resource, as it stands.
+/// The status of one resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
     pub resource: ResourceId,
     pub role: Role,
-    /// The engine's name.
+    /// The name on the engine.
     pub name: String,
-    /// The engine's id; a volume has none but its name.
+    /// The engine's id; volumes have only a name.
     pub id: Option<String>,
     pub presence: Presence,
-    /// Nothing is to be done about it.
+    /// The plan has no operation for it.
     pub ready: bool,
-    /// Why it is not ready.
+    /// The cause of the first operation, if it is not ready.
     pub cause: Option<Cause>,
 }
 
-/// Whether something is there, and how.
+/// Whether a resource exists, and in which state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Presence {
     Missing,
     Present,
     /// A volume that the spec no longer has: its data are kept.
     Kept,
-    /// A container is there in a state of its own.
+    /// A container in this state.
     Container(ContainerState),
-    /// A container whose command has come to its end.
+    /// A container whose command has completed.
     Completed,
 }
 
 impl Published {
-    /// As in `127.0.0.1:20345`.
+    /// The socket address, such as `127.0.0.1:20345`.
     pub fn socket(&self) -> SocketAddr {
         SocketAddr::new(self.address, self.host)
     }
@@ -115,20 +115,20 @@ impl Presence {
     }
 }
 
-/// Reads off how `graph`'s run stands; `plan` is what is to be done about it.
+/// Returns the status of `graph`'s run; `plan` has to be the plan for `observed`.
 pub fn status(graph: &Graph, observed: &Observed, plan: &Plan) -> Status {
-    let mut resources: Vec<Standing> = wanted(graph, observed).chain(unwanted(graph, observed)).collect();
+    let mut resources: Vec<Standing> = desired(graph, observed).chain(surplus(graph, observed)).collect();
     for standing in &mut resources {
         let about = plan.operations.iter().find(|operation| operation.resource == standing.resource);
         standing.cause = about.map(|operation| operation.cause.clone());
-        let rests = observed.is_stopped() && standing.resource.kind == Kind::Container;
-        standing.ready = about.is_none() && standing.presence != Presence::Missing && !rests;
+        let is_stopped = observed.is_stopped() && standing.resource.kind == Kind::Container;
+        standing.ready = about.is_none() && standing.presence != Presence::Missing && !is_stopped;
     }
     resources.sort_by(|a, b| (&a.resource, &a.name, &a.id).cmp(&(&b.resource, &b.name, &b.id)));
     Status { condition: condition(graph, observed, plan), ports: ports(graph, observed), resources }
 }
 
-/// The ports of the main container, if it runs, with those that were chosen for it.
+/// The ports of the running main container, including those that moat chose.
 pub fn ports(graph: &Graph, observed: &Observed) -> Vec<Published> {
     let id = ResourceId::main();
     let Some(Config::Container(config)) = graph.node(&id).map(|node| &node.config) else { return Vec::new() };
@@ -154,21 +154,21 @@ fn condition(graph: &Graph, observed: &Observed, plan: &Plan) -> Condition {
         if has_completed(graph, observed) { Condition::Completed } else { Condition::Ready }
     } else if plan.operations.iter().any(|operation| has_failed(graph, operation)) {
         Condition::Failed
-    } else if plan.operations.iter().all(will_pass) {
+    } else if plan.operations.iter().all(only_needs_time) {
         Condition::Converging
     } else {
         Condition::Degraded
     }
 }
 
-/// Whether the command of the main container has come to its end.
+/// Whether the command of the main container has completed.
 pub fn has_completed(graph: &Graph, observed: &Observed) -> bool {
     let main = ResourceId::main();
     graph.node(&main).is_some_and(Node::may_complete)
         && observed.containers_of(&main).any(ContainerFacts::has_completed)
 }
 
-/// Whether an operation is there because a command has ended that should have ended well.
+/// Whether an operation's cause is a command that may complete and exited with an error.
 fn has_failed(graph: &Graph, operation: &Operation) -> bool {
     let ended = matches!(operation.cause, Cause::NotRunning { state: ContainerState::Exited, exit_code: Some(_), .. });
     ended && graph.node(&operation.resource).is_some_and(Node::may_complete)
@@ -186,13 +186,13 @@ fn is_absent(graph: &Graph, observed: &Observed) -> bool {
         && owners.all(|owner| kept(&owner.resource, owner.retention))
 }
 
-/// Whether somebody is at it, or it will come by itself.
-fn will_pass(operation: &Operation) -> bool {
+/// Whether an operation only waits, or finishes an interrupted creation.
+fn only_needs_time(operation: &Operation) -> bool {
     let waits = matches!(operation.action, Action::AwaitReady { .. });
     (waits && !matches!(operation.cause, Cause::Crashing { .. })) || operation.cause == Cause::HalfDone
 }
 
-fn wanted<'a>(graph: &'a Graph, observed: &'a Observed) -> impl Iterator<Item = Standing> {
+fn desired<'a>(graph: &'a Graph, observed: &'a Observed) -> impl Iterator<Item = Standing> {
     graph.nodes().flat_map(move |node| {
         let id = &node.id;
         let standing = |name: String, engine_id: Option<String>, presence| Standing {
@@ -206,10 +206,10 @@ fn wanted<'a>(graph: &'a Graph, observed: &'a Observed) -> impl Iterator<Item = 
         };
         let mut found: Vec<Standing> = match &node.config {
             Config::Image(image) => {
-                let here = image_id(graph, observed, &image.reference);
+                let id = image_id(graph, observed, &image.reference);
                 let present =
                     |id: ImageId| standing(image.reference.to_string(), Some(id.to_string()), Presence::Present);
-                here.map(present).into_iter().collect()
+                id.map(present).into_iter().collect()
             }
             Config::Network(_) => {
                 let networks = observed.networks_of(id);
@@ -234,10 +234,10 @@ fn wanted<'a>(graph: &'a Graph, observed: &'a Observed) -> impl Iterator<Item = 
     })
 }
 
-/// The id of an image that is there. One that nobody asked about is: a container runs on it as wanted.
+/// The id of an existing image. An image that was not looked up exists: a container in sync was created from it.
 fn image_id(graph: &Graph, observed: &Observed, reference: &ImageRef) -> Option<ImageId> {
-    if let Some(asked) = observed.images.get(reference) {
-        return asked.as_ref().map(|facts| facts.id.clone());
+    if let Some(found) = observed.images.get(reference) {
+        return found.as_ref().map(|facts| facts.id.clone());
     }
     let users = graph.nodes().filter(|user| matches!(&user.config, Config::Container(it) if it.image == *reference));
     users.flat_map(|user| observed.containers_of(&user.id)).next().map(|facts| facts.image.clone())
@@ -245,12 +245,12 @@ fn image_id(graph: &Graph, observed: &Observed, reference: &ImageRef) -> Option<
 
 /// The names of the volumes that the spec no longer has, and that are kept for their data.
 pub fn kept(graph: &Graph, observed: &Observed) -> Vec<String> {
-    unwanted(graph, observed).filter(|it| it.presence == Presence::Kept).map(|it| it.name).collect()
+    surplus(graph, observed).filter(|it| it.presence == Presence::Kept).map(|it| it.name).collect()
 }
 
-/// What bears the run's labels and is not in the graph.
-fn unwanted<'a>(graph: &'a Graph, observed: &'a Observed) -> impl Iterator<Item = Standing> {
-    // A mark is no resource: it is told of by the condition.
+/// Resources that have the run's labels and are not in the graph.
+fn surplus<'a>(graph: &'a Graph, observed: &'a Observed) -> impl Iterator<Item = Standing> {
+    // The stop mark is no resource: the condition reports it.
     let foreign = |resource: &ResourceId| graph.node(resource).is_none() && *resource != ResourceId::stop_mark();
     let standing = |resource: &ResourceId, name: &str, id: Option<String>, presence| Standing {
         resource: resource.clone(),

@@ -1,5 +1,5 @@
-//! Plans as text: one line per operation, and below it the fields that differ. The form that people read and
-//! that tests compare; its stability is promised in `docs/reference/plan.md`.
+//! Plans as text: one line per operation, followed by the differing fields. People read this form and
+//! tests compare it; `docs/reference/plan.md` promises its stability.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -9,12 +9,12 @@ use moat_model::resource::ResourceId;
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Once for each resource: its other operations have the same cause.
-        let mut told = BTreeSet::new();
+        // Once per resource: its other operations have the same cause.
+        let mut printed = BTreeSet::new();
         for operation in &self.operations {
             writeln!(f, "{operation}")?;
             if let Cause::Changed(diffs) = &operation.cause
-                && told.insert(&operation.resource)
+                && printed.insert(&operation.resource)
             {
                 for diff in diffs {
                     writeln!(f, "    {diff}")?;
@@ -42,14 +42,14 @@ impl fmt::Display for Operation {
 }
 
 impl Operation {
-    /// What a person should not overlook about it.
+    /// The mark that warns people of a risk.
     pub fn mark(&self) -> Option<String> {
         match &self.action {
             Action::CreateContainer { config, .. } => {
                 let marks: BTreeSet<_> = privilege::gains(config).iter().filter_map(Gain::mark).collect();
                 Some(marks.into_iter().collect::<Vec<_>>().join(", ")).filter(|marks| !marks.is_empty())
             }
-            // There is nothing in the mark of a run that is stopped.
+            // The stop mark is an empty volume.
             Action::RemoveVolume if self.resource != ResourceId::stop_mark() => Some("destroys data".to_owned()),
             _ => None,
         }

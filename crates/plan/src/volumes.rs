@@ -1,4 +1,4 @@
-//! The volumes of a container by the names that the engine has for them.
+//! The volumes of a container, by their names on the engine.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ pub(super) fn mounts(draft: &PlanBuilder<'_>, config: &ContainerConfig) -> Vec<V
         let found = draft.observed.volumes_of(volume).next().map(|facts| facts.name.clone());
         found.unwrap_or_else(|| draft.graph.run.name_of(volume))
     };
-    // One that somebody removes before the container is created is made by the engine, and must be known again.
+    // If the volume is removed before the container is created, the engine creates it; moat must recognise it.
     let labels = |volume: &ResourceId| {
         let node = draft.graph.node(volume);
         node.map(|node| label::labels(&draft.graph.run, volume, &node.config)).unwrap_or_default()

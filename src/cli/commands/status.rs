@@ -77,7 +77,7 @@ fn last_error(engine: &Docker, run: &Run) -> Option<String> {
 /// A command that ended after it was ready is no failure of any command of moat's, and is told all the same.
 fn out_of_memory(observed: &Observed) -> Option<String> {
     let ended = observed.containers.iter().find(|facts| observed.out_of_memory.contains(&facts.id))?;
-    Some(format!("`{}` was killed because it ran out of memory", ended.name))
+    Some(format!("`{}` ran out of memory and was killed", ended.name))
 }
 
 /// What a watch of the run says, if there is one.

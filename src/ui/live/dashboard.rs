@@ -158,7 +158,7 @@ mod tests {
 
     fn board() -> Dashboard {
         let mut board = Dashboard::new(["a", "builder", "c", "d", "e", "f", "g", "h", "i"].map(str::to_owned));
-        let held = vec!["container/main gets /etc, outside of the spec's folder".to_owned()];
+        let held = vec!["container/main gets access to /etc, outside the spec's folder".to_owned()];
         let all = [
             Stands::Starting,
             Stands::AsWanted,
@@ -191,8 +191,8 @@ mod tests {
             20,
             &expect![[r"
             a        starting
-            builder  as wanted   `b�.yaml` has changed
-            c        held        container/main gets /etc, outside of the spec's folder (`moat approve`)
+            builder  as wanted   `b�.yaml` changed
+            c        held        container/main gets access to /etc, outside the spec's folder (`moat approve`)
             d        no spec     kept as it was wanted before
             e        waiting     for 2 sessions to end
             f        failed      no such image; it is tried again
@@ -245,7 +245,7 @@ mod tests {
             4,
             &expect![[r"
             a        starting
-            c        held        container/main gets /etc, outside of t…
+            c        held        container/main gets access to /etc, ou…
             d        no spec     kept as it was wanted before
             6 more
         "]],

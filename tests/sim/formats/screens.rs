@@ -330,7 +330,7 @@ fn a_destroy_that_gets_there() {
 fn a_failure_says_what_why_the_last_words_and_what_to_do() {
     let graph = sample::graph();
     let plan = sample::plan(&graph);
-    let wait = failure(operation(&plan, "await", "buildkit"), "`moat-buildkit-builder` ended with exit code 3");
+    let wait = failure(operation(&plan, "await", "buildkit"), "`moat-buildkit-builder` exited with code 3");
     let wait = Failure {
         log: vec!["starting".to_owned(), "no\u{1b}[31m good".to_owned()],
         hint: Some("look".to_owned()),
@@ -341,7 +341,7 @@ fn a_failure_says_what_why_the_last_words_and_what_to_do() {
     ends(
         OutcomeKind::Failed { failures: &failures, undone: true, undid: &plan.operations[..4], of: Command::Apply },
         &expect![[r#"
-            error: `moat-buildkit-builder` ended with exit code 3
+            error: `moat-buildkit-builder` exited with code 3
               | the last lines of container moat-buildkit-builder-1f2e3d4c
               |   starting
               |   no�[31m good
@@ -468,7 +468,7 @@ fn a_status_that_is_not_as_wanted() {
         volume/docker          moat-builder-1f2e3d4c-docker          present  yes
         container/buildkit     moat-buildkit-builder-1f2e3d4c        exited   no (exited with code 1)
         container/main         moat-builder-1f2e3d4c                 running  yes
-        container/old          moat-old-builder-1f2e3d4c             running  no (no longer wanted)
+        container/old          moat-old-builder-1f2e3d4c             running  no (no longer needed)
     "#]]
     .assert_eq(&sample::anonymous(&view.text(Colour::Never), &graph));
 

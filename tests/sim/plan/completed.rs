@@ -94,8 +94,8 @@ fn asked_to_it_runs_again() {
     let observed = ended(&graph, 0);
     let restart = observed.containers.iter().map(|it| it.id.clone()).collect();
     expect![[r#"
-        1.  start container moat-job-R: asked for
-        2.  await container moat-job-R after 1: asked for
+        1.  start container moat-job-R: requested
+        2.  await container moat-job-R after 1: requested
     "#]]
     .assert_eq(&plan_with(&graph, &observed, &Options { restart, ..Options::default() }));
 }
@@ -108,9 +108,9 @@ fn a_start_runs_it_again_before_the_mark_goes() {
     assert_eq!(condition(&graph, &stopped), Condition::Stopped);
     let options = Options { power: Power::Start, ..Options::default() };
     expect![[r#"
-        1.  start container moat-job-R: asked for
-        2.  await container moat-job-R after 1: asked for
-        3.  remove volume moat-stopped-job-R after 1: asked for
+        1.  start container moat-job-R: requested
+        2.  await container moat-job-R after 1: requested
+        3.  remove volume moat-stopped-job-R after 1: requested
     "#]]
     .assert_eq(&plan_with(&graph, &stopped, &options));
 }

@@ -19,12 +19,12 @@ fn destroy(volumes: Volumes) -> String {
 #[test]
 fn the_cache_stays_and_scratch_goes() {
     expect![[r#"
-        1.  stop container moat-buildkit-builder-R: no longer wanted
-        2.  remove container moat-buildkit-builder-R after 1: no longer wanted
-        3.  stop container moat-builder-R: no longer wanted
-        4.  remove container moat-builder-R after 3: no longer wanted
-        5.  remove network moat-builder-R after 2, 4: no longer wanted
-        6.  remove volume moat-builder-R-docker [destroys data] after 4: no longer wanted
+        1.  stop container moat-buildkit-builder-R: no longer needed
+        2.  remove container moat-buildkit-builder-R after 1: no longer needed
+        3.  stop container moat-builder-R: no longer needed
+        4.  remove container moat-builder-R after 3: no longer needed
+        5.  remove network moat-builder-R after 2, 4: no longer needed
+        6.  remove volume moat-builder-R-docker [destroys data] after 4: no longer needed
     "#]]
     .assert_eq(&destroy(Volumes::Scratch(BTreeMap::new())));
 }
@@ -52,8 +52,8 @@ fn what_does_not_run_is_not_stopped_first() {
     container(&mut observed, "main").state = ContainerState::Exited;
     let text = plan(&Graph::empty(graph.run.clone()), &observed);
     expect![[r#"
-        1.  remove container moat-plain-R: no longer wanted
-        2.  remove network moat-plain-R after 1: no longer wanted
+        1.  remove container moat-plain-R: no longer needed
+        2.  remove network moat-plain-R after 1: no longer needed
     "#]]
     .assert_eq(&text);
 }
@@ -83,7 +83,7 @@ fn a_sidecar_that_is_no_longer_wanted_goes_and_its_volume_stays() {
         4.  stop container moat-builder-R after 3: superseded
         5.  remove container moat-builder-R after 3, 4: superseded
         6.  rename container moat-builder-R after 5: named moat-builder-R.next1
-        7.  stop container moat-buildkit-builder-R: no longer wanted
-        8.  remove container moat-buildkit-builder-R after 7: no longer wanted
+        7.  stop container moat-buildkit-builder-R: no longer needed
+        8.  remove container moat-buildkit-builder-R after 7: no longer needed
     "#]].assert_eq(&plan(&plain, &observed));
 }

@@ -96,18 +96,18 @@ fn the_network_is_gone_and_the_containers_were_taken_off_it_before() {
         change,
         &expect![[r#"
             1.  create network moat-builder-R: missing
-            2.  create container moat-buildkit-builder-R.next1 [privileged] after 1: holds a network that is gone
-            3.  upload container moat-buildkit-builder-R.next1 after 2: holds a network that is gone
+            2.  create container moat-buildkit-builder-R.next1 [privileged] after 1: its network no longer exists
+            3.  upload container moat-buildkit-builder-R.next1 after 2: its network no longer exists
             4.  stop container moat-buildkit-builder-R after 2, 3: superseded
-            5.  start container moat-buildkit-builder-R.next1 after 2, 3, 4: holds a network that is gone
-            6.  await container moat-buildkit-builder-R.next1 after 5: holds a network that is gone
+            5.  start container moat-buildkit-builder-R.next1 after 2, 3, 4: its network no longer exists
+            6.  await container moat-buildkit-builder-R.next1 after 5: its network no longer exists
             7.  remove container moat-buildkit-builder-R after 4, 6: superseded
             8.  rename container moat-buildkit-builder-R after 7: named moat-buildkit-builder-R.next1
-            9.  create container moat-builder-R.next1 [privileged] after 1: holds a network that is gone
-            10. upload container moat-builder-R.next1 after 9: holds a network that is gone
+            9.  create container moat-builder-R.next1 [privileged] after 1: its network no longer exists
+            10. upload container moat-builder-R.next1 after 9: its network no longer exists
             11. stop container moat-builder-R after 6, 9, 10: superseded
-            12. start container moat-builder-R.next1 after 6, 9, 10, 11: holds a network that is gone
-            13. await container moat-builder-R.next1 after 12: holds a network that is gone
+            12. start container moat-builder-R.next1 after 6, 9, 10, 11: its network no longer exists
+            13. await container moat-builder-R.next1 after 12: its network no longer exists
             14. remove container moat-builder-R after 11, 13: superseded
             15. rename container moat-builder-R after 14: named moat-builder-R.next1
         "#]],
@@ -127,16 +127,16 @@ fn the_network_is_gone_and_the_stopped_containers_still_hold_its_id() {
         change,
         &expect![[r#"
             1.  create network moat-builder-R: missing
-            2.  create container moat-buildkit-builder-R.next1 [privileged] after 1: holds a network that is gone
-            3.  upload container moat-buildkit-builder-R.next1 after 2: holds a network that is gone
-            4.  start container moat-buildkit-builder-R.next1 after 2, 3: holds a network that is gone
-            5.  await container moat-buildkit-builder-R.next1 after 4: holds a network that is gone
+            2.  create container moat-buildkit-builder-R.next1 [privileged] after 1: its network no longer exists
+            3.  upload container moat-buildkit-builder-R.next1 after 2: its network no longer exists
+            4.  start container moat-buildkit-builder-R.next1 after 2, 3: its network no longer exists
+            5.  await container moat-buildkit-builder-R.next1 after 4: its network no longer exists
             6.  remove container moat-buildkit-builder-R after 5: superseded
             7.  rename container moat-buildkit-builder-R after 6: named moat-buildkit-builder-R.next1
-            8.  create container moat-builder-R.next1 [privileged] after 1: holds a network that is gone
-            9.  upload container moat-builder-R.next1 after 8: holds a network that is gone
-            10. start container moat-builder-R.next1 after 5, 8, 9: holds a network that is gone
-            11. await container moat-builder-R.next1 after 10: holds a network that is gone
+            8.  create container moat-builder-R.next1 [privileged] after 1: its network no longer exists
+            9.  upload container moat-builder-R.next1 after 8: its network no longer exists
+            10. start container moat-builder-R.next1 after 5, 8, 9: its network no longer exists
+            11. await container moat-builder-R.next1 after 10: its network no longer exists
             12. remove container moat-builder-R after 11: superseded
             13. rename container moat-builder-R after 12: named moat-builder-R.next1
         "#]],
@@ -152,18 +152,18 @@ fn the_network_was_made_again_by_hand_without_labels() {
     drifted(
         change,
         &expect![[r#"
-            1.  create container moat-buildkit-builder-R.next1 [privileged]: holds a network that is gone
-            2.  upload container moat-buildkit-builder-R.next1 after 1: holds a network that is gone
+            1.  create container moat-buildkit-builder-R.next1 [privileged]: its network no longer exists
+            2.  upload container moat-buildkit-builder-R.next1 after 1: its network no longer exists
             3.  stop container moat-buildkit-builder-R after 1, 2: superseded
-            4.  start container moat-buildkit-builder-R.next1 after 1, 2, 3: holds a network that is gone
-            5.  await container moat-buildkit-builder-R.next1 after 4: holds a network that is gone
+            4.  start container moat-buildkit-builder-R.next1 after 1, 2, 3: its network no longer exists
+            5.  await container moat-buildkit-builder-R.next1 after 4: its network no longer exists
             6.  remove container moat-buildkit-builder-R after 3, 5: superseded
             7.  rename container moat-buildkit-builder-R after 6: named moat-buildkit-builder-R.next1
-            8.  create container moat-builder-R.next1 [privileged]: holds a network that is gone
-            9.  upload container moat-builder-R.next1 after 8: holds a network that is gone
+            8.  create container moat-builder-R.next1 [privileged]: its network no longer exists
+            9.  upload container moat-builder-R.next1 after 8: its network no longer exists
             10. stop container moat-builder-R after 5, 8, 9: superseded
-            11. start container moat-builder-R.next1 after 5, 8, 9, 10: holds a network that is gone
-            12. await container moat-builder-R.next1 after 11: holds a network that is gone
+            11. start container moat-builder-R.next1 after 5, 8, 9, 10: its network no longer exists
+            12. await container moat-builder-R.next1 after 11: its network no longer exists
             13. remove container moat-builder-R after 10, 12: superseded
             14. rename container moat-builder-R after 13: named moat-builder-R.next1
         "#]],

@@ -27,14 +27,14 @@ fn the_mark_comes_first_and_main_stops_before_what_it_needs() {
     let graph = graph(DIND);
     let options = Options { power: Power::Stop, ..Options::default() };
     expect![[r#"
-        1.  create volume moat-stopped-builder-R: asked for
+        1.  create volume moat-stopped-builder-R: requested
         2.  stop container moat-builder-R after 1: the sandbox is stopped
         3.  stop container moat-buildkit-builder-R after 1, 2: the sandbox is stopped
     "#]]
     .assert_eq(&plan_with(&graph, &applied(&graph), &options));
     // Without its spec, as far as is known.
     expect![[r#"
-        1.  create volume moat-stopped-builder-R: asked for
+        1.  create volume moat-stopped-builder-R: requested
         2.  stop container moat-builder-R after 1: the sandbox is stopped
         3.  stop container moat-buildkit-builder-R after 1, 2: the sandbox is stopped
     "#]]
@@ -78,7 +78,7 @@ fn a_start_takes_the_mark_away_and_is_an_apply() {
     let graph = graph(DIND);
     let options = Options { power: Power::Start, ..Options::default() };
     expect![[r#"
-        1.  remove volume moat-stopped-builder-R: asked for
+        1.  remove volume moat-stopped-builder-R: requested
         2.  start container moat-buildkit-builder-R: exited
         3.  await container moat-buildkit-builder-R after 2: exited
         4.  start container moat-builder-R after 3: exited
@@ -104,10 +104,10 @@ fn a_restart_waits_for_what_it_needs() {
     let restart = observed.containers.iter().map(|it| it.id.clone()).collect();
     let options = Options { restart, ..Options::default() };
     expect![[r#"
-        1.  restart container moat-buildkit-builder-R: asked for
-        2.  await container moat-buildkit-builder-R after 1: asked for
-        3.  restart container moat-builder-R after 2: asked for
-        4.  await container moat-builder-R after 3: asked for
+        1.  restart container moat-buildkit-builder-R: requested
+        2.  await container moat-buildkit-builder-R after 1: requested
+        3.  restart container moat-builder-R after 2: requested
+        4.  await container moat-builder-R after 3: requested
     "#]]
     .assert_eq(&plan_with(&graph, &observed, &options));
 }

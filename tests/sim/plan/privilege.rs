@@ -43,20 +43,20 @@ fn everything_that_is_gained_is_told() {
         BEFORE,
         after,
         &expect![[r#"
-            network/agent gets a way to the outside
-            container/buildkit gets every right on the engine's machine
-            container/main gets every right on the engine's machine
-            container/main gets the engine itself, by /var/run/docker.sock
-            container/main gets all files of the engine's machine
+            network/agent gets access to outside networks
+            container/buildkit gets full access to the Docker host
+            container/main gets full access to the Docker host
+            container/main gets access to the engine through /var/run/docker.sock
+            container/main gets all files of the Docker host
             container/main gets the home directory /home/me
-            container/main gets /etc, outside of the spec's folder
-            container/main gets writing to /srv/data
-            container/main gets writing to /var/run/docker.sock
+            container/main gets access to /etc, outside the spec's folder
+            container/main gets write access to /srv/data
+            container/main gets write access to /var/run/docker.sock
             container/main gets another agent's volume moat-other-12345678-data
-            container/main gets the volume shared, which is not its own
-            container/main gets a port that other machines reach, 0.0.0.0:8080 -> 80/tcp
-            container/main gets an image of another source, other/tool:1 in place of team/tool:1
-            container/main gets root in place of node
+            container/main gets the volume shared of another owner
+            container/main gets a port open to other machines, 0.0.0.0:8080 -> 80/tcp
+            container/main gets an image from another source, other/tool:1 instead of team/tool:1
+            container/main gets the user root instead of node
         "#]],
     );
 }
@@ -113,12 +113,12 @@ fn what_a_container_gets_of_the_kernel_and_the_hardware_is_told() {
         before,
         &after,
         &expect![[r#"
-            container/db gets a port that the Docker host reaches, 127.0.0.1:8080 -> 80/tcp
+            container/db gets a port published on the Docker host, 127.0.0.1:8080 -> 80/tcp
             container/main gets the capability SYS_ADMIN
             container/main gets the device /dev/fuse:rwm
             container/main gets the device /dev/kvm:rwm
             container/main gets GPUs of the Docker host, all
-            container/web gets a port that other machines reach, 0.0.0.0:81 -> 81/tcp
+            container/web gets a port open to other machines, 0.0.0.0:81 -> 81/tcp
         "#]],
     );
     widens(

@@ -317,8 +317,8 @@ fn a_mounted_file_that_was_replaced_restarts_its_container() {
     let mut before = started(&old);
     assert_eq!(plan(&old, &before), "");
     expect![[r#"
-        1.  restart container moat-a-R: `/home/me/p/conf.json` was replaced on the host, and is still the old file inside
-        2.  await container moat-a-R after 1: `/home/me/p/conf.json` was replaced on the host, and is still the old file inside
+        1.  restart container moat-a-R: `/home/me/p/conf.json` was replaced on the host; the container still has the old file
+        2.  await container moat-a-R after 1: `/home/me/p/conf.json` was replaced on the host; the container still has the old file
     "#]]
     .assert_eq(&plan(&new, &before));
     // Edited in place, touched, or there before the start.

@@ -20,7 +20,7 @@ async fn an_edit_is_taken_up_and_only_what_it_changes() {
             let wanted = edited(pair(), |main| main.version = 1);
             harness.edit(File::good(wanted.graph()));
             let told = harness.after(MOMENT).await;
-            assert_eq!(told[..2], ["reloaded", "woken: `agent.yaml` has changed"]);
+            assert_eq!(told[..2], ["reloaded", "woken: `agent.yaml` changed"]);
             assert!(told.iter().all(|line| !line.contains("buildkit")), "{told:?}");
             assert_eq!(harness.left(&wanted).await, "");
         })
@@ -55,7 +55,7 @@ async fn a_file_that_is_as_it_was_is_not_given_as_the_reason() {
             harness.touch();
             harness.meddle(&Interference::Kill { container: "container/main".to_owned() });
             let told = harness.after(MOMENT).await;
-            assert!(told[0].starts_with("woken: ") && told[0].ends_with(" has ended"), "{told:?}");
+            assert!(told[0].starts_with("woken: ") && told[0].ends_with(" exited"), "{told:?}");
             assert_eq!(harness.left(&pair()).await, "");
         })
         .await;

@@ -24,7 +24,7 @@ async fn it_brings_about_what_is_wanted_and_then_is_quiet() {
             check(
                 &harness.after(MOMENT).await,
                 &expect![[r"
-                    woken: the watch has begun
+                    woken: the watch started
                     create network/agent
                     create container/buildkit
                     create container/main
@@ -114,7 +114,7 @@ async fn what_nobody_told_is_found_by_the_clock() {
             harness.meddle(&Interference::Kill { container: "container/main".to_owned() });
             assert_eq!(harness.after(MOMENT).await, [""; 0]);
             let told = harness.after(RESYNC).await;
-            assert_eq!(told[0], "woken: a look from time to time");
+            assert_eq!(told[0], "woken: periodic check");
             assert_eq!(harness.left(&pair()).await, "");
         })
         .await;

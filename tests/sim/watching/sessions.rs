@@ -31,7 +31,7 @@ async fn a_replacement_waits_for_the_end_of_a_session() {
 
             harness.meddle(&Interference::Detach { container: "container/main".to_owned() });
             let told = harness.after(MOMENT).await;
-            assert_eq!(told[0], "woken: the session is over");
+            assert_eq!(told[0], "woken: the session ended");
             assert_eq!(harness.left(&wanted).await, "");
             assert_eq!(harness.desk.standing_of(&run()).sessions, 0);
         })

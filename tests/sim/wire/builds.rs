@@ -111,6 +111,6 @@ async fn a_context_is_sent_as_it_was_looked_at_or_not_at_all() {
     fs::write(dir.path().join("file"), "2").expect("a file");
     let asked = fake.seen().len();
     let refused = docker.build(&build, &|_| ()).await.expect_err("it is another one");
-    assert!(refused.message.contains("the context has changed since it was looked at"), "{refused:?}");
+    assert!(refused.message.contains("the context has changed since it was read"), "{refused:?}");
     assert_eq!(fake.seen().len(), asked, "nothing was sent");
 }

@@ -1,10 +1,10 @@
-//! The calls of an engine by name: for whoever counts them, traces them, or makes one of them fail.
+//! The calls of an engine by name, for counting, tracing and fault injection.
 //!
-//! Says what a call is, not what it is about.
+//! Identifies the kind of a call, not its subject.
 
 use std::fmt;
 
-/// One method of [`Engine`](super::Engine), or the question that comes before all: whether one is there.
+/// One method of [`Engine`](super::Engine), or the initial connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Call {
     Ping,
@@ -37,7 +37,7 @@ pub enum Call {
 }
 
 impl Call {
-    /// Whether the engine may be different afterwards. A command run in a container counts as a question:
+    /// Whether the call may change the engine's state. A command in a container does not count:
     /// moat runs nothing but probes.
     pub fn changes(self) -> bool {
         !matches!(
@@ -65,7 +65,7 @@ impl fmt::Display for Call {
             Self::Networks => "list networks",
             Self::Volumes => "list volumes",
             Self::Image => "look up image",
-            Self::RegistryDigest => "ask registry",
+            Self::RegistryDigest => "look up digest",
             Self::Inspect => "inspect",
             Self::Pull => "pull",
             Self::Build => "build",

@@ -1,28 +1,28 @@
-//! What can go wrong between moat and an engine, sorted by what can be done about it.
+//! Errors of an engine, classified by how callers react.
 
 use std::fmt;
 
 use crate::resource::ImageRef;
 
-/// An engine's refusal, or its silence.
+/// An error of an engine, or a missing answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct EngineError {
     pub fault: Fault,
-    /// What it was more exactly, where the engine's words tell. For whoever is told; nothing is decided by it.
+    /// The exact cause, if the engine's message shows it. For reports only; no decision depends on it.
     pub detail: Option<Detail>,
-    /// The engine's own words where it had any; lowercase, without a full stop.
+    /// The engine's message, if it has one; in lower case, without a full stop.
     pub message: String,
-    /// What to do, where the engine's words tell.
+    /// A remedy, if the engine's message suggests one.
     pub hint: Option<String>,
-    /// The end of what a program said that failed, line by line.
+    /// The last output lines of a program that failed.
     pub log: Vec<String>,
 }
 
-/// The sorts of failure that callers tell apart.
+/// The kinds of failure that callers distinguish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
-    /// What the call is about is not there.
+    /// The subject of the call does not exist.
     NotFound,
     /// A name is taken, or the state forbids the call (409).
     Conflict,
@@ -30,39 +30,39 @@ pub enum Fault {
     InUse,
     /// An address range overlaps another one, or the engine has none left.
     Subnet,
-    /// A port of the engine's machine is in use.
+    /// A port of the Docker host is in use.
     Port,
-    /// An image cannot be had: no such name, no permission, registry out of reach.
+    /// An image cannot be pulled: no such name, no permission, registry unreachable.
     Pull,
-    /// The engine says that the request makes no sense (other 4xx).
+    /// The engine rejects the request as invalid (other 4xx).
     Refused,
-    /// The engine, or a proxy before it, takes no more for the moment (429, 503), and has not carried out the call.
+    /// The engine, or a proxy in front of it, is overloaded (429, 503), and has not executed the call.
     Busy,
-    /// The engine failed (other 5xx), as when a container cannot be started.
+    /// The engine failed (other 5xx), for example to start a container.
     Engine,
-    /// The engine cannot be reached, or went away.
+    /// The engine is unreachable, or the connection was lost.
     Unreachable,
-    /// No answer within the deadline. The call may have happened.
+    /// No answer within the deadline. The call may have been executed.
     TimedOut,
-    /// It could not be put on record, and so was not asked for.
+    /// The audit log could not be written, so the call was not made.
     Audit,
 }
 
-/// What engines say only in words.
+/// Causes that engines report only as text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Detail {
-    /// No registry has it, or the engine has not.
+    /// No registry, or not the engine, has the image.
     ImageNotFound,
     PullDenied,
     RegistryUnreachable,
-    /// There is no address range left to choose from.
+    /// No address range is left.
     NoRangeLeft,
-    /// What is to be mounted is not there.
+    /// The source of a mount does not exist.
     MountSource,
-    /// The engine cannot give a container the privileges that are asked for.
+    /// The engine cannot grant the requested privileges.
     Privilege,
     DiskFull,
-    /// The engine keeps no output of containers that could be read.
+    /// The log driver does not support reading logs.
     NoLogs,
 }
 
@@ -71,22 +71,22 @@ impl EngineError {
         Self { fault, detail: None, message: message.into(), hint: None, log: Vec::new() }
     }
 
-    /// An image that says of every container made from it that it is moat's.
+    /// The error for an image whose labels would mark every container of it as moat's.
     pub fn claiming_image(reference: &ImageRef) -> Self {
-        let message = format!("the image `{reference}` has labels of moat's (`moat.run` and the like)");
+        let message = format!("the image `{reference}` has labels reserved for moat (such as `moat.run`)");
         let hint = "make one without them; of an image that `docker commit` made, `docker export CONTAINER | docker \
                     import - NAME` drops them";
         Self::new(Fault::Refused, message).hint(hint)
     }
 
-    /// The same error, known more exactly.
+    /// The same error with an exact cause.
     #[must_use]
     pub fn because(mut self, detail: impl Into<Option<Detail>>) -> Self {
         self.detail = detail.into();
         self
     }
 
-    /// The same error with the last words of the program that failed.
+    /// The same error with the last output of the failed program.
     #[must_use]
     pub fn said(mut self, log: Vec<String>) -> Self {
         self.log = log;
@@ -102,7 +102,7 @@ impl EngineError {
 }
 
 impl Fault {
-    /// The word for scripts.
+    /// The stable name, for scripts.
     pub fn code(self) -> &'static str {
         match self {
             Self::NotFound => "not-found",

@@ -1,71 +1,71 @@
-//! What an engine tells by itself: that something has happened to one of its objects.
+//! Events of an engine's objects.
 //!
-//! A hint to look, and no more: whoever hears of something asks the engine how things are. Notices can be lost, come
-//! late, or come twice.
+//! Hints only: the reader of an event observes the engine again. Events can be lost, late
+//! or duplicated.
 
 use crate::resource::{ContainerId, NetworkId, RunId};
 
-/// Something that an engine tells a listener.
+/// An item of the event stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
-    /// From now on everything is told. What happened before was not, unless it was asked for.
+    /// The stream is connected: later events are included. Earlier ones are not, unless requested.
     Listening,
     Happened(EngineEvent),
 }
 
-/// Something that has happened.
+/// An event of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineEvent {
-    /// By the engine's clock. In nanoseconds since 1970.
+    /// The time on the engine's clock, in nanoseconds since 1970.
     pub at: i64,
     pub subject: Actor,
     pub what: EventAction,
 }
 
-/// What it has happened to.
+/// The object of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Actor {
     Container {
         id: ContainerId,
         name: String,
-        /// The run whose label it bears.
+        /// The run in its label.
         run: Option<RunId>,
     },
-    /// The engine does not tell the labels of a network.
+    /// Network events have no labels.
     Network {
         id: NetworkId,
         name: String,
-        /// The container that was connected or disconnected.
+        /// The connected or disconnected container.
         container: Option<ContainerId>,
     },
-    /// The engine does not tell the labels of a volume.
+    /// Volume events have no labels.
     Volume { name: String },
 }
 
-/// The happenings that may call for something to be done. The engine has more; those are not asked for.
+/// The event actions that moat may have to react to. The engine has more, which are not requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EventAction {
     Created,
     Started,
-    /// Its processes have ended, for whatever reason.
+    /// Its main process exited, for any reason.
     Died,
-    /// The kernel has ended a process of it for want of memory.
+    /// The kernel killed one of its processes for lack of memory.
     OutOfMemory,
     Paused,
     Unpaused,
     Renamed,
     Updated,
-    /// Its own health check has begun to say no.
+    /// Its health check started to fail.
     Unhealthy,
     Connected,
     Disconnected,
     Removed,
-    /// A command that was run in it has ended.
+    /// An exec session in it ended.
     CommandEnded,
 }
 
 impl EventAction {
-    /// The word for scripts.
+    /// The stable name, for scripts.
     pub fn code(self) -> &'static str {
         match self {
             Self::Created => "created",

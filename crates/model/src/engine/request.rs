@@ -1,6 +1,6 @@
-//! What is asked of an engine, and the answers that are not facts about the world.
+//! Requests to an engine, and answers other than observed facts.
 //!
-//! Complete in themselves: an engine needs no other knowledge to carry out a request.
+//! Requests are self-contained: an engine needs no other input to execute one.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -12,14 +12,14 @@ use crate::resource::{
 };
 use crate::state::{ContainerState, Health};
 
-/// What a list is about.
+/// The filter of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Filter {
-    /// Whatever belongs to one run.
+    /// Objects of one run.
     Run(RunId),
-    /// Whatever belongs to any run.
+    /// Objects of any run.
     Ours,
-    /// Whatever there is.
+    /// All objects.
     All,
 }
 
@@ -28,7 +28,7 @@ pub struct NetworkCreate {
     pub name: String,
     pub labels: BTreeMap<String, String>,
     pub internal: bool,
-    /// `None`: the engine takes one from its own pools.
+    /// `None`: the engine chooses one from its own pools.
     pub subnet: Option<Ipv4Net>,
 }
 
@@ -42,16 +42,16 @@ pub struct VolumeCreate {
 pub struct ContainerCreate {
     pub name: String,
     pub labels: BTreeMap<String, String>,
-    /// Its references to a network and to volumes are resolved below; its files come later, by an upload.
+    /// References to networks and volumes are resolved in the other fields; files are uploaded later.
     pub config: ContainerConfig,
     pub network: NetworkId,
-    /// The volumes; what else is mounted is in the configuration.
+    /// The volumes; all other mounts are in the configuration.
     pub mounts: Vec<VolumeMount>,
-    /// The ports of the configuration, each with a port of the engine's machine.
+    /// The ports of the configuration, each with a port of the Docker host.
     pub ports: Vec<PortBinding>,
 }
 
-/// A port of a container, and where it is reached on the engine's machine.
+/// A port of a container, and its address on the Docker host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PortBinding {
     pub container: Port,
@@ -59,21 +59,21 @@ pub struct PortBinding {
     pub host: u16,
 }
 
-/// What of a container can be changed while it is there. What is not given stays as it is.
+/// Changes of an existing container. Omitted values stay as they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ContainerUpdate {
     pub limits: Limits,
     pub restart: Option<RestartPolicy>,
 }
 
-/// A volume by the engine's name, and where it is mounted.
+/// A volume by its name on the engine, and its mount point.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VolumeMount {
     pub volume: String,
     pub target: String,
     pub read_only: bool,
-    /// What a volume of that name is labelled with if there is none and the engine makes it: without them it would
-    /// be nobody's, and in our way for ever.
+    /// The labels of the volume in case the engine has to create it: without them it would
+    /// have no owner and block the name.
     pub labels: BTreeMap<String, String>,
 }
 
@@ -82,56 +82,56 @@ pub struct VolumeMount {
 pub struct Inspection {
     pub state: ContainerState,
     pub health: Health,
-    /// The command of its health check, whoever wrote that; `None`: there is none, or it is switched off.
+    /// The command of its health check, from the image or the spec; `None` if it has none, or it is disabled.
     pub check: Option<Vec<String>>,
-    /// Of the last run; 0 while it runs.
+    /// The exit code of the last start; 0 while it is running.
     pub exit_code: i64,
     pub oom_killed: bool,
-    /// The engine's own words on why it could not be started; usually empty.
+    /// The engine's message about a failed start; usually empty.
     pub error: String,
-    /// How often the restart policy has started it again since somebody started it.
+    /// The number of automatic restarts since the last start by a user.
     pub restarts: i64,
-    /// When it was started, in nanoseconds since 1970; `None`: it does not run, or the engine's clock and files are not
-    /// this machine's.
+    /// The time of its start, in nanoseconds since 1970; `None` if it is not running, or if the engine is on another
+    /// machine.
     pub started: Option<i64>,
     /// It is on no network at all: nothing finds it, and its own name leads nowhere.
     pub disconnected: bool,
-    /// What an update can change, as it is now.
+    /// The current limits.
     pub limits: Limits,
-    /// `None`: one that moat does not know.
+    /// `None` for a policy that moat does not know.
     pub restart: Option<RestartPolicy>,
 }
 
-/// What a command in a container gave.
+/// The result of a command in a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExecOutput {
     pub exit_code: i64,
-    /// Both streams, bounded by [`EXEC_OUTPUT_MAX`]: the end of it.
+    /// The end of both streams, at most [`EXEC_OUTPUT_MAX`] bytes.
     pub output: String,
 }
 
-/// An image that is to be made.
+/// An image to build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageBuild {
-    /// What it is called once it is made.
+    /// The name of the built image.
     pub reference: ImageRef,
     pub dockerfile: String,
-    /// The files beside it; `None`: it is complete in itself.
+    /// The build context; `None` if the Dockerfile needs no files.
     pub context: Option<BuildContext>,
     pub labels: BTreeMap<String, String>,
-    /// What its steps reach.
+    /// The network of its steps.
     pub network: BuildNetwork,
 }
 
-/// How far a pull has come, summed over the layers known so far. In bytes.
+/// The progress of a pull, summed over the layers known so far. In bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PullProgress {
     pub current: u64,
     pub total: u64,
-    /// How many of the layers known so far are there whole.
+    /// The number of complete layers.
     pub layers_done: u32,
     pub layers: u32,
 }
 
-/// The output of a probe is for a person to read when it fails: in bytes, a screen or two.
+/// The maximum of kept output, in bytes. It is for people to read after a failed probe: a screen or two.
 pub const EXEC_OUTPUT_MAX: usize = 16 * 1024;

@@ -1,6 +1,6 @@
-//! The desired state as a graph: resources, and the milestones that they wait for.
+//! The desired state as a graph: resources, and the milestones that they require of each other.
 //!
-//! Built once from a spec and the capabilities, never changed. Knows nothing of what exists.
+//! Built once from a spec and the capabilities, and immutable. Independent of the observed state.
 
 mod sealed;
 
@@ -19,37 +19,37 @@ use crate::resource::digest::sha256;
 use crate::resource::label::Approved;
 use crate::resource::{Builds, Config, HostFile, KnownFailure, Probe, ResourceId, RestartPolicy, Role, Run};
 
-/// What one run should be.
+/// The desired state of one run.
 #[derive(Debug, Clone)]
 pub struct Graph {
     pub run: Run,
-    /// How builds reach their sidecar, if the spec asks for one.
+    /// How builds reach their sidecar, if the spec has one.
     pub builds: Option<Builds>,
-    /// What a person has approved of it, to be kept with what is created; `None`: nothing is to be created from it.
+    /// The approval, stored with created resources; `None` if nothing may be created.
     pub approved: Option<Approved>,
-    /// The places that paths which are mounted lead through.
+    /// For each mounted path, the places that its links lead through.
     pub ways: BTreeMap<PathBuf, Vec<PathBuf>>,
-    /// The files of this machine that are mounted by themselves, as they were when the spec was read.
+    /// The single files of the host that are mounted, as they were when the spec was read.
     pub files: BTreeMap<PathBuf, HostFile>,
     nodes: BTreeMap<ResourceId, NodeIndex>,
     edges: DiGraph<Node, Edge>,
 }
 
-/// A resource as it is wanted.
+/// A desired resource.
 #[derive(Debug, Clone)]
 pub struct Node {
     pub id: ResourceId,
     pub role: Role,
     pub config: Config,
-    /// How it is proven to be ready; containers only.
+    /// The proof of readiness; containers only.
     pub probe: Option<Probe>,
-    /// What its exit codes mean.
+    /// Known meanings of its exit codes.
     pub failures: Vec<KnownFailure>,
 }
 
 impl Node {
-    /// Whether it is a run: a main container that the engine does not start again once its command has ended with 0.
-    /// That is as good as running.
+    /// Whether it is a one-shot command: a main container that the engine does not restart after exit code 0.
+    /// Completion then counts as running.
     pub fn may_complete(&self) -> bool {
         let ends = |config: &Config| match config {
             Config::Container(it) => matches!(it.restart, RestartPolicy::No | RestartPolicy::OnFailure),
@@ -59,21 +59,21 @@ impl Node {
     }
 }
 
-/// What one resource waits for.
+/// A dependency of one resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Edge {
     pub gates: Gate,
     pub until: Milestone,
 }
 
-/// The step of the dependent that waits.
+/// The step of the dependent that requires the milestone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Gate {
     Create,
     Start,
 }
 
-/// What a dependency must have reached.
+/// The milestone that a dependency must have reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Milestone {
@@ -82,14 +82,14 @@ pub enum Milestone {
     Ready,
 }
 
-/// A dependency as the planner sees it.
+/// A dependency as the planner uses it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Dependency<'a> {
     pub on: &'a ResourceId,
     pub edge: Edge,
 }
 
-/// Why resources do not make a graph.
+/// Why resources do not form a graph.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GraphError {
     #[error("`{0}` is defined twice")]
@@ -101,13 +101,13 @@ pub enum GraphError {
 }
 
 impl Graph {
-    /// A graph that wants nothing of `run`.
+    /// An empty graph of `run`.
     pub fn empty(run: Run) -> Self {
         let (ways, files, nodes) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         Self { run, builds: None, approved: None, ways, files, nodes, edges: DiGraph::new() }
     }
 
-    /// Puts resources together.
+    /// Builds a graph from resources.
     ///
     /// # Errors
     /// If a resource is defined twice, a dependency is not defined, or dependencies form a cycle.
@@ -135,7 +135,7 @@ impl Graph {
         Ok(graph)
     }
 
-    /// One text for one content: equal if and only if the same is wanted of the same run.
+    /// A digest of the content: equal if and only if the desired state and the run are equal.
     pub fn digest(&self) -> String {
         let nodes = self.in_order().into_iter().map(|node| (node, self.dependencies(&node.id)));
         sha256(format!("{:?} {:?} {:?}", self.run, self.builds, nodes.collect::<Vec<_>>()))
@@ -162,7 +162,7 @@ impl Graph {
         self.nodes.values().map(|index| &self.edges[*index])
     }
 
-    /// All resources, dependencies first; among equals by id, so that the order is always the same.
+    /// All resources, dependencies first, then by id, so that the order is deterministic.
     pub fn in_order(&self) -> Vec<&Node> {
         let mut waiting: BTreeMap<&ResourceId, usize> =
             self.nodes.iter().map(|(id, index)| (id, self.edges.edges_directed(*index, Incoming).count())).collect();
@@ -180,7 +180,7 @@ impl Graph {
         order
     }
 
-    /// What `id` waits for, sorted.
+    /// The dependencies of `id`, sorted.
     pub fn dependencies(&self, id: &ResourceId) -> Vec<Dependency<'_>> {
         let Some(index) = self.nodes.get(id) else { return Vec::new() };
         let edges = self.edges.edges_directed(*index, Incoming);
@@ -190,7 +190,7 @@ impl Graph {
         all
     }
 
-    /// petgraph names a node of a cycle; a person needs the way around.
+    /// The path around a cycle; petgraph only returns one of its nodes.
     fn refuse_cycles(&self) -> Result<(), GraphError> {
         let is_cycle =
             |group: &Vec<NodeIndex>| group.len() > 1 || group.iter().any(|node| self.edges.contains_edge(*node, *node));
@@ -239,14 +239,14 @@ mod tests {
     }
 
     #[test]
-    fn a_cycle_is_shown_as_a_way_around() {
+    fn a_cycle_is_reported_as_a_path() {
         let error = build(&["a", "b", "c"], &[("a", "b"), ("b", "c"), ("c", "b")]).unwrap_err();
         assert!(matches!(&error, GraphError::Cycle(way) if way.len() == 3 && way.first() == way.last()), "{error}");
         assert!(matches!(build(&["a"], &[("a", "a")]), Err(GraphError::Cycle(_))));
     }
 
     #[test]
-    fn what_is_not_defined_cannot_be_waited_for() {
+    fn an_undefined_dependency_is_an_error() {
         assert!(matches!(build(&["a"], &[("a", "b")]), Err(GraphError::Dangling { .. })));
         assert!(matches!(build(&["a", "a"], &[]), Err(GraphError::Duplicate(_))));
     }

@@ -1,7 +1,7 @@
-//! Values that cannot be compared: those that another user's key sealed, and those that have not been fetched.
+//! Values that cannot be compared: those sealed with another user's key, and those not fetched.
 //!
-//! Pure. They count as what is there, unless something of the sandbox has to be made again anyway: then all that has
-//! sealed values is, since a service and its clients have to agree on a password.
+//! Pure. They count as unchanged, unless a container has to be recreated anyway: then all containers with
+//! sealed values are, since a service and its clients have to agree on a password.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use super::{Graph, Node};
 use crate::resource::{Config, ResourceId, Secret};
 use crate::state::ContainerFacts;
 
-/// The graph as it can be compared with `containers`.
+/// Returns the graph in a form that can be compared with `containers`.
 pub fn comparable<'a>(graph: &'a Graph, containers: &[ContainerFacts]) -> Cow<'a, Graph> {
     let sealed: Vec<&Node> = graph.nodes().filter(|node| !secrets(&node.config).is_empty()).collect();
     let is_fetched = sealed.iter().all(|node| secrets(&node.config).values().all(|secret| secret.key().is_some()));

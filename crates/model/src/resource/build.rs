@@ -1,35 +1,35 @@
-//! What an image is built from, where it is more than a Dockerfile.
+//! The inputs of a build besides the Dockerfile.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-/// The context of a build as it was looked at, and how it is built.
+/// The context of a build as it was read, and the build's options.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BuildContext {
-    /// Absolute, on this machine.
+    /// An absolute path of this machine.
     pub folder: PathBuf,
-    /// A folder that is no part of it, whatever the list says: moat's own files, which have its keys among them and are
-    /// written while it builds. `None`: they lie elsewhere.
+    /// A folder that is always excluded: moat's own files, which include keys and are
+    /// written during the build. `None` if they are elsewhere.
     #[serde(skip)]
     pub without: Option<PathBuf>,
-    /// Seen from the folder.
+    /// Relative to the folder.
     pub dockerfile: String,
-    /// The stage that is built; `None`: the last one.
+    /// The target stage; `None`: the last one.
     pub target: Option<String>,
     pub args: BTreeMap<String, String>,
-    /// Of all files that count. What has another one is not built.
+    /// The digest of all included files. A context with another digest is not built.
     pub digest: String,
 }
 
-/// What the steps of a build reach.
+/// The network of a build's steps.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BuildNetwork {
-    /// Whatever the engine's default network reaches.
+    /// The engine's default network.
     #[default]
     Default,
-    /// Nothing.
+    /// No network.
     None,
 }

@@ -1,4 +1,4 @@
-//! Whether a configuration that was applied is the one that is wanted, but for what makes no container another one.
+//! Comparison of applied and desired configurations, without fields that never need a new container.
 
 use std::collections::BTreeMap;
 
@@ -7,19 +7,19 @@ use serde_json::Value;
 use super::config::Config;
 use super::mount;
 
-/// An engine can change these while a container is there.
+/// Fields that an engine can change in place.
 const LIMITS: &str = "limits";
 const RESTART: &str = "restart";
-/// No part of what was asked for.
+/// Fields that are not part of the spec.
 const EXTRAS: &str = "extras";
 
 impl Config {
-    /// Whether a canonical text is of this configuration, but for what can be changed without making it anew.
+    /// Whether a canonical text equals this configuration, except for fields that can be changed in place.
     pub fn differs_only_in_place(&self, canonical: &str) -> bool {
         self.is_but_for(&[LIMITS, RESTART, EXTRAS], canonical)
     }
 
-    /// Whether a canonical text is of this configuration, but for what nobody has asked for.
+    /// Whether a canonical text equals this configuration, except for moat's additions.
     pub fn is_but_for_extras(&self, canonical: &str) -> bool {
         self.is_but_for(&[EXTRAS], canonical)
     }
@@ -29,7 +29,7 @@ impl Config {
         let without = |text: &str| {
             let mut fields: BTreeMap<String, Value> = serde_json::from_str(text).ok()?;
             fields.retain(|field, _| !left_out.contains(&field.as_str()));
-            // Until 0.1.0 they were among the others.
+            // Up to 0.1.0 they were stored with the others.
             if let Some(mounts) = fields.get_mut("mounts").and_then(Value::as_object_mut) {
                 mount::without_repeated(mounts);
             }

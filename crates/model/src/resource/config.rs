@@ -1,9 +1,9 @@
-//! What is wanted of a resource, and the canonical form in which it is hashed and remembered.
+//! Desired configurations of resources, and the canonical form in which they are hashed and stored.
 //!
-//! Only what moat sets is here: what the engine or an image fills in is never wanted, hence never a
+//! Only values that moat sets: defaults of the engine or an image are never desired, so never a
 //! difference. Fields refer to other resources by their logical ids, so that a configuration means the
-//! same in every run. An optional field that is not set leaves no trace in the canonical form, so that a
-//! later version of moat with more fields still gives the same hash.
+//! same in every run. An unset optional field is omitted from the canonical form, so that a
+//! later version of moat with more fields still computes the same hash.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -33,28 +33,28 @@ pub enum Config {
     Container(Box<ContainerConfig>),
 }
 
-/// An image that must be on the engine.
+/// An image that has to exist on the engine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ImageConfig {
     pub reference: ImageRef,
-    /// What it is made of, if it is made here. Otherwise it comes from a registry.
+    /// The Dockerfile, if it is built here. Otherwise it is pulled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dockerfile: Option<String>,
-    /// The files that it is made of as well.
+    /// The build context, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub context: Option<BuildContext>,
-    /// What its steps reach while it is made.
+    /// The network of its build steps.
     #[serde(skip_serializing_if = "is_default")]
     pub network: BuildNetwork,
 }
 
-/// A bridge network of the run's own.
+/// A bridge network of the run.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct NetworkConfig {
-    /// Containers on it reach nothing outside.
+    /// Containers on it cannot reach outside networks.
     #[serde(skip_serializing_if = "is_default")]
     pub internal: bool,
-    /// `None`: a free one of moat's range.
+    /// `None`: a free one from moat's range.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subnet: Option<Ipv4Net>,
 }
@@ -62,22 +62,22 @@ pub struct NetworkConfig {
 /// A named volume.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct VolumeConfig {
-    /// Kept out of the canonical form: whether a volume outlives a destroy is asked of the desired state at
-    /// that moment, and a change of mind must not look like another volume.
+    /// Not part of the canonical form: whether a volume survives `destroy` depends on the desired state at
+    /// that moment, and changing it must not replace the volume.
     #[serde(skip)]
     pub retention: Retention,
 }
 
-/// What a destroy does with a volume.
+/// The retention of a volume on `destroy`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retention {
-    /// Kept, and named, unless volumes are asked to go too.
+    /// Kept and reported, unless the removal of volumes is requested.
     Keep,
-    /// Goes with the run.
+    /// Removed with the run.
     Scratch,
 }
 
-/// A container, as it is created.
+/// A container as it is created.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ContainerConfig {
     pub image: ImageRef,
@@ -89,7 +89,7 @@ pub struct ContainerConfig {
     pub command: Vec<String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
-    /// Variables of the environment of which only digests are shown.
+    /// Environment variables of which only digests are shown.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<String, Secret>,
     /// `None`: the image's own.
@@ -98,10 +98,10 @@ pub struct ContainerConfig {
     /// `None`: the image's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workdir: Option<String>,
-    /// It has a terminal and a standard input that stays open.
+    /// Whether it has a terminal and an open standard input.
     #[serde(skip_serializing_if = "is_default")]
     pub interactive: bool,
-    /// The user's own, besides those of moat.
+    /// The user's labels, besides those of moat.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -112,26 +112,26 @@ pub struct ContainerConfig {
     #[serde(skip_serializing_if = "is_default")]
     pub init: bool,
     pub network: NetworkAttachment,
-    /// Names that resolve to the given address, or to the engine's machine (`host-gateway`).
+    /// Names that resolve to the given address, or to the Docker host (`host-gateway`).
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub hosts: BTreeMap<String, String>,
-    /// Resolvers in place of the engine's.
+    /// DNS servers instead of the engine's.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub dns: Vec<IpAddr>,
-    /// By port in the canonical form, so that a difference names the port.
+    /// Keyed by port in the canonical form, so that a difference names the port.
     #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "by_port")]
     pub ports: Vec<PortConfig>,
-    /// By target in the canonical form, so that a difference names the mount.
+    /// Keyed by target in the canonical form, so that a difference names the mount.
     #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "mount::by_target")]
     pub mounts: Vec<Mount>,
-    /// Written into the container between create and start. They vanish with the container, so their
-    /// content is part of what is hashed; by path in the canonical form, so that a difference names the file.
+    /// Written into the container between creation and start. They are lost with the container, so their
+    /// content is part of the hash; keyed by path in the canonical form, so that a difference names the file.
     #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "by_path")]
     pub files: Vec<FileConfig>,
-    /// Changed in place: what the engine has now counts, not what the container was created with.
+    /// Changed in place: the engine's current values count, not those at creation.
     #[serde(skip_serializing_if = "Limits::is_empty")]
     pub limits: Limits,
-    /// By name, as in `nofile`.
+    /// Keyed by name, such as `nofile`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub ulimits: BTreeMap<String, Ulimit>,
     /// The size of `/dev/shm`. `None`: the engine's default.
@@ -139,30 +139,30 @@ pub struct ContainerConfig {
     pub shm: Option<Size>,
     #[serde(flatten)]
     pub rights: Rights,
-    /// Whom the kernel ends first where the host is out of memory: from -1000, never, to 1000. `None`: moat's default.
+    /// The priority of the kernel's out-of-memory killer, from -1000 (never) to 1000. `None`: moat's default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub oom_score_adj: Option<i32>,
-    /// `None`: the engine's driver, with moat's limit on its size.
+    /// `None`: the engine's default driver, with moat's size limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logging: Option<LogConfig>,
-    /// Changed in place, as the limits are.
+    /// Changed in place, like the limits.
     pub restart: RestartPolicy,
-    /// How long a stop waits before it kills. In seconds; `None`: the engine's default.
+    /// The stop timeout before a kill. In seconds; `None`: the engine's default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_timeout: Option<u32>,
-    /// The engine's own check for the steady state, in which nobody from moat is looking.
+    /// The engine's health check for the steady state, while moat is not running.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub health: Option<HealthConfig>,
-    /// Kept out of the canonical form: it follows from the command, and a container that was made before moat
-    /// switched such checks off is not replaced for it.
+    /// Not part of the canonical form: it follows from the command, and a container created before moat
+    /// disabled such checks is not replaced for it.
     #[serde(skip)]
     pub image_check: ImageCheck,
-    /// What moat adds by itself, when a container is created: never a reason to create one.
+    /// Moat's additions at the creation of a container: never a reason to recreate one.
     #[serde(skip_serializing_if = "Extras::is_empty")]
     pub extras: Extras,
 }
 
-/// How a container is on its network.
+/// The network connection of a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NetworkAttachment {
     pub network: ResourceId,
@@ -170,30 +170,30 @@ pub struct NetworkAttachment {
     pub aliases: Vec<String>,
 }
 
-/// A file that is put into a container before it starts. Owned by root.
+/// A file that is uploaded into a container before its start. Owned by root.
 #[derive(Clone, PartialEq, Eq)]
 pub struct FileConfig {
     /// Absolute.
     pub path: String,
-    /// Permission bits, as in `0o755`.
+    /// Permission bits, such as `0o755`.
     pub mode: u32,
-    /// Its digest stands for it in the canonical form: a label is no place for files.
+    /// Represented by its digest in the canonical form: labels must not contain files.
     pub content: String,
 }
 
-/// When the engine starts a container again by itself.
+/// The restart policy of a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RestartPolicy {
     No,
-    /// When it ends with another code than 0.
+    /// After an exit code other than 0.
     OnFailure,
     UnlessStopped,
-    /// Even when somebody stopped it and the engine was started again since.
+    /// Always, also after a manual stop and an engine restart.
     Always,
 }
 
-/// A versioned digest of a canonical configuration, as in `v1:9f86d0…`.
+/// A versioned digest of a canonical configuration, such as `v1:9f86d0…`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConfigHash(String);
 
@@ -202,7 +202,7 @@ pub struct ConfigHash(String);
 const HASH_VERSION: &str = "v1";
 
 impl ContainerConfig {
-    /// A container of an image on a network, of which nothing else is wanted.
+    /// A container of an image on a network, with defaults for all else.
     pub fn new(image: ImageRef, network: NetworkAttachment) -> Self {
         Self {
             image,
@@ -239,7 +239,7 @@ impl ContainerConfig {
 }
 
 impl RestartPolicy {
-    /// The engine's word.
+    /// The engine's value.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::No => "no",
@@ -282,7 +282,7 @@ impl ConfigHash {
         Self(format!("{HASH_VERSION}:{}", sha256(canonical.as_bytes())))
     }
 
-    /// Takes a hash that a label carries.
+    /// Wraps a hash from a label.
     pub fn from_label(text: impl Into<String>) -> Self {
         Self(text.into())
     }
@@ -298,7 +298,7 @@ impl fmt::Display for ConfigHash {
     }
 }
 
-// A file may hold what should not be in a log; its digest identifies it as well.
+// A file may contain secrets that must not be logged; its digest identifies it as well.
 impl fmt::Debug for FileConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let content = sha256(self.content.as_bytes());

@@ -1,7 +1,7 @@
-//! The limits that a container gets where its spec says nothing: how much of the Docker host one sandbox can use up.
+//! Default limits of a container, for limits that its spec omits: they bound its use of the Docker host.
 //!
-//! Chosen when a container is created, by what the engine can enforce, and noted in a label. They are no part of a
-//! configuration: a container that was made with other defaults, or with none, is as wanted.
+//! Chosen when a container is created, from what the engine can enforce, and stored in a label. They are no part of a
+//! configuration: a container created with other defaults, or without any, is in sync.
 
 use std::collections::BTreeMap;
 
@@ -11,24 +11,24 @@ use super::config::ContainerConfig;
 use super::limit::Size;
 use super::logging::LogConfig;
 
-/// Processes and threads. A desktop has some hundreds and a large build a few thousand; a fork bomb has all there are.
+/// Processes and threads. A desktop has some hundreds and a large build a few thousand; a fork bomb uses all.
 pub const PIDS: u32 = 4096;
 
-/// Of the host's memory, in percent, for each container: enough for one that is alone, and the host can still be
-/// reached when it runs wild.
+/// Percent of the host's memory for each container: enough for a single one, and the host stays
+/// reachable if it uses all of that.
 pub const MEMORY_PERCENT: u64 = 75;
 
-/// Where the host runs out of memory all the same, a sandbox is ended before what else runs there (0), and after what
-/// has offered itself (1000).
+/// If the host still runs out of memory, a sandbox is killed before other processes (0), and after those that
+/// volunteer (1000).
 pub const OOM_SCORE_ADJ: i32 = 500;
 
-/// A log is three files of this size at most. `docker logs` has them all.
+/// A log has at most three files of this size. `docker logs` reads all of them.
 pub const LOG: [(&str, &str); 2] = [("max-file", "3"), ("max-size", "10m")];
 
-/// The log drivers that keep files, and take these options.
+/// The log drivers with files, which support these options.
 const LOG_DRIVERS: [&str; 2] = ["json-file", "local"];
 
-/// What an engine can enforce, as far as it says. Nothing is assumed of one that says nothing.
+/// The limits that an engine reports as enforceable. Nothing is assumed about unreported ones.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Capacity {
     /// The host's memory.
@@ -36,11 +36,11 @@ pub struct Capacity {
     pub limits_memory: bool,
     pub limits_pids: bool,
     pub has_oom_score: bool,
-    /// The driver of containers that name none.
+    /// The default log driver.
     pub log_driver: String,
 }
 
-/// What a container got by default, and which limits the engine did not have.
+/// The default limits of a container, and those that the engine did not support.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Defaults {
@@ -52,12 +52,12 @@ pub struct Defaults {
     pub oom_score_adj: Option<i32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logging: Option<LogConfig>,
-    /// Limits that the engine drops, written or not.
+    /// Limits that the engine drops, whether in the spec or by default.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unsupported: Vec<Limit>,
 }
 
-/// A limit that an engine may not have.
+/// A limit that an engine may not support.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Limit {
@@ -66,14 +66,14 @@ pub enum Limit {
 }
 
 impl Defaults {
-    /// What a container gets on an engine of this `capacity`, beyond what its configuration says.
+    /// The limits that a container gets on an engine of this `capacity`, besides those of its configuration.
     pub fn of(config: &ContainerConfig, capacity: &Capacity) -> Self {
         let share = Size((capacity.memory.0 >> 20) * MEMORY_PERCENT / 100 * (1 << 20));
         let memory = capacity.limits_memory && share.0 > 0 && config.limits.memory.is_none();
         let pids = capacity.limits_pids && config.limits.pids.is_none();
         let oom_score = capacity.has_oom_score && config.oom_score_adj.is_none();
         let logging = config.logging.is_none() && LOG_DRIVERS.contains(&capacity.log_driver.as_str());
-        // One that says nothing may have them all.
+        // An engine that reports nothing may support all.
         let says = *capacity != Capacity::default();
         let lacks = [(Limit::Memory, capacity.limits_memory), (Limit::Pids, capacity.limits_pids)];
         Self {
@@ -89,7 +89,7 @@ impl Defaults {
         *self == Self::default()
     }
 
-    /// Whether the engine had no such limit when the container was created.
+    /// Whether the engine did not support the limit when the container was created.
     pub fn lacks(&self, limit: Limit) -> bool {
         self.unsupported.contains(&limit)
     }
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn an_engine_that_has_all_limits_gives_all_defaults() {
+    fn an_engine_with_all_limits_gets_all_defaults() {
         let given = serde_json::to_string(&Defaults::of(&config(), &capacity())).expect("JSON");
         assert_eq!(
             given,
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_has_no_default() {
+    fn written_limits_have_no_default() {
         let mut config = config();
         config.limits.memory = Some(Size(1 << 30));
         config.limits.pids = Some(10);
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_engine_does_not_have_is_not_sent() {
+    fn unsupported_limits_are_not_sent() {
         let lacking = Capacity { limits_memory: false, limits_pids: false, ..capacity() };
         let given = Defaults::of(&config(), &lacking);
         assert_eq!((given.memory, given.pids), (None, None));

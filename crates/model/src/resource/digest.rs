@@ -1,4 +1,4 @@
-//! SHA-256 as text, for names and for what is compared; and bytes as hexadecimal digits.
+//! SHA-256 as text, for names and comparisons; and bytes as hexadecimal digits.
 
 use std::fmt::Write;
 

@@ -1,4 +1,4 @@
-//! What moat adds to a container by itself: help for the work inside, and never a reason to create a container.
+//! Additions of moat to a container: conveniences inside, and never a reason to recreate a container.
 
 use std::collections::BTreeMap;
 
@@ -6,13 +6,13 @@ use serde::Serialize;
 
 use super::mount::{self, Mount};
 
-/// Nothing that the container would not have without it.
+/// Additions that the spec does not contain.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Extras {
-    /// Parts of what is mounted, mounted over themselves.
+    /// Parts of mounted folders, mounted over themselves.
     #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "mount::by_target")]
     pub mounts: Vec<Mount>,
-    /// What the container's own environment has wins.
+    /// Environment variables; those of the container take precedence.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
 }

@@ -1,6 +1,6 @@
-//! Exit codes of a container that mean something a person can act on.
+//! Exit codes of a container with a known meaning and remedy.
 
-/// An exit code that a start script uses to say what it found.
+/// An exit code by which a start script reports a problem.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownFailure {
     pub exit: i64,

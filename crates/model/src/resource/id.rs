@@ -1,14 +1,14 @@
-//! Identities: the logical name of a resource in a graph, and the ids that an engine gives.
+//! Identities: the logical name of a resource in a graph, and the ids that an engine assigns.
 //!
-//! A [`ResourceId`] is the same in every run (`container/main`); the engine's own names are made by
-//! [`Run`](super::Run), the engine's ids are only ever received, never made up.
+//! A [`ResourceId`] is the same in every run (`container/main`); names on the engine are derived by
+//! [`Run`](super::Run); the engine's ids are only received, never invented.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// What sort of thing a resource is, in the order in which the sorts are printed.
+/// The kind of a resource, in printing order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
@@ -18,13 +18,13 @@ pub enum Kind {
     Container,
 }
 
-/// What a resource is for; shown to people and scripts.
+/// The role of a resource, shown to people and scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// The container in which the agent works.
     Main,
-    /// A container that a capability brings along.
+    /// A container that a capability adds.
     Sidecar,
     /// Anything that containers need: images, networks, volumes.
     Support,
@@ -37,7 +37,7 @@ pub struct ResourceId {
     pub name: String,
 }
 
-/// An image as a person writes it: `docker:dind`, `registry:5000/team/tool@sha256:…`.
+/// An image reference as in a spec: `docker:dind`, `registry:5000/team/tool@sha256:…`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ImageRef(String);
@@ -51,7 +51,7 @@ pub enum IdError {
     Image(String),
 }
 
-/// A point comes first in no name that a spec may give.
+/// No name in a spec may start with a dot.
 const STOP_MARK: &str = ".stopped";
 
 macro_rules! engine_id {
@@ -62,7 +62,7 @@ macro_rules! engine_id {
         pub struct $name(String);
 
         impl $name {
-            /// Takes an id that the engine gave.
+            /// Wraps an id from the engine.
             pub fn new(id: impl Into<String>) -> Self {
                 Self(id.into())
             }
@@ -93,11 +93,11 @@ engine_id!(
     ImageId
 );
 engine_id!(
-    /// A registry's digest of what a reference means: of a manifest, or of a list of them for several platforms.
+    /// A registry's digest of a reference: of a manifest, or of a manifest list for several platforms.
     ImageDigest
 );
 
-/// As many digits as docker shows of a digest.
+/// The number of digits that docker shows of a digest.
 const DIGITS_SHOWN: usize = 12;
 
 impl ImageDigest {
@@ -151,8 +151,8 @@ impl ResourceId {
         Self::container("main")
     }
 
-    /// The mark of a run that a user has stopped: an empty volume, since the labels of what exists cannot be changed.
-    /// No spec can ask for a volume of that name.
+    /// The mark of a stopped run: an empty volume, since labels of existing objects cannot be changed.
+    /// No spec can define a volume of this name.
     pub fn stop_mark() -> Self {
         Self::volume(STOP_MARK)
     }
@@ -200,9 +200,9 @@ impl<'de> Deserialize<'de> for ResourceId {
 const IMAGE_REF_MAX: usize = 255 + 1 + 128 + 1 + 71;
 
 impl ImageRef {
-    /// Reads a reference.
+    /// Parses a reference.
     ///
-    /// Accepts what the distribution grammar can mean and leaves the rest to the registry: the point is that
+    /// Accepts a superset of the distribution grammar, and leaves the rest to the registry: it ensures that
     /// no text with a space, a quote or a control character ever reaches a URL.
     ///
     /// # Errors
@@ -220,7 +220,7 @@ impl ImageRef {
         if digest.is_some_and(|d| !d.contains(':') || d.contains('@') || d.contains('/')) {
             return Err(wrong());
         }
-        // A colon after the last slash begins the tag; one before it belongs to the registry's port.
+        // A colon after the last slash starts the tag; one before it belongs to the registry's port.
         let last_slash = name.rfind('/').map_or(0, |at| at + 1);
         let (path, tag) = match name[last_slash..].split_once(':') {
             Some((last, tag)) => (&name[..last_slash + last.len()], Some(tag)),
@@ -245,12 +245,12 @@ impl ImageRef {
         &self.0
     }
 
-    /// Whether it names the image by its digest, and so always means the same one.
+    /// Whether it has a digest, and so always resolves to the same image.
     pub fn is_pinned(&self) -> bool {
         self.0.contains('@')
     }
 
-    /// The repository and the tag or digest to ask a registry for; `latest` if neither is given.
+    /// The repository and the tag or digest; `latest` if neither is given.
     pub fn repository_and_tag(&self) -> (&str, &str) {
         if let Some((name, digest)) = self.0.split_once('@') {
             return (name, digest);
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_reference_is_refused() {
+    fn invalid_references_are_rejected() {
         for text in ["", "a b", "Docker:dind", "a::b", "a:", "/a", "a//b", "a@b", "-a", "a:\"x\"", "a?x=1", "a:.b"] {
             assert!(ImageRef::parse(text).is_err(), "{text}");
         }

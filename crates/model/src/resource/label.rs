@@ -1,7 +1,7 @@
-//! The labels by which moat knows its own, and in which a resource remembers what was last applied.
+//! The labels that identify moat's resources, and that store the last applied configuration.
 //!
-//! Ownership is by these labels only: what does not carry them is never changed, whatever its name. A container inherits
-//! the labels of its image, which anybody can write: labels that the image has do not count.
+//! Ownership is by these labels only: objects without them are never changed, whatever their name. A container inherits
+//! the labels of its image, which anyone can set: labels from the image do not count.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,68 +16,68 @@ use super::secret::{KeyId, Secret};
 
 /// The run that a resource belongs to.
 pub const RUN: &str = "moat.run";
-/// The agent's name, for people who look with other tools.
+/// The agent's name, for users of other tools.
 pub const AGENT: &str = "moat.agent";
 /// The canonical path of the spec file.
 pub const SPEC: &str = "moat.spec";
 /// The logical id of the resource within its run.
 pub const RESOURCE: &str = "moat.resource";
-/// The hash of the configuration that was applied.
+/// The hash of the applied configuration.
 pub const HASH: &str = "moat.hash";
-/// The canonical configuration that was applied.
+/// The applied canonical configuration.
 pub const CONFIG: &str = "moat.config";
-/// On containers only: the ports of the engine's machine that were chosen for it, by its own ports.
+/// On containers only: the chosen ports of the Docker host, by container port.
 pub const PORTS: &str = "moat.ports";
-/// On containers only: the limits that it got without its spec saying so, and those that the engine did not have.
+/// On containers only: the default limits that it got, and those that the engine did not support.
 pub const DEFAULTS: &str = "moat.defaults";
-/// On containers only: which files of the host were mounted by themselves when it was created, by their paths.
+/// On containers only: the single files of the host mounted at its creation, by path.
 pub const FILES: &str = "moat.files";
-/// On images only: the agent that one was made for. An image is nobody's, and belongs to no run.
+/// On images only: the agent that it was built for. An image belongs to no run.
 pub const IMAGE: &str = "moat.image";
-/// On volumes only: what a destroy does with it when no spec says otherwise.
+/// On volumes only: its retention if no spec sets one.
 pub const RETENTION: &str = "moat.retention";
 
-/// On containers only: the key of the digests in their configuration.
+/// On containers only: the key id of the digests in their configuration.
 pub const KEY: &str = "moat.key";
-/// On containers only: the digest of the text that was approved when one was created.
+/// On containers only: the digest of the approved text at its creation.
 pub const APPROVED: &str = "moat.approved";
-/// On the main container only: that text.
+/// On the main container only: the approved text.
 pub const APPROVED_TEXT: &str = "moat.approved.text";
 
-/// What a replacement is called until it gives its name, before a number.
+/// The suffix of a replacement's temporary name, followed by a number.
 pub const NEXT: &str = ".next";
 
-/// The labels of containers, networks and volumes: an image has none of them. A new one goes here.
+/// The labels of containers, networks and volumes, which no image may have. Add new ones here.
 const OWN: [&str; 12] =
     [RUN, AGENT, SPEC, RESOURCE, HASH, CONFIG, PORTS, FILES, RETENTION, KEY, APPROVED, APPROVED_TEXT];
 
-/// What the image that a container was made from says about its labels.
+/// Whether a container's labels may come from its image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// It has none of moat's: whoever created the container set them.
+    /// The image has none of moat's labels: the container's creator set them.
     Plain,
-    /// It has them itself: they say nothing about the container.
+    /// The image has such labels: they do not identify the container.
     Claiming,
-    /// It is no longer on the engine, so that nobody can tell.
+    /// The image is no longer on the engine, so it is unknown.
     Gone,
 }
 
-/// Whether an image has labels that only containers, networks and volumes of moat's bear.
+/// Whether an image has labels reserved for moat's containers, networks and volumes.
 pub fn are_claimed<'a>(keys: impl IntoIterator<Item = &'a String>) -> bool {
     keys.into_iter().any(|key| OWN.contains(&key.as_str()))
 }
 
-/// What a person has approved, as it is kept with the resources.
+/// An approval, as it is stored with the resources.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Approved {
-    /// Hexadecimal SHA-256 of the text.
+    /// The hexadecimal SHA-256 of the text.
     pub digest: String,
     pub text: String,
-    /// Paths of the host that a person was asked about by name. Not in any label.
+    /// Paths of the host that a user approved by name. Not stored in labels.
     pub named: BTreeSet<String>,
 }
 
-/// What the labels of a resource say.
+/// The labels of a resource, parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ownership {
     pub run: RunId,
@@ -85,25 +85,25 @@ pub struct Ownership {
     pub spec: String,
     pub resource: ResourceId,
     pub hash: ConfigHash,
-    /// Canonical JSON. May be from an older version of moat.
+    /// Canonical JSON, possibly of an older version of moat.
     pub config: String,
-    /// The ports that were chosen for a container, so that a replacement gets the same ones.
+    /// The chosen ports of a container, so that a replacement gets the same ones.
     pub ports: BTreeMap<Port, u16>,
-    /// The files of the host that a container was created with, by their paths, each by what it is known by.
+    /// The identities of the host's files that a container was created with, by path.
     pub files: BTreeMap<String, String>,
-    /// What a container got by default. None of one that an earlier version has made.
+    /// The default limits of a container. Empty if an earlier version created it.
     pub defaults: Defaults,
-    /// Of a volume. Kept unless it is said to be scratch.
+    /// The retention of a volume; `Keep` unless labelled as scratch.
     pub retention: Retention,
-    /// The key of the digests in `config`; `None`: there are none, or moat 0.1.0 created it.
+    /// The key of the digests in `config`; `None` if there are none, or if moat 0.1.0 created the resource.
     pub key: Option<KeyId>,
-    /// The digest of the text that was approved then.
+    /// The digest of the text approved at the creation.
     pub approved: Option<String>,
-    /// That text; of the main container.
+    /// The approved text; only of the main container.
     pub approved_text: Option<String>,
 }
 
-/// The labels of a resource that is about to be created.
+/// The labels of a new resource.
 pub fn labels(run: &Run, resource: &ResourceId, config: &Config) -> BTreeMap<String, String> {
     let canonical = config.canonical();
     let hash = ConfigHash::of(&canonical);
@@ -126,7 +126,7 @@ pub fn labels(run: &Run, resource: &ResourceId, config: &Config) -> BTreeMap<Str
     .collect()
 }
 
-/// The labels of a container that say what was approved.
+/// The labels of a container's approval.
 pub fn approved(resource: &ResourceId, approved: &Approved) -> BTreeMap<String, String> {
     let text = (*resource == ResourceId::main()).then(|| (APPROVED_TEXT.to_owned(), approved.text.clone()));
     [(APPROVED.to_owned(), approved.digest.clone())].into_iter().chain(text).collect()
@@ -154,8 +154,8 @@ pub fn defaults(given: &Defaults) -> String {
 }
 
 impl Ownership {
-    /// Whether a container called `name` is moat's. The labels decide, unless they may be the image's: then a container
-    /// is moat's only under the name that moat gave it, and never if they are the image's.
+    /// Whether a container named `name` is moat's. The labels decide, unless they may be the image's: then a container
+    /// is moat's only under the name that moat assigned, and never if they certainly are the image's.
     pub fn holds(&self, name: &str, image: Origin) -> bool {
         match image {
             Origin::Plain => true,
@@ -164,7 +164,7 @@ impl Ownership {
         }
     }
 
-    /// Whether a name is the resource's own, or that of a replacement in the making.
+    /// Whether a name is the resource's own, or that of an unfinished replacement.
     pub fn is_named(&self, name: &str) -> bool {
         let own = self.run.name_of(&self.resource);
         let rest = name.strip_prefix(&own);
@@ -174,13 +174,13 @@ impl Ownership {
         })
     }
 
-    /// Whether it was made as is wanted now, but for what can be changed in place.
+    /// Whether it matches the desired configuration, except for what can be changed in place.
     pub fn fits(&self, wanted: &Config) -> bool {
         self.hash == wanted.hash() || wanted.differs_only_in_place(&self.config)
     }
 
-    /// What is wanted, with the digests that were recorded in place of those that cannot be compared with them: of values
-    /// that another key sealed, or that have not been fetched. `None`: all of it can be compared.
+    /// The desired configuration, with recorded digests instead of those that cannot be compared: of values
+    /// sealed with another key, or not fetched. `None` if all of it can be compared.
     pub fn comparable(&self, wanted: &Config) -> Option<Config> {
         #[derive(Deserialize, Default)]
         struct Recorded {
@@ -206,7 +206,7 @@ impl Ownership {
         Some(Config::Container(container))
     }
 
-    /// Whether a container was created so that the engine lets it be once its command has ended with 0.
+    /// Whether a container was created for a one-shot command, which the engine does not restart after exit code 0.
     pub fn is_of_a_run(&self) -> bool {
         #[derive(Deserialize)]
         struct Container {
@@ -216,7 +216,7 @@ impl Ownership {
         config.is_some_and(|it| matches!(it.restart.as_str(), "no" | "on-failure"))
     }
 
-    /// The paths of the engine's machine that a container can write.
+    /// The paths of the Docker host that a container can write to.
     pub fn writable_paths(&self) -> Vec<String> {
         #[derive(Deserialize)]
         struct Container {
@@ -228,10 +228,10 @@ impl Ownership {
         mounts.filter_map(|it| Some(it.strip_prefix("path:")?.to_owned())).filter(|it| !it.ends_with(":ro")).collect()
     }
 
-    /// Reads the labels of something found on the engine; `None`: it is not ours.
+    /// Parses the labels of an object on the engine; `None` if it is not moat's.
     ///
-    /// The run and the resource make it ours. A missing or foreign hash or configuration only means that
-    /// it differs from whatever is wanted.
+    /// The run and the resource identify it. A missing or foreign hash or configuration only means that
+    /// it differs from any desired one.
     pub fn read(labels: &BTreeMap<String, String>) -> Option<Self> {
         let text = |key: &str| labels.get(key).cloned().unwrap_or_default();
         Some(Self {
@@ -263,7 +263,7 @@ mod tests {
     use crate::resource::{AgentName, NetworkConfig};
 
     #[test]
-    fn what_is_written_is_read_back() {
+    fn labels_round_trip() {
         let run = Run::derive(AgentName::parse("a").expect("valid"), Path::new("/x/agent.yaml"));
         let config = Config::Network(NetworkConfig::default());
         let resource = ResourceId::network("agent");

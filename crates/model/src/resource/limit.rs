@@ -1,13 +1,13 @@
-//! Limits of a container, and the amounts that they are given in.
+//! Limits of a container, and their units.
 //!
-//! Amounts are written as people and engines write them: sizes with powers of 1024, processors with fractions.
+//! Amounts use the notation of engines: sizes with powers of 1024, CPUs with fractions.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// What a container may use. A limit that is not set leaves no trace in the canonical form.
+/// The limits of a container. Unset limits are omitted from the canonical form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Limits {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -23,11 +23,11 @@ pub struct Limits {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Size(pub u64);
 
-/// A share of the machine's processors, in billionths of one: the engine's unit.
+/// A share of the host's CPUs, in billionths of one: the engine's unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cpus(pub u64);
 
-/// Why a text is not an amount.
+/// Why a text is no amount.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AmountError {
     #[error("`{0}` is not a size")]
@@ -36,10 +36,10 @@ pub enum AmountError {
     Cpus(String),
 }
 
-/// The letters of powers of 1024, as docker reads them, the largest first.
+/// The suffixes of powers of 1024, as in docker, the largest first.
 const UNITS: [(char, u64); 4] = [('t', 1 << 40), ('g', 1 << 30), ('m', 1 << 20), ('k', 1 << 10)];
 
-/// Billionths of one processor.
+/// Billionths of one CPU.
 const NANO: u64 = 1_000_000_000;
 
 impl Limits {
@@ -49,11 +49,11 @@ impl Limits {
 }
 
 impl Size {
-    /// Reads a size as docker does: `512m`, `1.5g`, `64KiB`; powers of 1024 whatever the letters. A bare number counts
+    /// Parses a size as docker does: `512m`, `1.5g`, `64KiB`; always powers of 1024. A bare number counts
     /// `bare` bytes.
     ///
     /// # Errors
-    /// [`AmountError::Size`] if it is not a size, or beyond what can be counted.
+    /// [`AmountError::Size`] if it is no size, or too large.
     pub fn parse(text: &str, bare: u64) -> Result<Self, AmountError> {
         let wrong = || AmountError::Size(text.to_owned());
         let lower = text.trim().to_ascii_lowercase();
@@ -77,14 +77,14 @@ impl Size {
     }
 }
 
-/// A decimal number times a unit, without the rounding of floating point.
+/// A decimal number times a unit, without floating-point rounding.
 fn scaled(number: &str, unit: u64) -> Option<u64> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     if whole.is_empty() || !is_number(whole) || !is_number(fraction) || (number.contains('.') && fraction.is_empty()) {
         return None;
     }
-    // Nine digits are more than anybody writes, and fit.
+    // Nine digits are more than needed, and fit.
     let digits = u32::try_from(fraction.len()).ok().filter(|digits| *digits <= 9)?;
     let part = if fraction.is_empty() { 0 } else { fraction.parse::<u128>().ok()? };
     let total = whole.parse::<u128>().ok()?.checked_mul(unit.into())? + part * u128::from(unit) / 10_u128.pow(digits);
@@ -139,7 +139,7 @@ impl Serialize for Cpus {
     }
 }
 
-/// A limit of the kernel for each process: what it begins with, and how far it may raise that. -1: none.
+/// A kernel limit of each process: the soft and the hard limit. -1: unlimited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ulimit {
     pub soft: i64,

@@ -1,10 +1,10 @@
-//! The log of a container: which driver keeps it, and how. The engine's own words, which moat does not know.
+//! The log of a container: its driver and options, in the engine's own terms, which moat does not interpret.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// Where the engine keeps what a container writes to its standard output and error.
+/// The destination of a container's standard output and error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogConfig {
     /// `None`: the engine's default.

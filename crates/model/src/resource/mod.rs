@@ -1,6 +1,6 @@
-//! The nouns: what a sandbox is made of, how each part is named, and what is wanted of it.
+//! Resources of a sandbox: their names and desired configurations.
 //!
-//! Plain values without behaviour towards Docker: nothing here reads, writes, waits or knows the time.
+//! Plain values, independent of Docker: no I/O, no clock.
 
 pub mod build;
 pub mod builds;

@@ -1,4 +1,4 @@
-//! What a container sees that is not its own: volumes, paths of the engine's machine, emptiness.
+//! Mounts of a container: volumes, paths of the Docker host, and empty file systems.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::id::ResourceId;
 
-/// What is seen at a place in a container's file system that is not the container's own.
+/// A mount at a path in a container's file system.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mount {
     pub source: MountSource,
@@ -20,41 +20,41 @@ pub struct Mount {
 pub enum MountSource {
     /// A volume of the run.
     Volume(ResourceId),
-    /// A volume that is somebody else's, by the engine's name.
+    /// A volume of another owner, by its name on the engine.
     Foreign(String),
-    /// An absolute path of the engine's machine.
+    /// An absolute path of the Docker host.
     Path(String),
-    /// Nothing at first, in memory, gone when the container stops: hides what lies below.
+    /// An empty file system in memory, discarded when the container stops; hides the files below.
     Empty,
-    /// As [`MountSource::Empty`], but with options of the user's; none are the engine's own.
+    /// As [`MountSource::Empty`], with the user's options; omitted ones are the engine's defaults.
     Memory { options: String },
 }
 
-/// A regular file of this machine at a path that is mounted. A container keeps the file that it was started with, even
-/// when another one takes its place. Times are in nanoseconds since 1970.
+/// A regular file of the host that is mounted. A container keeps the file that it was started with, even
+/// if another file takes its place. Times are in nanoseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HostFile {
     pub device: u64,
     pub inode: u64,
-    /// When it was created; `None`: the file system does not say.
+    /// The creation time; `None` if the file system does not store it.
     pub born: Option<i64>,
     pub modified: i64,
-    /// When its content, its mode or its name changed last.
+    /// The time of the last change of its content, mode or name.
     pub changed: i64,
-    /// When the newest link on the way to it was made; `None`: there is no link.
+    /// The creation time of the newest link in its path; `None` if there is no link.
     pub linked: Option<i64>,
 }
 
 impl HostFile {
-    /// What it is known by as long as it is the same file.
+    /// The identity of the file, stable as long as it is the same file.
     pub fn identity(&self) -> String {
         format!("{}:{}", self.device, self.inode)
     }
 
-    /// Whether it took its place after `started`; `noted`: the identity of the file when the container was created.
+    /// Whether it appeared at its path after `started`; `noted`: the file's identity when the container was created.
     ///
-    /// A file that is younger than the start is another one. An older one was moved or linked there since, if it is not
-    /// the one that was noted: a move changes the time of the change alone, while a write and `touch` set both times to
+    /// A file created after the start is another one. An older one was moved or linked there since, if it is not
+    /// the noted one: a move only changes the change time, while a write and `touch` set both times to
     /// the same value.
     pub fn is_newer_than(&self, started: i64, noted: Option<&str>) -> bool {
         let is_moved = self.changed > started && self.changed != self.modified;
@@ -70,7 +70,7 @@ impl Mount {
         Self { source: MountSource::Volume(volume), target: target.into(), read_only: false }
     }
 
-    /// The path of the engine's machine, if it is one.
+    /// The path of the Docker host, if the source is one.
     pub fn path(&self) -> Option<&Path> {
         match &self.source {
             MountSource::Path(path) => Some(Path::new(path)),
@@ -78,12 +78,12 @@ impl Mount {
         }
     }
 
-    /// Where it shows `path` of the engine's machine; `None`: it does not.
+    /// The place of the host's `path` in the mount, if it contains the path.
     pub fn shows(&self, path: &Path) -> Option<PathBuf> {
         Some(shown(path.strip_prefix(self.path()?).ok()?, Path::new(&self.target)))
     }
 
-    /// The volume of the run, if it is one.
+    /// The volume of the run, if the source is one.
     pub fn own_volume(&self) -> Option<&ResourceId> {
         match &self.source {
             MountSource::Volume(id) => Some(id),
@@ -93,7 +93,7 @@ impl Mount {
 }
 
 impl MountSource {
-    /// In the canonical form; a run's own volume is the form that was there first.
+    /// The canonical form; a run's own volume has no prefix, for compatibility.
     fn canonical(&self) -> String {
         match self {
             Self::Volume(id) => id.to_string(),
@@ -105,7 +105,7 @@ impl MountSource {
     }
 }
 
-/// In the canonical form: by target, so that a difference names the mount.
+/// The canonical form, keyed by target, so that a difference names the mount.
 pub(super) fn by_target<S: serde::Serializer>(mounts: &[Mount], serializer: S) -> Result<S::Ok, S::Error> {
     let described = |mount: &Mount| {
         let mode = if mount.read_only { ":ro" } else { "" };
@@ -114,7 +114,7 @@ pub(super) fn by_target<S: serde::Serializer>(mounts: &[Mount], serializer: S) -
     serializer.collect_map(mounts.iter().map(|mount| (&mount.target, described(mount))).collect::<BTreeMap<_, _>>())
 }
 
-/// Leaves what shows in the place of something else what that shows anyway, to be read only, out of mounts in the
+/// Drops read-only mounts that show a path which another mount shows at the same place, from mounts in the
 /// canonical form.
 pub(super) fn without_repeated(mounts: &mut Map<String, Value>) {
     let path = |value: &Value| Some(value.as_str()?.strip_prefix("path:")?.to_owned());
@@ -131,7 +131,7 @@ pub(super) fn without_repeated(mounts: &mut Map<String, Value>) {
     });
 }
 
-/// A place below a target; without a slash at the end where it is the target itself.
+/// A path below a target, without a trailing slash for the target itself.
 fn shown(rest: &Path, target: &Path) -> PathBuf {
     if rest.as_os_str().is_empty() { target.to_owned() } else { target.join(rest) }
 }
@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn another_file_is_told_from_an_edit() {
+    fn a_replaced_file_is_distinguished_from_an_edit() {
         let old = HostFile { device: 1, inode: 7, born: Some(10), modified: 10, changed: 10, linked: None };
         let edited = HostFile { modified: 200, changed: 200, ..old };
         let saved = HostFile { inode: 8, born: Some(200), modified: 200, changed: 201, ..old };

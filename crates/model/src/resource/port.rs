@@ -1,6 +1,6 @@
-//! Ports of a container that can be reached from the engine's machine.
+//! Published ports of a container.
 //!
-//! Which port of the machine is free is not known here.
+//! Which host ports are free is not known here.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
@@ -8,18 +8,18 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A port that is published.
+/// A published port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PortConfig {
-    /// What the user calls it. Only to be shown, hence no part of the canonical form.
+    /// The user's name for it. Only displayed, so not part of the canonical form.
     pub name: Option<String>,
     pub container: Port,
-    /// An address of the engine's machine.
+    /// An address of the Docker host.
     pub address: IpAddr,
     pub host: HostPort,
 }
 
-/// A port and its protocol, as in `8080/tcp`.
+/// A port and its protocol, such as `8080/tcp`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Port {
     pub number: u16,
@@ -32,24 +32,24 @@ pub enum Protocol {
     Udp,
 }
 
-/// Why a text is not a port with a protocol.
+/// Why a text is no port with a protocol.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a port")]
 pub struct PortError(String);
 
-/// The port of the engine's machine.
+/// The port of the Docker host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HostPort {
-    /// One that is free when the container is created, kept from then on.
+    /// A free port, chosen when the container is created and kept from then on.
     Free,
     Fixed(u16),
 }
 
-/// Only this machine reaches it.
+/// The loopback address.
 pub const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 impl PortConfig {
-    /// How the port is published, in the canonical form: `127.0.0.1:8080`, or `127.0.0.1:free`.
+    /// The canonical form: `127.0.0.1:8080`, or `127.0.0.1:free`.
     pub fn published(&self) -> String {
         let address = match self.address {
             IpAddr::V4(address) => address.to_string(),
@@ -80,7 +80,7 @@ impl fmt::Display for Port {
 impl FromStr for Port {
     type Err = PortError;
 
-    /// Reads `8080`, `8080/tcp` or `53/udp`.
+    /// Parses `8080`, `8080/tcp` or `53/udp`.
     fn from_str(text: &str) -> Result<Self, PortError> {
         let wrong = || PortError(text.to_owned());
         let (number, protocol) = match text.split_once('/') {

@@ -1,14 +1,14 @@
-//! What a container gets of the kernel and the hardware beyond what every container has, and what it goes without.
+//! Rights of a container beyond the default: capabilities, devices, GPUs; and restrictions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// Its fields stand beside those of the container in the canonical form.
+/// Its fields are flattened into those of the container in the canonical form.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Rights {
-    /// Nothing but what is mounted can be written.
+    /// Only mounts are writable.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub read_only: bool,
     /// As the engine names them, without `CAP_`.
@@ -16,7 +16,7 @@ pub struct Rights {
     pub cap_add: BTreeSet<String>,
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub cap_drop: BTreeSet<String>,
-    /// By its path in the container in the canonical form, so that a difference names the device.
+    /// Keyed by the path in the container in the canonical form, so that a difference names the device.
     #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "by_path")]
     pub devices: Vec<Device>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -32,7 +32,7 @@ pub struct Device {
     pub permissions: String,
 }
 
-/// Graphics processors, as the engine's driver for them gives them out.
+/// GPUs, as the engine's driver selects them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Gpus {
     All,
@@ -42,7 +42,7 @@ pub enum Gpus {
 }
 
 impl Device {
-    /// What is given: the device and what may be done with it.
+    /// The device and its access rights, as text.
     pub fn given(&self) -> String {
         format!("{}:{}", self.host, self.permissions)
     }

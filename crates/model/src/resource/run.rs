@@ -1,4 +1,4 @@
-//! A run: one agent of one spec file on one engine, and the names that its resources bear there.
+//! A run: one agent of one spec file on one engine, and the names of its resources.
 //!
 //! Names are derived, never stored: every apply of the same file finds the same resources.
 
@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 use super::digest::short_sha256;
 use super::id::{Kind, ResourceId};
 
-/// An agent's name: lowercase letters, digits, `-`, `_` and `.`, beginning with a letter or digit.
+/// An agent's name: lowercase letters, digits, `-`, `_` and `.`, starting with a letter or digit.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct AgentName(String);
 
-/// The stable id of a run, as in `builder-1f2e3d4c`.
+/// The stable id of a run, such as `builder-1f2e3d4c`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RunId(String);
@@ -25,11 +25,11 @@ pub struct RunId(String);
 pub struct Run {
     pub id: RunId,
     pub agent: AgentName,
-    /// The canonical path of the spec file, as it was when the run was derived.
+    /// The canonical path of the spec file at the time of derivation.
     pub spec: String,
 }
 
-/// Why a text is not an agent's name.
+/// Why a text is no agent's name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AgentNameError {
     #[error("an agent's name cannot be empty")]
@@ -46,14 +46,14 @@ pub const AGENT_NAME_MAX: usize = 32;
 /// Hexadecimal digits of the digest in a run id: 32 bits keep the checkouts of one machine apart.
 const RUN_DIGEST_LEN: usize = 8;
 
-/// The container in which the agent works bears the run's name without a part of its own.
+/// The main container has the run's name without a suffix.
 const MAIN: &str = "main";
 
 impl AgentName {
-    /// Reads a name.
+    /// Parses a name.
     ///
     /// # Errors
-    /// If it is empty, too long, or has a character that the engine would refuse in a name.
+    /// If it is empty, too long, or has a character that the engine rejects in names.
     pub fn parse(text: &str) -> Result<Self, AgentNameError> {
         if text.is_empty() {
             return Err(AgentNameError::Empty);
@@ -94,7 +94,7 @@ impl fmt::Display for AgentName {
 }
 
 impl RunId {
-    /// Takes a run id that a label carries.
+    /// Wraps a run id from a label.
     pub fn from_label(text: impl Into<String>) -> Self {
         Self(text.into())
     }
@@ -118,14 +118,14 @@ impl Run {
         Self { id: RunId(format!("{agent}-{digest}")), agent, spec }
     }
 
-    /// The name that a resource of this run bears on the engine.
+    /// The name of a resource of this run on the engine.
     pub fn name_of(&self, resource: &ResourceId) -> String {
         self.id.name_of(resource)
     }
 }
 
 impl RunId {
-    /// As [`Run::name_of`]: the id is all that it takes.
+    /// As [`Run::name_of`], from the run's id alone.
     pub fn name_of(&self, resource: &ResourceId) -> String {
         let run = self;
         match (resource.kind, resource.name.as_str()) {
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_those_of_the_design() {
+    fn names_have_the_documented_form() {
         let run = Run::derive(AgentName::parse("builder").expect("valid"), Path::new("/a/agent.yaml"));
         let id = run.id.as_str();
         assert_eq!(run.name_of(&ResourceId::main()), format!("moat-{id}"));

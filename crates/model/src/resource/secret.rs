@@ -1,7 +1,7 @@
-//! Values that nobody but the container may see, and the digests that stand for them everywhere else.
+//! Secret values, which only the container may see, and the digests that represent them everywhere else.
 //!
-//! A digest is keyed: whoever reads a label, a plan or a log cannot try out what a short secret might be. Who may use
-//! the engine can read the environment of its containers; nothing here keeps it from them.
+//! Digests are keyed: a reader of a label, a plan or a log cannot guess a short secret. Users of
+//! the engine can read the environment of its containers; this module does not prevent that.
 
 use std::fmt;
 
@@ -10,37 +10,37 @@ use serde::{Serialize, Serializer};
 
 use super::digest::hexadecimal;
 
-/// A value that is shown to nobody.
+/// A value that is never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretText(String);
 
-/// The key of digests, of one machine.
+/// The key of digests, one for each state directory.
 #[derive(Clone)]
 pub struct SecretKey([u8; SECRET_KEY_LEN]);
 
-/// A value with what stands for it.
+/// A value with its digest.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret {
     value: SecretText,
     digest: String,
-    /// `None`: the value has not been fetched.
+    /// `None` if the value has not been fetched.
     key: Option<KeyId>,
 }
 
-/// Names the key of digests, and tells nothing about it: digests of two keys cannot be compared.
+/// Identifies the key of digests without revealing it: digests of different keys cannot be compared.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KeyId(String);
 
-/// In bytes: as long as what SHA-256 gives, so that the key is no easier to guess than the digest.
+/// In bytes: the length of a SHA-256, so that the key is no easier to guess than the digest.
 pub const SECRET_KEY_LEN: usize = 32;
 
-/// In hexadecimal digits: a few users share an engine, and 32 bits keep their keys apart.
+/// In hexadecimal digits: few users share an engine, and 32 bits distinguish their keys.
 const KEY_ID_LEN: usize = 8;
 
-/// Stands for a value that has not been fetched.
+/// Represents a value that has not been fetched.
 const NOT_FETCHED: &str = "not fetched";
 
-/// Of a digest, in bytes. Nobody can search for two values with one digest who does not have the key.
+/// The length of a digest, in bytes. Without the key, a search for collisions is impossible.
 const DIGEST_LEN: usize = 16;
 
 impl SecretText {
@@ -66,17 +66,17 @@ impl SecretKey {
         KeyId(id)
     }
 
-    /// A password for something: always the same for the same, and nothing that a digest tells of. Hexadecimal, so
+    /// A password for a purpose: deterministic, and independent of the digests. Hexadecimal, so
     /// that it fits into a URL, a shell and SQL as it is.
     pub fn password(&self, of: &str) -> SecretText {
         let key = hmac::Key::new(hmac::HMAC_SHA256, &self.0);
-        // No owner of a secret is called so: one has a space in it.
+        // No owner of a secret has this name: it contains a space.
         SecretText(short(hmac::sign(&key, format!("password\0{of}").as_bytes()).as_ref()))
     }
 }
 
 impl Secret {
-    /// A value of `owner`, such as a run and a variable's name: the same value of two owners has two digests.
+    /// A value of `owner`, such as a run and a variable: equal values of two owners have different digests.
     pub fn new(value: SecretText, owner: &str, key: &SecretKey) -> Self {
         let id = key.id();
         let key = hmac::Key::new(hmac::HMAC_SHA256, &key.0);
@@ -84,17 +84,17 @@ impl Secret {
         Self { value, digest: format!("hmac:{}", short(tag.as_ref())), key: Some(id) }
     }
 
-    /// A value that has not been fetched, since nobody has approved its source: comparable with nothing.
+    /// A value that has not been fetched because its source is not approved: it cannot be compared.
     pub fn not_fetched() -> Self {
         Self { value: SecretText::new(""), digest: NOT_FETCHED.to_owned(), key: None }
     }
 
-    /// The same value with the digest, and its key, that a container was created with, where they cannot be compared.
+    /// The same value with the digest and key that a container was created with, if they cannot be compared.
     pub(super) fn recorded(&self, digest: &str, key: Option<&KeyId>) -> Self {
         Self { value: self.value.clone(), digest: digest.to_owned(), key: key.cloned() }
     }
 
-    /// The key of its digest; `None`: the value has not been fetched.
+    /// The key of its digest; `None` if the value has not been fetched.
     pub fn key(&self) -> Option<&KeyId> {
         self.key.as_ref()
     }
@@ -110,7 +110,7 @@ impl Secret {
 }
 
 impl KeyId {
-    /// Takes an id that a label carries.
+    /// Wraps an id from a label.
     pub fn from_label(text: impl Into<String>) -> Self {
         Self(text.into())
     }
@@ -122,7 +122,7 @@ impl fmt::Display for KeyId {
     }
 }
 
-/// As much of a tag as is kept, as text.
+/// The kept part of a tag, as text.
 fn short(tag: &[u8]) -> String {
     hexadecimal(tag.get(..DIGEST_LEN).unwrap_or(tag))
 }

@@ -1,17 +1,17 @@
-//! Address ranges: which part of the private space moat cuts into networks, and which part is free.
+//! Address ranges: the private range that moat divides into networks, and its free part.
 //!
-//! An engine's own pools end at about thirty networks. Each run takes a small one from a range of moat's instead.
+//! An engine's own pools have room for about thirty networks. Each run takes a small one from moat's range instead.
 
 use std::fmt;
 use std::str::FromStr;
 
 use ipnet::Ipv4Net;
 
-/// The range that networks are taken from.
+/// The range for networks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SubnetRange(Ipv4Net);
 
-/// Why a text is not a range.
+/// Why a text is no range.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not an address range of at most /{SUBNET_BITS}, such as `10.83.0.0/16`")]
 pub struct SubnetRangeError(String);
@@ -19,12 +19,12 @@ pub struct SubnetRangeError(String);
 /// Sixteen addresses: one for the network, one for broadcasts, one for the gateway, and thirteen containers.
 const SUBNET_BITS: u8 = 28;
 
-/// A /16 of private space, 4,096 networks, that neither Docker nor the common overlay networks take by themselves.
+/// A private /16 with 4,096 networks, which neither Docker nor common overlay networks use by default.
 const DEFAULT_RANGE: &str = "10.83.0.0/16";
 
 impl SubnetRange {
-    /// The first free subnet at or after a place that `seed` chooses, so that runs which look for one at the same
-    /// time rarely meet. `None`: all are taken.
+    /// The first free subnet at or after a position that `seed` selects, so that concurrent runs
+    /// rarely collide. `None` if all are taken.
     pub fn free(self, seed: &str, taken: &[Ipv4Net]) -> Option<Ipv4Net> {
         let count = 1_u32 << (SUBNET_BITS - self.0.prefix_len());
         let start = seed.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte))) % count;
@@ -33,14 +33,14 @@ impl SubnetRange {
             .find(|subnet| !taken.iter().any(|it| overlap(*it, *subnet)))
     }
 
-    /// How many subnets there are, and how many of them are free.
+    /// The number of subnets, and of free ones.
     pub fn left(self, taken: &[Ipv4Net]) -> (u32, u32) {
         let count = 1_u32 << (SUBNET_BITS - self.0.prefix_len());
         let free = |n: &u32| !taken.iter().any(|it| overlap(*it, self.nth(*n)));
         (count, u32::try_from((0..count).filter(free).count()).unwrap_or(count))
     }
 
-    /// Whether a range has addresses of this one.
+    /// Whether a range overlaps this one.
     pub fn overlaps(self, other: Ipv4Net) -> bool {
         overlap(self.0, other)
     }
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_overlaps_is_not_free_whichever_is_larger() {
+    fn overlapping_subnets_are_not_free() {
         let range: SubnetRange = "10.83.0.0/27".parse().unwrap();
         for taken in ["10.83.0.0/28", "10.83.0.8/30", "10.83.0.0/28"] {
             assert_eq!(range.free("any", &[net(taken)]), Some(net("10.83.0.16/28")), "{taken}");
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_range_is_refused() {
+    fn invalid_ranges_are_rejected() {
         for text in ["", "10.83.0.0", "10.83.0.0/30", "0.0.0.0/0", "fd00::/64", "10.83.0.0/16x"] {
             assert!(text.parse::<SubnetRange>().is_err(), "{text}");
         }

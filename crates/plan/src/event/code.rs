@@ -1,29 +1,29 @@
-//! Why something failed, as one word that stays: for scripts that act on it.
+//! Failure codes: the stable names of failures, for scripts.
 //!
-//! `docs/reference/failures.md` lists them all; a test holds the page and this list together. What a person reads beside it may
-//! change with every release, these do not.
+//! `docs/reference/failures.md` lists them all; a test compares the page with this list. The messages for people may
+//! change with every release, the codes do not.
 
 use serde::Serialize;
 
 use moat_model::engine::{Detail, EngineError, Fault};
 
-/// The list is written once: a code has a variant, a word and a meaning, or does not exist.
+/// Defines each code once, with its variant, name and meaning.
 macro_rules! codes {
     ($($variant:ident $word:literal $meaning:literal,)*) => {
-        /// Why something failed.
+        /// The kind of a failure.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Code { $(#[doc = $meaning] $variant,)* }
 
         impl Code {
-            /// In the order of the page.
+            /// All codes, in the order of the page.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
-            /// The word for scripts.
+            /// The stable name, for scripts.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word,)* }
             }
 
-            /// In a few words, as the page has it.
+            /// The meaning in a few words, as on the page.
             pub fn meaning(self) -> &'static str {
                 match self { $(Self::$variant => $meaning,)* }
             }
@@ -32,46 +32,46 @@ macro_rules! codes {
 }
 
 codes! {
-    ImageNotFound "image-not-found" "no registry, or engine, has the image or tag, or it hides it from strangers",
+    ImageNotFound "image-not-found" "the image or tag does not exist, or access needs a login",
     PullDenied "pull-denied" "the registry refuses the credentials",
     RegistryUnreachable "registry-unreachable" "the engine cannot reach the registry",
-    PullFailed "pull-failed" "the image cannot be pulled for another reason",
+    PullFailed "pull-failed" "the pull failed for another reason",
     BuildFailed "build-failed" "a step of an image's build failed",
-    NameConflict "name-conflict" "a name is taken by something that is not moat's",
-    PortTaken "port-taken" "a port of the engine's machine is in use",
-    NoAddressRange "no-address-range" "no address range is left for a network",
-    AddressOverlap "address-overlap" "a network's addresses are in use by another one",
-    MountSourceMissing "mount-source-missing" "what is to be mounted is not on the engine's machine",
-    MountSourceUnsafe "mount-source-unsafe" "another sandbox could put a link in the place of what is to be mounted",
+    NameConflict "name-conflict" "the name belongs to a resource that moat does not manage",
+    PortTaken "port-taken" "a port of the Docker host is in use",
+    NoAddressRange "no-address-range" "no free address range is left for a network",
+    AddressOverlap "address-overlap" "the address range of a network overlaps another network",
+    MountSourceMissing "mount-source-missing" "the source of a mount does not exist on the Docker host",
+    MountSourceUnsafe "mount-source-unsafe" "another sandbox could replace the source of a mount by a link",
     PrivilegedImpossible "privileged-impossible" "the engine cannot run privileged containers",
-    ContainerExited "container-exited" "a container ended; `exit_code` is its own",
-    OutOfMemory "out-of-memory" "a container was killed because it ran out of memory",
-    ReadinessTimeout "readiness-timeout" "a container was not ready in time, and its probe never answered",
-    ProbeFailed "probe-failed" "a container was not ready in time: its probe said no; `probe` has what it said",
+    ContainerExited "container-exited" "a container exited; `exit_code` has its exit code",
+    OutOfMemory "out-of-memory" "a container ran out of memory and was killed",
+    ReadinessTimeout "readiness-timeout" "a container was not ready in time, and its probe never completed",
+    ProbeFailed "probe-failed" "a container was not ready in time: its probe failed; `probe` has the output",
     DiskFull "disk-full" "the engine's disk is full",
-    EngineUnreachable "engine-unreachable" "the engine cannot be reached, or went away",
+    EngineUnreachable "engine-unreachable" "the engine is unreachable, or the connection was lost",
     EngineTimeout "engine-timeout" "the engine did not answer in time",
-    EngineBusy "engine-busy" "the engine takes no more for the moment",
-    EngineRefused "engine-refused" "the engine says that the request makes no sense",
-    EngineFailed "engine-failed" "the engine failed at what was asked",
-    Gone "gone" "what was to be acted on is not there",
-    InUse "in-use" "what was to be removed is still in use",
-    Unsteady "unsteady" "each round found more to do: something else changes it at the same time",
-    Interrupted "interrupted" "it was asked to stop",
-    LockHeld "lock-held" "another moat is changing the same sandbox",
-    AuditRefused "audit-refused" "it cannot be put on record, and so was not done",
-    SpecInvalid "spec-invalid" "a spec is missing, or wrong; `findings` says where",
-    UnknownName "unknown-name" "there is no sandbox, container or resource of that name, or there are several",
-    NotRunning "not-running" "the sandbox, or the container, does not run",
-    NotAgreed "not-agreed" "a person has to agree to it first, and did not",
-    NotApproved "not-approved" "a spec asks for more than a person has approved",
-    Usage "usage" "the command line says what cannot be",
-    Refused "refused" "it is not done in this state; the message says why",
-    LocalFile "local-file" "a file or folder of this machine cannot be read, written or watched",
+    EngineBusy "engine-busy" "the engine rejects requests for the moment",
+    EngineRefused "engine-refused" "the engine rejected the request as invalid",
+    EngineFailed "engine-failed" "the engine failed to execute a request",
+    Gone "gone" "the resource does not exist",
+    InUse "in-use" "the resource to remove is still in use",
+    Unsteady "unsteady" "the state did not converge: something else changes it at the same time",
+    Interrupted "interrupted" "the command was interrupted",
+    LockHeld "lock-held" "another moat process is changing the same sandbox",
+    AuditRefused "audit-refused" "an action was not executed because the audit log cannot be written",
+    SpecInvalid "spec-invalid" "a spec is missing or invalid; `findings` has the places",
+    UnknownName "unknown-name" "the name matches no sandbox, container or resource, or several",
+    NotRunning "not-running" "the sandbox or the container is not running",
+    NotAgreed "not-agreed" "the action needs a confirmation, which was not given",
+    NotApproved "not-approved" "a spec requests more than was approved",
+    Usage "usage" "invalid command line",
+    Refused "refused" "the action is not possible in this state; the message says why",
+    LocalFile "local-file" "a local file or folder cannot be read, written or watched",
 }
 
 impl Code {
-    /// What an engine's answer comes to, by itself.
+    /// The code of an engine's error, without regard to the operation.
     pub fn of(error: &EngineError) -> Self {
         match (error.detail, error.fault) {
             (Some(detail), _) => Self::of_detail(detail),

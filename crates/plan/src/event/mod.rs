@@ -1,6 +1,6 @@
-//! Everything that a run can say: one closed enum between the run and whoever looks.
+//! Events: one closed enum for everything that a run reports.
 //!
-//! Events tell; nobody acts on them. How they look is the business of `ui`; the times are the reader's.
+//! Events only inform; no decision depends on them. The `ui` renders them; readers add timestamps.
 
 mod code;
 mod trigger;
@@ -13,10 +13,10 @@ use moat_model::engine::{Fault, PullProgress};
 use moat_model::resource::{ResourceId, Run};
 pub use trigger::Trigger;
 
-/// Told as it happens, in this order: a round's plan, its operations, the outcome.
+/// Reported as it happens, in this order: the plan of a round, its operations, the outcome.
 #[derive(Debug, Clone)]
 pub enum Event<'a> {
-    /// A round has looked and knows what to do. Not told when there is nothing to do.
+    /// A round has a plan. Not reported if the plan is empty.
     Planned {
         run: &'a Run,
         round: u32,
@@ -25,17 +25,17 @@ pub enum Event<'a> {
     Started {
         operation: &'a Operation,
     },
-    /// An image is being fetched.
+    /// Progress of a pull.
     Progress {
         operation: &'a Operation,
         progress: PullProgress,
     },
-    /// An image is being made, and a step of it has begun, in the engine's words.
+    /// A step of an image build started; `step` is the engine's text.
     Step {
         operation: &'a Operation,
         step: &'a str,
     },
-    /// A passing fault; the same call is made again after `pause`.
+    /// A transient fault; the call is retried after `pause`.
     Retrying {
         operation: &'a Operation,
         error: &'a str,
@@ -51,74 +51,74 @@ pub enum Event<'a> {
         failure: &'a Failure,
         took: Duration,
     },
-    /// Not tried, because something that it waits for failed.
+    /// The operation was not tried because a required one failed.
     Skipped {
         operation: &'a Operation,
         because: OpId,
     },
-    /// What a failed apply has done is undone, by a plan like any other.
+    /// A failed apply is rolled back by this plan.
     Undoing {
         run: &'a Run,
         plan: &'a Plan,
     },
-    /// Something that the user should know, and that does not keep the sandbox from working.
+    /// A problem that does not keep the sandbox from working.
     Warning {
         run: &'a Run,
         message: &'a str,
         hint: &'a str,
     },
-    /// From here on a watch: what woke it, told when there is something to do.
+    /// First of the events of a watch: its trigger, reported if there is something to do.
     Woken {
         run: &'a Run,
         trigger: &'a Trigger,
         /// People know it from the spec that was read.
         is_told: bool,
     },
-    /// A round of a watch has come to its end, and the world is as wanted.
+    /// A round of a watch ended in sync.
     Settled {
         run: &'a Run,
         took: Duration,
     },
-    /// A round of a watch did not get there. `again`: when it is tried again; `None`: when something changes.
+    /// A round of a watch failed. `again` is the time until the retry; `None` if only a change triggers one.
     Unsettled {
         run: &'a Run,
         failures: &'a [Failure],
         again: Option<Duration>,
     },
-    /// A container had to be repaired so often in a short time that it is left alone for a while.
+    /// A container needed so many repairs in a short time that repairs pause.
     BackingOff {
         run: &'a Run,
         resource: &'a ResourceId,
         repairs: u32,
         pause: Duration,
-        /// The end of its own output.
+        /// The last lines of its output.
         log: &'a [String],
     },
-    /// The spec is different, and can be used.
+    /// The spec changed and is valid.
     Reloaded {
         run: &'a Run,
         trigger: &'a Trigger,
     },
-    /// The spec is different, and cannot be used: what was wanted before is wanted still.
+    /// The spec changed and is invalid: the desired state stays as it was.
     Rejected {
         run: &'a Run,
         problem: &'a str,
     },
-    /// There is no spec file any more. Nothing is removed for that.
+    /// The spec file no longer exists. Nothing is removed.
     SpecGone {
         run: &'a Run,
     },
-    /// The spec asks for more than it had, which a person has to approve first.
+    /// The spec requests more than was approved, and waits for an approval.
     Held {
         run: &'a Run,
         more: &'a [String],
     },
-    /// What is to be done would end sessions of people, and waits for them.
+    /// The plan would end sessions of users, and waits for them.
     Postponed {
         run: &'a Run,
         sessions: usize,
     },
-    /// The engine does not answer any more.
+    /// The engine stopped answering.
     EngineLost {
         error: &'a str,
     },
@@ -126,36 +126,36 @@ pub enum Event<'a> {
     EngineBack,
 }
 
-/// Why an operation failed, with what a person needs to go on.
+/// A failed operation, with what a user needs to continue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     pub resource: ResourceId,
-    /// The engine's name of what was acted on.
+    /// The name of the resource on the engine.
     pub name: String,
     pub verb: &'static str,
-    /// For whoever acts on it.
+    /// The stable code, for scripts.
     pub code: Code,
     pub fault: Option<Fault>,
-    /// Lowercase, names in backticks, no full stop.
+    /// In lower case, with names in backticks, without a full stop.
     pub message: String,
     pub hint: Option<String>,
-    /// Of the container, if it ended.
+    /// The exit code of the container, if it exited.
     pub exit_code: Option<i64>,
-    /// What it was asked in vain.
+    /// The probe that never succeeded.
     pub probe: Option<Asked>,
-    /// The last lines of the container's own output.
+    /// The last lines of the container's output.
     pub log: Vec<String>,
 }
 
-/// A question to a container that was never answered with yes.
+/// A probe that never succeeded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
     pub command: String,
-    /// Of the last time; `None`: it could never be put.
+    /// The exit code of the last try; `None` if the probe never ran.
     pub exit_code: Option<i64>,
-    /// The last line of what it said.
+    /// The last line of its output.
     pub output: Option<String>,
 }
 
-/// Where events go.
+/// The receiver of events.
 pub type Tell<'a> = &'a dyn Fn(Event<'_>);

@@ -1,29 +1,29 @@
-//! What makes a watch look at an agent: words for whoever is told of it, never a reason to decide by.
+//! Triggers: what makes a watch start a round. For reports only, never a basis for decisions.
 
 use std::fmt;
 
 use moat_model::engine::{Actor, EngineEvent, EventAction};
 
-/// The first thing that called for a round.
+/// The first reason for a round.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trigger {
-    /// The watch has begun.
+    /// The watch started.
     Start,
-    /// A file that the spec is made of is different; its path, relative to the spec's folder.
+    /// A file of the spec changed; its path, relative to the folder of the spec.
     File(String),
-    /// The engine told that something has happened to what is called so.
+    /// The engine reported an event of the resource `name`.
     Engine { what: EventAction, name: String },
-    /// The connection to the engine was lost, and is there again.
+    /// The connection to the engine was lost and is restored.
     Reconnected,
-    /// A pause after failures or repairs is over.
+    /// A pause after failures or repairs ended.
     Retry,
-    /// Nobody has looked for a while.
+    /// The periodic check is due.
     Resync,
-    /// A signal asked for it.
+    /// A signal requested it.
     Reload,
-    /// A person has approved what was held.
+    /// A user approved the held spec.
     Approval,
-    /// A session that was waited for may have ended.
+    /// A session that blocks a round may have ended.
     SessionOver,
 }
 
@@ -35,12 +35,12 @@ impl Trigger {
         Self::Engine { what: happening.what, name }
     }
 
-    /// Whether the spec is to be read again.
+    /// Whether the spec has to be read again.
     pub fn is_about_files(&self) -> bool {
         matches!(self, Self::Start | Self::File(_) | Self::Resync | Self::Reload | Self::Approval)
     }
 
-    /// Whether another one says the same better: a container that ends is taken off its networks first.
+    /// Whether `other` describes the same event better: an exiting container is disconnected from its networks first.
     pub fn is_part_of(&self, other: &Self) -> bool {
         let is_link = |what: &EventAction| matches!(what, EventAction::Disconnected | EventAction::Connected);
         match (self, other) {
@@ -68,25 +68,25 @@ impl Trigger {
 impl fmt::Display for Trigger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Start => f.write_str("the watch has begun"),
-            Self::File(name) => write!(f, "`{name}` has changed"),
+            Self::Start => f.write_str("the watch started"),
+            Self::File(name) => write!(f, "`{name}` changed"),
             Self::Engine { what, name } => write!(f, "`{name}` {}", phrase(*what)),
-            Self::Reconnected => f.write_str("the engine is there again"),
-            Self::Retry => f.write_str("trying again"),
-            Self::Resync => f.write_str("a look from time to time"),
-            Self::Reload => f.write_str("asked to look again"),
+            Self::Reconnected => f.write_str("the engine is reachable again"),
+            Self::Retry => f.write_str("retrying"),
+            Self::Resync => f.write_str("periodic check"),
+            Self::Reload => f.write_str("reload requested"),
             Self::Approval => f.write_str("approved"),
-            Self::SessionOver => f.write_str("the session is over"),
+            Self::SessionOver => f.write_str("the session ended"),
         }
     }
 }
 
-/// What happened, after the name of what it happened to.
+/// The predicate that follows the name of the resource.
 fn phrase(what: EventAction) -> &'static str {
     match what {
         EventAction::Created => "was created",
         EventAction::Started => "was started",
-        EventAction::Died => "has ended",
+        EventAction::Died => "exited",
         EventAction::OutOfMemory => "ran out of memory",
         EventAction::Paused => "was paused",
         EventAction::Unpaused => "was unpaused",
@@ -96,6 +96,6 @@ fn phrase(what: EventAction) -> &'static str {
         EventAction::Connected => "was connected",
         EventAction::Disconnected => "was disconnected",
         EventAction::Removed => "was removed",
-        EventAction::CommandEnded => "has one command less",
+        EventAction::CommandEnded => "has one exec session fewer",
     }
 }
