@@ -10,14 +10,16 @@ pub mod runs;
 pub mod sessions;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
 
 use futures_util::future::{try_join, try_join_all, try_join3, try_join5};
 
 use moat_model::engine::{Engine, EngineError, Fault, Filter, Inspection};
-use moat_model::graph::{Graph, Node, comparable};
+use moat_model::graph::Graph;
 use moat_model::resource::label::Ownership;
-use moat_model::resource::{Config, HostPort, ImageDigest, ImageRef, Mount, MountSource, Probe, Role};
-use moat_model::state::{ContainerFacts, ContainerState, Health, Live, NetworkFacts, Observed, RAN_WELL};
+use moat_model::resource::{ContainerId, ImageDigest, ImageRef};
+use moat_model::state::{ContainerFacts, Live, Observed};
+use moat_plan::{Needs, needs};
 
 /// Observes all resources of the graph's run.
 ///
@@ -41,142 +43,93 @@ pub async fn observe_with<E: Engine>(
     let (containers, networks, volumes) = try_join3(lists.0, lists.1, lists.2).await?;
     let mut observed = Observed { networks, volumes, containers, ..Observed::default() };
     proof::second_opinion(engine, graph, &mut observed).await;
-    let comparable = comparable(graph, &observed.containers).into_owned();
-    let graph = &comparable;
-    let needed = graph.nodes().filter(|node| needs_image(node, graph, &observed));
-    let needed = needed.filter_map(|node| match &node.config {
-        Config::Container(config) => Some(config.image.clone()),
-        _ => None,
-    });
-    let references: BTreeSet<ImageRef> = needed.chain(refreshed.keys().cloned()).collect();
-    let asked = references.into_iter().map(|reference| async move {
-        let facts = engine.image(&reference).await?;
-        Ok::<_, EngineError>((reference, facts))
-    });
-    let needs_subnet = graph.nodes().any(|node| needs_subnet(node, &observed));
-    let all_networks = async { if needs_subnet { engine.networks(&Filter::All).await } else { Ok(Vec::new()) } };
-    let all_containers =
-        async { if needs_others(graph, &observed) { engine.containers(&Filter::All).await } else { Ok(Vec::new()) } };
-    let is_foreign = |mount: &Mount| matches!(mount.source, MountSource::Foreign(_));
-    let all_volumes = async {
-        let asks = mounts_any(graph, &observed, is_foreign);
-        if asks { engine.volumes(&Filter::All).await.map(Some) } else { Ok(None) }
-    };
-    let updatable = observed.containers.iter().filter(|facts| may_be_updated(graph, facts)).map(|facts| async {
-        match engine.inspect(&facts.id).await {
-            Ok(it) => {
-                let Inspection { limits, restart, restarts, started, .. } = it;
-                let live = Live { limits, restart, restarts, started };
-                Ok(Some((facts.id.clone(), live)))
-            }
-            // The container was removed since the list was made.
-            Err(error) if error.fault == Fault::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
-    });
-    let killed = observed.containers.iter().filter(|facts| facts.was_killed()).map(|facts| async {
-        match engine.inspect(&facts.id).await {
-            Ok(it) => Ok(it.oom_killed.then(|| facts.id.clone())),
-            Err(error) if error.fault == Fault::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
-    });
-    let updatable = async { try_join(try_join_all(updatable), try_join_all(killed)).await };
-    let looks = try_join5(try_join_all(asked), all_networks, all_containers, updatable, all_volumes);
-    let (images, all_networks, all_containers, (live, out_of_memory), all_volumes) = Box::pin(looks).await?;
-    observed.all_volumes = all_volumes.map(|all| all.into_iter().map(|facts| facts.name).collect());
-    observed.live = live.into_iter().flatten().collect();
-    observed.out_of_memory = out_of_memory.into_iter().flatten().collect();
-    let others =
-        all_containers.into_iter().filter(|facts| facts.owner.as_ref().is_none_or(|it| it.run != graph.run.id));
-    let others: Vec<ContainerFacts> = others.collect();
-    observed.ports_taken = others.iter().flat_map(ports_of).collect();
-    let owners = others.iter().filter_map(|facts| facts.owner.as_ref());
-    let writable =
-        |owner: &Ownership| owner.writable_paths().into_iter().map(|path| (path, owner.agent.clone())).collect();
-    observed.writable = owners.flat_map::<Vec<_>, _>(writable).collect();
-    observed.images = images.into_iter().collect();
-    observed.taken = all_networks.into_iter().flat_map(|facts| facts.subnets).collect();
+    let mut missing = needs(graph, &observed);
+    missing.images.extend(refreshed.keys().cloned());
+    let killed = observed.containers.iter().filter(|facts| facts.was_killed()).map(|facts| facts.id.clone()).collect();
+    query(engine, graph, &missing, killed, &mut observed).await?;
+    // An inspection may show that a container has to be replaced, which needs more.
+    let missing = needs(graph, &observed);
+    if !missing.is_empty() {
+        query(engine, graph, &missing, Vec::new(), &mut observed).await?;
+    }
     Ok(observed)
 }
 
-/// A new container may need a free port, and may mount paths that others can write.
-fn needs_others(graph: &Graph, observed: &Observed) -> bool {
-    needs_port(graph, observed) || mounts_any(graph, observed, |mount| mount.path().is_some())
+/// Queries the missing facts in parallel, and whether the `killed` containers ran out of memory.
+async fn query<E: Engine>(
+    engine: &E,
+    graph: &Graph,
+    missing: &Needs,
+    killed: Vec<ContainerId>,
+    observed: &mut Observed,
+) -> Result<(), EngineError> {
+    let images = missing.images.iter().map(|reference| async move {
+        let facts = engine.image(reference).await?;
+        Ok::<_, EngineError>((reference.clone(), facts))
+    });
+    let all = Filter::All;
+    let networks = if_needed(missing.subnets, engine.networks(&all));
+    let containers = if_needed(missing.ports || missing.writable, engine.containers(&all));
+    let volumes = if_needed(missing.volumes, engine.volumes(&all));
+    // In the order of the list, so that the calls are in the same order each time.
+    let inspected = observed.containers.iter().filter(|facts| missing.live.contains(&facts.id));
+    let inspected = inspected.map(|facts| inspect(engine, facts.id.clone()));
+    let killed = killed.into_iter().map(|id| inspect(engine, id));
+    let inspections = try_join(try_join_all(inspected), try_join_all(killed));
+    let queries = try_join5(try_join_all(images), networks, containers, inspections, volumes);
+    let (images, networks, containers, (inspected, killed), volumes) = Box::pin(queries).await?;
+    observed.images.extend(images);
+    if let Some(networks) = networks {
+        observed.taken = Some(networks.into_iter().flat_map(|facts| facts.subnets).collect());
+    }
+    if let Some(containers) = containers {
+        let is_other = |facts: &&ContainerFacts| facts.owner.as_ref().is_none_or(|it| it.run != graph.run.id);
+        let others: Vec<&ContainerFacts> = containers.iter().filter(is_other).collect();
+        observed.ports_taken = Some(others.iter().flat_map(|facts| ports_of(facts)).collect());
+        let owners = others.iter().filter_map(|facts| facts.owner.as_ref());
+        observed.writable = Some(owners.flat_map(writable_folders).collect());
+    }
+    if let Some(volumes) = volumes {
+        observed.all_volumes = Some(volumes.into_iter().map(|facts| facts.name).collect::<BTreeSet<_>>());
+    }
+    for (id, inspection) in inspected {
+        match inspection {
+            Some(Inspection { limits, restart, restarts, started, .. }) => {
+                observed.live.insert(id, Live { limits, restart, restarts, started });
+            }
+            None => {
+                observed.vanished.insert(id);
+            }
+        }
+    }
+    let out_of_memory = killed.into_iter().filter(|(_, it)| it.as_ref().is_some_and(|it| it.oom_killed));
+    observed.out_of_memory.extend(out_of_memory.map(|(id, _)| id));
+    Ok(())
 }
 
-/// Whether a container that is to be created has such a mount.
-fn mounts_any(graph: &Graph, observed: &Observed, is_such: impl Fn(&Mount) -> bool) -> bool {
-    graph.nodes().filter(|node| needs_image(node, graph, observed)).any(|node| match &node.config {
-        Config::Container(config) => config.mounts.iter().any(&is_such),
-        _ => false,
-    })
+async fn if_needed<T>(
+    is_needed: bool,
+    call: impl Future<Output = Result<T, EngineError>>,
+) -> Result<Option<T>, EngineError> {
+    if is_needed { call.await.map(Some) } else { Ok(None) }
 }
 
-/// A container that is to be created may need a port that nobody has.
-fn needs_port(graph: &Graph, observed: &Observed) -> bool {
-    graph.nodes().filter(|node| needs_image(node, graph, observed)).any(|node| match &node.config {
-        Config::Container(config) => config.ports.iter().any(|port| port.host == HostPort::Free),
-        _ => false,
-    })
+/// Inspects a container; `None` if it was removed since the list was made.
+async fn inspect<E: Engine>(engine: &E, id: ContainerId) -> Result<(ContainerId, Option<Inspection>), EngineError> {
+    match engine.inspect(&id).await {
+        Ok(inspection) => Ok((id, Some(inspection))),
+        Err(error) if error.fault == Fault::NotFound => Ok((id, None)),
+        Err(error) => Err(error),
+    }
 }
 
-/// The ports that a container holds, and those that were chosen for it, whether it runs now or not.
+/// The ports that a container uses, and those chosen for it, whether it is running or not.
 fn ports_of(facts: &ContainerFacts) -> Vec<u16> {
     let chosen = facts.owner.iter().flat_map(|owner| owner.ports.values());
     facts.published.iter().chain(chosen).copied().collect()
 }
 
-/// What can be changed in place is not told by a list, and is asked for where it can differ from what the labels say:
-/// of the main container, and of sidecars that were created with limits or mount a file. So the number of questions does not grow
-/// with the number of containers as such.
-fn may_be_updated(graph: &Graph, facts: &ContainerFacts) -> bool {
-    let Some(owner) = &facts.owner else { return false };
-    let Some(node) = graph.node(&owner.resource) else { return false };
-    node.role == Role::Main
-        || owner.config.contains("\"limits\":{")
-        || may_be_crashing(node, facts)
-        || mounts_a_file(graph, node)
-}
-
-/// Whether another file may have taken its place since the container was started, which a list does not tell.
-fn mounts_a_file(graph: &Graph, node: &Node) -> bool {
-    let Config::Container(config) = &node.config else { return false };
-    config.mounts.iter().filter_map(Mount::path).any(|path| graph.files.contains_key(path))
-}
-
-/// What the engine starts again whenever it ends, and nobody can ask: whether that happens shows in detail only. Only of
-/// one that has not been up for long, so that what stands costs no more.
-fn may_be_crashing(node: &Node, facts: &ContainerFacts) -> bool {
-    let is_young = facts.up_seconds.is_some_and(|seconds| seconds < RAN_WELL.as_secs());
-    let is_open = matches!(node.probe, Some(Probe::Running { .. })) && facts.health == Health::None;
-    facts.state == ContainerState::Restarting || (facts.state == ContainerState::Running && is_young && is_open)
-}
-
-/// A network that is to be created needs a place that no other one has.
-fn needs_subnet(node: &Node, observed: &Observed) -> bool {
-    let wanted = node.config.hash();
-    let as_wanted = |facts: &NetworkFacts| facts.owner.as_ref().is_some_and(|owner| owner.hash == wanted);
-    matches!(node.config, Config::Network(_)) && !observed.networks_of(&node.id).any(as_wanted)
-}
-
-/// A container that runs as wanted needs its image no more; any other may have to be created again. So may one whose
-/// network goes: because another is wanted, or because it is not the only one of its name.
-fn needs_image(node: &Node, graph: &Graph, observed: &Observed) -> bool {
-    let Config::Container(config) = &node.config else { return false };
-    let network = graph.node(&config.network.network);
-    let stays = |facts: &NetworkFacts| {
-        network.is_some_and(|node| facts.owner.as_ref().is_some_and(|owner| owner.fits(&node.config)))
-    };
-    let mut networks = observed.networks_of(&config.network.network);
-    let home = match (networks.next(), networks.next()) {
-        (Some(only), None) if stays(only) => Some(&only.id),
-        _ => None,
-    };
-    let is_fine = |facts: &ContainerFacts| {
-        let on_ours = home.is_some() && facts.home.as_ref() == home;
-        let as_wanted = facts.owner.as_ref().is_some_and(|owner| owner.fits(&node.config));
-        as_wanted && on_ours && facts.state == ContainerState::Running
-    };
-    !observed.containers_of(&node.id).any(is_fine)
+/// The folders that a container can write to, with its agent.
+fn writable_folders(owner: &Ownership) -> Vec<(String, String)> {
+    owner.writable_paths().into_iter().map(|path| (path, owner.agent.clone())).collect()
 }

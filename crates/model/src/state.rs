@@ -23,17 +23,19 @@ pub struct Observed {
     /// Sorted by creation time, then id.
     pub containers: Vec<ContainerFacts>,
     /// Address ranges of all networks of the engine. Only known if a network has to be created.
-    pub taken: Vec<Ipv4Net>,
+    pub taken: Option<Vec<Ipv4Net>>,
     /// Ports of the Docker host that containers of other runs use. Only known if a port has to be chosen.
-    pub ports_taken: BTreeSet<u16>,
+    pub ports_taken: Option<BTreeSet<u16>>,
     /// Folders of the Docker host that containers of other runs can write to, each with its agent. Only known if a
     /// container that mounts a path may be created.
-    pub writable: Vec<(String, String)>,
+    pub writable: Option<Vec<(String, String)>>,
     /// All volumes of the engine. Only known if a container that mounts a foreign volume may be created.
     pub all_volumes: Option<BTreeSet<String>>,
     /// The current values that can be changed in place, of the inspected containers: the main one, and those that were
     /// created with limits.
     pub live: BTreeMap<ContainerId, Live>,
+    /// Containers that were removed between the list and their inspection.
+    pub vanished: BTreeSet<ContainerId>,
     /// Containers that the kernel killed for lack of memory.
     pub out_of_memory: BTreeSet<ContainerId>,
 }

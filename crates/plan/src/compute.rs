@@ -8,7 +8,7 @@ use std::time::Duration;
 use ipnet::Ipv4Net;
 
 use super::builder::PlanBuilder;
-use super::{Action, Cause, Handle, OpId, Plan, container, power, refresh, removal};
+use super::{Action, Cause, Handle, Needs, OpId, Plan, container, needs, power, refresh, removal};
 use moat_model::engine::ImageBuild;
 use moat_model::graph::{Gate, Graph, Milestone, Node, comparable};
 use moat_model::resource::{
@@ -83,7 +83,9 @@ pub fn compute(graph: &Graph, observed: &Observed, options: &Options) -> Plan {
     let plan = draft(graph, observed, options, &BTreeSet::new());
     // Only the finished plan shows which containers are created; a restarted one needs no image.
     let needless = needless_pulls(&plan);
-    if needless.is_empty() { plan } else { draft(graph, observed, options, &needless) }
+    let plan = if needless.is_empty() { plan } else { draft(graph, observed, options, &needless) };
+    debug_assert_eq!(needs::unobserved(&plan, observed), Needs::default(), "not observed, and needed for\n{plan}");
+    plan
 }
 
 /// The images whose pull no operation requires.
@@ -94,7 +96,7 @@ fn needless_pulls(plan: &Plan) -> BTreeSet<ResourceId> {
 }
 
 /// The plan without pulls of the images that are `needless`.
-fn draft(graph: &Graph, observed: &Observed, options: &Options, needless: &BTreeSet<ResourceId>) -> Plan {
+pub(super) fn draft(graph: &Graph, observed: &Observed, options: &Options, needless: &BTreeSet<ResourceId>) -> Plan {
     let mut draft = PlanBuilder::new(graph, observed, options);
     if power::is_down(&draft) {
         power::stop(&mut draft);
@@ -170,12 +172,15 @@ fn volume(draft: &mut PlanBuilder<'_>, node: &Node) {
     draft.hold(&node.id, Milestone::Created, create);
 }
 
-/// Keeps the oldest network in sync, which containers are most likely connected to.
+/// The oldest network in sync, which containers are most likely connected to.
+pub(super) fn kept_network<'a>(observed: &'a Observed, node: &'a Node) -> Option<&'a NetworkFacts> {
+    let desired = node.config.hash();
+    observed.networks_of(&node.id).find(|facts| facts.owner.as_ref().is_some_and(|owner| owner.hash == desired))
+}
+
 fn network(draft: &mut PlanBuilder<'_>, node: &Node) {
     let found: Vec<_> = draft.observed.networks_of(&node.id).collect();
-    let desired = node.config.hash();
-    let in_sync = |facts: &&&NetworkFacts| facts.owner.as_ref().is_some_and(|owner| owner.hash == desired);
-    if let Some(keep) = found.iter().find(in_sync) {
+    if let Some(keep) = kept_network(draft.observed, node) {
         draft.networks.insert(node.id.clone(), Handle::Known(keep.id.clone()));
         return;
     }
@@ -197,7 +202,7 @@ fn create_network(draft: &mut PlanBuilder<'_>, node: &Node, cause: Cause, after:
     let run = &draft.graph.run;
     let labels = label::labels(run, &node.id, &node.config);
     // If the range is used up, the engine's own pools are left; if those are too, the engine reports an error.
-    let taken: Vec<Ipv4Net> = draft.observed.taken.iter().chain(&draft.options.avoid).copied().collect();
+    let taken: Vec<Ipv4Net> = draft.observed.taken.iter().flatten().chain(&draft.options.avoid).copied().collect();
     let subnet = config.subnet.or_else(|| draft.options.range.free(run.id.as_str(), &taken));
     let action = Action::CreateNetwork { labels, internal: config.internal, subnet };
     let name = run.name_of(&node.id);

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::{FieldDiff, Options, diff};
 use moat_model::engine::ContainerUpdate;
 use moat_model::graph::{Graph, Node};
+use moat_model::resource::label::Ownership;
 use moat_model::resource::{Config, ContainerConfig, Limit, Limits, Role};
 use moat_model::state::{ContainerFacts, Observed};
 
@@ -35,9 +36,7 @@ pub(super) fn fit(
         return Fit::Otherwise(Vec::new());
     }
     let diffs = if created_so { Vec::new() } else { diff::between(&owner.config, &node.config.canonical()) };
-    // A sidecar without limits may have been inspected only because it is young; an update would depend on chance.
-    let counts = node.role == Role::Main || owner.config.contains("\"limits\":{");
-    let Some(live) = observed.live.get(&facts.id).filter(|_| counts) else {
+    let Some(live) = observed.live.get(&facts.id).filter(|_| is_compared(node, owner)) else {
         return if created_so { Fit::AsWanted } else { Fit::Otherwise(Vec::new()) };
     };
     let (now, desired, given) = (&live.limits, &config.limits, &owner.defaults);
@@ -70,6 +69,12 @@ pub(super) fn fit(
         Found { diffs, .. } if diffs.is_empty() => Fit::AsWanted,
         Found { diffs, .. } => Fit::Update(ContainerUpdate { limits, restart }, diffs),
     }
+}
+
+/// Whether the current values of a container count. A sidecar without limits is not inspected for them: it may have been
+/// because it is young, and an update would depend on chance.
+pub(super) fn is_compared(node: &Node, owner: &Ownership) -> bool {
+    node.role == Role::Main || owner.config.contains("\"limits\":{")
 }
 
 /// Drops the differences that an update has already resolved since the creation.

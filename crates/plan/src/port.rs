@@ -36,7 +36,8 @@ pub(super) fn bindings(
         let host = match port.host {
             HostPort::Fixed(host) => host,
             HostPort::Free => {
-                let taken = |host: u16| unusable.contains(&host) || draft.observed.ports_taken.contains(&host);
+                let others = draft.observed.ports_taken.as_ref();
+                let taken = |host: u16| unusable.contains(&host) || others.is_some_and(|it| it.contains(&host));
                 let seed = format!("{} {}", draft.graph.run.id, port.container);
                 let host = had(port.container, &unusable).unwrap_or_else(|| free(&seed, taken));
                 unusable.insert(host);

@@ -107,6 +107,6 @@ fn replaceable(graph: &Graph, observed: &Observed, path: &str) -> Option<Reason>
         let folder = Path::new(folder);
         places.iter().any(|place| place.starts_with(folder) && *place != folder)
     };
-    let (folder, agent) = observed.writable.iter().find(|(folder, _)| is_in(folder))?;
+    let (folder, agent) = observed.writable.iter().flatten().find(|(folder, _)| is_in(folder))?;
     Some(Reason::Exchangeable { path: path.to_owned(), folder: folder.clone(), agent: agent.clone() })
 }

@@ -23,7 +23,7 @@ pub fn graph() -> Graph {
 /// An empty engine, on which no image is either.
 pub fn nothing() -> Observed {
     let images = ["docker:dind", "moby/buildkit:v0.32.2"].map(|it| (ImageRef::parse(it).expect("valid"), None));
-    Observed { images: images.into_iter().collect(), ..Observed::default() }
+    Observed { images: images.into_iter().collect(), taken: Some(Vec::new()), ..Observed::default() }
 }
 
 pub fn plan(graph: &Graph) -> Plan {

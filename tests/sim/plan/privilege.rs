@@ -6,7 +6,7 @@ use moat_model::state::Observed;
 use moat_plan::{Gain, widening};
 use moat_spec::compile::Vault;
 
-use super::world::{applied, graph, plan};
+use super::world::{applied, graph, nothing, plan};
 
 const BEFORE: &str =
     "agent: a\nimage: team/tool:1\nuser: node\nmounts: ['/srv/data:/data:ro']\nnetwork: {internal: true}\n";
@@ -128,7 +128,7 @@ fn what_a_container_gets_of_the_kernel_and_the_hardware_is_told() {
         container/main gets the device /dev/fuse:r
     "#]],
     );
-    let shown = plan(&graph(&after), &Observed::default());
+    let shown = plan(&graph(&after), &nothing(&graph(&after)));
     assert!(shown.contains("adds capabilities") && shown.contains("gives devices"), "{shown}");
     assert!(shown.contains("gives GPUs"), "{shown}");
 }

@@ -1,8 +1,10 @@
-//! Worlds to plan against: everything as it should be, and then one thing otherwise.
+//! Worlds to plan against: everything in sync, and then one difference.
+
+use std::collections::BTreeSet;
 
 use moat_model::graph::Graph;
 use moat_model::resource::label::{self, Ownership};
-use moat_model::resource::{Config, ContainerId, ImageDigest, ImageId, Mount, NetworkId, ResourceId};
+use moat_model::resource::{Config, ContainerId, ImageDigest, ImageId, Mount, MountSource, NetworkId, ResourceId};
 use moat_model::state::{
     ContainerFacts, ContainerState, Endpoint, Health, ImageFacts, NetworkFacts, Observed, VolumeFacts,
 };
@@ -28,7 +30,27 @@ pub fn nothing(graph: &Graph) -> Observed {
         Config::Image(config) => Some((config.reference.clone(), None)),
         _ => None,
     });
-    Observed { images: images.collect(), ..Observed::default() }
+    Observed {
+        images: images.collect(),
+        taken: Some(Vec::new()),
+        ports_taken: Some(BTreeSet::new()),
+        writable: Some(Vec::new()),
+        all_volumes: Some(foreign_volumes(graph)),
+        ..Observed::default()
+    }
+}
+
+/// The volumes of others that `graph` mounts, which exist.
+fn foreign_volumes(graph: &Graph) -> BTreeSet<String> {
+    let containers = graph.nodes().filter_map(|node| match &node.config {
+        Config::Container(config) => Some(config),
+        _ => None,
+    });
+    let name = |mount: &Mount| match &mount.source {
+        MountSource::Foreign(name) => Some(name.clone()),
+        _ => None,
+    };
+    containers.flat_map(|config| config.mounts.iter().filter_map(name)).collect()
 }
 
 /// An engine that holds the images, and else nothing.
