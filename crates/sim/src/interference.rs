@@ -1,36 +1,36 @@
-//! What somebody else may do to an engine behind moat's back, as data.
+//! Interference: changes to an engine by other users, as data.
 //!
-//! A test says it, a fault schedule stores it, the simulator does it. Nobody in moat ever does any of this.
+//! Used by tests and fault schedules, executed by the simulator. moat itself never does any of this.
 
 use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// Where somebody else can get at an engine.
+/// An engine that accepts interference.
 pub trait Interferer {
-    /// Does it, if it can be done now, before it returns.
+    /// Applies the interference before it returns, if it is possible now.
     fn meddle(&self, meddling: &Interference);
 
-    /// The engine goes down, with all containers, and answers again after `down`.
+    /// Stops the engine with all containers, and starts it again after `down`.
     fn restart_engine(&self, down: Duration);
 
-    /// What happens during the next `quiet` is told to nobody, though their connections stay.
+    /// Drops all events for the duration of `quiet`; connections stay open.
     fn lose_events(&self, quiet: Duration);
 }
 
-/// One act of somebody else.
+/// One change by another user.
 ///
-/// A target is either the name of an object on the engine, or, with a slash in it, the resource that an
-/// object is labelled as (`container/main`). What is not there is left alone.
+/// A target is either the name of an object on the engine or, with a slash, the resource that an
+/// object is labelled as (`container/main`). Missing targets are ignored.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Interference {
-    /// Kills it as a person does: the restart policy lets it be.
+    /// Kills it like a user: the restart policy does not apply.
     Kill {
         container: String,
     },
-    /// Its program ends by itself: the restart policy has a say.
+    /// Its program exits: the restart policy applies.
     Die {
         container: String,
         code: i64,
@@ -44,7 +44,7 @@ pub enum Interference {
     Pause {
         container: String,
     },
-    /// Its probe says no from now on, until it is started again.
+    /// Its probe fails from now on, until its next start.
     Sicken {
         container: String,
     },
@@ -55,35 +55,35 @@ pub enum Interference {
         container: String,
         to: String,
     },
-    /// Takes it off all its networks.
+    /// Disconnects it from all its networks.
     Disconnect {
         container: String,
     },
-    /// Takes all containers off it, and removes it.
+    /// Disconnects all containers, and removes it.
     RemoveNetwork {
         network: String,
     },
-    /// Removes it with whatever has it mounted.
+    /// Removes it and all containers that mount it.
     RemoveVolume {
         volume: String,
     },
-    /// Takes the reference away; what was made from the image stays.
+    /// Removes the reference; containers of the image stay.
     RemoveImage {
         image: String,
     },
-    /// Makes the reference mean another image.
+    /// Moves the reference to another image.
     RetagImage {
         image: String,
     },
-    /// Begins to run a command in it, as a person at a terminal would.
+    /// Starts an exec session in it, like a user at a terminal.
     Attach {
         container: String,
     },
-    /// Ends such a command.
+    /// Ends such a session.
     Detach {
         container: String,
     },
-    /// Makes an object without labels.
+    /// Creates an object without labels.
     AddContainer {
         name: String,
         image: String,

@@ -1,6 +1,6 @@
 //! An engine for tests: a strict simulator of Docker, faults to inject, and interference from outside.
 //!
-//! No part of the product. What it promises is held against a real engine by the conformance tests.
+//! Not part of the product. The conformance tests compare it with a real engine.
 
 pub mod faulty;
 pub mod interference;

@@ -1,7 +1,7 @@
-//! An engine around another one, in which things go wrong as a [`Schedule`] says.
+//! A wrapper of an engine that injects the faults of a [`Schedule`].
 //!
-//! Knows nothing of the engine inside: what the schedule does not name passes through as it is. Each
-//! planned fault strikes once. Numbers go on counting when the caller has crashed and begins anew.
+//! Independent of the wrapped engine: calls that the schedule does not name pass through unchanged. Each
+//! scheduled fault occurs once. The numbering of calls continues after a crash of the caller.
 
 pub mod schedule;
 
@@ -22,7 +22,7 @@ use moat_model::engine::{
 use moat_model::resource::{ContainerId, FileConfig, ImageDigest, ImageRef, NetworkId};
 use moat_model::state::{ContainerFacts, ImageFacts, NetworkFacts, VolumeFacts};
 
-/// An engine with faults. `O` is where somebody else gets at it.
+/// An engine with faults. `O` applies interference from outside.
 #[derive(Debug)]
 pub struct Faulty<E, O> {
     engine: E,
@@ -33,7 +33,7 @@ pub struct Faulty<E, O> {
 
 #[derive(Debug)]
 struct Progress {
-    /// What has not struck yet.
+    /// The faults that have not occurred yet.
     ahead: Vec<Planned>,
     struck: Vec<Planned>,
     changes: u32,
@@ -46,22 +46,22 @@ impl<E: Engine, O: Interferer> Faulty<E, O> {
         Self { engine, outside, progress: Mutex::new(progress), crash: Notify::new() }
     }
 
-    /// Resolves when the caller is to be dropped. Its call in which it dies never returns.
+    /// Resolves when the caller has to be dropped. The call in which it crashes never returns.
     pub async fn crashed(&self) {
         self.crash.notified().await;
     }
 
-    /// The faults that have struck, in that order.
+    /// The faults that have occurred, in order.
     pub fn struck(&self) -> Vec<Planned> {
         self.progress().struck.clone()
     }
 
-    /// How many calls there were that change something.
+    /// The number of changing calls.
     pub fn changes(&self) -> u32 {
         self.progress().changes
     }
 
-    /// From now on nothing goes wrong any more.
+    /// Disables all remaining faults.
     pub fn calm(&self) {
         self.progress().ahead.clear();
     }
@@ -79,7 +79,7 @@ impl<E: Engine, O: Interferer> Faulty<E, O> {
             match planned.inject {
                 Injection::FailBefore { error } => return Err(error.error()),
                 Injection::FailAfter { error } => {
-                    // Whatever came of it, nobody hears of it.
+                    // The result is lost.
                     let _ = pass.await;
                     return Err(error.error());
                 }
@@ -101,7 +101,7 @@ impl<E: Engine, O: Interferer> Faulty<E, O> {
         pass.await
     }
 
-    /// Counts a call, and takes what strikes it out of the schedule.
+    /// Counts a call, and removes its faults from the schedule.
     fn next(&self, call: Call) -> Vec<Planned> {
         let mut progress = self.progress();
         let counter = if call.changes() { &mut progress.changes } else { &mut progress.looks };
@@ -266,7 +266,7 @@ mod tests {
             let create = volume("aa");
             tokio::select! {
                 biased;
-                _ = engine.create_volume(&create) => panic!("the caller lives on"),
+                _ = engine.create_volume(&create) => panic!("the caller was not dropped"),
                 () = engine.crashed() => {}
             }
             assert_eq!(sim.counts(&crate::sim::Scope::All).volumes, usize::from(after));
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn looks_do_not_move_the_numbers_of_changes() {
+    async fn reads_do_not_shift_the_numbers_of_changes() {
         let sim = Sim::new(&Settings::default());
         let meddling = Interference::AddVolume { name: "foreign".to_owned() };
         let engine = faulty(&sim, [(At::Change(1), Injection::Meddle { with: meddling })]);

@@ -1,4 +1,4 @@
-//! Faults as data: what goes wrong at which call. Small enough to be read in a file.
+//! Faults as data: which fault occurs at which call. Small enough to read in a file.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 use crate::interference::Interference;
 use moat_model::engine::{Call, EngineError, Fault};
 
-/// Everything that goes wrong in one run.
+/// All faults of one run.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Schedule(pub Vec<Planned>);
 
-/// One fault and its moment.
+/// One fault and its call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Planned {
@@ -23,8 +23,8 @@ pub struct Planned {
 
 /// A call by its number, from 0, written `change 3` or `look 12`.
 ///
-/// Calls that change something are counted apart from those that only ask: how often a probe is asked
-/// depends on the time, and would push the numbers of all that follows.
+/// Changing calls are counted apart from reads: the number of probes
+/// depends on timing, and would shift the numbers of all later calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum At {
@@ -32,27 +32,27 @@ pub enum At {
     Look(u32),
 }
 
-/// What goes wrong.
+/// The kind of a fault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "fault", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Injection {
-    /// The call is refused and nothing happens.
+    /// The call is refused without effect.
     FailBefore { error: Broken },
-    /// It happens, and the answer is lost.
+    /// The call takes effect, and the answer is lost.
     FailAfter { error: Broken },
     /// The call waits before it reaches the engine. In milliseconds.
     Slow { ms: u64 },
-    /// The caller dies, before the call reaches the engine or after it happened.
+    /// The caller crashes before the call reaches the engine, or after it took effect.
     Crash { after: bool },
-    /// Somebody else does something just before the call arrives.
+    /// Interference from outside just before the call arrives.
     Meddle { with: Interference },
     /// The engine goes down just before the call arrives. In milliseconds.
     EngineRestart { down_ms: u64 },
-    /// Nobody hears of anything for a while. In milliseconds. Without effect as long as nobody listens.
+    /// No events are delivered for a while. In milliseconds. Without effect if there is no listener.
     EventsLost { ms: u64 },
 }
 
-/// How a call fails that is not refused for a reason.
+/// The error of an injected failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Broken {

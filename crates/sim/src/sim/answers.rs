@@ -1,4 +1,4 @@
-//! What a container's program and its health check say when they are asked.
+//! Results of probes, commands and health checks in a container.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use moat_model::resource::ImageCheck;
 use moat_model::state::Health;
 
 impl Container {
-    /// What the engine asks by itself: the container's own check, or else the image's.
+    /// The engine's health check: the container's own, otherwise the image's.
     pub fn check(&self) -> Option<Vec<String>> {
         let own = self.config.health.as_ref().map(|health| health.command.clone());
         let of_image = self.program.has_check && self.config.image_check == ImageCheck::Kept;
@@ -17,7 +17,7 @@ impl Container {
     }
 
     pub fn health(&self, now: Duration) -> Health {
-        // Of a container that does not run, a list says nothing.
+        // A list has no health of a container that is not running.
         if self.check().is_none() || !self.lives() {
             Health::None
         } else if self.sick {

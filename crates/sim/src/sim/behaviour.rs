@@ -1,72 +1,72 @@
-//! What the programs in an image do, as data: how long they boot, how they end, what they need.
+//! The behaviour of an image's programs, as data: boot time, exit, requirements.
 //!
-//! The simulator runs no program. It only keeps the times and answers that a program would have given.
+//! The simulator runs no programs. It only models their timing and results.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// A program that runs until it is stopped, and is ready at once, is the default.
+/// The default is a program that is ready at once and runs until it is stopped.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a way of its own in which a program behaves")]
+#[expect(clippy::struct_excessive_bools, reason = "the flags are independent")]
 pub struct Behaviour {
-    /// From the start until a probe is answered with yes. In milliseconds.
+    /// The time from the start until a probe succeeds. In milliseconds.
     #[serde(skip_serializing_if = "is_default")]
     pub boot_ms: u64,
-    /// It ends by itself.
+    /// The program exits without a request.
     #[serde(skip_serializing_if = "is_default")]
     pub exits: Option<Exit>,
-    /// The engine finds nothing to run, and refuses to start it.
+    /// The program does not exist, and the engine refuses to start it.
     #[serde(skip_serializing_if = "is_default")]
     pub cannot_start: bool,
-    /// It runs, and no probe is ever answered with yes.
+    /// The program runs, and no probe ever succeeds.
     #[serde(skip_serializing_if = "is_default")]
     pub never_ready: bool,
-    /// The image has a health check, which says what a probe would be answered.
+    /// The image has a health check with the result of a probe.
     #[serde(skip_serializing_if = "is_default")]
     pub has_check: bool,
-    /// Commands that the image does not have.
+    /// Commands that are missing in the image.
     #[serde(skip_serializing_if = "is_default")]
     pub missing: Vec<String>,
-    /// What it writes when it starts.
+    /// The output at the start.
     #[serde(skip_serializing_if = "is_default")]
     pub log: Vec<String>,
-    /// Without privilege it runs, and never gets ready.
+    /// Without privileges it runs, and never becomes ready.
     #[serde(skip_serializing_if = "is_default")]
     pub needs_privilege: bool,
-    /// What it is asked goes by its own name on its network: off it, it is not ready.
+    /// Probes use its own name on its network: it is only ready while connected.
     #[serde(skip_serializing_if = "is_default")]
     pub needs_network: bool,
-    /// Files that must be there when it starts; otherwise it ends with [`NO_FILE`] at once.
+    /// Files required at the start; without them it exits with [`NO_FILE`] at once.
     #[serde(skip_serializing_if = "is_default")]
     pub needs_files: Vec<String>,
-    /// The place of a volume whose content only one daemon may use. A second one ends with
-    /// [`LOCKED`] for as long as the first one runs.
+    /// The mount point of a volume that only one daemon may use. A second one exits with
+    /// [`LOCKED`] while the first one is running.
     #[serde(skip_serializing_if = "is_default")]
     pub locks: Option<String>,
-    /// From the request to stop until it ends, unless it is killed first. In milliseconds.
+    /// The time from a stop request until it exits, unless it is killed first. In milliseconds.
     #[serde(skip_serializing_if = "is_default")]
     pub stop_ms: u64,
-    /// With which code it ends when it is asked to.
+    /// The exit code after a stop request.
     #[serde(skip_serializing_if = "is_default")]
     pub stop_code: i64,
-    /// Answers to commands, by their words joined with a space. Any other command is a probe.
+    /// Results of commands, by their arguments joined with spaces. Any other command is a probe.
     #[serde(skip_serializing_if = "is_default")]
     pub answers: BTreeMap<String, Answer>,
 }
 
-/// An end that nobody asked for.
+/// An exit without a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Exit {
-    /// From the start. In milliseconds.
+    /// The time after the start. In milliseconds.
     pub after_ms: u64,
     pub code: i64,
 }
 
-/// What a command in the container gives.
+/// The result of a command in the container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Answer {
@@ -74,17 +74,17 @@ pub struct Answer {
     pub output: String,
 }
 
-/// The code of a program that misses a file.
+/// The exit code for a missing file.
 pub const NO_FILE: i64 = 78;
-/// The code of a daemon that finds its state in use.
+/// The exit code of a daemon whose state is in use.
 pub const LOCKED: i64 = 1;
-/// The code of a program that was killed.
+/// The exit code of a killed program.
 pub const KILLED: i64 = 137;
-/// The code of a command that is not there.
+/// The exit code of a missing command.
 pub const NO_COMMAND: i64 = 127;
 
 impl Behaviour {
-    /// Ends by itself.
+    /// A program that exits without a request.
     pub fn exits_after(after: Duration, code: i64) -> Self {
         Self { exits: Some(Exit { after_ms: millis(after), code }), ..Self::default() }
     }

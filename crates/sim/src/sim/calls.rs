@@ -1,4 +1,4 @@
-//! The trait's methods: each waits for its turn, has its effect on the daemon, and brings the answer back.
+//! The trait's methods: each waits for its latency, applies its effect to the daemon, and returns the answer.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -14,14 +14,14 @@ use moat_model::engine::{
 use moat_model::resource::{ContainerId, FileConfig, ImageDigest, ImageRef, NetworkId};
 use moat_model::state::{ContainerFacts, ImageFacts, NetworkFacts, VolumeFacts};
 
-/// A pull that succeeds says so in this many steps, of this many bytes in all.
+/// The number of progress reports of a successful pull, and its total bytes.
 const PULL_BYTES: u64 = 100 << 20;
 
-/// A call under way. One that is dropped stays open in the journal.
+/// A call in flight. A dropped one stays open in the journal.
 struct Ticket<'a> {
     sim: &'a Sim,
     number: usize,
-    /// How often the engine had been restarted when the call arrived.
+    /// The number of engine restarts when the call arrived.
     restarts: u32,
     half: Duration,
     closed: bool,
@@ -60,7 +60,7 @@ impl Sim {
         ticket.leave(answer)
     }
 
-    /// A call that goes on in the engine until a time that its effect tells.
+    /// A call that continues in the engine until the time that its effect returns.
     async fn long_call<T>(
         &self,
         call: Call,
@@ -144,7 +144,7 @@ impl Engine for Sim {
             progress(PullProgress { current: PULL_BYTES / 2, total: PULL_BYTES, layers_done: 0, layers: 1 });
             pause(ticket.half).await;
         }
-        // A pull whose caller is gone is given up, so that the image only appears at the end.
+        // A pull is cancelled with its caller, so the image only appears at the end.
         let answer = if ticket.is_cut_off() { Ok(()) } else { self.now().pull(reference) };
         ticket.leave(answer)
     }
@@ -157,7 +157,7 @@ impl Engine for Sim {
         let mut ticket = self.enter(Call::Build, |_| build.reference.to_string()).await?;
         step("Step 1/1 : FROM");
         pause(ticket.half).await;
-        // As with a pull: a build whose caller is gone is given up.
+        // As with a pull: a build is cancelled with its caller.
         let answer = if ticket.is_cut_off() { Ok(()) } else { self.now().build(build) };
         ticket.leave(answer)
     }
@@ -262,7 +262,7 @@ impl Engine for Sim {
 
     async fn events(&self, since: Option<i64>, tell: &dyn Fn(Notice)) -> Result<Infallible, EngineError> {
         let mut ticket = self.enter(Call::Events, |_| String::new()).await?;
-        // Listening is no work that anybody waits for: it does not count as a call in flight.
+        // An event stream does not count as a call in flight.
         ticket.close(Ok(()))?;
         Err(self.listen(since, tell).await)
     }
@@ -296,7 +296,7 @@ impl Sim {
     }
 }
 
-/// Lets others run, even when no time passes.
+/// Yields to other tasks, even if no time passes.
 async fn pause(time: Duration) {
     if time.is_zero() {
         tokio::task::yield_now().await;
@@ -309,7 +309,7 @@ fn show(filter: &Filter) -> String {
     match filter {
         Filter::Run(run) => format!("of {run}"),
         Filter::Ours => "of all runs".to_owned(),
-        Filter::All => "of everybody".to_owned(),
+        Filter::All => "of all".to_owned(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What calls about containers do to the daemon, with the refusals of a real one.
+//! Effects of container calls on the daemon, with the refusals of a real one.
 
 use std::time::Duration;
 
@@ -12,18 +12,18 @@ use moat_model::resource::{ContainerId, FileConfig};
 use moat_model::state::ContainerState::{Created, Dead, Paused, Removing, Restarting, Running};
 use moat_model::state::{ContainerFacts, ContainerState, Endpoint};
 
-/// Seconds since 1970 at the beginning of every simulation.
+/// Seconds since 1970 at the start of every simulation.
 pub(super) const EPOCH: i64 = 1_700_000_000;
 /// A time of the simulation in nanoseconds since 1970.
 fn nanoseconds(time: Duration) -> i64 {
     i64::try_from(time.as_nanos()).unwrap_or(i64::MAX).saturating_add(EPOCH * 1_000_000_000)
 }
 
-/// What an engine waits between the request to stop and the kill, unless told otherwise.
+/// The engine's default stop timeout.
 const DEFAULT_GRACE: u32 = 10;
-/// The longest host name that the kernel takes.
+/// The kernel's maximum length of a host name.
 const HOSTNAME_MAX: usize = 64;
-/// What a person at a terminal runs.
+/// The command of a user at a terminal.
 const SESSION: [&str; 2] = ["bash", "-l"];
 
 impl Daemon {
@@ -59,7 +59,7 @@ impl Daemon {
         })
     }
 
-    /// Takes the name; the container shows at the time that is returned.
+    /// Reserves the name; the container becomes visible at the returned time.
     pub fn create_container(
         &mut self,
         create: &ContainerCreate,
@@ -79,7 +79,7 @@ impl Daemon {
         let network_name = self.network(network)?.name.clone();
         self.guard_network(Call::CreateContainer, network);
         for mount in mounts {
-            // Docker makes a volume that it does not know, without a word.
+            // Docker silently creates a missing volume.
             self.guard_volume(Call::CreateContainer, &mount.volume);
             self.touch_volume(&mount.volume, &mount.labels);
         }
@@ -145,7 +145,7 @@ impl Daemon {
         }
     }
 
-    /// Asks it to stop, and to start `again` if wanted; says when that is done.
+    /// Requests a stop, and a start if `again`; returns the time when it is done.
     pub fn begin_stop(&mut self, id: &ContainerId, again: bool) -> Result<Duration, EngineError> {
         let now = self.now;
         let container = self.container(id)?;
@@ -173,7 +173,7 @@ impl Daemon {
         Ok(at)
     }
 
-    /// The answer to a stop or a restart, once it is over.
+    /// The answer to a stop or a restart after its end.
     pub fn end_stop(&mut self, id: &ContainerId, again: bool) -> Result<(), EngineError> {
         let container = self.container(id)?;
         if again && container.state != Running && !container.error.is_empty() {
@@ -217,7 +217,7 @@ impl Daemon {
         Ok(())
     }
 
-    /// Kills it and begins to remove it; says when it is gone, with its name.
+    /// Kills it and starts its removal; returns the time when it and its name are removed.
     pub fn remove_container(&mut self, id: &ContainerId, takes: Duration) -> Duration {
         let now = self.now;
         let Ok(container) = self.container(id) else { return now };
@@ -244,7 +244,7 @@ impl Daemon {
         }
     }
 
-    /// Whether a container finds another one by an alias on a network that both are on.
+    /// Whether a container resolves the alias of another one on a shared network.
     fn resolves(&self, id: &ContainerId, name: &str) -> bool {
         let Some(asking) = self.containers.get(id) else { return false };
         let mut there = self.containers.values().filter(|c| c.lives()).flat_map(|c| &c.endpoints);
@@ -262,7 +262,7 @@ impl Daemon {
         Ok(log[skip..].to_vec())
     }
 
-    /// Refuses a name that any container bears, whatever its state.
+    /// Refuses a name that any container has, in any state.
     pub fn check_name_is_free(&self, name: &str) -> Result<(), EngineError> {
         match self.containers.values().find(|c| c.name == name) {
             Some(other) => {
@@ -351,7 +351,7 @@ impl Container {
         Ok(())
     }
 
-    /// A frozen program cannot end; one that was about to does so when it thaws.
+    /// A paused program cannot exit; one that was about to exits when it is unpaused.
     pub fn freeze(&mut self) {
         self.state = Paused;
         self.frozen = self.due.take().map(|due| due.what);

@@ -1,6 +1,6 @@
-//! The simulated engine's own state, and how its objects are found.
+//! The state of the simulated engine, and lookups of its objects.
 //!
-//! Knows the time only as it is told. What calls do to the state is in the modules next to this one.
+//! Receives the time from its callers. The effects of calls are in the sibling modules.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -22,29 +22,29 @@ use moat_model::state::ContainerState;
 
 #[derive(Debug)]
 pub(super) struct Daemon {
-    /// Since the beginning of the simulation.
+    /// The time since the start of the simulation.
     pub now: Duration,
-    /// Until when nobody answers.
+    /// The end of the current outage.
     pub down_until: Duration,
-    /// How often it was restarted; a call that spans a restart loses its answer.
+    /// The number of restarts; a call that spans a restart loses its answer.
     pub restarts: u32,
     pub duplicates: DuplicateNetworks,
     pub latencies: Latencies,
     pub containers: BTreeMap<ContainerId, Container>,
     pub networks: BTreeMap<NetworkId, Network>,
     pub volumes: BTreeMap<String, Volume>,
-    /// What references mean on this engine.
+    /// The images of references on this engine.
     pub images: BTreeMap<ImageRef, ImageId>,
-    /// What can be pulled.
+    /// The images in registries.
     pub registry: BTreeMap<ImageRef, ImageId>,
-    /// How often the registry's list has changed around an image that is the same.
+    /// The number of changes of a registry's manifest list for an unchanged image.
     pub editions: BTreeMap<ImageRef, u32>,
-    /// Under which digests an image was found in registries.
+    /// The registry digests of each image.
     pub digests: BTreeMap<ImageId, BTreeSet<ImageDigest>>,
     pub programs: BTreeMap<ImageId, Behaviour>,
-    /// Labels that images have, and containers made from them.
+    /// The labels of images, which containers inherit.
     pub image_labels: BTreeMap<ImageId, BTreeMap<String, String>>,
-    /// Images that were removed though a container was made from them.
+    /// Removed images that containers were created from.
     pub images_gone: BTreeSet<ImageId>,
     pub journal: Journal,
     pub notices: Notices,
@@ -62,10 +62,10 @@ pub(super) struct Container {
     pub image: ImageId,
     pub program: Behaviour,
     pub state: ContainerState,
-    /// While it is being created its name is taken, and nothing else shows of it.
+    /// During its creation only its name is visible.
     pub hidden: bool,
-    /// The network that it was created on. Docker pins it by id: without that very network it never starts
-    /// again, whatever it is connected to since.
+    /// The network that it was created on. Docker pins it by id: without this network it never starts
+    /// again, whatever networks it is connected to since.
     pub home: NetworkId,
     pub endpoints: Vec<Attachment>,
     pub mounts: Vec<VolumeMount>,
@@ -76,30 +76,30 @@ pub(super) struct Container {
     pub exit: i64,
     pub error: String,
     pub restarts: i64,
-    /// Somebody asked it to stop, so that the restart policy lets it be.
+    /// A stop was requested, so the restart policy does not apply.
     pub stopped_by_hand: bool,
-    /// Its probe says no until it is started again.
+    /// Its probe fails until its next start.
     pub sick: bool,
     pub log: Vec<String>,
-    /// How many commands of other people run in it.
+    /// The number of exec sessions of other users.
     pub sessions: u32,
     pub due: Option<Due>,
-    /// What was about to happen when it was paused.
+    /// The pending event when it was paused.
     pub frozen: Option<Next>,
 }
 
-/// A container's place on a network. A dead id stays.
+/// A container's endpoint on a network. The id of a removed network stays.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Attachment {
     pub network: NetworkId,
     /// The network's name when it was attached.
     pub name: String,
-    /// It was on the network: only then does Docker show the network's id.
+    /// It was started on the network: only then does Docker show the network's id.
     pub used: bool,
     pub aliases: Vec<String>,
 }
 
-/// What will happen to a container by itself.
+/// A pending event of a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Due {
     pub at: Duration,
@@ -112,7 +112,7 @@ pub(super) enum Next {
     Exit {
         code: i64,
     },
-    /// Because it was asked to; and whether it is then started again.
+    /// The end of a requested stop, and whether a start follows.
     Stop {
         code: i64,
         again: bool,
@@ -137,7 +137,7 @@ pub(super) struct Network {
 #[derive(Debug, Clone)]
 pub(super) struct Volume {
     pub labels: BTreeMap<String, String>,
-    /// A program has written into it.
+    /// Whether a program has written to it.
     pub data: bool,
 }
 
@@ -169,7 +169,7 @@ impl Daemon {
         daemon
     }
 
-    /// The next id: 64 hexadecimal digits in no order that anybody could rely on.
+    /// The next id: 64 hexadecimal digits in no particular order.
     pub fn next_id(&mut self) -> (u64, String) {
         self.serial += 1;
         let digest = Sha256::digest(format!("object {}", self.serial));
@@ -198,7 +198,7 @@ impl Daemon {
             .ok_or_else(|| EngineError::new(Fault::NotFound, format!("no such container: {id}")))
     }
 
-    /// Whose a container is. Labels that its image has do not count.
+    /// The owner of a container. Labels of its image do not count.
     pub fn owner(&self, container: &Container) -> Option<Ownership> {
         let labels = self.image_labels.get(&container.image);
         let origin = match labels {
@@ -209,7 +209,7 @@ impl Daemon {
         Ownership::read(&container.labels).filter(|owner| owner.holds(&container.name, origin))
     }
 
-    /// The labels of a container that is made from an image: its own, and the image's.
+    /// The labels of a new container: its own, and the image's.
     pub fn inherited(&self, image: &ImageId, own: &BTreeMap<String, String>) -> BTreeMap<String, String> {
         let mut labels = self.image_labels.get(image).cloned().unwrap_or_default();
         labels.extend(own.clone());
@@ -220,7 +220,7 @@ impl Daemon {
         self.networks.get(id).ok_or_else(|| EngineError::new(Fault::NotFound, format!("network {id} not found")))
     }
 
-    /// What a call is about, for the journal.
+    /// The subject of a call, for the journal.
     pub fn name_of_container(&self, id: &ContainerId) -> String {
         self.containers.get(id).map_or_else(|| format!("({})", short(id.as_str())), |c| c.name.clone())
     }
@@ -229,7 +229,7 @@ impl Daemon {
         self.networks.get(id).map_or_else(|| format!("({})", short(id.as_str())), |n| n.name.clone())
     }
 
-    /// Writes down that a call reached for a container that is not ours.
+    /// Records a violation if a call accesses a container that is not moat's.
     pub fn guard_container(&mut self, call: Call, id: &ContainerId) {
         if let Some(container) = self.containers.get(id) {
             let (name, is_own) = (container.name.clone(), self.owner(container).is_some());
@@ -251,7 +251,7 @@ impl Daemon {
         }
     }
 
-    /// Whether something that runs is attached to a network. What is being removed still is.
+    /// Whether a running container is attached to a network, including one being removed.
     pub fn has_endpoints(&self, network: &NetworkId) -> bool {
         use ContainerState::{Paused, Removing, Running};
         self.containers
@@ -278,17 +278,17 @@ impl Container {
         self.endpoints.iter().any(|endpoint| endpoint.network == *network)
     }
 
-    /// The ports of the machine that it wants; sorted.
+    /// The host ports that it binds; sorted.
     pub fn host_ports(&self) -> impl Iterator<Item = u16> {
         self.ports.iter().map(|port| port.host).collect::<std::collections::BTreeSet<_>>().into_iter()
     }
 
-    /// Whether there are processes, frozen or not.
+    /// Whether it has processes, paused or not.
     pub fn lives(&self) -> bool {
         matches!(self.state, ContainerState::Running | ContainerState::Paused)
     }
 
-    /// Whether it does its job, which no caller can see without a probe.
+    /// Whether it is ready, which callers can only see by a probe.
     pub fn is_ready(&self, now: Duration) -> bool {
         let booted = self.started.is_some_and(|started| now >= started + self.program.boot());
         let allowed = self.config.privileged || !self.program.needs_privilege;
@@ -296,14 +296,14 @@ impl Container {
         self.state == ContainerState::Running && booted && allowed && found && !self.program.never_ready && !self.sick
     }
 
-    /// The volume whose content only one daemon may use.
+    /// The volume that only one daemon may use.
     pub fn locked_volume(&self) -> Option<&str> {
         let target = self.program.locks.as_deref()?;
         self.mounts.iter().find(|mount| mount.target == target).map(|mount| mount.volume.as_str())
     }
 }
 
-/// Whether labels are among those that a list was asked for.
+/// Whether labels match the filter of a list.
 pub(super) fn matches(filter: &Filter, labels: &BTreeMap<String, String>) -> bool {
     match filter {
         Filter::Run(run) => labels.get(label::RUN).is_some_and(|value| value == run.as_str()),
@@ -312,7 +312,7 @@ pub(super) fn matches(filter: &Filter, labels: &BTreeMap<String, String>) -> boo
     }
 }
 
-/// An id as people write it.
+/// A short id.
 pub(super) fn short(id: &str) -> &str {
     id.get(..12).unwrap_or(id)
 }

@@ -1,5 +1,5 @@
-//! What the simulator writes down for a test to judge: every call with its times and outcome, the calls
-//! that broke a rule, and the data that was lost.
+//! The simulator's records for tests: every call with its times and outcome, the calls
+//! that broke a rule, and lost data.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -8,13 +8,13 @@ use moat_model::engine::call::Call;
 use moat_model::engine::{EngineError, Fault};
 use moat_model::resource::ResourceId;
 
-/// One call as it went.
+/// One call and its outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     pub call: Call,
-    /// The name of what it was about.
+    /// The name of its subject.
     pub subject: String,
-    /// Since the beginning of the simulation.
+    /// The time since the start of the simulation.
     pub began: Duration,
     pub ended: Option<Duration>,
     pub outcome: Outcome,
@@ -22,13 +22,13 @@ pub struct Entry {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// Nobody waited for the answer, or there is none yet.
+    /// The call was dropped, or is in flight.
     Open,
     Done,
     Refused(EngineError),
 }
 
-/// An order that a test wants kept: `dependent` may take `step` only once `on` has reached `until`.
+/// An order that a test requires: `dependent` may take `step` only once `on` has reached `until`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
     pub dependent: ResourceId,
@@ -50,10 +50,10 @@ pub enum Reached {
     Ready,
 }
 
-/// What a careful caller never does, whatever happens to it.
+/// Actions that a correct caller never takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Violation {
-    /// A call changed or used what does not bear our labels.
+    /// A call changed or used an object without moat's labels.
     Foreign { call: Call, name: String },
     /// Two daemons ran on one volume's state.
     SharedState { volume: String, first: String, second: String },
@@ -82,7 +82,7 @@ impl Journal {
 
     pub fn end(&mut self, number: usize, outcome: Outcome, now: Duration) {
         self.in_flight = self.in_flight.saturating_sub(1);
-        // A test that forgets what came before may do so while a call is under way.
+        // A test may clear the journal while a call is in flight.
         if let Some(entry) = self.entries.get_mut(number) {
             entry.ended = Some(now);
             entry.outcome = outcome;
@@ -97,7 +97,7 @@ impl Journal {
 }
 
 impl Entry {
-    /// The sort of refusal, if it was refused.
+    /// The kind of refusal, if it was refused.
     pub fn fault(&self) -> Option<Fault> {
         match &self.outcome {
             Outcome::Refused(error) => Some(error.fault),
@@ -106,7 +106,7 @@ impl Entry {
     }
 }
 
-/// The calls as text, one a line, in the order in which they began.
+/// The calls as text, one a line, in the order of their starts.
 pub fn render(entries: &[Entry]) -> String {
     let mut text = String::new();
     for entry in entries {

@@ -1,16 +1,16 @@
-//! How long calls take, in virtual time.
+//! Latencies of calls, in virtual time.
 
 use std::time::Duration;
 
 use moat_model::engine::call::Call;
 
-/// Half of it passes before a call has its effect, half before its answer arrives: a caller that is
-/// dropped in between leaves a call that happened.
+/// Half of it passes before a call takes effect, half before its answer arrives: a caller
+/// dropped in between leaves a call that took effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Latencies {
-    /// Lists, look-ups, commands.
+    /// Lists, lookups, commands.
     pub look: Duration,
-    /// Everything that changes something and is not named below.
+    /// Changing calls not listed below.
     pub change: Duration,
     pub create_container: Duration,
     pub remove_container: Duration,
@@ -19,7 +19,7 @@ pub struct Latencies {
 }
 
 impl Default for Latencies {
-    /// In the proportions of a small machine, so that calls overlap as they do there.
+    /// Proportions of a small machine, so that calls overlap as they do there.
     fn default() -> Self {
         let ms = Duration::from_millis;
         Self {
@@ -34,7 +34,7 @@ impl Default for Latencies {
 }
 
 impl Latencies {
-    /// Everything at once.
+    /// No latency.
     pub fn none() -> Self {
         let zero = Duration::ZERO;
         Self { look: zero, change: zero, create_container: zero, remove_container: zero, start: zero, pull: zero }

@@ -1,7 +1,7 @@
-//! What happens without a call: programs that end, stops that complete, restarts, removals.
+//! Events without a call: exits, completed stops, restarts, removals.
 //!
-//! Nothing runs in the background. Before each call the daemon catches up with the time, event by
-//! event, in the order in which they fall due.
+//! Nothing runs in the background. Before each call the daemon processes events up to the current time, one by
+//! one, in the order of their due times.
 
 use std::time::Duration;
 
@@ -14,17 +14,17 @@ use moat_model::state::ContainerState::{Created, Dead, Exited, Paused, Removing,
 
 /// Docker's first pause before it restarts a container; it doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// Docker's longest pause.
+/// Docker's maximum pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// A container that ran this long begins again with the first pause.
+/// A container that ran this long starts again with the first pause.
 const RAN_WELL: Duration = Duration::from_secs(10);
-/// The code of a container that could not be started.
+/// The exit code of a container that could not be started.
 const CANNOT_START: i64 = 128;
-/// How soon a program that finds itself in the wrong place gives up.
+/// The time after which a program exits if a requirement is missing.
 const GIVES_UP: Duration = Duration::from_millis(10);
 
 impl Daemon {
-    /// Lets everything happen that falls due until `now`.
+    /// Processes all events that are due until `now`.
     pub fn advance(&mut self, now: Duration) {
         while let Some((due, id)) = self.next_due().filter(|(due, _)| due.at <= now) {
             self.now = self.now.max(due.at);
@@ -33,7 +33,7 @@ impl Daemon {
         self.now = self.now.max(now);
     }
 
-    /// When something happens next by itself.
+    /// The time of the next event.
     pub fn next_due_at(&self) -> Option<Duration> {
         self.next_due().map(|(due, _)| due.at)
     }
@@ -59,12 +59,12 @@ impl Daemon {
                 container.end(code);
                 if again {
                     container.restarts = 0;
-                    // A failed start is kept in the container, where the waiting caller finds it.
+                    // A failed start is stored in the container for the waiting caller.
                     let _ = self.start_now(id);
                 }
             }
             Next::StartAgain { by_policy } => {
-                // What the engine starts when it comes up itself has not crashed.
+                // A start by a starting engine is no crash.
                 container.restarts = if by_policy { container.restarts + 1 } else { 0 };
                 if self.start_now(id).is_err()
                     && let Some(container) = self.containers.get_mut(id)
@@ -76,7 +76,7 @@ impl Daemon {
         }
     }
 
-    /// Starts a container that does not run, or says why it cannot be started.
+    /// Starts a container that is not running, or returns why it cannot be started.
     pub fn start_now(&mut self, id: &ContainerId) -> Result<(), EngineError> {
         if let Some(refusal) = self.why_not_start(id)? {
             let container = self.container(id)?;
@@ -125,11 +125,11 @@ impl Daemon {
             return Ok(Some(EngineError::new(Fault::Port, words)));
         }
         let dead = needed.into_iter().find(|network| !self.networks.contains_key(network));
-        // Docker answers 404, which is not to say that the container is not there.
+        // Docker answers 404, which does not mean that the container is missing.
         Ok(dead.map(|network| EngineError::new(Fault::Engine, format!("network {network} not found"))))
     }
 
-    /// Another container that lives on the state which this one is about to use: the volume, and its name.
+    /// The volume that this container is about to use and another one has locked, with the name of that one.
     fn holder_of_lock(&self, id: &ContainerId) -> Option<(String, String)> {
         let volume = self.containers.get(id)?.locked_volume()?;
         let holder =
@@ -137,7 +137,7 @@ impl Daemon {
         Some((volume.to_owned(), holder.name.clone()))
     }
 
-    /// The engine goes down with all its containers, and comes back with those that it should restart.
+    /// Stops the engine with all its containers, and starts it with those that it should restart.
     pub fn restart(&mut self, down: Duration) {
         self.restarts += 1;
         self.down_until = self.now + down;
@@ -150,7 +150,7 @@ impl Daemon {
                 container.state = Dead;
             } else if lived {
                 container.end(KILLED);
-                // Nobody can tell a daemon's end from a program's, so that this is no end of its own.
+                // An exit because of the engine's stop cannot be distinguished from the program's own, so it is not recorded.
                 let again = match container.config.restart {
                     RestartPolicy::No => false,
                     RestartPolicy::OnFailure | RestartPolicy::UnlessStopped => !container.stopped_by_hand,
@@ -178,7 +178,7 @@ impl Container {
         self.log.extend(self.program.log.iter().cloned());
     }
 
-    /// The processes are gone, for good or until somebody starts it again.
+    /// Ends the processes, without regard to the restart policy.
     pub fn end(&mut self, code: i64) {
         if matches!(self.state, Running | Paused | Restarting) {
             self.exit = code;
@@ -191,7 +191,7 @@ impl Container {
         self.sessions = 0;
     }
 
-    /// The processes are gone, and the restart policy has a say.
+    /// Ends the processes, and applies the restart policy.
     pub fn end_by_itself(&mut self, code: i64, now: Duration) {
         let ran = self.started.map_or(Duration::ZERO, |started| now.saturating_sub(started));
         self.end(code);

@@ -1,4 +1,4 @@
-//! Somebody else at work on the simulated engine: what [`Interference`] does to its state, at once.
+//! The immediate effects of [`Interference`] on the state of the simulated engine.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use moat_model::resource::{
 use moat_model::state::ContainerState::{Created, Dead, Removing, Restarting, Running};
 
 impl Daemon {
-    /// Does it if it can be done now; says whether anything is different.
+    /// Applies the interference if it is possible now; returns whether the state has changed.
     pub fn meddle(&mut self, meddling: &Interference) -> bool {
         let now = self.now;
         match meddling {
@@ -131,7 +131,7 @@ impl Daemon {
 
     fn lose_network(&mut self, id: &NetworkId) -> bool {
         for container in self.containers.values_mut() {
-            // What runs is disconnected first; what does not keeps the dead id.
+            // Running containers are disconnected first; others keep the dead id.
             if container.lives() {
                 container.endpoints.retain(|endpoint| endpoint.network != *id);
             }
@@ -152,7 +152,7 @@ impl Daemon {
         self.pull(reference).is_ok()
     }
 
-    /// Another image of the same program under a name of the registry.
+    /// Publishes another image of the same program under a name of the registry.
     pub fn push(&mut self, reference: &ImageRef) {
         let old = self.registry.get(reference).or_else(|| self.images.get(reference));
         let program = old.and_then(|old| self.programs.get(old)).cloned().unwrap_or_default();
@@ -165,7 +165,7 @@ impl Daemon {
         ImageId::new(format!("sha256:{}", self.next_id().1))
     }
 
-    /// A running container of somebody else, on the default bridge.
+    /// Adds a running container of another user, on the default bridge.
     fn add_container(&mut self, name: &str, image: &str) -> bool {
         let (Ok(reference), Some(bridge)) = (ImageRef::parse(image), self.find_network("bridge")) else { return false };
         if self.check_name_is_free(name).is_err() {

@@ -1,10 +1,10 @@
 //! A strict engine in memory, on tokio's clock: on a paused one, hours pass at once.
 //!
-//! It refuses whatever Docker might refuse, and where Docker leaves room it takes the stricter side. What
-//! it must have in common with Docker is written down in `docs/internals/engine.md`, and one suite holds both to it.
-//! It runs no program ([`Behaviour`] says what one would do), and has no `AutoRemove`.
+//! It refuses whatever Docker might refuse, and is at least as strict as Docker. The properties that
+//! it shares with Docker are listed in `docs/internals/engine.md`, and one suite tests both.
+//! It runs no programs ([`Behaviour`] models them), and has no `AutoRemove`.
 //!
-//! Calls go on in the engine when their caller is gone, as they do in Docker: a container that is being
+//! Calls continue in the engine after their caller is dropped, as in Docker: a container that is being
 //! created appears, one that is being removed vanishes.
 
 mod answers;
@@ -38,21 +38,21 @@ use crate::interference::{Interference, Interferer};
 use daemon::Daemon;
 use moat_model::resource::{ContainerId, ImageRef};
 
-/// A simulated engine. Clones are doors to the same one.
+/// A simulated engine. Clones share its state.
 #[derive(Debug, Clone)]
 pub struct Sim {
     daemon: Arc<Mutex<Daemon>>,
     origin: Instant,
 }
 
-/// What differs between engines.
+/// Differences between engines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Settings {
     pub duplicate_networks: DuplicateNetworks,
     pub latencies: Latencies,
 }
 
-/// Whether two networks may bear one name.
+/// Whether two networks may have the same name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DuplicateNetworks {
     /// Since Docker 25.
@@ -67,7 +67,7 @@ impl Sim {
         Self { daemon: Arc::new(Mutex::new(Daemon::new(settings))), origin: Instant::now() }
     }
 
-    /// Puts an image into the registry; nothing of it is on the engine before a pull.
+    /// Publishes an image in the registry; it is not on the engine before a pull.
     pub fn publish(&self, reference: &ImageRef, program: Behaviour) {
         let mut daemon = self.now();
         let id = daemon.next_image();
@@ -75,29 +75,29 @@ impl Sim {
         daemon.registry.insert(reference.clone(), id);
     }
 
-    /// The registry has another image under the name from now on; the engine has it not.
+    /// Publishes another image under the name in the registry, without changing the engine.
     pub fn push(&self, reference: &ImageRef) {
         self.now().push(reference);
     }
 
-    /// The registry's list has another digest from now on, and leads to the same image: an attestation was added.
+    /// Changes the digest of the registry's manifest list for the same image, as an added attestation does.
     pub fn attest(&self, reference: &ImageRef) {
         *self.now().editions.entry(reference.clone()).or_default() += 1;
     }
 
-    /// The registry has the image no more.
+    /// Removes the image from the registry.
     pub fn withdraw(&self, reference: &ImageRef) {
         self.now().registry.remove(reference);
     }
 
-    /// Puts an image into the registry and onto the engine.
+    /// Publishes an image in the registry and pulls it.
     pub fn provide(&self, reference: &ImageRef, program: Behaviour) {
         self.publish(reference, program);
         // It was published a moment ago.
         let _ = self.now().pull(reference);
     }
 
-    /// Gives the image that a reference means on the engine labels, which containers inherit.
+    /// Sets labels of an image on the engine, which containers inherit.
     pub fn label_image(&self, reference: &ImageRef, labels: BTreeMap<String, String>) {
         let mut daemon = self.now();
         if let Some(id) = daemon.images.get(reference).cloned() {
@@ -105,7 +105,7 @@ impl Sim {
         }
     }
 
-    /// Removes the image that a reference means, though containers were made from it.
+    /// Removes an image from the engine, though containers were created from it.
     pub fn remove_image_for_good(&self, reference: &ImageRef) {
         let mut daemon = self.now();
         if let Some(id) = daemon.images.remove(reference) {
@@ -113,29 +113,29 @@ impl Sim {
         }
     }
 
-    /// Does what somebody else would do, at once; says whether anything is different.
+    /// Applies interference at once; returns whether the state has changed.
     pub fn meddle(&self, meddling: &Interference) -> bool {
         self.now().meddle(meddling)
     }
 
-    /// The engine goes down, with all containers, and answers again after `down`.
+    /// Stops the engine with all containers, and starts it again after `down`.
     pub fn restart_engine(&self, down: Duration) {
         self.now().restart(down);
     }
 
-    /// What happens during the next `quiet` is told to nobody.
+    /// Drops all events for the duration of `quiet`.
     pub fn lose_events(&self, quiet: Duration) {
         let mut daemon = self.now();
         let until = daemon.now + quiet;
         daemon.notices.lost_until = until;
     }
 
-    /// Wants an order kept from now on.
+    /// Adds an order that has to be kept from now on.
     pub fn rule(&self, rule: Rule) {
         self.now().journal.rules.push(rule);
     }
 
-    /// All calls, in the order in which they began.
+    /// All calls, in the order of their starts.
     pub fn calls(&self) -> Vec<Entry> {
         self.now().journal.entries.clone()
     }
@@ -145,17 +145,17 @@ impl Sim {
         journal::render(&self.now().journal.entries)
     }
 
-    /// How many calls that change something were made.
+    /// The number of changing calls.
     pub fn changes(&self) -> usize {
         self.now().journal.entries.iter().filter(|entry| entry.call.changes()).count()
     }
 
-    /// The refusals, in the order in which their calls began.
+    /// The refusals, in the order of their calls.
     pub fn refusals(&self) -> Vec<Entry> {
         self.now().journal.entries.iter().filter(|entry| entry.fault().is_some()).cloned().collect()
     }
 
-    /// What no caller may do; each once.
+    /// The violations; each once.
     pub fn violations(&self) -> Vec<Violation> {
         self.now().journal.violations.clone()
     }
@@ -165,19 +165,19 @@ impl Sim {
         self.now().journal.data_lost.clone()
     }
 
-    /// The most calls that were under way at one time.
+    /// The maximum number of concurrent calls.
     pub fn peak_in_flight(&self) -> usize {
         self.now().journal.peak
     }
 
-    /// Forgets calls, violations and losses; the world and the rules stay.
+    /// Clears calls, violations and losses; the state and the rules stay.
     pub fn forget(&self) {
         let mut daemon = self.now();
         let rules = std::mem::take(&mut daemon.journal.rules);
         daemon.journal = journal::Journal { rules, ..journal::Journal::default() };
     }
 
-    /// The world as canonical text.
+    /// The state as canonical text.
     pub fn snapshot(&self, scope: &Scope) -> String {
         self.now().snapshot(scope)
     }
@@ -186,18 +186,18 @@ impl Sim {
         self.now().counts(scope)
     }
 
-    /// Whether a container does its job now, which nobody else can know without a probe.
+    /// Whether a container is ready now, without a probe.
     pub fn is_ready(&self, container: &ContainerId) -> bool {
         let daemon = self.now();
         daemon.containers.get(container).is_some_and(|c| c.is_ready(daemon.now))
     }
 
-    /// Virtual time since the engine was made.
+    /// The virtual time since the engine was created.
     pub fn elapsed(&self) -> Duration {
         self.origin.elapsed()
     }
 
-    /// The daemon as it is at this moment. Never held across an await.
+    /// The daemon at the current time. Never held across an await.
     fn now(&self) -> Watched<'_> {
         let mut daemon = self.daemon.lock().unwrap_or_else(PoisonError::into_inner);
         daemon.advance(self.origin.elapsed());
@@ -219,7 +219,7 @@ impl Interferer for Sim {
     }
 }
 
-/// The daemon while somebody is at it. What is different afterwards is told to whoever listens.
+/// A guard of the daemon. Dropping it delivers the changes to listeners.
 struct Watched<'a>(MutexGuard<'a, Daemon>);
 
 impl Deref for Watched<'_> {

@@ -1,4 +1,4 @@
-//! What calls about networks do to the daemon, with the refusals of a real one.
+//! Effects of network calls on the daemon, with the refusals of a real one.
 
 use std::time::Duration;
 
@@ -81,9 +81,9 @@ impl Daemon {
 
 impl Network {
     fn facts(&self) -> NetworkFacts {
-        // No two are of one nanosecond, not even on a clock that stands still.
+        // Creation times are unique, even on a paused clock.
         let since_epoch = Duration::from_secs(EPOCH.unsigned_abs()) + self.created + Duration::from_nanos(self.serial);
-        // Fixed width, so that it compares as the engine's own times do.
+        // Fixed width, so that it sorts like the engine's own times.
         let created = format!("{:012}.{:09}", since_epoch.as_secs(), since_epoch.subsec_nanos());
         NetworkFacts {
             id: self.id.clone(),

@@ -1,7 +1,7 @@
-//! What the simulated engine tells its listeners: the difference that each touch of its state has made.
+//! Events of the simulated engine: the difference that each access to its state has made.
 //!
-//! Found by comparing, so that nothing that happens can be forgotten. What comes and goes within one touch is not
-//! told, as little as what a real engine's ring has lost; a listener must not rely on more.
+//! Found by comparison, so that no change is missed. Changes that cancel out within one access are not
+//! reported, like events that a real engine's ring has lost; listeners must not rely on more.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -19,24 +19,24 @@ use moat_model::resource::label::Ownership;
 use moat_model::resource::{ContainerId, NetworkId};
 use moat_model::state::ContainerState::{self, Paused, Running};
 
-/// As many as moby remembers.
+/// The size of moby's ring.
 const RING: usize = 256;
 
 #[derive(Debug, Default)]
 pub(super) struct Notices {
-    /// Numbered from `first` on.
+    /// The events, numbered from `first`.
     ring: VecDeque<EngineEvent>,
     first: u64,
-    /// Until when nobody is told anything.
+    /// The end of the current quiet period.
     pub lost_until: Duration,
-    /// Somebody has listened. Before that nothing need be compared.
+    /// Whether there was a listener. Before, no comparison is needed.
     heard: bool,
     restarts: u32,
     seen: Seen,
     bell: Arc<Notify>,
 }
 
-/// The world as it was told.
+/// The last reported state.
 #[derive(Debug, Default)]
 struct Seen {
     containers: BTreeMap<ContainerId, SeenContainer>,
@@ -73,7 +73,7 @@ impl SeenContainer {
         matches!(self.state, Running | Paused)
     }
 
-    /// What has happened since it was like `before`.
+    /// The events since the state `before`.
     fn since(&self, before: &Self) -> Vec<EventAction> {
         let restarted = self.started != before.started;
         let died = before.lives() && (!self.lives() || restarted);
@@ -91,7 +91,7 @@ impl SeenContainer {
 }
 
 impl Daemon {
-    /// Takes down what is different from the last time.
+    /// Records the differences from the last time.
     pub fn notice(&mut self) {
         if !self.notices.heard {
             return;
@@ -116,7 +116,7 @@ impl Daemon {
 }
 
 impl Daemon {
-    /// Takes down how things are; gives how they were the last time.
+    /// Records the current state; returns the previous one.
     fn remember(&mut self) -> Seen {
         let containers = self.containers.values().filter(|c| !c.hidden);
         let containers = containers.map(|c| (c.id.clone(), SeenContainer::of(c))).collect();
@@ -165,18 +165,18 @@ impl Seen {
     }
 }
 
-/// What is in `all` and not in `known`.
+/// The entries of `all` that are not in `known`.
 fn missing<'a, T: PartialEq>(all: &'a [T], known: &'a [T]) -> impl Iterator<Item = &'a T> {
     all.iter().filter(move |it| !known.contains(it))
 }
 
 impl Sim {
-    /// Tells what happens until the engine goes down; says how that shows.
+    /// Reports events until the engine stops; returns the resulting error.
     pub(super) async fn listen(&self, since: Option<i64>, tell: &dyn Fn(Notice)) -> EngineError {
         let (restarts, mut next) = {
             let mut daemon = self.now();
             if !daemon.notices.heard {
-                // What was there before anybody listened has not happened just now.
+                // Objects that existed before the first listener are no new events.
                 daemon.notices.heard = true;
                 daemon.notices.restarts = daemon.restarts;
                 daemon.remember();
@@ -195,7 +195,7 @@ impl Sim {
                 }
                 (daemon.notices.bell.clone(), daemon.next_due_at())
             };
-            // Asked to be woken before the ring is read, so that nothing falls between the two.
+            // Registered before the ring is read, so that no event is missed in between.
             let rung = bell.notified();
             for happening in self.told_from(&mut next) {
                 tell(Notice::Happened(happening));

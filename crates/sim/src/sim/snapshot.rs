@@ -1,4 +1,4 @@
-//! The simulated world as canonical text: two worlds are equal if and only if their texts are.
+//! The simulated state as canonical text: two states are equal if and only if their texts are.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -6,17 +6,17 @@ use std::fmt::Write as _;
 use super::daemon::{Container, Daemon, short};
 use moat_model::resource::{RunId, label};
 
-/// Which objects a snapshot shows.
+/// The objects of a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
     All,
-    /// What carries the run's label.
+    /// Objects with the run's label.
     Of(RunId),
-    /// What does not.
+    /// All other objects.
     NotOf(RunId),
 }
 
-/// How many objects there are.
+/// The number of objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
     pub containers: usize,
@@ -25,7 +25,7 @@ pub struct Counts {
 }
 
 impl Daemon {
-    /// One line for each object, sorted by sort and name. Images are left out: they are nobody's.
+    /// One line for each object, sorted by kind and name. Images are omitted: they have no owner.
     pub fn snapshot(&self, scope: &Scope) -> String {
         let mut lines = Vec::new();
         for network in self.networks.values().filter(|n| scope.shows(&n.labels)) {
@@ -53,7 +53,7 @@ impl Daemon {
         }
     }
 
-    /// A container whose labels are its image's is nobody's.
+    /// A container with labels from its image has no owner.
     fn is_shown(&self, scope: &Scope, container: &Container) -> bool {
         let run = self.owner(container).map(|owner| owner.run);
         match scope {

@@ -1,4 +1,4 @@
-//! What calls about volumes and images do to the daemon, with the refusals of a real one.
+//! Effects of volume and image calls on the daemon, with the refusals of a real one.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ impl Daemon {
         }
     }
 
-    /// Makes a volume if there is none of the name.
+    /// Creates a volume if none has the name.
     pub fn touch_volume(&mut self, name: &str, labels: &BTreeMap<String, String>) {
         self.volumes.entry(name.to_owned()).or_insert_with(|| Volume { labels: labels.clone(), data: false });
     }
@@ -56,7 +56,7 @@ impl Daemon {
         Ok(digest(id, self.editions.get(reference).copied().unwrap_or_default()))
     }
 
-    /// Knows of a Dockerfile only what it is based on, and a step that fails whatever the base: `RUN false`.
+    /// Interprets only the base of a Dockerfile, and one failing step: `RUN false`.
     pub fn build(&mut self, build: &ImageBuild) -> Result<(), EngineError> {
         if let Some(context) = &build.context {
             moat_build_context::archive(context, &build.dockerfile)
@@ -74,7 +74,7 @@ impl Daemon {
             }
         }
         let id = ImageId::new(format!("sha256:{}", sha256(&build.dockerfile)));
-        // An image without labels of its own has those of its base.
+        // An image without its own labels has those of its base.
         self.image_labels.insert(id.clone(), build.labels.clone());
         self.images.insert(build.reference.clone(), id);
         Ok(())
@@ -83,14 +83,14 @@ impl Daemon {
     pub fn pull(&mut self, reference: &ImageRef) -> Result<(), EngineError> {
         let Some(id) = self.registry.get(reference).cloned() else { return Err(unknown(reference)) };
         let digest = self.registry_digest(reference)?;
-        // An image has as many digests as it was found under.
+        // An image has every digest that it was pulled by.
         self.digests.entry(id.clone()).or_default().insert(digest);
         self.images.insert(reference.clone(), id);
         Ok(())
     }
 }
 
-/// A list's name in registries: another one than the engine's of the image that it leads to.
+/// The digest of a manifest list, which differs from the id of its image.
 fn digest(image: &ImageId, edition: u32) -> ImageDigest {
     ImageDigest::new(format!("sha256:{}", sha256(format!("edition {edition} of a list with {image}"))))
 }

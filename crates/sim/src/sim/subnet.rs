@@ -1,8 +1,8 @@
-//! The pools from which an engine takes a network's range when it is not told which.
+//! The pools from which an engine chooses a network's range if none is given.
 
 use ipnet::Ipv4Net;
 
-/// The engine's built-in pools, as (range, prefix of what is handed out). From libnetwork's
+/// The engine's built-in pools, as (range, prefix of each network). From libnetwork's
 /// `ipamutils`: 31 networks, of which the default bridge takes the first.
 const POOLS: [([u8; 4], u8, u8); 6] = [
     ([172, 17, 0, 0], 16, 16),
@@ -13,7 +13,7 @@ const POOLS: [([u8; 4], u8, u8); 6] = [
     ([192, 168, 0, 0], 16, 20),
 ];
 
-/// The first range of the pools that overlaps none of those in use.
+/// The first range of the pools that overlaps no used one.
 pub fn first_free(used: &[Ipv4Net]) -> Option<Ipv4Net> {
     let pools = POOLS.iter().map(|(base, prefix, piece)| (Ipv4Net::new_assert((*base).into(), *prefix), *piece));
     pools.flat_map(|(pool, piece)| pool.subnets(piece).into_iter().flatten()).find(|range| is_free(*range, used))
