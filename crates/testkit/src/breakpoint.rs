@@ -1,7 +1,7 @@
-//! A socket in front of the engine's own at which a chosen call is held up.
+//! A socket in front of the engine's that holds up a chosen call.
 //!
-//! It kills nobody and restarts nothing: it tells when the moment has come, and from then on lets nothing through until
-//! it is told to.
+//! It kills and restarts nothing: it reports when the call is reached, and from then on blocks all calls until
+//! it is released.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -14,22 +14,22 @@ use tempfile::TempDir;
 
 use crate::engine::engine;
 
-/// Lies in wait for as long as the process lives; its socket goes with it.
+/// Lives as long as the process; its socket is removed with it.
 pub struct Breakpoint {
     dir: TempDir,
     watch: Arc<Watch>,
 }
 
-/// Where in its life a call is held up.
+/// The moment at which a call is held up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
-    /// The engine has not heard of it yet.
+    /// Before the engine has received it.
     Asked,
-    /// The engine has done it and said so, and nobody ever hears that.
+    /// After the engine has executed it; the answer is lost.
     Answered,
 }
 
-/// Which of the calls that change something, counted from 1 in the order they come in.
+/// The number of a changing call, from 1, in the order of arrival.
 #[derive(Debug, Clone, Copy)]
 pub struct Point {
     pub nth: usize,
@@ -46,9 +46,9 @@ struct Watch {
 struct State {
     point: Option<Point>,
     seen: usize,
-    /// The call that was caught. Nothing is let through any more.
+    /// The held call. All others are blocked.
     caught: Option<String>,
-    /// Until it is, from when on everything is.
+    /// Whether calls are blocked.
     let_go: bool,
     /// Counts the points. What was held up at one that is over goes nowhere.
     turn: usize,
@@ -70,7 +70,7 @@ impl Breakpoint {
         Self { dir, watch }
     }
 
-    /// What to give as `DOCKER_HOST`.
+    /// The value for `DOCKER_HOST`.
     pub fn host(&self) -> String {
         format!("unix://{}", self.dir.path().join("docker.sock").display())
     }
@@ -82,7 +82,7 @@ impl Breakpoint {
         self.watch.changed.notify_all();
     }
 
-    /// The call that was caught, once it has been.
+    /// The held call, once there is one.
     pub fn caught(&self) -> Option<String> {
         self.watch.state().caught.clone()
     }
@@ -108,12 +108,12 @@ impl Watch {
     }
 }
 
-/// What is to be done with a request.
+/// The treatment of a request.
 enum Fate {
     Pass,
-    /// To the engine, but its answer goes nowhere.
+    /// Forward it, and drop the answer.
     KeepAnswer,
-    /// Nowhere for now.
+    /// Hold it.
     Keep,
 }
 

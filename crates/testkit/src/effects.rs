@@ -1,11 +1,11 @@
-//! What changing each key does: the last column but one of the table in `docs/reference/agent.md`, as cases.
+//! The effect of changing each key, as in the table of `docs/reference/agent.md`, as cases.
 //!
 //! `tests/sim/plan` asks the planner for them, `tests/engine` a real engine, where the values must hold: images of the lab,
 //! files that the test writes. Data only; knows neither planner nor engine.
 
 use moat_spec::{Effect, effects};
 
-/// What becomes of a sandbox that is there.
+/// The effect on an existing sandbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Becomes {
     Nothing,
@@ -28,13 +28,13 @@ pub struct Step {
 /// A sandbox with a sidecar, and one without.
 const DIND: &str = "agent: a\nimage: docker:dind\ndependencies: [docker:dind]\n";
 const PLAIN: &str = "agent: a\nimage: busybox\n";
-/// One whose image is made.
+/// A sandbox with a built image.
 const MADE: &str = "agent: a\nbase_image: debian:trixie-slim\n";
 
-/// A service without anything but what it must have.
+/// A service with only the required keys.
 const SERVICE: &str = "services: {db: {image: lab/silent}}";
 
-/// The path of a key, the spec, what it was, what it is.
+/// The path of a key, the spec, the old and the new value.
 type Change = (&'static str, &'static str, &'static str, &'static str);
 
 /// For each key two values, as lines that are added to a spec; none for a key that is not there.

@@ -1,4 +1,4 @@
-//! An engine that has nothing, and refuses every change: enough for all that only looks.
+//! An empty engine that refuses every change, for commands that only read.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -20,7 +20,7 @@ impl EmptyEngine {
         Self::answering(reply)
     }
 
-    /// One that has every image, and on which every address range is in use in a way that it does not list.
+    /// An engine with every image, on which every address range is in use without being listed.
     pub fn without_addresses() -> Self {
         Self::answering(|request| match request {
             _ if request.contains("/images/") => ("200 OK", "{\"Id\":\"sha256:1\"}"),
@@ -42,7 +42,7 @@ impl EmptyEngine {
         Self { dir }
     }
 
-    /// One that answers no question about containers; it tells when it has been asked one.
+    /// An engine that never answers requests about containers; it reports the first one.
     pub fn silent() -> (Self, Receiver<()>) {
         let dir = tempfile::tempdir().expect("a folder");
         let listener = UnixListener::bind(dir.path().join("docker.sock")).expect("a socket");
@@ -52,7 +52,7 @@ impl EmptyEngine {
             for stream in listener.incoming().flatten() {
                 let request = head(&stream);
                 if request.contains("/_ping") {
-                    // The connection would be used again otherwise.
+                    // Otherwise the connection would be reused.
                     let answer =
                         "HTTP/1.1 200 OK\r\nApi-Version: 1.45\r\nContent-Length: 2\r\nConnection: close\r\n\r\nOK";
                     let _ = (&stream).write_all(answer.as_bytes());

@@ -1,4 +1,4 @@
-//! The engine under test, seen with docker's own client, and what of it a test has left behind.
+//! The engine under test, through docker's client, and the objects that a test has left behind.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use crate::run::{Ran, run, until};
 
-/// Where the engine is, and the client that speaks with it.
+/// The address of the engine, and its client.
 pub struct Engine {
     pub host: String,
     client: String,
@@ -40,12 +40,12 @@ impl Engine {
         command
     }
 
-    /// What docker's own client makes of it.
+    /// Runs docker's client.
     pub fn try_docker(&self, args: &[&str]) -> Ran {
         run(self.command(args), b"")
     }
 
-    /// As [`Engine::try_docker`], of what must succeed: its output without the last line break.
+    /// As [`Engine::try_docker`], but must succeed; returns the output without the last line break.
     pub fn docker(&self, args: &[&str]) -> String {
         let ran = self.try_docker(args);
         assert!(ran.code == 0, "docker {}\n{ran}", args.join(" "));
@@ -63,7 +63,7 @@ impl Engine {
         path.unwrap_or_else(|| panic!("calls are counted at a unix socket, and DOCKER_HOST is {}", self.host))
     }
 
-    /// Removes whatever has `part` in its name.
+    /// Removes all objects with `part` in their name.
     pub fn remove_all(&self, part: &str) {
         let filter = format!("name={part}");
         for (list, remove) in REMOVALS {
@@ -137,7 +137,7 @@ impl Inventory {
             let mut fields = line.split(' ').skip(2);
             let (name, labelled) = (fields.next().unwrap_or_default(), fields.next().unwrap_or_default());
             let is_others = !labelled.is_empty() || line.contains("e2e-") || others.contains(&name);
-            // An engine makes its default network anew whenever it starts.
+            // An engine recreates its default network at each start.
             let is_engines = line.starts_with("network ") && name == "bridge";
             line.contains(agent) || !(is_others || is_engines)
         };

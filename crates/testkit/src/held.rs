@@ -1,4 +1,4 @@
-//! A moat that is held up at a point of its work: there it dies, or goes on later.
+//! A moat process that is held up at a point of its work, and then killed or resumed.
 
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
@@ -8,17 +8,17 @@ use std::{fs, thread};
 use crate::breakpoint::{Breakpoint, Point};
 use crate::sandbox::Sandbox;
 
-/// For a command to get to its point, or to its end.
+/// The time for a command to reach its point or its end.
 const DEADLINE: Duration = Duration::from_secs(120);
 
-/// Between two looks.
+/// The polling interval.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Killed, if it has not ended by itself, when it is dropped.
+/// Killed on drop if it is still running.
 pub struct Held<'a> {
     breakpoint: &'a Breakpoint,
     child: Child,
-    /// The call that it is at.
+    /// The call at which it is held.
     pub call: String,
     log: PathBuf,
 }
@@ -47,12 +47,12 @@ pub fn hold_at<'a>(sandbox: &Sandbox, breakpoint: &'a Breakpoint, args: &[&str],
 }
 
 impl Held<'_> {
-    /// What it has said.
+    /// Its output.
     pub fn told(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// Ends it at once; gives the call that it was at.
+    /// Kills it; returns the call at which it was held.
     pub fn kill(mut self) -> String {
         self.child.kill().expect("killed");
         let status = self.child.wait().expect("it ends");
@@ -60,7 +60,7 @@ impl Held<'_> {
         std::mem::take(&mut self.call)
     }
 
-    /// Lets it go on to its end; gives its exit code, and what it has said.
+    /// Resumes it until its end; returns its exit code and output.
     pub fn let_go(mut self) -> (Option<i32>, String) {
         self.breakpoint.let_go();
         let deadline = Instant::now() + DEADLINE;

@@ -1,4 +1,4 @@
-//! A folder, and moat run in it.
+//! Runs moat in a folder without an engine.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -8,14 +8,14 @@ use std::process::{Command, Stdio};
 use expect_test::Expect;
 use tempfile::TempDir;
 
-/// A user's surroundings: a folder in a home directory, and an address at which nobody answers.
+/// A user's environment: a folder in a home directory, and an engine address without a listener.
 pub struct Place {
     home: TempDir,
     project: PathBuf,
     docker_host: String,
 }
 
-/// What a call gave.
+/// The result of a command.
 #[derive(Debug)]
 pub struct Ran {
     pub code: Option<i32>,
@@ -44,7 +44,7 @@ impl Place {
         self
     }
 
-    /// With an engine that answers there.
+    /// With an engine at this address.
     pub fn at(mut self, docker_host: &str) -> Self {
         docker_host.clone_into(&mut self.docker_host);
         self
@@ -58,7 +58,7 @@ impl Place {
         self.home.path()
     }
 
-    /// Ready to be run, with nothing of this process's environment.
+    /// A command without this process's environment.
     pub fn command(&self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
         let mut command = Command::new(crate::moat_binary());
         command.args(arguments).current_dir(self.path()).env_clear().stdin(Stdio::null());
@@ -77,7 +77,7 @@ impl Place {
         Ran { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
     }
 
-    /// Without what is another in every test: the folder, the digest of a run's id, times.
+    /// The text without varying parts: the folder, the digest of a run's id, times.
     fn anonymous(&self, text: &str) -> String {
         let canonical = self.path().canonicalize().expect("there");
         let text = text.replace(&*canonical.to_string_lossy(), "/here");
@@ -103,7 +103,7 @@ fn replace_after(text: &str, mark: &str, length: usize, kind: impl Fn(char) -> b
     out
 }
 
-/// Checks all that a call gives: the code, then both streams.
+/// Checks the result of a command: the exit code, then both streams.
 #[track_caller]
 pub fn told(place: &Place, arguments: &[&str], expected: &Expect) {
     let Ran { code, out, err } = place.run(arguments);

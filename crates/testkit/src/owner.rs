@@ -1,15 +1,15 @@
-//! Who has the engine: many tests side by side, or one alone that stops it, or removes what is not its own.
+//! Locks of the engine: shared by many tests, or exclusive for one that stops it or removes foreign objects.
 
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 static ENGINE: RwLock<()> = RwLock::new(());
 
-/// For a test that others may run beside.
+/// Shared, for a test that may run in parallel.
 pub fn shared() -> RwLockReadGuard<'static, ()> {
     ENGINE.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// For one that waits until no other runs, and lets none begin.
+/// Exclusive: waits until no other test runs, and blocks new ones.
 pub fn exclusive() -> RwLockWriteGuard<'static, ()> {
     ENGINE.write().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! The way to the engine, with a hand on it: a socket that passes everything on until it is cut.
+//! A proxy socket of the engine that forwards everything until it is cut.
 
 use std::io;
 use std::net::Shutdown;
@@ -40,11 +40,11 @@ impl Proxy {
         format!("unix://{}", self.path.display())
     }
 
-    /// Ends every connection, and takes no new one.
+    /// Closes every connection, and accepts no new one.
     pub fn cut(&self) {
         self.dead.store(true, Ordering::SeqCst);
         for line in self.lines.lock().expect("nobody panics").drain(..) {
-            // It may have ended by itself.
+            // It may be closed already.
             let _ = line.shutdown(Shutdown::Both);
         }
     }

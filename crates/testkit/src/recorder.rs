@@ -1,5 +1,5 @@
-//! A socket in front of the engine's own that writes down every call: what was asked of the engine is counted here,
-//! not where moat says it asked.
+//! A socket in front of the engine's that records every call: requests are counted here,
+//! independent of moat's own log.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::engine::engine;
 
-/// Records for as long as the process lives; its socket goes with it.
+/// Records as long as the process lives; its socket is removed with it.
 pub struct Recorder {
     dir: TempDir,
     calls: Arc<Mutex<Vec<Call>>>,
@@ -41,7 +41,7 @@ impl Recorder {
         Self { dir, calls }
     }
 
-    /// What to give as `--host`.
+    /// The value for `--host`.
     pub fn host(&self) -> String {
         format!("unix://{}", self.socket().display())
     }

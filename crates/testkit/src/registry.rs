@@ -1,4 +1,4 @@
-//! The lab's registry, asked over the wire: only the engine's own host reaches it, so requests go through a container there.
+//! Requests to the lab's registry. Only the engine's host can reach it, so they go through a container there.
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -10,7 +10,7 @@ const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const OCI: &str = "application/vnd.oci.image.manifest.v1+json";
 const DOCKER: &str = "application/vnd.docker.distribution.manifest.v2+json";
 
-/// Sends what comes in, and prints what is answered.
+/// Sends standard input, and prints the answer.
 const SEND: &str = "$to = IO::Socket::INET->new(shift) or die $!; local $/; print $to <STDIN>; $to->flush; print <$to>";
 
 struct Answer {

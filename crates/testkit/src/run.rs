@@ -1,4 +1,4 @@
-//! Running a command to its end, and waiting for a condition: both with a deadline.
+//! Runs commands and waits for conditions, both with a deadline.
 
 use std::fmt;
 use std::io::Write;
@@ -7,22 +7,22 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What came of a command.
+/// The result of a command.
 #[derive(Debug, Clone)]
 pub struct Ran {
-    /// 128 and more for one that died of a signal, as shells have it.
+    /// 128 plus the number of the signal that killed it, as in shells.
     pub code: i32,
     pub stdout: String,
     pub stderr: String,
 }
 
-/// Nothing that is run here may take longer, not even a pull on a busy machine.
+/// The maximum duration of a command, including pulls on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(180);
 
-/// How long a condition may take to come true. Conditions are about what has been asked for already.
+/// The maximum wait for a condition. The change that it waits for has already been requested.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Between two looks at a condition.
+/// The polling interval of conditions.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Runs a command to its end, with `input` as its standard input.

@@ -1,4 +1,4 @@
-//! One agent of one test: a folder with its `agent.yaml`, and what it left on the engine, removed at the end.
+//! One agent of one test: a folder with its `agent.yaml`, and its objects on the engine, which are removed at the end.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,29 +13,29 @@ use crate::engine::engine;
 use crate::run::{Ran, run};
 use crate::text::{in_order, without_columns, without_ids};
 
-/// What most tests need beyond an agent's name.
+/// The spec of most tests, without the agent's name.
 pub const DIND: &str = "image: docker:dind\ndependencies:\n  - docker:dind\n";
 
 /// The smallest spec: a network and a container that idles.
 pub const PLAIN: &str = "image: busybox\n";
 
 pub struct Sandbox {
-    /// The home of whoever uses it, with the project in it.
+    /// The home directory of its user, with the project in it.
     home: TempDir,
     project: PathBuf,
     pub agent: String,
 }
 
-/// A call of moat that is about to be made.
+/// A moat command to run.
 pub struct Moat<'a> {
     sandbox: &'a Sandbox,
-    /// For whoever runs it in another way.
+    /// The underlying command.
     pub command: Command,
     input: Vec<u8>,
 }
 
 impl Sandbox {
-    /// Writes the `agent.yaml` of an agent that nobody else has; `spec` is all of it but the name.
+    /// Writes the `agent.yaml` of an agent with a unique name; `spec` is the text without the name.
     pub fn new(spec: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         static REAPER: OnceLock<Child> = OnceLock::new();
@@ -50,7 +50,7 @@ impl Sandbox {
         sandbox
     }
 
-    /// A sandbox that is up.
+    /// A running sandbox.
     pub fn applied(spec: &str) -> Self {
         let sandbox = Self::new(spec);
         sandbox.apply();
@@ -76,13 +76,13 @@ impl Sandbox {
     pub fn moat(&self, args: &[&str]) -> Moat<'_> {
         let mut command = Command::new(crate::moat_binary());
         command.args(args).current_dir(self.path()).env_clear();
-        // Not the docker configuration of whoever runs the tests.
+        // Not the docker configuration of the test's user.
         command.env("HOME", self.home()).env("DOCKER_HOST", &engine().host);
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         Moat { sandbox: self, command, input: Vec::new() }
     }
 
-    /// Applies as a person does who approves what the spec asks for, which must succeed.
+    /// Applies with an approval of all requests; must succeed.
     pub fn apply(&self) -> Ran {
         self.moat(&["apply", "--approve-all"]).ok()
     }
@@ -92,7 +92,7 @@ impl Sandbox {
         self.moat(&["exec", "--", "sh", "-c", script]).run()
     }
 
-    /// As [`Sandbox::sh`], of what must succeed: its output without the last line break.
+    /// As [`Sandbox::sh`], but must succeed; returns the output without the last line break.
     pub fn sh_ok(&self, script: &str) -> String {
         let ran = self.sh(script);
         assert!(ran.code == 0, "{script}\n{ran}");
@@ -104,7 +104,7 @@ impl Sandbox {
         serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("status: {error}\n{ran}"))
     }
 
-    /// Checks that moat calls the whole ready.
+    /// Checks that moat reports the sandbox as ready.
     pub fn assert_ready(&self) {
         let status = self.status();
         assert_eq!(status["state"], "ready", "{status:#}");
@@ -119,7 +119,7 @@ impl Sandbox {
         if found.len() == 1 { found.into_iter().next() } else { None }
     }
 
-    /// As [`Sandbox::find`], of one that must be there.
+    /// As [`Sandbox::find`], but must exist.
     pub fn id(&self, container: &str) -> String {
         self.find(container).unwrap_or_else(|| panic!("not exactly one `{container}` of {}", self.agent))
     }
@@ -151,7 +151,7 @@ impl Sandbox {
         moat_model::resource::Run::derive(agent, &spec).id.to_string()
     }
 
-    /// Names of volumes of the run that are there.
+    /// The names of the run's existing volumes.
     pub fn volumes(&self) -> Vec<String> {
         let filter = format!("label=moat.agent={}", self.agent);
         let mut names = engine().list(&["volume", "ls", "-q", "--filter", &filter]);
@@ -197,7 +197,7 @@ impl Moat<'_> {
         run(self.command, &self.input)
     }
 
-    /// As [`Moat::run`], of what must succeed.
+    /// As [`Moat::run`], but must succeed.
     pub fn ok(self) -> Ran {
         let shown = format!("{:?}", self.command);
         let ran = self.run();

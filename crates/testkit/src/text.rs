@@ -1,4 +1,4 @@
-//! Texts made comparable: what is another one each time gets a name or an order.
+//! Normalises texts for comparison: varying parts get a fixed name or order.
 
 /// Replaces ids, which are long words of hexadecimal digits, by `ID`.
 pub fn without_ids(text: &str) -> String {

@@ -1,4 +1,4 @@
-//! A watch that is running, and the events that it tells.
+//! A running watch, and its events.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -12,11 +12,11 @@ use serde_json::Value;
 
 use crate::sandbox::Sandbox;
 
-/// Ended when it is dropped.
+/// Stopped on drop.
 pub struct Watched {
     child: Child,
     lines: Receiver<Value>,
-    /// What has been told so far.
+    /// The events so far.
     pub told: Vec<Value>,
 }
 
@@ -27,14 +27,14 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 const QUIET: Duration = Duration::from_millis(1500);
 
 impl Watched {
-    /// Watches a sandbox; returns when it is as wanted, or when `first` is told.
+    /// Watches a sandbox; returns when it is in sync, or when `first` is reported.
     pub fn until(sandbox: &Sandbox, args: &[&str], first: &str) -> Self {
         let mut watched = Self::begun(sandbox, args);
         watched.wait_for(first);
         watched
     }
 
-    /// Watches a sandbox, and waits for nothing.
+    /// Watches a sandbox without waiting.
     pub fn begun(sandbox: &Sandbox, args: &[&str]) -> Self {
         let mut command = sandbox.moat(&[&["watch", "--json"], args].concat()).command;
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
@@ -61,7 +61,7 @@ impl Watched {
         Self { child, lines, told: Vec::new() }
     }
 
-    /// What was told since this was last asked, without waiting for more.
+    /// The events since the last call, without waiting for more.
     pub fn heard(&mut self) -> Vec<Value> {
         let heard: Vec<Value> = self.lines.try_iter().collect();
         self.told.extend(heard.iter().cloned());
@@ -93,14 +93,14 @@ impl Watched {
         }
     }
 
-    /// The operations that were done since this was last asked, up to the next time that all is as wanted.
+    /// The operations since the last call, up to the next time in sync.
     pub fn settles(&mut self) -> Vec<String> {
         self.told.clear();
         self.wait_for("settled");
         self.done()
     }
 
-    /// The operations in what was told.
+    /// The operations in the events.
     pub fn done(&self) -> Vec<String> {
         let done = self.told.iter().filter(|it| it["event"] == "succeeded");
         let text = |it: &Value| {
@@ -114,7 +114,7 @@ impl Watched {
         done.map(text).collect()
     }
 
-    /// What is told while nothing should be: nothing, if all is well.
+    /// The events of a period that should have none.
     pub fn quiet(&mut self) -> Vec<Value> {
         let (end, mut told) = (Instant::now() + QUIET, Vec::new());
         loop {
@@ -135,7 +135,7 @@ impl Watched {
         rustix::process::kill_process(pid, signal).expect("it runs");
     }
 
-    /// Ends it as a user does.
+    /// Stops it like a user.
     pub fn end(mut self) {
         self.signal(rustix::process::Signal::INT);
         let status = self.child.wait().expect("it ends");
@@ -143,7 +143,7 @@ impl Watched {
         assert_eq!((status.code(), status.signal()), (Some(0), None), "{:#?}", self.told);
     }
 
-    /// Asks it to end, as a user does, and waits for that no longer than `patience`.
+    /// Stops it like a user, and waits for at most `patience`.
     pub fn ends_within(mut self, patience: Duration) {
         let deadline = Instant::now() + patience;
         self.signal(rustix::process::Signal::INT);

@@ -107,10 +107,10 @@ mod tests {
         let (file, other) = (Trigger::File("img/f".to_owned()), Trigger::Reload);
         let said = |event: &Event<'_>| text(event, Colour::Never).map_or_else(String::new, |(text, _)| text);
         let run = &run;
-        assert_eq!(said(&Event::Reloaded { run, trigger: &file }), "a: `img/f` has changed\n");
+        assert_eq!(said(&Event::Reloaded { run, trigger: &file }), "a: `img/f` changed\n");
         assert_eq!(said(&Event::Woken { run, trigger: &file, is_told: true }), "");
         // A file that is mounted is no part of the spec.
-        assert_eq!(said(&Event::Woken { run, trigger: &file, is_told: false }), "a: `img/f` has changed\n");
+        assert_eq!(said(&Event::Woken { run, trigger: &file, is_told: false }), "a: `img/f` changed\n");
         assert_eq!(said(&Event::Reloaded { run, trigger: &other }), "a: the spec has changed\n");
         assert_eq!(said(&Event::Woken { run, trigger: &other, is_told: false }), "a: asked to look again\n");
     }

@@ -510,7 +510,8 @@ fn a_whole_in_one_word() {
     assert_eq!(condition(&starting), Condition::Converging);
 
     // The cache is kept by a destroy; the inner daemon's data is not, and so it is still to be destroyed.
-    let mut kept = Observed { containers: Vec::new(), networks: Vec::new(), ..fine };
+    let (containers, networks, images) = (Vec::new(), Vec::new(), sample::nothing().images);
+    let mut kept = Observed { containers, networks, images, ..fine };
     assert_eq!(condition(&kept), Condition::Degraded);
     kept.volumes.retain(|volume| volume.name.ends_with("buildkit-cache"));
     assert_eq!(condition(&kept), Condition::Absent);

@@ -1,4 +1,4 @@
-//! What the suite needs besides an engine: names of its own, programs to run, and somebody else's hands.
+//! The suite's environment besides an engine: unique names, programs to run, and interference.
 
 use std::path::Path;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use moat_model::resource::{
 use moat_model::state::{ContainerFacts, ContainerState};
 use moat_sim::interference::Interference;
 
-/// One engine with a corner that nobody else uses.
+/// One engine, with names for exclusive use.
 pub trait World {
     type Engine: Engine;
 
@@ -33,21 +33,21 @@ pub trait World {
     /// A /28 that overlaps none of the others (`nth` is at most 3) and nothing else on the engine.
     fn subnet(&self, nth: u8) -> Ipv4Net;
 
-    /// A port of the engine's machine that nobody uses.
+    /// A free port of the Docker host.
     fn port(&self) -> u16;
 
-    /// Somebody else does something, at once.
+    /// Applies interference at once.
     fn meddle(&self, meddling: &Interference);
 }
 
-/// What a container does.
+/// The program of a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Program {
-    /// Runs until it is asked to stop.
+    /// Runs until a stop request.
     Idle,
-    /// Runs, and does not listen.
+    /// Runs, and ignores stop requests.
     Stubborn,
-    /// Ends at once with code 7.
+    /// Exits at once with code 7.
     Fails,
     /// Writes `one`, `two`, `three`, and runs until it is asked to stop.
     Writes,
@@ -55,7 +55,7 @@ pub enum Program {
     WritesAndEnds,
     /// Runs if there is a file `/opt/deep/conf` when it starts; ends with 78 if not.
     NeedsFile,
-    /// Is not there.
+    /// Does not exist.
     Missing,
     /// Runs until it is asked to stop; its image has a health check, which says no.
     Unwell,

@@ -1,4 +1,4 @@
-//! A case as data: what was wanted before, what is wanted now, and all that goes wrong. Stored as YAML when it fails.
+//! A case as data: the previous and the current desired state, and all faults. Stored as YAML after a failure.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -18,20 +18,20 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
-    /// What the run was like earlier, with the faults under which that was applied once.
+    /// Earlier desired states, with the faults of their apply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Earlier>,
-    /// What somebody else did since.
+    /// Interference since then.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub meddling: Vec<Interference>,
     pub wanted: Wanted,
-    /// What goes wrong while that is applied.
+    /// The faults during the apply.
     #[serde(default, skip_serializing_if = "is_empty")]
     pub faults: Schedule,
-    /// The user wants to stop when so many operations have been started.
+    /// The user interrupts after this many started operations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interrupt: Option<usize>,
-    /// An engine from before Docker 25, on which networks may share a name.
+    /// An engine before Docker 25, on which networks may share a name.
     #[serde(default, skip_serializing_if = "is_default")]
     pub old_engine: bool,
 }
@@ -50,7 +50,7 @@ pub struct Earlier {
 pub struct Wanted {
     #[serde(default, skip_serializing_if = "is_default")]
     pub internal: bool,
-    /// By name; `main` waits for the others to be ready.
+    /// By name; `main` requires the others to be ready.
     pub containers: BTreeMap<String, Part>,
 }
 
@@ -58,19 +58,19 @@ pub struct Wanted {
 #[serde(deny_unknown_fields)]
 pub struct Part {
     pub program: Program,
-    /// A container of another version is another container.
+    /// Containers of different versions differ.
     #[serde(default, skip_serializing_if = "is_default")]
     pub version: u8,
     #[serde(default, skip_serializing_if = "is_default")]
     pub volume: bool,
     #[serde(default, skip_serializing_if = "is_default")]
     pub health: bool,
-    /// Not started again by the engine when it ends.
+    /// Whether the engine does not restart it.
     #[serde(default, skip_serializing_if = "is_default")]
     pub mortal: bool,
 }
 
-/// What a container's image does.
+/// The behaviour of a container's image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Program {
@@ -82,19 +82,19 @@ pub enum Program {
     Needy,
     /// Locks its volume.
     Database,
-    /// Nobody asks it anything.
+    /// Has no probe.
     Silent,
-    /// Ends soon after the start.
+    /// Exits soon after the start.
     Dies,
-    /// The same, and nobody can ask it anything.
+    /// The same, without a probe.
     Crashes,
-    /// Runs, and is never ready.
+    /// Runs, and never becomes ready.
     Hangs,
-    /// The same, and only the check of its image says so.
+    /// The same, shown only by its image's check.
     Unwell,
-    /// Cannot even be started.
+    /// Cannot be started.
     Broken,
-    /// A command that ends with 0.
+    /// A command that exits with 0.
     Ends,
 }
 
@@ -157,7 +157,7 @@ impl Case {
     }
 }
 
-/// The run that cases are about.
+/// The run of all cases.
 pub fn run() -> Run {
     run_of("builder")
 }
@@ -168,7 +168,7 @@ pub fn run_of(agent: &str) -> Run {
 }
 
 impl Wanted {
-    /// The graph, as the compiler would put it together.
+    /// The graph as the compiler would build it.
     pub fn graph(&self) -> Graph {
         self.graph_of(run())
     }
@@ -255,7 +255,7 @@ fn volume_id(container: &str) -> ResourceId {
     ResourceId::volume(format!("{container}-data"))
 }
 
-/// The main container's volume goes with the run, the others' stay.
+/// The main container's volume is removed with the run, the others' stay.
 fn volume_config(container: &str) -> Config {
     let retention = if container == "main" { Retention::Scratch } else { Retention::Keep };
     Config::Volume(VolumeConfig { retention })

@@ -1,4 +1,4 @@
-//! An independent judge of plans. It shares no code with the planner: what it knows is what an engine wants.
+//! An independent checker of plans. It shares no code with the planner: it knows the requirements of an engine.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,46 +7,13 @@ use moat_model::resource::{Config, Probe, ResourceId, RestartPolicy};
 use moat_model::state::{ContainerState, Health, Observed};
 use moat_plan::{Action, Handle, OpId, Operation, Plan};
 
-use super::reading::{brings, closure, handles, is_create, is_up, known_container, removes, renames, stops};
+use super::reading::{brings, closure, is_create, is_up, known_container, removes, renames, stops};
+use super::soundness::is_sound;
 use super::verdict::differs_in_place;
 
-/// What can be said of a plan by itself: numbers, order, and that what it uses it waits for.
-pub fn is_sound(plan: &Plan) -> Result<(), String> {
-    let before = closure(plan);
-    for (at, operation) in plan.operations.iter().enumerate() {
-        let fault = |why: &str| Err(format!("{operation}: {why}"));
-        if operation.id != OpId(at) {
-            return fault("out of place");
-        }
-        if !operation.after.is_sorted() || operation.after.windows(2).any(|pair| pair[0] == pair[1]) {
-            return fault("what it waits for is not sorted");
-        }
-        if operation.after.iter().any(|id| id.0 >= at) {
-            return fault("waits for a later one");
-        }
-        let (container, network) = handles(operation);
-        for (from, creates_container) in [(container, true), (network, false)] {
-            let Some(from) = from else { continue };
-            let made = plan.operations.get(from.0).map(|made| &made.action);
-            let fits = match made {
-                Some(Action::CreateContainer { .. }) => creates_container,
-                Some(Action::CreateNetwork { .. }) => !creates_container,
-                _ => false,
-            };
-            if !fits {
-                return fault("uses what nothing makes");
-            }
-            if !before[at].contains(&from) {
-                return fault("uses what it does not wait for");
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Whether carrying out `plan` in `observed` leads to `graph`, in an order that an engine and the graph allow.
+/// Checks that `plan` leads from `observed` to `graph`, in an order that the engine and the graph allow.
 ///
-/// `consent`: volumes may go.
+/// `consent`: volumes may be removed.
 pub fn accepts(graph: &Graph, observed: &Observed, plan: &Plan, consent: bool) -> Result<(), String> {
     is_sound(plan)?;
     let judge = Judge { graph, observed, plan, before: closure(plan) };
@@ -54,15 +21,15 @@ pub fn accepts(graph: &Graph, observed: &Observed, plan: &Plan, consent: bool) -
         judge.operation(operation, consent).map_err(|why| format!("{operation}: {why}"))?;
     }
     judge.every_resource_is_provided()?;
-    judge.nothing_unwanted_stays(consent)?;
-    judge.no_name_is_borne_twice()
+    judge.no_surplus_stays(consent)?;
+    judge.names_stay_unique()
 }
 
 struct Judge<'a> {
     graph: &'a Graph,
     observed: &'a Observed,
     plan: &'a Plan,
-    /// All that has certainly been done before an operation starts.
+    /// The operations that have certainly been done before another one starts.
     before: Vec<BTreeSet<OpId>>,
 }
 
@@ -71,7 +38,7 @@ impl Judge<'_> {
     fn operation(&self, operation: &Operation, consent: bool) -> Result<(), String> {
         if let Some(known) = known_container(operation) {
             let facts = self.observed.containers.iter().find(|it| it.id.as_str() == known);
-            let owner = facts.and_then(|it| it.owner.as_ref()).ok_or("acts on a container that is not ours")?;
+            let owner = facts.and_then(|it| it.owner.as_ref()).ok_or("acts on a foreign container")?;
             if owner.resource != operation.resource {
                 return Err("acts on another resource's container".to_owned());
             }
@@ -81,11 +48,11 @@ impl Judge<'_> {
                 self.gate(operation, Gate::Create)?;
                 let pulls = |it: &Operation| matches!(&it.action, Action::PullImage { reference, .. } if *reference == config.image);
                 if matches!(self.observed.images.get(&config.image), Some(None)) && !self.certainly(operation, pulls) {
-                    return Err("there is no image".to_owned());
+                    return Err("the image is missing".to_owned());
                 }
-                let node = self.graph.node(&operation.resource).ok_or("creates what is not wanted")?;
+                let node = self.graph.node(&operation.resource).ok_or("creates an undesired resource")?;
                 if labels.get("moat.hash").map(String::as_str) != Some(node.config.hash().as_str()) {
-                    return Err("creates something else than is wanted".to_owned());
+                    return Err("creates another configuration than desired".to_owned());
                 }
                 if let Handle::Known(id) = network {
                     let there = self.observed.networks.iter().any(|it| it.id == *id && it.owner.is_some());
@@ -95,7 +62,7 @@ impl Judge<'_> {
                         .iter()
                         .any(|it| matches!(&it.action, Action::RemoveNetwork { network } if network == id));
                     if !there || goes {
-                        return Err("is for a network that is not there, or not for long".to_owned());
+                        return Err("uses a network that is missing or to be removed".to_owned());
                     }
                 }
             }
@@ -111,11 +78,11 @@ impl Judge<'_> {
             }
             Action::StopContainer { .. } if self.takes_over(operation) => {
                 self.gate(operation, Gate::Start)?;
-                self.every(operation, "stops the old one before the new one is there", |it| {
+                self.every(operation, "stops the old one before the new one exists", |it| {
                     matches!(it.action, Action::CreateContainer { .. } | Action::UploadFiles { .. })
                 })?;
             }
-            // What was proven without its dependencies, or off its network, is not proven.
+            // A proof without dependencies or network does not count.
             Action::AwaitReady { .. } => {
                 self.gate(operation, Gate::Start)?;
                 self.every(operation, "is proven before it is connected", |it| {
@@ -123,25 +90,25 @@ impl Judge<'_> {
                 })?;
             }
             Action::CreateNetwork { .. } => {
-                self.graph.node(&operation.resource).ok_or("creates what is not wanted")?;
+                self.graph.node(&operation.resource).ok_or("creates an undesired resource")?;
                 for bearer in self.observed.networks.iter().filter(|it| it.owner.is_some() && it.name == operation.name)
                 {
                     if !self.certainly(operation, |it| removes(it, bearer.id.as_str())) {
-                        return Err("another network of ours bears the name".to_owned());
+                        return Err("another network of the run has the name".to_owned());
                     }
                 }
             }
             Action::PullImage { .. } => {
                 let mut others = self.plan.operations.iter();
-                others.find(|it| it.after.contains(&operation.id)).ok_or("fetches what nobody needs")?;
+                others.find(|it| it.after.contains(&operation.id)).ok_or("pulls an unneeded image")?;
             }
             Action::CreateVolume { .. } => {
-                self.graph.node(&operation.resource).ok_or("creates what is not wanted")?;
+                self.graph.node(&operation.resource).ok_or("creates an undesired resource")?;
             }
             Action::RemoveNetwork { network } => {
                 let ours = self.observed.networks.iter().any(|it| it.id == *network && it.owner.is_some());
                 if !ours {
-                    return Err("removes a network that is not ours".to_owned());
+                    return Err("removes a foreign network".to_owned());
                 }
                 for facts in &self.observed.containers {
                     let on_it = facts.networks.iter().any(|end| end.id.as_ref() == Some(network));
@@ -156,7 +123,7 @@ impl Judge<'_> {
             }
             Action::RemoveVolume => {
                 let facts = self.observed.volumes.iter().find(|it| it.name == operation.name && it.owner.is_some());
-                facts.ok_or("removes a volume that is not ours")?;
+                facts.ok_or("removes a foreign volume")?;
                 if !consent {
                     return Err("removes a volume without consent".to_owned());
                 }
@@ -168,9 +135,9 @@ impl Judge<'_> {
             }
             Action::RemoveContainer { container } => {
                 let facts = self.observed.containers.iter().find(|it| it.id == *container);
-                let facts = facts.ok_or("removes what is not there")?;
+                let facts = facts.ok_or("removes a missing container")?;
                 if is_up(facts.state) && !self.certainly(operation, |it| stops(it, container.as_str())) {
-                    return Err("kills what was not asked to stop".to_owned());
+                    return Err("kills a container without a stop".to_owned());
                 }
                 if self.takes_over(operation) {
                     self.every(operation, "removes the old one before the new one is ready", |it| {
@@ -188,7 +155,7 @@ impl Judge<'_> {
         self.before[operation.id.0].iter().any(|id| done(&self.plan.operations[id.0]))
     }
 
-    /// What a dependent waits for at a gate is there already, or is certainly done before.
+    /// Checks that the requirements of a dependent at a gate are met, or certainly done before.
     fn gate(&self, operation: &Operation, gate: Gate) -> Result<(), String> {
         for dependency in self.graph.dependencies(&operation.resource).into_iter().filter(|it| it.edge.gates == gate) {
             for pending in &self.plan.operations {
@@ -201,7 +168,7 @@ impl Judge<'_> {
         Ok(())
     }
 
-    /// Whatever is started is asked whether it is ready.
+    /// Checks that every started container is probed.
     fn is_proven_after(&self, start: &Operation) -> Result<(), String> {
         let asks = |it: &&Operation| {
             matches!(it.action, Action::AwaitReady { .. })
@@ -211,8 +178,8 @@ impl Judge<'_> {
         if self.plan.operations.iter().any(|it| asks(&it)) { Ok(()) } else { Err("is not proven ready".to_owned()) }
     }
 
-    /// Whether an operation is about a container that another one of the same resource takes the place of. One that
-    /// goes because its network goes is not: nothing can be put in its place before.
+    /// Whether an operation concerns a container that is replaced. A container that
+    /// is removed with its network is not: it cannot be replaced before.
     fn takes_over(&self, operation: &Operation) -> bool {
         let Some(id) = known_container(operation) else { return false };
         let facts = self.observed.containers.iter().find(|it| it.id.as_str() == id);
@@ -222,7 +189,7 @@ impl Judge<'_> {
         self.graph.node(&operation.resource).is_some() && !loses_network
     }
 
-    /// All operations of the same resource of one sort are certainly done before.
+    /// Checks that all operations of one kind on the same resource are certainly done before.
     fn every(&self, operation: &Operation, why: &str, sort: impl Fn(&Operation) -> bool) -> Result<(), String> {
         let mut others = self.plan.operations.iter().filter(|it| it.resource == operation.resource && sort(it));
         if others.all(|it| self.before[operation.id.0].contains(&it.id)) { Ok(()) } else { Err(why.to_owned()) }
@@ -306,14 +273,14 @@ impl Judge<'_> {
         let (Some(node), Some(owner)) = (self.graph.node(id), &facts.owner) else { return Ok(()) };
         let Config::Container(config) = &node.config else { return Ok(()) };
         if owner.hash != node.config.hash() && !differs_in_place(owner, node) {
-            return Err(format!("{} is not as wanted, and stays", facts.name));
+            return Err(format!("{} is out of sync, and stays", facts.name));
         }
         let live = self.observed.live.get(&facts.id);
         let is_so = live.is_none_or(|live| live.limits == config.limits && live.restart == Some(config.restart));
         let updates =
             |it: &Operation| matches!(&it.action, Action::UpdateContainer { container, .. } if *container == facts.id);
         if is_so == self.plan.operations.iter().any(updates) {
-            return Err(format!("{} is updated although it is as wanted, or is not updated", facts.name));
+            return Err(format!("{} is updated although it is in sync, or is not updated", facts.name));
         }
         let is_run =
             node.id == ResourceId::main() && matches!(config.restart, RestartPolicy::No | RestartPolicy::OnFailure);
@@ -321,7 +288,7 @@ impl Judge<'_> {
             let again = self.plan.operations.iter().any(
                 |it| matches!(&it.action, Action::StartContainer { container: Handle::Known(id) } if *id == facts.id),
             );
-            return if again { Err(format!("{} has completed, and is run again", facts.name)) } else { Ok(()) };
+            return if again { Err(format!("{} has completed, and is rerun", facts.name)) } else { Ok(()) };
         }
         let mends = |it: &Operation| {
             known_container(it) == Some(facts.id.as_str())
@@ -342,41 +309,41 @@ impl Judge<'_> {
         let probe = self.graph.node(id).and_then(|node| node.probe.as_ref());
         let in_doubt = matches!(probe, Some(Probe::Exec { .. })) && facts.health != Health::Healthy;
         if in_doubt && !self.plan.operations.iter().any(asks) {
-            return Err(format!("nobody asks whether {} is ready", facts.name));
+            return Err(format!("{} is not probed", facts.name));
         }
         let connected = facts.networks.iter().any(|end| end.id.is_none() || end.id == facts.home);
         let connects =
             |it: &Operation| matches!(&it.action, Action::ConnectNetwork { container, .. } if *container == facts.id);
         if !connected && !self.plan.operations.iter().any(connects) {
-            return Err(format!("{} would stay alone", facts.name));
+            return Err(format!("{} would stay disconnected", facts.name));
         }
         Ok(())
     }
 
-    fn nothing_unwanted_stays(&self, consent: bool) -> Result<(), String> {
+    fn no_surplus_stays(&self, consent: bool) -> Result<(), String> {
         for facts in &self.observed.containers {
             let owner = facts.owner.as_ref().map(|owner| &owner.resource);
             if owner.is_some_and(|resource| self.graph.node(resource).is_none()) && !self.goes(facts.id.as_str()) {
-                return Err(format!("{} is not wanted, and stays", facts.name));
+                return Err(format!("{} is surplus, and stays", facts.name));
             }
         }
         for facts in &self.observed.networks {
             let owner = facts.owner.as_ref().map(|owner| &owner.resource);
             if owner.is_some_and(|resource| self.graph.node(resource).is_none()) && !self.goes(facts.id.as_str()) {
-                return Err(format!("{} is not wanted, and stays", facts.name));
+                return Err(format!("{} is surplus, and stays", facts.name));
             }
         }
         let gone =
             |name: &str| self.plan.operations.iter().any(|it| it.action == Action::RemoveVolume && it.name == name);
         let all_go = consent && self.graph.nodes().next().is_none();
         match self.observed.volumes.iter().find(|it| it.owner.is_some() && !gone(&it.name)) {
-            Some(facts) if all_go => Err(format!("{} is not wanted, and stays", facts.name)),
+            Some(facts) if all_go => Err(format!("{} is surplus, and stays", facts.name)),
             _ => Ok(()),
         }
     }
 
-    /// Whoever takes a name does so after whoever bore it has given it up, and all end with their own.
-    fn no_name_is_borne_twice(&self) -> Result<(), String> {
+    /// Checks that a name is taken only after it was given up, and that all resources end with their own.
+    fn names_stay_unique(&self) -> Result<(), String> {
         let mut finally: BTreeMap<&ResourceId, &str> = BTreeMap::new();
         for facts in &self.observed.containers {
             if let Some(owner) = facts.owner.as_ref().filter(|_| !self.goes(facts.id.as_str())) {
@@ -392,7 +359,7 @@ impl Judge<'_> {
             finally.insert(&operation.resource, takes);
             for bearer in self.observed.containers.iter().filter(|it| it.name == takes) {
                 if !self.certainly(operation, |it| removes(it, bearer.id.as_str()) || renames(it, bearer.id.as_str())) {
-                    return Err(format!("{operation}: {} bears the name", bearer.id));
+                    return Err(format!("{operation}: {} has the name", bearer.id));
                 }
             }
         }

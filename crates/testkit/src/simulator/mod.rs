@@ -1,9 +1,10 @@
-//! The simulator's stage: cases as data, the search through them, and judges of what came of one.
+//! Simulated cases: their data, their generation and search, and the checks of their results.
 
 pub mod case;
 pub mod checker;
 pub mod reading;
 pub mod search;
+pub mod soundness;
 pub mod stage;
 pub mod strategy;
 pub mod verdict;

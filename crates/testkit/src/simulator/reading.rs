@@ -1,4 +1,4 @@
-//! Reading plans: who is acted on, what an action does, what comes before what.
+//! Queries of plans: the object of an action, its effect, and the order of operations.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use moat_model::graph::Milestone;
 use moat_model::state::ContainerState;
 use moat_plan::{Action, Handle, OpId, Operation, Plan};
 
-/// All that an operation waits for, directly or not.
+/// The operations that an operation requires, directly or not.
 pub fn closure(plan: &Plan) -> Vec<BTreeSet<OpId>> {
     let mut all: Vec<BTreeSet<OpId>> = Vec::with_capacity(plan.operations.len());
     for operation in &plan.operations {

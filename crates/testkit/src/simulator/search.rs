@@ -1,4 +1,4 @@
-//! Looks for a case that fails: first those that failed once, then new ones, on all cores.
+//! Searches for a failing case: first the stored failures, then new ones, on all cores.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -11,17 +11,17 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
-/// What is wrong with a case; the text is for a person.
+/// The fault of a case, as text for people.
 pub type Verdict = Result<(), String>;
 
-/// Enough to find what was found so far, and done in some seconds.
+/// Enough to find all known bugs, in a few seconds.
 pub const CASES: u64 = 500;
-/// One worker's portion. Each has a seed of its own, so that the cases do not depend on the number of workers.
+/// The cases of one portion. Each portion has its own seed, so the cases do not depend on the number of workers.
 const PORTION: u64 = 100;
-/// The first failure is made smaller for at most this many tries.
+/// The maximum number of steps to shrink the first failure.
 const SHRINKS: u32 = 4000;
 
-/// Plays the stored cases of a property, then new ones, `usual` ones unless another number is asked for; panics with
+/// Runs the stored cases of a property, then new ones, by default `usual` ones; panics with
 /// the smallest failure.
 pub fn search<S: Strategy>(
     usual: u64,
@@ -111,7 +111,7 @@ fn store(property: &str, text: &str) -> PathBuf {
         hex
     });
     let path = folder().join(format!("{property}-{digest}.yaml"));
-    // What cannot be stored has been printed.
+    // A case that cannot be stored has been printed.
     let _ = std::fs::write(&path, text);
     path
 }

@@ -1,4 +1,4 @@
-//! Where a case is played: a simulated engine with neighbours, and a moat that is started again when it crashes.
+//! The stage of a case: a simulated engine with foreign objects, and a moat that is restarted after crashes.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -16,25 +16,25 @@ use moat_sim::sim::{Behaviour, Latencies, Reached, Rule, Scope, Settings, Sim, S
 use tokio_util::sync::CancellationToken;
 
 use super::case::{Case, PROGRAMS, run};
-use super::checker;
+use super::soundness;
 
-/// How often moat is started again before that counts as not ending.
+/// The maximum number of starts of moat before a case counts as not converging.
 const ATTEMPTS: usize = 12;
 
 pub struct Stage {
     pub sim: Sim,
     pub run: RunId,
-    /// As if all that is played here at one time were the work of one process.
+    /// Claims are shared, as if all concurrent runs were of one process.
     claims: Claims,
-    /// Something was taken back: what was there before need not wait for what is new.
+    /// A rollback happened: restored containers need not wait for new ones.
     pub undid: Cell<bool>,
     /// An operation was given up because the engine was busy.
     pub gave_up: Cell<bool>,
-    /// What is not the run's, as it was at the beginning.
+    /// The initial snapshot of objects outside the run.
     neighbours: RefCell<String>,
 }
 
-/// What came of one start of moat.
+/// The result of one start of moat.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 pub enum Attempt {
@@ -58,7 +58,7 @@ impl Stage {
         }
         for name in ["moat-neighbour", "renamed-too"] {
             sim.meddle(&Interference::AddContainer { name: name.to_owned(), image: "quick:1".to_owned() });
-            // Stopped, so that a restart of the engine changes nothing about it.
+            // Stopped, so that a restart of the engine does not change it.
             sim.meddle(&Interference::Stop { container: name.to_owned() });
             sim.meddle(&Interference::AddNetwork { name: format!("{name}-net") });
             sim.meddle(&Interference::AddVolume { name: format!("{name}-data") });
@@ -80,7 +80,7 @@ impl Stage {
         Self { sim, run, claims: Claims::default(), undid, gave_up, neighbours: RefCell::new(neighbours) }
     }
 
-    /// Wants the graph's order kept from now on.
+    /// Requires the graph's order from now on.
     pub fn keep_order(&self, graph: &Graph) {
         for node in graph.nodes() {
             for dependency in graph.dependencies(&node.id) {
@@ -95,7 +95,7 @@ impl Stage {
                     until: match dependency.edge.until {
                         Milestone::Created => Reached::Created,
                         Milestone::Started => Reached::Started,
-                        // Nobody knows more of a program that answers no question.
+                        // A program without a probe is ready when it is running.
                         Milestone::Ready if matches!(probe, Some(Probe::Running { .. })) => Reached::Started,
                         Milestone::Ready => Reached::Ready,
                     },
@@ -104,7 +104,7 @@ impl Stage {
         }
     }
 
-    /// Whoever is there now is a neighbour.
+    /// Records the current foreign objects.
     pub fn meet_neighbours(&self) {
         *self.neighbours.borrow_mut() = self.sim.snapshot(&Scope::NotOf(self.run.clone()));
     }
@@ -125,7 +125,7 @@ impl Stage {
         self.interrupted(engine, graph, options, on_failure, None).await
     }
 
-    /// One start of moat, that the user wants to stop when `after` operations have been started.
+    /// One start of moat, which the user interrupts after `after` started operations.
     pub async fn interrupted(
         &self,
         engine: &Faulty<Sim, Sim>,
@@ -161,7 +161,7 @@ impl Stage {
         (attempt, watch.verdict())
     }
 
-    /// Starts moat until it is done or gives up as often as it may.
+    /// Starts moat until it is done, or the maximum of starts is reached.
     pub async fn insist(&self, graph: &Graph, options: &Options, faults: &Schedule) -> Result<Insisted, String> {
         let engine = Faulty::new(self.sim.clone(), self.sim.clone(), faults.clone());
         let before = self.sim.elapsed();
@@ -175,7 +175,7 @@ impl Stage {
                     took: self.sim.elapsed().saturating_sub(before),
                 });
             }
-            // An engine that has just come back is given the time that a person takes to try again.
+            // A user waits for a moment before the next try.
             tokio::time::sleep(Duration::from_secs(2)).await;
             if starts > faults.0.len() + 3 {
                 return Err(format!("not converged after {starts} starts: {attempt:?}"));
@@ -191,7 +191,7 @@ pub struct Insisted {
     pub took: Duration,
 }
 
-/// Looks over moat's shoulder: plans must be sound, and nothing may start before what it waits for has succeeded.
+/// Checks the events of a run: plans must be sound, and operations may only start after the required ones.
 #[derive(Default)]
 struct Watch {
     done: RefCell<BTreeSet<OpId>>,
@@ -205,11 +205,11 @@ impl Watch {
             Event::Planned { plan, .. } => {
                 self.done.borrow_mut().clear();
                 self.failed.borrow_mut().clear();
-                if let Err(why) = checker::is_sound(plan) {
+                if let Err(why) = soundness::is_sound(plan) {
                     self.wrong.borrow_mut().push(format!("unsound plan: {why}\n{plan}"));
                 }
             }
-            // The plan of an undo is not told; its numbers begin anew.
+            // The plan of a rollback is not recorded; its numbers start from 1 again.
             Event::Undoing { .. } => {
                 self.done.borrow_mut().clear();
                 self.failed.borrow_mut().clear();

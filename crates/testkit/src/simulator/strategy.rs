@@ -1,4 +1,4 @@
-//! Which cases are tried: small worlds, a few faults, a little meddling. Everything shrinks towards nothing.
+//! Generators of cases: small graphs, a few faults, some interference. All shrink towards the empty case.
 
 use std::collections::BTreeMap;
 
@@ -11,12 +11,12 @@ use proptest::prelude::*;
 
 use super::case::{Case, Earlier, MAX_IN_FLIGHT, Part, Program, Wanted, run};
 
-/// Worlds that can be brought to what is wanted.
+/// Cases that can converge.
 pub fn good_case() -> impl Strategy<Value = Case> {
     let before = (option::of(earlier()), prop::bool::weighted(0.3));
     (before, vec(meddling(), 0..4), wanted(), schedule(4), any::<bool>()).prop_map(
         |((mut before, same), meddling, wanted, faults, old_engine)| {
-            // Often nobody has touched the spec, only the world.
+            // Often only the engine has changed, not the spec.
             if let (Some(earlier), true) = (&mut before, same) {
                 earlier.wanted = wanted.clone();
             }
@@ -25,7 +25,7 @@ pub fn good_case() -> impl Strategy<Value = Case> {
     )
 }
 
-/// Something good is there, and what is wanted next cannot be had: one container of it never gets ready.
+/// A good state, followed by a desired state that cannot be reached: one of its containers never becomes ready.
 pub fn bad_case() -> impl Strategy<Value = Case> {
     let bad = prop_oneof![
         Just(Program::Hangs),
@@ -46,7 +46,7 @@ pub fn bad_case() -> impl Strategy<Value = Case> {
     )
 }
 
-/// More containers than there may be calls in flight, none of them there yet, and nothing that goes wrong.
+/// More containers than the maximum of calls in flight, none of them created yet, without faults.
 pub fn wide_case() -> impl Strategy<Value = Case> {
     (part(), vec(part(), MAX_IN_FLIGHT..MAX_IN_FLIGHT + 8)).prop_map(|(main, others)| {
         let others = others.into_iter().enumerate().map(|(i, part)| (format!("other-{i:02}"), part));
@@ -57,7 +57,7 @@ pub fn wide_case() -> impl Strategy<Value = Case> {
     })
 }
 
-/// Worlds in which the user loses patience.
+/// Cases in which the user interrupts.
 pub fn interrupted_case() -> impl Strategy<Value = Case> {
     (good_case(), 0..20_usize).prop_map(|(case, after)| {
         let before = case.before.map(|it| Earlier { faults: Schedule::default(), ..it });
@@ -65,7 +65,7 @@ pub fn interrupted_case() -> impl Strategy<Value = Case> {
     })
 }
 
-/// An engine on which somebody else has one of the names that the run will want.
+/// An engine on which another user has taken one of the run's names.
 pub fn namesake_case() -> impl Strategy<Value = Case> {
     (wanted(), any::<prop::sample::Index>(), any::<bool>()).prop_map(|(wanted, which, old_engine)| {
         let names = wanted.graph().nodes().map(|node| node.id.clone()).collect::<Vec<_>>();
@@ -112,7 +112,7 @@ fn part() -> impl Strategy<Value = Part> {
         .prop_map(|(program, version, volume, health, mortal)| Part { program, version, volume, health, mortal })
 }
 
-/// A command that ends, and is done then.
+/// A one-shot command.
 fn a_run() -> impl Strategy<Value = Part> {
     (0..3_u8, any::<bool>(), any::<bool>()).prop_map(|(version, volume, health)| Part {
         program: Program::Ends,
@@ -139,7 +139,7 @@ fn injection() -> impl Strategy<Value = Injection> {
     prop_oneof![
         3 => any::<bool>().prop_map(|after| Injection::Crash { after }),
         2 => broken().prop_map(|error| Injection::FailBefore { error }),
-        // Whoever is busy says so instead of doing it, never afterwards.
+        // A busy engine refuses before a call takes effect, never afterwards.
         1 => Just(Injection::FailBefore { error: Broken::Busy }),
         3 => broken().prop_map(|error| Injection::FailAfter { error }),
         1 => prop_oneof![Just(50), Just(3_000), Just(200_000)].prop_map(|ms| Injection::Slow { ms }),

@@ -1,4 +1,4 @@
-//! What must be true of a world, judged from the engine's side.
+//! Invariants of an engine's state, checked on the engine's side.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use moat_sim::sim::{Entry, Scope, Violation};
 use super::case::MAX_IN_FLIGHT;
 use super::stage::{Stage, Verdict, check};
 
-/// Whether a container was created as is wanted, but for what can be changed while it is there.
+/// Whether a container matches the desired configuration, except for fields that can be changed in place.
 pub fn differs_in_place(owner: &Ownership, node: &Node) -> bool {
     let without = |text: &str| {
         let mut config: serde_json::Value = serde_json::from_str(text).expect("a canonical configuration");
@@ -25,7 +25,7 @@ pub fn differs_in_place(owner: &Ownership, node: &Node) -> bool {
 }
 
 impl Stage {
-    /// Everything wanted is there once, as wanted, under its name, and does its job; nothing else is.
+    /// Every desired resource exists once, in sync, under its name, and is ready; no other resource exists.
     pub async fn is_as_wanted(&self, graph: &Graph) -> Verdict {
         let of = Filter::Run(graph.run.id.clone());
         let containers = self.sim.containers(&of).await.map_err(|error| error.to_string())?;
@@ -46,10 +46,10 @@ impl Stage {
                         return Err(format!("{} networks{}", networks.len(), world()));
                     };
                     let fits = network.owner.as_ref().is_some_and(|owner| owner.hash == hash) && network.name == name;
-                    check(fits, || format!("{} is not as wanted{}", node.id, world()))?;
+                    check(fits, || format!("{} is out of sync{}", node.id, world()))?;
                 }
                 Config::Container(config) => {
-                    // Of a program that answers no question nobody can know more than that it runs.
+                    // A program without a probe is only known to be running.
                     let is_asked = matches!(node.probe, Some(Probe::Exec { .. })) || config.health.is_some();
                     let found: Vec<_> = containers
                         .iter()
@@ -62,12 +62,12 @@ impl Stage {
                     let now = self.sim.inspect(&container.id).await.map_err(|error| error.to_string())?;
                     let is_so = now.restart == Some(config.restart) && now.limits == config.limits;
                     let fits = made_so && is_so && container.name == name;
-                    check(fits, || format!("{} is not as wanted{}", node.id, world()))?;
+                    check(fits, || format!("{} is out of sync{}", node.id, world()))?;
                     if node.may_complete() && now.state == ContainerState::Exited && now.exit_code == 0 {
                         continue;
                     }
                     check(container.state == ContainerState::Running, || {
-                        format!("{} does not run{}", node.id, world())
+                        format!("{} is not running{}", node.id, world())
                     })?;
                     check(!is_asked || self.sim.is_ready(&container.id), || {
                         format!("{} is not ready{}", node.id, world())
@@ -81,13 +81,13 @@ impl Stage {
         check(containers.len() == wanted, || format!("{} containers, {wanted} wanted{}", containers.len(), world()))
     }
 
-    /// Nothing bears the run's label any more.
+    /// No object has the run's label.
     pub fn is_empty(&self) -> Verdict {
         let left = self.sim.snapshot(&Scope::Of(self.run.clone()));
         check(left.is_empty(), || format!("left behind:\n{left}"))
     }
 
-    /// No call was refused. Questions to a container may be: it can end while it is asked.
+    /// No call was refused, except probes: a container may exit during one.
     pub fn nothing_was_refused(&self) -> Verdict {
         let refused = |entry: &&Entry| entry.fault().is_some() && entry.call != Call::Exec;
         match self.sim.calls().iter().find(refused) {
@@ -98,7 +98,7 @@ impl Stage {
         }
     }
 
-    /// Nothing foreign was touched; and if nobody else was at work, no order was broken either.
+    /// No foreign object was changed and, without interference, no order was broken.
     pub fn no_rule_was_broken(&self, undisturbed: bool) -> Verdict {
         let broken = self.sim.violations().into_iter().find(|violation| match violation {
             Violation::Foreign { .. } => true,
