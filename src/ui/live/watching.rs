@@ -112,6 +112,6 @@ mod tests {
         // A file that is mounted is no part of the spec.
         assert_eq!(said(&Event::Woken { run, trigger: &file, is_told: false }), "a: `img/f` changed\n");
         assert_eq!(said(&Event::Reloaded { run, trigger: &other }), "a: the spec has changed\n");
-        assert_eq!(said(&Event::Woken { run, trigger: &other, is_told: false }), "a: asked to look again\n");
+        assert_eq!(said(&Event::Woken { run, trigger: &other, is_told: false }), "a: reload requested\n");
     }
 }
