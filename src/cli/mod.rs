@@ -17,7 +17,7 @@ mod environment;
 mod error;
 mod familiar;
 mod ground;
-mod groups;
+mod help;
 mod history_writer;
 mod interrupt;
 mod load;
@@ -45,10 +45,9 @@ pub use error::CliError;
 use exit::Exit;
 use session::{Form, Session};
 
-/// Keeps the Docker sandboxes of coding agents as a file says
+/// Keep coding agents' Docker sandboxes in the state a file declares
 #[derive(Debug, Parser)]
-#[command(name = "moat", version, max_term_width = 100, subcommand_required = true, arg_required_else_help = true)]
-#[command(after_help = NAMES)]
+#[command(name = "moat", version, max_term_width = 80, subcommand_required = true, arg_required_else_help = true)]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -56,23 +55,27 @@ struct Cli {
     command: Command,
 }
 
-/// How a sandbox is named, on the first page of the help.
-const NAMES: &str = "A sandbox is named by its agent, by the id of its run, or by its spec: a file, or a directory that \
-has an `agent.yaml`. By default it is that of the nearest `agent.yaml`, here or in a directory above.";
-
 #[derive(Debug, Args)]
 struct Global {
-    /// Docker's address, as in `unix:///path`, `tcp://host:port` or `ssh://user@host`; by default as docker finds it
+    /// Docker address (unix://, tcp:// or ssh://)
     #[arg(long, global = true, value_name = "ADDRESS", help_heading = "Global options")]
     host: Option<String>,
-    /// Tell more on standard error; twice for even more (`MOAT_LOG` takes a filter)
+    /// Log to standard error; repeat for more (see MOAT_LOG)
     #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Global options")]
     verbose: u8,
-    /// Tell only what goes wrong
+    /// Print only warnings and errors
     #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Global options")]
     quiet: bool,
-    /// When to use colours; by default on a terminal, unless `NO_COLOR` is set
-    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t, help_heading = "Global options")]
+    /// Use colors: auto, always or never
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "WHEN",
+        default_value_t,
+        hide_possible_values = true,
+        help_heading = "Global options"
+    )]
     color: Color,
 }
 
@@ -253,10 +256,10 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     }
 }
 
-/// The command line as it is parsed, with a help text in groups.
+/// The command line definition, with the commands of its help in groups.
 pub fn command() -> clap::Command {
     let command = Cli::command();
-    let template = groups::template(&command);
+    let template = help::template(&command);
     command.help_template(template)
 }
 

@@ -25,7 +25,7 @@ use moat_spec::suggest::suggest;
 
 #[derive(Debug, Clone, Args)]
 pub struct Target {
-    /// The sandbox: its agent's name, the id of its run, or its spec file or directory
+    /// Agent name, run id, or spec file or directory
     #[arg(value_name = "AGENT", default_value = nearest::spec(), add = ArgValueCandidates::new(agents))]
     agent: String,
 }

@@ -17,67 +17,48 @@ fn of_moat() {
     helps(
         &["--help"],
         &expect![[r#"
-            Keeps the Docker sandboxes of coding agents as a file says
+            Keep coding agents' Docker sandboxes in the state a file declares
 
             Usage: moat [OPTIONS] <COMMAND>
 
-            Bring it about:
-              apply        Bring the sandbox to what the spec says, and return when it is proven ready
-              plan         Show what `apply` would do, and why, without doing it
-              watch        Keep the sandbox as the spec says when files or Docker change, until it is stopped
-              approve      Approve what the spec asks for, for `moat watch` and for later commands
-              stop         Stop the sandbox and keep all of it, until `start`
-              start        Start a stopped sandbox, and return when it is as its spec says and proven ready
-              restart      Restart the sandbox's containers, and return when they are proven ready
-              destroy      Remove the sandbox; what it built and what the spec declares as volumes is kept
-              clean        Remove every sandbox on this engine whose spec file is gone, or names another agent now
+            Lifecycle:
+              apply                 Create or update the sandbox and wait until it is ready
+              plan                  Show what `apply` would change, and why
+              watch                 Keep the sandbox in sync with its spec until stopped
+              approve               Approve the extra privileges a spec asks for
+              stop, start, restart  Stop, start or restart the sandbox
+              destroy               Remove the sandbox
+              clean                 Remove sandboxes whose spec no longer exists
 
-            See how it is:
-              status       Show how the sandbox is: absent, converging, degraded, stopped, failed, completed or ready
-              why          Say why each resource is as it is, or what an apply would do about it
-              list         Show every sandbox on this engine, whichever file it is from
-              logs         Show what the sandbox's containers wrote
-              events       Show what happens to the sandbox on the engine, until interrupted
-              history      Show what moat did with a sandbox: when, why, what came of it, and how long each step took
-              ports        Show the sandbox's ports, and where the host publishes them
-              graph        Show the sandbox as a graph: its resources, how they are, and what they wait for
+            Inspect:
+              status                Show the state of the sandbox and its resources
+              why                   Explain why each resource is in sync or would change
+              list                  List all sandboxes on this Docker host
+              logs                  Show the logs of the sandbox's containers
+              events                Follow Docker's events about the sandbox
+              history               Show past commands with causes, results and durations
+              graph                 Show the sandbox's resources and their dependencies
 
-            Work in it:
-              run          Bring the sandbox about, and run a command in it, with this terminal and its exit code
-              shell        Open a shell in the sandbox: bash where there is one, otherwise sh
-              exec         Run a command in the sandbox, with this terminal and its exit code
-              attach       Attach to the main command of the sandbox, with this terminal and its exit code
-              cp           Copy files and directories into the sandbox, or out of it
-              open         Open a port of the sandbox in a browser
-              cache        Show how large the sandbox's build cache is, or empty it
+            Use:
+              run                   Apply the spec, then run a command in the sandbox
+              shell                 Open a shell (bash or sh) in the sandbox
+              exec, attach          Run a command in the sandbox, or attach to its main one
+              cp                    Copy files into or out of the sandbox
+              ports, open           Show the published ports, or open one in a browser
 
-            Write a spec:
-              init         Write an `agent.yaml` to begin with: commented, and right as it is
-              validate     Say whether specs are right, and everything that is wrong with them; no engine is needed
-              explain      Explain a key of `agent.yaml`: what it may be, its default, and what changing it does to a running sandbox
-              schema       Write the JSON Schema of `agent.yaml`, with which an editor completes and explains keys
-              deps         List what can stand under `dependencies`, or explain one of them; no engine is needed
-              image        Show the Dockerfile of the image that is built for the sandbox, and its tag; no engine is needed
+            Maintain:
+              init, validate        Create a commented `agent.yaml`, or check specs
+              explain, schema       Describe the keys of `agent.yaml`
+              deps                  List the available dependencies, or describe one
+              image                 Show the tag and Dockerfile of the sandbox's built image
+              cache                 Show the size of the sandbox's build cache, or prune it
+              doctor                Check Docker and this host, and suggest fixes
+              audit                 Show, verify, export or rotate the audit log
+              completions, man      Print a shell completion script or a man page
 
-            Look after moat:
-              doctor       Check the engine and this machine, and say what to do about what is wrong
-              audit        Show what moat changed on any engine, as its audit log has it
-              completions  Write a script that completes commands and options in a shell
-              man          Write a page of the manual, for `man -l -`
-              help         Print this message or the help of a command
-
-                  --host <ADDRESS>  Docker's address, as in `unix:///path`, `tcp://host:port` or
-                                    `ssh://user@host`; by default as docker finds it
-              -v, --verbose...      Tell more on standard error; twice for even more (`MOAT_LOG` takes a filter)
-              -q, --quiet           Tell only what goes wrong
-                  --color <WHEN>    When to use colours; by default on a terminal, unless `NO_COLOR` is set
-                                    [default: auto] [possible values: auto, always, never]
-              -h, --help            Print help
-              -V, --version         Print version
-
-            A sandbox is named by its agent, by the id of its run, or by its spec: a file, or a directory that
-            has an `agent.yaml`. By default it is that of the nearest `agent.yaml`, here or in a directory
-            above.
+            Options: --host ADDRESS, --color WHEN, -v/--verbose, -q/--quiet, -V/--version
+            AGENT is an agent's name, a run's id or a spec (default: the nearest agent.yaml)
+            See `moat help COMMAND` for the options of a command
         "#]],
     );
 }
@@ -87,42 +68,46 @@ fn of_apply() {
     helps(
         &["apply", "--help"],
         &expect![[r#"
-            Bring the sandbox to what the spec says, and return when it is proven ready
+            Create or update the sandbox and wait until it is ready
 
             Usage: moat apply [OPTIONS] [AGENT]...
 
             Arguments:
-              [AGENT]...  Spec files, or directories: their `agent.yaml`, or all of their YAML files; or names
-                          of agents, or ids of runs [default: agent.yaml]
+              [AGENT]...  Agent names, run ids, spec files or directories of specs [default:
+                          agent.yaml]
 
             Options:
-              -f, --file <FILE>             A spec file, as AGENT; may be given several times
-                  --wait-timeout <SECONDS>  How long a container may take to get ready, in place of its own
-                                            limit
-                  --keep-on-failure         Leave what was created when something fails, to be looked at
-              -y, --yes                     End sessions in the sandbox without asking, where something has to
-                                            be replaced
-                  --approve <DIGEST>        Approve the spec with this digest, as `moat plan` shows it
-                  --approve-all             Approve whatever the specs ask for
-                  --subnets <RANGE>         The address range that networks are cut from [env: MOAT_SUBNETS=]
+              -f, --file <FILE>             Spec file, same as AGENT (repeatable)
+                  --wait-timeout <SECONDS>  Override how long a container may take to become
+                                            ready
+                  --keep-on-failure         Do not roll back on failure, so that it can be
+                                            inspected
+              -y, --yes                     End sessions without asking if a container is
+                                            replaced
+                  --approve <DIGEST>        Approve the spec with this digest, from `moat
+                                            plan`
+                  --approve-all             Approve everything the specs ask for
+                  --subnets <RANGE>         Address range for networks [env: MOAT_SUBNETS=]
                                             [default: 10.83.0.0/16]
-                  --lock-timeout <SECONDS>  How long to wait for another moat that changes the same sandbox
-                                            [default: 0]
-                  --pull                    Ask the registries whether a tag means another image by now, and if
-                                            so pull it and replace the containers made from the older one;
-                                            without this, images that are there are used as they are
-              -w, --watch                   Go on and keep the sandbox as the spec says, as `moat watch` does
-                  --dry-run                 Show the plan and change nothing, as `moat plan` does
-                  --json                    Tell on standard output what happens, one JSON object a line
+                  --lock-timeout <SECONDS>  How long to wait for another moat changing the
+                                            sandbox [default: 0]
+                  --pull                    Pull images whose tag has moved and replace
+                                            containers
+              -w, --watch                   Keep the sandbox in sync afterwards, like `moat
+                                            watch`
+                  --dry-run                 Show the plan and change nothing, like `moat
+                                            plan`
+                  --json                    Print events as JSON lines
               -h, --help                    Print help
 
             Global options:
-                  --host <ADDRESS>  Docker's address, as in `unix:///path`, `tcp://host:port` or
-                                    `ssh://user@host`; by default as docker finds it
-              -v, --verbose...      Tell more on standard error; twice for even more (`MOAT_LOG` takes a filter)
-              -q, --quiet           Tell only what goes wrong
-                  --color <WHEN>    When to use colours; by default on a terminal, unless `NO_COLOR` is set
-                                    [default: auto] [possible values: auto, always, never]
+                  --host <ADDRESS>  Connect to Docker at this address (unix://, tcp://,
+                                    ssh://)
+              -v, --verbose...      Log to standard error; repeat for more (see MOAT_LOG)
+              -q, --quiet           Print only warnings and errors
+                  --color <WHEN>    When to use colors (auto: on a terminal without
+                                    NO_COLOR) [default: auto] [possible values: auto,
+                                    always, never]
         "#]],
     );
 }
@@ -132,32 +117,33 @@ fn of_plan() {
     helps(
         &["plan", "--help"],
         &expect![[r#"
-            Show what `apply` would do, and why, without doing it
+            Show what `apply` would change, and why
 
             Usage: moat plan [OPTIONS] [AGENT]...
 
             Arguments:
-              [AGENT]...  Spec files, or directories: their `agent.yaml`, or all of their YAML files; or names
-                          of agents, or ids of runs [default: agent.yaml]
+              [AGENT]...  Agent names, run ids, spec files or directories of specs [default:
+                          agent.yaml]
 
             Options:
-              -f, --file <FILE>        A spec file, as AGENT; may be given several times
-              -o, --out <FILE>         Save the plan too, for `moat apply FILE`
-                  --detailed-exitcode  Exit with 2 if there is something to change
-                  --pull               Ask the registries whether a tag means another image by now, as `apply
-                                       --pull` does
-                  --subnets <RANGE>    The address range that networks are cut from [env: MOAT_SUBNETS=]
+              -f, --file <FILE>        Spec file, same as AGENT (repeatable)
+              -o, --out <FILE>         Save the plan for `moat apply FILE`
+                  --detailed-exitcode  Exit with 2 if there are changes
+                  --pull               Ask registries for moved tags, like `moat apply
+                                       --pull`
+                  --subnets <RANGE>    Address range for networks [env: MOAT_SUBNETS=]
                                        [default: 10.83.0.0/16]
-                  --json               One JSON document in place of text
+                  --json               Print a JSON document
               -h, --help               Print help
 
             Global options:
-                  --host <ADDRESS>  Docker's address, as in `unix:///path`, `tcp://host:port` or
-                                    `ssh://user@host`; by default as docker finds it
-              -v, --verbose...      Tell more on standard error; twice for even more (`MOAT_LOG` takes a filter)
-              -q, --quiet           Tell only what goes wrong
-                  --color <WHEN>    When to use colours; by default on a terminal, unless `NO_COLOR` is set
-                                    [default: auto] [possible values: auto, always, never]
+                  --host <ADDRESS>  Connect to Docker at this address (unix://, tcp://,
+                                    ssh://)
+              -v, --verbose...      Log to standard error; repeat for more (see MOAT_LOG)
+              -q, --quiet           Print only warnings and errors
+                  --color <WHEN>    When to use colors (auto: on a terminal without
+                                    NO_COLOR) [default: auto] [possible values: auto,
+                                    always, never]
         "#]],
     );
 }
@@ -167,31 +153,59 @@ fn of_destroy() {
     helps(
         &["destroy", "--help"],
         &expect![[r#"
-            Remove the sandbox; what it built and what the spec declares as volumes is kept
+            Remove the sandbox
+
+            Built images, and volumes that the spec declares, are kept.
 
             Usage: moat destroy [OPTIONS] [AGENT]...
 
             Arguments:
-              [AGENT]...  Spec files, or directories: their `agent.yaml`, or all of their YAML files; or names
-                          of agents, or ids of runs [default: agent.yaml]
+              [AGENT]...
+                      Agent names, run ids, spec files or directories of specs
+
+                      [default: agent.yaml]
 
             Options:
-              -f, --file <FILE>             A spec file, as AGENT; may be given several times
-                  --volumes                 Remove the volumes too that would be kept, and the data in them
-              -t, --timeout <SECONDS>       Seconds a container has to end before it is killed [alias: --time]
-              -y, --yes                     Do not ask
-                  --lock-timeout <SECONDS>  How long to wait for another moat that changes the same sandbox
-                                            [default: 0]
-                  --json                    Tell on standard output what happens, one JSON object a line
-              -h, --help                    Print help
+              -f, --file <FILE>
+                      Spec file, same as AGENT (repeatable)
+
+                  --volumes
+                      Also delete the volumes that are normally kept
+
+              -t, --timeout <SECONDS>
+                      Seconds to wait for a container before killing it
+
+                      [alias: --time]
+
+              -y, --yes
+                      Do not ask for confirmation
+
+                  --lock-timeout <SECONDS>
+                      How long to wait for another moat changing the sandbox
+
+                      [default: 0]
+
+                  --json
+                      Print events as JSON lines
+
+              -h, --help
+                      Print help (see a summary with '-h')
 
             Global options:
-                  --host <ADDRESS>  Docker's address, as in `unix:///path`, `tcp://host:port` or
-                                    `ssh://user@host`; by default as docker finds it
-              -v, --verbose...      Tell more on standard error; twice for even more (`MOAT_LOG` takes a filter)
-              -q, --quiet           Tell only what goes wrong
-                  --color <WHEN>    When to use colours; by default on a terminal, unless `NO_COLOR` is set
-                                    [default: auto] [possible values: auto, always, never]
+                  --host <ADDRESS>
+                      Connect to Docker at this address (unix://, tcp://, ssh://)
+
+              -v, --verbose...
+                      Log to standard error; repeat for more (see MOAT_LOG)
+
+              -q, --quiet
+                      Print only warnings and errors
+
+                  --color <WHEN>
+                      When to use colors (auto: on a terminal without NO_COLOR)
+
+                      [default: auto]
+                      [possible values: auto, always, never]
         "#]],
     );
 }
@@ -201,26 +215,44 @@ fn of_status() {
     helps(
         &["status", "--help"],
         &expect![[r#"
-            Show how the sandbox is: absent, converging, degraded, stopped, failed, completed or ready
+            Show the state of the sandbox and its resources
+
+            The state is one of absent, converging, degraded, stopped, failed, completed and
+            ready.
 
             Usage: moat status [OPTIONS] [AGENT]...
 
             Arguments:
-              [AGENT]...  Spec files, or directories: their `agent.yaml`, or all of their YAML files; or names
-                          of agents, or ids of runs [default: agent.yaml]
+              [AGENT]...
+                      Agent names, run ids, spec files or directories of specs
+
+                      [default: agent.yaml]
 
             Options:
-              -f, --file <FILE>  A spec file, as AGENT; may be given several times
-                  --json         One JSON document in place of text
-              -h, --help         Print help
+              -f, --file <FILE>
+                      Spec file, same as AGENT (repeatable)
+
+                  --json
+                      Print a JSON document
+
+              -h, --help
+                      Print help (see a summary with '-h')
 
             Global options:
-                  --host <ADDRESS>  Docker's address, as in `unix:///path`, `tcp://host:port` or
-                                    `ssh://user@host`; by default as docker finds it
-              -v, --verbose...      Tell more on standard error; twice for even more (`MOAT_LOG` takes a filter)
-              -q, --quiet           Tell only what goes wrong
-                  --color <WHEN>    When to use colours; by default on a terminal, unless `NO_COLOR` is set
-                                    [default: auto] [possible values: auto, always, never]
+                  --host <ADDRESS>
+                      Connect to Docker at this address (unix://, tcp://, ssh://)
+
+              -v, --verbose...
+                      Log to standard error; repeat for more (see MOAT_LOG)
+
+              -q, --quiet
+                      Print only warnings and errors
+
+                  --color <WHEN>
+                      When to use colors (auto: on a terminal without NO_COLOR)
+
+                      [default: auto]
+                      [possible values: auto, always, never]
         "#]],
     );
 }
@@ -230,67 +262,67 @@ fn of_exec() {
     helps(
         &["exec", "--help"],
         &expect![[r#"
-            Run a command in the sandbox, with this terminal and its exit code
+            Run a command in the sandbox
 
-            It has a terminal where there is one here, and reads standard input. What cannot be run gives 126,
-            what is not there 127. A command goes on when moat is killed or its terminal is closed, unless
-            `--kill-on-exit` is given, which needs `sh` and `/tmp` in the container.
+            Standard input is passed to the command, and a terminal is allocated if moat has
+            one. The exit code is the command's: 126 if it cannot be executed, 127 if it
+            does not exist. The command keeps running when moat is killed or its terminal is
+            closed, unless `--kill-on-exit` is given, which needs `sh` and `/tmp` in the
+            container.
 
             Usage: moat exec [OPTIONS] [AGENT] -- <COMMAND>...
 
             Arguments:
               [AGENT]
-                      The sandbox: its agent's name, the id of its run, or its spec file or directory
+                      Agent name, run id, or spec file or directory
 
                       [default: agent.yaml]
 
               <COMMAND>...
-                      The command and its arguments
+                      Command and its arguments
 
             Options:
               -c, --container <NAME>
-                      The container, by its name in the sandbox
+                      Container of the sandbox
 
                       [default: main]
 
               -w, --workdir <DIR>
-                      The directory to run it in
+                      Working directory of the command
 
               -u, --user <USER>
-                      Whom to run it as: a name or a number, with a group after a colon
+                      User name or id, optionally with `:GROUP`
 
               -e, --env <NAME[=VALUE]>
-                      Set an environment variable; without a value it is passed on from here
+                      Set a variable; without a value, pass the current one
 
                   --detach-keys <KEYS>
-                      Keys that leave the command running and come back here, as in `ctrl-p,ctrl-q`; by default
-                      there are none
+                      Keys that detach, as in `ctrl-p,ctrl-q` [default: none]
 
               -d, --detach
-                      Start it and come back at once; nobody sees its output
+                      Run in the background and discard the output
 
                   --kill-on-exit
-                      End it when moat ends, also by a signal or a closed terminal
+                      Kill the command when moat exits or its terminal closes
 
                   --json
-                      Give the end of its output and its exit code as one JSON document; it reads no input then
+                      Print the end of the output and the exit code as JSON
 
               -h, --help
                       Print help (see a summary with '-h')
 
             Global options:
                   --host <ADDRESS>
-                      Docker's address, as in `unix:///path`, `tcp://host:port` or `ssh://user@host`; by default
-                      as docker finds it
+                      Connect to Docker at this address (unix://, tcp://, ssh://)
 
               -v, --verbose...
-                      Tell more on standard error; twice for even more (`MOAT_LOG` takes a filter)
+                      Log to standard error; repeat for more (see MOAT_LOG)
 
               -q, --quiet
-                      Tell only what goes wrong
+                      Print only warnings and errors
 
                   --color <WHEN>
-                      When to use colours; by default on a terminal, unless `NO_COLOR` is set
+                      When to use colors (auto: on a terminal without NO_COLOR)
 
                       [default: auto]
                       [possible values: auto, always, never]
@@ -303,34 +335,33 @@ fn of_list() {
     helps(
         &["list", "--help"],
         &expect![[r#"
-            Show every sandbox on this engine, whichever file it is from
+            List all sandboxes on this Docker host
 
-            `file is gone`: there is no such file on this machine any more. A sandbox that was applied from
-            another machine to the same engine looks like that too. With `--quiet` only the ids of the runs are
-            shown, one a line.
+            `file is gone` means that the spec does not exist on this host: it was deleted,
+            or the sandbox was applied from another host. With `--quiet` only run ids are
+            printed, one per line.
 
             Usage: moat list [OPTIONS]
 
             Options:
                   --json
-                      One JSON document in place of text
+                      Print a JSON document
 
               -h, --help
                       Print help (see a summary with '-h')
 
             Global options:
                   --host <ADDRESS>
-                      Docker's address, as in `unix:///path`, `tcp://host:port` or `ssh://user@host`; by default
-                      as docker finds it
+                      Connect to Docker at this address (unix://, tcp://, ssh://)
 
               -v, --verbose...
-                      Tell more on standard error; twice for even more (`MOAT_LOG` takes a filter)
+                      Log to standard error; repeat for more (see MOAT_LOG)
 
               -q, --quiet
-                      Tell only what goes wrong
+                      Print only warnings and errors
 
                   --color <WHEN>
-                      When to use colours; by default on a terminal, unless `NO_COLOR` is set
+                      When to use colors (auto: on a terminal without NO_COLOR)
 
                       [default: auto]
                       [possible values: auto, always, never]
@@ -343,48 +374,48 @@ fn of_clean() {
     helps(
         &["clean", "--help"],
         &expect![[r#"
-            Remove every sandbox on this engine whose spec file is gone, or names another agent now
+            Remove sandboxes whose spec no longer exists
 
-            Shows what will be removed, and asks. Only files of this machine can be looked at: a sandbox that
-            was applied from another machine to the same engine looks as if its file were gone.
+            Lists the sandboxes and asks for confirmation. A spec that names another agent
+            counts as missing. Only files on this host are checked: a sandbox applied from
+            another host to the same Docker also looks as if its spec were missing.
 
             Usage: moat clean [OPTIONS] [AGENT]...
 
             Arguments:
               [AGENT]...
-                      Only these of them: names of agents, ids of runs, or where their specs were
+                      Limit to these agent names, run ids or spec paths
 
             Options:
                   --volumes
-                      Remove the volumes too that would be kept, and the data in them
+                      Also delete the volumes that are normally kept
 
               -y, --yes
-                      Do not ask
+                      Do not ask for confirmation
 
                   --lock-timeout <SECONDS>
-                      How long to wait for another moat that changes the same sandbox
+                      How long to wait for another moat changing the sandbox
 
                       [default: 0]
 
                   --json
-                      Tell on standard output what happens, one JSON object a line
+                      Print events as JSON lines
 
               -h, --help
                       Print help (see a summary with '-h')
 
             Global options:
                   --host <ADDRESS>
-                      Docker's address, as in `unix:///path`, `tcp://host:port` or `ssh://user@host`; by default
-                      as docker finds it
+                      Connect to Docker at this address (unix://, tcp://, ssh://)
 
               -v, --verbose...
-                      Tell more on standard error; twice for even more (`MOAT_LOG` takes a filter)
+                      Log to standard error; repeat for more (see MOAT_LOG)
 
               -q, --quiet
-                      Tell only what goes wrong
+                      Print only warnings and errors
 
                   --color <WHEN>
-                      When to use colours; by default on a terminal, unless `NO_COLOR` is set
+                      When to use colors (auto: on a terminal without NO_COLOR)
 
                       [default: auto]
                       [possible values: auto, always, never]

@@ -1,4 +1,4 @@
-//! `docs/reference/commands.md`: the help of every command, as the binary gives it. `UPDATE_EXPECT=1` updates the page.
+//! `docs/reference/commands.md`: the help of every command, as the binary prints it. `UPDATE_EXPECT=1` updates the page.
 
 use expect_test::expect_file;
 use testkit::hermetic::Place;
@@ -12,11 +12,11 @@ See also [exit codes](exit-codes.md) and [JSON documents](documents.md), the out
 
 ";
 
-/// The commands in the order of the first page of the help.
+/// The commands in the order of `moat --help`, where a line may list several.
 fn commands(help: &str) -> Vec<String> {
     let lines = help.lines().filter_map(|line| line.strip_prefix("  "));
-    let names = lines.filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase()));
-    names.filter_map(|line| line.split("  ").next()).filter(|name| *name != "help").map(str::to_owned).collect()
+    let names = lines.filter_map(|line| line.split("  ").next());
+    names.flat_map(|names| names.split(", ")).map(str::to_owned).collect()
 }
 
 fn help(arguments: &[&str]) -> String {
@@ -26,14 +26,15 @@ fn help(arguments: &[&str]) -> String {
     lines.join("\n").trim_end().to_owned() + "\n"
 }
 
-/// The help of a command in two parts: its own, and the options that every command has.
+/// The help of a command, split into its own part and the global options.
 fn parts(help: &str) -> (&str, &str) {
     help.split_once("\nGlobal options:\n").unwrap_or_else(|| panic!("no global options: {help}"))
 }
 
 #[test]
-fn the_page_is_the_help() {
+fn the_page_matches_the_help() {
     let first = help(&["--help"]);
+    assert!(first.lines().count() <= 44 && first.lines().all(|line| line.chars().count() <= 80), "{first}");
     let commands = commands(&first);
     assert!(commands.len() > 20, "{commands:?}");
     let (mut sections, mut global) = (String::new(), String::new());
@@ -43,7 +44,7 @@ fn the_page_is_the_help() {
         if global.is_empty() {
             options.clone_into(&mut global);
         }
-        // A command with a long help has the same options in a wider layout.
+        // clap prints the options of a command with a long help in a wider layout.
         let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         assert_eq!(words(&global), words(options), "{command}");
         sections += &format!("\n## moat {command}\n\n```text\n{own}```\n");
@@ -55,7 +56,7 @@ fn the_page_is_the_help() {
 }
 
 #[test]
-fn every_command_has_a_page_of_the_manual() {
+fn every_command_has_a_man_page() {
     for command in commands(&help(&["--help"])) {
         let ran = Place::new().run(&["man", &command]);
         assert!(ran.code == Some(0) && ran.out.contains(&format!("moat\\-{command}")), "{command}: {}", ran.out);

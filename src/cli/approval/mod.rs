@@ -31,10 +31,10 @@ use moat_model::resource::label::Approved;
 /// What a user says about approvals on the command line.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Approving {
-    /// Approve the spec with this digest, as `moat plan` shows it
+    /// Approve the spec with this digest, from `moat plan`
     #[arg(long = "approve", value_name = "DIGEST", value_parser = digest)]
     digests: Vec<String>,
-    /// Approve whatever the specs ask for
+    /// Approve everything the specs ask for
     #[arg(long)]
     approve_all: bool,
 }

@@ -30,19 +30,19 @@ pub const EXEC_RUN: &str = "exec_run";
 
 #[derive(Debug, Args)]
 pub struct Inside {
-    /// The container, by its name in the sandbox
+    /// Container of the sandbox
     #[arg(short, long, value_name = "NAME", default_value = "main", add = ArgValueCandidates::new(containers))]
     container: String,
-    /// The directory to run it in
+    /// Working directory of the command
     #[arg(short, long, value_name = "DIR")]
     workdir: Option<String>,
-    /// Whom to run it as: a name or a number, with a group after a colon
+    /// User name or id, optionally with `:GROUP`
     #[arg(short, long, value_name = "USER")]
     user: Option<String>,
-    /// Set an environment variable; without a value it is passed on from here
+    /// Set a variable; without a value, pass the current one
     #[arg(short, long, value_name = "NAME[=VALUE]", value_parser = variable)]
     env: Vec<(String, String)>,
-    /// Keys that leave the command running and come back here, as in `ctrl-p,ctrl-q`; by default there are none
+    /// Keys that detach, as in `ctrl-p,ctrl-q` [default: none]
     #[arg(long, value_name = "KEYS")]
     detach_keys: Option<DetachKeys>,
 }

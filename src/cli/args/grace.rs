@@ -4,7 +4,7 @@ use clap::Args;
 
 #[derive(Debug, Args)]
 pub struct GracePeriod {
-    /// Seconds a container has to end before it is killed
+    /// Seconds to wait for a container before killing it
     #[arg(short = 't', long = "timeout", visible_alias = "time", value_name = "SECONDS")]
     #[arg(value_parser = clap::value_parser!(u32).range(..=LONGEST))]
     pub seconds: Option<u32>,

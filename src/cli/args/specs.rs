@@ -13,11 +13,11 @@ use crate::cli::nearest;
 
 #[derive(Debug, Clone, Args)]
 pub struct Specs {
-    /// Spec files, or directories: their `agent.yaml`, or all of their YAML files; or names of agents, or ids of runs
+    /// Agent names, run ids, spec files or directories of specs
     #[arg(value_name = "AGENT", default_value = nearest::spec(), add = ArgValueCandidates::new(agents))]
     #[arg(default_value_if("files", ArgPredicate::IsPresent, None))]
     agents: Vec<PathBuf>,
-    /// A spec file, as AGENT; may be given several times
+    /// Spec file, same as AGENT (repeatable)
     #[arg(short = 'f', long = "file", value_name = "FILE")]
     files: Vec<PathBuf>,
 }

@@ -13,7 +13,7 @@ use moat_plan::Options;
 
 #[derive(Debug, Args)]
 pub struct Addresses {
-    /// The address range that networks are cut from
+    /// Address range for networks
     #[arg(long, value_name = "RANGE", env = "MOAT_SUBNETS", default_value_t)]
     subnets: SubnetRange,
 }

@@ -39,19 +39,19 @@ use moat_model::state::Observed;
 use moat_plan::event::{Event, Tell};
 use moat_plan::{Options, Plan, has_completed};
 
-/// Bring the sandbox to what the spec says, and return when it is proven ready
+/// Create or update the sandbox and wait until it is ready
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Apply {
     #[command(flatten)]
     specs: Specs,
-    /// How long a container may take to get ready, in place of its own limit
+    /// Override how long a container may take to become ready
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
     wait_timeout: Option<u32>,
-    /// Leave what was created when something fails, to be looked at
+    /// Do not roll back on failure, so that it can be inspected
     #[arg(long)]
     keep_on_failure: bool,
-    /// End sessions in the sandbox without asking, where something has to be replaced
+    /// End sessions without asking if a container is replaced
     #[arg(short, long)]
     yes: bool,
     #[command(flatten)]
@@ -60,17 +60,16 @@ pub struct Apply {
     addresses: Addresses,
     #[command(flatten)]
     locking: Locking,
-    /// Ask the registries whether a tag means another image by now, and if so pull it and replace the containers made
-    /// from the older one; without this, images that are there are used as they are
+    /// Pull images whose tag has moved and replace containers
     #[arg(long, conflicts_with = "watch")]
     pull: bool,
-    /// Go on and keep the sandbox as the spec says, as `moat watch` does
+    /// Keep the sandbox in sync afterwards, like `moat watch`
     #[arg(short, long, conflicts_with = "keep_on_failure")]
     watch: bool,
-    /// Show the plan and change nothing, as `moat plan` does
+    /// Show the plan and change nothing, like `moat plan`
     #[arg(long, conflicts_with = "watch")]
     pub(in crate::cli) dry_run: bool,
-    /// Tell on standard output what happens, one JSON object a line
+    /// Print events as JSON lines
     #[arg(long)]
     pub(in crate::cli) json: bool,
 }

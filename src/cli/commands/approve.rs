@@ -15,18 +15,20 @@ use crate::ui::json::documents::Answer;
 use crate::ui::terminal::ask;
 use moat_docker::Docker;
 
-/// Approve what the spec asks for, for `moat watch` and for later commands
+/// Approve the extra privileges a spec asks for
+///
+/// The approval applies to a running `moat watch` and to later commands.
 #[derive(Debug, Args)]
 pub struct Approve {
     #[command(flatten)]
     specs: Specs,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(short, long)]
     yes: bool,
-    /// Forget what was approved before: what is asked for next is compared with nothing
+    /// Discard earlier approvals
     #[arg(long, conflicts_with = "yes")]
     forget: bool,
-    /// One JSON document in place of text
+    /// Print a JSON document
     #[arg(long)]
     pub(in crate::cli) json: bool,
 }

@@ -13,24 +13,24 @@ use crate::cli::target::Target;
 use crate::ui;
 use moat_docker::{Attached, DetachKeys};
 
-/// Attach to the main command of the sandbox, with this terminal and its exit code
+/// Attach to the main command of the sandbox
 ///
-/// What is typed or piped in goes to it if the spec says `interactive: true`; with a terminal Ctrl-C goes to it as well.
-/// Without one, Ctrl-C leaves it. `moat exec` runs another command beside it.
+/// Standard input is passed to the command if the spec has `interactive: true`. With a terminal, Ctrl-C is sent to the
+/// command; without one, it detaches. `moat exec` runs another command beside it.
 #[derive(Debug, Args)]
 pub struct Attach {
     #[command(flatten)]
     target: Target,
-    /// The container, by its name in the sandbox
+    /// Container of the sandbox
     #[arg(short, long, value_name = "NAME", default_value = "main", add = ArgValueCandidates::new(containers))]
     container: String,
-    /// Keys that leave the command running and come back here
+    /// Keys that detach and leave the command running
     #[arg(long, value_name = "KEYS", default_value = "ctrl-p,ctrl-q")]
     detach_keys: DetachKeys,
-    /// Pass no input on
+    /// Do not pass standard input
     #[arg(long)]
     no_stdin: bool,
-    /// Wait for its end, and give the end of its output and its exit code as one JSON document; it reads no input then
+    /// Wait, then print the end of the output and exit code as JSON
     #[arg(long)]
     pub(in crate::cli) json: bool,
 }

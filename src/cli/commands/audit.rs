@@ -19,70 +19,72 @@ use crate::ui;
 use crate::ui::render::audit::Row;
 use moat_spec::suggest;
 
-/// Show what moat changed on any engine, as its audit log has it
+/// Show, verify, export or rotate the audit log
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct AuditCommand {
     #[command(subcommand)]
     what: Option<What>,
-    /// Only of this agent, or of the run with this id
+    /// Limit to this agent or run id
     #[arg(short, long, value_name = "AGENT", add = ArgValueCandidates::new(agents))]
     agent: Option<String>,
-    /// Only this event, as in `container_created`; may be given several times
+    /// Limit to an event, as in `container_created` (repeatable)
     #[arg(short, long = "event", value_name = "EVENT")]
     events: Vec<String>,
-    /// Only what is newer: a time as in `2026-01-02T03:04:05Z`, or how long ago, as in `10m`
+    /// Show only entries after a time or an age, as in `10m`
     #[arg(long, value_name = "TIME", value_parser = since)]
     since: Option<Timestamp>,
-    /// Only what did not end well: failed, unknown, or still open
+    /// Show only entries that are failed, unknown or open
     #[arg(long)]
     failed: bool,
-    /// How many from the end
+    /// Show only the last ENTRIES entries
     #[arg(short = 'n', long, value_name = "ENTRIES")]
     tail: Option<usize>,
-    /// One JSON document in place of text: the entries, not verified
+    /// Print the entries as a JSON document, without verifying
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Check that no entry was changed, dropped, moved, inserted or cut off; exit with 1 if one was
-    Verify(Verify),
-    /// Write a bundle that `verify` understands on another machine
-    Export(Export),
-    /// Put the log aside as it is, and begin a new one
+    /// Check the log for tampering; exit with 1 if it is broken
     ///
-    /// For a log that is broken, whose key is lost, or that has grown too large. Nothing is deleted.
+    /// Detects entries that were changed, dropped, moved, inserted or cut off.
+    Verify(Verify),
+    /// Write a bundle that can be verified on another host
+    Export(Export),
+    /// Archive the log and start a new one
+    ///
+    /// For a log that is broken, too large, or whose key is lost. Nothing is deleted.
     Rotate(Rotate),
 }
 
 #[derive(Debug, Args)]
 struct Verify {
-    /// A bundle of `moat audit export`; by default the log of this machine
+    /// Exported bundle [default: the log of this host]
     #[arg(value_name = "BUNDLE")]
     bundle: Option<PathBuf>,
-    /// The public key that must have signed, as `export` and `verify` show it; by default the one at hand
+    /// Public key that must have signed, as `export` prints it
     #[arg(long, value_name = "KEY", value_parser = key)]
     key: Option<PublicKey>,
-    /// One JSON document in place of text
+    /// Print a JSON document
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Debug, Args)]
 struct Export {
-    /// The file to write; it must not be there
+    /// File to create
     #[arg(value_name = "FILE")]
     to: PathBuf,
-    /// One JSON document in place of text
+    /// Print a JSON document
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Debug, Args)]
 struct Rotate {
-    /// One JSON document in place of text
+    /// Print a JSON document
     #[arg(long)]
     json: bool,
 }

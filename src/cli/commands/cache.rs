@@ -11,15 +11,15 @@ use crate::observe::builds;
 use crate::ui::render::cache::View;
 use moat_model::resource::ResourceId;
 
-/// Show how large the sandbox's build cache is, or empty it
+/// Show the size of the sandbox's build cache, or prune it
 #[derive(Debug, Args)]
 pub struct Cache {
     #[command(flatten)]
     target: Target,
-    /// Remove all of it that no running build uses
+    /// Remove everything that no running build uses
     #[arg(long)]
     prune: bool,
-    /// One JSON document in place of text
+    /// Print a JSON document
     #[arg(long)]
     pub(in crate::cli) json: bool,
 }

@@ -30,24 +30,24 @@ use moat_model::resource::{Retention, Run};
 use moat_plan::Volumes;
 use moat_spec::suggest;
 
-/// Remove every sandbox on this engine whose spec file is gone, or names another agent now
+/// Remove sandboxes whose spec no longer exists
 ///
-/// Shows what will be removed, and asks. Only files of this machine can be looked at: a sandbox that was applied from
-/// another machine to the same engine looks as if its file were gone.
+/// Lists the sandboxes and asks for confirmation. A spec that names another agent counts as missing. Only files on this
+/// host are checked: a sandbox applied from another host to the same Docker also looks as if its spec were missing.
 #[derive(Debug, Args)]
 pub struct Clean {
-    /// Only these of them: names of agents, ids of runs, or where their specs were
+    /// Limit to these agent names, run ids or spec paths
     #[arg(value_name = "AGENT", add = ArgValueCandidates::new(agents))]
     agents: Vec<String>,
-    /// Remove the volumes too that would be kept, and the data in them
+    /// Also delete the volumes that are normally kept
     #[arg(long)]
     volumes: bool,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(short, long)]
     yes: bool,
     #[command(flatten)]
     locking: Locking,
-    /// Tell on standard output what happens, one JSON object a line
+    /// Print events as JSON lines
     #[arg(long)]
     pub(in crate::cli) json: bool,
 }

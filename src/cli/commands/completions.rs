@@ -17,27 +17,27 @@ use crate::history::read::records;
 use crate::ui::json::documents;
 use moat_spec::suggest;
 
-/// Write a script that completes commands and options in a shell
+/// Print a shell completion script
 ///
-/// Names of sandboxes and containers are completed too by what `source <(COMPLETE=bash moat)` sets up, or the same with
-/// zsh or fish: that asks moat itself.
+/// The script completes commands and options. `source <(COMPLETE=bash moat)`, or the same with zsh or fish, also completes
+/// the names of sandboxes and containers.
 #[derive(Debug, Args)]
 pub struct Completions {
-    /// The shell
+    /// Shell to complete in
     #[arg(value_name = "SHELL", value_enum)]
     shell: Shell,
-    /// One JSON document in place of text
+    /// Print a JSON document
     #[arg(long)]
     pub(in crate::cli) json: bool,
 }
 
-/// Write a page of the manual, for `man -l -`
+/// Print a man page, as in `moat man apply | man -l -`
 #[derive(Debug, Args)]
 pub struct ManPage {
-    /// The command; by default the page of moat itself
+    /// Command to document [default: moat itself]
     #[arg(value_name = "COMMAND")]
     command: Option<String>,
-    /// One JSON document in place of text
+    /// Print a JSON document
     #[arg(long)]
     pub(in crate::cli) json: bool,
 }

@@ -22,31 +22,30 @@ use crate::local::copy::{Copied, Skipped};
 use crate::ui;
 use moat_model::resource::Size;
 
-/// Copy files and directories into the sandbox, or out of it
+/// Copy files into or out of the sandbox
 ///
-/// What is in the sandbox has a colon before its path: `:/work` in the sandbox of the spec here, `builder:/work` in
-/// that of an agent, or of a run by its id, or of a spec. A directory is copied with all that is in it, under its own
-/// name if the target is a directory that is there; `DIR/.` means what is in it. `-` in place of a path on this machine
-/// is a tar archive on standard input or output.
+/// A path in the sandbox is written `AGENT:PATH`, as in `builder:/work`; AGENT is an agent name, a run id or a spec, and
+/// `:/work` means the default spec. Directories are copied recursively, under their own name if the target is an existing
+/// directory; `DIR/.` copies the contents. `-` is a tar archive on standard input or output.
 ///
-/// A link stays a link. In the sandbox a link at the end of the target is followed; on this machine it is not, since the
-/// sandbox may have made it: end the target with a slash to copy into the directory behind it. Pipes, sockets, devices
-/// and names with control characters are left out, with a warning.
+/// Symbolic links are copied as links. A link at the end of the target is followed in the sandbox, but not on this host,
+/// since the sandbox could have created it: end the target with a slash to follow it. Pipes, sockets, devices and names
+/// with control characters are skipped with a warning.
 #[derive(Debug, Args)]
 pub struct Cp {
-    /// The file or directory
+    /// Source file or directory
     #[arg(value_name = "FROM", value_parser = place)]
     from: Place,
-    /// Where to
+    /// Target path
     #[arg(value_name = "TO", value_parser = place)]
     to: Place,
-    /// The container, by its name in the sandbox
+    /// Container of the sandbox
     #[arg(short, long, value_name = "NAME", default_value = "main")]
     container: String,
-    /// How much may come out of the sandbox, as in `500m`; `0`: any amount
+    /// Maximum size copied out of the sandbox (0: unlimited)
     #[arg(long, value_name = "SIZE", default_value = "10g", value_parser = size)]
     max_size: Size,
-    /// One JSON document that says what was copied
+    /// Print a JSON document
     #[arg(long)]
     pub(in crate::cli) json: bool,
 }

@@ -14,16 +14,18 @@ use crate::ui;
 use moat_spec::Unresolved;
 use moat_spec::environment::Inputs;
 
-/// List what can stand under `dependencies`, or explain one of them; no engine is needed
+/// List the available dependencies, or describe one
+///
+/// Works without a connection to Docker.
 #[derive(Debug, Args)]
 pub struct Deps {
-    /// One of them, as in `postgres` or `node@22`
+    /// Dependency to describe, as in `postgres` or `node@22`
     #[arg(value_name = "DEPENDENCY")]
     name: Option<String>,
-    /// The spec beside which the user's own are looked for
+    /// Spec whose `specs` directory is searched as well
     #[arg(long, value_name = "SPEC", default_value = nearest::spec())]
     spec: PathBuf,
-    /// One JSON document in place of text
+    /// Print a JSON document
     #[arg(long)]
     pub(in crate::cli) json: bool,
 }

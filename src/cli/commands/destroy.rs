@@ -30,22 +30,24 @@ use moat_model::state::Observed;
 use moat_plan::event::Event;
 use moat_plan::{Condition, Options, Plan, Volumes};
 
-/// Remove the sandbox; what it built and what the spec declares as volumes is kept
+/// Remove the sandbox
+///
+/// Built images, and volumes that the spec declares, are kept.
 #[derive(Debug, Args)]
 pub struct Destroy {
     #[command(flatten)]
     specs: Specs,
-    /// Remove the volumes too that would be kept, and the data in them
+    /// Also delete the volumes that are normally kept
     #[arg(long)]
     volumes: bool,
     #[command(flatten)]
     grace: GracePeriod,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(short, long)]
     yes: bool,
     #[command(flatten)]
     locking: Locking,
-    /// Tell on standard output what happens, one JSON object a line
+    /// Print events as JSON lines
     #[arg(long)]
     pub(in crate::cli) json: bool,
 }

@@ -17,15 +17,15 @@ use crate::ui::render::events::line;
 use moat_model::engine::Engine;
 use moat_model::engine::notice::{Actor, EngineEvent, Notice};
 
-/// Show what happens to the sandbox on the engine, until interrupted
+/// Follow Docker's events about the sandbox
 #[derive(Debug, Args)]
 pub struct Events {
     #[command(flatten)]
     target: Target,
-    /// From this time on, as far as the engine remembers: `2026-01-02T03:04:05Z`, or how long ago, as in `10m`
+    /// Start at a time or an age, as in `10m`
     #[arg(long, value_name = "TIME", value_parser = since)]
     since: Option<Timestamp>,
-    /// One JSON object a line
+    /// Print JSON lines
     #[arg(long)]
     pub(in crate::cli) json: bool,
 }

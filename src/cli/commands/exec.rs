@@ -11,11 +11,11 @@ use crate::cli::session::Session;
 use crate::cli::target::Target;
 use moat_docker::AttachRequest;
 
-/// Run a command in the sandbox, with this terminal and its exit code
+/// Run a command in the sandbox
 ///
-/// It has a terminal where there is one here, and reads standard input. What cannot be
-/// run gives 126, what is not there 127. A command goes on when moat is killed or its terminal is closed, unless
-/// `--kill-on-exit` is given, which needs `sh` and `/tmp` in the container.
+/// Standard input is passed to the command, and a terminal is allocated if moat has one. The exit code is the
+/// command's: 126 if it cannot be executed, 127 if it does not exist. The command keeps running when moat is killed or
+/// its terminal is closed, unless `--kill-on-exit` is given, which needs `sh` and `/tmp` in the container.
 #[derive(Debug, Args)]
 pub struct Exec {
     #[command(flatten)]
@@ -24,20 +24,20 @@ pub struct Exec {
     inside: Inside,
     #[command(flatten)]
     how: How,
-    /// Give the end of its output and its exit code as one JSON document; it reads no input then
+    /// Print the end of the output and the exit code as JSON
     #[arg(long, conflicts_with = "detach_keys")]
     pub(in crate::cli) json: bool,
-    /// The command and its arguments
+    /// Command and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<String>,
 }
 
 #[derive(Debug, Args)]
 struct How {
-    /// Start it and come back at once; nobody sees its output
+    /// Run in the background and discard the output
     #[arg(short, long, conflicts_with_all = ["json", "detach_keys", "kill_on_exit"])]
     detach: bool,
-    /// End it when moat ends, also by a signal or a closed terminal
+    /// Kill the command when moat exits or its terminal closes
     #[arg(long)]
     kill_on_exit: bool,
 }

@@ -8,13 +8,15 @@ use crate::cli::session::Session;
 use crate::ui::json::documents;
 use moat_spec::{explain, explained};
 
-/// Explain a key of `agent.yaml`: what it may be, its default, and what changing it does to a running sandbox
+/// Describe the keys of `agent.yaml`
+///
+/// Shows the allowed values of a key, its default, and the effect of a change on a running sandbox.
 #[derive(Debug, Args)]
 pub struct Explain {
-    /// The key, with dots between levels, as in `container.memory`; without one all keys are listed
+    /// Key to describe, as in `container.memory` [default: all]
     #[arg(value_name = "KEY")]
     key: Option<String>,
-    /// One JSON document in place of text; without a key it has those of all levels
+    /// Print a JSON document
     #[arg(long)]
     pub(in crate::cli) json: bool,
 }

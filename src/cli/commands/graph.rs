@@ -12,23 +12,23 @@ use crate::observe::{observe, proof};
 use crate::ui::graph::{Picture, dot, json, mermaid, svg, text};
 use moat_plan::{Options, compute, status};
 
-/// Show the sandbox as a graph: its resources, how they are, and what they wait for
+/// Show the sandbox's resources and their dependencies
 #[derive(Debug, Args)]
 pub struct GraphCommand {
     #[command(flatten)]
     target: Target,
-    /// Show what `apply` would do instead: its steps, their order and causes
+    /// Show the steps of an apply, their order and causes
     #[arg(long)]
     plan: bool,
-    /// Only what the spec says, without asking the engine
+    /// Show only the spec, without connecting to Docker
     #[arg(long, conflicts_with = "plan")]
     offline: bool,
-    /// Text for a terminal, the languages of Graphviz and Mermaid, or a picture for a browser
+    /// Output format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     format: Format,
     #[command(flatten)]
     addresses: Addresses,
-    /// One JSON document: nodes and edges
+    /// Print nodes and edges as a JSON document
     #[arg(long, conflicts_with = "format")]
     pub(in crate::cli) json: bool,
 }

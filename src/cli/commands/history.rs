@@ -16,22 +16,22 @@ use crate::ui;
 use crate::ui::render::history::{Row, Step};
 use moat_spec::suggest;
 
-/// Show what moat did with a sandbox: when, why, what came of it, and how long each step took
+/// Show past commands with causes, results and durations
 #[derive(Debug, Args)]
 pub struct History {
-    /// The sandbox: its agent's name, the id of its run, or its spec file or directory
+    /// Agent name, run id, or spec file or directory
     #[arg(value_name = "AGENT", default_value = nearest::spec(), add = ArgValueCandidates::new(agents))]
     agent: String,
-    /// Of all sandboxes
+    /// Show the history of all sandboxes
     #[arg(short, long, conflicts_with = "agent")]
     all: bool,
-    /// How many commands from the end
+    /// Show only the last COMMANDS commands
     #[arg(short = 'n', long, value_name = "COMMANDS")]
     tail: Option<usize>,
-    /// Show each step too
+    /// Also show the steps of each command
     #[arg(short, long)]
     steps: bool,
-    /// One JSON document in place of text
+    /// Print a JSON document
     #[arg(long)]
     pub(in crate::cli) json: bool,
 }

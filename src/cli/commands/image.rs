@@ -12,13 +12,15 @@ use crate::cli::target::on_record;
 use crate::ui::json::documents;
 use moat_model::resource::Config;
 
-/// Show the Dockerfile of the image that is built for the sandbox, and its tag; no engine is needed
+/// Show the tag and Dockerfile of the sandbox's built image
+///
+/// Works without a connection to Docker.
 #[derive(Debug, Args)]
 pub struct Image {
-    /// The sandbox: its agent's name, the id of its run, or its spec file or directory
+    /// Agent name, run id, or spec file or directory
     #[arg(value_name = "AGENT", default_value = nearest::spec(), add = ArgValueCandidates::new(agents))]
     agent: String,
-    /// One JSON document in place of text
+    /// Print a JSON document
     #[arg(long)]
     pub(in crate::cli) json: bool,
 }

@@ -15,24 +15,24 @@ use crate::ui::terminal::ask;
 use moat_model::resource::{AgentName, ImageRef};
 use moat_spec::{slug, template};
 
-/// Write an `agent.yaml` to begin with: commented, and right as it is
+/// Create a commented `agent.yaml`
 ///
-/// It has a Docker of its own unless an image is named. Nothing that is there is written over.
+/// The sandbox gets its own Docker unless an image is given. Existing files are not overwritten.
 #[derive(Debug, Args)]
 pub struct Init {
-    /// The file to write
+    /// File to create
     #[arg(value_name = "FILE", default_value = DEFAULT_SPEC)]
     file: PathBuf,
-    /// The agent's name; by default that of the folder
+    /// Name of the agent [default: the directory's name]
     #[arg(long, value_name = "NAME", value_parser = agent_name)]
     agent: Option<AgentName>,
-    /// The image to work in, without a Docker in it
+    /// Use this image, without Docker inside
     #[arg(long, value_name = "IMAGE", value_parser = image)]
     image: Option<ImageRef>,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(short, long)]
     yes: bool,
-    /// One JSON document in place of text
+    /// Print a JSON document
     #[arg(long)]
     pub(in crate::cli) json: bool,
 }

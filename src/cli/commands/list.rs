@@ -13,13 +13,13 @@ use crate::observe::runs::{Found, runs};
 use crate::ui::render::list::{self, Row};
 use moat_docker::Docker;
 
-/// Show every sandbox on this engine, whichever file it is from
+/// List all sandboxes on this Docker host
 ///
-/// `file is gone`: there is no such file on this machine any more. A sandbox that was applied from another machine to
-/// the same engine looks like that too. With `--quiet` only the ids of the runs are shown, one a line.
+/// `file is gone` means that the spec does not exist on this host: it was deleted, or the sandbox was applied from another
+/// host. With `--quiet` only run ids are printed, one per line.
 #[derive(Debug, Args)]
 pub struct List {
-    /// One JSON document in place of text
+    /// Print a JSON document
     #[arg(long)]
     pub(in crate::cli) json: bool,
 }

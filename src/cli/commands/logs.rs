@@ -27,30 +27,32 @@ use moat_model::engine::{Detail, Engine, EngineError, Fault, Filter};
 use moat_model::resource::{ContainerId, ResourceId};
 use moat_model::state::{ContainerFacts, ContainerState};
 
-/// Show what the sandbox's containers wrote
+/// Show the logs of the sandbox's containers
+///
+/// TIME is a date or time, as in `2026-01-02` or `2026-01-02T03:04:05Z`, or an age, as in `10m` or `2d`.
 #[derive(Debug, Args)]
 pub struct Logs {
     #[command(flatten)]
     target: Target,
-    /// Only this container, by its name in the sandbox; may be given several times
+    /// Limit to this container of the sandbox (repeatable)
     #[arg(short, long = "container", value_name = "NAME", add = ArgValueCandidates::new(containers))]
     containers: Vec<String>,
-    /// Go on with what comes, through restarts and replacements, until interrupted or the sandbox is gone
+    /// Follow new lines, also across restarts and replacements
     #[arg(short, long)]
     follow: bool,
-    /// Only what is newer: a date or time as in `2026-01-02` or `2026-01-02T03:04:05Z`, or how long ago, as in `10m` or `2d`
+    /// Show only lines after TIME
     #[arg(long, value_name = "TIME", value_parser = since)]
     since: Option<Timestamp>,
-    /// Only what is older, in the same form
+    /// Show only lines before TIME
     #[arg(long, value_name = "TIME", value_parser = since, conflicts_with = "follow")]
     until: Option<Timestamp>,
-    /// How many lines from the end of each container; `all` for all of them
+    /// Show only the last LINES lines of each container, or `all`
     #[arg(short = 'n', long, value_name = "LINES", default_value = "all", hide_default_value = true, value_parser = tail)]
     tail: Tail,
-    /// Begin each line with its time
+    /// Prefix each line with its time
     #[arg(short, long)]
     timestamps: bool,
-    /// One JSON object a line
+    /// Print JSON lines
     #[arg(long)]
     pub(in crate::cli) json: bool,
 }

@@ -19,13 +19,13 @@ use moat_docker::{Docker, Endpoint, Published};
 pub struct Open {
     #[command(flatten)]
     target: Target,
-    /// The port in the container; by default the first one that is published
+    /// Container port [default: the first published port]
     #[arg(short, long, value_name = "PORT")]
     port: Option<u16>,
-    /// Only write the address
+    /// Print the address without opening it
     #[arg(long)]
     print: bool,
-    /// Only write the address, in a JSON document
+    /// Print the address as a JSON document without opening it
     #[arg(long)]
     pub(in crate::cli) json: bool,
 }

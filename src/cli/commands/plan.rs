@@ -21,23 +21,23 @@ use moat_model::resource::ResourceId;
 use moat_plan::saved::SavedAgent;
 use moat_plan::{Options, Refusal, compute, has_completed, kept, refusals, widening};
 
-/// Show what `apply` would do, and why, without doing it
+/// Show what `apply` would change, and why
 #[derive(Debug, Args)]
 pub struct Plan {
     #[command(flatten)]
     specs: Specs,
-    /// Save the plan too, for `moat apply FILE`
+    /// Save the plan for `moat apply FILE`
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Exit with 2 if there is something to change
+    /// Exit with 2 if there are changes
     #[arg(long)]
     detailed_exitcode: bool,
-    /// Ask the registries whether a tag means another image by now, as `apply --pull` does
+    /// Ask registries for moved tags, like `moat apply --pull`
     #[arg(long)]
     pull: bool,
     #[command(flatten)]
     addresses: Addresses,
-    /// One JSON document in place of text
+    /// Print a JSON document
     #[arg(long)]
     pub(in crate::cli) json: bool,
 }

@@ -10,12 +10,12 @@ use crate::ui;
 use moat_docker::{Docker, Published};
 use moat_model::state::ContainerState;
 
-/// Show the sandbox's ports, and where the host publishes them
+/// Show the sandbox's ports and their host addresses
 #[derive(Debug, Args)]
 pub struct Ports {
     #[command(flatten)]
     target: Target,
-    /// One JSON document in place of text
+    /// Print a JSON document
     #[arg(long)]
     pub(in crate::cli) json: bool,
 }

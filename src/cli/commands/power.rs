@@ -31,9 +31,9 @@ use moat_model::state::{ContainerState, Observed};
 use moat_plan::event::Event;
 use moat_plan::{Options, Plan, Power};
 
-/// Stop the sandbox and keep all of it, until `start`
+/// Stop the sandbox without removing anything
 ///
-/// That it is stopped is kept on the engine: `apply` and `watch` leave it so.
+/// The sandbox stays stopped until `moat start`: `apply` and `watch` do not start it.
 #[derive(Debug, Args)]
 pub struct Stop {
     #[command(flatten)]
@@ -42,12 +42,12 @@ pub struct Stop {
     grace: GracePeriod,
     #[command(flatten)]
     locking: Locking,
-    /// Tell on standard output what happens, one JSON object a line
+    /// Print events as JSON lines
     #[arg(long)]
     pub(in crate::cli) json: bool,
 }
 
-/// Start a stopped sandbox, and return when it is as its spec says and proven ready
+/// Start a stopped sandbox and wait until it is ready
 #[derive(Debug, Args)]
 pub struct Start {
     #[command(flatten)]
@@ -58,19 +58,19 @@ pub struct Start {
     addresses: Addresses,
     #[command(flatten)]
     locking: Locking,
-    /// Tell on standard output what happens, one JSON object a line
+    /// Print events as JSON lines
     #[arg(long)]
     pub(in crate::cli) json: bool,
 }
 
-/// Restart the sandbox's containers, and return when they are proven ready
+/// Restart containers and wait until they are ready
 ///
-/// A command that has ended is run again.
+/// A command that has exited is run again.
 #[derive(Debug, Args)]
 pub struct Restart {
     #[command(flatten)]
     target: Target,
-    /// Only this container, by its name in the sandbox; may be given several times
+    /// Limit to this container of the sandbox (repeatable)
     #[arg(short, long = "container", value_name = "NAME", add = ArgValueCandidates::new(containers))]
     containers: Vec<String>,
     /// End sessions in the sandbox without asking
@@ -82,7 +82,7 @@ pub struct Restart {
     addresses: Addresses,
     #[command(flatten)]
     locking: Locking,
-    /// Tell on standard output what happens, one JSON object a line
+    /// Print events as JSON lines
     #[arg(long)]
     pub(in crate::cli) json: bool,
 }

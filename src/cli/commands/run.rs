@@ -33,16 +33,16 @@ use moat_docker::Docker;
 use moat_model::graph::Graph;
 use moat_plan::{Options, compute};
 
-/// Bring the sandbox about, and run a command in it, with this terminal and its exit code
+/// Apply the spec, then run a command in the sandbox
 ///
-/// What is done for that is told on standard error. Ctrl-C goes to the command where there is a terminal; otherwise it
-/// ends the wait for it, and with --rm the command too.
+/// Progress is printed on standard error, and the exit code is the command's. With a terminal, Ctrl-C is sent to the
+/// command. Without one, it stops waiting for the command; with --rm it also ends the command.
 #[derive(Debug, Args)]
 pub struct Run {
-    /// The sandbox: its spec file or directory, its agent's name, or the id of its run
+    /// Spec file or directory, agent name, or run id
     #[arg(value_name = "AGENT", default_value = nearest::spec(), add = ArgValueCandidates::new(agents))]
     agent: PathBuf,
-    /// Remove the sandbox afterwards, as `moat destroy` does, however it ends: volumes that the spec declares stay
+    /// Remove the sandbox afterwards, like `moat destroy`
     #[arg(long)]
     rm: bool,
     #[command(flatten)]
@@ -53,10 +53,10 @@ pub struct Run {
     addresses: Addresses,
     #[command(flatten)]
     locking: Locking,
-    /// Give the end of its output and its exit code as one JSON document; it reads no input then
+    /// Print the end of the output and the exit code as JSON
     #[arg(long, conflicts_with = "detach_keys")]
     pub(in crate::cli) json: bool,
-    /// The command and its arguments
+    /// Command and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<String>,
 }

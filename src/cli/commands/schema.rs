@@ -7,10 +7,10 @@ use crate::cli::exit::Exit;
 use crate::cli::session::Session;
 use moat_spec::schema;
 
-/// Write the JSON Schema of `agent.yaml`, with which an editor completes and explains keys
+/// Print the JSON Schema of `agent.yaml`, for editors
 #[derive(Debug, Args)]
 pub struct Schema {
-    /// It is a JSON document in any case
+    /// Accepted for consistency: the schema is always JSON
     #[arg(long)]
     pub(in crate::cli) json: bool,
 }

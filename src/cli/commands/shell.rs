@@ -13,16 +13,16 @@ use crate::cli::load::LoadError;
 use crate::cli::session::Session;
 use crate::cli::target::Target;
 
-/// Open a shell in the sandbox: bash where there is one, otherwise sh
+/// Open a shell (bash or sh) in the sandbox
 ///
-/// What is typed or piped in goes to the shell, and its exit code is moat's.
+/// Standard input is passed to the shell, and the exit code is the shell's.
 #[derive(Debug, Args)]
 pub struct Shell {
     #[command(flatten)]
     target: Target,
     #[command(flatten)]
     inside: Inside,
-    /// Run the script on standard input, and give the end of its output and its exit code as one JSON document
+    /// Run a script from standard input and print JSON
     #[arg(long, conflicts_with = "detach_keys")]
     pub(in crate::cli) json: bool,
 }

@@ -24,12 +24,14 @@ use moat_plan::{Condition, Options, compute, status};
 /// Lines of what a command said that has failed: enough to see why.
 const LOG_LINES: u32 = 10;
 
-/// Show how the sandbox is: absent, converging, degraded, stopped, failed, completed or ready
+/// Show the state of the sandbox and its resources
+///
+/// The state is one of absent, converging, degraded, stopped, failed, completed and ready.
 #[derive(Debug, Args)]
 pub struct Status {
     #[command(flatten)]
     specs: Specs,
-    /// One JSON document in place of text
+    /// Print a JSON document
     #[arg(long)]
     pub(in crate::cli) json: bool,
 }

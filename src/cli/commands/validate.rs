@@ -12,17 +12,19 @@ use crate::cli::nearest;
 use crate::cli::session::Session;
 use crate::ui::render::validation::{Checked, json, text};
 
-/// Say whether specs are right, and everything that is wrong with them; no engine is needed
+/// Check specs and report all errors
+///
+/// Works without a connection to Docker and does not read secrets.
 #[derive(Debug, Args)]
 pub struct Validate {
-    /// Spec files, or directories: their `agent.yaml`, or all of their YAML files; `-` is standard input
+    /// Spec files or directories of specs; `-`: standard input
     #[arg(value_name = "SPEC", default_value = nearest::spec())]
     #[arg(default_value_if("files", ArgPredicate::IsPresent, None))]
     specs: Vec<PathBuf>,
-    /// A spec file, as SPEC; may be given several times
+    /// Spec file, same as SPEC (repeatable)
     #[arg(short = 'f', long = "file", value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// One JSON document in place of text
+    /// Print a JSON document
     #[arg(long)]
     pub(in crate::cli) json: bool,
 }

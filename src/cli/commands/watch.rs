@@ -28,14 +28,14 @@ use moat_docker::Docker;
 use moat_plan::Options;
 use moat_plan::event::Trigger;
 
-/// Keep the sandbox as the spec says when files or Docker change, until it is stopped
+/// Keep the sandbox in sync with its spec until stopped
 #[derive(Debug, Args)]
 pub struct Watch {
     #[command(flatten)]
     specs: Specs,
     #[command(flatten)]
     watching: Watching,
-    /// How long a container may take to get ready, in place of its own limit
+    /// Override how long a container may take to become ready
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
     wait_timeout: Option<u32>,
     #[command(flatten)]
@@ -44,7 +44,7 @@ pub struct Watch {
     addresses: Addresses,
     #[command(flatten)]
     locking: Locking,
-    /// Tell on standard output what happens, one JSON object a line
+    /// Print events as JSON lines
     #[arg(long)]
     pub(in crate::cli) json: bool,
 }
@@ -53,19 +53,19 @@ pub struct Watch {
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Watching {
-    /// Approve whatever the specs ask for, as long as it watches
+    /// Approve every change of the spec while watching
     #[arg(long)]
     pub(in crate::cli) allow: bool,
-    /// Do at once what would end sessions in the sandbox
+    /// Apply changes at once even if that ends sessions
     #[arg(long)]
     pub(in crate::cli) now: bool,
     /// Remove the sandbox when its spec file is gone
     #[arg(long)]
     pub(in crate::cli) prune: bool,
-    /// Look at the files every second, where the system does not tell of changes
+    /// Poll files every second instead of using notifications
     #[arg(long)]
     pub(in crate::cli) poll: bool,
-    /// How often everything is looked at without a reason
+    /// Interval of full checks
     #[arg(long, value_name = "SECONDS", default_value_t = RESYNC, value_parser = clap::value_parser!(u32).range(1..))]
     pub(in crate::cli) resync: u32,
 }

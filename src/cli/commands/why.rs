@@ -21,18 +21,18 @@ use moat_model::state::Observed;
 use moat_plan::{Plan, compute};
 use moat_spec::suggest;
 
-/// Say why each resource is as it is, or what an apply would do about it
+/// Explain why each resource is in sync or would change
 #[derive(Debug, Args)]
 pub struct Why {
-    /// Only this one, as `moat status` shows it: `container/main`, or `main` for short
+    /// Limit to one resource, as in `container/main` or `main`
     #[arg(value_name = "RESOURCE")]
     resource: Option<String>,
-    /// The sandbox: its agent's name, the id of its run, or its spec file or directory
+    /// Agent name, run id, or spec file or directory
     #[arg(short, long, value_name = "AGENT", default_value = nearest::spec(), add = ArgValueCandidates::new(agents))]
     file: PathBuf,
     #[command(flatten)]
     addresses: Addresses,
-    /// One JSON document in place of text
+    /// Print a JSON document
     #[arg(long)]
     pub(in crate::cli) json: bool,
 }

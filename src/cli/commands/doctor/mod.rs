@@ -19,15 +19,15 @@ use crate::ui::render::doctor::{self, Check, Verdict};
 use moat_docker::Docker;
 use moat_model::engine::{Engine, Filter};
 
-/// Check the engine and this machine, and say what to do about what is wrong
+/// Check Docker and this host, and suggest fixes
 #[derive(Debug, Args)]
 pub struct Doctor {
-    /// Look into this sandbox too: its agent's name, the id of its run, or its spec
+    /// Also check this sandbox: agent name, run id, or spec
     #[arg(value_name = "AGENT")]
     agent: Option<String>,
     #[command(flatten)]
     addresses: Addresses,
-    /// One JSON document in place of text
+    /// Print a JSON document
     #[arg(long)]
     pub(in crate::cli) json: bool,
 }
