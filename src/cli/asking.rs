@@ -37,7 +37,7 @@ const COUNT: Duration = Duration::from_secs(3);
 const INNER: &str = "docker ps -aq | wc -l && docker volume ls -q | wc -l && docker image ls -q | wc -l";
 
 /// What to do in place of ending sessions.
-const SESSIONS_HINT: &str = "`moat watch` waits for the end of sessions";
+const SESSIONS_HINT: &str = "`moat watch` waits until sessions end";
 
 impl<'a> Asking<'a> {
     pub fn new(session: &'a Session, agreed: bool) -> Self {
@@ -104,7 +104,7 @@ async fn ended<E: Engine>(engine: &E, graph: &Graph, observed: &Observed, plan: 
     }
     let count = sessions(engine, graph, observed).await.unwrap_or_default();
     let name = observed.containers_of(&main).find(|it| it.state == ContainerState::Running)?.name.clone();
-    (count > 0).then(|| format!("{} in `{name}` will be ended", counted(count, "session")))
+    (count > 0).then(|| format!("this ends {} in `{name}`", counted(count, "session")))
 }
 
 /// What is gone for good when a plan has been carried out; `None`: nothing.
@@ -115,7 +115,7 @@ pub(super) async fn loses<E: Engine>(engine: &E, observed: &Observed, plan: &Pla
     let volumes = plan.operations.iter().filter(|it| is_data(&it.action) && it.resource != ResourceId::stop_mark());
     let mut parts = Vec::new();
     if containers > 0 {
-        parts.push(format!("{} with the files in them", counted(containers, "container")));
+        parts.push(format!("{} with their files", counted(containers, "container")));
     }
     for operation in volumes {
         let inner = match operation.resource.name.as_str() {

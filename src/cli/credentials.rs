@@ -27,7 +27,7 @@ impl<'a> Notice<'a> {
         if let Some(problem) = self.engine.credentials_problem() {
             self.told.set(true);
             let message = format!("images are pulled without credentials: {problem}");
-            tell(Event::Warning { run, message: &message, hint: "mend the file; public images need none" });
+            tell(Event::Warning { run, message: &message, hint: "fix the file; public images need no credentials" });
         }
     }
 }

@@ -35,7 +35,7 @@ impl Environment for ProcessEnv {
             _ => FileError::Unreadable(lowercase(&error)),
         })?;
         if text.len() as u64 > SIZE_MAX {
-            return Err(FileError::Unreadable(format!("it has more than {} KiB", SIZE_MAX / 1024)));
+            return Err(FileError::Unreadable(format!("larger than {} KiB", SIZE_MAX / 1024)));
         }
         Ok(text)
     }
@@ -52,7 +52,7 @@ impl Environment for ProcessEnv {
         command.args(arguments).stdout(Stdio::piped());
         let mut child = command.spawn().map_err(|error| match error.kind() {
             ErrorKind::NotFound => ProgramError::Missing,
-            _ => ProgramError::Failed(format!("cannot be run: {}", lowercase(&error))),
+            _ => ProgramError::Failed(format!("cannot be started: {}", lowercase(&error))),
         })?;
         let output = child.stdout.take();
         let (send, received) = mpsc::channel();
@@ -69,16 +69,17 @@ impl Environment for ProcessEnv {
         let Ok(read) = answer else {
             let _ = child.kill();
             let _ = child.wait();
-            return Err(ProgramError::Failed(format!("did not end within {} s", PATIENCE.as_secs())));
+            return Err(ProgramError::Failed(format!("did not exit within {} s", PATIENCE.as_secs())));
         };
-        let failed = |error: io::Error| ProgramError::Failed(format!("gave nothing: {}", lowercase(&error)));
+        let failed = |error: io::Error| ProgramError::Failed(format!("has no readable output: {}", lowercase(&error)));
         let status = child.wait().map_err(failed)?;
         let bytes = read.map_err(failed)?;
         if !status.success() {
-            let how = status.code().map_or_else(|| "was killed".to_owned(), |code| format!("ended with code {code}"));
+            let how = status.code().map_or_else(|| "was killed".to_owned(), |code| format!("exited with code {code}"));
             return Err(ProgramError::Failed(how));
         }
-        String::from_utf8(bytes).map_err(|_| ProgramError::Failed("gave something that is no text".to_owned()))
+        String::from_utf8(bytes)
+            .map_err(|_| ProgramError::Failed("printed something that is not UTF-8 text".to_owned()))
     }
 }
 
@@ -93,7 +94,7 @@ pub fn all_of(from: impl Read) -> io::Result<String> {
     from.take(SIZE_MAX + 1).read_to_end(&mut bytes)?;
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        io::Error::new(ErrorKind::InvalidData, format!("it is not UTF-8 text (byte {at})"))
+        io::Error::new(ErrorKind::InvalidData, format!("not UTF-8 text (byte {at})"))
     })
 }
 

@@ -36,17 +36,17 @@ pub enum CliError {
     Load(Vec<LoadError>),
     #[error(transparent)]
     Connect(#[from] ConnectError),
-    #[error("docker did not answer as it should: {0}")]
+    #[error("unexpected response from docker: {0}")]
     Engine(#[from] EngineError),
     #[error(transparent)]
     Attach(#[from] AttachError),
     /// There is nothing to run a command in.
-    #[error("the main container of `{agent}` {state}")]
+    #[error("main container of `{agent}` {state}")]
     NotRunning { agent: String, state: String, down: Down },
-    #[error("the container `{name}` does not run: it is {state}")]
+    #[error("container `{name}` is not running: it is {state}")]
     ContainerNotRunning { name: String, state: &'static str },
     /// A name that no run on this engine bears.
-    #[error("there is no sandbox `{name}` on this engine")]
+    #[error("no sandbox `{name}` on this Docker host")]
     UnknownAgent {
         name: String,
         meant: Option<String>,
@@ -54,7 +54,7 @@ pub enum CliError {
         is_container: bool,
     },
     /// A name that is in no file of moat's own.
-    #[error("nothing is known of `{name}`")]
+    #[error("no record of `{name}`")]
     Unheard { name: String, meant: Option<String> },
     /// A name that says too little.
     #[error("`{name}` is the agent of several sandboxes: {}", .runs.iter().map(|run| format!("`{run}`")).collect::<Vec<_>>().join(", "))]
@@ -62,7 +62,7 @@ pub enum CliError {
     #[error("`{agent}` has no container `{name}`")]
     UnknownContainer { name: String, agent: String, meant: Option<String>, names: Vec<String> },
     /// What a run should be is not known any more.
-    #[error("the spec of `{agent}` cannot be used: `{spec}`")]
+    #[error("the spec of `{agent}` is missing or invalid: `{spec}`")]
     NoSpec { agent: String, spec: String },
     /// What was asked for is not to be had, for a reason that the message gives.
     #[error("{message}")]
@@ -80,16 +80,16 @@ pub enum CliError {
     #[error("interrupted before anything was changed")]
     Interrupted,
     /// There is no folder for moat's own files.
-    #[error("there is no folder for moat's own files")]
+    #[error("no directory for moat's state")]
     NoPlace,
     /// What is to be removed has to be agreed to.
-    #[error("nothing was done, since nobody is there to be asked")]
+    #[error("confirmation is needed and there is no terminal; nothing was changed")]
     NobodyToAsk,
     /// The specs of these agents have not been approved, and nothing was done to any agent.
     #[error("{}", .0.iter().map(Unapproved::message).collect::<Vec<_>>().join("\n"))]
     NotApproved(Vec<Unapproved>),
     /// The user said no.
-    #[error("nothing was done, since you did not agree")]
+    #[error("declined; nothing was changed")]
     Declined,
     #[error("the sandbox has no resource `{resource}`")]
     NoResource { resource: String, meant: Option<String>, known: String },
@@ -97,11 +97,11 @@ pub enum CliError {
     Watch(#[from] WatchError),
     #[error(transparent)]
     Explain(#[from] ExplainError),
-    #[error("`{file}` cannot be written: {}", lowercase(source))]
+    #[error("cannot write `{file}`: {}", lowercase(source))]
     Create { file: String, source: io::Error },
-    #[error("the output cannot be written: {0}")]
+    #[error("cannot write the output: {0}")]
     Output(#[source] io::Error),
-    #[error("this process cannot wait for anything: {0}")]
+    #[error("cannot start the async runtime: {0}")]
     Runtime(#[source] io::Error),
 }
 
@@ -160,50 +160,50 @@ impl CliError {
             // Each error has its own.
             Self::Load(_) => return None,
             Self::UnknownAgent { name, is_container: true, .. } => {
-                return Some(format!("`{name}` is a container: `-c {name}` names it, where a command takes one"));
+                return Some(format!("`{name}` is a container: select it with `-c {name}`"));
             }
             Self::UnknownAgent { meant: it, .. } => {
                 return meant(it)
-                    .or_else(|| Some("`moat list` shows all sandboxes; a spec is named by its path".to_owned()));
+                    .or_else(|| Some("`moat list` shows all sandboxes; a spec is given by its path".to_owned()));
             }
             Self::Unheard { meant: it, .. } => {
-                return meant(it).or_else(|| Some("`moat history --all` shows all that moat did".to_owned()));
+                return meant(it).or_else(|| Some("`moat history --all` shows all sandboxes".to_owned()));
             }
             Self::UnknownContainer { meant: it, names, .. } => {
-                return meant(it).or_else(|| Some(format!("it has {}", names.join(", "))));
+                return meant(it).or_else(|| Some(format!("its containers: {}", names.join(", "))));
             }
             Self::Engine(error) | Self::Attach(AttachError::Engine(error)) => return Some(hint_of(error)),
             Self::Refused { hint, .. } | Self::Usage { hint, .. } => hint,
             Self::Audit(error) => error.hint(),
-            Self::SeveralRuns { .. } => "name one of them by its id",
+            Self::SeveralRuns { .. } => "use one of these ids",
             Self::NoSpec { .. } => "`moat destroy` and `moat clean` need no spec",
-            Self::ContainerNotRunning { .. } => "`moat status` shows how things are, `moat logs` what it said",
-            Self::NotRunning { down: Down::Stopped, .. } => "`moat start` brings it back",
+            Self::ContainerNotRunning { .. } => "see `moat status` and `moat logs`",
+            Self::NotRunning { down: Down::Stopped, .. } => "`moat start` starts it",
             Self::NotRunning { down: Down::Completed, .. } => "`moat restart` runs its command again",
-            Self::NotRunning { .. } => "`moat apply` starts it, `moat status` shows how things are",
+            Self::NotRunning { .. } => "`moat apply` starts it; `moat status` shows its state",
             Self::NoResource { meant: it, known, .. } => return meant(it).or_else(|| Some(known.clone())),
-            Self::Connect(error) if error.hint.is_empty() => "`docker info` says whether docker can be used",
+            Self::Connect(error) if error.hint.is_empty() => "`docker info` checks the connection",
             Self::Connect(error) => &error.hint,
-            Self::Attach(AttachError::Lost(_)) => "`moat status` shows whether the sandbox still runs",
-            Self::Attach(AttachError::NotRun(why)) if why.code == 127 => "check its name; `moat shell` looks around",
-            Self::Attach(AttachError::NotRun(_)) => "check it, and whom it is run as (`--user`)",
+            Self::Attach(AttachError::Lost(_)) => "`moat status` shows whether the sandbox is still running",
+            Self::Attach(AttachError::NotRun(why)) if why.code == 127 => {
+                "check the name of the command, for example in `moat shell`"
+            }
+            Self::Attach(AttachError::NotRun(_)) => "check the command and its user (`--user`)",
             Self::Attach(AttachError::Terminal(_)) => {
-                "give it a pipe in place of a terminal, as in `moat exec … </dev/null`"
+                "use a pipe instead of a terminal, as in `moat exec … </dev/null`"
             }
-            Self::Lock(LockError::Held { .. }) => {
-                "wait for it with `--lock-timeout 60`, or look at what it does with `moat status`"
-            }
-            Self::Lock(LockError::File { .. }) => "make it writable, or name another folder with `MOAT_STATE_DIR`",
+            Self::Lock(LockError::Held { .. }) => "wait with `--lock-timeout 60`, or see `moat status`",
+            Self::Lock(LockError::File { .. }) => "make it writable, or set `MOAT_STATE_DIR` to another directory",
             Self::Interrupted => "run it again",
             Self::Watch(error) => error.hint,
-            Self::NoPlace => "`MOAT_STATE_DIR` names one",
+            Self::NoPlace => "set `MOAT_STATE_DIR`",
             Self::Explain(error) => &error.hint,
             Self::Create { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => {
-                "name another file, or edit the one that is there"
+                "choose another file, or edit the existing one"
             }
             Self::Copy(error) => error.hint(),
-            Self::Create { .. } => "check the path, who may use it, and that there is room",
-            Self::NobodyToAsk => "`--yes` agrees to what is shown above",
+            Self::Create { .. } => "check the path, its permissions and the free space",
+            Self::NobodyToAsk => "`--yes` confirms the above",
             Self::NotApproved(all) => {
                 let digests = all.iter().map(|it| format!("--approve {}", it.digest)).collect::<Vec<_>>();
                 return Some(format!(
@@ -211,11 +211,11 @@ impl CliError {
                     digests.join(" ")
                 ));
             }
-            Self::Declined => "ask again if you change your mind",
+            Self::Declined => "run the command again to confirm",
             Self::Output(_) | Self::Attach(AttachError::Output(_)) => {
-                "check where the output goes, and that there is room"
+                "check the target of the output and its free space"
             }
-            Self::Runtime(_) => "the machine may be out of files or memory: `ulimit -n` tells of the first",
+            Self::Runtime(_) => "out of file descriptors or memory? check `ulimit -n`",
         };
         Some(text.to_owned())
     }
@@ -251,13 +251,11 @@ impl CliError {
 fn hint_of(error: &EngineError) -> String {
     let text = match (&error.hint, error.fault) {
         (Some(hint), _) => hint,
-        (None, Fault::Unreachable) => "is docker still running? `docker info` tells",
-        (None, Fault::Busy | Fault::TimedOut) => "try again in a while; `moat doctor` looks at the engine",
-        (None, Fault::NotFound) => "check the path or name; `moat status` shows how things are",
-        (None, Fault::Conflict | Fault::InUse) => {
-            "something else changes it at the same time: `moat status` shows how things are"
-        }
-        (None, _) => "`moat doctor` looks at the engine",
+        (None, Fault::Unreachable) => "check whether docker is running: `docker info`",
+        (None, Fault::Busy | Fault::TimedOut) => "try again later; `moat doctor` checks the engine",
+        (None, Fault::NotFound) => "check the path or name; `moat status` shows the state",
+        (None, Fault::Conflict | Fault::InUse) => "another process is changing it: see `moat status`",
+        (None, _) => "`moat doctor` checks the engine",
     };
     text.to_owned()
 }

@@ -28,7 +28,7 @@ pub const ALL: [(Exit, &str); 9] = [
     (Exit::Changes, "changes pending (only `plan --detailed-exitcode`)"),
     (Exit::Usage, "wrong usage"),
     (Exit::Spec, "the spec is missing or invalid"),
-    (Exit::NoEngine, "docker cannot be reached"),
+    (Exit::NoEngine, "cannot connect to docker"),
     (Exit::Locked, "another moat is changing the same sandbox"),
     (Exit::NotApproved, "a spec asks for more than was approved"),
     (Exit::Interrupted, "interrupted"),

@@ -117,11 +117,11 @@ fn published(port: &Published) -> Option<String> {
 }
 
 pub(super) fn warn(run: &Run, problem: &HistoryError, tell: Tell<'_>) {
-    let message = format!("the history is not complete: {problem}");
+    let message = format!("the history is incomplete: {problem}");
     let hint = match problem {
         HistoryError::Newer { .. } => "use that version of moat, or remove the file",
-        HistoryError::Corrupt { .. } => "what the engine knows of the sandbox is in it again",
-        HistoryError::File { .. } | HistoryError::Held { .. } => "nothing else depends on it",
+        HistoryError::Corrupt { .. } => "it was rebuilt from the engine's labels",
+        HistoryError::File { .. } | HistoryError::Held { .. } => "only the history is affected",
     };
     tell(Event::Warning { run, message: &message, hint });
 }

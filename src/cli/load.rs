@@ -79,15 +79,15 @@ type Made = (Graph, Origin);
 /// Why there is no graph.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    #[error("there is no spec file `{name}`")]
+    #[error("spec file not found: `{name}`")]
     Missing { name: String, is_default: bool },
-    #[error("the spec file `{name}` cannot be read: {why}")]
+    #[error("cannot read the spec file `{name}`: {why}")]
     Unreadable { name: String, why: String },
-    #[error("the spec `{}` cannot be used", .0.source.name)]
+    #[error("the spec `{}` is invalid", .0.source.name)]
     Spec(Diagnostics),
-    #[error("there is no key for digests of secrets: {why}")]
+    #[error("no key for digests of secrets: {why}")]
     Key { why: String },
-    #[error("`{file}` has the agents {names}: one of them has to be named")]
+    #[error("`{file}` has several agents: {names}")]
     Agent { file: String, names: String },
 }
 
@@ -114,16 +114,16 @@ impl LoadError {
     pub fn hint(&self) -> Option<&str> {
         match self {
             Self::Missing { is_default: true, .. } => {
-                Some("go to the directory that has it, name it, or write one with `moat init`")
+                Some("change to its directory, give its path, or create one with `moat init`")
             }
             Self::Missing { name, .. } if name == "-" => Some(
-                "a sandbox belongs to a file, whose path it is found by again: write the spec to one; only \
-                 `moat validate -` reads standard input",
+                "a sandbox is identified by the path of its spec: write the spec to a file; only `moat \
+                 validate -` reads standard input",
             ),
             Self::Missing { .. } => Some("check the path"),
-            Self::Agent { .. } => Some("name it in place of the file"),
-            Self::Unreadable { .. } => Some("it has to be a text file that you may read"),
-            Self::Key { .. } => Some("`MOAT_STATE_DIR` names a folder for it"),
+            Self::Agent { .. } => Some("use the name of one of them instead of the file"),
+            Self::Unreadable { .. } => Some("it must be a readable text file"),
+            Self::Key { .. } => Some("set `MOAT_STATE_DIR` to a directory for it"),
             // The findings have theirs.
             Self::Spec(_) => None,
         }

@@ -56,7 +56,7 @@ pub fn say_of_default(session: &Session) {
         Found::Here => {}
         Found::Above(path) => session.screen.say(&format!("using `{path}`\n")),
         Found::Foreign(path) => {
-            session.caution(&format!("`{path}` is not used: it belongs to another user"), "name it to use it");
+            session.caution(&format!("`{path}` ignored: it belongs to another user"), "give its path to use it");
         }
     }
 }

@@ -133,6 +133,6 @@ impl Origin {
 }
 
 fn key() -> Result<SecretKey, String> {
-    let dir = own_files().ok_or_else(|| format!("it is not known where to keep it: set `HOME` or `{STATE_DIR}`"))?;
+    let dir = own_files().ok_or_else(|| format!("no directory for it: set `HOME` or `{STATE_DIR}`"))?;
     secret_key(&dir).map_err(|error| format!("`{}`: {}", dir.display(), lowercase(&error)))
 }

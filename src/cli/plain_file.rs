@@ -34,7 +34,7 @@ fn open_among(path: &Path, writable: impl Iterator<Item = PathBuf>) -> io::Resul
         // A pipe that nobody writes to would never open.
         None => File::from(open(path, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK, Mode::empty())?),
     };
-    if file.metadata()?.is_file() { Ok(file) } else { Err(refused("it is not a regular file")) }
+    if file.metadata()?.is_file() { Ok(file) } else { Err(refused("not a regular file")) }
 }
 
 /// Opens what is at `rest` in `folder`, following no link.
@@ -42,14 +42,14 @@ fn open_beneath(folder: &Path, rest: &Path) -> io::Result<File> {
     let steps: Vec<Component<'_>> = rest.components().collect();
     let mut here = File::open(folder)?;
     for (i, step) in steps.iter().enumerate() {
-        let Component::Normal(name) = step else { return Err(refused("its path leads out of its folder")) };
+        let Component::Normal(name) = step else { return Err(refused("the path leaves its directory")) };
         let kind = if i + 1 == steps.len() { OFlags::NONBLOCK } else { OFlags::DIRECTORY };
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | kind;
         here = match openat(&here, *name, flags, Mode::empty()) {
             Ok(next) => File::from(next),
             // What is no folder, but a link to one, is told as the first; both are no way.
             Err(Errno::LOOP | Errno::NOTDIR) => {
-                return Err(refused("its path has a link, in a folder that a sandbox can write"));
+                return Err(refused("the path has a link in a directory that a sandbox can write"));
             }
             Err(error) => return Err(error.into()),
         };
@@ -109,7 +109,7 @@ mod tests {
         rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, Mode::RUSR, 0).unwrap();
         for writable in [None, Some(dir.path().to_owned())] {
             let error = open_among(&pipe, writable.into_iter()).unwrap_err();
-            assert_eq!(error.to_string(), "it is not a regular file");
+            assert_eq!(error.to_string(), "not a regular file");
         }
     }
 }

@@ -64,19 +64,19 @@ impl Saved {
         let Some((file, text)) = plans.pop() else { return Ok(None) };
         let refused = |what: &str| {
             let message = format!("`{}` {what}", file.display());
-            CliError::Refused { message, hint: format!("make it again: `moat plan -o {}`", file.display()) }
+            CliError::Refused { message, hint: format!("create a new one: `moat plan -o {}`", file.display()) }
         };
         if paths.len() > 1 {
-            let message = "a saved plan is applied by itself".to_owned();
-            return Err(CliError::Usage { message, hint: "name nothing else beside it".to_owned() });
+            let message = "a saved plan cannot be combined with other specs".to_owned();
+            return Err(CliError::Usage { message, hint: "give only the plan file".to_owned() });
         }
         let plan: SavedPlan =
-            serde_json::from_str(&text).map_err(|error| refused(&format!("is no plan as moat writes it: {error}")))?;
+            serde_json::from_str(&text).map_err(|error| refused(&format!("is not a valid plan: {error}")))?;
         if plan.moat_plan != FORM || plan.moat != VERSION {
-            return Err(refused(&format!("is a plan of moat {}, and this is moat {VERSION}", plan.moat)));
+            return Err(refused(&format!("was made by moat {}, but this is moat {VERSION}", plan.moat)));
         }
         if plan.agents.is_empty() {
-            return Err(refused("is a plan of no agent"));
+            return Err(refused("has no agents"));
         }
         Ok(Some(Self { file, plan }))
     }
@@ -99,7 +99,7 @@ impl Saved {
     pub fn is_of<'a>(&self, agents: impl Iterator<Item = &'a Agent>, engine: &Docker) -> Result<(), CliError> {
         let now = address(engine);
         if self.plan.engine != now {
-            return Err(self.stale(&format!("it was made for the engine at {}, and this is {now}", self.plan.engine)));
+            return Err(self.stale(&format!("it was made for the engine at {}, but this is {now}", self.plan.engine)));
         }
         let planned: BTreeSet<&str> = self.plan.agents.iter().map(|agent| agent.run.as_str()).collect();
         let runs: Vec<&Agent> = agents.collect();
@@ -137,8 +137,8 @@ impl Saved {
 
     fn stale(&self, why: &str) -> CliError {
         let file = self.file.display();
-        let message = format!("the plan `{file}` is stale, and nothing was done: {why}");
-        CliError::Refused { message, hint: format!("`moat plan -o {file}` makes a new one, to be looked at") }
+        let message = format!("the plan `{file}` is stale; nothing was changed: {why}");
+        CliError::Refused { message, hint: format!("create and review a new one: `moat plan -o {file}`") }
     }
 }
 

@@ -112,7 +112,7 @@ impl<'a> Selection<'a> {
             let name = &agent.graph.run.agent;
             let message = missing.map_or_else(|| format!("`{name}` has not been applied yet"), Unapproved::message);
             let not_fetched = not_fetched(&agent.withheld);
-            let hint = missing.map_or_else(|| "the first `moat apply` approves it".to_owned(), Unapproved::hint);
+            let hint = missing.map_or_else(|| "the first `moat apply` approves this spec".to_owned(), Unapproved::hint);
             self.session.caution((message + "\n" + &not_fetched).trim_end(), &hint);
         }
     }

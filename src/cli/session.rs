@@ -92,7 +92,7 @@ impl Session {
     pub fn say_skipped(&self, files: &[PathBuf]) {
         if !files.is_empty() {
             let names: Vec<String> = files.iter().map(|file| format!("`{}`", file.display())).collect();
-            self.screen.say(&format!("skipped {}: no `agent` in it\n", names.join(", ")));
+            self.screen.say(&format!("skipped {}: no `agent` key\n", names.join(", ")));
         }
     }
 

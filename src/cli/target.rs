@@ -216,7 +216,7 @@ impl Sandbox {
     /// If nothing of it is on the engine that could be stopped, started or looked into.
     pub fn present(self) -> Result<Self, CliError> {
         if self.observed.containers.is_empty() {
-            return Err(self.not_running("is not there"));
+            return Err(self.not_running("does not exist"));
         }
         Ok(self)
     }
@@ -234,7 +234,7 @@ impl Sandbox {
             return Ok(facts);
         }
         if resource == ResourceId::main() {
-            return Err(self.not_running("is not there"));
+            return Err(self.not_running("does not exist"));
         }
         let names = self.container_names();
         let meant = suggest(name, names.iter().map(String::as_str)).map(str::to_owned);
@@ -250,10 +250,10 @@ impl Sandbox {
         match facts.state {
             ContainerState::Running => Ok(facts),
             _ if name == ResourceId::main().name && self.observed.has_completed() => {
-                Err(self.not_running("has completed: its command has ended"))
+                Err(self.not_running("has completed: its command exited"))
             }
             state if name == ResourceId::main().name => {
-                Err(self.not_running(&format!("does not run: it is {}", state.as_str())))
+                Err(self.not_running(&format!("is not running: it is {}", state.as_str())))
             }
             state => Err(CliError::ContainerNotRunning { name: name.to_owned(), state: state.as_str() }),
         }

@@ -132,7 +132,7 @@ fn the_dockerfile_of_an_image_that_is_made() {
         &expect![[r#"
         exit 0
         == stderr
-        builder has no image that is built: its spec names one
+        builder has no built image: its spec uses an existing one
     "#]],
     );
 }

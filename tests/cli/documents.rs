@@ -85,11 +85,11 @@ fn an_image_that_is_made_and_one_that_is_not() {
         &place,
         &["image", "biulder"],
         &expect![[r#"
-        exit 1
-        == stderr
-        error: nothing is known of `biulder`
-          = help: `moat history --all` shows all that moat did
-    "#]],
+            exit 1
+            == stderr
+            error: no record of `biulder`
+              = help: `moat history --all` shows all sandboxes
+        "#]],
     );
 }
 
@@ -114,20 +114,20 @@ fn a_first_spec() {
         &place,
         &["init", "--json"],
         &expect![[r#"
-        exit 1
-        == stdout
-        {
-          "error": {
-            "code": "local-file",
-            "message": "`agent.yaml` cannot be written: file exists",
-            "hint": "name another file, or edit the one that is there"
-          },
-          "exit_code": 1
-        }
-        == stderr
-        error: `agent.yaml` cannot be written: file exists
-          = help: name another file, or edit the one that is there
-    "#]],
+            exit 1
+            == stdout
+            {
+              "error": {
+                "code": "local-file",
+                "message": "cannot write `agent.yaml`: file exists",
+                "hint": "choose another file, or edit the existing one"
+              },
+              "exit_code": 1
+            }
+            == stderr
+            error: cannot write `agent.yaml`: file exists
+              = help: choose another file, or edit the existing one
+        "#]],
     );
 }
 
@@ -144,10 +144,10 @@ fn pages_and_scripts_and_the_schema() {
         &place,
         &["man", "aply"],
         &expect![[r#"
-        exit 64
-        == stderr
-        error: there is no command `aply`
-          = help: did you mean `apply`?
-    "#]],
+            exit 64
+            == stderr
+            error: no command `aply`
+              = help: did you mean `apply`?
+        "#]],
     );
 }

@@ -45,7 +45,7 @@ fn what_each_command_gives_as_json_is_described() {
     assert_eq!(without, [""; 0]);
 }
 
-/// By one resolver, whose help says how: an agent's name, the id of a run, a spec.
+/// Every command accepts an agent's name, a run id and a spec, and its help says so.
 #[test]
 fn every_command_about_a_sandbox_takes_its_names() {
     for command in ::moat::cli::command().get_subcommands().filter(|it| it.get_name() != "help") {
@@ -59,9 +59,9 @@ fn every_command_about_a_sandbox_takes_its_names() {
             None => argument.get_value_names().is_some_and(|names| names.iter().any(|it| it == "AGENT")),
         };
         let argument = command.get_arguments().find(is_it).unwrap_or_else(|| panic!("`{name}` takes no name"));
-        // Of a copy the page says it for both of its places.
+        // The long help of `cp` describes both paths.
         let help = if name == "cp" { command.get_long_about() } else { argument.get_help() };
-        let help = help.map(ToString::to_string).unwrap_or_default();
+        let help = help.map(ToString::to_string).unwrap_or_default().to_lowercase();
         assert!(help.contains("agent") && help.contains("id"), "{name}: {help}");
     }
 }

@@ -101,13 +101,10 @@ fn of_apply() {
               -h, --help                    Print help
 
             Global options:
-                  --host <ADDRESS>  Connect to Docker at this address (unix://, tcp://,
-                                    ssh://)
+                  --host <ADDRESS>  Docker address (unix://, tcp:// or ssh://)
               -v, --verbose...      Log to standard error; repeat for more (see MOAT_LOG)
               -q, --quiet           Print only warnings and errors
-                  --color <WHEN>    When to use colors (auto: on a terminal without
-                                    NO_COLOR) [default: auto] [possible values: auto,
-                                    always, never]
+                  --color <WHEN>    Use colors: auto, always or never [default: auto]
         "#]],
     );
 }
@@ -137,13 +134,10 @@ fn of_plan() {
               -h, --help               Print help
 
             Global options:
-                  --host <ADDRESS>  Connect to Docker at this address (unix://, tcp://,
-                                    ssh://)
+                  --host <ADDRESS>  Docker address (unix://, tcp:// or ssh://)
               -v, --verbose...      Log to standard error; repeat for more (see MOAT_LOG)
               -q, --quiet           Print only warnings and errors
-                  --color <WHEN>    When to use colors (auto: on a terminal without
-                                    NO_COLOR) [default: auto] [possible values: auto,
-                                    always, never]
+                  --color <WHEN>    Use colors: auto, always or never [default: auto]
         "#]],
     );
 }
@@ -193,7 +187,7 @@ fn of_destroy() {
 
             Global options:
                   --host <ADDRESS>
-                      Connect to Docker at this address (unix://, tcp://, ssh://)
+                      Docker address (unix://, tcp:// or ssh://)
 
               -v, --verbose...
                       Log to standard error; repeat for more (see MOAT_LOG)
@@ -202,10 +196,9 @@ fn of_destroy() {
                       Print only warnings and errors
 
                   --color <WHEN>
-                      When to use colors (auto: on a terminal without NO_COLOR)
+                      Use colors: auto, always or never
 
                       [default: auto]
-                      [possible values: auto, always, never]
         "#]],
     );
 }
@@ -240,7 +233,7 @@ fn of_status() {
 
             Global options:
                   --host <ADDRESS>
-                      Connect to Docker at this address (unix://, tcp://, ssh://)
+                      Docker address (unix://, tcp:// or ssh://)
 
               -v, --verbose...
                       Log to standard error; repeat for more (see MOAT_LOG)
@@ -249,10 +242,9 @@ fn of_status() {
                       Print only warnings and errors
 
                   --color <WHEN>
-                      When to use colors (auto: on a terminal without NO_COLOR)
+                      Use colors: auto, always or never
 
                       [default: auto]
-                      [possible values: auto, always, never]
         "#]],
     );
 }
@@ -313,7 +305,7 @@ fn of_exec() {
 
             Global options:
                   --host <ADDRESS>
-                      Connect to Docker at this address (unix://, tcp://, ssh://)
+                      Docker address (unix://, tcp:// or ssh://)
 
               -v, --verbose...
                       Log to standard error; repeat for more (see MOAT_LOG)
@@ -322,10 +314,9 @@ fn of_exec() {
                       Print only warnings and errors
 
                   --color <WHEN>
-                      When to use colors (auto: on a terminal without NO_COLOR)
+                      Use colors: auto, always or never
 
                       [default: auto]
-                      [possible values: auto, always, never]
         "#]],
     );
 }
@@ -352,7 +343,7 @@ fn of_list() {
 
             Global options:
                   --host <ADDRESS>
-                      Connect to Docker at this address (unix://, tcp://, ssh://)
+                      Docker address (unix://, tcp:// or ssh://)
 
               -v, --verbose...
                       Log to standard error; repeat for more (see MOAT_LOG)
@@ -361,10 +352,9 @@ fn of_list() {
                       Print only warnings and errors
 
                   --color <WHEN>
-                      When to use colors (auto: on a terminal without NO_COLOR)
+                      Use colors: auto, always or never
 
                       [default: auto]
-                      [possible values: auto, always, never]
         "#]],
     );
 }
@@ -406,7 +396,7 @@ fn of_clean() {
 
             Global options:
                   --host <ADDRESS>
-                      Connect to Docker at this address (unix://, tcp://, ssh://)
+                      Docker address (unix://, tcp:// or ssh://)
 
               -v, --verbose...
                       Log to standard error; repeat for more (see MOAT_LOG)
@@ -415,10 +405,9 @@ fn of_clean() {
                       Print only warnings and errors
 
                   --color <WHEN>
-                      When to use colors (auto: on a terminal without NO_COLOR)
+                      Use colors: auto, always or never
 
                       [default: auto]
-                      [possible values: auto, always, never]
         "#]],
     );
 }

@@ -46,7 +46,7 @@ fn whoever_changes_is_held_up_and_told_by_whom() {
         assert_eq!((ran.code, ran.out.as_str()), (Some(75), ""), "{command}: {}", ran.err);
         expect![[r#"
             error: `builder-1f2e3d4c` is held by another moat: `moat apply` (process 7) since 2026-01-01T00:00:00.000Z
-              = help: wait for it with `--lock-timeout 60`, or look at what it does with `moat status`
+              = help: wait with `--lock-timeout 60`, or see `moat status`
         "#]]
         .assert_eq(&ran.err);
     }
@@ -55,7 +55,7 @@ fn whoever_changes_is_held_up_and_told_by_whom() {
     let ran = place.run(&["destroy", "--json"]);
     assert_eq!(ran.code, Some(75));
     expect![[r#"
-        {"time":"TIME","event":"done","outcome":"error","exit_code":75,"code":"lock-held","state":null,"error":{"code":"lock-held","message":"`builder-1f2e3d4c` is held by another moat: `moat apply` (process 7) since 2026-01-01T00:00:00.000Z","hint":"wait for it with `--lock-timeout 60`, or look at what it does with `moat status`"}}
+        {"time":"TIME","event":"done","outcome":"error","exit_code":75,"code":"lock-held","state":null,"error":{"code":"lock-held","message":"`builder-1f2e3d4c` is held by another moat: `moat apply` (process 7) since 2026-01-01T00:00:00.000Z","hint":"wait with `--lock-timeout 60`, or see `moat status`"}}
     "#]].assert_eq(&ran.out);
 }
 

@@ -68,7 +68,7 @@ fn nothing_is_said_of_what_was_named_or_is_not_needed() {
     assert_eq!(place.run(&["validate"]).err, "");
     assert_eq!(place.run_in("a", &["validate"]).err, "");
     assert_eq!(place.run_in("a/b", &["validate", "../agent.yaml"]).err, "");
-    assert_eq!(place.run_in("a/b", &["history", "--all"]).err, "nothing was done yet\n");
+    assert_eq!(place.run_in("a/b", &["history", "--all"]).err, "no history yet\n");
     assert_eq!(place.run_in("a/b", &["validate", "--quiet"]).err, "");
     assert_eq!(place.run_in("a/b", &["list"]).err.matches("using").count(), 0);
     // The nearest is meant.
@@ -81,7 +81,7 @@ fn one_that_is_named_is_not_searched_for() {
     for arguments in [&["validate", "agent.yaml"][..], &["validate", "."]] {
         let ran = below(&Place::with(SPEC), arguments);
         assert_eq!(ran.code, Some(65), "{arguments:?}: {}", ran.err);
-        assert!(ran.err.contains("there is no spec file `"), "{arguments:?}: {}", ran.err);
+        assert!(ran.err.contains("spec file not found: `"), "{arguments:?}: {}", ran.err);
     }
 }
 
@@ -116,7 +116,7 @@ fn that_of_another_user_is_named_and_not_used() {
     chown(place.path().join("agent.yaml"), Some(4242), None).expect("given away");
     let ran = below(&place, &["validate"]);
     assert_eq!(ran.code, Some(65));
-    let said = "warning: `../../agent.yaml` is not used: it belongs to another user\n  = help: name it to use it\n";
+    let said = "warning: `../../agent.yaml` ignored: it belongs to another user\n  = help: give its path to use it\n";
     assert!(ran.err.contains(said), "{}", ran.err);
     assert_eq!(below(&place, &["validate", "../../agent.yaml"]).code, Some(0));
 }

@@ -62,8 +62,8 @@ fn a_name_that_nobody_bears() {
     let (_engine, place) = place();
     let first = place.run(&["status", "nosuch"]);
     expect![[r#"
-        error: there is no sandbox `nosuch` on this engine
-          = help: `moat list` shows all sandboxes; a spec is named by its path
+        error: no sandbox `nosuch` on this Docker host
+          = help: `moat list` shows all sandboxes; a spec is given by its path
     "#]]
     .assert_eq(&first.err);
     let commands: [&[&str]; 8] = [
@@ -153,8 +153,8 @@ fn nowhere_to_run_a_command() {
     let ran = place.run(&["exec", "--", "true"]);
     assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""));
     expect![[r#"
-        error: the main container of `builder` is not there
-          = help: `moat apply` starts it, `moat status` shows how things are
+        error: main container of `builder` does not exist
+          = help: `moat apply` starts it; `moat status` shows its state
     "#]]
     .assert_eq(&ran.err);
 }
@@ -191,7 +191,7 @@ fn output_that_cannot_be_written_is_one() {
     let output = place.command(["plan"]).stdout(full).output().expect("moat runs");
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8(output.stderr).expect("UTF-8");
-    assert!(text.starts_with("error: the output cannot be written: "), "{text}");
+    assert!(text.starts_with("error: cannot write the output: "), "{text}");
 }
 
 /// `-v` has the command, its rounds and operations; `-vv` each call of the engine too, with what came of it and how long

@@ -44,7 +44,7 @@ fn a_plan_is_shown_and_saved() {
     let ran = place.run(&["plan", "-o", "p.json"]);
     assert_eq!((ran.code, &ran.out), (Some(0), &shown.out));
     expect![[r#"
-        saved in p.json: `moat apply p.json` does this, if nothing has changed until then
+        saved in p.json: `moat apply p.json` applies it unless something changes
     "#]]
     .assert_eq(&ran.err);
     let plan = saved(&place);
@@ -68,7 +68,7 @@ fn it_is_written_over_no_other_file() {
     let place = place.file("binary", b"\xff\x00");
     for file in ["agent.yaml", "binary"] {
         let ran = place.run(&["plan", "-o", file]);
-        assert!(ran.code == Some(1) && ran.err.contains(&format!("`{file}` cannot be written")), "{}", ran.err);
+        assert!(ran.code == Some(1) && ran.err.contains(&format!("cannot write `{file}`")), "{}", ran.err);
     }
     assert_eq!(fs::read_to_string(place.path().join("agent.yaml")).expect("there"), SPEC);
 }
@@ -97,13 +97,13 @@ fn a_stale_one_is_refused_with_the_reason() {
     refused(&place, "it was made for the engine at unix:///elsewhere.sock");
     again();
     edit(&place, |plan| plan["moat"] = "0.0.1".into());
-    refused(&place, "is a plan of moat 0.0.1");
+    refused(&place, "was made by moat 0.0.1");
     again();
     edit(&place, |plan| plan["agents"][0]["operations"] = Value::Array(Vec::new()));
-    refused(&place, "is no plan as moat writes it");
+    refused(&place, "is not a valid plan");
     again();
     edit(&place, |plan| plan["agents"] = Value::Array(Vec::new()));
-    refused(&place, "is a plan of no agent");
+    refused(&place, "has no agents");
     again();
     let place = place.file("agent.yaml", SPEC.replace("busybox", "debian"));
     refused(&place, "builder: its spec changed");

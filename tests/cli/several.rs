@@ -78,10 +78,10 @@ fn everything_that_is_wrong_is_told_and_nothing_is_done() {
               |
               = help: use lowercase letters, digits, `-`, `_` and `.`, and start with a letter or digit, as in `a`
 
-            error: there is no spec file `none/agent.yaml`
+            error: spec file not found: `none/agent.yaml`
               = help: check the path
 
-            error: there is no spec file `nowhere.yaml`
+            error: spec file not found: `nowhere.yaml`
               = help: check the path
         "#]]
         .assert_eq(&ran.err);
@@ -98,7 +98,7 @@ fn everything_that_is_wrong_for_scripts() {
     let files: Vec<&str> = findings.iter().filter_map(|it| it["file"].as_str()).collect();
     assert!(files.contains(&"a.yaml") && files.contains(&"b.yaml"), "{document:#}");
     let message = document["error"]["message"].as_str().expect("a text");
-    assert!(message.contains("there is no spec file `c.yaml`"), "{message}");
+    assert!(message.contains("spec file not found: `c.yaml`"), "{message}");
 }
 
 #[test]
@@ -172,10 +172,7 @@ fn nothing_to_destroy_of_several() {
 fn no_sandboxes_to_list_or_clean() {
     let (_engine, place) = place();
     let ran = place.run(&["list"]);
-    assert_eq!(
-        (ran.code, ran.out.as_str(), ran.err.as_str()),
-        (Some(0), "", "there are no sandboxes on this engine\n")
-    );
+    assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (Some(0), "", "no sandboxes on this Docker host\n"));
     let ran = place.run(&["list", "--json", "--quiet"]);
     assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (Some(0), "[]\n", ""));
     let ran = place.run(&["clean"]);
@@ -191,7 +188,7 @@ fn only_specs_of_a_directory_count() {
         .file("mixed/compose.yaml", "services:\n  web:\n    image: nginx\n")
         .file("mixed/deploy.yml", "apiVersion: v1\nkind: Pod\nmetadata:\n  name: {{ .Values.name }}\n")
         .file("mixed/latin.yaml", b"name: caf\xe9\n");
-    let skipped = "skipped `mixed/compose.yaml`, `mixed/deploy.yml`, `mixed/latin.yaml`: no `agent` in it\n";
+    let skipped = "skipped `mixed/compose.yaml`, `mixed/deploy.yml`, `mixed/latin.yaml`: no `agent` key\n";
     for command in ["plan", "status", "destroy", "validate", "approve"] {
         let ran = place.run(&[command, "mixed"]);
         assert_eq!((ran.code, ran.err.matches(skipped).count()), (Some(0), 1), "{command}: {}", ran.err);

@@ -22,8 +22,8 @@ fn a_missing_file() {
         &Place::new(),
         &[],
         &expect![[r#"
-        error: there is no spec file `agent.yaml`
-          = help: go to the directory that has it, name it, or write one with `moat init`
+        error: spec file not found: `agent.yaml`
+          = help: change to its directory, give its path, or create one with `moat init`
     "#]],
     );
 }
@@ -34,7 +34,7 @@ fn a_missing_file_that_was_named() {
         &Place::new(),
         &["other.yaml"],
         &expect![[r#"
-        error: there is no spec file `other.yaml`
+        error: spec file not found: `other.yaml`
           = help: check the path
     "#]],
     );
@@ -46,7 +46,7 @@ fn a_folder_without_one() {
         &Place::new().file("sub/x", ""),
         &["sub"],
         &expect![[r#"
-        error: there is no spec file `sub/agent.yaml`
+        error: spec file not found: `sub/agent.yaml`
           = help: check the path
     "#]],
     );
@@ -58,8 +58,8 @@ fn a_file_that_is_no_text() {
         &Place::with(b"agent: \xff\n"),
         &[],
         &expect![[r#"
-            error: the spec file `agent.yaml` cannot be read: it is not UTF-8 text (byte 7)
-              = help: it has to be a text file that you may read
+            error: cannot read the spec file `agent.yaml`: not UTF-8 text (byte 7)
+              = help: it must be a readable text file
         "#]],
     );
 }
@@ -70,8 +70,8 @@ fn a_path_through_a_file() {
         &Place::with("agent: a\n"),
         &["agent.yaml/x"],
         &expect![[r#"
-            error: the spec file `agent.yaml/x` cannot be read: not a directory
-              = help: it has to be a text file that you may read
+            error: cannot read the spec file `agent.yaml/x`: not a directory
+              = help: it must be a readable text file
         "#]],
     );
 }
@@ -259,7 +259,7 @@ fn for_scripts_as_a_document() {
         {
           "error": {
             "code": "spec-invalid",
-            "message": "the spec `agent.yaml` cannot be used",
+            "message": "the spec `agent.yaml` is invalid",
             "findings": [
               {
                 "file": "agent.yaml",
@@ -287,6 +287,6 @@ fn for_scripts_as_the_last_line_of_a_stream() {
     let ran = Place::new().run(&["apply", "--json"]);
     assert_eq!(ran.code, Some(65));
     expect![[r#"
-        {"time":"TIME","event":"done","outcome":"error","exit_code":65,"code":"spec-invalid","state":null,"error":{"code":"spec-invalid","message":"there is no spec file `agent.yaml`","hint":"go to the directory that has it, name it, or write one with `moat init`"}}
+        {"time":"TIME","event":"done","outcome":"error","exit_code":65,"code":"spec-invalid","state":null,"error":{"code":"spec-invalid","message":"spec file not found: `agent.yaml`","hint":"change to its directory, give its path, or create one with `moat init`"}}
     "#]].assert_eq(&ran.out);
 }

@@ -113,7 +113,7 @@ fn a_variable_that_is_not_set() {
     refused(
         &["exec", "-e", "NOPE", "--", "true"],
         &expect![[r#"
-        error: invalid value 'NOPE' for '--env <NAME[=VALUE]>': `NOPE` is not set here
+        error: invalid value 'NOPE' for '--env <NAME[=VALUE]>': `NOPE` is not set
 
         For more information, try '--help'.
     "#]],
@@ -140,23 +140,23 @@ fn familiar_words_have_a_tip() {
         (&["diff"], "`moat plan` shows what an apply would change"),
         (&["version"], "`moat --version` prints the version"),
         (&["config"], "`moat validate` checks a spec"),
-        (&["stop", "-y"], "leave it out"),
-        (&["apply", "--auto-approve"], "`--yes` agrees to what it would ask about"),
+        (&["stop", "-y"], "omit it"),
+        (&["apply", "--auto-approve"], "use `--yes`"),
         (&["apply", "--force-recreate"], "`moat restart` restarts the sandbox"),
-        (&["apply", "--build"], "an image is built again when"),
-        (&["apply", "-d"], "leave it out: the sandbox goes on by itself"),
-        (&["stop", "-f", "agent.yaml"], "name the spec itself: `moat COMMAND FILE`"),
-        (&["stop", "--dry-run"], "`moat plan` shows what an apply would do"),
-        (&["destroy", "--dry-run"], "`moat status` shows what there is"),
+        (&["apply", "--build"], "images are rebuilt automatically when"),
+        (&["apply", "-d"], "omit it: sandboxes always run in the background"),
+        (&["stop", "-f", "agent.yaml"], "give the spec as an argument: `moat COMMAND FILE`"),
+        (&["stop", "--dry-run"], "`moat plan` shows what an apply would change"),
+        (&["destroy", "--dry-run"], "`moat status` shows the resources"),
         (&["restart", "-t", "5"], "`moat stop -t SECONDS`, then `moat start`"),
-        (&["list", "-a"], "leave it out: all sandboxes are listed"),
-        (&["status", "-o", "json"], "`--json` gives JSON"),
-        (&["status", "--format=json"], "`--json` gives JSON"),
+        (&["list", "-a"], "omit it: all sandboxes are listed"),
+        (&["status", "-o", "json"], "use `--json`"),
+        (&["status", "--format=json"], "use `--json`"),
         (&["exec", "builder", "ls", "/"], "put `--` before the command"),
         (&["exec", "-u", "root", "builder", "ls"], "put `--` before the command"),
         (&["exec", "builder"], "put `--` before the command"),
         (&["run", "agent.yaml", "make"], "put `--` before the command"),
-        (&["exec", "-it", "builder", "--", "sh"], "leave it out: a terminal is used if there is one"),
+        (&["exec", "-it", "builder", "--", "sh"], "omit it: a terminal is used if there is one"),
     ];
     for (arguments, tip) in table {
         let ran = Place::new().run(arguments);
@@ -176,7 +176,7 @@ fn the_words_of_a_command_in_the_sandbox_have_none() {
 #[test]
 fn destroy_says_that_v_is_verbose() {
     let place = Place::with("agent: a\nimage: busybox\n");
-    let warning = "warning: `-v` is `--verbose`, and the volumes stay\n  = help: `--volumes` removes them too\n";
+    let warning = "warning: `-v` means `--verbose`: volumes are kept\n  = help: `--volumes` deletes them\n";
     assert!(place.run(&["destroy", "-v"]).err.contains(warning));
     assert!(!place.run(&["destroy", "-v", "--volumes"]).err.contains(warning));
     assert!(!place.run(&["destroy"]).err.contains(warning));

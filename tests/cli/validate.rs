@@ -92,7 +92,7 @@ fn several_specs_and_agents() {
           |
           = help: did you mean `image`?
 
-        error: there is no spec file `four.yaml`
+        error: spec file not found: `four.yaml`
           = help: check the path
     "#]],
     );
@@ -195,7 +195,7 @@ fn for_scripts() {
               "missing": [],
               "error": {
                 "code": "spec-invalid",
-                "message": "the spec `bad.yaml` cannot be used",
+                "message": "the spec `bad.yaml` is invalid",
                 "findings": [
                   {
                     "file": "bad.yaml",
@@ -312,7 +312,7 @@ fn a_spec_to_begin_with_is_right_and_nothing_is_written_over() {
         &expect![[r#"
         exit 0
         == stderr
-        wrote agent.yaml: `moat plan` shows what it gives, `moat apply` makes it
+        created agent.yaml; next: `moat plan`, `moat apply`
     "#]],
     );
     told(
@@ -328,20 +328,20 @@ fn a_spec_to_begin_with_is_right_and_nothing_is_written_over() {
         &place,
         &["init"],
         &expect![[r#"
-        exit 1
-        == stderr
-        error: `agent.yaml` cannot be written: file exists
-          = help: name another file, or edit the one that is there
-    "#]],
+            exit 1
+            == stderr
+            error: cannot write `agent.yaml`: file exists
+              = help: choose another file, or edit the existing one
+        "#]],
     );
     told(
         &place,
         &["init", "--agent", "builder", "--image", "debian:13", "other.yaml"],
         &expect![[r#"
-        exit 0
-        == stderr
-        wrote other.yaml: `moat plan` shows what it gives, `moat apply` makes it
-    "#]],
+            exit 0
+            == stderr
+            created other.yaml; next: `moat plan`, `moat apply`
+        "#]],
     );
     expect![[r#"
         # The sandbox of this agent. `moat apply` creates or updates it, `moat plan` shows the changes first.

@@ -30,7 +30,7 @@ fn destroy_says_what_goes_and_asks() {
     let main = sandbox.main();
     let ran = on_terminal(&sandbox, "destroy", "n\n");
     assert_eq!(ran.code, 1, "{ran}");
-    assert!(ran.stdout.contains("2 containers with the files in them"), "{ran}");
+    assert!(ran.stdout.contains("2 containers with their files"), "{ran}");
     let inner = "(0 containers, 1 volume, 0 images of the Docker inside)";
     assert!(ran.stdout.contains(&format!("volume `moat-{}-docker` {inner}", sandbox.run_id())), "{ran}");
     assert_eq!(sandbox.main(), main);
@@ -59,7 +59,7 @@ fn volumes_with_their_data_need_an_answer() {
     let ran = sandbox.moat(&["destroy", "--volumes"]).run();
     assert_eq!(ran.code, 64, "{ran}");
     let volume = format!("moat-{}-data", sandbox.run_id());
-    assert!(ran.stderr.contains(&format!("the data in `{volume}` will be lost")), "{ran}");
+    assert!(ran.stderr.contains(&format!("this deletes the data in `{volume}`")), "{ran}");
     assert!(ran.stderr.contains("`--yes`"), "{ran}");
     assert_eq!(sandbox.volumes(), [volume]);
     sandbox.assert_ready();
@@ -74,11 +74,11 @@ fn run_with_rm_asks_about_a_sandbox_that_was_there() {
     let sandbox = Sandbox::applied(PLAIN);
     let main = sandbox.main();
     let ran = on_terminal(&sandbox, "run --rm -- echo never", "n\n");
-    assert!(ran.code == 1 && ran.stdout.contains("`--rm` removes it at the end"), "{ran}");
+    assert!(ran.code == 1 && ran.stdout.contains("`--rm` removes it: "), "{ran}");
     assert!(!ran.stdout.contains("never\r"), "{ran}");
     assert_eq!(sandbox.main(), main);
     let ran = sandbox.moat(&["run", "--rm", "--", "echo", "once"]).ok();
-    assert!(ran.stdout == "once\n" && ran.stderr.contains("was there before, and is removed at the end"), "{ran}");
+    assert!(ran.stdout == "once\n" && ran.stderr.contains("already exists and will be removed afterwards"), "{ran}");
     assert_eq!(sandbox.find("main"), None);
     let ran = on_terminal(&sandbox, "run --rm -- echo fresh", "");
     assert!(ran.code == 0 && !ran.stdout.contains("go on?"), "{ran}");
@@ -95,7 +95,7 @@ fn sessions_that_would_end_are_told_asked_about_and_told_why() {
     assert!(plan.stdout.ends_with("\nEnds: 1 session in container/main\n"), "{plan}");
     let plan: serde_json::Value = serde_json::from_str(&sandbox.moat(&["plan", "--json"]).ok().stdout).expect("JSON");
     assert_eq!(plan["sessions"], 1);
-    let told = format!("1 session in `moat-{}` will be ended", sandbox.run_id());
+    let told = format!("this ends 1 session in `moat-{}`", sandbox.run_id());
     for line in ["apply", "restart"] {
         let ran = on_terminal(&sandbox, line, "n\n");
         assert!(ran.code == 1 && ran.stdout.contains(&told), "{ran}");
@@ -107,17 +107,14 @@ fn sessions_that_would_end_are_told_asked_about_and_told_why() {
     let ended = working.wait_with_output().expect("an end");
     let said = String::from_utf8_lossy(&ended.stderr).into_owned();
     assert_eq!(ended.status.code(), Some(137), "{said}");
-    assert!(
-        said.contains("the session was ended: its container was removed") || said.contains("was stopped"),
-        "{said}"
-    );
+    assert!(said.contains("the session ended: its container was removed") || said.contains("was stopped"), "{said}");
 
     let working = session(&sandbox);
     let ran = sandbox.moat(&["restart"]).ok();
     assert!(ran.stderr.contains(&told), "{ran}");
     let said = String::from_utf8_lossy(&working.wait_with_output().expect("an end").stderr).into_owned();
-    assert!(said.contains("the session was ended: "), "{said}");
+    assert!(said.contains("the session ended: "), "{said}");
     // Whoever ends their own command knows.
     let ran = sandbox.sh("kill -9 $$");
-    assert!(ran.code == 137 && !ran.stderr.contains("was ended"), "{ran}");
+    assert!(ran.code == 137 && !ran.stderr.contains("the session ended"), "{ran}");
 }

@@ -16,7 +16,7 @@ fn the_main_command_gets_input_and_gives_output_and_its_code() {
     let ran = sandbox.moat(&["attach"]).input("stty size; echo sum-$((40+2))\nexit 3\n").run();
     assert!(ran.code == 3 && ran.stdout.contains("sum-42"), "{ran}");
     let ran = sandbox.moat(&["attach"]).run();
-    assert!(ran.code == 1 && ran.stderr.contains("does not run"), "{ran}");
+    assert!(ran.code == 1 && ran.stderr.contains("is not running"), "{ran}");
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn a_terminal_is_passed_through_and_left_by_its_keys() {
     let answered = "until grep -q kept-2 seen 2>/dev/null; do sleep 0.1; done";
     let ran = attach(&format!(r"printf 'stty size; echo kept-$((1+1))\r'; {answered}; printf '\020\021'"));
     assert!(ran.code == 0 && ran.stdout.contains("33 99") && ran.stdout.contains("kept-2"), "{ran}");
-    assert!(ran.stdout.contains("left; the command goes on"), "{ran}");
+    assert!(ran.stdout.contains("detached; the command keeps running"), "{ran}");
     assert_eq!(sandbox.status()["state"], "ready");
     let ran = attach(r"printf 'exit 7\r'");
     assert_eq!(ran.code, 7, "{ran}");

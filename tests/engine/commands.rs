@@ -49,14 +49,14 @@ fn from_nothing_to_a_sandbox() {
     expect![[r#"
         exit 65
         == stderr
-        error: there is no spec file `agent.yaml`
-          = help: go to the directory that has it, name it, or write one with `moat init`
+        error: spec file not found: `agent.yaml`
+          = help: change to its directory, give its path, or create one with `moat init`
     "#]]
     .assert_eq(&sandbox.moat(&["plan"]).told());
     expect![[r#"
         exit 0
         == stderr
-        wrote agent.yaml: `moat plan` shows what it gives, `moat apply` makes it
+        created agent.yaml; next: `moat plan`, `moat apply`
     "#]]
     .assert_eq(&sandbox.moat(&["init", "--agent", &sandbox.agent, "--image", "busybox"]).told());
     expect![[r#"
@@ -68,7 +68,7 @@ fn from_nothing_to_a_sandbox() {
     expect![[r#"
         exit 0
         == stderr
-        builder has no image that is built: its spec names one
+        builder has no built image: its spec uses an existing one
     "#]]
     .assert_eq(&sandbox.moat(&["image"]).told());
     expect![[r#"
@@ -190,10 +190,10 @@ fn what_was_changed_and_by_whom() {
     expect![[r#"
         exit 64
         == stderr
-        `builder` is not approved: it asks for more than what was approved
+        `builder` is not approved: it asks for more than was approved
           + mount /host: path /etc (read and write)
-        error: nothing was done, since nobody is there to be asked
-          = help: `--yes` agrees to what is shown above
+        error: confirmation is needed and there is no terminal; nothing was changed
+          = help: `--yes` confirms the above
     "#]]
     .assert_eq(&sandbox.moat(&["approve"]).told());
     expect![[r#"
@@ -215,7 +215,7 @@ fn what_was_changed_and_by_whom() {
           }
         ]
         == stderr
-        builder: there is nothing to approve
+        builder: nothing to approve
     "#]]
     .assert_eq(&sandbox.moat(&["approve", "--yes", "--json"]).told());
     let audit = sandbox.moat(&["audit"]).ok().stdout;
@@ -245,8 +245,8 @@ fn what_is_left_over() {
         R (spec DIR/agent.yaml: file is gone)
           remove  container moat-R
           remove  network moat-R
-        error: nothing was done, since nobody is there to be asked
-          = help: `--yes` agrees to what is shown above
+        error: confirmation is needed and there is no terminal; nothing was changed
+          = help: `--yes` confirms the above
     "#]]
     .assert_eq(&sandbox.moat(&["clean", &sandbox.agent]).told());
     expect![[r#"
@@ -307,7 +307,7 @@ fn a_watch_and_what_it_sees() {
     };
     let on_screen: String = on_screen().lines().map(line).collect();
     expect![[r#"
-        watching; Ctrl-C ends it and leaves the sandbox as it is
+        watching; Ctrl-C stops the watch and keeps the sandbox
         builder: the watch started
         builder: 4 to do
           created  container moat-R

@@ -70,28 +70,28 @@ fn targets_in_the_sandbox_are_taken_as_docker_cp_takes_them() {
     expect![[r#"
         exit 1
         == stderr
-        error: `:/t/file` is not a directory, and is not replaced by one
-          = help: remove it first, or name another place
+        error: `:/t/file` exists and is not a directory
+          = help: remove it first, or choose another target
         exit 1
         == stderr
-        error: `:/t/to-file` is not a directory, and is not replaced by one
-          = help: remove it first, or name another place
+        error: `:/t/to-file` exists and is not a directory
+          = help: remove it first, or choose another target
         exit 1
         == stderr
         error: `:/t/file/` is not a directory
-          = help: leave out the slash at the end, or name a directory
+          = help: remove the trailing slash, or give a directory
         exit 1
         == stderr
-        error: there is no directory `/t/new/` in the sandbox
-          = help: make it first: `moat exec -- mkdir -p /t/new`
+        error: no directory `/t/new/` in the sandbox
+          = help: create it first: `moat exec -- mkdir -p /t/new`
         exit 1
         == stderr
-        error: there is no directory `/none/at/` in the sandbox
-          = help: make it first: `moat exec -- mkdir -p /none/at`
+        error: no directory `/none/at/` in the sandbox
+          = help: create it first: `moat exec -- mkdir -p /none/at`
         exit 1
         == stderr
-        error: there is no directory `/no/such/` in the sandbox
-          = help: make it first: `moat exec -- mkdir -p /no/such`
+        error: no directory `/no/such/` in the sandbox
+          = help: create it first: `moat exec -- mkdir -p /no/such`
         exit 1
         == stderr
         error: there is no `nothing` on this machine
@@ -109,7 +109,7 @@ fn targets_in_the_sandbox_are_taken_as_docker_cp_takes_them() {
     // A folder over a file, deeper down.
     sandbox.sh_ok("mkdir -p /t/folder/d; echo precious >/t/folder/d/sub");
     let ran = sandbox.moat(&["cp", "d", ":/t/folder"]).run();
-    assert!(ran.code == 1 && ran.stderr.contains("would replace a file"), "{ran}");
+    assert!(ran.code == 1 && ran.stderr.contains("conflict below"), "{ran}");
     assert_eq!(sandbox.sh_ok("cat /t/folder/d/sub; ls /t/folder"), "precious\nd");
 }
 
@@ -169,12 +169,12 @@ fn targets_here_are_taken_as_docker_cp_takes_them_but_for_links() {
           = help: check the path; a missing directory is not made
         exit 1
         == stderr
-        error: there is no `/none` in the sandbox
-          = help: look with `moat exec -- ls`
+        error: `/none` does not exist in the sandbox
+          = help: check with `moat exec -- ls`
         exit 1
         == stderr
-        error: there is no `/none/f` in the sandbox
-          = help: look with `moat exec -- ls`
+        error: `/none/f` does not exist in the sandbox
+          = help: check with `moat exec -- ls`
     "#]]
     .assert_eq(&refused.concat());
 }
@@ -220,7 +220,7 @@ fn pipes_and_devices_are_left_out_by_name() {
     expect![[r#"
         exit 0
         == stderr
-        warning: left out `d/null` (a device), `d/pipe` (a named pipe)
+        warning: skipped `d/null` (a device), `d/pipe` (a named pipe)
           = help: only files, directories and links are copied
         copied 1 file, 5 B
     "#]]

@@ -119,7 +119,7 @@ fn a_sandbox_is_found_by_its_name_wherever_one_is() {
     expect![[r#"
         exit 1
         == stderr
-        error: there is no sandbox `builderx` on this engine
+        error: no sandbox `builderx` on this Docker host
           = help: did you mean `builder`?
     "#]]
     .assert_eq(&told);
@@ -134,8 +134,8 @@ fn a_sandbox_is_found_by_its_name_wherever_one_is() {
     expect![[r#"
         exit 1
         == stderr
-        error: there is no sandbox `main` on this engine
-          = help: `main` is a container: `-c main` names it, where a command takes one
+        error: no sandbox `main` on this Docker host
+          = help: `main` is a container: select it with `-c main`
     "#]]
     .assert_eq(&sandbox.moat(&["restart", "main"]).told());
     let ids = sandbox.moat(&["list", "-q"]).ok();
@@ -144,7 +144,7 @@ fn a_sandbox_is_found_by_its_name_wherever_one_is() {
     // Without its file it can still be destroyed by its name, and no more.
     fs::remove_file(sandbox.path().join("agent.yaml")).expect("removed");
     let refused = elsewhere.moat(&["status", &sandbox.agent]).run();
-    assert!(refused.code == 1 && refused.stderr.contains("cannot be used"), "{refused}");
+    assert!(refused.code == 1 && refused.stderr.contains("is missing or invalid"), "{refused}");
     elsewhere.moat(&["destroy", &sandbox.agent]).ok();
     assert_eq!(sandbox.find("main"), None);
 }
@@ -207,8 +207,8 @@ fn stopped_is_respected_until_it_is_started() {
     expect![[r#"
         exit 1
         == stderr
-        error: the main container of `builder` does not run: it is exited
-          = help: `moat start` brings it back
+        error: main container of `builder` is not running: it is exited
+          = help: `moat start` starts it
     "#]]
     .assert_eq(&sandbox.moat(&["exec", "--", "true"]).told());
     assert_eq!(sandbox.moat(&["restart"]).run().code, 1);
@@ -225,8 +225,8 @@ fn stopped_is_respected_until_it_is_started() {
     expect![[r#"
         exit 1
         == stderr
-        error: the main container of `builder` is not there
-          = help: `moat apply` starts it, `moat status` shows how things are
+        error: main container of `builder` does not exist
+          = help: `moat apply` starts it; `moat status` shows its state
     "#]]
     .assert_eq(&sandbox.moat(&["stop"]).told());
 }
@@ -294,16 +294,16 @@ fn files_go_in_and_come_out_as_they_were() {
           = help: check the path; a missing directory is not made
         exit 1
         == stderr
-        error: there is no directory `/no/` in the sandbox
-          = help: make it first: `moat exec -- mkdir -p /no`
+        error: no directory `/no/` in the sandbox
+          = help: create it first: `moat exec -- mkdir -p /no`
         exit 1
         == stderr
-        error: there is no `/nothing` in the sandbox
-          = help: look with `moat exec -- ls`
+        error: `/nothing` does not exist in the sandbox
+          = help: check with `moat exec -- ls`
         exit 64
         == stderr
-        error: one of the two has to be in the sandbox, and the other one here
-          = help: a colon before the path means the sandbox: `moat cp file :/work`
+        error: copy between the sandbox and this host
+          = help: a path in the sandbox starts with a colon: `moat cp file :/work`
     "#]]
     .assert_eq(&refused.concat());
 }
@@ -348,7 +348,7 @@ fn ports_are_told_and_opened() {
         exit 1
         == stderr
         error: `builder` publishes port 81 not on the host
-          = help: `moat ports` shows what there is
+          = help: `moat ports` lists the published ports
     "#]]
     .assert_eq(&sandbox.moat(&["open", "-p", "81"]).told());
 }
@@ -368,7 +368,7 @@ fn a_command_for_scripts_and_a_shell() {
     assert_eq!(document["exit_code"], 7, "{ran}");
     assert_eq!((ran.code, &document["stdout"]), (7, &"/tmp\n".into()), "{ran}");
     let long = sandbox.moat(&["shell", "--json"]).input("#".repeat(200_000)).run();
-    assert!(long.code == 64 && long.stderr.contains("more than 120 KiB"), "{long}");
+    assert!(long.code == 64 && long.stderr.contains("larger than 120 KiB"), "{long}");
 }
 
 #[test]
@@ -381,7 +381,7 @@ fn a_shell_is_left_by_its_keys_and_goes_on() {
     command.env("DOCKER_HOST", &engine().host).env("HOME", sandbox.home());
     let ran = testkit::run::run(command, b"sleep 777\n\x10q");
     assert_eq!(ran.code, 0, "{ran}");
-    assert!(ran.stdout.contains("left; the command goes on"), "{ran}");
+    assert!(ran.stdout.contains("detached; the command keeps running"), "{ran}");
     assert!(until(|| sandbox.docker_exec("main", &["ps"]).contains("sleep 777")), "it goes on");
 }
 
@@ -408,7 +408,7 @@ fn the_cache_grows_and_is_emptied() {
         exit 1
         == stderr
         error: `builder` has no builder
-          = help: `docker:dind` under `dependencies` brings one
+          = help: `docker:dind` under `dependencies` adds one
     "#]]
     .assert_eq(&plain.moat(&["cache"]).told().replace("`b` has", "`builder` has"));
 }

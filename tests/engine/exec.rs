@@ -64,8 +64,8 @@ fn there_is_nothing_to_run_in() {
     expect_test::expect![[r#"
         exit 1
         == stderr
-        error: the main container of `builder` is not there
-          = help: `moat apply` starts it, `moat status` shows how things are
+        error: main container of `builder` does not exist
+          = help: `moat apply` starts it; `moat status` shows its state
     "#]]
     .assert_eq(&sandbox.moat(&["exec", "--", "true"]).told());
 }

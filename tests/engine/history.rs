@@ -81,7 +81,7 @@ fn every_command_is_in_the_history() {
     expect![[r#"
         exit 1
         == stderr
-        error: nothing is known of `builderx`
+        error: no record of `builderx`
           = help: did you mean `builder`?
     "#]]
     .assert_eq(&ran);
@@ -148,8 +148,8 @@ fn whatever_happens_to_its_files_the_work_goes_on() {
     fs::write(&history, "\u{0}nonsense").expect("written");
     fs::write(&record, "{").expect("written");
     expect![[r#"
-        warning: the history is not complete: `HOME/.local/state/moat/runs/ENGINE/R.json` cannot be read, and was made anew
-          = help: what the engine knows of the sandbox is in it again
+        warning: the history is incomplete: `HOME/.local/state/moat/runs/ENGINE/R.json` cannot be read, and was made anew
+          = help: it was rebuilt from the engine's labels
     "#]].assert_eq(&warnings(1));
     let told = sandbox.moat(&["history"]).run();
     assert!(told.code == 0 && told.stderr.contains("1 line of `") && told.stdout.contains("apply"), "{told}");
@@ -158,9 +158,9 @@ fn whatever_happens_to_its_files_the_work_goes_on() {
     fs::write(&history, "{\"v\":2,\"more\":true}\n").expect("written");
     fs::write(&record, "{\"v\":2,\"more\":true}").expect("written");
     expect![[r#"
-        warning: the history is not complete: `HOME/.local/state/moat/runs/ENGINE/R.json` is of a newer version of moat, and was left as it is
+        warning: the history is incomplete: `HOME/.local/state/moat/runs/ENGINE/R.json` is of a newer version of moat, and was left as it is
           = help: use that version of moat, or remove the file
-        warning: the history is not complete: `HOME/.local/state/moat/history/ENGINE/R.jsonl` is of a newer version of moat, and was left as it is
+        warning: the history is incomplete: `HOME/.local/state/moat/history/ENGINE/R.jsonl` is of a newer version of moat, and was left as it is
           = help: use that version of moat, or remove the file
     "#]].assert_eq(&warnings(3));
     assert_eq!(fs::read_to_string(&record).expect("a record"), "{\"v\":2,\"more\":true}");
@@ -171,8 +171,8 @@ fn whatever_happens_to_its_files_the_work_goes_on() {
     let held = fs::File::open(&history).expect("a file");
     held.lock().expect("held");
     expect![[r#"
-        warning: the history is not complete: `HOME/.local/state/moat/history/ENGINE/R.jsonl` is held by another process
-          = help: nothing else depends on it
+        warning: the history is incomplete: `HOME/.local/state/moat/history/ENGINE/R.jsonl` is held by another process
+          = help: only the history is affected
     "#]]
     .assert_eq(&warnings(4));
     drop(held);
@@ -182,10 +182,10 @@ fn whatever_happens_to_its_files_the_work_goes_on() {
         fs::create_dir(file).expect("made");
     }
     expect![[r#"
-        warning: the history is not complete: `HOME/.local/state/moat/runs/ENGINE/R.json` cannot be used: Is a directory (os error 21)
-          = help: nothing else depends on it
-        warning: the history is not complete: `HOME/.local/state/moat/history/ENGINE/R.jsonl` cannot be used: Is a directory (os error 21)
-          = help: nothing else depends on it
+        warning: the history is incomplete: `HOME/.local/state/moat/runs/ENGINE/R.json` cannot be used: Is a directory (os error 21)
+          = help: only the history is affected
+        warning: the history is incomplete: `HOME/.local/state/moat/history/ENGINE/R.jsonl` cannot be used: Is a directory (os error 21)
+          = help: only the history is affected
     "#]].assert_eq(&warnings(5));
     for file in [&history, &record] {
         fs::remove_dir(file).expect("removed");

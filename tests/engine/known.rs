@@ -16,7 +16,7 @@ fn a_moved_folder_is_another_sandbox_and_that_is_said() {
         let mut moat = sandbox.moat(command);
         moat.command.current_dir(&moved);
         let ran = moat.ok();
-        assert!(ran.stderr.contains(&format!("`{old}` of the same agent is from")), "{ran}");
+        assert!(ran.stderr.contains(&format!("`{old}` of the same agent has the spec")), "{ran}");
         assert!(ran.stderr.contains(&format!("`moat destroy {old}`")), "{ran}");
     }
     // From then on it is known, and not said again.

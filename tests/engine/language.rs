@@ -158,7 +158,7 @@ fn limits_and_restart_change_in_place_and_a_replacement_keeps_its_port() {
 
         Plan: 1 to do (1 update)
 
-        Not approved: it asks for more than what was approved
+        Not approved: it asks for more than was approved
           + limit cpus: 1500000000 -> 2000000000
           + limit memory: 268435456 -> 536870912
           + limit pids: 200 -> 300
@@ -300,7 +300,7 @@ fn several_agents_of_one_file_are_several_sandboxes() {
     };
     assert_eq!((role(&first).as_str(), role(&second).as_str()), ("writes", "reads"));
     let told = sandbox.moat(&["exec", "--", "true"]).run();
-    assert!(told.code == 65 && told.stderr.contains("one of them has to be named"), "{told}");
+    assert!(told.code == 65 && told.stderr.contains("has several agents"), "{told}");
     sandbox.moat(&["destroy"]).ok();
 }
 

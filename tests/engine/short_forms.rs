@@ -97,6 +97,9 @@ fn only_validate_reads_standard_input() {
     let sandbox = Sandbox::new("image: busybox\n");
     for command in ["plan", "apply", "status"] {
         let ran = sandbox.moat(&[command, "-"]).run();
-        assert!(ran.code != 0 && ran.stderr.contains("a sandbox belongs to a file"), "{command}: {ran}");
+        assert!(
+            ran.code != 0 && ran.stderr.contains("a sandbox is identified by the path of its spec"),
+            "{command}: {ran}"
+        );
     }
 }

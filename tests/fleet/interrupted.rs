@@ -61,7 +61,7 @@ fn a_second_signal_ends_it_at_once_and_the_next_apply_mends_it() {
     let mut destroy = start(&sandbox, &["destroy"]);
     destroy.until(&["to do"]);
     destroy.signal("INT");
-    destroy.until(&["once more to stop at once"]);
+    destroy.until(&["interrupt again to stop at once"]);
     destroy.signal("TERM");
     let (code, told) = destroy.end();
     assert_eq!(code, Some(130), "{told:#?}");

@@ -37,7 +37,7 @@ fn what_no_spec_stands_for_is_listed_and_cleaned() {
     assert_eq!(asked.code, 64, "{asked}");
     assert!(asked.stderr.contains(&format!("  remove  container moat-{}\n", runs[0])), "{asked}");
     assert!(!asked.stderr.contains(&format!("container moat-{}", runs[2])), "{asked}");
-    assert!(asked.stderr.contains(&format!("is no orphan: `moat destroy {}` removes it", runs[2])), "{asked}");
+    assert!(asked.stderr.contains(&format!("still has its spec: `moat destroy {}` removes it", runs[2])), "{asked}");
     assert_eq!(listed(sandbox).len(), 3);
 
     let cleaned = sandbox.moat(&["clean", "--yes", runs[0], runs[1], runs[2]]).ok();

@@ -131,7 +131,7 @@ fn each_agent_has_a_line_and_trouble_scrolls_by_above() {
     write("b", "");
     let mut terminal = Terminal::run(&sandbox, &["watch", "all"]);
     let wanted = |name: &str| format!("AGENT-{name}  as wanted   the watch started");
-    let begun = "watching 2 agents; Ctrl-C ends it and leaves the sandboxes as they are".to_owned();
+    let begun = "watching 2 agents; Ctrl-C stops the watch and keeps the sandboxes".to_owned();
     terminal.wait_for(&sandbox, |lines| lines == [begun.clone(), wanted("a"), wanted("b")]);
 
     // What was done and is over leaves no more than its cause.

@@ -40,13 +40,10 @@ pub fn moved<'a>(run: &Run, others: impl Iterator<Item = &'a Ownership>) -> Opti
     let old = others.filter(is_of_agent).find(|it| !Path::new(&it.spec).exists())?;
     Some(Note {
         message: format!(
-            "`{}` is a new sandbox; `{}` of the same agent is from `{}`, which is gone",
+            "`{}` is a new sandbox; `{}` of the same agent has the spec `{}`, which no longer exists",
             run.id, old.run, old.spec
         ),
-        hint: format!(
-            "to keep its data move the spec back to where it was; otherwise `moat destroy {}` removes it",
-            old.run
-        ),
+        hint: format!("to keep its data, move the spec back; otherwise remove it with `moat destroy {}`", old.run),
     })
 }
 
@@ -68,7 +65,7 @@ pub fn writable(owner: &Ownership) -> Vec<(String, PathBuf)> {
 impl fmt::Display for Author {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { run, file, folder } = self;
-        write!(f, "the sandbox `{run}` can write `{}`, by `{}`", file.display(), folder.display())
+        write!(f, "the sandbox `{run}` can write `{}` through `{}`", file.display(), folder.display())
     }
 }
 

@@ -93,7 +93,7 @@ impl<'a> Judge<'a> {
         match asked {
             Some(changes) if changes.is_empty() => Ok((Verdict::Granted, None)),
             Some(changes) => {
-                let reason = "it asks for more than what was approved".to_owned();
+                let reason = "it asks for more than was approved".to_owned();
                 Ok((Verdict::Asks(Asks { reason, changes }), None))
             }
             None => self.first(run, origin).await,

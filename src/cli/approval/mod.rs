@@ -59,7 +59,7 @@ fn digest(text: &str) -> Result<String, String> {
     if is_one {
         Ok(text.to_ascii_lowercase())
     } else {
-        Err(format!("a digest has {DIGEST_LEN} hexadecimal digits; `moat plan` shows it"))
+        Err(format!("expected {DIGEST_LEN} hexadecimal digits, as printed by `moat plan`"))
     }
 }
 
@@ -259,7 +259,7 @@ impl Unapproved {
 
     /// What to do about it.
     pub fn hint(&self) -> String {
-        format!("if this is what you want, approve it: `moat apply --approve {}`", self.digest)
+        format!("to approve it: `moat apply --approve {}`", self.digest)
     }
 }
 

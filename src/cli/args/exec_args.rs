@@ -147,13 +147,13 @@ pub async fn attach(
             if code >= KILLED
                 && let Some(why) = ended_by(engine, (run, container), began).await
             {
-                session.caution(&format!("the session was ended: {why}"), "`moat history` tells what was done");
+                session.caution(&format!("the session ended: {why}"), "see `moat history`");
             }
             Ok(u8::try_from(code).map_or(Exit::Failed, Exit::Of))
         }
         Attached::Left if stop.is_cancelled() => Ok(Exit::Interrupted),
         Attached::Left => {
-            session.screen.say("\nleft; the command goes on\n");
+            session.screen.say("\ndetached; the command keeps running\n");
             Ok(Exit::Done)
         }
     }
@@ -205,7 +205,7 @@ pub async fn capture(
 fn variable(text: &str) -> Result<(String, String), String> {
     let (name, value) = match text.split_once('=') {
         Some((name, value)) => (name, value.to_owned()),
-        None => (text, std::env::var(text).map_err(|_| format!("`{text}` is not set here"))?),
+        None => (text, std::env::var(text).map_err(|_| format!("`{text}` is not set"))?),
     };
-    if name.is_empty() { Err("a variable needs a name".to_owned()) } else { Ok((name.to_owned(), value)) }
+    if name.is_empty() { Err("a variable must have a name".to_owned()) } else { Ok((name.to_owned(), value)) }
 }

@@ -38,13 +38,12 @@ impl Locking {
         stop: &CancellationToken,
     ) -> Result<Option<Lock>, CliError> {
         let warn = |message: &str| {
-            let hint =
-                format!("two moats that change one sandbox would not see each other; {STATE_DIR} names a folder");
+            let hint = format!("concurrent moat commands are not serialized; set {STATE_DIR}");
             tell(Event::Warning { run, message, hint: &hint });
             Ok(None)
         };
         let Some(dir) = own_files() else {
-            return warn("there is no folder for lock files");
+            return warn("no directory for lock files");
         };
         let holder = Holder { pid: process::id(), command: command.to_owned(), since: written(Clock::System.now()) };
         let engine = engine.located().endpoint.to_string();

@@ -92,8 +92,8 @@ pub(in crate::cli) struct By<'a> {
 pub async fn run(args: &Apply, session: &Session) -> Result<Exit, CliError> {
     let saved = Saved::among(&args.specs.paths())?;
     if saved.is_some() && (args.watch || args.dry_run || args.pull) {
-        let message = "a saved plan is applied as it is".to_owned();
-        return Err(CliError::Usage { message, hint: "leave out `--watch`, `--dry-run` and `--pull`".to_owned() });
+        let message = "a saved plan cannot be changed".to_owned();
+        return Err(CliError::Usage { message, hint: "omit `--watch`, `--dry-run` and `--pull`".to_owned() });
     }
     if args.watch {
         let Apply { specs, wait_timeout, approving, addresses, locking, .. } = args;
@@ -196,7 +196,7 @@ async fn builds<E: Engine>(engine: &E, graph: &Graph, outcome: &Outcome, tell: T
     let builds = builds::check(engine, graph, observed).await?;
     if let Some(reason) = &builds.reason {
         let message = format!("builds are not routed to the sidecar: {reason}");
-        let hint = builds.hint.as_deref().unwrap_or("`moat status` looks again");
+        let hint = builds.hint.as_deref().unwrap_or("check again with `moat status`");
         tell(Event::Warning { run: &graph.run, message: &message, hint });
     }
     Some(builds)

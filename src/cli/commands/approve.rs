@@ -64,7 +64,7 @@ async fn give(
                 approve(run, origin, false)?;
             }
             all.push(Answer::of(run, Vec::new()));
-            session.screen.say(&format!("{}: there is nothing to approve\n", run.agent));
+            session.screen.say(&format!("{}: nothing to approve\n", run.agent));
             continue;
         };
         let asks = asks.of(&agent);
@@ -98,7 +98,7 @@ fn forget(args: &Approve, session: &Session, fleet: &Selection<'_>, record: &Rec
         let approval = place(run).ok_or(CliError::NoPlace)?;
         record.consent(run, &Consent::Lose("approvals"), "--forget")?;
         approval.forget().map_err(CliError::Output)?;
-        session.screen.say(&format!("{}: what was approved is forgotten\n", run.agent));
+        session.screen.say(&format!("{}: approvals discarded\n", run.agent));
         all.push(Answer::of(run, Vec::new()));
     }
     if args.json {

@@ -63,7 +63,7 @@ pub async fn run(args: &Attach, session: &Session) -> Result<Exit, CliError> {
         // What does not fit cannot come from a process.
         Attached::Ended(code) => Ok(u8::try_from(code).map_or(Exit::Failed, Exit::Of)),
         Attached::Left => {
-            session.screen.say("\nleft; the command goes on\n");
+            session.screen.say("\ndetached; the command keeps running\n");
             Ok(Exit::Done)
         }
     }

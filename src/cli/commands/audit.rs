@@ -140,7 +140,7 @@ fn list(args: &AuditCommand, session: &Session) -> Result<Exit, CliError> {
         ui::render::audit::text(shown, session.screen.data_colour())
     })?;
     if shown.is_empty() {
-        session.screen.say("nothing is on record\n");
+        session.screen.say("the audit log has no matching entries\n");
     }
     Ok(Exit::Done)
 }
@@ -200,5 +200,5 @@ fn verified(args: &Verify, session: &Session) -> Result<Exit, CliError> {
 }
 
 fn key(text: &str) -> Result<PublicKey, String> {
-    PublicKey::parse(text).ok_or_else(|| format!("`{text}` is not a public key: 64 hexadecimal digits"))
+    PublicKey::parse(text).ok_or_else(|| format!("`{text}` is not a public key (64 hexadecimal digits)"))
 }

@@ -34,15 +34,15 @@ pub async fn run(args: &Cache, session: &Session) -> Result<Exit, CliError> {
     };
     let Some(wanted) = &graph.builds else {
         let message = format!("`{agent}` has no builder");
-        return Err(CliError::Refused { message, hint: "`docker:dind` under `dependencies` brings one".to_owned() });
+        return Err(CliError::Refused { message, hint: "`docker:dind` under `dependencies` adds one".to_owned() });
     };
     let observed = &sandbox.observed;
     let size = async || builds::cache_bytes(&engine, wanted, observed).await;
     let before = size().await;
     if args.prune {
         let refused = |why: String| {
-            let message = format!("the cache of `{agent}` was not emptied: {why}");
-            CliError::Refused { message, hint: "`moat status` shows how things are".to_owned() }
+            let message = format!("cannot prune the cache of `{agent}`: {why}");
+            CliError::Refused { message, hint: "see `moat status`".to_owned() }
         };
         let work = async { builds::prune(&engine, wanted, observed).await.map_err(refused) };
         let data = serde_json::json!({ "volume": sandbox.run.name_of(&ResourceId::volume(&wanted.cache)) });

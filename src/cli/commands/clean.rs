@@ -60,7 +60,9 @@ pub async fn run(args: &Clean, session: &Session) -> Result<Exit, CliError> {
     args.known(&found)?;
     if !args.agents.is_empty() {
         for row in &others {
-            session.screen.say(&format!("{} is no orphan: `moat destroy {}` removes it\n", row.run.agent, row.run.id));
+            session
+                .screen
+                .say(&format!("{} still has its spec: `moat destroy {}` removes it\n", row.run.agent, row.run.id));
         }
     }
     let shown = list::removal(&orphans, |name| !args.volumes && is_kept(&found, name));
@@ -74,7 +76,7 @@ pub async fn run(args: &Clean, session: &Session) -> Result<Exit, CliError> {
     let has_work = |row: &Row<'_>| args.volumes || Upness::of(row.observed) != Upness::Kept || has_scratch(row);
     let doomed: Vec<&Row<'_>> = orphans.iter().filter(|row| has_work(row)).collect();
     if doomed.is_empty() {
-        let more = if orphans.is_empty() { "" } else { ": `--volumes` removes what was kept, with its data" };
+        let more = if orphans.is_empty() { "" } else { ": `--volumes` deletes the kept volumes with their data" };
         session.screen.say(&format!("nothing to clean{more}\n"));
         return Ok(Exit::Done);
     }

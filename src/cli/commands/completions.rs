@@ -60,8 +60,9 @@ pub fn man(args: &ManPage, session: &Session) -> Result<Exit, CliError> {
             let found = moat.get_subcommands().find(|it| it.get_name() == name).cloned();
             let refused = || {
                 let meant = suggest(name, moat.get_subcommands().map(clap::Command::get_name));
-                let hint = meant.map_or("`moat --help` shows all".to_owned(), |it| format!("did you mean `{it}`?"));
-                CliError::Usage { message: format!("there is no command `{name}`"), hint }
+                let hint =
+                    meant.map_or("`moat --help` lists all commands".to_owned(), |it| format!("did you mean `{it}`?"));
+                CliError::Usage { message: format!("no command `{name}`"), hint }
             };
             found.ok_or_else(refused)?
         }
@@ -79,7 +80,7 @@ pub fn man(args: &ManPage, session: &Session) -> Result<Exit, CliError> {
 pub fn agents() -> Vec<CompletionCandidate> {
     let mut found: Vec<CompletionCandidate> = Vec::new();
     if Path::new(nearest::spec()).is_file() {
-        found.push(CompletionCandidate::new(nearest::spec()).help(Some("the spec here".into())));
+        found.push(CompletionCandidate::new(nearest::spec()).help(Some("the default spec".into())));
     }
     for record in known() {
         found.push(

@@ -114,19 +114,25 @@ fn way(args: &Cp) -> Result<(&str, Way<'_>), CliError> {
         (Place::Inside { agent, path }, Place::Here(to)) => (agent, Way::Out { from: path, to: Some(to) }),
         (Place::Inside { agent, path }, Place::Stream) => (agent, Way::Out { from: path, to: None }),
         _ => {
-            let hint = "a colon before the path means the sandbox: `moat cp file :/work`";
-            return Err(usage("one of the two has to be in the sandbox, and the other one here", hint));
+            let hint = "a path in the sandbox starts with a colon: `moat cp file :/work`";
+            return Err(usage("copy between the sandbox and this host", hint));
         }
     };
     let is_stream = matches!(way, Way::In { from: None, .. } | Way::Out { to: None, .. });
     if is_stream && args.json {
-        return Err(usage("`--json` and `-` do not go together", "leave one of them out"));
+        return Err(usage("`--json` cannot be used with `-`", "omit one of them"));
     }
     if matches!(way, Way::In { from: None, .. }) && io::stdin().is_terminal() {
-        return Err(usage("`-` reads a tar archive, and there is a terminal", "as in `tar c DIR | moat cp - :/work`"));
+        return Err(usage(
+            "`-` reads a tar archive, but standard input is a terminal",
+            "as in `tar c DIR | moat cp - :/work`",
+        ));
     }
     if matches!(way, Way::Out { to: None, .. }) && io::stdout().is_terminal() {
-        return Err(usage("`-` writes a tar archive, and there is a terminal", "as in `moat cp :/work - | tar t`"));
+        return Err(usage(
+            "`-` writes a tar archive, but standard output is a terminal",
+            "as in `moat cp :/work - | tar t`",
+        ));
     }
     Ok((agent, way))
 }
@@ -137,8 +143,7 @@ fn tell(args: &Cp, session: &Session, copied: &Copied) -> Result<(), CliError> {
         let named: Vec<String> = first.iter().map(|(name, reason)| format!("`{name}` ({reason})")).collect();
         let more = count - first.len() as u64;
         let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
-        session
-            .caution(&format!("left out {}{rest}", named.join(", ")), "only files, directories and links are copied");
+        session.caution(&format!("skipped {}{rest}", named.join(", ")), "only files, directories and links are copied");
     }
     if args.json {
         let skipped: Vec<_> =
@@ -168,7 +173,7 @@ impl io::Write for Pieces {
 }
 
 fn size(text: &str) -> Result<Size, String> {
-    let wrong = |error| format!("{error}: as in `500m` or `10g`; `0`: any amount");
+    let wrong = |error| format!("{error}; use a size as in `500m` or `10g`, or `0` for no limit");
     Size::parse(text, 1).map_err(wrong)
 }
 
@@ -183,7 +188,7 @@ fn place(text: &str) -> Result<Place, String> {
     match text.split_once(':') {
         Some((agent, path)) if !agent.contains('/') || (is_spec(agent) && !Path::new(text).exists()) => {
             if !path.starts_with('/') {
-                return Err(format!("a path in the sandbox begins with a slash, as in `:/{path}`"));
+                return Err(format!("a path in the sandbox must start with a slash, as in `:/{path}`"));
             }
             let agent = if agent.is_empty() { nearest::spec() } else { agent };
             Ok(Place::Inside { agent: agent.to_owned(), path: path.to_owned() })

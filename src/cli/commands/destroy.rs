@@ -128,7 +128,7 @@ async fn agreed<E: Engine>(engine: &E, fleet: &Selection<'_>, session: &Session)
     if names.is_empty() {
         return Ok("nothing to lose");
     }
-    let message = format!("the data in {} will be lost", names.join(", "));
+    let message = format!("this deletes the data in {}", names.join(", "));
     match ask::consent(&session.screen, &message) {
         Some(false) => Err(CliError::Declined),
         Some(true) => Ok("asked"),
@@ -143,7 +143,7 @@ impl Destroy {
     /// `down -v` of compose is about volumes, and whoever meant that should hear that they stay.
     pub(in crate::cli) fn warn_of_verbose(&self, verbose: u8, session: &Session) {
         if verbose > 0 && !self.volumes {
-            session.caution("`-v` is `--verbose`, and the volumes stay", "`--volumes` removes them too");
+            session.caution("`-v` means `--verbose`: volumes are kept", "`--volumes` deletes them");
         }
     }
 

@@ -48,8 +48,8 @@ pub async fn run(args: &GraphCommand, session: &Session) -> Result<Exit, CliErro
         Named::Spec(agent) if args.offline => Picture::of_resources(&agent.graph, None),
         Named::Applied { faults, .. } if args.offline => return Err(CliError::Load(faults)),
         Named::Name(_) if args.offline => {
-            let message = "without the engine a sandbox is known by its spec only".to_owned();
-            return Err(CliError::Usage { message, hint: "name the spec file".to_owned() });
+            let message = "with `--offline` only a spec can be shown".to_owned();
+            return Err(CliError::Usage { message, hint: "give the path of the spec file".to_owned() });
         }
         named => asked(args, named, session).await?,
     };

@@ -38,8 +38,8 @@ pub struct History {
 
 pub fn run(args: &History, session: &Session) -> Result<Exit, CliError> {
     let Some(dir) = own_files() else {
-        let message = "there is no folder for a history".to_owned();
-        return Err(CliError::Refused { message, hint: "MOAT_STATE_DIR names one".to_owned() });
+        let message = "no directory for the history".to_owned();
+        return Err(CliError::Refused { message, hint: "set `MOAT_STATE_DIR`".to_owned() });
     };
     let wanted = if args.all { None } else { Some(named(&args.agent)?) };
     let mut found = match &wanted {
@@ -71,7 +71,7 @@ pub fn run(args: &History, session: &Session) -> Result<Exit, CliError> {
         session.screen.alert(&ui::render::history::warning(warning, session.screen.colour()));
     }
     if found.lines.is_empty() {
-        session.screen.say("nothing was done yet\n");
+        session.screen.say("no history yet\n");
     }
     Ok(Exit::Done)
 }

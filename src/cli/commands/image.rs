@@ -41,7 +41,7 @@ pub fn run(args: &Image, session: &Session) -> Result<Exit, CliError> {
             session.screen.say(&format!("{reference}\n"));
             session.answer(&dockerfile)?;
         }
-        None => session.screen.say(&format!("{} has no image that is built: its spec names one\n", graph.run.agent)),
+        None => session.screen.say(&format!("{} has no built image: its spec uses an existing one\n", graph.run.agent)),
     }
     Ok(Exit::Done)
 }

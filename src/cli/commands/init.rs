@@ -44,7 +44,7 @@ pub fn run(args: &Init, session: &Session) -> Result<Exit, CliError> {
     let name = args.agent.clone().unwrap_or_else(name_of_folder);
     let mut image = args.image.as_ref().map(ToString::to_string);
     if image.is_none() && !args.yes {
-        let question = format!("`{name}` gets a Docker of its own, in a privileged container");
+        let question = format!("`{name}` gets its own Docker in a privileged container");
         // Nobody to ask: what is written can be read before it is applied.
         if ask::consent(&session.screen, &question) == Some(false) {
             image = Some(PLAIN.to_owned());
@@ -57,7 +57,7 @@ pub fn run(args: &Init, session: &Session) -> Result<Exit, CliError> {
         session.answer(&documents::written(&shown, &name, image.as_deref()))?;
         return Ok(Exit::Done);
     }
-    session.screen.say(&format!("wrote {shown}: `moat plan` shows what it gives, `moat apply` makes it\n"));
+    session.screen.say(&format!("created {shown}; next: `moat plan`, `moat apply`\n"));
     Ok(Exit::Done)
 }
 

@@ -37,7 +37,7 @@ pub async fn run(args: &List, session: &Session) -> Result<Exit, CliError> {
         list::text(&rows, session.screen.data_colour())
     })?;
     if rows.is_empty() {
-        session.screen.say("there are no sandboxes on this engine\n");
+        session.screen.say("no sandboxes on this Docker host\n");
     }
     Ok(Exit::Done)
 }

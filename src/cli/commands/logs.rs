@@ -215,11 +215,8 @@ impl View<'_> {
 
 /// Reads a time, or how long ago. A date is its beginning, and a time without a zone is one here, as docker has it.
 pub(in crate::cli) fn since(text: &str) -> Result<Timestamp, String> {
-    let wrong = || {
-        format!(
-            "`{text}` is neither a date or time, as in `2026-01-02` or `2026-01-02T03:04:05Z`, nor a duration, as in `10m`"
-        )
-    };
+    let wrong =
+        || format!("`{text}` is not a date, a time or an age, as in `2026-01-02`, `2026-01-02T03:04:05Z` or `10m`");
     if let Ok(time) = text.parse() {
         return Ok(time);
     }
@@ -240,7 +237,9 @@ pub(in crate::cli) fn since(text: &str) -> Result<Timestamp, String> {
 fn tail(text: &str) -> Result<Tail, String> {
     match text {
         "all" => Ok(Tail(None)),
-        number => number.parse().map(|lines| Tail(Some(lines))).map_err(|_| "a number of lines, or `all`".to_owned()),
+        number => {
+            number.parse().map(|lines| Tail(Some(lines))).map_err(|_| "expected a number of lines or `all`".to_owned())
+        }
     }
 }
 

@@ -47,9 +47,9 @@ pub async fn run(args: &Open, session: &Session) -> Result<Exit, CliError> {
     let wanted = |it: &&(String, Published)| it.1.protocol == "tcp" && args.port.is_none_or(|port| it.1.port == port);
     let found = ports.iter().filter(wanted).find_map(|(_, port)| Some((port.port, port.host.as_ref()?)));
     let Some((port, (ip, host_port))) = found else {
-        let what = args.port.map_or("no port".to_owned(), |port| format!("port {port} not"));
-        let message = format!("`{}` publishes {what} on the host", sandbox.run.agent);
-        return Err(CliError::Refused { message, hint: "`moat ports` shows what there is".to_owned() });
+        let what = args.port.map_or("a port".to_owned(), |port| format!("port {port}"));
+        let message = format!("`{}` does not publish {what} on the host", sandbox.run.agent);
+        return Err(CliError::Refused { message, hint: "`moat ports` lists the published ports".to_owned() });
     };
     let scheme = if TLS.contains(&port) { "https" } else { "http" };
     let url = format!("{scheme}://{}/", ui::render::ports::address(&host(&engine, ip), *host_port));
@@ -83,6 +83,6 @@ async fn show(url: &str) -> Result<(), CliError> {
     if shown.is_ok_and(|status| status.success()) {
         return Ok(());
     }
-    let message = format!("`{opener}` did not open it");
-    Err(CliError::Refused { message, hint: format!("set {BROWSER}, or copy the address above") })
+    let message = format!("`{opener}` failed to open the address");
+    Err(CliError::Refused { message, hint: format!("set {BROWSER}, or open the address above by hand") })
 }

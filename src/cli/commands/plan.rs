@@ -80,7 +80,7 @@ pub(in crate::cli) async fn show(args: &Wanted<'_>, session: &Session) -> Result
         let plan = compute(&agent.graph, &observed, &options);
         collected.take(SavedAgent::of(&agent.graph, &observed, &plan));
         for Refusal { reason, .. } in refusals(&agent.graph, &observed, &plan) {
-            session.caution(&format!("`apply` would refuse this: {}", reason.message()), &reason.hint());
+            session.caution(&format!("`moat apply` would refuse this: {}", reason.message()), &reason.hint());
         }
         let widens = widening(&agent.graph, &observed);
         let interrupts = plan.interrupts(&ResourceId::main());
@@ -118,9 +118,7 @@ pub(in crate::cli) async fn show(args: &Wanted<'_>, session: &Session) -> Result
         && collected.write(file, fleet.agents().count(), &engine, pulled)?
     {
         let file = file.display();
-        session
-            .screen
-            .say(&format!("saved in {file}: `moat apply {file}` does this, if nothing has changed until then\n"));
+        session.screen.say(&format!("saved in {file}: `moat apply {file}` applies it unless something changes\n"));
     }
     Ok(exit)
 }

@@ -127,8 +127,8 @@ pub async fn restart(args: &Restart, session: &Session) -> Result<Exit, CliError
     let engine = session.connect().await?;
     let sandbox = target.find(&engine).await?.present()?;
     if sandbox.observed.is_stopped() {
-        let message = format!("`{}` is stopped", sandbox.run.agent);
-        return Err(CliError::Refused { message, hint: "`moat start` brings it back".to_owned() });
+        let message = format!("sandbox `{}` is stopped", sandbox.run.agent);
+        return Err(CliError::Refused { message, hint: "`moat start` starts it".to_owned() });
     }
     let names = if args.containers.is_empty() { sandbox.container_names() } else { args.containers.clone() };
     let mut options = args.addresses.options(&engine);

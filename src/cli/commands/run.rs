@@ -65,8 +65,8 @@ pub async fn run(args: &Run, session: &Session) -> Result<Exit, CliError> {
     let (fleet, engine) = Selection::find(session, std::slice::from_ref(&args.agent), Load::Full).await?;
     let mut agents = fleet.into_agents();
     let (Some(agent), true) = (agents.pop(), agents.is_empty()) else {
-        let message = format!("`{}` has several agents", args.agent.display());
-        return Err(CliError::Usage { message, hint: "name one of them, once it has been applied".to_owned() });
+        let message = format!("`{}` contains several agents", args.agent.display());
+        return Err(CliError::Usage { message, hint: "apply it, then use the name of one agent".to_owned() });
     };
     let stop = CancellationToken::new();
     if args.rm {
@@ -147,14 +147,14 @@ impl Run {
         }
         let name = &agent.graph.run.agent;
         if !asking::is_terminal() {
-            let message = format!("`{name}` was there before, and is removed at the end");
-            session.caution(&message, "without `--rm` it stays");
+            let message = format!("`{name}` already exists and will be removed afterwards");
+            session.caution(&message, "it is kept without `--rm`");
             return Ok(());
         }
         let options = Options { volumes: destroy::scratch(&agent.graph), ..Options::default() };
         let plan = compute(&nothing, &observed, &options);
         let Some(lost) = asking::loses(engine, &observed, &plan).await else { return Ok(()) };
-        let message = format!("`{name}` was there before, and `--rm` removes it at the end: {lost}");
+        let message = format!("`{name}` already exists and `--rm` removes it: {lost}");
         if ask::consent(&session.screen, &message) == Some(false) { Err(CliError::Declined) } else { Ok(()) }
     }
 

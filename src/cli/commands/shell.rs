@@ -49,8 +49,8 @@ pub async fn run(args: &Shell, session: &Session) -> Result<Exit, CliError> {
 /// A script in place of a person: read to its end, so that nothing of it is left for the document's reader.
 async fn script(args: &Shell, session: &Session) -> Result<Exit, CliError> {
     if io::stdin().is_terminal() {
-        let message = "with `--json` a shell runs a script, and there is none on standard input".to_owned();
-        let hint = "pipe one in, or run a command: `moat exec --json -- COMMAND`".to_owned();
+        let message = "`--json` runs a script from standard input, but standard input is a terminal".to_owned();
+        let hint = "pipe a script, or run a command: `moat exec --json -- COMMAND`".to_owned();
         return Err(CliError::Usage { message, hint });
     }
     let script = all_of(io::stdin().lock()).map_err(|source| {
@@ -58,7 +58,7 @@ async fn script(args: &Shell, session: &Session) -> Result<Exit, CliError> {
         CliError::Load(vec![refused])
     })?;
     if script.len() > SCRIPT_MAX {
-        let message = format!("the script on standard input has more than {} KiB", SCRIPT_MAX / 1024);
+        let message = format!("the script on standard input is larger than {} KiB", SCRIPT_MAX / 1024);
         return Err(CliError::Usage {
             message,
             hint: "copy it into the sandbox with `moat cp`, and run it there".to_owned(),

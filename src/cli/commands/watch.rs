@@ -99,8 +99,8 @@ pub(in crate::cli) async fn watch_as(args: &Wanted<'_>, session: &Session) -> Re
     let runs = agents.iter().map(|it| it.run.clone()).collect();
     let desk = CliHost::new(session, &engine, runs, files, args.locking, args.watching.allow)?;
     session.screen.say(&match agents.len() {
-        1 => "watching; Ctrl-C ends it and leaves the sandbox as it is\n".to_owned(),
-        count => format!("watching {count} agents; Ctrl-C ends it and leaves the sandboxes as they are\n"),
+        1 => "watching; Ctrl-C stops the watch and keeps the sandbox\n".to_owned(),
+        count => format!("watching {count} agents; Ctrl-C stops the watch and keeps the sandboxes\n"),
     });
     let settings = args.settings(&engine);
     let work = async {
@@ -152,7 +152,7 @@ impl Watching {
             return Ok(Files::polling(bell.clone())?);
         }
         Files::new(bell.clone()).or_else(|error| {
-            session.caution(&format!("{error}; they are looked at every second instead"), error.hint);
+            session.caution(&format!("{error}; polling them every second instead"), error.hint);
             Ok(Files::polling(bell.clone())?)
         })
     }

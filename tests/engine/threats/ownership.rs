@@ -85,7 +85,7 @@ fn no_command_goes_to_a_container_whose_image_claims_to_be_main() {
     let foreign = image.run(&name);
     for args in [&["exec", "--", "touch", "/was-here"][..], &["logs"], &["cp", "agent.yaml", ":/was-here"]] {
         let ran = sandbox.moat(args).run();
-        assert!(ran.code == 1 && ran.stderr.contains("is not there"), "{args:?}: {ran}");
+        assert!(ran.code == 1 && ran.stderr.contains("does not exist"), "{args:?}: {ran}");
     }
     assert_ne!(engine().try_docker(&["exec", &name, "test", "-e", "/was-here"]).code, 0);
     let listed = sandbox.moat(&["list", "--json"]).ok().stdout;

@@ -63,8 +63,8 @@ async fn place(
     match is_folder {
         Some(true) => return Ok(Place { folder: path, name: own }),
         Some(false) if source.is_folder() => {
-            let message = format!("`:{to}` is not a directory, and is not replaced by one");
-            return Err(CliError::Refused { message, hint: "remove it first, or name another place".to_owned() });
+            let message = format!("`:{to}` exists and is not a directory");
+            return Err(CliError::Refused { message, hint: "remove it first, or choose another target".to_owned() });
         }
         Some(false) if must_be_folder => return Err(not_a_folder(to)),
         None if must_be_folder && !source.is_folder() => {
@@ -97,20 +97,23 @@ async fn find(engine: &Docker, container: &ContainerId, path: &str) -> Result<(S
 
 fn missing(path: &str) -> CliError {
     let folder = path.trim_end_matches('.').trim_end_matches('/');
-    let message = format!("there is no directory `{path}` in the sandbox");
-    CliError::Refused { message, hint: format!("make it first: `moat exec -- mkdir -p {folder}`") }
+    let message = format!("no directory `{path}` in the sandbox");
+    CliError::Refused { message, hint: format!("create it first: `moat exec -- mkdir -p {folder}`") }
 }
 
 fn not_a_folder(path: &str) -> CliError {
     let message = format!("`:{path}` is not a directory");
-    CliError::Refused { message, hint: "leave out the slash at the end, or name a directory".to_owned() }
+    CliError::Refused { message, hint: "remove the trailing slash, or give a directory".to_owned() }
 }
 
 /// The engine says in words only that something else is there.
 fn refused(error: EngineError, to: &str) -> CliError {
     if error.message.contains("cannot overwrite") {
-        let message = format!("below `:{to}` a directory would replace a file, or a file a directory");
-        return CliError::Refused { message, hint: "remove what is there first, or name another place".to_owned() };
+        let message = format!("a file and a directory conflict below `:{to}`");
+        return CliError::Refused {
+            message,
+            hint: "remove the existing one first, or choose another target".to_owned(),
+        };
     }
     error.into()
 }

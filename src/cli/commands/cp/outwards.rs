@@ -58,8 +58,8 @@ pub(super) async fn stream(
 async fn begin(engine: &Docker, container: &ContainerId, from: &str) -> Result<FromContainer, CliError> {
     engine.pack(container, from).await.map_err(|error| match error.fault {
         Fault::NotFound => {
-            let message = format!("there is no `{from}` in the sandbox");
-            CliError::Refused { message, hint: "look with `moat exec -- ls`".to_owned() }
+            let message = format!("`{from}` does not exist in the sandbox");
+            CliError::Refused { message, hint: "check with `moat exec -- ls`".to_owned() }
         }
         _ => error.into(),
     })

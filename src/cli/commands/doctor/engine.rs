@@ -7,13 +7,12 @@ use moat_model::resource::defaults;
 /// Whether it is an engine that moat was made for, and of which version.
 pub(super) fn version(info: &Info, version: &Version, api: &str) -> Check {
     if let Some(podman) = version.component("Podman Engine") {
-        let hint =
-            "its Docker API differs in what moat compares, so that each apply would replace everything: use Docker";
+        let hint = "use Docker: Podman's API reports other values, and each apply would replace everything";
         return Check::bad("version", format!("Podman {podman} (API {api})"), hint);
     }
     let found = format!("{} (API {api})", info.server_version);
     if older(&info.server_version, "23.0") {
-        return Check::care("version", found, "23.0 or newer starts privileged containers on more machines");
+        return Check::care("version", found, "23.0 or newer can start privileged containers on more hosts");
     }
     Check::good("version", found)
 }
@@ -25,7 +24,7 @@ pub(super) fn privileged(info: &Info) -> Check {
         return rootless(info);
     }
     if has("name=userns") {
-        let found = "the engine maps users (`userns-remap`), and starts no privileged containers".to_owned();
+        let found = "the engine remaps users (`userns-remap`) and cannot start privileged containers".to_owned();
         let hint = "sandboxes without `docker:dind` work here, and root in them is not root on the Docker host; for \
                     `docker:dind` run a rootless engine beside this one (cgroup version 2), and name it with --host";
         return Check::care("privileged", found, hint);
@@ -40,7 +39,7 @@ fn rootless(info: &Info) -> Check {
         return Check::good("privileged", found);
     }
     let found =
-        "the engine is rootless with cgroup version 1: an inner Docker starts, and runs no containers".to_owned();
+        "the engine is rootless with cgroup version 1: an inner Docker starts but cannot run containers".to_owned();
     let hint = "start the Docker host with cgroup version 2 (`systemd.unified_cgroup_hierarchy=1`); sandboxes without \
                 `docker:dind` work here";
     Check::bad("privileged", found, hint)
@@ -49,8 +48,8 @@ fn rootless(info: &Info) -> Check {
 pub(super) fn cgroup(info: &Info) -> Check {
     match info.cgroup_version.as_str() {
         "2" => Check::good("cgroup", "version 2".to_owned()),
-        "1" => Check::care("cgroup", "version 1".to_owned(), "works; version 2 has limits that nest"),
-        _ => Check::unknown("cgroup", "the engine does not say".to_owned()),
+        "1" => Check::care("cgroup", "version 1".to_owned(), "works; version 2 supports nested limits"),
+        _ => Check::unknown("cgroup", "not reported by the engine".to_owned()),
     }
 }
 
@@ -61,13 +60,13 @@ pub(super) fn limits(info: &Info) -> Check {
     if missing.is_empty() {
         return Check::good("limits", "memory, cpus and pids".to_owned());
     }
-    let found = format!("the engine drops those of {}", missing.join(", "));
+    let found = format!("the engine ignores the limits of {}", missing.join(", "));
     let is_rootless = info.security_options.iter().any(|it| it.contains("name=rootless"));
     let hint = match (is_rootless, info.cgroup_version.as_str()) {
         (true, "2") => {
-            "give the user the controllers: `Delegate=cpu cpuset io memory pids` in a drop-in of `user@.service`"
+            "delegate the controllers to the user: `Delegate=cpu cpuset io memory pids` in a drop-in of `user@.service`"
         }
-        (true, _) => "a rootless engine has limits with cgroup version 2 only",
+        (true, _) => "a rootless engine supports limits only with cgroup version 2",
         (false, _) => "the kernel needs the cgroup controllers (on some machines `cgroup_enable=memory`)",
     };
     Check::care("limits", found, hint)
@@ -76,9 +75,11 @@ pub(super) fn limits(info: &Info) -> Check {
 pub(super) fn storage(info: &Info) -> Check {
     let driver = info.driver.clone();
     match driver.as_str() {
-        "" => Check::unknown("storage", "the engine does not say".to_owned()),
-        "vfs" => Check::care("storage", driver, "every layer is a full copy: use `overlay2`"),
-        "aufs" | "devicemapper" => Check::care("storage", driver, "engines have dropped it: use `overlay2`"),
+        "" => Check::unknown("storage", "not reported by the engine".to_owned()),
+        "vfs" => Check::care("storage", driver, "use `overlay2`: with vfs every layer is a full copy"),
+        "aufs" | "devicemapper" => {
+            Check::care("storage", driver, "use `overlay2`: current engines no longer support this driver")
+        }
         _ => Check::good("storage", driver),
     }
 }
@@ -88,11 +89,11 @@ pub(super) fn storage(info: &Info) -> Check {
 pub(super) fn logging(info: &Info) -> Check {
     let driver = info.logging_driver.as_str();
     match driver {
-        "" => Check::unknown("logs", "the engine does not say".to_owned()),
+        "" => Check::unknown("logs", "not reported by the engine".to_owned()),
         "none" | "passthrough" => {
-            let hint = "`moat logs` and the last lines of a failure need them: write `container: {logging: {driver: local}}` \
-                        in the spec, or set another `log-driver` in daemon.json";
-            Check::care("logs", format!("the engine keeps none (`{driver}`)"), hint)
+            let hint = "`moat logs` and failure messages need them: set `container: {logging: {driver: local}}` in the \
+                        spec, or another `log-driver` in daemon.json";
+            Check::care("logs", format!("the engine keeps no logs (`{driver}`)"), hint)
         }
         "json-file" | "local" => {
             let [(_, files), (_, size)] = defaults::LOG;

@@ -1,4 +1,4 @@
-//! What is in a sandbox that runs and builds images: the one that was asked for, or that of the spec here.
+//! What is in a sandbox that runs and builds images: the one that was asked for, or that of the default spec.
 
 use std::path::Path;
 
@@ -47,9 +47,9 @@ fn builds(sandbox: &Sandbox) -> bool {
 async fn plugin(engine: &Docker, main: &ContainerId, name: &'static str, minimum: &str) -> Check {
     let command = ["docker", name, "version"].map(str::to_owned);
     let answer = engine.exec(main, &command).await.ok().filter(|answer| answer.exit_code == 0);
-    let hint = format!("builds there need {name} {minimum} or newer in the image to use the sidecar");
+    let hint = format!("builds need {name} {minimum} or newer in the image to use the sidecar");
     let Some(found) = answer.and_then(|answer| first_version(&answer.output)) else {
-        return Check::care(name, "not in the sandbox".to_owned(), &hint);
+        return Check::care(name, "not installed in the sandbox".to_owned(), &hint);
     };
     if older(&found, minimum) { Check::care(name, found, &hint) } else { Check::good(name, found) }
 }

@@ -54,10 +54,10 @@ fn resolver_is_local(text: &str) -> bool {
 pub(super) fn credentials(engine: &Docker) -> Check {
     match engine.credentials_problem() {
         Some(problem) => {
-            let hint = "private images cannot be pulled like that: mend the file, or remove it and use `docker login`";
+            let hint = "private images cannot be pulled: fix the file, or remove it and run `docker login`";
             Check::care("credentials", problem, hint)
         }
-        None => Check::good("credentials", "docker's config.json can be read, or there is none".to_owned()),
+        None => Check::good("credentials", "docker's config.json is readable or absent".to_owned()),
     }
 }
 
@@ -65,11 +65,11 @@ pub(super) fn credentials(engine: &Docker) -> Check {
 pub(super) fn disk(info: &Info, engine: &Docker) -> Check {
     let root = Path::new(&info.docker_root_dir);
     let Some(found) = (is_here(engine) && root.is_absolute()).then(|| statvfs(root).ok()).flatten() else {
-        return Check::unknown("disk", format!("`{}` cannot be looked at from here", info.docker_root_dir));
+        return Check::unknown("disk", format!("`{}` cannot be checked from this host", info.docker_root_dir));
     };
     let free = found.f_bavail.saturating_mul(found.f_frsize);
-    let text = format!("{} left at {}", doctor::amount(free), info.docker_root_dir);
-    let hint = "`docker system df` shows what takes it, `moat cache --prune` empties a build cache";
+    let text = format!("{} free in {}", doctor::amount(free), info.docker_root_dir);
+    let hint = "`docker system df` shows the usage, `moat cache --prune` prunes a build cache";
     match free {
         _ if free < DISK_OUT => Check::bad("disk", text, hint),
         _ if free < DISK_LOW => Check::care("disk", text, hint),
@@ -79,14 +79,14 @@ pub(super) fn disk(info: &Info, engine: &Docker) -> Check {
 
 pub(super) fn clock(info: &Info) -> Check {
     let Ok(theirs) = info.system_time.parse::<Timestamp>() else {
-        return Check::unknown("clock", "the engine does not say".to_owned());
+        return Check::unknown("clock", "not reported by the engine".to_owned());
     };
     let skew = Clock::System.now().duration_since(theirs).as_secs_f64().abs();
     if skew > SKEW {
-        let found = format!("the engine's differs by {skew:.0} s");
-        return Check::care("clock", found, "set both by NTP: times in logs and certificates go by them");
+        let found = format!("the engine's clock differs by {skew:.0} s");
+        return Check::care("clock", found, "synchronize both with NTP: logs and certificates depend on it");
     }
-    Check::good("clock", "the engine's is as this machine's".to_owned())
+    Check::good("clock", "in sync with the engine".to_owned())
 }
 
 #[cfg(test)]

@@ -185,7 +185,9 @@ mod tests {
             checks.map(|check| format!("{} {}", check.found, check.hint.unwrap_or_default())).join("\n")
         };
         assert!(advice(ROOTLESS_V2).contains("root in a sandbox is not root on the Docker host"));
-        assert!(advice(ROOTLESS_V2).contains("drops those of cpus") && advice(ROOTLESS_V2).contains("Delegate="));
+        assert!(
+            advice(ROOTLESS_V2).contains("ignores the limits of cpus") && advice(ROOTLESS_V2).contains("Delegate=")
+        );
         assert!(advice(ROOTLESS_V1).contains("cgroup version 2"));
         assert!(advice(USERNS).contains("sandboxes without `docker:dind` work here"));
         for answers in [ROOTLESS_V1, ROOTLESS_V2, USERNS] {

@@ -29,37 +29,34 @@ const CLOSED: &str = "28.0";
 /// sets a route to the container's address reaches it there.
 pub(super) fn ports(info: &Info, version: &Version) -> Check {
     if has_no_bridge_of_the_host(info, version) {
-        return Check::good("ports", "published by the engine's own network".to_owned());
+        return Check::good("ports", "published in the engine's own network namespace".to_owned());
     }
     if older(&info.server_version, CLOSED) {
         let found = "ports on 127.0.0.1 can be reached from the local network (Docker before 28.0)".to_owned();
-        let hint = "update Docker, or drop what comes from outside: `iptables -I DOCKER-USER -i INTERFACE -m conntrack \
+        let hint = "update Docker, or drop traffic from outside: `iptables -I DOCKER-USER -i INTERFACE -m conntrack \
                     --ctstate NEW -j DROP`";
         return Check::care("ports", found, hint);
     }
-    Check::good("ports", "ports on 127.0.0.1 are reached from the Docker host only".to_owned())
+    Check::good("ports", "ports on 127.0.0.1 are reachable only from the Docker host".to_owned())
 }
 
 /// Whether what is not published is reached: the engine sets the policy to DROP only where it has turned forwarding on
 /// itself, and since 28.0 has rules of its own.
 pub(super) fn forwarding(info: &Info, version: &Version, host: &Host) -> Check {
     if !info.forwards {
-        let found = "the Docker host does not forward packets: sandboxes reach nothing outside".to_owned();
+        let found = "the Docker host does not forward packets: sandboxes have no outside network".to_owned();
         return Check::care("forwarding", found, "`sysctl net.ipv4.ip_forward=1` on the Docker host");
     }
     if has_no_bridge_of_the_host(info, version) || !older(&info.server_version, CLOSED) {
-        return Check::good("forwarding", "what is not published is not reached from outside".to_owned());
+        return Check::good("forwarding", "unpublished ports are not reachable from outside".to_owned());
     }
     match host.forward_policy.as_deref() {
         Some("ACCEPT") => {
-            let found =
-                "FORWARD accepts: the local network reaches ports that are not published, BuildKit's too".to_owned();
+            let found = "FORWARD accepts: the local network reaches unpublished ports, including BuildKit's".to_owned();
             Check::care("forwarding", found, "update Docker to 28.0, or `iptables -P FORWARD DROP` on the Docker host")
         }
         Some(policy) => Check::good("forwarding", format!("FORWARD is {policy}")),
-        None => {
-            Check::unknown("forwarding", "the policy of FORWARD is shown to root on the Docker host only".to_owned())
-        }
+        None => Check::unknown("forwarding", "only root on the Docker host can read the FORWARD policy".to_owned()),
     }
 }
 
@@ -79,8 +76,7 @@ pub(super) fn names(info: &Info, version: &Version, host: &Host) -> Check {
         );
     }
     let found = "resolved outside from internal networks too (CVE-2024-29018)".to_owned();
-    let hint = "update Docker to 23.0.11, 25.0.5 or 26.0: until then `network.internal` lets names, and what is hidden in \
-                them, out";
+    let hint = "update Docker to 23.0.11, 25.0.5 or 26.0: until then DNS queries leak data from `network.internal`";
     Check::care("names", found, hint)
 }
 
@@ -93,10 +89,10 @@ pub(super) fn addresses(range: SubnetRange, networks: &[Ipv4Net], routes: &[Ipv4
     // A route to a network of the engine's is the engine's own.
     let foreign = |net: &&Ipv4Net| !networks.iter().any(|known| known == *net);
     let in_the_way: Vec<&Ipv4Net> = routes.iter().filter(foreign).filter(|net| range.overlaps(**net)).collect();
-    let hint = "remove networks that are not used (`docker network prune`), or name another range with `--subnets`";
+    let hint = "remove unused networks (`docker network prune`), or set another range with `--subnets`";
     if let Some(route) = in_the_way.first() {
-        let found = format!("{found}; the Docker host has a route to {route}, as a VPN makes them");
-        let hint = "name a range that nothing is reached by, with `--subnets` or MOAT_SUBNETS";
+        let found = format!("{found}; the Docker host has a route to {route}, perhaps of a VPN");
+        let hint = "set an unused range with `--subnets` or MOAT_SUBNETS";
         return if free == 0 { Check::bad("addresses", found, hint) } else { Check::care("addresses", found, hint) };
     }
     match free {

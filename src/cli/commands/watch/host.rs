@@ -88,7 +88,7 @@ impl<'a> CliHost<'a> {
                 Err(error @ LockError::Held { .. }) => return Err(error.into()),
                 // Without a place for it nobody hears how the watch stands; it works all the same.
                 Err(error @ LockError::File { .. }) => {
-                    session.caution(&error.to_string(), "`moat status` will not know of this watch");
+                    session.caution(&error.to_string(), "`moat status` will not show this watch");
                     break;
                 }
             }
