@@ -1,4 +1,4 @@
-//! moat keeps the Docker sandboxes of coding agents as a file says.
+//! moat keeps coding agents' Docker sandboxes in the state a file declares.
 //!
 //! The way of `moat apply`, from the file to the engine, is the order of the modules below:
 //!

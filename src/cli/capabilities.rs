@@ -1,4 +1,4 @@
-//! The capabilities that a spec can ask for: moat's own, and those of the folder `specs` beside it.
+//! The capabilities available to a spec: the built-in ones, and those in the directory `specs` beside it.
 
 use std::fs::read_dir;
 use std::io::{self, ErrorKind};
@@ -9,13 +9,13 @@ use crate::cli::load::{LoadError, is_spec, unreadable};
 use moat_spec::environment::Inputs;
 use moat_spec::{Capabilities, Source};
 
-/// The folder of the user's own.
+/// The directory of user-defined capabilities.
 pub const FOLDER: &str = "specs";
 
-/// Those for the spec file at `spec`, which is a canonical path.
+/// The capabilities for the spec file at `spec`, a canonical path.
 ///
 /// # Errors
-/// All that is wrong with any of the user's own.
+/// All errors in user-defined capabilities.
 pub fn capabilities(spec: &Path, inputs: &mut Inputs) -> Result<Capabilities, Vec<LoadError>> {
     let mut capabilities = Capabilities::builtin();
     let folder = spec.with_file_name(FOLDER);
@@ -37,7 +37,7 @@ pub fn capabilities(spec: &Path, inputs: &mut Inputs) -> Result<Capabilities, Ve
     if errors.is_empty() { Ok(capabilities) } else { Err(errors) }
 }
 
-/// The YAML files of the folder, sorted; none where there is no folder.
+/// The YAML files of a directory, sorted; empty if it does not exist.
 fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let entries = match read_dir(folder) {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(Vec::new()),

@@ -1,4 +1,4 @@
-//! What a spec may ask of this machine: its environment, its files, and programs that give secrets.
+//! The environment of a spec: variables and files of this host, and programs that print secrets.
 
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
@@ -7,21 +7,21 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use crate::cli::plain_file;
+use crate::cli::regular_file;
 use crate::ui;
 use moat_spec::Environment;
 use moat_spec::environment::{FileError, ProgramError};
 
-/// This process, on this machine.
+/// The environment of this process.
 pub struct ProcessEnv;
 
-/// What is larger is something else, and need not be read to its end. The parser has the same limit, in bytes.
+/// The maximum size of a file, in bytes. The parser has the same limit.
 pub const SIZE_MAX: u64 = 1 << 20;
 
-/// A password manager may ask its user for a finger; who does not answer within this has gone.
+/// The time limit of a secret's program: a password manager may wait for its user.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What takes longer is said to be waited for: a terminal that says nothing looks like one that hangs.
+/// After this time moat prints that it is waiting.
 const NOTEWORTHY: Duration = Duration::from_secs(2);
 
 impl Environment for ProcessEnv {
@@ -48,7 +48,7 @@ impl Environment for ProcessEnv {
 
     fn run(&self, program: &str, arguments: &[&str]) -> Result<String, ProgramError> {
         let mut command = Command::new(program);
-        // Whatever it says to people they are to see; what it gives is read here and nowhere else.
+        // Standard error goes to the terminal; the secret on standard output is only read here.
         command.args(arguments).stdout(Stdio::piped());
         let mut child = command.spawn().map_err(|error| match error.kind() {
             ErrorKind::NotFound => ProgramError::Missing,
@@ -59,7 +59,7 @@ impl Environment for ProcessEnv {
         thread::spawn(move || {
             let mut bytes = Vec::new();
             let read = output.map_or(Ok(0), |output| output.take(SIZE_MAX).read_to_end(&mut bytes));
-            // Nobody may wait for it any more.
+            // Fails if the time limit has passed.
             let _ = send.send(read.map(|_| bytes));
         });
         let answer = received.recv_timeout(NOTEWORTHY).or_else(|_| {
@@ -83,12 +83,12 @@ impl Environment for ProcessEnv {
     }
 }
 
-/// The text of a file, as much of it as is one byte more than a file may have.
+/// Reads a text file, up to one byte more than [`SIZE_MAX`], so that the caller can detect a larger file.
 pub fn text(path: &Path) -> io::Result<String> {
-    all_of(plain_file::open_plain(path)?)
+    all_of(regular_file::open_regular(path)?)
 }
 
-/// As [`text`], of anything that is read.
+/// Reads text like [`text`], from any reader.
 pub fn all_of(from: impl Read) -> io::Result<String> {
     let mut bytes = Vec::new();
     from.take(SIZE_MAX + 1).read_to_end(&mut bytes)?;
@@ -98,7 +98,7 @@ pub fn all_of(from: impl Read) -> io::Result<String> {
     })
 }
 
-/// The system's words begin with a capital letter and end with a number.
+/// The message of an I/O error for use inside a sentence: without capital letter and error number.
 pub fn lowercase(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();

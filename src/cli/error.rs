@@ -1,4 +1,4 @@
-//! Why a command could not do its work, and what that means for the exit code.
+//! Errors of commands, with their exit codes and hints.
 
 use std::io;
 
@@ -18,20 +18,20 @@ use moat_model::resource::Run;
 use moat_plan::event::Code;
 use moat_spec::ExplainError;
 
-/// Why a main container does not run.
+/// Why a main container is not running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Down {
-    /// A user has stopped the sandbox.
+    /// The sandbox was stopped by a user.
     Stopped,
-    /// Its command has ended with 0.
+    /// The command exited with 0.
     Completed,
-    /// It should run.
+    /// The container should be running.
     Broken,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
-    /// What is wrong with each spec that cannot be used.
+    /// One error for each invalid spec.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Load(Vec<LoadError>),
     #[error(transparent)]
@@ -40,34 +40,34 @@ pub enum CliError {
     Engine(#[from] EngineError),
     #[error(transparent)]
     Attach(#[from] AttachError),
-    /// There is nothing to run a command in.
+    /// The main container is not running.
     #[error("main container of `{agent}` {state}")]
     NotRunning { agent: String, state: String, down: Down },
     #[error("container `{name}` is not running: it is {state}")]
     ContainerNotRunning { name: String, state: &'static str },
-    /// A name that no run on this engine bears.
+    /// No run on this engine has this name.
     #[error("no sandbox `{name}` on this Docker host")]
     UnknownAgent {
         name: String,
         meant: Option<String>,
-        /// It is that of a container of a sandbox.
+        /// A container of a sandbox has this name.
         is_container: bool,
     },
-    /// A name that is in no file of moat's own.
+    /// No state file mentions this name.
     #[error("no record of `{name}`")]
-    Unheard { name: String, meant: Option<String> },
-    /// A name that says too little.
+    NoRecord { name: String, meant: Option<String> },
+    /// An ambiguous name.
     #[error("`{name}` is the agent of several sandboxes: {}", .runs.iter().map(|run| format!("`{run}`")).collect::<Vec<_>>().join(", "))]
     SeveralRuns { name: String, runs: Vec<String> },
     #[error("`{agent}` has no container `{name}`")]
     UnknownContainer { name: String, agent: String, meant: Option<String>, names: Vec<String> },
-    /// What a run should be is not known any more.
+    /// The spec of an existing run is missing or invalid.
     #[error("the spec of `{agent}` is missing or invalid: `{spec}`")]
     NoSpec { agent: String, spec: String },
-    /// What was asked for is not to be had, for a reason that the message gives.
+    /// The request cannot be fulfilled, for the reason in the message.
     #[error("{message}")]
     Refused { message: String, hint: String },
-    /// A command line that says what cannot be.
+    /// An invalid command line.
     #[error("{message}")]
     Usage { message: String, hint: String },
     #[error(transparent)]
@@ -76,19 +76,19 @@ pub enum CliError {
     Audit(#[from] AuditError),
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// The user did not want to wait any longer, for the lock or for an approval.
-    #[error("interrupted before anything was changed")]
+    /// The user interrupted the wait for a lock or an approval.
+    #[error("interrupted; nothing was changed")]
     Interrupted,
-    /// There is no folder for moat's own files.
+    /// There is no directory for moat's state.
     #[error("no directory for moat's state")]
-    NoPlace,
-    /// What is to be removed has to be agreed to.
+    NoStateDir,
+    /// A confirmation is needed, but there is no terminal.
     #[error("confirmation is needed and there is no terminal; nothing was changed")]
-    NobodyToAsk,
-    /// The specs of these agents have not been approved, and nothing was done to any agent.
+    NoTerminal,
+    /// The specs of these agents are not approved; nothing was changed for any agent.
     #[error("{}", .0.iter().map(Unapproved::message).collect::<Vec<_>>().join("\n"))]
     NotApproved(Vec<Unapproved>),
-    /// The user said no.
+    /// The user declined.
     #[error("declined; nothing was changed")]
     Declined,
     #[error("the sandbox has no resource `{resource}`")]
@@ -113,7 +113,7 @@ impl CliError {
             Self::Lock(_) => Exit::Locked,
             Self::Interrupted => Exit::Interrupted,
             Self::NotApproved(_) => Exit::NotApproved,
-            Self::NobodyToAsk | Self::Usage { .. } | Self::Explain(_) | Self::NoResource { .. } => Exit::Usage,
+            Self::NoTerminal | Self::Usage { .. } | Self::Explain(_) | Self::NoResource { .. } => Exit::Usage,
             Self::Engine(error) | Self::Attach(AttachError::Engine(error)) if error.fault == Fault::Unreachable => {
                 Exit::NoEngine
             }
@@ -122,7 +122,7 @@ impl CliError {
         }
     }
 
-    /// The word for it that stays.
+    /// The stable error code.
     fn code(&self) -> Code {
         match self {
             Self::Load(errors) if errors.iter().all(|error| matches!(error, LoadError::Key { .. })) => Code::LocalFile,
@@ -131,7 +131,7 @@ impl CliError {
             Self::Engine(error) | Self::Attach(AttachError::Engine(error)) => Code::of(error),
             Self::NotRunning { .. } | Self::ContainerNotRunning { .. } => Code::NotRunning,
             Self::UnknownAgent { .. }
-            | Self::Unheard { .. }
+            | Self::NoRecord { .. }
             | Self::SeveralRuns { .. }
             | Self::UnknownContainer { .. }
             | Self::NoResource { .. } => Code::UnknownName,
@@ -140,11 +140,11 @@ impl CliError {
             Self::Audit(_) => Code::AuditRefused,
             Self::Lock(LockError::Held { .. }) => Code::LockHeld,
             Self::Interrupted => Code::Interrupted,
-            Self::NobodyToAsk | Self::Declined => Code::NotAgreed,
+            Self::NoTerminal | Self::Declined => Code::NotAgreed,
             Self::NotApproved(_) => Code::NotApproved,
             Self::Attach(AttachError::Terminal(_) | AttachError::Output(_))
             | Self::Lock(LockError::File { .. })
-            | Self::NoPlace
+            | Self::NoStateDir
             | Self::Copy(_)
             | Self::Watch(_)
             | Self::Create { .. }
@@ -153,11 +153,11 @@ impl CliError {
         }
     }
 
-    /// What to do next. Only of what the message says whole there is none.
+    /// What to do next. `None`: the message is sufficient.
     fn hint(&self) -> Option<String> {
         let meant = |meant: &Option<String>| meant.as_ref().map(|it| format!("did you mean `{it}`?"));
         let text = match self {
-            // Each error has its own.
+            // Each load error has its own hint.
             Self::Load(_) => return None,
             Self::UnknownAgent { name, is_container: true, .. } => {
                 return Some(format!("`{name}` is a container: select it with `-c {name}`"));
@@ -166,7 +166,7 @@ impl CliError {
                 return meant(it)
                     .or_else(|| Some("`moat list` shows all sandboxes; a spec is given by its path".to_owned()));
             }
-            Self::Unheard { meant: it, .. } => {
+            Self::NoRecord { meant: it, .. } => {
                 return meant(it).or_else(|| Some("`moat history --all` shows all sandboxes".to_owned()));
             }
             Self::UnknownContainer { meant: it, names, .. } => {
@@ -196,14 +196,14 @@ impl CliError {
             Self::Lock(LockError::File { .. }) => "make it writable, or set `MOAT_STATE_DIR` to another directory",
             Self::Interrupted => "run it again",
             Self::Watch(error) => error.hint,
-            Self::NoPlace => "set `MOAT_STATE_DIR`",
+            Self::NoStateDir => "set `MOAT_STATE_DIR`",
             Self::Explain(error) => &error.hint,
             Self::Create { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => {
                 "choose another file, or edit the existing one"
             }
             Self::Copy(error) => error.hint(),
             Self::Create { .. } => "check the path, its permissions and the free space",
-            Self::NobodyToAsk => "`--yes` confirms the above",
+            Self::NoTerminal => "`--yes` confirms the above",
             Self::NotApproved(all) => {
                 let digests = all.iter().map(|it| format!("--approve {}", it.digest)).collect::<Vec<_>>();
                 return Some(format!(
@@ -220,7 +220,7 @@ impl CliError {
         Some(text.to_owned())
     }
 
-    /// Calls `show` with what people and scripts get to see.
+    /// Calls `show` with the problems to print.
     pub fn shown<T>(&self, show: impl FnOnce(&[Problem<'_>]) -> T) -> T {
         let Self::Load(errors) = self else {
             let hint = self.hint();
@@ -241,13 +241,13 @@ impl CliError {
         show(&problems)
     }
 
-    /// In place of the document that was asked for; of one agent of several, if `run` is given.
+    /// The error as a JSON document; for one of several agents if `run` is given.
     pub fn json(&self, run: Option<&Run>) -> String {
         self.shown(|problems| problem::json(run, problems, self.exit().code()))
     }
 }
 
-/// What to do about an engine's answer that nothing more is known about.
+/// The hint for an engine error without a specific one.
 fn hint_of(error: &EngineError) -> String {
     let text = match (&error.hint, error.fault) {
         (Some(hint), _) => hint,

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-/// How moat ends.
+/// The exit status of moat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// Done, or nothing to do.
@@ -14,14 +14,14 @@ pub enum Exit {
     Spec,
     NoEngine,
     Locked,
-    /// A spec asks for more than a person has approved.
+    /// A spec needs an approval.
     NotApproved,
     Interrupted,
-    /// Only `exec`, `run` and `shell`: what the command gave.
+    /// Only `exec`, `run`, `attach` and `shell`: the exit code of the command.
     Of(u8),
 }
 
-/// The promised ones, by code. The larger ones are those of `sysexits.h` and, for an interrupt, of shells.
+/// The documented codes, sorted. The larger ones follow `sysexits.h` and, for an interrupt, shells.
 pub const ALL: [(Exit, &str); 9] = [
     (Exit::Done, "done, or nothing to do"),
     (Exit::Failed, "failed"),
@@ -34,17 +34,17 @@ pub const ALL: [(Exit, &str); 9] = [
     (Exit::Interrupted, "interrupted"),
 ];
 
-/// The worst first: of several agents, the worst one counts.
+/// By severity: of several agents, the most severe status counts.
 const WORST: [Exit; 7] =
     [Exit::Failed, Exit::Interrupted, Exit::NoEngine, Exit::NotApproved, Exit::Locked, Exit::Changes, Exit::Done];
 
 impl Exit {
-    /// Of several agents.
+    /// The status of several agents.
     pub fn of_all(exits: &[Self]) -> Self {
         WORST.into_iter().find(|exit| exits.contains(exit)).unwrap_or(Self::Done)
     }
 
-    /// How one of several agents ended.
+    /// A word for the status of one of several agents.
     pub fn word(self) -> &'static str {
         match self {
             Self::Done => "done",
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_worst_of_several_counts() {
+    fn the_most_severe_status_counts() {
         let table: [(&[Exit], Exit); 5] = [
             (&[], Exit::Done),
             (&[Exit::Done, Exit::Changes], Exit::Changes),

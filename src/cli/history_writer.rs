@@ -1,11 +1,10 @@
-//! The history of what a command does with a run: listens while it goes, and writes at the end. Whatever goes wrong with
-//! that is a warning.
+//! Writes the history of a command: collects events, then writes the run record and a history line. Failures are warnings.
 
 use std::io::{self, IsTerminal};
 use std::time::Instant;
 
-use crate::cli::end::End;
-use crate::cli::record::own_files;
+use crate::cli::record::state_directory;
+use crate::cli::report::Report;
 use crate::clock::{Clock, written};
 use crate::history::line::{Fault, Round, Step};
 use crate::history::{HistoryError, Line, Place, Recorder, RunRecord};
@@ -16,7 +15,7 @@ use moat_model::state::Observed;
 use moat_plan::Condition;
 use moat_plan::event::{Event, Tell};
 
-/// What is being written.
+/// The history entry of a running command.
 pub struct HistoryWriter<'a> {
     engine: &'a Docker,
     trigger: String,
@@ -25,8 +24,8 @@ pub struct HistoryWriter<'a> {
 }
 
 impl<'a> HistoryWriter<'a> {
-    /// `trigger`: what it is done for, as in `apply`.
-    pub fn begin(engine: &'a Docker, trigger: &str) -> Self {
+    /// Starts an entry. `trigger`: the command, as in `apply`.
+    pub fn start(engine: &'a Docker, trigger: &str) -> Self {
         Self { engine, trigger: trigger.to_owned(), recorder: Recorder::default(), since: Instant::now() }
     }
 
@@ -34,30 +33,30 @@ impl<'a> HistoryWriter<'a> {
         self.recorder.note(event);
     }
 
-    /// Writes how it ended; a warning if that is not possible.
-    pub async fn end(&self, run: &Run, end: &End<'_>, tell: Tell<'_>) {
-        let Some(dir) = own_files() else { return };
+    /// Writes the result; emits a warning if that fails.
+    pub async fn finish(&self, run: &Run, report: &Report<'_>, tell: Tell<'_>) {
+        let Some(dir) = state_directory() else { return };
         let engine = self.engine.located().endpoint.to_string();
         let place = Place::of(&dir, &run.id, &engine);
-        let errors: Vec<Fault> = match end.how {
+        let errors: Vec<Fault> = match report.how {
             OutcomeKind::Failed { failures, .. } => failures.iter().map(Fault::from).collect(),
             _ => Vec::new(),
         };
         let mut problems = Vec::new();
-        // Where nothing was done the record is right, if there is one.
+        // Without changes an existing record is up to date.
         let is_news = !self.recorder.rounds().is_empty() || !place.record.exists();
-        if let Some(observed) = end.observed.as_ref().filter(|_| is_news) {
+        if let Some(observed) = report.observed.as_ref().filter(|_| is_news) {
             let rounds = self.recorder.rounds();
-            let record = record(self.engine, run, observed, end.condition, &rounds, errors.first()).await;
+            let record = record(self.engine, run, observed, report.condition, &rounds, errors.first()).await;
             problems.extend(record.write(&place).err());
         }
-        problems.extend(place.add(&self.line(run, engine, end, errors)).err());
+        problems.extend(place.add(&self.line(run, engine, report, errors)).err());
         for problem in problems {
             warn(run, &problem, tell);
         }
     }
 
-    fn line(&self, run: &Run, engine: String, end: &End<'_>, errors: Vec<Fault>) -> Line {
+    fn line(&self, run: &Run, engine: String, report: &Report<'_>, errors: Vec<Fault>) -> Line {
         Line {
             v: 1,
             time: written(Clock::System.now()),
@@ -67,16 +66,16 @@ impl<'a> HistoryWriter<'a> {
             trigger: self.trigger.clone(),
             pid: std::process::id(),
             rounds: self.recorder.rounds(),
-            outcome: end.how.code().to_owned(),
-            exit_code: end.exit.code(),
-            state: end.condition.map(|condition| condition.as_str().to_owned()),
+            outcome: report.how.code().to_owned(),
+            exit_code: report.exit.code(),
+            state: report.condition.map(|condition| condition.as_str().to_owned()),
             took_ms: u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX),
             errors,
         }
     }
 }
 
-/// How a run is left, for its record. `rounds`: what was done with it, in which a start is seen.
+/// The record of a run's state. `rounds`: the executed operations, which show whether it was started.
 pub(super) async fn record(
     engine: &Docker,
     run: &Run,
@@ -102,7 +101,7 @@ pub(super) async fn record(
         record.started_at = None;
         record.stopped_at = Some(written(now));
     }
-    // An apply with nothing to do costs no call more for a record that was lost.
+    // Without operations no engine call is made, even if the record was lost.
     if let Some(main) = observed.containers_of(&ResourceId::main()).last().filter(|_| !rounds.is_empty()) {
         let ports = engine.ports(&main.id).await.unwrap_or_default();
         record.ports = ports.iter().filter_map(published).collect();
@@ -110,7 +109,7 @@ pub(super) async fn record(
     record
 }
 
-/// As docker writes it.
+/// A published port in docker's notation.
 fn published(port: &Published) -> Option<String> {
     let (ip, host_port) = port.host.as_ref()?;
     Some(format!("{}->{}/{}", crate::ui::render::ports::address(ip, *host_port), port.port, port.protocol))

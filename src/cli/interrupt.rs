@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: the first asks a run to stop in good order, the second ends it at once.
+//! Ctrl-C and SIGTERM: the first stops gracefully, the second exits at once.
 
 use std::convert::Infallible;
 use std::future::{Future, pending};
@@ -11,18 +11,18 @@ use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::ui::Screen;
 
-/// Does `work`, which heeds `stop`, while both signals are listened to.
+/// Runs `work`, which must observe `stop`, and cancels `stop` on the first signal.
 pub async fn interruptible<T>(screen: &Screen, stop: &CancellationToken, work: impl Future<Output = T>) -> T {
     tokio::select! {
-        // Listened to before anything is begun.
+        // Install the handlers before the work starts.
         biased;
         never = listen(screen, stop) => match never {},
         done = work => done,
     }
 }
 
-/// Does `work`, which heeds `stop`, until either signal comes. Being stopped is how such work ends: nobody needs to be
-/// told, and a second signal finds nothing left to hurry.
+/// Runs `work`, which must observe `stop`, until the first signal. Nothing is printed, since a signal is the regular end
+/// of such work.
 pub async fn stoppable<T>(stop: &CancellationToken, work: impl Future<Output = T>) -> T {
     let listen = async {
         let signals = signal(SignalKind::interrupt()).and_then(|first| Ok((first, signal(SignalKind::terminate())?)));
@@ -39,10 +39,10 @@ pub async fn stoppable<T>(stop: &CancellationToken, work: impl Future<Output = T
     }
 }
 
-/// Does `work`, which changes nothing, unless `stop` comes first.
+/// Runs `work`, which changes nothing, until `stop` is cancelled.
 ///
 /// # Errors
-/// If it does; otherwise that of `work`.
+/// [`CliError::Interrupted`] if `stop` is cancelled; otherwise the error of `work`.
 pub async fn unless<T>(
     stop: &CancellationToken,
     work: impl Future<Output = Result<T, CliError>>,
@@ -54,11 +54,11 @@ pub async fn unless<T>(
 }
 
 async fn listen(screen: &Screen, stop: &CancellationToken) -> Infallible {
-    // A system that refuses to tell of signals acts on them itself, and moat ends where it is.
+    // Without handlers the default action of the signals remains.
     let signals = signal(SignalKind::interrupt()).and_then(|first| Ok((first, signal(SignalKind::terminate())?)));
     let Ok((mut interrupt, mut terminate)) = signals else { return pending().await };
     next(&mut interrupt, &mut terminate).await;
-    // A terminal has just shown `^C`.
+    // The terminal has echoed `^C`.
     let line = if screen.live_size().is_some() && !screen.is_live() { "\n" } else { "" };
     screen.alert(&format!("{line}interrupted: finishing the current step; interrupt again to stop at once\n"));
     stop.cancel();

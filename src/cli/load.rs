@@ -1,4 +1,4 @@
-//! From paths to graphs: each spec file is read, parsed and compiled.
+//! Loads specs: reads, parses and compiles each file to graphs.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -10,59 +10,59 @@ use std::sync::Arc;
 use crate::cli::approval::Unapproved;
 use crate::cli::capabilities::capabilities;
 use crate::cli::environment::{ProcessEnv, SIZE_MAX, all_of, lowercase, text};
-use crate::cli::ground;
-use crate::cli::origin::Origin;
+use crate::cli::host_paths;
+use crate::cli::resolved_spec::ResolvedSpec;
 use crate::ui::render::plan::Withheld;
 use moat_model::graph::Graph;
 use moat_spec::compile::{warnings, with_unknown_dependencies};
 use moat_spec::environment::Inputs;
 use moat_spec::{Capabilities, Diagnostics, Source, Spec, agent, is_agent};
 
-/// The file of a directory, and of the working directory where none is named.
+/// The default file name of a spec.
 pub const DEFAULT_SPEC: &str = "agent.yaml";
 
-/// The same where there is none of that name.
+/// The alternative file name of a spec.
 pub(super) const OTHER_SPEC: &str = "moat.yaml";
 
-/// How much of a spec is wanted. None fetches its secrets: that takes an approval.
+/// How much of a spec to load. Secrets are never fetched here, since that needs an approval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Load {
-    /// All that it says, to be compared and applied once it is approved.
+    /// The whole spec, to compare and apply after approval.
     Full,
-    /// With what is built, the files that go into it included.
-    Image,
-    /// What it stands for: enough to find it, to remove it, or to ask for an approval.
-    Bare,
+    /// The spec with its build context.
+    Build,
+    /// The identity: enough to find or remove the sandbox, or to ask for an approval.
+    Identity,
 }
 
-/// What paths came to.
+/// The result of loading paths.
 #[derive(Debug)]
 pub struct Loaded {
-    /// Nothing is to be done before all of them are right.
+    /// The agents, or the errors of all specs.
     pub agents: Result<Vec<Agent>, Vec<LoadError>>,
-    /// What a person should know, and that keeps nothing from working.
+    /// Warnings about the specs.
     pub warnings: Vec<Diagnostics>,
-    /// YAML files of directories that were named, and that are no agent's.
+    /// YAML files of a directory that are not specs.
     pub skipped: Vec<PathBuf>,
-    /// All files that were read or looked for, the specs themselves among them; for whoever waits for a change.
+    /// All files that were read or searched, including the specs; a watch follows them.
     pub inputs: Inputs,
 }
 
-/// One of the agents that a command is about.
+/// An agent of a spec.
 #[derive(Debug, Clone)]
 pub struct Agent {
     pub graph: Graph,
-    /// The path by which the user can name it: a file, or a directory that has an `agent.yaml`.
+    /// The path given by the user: a file, or a directory with an `agent.yaml`.
     pub given: PathBuf,
-    /// What the graph is compiled from; `None`: it is known by the labels of its resources only.
-    pub origin: Option<Arc<Origin>>,
-    /// Its spec has not been approved: the graph has no secrets, and only serves to be looked at.
+    /// The source of the graph. `None`: known only from the labels of its resources.
+    pub resolved: Option<Arc<ResolvedSpec>>,
+    /// Set if the spec is not approved: the graph has no secrets and is only for display.
     pub unapproved: Option<Box<Unapproved>>,
-    /// Its text has not been approved yet, be it that its first apply will: nothing of it is resolved for a look.
+    /// The spec is not approved yet, or will be by its first apply: read-only commands resolve nothing of it.
     pub is_unseen: bool,
-    /// The parts that have not been looked at, since nobody has approved them.
+    /// The parts that were not read because they are not approved.
     pub withheld: Vec<Withheld>,
-    /// What a person should know before it is applied for the first time.
+    /// A remark before the first apply.
     pub note: Option<Box<Note>>,
 }
 
@@ -73,10 +73,10 @@ pub struct Note {
     pub hint: String,
 }
 
-/// A graph, and what it was compiled from.
-type Made = (Graph, Origin);
+/// A graph and its source.
+type Made = (Graph, ResolvedSpec);
 
-/// Why there is no graph.
+/// Why a spec has no graph.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     #[error("spec file not found: `{name}`")]
@@ -92,11 +92,11 @@ pub enum LoadError {
 }
 
 impl Agent {
-    fn new((graph, origin): Made, given: PathBuf) -> Self {
+    fn new((graph, resolved): Made, given: PathBuf) -> Self {
         Self {
             graph,
             given,
-            origin: Some(Arc::new(origin)),
+            resolved: Some(Arc::new(resolved)),
             unapproved: None,
             is_unseen: false,
             withheld: Vec::new(),
@@ -104,9 +104,9 @@ impl Agent {
         }
     }
 
-    /// One that is known by the labels of its resources only.
+    /// An agent that is known only from the labels of its resources.
     pub fn known(graph: Graph, given: PathBuf) -> Self {
-        Self { graph, given, origin: None, unapproved: None, is_unseen: false, withheld: Vec::new(), note: None }
+        Self { graph, given, resolved: None, unapproved: None, is_unseen: false, withheld: Vec::new(), note: None }
     }
 }
 
@@ -124,12 +124,12 @@ impl LoadError {
             Self::Agent { .. } => Some("use the name of one of them instead of the file"),
             Self::Unreadable { .. } => Some("it must be a readable text file"),
             Self::Key { .. } => Some("set `MOAT_STATE_DIR` to a directory for it"),
-            // The findings have theirs.
+            // Each finding has its own hint.
             Self::Spec(_) => None,
         }
     }
 
-    /// What is wrong in the file, if it could be read.
+    /// The errors in the file, if it could be read.
     pub fn findings(&self) -> Option<&Diagnostics> {
         match self {
             Self::Spec(diagnostics) => Some(diagnostics),
@@ -138,23 +138,23 @@ impl LoadError {
     }
 }
 
-/// Compiles what came in at standard input, as if it were a file here.
+/// Compiles a spec from standard input, as if it were in the working directory.
 ///
 /// # Errors
-/// If it cannot be read, or is too much.
+/// If it cannot be read or is too large.
 pub fn standard_input() -> Result<Loaded, LoadError> {
     let name = "standard input";
     let refuse = |error: io::Error| unreadable(Path::new(name), &error);
     let text = all_of(io::stdin().lock()).map_err(refuse)?;
     let here = env::current_dir().map_err(refuse)?;
     let mut notes = Notes::default();
-    let made = compiled(Source::new(name, here.join(DEFAULT_SPEC), text), Load::Bare, &mut notes);
+    let made = compiled(Source::new(name, here.join(DEFAULT_SPEC), text), Load::Identity, &mut notes);
     let agents = made.map(|all| all.into_iter().map(|made| Agent::new(made, PathBuf::from(DEFAULT_SPEC))).collect());
     Ok(Loaded { agents, warnings: notes.warnings, skipped: notes.skipped, inputs: notes.inputs })
 }
 
-/// Compiles every spec that `paths` name: files, directories that have an `agent.yaml`, and all of the YAML files of
-/// directories that have none. Two paths to one run are one agent.
+/// Compiles the specs at `paths`: files, directories with an `agent.yaml`, or otherwise all YAML files of a directory. Two
+/// paths to one run yield one agent.
 pub fn load(paths: &[PathBuf], depth: Load) -> Loaded {
     let (mut agents, mut errors, mut runs) = (Vec::new(), Vec::new(), BTreeSet::new());
     let mut notes = Notes::default();
@@ -177,7 +177,7 @@ pub fn load(paths: &[PathBuf], depth: Load) -> Loaded {
     Loaded { agents, warnings: notes.warnings, skipped: notes.skipped, inputs: notes.inputs }
 }
 
-/// What is noted on the way, whatever comes of it.
+/// Side results of loading, also if it fails.
 #[derive(Debug, Default)]
 struct Notes {
     warnings: Vec<Diagnostics>,
@@ -185,7 +185,7 @@ struct Notes {
     inputs: Inputs,
 }
 
-/// Compiles the agents of the spec at `path`: a file, or a directory that has one.
+/// Compiles the agents of the spec at `path`, a file or a directory.
 fn made(path: &Path, depth: Load, notes: &mut Notes) -> Result<Vec<Made>, Vec<LoadError>> {
     let shown = file(path);
     let source = source(path).map_err(|error| {
@@ -205,7 +205,7 @@ fn compiled(source: Source, depth: Load, notes: &mut Notes) -> Result<Vec<Made>,
     let wrong = |faults| vec![LoadError::Spec(with_unknown_dependencies(faults, &capabilities))];
     let mut specs = reading.specs.map_err(wrong)?;
     for spec in &mut specs {
-        ground::look(spec, &capabilities);
+        host_paths::inspect(spec, &capabilities);
         notes.inputs.mounted.extend(spec.ground.ways.keys().filter(|path| !path.is_dir()).cloned());
     }
     let (mut all, mut errors) = (Vec::new(), Vec::new());
@@ -219,50 +219,50 @@ fn compiled(source: Source, depth: Load, notes: &mut Notes) -> Result<Vec<Made>,
     if errors.is_empty() { Ok(all) } else { Err(errors) }
 }
 
-/// The agent of a spec; with what its image is built from, if that is wanted.
+/// Compiles the agent of a spec; with [`Load::Build`], including its build context.
 fn agent_of(spec: &Spec, capabilities: &Capabilities, depth: Load, inputs: &mut Inputs) -> Result<Made, LoadError> {
-    let mut origin = Origin::new(spec, capabilities);
-    // First without: a typo is told before a folder is read.
-    let graph = origin.bare()?;
-    if depth != Load::Image || !origin.needs_content() {
-        return Ok((graph, origin));
+    let mut resolved = ResolvedSpec::new(spec, capabilities);
+    // First without, so that a typo is reported before a directory is read.
+    let graph = resolved.compile()?;
+    if depth != Load::Build || !resolved.needs_build_context() {
+        return Ok((graph, resolved));
     }
-    origin.look_at_content()?;
-    inputs.append(origin.content.clone());
-    Ok((origin.bare()?, origin))
+    resolved.read_build_context()?;
+    inputs.append(resolved.content.clone());
+    Ok((resolved.compile()?, resolved))
 }
 
-/// The agents of the spec at `path`, without their secrets.
+/// Loads the graphs of the spec at `path`, without secrets.
 ///
 /// # Errors
-/// If it cannot be read, or says what cannot be.
+/// If the spec cannot be read or is invalid.
 pub fn bare(path: &Path) -> Result<Vec<Graph>, Vec<LoadError>> {
-    graphs(path, Load::Bare)
+    graphs(path, Load::Identity)
 }
 
-/// The only agent of the spec at `path`, without its secrets.
+/// Loads the only agent of the spec at `path`, without secrets.
 ///
 /// # Errors
-/// If it cannot be read, says what cannot be, or has several agents.
+/// If the spec cannot be read, is invalid, or has several agents.
 pub fn one(path: &Path) -> Result<Agent, Vec<LoadError>> {
-    let made = made(path, Load::Bare, &mut Notes::default())?;
+    let made = made(path, Load::Identity, &mut Notes::default())?;
     Ok(Agent::new(only(path, made, |(graph, _)| graph)?, path.to_owned()))
 }
 
-/// As [`one`], with what its image is made of.
+/// Loads the graph of the only agent with its build context.
 ///
 /// # Errors
-/// As [`one`], and if that cannot be read.
+/// See [`one`]; also if the build context cannot be read.
 pub fn with_image(path: &Path) -> Result<Graph, Vec<LoadError>> {
     only(path, with_images(path)?, |graph| graph)
 }
 
-/// As [`bare`], with what their images are made of.
+/// Loads the graphs of the spec at `path` with their build contexts.
 ///
 /// # Errors
-/// As [`bare`], and if that cannot be read.
+/// See [`bare`]; also if a build context cannot be read.
 pub fn with_images(path: &Path) -> Result<Vec<Graph>, Vec<LoadError>> {
-    graphs(path, Load::Image)
+    graphs(path, Load::Build)
 }
 
 fn graphs(path: &Path, depth: Load) -> Result<Vec<Graph>, Vec<LoadError>> {
@@ -277,7 +277,7 @@ fn only<T>(path: &Path, mut all: Vec<T>, graph: impl Fn(&T) -> &Graph) -> Result
     }
 }
 
-/// The file that `path` means, as it is shown.
+/// The spec file for `path`, as it is displayed.
 pub fn file(path: &Path) -> PathBuf {
     let default = if path.is_dir() { path.join(DEFAULT_SPEC) } else { path.to_owned() };
     let other = default.with_file_name(OTHER_SPEC);
@@ -285,7 +285,7 @@ pub fn file(path: &Path) -> PathBuf {
     if is_default && !default.exists() && other.exists() { other } else { default }
 }
 
-/// What a path stands for, sorted. A directory without any spec stands for the one that it should have.
+/// The specs at a path, sorted. A directory without specs yields its default file, which is then reported as missing.
 fn specs(path: &Path, notes: &mut Notes) -> Result<Vec<PathBuf>, LoadError> {
     if !path.is_dir() || file(path).exists() {
         return Ok(vec![path.to_owned()]);
@@ -301,14 +301,14 @@ fn specs(path: &Path, notes: &mut Notes) -> Result<Vec<PathBuf>, LoadError> {
     Ok(if specs.is_empty() { vec![path.to_owned()] } else { specs })
 }
 
-/// Hidden files are an editor's, or somebody else's.
+/// Returns whether a file may be a spec. Hidden files belong to editors or other tools.
 pub(super) fn is_spec(file: &Path) -> bool {
     let hidden = file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
     let yaml = file.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
     yaml && !hidden && file.is_file()
 }
 
-/// Whether it is not known to be of another tool.
+/// Returns whether a YAML file is not known to belong to another tool.
 fn is_agents(file: &Path) -> bool {
     let mut bytes = Vec::new();
     let read = File::open(file).and_then(|file| file.take(SIZE_MAX).read_to_end(&mut bytes));
@@ -327,7 +327,7 @@ fn source(path: &Path) -> Result<Source, LoadError> {
         _ => unreadable(&path, &error),
     };
     let canonical = path.canonicalize().map_err(refuse)?;
-    // One byte more than it may have, so that the parser sees that it is too much.
+    // Reads up to one byte over the limit, so that the parser reports a larger file.
     let text = text(&canonical).map_err(refuse)?;
     Ok(Source::new(name, canonical, text))
 }

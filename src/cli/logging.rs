@@ -1,7 +1,7 @@
-//! What moat tells about its own work, for those who look into it.
+//! Diagnostic logs of moat, for debugging.
 //!
-//! Off unless asked for. Libraries below moat are held at `info`, whatever is asked: at `debug` some of them write
-//! out whole requests, with the environment and the credentials in them.
+//! Off by default. Dependencies are limited to `info`: at `debug` some of them log whole requests, including
+//! environments and credentials.
 
 use std::env;
 use std::io;
@@ -12,10 +12,10 @@ use tracing_subscriber::filter::{EnvFilter, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// Takes a filter as in `MOAT_LOG=moat::execute=trace`.
+/// The variable with a filter, as in `MOAT_LOG=moat::execute=trace`.
 const VARIABLE: &str = "MOAT_LOG";
 
-/// Starts it, if `MOAT_LOG` or `-v` (`verbose` times) asks for it. Gives whether it does.
+/// Starts logging if `MOAT_LOG` is set or `-v` was given (`verbose` times). Returns whether it is on.
 pub fn start(verbose: u8) -> bool {
     let asked = env::var(VARIABLE).ok().filter(|filter| !filter.is_empty());
     let filter = match (&asked, verbose) {

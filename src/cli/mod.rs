@@ -1,36 +1,37 @@
-//! The command line: what can be asked of moat, one file for each command.
+//! The command line, with one file per command in `commands`.
 //!
-//! Each command reads its arguments, calls the layers below in order, and hands what came of it to `ui`. The doc
-//! comments on arguments are the help text.
+//! A command parses its arguments, calls the lower layers and passes the result to `ui`. The doc comments on arguments
+//! are the help text.
 
 pub mod args;
 pub mod commands;
 pub mod exit;
 
 mod approval;
-mod aside;
-mod asking;
+mod blocking;
+mod candidates;
 mod capabilities;
+mod confirm;
 mod credentials;
-mod end;
+mod default_spec;
 mod environment;
 mod error;
-mod familiar;
-mod ground;
 mod help;
 mod history_writer;
+mod host_paths;
 mod interrupt;
 mod load;
 mod logging;
-mod nearest;
-mod origin;
-mod orphan;
-mod plain_file;
+mod power;
 mod record;
+mod regular_file;
+mod report;
+mod resolved_spec;
 mod saved;
 mod selection;
 mod session;
 mod target;
+mod tips;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -107,16 +108,16 @@ enum Command {
     Events(commands::events::Events),
     History(commands::history::History),
     Open(commands::open::Open),
-    Stop(commands::power::Stop),
-    Start(commands::power::Start),
-    Restart(commands::power::Restart),
+    Stop(commands::stop::Stop),
+    Start(commands::start::Start),
+    Restart(commands::restart::Restart),
     Graph(commands::graph::GraphCommand),
     Cache(commands::cache::Cache),
     Audit(commands::audit::AuditCommand),
     Doctor(commands::doctor::Doctor),
     Completions(commands::completions::Completions),
     #[command(name = "man")]
-    ManPage(commands::completions::ManPage),
+    ManPage(commands::man::ManPage),
     Clean(commands::clean::Clean),
     Init(commands::init::Init),
     Deps(commands::deps::Deps),
@@ -137,9 +138,9 @@ impl From<Color> for ui::ColourChoice {
 }
 
 impl Command {
-    /// What form its answer has, which is the form that a refusal takes too.
+    /// The format of the output, also of errors.
     fn form(&self) -> Form {
-        let json = |wanted: bool, form: Form| if wanted { form } else { Form::Text };
+        let json = |is_json: bool, form: Form| if is_json { form } else { Form::Text };
         match self {
             Self::Apply(args) => json(args.json, if args.dry_run { Form::Document } else { Form::Stream }),
             Self::Destroy(args) => json(args.json, Form::Stream),
@@ -180,7 +181,7 @@ impl Command {
 
     async fn run(&self, session: &Session) -> Result<Exit, CliError> {
         match self {
-            // These carry whole rounds, and need not be part of every other command's future.
+            // Boxed, since a reconcile loop would enlarge the future of every command.
             Self::Apply(args) => Box::pin(commands::apply::run(args, session)).await,
             Self::Plan(args) => commands::plan::run(args, session).await,
             Self::Destroy(args) => Box::pin(commands::destroy::run(args, session)).await,
@@ -192,8 +193,8 @@ impl Command {
             Self::Attach(args) => Box::pin(commands::attach::run(args, session)).await,
             Self::Run(args) => Box::pin(commands::run::run(args, session)).await,
             Self::Graph(args) => Box::pin(commands::graph::run(args, session)).await,
-            Self::Completions(args) => commands::completions::completions(args, session),
-            Self::ManPage(args) => commands::completions::man(args, session),
+            Self::Completions(args) => commands::completions::run(args, session),
+            Self::ManPage(args) => commands::man::run(args, session),
             Self::History(args) => commands::history::run(args, session),
             Self::Audit(args) => commands::audit::run(args, session),
             Self::Events(args) => Box::pin(commands::events::run(args, session)).await,
@@ -204,9 +205,9 @@ impl Command {
             Self::Cp(args) => Box::pin(commands::cp::run(args, session)).await,
             Self::Ports(args) => Box::pin(commands::ports::run(args, session)).await,
             Self::Open(args) => Box::pin(commands::open::run(args, session)).await,
-            Self::Stop(args) => Box::pin(commands::power::stop(args, session)).await,
-            Self::Start(args) => Box::pin(commands::power::start(args, session)).await,
-            Self::Restart(args) => Box::pin(commands::power::restart(args, session)).await,
+            Self::Stop(args) => Box::pin(commands::stop::run(args, session)).await,
+            Self::Start(args) => Box::pin(commands::start::run(args, session)).await,
+            Self::Restart(args) => Box::pin(commands::restart::run(args, session)).await,
             Self::List(args) => Box::pin(commands::list::run(args, session)).await,
             Self::Clean(args) => Box::pin(commands::clean::run(args, session)).await,
             Self::Init(args) => commands::init::run(args, session),
@@ -219,9 +220,9 @@ impl Command {
     }
 }
 
-/// Runs what this process was asked to.
+/// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    // A shell that asks what could be typed here is answered, and that is all.
+    // Answers a completion request of a shell and exits; otherwise does nothing.
     clap_complete::CompleteEnv::with_factory(command).complete();
     run(std::env::args_os()).into()
 }
@@ -234,17 +235,17 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Ok(parsed) => parsed,
         Err(error) => {
             let words: Vec<String> = arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-            return usage(&familiar::with_tip(error, &words, &command()));
+            return usage(&tips::with_tip(error, &words, &command()));
         }
     };
     let logs = logging::start(cli.global.verbose);
     let screen = Screen::system(cli.global.color.into(), cli.global.quiet, logs);
     let session = Session::new(screen, cli.global.host, cli.command.form());
-    nearest::say(&found, &session);
+    default_spec::announce_if_default(&found, &session);
     if let Command::Destroy(args) = &cli.command {
         args.warn_of_verbose(cli.global.verbose, &session);
     }
-    // One thread: moat waits for an engine, and computes next to nothing.
+    // A single thread: moat mostly waits for the engine.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return session.refuse(&CliError::Runtime(error)),
@@ -263,7 +264,7 @@ pub fn command() -> clap::Command {
     command.help_template(template)
 }
 
-/// Help and version are answers, not errors.
+/// Prints a clap error. Help and version are reported as errors by clap, but exit with 0.
 fn usage(error: &clap::Error) -> Exit {
     let _ = error.print();
     match error.kind() {
@@ -272,11 +273,11 @@ fn usage(error: &clap::Error) -> Exit {
     }
 }
 
-/// Ways in which a clap definition is wrong only show when it is used.
+/// clap reports an invalid definition only when it is used.
 #[cfg(test)]
 mod tests {
     #[test]
-    fn the_command_line_is_well_formed() {
+    fn the_command_line_is_valid() {
         super::command().debug_assert();
     }
 }

@@ -1,4 +1,4 @@
-//! What a command puts on record while it changes something.
+//! The audit log of a command, and moat's state directory.
 
 use std::env;
 use std::future::Future;
@@ -19,37 +19,40 @@ use moat_docker::Docker;
 use moat_model::graph::Graph;
 use moat_model::resource::Run;
 
-/// The record of one command on one engine.
+/// The audit log of one command on one engine.
 pub struct Record<'a> {
     audit: Arc<Audit>,
     engine: &'a Docker,
 }
 
-/// What a user agrees to.
+/// What a user consents to.
 pub enum Consent<'a> {
-    /// That something is lost.
+    /// Losing data or approvals.
     Lose(&'a str),
-    /// That the sandbox is given more than it has.
+    /// Granting privileges to the sandbox.
     Give(&'a [String]),
 }
 
-/// Overrules where moat keeps its own files.
+/// The variable that overrides the state directory.
 pub const STATE_DIR: &str = "MOAT_STATE_DIR";
 
-/// Where moat keeps its own files; `None`: there is no place for them.
-pub fn own_files() -> Option<PathBuf> {
+/// The state directory. `None`: neither `MOAT_STATE_DIR` nor `HOME` is set.
+pub fn state_directory() -> Option<PathBuf> {
     static CLOSED: Once = Once::new();
     let dir = state_dir(env::var_os(STATE_DIR).map(Into::into))?;
     CLOSED.call_once(|| private::close(&dir));
     Some(dir)
 }
 
-/// As `own_files`, for whom nothing goes without.
+/// The directory of the audit log.
+///
+/// # Errors
+/// If there is no state directory.
 pub fn audit_dir() -> Result<PathBuf, AuditError> {
-    own_files().ok_or(AuditError::NoFolder)
+    state_directory().ok_or(AuditError::NoFolder)
 }
 
-/// This process, as it signs for `command`.
+/// The identity of this process in audit entries of `command`.
 pub fn writer(command: &str) -> Writer {
     Writer { command: command.to_owned(), pid: process::id(), clock: Clock::System }
 }
@@ -58,18 +61,18 @@ impl<'a> Record<'a> {
     /// Opens the audit log for `command`.
     ///
     /// # Errors
-    /// If nothing can be put on record: then nothing must be changed.
+    /// If the log cannot be written: then nothing must be changed.
     pub fn open(command: &str, engine: &'a Docker) -> Result<Self, CliError> {
         let audit = Audit::open(&audit_dir()?, writer(command))?;
         Ok(Self { audit: Arc::new(audit), engine })
     }
 
-    /// The engine, with everything that changes it on record as the run of `graph`.
+    /// The engine, with every change recorded for the run of `graph`.
     pub fn of(&self, graph: &Graph) -> Audited<'a, Docker> {
         Audited::of(self.engine, Some(self.place()), graph)
     }
 
-    /// Puts on record that a user has agreed to something.
+    /// Records a consent of the user.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -84,10 +87,10 @@ impl<'a> Record<'a> {
         Ok(self.audit.fact("consent_given", &about, data)?)
     }
 
-    /// Does what a user asks to be done in a container, on record.
+    /// Runs `work` in a container and records its intent and outcome.
     ///
     /// # Errors
-    /// If it cannot be put on record; otherwise its own.
+    /// If the log cannot be written; otherwise the error of `work`.
     pub async fn session<T>(
         &self,
         run: &Run,
@@ -104,10 +107,10 @@ impl<'a> Record<'a> {
         )
     }
 
-    /// Brings the record to the disk; the end of a command.
+    /// Flushes the log to disk at the end of a command.
     ///
     /// # Errors
-    /// The command's own first.
+    /// The error in `done` first, then that of the log.
     pub fn closed<T>(&self, done: Result<T, CliError>) -> Result<T, CliError> {
         let closed = self.audit.close();
         let done = done?;

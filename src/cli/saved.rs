@@ -1,4 +1,4 @@
-//! Plans that are kept: `plan -o FILE` writes one, `apply FILE` compares it with what it plans itself.
+//! Saved plans: `plan -o FILE` writes one, `apply FILE` compares it with a new plan before executing it.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,17 +15,17 @@ use moat_model::graph::Graph;
 use moat_plan::saved::{FORM, SavedAgent, SavedPlan, Stale};
 use moat_plan::{Options, compute};
 
-/// The version of moat that plans.
+/// The version of this moat.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// A plan as it was read from its file.
+/// A saved plan and its file.
 #[derive(Debug)]
 pub struct Saved {
     file: PathBuf,
     plan: SavedPlan,
 }
 
-/// Collects the plans of a call, for a file.
+/// Collects the plans of several agents for one file.
 #[derive(Debug, Default)]
 pub struct Collected(RefCell<Vec<SavedAgent>>);
 
@@ -34,10 +34,10 @@ impl Collected {
         self.0.borrow_mut().push(agent);
     }
 
-    /// Writes them, if there is one of each of `count` agents. Gives whether there is.
+    /// Writes the plans if all `count` agents have one, and returns whether it did.
     ///
     /// # Errors
-    /// If the file cannot be written, or is something else than a plan.
+    /// If the file cannot be written, or exists and is not a plan.
     pub fn write(self, file: &Path, count: usize, engine: &Docker, pull: bool) -> Result<bool, CliError> {
         let mut agents = self.0.into_inner();
         if agents.len() != count {
@@ -54,10 +54,10 @@ impl Collected {
 }
 
 impl Saved {
-    /// The plan among what a command line names; `None`: it names none.
+    /// Finds a saved plan among the arguments.
     ///
     /// # Errors
-    /// If there is more beside it, or it cannot be used.
+    /// If there are other arguments beside it, or it is invalid.
     pub fn among(paths: &[PathBuf]) -> Result<Option<Self>, CliError> {
         let read = |path: &PathBuf| Some((path.clone(), text(path).ok().filter(|text| is_plan(text))?));
         let mut plans: Vec<(PathBuf, String)> = paths.iter().filter_map(read).collect();
@@ -81,18 +81,18 @@ impl Saved {
         Ok(Some(Self { file, plan }))
     }
 
-    /// The specs that it was made from, each once.
+    /// The specs of the plan, without duplicates.
     pub fn specs(&self) -> Vec<PathBuf> {
         let specs: BTreeSet<&String> = self.plan.agents.iter().map(|agent| &agent.spec).collect();
         specs.into_iter().map(PathBuf::from).collect()
     }
 
-    /// Whether tags were looked up in their registries.
+    /// Returns whether tags were resolved in their registries.
     pub fn pulls(&self) -> bool {
         self.plan.pull
     }
 
-    /// That it was made for these agents on this engine. Whether it still holds shows once their sandboxes are looked at.
+    /// Checks that the plan was made for these agents on this engine.
     ///
     /// # Errors
     /// If it was not.
@@ -113,13 +113,13 @@ impl Saved {
         }
     }
 
-    /// That the same would be done now, and for the same reasons.
+    /// Checks that a new plan has the same operations for the same reasons.
     ///
     /// # Errors
-    /// If not, or if the engine does not answer.
+    /// If it differs, or the engine does not respond.
     pub async fn holds(&self, graph: &Graph, options: &Options, engine: &Docker) -> Result<(), CliError> {
         let registry = if self.plan.pull { registry::ask(engine, graph).await.digests } else { BTreeMap::new() };
-        // How long a user waits this time is no part of the plan.
+        // The wait timeout is not part of the plan.
         let options = Options { wait_timeout: None, registry, ..options.clone() };
         let observed = observe_with(engine, graph, &options.registry).await?;
         let now = SavedAgent::of(graph, &observed, &compute(graph, &observed, &options));
@@ -128,11 +128,11 @@ impl Saved {
         held.map_err(|stale| self.stale(&format!("{}: {}", graph.run.agent, stale.reason())))
     }
 
-    /// Whether the spec of an agent has changed, as far as that shows before it is approved: what is built from may count.
+    /// Returns whether the spec of an agent has changed. Unknown before approval if the build context counts.
     fn is_of_another_text(&self, agent: &Agent) -> bool {
         let then = self.plan.agents.iter().find(|it| it.run == agent.graph.run.id.as_str());
-        let (Some(then), Some(origin)) = (then, &agent.origin) else { return false };
-        !origin.needs_content() && then.digests.text != origin.proposal.digest()
+        let (Some(then), Some(resolved)) = (then, &agent.resolved) else { return false };
+        !resolved.needs_build_context() && then.digests.text != resolved.proposal.digest()
     }
 
     fn stale(&self, why: &str) -> CliError {
@@ -146,7 +146,7 @@ fn address(engine: &Docker) -> String {
     engine.located().endpoint.to_string()
 }
 
-/// Whether a text is a plan of any version.
+/// Returns whether a text is a plan of any version.
 fn is_plan(text: &str) -> bool {
     let value = serde_json::from_str::<serde_json::Value>(text);
     value.is_ok_and(|value| value.get("moat_plan").is_some())

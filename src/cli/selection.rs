@@ -1,6 +1,6 @@
-//! The agents of one call: all at once, none waiting for another, and how all of them ended.
+//! The agents that a command works on, concurrently, and their combined result.
 //!
-//! A single agent is told of as if there were no others: what is added here is added for several only.
+//! Prefixes and the summary are printed only for several agents.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ use crate::ui::terminal::prefix::labelled;
 use moat_docker::Docker;
 use moat_model::graph::Graph;
 
-/// Agents, and whom to tell of them.
+/// The selected agents.
 pub struct Selection<'a> {
     session: &'a Session,
     members: Vec<Member>,
@@ -30,24 +30,24 @@ pub struct Selection<'a> {
 
 struct Member {
     agent: Agent,
-    /// What lines about it begin with; all of the same width.
+    /// The prefix of its lines, padded to a common width.
     label: String,
 }
 
 impl<'a> Selection<'a> {
-    /// The agents that `specs` name, and the engine that they are on: by their specs, or by what runs are called there.
+    /// Finds the agents named by `specs`, as paths or as names of runs, and connects to the engine.
     ///
-    /// Of one that is named only what it stands for need be known if no more is wanted: its spec may be gone.
+    /// With [`Load::Identity`], the spec of a named run may be missing.
     ///
     /// # Errors
-    /// If a spec cannot be used, there is no engine, or nothing there has that name.
+    /// If a spec is invalid, the engine is unreachable, or a name is unknown.
     pub async fn find(session: &'a Session, specs: &[PathBuf], depth: Load) -> Result<(Self, Docker), CliError> {
         let (paths, mut names): (Vec<PathBuf>, Vec<PathBuf>) =
             specs.iter().cloned().partition(|spec| spec.to_str().is_none_or(target::is_path));
         let loaded = load::load(&paths, depth);
         session.say_skipped(&loaded.skipped);
         let mut agents = match loaded.agents {
-            Err(faults) if depth == Load::Bare => applied(&paths, &mut names).ok_or(CliError::Load(faults))?,
+            Err(faults) if depth == Load::Identity => applied(&paths, &mut names).ok_or(CliError::Load(faults))?,
             agents => agents.map_err(CliError::Load)?,
         };
         session.warn(&loaded.warnings);
@@ -58,7 +58,7 @@ impl<'a> Selection<'a> {
             let given = PathBuf::from(&spec);
             let found = match sandbox.agent {
                 Some(agent) => agent,
-                None if depth == Load::Bare => Agent::known(Graph::empty(sandbox.run), given),
+                None if depth == Load::Identity => Agent::known(Graph::empty(sandbox.run), given),
                 None => return Err(CliError::NoSpec { agent, spec }),
             };
             if agents.iter().all(|agent| agent.graph.run.id != found.graph.run.id) {
@@ -74,10 +74,10 @@ impl<'a> Selection<'a> {
         Self { session, members }
     }
 
-    /// The same agents, once their specs may take effect; with their secrets.
+    /// Checks the approvals and fetches the secrets.
     ///
     /// # Errors
-    /// If one of them is not approved, or cannot be completed: then nothing is to be done to any.
+    /// If any agent is not approved, or a secret cannot be fetched: then no agent must be changed.
     pub async fn pass(self, approving: &Approving, engine: &Docker, record: &Record<'_>) -> Result<Self, CliError> {
         let session = self.session;
         let passed = Self::of(session, approving.pass(self.into_agents(), session, engine, record).await?);
@@ -85,10 +85,10 @@ impl<'a> Selection<'a> {
         Ok(passed)
     }
 
-    /// The same agents, to be looked at only: those that are not approved are marked, and have no secrets.
+    /// Prepares the agents for a read-only command: unapproved agents are marked and have no secrets.
     ///
     /// # Errors
-    /// If the engine does not answer, or an agent cannot be completed.
+    /// If the engine does not respond, or a secret cannot be fetched.
     pub async fn seen(self, engine: &Docker) -> Result<Self, CliError> {
         let session = self.session;
         let seen = Self::of(session, approval::seen(self.into_agents(), engine).await?);
@@ -102,7 +102,7 @@ impl<'a> Selection<'a> {
         }
     }
 
-    /// Tells people of the agents that are not approved: what is shown of them is incomplete.
+    /// Warns about unapproved agents, whose output is incomplete.
     pub fn caution(&self) {
         for agent in self.agents() {
             let missing = agent.unapproved.as_deref();
@@ -125,16 +125,16 @@ impl<'a> Selection<'a> {
         self.members.iter().map(|member| &member.agent)
     }
 
-    /// Works on all agents at once, each with its own reporter, and says at the end how it went.
+    /// Runs `one` for all agents concurrently, each with its own reporter, and prints a summary.
     ///
     /// # Errors
-    /// If there is only one, and it could not be worked on.
+    /// The error of a single agent. Errors of several agents are reported separately.
     pub async fn work(
         &self,
         one: impl AsyncFn(&Agent, Reporter<'_>) -> Result<Exit, CliError>,
     ) -> Result<Exit, CliError> {
         if let [only] = &self.members[..] {
-            // Whole rounds, which need not be part of the command's own future.
+            // Boxed to keep the future of the command small.
             let reporter = self.session.reporter(&only.agent.graph.run, None);
             let pulse = reporter.pulse();
             return Box::pin(pulse.beside(one(&only.agent, reporter))).await;
@@ -149,10 +149,10 @@ impl<'a> Selection<'a> {
         Ok(exit)
     }
 
-    /// Asks about all agents at once, and gives the answers in the order of the agents.
+    /// Runs `one` for all agents concurrently, and prints the results in the order of the agents.
     ///
     /// # Errors
-    /// If there is only one, and there is no answer; or if the answers cannot be written.
+    /// The error of a single agent, or a failure to write the output.
     pub async fn answer(
         &self,
         one: impl AsyncFn(&Agent) -> Result<(Exit, String), CliError>,
@@ -189,7 +189,7 @@ impl<'a> Selection<'a> {
         let exit = error.exit();
         error.shown(|problems| self.reporter(member).refuse(problems, exit.code()));
         if self.session.form == Form::Stream {
-            // A script has been told; people are told too.
+            // The stream has the error as an event; print it on standard error as well.
             self.session.alert(Some(&member.label), error);
         }
         exit
@@ -213,12 +213,12 @@ impl<'a> Selection<'a> {
     }
 }
 
-/// The agents of `paths`, of which some cannot be used: of such a one the run that was applied from it comes to `names`.
-/// `None`: of one there is none.
+/// The agents of `paths`, some of which are invalid. For an invalid spec, adds the run that was applied from it to `names`.
+/// `None`: an invalid spec has no such run.
 fn applied(paths: &[PathBuf], names: &mut Vec<PathBuf>) -> Option<Vec<Agent>> {
     let mut agents = Vec::new();
     for path in paths {
-        match load::load(std::slice::from_ref(path), Load::Bare).agents {
+        match load::load(std::slice::from_ref(path), Load::Identity).agents {
             Ok(these) => agents.extend(these),
             Err(faults) => names.push(PathBuf::from(target::applied_from(path, &faults)?)),
         }
@@ -226,7 +226,7 @@ fn applied(paths: &[PathBuf], names: &mut Vec<PathBuf>) -> Option<Vec<Agent>> {
     Some(agents)
 }
 
-/// The agents' names, or their runs' ids where two agents have one name.
+/// The agents' names, or their run ids if names are ambiguous; padded to a common width.
 fn labels(agents: &[Agent]) -> Vec<String> {
     let names: BTreeSet<_> = agents.iter().map(|agent| &agent.graph.run.agent).collect();
     let distinct = names.len() == agents.len();

@@ -1,4 +1,4 @@
-//! What all commands share: where text goes, which engine is meant, and what form the answer has.
+//! The context of a command: output, engine address and output format.
 
 use std::path::PathBuf;
 
@@ -15,7 +15,7 @@ use moat_docker::Docker;
 use moat_model::resource::Run;
 use moat_spec::Diagnostics;
 
-/// One call of moat.
+/// One invocation of moat.
 pub struct Session {
     pub screen: Screen,
     /// `--host`.
@@ -23,14 +23,14 @@ pub struct Session {
     pub form: Form,
 }
 
-/// What form the answer has.
+/// The format of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// For a person.
+    /// Text.
     Text,
     /// One JSON document.
     Document,
-    /// One JSON object a line.
+    /// JSON lines.
     Stream,
 }
 
@@ -39,10 +39,10 @@ impl Session {
         Self { screen, host, form }
     }
 
-    /// Connects to the engine that is meant.
+    /// Connects to the engine.
     ///
     /// # Errors
-    /// If there is none, or it does not answer.
+    /// If there is no address, or the engine does not respond.
     pub async fn connect(&self) -> Result<Docker, CliError> {
         let docker = Docker::connect(self.host.as_deref()).await?;
         let located = docker.located();
@@ -50,7 +50,7 @@ impl Session {
         Ok(docker)
     }
 
-    /// Whoever is told how a run goes; `label`: what lines begin with where there are several.
+    /// The reporter of a run. `label`: the prefix of its lines if there are several.
     pub fn reporter(&self, run: &Run, label: Option<String>) -> Reporter<'_> {
         match self.form {
             Form::Stream => Reporter::script(&self.screen, Some(run.clone()), Clock::System),
@@ -61,7 +61,7 @@ impl Session {
         }
     }
 
-    /// Whoever is told of what is about all runs.
+    /// The reporter of events that concern all runs.
     pub fn reporter_of_all(&self) -> Reporter<'_> {
         match self.form {
             Form::Stream => Reporter::script(&self.screen, None, Clock::System),
@@ -69,26 +69,26 @@ impl Session {
         }
     }
 
-    /// Tells people what does not keep a command from its work.
+    /// Prints a warning.
     pub fn caution(&self, message: &str, hint: &str) {
         self.screen.alert(&problem::warning(message, hint, self.screen.colour()));
     }
 
-    /// Makes the lines of a stream.
-    #[expect(clippy::unused_self, reason = "whose clock it is belongs to the session")]
+    /// The encoder of JSON lines.
+    #[expect(clippy::unused_self, reason = "the clock belongs to the session")]
     pub fn stream(&self) -> Stream {
         Stream { clock: Clock::System }
     }
 
-    /// Writes what was asked for.
+    /// Prints the result on standard output.
     ///
     /// # Errors
-    /// If it cannot be written.
+    /// If the output cannot be written.
     pub fn answer(&self, text: &str) -> Result<(), CliError> {
         self.screen.data(text).map_err(CliError::Output)
     }
 
-    /// Names the files of a directory that are no specs: whoever has misspelt `agent` should not miss one.
+    /// Prints the skipped files of a directory, so that a misspelt `agent` key is noticed.
     pub fn say_skipped(&self, files: &[PathBuf]) {
         if !files.is_empty() {
             let names: Vec<String> = files.iter().map(|file| format!("`{}`", file.display())).collect();
@@ -96,7 +96,7 @@ impl Session {
         }
     }
 
-    /// Shows people what they should know of their specs. A script asks `moat validate`.
+    /// Prints the warnings about specs. Scripts get them from `moat validate`.
     pub fn warn(&self, warnings: &[Diagnostics]) {
         if self.form == Form::Text {
             for found in warnings.iter().filter(|found| !found.items.is_empty()) {
@@ -105,14 +105,14 @@ impl Session {
         }
     }
 
-    /// Tells people why a command could not do its work, and gives the exit code.
+    /// Prints an error on standard error and returns its exit code.
     pub fn alert(&self, label: Option<&str>, error: &CliError) -> Exit {
-        let voice = Prefix::new(&self.screen, label.map(str::to_owned));
-        error.shown(|problems| voice.alert(&problem::text(problems, voice.colour())));
+        let prefix = Prefix::new(&self.screen, label.map(str::to_owned));
+        error.shown(|problems| prefix.alert(&problem::text(problems, prefix.colour())));
         error.exit()
     }
 
-    /// As [`Session::alert`], and tells scripts in the form that they asked for.
+    /// Prints an error like [`Session::alert`], and also on standard output in the requested JSON format.
     pub fn refuse(&self, error: &CliError) -> Exit {
         let exit = self.alert(None, error);
         let document = match self.form {
@@ -120,7 +120,7 @@ impl Session {
             Form::Document => error.json(None),
             Form::Stream => error.shown(|problems| self.stream().refused(None, problems, exit.code())),
         };
-        // The reason is on standard error already.
+        // If this fails, the error is still on standard error.
         let _ = self.screen.data(&document);
         exit
     }

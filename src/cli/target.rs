@@ -1,7 +1,6 @@
-//! Which sandbox a command is about: an agent's name, the id of a run, or a spec, in this order of likelihood to be
-//! typed. One resolver for every command.
+//! The sandbox of a command: an agent's name, a run id, or a spec.
 //!
-//! What is a path is never taken for a name: `./builder` is a folder wherever `builder` may be an agent.
+//! A path is never taken for a name: `./builder` is a directory even if an agent is called `builder`.
 
 use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 
@@ -9,11 +8,11 @@ use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 use futures_util::future::try_join3;
 
-use crate::cli::commands::completions::agents;
+use crate::cli::candidates::agents;
+use crate::cli::default_spec;
 use crate::cli::error::{CliError, Down};
 use crate::cli::load::{self, Agent, Load, LoadError};
-use crate::cli::nearest;
-use crate::cli::record::own_files;
+use crate::cli::record::state_directory;
 use crate::history::read::records;
 use crate::observe::runs::{Found, runs};
 use moat_model::engine::{Engine, Filter};
@@ -26,49 +25,51 @@ use moat_spec::suggest::suggest;
 #[derive(Debug, Clone, Args)]
 pub struct Target {
     /// Agent name, run id, or spec file or directory
-    #[arg(value_name = "AGENT", default_value = nearest::spec(), add = ArgValueCandidates::new(agents))]
+    #[arg(value_name = "AGENT", default_value = default_spec::path(), add = ArgValueCandidates::new(agents))]
     agent: String,
 }
 
-/// A sandbox that a user has named, before an engine has been asked.
+/// A sandbox argument, before it is looked up on the engine.
 #[derive(Debug)]
 pub enum Named {
     Spec(Box<Agent>),
     Name(String),
-    /// By a spec that cannot be used as it is now, from which this run was applied.
+    /// A spec that is now invalid, from which this run was applied.
     Applied {
         run: String,
         faults: Vec<LoadError>,
     },
 }
 
-/// A sandbox that is there, or could be.
+/// A sandbox, existing or not.
 #[derive(Debug)]
 pub struct Sandbox {
     pub run: Run,
-    /// What is wanted of it; `None`: it was named, and its spec cannot be used any more.
+    /// Its agent. `None`: it was found by name, and its spec is missing or invalid.
     pub agent: Option<Agent>,
-    /// Images, and which addresses are taken, are not looked at.
+    /// Without images and without the addresses in use.
     pub observed: Observed,
 }
 
 impl Target {
-    /// Takes the name apart from the engine's part in it, so that a wrong spec is told of where there is no engine.
+    /// Parses the argument without an engine, so that an invalid spec is reported first.
     ///
     /// # Errors
-    /// If it is a spec that cannot be used.
+    /// If the spec is missing or invalid.
     pub fn read(&self) -> Result<Named, CliError> {
         named(&self.agent)
     }
 
-    /// The words with which a user names the same again, as in `moat status builder`; empty for what is here.
-    pub fn again(&self) -> String {
-        if self.agent == nearest::spec() { String::new() } else { format!(" {}", self.agent) }
+    /// The argument for a suggested command, with a leading space; empty for the default spec.
+    pub fn as_argument(&self) -> String {
+        if self.agent == default_spec::path() { String::new() } else { format!(" {}", self.agent) }
     }
 }
 
+/// Parses a sandbox argument.
+///
 /// # Errors
-/// If it is a spec that cannot be used.
+/// If the spec is missing or invalid.
 pub fn named(text: &str) -> Result<Named, CliError> {
     if !is_path(text) {
         return Ok(Named::Name(text.to_owned()));
@@ -83,14 +84,14 @@ pub fn named(text: &str) -> Result<Named, CliError> {
     }
 }
 
-/// The only run that was applied from a spec, by the records of runs: what was made is there whatever its spec says by now,
-/// and a slip of the pen keeps nobody from stopping it or from looking into it.
+/// The only run that was applied from an invalid spec, from the run records: a typo in the spec must not prevent stopping
+/// or inspecting the sandbox.
 pub fn applied_from(spec: &Path, faults: &[LoadError]) -> Option<String> {
     if faults.iter().any(|it| it.findings().is_none()) {
         return None;
     }
     let spec = load::file(spec).canonicalize().ok()?;
-    let (records, _) = records(&own_files()?);
+    let (records, _) = records(&state_directory()?);
     let of_it = records.into_iter().filter(|it| Path::new(&it.spec) == spec && it.state != Condition::Absent.as_str());
     let mut runs: Vec<String> = of_it.map(|it| it.run).collect();
     runs.sort();
@@ -98,47 +99,46 @@ pub fn applied_from(spec: &Path, faults: &[LoadError]) -> Option<String> {
     if runs.len() == 1 { runs.pop() } else { None }
 }
 
-/// What is wanted of a sandbox and its image, where no engine is asked: what names stand for is known by the records of runs.
+/// The graph of a sandbox with its built image, without an engine: names are looked up in the run records.
 ///
 /// # Errors
-/// If nothing is known of that name, or its spec cannot be used.
-pub fn on_record(text: &str) -> Result<Graph, CliError> {
+/// If the name is unknown, or its spec is missing or invalid.
+pub fn recorded_graph(text: &str) -> Result<Graph, CliError> {
     if is_path(text) {
         return load::with_image(&PathBuf::from(text)).map_err(CliError::Load);
     }
-    let known = own_files().map(|dir| records(&dir).0).unwrap_or_default();
+    let known = state_directory().map(|dir| records(&dir).0).unwrap_or_default();
     let Some(record) = known.iter().find(|it| it.run == text || it.name == text) else {
         let meant = suggest(text, known.iter().flat_map(|it| [it.name.as_str(), it.run.as_str()])).map(str::to_owned);
-        return Err(CliError::Unheard { name: text.to_owned(), meant });
+        return Err(CliError::NoRecord { name: text.to_owned(), meant });
     };
     let graphs = load::with_images(Path::new(&record.spec)).map_err(CliError::Load)?;
     let (agent, spec) = (record.name.clone(), record.spec.clone());
     graphs.into_iter().find(|graph| graph.run.id.as_str() == record.run).ok_or(CliError::NoSpec { agent, spec })
 }
 
-/// Whether a text is meant as a file: it looks like one, or there is one.
+/// Returns whether an argument is a path: it looks like one, or a file of that name exists.
 pub fn is_path(text: &str) -> bool {
     let path = Path::new(text);
-    // No sandbox is called `-`; whoever writes it means a file that comes in.
+    // `-` is not a valid name; the error about standard input is more helpful.
     let looks = text.contains(MAIN_SEPARATOR) || [".", "..", "-"].contains(&text);
     let yaml = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
     looks || yaml || path.exists()
 }
 
 impl Named {
-    /// Looks for it on the engine. Its secrets are not fetched for that: whoever compares or changes it asks for
-    /// [`Sandbox::full`].
+    /// Looks up the sandbox on the engine, without its secrets. To compare or change it, use [`Sandbox::full`].
     ///
     /// # Errors
     /// If no run has that name, or several have.
     pub async fn find<E: Engine>(self, engine: &E) -> Result<Sandbox, CliError> {
-        self.find_to(Load::Bare, engine).await
+        self.find_to(Load::Identity, engine).await
     }
 
-    /// As [`Named::find`]; of one that is named with as much of its spec as is wanted.
+    /// Looks up the sandbox like [`Named::find`], and loads the spec of a named run to `depth`.
     ///
     /// # Errors
-    /// As that.
+    /// See [`Named::find`].
     pub async fn find_to<E: Engine>(self, depth: Load, engine: &E) -> Result<Sandbox, CliError> {
         match self {
             Self::Spec(agent) => {
@@ -163,7 +163,7 @@ impl Named {
     }
 }
 
-/// The one run that bears a name: its own id, or that of its agent.
+/// The only run with a name, either its id or its agent's name.
 fn pick(name: &str, found: Vec<Found>) -> Result<Found, CliError> {
     let is_it = |it: &Found| it.run.id.as_str() == name || it.run.agent.as_str() == name;
     let (mut these, others): (Vec<_>, Vec<_>) = found.into_iter().partition(is_it);
@@ -186,34 +186,36 @@ fn has_container(found: &Found, name: &str) -> bool {
     found.observed.containers_of(&ResourceId::container(name)).next().is_some()
 }
 
-/// What is wanted of a run that was named, if its spec still stands for it.
+/// The agent of a named run, if its spec still declares it.
 fn agent_of(run: &Run, depth: Load) -> Option<Agent> {
     let agents = load::load(&[PathBuf::from(&run.spec)], depth).agents.ok()?;
     agents.into_iter().find(|agent| agent.graph.run.id == run.id)
 }
 
 impl Sandbox {
-    /// The graph of its spec, or, where there is none any more, one that wants nothing.
+    /// The graph of its spec, or an empty one if the spec is missing or invalid.
     pub fn graph_or_empty(&self) -> Graph {
         self.agent.as_ref().map_or_else(|| Graph::empty(self.run.clone()), |agent| agent.graph.clone())
     }
 
-    /// All that is wanted of it, to be compared with what is approved.
+    /// Loads the whole spec, to be compared with the approval.
     ///
     /// # Errors
-    /// If its spec cannot be used, or does not stand for it any more.
+    /// If its spec is missing, invalid, or no longer declares it.
     pub fn full(&self) -> Result<Agent, CliError> {
         let run = &self.run;
         let missing = || CliError::NoSpec { agent: run.agent.to_string(), spec: run.spec.clone() };
         let agents = load::load(&[PathBuf::from(&run.spec)], Load::Full).agents.map_err(|faults| {
-            // What is wrong with it says more than that it cannot be used.
+            // Its errors are more helpful than `NoSpec`.
             if faults.iter().all(|it| it.findings().is_some()) { CliError::Load(faults) } else { missing() }
         })?;
         agents.into_iter().find(|agent| agent.graph.run.id == run.id).ok_or_else(missing)
     }
 
+    /// Returns the sandbox if it exists.
+    ///
     /// # Errors
-    /// If nothing of it is on the engine that could be stopped, started or looked into.
+    /// If the sandbox has no containers on the engine.
     pub fn present(self) -> Result<Self, CliError> {
         if self.observed.containers.is_empty() {
             return Err(self.not_running("does not exist"));
@@ -221,10 +223,10 @@ impl Sandbox {
         Ok(self)
     }
 
-    /// A container by its name in the sandbox, as in `main`; of several in the middle of a replacement the one that runs.
+    /// A container by its name in the sandbox, as in `main`; during a replacement the running one.
     ///
     /// # Errors
-    /// If there is none of that name.
+    /// If there is no container of that name.
     pub fn container(&self, name: &str) -> Result<&ContainerFacts, CliError> {
         let resource = ResourceId::container(name);
         let is_it = |facts: &&ContainerFacts| facts.owner.as_ref().is_some_and(|owner| owner.resource == resource);
@@ -241,10 +243,10 @@ impl Sandbox {
         Err(CliError::UnknownContainer { name: name.to_owned(), agent: self.run.agent.to_string(), meant, names })
     }
 
-    /// As [`Sandbox::container`], of one that must run.
+    /// A running container, see [`Sandbox::container`].
     ///
     /// # Errors
-    /// If it does not.
+    /// If the container does not exist or is not running.
     pub fn running(&self, name: &str) -> Result<&ContainerFacts, CliError> {
         let facts = self.container(name)?;
         match facts.state {
@@ -259,7 +261,7 @@ impl Sandbox {
         }
     }
 
-    /// The names of its containers, main first, the others by name.
+    /// The names of its containers: main first, the others sorted.
     pub fn container_names(&self) -> Vec<String> {
         let owners = self.observed.containers.iter().filter_map(|facts| facts.owner.as_ref());
         let mut names: Vec<String> = owners.map(|owner| owner.resource.name.clone()).collect();

@@ -5,7 +5,7 @@ use testkit::empty_engine::EmptyEngine;
 use testkit::hermetic::Place;
 
 #[test]
-fn ranges_that_are_all_in_use_are_told_of_and_not_tried_for_ever() {
+fn exhausted_ranges_are_reported_without_endless_retries() {
     let engine = EmptyEngine::without_addresses();
     let place = Place::with("agent: builder\nimage: busybox\n").at(&engine.address());
     let ran = place.run(&["apply", "--subnets", "10.83.0.0/27"]);
@@ -29,9 +29,9 @@ fn ranges_that_are_all_in_use_are_told_of_and_not_tried_for_ever() {
     "#]].assert_eq(&ran.err);
 }
 
-/// There are thousands more in the default range; a few of them are enough.
+/// The default range has thousands more; a few are enough.
 #[test]
-fn the_refusals_of_a_large_range_end_as_well() {
+fn retries_in_a_large_range_are_limited() {
     let engine = EmptyEngine::without_addresses();
     let place = Place::with("agent: builder\nimage: busybox\n").at(&engine.address());
     let ran = place.run(&["apply"]);

@@ -1,10 +1,10 @@
-//! `build` in a spec: what is wrong with it, and what `image` shows of it; no engine is needed.
+//! `build` in a spec: its errors, and the output of `moat image`.
 
 use expect_test::expect;
 use testkit::hermetic::{Place, told};
 
 #[test]
-fn the_users_own_dockerfile_is_shown_with_a_tag_of_all_that_counts() {
+fn a_custom_dockerfile_is_shown_with_a_content_tag() {
     let spec = "agent: builder\nbuild: ./image\n";
     let place = Place::with(spec).file("image/Dockerfile", "FROM busybox\nCOPY a /\n").file("image/a", "1");
     told(
@@ -34,7 +34,7 @@ fn the_users_own_dockerfile_is_shown_with_a_tag_of_all_that_counts() {
 }
 
 #[test]
-fn what_is_not_there() {
+fn missing_build_files_are_reported() {
     told(
         &Place::with("agent: builder\nbuild: ./image\n"),
         &["validate"],
@@ -69,7 +69,7 @@ fn what_is_not_there() {
 }
 
 #[test]
-fn an_image_comes_from_one_place() {
+fn image_and_build_are_exclusive() {
     let spec = "agent: builder\nimage: a\nbuild: .\nbase_image: b\ndependencies: [git]\nhooks: {post_build: c}\n";
     told(
         &Place::with(spec).file("Dockerfile", "FROM a\n"),
@@ -113,7 +113,7 @@ fn an_image_comes_from_one_place() {
 }
 
 #[test]
-fn what_only_buildkit_can_build_is_refused_with_its_line() {
+fn buildkit_only_instructions_are_refused_with_their_line() {
     let dockerfile = "FROM a\nRUN --mount=type=cache,target=/x make\n";
     let place = Place::with("agent: builder\nbuild: {dockerfile: own/Dockerfile}\n").file("own/Dockerfile", dockerfile);
     told(
@@ -134,7 +134,7 @@ fn what_only_buildkit_can_build_is_refused_with_its_line() {
 }
 
 #[test]
-fn a_list_of_patterns_that_cannot_be_read() {
+fn an_invalid_dockerignore_is_reported() {
     let place = Place::with("agent: builder\nbuild: {context: .}\n").file("Dockerfile", "FROM a\n");
     told(
         &place.file(".dockerignore", "a\nb[\n"),

@@ -1,4 +1,4 @@
-//! Completion as shells ask for it.
+//! Shell completion.
 
 use std::process::Command;
 
@@ -13,7 +13,7 @@ fn place() -> Place {
     Place::new().file("../.local/state/moat/runs/00000000/builder-1f2e3d4c.json", record)
 }
 
-/// What bash would offer for the last of some words.
+/// The candidates of bash for the last of `words`.
 fn offered(words: &[&str]) -> Vec<String> {
     let place = place();
     let mut command = place_command(&place, words);
@@ -29,7 +29,7 @@ fn place_command(place: &Place, words: &[&str]) -> Command {
 }
 
 #[test]
-fn commands_and_names_are_offered() {
+fn commands_and_names_are_completed() {
     assert_eq!(offered(&["res"]), ["restart"]);
     assert_eq!(offered(&["logs", "bui"]), ["builder"]);
     assert_eq!(offered(&["status", "bui"]), ["builder"]);

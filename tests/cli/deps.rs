@@ -1,4 +1,4 @@
-//! `deps` and `image`: what there is to depend on, and what is made of it; no engine is needed for either.
+//! `moat deps`, and `moat image` for generated images.
 
 use expect_test::expect;
 use testkit::hermetic::{Place, told};
@@ -6,7 +6,7 @@ use testkit::hermetic::{Place, told};
 const OWN: &str = "capability: tool\nsummary: ours\ninstall:\n  packages: [tool]\n";
 
 #[test]
-fn all_that_there_is_the_users_own_included() {
+fn the_list_includes_user_defined_dependencies() {
     told(
         &Place::new().file("specs/tool.yaml", OWN),
         &["deps"],
@@ -38,7 +38,7 @@ fn all_that_there_is_the_users_own_included() {
 }
 
 #[test]
-fn one_of_them() {
+fn one_dependency_is_described() {
     told(
         &Place::new(),
         &["deps", "postgres@16"],
@@ -82,7 +82,7 @@ fn one_of_them() {
 }
 
 #[test]
-fn one_that_there_is_not() {
+fn an_unknown_dependency_is_reported() {
     told(
         &Place::new(),
         &["deps", "postgress"],
@@ -106,7 +106,7 @@ fn one_that_there_is_not() {
 }
 
 #[test]
-fn the_dockerfile_of_an_image_that_is_made() {
+fn the_dockerfile_of_a_generated_image() {
     told(
         &Place::with("agent: builder\ndependencies: [git]\n"),
         &["image"],
@@ -138,7 +138,7 @@ fn the_dockerfile_of_an_image_that_is_made() {
 }
 
 #[test]
-fn what_is_installed_needs_an_image_that_is_made() {
+fn installed_dependencies_need_a_generated_image() {
     let spec = "agent: builder\nimage: debian:13\ndependencies: [git]\nhooks: {post_build: make, pre_run: ./prepare}\n";
     told(
         &Place::with(format!("{spec}command: [x]\n")),
@@ -174,7 +174,7 @@ fn what_is_installed_needs_an_image_that_is_made() {
 }
 
 #[test]
-fn an_image_of_its_own_is_not_installed() {
+fn a_dependency_with_its_own_image_is_not_installed() {
     let own = "capability: whole\nsummary: ours\nimage: whole:1\n";
     told(
         &Place::with("agent: builder\ndependencies: [whole, git]\n").file("specs/whole.yaml", own),
@@ -194,7 +194,7 @@ fn an_image_of_its_own_is_not_installed() {
 }
 
 #[test]
-fn a_capability_of_ones_own_that_is_wrong() {
+fn an_invalid_user_defined_capability_is_reported() {
     let own = format!("{OWN}sidecar: []\n");
     told(
         &Place::with("agent: builder\nimage: x\n").file("specs/tool.yaml", own),

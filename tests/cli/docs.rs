@@ -1,6 +1,6 @@
 //! The documentation as a whole: every page is in the book's table of contents, and every link leads to a file and a heading.
 //!
-//! Not here: whether what a page says is true. Each reference page has a test of its own.
+//! The content is checked elsewhere: each reference page has its own test.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,4 +1,4 @@
-//! Answers that are a text for people, as documents for scripts.
+//! JSON documents of commands whose output is mainly text.
 
 use expect_test::expect;
 use serde_json::Value;
@@ -60,7 +60,7 @@ fn a_key_and_all_keys() {
 }
 
 #[test]
-fn an_image_that_is_made_and_one_that_is_not() {
+fn generated_and_existing_images() {
     let place = Place::with("agent: builder\nbase_image: debian:13\ndependencies: [jq]\n");
     let image = document(&place, &["image", "--json"]);
     let text = place.run(&["image"]);
@@ -80,7 +80,7 @@ fn an_image_that_is_made_and_one_that_is_not() {
         }
     "#]],
     );
-    // Neither a file nor a name that moat has heard of.
+    // Neither a file nor a recorded name.
     told(
         &place,
         &["image", "biulder"],

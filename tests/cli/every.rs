@@ -1,15 +1,15 @@
-//! What holds for every command: found by walking over the command line's own definition, so that a new one is found too.
+//! Properties of every command, checked on the command line definition, so that new commands are included.
 
 use clap::Command;
 use testkit::hermetic::Place;
 
-/// Of these a sandbox is not what they are about: engines, files to be written, and moat itself.
+/// Commands that do not operate on a sandbox.
 const ABOUT_NO_SANDBOX: [&str; 8] = ["list", "init", "validate", "explain", "schema", "deps", "completions", "man"];
 
-/// These name it in another way: by an option, or by the beginning of a path.
+/// Commands that take the sandbox as an option or as a part of a path.
 const NAMED_OTHERWISE: [(&str, &str); 3] = [("why", "file"), ("audit", "agent"), ("cp", "from")];
 
-/// The command, and those below it, by their full names.
+/// Visits a command and its subcommands with their full names.
 fn walk(command: &Command, name: &str, visit: &mut dyn FnMut(&str, &Command)) {
     for below in command.get_subcommands().filter(|it| it.get_name() != "help") {
         let name = format!("{name} {}", below.get_name()).trim().to_owned();
@@ -29,14 +29,14 @@ fn every_command_has_json() {
     assert_eq!(without, [""; 0]);
 }
 
-/// In `docs/reference/documents.md`, by itself or with the page that has it.
+/// In `docs/reference/documents.md`, as a section or by reference.
 #[test]
-fn what_each_command_gives_as_json_is_described() {
+fn every_json_document_is_documented() {
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reference/documents.md");
     let page = std::fs::read_to_string(page).expect("the page");
     let mut without = Vec::new();
     walk(&::moat::cli::command(), "", &mut |name, command| {
-        // One with others below it, and nothing by itself, has nothing to give.
+        // A command that requires a subcommand has no output.
         let is_there = page.contains(&format!("\n## {name}\n")) || page.contains(&format!("`{name}`"));
         if !is_there && !command.is_subcommand_required_set() {
             without.push(name.to_owned());
@@ -47,7 +47,7 @@ fn what_each_command_gives_as_json_is_described() {
 
 /// Every command accepts an agent's name, a run id and a spec, and its help says so.
 #[test]
-fn every_command_about_a_sandbox_takes_its_names() {
+fn every_sandbox_command_accepts_all_kinds_of_names() {
     for command in ::moat::cli::command().get_subcommands().filter(|it| it.get_name() != "help") {
         let name = command.get_name();
         if ABOUT_NO_SANDBOX.contains(&name) {
@@ -66,9 +66,9 @@ fn every_command_about_a_sandbox_takes_its_names() {
     }
 }
 
-/// Whatever a command is asked for with `--json`, what comes is JSON, and a refusal has its code.
+/// With `--json`, errors are JSON documents with a code.
 #[test]
-fn without_an_engine_a_script_gets_a_code() {
+fn without_an_engine_json_output_has_an_error_code() {
     let commands: [&[&str]; 16] = [
         &["apply"],
         &["plan"],

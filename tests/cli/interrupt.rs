@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM, twice: moat ends at once, even if an engine does not answer.
+//! A second Ctrl-C or SIGTERM exits at once, even if the engine does not respond.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use testkit::empty_engine::EmptyEngine;
 use testkit::hermetic::Place;
 
-/// Much longer than it takes, and much shorter than the engine may.
+/// Much longer than the exit takes, and much shorter than an engine timeout.
 const DEADLINE: Duration = Duration::from_secs(20);
 
 fn send(signal: &str, child: &Child) {
@@ -16,7 +16,7 @@ fn send(signal: &str, child: &Child) {
 }
 
 #[test]
-fn the_second_one_ends_it() {
+fn the_second_signal_exits_at_once() {
     for (first, second) in [("INT", "INT"), ("TERM", "INT"), ("INT", "TERM")] {
         let (engine, asked) = EmptyEngine::silent();
         let place = Place::with("agent: builder\nimage: busybox\n").at(&engine.address());

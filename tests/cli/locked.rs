@@ -1,4 +1,4 @@
-//! A sandbox that another moat is changing: exit code 75, who that is, and what to do.
+//! A sandbox locked by another moat process: exit code 75, with the holder and a hint.
 
 use std::fs::{self, File, OpenOptions};
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use testkit::hermetic::Place;
 
 const HOLDER: &str = r#"{"pid":7,"command":"apply","since":"2026-01-01T00:00:00.000Z"}"#;
 
-/// With two agents; moat's own files are in `state`.
+/// Two agents, with the state directory `state`.
 fn place() -> (EmptyEngine, Place) {
     let engine = EmptyEngine::start();
     let place = Place::with("agent: builder\nimage: busybox\n")
@@ -19,7 +19,7 @@ fn place() -> (EmptyEngine, Place) {
     (engine, place)
 }
 
-/// Where moat has its lock: the file is there once it has been used.
+/// The lock file, which exists after the first use.
 fn lock_file(place: &Place) -> PathBuf {
     assert_eq!(place.run(&["destroy"]).code, Some(0), "a first command makes the file");
     let spec = place.path().join("agent.yaml").canonicalize().expect("there");
@@ -32,13 +32,13 @@ fn lock_file(place: &Place) -> PathBuf {
 fn held(place: &Place) -> File {
     let path = lock_file(place);
     let file = OpenOptions::new().write(true).open(&path).expect("a file");
-    file.try_lock().expect("nobody holds it any more");
+    file.try_lock().expect("the lock was released");
     fs::write(&path, HOLDER).expect("written");
     file
 }
 
 #[test]
-fn whoever_changes_is_held_up_and_told_by_whom() {
+fn a_locked_sandbox_refuses_changes_and_names_the_holder() {
     let (_engine, place) = place();
     let _lock = held(&place);
     for command in ["apply", "destroy"] {
@@ -60,7 +60,7 @@ fn whoever_changes_is_held_up_and_told_by_whom() {
 }
 
 #[test]
-fn whoever_only_looks_is_not() {
+fn read_only_commands_ignore_the_lock() {
     let (_engine, place) = place();
     let _lock = held(&place);
     for command in ["plan", "status"] {
@@ -69,7 +69,7 @@ fn whoever_only_looks_is_not() {
 }
 
 #[test]
-fn other_agents_are_not_held_up() {
+fn other_agents_are_not_locked() {
     let (_engine, place) = place();
     let _lock = held(&place);
     let ran = place.run(&["destroy", "agent.yaml", "other.yaml"]);
@@ -79,7 +79,7 @@ fn other_agents_are_not_held_up() {
 }
 
 #[test]
-fn of_several_people_and_scripts_are_told_which() {
+fn the_locked_one_of_several_agents_is_named() {
     let (_engine, place) = place();
     let _lock = held(&place);
     let ran = place.run(&["destroy", "--json", "agent.yaml", "other.yaml"]);
@@ -91,7 +91,7 @@ fn of_several_people_and_scripts_are_told_which() {
 }
 
 #[test]
-fn another_engine_is_not_held_up() {
+fn another_engine_is_not_locked() {
     let (_engine, place) = place();
     let _lock = held(&place);
     let other = EmptyEngine::start();
@@ -99,7 +99,7 @@ fn another_engine_is_not_held_up() {
 }
 
 #[test]
-fn a_lock_that_is_let_go_in_time_is_taken() {
+fn a_lock_released_in_time_is_taken() {
     let (_engine, place) = place();
     let lock = held(&place);
     let child = place.command(["destroy", "--lock-timeout", "60"]).stderr(std::process::Stdio::piped()).spawn();
@@ -109,7 +109,7 @@ fn a_lock_that_is_let_go_in_time_is_taken() {
 }
 
 #[test]
-fn without_a_place_for_the_lock_the_work_goes_on() {
+fn without_a_lock_directory_the_command_continues() {
     let (_engine, place) = place();
     let place = place.file("state/locks", "");
     let state = place.path().join("state");

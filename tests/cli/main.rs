@@ -1,7 +1,6 @@
-//! The command line as a user meets it: the built binary in surroundings of its own, and the exact text.
+//! The command line: runs the built binary in an isolated environment and compares its exact output.
 //!
-//! No engine is needed: what is asked of one is answered by a small one of the test's own, or by nobody. What moat
-//! does to a real one is for `tests/engine`.
+//! No engine is needed: a minimal fake engine answers, or none. `tests/engine` uses a real one.
 
 #![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes them")]
 

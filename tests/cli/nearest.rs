@@ -1,4 +1,4 @@
-//! The spec that is meant where none is named: the nearest, from here upwards.
+//! The default spec: the nearest `agent.yaml` in the working directory or its parents.
 
 use std::fs;
 use std::os::unix::fs::chown;
@@ -10,7 +10,7 @@ const SPEC: &str = "agent: builder\nimage: busybox\n";
 
 const SAID: &str = "using `../../agent.yaml`\n";
 
-/// In a directory two below the one that has the spec.
+/// Runs moat two directories below the spec.
 fn below(place: &Place, arguments: &[&str]) -> Ran {
     let below = place.path().join("a/b");
     fs::create_dir_all(&below).expect("made");
@@ -18,14 +18,14 @@ fn below(place: &Place, arguments: &[&str]) -> Ran {
 }
 
 #[test]
-fn it_is_that_of_a_directory_above() {
+fn a_spec_in_a_parent_directory_is_found() {
     let ran = below(&Place::with(SPEC), &["validate"]);
     assert_eq!((ran.code, &*ran.out, &*ran.err), (Some(0), "builder is valid\n", SAID));
 }
 
-/// Every command that takes one says so once, and goes on as if it had been named.
+/// Commands that take a spec print the default one once, then continue as if it were given.
 #[test]
-fn every_command_finds_it_and_says_so_once() {
+fn every_command_announces_the_default_spec_once() {
     let commands: [&[&str]; 21] = [
         &["apply"],
         &["plan"],
@@ -63,7 +63,7 @@ fn every_command_finds_it_and_says_so_once() {
 }
 
 #[test]
-fn nothing_is_said_of_what_was_named_or_is_not_needed() {
+fn a_given_or_unneeded_spec_is_not_announced() {
     let place = Place::with(SPEC).file("a/agent.yaml", SPEC).file("a/b/c/x", "");
     assert_eq!(place.run(&["validate"]).err, "");
     assert_eq!(place.run_in("a", &["validate"]).err, "");
@@ -71,13 +71,13 @@ fn nothing_is_said_of_what_was_named_or_is_not_needed() {
     assert_eq!(place.run_in("a/b", &["history", "--all"]).err, "no history yet\n");
     assert_eq!(place.run_in("a/b", &["validate", "--quiet"]).err, "");
     assert_eq!(place.run_in("a/b", &["list"]).err.matches("using").count(), 0);
-    // The nearest is meant.
+    // The nearest spec wins.
     assert_eq!(place.run_in("a/b/c", &["validate"]).err, "using `../../agent.yaml`\n");
 }
 
-/// What a user has typed is a path from here, and nothing else.
+/// A given path is relative to the working directory.
 #[test]
-fn one_that_is_named_is_not_searched_for() {
+fn a_given_spec_is_not_searched_in_parents() {
     for arguments in [&["validate", "agent.yaml"][..], &["validate", "."]] {
         let ran = below(&Place::with(SPEC), arguments);
         assert_eq!(ran.code, Some(65), "{arguments:?}: {}", ran.err);
@@ -86,21 +86,21 @@ fn one_that_is_named_is_not_searched_for() {
 }
 
 #[test]
-fn what_is_wrong_with_it_is_shown_with_its_path() {
+fn errors_show_the_path_of_the_default_spec() {
     let ran = below(&Place::with("agnt: a\n"), &["validate"]);
     assert!(ran.code == Some(65) && ran.err.contains(" --> ../../agent.yaml:1:1"), "{}", ran.err);
 }
 
 #[test]
-fn init_writes_here() {
+fn init_creates_the_file_in_the_working_directory() {
     let place = Place::with(SPEC);
     let ran = below(&place, &["init", "--yes"]);
     assert_eq!((ran.code, place.path().join("a/b/agent.yaml").exists()), (Some(0), true), "{}", ran.err);
 }
 
-/// The home directory is the last that is looked into: the test's own.
+/// The home directory, here that of the test, is the last one searched.
 #[test]
-fn above_home_there_is_none() {
+fn the_search_stops_at_the_home_directory() {
     let place = Place::with(SPEC).file("home/a/b/x", "");
     let mut command = place.command(["validate"]);
     let output = command.env("HOME", place.path().join("home")).current_dir(place.path().join("home/a")).output();
@@ -108,9 +108,9 @@ fn above_home_there_is_none() {
     assert_eq!(output.status.code(), Some(65), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Whoever may write to a directory above must not choose what is applied.
+/// A user who can write to a parent directory must not choose what is applied.
 #[test]
-fn that_of_another_user_is_named_and_not_used() {
+fn a_spec_of_another_user_is_ignored_with_a_warning() {
     assert!(geteuid().is_root(), "the tests run as root: see CONTRIBUTING.md");
     let place = Place::with(SPEC);
     chown(place.path().join("agent.yaml"), Some(4242), None).expect("given away");

@@ -1,4 +1,4 @@
-//! No engine: exit code 69, which address it was, and where that came from.
+//! Without an engine: exit code 69, with the address and its origin.
 
 use expect_test::{Expect, expect};
 use testkit::hermetic::Place;
@@ -13,7 +13,7 @@ fn refused(place: &Place, arguments: &[&str], expected: &Expect) {
 }
 
 #[test]
-fn nobody_at_docker_host() {
+fn docker_host_is_unreachable() {
     let place = Place::with(SPEC);
     refused(
         &place,
@@ -31,7 +31,7 @@ fn nobody_at_docker_host() {
 }
 
 #[test]
-fn nobody_at_the_host_that_was_named() {
+fn the_given_host_is_unreachable() {
     refused(
         &Place::with(SPEC),
         &["plan", "--host", "unix:///nowhere/docker.sock"],
@@ -43,7 +43,7 @@ fn nobody_at_the_host_that_was_named() {
 }
 
 #[test]
-fn no_address() {
+fn an_unsupported_address_is_refused() {
     refused(
         &Place::with(SPEC),
         &["plan", "--host", "https://box"],
@@ -55,7 +55,7 @@ fn no_address() {
 }
 
 #[test]
-fn a_context_that_is_not_there() {
+fn a_missing_context_is_reported() {
     let ran = Place::with(SPEC).command(["plan"]).env_remove("DOCKER_HOST").env("DOCKER_CONTEXT", "nope").output();
     let ran = ran.expect("moat runs");
     assert_eq!(ran.status.code(), Some(69));

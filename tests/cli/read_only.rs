@@ -1,4 +1,4 @@
-//! Commands that only look, and those that find nothing to do.
+//! Read-only commands, and commands without changes.
 
 use std::fs::File;
 use std::process::Stdio;
@@ -44,7 +44,7 @@ fn a_plan_for_scripts() {
     assert_eq!(document["operations"][0]["action"], "pull");
 }
 
-/// Nothing is asked of the engine that it would refuse, and what is shown is the plan.
+/// A dry run makes no changing call and prints the plan.
 #[test]
 fn a_dry_run_is_a_plan() {
     let (_engine, place) = place();
@@ -56,9 +56,9 @@ fn a_dry_run_is_a_plan() {
     assert_eq!(place.run(&["apply", "--dry-run", "--watch"]).code, Some(64));
 }
 
-/// Whichever command it is, a name that nobody bears gets the same answer.
+/// Every command reports an unknown name in the same way.
 #[test]
-fn a_name_that_nobody_bears() {
+fn an_unknown_name_is_reported() {
     let (_engine, place) = place();
     let first = place.run(&["status", "nosuch"]);
     expect![[r#"
@@ -148,7 +148,7 @@ fn nothing_to_destroy() {
 }
 
 #[test]
-fn nowhere_to_run_a_command() {
+fn exec_without_a_sandbox_is_refused() {
     let (_engine, place) = place();
     let ran = place.run(&["exec", "--", "true"]);
     assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""));
@@ -159,7 +159,7 @@ fn nowhere_to_run_a_command() {
     .assert_eq(&ran.err);
 }
 
-/// An engine that refuses every change: what failed, why, and that nothing is left of it.
+/// With an engine that refuses every change, the error names the failed operation and the rollback.
 #[test]
 fn an_apply_that_fails() {
     let (_engine, place) = place();
@@ -176,7 +176,7 @@ fn an_apply_that_fails() {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_error() {
+fn a_closed_pipe_is_no_error() {
     let (_engine, place) = place();
     let mut child = place.command(["plan"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("moat runs");
     drop(child.stdout.take());
@@ -185,7 +185,7 @@ fn a_reader_that_goes_away_is_no_error() {
 }
 
 #[test]
-fn output_that_cannot_be_written_is_one() {
+fn unwritable_output_is_an_error() {
     let (_engine, place) = place();
     let full = File::options().write(true).open("/dev/full").expect("a device");
     let output = place.command(["plan"]).stdout(full).output().expect("moat runs");
@@ -194,10 +194,9 @@ fn output_that_cannot_be_written_is_one() {
     assert!(text.starts_with("error: cannot write the output: "), "{text}");
 }
 
-/// `-v` has the command, its rounds and operations; `-vv` each call of the engine too, with what came of it and how long
-/// it took.
+/// `-v` logs the command, its rounds and operations; `-vv` also each engine call with result and duration.
 #[test]
-fn the_log_has_commands_rounds_operations_and_calls() {
+fn verbose_logs_show_commands_rounds_operations_and_calls() {
     let (_engine, place) = place();
     let once = place.run(&["apply", "-v"]).err;
     let operation = "command{name=\"apply\"}:round{run=builder-1f2e3d4c n=1}:operation{id=1 action=\"pull\" resource=image/busybox}";
@@ -212,9 +211,9 @@ fn the_log_has_commands_rounds_operations_and_calls() {
     assert!(!place.run(&["apply"]).err.contains("command{"));
 }
 
-/// Whatever is asked to be logged, of moat or of what it is made of.
+/// At every log level, of moat and its dependencies.
 #[test]
-fn no_log_tells_a_secret() {
+fn logs_contain_no_secrets() {
     let (_engine, place) = place();
     for filter in ["trace", "bollard=trace,hyper=trace,hyper_util::client=trace,moat=trace"] {
         let output = place.command(["apply", "-q"]).env("MOAT_LOG", filter).output().expect("moat runs");

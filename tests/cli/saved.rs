@@ -1,4 +1,4 @@
-//! Plans that are kept for a later apply, where nothing has to be done for it.
+//! Saved plans, as far as no real engine is needed.
 
 use std::fs;
 
@@ -50,20 +50,20 @@ fn a_plan_is_shown_and_saved() {
     let plan = saved(&place);
     let agent = &plan["agents"][0];
     let lines: Vec<&str> = agent["plan"].as_array().expect("lines").iter().filter_map(Value::as_str).collect();
-    // But for the run's id, which is the same in all of these tests.
+    // Without the run id, which is the same in all of these tests.
     let lines = lines.join("\n").replace(agent["run"].as_str().expect("an id"), "builder-1f2e3d4c");
     assert!(shown.out.starts_with(&format!("{lines}\n\n")), "{plan:#}");
     for digest in ["text", "observation", "plan"] {
         assert_eq!(agent["digests"][digest].as_str().map(str::len), Some(64), "{plan:#}");
     }
     assert!(!plan.to_string().contains("very-secret"), "{plan:#}");
-    // Again, and over the older one.
+    // Overwrite the older plan.
     assert_eq!(place.run(&["plan", "--json", "--out", "p.json"]).code, Some(0));
     assert_eq!(saved(&place), plan);
 }
 
 #[test]
-fn it_is_written_over_no_other_file() {
+fn a_plan_overwrites_only_a_plan() {
     let (_engine, place) = place();
     let place = place.file("binary", b"\xff\x00");
     for file in ["agent.yaml", "binary"] {
@@ -73,9 +73,9 @@ fn it_is_written_over_no_other_file() {
     assert_eq!(fs::read_to_string(place.path().join("agent.yaml")).expect("there"), SPEC);
 }
 
-/// Which of the three differs is said: the spec, the sandbox (see `tests/engine/saved.rs`), or the plan.
+/// The error says what differs: the spec, the sandbox (see `tests/engine/saved.rs`), or the plan.
 #[test]
-fn a_stale_one_is_refused_with_the_reason() {
+fn a_stale_plan_is_refused_with_the_reason() {
     let (_engine, place) = place();
     place.run(&["plan", "-o", "p.json"]);
     let of = |name: &'static str| move |plan: &mut Value| plan["agents"][0]["digests"][name] = "0".repeat(64).into();
@@ -111,7 +111,7 @@ fn a_stale_one_is_refused_with_the_reason() {
     refused(&place, "its spec changed");
 }
 
-/// Another range for the networks is another plan of the same spec and the same sandbox.
+/// Another address range changes the plan of the same spec and sandbox.
 #[test]
 fn other_options_make_another_plan() {
     let (_engine, place) = place();
@@ -121,7 +121,7 @@ fn other_options_make_another_plan() {
 }
 
 #[test]
-fn it_is_applied_by_itself_and_as_it_is() {
+fn a_saved_plan_is_applied_alone_and_unchanged() {
     let (_engine, place) = place();
     place.run(&["plan", "-o", "p.json"]);
     for more in [&["agent.yaml"][..], &["--watch"], &["--pull"], &["--dry-run"]] {

@@ -1,4 +1,4 @@
-//! Several agents at once, as far as no real engine is needed.
+//! Several agents in one command, as far as no real engine is needed.
 
 use expect_test::expect;
 use serde_json::Value;
@@ -25,7 +25,7 @@ fn place() -> (EmptyEngine, Place) {
 }
 
 #[test]
-fn files_and_folders_in_the_order_in_which_they_are_named() {
+fn files_and_directories_keep_their_order() {
     let (_engine, place) = place();
     let ran = place.run(&["status", "more", "one"]);
     assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
@@ -33,7 +33,7 @@ fn files_and_folders_in_the_order_in_which_they_are_named() {
 }
 
 #[test]
-fn one_agent_that_is_named_twice_is_one() {
+fn duplicate_arguments_are_one_agent() {
     let (_engine, place) = place();
     let alone = place.run(&["status", "one"]);
     assert_eq!((alone.code, alone.out.as_str()), (Some(0), "one: absent\n"));
@@ -44,7 +44,7 @@ fn one_agent_that_is_named_twice_is_one() {
 }
 
 #[test]
-fn namesakes_are_told_apart() {
+fn agents_with_equal_names_are_labelled_by_run() {
     let (_engine, place) = place();
     let place = place.file("two/agent.yaml", spec("builder")).file("three/agent.yaml", spec("builder"));
     let ran = place.command(["status", "two", "three"]).output().expect("moat runs");
@@ -55,7 +55,7 @@ fn namesakes_are_told_apart() {
 }
 
 #[test]
-fn everything_that_is_wrong_is_told_and_nothing_is_done() {
+fn all_errors_are_reported_and_nothing_is_changed() {
     let (_engine, place) = place();
     let place = place.file("wrong/agent.yaml", "agnt: a\n").file("worse/agent.yaml", "agent: A\nimage: busybox\n");
     for command in ["apply", "plan", "destroy", "status"] {
@@ -89,7 +89,7 @@ fn everything_that_is_wrong_is_told_and_nothing_is_done() {
 }
 
 #[test]
-fn everything_that_is_wrong_for_scripts() {
+fn all_errors_are_in_the_json_document() {
     let place = Place::new().file("a.yaml", "agnt: a\n").file("b.yaml", "agent: A\nimage: busybox\n");
     let ran = place.run(&["plan", "--json", "a.yaml", "b.yaml", "c.yaml"]);
     assert_eq!(ran.code, Some(65));
@@ -114,7 +114,7 @@ fn documents_of_several_are_an_array() {
 }
 
 #[test]
-fn plans_of_several_are_told_apart() {
+fn plans_of_several_agents_are_labelled() {
     let (_engine, place) = place();
     let ran = place.run(&["plan", "more", "--detailed-exitcode"]);
     assert_eq!((ran.code, ran.err.as_str()), (Some(2), ""));
@@ -124,9 +124,9 @@ fn plans_of_several_are_told_apart() {
     assert!(ants.len() > 3, "{}", ran.out);
 }
 
-/// The engine refuses every change, so that all fail, each for itself.
+/// The engine refuses every change, so that each agent fails.
 #[test]
-fn each_fails_for_itself_and_the_end_says_which() {
+fn agents_fail_independently_and_the_summary_lists_them() {
     let (_engine, place) = place();
     let ran = place.run(&["apply", "more", "one"]);
     assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""));
@@ -141,7 +141,7 @@ fn each_fails_for_itself_and_the_end_says_which() {
 }
 
 #[test]
-fn every_line_of_a_stream_says_whose_it_is() {
+fn every_line_of_a_stream_names_its_agent() {
     let (_engine, place) = place();
     let ran = place.run(&["apply", "--json", "more", "one"]);
     assert_eq!((ran.code, ran.err.as_str()), (Some(1), ""));
@@ -161,7 +161,7 @@ fn nothing_to_destroy_of_several() {
     let (_engine, place) = place();
     let ran = place.run(&["destroy", "more"]);
     assert_eq!((ran.code, ran.out.as_str()), (Some(0), ""));
-    // Neither waits for the other.
+    // They run concurrently, so the order of lines varies.
     let mut lines: Vec<_> = ran.err.lines().collect();
     lines.sort_unstable();
     assert_eq!(lines, ["2 agents: 2 done", "ant | ant: nothing to destroy", "bee | bee: nothing to destroy"]);
@@ -179,7 +179,7 @@ fn no_sandboxes_to_list_or_clean() {
     assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (Some(0), "", "nothing to clean\n"));
 }
 
-/// A directory may have files of other tools, which are named once; a spec that is wrong is one all the same.
+/// A directory may contain files of other tools, which are reported once. An invalid spec is an error.
 #[test]
 fn only_specs_of_a_directory_count() {
     let (_engine, place) = place();
@@ -194,7 +194,7 @@ fn only_specs_of_a_directory_count() {
         assert_eq!((ran.code, ran.err.matches(skipped).count()), (Some(0), 1), "{command}: {}", ran.err);
     }
     assert!(place.run(&["plan", "mixed", "--quiet"]).err.is_empty());
-    // One that is named is meant.
+    // A file that is given explicitly must be a spec.
     assert_eq!(place.run(&["plan", "mixed/compose.yaml"]).code, Some(65));
     let place = place.file("mixed/b.yaml", "agent: B\nimage: busybox\n");
     let ran = place.run(&["destroy", "mixed"]);

@@ -1,9 +1,9 @@
-//! Specs that cannot be used: exit code 65, whether or not there is an engine.
+//! Missing and invalid specs: exit code 65, with or without an engine.
 
 use expect_test::{Expect, expect};
 use testkit::hermetic::Place;
 
-/// Every command that needs a spec says the same of one that cannot be used.
+/// Every command reports an invalid spec in the same way.
 #[track_caller]
 fn refused(place: &Place, arguments: &[&str], expected: &Expect) {
     let first = place.run(&[&["plan"], arguments].concat());
@@ -250,7 +250,7 @@ fn colours_when_asked() {
     assert!(ran.err.contains("\u{1b}["), "{}", ran.err);
 }
 
-/// A script gets on standard output what people get on standard error.
+/// With `--json`, errors are also printed on standard output.
 #[test]
 fn for_scripts_as_a_document() {
     let ran = Place::with("agnt: a\n").run(&["plan", "--json"]);

@@ -11,7 +11,7 @@ fn refused(arguments: &[&str], expected: &Expect) {
 }
 
 #[test]
-fn nothing_at_all() {
+fn no_arguments() {
     let ran = Place::new().run(&[]);
     assert_eq!((ran.code, ran.out.as_str()), (Some(64), ""));
     assert!(ran.err.contains("Usage: moat"), "{}", ran.err);
@@ -83,7 +83,7 @@ fn exec_without_the_dashes() {
 }
 
 #[test]
-fn no_time_to_wait() {
+fn a_zero_wait_timeout_is_refused() {
     refused(
         &["apply", "--wait-timeout", "0"],
         &expect![[r#"
@@ -126,9 +126,9 @@ fn wrong_usage_comes_before_a_wrong_spec() {
     assert_eq!(ran.code, Some(64));
 }
 
-/// Words of other tools: each is answered with moat's own.
+/// Commands and flags of other tools get a tip.
 #[test]
-fn familiar_words_have_a_tip() {
+fn commands_and_flags_of_other_tools_have_a_tip() {
     let table: &[(&[&str], &str)] = &[
         (&["up"], "`moat apply` creates or updates the sandbox"),
         (&["up", "-d", "--build"], "`moat apply` creates or updates the sandbox"),
@@ -166,15 +166,15 @@ fn familiar_words_have_a_tip() {
     }
 }
 
-/// What comes after the dashes is somebody else's command line.
+/// Arguments after `--` belong to another command.
 #[test]
-fn the_words_of_a_command_in_the_sandbox_have_none() {
+fn arguments_after_the_dashes_get_no_tip() {
     let ran = Place::with("agent: a\nimage: busybox\n").run(&["exec", "--", "up", "-y"]);
     assert_eq!((ran.code, ran.err.contains("tip")), (Some(69), false), "{}", ran.err);
 }
 
 #[test]
-fn destroy_says_that_v_is_verbose() {
+fn destroy_warns_that_v_means_verbose() {
     let place = Place::with("agent: a\nimage: busybox\n");
     let warning = "warning: `-v` means `--verbose`: volumes are kept\n  = help: `--volumes` deletes them\n";
     assert!(place.run(&["destroy", "-v"]).err.contains(warning));
@@ -183,7 +183,7 @@ fn destroy_says_that_v_is_verbose() {
     assert!(!place.run(&["status", "-v"]).err.contains(warning));
 }
 
-/// As kubectl and compose take it.
+/// As in kubectl and compose.
 #[test]
 fn a_spec_can_be_given_by_a_flag() {
     let place = Place::with("agnt: x\n")
@@ -191,7 +191,7 @@ fn a_spec_can_be_given_by_a_flag() {
         .file("b.yaml", "agent: b\nimage: busybox\n");
     for command in ["apply", "plan", "destroy", "watch", "status", "approve"] {
         let ran = place.run(&[command, "-f", "sub/my.yaml", "--file", "b.yaml"]);
-        // The spec here would be refused.
+        // The default spec is invalid and must not be read.
         assert_eq!(ran.code, Some(69), "{command}: {}", ran.err);
     }
     let ran = place.run(&["validate", "-f", "sub/my.yaml", "b.yaml"]);
@@ -200,7 +200,7 @@ fn a_spec_can_be_given_by_a_flag() {
 }
 
 #[test]
-fn the_time_to_stop_can_be_given() {
+fn the_stop_timeout_can_be_given() {
     let place = Place::with("agent: a\nimage: busybox\n");
     for arguments in [&["stop", "-t", "5"][..], &["stop", "--time=5"], &["destroy", "--timeout", "0"]] {
         assert_eq!(place.run(arguments).code, Some(69), "{arguments:?}");

@@ -1,4 +1,4 @@
-//! `validate`, `explain`, `schema` and `init`: what helps while a spec is written, all without an engine.
+//! `validate`, `explain`, `schema` and `init`, all without an engine.
 
 use std::fs;
 use std::io::Write;
@@ -10,7 +10,7 @@ use testkit::hermetic::{Place, told};
 const TUNED: &str = "agent: builder\nimage: debian:13\ntracing: {all: true}\nbuildkit: {cache: keep}\n";
 
 #[test]
-fn a_spec_that_is_right() {
+fn a_valid_spec() {
     told(
         &Place::with("agent: builder\nimage: debian:13\n"),
         &["validate"],
@@ -23,7 +23,7 @@ fn a_spec_that_is_right() {
 }
 
 #[test]
-fn what_has_no_effect_is_warned_about() {
+fn keys_without_effect_cause_a_warning() {
     told(
         &Place::with(TUNED),
         &["validate"],
@@ -304,7 +304,7 @@ fn the_schema_is_the_one_that_is_checked_in() {
 }
 
 #[test]
-fn a_spec_to_begin_with_is_right_and_nothing_is_written_over() {
+fn init_creates_a_valid_spec_and_overwrites_nothing() {
     let place = Place::new();
     told(
         &place,
@@ -372,7 +372,7 @@ fn a_spec_to_begin_with_is_right_and_nothing_is_written_over() {
         #   cpus: 2
     "#]]
     .assert_eq(&fs::read_to_string(place.path().join("other.yaml")).expect("a file"));
-    // A folder's name may be no agent's.
+    // A directory name may be an invalid agent name.
     let folder = Place::new().file("My Agent/.keep", "");
     let mut command = folder.command(["init"]);
     command.current_dir(folder.path().join("My Agent"));

@@ -1,5 +1,5 @@
-//! Who could have written a spec that comes for the first time: a run is an agent's name and a file's path, so that a
-//! sandbox can make a new one by a new name or a new file.
+//! Detects whether a sandbox could have written a new spec. A run is identified by agent name and path, so that a sandbox
+//! could create a new run by writing a file.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -11,7 +11,7 @@ use crate::cli::load::Note;
 use moat_model::resource::Run;
 use moat_model::resource::label::Ownership;
 
-/// A sandbox that can write a file of the spec, or could.
+/// A sandbox that can or could write a file of the spec.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Author {
     pub run: String,
@@ -19,7 +19,7 @@ pub struct Author {
     pub folder: PathBuf,
 }
 
-/// The first of `files` that lies in a folder that a sandbox can write; each of `writable` with its run.
+/// Finds the first of `files` below a directory that a sandbox can write. `writable`: run ids and directories.
 pub fn author(files: &BTreeSet<PathBuf>, writable: &[(String, PathBuf)]) -> Option<Author> {
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let folders: Vec<(&String, &PathBuf, PathBuf)> =
@@ -34,7 +34,7 @@ pub fn author(files: &BTreeSet<PathBuf>, writable: &[(String, PathBuf)]) -> Opti
     })
 }
 
-/// A sandbox of the same agent whose spec is gone: most likely its folder has been moved, and its data are in there.
+/// A note about a sandbox of the same agent whose spec no longer exists: probably the directory was moved.
 pub fn moved<'a>(run: &Run, others: impl Iterator<Item = &'a Ownership>) -> Option<Note> {
     let is_of_agent = |it: &&Ownership| it.agent == run.agent.as_str() && it.run != run.id;
     let old = others.filter(is_of_agent).find(|it| !Path::new(&it.spec).exists())?;
@@ -47,7 +47,7 @@ pub fn moved<'a>(run: &Run, others: impl Iterator<Item = &'a Ownership>) -> Opti
     })
 }
 
-/// The paths of the host that a container can write, with its run.
+/// The host paths that a container can write, with its run id.
 pub fn writable(owner: &Ownership) -> Vec<(String, PathBuf)> {
     #[derive(Deserialize, Default)]
     struct Applied {
@@ -86,8 +86,8 @@ mod tests {
         std::fs::write(&spec, "").unwrap();
         assert_eq!(author(spec.clone(), &project).as_deref(), Some("b-1"));
         assert_eq!(author(project.join("sub/agent.yaml"), &project).as_deref(), Some("b-1"));
-        assert_eq!(author(link.join("agent.yaml"), &project).as_deref(), Some("b-1"), "by a link");
-        assert_eq!(author(spec.clone(), &link).as_deref(), Some("b-1"), "mounted by a link");
+        assert_eq!(author(link.join("agent.yaml"), &project).as_deref(), Some("b-1"), "through a link");
+        assert_eq!(author(spec.clone(), &link).as_deref(), Some("b-1"), "mounted through a link");
         assert_eq!(author(spec, &dir.path().join("other")), None);
         assert_eq!(author(dir.path().join("projects/agent.yaml"), &project), None);
     }

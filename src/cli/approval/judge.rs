@@ -1,7 +1,6 @@
-//! What a spec asks for, against what is known to be approved: by the state directory, or else by the labels of what was
-//! created.
+//! Compares the proposal of a spec with the stored approval, or with the labels of existing containers.
 //!
-//! Fetches nothing and asks nobody.
+//! Fetches nothing and does not prompt.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,8 +8,8 @@ use std::sync::Arc;
 use super::{Unapproved, first, with_content};
 use crate::cli::error::CliError;
 use crate::cli::load::{Agent, Note};
-use crate::cli::origin::Origin;
-use crate::cli::record::own_files;
+use crate::cli::record::state_directory;
+use crate::cli::resolved_spec::ResolvedSpec;
 use crate::local::approval::Approval;
 use moat_docker::Docker;
 use moat_model::engine::{Engine, Filter};
@@ -19,71 +18,71 @@ use moat_model::resource::label::Ownership;
 use moat_spec::Proposal;
 use moat_spec::proposal::{Change, widening};
 
-/// Compares proposals on one engine.
+/// Judges proposals for one engine.
 pub struct Judge<'a> {
     engine: &'a Docker,
     dir: Option<PathBuf>,
 }
 
-/// Whether a proposal may take effect.
+/// The verdict on a proposal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is approved, or only narrows what is.
+    /// Approved, or narrower than the approval.
     Granted,
-    /// It comes first, and from no sandbox: the first apply approves it.
+    /// The first proposal of a run, not written by a sandbox: the first apply approves it.
     First,
     Asks(Asks),
 }
 
-/// What has to be approved.
+/// The changes that need an approval.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asks {
     reason: String,
     changes: Vec<Change>,
 }
 
-/// What is known to be approved of a run.
+/// The known approvals of a run.
 #[derive(Default)]
 struct Known {
     texts: Vec<Proposal>,
     digests: Vec<String>,
 }
 
-/// The keys of what is built, and from what, begin so.
+/// The prefix of keys about the build.
 const BUILD: &str = "build.";
 
 impl<'a> Judge<'a> {
     pub fn new(engine: &'a Docker) -> Self {
-        Self { engine, dir: own_files() }
+        Self { engine, dir: state_directory() }
     }
 
-    /// The agent, with what its image is built from, if that folder may be looked at.
+    /// Judges an agent, and reads its build context if that is allowed.
     ///
     /// # Errors
-    /// If the engine does not answer, or the folder cannot be read.
+    /// If the engine does not respond, or the build context cannot be read.
     pub async fn judge(&self, mut agent: Agent) -> Result<(Agent, Verdict), CliError> {
-        let Some(mut origin) = agent.origin.clone() else { return Ok((agent, Verdict::Granted)) };
+        let Some(mut resolved) = agent.resolved.clone() else { return Ok((agent, Verdict::Granted)) };
         let run = agent.graph.run.clone();
-        let (mut verdict, note) = self.of(&run, &origin).await?;
+        let (mut verdict, note) = self.of(&run, &resolved).await?;
         agent.note = note.map(Box::new);
         let may_look = match &verdict {
             Verdict::Granted | Verdict::First => true,
             Verdict::Asks(asks) => asks.changes.iter().all(|change| !change.key.starts_with(BUILD)),
         };
-        if may_look && origin.needs_content() {
-            let before = origin.proposal.digest();
-            origin = with_content(&origin).await?;
-            if origin.proposal.digest() != before {
-                (verdict, _) = self.of(&run, &origin).await?;
+        if may_look && resolved.needs_build_context() {
+            let before = resolved.proposal.digest();
+            resolved = with_content(&resolved).await?;
+            if resolved.proposal.digest() != before {
+                (verdict, _) = self.of(&run, &resolved).await?;
             }
-            agent.origin = Some(Arc::clone(&origin));
+            agent.resolved = Some(Arc::clone(&resolved));
         }
         Ok((agent, verdict))
     }
 
-    async fn of(&self, run: &Run, origin: &Origin) -> Result<(Verdict, Option<Note>), CliError> {
-        let proposal = &origin.proposal;
-        // In the steady state the engine is not asked.
+    async fn of(&self, run: &Run, resolved: &ResolvedSpec) -> Result<(Verdict, Option<Note>), CliError> {
+        let proposal = &resolved.proposal;
+        // Without changes no engine call is made.
         let mut known = self.kept(run);
         let mut asked = known.changes(proposal);
         if asked.as_ref().is_none_or(|changes| !changes.is_empty()) {
@@ -96,20 +95,20 @@ impl<'a> Judge<'a> {
                 let reason = "it asks for more than was approved".to_owned();
                 Ok((Verdict::Asks(Asks { reason, changes }), None))
             }
-            None => self.first(run, origin).await,
+            None => self.first(run, resolved).await,
         }
     }
 
-    /// Nothing of the run is known: nobody else may have written the spec.
-    async fn first(&self, run: &Run, origin: &Origin) -> Result<(Verdict, Option<Note>), CliError> {
+    /// The verdict on a run without approvals: a spec that a sandbox could have written needs one.
+    async fn first(&self, run: &Run, resolved: &ResolvedSpec) -> Result<(Verdict, Option<Note>), CliError> {
         let kept = self.dir.as_deref().map(crate::local::approval::writable).unwrap_or_default();
         let others = self.engine.containers(&Filter::Ours).await?;
         let labelled = others.iter().filter_map(|facts| facts.owner.as_ref()).flat_map(first::writable);
         let writable: Vec<(String, PathBuf)> = kept.into_iter().chain(labelled).collect();
-        let verdict = match first::author(&origin.files(), &writable) {
+        let verdict = match first::author(&resolved.files(), &writable) {
             None => Verdict::First,
             Some(author) => {
-                let changes = widening(&Proposal::default(), &origin.proposal);
+                let changes = widening(&Proposal::default(), &resolved.proposal);
                 Verdict::Asks(Asks { reason: author.to_string(), changes })
             }
         };
@@ -121,7 +120,7 @@ impl<'a> Judge<'a> {
         Known { texts: approval.into_iter().collect(), digests: Vec::new() }
     }
 
-    /// What was approved when the containers were created, by whoever did that.
+    /// The approvals in the labels of the run's containers.
     async fn labelled(&self, run: &Run) -> Result<Known, CliError> {
         let containers = self.engine.containers(&Filter::Run(run.id.clone())).await?;
         let owners: Vec<&Ownership> = containers.iter().filter_map(|facts| facts.owner.as_ref()).collect();
@@ -137,8 +136,7 @@ impl Known {
         self.digests.extend(other.digests);
     }
 
-    /// What a proposal asks for beyond what is closest to it of what was approved; `None`: nothing is known to compare it
-    /// with.
+    /// The changes of a proposal relative to the closest approval. `None`: there is no approval.
     fn changes(&self, proposal: &Proposal) -> Option<Vec<Change>> {
         if self.digests.contains(&proposal.digest()) {
             return Some(Vec::new());
@@ -148,9 +146,9 @@ impl Known {
 }
 
 impl Asks {
-    /// As a person is shown it.
+    /// The changes as they are displayed.
     pub fn of(&self, agent: &Agent) -> Unapproved {
-        let proposal = agent.origin.as_ref().map(|origin| origin.proposal.clone()).unwrap_or_default();
+        let proposal = agent.resolved.as_ref().map(|resolved| resolved.proposal.clone()).unwrap_or_default();
         Unapproved {
             agent: agent.graph.run.agent.to_string(),
             digest: proposal.digest(),

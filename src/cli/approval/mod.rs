@@ -1,8 +1,8 @@
-//! Whether the spec of an agent may take effect: it is compared with what a person approved before anything of it is
-//! fetched, executed, resolved or built.
+//! Approval of specs: a spec is compared with the approved one before anything of it is fetched, executed, resolved or
+//! built.
 //!
-//! Asks where there is a terminal, and refuses where there is none. What a spec asks for is [`Proposal`]; how two of them
-//! compare is decided there, and who could have written a spec in [`first`].
+//! Asks on a terminal, and refuses without one. [`Proposal`] lists the privileges of a spec and compares them; [`first`]
+//! detects specs that a sandbox could have written.
 //!
 //! [`Proposal`]: moat_spec::Proposal
 
@@ -13,11 +13,11 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::aside::aside;
+use super::blocking::run_blocking;
 use super::error::CliError;
 use super::load::Agent;
-use super::origin::{Origin, Secrets};
-use super::record::{Consent, Record, own_files};
+use super::record::{Consent, Record, state_directory};
+use super::resolved_spec::{ResolvedSpec, Secrets};
 use super::session::Session;
 use crate::local::approval::Approval;
 use crate::ui::render::plan::Withheld;
@@ -28,7 +28,7 @@ use moat_model::graph::Graph;
 use moat_model::resource::Run;
 use moat_model::resource::label::Approved;
 
-/// What a user says about approvals on the command line.
+/// The approval options of the command line.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Approving {
     /// Approve the spec with this digest, from `moat plan`
@@ -39,19 +39,19 @@ pub struct Approving {
     approve_all: bool,
 }
 
-/// An agent whose spec has not been approved.
+/// An agent whose spec is not approved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unapproved {
     pub agent: String,
-    /// By which it can be approved.
+    /// The digest for `--approve`.
     pub digest: String,
-    /// Why it is asked about at all.
+    /// Why an approval is needed.
     pub reason: String,
-    /// What it asks for, one line each.
+    /// The requested privileges, one line each.
     pub asks: Vec<String>,
 }
 
-/// In hexadecimal digits, of SHA-256. No part of one is enough: it could be hit by trial.
+/// The length of a SHA-256 digest in hexadecimal digits. A prefix is not accepted, since it could be found by trial.
 const DIGEST_LEN: usize = 64;
 
 fn digest(text: &str) -> Result<String, String> {
@@ -64,7 +64,7 @@ fn digest(text: &str) -> Result<String, String> {
 }
 
 impl Approving {
-    /// How an agent's proposal has been approved on the command line; `None`: it has not.
+    /// The option that approves a proposal. `None`: not approved on the command line.
     fn of(&self, digest: &str) -> Option<&'static str> {
         if self.digests.iter().any(|it| it == digest) {
             Some("--approve")
@@ -73,10 +73,10 @@ impl Approving {
         }
     }
 
-    /// Takes the agents whose specs may take effect, with their secrets: all of them, or none.
+    /// Checks that all agents are approved and fetches their secrets.
     ///
     /// # Errors
-    /// If one is not approved, or a secret cannot be had.
+    /// If one agent is not approved, or a secret cannot be fetched.
     pub async fn pass(
         &self,
         agents: Vec<Agent>,
@@ -98,10 +98,10 @@ impl Approving {
         Ok(passed)
     }
 
-    /// As [`Approving::pass`], of one agent.
+    /// Checks one agent, see [`Approving::pass`].
     ///
     /// # Errors
-    /// As that.
+    /// See [`Approving::pass`].
     pub async fn pass_one(
         &self,
         agent: Agent,
@@ -115,16 +115,16 @@ impl Approving {
         complete(judged.0, &judged.1, is_named).await
     }
 
-    /// Whether a person has seen what the agent asks for, and not only started it.
+    /// Returns whether the user has approved the proposal explicitly, not by a first apply.
     fn names(&self, agent: &Agent, verdict: &Verdict) -> bool {
-        let digest = agent.origin.as_ref().map(|origin| origin.proposal.digest());
+        let digest = agent.resolved.as_ref().map(|resolved| resolved.proposal.digest());
         matches!(verdict, Verdict::Asks(_)) || digest.is_some_and(|digest| self.of(&digest).is_some())
     }
 
-    /// Writes down what is approved by the command line, or, if `asks`, by a person; fetches nothing.
+    /// Stores the approvals given on the command line or, if `asks`, at the prompt. Fetches nothing.
     ///
     /// # Errors
-    /// If `asks`, and one of the agents is not approved: then nothing is.
+    /// If `asks` and one of the agents is not approved: then no approval is stored.
     pub async fn give(
         &self,
         agents: &[Agent],
@@ -144,14 +144,14 @@ impl Approving {
         }
         self.settle(&judged, session, record)?;
         for (agent, verdict) in &judged {
-            if let Some(origin) = &agent.origin {
-                approve(&agent.graph.run, origin, matches!(verdict, Verdict::Asks(_)))?;
+            if let Some(resolved) = &agent.resolved {
+                approve(&agent.graph.run, resolved, matches!(verdict, Verdict::Asks(_)))?;
             }
         }
         Ok(())
     }
 
-    /// Has everything approved that asks for it.
+    /// Obtains the missing approvals.
     fn settle(&self, judged: &[(Agent, Verdict)], session: &Session, record: &Record<'_>) -> Result<(), CliError> {
         let mut refused = Vec::new();
         for (agent, verdict) in judged {
@@ -166,15 +166,15 @@ impl Approving {
     }
 }
 
-/// Asks a person; how it was approved, or `None`: it was not.
+/// Asks the user. Returns how the proposal was approved, or `None` if it was not.
 fn asked(session: &Session, asks: &Unapproved) -> Option<&'static str> {
     ask::consent(&session.screen, &asks.message())?.then_some("asked")
 }
 
-/// The agents as far as they may be known: of one that is not approved, without its secrets.
+/// Prepares agents for a read-only command: unapproved ones without secrets.
 ///
 /// # Errors
-/// If a secret of one that is approved cannot be had.
+/// If a secret of an approved agent cannot be fetched.
 pub async fn seen(agents: Vec<Agent>, engine: &Docker) -> Result<Vec<Agent>, CliError> {
     let mut seen = Vec::with_capacity(agents.len());
     for agent in agents {
@@ -183,10 +183,10 @@ pub async fn seen(agents: Vec<Agent>, engine: &Docker) -> Result<Vec<Agent>, Cli
     Ok(seen)
 }
 
-/// As [`seen`], of one agent.
+/// Prepares one agent, see [`seen`].
 ///
 /// # Errors
-/// As that.
+/// See [`seen`].
 pub async fn seen_one(agent: Agent, engine: &Docker) -> Result<Agent, CliError> {
     let (mut agent, verdict) = Judge::new(engine).judge(agent).await?;
     agent.is_unseen = verdict != Verdict::Granted;
@@ -194,76 +194,76 @@ pub async fn seen_one(agent: Agent, engine: &Docker) -> Result<Agent, CliError> 
     if let Verdict::Asks(asks) = &verdict {
         agent.unapproved = Some(Box::new(asks.of(&agent)));
     }
-    if let (Secrets::Withhold, Some(origin)) = (secrets, &agent.origin) {
-        let secrets = origin.proposal.secrets().map(|name| Withheld::Secret(name.to_owned()));
-        let context = origin.unread_context().map(|folder| Withheld::Context(folder.display().to_string()));
+    if let (Secrets::Withhold, Some(resolved)) = (secrets, &agent.resolved) {
+        let secrets = resolved.proposal.secrets().map(|name| Withheld::Secret(name.to_owned()));
+        let context = resolved.unread_context().map(|folder| Withheld::Context(folder.display().to_string()));
         agent.withheld = secrets.chain(context).collect();
     }
     agent.graph = compiled(&agent, secrets).await?;
     Ok(agent)
 }
 
-/// Writes down that a spec is approved from now on, and fetches its secrets.
+/// Stores the approval of a spec and fetches its secrets.
 ///
 /// # Errors
-/// If one of the two cannot be done.
+/// If the build context or a secret cannot be read.
 pub async fn complete(mut agent: Agent, verdict: &Verdict, is_named: bool) -> Result<Agent, CliError> {
-    let Some(origin) = agent.origin.clone() else { return Ok(agent) };
-    let origin = match verdict {
-        // Its folder is part of what has been approved just now, with what is in it.
-        Verdict::Asks(_) if origin.needs_content() => with_content(&origin).await?,
-        _ => origin,
+    let Some(resolved) = agent.resolved.clone() else { return Ok(agent) };
+    let resolved = match verdict {
+        // The approval just given covers the build context.
+        Verdict::Asks(_) if resolved.needs_build_context() => with_content(&resolved).await?,
+        _ => resolved,
     };
-    // Where it cannot be written down, the labels of what is created still say it.
-    if let Err(error) = approve(&agent.graph.run, &origin, is_named) {
+    // If this fails, the labels of created containers still have the approval.
+    if let Err(error) = approve(&agent.graph.run, &resolved, is_named) {
         tracing::warn!("the approval is not kept: {error}");
     }
-    agent.origin = Some(origin);
+    agent.resolved = Some(resolved);
     agent.graph = compiled(&agent, Secrets::Fetch).await?;
     Ok(agent)
 }
 
-/// Approves what `origin` asks for. `is_named`: a person has seen it.
+/// Stores the approval of `resolved`. `is_named`: approved explicitly by the user.
 ///
 /// # Errors
-/// If it cannot be written down.
-pub fn approve(run: &Run, origin: &Origin, is_named: bool) -> Result<(), CliError> {
+/// If the file cannot be written.
+pub fn approve(run: &Run, resolved: &ResolvedSpec, is_named: bool) -> Result<(), CliError> {
     let Some(approval) = place(run) else { return Ok(()) };
     let refuse = |source| CliError::Create { file: approval.path().display().to_string(), source };
-    approval.give(&origin.proposal, is_named).map_err(refuse)
+    approval.give(&resolved.proposal, is_named).map_err(refuse)
 }
 
-/// The graph with what is approved, or is going to be, in its labels.
+/// Compiles the graph with the approval in its labels.
 async fn compiled(agent: &Agent, secrets: Secrets) -> Result<Graph, CliError> {
-    let Some(origin) = agent.origin.clone() else { return Ok(agent.graph.clone()) };
+    let Some(resolved) = agent.resolved.clone() else { return Ok(agent.graph.clone()) };
     let named = place(&agent.graph.run).map(|approval| approval.named()).unwrap_or_default();
-    let approved = Approved { named, ..origin.proposal.approved() };
-    let whole = aside(move || origin.whole(secrets)).await;
+    let approved = Approved { named, ..resolved.proposal.approved() };
+    let whole = run_blocking(move || resolved.compile_with_secrets(secrets)).await;
     let mut graph = whole.map_err(|error| CliError::Load(vec![error]))?;
     graph.approved = Some(approved);
     Ok(graph)
 }
 
-async fn with_content(origin: &Origin) -> Result<Arc<Origin>, CliError> {
-    let mut origin = origin.clone();
-    let looked = aside(move || origin.look_at_content().map(|()| origin)).await;
+async fn with_content(resolved: &ResolvedSpec) -> Result<Arc<ResolvedSpec>, CliError> {
+    let mut resolved = resolved.clone();
+    let looked = run_blocking(move || resolved.read_build_context().map(|()| resolved)).await;
     looked.map(Arc::new).map_err(|error| CliError::Load(vec![error]))
 }
 
 impl Unapproved {
-    /// What a person is shown.
+    /// The message for the user.
     pub fn message(&self) -> String {
         let list = self.asks.iter().fold(String::new(), |list, line| format!("{list}\n  + {line}"));
         format!("`{}` is not approved: {}{list}", self.agent, self.reason)
     }
 
-    /// What to do about it.
+    /// The hint for the user.
     pub fn hint(&self) -> String {
         format!("to approve it: `moat apply --approve {}`", self.digest)
     }
 }
 
-/// Where the approval of a run is kept, if there is a place for it.
+/// The stored approval of a run. `None`: there is no state directory.
 pub fn place(run: &Run) -> Option<Approval> {
-    Some(Approval::of(&own_files()?, &run.id))
+    Some(Approval::of(&state_directory()?, &run.id))
 }

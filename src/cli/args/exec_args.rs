@@ -1,4 +1,4 @@
-//! Where in a sandbox a command runs, and as whom: what `exec` and `shell` have in common.
+//! Options of a command in a sandbox: container, user, directory and environment; shared by `exec`, `run` and `shell`.
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
@@ -8,7 +8,7 @@ use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 use serde_json::{Value, json};
 
-use crate::cli::commands::completions::containers;
+use crate::cli::candidates::containers;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::record::Record;
@@ -25,11 +25,11 @@ use moat_model::resource::digest::sha256;
 use moat_model::resource::{ContainerId, ResourceId, Run};
 use moat_model::state::{ContainerFacts, ContainerState};
 
-/// How it is called on record.
+/// The event in the audit log.
 pub const EXEC_RUN: &str = "exec_run";
 
 #[derive(Debug, Args)]
-pub struct Inside {
+pub struct ExecArgs {
     /// Container of the sandbox
     #[arg(short, long, value_name = "NAME", default_value = "main", add = ArgValueCandidates::new(containers))]
     container: String,
@@ -47,18 +47,18 @@ pub struct Inside {
     detach_keys: Option<DetachKeys>,
 }
 
-/// Prints the name of whoever a folder belongs to, if the container knows one. Not every `id` takes a number.
+/// Prints the name of a directory's owner from the container's `/etc/passwd`: not every `id` accepts a number.
 const OWNER: &str = "want=$(stat -c %u \"$0\") && while IFS=: read -r name _ uid _; do \
                      [ \"$uid\" != \"$want\" ] || { echo \"$name\"; break; }; done </etc/passwd";
 
-/// A container in which something is to be run, and who runs it unless somebody is named.
+/// The container to run a command in, and the default user.
 pub struct Place {
     pub container: ContainerId,
     user: Option<String>,
 }
 
-impl Inside {
-    /// The engine, and the container that is meant.
+impl ExecArgs {
+    /// Connects to the engine and finds the container.
     pub async fn find(&self, target: &Target, session: &Session) -> Result<(Docker, Run, Place), CliError> {
         let named = target.read()?;
         let engine = session.connect().await?;
@@ -66,7 +66,7 @@ impl Inside {
         Ok((engine, run, place))
     }
 
-    /// As [`Inside::find`], with the engine at hand.
+    /// Finds the container on a connected engine, see [`ExecArgs::find`].
     pub async fn place(&self, named: Named, engine: &Docker) -> Result<(Run, Place), CliError> {
         let sandbox = named.find(engine).await?;
         let facts = sandbox.running(&self.container)?;
@@ -75,9 +75,9 @@ impl Inside {
         Ok((sandbox.run, place))
     }
 
-    /// What is put on record of it. Words and values may be secrets: of the command its program is told and a digest by
-    /// which whoever knows the rest can prove it, of the environment the names.
-    pub fn on_record(&self, Place { container, .. }: &Place, request: &AttachRequest) -> Value {
+    /// The data of the audit entry. Arguments and values may be secrets: of the command, only the program and a digest are
+    /// logged; of the environment, only the names.
+    pub fn audit_data(&self, Place { container, .. }: &Place, request: &AttachRequest) -> Value {
         json!({
             "id": container,
             "resource": format!("container/{}", self.container),
@@ -96,7 +96,7 @@ impl Inside {
             env: self.env.iter().cloned().collect::<BTreeMap<_, _>>(),
             user: self.user.clone().or_else(|| place.user.clone()),
             workdir: self.workdir.clone(),
-            // With only one of the two, one of them is a file or a pipe, which a terminal would garble.
+            // A terminal would garble a file or a pipe on either side.
             tty: io::stdin().is_terminal() && io::stdout().is_terminal(),
             stdin: true,
             detach_keys: self.detach_keys.clone(),
@@ -105,8 +105,8 @@ impl Inside {
     }
 }
 
-/// Whoever the workspace of a main container belongs to, where the spec names no user: otherwise what is made there could
-/// not be changed by its owner. `None`: there is no such user, or no workspace.
+/// The owner of the workspace of a main container, if the spec sets no user: files created by root could not be changed
+/// by the owner. `None`: no such user, or no workspace.
 async fn owner(engine: &Docker, facts: &ContainerFacts) -> Option<String> {
     let owner = facts.owner.as_ref().filter(|owner| owner.resource == ResourceId::main())?;
     let config: Value = serde_json::from_str(&owner.config).ok()?;
@@ -120,11 +120,11 @@ async fn owner(engine: &Docker, facts: &ContainerFacts) -> Option<String> {
     Some(answer.output.trim().to_owned()).filter(|name| !name.is_empty())
 }
 
-/// Runs it with this process's own streams, to its end or until the user leaves it, or does not want to wait any more.
+/// Runs a command with the streams of this process, until it exits, the user detaches, or `stop` is cancelled.
 pub async fn attach(
     (engine, run, container): (&Docker, &Run, &ContainerId),
     request: &AttachRequest,
-    (command, on_record): (&str, Value),
+    (command, audit_data): (&str, Value),
     session: &Session,
     stop: &CancellationToken,
 ) -> Result<Exit, CliError> {
@@ -141,8 +141,8 @@ pub async fn attach(
         Attached::Ended(code) => Some(*code),
         Attached::Left => None,
     };
-    match record.session(run, EXEC_RUN, on_record, work, code).await? {
-        // What does not fit cannot come from a process.
+    match record.session(run, EXEC_RUN, audit_data, work, code).await? {
+        // An exit code of a process always fits.
         Attached::Ended(code) => {
             if code >= KILLED
                 && let Some(why) = ended_by(engine, (run, container), began).await
@@ -159,15 +159,15 @@ pub async fn attach(
     }
 }
 
-/// The least code of a process that a signal has ended.
+/// The lowest exit code of a process killed by a signal.
 const KILLED: i64 = 128;
 
-/// A container goes a moment after the commands in it: so often, and with such a pause, it is looked at.
+/// A container stops a moment after the commands in it: how often to check, and the interval.
 const LOOKS: u32 = 8;
 const LOOK: Duration = Duration::from_millis(250);
 
-/// What has become of the container of a session that a signal has ended; `None`: nothing, so that the signal was for
-/// the session itself.
+/// Why a signal ended a session, as far as its container shows. `None`: the container is unchanged, so the signal was
+/// sent to the session itself.
 async fn ended_by(engine: &Docker, (run, container): (&Run, &ContainerId), began: Instant) -> Option<String> {
     for look in 0..LOOKS {
         if look > 0 {
@@ -187,21 +187,21 @@ async fn ended_by(engine: &Docker, (run, container): (&Run, &ContainerId), began
     None
 }
 
-/// Runs it to its end, and gives the end of its output and its exit code as one document.
+/// Runs a command and prints the end of its output and its exit code as one document.
 pub async fn capture(
     (engine, run, container): (&Docker, &Run, &ContainerId),
     request: &AttachRequest,
-    (command, on_record): (&str, Value),
+    (command, audit_data): (&str, Value),
     session: &Session,
 ) -> Result<Exit, CliError> {
     let work = async { Ok(engine.capture(container, request).await?) };
     let code = |ran: &Captured| Some(ran.exit_code);
-    let ran = Record::open(command, engine)?.session(run, EXEC_RUN, on_record, work, code).await?;
+    let ran = Record::open(command, engine)?.session(run, EXEC_RUN, audit_data, work, code).await?;
     session.answer(&ui::render::exec::json(&ran))?;
     Ok(u8::try_from(ran.exit_code).map_or(Exit::Failed, Exit::Of))
 }
 
-/// Reads `NAME=VALUE`, or the `NAME` of a variable that is set here.
+/// Parses `NAME=VALUE`, or `NAME` with the value from this process's environment.
 fn variable(text: &str) -> Result<(String, String), String> {
     let (name, value) = match text.split_once('=') {
         Some((name, value)) => (name, value.to_owned()),

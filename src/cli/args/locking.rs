@@ -1,4 +1,4 @@
-//! The lock that commands hold while they change a run.
+//! `--lock-timeout`, and the lock that commands hold while they change a run.
 
 use std::process;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::error::CliError;
-use crate::cli::record::{STATE_DIR, own_files};
+use crate::cli::record::{STATE_DIR, state_directory};
 use crate::clock::{Clock, written};
 use crate::local::lock::{Holder, Lock, LockError};
 use moat_docker::Docker;
@@ -22,13 +22,12 @@ pub struct Locking {
 }
 
 impl Locking {
-    /// Takes the lock of a run for `command`; `None`: there can be no lock file.
+    /// Takes the lock of a run for `command`. `None`: no lock file could be created.
     ///
-    /// That is told and not fatal: a lock spares two commands from getting into each other's way, and everything is
-    /// right without it.
+    /// A missing lock is a warning: it avoids conflicts between commands, but is not needed for correctness.
     ///
     /// # Errors
-    /// If another moat holds it for longer than the user waits, or the user stops waiting.
+    /// If another process holds the lock longer than `--lock-timeout`, or `stop` is cancelled.
     pub async fn lock(
         &self,
         command: &str,
@@ -42,7 +41,7 @@ impl Locking {
             tell(Event::Warning { run, message, hint: &hint });
             Ok(None)
         };
-        let Some(dir) = own_files() else {
+        let Some(dir) = state_directory() else {
             return warn("no directory for lock files");
         };
         let holder = Holder { pid: process::id(), command: command.to_owned(), since: written(Clock::System.now()) };

@@ -1,7 +1,7 @@
-//! Arguments that several commands share.
+//! Arguments shared by several commands.
 
 pub mod exec_args;
-pub mod grace;
 pub mod locking;
 pub mod specs;
+pub mod stop_timeout;
 pub mod subnets;

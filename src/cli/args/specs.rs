@@ -1,6 +1,6 @@
-//! Which sandboxes a command is about, where it takes several: files and directories, names and ids of runs.
+//! The sandboxes of a command that takes several: files, directories, agent names and run ids.
 //!
-//! What each of them stands for is found by `load` and `fleet`.
+//! They are resolved by `load` and `selection`.
 
 use std::path::PathBuf;
 
@@ -8,13 +8,13 @@ use clap::Args;
 use clap::builder::ArgPredicate;
 use clap_complete::engine::ArgValueCandidates;
 
-use crate::cli::commands::completions::agents;
-use crate::cli::nearest;
+use crate::cli::candidates::agents;
+use crate::cli::default_spec;
 
 #[derive(Debug, Clone, Args)]
 pub struct Specs {
     /// Agent names, run ids, spec files or directories of specs
-    #[arg(value_name = "AGENT", default_value = nearest::spec(), add = ArgValueCandidates::new(agents))]
+    #[arg(value_name = "AGENT", default_value = default_spec::path(), add = ArgValueCandidates::new(agents))]
     #[arg(default_value_if("files", ArgPredicate::IsPresent, None))]
     agents: Vec<PathBuf>,
     /// Spec file, same as AGENT (repeatable)
@@ -23,7 +23,7 @@ pub struct Specs {
 }
 
 impl Specs {
-    /// All of them, in the order of the command line as far as it is known.
+    /// All arguments; those of `--file` first, since clap does not keep their relative order.
     pub fn paths(&self) -> Vec<PathBuf> {
         self.files.iter().chain(&self.agents).cloned().collect()
     }

@@ -1,4 +1,4 @@
-//! Where networks get their addresses from: the range that the user names, without what the host itself uses.
+//! `--subnets`: the address range for networks, without the ranges that the host routes elsewhere.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -18,24 +18,24 @@ pub struct Addresses {
     subnets: SubnetRange,
 }
 
-/// All of the kernel's tables of IPv4 routes: those that rules choose, as some VPNs have them, too.
+/// All IPv4 routing tables, including those selected by rules, which some VPNs use.
 const ALL_ROUTES: &str = "/proc/net/fib_trie";
 
-/// The kernel's main table of IPv4 routes: proc(5), `/proc/net/route`.
+/// The main IPv4 routing table: proc(5), `/proc/net/route`.
 const ROUTES: &str = "/proc/net/route";
 
-/// The flag of a route that is in use: `RTF_UP` of route(4).
+/// The flag of an active route: `RTF_UP` of route(4).
 const UP: u32 = 1;
 
 impl Addresses {
-    /// Options of a plan that takes its addresses from here.
+    /// Plan options with this address range.
     pub fn options(&self, engine: &Docker) -> Options {
         Options { range: self.subnets, avoid: avoid(&engine.located().endpoint), ..Options::default() }
     }
 }
 
-/// What the host of the engine routes elsewhere. Only known of this host: another one's engine refuses what its host
-/// uses, and moat takes another range then.
+/// The ranges that the Docker host routes elsewhere. Known only if it is this host: otherwise the engine refuses a range
+/// in use, and moat tries another.
 fn avoid(endpoint: &Endpoint) -> Vec<Ipv4Net> {
     match endpoint {
         Endpoint::Unix(_) => {
@@ -48,13 +48,13 @@ fn avoid(endpoint: &Endpoint) -> Vec<Ipv4Net> {
     }
 }
 
-/// The ranges that have a route; the default route is about all others.
+/// The ranges with a route, except the default route.
 fn parse(table: &str) -> Vec<Ipv4Net> {
     table.lines().skip(1).filter_map(route).filter(|net| net.prefix_len() > 0).collect()
 }
 
-/// The ranges that have a route in any table: a leaf is `|-- ADDRESS`, and below it a line `/BITS SCOPE TYPE` for each
-/// route. What is the machine's own (`LOCAL`, `BROADCAST`) is in the route of its network.
+/// The ranges with a route in any table: a leaf is `|-- ADDRESS`, followed by a line `/BITS SCOPE TYPE` per route. The
+/// host's own addresses (`LOCAL`, `BROADCAST`) are covered by the route of their network.
 fn parse_all(tables: &str) -> Vec<Ipv4Net> {
     let mut address: Option<Ipv4Addr> = None;
     let mut nets = Vec::new();
@@ -63,7 +63,7 @@ fn parse_all(tables: &str) -> Vec<Ipv4Net> {
             address = leaf.trim().parse().ok();
         } else if let (Some(address), Some(route)) = (address, line.strip_prefix('/')) {
             let words: Vec<&str> = route.split_whitespace().collect();
-            let is_elsewhere = words.last().is_some_and(|sort| !matches!(*sort, "LOCAL" | "BROADCAST"));
+            let is_elsewhere = words.last().is_some_and(|kind| !matches!(*kind, "LOCAL" | "BROADCAST"));
             let bits = words.first().and_then(|bits| bits.parse().ok()).filter(|bits| is_elsewhere && *bits > 0);
             nets.extend(bits.and_then(|bits| Ipv4Net::new(address, bits).ok()).map(|net| net.trunc()));
         }
@@ -74,7 +74,7 @@ fn parse_all(tables: &str) -> Vec<Ipv4Net> {
 fn route(line: &str) -> Option<Ipv4Net> {
     let fields: Vec<&str> = line.split_whitespace().collect();
     let number = |at: usize| u32::from_str_radix(fields.get(at)?, 16).ok();
-    // The kernel prints the bytes of an address as one number of the machine.
+    // The kernel prints an address as one number in host byte order.
     let address = |at: usize| Some(Ipv4Addr::from(number(at)?.to_ne_bytes()));
     if number(3)? & UP == 0 {
         return None;
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn routes_are_read_as_the_kernel_writes_them() {
+    fn the_main_routing_table_is_parsed() {
         let head = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT   \n";
         let table: &[(&str, &[&str])] = &[
             ("", &[]),
@@ -108,9 +108,9 @@ mod tests {
         assert!(parse("").is_empty());
     }
 
-    // As Linux 6.18 has written it, with a table of a VPN's own.
+    // Output of Linux 6.18, with the routing table of a VPN.
     #[test]
-    fn routes_of_all_tables_are_read() {
+    fn all_routing_tables_are_parsed() {
         let tables = "Main:
   +-- 0.0.0.0/0 3 0 5
      |-- 0.0.0.0

@@ -1,4 +1,4 @@
-//! `moat apply`: from the file to a world that is as it says.
+//! `moat apply`: creates or updates sandboxes to match their specs.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,18 +11,18 @@ use crate::cli::approval::Approving;
 use crate::cli::args::locking::Locking;
 use crate::cli::args::specs::Specs;
 use crate::cli::args::subnets::Addresses;
-use crate::cli::asking::Asking;
 use crate::cli::commands::plan;
-use crate::cli::commands::watch::{self, Wanted, Watching};
+use crate::cli::commands::watch::{self, WatchRequest, Watching};
+use crate::cli::confirm::Confirm;
 use crate::cli::credentials::Notice;
-use crate::cli::end::End;
+use crate::cli::default_spec;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::history_writer::HistoryWriter;
 use crate::cli::interrupt::{interruptible, unless};
 use crate::cli::load::{Agent, Load};
-use crate::cli::nearest;
 use crate::cli::record::Record;
+use crate::cli::report::Report;
 use crate::cli::saved::Saved;
 use crate::cli::selection::Selection;
 use crate::cli::session::Session;
@@ -41,7 +41,7 @@ use moat_plan::{Options, Plan, has_completed};
 
 /// Create or update the sandbox and wait until it is ready
 #[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+#[expect(clippy::struct_excessive_bools, reason = "command line flags")]
 pub struct Apply {
     #[command(flatten)]
     specs: Specs,
@@ -74,19 +74,19 @@ pub struct Apply {
     pub(in crate::cli) json: bool,
 }
 
-/// Who brings sandboxes about, and what all of them share.
-pub(in crate::cli) struct By<'a> {
-    /// As it is called.
+/// The context shared by all agents of an apply.
+pub(in crate::cli) struct ApplyContext<'a> {
+    /// The name of the command.
     pub command: &'static str,
     pub locking: &'a Locking,
     pub record: &'a Record<'a>,
     pub claims: &'a Claims,
     pub stop: &'a CancellationToken,
-    /// Whether tags are looked up in their registries.
+    /// Resolve tags in their registries.
     pub pull: bool,
-    /// The plan that has to hold still.
+    /// The saved plan that must still match.
     pub saved: Option<&'a Saved>,
-    pub asking: &'a Asking<'a>,
+    pub confirm: &'a Confirm<'a>,
 }
 
 pub async fn run(args: &Apply, session: &Session) -> Result<Exit, CliError> {
@@ -98,84 +98,89 @@ pub async fn run(args: &Apply, session: &Session) -> Result<Exit, CliError> {
     if args.watch {
         let Apply { specs, wait_timeout, approving, addresses, locking, .. } = args;
         let (specs, watching) = (&specs.paths(), &Watching::default());
-        let how = Wanted { specs, wait_timeout: *wait_timeout, approving, asks: true, addresses, locking, watching };
-        return watch::watch_as(&how, session).await;
+        let request =
+            WatchRequest { specs, wait_timeout: *wait_timeout, approving, asks: true, addresses, locking, watching };
+        return watch::watch_as(&request, session).await;
     }
     if args.dry_run {
         let Apply { specs, pull, addresses, json, .. } = args;
-        let wanted = plan::Wanted { specs, out: None, detailed_exitcode: false, pull: *pull, addresses, json: *json };
-        return plan::show(&wanted, session).await;
+        let request =
+            plan::PlanRequest { specs, out: None, detailed_exitcode: false, pull: *pull, addresses, json: *json };
+        return plan::show(&request, session).await;
     }
     let specs = saved.as_ref().map_or_else(|| args.specs.paths(), Saved::specs);
-    let (fleet, engine) = Selection::find(session, &specs, Load::Full).await?;
+    let (selection, engine) = Selection::find(session, &specs, Load::Full).await?;
     let options = args.options(&engine);
     if let Some(saved) = &saved {
-        saved.is_of(fleet.agents(), &engine)?;
+        saved.is_of(selection.agents(), &engine)?;
     }
     let record = Record::open("apply", &engine)?;
     let (stop, claims) = (CancellationToken::new(), Claims::default());
     let (pull, saved) = (args.pull || saved.as_ref().is_some_and(Saved::pulls), saved.as_ref());
     let (locking, record, claims, stop) = (&args.locking, &record, &claims, &stop);
-    let asking = &Asking::new(session, args.yes);
-    let by = By { command: "apply", locking, record, claims, stop, pull, saved, asking };
+    let confirm = &Confirm::new(session, args.yes);
+    let context = ApplyContext { command: "apply", locking, record, claims, stop, pull, saved, confirm };
     let work = async {
-        let fleet = unless(stop, fleet.pass(&args.approving, &engine, record)).await?;
-        // Of all before anything is done to any; of each again once it is locked.
-        for agent in fleet.agents() {
+        let selection = unless(stop, selection.pass(&args.approving, &engine, record)).await?;
+        // Check all agents before changing any; each is checked again under its lock.
+        for agent in selection.agents() {
             if let Some(saved) = saved {
                 saved.holds(&agent.graph, &options, &engine).await?;
             }
         }
         let one = async |agent: &Agent, to: Reporter<'_>| {
-            one(&engine, agent, (options.clone(), args.on_failure()), &by, to).await
+            apply_agent(&engine, agent, (options.clone(), args.on_failure()), &context, to).await
         };
-        fleet.work(one).await
+        selection.work(one).await
     };
     record.closed(Box::pin(interruptible(&session.screen, stop, work)).await)
 }
 
-/// Brings the sandbox of one agent about, and tells how that ended.
-pub(in crate::cli) async fn one(
+/// Applies the spec of one agent and reports the result.
+pub(in crate::cli) async fn apply_agent(
     engine: &Docker,
     agent: &Agent,
     (mut options, on_failure): (Options, OnFailure),
-    by: &By<'_>,
+    context: &ApplyContext<'_>,
     reporter: Reporter<'_>,
 ) -> Result<Exit, CliError> {
-    let chronicle = HistoryWriter::begin(engine, by.command);
+    let history = HistoryWriter::start(engine, context.command);
     let graph = &agent.graph;
-    let audited = by.record.of(graph);
-    let told = |event: Event<'_>| {
+    let audited = context.record.of(graph);
+    let emit = |event: Event<'_>| {
         audited.note(&event);
-        chronicle.note(&event);
+        history.note(&event);
         reporter.tell(&event);
     };
     let notice = Notice::new(engine);
     let tell = |event: Event<'_>| {
-        told(event.clone());
-        notice.after(&event, &told);
+        emit(event.clone());
+        notice.after(&event, &emit);
     };
-    let _lock = by.locking.lock(by.command, &graph.run, engine, &tell, by.stop).await?;
-    if by.pull {
+    let _lock = context.locking.lock(context.command, &graph.run, engine, &tell, context.stop).await?;
+    if context.pull {
         options.registry = registry(&audited, graph, &tell).await;
     }
-    if let Some(saved) = by.saved {
+    if let Some(saved) = context.saved {
         saved.holds(graph, &options, engine).await?;
     }
-    let agrees =
-        async |observed: &Observed, plan: &Plan| by.asking.of_sessions(&audited, graph, observed, plan, &tell).await;
-    let terms = Terms { claims: by.claims, on_failure, agrees };
-    let outcome = until_converged_on(&audited, graph, options, terms, &tell, by.stop).await?;
-    let outcome = by.asking.heeded(outcome)?;
-    let (builds, exec) = (builds(&audited, graph, &outcome, &tell).await, exec(&agent.given));
-    let end = match &outcome {
-        Outcome::Converged { observed, changed } => End::converged(graph, (observed, *changed), builds.as_ref(), &exec),
-        failure => End::unsuccessful(&audited, graph, failure, Command::Apply).await,
+    let agrees = async |observed: &Observed, plan: &Plan| {
+        context.confirm.ending_sessions(&audited, graph, observed, plan, &tell).await
     };
-    end.tell(&graph.run, reporter, &chronicle).await
+    let terms = Terms { claims: context.claims, on_failure, agrees };
+    let outcome = until_converged_on(&audited, graph, options, terms, &tell, context.stop).await?;
+    let outcome = context.confirm.unless_declined(outcome)?;
+    let (builds, exec) = (builds(&audited, graph, &outcome, &tell).await, exec(&agent.given));
+    let report = match &outcome {
+        Outcome::Converged { observed, changed } => {
+            Report::converged(graph, (observed, *changed), builds.as_ref(), &exec)
+        }
+        failure => Report::unsuccessful(&audited, graph, failure, Command::Apply).await,
+    };
+    report.publish(&graph.run, reporter, &history).await
 }
 
-/// What the registries say, with a warning for each image of which they say nothing.
+/// The image digests from the registries, with a warning for each image without one.
 async fn registry<E: Engine>(engine: &E, graph: &Graph, tell: Tell<'_>) -> BTreeMap<ImageRef, ImageDigest> {
     let found = registry::ask(engine, graph).await;
     for (reference, why) in &found.kept {
@@ -185,9 +190,9 @@ async fn registry<E: Engine>(engine: &E, graph: &Graph, tell: Tell<'_>) -> BTree
     found.digests
 }
 
-/// Where builds go, with a warning if that is not where they should.
+/// The target of builds, with a warning if it is not the sidecar.
 ///
-/// A world in which nothing has changed is not asked: an apply that has nothing to do costs nothing.
+/// Skipped if nothing has changed, so that an apply without changes makes no extra calls.
 async fn builds<E: Engine>(engine: &E, graph: &Graph, outcome: &Outcome, tell: Tell<'_>) -> Option<Builds> {
     let Outcome::Converged { observed, changed: true } = outcome else { return None };
     if observed.is_stopped() || has_completed(graph, observed) {
@@ -213,7 +218,11 @@ impl Apply {
     }
 }
 
-/// The words with which a command is run in the sandbox of a spec.
+/// The command line for a command in the sandbox of a spec.
 fn exec(spec: &Path) -> String {
-    if spec == Path::new(nearest::spec()) { "moat exec".to_owned() } else { format!("moat exec {}", spec.display()) }
+    if spec == Path::new(default_spec::path()) {
+        "moat exec".to_owned()
+    } else {
+        format!("moat exec {}", spec.display())
+    }
 }

@@ -1,4 +1,4 @@
-//! `moat approve`: approves what a spec asks for, for a watch that holds it and for later commands.
+//! `moat approve`: approves a spec for a watch that holds it and for later commands.
 
 use clap::Args;
 
@@ -34,14 +34,14 @@ pub struct Approve {
 }
 
 pub async fn run(args: &Approve, session: &Session) -> Result<Exit, CliError> {
-    let depth = if args.forget { Load::Bare } else { Load::Full };
-    let (fleet, engine) = Selection::find(session, &args.specs.paths(), depth).await?;
+    let depth = if args.forget { Load::Identity } else { Load::Full };
+    let (selection, engine) = Selection::find(session, &args.specs.paths(), depth).await?;
     let record = Record::open("approve", &engine)?;
     let work = async {
         if args.forget {
-            forget(args, session, &fleet, &record)
+            forget(args, session, &selection, &record)
         } else {
-            give(args, session, &fleet, &engine, &record).await
+            give(args, session, &selection, &engine, &record).await
         }
     };
     record.closed(work.await)
@@ -50,18 +50,18 @@ pub async fn run(args: &Approve, session: &Session) -> Result<Exit, CliError> {
 async fn give(
     args: &Approve,
     session: &Session,
-    fleet: &Selection<'_>,
+    selection: &Selection<'_>,
     engine: &Docker,
     record: &Record<'_>,
 ) -> Result<Exit, CliError> {
     let judge = Judge::new(engine);
     let mut all = Vec::new();
-    for named in fleet.agents() {
+    for named in selection.agents() {
         let (agent, verdict) = judge.judge(named.clone()).await?;
         let run = &named.graph.run;
         let Verdict::Asks(asks) = verdict else {
-            if let Some(origin) = &agent.origin {
-                approve(run, origin, false)?;
+            if let Some(resolved) = &agent.resolved {
+                approve(run, resolved, false)?;
             }
             all.push(Answer::of(run, Vec::new()));
             session.screen.say(&format!("{}: nothing to approve\n", run.agent));
@@ -73,12 +73,12 @@ async fn give(
             Some(false) => return Err(CliError::Declined),
             None => {
                 session.screen.alert(&format!("{}\n", asks.message()));
-                return Err(CliError::NobodyToAsk);
+                return Err(CliError::NoTerminal);
             }
         }
         record.consent(run, &Consent::Give(&asks.asks), if args.yes { "--yes" } else { "asked" })?;
-        if let Some(origin) = &agent.origin {
-            approve(run, origin, true)?;
+        if let Some(resolved) = &agent.resolved {
+            approve(run, resolved, true)?;
         }
         let list = asks.asks.iter().fold(String::new(), |list, line| list + "\n  + " + line);
         session.screen.say(&format!("{}: approved{}\n", run.agent, if args.yes { &list } else { "" }));
@@ -90,12 +90,12 @@ async fn give(
     Ok(Exit::Done)
 }
 
-/// Forgets the approvals; what the labels of resources say stays.
-fn forget(args: &Approve, session: &Session, fleet: &Selection<'_>, record: &Record<'_>) -> Result<Exit, CliError> {
+/// Discards the stored approvals. Those in the labels of resources are kept.
+fn forget(args: &Approve, session: &Session, selection: &Selection<'_>, record: &Record<'_>) -> Result<Exit, CliError> {
     let mut all = Vec::new();
-    for agent in fleet.agents() {
+    for agent in selection.agents() {
         let run = &agent.graph.run;
-        let approval = place(run).ok_or(CliError::NoPlace)?;
+        let approval = place(run).ok_or(CliError::NoStateDir)?;
         record.consent(run, &Consent::Lose("approvals"), "--forget")?;
         approval.forget().map_err(CliError::Output)?;
         session.screen.say(&format!("{}: approvals discarded\n", run.agent));

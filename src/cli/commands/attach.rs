@@ -1,10 +1,10 @@
-//! `moat attach`: the main command of a container, with the user's own streams.
+//! `moat attach`: attaches to the main command of a container.
 
 use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 use serde_json::json;
 
-use crate::cli::commands::completions::containers;
+use crate::cli::candidates::containers;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::record::Record;
@@ -35,7 +35,7 @@ pub struct Attach {
     pub(in crate::cli) json: bool,
 }
 
-/// How it is called on record.
+/// The event in the audit log.
 const ATTACHED: &str = "attached";
 
 pub async fn run(args: &Attach, session: &Session) -> Result<Exit, CliError> {
@@ -43,11 +43,11 @@ pub async fn run(args: &Attach, session: &Session) -> Result<Exit, CliError> {
     let engine = session.connect().await?;
     let sandbox = target.find(&engine).await?;
     let container = sandbox.running(&args.container)?.id.clone();
-    let on_record = json!({ "id": container, "resource": format!("container/{}", args.container) });
+    let audit_data = json!({ "id": container, "resource": format!("container/{}", args.container) });
     let record = Record::open("attach", &engine)?;
     if args.json {
         let work = async { Ok(Box::pin(engine.capture_main(&container)).await?) };
-        let ended = record.session(&sandbox.run, ATTACHED, on_record, work, |ended| Some(ended.exit_code)).await?;
+        let ended = record.session(&sandbox.run, ATTACHED, audit_data, work, |ended| Some(ended.exit_code)).await?;
         session.answer(&ui::render::exec::json(&ended))?;
         return Ok(u8::try_from(ended.exit_code).map_or(Exit::Failed, Exit::Of));
     }
@@ -59,8 +59,8 @@ pub async fn run(args: &Attach, session: &Session) -> Result<Exit, CliError> {
         Attached::Ended(code) => Some(*code),
         Attached::Left => None,
     };
-    match record.session(&sandbox.run, ATTACHED, on_record, work, code).await? {
-        // What does not fit cannot come from a process.
+    match record.session(&sandbox.run, ATTACHED, audit_data, work, code).await? {
+        // An exit code of a process always fits.
         Attached::Ended(code) => Ok(u8::try_from(code).map_or(Exit::Failed, Exit::Of)),
         Attached::Left => {
             session.screen.say("\ndetached; the command keeps running\n");

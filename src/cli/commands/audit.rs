@@ -1,4 +1,4 @@
-//! `moat audit`: what moat changed, and whether the record of it is as moat has left it. No engine is asked.
+//! `moat audit`: shows, verifies, exports and rotates the audit log. Works without an engine.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::audit::read::entries;
 use crate::audit::transport::{export, verify_bundle};
 use crate::audit::{Audit, AuditError, Entry, PublicKey, verify};
-use crate::cli::commands::completions::agents;
+use crate::cli::candidates::agents;
 use crate::cli::commands::logs::since;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
@@ -129,9 +129,9 @@ fn list(args: &AuditCommand, session: &Session) -> Result<Exit, CliError> {
     {
         let meant =
             suggest(agent, shown.iter().flat_map(|row| row.agent.into_iter().chain(row.run))).map(str::to_owned);
-        return Err(CliError::Unheard { name: agent.to_owned(), meant });
+        return Err(CliError::NoRecord { name: agent.to_owned(), meant });
     }
-    shown.retain(|row| args.wants(row));
+    shown.retain(|row| args.matches(row));
     let surplus = args.tail.map_or(0, |tail| shown.len().saturating_sub(tail));
     let shown = &shown[surplus..];
     session.answer(&if args.json {
@@ -145,7 +145,7 @@ fn list(args: &AuditCommand, session: &Session) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-/// An intent with its outcome, or a fact.
+/// A row for an intent with its outcome, or for a fact.
 fn row<'a>(entry: &'a Entry, all: &'a [Entry]) -> Row<'a> {
     let after = all.iter().skip(usize::try_from(entry.seq).unwrap_or(usize::MAX));
     let outcome = after.into_iter().find(|it| it.body.of == Some(entry.seq));
@@ -166,7 +166,7 @@ fn row<'a>(entry: &'a Entry, all: &'a [Entry]) -> Row<'a> {
 }
 
 impl AuditCommand {
-    fn wants(&self, row: &Row<'_>) -> bool {
+    fn matches(&self, row: &Row<'_>) -> bool {
         let agent = self.agent.as_deref().is_none_or(|agent| is_about(row, agent));
         let event = self.events.is_empty() || self.events.iter().any(|event| event == row.event);
         let since = self.since.is_none_or(|since| row.time.parse::<Timestamp>().is_ok_and(|time| time >= since));

@@ -1,4 +1,4 @@
-//! `moat cache`: the build cache of a sandbox.
+//! `moat cache`: shows or prunes the build cache of a sandbox.
 
 use clap::Args;
 

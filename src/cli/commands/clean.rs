@@ -1,4 +1,4 @@
-//! `moat clean`: whole runs whose spec is gone are destroyed.
+//! `moat clean`: destroys runs whose spec no longer exists.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf, absolute};
@@ -9,10 +9,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::approval;
 use crate::cli::args::locking::Locking;
-use crate::cli::asking::Asking;
-use crate::cli::commands::completions::agents;
-use crate::cli::commands::destroy::{self, Wanted};
+use crate::cli::candidates::agents;
+use crate::cli::commands::destroy::{self, DestroyContext};
 use crate::cli::commands::list::row;
+use crate::cli::confirm::Confirm;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::interrupt::interruptible;
@@ -66,45 +66,47 @@ pub async fn run(args: &Clean, session: &Session) -> Result<Exit, CliError> {
         }
     }
     let shown = list::removal(&orphans, |name| !args.volumes && is_kept(&found, name));
-    // Whoever is asked has to see what about, even who wants quiet.
+    // Printed even with `--quiet`, since the question refers to it.
     if args.yes {
         session.screen.say(&shown);
     } else {
         session.screen.alert(&shown);
     }
-    // What has only volumes to keep has been cleaned before.
+    // A run with only kept volumes has been cleaned before.
     let has_work = |row: &Row<'_>| args.volumes || Upness::of(row.observed) != Upness::Kept || has_scratch(row);
-    let doomed: Vec<&Row<'_>> = orphans.iter().filter(|row| has_work(row)).collect();
-    if doomed.is_empty() {
+    let targets: Vec<&Row<'_>> = orphans.iter().filter(|row| has_work(row)).collect();
+    if targets.is_empty() {
         let more = if orphans.is_empty() { "" } else { ": `--volumes` deletes the kept volumes with their data" };
         session.screen.say(&format!("nothing to clean{more}\n"));
         return Ok(Exit::Done);
     }
     if !args.yes {
-        match ask::consent(&session.screen, &format!("{} sandboxes will be removed", doomed.len())) {
+        match ask::consent(&session.screen, &format!("{} sandboxes will be removed", targets.len())) {
             Some(true) => {}
             Some(false) => return Err(CliError::Declined),
-            None => return Err(CliError::NobodyToAsk),
+            None => return Err(CliError::NoTerminal),
         }
     }
     let record = Record::open("clean", &engine)?;
-    for row in &doomed {
+    for row in &targets {
         let what = if args.volumes { "run and volumes" } else { "run" };
         record.consent(row.run, &Consent::Lose(what), if args.yes { "--yes" } else { "asked" })?;
     }
     let agent = |row: &&Row<'_>| Agent::known(Graph::empty(row.run.clone()), PathBuf::from(&row.run.spec));
-    let fleet = Selection::of(session, doomed.iter().map(agent).collect());
+    let selection = Selection::of(session, targets.iter().map(agent).collect());
     let stop = CancellationToken::new();
     let volumes = if args.volumes { Volumes::All } else { Volumes::Scratch(BTreeMap::new()) };
-    // It has been asked about above.
-    let asking = Asking::new(session, true);
-    let wanted = Wanted { of: Command::Clean, grace: None, locking: &args.locking, record: &record, asking: &asking };
-    let work = fleet
-        .work(async |agent, reporter| destroy::one(&engine, agent, volumes.clone(), &wanted, reporter, &stop).await);
+    // Confirmed above.
+    let confirm = Confirm::new(session, true);
+    let context =
+        DestroyContext { of: Command::Clean, grace: None, locking: &args.locking, record: &record, confirm: &confirm };
+    let work = selection.work(async |agent, reporter| {
+        destroy::destroy_agent(&engine, agent, volumes.clone(), &context, reporter, &stop).await
+    });
     let exit = record.closed(Box::pin(interruptible(&session.screen, &stop, work)).await)?;
     if exit == Exit::Done {
-        for row in &doomed {
-            // One that cannot be removed only asks for less later on.
+        for row in &targets {
+            // A stale approval is harmless: it only compares a later spec with an older one.
             let _ = approval::place(row.run).map(|it| it.forget());
         }
     }
@@ -116,7 +118,7 @@ impl Clean {
         self.agents.is_empty() || self.agents.iter().any(|name| is_named(row.run, name))
     }
 
-    /// That each name is one of a run that is there.
+    /// Checks that each name belongs to an existing run.
     fn known(&self, found: &[Found]) -> Result<(), CliError> {
         for name in &self.agents {
             if found.iter().any(|it| is_named(&it.run, name)) {
@@ -130,7 +132,7 @@ impl Clean {
     }
 }
 
-/// The file need not be there: its folder is what can be looked at.
+/// Returns whether a name or path refers to a run. The file may be missing, so its directory is resolved.
 fn is_named(run: &Run, name: &str) -> bool {
     if !is_path(name) {
         return name == run.id.as_str() || name == run.agent.as_str();

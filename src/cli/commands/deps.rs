@@ -1,14 +1,14 @@
-//! `moat deps`: what a sandbox can depend on.
+//! `moat deps`: lists or describes the available dependencies.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
 use crate::cli::capabilities::capabilities;
+use crate::cli::default_spec;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::load;
-use crate::cli::nearest;
 use crate::cli::session::Session;
 use crate::ui;
 use moat_spec::Unresolved;
@@ -23,7 +23,7 @@ pub struct Deps {
     #[arg(value_name = "DEPENDENCY")]
     name: Option<String>,
     /// Spec whose `specs` directory is searched as well
-    #[arg(long, value_name = "SPEC", default_value = nearest::spec())]
+    #[arg(long, value_name = "SPEC", default_value = default_spec::path())]
     spec: PathBuf,
     /// Print a JSON document
     #[arg(long)]

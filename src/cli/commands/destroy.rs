@@ -1,21 +1,21 @@
-//! `moat destroy`: the same rounds as an apply, against the empty graph.
+//! `moat destroy`: an apply of the empty graph.
 
 use clap::Args;
 use futures_util::future::try_join_all;
 use std::collections::BTreeMap;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::args::grace::GracePeriod;
 use crate::cli::args::locking::Locking;
 use crate::cli::args::specs::Specs;
-use crate::cli::asking::Asking;
-use crate::cli::end::End;
+use crate::cli::args::stop_timeout::StopTimeout;
+use crate::cli::confirm::Confirm;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::history_writer::HistoryWriter;
 use crate::cli::interrupt::interruptible;
 use crate::cli::load::{Agent, Load};
 use crate::cli::record::{Consent, Record};
+use crate::cli::report::Report;
 use crate::cli::selection::Selection;
 use crate::cli::session::Session;
 use crate::reconcile::{Claims, OnFailure, Outcome, Terms, until_converged_on};
@@ -41,7 +41,7 @@ pub struct Destroy {
     #[arg(long)]
     volumes: bool,
     #[command(flatten)]
-    grace: GracePeriod,
+    stop_timeout: StopTimeout,
     /// Do not ask for confirmation
     #[arg(short, long)]
     yes: bool,
@@ -52,77 +52,78 @@ pub struct Destroy {
     pub(in crate::cli) json: bool,
 }
 
-/// What is wanted of a removal besides what is to be removed.
-pub(in crate::cli) struct Wanted<'a> {
+/// How sandboxes are removed.
+pub(in crate::cli) struct DestroyContext<'a> {
     pub of: Command,
-    /// In place of the time that each container has to stop. In seconds.
+    /// Overrides the stop timeout of the containers, in seconds.
     pub grace: Option<u32>,
     pub locking: &'a Locking,
     pub record: &'a Record<'a>,
-    pub asking: &'a Asking<'a>,
+    pub confirm: &'a Confirm<'a>,
 }
 
 pub async fn run(args: &Destroy, session: &Session) -> Result<Exit, CliError> {
-    let (fleet, engine) = Selection::find(session, &args.specs.paths(), Load::Bare).await?;
+    let (selection, engine) = Selection::find(session, &args.specs.paths(), Load::Identity).await?;
     let record = Record::open("destroy", &engine)?;
     if args.volumes {
-        let agreed = if args.yes { "--yes" } else { agreed(&engine, &fleet, session).await? };
-        for agent in fleet.agents() {
+        let agreed = if args.yes { "--yes" } else { agreed(&engine, &selection, session).await? };
+        for agent in selection.agents() {
             record.consent(&agent.graph.run, &Consent::Lose("volumes"), agreed)?;
         }
     }
     let stop = CancellationToken::new();
-    // Who has agreed to lose the volumes is not asked about the rest.
-    let asking = Asking::new(session, args.yes || args.volumes);
-    let (grace, locking, record) = (args.grace.seconds, &args.locking, &record);
-    let wanted = Wanted { of: Command::Destroy, grace, locking, record, asking: &asking };
-    let work = fleet
-        .work(async |agent, reporter| one(&engine, agent, args.consent(&agent.graph), &wanted, reporter, &stop).await);
+    // A consent to delete volumes covers the rest.
+    let confirm = Confirm::new(session, args.yes || args.volumes);
+    let (grace, locking, record) = (args.stop_timeout.seconds, &args.locking, &record);
+    let context = DestroyContext { of: Command::Destroy, grace, locking, record, confirm: &confirm };
+    let work = selection.work(async |agent, reporter| {
+        destroy_agent(&engine, agent, args.consent(&agent.graph), &context, reporter, &stop).await
+    });
     record.closed(Box::pin(interruptible(&session.screen, &stop, work)).await)
 }
 
-/// Removes the run of one agent, and tells how that ended.
-pub(in crate::cli) async fn one(
+/// Removes the run of one agent and reports the result.
+pub(in crate::cli) async fn destroy_agent(
     engine: &Docker,
     agent: &Agent,
     consent: Volumes,
-    wanted: &Wanted<'_>,
+    context: &DestroyContext<'_>,
     reporter: Reporter<'_>,
     stop: &CancellationToken,
 ) -> Result<Exit, CliError> {
-    let chronicle = HistoryWriter::begin(engine, wanted.of.as_str());
+    let history = HistoryWriter::start(engine, context.of.as_str());
     let graph = &agent.graph;
-    let audited = wanted.record.of(graph);
+    let audited = context.record.of(graph);
     let tell = |event: Event<'_>| {
         audited.note(&event);
-        chronicle.note(&event);
+        history.note(&event);
         reporter.tell(&event);
     };
-    let _lock = wanted.locking.lock(wanted.of.as_str(), &graph.run, engine, &tell, stop).await?;
+    let _lock = context.locking.lock(context.of.as_str(), &graph.run, engine, &tell, stop).await?;
     let nothing = Graph::empty(graph.run.clone());
-    let options = Options { volumes: consent, grace: wanted.grace, ..Options::default() };
+    let options = Options { volumes: consent, grace: context.grace, ..Options::default() };
     let agrees =
-        async |observed: &Observed, plan: &Plan| wanted.asking.of_removal(&audited, graph, observed, plan, &tell).await;
+        async |observed: &Observed, plan: &Plan| context.confirm.removal(&audited, graph, observed, plan, &tell).await;
     let terms = Terms { claims: &Claims::default(), on_failure: OnFailure::Keep, agrees };
     let outcome = until_converged_on(&audited, &nothing, options, terms, &tell, stop).await?;
-    let outcome = wanted.asking.heeded(outcome)?;
+    let outcome = context.confirm.unless_declined(outcome)?;
     let kept = match &outcome {
         Outcome::Converged { observed, .. } => volumes(observed),
         _ => Vec::new(),
     };
-    let end = match &outcome {
+    let report = match &outcome {
         Outcome::Converged { changed, observed } => {
-            let how = OutcomeKind::Gone { changed: *changed, kept: &kept, of: wanted.of };
-            End { how, exit: Exit::Done, condition: Some(Condition::Absent), observed: Some(observed.clone()) }
+            let how = OutcomeKind::Gone { changed: *changed, kept: &kept, of: context.of };
+            Report { how, exit: Exit::Done, condition: Some(Condition::Absent), observed: Some(observed.clone()) }
         }
-        failure => End::unsuccessful(engine, graph, failure, wanted.of).await,
+        failure => Report::unsuccessful(engine, graph, failure, context.of).await,
     };
-    end.tell(&graph.run, reporter, &chronicle).await
+    report.publish(&graph.run, reporter, &history).await
 }
 
-/// Asks before data is lost, if there is data to lose. Gives who has agreed.
-async fn agreed<E: Engine>(engine: &E, fleet: &Selection<'_>, session: &Session) -> Result<&'static str, CliError> {
-    let filters: Vec<Filter> = fleet.agents().map(|agent| Filter::Run(agent.graph.run.id.clone())).collect();
+/// Asks before volumes are deleted, if there are any. Returns how the user agreed.
+async fn agreed<E: Engine>(engine: &E, selection: &Selection<'_>, session: &Session) -> Result<&'static str, CliError> {
+    let filters: Vec<Filter> = selection.agents().map(|agent| Filter::Run(agent.graph.run.id.clone())).collect();
     let found = try_join_all(filters.iter().map(|filter| engine.volumes(filter))).await?;
     let names: Vec<_> = found.iter().flatten().map(|facts| format!("`{}`", facts.name)).collect();
     if names.is_empty() {
@@ -134,20 +135,20 @@ async fn agreed<E: Engine>(engine: &E, fleet: &Selection<'_>, session: &Session)
         Some(true) => Ok("asked"),
         None => {
             session.caution(&message, "nothing was done");
-            Err(CliError::NobodyToAsk)
+            Err(CliError::NoTerminal)
         }
     }
 }
 
 impl Destroy {
-    /// `down -v` of compose is about volumes, and whoever meant that should hear that they stay.
+    /// Warns that `-v` does not delete volumes, unlike `docker compose down -v`.
     pub(in crate::cli) fn warn_of_verbose(&self, verbose: u8, session: &Session) {
         if verbose > 0 && !self.volumes {
             session.caution("`-v` means `--verbose`: volumes are kept", "`--volumes` deletes them");
         }
     }
 
-    /// Which volumes may go. What the spec says now counts, not what it said when a volume was made.
+    /// The volumes that may be deleted, according to the current spec rather than the one that created them.
     fn consent(&self, graph: &Graph) -> Volumes {
         if self.volumes {
             return Volumes::All;
@@ -156,7 +157,7 @@ impl Destroy {
     }
 }
 
-/// The consent that nobody need be asked for: volumes that go with the run.
+/// The volumes that are deleted with the run, without asking.
 pub(in crate::cli) fn scratch(graph: &Graph) -> Volumes {
     let retentions = graph.nodes().filter_map(|node| match &node.config {
         Config::Volume(volume) => Some((node.id.clone(), volume.retention)),

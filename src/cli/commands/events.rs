@@ -1,6 +1,6 @@
-//! `moat events`: what happens to a sandbox on the engine, as it happens.
+//! `moat events`: the engine's events about a sandbox.
 //!
-//! The engine's own words, whoever is the reason. What moat itself did is told by `moat history` and `moat audit`.
+//! These are events of any origin; `moat history` and `moat audit` show what moat did.
 
 use std::cell::Cell;
 
@@ -38,11 +38,11 @@ pub async fn run(args: &Events, session: &Session) -> Result<Exit, CliError> {
     let unread = CancellationToken::new();
     let failed = Cell::new(None);
     let tell = |notice: Notice| {
-        let Notice::Happened(happening) = notice else { return };
-        if !is_about(&sandbox, &happening) {
+        let Notice::Happened(event) = notice else { return };
+        if !is_about(&sandbox, &event) {
             return;
         }
-        let text = line(&sandbox.run, &happening, args.json, session.screen.data_colour());
+        let text = line(&sandbox.run, &event, args.json, session.screen.data_colour());
         match session.screen.flows(&text) {
             Ok(true) => {}
             Ok(false) => unread.cancel(),
@@ -62,11 +62,11 @@ pub async fn run(args: &Events, session: &Session) -> Result<Exit, CliError> {
     }
 }
 
-/// Whether something happened to what is the sandbox's. Only containers come with their labels; a network or a volume
-/// is known by what was seen of it before, or by its name.
-fn is_about(sandbox: &Sandbox, happening: &EngineEvent) -> bool {
+/// Returns whether an event concerns the sandbox. Only container events have labels; networks and volumes are matched by
+/// the observed state or by name.
+fn is_about(sandbox: &Sandbox, event: &EngineEvent) -> bool {
     let (run, observed) = (&sandbox.run.id, &sandbox.observed);
-    match &happening.subject {
+    match &event.subject {
         Actor::Container { run: of, .. } => of.as_ref() == Some(run),
         Actor::Network { id, name, .. } => {
             observed.networks.iter().any(|it| it.id == *id) || *name == format!("moat-{run}")

@@ -1,9 +1,9 @@
-//! `moat exec`: a command in a container of the sandbox, with the user's own streams.
+//! `moat exec`: runs a command in a container of the sandbox.
 
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::args::exec_args::{EXEC_RUN, Inside, attach, capture};
+use crate::cli::args::exec_args::{EXEC_RUN, ExecArgs, attach, capture};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::record::Record;
@@ -21,9 +21,9 @@ pub struct Exec {
     #[command(flatten)]
     target: Target,
     #[command(flatten)]
-    inside: Inside,
+    exec: ExecArgs,
     #[command(flatten)]
-    how: How,
+    mode: Mode,
     /// Print the end of the output and the exit code as JSON
     #[arg(long, conflicts_with = "detach_keys")]
     pub(in crate::cli) json: bool,
@@ -33,7 +33,7 @@ pub struct Exec {
 }
 
 #[derive(Debug, Args)]
-struct How {
+struct Mode {
     /// Run in the background and discard the output
     #[arg(short, long, conflicts_with_all = ["json", "detach_keys", "kill_on_exit"])]
     detach: bool,
@@ -43,19 +43,19 @@ struct How {
 }
 
 pub async fn run(args: &Exec, session: &Session) -> Result<Exit, CliError> {
-    let (engine, run, place) = args.inside.find(&args.target, session).await?;
-    let kill_on_exit = args.how.kill_on_exit;
-    let request = AttachRequest { kill_on_exit, ..args.inside.request(&place, args.command.clone()) };
-    let on_record = args.inside.on_record(&place, &request);
+    let (engine, run, place) = args.exec.find(&args.target, session).await?;
+    let kill_on_exit = args.mode.kill_on_exit;
+    let request = AttachRequest { kill_on_exit, ..args.exec.request(&place, args.command.clone()) };
+    let audit_data = args.exec.audit_data(&place, &request);
     let container = place.container;
-    if args.how.detach {
+    if args.mode.detach {
         let work = async { Ok(Box::pin(engine.detach(&container, &request)).await?) };
-        Record::open("exec", &engine)?.session(&run, EXEC_RUN, on_record, work, |()| None).await?;
+        Record::open("exec", &engine)?.session(&run, EXEC_RUN, audit_data, work, |()| None).await?;
         return Ok(Exit::Done);
     }
     if !args.json {
-        return attach((&engine, &run, &container), &request, ("exec", on_record), session, &CancellationToken::new())
+        return attach((&engine, &run, &container), &request, ("exec", audit_data), session, &CancellationToken::new())
             .await;
     }
-    capture((&engine, &run, &container), &request, ("exec", on_record), session).await
+    capture((&engine, &run, &container), &request, ("exec", audit_data), session).await
 }

@@ -1,4 +1,4 @@
-//! `moat explain`: what a key of the spec means, and what changing it does.
+//! `moat explain`: describes the keys of the spec.
 
 use clap::Args;
 

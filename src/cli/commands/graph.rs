@@ -1,4 +1,4 @@
-//! `moat graph`: what a sandbox is made of and waits for, or what an apply would do, as a picture.
+//! `moat graph`: the resources of a sandbox, or the steps of an apply, as a graph.
 
 use clap::{Args, ValueEnum};
 
@@ -51,7 +51,7 @@ pub async fn run(args: &GraphCommand, session: &Session) -> Result<Exit, CliErro
             let message = "with `--offline` only a spec can be shown".to_owned();
             return Err(CliError::Usage { message, hint: "give the path of the spec file".to_owned() });
         }
-        named => asked(args, named, session).await?,
+        named => observed_picture(args, named, session).await?,
     };
     let shown = match args.format {
         _ if args.json => json(&picture),
@@ -64,7 +64,7 @@ pub async fn run(args: &GraphCommand, session: &Session) -> Result<Exit, CliErro
     Ok(Exit::Done)
 }
 
-async fn asked(args: &GraphCommand, named: Named, session: &Session) -> Result<Picture, CliError> {
+async fn observed_picture(args: &GraphCommand, named: Named, session: &Session) -> Result<Picture, CliError> {
     let engine = session.connect().await?;
     let sandbox = named.find(&engine).await?;
     let graph = approval::seen_one(sandbox.full()?, &engine).await?.graph;

@@ -1,13 +1,13 @@
-//! `moat history`: what moat did with a sandbox, command by command. No engine is asked.
+//! `moat history`: past commands of moat on a sandbox. Works without an engine.
 
 use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 
-use crate::cli::commands::completions::agents;
+use crate::cli::candidates::agents;
+use crate::cli::default_spec;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
-use crate::cli::nearest;
-use crate::cli::record::own_files;
+use crate::cli::record::state_directory;
 use crate::cli::session::Session;
 use crate::cli::target::{Named, named};
 use crate::history::Line;
@@ -20,7 +20,7 @@ use moat_spec::suggest;
 #[derive(Debug, Args)]
 pub struct History {
     /// Agent name, run id, or spec file or directory
-    #[arg(value_name = "AGENT", default_value = nearest::spec(), add = ArgValueCandidates::new(agents))]
+    #[arg(value_name = "AGENT", default_value = default_spec::path(), add = ArgValueCandidates::new(agents))]
     agent: String,
     /// Show the history of all sandboxes
     #[arg(short, long, conflicts_with = "agent")]
@@ -37,7 +37,7 @@ pub struct History {
 }
 
 pub fn run(args: &History, session: &Session) -> Result<Exit, CliError> {
-    let Some(dir) = own_files() else {
+    let Some(dir) = state_directory() else {
         let message = "no directory for the history".to_owned();
         return Err(CliError::Refused { message, hint: "set `MOAT_STATE_DIR`".to_owned() });
     };
@@ -47,7 +47,7 @@ pub fn run(args: &History, session: &Session) -> Result<Exit, CliError> {
         Some(Named::Spec(agent)) => lines(&dir, |run| run == agent.graph.run.id.as_str()),
         Some(Named::Applied { run: wanted, .. }) => lines(&dir, |run| run == wanted),
         Some(Named::Name(name)) => {
-            // The agent's name is the run's id without its digest.
+            // A run id is the agent's name and a digest.
             lines(&dir, |run| run == name || run.rsplit_once('-').is_some_and(|(agent, _)| agent == name))
         }
     };
@@ -55,7 +55,7 @@ pub fn run(args: &History, session: &Session) -> Result<Exit, CliError> {
         let (known, _) = records(&dir);
         let names = known.iter().flat_map(|record| [record.name.as_str(), record.run.as_str()]);
         let meant = suggest(name, names).map(str::to_owned);
-        return Err(CliError::Unheard { name: name.clone(), meant });
+        return Err(CliError::NoRecord { name: name.clone(), meant });
     }
     let surplus = args.tail.map_or(0, |tail| found.lines.len().saturating_sub(tail));
     found.lines.drain(..surplus);

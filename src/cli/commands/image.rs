@@ -1,14 +1,14 @@
-//! `moat image`: the Dockerfile of the image that is built for a sandbox, moat's or the user's own.
+//! `moat image`: shows the Dockerfile of a built image, generated or user-defined.
 
 use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 
-use crate::cli::commands::completions::agents;
+use crate::cli::candidates::agents;
+use crate::cli::default_spec;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
-use crate::cli::nearest;
 use crate::cli::session::Session;
-use crate::cli::target::on_record;
+use crate::cli::target::recorded_graph;
 use crate::ui::json::documents;
 use moat_model::resource::Config;
 
@@ -18,7 +18,7 @@ use moat_model::resource::Config;
 #[derive(Debug, Args)]
 pub struct Image {
     /// Agent name, run id, or spec file or directory
-    #[arg(value_name = "AGENT", default_value = nearest::spec(), add = ArgValueCandidates::new(agents))]
+    #[arg(value_name = "AGENT", default_value = default_spec::path(), add = ArgValueCandidates::new(agents))]
     agent: String,
     /// Print a JSON document
     #[arg(long)]
@@ -26,7 +26,7 @@ pub struct Image {
 }
 
 pub fn run(args: &Image, session: &Session) -> Result<Exit, CliError> {
-    let graph = on_record(&args.agent)?;
+    let graph = recorded_graph(&args.agent)?;
     let made = graph.nodes().find_map(|node| match &node.config {
         Config::Image(image) => Some((image.reference.clone(), image.dockerfile.clone()?)),
         _ => None,

@@ -1,4 +1,4 @@
-//! `moat init`: a spec to begin with.
+//! `moat init`: creates a first spec.
 
 use std::env;
 use std::path::PathBuf;
@@ -37,7 +37,7 @@ pub struct Init {
     pub(in crate::cli) json: bool,
 }
 
-/// What is worked in if somebody wants no Docker and names no image.
+/// The default image without Docker inside.
 const PLAIN: &str = "debian:13";
 
 pub fn run(args: &Init, session: &Session) -> Result<Exit, CliError> {
@@ -45,7 +45,7 @@ pub fn run(args: &Init, session: &Session) -> Result<Exit, CliError> {
     let mut image = args.image.as_ref().map(ToString::to_string);
     if image.is_none() && !args.yes {
         let question = format!("`{name}` gets its own Docker in a privileged container");
-        // Nobody to ask: what is written can be read before it is applied.
+        // Without a terminal the default applies: the file can be reviewed before `apply`.
         if ask::consent(&session.screen, &question) == Some(false) {
             image = Some(PLAIN.to_owned());
         }

@@ -1,7 +1,7 @@
-//! `moat logs`: what the sandbox's containers wrote, in the order of time.
+//! `moat logs`: the logs of the sandbox's containers, ordered by time.
 //!
-//! Following looks again and again which containers there are, so that one that is restarted or replaced is followed
-//! on. What has been shown of a container is known by the time of its last line.
+//! `--follow` polls the list of containers, so that restarted and replaced containers are followed. The time of the last
+//! printed line of a container is where its log continues.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::interval;
 
-use crate::cli::commands::completions::containers;
+use crate::cli::candidates::containers;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
@@ -57,11 +57,11 @@ pub struct Logs {
     pub(in crate::cli) json: bool,
 }
 
-/// How many lines from the end; `None`: all.
+/// The number of lines from the end. `None`: all.
 #[derive(Debug, Clone, Copy)]
 struct Tail(Option<u32>);
 
-/// A container's line that is the next to be shown.
+/// The log of a container with its next line.
 struct Source {
     name: String,
     container: ContainerId,
@@ -71,11 +71,11 @@ struct Source {
 
 type Following = BoxStream<'static, (String, ContainerId, Result<Option<LogLine>, EngineError>)>;
 
-/// How often to look which containers there are: soon enough for the first words of a new one to be news.
+/// The polling interval of the list of containers.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// For how many looks in a row a sandbox must be without containers to be taken for gone: between two containers of a
-/// replacement there may be a moment of none.
+/// The number of consecutive polls without containers after which the sandbox counts as removed: a replacement may be
+/// without containers for a moment.
 const GONE_AFTER: u32 = 5;
 
 pub async fn run(args: &Logs, session: &Session) -> Result<Exit, CliError> {
@@ -105,7 +105,7 @@ struct View<'a> {
 }
 
 impl View<'_> {
-    /// What has been written so far; the lines of all containers in one order. Gives whether anybody reads on.
+    /// Prints the existing lines of all containers in order. Returns whether the output is still open.
     async fn past(&self, last: &mut BTreeMap<ContainerId, String>) -> Result<bool, CliError> {
         let since = self.args.since.map(seconds);
         let until = self.args.until.map(seconds);
@@ -140,7 +140,7 @@ impl View<'_> {
                 biased;
                 Some((name, container, line)) = following.next(), if !following.is_empty() => match line {
                     Ok(Some(line)) => {
-                        // The engine begins with the line that was shown last.
+                        // The engine repeats the line that was printed last.
                         if last.get(&container).is_none_or(|shown| *shown < line.time) {
                             if !self.show(&name, &line)? {
                                 return Ok(());
@@ -148,7 +148,7 @@ impl View<'_> {
                             last.insert(container, line.time);
                         }
                     }
-                    // It has ended, or the connection has; the next look tells.
+                    // The container stopped or the connection was lost; the next poll decides.
                     Ok(None) | Err(_) => followed.retain(|it| *it != container),
                 },
                 _ = look.tick() => {
@@ -172,7 +172,7 @@ impl View<'_> {
         }
     }
 
-    /// Begins to follow a container where what was shown of it ends; `None`: it has just gone.
+    /// Follows a container after its last printed line. `None`: it was just removed.
     async fn begin(
         &self,
         name: &str,
@@ -180,7 +180,7 @@ impl View<'_> {
         last: Option<&String>,
     ) -> Result<Option<Following>, CliError> {
         let since = last.and_then(|time| time.parse().ok()).or(self.args.since).map(seconds);
-        // Of what was there at the beginning all that was wanted has been shown.
+        // `--tail` was applied to the existing lines.
         let request = LogRequest { follow: true, since, until: None, tail: None };
         let lines = match self.engine.logs(container, &request).await {
             Ok(lines) => lines,
@@ -198,7 +198,7 @@ impl View<'_> {
         Ok(Some(stream.boxed()))
     }
 
-    /// Which of some containers are wanted, with their names in the sandbox.
+    /// The selected containers with their names in the sandbox, main first.
     fn wanted<'b>(&self, containers: &'b [ContainerFacts]) -> Vec<(String, &'b ContainerFacts)> {
         let main = ResourceId::main().name;
         let named = containers.iter().filter_map(|facts| Some((facts.owner.as_ref()?.resource.name.clone(), facts)));
@@ -213,7 +213,7 @@ impl View<'_> {
     }
 }
 
-/// Reads a time, or how long ago. A date is its beginning, and a time without a zone is one here, as docker has it.
+/// Parses a time or an age. A date means its start, and a time without zone is local, as in docker.
 pub(in crate::cli) fn since(text: &str) -> Result<Timestamp, String> {
     let wrong =
         || format!("`{text}` is not a date, a time or an age, as in `2026-01-02`, `2026-01-02T03:04:05Z` or `10m`");
@@ -243,7 +243,7 @@ fn tail(text: &str) -> Result<Tail, String> {
     }
 }
 
-/// That nothing is kept is an answer.
+/// Converts an error: that the engine keeps no logs is a refusal, not an engine failure.
 fn unreadable(error: EngineError) -> CliError {
     match error.detail {
         Some(Detail::NoLogs) => CliError::Refused { message: error.message, hint: error.hint.unwrap_or_default() },
@@ -251,7 +251,7 @@ fn unreadable(error: EngineError) -> CliError {
     }
 }
 
-/// As the engine takes it.
+/// A time in the format of the engine's API.
 fn seconds(time: Timestamp) -> String {
     format!("{}.{:09}", time.as_second(), time.subsec_nanosecond())
 }
@@ -261,7 +261,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_read_in_every_usual_form() {
+    fn times_and_ages_are_parsed() {
         let at = |text: &str| since(text).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(at("2026-11-27T10:00:00Z").to_string(), "2026-11-27T10:00:00Z");
         assert_eq!(at("2026-11-27T10:00:00.5+02:00").to_string(), "2026-11-27T08:00:00.5Z");

@@ -1,4 +1,4 @@
-//! The commands, one file each: arguments, the calls of the layers below in order, and what is handed to `ui`.
+//! The commands, one file each.
 
 pub mod apply;
 pub mod approve;
@@ -20,14 +20,17 @@ pub mod image;
 pub mod init;
 pub mod list;
 pub mod logs;
+pub mod man;
 pub mod open;
 pub mod plan;
 pub mod ports;
-pub mod power;
+pub mod restart;
 pub mod run;
 pub mod schema;
 pub mod shell;
+pub mod start;
 pub mod status;
+pub mod stop;
 pub mod validate;
 pub mod watch;
 pub mod why;

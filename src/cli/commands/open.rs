@@ -1,4 +1,4 @@
-//! `moat open`: a published port in a browser.
+//! `moat open`: opens a published port in a browser.
 
 use std::env;
 use std::process::Stdio;
@@ -30,13 +30,13 @@ pub struct Open {
     pub(in crate::cli) json: bool,
 }
 
-/// Overrules which program shows pages; the convention of many.
+/// The conventional variable for the browser command.
 const BROWSER: &str = "BROWSER";
 
-/// What opens an address where `BROWSER` says nothing.
+/// The default browser command.
 const OPENER: &str = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
 
-/// Port numbers that are TLS by convention.
+/// Ports with TLS by convention.
 const TLS: [u16; 2] = [443, 8443];
 
 pub async fn run(args: &Open, session: &Session) -> Result<Exit, CliError> {
@@ -64,7 +64,7 @@ pub async fn run(args: &Open, session: &Session) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-/// An address at which this machine reaches what the engine's host listens for.
+/// The address of the Docker host for this host.
 fn host(engine: &Docker, ip: &str) -> String {
     let everywhere = matches!(ip, "" | "0.0.0.0" | "::");
     match &engine.located().endpoint {

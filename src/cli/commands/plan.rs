@@ -1,4 +1,4 @@
-//! `moat plan`: what an apply would do, and why.
+//! `moat plan`: shows the changes of an apply with their causes.
 
 use std::path::{Path, PathBuf};
 
@@ -42,10 +42,10 @@ pub struct Plan {
     pub(in crate::cli) json: bool,
 }
 
-/// What a plan is wanted of, whichever command shows it.
-pub(in crate::cli) struct Wanted<'a> {
+/// The options of a plan, also for `apply --dry-run`.
+pub(in crate::cli) struct PlanRequest<'a> {
     pub specs: &'a Specs,
-    /// Where it is saved, too.
+    /// The file to save the plan to.
     pub out: Option<&'a Path>,
     pub detailed_exitcode: bool,
     pub pull: bool,
@@ -56,15 +56,15 @@ pub(in crate::cli) struct Wanted<'a> {
 pub async fn run(args: &Plan, session: &Session) -> Result<Exit, CliError> {
     let Plan { specs, out, detailed_exitcode, pull, addresses, json } = args;
     let (detailed_exitcode, pull, json) = (*detailed_exitcode, *pull, *json);
-    show(&Wanted { specs, out: out.as_deref(), detailed_exitcode, pull, addresses, json }, session).await
+    show(&PlanRequest { specs, out: out.as_deref(), detailed_exitcode, pull, addresses, json }, session).await
 }
 
-pub(in crate::cli) async fn show(args: &Wanted<'_>, session: &Session) -> Result<Exit, CliError> {
-    let (fleet, engine) = Selection::find(session, &args.specs.paths(), Load::Full).await?;
-    let fleet = fleet.seen(&engine).await?;
+pub(in crate::cli) async fn show(args: &PlanRequest<'_>, session: &Session) -> Result<Exit, CliError> {
+    let (selection, engine) = Selection::find(session, &args.specs.paths(), Load::Full).await?;
+    let selection = selection.seen(&engine).await?;
     let options = args.addresses.options(&engine);
     let collected = Collected::default();
-    let answer = fleet.answer(async |agent| {
+    let answer = selection.answer(async |agent| {
         let run = &agent.graph.run;
         let found = if args.pull && !agent.is_unseen {
             registry::ask(&engine, &agent.graph).await
@@ -93,7 +93,7 @@ pub(in crate::cli) async fn show(args: &Wanted<'_>, session: &Session) -> Result
         let text = if args.json {
             ui::render::plan::json(run, &plan, &widens, (sessions, approval, &kept))
         } else if plan.is_empty() && approval.missing.is_some() {
-            // What its secrets would change is not known.
+            // The effect of its secrets is unknown.
             String::new()
         } else if plan.is_empty() && observed.is_stopped() {
             ui::render::plan::stopped(run, session.screen.data_colour())
@@ -113,9 +113,9 @@ pub(in crate::cli) async fn show(args: &Wanted<'_>, session: &Session) -> Result
     });
     let exit = answer.await?;
     // What no registry was asked about is pulled by its tag.
-    let pulled = args.pull && fleet.agents().all(|agent| !agent.is_unseen);
+    let pulled = args.pull && selection.agents().all(|agent| !agent.is_unseen);
     if let Some(file) = args.out
-        && collected.write(file, fleet.agents().count(), &engine, pulled)?
+        && collected.write(file, selection.agents().count(), &engine, pulled)?
     {
         let file = file.display();
         session.screen.say(&format!("saved in {file}: `moat apply {file}` applies it unless something changes\n"));
@@ -123,7 +123,7 @@ pub(in crate::cli) async fn show(args: &Wanted<'_>, session: &Session) -> Result
     Ok(exit)
 }
 
-/// What is known of the approval of an agent's spec.
+/// The approval of an agent's spec, for display.
 fn approval<'a>(agent: &'a Agent, not_fetched: &'a [Withheld]) -> ui::render::plan::Approval<'a> {
     let digest = agent.graph.approved.as_ref().map_or("", |approved| &approved.digest);
     let missing =

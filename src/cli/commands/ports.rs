@@ -1,4 +1,4 @@
-//! `moat ports`: how the sandbox's ports are reached.
+//! `moat ports`: the ports of a sandbox and their host addresses.
 
 use clap::Args;
 
@@ -36,7 +36,7 @@ pub async fn run(args: &Ports, session: &Session) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-/// Every port of every container that runs, main's first.
+/// The ports of all running containers, main first.
 pub(in crate::cli) async fn ports(engine: &Docker, sandbox: &Sandbox) -> Result<Vec<(String, Published)>, CliError> {
     let mut all = Vec::new();
     for name in sandbox.container_names() {

@@ -1,6 +1,6 @@
-//! `moat run`: an apply, and a command in what it has brought about.
+//! `moat run`: applies the spec, then runs a command in the sandbox.
 //!
-//! What the apply tells goes to standard error: standard output is the command's.
+//! The apply reports on standard error; standard output belongs to the command.
 
 use std::path::PathBuf;
 
@@ -9,18 +9,18 @@ use clap_complete::engine::ArgValueCandidates;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::approval::Approving;
-use crate::cli::args::exec_args::{Inside, attach, capture};
+use crate::cli::args::exec_args::{ExecArgs, attach, capture};
 use crate::cli::args::locking::Locking;
 use crate::cli::args::subnets::Addresses;
-use crate::cli::asking::{self, Asking};
-use crate::cli::commands::apply::{self, By};
-use crate::cli::commands::completions::agents;
-use crate::cli::commands::destroy::{self, Wanted};
+use crate::cli::candidates::agents;
+use crate::cli::commands::apply::{self, ApplyContext};
+use crate::cli::commands::destroy::{self, DestroyContext};
+use crate::cli::confirm::{self, Confirm};
+use crate::cli::default_spec;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::interrupt::{interruptible, unless};
 use crate::cli::load::{Agent, Load};
-use crate::cli::nearest;
 use crate::cli::record::Record;
 use crate::cli::selection::Selection;
 use crate::cli::session::Session;
@@ -40,13 +40,13 @@ use moat_plan::{Options, compute};
 #[derive(Debug, Args)]
 pub struct Run {
     /// Spec file or directory, agent name, or run id
-    #[arg(value_name = "AGENT", default_value = nearest::spec(), add = ArgValueCandidates::new(agents))]
+    #[arg(value_name = "AGENT", default_value = default_spec::path(), add = ArgValueCandidates::new(agents))]
     agent: PathBuf,
     /// Remove the sandbox afterwards, like `moat destroy`
     #[arg(long)]
     rm: bool,
     #[command(flatten)]
-    inside: Inside,
+    exec: ExecArgs,
     #[command(flatten)]
     approving: Approving,
     #[command(flatten)]
@@ -62,8 +62,8 @@ pub struct Run {
 }
 
 pub async fn run(args: &Run, session: &Session) -> Result<Exit, CliError> {
-    let (fleet, engine) = Selection::find(session, std::slice::from_ref(&args.agent), Load::Full).await?;
-    let mut agents = fleet.into_agents();
+    let (selection, engine) = Selection::find(session, std::slice::from_ref(&args.agent), Load::Full).await?;
+    let mut agents = selection.into_agents();
     let (Some(agent), true) = (agents.pop(), agents.is_empty()) else {
         let message = format!("`{}` contains several agents", args.agent.display());
         return Err(CliError::Usage { message, hint: "apply it, then use the name of one agent".to_owned() });
@@ -77,8 +77,8 @@ pub async fn run(args: &Run, session: &Session) -> Result<Exit, CliError> {
         let passed = args.approving.pass_one(agent, session, &engine, &record);
         let agent = record.closed(unless(&stop, passed).await)?;
         let ran = Box::pin(args.apply_and_run(&engine, &agent, &stop, session)).await;
-        // Who could not have the lock has not touched it, and an engine that is gone cannot be tidied up.
-        let untouched = matches!(&ran, Ok(Exit::NoEngine)) || ran.as_ref().is_err_and(|error| !leaves_it_there(error));
+        // Without the lock nothing was changed, and an unreachable engine cannot be cleaned up.
+        let untouched = matches!(&ran, Ok(Exit::NoEngine)) || ran.as_ref().is_err_and(|error| !is_after_apply(error));
         if !args.rm || untouched {
             return ran;
         }
@@ -91,8 +91,8 @@ pub async fn run(args: &Run, session: &Session) -> Result<Exit, CliError> {
     Box::pin(interruptible(&session.screen, &stop, work)).await
 }
 
-/// Whether a command could not be run in a sandbox that has been brought about.
-fn leaves_it_there(error: &CliError) -> bool {
+/// Returns whether an error occurred after the sandbox was applied.
+fn is_after_apply(error: &CliError) -> bool {
     matches!(
         error,
         CliError::NotRunning { .. }
@@ -112,7 +112,7 @@ impl Run {
         session: &Session,
     ) -> Result<Exit, CliError> {
         let record = Record::open("run", engine)?;
-        let by = By {
+        let context = ApplyContext {
             command: "run",
             locking: &self.locking,
             record: &record,
@@ -120,25 +120,25 @@ impl Run {
             stop,
             pull: false,
             saved: None,
-            asking: &Asking::new(session, false),
+            confirm: &Confirm::new(session, false),
         };
         let how = (self.addresses.options(engine), OnFailure::Undo);
         let reporter = session.reporter(&agent.graph.run, None);
-        let applied = record.closed(Box::pin(apply::one(engine, agent, how, &by, reporter)).await)?;
+        let applied = record.closed(Box::pin(apply::apply_agent(engine, agent, how, &context, reporter)).await)?;
         if applied != Exit::Done {
             return Ok(applied);
         }
         let named = Named::Spec(Box::new(agent.clone()));
-        let (run, place) = self.inside.place(named, engine).await?;
-        let request = self.inside.request(&place, self.command.clone());
-        let on_record = ("run", self.inside.on_record(&place, &request));
+        let (run, place) = self.exec.place(named, engine).await?;
+        let request = self.exec.request(&place, self.command.clone());
+        let audit_data = ("run", self.exec.audit_data(&place, &request));
         if self.json {
-            return capture((engine, &run, &place.container), &request, on_record, session).await;
+            return capture((engine, &run, &place.container), &request, audit_data, session).await;
         }
-        attach((engine, &run, &place.container), &request, on_record, session, stop).await
+        attach((engine, &run, &place.container), &request, audit_data, session, stop).await
     }
 
-    /// A sandbox that was there before is removed as well. Whoever has work in it may not expect that.
+    /// Asks before `--rm` removes a sandbox that existed before.
     async fn agreed(&self, engine: &Docker, agent: &Agent, session: &Session) -> Result<(), CliError> {
         let nothing = Graph::empty(agent.graph.run.clone());
         let observed = observe(engine, &nothing).await?;
@@ -146,27 +146,32 @@ impl Run {
             return Ok(());
         }
         let name = &agent.graph.run.agent;
-        if !asking::is_terminal() {
+        if !confirm::is_terminal() {
             let message = format!("`{name}` already exists and will be removed afterwards");
             session.caution(&message, "it is kept without `--rm`");
             return Ok(());
         }
         let options = Options { volumes: destroy::scratch(&agent.graph), ..Options::default() };
         let plan = compute(&nothing, &observed, &options);
-        let Some(lost) = asking::loses(engine, &observed, &plan).await else { return Ok(()) };
+        let Some(lost) = confirm::data_loss(engine, &observed, &plan).await else { return Ok(()) };
         let message = format!("`{name}` already exists and `--rm` removes it: {lost}");
         if ask::consent(&session.screen, &message) == Some(false) { Err(CliError::Declined) } else { Ok(()) }
     }
 
-    /// An interrupt was about the command, not about the tidying up.
+    /// Removes the sandbox. An interrupt of the command does not interrupt the removal.
     async fn remove(&self, engine: &Docker, agent: &Agent, session: &Session) -> Result<Exit, CliError> {
         let record = Record::open("run", engine)?;
-        let asking = Asking::new(session, true);
-        let wanted =
-            Wanted { of: Command::Destroy, grace: None, locking: &self.locking, record: &record, asking: &asking };
+        let confirm = Confirm::new(session, true);
+        let context = DestroyContext {
+            of: Command::Destroy,
+            grace: None,
+            locking: &self.locking,
+            record: &record,
+            confirm: &confirm,
+        };
         let (reporter, consent) = (session.reporter(&agent.graph.run, None), destroy::scratch(&agent.graph));
         let stop = CancellationToken::new();
-        let removal = destroy::one(engine, agent, consent, &wanted, reporter, &stop);
+        let removal = destroy::destroy_agent(engine, agent, consent, &context, reporter, &stop);
         record.closed(Box::pin(removal).await)
     }
 }

@@ -1,4 +1,4 @@
-//! `moat schema`: the form of the spec, for editors.
+//! `moat schema`: prints the JSON Schema of the spec.
 
 use clap::Args;
 

@@ -1,11 +1,11 @@
-//! `moat shell`: a shell in the sandbox.
+//! `moat shell`: opens a shell in the sandbox.
 
 use std::io::{self, IsTerminal};
 
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::args::exec_args::{Inside, attach, capture};
+use crate::cli::args::exec_args::{ExecArgs, attach, capture};
 use crate::cli::environment::{all_of, lowercase};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
@@ -21,32 +21,32 @@ pub struct Shell {
     #[command(flatten)]
     target: Target,
     #[command(flatten)]
-    inside: Inside,
+    exec: ExecArgs,
     /// Run a script from standard input and print JSON
     #[arg(long, conflicts_with = "detach_keys")]
     pub(in crate::cli) json: bool,
 }
 
-/// A login shell would read the profile of whoever made the image, and lose the directory.
+/// Not a login shell, which would read the image's profile and change the directory.
 const FIND: &str = "command -v bash >/dev/null 2>&1 && exec bash; exec sh";
 
-/// In bytes: Linux takes 128 KiB in one argument, of which this leaves some.
+/// In bytes. Linux limits one argument to 128 KiB.
 const SCRIPT_MAX: usize = 120 * 1024;
 
-/// The same, for a script that is the next argument.
+/// Runs the script in the next argument.
 const FIND_FOR: &str = "command -v bash >/dev/null 2>&1 && exec bash -c \"$0\"; exec sh -c \"$0\"";
 
 pub async fn run(args: &Shell, session: &Session) -> Result<Exit, CliError> {
     if args.json {
         return script(args, session).await;
     }
-    let (engine, run, place) = args.inside.find(&args.target, session).await?;
-    let request = args.inside.request(&place, ["sh", "-c", FIND].map(str::to_owned).to_vec());
-    let on_record = args.inside.on_record(&place, &request);
-    attach((&engine, &run, &place.container), &request, ("shell", on_record), session, &CancellationToken::new()).await
+    let (engine, run, place) = args.exec.find(&args.target, session).await?;
+    let request = args.exec.request(&place, ["sh", "-c", FIND].map(str::to_owned).to_vec());
+    let audit_data = args.exec.audit_data(&place, &request);
+    attach((&engine, &run, &place.container), &request, ("shell", audit_data), session, &CancellationToken::new()).await
 }
 
-/// A script in place of a person: read to its end, so that nothing of it is left for the document's reader.
+/// Runs a script from standard input, which is read completely first.
 async fn script(args: &Shell, session: &Session) -> Result<Exit, CliError> {
     if io::stdin().is_terminal() {
         let message = "`--json` runs a script from standard input, but standard input is a terminal".to_owned();
@@ -64,8 +64,8 @@ async fn script(args: &Shell, session: &Session) -> Result<Exit, CliError> {
             hint: "copy it into the sandbox with `moat cp`, and run it there".to_owned(),
         });
     }
-    let (engine, run, place) = args.inside.find(&args.target, session).await?;
-    let request = args.inside.request(&place, ["sh", "-c", FIND_FOR, &script].map(str::to_owned).to_vec());
-    let on_record = args.inside.on_record(&place, &request);
-    capture((&engine, &run, &place.container), &request, ("shell", on_record), session).await
+    let (engine, run, place) = args.exec.find(&args.target, session).await?;
+    let request = args.exec.request(&place, ["sh", "-c", FIND_FOR, &script].map(str::to_owned).to_vec());
+    let audit_data = args.exec.audit_data(&place, &request);
+    capture((&engine, &run, &place.container), &request, ("shell", audit_data), session).await
 }

@@ -1,4 +1,4 @@
-//! `moat status`: how things are.
+//! `moat status`: the state of sandboxes and their resources.
 
 use clap::Args;
 use futures_util::future::join;
@@ -7,7 +7,7 @@ use crate::cli::args::specs::Specs;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::load::Load;
-use crate::cli::record::own_files;
+use crate::cli::record::state_directory;
 use crate::cli::selection::Selection;
 use crate::cli::session::Session;
 use crate::history::{Place, RunRecord};
@@ -21,7 +21,7 @@ use moat_model::resource::{ResourceId, Run};
 use moat_model::state::Observed;
 use moat_plan::{Condition, Options, compute, status};
 
-/// Lines of what a command said that has failed: enough to see why.
+/// How many log lines of a failed command to show.
 const LOG_LINES: u32 = 10;
 
 /// Show the state of the sandbox and its resources
@@ -37,10 +37,10 @@ pub struct Status {
 }
 
 pub async fn run(args: &Status, session: &Session) -> Result<Exit, CliError> {
-    let (fleet, engine) = Selection::find(session, &args.specs.paths(), Load::Full).await?;
-    let fleet = fleet.seen(&engine).await?;
-    fleet.caution();
-    let answer = fleet.answer(async |agent| {
+    let (selection, engine) = Selection::find(session, &args.specs.paths(), Load::Full).await?;
+    let selection = selection.seen(&engine).await?;
+    selection.caution();
+    let answer = selection.answer(async |agent| {
         let graph = &agent.graph;
         let observed = observe(&engine, graph).await?;
         let asked = (proof::proven(&engine, graph, &observed), asked_about_builds(&engine, graph, &observed));
@@ -58,7 +58,7 @@ pub async fn run(args: &Status, session: &Session) -> Result<Exit, CliError> {
     answer.await
 }
 
-/// The end of what a command that has failed said. Without it the state is still told.
+/// The last log lines of a failed command. An error is ignored, since the state is still useful.
 async fn log<E: Engine>(engine: &E, observed: &Observed, condition: Condition) -> Vec<String> {
     let main = ResourceId::main();
     match observed.containers_of(&main).last() {
@@ -69,27 +69,27 @@ async fn log<E: Engine>(engine: &E, observed: &Observed, condition: Condition) -
     }
 }
 
-/// Why the last command on it failed, if it did. Whoever has no record of it knows of none.
+/// The error of the last moat command on the run, from its record.
 fn last_error(engine: &Docker, run: &Run) -> Option<String> {
-    let place = Place::of(&own_files()?, &run.id, &engine.located().endpoint.to_string());
+    let place = Place::of(&state_directory()?, &run.id, &engine.located().endpoint.to_string());
     let error = RunRecord::read(&place.record).ok()??.error?;
     Some(error.message)
 }
 
-/// A command that ended after it was ready is no failure of any command of moat's, and is told all the same.
+/// An out-of-memory kill after the sandbox was ready, which no moat command has reported.
 fn out_of_memory(observed: &Observed) -> Option<String> {
     let ended = observed.containers.iter().find(|facts| observed.out_of_memory.contains(&facts.id))?;
     Some(format!("`{}` ran out of memory and was killed", ended.name))
 }
 
-/// What a watch of the run says, if there is one.
+/// The status of a watch of the run, if one is running.
 fn watched(engine: &Docker, run: &Run) -> Option<Watch> {
-    let (holder, note) = Watching::of(&own_files()?, &run.id, &engine.located().endpoint.to_string()).read()?;
+    let (holder, note) = Watching::of(&state_directory()?, &run.id, &engine.located().endpoint.to_string()).read()?;
     let Note { since, work, held, problem, sessions, last_error, left } = note;
     Some(Watch { pid: holder.pid, since, work, held, problem, sessions, last_error, left })
 }
 
-/// Where builds go, and the size of the cache.
+/// The target of builds, and the size of the cache in bytes.
 async fn asked_about_builds<E: Engine>(
     engine: &E,
     graph: &Graph,

@@ -1,14 +1,14 @@
-//! `moat validate`: whether specs are right, without an engine and without their secrets.
+//! `moat validate`: checks specs without an engine and without secrets.
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::ArgPredicate;
 
+use crate::cli::default_spec;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::load::{self, Load, Loaded};
-use crate::cli::nearest;
 use crate::cli::session::Session;
 use crate::ui::render::validation::{Checked, json, text};
 
@@ -18,7 +18,7 @@ use crate::ui::render::validation::{Checked, json, text};
 #[derive(Debug, Args)]
 pub struct Validate {
     /// Spec files or directories of specs; `-`: standard input
-    #[arg(value_name = "SPEC", default_value = nearest::spec())]
+    #[arg(value_name = "SPEC", default_value = default_spec::path())]
     #[arg(default_value_if("files", ArgPredicate::IsPresent, None))]
     specs: Vec<PathBuf>,
     /// Spec file, same as SPEC (repeatable)
@@ -37,7 +37,7 @@ pub fn run(args: &Validate, session: &Session) -> Result<Exit, CliError> {
         all.push(load::standard_input().map_err(|error| CliError::Load(vec![error]))?);
     }
     if !paths.is_empty() {
-        all.push(load::load(&paths, Load::Bare));
+        all.push(load::load(&paths, Load::Identity));
     }
     let mut checked = Checked::default();
     let mut errors = Vec::new();

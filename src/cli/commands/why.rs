@@ -1,4 +1,4 @@
-//! `moat why`: which field differs, what it was and what it is, and since when.
+//! `moat why`: the cause of each pending change, or since when a resource is in sync.
 
 use std::path::PathBuf;
 
@@ -6,11 +6,11 @@ use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 
 use crate::cli::args::subnets::Addresses;
-use crate::cli::commands::completions::agents;
+use crate::cli::candidates::agents;
+use crate::cli::default_spec;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::load::Load;
-use crate::cli::nearest;
 use crate::cli::selection::Selection;
 use crate::cli::session::Session;
 use crate::observe::observe;
@@ -28,7 +28,7 @@ pub struct Why {
     #[arg(value_name = "RESOURCE")]
     resource: Option<String>,
     /// Agent name, run id, or spec file or directory
-    #[arg(short, long, value_name = "AGENT", default_value = nearest::spec(), add = ArgValueCandidates::new(agents))]
+    #[arg(short, long, value_name = "AGENT", default_value = default_spec::path(), add = ArgValueCandidates::new(agents))]
     file: PathBuf,
     #[command(flatten)]
     addresses: Addresses,
@@ -38,11 +38,11 @@ pub struct Why {
 }
 
 pub async fn run(args: &Why, session: &Session) -> Result<Exit, CliError> {
-    let (fleet, engine) = Selection::find(session, std::slice::from_ref(&args.file), Load::Full).await?;
-    let fleet = fleet.seen(&engine).await?;
-    fleet.caution();
+    let (selection, engine) = Selection::find(session, std::slice::from_ref(&args.file), Load::Full).await?;
+    let selection = selection.seen(&engine).await?;
+    selection.caution();
     let options = args.addresses.options(&engine);
-    let answer = fleet.answer(async |agent| {
+    let answer = selection.answer(async |agent| {
         let observed = observe(&engine, &agent.graph).await?;
         let plan = compute(&agent.graph, &observed, &options);
         let mut reasons = reasons(&agent.graph, &observed, &plan);
@@ -61,7 +61,7 @@ pub async fn run(args: &Why, session: &Session) -> Result<Exit, CliError> {
     answer.await
 }
 
-/// Of each resource that is wanted, or that something is to be done about.
+/// One reason for each desired or changed resource.
 fn reasons(graph: &Graph, observed: &Observed, plan: &Plan) -> Vec<Reason> {
     let wanted = graph.nodes().map(|node| node.id.clone());
     let mut ids: Vec<ResourceId> = wanted.chain(plan.operations.iter().map(|it| it.resource.clone())).collect();

@@ -1,10 +1,10 @@
-//! What an engine says of itself, and what that means for a sandbox. Pure: answers in, findings out.
+//! Checks of the engine's version and features. Pure functions from the engine's info to findings.
 
 use crate::ui::render::doctor::Check;
 use moat_docker::{Info, Version};
 use moat_model::resource::defaults;
 
-/// Whether it is an engine that moat was made for, and of which version.
+/// Checks the kind and version of the engine.
 pub(super) fn version(info: &Info, version: &Version, api: &str) -> Check {
     if let Some(podman) = version.component("Podman Engine") {
         let hint = "use Docker: Podman's API reports other values, and each apply would replace everything";
@@ -17,7 +17,7 @@ pub(super) fn version(info: &Info, version: &Version, api: &str) -> Check {
     Check::good("version", found)
 }
 
-/// Whether containers that have every right can be had, as `docker:dind` needs one, and what they amount to.
+/// Checks whether the engine can run privileged containers, which `docker:dind` needs.
 pub(super) fn privileged(info: &Info) -> Check {
     let has = |option: &str| info.security_options.iter().any(|it| it.contains(option));
     if has("name=rootless") {
@@ -32,7 +32,7 @@ pub(super) fn privileged(info: &Info) -> Check {
     Check::good("privileged", "no known obstacle".to_owned())
 }
 
-/// With cgroup version 1 an inner Docker starts and answers, and cannot run a container.
+/// Checks a rootless engine: with cgroup version 1 an inner Docker starts but cannot run containers.
 fn rootless(info: &Info) -> Check {
     if info.cgroup_version == "2" {
         let found = "the engine is rootless: root in a sandbox is not root on the Docker host".to_owned();
@@ -53,7 +53,7 @@ pub(super) fn cgroup(info: &Info) -> Check {
     }
 }
 
-/// Whether limits that are written, and those that moat sets by default, are kept.
+/// Checks whether the engine enforces resource limits.
 pub(super) fn limits(info: &Info) -> Check {
     let all = [("memory", info.memory_limit), ("cpus", info.cpu_quota), ("pids", info.pids_limit)];
     let missing: Vec<&str> = all.into_iter().filter(|(_, has)| !has).map(|(name, _)| name).collect();
@@ -84,8 +84,8 @@ pub(super) fn storage(info: &Info) -> Check {
     }
 }
 
-/// Whether what containers write can be read back, and ends somewhere. Since 20.10 the engine keeps a copy of its own
-/// where a driver sends logs elsewhere.
+/// Checks whether logs can be read back and are bounded. Since 20.10 the engine keeps a copy of logs that a driver sends
+/// elsewhere.
 pub(super) fn logging(info: &Info) -> Check {
     let driver = info.logging_driver.as_str();
     match driver {
@@ -103,7 +103,7 @@ pub(super) fn logging(info: &Info) -> Check {
     }
 }
 
-/// Compares dotted numbers; what follows a number in its part is left out.
+/// Compares dotted version numbers, ignoring suffixes.
 pub(super) fn older(found: &str, minimum: &str) -> bool {
     let number = |part: &str| part.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap_or(0);
     let numbers = |text: &str| -> Vec<u64> { text.split('.').map(number).collect() };

@@ -1,4 +1,4 @@
-//! What of this machine matters to a sandbox, as far as it can be looked at from here.
+//! Checks of this host: credentials, disk space and clock.
 
 use std::fs;
 use std::path::Path;
@@ -12,17 +12,17 @@ use crate::clock::Clock;
 use crate::ui::render::doctor::{self, Check};
 use moat_docker::{Docker, Endpoint, Info};
 
-/// In bytes. An image of a development environment is a few gigabytes, and an engine without room fails in odd ways.
+/// In bytes. A development image has a few gigabytes, and an engine fails in odd ways without free space.
 const DISK_LOW: u64 = 5_000_000_000;
 const DISK_OUT: u64 = 1_000_000_000;
 
-/// In seconds. Logs `--since` a time, and certificates, go by both clocks.
+/// In seconds. `logs --since` and certificates depend on both clocks.
 const SKEW: f64 = 2.0;
 
-/// Where the machine's name servers are: resolv.conf(5).
+/// The configuration of name servers: resolv.conf(5).
 const RESOLVERS: &str = "/etc/resolv.conf";
 
-/// What is known of the Docker host, if that is this machine.
+/// The network settings of the Docker host, if it is this host.
 pub(super) fn host(engine: &Docker) -> Host {
     if !is_here(engine) {
         return Host::default();
@@ -37,7 +37,7 @@ fn is_here(engine: &Docker) -> bool {
     matches!(engine.located().endpoint, Endpoint::Unix(_))
 }
 
-/// As `iptables -S FORWARD` begins: `-P FORWARD DROP`. Only root gets an answer.
+/// The policy from `iptables -S FORWARD`, as in `-P FORWARD DROP`. Only root can read it.
 fn forward_policy() -> Option<String> {
     let mut command = Command::new("iptables");
     command.args(["-w", "1", "-S", "FORWARD"]).stdin(Stdio::null()).stderr(Stdio::null());
@@ -50,7 +50,7 @@ fn resolver_is_local(text: &str) -> bool {
     servers.map(str::trim).any(|server| server.starts_with("127.") || server == "::1")
 }
 
-/// Whether docker's own configuration, which has the credentials of registries, can be read.
+/// Checks whether docker's configuration with registry credentials is readable.
 pub(super) fn credentials(engine: &Docker) -> Check {
     match engine.credentials_problem() {
         Some(problem) => {
@@ -61,7 +61,7 @@ pub(super) fn credentials(engine: &Docker) -> Check {
     }
 }
 
-/// What is left where the engine keeps its data, as far as this machine can look there.
+/// Checks the free space of the engine's data directory, if it is on this host.
 pub(super) fn disk(info: &Info, engine: &Docker) -> Check {
     let root = Path::new(&info.docker_root_dir);
     let Some(found) = (is_here(engine) && root.is_absolute()).then(|| statvfs(root).ok()).flatten() else {
@@ -95,7 +95,7 @@ mod tests {
     use crate::ui::render::doctor::Verdict;
 
     #[test]
-    fn resolvers_on_loopback_are_found() {
+    fn loopback_resolvers_are_detected() {
         for (text, expected) in [
             ("nameserver 127.0.0.53\noptions edns0\n", true),
             ("search a.b\n nameserver ::1\n", true),
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn clocks_that_differ_are_told() {
+    fn clock_skew_is_reported() {
         let info = Info { system_time: "2020-01-01T00:00:00Z".to_owned(), ..Info::default() };
         assert_eq!(clock(&info).verdict, Verdict::Care);
         assert_eq!(clock(&Info::default()).verdict, Verdict::Unknown);

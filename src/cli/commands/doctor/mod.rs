@@ -1,19 +1,19 @@
-//! `moat doctor`: whether this engine and this machine can carry a sandbox, and what to do where they cannot.
+//! `moat doctor`: checks whether the engine and this host can run a sandbox, and suggests fixes.
 //!
-//! Only looks. That a privileged container really starts is proven by an apply.
+//! Read-only: only an apply proves that a privileged container starts.
 
 mod engine;
-mod inside;
 mod local;
 mod network;
+mod sandbox;
 
 use clap::Args;
 use ipnet::Ipv4Net;
 
 use crate::cli::args::subnets::Addresses;
+use crate::cli::default_spec;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
-use crate::cli::nearest;
 use crate::cli::session::Session;
 use crate::ui::render::doctor::{self, Check, Verdict};
 use moat_docker::Docker;
@@ -34,7 +34,7 @@ pub struct Doctor {
 
 pub async fn run(args: &Doctor, session: &Session) -> Result<Exit, CliError> {
     if args.agent.is_none() {
-        nearest::say_of_default(session);
+        default_spec::announce(session);
     }
     let checks = match session.connect().await {
         Ok(docker) => examined(args, &docker).await?,
@@ -72,7 +72,7 @@ async fn examined(args: &Doctor, docker: &Docker) -> Result<Vec<Check>, CliError
         local::disk(&info, docker),
         local::clock(&info),
     ];
-    checks.extend(inside::checks(args.agent.as_ref(), docker).await?);
+    checks.extend(sandbox::checks(args.agent.as_ref(), docker).await?);
     Ok(checks)
 }
 
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
     use moat_docker::{Info, Version};
 
-    /// What an engine has said of itself: `GET /info` and `GET /version`, shortened to what is read.
+    /// The relevant parts of `GET /info` and `GET /version` of an engine.
     fn engine(info: &str, version: &str) -> (Info, Version) {
         (serde_json::from_str(info).expect("an answer"), serde_json::from_str(version).expect("an answer"))
     }
@@ -138,7 +138,7 @@ mod tests {
             network::names(&info, &version, host),
         ];
         let word = |check: Check| {
-            // What is not as it should be has advice.
+            // Every problem has a hint.
             let must_advise = matches!(check.verdict, Verdict::Care | Verdict::Bad);
             assert_eq!(check.hint.is_some(), must_advise, "{check:?}");
             let word = match check.verdict {
@@ -156,7 +156,7 @@ mod tests {
         ["version", "privileged", "cgroup", "limits", "storage", "logs", "ports", "forwarding", "names"];
 
     #[test]
-    fn what_an_engine_says_of_itself_is_judged() {
+    fn engine_properties_are_judged() {
         let unknown = Host::default();
         let open = Host { forward_policy: Some("ACCEPT".to_owned()), resolver_is_local: Some(true) };
         let closed = Host { forward_policy: Some("DROP".to_owned()), resolver_is_local: Some(false) };
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn the_advice_fits_the_engine() {
+    fn hints_match_the_engine() {
         let advice = |answers: (&str, &str)| {
             let (info, version) = engine(answers.0, answers.1);
             let checks = [engine::version(&info, &version, "1.41"), engine::privileged(&info), engine::limits(&info)];
@@ -191,14 +191,14 @@ mod tests {
         assert!(advice(ROOTLESS_V1).contains("cgroup version 2"));
         assert!(advice(USERNS).contains("sandboxes without `docker:dind` work here"));
         for answers in [ROOTLESS_V1, ROOTLESS_V2, USERNS] {
-            assert!(!advice(answers).contains("runs as root"), "nobody is told to give more away");
+            assert!(!advice(answers).contains("runs as root"), "no hint suggests more privileges");
         }
         assert!(advice(PODMAN).contains("Podman 5.4.2") && !advice(PODMAN).contains("23.0"));
     }
 
     #[test]
-    fn versions_that_let_names_out_are_known() {
-        for (version, is_mended) in [
+    fn versions_that_leak_names_are_detected() {
+        for (version, is_fixed) in [
             ("20.10.24", false),
             ("23.0.10", false),
             ("23.0.11", true),
@@ -210,12 +210,12 @@ mod tests {
         ] {
             let info = Info { server_version: version.to_owned(), ..Info::default() };
             let check = network::names(&info, &Version::default(), &Host::default());
-            assert_eq!(check.verdict == Verdict::Good, is_mended, "{version}");
+            assert_eq!(check.verdict == Verdict::Good, is_fixed, "{version}");
         }
     }
 
     #[test]
-    fn routes_that_are_in_the_way_are_named() {
+    fn conflicting_routes_are_reported() {
         let range = moat_model::resource::SubnetRange::default();
         let net = |text: &str| text.parse::<Ipv4Net>().expect("a range");
         let (vpn, lan, ours) = (net("10.83.0.0/16"), net("192.168.1.0/24"), net("10.83.4.0/28"));
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_and_a_text_say_the_same() {
+    fn text_and_json_agree() {
         let (info, version) = engine(ROOTLESS_V1.0, ROOTLESS_V1.1);
         let checks = [engine::version(&info, &version, "1.45"), engine::privileged(&info), engine::logging(&info)];
         let document: serde_json::Value = serde_json::from_str(&doctor::json(&checks)).expect("JSON");

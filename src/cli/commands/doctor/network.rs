@@ -1,4 +1,4 @@
-//! Who reaches a sandbox, and what a sandbox reaches, by the engine's version and the host's settings. Pure.
+//! Checks of network exposure and addresses, from the engine's version and the host's settings. Pure functions.
 
 use ipnet::Ipv4Net;
 
@@ -7,26 +7,26 @@ use crate::ui::render::doctor::Check;
 use moat_docker::{Info, Version};
 use moat_model::resource::SubnetRange;
 
-/// What is known of the Docker host, where that is this machine. `None`: it cannot be looked at.
+/// The network settings of the Docker host. `None`: unknown.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Host {
-    /// What becomes of packets that are passed on: `ACCEPT` or `DROP`. Only root is told.
+    /// The iptables policy of FORWARD, `ACCEPT` or `DROP`. Only root can read it.
     pub forward_policy: Option<String>,
-    /// A name server of its is on its own loopback, as with systemd-resolved.
+    /// A name server is on loopback, as with systemd-resolved.
     pub resolver_is_local: Option<bool>,
 }
 
-/// The addresses of networks and containers in an inner Docker: `--bip` and its pools in `specs/docker-dind.yaml`.
+/// The address range of an inner Docker: `--bip` and the pools in `specs/docker-dind.yaml`.
 const INNER: &str = "10.199.0.0/16";
 
-/// Runs that could still be made before somebody should look.
+/// The number of free networks below which to warn.
 const POOL_LOW: u32 = 16;
 
-/// The first version that drops packets to what is published on loopback, and to what is not published at all.
+/// The first version that drops outside packets to unpublished ports and to ports on loopback.
 const CLOSED: &str = "28.0";
 
-/// Whether what is published on loopback is reached from there only. Before 28.0 a neighbour on the local network who
-/// sets a route to the container's address reaches it there.
+/// Checks whether ports on loopback are reachable only from there. Before 28.0 a neighbour on the local network can reach
+/// them through a route to the container's address.
 pub(super) fn ports(info: &Info, version: &Version) -> Check {
     if has_no_bridge_of_the_host(info, version) {
         return Check::good("ports", "published in the engine's own network namespace".to_owned());
@@ -40,8 +40,8 @@ pub(super) fn ports(info: &Info, version: &Version) -> Check {
     Check::good("ports", "ports on 127.0.0.1 are reachable only from the Docker host".to_owned())
 }
 
-/// Whether what is not published is reached: the engine sets the policy to DROP only where it has turned forwarding on
-/// itself, and since 28.0 has rules of its own.
+/// Checks whether unpublished ports are reachable: the engine sets the FORWARD policy to DROP only if it enabled
+/// forwarding itself; since 28.0 it has its own rules.
 pub(super) fn forwarding(info: &Info, version: &Version, host: &Host) -> Check {
     if !info.forwards {
         let found = "the Docker host does not forward packets: sandboxes have no outside network".to_owned();
@@ -60,13 +60,13 @@ pub(super) fn forwarding(info: &Info, version: &Version, host: &Host) -> Check {
     }
 }
 
-/// Whether an internal network keeps names in: CVE-2024-29018, mended in 23.0.11, 25.0.5 and 26.0.0.
+/// Checks whether internal networks leak DNS queries: CVE-2024-29018, fixed in 23.0.11, 25.0.5 and 26.0.0.
 pub(super) fn names(info: &Info, version: &Version, host: &Host) -> Check {
     let found = info.server_version.as_str();
-    let is_mended = !older(found, "26.0")
+    let is_fixed = !older(found, "26.0")
         || (!older(found, "25.0.5") && older(found, "26.0"))
         || (!older(found, "23.0.11") && older(found, "24.0"));
-    if version.component("Podman Engine").is_some() || is_mended {
+    if version.component("Podman Engine").is_some() || is_fixed {
         return Check::good("names", "not resolved outside from internal networks".to_owned());
     }
     if host.resolver_is_local == Some(false) {
@@ -80,17 +80,17 @@ pub(super) fn names(info: &Info, version: &Version, host: &Host) -> Check {
     Check::care("names", found, hint)
 }
 
-/// How many networks can still be made, and whether somebody else has the addresses. `routes`: ranges that the Docker
-/// host reaches elsewhere.
+/// Checks the number of free networks and conflicts with other routes. `routes`: ranges that the Docker host routes
+/// elsewhere.
 pub(super) fn addresses(range: SubnetRange, networks: &[Ipv4Net], routes: &[Ipv4Net]) -> Check {
     let taken: Vec<Ipv4Net> = networks.iter().chain(routes).copied().collect();
     let (all, free) = range.left(&taken);
     let found = format!("{free} of {all} networks in {range} are free");
-    // A route to a network of the engine's is the engine's own.
-    let foreign = |net: &&Ipv4Net| !networks.iter().any(|known| known == *net);
-    let in_the_way: Vec<&Ipv4Net> = routes.iter().filter(foreign).filter(|net| range.overlaps(**net)).collect();
+    // A route to a network of the engine is no conflict.
+    let is_foreign = |net: &&Ipv4Net| !networks.iter().any(|known| known == *net);
+    let conflicts: Vec<&Ipv4Net> = routes.iter().filter(is_foreign).filter(|net| range.overlaps(**net)).collect();
     let hint = "remove unused networks (`docker network prune`), or set another range with `--subnets`";
-    if let Some(route) = in_the_way.first() {
+    if let Some(route) = conflicts.first() {
         let found = format!("{found}; the Docker host has a route to {route}, perhaps of a VPN");
         let hint = "set an unused range with `--subnets` or MOAT_SUBNETS";
         return if free == 0 { Check::bad("addresses", found, hint) } else { Check::care("addresses", found, hint) };
@@ -102,7 +102,7 @@ pub(super) fn addresses(range: SubnetRange, networks: &[Ipv4Net], routes: &[Ipv4
     }
 }
 
-/// Whether an inner Docker would hide something that a sandbox should reach.
+/// Checks whether the range of an inner Docker hides a route of the Docker host.
 pub(super) fn inner(routes: &[Ipv4Net]) -> Check {
     let inner: Ipv4Net = INNER.parse().unwrap_or_default();
     let hides = |net: &&Ipv4Net| inner.contains(&net.network()) || net.contains(&inner.network());
@@ -117,7 +117,7 @@ pub(super) fn inner(routes: &[Ipv4Net]) -> Check {
     }
 }
 
-/// Engines whose networks are in a namespace, or on a virtual machine, of their own: no neighbour has a route to them.
+/// Returns whether the engine's networks are in a separate namespace or virtual machine, unreachable for neighbours.
 fn has_no_bridge_of_the_host(info: &Info, version: &Version) -> bool {
     let is_rootless = info.security_options.iter().any(|it| it.contains("name=rootless"));
     is_rootless || info.operating_system.contains("Docker Desktop") || version.component("Podman Engine").is_some()

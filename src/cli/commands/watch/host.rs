@@ -1,4 +1,4 @@
-//! The watch's desk on the command line: spec files, locks, approvals, notes, and whoever is told.
+//! The host of a watch on the command line: spec files, locks, approvals, status notes and output.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -11,12 +11,12 @@ use tokio_util::sync::CancellationToken;
 use super::reload::{self, Mounted};
 use crate::audit::Audit;
 use crate::cli::args::locking::Locking;
-use crate::cli::aside::aside;
-use crate::cli::end::condition;
+use crate::cli::blocking::run_blocking;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::history_writer::{record, warn};
-use crate::cli::record::{audit_dir, own_files, writer};
+use crate::cli::record::{audit_dir, state_directory, writer};
+use crate::cli::report::condition;
 use crate::cli::session::{Form, Session};
 use crate::clock::{Clock, written};
 use crate::history::line::Fault;
@@ -42,24 +42,24 @@ pub struct CliHost<'a> {
     runs: Vec<Run>,
     /// One for each run.
     reporters: Vec<Reporter<'a>>,
-    /// For what is about all of them.
+    /// For events about all runs.
     all: Reporter<'a>,
-    /// In place of the reporters, where lines can be rewritten.
+    /// Replaces the reporters on a terminal.
     live: Option<Display<'a>>,
     files: Files,
     locking: &'a Locking,
-    /// What a spec asks for needs no approval.
+    /// Approve every spec.
     allow: bool,
     places: Option<PathBuf>,
     audit: Arc<Audit>,
-    /// What is being done with each run.
+    /// The rounds of each run since its last wakeup.
     rounds: RefCell<Vec<Rounds>>,
-    /// Held as long as the watch lives.
+    /// Held for the lifetime of the watch.
     _locks: Vec<Lock>,
-    /// How many agents have not been seen as wanted yet.
+    /// Which agents have not been in sync yet.
     waiting: RefCell<Vec<bool>>,
-    told_ready: Cell<bool>,
-    /// By the numbers of the agents.
+    is_ready_reported: Cell<bool>,
+    /// By agent index.
     mounted: RefCell<BTreeMap<usize, Mounted>>,
 }
 
@@ -74,19 +74,19 @@ impl<'a> CliHost<'a> {
         locking: &'a Locking,
         allow: bool,
     ) -> Result<Self, CliError> {
-        let places = own_files();
+        let places = state_directory();
         let audit = Arc::new(Audit::open(&audit_dir()?, writer("watch"))?);
         let address = engine.located().endpoint.to_string();
         let holder = Holder { pid: process::id(), command: "watch".to_owned(), since: written(Clock::System.now()) };
         let mut locks = Vec::with_capacity(runs.len());
         for run in &runs {
             let Some(dir) = &places else { break };
-            // Without a folder for it an approval is found by the clock.
+            // Without this directory, approvals are only noticed by polling.
             let _ = Approval::of(dir, &run.id).prepare();
             match watching::Watching::of(dir, &run.id, &address).begin(&run.id, &holder) {
                 Ok(lock) => locks.push(lock),
                 Err(error @ LockError::Held { .. }) => return Err(error.into()),
-                // Without a place for it nobody hears how the watch stands; it works all the same.
+                // Without the file other commands cannot show the watch, but it works.
                 Err(error @ LockError::File { .. }) => {
                     session.caution(&error.to_string(), "`moat status` will not show this watch");
                     break;
@@ -112,14 +112,14 @@ impl<'a> CliHost<'a> {
             rounds: RefCell::new(runs.iter().map(|_| Rounds::default()).collect()),
             _locks: locks,
             waiting: RefCell::new(vec![true; runs.len()]),
-            told_ready: Cell::new(false),
+            is_ready_reported: Cell::new(false),
             mounted: RefCell::default(),
             runs,
         })
     }
 
     /// # Errors
-    /// If what was told could not be written.
+    /// If the output could not be written.
     pub fn stop(self) -> Result<(), CliError> {
         for reporter in self.reporters.into_iter().chain([self.all]) {
             reporter.stop().map_err(CliError::Output)?;
@@ -135,19 +135,19 @@ impl<'a> CliHost<'a> {
         self.places.as_ref().map(|dir| Approval::of(dir, &run.id))
     }
 
-    /// Tells systemd, if it has asked for that, once every agent has been as wanted.
+    /// Notifies systemd once every agent has been in sync.
     fn settled(&self, run: &Run) {
         let mut waiting = self.waiting.borrow_mut();
         if let Some(number) = self.runs.iter().position(|it| it.id == run.id) {
             waiting[number] = false;
         }
-        if waiting.iter().all(|waits| !waits) && !self.told_ready.replace(true) {
+        if waiting.iter().all(|waits| !waits) && !self.is_ready_reported.replace(true) {
             systemd::ready();
         }
     }
 }
 
-/// The rounds of a run since something woke the watch.
+/// The rounds of a run since its last wakeup.
 #[derive(Default)]
 struct Rounds {
     trigger: Option<String>,
@@ -155,8 +155,8 @@ struct Rounds {
 }
 
 impl CliHost<'_> {
-    /// Keeps the history of a run, as a command does.
-    fn chronicle(&self, number: usize, event: &Event<'_>) {
+    /// Writes the history of a run, as a command does.
+    fn history(&self, number: usize, event: &Event<'_>) {
         let ended = {
             let mut all = self.rounds.borrow_mut();
             let Some(rounds) = all.get_mut(number) else { return };
@@ -205,7 +205,7 @@ impl Host for CliHost<'_> {
 
     async fn fingerprint(&self, agent: usize, inputs: &[PathBuf]) -> Fingerprint {
         let (inputs, mounted) = (inputs.to_vec(), self.mounted.borrow().get(&agent).cloned().unwrap_or_default());
-        aside(move || reload::fingerprint(&inputs, &mounted)).await
+        run_blocking(move || reload::fingerprint(&inputs, &mounted)).await
     }
 
     async fn load(&self, spec: &Path, run: &Run) -> Loaded {
@@ -235,7 +235,7 @@ impl Host for CliHost<'_> {
         let Some(dir) = &self.places else { return };
         let place = watching::Watching::of(dir, &run.id, &self.address());
         if let Err(error) = place.write(&note(standing)) {
-            tracing::debug!("how `{}` stands cannot be written: {error}", run.id);
+            tracing::debug!("cannot write the watch status of `{}`: {error}", run.id);
         }
     }
 
@@ -256,7 +256,7 @@ impl Host for CliHost<'_> {
             reporter.tell(&event);
         }
         if let Some(number) = agent {
-            self.chronicle(number, &event);
+            self.history(number, &event);
         }
     }
 
@@ -275,7 +275,7 @@ impl Host for CliHost<'_> {
     }
 }
 
-/// As it is shown: what somebody has to do comes first.
+/// The displayed state; states that need a user come first.
 fn stands(standing: &Standing) -> Stands {
     let why = || standing.last_error.clone().unwrap_or_default();
     match standing.work {

@@ -1,4 +1,4 @@
-//! Specs as a watch reads them: again and again, and only when their files are different.
+//! Reloads specs for a watch when their files change.
 
 use std::collections::BTreeSet;
 use std::fs::{DirEntry, File, metadata, read_dir};
@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf, absolute};
 
 use crate::cli::approval::{Judge, Verdict, complete};
-use crate::cli::aside::aside;
+use crate::cli::blocking::run_blocking;
 use crate::cli::capabilities::FOLDER;
 use crate::cli::environment::SIZE_MAX;
 use crate::cli::error::CliError;
@@ -20,10 +20,10 @@ use moat_model::resource::Run;
 use moat_model::resource::digest::sha256;
 use moat_spec::environment::Inputs;
 
-/// Files of which only that they are there counts: they are mounted, and no part of the spec.
+/// Mounted files: only their identity matters, since their content is not part of the spec.
 pub type Mounted = BTreeSet<PathBuf>;
 
-/// What a watch needs to know of an agent's spec: which file it is. It is read, and compared, in the agent's first turn.
+/// The watched spec of an agent. It is read and compared in the agent's first round.
 pub fn watched(agent: &Agent) -> Watched {
     let spec = load::file(&agent.given);
     Watched {
@@ -35,11 +35,11 @@ pub fn watched(agent: &Agent) -> Watched {
     }
 }
 
-/// Reads the spec of a run again, and compares it with what was approved; what is wrong with it is told in `colour`.
-/// `allow`: whatever it asks for is approved.
+/// Reloads the spec of a run and compares it with the approval. Errors are rendered with `colour`.
+/// `allow`: approve every change.
 pub async fn again(spec: &Path, run: &Run, engine: &Docker, (allow, colour): (bool, Colour)) -> (Loaded, Mounted) {
     let path = spec.to_owned();
-    let load::Loaded { agents, mut inputs, .. } = aside(move || load::load(&[path], Load::Full)).await;
+    let load::Loaded { agents, mut inputs, .. } = run_blocking(move || load::load(&[path], Load::Full)).await;
     let spec_is_gone = |errors: &[LoadError]| errors.iter().all(|it| matches!(it, LoadError::Missing { .. }));
     let read = match agents {
         Ok(agents) => match of_run(agents, run) {
@@ -55,7 +55,7 @@ pub async fn again(spec: &Path, run: &Run, engine: &Docker, (allow, colour): (bo
     (Loaded { inputs: files(spec, inputs), spec: read.unwrap_or_else(bad) }, mounted)
 }
 
-/// The agent as it may take effect, with its secrets.
+/// Judges a reloaded agent, and fetches its secrets if it is approved.
 async fn judged(agent: Agent, engine: &Docker, allow: bool, inputs: &mut Inputs) -> Result<Read, CliError> {
     let (agent, verdict) = Judge::new(engine).judge(agent).await?;
     let (agent, read) = match &verdict {
@@ -65,16 +65,16 @@ async fn judged(agent: Agent, engine: &Docker, allow: bool, inputs: &mut Inputs)
         }
         verdict => {
             let agent = complete(agent, verdict, matches!(verdict, Verdict::Asks(_))).await?;
-            inputs.read.extend(agent.origin.iter().flat_map(|origin| origin.secret_files()));
+            inputs.read.extend(agent.resolved.iter().flat_map(|resolved| resolved.secret_files()));
             let graph = Box::new(agent.graph.clone());
             (agent, Read::Good(graph))
         }
     };
-    inputs.append(agent.origin.map(|origin| origin.content.clone()).unwrap_or_default());
+    inputs.append(agent.resolved.map(|resolved| resolved.content.clone()).unwrap_or_default());
     Ok(read)
 }
 
-/// What is in all of these files; of those that are only `mounted`, which files they are.
+/// The fingerprint of files: their content or, for `mounted` ones, their identity.
 pub fn fingerprint(files: &[PathBuf], mounted: &Mounted) -> Fingerprint {
     let mut all = Fingerprint::default();
     for file in files {
@@ -85,21 +85,21 @@ pub fn fingerprint(files: &[PathBuf], mounted: &Mounted) -> Fingerprint {
             }
             continue;
         }
-        // One that cannot be read is like none, until it can.
+        // An unreadable file counts as missing.
         let fact = if mounted.contains(file) { identity(file) } else { content(file) };
         all.add(file.clone(), &fact.map(sha256).unwrap_or_default());
     }
     all
 }
 
-/// What shows that a file is another one, however much is written into it.
+/// The identity of a file, independent of its content.
 fn identity(file: &Path) -> io::Result<Vec<u8>> {
     let facts = metadata(file)?;
     Ok(format!("{:?}", (facts.dev(), facts.ino(), facts.created().ok())).into_bytes())
 }
 
-/// The agent that is meant, or the only one, which then has another name. One of several that is not among them any
-/// more is gone.
+/// The agent of a run, or the only agent of the spec, which may have been renamed. `None`: the agent was removed from a
+/// spec with several.
 fn of_run(mut agents: Vec<Agent>, run: &Run) -> Option<Agent> {
     let place = agents.iter().position(|agent| agent.graph.run.id == run.id);
     match (place, agents.len()) {
@@ -109,11 +109,11 @@ fn of_run(mut agents: Vec<Agent>, run: &Run) -> Option<Agent> {
     }
 }
 
-/// The files that a spec is made of, the spec itself first.
+/// The files of a spec, with the spec itself first.
 fn files(spec: &Path, inputs: Inputs) -> Vec<PathBuf> {
-    // Without a working directory the path is all there is.
+    // Fails only without a working directory.
     let spec = absolute(spec).unwrap_or_else(|_| spec.to_owned());
-    // The folder too: a first file in it is none that was read.
+    // Includes the directory, to notice its first file.
     let folder = spec.with_file_name(FOLDER);
     let mut others: Vec<PathBuf> =
         inputs.read.into_iter().chain(inputs.missing).chain(inputs.mounted).chain([folder]).collect();
@@ -121,8 +121,8 @@ fn files(spec: &Path, inputs: Inputs) -> Vec<PathBuf> {
     std::iter::once(spec).chain(others).collect()
 }
 
-/// What is in a folder, and of its files what shows cheaply that one was written: what is built from is read only when that
-/// differs.
+/// The content of a file or directory. Of a directory only file metadata is compared: the build context is read again only
+/// if that differs.
 fn entries(folder: &Path) -> Vec<(PathBuf, String)> {
     let fact = |entry: DirEntry| {
         let facts = entry.metadata().ok().filter(|facts| !facts.is_dir());

@@ -1,7 +1,7 @@
-//! `moat cp`: files between this machine and a container of the sandbox.
+//! `moat cp`: copies files between this host and a container of the sandbox.
 
-mod inwards;
-mod outwards;
+mod download;
+mod upload;
 
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -11,10 +11,10 @@ use clap::Args;
 use serde_json::json;
 use tokio::sync::mpsc;
 
+use crate::cli::default_spec;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::load::file;
-use crate::cli::nearest;
 use crate::cli::record::Record;
 use crate::cli::session::Session;
 use crate::cli::target::named;
@@ -61,42 +61,44 @@ enum Place {
     },
 }
 
-/// Which way, and between which places.
-enum Way<'a> {
+/// The direction and paths of a copy.
+enum Direction<'a> {
     In { from: Option<&'a Path>, to: &'a str },
     Out { from: &'a str, to: Option<&'a Path> },
 }
 
-/// Pieces of an archive that wait for the slower side.
+/// The number of archive chunks buffered for the slower side.
 const BACKLOG: usize = 16;
 
-/// In bytes. What is packed at once.
+/// The size of an archive chunk in bytes.
 const PIECE: usize = 64 * 1024;
 
 pub async fn run(args: &Cp, session: &Session) -> Result<Exit, CliError> {
-    let (agent, way) = way(args)?;
-    if agent == nearest::spec() {
-        nearest::say_of_default(session);
+    let (agent, direction) = direction(args)?;
+    if agent == default_spec::path() {
+        default_spec::announce(session);
     }
     let named = named(agent)?;
     let engine = session.connect().await?;
     let sandbox = named.find(&engine).await?.present()?;
     let container = &sandbox.container(&args.container)?.id;
-    let copied = match way {
-        Way::In { from, to } => {
+    let copied = match direction {
+        Direction::In { from, to } => {
             let data = json!({ "id": container, "path": to, "direction": "in" });
             let work = async {
                 match from {
-                    Some(from) => inwards::copy(&engine, container, from, to).await.map(Some),
-                    None => inwards::stream(&engine, container, to).await.map(|()| None),
+                    Some(from) => upload::copy(&engine, container, from, to).await.map(Some),
+                    None => upload::stream(&engine, container, to).await.map(|()| None),
                 }
             };
             Record::open("cp", &engine)?.session(&sandbox.run, "files_copied", data, work, |_| None).await?
         }
-        // Nothing is changed in the sandbox.
-        Way::Out { from, to: Some(to) } => Some(outwards::copy(&engine, container, from, to, args.max_size).await?),
-        Way::Out { from, to: None } => {
-            outwards::stream(&engine, container, from, args.max_size, session).await?;
+        // Changes nothing in the sandbox, so there is no audit entry.
+        Direction::Out { from, to: Some(to) } => {
+            Some(download::copy(&engine, container, from, to, args.max_size).await?)
+        }
+        Direction::Out { from, to: None } => {
+            download::stream(&engine, container, from, args.max_size, session).await?;
             None
         }
     };
@@ -106,35 +108,35 @@ pub async fn run(args: &Cp, session: &Session) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-fn way(args: &Cp) -> Result<(&str, Way<'_>), CliError> {
+fn direction(args: &Cp) -> Result<(&str, Direction<'_>), CliError> {
     let usage = |message: &str, hint: &str| CliError::Usage { message: message.to_owned(), hint: hint.to_owned() };
-    let (agent, way) = match (&args.from, &args.to) {
-        (Place::Here(from), Place::Inside { agent, path }) => (agent, Way::In { from: Some(from), to: path }),
-        (Place::Stream, Place::Inside { agent, path }) => (agent, Way::In { from: None, to: path }),
-        (Place::Inside { agent, path }, Place::Here(to)) => (agent, Way::Out { from: path, to: Some(to) }),
-        (Place::Inside { agent, path }, Place::Stream) => (agent, Way::Out { from: path, to: None }),
+    let (agent, direction) = match (&args.from, &args.to) {
+        (Place::Here(from), Place::Inside { agent, path }) => (agent, Direction::In { from: Some(from), to: path }),
+        (Place::Stream, Place::Inside { agent, path }) => (agent, Direction::In { from: None, to: path }),
+        (Place::Inside { agent, path }, Place::Here(to)) => (agent, Direction::Out { from: path, to: Some(to) }),
+        (Place::Inside { agent, path }, Place::Stream) => (agent, Direction::Out { from: path, to: None }),
         _ => {
             let hint = "a path in the sandbox starts with a colon: `moat cp file :/work`";
             return Err(usage("copy between the sandbox and this host", hint));
         }
     };
-    let is_stream = matches!(way, Way::In { from: None, .. } | Way::Out { to: None, .. });
+    let is_stream = matches!(direction, Direction::In { from: None, .. } | Direction::Out { to: None, .. });
     if is_stream && args.json {
         return Err(usage("`--json` cannot be used with `-`", "omit one of them"));
     }
-    if matches!(way, Way::In { from: None, .. }) && io::stdin().is_terminal() {
+    if matches!(direction, Direction::In { from: None, .. }) && io::stdin().is_terminal() {
         return Err(usage(
             "`-` reads a tar archive, but standard input is a terminal",
             "as in `tar c DIR | moat cp - :/work`",
         ));
     }
-    if matches!(way, Way::Out { to: None, .. }) && io::stdout().is_terminal() {
+    if matches!(direction, Direction::Out { to: None, .. }) && io::stdout().is_terminal() {
         return Err(usage(
             "`-` writes a tar archive, but standard output is a terminal",
             "as in `moat cp :/work - | tar t`",
         ));
     }
-    Ok((agent, way))
+    Ok((agent, direction))
 }
 
 fn tell(args: &Cp, session: &Session, copied: &Copied) -> Result<(), CliError> {
@@ -157,7 +159,7 @@ fn tell(args: &Cp, session: &Session, copied: &Copied) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Hands pieces on to whoever sends them.
+/// Writes chunks to a channel.
 struct Pieces(mpsc::Sender<Bytes>);
 
 impl io::Write for Pieces {
@@ -177,20 +179,20 @@ fn size(text: &str) -> Result<Size, String> {
     Size::parse(text, 1).map_err(wrong)
 }
 
-/// Whether there is a spec at a path.
+/// Returns whether a path is a spec.
 fn is_spec(path: &str) -> bool {
     file(Path::new(path)).is_file()
 }
 
-/// Reads a path here, or one with a sandbox and a colon before it. What has a slash before its colon is a path here,
-/// unless that is where a spec is, and no file here is called so.
+/// Parses a local path or `AGENT:PATH`. With a slash before the colon it is a local path, unless that part is a spec and
+/// no local file has this name.
 fn place(text: &str) -> Result<Place, String> {
     match text.split_once(':') {
         Some((agent, path)) if !agent.contains('/') || (is_spec(agent) && !Path::new(text).exists()) => {
             if !path.starts_with('/') {
                 return Err(format!("a path in the sandbox must start with a slash, as in `:/{path}`"));
             }
-            let agent = if agent.is_empty() { nearest::spec() } else { agent };
+            let agent = if agent.is_empty() { default_spec::path() } else { agent };
             Ok(Place::Inside { agent: agent.to_owned(), path: path.to_owned() })
         }
         _ if text.is_empty() => Err("a path cannot be empty".to_owned()),

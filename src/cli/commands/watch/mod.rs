@@ -1,4 +1,4 @@
-//! `moat watch`: keeps sandboxes as their specs say, until it is stopped.
+//! `moat watch`: keeps sandboxes in sync with their specs until stopped.
 
 mod host;
 mod reload;
@@ -49,9 +49,9 @@ pub struct Watch {
     pub(in crate::cli) json: bool,
 }
 
-/// How it is watched.
+/// The options of a watch.
 #[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "command line flags")]
 pub struct Watching {
     /// Approve every change of the spec while watching
     #[arg(long)]
@@ -70,13 +70,13 @@ pub struct Watching {
     pub(in crate::cli) resync: u32,
 }
 
-/// What a watch needs to know, whichever command begins it.
-pub(in crate::cli) struct Wanted<'a> {
+/// The options of a watch, also for `apply --watch`.
+pub(in crate::cli) struct WatchRequest<'a> {
     pub specs: &'a [PathBuf],
     pub watching: &'a Watching,
     pub wait_timeout: Option<u32>,
     pub approving: &'a Approving,
-    /// What is not approved is asked about, and refused, before the watch begins; otherwise it is held.
+    /// Ask for missing approvals before the watch starts, and refuse without them; otherwise hold the changes.
     pub asks: bool,
     pub addresses: &'a Addresses,
     pub locking: &'a Locking,
@@ -85,19 +85,19 @@ pub(in crate::cli) struct Wanted<'a> {
 pub async fn run(args: &Watch, session: &Session) -> Result<Exit, CliError> {
     let Watch { specs, watching, wait_timeout, approving, addresses, locking, .. } = args;
     let (specs, wait_timeout) = (&specs.paths(), *wait_timeout);
-    watch_as(&Wanted { specs, watching, wait_timeout, approving, asks: false, addresses, locking }, session).await
+    watch_as(&WatchRequest { specs, watching, wait_timeout, approving, asks: false, addresses, locking }, session).await
 }
 
-pub(in crate::cli) async fn watch_as(args: &Wanted<'_>, session: &Session) -> Result<Exit, CliError> {
-    let (fleet, engine) = Selection::find(session, args.specs, Load::Full).await?;
-    let agents = fleet.into_agents();
+pub(in crate::cli) async fn watch_as(args: &WatchRequest<'_>, session: &Session) -> Result<Exit, CliError> {
+    let (selection, engine) = Selection::find(session, args.specs, Load::Full).await?;
+    let agents = selection.into_agents();
     let record = Record::open("watch", &engine)?;
     record.closed(args.approving.give(&agents, session, &engine, &record, args.asks).await)?;
     let agents: Vec<_> = agents.iter().map(reload::watched).collect();
-    let (bell, stop) = (Wakeups::default(), CancellationToken::new());
-    let files = args.watching.files(&bell, session)?;
+    let (wakeups, stop) = (Wakeups::default(), CancellationToken::new());
+    let files = args.watching.files(&wakeups, session)?;
     let runs = agents.iter().map(|it| it.run.clone()).collect();
-    let desk = CliHost::new(session, &engine, runs, files, args.locking, args.watching.allow)?;
+    let host = CliHost::new(session, &engine, runs, files, args.locking, args.watching.allow)?;
     session.screen.say(&match agents.len() {
         1 => "watching; Ctrl-C stops the watch and keeps the sandbox\n".to_owned(),
         count => format!("watching {count} agents; Ctrl-C stops the watch and keeps the sandboxes\n"),
@@ -106,25 +106,25 @@ pub(in crate::cli) async fn watch_as(args: &Wanted<'_>, session: &Session) -> Re
     let work = async {
         tokio::select! {
             biased;
-            () = reloads(&bell, agents.len()) => {}
-            () = watch(&engine, &desk, agents, &settings, &bell, &stop) => {}
+            () = reloads(&wakeups, agents.len()) => {}
+            () = watch(&engine, &host, agents, &settings, &wakeups, &stop) => {}
         }
     };
     Box::pin(stoppable(&stop, work)).await;
-    desk.stop()?;
+    host.stop()?;
     Ok(Exit::Done)
 }
 
-/// Rings for every agent when SIGHUP asks to look again.
-async fn reloads(bell: &Wakeups, agents: usize) {
-    // Without the signal everything else still works.
+/// Wakes up every agent on SIGHUP.
+async fn reloads(wakeups: &Wakeups, agents: usize) {
+    // The signal is optional.
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return std::future::pending().await };
     while hangup.recv().await.is_some() {
-        (0..agents).for_each(|agent| bell.ring(agent, Trigger::Reload));
+        (0..agents).for_each(|agent| wakeups.ring(agent, Trigger::Reload));
     }
 }
 
-impl Wanted<'_> {
+impl WatchRequest<'_> {
     fn settings(&self, engine: &Docker) -> Settings {
         let wait_timeout = self.wait_timeout.map(|seconds| Duration::from_secs(seconds.into()));
         let Watching { now, prune, resync, .. } = *self.watching;
@@ -137,7 +137,7 @@ impl Wanted<'_> {
     }
 }
 
-/// As [`crate::watch::RESYNC`], in seconds.
+/// [`crate::watch::RESYNC`] in seconds.
 const RESYNC: u32 = 300;
 
 impl Default for Watching {
@@ -147,13 +147,13 @@ impl Default for Watching {
 }
 
 impl Watching {
-    fn files(&self, bell: &Wakeups, session: &Session) -> Result<Files, CliError> {
+    fn files(&self, wakeups: &Wakeups, session: &Session) -> Result<Files, CliError> {
         if self.poll {
-            return Ok(Files::polling(bell.clone())?);
+            return Ok(Files::polling(wakeups.clone())?);
         }
-        Files::new(bell.clone()).or_else(|error| {
+        Files::new(wakeups.clone()).or_else(|error| {
             session.caution(&format!("{error}; polling them every second instead"), error.hint);
-            Ok(Files::polling(bell.clone())?)
+            Ok(Files::polling(wakeups.clone())?)
         })
     }
 }

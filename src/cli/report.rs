@@ -1,4 +1,4 @@
-//! From the outcome of a run to its last screen and its exit code.
+//! The final report of a run: screen, history entry and exit code.
 
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
@@ -14,23 +14,23 @@ use moat_model::resource::Run;
 use moat_model::state::Observed;
 use moat_plan::{Condition, Options, compute, has_completed, status};
 
-/// How a run ended, and what that means for a script.
-pub struct End<'a> {
+/// The result of a command for one run.
+pub struct Report<'a> {
     pub how: OutcomeKind<'a>,
     pub exit: Exit,
     pub condition: Option<Condition>,
-    /// What is on the engine then.
+    /// The observed state afterwards.
     pub observed: Option<Observed>,
 }
 
-impl<'a> End<'a> {
-    /// Of a run that is as its spec and its user want it. `exec`: the words with which a command is run in it.
+impl<'a> Report<'a> {
+    /// A run that is in sync. `exec`: the command line for a command in it.
     pub fn converged(
         graph: &'a Graph,
         (observed, changed): (&Observed, bool),
         builds: Option<&'a Builds>,
         exec: &'a str,
-    ) -> End<'a> {
+    ) -> Report<'a> {
         let (how, condition) = if observed.is_stopped() {
             (OutcomeKind::Stopped { changed }, Condition::Stopped)
         } else if has_completed(graph, observed) {
@@ -38,18 +38,18 @@ impl<'a> End<'a> {
         } else {
             (OutcomeKind::Ready { graph, changed, builds, exec }, Condition::Ready)
         };
-        End { how, exit: Exit::Done, condition: Some(condition), observed: Some(observed.clone()) }
+        Report { how, exit: Exit::Done, condition: Some(condition), observed: Some(observed.clone()) }
     }
 
-    /// Of a run that did not get to where it was to go. What a user is told of the state is looked up again.
+    /// A run that did not converge. The state is observed again for the report.
     pub async fn unsuccessful<E: Engine>(
         engine: &E,
         graph: &'a Graph,
         outcome: &'a Outcome,
         command: Command,
-    ) -> End<'a> {
+    ) -> Report<'a> {
         let (how, exit) = match outcome {
-            // A destroy that has got there has its own last screen, and so has an apply.
+            // Unreachable in practice: `converged` and `destroy` report this outcome.
             Outcome::Converged { observed, .. } => (OutcomeKind::Interrupted { remaining: observed }, Exit::Failed),
             Outcome::Failed { failures, undone, undid } => {
                 let gone = failures.iter().any(|failure| failure.fault == Some(Fault::Unreachable));
@@ -61,17 +61,20 @@ impl<'a> End<'a> {
         };
         let observed = observe(engine, graph).await.ok();
         let condition = observed.as_ref().map(|observed| condition(graph, observed));
-        End { how, exit, condition, observed }
+        Report { how, exit, condition, observed }
     }
 
-    /// Writes it down and tells it, and gives the exit code.
-    pub async fn tell(
+    /// Writes the history entry, prints the report and returns the exit code.
+    ///
+    /// # Errors
+    /// If the output cannot be written.
+    pub async fn publish(
         &self,
         run: &Run,
         reporter: Reporter<'_>,
-        chronicle: &HistoryWriter<'_>,
+        history: &HistoryWriter<'_>,
     ) -> Result<Exit, CliError> {
-        chronicle.end(run, self, &|event| reporter.tell(&event)).await;
+        history.finish(run, self, &|event| reporter.tell(&event)).await;
         let exit_code = self.exit.code();
         let ending = Ending { run, how: self.how, exit_code, condition: self.condition };
         reporter.end(&ending).map_err(CliError::Output)?;

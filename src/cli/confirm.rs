@@ -1,7 +1,6 @@
-//! What a change ends or takes that nothing brings back, asked about before it is made, where somebody can be asked.
+//! Asks for confirmation before a change ends sessions or deletes data.
 //!
-//! Without a terminal a command goes on, as compose does, and says on standard error what ends. What is removed with its
-//! data by `--volumes` is another matter: see `destroy`.
+//! Without a terminal a command prints a warning and continues, as compose does. `--volumes` is stricter: see `destroy`.
 
 use std::cell::Cell;
 use std::io::{self, IsTerminal};
@@ -22,30 +21,30 @@ use moat_model::state::{ContainerState, Observed};
 use moat_plan::event::{Event, Tell};
 use moat_plan::{Action, Plan};
 
-/// Whom a command asks, and what came of it.
-pub(super) struct Asking<'a> {
+/// The confirmation of one command.
+pub(super) struct Confirm<'a> {
     screen: &'a Screen,
-    /// `--yes`, or it was asked before.
+    /// `--yes` was given, or the user has confirmed before.
     agreed: bool,
     declined: Cell<bool>,
 }
 
-/// How long the Docker inside may take to say what it has. It is only counted.
+/// How long the Docker inside the sandbox may take to count its objects.
 const COUNT: Duration = Duration::from_secs(3);
 
-/// What the Docker inside has: a line for its containers, its volumes and its images.
+/// Prints the numbers of containers, volumes and images of the Docker inside the sandbox.
 const INNER: &str = "docker ps -aq | wc -l && docker volume ls -q | wc -l && docker image ls -q | wc -l";
 
-/// What to do in place of ending sessions.
+/// The alternative to ending sessions.
 const SESSIONS_HINT: &str = "`moat watch` waits until sessions end";
 
-impl<'a> Asking<'a> {
+impl<'a> Confirm<'a> {
     pub fn new(session: &'a Session, agreed: bool) -> Self {
         Self { screen: &session.screen, agreed, declined: Cell::new(false) }
     }
 
-    /// Whether a plan that may end sessions in the main container is to be carried out.
-    pub async fn of_sessions<E: Engine>(
+    /// Returns whether to execute a plan that may end sessions in the main container.
+    pub async fn ending_sessions<E: Engine>(
         &self,
         engine: &E,
         graph: &Graph,
@@ -57,8 +56,8 @@ impl<'a> Asking<'a> {
         self.decide(graph, &message, SESSIONS_HINT, tell)
     }
 
-    /// Whether a sandbox is to be removed.
-    pub async fn of_removal<E: Engine>(
+    /// Returns whether to remove a sandbox.
+    pub async fn removal<E: Engine>(
         &self,
         engine: &E,
         graph: &Graph,
@@ -68,7 +67,7 @@ impl<'a> Asking<'a> {
     ) -> bool {
         let sessions = ended(engine, graph, observed, plan).await;
         if !self.agreed && is_terminal() {
-            let Some(parts) = loses(engine, observed, plan).await else { return true };
+            let Some(parts) = data_loss(engine, observed, plan).await else { return true };
             let more = sessions.map(|it| format!("; {it}")).unwrap_or_default();
             return self.decide(graph, &format!("`{}` will be removed: {parts}{more}", graph.run.agent), "", tell);
         }
@@ -85,18 +84,21 @@ impl<'a> Asking<'a> {
         agrees
     }
 
-    /// The outcome, unless nothing was done because somebody said no.
-    pub fn heeded(&self, outcome: Outcome) -> Result<Outcome, CliError> {
+    /// Returns the outcome.
+    ///
+    /// # Errors
+    /// If the user has declined.
+    pub fn unless_declined(&self, outcome: Outcome) -> Result<Outcome, CliError> {
         if self.declined.get() { Err(CliError::Declined) } else { Ok(outcome) }
     }
 }
 
-/// Whether there is somebody to be asked.
+/// Returns whether the user can be asked.
 pub(super) fn is_terminal() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
-/// What a person should know of the sessions that a plan ends; `None`: it ends none.
+/// The message about the sessions that a plan ends. `None`: it ends none.
 async fn ended<E: Engine>(engine: &E, graph: &Graph, observed: &Observed, plan: &Plan) -> Option<String> {
     let main = ResourceId::main();
     if !plan.interrupts(&main) {
@@ -107,8 +109,8 @@ async fn ended<E: Engine>(engine: &E, graph: &Graph, observed: &Observed, plan: 
     (count > 0).then(|| format!("this ends {} in `{name}`", counted(count, "session")))
 }
 
-/// What is gone for good when a plan has been carried out; `None`: nothing.
-pub(super) async fn loses<E: Engine>(engine: &E, observed: &Observed, plan: &Plan) -> Option<String> {
+/// The data that a plan deletes permanently. `None`: nothing.
+pub(super) async fn data_loss<E: Engine>(engine: &E, observed: &Observed, plan: &Plan) -> Option<String> {
     let removes = |action: &Action| matches!(action, Action::RemoveContainer { .. });
     let containers = plan.operations.iter().filter(|it| removes(&it.action)).count();
     let is_data = |action: &Action| matches!(action, Action::RemoveVolume);
@@ -128,7 +130,7 @@ pub(super) async fn loses<E: Engine>(engine: &E, observed: &Observed, plan: &Pla
     (!parts.is_empty()).then(|| parts.join(", "))
 }
 
-/// What the Docker inside has, if it says so soon.
+/// The objects of the Docker inside the sandbox, if it answers within [`COUNT`].
 async fn inner<E: Engine>(engine: &E, observed: &Observed) -> Option<String> {
     let main = ResourceId::main();
     let running = observed.containers_of(&main).find(|it| it.state == ContainerState::Running)?;

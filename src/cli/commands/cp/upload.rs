@@ -1,4 +1,4 @@
-//! Into a container. Where a link in it leads is for the engine to say, which never leaves the container.
+//! Copies into a container. The engine resolves links and never leaves the container.
 
 use std::ffi::OsString;
 use std::io;
@@ -13,14 +13,14 @@ use moat_docker::{Docker, IntoContainer};
 use moat_model::engine::EngineError;
 use moat_model::resource::ContainerId;
 
-/// Where in a container a copy goes: a directory that is there, and a name in it; without one, what is in the copied
-/// directory goes there.
+/// The target in a container: an existing directory and a name in it. Without a name, the contents of the source directory
+/// are copied.
 struct Place {
     folder: String,
     name: Option<OsString>,
 }
 
-/// Copies what is at `from` on this machine.
+/// Copies `from` on this host into the container.
 pub(super) async fn copy(engine: &Docker, container: &ContainerId, from: &Path, to: &str) -> Result<Copied, CliError> {
     let (source, own) = Source::find(from)?;
     let place = place(engine, container, to, &source, own).await?;
@@ -30,7 +30,7 @@ pub(super) async fn copy(engine: &Docker, container: &ContainerId, from: &Path, 
         copy::pack(&source, &from, place.name.as_deref(), io::BufWriter::with_capacity(PIECE, Pieces(pieces)))
     });
     let sent = engine.unpack(container, &place.folder, archive).await;
-    // A file that cannot be read is why the engine got half an archive, and not the other way round.
+    // A local read error is the cause of the engine's error about a truncated archive.
     let packed = packing.await.map_err(|error| CliError::Runtime(io::Error::other(error)))?;
     match (packed, sent) {
         (Err(CopyError::Send(_)) | Ok(_), Err(error)) => Err(refused(error, to)),
@@ -82,14 +82,14 @@ async fn place(
     Ok(Place { folder, name: Some(name.into()) })
 }
 
-/// A path behind the link that may be at its end, and whether a directory is there; `None`: nothing is.
+/// Follows a link at the end of a path. Returns the path and whether it is a directory; `None`: it does not exist.
 async fn find(engine: &Docker, container: &ContainerId, path: &str) -> Result<(String, Option<bool>), CliError> {
     let Some(found) = engine.look_at(container, path).await? else { return Ok((path.to_owned(), None)) };
     match found.link {
-        // The engine has followed it to its end.
+        // The engine returns the final target of a chain of links.
         Some(link) if link.starts_with('/') => {
-            let behind = engine.look_at(container, &link).await?;
-            Ok((link, behind.map(|facts| facts.is_directory)))
+            let target = engine.look_at(container, &link).await?;
+            Ok((link, target.map(|facts| facts.is_directory)))
         }
         _ => Ok((path.to_owned(), Some(found.is_directory))),
     }
@@ -106,7 +106,7 @@ fn not_a_folder(path: &str) -> CliError {
     CliError::Refused { message, hint: "remove the trailing slash, or give a directory".to_owned() }
 }
 
-/// The engine says in words only that something else is there.
+/// Converts an error: the engine reports a conflict of file and directory only in its message.
 fn refused(error: EngineError, to: &str) -> CliError {
     if error.message.contains("cannot overwrite") {
         let message = format!("a file and a directory conflict below `:{to}`");

@@ -1,4 +1,4 @@
-//! Out of a container. What comes is not to be trusted; `local::copy` sees to that.
+//! Copies out of a container. The archive is untrusted and is checked by `local::copy`.
 
 use std::ffi::OsString;
 use std::io;
@@ -14,7 +14,7 @@ use moat_docker::{Docker, FromContainer};
 use moat_model::engine::Fault;
 use moat_model::resource::{ContainerId, Size};
 
-/// Copies what is at `from` in a container to `to` on this machine.
+/// Copies `from` in a container to `to` on this host.
 pub(super) async fn copy(
     engine: &Docker,
     container: &ContainerId,
@@ -33,7 +33,7 @@ pub(super) async fn copy(
     Ok(unpacked.map_err(|error| CliError::Runtime(io::Error::other(error)))??)
 }
 
-/// Writes the archive to standard output, as it comes.
+/// Streams the archive to standard output.
 pub(super) async fn stream(
     engine: &Docker,
     container: &ContainerId,
@@ -65,7 +65,7 @@ async fn begin(engine: &Docker, container: &ContainerId, from: &str) -> Result<F
     })
 }
 
-/// What it is called in the container; `None`: what is in the directory is meant.
+/// The file name in the container. `None`: only the contents of the directory are copied.
 fn own_name(from: &str) -> Option<OsString> {
     let name = Path::new(from).file_name().filter(|_| !names_contents(from))?;
     Some(name.to_owned())

@@ -1,12 +1,12 @@
-//! Words and flags of docker, compose, kubectl and others that moat calls something else: each gets a tip.
+//! Tips for commands and flags of docker, compose and kubectl that moat names differently.
 //!
-//! Only tips. A word that means exactly one thing here is a flag of its command; nothing is guessed from these tables.
+//! These are tips only, not aliases.
 
 use clap::Command;
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 
-/// Commands of other tools, and moat's.
+/// Commands of other tools, and a tip for each.
 const COMMANDS: &[(&[&str], &str)] = &[
     (&["up", "create", "update", "upgrade", "deploy"], "`moat apply` creates or updates the sandbox"),
     (
@@ -43,7 +43,7 @@ const COMMANDS: &[(&[&str], &str)] = &[
     (&["wait"], "`moat apply` waits until the sandbox is ready"),
 ];
 
-/// Flags of other tools, and moat's way; those of a command before those of all (no commands).
+/// Flags of other tools, with a tip: moat commands (empty: all), flags, tip. Specific entries come first.
 const FLAGS: &[(&[&str], &[&str], &str)] = &[
     (
         &["apply"],
@@ -86,10 +86,10 @@ const FLAGS: &[(&[&str], &[&str], &str)] = &[
     (&[], &["--no-color", "--no-ansi", "--ansi"], "use `--color never`"),
 ];
 
-/// What a command that runs something in the sandbox expects.
+/// The tip for a missing `--`.
 const DASHES: &str = "put `--` before the command, as in `moat exec -- ls /` or `moat exec AGENT -- ls /`";
 
-/// Puts a tip in place of clap's own, where the user has brought a word of another tool. `words`: the command line.
+/// Replaces clap's suggestion by a tip if the user typed a command or flag of another tool. `words`: the command line.
 pub fn with_tip(mut error: Error, words: &[String], moat: &Command) -> Error {
     if let Some(tip) = tip(&error, words, moat) {
         for kind in [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg, ContextKind::SuggestedValue] {
@@ -105,13 +105,13 @@ fn tip(error: &Error, words: &[String], moat: &Command) -> Option<&'static str> 
         Some(ContextValue::String(word)) => Some(word.as_str()),
         _ => None,
     };
-    // What has followed `--` is not moat's.
+    // Arguments after `--` belong to another command.
     let words = words.split(|word| word == "--").next().unwrap_or_default();
     let command = words.iter().skip(1).find_map(|word| moat.find_subcommand(word)).map_or("", Command::get_name);
     match error.kind() {
         ErrorKind::InvalidSubcommand => of_command(context(ContextKind::InvalidSubcommand)?),
         ErrorKind::UnknownArgument => {
-            // `--flag=value` is given whole.
+            // clap reports `--flag=value` as a whole.
             let word = context(ContextKind::InvalidArg)?.split('=').next()?;
             let runs = matches!(command, "exec" | "run");
             of_flag(command, word).or_else(|| (runs && !word.starts_with('-')).then_some(DASHES))
@@ -136,14 +136,14 @@ mod tests {
 
     use super::*;
 
-    /// Otherwise nobody would ever see the tip.
+    /// Such a tip would never be shown.
     #[test]
-    fn no_tip_is_about_a_command_or_flag_that_is_there() {
+    fn no_tip_replaces_an_existing_command_or_flag() {
         let moat = super::super::command();
         let mut seen = BTreeSet::new();
         for word in COMMANDS.iter().flat_map(|(words, _)| *words) {
             assert!(moat.find_subcommand(word).is_none(), "`{word}` is a command");
-            assert!(seen.insert(*word), "`{word}` is there twice");
+            assert!(seen.insert(*word), "`{word}` is duplicated");
         }
         for (commands, flags, _) in FLAGS {
             for command in *commands {
@@ -160,9 +160,9 @@ mod tests {
         long.into_iter().chain(argument.get_short().map(|short| format!("-{short}"))).collect()
     }
 
-    /// Every `moat …` in a tip is a command line that moat takes, as far as its command goes.
+    /// Every `moat …` in a tip has a valid command and valid flags.
     #[test]
-    fn what_a_tip_names_is_there() {
+    fn tips_name_existing_commands_and_flags() {
         let moat = super::super::command();
         let tips = COMMANDS.iter().map(|(_, tip)| *tip).chain(FLAGS.iter().map(|(_, _, tip)| *tip)).chain([DASHES]);
         for tip in tips {

@@ -1,23 +1,23 @@
-//! What is in a sandbox that runs and builds images: the one that was asked for, or that of the default spec.
+//! Checks of the build tools in a running sandbox: the given one, or that of the default spec.
 
 use std::path::Path;
 
 use super::engine::older;
+use crate::cli::default_spec;
 use crate::cli::error::CliError;
-use crate::cli::nearest;
 use crate::cli::target::{Sandbox, named};
 use crate::ui::render::doctor::Check;
 use moat_docker::Docker;
 use moat_model::engine::Engine;
 use moat_model::resource::{ContainerId, ResourceId};
 
-/// The oldest buildx that loads what it builds by itself, and the oldest compose that heeds `BUILDX_BUILDER`.
+/// The oldest buildx that loads built images by default, and the oldest compose that respects `BUILDX_BUILDER`.
 const BUILDX: &str = "0.14";
 const COMPOSE: &str = "2.20";
 
-/// Nothing is said where there is no sandbox, or one that needs neither.
+/// Runs the checks. Empty if there is no sandbox, or if it builds no images.
 pub(super) async fn checks(agent: Option<&String>, engine: &Docker) -> Result<Vec<Check>, CliError> {
-    let nearest = || Path::new(nearest::spec()).is_file().then(|| nearest::spec().to_owned());
+    let nearest = || Path::new(default_spec::path()).is_file().then(|| default_spec::path().to_owned());
     let given = agent.cloned().or_else(nearest);
     let Some(given) = &given else { return Ok(Vec::new()) };
     let sandbox = named(given)?.find(engine).await?;
@@ -35,7 +35,7 @@ pub(super) async fn checks(agent: Option<&String>, engine: &Docker) -> Result<Ve
     Ok(checks)
 }
 
-/// Whether images are built in it. Without a spec that can be used, what is there tells.
+/// Returns whether images are built in the sandbox; without a valid spec, whether a builder exists.
 fn builds(sandbox: &Sandbox) -> bool {
     let sidecar = ResourceId::container("buildkit");
     match &sandbox.agent {
@@ -54,7 +54,7 @@ async fn plugin(engine: &Docker, main: &ContainerId, name: &'static str, minimum
     if older(&found, minimum) { Check::care(name, found, &hint) } else { Check::good(name, found) }
 }
 
-/// The first word that is a version, as in `github.com/docker/buildx v0.29.1 abc`, without its `v`.
+/// The first version number in a text such as `github.com/docker/buildx v0.29.1 abc`, without the `v`.
 fn first_version(text: &str) -> Option<String> {
     let words = text.split_whitespace().map(|word| word.trim_start_matches('v'));
     let is_version = |word: &&str| word.starts_with(|c: char| c.is_ascii_digit()) && word.contains('.');

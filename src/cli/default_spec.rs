@@ -1,9 +1,7 @@
-//! The spec that is meant where none is named: `agent.yaml` here, or in the nearest directory above, as git, cargo and
-//! compose find theirs.
+//! The default spec: `agent.yaml` in the working directory or the nearest parent, as git, Cargo and compose search.
 //!
-//! Only says where it is; whether it can be used is for `load`. The search ends at the home directory and at the root,
-//! and a spec of another user's above is never taken: whoever may write to `/tmp` must not choose what is applied in
-//! `/tmp/work`.
+//! Finds the path only; `load` reads it. The search stops at the home directory and at the root. A spec in a parent that
+//! belongs to another user is ignored: a user who can write to `/tmp` must not choose what is applied in `/tmp/work`.
 
 use std::env;
 use std::os::unix::fs::MetadataExt;
@@ -17,41 +15,41 @@ use rustix::process::geteuid;
 use crate::cli::load::{DEFAULT_SPEC, OTHER_SPEC};
 use crate::cli::session::Session;
 
-/// What the search has found.
+/// The result of the search.
 #[derive(Debug, PartialEq, Eq)]
 enum Found {
-    /// The one here, or none at all, which is told of as if it were to be here.
+    /// The working directory, also if there is no spec at all.
     Here,
-    /// In a directory above, as a path from here.
+    /// A parent directory, as a relative path.
     Above(String),
-    /// One that belongs to another user, and is not used.
+    /// A file of another user, which is ignored.
     Foreign(String),
 }
 
-/// Searched once: all of a command is about one spec.
+/// The search runs once per process.
 static FOUND: LazyLock<Found> = LazyLock::new(|| {
     let Ok(here) = env::current_dir() else { return Found::Here };
     let home = env::var_os("HOME").and_then(|home| PathBuf::from(home).canonicalize().ok());
     search(&here, home.as_deref(), is_own)
 });
 
-/// The path of the spec that is meant where none is named.
-pub fn spec() -> &'static str {
+/// The path of the default spec.
+pub fn path() -> &'static str {
     match &*FOUND {
         Found::Above(path) => path,
         Found::Here | Found::Foreign(_) => DEFAULT_SPEC,
     }
 }
 
-/// Says which spec is meant, if a command line leaves it open and it is not the one here.
-pub fn say(command: &ArgMatches, session: &Session) {
+/// Prints the path of the default spec if the command uses it and it is not in the working directory.
+pub fn announce_if_default(command: &ArgMatches, session: &Session) {
     if is_left_open(command) {
-        say_of_default(session);
+        announce(session);
     }
 }
 
-/// As [`say`], for whoever knows that it was left open.
-pub fn say_of_default(session: &Session) {
+/// Prints the path of the default spec if it is not in the working directory.
+pub fn announce(session: &Session) {
     match &*FOUND {
         Found::Here => {}
         Found::Above(path) => session.screen.say(&format!("using `{path}`\n")),
@@ -61,12 +59,12 @@ pub fn say_of_default(session: &Session) {
     }
 }
 
-/// Whether an argument has this spec only because nobody gave another.
+/// Returns whether an argument has the default spec as its default value.
 fn is_left_open(command: &ArgMatches) -> bool {
     let is_open = |id: &str| {
         let values = command.try_get_raw(id).ok().flatten();
         let is_default = command.value_source(id) == Some(ValueSource::DefaultValue);
-        is_default && values.is_some_and(|mut values| values.any(|value| value == spec()))
+        is_default && values.is_some_and(|mut values| values.any(|value| value == path()))
     };
     let is_about_all = matches!(command.try_get_one::<bool>("all"), Ok(Some(true)));
     let below = command.subcommand().is_some_and(|(_, below)| is_left_open(below));
@@ -77,7 +75,7 @@ fn search(here: &Path, home: Option<&Path>, is_own: impl Fn(&Path) -> bool) -> F
     for (steps, directory) in here.ancestors().enumerate() {
         let mut files = [DEFAULT_SPEC, OTHER_SPEC].into_iter().map(|name| (name, directory.join(name)));
         if steps == 0 {
-            // Whatever is wrong with one here, it is the one that is meant.
+            // A file in the working directory is always used, even if it is invalid.
             if files.any(|(_, file)| file.symlink_metadata().is_ok()) {
                 return Found::Here;
             }
@@ -92,7 +90,7 @@ fn search(here: &Path, home: Option<&Path>, is_own: impl Fn(&Path) -> bool) -> F
     Found::Here
 }
 
-/// Whether a file is this user's or the machine's. Under sudo the user who asked for it counts too.
+/// Returns whether a file belongs to this user, to root or, under sudo, to the calling user.
 fn is_own(file: &Path) -> bool {
     let Ok(owner) = file.metadata().map(|facts| facts.uid()) else { return false };
     let user = geteuid().as_raw();
@@ -121,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_is_found() {
+    fn the_nearest_spec_is_found() {
         let above = |path: &str| Found::Above(path.to_owned());
         let table: &[(&[&str], &str, Option<&str>, Found)] = &[
             (&["agent.yaml"], "", None, Found::Here),
@@ -131,15 +129,15 @@ mod tests {
             (&["agent.yaml", "a/agent.yaml"], "a/b", None, above("../agent.yaml")),
             (&["moat.yaml"], "a", None, above("../moat.yaml")),
             (&["moat.yaml", "agent.yaml"], "a", None, above("../agent.yaml")),
-            // A directory of that name is no spec, unless it is here.
+            // A directory of that name is ignored, except in the working directory.
             (&["agent.yaml", "a/agent.yaml/x"], "a/b", None, above("../../agent.yaml")),
             (&["agent.yaml", "a/agent.yaml/x"], "a", None, Found::Here),
-            // Home is looked at, and nothing above it.
+            // The home directory is searched, its parents are not.
             (&["home/agent.yaml"], "home/a/b", Some("home"), above("../../agent.yaml")),
             (&["agent.yaml"], "home/a/b", Some("home"), Found::Here),
             (&["agent.yaml"], "home", Some("home"), Found::Here),
             (&["agent.yaml"], "a", Some("home"), above("../agent.yaml")),
-            // The nearest counts, even if it is not to be used: one further up was not meant.
+            // The search stops at the nearest file, even if it is ignored.
             (&["agent.yaml", "theirs/agent.yaml"], "theirs/a", None, Found::Foreign("../agent.yaml".to_owned())),
             (&["theirs/agent.yaml"], "theirs", None, Found::Here),
         ];

@@ -1,7 +1,7 @@
-//! Opens the files that a spec is made of: regular files only, and through no link that a sandbox could have planted.
+//! Opens the files of a spec: regular files only, and never through a link that a sandbox could have created.
 //!
-//! In a folder that some sandbox can write, or could, each part of the path is opened by itself, so that a link that is
-//! exchanged meanwhile is not followed either. Elsewhere links are the user's own. Reads nothing.
+//! Below a directory that a sandbox can write, or could, each path component is opened separately without following
+//! links, which also excludes races. Elsewhere links belong to the user and are followed.
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
@@ -10,15 +10,15 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{Mode, OFlags, open, openat};
 use rustix::io::Errno;
 
-use crate::cli::record::own_files;
+use crate::cli::record::state_directory;
 use crate::local::approval;
 
 /// Opens the regular file at `path`.
 ///
 /// # Errors
-/// If there is none, or it cannot be reached without a link below a folder that a sandbox can write.
-pub fn open_plain(path: &Path) -> io::Result<File> {
-    let writable = own_files().map(|dir| approval::writable(&dir)).unwrap_or_default();
+/// If the file is missing, not regular, or behind a link below a directory that a sandbox can write.
+pub fn open_regular(path: &Path) -> io::Result<File> {
+    let writable = state_directory().map(|dir| approval::writable(&dir)).unwrap_or_default();
     open_among(path, writable.into_iter().map(|(_, folder)| folder))
 }
 
@@ -28,16 +28,16 @@ fn open_among(path: &Path, writable: impl Iterator<Item = PathBuf>) -> io::Resul
         let rest = path.strip_prefix(&folder).or_else(|_| path.strip_prefix(&real)).ok()?.to_owned();
         Some((real, rest))
     });
-    // The innermost: what is above it is not for its sandbox to change.
+    // The innermost directory: the sandbox cannot change its parents.
     let file = match below.min_by_key(|(_, rest)| rest.components().count()) {
         Some((folder, rest)) => open_beneath(&folder, &rest)?,
-        // A pipe that nobody writes to would never open.
+        // Non-blocking, since opening a pipe without a writer would block.
         None => File::from(open(path, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK, Mode::empty())?),
     };
     if file.metadata()?.is_file() { Ok(file) } else { Err(refused("not a regular file")) }
 }
 
-/// Opens what is at `rest` in `folder`, following no link.
+/// Opens `rest` relative to `folder` without following links.
 fn open_beneath(folder: &Path, rest: &Path) -> io::Result<File> {
     let steps: Vec<Component<'_>> = rest.components().collect();
     let mut here = File::open(folder)?;
@@ -47,7 +47,7 @@ fn open_beneath(folder: &Path, rest: &Path) -> io::Result<File> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | kind;
         here = match openat(&here, *name, flags, Mode::empty()) {
             Ok(next) => File::from(next),
-            // What is no folder, but a link to one, is told as the first; both are no way.
+            // Reported for a link and for a link to a directory.
             Err(Errno::LOOP | Errno::NOTDIR) => {
                 return Err(refused("the path has a link in a directory that a sandbox can write"));
             }
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_link_is_followed_where_a_sandbox_can_write() {
+    fn links_are_not_followed_where_a_sandbox_can_write() {
         let dir = tempfile::tempdir().unwrap();
         let (work, outside) = (dir.path().join("work"), dir.path().join("outside"));
         fs::create_dir_all(work.join("sub")).unwrap();
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_is_no_file() {
+    fn pipes_are_refused() {
         let dir = tempfile::tempdir().unwrap();
         let pipe = dir.path().join("pipe");
         rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, Mode::RUSR, 0).unwrap();

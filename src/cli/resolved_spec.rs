@@ -1,14 +1,13 @@
-//! What the graph of an agent is compiled from, step by step: the spec alone, then what is built, then its secrets.
+//! A spec with its capabilities, compiled to a graph in steps: the spec alone, then the build context, then the secrets.
 //!
-//! A step is taken only when it is called for: nothing of a spec that has not been approved is fetched. Who has approved
-//! what is not decided here.
+//! Callers request each step, so that nothing is fetched for an unapproved spec. Approval is decided elsewhere.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::cli::environment::{ProcessEnv, lowercase};
 use crate::cli::load::LoadError;
-use crate::cli::record::{STATE_DIR, own_files};
+use crate::cli::record::{STATE_DIR, state_directory};
 use crate::local;
 use crate::local::key::secret_key;
 use moat_model::graph::Graph;
@@ -18,41 +17,41 @@ use moat_spec::environment::Inputs;
 use moat_spec::secrets::{self, SecretSource};
 use moat_spec::{Capabilities, Diagnostics, Proposal, Spec};
 
-/// A spec with the capabilities that it can ask for.
+/// A spec with its available capabilities.
 #[derive(Debug, Clone)]
-pub struct Origin {
+pub struct ResolvedSpec {
     spec: Spec,
     capabilities: Capabilities,
     pub proposal: Proposal,
-    /// The files of its build, once they have been looked at.
+    /// The files of the build context, once it has been read.
     pub content: Inputs,
 }
 
-/// What is done about the secrets of a spec.
+/// How to treat the secrets of a spec.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Secrets {
-    /// They are had from their sources.
+    /// Fetch them from their sources.
     Fetch,
-    /// They stay unknown: their sources have not been approved.
+    /// Leave them unknown, since their sources are not approved.
     Withhold,
 }
 
-impl Origin {
+impl ResolvedSpec {
     pub fn new(spec: &Spec, capabilities: &Capabilities) -> Self {
         let proposal = Proposal::of(spec, capabilities);
         Self { spec: spec.clone(), capabilities: capabilities.clone(), proposal, content: Inputs::default() }
     }
 
-    /// Without its secrets.
+    /// Compiles the graph without secrets.
     ///
     /// # Errors
-    /// What only shows when the whole is put together.
-    pub fn bare(&self) -> Result<Graph, LoadError> {
+    /// If parts of the spec contradict each other.
+    pub fn compile(&self) -> Result<Graph, LoadError> {
         compile(&self.spec, &self.capabilities).map_err(LoadError::Spec)
     }
 
     /// Whether an image is built from a folder that has not been looked at yet.
-    pub fn needs_content(&self) -> bool {
+    pub fn needs_build_context(&self) -> bool {
         self.unread_context().is_some()
     }
 
@@ -66,12 +65,12 @@ impl Origin {
     ///
     /// # Errors
     /// If it cannot be read.
-    pub fn look_at_content(&mut self) -> Result<(), LoadError> {
+    pub fn read_build_context(&mut self) -> Result<(), LoadError> {
         let Self { spec, proposal, content: inputs, .. } = self;
         let Some(build) = &mut spec.build else { return Ok(()) };
-        build.without = own_files();
+        build.without = state_directory();
         if let Some(own) = build.without.as_deref().filter(|own| own.starts_with(&build.context)) {
-            // Without it nothing can be put on record, which is said then.
+            // A failure is reported later, when the audit log is opened.
             let _ = local::prepare(own);
         }
         match moat_build_context::read(&build.context, &build.dockerfile, build.without.as_deref()) {
@@ -91,14 +90,14 @@ impl Origin {
         }
     }
 
-    /// With its secrets, as far as they may be fetched.
+    /// Compiles the graph with secrets.
     ///
     /// # Errors
-    /// If one of them cannot be had.
-    pub fn whole(&self, wanted: Secrets) -> Result<Graph, LoadError> {
+    /// If a secret cannot be fetched.
+    pub fn compile_with_secrets(&self, wanted: Secrets) -> Result<Graph, LoadError> {
         let Self { spec, capabilities, .. } = self;
         if !needs_vault(spec, capabilities) {
-            return self.bare();
+            return self.compile();
         }
         let (fetched, withheld) = match wanted {
             Secrets::Fetch => {
@@ -112,7 +111,7 @@ impl Origin {
         compile_with(spec, capabilities, Some(&Vault { key, fetched, withheld })).map_err(LoadError::Spec)
     }
 
-    /// The files of its secrets: they are no part of what is approved, and are followed.
+    /// The files of secrets: a watch follows them, but they are not part of the approval.
     pub fn secret_files(&self) -> impl Iterator<Item = PathBuf> {
         self.spec.secrets.values().filter_map(|source| match source {
             SecretSource::File(path) => Some(path.clone()),
@@ -120,7 +119,7 @@ impl Origin {
         })
     }
 
-    /// The files that it is made of.
+    /// The files that define the spec.
     pub fn files(&self) -> BTreeSet<PathBuf> {
         let own = self.spec.dependencies.iter().filter_map(|it| {
             let name = it.value.split('@').next().unwrap_or_default();
@@ -133,6 +132,6 @@ impl Origin {
 }
 
 fn key() -> Result<SecretKey, String> {
-    let dir = own_files().ok_or_else(|| format!("no directory for it: set `HOME` or `{STATE_DIR}`"))?;
+    let dir = state_directory().ok_or_else(|| format!("no directory for it: set `HOME` or `{STATE_DIR}`"))?;
     secret_key(&dir).map_err(|error| format!("`{}`: {}", dir.display(), lowercase(&error)))
 }

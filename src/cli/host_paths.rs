@@ -1,6 +1,6 @@
-//! Looks at what this machine has at the paths that a spec mounts.
+//! Inspects the host paths that a spec mounts: links, files and git repositories.
 //!
-//! Reads names, links and the few files by which git finds its folders. Judges nothing.
+//! Reads only names, links and git's metadata files, and makes no decisions.
 
 use std::collections::VecDeque;
 use std::env;
@@ -11,16 +11,16 @@ use std::path::{Component, Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use crate::cli::environment::text;
-use crate::cli::record::own_files;
+use crate::cli::record::state_directory;
 use moat_model::resource::HostFile;
 use moat_spec::ground::{Ground, HooksFolder, Private, PrivateKind, Repository, Worktree};
 use moat_spec::{Capabilities, Spec};
 
-/// As many links on one way as Linux follows.
+/// The maximum number of links in one path that Linux follows.
 const LINKS_MAX: usize = 40;
 
-/// Finds out what is at the paths that `spec` mounts, its capabilities' included.
-pub fn look(spec: &mut Spec, capabilities: &Capabilities) {
+/// Fills in `spec.ground` for the paths mounted by `spec` and its capabilities.
+pub fn inspect(spec: &mut Spec, capabilities: &Capabilities) {
     let own = spec.mounts.iter().filter_map(|mount| mount.path().map(Path::to_owned));
     let chosen = spec.dependencies.iter().filter_map(|name| capabilities.resolve(&name.value).ok());
     let brought = chosen.flat_map(|it| it.main.mounts.into_iter().map(|mount| PathBuf::from(mount.path)));
@@ -29,19 +29,19 @@ pub fn look(spec: &mut Spec, capabilities: &Capabilities) {
     for path in paths {
         if let Some(found) = repository(&path) {
             if let Repository::Worktree(Worktree { common, .. }) = &found {
-                ground.ways.insert(common.clone(), way(common));
+                ground.ways.insert(common.clone(), resolve(common));
             }
             ground.repositories.insert(path.clone(), found);
         }
-        let way = way(&path);
-        ground.files.extend(file(&way).map(|file| (path.clone(), file)));
-        ground.ways.insert(path, way);
+        let resolved = resolve(&path);
+        ground.files.extend(file(&resolved).map(|file| (path.clone(), file)));
+        ground.ways.insert(path, resolved);
     }
     spec.ground = ground;
 }
 
-/// Where each link on the way lies, and at last what it leads to, there or not.
-fn way(path: &Path) -> Vec<PathBuf> {
+/// Resolves a path: the location of each link on it, then the final target, which may not exist.
+fn resolve(path: &Path) -> Vec<PathBuf> {
     let (mut places, mut real) = (Vec::new(), PathBuf::from("/"));
     let mut left: VecDeque<OsString> = parts(path).collect();
     while let Some(part) = left.pop_front() {
@@ -65,9 +65,9 @@ fn way(path: &Path) -> Vec<PathBuf> {
     places
 }
 
-/// The regular file that a way leads to.
-fn file(way: &[PathBuf]) -> Option<HostFile> {
-    let (last, links) = way.split_last()?;
+/// The regular file at the end of a resolved path.
+fn file(resolved: &[PathBuf]) -> Option<HostFile> {
+    let (last, links) = resolved.split_last()?;
     let facts = fs::symlink_metadata(last).ok().filter(fs::Metadata::is_file)?;
     let changed = |facts: &fs::Metadata| nanoseconds(facts.ctime(), facts.ctime_nsec());
     let born = facts.created().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
@@ -97,22 +97,22 @@ fn private() -> Vec<Private> {
     let home = env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
     let keys = [".ssh", ".docker"].into_iter().filter_map(|name| Some(home.as_ref()?.join(name)));
     let keys = keys.chain(env::var_os("DOCKER_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from));
-    let all = own_files().into_iter().map(|path| (path, PrivateKind::State));
+    let all = state_directory().into_iter().map(|path| (path, PrivateKind::State));
     let all = all.chain(keys.map(|path| (path, PrivateKind::Keys)));
     all.filter_map(|(path, kind)| {
         let path = std::path::absolute(path).ok()?;
-        Some(Private { way: way(&path), path, kind })
+        Some(Private { way: resolve(&path), path, kind })
     })
     .collect()
 }
 
-/// What git would find in a folder; `None`: nothing.
+/// The git repository of a directory, as git would find it.
 fn repository(folder: &Path) -> Option<Repository> {
     let dot_git = folder.join(".git");
     match fs::symlink_metadata(&dot_git) {
         Ok(it) if it.is_dir() => is_git_dir(&dot_git).then(|| Repository::Whole { hooks: hooks(&dot_git) }),
         Ok(it) if it.is_file() => named(folder, &dot_git),
-        // A link may lead anywhere by the time that somebody follows it.
+        // The target of a link may change before it is followed.
         Ok(_) => Some(Repository::Elsewhere { git_dir: dot_git }),
         Err(_) if folder.is_dir() => {
             let home = env::var_os("HOME").map(PathBuf::from);
@@ -128,8 +128,8 @@ fn is_git_dir(path: &Path) -> bool {
     path.join("HEAD").is_file() && path.join("objects").is_dir()
 }
 
-/// What the file `.git` names. Whoever works in the folder could have written it: it counts only if the folder that it
-/// names names this one as one of its work trees, as git has it.
+/// The repository named by a `.git` file. The sandbox could have written this file: it is trusted only if the repository
+/// lists the directory as one of its work trees, as git does.
 fn named(folder: &Path, dot_git: &Path) -> Option<Repository> {
     let line = text(dot_git).ok()?;
     let named = PathBuf::from(line.strip_prefix("gitdir:")?.trim());
@@ -155,7 +155,7 @@ fn hooks(git_dir: &Path) -> HooksFolder {
     }
 }
 
-/// Without `.` and `..`, as the engine is given it.
+/// Removes `.` and `..`, as in paths sent to the engine.
 fn plain(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for part in path.components() {
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn every_link_on_a_way_is_named_where_it_lies() {
+    fn every_link_of_a_path_is_listed_with_its_location() {
         let dir = tempfile::tempdir().expect("a folder");
         let root = dir.path().canonicalize().expect("a path");
         fs::create_dir_all(root.join("a/b")).expect("folders");
@@ -192,7 +192,7 @@ mod tests {
         symlink(root.join("relative/b"), root.join("a/absolute")).expect("a link");
         symlink("loop", root.join("loop")).expect("a link");
         let named = |path: &str| -> Vec<String> {
-            let places = way(&root.join(path)).into_iter();
+            let places = resolve(&root.join(path)).into_iter();
             places.map(|it| it.strip_prefix(&root).expect("within").display().to_string()).collect()
         };
         assert_eq!(named("a/b"), ["a/b"]);
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_work_tree_counts_only_if_its_repository_knows_it() {
+    fn a_work_tree_is_trusted_only_if_its_repository_lists_it() {
         let dir = tempfile::tempdir().expect("a folder");
         let root = dir.path().canonicalize().expect("a path");
         let (repo, tree) = (root.join("repo"), root.join("tree"));
@@ -219,7 +219,7 @@ mod tests {
         let named = common.join("worktrees/tree");
         assert_eq!(repository(&tree), Some(Repository::Worktree(Worktree { named, common, hooks })));
 
-        // Somebody else's `.git` file, and one that names something that is no repository.
+        // A copied `.git` file, and one that names a directory that is no repository.
         let other = root.join("other");
         fs::create_dir(&other).expect("a folder");
         fs::copy(tree.join(".git"), other.join(".git")).expect("a file");
