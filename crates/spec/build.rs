@@ -5,6 +5,7 @@
 #![expect(clippy::disallowed_methods, reason = "a build script reads and writes files")]
 
 use std::error::Error;
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
@@ -19,15 +20,17 @@ fn main() -> Result<(), Box<dyn Error>> {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == "yaml") {
             println!("cargo::rerun-if-changed={}", path.display());
-            entries.push((name(&path)?, path));
+            entries.push((name(&path)?, path.to_str().ok_or("the path is not UTF-8")?.to_owned()));
         }
     }
     // Directories have no fixed order.
     entries.sort();
-    let lines: String =
-        entries.iter().map(|(name, path)| format!("    ({name:?}, include_str!({path:?})),\n")).collect();
-    let out = PathBuf::from(env::var("OUT_DIR")?).join("builtin.rs");
-    Ok(fs::write(out, format!("&[\n{lines}]\n"))?)
+    let mut list = String::from("&[\n");
+    for (name, path) in entries {
+        writeln!(list, "    ({name:?}, include_str!({path:?})),")?;
+    }
+    list.push_str("]\n");
+    Ok(fs::write(PathBuf::from(env::var("OUT_DIR")?).join("builtin.rs"), list)?)
 }
 
 /// The name of the capability in a file.
