@@ -1,10 +1,10 @@
-//! What the audit log costs an apply: the same apply with it and without it, in turn, so that whatever else the machine
-//! does meets both; and what writing the entries of one takes by itself.
+//! The cost of the audit log: the same apply with and without it, alternating, so that other load on the machine affects
+//! both equally; and the time to write the entries of an apply.
 //!
 //!     cargo bench --bench audit           # on the engine of DOCKER_HOST
 //!
-//! The second figure is an upper bound: in the apply itself only the first sync is waited for, and the rest is written
-//! while the engine works on something else.
+//! The second figure is an upper bound: an apply waits only for the first sync, and writes the rest while the engine
+//! works.
 #![expect(clippy::print_stdout, reason = "the figures are what this program is for")]
 
 use std::error::Error;
@@ -37,16 +37,16 @@ const SANDBOXES: [(&str, &str, usize); 2] = [
 async fn main() -> Tried<()> {
     let docker = Docker::connect(None).await?;
     for (name, spec, pairs) in SANDBOXES {
-        // Beside the binary, so that it is the same disk as that of real files, and not one in memory.
+        // Beside the binary, so that it is on a real disk and not in memory.
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
         let source = Source::new("agent.yaml", folder.path().join("agent.yaml"), spec);
         let spec = agent::parse(source).map_err(|wrong| format!("{wrong:?}"))?;
         let graph = compile(&spec, &Capabilities::builtin()).map_err(|wrong| format!("{wrong:?}"))?;
-        // The first one may have to fetch images.
+        // The first apply may have to pull images.
         apply(&docker, &graph, None).await?;
         let (mut with, mut without) = (Vec::new(), Vec::new());
         for pair in 0..pairs {
-            // In turn, and each as often first as second.
+            // Alternating, each equally often first.
             for is_with in [pair % 2 == 0, pair % 2 != 0] {
                 let state = is_with.then_some(folder.path());
                 let took = apply(&docker, &graph, state).await?;
@@ -65,12 +65,12 @@ async fn main() -> Tried<()> {
             more / ms(without) * 100.0
         );
         let share = ms(writes) / ms(without) * 100.0;
-        println!("{name}: its {} entries by themselves {:.1} ms: {share:.2} %", entries.len(), ms(writes));
+        println!("{name}: its {} entries alone {:.1} ms: {share:.2} %", entries.len(), ms(writes));
     }
     Ok(())
 }
 
-/// Applies from nothing and removes it all again; gives how long the apply took. `state`: where its record goes.
+/// Applies from nothing and destroys; returns the time of the apply. `state`: the folder of the audit log.
 async fn apply(docker: &Docker, graph: &Graph, state: Option<&Path>) -> Tried<Duration> {
     let stop = CancellationToken::new();
     let started = Instant::now();
@@ -99,7 +99,7 @@ fn writer() -> Writer {
     Writer { command: "apply".to_owned(), pid: std::process::id(), clock: Clock::System }
 }
 
-/// Those of the last apply: from the last plan on.
+/// The entries of the last apply: from the last plan on.
 fn of_one_apply(all: &[Entry]) -> Vec<Entry> {
     let is_intent = |entry: &Entry| entry.body.phase == Phase::Intent;
     let last = all.iter().rposition(is_intent).unwrap_or(0);
@@ -107,7 +107,7 @@ fn of_one_apply(all: &[Entry]) -> Vec<Entry> {
     all[first..].to_vec()
 }
 
-/// Writes the entries of a plan as an apply does, one after the other.
+/// Writes the entries in sequence, as an apply does.
 fn write(state: &Path, entries: &[Entry]) -> Tried<Duration> {
     let started = Instant::now();
     let audit = Audit::open(state, writer())?;

@@ -1,4 +1,4 @@
-//! The same sandbox by `docker compose`, from a file that is made of what moat asked the engine for.
+//! The same sandbox with `docker compose`, from a file generated from moat's requests.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -13,22 +13,22 @@ use crate::record::{Exchange, Recording};
 
 /// Compose and its file.
 pub struct Compose {
-    /// The program and what goes before its own words.
+    /// The program and its leading arguments.
     program: Vec<String>,
     file: PathBuf,
 }
 
-/// How often the engine checks whether a service is healthy, which is all that compose goes by.
+/// The interval of health checks, the only readiness signal of compose.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Checks {
-    /// As often as moat's own probes, until the first success (`start_interval`, new in Docker 25).
+    /// As often as moat's probes until the first success (`start_interval`, since Docker 25).
     Quickest,
-    /// Once a second for ever, which is often as compose files go.
+    /// Once a second, which is frequent for compose files.
     EverySecond,
 }
 
 impl Compose {
-    /// `None`, with a word about it, where there is no compose.
+    /// `None`, with a message, if compose is not installed.
     #[expect(clippy::print_stdout, reason = "the figures are what this program is for")]
     pub fn find(recording: &Recording, folder: &Path, checks: Checks) -> Outcome<Option<Self>> {
         let named = std::env::var("MOAT_LAB_COMPOSE").ok().map(|program| vec![program]);
@@ -38,7 +38,7 @@ impl Compose {
             version.is_ok_and(|output| output.status.success())
         };
         let Some(program) = candidates.into_iter().find(works) else {
-            println!("docker compose is not installed: the race is without it");
+            println!("docker compose is not installed; the race runs without it");
             return Ok(None);
         };
         let file = folder.join(if checks == Checks::Quickest { "quickest.json" } else { "every-second.json" });
@@ -80,7 +80,7 @@ fn project(recording: &Recording, checks: Checks) -> Outcome<Value> {
     Ok(json!({ "services": services, "configs": configs, "volumes": volumes }))
 }
 
-/// A service that is what moat's request for a container says.
+/// A service equivalent to moat's request for a container.
 fn service(body: &Value, checks: Checks) -> Value {
     let host = &body["HostConfig"];
     let mounts = list(&host["Mounts"]);
@@ -117,13 +117,13 @@ fn service(body: &Value, checks: Checks) -> Value {
     service
 }
 
-/// A volume's name in the file: the last part of moat's own.
+/// A volume's name in the file: the last part of moat's name.
 fn volume(mount: &Value) -> String {
     let name = mount["Source"].as_str().unwrap_or_default();
     name.rsplit('-').next().unwrap_or(name).to_owned()
 }
 
-/// The files that were uploaded: path, mode, content.
+/// The uploaded files: path, mode, content.
 fn files(recording: &Recording, create: &Exchange) -> Outcome<Vec<(String, u32, String)>> {
     let id = create.answer["Id"].as_str().unwrap_or_default();
     let mut files = Vec::new();

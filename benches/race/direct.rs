@@ -1,7 +1,7 @@
-//! The same sandbox with nothing but engine calls, in the best order there is.
+//! The same sandbox with direct engine calls in the best possible order.
 //!
-//! Each request is made at the first moment at which the engine can accept it, side by side with whatever else can
-//! be done then. The bodies are moat's own, with the id of the network put in.
+//! Each request is sent as soon as the engine can accept it, concurrently with all other possible ones. The bodies are
+//! moat's, with the id of the network replaced.
 
 use std::thread;
 use std::time::Duration;
@@ -12,43 +12,43 @@ use crate::Outcome;
 use crate::record::{Exchange, Recording};
 use crate::socket::Engine;
 
-/// All that has to be known beforehand.
+/// Everything that the calls need to know in advance.
 pub struct Direct {
     engine: Engine,
-    /// As in `/v1.45`: what moat and the engine have agreed on.
+    /// The negotiated version, such as `/v1.45`.
     version: String,
     network: Vec<u8>,
     volumes: Vec<Vec<u8>>,
-    /// With it main waits, and builds are checked.
+    /// With a sidecar main waits for it, and builds are checked.
     sidecar: Option<Container>,
     main: Container,
     /// Whether builds in the main container reach the sidecar.
     builds: Option<Vec<u8>>,
 }
 
-/// A container as it is created, and how it is proven ready.
+/// A container, and its readiness probe.
 struct Container {
     path: String,
     body: String,
-    /// The id that stands for the network in the body.
+    /// The network's id in the recorded body.
     network: String,
-    /// The query and the archive.
+    /// The query and the archive of each upload.
     files: Option<(String, Vec<u8>)>,
-    /// `None`: it has only to run.
+    /// `None` if it only needs to run.
     probe: Option<Vec<u8>>,
 }
 
-/// What an apply has made.
+/// The objects created by an apply.
 pub struct Made {
     network: String,
     sidecar: Option<String>,
     main: String,
 }
 
-/// As in the capability: `specs/docker-dind.yaml`.
+/// From the capability: `specs/docker-dind.yaml`.
 const PROBE_INTERVAL: Duration = Duration::from_millis(50);
 
-/// The engine learns the exit code of an exec a moment after its output has ended; moat asks again after this too.
+/// The engine knows the exit code of an exec shortly after the end of its output. moat's poll interval.
 const EXIT_INTERVAL: Duration = Duration::from_millis(5);
 
 impl Direct {
@@ -69,7 +69,7 @@ impl Direct {
         Ok(Self { engine, version, network: network.body.clone(), volumes, sidecar, main, builds })
     }
 
-    /// Network and volumes side by side; then both containers side by side; main starts when the sidecar is ready.
+    /// Creates network and volumes concurrently, then both containers; main starts when the sidecar is ready.
     pub fn apply(&self) -> Outcome<Made> {
         let network = thread::scope(|scope| {
             let volumes: Vec<_> = self.volumes.iter().map(|body| scope.spawn(|| self.create_volume(body))).collect();
@@ -91,7 +91,7 @@ impl Direct {
         Ok(Made { network, sidecar, main })
     }
 
-    /// Both containers side by side, then the network and the volumes side by side.
+    /// Removes both containers concurrently, then the network and the volumes.
     pub fn destroy(&self, made: &Made) -> Outcome<()> {
         thread::scope(|scope| {
             let main = scope.spawn(|| self.remove_container(&made.main));
@@ -123,7 +123,7 @@ impl Direct {
         Ok(made)
     }
 
-    /// Starts a container and waits for its proof.
+    /// Starts a container and waits until it is ready.
     fn start(&self, id: &str, container: &Container) -> Outcome<()> {
         self.call("POST", &format!("/containers/{id}/start"), b"")?;
         let Some(probe) = &container.probe else {
@@ -141,7 +141,7 @@ impl Direct {
         Ok(id)
     }
 
-    /// Runs a command to its end and gives its exit code.
+    /// Runs a command and returns its exit code.
     fn exec(&self, container: &str, body: &[u8]) -> Outcome<i64> {
         let exec = id(&self.call("POST", &format!("/containers/{container}/exec"), body)?)?;
         let path = format!("{}/exec/{exec}/start", self.version);
@@ -187,7 +187,7 @@ impl Container {
     }
 }
 
-/// Whether an exec is the check of builds rather than a probe: it is the only one that needs a shell.
+/// Whether an exec is the check of builds rather than a probe: only this one uses a shell.
 fn is_check(body: &[u8]) -> bool {
     serde_json::from_slice::<Value>(body).is_ok_and(|exec| exec["Cmd"][0] == "sh")
 }

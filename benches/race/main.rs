@@ -3,23 +3,23 @@
 //!     make bench                          # on the lab's engine
 //!     cargo bench --bench race            # on the engine of DOCKER_HOST (a unix socket)
 //!
-//! There are two sandboxes. `docker:dind` is the main job: network, volumes, a `BuildKit` sidecar that is proven ready
-//! before the main container is started, and a main container whose Docker daemon is proven ready. Nearly all of its
-//! time is that of the programs in the containers, which is the same for everybody. `plain` is a network and a container
-//! that idles, and so shows what the tools themselves take.
+//! There are two sandboxes. `docker:dind` is the main case: network, volumes, a `BuildKit` sidecar that is ready before
+//! the main container starts, and a main container with a Docker daemon that is ready at the end. Nearly all of the time
+//! is spent by the programs in the containers, equally for all contestants. `plain` is a network and an idle container,
+//! and shows the overhead of the tools.
 //!
-//! All make the same containers and take turns, so that whatever else happens on the machine happens to all of them;
+//! All contestants create the same containers and take turns, so that other load on the machine affects them equally;
 //! medians are compared.
 //!
 //! - `moat` is timed as a whole process, from start to exit.
-//! - `direct` is a lower bound and no rival: it runs within this program, knows beforehand all that moat has to find out,
-//!   looks at nothing, and could repair nothing. Its requests are moat's own, recorded once.
-//! - `compose` is `docker compose`, a whole process too, with health checks as quick as the engine can make them.
+//! - `direct` is a lower bound and not a competitor: it runs within this program, knows in advance what moat must observe,
+//!   and cannot repair anything. Its requests are moat's, recorded once.
+//! - `compose` is `docker compose`, also timed as a process, with health checks as frequent as the engine allows.
 //! - `compose 1s` is the same with a health check every second.
 //!
-//! Compose does not ask whether builds reach the sidecar, which moat and `direct` do.
+//! Compose does not check that builds reach the sidecar; moat and `direct` do.
 //!
-//! Nothing is asserted here. `RACE_RUNS` sets the number of turns, `MOAT_LAB_COMPOSE` names compose's program.
+//! Nothing is asserted here. `RACE_RUNS` sets the number of turns, `MOAT_LAB_COMPOSE` names the compose program.
 #![expect(clippy::print_stdout, reason = "the figures are what this program is for")]
 
 mod compose;
@@ -47,10 +47,10 @@ const SANDBOXES: [(&str, &str); 2] = [
     ("plain", "agent: race-plain\nimage: busybox\n"),
 ];
 
-/// Odd, so that the median is a run that took place.
+/// Odd, so that the median is a measured value.
 const RUNS: usize = 9;
 
-/// Starts of the program take a millisecond or two; many of them, so that the median is steady.
+/// Many starts, which take one or two milliseconds, for a stable median.
 const STARTS: usize = 101;
 
 fn main() -> Outcome<()> {
@@ -69,7 +69,7 @@ fn race(engine: &Engine, spec: &str, runs: usize) -> Outcome<()> {
     let file = folder.path().join("agent.yaml");
     std::fs::write(&file, spec)?;
     let moat = Moat::new(&file);
-    // This also fetches what images are missing.
+    // This also pulls missing images.
     let recording = record::apply(&moat, engine, folder.path())?;
     println!("requests of an apply: {}; of one with nothing to do: {}", recording.apply, recording.again);
     let direct = Direct::new(engine.clone(), &recording)?;
@@ -88,7 +88,7 @@ fn race(engine: &Engine, spec: &str, runs: usize) -> Outcome<()> {
     Ok(())
 }
 
-/// Everybody once, each from the same clean state to the same clean state.
+/// Runs each contestant once, from the same clean state.
 fn one_turn(moat: &Moat, direct: &Direct, composes: &[(&'static str, Compose)], table: &mut Table) -> Outcome<()> {
     table.add("moat", "apply", time(|| moat.run(&["apply"]))?);
     table.add("moat", "again", time(|| moat.run(&["apply"]))?);
@@ -118,7 +118,7 @@ fn start() -> Outcome<Duration> {
     Ok(table::median(&starts?))
 }
 
-/// Apart from the timed runs, since looking takes time too.
+/// Separate from the timed runs, since polling takes time too.
 fn peak_memory_of_apply(moat: &Moat) -> Outcome<u64> {
     let peak = peak_memory(moat.command(&["apply"]))?;
     moat.run(&["destroy", "--volumes", "--yes"])?;
@@ -134,7 +134,7 @@ fn megabytes(bytes: u64) -> f64 {
     bytes as f64 / 1e6
 }
 
-/// Where the binary under test is: cargo builds it, optimised, before this program.
+/// The binary under test, which cargo builds with optimisation before this program.
 fn binary() -> PathBuf {
     Path::new(env!("CARGO_BIN_EXE_moat")).to_owned()
 }

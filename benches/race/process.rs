@@ -1,4 +1,4 @@
-//! Whole processes: what they cost is from their start to their end.
+//! Processes, measured from start to exit.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,8 +14,7 @@ pub struct Moat {
     host: Option<String>,
 }
 
-/// Between two looks at a process's memory. The peak only grows, so that a look is late at most by what the process
-/// allocates in its last moment.
+/// The interval of memory polls. The peak only grows, so that only allocations in the last interval are missed.
 const LOOK: Duration = Duration::from_millis(2);
 
 impl Moat {
@@ -23,7 +22,7 @@ impl Moat {
         Self { spec: spec.to_owned(), host: None }
     }
 
-    /// The same, talking to another socket.
+    /// The same with another socket.
     pub fn through(&self, socket: &Path) -> Self {
         Self { spec: self.spec.clone(), host: Some(format!("unix://{}", socket.display())) }
     }
@@ -42,14 +41,14 @@ impl Moat {
     }
 }
 
-/// Starts moat for next to nothing.
+/// Starts moat with minimal work.
 pub fn version() -> Outcome<()> {
     let mut command = Command::new(crate::binary());
     command.arg("--version").stdout(Stdio::null());
     if command.status()?.success() { Ok(()) } else { Err("`moat --version` failed".into()) }
 }
 
-/// Runs to the end; what a failed command has said becomes the error.
+/// Runs to the end; the output of a failed command becomes the error.
 pub fn finish(mut command: Command) -> Outcome<()> {
     let output = command.stdin(Stdio::null()).output()?;
     if output.status.success() {
@@ -58,7 +57,7 @@ pub fn finish(mut command: Command) -> Outcome<()> {
     Err(format!("{command:?}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr)).into())
 }
 
-/// The most memory that a process had at once. In bytes.
+/// The peak memory of a process in bytes.
 pub fn peak_memory(mut command: Command) -> Outcome<u64> {
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
     let status = format!("/proc/{}/status", child.id());

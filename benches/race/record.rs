@@ -1,6 +1,6 @@
-//! What moat says to the engine: a listener in between writes it down.
+//! Records moat's requests with a proxy.
 //!
-//! The requests of the other two contestants are made of these, so that all three make the same sandbox.
+//! The requests of the other contestants derive from these, so that all create the same sandbox.
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -15,28 +15,28 @@ use crate::Outcome;
 use crate::process::Moat;
 use crate::socket::{Engine, Message};
 
-/// The requests of one apply that matter to the others.
+/// The requests of an apply that the others need.
 pub struct Recording {
-    /// How many requests an apply makes.
+    /// The number of requests of an apply.
     pub apply: usize,
-    /// How many an apply with nothing to do makes.
+    /// The number of requests of an apply without changes.
     pub again: usize,
     pub requests: Vec<Exchange>,
 }
 
-/// A request and its answer.
+/// A request and its response.
 #[derive(Debug)]
 pub struct Exchange {
     pub method: String,
-    /// As sent: with version and query.
+    /// With version and query.
     pub path: String,
     pub body: Vec<u8>,
-    /// Null where it is no JSON.
+    /// Null if it is not JSON.
     pub answer: Value,
 }
 
 impl Exchange {
-    /// Of a container's creation: moat puts the sidecar's name into the container's.
+    /// Whether a creation is that of the sidecar, whose container's name contains `buildkit`.
     pub fn is_for_sidecar(&self) -> bool {
         self.path.contains("buildkit")
     }
@@ -45,9 +45,9 @@ impl Exchange {
 /// Both directions of one connection.
 type Tape = Arc<[Mutex<Vec<u8>>; 2]>;
 
-/// Runs an apply through a listener, twice, and clears up.
+/// Runs an apply twice through the proxy, and destroys.
 pub fn apply(moat: &Moat, engine: &Engine, folder: &Path) -> Outcome<Recording> {
-    // The first time images may have to be fetched, which is not what is wanted here.
+    // The first apply may have to pull images, which must not be recorded.
     moat.run(&["apply"])?;
     moat.run(&["destroy", "--volumes", "--yes"])?;
     let (first, second) = (folder.join("first.sock"), folder.join("second.sock"));
@@ -70,7 +70,7 @@ impl Recording {
     }
 }
 
-/// Passes connections on to the engine, and keeps what goes over them.
+/// Forwards connections to the engine, and records the bytes.
 fn listen(path: &Path, engine: &Engine) -> Outcome<Arc<Mutex<Vec<Tape>>>> {
     let listener = UnixListener::bind(path)?;
     let tapes = Arc::new(Mutex::new(Vec::new()));
@@ -98,11 +98,11 @@ fn copy(mut from: UnixStream, mut to: UnixStream, tape: &Mutex<Vec<u8>>) {
             break;
         }
     }
-    // One side may say that it has no more to say, and still listen.
+    // One side may close its direction and still read.
     let _ = to.shutdown(Shutdown::Write);
 }
 
-/// All requests, connection by connection. A connection that has become a raw stream says no more in HTTP.
+/// All requests by connection, up to an upgrade to a raw stream.
 fn exchanges(tapes: &Mutex<Vec<Tape>>) -> Vec<Exchange> {
     let mut exchanges = Vec::new();
     for tape in tapes.lock().unwrap_or_else(PoisonError::into_inner).iter() {

@@ -1,6 +1,6 @@
-//! HTTP with the engine, as plainly as it can be done: one connection, one request, one answer.
+//! Minimal HTTP with the engine: one connection for each request.
 //!
-//! A connection over a unix socket costs some microseconds, so that keeping them would gain nothing here.
+//! A connection over a unix socket costs some microseconds, so that keep-alive would gain nothing.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -23,7 +23,7 @@ impl Engine {
         Ok(Self { path: path.into() })
     }
 
-    /// One request, and the body of its answer. Every refusal is an error.
+    /// Sends a request, and returns the body of the response. An error status is an error.
     pub fn ask(&self, method: &str, path: &str, kind: &str, body: &[u8]) -> Outcome<Vec<u8>> {
         let mut stream = UnixStream::connect(&self.path)?;
         let length = body.len();
@@ -36,7 +36,7 @@ impl Engine {
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer)?;
         let Some(Message { first_line, body, .. }) = Message::read(&answer, 0) else {
-            return Err(format!("{method} {path}: no answer").into());
+            return Err(format!("{method} {path}: no response").into());
         };
         match first_line.split(' ').nth(1) {
             Some(status) if status.starts_with('2') => Ok(body),
@@ -44,24 +44,24 @@ impl Engine {
         }
     }
 
-    /// A request with JSON, answered in JSON or with nothing.
+    /// Sends a request with JSON; the response is JSON or empty.
     pub fn json(&self, method: &str, path: &str, body: &[u8]) -> Outcome<Value> {
         let answer = self.ask(method, path, "application/json", body)?;
         Ok(if answer.is_empty() { Value::Null } else { serde_json::from_slice(&answer)? })
     }
 }
 
-/// A request or an answer, as it went over the socket.
+/// A request or response.
 #[derive(Debug)]
 pub struct Message {
     pub first_line: String,
     pub body: Vec<u8>,
-    /// Where the next one begins.
+    /// The offset of the next message.
     pub end: usize,
 }
 
 impl Message {
-    /// Reads the message that begins at `start`; `None`: there is no whole one.
+    /// Parses the message at `start`; `None` if it is incomplete.
     pub fn read(bytes: &[u8], start: usize) -> Option<Self> {
         let rest = bytes.get(start..)?;
         let head_end = find(rest, b"\r\n\r\n")?;
@@ -89,7 +89,7 @@ impl Message {
     }
 }
 
-/// A chunked body put together, and how many bytes it took.
+/// Decodes a chunked body, and returns its encoded length.
 fn chunks(bytes: &[u8]) -> Option<(Vec<u8>, usize)> {
     let (mut body, mut at) = (Vec::new(), 0);
     loop {

@@ -1,14 +1,14 @@
-//! The figures: medians, and how they stand to each other and to the goals.
+//! The results: medians, their ratios, and the goals.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-/// What was measured, by contestant and step.
+/// The measurements by contestant and step.
 #[derive(Default)]
 pub struct Table(BTreeMap<(&'static str, &'static str), Vec<Duration>>);
 
-/// What moat's time may be of another's.
+/// The maximum ratio of moat's time to another's.
 const GOALS: [(&str, &str, f64); 5] = [
     ("apply", "direct", 1.15),
     ("apply", "compose", 0.25),
@@ -36,7 +36,7 @@ pub fn median(times: &[Duration]) -> Duration {
     sorted.get(sorted.len() / 2).copied().unwrap_or_default()
 }
 
-/// The median, and in brackets the lowest and the highest.
+/// The median, with the minimum and the maximum in parentheses.
 fn spread(times: &[Duration]) -> String {
     let seconds = |time: Option<&Duration>| time.map_or(0.0, Duration::as_secs_f64);
     let (low, high) = (seconds(times.iter().min()), seconds(times.iter().max()));

@@ -2,10 +2,10 @@
 //!
 //!     cargo bench --bench repair          # on the engine of DOCKER_HOST (a unix socket)
 //!
-//! One plain sandbox. In each turn the same harm is done to its container twice: once while moat watches, and once while
-//! the watch is held still and this program makes the calls, knowing beforehand which. Both are timed from the engine's
-//! event on: moat to the line that says that all is as wanted, the calls to the answer that says so. What is compared
-//! is the ratio of each pair, so that whatever else happens on the machine happens to both.
+//! One plain sandbox. In each turn its container is harmed twice: once while moat watches, and once while the watch is
+//! suspended and this program makes the necessary calls, known in advance. Both times start at the engine's event; moat's
+//! ends with the line that reports the sandbox in sync, that of the calls with the last response. The ratios of the pairs
+//! are compared, so that other load on the machine affects both equally.
 //!
 //! Nothing is asserted here. `REPAIR_RUNS` sets the number of turns.
 #![expect(clippy::print_stdout, reason = "the figures are what this program is for")]
@@ -32,16 +32,16 @@ use watch::{Events, Watch};
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
-/// Odd, so that the median is a turn that took place.
+/// Odd, so that the median is a measured value.
 const RUNS: usize = 11;
 
-/// What moat's time may be of that of the calls.
+/// The maximum ratio of moat's time to that of the calls.
 const GOAL: f64 = 1.2;
 
-/// For the watch to have looked at what was done without it, and to be at rest.
+/// The time in which the watch observes the direct repair and becomes idle.
 const REST: Duration = Duration::from_millis(400);
 
-/// What is done to the container, by which event the engine tells of it.
+/// A harm to the container, and the event of the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Harm {
     Kill,
@@ -88,11 +88,11 @@ fn main() -> Outcome<()> {
     moat.run(&["destroy", "--volumes", "--yes"])
 }
 
-/// The engine, and what has to be known of the container to make it again.
+/// The engine, and the data needed to recreate the container.
 struct Bench {
     engine: Engine,
     events: Events,
-    /// As in `/v1.45`.
+    /// Such as `/v1.45`.
     version: String,
     name: String,
     create: (String, String),
@@ -119,9 +119,9 @@ impl Bench {
         })
     }
 
-    /// From the event to the watch's word that all is as wanted.
+    /// The time from the event until the watch reports the sandbox in sync.
     fn watched(&self, harm: Harm, watch: &mut Watch) -> Outcome<Duration> {
-        // What was repaired a moment ago would be left alone for a while.
+        // Otherwise the backoff would delay the repair.
         watch.forgive()?;
         thread::sleep(REST);
         watch.forget();
@@ -129,7 +129,7 @@ impl Bench {
         Ok(watch.settled()?.saturating_duration_since(event))
     }
 
-    /// From the event, or from when the calls can be made, to the last answer.
+    /// The time from the event, or from when the calls are possible, to the last response.
     fn direct(&self, harm: Harm, watch: &Watch) -> Outcome<Duration> {
         thread::sleep(REST);
         watch.hold()?;
@@ -141,7 +141,7 @@ impl Bench {
         Ok(took)
     }
 
-    /// Does it, and gives when the engine told of it.
+    /// Harms the container, and returns the time of the event.
     fn harm(&self, harm: Harm) -> Outcome<Instant> {
         self.events.forget();
         let name = &self.name;
@@ -160,7 +160,7 @@ impl Bench {
         self.events.next(action)
     }
 
-    /// The calls with which moat repairs it, and no look but the last.
+    /// The calls of moat's repair, with the last observation only.
     fn mend(&self, harm: Harm) -> Outcome<()> {
         let of = |rest: &str| format!("/containers/{}{rest}", self.name);
         match harm {

@@ -1,4 +1,4 @@
-//! A watch that can be held still, and the engine's events, each with the moment at which it came.
+//! A watch that can be suspended, and the engine's events, with the time of each line.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -12,10 +12,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::Outcome;
 use crate::socket::Engine;
 
-/// For one line: far longer than a repair takes.
+/// Timeout for a line: far longer than a repair.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Lines, and when they came.
+/// Lines and their times.
 struct Lines(Receiver<(Instant, String)>);
 
 pub struct Watch {
@@ -61,7 +61,7 @@ impl Watch {
         Ok(watch)
     }
 
-    /// When it next says that all is as wanted.
+    /// Waits until it reports the sandbox in sync; returns the time.
     pub fn settled(&self) -> Outcome<Instant> {
         self.lines.with("\"event\":\"settled\"")
     }
@@ -70,7 +70,7 @@ impl Watch {
         self.lines.forget();
     }
 
-    /// What is said by a hangup ends every pause.
+    /// A hangup signal ends every backoff.
     pub fn forgive(&self) -> Outcome<()> {
         self.signal(Signal::HUP)
     }
@@ -96,7 +96,7 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have exited.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -113,7 +113,7 @@ impl Events {
         self.0.forget();
     }
 
-    /// When the engine next tells that something was done.
+    /// Waits for an event with the action; returns its time.
     pub fn next(&self, action: &str) -> Outcome<Instant> {
         self.0.with(&format!("\"Action\":\"{action}\""))
     }

@@ -1,7 +1,7 @@
-//! Chaos on the engine: random kills, stops, pauses, disconnections and removals of one, several or all objects, deaths
-//! of the watch and of the engine. Each time it is quiet the sandbox is ready within [`BOUND`], and a build works.
+//! Chaos on the engine: random kills, stops, pauses, disconnections and removals of one, several or all objects, crashes
+//! of the watch and of the engine. After each pause the sandbox is ready within [`BOUND`], and a build works.
 //!
-//! `make test` does it for about a minute, another one each time, and prints the seed. To play one again, or for longer:
+//! `make test` runs it for about a minute with a random seed, and prints the seed. To replay a seed, or to run longer:
 //! `MOAT_CHAOS_SEED=7 MOAT_CHAOS_SECONDS=600 cargo test --test crash chaos -- --nocapture`, with the lab's environment.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -16,28 +16,28 @@ use testkit::watched::Watched;
 
 use crate::restarted::restart_engine;
 
-/// A sidecar, a service, a Docker inside, and volumes.
+/// A sidecar, a service, an inner Docker, and volumes.
 const SPEC: &str = "image: docker:dind\ndependencies:\n  - docker:dind\n  - redis\n";
 
-/// Without being told otherwise. In seconds.
+/// The default duration in seconds.
 const USUAL: u64 = 60;
 
-/// From the later of quiet and the retry that was announced until all is ready.
+/// Maximum time from the later of quiet and the announced retry until everything is ready.
 const BOUND: Duration = Duration::from_secs(30);
 
-/// One resource is hit so often in a minute, and not more: then it is not left alone for longer than [`BOUND`].
+/// Maximum hits of one resource in a minute: more would cause a backoff longer than [`BOUND`].
 const HITS: usize = 4;
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Between two looks whether it is ready.
+/// The interval of readiness polls.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// A generator that gives the same numbers for the same seed: Marsaglia's xorshift.
+/// A deterministic random generator: Marsaglia's xorshift.
 struct Dice(u64);
 
 impl Dice {
     fn new(seed: u64) -> Self {
-        // Neighbouring seeds are to give other stories from the first roll on; and it must not be 0.
+        // Adjacent seeds must differ from the first roll on, and the state must not be 0.
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
 
@@ -51,7 +51,7 @@ impl Dice {
 
 const CONTAINERS: [&str; 3] = ["main", "buildkit", "redis"];
 
-/// What somebody does.
+/// A disturbance.
 #[derive(Debug, Clone, Copy)]
 enum Act {
     Kill,
@@ -67,9 +67,9 @@ struct Chaos<'a> {
     sandbox: &'a Sandbox,
     dice: Dice,
     watch: Option<Watched>,
-    /// When each container was hit lately.
+    /// The recent hits of each container.
     hits: BTreeMap<&'static str, VecDeque<Instant>>,
-    /// Until when a retry that was announced may be waited for.
+    /// The time of the announced retry.
     promised: Instant,
     done: Vec<String>,
 }
@@ -81,7 +81,7 @@ impl<'a> Chaos<'a> {
         Self { sandbox, dice: Dice::new(seed), watch, hits, promised: Instant::now(), done: Vec::new() }
     }
 
-    /// Whether all of these may be hit once more.
+    /// Whether all of these may be hit again.
     fn may_hit(&mut self, names: &[&'static str]) -> bool {
         let now = Instant::now();
         for name in names {
@@ -99,7 +99,7 @@ impl<'a> Chaos<'a> {
         may
     }
 
-    /// One thing that goes wrong, or several at once.
+    /// One disturbance, or several at once.
     fn strike(&mut self) {
         match self.dice.roll(12) {
             0 => self.watch_dies(),
@@ -133,7 +133,7 @@ impl<'a> Chaos<'a> {
         let ids: Vec<&str> = found.iter().map(String::as_str).collect();
         let network = format!("moat-{}", self.sandbox.run_id());
         let each = |words: &[&str]| {
-            // What has just gone by itself cannot be harmed any more.
+            // An object that has just disappeared cannot be harmed.
             engine().try_docker(&[words, &ids[..]].concat());
         };
         match act {
@@ -179,7 +179,7 @@ impl<'a> Chaos<'a> {
         }
     }
 
-    /// It is killed, and another one begins at once, as a supervisor would have it.
+    /// Kills the watch and starts another one at once, as a supervisor does.
     fn watch_dies(&mut self) {
         self.done.push("watch".to_owned());
         if let Some(watch) = self.watch.take() {
@@ -188,7 +188,7 @@ impl<'a> Chaos<'a> {
         self.watch = Some(Watched::begun(self.sandbox, &[]));
     }
 
-    /// Takes in what the watch has announced.
+    /// Reads the announcements of the watch.
     fn listen(&mut self) {
         let Some(watch) = &mut self.watch else { return };
         for event in watch.heard() {
@@ -199,10 +199,10 @@ impl<'a> Chaos<'a> {
         }
     }
 
-    /// Waits until all is ready; how long that took from the later of quiet and the announced retry.
+    /// Waits until everything is ready; returns the time since the later of quiet and the announced retry.
     fn is_ready_again(&mut self, seed: u64) -> Duration {
         let quiet = Instant::now();
-        // What is announced a while after it has become quiet is no excuse any more.
+        // A retry announced later does not extend the bound.
         let grace = quiet + BOUND;
         loop {
             if Instant::now() < grace {
@@ -213,9 +213,9 @@ impl<'a> Chaos<'a> {
                 return Instant::now().saturating_duration_since(begins);
             }
             if Instant::now() > begins + BOUND {
-                let told = self.watch.as_ref().map(|watch| watch.told.iter().rev().take(12).collect::<Vec<_>>());
+                let reported = self.watch.as_ref().map(|watch| watch.told.iter().rev().take(12).collect::<Vec<_>>());
                 let status = self.sandbox.status();
-                panic!("seed {seed}: not ready after {:?}: {status:#}\nlast told: {told:#?}", self.done);
+                panic!("seed {seed}: not ready after {:?}: {status:#}\nlast reported: {reported:#?}", self.done);
             }
             thread::sleep(LOOK);
         }

@@ -1,11 +1,10 @@
-//! moat is killed after every single call with which it changes something on the engine, and does the work again; or
-//! the engine is.
+//! Kills moat, or the engine, after each call that changes something on the engine, and repeats the command.
 //!
-//! `make test` takes each crash point of a plain agent and a sample of one with a Docker inside. All of them:
-//! `MOAT_CRASH=all cargo test --test crash -- --nocapture`, with the lab's environment; it prints how many there were.
+//! `make test` uses each crash point of a plain agent and a sample for an agent with an inner Docker. All of them:
+//! `MOAT_CRASH=all cargo test --test crash -- --nocapture`, with the lab's environment; it prints their number.
 
 mod chaos;
-mod on_record;
+mod intents;
 mod points;
 mod restarted;
 mod under_watch;

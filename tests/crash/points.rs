@@ -1,6 +1,6 @@
-//! Every point of an apply, of a replacement and of a destroy; afterwards the same command is given once more.
+//! Crashes at every call of an apply, a replacement and a destroy; then the same command runs again.
 //!
-//! The second one goes through the same socket: the lock is that of the first one, and must not hold it up.
+//! The second command uses the same socket, and the lock of the first one must not block it.
 
 use std::env;
 use std::time::Instant;
@@ -11,7 +11,7 @@ use testkit::held::hold_at;
 use testkit::owner;
 use testkit::sandbox::{DIND, PLAIN, Sandbox};
 
-use crate::on_record::{assert_on_record, assert_whole};
+use crate::intents::{assert_intent, assert_whole};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Work {
@@ -20,10 +20,10 @@ pub enum Work {
     Destroy,
 }
 
-/// What the engine holds of one run: containers by name with the number of their mounts, networks, volumes.
+/// The objects of one run: containers by name with the number of their mounts, networks, volumes.
 pub type Shape = Vec<String>;
 
-/// More than any of these has.
+/// More than the number of calls of any command here.
 pub const MANY: usize = 100;
 
 #[test]
@@ -42,21 +42,21 @@ fn a_destroy() {
 }
 
 #[test]
-fn a_first_apply_with_a_docker_inside() {
+fn a_first_apply_with_an_inner_docker() {
     every(DIND, Work::First, every_nth(3), 8);
 }
 
 #[test]
-fn a_replacement_with_a_docker_inside() {
+fn a_replacement_with_an_inner_docker() {
     every(DIND, Work::Replacement, every_nth(3), 5);
 }
 
 #[test]
-fn a_destroy_with_a_docker_inside() {
+fn a_destroy_with_an_inner_docker() {
     every(DIND, Work::Destroy, every_nth(3), 6);
 }
 
-/// The step from one point to the next: `usual`, where each of them brings two Docker engines up, or all of them.
+/// The step between points: `usual`, since each one starts two Docker engines, or 1 for all of them.
 pub fn every_nth(usual: usize) -> usize {
     match env::var("MOAT_CRASH").as_deref() {
         Ok("all") => 1,
@@ -65,14 +65,14 @@ pub fn every_nth(usual: usize) -> usize {
     }
 }
 
-/// Kills at every `step`th call until there is no such call, of which there must have been `least`.
+/// Kills at every `step`th call until the command has no such call; there must be at least `least`.
 #[expect(clippy::print_stdout, reason = "the points are what this measures; shown with `--nocapture`")]
 fn every(spec: &str, work: Work, step: usize, least: usize) {
     let _beside = owner::shared();
     let began = Instant::now();
     let expected = shape_without_crash(spec, work);
     let mut points = 0;
-    // A sample begins one later the second time, so that the two have different calls.
+    // The second sample has an offset of one, so that the samples have different calls.
     for (moment, start) in [(Moment::Answered, 1), (Moment::Asked, step.min(2))] {
         let mut nth = start;
         while let Some(call) = crash(spec, work, Point { nth, moment }, &expected) {
@@ -85,13 +85,13 @@ fn every(spec: &str, work: Work, step: usize, least: usize) {
     println!("{work:?}: {points} crash points, step {step}, in {:?}, of:\n{spec}", began.elapsed());
 }
 
-/// One crash and what comes after: the call at which it was.
+/// One crash and the repeated command; returns the call of the crash.
 fn crash(spec: &str, work: Work, point: Point, expected: &Shape) -> Option<String> {
     let before = Inventory::now();
     let (sandbox, breakpoint) = (Sandbox::new(spec), Breakpoint::new());
     prepare(&sandbox, &breakpoint, spec, work);
     let call = hold_at(&sandbox, &breakpoint, command(work), point).map(|held| {
-        assert_on_record(&sandbox, &held.call);
+        assert_intent(&sandbox, &held.call);
         held.kill()
     });
     let at = format!("{work:?} {point:?} at {call:?}, which left {:#?}", shape(&sandbox));
@@ -99,14 +99,14 @@ fn crash(spec: &str, work: Work, point: Point, expected: &Shape) -> Option<Strin
     let again = sandbox.moat(command(work)).docker_host(&breakpoint.host()).run();
     assert!(again.code == 0, "{at}\nthe second one: {again}");
     assert_done(&sandbox, &breakpoint, work, expected, &format!("{at}\nthe second one: {again}"));
-    // What the first one has left open is closed by the second, wherever it was killed.
+    // The second command closes the open intents of the first one.
     assert_whole(&sandbox, &at);
     sandbox.moat(&["destroy", "--volumes", "--yes"]).docker_host(&breakpoint.host()).ok();
     before.assert_unchanged(&sandbox.agent);
     call
 }
 
-/// Checks that `work` is done, by moat's word and by the engine's.
+/// Checks that `work` is done, according to moat and to the engine.
 pub fn assert_done(sandbox: &Sandbox, breakpoint: &Breakpoint, work: Work, expected: &Shape, at: &str) {
     let state = if work == Work::Destroy { "absent" } else { "ready" };
     let status = sandbox.moat(&["status", "--json"]).docker_host(&breakpoint.host()).run();
@@ -127,7 +127,7 @@ pub fn shape_without_crash(spec: &str, work: Work) -> Shape {
     expected
 }
 
-/// Brings a sandbox to where `work` begins.
+/// Prepares a sandbox for `work`.
 pub fn prepare(sandbox: &Sandbox, breakpoint: &Breakpoint, spec: &str, work: Work) {
     if work != Work::First {
         sandbox.moat(&["apply"]).docker_host(&breakpoint.host()).ok();
@@ -147,7 +147,7 @@ pub fn shape(sandbox: &Sandbox) -> Shape {
         let lines = engine().list(&[args, &["--filter", &filter, "--format", format]].concat());
         lines.into_iter().map(|line| line.replace(&sandbox.run_id(), "R")).collect::<Vec<_>>()
     };
-    // The anonymous volumes are among the mounts; one that nothing mounts any more is seen at the end.
+    // Anonymous volumes are among the mounts; unused ones are found at the end.
     let containers = list(&["ps", "-a"], "{{.Names}} {{.State}} {{.Mounts}}").into_iter().map(|line| {
         let (who, mounts) = line.rsplit_once(' ').unwrap_or((&line, ""));
         format!("container {who}: {} mounts", mounts.split(',').filter(|it| !it.is_empty()).count())

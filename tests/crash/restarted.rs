@@ -1,7 +1,7 @@
-//! The engine dies in the middle of an apply, and is back before moat goes on.
+//! The engine crashes during an apply, and is back before moat continues.
 //!
-//! What moat has then heard of last was true of an engine that is no more: calls that were under way have broken off,
-//! containers have ended and come back. The apply may still get there, or end; the next one does.
+//! The last observation is then stale: calls in flight have failed, containers have exited and restarted. The apply may
+//! succeed or fail; the next one succeeds.
 
 use std::process::Command;
 
@@ -25,11 +25,11 @@ fn in_a_replacement() {
 }
 
 #[test]
-fn in_a_first_apply_with_a_docker_inside() {
+fn in_a_first_apply_with_an_inner_docker() {
     every(DIND, Work::First, every_nth(6), 8);
 }
 
-/// Restarts at every `step`th call until there is no such call, of which there must have been `least`.
+/// Restarts at every `step`th call until the command has no such call; there must be at least `least`.
 #[expect(clippy::print_stdout, reason = "the points are what this measures; shown with `--nocapture`")]
 fn every(spec: &str, work: Work, step: usize, least: usize) {
     let _alone = owner::exclusive();
@@ -49,7 +49,7 @@ fn every(spec: &str, work: Work, step: usize, least: usize) {
     );
 }
 
-/// One restart and what comes after: the call at which it was, and the exit code of the apply that went on.
+/// One restart and the repeated command; returns the call of the restart and the exit code of the first apply.
 fn restart(spec: &str, work: Work, point: Point, expected: &Shape) -> Option<(String, i32)> {
     let before = Inventory::now();
     let (sandbox, breakpoint) = (Sandbox::new(spec), Breakpoint::new());
@@ -57,13 +57,13 @@ fn restart(spec: &str, work: Work, point: Point, expected: &Shape) -> Option<(St
     let ended = hold_at(&sandbox, &breakpoint, command(work), point).map(|held| {
         restart_engine();
         let call = held.call.clone();
-        let (code, told) = held.let_go();
-        // It got there, or says that it did not, or that nobody answered.
+        let (code, reported) = held.let_go();
+        // It succeeded, failed, or lost the engine.
         let code = code.unwrap_or(-1);
-        assert!([0, 1, 69].contains(&code), "{work:?} {point:?} at {call}: exit code {code}\n{told}");
-        // A question may have been the last thing to do, and the engine have gone after the last look.
+        assert!([0, 1, 69].contains(&code), "{work:?} {point:?} at {call}: exit code {code}\n{reported}");
+        // The last call may have been a query, so that the engine crashed after the last observation.
         if code == 0 && !call.contains("/exec") {
-            assert_eq!(&shape(&sandbox), expected, "{work:?} {point:?} at {call}\n{told}");
+            assert_eq!(&shape(&sandbox), expected, "{work:?} {point:?} at {call}\n{reported}");
         }
         (call, code)
     });
@@ -81,7 +81,7 @@ fn restart(spec: &str, work: Work, point: Point, expected: &Shape) -> Option<(St
     ended
 }
 
-/// Without a warning, as a crash would.
+/// Kills the engine without a shutdown, as a crash does.
 pub fn restart_engine() {
     let lab = std::env::var("MOAT_LAB").expect("MOAT_LAB: only an engine of the lab is restarted, see tests/lab");
     let mut command = Command::new(lab);

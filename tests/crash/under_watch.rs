@@ -1,4 +1,4 @@
-//! The engine dies under a watch, and comes back with everything in it ended.
+//! The engine crashes during a watch, and comes back with all containers exited.
 
 use testkit::engine::Inventory;
 use testkit::owner;
@@ -8,9 +8,9 @@ use testkit::watched::Watched;
 
 use crate::restarted::restart_engine;
 
-/// What the engine does not start again by itself the watch has to.
+/// The watch starts the containers that the engine does not restart.
 #[test]
-fn what_the_engine_leaves_ended_is_started() {
+fn watch_starts_containers_that_the_engine_left_exited() {
     let _alone = owner::exclusive();
     let before = Inventory::now();
     let sandbox = Sandbox::new(&format!("{PLAIN}restart: \"no\"\n"));
@@ -30,13 +30,13 @@ fn what_the_engine_leaves_ended_is_started() {
 }
 
 #[test]
-fn a_docker_inside_works_again() {
+fn an_inner_docker_recovers() {
     let _alone = owner::exclusive();
     let sandbox = Sandbox::new(DIND);
     let mut watch = Watched::new(&sandbox, &[]);
     restart_engine();
     watch.wait_for("engine-back");
-    // Whether the engine or the watch has started them, they are proven in the end.
+    // Whether the engine or the watch has started them, they become ready.
     assert!(until(|| sandbox.status()["state"] == "ready"), "{:#}", sandbox.status());
     sandbox.sh_ok("echo FROM scratch | docker build -q -");
     watch.end();

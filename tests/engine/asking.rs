@@ -1,4 +1,4 @@
-//! What nothing brings back is asked about on a terminal; without one a command goes on and says what ends, or refuses.
+//! Confirmation of irreversible actions on a terminal; without one a command reports them and continues, or refuses.
 
 use std::process::{Child, Command, Stdio};
 
@@ -6,7 +6,7 @@ use testkit::engine::engine;
 use testkit::run::{Ran, run, until};
 use testkit::sandbox::{DIND, PLAIN, Sandbox};
 
-/// Runs moat on a terminal, where somebody answers.
+/// Runs moat on a terminal with an answer.
 fn on_terminal(sandbox: &Sandbox, line: &str, answer: &str) -> Ran {
     let moat = testkit::moat_binary();
     let mut command = Command::new("script");
@@ -15,7 +15,7 @@ fn on_terminal(sandbox: &Sandbox, line: &str, answer: &str) -> Ran {
     run(command, answer.as_bytes())
 }
 
-/// Somebody works in the sandbox; returns when that has begun.
+/// Starts an exec session; returns when it runs.
 fn session(sandbox: &Sandbox) -> Child {
     let mut command = sandbox.moat(&["exec", "--", "sh", "-c", "touch /begun; sleep 1000"]).command;
     let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("moat");
@@ -24,7 +24,7 @@ fn session(sandbox: &Sandbox) -> Child {
 }
 
 #[test]
-fn destroy_says_what_goes_and_asks() {
+fn destroy_lists_resources_and_asks() {
     let sandbox = Sandbox::applied(DIND);
     sandbox.sh_ok("docker volume create db");
     let main = sandbox.main();
@@ -43,7 +43,7 @@ fn destroy_says_what_goes_and_asks() {
 }
 
 #[test]
-fn yes_is_not_asked_and_a_pipe_goes_on() {
+fn no_prompt_with_yes_or_without_a_terminal() {
     for (line, terminal) in [("destroy --yes", true), ("destroy", false)] {
         let sandbox = Sandbox::applied(PLAIN);
         let words: Vec<&str> = line.split(' ').collect();
@@ -54,7 +54,7 @@ fn yes_is_not_asked_and_a_pipe_goes_on() {
 }
 
 #[test]
-fn volumes_with_their_data_need_an_answer() {
+fn deleting_volumes_needs_confirmation() {
     let sandbox = Sandbox::applied("image: busybox\nvolumes: [\"data:/data\"]\n");
     let ran = sandbox.moat(&["destroy", "--volumes"]).run();
     assert_eq!(ran.code, 64, "{ran}");
@@ -65,12 +65,12 @@ fn volumes_with_their_data_need_an_answer() {
     sandbox.assert_ready();
     sandbox.moat(&["destroy", "--volumes", "--yes"]).ok();
     assert_eq!(sandbox.volumes(), [""; 0]);
-    // What is not there cannot be lost.
+    // Missing volumes need no confirmation.
     sandbox.moat(&["destroy", "--volumes"]).ok();
 }
 
 #[test]
-fn run_with_rm_asks_about_a_sandbox_that_was_there() {
+fn run_with_rm_asks_before_removing_an_existing_sandbox() {
     let sandbox = Sandbox::applied(PLAIN);
     let main = sandbox.main();
     let ran = on_terminal(&sandbox, "run --rm -- echo never", "n\n");
@@ -85,7 +85,7 @@ fn run_with_rm_asks_about_a_sandbox_that_was_there() {
 }
 
 #[test]
-fn sessions_that_would_end_are_told_asked_about_and_told_why() {
+fn open_sessions_are_reported_and_confirmed() {
     let sandbox = Sandbox::applied(PLAIN);
     let main = sandbox.main();
     let working = session(&sandbox);
@@ -95,14 +95,14 @@ fn sessions_that_would_end_are_told_asked_about_and_told_why() {
     assert!(plan.stdout.ends_with("\nEnds: 1 session in container/main\n"), "{plan}");
     let plan: serde_json::Value = serde_json::from_str(&sandbox.moat(&["plan", "--json"]).ok().stdout).expect("JSON");
     assert_eq!(plan["sessions"], 1);
-    let told = format!("this ends 1 session in `moat-{}`", sandbox.run_id());
+    let reported = format!("this ends 1 session in `moat-{}`", sandbox.run_id());
     for line in ["apply", "restart"] {
         let ran = on_terminal(&sandbox, line, "n\n");
-        assert!(ran.code == 1 && ran.stdout.contains(&told), "{ran}");
+        assert!(ran.code == 1 && ran.stdout.contains(&reported), "{ran}");
     }
     assert_eq!(sandbox.main(), main);
     let ran = sandbox.moat(&["apply"]).ok();
-    assert!(ran.stderr.contains(&told), "{ran}");
+    assert!(ran.stderr.contains(&reported), "{ran}");
     assert_ne!(sandbox.main(), main);
     let ended = working.wait_with_output().expect("an end");
     let said = String::from_utf8_lossy(&ended.stderr).into_owned();
@@ -111,10 +111,10 @@ fn sessions_that_would_end_are_told_asked_about_and_told_why() {
 
     let working = session(&sandbox);
     let ran = sandbox.moat(&["restart"]).ok();
-    assert!(ran.stderr.contains(&told), "{ran}");
+    assert!(ran.stderr.contains(&reported), "{ran}");
     let said = String::from_utf8_lossy(&working.wait_with_output().expect("an end").stderr).into_owned();
     assert!(said.contains("the session ended: "), "{said}");
-    // Whoever ends their own command knows.
+    // No prompt for the user's own session.
     let ran = sandbox.sh("kill -9 $$");
     assert!(ran.code == 137 && !ran.stderr.contains("the session ended"), "{ran}");
 }

@@ -1,4 +1,4 @@
-//! `moat attach`: the main command's own streams and exit code; and how `moat exec` leaves a command.
+//! `moat attach`: the streams and the exit code of the main command; and how `moat exec` detaches.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -11,7 +11,7 @@ use testkit::sandbox::{PLAIN, Sandbox};
 const SHELL: &str = "image: busybox\ninteractive: true\ncommand: sh\n";
 
 #[test]
-fn the_main_command_gets_input_and_gives_output_and_its_code() {
+fn attach_passes_input_output_and_exit_code() {
     let sandbox = Sandbox::applied(SHELL);
     let ran = sandbox.moat(&["attach"]).input("stty size; echo sum-$((40+2))\nexit 3\n").run();
     assert!(ran.code == 3 && ran.stdout.contains("sum-42"), "{ran}");
@@ -20,7 +20,7 @@ fn the_main_command_gets_input_and_gives_output_and_its_code() {
 }
 
 #[test]
-fn a_terminal_is_passed_through_and_left_by_its_keys() {
+fn detach_keys_leave_a_terminal_session() {
     let sandbox = Sandbox::applied(SHELL);
     let attach = |keys: &str| {
         let moat = sandbox.moat(&["attach"]);
@@ -51,7 +51,7 @@ fn a_terminal_is_passed_through_and_left_by_its_keys() {
 }
 
 #[test]
-fn without_a_terminal_of_its_own_both_streams_stay_apart() {
+fn streams_stay_separate_without_a_terminal() {
     let script = "until [ -e /go ]; do echo tick; sleep 0.1; done; echo out; echo err >&2; exit 4";
     let spec = format!("image: busybox\ncommand: [\"sh\", \"-c\", {}]\n", Value::from(script));
     let sandbox = Sandbox::applied(&spec);
@@ -67,7 +67,7 @@ fn without_a_terminal_of_its_own_both_streams_stay_apart() {
 }
 
 #[test]
-fn its_end_is_told_as_a_document() {
+fn attach_prints_a_document_at_the_end() {
     let script = "until [ -e /go ]; do sleep 0.1; done; sleep 1; echo out; echo err >&2; exit 4";
     let sandbox = Sandbox::applied(&format!("image: busybox\ncommand: [\"sh\", \"-c\", {}]\n", Value::from(script)));
     let recorder = Recorder::new();
@@ -78,12 +78,12 @@ fn its_end_is_told_as_a_document() {
         sandbox.sh_ok("touch /go");
         attached.join().expect("no panic")
     });
-    let told: Value = serde_json::from_str(&ran.stdout).expect("a document");
-    assert_eq!((ran.code, told), (4, serde_json::json!({ "exit_code": 4, "stdout": "out\n", "stderr": "err\n" })));
+    let reported: Value = serde_json::from_str(&ran.stdout).expect("a document");
+    assert_eq!((ran.code, reported), (4, serde_json::json!({ "exit_code": 4, "stdout": "out\n", "stderr": "err\n" })));
 }
 
 #[test]
-fn what_cannot_be_run_says_so_as_shells_do() {
+fn exec_failures_have_the_exit_codes_of_shells() {
     let sandbox = Sandbox::applied(PLAIN);
     let table: [(&[&str], i32, &str); 6] = [
         (&["--", "nosuch"], 127, "`nosuch` does not exist in the container"),
@@ -99,10 +99,10 @@ fn what_cannot_be_run_says_so_as_shells_do() {
         assert!(ran.stderr.starts_with(&format!("error: {message}\n")), "{args:?} {ran}");
     }
     let ran = sandbox.moat(&["exec", "--json", "--", "nosuch"]).run();
-    let told: Value = serde_json::from_str(&ran.stdout).expect("a document");
-    assert_eq!((ran.code, &told["exit_code"], &told["stdout"]), (127, &127.into(), &"".into()));
-    assert_eq!(told["stderr"], "`nosuch` does not exist in the container\n");
-    // A command may say the same, and give the same codes.
+    let reported: Value = serde_json::from_str(&ran.stdout).expect("a document");
+    assert_eq!((ran.code, &reported["exit_code"], &reported["stdout"]), (127, &127.into(), &"".into()));
+    assert_eq!(reported["stderr"], "`nosuch` does not exist in the container\n");
+    // A command may write the same text and exit with the same codes.
     for code in [0, 126, 127] {
         let ran = sandbox.sh(&format!("echo 'OCI runtime exec failed: no'; exit {code}"));
         assert_eq!((ran.code, ran.stdout.as_str()), (code, "OCI runtime exec failed: no\n"), "{ran}");
@@ -110,7 +110,7 @@ fn what_cannot_be_run_says_so_as_shells_do() {
 }
 
 #[test]
-fn a_command_goes_on_by_itself_or_ends_with_moat() {
+fn a_command_runs_detached_or_is_killed_with_moat() {
     let sandbox = Sandbox::applied(PLAIN);
     let ran = sandbox.moat(&["exec", "--detach", "--", "sh", "-c", "sleep 1; echo done >/mark"]).ok();
     assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", ""));
@@ -121,7 +121,7 @@ fn a_command_goes_on_by_itself_or_ends_with_moat() {
         let mut moat = sandbox.moat(&[args, &["sh", "-c", &format!("sleep {seconds}; true")]].concat());
         let mut child = moat.command.stdin(Stdio::piped()).spawn().expect("moat runs");
         assert!(until(|| runs(seconds)));
-        // Nothing can be done about this one but from outside.
+        // SIGKILL cannot be handled.
         child.kill().expect("killed");
         child.wait().expect("killed");
         if kill_on_exit {
@@ -130,7 +130,7 @@ fn a_command_goes_on_by_itself_or_ends_with_moat() {
             assert!(runs(seconds), "{seconds} has ended");
         }
     }
-    // To its end it is as any other.
+    // Otherwise it behaves like any command.
     let ran = sandbox.moat(&["exec", "--kill-on-exit", "--", "sh", "-c", "cat; exit 5"]).input("in").run();
     assert_eq!((ran.code, ran.stdout.as_str()), (5, "in"), "{ran}");
     assert!(until(|| sandbox.sh_ok("ls -a /tmp | grep -c moat-exec || true") == "0"));

@@ -1,4 +1,4 @@
-//! What moat changed is on record: every change of the engine, seen at its socket, has its intent before it.
+//! The audit log: every change of the engine, observed at its socket, has an intent before it.
 
 use std::fs;
 use std::process::Command;
@@ -10,8 +10,8 @@ use testkit::recorder::Recorder;
 use testkit::run::run;
 use testkit::sandbox::{DIND, PLAIN, Sandbox};
 
-/// The entries of the log, without what is another one each time.
-fn told(sandbox: &Sandbox) -> String {
+/// The entries of the log, without variable values.
+fn reported(sandbox: &Sandbox) -> String {
     let ran = sandbox.moat(&["audit", "--json"]).ok();
     let rows: Vec<Value> = serde_json::from_str(&ran.stdout).expect("a document");
     let line = |row: &Value| {
@@ -30,17 +30,17 @@ fn told(sandbox: &Sandbox) -> String {
 }
 
 #[test]
-fn every_change_is_on_record() {
+fn every_change_is_in_the_audit_log() {
     let sandbox = Sandbox::new(PLAIN);
     engine().docker(&["pull", "--quiet", "busybox"]);
     let recorder = Recorder::new();
     sandbox.moat(&["apply"]).docker_host(&recorder.host()).ok();
-    // A probe is run in the container, and changes nothing.
+    // A probe changes nothing.
     let is_probe = |path: &str| path.ends_with("/exec") || path.starts_with("/exec/");
     let changes = recorder.take().iter().filter(|call| call.changes() && !is_probe(&call.path)).count();
     sandbox.moat(&["exec", "-e", "TOKEN=s3cret", "--", "sh", "-c", "echo s3cret; exit 3"]).run();
     sandbox.moat(&["destroy", "--volumes", "--yes"]).ok();
-    let text = told(&sandbox);
+    let text = reported(&sandbox);
     expect![[r#"
         apply log_started -: 
         apply docker_network_created done: internal=false network="moat-R" subnet=SUBNET then network_id="ID"
@@ -53,7 +53,7 @@ fn every_change_is_on_record() {
         destroy docker_network_removed done: network="moat-R" network_id="ID"
     "#]]
     .assert_eq(&text);
-    // The whole plan is on record before the first of its calls.
+    // The whole plan is in the log before its first call.
     let entries = fs::read_to_string(log(&sandbox)).expect("a log");
     let phase =
         |line: &str| serde_json::from_str::<Value>(line).expect("an entry")["phase"].as_str().map(str::to_owned);
@@ -64,7 +64,7 @@ fn every_change_is_on_record() {
     assert!(!fs::read_to_string(log(&sandbox)).expect("a log").contains("s3cret"));
     let verified = sandbox.moat(&["audit", "verify"]).ok().stdout;
     assert!(verified.starts_with("16 entries, all as moat has left them\nkey "), "{verified}");
-    // What it says can be taken elsewhere.
+    // The log can be exported.
     let exported = sandbox.moat(&["audit", "export", "audit.tar"]).ok().stdout;
     let elsewhere = Sandbox::new(PLAIN);
     let bundle = sandbox.path().join("audit.tar");
@@ -73,7 +73,7 @@ fn every_change_is_on_record() {
     elsewhere.moat(&["audit", "verify", bundle, "--key", key]).ok();
     let other = "0".repeat(64);
     assert_eq!(elsewhere.moat(&["audit", "verify", bundle, "--key", &other]).run().code, 1);
-    // And what was changed is found.
+    // Tampering is detected.
     let forged = fs::read_to_string(log(&sandbox)).expect("a log").replace("\"exit_code\":3", "\"exit_code\":0");
     fs::write(log(&sandbox), forged).expect("written");
     expect![[r#"
@@ -81,15 +81,15 @@ fn every_change_is_on_record() {
         == stdout
         broken: entry 9: it was changed: its hash is not that of its bytes
     "#]]
-    .assert_eq(&sandbox.moat(&["audit", "verify"]).told());
+    .assert_eq(&sandbox.moat(&["audit", "verify"]).transcript());
 }
 
-/// What a plan had on record and did not come to is no open question.
+/// Operations that a failed plan did not attempt leave no open intents.
 #[test]
-fn what_was_never_tried_is_skipped() {
+fn operations_never_attempted_are_skipped() {
     let sandbox = Sandbox::new("image: 127.0.0.1:1/none:1\n");
     assert_eq!(sandbox.moat(&["apply"]).run().code, 1);
-    let text = told(&sandbox);
+    let text = reported(&sandbox);
     let without_words =
         text.lines().map(|line| format!("{}\n", line.split(" then message=").next().unwrap_or_default()));
     expect![[r#"
@@ -102,7 +102,7 @@ fn what_was_never_tried_is_skipped() {
     "#]].assert_eq(&without_words.collect::<String>());
     let verified = sandbox.moat(&["audit", "verify", "--json"]).ok().stdout;
     assert_eq!(serde_json::from_str::<Value>(&verified).expect("a document")["open"], 0, "{verified}");
-    // Of what went wrong only that which did.
+    // Only the failed operation is reported as failed.
     let failed = sandbox.moat(&["audit", "--failed"]).ok().stdout;
     assert_eq!(failed.lines().count(), 2, "{failed}");
 }
@@ -112,10 +112,10 @@ fn log(sandbox: &Sandbox) -> std::path::PathBuf {
 }
 
 #[test]
-fn a_sidecar_and_what_is_privileged_are_named() {
+fn the_audit_log_names_privileges_and_the_sidecar() {
     let sandbox = Sandbox::applied(DIND);
     sandbox.moat(&["stop"]).ok();
-    let text = told(&sandbox);
+    let text = reported(&sandbox);
     let has = |start: &str, part: &str| text.lines().any(|line| line.starts_with(start) && line.contains(part));
     assert!(has("apply buildkit_sidecar_started done: ", "privileged=true"), "{text}");
     assert!(has("apply container_started done: ", "name=\"moat-R\" privileged=true"), "{text}");
@@ -137,9 +137,9 @@ fn a_sidecar_and_what_is_privileged_are_named() {
 }
 
 #[test]
-fn a_command_that_was_killed_leaves_an_intent_that_the_next_one_closes() {
+fn the_next_command_closes_the_intent_of_a_killed_one() {
     let sandbox = Sandbox::applied(PLAIN);
-    // As a process would leave it that is killed while the engine works.
+    // The log of a process killed during a call.
     let state = sandbox.home().join(".local/state/moat");
     let writer =
         moat::audit::log::Writer { command: "apply".to_owned(), pid: 4_000_000, clock: moat::clock::Clock::System };
@@ -157,13 +157,13 @@ fn a_command_that_was_killed_leaves_an_intent_that_the_next_one_closes() {
     };
     assert_eq!(last(), Value::Null);
     assert_eq!(sandbox.moat(&["audit", "--failed"]).ok().stdout.lines().count(), 2);
-    // One that has nothing else to do.
+    // A command without other operations.
     sandbox.apply();
     assert_eq!(last(), "unknown");
     sandbox.moat(&["audit", "verify"]).ok();
 }
 
-/// In a file system of its own, as root: what a disk does that is full, or cannot be written.
+/// Runs the script with the log on a small or read-only file system.
 fn on_a_disk(sandbox: &Sandbox, options: &str, script: &str) -> String {
     let moat = testkit::moat_binary();
     let state = sandbox.path().join("state");
@@ -178,7 +178,7 @@ fn on_a_disk(sandbox: &Sandbox, options: &str, script: &str) -> String {
 }
 
 #[test]
-fn nothing_is_changed_that_cannot_be_put_on_record() {
+fn without_a_writable_audit_log_nothing_changes() {
     let sandbox = Sandbox::new(PLAIN);
     engine().docker(&["pull", "--quiet", "busybox"]);
     expect![[r#"
@@ -188,7 +188,7 @@ fn nothing_is_changed_that_cannot_be_put_on_record() {
     "#]]
     .assert_eq(&on_a_disk(&sandbox, "size=1m,ro", "$M apply"));
     assert_eq!(sandbox.find("main"), None);
-    // The disk fills up while it is at it: what is not on record is not done.
+    // The disk fills up during the apply: without an intent there is no call.
     let full = on_a_disk(
         &sandbox,
         "size=32k",
@@ -201,7 +201,7 @@ fn nothing_is_changed_that_cannot_be_put_on_record() {
     assert_eq!(sandbox.find("main"), None);
     let networks = engine().docker(&["network", "ls", "-q", "--filter", &format!("name={}", sandbox.agent)]);
     assert_eq!(networks, "");
-    // Who only looks needs no record.
+    // Read-only commands need no log.
     let looks = on_a_disk(&sandbox, "size=1m,ro", "$M status && $M plan");
     assert!(looks.starts_with("exit 0"), "{looks}");
 }

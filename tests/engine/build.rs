@@ -1,4 +1,4 @@
-//! `build`: a Dockerfile of the user's own, with the files beside it, built once and again only when they are others.
+//! `build`: the user's Dockerfile and context, built once and rebuilt only after changes.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -11,7 +11,7 @@ use crate::language::example;
 
 const SPEC: &str = "build: {context: image, target: dev, args: {WORD: one}}\n";
 
-/// The second stage is not the last one: a build that ignores the target fails.
+/// The target is not the last stage: a build that ignores the target fails.
 const DOCKERFILE: &str = "FROM busybox AS base\nARG WORD\nRUN echo $WORD >/word\nFROM base AS dev\nCOPY . /app\n\
      FROM dev AS last\nRUN false\n";
 
@@ -44,7 +44,7 @@ fn plans_a_build(sandbox: &Sandbox) -> bool {
 }
 
 #[test]
-fn what_is_in_the_context_is_in_the_image_and_another_content_is_another_image() {
+fn a_changed_context_gives_a_new_image() {
     let sandbox = sandbox();
     sandbox.apply();
     let first = image(&sandbox);
@@ -72,12 +72,12 @@ fn what_is_in_the_context_is_in_the_image_and_another_content_is_another_image()
     sandbox.apply();
     assert_eq!(sandbox.sh_ok("cat /word"), "two");
     let third = image(&sandbox);
-    // A build that fails tells what it said, and changes nothing.
+    // A failed build shows its output, and changes nothing.
     sandbox.rewrite(&SPEC.replace("dev", "last"));
     let ran = sandbox.moat(&["apply", "--approve-all"]).run();
     assert!(ran.code == 1 && ran.stderr.contains("exited with code 1: `RUN false`"), "{ran}");
     assert_eq!(image(&sandbox), third);
-    // Without its folder it can still be destroyed.
+    // Without the folder, destroy still works.
     fs::remove_dir_all(sandbox.path().join("image/deep")).expect("a folder");
     sandbox.moat(&["destroy", "--yes"]).ok();
     for image in [first, second, third] {
@@ -86,14 +86,14 @@ fn what_is_in_the_context_is_in_the_image_and_another_content_is_another_image()
 }
 
 #[test]
-fn a_watch_wakes_on_the_files_of_the_context() {
+fn watch_follows_the_build_context() {
     let sandbox = sandbox();
     sandbox.apply();
     let first = image(&sandbox);
     let mut watch = sandbox.moat(&["watch"]);
     let mut watching = watch.command.stderr(std::process::Stdio::null()).spawn().expect("moat");
     let watched = until(|| sandbox.status()["watch"].is_object());
-    // Deep inside, where only a folder that is followed by itself is heard of.
+    // A deep folder, which needs its own watch.
     fs::write(sandbox.path().join("image/deep/file"), "by the watch").expect("a file");
     let says = |word: &str| sandbox.find("main").is_some() && sandbox.sh("cat /app/link").stdout.trim() == word;
     let built = watched && until(|| says("by the watch"));

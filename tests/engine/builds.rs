@@ -1,7 +1,7 @@
-//! Builds in the main container run on the sidecar, whoever asks for them and however, and say so when they cannot.
+//! All builds in the main container run on the sidecar, for all users and tools, and fail if it is unreachable.
 //!
-//! The output of a build looks the same on either builder, so that what is compared is what each of them keeps: the
-//! sidecar's cache and history, and the build cache of the Docker inside.
+//! The output of a build is the same on both builders. The tests therefore compare their state: the sidecar's cache and
+//! history, and the build cache of the inner Docker.
 
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -9,20 +9,20 @@ use testkit::engine::engine;
 use testkit::run::until;
 use testkit::sandbox::{DIND, Sandbox};
 
-/// One sandbox for all that only builds in it, one after the other: they count what each build leaves.
+/// A sandbox shared by the tests that only build, in sequence: they count the records of each build.
 fn shared() -> MutexGuard<'static, Sandbox> {
     static SHARED: OnceLock<Mutex<Sandbox>> = OnceLock::new();
     let shared = SHARED.get_or_init(|| Mutex::new(Sandbox::applied(DIND)));
-    // A test that has failed leaves a sandbox that builds as well as before.
+    // A failed test leaves the sandbox usable.
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What the two builders keep.
+/// The state of both builders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Kept {
     sidecar_builds: usize,
     sidecar_bytes: u64,
-    /// Records, and their size in Docker's words.
+    /// Records, and their size as Docker prints it.
     inside: String,
 }
 
@@ -35,18 +35,18 @@ impl Kept {
         let format = "{{.Type}}: {{.TotalCount}} of {{.Size}}";
         let inside = sandbox.docker_exec("main", &["docker", "system", "df", "--format", format]);
         let inside = inside.lines().find(|line| line.starts_with("Build Cache")).unwrap_or("none at all").to_owned();
-        // The first line is the table's head.
+        // The first line is the table header.
         Self { sidecar_builds: histories.lines().skip(1).count(), sidecar_bytes: sizes.sum(), inside }
     }
 }
 
-/// Writes a build context into `/ctx/NAME`; the image prints the context's name, and cannot come from a cache.
+/// Writes a build context to `/ctx/NAME`. The image prints the name, and cannot come from a cache.
 fn context(sandbox: &Sandbox, name: &str) {
     let dockerfile = format!("FROM busybox\\nRUN echo {name} >/said && date >>/said\\nCMD head -n1 /said\\n");
     sandbox.sh_ok(&format!("mkdir -p /ctx/{name} && printf '{dockerfile}' >/ctx/{name}/Dockerfile"));
 }
 
-/// Checks that `script`, which builds the context NAME as the image NAME, does so on the sidecar alone.
+/// Checks that `script`, which builds the context NAME as the image NAME, uses the sidecar only.
 fn builds_on_the_sidecar(sandbox: &Sandbox, name: &str, script: &str) {
     context(sandbox, name);
     let before = Kept::now(sandbox);
@@ -101,17 +101,17 @@ fn a_login_shell_that_lost_the_environment() {
 
 #[test]
 fn a_process_that_lost_the_environment() {
-    // No profile is read, so that only the files in the home can tell.
+    // No profile is read; only the files in the home directory select the builder.
     builds_on_the_sidecar(&shared(), "lost", "env -i HOME=/root PATH=$PATH docker build -t lost .");
     builds_on_the_sidecar(&shared(), "homeless", "env -i PATH=$PATH docker build -t homeless .");
 }
 
 #[test]
-fn somebody_who_is_not_root() {
+fn a_user_other_than_root() {
     let sandbox = shared();
-    // In the group of the daemon's socket.
+    // A member of the socket's group.
     sandbox.sh_ok("useradd --create-home --gid $(stat -c %g /var/run/docker.sock) dev");
-    // A home gets its files when the container starts.
+    // Home directories get their files at the start of the container.
     engine().docker(&["restart", &sandbox.main()]);
     sandbox.apply();
     let build = "su dev -c 'env -i HOME=/home/dev PATH=$PATH docker build -t dev .'";
@@ -120,7 +120,7 @@ fn somebody_who_is_not_root() {
 }
 
 #[test]
-fn the_way_out_builds_inside() {
+fn overriding_the_builder_builds_inside() {
     let sandbox = shared();
     context(&sandbox, "inside");
     let before = Kept::now(&sandbox);
@@ -152,7 +152,7 @@ fn names_resolve_in_run_steps() {
 }
 
 #[test]
-fn without_the_sidecar_a_build_fails_and_does_not_run_inside() {
+fn without_the_sidecar_a_build_fails_instead_of_running_inside() {
     let sandbox = Sandbox::applied(DIND);
     context(&sandbox, "alone");
     let sidecar = sandbox.sidecar();
@@ -179,6 +179,6 @@ fn the_cache_outlives_the_sandbox() {
     sandbox.moat(&["destroy"]).ok();
     sandbox.apply();
     assert!(until(|| Kept::now(&sandbox).sidecar_bytes == kept.sidecar_bytes), "{kept:?} {:?}", Kept::now(&sandbox));
-    // The Docker inside is another one: what it had was scratch.
+    // The inner Docker is a new one with an empty volume.
     assert_eq!(sandbox.sh_ok("docker images -q"), "");
 }

@@ -1,4 +1,4 @@
-//! Images whose buildx cannot use the sidecar: the sandbox works, and moat says where builds run and what to do.
+//! Images whose buildx cannot use the sidecar: the sandbox works, and moat reports where builds run, with a hint.
 
 use expect_test::expect;
 use testkit::sandbox::Sandbox;
@@ -51,7 +51,7 @@ fn no_buildx() {
     assert_eq!(sandbox.sh_ok("docker ps -q"), "");
 }
 
-/// The warning and whatever follows it.
+/// The warning and the text after it.
 fn warning(text: &str) -> String {
     text.find("warning").map_or_else(|| panic!("no warning in {text}"), |at| text[at..].to_owned())
 }

@@ -1,4 +1,4 @@
-//! The code by which a script knows why something failed, of whatever can be made to fail on a real engine.
+//! The failure codes for scripts, for all failures that can be caused on a real engine.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use testkit::engine::{Inventory, engine};
 use testkit::run::Ran;
 use testkit::sandbox::{PLAIN, Sandbox};
 
-/// The last line of what a command told, which has to be one of a failure.
+/// The last event of a command, which must be a failure.
 fn done(ran: &Ran) -> Value {
     let last = ran.stdout.lines().last().unwrap_or_default();
     let done: Value = serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}\n{ran}"));
@@ -15,7 +15,7 @@ fn done(ran: &Ran) -> Value {
     done
 }
 
-/// Applies what cannot work, and gives the code and the whole of the last line. Nothing may be left.
+/// Applies a failing spec, and returns the code and the last event. Nothing may remain.
 fn fails(spec: &str, args: &[&str]) -> (String, Value) {
     let before = Inventory::now();
     let sandbox = Sandbox::new(spec);
@@ -38,12 +38,12 @@ fn images() {
 }
 
 #[test]
-fn a_container_that_ends() {
+fn a_container_that_exits() {
     let (code, done) = fails("image: busybox\ncommand: echo no good >&2; exit 3\n", &[]);
     assert_eq!(code, "container-exited");
     let failure = &done["failures"][0];
     assert_eq!((&failure["exit_code"], &failure["log"]), (&3.into(), &serde_json::json!(["no good"])), "{done:#}");
-    // What was undone is told as a plan is, and what could be done next as commands.
+    // The rollback is reported like a plan, and the next steps as commands.
     let undid: Vec<_> = done["undid"].as_array().expect("a list").iter().map(|it| it["action"].clone()).collect();
     assert!(done["undone"] == true && undid.contains(&"remove".into()), "{done:#}");
     assert_eq!(done["next"], serde_json::json!(["moat apply --keep-on-failure"]));
@@ -58,7 +58,7 @@ fn out_of_memory() {
 }
 
 #[test]
-fn a_probe_that_says_no_and_one_that_says_nothing() {
+fn a_failing_probe_and_a_hanging_probe() {
     let silent = "image: docker:dind\ndependencies: [docker:dind]\nbuildkit:\n  image: lab/silent\n";
     let (code, done) = fails(silent, &["--wait-timeout", "1"]);
     assert_eq!(code, "probe-failed");
@@ -74,7 +74,7 @@ fn a_probe_that_says_no_and_one_that_says_nothing() {
 }
 
 #[test]
-fn names_ports_and_addresses_that_are_taken() {
+fn names_ports_and_subnets_in_use() {
     let sandbox = Sandbox::new(PLAIN);
     let name = format!("moat-{}", sandbox.run_id());
     engine().docker(&["network", "create", "--subnet", "10.119.77.0/28", &name]);
@@ -90,7 +90,7 @@ fn names_ports_and_addresses_that_are_taken() {
 }
 
 #[test]
-fn what_is_to_be_mounted_is_not_there() {
+fn a_missing_mount_source() {
     let sandbox = Sandbox::new("image: busybox\nmounts: ['/moat-nowhere:/data']\n");
     let ran = sandbox.moat(&["apply", "--json"]).run();
     assert_eq!(code(&done(&ran)), "mount-source-missing", "{ran}");
@@ -103,31 +103,31 @@ fn a_build_that_fails() {
 }
 
 #[test]
-fn what_the_engine_refuses() {
-    // More processors than any machine has.
+fn a_request_that_the_engine_refuses() {
+    // More processors than any host has.
     let (code, done) = fails("image: busybox\ncontainer: { cpus: 100000 }\n", &[]);
     assert_eq!(code, "engine-refused", "{done:#}");
 }
 
 #[test]
-fn before_anything_is_done() {
+fn failures_before_any_change() {
     let sandbox = Sandbox::new(PLAIN);
     let nowhere = format!("unix://{}/none.sock", sandbox.path().display());
-    let told = |ran: Ran| (code(&done(&ran)), done(&ran)["error"]["code"].clone());
+    let reported = |ran: Ran| (code(&done(&ran)), done(&ran)["error"]["code"].clone());
     let both = |code: &str| (code.to_owned(), Value::from(code));
     let ran = sandbox.moat(&["apply", "--json"]).docker_host(&nowhere).run();
-    assert_eq!(told(ran), both("engine-unreachable"));
+    assert_eq!(reported(ran), both("engine-unreachable"));
 
     sandbox.rewrite("imag: busybox\n");
-    assert_eq!(told(sandbox.moat(&["apply", "--json"]).run()), both("spec-invalid"));
+    assert_eq!(reported(sandbox.moat(&["apply", "--json"]).run()), both("spec-invalid"));
     sandbox.rewrite(PLAIN);
-    assert_eq!(told(sandbox.moat(&["stop", "--json"]).run()), both("not-running"));
-    assert_eq!(told(sandbox.moat(&["stop", "--json", "nobody-is-called-so"]).run()), both("unknown-name"));
+    assert_eq!(reported(sandbox.moat(&["stop", "--json"]).run()), both("not-running"));
+    assert_eq!(reported(sandbox.moat(&["stop", "--json", "nobody-is-called-so"]).run()), both("unknown-name"));
 
-    // A file in the place of the folder of the audit log.
+    // A file in place of the folder of the audit log.
     fs::write(sandbox.path().join("file"), "").expect("a file");
     let mut refused = sandbox.moat(&["apply", "--json"]);
     refused.command.env("MOAT_STATE_DIR", sandbox.path().join("file"));
-    assert_eq!(told(refused.run()), both("audit-refused"));
+    assert_eq!(reported(refused.run()), both("audit-refused"));
     assert_eq!(sandbox.find("main"), None);
 }

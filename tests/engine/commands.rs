@@ -1,4 +1,4 @@
-//! Every command on a real engine, each with the whole of what it says to a person.
+//! Every command on a real engine, with its complete text output.
 
 use std::fs;
 use std::path::Path;
@@ -9,12 +9,12 @@ use testkit::engine::engine;
 use testkit::run::until;
 use testkit::sandbox::{PLAIN, Sandbox};
 
-/// Where tests with an engine are.
+/// The folders of the engine tests.
 const WITH_ENGINE: [&str; 4] = ["engine", "fleet", "watch", "crash"];
 
-/// A new command is missing here until somebody has tried it on an engine.
+/// Fails for a new command without an engine test.
 #[test]
-fn every_command_is_tried_on_an_engine() {
+fn every_command_has_an_engine_test() {
     let mut tests = String::new();
     for folder in WITH_ENGINE {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(folder);
@@ -30,7 +30,7 @@ fn every_command_is_tried_on_an_engine() {
     assert_eq!(without, [""; 0]);
 }
 
-/// Without times of day and ages.
+/// The text without times and ages.
 fn timeless(text: &str) -> String {
     let is_time = |word: &&str| word.len() > 18 && word.ends_with('Z') && word.contains('T');
     let words = |line: &str| {
@@ -42,7 +42,7 @@ fn timeless(text: &str) -> String {
 }
 
 #[test]
-fn from_nothing_to_a_sandbox() {
+fn commands_without_a_sandbox() {
     let sandbox = Sandbox::new("");
     let spec = sandbox.path().join("agent.yaml");
     fs::remove_file(&spec).expect("removed");
@@ -52,25 +52,25 @@ fn from_nothing_to_a_sandbox() {
         error: spec file not found: `agent.yaml`
           = help: change to its directory, give its path, or create one with `moat init`
     "#]]
-    .assert_eq(&sandbox.moat(&["plan"]).told());
+    .assert_eq(&sandbox.moat(&["plan"]).transcript());
     expect![[r#"
         exit 0
         == stderr
         created agent.yaml; next: `moat plan`, `moat apply`
     "#]]
-    .assert_eq(&sandbox.moat(&["init", "--agent", &sandbox.agent, "--image", "busybox"]).told());
+    .assert_eq(&sandbox.moat(&["init", "--agent", &sandbox.agent, "--image", "busybox"]).transcript());
     expect![[r#"
         exit 0
         == stdout
         builder is valid
     "#]]
-    .assert_eq(&sandbox.moat(&["validate"]).told());
+    .assert_eq(&sandbox.moat(&["validate"]).transcript());
     expect![[r#"
         exit 0
         == stderr
         builder has no built image: its spec uses an existing one
     "#]]
-    .assert_eq(&sandbox.moat(&["image"]).told());
+    .assert_eq(&sandbox.moat(&["image"]).transcript());
     expect![[r#"
         exit 0
         == stdout
@@ -82,15 +82,15 @@ fn from_nothing_to_a_sandbox() {
           change   replaces
           example  image: debian:13
     "#]]
-    .assert_eq(&sandbox.moat(&["explain", "image"]).told());
+    .assert_eq(&sandbox.moat(&["explain", "image"]).transcript());
     expect![[r#"
         exit 0
         == stdout
         jq: jq
           packages  jq
     "#]]
-    .assert_eq(&sandbox.moat(&["deps", "jq"]).told());
-    // Whole pages, of which the beginning tells that it is they.
+    .assert_eq(&sandbox.moat(&["deps", "jq"]).transcript());
+    // Long pages, of which only the start is compared.
     for (words, start) in [
         (&["schema", "--json"][..], "{\n  \"$schema\""),
         (&["completions", "bash"], "_moat() {"),
@@ -102,7 +102,7 @@ fn from_nothing_to_a_sandbox() {
 }
 
 #[test]
-fn a_sandbox_that_comes_up() {
+fn commands_on_a_sandbox_that_starts() {
     let sandbox = Sandbox::new(PLAIN);
     engine().docker(&["pull", "--quiet", "busybox"]);
     expect![[r#"
@@ -115,7 +115,7 @@ fn a_sandbox_that_comes_up() {
 
         Plan: 4 to do (2 create, 1 start, 1 await)
     "#]]
-    .assert_eq(&sandbox.moat(&["plan"]).told());
+    .assert_eq(&sandbox.moat(&["plan"]).transcript());
     expect![[r#"
         exit 0
         == stderr
@@ -128,19 +128,19 @@ fn a_sandbox_that_comes_up() {
           main  moat-R
         next: moat exec -- sh
     "#]]
-    .assert_eq(&sandbox.moat(&["apply"]).told());
+    .assert_eq(&sandbox.moat(&["apply"]).transcript());
     expect![[r#"
         exit 0
         == stderr
         builder is ready: nothing to do
     "#]]
-    .assert_eq(&sandbox.moat(&["apply"]).told());
+    .assert_eq(&sandbox.moat(&["apply"]).transcript());
     expect![[r#"
         exit 0
         == stdout
         Nothing to do: builder is as agent.yaml says
     "#]]
-    .assert_eq(&sandbox.moat(&["plan"]).told());
+    .assert_eq(&sandbox.moat(&["plan"]).transcript());
     expect![[r#"
         exit 0
         == stdout
@@ -148,8 +148,8 @@ fn a_sandbox_that_comes_up() {
         network/agent: as wanted
         container/main: as wanted, as made at TIME
     "#]]
-    .assert_eq(&timeless(&sandbox.moat(&["why"]).told()));
-    // Others use the engine too.
+    .assert_eq(&timeless(&sandbox.moat(&["why"]).transcript()));
+    // Other tests use the engine too.
     let list = sandbox.moat(&["list"]).ok().stdout;
     let is_ours = |line: &&str| line.contains(&sandbox.agent) || line.starts_with("RUN");
     let list = list.lines().filter(is_ours).collect::<Vec<_>>().join("\n");
@@ -161,7 +161,7 @@ fn a_sandbox_that_comes_up() {
 }
 
 #[test]
-fn what_was_changed_and_by_whom() {
+fn commands_after_drift() {
     let sandbox = Sandbox::applied(PLAIN);
     sandbox.rewrite("image: busybox\nenv: { A: b }\n");
     expect![[r#"
@@ -177,15 +177,15 @@ fn what_was_changed_and_by_whom() {
 
         Plan: 6 to do (1 create, 1 start, 1 await, 1 stop, 1 remove, 1 rename)
     "#]]
-    .assert_eq(&sandbox.moat(&["plan"]).told());
+    .assert_eq(&sandbox.moat(&["plan"]).transcript());
     expect![[r#"
         exit 0
         == stdout
         container/main: wanted otherwise, as made at TIME
             env.A unset -> "b"
     "#]]
-    .assert_eq(&timeless(&sandbox.moat(&["why", "main"]).told()));
-    // More than it has: a watch would hold it.
+    .assert_eq(&timeless(&sandbox.moat(&["why", "main"]).transcript()));
+    // A widening: a watch would hold it.
     sandbox.rewrite("image: busybox\nmounts: ['/etc:/host']\n");
     expect![[r#"
         exit 64
@@ -195,14 +195,14 @@ fn what_was_changed_and_by_whom() {
         error: confirmation is needed and there is no terminal; nothing was changed
           = help: `--yes` confirms the above
     "#]]
-    .assert_eq(&sandbox.moat(&["approve"]).told());
+    .assert_eq(&sandbox.moat(&["approve"]).transcript());
     expect![[r#"
         exit 0
         == stderr
         builder: approved
           + mount /host: path /etc (read and write)
     "#]]
-    .assert_eq(&sandbox.moat(&["approve", "--yes"]).told());
+    .assert_eq(&sandbox.moat(&["approve", "--yes"]).transcript());
     expect![[r#"
         exit 0
         == stdout
@@ -217,7 +217,7 @@ fn what_was_changed_and_by_whom() {
         == stderr
         builder: nothing to approve
     "#]]
-    .assert_eq(&sandbox.moat(&["approve", "--yes", "--json"]).told());
+    .assert_eq(&sandbox.moat(&["approve", "--yes", "--json"]).transcript());
     let audit = sandbox.moat(&["audit"]).ok().stdout;
     let without_times = |line: &str| {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -236,7 +236,7 @@ fn what_was_changed_and_by_whom() {
 }
 
 #[test]
-fn what_is_left_over() {
+fn commands_on_orphans() {
     let sandbox = Sandbox::applied(PLAIN);
     fs::remove_file(sandbox.path().join("agent.yaml")).expect("removed");
     expect![[r#"
@@ -248,7 +248,7 @@ fn what_is_left_over() {
         error: confirmation is needed and there is no terminal; nothing was changed
           = help: `--yes` confirms the above
     "#]]
-    .assert_eq(&sandbox.moat(&["clean", &sandbox.agent]).told());
+    .assert_eq(&sandbox.moat(&["clean", &sandbox.agent]).transcript());
     expect![[r#"
         exit 0
         == stderr
@@ -261,18 +261,18 @@ fn what_is_left_over() {
           stopped  container moat-R
         builder is gone
     "#]]
-    .assert_eq(&sandbox.moat(&["clean", "--yes", &sandbox.agent]).told());
+    .assert_eq(&sandbox.moat(&["clean", "--yes", &sandbox.agent]).transcript());
 }
 
-/// As a person sees it who looks on.
+/// The text output of a watch.
 #[test]
-fn a_watch_and_what_it_sees() {
+fn watch_output() {
     let sandbox = Sandbox::new(PLAIN);
     engine().docker(&["pull", "--quiet", "busybox"]);
-    // Not beside the spec, where the watch would see it.
+    // Not beside the spec, where the watch would notice it.
     let folder = tempfile::tempdir().expect("a folder");
     let file = |name: &str| fs::File::create(folder.path().join(name)).expect("a file");
-    let told = |name: &str| fs::read_to_string(folder.path().join(name)).expect("a file");
+    let reported = |name: &str| fs::read_to_string(folder.path().join(name)).expect("a file");
     let begin = |command: &str| {
         let mut moat = sandbox.moat(&[command]).command;
         let streams = |command: &str| (file(command), file(&format!("{command}.err")));
@@ -280,27 +280,27 @@ fn a_watch_and_what_it_sees() {
         moat.stdin(Stdio::null()).stdout(out).stderr(err).spawn().expect("moat runs")
     };
     let mut watch = begin("watch");
-    let on_screen = || told("watch.err");
+    let on_screen = || reported("watch.err");
     assert!(until(|| on_screen().contains("as wanted")), "{}", on_screen());
     let mut events = begin("events");
-    // It listens once it tells of what is done now.
+    // It listens once it reports new events.
     assert!(until(|| {
         let probe = format!("moat-{}-probe", sandbox.run_id());
         engine().docker(&["volume", "create", &probe]);
         engine().docker(&["volume", "rm", &probe]);
-        told("events").contains("probe")
+        reported("events").contains("probe")
     }));
     engine().docker(&["kill", &sandbox.main()]);
     assert!(until(|| on_screen().matches("as wanted").count() == 2), "{}", on_screen());
     // The proof that it is ready is the last of it.
-    let events_told = |what: &[&str]| what.iter().all(|it| told("events").contains(it));
-    assert!(until(|| events_told(&[" started ", " command-ended "])), "{}", told("events"));
+    let events_told = |what: &[&str]| what.iter().all(|it| reported("events").contains(it));
+    assert!(until(|| events_told(&[" started ", " command-ended "])), "{}", reported("events"));
     let pid = rustix::process::Pid::from_child(&watch);
     rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it runs");
     assert_eq!(watch.wait().expect("it ends").code(), Some(0));
     events.kill().expect("it runs");
     events.wait().expect("it ends");
-    // How long it took changes, and which reason to look was the first.
+    // The duration and the first trigger vary.
     let line = |line: &str| match line.split_once(": `") {
         Some((who, _)) => format!("{who}: REASON\n"),
         None => line.split(", ").next().unwrap_or_default().to_owned() + "\n",
@@ -322,7 +322,7 @@ fn a_watch_and_what_it_sees() {
         builder: as wanted
     "#]]
     .assert_eq(&sandbox.plain(&on_screen));
-    let events = told("events");
+    let events = reported("events");
     let seen = events.lines().filter(|line| !line.contains("probe"));
     let mut seen: Vec<&str> =
         seen.map(|line| line.split_once("Z ").map_or(line, |(_, rest)| rest.trim_start())).collect();

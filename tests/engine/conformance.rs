@@ -1,4 +1,4 @@
-//! A real Docker engine keeps the promises of `docs/internals/engine.md`: the one that `tests/lab/engine up` starts.
+//! The Docker engine started by `tests/lab/engine up` keeps the promises of `docs/internals/engine.md`.
 //!
 //! Without an engine these tests fail. They are never skipped.
 

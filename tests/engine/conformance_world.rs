@@ -1,4 +1,4 @@
-//! A corner of the lab's engine for each promise, swept when its test is over, however it ends.
+//! An isolated set of objects on the lab's engine for each promise, removed after its test.
 
 use std::process::Command;
 use std::sync::RwLockReadGuard;
@@ -14,13 +14,13 @@ use testkit::owner;
 pub struct World {
     engine: Docker,
     agent: AgentName,
-    /// Which /24 of the suite's range is this world's.
+    /// The index of this world's /24 in the suite's range.
     block: u8,
-    /// Its sandboxes have no spec, and so are orphans to a `moat clean` of another test.
+    /// Locked, since these sandboxes have no spec and are orphans to a `moat clean` of another test.
     _engine: RwLockReadGuard<'static, ()>,
 }
 
-/// What the lab's script says, for one variable; what is set already counts more.
+/// A variable of the lab's environment; the process environment takes precedence.
 fn variable(name: &str) -> String {
     if let Ok(value) = std::env::var(name) {
         return value;
@@ -32,7 +32,7 @@ fn variable(name: &str) -> String {
     value.unwrap_or_else(|| panic!("these tests need an engine: run `tests/lab/engine up`")).to_owned()
 }
 
-/// Runs docker as somebody else would; gives what it says, with a blank between the words.
+/// Runs docker as another client; returns its output with single spaces.
 fn docker(words: &[&str]) -> String {
     let mut command = Command::new(variable("MOAT_LAB_DOCKER"));
     let output = command.args(words).env("DOCKER_HOST", variable("DOCKER_HOST")).output().expect("a docker client");
@@ -48,10 +48,10 @@ impl World {
         static BLOCKS: AtomicU8 = AtomicU8::new(0);
         let host = variable("DOCKER_HOST");
         let engine = Docker::connect(Some(&host)).await.unwrap_or_else(|error| panic!("{error}"));
-        // Another process may run the same suite on the same engine.
+        // Another process may run this suite on the same engine.
         let process = u8::try_from(std::process::id() % 4).expect("less than four") * 64;
         let block = process + BLOCKS.fetch_add(1, Ordering::Relaxed);
-        // As the sandboxes of other tests are called: their checks for leaks leave out what is not their own.
+        // Named like the sandboxes of other tests: their leak checks ignore foreign ones.
         let agent = format!("e2e-{}-{}", &promise[..3], std::process::id());
         let agent = AgentName::parse(&agent).expect("a name");
         let world = Self { engine, agent, block, _engine: owner::shared() };
@@ -59,10 +59,10 @@ impl World {
         world
     }
 
-    /// An image with a health check that says no.
+    /// An image with a failing health check.
     fn unwell(&self) -> ImageRef {
         let (name, reference) = (format!("{}-image", self.agent), format!("{}-unwell:1", self.agent));
-        // Without labels, which the image would have too.
+        // Without labels, which the image would inherit.
         docker(&["create", "--name", &name, busybox().as_str()]);
         let check = "HEALTHCHECK --interval=1s --retries=1 CMD echo bad; exit 1";
         docker(&["commit", "--change", check, &name, &reference]);
@@ -70,7 +70,7 @@ impl World {
         ImageRef::parse(&reference).expect("a reference")
     }
 
-    /// All that bears the run's labels, whichever run it was made for.
+    /// Removes all objects with labels of these runs.
     fn sweep(&self) {
         let label = format!("label=moat.agent={}", self.agent);
         let all = |list: &[&str]| docker(&[list, &["--quiet", "--filter", &label]].concat());
@@ -120,7 +120,7 @@ impl Corner for World {
     }
 
     fn pullable(&self) -> ImageRef {
-        // The same image under a name that nobody else uses: by the registry's own address.
+        // The same image under a unique name, through the registry's address.
         let reference = format!("{}/library/busybox:latest", variable("MOAT_LAB_REGISTRY"));
         let reference = ImageRef::parse(&reference).expect("a reference");
         docker(&["rmi", "--force", reference.as_str()]);
@@ -132,13 +132,13 @@ impl Corner for World {
     }
 
     fn port(&self) -> u16 {
-        // Free a moment ago, and of a range from which the system gives none away soon again.
+        // A port that was free a moment ago; the system does not reuse it soon.
         let socket = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a socket");
         socket.local_addr().expect("an address").port()
     }
 
-    fn meddle(&self, meddling: &Interference) {
-        match meddling {
+    fn meddle(&self, interference: &Interference) {
+        match interference {
             Interference::Kill { container } => docker(&["kill", container]),
             Interference::Pause { container } => docker(&["pause", container]),
             Interference::RenameContainer { container, to } => docker(&["rename", container, to]),
@@ -148,7 +148,7 @@ impl Corner for World {
             Interference::RemoveContainer { container } => docker(&["rm", "--force", container]),
             Interference::AddVolume { name } => docker(&["volume", "create", name]),
             Interference::RemoveVolume { volume } => docker(&["volume", "rm", volume]),
-            // It ends when it finds the file that says so.
+            // It exits when the file exists.
             Interference::Attach { container } => {
                 let waiting = "until [ -e /tmp/over ]; do sleep 0.05; done";
                 docker(&["exec", "--detach", container, "sh", "-c", waiting])

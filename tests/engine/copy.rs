@@ -1,4 +1,4 @@
-//! `moat cp`: every form of a target, in both directions, as `docker cp` has it.
+//! `moat cp`: all forms of targets in both directions, as with `docker cp`.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -8,18 +8,18 @@ use serde_json::Value;
 use testkit::run::run;
 use testkit::sandbox::{PLAIN, Sandbox};
 
-/// Folders, files and links of every kind, below `/t`.
+/// Folders, files and links of all kinds, below `/t`.
 const PLACES: &str =
     "rm -rf /t /usr/xbin; mkdir -p /t/folder /usr/xbin; cd /t; ln -s ../usr/xbin bin; ln -s folder to-folder
     echo old >file; ln -s file to-file; ln -s /t/later dangling; ln -s /none/at/all nowhere; ln -s to-folder twice";
 
 #[test]
-fn targets_in_the_sandbox_are_taken_as_docker_cp_takes_them() {
+fn sandbox_targets_match_docker_cp() {
     let sandbox = Sandbox::applied(PLAIN);
     fs::write(sandbox.path().join("tool"), "new\n").expect("a file");
     fs::create_dir_all(sandbox.path().join("d/sub")).expect("folders");
     fs::write(sandbox.path().join("d/sub/f"), "new\n").expect("a file");
-    // What is copied where, and which file is new then; the rest is as it was.
+    // Source, target and the new file; the rest must be unchanged.
     let table = [
         ("tool", "/t/bin", "/usr/xbin/tool"),
         ("tool", "/t/bin/", "/usr/xbin/tool"),
@@ -65,7 +65,7 @@ fn targets_in_the_sandbox_are_taken_as_docker_cp_takes_them() {
         ("/dev/null", "/t"),
     ]
     .iter()
-    .map(|(from, to)| sandbox.moat(&["cp", from, &format!(":{to}")]).told())
+    .map(|(from, to)| sandbox.moat(&["cp", from, &format!(":{to}")]).transcript())
     .collect();
     expect![[r#"
         exit 1
@@ -106,7 +106,7 @@ fn targets_in_the_sandbox_are_taken_as_docker_cp_takes_them() {
           = help: only files, directories and links are copied; `-` is standard input or output
     "#]]
     .assert_eq(&refused.concat());
-    // A folder over a file, deeper down.
+    // A folder over a file in a subfolder.
     sandbox.sh_ok("mkdir -p /t/folder/d; echo precious >/t/folder/d/sub");
     let ran = sandbox.moat(&["cp", "d", ":/t/folder"]).run();
     assert!(ran.code == 1 && ran.stderr.contains("conflict below"), "{ran}");
@@ -114,7 +114,7 @@ fn targets_in_the_sandbox_are_taken_as_docker_cp_takes_them() {
 }
 
 #[test]
-fn targets_here_are_taken_as_docker_cp_takes_them_but_for_links() {
+fn local_targets_match_docker_cp_except_links() {
     let sandbox = Sandbox::applied(PLAIN);
     sandbox.sh_ok("mkdir -p /d/sub; echo new >/d/sub/f; cp /d/sub/f /f; ln -s /d /to-d");
     let table = [
@@ -139,8 +139,11 @@ fn targets_here_are_taken_as_docker_cp_takes_them_but_for_links() {
         symlink("folder", here.join("to-folder")).expect("a link");
         let mut moat = sandbox.moat(&["cp", "--json", &from.replace(':', &format!("{}:", sandbox.agent)), to]);
         moat.command.current_dir(&here);
-        let told: Value = serde_json::from_str(&moat.ok().stdout).expect("a document");
-        assert_eq!((&told["files"], &told["bytes"], &told["skipped_count"]), (&1.into(), &4.into(), &0.into()));
+        let reported: Value = serde_json::from_str(&moat.ok().stdout).expect("a document");
+        assert_eq!(
+            (&reported["files"], &reported["bytes"], &reported["skipped_count"]),
+            (&1.into(), &4.into(), &0.into())
+        );
         assert_eq!(fs::read_to_string(here.join(new)).expect("it is there"), "new\n", "{from} to {to}");
     }
     symlink("t0", sandbox.path().join("link")).expect("a link");
@@ -148,7 +151,7 @@ fn targets_here_are_taken_as_docker_cp_takes_them_but_for_links() {
     let refused: Vec<String> =
         [(":/f", "new/"), (":/d", "file"), (":/d", "link"), (":/f", "no/such"), (":/none", "."), (":/none/f", ".")]
             .iter()
-            .map(|(from, to)| sandbox.moat(&["cp", from, to]).told())
+            .map(|(from, to)| sandbox.moat(&["cp", from, to]).transcript())
             .collect();
     expect![[r#"
         exit 1
@@ -196,7 +199,7 @@ fn a_dash_is_a_tar_archive() {
     list.arg("-t");
     assert_eq!(run(list, ran.stdout.as_bytes()).stdout, "d/\nd/sub/\nd/sub/f\n");
     assert!(!sandbox.path().join("-").exists() && ran.stderr.is_empty(), "{ran}");
-    // A file of that name has a way to be named.
+    // A file with this name can be given with a path.
     sandbox.moat(&["cp", ":/in/d/sub/f", "./-"]).ok();
     sandbox.moat(&["cp", "./-", ":/dash"]).ok();
     assert_eq!(sandbox.sh_ok("cat /dash"), "content");
@@ -214,7 +217,7 @@ fn a_dash_is_a_tar_archive() {
 }
 
 #[test]
-fn pipes_and_devices_are_left_out_by_name() {
+fn pipes_and_devices_are_skipped_and_named() {
     let sandbox = Sandbox::applied(PLAIN);
     sandbox.sh_ok("mkdir /d; cd /d; mkfifo pipe; mknod null c 1 3; echo good >f");
     expect![[r#"
@@ -224,7 +227,7 @@ fn pipes_and_devices_are_left_out_by_name() {
           = help: only files, directories and links are copied
         copied 1 file, 5 B
     "#]]
-    .assert_eq(&sandbox.moat(&["cp", ":/d", "out"]).told());
+    .assert_eq(&sandbox.moat(&["cp", ":/d", "out"]).transcript());
     let names = |folder: &str| -> Vec<String> {
         let found = fs::read_dir(sandbox.path().join(folder)).expect("a folder");
         found.map(|it| it.expect("an entry").file_name().to_string_lossy().into_owned()).collect()
@@ -232,10 +235,10 @@ fn pipes_and_devices_are_left_out_by_name() {
     assert_eq!(names("out"), ["f"]);
     let pipe = std::process::Command::new("mkfifo").arg(sandbox.path().join("out/pipe")).status();
     assert!(pipe.expect("mkfifo runs").success());
-    let told = sandbox.moat(&["cp", "--json", "out", ":/back"]).ok().stdout;
-    let told: Value = serde_json::from_str(&told).expect("a document");
-    assert_eq!(told["skipped"][0]["name"], "back/pipe");
+    let reported = sandbox.moat(&["cp", "--json", "out", ":/back"]).ok().stdout;
+    let reported: Value = serde_json::from_str(&reported).expect("a document");
+    assert_eq!(reported["skipped"][0]["name"], "back/pipe");
     assert_eq!(sandbox.sh_ok("ls /back"), "f");
-    // By itself it is nothing to copy; nothing waits for a writer either.
+    // Alone it is an error; moat does not wait for a writer.
     assert_eq!(sandbox.moat(&["cp", "out/pipe", ":/"]).run().code, 1);
 }

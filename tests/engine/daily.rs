@@ -1,4 +1,4 @@
-//! The commands of every day, on a sandbox that is there: each with the whole of what it says.
+//! The everyday commands on a running sandbox, with their complete output.
 
 use std::fs;
 use std::process::{Child, Stdio};
@@ -12,7 +12,6 @@ use testkit::sandbox::{DIND, PLAIN, Sandbox};
 /// Writes to both streams. The engine reads each by itself: what comes on the other one comes a good while later.
 const TALKS: &str = "image: busybox\ncommand: [sh, -c, 'echo one; sleep 1; echo two >&2; sleep 1; echo three; exec sleep 1000']\nenv: { N: \"1\" }\n";
 
-/// A command that goes on, and what it has written so far; ended when it is dropped.
 pub struct Running<'a> {
     child: Child,
     sandbox: &'a Sandbox,
@@ -30,7 +29,7 @@ impl<'a> Running<'a> {
         fs::read_to_string(self.sandbox.path().join("out")).expect("a file")
     }
 
-    /// Waits until it has written as much.
+    /// Waits until the output matches.
     #[track_caller]
     pub fn wrote(&self, what: impl Fn(&str) -> bool) {
         let err = || fs::read_to_string(self.sandbox.path().join("err")).unwrap_or_default();
@@ -46,7 +45,7 @@ impl Drop for Running<'_> {
 }
 
 #[test]
-fn logs_in_the_order_of_time() {
+fn logs_are_ordered_by_time() {
     let sandbox = Sandbox::applied(TALKS);
     assert!(until(|| sandbox.moat(&["logs"]).ok().stdout.ends_with("three\n")));
     expect![[r#"
@@ -56,12 +55,12 @@ fn logs_in_the_order_of_time() {
         two
         three
     "#]]
-    .assert_eq(&sandbox.moat(&["logs"]).told());
+    .assert_eq(&sandbox.moat(&["logs"]).transcript());
     assert_eq!(sandbox.moat(&["logs", "-n", "1", "-c", "main"]).ok().stdout, "three\n");
     let stamped = sandbox.moat(&["logs", "--timestamps"]).ok().stdout;
     let times: Vec<&str> = stamped.lines().filter_map(|line| line.split(' ').next()).collect();
     assert!(times.len() == 3 && times.is_sorted() && times.iter().all(|time| time.ends_with('Z')), "{stamped}");
-    // From the second line on.
+    // From the second line.
     let since = sandbox.moat(&["logs", "--since", times[1]]).ok().stdout;
     assert_eq!(since, "two\nthree\n");
     assert_eq!(sandbox.moat(&["logs", "--since", "2030-01-01T00:00:00Z"]).ok().stdout, "");
@@ -75,7 +74,7 @@ fn logs_in_the_order_of_time() {
 }
 
 #[test]
-fn following_goes_on_through_a_restart_and_a_replacement() {
+fn following_continues_across_a_restart_and_a_replacement() {
     let sandbox = Sandbox::applied(TALKS);
     let follower = Running::start(&sandbox, &["logs", "-f"]);
     let once = "one\ntwo\nthree\n";
@@ -87,7 +86,7 @@ fn following_goes_on_through_a_restart_and_a_replacement() {
     sandbox.apply();
     assert_ne!(sandbox.main(), first);
     follower.wrote(|out| out == once.repeat(3));
-    // Nothing is left to be followed, and it ends by itself.
+    // All containers are gone, and it exits.
     sandbox.moat(&["destroy"]).ok();
     let mut follower = follower;
     assert!(until(|| follower.child.try_wait().expect("a child").is_some_and(|status| status.success())));
@@ -95,7 +94,7 @@ fn following_goes_on_through_a_restart_and_a_replacement() {
 }
 
 #[test]
-fn several_containers_are_told_apart() {
+fn lines_of_several_containers_have_prefixes() {
     let sandbox = Sandbox::applied(DIND);
     let logs = sandbox.moat(&["logs"]).ok().stdout;
     assert!(logs.lines().any(|line| line.starts_with("buildkit | ")), "{logs}");
@@ -105,7 +104,7 @@ fn several_containers_are_told_apart() {
 }
 
 #[test]
-fn a_sandbox_is_found_by_its_name_wherever_one_is() {
+fn a_sandbox_is_found_by_name_from_any_directory() {
     let sandbox = Sandbox::applied(PLAIN);
     let elsewhere = Sandbox::new(PLAIN);
     for name in [sandbox.agent.as_str(), &sandbox.run_id()] {
@@ -115,33 +114,33 @@ fn a_sandbox_is_found_by_its_name_wherever_one_is() {
         assert_eq!(elsewhere.moat(&["exec", name, "--", "echo", "found"]).ok().stdout, "found\n");
     }
     let slip = format!("{}x", sandbox.agent);
-    let told = sandbox.moat(&["logs", &slip]).told();
+    let reported = sandbox.moat(&["logs", &slip]).transcript();
     expect![[r#"
         exit 1
         == stderr
         error: no sandbox `builderx` on this Docker host
           = help: did you mean `builder`?
     "#]]
-    .assert_eq(&told);
+    .assert_eq(&reported);
     expect![[r#"
         exit 1
         == stderr
         error: `builder` has no container `mian`
           = help: did you mean `main`?
     "#]]
-    .assert_eq(&sandbox.moat(&["logs", "-c", "mian"]).told());
-    // A container's name is none of a sandbox, and says what it is.
+    .assert_eq(&sandbox.moat(&["logs", "-c", "mian"]).transcript());
+    // A container's name is not a sandbox's; the error says so.
     expect![[r#"
         exit 1
         == stderr
         error: no sandbox `main` on this Docker host
           = help: `main` is a container: select it with `-c main`
     "#]]
-    .assert_eq(&sandbox.moat(&["restart", "main"]).told());
+    .assert_eq(&sandbox.moat(&["restart", "main"]).transcript());
     let ids = sandbox.moat(&["list", "-q"]).ok();
     assert!(ids.stdout.lines().any(|line| line == sandbox.run_id()), "{ids}");
     assert!(ids.stdout.lines().all(|line| !line.contains(' ')), "{ids}");
-    // Without its file it can still be destroyed by its name, and no more.
+    // Without its file it can only be destroyed, by name.
     fs::remove_file(sandbox.path().join("agent.yaml")).expect("removed");
     let refused = elsewhere.moat(&["status", &sandbox.agent]).run();
     assert!(refused.code == 1 && refused.stderr.contains("is missing or invalid"), "{refused}");
@@ -149,20 +148,20 @@ fn a_sandbox_is_found_by_its_name_wherever_one_is() {
     assert_eq!(sandbox.find("main"), None);
 }
 
-/// A command that does not heed SIGTERM is killed once its time is over, and the user's time is over at once.
+/// A command that ignores SIGTERM is killed after the timeout, here a short one given by the user.
 #[test]
-fn a_stop_takes_as_long_as_the_user_wants() {
+fn stop_has_a_timeout() {
     let sandbox =
         Sandbox::applied("image: busybox\ncommand: trap 'echo asked to end' TERM; while :; do sleep 8; done\n");
     let ran = sandbox.moat(&["stop", "-t", "0"]).ok();
     assert!(ran.stderr.contains("is stopped"), "{ran}");
     assert_eq!(sandbox.inspect("main", "{{.State.ExitCode}}"), "137");
-    // With the ten seconds of its own it would have been told, and have said so.
+    // With its default of ten seconds it would have handled the signal and printed.
     assert_eq!(sandbox.moat(&["logs"]).ok().stdout, "");
 }
 
 #[test]
-fn stopped_is_respected_until_it_is_started() {
+fn a_stopped_sandbox_is_not_started_by_other_commands() {
     let sandbox = Sandbox::applied(DIND);
     let ids = (sandbox.main(), sandbox.sidecar());
     expect![[r#"
@@ -175,7 +174,7 @@ fn stopped_is_respected_until_it_is_started() {
         builder is stopped
         next: moat start
     "#]]
-    .assert_eq(&sandbox.moat(&["stop"]).told());
+    .assert_eq(&sandbox.moat(&["stop"]).transcript());
     expect![[r#"
         exit 0
         == stdout
@@ -190,8 +189,8 @@ fn stopped_is_respected_until_it_is_started() {
         container/buildkit  moat-buildkit-R  exited  no
         container/main  moat-R  exited  no
     "#]]
-    .assert_eq(&sandbox.moat(&["status"]).told());
-    // Nobody starts it: not an apply, not even one of another spec; and what somebody starts by hand is stopped.
+    .assert_eq(&sandbox.moat(&["status"]).transcript());
+    // No apply starts it, not even with a changed spec, and a container started by hand is stopped.
     sandbox.rewrite(&format!("{DIND}env: {{ A: b }}\n"));
     engine().docker(&["start", &ids.1]);
     let applied = sandbox.moat(&["apply"]).ok();
@@ -203,22 +202,22 @@ fn stopped_is_respected_until_it_is_started() {
         == stdout
         Nothing to do: builder is stopped, and stays so until `moat start`
     "#]]
-    .assert_eq(&sandbox.moat(&["plan", "--detailed-exitcode"]).told());
+    .assert_eq(&sandbox.moat(&["plan", "--detailed-exitcode"]).transcript());
     expect![[r#"
         exit 1
         == stderr
         error: main container of `builder` is not running: it is exited
           = help: `moat start` starts it
     "#]]
-    .assert_eq(&sandbox.moat(&["exec", "--", "true"]).told());
+    .assert_eq(&sandbox.moat(&["exec", "--", "true"]).transcript());
     assert_eq!(sandbox.moat(&["restart"]).run().code, 1);
-    // The mark goes, and the spec is what counts again.
+    // The stop mark is removed, and the spec applies again.
     sandbox.moat(&["start"]).ok();
     sandbox.assert_ready();
     assert_eq!(sandbox.sh_ok("echo $A"), "b");
     assert_eq!(sandbox.sidecar(), ids.1);
     assert!(sandbox.volumes().iter().all(|name| !name.contains("stopped")), "{:?}", sandbox.volumes());
-    // A sandbox that is stopped goes whole, with its mark.
+    // A stopped sandbox is removed with its mark.
     sandbox.moat(&["stop"]).ok();
     sandbox.moat(&["destroy", "--volumes", "--yes"]).ok();
     assert_eq!(sandbox.volumes(), Vec::<String>::new());
@@ -228,11 +227,11 @@ fn stopped_is_respected_until_it_is_started() {
         error: main container of `builder` does not exist
           = help: `moat apply` starts it; `moat status` shows its state
     "#]]
-    .assert_eq(&sandbox.moat(&["stop"]).told());
+    .assert_eq(&sandbox.moat(&["stop"]).transcript());
 }
 
 #[test]
-fn a_restart_keeps_the_container_and_proves_it() {
+fn a_restart_keeps_the_container_and_probes_it() {
     let sandbox = Sandbox::applied(DIND);
     let started = || ["main", "buildkit"].map(|name| sandbox.inspect(name, "{{.Id}} {{.State.StartedAt}}"));
     let before = started();
@@ -247,7 +246,7 @@ fn a_restart_keeps_the_container_and_proves_it() {
           buildkit  moat-buildkit-R
         next: moat exec -- docker build .
     "#]]
-    .assert_eq(&sandbox.moat(&["restart", "-c", "main"]).told());
+    .assert_eq(&sandbox.moat(&["restart", "-c", "main"]).transcript());
     let after = started();
     assert!(before[0] != after[0] && before[0][..64] == after[0][..64], "{before:?} {after:?}");
     assert_eq!(before[1], after[1]);
@@ -257,11 +256,11 @@ fn a_restart_keeps_the_container_and_proves_it() {
 }
 
 #[test]
-fn files_go_in_and_come_out_as_they_were() {
+fn files_are_copied_unchanged() {
     let sandbox = Sandbox::applied(PLAIN);
     let tree = sandbox.path().join("tree/sub");
     fs::create_dir_all(&tree).expect("folders");
-    // More than one piece, and every byte there is.
+    // More than one chunk, with all byte values.
     let large: Vec<u8> = (0..1_000_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     fs::write(tree.join("large"), &large).expect("a file");
     std::os::unix::fs::symlink("large", tree.join("link")).expect("a link");
@@ -270,9 +269,9 @@ fn files_go_in_and_come_out_as_they_were() {
         == stderr
         copied 1 file, 1.0 MB
     "#]]
-    .assert_eq(&sandbox.moat(&["cp", "tree", ":/root/"]).told());
+    .assert_eq(&sandbox.moat(&["cp", "tree", ":/root/"]).transcript());
     assert_eq!(sandbox.sh_ok("cd /root/tree/sub && wc -c <large && readlink link"), "1000000\nlarge");
-    // Under a new name where there is none, into it where there is one.
+    // A missing target is the new name, an existing one the folder.
     let json = sandbox.moat(&["cp", "--json", ":/root/tree", "back"]).ok().stdout;
     assert_eq!(serde_json::from_str::<Value>(&json).expect("a document")["bytes"], 1_000_000);
     sandbox.moat(&["cp", &format!("{}:/root/tree/sub/large", sandbox.agent), "back"]).ok();
@@ -285,7 +284,7 @@ fn files_go_in_and_come_out_as_they_were() {
     let refused: Vec<String> =
         [&["cp", "nothing", ":/"][..], &["cp", "tree", ":/no/such/"], &["cp", ":/nothing", "."], &["cp", "a", "b"]]
             .iter()
-            .map(|args| sandbox.moat(args).told())
+            .map(|args| sandbox.moat(args).transcript())
             .collect();
     expect![[r#"
         exit 1
@@ -309,15 +308,15 @@ fn files_go_in_and_come_out_as_they_were() {
 }
 
 #[test]
-fn ports_are_told_and_opened() {
+fn ports_are_listed_and_opened() {
     let sandbox = Sandbox::applied(PLAIN);
     expect![[r#"
         exit 0
         == stderr
         builder has no ports
     "#]]
-    .assert_eq(&sandbox.moat(&["ports"]).told());
-    // A container of the sandbox as a later spec may want one.
+    .assert_eq(&sandbox.moat(&["ports"]).transcript());
+    // A container of the sandbox, as from a later spec.
     let label = |name: &str, value: &str| format!("--label=moat.{name}={value}");
     let labels = [
         label("run", &sandbox.run_id()),
@@ -329,10 +328,10 @@ fn ports_are_told_and_opened() {
     let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
     let ports = ["--publish", "127.0.0.1::80", "--expose", "81", "busybox", "sleep", "1000"];
     engine().docker(&[&["run", "-d", &name], &labels[..], &ports].concat());
-    let told = sandbox.moat(&["ports"]).ok().stdout;
+    let reported = sandbox.moat(&["ports"]).ok().stdout;
     let published = engine().docker(&["port", &format!("web-{}", sandbox.agent), "80"]);
     assert_eq!(
-        sandbox.plain(&told).replace(&published, "ADDRESS"),
+        sandbox.plain(&reported).replace(&published, "ADDRESS"),
         "CONTAINER  PORT  HOST\nweb  80/tcp  ADDRESS\nweb  81/tcp  not published\n"
     );
     let ports: Value = serde_json::from_str(&sandbox.moat(&["ports", "--json"]).ok().stdout).expect("a document");
@@ -350,7 +349,7 @@ fn ports_are_told_and_opened() {
         error: `builder` publishes port 81 not on the host
           = help: `moat ports` lists the published ports
     "#]]
-    .assert_eq(&sandbox.moat(&["open", "-p", "81"]).told());
+    .assert_eq(&sandbox.moat(&["open", "-p", "81"]).transcript());
 }
 
 #[test]
@@ -362,7 +361,7 @@ fn a_command_for_scripts_and_a_shell() {
     assert_eq!(document, serde_json::json!({ "exit_code": 3, "stdout": "b\n", "stderr": "no\n" }));
     let ran = sandbox.moat(&["shell", "-w", "/tmp"]).input("pwd\nexit 7\n").run();
     assert_eq!((ran.code, ran.stdout.as_str()), (7, "/tmp\n"), "{ran}");
-    // A script in place of a person, with what is left of its quotes and lines.
+    // A script in place of a user.
     let ran = sandbox.moat(&["shell", "--json", "-w", "/tmp"]).input("pwd\necho \"it's $0\" >&2\nexit 7\n").run();
     let document: Value = serde_json::from_str(&ran.stdout).expect("a document");
     assert_eq!(document["exit_code"], 7, "{ran}");
@@ -372,7 +371,7 @@ fn a_command_for_scripts_and_a_shell() {
 }
 
 #[test]
-fn a_shell_is_left_by_its_keys_and_goes_on() {
+fn detach_keys_leave_a_shell_running() {
     let sandbox = Sandbox::applied(PLAIN);
     let moat = testkit::moat_binary();
     let mut command = std::process::Command::new("script");
@@ -386,7 +385,7 @@ fn a_shell_is_left_by_its_keys_and_goes_on() {
 }
 
 #[test]
-fn the_cache_grows_and_is_emptied() {
+fn the_cache_grows_and_is_pruned() {
     let sandbox = Sandbox::applied(DIND);
     let cache =
         || -> Value { serde_json::from_str(&sandbox.moat(&["cache", "--json"]).ok().stdout).expect("a document") };
@@ -402,7 +401,7 @@ fn the_cache_grows_and_is_emptied() {
         == stdout
         0 B in volume moat-R-buildkit-cache
     "#]]
-    .assert_eq(&sandbox.moat(&["cache"]).told());
+    .assert_eq(&sandbox.moat(&["cache"]).transcript());
     let plain = Sandbox::applied(PLAIN);
     expect![[r#"
         exit 1
@@ -410,7 +409,7 @@ fn the_cache_grows_and_is_emptied() {
         error: `builder` has no builder
           = help: `docker:dind` under `dependencies` adds one
     "#]]
-    .assert_eq(&plain.moat(&["cache"]).told().replace("`b` has", "`builder` has"));
+    .assert_eq(&plain.moat(&["cache"]).transcript().replace("`b` has", "`builder` has"));
 }
 
 #[test]
@@ -426,7 +425,7 @@ fn a_graph_in_every_form() {
             ├─ image busybox
             └─ network/agent
     "#]]
-    .assert_eq(&sandbox.moat(&["graph"]).told());
+    .assert_eq(&sandbox.moat(&["graph"]).transcript());
     expect![[r##"
         exit 0
         == stdout
@@ -443,7 +442,7 @@ fn a_graph_in_every_form() {
           n1 -> n2
         }
     "##]]
-    .assert_eq(&sandbox.moat(&["graph", "--format", "dot"]).told());
+    .assert_eq(&sandbox.moat(&["graph", "--format", "dot"]).transcript());
     expect![[r##"
         exit 0
         == stdout
@@ -460,7 +459,7 @@ fn a_graph_in_every_form() {
           classDef care fill:#fef3c7,color:#111
           classDef bad fill:#fee2e2,color:#111
     "##]]
-    .assert_eq(&sandbox.moat(&["graph", "--format", "mermaid"]).told());
+    .assert_eq(&sandbox.moat(&["graph", "--format", "mermaid"]).transcript());
     let svg = sandbox.moat(&["graph", "--format", "svg"]).ok().stdout;
     assert!(
         svg.starts_with("<svg ") && svg.matches("<rect ").count() == 4 && svg.matches("<path d=\"M").count() == 3,
@@ -486,11 +485,11 @@ fn a_graph_in_every_form() {
           6. rename container  moat-R  misnamed
             └─ 5. remove container
     "#]]
-    .assert_eq(&sandbox.moat(&["graph", "--plan"]).told());
+    .assert_eq(&sandbox.moat(&["graph", "--plan"]).transcript());
 }
 
 #[test]
-fn the_doctor_looks_at_engine_and_sandbox() {
+fn doctor_checks_the_engine_and_the_sandbox() {
     let sandbox = Sandbox::applied(DIND);
     let document: Value = serde_json::from_str(&sandbox.moat(&["doctor", "--json"]).ok().stdout).expect("a document");
     let checks = document["checks"].as_array().expect("a list");
@@ -545,22 +544,22 @@ fn the_doctor_looks_at_engine_and_sandbox() {
 
         Sandboxes will not come up here: 1 to mend first.
     "#]]
-    .assert_eq(&nowhere.told());
+    .assert_eq(&nowhere.transcript());
 }
 
 #[test]
-fn the_doctor_says_nothing_of_what_a_sandbox_does_not_need() {
+fn doctor_skips_checks_that_a_sandbox_does_not_need() {
     let sandbox = Sandbox::applied(PLAIN);
     let text = sandbox.moat(&["doctor"]).ok().stdout;
     assert!(!text.contains("buildx") && !text.contains("compose"), "{text}");
-    // Nor where there is no sandbox at all.
+    // Nor without a sandbox.
     std::fs::remove_file(sandbox.path().join("agent.yaml")).expect("a file");
     let text = sandbox.moat(&["doctor"]).ok().stdout;
     assert!(!text.contains("buildx") && text.contains("credentials"), "{text}");
 }
 
 #[test]
-fn a_docker_configuration_that_cannot_be_read_is_named() {
+fn an_unreadable_docker_configuration_is_reported() {
     let sandbox = Sandbox::new("image: 10.213.213.1:5000/lab/none:1\n");
     let folder = sandbox.home().join(".docker");
     std::fs::create_dir(&folder).expect("a folder");
@@ -578,7 +577,7 @@ fn a_docker_configuration_that_cannot_be_read_is_named() {
         assert!(ran.code == 1 && help.contains(problem), "{ran}");
         assert!(ran.stderr.contains("warning: images are pulled without credentials: "), "{ran}");
     }
-    // It is no reason where none are needed.
+    // No warning if no credentials are needed.
     sandbox.rewrite(PLAIN);
     engine().docker(&["pull", "--quiet", "busybox"]);
     let ran = sandbox.apply();
@@ -586,7 +585,7 @@ fn a_docker_configuration_that_cannot_be_read_is_named() {
 }
 
 #[test]
-fn what_happens_is_told_as_it_happens() {
+fn events_are_streamed() {
     let sandbox = Sandbox::applied(PLAIN);
     let listener = Running::start(&sandbox, &["events", "--json", "--since", "1h"]);
     let events = |out: &str| -> Vec<String> {

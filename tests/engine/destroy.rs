@@ -1,4 +1,4 @@
-//! Destroy leaves the engine as it was, again and again.
+//! Destroy leaves nothing on the engine, in repeated cycles.
 
 use expect_test::expect;
 use testkit::engine::Inventory;
@@ -8,11 +8,11 @@ use testkit::sandbox::{DIND, PLAIN, Sandbox};
 /// Each takes about a second.
 const CYCLES: u32 = 20;
 
-/// These bring two Docker engines up and down each.
+/// Each starts and stops two Docker engines.
 const DIND_CYCLES: u32 = 3;
 
 #[test]
-fn the_build_cache_is_kept_and_named_and_goes_when_asked() {
+fn the_build_cache_is_kept_unless_its_removal_is_requested() {
     let before = Inventory::now();
     let sandbox = Sandbox::applied(DIND);
     assert_eq!(sandbox.volumes().len(), 2);
@@ -30,7 +30,7 @@ fn the_build_cache_is_kept_and_named_and_goes_when_asked() {
           kept  volume moat-R-buildkit-cache
           = help: `moat destroy --volumes` removes what was kept, with its data
     "#]]
-    .assert_eq(&sandbox.moat(&["destroy"]).told());
+    .assert_eq(&sandbox.moat(&["destroy"]).transcript());
     assert_eq!(sandbox.volumes(), [format!("moat-{}-buildkit-cache", sandbox.run_id())]);
     assert_eq!(sandbox.find("main"), None);
 
@@ -42,7 +42,7 @@ fn the_build_cache_is_kept_and_named_and_goes_when_asked() {
           kept  volume moat-R-buildkit-cache
           = help: `moat destroy --volumes` removes what was kept, with its data
     "#]]
-    .assert_eq(&sandbox.moat(&["destroy"]).docker_host(&recorder.host()).told());
+    .assert_eq(&sandbox.moat(&["destroy"]).docker_host(&recorder.host()).transcript());
     assert!(!recorder.take().iter().any(Call::changes));
 
     expect![[r#"
@@ -52,12 +52,12 @@ fn the_build_cache_is_kept_and_named_and_goes_when_asked() {
           removed  volume moat-R-buildkit-cache
         builder is gone
     "#]]
-    .assert_eq(&sandbox.moat(&["destroy", "--volumes", "--yes"]).told());
+    .assert_eq(&sandbox.moat(&["destroy", "--volumes", "--yes"]).transcript());
     before.assert_unchanged(&sandbox.agent);
 }
 
 #[test]
-fn a_cache_that_the_spec_discards_goes_with_the_sandbox() {
+fn a_discarded_cache_is_removed_with_the_sandbox() {
     let before = Inventory::now();
     let sandbox = Sandbox::applied(&format!("{DIND}buildkit:\n  cache: discard\n"));
     sandbox.moat(&["destroy"]).ok();
@@ -77,7 +77,7 @@ fn twenty_cycles_leak_nothing() {
 }
 
 #[test]
-fn cycles_with_a_docker_inside_leak_nothing() {
+fn cycles_with_an_inner_docker_leak_nothing() {
     let before = Inventory::now();
     let sandbox = Sandbox::new(DIND);
     for _ in 0..DIND_CYCLES {

@@ -1,4 +1,4 @@
-//! `docs/reference/documents.md`: each example has the fields that the command really gives.
+//! `docs/reference/documents.md`: each example has the fields of the real output.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,10 +9,10 @@ use testkit::sandbox::Sandbox;
 
 use crate::daily::Running;
 
-/// Fields that are there only sometimes, as the page says.
+/// Optional fields, according to the page.
 const SOMETIMES: [&str; 5] = ["cause", "log", "ports", "hint", "container"];
 
-/// By heading: the example.
+/// The examples by heading.
 fn examples() -> Vec<(String, Value)> {
     let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference/documents.md"))
         .expect("the page");
@@ -25,13 +25,13 @@ fn examples() -> Vec<(String, Value)> {
     sections.map(parse).collect()
 }
 
-/// Of all objects in a document: the place of each field, as in `resources[].id`.
+/// The paths of all fields in a document, such as `resources[].id`.
 fn fields(value: &Value, at: &str, into: &mut BTreeSet<String>) {
     match value {
         Value::Object(fields_of) => {
             for (name, value) in fields_of {
                 into.insert(format!("{at}{name}"));
-                // What an event has besides, each has for itself.
+                // The other fields depend on the event.
                 if !matches!(name.as_str(), "data" | "came_of_it") {
                     fields(value, &format!("{at}{name}."), into);
                 }
@@ -42,7 +42,7 @@ fn fields(value: &Value, at: &str, into: &mut BTreeSet<String>) {
     }
 }
 
-/// Nulls and empty lists say nothing of what would be below them.
+/// Whether the field is below a null or an empty list.
 fn is_below_nothing(field: &str, found: &Value) -> bool {
     let mut value = vec![found];
     for part in field.split('.').flat_map(|part| part.split_inclusive("[]")) {
@@ -71,7 +71,7 @@ fn compare(name: &str, example: &Value, found: &Value) {
     assert!(lacking.is_empty(), "{name}: {lacking:?} are promised, and not in {found:#}");
 }
 
-/// Of a command that does not end: the line of a container that was connected.
+/// The event of a connected container, from a command that does not exit.
 fn connected(sandbox: &Sandbox, args: &[&str]) -> String {
     let is_it = |line: &&str| line.contains("\"connected\"") && line.ends_with('}');
     let listener = Running::start(sandbox, args);
@@ -80,7 +80,7 @@ fn connected(sandbox: &Sandbox, args: &[&str]) -> String {
 }
 
 #[test]
-fn each_command_gives_what_its_page_says() {
+fn each_document_matches_its_page() {
     let sandbox = Sandbox::applied("dependencies: [docker:dind]\nports: {web: 3000}\nruntime: docker\n");
     fs::write(sandbox.path().join("file"), "x").expect("written");
     let edited = fs::read_to_string(sandbox.path().join("agent.yaml")).expect("a spec") + "workdir: /tmp\n";

@@ -1,31 +1,30 @@
-//! Somebody meddles by hand: plan names what is not as it should be and why, apply repairs just that, and the end is
-//! a sandbox that is ready and builds.
+//! Drift caused with docker: plan shows the differences and the reasons, apply repairs only these, and the sandbox is
+//! ready and builds.
 //!
-//! The cases of one test meddle with one sandbox one after the other: each repair must leave a world that the
-//! next one can start from.
+//! The cases of a test use one sandbox in sequence: each starts from the repaired state of the previous one.
 
 use expect_test::{Expect, expect};
 use testkit::engine::engine;
 use testkit::sandbox::{DIND, Sandbox};
 
-/// What of a container tells whether it was left alone.
+/// The identity of a container, to detect whether it was touched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kept {
-    /// The same container, not even restarted.
+    /// The same container, not restarted.
     Untouched,
-    /// The same container, though it may have been started or connected.
+    /// The same container, possibly started or connected.
     Container,
-    /// Another one has taken its place.
+    /// A new container.
     Replaced,
 }
 use Kept::{Container, Replaced, Untouched};
 
-/// Meddles, and checks what plan says, what apply leaves of the sidecar and of main, and that all is well then.
-fn repaired(sandbox: &Sandbox, meddle: impl FnOnce(&Names), plan: &Expect, sidecar: Kept, main: Kept) {
+/// Causes drift, and checks the plan, the identity of sidecar and main after apply, and that the sandbox works.
+fn repaired(sandbox: &Sandbox, interfere: impl FnOnce(&Names), plan: &Expect, sidecar: Kept, main: Kept) {
     let names = Names::of(sandbox);
     let before = [Trace::of(sandbox, "buildkit"), Trace::of(sandbox, "main")];
-    meddle(&names);
-    assert_ne!(sandbox.status()["state"], "ready", "after meddling");
+    interfere(&names);
+    assert_ne!(sandbox.status()["state"], "ready", "after interference");
     let planned = sandbox.moat(&["plan", "--detailed-exitcode"]).run();
     assert_eq!(planned.code, 2, "{planned}");
     plan.assert_eq(&sandbox.plain(&planned.stdout));
@@ -37,11 +36,11 @@ fn repaired(sandbox: &Sandbox, meddle: impl FnOnce(&Names), plan: &Expect, sidec
     sandbox.assert_ready();
     let again = sandbox.moat(&["plan", "--detailed-exitcode"]).run();
     assert_eq!(again.code, 0, "a second apply would do something: {again}");
-    // The alias, the network, the builder and the Docker inside, at once.
+    // Checks the alias, the network, the builder and the inner Docker together.
     sandbox.sh_ok("printf 'FROM busybox\\n' | docker build -t alive - && docker run --rm alive true");
 }
 
-/// The engine's names of what a sandbox has.
+/// The names of a sandbox's objects on the engine.
 struct Names {
     main: String,
     sidecar: String,
@@ -297,7 +296,7 @@ fn the_network() {
         Replaced,
         Replaced,
     );
-    // Stopped containers do not hold it back, but hold its id, and could not be started with it.
+    // Stopped containers do not block its removal, but refer to its id and could not be started.
     let stopped = |it: &Names| {
         engine().docker(&["stop", &it.main, &it.sidecar]);
         it.remove_network();

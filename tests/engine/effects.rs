@@ -1,6 +1,6 @@
-//! What changing a key does, for every key of the language, on a real engine: the table of `docs/reference/agent.md`.
+//! The effect of a change of each key on a real engine: the table of `docs/reference/agent.md`.
 //!
-//! The cases are those that the planner is asked for in `tests/sim/plan`. All keys but one can be run here.
+//! The cases are those of the planner tests in `tests/sim/plan`. All keys except one can be tested here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,7 +10,7 @@ use testkit::engine::engine;
 use testkit::run::Ran;
 use testkit::sandbox::Sandbox;
 
-/// A test for each of the first words of the keys, so that several run at a time.
+/// One test for each top-level key, so that several run concurrently.
 macro_rules! sections {
     ($($name:ident)*) => {
         $(#[test]
@@ -28,7 +28,7 @@ sections! {
 }
 
 #[test]
-fn every_key_is_walked() {
+fn every_key_has_a_case() {
     let of_keys: BTreeSet<&str> = steps().iter().map(|step| section(step.key)).filter(|it| *it != NO_GPU).collect();
     assert_eq!(SECTIONS.iter().copied().collect::<BTreeSet<_>>(), of_keys);
     let is_seen = |step: &Step| !matches!(step.becomes, Becomes::Nothing | Becomes::Another) && step.key != NO_GPU;
@@ -37,10 +37,10 @@ fn every_key_is_walked() {
     assert_eq!(looked_at.collect::<BTreeSet<_>>(), seen, "each is looked at, here or elsewhere");
 }
 
-/// Needs a GPU, which no engine of a test has: what is sent is held in `container_body`, the planner to the table.
+/// Needs a GPU, which the test engines lack. `container_body` tests the request, the planner tests the effect.
 const NO_GPU: &str = "gpus";
 
-/// What the cases' files are, beside the spec.
+/// The files of the cases, beside the spec.
 const FILES: &[(&str, &str)] = &[
     ("Dockerfile", "FROM busybox AS dev\nARG A\nENV A=$A STAGE=dev\nFROM dev AS last\nENV STAGE=last\n"),
     ("one/Dockerfile", "FROM busybox\nENV FROM=one\n"),
@@ -52,7 +52,7 @@ const FILES: &[(&str, &str)] = &[
     ("empty.yaml", "{}\n"),
 ];
 
-/// What `docker inspect` of what is changed has in it afterwards, and not before.
+/// Text in `docker inspect` of the changed object after the step, and not before.
 const SHOWN: &[(&str, &str, &str)] = &[
     ("image", "{{.Config.Image}}", "debian:trixie-slim"),
     ("build", "{{.Config.Env}}", "FROM=one"),
@@ -149,7 +149,7 @@ const SHOWN: &[(&str, &str, &str)] = &[
     ("labels", "{{json .Config.Labels}}", r#""a":"c""#),
 ];
 
-/// Keys that change something which is not in a container's configuration, and who looks there.
+/// Keys whose change is not in a container's configuration, and the test that covers them.
 const INSIDE: &[(&str, &str)] = &[
     ("base_image", "the image's files: `images`"),
     ("hooks", "the image's files: `images`"),
@@ -161,7 +161,7 @@ const INSIDE: &[(&str, &str)] = &[
     ("buildkit.config", "the daemon's own configuration: `language`"),
 ];
 
-/// What there is, by its role: its id, and when it was started if it is a container.
+/// The objects by role: the id, and the start time of containers.
 type There = BTreeMap<String, String>;
 
 const MAIN: &str = "container/main";
@@ -175,7 +175,7 @@ fn section(key: &str) -> &str {
     key.split('.').next().unwrap_or(key)
 }
 
-/// All steps of a section, one after the other in one sandbox.
+/// Runs all steps of a section in one sandbox.
 fn walk(of: &str) {
     let sandbox = Sandbox::new("");
     for (path, text) in FILES {
@@ -187,14 +187,14 @@ fn walk(of: &str) {
     for step in steps().iter().filter(|step| section(step.key) == of) {
         take(&sandbox, step, &mut images);
     }
-    // Those that were made are of nobody else.
+    // The new containers belong to this run.
     for image in images.iter().filter(|it| it.starts_with("moat/")) {
         engine().try_docker(&["rmi", "-f", image]);
     }
 }
 
 fn take(sandbox: &Sandbox, step: &Step, images: &mut BTreeSet<String>) {
-    let told = format!("{}: {}->\n{}", step.key, step.before, step.after);
+    let reported = format!("{}: {}->\n{}", step.key, step.before, step.after);
     let agent = write(sandbox, &step.before);
     moat(sandbox, &["apply", "--approve-all"], 0);
     images.insert(sandbox.inspect("main", "{{.Config.Image}}"));
@@ -202,7 +202,7 @@ fn take(sandbox: &Sandbox, step: &Step, images: &mut BTreeSet<String>) {
 
     let agent_after = write(sandbox, &step.after);
     let is_nothing = step.becomes == Becomes::Nothing;
-    // What changes nothing may have to be approved all the same.
+    // Even a change without effect may need approval.
     let plan = (!is_nothing).then(|| moat(sandbox, &["plan", "--detailed-exitcode"], 2));
     moat(sandbox, &["apply", "--approve-all"], 0);
     if is_nothing {
@@ -210,26 +210,26 @@ fn take(sandbox: &Sandbox, step: &Step, images: &mut BTreeSet<String>) {
     }
     let after = there(&agent_after);
     if step.becomes == Becomes::Another {
-        assert_eq!(there(&agent), before, "the first one is left alone\n{told}");
-        assert!(after.values().all(|it| !before.values().any(|old| old == it)), "{told}");
-        assert_ne!(run(&agent), run(&agent_after), "{told}");
+        assert_eq!(there(&agent), before, "the first one is left alone\n{reported}");
+        assert!(after.values().all(|it| !before.values().any(|old| old == it)), "{reported}");
+        assert_ne!(run(&agent), run(&agent_after), "{reported}");
     } else {
         images.insert(sandbox.inspect("main", "{{.Config.Image}}"));
-        assert!(has_become(step.becomes, &before, &after), "{told}{plan:?}\n{before:#?}\n{after:#?}");
+        assert!(has_become(step.becomes, &before, &after), "{reported}{plan:?}\n{before:#?}\n{after:#?}");
     }
-    // Of a limit that goes, the other way round.
+    // For a removed limit, the reverse.
     let word = step.key.rsplit('.').next().unwrap_or_default();
     let goes = !step.after.contains(&format!("{word}:"));
-    assert_eq!((shown, shows(sandbox, step)), (shown.map(|_| goes), shown.map(|_| !goes)), "{told}");
+    assert_eq!((shown, shows(sandbox, step)), (shown.map(|_| goes), shown.map(|_| !goes)), "{reported}");
 
-    // And again it is a no-op.
+    // A second apply is a no-op.
     moat(sandbox, &["plan", "--detailed-exitcode"], 0);
     moat(sandbox, &["apply", "--approve-all"], 0);
-    assert_eq!(there(&agent_after), after, "again\n{told}");
+    assert_eq!(there(&agent_after), after, "again\n{reported}");
 }
 
-/// Whether what is there is what it should be after what was there. That a change in place is one at all, its plan says,
-/// and which, the engine's own look at the container.
+/// Compares the objects before and after the step. The plan shows whether a change is in place, and `docker inspect`
+/// which one.
 fn has_become(becomes: Becomes, before: &There, after: &There) -> bool {
     let is_other = |role: &str| before.get(role).map(|it| id(it)) != after.get(role).map(|it| id(it));
     let untouched = |role: &str| before.get(role) == after.get(role);
@@ -237,7 +237,7 @@ fn has_become(becomes: Becomes, before: &There, after: &There) -> bool {
     let sidecars: Vec<&str> = roles.iter().copied().filter(|it| !matches!(*it, MAIN | NETWORK)).collect();
     match becomes {
         Becomes::Nothing | Becomes::MainInPlace | Becomes::SidecarInPlace => before == after,
-        // A sidecar that only one of them has comes with the change, or goes.
+        // A sidecar in only one of them is created or removed by the change.
         Becomes::Main => {
             let in_both = |it: &&&str| before.contains_key(**it) && after.contains_key(**it);
             is_other(MAIN) && untouched(NETWORK) && sidecars.iter().filter(in_both).all(|it| untouched(it))
@@ -248,7 +248,7 @@ fn has_become(becomes: Becomes, before: &There, after: &There) -> bool {
     }
 }
 
-/// Whether the engine shows what the step is for; none of a step of which there is nothing to be seen there.
+/// Whether the engine shows the effect of the step; `None` if it is not visible there.
 fn shows(sandbox: &Sandbox, step: &Step) -> Option<bool> {
     let sidecar = if section(step.key) == "services" { "db" } else { "buildkit" };
     let (_, format, expected) = SHOWN.iter().find(|(key, ..)| *key == step.key)?;
@@ -265,7 +265,7 @@ fn shows(sandbox: &Sandbox, step: &Step) -> Option<bool> {
     Some(shown.contains(expected))
 }
 
-/// Writes a text of the cases' with this sandbox's name for `a`, and gives the name that is in it.
+/// Writes the spec of a case with this sandbox's name for `a`, and returns the name in it.
 fn write(sandbox: &Sandbox, text: &str) -> String {
     let other = format!("{}-b", sandbox.agent);
     let written = text.replace("agent: a\n", &format!("agent: {}\n", sandbox.agent));
@@ -276,7 +276,7 @@ fn write(sandbox: &Sandbox, text: &str) -> String {
 
 fn moat(sandbox: &Sandbox, args: &[&str], code: i32) -> Ran {
     let mut moat = sandbox.moat(args);
-    // What the cases' secrets are.
+    // The secrets of the cases.
     moat.command.env("A", "one").env("B", "two");
     let ran = moat.run();
     assert_eq!(
@@ -307,7 +307,7 @@ fn there(agent: &str) -> There {
     there
 }
 
-/// The run that an agent's containers say they are of.
+/// The run in the labels of an agent's containers.
 fn run(agent: &str) -> Vec<String> {
     let filter = format!("label=moat.agent={agent}");
     engine().list(&["ps", "-a", "--filter", &filter, "--format", "{{.Label \"moat.run\"}}"])

@@ -1,20 +1,19 @@
-//! What cannot work: the message names what, why and what to do, and a first apply that fails leaves nothing.
+//! Failures: the error names the object, the reason and a hint, and a failed first apply leaves nothing.
 
 use expect_test::{Expect, expect};
 use testkit::engine::{Inventory, engine};
 use testkit::sandbox::{PLAIN, Sandbox};
 
-/// Applies a spec that cannot work, and checks what is said and that nothing is left.
+/// Applies a failing spec, and checks the output and that nothing remains.
 fn fails(spec: &str, args: &[&str], expected: &Expect) {
     let before = Inventory::now();
     let sandbox = Sandbox::new(spec);
-    let told = sandbox.moat(&[&["apply", "--quiet"], args].concat()).told();
-    expected.assert_eq(&without_chance(&told));
+    let reported = sandbox.moat(&[&["apply", "--quiet"], args].concat()).transcript();
+    expected.assert_eq(&without_chance(&reported));
     before.assert_unchanged(&sandbox.agent);
 }
 
-/// Leaves out the number of a process, and how often the engine had started a container again, and it said the same
-/// again, by the time that was looked at.
+/// Removes process ids, restart counts and repeated log lines, which vary.
 fn without_chance(text: &str) -> String {
     let text = without(text, "tini (", "] exec", "tini] exec");
     let text = without(&text, "was restarted ", " times", "was restarted N times");
@@ -23,7 +22,7 @@ fn without_chance(text: &str) -> String {
     lines.concat()
 }
 
-/// Replaces what stands from `start` to `end`, as often as it does.
+/// Replaces every text between `start` and `end`.
 fn without(text: &str, start: &str, end: &str, by: &str) -> String {
     let mut rest = text;
     let mut out = String::new();
@@ -35,9 +34,9 @@ fn without(text: &str, start: &str, end: &str, by: &str) -> String {
     out + rest
 }
 
-/// What ends again and again is never ready, however the engine starts it: the same answer each time.
+/// A container that keeps exiting is never ready, for all restart policies.
 #[test]
-fn what_crashes_again_and_again_is_not_ready() {
+fn a_crash_loop_is_not_ready() {
     let exits = "image: busybox\ncommand: echo said; exit 4\n";
     let specs = [
         format!("{exits}restart: on-failure\n"),
@@ -59,9 +58,9 @@ fn what_crashes_again_and_again_is_not_ready() {
     }
 }
 
-/// Its program cannot even be run: no shell ever comes to say so.
+/// Its program cannot be executed, and no shell reports that.
 #[test]
-fn what_cannot_be_run_is_not_ready() {
+fn a_container_that_cannot_run_its_command_is_not_ready() {
     let long = format!("image: busybox\nenv:\n  LONG: {}\n", "x".repeat(140_000));
     for spec in [long.as_str(), "image: busybox\nhooks:\n  pre_run: nosuch\n"] {
         let sandbox = Sandbox::new(spec);
@@ -73,9 +72,9 @@ fn what_cannot_be_run_is_not_ready() {
     }
 }
 
-/// What is left of it says so too, and a second look is no better.
+/// `status` reports it too, also the second time.
 #[test]
-fn what_keeps_crashing_is_degraded() {
+fn a_crash_loop_is_degraded() {
     let sandbox = Sandbox::new("image: busybox\nrestart: always\ncommand: sleep 1; exit 4\n");
     assert_eq!(sandbox.moat(&["apply", "--keep-on-failure"]).run().code, 1);
     for _ in 0..3 {
@@ -97,15 +96,15 @@ fn no_engine() {
         error: cannot use docker at `unix://DIR/none.sock` (from DOCKER_HOST): no such file or directory
           = help: start Docker, or set its address with --host or DOCKER_HOST
     "#]]
-    .assert_eq(&sandbox.moat(&["apply"]).docker_host(&nowhere).told());
+    .assert_eq(&sandbox.moat(&["apply"]).docker_host(&nowhere).transcript());
     for command in [&["plan"][..], &["destroy"], &["status"], &["exec", "--", "true"]] {
         assert_eq!(sandbox.moat(command).docker_host(&nowhere).run().code, 69, "{command:?}");
     }
 }
 
 #[test]
-fn an_image_that_no_registry_can_be_asked_for() {
-    // A port of the engine's own machine that nobody listens on.
+fn an_unreachable_registry() {
+    // A closed port on the Docker host.
     fails(
         "image: 127.0.0.1:1/none:1\n",
         &[],
@@ -121,7 +120,7 @@ fn an_image_that_no_registry_can_be_asked_for() {
 }
 
 #[test]
-fn an_image_that_the_registry_does_not_have() {
+fn an_image_missing_from_its_registry() {
     fails(
         "image: 10.213.213.1:5000/lab/none:1\n",
         &[],
@@ -155,7 +154,7 @@ fn an_image_without_dockerd() {
 }
 
 #[test]
-fn a_container_that_dies_at_once() {
+fn a_container_that_exits_immediately() {
     fails(
         "image: busybox\ncommand: echo no good >&2; exit 3\n",
         &[],
@@ -190,7 +189,7 @@ fn a_command_that_does_not_exist() {
 }
 
 #[test]
-fn a_source_that_is_a_file_where_a_directory_is_needed() {
+fn a_file_mounted_over_a_directory() {
     let sandbox = Sandbox::new("image: busybox\nmounts: ['./f:/etc']\n");
     std::fs::write(sandbox.path().join("f"), "x").expect("a file");
     expect![[r#"
@@ -201,11 +200,11 @@ fn a_source_that_is_a_file_where_a_directory_is_needed() {
         what had been done is undone: removed container moat-R, network moat-R
           = help: `--keep-on-failure` would leave it to be looked at
     "#]]
-    .assert_eq(&sandbox.moat(&["apply", "--quiet"]).told());
+    .assert_eq(&sandbox.moat(&["apply", "--quiet"]).transcript());
 }
 
 #[test]
-fn a_source_that_has_gone() {
+fn a_mount_source_that_was_removed() {
     let sandbox = Sandbox::new("image: busybox\nmounts: ['./d:/d']\n");
     std::fs::create_dir(sandbox.path().join("d")).expect("a folder");
     sandbox.apply();
@@ -217,7 +216,7 @@ fn a_source_that_has_gone() {
 }
 
 #[test]
-fn an_address_that_the_host_does_not_have() {
+fn an_address_missing_on_the_host() {
     fails(
         "image: busybox\nports: ['10.9.8.7:28123:80']\n",
         &[],
@@ -233,7 +232,7 @@ fn an_address_that_the_host_does_not_have() {
 }
 
 #[test]
-fn a_port_that_another_container_has() {
+fn a_port_used_by_another_container() {
     let sandbox = Sandbox::new("");
     // Gone with the sandbox, whose name it bears; of the port the engine knows that it was free.
     let holder = format!("port-{}", sandbox.agent);
@@ -249,16 +248,16 @@ fn a_port_that_another_container_has() {
         what had been done is undone: removed container moat-R, network moat-R
           = help: `--keep-on-failure` would leave it to be looked at
     "#]]
-    .assert_eq(&sandbox.moat(&["apply", "--quiet"]).told().replace(port, "PORT"));
+    .assert_eq(&sandbox.moat(&["apply", "--quiet"]).transcript().replace(port, "PORT"));
 }
 
 #[test]
-fn a_build_that_fails_says_what_the_step_said() {
+fn a_failed_build_shows_the_output_of_its_step() {
     let sandbox = Sandbox::new("build: .\n");
-    // All on one stream: of two, the engine keeps no order.
+    // One stream only: the engine does not preserve the order of two.
     let step = "exec 2>&1; echo about to fail; printf '\\033[31mred\\033[0m\\n'; ls /nonexistent";
     std::fs::write(sandbox.path().join("Dockerfile"), format!("FROM busybox\nRUN {step}\n")).expect("a file");
-    let told = sandbox.moat(&["apply", "--quiet"]).told();
+    let reported = sandbox.moat(&["apply", "--quiet"]).transcript();
     expect![[r#"
         exit 1
         == stderr
@@ -271,11 +270,11 @@ fn a_build_that_fails_says_what_the_step_said() {
         what had been done is undone: removed network moat-R
           = help: `--keep-on-failure` would leave it to be looked at
     "#]]
-    .assert_eq(&told);
+    .assert_eq(&reported);
 }
 
 #[test]
-fn a_sidecar_that_never_gets_ready() {
+fn a_sidecar_that_is_never_ready() {
     let spec = "image: docker:dind\ndependencies: [docker:dind]\nbuildkit:\n  image: lab/silent\n";
     fails(
         spec,
@@ -310,9 +309,9 @@ fn a_sidecar_that_dies() {
 }
 
 #[test]
-fn what_failed_can_be_kept_to_look_at() {
+fn failed_containers_can_be_kept() {
     let sandbox = Sandbox::new("image: busybox\ncommand: echo no good >&2; exit 3\n");
-    let told = sandbox.moat(&["apply", "--quiet", "--keep-on-failure"]).told();
+    let reported = sandbox.moat(&["apply", "--quiet", "--keep-on-failure"]).transcript();
     expect![[r#"
         exit 1
         == stderr
@@ -321,7 +320,7 @@ fn what_failed_can_be_kept_to_look_at() {
           |  no good
         what was done stays: `moat status` shows it, `moat apply` goes on from there
     "#]]
-    .assert_eq(&told);
+    .assert_eq(&reported);
     assert_eq!(sandbox.inspect("main", "{{.State.ExitCode}}"), "3");
     expect![[r#"
         exit 0
@@ -335,8 +334,8 @@ fn what_failed_can_be_kept_to_look_at() {
         network/agent  moat-R  present  yes
         container/main  moat-R  exited  no (exited with code 3)
     "#]]
-    .assert_eq(&sandbox.moat(&["status"]).told());
-    // A spec that works mends it, in place of what was kept.
+    .assert_eq(&sandbox.moat(&["status"]).transcript());
+    // A working spec replaces the kept containers.
     sandbox.rewrite(PLAIN);
     sandbox.apply();
     sandbox.assert_ready();

@@ -1,20 +1,20 @@
-//! What somebody else made under a name that moat would use: told as a conflict, and never touched.
+//! Foreign objects with a name that moat needs: reported as a conflict, and never touched.
 
 use expect_test::{Expect, expect};
 use testkit::engine::engine;
 use testkit::sandbox::{DIND, PLAIN, Sandbox};
 
-/// Puts something unlabelled in the way, and checks what apply and destroy say and that it stays as it is.
+/// Creates an unlabelled object with the name, and checks that apply and destroy report it and leave it unchanged.
 fn left_alone(spec: &str, kind: &str, create: impl FnOnce(&str) -> String, apply: &Expect, destroy: &Expect) {
     let sandbox = Sandbox::new(spec);
     let name = create(&sandbox.run_id());
     let look = || engine().docker(&[kind, "inspect", &name]);
     let before = look();
-    apply.assert_eq(&sandbox.moat(&["apply", "--quiet"]).told());
+    apply.assert_eq(&sandbox.moat(&["apply", "--quiet"]).transcript());
     assert_eq!(look(), before, "after apply");
-    destroy.assert_eq(&sandbox.moat(&["destroy", "--volumes", "--yes"]).told());
+    destroy.assert_eq(&sandbox.moat(&["destroy", "--volumes", "--yes"]).transcript());
     assert_eq!(look(), before, "after destroy");
-    // What was made before the conflict showed is gone again.
+    // The objects created before the conflict are removed.
     assert_eq!(sandbox.status()["state"], "absent");
     assert_eq!((sandbox.find("main"), sandbox.find("buildkit"), sandbox.volumes().len()), (None, None, 0));
 }
@@ -99,9 +99,9 @@ fn a_volume() {
     );
 }
 
-/// A word is the name of a volume; one that is not there is a slip, and Docker would make it without a word.
+/// A plain word is the name of a volume; a missing one is probably a typo, and Docker would create it silently.
 #[test]
-fn a_volume_that_is_not_there_is_not_made() {
+fn a_missing_volume_is_not_created() {
     let sandbox = Sandbox::new(PLAIN);
     let name = format!("{}-src", sandbox.agent);
     let there = || engine().list(&["volume", "ls", "-q", "--filter", &format!("name={name}")]);

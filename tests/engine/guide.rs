@@ -1,4 +1,4 @@
-//! `docs/getting-started.md`, word by word: every block of shell on the page is run, in an empty folder.
+//! `docs/getting-started.md`: runs every shell block of the page, in an empty folder.
 
 use std::fs;
 use std::path::Path;
@@ -9,12 +9,12 @@ use testkit::run::run;
 use testkit::sandbox::Sandbox;
 
 #[test]
-fn the_guide_works_as_it_stands() {
+fn the_guide_works_as_written() {
     let page =
         fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/getting-started.md")).expect("the page");
     let blocks: Vec<&str> = page.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
     assert!(blocks.len() > 8, "{blocks:?}");
-    // The agent's name is the page's own; other tests use the same engine.
+    // A unique agent name, since other tests use the same engine.
     let sandbox = Sandbox::new("");
     let script: String = blocks.concat().replace("agent: builder", &format!("agent: {}", sandbox.agent));
     fs::remove_file(sandbox.path().join("agent.yaml")).expect("removed");

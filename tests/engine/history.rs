@@ -1,4 +1,4 @@
-//! What was done is kept and shown, and whatever happens to the files it is kept in, the work goes on.
+//! The history of commands; damage to its files does not block work.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,12 +8,12 @@ use serde_json::Value;
 use testkit::engine::engine;
 use testkit::sandbox::{DIND, PLAIN, Sandbox};
 
-/// The one file of a kind.
+/// The only file of a kind.
 fn file(sandbox: &Sandbox, kind: &str) -> PathBuf {
     let folder = sandbox.home().join(".local/state/moat").join(kind);
     let engines: Vec<_> = fs::read_dir(folder).expect("a folder").map(|it| it.expect("an entry").path()).collect();
     assert_eq!(engines.len(), 1);
-    // A list makes records of all runs, those of other tests too.
+    // `list` creates records of all runs, also of other tests.
     let mut files = fs::read_dir(&engines[0]).expect("a folder").map(|it| it.expect("an entry").path());
     files.find(|path| path.to_string_lossy().contains(&sandbox.run_id())).expect("a file")
 }
@@ -76,8 +76,8 @@ fn every_command_is_in_the_history() {
     let steps = &json[0]["rounds"][0]["operations"];
     assert_eq!(steps.as_array().map(Vec::len), Some(4), "{json:#}");
     assert!(steps[0]["took_ms"].is_u64() && steps[0]["result"] == "done", "{json:#}");
-    // By its name, from elsewhere: the same files.
-    let ran = sandbox.moat(&["history", &format!("{}x", sandbox.agent)]).told();
+    // By name from another directory: the same files.
+    let ran = sandbox.moat(&["history", &format!("{}x", sandbox.agent)]).transcript();
     expect![[r#"
         exit 1
         == stderr
@@ -88,7 +88,7 @@ fn every_command_is_in_the_history() {
 }
 
 #[test]
-fn a_record_says_how_a_run_was_left() {
+fn history_keeps_the_last_state_of_a_run() {
     let sandbox = Sandbox::applied(DIND);
     let made = record(&sandbox);
     let network =
@@ -117,7 +117,7 @@ fn a_record_says_how_a_run_was_left() {
     sandbox.moat(&["start"]).ok();
     let started = record(&sandbox);
     assert_eq!((&started["state"], &started["created_at"]), (&"ready".into(), &made["created_at"]), "{started:#}");
-    // A failure stays to be seen, until it goes well again.
+    // A failure stays visible until the next success.
     sandbox.rewrite("image: busybox\ncommand: [no-such-program]\n");
     assert_eq!(sandbox.moat(&["apply", "--approve-all"]).run().code, 1);
     assert!(record(&sandbox)["error"]["message"].is_string());
@@ -125,7 +125,7 @@ fn a_record_says_how_a_run_was_left() {
     sandbox.rewrite(DIND);
     sandbox.apply();
     assert_eq!(record(&sandbox)["error"], Value::Null);
-    // What is lost is made again from the labels.
+    // Lost records are restored from the labels.
     fs::remove_file(file(&sandbox, "runs")).expect("removed");
     sandbox.moat(&["list"]).ok();
     let again = record(&sandbox);
@@ -133,7 +133,7 @@ fn a_record_says_how_a_run_was_left() {
 }
 
 #[test]
-fn whatever_happens_to_its_files_the_work_goes_on() {
+fn damaged_history_files_do_not_block_work() {
     let sandbox = Sandbox::applied(PLAIN);
     let (history, record) = (file(&sandbox, "history"), file(&sandbox, "runs"));
     let changed = |n: u32| sandbox.rewrite(&format!("image: busybox\nenv: {{ N: \"{n}\" }}\n"));
@@ -141,8 +141,8 @@ fn whatever_happens_to_its_files_the_work_goes_on() {
     let warnings = |n: u32| -> String {
         changed(n);
         let err = sandbox.plain(&sandbox.moat(&["apply"]).ok().stderr).replace(&engine, "ENGINE");
-        let told = err.lines().filter(|line| line.starts_with("warning") || line.contains("= help"));
-        told.fold(String::new(), |text, line| text + line + "\n")
+        let reported = err.lines().filter(|line| line.starts_with("warning") || line.contains("= help"));
+        reported.fold(String::new(), |text, line| text + line + "\n")
     };
     // Corrupt.
     fs::write(&history, "\u{0}nonsense").expect("written");
@@ -151,10 +151,13 @@ fn whatever_happens_to_its_files_the_work_goes_on() {
         warning: the history is incomplete: `HOME/.local/state/moat/runs/ENGINE/R.json` cannot be read, and was made anew
           = help: it was rebuilt from the engine's labels
     "#]].assert_eq(&warnings(1));
-    let told = sandbox.moat(&["history"]).run();
-    assert!(told.code == 0 && told.stderr.contains("1 line of `") && told.stdout.contains("apply"), "{told}");
+    let reported = sandbox.moat(&["history"]).run();
+    assert!(
+        reported.code == 0 && reported.stderr.contains("1 line of `") && reported.stdout.contains("apply"),
+        "{reported}"
+    );
     assert_eq!(warnings(2), "");
-    // Of a newer version.
+    // From a newer version.
     fs::write(&history, "{\"v\":2,\"more\":true}\n").expect("written");
     fs::write(&record, "{\"v\":2,\"more\":true}").expect("written");
     expect![[r#"
@@ -165,7 +168,7 @@ fn whatever_happens_to_its_files_the_work_goes_on() {
     "#]].assert_eq(&warnings(3));
     assert_eq!(fs::read_to_string(&record).expect("a record"), "{\"v\":2,\"more\":true}");
     assert_eq!(fs::read_to_string(&history).expect("a history"), "{\"v\":2,\"more\":true}\n");
-    // Held by another process.
+    // Locked by another process.
     fs::remove_file(&record).expect("removed");
     fs::write(&history, "").expect("written");
     let held = fs::File::open(&history).expect("a file");

@@ -1,4 +1,4 @@
-//! The health check that an image brings: off where moat runs something else than the image, heeded where it counts.
+//! The health check of an image: disabled where moat replaces the image's command, effective otherwise.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use testkit::engine::engine;
 use testkit::run::until;
 use testkit::sandbox::Sandbox;
 
-/// A sandbox whose image is built from this; `spec` is all the rest.
+/// A sandbox with an image from this Dockerfile; `spec` is the rest of the spec.
 fn built(dockerfile: &str, spec: &str) -> Sandbox {
     let sandbox = Sandbox::new(&format!("build: .\n{spec}"));
     fs::write(sandbox.path().join("Dockerfile"), dockerfile).expect("a Dockerfile");
@@ -16,7 +16,7 @@ fn built(dockerfile: &str, spec: &str) -> Sandbox {
 const SAYS_NO: &str = "FROM busybox\nHEALTHCHECK --interval=1s --retries=1 CMD echo down; false\n";
 
 #[test]
-fn it_is_off_where_moat_replaces_what_it_asks_for() {
+fn an_image_check_is_disabled_when_moat_replaces_the_command() {
     for spec in ["", "hooks:\n  pre_run: \"true\"\n"] {
         let sandbox = built(SAYS_NO, spec);
         sandbox.apply();
@@ -29,9 +29,9 @@ fn it_is_off_where_moat_replaces_what_it_asks_for() {
     }
 }
 
-/// A sandbox of 0.1.0 still has it. It is left as it is, and in peace.
+/// A sandbox of 0.1.0 still has the check. It is not replaced, and the check is ignored.
 #[test]
-fn one_that_is_there_from_before_is_not_heeded() {
+fn an_image_check_of_an_older_sandbox_is_ignored() {
     let sandbox = built(SAYS_NO, "");
     sandbox.apply();
     let main = sandbox.main();
@@ -53,7 +53,7 @@ fn one_that_is_there_from_before_is_not_heeded() {
 }
 
 #[test]
-fn it_counts_where_the_program_is_the_users_own() {
+fn an_image_check_counts_for_the_users_command() {
     let sandbox = built(SAYS_NO, "command: sleep 1000\n");
     for _ in 0..2 {
         let ran = sandbox.moat(&["apply"]).run();
@@ -62,7 +62,7 @@ fn it_counts_where_the_program_is_the_users_own() {
             "is not ready: its image's health check failed: `/bin/sh -c echo down; false` exited with code 1 (down)";
         assert!(ran.stderr.contains(why), "{ran}");
     }
-    // It is waited for, and no longer than it takes.
+    // Apply waits for it, and no longer.
     // The engine's own first check would come after longer than any command may take here.
     let slow = "FROM busybox\nHEALTHCHECK --interval=600s CMD test -e /up\n";
     let sandbox = built(slow, "command: sleep 2; touch /up; sleep 1000\n");
@@ -71,9 +71,9 @@ fn it_counts_where_the_program_is_the_users_own() {
     assert!(sandbox.moat(&["plan"]).ok().stdout.starts_with("Nothing to do"));
 }
 
-/// A service runs its image's program, so its check counts.
+/// A service runs its image's command, so its check counts.
 #[test]
-fn it_counts_for_services() {
+fn an_image_check_counts_for_services() {
     engine().docker(&["pull", "--quiet", "busybox"]);
     let agent = Sandbox::new("image: busybox\n");
     let (made, tag) = (format!("{}-made", agent.agent), format!("{}-unwell:1", agent.agent));

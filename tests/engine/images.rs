@@ -1,4 +1,4 @@
-//! Images that moat makes: built from what the spec depends on, once, and again only for a cause that the plan tells.
+//! Images that moat builds from the dependencies: once, and again only for a reason shown in the plan.
 
 use std::os::unix::fs::chown;
 
@@ -7,7 +7,7 @@ use testkit::sandbox::Sandbox;
 
 use crate::language::example;
 
-/// The image of the main container, by name.
+/// The name of the main container's image.
 fn image(sandbox: &Sandbox) -> String {
     sandbox.inspect("main", "{{.Config.Image}}")
 }
@@ -19,13 +19,13 @@ fn remove(images: &[String]) {
 }
 
 #[test]
-fn the_example_is_built_as_its_dependencies_and_hooks_say() {
+fn the_example_is_built_with_dependencies_and_hooks() {
     let sandbox = example("image", str::to_owned);
     chown(sandbox.path(), Some(4321), Some(4321)).expect("root may");
     let plan = sandbox.moat(&["plan"]).ok().stdout;
     assert!(plan.lines().any(|line| line.contains("build image moat/") && line.ends_with(": missing")), "{plan}");
-    let told = sandbox.apply();
-    assert!(told.stderr.contains("Step 1/"), "{told}");
+    let reported = sandbox.apply();
+    assert!(reported.stderr.contains("Step 1/"), "{reported}");
     for (script, said) in [
         ("node --version", "v22.0.0"),
         ("python3", "Python 3.12.0"),
@@ -46,7 +46,7 @@ fn the_example_is_built_as_its_dependencies_and_hooks_say() {
 }
 
 #[test]
-fn the_example_starts_from_the_image_that_it_names() {
+fn the_example_uses_its_base_image() {
     let sandbox = example("base", str::to_owned);
     let shown = sandbox.moat(&["image"]).ok().stdout;
     assert!(shown.contains("\nFROM debian:trixie-slim\n"), "{shown}");
@@ -58,7 +58,7 @@ fn the_example_starts_from_the_image_that_it_names() {
 }
 
 #[test]
-fn another_hook_is_another_image_and_another_variable_is_not() {
+fn hooks_change_the_image_and_variables_do_not() {
     let spec = "base_image: debian:trixie-slim\nhooks: {post_build_root: echo one >/said}\n";
     let sandbox = Sandbox::applied(spec);
     let first = image(&sandbox);
@@ -71,7 +71,7 @@ fn another_hook_is_another_image_and_another_variable_is_not() {
     assert!(plan.contains(&format!("    image \"{first}\" -> \"moat/")), "{plan}");
     sandbox.apply();
     assert_eq!(sandbox.sh_ok("cat /said"), "two");
-    // What is there is not built again.
+    // An existing image is not rebuilt.
     sandbox.rewrite(spec);
     assert!(!sandbox.moat(&["plan"]).ok().stdout.contains("build image"));
     let second = image(&sandbox);
@@ -82,7 +82,7 @@ fn another_hook_is_another_image_and_another_variable_is_not() {
 }
 
 #[test]
-fn a_step_that_fails_is_told_with_what_it_said_and_changes_nothing() {
+fn a_failed_step_shows_its_output_and_changes_nothing() {
     let good = "base_image: debian:trixie-slim\n";
     let sandbox = Sandbox::applied(good);
     let main = sandbox.main();
@@ -98,7 +98,7 @@ fn a_step_that_fails_is_told_with_what_it_said_and_changes_nothing() {
 }
 
 #[test]
-fn a_base_that_is_not_to_be_had_leaves_nothing() {
+fn a_missing_base_image_leaves_nothing() {
     let sandbox = Sandbox::new("base_image: lab/nowhere:1\n");
     let ran = sandbox.moat(&["apply", "--approve-all"]).run();
     assert_eq!(ran.code, 1, "{ran}");
@@ -108,7 +108,7 @@ fn a_base_that_is_not_to_be_had_leaves_nothing() {
 }
 
 #[test]
-fn who_works_there_can_write_volumes_and_a_workspace_on_one() {
+fn the_user_can_write_volumes_and_the_workspace() {
     let volumes = "volumes: ['cache:/home/agent/.cache/deep', 'data:/data', 'state:/var/lib/app']\n";
     let touch =
         "touch x ~/.cache/x ~/.cache/deep/x /data/x /var/lib/app/x; stat -c %u x ~/.cache/deep/x /data/x | sort -u";
@@ -122,8 +122,8 @@ fn who_works_there_can_write_volumes_and_a_workspace_on_one() {
 }
 
 #[test]
-fn a_command_is_run_as_whoever_owns_the_workspace() {
-    // Debian has a user with the number 5, and none with 4242.
+fn commands_run_as_the_workspace_owner() {
+    // Debian has a user with id 5, and none with 4242.
     let table = [(5, "", "games"), (4242, "", "root"), (0, "", "root"), (5, "user: daemon\n", "daemon")];
     for (owner, user, expected) in table {
         let sandbox = Sandbox::new(&format!("image: debian:trixie-slim\nworkspace: .\n{user}"));
@@ -134,7 +134,7 @@ fn a_command_is_run_as_whoever_owns_the_workspace() {
         assert_eq!(ran.stdout.trim(), expected, "{owner} {user}");
         assert_eq!(sandbox.moat(&["exec", "-u", "daemon", "--", "id", "-un"]).ok().stdout.trim(), "daemon");
     }
-    // Without a workspace it is the image's own.
+    // Without a workspace it is the image's user.
     let sandbox = Sandbox::applied("image: debian:trixie-slim\nworkdir: /var/cache/man\n");
     assert_eq!(sandbox.sh_ok("id -un"), "root");
 }

@@ -1,4 +1,4 @@
-//! What moat knows of its other sandboxes, and says where it helps.
+//! Messages that refer to other known sandboxes.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use testkit::sandbox::{PLAIN, Sandbox};
 use crate::language::free_port;
 
 #[test]
-fn a_moved_folder_is_another_sandbox_and_that_is_said() {
+fn a_moved_folder_is_reported_as_another_sandbox() {
     let sandbox = Sandbox::applied(PLAIN);
     let old = sandbox.run_id();
     let moved = sandbox.home().join("moved");
@@ -19,7 +19,7 @@ fn a_moved_folder_is_another_sandbox_and_that_is_said() {
         assert!(ran.stderr.contains(&format!("`{old}` of the same agent has the spec")), "{ran}");
         assert!(ran.stderr.contains(&format!("`moat destroy {old}`")), "{ran}");
     }
-    // From then on it is known, and not said again.
+    // Later it is known, and not reported again.
     let mut again = sandbox.moat(&["apply"]);
     again.command.current_dir(&moved);
     let ran = again.ok();
@@ -28,7 +28,7 @@ fn a_moved_folder_is_another_sandbox_and_that_is_said() {
 }
 
 #[test]
-fn two_checkouts_are_two_sandboxes_without_a_word() {
+fn two_checkouts_are_two_sandboxes_without_a_warning() {
     let sandbox = Sandbox::applied(PLAIN);
     let copy = sandbox.home().join("copy");
     fs::create_dir(&copy).expect("a folder");
@@ -40,7 +40,7 @@ fn two_checkouts_are_two_sandboxes_without_a_word() {
 }
 
 #[test]
-fn a_port_that_another_sandbox_holds_is_named_with_it() {
+fn a_port_conflict_names_the_other_sandbox() {
     let port = free_port();
     let spec = format!("{PLAIN}ports: ['127.0.0.1:{port}:80']\n");
     let holder = Sandbox::applied(&spec);
@@ -52,7 +52,7 @@ fn a_port_that_another_sandbox_holds_is_named_with_it() {
 }
 
 #[test]
-fn an_approval_outlives_a_destroy_and_goes_with_a_clean() {
+fn approvals_survive_destroy_and_are_removed_by_clean() {
     let sandbox = Sandbox::applied(PLAIN);
     let approval = sandbox.home().join(".local/state/moat/approvals").join(sandbox.run_id());
     sandbox.moat(&["destroy", "--yes"]).ok();

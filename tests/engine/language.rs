@@ -1,4 +1,4 @@
-//! The keys of `agent.yaml`, as the examples use them: each has its effect, seen from inside or with docker's client.
+//! The keys of `agent.yaml`, as used in the examples: the effect of each, checked from inside or with docker.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -10,14 +10,14 @@ use testkit::engine::engine;
 use testkit::run::until;
 use testkit::sandbox::Sandbox;
 
-/// A folder of `examples/`, copied to a place where its agent has a name of its own.
+/// A copy of a folder in `examples/`, with a unique agent name.
 pub fn example(name: &str, change: impl Fn(&str) -> String) -> Sandbox {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name);
     let text = fs::read_to_string(folder.join("agent.yaml")).expect("an example");
     let agent = format!("\nagent: {name}\n");
     let sandbox = Sandbox::new(&change(&text.replace(&agent, "\n")));
     copy(&folder, sandbox.path());
-    // Whoever works in the container has to get there.
+    // The user in the container needs access.
     fs::set_permissions(sandbox.path(), fs::Permissions::from_mode(0o755)).expect("a folder of ours");
     sandbox
 }
@@ -45,7 +45,7 @@ pub fn free_port() -> u16 {
     address.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port")
 }
 
-/// The `container` example, on addresses and a port that no other test has.
+/// The `container` example, with a unique subnet and port.
 fn container() -> Sandbox {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let port = free_port().to_string();
@@ -54,7 +54,7 @@ fn container() -> Sandbox {
     example("container", |text| text.replace("10.201.7.0/28", &subnet).replace("18443", &port))
 }
 
-/// What a server on the engine's machine gives, which need not be this one.
+/// The response of a server on the Docker host.
 fn get(port: u16, path: &str) -> String {
     let url = format!("http://127.0.0.1:{port}{path}");
     engine().docker(&["run", "--rm", "--network", "host", "busybox", "wget", "-q", "-O", "-", &url])
@@ -67,7 +67,7 @@ fn web(sandbox: &Sandbox) -> u16 {
     u16::try_from(port["host"].as_u64().expect("a number")).expect("a port")
 }
 
-/// Somebody else, who has a port of this machine.
+/// Another process with a port of this machine.
 fn holder(port: u16) -> Sandbox {
     Sandbox::applied(&format!("image: busybox\nports: ['{port}:1']\n"))
 }
@@ -87,7 +87,7 @@ fn every_key_of_the_container_has_its_effect() {
         ("shm", "df -m /dev/shm | awk 'NR > 1 {print $2}'"),
         (
             "limits",
-            // cgroup v2, or else v1.
+            // cgroup v2, or v1.
             "cd /sys/fs/cgroup; cat memory.max 2>/dev/null || cat memory/memory.limit_in_bytes; \
              cut -d' ' -f1 cpu.max 2>/dev/null || cat cpu/cpu.cfs_quota_us; cat pids.max 2>/dev/null || cat pids/pids.max",
         ),
@@ -164,18 +164,18 @@ fn limits_and_restart_change_in_place_and_a_replacement_keeps_its_port() {
           + limit pids: 200 -> 300
         Approve with: moat apply --approve ID
     "#]]
-    .assert_eq(&sandbox.moat(&["plan"]).told());
+    .assert_eq(&sandbox.moat(&["plan"]).transcript());
     sandbox.apply();
     assert_eq!(limits(), "536870912 2000000000 300 always");
     assert_eq!(life(), before, "it was not even restarted");
     assert_eq!(sandbox.moat(&["plan", "--detailed-exitcode"]).run().code, 0);
 
-    // Back again: the labels say what it was created with, the engine what it is now.
+    // Reverted: the labels have the values of the creation, the engine the current ones.
     rewrite("memory: 512m\n  cpus: 2\n  pids: 300", "memory: 256m\n  cpus: 1.5\n  pids: 200");
     sandbox.apply();
     assert_eq!(limits(), "268435456 1500000000 200 always");
     assert_eq!(life(), before);
-    // What somebody else has changed is changed back too.
+    // Changes by other clients are reverted too.
     engine().docker(&["update", "--pids-limit", "50", &sandbox.main()]);
     sandbox.apply();
     assert_eq!(limits(), "268435456 1500000000 200 always");
@@ -188,7 +188,7 @@ fn limits_and_restart_change_in_place_and_a_replacement_keeps_its_port() {
 }
 
 #[test]
-fn a_free_port_that_is_taken_meanwhile_is_left_to_whoever_has_it() {
+fn an_automatic_port_taken_meanwhile_is_replaced() {
     let sandbox = Sandbox::new("image: busybox\nports: {web: 80}\n");
     sandbox.apply();
     let port = web(&sandbox);
@@ -200,17 +200,17 @@ fn a_free_port_that_is_taken_meanwhile_is_left_to_whoever_has_it() {
 }
 
 #[test]
-fn a_port_that_was_asked_for_and_is_taken_is_told() {
+fn an_explicit_port_in_use_is_reported() {
     let port = free_port();
     let _other = holder(port);
     let sandbox = Sandbox::new(&format!("image: busybox\nports: ['{port}:80']\n"));
-    let told = sandbox.moat(&["apply", "--quiet"]).told().replace(&port.to_string(), "PORT");
-    assert!(told.contains("uses the port"), "{told}");
+    let reported = sandbox.moat(&["apply", "--quiet"]).transcript().replace(&port.to_string(), "PORT");
+    assert!(reported.contains("uses the port"), "{reported}");
     assert_eq!(sandbox.find("main"), None, "a first apply is undone");
 }
 
 #[test]
-fn the_file_may_be_called_moat_yaml() {
+fn the_spec_may_be_named_moat_yaml() {
     let sandbox = Sandbox::new("image: busybox\n");
     let from = sandbox.path().join("agent.yaml");
     fs::rename(from, sandbox.path().join("moat.yaml")).expect("renamed");
@@ -218,8 +218,8 @@ fn the_file_may_be_called_moat_yaml() {
     assert!(ran.stdout.contains("create network"), "{ran}");
 }
 
-/// All that the engine tells of a sandbox, but for the environment that its containers were given.
-fn told_of(sandbox: &Sandbox) -> String {
+/// All data of a sandbox on the engine, except its containers' environments.
+fn engine_data(sandbox: &Sandbox) -> String {
     let main = sandbox.main();
     let format = "{{json .Config.Labels}} {{json .HostConfig}} {{json .State}} {{json .Name}}";
     let filter = format!("label=moat.agent={}", sandbox.agent);
@@ -243,7 +243,7 @@ fn a_secret_is_in_the_container_and_nowhere_else() {
         moat.command.env("GREETING", "hunter2-variable").env("MOAT_STATE_DIR", state.path()).env("MOAT_LOG", "trace");
         moat
     };
-    let mut told = String::new();
+    let mut reported = String::new();
     for args in [
         &["plan"][..],
         &["plan", "--json"],
@@ -252,30 +252,30 @@ fn a_secret_is_in_the_container_and_nowhere_else() {
         &["apply", "-vv"],
         &["list", "--json"],
     ] {
-        told.push_str(&moat(args).ok().to_string());
+        reported.push_str(&moat(args).ok().to_string());
     }
     let inside = "echo $PLAIN $SHARED $GREETING $FROM_FILE $TOKEN $PASSWORD";
     let seen = moat(&["exec", "--", "sh", "-c", inside]).ok().stdout;
     assert_eq!(seen, "shown from-base hunter2-variable hunter2-env hunter2-file from-a-command\n");
     assert_eq!(sandbox.inspect("main", "{{index .Config.Labels \"com.example.shared\"}}"), "yes");
 
-    // Another value is seen, by its digest, and replaces.
+    // A changed value is detected by its digest, and replaces the container.
     assert_eq!(moat(&["plan", "--detailed-exitcode"]).run().code, 0);
     fs::write(sandbox.path().join("token"), "hunter2-other\n").expect("written");
     let plan = moat(&["plan"]).ok().stdout;
     assert!(plan.contains("    secrets.TOKEN \"hmac:"), "{plan}");
-    told.push_str(&plan);
-    told.push_str(&moat(&["apply", "-vv"]).ok().to_string());
-    told.push_str(&told_of(&sandbox));
+    reported.push_str(&plan);
+    reported.push_str(&moat(&["apply", "-vv"]).ok().to_string());
+    reported.push_str(&engine_data(&sandbox));
     for entry in walk(state.path()) {
-        told.push_str(&String::from_utf8_lossy(&fs::read(entry).expect("a file")));
+        reported.push_str(&String::from_utf8_lossy(&fs::read(entry).expect("a file")));
     }
-    assert!(told.contains("moat.config"), "the labels have been looked at");
+    assert!(reported.contains("moat.config"), "the labels are covered");
     for value in ["hunter2", "from-a-command"] {
-        let line = told.lines().find(|line| line.contains(value));
+        let line = reported.lines().find(|line| line.contains(value));
         assert_eq!(line, None, "{value}");
     }
-    // Without them it can still be removed.
+    // Without the secrets, destroy still works.
     fs::remove_file(sandbox.path().join("token")).expect("removed");
     moat(&["destroy", "--volumes", "--yes"]).ok();
 }
@@ -286,7 +286,7 @@ pub fn walk(folder: &Path) -> Vec<std::path::PathBuf> {
 }
 
 #[test]
-fn several_agents_of_one_file_are_several_sandboxes() {
+fn agents_of_one_file_are_separate_sandboxes() {
     let sandbox =
         example("several", |text| text.replace("agent: writer", "").replace("agent: reader", "agent: READER"));
     let (first, second) = (sandbox.agent.clone(), format!("{}-r", sandbox.agent));
@@ -299,13 +299,13 @@ fn several_agents_of_one_file_are_several_sandboxes() {
         ran.stdout.trim().to_owned()
     };
     assert_eq!((role(&first).as_str(), role(&second).as_str()), ("writes", "reads"));
-    let told = sandbox.moat(&["exec", "--", "true"]).run();
-    assert!(told.code == 65 && told.stderr.contains("has several agents"), "{told}");
+    let reported = sandbox.moat(&["exec", "--", "true"]).run();
+    assert!(reported.code == 65 && reported.stderr.contains("has several agents"), "{reported}");
     sandbox.moat(&["destroy"]).ok();
 }
 
 #[test]
-fn the_sidecar_is_as_the_spec_says() {
+fn the_sidecar_follows_the_spec() {
     let sandbox = example("buildkit", str::to_owned);
     sandbox.apply();
     let sidecar = sandbox.inspect(
@@ -317,7 +317,7 @@ fn the_sidecar_is_as_the_spec_says() {
     assert!(config.contains("maxUsedSpace = \"6442450944\""), "{config}");
     assert_eq!(sandbox.sh_ok("pwd; ls -A; echo kept >file"), "/workspace");
 
-    // In place, since it has limits; main stays as it is.
+    // In place, since it has limits; main is unchanged.
     let file = sandbox.path().join("agent.yaml");
     let text = fs::read_to_string(&file).expect("a spec");
     let life = || [sandbox.inspect("buildkit", "{{.Id}} {{.State.StartedAt}}"), sandbox.main()];
@@ -327,7 +327,7 @@ fn the_sidecar_is_as_the_spec_says() {
     assert_eq!(sandbox.inspect("buildkit", "{{.HostConfig.Memory}}"), "3221225472");
     assert_eq!(life(), before);
 
-    // With a configuration of its own the sidecar is replaced, and builds still get there.
+    // With a custom configuration the sidecar is replaced, and builds still reach it.
     let own = fs::read_to_string(sandbox.path().join("own-config.yaml")).expect("a spec");
     let own = own.replace("agent: own-config", &format!("agent: {}", sandbox.agent));
     fs::write(&file, own).expect("written");
@@ -345,12 +345,16 @@ fn the_sidecar_is_as_the_spec_says() {
 }
 
 #[test]
-fn why_says_what_differs_and_since_when() {
+fn why_shows_the_difference_and_its_time() {
     let sandbox = Sandbox::applied("image: busybox\nenv: {COLOUR: red}\n");
     let why = |args: &[&str]| {
-        let told = sandbox.moat(&[&["why"], args].concat()).told();
-        // The time is that of the test.
-        told.lines().map(|line| line.split(", as made at").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
+        let reported = sandbox.moat(&[&["why"], args].concat()).transcript();
+        // The time varies.
+        reported
+            .lines()
+            .map(|line| line.split(", as made at").next().unwrap_or_default())
+            .collect::<Vec<_>>()
+            .join("\n")
     };
     expect![[r#"
         exit 0

@@ -1,11 +1,11 @@
-//! What the checks for leaks rest on.
+//! The leak checks detect leaks.
 
 use testkit::engine::{Inventory, engine};
 use testkit::sandbox::{PLAIN, Sandbox};
 
-/// A leak is seen, whatever sort it is of.
+/// Leaks of all kinds are detected.
 #[test]
-fn a_leak_is_seen() {
+fn leaks_are_detected() {
     let before = Inventory::now();
     let sandbox = Sandbox::new(PLAIN);
     let name = format!("leak-{}", sandbox.agent);
@@ -18,7 +18,7 @@ fn a_leak_is_seen() {
     for kind in ["new: container", "new: network", "new: volume"] {
         assert!(seen.iter().any(|line| line.starts_with(kind) && line.contains(&name)), "{kind} in {seen:#?}");
     }
-    // Without its container nothing says whose it was.
+    // Without its container an anonymous volume has no owner.
     engine().docker(&["rm", &name]);
     let seen = leaks();
     assert!(seen.iter().any(|line| line.contains(&volume)), "{volume} in {seen:#?}");

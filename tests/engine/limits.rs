@@ -1,5 +1,4 @@
-//! Limits: those that a container has by default, those that somebody has changed, and what it is told when one was
-//! too low.
+//! Limits: the defaults, limits changed with docker, and the errors for limits that are too low.
 
 use std::fs;
 
@@ -8,11 +7,11 @@ use testkit::engine::engine;
 use testkit::run::until;
 use testkit::sandbox::{DIND, PLAIN, Sandbox};
 
-/// What `docker inspect` shows of a container's limits.
+/// A container's limits in `docker inspect`.
 const LIMITS: &str = "{{.HostConfig.Memory}} {{.HostConfig.PidsLimit}} {{.HostConfig.OomScoreAdj}} \
                       {{json .HostConfig.LogConfig}}";
 
-/// What every container has where its spec says nothing.
+/// The default limits.
 fn by_default() -> String {
     let total: u64 = engine().docker(&["info", "--format", "{{.MemTotal}}"]).parse().expect("a number");
     let memory = (total >> 20) * 75 / 100 * (1 << 20);
@@ -44,7 +43,7 @@ fn every_container_has_limits_by_default() {
 }
 
 #[test]
-fn the_sidecar_that_builds_has_them_too_and_builds() {
+fn the_build_sidecar_has_limits_and_builds() {
     let sandbox = Sandbox::applied(DIND);
     for container in ["main", "buildkit"] {
         assert_eq!(sandbox.inspect(container, LIMITS), by_default(), "{container}");
@@ -55,7 +54,7 @@ fn the_sidecar_that_builds_has_them_too_and_builds() {
 }
 
 #[test]
-fn what_is_written_counts_and_is_changed_in_place() {
+fn explicit_limits_apply_and_change_in_place() {
     let sandbox = Sandbox::applied(PLAIN);
     let main = sandbox.main();
     sandbox.rewrite(&format!("{PLAIN}container: {{memory: 512m, pids: 200}}\n"));
@@ -65,25 +64,25 @@ fn what_is_written_counts_and_is_changed_in_place() {
     assert_eq!(sandbox.main(), main, "in place");
     assert!(sandbox.inspect("main", LIMITS).starts_with("536870912 200 500 "));
     nothing_to_do(&sandbox);
-    // Without a word the default counts again.
+    // Without a value the default applies again.
     sandbox.rewrite(PLAIN);
     sandbox.apply();
     assert_eq!(sandbox.inspect("main", LIMITS), by_default());
     nothing_to_do(&sandbox);
 }
 
-// `docker update` of somebody who looks after the machine.
+// `docker update` by an administrator.
 #[test]
-fn a_limit_that_somebody_has_set_is_named() {
+fn limits_changed_by_hand_are_reported() {
     let sandbox = Sandbox::applied(PLAIN);
     engine().docker(&["update", "--memory", "100m", "--memory-swap", "200m", &sandbox.main()]);
-    let told = "limits.memory \"100m\" -> unset";
-    assert!(sandbox.moat(&["plan"]).ok().stdout.contains(told), "{}", sandbox.moat(&["plan"]).ok());
+    let reported = "limits.memory \"100m\" -> unset";
+    assert!(sandbox.moat(&["plan"]).ok().stdout.contains(reported), "{}", sandbox.moat(&["plan"]).ok());
     let why = sandbox.moat(&["why", "main"]).run();
     assert!(why.stdout.contains("limits.memory"), "{why}");
     sandbox.apply();
     assert_eq!(sandbox.inspect("main", LIMITS), by_default());
-    // What was changed in place is no cause of the next replacement.
+    // A change in place does not cause a later replacement.
     sandbox.rewrite(&format!("{PLAIN}container: {{memory: 64m}}\n"));
     sandbox.apply();
     sandbox.rewrite(&format!("{PLAIN}container: {{memory: 64m}}\nenv: {{A: b}}\n"));
@@ -92,7 +91,7 @@ fn a_limit_that_somebody_has_set_is_named() {
 }
 
 #[test]
-fn whoever_ran_out_of_memory_is_said_to_have() {
+fn out_of_memory_is_reported() {
     for spec in [
         "image: busybox\ncontainer: {memory: 20m}\ncommand: sleep 1; tail /dev/zero\n",
         "image: busybox\ncontainer: {memory: 20m}\ncommand: [sh, -c, 'sleep 1; exec tail /dev/zero']\nrestart: 'no'\n",
@@ -111,7 +110,7 @@ fn whoever_ran_out_of_memory_is_said_to_have() {
         assert!(error.ends_with("ran out of memory and was killed"), "{status:#}");
         assert!(status.to_string().contains("exited with code 137, out of memory"), "{status:#}");
     }
-    // Killed by a person is something else.
+    // Killed by a user is another reason.
     let sandbox = Sandbox::applied("image: busybox\ncommand: sleep 1000\nrestart: 'no'\n");
     engine().docker(&["kill", &sandbox.main()]);
     let text = sandbox.moat(&["status"]).ok().stdout;
@@ -119,7 +118,7 @@ fn whoever_ran_out_of_memory_is_said_to_have() {
 }
 
 #[test]
-fn an_image_without_sleep_is_named_as_such() {
+fn an_image_without_sleep_is_reported() {
     let sandbox = Sandbox::new("build: .\n");
     let dockerfile =
         "FROM busybox AS b\nFROM scratch\nCOPY --from=b /bin/busybox /busybox\nCMD [\"/busybox\", \"true\"]\n";
@@ -131,7 +130,7 @@ fn an_image_without_sleep_is_named_as_such() {
     let image = sandbox.inspect("main", "{{.Config.Image}}");
     sandbox.rewrite("build: .\ncommand: [/busybox, sleep, '1000']\n");
     sandbox.apply();
-    // A command of the user's own is the user's own mistake.
+    // For the user's command this is the user's mistake.
     sandbox.rewrite("build: .\ncommand: [nosuch]\n");
     let ran = sandbox.moat(&["apply"]).run();
     assert!(ran.code == 1 && !ran.stderr.contains("moat keeps"), "{ran}");

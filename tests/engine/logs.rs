@@ -1,4 +1,4 @@
-//! `moat logs`: every kind of container, every byte, and every way to say when.
+//! `moat logs`: all kinds of containers, binary output, and all forms of times.
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
@@ -8,12 +8,12 @@ use testkit::engine::engine;
 use testkit::run::until;
 use testkit::sandbox::{PLAIN, Sandbox};
 
-/// A spec whose main command runs a shell's line.
+/// A spec whose main command is a shell script.
 fn main(script: &str, more: &str) -> String {
     format!("image: busybox\ncommand: [\"sh\", \"-c\", {}]\n{more}", Value::from(script))
 }
 
-/// The output byte for byte.
+/// The output as bytes.
 fn logs(sandbox: &Sandbox, args: &[&str]) -> Vec<u8> {
     let mut moat = sandbox.moat(&[&["logs"], args].concat());
     let output = moat.command.output().expect("moat runs");
@@ -21,7 +21,7 @@ fn logs(sandbox: &Sandbox, args: &[&str]) -> Vec<u8> {
     output.stdout
 }
 
-/// A container of a sandbox as it would be made on an engine with another log driver.
+/// A container of a sandbox, as on an engine with another log driver.
 fn with_driver(sandbox: &Sandbox, driver: &str, options: &[&str], command: &[&str]) {
     let label = |name: &str, value: &str| format!("--label=moat.{name}={value}");
     let labels = [
@@ -35,9 +35,9 @@ fn with_driver(sandbox: &Sandbox, driver: &str, options: &[&str], command: &[&st
 }
 
 #[test]
-fn bytes_that_are_no_text_are_passed_on() {
+fn logs_preserve_binary_bytes() {
     let sandbox = Sandbox::applied(PLAIN);
-    // The driver `json-file` has replaced them already; this one has not.
+    // The driver `json-file` replaces invalid bytes; this one does not.
     let script = r"printf 'bin\377\200\r\n\302\2332J\nend'";
     with_driver(&sandbox, "local", &[], &["sh", "-c", script]);
     let whole = b"bin\xff\x80\r\n\xc2\x9b2J\nend";
@@ -45,17 +45,17 @@ fn bytes_that_are_no_text_are_passed_on() {
     assert!(until(|| logs(&sandbox, &only) == whole), "{:?}", logs(&sandbox, &only));
     let stamped = logs(&sandbox, &["-t", "-c", "local"]);
     assert!(stamped.windows(8).any(|it| it == b"Z bin\xff\x80\r"), "{stamped:?}");
-    let told = String::from_utf8(logs(&sandbox, &["--json", "-c", "local"])).expect("JSON is text");
-    assert!(!told.contains(|c: char| c.is_control() && c != '\n'), "{told:?}");
+    let reported = String::from_utf8(logs(&sandbox, &["--json", "-c", "local"])).expect("JSON is text");
+    assert!(!reported.contains(|c: char| c.is_control() && c != '\n'), "{reported:?}");
     let texts: Vec<Value> =
-        told.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON")["text"].clone()).collect();
+        reported.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON")["text"].clone()).collect();
     assert_eq!(texts, ["bin\u{fffd}\u{fffd}", "\u{9b}2J", "end"]);
     let ran = sandbox.moat(&["exec", "--json", "--", "printf", r"\302\2332J\177"]).ok().stdout;
     assert!(ran.contains(r"\u009b2J\u007f"), "{ran:?}");
 }
 
 #[test]
-fn bytes_of_a_terminal_are_passed_on() {
+fn logs_preserve_terminal_bytes() {
     let sandbox = Sandbox::applied(PLAIN);
     with_driver(
         &sandbox,
@@ -70,19 +70,19 @@ fn bytes_of_a_terminal_are_passed_on() {
 }
 
 #[test]
-fn the_logs_of_a_container_with_a_terminal_are_read() {
+fn logs_of_a_container_with_a_terminal() {
     let script = "echo one; echo two >&2; echo three; exec sleep 600";
     let sandbox = Sandbox::applied(&main(script, "interactive: true\n"));
     let whole = b"one\r\ntwo\r\nthree\r\n";
     assert!(until(|| logs(&sandbox, &[]) == whole), "{:?}", logs(&sandbox, &[]));
     assert_eq!(logs(&sandbox, &["--tail", "1"]), b"three\r\n");
-    let told = String::from_utf8(logs(&sandbox, &["--json"])).expect("JSON is text");
-    let lines: Vec<Value> = told.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let reported = String::from_utf8(logs(&sandbox, &["--json"])).expect("JSON is text");
+    let lines: Vec<Value> = reported.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     let texts: Vec<&Value> = lines.iter().map(|line| &line["text"]).collect();
     assert_eq!(texts, ["one", "two", "three"]);
     let is_timed = |line: &Value| line["time"].as_str().is_some_and(|time| time.len() == 30);
-    assert!(lines.iter().all(|line| line["stream"] == "stdout" && is_timed(line)), "{told}");
-    // Following shows what comes, once.
+    assert!(lines.iter().all(|line| line["stream"] == "stdout" && is_timed(line)), "{reported}");
+    // Following shows new lines, once.
     let mut moat = sandbox.moat(&["logs", "-f"]);
     let mut child = moat.command.stdout(Stdio::piped()).spawn().expect("moat runs");
     let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines().map_while(Result::ok);
@@ -95,14 +95,14 @@ fn the_logs_of_a_container_with_a_terminal_are_read() {
 }
 
 #[test]
-fn a_container_with_a_terminal_has_last_words() {
+fn failures_show_the_logs_of_a_terminal() {
     let sandbox = Sandbox::new(&main("echo last words; exit 3", "interactive: true\n"));
     let ran = sandbox.moat(&["apply"]).run();
     assert!(ran.code == 1 && ran.stderr.contains("last words"), "{ran}");
 }
 
 #[test]
-fn what_is_older_and_newer_is_left_out() {
+fn since_and_until_limit_the_logs() {
     let sandbox = Sandbox::applied(&main("echo now; exec sleep 600", ""));
     assert!(until(|| logs(&sandbox, &[]) == b"now\n"));
     let table: [(&[&str], &[u8]); 10] = [
@@ -128,7 +128,7 @@ fn what_is_older_and_newer_is_left_out() {
 }
 
 #[test]
-fn an_engine_that_keeps_no_logs_is_told() {
+fn a_log_driver_without_logs_is_reported() {
     let sandbox = Sandbox::applied(PLAIN);
     with_driver(&sandbox, "none", &[], &["sleep", "600"]);
     for args in [&["logs", "-c", "none"][..], &["logs", "-f", "-c", "none"], &["logs"]] {

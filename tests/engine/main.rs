@@ -1,7 +1,7 @@
-//! The built binary on a real engine, used as a person would use it.
+//! End-to-end tests of the binary on a real engine.
 //!
-//! Nothing is asked of moat that can be asked of the engine: what is there, what runs and what was called is seen
-//! with docker's own client and at the engine's socket. There is no engine, and the tests fail; they skip nothing.
+//! The tests check the state with the docker client and the calls at the engine's socket, not with moat. Without an
+//! engine they fail; none is skipped.
 
 #![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes them")]
 

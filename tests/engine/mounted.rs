@@ -1,5 +1,4 @@
-//! Files of the host that are mounted by themselves: one that is replaced is seen and put right, one that is edited is not
-//! touched.
+//! Mounted single files of the host: a replaced one is detected and repaired, an edited one is ignored.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -23,7 +22,7 @@ fn started(sandbox: &Sandbox) -> String {
     sandbox.inspect("main", "{{.Id}} {{.State.StartedAt}}")
 }
 
-/// Every command sees it, `apply` puts it right by one restart, and that is all.
+/// All commands report it, and `apply` repairs it with one restart.
 #[track_caller]
 fn put_right(sandbox: &Sandbox, what: &str, expected: &str) {
     let before = started(sandbox);
@@ -41,7 +40,7 @@ fn put_right(sandbox: &Sandbox, what: &str, expected: &str) {
     left_alone(sandbox, what, expected);
 }
 
-/// Nothing is to be done, and nothing is.
+/// Checks that nothing is to be done, and that apply does nothing.
 #[track_caller]
 fn left_alone(sandbox: &Sandbox, what: &str, expected: &str) {
     let before = started(sandbox);
@@ -53,7 +52,7 @@ fn left_alone(sandbox: &Sandbox, what: &str, expected: &str) {
 }
 
 #[test]
-fn a_file_that_is_replaced_is_put_right_and_one_that_is_edited_is_left_alone() {
+fn a_replaced_file_is_repaired_and_an_edited_one_ignored() {
     let sandbox = Sandbox::new(&format!("{PLAIN}{CONF}"));
     write(&sandbox, "conf.json", "1");
     write(&sandbox, "older", "5");
@@ -68,17 +67,17 @@ fn a_file_that_is_replaced_is_put_right_and_one_that_is_edited_is_left_alone() {
     put_right(&sandbox, "removed and written again", "4");
     shell(&sandbox, "echo 6 >conf.json; touch conf.json");
     left_alone(&sandbox, "edited after a restart", "6");
-    // While it is stopped nothing is old.
+    // A stopped container has no stale files.
     sandbox.moat(&["stop"]).ok();
     shell(&sandbox, "echo 7 >t; mv t conf.json");
     assert_eq!(sandbox.moat(&["plan", "--detailed-exitcode"]).run().code, 0);
     sandbox.moat(&["start"]).ok();
     left_alone(&sandbox, "replaced while it was stopped", "7");
-    // Docker's own restart finds the new file as well.
+    // `docker restart` mounts the new file as well.
     shell(&sandbox, "echo 8 >t; mv t conf.json");
     engine().docker(&["restart", "-t", "0", &sandbox.main()]);
     left_alone(&sandbox, "restarted by hand", "8");
-    // Without a file there is nothing to start with: what runs is left alone.
+    // Without the file a start would fail: the running container is left alone.
     shell(&sandbox, "rm conf.json");
     let before = started(&sandbox);
     sandbox.moat(&["apply"]).ok();
@@ -101,7 +100,7 @@ fn a_link_to_another_file_is_followed() {
 }
 
 #[test]
-fn two_sandboxes_of_one_file_are_both_put_right() {
+fn two_sandboxes_with_one_file_are_both_repaired() {
     let one = Sandbox::new(&format!("{PLAIN}{CONF}"));
     write(&one, "conf.json", "1");
     let shared = one.path().canonicalize().expect("a path").join("conf.json");

@@ -1,10 +1,9 @@
-//! A sandbox is known to every command by its agent's name, by the id of its run and by its spec; a slip of the pen is
-//! told as one.
+//! All commands accept an agent's name, a run id or a spec, and report typos.
 
 use serde_json::Value;
 use testkit::sandbox::{PLAIN, Sandbox};
 
-/// Commands that look, with NAME where the name goes.
+/// Read-only commands, with NAME as the placeholder.
 const LOOK: [&[&str]; 14] = [
     &["status", "NAME"],
     &["plan", "NAME"],
@@ -22,7 +21,7 @@ const LOOK: [&[&str]; 14] = [
     &["clean", "NAME"],
 ];
 
-/// And those that change something, in an order in which each has something to do.
+/// Changing commands, in an order in which each has an effect.
 const CHANGE: [&[&str]; 5] =
     [&["apply", "NAME"], &["stop", "NAME"], &["start", "NAME"], &["restart", "NAME"], &["destroy", "NAME"]];
 
@@ -47,7 +46,7 @@ fn by_name_by_id_and_by_spec() {
     let elsewhere = Sandbox::new(PLAIN);
     let spec = sandbox.path().join("agent.yaml").display().to_string();
     let folder = sandbox.path().display().to_string();
-    // The one that asks has another spec in its folder, and the same files of moat's own.
+    // The caller has another spec in its folder, and the same state directory.
     let state = sandbox.home().join(".local/state/moat");
     for name in [&sandbox.agent, &sandbox.run_id(), &spec, &folder] {
         for command in LOOK {
@@ -56,11 +55,11 @@ fn by_name_by_id_and_by_spec() {
             let mut moat = elsewhere.moat(&words);
             moat.command.env("MOAT_STATE_DIR", &state);
             let ran = moat.run();
-            // A doctor's findings are about the machine.
+            // The findings of doctor are about the host.
             assert!(ran.code == 0 || command[0] == "doctor", "{words:?}\n{ran}");
         }
         if *name == sandbox.agent || *name == sandbox.run_id() {
-            // What is on record has no files.
+            // The history has no files.
             let mut audit = elsewhere.moat(&["audit", "-a", name]);
             audit.command.env("MOAT_STATE_DIR", &state);
             assert!(audit.ok().stdout.contains("container_started"), "{name}");
@@ -75,7 +74,7 @@ fn by_name_by_id_and_by_spec() {
 }
 
 #[test]
-fn a_slip_is_told_as_one() {
+fn a_typo_is_reported() {
     let sandbox = Sandbox::applied(PLAIN);
     let slip = format!("{}x", sandbox.agent);
     let hint = format!("did you mean `{}`?", sandbox.agent);
@@ -92,10 +91,10 @@ fn a_slip_is_told_as_one() {
         } else {
             ran.stdout.lines().last().unwrap_or_default()
         };
-        let told: Value = serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {words:?}\n{ran}"));
-        assert_eq!(told["error"]["code"], "unknown-name", "{words:?}: {told:#}");
+        let reported: Value = serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {words:?}\n{ran}"));
+        assert_eq!(reported["error"]["code"], "unknown-name", "{words:?}: {reported:#}");
     }
-    // Names within a sandbox.
+    // Names of containers in a sandbox.
     for (words, meant) in [
         (&["why", "mian"][..], "main"),
         (&["logs", "-c", "mian"], "main"),
@@ -107,9 +106,9 @@ fn a_slip_is_told_as_one() {
     }
 }
 
-/// What was made from a spec is there, whatever the file says by now: only what compares with it or makes it so needs it.
+/// Only commands that compare or apply the spec need it to be valid.
 #[test]
-fn a_spec_that_cannot_be_used_keeps_nobody_from_what_is_there() {
+fn an_invalid_spec_does_not_hide_its_sandbox() {
     let sandbox = Sandbox::new("build: image\ncommand: [sleep, infinity]\n");
     let folder = sandbox.path().join("image");
     std::fs::create_dir(&folder).expect("a folder");
@@ -144,7 +143,7 @@ fn a_spec_that_cannot_be_used_keeps_nobody_from_what_is_there() {
     assert_eq!(sandbox.main(), id);
     sandbox.moat(&["destroy"]).ok();
     assert_eq!(sandbox.find("main"), None);
-    // Of what is not there the fault of its spec is all there is to tell.
+    // Without a sandbox only the error of the spec is reported.
     for words in [&["destroy"][..], &["logs"], &["stop"]] {
         assert_eq!(sandbox.moat(words).run().code, 65, "{words:?}");
     }

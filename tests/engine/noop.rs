@@ -1,4 +1,4 @@
-//! A second apply: nothing to do, nothing changed, and a number of calls that does not depend on what there is.
+//! A second apply: no changes, and a number of calls that does not depend on the number of resources.
 
 use expect_test::expect;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use testkit::recorder::{Call, Recorder};
 use testkit::sandbox::{DIND, PLAIN, Sandbox};
 use testkit::text::without_ids;
 
-/// The calls of an apply at the engine's socket, ids replaced, in order.
+/// The calls of an apply at the engine's socket in order, with ids replaced.
 fn calls(sandbox: &Sandbox, args: &[&str]) -> Vec<Call> {
     let recorder = Recorder::new();
     let ran = sandbox.moat(args).docker_host(&recorder.host()).ok();
@@ -26,7 +26,7 @@ fn changing(calls: &[Call]) -> Vec<&Call> {
 #[test]
 fn a_second_apply_changes_nothing_and_costs_the_same_for_one_resource_or_ten() {
     let (plain, dind) = (Sandbox::new(PLAIN), Sandbox::new(DIND));
-    // What the recorder must see, so that its silence means something.
+    // The recorder must see this call, otherwise the check proves nothing.
     assert!(changing(&calls(&plain, &["apply"])).len() >= 3);
     assert!(changing(&calls(&dind, &["apply"])).len() >= 8);
 
@@ -52,23 +52,23 @@ fn a_second_apply_changes_nothing_and_costs_the_same_for_one_resource_or_ten() {
         == stderr
         builder is ready: nothing to do
     "#]]
-    .assert_eq(&dind.moat(&["apply"]).told());
+    .assert_eq(&dind.moat(&["apply"]).transcript());
     let events = dind.moat(&["apply", "--json"]).ok().stdout;
     let events: Vec<Value> = events.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!(events.len(), 1, "{events:#?}");
-    let told = ["event", "outcome", "exit_code", "state", "changed"].map(|key| events[0][key].clone());
-    assert_eq!(told, [json!("done"), json!("converged"), json!(0), json!("ready"), json!(false)]);
+    let reported = ["event", "outcome", "exit_code", "state", "changed"].map(|key| events[0][key].clone());
+    assert_eq!(reported, [json!("done"), json!("converged"), json!(0), json!("ready"), json!(false)]);
     expect![[r#"
         exit 0
         == stdout
         Nothing to do: builder is as agent.yaml says
     "#]]
-    .assert_eq(&dind.moat(&["plan", "--detailed-exitcode"]).told());
+    .assert_eq(&dind.moat(&["plan", "--detailed-exitcode"]).transcript());
     assert_eq!(changing(&calls(&dind, &["plan"])), <[&Call; 0]>::default());
 }
 
 #[test]
-fn plan_says_what_apply_would_do_and_does_nothing() {
+fn plan_shows_the_operations_of_apply_without_changes() {
     engine().docker(&["pull", "--quiet", "busybox"]);
     let sandbox = Sandbox::new(PLAIN);
     assert_eq!(changing(&calls(&sandbox, &["plan"])), <[&Call; 0]>::default());
@@ -82,7 +82,7 @@ fn plan_says_what_apply_would_do_and_does_nothing() {
 
         Plan: 4 to do (2 create, 1 start, 1 await)
     "#]]
-    .assert_eq(&sandbox.moat(&["plan"]).told());
+    .assert_eq(&sandbox.moat(&["plan"]).transcript());
     expect![[r#"
         exit 2
         == stdout
@@ -93,6 +93,6 @@ fn plan_says_what_apply_would_do_and_does_nothing() {
 
         Plan: 4 to do (2 create, 1 start, 1 await)
     "#]]
-    .assert_eq(&sandbox.moat(&["plan", "--detailed-exitcode"]).told());
+    .assert_eq(&sandbox.moat(&["plan", "--detailed-exitcode"]).transcript());
     assert_eq!(sandbox.find("main"), None);
 }

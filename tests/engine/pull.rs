@@ -1,17 +1,17 @@
-//! `--pull`: a tag that means another image by now is followed when that is asked for, and otherwise not.
+//! `--pull`: a moved tag is followed only with this option.
 
 use expect_test::expect;
 use testkit::engine::engine;
 use testkit::registry::Repository;
 use testkit::sandbox::Sandbox;
 
-/// A repository of the lab's registry that only this process uses.
+/// A repository in the lab's registry, unique to this process.
 fn repository(name: &str) -> String {
     let registry = std::env::var("MOAT_LAB_REGISTRY").expect("the lab has a registry");
     format!("{registry}/moved/{name}-{}", std::process::id())
 }
 
-/// An image that no other one is like, under `reference`; on the engine.
+/// Creates a unique image with the name `reference` on the engine.
 fn make(reference: &str, content: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     let dockerfile = format!("FROM busybox\nRUN echo {content} >/content\n");
@@ -19,7 +19,7 @@ fn make(reference: &str, content: &str) {
     engine().docker(&["build", "-q", "-t", reference, &folder.path().display().to_string()]);
 }
 
-/// As somebody else's machine does: the registry has it, the engine's own tag is another one than before or none.
+/// Pushes as from another host: the registry has the new image, the engine an older one or none.
 fn push(reference: &str, content: &str) {
     let before = engine().try_docker(&["image", "inspect", "--format", "{{.Id}}", reference]);
     make(reference, content);
@@ -31,7 +31,7 @@ fn push(reference: &str, content: &str) {
 }
 
 #[test]
-fn a_moved_tag_is_followed_only_when_asked() {
+fn a_moved_tag_is_followed_only_with_pull() {
     let reference = format!("{}:1", repository("a"));
     push(&reference, "one");
     let sandbox = Sandbox::applied(&format!("image: {reference}\ncommand: [sleep, infinity]\n"));
@@ -72,7 +72,7 @@ fn a_moved_tag_is_followed_only_when_asked() {
     }
     assert_eq!(sandbox.main(), second, "once more");
 
-    // By hand: what runs is what is asked about, not only what the tag means here.
+    // By hand: the running image is compared, not only the local tag.
     push(&reference, "three");
     engine().docker(&["pull", "-q", &reference]);
     sandbox.apply();
@@ -86,7 +86,7 @@ fn a_moved_tag_is_followed_only_when_asked() {
 }
 
 #[test]
-fn an_image_that_no_registry_has_is_kept_with_a_warning() {
+fn a_local_image_missing_from_the_registry_is_kept_with_a_warning() {
     let reference = format!("{}:1", repository("local"));
     make(&reference, "one");
     let sandbox = Sandbox::applied(&format!("image: {reference}\ncommand: [sleep, infinity]\n"));
@@ -97,15 +97,15 @@ fn an_image_that_no_registry_has_is_kept_with_a_warning() {
     let applied = sandbox.moat(&["apply", "--pull"]).ok();
     assert!(applied.stderr.contains(&kept), "{applied}");
     assert_eq!(sandbox.main(), main);
-    // Without being asked nobody asks.
+    // Without the option the registry is not queried.
     assert!(!sandbox.apply().stderr.contains("kept"));
     sandbox.moat(&["destroy"]).ok();
     engine().try_docker(&["rmi", "-f", &reference]);
 }
 
-/// The digest of a tag is that of a list, which is another one with each attestation. What runs is the image.
+/// The digest of a tag is that of an index, which changes with each attestation. The running image does not change.
 #[test]
-fn an_attestation_that_is_added_or_changed_replaces_nothing() {
+fn attestation_changes_replace_nothing() {
     let reference = format!("{}:1", repository("attested"));
     push(&reference, "one");
     let sandbox = Sandbox::applied(&format!("image: {reference}\ncommand: [sleep, infinity]\n"));
@@ -122,13 +122,13 @@ fn an_attestation_that_is_added_or_changed_replaces_nothing() {
         }
         assert_eq!(sandbox.main(), first, "{words}: once more");
     }
-    // Another image within such a list is another image.
+    // Another image in such an index is a change.
     push(&reference, "two");
     registry.attest(tag, "third");
     sandbox.moat(&["apply", "--pull"]).ok();
     assert_eq!(sandbox.sh_ok("cat /content"), "two");
     let second = sandbox.main();
-    // What runs has lost its name on the engine, and has it back.
+    // The running image has lost its tag on the engine, and gets it back.
     engine().docker(&["rmi", "-f", &reference]);
     sandbox.moat(&["apply", "--pull"]).ok();
     assert_eq!(sandbox.main(), second, "its image was only without a name");

@@ -1,4 +1,4 @@
-//! The spec changes: what changed is replaced and nothing else, and a replacement that fails is taken back.
+//! Spec changes: only the changed containers are replaced, and a failed replacement is rolled back.
 
 use expect_test::expect;
 use testkit::sandbox::{DIND, PLAIN, Sandbox};
@@ -25,19 +25,19 @@ fn a_changed_environment_replaces_main_alone() {
 
         Plan: 7 to do (1 create, 1 upload, 1 stop, 1 start, 1 await, 1 remove, 1 rename)
     "#]]
-    .assert_eq(&sandbox.moat(&["plan"]).told());
+    .assert_eq(&sandbox.moat(&["plan"]).transcript());
     sandbox.apply();
     assert_eq!(sandbox.sh_ok("echo $COLOUR $SIZE"), "blue 1.10");
     assert_ne!(sandbox.main(), main);
     assert_eq!(sandbox.inspect("main", "{{.Name}}"), format!("/moat-{}", sandbox.run_id()));
     assert_eq!(sandbox.inspect("buildkit", "{{.Id}} {{.State.StartedAt}}"), sidecar);
-    // The volume of the Docker inside is the same one.
+    // The volume of the inner Docker is the same.
     assert_eq!(sandbox.sh_ok("docker volume ls -q"), "inner");
     sandbox.assert_ready();
 }
 
 #[test]
-fn the_old_container_works_on_when_the_new_one_fails() {
+fn the_old_container_keeps_running_when_the_new_one_fails() {
     let sandbox = Sandbox::applied(PLAIN);
     let before = (sandbox.main(), sandbox.inspect("main", "{{.State.StartedAt}}"));
     sandbox.rewrite(&format!("{PLAIN}command: exit 3\n"));
@@ -46,14 +46,14 @@ fn the_old_container_works_on_when_the_new_one_fails() {
     assert_eq!((sandbox.main(), sandbox.inspect("main", "{{.State.StartedAt}}")), before, "it was never stopped");
 }
 
-/// What both would write to only one of them has at a time.
+/// A volume that both would write is never used by both.
 #[test]
-fn the_old_container_comes_back_when_the_new_one_fails() {
+fn the_old_container_is_restored_when_the_new_one_fails() {
     comes_back("image: busybox\nvolumes: [\"data:/data\"]\n");
 }
 
 #[test]
-fn the_old_docker_comes_back_when_the_new_one_fails() {
+fn the_old_inner_docker_is_restored_when_the_new_one_fails() {
     comes_back(DIND);
 }
 
@@ -70,18 +70,18 @@ fn comes_back(spec: &str) {
         what had been done is undone: started container moat-R, removed container moat-R.next1
           = help: `--keep-on-failure` would leave it to be looked at
     "#]]
-    .assert_eq(&without_daemon(&sandbox.moat(&["apply", "--quiet"]).told()));
+    .assert_eq(&without_daemon(&sandbox.moat(&["apply", "--quiet"]).transcript()));
     assert_eq!((sandbox.main(), sandbox.volumes()), (main, volumes));
     assert_eq!(sandbox.inspect("main", "{{.State.Running}} {{.Name}}"), format!("true /moat-{}", sandbox.run_id()));
     assert_eq!(sandbox.sh_ok("echo still here"), "still here");
 
-    // And as nothing has happened once the file is as it was.
+    // Reverting the file gives the state as before.
     sandbox.rewrite(spec);
     assert_eq!(sandbox.moat(&["plan", "--detailed-exitcode"]).run().code, 0);
     sandbox.assert_ready();
 }
 
-/// Leaves out what the Docker inside has written into the log.
+/// Removes the output of the inner Docker from the log.
 fn without_daemon(text: &str) -> String {
     text.split_inclusive('\n').filter(|line| !line.contains("time=\"")).collect()
 }

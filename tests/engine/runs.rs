@@ -1,4 +1,4 @@
-//! A command that ends is a run: what ended with 0 stays as it is, and what failed says why.
+//! Main commands that exit: exit code 0 means completed, and a failure is reported with its reason.
 
 use expect_test::expect;
 use testkit::engine::engine;
@@ -12,7 +12,7 @@ fn has_ended(sandbox: &Sandbox) -> bool {
 }
 
 #[test]
-fn what_ended_with_0_has_completed_and_is_left_alone() {
+fn exit_code_0_means_completed() {
     let sandbox = Sandbox::new(JOB);
     let ran = sandbox.apply();
     assert!(ran.stderr.contains("has completed ("), "{ran}");
@@ -24,7 +24,7 @@ fn what_ended_with_0_has_completed_and_is_left_alone() {
         == stdout
         Nothing to do: builder has completed, and `moat restart` runs it again
     "#]]
-    .assert_eq(&sandbox.moat(&["plan", "--detailed-exitcode"]).told());
+    .assert_eq(&sandbox.moat(&["plan", "--detailed-exitcode"]).transcript());
     assert_eq!((sandbox.main(), sandbox.inspect("main", "{{.State.StartedAt}}")), (id.clone(), began.clone()));
     let status = sandbox.status();
     assert_eq!(status["state"], "completed", "{status:#}");
@@ -48,7 +48,7 @@ fn what_ended_with_0_has_completed_and_is_left_alone() {
 }
 
 #[test]
-fn what_fails_says_so_with_its_code_and_its_last_words() {
+fn a_failed_run_shows_its_exit_code_and_last_output() {
     let sandbox = Sandbox::new("image: busybox\ncommand: echo first; echo broken >&2; exit 3\n");
     let ran = sandbox.moat(&["apply", "--keep-on-failure"]).run();
     assert_eq!(ran.code, 1, "{ran}");
@@ -56,14 +56,14 @@ fn what_fails_says_so_with_its_code_and_its_last_words() {
     assert!(ran.stderr.contains("first\n") && ran.stderr.contains("broken\n"), "{ran}");
     assert_eq!(sandbox.status()["state"], "failed");
     let began = sandbox.inspect("main", "{{.State.StartedAt}}");
-    // Another apply is another try.
+    // Another apply retries.
     assert_eq!(sandbox.moat(&["apply"]).run().code, 1);
     assert_ne!(sandbox.inspect("main", "{{.State.StartedAt}}"), began);
 }
 
 /// It is found running, and fails later: it has failed, and is not run over and over.
 #[test]
-fn what_fails_a_little_later_is_run_once() {
+fn a_run_that_fails_later_is_not_repeated() {
     let slow = "image: busybox\ncommand: echo once; until test -e /go; do sleep 0.1; done; exit 4\nservices:\n  db:\n    image: busybox\n    \
                 command: sleep infinity\nvolumes: [\"out:/out\"]\n";
     let sandbox = Sandbox::applied(slow);
@@ -77,7 +77,7 @@ fn what_fails_a_little_later_is_run_once() {
 }
 
 #[test]
-fn killed_is_not_completed_and_neither_is_out_of_memory() {
+fn killed_and_out_of_memory_are_not_completed() {
     let sandbox = Sandbox::applied("image: busybox\ncommand: sleep 1000\n");
     for (act, code) in [("kill", "137"), ("stop", "143")] {
         engine().docker(&[act, &sandbox.main()]);
@@ -94,9 +94,9 @@ fn killed_is_not_completed_and_neither_is_out_of_memory() {
     assert_eq!(sandbox.status()["state"], "degraded", "what ran before is put back");
 }
 
-/// A program that ends with 0 when it is asked to has not completed: it was stopped.
+/// A program that exits with 0 on SIGTERM was stopped and has not completed.
 #[test]
-fn a_stop_is_no_completion_and_a_start_runs_it_again() {
+fn a_stopped_run_is_not_completed_and_starts_again() {
     let polite = "image: busybox\ncommand: trap 'exit 0' TERM; echo up; while :; do sleep 0.1; done\n";
     let sandbox = Sandbox::applied(polite);
     sandbox.moat(&["stop"]).ok();
@@ -108,7 +108,7 @@ fn a_stop_is_no_completion_and_a_start_runs_it_again() {
 }
 
 #[test]
-fn a_run_with_a_check_and_a_docker_of_its_own_completes_too() {
+fn a_run_with_a_check_and_an_inner_docker_completes() {
     let sandbox = Sandbox::new(
         "image: busybox\ncommand: touch /ready; sleep 1\nhealthcheck:\n  command: test -e /ready\n  interval: 1s\n",
     );
@@ -123,7 +123,7 @@ fn a_run_with_a_check_and_a_docker_of_its_own_completes_too() {
     assert!(ran.stderr.contains("nothing to do") && !ran.stderr.contains("warning"), "{ran}");
 }
 
-/// What the agents of a test leave on the engine, by what bears their name.
+/// The objects of the test's agents on the engine, by name.
 fn left(sandbox: &Sandbox) -> Vec<String> {
     let filter = format!("label=moat.agent={}", sandbox.agent);
     let lists = [&["ps", "-aq"][..], &["network", "ls", "-q"], &["volume", "ls", "-q"]];
@@ -131,14 +131,14 @@ fn left(sandbox: &Sandbox) -> Vec<String> {
 }
 
 #[test]
-fn run_applies_and_gives_what_the_command_gives() {
+fn run_applies_and_returns_the_commands_output() {
     let sandbox = Sandbox::new(PLAIN);
     let ran = sandbox
         .moat(&["run", "-e", "A=b c", "--", "sh", "-c", "cat; echo $A; echo bad >&2; exit 7"])
         .input("in\n")
         .run();
     assert_eq!((ran.code, ran.stdout.as_str()), (7, "in\nb c\n"), "{ran}");
-    // What was done for it is told where it is in nobody's way.
+    // The events go to standard error.
     assert!(ran.stderr.contains("is ready (") && ran.stderr.contains("bad\n"), "{ran}");
     let id = sandbox.main();
     let ran = sandbox.moat(&["run", "--quiet", "agent.yaml", "--", "true"]).run();
@@ -153,7 +153,7 @@ fn run_applies_and_gives_what_the_command_gives() {
 }
 
 #[test]
-fn with_rm_nothing_is_left_however_it_ends() {
+fn run_with_rm_leaves_nothing() {
     let sandbox = Sandbox::new("image: busybox\nvolumes: [\"data:/data\"]\n");
     let ran = sandbox.moat(&["run", "--rm", "--", "sh", "-c", "echo x > /data/x; exit 5"]).run();
     assert_eq!(ran.code, 5, "{ran}");
@@ -173,7 +173,7 @@ fn with_rm_nothing_is_left_however_it_ends() {
 }
 
 #[test]
-fn an_interrupt_ends_the_command_and_with_rm_the_sandbox() {
+fn an_interrupt_stops_the_command_and_with_rm_removes_the_sandbox() {
     let sandbox = Sandbox::new(PLAIN);
     let mut command = sandbox.moat(&["run", "--rm", "--", "sh", "-c", "echo up; sleep 1000"]).command;
     command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null()).stdin(std::process::Stdio::null());
@@ -189,7 +189,7 @@ fn an_interrupt_ends_the_command_and_with_rm_the_sandbox() {
 }
 
 #[test]
-fn run_has_a_terminal_where_there_is_one() {
+fn run_uses_an_available_terminal() {
     let sandbox = Sandbox::new(PLAIN);
     let moat = testkit::moat_binary();
     let script = format!("'{moat}' run --rm -- sh -c 'test -t 0 && test -t 1 && echo terminal; exit 5'");

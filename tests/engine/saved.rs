@@ -1,9 +1,9 @@
-//! Plans that are kept for a later apply, carried out on an engine.
+//! Saved plans, applied on an engine.
 
 use testkit::engine::engine;
 use testkit::sandbox::{PLAIN, Sandbox};
 
-/// What it was made for is done as any apply does it, and only once.
+/// A saved plan is applied like any plan, and only once.
 #[test]
 fn a_saved_plan_is_applied_once() {
     let sandbox = Sandbox::new(PLAIN);
@@ -15,13 +15,13 @@ fn a_saved_plan_is_applied_once() {
     let main = sandbox.main();
     let again = sandbox.moat(&["apply", "p.json"]).run();
     assert!(again.code == 1 && again.stderr.contains("its sandbox changed"), "{again}");
-    // One that has nothing to do is one too.
+    // An empty plan can be saved too.
     sandbox.moat(&["plan", "-o", "p.json"]).ok();
     sandbox.moat(&["apply", "p.json"]).ok();
     assert_eq!(sandbox.main(), main);
 }
 
-/// Whatever has changed since, nothing is done, and the reason is said.
+/// After any change nothing is done, and the reason is reported.
 #[test]
 fn a_stale_plan_changes_nothing() {
     let sandbox = Sandbox::applied(PLAIN);
@@ -33,7 +33,7 @@ fn a_stale_plan_changes_nothing() {
     assert!(ran.code == 1 && ran.stderr.contains("its sandbox changed"), "{ran}");
     assert_eq!(sandbox.inspect("main", "{{.State.Status}}"), "paused");
     engine().docker(&["unpause", &main]);
-    // As it was, it holds again.
+    // After reverting the change the plan is valid again.
     sandbox.rewrite("image: busybox\nenv: {A: c}\n");
     let ran = sandbox.moat(&["apply", "p.json"]).run();
     assert!(ran.code == 1 && ran.stderr.contains("its spec changed"), "{ran}");
@@ -44,9 +44,9 @@ fn a_stale_plan_changes_nothing() {
     assert_eq!(sandbox.sh_ok("echo $A"), "b");
 }
 
-/// With several agents nothing is done to any of them.
+/// A stale plan of one agent blocks all agents.
 #[test]
-fn one_that_is_stale_keeps_all_from_being_done() {
+fn one_stale_plan_blocks_all_agents() {
     let (one, two) = (Sandbox::new(PLAIN), Sandbox::new(PLAIN));
     let paths = [&one, &two].map(|it| it.path().display().to_string());
     one.moat(&["plan", "-o", "p.json", &paths[0], &paths[1]]).ok();

@@ -1,4 +1,4 @@
-//! Services on the agent's network: reached by name and password, proven, and their passwords found nowhere else.
+//! Services on the agent's network: reachable by name and password, probed, and their passwords kept secret.
 
 use std::fs;
 
@@ -7,10 +7,10 @@ use testkit::sandbox::Sandbox;
 
 use crate::language::{example, walk};
 
-/// A main container with the clients of all three databases.
+/// A main container with clients of all three databases.
 const DATABASES: &str = "image: postgres:17\ncommand: sleep infinity\ndependencies: [postgres@17, redis@7, mysql@8]\n";
 
-/// As a user's program would come in.
+/// Connections as from a user's program.
 const QUERIES: [(&str, &str); 3] = [
     ("psql \"$MOAT_POSTGRES_URL\" -Atqc 'select current_user'", "agent"),
     ("redis-cli --no-auth-warning -u \"$MOAT_REDIS_URL\" ping", "PONG"),
@@ -20,7 +20,7 @@ const QUERIES: [(&str, &str); 3] = [
     ),
 ];
 
-/// The same without the password, or with another one.
+/// Connections with a missing or wrong password.
 const REFUSED: [(&str, &str); 3] = [
     ("psql postgres://agent:wrong@postgres/agent -c 'select 1'", "password authentication failed"),
     ("redis-cli -h redis ping", "NOAUTH"),
@@ -34,17 +34,17 @@ fn answers(sandbox: &Sandbox) {
 }
 
 #[test]
-fn databases_are_reached_by_name_with_a_password_that_nobody_else_has() {
+fn databases_are_reached_by_name_with_unique_passwords() {
     let sandbox = Sandbox::new(DATABASES);
-    let mut told = sandbox.moat(&["plan"]).ok().to_string();
+    let mut reported = sandbox.moat(&["plan"]).ok().to_string();
     let mut moat = |args: &[&str]| {
         let mut moat = sandbox.moat(args);
         moat.command.env("MOAT_LOG", "trace");
-        told.push_str(&moat.ok().to_string());
+        reported.push_str(&moat.ok().to_string());
     };
     moat(&["plan", "--json"]);
     moat(&["apply", "-vv"]);
-    // What was waited for is there: no test has to wait for it again.
+    // Apply has waited for the services: the test does not.
     answers(&sandbox);
     for (query, why) in REFUSED {
         let ran = sandbox.sh(query);
@@ -68,23 +68,23 @@ fn databases_are_reached_by_name_with_a_password_that_nobody_else_has() {
     let of_agent = format!("label=moat.agent={}", sandbox.agent);
     for container in ["main", "postgres", "redis", "mysql"] {
         let format = "{{json .Config.Labels}} {{json .HostConfig}} {{json .State}} {{json .Path}} {{json .Args}}";
-        told.push_str(&sandbox.inspect(container, format));
-        told.push_str(&engine().try_docker(&["logs", &sandbox.id(container)]).to_string());
-        told.push_str(&engine().docker(&["top", &sandbox.id(container), "-eo", "pid,args"]));
+        reported.push_str(&sandbox.inspect(container, format));
+        reported.push_str(&engine().try_docker(&["logs", &sandbox.id(container)]).to_string());
+        reported.push_str(&engine().docker(&["top", &sandbox.id(container), "-eo", "pid,args"]));
     }
-    told.push_str(&engine().docker(&["volume", "ls", "--filter", &of_agent, "--format", "{{.Name}} {{.Labels}}"]));
+    reported.push_str(&engine().docker(&["volume", "ls", "--filter", &of_agent, "--format", "{{.Name}} {{.Labels}}"]));
     for file in walk(&sandbox.home().join(".local")) {
-        told.push_str(&String::from_utf8_lossy(&fs::read(file).expect("a file")));
+        reported.push_str(&String::from_utf8_lossy(&fs::read(file).expect("a file")));
     }
-    assert!(told.contains("moat.config") && told.contains("redis-server"), "labels and processes have been looked at");
+    assert!(reported.contains("moat.config") && reported.contains("redis-server"), "labels and processes are covered");
     for password in passwords {
-        let line = told.lines().find(|line| line.contains(&password));
+        let line = reported.lines().find(|line| line.contains(&password));
         assert_eq!(line, None);
     }
 }
 
 #[test]
-fn data_outlives_the_sandbox_and_the_key_of_its_password() {
+fn data_survives_the_sandbox_and_its_key() {
     let sandbox = Sandbox::applied(DATABASES);
     let write = [
         "psql \"$MOAT_POSTGRES_URL\" -qc 'create table kept (id int); insert into kept values (7)'",
@@ -110,13 +110,13 @@ fn data_outlives_the_sandbox_and_the_key_of_its_password() {
     kept("after a destroy");
     assert_eq!(sandbox.sh_ok("echo $MOAT_POSTGRES_PASSWORD"), password);
 
-    // Another machine, or one that has lost its key: the passwords are others, the data is the same.
+    // Another host, or a lost key: new passwords, the same data.
     fs::remove_dir_all(sandbox.home().join(".local")).expect("the state");
-    // By itself that is no reason to replace anything.
+    // This alone does not replace anything.
     sandbox.apply();
     assert_eq!(sandbox.sh_ok("echo $MOAT_POSTGRES_PASSWORD"), password);
     kept("with another key");
-    // What has to be made again takes all with it that has to agree on a password.
+    // A recreated container causes the replacement of all that share its password.
     sandbox.rewrite(&format!("{DATABASES}env: {{ANOTHER: '1'}}\n"));
     sandbox.apply();
     sandbox.moat(&["plan", "--detailed-exitcode"]).ok();
@@ -129,7 +129,7 @@ fn data_outlives_the_sandbox_and_the_key_of_its_password() {
 }
 
 #[test]
-fn the_example_has_services_of_its_own_and_a_capability_of_its_own() {
+fn the_example_has_custom_services_and_a_capability() {
     let sandbox = example("services", str::to_owned);
     let mut apply = sandbox.moat(&["apply"]);
     apply.command.env("SAY", "hunter2-service");
@@ -155,7 +155,7 @@ fn the_example_has_services_of_its_own_and_a_capability_of_its_own() {
 }
 
 #[test]
-fn a_service_that_does_not_get_ready_keeps_main_from_starting_and_says_so() {
+fn a_service_that_is_not_ready_blocks_main() {
     let sandbox = Sandbox::new(
         "image: busybox\nservices:\n  db:\n    image: busybox\n    command: sleep 1000\n    wait: {command: 'false', timeout: 1s}\n",
     );
@@ -166,7 +166,7 @@ fn a_service_that_does_not_get_ready_keeps_main_from_starting_and_says_so() {
 }
 
 #[test]
-fn the_engines_own_docker_is_mounted_and_marked() {
+fn the_host_docker_socket_is_mounted_and_flagged() {
     let sandbox = example("docker-host", str::to_owned);
     let plan = sandbox.moat(&["plan"]).ok().stdout;
     assert!(plan.contains("[gives the engine]"), "{plan}");
@@ -177,7 +177,7 @@ fn the_engines_own_docker_is_mounted_and_marked() {
 }
 
 #[test]
-fn the_engines_own_docker_goes_with_tools_and_runtimes() {
+fn the_host_docker_socket_combines_with_tools_and_runtimes() {
     let sandbox = Sandbox::applied("dependencies: [docker:host, jq]\n");
     let seen =
         sandbox.sh_ok("jq --version >/dev/null && docker ps --no-trunc --quiet && docker compose version >/dev/null");

@@ -1,4 +1,4 @@
-//! Short forms of `agent.yaml`, and files of variables, as they arrive in a container.
+//! Short forms of `agent.yaml` and `env_file`, checked in a container.
 
 use std::fs;
 
@@ -6,9 +6,9 @@ use testkit::engine::engine;
 use testkit::run::until;
 use testkit::sandbox::Sandbox;
 
-// A mode was a part of the path: the data were written somewhere else, and lost with the container.
+// Regression: the mode was part of the path, so that the data were written elsewhere and lost with the container.
 #[test]
-fn a_volume_with_a_mode_is_at_its_target() {
+fn a_volume_with_a_mode_is_mounted_at_its_target() {
     let volumes = "image: busybox\nvolumes: ['work:/var/work:rw', 'kept:/var/kept:ro', {name: long, target: /l, mode: ro}]\n\
                    services: {side: {image: busybox, command: sleep 1000, volumes: ['data:/data:ro']}}\n";
     let sandbox = Sandbox::applied(volumes);
@@ -25,7 +25,7 @@ fn a_volume_with_a_mode_is_at_its_target() {
 }
 
 #[test]
-fn a_file_of_variables_arrives_as_it_is_meant() {
+fn an_env_file_is_parsed() {
     let sandbox = Sandbox::new("image: busybox\nenv_file: e.env\nenv: {FILLED: '${BESIDE}'}\n");
     let text = "KEY=   # set me\r\nB=x # note\nexport   C='two words'\nPEM=\"-----BEGIN\nabc=\n-----END\"\n\
                 HOST=h\nURL=http://${HOST}/#top\nHASH=#fff\n";
@@ -36,9 +36,9 @@ fn a_file_of_variables_arrives_as_it_is_meant() {
     assert_eq!(seen, "|x|two words|-----BEGIN\nabc=\n-----END|http://h/#top|#fff|one\ntwo|");
 }
 
-// What the file says is no way to moat's environment, since a sandbox may be able to write it.
+// The file must not expand moat's environment, since a sandbox may be able to write it.
 #[test]
-fn a_file_of_variables_gets_nothing_of_moats_environment() {
+fn an_env_file_cannot_read_moats_environment() {
     let sandbox = Sandbox::new("image: busybox\nenv_file: e.env\n");
     fs::write(sandbox.path().join("e.env"), "A=${MOAT_CANARY}\nB=$MOAT_CANARY\n").expect("a file");
     let mut moat = sandbox.moat(&["validate"]);
@@ -50,7 +50,7 @@ fn a_file_of_variables_gets_nothing_of_moats_environment() {
 }
 
 #[test]
-fn a_hook_before_the_command_goes_with_an_image_that_has_no_entrypoint() {
+fn a_pre_start_hook_works_without_an_entrypoint() {
     let spec = |entrypoint: &str| {
         format!("image: busybox\n{entrypoint}hooks: {{pre_run: echo prepared >/tmp/p}}\ncommand: exec sleep 1000\n")
     };
@@ -66,7 +66,7 @@ fn a_hook_before_the_command_goes_with_an_image_that_has_no_entrypoint() {
 }
 
 #[test]
-fn no_entrypoint_is_not_even_that_of_the_image() {
+fn an_empty_entrypoint_resets_the_images() {
     let sandbox = Sandbox::new("build: .\nentrypoint: []\ncommand: [sleep, '1000']\n");
     fs::write(sandbox.path().join("Dockerfile"), "FROM busybox\nENTRYPOINT [\"false\"]\nCMD [\"wrong\"]\n")
         .expect("a file");
@@ -79,7 +79,7 @@ fn no_entrypoint_is_not_even_that_of_the_image() {
 }
 
 #[test]
-fn ports_are_published_as_they_are_written() {
+fn short_port_forms_are_published() {
     let ports = "ports: ['8000-8001', 'localhost::8002/udp', {target: 8003, host_ip: 127.0.0.2, name: web}]\n";
     let sandbox = Sandbox::applied(&format!("image: busybox\n{ports}command: exec httpd -f -p 8001 -h /etc\n"));
     let bindings = sandbox

@@ -1,4 +1,4 @@
-//! The story of the README, from nothing to nothing, with each of its promises looked at from outside.
+//! The story of the README, from apply to destroy, with each promise checked from outside.
 
 use expect_test::expect;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ fn a_sandbox_that_builds_and_runs_images() {
 
     sandbox.apply();
     sandbox.assert_ready();
-    // Proven, so that it holds at once and without another try.
+    // Ready means that it works at once, without a retry.
     sandbox.sh_ok("mkdir /work && cd /work && printf 'FROM busybox\\nCMD echo hello from x\\n' >Dockerfile");
     sandbox.sh_ok("cd /work && docker build -t x .");
     assert_eq!(sandbox.moat(&["exec", "--", "docker", "run", "--rm", "x"]).ok().stdout, "hello from x\n");
@@ -28,7 +28,7 @@ fn a_sandbox_that_builds_and_runs_images() {
 }
 
 #[test]
-fn status_says_what_there_is() {
+fn status_lists_the_resources() {
     let sandbox = Sandbox::applied(DIND);
     let mut status = sandbox.status();
     assert_eq!(status["run"], sandbox.run_id());
@@ -39,7 +39,7 @@ fn status_says_what_there_is() {
         status["builds"],
         json!({"routed": true, "builder": "moat", "reason": null, "hint": null, "cache_bytes": null})
     );
-    assert_eq!(resources(&sandbox, &status), told_by_the_engine(&sandbox));
+    assert_eq!(resources(&sandbox, &status), objects_on_engine(&sandbox));
     expect![[r#"
         exit 0
         == stdout
@@ -55,7 +55,7 @@ fn status_says_what_there_is() {
         container/buildkit  moat-buildkit-R  running  yes
         container/main  moat-R  running  yes
     "#]]
-    .assert_eq(&sandbox.moat(&["status"]).told());
+    .assert_eq(&sandbox.moat(&["status"]).transcript());
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn a_sandbox_without_dependencies_is_a_network_and_a_container() {
 }
 
 #[test]
-fn an_image_that_is_not_here_is_pulled() {
+fn a_missing_image_is_pulled() {
     let sandbox = Sandbox::new(PLAIN);
     let image = format!("127.0.0.1:5000/{}:1", sandbox.agent);
     engine().docker(&["pull", "--quiet", "busybox"]);
@@ -91,14 +91,14 @@ fn an_image_that_is_not_here_is_pulled() {
 
         Plan: 5 to do (1 pull, 2 create, 1 start, 1 await)
     "#]]
-    .assert_eq(&sandbox.moat(&["plan"]).told().replace(&image, "IMAGE"));
+    .assert_eq(&sandbox.moat(&["plan"]).transcript().replace(&image, "IMAGE"));
     sandbox.apply();
     assert_eq!(sandbox.inspect("main", "{{.Config.Image}}"), image);
     sandbox.moat(&["destroy"]).ok();
     engine().docker(&["rmi", &image]);
 }
 
-/// The resources of a status, each as one line; the ids are the engine's, or this fails.
+/// The resources of a status, one a line; fails unless the ids are the engine's.
 fn resources(sandbox: &Sandbox, status: &Value) -> Vec<String> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let all = status["resources"].as_array().expect("a list");
@@ -117,8 +117,8 @@ fn resources(sandbox: &Sandbox, status: &Value) -> Vec<String> {
     lines
 }
 
-/// What should be there, by the names that the design gives.
-fn told_by_the_engine(sandbox: &Sandbox) -> Vec<String> {
+/// The expected objects, by name.
+fn objects_on_engine(sandbox: &Sandbox) -> Vec<String> {
     let run = sandbox.run_id();
     assert_eq!(sandbox.inspect("main", "{{.Name}}"), format!("/moat-{run}"));
     assert_eq!(sandbox.inspect("buildkit", "{{.Name}} {{.Config.Hostname}}"), format!("/moat-buildkit-{run} buildkit"));

@@ -1,11 +1,11 @@
-//! Keys that compose and `docker run` have too: each has its effect, seen from inside or with docker's client.
+//! Keys that compose and `docker run` have too: the effect of each, checked from inside or with docker.
 
 use testkit::engine::engine;
 use testkit::sandbox::Sandbox;
 
 use crate::language::{example, free_port};
 
-/// The example without the agent that needs a GPU, on a port that no other test has.
+/// The example without the agent that needs a GPU, on a unique port.
 fn tuned() -> Sandbox {
     let port = free_port().to_string();
     example("tuned", |text| {
@@ -30,7 +30,7 @@ fn every_key_has_its_effect() {
     assert_eq!(facts, expected);
     assert_eq!(sandbox.inspect("main", "{{.Config.StopTimeout}} {{.HostConfig.Init}}"), "2 <nil>");
 
-    // Published ports of main and of a service are reached, and a service waits for the other.
+    // Published ports of main and of a service are reachable, and a service waits for the other.
     let ports = sandbox.moat(&["ports"]).ok().stdout;
     let lines = |of: &str| ports.lines().filter(|line| line.starts_with(of)).count();
     assert_eq!((lines("main"), lines("db")), (4, 1), "{ports}");
@@ -47,7 +47,7 @@ fn every_key_has_its_effect() {
 }
 
 #[test]
-fn gpus_are_asked_of_the_engine_and_refused_with_its_word() {
+fn gpu_errors_of_the_engine_are_reported() {
     let sandbox = Sandbox::new("image: busybox\ngpus: all\n");
     let ran = sandbox.moat(&["apply"]).run();
     assert_eq!(ran.code, 1, "{ran}");
@@ -55,7 +55,7 @@ fn gpus_are_asked_of_the_engine_and_refused_with_its_word() {
 }
 
 #[test]
-fn a_read_only_root_does_not_go_with_what_puts_files_in() {
+fn a_read_only_root_excludes_file_uploads() {
     let sandbox = Sandbox::new("image: docker:dind\ndependencies: [docker:dind]\nread_only: true\n");
     let ran = sandbox.moat(&["validate"]).run();
     assert_eq!(ran.code, 65, "{ran}");
@@ -63,7 +63,7 @@ fn a_read_only_root_does_not_go_with_what_puts_files_in() {
 }
 
 #[test]
-fn services_that_wait_for_each_other_are_refused_with_the_way() {
+fn a_dependency_cycle_of_services_is_reported() {
     let services = "services:\n  a: {image: busybox, depends_on: [b]}\n  b: {image: busybox, depends_on: [c]}\n  \
                     c: {image: busybox, depends_on: [a, nobody]}\n  d: {image: busybox, depends_on: [d, postgres]}\n";
     let sandbox = Sandbox::new(&format!("image: busybox\n{services}"));

@@ -1,5 +1,4 @@
-//! The example that has everything: an image that moat makes with a Docker inside, databases, a workspace, ports and a
-//! secret, of one apply.
+//! The complete example: a built image with an inner Docker, databases, a workspace, ports and a secret, with one apply.
 
 use std::fs;
 use std::os::unix::fs::chown;
@@ -19,22 +18,22 @@ fn as_agent(sandbox: &Sandbox, script: &str) -> String {
     sandbox.moat(&["exec", "--user", "agent", "--", "sh", "-ec", script]).ok().stdout.trim_end().to_owned()
 }
 
-/// How many builds the sidecar has on record. The first line is the table's head.
+/// The number of builds in the sidecar's history. The first line is the table header.
 fn builds_of_the_sidecar(sandbox: &Sandbox) -> usize {
     sandbox.docker_exec("buildkit", &["buildctl", "debug", "histories"]).lines().skip(1).count()
 }
 
 #[test]
-fn one_apply_has_it_all_ready() {
+fn one_apply_makes_everything_ready() {
     let sandbox = example("whole", str::to_owned);
     let secret = "hunter2-of-the-whole";
     fs::write(sandbox.path().join("token"), secret).expect("a file");
     chown(sandbox.path(), Some(1000), Some(1000)).expect("root may");
-    let mut told = sandbox.moat(&["plan"]).ok().to_string();
+    let mut reported = sandbox.moat(&["plan"]).ok().to_string();
     let mut moat = |args: &[&str]| {
         let mut moat = sandbox.moat(args);
         moat.command.env("MOAT_LOG", "trace");
-        told.push_str(&moat.ok().to_string());
+        reported.push_str(&moat.ok().to_string());
     };
     moat(&["plan", "--json"]);
     moat(&["apply", "-vv"]);
@@ -45,7 +44,7 @@ fn one_apply_has_it_all_ready() {
     assert_eq!(status["state"], "ready", "{status:#}");
     assert_eq!(status["builds"]["routed"], true, "{status:#}");
 
-    // The command has built its image on the sidecar, and serves both ports out of it.
+    // The command has built its image on the sidecar, and serves both ports from it.
     assert_eq!(builds_of_the_sidecar(&sandbox), 1);
     for (name, page) in [("web", "the app"), ("admin", "its back door")] {
         let ports = status["ports"].as_array().expect("ports");
@@ -53,7 +52,7 @@ fn one_apply_has_it_all_ready() {
         let url = format!("http://127.0.0.1:{port}/");
         assert_eq!(engine().docker(&["run", "--rm", "--network", "host", "busybox", "wget", "-qO-", &url]), page);
     }
-    // The agent's own user builds and runs as well as root does, in its own home and its own workspace.
+    // The agent's user can build and run like root, in its home directory and workspace.
     let built = "cd && mkdir ctx && printf 'FROM busybox\nCMD echo made by agent\n' >ctx/Dockerfile
         docker build -q -t mine ctx >/dev/null && docker run --rm mine";
     assert_eq!(as_agent(&sandbox, built), "made by agent");
@@ -75,18 +74,21 @@ fn one_apply_has_it_all_ready() {
 
     let of_agent = format!("label=moat.agent={}", sandbox.agent);
     for container in ["main", "buildkit", "postgres", "redis"] {
-        told.push_str(&sandbox.inspect(container, "{{json .Config.Labels}} {{json .HostConfig}} {{json .Args}}"));
-        told.push_str(&engine().try_docker(&["logs", &sandbox.id(container)]).to_string());
+        reported.push_str(&sandbox.inspect(container, "{{json .Config.Labels}} {{json .HostConfig}} {{json .Args}}"));
+        reported.push_str(&engine().try_docker(&["logs", &sandbox.id(container)]).to_string());
     }
-    told.push_str(&engine().docker(&["volume", "ls", "--filter", &of_agent, "--format", "{{.Name}} {{.Labels}}"]));
+    reported.push_str(&engine().docker(&["volume", "ls", "--filter", &of_agent, "--format", "{{.Name}} {{.Labels}}"]));
     let image = sandbox.inspect("main", "{{.Config.Image}}");
-    told.push_str(&engine().docker(&["image", "inspect", &image]));
-    told.push_str(&engine().docker(&["image", "history", "--no-trunc", &image]));
+    reported.push_str(&engine().docker(&["image", "inspect", &image]));
+    reported.push_str(&engine().docker(&["image", "history", "--no-trunc", &image]));
     for file in walk(&sandbox.home().join(".local")) {
-        told.push_str(&String::from_utf8_lossy(&fs::read(file).expect("a file")));
+        reported.push_str(&String::from_utf8_lossy(&fs::read(file).expect("a file")));
     }
-    assert!(told.contains("moat.config") && told.contains("build image"), "labels and plans have been looked at");
-    assert_eq!(told.lines().find(|line| line.contains(secret)), None);
+    assert!(
+        reported.contains("moat.config") && reported.contains("build image"),
+        "labels and plans have been looked at"
+    );
+    assert_eq!(reported.lines().find(|line| line.contains(secret)), None);
     sandbox.moat(&["destroy", "--volumes", "--yes"]).ok();
     engine().try_docker(&["rmi", "-f", &image]);
 }

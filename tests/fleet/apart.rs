@@ -1,4 +1,4 @@
-//! Containers of one agent reach none of another's.
+//! Network isolation: containers of one agent cannot reach those of another.
 
 use testkit::engine::engine;
 use testkit::run::until;
@@ -11,7 +11,7 @@ fn address(sandbox: &Sandbox, container: &str) -> String {
     sandbox.inspect(container, "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}")
 }
 
-/// Whether something answers there, seen from inside a container of busybox on a network.
+/// Whether a busybox container on the network can connect to the address.
 fn reaches(network: &str, address: &str, port: &str) -> bool {
     let script = format!("echo | nc -w 2 {address} {port}");
     let name = format!("{network}-prober");
@@ -24,10 +24,10 @@ fn network(sandbox: &Sandbox) -> String {
 }
 
 #[test]
-fn the_main_container_of_another() {
+fn main_containers_are_isolated() {
     let (one, other) = (Sandbox::applied(SERVING), Sandbox::applied(PLAIN));
     let address = address(&one, "main");
-    // What would be reached is there.
+    // The targets exist.
     assert!(until(|| reaches(&network(&one), &address, "7777")), "its own network");
     let inside = |name: &str| other.sh(&format!("wget -T 2 -qO- http://{name}:7777/hostname")).code;
     assert_ne!(inside(&address), 0, "by its address");
@@ -36,13 +36,13 @@ fn the_main_container_of_another() {
 }
 
 #[test]
-fn the_sidecar_of_another_and_the_docker_inside() {
+fn sidecars_and_inner_dockers_are_isolated() {
     let (one, other) = (Sandbox::applied(DIND), Sandbox::applied(PLAIN));
     let (sidecar, main) = (address(&one, "buildkit"), address(&one, "main"));
     assert!(until(|| reaches(&network(&one), &sidecar, "1234")), "its own network");
     assert!(!reaches(&network(&other), &sidecar, "1234"), "another's network");
     assert_ne!(other.sh("nslookup buildkit").code, 0, "no name of another's is known");
-    // The inner daemon is on a socket in its container, and for nobody else, not even on its own network.
+    // The inner daemon listens on a socket in its container only, not on its network.
     for port in ["2375", "2376"] {
         assert!(!reaches(&network(&one), &main, port), "{port}");
     }

@@ -1,4 +1,4 @@
-//! Many agents with one command.
+//! Commands for many agents.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use testkit::sandbox::PLAIN;
 use crate::load::{FOLDER, Load, count};
 
 #[test]
-fn all_are_ready_and_then_gone() {
+fn a_fleet_is_applied_and_destroyed() {
     let before = Inventory::now();
     let load = Load::new(count("MOAT_FLEET", 10), PLAIN);
     let n = load.agents.len();
@@ -38,7 +38,7 @@ fn cycles_leak_nothing() {
 }
 
 #[test]
-fn one_that_fails_does_not_stop_the_others() {
+fn a_failing_agent_does_not_stop_the_others() {
     let load = Load::new(3, PLAIN);
     let failing = &load.agents[1];
     load.rewrite(failing, &format!("agent: {failing}\nimage: 127.0.0.1:5000/no/such:image\n"));
@@ -52,7 +52,7 @@ fn one_that_fails_does_not_stop_the_others() {
 }
 
 #[test]
-fn networks_are_cut_from_the_range_that_is_named() {
+fn subnets_come_from_the_configured_range() {
     let load = Load::new(3, PLAIN);
     load.sandbox.moat(&["apply", FOLDER, "--subnets", "10.119.7.0/24"]).ok();
     let format = "{{range .IPAM.Config}}{{.Subnet}}{{end}}";

@@ -1,6 +1,6 @@
-//! Many agents in one call, against the same engine calls made directly: the figures, and that both get there.
+//! Many agents in one command, compared with the same engine calls made directly.
 //!
-//! Shown with `--nocapture`; nothing is asserted of time.
+//! Prints the times with `--nocapture`; only success is asserted.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -14,12 +14,12 @@ use testkit::sandbox::PLAIN;
 
 use crate::load::{FOLDER, Load, count};
 
-/// Agents that are worked on side by side by whoever makes the calls directly. An engine gains nothing from more.
+/// Concurrent agents of the direct calls. More do not speed up an engine.
 const SIDE_BY_SIDE: usize = 16;
 
 #[test]
 #[expect(clippy::print_stdout, reason = "the figures are what this measures; shown with `--nocapture`")]
-fn a_crowd_against_the_same_calls() {
+fn a_fleet_against_direct_calls() {
     let before = Inventory::now();
     let load = Load::new(count("MOAT_FLEET", 10), PLAIN);
     let n = load.agents.len();
@@ -57,7 +57,7 @@ fn for_each(n: usize, work: impl Fn(usize) + Sync) {
     });
 }
 
-/// What moat makes of the smallest spec, without a look at anything.
+/// Creates the objects of the smallest spec, without observation.
 fn up(name: &str, nth: usize) {
     let labels = json!({ "direct": name });
     let subnet = format!("10.120.{}.{}/28", nth / 16, nth % 16 * 16);

@@ -6,17 +6,17 @@ use std::fs;
 use serde_json::Value;
 use testkit::sandbox::Sandbox;
 
-/// Agents whose names begin with that of a sandbox, which removes at its end what they leave.
+/// Agents whose names start with that of a sandbox, which removes their resources on drop.
 pub struct Load {
     pub sandbox: Sandbox,
     pub agents: Vec<String>,
 }
 
-/// The folder of the specs, below the sandbox's own.
+/// The folder of the specs, below the sandbox's folder.
 pub const FOLDER: &str = "load";
 
 impl Load {
-    /// `spec` is all of each spec but the name.
+    /// `spec` is the text of each spec without its name.
     pub fn new(count: usize, spec: &str) -> Self {
         let sandbox = Sandbox::new(spec);
         fs::create_dir(sandbox.path().join(FOLDER)).expect("a folder");
@@ -28,7 +28,7 @@ impl Load {
         load
     }
 
-    /// The path of an agent's spec, from the sandbox's folder.
+    /// The path of an agent's spec, relative to the sandbox's folder.
     pub fn spec(agent: &str) -> String {
         format!("{FOLDER}/{agent}.yaml")
     }
@@ -37,7 +37,7 @@ impl Load {
         fs::write(self.sandbox.path().join(Self::spec(agent)), text).expect("a spec");
     }
 
-    /// What moat says of all of them, by agent.
+    /// The states of all agents.
     pub fn states(&self) -> Vec<(String, String)> {
         let ran = self.sandbox.moat(&["status", "--json", FOLDER]).ok();
         let documents: Vec<Value> = serde_json::from_str(&ran.stdout).expect("an array");

@@ -1,6 +1,6 @@
-//! Many sandboxes on one real engine: at once, one after the other, in each other's way, and interrupted.
+//! Many sandboxes on one real engine: concurrent, sequential, in conflict, and interrupted.
 //!
-//! `make test` does it with small counts. The full ones: `MOAT_FLEET=100 MOAT_RACES=20 MOAT_CYCLES=40 cargo test --test
+//! `make test` uses small counts. The full ones: `MOAT_FLEET=100 MOAT_RACES=20 MOAT_CYCLES=40 cargo test --test
 //! fleet`, with the lab's environment.
 
 mod apart;

@@ -1,4 +1,4 @@
-//! `moat list` and `moat clean`: what is left of specs that are gone.
+//! `moat list` and `moat clean`: resources whose spec no longer exists.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use testkit::sandbox::{PLAIN, Sandbox};
 
 use crate::load::{FOLDER, Load};
 
-/// The runs of these agents only: others use the engine too.
+/// The runs of these agents only: other tests use the engine too.
 fn listed(sandbox: &Sandbox) -> Vec<Value> {
     let ran = sandbox.moat(&["list", "--json"]).ok();
     let rows: Vec<Value> = serde_json::from_str(&ran.stdout).expect("an array");
@@ -16,7 +16,7 @@ fn listed(sandbox: &Sandbox) -> Vec<Value> {
 }
 
 #[test]
-fn what_no_spec_stands_for_is_listed_and_cleaned() {
+fn orphans_are_listed_and_cleaned() {
     let before = Inventory::now();
     let load = Load::new(3, PLAIN);
     let sandbox = &load.sandbox;
@@ -32,7 +32,7 @@ fn what_no_spec_stands_for_is_listed_and_cleaned() {
     let text = sandbox.moat(&["list"]).ok().stdout;
     assert!(text.lines().any(|line| line.contains(runs[0]) && line.ends_with(" (file is gone)")), "{text}");
 
-    // Nobody is there to be asked, so that nothing happens; what would happen is shown.
+    // Without a terminal there is no confirmation: nothing changes, and the plan is shown.
     let asked = sandbox.moat(&["clean", runs[0], runs[1], runs[2]]).run();
     assert_eq!(asked.code, 64, "{asked}");
     assert!(asked.stderr.contains(&format!("  remove  container moat-{}\n", runs[0])), "{asked}");
@@ -51,7 +51,7 @@ fn what_no_spec_stands_for_is_listed_and_cleaned() {
 }
 
 #[test]
-fn volumes_with_data_are_kept_unless_they_are_to_go() {
+fn clean_keeps_volumes_unless_requested() {
     let before = Inventory::now();
     let load = Load::new(1, "dependencies: [docker:dind]\n");
     let sandbox = &load.sandbox;

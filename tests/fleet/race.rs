@@ -1,4 +1,4 @@
-//! Two applies of one file at the same time.
+//! Two concurrent applies of one file.
 
 use std::thread;
 
@@ -16,12 +16,12 @@ fn at_once(one: impl FnOnce() -> Ran + Send, other: impl FnOnce() -> Ran + Send)
 }
 
 #[test]
-fn one_is_turned_away_and_the_other_one_gets_there() {
+fn a_concurrent_apply_is_refused() {
     let before = Inventory::now();
     let sandbox = Sandbox::new(PLAIN);
     for _ in 0..count("MOAT_RACES", 3) {
         let ran = at_once(|| sandbox.moat(&["apply"]).run(), || sandbox.moat(&["apply"]).run());
-        // Whoever comes after the end of the other one finds nothing to do.
+        // An apply that starts after the other one has finished has nothing to do.
         let done = ran.iter().filter(|it| it.code == 0).count();
         assert!(done >= 1 && ran.iter().all(|it| [0, 75].contains(&it.code)), "{}\n{}", ran[0], ran[1]);
         sandbox.assert_ready();
@@ -31,7 +31,7 @@ fn one_is_turned_away_and_the_other_one_gets_there() {
 }
 
 #[test]
-fn whoever_waits_gets_there_too() {
+fn a_waiting_apply_succeeds() {
     let before = Inventory::now();
     let sandbox = Sandbox::new(PLAIN);
     for _ in 0..count("MOAT_RACES", 3) {
@@ -45,9 +45,9 @@ fn whoever_waits_gets_there_too() {
     before.assert_unchanged(&sandbox.agent);
 }
 
-/// With no lock in common, as two machines have it: one may lose, and the next apply mends what is left.
+/// Without a common lock, as from two machines: one may fail, and the next apply repairs the rest.
 #[test]
-fn two_machines_leave_nothing_broken() {
+fn two_machines_converge() {
     let before = Inventory::now();
     let sandbox = Sandbox::new(PLAIN);
     for _ in 0..count("MOAT_RACES", 3) {

@@ -1,4 +1,4 @@
-//! Address ranges that are used up, or taken by somebody else at the last moment.
+//! Address pools that are exhausted, or subnets taken by another client at the last moment.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -16,11 +16,11 @@ fn pools() -> MutexGuard<'static, ()> {
     POOLS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// More than an engine's own pools have.
+/// More networks than the engine's pools allow.
 const MANY: usize = 200;
 
-/// Networks of somebody else until the engine has no range left for another one. All bear the agent's name, and go
-/// with the sandbox.
+/// Creates foreign networks until the engine's pools are exhausted. Their names start with the agent's, so that they are
+/// removed with the sandbox.
 fn use_up_the_pools(agent: &str) -> usize {
     (0..MANY)
         .find(|i| engine().try_docker(&["network", "create", &format!("{agent}-pool-{i}")]).code != 0)
@@ -34,7 +34,7 @@ fn subnets(part: &str) -> Vec<String> {
 }
 
 #[test]
-fn nothing_is_left_and_then_there_is() {
+fn exhausted_address_pools_are_reported() {
     let _alone = pools();
     let before = Inventory::now();
     let load = Load::new(2, PLAIN);
@@ -51,7 +51,7 @@ fn nothing_is_left_and_then_there_is() {
     let ran = sandbox.moat(&["apply", second, "--subnets", "10.119.9.0/28", "--json"]).run();
     assert!(ran.stdout.contains("\"code\":\"no-address-range\""), "{ran}");
 
-    // Both ways out that the hint names.
+    // Both remedies of the hint.
     sandbox.moat(&["apply", second, "--subnets", "10.119.9.0/27"]).ok();
     assert_eq!(subnets(&load.agents[1]), ["10.119.9.16/28"]);
     sandbox.moat(&["destroy", second]).ok();
@@ -66,9 +66,9 @@ fn nothing_is_left_and_then_there_is() {
     before.assert_unchanged(&sandbox.agent);
 }
 
-/// Between the look and the creation somebody takes all of the range; what is left are the engine's own.
+/// Another client takes the whole range between observation and creation; only the engine's pools remain.
 #[test]
-fn a_place_that_was_free_a_moment_ago() {
+fn a_subnet_taken_after_observation() {
     let _alone = pools();
     let (sandbox, breakpoint) = (Sandbox::new(PLAIN), Breakpoint::new());
     let apply = ["apply", "--subnets", "10.119.10.0/28"];
@@ -77,17 +77,17 @@ fn a_place_that_was_free_a_moment_ago() {
     assert!(held.call.ends_with("/networks/create"), "{}", held.call);
     let rival = format!("{}-rival", sandbox.agent);
     engine().docker(&["network", "create", "--subnet", "10.119.10.0/24", &rival]);
-    let (code, told) = held.let_go();
-    assert_eq!(code, Some(0), "{told}");
-    assert!(told.contains("looked again"), "{told}");
+    let (code, reported) = held.let_go();
+    assert_eq!(code, Some(0), "{reported}");
+    assert!(reported.contains("looked again"), "{reported}");
     sandbox.assert_ready();
     sandbox.moat(&["destroy"]).ok();
     engine().docker(&["network", "rm", &rival]);
 }
 
-/// Agents of one call that see the same places free choose different ones: no creation is refused.
+/// Agents of one command that observe the same free subnets choose different ones: no creation fails.
 #[test]
-fn a_range_that_has_just_enough() {
+fn a_range_of_exact_size() {
     let load = Load::new(8, PLAIN);
     let ran = load.sandbox.moat(&["apply", FOLDER, "--subnets", "10.119.11.0/25"]).ok();
     assert!(!ran.stderr.contains("failed"), "{ran}");

@@ -1,4 +1,4 @@
-//! A moat that is still running: what it has said so far, and signals to it.
+//! A running moat: its output so far, and signals.
 
 use std::io::{BufRead, BufReader};
 use std::process::{ChildStderr, ChildStdout, Command, Stdio};
@@ -6,14 +6,14 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
-/// Ended, if it has not ended by itself, when it is dropped.
+/// Killed on drop.
 pub struct Running {
     child: std::process::Child,
     lines: Receiver<String>,
-    pub told: Vec<String>,
+    pub reported: Vec<String>,
 }
 
-/// Between two lines. Longer than any operation of these tests takes.
+/// Timeout for a line. Longer than any operation of these tests.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Running {
@@ -26,42 +26,42 @@ impl Running {
         let other = sender.clone();
         thread::spawn(move || BufReader::new(out).lines().map_while(Result::ok).try_for_each(|it| sender.send(it)));
         thread::spawn(move || BufReader::new(err).lines().map_while(Result::ok).try_for_each(|it| other.send(it)));
-        Self { child, lines, told: Vec::new() }
+        Self { child, lines, reported: Vec::new() }
     }
 
-    /// As [`Running::until`], of a line that begins with a label; it may have been told already.
+    /// Like [`Running::until`], for the line of each label; it may have been printed already.
     pub fn until_each(&mut self, label: &str, parts: &[&str]) {
         let is_it = |line: &String| line.starts_with(label) && parts.iter().all(|part| line.contains(part));
-        if !self.told.iter().any(is_it) {
+        if !self.reported.iter().any(is_it) {
             self.until(&[&[label], parts].concat());
         }
     }
 
-    /// Waits for a line, of either stream, that has all of `parts`.
+    /// Waits for a line of either stream that contains all of `parts`.
     pub fn until(&mut self, parts: &[&str]) {
         loop {
             let line = self.lines.recv_timeout(PATIENCE);
-            let line = line.unwrap_or_else(|error| panic!("{error} before {parts:?}: {:#?}", self.told));
-            self.told.push(line.clone());
+            let line = line.unwrap_or_else(|error| panic!("{error} before {parts:?}: {:#?}", self.reported));
+            self.reported.push(line.clone());
             if parts.iter().all(|part| line.contains(part)) {
                 return;
             }
         }
     }
 
-    /// Sends a signal, as in `INT`.
+    /// Sends a signal such as `INT`.
     pub fn signal(&self, signal: &str) {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args([&format!("-{signal}"), &pid]).status();
         assert!(sent.expect("kill runs").success());
     }
 
-    /// The exit code, when it has ended, with all that it has said.
+    /// Waits for the exit; returns the exit code and the output.
     pub fn end(mut self) -> (Option<i32>, Vec<String>) {
         let code = self.child.wait().expect("it ends").code();
-        let mut told = std::mem::take(&mut self.told);
-        told.extend(self.lines.iter());
-        (code, told)
+        let mut reported = std::mem::take(&mut self.reported);
+        reported.extend(self.lines.iter());
+        (code, reported)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Files change, in every way in which programs change files: each causes exactly the rounds that it should.
+//! File changes, in all the ways in which programs write files: each causes exactly the expected rounds.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -13,7 +13,7 @@ fn spec(sandbox: &Sandbox, version: u32) -> String {
     format!("agent: {}\n{PLAIN}env: {{VERSION: {version}}}\n", sandbox.agent)
 }
 
-/// The version that the container runs with.
+/// The version in the running container.
 fn version(sandbox: &Sandbox) -> String {
     sandbox.docker_exec("main", &["sh", "-c", "echo $VERSION"])
 }
@@ -23,7 +23,7 @@ fn shell(dir: &Path, script: &str) {
     assert!(ran.status.success(), "{script}: {}", String::from_utf8_lossy(&ran.stderr));
 }
 
-/// A way to put a text into a file.
+/// A way to write a file.
 type Save = fn(&Path, &str);
 
 const WAYS: [(&str, Save); 5] = [
@@ -51,7 +51,7 @@ const WAYS: [(&str, Save); 5] = [
 ];
 
 #[test]
-fn each_way_to_save_is_one_round() {
+fn each_way_to_save_causes_one_round() {
     let sandbox = Sandbox::new(PLAIN);
     fs::write(sandbox.path().join("agent.yaml"), spec(&sandbox, 0)).expect("a spec");
     let mut watch = Watched::new(&sandbox, &[]);
@@ -59,18 +59,18 @@ fn each_way_to_save_is_one_round() {
     for (nth, (name, save)) in (1..).zip(WAYS) {
         watch.told.clear();
         save(&file, &spec(&sandbox, nth));
-        let mut told = vec![watch.wait_for("reloaded")];
+        let mut reported = vec![watch.wait_for("reloaded")];
         watch.wait_for("settled");
-        told.extend(watch.quiet());
-        let rounds = watch.told.iter().chain(&told[1..]).filter(|it| it["event"] == "woken").count();
-        assert_eq!(rounds, 1, "{name}: {told:#?}");
+        reported.extend(watch.quiet());
+        let rounds = watch.told.iter().chain(&reported[1..]).filter(|it| it["event"] == "woken").count();
+        assert_eq!(rounds, 1, "{name}: {reported:#?}");
         assert_eq!(version(&sandbox), nth.to_string(), "{name}");
     }
 }
 
-/// A sandbox belongs to a file by its real path: another file is another sandbox, and this one is kept as it was.
+/// A sandbox belongs to the real path of its file: another target is another sandbox, and this one stays unchanged.
 #[test]
-fn a_link_to_another_file_is_told_and_changes_nothing() {
+fn a_link_to_another_file_is_reported_and_changes_nothing() {
     let sandbox = Sandbox::new(PLAIN);
     let file = sandbox.path().join("agent.yaml");
     let mut watch = Watched::new(&sandbox, &[]);
@@ -79,10 +79,10 @@ fn a_link_to_another_file_is_told_and_changes_nothing() {
     fs::write(&other, spec(&sandbox, 1)).expect("a spec");
     fs::remove_file(&file).expect("a spec");
     std::os::unix::fs::symlink(&other, &file).expect("a link");
-    let told = watch.wait_for("rejected");
+    let reported = watch.wait_for("rejected");
     assert!(
-        told["message"].as_str().unwrap_or_default().contains("other.yaml`, which identifies another sandbox"),
-        "{told:#}"
+        reported["message"].as_str().unwrap_or_default().contains("other.yaml`, which identifies another sandbox"),
+        "{reported:#}"
     );
     assert_eq!(watch.quiet(), [Value::Null; 0]);
     assert_eq!(sandbox.id("main"), main);
@@ -92,7 +92,7 @@ fn a_link_to_another_file_is_told_and_changes_nothing() {
 }
 
 #[test]
-fn what_is_no_change_is_no_round() {
+fn an_unchanged_file_causes_no_round() {
     let sandbox = Sandbox::new(PLAIN);
     let mut watch = Watched::new(&sandbox, &[]);
     for script in [
@@ -109,7 +109,7 @@ fn what_is_no_change_is_no_round() {
 }
 
 #[test]
-fn sed_and_a_checkout_of_a_thousand_files_are_one_round_each() {
+fn sed_and_a_large_checkout_cause_one_round_each() {
     let sandbox = Sandbox::new(PLAIN);
     let file = sandbox.path().join("agent.yaml");
     fs::write(&file, spec(&sandbox, 0)).expect("a spec");
@@ -136,7 +136,7 @@ fn sed_and_a_checkout_of_a_thousand_files_are_one_round_each() {
 }
 
 #[test]
-fn an_invalid_edit_changes_nothing_and_a_valid_one_is_taken_up() {
+fn an_invalid_edit_changes_nothing_and_a_valid_one_is_applied() {
     let sandbox = Sandbox::new(PLAIN);
     let file = sandbox.path().join("agent.yaml");
     let mut watch = Watched::new(&sandbox, &[]);
@@ -162,13 +162,13 @@ fn an_invalid_edit_changes_nothing_and_a_valid_one_is_taken_up() {
 }
 
 #[test]
-fn a_hangup_looks_again() {
+fn a_hangup_triggers_a_round() {
     let sandbox = Sandbox::new(PLAIN);
     let mut watch = Watched::new(&sandbox, &[]);
     fs::write(sandbox.path().join("agent.yaml"), "agent: [\n").expect("a spec");
     watch.wait_for("rejected");
     watch.signal(rustix::process::Signal::HUP);
-    assert_eq!(watch.quiet().len(), 0, "the same fault is told once");
+    assert_eq!(watch.quiet().len(), 0, "the same fault is reported once");
     fs::write(sandbox.path().join("agent.yaml"), spec(&sandbox, 3)).expect("a spec");
     watch.wait_for("settled");
     assert_eq!(version(&sandbox), "3");
@@ -185,7 +185,7 @@ fn files_can_be_polled() {
 }
 
 #[test]
-fn a_first_capability_of_the_users_own_is_seen() {
+fn a_first_custom_capability_is_noticed() {
     let sandbox = Sandbox::new(PLAIN);
     let mut watch = Watched::new(&sandbox, &["--allow"]);
     let text = format!("agent: {}\n{PLAIN}dependencies: [mine]\n", sandbox.agent);
@@ -198,9 +198,9 @@ fn a_first_capability_of_the_users_own_is_seen() {
     assert_eq!(version(&sandbox), "mine");
 }
 
-/// What an image is built from belongs to the spec, as far as its `.dockerignore` goes.
+/// A build context belongs to the spec, except for the paths in `.dockerignore`.
 #[test]
-fn what_an_image_is_built_from_is_followed() {
+fn build_contexts_are_watched() {
     let sandbox = Sandbox::new("build: image\ncommand: [sleep, infinity]\n");
     shell(
         sandbox.path(),
@@ -232,9 +232,9 @@ fn what_an_image_is_built_from_is_followed() {
     }
 }
 
-/// Whatever a spec is made of, wherever its files lie.
+/// All kinds of files of a spec, in any folder.
 #[test]
-fn each_file_of_a_spec_is_followed() {
+fn every_file_of_a_spec_is_watched() {
     let sandbox = Sandbox::new(
         "extends: base/common.yaml\nimage: busybox\nenv_file: more.env\nenv: {VARIABLE: '${VARIABLE}'}\n\
          secrets: {SECRET: 'file://secret'}\n",
@@ -259,10 +259,10 @@ fn each_file_of_a_spec_is_followed() {
     }
 }
 
-/// A file that is mounted is no part of the spec: what is written into it is the container's to read, but another file in its
-/// place is not there inside before a restart.
+/// A mounted file is no part of the spec. The container sees writes to it, but a file that replaces it only after a
+/// restart.
 #[test]
-fn a_mounted_file_that_is_replaced_is_put_right_by_itself() {
+fn a_replaced_mounted_file_is_repaired_by_watch() {
     let mount = "mounts: ['./conf.json:/etc/conf.json']\n";
     let sandbox = Sandbox::new(&format!("{PLAIN}{mount}"));
     let file = sandbox.path().join("conf.json");

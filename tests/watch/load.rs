@@ -1,7 +1,7 @@
-//! Many agents in one watch: quiet while nothing happens, and as quick with one of them as if there were no others.
+//! Many agents in one watch: idle while nothing happens, and repairs of one as fast as without the others.
 //!
-//! `make test` does it with a few. The full number: `MOAT_FLEET=100 cargo test --test watch load::`, with the lab's
-//! environment; it prints its figures.
+//! `make test` uses a few. The full number: `MOAT_FLEET=100 cargo test --test watch load::`, with the lab's
+//! environment; it prints its measurements.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -11,10 +11,10 @@ use testkit::engine::engine;
 use testkit::sandbox::{PLAIN, Sandbox};
 use testkit::watched::Watched;
 
-/// Without being told otherwise.
+/// The default number of agents.
 const USUAL: usize = 6;
 
-/// In which nothing happens. Long enough for a hundredth of a processor to be told from nothing.
+/// The idle period. Long enough to measure a hundredth of a processor.
 const IDLE: Duration = Duration::from_secs(10);
 
 /// In KiB.
@@ -22,14 +22,14 @@ const MEMORY_MAX: u64 = 40 * 1024;
 
 #[test]
 #[expect(clippy::print_stdout, reason = "the figures are what it is run for")]
-fn a_crowd_is_quiet_and_each_of_it_is_repaired() {
+fn a_fleet_is_idle_and_each_agent_is_repaired() {
     let count = std::env::var("MOAT_FLEET").ok().and_then(|it| it.parse().ok()).unwrap_or(USUAL);
-    // Its own agent is one of them; the others lie beside it, in a folder of specs.
+    // Its own agent is one of them; the others are in a folder of specs.
     let sandbox = Sandbox::new(PLAIN);
     let folder = sandbox.path().join("all");
     fs::create_dir(&folder).expect("a folder");
     for nth in 0..count {
-        // Names that begin with the sandbox's own are swept with it.
+        // Names that start with the sandbox's are removed with it.
         let text = format!("agent: {}-{nth}\n{PLAIN}", sandbox.agent);
         fs::write(folder.join(format!("{nth}.yaml")), text).expect("a spec");
     }

@@ -1,5 +1,4 @@
-//! `moat watch` on a real engine: what is harmed is repaired, what is edited is taken up, and an agent gets nothing
-//! that nobody has approved.
+//! `moat watch` on a real engine: drift is repaired, edits are applied, and privileges need approval.
 
 mod edits;
 mod git;

@@ -1,4 +1,4 @@
-//! An agent edits its own spec, from inside its container, in every way that it can.
+//! An agent edits its own spec from inside its container, in all possible ways.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use testkit::engine::engine;
 use testkit::sandbox::{DIND, PLAIN, Sandbox};
 use testkit::watched::Watched;
 
-/// What an agent would like to have.
+/// Widenings.
 const WISHES: [&str; 6] = [
     "dependencies: [docker:dind]",
     "mounts: ['/home:/host']",
@@ -17,15 +17,15 @@ const WISHES: [&str; 6] = [
     "image: elsewhere.example/other:1",
 ];
 
-/// What its spec builds on, with all that a spec can be made of.
+/// A spec that uses all kinds of files.
 const BASE: &str =
     "env: {BASE: '${FROM}'}\nenv_file: more.env\nsecrets: {OWN_KEY: 'file://key'}\ndependencies: [own]\n";
 
 #[test]
-fn whatever_the_agent_writes_it_gets_nothing_that_nobody_approved() {
+fn an_agent_cannot_widen_its_sandbox() {
     let sandbox = Sandbox::new(PLAIN);
     let spec = sandbox.path().join("agent.yaml");
-    // All that it is made of lies where the agent can write.
+    // The agent can write all of its files.
     let parts = [
         ("base.yaml", BASE),
         (".env", "FROM=there\n"),
@@ -45,7 +45,7 @@ fn whatever_the_agent_writes_it_gets_nothing_that_nobody_approved() {
     assert_eq!(sandbox.docker_exec("main", &["sh", "-c", "echo a > /workspace/b && cat /workspace/b"]), "a");
     assert_eq!(watch.quiet(), [Value::Null; 0]);
 
-    // What it writes is a proposal.
+    // Its edit is a proposal.
     for wish in WISHES {
         let text =
             if wish.starts_with("image") { plain.replace("image: busybox", wish) } else { format!("{plain}{wish}\n") };
@@ -61,7 +61,7 @@ fn whatever_the_agent_writes_it_gets_nothing_that_nobody_approved() {
 }
 
 #[test]
-fn what_is_held_is_shown_and_approved() {
+fn a_held_change_is_shown_and_approved() {
     let sandbox = Sandbox::new(PLAIN);
     let spec = sandbox.path().join("agent.yaml");
     let more = format!("agent: {}\n{PLAIN}mounts: ['/etc:/conf:ro']\n", sandbox.agent);
@@ -73,12 +73,12 @@ fn what_is_held_is_shown_and_approved() {
     assert_eq!(status["watch"]["held"].as_array().map(Vec::len), Some(1), "{status:#}");
     let text = sandbox.moat(&["status"]).ok().stdout;
     assert!(text.contains("held for `moat approve`: mount /conf: path /etc (read only)"), "{text}");
-    // What is held keeps nothing from being repaired.
+    // A held change does not block repairs.
     engine().docker(&["kill", &main]);
     watch.wait_for("settled");
     assert_eq!(sandbox.main(), main);
 
-    // Nobody is there to be asked.
+    // Without a terminal there is no prompt.
     let refused = sandbox.moat(&["approve"]).run();
     assert_eq!(refused.code, 64, "{refused}");
     sandbox.moat(&["approve", "--yes"]).ok();
@@ -91,7 +91,7 @@ fn what_is_held_is_shown_and_approved() {
     assert!(consents[0].to_string().contains("/etc"), "{record:#}");
     assert_eq!(sandbox.docker_exec("main", &["sh", "-c", "test -e /conf/passwd && echo there"]), "there");
 
-    // Back, and the same once more: what was narrowed is what counts.
+    // Reverted, then repeated: the narrowed state is the approved one.
     sandbox.rewrite(PLAIN);
     watch.wait_for("settled");
     fs::write(&spec, &more).expect("a spec");
@@ -100,7 +100,7 @@ fn what_is_held_is_shown_and_approved() {
 }
 
 #[test]
-fn with_leave_nothing_is_held() {
+fn with_approval_nothing_is_held() {
     let sandbox = Sandbox::new(PLAIN);
     let mut watch = Watched::new(&sandbox, &["--allow"]);
     sandbox.rewrite(&format!("{PLAIN}mounts: ['/etc:/conf:ro']\n"));
@@ -109,7 +109,7 @@ fn with_leave_nothing_is_held() {
 }
 
 #[test]
-fn a_watch_runs_no_command_of_a_spec_that_is_not_approved() {
+fn watch_runs_no_commands_of_an_unapproved_spec() {
     let sandbox = Sandbox::new(PLAIN);
     let spec = sandbox.path().join("agent.yaml");
     let canary = sandbox.path().join("canary");
@@ -139,9 +139,9 @@ fn a_watch_runs_no_command_of_a_spec_that_is_not_approved() {
     assert!(canary.exists());
 }
 
-/// Nobody changed the spec: what is missing is repaired by whichever watch looks next.
+/// The spec is unchanged: the next watch repairs missing resources.
 #[test]
-fn a_watch_that_is_started_again_repairs_what_was_approved() {
+fn a_restarted_watch_repairs_the_approved_state() {
     let sandbox = Sandbox::applied(DIND);
     for lost in [&["buildkit"][..], &["main"], &["buildkit", "main"]] {
         for container in lost {
@@ -154,9 +154,9 @@ fn a_watch_that_is_started_again_repairs_what_was_approved() {
     }
 }
 
-/// A spec that was edited while nothing watched is not what was approved.
+/// A spec edited while no watch runs is not approved.
 #[test]
-fn a_watch_does_nothing_for_a_spec_that_was_edited_before_it_began() {
+fn watch_ignores_an_unapproved_edit_made_before_its_start() {
     let sandbox = Sandbox::applied(PLAIN);
     let main = sandbox.main();
     sandbox.rewrite(&format!("{PLAIN}mounts: ['/etc:/conf:ro']\n"));

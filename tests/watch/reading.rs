@@ -1,4 +1,4 @@
-//! A spec asks a program for a secret, and the program takes its time.
+//! A spec with a secret from a slow program.
 
 use std::fs;
 use std::path::Path;
@@ -9,13 +9,13 @@ use testkit::engine::engine;
 use testkit::sandbox::{PLAIN, Sandbox};
 use testkit::watched::{PATIENCE, Watched};
 
-/// A secret from a program that says with a file that it has been asked, and answers when that is gone.
+/// A secret from a program that creates a file when it starts, and exits when the file is removed.
 fn slow_secret(name: &str, asked: &Path) -> String {
     let asked = asked.display();
     format!("{name}: \"cmd://touch {asked}; while test -e {asked}; do sleep 0.1; done; echo x\"")
 }
 
-fn wait_until_it_is_there(file: &Path) {
+fn wait_for_file(file: &Path) {
     let deadline = Instant::now() + PATIENCE;
     while !file.exists() {
         assert!(Instant::now() < deadline, "{} does not come", file.display());
@@ -24,11 +24,11 @@ fn wait_until_it_is_there(file: &Path) {
 }
 
 #[test]
-fn a_secret_that_takes_its_time_keeps_nobody_waiting() {
+fn a_slow_secret_does_not_block_other_agents() {
     let sandbox = Sandbox::new(PLAIN);
     let (folder, asked) = (sandbox.path().join("all"), sandbox.path().join("asked"));
     fs::create_dir(&folder).expect("a folder");
-    // Names that begin with the sandbox's own are swept with it.
+    // Names that start with the sandbox's are removed with it.
     let spec = |name: &str, more: &str| {
         let text = format!("agent: {}-{name}\n{PLAIN}{more}", sandbox.agent);
         fs::write(folder.join(format!("{name}.yaml")), text).expect("a spec");
@@ -40,7 +40,7 @@ fn a_secret_that_takes_its_time_keeps_nobody_waiting() {
 
     let one = slow_secret("A", &asked);
     spec("slow", &format!("secrets:\n  {one}\n"));
-    wait_until_it_is_there(&asked);
+    wait_for_file(&asked);
     let quick = engine().list(&["ps", "-q", "--filter", &format!("label=moat.agent={}-quick", sandbox.agent)]);
     engine().docker(&["kill", &quick[0]]);
     assert_eq!(watch.settles().join(", "), "start container/main, await container/main");
@@ -48,14 +48,14 @@ fn a_secret_that_takes_its_time_keeps_nobody_waiting() {
     let of_slow = format!("{}-slow", sandbox.agent);
     assert!(watch.told.iter().all(|it| it["agent"] != of_slow.as_str()), "{:#?}", watch.told);
 
-    // With the answer, the spec is what it was edited to be.
+    // With the secret, the edit is applied.
     fs::remove_file(&asked).expect("it has been asked");
     let settled = watch.wait_for_one(&["settled", "rejected"]);
     assert_eq!((&settled["event"], &settled["agent"]), (&"settled".into(), &of_slow.as_str().into()), "{settled:#}");
 
-    // Whoever never answers does not keep it from ending.
+    // A program that hangs does not block the exit.
     spec("slow", &format!("secrets:\n  {one}\n  {}\n", slow_secret("B", &asked)));
-    wait_until_it_is_there(&asked);
+    wait_for_file(&asked);
     watch.ends_within(Duration::from_secs(10));
     fs::remove_file(&asked).expect("nobody has answered");
 }

@@ -1,4 +1,4 @@
-//! What a watch does is in the record of the run, as what an apply does.
+//! A watch updates the record of the run, as an apply does.
 
 use std::fs;
 
@@ -15,7 +15,7 @@ fn record(sandbox: &Sandbox) -> Value {
 }
 
 #[test]
-fn a_watch_refreshes_the_record_as_an_apply_does() {
+fn watch_updates_the_history_like_apply() {
     let sandbox = Sandbox::new(PLAIN);
     let mut watch = Watched::new(&sandbox, &[]);
     let first = record(&sandbox);
@@ -23,7 +23,7 @@ fn a_watch_refreshes_the_record_as_an_apply_does() {
     assert_eq!(first["container_id"], sandbox.main());
     assert!(first["started_at"].is_string() && first["created_at"].is_string(), "{first:#}");
 
-    // What is repaired is another container, and was started at another time.
+    // The repaired container has another id and start time.
     engine().docker(&["rm", "--force", &sandbox.main()]);
     watch.settles();
     let repaired = record(&sandbox);
@@ -32,7 +32,7 @@ fn a_watch_refreshes_the_record_as_an_apply_does() {
     assert!(repaired["started_at"].as_str() > first["started_at"].as_str(), "{repaired:#}");
     assert_eq!(repaired["created_at"], first["created_at"], "the run is the same");
 
-    // Why it failed stays to be seen until it goes well again.
+    // The reason of a failure stays until the next success.
     sandbox.rewrite("image: busybox\ncommand: [no-such-program]\n");
     watch.wait_for("unsettled");
     let failed = record(&sandbox);

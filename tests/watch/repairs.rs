@@ -1,4 +1,4 @@
-//! Docker changes behind a watch's back.
+//! Repairs of changes made with docker during a watch.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use testkit::proxy::Proxy;
 use testkit::sandbox::{DIND, PLAIN, Sandbox};
 use testkit::watched::Watched;
 
-/// What is done to a container, and what the watch does about it.
+/// A harm to a container, and the repair by the watch.
 const HARMS: [(&[&str], &str); 5] = [
     (&["kill"], "start container/main, await container/main"),
     (&["stop", "--time", "0"], "start container/main, await container/main"),
@@ -17,7 +17,7 @@ const HARMS: [(&[&str], &str); 5] = [
 ];
 
 #[test]
-fn each_harm_to_a_container_is_repaired_and_only_that() {
+fn each_harm_to_a_container_is_repaired_alone() {
     let sandbox = Sandbox::new(PLAIN);
     let mut watch = Watched::new(&sandbox, &[]);
     for (words, repair) in HARMS {
@@ -38,14 +38,14 @@ fn each_harm_to_a_container_is_repaired_and_only_that() {
 }
 
 #[test]
-fn a_network_that_is_taken_away_is_there_again() {
+fn a_removed_network_is_recreated() {
     let sandbox = Sandbox::new(PLAIN);
     let mut watch = Watched::new(&sandbox, &[]);
     let network = format!("moat-{}", sandbox.run_id());
     engine().docker(&["network", "disconnect", "--force", &network, &sandbox.main()]);
     assert_eq!(watch.settles().join(", "), "connect container/main");
     let before = engine().docker(&["network", "inspect", "--format", "{{.Id}}", &network]);
-    // Nobody can remove a network that is used: first the container goes, while the watch cannot put it back.
+    // A network in use cannot be removed: the container goes first, while the watch cannot recreate it.
     watch.signal(rustix::process::Signal::STOP);
     engine().docker(&["rm", "--force", &sandbox.main()]);
     engine().docker(&["network", "rm", &network]);
@@ -80,7 +80,7 @@ fn a_service_that_loses_its_network_while_it_is_waited_for_is_connected() {
 }
 
 #[test]
-fn each_part_of_a_builder_is_repaired() {
+fn every_part_of_a_builder_is_repaired() {
     let sandbox = Sandbox::new(DIND);
     let mut watch = Watched::new(&sandbox, &[]);
     engine().docker(&["kill", &sandbox.sidecar()]);
@@ -97,7 +97,7 @@ fn each_part_of_a_builder_is_repaired() {
 }
 
 #[test]
-fn what_happened_while_the_connection_was_cut_is_found() {
+fn drift_during_a_lost_connection_is_found() {
     let sandbox = Sandbox::new(PLAIN);
     let proxy = Proxy::new(sandbox.path(), &engine().host);
     let mut moat = sandbox.moat(&["watch", "--json"]).docker_host(&proxy.host()).command;

@@ -1,4 +1,4 @@
-//! Somebody works in the container while its spec changes.
+//! Spec changes during an exec session.
 
 use std::fs;
 use std::process::Stdio;
@@ -30,7 +30,7 @@ fn a_replacement_waits_for_the_end_of_a_session() {
     let text = sandbox.moat(&["status"]).ok().stdout;
     assert!(text.contains("waits for sessions to end: 1"), "{text}");
 
-    // What is changed in place does not wait.
+    // Changes in place do not wait.
     let spec = sandbox.path().join("agent.yaml");
     let limited = format!("agent: {}\n{PLAIN}container: {{memory: 64}}\n", sandbox.agent);
     fs::write(spec, limited).expect("a spec");
@@ -47,7 +47,7 @@ fn a_replacement_waits_for_the_end_of_a_session() {
 }
 
 #[test]
-fn now_is_now() {
+fn now_replaces_during_a_session() {
     let sandbox = Sandbox::new(PLAIN);
     let mut watch = Watched::new(&sandbox, &["--now"]);
     let main = sandbox.main();

@@ -1,7 +1,7 @@
-//! Random kills and edits, for as long as is wanted: it stays as wanted, and no larger than it was.
+//! Random kills and edits for a given time: the sandbox stays in sync, and the memory of the watch constant.
 //!
-//! `make test` does it for some seconds. The full time: `MOAT_SOAK=1800 cargo test --test watch soak`, in seconds, with
-//! the lab's environment; it prints its figures.
+//! `make test` runs it for some seconds. The full time: `MOAT_SOAK=1800 cargo test --test watch soak`, in seconds, with
+//! the lab's environment; it prints its measurements.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -10,13 +10,13 @@ use testkit::engine::engine;
 use testkit::sandbox::{PLAIN, Sandbox};
 use testkit::watched::Watched;
 
-/// Without being told otherwise. In seconds.
+/// The default duration in seconds.
 const USUAL: u64 = 12;
 
-/// What a process may grow by that keeps nothing: its allocator's whims. In KiB.
+/// The allowed growth of the process, due to its allocator. In KiB.
 const GROWTH_MAX: u64 = 4096;
 
-/// A generator that gives the same numbers each time: Marsaglia's xorshift.
+/// A deterministic random generator: Marsaglia's xorshift.
 struct Dice(u64);
 
 impl Dice {
@@ -35,8 +35,8 @@ fn soak() {
     let sandbox = Sandbox::new(PLAIN);
     let mut watch = Watched::new(&sandbox, &[]);
     let (mut dice, began, mut version, mut rounds) = (Dice(0x2545_F491_4F6C_DD1D), Instant::now(), 0_u64, 0_u64);
-    // A harm of which no event came is found by the clock only, and that later than anybody here waits; a stream that
-    // broke is told, and so is the look after it.
+    // A harm without an event is found only by the periodic round, later than this test waits. A broken stream is
+    // reported, and so is the round after it.
     let (mut first, mut gaps) = (None, 0);
     while began.elapsed() < Duration::from_secs(seconds) {
         match dice.roll(4) {
@@ -51,7 +51,7 @@ fn soak() {
             }
         };
         watch.told.clear();
-        // Repaired again and again, it is left alone for a while, as it should be.
+        // After many repairs the watch backs off, as intended.
         let event = watch.wait_for_one(&["settled", "backing-off"]);
         rounds += 1;
         if event["event"] == "backing-off" {
@@ -75,7 +75,7 @@ fn soak() {
     assert_eq!(count, 1, "one container is all there is");
 }
 
-/// Something that happened was not told at once: the stream of events broke, or only the clock found it.
+/// An event was missed: the stream broke, or only the periodic round found the drift.
 fn is_gap(event: &serde_json::Value) -> bool {
     let by_clock = || matches!(event["trigger"]["kind"].as_str(), Some("resync" | "reconnected"));
     event["event"] == "engine-lost" || (event["event"] == "woken" && by_clock())

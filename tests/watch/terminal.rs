@@ -1,4 +1,4 @@
-//! A watch on a terminal: one line for each agent at its end, and above it what nobody should miss.
+//! A watch on a terminal: one status line for each agent at the bottom, and messages above them.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Read;
@@ -15,14 +15,14 @@ use testkit::engine::engine;
 use testkit::sandbox::{PLAIN, Sandbox};
 use testkit::watched::PATIENCE;
 
-/// What a terminal shows, as far as moat makes use of it.
+/// A terminal emulator for the sequences that moat uses.
 #[derive(Default)]
 struct Picture {
     lines: Vec<String>,
     row: usize,
-    /// The bytes of an escape sequence that has begun.
+    /// The incomplete escape sequence.
     escape: Option<String>,
-    /// Anything else that it was asked to do.
+    /// Unexpected sequences.
     strange: Vec<String>,
 }
 
@@ -39,7 +39,7 @@ impl Picture {
                     }
                 }
                 (None, '\u{1b}') => self.escape = Some(String::new()),
-                // A line is always written anew from its beginning.
+                // A line is always rewritten from its start.
                 (None, '\r') => {}
                 (None, '\n') => self.row += 1,
                 (None, c) => self.lines[self.row].push(c),
@@ -88,7 +88,7 @@ impl Terminal {
         Self { end, picture, child }
     }
 
-    /// The lines that are not empty, with the sandbox's own names replaced.
+    /// The non-empty lines, with the sandbox's names replaced.
     fn lines(&self, sandbox: &Sandbox) -> Vec<String> {
         let picture = self.picture.lock().expect("nobody panics");
         assert!(picture.strange.is_empty(), "{:?}", picture.strange);
@@ -112,14 +112,14 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have exited.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
 #[test]
-fn each_agent_has_a_line_and_trouble_scrolls_by_above() {
+fn each_agent_has_a_status_line_below_the_messages() {
     let sandbox = Sandbox::new(PLAIN);
     let folder = sandbox.path().join("all");
     fs::create_dir(&folder).expect("a folder");
@@ -134,7 +134,7 @@ fn each_agent_has_a_line_and_trouble_scrolls_by_above() {
     let begun = "watching 2 agents; Ctrl-C stops the watch and keeps the sandboxes".to_owned();
     terminal.wait_for(&sandbox, |lines| lines == [begun.clone(), wanted("a"), wanted("b")]);
 
-    // What was done and is over leaves no more than its cause.
+    // A finished round leaves only its cause.
     let label = format!("label=moat.agent={}-b", sandbox.agent);
     engine().docker(&["kill", &engine().list(&["ps", "-q", "--filter", &label])[0]]);
     let repaired = |line: &str| line.starts_with("AGENT-b  as wanted   `moat-AGENT-b-") && line.ends_with("exited");
@@ -142,7 +142,7 @@ fn each_agent_has_a_line_and_trouble_scrolls_by_above() {
     assert_eq!(lines[..2], [begun.clone(), wanted("a")]);
     assert_eq!(lines.len(), 3, "{lines:#?}");
 
-    // What is held, and why a spec cannot be used, is told above the lines, once.
+    // Held changes and invalid specs are reported above the status lines, once.
     write("a", "mounts: ['/etc:/conf:ro']\n");
     write("b", "mounts: [\n");
     let lines = terminal.wait_for(&sandbox, |lines| {
@@ -153,7 +153,7 @@ fn each_agent_has_a_line_and_trouble_scrolls_by_above() {
     assert_eq!((count("AGENT-a | held:"), count("AGENT-a  "), count("AGENT-b  ")), (1, 1, 1), "{lines:#?}");
     assert!(lines.iter().any(|line| line.starts_with("AGENT-b | error")), "{lines:#?}");
 
-    // A window that has become narrower gets shorter lines with the next change.
+    // In a narrower window the lines are shorter from the next change on.
     tcsetwinsize(&terminal.end, Winsize { ws_row: 24, ws_col: 40, ws_xpixel: 0, ws_ypixel: 0 }).expect("set");
     write("b", "");
     terminal.wait_for(&sandbox, |lines| {
@@ -161,7 +161,7 @@ fn each_agent_has_a_line_and_trouble_scrolls_by_above() {
         board.len() == 1 && board[0].ends_with('…') && lines.last().is_some_and(|it| it.contains("as wanted"))
     });
 
-    // It ends as any program does, and has changed nothing about the terminal.
+    // It exits normally, and leaves the terminal unchanged.
     kill_process(Pid::from_child(&terminal.child), Signal::INT).expect("it runs");
     let status = terminal.child.wait().expect("it ends");
     assert_eq!((status.code(), status.signal()), (Some(0), None));

@@ -205,8 +205,8 @@ impl Moat<'_> {
         ran
     }
 
-    /// The end of it as one text to compare: exit code, then both streams without what changes each time.
-    pub fn told(self) -> String {
+    /// Runs it; the exit code and both streams without variable parts, as one text.
+    pub fn transcript(self) -> String {
         let sandbox = self.sandbox;
         let ran = self.run();
         let (out, err) = (sandbox.plain(&ran.stdout), sandbox.plain(&ran.stderr));

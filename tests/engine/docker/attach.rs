@@ -1,4 +1,4 @@
-//! Commands with streams of the user's own.
+//! Commands with the user's streams.
 
 use bytes::Bytes;
 use moat_docker::AttachRequest;
@@ -29,7 +29,7 @@ async fn run(lab: &Lab, id: &ContainerId, request: &AttachRequest, input: Option
     (code, out, err)
 }
 
-/// Bytes of every value, in an order that repeats late.
+/// Bytes of all values, with a long period.
 fn noise(len: usize) -> Vec<u8> {
     let mut state = 1_u32;
     let mut next = || {
@@ -40,7 +40,7 @@ fn noise(len: usize) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn what_goes_in_comes_out_byte_by_byte() {
+async fn bytes_pass_unchanged() {
     let lab = Lab::new("cat").await;
     let id = lab.idle().await;
     let request = AttachRequest { stdin: true, ..sh("cat; echo done >&2; exit 6") };
@@ -66,7 +66,7 @@ async fn an_archive_can_be_piped_in() {
 }
 
 #[tokio::test]
-async fn a_command_that_reads_no_more_ends_nevertheless() {
+async fn a_command_that_stops_reading_can_exit() {
     let lab = Lab::new("head").await;
     let id = lab.idle().await;
     let request = AttachRequest { stdin: true, ..sh("head -c 5; exit 2") };
@@ -75,7 +75,7 @@ async fn a_command_that_reads_no_more_ends_nevertheless() {
 }
 
 #[tokio::test]
-async fn user_folder_and_environment_are_the_callers() {
+async fn user_directory_and_environment_are_passed() {
     let lab = Lab::new("env").await;
     let id = lab.idle().await;
     let request = AttachRequest {
@@ -89,10 +89,10 @@ async fn user_folder_and_environment_are_the_callers() {
 }
 
 #[tokio::test]
-async fn a_terminal_leaves_every_byte_alone() {
+async fn a_terminal_preserves_bytes() {
     let lab = Lab::new("tty").await;
     let id = lab.idle().await;
-    // These bytes would be the headers of frames.
+    // These bytes look like frame headers.
     let script = r"stty -opost; test -t 0 && test -t 1 && printf '\001\000\000\000\000\000\000\002hi\002\000'; exit 9";
     let request = AttachRequest { tty: true, ..sh(script) };
     let (code, out, err) = run(&lab, &id, &request, None).await;
@@ -103,7 +103,7 @@ async fn a_terminal_leaves_every_byte_alone() {
 async fn no_key_is_held_back() {
     let lab = Lab::new("keys").await;
     let id = lab.idle().await;
-    // Ctrl-P alone: the engine's own detach keys begin with it, and it would wait for the next one.
+    // Ctrl-P alone: the engine's default detach keys start with it, and it would wait for the next key.
     let request = AttachRequest { tty: true, stdin: true, ..sh("stty raw -echo; echo go; head -c 1 | od -An -tx1") };
     let (sender, receiver) = mpsc::channel(1);
     let (mut out, mut screen) = duplex(64 * 1024);
@@ -126,7 +126,7 @@ async fn no_key_is_held_back() {
 }
 
 #[tokio::test]
-async fn output_that_nobody_reads_ends_the_attachment() {
+async fn a_closed_output_ends_the_attachment() {
     let lab = Lab::new("pipe").await;
     let id = lab.idle().await;
     let (mut out, reader) = duplex(1024);

@@ -1,4 +1,4 @@
-//! Commands in containers, as probes run them.
+//! Commands in containers, as used by probes.
 
 use moat_model::engine::{Engine, ExecOutput, Fault};
 use moat_model::resource::ContainerId;
@@ -10,7 +10,7 @@ async fn sh(lab: &Lab, id: &ContainerId, script: &str) -> ExecOutput {
 }
 
 #[tokio::test]
-async fn a_command_gives_its_output_and_its_code() {
+async fn exec_returns_output_and_exit_code() {
     let lab = Lab::new("exec").await;
     let id = lab.idle().await;
     let both = sh(&lab, &id, "echo out; echo err >&2; exit 3").await;
@@ -27,7 +27,7 @@ async fn a_command_gives_its_output_and_its_code() {
 }
 
 #[tokio::test]
-async fn a_command_that_cannot_be_started_is_no_error() {
+async fn a_command_that_cannot_be_started_has_an_exit_code() {
     let lab = Lab::new("noexec").await;
     let id = lab.idle().await;
     let gone = lab.docker.exec(&id, &["/no/such/program".to_owned()]).await.expect("an answer");
@@ -36,7 +36,7 @@ async fn a_command_that_cannot_be_started_is_no_error() {
 }
 
 #[tokio::test]
-async fn a_container_that_does_not_run_runs_no_commands() {
+async fn exec_fails_in_a_stopped_container() {
     let lab = Lab::new("stopped").await;
     let id = lab.docker.create_container(&lab.script("main", "exit 5")).await.expect("created");
     let command = ["true".to_owned()];
@@ -50,7 +50,7 @@ async fn a_container_that_does_not_run_runs_no_commands() {
 }
 
 #[tokio::test]
-async fn many_commands_run_at_once() {
+async fn many_commands_run_concurrently() {
     let lab = Lab::new("many").await;
     let id = lab.idle().await;
     let runs = (0..40).map(|number| {

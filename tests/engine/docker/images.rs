@@ -6,7 +6,7 @@ use moat_model::resource::ImageRef;
 use super::lab::{busybox, docker, variable};
 
 #[tokio::test]
-async fn an_image_is_pulled_once_and_found() {
+async fn a_pulled_image_is_found() {
     let docker = docker().await;
     docker.pull(&busybox(), &|_| {}).await.expect("the lab has it");
     docker.pull(&busybox(), &|_| {}).await.expect("it is here already");
@@ -18,7 +18,7 @@ async fn an_image_is_pulled_once_and_found() {
 }
 
 #[tokio::test]
-async fn a_pull_that_fails_says_why_and_what_to_do() {
+async fn a_failed_pull_has_a_reason_and_a_hint() {
     let docker = docker().await;
     let registry = variable("MOAT_LAB_REGISTRY").expect("the lab has a registry");
     let table = [

@@ -1,4 +1,4 @@
-//! The engine that the tests run on, and a run of each test's own, of which nothing stays behind.
+//! The engine of the tests, and a separate run for each test, removed afterwards.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -13,26 +13,26 @@ use moat_model::resource::{ContainerConfig, ContainerId, ImageRef, NetworkAttach
 use moat_model::state::ContainerFacts;
 use testkit::owner;
 
-/// One test's run on the engine. Whatever bears its label goes when it is dropped, in a failed test too.
+/// A test's run on the engine. All objects with its label are removed on drop, also after a failure.
 pub struct Lab {
     pub docker: Docker,
     pub run: RunId,
     pub network: NetworkId,
-    /// It has no spec, and so is an orphan to a `moat clean` of another test.
+    /// Locked, since it has no spec and is an orphan to a `moat clean` of another test.
     _engine: RwLockReadGuard<'static, ()>,
 }
 
-/// Every test waits at most this long for the engine to come to a state.
+/// Maximum wait for a state of the engine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// From a range that neither docker's defaults nor moat's own runs use.
+/// A subnet outside docker's default pools and moat's range.
 fn subnet() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let at = (std::process::id().wrapping_mul(7) + NEXT.fetch_add(1, Ordering::Relaxed)) % 4096;
     format!("10.97.{}.{}/28", at / 16, at % 16 * 16)
 }
 
-/// What the lab's script says, for one variable.
+/// A variable of the lab's environment.
 pub fn variable(name: &str) -> Option<String> {
     if let Some(value) = ProcessEnv.variable(name) {
         return Some(value);
@@ -55,7 +55,7 @@ pub fn busybox() -> ImageRef {
 impl Lab {
     pub async fn new(test: &str) -> Self {
         let docker = docker().await;
-        // As the sandboxes of other tests are called: their checks for leaks leave out what is not their own.
+        // Named like the sandboxes of other tests: their leak checks ignore foreign ones.
         let run = RunId::from_label(format!("e2e-{test}-{}", std::process::id()));
         if docker.image(&busybox()).await.expect("an answer").is_none() {
             docker.pull(&busybox(), &|_| {}).await.expect("the lab has it");
@@ -84,7 +84,7 @@ impl Lab {
         NetworkCreate { name: self.name(part), labels: self.labels("network/agent"), internal: false, subnet }
     }
 
-    /// A container that runs a script; it has no mounts and nothing else.
+    /// A container that runs a script, without mounts.
     pub fn script(&self, part: &str, script: &str) -> ContainerCreate {
         ContainerCreate {
             name: self.name(part),
@@ -104,20 +104,20 @@ impl Lab {
         }
     }
 
-    /// A container that runs and does nothing.
+    /// An idle container.
     pub async fn idle(&self) -> ContainerId {
         let id = self.docker.create_container(&self.script("idle", "sleep 1000")).await.expect("created");
         self.docker.start(&id).await.expect("started");
         id
     }
 
-    /// The one container with this name, as the list has it.
+    /// The container with this name, from the list.
     pub async fn facts(&self, part: &str) -> ContainerFacts {
         let list = self.docker.containers(&self.filter()).await.expect("a list");
         list.into_iter().find(|facts| facts.name == self.name(part)).expect("it is in the list")
     }
 
-    /// Waits until the container's facts are as wanted.
+    /// Waits until the container's facts match.
     pub async fn wait_for(&self, part: &str, what: &str, wanted: impl Fn(&ContainerFacts) -> bool) -> ContainerFacts {
         let begin = Instant::now();
         loop {
@@ -130,7 +130,7 @@ impl Lab {
         }
     }
 
-    /// Waits until the container has written that line.
+    /// Waits until the container has logged the line.
     pub async fn wait_for_log(&self, id: &ContainerId, line: &str) {
         let begin = Instant::now();
         loop {
@@ -147,7 +147,7 @@ impl Lab {
 impl Drop for Lab {
     fn drop(&mut self) {
         let filter = self.filter();
-        // A runtime of its own: the test's is in the middle of something.
+        // A new runtime: the test's is busy.
         let swept = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(sweep(&filter));

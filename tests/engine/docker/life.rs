@@ -1,4 +1,4 @@
-//! The life of networks, volumes and containers.
+//! The lifecycle of networks, volumes and containers.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ fn text(words: &[&str]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_version_is_agreed_on() {
+async fn the_api_version_is_negotiated() {
     let version = docker().await.api_version();
     assert!(
         version >= ApiVersion { major: 1, minor: 41 } && version <= ApiVersion { major: 1, minor: 51 },
@@ -23,7 +23,7 @@ async fn a_version_is_agreed_on() {
 }
 
 #[tokio::test]
-async fn a_container_from_its_creation_to_its_end() {
+async fn the_lifecycle_of_a_container() {
     let lab = Lab::new("life").await;
     let docker = &lab.docker;
     let volume = VolumeCreate { name: lab.name("data"), labels: lab.labels("volume/data") };
@@ -60,7 +60,7 @@ async fn a_container_from_its_creation_to_its_end() {
     assert_eq!((facts.state, facts.exit_code), (ContainerState::Running, None));
     assert_eq!(network_of(&facts.networks), [Some(lab.network.clone())]);
 
-    // A start returns before the container's own program has begun.
+    // A start returns before the container's program runs.
     lab.wait_for_log(&id, "begin").await;
     let said = docker
         .exec(&id, &text(&["sh", "-c", "echo $GREETING; hostname; cat /proc/1/comm; mount | grep -c ' /data '"]))
@@ -105,7 +105,7 @@ async fn a_container_from_its_creation_to_its_end() {
 }
 
 #[tokio::test]
-async fn networks_are_listed_and_never_overlap() {
+async fn networks_are_listed_and_cannot_overlap() {
     let lab = Lab::new("net").await;
     let list = lab.docker.networks(&lab.filter()).await.expect("a list");
     assert_eq!((list.len(), &list[0].id, &list[0].name), (1, &lab.network, &lab.name("net")));
@@ -121,7 +121,7 @@ async fn networks_are_listed_and_never_overlap() {
 }
 
 #[tokio::test]
-async fn a_volume_of_somebody_else_is_not_taken_over() {
+async fn a_foreign_volume_is_not_used() {
     let lab = Lab::new("vol").await;
     let ours = VolumeCreate { name: lab.name("v"), labels: lab.labels("volume/v") };
     lab.docker.create_volume(&ours).await.expect("created");
@@ -134,7 +134,7 @@ async fn a_volume_of_somebody_else_is_not_taken_over() {
 }
 
 #[tokio::test]
-async fn files_arrive_before_the_start_and_leave_directories_alone() {
+async fn files_are_uploaded_before_the_start_without_changing_directories() {
     let lab = Lab::new("files").await;
     let id =
         lab.docker.create_container(&lab.script("main", "sh /opt/new/dir/run; sleep 1000")).await.expect("created");
@@ -169,7 +169,7 @@ async fn files_arrive_before_the_start_and_leave_directories_alone() {
 }
 
 #[tokio::test]
-async fn health_is_known_soon_after_the_start() {
+async fn health_is_reported_soon_after_the_start() {
     let lab = Lab::new("health").await;
     let mut create = lab.script("main", "sleep 1000");
     create.config.health = Some(HealthConfig::new(text(&["test", "-e", "/tmp/well"])));
@@ -182,7 +182,7 @@ async fn health_is_known_soon_after_the_start() {
 }
 
 #[tokio::test]
-async fn a_container_whose_network_is_gone_cannot_be_started_and_is_still_there() {
+async fn a_container_without_its_network_cannot_start() {
     let lab = Lab::new("dead").await;
     let id = lab.docker.create_container(&lab.script("main", "sleep 1000")).await.expect("created");
     lab.docker.remove_network(&lab.network).await.expect("nothing runs on it");
@@ -192,11 +192,11 @@ async fn a_container_whose_network_is_gone_cannot_be_started_and_is_still_there(
 }
 
 #[tokio::test]
-async fn what_cannot_be_started_says_why() {
+async fn start_failures_have_a_reason() {
     let lab = Lab::new("bad").await;
     let mut create = lab.script("main", "");
     create.config.command = text(&["/no/such/program"]);
-    // An init would be started well, and then fail by itself.
+    // An init would start and then fail.
     create.config.init = false;
     let id = lab.docker.create_container(&create).await.expect("created");
     let error = lab.docker.start(&id).await.expect_err("there is no such program");

@@ -1,4 +1,4 @@
-//! The real engine on a real Docker: what the trait promises, held against the engine that `tests/lab/engine up` starts.
+//! The `Docker` engine client on the engine that `tests/lab/engine up` starts.
 //!
 //! Without an engine these tests fail. They are never skipped.
 

@@ -1,4 +1,4 @@
-//! An engine over ssh: with an `ssh` that does not leave this machine, and docker's real `dial-stdio`.
+//! An engine over ssh: with a local stand-in for `ssh`, and docker's real `dial-stdio`.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -9,7 +9,7 @@ use moat_model::engine::{Engine, Filter};
 
 use super::lab::variable;
 
-/// Runs the test below in a process of its own, whose `ssh` is `script`.
+/// Runs the test below in a separate process, whose `ssh` is `script`.
 fn with_ssh(script: &str) -> (bool, String) {
     let dir = tempfile::tempdir().expect("a directory");
     let program = dir.path().join("ssh");
@@ -38,7 +38,7 @@ async fn the_engine_behind_ssh() {
 }
 
 #[test]
-fn an_engine_behind_ssh_is_like_any_other() {
+fn an_engine_over_ssh_works_like_a_local_one() {
     let docker = variable("MOAT_LAB_DOCKER").expect("the lab has docker's command line");
     let host = variable("DOCKER_HOST").expect("the lab has an engine");
     let script = format!(
@@ -50,7 +50,7 @@ fn an_engine_behind_ssh_is_like_any_other() {
 }
 
 #[test]
-fn what_ssh_says_is_passed_on() {
+fn errors_of_ssh_are_reported() {
     let (success, said) = with_ssh("#!/bin/sh\necho 'me@box: Permission denied (publickey).' >&2\nexit 255\n");
     assert!(!success);
     let expected = "cannot use docker at `ssh://me@box` (from --host): me@box: Permission denied (publickey).; `ssh box docker version` must work";

@@ -1,4 +1,4 @@
-//! The user's own terminal: a process of its own on a terminal of its own, and keys typed into it.
+//! The user's terminal: a separate process on its own terminal, and typed keys.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -15,10 +15,10 @@ use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
 use super::lab::{Lab, docker};
 
-/// A terminal with somebody in front of it.
+/// A terminal with a user.
 struct Host {
     keyboard: File,
-    /// The end that programs see.
+    /// The end for programs.
     terminal: File,
     screen: Arc<Mutex<String>>,
 }
@@ -43,19 +43,19 @@ impl Host {
         thread::spawn(move || {
             let mut buffer = [0; 1024];
             while let Ok(count @ 1..) = watched.read(&mut buffer) {
-                written.lock().expect("nobody panics with it").push_str(&String::from_utf8_lossy(&buffer[..count]));
+                written.lock().expect("not poisoned").push_str(&String::from_utf8_lossy(&buffer[..count]));
             }
         });
         Self { keyboard, terminal, screen }
     }
 
-    /// Runs the test below in a session of its own, with this as its terminal.
+    /// Runs the test below in a new session with this terminal.
     fn run(&self, container: &ContainerId) -> Child {
         let end = || self.terminal.try_clone().expect("again");
         Command::new("setsid")
             .arg("--ctty")
             .arg(std::env::current_exe().expect("this program"))
-            .args(["--exact", "docker::terminal::a_shell_for_a_person", "--ignored", "--nocapture"])
+            .args(["--exact", "docker::terminal::interactive_shell", "--ignored", "--nocapture"])
             .env("MOAT_TEST_CONTAINER", container.as_str())
             .stdin(end())
             .stdout(end())
@@ -69,7 +69,7 @@ impl Host {
     }
 
     fn shows(&self, text: &str) -> bool {
-        self.screen.lock().expect("nobody panics with it").contains(text)
+        self.screen.lock().expect("not poisoned").contains(text)
     }
 
     fn is_raw(&self) -> bool {
@@ -99,7 +99,7 @@ impl Host {
 
 #[tokio::test]
 #[ignore = "is run by the others, on a terminal of theirs"]
-async fn a_shell_for_a_person() {
+async fn interactive_shell() {
     let container = ContainerId::new(std::env::var("MOAT_TEST_CONTAINER").expect("a container"));
     let command = ["sh".to_owned()].into();
     let request = AttachRequest { command, tty: true, stdin: true, ..AttachRequest::default() };
@@ -108,7 +108,7 @@ async fn a_shell_for_a_person() {
 }
 
 #[tokio::test]
-async fn a_shell_has_the_terminals_size_and_gives_it_back() {
+async fn a_shell_has_the_terminals_size_and_restores_its_mode() {
     let lab = Lab::new("desk").await;
     let id = lab.idle().await;
     let mut desk = Host::new();
@@ -128,7 +128,7 @@ async fn a_shell_has_the_terminals_size_and_gives_it_back() {
 
     desk.type_in("echo begun; sleep 1000\r");
     desk.wait_for("the command", |desk| desk.shows("\nbegun"));
-    // Ctrl-C ends what runs in the container, and not moat.
+    // Ctrl-C stops the command in the container, and not moat.
     desk.type_in("\x03");
     desk.type_in("exit 3\r");
     desk.wait_for_end(&mut child);
@@ -145,7 +145,7 @@ async fn a_signal_does_not_leave_the_terminal_raw() {
     desk.wait_for("a prompt", |desk| desk.shows("/ #"));
     assert!(desk.is_raw());
     let pid = Pid::from_child(&child);
-    kill_process(pid, Signal::TERM).expect("told");
+    kill_process(pid, Signal::TERM).expect("sent");
     desk.wait_for_end(&mut child);
     assert!(!desk.is_raw(), "the terminal is as before");
     desk.wait_for("the code", |desk| desk.shows("left: Ended(143)"));

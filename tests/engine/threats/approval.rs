@@ -1,4 +1,4 @@
-//! A spec that a sandbox has edited: nothing of it takes effect, is executed or is fetched before a person approves it.
+//! A spec edited by a sandbox: nothing in it is applied, executed or fetched before a user approves it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,10 +9,10 @@ use testkit::recorder::Recorder;
 use testkit::run::Ran;
 use testkit::sandbox::{PLAIN, Sandbox};
 
-/// The exit code of what has to be approved first.
+/// The exit code for a missing approval.
 const NOT_APPROVED: i32 = 77;
 
-/// A sandbox with a file beside its spec that only a command of the spec could make.
+/// A sandbox with the path of a file that only a command in the spec can create.
 struct Canary {
     sandbox: Sandbox,
     path: PathBuf,
@@ -25,17 +25,17 @@ impl Canary {
         Self { sandbox, path }
     }
 
-    /// A source that leaves a trace when it is asked.
+    /// A secret source that creates the file.
     fn command(&self) -> String {
         format!("cmd://touch {}; echo x", self.path.display())
     }
 
-    fn sang(&self) -> bool {
+    fn was_created(&self) -> bool {
         self.path.exists()
     }
 }
 
-/// What is on the engine of a sandbox: ids and configurations.
+/// The objects of a sandbox on the engine: ids and configurations.
 fn world(sandbox: &Sandbox) -> String {
     let filter = format!("label=moat.agent={}", sandbox.agent);
     let ids = engine().list(&["ps", "-aq", "--no-trunc", "--filter", &filter]);
@@ -50,7 +50,7 @@ fn refused(ran: &Ran) -> &Ran {
     ran
 }
 
-/// The digest that a plan shows.
+/// The digest in a plan.
 fn digest(sandbox: &Sandbox) -> String {
     let ran = sandbox.moat(&["plan", "--json"]).ok();
     let plan: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran}"));
@@ -58,7 +58,7 @@ fn digest(sandbox: &Sandbox) -> String {
 }
 
 #[test]
-fn no_command_of_an_unapproved_spec_is_run() {
+fn commands_of_an_unapproved_spec_are_not_run() {
     let canary = Canary::new(PLAIN);
     let sandbox = &canary.sandbox;
     sandbox.apply();
@@ -69,36 +69,36 @@ fn no_command_of_an_unapproved_spec_is_run() {
     {
         let ran = sandbox.moat(command).run();
         assert!(ran.code == 0 || ran.code == 2, "{ran}");
-        assert!(!canary.sang(), "{command:?}\n{ran}");
+        assert!(!canary.was_created(), "{command:?}\n{ran}");
     }
     let plan = sandbox.moat(&["plan"]).ok().stdout;
     assert!(plan.contains("secret T: not fetched (not approved)"), "{plan}");
     for command in ["apply", "restart", "start"] {
         refused(&sandbox.moat(&[command]).run());
-        assert!(!canary.sang(), "{command}");
+        assert!(!canary.was_created(), "{command}");
     }
     refused(&sandbox.moat(&["run", "--", "true"]).run());
     refused(&sandbox.moat(&["run", "--rm", "--", "true"]).run());
-    assert!(!canary.sang());
+    assert!(!canary.was_created());
     assert_eq!(world(sandbox), before);
     sandbox.moat(&["apply", "--approve", &digest(sandbox)]).ok();
-    assert!(canary.sang(), "once it is approved it is run");
+    assert!(canary.was_created(), "once it is approved it is run");
 }
 
 #[test]
-fn before_the_first_apply_no_command_is_run_either() {
+fn commands_are_not_run_before_the_first_apply() {
     let canary = Canary::new(PLAIN);
     let sandbox = &canary.sandbox;
     sandbox.rewrite(&format!("{PLAIN}secrets:\n  T: '{}'\n", canary.command()));
     for command in [&["plan"][..], &["status"], &["why"], &["graph"], &["plan", "-o", "p.json"]] {
         let ran = sandbox.moat(command).ok();
-        assert!(!canary.sang(), "{command:?}\n{ran}");
+        assert!(!canary.was_created(), "{command:?}\n{ran}");
     }
     let plan = sandbox.moat(&["plan"]).ok().stdout;
     assert!(plan.contains("secret T: not fetched (not approved)"), "{plan}");
-    // The plan that was saved without them still holds.
+    // A plan saved without the commands is still valid.
     sandbox.moat(&["apply", "p.json"]).ok();
-    assert!(canary.sang());
+    assert!(canary.was_created());
     assert_eq!(sandbox.sh_ok("echo $T"), "x");
 }
 
@@ -164,24 +164,24 @@ fn no_folder_of_an_unapproved_build_is_read() {
 }
 
 #[test]
-fn a_changed_source_of_a_known_secret_is_not_asked() {
+fn a_changed_secret_source_is_not_read_before_approval() {
     let canary = Canary::new(&format!("{PLAIN}secrets: {{T: 'env://HOME'}}\n"));
     let sandbox = &canary.sandbox;
     sandbox.apply();
     let before = world(sandbox);
     for source in [canary.command().as_str(), "env://PATH", "file:///etc/hostname", "op://vault/item", "pass://item"] {
         sandbox.rewrite(&format!("{PLAIN}secrets: {{T: '{source}'}}\n"));
-        let told = refused(&sandbox.moat(&["apply"]).run()).stderr.clone();
-        assert!(told.contains("secret T: env://HOME -> "), "{told}");
+        let reported = refused(&sandbox.moat(&["apply"]).run()).stderr.clone();
+        assert!(reported.contains("secret T: env://HOME -> "), "{reported}");
         assert_eq!(sandbox.moat(&["status"]).run().code, 0, "{source}");
     }
-    assert!(!canary.sang());
+    assert!(!canary.was_created());
     assert_eq!(world(sandbox), before);
 }
 
-/// Each is refused, and leaves everything as it was.
+/// Each one is refused, and changes nothing.
 #[test]
-fn whatever_widens_is_refused_without_a_person() {
+fn widenings_need_approval() {
     let base = format!(
         "{PLAIN}workspace: {{path: ., exclude: [hidden]}}\nextends: team/base.yaml\ncontainer: {{memory: 64m}}\n"
     );
@@ -220,7 +220,7 @@ fn whatever_widens_is_refused_without_a_person() {
         assert_eq!(ran.code, NOT_APPROVED, "{spec}\n{ran}");
         assert_eq!(world(&sandbox), before, "{spec}");
     }
-    // Files that it is made of, rather than its own.
+    // Files that the spec includes.
     sandbox.rewrite(&base);
     file("team/base.yaml", "env: {BASE: '1'}\nmounts: ['/etc:/conf']\n");
     refused(&sandbox.moat(&["apply"]).run());
@@ -230,7 +230,7 @@ fn whatever_widens_is_refused_without_a_person() {
 }
 
 #[test]
-fn a_capability_that_appears_beside_the_spec_is_refused() {
+fn a_new_capability_file_needs_approval() {
     let sandbox = Sandbox::new("base_image: debian:trixie-slim\ndependencies: [redis]\n");
     sandbox.apply();
     let before = world(&sandbox);
@@ -238,14 +238,14 @@ fn a_capability_that_appears_beside_the_spec_is_refused() {
     fs::create_dir(&folder).expect("a folder");
     let text = "capability: redis\nsummary: ours\nmain:\n  mounts: [{path: /etc, target: /host-etc}]\n";
     fs::write(folder.join("r.yaml"), text).expect("a file");
-    let told = refused(&sandbox.moat(&["apply"]).run()).stderr.clone();
-    assert!(told.contains("capability redis"), "{told}");
+    let reported = refused(&sandbox.moat(&["apply"]).run()).stderr.clone();
+    assert!(reported.contains("capability redis"), "{reported}");
     assert_eq!(world(&sandbox), before);
 }
 
-/// These take effect inside only, or take something away.
+/// These have effects inside only, or remove something.
 #[test]
-fn harmless_changes_go_on_unasked() {
+fn narrowing_changes_need_no_approval() {
     let base = "image: busybox\ncontainer: {memory: 64m}\nenv: {A: '1'}\nmounts: ['/etc:/conf']\n";
     let sandbox = Sandbox::new(base);
     sandbox.apply();
@@ -263,13 +263,13 @@ fn harmless_changes_go_on_unasked() {
         let ran = sandbox.moat(&["apply"]).run();
         assert_eq!(ran.code, 0, "{spec}\n{ran}");
     }
-    // What was narrowed is what counts from then on.
+    // The narrowed state is the approved one from then on.
     sandbox.rewrite(base);
     refused(&sandbox.moat(&["apply"]).run());
 }
 
 #[test]
-fn only_the_digest_of_what_is_asked_for_approves_it() {
+fn only_the_exact_digest_approves() {
     let sandbox = Sandbox::applied(PLAIN);
     sandbox.rewrite(&format!("{PLAIN}mounts: ['/etc:/conf:ro']\n"));
     let other = digest(&sandbox);
@@ -290,7 +290,7 @@ fn only_the_digest_of_what_is_asked_for_approves_it() {
 }
 
 #[test]
-fn a_person_is_asked_on_a_terminal() {
+fn approval_is_asked_on_a_terminal() {
     let sandbox = Sandbox::applied(PLAIN);
     sandbox.rewrite(&format!("{PLAIN}mounts: ['/etc:/conf:ro']\n"));
     let before = world(&sandbox);
@@ -307,7 +307,7 @@ fn a_person_is_asked_on_a_terminal() {
     assert!(again.code == 0 && !again.stdout.contains("[y/N]"), "{again}");
 }
 
-/// Runs moat with a terminal, which all of its output goes to.
+/// Runs moat on a terminal that gets all of its output.
 fn on_terminal(sandbox: &Sandbox, args: &str, input: &str) -> Ran {
     let moat = sandbox.moat(&[]);
     let program = moat.command.get_program().to_string_lossy().into_owned();
@@ -318,7 +318,7 @@ fn on_terminal(sandbox: &Sandbox, args: &str, input: &str) -> Ran {
 }
 
 #[test]
-fn of_several_agents_all_or_none_are_touched() {
+fn one_unapproved_agent_blocks_all() {
     let (one, two) = (Sandbox::applied(PLAIN), Sandbox::applied(PLAIN));
     one.rewrite(&format!("{PLAIN}env: {{A: b}}\n"));
     two.rewrite(&format!("{PLAIN}mounts: ['/etc:/conf:ro']\n"));
@@ -330,7 +330,7 @@ fn of_several_agents_all_or_none_are_touched() {
 }
 
 #[test]
-fn without_the_state_directory_the_labels_say_what_was_approved() {
+fn labels_prove_approval_without_the_state_directory() {
     let mounts = format!("{PLAIN}mounts: ['/etc:/conf:ro']\n");
     let sandbox = Sandbox::applied(&mounts);
     let before = world(&sandbox);
@@ -349,9 +349,9 @@ fn without_the_state_directory_the_labels_say_what_was_approved() {
     assert_eq!(apply().code, 0, "it is compared with the labels");
 }
 
-/// A sandbox that another user of the same engine applied is seen as it is, and not made again.
+/// A sandbox applied by another user of the engine is observed as it is, and not recreated.
 #[test]
-fn values_of_another_key_are_no_reason_to_replace() {
+fn values_sealed_by_another_key_replace_nothing() {
     let sandbox = Sandbox::new(
         "image: debian:trixie-slim\ndependencies: [postgres]\nenv_file: e.env\nsecrets: {T: 'env://HOME'}\n",
     );
@@ -371,15 +371,15 @@ fn values_of_another_key_are_no_reason_to_replace() {
         sandbox.moat(&["apply"]).ok();
     }
     assert_eq!(world(&sandbox), before);
-    // The key's own user still sees a changed value.
+    // The owner of the key still detects a changed value.
     fs::write(sandbox.path().join("e.env"), "PASSWORD=other\n").expect("a file");
     assert_eq!(as_other(&["plan", "--detailed-exitcode"]).code, 0);
     assert_eq!(sandbox.moat(&["plan", "--detailed-exitcode"]).run().code, 2);
 }
 
-/// A build of a sandbox that reaches nothing outside may not carry its files out.
+/// The build of an internal sandbox must not leak its files.
 #[test]
-fn what_is_built_into_an_internal_sandbox_is_approved_with_its_files() {
+fn an_internal_build_is_approved_with_its_files() {
     let dir = |sandbox: &Sandbox| sandbox.path().join("image");
     for (internal, expected) in [(true, NOT_APPROVED), (false, 0)] {
         let sandbox = Sandbox::new(&format!("build: {{context: image}}\nnetwork: {{internal: {internal}}}\n"));

@@ -1,4 +1,4 @@
-//! Specs of new runs, in folders that a sandbox can write: the first apply of such a one is asked about.
+//! Specs of new runs in folders that a sandbox can write: their first apply needs approval.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -13,7 +13,7 @@ fn refused(ran: &Ran) {
     assert!(ran.stderr.contains("can write"), "{ran}");
 }
 
-/// What the sandbox writes into its workspace, whichever way it found.
+/// The sandbox writes a file into its workspace.
 fn writes(sandbox: &Sandbox, name: &str, text: &str) {
     let path = sandbox.path().join(name);
     fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
@@ -21,7 +21,7 @@ fn writes(sandbox: &Sandbox, name: &str, text: &str) {
 }
 
 #[test]
-fn a_new_run_from_a_folder_that_a_sandbox_can_write_is_asked_about() {
+fn a_spec_in_a_sandbox_writable_folder_needs_approval() {
     let sandbox = Sandbox::applied(WORKSPACE);
     let stolen = format!("{WORKSPACE}secrets: {{T: 'cmd://touch {}/canary; echo x'}}\n", sandbox.path().display());
     let canary = sandbox.path().join("canary");
@@ -43,33 +43,33 @@ fn a_new_run_from_a_folder_that_a_sandbox_can_write_is_asked_about() {
     refused(&sandbox.moat(&["run", "--rm", "team", "--", "true"]).run());
     assert!(!canary.exists());
 
-    // When it is gone, it could have been written all the same.
+    // A removed sandbox may have written it too.
     sandbox.moat(&["destroy", "--yes"]).ok();
     refused(&sandbox.moat(&["apply", "sub"]).run());
     assert!(!canary.exists());
-    // What was approved stays approved.
+    // The approval persists.
     sandbox.moat(&["apply"]).ok();
 }
 
 #[test]
-fn a_file_that_a_sandbox_can_write_makes_a_new_spec_one_of_its_own() {
+fn a_sandbox_writable_file_makes_the_spec_need_approval() {
     let sandbox = Sandbox::applied(WORKSPACE);
     writes(&sandbox, "base.yaml", "env: {A: b}\n");
     let outside = Sandbox::new(&format!("{PLAIN}extends: {}/base.yaml\n", sandbox.path().display()));
     refused(&outside.moat(&["apply"]).state_of(&sandbox).run());
-    // A link from elsewhere changes nothing about it.
+    // A link from another folder makes no difference.
     let link = outside.path().join("link.yaml");
     symlink(sandbox.path().join("base.yaml"), link).expect("a link");
     outside.rewrite(&format!("{PLAIN}extends: link.yaml\n"));
     refused(&outside.moat(&["apply"]).state_of(&sandbox).run());
-    // Of its own it is nobody's.
+    // On its own it has no author.
     outside.rewrite(PLAIN);
     outside.moat(&["apply"]).state_of(&sandbox).ok();
 }
 
-/// The labels on the engine know a sandbox of which this user's files know nothing.
+/// The labels on the engine reveal a sandbox that this user's files do not know.
 #[test]
-fn a_sandbox_of_another_user_is_an_author_too() {
+fn a_sandbox_of_another_user_counts_as_an_author() {
     let sandbox = Sandbox::applied(WORKSPACE);
     let state = tempfile::tempdir().expect("a folder");
     fs::create_dir(sandbox.path().join("sub")).expect("a folder");
@@ -79,9 +79,9 @@ fn a_sandbox_of_another_user_is_an_author_too() {
     refused(&apply.run());
 }
 
-/// A link in place of a file whose values are to go in: the host's file is not read.
+/// A link in place of a file with values: its target on the host is not read.
 #[test]
-fn no_value_is_read_through_a_link_that_the_sandbox_planted() {
+fn values_are_not_read_through_links_planted_by_a_sandbox() {
     let sandbox = Sandbox::new(&format!("{WORKSPACE}env_file: more.env\nsecrets: {{T: 'file://token'}}\n"));
     let outside = tempfile::tempdir().expect("a folder");
     fs::write(outside.path().join("secret"), "STOLEN=hunter2\n").expect("a file");

@@ -1,5 +1,4 @@
-//! An internal sandbox whose files are built into an image: what runs in the build is the sandbox's own, and reaches
-//! nothing either.
+//! Builds of internal sandboxes: their steps run the sandbox's files, and must not reach the network either.
 
 use std::fs;
 use std::net::TcpListener;
@@ -10,7 +9,7 @@ use std::thread;
 use testkit::engine::engine;
 use testkit::sandbox::Sandbox;
 
-/// Somebody on the machine of the tests who counts the calls.
+/// A listener on the test host that counts connections.
 struct Listener {
     socket: String,
     calls: Arc<AtomicUsize>,
@@ -18,7 +17,7 @@ struct Listener {
 
 impl Listener {
     fn new() -> Self {
-        // The machine as the engine sees it: its own way out.
+        // The address of the test host, as seen by the engine.
         let routes = engine().docker(&["run", "--rm", "--network", "host", "busybox", "ip", "route"]);
         let default = routes.lines().find(|line| line.starts_with("default")).expect("a default route");
         let host = default.split(' ').nth(2).expect("a gateway").to_owned();
@@ -39,7 +38,7 @@ impl Listener {
     }
 }
 
-/// What an agent would write into a file that the Dockerfile copies; what came of it stays in the image.
+/// A script written by the agent that the Dockerfile copies; its result stays in the image.
 fn attack(listener: &Listener) -> String {
     format!(
         "if nc -w 3 {} </dev/null; then echo reached; else echo cut off; fi >/called 2>/dev/null\n\
@@ -67,12 +66,12 @@ fn gone(sandbox: &Sandbox) {
 }
 
 #[test]
-fn the_build_of_an_internal_sandbox_reaches_nothing() {
+fn the_build_of_an_internal_sandbox_has_no_network() {
     let listener = Listener::new();
     let (sandbox, found) = built("internal: true", &listener);
     assert_eq!((found.as_str(), listener.calls()), ("cut off\nunknown", 0));
     assert_eq!(sandbox.sh_ok("cat /interfaces"), "lo");
-    // The same for what the agent writes later, which is what a watch builds.
+    // The same for later edits, which a watch builds.
     let script = sandbox.path().join("build.sh");
     let text = fs::read_to_string(&script).expect("a script");
     fs::write(&script, format!("{text}: later\n")).expect("a script");
@@ -84,7 +83,7 @@ fn the_build_of_an_internal_sandbox_reaches_nothing() {
 }
 
 #[test]
-fn the_hooks_of_an_internal_sandbox_reach_nothing() {
+fn the_hooks_of_an_internal_sandbox_have_no_network() {
     let listener = Listener::new();
     let call = format!("timeout 3 bash -c ': </dev/tcp/{}' && touch /reached; true", listener.socket.replace(' ', "/"));
     let spec = format!("base_image: debian:trixie-slim\nhooks: {{post_build_root: \"{call}\"}}\n");
@@ -93,9 +92,9 @@ fn the_hooks_of_an_internal_sandbox_reach_nothing() {
     gone(&sandbox);
 }
 
-// Otherwise the attack could fail for another reason.
+// Proves that the attack works without the protection.
 #[test]
-fn any_other_build_reaches_what_the_machine_reaches() {
+fn the_build_of_a_normal_sandbox_has_a_network() {
     let listener = Listener::new();
     let (sandbox, found) = built("internal: false", &listener);
     assert_eq!((found.as_str(), listener.calls()), ("reached\nresolved", 1));

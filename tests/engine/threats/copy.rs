@@ -1,4 +1,4 @@
-//! `moat cp` out of a sandbox whose agent wants to write somewhere else on this machine.
+//! `moat cp` from a sandbox whose agent tries to write to other files on the host.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use testkit::sandbox::{PLAIN, Sandbox};
 
-/// A folder that no copy may touch, with a file in it.
+/// A folder with a file that no copy may touch.
 fn canary(sandbox: &Sandbox) -> PathBuf {
     let folder = sandbox.path().join("home/.ssh");
     fs::create_dir_all(&folder).expect("a folder");
@@ -20,9 +20,9 @@ fn assert_untouched(folder: &Path, what: &str) {
     assert_eq!(fs::read_to_string(folder.join("config")).expect("a file"), "canary", "{what}");
 }
 
-/// The same command twice, as a script that fetches results has it: at first a link comes, then what goes through it.
+/// The same copy twice, as in a script: the first brings a link, the second tries to write through it.
 #[test]
-fn a_link_that_was_copied_out_is_no_way_elsewhere() {
+fn a_copied_link_is_not_followed() {
     let stories = [
         ("a folder, into here", "ln -s LINK /w/dist", "mkdir /w/dist; echo bad >/w/dist/evil", "."),
         ("a folder, by its name", "ln -s LINK /w/dist", "mkdir /w/dist; echo bad >/w/dist/evil", "dist"),
@@ -61,9 +61,9 @@ fn a_link_that_was_copied_out_is_no_way_elsewhere() {
     }
 }
 
-/// A folder that is a link in every other moment.
+/// A folder that alternates with a link.
 #[test]
-fn a_race_in_the_sandbox_wins_nothing() {
+fn a_race_during_copy_does_not_escape() {
     let sandbox = Sandbox::applied(PLAIN);
     let secret = canary(&sandbox);
     let link = secret.display();
@@ -77,15 +77,15 @@ fn a_race_in_the_sandbox_wins_nothing() {
         if nth % 2 == 0 {
             fs::remove_file(&dist).or_else(|_| fs::remove_dir_all(&dist)).ok();
         }
-        // It may fail, as the folder is not always there.
+        // It may fail, since the folder does not always exist.
         sandbox.moat(&["cp", ":/w/dist", "."]).run();
         assert_untouched(&secret, "a race");
     }
 }
 
-/// Three tebibytes of nothing, which fill a disk for real.
+/// A sparse file of three tebibytes, which would fill the disk.
 #[test]
-fn a_huge_file_is_refused_before_any_of_it_is_written() {
+fn a_huge_file_is_refused_before_writing() {
     let sandbox = Sandbox::applied(PLAIN);
     sandbox.sh_ok("mkdir /w; echo small >/w/a; truncate -s 3298534883328 /w/huge");
     let begun = Instant::now();
@@ -104,9 +104,9 @@ fn a_huge_file_is_refused_before_any_of_it_is_written() {
     assert_eq!(sandbox.moat(&["cp", "--max-size", "much", ":/w/huge", "."]).run().code, 64);
 }
 
-/// Names that a terminal would obey, in what is copied and in what is told of it.
+/// Names with terminal control sequences, in copied files and in messages.
 #[test]
-fn no_name_reaches_a_terminal() {
+fn control_characters_in_names_are_escaped() {
     let sandbox = Sandbox::applied(PLAIN);
     sandbox.sh_ok("mkdir /w; cd /w; touch \"$(printf 'a\\033]0;title\\007')\" \"$(printf 'b\\302\\2332J')\" fine");
     let ran = sandbox.moat(&["cp", ":/w", "out"]).ok();

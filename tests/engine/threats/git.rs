@@ -1,4 +1,4 @@
-//! What git runs on the host, and that git works inside for all that.
+//! Protection of the programs that git runs on the host, while git works inside.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -23,8 +23,7 @@ fn git(folder: &Path, arguments: &[&str]) -> String {
     ran.stdout.trim_end().to_owned()
 }
 
-/// A project in git, its spec and `.env` too, with a bare repository that it came from, and a branch in which both of
-/// them are others.
+/// A project in git with its spec and `.env`, a bare remote repository, and a branch in which both files differ.
 fn project(spec: &str) -> Sandbox {
     let sandbox = Sandbox::new(spec);
     let folder = sandbox.path();
@@ -45,7 +44,7 @@ fn project(spec: &str) -> Sandbox {
     sandbox
 }
 
-/// What an agent does all day, each of it once, in a repository at `/workspace`; the remote is at `/remote.git`.
+/// Usual git commands in a repository at `/workspace` with the remote `/remote.git`.
 const DAY: &str = r#"
 exec 3>&1 >/dev/null
 set -eu
@@ -69,7 +68,7 @@ echo done >&3
 "#;
 
 #[test]
-fn git_works_where_what_a_spec_is_made_of_is_in_it() {
+fn git_works_in_a_workspace_with_protected_files() {
     let spec = format!("{GIT}env_file: .env\nworkspace: .\nmounts: ['../remote.git:/remote.git']\n");
     let sandbox = project(&spec);
     sandbox.apply();
@@ -80,9 +79,9 @@ fn git_works_where_what_a_spec_is_made_of_is_in_it() {
     assert_eq!(git(&sandbox.home().join("remote.git"), &["log", "-1", "--format=%s", "topic"]), "topic");
 }
 
-/// Somebody else's workspace: root in the container, whose owner is nobody there.
+/// A workspace of another user, unknown in the container, used as root.
 #[test]
-fn git_trusts_a_workspace_that_belongs_to_somebody_else() {
+fn git_trusts_a_workspace_of_another_user() {
     let sandbox = project(&format!("{GIT}env_file: .env\nworkspace: .\n"));
     for path in [sandbox.path().to_owned(), sandbox.path().join(".git")] {
         chown(path, Some(4242), Some(4242)).expect("root");
@@ -92,7 +91,7 @@ fn git_trusts_a_workspace_that_belongs_to_somebody_else() {
     assert_eq!(sandbox.docker_exec("main", &["git", "-C", "/workspace", "log", "-1", "--format=%s"]), "main");
 }
 
-/// None of these may leave a program where the host's git runs it, nor a link where Docker follows it.
+/// Checks that there is no program that the host's git would run, and no link that Docker would follow.
 const HOOKS: [&str; 7] = [
     "echo 'touch /tmp/canary' >$HOOKS/post-checkout",
     "cp /bin/true $HOOKS/pre-commit; chmod +x $HOOKS/pre-commit",
@@ -121,7 +120,7 @@ fn assert_kept(sandbox: &Sandbox, hooks: &Path, inside: &str) {
 }
 
 #[test]
-fn hooks_cannot_be_written_in_any_way() {
+fn git_hooks_are_read_only() {
     let sandbox = project(&format!("{GIT}workspace: .\n"));
     let hooks = sandbox.path().join(".git/hooks");
     fs::write(hooks.join("pre-commit"), "#!/bin/sh\necho ran >>/tmp/hook\n").expect("a hook");
@@ -131,11 +130,11 @@ fn hooks_cannot_be_written_in_any_way() {
     let restarted = sandbox.main();
     engine().docker(&["restart", "--time", "0", &restarted]);
     assert_kept(&sandbox, &hooks, "/workspace/.git/hooks");
-    // Inside they are run as ever, and git can be configured.
+    // Inside, hooks run as usual, and git can be configured.
     sandbox
         .sh_ok("cd /workspace && git config a.b c && echo x >x && git add x && git commit -qm x && test -s /tmp/hook");
 
-    // Without any of them, they cannot come.
+    // Missing hooks cannot be created.
     let without = Sandbox::new(&format!("{GIT}workspace: .\n"));
     git(without.path(), &["init", "--quiet", "--template="]);
     without.apply();
@@ -145,10 +144,10 @@ fn hooks_cannot_be_written_in_any_way() {
 }
 
 #[test]
-fn a_work_tree_of_a_repository_elsewhere_is_whole_inside() {
+fn a_git_worktree_works_inside() {
     let sandbox = project(&format!("{GIT}env_file: .env\nworkspace: .\n"));
     let home = sandbox.home().canonicalize().expect("a path");
-    // The project becomes a work tree of a repository beside it.
+    // The project becomes a worktree of a repository beside it.
     git(&home, &["clone", "--quiet", "project", "repo"]);
     git(&home.join("repo"), &["checkout", "--quiet", "-b", "unused"]);
     git(&home.join("repo"), &["remote", "set-url", "origin", "/remote.git"]);
@@ -171,9 +170,9 @@ fn a_work_tree_of_a_repository_elsewhere_is_whole_inside() {
     sandbox.assert_ready();
 }
 
-/// Whoever works in it can write the file `.git`: what it names counts only if git itself has put it there.
+/// The sandbox can write the file `.git`: its target counts only if git has registered the worktree.
 #[test]
-fn a_git_file_names_nothing_that_is_not_its_repository() {
+fn a_git_file_cannot_name_another_directory() {
     let sandbox = Sandbox::new(&format!("{GIT}workspace: .\n"));
     let target = sandbox.home().join("target");
     fs::create_dir_all(target.join("worktrees/x")).expect("folders");
@@ -187,13 +186,13 @@ fn a_git_file_names_nothing_that_is_not_its_repository() {
 }
 
 #[test]
-fn a_part_of_a_repository_says_what_is_missing() {
+fn a_subdirectory_of_a_repository_gets_a_hint() {
     let sandbox = Sandbox::new(&format!("{GIT}workspace: ./sub\n"));
     fs::create_dir(sandbox.path().join("sub")).expect("a folder");
     git(sandbox.path(), &["init", "--quiet"]);
     let ran = sandbox.apply();
     assert!(ran.stderr.contains("git does not work in the sandbox"), "{ran}");
-    // What the hint says is what helps.
+    // The hint helps.
     let root = sandbox.path().canonicalize().expect("a path");
     let hint = format!("`workspace: {{path: {}}}` and `workdir: /workspace/sub`", root.display());
     assert!(ran.stderr.contains(&hint), "{hint}: {ran}");

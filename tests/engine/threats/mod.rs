@@ -1,4 +1,4 @@
-//! What a sandbox that does not cooperate tries, each with a canary of our own that it must not reach.
+//! Attacks from inside a sandbox, each with a canary that it must not reach.
 //!
 //! One module for each kind of attack; `docs/threat-model.md` has a row for each.
 

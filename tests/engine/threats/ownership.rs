@@ -1,5 +1,5 @@
-//! Containers whose image says that they are moat's. An image's labels are anybody's to write, and all that moat's
-//! labels say is known or can be guessed.
+//! Containers with moat's labels from their image. Anyone can set the labels of an image, and the values of moat's labels
+//! are known or can be guessed.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use testkit::engine::engine;
 use testkit::owner;
 use testkit::sandbox::{DIND, PLAIN, Sandbox};
 
-/// An image with every label of a container of the sandbox, as it is now.
+/// An image with the current labels of a container of the sandbox.
 struct Claiming(String);
 
 impl Claiming {
@@ -17,7 +17,7 @@ impl Claiming {
         Self(name)
     }
 
-    /// A container of somebody who only wanted to run the image.
+    /// A foreign container of the image.
     fn run(&self, name: &str) -> Foreign {
         engine().docker(&["run", "-d", "--name", name, "--entrypoint", "sleep", &self.0, "600"]);
         Foreign(name.to_owned(), state(name))
@@ -50,7 +50,7 @@ fn state(name: &str) -> String {
 }
 
 #[test]
-fn nothing_is_done_to_a_container_whose_image_claims_to_be_moats() {
+fn a_container_with_labels_from_its_image_is_not_touched() {
     let sandbox = Sandbox::applied(DIND);
     let images = [Claiming::of(&sandbox, "main"), Claiming::of(&sandbox, "buildkit")];
     let foreign: Vec<Foreign> =
@@ -64,7 +64,7 @@ fn nothing_is_done_to_a_container_whose_image_claims_to_be_moats() {
     sandbox.moat(&["stop"]).ok();
     untouched("restart and stop");
     sandbox.moat(&["start"]).ok();
-    // Another main is wanted: the old one goes, and no other.
+    // A new main replaces the old one, and no other container.
     sandbox.rewrite(&format!("{DIND}env: {{A: b}}\n"));
     sandbox.apply();
     untouched("a replacement");
@@ -77,7 +77,7 @@ fn nothing_is_done_to_a_container_whose_image_claims_to_be_moats() {
 }
 
 #[test]
-fn no_command_goes_to_a_container_whose_image_claims_to_be_main() {
+fn a_container_with_labels_from_its_image_is_not_main() {
     let sandbox = Sandbox::applied(PLAIN);
     let image = Claiming::of(&sandbox, "main");
     engine().docker(&["rm", "-f", &sandbox.main()]);
@@ -90,7 +90,7 @@ fn no_command_goes_to_a_container_whose_image_claims_to_be_main() {
     assert_ne!(engine().try_docker(&["exec", &name, "test", "-e", "/was-here"]).code, 0);
     let listed = sandbox.moat(&["list", "--json"]).ok().stdout;
     assert!(!listed.contains(&name), "{listed}");
-    // Nor once nobody can see any more what its image said.
+    // Nor when its image is gone.
     engine().docker(&["stop", "-t", "0", &name]);
     engine().docker(&["rmi", "-f", &image.0]);
     let foreign = Foreign(name.clone(), {
@@ -107,7 +107,7 @@ fn no_command_goes_to_a_container_whose_image_claims_to_be_main() {
 }
 
 #[test]
-fn an_image_that_claims_to_be_moats_is_no_image_of_a_run() {
+fn an_image_with_moats_labels_is_refused() {
     let sandbox = Sandbox::applied(PLAIN);
     let image = Claiming::of(&sandbox, "main");
     let other = Sandbox::new(&format!("image: {}\n", image.0));
@@ -115,14 +115,14 @@ fn an_image_that_claims_to_be_moats_is_no_image_of_a_run() {
     let message = format!("the image `{}` has labels of moat's", image.0);
     assert!(ran.code == 1 && ran.stderr.contains(&message) && ran.stderr.contains("docker export"), "{ran}");
     assert_eq!(other.find("main"), None);
-    // One that is based on it, and one that says so itself.
+    // An image based on it, and one with own labels.
     for dockerfile in [format!("FROM {}\nRUN true\n", image.0), "FROM busybox\nLABEL moat.run=x\n".to_owned()] {
         fs::write(other.path().join("Dockerfile"), &dockerfile).expect("a file");
         other.rewrite("build: .\n");
         let ran = other.moat(&["apply", "--approve-all"]).run();
         assert!(ran.code == 1 && ran.stderr.contains("has labels of moat's"), "{dockerfile} {ran}");
     }
-    // A sandbox that is up keeps what it has.
+    // A running sandbox keeps its containers.
     sandbox.rewrite(&format!("image: {}\n", image.0));
     let before = sandbox.main();
     assert_eq!(sandbox.moat(&["apply", "--approve-all"]).run().code, 1);
@@ -130,7 +130,7 @@ fn an_image_that_claims_to_be_moats_is_no_image_of_a_run() {
 }
 
 #[test]
-fn a_container_of_moats_stays_so_under_another_name() {
+fn a_renamed_container_stays_owned() {
     let sandbox = Sandbox::applied(PLAIN);
     let id = sandbox.main();
     engine().docker(&["rename", &id, &format!("{}-renamed", sandbox.agent)]);

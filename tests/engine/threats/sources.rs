@@ -1,4 +1,4 @@
-//! Links, put where moat or Docker would follow them, and folders that show what nobody is to see.
+//! Links that moat or Docker would follow, and mounts of private folders.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use testkit::engine::engine;
 use testkit::sandbox::{PLAIN, Sandbox};
 
-/// What is on the Docker host, and no business of a sandbox.
+/// A private file on the Docker host.
 struct Canary {
     dir: TempDir,
 }
@@ -27,7 +27,7 @@ impl Canary {
         self.dir.path().canonicalize().expect("a path")
     }
 
-    /// Looks for it in all that a container has.
+    /// Checks that no file in a container has its content.
     #[track_caller]
     fn assert_unseen(&self, sandbox: &Sandbox) {
         let script = format!("grep -rsl {SECRET} / --include=secret 2>/dev/null | grep -v ^/proc; true");
@@ -37,7 +37,7 @@ impl Canary {
     }
 }
 
-/// Refused as a spec, with a place; nothing is on the engine.
+/// Checks that the spec is refused with a location, and that nothing is created.
 #[track_caller]
 fn refused(sandbox: &Sandbox, spec: &str, word: &str) {
     sandbox.rewrite(&format!("{PLAIN}{spec}"));
@@ -51,7 +51,7 @@ fn refused(sandbox: &Sandbox, spec: &str, word: &str) {
 }
 
 #[test]
-fn a_source_that_the_sandbox_can_exchange_is_refused() {
+fn a_replaceable_mount_source_is_refused() {
     let sandbox = Sandbox::new(PLAIN);
     let folder = sandbox.path();
     fs::create_dir_all(folder.join("cache/deep/er")).expect("folders");
@@ -83,22 +83,22 @@ fn a_source_that_the_sandbox_can_exchange_is_refused() {
     );
     fs::write(folder.join("specs/own.yaml"), own).expect("a capability");
     refused(&sandbox, "workspace: .\ndependencies: [own]\n", word);
-    // Beside it, and to be read only, all is well.
+    // A folder beside it and a read-only mount are accepted.
     sandbox.rewrite(&format!("{PLAIN}workspace: ./cache\nmounts: ['../else:/else', '.:/all:ro']\n"));
     sandbox.apply();
 }
 
-/// A link that appears in the way after the apply: each command that would have Docker follow it refuses.
+/// A link created in the path after the apply: all commands that would make Docker follow it refuse.
 #[test]
-fn a_folder_that_becomes_a_link_through_the_sandbox_is_followed_by_nobody() {
+fn a_folder_replaced_by_a_link_is_not_mounted() {
     let canary = Canary::new();
     let sandbox = Sandbox::new(PLAIN);
     fs::create_dir_all(sandbox.home().join("data/in")).expect("folders");
-    // In the first apply the two have nothing to do with each other.
+    // In the first apply the folders are unrelated.
     let spec = format!("{PLAIN}workspace: .\nmounts: ['../data/in:/in']\n");
     sandbox.rewrite(&spec);
     sandbox.apply();
-    // Somebody moves the data into the project, and leaves a link; from then on the sandbox has it.
+    // A user moves the data into the project and leaves a link; from then on the sandbox can replace it.
     fs::rename(sandbox.home().join("data"), sandbox.path().join("data")).expect("it moves");
     symlink("project/data", sandbox.home().join("data")).expect("a link");
     let attack = format!("cd /workspace/data && rmdir in && ln -s {} in", canary.path().display());
@@ -111,9 +111,9 @@ fn a_folder_that_becomes_a_link_through_the_sandbox_is_followed_by_nobody() {
     }
 }
 
-/// What is hidden has no source: a link in its place leads nowhere but in the sandbox itself.
+/// A hidden path has no source on the host: a link in its place resolves only inside.
 #[test]
-fn a_hidden_folder_that_becomes_a_link_leads_nowhere() {
+fn a_hidden_folder_replaced_by_a_link_exposes_nothing() {
     let canary = Canary::new();
     let sandbox = Sandbox::new(&format!("{PLAIN}workspace: {{path: ., exclude: [cache/deep]}}\n"));
     fs::create_dir_all(sandbox.path().join("cache/deep")).expect("folders");
@@ -129,10 +129,10 @@ fn a_hidden_folder_that_becomes_a_link_leads_nowhere() {
     assert_eq!(fs::read_dir(canary.path()).expect("a folder").count(), 1);
 }
 
-/// Once the files of a spec were mounted over themselves: an editor on the host saves by another file of the same name,
-/// with which Linux lets go of the mount, and then the sandbox could put a link there.
+/// Regression: the spec's files were mounted over themselves. An editor on the host saves by rename, Linux then drops the
+/// mount, and the sandbox could create a link there.
 #[test]
-fn a_spec_that_becomes_a_link_is_mounted_by_nobody() {
+fn a_spec_replaced_by_a_link_is_not_mounted() {
     let canary = Canary::new();
     let sandbox = Sandbox::applied(&format!("{PLAIN}workspace: .\n"));
     let spec = sandbox.path().join("agent.yaml");
@@ -148,7 +148,7 @@ fn a_spec_that_becomes_a_link_is_mounted_by_nobody() {
 }
 
 #[test]
-fn moats_own_files_and_keys_are_in_no_sandbox() {
+fn moats_files_and_keys_cannot_be_mounted() {
     let sandbox = Sandbox::new(PLAIN);
     let home = sandbox.home();
     fs::create_dir_all(home.join(".local/state/moat/audit")).expect("folders");
@@ -168,7 +168,7 @@ fn moats_own_files_and_keys_are_in_no_sandbox() {
     ] {
         refused(&sandbox, spec, "moat's own files");
     }
-    // moat's own files can be elsewhere, and then the keys are what is left.
+    // The state directory can be elsewhere; the keys remain.
     let elsewhere = tempfile::tempdir().expect("a folder");
     let validated = |spec: &str| {
         sandbox.rewrite(&format!("{PLAIN}{spec}"));
@@ -183,7 +183,7 @@ fn moats_own_files_and_keys_are_in_no_sandbox() {
     for spec in ["mounts: ['~/.ssh:/root/.ssh:ro', '~/.local:/l']\n", "workspace: .\n"] {
         assert_eq!(validated(spec).code, 0, "{spec}");
     }
-    // A state folder in the project, as tools of projects have it.
+    // A state directory in the project.
     sandbox.rewrite(&format!("{PLAIN}workspace: .\n"));
     let mut moat = sandbox.moat(&["apply"]);
     moat.command.env("MOAT_STATE_DIR", ".state");
@@ -191,9 +191,9 @@ fn moats_own_files_and_keys_are_in_no_sandbox() {
     assert!(ran.code == 65 && ran.stderr.contains("moat's own files"), "{ran}");
 }
 
-/// What another sandbox can write is as little to be followed as what one's own can.
+/// Links that another sandbox can create must not be followed either.
 #[test]
-fn what_another_sandbox_can_exchange_is_refused() {
+fn a_mount_source_replaceable_by_another_sandbox_is_refused() {
     let canary = Canary::new();
     let other = Sandbox::applied(&format!("{PLAIN}workspace: .\n"));
     for folder in ["data/deep", "beside"] {
@@ -217,10 +217,10 @@ fn what_another_sandbox_can_exchange_is_refused() {
             assert_eq!(sandbox.find("main"), None);
         }
     }
-    // A workspace as well; the same folder as a whole is shared by the two, and beside it is no matter.
+    // The same for a workspace. Sharing the whole folder is accepted, and a folder beside it too.
     let sandbox = Sandbox::new(&format!("{PLAIN}workspace: {}/beside\n", root.display()));
     assert_eq!(sandbox.moat(&["apply"]).run().code, 1);
-    // A person who approves it by name takes it on.
+    // A user can approve it by name.
     let plan: Value = serde_json::from_str(&sandbox.moat(&["plan", "--json"]).ok().stdout).expect("JSON");
     sandbox.moat(&["apply", "--approve", plan["approval"]["digest"].as_str().expect("a digest")]).ok();
     sandbox.moat(&["destroy", "--yes"]).ok();

@@ -1,4 +1,4 @@
-//! What moat keeps on this machine, looked at by other users of it.
+//! moat's files on this machine are not readable by other users.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use testkit::sandbox::{PLAIN, Sandbox};
 
-/// All that somebody else could open.
+/// Collects the files that other users can open.
 fn open(path: &Path, found: &mut Vec<String>) {
     let kind = fs::symlink_metadata(path).expect("it is there");
     if kind.permissions().mode() & 0o077 != 0 {
@@ -26,13 +26,13 @@ fn opened(path: &Path) -> Vec<String> {
 }
 
 #[test]
-fn nobody_else_reads_what_moat_keeps() {
+fn moats_files_are_private() {
     let sandbox = Sandbox::applied(PLAIN);
     sandbox.moat(&["stop"]).ok();
     sandbox.moat(&["start"]).ok();
     let state = sandbox.home().join(".local/state/moat");
     assert_eq!(opened(&state), <[String; 0]>::default());
-    // As an older version has left it.
+    // Files of an older version.
     let mut all = vec![state.clone()];
     while let Some(path) = all.pop() {
         let is_dir = path.is_dir();

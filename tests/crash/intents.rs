@@ -1,4 +1,4 @@
-//! What the audit log has to say at a point at which a call is held up: that it is about to be made.
+//! The audit log while a call is paused: it has an intent for this call.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -6,7 +6,7 @@ use std::fs;
 use serde_json::Value;
 use testkit::sandbox::Sandbox;
 
-/// Calls by the end of their path or its beginning, and what they are on record.
+/// Calls, by the start or the end of their path, and their audit events.
 const EVENTS: [(&str, &str, &[&str]); 10] = [
     ("POST", "/networks/create", &["docker_network_created"]),
     ("POST", "/volumes/create", &["volume_created"]),
@@ -20,8 +20,8 @@ const EVENTS: [(&str, &str, &[&str]); 10] = [
     ("DELETE", "/volumes/", &["volume_removed"]),
 ];
 
-/// Checks that there is an intent without an outcome for `call`, as in `POST /v1.45/networks/create`.
-pub fn assert_on_record(sandbox: &Sandbox, call: &str) {
+/// Checks that the log has an intent without an outcome for `call`, such as `POST /v1.45/networks/create`.
+pub fn assert_intent(sandbox: &Sandbox, call: &str) {
     // A probe, which changes nothing.
     if call.contains("/exec") {
         return;
@@ -37,10 +37,10 @@ pub fn assert_on_record(sandbox: &Sandbox, call: &str) {
         let is_it = entry["event"].as_str().is_some_and(|event| events.contains(&event));
         is_it && entry["phase"] == "intent" && entry["seq"].as_u64().is_some_and(|seq| !closed.contains(&seq))
     };
-    assert!(entries.iter().any(|entry| is_open(&entry)), "`{call}` is asked for, and not on record:\n{log}");
+    assert!(entries.iter().any(|entry| is_open(&entry)), "`{call}` was sent without an intent:\n{log}");
 }
 
-/// Checks that the log is as moat has left it, and that nothing is open in it once the next command has looked.
+/// Checks that the log verifies, and that the next command leaves no open intents.
 pub fn assert_whole(sandbox: &Sandbox, at: &str) {
     let ran = sandbox.moat(&["audit", "verify", "--json"]).run();
     assert!(ran.code == 0, "{at}\n{ran}");
