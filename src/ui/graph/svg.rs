@@ -2,6 +2,7 @@
 
 use super::layers::{arrows, columns};
 use super::{Arrow, Picture, Shape, Tone};
+use crate::ui::terminal::width::columns as cells;
 
 /// Of the letters, in pixels: a monospaced font is six tenths as wide as it is high.
 const FONT: usize = 13;
@@ -34,7 +35,7 @@ pub fn draw(picture: &Picture) -> String {
     let columns = columns(picture);
     let places = places(picture, &columns);
     let right = places.iter().map(|it| it.x + it.width).max().unwrap_or(0);
-    let right = right.max(MARGIN + picture.title.chars().count() * 10);
+    let right = right.max(MARGIN + cells(&picture.title) * 10);
     let bottom = places.iter().map(|it| it.y + it.height).max().unwrap_or(0);
     let column = |node: usize| columns.iter().position(|column| column.contains(&node)).unwrap_or(0);
     let (long, short): (Vec<&Arrow>, Vec<&Arrow>) =
@@ -71,12 +72,12 @@ fn places(picture: &Picture, columns: &[Vec<usize>]) -> Vec<Place> {
     let mut places = vec![Place::default(); picture.nodes.len()];
     let size = |node: usize| {
         let lines = lines(&picture.nodes[node]);
-        let width = lines.iter().map(|it| it.chars().count()).max().unwrap_or(0) * LETTER + 2 * PAD;
+        let width = lines.iter().map(|it| cells(it)).max().unwrap_or(0) * LETTER + 2 * PAD;
         (width, lines.len() * LINE + PAD)
     };
     let height = |column: &Vec<usize>| column.iter().map(|node| size(*node).1 + GAP).sum::<usize>();
     let tallest = columns.iter().map(height).max().unwrap_or(0);
-    let label = picture.edges.iter().map(|it| it.label.chars().count() * LETTER).max().unwrap_or(0);
+    let label = picture.edges.iter().map(|it| cells(&it.label) * LETTER).max().unwrap_or(0);
     let mut x = MARGIN;
     for column in columns {
         let width = column.iter().map(|node| size(*node).0).max().unwrap_or(0);
@@ -142,7 +143,7 @@ fn line(from: Place, to: Place, label: &str) -> String {
     );
     if !label.is_empty() {
         // Where it begins, above: in the middle other lines cross it.
-        let middle = x1 + GAP + label.chars().count() * LETTER / 2;
+        let middle = x1 + GAP + cells(label) * LETTER / 2;
         svg.push_str(&caption(middle, y1.saturating_sub(6), label));
     }
     svg

@@ -3,12 +3,13 @@
 use super::{Picture, Tone};
 use crate::ui::Colour;
 use crate::ui::terminal::style::{BAD, CARE, FAINT, GOOD, STRONG};
+use crate::ui::terminal::width::{columns, padded};
 
 /// Nodes that others build on come first; ends with a line feed.
 pub fn draw(picture: &Picture, colour: Colour) -> String {
     let mut text = format!("{}\n", colour.paint(STRONG, &picture.title));
-    let width = picture.nodes.iter().map(|it| it.label.chars().count()).max().unwrap_or(0);
-    let names = picture.nodes.iter().map(|it| it.name.chars().count()).max().unwrap_or(0);
+    let width = picture.nodes.iter().map(|it| columns(&it.label)).max().unwrap_or(0);
+    let names = picture.nodes.iter().map(|it| columns(&it.name)).max().unwrap_or(0);
     for (i, node) in picture.nodes.iter().enumerate() {
         let note = match node.tone {
             Tone::Plain => node.note.clone(),
@@ -16,7 +17,7 @@ pub fn draw(picture: &Picture, colour: Colour) -> String {
             Tone::Care => colour.paint(CARE, &node.note),
             Tone::Bad => colour.paint(BAD, &node.note),
         };
-        let line = format!("  {:width$}  {:names$}  {note}", node.label, node.name);
+        let line = format!("  {}  {}  {note}", padded(&node.label, width), padded(&node.name, names));
         text.push_str(line.trim_end());
         text.push('\n');
         let waits: Vec<_> = picture.edges.iter().filter(|it| it.to == i).collect();

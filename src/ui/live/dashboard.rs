@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use crate::ui::Colour;
 use crate::ui::live::phrases;
 use crate::ui::terminal::style::{BAD, CARE, FAINT, GOOD, harmless};
+use crate::ui::terminal::width::{columns, padded, shortened};
 use moat_plan::OpId;
 use moat_plan::event::Event;
 
@@ -84,7 +85,7 @@ impl Dashboard {
     /// At most `height` lines, none wider than `width`. Where there is no place for all, those that are as wanted are
     /// counted and not shown.
     pub fn lines(&self, width: usize, height: usize, colour: Colour) -> Vec<String> {
-        let label = self.rows.iter().map(|row| row.label.chars().count()).max().unwrap_or(0);
+        let label = self.rows.iter().map(|row| columns(&row.label)).max().unwrap_or(0);
         let line = |row: &Row| row.line(label, width, colour);
         if self.rows.len() <= height {
             return self.rows.iter().map(line).collect();
@@ -92,7 +93,7 @@ impl Dashboard {
         let place = height.saturating_sub(1);
         let shown: Vec<&Row> = self.rows.iter().filter(|row| !row.is_quiet()).take(place).collect();
         let more = format!("{} more", self.rows.len() - shown.len());
-        let more = colour.paint(FAINT, &cut(&more, width));
+        let more = colour.paint(FAINT, &shortened(&more, width));
         shown.into_iter().map(line).chain([more]).take(height).collect()
     }
 }
@@ -120,32 +121,18 @@ impl Row {
             Stands::NoEngine => ("no engine", BAD, "waiting for it".to_owned()),
         };
         // The colour must not be cut in two.
-        let head = format!("{:label$}  ", self.label);
-        let head = cut(&head, width);
-        let word = cut(&format!("{word:WORD$}"), width.saturating_sub(head.chars().count()));
-        let used = head.chars().count() + word.chars().count();
-        let rest = cut(&format!("  {}", harmless(&rest)), width.saturating_sub(used));
+        let head = shortened(&format!("{}  ", padded(&self.label, label)), width);
+        let word = shortened(&padded(word, WORD), width.saturating_sub(columns(&head)));
+        let used = columns(&head) + columns(&word);
+        let rest = shortened(&format!("  {}", harmless(&rest)), width.saturating_sub(used));
         let bare = word.trim_end();
         let painted = if bare.is_empty() { String::new() } else { colour.paint(style, bare) };
-        let space = " ".repeat(word.chars().count() - bare.chars().count());
-        format!("{head}{painted}{space}{rest}").trim_end().to_owned()
+        format!("{head}{painted}{}{rest}", &word[bare.len()..]).trim_end().to_owned()
     }
 }
 
 fn because(cause: &str) -> String {
     if cause.is_empty() { String::new() } else { format!(": {cause}") }
-}
-
-/// As much of a text as has place, with a sign that there is more.
-fn cut(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
-        return text.to_owned();
-    }
-    let mut short: String = text.chars().take(width.saturating_sub(1)).collect();
-    if width > 0 {
-        short.push('…');
-    }
-    short
 }
 
 #[cfg(test)]
@@ -179,7 +166,7 @@ mod tests {
     #[track_caller]
     fn shows(width: usize, height: usize, expected: &Expect) {
         let lines = board().lines(width, height, Colour::Never);
-        assert!(lines.iter().all(|line| line.chars().count() <= width), "{lines:#?}");
+        assert!(lines.iter().all(|line| columns(line) <= width), "{lines:#?}");
         assert!(lines.len() <= height, "{lines:#?}");
         expected.assert_eq(&lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect::<String>());
     }

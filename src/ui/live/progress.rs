@@ -11,6 +11,7 @@ use crate::ui::live::phrases;
 use crate::ui::live::rows::{self, Row};
 use crate::ui::live::watching;
 use crate::ui::terminal::style::{BAD, CARE, FAINT, GOOD, STRONG, bytes, harmless, notice};
+use crate::ui::terminal::width::shortened;
 use moat_model::engine::PullProgress;
 use moat_model::resource::ResourceId;
 use moat_plan::event::Event;
@@ -183,7 +184,7 @@ impl State {
     /// Each step is news: there are few, and each may take its time.
     fn building(&mut self, operation: &Operation, step: &str, voice: &Prefix<'_>) -> Option<String> {
         let step = harmless(step);
-        let step = rows::shortened(step.lines().next().unwrap_or_default(), STEP_MAX);
+        let step = shortened(step.lines().next().unwrap_or_default(), STEP_MAX);
         if voice.live_size().is_some() {
             self.detail(operation, step);
             return None;
@@ -230,5 +231,5 @@ fn figure(took: Duration) -> String {
     if took < NOTEWORTHY { String::new() } else { format!(" ({:.1} s)", took.as_secs_f64()) }
 }
 
-/// A step of a build is as long as the script in it; its beginning tells which one it is. In characters.
+/// A step of a build is as long as the script in it; its beginning tells which one it is. In columns.
 const STEP_MAX: usize = 100;

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use crate::ui::terminal::width::{columns, shortened};
+
 /// One thing in flight.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
@@ -25,32 +27,32 @@ const VERB: usize = 9;
 /// What takes less is not worth a figure.
 const NOTEWORTHY: Duration = Duration::from_secs(1);
 
-/// The rows as lines, each shorter than `columns`; of more than fit the first ones, and how many others there are.
-pub fn lines(rows: &[Row], (columns, height): (usize, usize)) -> Vec<String> {
+/// The rows as lines, each narrower than `width` columns; of more than fit the first ones, and how many others there are.
+pub fn lines(rows: &[Row], (width, height): (usize, usize)) -> Vec<String> {
     let room = ROWS_MAX.min(height.saturating_sub(LEFT)).max(1);
     // The line that counts the others takes the place of one.
     let shown = if rows.len() > room { room - 1 } else { rows.len() };
-    let mut lines: Vec<String> = rows[..shown].iter().map(|row| row.line(columns)).collect();
+    let mut lines: Vec<String> = rows[..shown].iter().map(|row| row.line(width)).collect();
     if rows.len() > shown {
         let more = if shown == 0 {
             format!("  {} things …", rows.len())
         } else {
             format!("  and {} more …", rows.len() - shown)
         };
-        lines.push(shortened(&more, columns.saturating_sub(1)));
+        lines.push(shortened(&more, width.saturating_sub(1)));
     }
     lines
 }
 
 impl Row {
-    fn line(&self, columns: usize) -> String {
+    fn line(&self, width: usize) -> String {
         let (verb, object) = self.doing.split_once(' ').unwrap_or((&self.doing, ""));
         let figure = if self.since < NOTEWORTHY { String::new() } else { format!("  {}", time(self.since)) };
         let detail = if self.detail.is_empty() { String::new() } else { format!("  {}", self.detail) };
         let text = format!("  {verb:VERB$} {object}{detail}");
         // A line that reaches the last column would wrap. How long it takes is the last thing to go.
-        let room = columns.saturating_sub(1);
-        match room.checked_sub(figure.chars().count()) {
+        let room = width.saturating_sub(1);
+        match room.checked_sub(columns(&figure)) {
             Some(left) if left > VERB => shortened(&text, left) + &figure,
             _ => shortened(&text, room),
         }
@@ -62,18 +64,6 @@ fn time(time: Duration) -> String {
         seconds @ 0..60 => format!("{seconds} s"),
         seconds => format!("{} min {} s", seconds / 60, seconds % 60),
     }
-}
-
-/// A text of at most as many characters.
-pub(in crate::ui) fn shortened(text: &str, room: usize) -> String {
-    if text.chars().count() <= room {
-        return text.to_owned();
-    }
-    let mut short: String = text.chars().take(room.saturating_sub(1)).collect();
-    if room > 0 {
-        short.push('…');
-    }
-    short
 }
 
 #[cfg(test)]
@@ -91,7 +81,9 @@ mod tests {
         let build = row("building image moat/builder:1f2e3d4c", "step 2 of 9: RUN apt-get install -y git", 75);
         let wait = row("waiting for moat-buildkit-builder-1f2e3d4c", "", 0);
         let many: Vec<Row> = (0..12).map(|i| row(&format!("creating volume v{i}"), "", 0)).collect();
-        let table: [((usize, usize), &[Row], &str); 7] = [
+        let wide = row("pulling image 例え:dind", "", 4);
+        let table: [((usize, usize), &[Row], &str); 8] = [
+            ((24, 24), std::slice::from_ref(&wide), "  pulling   image…  4 s"),
             ((80, 24), &[], ""),
             (
                 (80, 24),
@@ -118,7 +110,7 @@ mod tests {
         for (size, rows, expected) in table {
             let shown = lines(rows, size);
             assert_eq!(shown.join("\n"), expected, "{size:?}");
-            assert!(shown.iter().all(|line| line.chars().count() < size.0), "{size:?}: {shown:?}");
+            assert!(shown.iter().all(|line| columns(line) < size.0), "{size:?}: {shown:?}");
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use std::io::{self, Write};
 
-use crate::ui::live::rows::shortened;
 use crate::ui::terminal::style::harmless;
+use crate::ui::terminal::width::shortened;
 
-/// Enough to know the program by. In characters.
+/// Enough to know the program by. In columns.
 const SHOWN: usize = 60;
 
 /// Says that a program is waited for. What it is run with is in the spec, and no secret.

@@ -63,23 +63,19 @@ pub fn text(rows: &[Row<'_>], colour: Colour) -> String {
         let run = row.run.unwrap_or("-").to_owned();
         [row.seq.to_string(), row.time.to_owned(), row.event.to_owned(), row.result().to_owned(), run, row.what()]
     };
-    let plain =
-        table::text(["ENTRY", "TIME", "EVENT", "RESULT", "RUN", "WHAT"], &rows.iter().map(cells).collect::<Vec<_>>());
-    let mut lines = plain.lines();
-    let mut text = lines.next().map(|head| format!("{head}\n")).unwrap_or_default();
-    for (line, row) in lines.zip(rows) {
-        let style = match row.result() {
-            "failed" => BAD,
-            "unknown" | "open" | "skipped" => CARE,
-            _ => GOOD,
-        };
-        let word = row.result();
-        let painted = line.replacen(&format!("  {word}"), &format!("  {}", colour.paint(style, word)), 1);
-        text.push_str(&painted);
-        text.push('\n');
-    }
-    text
+    let cells: Vec<_> = rows.iter().map(cells).collect();
+    table::painted(["ENTRY", "TIME", "EVENT", "RESULT", "RUN", "WHAT"], &cells, |_, column, cell| {
+        match (column, cell) {
+            (RESULT, "failed") => colour.paint(BAD, cell),
+            (RESULT, "unknown" | "open" | "skipped") => colour.paint(CARE, cell),
+            (RESULT, _) => colour.paint(GOOD, cell),
+            _ => cell.to_owned(),
+        }
+    })
 }
+
+/// The column of the table that is coloured.
+const RESULT: usize = 3;
 
 /// Ends with a line feed.
 pub fn json(rows: &[Row<'_>]) -> String {

@@ -39,14 +39,15 @@ pub fn text(rows: &[Row], several: bool, steps: bool, colour: Colour) -> String 
         [row.time.clone(), run, row.trigger.clone(), row.outcome.clone(), row.state.clone(), done, seconds(row.took_ms)]
     };
     let head = ["TIME", if several { "RUN" } else { "" }, "TRIGGER", "OUTCOME", "STATE", "WORK", "TOOK"];
-    let plain = table::text(head, &rows.iter().map(cells).collect::<Vec<_>>());
-    // Without runs there is an empty column.
-    let plain = if several { plain } else { plain.replace("Z    ", "Z  ").replacen("    TRIGGER", "  TRIGGER", 1) };
-    let mut lines = plain.lines();
+    let cells: Vec<_> = rows.iter().map(cells).collect();
+    let table = table::painted(head, &cells, |row, column, cell| match column {
+        OUTCOME => colour.paint(if rows[row].good { GOOD } else { BAD }, cell),
+        _ => cell.to_owned(),
+    });
+    let mut lines = table.lines();
     let mut text = lines.next().map(|head| format!("{head}\n")).unwrap_or_default();
     for (line, row) in lines.zip(rows) {
-        let style = if row.good { GOOD } else { BAD };
-        text.push_str(&line.replacen(&row.outcome, &colour.paint(style, &row.outcome), 1));
+        text.push_str(line);
         text.push('\n');
         for (message, hint) in &row.errors {
             text.push_str(&format!("    {}\n", harmless(message)));
@@ -63,6 +64,9 @@ pub fn text(rows: &[Row], several: bool, steps: bool, colour: Colour) -> String 
     }
     text
 }
+
+/// The column of the table that is coloured.
+const OUTCOME: usize = 3;
 
 /// That some of it cannot be told.
 pub fn warning(message: &str, colour: Colour) -> String {

@@ -9,6 +9,7 @@ use crate::ui::json::stream;
 use crate::ui::live::phrases;
 use crate::ui::render::outcome;
 use crate::ui::terminal::style::{CARE, GOOD};
+use crate::ui::terminal::table;
 use moat_model::resource::Run;
 use moat_model::state::{ContainerState, Observed};
 
@@ -79,6 +80,10 @@ impl Upness {
     }
 }
 
+/// Columns of the table that are coloured.
+const STATE: usize = 2;
+const SPEC: usize = 5;
+
 /// The ids of the runs, one a line.
 pub fn ids(rows: &[Row<'_>]) -> String {
     rows.iter().flat_map(|row| [row.run.id.as_str(), "\n"]).collect()
@@ -86,33 +91,16 @@ pub fn ids(rows: &[Row<'_>]) -> String {
 
 /// One line for each run; nothing if there are none.
 pub fn text(rows: &[Row<'_>], colour: Colour) -> String {
-    if rows.is_empty() {
-        return String::new();
-    }
-    let head = ["RUN", "AGENT", "STATE", "AGE", "RESOURCES", "SPEC"].map(str::to_owned);
-    let lines: Vec<[String; 6]> = rows.iter().map(Row::cells).collect();
-    let width = |at: usize| lines.iter().chain([&head]).map(|line| line[at].chars().count()).max().unwrap_or(0);
-    let widths = [width(0), width(1), width(2), width(3), width(4)];
-    let mut text = String::new();
-    for (i, line) in [&head].into_iter().chain(&lines).enumerate() {
-        let [run, agent, state, age, resources, spec] = line;
-        let state = format!("{state:0$}", widths[2]);
-        let row = i.checked_sub(1).map(|i| &rows[i]);
-        let style = row.map(|row| match Upness::of(row.observed) {
-            Upness::Running | Upness::Completed => GOOD,
-            _ => CARE,
-        });
-        let state = style.map_or(state.clone(), |style| colour.paint(style, &state));
-        text.push_str(&format!(
-            "{run:0$}  {agent:1$}  {state}  {age:2$}  {resources:3$}  {spec}",
-            widths[0], widths[1], widths[3], widths[4]
-        ));
-        if let Some(why) = row.and_then(|row| row.orphaned) {
-            text.push_str(&format!(" ({})", colour.paint(CARE, why)));
+    let cells: Vec<[String; 6]> = rows.iter().map(Row::cells).collect();
+    table::painted(["RUN", "AGENT", "STATE", "AGE", "RESOURCES", "SPEC"], &cells, |row, column, cell| {
+        let row = &rows[row];
+        match (column, row.orphaned) {
+            (STATE, _) if row.is_good() => colour.paint(GOOD, cell),
+            (STATE, _) => colour.paint(CARE, cell),
+            (SPEC, Some(why)) => format!("{cell} ({})", colour.paint(CARE, why)),
+            _ => cell.to_owned(),
         }
-        text.push('\n');
-    }
-    text
+    })
 }
 
 /// One document; ends with a line feed.
@@ -136,6 +124,10 @@ pub fn removal(rows: &[Row<'_>], stays: impl Fn(&str) -> bool) -> String {
 }
 
 impl<'a> Row<'a> {
+    fn is_good(&self) -> bool {
+        matches!(Upness::of(self.observed), Upness::Running | Upness::Completed)
+    }
+
     fn cells(&self) -> [String; 6] {
         let state = Upness::of(self.observed).as_str().to_owned();
         let count = outcome::names(self.observed).len().to_string();

@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::ui::Colour;
 use crate::ui::json::stream;
 use crate::ui::terminal::style::FAINT;
+use crate::ui::terminal::width::{columns, padded};
 use moat_docker::LogLine;
 use moat_model::resource::Run;
 
@@ -45,10 +46,10 @@ impl Shown<'_> {
         }
         let mut text = String::new();
         if self.names.len() > 1 {
-            let width = self.names.iter().map(String::len).max().unwrap_or(0);
+            let width = self.names.iter().map(|name| columns(name)).max().unwrap_or(0);
             let at = self.names.iter().position(|name| name == container).unwrap_or(0);
             let style: Style = COLOURS[at % COLOURS.len()].on_default();
-            text.push_str(&self.colour.paint(style, &format!("{container:width$} |")));
+            text.push_str(&self.colour.paint(style, &format!("{} |", padded(container, width))));
             text.push(' ');
         }
         if self.timestamps {

@@ -6,6 +6,7 @@ use crate::observe::builds::Builds;
 use crate::ui::Colour;
 use crate::ui::json::stream;
 use crate::ui::terminal::style::{BAD, CARE, FAINT, GOOD, bytes, harmless};
+use crate::ui::terminal::table;
 use moat_model::resource::{Kind, ResourceId, Role, Run};
 use moat_model::state::ContainerState;
 use moat_plan::{Cause, Condition, Presence, Published, Standing, Status};
@@ -197,25 +198,17 @@ pub(in crate::ui) fn builds_text(builds: &Builds, cache_bytes: Option<u64>) -> S
     }
 }
 
-/// One line for each resource; columns are as wide as what is in them.
+/// One line for each resource.
 fn table(resources: &[Standing], colour: Colour) -> String {
-    let head = ["RESOURCE", "NAME", "STATE", "READY"].map(str::to_owned);
     let rows: Vec<[String; 4]> = resources.iter().map(row).collect();
-    let width = |column: usize| rows.iter().chain([&head]).map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths = [width(0), width(1), width(2)];
-    let mut text = String::new();
-    for (i, row) in [&head].into_iter().chain(&rows).enumerate() {
-        let [resource, name, state, ready] = row;
-        text.push_str(&format!("{resource:0$}  {name:1$}  {state:2$}  ", widths[0], widths[1], widths[2]));
-        match i.checked_sub(1).map(|i| resources[i].ready) {
-            Some(true) => text.push_str(&colour.paint(GOOD, ready)),
-            Some(false) => text.push_str(&colour.paint(BAD, ready)),
-            None => text.push_str(ready),
-        }
-        text.push('\n');
-    }
-    text
+    table::painted(["RESOURCE", "NAME", "STATE", "READY"], &rows, |row, column, cell| match column {
+        READY => colour.paint(if resources[row].ready { GOOD } else { BAD }, cell),
+        _ => cell.to_owned(),
+    })
 }
+
+/// The column of the table that is coloured.
+const READY: usize = 3;
 
 fn row(standing: &Standing) -> [String; 4] {
     let image = standing.resource.kind == Kind::Image;

@@ -5,3 +5,4 @@ pub mod prefix;
 pub mod screen;
 pub mod style;
 pub mod table;
+pub(in crate::ui) mod width;

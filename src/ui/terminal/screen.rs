@@ -8,6 +8,7 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use rustix::termios::tcgetwinsize;
 
+use super::width;
 use crate::ui::Colour;
 
 /// Where text goes.
@@ -199,7 +200,7 @@ fn rows(line: &str, columns: usize) -> usize {
         }
         (_, is_shown) => is_shown,
     });
-    shown.count().div_ceil(columns).max(1)
+    width::rows(shown, columns)
 }
 
 /// The line that is so many above the cursor, written anew; the cursor ends where it was, but for its column.
@@ -254,7 +255,14 @@ mod tests {
 
     #[test]
     fn a_line_takes_as_many_rows_as_are_seen_of_it() {
-        let table = [("", 10, 1), ("123456789", 10, 1), ("1234567890", 10, 1), ("12345678901", 10, 2), ("123", 1, 3)];
+        let table = [
+            ("", 10, 1),
+            ("123456789", 10, 1),
+            ("1234567890", 10, 1),
+            ("12345678901", 10, 2),
+            ("123", 1, 3),
+            ("例え例え例え", 10, 2),
+        ];
         for (line, columns, expected) in table {
             assert_eq!(rows(line, columns), expected, "{line} in {columns}");
             assert_eq!(rows(&format!("\u{1b}[2m{line}\u{1b}[0m"), columns), expected, "{line} in {columns}, faint");
