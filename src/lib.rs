@@ -1,15 +1,15 @@
 //! moat keeps coding agents' Docker sandboxes in the state a file declares.
 //!
-//! The way of `moat apply`, from the file to the engine, is the order of the modules below:
+//! `moat apply` runs these steps, from the file to the engine:
 //!
-//! 1. [`moat_spec::agent::parse`] reads `agent.yaml`, [`moat_spec::capability`] what its dependencies bring;
-//! 2. [`moat_spec::compile::compile()`] makes a graph of resources of it;
-//! 3. [`observe::observe`] takes one snapshot of what the engine has;
-//! 4. [`moat_plan::compute()`] compares the two and says what to do, and why;
-//! 5. [`execute::execute`] does it, through [`moat_model::engine::Engine`], and decides nothing;
-//! 6. [`reconcile::until_converged`] repeats 3 to 5 until there is nothing left to do.
+//! 1. [`moat_spec::agent::parse`] reads `agent.yaml`, and [`moat_spec::capability`] its dependencies;
+//! 2. [`moat_spec::compile::compile()`] compiles both into a graph of resources;
+//! 3. [`observe::observe`] takes a snapshot of the engine;
+//! 4. [`moat_plan::compute()`] compares the two and returns the operations with their causes;
+//! 5. [`execute::execute`] executes them through [`moat_model::engine::Engine`], and makes no decisions;
+//! 6. [`reconcile::until_converged`] repeats 3 to 5 until nothing is left to do.
 //!
-//! [`cli::apply`] puts these together; `docs/internals/architecture.md` has the invariants.
+//! [`cli`] combines these steps; `docs/internals/architecture.md` lists the invariants.
 
 pub mod clock;
 

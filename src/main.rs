@@ -1,4 +1,4 @@
-//! The `moat` binary: the library's command line, and its exit code.
+//! The `moat` binary.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! The intents of a plan, put on record together before the first of its calls: each is begun later, or skipped.
+//! The intents of a plan, logged together before its first call. Each is later started or skipped.
 
 use std::collections::BTreeMap;
 use std::sync::{MutexGuard, PoisonError};
@@ -9,25 +9,25 @@ use super::entry::{Body, Phase};
 use super::log::{About, Audit, Durable};
 use super::{AuditError, Verdict};
 
-/// A change that a plan will make.
+/// A planned change.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {
     pub event: &'static str,
     pub data: Map<String, Value>,
 }
 
-/// What has to be known of an intent to close it.
+/// The data that closes an intent.
 pub(super) struct Waiting {
     event: &'static str,
     about: About,
 }
 
 impl Audit {
-    /// Puts on record, at once, all that a plan is about to try. It is on disk when this returns. Gives the number of the
-    /// first one; the others follow it. Each is either begun or skipped.
+    /// Logs the intents of a plan with one sync; they are on disk when this returns. Returns the number of the first
+    /// intent; the others follow it. Each must be started or skipped later.
     ///
     /// # Errors
-    /// If they are not on disk: then none of them must be tried.
+    /// If they are not on disk. In that case no change may be made.
     pub fn announce(&self, about: &About, changes: &[Change]) -> Result<u64, AuditError> {
         let body = |change: &Change| self.body(change.event, Phase::Intent, about, change.data.clone());
         let bodies: Vec<Body> = changes.iter().map(body).collect();
@@ -38,12 +38,12 @@ impl Audit {
         Ok(first)
     }
 
-    /// One of what was announced is being tried.
+    /// Marks an announced intent as started.
     pub fn begun(&self, intent: u64) {
         self.waiting().remove(&intent);
     }
 
-    /// Puts on record that what is left of what was announced for a run will not be tried.
+    /// Logs the remaining announced intents of a run as skipped.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -52,7 +52,7 @@ impl Audit {
         self.append(&bodies, Durable::Later).map(drop)
     }
 
-    /// The outcomes of what was announced and is not to be tried.
+    /// Returns the outcomes of announced intents that were not started.
     pub(super) fn skipped(&self, which: impl Fn(&Waiting) -> bool) -> Vec<Body> {
         let mut waiting = self.waiting();
         let these: Vec<u64> = waiting.iter().filter(|(_, it)| which(it)).map(|(seq, _)| *seq).collect();

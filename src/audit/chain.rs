@@ -1,4 +1,4 @@
-//! From an entry to its line, and back: hash, signature, place in the chain.
+//! Conversion between entries and lines: hash, signature and position in the chain.
 
 use super::entry::{Body, Entry};
 use super::key::{PublicKey, SecretKey};
@@ -7,42 +7,42 @@ use moat_model::resource::digest::sha256;
 /// The version of the format.
 pub(super) const VERSION: u32 = 1;
 
-/// What stands between what is hashed and the hash.
+/// The separator between the hashed bytes and the hash.
 const HASH: &str = ",\"hash\":\"";
 const SIG: &str = "\",\"sig\":\"";
 
 /// The end of a chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Link {
-    /// The number of the last entry; 0: there is none.
+    /// The number of the last entry; 0 if the log is empty.
     pub seq: u64,
     pub hash: String,
 }
 
-/// Why a line is not the next entry.
+/// Why a line is not the next valid entry.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    #[error("it is not an entry")]
+    #[error("not an entry")]
     Form,
-    #[error("it was changed: its hash is not that of its bytes")]
+    #[error("changed: the hash does not match the bytes")]
     Hash,
-    #[error("it was signed by another key")]
+    #[error("signed by another key")]
     Signature,
-    #[error("it is missing: entry {0} follows")]
+    #[error("missing: entry {0} follows")]
     Sequence(u64),
-    #[error("it does not follow the entry before")]
+    #[error("does not follow the previous entry")]
     Previous,
-    #[error("it is of version {0} of the format")]
+    #[error("unsupported format version {0}")]
     Version(u32),
 }
 
 impl Link {
-    /// Before the first entry.
+    /// Returns the link before the first entry.
     pub(super) fn start() -> Self {
         Self { seq: 0, hash: "0".repeat(64) }
     }
 
-    /// The line of the entry that follows, with its line feed, and where the chain ends then.
+    /// Returns the line of the next entry, with its line feed, and the new end of the chain.
     pub(super) fn next(&self, body: &Body, key: &SecretKey) -> (String, Self) {
         let entry = Entry {
             v: VERSION,
@@ -59,7 +59,7 @@ impl Link {
         (format!("{hashed}{HASH}{hash}{SIG}{sig}\"}}\n"), Self { seq: entry.seq, hash })
     }
 
-    /// Checks that `line`, without its line feed, is the entry that follows.
+    /// Checks that `line`, without its line feed, is the next entry.
     pub(super) fn check(&self, line: &[u8], key: &PublicKey) -> Result<(Entry, Self), Fault> {
         let line = std::str::from_utf8(line).map_err(|_| Fault::Form)?;
         let (hashed, rest) = line.rsplit_once(HASH).ok_or(Fault::Form)?;

@@ -1,35 +1,35 @@
-//! One entry of the audit log, as it is written and as it is read back.
+//! An entry of the audit log.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// What an entry says, apart from its place in the chain.
+/// The content of an entry, without its position in the chain.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Body {
     /// RFC 3339 in UTC.
     pub time: String,
-    /// As in `container_created`.
+    /// For example `container_created`.
     pub event: String,
     pub phase: Phase,
-    /// Of an outcome: the number of its intent.
+    /// The number of the intent; for outcomes only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub of: Option<u64>,
-    /// Of an outcome.
+    /// The result; for outcomes only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result: Option<Verdict>,
-    /// The run that it is about, if it is about one.
+    /// The run that the entry is about, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent: Option<String>,
-    /// The engine's address.
+    /// The address of the engine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub engine: Option<String>,
-    /// The command of moat's, as in `apply`.
+    /// The moat command, for example `apply`.
     pub command: String,
-    /// The process that wrote it.
+    /// The process that wrote the entry.
     pub pid: u32,
-    /// What else belongs to the event.
+    /// Further data of the event.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub data: Map<String, Value>,
 }
@@ -37,36 +37,36 @@ pub struct Body {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
-    /// It is about to be tried.
+    /// A change is about to be made.
     Intent,
-    /// What came of an intent.
+    /// The result of an intent.
     Outcome,
-    /// It is so, and there was nothing to try.
+    /// A statement without a change.
     Fact,
 }
 
-/// What came of an intent.
+/// The result of an intent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     Done,
     Failed,
-    /// It was on record with its plan, and never tried.
+    /// The intent was logged with its plan and not started.
     Skipped,
-    /// The process that tried it has ended before it could say.
+    /// The process exited before it logged the outcome.
     Unknown,
 }
 
-/// An entry in its place.
+/// An entry with its position in the chain.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
     /// The version of the format.
     pub v: u32,
-    /// Its number, from 1.
+    /// The number of the entry, from 1.
     pub seq: u64,
     #[serde(flatten)]
     pub body: Body,
-    /// The hash of the entry before; of the first one, zeros.
+    /// The hash of the previous entry; zeros for the first one.
     pub prev: String,
     #[serde(skip_serializing)]
     pub hash: String,

@@ -1,4 +1,4 @@
-//! Where the files of an audit log are, and the lock of whoever appends.
+//! The files of an audit log, and the lock for appending.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -19,7 +19,7 @@ pub(super) struct Files {
     folder: PathBuf,
 }
 
-/// An append takes milliseconds. Whoever holds the lock for longer has been stopped, and is not waited for.
+/// The timeout for the lock. An append takes milliseconds, so a longer holder is suspended.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 const INTERVAL: Duration = Duration::from_millis(1);
@@ -35,7 +35,7 @@ impl Files {
         private::folder(&self.folder).map_err(|source| refused(&self.folder, source))
     }
 
-    /// Keeps all others from appending until it is dropped.
+    /// Locks the log for appending until the returned file is dropped.
     pub(super) fn lock(&self) -> Result<File, AuditError> {
         let open = private::open(OpenOptions::new().create(true).truncate(false).write(true), &self.lock);
         let file = open.map_err(|source| refused(&self.lock, source))?;
@@ -52,7 +52,7 @@ impl Files {
         }
     }
 
-    /// A name under which a log is put aside.
+    /// Returns the path for a file that is set aside.
     pub(super) fn aside(&self, name: &str, stamp: &str) -> PathBuf {
         self.folder.join(format!("{stamp}.{name}"))
     }

@@ -1,6 +1,6 @@
-//! The head: how far the log went when it was last known to be on disk, signed.
+//! The head: the signed end of the log at the last sync.
 //!
-//! Written after the log, so that it never promises what a power failure could take back.
+//! It is written after the log, so that it never lists entries that a power failure could remove.
 
 use std::fs::{OpenOptions, read_to_string, rename};
 use std::io::{self, Write};
@@ -20,7 +20,7 @@ pub(super) struct Head {
     pub v: u32,
     pub seq: u64,
     pub hash: String,
-    /// How long the log was.
+    /// The length of the log.
     pub bytes: u64,
     /// The numbers of intents without an outcome.
     pub open: Vec<u64>,
@@ -39,14 +39,14 @@ impl Head {
         Link { seq: self.seq, hash: self.hash.clone() }
     }
 
-    /// Its text, signed; ends with a line feed.
+    /// Returns the signed text, which ends with a line feed.
     pub(super) fn signed(&self, key: &SecretKey) -> String {
         let json = serde_json::to_string(self).unwrap_or_else(|error| unreachable!("plain values: {error}"));
         let signed = json.strip_suffix('}').unwrap_or(&json);
         format!("{signed}{SIG}{}\"}}\n", key.sign(signed.as_bytes()))
     }
 
-    /// Reads a text; `None`: nobody who has the key has written that.
+    /// Parses a text; `None` if it is not signed by `key`.
     pub(super) fn parse(text: &str, key: &PublicKey) -> Option<Self> {
         let (signed, rest) = text.trim_end().rsplit_once(SIG)?;
         let sig = rest.strip_suffix("\"}")?;
@@ -54,18 +54,18 @@ impl Head {
         key.verifies(signed.as_bytes(), sig).then_some(head)
     }
 
-    /// The text of the head's file; `None`: there is none.
+    /// Reads the file of the head; `None` if it does not exist.
     pub(super) fn text(path: &Path) -> Result<Option<String>, AuditError> {
         match read_to_string(path) {
             Ok(text) => Ok(Some(text)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            // Not UTF-8: nobody who has the key has written that.
+            // Not UTF-8, so not a signed head.
             Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(Some(String::new())),
             Err(source) => Err(refused(path, source)),
         }
     }
 
-    /// Puts it in the place of the one before in one step.
+    /// Replaces the file of the head atomically.
     pub(super) fn write(&self, path: &Path, key: &SecretKey) -> Result<(), AuditError> {
         let draft = path.with_extension("new");
         let write = || -> io::Result<()> {

@@ -1,4 +1,4 @@
-//! The key that signs: Ed25519 (RFC 8032), made on first use, readable by its user only.
+//! The signing key: Ed25519 (RFC 8032), created on first use, readable by its user only.
 
 use std::fmt;
 use std::fs::{File, OpenOptions, read_to_string, remove_file, rename};
@@ -13,7 +13,7 @@ use super::AuditError;
 use super::files::refused;
 use moat_model::resource::digest::hexadecimal;
 
-/// In bytes; RFC 8032.
+/// The length of a seed in bytes (RFC 8032).
 const SEED: usize = 32;
 
 /// The permissions of group and others.
@@ -21,12 +21,12 @@ const OTHERS: u32 = 0o077;
 
 pub struct SecretKey(Ed25519KeyPair);
 
-/// What signatures are verified with; printed in hexadecimal digits.
+/// The key that verifies signatures; displayed in hexadecimal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicKey(Vec<u8>);
 
 impl SecretKey {
-    /// Makes a key of 32 bytes.
+    /// Creates a key from a seed of 32 bytes.
     pub(super) fn of(seed: &[u8; SEED]) -> Self {
         let pair = Ed25519KeyPair::from_seed_unchecked(seed);
         Self(pair.unwrap_or_else(|_| unreachable!("every 32 bytes are a seed")))
@@ -46,14 +46,14 @@ impl SecretKey {
         if mode & OTHERS == 0 { Ok(Self::of(&seed)) } else { Err(wrong()) }
     }
 
-    /// Makes a new key, and writes its file in one step.
+    /// Creates a new key and writes its file atomically.
     pub(super) fn create(path: &Path) -> Result<Self, AuditError> {
         let mut seed = [0; SEED];
-        let random = || io::Error::other("the system gives no random bytes");
+        let random = || io::Error::other("the system has no random bytes");
         SystemRandom::new().fill(&mut seed).map_err(|_| refused(path, random()))?;
         let draft = path.with_extension("new");
         let write = || -> io::Result<()> {
-            // What a crash has left of one may be anybody's to read.
+            // A file left by a crash may be readable by others.
             match remove_file(&draft) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
@@ -71,14 +71,14 @@ impl SecretKey {
         PublicKey(self.0.public_key().as_ref().to_vec())
     }
 
-    /// The signature of `bytes` in hexadecimal digits.
+    /// Returns the signature of `bytes` in hexadecimal.
     pub(super) fn sign(&self, bytes: &[u8]) -> String {
         hexadecimal(self.0.sign(bytes).as_ref())
     }
 }
 
 impl PublicKey {
-    /// Reads hexadecimal digits; `None`: they are no key.
+    /// Parses hexadecimal digits; `None` if they are not a key.
     pub fn parse(text: &str) -> Option<Self> {
         unhex(text.trim()).filter(|bytes| bytes.len() == SEED).map(Self)
     }
@@ -96,7 +96,7 @@ impl fmt::Display for PublicKey {
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
-    // Uppercase would be a second way to write the same.
+    // Uppercase digits would be a second representation of the same bytes.
     let digits = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     if !digits || text.len() % 2 == 1 {
         return None;

@@ -1,4 +1,4 @@
-//! Appending: the lock, what a crash has left, the line, the disk, the head, in this order.
+//! Appending to the log: lock, repair after a crash, write, sync and head, in this order.
 
 use std::collections::BTreeMap;
 use std::fs::{OpenOptions, rename};
@@ -25,25 +25,25 @@ use crate::local::private;
 pub struct Audit {
     files: Files,
     key: SecretKey,
-    /// Who writes, and when.
+    /// The writing process and its clock.
     writer: Writer,
-    /// One at a time within this process: the system's lock is the process's. What it has written itself need not be read
-    /// again: a hundred agents write much before the next head.
+    /// Serialises appends within this process, as the file lock is per process. Holds the end of the log, so that the
+    /// process does not read its own entries again: a hundred agents write much before the next head.
     turn: Mutex<Option<Known>>,
-    /// Intents of plans of this process that were put on record ahead, and that were not begun.
+    /// Announced intents of this process that were not started.
     pub(super) waiting: Mutex<BTreeMap<u64, Waiting>>,
 }
 
-/// Who writes.
+/// The writing process.
 #[derive(Debug, Clone)]
 pub struct Writer {
-    /// As in `apply`.
+    /// The command, for example `apply`.
     pub command: String,
     pub pid: u32,
     pub clock: Clock,
 }
 
-/// What an entry is about.
+/// The subject of an entry.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct About {
     pub run: Option<String>,
@@ -51,12 +51,12 @@ pub struct About {
     pub engine: Option<String>,
 }
 
-/// What became of an append on its way to the disk.
+/// When an append reaches the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Durable {
-    /// It is on the disk before anything else happens, and the head knows of it.
+    /// Before the call returns, with an updated head.
     Now,
-    /// It gets there with the next one that is.
+    /// With the next append that is synced.
     Later,
 }
 
@@ -64,16 +64,16 @@ pub(super) enum Durable {
 pub const STARTED: &str = "log_started";
 
 impl Audit {
-    /// Opens the log below `state_dir`, and begins one where there is none.
+    /// Opens the log below `state_dir`, and starts one if none exists.
     ///
     /// # Errors
-    /// If it cannot be written, or is not as moat has left it.
+    /// If the log cannot be written, or is broken.
     pub fn open(state_dir: &Path, writer: Writer) -> Result<Self, AuditError> {
         let files = Files::below(state_dir);
         files.create_folder()?;
         let _lock = files.lock()?;
         let (key, is_new) = match SecretKey::read(&files.key) {
-            // Without its key a log cannot be gone on with; where there is none yet, there is nothing to go on with.
+            // A log cannot be continued without its key. A new key is only created for a new log.
             Err(AuditError::NoKey { .. }) if !files.head.exists() && is_empty(&files.log) => {
                 (SecretKey::create(&files.key)?, true)
             }
@@ -93,15 +93,15 @@ impl Audit {
         self.key.public()
     }
 
-    /// Puts on record that something is about to be tried. It is on disk when this returns. Gives its number.
+    /// Logs the intent of a change; it is on disk when this returns. Returns its number.
     ///
     /// # Errors
-    /// If it is not on disk: then it must not be tried.
+    /// If it is not on disk. In that case the change must not be made.
     pub fn intent(&self, event: &str, about: &About, data: Map<String, Value>) -> Result<u64, AuditError> {
         self.append(&[self.body(event, Phase::Intent, about, data)], Durable::Now)
     }
 
-    /// Puts on record what came of an intent.
+    /// Logs the outcome of an intent.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -117,7 +117,7 @@ impl Audit {
         self.append(&[body], Durable::Later).map(drop)
     }
 
-    /// Puts on record that something is so.
+    /// Logs a fact.
     ///
     /// # Errors
     /// If it is not on disk.
@@ -125,7 +125,7 @@ impl Audit {
         self.append(&[self.body(event, Phase::Fact, about, data)], Durable::Now).map(drop)
     }
 
-    /// Closes, as unknown, the intents of a run on an engine whose process can say nothing more. Gives how many.
+    /// Closes open intents of a run on an engine with the result `unknown`, if their process is over. Returns how many.
     ///
     /// # Errors
     /// If that cannot be written.
@@ -137,7 +137,7 @@ impl Audit {
             let mut standing = self.standing(turn.as_ref())?;
             standing.read(&self.files.log)?;
             left.extend(standing.open.values().filter_map(Open::entry).cloned());
-            // The next agent of this process asks the same.
+            // The next agent of this process needs the same.
             *turn = Known::of(standing);
         }
         left.retain(|entry| entry.body.run == about.run && entry.body.engine == about.engine && is_over(entry));
@@ -147,19 +147,19 @@ impl Audit {
         Ok(left.len())
     }
 
-    /// The end of a command: what it has announced and not begun is skipped, and all is brought to the disk.
+    /// Ends a command: logs announced intents that were not started as skipped, and syncs the log.
     ///
     /// # Errors
-    /// If that cannot be done.
+    /// If the log cannot be written.
     pub fn close(&self) -> Result<(), AuditError> {
         self.append(&self.skipped(|_| true), Durable::Later)?;
         self.flush()
     }
 
-    /// Brings all that was written to the disk, and the head up to it.
+    /// Syncs the log and updates the head.
     ///
     /// # Errors
-    /// If that cannot be done.
+    /// If the log cannot be written.
     pub fn flush(&self) -> Result<(), AuditError> {
         let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let _lock = self.files.lock()?;
@@ -172,7 +172,7 @@ impl Audit {
         self.write_head(&standing)
     }
 
-    /// Puts a log aside as it is, and begins a new one, which says where the old one ended.
+    /// Sets the log aside unchanged and starts a new one, whose first entries name the end of the old one.
     ///
     /// # Errors
     /// If the files cannot be moved.
@@ -191,7 +191,7 @@ impl Audit {
                 Err(source) => return Err(refused(path, source)),
             }
         }
-        // A key that still is one goes on signing, so that both logs verify with it. It goes with what it signed, too.
+        // A valid key is kept, so that it verifies both logs. An invalid one is set aside with the log.
         if matches!(SecretKey::read(&files.key), Err(AuditError::BadKey { .. })) {
             let to = files.aside("key", &stamp);
             rename(&files.key, &to).map_err(|source| refused(&files.key, source))?;
@@ -224,14 +224,14 @@ impl Audit {
         }
     }
 
-    /// Gives the number of the last one.
+    /// Appends entries and returns the number of the last one.
     pub(super) fn append(&self, bodies: &[Body], durable: Durable) -> Result<u64, AuditError> {
         if bodies.is_empty() {
             return Ok(0);
         }
         let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let _lock = self.files.lock()?;
-        // After a failure nothing is known.
+        // After a failure the end of the log is unknown.
         let known = turn.take();
         let mut standing = self.standing(known.as_ref())?;
         self.add(&mut standing, bodies)?;
@@ -260,9 +260,9 @@ impl Audit {
             lines.push_str(&line);
             end = next;
         }
-        // One call: what a crash leaves of it is some lines, and the beginning of one.
+        // A single write: after a crash, the log has some of the lines and possibly the start of another.
         if let Err(source) = standing.log.write_all(lines.as_bytes()) {
-            // A full disk may have taken the beginning of it; what was not tried must not look as if it had been.
+            // A full disk may have accepted a part. Intents of changes that are not made must not remain.
             let _ = standing.log.set_len(standing.bytes);
             return Err(refused(&self.files.log, source));
         }
@@ -279,10 +279,9 @@ impl Audit {
         Head::of(&standing.link, standing.bytes, open).write(&self.files.head, &self.key)
     }
 
-    /// Where the log ends, after what a crash has left of a line is taken away.
+    /// Returns the end of the log, after it removed a partial line left by a crash.
     ///
-    /// Reads from the last head on, or from what this process has written itself, and not the whole log: that is what
-    /// verifying is for.
+    /// Reads only from the last head, or from the last append of this process; `verify` checks the whole log.
     fn standing(&self, known: Option<&Known>) -> Result<Standing, AuditError> {
         let path = &self.files.log;
         let open = private::open(OpenOptions::new().read(true).append(true).create(true), path);
@@ -307,7 +306,7 @@ impl Audit {
             (None, None) => (Link::start(), 0, BTreeMap::new()),
         };
         if length < from {
-            return Err(broken(link.seq, "the log was cut: its head knows of more"));
+            return Err(broken(link.seq, "the log is truncated: its head lists more entries"));
         }
         let mut tail = Vec::new();
         let read = log.seek(SeekFrom::Start(from)).and_then(|_| log.read_to_end(&mut tail));
@@ -334,7 +333,7 @@ impl Audit {
         Ok(standing)
     }
 
-    /// Why a head is not to be trusted.
+    /// Returns why a head is not valid.
     fn unsigned(&self, text: &str) -> AuditError {
         let version = serde_json::from_str::<Value>(text).ok().and_then(|head| head.get("v")?.as_u64());
         match version {

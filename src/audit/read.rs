@@ -1,4 +1,4 @@
-//! Reading entries back, for people who look. What is read here is not verified.
+//! Reads entries for display, without verification.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -8,7 +8,7 @@ use std::path::Path;
 use super::files::{Files, refused};
 use super::{AuditError, Entry};
 
-/// The entries that can be read, in their order; none if there is no log. A line that is no entry is passed over.
+/// Returns all readable entries in order; none if no log exists. Invalid lines are skipped.
 ///
 /// # Errors
 /// If the log cannot be read.
@@ -22,7 +22,7 @@ pub fn entries(state_dir: &Path) -> Result<Vec<Entry>, AuditError> {
     Ok(all)
 }
 
-/// The entries of these numbers, as far as there are such.
+/// Returns the entries with the given numbers, if they exist.
 pub(super) fn these(path: &Path, numbers: &BTreeSet<u64>) -> Result<Vec<Entry>, AuditError> {
     let Some(last) = numbers.last() else { return Ok(Vec::new()) };
     let mut found = Vec::new();
@@ -36,7 +36,7 @@ pub(super) fn these(path: &Path, numbers: &BTreeSet<u64>) -> Result<Vec<Entry>, 
     Ok(found)
 }
 
-/// Calls `look` for each entry until it says no.
+/// Calls `look` for each entry until it returns false.
 fn each(path: &Path, mut look: impl FnMut(Entry) -> bool) -> Result<(), AuditError> {
     let file = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),

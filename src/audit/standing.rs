@@ -1,4 +1,4 @@
-//! Where a log stands: its end, and what was begun and not closed. Reading it and adding to it is for others.
+//! The state of a log: its end and its open intents. Other modules read and append.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -10,7 +10,7 @@ use super::chain::Link;
 use super::entry::{Entry, Phase};
 use super::read;
 
-/// The log as it stands, under the lock.
+/// The state of the log, while the lock is held.
 pub(super) struct Standing {
     pub log: File,
     pub link: Link,
@@ -19,9 +19,9 @@ pub(super) struct Standing {
     pub open: BTreeMap<u64, Open>,
 }
 
-/// Where the log stood after the last append of this process.
+/// The state of the log after the last append of this process.
 pub(super) struct Known {
-    /// Device and inode: another file is another log.
+    /// Device and inode, to detect a replaced file.
     pub file: (u64, u64),
     pub link: Link,
     pub bytes: u64,
@@ -31,9 +31,9 @@ pub(super) struct Known {
 /// An intent without an outcome.
 #[derive(Clone)]
 pub(super) enum Open {
-    /// Of this very process, which knows itself what comes of it.
+    /// An intent of this process, which will log the outcome.
     Own,
-    /// Its number is known, from a head.
+    /// Only the number is known, from the head.
     Unread,
     Read(Box<Entry>),
 }
@@ -56,7 +56,7 @@ impl Open {
 }
 
 impl Standing {
-    /// Finds what is not known yet of the intents of others.
+    /// Reads the intents of which only the number is known.
     pub fn read(&mut self, log: &Path) -> Result<(), AuditError> {
         let unread = self.open.iter().filter(|(_, open)| matches!(open, Open::Unread)).map(|(seq, _)| *seq);
         for entry in read::these(log, &unread.collect())? {

@@ -1,4 +1,4 @@
-//! A log as one file, to be verified on another machine: the log, its head and the public key, in a tar archive.
+//! A bundle for verification on another machine: a tar archive of the log, its head and the public key.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, Cursor, Read};
@@ -12,7 +12,7 @@ use super::key::SecretKey;
 use super::verify::{Wrong, check};
 use super::{AuditError, PublicKey, Verified};
 
-/// What is in a bundle.
+/// The files of a bundle.
 const LOG: &str = "log.jsonl";
 const HEAD: &str = "head.json";
 const KEY: &str = "key.pub";
@@ -20,7 +20,7 @@ const KEY: &str = "key.pub";
 /// Writes the log below `state_dir` into a new file.
 ///
 /// # Errors
-/// If it cannot be read, or there is such a file already.
+/// If the log cannot be read, or the file already exists.
 pub fn export(state_dir: &Path, to: &Path) -> Result<PublicKey, AuditError> {
     let files = Files::below(state_dir);
     let key = SecretKey::read(&files.key)?.public();
@@ -42,10 +42,10 @@ pub fn export(state_dir: &Path, to: &Path) -> Result<PublicKey, AuditError> {
     Ok(key)
 }
 
-/// Verifies a bundle, with the key in it or one that is known from elsewhere.
+/// Verifies a bundle with `key`, or with the key in the bundle.
 ///
 /// # Errors
-/// [`AuditError::Broken`] with the first place that is not as moat has left it; otherwise if it is no bundle.
+/// [`AuditError::Broken`] with the first broken entry; another error if the file is not a bundle.
 pub fn verify_bundle(path: &Path, key: Option<&PublicKey>) -> Result<Verified, AuditError> {
     let wrong = |source| refused(path, source);
     let (mut log, mut head, mut own) = (None, None, None);
@@ -62,7 +62,7 @@ pub fn verify_bundle(path: &Path, key: Option<&PublicKey>) -> Result<Verified, A
             _ => {}
         }
     }
-    let missing = |what: &str| wrong(io::Error::other(format!("there is no `{what}` in it")));
+    let missing = |what: &str| wrong(io::Error::other(format!("`{what}` is missing")));
     let key = key.cloned().or(own).ok_or_else(|| missing(KEY))?;
     let log = log.ok_or_else(|| missing(LOG))?;
     let head = head.filter(|head| !head.is_empty());

@@ -1,4 +1,4 @@
-//! Whether a log is as moat has left it, from its first byte to its head; and if not, where it first is otherwise.
+//! Verifies a log from its first byte to its head, and finds the first broken entry.
 
 use std::fmt;
 use std::fs::File;
@@ -11,21 +11,21 @@ use super::head::Head;
 use super::key::SecretKey;
 use super::{AuditError, PublicKey};
 
-/// A log that is as moat has left it.
+/// An intact log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
     pub entries: u64,
     /// Intents without an outcome.
     pub open: usize,
-    /// What a crash has left of a line, in bytes; the next append takes it away.
+    /// The bytes of a partial line left by a crash; the next append removes it.
     pub torn: u64,
     pub key: PublicKey,
 }
 
-/// Where a log is first not as moat has left it.
+/// The first broken entry of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Broken {
-    /// The number of the entry; 0: it is the head.
+    /// The number of the entry; 0 for the head.
     pub entry: u64,
     pub why: String,
 }
@@ -39,17 +39,17 @@ impl fmt::Display for Broken {
     }
 }
 
-/// Verifies the log below `state_dir`, with its own key or one that is known from elsewhere.
+/// Verifies the log below `state_dir` with `key`, or with its own key.
 ///
 /// # Errors
-/// [`AuditError::Broken`] with the first place that is not as moat has left it; otherwise if it cannot be read.
+/// [`AuditError::Broken`] with the first broken entry; another error if the log cannot be read.
 pub fn verify(state_dir: &Path, key: Option<&PublicKey>) -> Result<Verified, AuditError> {
     let files = Files::below(state_dir);
     let key = match key {
         Some(key) => key.clone(),
         None => SecretKey::read(&files.key)?.public(),
     };
-    // What is in the middle of being written would look torn.
+    // A concurrent append would look like a partial line.
     let _lock = files.lock()?;
     let head = Head::text(&files.head)?;
     let log = match File::open(&files.log) {
@@ -63,7 +63,7 @@ pub fn verify(state_dir: &Path, key: Option<&PublicKey>) -> Result<Verified, Aud
     })
 }
 
-/// What is wrong with a log that is not in its place.
+/// Why the verification of a reader failed.
 #[derive(Debug)]
 pub(super) enum Wrong {
     Broken(Broken),
@@ -103,7 +103,7 @@ pub(super) fn check(mut log: impl BufRead, head: Option<&str>, key: &PublicKey) 
             && head.seq == next.seq
             && (head.hash != next.hash || head.bytes != bytes)
         {
-            return Err(broken(next.seq, "it is not the one that the head names"));
+            return Err(broken(next.seq, "not the entry that the head names"));
         }
         end = next;
     }
@@ -116,5 +116,5 @@ pub(super) fn check(mut log: impl BufRead, head: Option<&str>, key: &PublicKey) 
 }
 
 fn cut(entry: u64) -> Broken {
-    Broken { entry, why: "it is missing: the log was cut here, its head knows of more".to_owned() }
+    Broken { entry, why: "missing: the log is truncated here, its head lists more entries".to_owned() }
 }

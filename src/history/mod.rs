@@ -1,8 +1,8 @@
-//! What moat did with each run, and how the run was left: for people who ask later.
+//! The history and the last state of each run.
 //!
-//! Fails open: whatever is wrong with these files is a warning, and the work goes on. What is lost of a run's record is
-//! made again from the engine's labels; what is lost of its history is lost. Each run on each engine has a record,
-//! which is replaced whole, and a history, to which a line is added for each command.
+//! Fails open: an error in these files is a warning, and the command continues. A lost record is rebuilt from the labels
+//! on the engine; a lost history cannot be rebuilt. Each run on each engine has a record, which is replaced as a whole,
+//! and a history, which gets a line for each command.
 
 pub mod line;
 pub mod read;
@@ -25,41 +25,41 @@ use crate::local::private;
 use moat_model::resource::RunId;
 use moat_model::resource::digest::short_sha256;
 
-/// The version of both forms.
+/// The version of both formats.
 pub(crate) const VERSION: u32 = 1;
 
-/// Where the files of one run on one engine are.
+/// The files of a run on an engine.
 #[derive(Debug, Clone)]
 pub struct Place {
     pub record: PathBuf,
     pub history: PathBuf,
 }
 
-/// Why something was not written, or could not be read.
+/// Why a file could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum HistoryError {
     #[error("`{}` cannot be used: {source}", path.display())]
     File { path: PathBuf, source: io::Error },
-    #[error("`{}` is of a newer version of moat, and was left as it is", path.display())]
+    #[error("`{}` was written by a newer version of moat and is left unchanged", path.display())]
     Newer { path: PathBuf },
-    #[error("`{}` is held by another process", path.display())]
+    #[error("`{}` is locked by another process", path.display())]
     Held { path: PathBuf },
-    #[error("`{}` cannot be read, and was made anew", path.display())]
+    #[error("`{}` could not be read and was recreated", path.display())]
     Corrupt { path: PathBuf },
 }
 
-/// In bytes. Some hundreds of commands; older ones are kept in one more file of that size.
+/// The maximum size of a history in bytes, enough for some hundred commands. One older file is kept.
 const HISTORY_MAX: u64 = 1 << 20;
 
-/// Digits of the engine's address's digest: a machine uses a few.
+/// The digits of the digest of an engine's address: a host uses few engines.
 const ENGINE_DIGEST_LEN: usize = 8;
 
-/// Nobody waits for a history.
+/// The timeout for the lock: a history is not worth a long wait.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 const INTERVAL: Duration = Duration::from_millis(5);
 
-/// What any version has.
+/// The field that every version has.
 #[derive(Deserialize)]
 struct Versioned {
     v: u32,
@@ -72,7 +72,7 @@ impl Place {
         Self { record: file("runs", "json"), history: file("history", "jsonl") }
     }
 
-    /// The history before the one that is being written.
+    /// Returns the path of the older history.
     pub(super) fn older(&self) -> PathBuf {
         self.history.with_extension("1.jsonl")
     }
@@ -80,7 +80,7 @@ impl Place {
     /// Adds a line to the history.
     ///
     /// # Errors
-    /// If it was not added.
+    /// If the line was not added.
     pub fn add(&self, line: &Line) -> Result<(), HistoryError> {
         let path = &self.history;
         let refused = |source| HistoryError::File { path: path.clone(), source };
@@ -92,7 +92,7 @@ impl Place {
             return Err(HistoryError::Newer { path: path.clone() });
         }
         let text = line.to_line();
-        // A line that was cut short by a crash stays a line of its own.
+        // A line cut short by a crash is terminated first.
         let length = metadata(path).map_err(refused)?.len();
         let torn = length > 0 && !ends_with_line_feed(path, length).map_err(refused)?;
         file.write_all(format!("{}{text}", if torn { "\n" } else { "" }).as_bytes()).map_err(refused)?;
@@ -117,12 +117,12 @@ fn lock(file: &File, path: &Path) -> Result<(), HistoryError> {
     }
 }
 
-/// Of the first line; what cannot be read is of no version that could be spoiled.
+/// Returns the version of the first line; 0 if it is unreadable, as such a file cannot be damaged further.
 fn version_of(file: &mut File) -> io::Result<u32> {
     let mut start = Vec::new();
     file.take(4096).read_to_end(&mut start)?;
     let first = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    // A long line is cut here, but its version comes first.
+    // A long line is truncated here, but its version comes first.
     let text = String::from_utf8_lossy(first);
     let version = text.strip_prefix("{\"v\":").and_then(|rest| rest.split([',', '}']).next()?.parse().ok());
     Ok(version.unwrap_or(0))

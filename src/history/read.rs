@@ -1,4 +1,4 @@
-//! Reading histories back. What cannot be read is passed over, and told.
+//! Reads histories. Unreadable parts are skipped and reported as warnings.
 
 use std::fs::{File, read_dir};
 use std::io::{self, BufRead, BufReader};
@@ -6,16 +6,16 @@ use std::path::{Path, PathBuf};
 
 use super::{HistoryError, Line, RunRecord, VERSION};
 
-/// Histories as they were found.
+/// The readable histories.
 #[derive(Debug, Default)]
 pub struct Found {
     /// Sorted by time.
     pub lines: Vec<Line>,
-    /// What is wrong with some of the files.
+    /// Problems of files.
     pub warnings: Vec<String>,
 }
 
-/// All lines of the runs that `is_wanted` says yes to, by their ids.
+/// Returns all lines of the runs whose ids `is_wanted` accepts.
 pub fn lines(state_dir: &Path, is_wanted: impl Fn(&str) -> bool) -> Found {
     let mut found = Found::default();
     for path in files(&state_dir.join("history"), &mut found.warnings) {
@@ -29,7 +29,7 @@ pub fn lines(state_dir: &Path, is_wanted: impl Fn(&str) -> bool) -> Found {
     found
 }
 
-/// All records of runs.
+/// Returns the records of all runs, and warnings.
 pub fn records(state_dir: &Path) -> (Vec<RunRecord>, Vec<String>) {
     let (mut records, mut warnings) = (Vec::new(), Vec::new());
     for path in files(&state_dir.join("runs"), &mut warnings) {
@@ -42,7 +42,7 @@ pub fn records(state_dir: &Path) -> (Vec<RunRecord>, Vec<String>) {
     (records, warnings)
 }
 
-/// The files of all engines, sorted.
+/// Returns the files of all engines, sorted.
 fn files(folder: &Path, warnings: &mut Vec<String>) -> Vec<PathBuf> {
     let mut entries = |folder: &Path| -> Vec<PathBuf> {
         match read_dir(folder) {
@@ -79,6 +79,6 @@ fn read(path: &Path, found: &mut Found) {
     }
     if unread > 0 {
         let lines = if unread == 1 { "1 line".to_owned() } else { format!("{unread} lines") };
-        found.warnings.push(format!("{lines} of `{}` cannot be read, and were left out", path.display()));
+        found.warnings.push(format!("skipped {lines} of `{}` that cannot be read", path.display()));
     }
 }

@@ -1,4 +1,4 @@
-//! How a run was left, in one file that is replaced whole.
+//! The record of a run: its last state, in one file that is replaced as a whole.
 
 use std::fs::read_to_string;
 use std::io;
@@ -14,52 +14,53 @@ use crate::local::atomic;
 use moat_model::resource::{ResourceId, Run};
 use moat_model::state::{ContainerState, Observed};
 
-/// One run on one engine, as it was left.
+/// The last state of a run on an engine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunRecord {
     pub v: u32,
-    /// The agent's.
+    /// The name of the agent.
     pub name: String,
-    /// The run's id.
+    /// The id of the run.
     pub run: String,
     /// The canonical path of the spec.
     pub spec: String,
     /// The directory of the spec.
     pub workspace: String,
     pub engine: String,
-    /// Published ports, as in `127.0.0.1:8080->80/tcp`.
+    /// Published ports, for example `127.0.0.1:8080->80/tcp`.
     pub ports: Vec<String>,
-    /// Of the main container.
+    /// The id of the main container.
     pub container_id: Option<String>,
     pub buildkit_container_id: Option<String>,
     pub network_id: Option<String>,
     pub resources: Vec<Resource>,
-    /// As in `moat status`: `ready`, `stopped`, …; `unknown`: the engine could not be asked, or nobody has judged it.
+    /// A state of `moat status`: `ready`, `stopped`, …; `unknown` if the engine could not be reached, or no command
+    /// determined the state.
     pub state: String,
-    /// Whether the command that changed it last was given at a terminal.
+    /// Whether the last changing command ran on a terminal.
     pub interactive: bool,
     pub created_at: Option<String>,
     pub started_at: Option<String>,
     pub stopped_at: Option<String>,
-    /// Why the last command failed; null: it did not.
+    /// The error of the last command; null if it succeeded.
     pub error: Option<Fault>,
     pub updated_at: String,
 }
 
-/// What a run has on the engine.
+/// A resource of a run on the engine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resource {
     pub resource: String,
     pub name: String,
-    /// The engine's; a volume has none but its name.
+    /// The id on the engine; none for a volume.
     pub id: Option<String>,
 }
 
-/// The sidecar that builds, by the name that it has in every run.
+/// The name of the build sidecar in every run.
 const BUILDKIT: &str = "buildkit";
 
 impl RunRecord {
-    /// What the engine's labels tell of a run: all that is needed when a record is lost.
+    /// Builds a record from the labels on the engine, which contain all data to replace a lost record.
     pub fn of(run: &Run, engine: &str, observed: &Observed, now: Timestamp) -> Self {
         let id = |name: &str| {
             let resource = ResourceId::container(name);
@@ -91,10 +92,10 @@ impl RunRecord {
         }
     }
 
-    /// Reads a record; `None`: there is none.
+    /// Reads a record; `None` if it does not exist.
     ///
     /// # Errors
-    /// If it cannot be read, or is of a newer version.
+    /// If it cannot be read, or has a newer version.
     pub fn read(path: &Path) -> Result<Option<Self>, HistoryError> {
         let text = match read_to_string(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -107,10 +108,10 @@ impl RunRecord {
         }
     }
 
-    /// Puts it in the place of the one before in one step. One of a newer version is left as it is.
+    /// Replaces the record atomically. A record of a newer version is left unchanged.
     ///
     /// # Errors
-    /// If it was not written; or that the one before could not be read, and is replaced.
+    /// If the record was not written, or an unreadable one was replaced.
     pub fn write(mut self, place: &Place) -> Result<(), HistoryError> {
         let path = &place.record;
         let before = Self::read(path);
@@ -126,7 +127,7 @@ impl RunRecord {
         before.map(drop)
     }
 
-    /// What the record before knew, and nothing has changed.
+    /// Keeps data of the previous record that is still valid.
     fn keep(&mut self, before: &Self) {
         let same = self.container_id.is_some() && self.container_id == before.container_id;
         if same && self.started_at.is_some() && before.stopped_at.is_none() {

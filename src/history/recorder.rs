@@ -1,4 +1,4 @@
-//! Listens to what a run says, and makes a line of its history of it.
+//! Collects the events of a run for its history.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use super::line::{Fault, Round, Step};
 use moat_plan::event::{Event, Failure};
 use moat_plan::{Operation, Plan};
 
-/// The rounds so far.
+/// The rounds of a run.
 #[derive(Debug, Default)]
 pub struct Recorder(RefCell<Vec<Round>>);
 
@@ -15,12 +15,12 @@ impl Recorder {
     pub fn note(&self, event: &Event<'_>) {
         let mut rounds = self.0.borrow_mut();
         match event {
-            Event::Planned { round, plan, .. } => rounds.push(begun(*round, plan)),
-            Event::Undoing { plan, .. } => rounds.push(begun(0, plan)),
+            Event::Planned { round, plan, .. } => rounds.push(started(*round, plan)),
+            Event::Undoing { plan, .. } => rounds.push(started(0, plan)),
             Event::Succeeded { operation, took } => mark(&mut rounds, operation, "done", Some(*took)),
             Event::Failed { operation, took, .. } => mark(&mut rounds, operation, "failed", Some(*took)),
             Event::Skipped { operation, .. } => mark(&mut rounds, operation, "skipped", None),
-            // Neither a plan nor what came of one.
+            // No other event is part of the history.
             _ => {}
         }
     }
@@ -30,13 +30,13 @@ impl Recorder {
     }
 }
 
-fn begun(round: u32, plan: &Plan) -> Round {
+fn started(round: u32, plan: &Plan) -> Round {
     let step = |operation: &Operation| Step {
         action: operation.action.verb().to_owned(),
         resource: operation.resource.to_string(),
         name: operation.name.clone(),
         cause: operation.cause.code().to_owned(),
-        // Until something else is heard of it.
+        // Until its result is reported.
         result: "left".to_owned(),
         took_ms: None,
     };

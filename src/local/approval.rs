@@ -1,7 +1,7 @@
-//! What a person has approved of a run: one file for each run, in the state directory, whichever engine it is applied to.
+//! The approvals of a user: one file for each run in the state directory, independent of the engine.
 //!
-//! Kept when the sandbox is destroyed, so that a spec that was edited meanwhile is compared with something. Says what was
-//! approved, and decides nothing.
+//! They are kept when a sandbox is destroyed, so that a later spec can be compared. This module stores approvals and makes
+//! no decisions.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,29 +14,29 @@ use super::atomic;
 use moat_model::resource::RunId;
 use moat_spec::Proposal;
 
-/// The place of what is approved of one run.
+/// The approval of a run.
 #[derive(Debug, Clone)]
 pub struct Approval {
     path: PathBuf,
 }
 
-/// What the file says.
+/// The content of the file.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Record {
-    /// The canonical text that was approved last.
+    /// The last approved canonical text.
     text: String,
-    /// Every path of the host that the sandbox could write at some time.
+    /// All host paths that the sandbox can write, or could earlier.
     #[serde(default)]
     writable: BTreeSet<PathBuf>,
-    /// Paths of the host that a person was asked about by name, and that are still mounted.
+    /// Mounted host paths that the user approved by name.
     #[serde(default)]
     named: BTreeSet<String>,
 }
 
-/// The folder of all of them.
+/// The directory of all approvals.
 const FOLDER: &str = "approvals";
 
-/// A spec has at most 1 MiB; with what it builds on, a text is no larger than a few of these.
+/// The maximum size of a file. A spec has at most 1 MiB, and few files contribute to a text.
 const SIZE_MAX: u64 = 16 << 20;
 
 impl Approval {
@@ -44,20 +44,20 @@ impl Approval {
         Self { path: dir.join(FOLDER).join(run.as_str()) }
     }
 
-    /// The file, to be watched.
+    /// Returns the path of the file, for a watch.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Makes the folder, so that it can be watched before there is anything in it.
+    /// Creates the directory, so that it can be watched while it is empty.
     ///
     /// # Errors
-    /// If it cannot be made.
+    /// If it cannot be created.
     pub fn prepare(&self) -> io::Result<()> {
         self.path.parent().map_or(Ok(()), atomic::folder)
     }
 
-    /// Approves `proposal` in place of what was approved before. `is_named`: a person has seen what it asks for.
+    /// Approves `proposal` in place of the previous one. `is_named` means that the user saw the list of its requests.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -76,18 +76,20 @@ impl Approval {
         atomic::write(&self.path, &serde_json::to_string(&Record { text, ..record }).map_err(io::Error::other)?)
     }
 
-    /// What is approved; `None`: nothing, or it cannot be read.
+    /// Returns the approved proposal; `None` if there is none, or it is unreadable.
     pub fn read(&self) -> Option<Proposal> {
         Proposal::parse(&read(&self.path)?.text)
     }
 
-    /// The paths of the host that a person was asked about by name.
+    /// Returns the host paths that the user approved by name.
     pub fn named(&self) -> BTreeSet<String> {
         read(&self.path).map(|record| record.named).unwrap_or_default()
     }
 
+    /// Removes the approval.
+    ///
     /// # Errors
-    /// If it cannot be removed.
+    /// If the file cannot be removed.
     pub fn forget(&self) -> io::Result<()> {
         match fs::remove_file(&self.path) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
@@ -96,7 +98,7 @@ impl Approval {
     }
 }
 
-/// Every path of the host that some sandbox can write, or could, with the run that it belongs to; sorted.
+/// Returns all host paths that a sandbox can write, or could earlier, with their run; sorted.
 pub fn writable(dir: &Path) -> Vec<(String, PathBuf)> {
     let Ok(entries) = fs::read_dir(dir.join(FOLDER)) else { return Vec::new() };
     let mut all = Vec::new();
@@ -126,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn an_approval_is_of_one_run_until_it_is_forgotten() {
+    fn an_approval_is_for_one_run_until_it_is_removed() {
         let dir = tempfile::tempdir().unwrap();
         let of = |run: &str| Approval::of(dir.path(), &RunId::from_label(run));
         let approval = of("a-1");
@@ -140,18 +142,18 @@ mod tests {
     }
 
     #[test]
-    fn what_a_sandbox_could_write_is_remembered() {
+    fn writable_paths_are_kept() {
         let dir = tempfile::tempdir().unwrap();
         let approval = Approval::of(dir.path(), &RunId::from_label("a-1"));
         approval.give(&proposal("workspace: .\nmounts: ['/etc:/etc:ro']\n"), true).unwrap();
         assert_eq!(approval.named(), ["/etc".to_owned(), "/p".to_owned()].into());
         approval.give(&proposal(""), false).unwrap();
         assert_eq!(writable(dir.path()), [("a-1".to_owned(), PathBuf::from("/p"))]);
-        assert_eq!(approval.named(), BTreeSet::new(), "it is mounted no more");
+        assert_eq!(approval.named(), BTreeSet::new(), "no longer mounted");
     }
 
     #[test]
-    fn what_cannot_be_read_approves_nothing() {
+    fn an_unreadable_file_approves_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let approval = Approval::of(dir.path(), &RunId::from_label("a-1"));
         approval.prepare().unwrap();

@@ -1,4 +1,4 @@
-//! Files that are whole at every moment: written beside their place and moved there.
+//! Atomic file replacement: a temporary file in the same directory is renamed.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -8,7 +8,7 @@ use std::process;
 use super::private;
 pub use super::private::folder;
 
-/// Replaces a file. Two writers at once leave the text of one of them.
+/// Replaces a file. With concurrent writers, the text of one of them remains.
 pub fn write(path: &Path, text: &str) -> io::Result<()> {
     if let Some(dir) = path.parent() {
         folder(dir)?;
@@ -18,7 +18,7 @@ pub fn write(path: &Path, text: &str) -> io::Result<()> {
     let beside = path.with_file_name(name);
     let written = fill(&beside, text).and_then(|()| fs::rename(&beside, path));
     if written.is_err() {
-        // The first error is the one to be told.
+        // The first error is reported.
         let _ = fs::remove_file(&beside);
     }
     written

@@ -1,6 +1,6 @@
-//! The key of this machine, with which digests of secrets are made.
+//! The local key for keyed digests of secrets.
 //!
-//! Without it digests cannot be compared: a new key means that containers with secrets are replaced once.
+//! Digests of different keys cannot be compared: after a key change, containers with secrets are replaced once.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
@@ -12,13 +12,13 @@ use ring::rand::{SecureRandom, SystemRandom};
 use super::private;
 use moat_model::resource::secret::{SECRET_KEY_LEN, SecretKey};
 
-/// In the folder of what moat keeps.
+/// The name of the file in the state directory.
 const NAME: &str = "secret.key";
 
-/// Reads the key, or makes one that only the user can read.
+/// Reads the key, or creates one that only the user can read.
 ///
 /// # Errors
-/// If there can be none.
+/// If it can be neither read nor created.
 pub fn secret_key(dir: &Path) -> io::Result<SecretKey> {
     let path = dir.join(NAME);
     match read(&path) {
@@ -27,8 +27,8 @@ pub fn secret_key(dir: &Path) -> io::Result<SecretKey> {
     }
     private::folder(dir)?;
     let mut bytes = [0; SECRET_KEY_LEN];
-    SystemRandom::new().fill(&mut bytes).map_err(|_| io::Error::other("the system has no random numbers"))?;
-    // Written beside it and linked, so that another moat sees all of it or nothing.
+    SystemRandom::new().fill(&mut bytes).map_err(|_| io::Error::other("the system has no random bytes"))?;
+    // A hard link of a complete file: a concurrent moat process sees all of it or nothing.
     let fresh = dir.join(format!("{NAME}.{}", std::process::id()));
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
     file.write_all(&bytes)?;
@@ -55,7 +55,7 @@ mod tests {
     use moat_model::resource::secret::{Secret, SecretText};
 
     #[test]
-    fn the_key_is_made_once_and_is_the_users_alone() {
+    fn the_key_is_created_once_and_is_private() {
         let dir = tempfile::tempdir().expect("a folder");
         let dir = dir.path().join("deep/moat");
         let digest = |key: &SecretKey| Secret::new(SecretText::new("x"), "a", key).digest().to_owned();

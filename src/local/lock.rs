@@ -1,7 +1,7 @@
-//! One changer at a time: a lock for each run on each engine.
+//! The lock of a run on an engine: only one command changes a run at a time.
 //!
-//! The system's own lock on an open file, which ends with its process however that ends. It keeps two commands of
-//! one machine apart; two machines on one engine meet in the engine, and a conflict there means look again.
+//! A lock of the operating system on an open file, which is released when its process ends for any reason. It separates
+//! commands of one machine. Commands of two machines conflict on the engine, and observe again after a conflict.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -15,43 +15,43 @@ use super::private;
 use moat_model::resource::RunId;
 use moat_model::resource::digest::short_sha256;
 
-/// Held for as long as it lives.
+/// A held lock, released on drop.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
 }
 
-/// Who holds a lock, as it said itself.
+/// The holder of a lock, as written by itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Holder {
     pub pid: u32,
-    /// As in `apply`.
+    /// For example `apply`.
     pub command: String,
     /// RFC 3339, UTC.
     pub since: String,
 }
 
-/// Why there is no lock.
+/// Why the lock was not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    #[error("`{run}` is held by another moat{}", holder.as_ref().map(described).unwrap_or_default())]
+    #[error("`{run}` is locked by {}", holder.as_ref().map_or("another moat process".to_owned(), described))]
     Held { run: RunId, holder: Option<Holder> },
     #[error("the lock file `{}` cannot be used: {source}", path.display())]
     File { path: PathBuf, source: io::Error },
 }
 
-/// How often a lock that another one holds is tried again: a person does not notice, and it costs nothing.
+/// The polling interval for a held lock: not noticeable and cheap.
 const INTERVAL: Duration = Duration::from_millis(50);
 
-/// A holder's own words are a line; more in the file is not from moat.
+/// The maximum size of a holder's description; a larger file is not from moat.
 const HOLDER_MAX: u64 = 4096;
 
 impl Lock {
     /// Takes the lock of `run` on the engine at `engine`, waiting for at most `patience`.
     ///
     /// # Errors
-    /// [`LockError::Held`] if another one still holds it then; [`LockError::File`] if there can be no lock file.
+    /// [`LockError::Held`] if the lock is still held after `patience`; [`LockError::File`] if the file cannot be used.
     pub async fn take(
         dir: &Path,
         run: &RunId,
@@ -70,7 +70,7 @@ impl Lock {
 }
 
 impl Lock {
-    /// Takes the lock that is the file at `path`, if it is free.
+    /// Takes the lock file at `path`, if it is free.
     pub(super) fn at(path: &Path, run: &RunId, holder: &Holder) -> Result<Self, LockError> {
         let refused = |source: io::Error| LockError::File { path: path.to_owned(), source };
         let mut file = open(path).map_err(refused)?;
@@ -85,10 +85,10 @@ impl Lock {
         Ok(Self { _file: file })
     }
 
-    /// Who holds the lock that is the file at `path`; `None`: nobody.
+    /// Returns the holder of the lock file at `path`; `None` if it is free.
     pub(super) fn holder_at(path: &Path) -> Option<Holder> {
         let mut file = File::open(path).ok()?;
-        // Shared, so that two who ask do not take each other for a holder.
+        // A shared lock, so that two readers do not take each other for a holder.
         match file.try_lock_shared() {
             Err(TryLockError::WouldBlock) => read(&mut file),
             Ok(()) | Err(TryLockError::Error(_)) => None,
@@ -96,13 +96,13 @@ impl Lock {
     }
 }
 
-/// An engine's address may be a path, or hold anything; its digest is always a name.
+/// The address of an engine can contain any characters; its digest is always a valid file name.
 fn path(dir: &Path, run: &RunId, engine: &str) -> PathBuf {
     let engine = short_sha256(engine, 8);
     dir.join("locks").join(format!("{run}@{engine}.lock"))
 }
 
-/// The file stays when the lock goes: removing it would let two processes lock two files of one name.
+/// The file is never removed: otherwise two processes could lock two files of the same name.
 fn open(path: &Path) -> io::Result<File> {
     if let Some(dir) = path.parent() {
         private::folder(dir)?;
@@ -124,7 +124,7 @@ fn read(file: &mut File) -> Option<Holder> {
 }
 
 fn described(holder: &Holder) -> String {
-    format!(": `moat {}` (process {}) since {}", holder.command, holder.pid, holder.since)
+    format!("`moat {}` (process {}) since {}", holder.command, holder.pid, holder.since)
 }
 
 #[cfg(test)]
@@ -140,18 +140,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_held_lock_says_who_holds_it_and_is_free_when_the_holder_is_gone() {
+    async fn a_held_lock_names_its_holder_and_is_released_on_drop() {
         let dir = tempfile::tempdir().unwrap();
         let held = take(dir.path(), "a-1", "unix:///x", Duration::ZERO).await.unwrap();
         let error = take(dir.path(), "a-1", "unix:///x", Duration::from_secs(3)).await.unwrap_err();
-        let text = "`a-1` is held by another moat: `moat apply` (process 7) since 2026-01-01T00:00:00Z";
+        let text = "`a-1` is locked by `moat apply` (process 7) since 2026-01-01T00:00:00Z";
         assert_eq!(error.to_string(), text);
         drop(held);
         take(dir.path(), "a-1", "unix:///x", Duration::ZERO).await.unwrap();
     }
 
     #[tokio::test]
-    async fn other_runs_and_other_engines_are_not_held_up() {
+    async fn other_runs_and_engines_are_not_locked() {
         let dir = tempfile::tempdir().unwrap();
         let _one = take(dir.path(), "a-1", "unix:///x", Duration::ZERO).await.unwrap();
         let _two = take(dir.path(), "a-2", "unix:///x", Duration::ZERO).await.unwrap();
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_lock_that_is_let_go_in_time_is_taken() {
+    async fn a_lock_that_is_released_in_time_is_taken() {
         let dir = tempfile::tempdir().unwrap();
         let held = take(dir.path(), "a-1", "e", Duration::ZERO).await.unwrap();
         let (taken, ()) = tokio::join!(take(dir.path(), "a-1", "e", Duration::from_secs(5)), async {
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_a_place_for_the_file_there_is_no_lock() {
+    async fn an_unusable_lock_file_is_an_error() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("locks"), "in the way").unwrap();
         let error = take(dir.path(), "a-1", "e", Duration::ZERO).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! What moat keeps in files of its own. Losing them loses convenience, never control: Docker is the state.
+//! The local files of moat. They are a convenience: the labels on the engine are the state.
 //!
 //! The only module that writes files.
 
@@ -19,17 +19,17 @@ use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
 
-/// The folder for moat's own files: `MOAT_STATE_DIR` if it is set, else `moat` in the user's state folder as the
-/// XDG base directory specification has it. `None`: the user has no home.
+/// Returns the state directory: `MOAT_STATE_DIR` if it is set, else `moat` in the user's state directory of the XDG base
+/// directory specification. `None` if the user has no home directory.
 pub fn state_dir(overruled: Option<PathBuf>) -> Option<PathBuf> {
     let overruled = overruled.filter(|path| !path.as_os_str().is_empty());
     overruled.or_else(|| Some(etcetera::base_strategy::Xdg::new().ok()?.state_dir()?.join("moat")))
 }
 
-/// Makes the folder before anybody looks at what is around it, for whom its coming would be a change.
+/// Creates the state directory. Called before its surroundings are observed, where a new directory would be a change.
 ///
 /// # Errors
-/// If it cannot be made.
+/// If it cannot be created.
 pub fn prepare(dir: &Path) -> io::Result<()> {
     private::folder(dir)
 }

@@ -1,4 +1,4 @@
-//! The file of a plan that is kept for a later apply.
+//! The file of a plan for a later apply.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -6,10 +6,10 @@ use std::path::Path;
 
 use super::atomic;
 
-/// Writes the file, also over another plan (`is_plan`), and never over anything else: a slip must not cost a spec.
+/// Writes the file. Replaces another plan (`is_plan`), but no other file: a typo must not overwrite a spec.
 ///
 /// # Errors
-/// [`ErrorKind::AlreadyExists`], or whatever else is in the way.
+/// [`ErrorKind::AlreadyExists`] for another file, or an I/O error.
 pub fn write(path: &Path, text: &str, is_plan: impl Fn(&str) -> bool) -> io::Result<()> {
     match fs::read_to_string(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => {}

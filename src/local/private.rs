@@ -1,5 +1,5 @@
-//! Files and folders that only their user can read: what moat keeps tells of a user's work, which is nobody else's
-//! business. What an older version left readable is closed when it is opened.
+//! Files and directories that only their user can read, since moat's files describe the user's work. Files of older
+//! versions that others can read are restricted when they are opened.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
@@ -11,35 +11,35 @@ use rustix::process::geteuid;
 pub const MODE: u32 = 0o600;
 const DIR_MODE: u32 = 0o700;
 
-/// The bits of everybody but the user.
+/// The permission bits of group and others.
 const OTHERS: u32 = 0o077;
 
-/// Set on folders that several users share, such as `/tmp`.
+/// The sticky bit, set on shared directories such as `/tmp`.
 const STICKY: u32 = 0o1000;
 
-/// All that moat puts into its folder. A new name goes here.
+/// All names that moat creates in its state directory. New names must be added.
 const OWN: [&str; 7] = ["approvals", "audit", "history", "locks", "runs", "secret.key", "watch"];
 
-/// How deep moat's folders go, and more.
+/// A depth limit that no directory of moat reaches.
 const DEPTH_MAX: u32 = 8;
 
-/// Makes a folder, with those that it is in.
+/// Creates a directory and its parents.
 pub fn folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(DIR_MODE).create(path)
 }
 
-/// Opens a file as `options` say, and closes it to others.
+/// Opens a file with `options`, and restricts it to the user.
 pub fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     let file = options.mode(MODE).open(path)?;
     if file.metadata()?.mode() & OTHERS != 0 {
-        // Somebody else's file cannot be changed, and works all the same.
+        // The mode of another user's file cannot be changed; the file is usable nevertheless.
         let _ = file.set_permissions(Permissions::from_mode(MODE));
     }
     Ok(file)
 }
 
-/// Closes a folder of moat's that others can read, with all that moat has in it. One that is not moat's alone stays as
-/// it is, but for what moat has in it: `MOAT_STATE_DIR` may name any folder.
+/// Restricts the state directory and moat's files in it to the user. A directory with other files keeps its mode, as
+/// `MOAT_STATE_DIR` may name any directory.
 pub fn close(dir: &Path) {
     let Ok(found) = fs::symlink_metadata(dir) else { return };
     if !found.is_dir() || found.uid() != geteuid().as_raw() || found.mode() & OTHERS == 0 {
@@ -58,7 +58,7 @@ pub fn close(dir: &Path) {
     }
 }
 
-/// What cannot be closed stays as it is: moat works with it all the same.
+/// Restricts a file or directory tree. Errors are ignored: moat works with unrestricted files as well.
 fn close_all(path: &Path, depth: u32) {
     let Ok(found) = fs::symlink_metadata(path) else { return };
     if found.is_dir() && depth < DEPTH_MAX {
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     fn mode(path: &Path) -> u32 {
-        fs::symlink_metadata(path).expect("it is there").mode() & 0o7777
+        fs::symlink_metadata(path).expect("exists").mode() & 0o7777
     }
 
     fn set(path: &Path, mode: u32) {
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_older_version_left_is_closed() {
+    fn files_of_older_versions_are_restricted() {
         let dir = tempfile::tempdir().expect("a folder");
         let [state, history, line, audit] =
             ["state", "state/history", "state/history/a.jsonl", "state/audit"].map(|name| dir.path().join(name));
@@ -98,14 +98,14 @@ mod tests {
         }
         close(&state);
         assert_eq!([&state, &history, &line, &audit].map(|path| mode(path)), [0o700, 0o700, 0o600, 0o700]);
-        // What is opened is closed as well.
+        // Opening a file restricts it as well.
         set(&line, 0o664);
         open(OpenOptions::new().read(true), &line).expect("a file");
         assert_eq!(mode(&line), 0o600);
     }
 
     #[test]
-    fn a_folder_that_is_not_moats_alone_stays_open() {
+    fn a_directory_with_other_files_keeps_its_mode() {
         for (other, top) in [(Some("agent.yaml"), 0o755), (None, 0o1777)] {
             let dir = tempfile::tempdir().expect("a folder");
             let (locks, link) = (dir.path().join("locks"), dir.path().join("locks/link"));

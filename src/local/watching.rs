@@ -1,6 +1,6 @@
-//! How the agents of a watch stand, for whoever asks meanwhile: one file for each run on each engine.
+//! The state of the agents of a watch, for other commands: one file for each run on each engine.
 //!
-//! A watch holds a lock of its own as long as it lives, so that what it wrote last is known to be old when it is gone.
+//! A watch holds a separate lock while it runs, so that its file is known to be outdated after it ends.
 
 use std::fs;
 use std::io;
@@ -13,37 +13,37 @@ use super::lock::{Holder, Lock, LockError};
 use moat_model::resource::RunId;
 use moat_model::resource::digest::short_sha256;
 
-/// What a watch says of one agent.
+/// The state of an agent in a watch.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Note {
-    /// RFC 3339, UTC: since when it stands so.
+    /// The time of the last state change, RFC 3339 in UTC.
     pub since: String,
-    /// As in `settled`, `working`, `backing-off`, `stuck`, `no-engine`.
+    /// For example `settled`, `working`, `backing-off`, `stuck`, `no-engine`.
     pub work: String,
-    /// What waits for an approval.
+    /// Requests that wait for an approval.
     #[serde(default)]
     pub held: Vec<String>,
-    /// Why the spec as it is now is not what is wanted.
+    /// Why the current spec is not used.
     #[serde(default)]
     pub problem: Option<String>,
-    /// Sessions that something waits for.
+    /// The number of sessions that a change waits for.
     #[serde(default)]
     pub sessions: usize,
     #[serde(default)]
     pub last_error: Option<String>,
-    /// Resources that are left alone for now.
+    /// Resources whose repair is suspended.
     #[serde(default)]
     pub left: Vec<String>,
 }
 
-/// The place for what is said of one run.
+/// The files of a watch for one run.
 #[derive(Debug, Clone)]
 pub struct Watching {
     note: PathBuf,
     lock: PathBuf,
 }
 
-/// A note says a few lines; a spec's diagnostics may be many.
+/// The maximum size of a file. It is usually small, but a spec can have many diagnostics.
 const SIZE_MAX: u64 = 1 << 20;
 
 impl Watching {
@@ -53,21 +53,23 @@ impl Watching {
         Self { note: dir.join(format!("{name}.json")), lock: dir.join(format!("{name}.lock")) }
     }
 
-    /// Held by the watch as long as it lives.
+    /// Takes the lock of the watch.
     ///
     /// # Errors
-    /// If another watch has it.
+    /// If another watch holds it.
     pub fn begin(&self, run: &RunId, holder: &Holder) -> Result<Lock, LockError> {
         Lock::at(&self.lock, run, holder)
     }
 
+    /// Writes the state.
+    ///
     /// # Errors
-    /// If it cannot be written.
+    /// If the file cannot be written.
     pub fn write(&self, note: &Note) -> io::Result<()> {
         atomic::write(&self.note, &serde_json::to_string(note).map_err(io::Error::other)?)
     }
 
-    /// What a watch that lives says, and who it is; `None`: there is none.
+    /// Returns the running watch and its state; `None` if no watch runs.
     pub fn read(&self) -> Option<(Holder, Note)> {
         let holder = Lock::holder_at(&self.lock)?;
         let size = fs::metadata(&self.note).ok()?.len();
@@ -81,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_watch_said_is_old_when_it_is_gone() {
+    fn the_state_is_outdated_when_the_watch_ends() {
         let dir = tempfile::tempdir().unwrap();
         let run = RunId::from_label("a-1");
         let place = Watching::of(dir.path(), &run, "unix:///x");

@@ -1,7 +1,7 @@
-//! What people and scripts see.
+//! Output for people and scripts.
 //!
-//! Makes text of values that others have found, and writes it; decides nothing. Data goes to standard output, all
-//! else to standard error. The forms that scripts rely on are in `docs/reference/`.
+//! Renders values that other modules computed and writes the text; makes no decisions. Data goes to standard output,
+//! everything else to standard error. `docs/reference/` specifies the formats that scripts rely on.
 
 pub mod graph;
 pub mod json;

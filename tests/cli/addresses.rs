@@ -14,18 +14,18 @@ fn exhausted_ranges_are_reported_without_endless_retries() {
         builder: 4 to do
           failed    creating network moat-builder-1f2e3d4c
           skipped   container moat-builder-1f2e3d4c, which needs network moat-builder-1f2e3d4c
-        builder: looked again, 4 more to do
+        builder: checked again, 4 more to do
           failed    creating network moat-builder-1f2e3d4c
           skipped   container moat-builder-1f2e3d4c, which needs network moat-builder-1f2e3d4c
-        builder: looked again, 4 more to do
+        builder: checked again, 4 more to do
           failed    creating network moat-builder-1f2e3d4c
           skipped   container moat-builder-1f2e3d4c, which needs network moat-builder-1f2e3d4c
-        builder: looked again, 4 more to do
+        builder: checked again, 4 more to do
           failed    creating network moat-builder-1f2e3d4c
           skipped   container moat-builder-1f2e3d4c, which needs network moat-builder-1f2e3d4c
         error: cannot create network `moat-builder-1f2e3d4c`: pool overlaps with other one on this address space
           = help: no address range is left in moat's pool or the engine's: set another one with `--subnets`, or remove unused networks (`moat list`, `docker network prune`)
-        nothing had been changed; `moat apply` tries again
+        nothing was changed; `moat apply` retries
     "#]].assert_eq(&ran.err);
 }
 
@@ -36,7 +36,7 @@ fn retries_in_a_large_range_are_limited() {
     let place = Place::with("agent: builder\nimage: busybox\n").at(&engine.address());
     let ran = place.run(&["apply"]);
     assert_eq!(ran.code, Some(1), "{}", ran.err);
-    assert_eq!(ran.err.matches("looked again").count(), 7, "{}", ran.err);
+    assert_eq!(ran.err.matches("checked again").count(), 7, "{}", ran.err);
     let hint = "is in use, though the engine does not list it: set another range with `--subnets`";
     assert!(ran.err.contains(hint), "{}", ran.err);
 }

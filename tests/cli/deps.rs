@@ -13,7 +13,7 @@ fn the_list_includes_user_defined_dependencies() {
         &expect![[r#"
             exit 0
             == stdout
-            DEPENDENCY   VERSIONS        WHAT IT BRINGS
+            DEPENDENCY   VERSIONS        SUMMARY
             curl                         curl
             docker:dind                  the agent's own Docker daemon, with builds on a BuildKit sidecar
             docker:host                  the Docker daemon of the host, which gives full control over the host

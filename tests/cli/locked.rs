@@ -45,7 +45,7 @@ fn a_locked_sandbox_refuses_changes_and_names_the_holder() {
         let ran = place.run(&[command]);
         assert_eq!((ran.code, ran.out.as_str()), (Some(75), ""), "{command}: {}", ran.err);
         expect![[r#"
-            error: `builder-1f2e3d4c` is held by another moat: `moat apply` (process 7) since 2026-01-01T00:00:00.000Z
+            error: `builder-1f2e3d4c` is locked by `moat apply` (process 7) since 2026-01-01T00:00:00.000Z
               = help: wait with `--lock-timeout 60`, or see `moat status`
         "#]]
         .assert_eq(&ran.err);
@@ -55,7 +55,7 @@ fn a_locked_sandbox_refuses_changes_and_names_the_holder() {
     let ran = place.run(&["destroy", "--json"]);
     assert_eq!(ran.code, Some(75));
     expect![[r#"
-        {"time":"TIME","event":"done","outcome":"error","exit_code":75,"code":"lock-held","state":null,"error":{"code":"lock-held","message":"`builder-1f2e3d4c` is held by another moat: `moat apply` (process 7) since 2026-01-01T00:00:00.000Z","hint":"wait with `--lock-timeout 60`, or see `moat status`"}}
+        {"time":"TIME","event":"done","outcome":"error","exit_code":75,"code":"lock-held","state":null,"error":{"code":"lock-held","message":"`builder-1f2e3d4c` is locked by `moat apply` (process 7) since 2026-01-01T00:00:00.000Z","hint":"wait with `--lock-timeout 60`, or see `moat status`"}}
     "#]].assert_eq(&ran.out);
 }
 
@@ -84,7 +84,7 @@ fn the_locked_one_of_several_agents_is_named() {
     let _lock = held(&place);
     let ran = place.run(&["destroy", "--json", "agent.yaml", "other.yaml"]);
     assert_eq!(ran.code, Some(75));
-    assert!(ran.err.starts_with("builder | error: `builder-1f2e3d4c` is held by another moat"), "{}", ran.err);
+    assert!(ran.err.starts_with("builder | error: `builder-1f2e3d4c` is locked by"), "{}", ran.err);
     let refused = ran.out.lines().find(|line| line.contains("\"agent\":\"builder\"")).expect("a line");
     assert!(refused.contains("\"outcome\":\"error\"") && refused.contains("\"exit_code\":75"), "{refused}");
     assert!(ran.out.lines().last().is_some_and(|it| it.contains("\"summary\"")), "{}", ran.out);

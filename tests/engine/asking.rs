@@ -39,7 +39,7 @@ fn destroy_lists_resources_and_asks() {
     assert_eq!((ran.code, sandbox.find("main")), (0, None), "{ran}");
     assert_eq!(sandbox.volumes(), [format!("moat-{}-buildkit-cache", sandbox.run_id())]);
     let asked = on_terminal(&sandbox, "destroy", "");
-    assert!(asked.code == 0 && !asked.stdout.contains("go on?"), "nothing is there to be asked about: {asked}");
+    assert!(asked.code == 0 && !asked.stdout.contains("continue?"), "nothing is there to be asked about: {asked}");
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn no_prompt_with_yes_or_without_a_terminal() {
         let words: Vec<&str> = line.split(' ').collect();
         let ran = if terminal { on_terminal(&sandbox, line, "") } else { sandbox.moat(&words).run() };
         assert_eq!((ran.code, sandbox.find("main")), (0, None), "{line}: {ran}");
-        assert!(!ran.stdout.contains("go on?") && !ran.stderr.contains("go on?"), "{line}: {ran}");
+        assert!(!ran.stdout.contains("continue?") && !ran.stderr.contains("continue?"), "{line}: {ran}");
     }
 }
 
@@ -81,7 +81,7 @@ fn run_with_rm_asks_before_removing_an_existing_sandbox() {
     assert!(ran.stdout == "once\n" && ran.stderr.contains("already exists and will be removed afterwards"), "{ran}");
     assert_eq!(sandbox.find("main"), None);
     let ran = on_terminal(&sandbox, "run --rm -- echo fresh", "");
-    assert!(ran.code == 0 && !ran.stdout.contains("go on?"), "{ran}");
+    assert!(ran.code == 0 && !ran.stdout.contains("continue?"), "{ran}");
 }
 
 #[test]

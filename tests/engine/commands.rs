@@ -138,15 +138,15 @@ fn commands_on_a_sandbox_that_starts() {
     expect![[r#"
         exit 0
         == stdout
-        Nothing to do: builder is as agent.yaml says
+        Nothing to do: builder matches agent.yaml
     "#]]
     .assert_eq(&sandbox.moat(&["plan"]).transcript());
     expect![[r#"
         exit 0
         == stdout
-        image/busybox: as wanted
-        network/agent: as wanted
-        container/main: as wanted, as made at TIME
+        image/busybox: in sync
+        network/agent: in sync
+        container/main: in sync, created at TIME
     "#]]
     .assert_eq(&timeless(&sandbox.moat(&["why"]).transcript()));
     // Other tests use the engine too.
@@ -181,7 +181,7 @@ fn commands_after_drift() {
     expect![[r#"
         exit 0
         == stdout
-        container/main: wanted otherwise, as made at TIME
+        container/main: out of sync, created at TIME
             env.A unset -> "b"
     "#]]
     .assert_eq(&timeless(&sandbox.moat(&["why", "main"]).transcript()));
@@ -281,7 +281,7 @@ fn watch_output() {
     };
     let mut watch = begin("watch");
     let on_screen = || reported("watch.err");
-    assert!(until(|| on_screen().contains("as wanted")), "{}", on_screen());
+    assert!(until(|| on_screen().contains("in sync")), "{}", on_screen());
     let mut events = begin("events");
     // It listens once it reports new events.
     assert!(until(|| {
@@ -291,7 +291,7 @@ fn watch_output() {
         reported("events").contains("probe")
     }));
     engine().docker(&["kill", &sandbox.main()]);
-    assert!(until(|| on_screen().matches("as wanted").count() == 2), "{}", on_screen());
+    assert!(until(|| on_screen().matches("in sync").count() == 2), "{}", on_screen());
     // The proof that it is ready is the last of it.
     let events_told = |what: &[&str]| what.iter().all(|it| reported("events").contains(it));
     assert!(until(|| events_told(&[" started ", " command-ended "])), "{}", reported("events"));
@@ -314,12 +314,12 @@ fn watch_output() {
           created  network moat-R
           ready  container moat-R
           started  container moat-R
-        builder: as wanted
+        builder: in sync
         builder: REASON
         builder: 2 to do
           ready  container moat-R
           started  container moat-R
-        builder: as wanted
+        builder: in sync
     "#]]
     .assert_eq(&sandbox.plain(&on_screen));
     let events = reported("events");

@@ -94,12 +94,12 @@ fn sandbox_targets_match_docker_cp() {
           = help: create it first: `moat exec -- mkdir -p /no/such`
         exit 1
         == stderr
-        error: there is no `nothing` on this machine
-          = help: check the path; a missing directory is not made
+        error: `nothing` does not exist on this machine
+          = help: check the path; missing directories are not created
         exit 1
         == stderr
-        error: there is no `no/thing` on this machine
-          = help: check the path; a missing directory is not made
+        error: `no/thing` does not exist on this machine
+          = help: check the path; missing directories are not created
         exit 1
         == stderr
         error: `/dev/null` is neither a file, a directory nor a link
@@ -156,8 +156,8 @@ fn local_targets_match_docker_cp_except_links() {
     expect![[r#"
         exit 1
         == stderr
-        error: there is no `new/` on this machine
-          = help: check the path; a missing directory is not made
+        error: `new/` does not exist on this machine
+          = help: check the path; missing directories are not created
         exit 1
         == stderr
         error: `file` is a file, and is not replaced by a directory
@@ -168,8 +168,8 @@ fn local_targets_match_docker_cp_except_links() {
           = help: name the place it points to, or end the path with a slash to copy into the directory behind it
         exit 1
         == stderr
-        error: there is no `no` on this machine
-          = help: check the path; a missing directory is not made
+        error: `no` does not exist on this machine
+          = help: check the path; missing directories are not created
         exit 1
         == stderr
         error: `/none` does not exist in the sandbox

@@ -200,7 +200,7 @@ fn a_stopped_sandbox_is_not_started_by_other_commands() {
     expect![[r#"
         exit 0
         == stdout
-        Nothing to do: builder is stopped, and stays so until `moat start`
+        Nothing to do: builder is stopped until `moat start`
     "#]]
     .assert_eq(&sandbox.moat(&["plan", "--detailed-exitcode"]).transcript());
     expect![[r#"
@@ -289,8 +289,8 @@ fn files_are_copied_unchanged() {
     expect![[r#"
         exit 1
         == stderr
-        error: there is no `nothing` on this machine
-          = help: check the path; a missing directory is not made
+        error: `nothing` does not exist on this machine
+          = help: check the path; missing directories are not created
         exit 1
         == stderr
         error: no directory `/no/` in the sandbox
@@ -542,7 +542,7 @@ fn doctor_checks_the_engine_and_the_sandbox() {
         bad  engine  cannot use docker at `unix:///nowhere.sock` (from DOCKER_HOST): no such file or directory
                       -> start Docker, or set its address with --host or DOCKER_HOST
 
-        Sandboxes will not come up here: 1 to mend first.
+        Sandboxes cannot start on this engine: fix 1 problem.
     "#]]
     .assert_eq(&nowhere.transcript());
 }

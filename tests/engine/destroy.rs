@@ -28,7 +28,7 @@ fn the_build_cache_is_kept_unless_its_removal_is_requested() {
           stopped  container moat-buildkit-R
         builder is gone
           kept  volume moat-R-buildkit-cache
-          = help: `moat destroy --volumes` removes what was kept, with its data
+          = help: `moat destroy --volumes` removes the kept volumes and their data
     "#]]
     .assert_eq(&sandbox.moat(&["destroy"]).transcript());
     assert_eq!(sandbox.volumes(), [format!("moat-{}-buildkit-cache", sandbox.run_id())]);
@@ -40,7 +40,7 @@ fn the_build_cache_is_kept_unless_its_removal_is_requested() {
         == stderr
         builder: nothing to destroy
           kept  volume moat-R-buildkit-cache
-          = help: `moat destroy --volumes` removes what was kept, with its data
+          = help: `moat destroy --volumes` removes the kept volumes and their data
     "#]]
     .assert_eq(&sandbox.moat(&["destroy"]).docker_host(&recorder.host()).transcript());
     assert!(!recorder.take().iter().any(Call::changes));

@@ -113,8 +113,8 @@ fn an_unreachable_registry() {
             == stderr
             error: cannot pull `127.0.0.1:1/none:1`: cannot reach the registry `127.0.0.1:1` (get "http://127.0.0.1:1/v2/": dial tcp 127.0.0.1:1: connect: connection refused)
               = help: check the network, a proxy, or the registry's name
-            what had been done is undone: removed network moat-R
-              = help: `--keep-on-failure` would leave it to be looked at
+            rolled back: removed network moat-R
+              = help: `--keep-on-failure` keeps it for inspection
         "#]],
     );
 }
@@ -129,8 +129,8 @@ fn an_image_missing_from_its_registry() {
             == stderr
             error: cannot pull `10.213.213.1:5000/lab/none:1`: `10.213.213.1:5000` has no such image or tag (manifest for 10.213.213.1:5000/lab/none:1 not found: manifest unknown: manifest unknown)
               = help: check its name
-            what had been done is undone: removed network moat-R
-              = help: `--keep-on-failure` would leave it to be looked at
+            rolled back: removed network moat-R
+              = help: `--keep-on-failure` keeps it for inspection
         "#]],
     );
 }
@@ -147,8 +147,8 @@ fn an_image_without_dockerd() {
               | the last lines of container moat-R
               |  moat: no dockerd in this image
               = help: use an image that brings Docker, such as `docker:dind`, or remove `docker:dind` from `dependencies`
-            what had been done is undone: removed container moat-buildkit-R, container moat-R, network moat-R, volume moat-R-buildkit-cache, volume moat-R-docker
-              = help: `--keep-on-failure` would leave it to be looked at
+            rolled back: removed container moat-buildkit-R, container moat-R, network moat-R, volume moat-R-buildkit-cache, volume moat-R-docker
+              = help: `--keep-on-failure` keeps it for inspection
         "#]],
     );
 }
@@ -164,8 +164,8 @@ fn a_container_that_exits_immediately() {
             error: `moat-R` exited with code 3
               | the last lines of container moat-R
               |  no good
-            what had been done is undone: removed container moat-R, network moat-R
-              = help: `--keep-on-failure` would leave it to be looked at
+            rolled back: removed container moat-R, network moat-R
+              = help: `--keep-on-failure` keeps it for inspection
         "#]],
     );
 }
@@ -182,8 +182,8 @@ fn a_command_that_does_not_exist() {
               | the last lines of container moat-R
               |  [FATAL tini] exec no-such-program failed: No such file or directory
               = help: the image has no such command: check its name and the image
-            what had been done is undone: removed container moat-R, network moat-R
-              = help: `--keep-on-failure` would leave it to be looked at
+            rolled back: removed container moat-R, network moat-R
+              = help: `--keep-on-failure` keeps it for inspection
         "#]],
     );
 }
@@ -197,8 +197,8 @@ fn a_file_mounted_over_a_directory() {
         == stderr
         error: cannot start container `moat-R`: `DIR/f` cannot be mounted at `/etc`: one of them is a directory, and the other is not
           = help: create it on the Docker host, which may be another machine, or correct the spec
-        what had been done is undone: removed container moat-R, network moat-R
-          = help: `--keep-on-failure` would leave it to be looked at
+        rolled back: removed container moat-R, network moat-R
+          = help: `--keep-on-failure` keeps it for inspection
     "#]]
     .assert_eq(&sandbox.moat(&["apply", "--quiet"]).transcript());
 }
@@ -225,8 +225,8 @@ fn an_address_missing_on_the_host() {
             == stderr
             error: cannot start container `moat-R`: the Docker host does not have the address `10.9.8.7`
               = help: `ip address` on the Docker host lists its addresses; use one of them in `ports`, or omit it for loopback
-            what had been done is undone: removed container moat-R, network moat-R
-              = help: `--keep-on-failure` would leave it to be looked at
+            rolled back: removed container moat-R, network moat-R
+              = help: `--keep-on-failure` keeps it for inspection
         "#]],
     );
 }
@@ -245,8 +245,8 @@ fn a_port_used_by_another_container() {
         == stderr
         error: cannot start container `moat-R`: port 127.0.0.1:PORT of the Docker host is in use by another container
           = help: `ss -ltnp` on the Docker host shows what uses it; choose another port, or write only the container port to get a free one
-        what had been done is undone: removed container moat-R, network moat-R
-          = help: `--keep-on-failure` would leave it to be looked at
+        rolled back: removed container moat-R, network moat-R
+          = help: `--keep-on-failure` keeps it for inspection
     "#]]
     .assert_eq(&sandbox.moat(&["apply", "--quiet"]).transcript().replace(port, "PORT"));
 }
@@ -267,8 +267,8 @@ fn a_failed_build_shows_the_output_of_its_step() {
           |  red
           |  ls: /nonexistent: No such file or directory
           = help: `moat image` shows the Dockerfile
-        what had been done is undone: removed network moat-R
-          = help: `--keep-on-failure` would leave it to be looked at
+        rolled back: removed network moat-R
+          = help: `--keep-on-failure` keeps it for inspection
     "#]]
     .assert_eq(&reported);
 }
@@ -284,8 +284,8 @@ fn a_sidecar_that_is_never_ready() {
             == stderr
             error: `moat-buildkit-R` was not ready within 2 s: `buildctl debug workers` exited with code 126 (OCI runtime exec failed: exec failed: unable to start container process: exec: "buildctl": executable file not found in $PATH: unknown)
               = help: on a slow machine, allow more time: `--wait-timeout 120`
-            what had been done is undone: removed container moat-buildkit-R, container moat-R, network moat-R, volume moat-R-buildkit-cache, volume moat-R-docker
-              = help: `--keep-on-failure` would leave it to be looked at
+            rolled back: removed container moat-buildkit-R, container moat-R, network moat-R, volume moat-R-buildkit-cache, volume moat-R-docker
+              = help: `--keep-on-failure` keeps it for inspection
         "#]],
     );
 }
@@ -302,8 +302,8 @@ fn a_sidecar_that_dies() {
             error: `moat-buildkit-R` exited with code 7 and was restarted N times
               | the last lines of container moat-buildkit-R
               |  giving up
-            what had been done is undone: removed container moat-buildkit-R, container moat-R, network moat-R, volume moat-R-buildkit-cache, volume moat-R-docker
-              = help: `--keep-on-failure` would leave it to be looked at
+            rolled back: removed container moat-buildkit-R, container moat-R, network moat-R, volume moat-R-buildkit-cache, volume moat-R-docker
+              = help: `--keep-on-failure` keeps it for inspection
         "#]],
     );
 }
@@ -318,7 +318,7 @@ fn failed_containers_can_be_kept() {
         error: `moat-R` exited with code 3
           | the last lines of container moat-R
           |  no good
-        what was done stays: `moat status` shows it, `moat apply` goes on from there
+        the completed steps were kept; `moat status` shows the result, `moat apply` resumes
     "#]]
     .assert_eq(&reported);
     assert_eq!(sandbox.inspect("main", "{{.State.ExitCode}}"), "3");

@@ -35,8 +35,8 @@ fn a_container() {
             == stderr
             error: cannot create container `moat-R`: conflict. The container name "/moat-R" is already in use by container "ID". You have to remove (or rename) that container to be able to reuse that name
               = help: a container named `moat-R` exists that moat does not manage and will not change: rename or remove it
-            what had been done is undone: removed network moat-R
-              = help: `--keep-on-failure` would leave it to be looked at
+            rolled back: removed network moat-R
+              = help: `--keep-on-failure` keeps it for inspection
         "#]],
         &expect![[r#"
         exit 0
@@ -62,7 +62,7 @@ fn a_network() {
             == stderr
             error: cannot create network `moat-R`: network with name moat-R already exists
               = help: a network named `moat-R` exists that moat does not manage and will not change: rename or remove it
-            nothing had been changed; `moat apply` tries again
+            nothing was changed; `moat apply` retries
         "#]],
         &expect![[r#"
         exit 0
@@ -88,8 +88,8 @@ fn a_volume() {
             == stderr
             error: a volume `moat-R-docker` exists already and does not belong to this sandbox
               = help: a volume named `moat-R-docker` exists that moat does not manage and will not change: rename or remove it
-            what had been done is undone: removed container moat-buildkit-R, network moat-R, volume moat-R-buildkit-cache
-              = help: `--keep-on-failure` would leave it to be looked at
+            rolled back: removed container moat-buildkit-R, network moat-R, volume moat-R-buildkit-cache
+              = help: `--keep-on-failure` keeps it for inspection
         "#]],
         &expect![[r#"
         exit 0

@@ -148,7 +148,7 @@ fn damaged_history_files_do_not_block_work() {
     fs::write(&history, "\u{0}nonsense").expect("written");
     fs::write(&record, "{").expect("written");
     expect![[r#"
-        warning: the history is incomplete: `HOME/.local/state/moat/runs/ENGINE/R.json` cannot be read, and was made anew
+        warning: the history is incomplete: `HOME/.local/state/moat/runs/ENGINE/R.json` could not be read and was recreated
           = help: it was rebuilt from the engine's labels
     "#]].assert_eq(&warnings(1));
     let reported = sandbox.moat(&["history"]).run();
@@ -161,9 +161,9 @@ fn damaged_history_files_do_not_block_work() {
     fs::write(&history, "{\"v\":2,\"more\":true}\n").expect("written");
     fs::write(&record, "{\"v\":2,\"more\":true}").expect("written");
     expect![[r#"
-        warning: the history is incomplete: `HOME/.local/state/moat/runs/ENGINE/R.json` is of a newer version of moat, and was left as it is
+        warning: the history is incomplete: `HOME/.local/state/moat/runs/ENGINE/R.json` was written by a newer version of moat and is left unchanged
           = help: use that version of moat, or remove the file
-        warning: the history is incomplete: `HOME/.local/state/moat/history/ENGINE/R.jsonl` is of a newer version of moat, and was left as it is
+        warning: the history is incomplete: `HOME/.local/state/moat/history/ENGINE/R.jsonl` was written by a newer version of moat and is left unchanged
           = help: use that version of moat, or remove the file
     "#]].assert_eq(&warnings(3));
     assert_eq!(fs::read_to_string(&record).expect("a record"), "{\"v\":2,\"more\":true}");
@@ -174,7 +174,7 @@ fn damaged_history_files_do_not_block_work() {
     let held = fs::File::open(&history).expect("a file");
     held.lock().expect("held");
     expect![[r#"
-        warning: the history is incomplete: `HOME/.local/state/moat/history/ENGINE/R.jsonl` is held by another process
+        warning: the history is incomplete: `HOME/.local/state/moat/history/ENGINE/R.jsonl` is locked by another process
           = help: only the history is affected
     "#]]
     .assert_eq(&warnings(4));

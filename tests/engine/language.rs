@@ -352,22 +352,22 @@ fn why_shows_the_difference_and_its_time() {
         // The time varies.
         reported
             .lines()
-            .map(|line| line.split(", as made at").next().unwrap_or_default())
+            .map(|line| line.split(", created at").next().unwrap_or_default())
             .collect::<Vec<_>>()
             .join("\n")
     };
     expect![[r#"
         exit 0
         == stdout
-        image/busybox: as wanted
-        network/agent: as wanted
-        container/main: as wanted"#]]
+        image/busybox: in sync
+        network/agent: in sync
+        container/main: in sync"#]]
     .assert_eq(&why(&[]));
     sandbox.rewrite("image: busybox\nenv: {COLOUR: blue}\n");
     expect![[r#"
         exit 0
         == stdout
-        container/main: wanted otherwise
+        container/main: out of sync
             env.COLOUR "red" -> "blue""#]]
     .assert_eq(&why(&["main"]));
     expect![[r#"

@@ -61,7 +61,7 @@ fn a_second_apply_changes_nothing_and_costs_the_same_for_one_resource_or_ten() {
     expect![[r#"
         exit 0
         == stdout
-        Nothing to do: builder is as agent.yaml says
+        Nothing to do: builder matches agent.yaml
     "#]]
     .assert_eq(&dind.moat(&["plan", "--detailed-exitcode"]).transcript());
     assert_eq!(changing(&calls(&dind, &["plan"])), <[&Call; 0]>::default());

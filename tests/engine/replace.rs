@@ -67,8 +67,8 @@ fn comes_back(spec: &str) {
         error: `moat-R.next1` exited with code 3
           | the last lines of container moat-R.next1
           |  no good
-        what had been done is undone: started container moat-R, removed container moat-R.next1
-          = help: `--keep-on-failure` would leave it to be looked at
+        rolled back: started container moat-R, removed container moat-R.next1
+          = help: `--keep-on-failure` keeps it for inspection
     "#]]
     .assert_eq(&without_daemon(&sandbox.moat(&["apply", "--quiet"]).transcript()));
     assert_eq!((sandbox.main(), sandbox.volumes()), (main, volumes));

@@ -22,7 +22,7 @@ fn exit_code_0_means_completed() {
     expect![[r#"
         exit 0
         == stdout
-        Nothing to do: builder has completed, and `moat restart` runs it again
+        Nothing to do: builder has completed; `moat restart` runs it again
     "#]]
     .assert_eq(&sandbox.moat(&["plan", "--detailed-exitcode"]).transcript());
     assert_eq!((sandbox.main(), sandbox.inspect("main", "{{.State.StartedAt}}")), (id.clone(), began.clone()));

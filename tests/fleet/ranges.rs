@@ -79,7 +79,7 @@ fn a_subnet_taken_after_observation() {
     engine().docker(&["network", "create", "--subnet", "10.119.10.0/24", &rival]);
     let (code, reported) = held.let_go();
     assert_eq!(code, Some(0), "{reported}");
-    assert!(reported.contains("looked again"), "{reported}");
+    assert!(reported.contains("checked again"), "{reported}");
     sandbox.assert_ready();
     sandbox.moat(&["destroy"]).ok();
     engine().docker(&["network", "rm", &rival]);

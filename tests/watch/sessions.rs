@@ -28,7 +28,7 @@ fn a_replacement_waits_for_the_end_of_a_session() {
     assert_eq!(watch.quiet(), [Value::Null; 0]);
     assert_eq!(sandbox.main(), main);
     let text = sandbox.moat(&["status"]).ok().stdout;
-    assert!(text.contains("waits for sessions to end: 1"), "{text}");
+    assert!(text.contains("waiting for sessions to end: 1"), "{text}");
 
     // Changes in place do not wait.
     let spec = sandbox.path().join("agent.yaml");

@@ -130,14 +130,14 @@ fn each_agent_has_a_status_line_below_the_messages() {
     write("a", "");
     write("b", "");
     let mut terminal = Terminal::run(&sandbox, &["watch", "all"]);
-    let wanted = |name: &str| format!("AGENT-{name}  as wanted   the watch started");
+    let wanted = |name: &str| format!("AGENT-{name}  in sync      the watch started");
     let begun = "watching 2 agents; Ctrl-C stops the watch and keeps the sandboxes".to_owned();
     terminal.wait_for(&sandbox, |lines| lines == [begun.clone(), wanted("a"), wanted("b")]);
 
     // A finished round leaves only its cause.
     let label = format!("label=moat.agent={}-b", sandbox.agent);
     engine().docker(&["kill", &engine().list(&["ps", "-q", "--filter", &label])[0]]);
-    let repaired = |line: &str| line.starts_with("AGENT-b  as wanted   `moat-AGENT-b-") && line.ends_with("exited");
+    let repaired = |line: &str| line.starts_with("AGENT-b  in sync      `moat-AGENT-b-") && line.ends_with("exited");
     let lines = terminal.wait_for(&sandbox, |lines| lines.last().is_some_and(|line| repaired(line)));
     assert_eq!(lines[..2], [begun.clone(), wanted("a")]);
     assert_eq!(lines.len(), 3, "{lines:#?}");
@@ -158,7 +158,7 @@ fn each_agent_has_a_status_line_below_the_messages() {
     write("b", "");
     terminal.wait_for(&sandbox, |lines| {
         let board: Vec<_> = lines.iter().filter(|line| line.starts_with("AGENT-a  ")).collect();
-        board.len() == 1 && board[0].ends_with('…') && lines.last().is_some_and(|it| it.contains("as wanted"))
+        board.len() == 1 && board[0].ends_with('…') && lines.last().is_some_and(|it| it.contains("in sync"))
     });
 
     // It exits normally, and leaves the terminal unchanged.

@@ -1,7 +1,7 @@
-//! A plan is put on record whole, with one sync to the disk, before the first of its calls: what is told of a plan is
-//! noted, and written when the first call comes.
+//! Logs the intents of a whole plan with one sync, before its first call. The plan is noted when it is reported, and
+//! written with the first call.
 //!
-//! Only a saving. A call that was not told of has an intent of its own, and nothing is ever called that has none.
+//! An optimisation only: a call that was not announced here writes its own intent first, and no call is made without one.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use moat_plan::{Action, Handle, Operation, Plan};
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 
-/// What is on record of a plan and was not called yet.
+/// Logged intents of a plan whose calls were not made yet.
 #[derive(Default)]
 pub(super) struct Ahead(BTreeMap<Key, Vec<(u64, Data)>>);
 
@@ -23,32 +23,33 @@ pub(super) struct Ahead(BTreeMap<Key, Vec<(u64, Data)>>);
 #[derive(Default)]
 pub(super) struct Intent {
     pub seq: u64,
-    /// What it says. More may be known by the time that it is tried.
+    /// The logged data. More may be known when the call is made.
     pub said: Data,
 }
 
 impl<E: Engine> Audited<'_, E> {
-    /// Hears what a run says: of a plan that is about to be carried out.
+    /// Notes the changes of a plan that is about to be executed.
     pub fn note(&self, event: &Event<'_>) {
         let (Event::Planned { run, plan, .. } | Event::Undoing { run, plan }) = event else { return };
         if self.about.run.as_deref() == Some(run.id.as_str()) {
-            *self.told() = plan.operations.iter().filter_map(|operation| self.change_of(plan, operation)).collect();
+            *self.announced() =
+                plan.operations.iter().filter_map(|operation| self.change_of(plan, operation)).collect();
         }
     }
 
-    /// Puts on record that a call is about to be made: with all of the plan that it is of, if that is not on record yet.
+    /// Logs the intent of a call, together with the rest of its plan if that is not logged yet.
     pub(super) async fn intent(&self, event: &'static str, data: Data) -> Result<Intent, AuditError> {
         let (Some(audit), about) = (self.audit.clone(), self.about.clone()) else { return Ok(Intent::default()) };
         let key = words::key(event, &data);
         let mut ahead = self.ahead.lock().await;
-        let told = std::mem::take(&mut *self.told());
-        // One alone has nothing to share.
-        if told.len() > 1 && told.iter().any(|change| key == words::key(change.event, &change.data)) {
+        let announced = std::mem::take(&mut *self.announced());
+        // A single intent saves nothing.
+        if announced.len() > 1 && announced.iter().any(|change| key == words::key(change.event, &change.data)) {
             let (audit, about) = (audit.clone(), about.clone());
-            // A disk may take its time, and other work need not wait for it.
-            let written = spawn_blocking(move || audit.announce(&about, &told).map(|first| (first, told)));
-            let (first, told) = joined(written.await)?;
-            ahead.add(first, told);
+            // A sync may take long and must not block other work.
+            let written = spawn_blocking(move || audit.announce(&about, &announced).map(|first| (first, announced)));
+            let (first, announced) = joined(written.await)?;
+            ahead.add(first, announced);
         }
         if let Some(intent) = key.and_then(|key| ahead.take(&key)) {
             audit.begun(intent.seq);
@@ -60,7 +61,7 @@ impl<E: Engine> Audited<'_, E> {
         Ok(Intent { seq, said })
     }
 
-    /// Whoever looks again has done with the plan before: what was not begun of it will not be.
+    /// Logs the rest of the plan as skipped: a new observation means that the plan is over.
     pub(super) async fn skip_the_rest(&self) -> Result<(), AuditError> {
         let (Some(audit), about) = (self.audit.clone(), self.about.clone()) else { return Ok(()) };
         let rest = std::mem::take(&mut *self.ahead.lock().await);
@@ -70,13 +71,13 @@ impl<E: Engine> Audited<'_, E> {
         joined(spawn_blocking(move || audit.skip(&about)).await)
     }
 
-    /// What an operation will be on record; `None`: it changes nothing.
+    /// Returns the logged change of an operation; `None` if it changes nothing.
     fn change_of(&self, plan: &Plan, operation: &Operation) -> Option<Change> {
         let name = operation.name.as_str();
         let of_container = |container: &ContainerId| self.of_container(container);
         let of_handle = |handle: &Handle<ContainerId>| match handle {
             Handle::Known(container) => self.of_container(container),
-            Handle::From(made) => plan.operations.get(made.0).map(to_be_made).unwrap_or_default(),
+            Handle::From(made) => plan.operations.get(made.0).map(planned_container).unwrap_or_default(),
         };
         let is_sidecar = self.sidecar.as_ref() == Some(&operation.resource);
         let (event, data) = match &operation.action {
@@ -131,7 +132,7 @@ impl Ahead {
         }
     }
 
-    /// The next one that is to be called so, in the plan's order.
+    /// Returns the next intent with this key, in the order of the plan.
     fn take(&mut self, key: &Key) -> Option<Intent> {
         let these = self.0.get_mut(key)?;
         let (seq, said) = these.remove(0);
@@ -146,8 +147,8 @@ impl Ahead {
     }
 }
 
-/// A container that is still to be created: it has no id yet.
-fn to_be_made(create: &Operation) -> Data {
+/// Returns the data of a container that the plan creates: it has no id yet.
+fn planned_container(create: &Operation) -> Data {
     let mut data = object(json!({ "name": create.name, "resource": create.resource.to_string() }));
     if matches!(&create.action, Action::CreateContainer { config, .. } if config.privileged) {
         data.insert("privileged".to_owned(), Value::from(true));

@@ -1,4 +1,4 @@
-//! What is known of the things that a call names only by their ids: learned from the lists that pass through.
+//! Names and owners of resources that calls identify by id only, learned from the lists of the engine.
 
 use std::collections::BTreeMap;
 use std::sync::{MutexGuard, PoisonError};
@@ -11,12 +11,12 @@ use moat_model::engine::Engine;
 use moat_model::resource::label::Ownership;
 use moat_model::resource::{ContainerId, NetworkId, ResourceId};
 
-/// What has been seen of the run, by the engine's ids.
+/// The known resources of the run, by id.
 #[derive(Default)]
 pub(super) struct Known {
     pub containers: BTreeMap<ContainerId, Seen>,
     pub networks: BTreeMap<NetworkId, String>,
-    /// The network that main is on.
+    /// The network of the main container.
     pub home: Option<NetworkId>,
 }
 
@@ -47,7 +47,7 @@ impl<E: Engine> Audited<'_, E> {
         self.sidecar.is_some() && resource == self.sidecar
     }
 
-    /// What is known of a container, as data.
+    /// Returns the known data of a container.
     pub(super) fn of_container(&self, container: &ContainerId) -> Data {
         let mut data = object(json!({ "id": container }));
         if let Some(seen) = self.seen(container) {
@@ -66,7 +66,7 @@ impl<E: Engine> Audited<'_, E> {
         data
     }
 
-    /// By what the main container builds, as far as that is there.
+    /// Returns the known ids of the builder of the main container.
     pub(super) fn building(&self, network: Option<&NetworkId>) -> Data {
         let Some(sidecar) = &self.sidecar else { return Data::new() };
         let known = self.known();

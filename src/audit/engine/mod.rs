@@ -1,9 +1,9 @@
-//! An engine on which nothing is changed that is not on record: an intent on disk before each changing call, and its
-//! outcome after. `ahead` puts the intents of a whole plan there at once, `words` says what is told of each.
+//! An engine decorator that logs every change: an intent on disk before each changing call, and its outcome after it.
+//! `batch` logs the intents of a whole plan together, `words` defines the data of each.
 //!
-//! Around any other engine, so that nobody who changes something can forget it. What a call is about it knows from the
-//! lists that pass through, since a call itself names only an id. Secrets stay out: of a container's configuration no
-//! more is told than its image, its name and whether it is privileged.
+//! It wraps any other engine, so that no caller can omit the log. Calls identify resources by id only; names come from
+//! the lists that the engine returns. Secrets are not logged: of a container's configuration, only its image, its name
+//! and whether it is privileged.
 
 mod batch;
 mod known;
@@ -33,29 +33,29 @@ use moat_model::resource::{ContainerId, FileConfig, ImageDigest, ImageRef, Netwo
 use moat_model::state::{ContainerFacts, ImageFacts, NetworkFacts, VolumeFacts};
 use words::{Data, object};
 
-/// An engine with a record.
+/// An engine with an audit log.
 pub struct Audited<'a, E> {
     engine: &'a E,
-    /// `None`: nothing is put on record, as in a test.
+    /// `None` if nothing is logged, as in tests.
     audit: Option<Arc<Audit>>,
     about: About,
-    /// The container that builds, if the run has one.
+    /// The build sidecar, if the run has one.
     sidecar: Option<ResourceId>,
     known: Mutex<Known>,
     settled: Cell<bool>,
-    /// What the plan that was told of last will change.
-    told: Mutex<Vec<Change>>,
-    /// Of it, what is on record already.
+    /// The changes of the last reported plan.
+    announced: Mutex<Vec<Change>>,
+    /// The changes of that plan that are logged already.
     ahead: Turn<Ahead>,
-    /// How many calls are being made.
+    /// The number of running calls.
     busy: Cell<usize>,
 }
 
-/// Commands of users in a container. They are run without the run's lock, and may go on beside each other.
+/// Events of user commands in a container. They run without the lock of the run, and concurrently.
 pub const SESSIONS: [&str; 4] = ["exec_run", "attached", "files_copied", "cache_pruned"];
 
 impl<'a, E: Engine> Audited<'a, E> {
-    /// As [`Audited::new`], of the run of a graph.
+    /// As [`Audited::new`], for the run of a graph.
     pub fn of(engine: &'a E, record: Option<(Arc<Audit>, String)>, graph: &Graph) -> Self {
         let sidecar = graph.builds.as_ref().map(|builds| ResourceId::container(&builds.sidecar));
         Self::new(engine, record, &graph.run, sidecar)
@@ -73,27 +73,27 @@ impl<'a, E: Engine> Audited<'a, E> {
             sidecar,
             known: Mutex::default(),
             settled: Cell::new(false),
-            told: Mutex::default(),
+            announced: Mutex::default(),
             ahead: Turn::default(),
             busy: Cell::new(0),
         }
     }
 
-    /// Does what is not a call of [`Engine`], on record like one.
+    /// Runs work that is not a call of [`Engine`], and logs it like one.
     ///
     /// # Errors
-    /// If the intent cannot be put on record, and it was not done; otherwise its own.
+    /// If the intent cannot be logged, in which case the work is not started; otherwise the error of the work.
     pub async fn recorded<T, Err: From<AuditError>>(
         &self,
         event: &'static str,
         data: Data,
         work: impl Future<Output = Result<T, Err>>,
-        came_of_it: impl Fn(&T) -> Data,
+        result_data: impl Fn(&T) -> Data,
     ) -> Result<T, Err> {
         let intent = self.intent(event, data).await?;
         let done = work.await;
         let (verdict, data) = match &done {
-            Ok(done) => (Verdict::Done, came_of_it(done)),
+            Ok(done) => (Verdict::Done, result_data(done)),
             Err(_) => (Verdict::Failed, Data::new()),
         };
         self.outcome(intent.seq, event, verdict, data).await?;
@@ -105,36 +105,36 @@ impl<'a, E: Engine> Audited<'a, E> {
         event: &'static str,
         data: Data,
         work: impl Future<Output = Result<T, EngineError>>,
-        came_of_it: impl Fn(&T) -> Data,
+        result_data: impl Fn(&T) -> Data,
     ) -> Result<T, EngineError> {
         let busy = Busy::with(&self.busy);
         let known = data.clone();
         let done = match self.intent(event, data).await {
             Ok(intent) => {
                 let done = work.await;
-                self.came_of(intent, event, &known, &done, came_of_it).await.and(done)
+                self.came_of(intent, event, &known, &done, result_data).await.and(done)
             }
             Err(error) => Err(unrecorded(&error)),
         };
         drop(busy);
-        self.rest().await;
+        self.sync_when_idle().await;
         done
     }
 
-    /// Puts on record what came of a call, and what its intent could not know yet.
+    /// Logs the outcome of a call, with data that its intent did not have.
     async fn came_of<T>(
         &self,
         intent: Intent,
         event: &'static str,
         known: &Data,
         done: &Result<T, EngineError>,
-        came_of_it: impl Fn(&T) -> Data,
+        result_data: impl Fn(&T) -> Data,
     ) -> Result<(), EngineError> {
         let mut data: Data = known.clone();
         data.retain(|field, value| intent.said.get(field) != Some(value));
         let verdict = match done {
             Ok(done) => {
-                data.extend(came_of_it(done));
+                data.extend(result_data(done));
                 Verdict::Done
             }
             Err(error) => {
@@ -150,9 +150,8 @@ impl<'a, E: Engine> Audited<'a, E> {
         joined(spawn_blocking(move || audit.outcome(intent, event, result, &about, data)).await)
     }
 
-    /// When nothing is being changed any more, what came of it all gets to the disk while others work: by the time that
-    /// somebody needs it there, it is. If it does not get there, whoever closes the log says so.
-    async fn rest(&self) {
+    /// Syncs the log in the background when no change is running. An error is reported when the log is closed.
+    async fn sync_when_idle(&self) {
         if let Some(audit) = self.audit.clone()
             && self.busy.get() == 0
             && self.ahead.lock().await.is_empty()
@@ -161,7 +160,7 @@ impl<'a, E: Engine> Audited<'a, E> {
         }
     }
 
-    /// Closes what a crash has left open: whoever looks now sees what came of it.
+    /// Closes intents that a crash left open: the observation that follows shows their results.
     async fn settle(&self) -> Result<(), EngineError> {
         if self.settled.replace(true) {
             return Ok(());
@@ -171,12 +170,12 @@ impl<'a, E: Engine> Audited<'a, E> {
         settled.map(drop).map_err(|error| unrecorded(&error))
     }
 
-    fn told(&self) -> MutexGuard<'_, Vec<Change>> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    fn announced(&self) -> MutexGuard<'_, Vec<Change>> {
+        self.announced.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// One call more for as long as it lives: whoever made it may not wait for its end.
+/// Counts a call while it lives: the caller may drop its future before it ends.
 struct Busy<'a>(&'a Cell<usize>);
 
 impl<'a> Busy<'a> {
@@ -192,7 +191,7 @@ impl Drop for Busy<'_> {
     }
 }
 
-/// Nobody changes what is not on record.
+/// Returns the error of a change that is not made because it cannot be logged.
 fn unrecorded(error: &AuditError) -> EngineError {
     EngineError::new(Fault::Audit, error.to_string()).hint(error.hint())
 }
@@ -205,7 +204,7 @@ fn nothing<T>(_: &T) -> Data {
     Data::new()
 }
 
-/// Whoever holds the run's lock knows that no other one is at it; a session may still be.
+/// Whether the process of an intent is over. The caller holds the lock of the run, so only sessions may still run.
 fn is_over(entry: &Entry) -> bool {
     let is_session = SESSIONS.contains(&entry.body.event.as_str());
     entry.body.pid != std::process::id() && (!is_session || !is_alive(entry.body.pid))
@@ -213,7 +212,7 @@ fn is_over(entry: &Entry) -> bool {
 
 fn is_alive(pid: u32) -> bool {
     let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
-    // Not being allowed to ask is an answer, too.
+    // EPERM also means that the process exists.
     pid.is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
 }
 
@@ -302,14 +301,13 @@ impl<E: Engine> Engine for Audited<'_, E> {
         let is_main = words::is_main(&create.labels);
         let data = words::container(&create.name, &create.labels, &create.config, self.sidecar.is_some());
         let work = self.engine.create_container(create);
-        // The sidecar may be created at the same time: it is known by its id when the call has come back, or else when
-        // main is started.
-        let came_of_it = |id: &ContainerId| {
+        // The sidecar may be created concurrently: its id is known when this call returns, or at the start of main.
+        let result_data = |id: &ContainerId| {
             let mut data = if is_main { self.building(Some(&create.network)) } else { Data::new() };
             data.insert("id".to_owned(), Value::from(id.as_str()));
             data
         };
-        let id = self.change(words::CONTAINER_CREATED, data, work, came_of_it).await?;
+        let id = self.change(words::CONTAINER_CREATED, data, work, result_data).await?;
         if is_main {
             self.known().home = Some(create.network.clone());
         }
@@ -367,7 +365,7 @@ impl<E: Engine> Engine for Audited<'_, E> {
     }
 
     async fn exec(&self, container: &ContainerId, command: &[String]) -> Result<ExecOutput, EngineError> {
-        // A probe: it asks, and changes nothing.
+        // A probe, which changes nothing.
         self.engine.exec(container, command).await
     }
 

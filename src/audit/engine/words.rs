@@ -1,5 +1,4 @@
-//! What changes are called on record, and what is told of each: of a call that is made, and of one that a plan has yet
-//! to make, in the same words.
+//! Event names and data of changes in the audit log, the same for a call and for a planned change.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +12,7 @@ use moat_model::resource::{ContainerConfig, FileConfig, ImageRef, ResourceId};
 
 pub(super) type Data = Map<String, Value>;
 
-/// How a change is recognised that was put on record before its call is made: what is to happen, to what by name.
+/// Identifies a change that was logged before its call: the event and the name of the resource.
 pub(super) type Key = (&'static str, String);
 
 pub(super) const IMAGE_PULLED: &str = "image_pulled";
@@ -43,7 +42,7 @@ pub(super) fn image(reference: &ImageRef) -> Data {
     object(json!({ "image": reference }))
 }
 
-/// Its digest stands for the Dockerfile, in which scripts of the user's are.
+/// Logs the digest of the Dockerfile, not its content: it contains scripts of the user.
 pub(super) fn build(build: &ImageBuild) -> Data {
     object(json!({ "image": build.reference, "dockerfile": format!("sha256:{}", sha256(&build.dockerfile)) }))
 }
@@ -56,7 +55,7 @@ pub(super) fn volume(name: &str, labels: &BTreeMap<String, String>) -> Data {
     object(json!({ "volume": name, "resource": resource(labels) }))
 }
 
-/// Secrets stay out: no more is told than what it is, of which image, and whether it is privileged.
+/// Logs the name, the image and whether the container is privileged, but no secrets.
 pub(super) fn container(name: &str, labels: &BTreeMap<String, String>, config: &ContainerConfig, builds: bool) -> Data {
     let mut data = object(json!({
         "name": name,
@@ -75,7 +74,7 @@ pub(super) fn is_main(labels: &BTreeMap<String, String>) -> bool {
     resource(labels).is_some_and(|it| *it == ResourceId::main().to_string())
 }
 
-/// Their paths: what is in them may be a secret.
+/// Logs the paths of files only: their content may be secret.
 pub(super) fn with_files(mut data: Data, files: &[FileConfig]) -> Data {
     let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
     data.insert("files".to_owned(), Value::from(paths));
@@ -87,14 +86,14 @@ pub(super) fn renamed(mut data: Data, to: &str) -> Data {
     data
 }
 
-/// As far as what it happens to has a name.
+/// Returns the key of a change, if its resource has a name.
 pub(super) fn key(event: &'static str, data: &Data) -> Option<Key> {
     let names = ["name", "volume", "network", "image"];
     let name = names.iter().find_map(|field| data.get(*field)?.as_str())?;
     Some((event, name.to_owned()))
 }
 
-/// Without what is not known.
+/// Converts to an object without null fields.
 pub(super) fn object(value: Value) -> Data {
     match value {
         Value::Object(object) => object.into_iter().filter(|(_, value)| !value.is_null()).collect(),

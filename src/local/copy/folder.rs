@@ -1,6 +1,6 @@
-//! A directory by its handle: what is in it is reached by one name at a time, and a link is never followed.
+//! A directory handle. Entries are accessed by single names, and links are never followed.
 //!
-//! So nothing that is renamed or replaced by a link meanwhile leads elsewhere: the handle stays with its directory.
+//! A concurrent rename or a new link cannot redirect an access: the handle stays with its directory.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -19,34 +19,34 @@ use rustix::io::Errno;
 #[derive(Debug)]
 pub struct Folder(OwnedFd);
 
-/// Of what is made for a moment, before it gets its own mode.
+/// The temporary mode of new directories, before they get their final mode.
 const OWN_ONLY: Mode = Mode::RWXU;
 
 impl Folder {
-    /// Opens a directory by the path that the user gave, whose links are the user's own and are followed.
+    /// Opens a directory at a path that the user gave. Links in this path are trusted and followed.
     ///
     /// # Errors
-    /// If it cannot be opened, or is no directory.
+    /// If it cannot be opened, or is not a directory.
     pub fn open(path: &Path) -> io::Result<Self> {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         Ok(Self(openat(CWD, path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?))
     }
 
-    /// Opens a directory in it; a link to one is none.
+    /// Opens a subdirectory; fails for a link.
     pub(super) fn enter(&self, name: &OsStr) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         Ok(Self(openat(&self.0, single(name)?, flags, Mode::empty())?))
     }
 
-    /// What it is itself.
+    /// Returns the metadata of the directory itself.
     pub(super) fn own_stat(&self) -> io::Result<Stat> {
         Ok(fstat(&self.0)?)
     }
 
-    /// What a name in it stands for; `None`: nothing.
+    /// Returns the metadata of an entry; `None` if it does not exist.
     ///
     /// # Errors
-    /// If it cannot be looked at.
+    /// If it cannot be read.
     pub(super) fn stat(&self, name: &OsStr) -> io::Result<Option<Stat>> {
         match statat(&self.0, single(name)?, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some(stat)),
@@ -55,7 +55,7 @@ impl Folder {
         }
     }
 
-    /// Makes a directory; gives whether it is new.
+    /// Creates a subdirectory; returns false if the name exists.
     pub(super) fn make(&self, name: &OsStr) -> io::Result<bool> {
         match mkdirat(&self.0, single(name)?, OWN_ONLY) {
             Ok(()) => Ok(true),
@@ -64,13 +64,13 @@ impl Folder {
         }
     }
 
-    /// Makes a file that was not there.
+    /// Creates a new file; fails if the name exists.
     pub(super) fn create(&self, name: &OsStr) -> io::Result<File> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         Ok(File::from(openat(&self.0, single(name)?, flags, Mode::RUSR | Mode::WUSR)?))
     }
 
-    /// Opens a file to be read. One that has become a pipe since it was looked at does not block.
+    /// Opens a file for reading. Does not block if it was replaced by a pipe.
     pub(super) fn read(&self, name: &OsStr) -> io::Result<File> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         Ok(File::from(openat(&self.0, single(name)?, flags, Mode::empty())?))
@@ -89,7 +89,7 @@ impl Folder {
         Ok(OsString::from_vec(readlinkat(&self.0, single(name)?, Vec::new())?.into_bytes()))
     }
 
-    /// Gives what is called `old` in another directory a second name here.
+    /// Creates a hard link to `old` in another directory.
     pub(super) fn link(&self, name: &OsStr, from: &Self, old: &OsStr) -> io::Result<()> {
         Ok(linkat(&from.0, single(old)?, &self.0, single(name)?, AtFlags::empty())?)
     }
@@ -98,12 +98,12 @@ impl Folder {
         Ok(utimensat(&self.0, single(name)?, &times(Some(modified)), AtFlags::SYMLINK_NOFOLLOW)?)
     }
 
-    /// Gives the directory itself its mode and time.
+    /// Sets the mode and time of the directory itself.
     pub(super) fn finish(&self, mode: u32, modified: Option<u64>) -> io::Result<()> {
         finish(&self.0, mode, modified)
     }
 
-    /// The names in it, sorted.
+    /// Returns the names of the entries, sorted.
     pub(super) fn names(&self) -> io::Result<Vec<OsString>> {
         let mut names = Vec::new();
         for entry in Dir::read_from(&self.0)? {
@@ -117,18 +117,18 @@ impl Folder {
     }
 }
 
-/// Gives an open file its mode and time. Bits that would run it as somebody else are left out.
+/// Sets the mode and time of an open file. The set-user-id, set-group-id and sticky bits are dropped.
 pub(super) fn finish(file: impl rustix::fd::AsFd, mode: u32, modified: Option<u64>) -> io::Result<()> {
     fchmod(&file, Mode::from_raw_mode((mode & 0o777) as rustix::fs::RawMode))?;
     Ok(futimens(&file, &times(modified))?)
 }
 
-/// The kind of what was looked at.
+/// Returns the file type.
 pub(super) fn kind(stat: &Stat) -> FileType {
     FileType::from_raw_mode(stat.st_mode)
 }
 
-/// A name that stands for something in the directory itself, and for nothing above or below.
+/// Checks that a name refers to an entry of the directory itself, not above or below it.
 fn single(name: &OsStr) -> io::Result<&OsStr> {
     let bytes = name.as_bytes();
     let leads_away = bytes.is_empty() || bytes == b"." || bytes == b".." || bytes.contains(&b'/');
@@ -137,7 +137,7 @@ fn single(name: &OsStr) -> io::Result<&OsStr> {
 
 fn times(modified: Option<u64>) -> Timestamps {
     let omitted = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
-    // No file is from later than what fits.
+    // Times beyond the range are clamped.
     let at = |seconds| Timespec { tv_sec: i64::try_from(seconds).unwrap_or(i64::MAX), tv_nsec: 0 };
     Timestamps { last_access: omitted, last_modification: modified.map_or(omitted, at) }
 }

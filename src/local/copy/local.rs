@@ -1,5 +1,5 @@
-//! What a path on this machine means for a copy: what is taken, and where something goes. The rules are those of
-//! `docker cp`, but that a link at the end of a target is not followed: a sandbox may have made it.
+//! Resolves local paths of a copy to sources and targets. The rules are those of `docker cp`, except that a link at the
+//! end of a target is not followed: a sandbox may have created it.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -12,10 +12,10 @@ use super::folder::{Folder, kind};
 use super::{CopyError, Source, Target};
 
 impl Source {
-    /// What is at a path, and its own name; without one what is in the directory is meant.
+    /// Returns the source at a path and its name; the name is `None` if the path means the contents of a directory.
     ///
     /// # Errors
-    /// If there is nothing, or it cannot be opened.
+    /// If the path does not exist or cannot be opened.
     pub fn find(path: &Path) -> Result<(Self, Option<OsString>), CopyError> {
         let refused = |source| CopyError::Read { path: path.to_owned(), source };
         let opened = |error: io::Error| match error.kind() {
@@ -46,10 +46,10 @@ impl Source {
 }
 
 impl Target {
-    /// Where something from a container goes that is called `own` there, or has no name of its own.
+    /// Returns the target for a copy from a container; `own` is the name there, if it has one.
     ///
     /// # Errors
-    /// If the way to it is not there, or what is there is not to be replaced.
+    /// If the parent directory is missing, or an existing entry must not be replaced.
     pub fn find(path: &Path, own: Option<&OsStr>, is_folder: bool) -> Result<Self, CopyError> {
         let refused = |source| CopyError::Write { path: path.to_owned(), source };
         let into = |folder| Self { folder, name: own.map(OsStr::to_owned), path: path.to_owned() };
@@ -87,12 +87,12 @@ impl Target {
     }
 }
 
-/// Whether a path says that it is a directory: the link before the slash is followed.
+/// Whether a path ends with a slash, so that a link before the slash is followed.
 pub fn ends_with_slash(path: impl AsRef<OsStr>) -> bool {
     path.as_ref().as_bytes().ends_with(b"/")
 }
 
-/// Whether a path means what is in a directory, and not the directory.
+/// Whether a path means the contents of a directory, not the directory itself.
 pub fn names_contents(path: impl AsRef<OsStr>) -> bool {
     let bytes = path.as_ref().as_bytes();
     let last = bytes.rsplit(|byte| *byte == b'/').next().unwrap_or_default();

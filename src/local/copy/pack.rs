@@ -1,4 +1,4 @@
-//! Packs what is on this machine. A link stays a link: what it points to may be anything of this machine.
+//! Packs local files. Links stay links: their targets can be any file of this machine.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Write};
@@ -11,32 +11,31 @@ use tar::{Builder, EntryType, Header};
 use super::folder::{Folder, kind};
 use super::{Copied, CopyError, Reason, shown};
 
-/// What is packed.
+/// The source of an archive.
 #[derive(Debug)]
 pub enum Source {
-    /// All that is in a directory, and the directory itself.
+    /// A directory with its contents.
     Folder(Folder),
-    /// A name in a directory that is no directory itself.
+    /// An entry of a directory that is not a directory.
     Entry(Folder, OsString),
 }
 
-/// How many directories may be inside each other: more than a path has room for, and few enough for the files that a
-/// process may hold open.
+/// The maximum nesting of directories: more than a path can express, and within the limit of open files.
 const DEPTH_MAX: usize = 900;
 
-/// Where it has come to.
+/// The state of the packing.
 struct Packing<'a, W: Write> {
     archive: Builder<W>,
     copied: Copied,
-    /// What the user called it, for messages.
+    /// The path that the user gave, for messages.
     path: &'a Path,
 }
 
-/// Packs `source` into `to`, under `name`; without one, what is in a directory goes to the top of the archive. `path`:
-/// what the user called it.
+/// Packs `source` into `to` under `name`. Without a name, the contents of a directory go to the top of the archive.
+/// `path` is the path that the user gave.
 ///
 /// # Errors
-/// If something of it cannot be read, or `to` takes no more.
+/// If a file cannot be read, or `to` cannot be written.
 pub fn pack(source: &Source, path: &Path, name: Option<&OsStr>, to: impl Write) -> Result<Copied, CopyError> {
     let mut packing = Packing { archive: Builder::new(to), copied: Copied::default(), path };
     let top = name.map(PathBuf::from).unwrap_or_default();
@@ -67,7 +66,7 @@ impl<W: Write> Packing<'_, W> {
 
     fn entry(&mut self, folder: &Folder, name: &OsStr, at: &Path, depth: usize) -> Result<(), CopyError> {
         let stat = folder.stat(name).map_err(|source| self.unreadable(at, source))?;
-        // It has gone since it was listed.
+        // It was removed after it was listed.
         let Some(stat) = stat else { return Ok(()) };
         match kind(&stat) {
             FileType::Directory => {
@@ -91,7 +90,7 @@ impl<W: Write> Packing<'_, W> {
 
     fn file(&mut self, folder: &Folder, name: &OsStr, at: &Path) -> Result<(), CopyError> {
         let file = folder.read(name).map_err(|source| self.unreadable(at, source))?;
-        // Of what was opened, and not of what had that name before.
+        // The metadata of the opened file: the name may refer to another one now.
         let stat = fstat(&file).map_err(|error| self.unreadable(at, error.into()))?;
         if kind(&stat) != FileType::RegularFile {
             self.copied.skipped.add(shown(at.as_os_str().as_bytes()), reason(kind(&stat)));
@@ -113,7 +112,7 @@ impl<W: Write> Packing<'_, W> {
     }
 
     fn unreadable(&self, at: &Path, source: io::Error) -> CopyError {
-        // The archive's top is what the user named.
+        // The top of the archive is the path that the user gave.
         let rest: PathBuf = at.components().skip(1).collect();
         let path = if rest.as_os_str().is_empty() { self.path.to_owned() } else { self.path.join(rest) };
         CopyError::Read { path, source }
@@ -130,7 +129,7 @@ fn header(stat: &Stat, entry: EntryType) -> Header {
     header.set_mode(stat.st_mode & 0o7777);
     header.set_uid(u64::from(stat.st_uid));
     header.set_gid(u64::from(stat.st_gid));
-    // An archive has no times before 1970.
+    // Archives cannot express times before 1970.
     header.set_mtime(u64::try_from(stat.st_mtime).unwrap_or(0));
     header.set_size(if entry == EntryType::Regular { u64::try_from(stat.st_size).unwrap_or(0) } else { 0 });
     header
@@ -145,7 +144,7 @@ fn reason(kind: FileType) -> Reason {
     }
 }
 
-/// As many bytes as the archive was told of: one that grows is cut, one that shrinks is an error.
+/// Reads exactly the size in the header: a file that grows is truncated, one that shrinks is an error.
 struct Exactly<R> {
     file: R,
     left: u64,
@@ -159,7 +158,7 @@ impl<R: Read> Read for Exactly<R> {
         }
         let count = self.file.read(&mut buffer[..wanted])?;
         if count == 0 {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it became shorter while it was read"));
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file shrank during the copy"));
         }
         self.left -= count as u64;
         Ok(count)

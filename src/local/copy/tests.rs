@@ -1,4 +1,4 @@
-//! The archive writer and reader, shown what no honest container packs.
+//! Tests of packing and unpacking with malicious archives.
 
 use std::fs;
 use std::io::Read;
@@ -12,7 +12,7 @@ use super::*;
 /// Kind, name, and content or the target of a link.
 type Entry<'a> = (EntryType, &'a str, &'a str);
 
-/// An archive of anything: kind, name, and content or the target of a link.
+/// Builds an archive of arbitrary entries.
 fn archive(entries: &[Entry]) -> Vec<u8> {
     let mut builder = Builder::new(Vec::new());
     for (kind, path, content) in entries {
@@ -22,7 +22,7 @@ fn archive(entries: &[Entry]) -> Vec<u8> {
         header.set_mtime(1_000);
         let has_content = *kind == EntryType::Regular;
         header.set_size(if has_content { content.len() as u64 } else { 0 });
-        // By hand: the builder refuses such names.
+        // Written directly, since the builder rejects such names.
         if matches!(kind, EntryType::Symlink | EntryType::Link) {
             header.as_old_mut().linkname[..content.len()].copy_from_slice(content.as_bytes());
         }
@@ -38,7 +38,7 @@ fn target(folder: &Path, name: Option<&str>) -> Target {
     Target { folder: open, name: name.map(Into::into), path: folder.to_owned() }
 }
 
-/// All that is in a folder, with what it is.
+/// Lists all entries of a directory tree with their type.
 fn listing(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut todo = vec![folder.to_owned()];
@@ -46,7 +46,7 @@ fn listing(folder: &Path) -> Vec<String> {
         for entry in fs::read_dir(&here).expect("a folder") {
             let path = entry.expect("an entry").path();
             let name = path.strip_prefix(folder).expect("below").display().to_string();
-            let kind = fs::symlink_metadata(&path).expect("it is there");
+            let kind = fs::symlink_metadata(&path).expect("exists");
             if kind.is_dir() {
                 found.push(format!("{name}/"));
                 todo.push(path);
@@ -64,7 +64,7 @@ fn listing(folder: &Path) -> Vec<String> {
 use EntryType::{Block, Char, Directory, Fifo, Link, Regular, Symlink};
 
 #[test]
-fn what_is_packed_comes_out_under_its_new_name() {
+fn a_packed_directory_is_unpacked_under_its_new_name() {
     let dir = tempfile::tempdir().expect("a folder");
     let from = dir.path().join("from");
     fs::create_dir_all(from.join("sub")).expect("folders");
@@ -77,7 +77,7 @@ fn what_is_packed_comes_out_under_its_new_name() {
     assert_eq!(unpack(bytes.as_slice(), &to, 0).expect("unpacked"), packed);
     assert_eq!((packed.files, packed.bytes, packed.skipped.count), (1, 3, 0));
     assert_eq!(listing(&dir.path().join("to")), ["sub/", "sub/a = one", "sub/b -> a"]);
-    // Only what is in it.
+    // The contents only.
     let mut bytes = Vec::new();
     pack(&source(), &from, None, &mut bytes).expect("packed");
     let mut names: Vec<_> = tar::Archive::new(bytes.as_slice())
@@ -90,7 +90,7 @@ fn what_is_packed_comes_out_under_its_new_name() {
 }
 
 #[test]
-fn no_archive_writes_links_or_makes_anything_elsewhere() {
+fn no_archive_creates_anything_outside_of_the_target() {
     let bad: [(&str, &[Entry]); 19] = [
         ("a name with dots", &[(Directory, "x", ""), (Regular, "x/../../outside/f", "bad")]),
         ("a name of dots", &[(Regular, "..", "bad")]),
@@ -103,8 +103,8 @@ fn no_archive_writes_links_or_makes_anything_elsewhere() {
         ("a link through a link", &[(Directory, "x", ""), (Symlink, "x/l", "OUT"), (Symlink, "x/l/m", "/")]),
         ("the top as a link", &[(Symlink, "x", "OUT"), (Regular, "x/f", "bad")]),
         ("the top as a link, then a folder", &[(Symlink, "x", "OUT"), (Directory, "x", ""), (Regular, "x/f", "bad")]),
-        ("a link that was there", &[(Directory, "x", ""), (Regular, "x/old/f", "bad")]),
-        ("a folder on a link that was there", &[(Directory, "x", ""), (Directory, "x/old", "")]),
+        ("an existing link", &[(Directory, "x", ""), (Regular, "x/old/f", "bad")]),
+        ("a folder on an existing link", &[(Directory, "x", ""), (Directory, "x/old", "")]),
         ("a hard link with dots", &[(Directory, "x", ""), (Link, "x/h", "x/../../outside/secret")]),
         ("a hard link of dots", &[(Directory, "x", ""), (Link, "x/h", "../outside/secret")]),
         ("a hard link through a link", &[(Directory, "x", ""), (Symlink, "x/l", "OUT"), (Link, "x/h", "x/l/secret")]),
@@ -123,10 +123,10 @@ fn no_archive_writes_links_or_makes_anything_elsewhere() {
         let entries: Vec<(EntryType, &str, String)> =
             entries.iter().map(|(kind, name, to)| (*kind, *name, to.replace("OUT", out))).collect();
         let entries: Vec<_> = entries.iter().map(|(kind, name, to)| (*kind, *name, to.as_str())).collect();
-        // Into a folder that is there, and as a new name.
+        // Into an existing directory, and with a new name.
         for name in ["to", "new"] {
             let done = unpack(archive(&entries).as_slice(), &target(&inside, Some(name)), 0);
-            if what.contains("was there") && name == "new" {
+            if what.contains("existing") && name == "new" {
                 continue;
             }
             assert!(done.is_err(), "{what}: {done:?}");
@@ -138,7 +138,7 @@ fn no_archive_writes_links_or_makes_anything_elsewhere() {
 }
 
 #[test]
-fn an_absolute_name_is_one_below_the_target() {
+fn an_absolute_name_is_relative_to_the_target() {
     let dir = tempfile::tempdir().expect("a folder");
     let entries = [(Directory, "/", ""), (Regular, "/etc/f", "good")];
     unpack(archive(&entries).as_slice(), &target(dir.path(), None), 0).expect("unpacked");
@@ -146,7 +146,7 @@ fn an_absolute_name_is_one_below_the_target() {
 }
 
 #[test]
-fn links_and_files_that_were_there_are_replaced_and_not_written_through() {
+fn existing_links_and_files_are_replaced_and_not_written_through() {
     let dir = tempfile::tempdir().expect("a folder");
     fs::write(dir.path().join("outside"), "canary").expect("a file");
     fs::create_dir(dir.path().join("to")).expect("a folder");
@@ -164,7 +164,7 @@ fn links_and_files_that_were_there_are_replaced_and_not_written_through() {
 }
 
 #[test]
-fn a_folder_is_not_replaced_by_a_file_nor_the_other_way_round() {
+fn files_and_directories_do_not_replace_each_other() {
     let table: [(&str, EntryType, &str); 3] = [
         ("`to/x` is a directory, and is not replaced by a file", Regular, "folder"),
         ("`to/x` is a directory, and is not replaced by a link", Symlink, "folder"),
@@ -173,7 +173,7 @@ fn a_folder_is_not_replaced_by_a_file_nor_the_other_way_round() {
     for (expected, kind, there) in table {
         let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().join("x");
-        if there == "folder" { fs::create_dir(&path) } else { fs::write(&path, "old") }.expect("it is there");
+        if there == "folder" { fs::create_dir(&path) } else { fs::write(&path, "old") }.expect("exists");
         let to = Target { path: "to".into(), ..target(dir.path(), Some("x")) };
         let error = unpack(archive(&[(kind, "y", "new")]).as_slice(), &to, 0).expect_err("refused");
         assert_eq!(error.to_string(), expected);
@@ -181,7 +181,7 @@ fn a_folder_is_not_replaced_by_a_file_nor_the_other_way_round() {
 }
 
 #[test]
-fn what_is_no_file_is_left_out_by_name() {
+fn special_files_are_skipped_and_named() {
     let dir = tempfile::tempdir().expect("a folder");
     let entries = [
         (Directory, "x", ""),
@@ -196,14 +196,14 @@ fn what_is_no_file_is_left_out_by_name() {
     ];
     let copied = unpack(archive(&entries).as_slice(), &target(dir.path(), Some("to")), 0).expect("unpacked");
     assert_eq!(listing(&dir.path().join("to")), ["fine ü = good"]);
-    let told: Vec<String> = copied.skipped.first.iter().map(|(name, reason)| format!("{name}: {reason}")).collect();
+    let skipped: Vec<String> = copied.skipped.first.iter().map(|(name, reason)| format!("{name}: {reason}")).collect();
     assert_eq!(
-        told,
+        skipped,
         [
             "x/pipe: a named pipe",
             "x/null: a device",
             "x/disk: a device",
-            "x/odd: of an unknown kind",
+            "x/odd: of an unknown type",
             "x/a\\u{1b}[2Jb: control characters in its name",
             "x/c\\u{9b}2J: control characters in its name",
             "x/d\\u{a}e: control characters in its name",
@@ -213,7 +213,7 @@ fn what_is_no_file_is_left_out_by_name() {
 }
 
 #[test]
-fn what_is_too_large_is_said_before_it_is_written() {
+fn a_large_copy_is_rejected_before_it_is_written() {
     let dir = tempfile::tempdir().expect("a folder");
     let large = "x".repeat(10_000);
     let entries = [(Directory, "x", ""), (Regular, "x/a", "small"), (Regular, "x/b", large.as_str())];
@@ -221,16 +221,16 @@ fn what_is_too_large_is_said_before_it_is_written() {
     let error = unpack(bytes.as_slice(), &target(dir.path(), Some("to")), 5_000).expect_err("refused");
     assert_eq!(error.to_string(), "the copy is larger than 5000b, and was stopped at `x/b`");
     assert_eq!(listing(&dir.path().join("to")), ["a = small"]);
-    // Nothing but empty files: their headers count.
+    // Only empty files: their headers count.
     let many: Vec<String> = (0..100).map(|i| format!("x/{i}")).collect();
     let entries: Vec<_> = many.iter().map(|name| (Regular, name.as_str(), "")).collect();
     let error = unpack(archive(&entries).as_slice(), &target(dir.path(), Some("many")), 5_000).expect_err("refused");
     assert!(matches!(error, CopyError::TooLarge { limit: 5_000, .. }), "{error}");
-    unpack(bytes.as_slice(), &target(dir.path(), Some("all")), bytes.len() as u64).expect("it is just enough");
+    unpack(bytes.as_slice(), &target(dir.path(), Some("all")), bytes.len() as u64).expect("within the limit");
 }
 
 #[test]
-fn an_archive_that_breaks_off_is_an_error() {
+fn an_incomplete_archive_is_an_error() {
     let dir = tempfile::tempdir().expect("a folder");
     let whole = archive(&[(Regular, "x", "content")]);
     for end in [3, 511, 514] {
@@ -239,7 +239,7 @@ fn an_archive_that_breaks_off_is_an_error() {
 }
 
 #[test]
-fn what_is_packed_are_files_folders_and_links_as_links() {
+fn only_files_directories_and_links_are_packed() {
     let dir = tempfile::tempdir().expect("a folder");
     let from = dir.path().join("from");
     fs::create_dir(&from).expect("a folder");
@@ -260,7 +260,7 @@ fn what_is_packed_are_files_folders_and_links_as_links() {
 }
 
 #[test]
-fn where_a_copy_goes() {
+fn targets_are_resolved_as_docker_cp_does() {
     let dir = tempfile::tempdir().expect("a folder");
     let at = |name: &str| dir.path().join(name);
     fs::create_dir(at("folder")).expect("a folder");
@@ -268,7 +268,7 @@ fn where_a_copy_goes() {
     for (link, to) in [("to-folder", "folder"), ("to-file", "file"), ("dangling", "nothing")] {
         symlink(to, at(link)).expect("a link");
     }
-    // What is named, whether a directory is copied there, and what becomes of `own`.
+    // The path, whether a directory is copied, and the path of `own`.
     let table = [
         ("folder", false, "folder/own"),
         ("folder", true, "folder/own"),
@@ -280,8 +280,8 @@ fn where_a_copy_goes() {
         ("new/", true, "new"),
         ("new/.", true, "new"),
         ("file", false, "file"),
-        ("new/", false, "there is no `new/` on this machine"),
-        ("no/new", true, "there is no `no` on this machine"),
+        ("new/", false, "`new/` does not exist on this machine"),
+        ("no/new", true, "`no` does not exist on this machine"),
         ("file", true, "`file` is a file, and is not replaced by a directory"),
         ("to-folder", false, "`to-folder` is a link to `folder`, and is not followed"),
         ("to-folder", true, "`to-folder` is a link to `folder`, and is not followed"),
@@ -301,7 +301,7 @@ fn where_a_copy_goes() {
 }
 
 #[test]
-fn what_a_path_takes() {
+fn sources_are_resolved_as_docker_cp_does() {
     let table = [
         ("a/b", Some("b"), false),
         ("a/b/", Some("b"), false),
@@ -317,7 +317,7 @@ fn what_a_path_takes() {
     let dir = tempfile::tempdir().expect("a folder");
     fs::create_dir_all(dir.path().join("a/b")).expect("folders");
     for (path, own, _) in table.iter().take(4) {
-        let (source, name) = Source::find(&dir.path().join(path)).expect("it is there");
+        let (source, name) = Source::find(&dir.path().join(path)).expect("exists");
         assert_eq!((source.is_folder(), name.as_deref()), (true, own.map(AsRef::as_ref)), "{path}");
     }
 }

@@ -1,5 +1,5 @@
-//! Unpacks what came out of a container, which may be any archive at all: nothing is written, linked or made outside
-//! of the target, whatever it says.
+//! Unpacks an archive from a container. The archive is not trusted: nothing is created, written or linked outside of the
+//! target.
 
 use std::cell::Cell;
 use std::ffi::{OsStr, OsString};
@@ -13,21 +13,21 @@ use tar::{Archive, Entry, EntryType};
 use super::folder::{self, Folder, kind};
 use super::{Copied, CopyError, Reason, has_controls, shown};
 
-/// Where an archive goes.
+/// The target of an archive.
 #[derive(Debug)]
 pub struct Target {
     pub folder: Folder,
-    /// What the archive's top becomes in the folder; `None`: what is in it goes into the folder itself.
+    /// The new name of the top of the archive; `None` to unpack its contents into the directory itself.
     pub name: Option<OsString>,
-    /// What the user called the folder, for messages.
+    /// The path that the user gave, for messages.
     pub path: PathBuf,
 }
 
-/// A directory that was made, and gets its mode and time last: with them it might take nothing more.
+/// A created directory. Its mode and time are set at the end, as a read-only mode would prevent further writes.
 struct Made {
     parts: Vec<OsString>,
     mode: u32,
-    /// `None`: the archive did not say.
+    /// `None` if the archive has no time for it.
     modified: Option<u64>,
 }
 
@@ -35,15 +35,15 @@ struct Unpacking<'a> {
     to: &'a Target,
     copied: Copied,
     made: Vec<Made>,
-    /// The directory that was written to last: an archive goes through a tree folder by folder.
+    /// The last used directory, as a cache: archives list trees directory by directory.
     last: Option<(Vec<OsString>, Folder)>,
 }
 
-/// Unpacks an archive with one file or directory in it. `limit`: how many bytes it may have, headers included, since
-/// an archive of empty files has no end either; 0: any number.
+/// Unpacks an archive of one file or directory. `limit` is the maximum size of the archive in bytes, including headers,
+/// because an archive of empty files can be endless as well; 0 means no limit.
 ///
 /// # Errors
-/// If it cannot be written, breaks off, is larger, or has something that leads out of the target.
+/// If a file cannot be written, or the archive is incomplete, too large, or has an entry outside of the target.
 pub fn unpack(from: impl Read, to: &Target, limit: u64) -> Result<Copied, CopyError> {
     let over = Cell::new(false);
     let left = if limit == 0 { u64::MAX } else { limit };
@@ -55,7 +55,7 @@ pub fn unpack(from: impl Read, to: &Target, limit: u64) -> Result<Copied, CopyEr
         let mut entry =
             entry.map_err(|error| if over.get() { too_large(&last_name) } else { CopyError::Archive(error) })?;
         last_name = shown(&entry.path_bytes());
-        // Said before any of it is written.
+        // Rejected before any part is written.
         if limit > 0 && entry.size().saturating_add(entry.raw_file_position()) > limit {
             return Err(too_large(&last_name));
         }
@@ -74,7 +74,7 @@ impl Unpacking<'_> {
             return Ok(());
         }
         let Some((own, parents)) = parts.split_last() else {
-            // The target itself, which is there.
+            // The target itself, which exists.
             return if entry_type == EntryType::Directory { Ok(()) } else { Err(escape(&name)) };
         };
         match entry_type {
@@ -97,8 +97,8 @@ impl Unpacking<'_> {
         }
     }
 
-    /// The way from the target's folder to what an entry is called: names only. The first part of an entry's name is
-    /// what it had in the container.
+    /// Returns the path of an entry relative to the target, as plain names. The first component of the entry's name, its
+    /// name in the container, is replaced.
     fn parts(&self, name: &[u8]) -> Result<Vec<OsString>, CopyError> {
         let path = Path::new(OsStr::from_bytes(name));
         let mut components = path.components();
@@ -137,7 +137,7 @@ impl Unpacking<'_> {
         self.make(parents, own, "a file", |folder| {
             let mut file = folder.create(own)?;
             if io::copy(entry, &mut file)? < size {
-                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the archive breaks off"));
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the archive ends early"));
             }
             folder::finish(&file, mode, Some(modified))
         })?;
@@ -146,8 +146,8 @@ impl Unpacking<'_> {
         Ok(())
     }
 
-    /// A hard link's target is a name in the archive, whose content came under that name; as with any other name there
-    /// is nothing above the target's folder.
+    /// The target of a hard link is a name in the archive, which was unpacked earlier. Like any other name, it cannot leave
+    /// the target directory.
     fn hard_link(&mut self, entry: &Entry<'_, impl Read>, own: &OsStr, parents: &[OsString]) -> Result<(), CopyError> {
         let target = entry.link_name_bytes().unwrap_or_default().into_owned();
         let parts = self.parts(&target)?;
@@ -165,7 +165,7 @@ impl Unpacking<'_> {
         Ok(())
     }
 
-    /// Makes something that is no directory, in the place of what is there and is none either.
+    /// Creates an entry that is not a directory. Replaces an existing entry unless that is a directory.
     fn make(
         &mut self,
         parents: &[OsString],
@@ -184,7 +184,7 @@ impl Unpacking<'_> {
         make(folder).map_err(refused)
     }
 
-    /// The directory at the end of a way from the target's folder. What is missing on the way is made.
+    /// Returns the directory at a path relative to the target. Creates missing directories.
     fn folder(&mut self, parts: &[OsString]) -> Result<&Folder, CopyError> {
         if parts.is_empty() {
             return Ok(&self.to.folder);
@@ -230,7 +230,7 @@ impl Unpacking<'_> {
     }
 }
 
-/// Goes from a folder to another one below it; `None`: it is the folder itself.
+/// Opens a directory below another one; `None` if it is the directory itself.
 fn walk(from: &Folder, parts: &[OsString]) -> io::Result<Option<Folder>> {
     let mut here: Option<Folder> = None;
     for part in parts {
@@ -260,11 +260,11 @@ fn word(kind: FileType) -> &'static str {
     }
 }
 
-/// Reads so many bytes and no more.
+/// A reader that fails after a number of bytes.
 struct Limited<'a, R> {
     from: R,
     left: u64,
-    /// Whether there was more.
+    /// Whether the limit was exceeded.
     over: &'a Cell<bool>,
 }
 
@@ -273,7 +273,7 @@ impl<R: Read> Read for Limited<'_, R> {
         let count = self.from.read(buffer)?;
         let Some(left) = self.left.checked_sub(count as u64) else {
             self.over.set(true);
-            return Err(io::Error::other("it is larger than was allowed"));
+            return Err(io::Error::other("larger than the limit"));
         };
         self.left = left;
         Ok(count)

@@ -1,8 +1,8 @@
-//! A graph in Graphviz' language: <https://graphviz.org/doc/info/lang.html>.
+//! Renders a graph as Graphviz DOT: <https://graphviz.org/doc/info/lang.html>.
 
 use super::{Picture, Shape, Tone};
 
-/// Ends with a line feed.
+/// Returns the DOT text, which ends with a line feed.
 pub fn draw(picture: &Picture) -> String {
     let mut text = String::from("digraph moat {\n");
     text.push_str(&format!("  label={}\n  labelloc=t\n  rankdir=LR\n", quoted(&picture.title)));

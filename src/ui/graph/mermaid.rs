@@ -1,8 +1,8 @@
-//! A graph in Mermaid's language, which many sites render within Markdown: <https://mermaid.js.org/syntax/flowchart.html>.
+//! Renders a graph as Mermaid, which many sites support in Markdown: <https://mermaid.js.org/syntax/flowchart.html>.
 
 use super::{Picture, Shape, Tone};
 
-/// Ends with a line feed.
+/// Returns the Mermaid text, which ends with a line feed.
 pub fn draw(picture: &Picture) -> String {
     let mut text = format!("---\ntitle: {}\n---\nflowchart LR\n", serde_json::Value::from(picture.title.as_str()));
     for (i, node) in picture.nodes.iter().enumerate() {
@@ -33,7 +33,7 @@ pub fn draw(picture: &Picture) -> String {
     text
 }
 
-/// Mermaid writes its own entities: a number sign begins one.
+/// Escapes text for Mermaid, whose entities start with a number sign.
 fn escaped(text: &str) -> String {
     text.replace('#', "#35;").replace('"', "#quot;").replace('<', "#lt;").replace('>', "#gt;")
 }

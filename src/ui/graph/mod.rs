@@ -1,7 +1,6 @@
-//! Graphs to be looked at: resources and what they wait for, or the steps of a plan.
+//! Graphs of resources and their dependencies, or of the steps of a plan.
 //!
-//! One [`Picture`], drawn as text, in the languages of Graphviz and Mermaid, or as SVG. What is in it has been found
-//! elsewhere.
+//! A [`Picture`] is rendered as text, DOT, Mermaid or SVG. Other modules compute its content.
 
 pub mod dot;
 mod layers;
@@ -16,40 +15,40 @@ use moat_model::graph::{Gate, Graph, Milestone};
 use moat_model::resource::{Kind, ResourceId, Role, Run};
 use moat_plan::{Plan, Presence, Status};
 
-/// What is drawn.
+/// A graph to render.
 #[derive(Debug, Clone, Serialize)]
 pub struct Picture {
     pub title: String,
-    /// Each after all that it waits for.
+    /// Dependencies come before their dependents.
     pub nodes: Vec<Vertex>,
     pub edges: Vec<Arrow>,
-    /// The nodes are steps: one that waits for another waits for all that came before that one.
+    /// The nodes are steps, for which dependencies are transitive.
     #[serde(skip)]
     pub steps: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Vertex {
-    /// As in `container/main`, or the number of a step.
+    /// For example `container/main`, or the number of a step.
     pub id: String,
     pub shape: Shape,
-    /// What it is, in a few words.
+    /// A short description.
     pub label: String,
-    /// The engine's name.
+    /// The name on the engine.
     pub name: String,
-    /// How it is, or why it is done; empty where nobody has asked.
+    /// The state of a resource or the cause of a step; empty if unknown.
     pub note: String,
     pub tone: Tone,
 }
 
-/// That one waits for another.
+/// A dependency.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Arrow {
-    /// Who is waited for: its place among the nodes.
+    /// The index of the dependency among the nodes.
     pub from: usize,
-    /// Who waits.
+    /// The index of the dependent node.
     pub to: usize,
-    /// For what, as in `ready, then start`; empty where nothing else could be meant.
+    /// The condition, for example `ready, then start`; empty if the dependency only has to exist.
     pub label: String,
 }
 
@@ -60,11 +59,11 @@ pub enum Shape {
     Network,
     Volume,
     Container,
-    /// The container in which the agent works.
+    /// The main container, in which the agent works.
     Main,
 }
 
-/// What a colour says again that the words say.
+/// The colour class of a node. It only repeats what the note says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Tone {
@@ -75,7 +74,7 @@ pub enum Tone {
 }
 
 impl Picture {
-    /// What a sandbox is made of; `status`: how it is, if that is known.
+    /// Returns the graph of a sandbox's resources, with their state if `status` is given.
     pub fn of_resources(graph: &Graph, status: Option<&Status>) -> Self {
         let ordered = graph.in_order();
         let mut nodes = Vec::with_capacity(ordered.len());
@@ -107,7 +106,7 @@ impl Picture {
         Self { title: format!("{}{state}", graph.run.agent), nodes, edges, steps: false }
     }
 
-    /// What is to be done, and in which order.
+    /// Returns the graph of a plan's steps.
     pub fn of_plan(run: &Run, plan: &Plan) -> Self {
         let nodes = plan.operations.iter().map(|it| Vertex {
             id: it.id.to_string(),
@@ -141,7 +140,7 @@ impl Shape {
     }
 }
 
-/// That something is there before it is used goes without saying.
+/// Returns the label of a dependency; empty if the dependency only has to exist.
 fn waits(until: Milestone, gates: Gate) -> String {
     match (until, gates) {
         (Milestone::Created, _) => String::new(),
@@ -152,7 +151,7 @@ fn waits(until: Milestone, gates: Gate) -> String {
     }
 }
 
-/// Ends with a line feed.
+/// Returns the JSON document, which ends with a line feed.
 pub fn json(picture: &Picture) -> String {
     stream::json(picture)
 }

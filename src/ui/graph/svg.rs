@@ -1,25 +1,25 @@
-//! A graph as a picture that a browser shows, with nothing from elsewhere: no fonts, no scripts, no styles.
+//! Renders a graph as a self-contained SVG image, without external fonts, scripts or styles.
 
 use super::layers::{arrows, columns};
 use super::{Arrow, Picture, Shape, Tone};
 use crate::ui::terminal::width::columns as cells;
 
-/// Of the letters, in pixels: a monospaced font is six tenths as wide as it is high.
+/// Font size and character width in pixels. A monospaced character is about 0.6 of the font size wide.
 const FONT: usize = 13;
 const LETTER: usize = 8;
 
-/// Between the lines of a node, and around them.
+/// The line height in a node, and its padding.
 const LINE: usize = 18;
 const PAD: usize = 12;
 
-/// Between nodes, and around all of them.
+/// The gap between nodes, and the margin of the image.
 const GAP: usize = 22;
 const MARGIN: usize = 24;
 
-/// Between two lines that go around.
+/// The gap between edges that are routed below the nodes.
 const LANE: usize = 14;
 
-/// Between two columns, at least; more where a label has to fit.
+/// The minimum gap between columns; a label can widen it.
 const COLUMN_GAP: usize = 70;
 
 #[derive(Clone, Copy, Default)]
@@ -30,7 +30,7 @@ struct Place {
     height: usize,
 }
 
-/// Ends with a line feed.
+/// Returns the SVG text, which ends with a line feed.
 pub fn draw(picture: &Picture) -> String {
     let columns = columns(picture);
     let places = places(picture, &columns);
@@ -131,7 +131,7 @@ fn vertex(node: &super::Vertex, place: Place) -> String {
     svg + "</g>\n"
 }
 
-/// From the right side of one to the left side of the other.
+/// Draws an edge from the right side of a node to the left side of another.
 fn line(from: Place, to: Place, label: &str) -> String {
     let (x1, y1) = (from.x + from.width, from.y + from.height / 2);
     let (x2, y2) = (to.x, to.y + to.height / 2);
@@ -142,14 +142,14 @@ fn line(from: Place, to: Place, label: &str) -> String {
          stroke-width=\"{width}\" marker-end=\"url(#head)\"/>\n"
     );
     if !label.is_empty() {
-        // Where it begins, above: in the middle other lines cross it.
+        // Above the start of the edge: in the middle, other edges cross it.
         let middle = x1 + GAP + cells(label) * LETTER / 2;
         svg.push_str(&caption(middle, y1.saturating_sub(6), label));
     }
     svg
 }
 
-/// Below everything that stands between the two: a line behind a node would seem to lead to it.
+/// Draws an edge below all nodes in between: an edge behind a node would seem to lead to it.
 fn detour(from: Place, to: Place, lane: usize, label: &str) -> String {
     let (x1, y1) = (from.x + from.width, from.y + from.height / 2);
     let (x2, y2) = (to.x, to.y + to.height / 2);
@@ -165,7 +165,7 @@ fn detour(from: Place, to: Place, lane: usize, label: &str) -> String {
     svg
 }
 
-/// White below the letters keeps them apart from lines.
+/// Draws a label with a white outline, which separates it from edges.
 fn caption(x: usize, y: usize, label: &str) -> String {
     format!(
         "<text x=\"{x}\" y=\"{y}\" text-anchor=\"middle\" font-size=\"12\" fill=\"#18181b\" stroke=\"#ffffff\" \

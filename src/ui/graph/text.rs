@@ -1,11 +1,11 @@
-//! A graph as lines: each node, and below it what it waits for.
+//! Renders a graph as text: each node with its dependencies below it.
 
 use super::{Picture, Tone};
 use crate::ui::Colour;
 use crate::ui::terminal::style::{BAD, CARE, FAINT, GOOD, STRONG};
 use crate::ui::terminal::width::{columns, padded};
 
-/// Nodes that others build on come first; ends with a line feed.
+/// Returns the text, dependencies first; ends with a line feed.
 pub fn draw(picture: &Picture, colour: Colour) -> String {
     let mut text = format!("{}\n", colour.paint(STRONG, &picture.title));
     let width = picture.nodes.iter().map(|it| columns(&it.label)).max().unwrap_or(0);

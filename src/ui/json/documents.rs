@@ -1,4 +1,4 @@
-//! Answers that are a text for people, as documents for scripts.
+//! JSON documents of commands whose normal output is plain text.
 
 use serde::Serialize;
 
@@ -15,7 +15,7 @@ struct Script<'a> {
 
 #[derive(Serialize)]
 struct Page<'a> {
-    /// `None`: of moat itself.
+    /// `None` for moat itself.
     command: Option<&'a str>,
     page: &'a str,
 }
@@ -24,7 +24,7 @@ struct Page<'a> {
 struct Made<'a> {
     run: &'a str,
     agent: &'a str,
-    /// `None`: none is made, since the spec names one.
+    /// `None` if the spec names an image and none is built.
     image: Option<&'a ImageRef>,
     dockerfile: Option<&'a str>,
 }
@@ -33,16 +33,16 @@ struct Made<'a> {
 struct Written<'a> {
     file: &'a str,
     agent: &'a str,
-    /// `None`: it has a Docker of its own.
+    /// `None` if the sandbox has its own Docker.
     image: Option<&'a str>,
 }
 
-/// What came of asking a person whether a watch may go on.
+/// The result of `moat approve` for one run.
 #[derive(Debug, Serialize)]
 pub struct Answer<'a> {
     run: &'a str,
     agent: &'a str,
-    /// Whether there was something to approve; if so, it is.
+    /// Whether a pending request existed, which is approved now.
     approved: bool,
     asked_for: Vec<String>,
 }
@@ -58,7 +58,7 @@ impl<'a> Answer<'a> {
     }
 }
 
-/// Each ends with a line feed.
+/// Returns the document of a completion script. Like all documents here, it ends with a line feed.
 pub fn completions(shell: &str, script: &str) -> String {
     stream::json(&Script { shell, script })
 }
@@ -67,7 +67,7 @@ pub fn page(command: Option<&str>, page: &str) -> String {
     stream::json(&Page { command, page })
 }
 
-/// `made`: its name and its Dockerfile.
+/// `made` is the name of the built image and its Dockerfile.
 pub fn image(graph: &Graph, made: Option<(&ImageRef, &str)>) -> String {
     let (run, agent) = (graph.run.id.as_str(), graph.run.agent.as_str());
     let (image, dockerfile) = made.unzip();

@@ -1,4 +1,4 @@
-//! JSON for scripts: event lines and documents. The fields are promised in `docs/reference/`.
+//! JSON for scripts: event lines and documents. `docs/reference/` specifies the fields.
 
 pub mod documents;
 pub mod stream;

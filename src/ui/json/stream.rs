@@ -1,6 +1,6 @@
-//! A run as it happens, for scripts: one JSON object a line.
+//! The event stream for scripts, one JSON object per line.
 //!
-//! Every kind of line and every field is promised in `docs/reference/events.md`; a test holds the two together.
+//! `docs/reference/events.md` specifies every event and every field; a test compares the page with this module.
 
 use serde::Serialize;
 
@@ -15,13 +15,13 @@ use moat_model::resource::{Kind, ResourceId, Run};
 use moat_plan::event::{Code, Event, Trigger};
 use moat_plan::{Condition, Operation};
 
-/// Makes lines, each with the time of its making.
+/// Renders events as lines with a timestamp.
 #[derive(Debug, Clone, Copy)]
 pub struct Stream {
     pub clock: Clock,
 }
 
-/// What happens. Which fields a kind has is said where the line is made.
+/// An event. [`Line::of`] determines the fields of each kind.
 #[derive(Debug, Default, Serialize)]
 struct Line<'a> {
     time: String,
@@ -76,37 +76,37 @@ struct Line<'a> {
     sessions: Option<usize>,
 }
 
-/// In milliseconds; `None`, which is written as null: not before something changes.
+/// The delay of a retry in milliseconds; `None`, written as null, if nothing is retried before a change.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
 struct Again(Option<u128>);
 
-/// Why a watch looked.
+/// The reason for a round of a watch.
 #[derive(Debug, Serialize)]
 struct TriggerDocument<'a> {
     kind: &'static str,
-    /// What it happened to, or which file.
+    /// The name of the resource or file.
     name: Option<&'a str>,
-    /// What the engine told.
+    /// The action that the engine reported.
     what: Option<&'static str>,
 }
 
-/// The last line of a run: how it ended.
+/// The last line of a run, with its outcome.
 #[derive(Debug, Default, Serialize)]
 struct Done<'a> {
     time: String,
     event: &'static str,
-    /// `None`: it is not known which run it would have been.
+    /// `None` if the run is unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     run: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     agent: Option<&'a str>,
     outcome: &'static str,
     exit_code: u8,
-    /// `None`: it is as it was wanted to be.
+    /// `None` after success.
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<Code>,
-    /// `None`: the engine could not be asked, or not any more.
+    /// `None` if the engine cannot be reached.
     state: Option<Condition>,
     #[serde(skip_serializing_if = "Option::is_none")]
     changed: Option<bool>,
@@ -130,7 +130,7 @@ struct Done<'a> {
     error: Option<problem::Document>,
 }
 
-/// The last line of all, where there are several agents.
+/// The last line of a command for several agents.
 #[derive(Debug, Serialize)]
 struct Summary<'a> {
     time: String,
@@ -146,7 +146,7 @@ struct Ended<'a> {
     exit_code: u8,
 }
 
-/// The operation of the last plan that a line is about.
+/// The operation of the last plan that an event refers to.
 #[derive(Debug, Serialize)]
 struct About<'a> {
     id: usize,
@@ -157,13 +157,13 @@ struct About<'a> {
 }
 
 impl Stream {
-    /// What happens in a run, or to all of them, as a line; ends with a line feed.
+    /// Returns the line of an event of one run, or of all runs; ends with a line feed.
     pub fn line(self, run: Option<&Run>, event: &Event<'_>) -> String {
         let (id, agent) = (run.map(|run| run.id.as_str()), run.map(|run| run.agent.as_str()));
         compact(&Line { time: written(self.clock.now()), run: id, agent, ..Line::of(event) })
     }
 
-    /// How a run ended, as its last line.
+    /// Returns the last line of a run.
     pub fn done(self, ending: &Ending<'_>) -> String {
         let done = Done {
             time: written(self.clock.now()),
@@ -196,7 +196,7 @@ impl Stream {
         })
     }
 
-    /// That moat could not do its work at all, as the last line; of one run, if it is that of one among several.
+    /// Returns the last line of a command that failed before its run started. `run` is set if it is one of several.
     pub fn refused(self, run: Option<&Run>, problems: &[Problem<'_>], exit_code: u8) -> String {
         compact(&Done {
             time: written(self.clock.now()),
@@ -211,7 +211,7 @@ impl Stream {
         })
     }
 
-    /// How each of several agents ended, as the last line of all.
+    /// Returns the last line of a command for several agents.
     pub fn summary(self, ended: &[(&Run, u8)], exit_code: u8) -> String {
         let agents = ended.iter().map(|(run, exit_code)| Ended {
             run: run.id.as_str(),
@@ -278,7 +278,7 @@ impl<'a> Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    /// What only a watch tells.
+    /// Returns the line of an event that only a watch reports.
     fn of_watch(event: &Event<'a>) -> Self {
         match event {
             Event::Woken { trigger, .. } => {
@@ -347,14 +347,14 @@ impl<'a> About<'a> {
     }
 }
 
-/// A document of several lines; ends with a line feed.
+/// Serialises a document with indentation; ends with a line feed.
 #[expect(clippy::missing_panics_doc, reason = "structs with string keys always serialise")]
 pub fn json(document: &impl Serialize) -> String {
     let text = serde_json::to_string_pretty(document).expect("plain structs with string keys always serialise");
     escaped(text) + "\n"
 }
 
-/// Documents of one form as one; ends with a line feed.
+/// Joins documents to a JSON array; ends with a line feed.
 pub fn array(documents: &[String]) -> String {
     let indented = documents.iter().map(|document| {
         let lines: Vec<String> = document.lines().map(|line| format!("  {line}")).collect();
@@ -364,13 +364,13 @@ pub fn array(documents: &[String]) -> String {
     if all.is_empty() { "[]\n".to_owned() } else { format!("[\n{}\n]\n", all.join(",\n")) }
 }
 
-/// A document of one line; ends with a line feed.
+/// Serialises a document to one line; ends with a line feed.
 pub(in crate::ui) fn compact(line: &impl Serialize) -> String {
     escaped(serde_json::to_string(line).expect("plain structs with string keys always serialise")) + "\n"
 }
 
-/// JSON has to escape the control characters of ASCII only. A terminal obeys others as well (U+009B begins what ESC and
-/// `[` begin), and they can only be in a string.
+/// Escapes DEL and the C1 control characters. JSON requires this only for C0, but terminals interpret the others as well
+/// (U+009B is the same as ESC `[`). They can only occur in strings.
 fn escaped(json: String) -> String {
     let is_control = |c: char| ('\u{7f}'..='\u{9f}').contains(&c);
     if !json.contains(is_control) {

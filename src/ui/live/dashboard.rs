@@ -1,7 +1,6 @@
-//! A watch at a glance: one line for each agent, with how it stands, what is being done with it, and what last woke
-//! the watch for it.
+//! The dashboard of a watch: one line for each agent with its state, the running operations and the last trigger.
 //!
-//! Lines of text only: where they are drawn, and how often, is for [`display`](super::display) to say.
+//! Renders text only; [`display`](super::display) decides where and how often it is drawn.
 
 use std::collections::BTreeMap;
 
@@ -12,30 +11,30 @@ use crate::ui::terminal::width::{columns, padded, shortened};
 use moat_plan::OpId;
 use moat_plan::event::Event;
 
-/// The lines of all agents, in the order in which they were begun.
+/// The rows of all agents, in the order in which they were started.
 #[derive(Debug, Default)]
 pub struct Dashboard {
     rows: Vec<Row>,
 }
 
-/// How an agent stands.
+/// The state of an agent.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Stands {
-    /// Nobody has looked yet.
+    /// Before the first round.
     #[default]
     Starting,
-    AsWanted,
-    /// What waits for an approval.
+    InSync,
+    /// Requests that wait for an approval.
     Held(Vec<String>),
-    /// The spec is gone, or cannot be used.
+    /// The spec is missing or invalid.
     NoSpec,
-    /// For that many sessions to end.
+    /// The number of sessions that have to end first.
     Waiting(usize),
-    /// It is tried again; what failed last.
+    /// The last failure; it is retried.
     Failed(String),
-    /// It is not tried again before something changes; what failed last.
+    /// The last failure; it is not retried before something changes.
     Stuck(String),
-    /// What had to be repaired too often.
+    /// Resources that were repaired too often.
     LeftAlone(String),
     NoEngine,
 }
@@ -44,27 +43,27 @@ pub enum Stands {
 struct Row {
     label: String,
     stands: Stands,
-    /// What is in flight, by operation.
+    /// The running operations.
     doing: BTreeMap<OpId, String>,
     cause: String,
 }
 
-/// The width of the column that says how it stands.
-const WORD: usize = 10;
+/// The width of the state column.
+const WORD: usize = 11;
 
 impl Dashboard {
     pub fn new(labels: impl IntoIterator<Item = String>) -> Self {
         Self { rows: labels.into_iter().map(|label| Row { label, ..Row::default() }).collect() }
     }
 
-    /// Takes in how an agent stands.
+    /// Sets the state of an agent.
     pub fn stands(&mut self, agent: usize, stands: Stands) {
         if let Some(row) = self.rows.get_mut(agent) {
             row.stands = stands;
         }
     }
 
-    /// Takes in what happens to an agent.
+    /// Updates an agent's row for an event.
     pub fn note(&mut self, agent: usize, event: &Event<'_>) {
         let Some(row) = self.rows.get_mut(agent) else { return };
         match event {
@@ -82,8 +81,8 @@ impl Dashboard {
         }
     }
 
-    /// At most `height` lines, none wider than `width`. Where there is no place for all, those that are as wanted are
-    /// counted and not shown.
+    /// Returns at most `height` lines of at most `width` columns. If not all agents fit, agents in sync are counted
+    /// instead of shown.
     pub fn lines(&self, width: usize, height: usize, colour: Colour) -> Vec<String> {
         let label = self.rows.iter().map(|row| columns(&row.label)).max().unwrap_or(0);
         let line = |row: &Row| row.line(label, width, colour);
@@ -100,7 +99,7 @@ impl Dashboard {
 
 impl Row {
     fn is_quiet(&self) -> bool {
-        self.stands == Stands::AsWanted && self.doing.is_empty()
+        self.stands == Stands::InSync && self.doing.is_empty()
     }
 
     fn line(&self, label: usize, width: usize, colour: Colour) -> String {
@@ -110,17 +109,17 @@ impl Row {
                 ("working", FAINT, all.join(", ") + because(&self.cause).as_str())
             }
             Stands::Starting => ("starting", FAINT, String::new()),
-            Stands::AsWanted => ("as wanted", GOOD, self.cause.clone()),
+            Stands::InSync => ("in sync", GOOD, self.cause.clone()),
             Stands::Held(more) => ("held", CARE, format!("{} (`moat approve`)", more.join(", "))),
-            Stands::NoSpec => ("no spec", BAD, "kept as it was wanted before".to_owned()),
+            Stands::NoSpec => ("no spec", BAD, "using the previous spec".to_owned()),
             Stands::Waiting(1) => ("waiting", CARE, "for a session to end".to_owned()),
             Stands::Waiting(sessions) => ("waiting", CARE, format!("for {sessions} sessions to end")),
-            Stands::Failed(why) => ("failed", BAD, format!("{why}; it is tried again")),
+            Stands::Failed(why) => ("failed", BAD, format!("{why}; retrying")),
             Stands::Stuck(why) => ("given up", BAD, why.clone()),
-            Stands::LeftAlone(what) => ("left alone", CARE, format!("{what}, for a while")),
-            Stands::NoEngine => ("no engine", BAD, "waiting for it".to_owned()),
+            Stands::LeftAlone(what) => ("backing off", CARE, format!("no repair of {what} for now")),
+            Stands::NoEngine => ("no engine", BAD, "waiting for the engine".to_owned()),
         };
-        // The colour must not be cut in two.
+        // Text is shortened before it is coloured: an escape sequence must not be cut.
         let head = shortened(&format!("{}  ", padded(&self.label, label)), width);
         let word = shortened(&padded(word, WORD), width.saturating_sub(columns(&head)));
         let used = columns(&head) + columns(&word);
@@ -143,12 +142,12 @@ mod tests {
     use moat_model::resource::{AgentName, Run};
     use moat_plan::event::Trigger;
 
-    fn board() -> Dashboard {
-        let mut board = Dashboard::new(["a", "builder", "c", "d", "e", "f", "g", "h", "i"].map(str::to_owned));
+    fn dashboard() -> Dashboard {
+        let mut dashboard = Dashboard::new(["a", "builder", "c", "d", "e", "f", "g", "h", "i"].map(str::to_owned));
         let held = vec!["container/main gets access to /etc, outside the spec's folder".to_owned()];
         let all = [
             Stands::Starting,
-            Stands::AsWanted,
+            Stands::InSync,
             Stands::Held(held),
             Stands::NoSpec,
             Stands::Waiting(2),
@@ -157,15 +156,16 @@ mod tests {
             Stands::LeftAlone("container/main".to_owned()),
             Stands::NoEngine,
         ];
-        all.into_iter().enumerate().for_each(|(agent, stands)| board.stands(agent, stands));
+        all.into_iter().enumerate().for_each(|(agent, stands)| dashboard.stands(agent, stands));
         let run = Run::derive(AgentName::parse("builder").expect("a name"), std::path::Path::new("/b.yaml"));
-        board.note(1, &Event::Woken { run: &run, trigger: &Trigger::File("b\u{1b}.yaml".to_owned()), is_told: true });
-        board
+        dashboard
+            .note(1, &Event::Woken { run: &run, trigger: &Trigger::File("b\u{1b}.yaml".to_owned()), is_told: true });
+        dashboard
     }
 
     #[track_caller]
     fn shows(width: usize, height: usize, expected: &Expect) {
-        let lines = board().lines(width, height, Colour::Never);
+        let lines = dashboard().lines(width, height, Colour::Never);
         assert!(lines.iter().all(|line| columns(line) <= width), "{lines:#?}");
         assert!(lines.len() <= height, "{lines:#?}");
         expected.assert_eq(&lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect::<String>());
@@ -178,33 +178,33 @@ mod tests {
             20,
             &expect![[r"
             a        starting
-            builder  as wanted   `b�.yaml` changed
-            c        held        container/main gets access to /etc, outside the spec's folder (`moat approve`)
-            d        no spec     kept as it was wanted before
-            e        waiting     for 2 sessions to end
-            f        failed      no such image; it is tried again
-            g        given up    no such image
-            h        left alone  container/main, for a while
-            i        no engine   waiting for it
+            builder  in sync      `b�.yaml` changed
+            c        held         container/main gets access to /etc, outside the spec's folder (`moat approve`)
+            d        no spec      using the previous spec
+            e        waiting      for 2 sessions to end
+            f        failed       no such image; retrying
+            g        given up     no such image
+            h        backing off  no repair of container/main for now
+            i        no engine    waiting for the engine
         "]],
         );
     }
 
     #[test]
-    fn a_narrow_terminal_gets_as_much_as_it_can_show() {
+    fn a_narrow_terminal_gets_shortened_lines() {
         shows(
             24,
             20,
             &expect![[r"
             a        starting
-            builder  as wanted   `b…
-            c        held        co…
-            d        no spec     ke…
-            e        waiting     fo…
-            f        failed      no…
-            g        given up    no…
-            h        left alone  co…
-            i        no engine   wa…
+            builder  in sync      `…
+            c        held         c…
+            d        no spec      u…
+            e        waiting      f…
+            f        failed       n…
+            g        given up     n…
+            h        backing off  n…
+            i        no engine    w…
         "]],
         );
         shows(
@@ -222,27 +222,27 @@ mod tests {
             i   …
         "]],
         );
-        assert_eq!(board().lines(0, 1, Colour::Never), [""]);
+        assert_eq!(dashboard().lines(0, 1, Colour::Never), [""]);
     }
 
     #[test]
-    fn a_low_one_shows_those_that_somebody_should_look_at() {
+    fn a_low_terminal_shows_agents_that_need_attention() {
         shows(
             60,
             4,
             &expect![[r"
             a        starting
-            c        held        container/main gets access to /etc, ou…
-            d        no spec     kept as it was wanted before
+            c        held         container/main gets access to /etc, o…
+            d        no spec      using the previous spec
             6 more
         "]],
         );
     }
 
     #[test]
-    fn a_colour_takes_no_place() {
-        let plain = board().lines(24, 20, Colour::Never);
-        let painted = board().lines(24, 20, Colour::Always);
+    fn colours_do_not_change_the_layout() {
+        let plain = dashboard().lines(24, 20, Colour::Never);
+        let painted = dashboard().lines(24, 20, Colour::Always);
         assert!(plain != painted);
         let bare = |line: &String| anstream::adapter::strip_str(line).to_string();
         assert_eq!(painted.iter().map(bare).collect::<Vec<_>>(), plain);

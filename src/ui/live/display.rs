@@ -1,6 +1,6 @@
-//! The board of a watch at the end of the screen, and what nobody should miss scrolling by above it.
+//! Draws the dashboard of a watch at the bottom of the screen. Important messages scroll above it.
 //!
-//! It takes the terminal as it is and changes nothing about it, so that nothing has to be put back.
+//! It changes no terminal settings, so that none have to be restored.
 
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
@@ -10,10 +10,10 @@ use crate::ui::live::dashboard::{Dashboard, Stands};
 use crate::ui::live::watching;
 use moat_plan::event::Event;
 
-/// A terminal need not be written more often than an eye sees.
+/// The minimum time between two redraws: faster ones would not be visible.
 const REDRAW_EVERY: Duration = Duration::from_millis(50);
 
-/// A board, and where it is shown.
+/// A dashboard on a screen.
 pub struct Display<'a> {
     screen: &'a Screen,
     state: RefCell<State>,
@@ -21,36 +21,36 @@ pub struct Display<'a> {
 
 #[derive(Default)]
 struct State {
-    board: Dashboard,
+    dashboard: Dashboard,
     last: Option<Instant>,
 }
 
 impl<'a> Display<'a> {
-    /// `None`: lines cannot be rewritten there.
+    /// Returns `None` if the screen cannot rewrite lines.
     pub fn new(screen: &'a Screen, labels: impl IntoIterator<Item = String>) -> Option<Self> {
         screen.live_size()?;
-        let state = State { board: Dashboard::new(labels), ..State::default() };
+        let state = State { dashboard: Dashboard::new(labels), ..State::default() };
         Some(Self { screen, state: RefCell::new(state) })
     }
 
     pub fn stands(&self, agent: usize, stands: Stands) {
         let mut state = self.state.borrow_mut();
-        state.board.stands(agent, stands);
+        state.dashboard.stands(agent, stands);
         state.draw(self.screen);
     }
 
-    /// Takes in what happens; `agent`: to whom, if not to all. What nobody should miss scrolls by above.
+    /// Shows an event; `agent` is `None` if it concerns all. Important messages scroll above the dashboard.
     pub fn tell(&self, agent: Option<usize>, label: Option<&str>, event: &Event<'_>) {
         let mut state = self.state.borrow_mut();
         if let Some(agent) = agent {
-            state.board.note(agent, event);
+            state.dashboard.note(agent, event);
         }
         let text = watching::above(event, self.screen.colour());
         if let Some(text) = text {
             let text = label.map_or(text.clone(), |label| crate::ui::terminal::prefix::labelled(label, &text));
             self.screen.alert(&text);
         } else if matches!(event, Event::Started { .. } | Event::Succeeded { .. }) && state.is_fresh() {
-            // The end of the round is drawn in any case.
+            // The end of the round is always drawn.
             return;
         }
         state.draw(self.screen);
@@ -70,8 +70,8 @@ impl State {
 
     fn draw(&mut self, screen: &Screen) {
         let Some((columns, rows)) = screen.live_size() else { return };
-        // A line that reaches the last column would wrap.
-        screen.show_live(self.board.lines(columns.saturating_sub(1), rows, screen.colour()));
+        // A line that fills the last column would wrap.
+        screen.show_live(self.dashboard.lines(columns.saturating_sub(1), rows, screen.colour()));
         self.last = Some(Instant::now());
     }
 }

@@ -1,4 +1,4 @@
-//! What is shown while something runs.
+//! Output while a command runs.
 
 pub mod dashboard;
 pub mod display;

@@ -1,4 +1,4 @@
-//! What an operation does, in words: while it does it, when it has, and when it could not.
+//! Phrases for operations: running, done, or failed.
 
 use jiff::SignedDuration;
 use moat_plan::{Action, Operation};
@@ -6,7 +6,7 @@ use moat_plan::{Action, Operation};
 use crate::ui::terminal::style::bytes;
 use moat_model::resource::Kind;
 
-/// While it runs, as in `creating network moat-builder-1f2e3d4c`.
+/// Returns the phrase of a running operation, for example `creating network moat-builder-1f2e3d4c`.
 pub(in crate::ui) fn doing(operation: &Operation) -> String {
     let verb = match &operation.action {
         Action::AwaitReady { .. } => return format!("waiting for {}", operation.name),
@@ -26,7 +26,7 @@ pub(in crate::ui) fn doing(operation: &Operation) -> String {
     format!("{verb} {}", object(operation))
 }
 
-/// When it is done: the verb, and what it was done to.
+/// Returns the verb and the object of a completed operation.
 pub(in crate::ui) fn done(operation: &Operation) -> (&'static str, String) {
     let object = object(operation);
     match &operation.action {
@@ -49,18 +49,18 @@ pub(in crate::ui) fn done(operation: &Operation) -> (&'static str, String) {
     }
 }
 
-/// As an order, as in `create network moat-builder-1f2e3d4c`.
+/// Returns the imperative phrase, for example `create network moat-builder-1f2e3d4c`.
 pub(in crate::ui) fn order(operation: &Operation) -> String {
     format!("{} {}", verb(operation.action.verb()), object(operation))
 }
 
-/// As in `copied 3 files, 1.2 kB`.
+/// Returns a line such as `copied 3 files, 1.2 kB`.
 pub fn copied(files: u64, amount: u64) -> String {
     let files = if files == 1 { "1 file".to_owned() } else { format!("{files} files") };
     format!("copied {files}, {}\n", bytes(amount))
 }
 
-/// How long ago, in its largest unit, as in `3 h`.
+/// Returns an age in its largest unit, for example `3 h`.
 pub(in crate::ui) fn age(age: SignedDuration) -> String {
     const UNITS: [(i64, &str); 3] = [(86_400, "d"), (3_600, "h"), (60, "min")];
     let seconds = age.as_secs().max(0);
@@ -70,7 +70,7 @@ pub(in crate::ui) fn age(age: SignedDuration) -> String {
     }
 }
 
-/// The verb of a plan as a person would say it.
+/// Returns the phrase for a verb of a plan.
 pub(in crate::ui) fn verb(verb: &str) -> &str {
     match verb {
         "await" => "wait for",
@@ -79,7 +79,7 @@ pub(in crate::ui) fn verb(verb: &str) -> &str {
     }
 }
 
-/// As in `container moat-builder-1f2e3d4c`.
+/// Returns kind and name, for example `container moat-builder-1f2e3d4c`.
 pub(in crate::ui) fn object(operation: &Operation) -> String {
     named(operation.resource.kind, &operation.name)
 }

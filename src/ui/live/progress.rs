@@ -1,5 +1,5 @@
-//! A run as it happens, for a person: one steady line for each thing done. On a terminal the lines at the bottom say what
-//! is being done right now, and are rewritten.
+//! The progress of a run for people: one permanent line for each completed operation. On a terminal, live lines below
+//! show the running operations.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,30 +17,31 @@ use moat_model::resource::ResourceId;
 use moat_plan::event::Event;
 use moat_plan::{Action, OpId, Operation};
 
-/// What was done in less is not worth a figure.
+/// Shorter durations are not shown.
 const NOTEWORTHY: Duration = Duration::from_secs(1);
 
-/// Where lines stay, a pull is told of this often: a long one shows that it lives, a short one leaves no trace.
+/// The interval of lines about a pull if lines cannot be rewritten: a long pull shows that it proceeds, a short one adds
+/// no line.
 const PULL_LINE_EVERY: Duration = Duration::from_secs(10);
 
-/// The width of the verbs' column.
+/// The width of the verb column.
 const VERB: usize = 9;
 
-/// Tells a person how a run goes.
+/// Reports the progress of a run to a person.
 pub struct Progress<'a> {
-    voice: Prefix<'a>,
+    prefix: Prefix<'a>,
     state: RefCell<State>,
 }
 
 #[derive(Default)]
 struct State {
-    /// What is in flight, by operation.
+    /// The running operations.
     doing: BTreeMap<OpId, Doing>,
-    /// When a pull was last told of, by operation.
-    told: BTreeMap<OpId, Instant>,
-    /// What failed, by operation.
+    /// When each pull was last reported.
+    reported: BTreeMap<OpId, Instant>,
+    /// The failed operations, with their resource and description.
     failed: BTreeMap<OpId, (ResourceId, String)>,
-    /// What was not tried.
+    /// The resources with skipped operations.
     skipped: BTreeSet<ResourceId>,
 }
 
@@ -51,55 +52,55 @@ struct Doing {
 }
 
 impl<'a> Progress<'a> {
-    pub fn new(voice: Prefix<'a>) -> Self {
-        Self { voice, state: RefCell::default() }
+    pub fn new(prefix: Prefix<'a>) -> Self {
+        Self { prefix, state: RefCell::default() }
     }
 
     pub fn tell(&self, event: &Event<'_>) {
         let mut state = self.state.borrow_mut();
-        if let Some((text, must_be_seen)) = watching::text(event, self.voice.colour()) {
-            return if must_be_seen { self.voice.alert(&text) } else { self.voice.say(&text) };
+        if let Some((text, is_important)) = watching::text(event, self.prefix.colour()) {
+            return if is_important { self.prefix.alert(&text) } else { self.prefix.say(&text) };
         }
-        let line = state.note(event, &self.voice);
+        let line = state.note(event, &self.prefix);
         match (event, line) {
-            // Said even to those who want quiet. A failure is told in full at the end.
-            (Event::Warning { .. }, Some(line)) => self.voice.alert(&line),
-            (_, Some(line)) => self.voice.say(&line),
+            // Printed even with `--quiet`. A failure is described at the end of the run.
+            (Event::Warning { .. }, Some(line)) => self.prefix.alert(&line),
+            (_, Some(line)) => self.prefix.say(&line),
             (_, None) => {}
         }
-        state.draw(&self.voice);
+        state.draw(&self.prefix);
     }
 
-    /// Tells how it ended.
+    /// Prints the outcome.
     pub fn end(&self, text: &str, good: bool) {
         self.finish();
         if good {
-            self.voice.say(text);
+            self.prefix.say(text);
         } else {
-            self.voice.alert(text);
+            self.prefix.alert(text);
         }
     }
 
     pub fn colour(&self) -> Colour {
-        self.voice.colour()
+        self.prefix.colour()
     }
 
-    /// Shows how long things take by now, where that is shown at all.
+    /// Updates the elapsed times of live lines.
     pub fn beat(&self) {
-        self.state.borrow().draw(&self.voice);
+        self.state.borrow().draw(&self.prefix);
     }
 
-    /// Leaves the screen with whole lines only.
+    /// Removes the live lines.
     pub fn finish(&self) {
         self.state.borrow_mut().forget();
-        self.voice.show_live(Vec::new());
+        self.prefix.show_live(Vec::new());
     }
 }
 
 impl State {
-    /// Takes the event in; gives the line that it is worth.
-    fn note(&mut self, event: &Event<'_>, voice: &Prefix<'_>) -> Option<String> {
-        let colour = voice.colour();
+    /// Updates the state for an event and returns the line to print, if any.
+    fn note(&mut self, event: &Event<'_>, prefix: &Prefix<'_>) -> Option<String> {
+        let colour = prefix.colour();
         let line = |style, verb: &str, rest: String| {
             format!("  {}{} {rest}\n", colour.paint(style, verb), " ".repeat(VERB.saturating_sub(verb.len())))
         };
@@ -111,18 +112,18 @@ impl State {
                 Some(if *round == 1 {
                     format!("{agent}: {count} to do\n")
                 } else {
-                    format!("{agent}: looked again, {count} more to do\n")
+                    format!("{agent}: checked again, {count} more to do\n")
                 })
             }
             Event::Started { operation } => {
                 let doing = Doing { what: phrases::doing(operation), detail: String::new(), began: Instant::now() };
                 self.doing.insert(operation.id, doing);
-                // It may take minutes. Where lines stay, its end alone would leave them unexplained.
-                let is_told = matches!(operation.action, Action::PullImage { .. }) && voice.live_size().is_none();
-                is_told.then(|| format!("  {}\n", phrases::doing(operation)))
+                // A pull may take minutes. Without live lines, nothing else would explain the silence.
+                let is_reported = matches!(operation.action, Action::PullImage { .. }) && prefix.live_size().is_none();
+                is_reported.then(|| format!("  {}\n", phrases::doing(operation)))
             }
-            Event::Progress { operation, progress } => self.pulling(operation, *progress, voice),
-            Event::Step { operation, step } => self.building(operation, step, voice),
+            Event::Progress { operation, progress } => self.pulling(operation, *progress, prefix),
+            Event::Step { operation, step } => self.building(operation, step, prefix),
             Event::Retrying { operation, error, .. } => {
                 let rest = format!("to {}: {}", phrases::order(operation), harmless(error));
                 Some(line(FAINT, "retrying", rest))
@@ -138,19 +139,19 @@ impl State {
                 Some(line(BAD, "failed", format!("{}{}", phrases::doing(operation), figure(*took))))
             }
             Event::Skipped { operation, because } => {
-                // Once for each thing: it is no news that what was not created, or could not be, is not started either.
+                // Once for each resource: the steps after a skipped or failed step of the same resource add nothing.
                 let failed = self.failed.get(because);
-                let is_itself = failed.is_some_and(|(resource, _)| *resource == operation.resource);
-                let is_news = !is_itself && self.skipped.insert(operation.resource.clone());
-                let on = failed.map_or("what failed", |(_, object)| object.as_str());
+                let is_same = failed.is_some_and(|(resource, _)| *resource == operation.resource);
+                let is_news = !is_same && self.skipped.insert(operation.resource.clone());
+                let on = failed.map_or("a failed step", |(_, object)| object.as_str());
                 is_news.then(|| line(CARE, "skipped", format!("{}, which needs {on}", phrases::object(operation))))
             }
             Event::Undoing { run, .. } => {
                 self.forget();
-                Some(format!("{}: undoing what was done\n", colour.paint(STRONG, run.agent.as_str())))
+                Some(format!("{}: rolling back\n", colour.paint(STRONG, run.agent.as_str())))
             }
             Event::Warning { message, hint, .. } => Some(notice("warning", CARE, message, Some(hint), colour)),
-            // These have a text of their own.
+            // `watching::text` renders these.
             Event::Woken { .. }
             | Event::Settled { .. }
             | Event::Unsettled { .. }
@@ -165,27 +166,27 @@ impl State {
         }
     }
 
-    fn pulling(&mut self, operation: &Operation, progress: PullProgress, voice: &Prefix<'_>) -> Option<String> {
+    fn pulling(&mut self, operation: &Operation, progress: PullProgress, prefix: &Prefix<'_>) -> Option<String> {
         let detail = how_far(progress);
-        if voice.live_size().is_some() {
+        if prefix.live_size().is_some() {
             self.detail(operation, detail);
             return None;
         }
         let now = Instant::now();
-        let last = *self.told.entry(operation.id).or_insert(now);
+        let last = *self.reported.entry(operation.id).or_insert(now);
         if now.duration_since(last) < PULL_LINE_EVERY {
             return None;
         }
-        self.told.insert(operation.id, now);
+        self.reported.insert(operation.id, now);
         let detail = if detail.is_empty() { detail } else { format!(" ({detail})") };
         Some(format!("  {}{detail}\n", phrases::doing(operation)))
     }
 
-    /// Each step is news: there are few, and each may take its time.
-    fn building(&mut self, operation: &Operation, step: &str, voice: &Prefix<'_>) -> Option<String> {
+    /// Reports every step: there are few, and each may take long.
+    fn building(&mut self, operation: &Operation, step: &str, prefix: &Prefix<'_>) -> Option<String> {
         let step = harmless(step);
         let step = shortened(step.lines().next().unwrap_or_default(), STEP_MAX);
-        if voice.live_size().is_some() {
+        if prefix.live_size().is_some() {
             self.detail(operation, step);
             return None;
         }
@@ -198,16 +199,16 @@ impl State {
         }
     }
 
-    /// The numbers of operations mean others in the next plan.
+    /// Drops all state: the next plan numbers its operations independently.
     fn forget(&mut self) {
         self.doing.clear();
-        self.told.clear();
+        self.reported.clear();
         self.failed.clear();
         self.skipped.clear();
     }
 
-    fn draw(&self, voice: &Prefix<'_>) {
-        let Some(size) = voice.live_size() else { return };
+    fn draw(&self, prefix: &Prefix<'_>) {
+        let Some(size) = prefix.live_size() else { return };
         let row = |doing: &Doing| Row {
             doing: doing.what.clone(),
             detail: doing.detail.clone(),
@@ -215,11 +216,11 @@ impl State {
         };
         let rows: Vec<Row> = self.doing.values().map(row).collect();
         let lines = rows::lines(&rows, size);
-        voice.show_live(lines.iter().map(|line| voice.colour().paint(FAINT, line)).collect());
+        prefix.show_live(lines.iter().map(|line| prefix.colour().paint(FAINT, line)).collect());
     }
 }
 
-/// As in `12.3 MB of 90.1 MB, 3 of 8 layers`, as far as it is known.
+/// Returns the known parts of a text such as `12.3 MB of 90.1 MB, 3 of 8 layers`.
 fn how_far(progress: PullProgress) -> String {
     let PullProgress { current, total, layers_done, layers } = progress;
     let amount = (total > 0).then(|| format!("{} of {}", bytes(current), bytes(total)));
@@ -231,5 +232,5 @@ fn figure(took: Duration) -> String {
     if took < NOTEWORTHY { String::new() } else { format!(" ({:.1} s)", took.as_secs_f64()) }
 }
 
-/// A step of a build is as long as the script in it; its beginning tells which one it is. In columns.
+/// The maximum width of a build step, in columns: a step can contain a whole script, and its start identifies it.
 const STEP_MAX: usize = 100;

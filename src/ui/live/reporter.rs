@@ -1,4 +1,4 @@
-//! Whoever looks at a run: a person or a script.
+//! The audience of a run: a person or a script.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -16,37 +16,37 @@ use crate::ui::render::problem;
 use moat_model::resource::Run;
 use moat_plan::event::Event;
 
-/// Takes in what a run says, and shows it.
+/// Shows the events of a run.
 pub struct Reporter<'a> {
     screen: &'a Screen,
     to: To<'a>,
     since: Instant,
     done: Cell<usize>,
-    /// The first line that could not be written. Telling must not fail, so it is kept until the end.
+    /// The first write error. Reporting must not fail, so the error is kept until the end.
     broken: RefCell<Option<io::Error>>,
 }
 
-/// What is shown of a time is whole seconds.
+/// The resolution of displayed times.
 const SECOND: Duration = Duration::from_secs(1);
 
 enum To<'a> {
     Person(Rc<Progress<'a>>),
-    /// `None`: what is told is about all runs.
+    /// The run is `None` if events concern all runs.
     Script(Stream, Option<Run>),
 }
 
 impl<'a> Reporter<'a> {
-    /// Tells a person, on standard error.
+    /// Reports to a person on standard error.
     pub fn person(screen: &'a Screen) -> Self {
         Self::new(screen, To::Person(Rc::new(Progress::new(Prefix::new(screen, None)))))
     }
 
-    /// Tells a person of one of several runs; `label`: what its lines begin with.
+    /// Reports one of several runs to a person; `label` is the prefix of its lines.
     pub fn labelled(screen: &'a Screen, label: String) -> Self {
         Self::new(screen, To::Person(Rc::new(Progress::new(Prefix::new(screen, Some(label))))))
     }
 
-    /// Tells a script of a run, or of all of them, on standard output.
+    /// Reports one run, or all runs, to a script on standard output.
     pub fn script(screen: &'a Screen, run: Option<Run>, clock: Clock) -> Self {
         Self::new(screen, To::Script(Stream { clock }, run))
     }
@@ -65,7 +65,7 @@ impl<'a> Reporter<'a> {
         }
     }
 
-    /// What shows, as time goes by, how long things take.
+    /// Returns a handle that updates elapsed times.
     pub fn pulse(&self) -> Pulse<'a> {
         Pulse(match &self.to {
             To::Person(progress) => Some(Rc::clone(progress)),
@@ -73,10 +73,10 @@ impl<'a> Reporter<'a> {
         })
     }
 
-    /// Tells how it ended; the last thing to be told.
+    /// Reports the outcome and ends the report.
     ///
     /// # Errors
-    /// If what was told could not be written.
+    /// The first write error of the report.
     pub fn end(self, ending: &Ending<'_>) -> io::Result<()> {
         match &self.to {
             To::Person(progress) => {
@@ -88,7 +88,7 @@ impl<'a> Reporter<'a> {
         self.broken.take().map_or(Ok(()), Err)
     }
 
-    /// Tells why there is no end to tell of; the last thing to be told.
+    /// Reports why the run did not start, and ends the report.
     pub fn refuse(self, problems: &[Problem<'_>], exit_code: u8) {
         match &self.to {
             To::Person(progress) => progress.end(&problem::text(problems, progress.colour()), false),
@@ -96,10 +96,10 @@ impl<'a> Reporter<'a> {
         }
     }
 
-    /// Leaves the screen with whole lines only. A watch has no end to tell of.
+    /// Ends the report without an outcome, as for a watch.
     ///
     /// # Errors
-    /// If what was told could not be written.
+    /// The first write error of the report.
     pub fn stop(self) -> io::Result<()> {
         self.broken.take().map_or(Ok(()), Err)
     }
@@ -115,7 +115,7 @@ impl<'a> Reporter<'a> {
 pub struct Pulse<'a>(Option<Rc<Progress<'a>>>);
 
 impl Pulse<'_> {
-    /// Does `work`, and meanwhile shows every second how long its parts take by now.
+    /// Runs `work` and updates elapsed times every second.
     pub async fn beside<T>(self, work: impl Future<Output = T>) -> T {
         let beats = async {
             loop {
@@ -128,12 +128,12 @@ impl Pulse<'_> {
         tokio::select! {
             biased;
             done = work => done,
-            () = beats => unreachable!("it goes on"),
+            () = beats => unreachable!("the timer never ends"),
         }
     }
 }
 
-/// Live lines must not be left behind when a run breaks off.
+/// Live lines must not remain after an aborted run.
 impl Drop for Reporter<'_> {
     fn drop(&mut self) {
         if let To::Person(progress) = &self.to {

@@ -1,41 +1,41 @@
-//! What is going on right now, as the lines at the bottom of a terminal: one for each thing in flight, with how far it is
-//! and how long it takes. Only text of values: nothing is drawn, and no clock is read here.
+//! The live lines at the bottom of a terminal: one for each running operation, with its progress and elapsed time.
+//! Renders text only; draws nothing and reads no clock.
 
 use std::time::Duration;
 
 use crate::ui::terminal::width::{columns, shortened};
 
-/// One thing in flight.
+/// A running operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
-    /// As in `pulling image docker:dind`.
+    /// For example `pulling image docker:dind`.
     pub doing: String,
-    /// How far it is; empty: it does not say.
+    /// The progress; empty if unknown.
     pub detail: String,
     pub since: Duration,
 }
 
-/// More than these say nothing that a person could read.
+/// The maximum number of lines: more are not readable while they change.
 const ROWS_MAX: usize = 8;
 
-/// Lines of a terminal that are left to what has been done.
+/// The lines of a terminal that are reserved for completed operations.
 const LEFT: usize = 4;
 
-/// The width of the verbs' column, as in the lines that stay.
+/// The width of the verb column, as in permanent lines.
 const VERB: usize = 9;
 
-/// What takes less is not worth a figure.
+/// Shorter durations are not shown.
 const NOTEWORTHY: Duration = Duration::from_secs(1);
 
-/// The rows as lines, each narrower than `width` columns; of more than fit the first ones, and how many others there are.
+/// Returns the rows as lines, each narrower than `width` columns. If not all fit, the last line counts the others.
 pub fn lines(rows: &[Row], (width, height): (usize, usize)) -> Vec<String> {
     let room = ROWS_MAX.min(height.saturating_sub(LEFT)).max(1);
-    // The line that counts the others takes the place of one.
+    // The counting line takes the place of a row.
     let shown = if rows.len() > room { room - 1 } else { rows.len() };
     let mut lines: Vec<String> = rows[..shown].iter().map(|row| row.line(width)).collect();
     if rows.len() > shown {
         let more = if shown == 0 {
-            format!("  {} things …", rows.len())
+            format!("  {} operations …", rows.len())
         } else {
             format!("  and {} more …", rows.len() - shown)
         };
@@ -50,7 +50,7 @@ impl Row {
         let figure = if self.since < NOTEWORTHY { String::new() } else { format!("  {}", time(self.since)) };
         let detail = if self.detail.is_empty() { String::new() } else { format!("  {}", self.detail) };
         let text = format!("  {verb:VERB$} {object}{detail}");
-        // A line that reaches the last column would wrap. How long it takes is the last thing to go.
+        // A line that fills the last column would wrap. The elapsed time is kept as long as possible.
         let room = width.saturating_sub(1);
         match room.checked_sub(columns(&figure)) {
             Some(left) if left > VERB => shortened(&text, left) + &figure,
@@ -74,9 +74,9 @@ mod tests {
         Row { doing: doing.to_owned(), detail: detail.to_owned(), since: Duration::from_secs(seconds) }
     }
 
-    /// The size of the terminal, what is in flight, and what is shown.
+    /// The terminal size, the running operations, and the expected lines.
     #[test]
-    fn what_is_going_on_as_lines() {
+    fn lines_fit_the_terminal() {
         let pull = row("pulling image docker:dind", "12.3 MB of 90.1 MB, 3 of 8 layers", 4);
         let build = row("building image moat/builder:1f2e3d4c", "step 2 of 9: RUN apt-get install -y git", 75);
         let wait = row("waiting for moat-buildkit-builder-1f2e3d4c", "", 0);
@@ -96,7 +96,7 @@ mod tests {
                 std::slice::from_ref(&build),
                 "  building  image moat/builder:1f2e3d4c  step 2 of 9: RUN apt-get install -y git  1 min 15 s",
             ),
-            // The time stays to be seen, and no line reaches the last column.
+            // The elapsed time stays visible, and no line fills the last column.
             ((60, 24), std::slice::from_ref(&build), "  building  image moat/builder:1f2e3d4c  step …  1 min 15 s"),
             ((12, 24), std::slice::from_ref(&pull), "  pulling …"),
             (
@@ -105,7 +105,7 @@ mod tests {
                 "  creating  volume v0\n  creating  volume v1\n  creating  volume v2\n  creating  volume v3\n\
                  \x20 creating  volume v4\n  creating  volume v5\n  creating  volume v6\n  and 5 more …",
             ),
-            ((80, 5), &many, "  12 things …"),
+            ((80, 5), &many, "  12 operations …"),
         ];
         for (size, rows, expected) in table {
             let shown = lines(rows, size);

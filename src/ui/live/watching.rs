@@ -1,4 +1,4 @@
-//! What a watch tells a person: one line for each thing, and what belongs to it below.
+//! The events of a watch for people: one line each, with details below.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::ui::render::failure;
 use crate::ui::terminal::style::{BAD, CARE, FAINT, GOOD, STRONG, harmless, help, notice};
 use moat_plan::event::{Event, Trigger};
 
-/// The text for an event of a watch, and whether nobody should miss it; `None`: it is not one of a watch.
+/// Returns the text of a watch event and whether it is important; `None` if no watch reports it.
 pub(in crate::ui) fn text(event: &Event<'_>, colour: Colour) -> Option<(String, bool)> {
     let line =
         |run: &moat_model::resource::Run, rest: &str| format!("{}: {rest}\n", colour.paint(STRONG, run.agent.as_str()));
@@ -16,21 +16,21 @@ pub(in crate::ui) fn text(event: &Event<'_>, colour: Colour) -> Option<(String, 
         Event::Woken { is_told: true, .. } => return None,
         Event::Woken { run, trigger, .. } => (line(run, &trigger.to_string()), false),
         Event::Settled { run, took } => {
-            let good = colour.paint(GOOD, "as wanted");
+            let good = colour.paint(GOOD, "in sync");
             (line(run, &format!("{good}, {}", seconds(*took))), false)
         }
         Event::Unsettled { failures, again, .. } => {
             let mut text: String = failures.iter().map(|it| failure::text(it, colour)).collect();
             let next = match again {
-                Some(pause) => format!("it is tried again in {}", seconds(*pause)),
-                None => "it is not tried again before something changes; SIGHUP asks for another try".to_owned(),
+                Some(pause) => format!("retrying in {}", seconds(*pause)),
+                None => "no retry until something changes; SIGHUP retries now".to_owned(),
             };
             text.push_str(&help(&next, colour));
             (text, true)
         }
         Event::BackingOff { resource, repairs, pause, log, .. } => {
-            let message = format!("`{resource}` has ended again after {repairs} repairs in a short time");
-            let mut text = warning(&message, &format!("it is left alone for {}", seconds(*pause)));
+            let message = format!("`{resource}` ended again after {repairs} repairs in a short time");
+            let mut text = warning(&message, &format!("the next repair is in {}", seconds(*pause)));
             for line in *log {
                 text.push_str(&format!("  {}   {}\n", colour.paint(FAINT, "|"), harmless(line)));
             }
@@ -38,19 +38,19 @@ pub(in crate::ui) fn text(event: &Event<'_>, colour: Colour) -> Option<(String, 
         }
         Event::Reloaded { run, trigger } => match trigger {
             Trigger::File(_) => (line(run, &trigger.to_string()), false),
-            _ => (line(run, "the spec has changed"), false),
+            _ => (line(run, "the spec changed"), false),
         },
         Event::Rejected { problem, .. } => {
             let mut text = (*problem).to_owned();
             if !text.ends_with('\n') {
                 text = format!("{}: {text}\n", colour.paint(BAD, "error"));
             }
-            text.push_str(&help("until that is mended, everything stays as it was wanted before", colour));
+            text.push_str(&help("until it is fixed, the watch uses the previous spec", colour));
             (text, true)
         }
         Event::SpecGone { .. } => {
-            let hint = "the sandbox is kept as it was wanted; `moat clean` removes it";
-            (warning("the spec file is gone", hint), true)
+            let hint = "the watch keeps the sandbox as the last spec declared it; `moat clean` removes it";
+            (warning("the spec file is missing", hint), true)
         }
         Event::Held { more, .. } => {
             let mut text = notice(
@@ -63,27 +63,28 @@ pub(in crate::ui) fn text(event: &Event<'_>, colour: Colour) -> Option<(String, 
             for line in *more {
                 text.push_str(&format!("  {} {}\n", colour.paint(FAINT, "+"), harmless(line)));
             }
-            text.push_str(&help("`moat approve` lets it through; until then nothing of it is fetched or done", colour));
+            text.push_str(&help("`moat approve` approves it; until then nothing new is fetched or applied", colour));
             (text, true)
         }
         Event::Postponed { run, sessions } => {
             let who = if *sessions == 1 { "a session" } else { &format!("{sessions} sessions") };
-            (line(run, &format!("what is to be done would end {who}, and waits for that")), false)
+            (line(run, &format!("waiting for {who} to end before the next change")), false)
         }
-        Event::EngineLost { error } => {
-            (warning(&format!("the engine does not answer: {}", harmless(error)), "the watch waits for it"), true)
-        }
+        Event::EngineLost { error } => (
+            warning(&format!("the engine does not answer: {}", harmless(error)), "the watch waits until it answers"),
+            true,
+        ),
         Event::EngineBack => ("the engine answers again\n".to_owned(), false),
         _ => return None,
     })
 }
 
-/// What is told above a board: what nobody should miss. All else is in the board.
+/// Returns the text to print above a dashboard: important events only, as the dashboard shows the others.
 pub(in crate::ui) fn above(event: &Event<'_>, colour: Colour) -> Option<String> {
     if let Event::Warning { message, hint, .. } = event {
         return Some(notice("warning", CARE, message, Some(hint), colour));
     }
-    text(event, colour).filter(|(_, must_be_seen)| *must_be_seen).map(|(text, _)| text)
+    text(event, colour).filter(|(_, is_important)| *is_important).map(|(text, _)| text)
 }
 
 fn seconds(time: Duration) -> String {
@@ -102,16 +103,16 @@ mod tests {
     use moat_model::resource::{AgentName, Run};
 
     #[test]
-    fn a_change_of_the_spec_is_told_once() {
+    fn a_change_of_the_spec_is_reported_once() {
         let run = Run::derive(AgentName::parse("a").expect("valid"), Path::new("/x/agent.yaml"));
         let (file, other) = (Trigger::File("img/f".to_owned()), Trigger::Reload);
         let said = |event: &Event<'_>| text(event, Colour::Never).map_or_else(String::new, |(text, _)| text);
         let run = &run;
         assert_eq!(said(&Event::Reloaded { run, trigger: &file }), "a: `img/f` changed\n");
         assert_eq!(said(&Event::Woken { run, trigger: &file, is_told: true }), "");
-        // A file that is mounted is no part of the spec.
+        // A mounted file is not part of the spec.
         assert_eq!(said(&Event::Woken { run, trigger: &file, is_told: false }), "a: `img/f` changed\n");
-        assert_eq!(said(&Event::Reloaded { run, trigger: &other }), "a: the spec has changed\n");
+        assert_eq!(said(&Event::Reloaded { run, trigger: &other }), "a: the spec changed\n");
         assert_eq!(said(&Event::Woken { run, trigger: &other, is_told: false }), "a: reload requested\n");
     }
 }

@@ -1,4 +1,4 @@
-//! The audit log for people and for scripts.
+//! The audit log as a table or JSON.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -20,18 +20,18 @@ pub struct Row<'a> {
     pub command: &'a str,
     #[serde(skip)]
     pub is_intent: bool,
-    /// Of an intent: `done`, `failed` or `unknown`; null: it is still open. Of a fact null, too.
+    /// The result of an intent: `done`, `failed`, `skipped` or `unknown`; `None` while it is open, and for a fact.
     pub result: Option<&'static str>,
     pub data: &'a Map<String, Value>,
-    /// What the outcome adds.
+    /// The data that the outcome adds.
     pub came_of_it: Option<&'a Map<String, Value>>,
 }
 
-/// What of an entry's data tells a person what it was about, the best first.
-const TELLING: [&str; 7] = ["name", "network", "volume", "image", "program", "path", "to_lose"];
+/// The fields of an entry's data that describe it to a person, the best first.
+const DESCRIPTIVE: [&str; 7] = ["name", "network", "volume", "image", "program", "path", "to_lose"];
 
 impl Row<'_> {
-    /// Whether it did not end well, as far as is known.
+    /// Whether the intent failed, is open or has an unknown result.
     pub fn is_bad(&self) -> bool {
         self.is_intent && !matches!(self.result, Some("done" | "skipped"))
     }
@@ -45,7 +45,7 @@ impl Row<'_> {
     }
 
     fn what(&self) -> String {
-        let found = TELLING.iter().find_map(|field| self.data.get(*field)?.as_str());
+        let found = DESCRIPTIVE.iter().find_map(|field| self.data.get(*field)?.as_str());
         let mut text = found.map(harmless).unwrap_or_default();
         if self.data.get("privileged") == Some(&Value::Bool(true)) {
             text.push_str(" [privileged]");
@@ -57,7 +57,7 @@ impl Row<'_> {
     }
 }
 
-/// One line for each; nothing if there are none.
+/// Returns one line for each row; empty without rows.
 pub fn text(rows: &[Row<'_>], colour: Colour) -> String {
     let cells = |row: &Row<'_>| {
         let run = row.run.unwrap_or("-").to_owned();
@@ -77,31 +77,29 @@ pub fn text(rows: &[Row<'_>], colour: Colour) -> String {
 /// The column of the table that is coloured.
 const RESULT: usize = 3;
 
-/// Ends with a line feed.
+/// Returns a JSON array, which ends with a line feed.
 pub fn json(rows: &[Row<'_>]) -> String {
     stream::json(&rows)
 }
 
-/// That a log is as moat has left it.
+/// Reports an intact log.
 pub fn verified(entries: u64, open: usize, torn: u64, key: &str, json: bool) -> String {
     if json {
         let document =
             serde_json::json!({ "valid": true, "entries": entries, "open": open, "torn_bytes": torn, "key": key });
         return stream::json(&document);
     }
-    let mut text = format!("{entries} entries, all as moat has left them\nkey {key}\n");
+    let mut text = format!("{entries} entries, all intact\nkey {key}\n");
     if open > 0 {
-        text.push_str(&format!("{open} without an outcome: a command goes on, or ended before it could say\n"));
+        text.push_str(&format!("{open} without an outcome: a command is still running, or was killed\n"));
     }
     if torn > 0 {
-        text.push_str(&format!(
-            "{torn} bytes of a line that was cut short by a crash; the next command takes them away\n"
-        ));
+        text.push_str(&format!("{torn} bytes of a line cut short by a crash; the next command removes them\n"));
     }
     text
 }
 
-/// That it is not, and where first.
+/// Reports the first broken entry of a log; entry 0 is the head.
 pub fn broken(entry: u64, why: &str, json: bool, colour: Colour) -> String {
     if json {
         let first = (entry > 0).then_some(entry);
@@ -122,5 +120,5 @@ pub fn rotated(key: &str, json: bool) -> String {
     if json {
         return stream::json(&serde_json::json!({ "key": key }));
     }
-    format!("the log is put aside, and a new one is begun\nkey {key}\n")
+    format!("the old log was set aside and a new one started\nkey {key}\n")
 }

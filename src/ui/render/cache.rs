@@ -6,11 +6,11 @@ use crate::ui::json::stream;
 use crate::ui::terminal::style::bytes;
 use moat_model::resource::Run;
 
-/// What there is to show. Sizes are in bytes; `None`: the builder does not say.
+/// A build cache. Sizes are in bytes; `None` if the builder does not report them.
 #[derive(Debug, Clone, Copy)]
 pub struct View<'a> {
     pub run: &'a Run,
-    /// Where it is kept.
+    /// The volume of the cache.
     pub volume: &'a str,
     pub before: Option<u64>,
     pub now: Option<u64>,
@@ -29,7 +29,7 @@ struct Document<'a> {
 impl View<'_> {
     /// Ends with a line feed.
     pub fn text(&self) -> String {
-        let size = self.now.map_or_else(|| "unknown: its builder does not answer".to_owned(), bytes);
+        let size = self.now.map_or_else(|| "unknown: the builder does not answer".to_owned(), bytes);
         let freed = match self.freed() {
             Some(freed) => format!(", {} freed", bytes(freed)),
             None => String::new(),

@@ -1,4 +1,4 @@
-//! What a sandbox can depend on: as a table, one of them explained, or one document.
+//! The available dependencies as a table, one of them in detail, or JSON.
 
 use serde::Serialize;
 
@@ -17,7 +17,7 @@ struct Dependency<'a> {
     name: &'a str,
     summary: &'a str,
     versions: Option<String>,
-    /// The user's own file; null: it is moat's.
+    /// The user's file; null for a built-in dependency.
     file: Option<String>,
     services: Vec<&'a str>,
     image: Option<&'a str>,
@@ -28,17 +28,17 @@ struct Dependency<'a> {
     privileged: bool,
 }
 
-/// One line for each.
+/// Returns one line for each dependency.
 pub fn list(all: &Capabilities, each: &[Capability]) -> String {
     let row = |it: &Capability| {
         let versions = it.versions.as_ref().map(ToString::to_string).unwrap_or_default();
         let own = if all.file(&it.capability).is_some() { " (your own)" } else { "" };
         [it.capability.clone(), versions, format!("{}{own}", it.summary)]
     };
-    table::text(["DEPENDENCY", "VERSIONS", "WHAT IT BRINGS"], &each.iter().map(row).collect::<Vec<_>>())
+    table::text(["DEPENDENCY", "VERSIONS", "SUMMARY"], &each.iter().map(row).collect::<Vec<_>>())
 }
 
-/// All that one of them does to a sandbox.
+/// Returns all effects of a dependency on a sandbox.
 pub fn one(all: &Capabilities, it: &Capability) -> String {
     let about = Dependency::of(all, it);
     let mut text = format!("{}: {}\n", about.name, about.summary);

@@ -1,6 +1,6 @@
-//! Findings on a spec, for people (place, line, caret, hint) and for scripts.
+//! Diagnostics of a spec for people (location, line, caret, hint) and for scripts.
 //!
-//! What is wrong has been found elsewhere; nothing is added here.
+//! Renders only; `moat-spec` finds the problems.
 
 use std::borrow::Cow;
 
@@ -11,35 +11,35 @@ use crate::ui::Colour;
 use moat_spec::source::Position;
 use moat_spec::{Diagnostic, Diagnostics, Severity, Source, Span};
 
-/// A finding as scripts get it.
+/// A diagnostic for scripts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
     pub file: String,
-    /// From 1.
+    /// The line, from 1.
     pub line: usize,
-    /// From 1, in characters.
+    /// The column, from 1, in characters.
     pub col: usize,
-    /// The place behind the last character.
+    /// The position after the last character.
     pub end: End,
     pub severity: Severity,
     pub message: String,
     pub hint: Option<String>,
 }
 
-/// Lines and columns are counted from 1, columns in characters.
+/// A position. Lines and columns start at 1; columns are in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct End {
     pub line: usize,
     pub col: usize,
 }
 
-/// A longer line is shown in part: nobody reads it, and the renderer's work grows with it. In bytes.
+/// The maximum length of a fully shown line, in bytes. Longer lines are not readable, and slow to render.
 const LINE_MAX: usize = 1024;
 
-/// How much of a long line is shown before a place and after its beginning. In bytes.
+/// The excerpt of a long line before and after the start of a span, in bytes.
 const CONTEXT: usize = LINE_MAX / 2;
 
-/// All findings as text, one after the other with an empty line between; ends with a line feed.
+/// Renders all diagnostics, separated by empty lines; ends with a line feed.
 pub fn text(diagnostics: &Diagnostics, colour: Colour) -> String {
     let renderer = match colour {
         Colour::Never => Renderer::plain(),
@@ -49,7 +49,7 @@ pub fn text(diagnostics: &Diagnostics, colour: Colour) -> String {
     diagnostics.items.iter().map(one).collect::<Vec<_>>().join("\n")
 }
 
-/// All findings as values to serialise.
+/// Returns all diagnostics as serialisable values.
 pub fn findings(diagnostics: &Diagnostics) -> Vec<Finding> {
     let source = &diagnostics.source;
     let finding = |item: &Diagnostic| {
@@ -83,7 +83,7 @@ fn render(renderer: &Renderer, source: &Source, item: &Diagnostic) -> String {
     let mut group = if shown == source.line_at(item.span.start) {
         title.element(snippet.path(name))
     } else {
-        // The renderer would count columns in what is shown.
+        // The renderer would count columns from the start of the excerpt.
         title.element(Origin::path(name).line(line).char_column(col)).element(snippet)
     };
     if let Some(hint) = &item.hint {
@@ -92,11 +92,11 @@ fn render(renderer: &Renderer, source: &Source, item: &Diagnostic) -> String {
     renderer.render(&[group])
 }
 
-/// What stands for a control character that the renderer would let through. As long as any of these in UTF-8, so
-/// that places stay where they are.
+/// The replacement for control characters that the renderer does not replace. It has the same length in UTF-8 as they
+/// have, so that spans stay valid.
 const STAND_IN: &str = "¤";
 
-/// Without the control characters from U+0080 to U+009F, which terminals obey as well (ECMA-48).
+/// Replaces the control characters U+0080 to U+009F, which terminals interpret (ECMA-48).
 fn harmless(line: &str) -> Cow<'_, str> {
     if line.contains(is_c1) { Cow::Owned(line.replace(is_c1, STAND_IN)) } else { Cow::Borrowed(line) }
 }
@@ -105,7 +105,7 @@ fn is_c1(c: char) -> bool {
     matches!(c, '\u{80}'..='\u{9f}')
 }
 
-/// The line where a span begins, or as much of it as is worth showing.
+/// Returns the line where a span starts, or an excerpt of a long line.
 fn shown(source: &Source, span: &Span) -> Span {
     let line = source.line_at(span.start);
     if line.len() <= LINE_MAX {
@@ -116,7 +116,7 @@ fn shown(source: &Source, span: &Span) -> Span {
     from..to
 }
 
-/// The part of a span that is shown, counted from where that begins.
+/// Returns the shown part of a span, relative to the start of the excerpt.
 fn within(span: &Span, shown: &Span) -> Span {
     span.start - shown.start..span.end.min(shown.end).max(span.start) - shown.start
 }
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn scripts_get_places_in_characters() {
+    fn columns_for_scripts_are_in_characters() {
         let json = serde_json::to_string_pretty(&findings(&example())).expect("plain values");
         expect![[r#"
             [
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn warnings_look_like_warnings_and_a_hint_may_be_missing() {
+    fn severities_and_optional_hints_are_shown() {
         expect![[r#"
             error: `ü` cannot be
              --> agent.yaml:1:8
@@ -188,14 +188,14 @@ mod tests {
     }
 
     #[test]
-    fn colours_add_nothing_but_colours() {
+    fn colours_do_not_change_the_text() {
         let coloured = text(&example(), Colour::Always);
         assert!(coloured.contains("\u{1b}["));
         assert_eq!(anstream::adapter::strip_str(&coloured).to_string(), text(&example(), Colour::Never));
     }
 
     #[test]
-    fn a_long_line_is_shown_in_part_and_its_column_is_right() {
+    fn a_long_line_is_shown_as_an_excerpt_with_its_real_column() {
         let before = "ü".repeat(LINE_MAX);
         let source = Source::new("agent.yaml", "/agent.yaml", format!("a\n{before}WRONG{before}\n"));
         let start = 2 + before.len();
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_cannot_command_a_terminal() {
+    fn control_characters_are_replaced() {
         let source = Source::new("agent.yaml", "/agent.yaml", "a\u{9b}31m\u{1b}[2Jb\u{7}");
         let shown = text(&Diagnostics::at(&source, 0..1, "m", "h"), Colour::Never);
         assert!(!shown.chars().any(|c| c.is_control() && c != '\n'), "{shown:?}");

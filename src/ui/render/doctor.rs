@@ -1,4 +1,4 @@
-//! What was found of an engine and a machine, and what to do about it.
+//! The checks of `moat doctor` with their hints.
 
 use serde::Serialize;
 
@@ -6,13 +6,13 @@ use crate::ui::Colour;
 use crate::ui::json::stream;
 use crate::ui::terminal::style::{BAD, CARE, FAINT, GOOD, bytes, harmless};
 
-/// One thing that was looked at.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
     pub check: &'static str,
     pub verdict: Verdict,
     pub found: String,
-    /// What to do about it.
+    /// The remedy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
 }
@@ -21,11 +21,11 @@ pub struct Check {
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     Good,
-    /// It works, and could work better.
+    /// Works, with a disadvantage.
     Care,
-    /// A sandbox will not come up.
+    /// Prevents a sandbox from starting.
     Bad,
-    /// It cannot be found out.
+    /// Cannot be determined.
     Unknown,
 }
 
@@ -52,7 +52,7 @@ impl Check {
     }
 }
 
-/// One line for each check, and below it what to do; a summary at the end.
+/// Returns one line for each check, with its hint below, and a summary at the end.
 pub fn text(checks: &[Check], colour: Colour) -> String {
     let width = checks.iter().map(|it| it.check.len()).max().unwrap_or(0);
     let mut text = String::new();
@@ -70,9 +70,11 @@ pub fn text(checks: &[Check], colour: Colour) -> String {
     }
     let count = |verdict| checks.iter().filter(|it| it.verdict == verdict).count();
     text.push_str(&match (count(Verdict::Bad), count(Verdict::Care)) {
-        (0, 0) => "\nSandboxes should come up here.\n".to_owned(),
-        (0, care) => format!("\nSandboxes should come up here; {care} to take care of.\n"),
-        (bad, _) => format!("\nSandboxes will not come up here: {bad} to mend first.\n"),
+        (0, 0) => "\nSandboxes should start on this engine.\n".to_owned(),
+        (0, 1) => "\nSandboxes should start on this engine; 1 warning.\n".to_owned(),
+        (0, care) => format!("\nSandboxes should start on this engine; {care} warnings.\n"),
+        (1, _) => "\nSandboxes cannot start on this engine: fix 1 problem.\n".to_owned(),
+        (bad, _) => format!("\nSandboxes cannot start on this engine: fix {bad} problems.\n"),
     });
     text
 }
@@ -82,7 +84,7 @@ pub fn json(checks: &[Check]) -> String {
     stream::json(&Document { checks })
 }
 
-/// An amount of bytes for people.
+/// Formats an amount of bytes.
 pub fn amount(amount: u64) -> String {
     bytes(amount)
 }

@@ -1,4 +1,4 @@
-//! What happens on an engine, a line for each.
+//! Events of an engine, one line each.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -19,28 +19,28 @@ struct Document<'a> {
     kind: &'static str,
     name: &'a str,
     id: Option<&'a str>,
-    /// Of a network: the container that was connected or disconnected.
+    /// For a network: the connected or disconnected container.
     #[serde(skip_serializing_if = "Option::is_none")]
     container: Option<&'a str>,
 }
 
-/// Ends with a line feed.
-pub fn line(run: &Run, happening: &EngineEvent, json: bool, colour: Colour) -> String {
-    let time = written(Timestamp::from_nanosecond(happening.at.into()).unwrap_or_default());
-    let (kind, name, id, container) = match &happening.subject {
+/// Returns the line of an event, as JSON or text; ends with a line feed.
+pub fn line(run: &Run, engine_event: &EngineEvent, json: bool, colour: Colour) -> String {
+    let time = written(Timestamp::from_nanosecond(engine_event.at.into()).unwrap_or_default());
+    let (kind, name, id, container) = match &engine_event.subject {
         Actor::Container { id, name, .. } => ("container", name.as_str(), Some(id.as_str()), None),
         Actor::Network { id, name, container } => {
             ("network", name.as_str(), Some(id.as_str()), container.as_ref().map(ContainerId::as_str))
         }
         Actor::Volume { name } => ("volume", name.as_str(), None, None),
     };
-    let event = happening.what.code();
+    let event = engine_event.what.code();
     if json {
         let (run, agent) = (run.id.as_str(), run.agent.as_str());
         let document = Document { time, run, agent, event, kind, name, id, container };
         return stream::compact(&document);
     }
-    let style = match happening.what {
+    let style = match engine_event.what {
         EventAction::Died | EventAction::OutOfMemory | EventAction::Unhealthy => BAD,
         EventAction::Started | EventAction::Created | EventAction::Unpaused | EventAction::Connected => GOOD,
         _ => CARE,

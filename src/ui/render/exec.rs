@@ -1,4 +1,4 @@
-//! What a command in a sandbox gave, as one document.
+//! The result of a command in a sandbox as JSON.
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! A failure, as a person needs it, and as a script does: what, why, the container's last words, what to do.
+//! A failure for people and scripts: the operation, the reason, the last lines of the log, and a hint.
 
 use serde::Serialize;
 
@@ -9,10 +9,10 @@ use moat_model::engine::Fault;
 use moat_model::resource::{Kind, ResourceId};
 use moat_plan::event::{Asked, Code, Failure};
 
-/// What waiting is called in a plan.
+/// The verb of a wait in a plan.
 const AWAIT: &str = "await";
 
-/// As scripts get it.
+/// A failure for scripts.
 #[derive(Debug, Serialize)]
 pub(in crate::ui) struct Document<'a> {
     resource: &'a ResourceId,
@@ -29,7 +29,7 @@ pub(in crate::ui) struct Document<'a> {
     log: &'a [String],
 }
 
-/// What a container was asked in vain.
+/// The failed probe of a container.
 #[derive(Debug, Serialize)]
 struct ProbeDocument<'a> {
     command: &'a str,
@@ -56,7 +56,7 @@ pub(in crate::ui) fn text(failure: &Failure, colour: Colour) -> String {
     text
 }
 
-/// In one sentence: what could not be done, and why. A message that names the thing says both by itself.
+/// Returns the failed operation and the reason in one sentence. A message that names the resource is already complete.
 fn sentence(failure: &Failure) -> String {
     let message = harmless(&failure.message);
     if failure.verb == AWAIT || message.contains(&format!("`{}`", failure.name)) {

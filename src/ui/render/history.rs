@@ -1,4 +1,4 @@
-//! What was done with sandboxes, as a table.
+//! The history of sandboxes as a table.
 
 use crate::ui::Colour;
 use crate::ui::terminal::style::{BAD, CARE, GOOD, harmless, notice};
@@ -15,7 +15,7 @@ pub struct Row {
     pub state: String,
     pub done: usize,
     pub took_ms: u64,
-    /// Why it failed, and what to do.
+    /// The errors with their hints.
     pub errors: Vec<(String, Option<String>)>,
     pub steps: Vec<Step>,
 }
@@ -23,15 +23,15 @@ pub struct Row {
 /// One operation.
 #[derive(Debug, Clone)]
 pub struct Step {
-    /// As in `create network moat-builder-1f2e3d4c`.
+    /// For example `create network moat-builder-1f2e3d4c`.
     pub what: String,
     pub cause: String,
     pub result: String,
     pub took_ms: Option<u64>,
 }
 
-/// One line for each command, and below it why it failed and, with `steps`, what was done. `several`: of more than one
-/// sandbox.
+/// Returns one line for each command, with its errors and, if `steps`, its operations below. `several` adds the column
+/// of the run.
 pub fn text(rows: &[Row], several: bool, steps: bool, colour: Colour) -> String {
     let cells = |row: &Row| {
         let done = if row.done == 0 { "nothing to do".to_owned() } else { format!("{} done", row.done) };
@@ -68,7 +68,7 @@ pub fn text(rows: &[Row], several: bool, steps: bool, colour: Colour) -> String 
 /// The column of the table that is coloured.
 const OUTCOME: usize = 3;
 
-/// That some of it cannot be told.
+/// Returns a warning, for example about an unreadable part of the history.
 pub fn warning(message: &str, colour: Colour) -> String {
     notice("warning", CARE, message, None, colour)
 }

@@ -1,4 +1,4 @@
-//! The runs that an engine holds, as a table or as one document.
+//! The runs on an engine as a table or JSON.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -18,27 +18,27 @@ use moat_model::state::{ContainerState, Observed};
 pub struct Row<'a> {
     pub run: &'a Run,
     pub observed: &'a Observed,
-    /// Why no spec stands for it any more; `None`: one does.
+    /// Why no spec describes the run any more; `None` if one does.
     pub orphaned: Option<&'static str>,
-    /// What ages are counted to.
+    /// The reference time of ages.
     pub now: Timestamp,
 }
 
-/// How far a run is up, without knowing what it should be.
+/// The state of a run, derived from its containers without its spec.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Upness {
-    /// All of its containers run.
+    /// All containers run.
     Running,
-    /// Some do.
+    /// Some containers run.
     Partial,
-    /// The command of the main container has ended with 0, and the other containers run.
+    /// The command of the main container exited with 0, and the other containers run.
     Completed,
-    /// The command of the main container has ended with another code, and the other containers run.
+    /// The command of the main container exited with another code, and the other containers run.
     Failed,
-    /// None does.
+    /// No container runs.
     Stopped,
-    /// Only volumes are left.
+    /// Only volumes exist.
     Kept,
 }
 
@@ -48,7 +48,7 @@ struct Document<'a> {
     agent: &'a str,
     spec: &'a str,
     state: Upness,
-    /// When the oldest of its containers was created.
+    /// The creation time of the oldest container.
     created_at: Option<String>,
     orphaned: Option<&'static str>,
     resources: Vec<String>,
@@ -84,12 +84,12 @@ impl Upness {
 const STATE: usize = 2;
 const SPEC: usize = 5;
 
-/// The ids of the runs, one a line.
+/// Returns the ids of the runs, one per line.
 pub fn ids(rows: &[Row<'_>]) -> String {
     rows.iter().flat_map(|row| [row.run.id.as_str(), "\n"]).collect()
 }
 
-/// One line for each run; nothing if there are none.
+/// Returns one line for each run; empty without runs.
 pub fn text(rows: &[Row<'_>], colour: Colour) -> String {
     let cells: Vec<[String; 6]> = rows.iter().map(Row::cells).collect();
     table::painted(["RUN", "AGENT", "STATE", "AGE", "RESOURCES", "SPEC"], &cells, |row, column, cell| {
@@ -103,13 +103,13 @@ pub fn text(rows: &[Row<'_>], colour: Colour) -> String {
     })
 }
 
-/// One document; ends with a line feed.
+/// Returns a JSON array, which ends with a line feed.
 pub fn json(rows: &[Row<'_>]) -> String {
     let documents: Vec<Document<'_>> = rows.iter().map(Row::document).collect();
     stream::json(&documents)
 }
 
-/// What would go and what would stay, run by run; ends with a line feed.
+/// Returns the resources to remove and to keep for each run; ends with a line feed.
 pub fn removal(rows: &[Row<'_>], stays: impl Fn(&str) -> bool) -> String {
     let mut text = String::new();
     for row in rows {

@@ -1,4 +1,4 @@
-//! Lines that containers wrote, each with the name of its container where there are several.
+//! Log lines of containers, with the name of the container if there are several.
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
@@ -10,11 +10,11 @@ use crate::ui::terminal::width::{columns, padded};
 use moat_docker::LogLine;
 use moat_model::resource::Run;
 
-/// How lines are shown.
+/// The display of log lines.
 #[derive(Debug, Clone)]
 pub struct Shown<'a> {
     pub run: &'a Run,
-    /// The containers' names, in the order of their colours; one: its name is not shown.
+    /// The names of the containers, in the order of their colours; a single name is not shown.
     pub names: Vec<String>,
     pub timestamps: bool,
     pub json: bool,
@@ -31,12 +31,12 @@ struct Document<'a> {
     text: &'a str,
 }
 
-/// Those that are told apart on dark and on light ground, red left to what is wrong.
+/// Colours that are distinct on dark and light backgrounds. Red is reserved for errors.
 const COLOURS: [AnsiColor; 5] =
     [AnsiColor::Cyan, AnsiColor::Yellow, AnsiColor::Green, AnsiColor::Magenta, AnsiColor::Blue];
 
 impl Shown<'_> {
-    /// One line of `container`; ends with a line feed, unless it had none and stands alone.
+    /// Returns one line of `container`. It ends with a line feed, unless the log line has none and no prefix.
     pub fn line(&self, container: &str, line: &LogLine) -> Vec<u8> {
         if self.json {
             let (run, agent) = (self.run.id.as_str(), self.run.agent.as_str());
@@ -59,7 +59,7 @@ impl Shown<'_> {
         let is_plain = text.is_empty() && self.colour == Colour::Never;
         let mut bytes = text.into_bytes();
         match self.colour {
-            // Most likely a file or a pipe: every byte as it was.
+            // Probably a file or a pipe: the bytes are unchanged.
             Colour::Never => bytes.extend_from_slice(&line.bytes),
             Colour::Always => bytes.extend_from_slice(tame(&line.text()).as_bytes()),
         }
@@ -70,7 +70,7 @@ impl Shown<'_> {
     }
 }
 
-/// A program's own colours, which end with the line, and nothing else that a terminal obeys.
+/// Keeps a program's colours, reset at the end of the line, and replaces all other control characters.
 fn tame(text: &str) -> String {
     if !text.contains(|c: char| c.is_control()) {
         return text.to_owned();
@@ -96,7 +96,7 @@ fn tame(text: &str) -> String {
     out
 }
 
-/// The length of the sequence at the beginning of `text` that sets colours (SGR of ECMA-48), if it is one.
+/// Returns the length of the colour sequence (SGR of ECMA-48) at the start of `text`, if there is one.
 fn colour_sequence(text: &str) -> Option<usize> {
     let body = text.strip_prefix("\u{1b}[")?;
     let end = body.find(|c: char| !c.is_ascii_digit() && c != ';')?;
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn the_name_is_shown_where_there_are_several() {
+    fn the_name_is_shown_for_several_containers() {
         let run = Run::derive(AgentName::parse("a").unwrap(), Path::new("/a"));
         let never = Colour::Never;
         assert_eq!(shown(&run, &["main"], false, false, never), "a\u{1b}[31mb\u{1b}[2Jc\n");
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_gets_every_byte_and_json_none_that_a_terminal_obeys() {
+    fn a_pipe_gets_all_bytes_and_json_no_control_characters() {
         let run = Run::derive(AgentName::parse("a").unwrap(), Path::new("/a"));
         let bytes = b"bin\xff\x80\r\xc2\x9b2J\x7f".to_vec();
         let line = LogLine { time: String::new(), stream: LogStream::Stdout, bytes: bytes.clone(), ended: false };
@@ -149,14 +149,14 @@ mod tests {
         let all = Shown { run: &run, names, timestamps: false, json: false, colour: Colour::Never };
         assert_eq!(all.line("main", &ended), [&bytes[..], b"\n"].concat());
         assert_eq!(shown(&["main", "db"], false, Colour::Never), [b"main | ", &bytes[..], b"\n"].concat());
-        for told in [shown(&["main"], true, Colour::Never), shown(&["main"], false, Colour::Always)] {
-            let told = String::from_utf8(told).unwrap();
-            assert!(!told.trim_end().contains(char::is_control), "{told:?}");
+        for text in [shown(&["main"], true, Colour::Never), shown(&["main"], false, Colour::Always)] {
+            let text = String::from_utf8(text).unwrap();
+            assert!(!text.trim_end().contains(char::is_control), "{text:?}");
         }
     }
 
     #[test]
-    fn a_program_may_colour_its_lines_and_no_more() {
+    fn only_colour_sequences_of_a_program_are_kept() {
         let table = [
             ("plain ü", "plain ü"),
             ("a\u{1b}[1;31mb", "a\u{1b}[1;31mb\u{1b}[0m"),

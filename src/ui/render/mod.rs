@@ -1,4 +1,4 @@
-//! Text of finished values: plans, statuses, failures, diagnostics. Some of it comes as JSON as well.
+//! Renders plans, statuses, failures, diagnostics and other values, as text and some also as JSON.
 
 pub mod audit;
 pub mod cache;

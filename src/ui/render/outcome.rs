@@ -1,4 +1,4 @@
-//! How a run ended: the last screen of an apply or a destroy.
+//! The outcome of a run: the last output of commands such as apply and destroy.
 
 use crate::observe::builds::Builds;
 use crate::ui::Colour;
@@ -11,48 +11,48 @@ use moat_model::state::Observed;
 use moat_plan::event::{Code, Failure};
 use moat_plan::{Action, Condition, Operation, Plan};
 
-/// How a run ended.
+/// The outcome of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Ending<'a> {
     pub run: &'a Run,
     pub how: OutcomeKind<'a>,
     pub exit_code: u8,
-    /// How the run stands now; `None`: the engine could not be asked any more.
+    /// The current condition of the run; `None` if the engine cannot be reached.
     pub condition: Option<Condition>,
 }
 
 #[derive(Debug, Clone, Copy)]
 pub enum OutcomeKind<'a> {
-    /// Everything is as the spec says.
+    /// The sandbox matches its spec and is ready.
     Ready {
         graph: &'a Graph,
         changed: bool,
-        /// Where builds go; `None`: the spec wants no builder, or nothing has changed since it was looked at.
+        /// The routing of builds; `None` if the spec has no builder, or nothing changed since the last check.
         builds: Option<&'a Builds>,
-        /// The words with which a command is run in it, as in `moat exec`.
+        /// The command line prefix that runs a command in the sandbox, for example `moat exec`.
         exec: &'a str,
     },
-    /// Its command has ended with 0, and everything else is as the spec says.
+    /// The command exited with 0, and everything else matches the spec.
     Completed { changed: bool },
-    /// It is down, as the user wanted; nothing of it is gone.
+    /// The user stopped the sandbox; its resources exist.
     Stopped { changed: bool },
-    /// Nothing is left but `kept`, sorted.
+    /// All resources except `kept` (sorted) are removed.
     Gone { changed: bool, kept: &'a [String], of: Command },
     Failed {
         failures: &'a [Failure],
-        /// What had been done is undone.
+        /// The changes were rolled back.
         undone: bool,
-        /// By these.
+        /// The operations of the rollback.
         undid: &'a [Operation],
         of: Command,
     },
-    /// Each round found something more to do.
+    /// Each round found more changes.
     OutOfBudget { plan: &'a Plan },
-    /// The user asked to stop.
+    /// The user interrupted the command.
     Interrupted { remaining: &'a Observed },
 }
 
-/// Which command has failed: what to do next depends on it.
+/// The failed command, which determines the next steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
     Apply,
@@ -64,7 +64,7 @@ pub enum Command {
 }
 
 impl Command {
-    /// As it is called.
+    /// Returns the name of the command.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Apply => "apply",
@@ -78,7 +78,7 @@ impl Command {
 }
 
 impl OutcomeKind<'_> {
-    /// The word for scripts.
+    /// Returns the outcome for scripts.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Ready { .. } | Self::Completed { .. } | Self::Stopped { .. } | Self::Gone { .. } => "converged",
@@ -88,7 +88,7 @@ impl OutcomeKind<'_> {
         }
     }
 
-    /// Why it is not as it was wanted to be; of several reasons the first.
+    /// Returns the code of the first failure; `None` after success.
     pub fn cause(&self) -> Option<Code> {
         match self {
             Self::Ready { .. } | Self::Completed { .. } | Self::Stopped { .. } | Self::Gone { .. } => None,
@@ -98,7 +98,7 @@ impl OutcomeKind<'_> {
         }
     }
 
-    /// The commands that go on from a failure, the likeliest first; each for the same sandbox.
+    /// Returns commands that resume after a failure, the most likely first; each for the same sandbox.
     pub fn next(&self) -> &'static [&'static str] {
         match self {
             Self::Ready { .. } | Self::Completed { .. } | Self::Stopped { .. } | Self::Gone { .. } => &[],
@@ -117,7 +117,7 @@ impl OutcomeKind<'_> {
 }
 
 impl Ending<'_> {
-    /// Whether it is as it was wanted to be.
+    /// Whether the command succeeded.
     pub fn is_good(&self) -> bool {
         matches!(
             self.how,
@@ -128,7 +128,7 @@ impl Ending<'_> {
         )
     }
 
-    /// The last screen; `did` is what was done, as in `13 done, 4.2 s`. Ends with a line feed.
+    /// Returns the last output; `did` summarises the work, for example `13 done, 4.2 s`. Ends with a line feed.
     pub fn text(&self, did: &str, colour: Colour) -> String {
         let agent = &self.run.agent;
         match self.how {
@@ -144,7 +144,7 @@ impl Ending<'_> {
                 format!("{agent} has {}{did}\nnext: {next}\n", colour.paint(GOOD, "completed"))
             }
             OutcomeKind::Stopped { changed } => {
-                let did = if changed { format!(" ({did})") } else { ", and stays so".to_owned() };
+                let did = if changed { format!(" ({did})") } else { ": nothing to do".to_owned() };
                 let next = colour.paint(STRONG, "moat start");
                 format!("{agent} is {}{did}\nnext: {next}\n", colour.paint(CARE, "stopped"))
             }
@@ -159,8 +159,8 @@ impl Ending<'_> {
                 failures + &state_after(undone, undid, of, colour)
             }
             OutcomeKind::OutOfBudget { plan } => {
-                let hint = "something else changes it at the same time; what is left is above";
-                let message = format!("{agent} is still not as wanted: each round found more to do");
+                let hint = "another program changes it at the same time; the remaining steps are above";
+                let message = format!("{agent} did not converge: each round found more to do");
                 format!("{plan}{}", notice("error", BAD, &message, Some(hint), colour))
             }
             OutcomeKind::Interrupted { remaining } => interrupted(self.run, remaining, colour),
@@ -168,7 +168,7 @@ impl Ending<'_> {
     }
 }
 
-/// What there is, where builds go, and what to do next.
+/// Returns the containers, the routing of builds, and a suggested next command.
 fn ready(graph: &Graph, builds: Option<&Builds>, exec: &str, colour: Colour) -> String {
     let containers = graph.nodes().filter(|node| node.id.kind == Kind::Container);
     let mut rows: Vec<(&str, String)> = Vec::new();
@@ -195,43 +195,39 @@ fn kept_text(kept: &[String], of: Command, colour: Colour) -> String {
     }
     let mut text = String::new();
     for name in kept {
-        text.push_str(&format!(
-            "  kept  {}
-",
-            phrases::named(Kind::Volume, name)
-        ));
+        text.push_str(&format!("  kept  {}\n", phrases::named(Kind::Volume, name)));
     }
     let again = if of == Command::Clean { "`moat clean --volumes`" } else { "`moat destroy --volumes`" };
-    text.push_str(&help(&format!("{again} removes what was kept, with its data"), colour));
+    text.push_str(&help(&format!("{again} removes the kept volumes and their data"), colour));
     text
 }
 
-/// What was undone, or where it can be gone on from.
+/// Returns the rollback, or how to resume.
 fn state_after(undone: bool, undid: &[Operation], of: Command, colour: Colour) -> String {
     if undone {
         if undid.is_empty() {
-            return "nothing had been changed; `moat apply` tries again\n".to_owned();
+            return "nothing was changed; `moat apply` retries\n".to_owned();
         }
-        let text = format!("what had been done is undone: {}\n", in_words(undid));
-        return text + &help("`--keep-on-failure` would leave it to be looked at", colour);
+        let text = format!("rolled back: {}\n", summarised(undid));
+        return text + &help("`--keep-on-failure` keeps it for inspection", colour);
     }
     match of {
         Command::Apply | Command::Start | Command::Restart => {
-            "what was done stays: `moat status` shows it, `moat apply` goes on from there\n"
+            "the completed steps were kept; `moat status` shows the result, `moat apply` resumes\n"
         }
-        Command::Stop => "what is left running is shown by `moat status`; `moat stop` goes on from there\n",
-        Command::Clean => "what is left is shown by `moat list`; `moat clean` goes on from there\n",
-        Command::Destroy => "what is left is shown by `moat status`; `moat destroy` goes on from there\n",
+        Command::Stop => "`moat status` shows the running containers; `moat stop` resumes\n",
+        Command::Clean => "`moat list` shows the remaining sandboxes; `moat clean` resumes\n",
+        Command::Destroy => "`moat status` shows the remaining resources; `moat destroy` resumes\n",
     }
     .to_owned()
 }
 
-/// As in `removed container a, network b`: what each did is said once for all that follow one another, whose own order
-/// is of no interest.
-fn in_words(operations: &[Operation]) -> String {
+/// Returns a text such as `removed container a, network b`. Consecutive operations with the same verb are grouped, and
+/// sorted within the group.
+fn summarised(operations: &[Operation]) -> String {
     let mut groups: Vec<(&str, Vec<String>)> = Vec::new();
     for operation in operations {
-        // A removal tells that it was stopped before; a wait has done nothing.
+        // A removal implies the stop before it; a wait changes nothing.
         if matches!(operation.action, Action::StopContainer { .. } | Action::AwaitReady { .. }) {
             continue;
         }
@@ -249,18 +245,18 @@ fn in_words(operations: &[Operation]) -> String {
 }
 
 fn interrupted(run: &Run, remaining: &Observed, colour: Colour) -> String {
-    let mut text = format!("{}: {} was stopped before the end\n", colour.paint(CARE, "interrupted"), run.agent);
+    let mut text = format!("{}: {} is incomplete\n", colour.paint(CARE, "interrupted"), run.agent);
     let left = names(remaining);
     if left.is_empty() {
-        text.push_str("  nothing of it is left\n");
+        text.push_str("  no resources remain\n");
     } else {
         text.extend(left.iter().map(|name| format!("  left  {name}\n")));
-        text.push_str(&help("`moat apply` goes on from here, `moat destroy` removes it", colour));
+        text.push_str(&help("`moat apply` resumes, `moat destroy` removes it", colour));
     }
     text
 }
 
-/// Everything of a run that an engine holds, by kind and name.
+/// Returns all resources of a run on the engine, by kind and name.
 pub(in crate::ui) fn names(observed: &Observed) -> Vec<String> {
     let containers = observed.containers.iter().map(|it| phrases::named(Kind::Container, &it.name));
     let networks = observed.networks.iter().map(|it| phrases::named(Kind::Network, &it.name));

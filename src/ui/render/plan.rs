@@ -1,6 +1,6 @@
-//! A plan as what was asked for: text with a summary, or one document.
+//! A plan as text with a summary, or as JSON.
 //!
-//! Both forms are promised in `docs/reference/plan.md`; the lines themselves are the plan's own.
+//! `docs/reference/plan.md` specifies both formats. `moat-plan` renders the lines of the operations.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,7 +13,7 @@ use crate::ui::terminal::style::{CARE, GOOD};
 use moat_model::resource::{Kind, ResourceId, Run};
 use moat_plan::{FieldDiff, Operation, Plan, Widening};
 
-/// The plan as scripts get it.
+/// A plan for scripts.
 #[derive(Debug, Serialize)]
 struct Document<'a> {
     run: &'a str,
@@ -26,11 +26,11 @@ struct Document<'a> {
     kept: &'a [String],
 }
 
-/// Whether the plan may be carried out.
+/// Whether the plan is approved.
 #[derive(Debug, Serialize)]
 struct ApprovalDocument<'a> {
     needed: bool,
-    /// Of the text that is to be approved, or is.
+    /// The digest of the text to approve, or of the approved one.
     digest: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
@@ -38,12 +38,12 @@ struct ApprovalDocument<'a> {
     not_fetched: Vec<String>,
 }
 
-/// What is known of the approval of a plan's spec.
+/// The approval of a plan's spec.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Approval<'a> {
-    /// Of its canonical text.
+    /// The digest of the canonical text.
     pub digest: &'a str,
-    /// `None`: it is approved, or will be by its first apply.
+    /// `None` if the spec is approved, or the first apply approves it.
     pub missing: Option<Missing<'a>>,
     pub not_fetched: &'a [Withheld],
 }
@@ -79,14 +79,14 @@ impl fmt::Display for Withheld {
     }
 }
 
-/// Why a spec may not take effect.
+/// Why a spec is not approved.
 #[derive(Debug, Clone, Copy)]
 pub struct Missing<'a> {
     pub reason: &'a str,
     pub asks: &'a [String],
 }
 
-/// An operation as scripts get it, here and in the event stream. Numbers are those of the text.
+/// An operation for scripts, here and in the event stream. Numbers are the same as in the text.
 #[derive(Debug, Serialize)]
 pub(in crate::ui) struct OperationDocument<'a> {
     id: usize,
@@ -106,12 +106,11 @@ struct CauseDocument<'a> {
     diffs: &'a [FieldDiff],
 }
 
-/// The plan's lines and a summary. `spec` is the file as the user named it.
-/// What widens is told of what was applied before: of what is new its marks say it.
-/// `sessions`: how many it would end.
+/// Returns the lines of the plan and a summary. `spec` is the file as the user named it; `sessions` is the number of
+/// sessions that the plan would end. Widenings are listed for existing resources only: new ones have marks.
 pub fn text(run: &Run, spec: &str, plan: &Plan, (widens, sessions): (&[Widening], usize), colour: Colour) -> String {
     if plan.is_empty() {
-        return format!("{}: {} is as {spec} says\n", colour.paint(GOOD, "Nothing to do"), run.agent);
+        return format!("{}: {} matches {spec}\n", colour.paint(GOOD, "Nothing to do"), run.agent);
     }
     let mut text = String::new();
     for line in plan.to_string().lines() {
@@ -133,7 +132,7 @@ pub fn text(run: &Run, spec: &str, plan: &Plan, (widens, sessions): (&[Widening]
     text
 }
 
-/// What follows a plan of which something is not approved; empty, if all is.
+/// Returns the text after a plan that lacks an approval; empty if it is approved.
 pub fn missing(approval: Approval<'_>, colour: Colour) -> String {
     let mut text = String::new();
     if let Some(Missing { reason, asks }) = approval.missing {
@@ -154,7 +153,7 @@ pub fn not_fetched(withheld: &[Withheld]) -> String {
     withheld.iter().map(|it| format!("  {it}: not fetched (not approved)\n")).collect()
 }
 
-/// What follows a plan that leaves volumes which the spec no longer has; empty, if there are none.
+/// Returns the text about volumes that the plan keeps although the spec no longer has them; empty without any.
 pub fn kept(volumes: &[String]) -> String {
     let line = |name: &String| {
         format!("Kept: volume {name} is no longer in the spec; `docker volume rm {name}` deletes it and its data\n")
@@ -162,19 +161,19 @@ pub fn kept(volumes: &[String]) -> String {
     volumes.iter().map(line).collect()
 }
 
-/// In place of a plan for a run that a user has stopped.
+/// Returns the text in place of a plan for a run that the user stopped.
 pub fn stopped(run: &Run, colour: Colour) -> String {
     let head = colour.paint(GOOD, "Nothing to do");
-    format!("{head}: {} is stopped, and stays so until `moat start`\n", run.agent)
+    format!("{head}: {} is stopped until `moat start`\n", run.agent)
 }
 
-/// In place of a plan for a run whose command has come to its end.
+/// Returns the text in place of a plan for a run whose command completed.
 pub fn completed(run: &Run, colour: Colour) -> String {
     let head = colour.paint(GOOD, "Nothing to do");
-    format!("{head}: {} has completed, and `moat restart` runs it again\n", run.agent)
+    format!("{head}: {} has completed; `moat restart` runs it again\n", run.agent)
 }
 
-/// The plan as one document; ends with a line feed.
+/// Returns the JSON document, which ends with a line feed.
 pub fn json(
     run: &Run,
     plan: &Plan,
@@ -222,12 +221,12 @@ impl<'a> OperationDocument<'a> {
     }
 }
 
-/// The number that an operation has in the plan's text.
+/// Returns the number of an operation in the plan's text.
 pub(in crate::ui) fn number(operation: &Operation) -> usize {
     operation.id.0 + 1
 }
 
-/// As in `Plan: 3 to do (2 create, 1 start)`, in the order in which the actions first come.
+/// Returns a summary such as `Plan: 3 to do (2 create, 1 start)`, with the actions in order of first occurrence.
 fn summary(plan: &Plan) -> String {
     let mut order: Vec<&str> = Vec::new();
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
@@ -242,7 +241,7 @@ fn summary(plan: &Plan) -> String {
     format!("Plan: {} to do ({})", plan.operations.len(), parts.join(", "))
 }
 
-/// A bracket in a line is a mark only if it is the line of an operation that has one: a value may have brackets too.
+/// Whether a line belongs to an operation with a mark. Values can contain brackets as well.
 fn is_marked(plan: &Plan, line: &str) -> bool {
     plan.operations.iter().any(|operation| operation.mark().is_some() && operation.to_string() == line)
 }

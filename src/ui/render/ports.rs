@@ -1,4 +1,4 @@
-//! The ports of a sandbox, as a table or as one document.
+//! The ports of a sandbox as a table or JSON.
 
 use serde::Serialize;
 
@@ -15,7 +15,7 @@ struct Document<'a> {
 }
 
 #[derive(Debug, Serialize)]
-#[expect(clippy::struct_field_names, reason = "the names are promised to scripts")]
+#[expect(clippy::struct_field_names, reason = "the names are part of the JSON format")]
 pub(in crate::ui) struct Port<'a> {
     container: &'a str,
     port: u16,
@@ -24,7 +24,7 @@ pub(in crate::ui) struct Port<'a> {
     host_port: Option<u16>,
 }
 
-/// One line for each port; nothing if there are none.
+/// Returns one line for each port; empty without ports.
 pub fn text(ports: &[(String, Published)]) -> String {
     let row = |(container, it): &(String, Published)| {
         let host = it.host.as_ref().map_or_else(|| "not published".to_owned(), |(ip, port)| address(ip, *port));
@@ -51,7 +51,7 @@ impl<'a> Port<'a> {
     }
 }
 
-/// As in `127.0.0.1:8080`, or `[::1]:8080`.
+/// Returns an address such as `127.0.0.1:8080` or `[::1]:8080`.
 pub fn address(ip: &str, port: u16) -> String {
     if ip.contains(':') { format!("[{ip}]:{port}") } else { format!("{ip}:{port}") }
 }

@@ -1,4 +1,4 @@
-//! Why a command could not do its work at all, for people and for scripts.
+//! Errors that keep a command from its work, for people and scripts.
 
 use std::collections::BTreeSet;
 
@@ -11,21 +11,21 @@ use moat_model::resource::Run;
 use moat_plan::event::Code;
 use moat_spec::Diagnostics;
 
-/// What is in the way.
+/// An error.
 #[derive(Debug, Clone, Copy)]
 pub struct Problem<'a> {
     pub code: Code,
     /// Lowercase, names in backticks, no full stop.
     pub message: &'a str,
     pub hint: Option<&'a str>,
-    /// The findings on the spec, if it is that.
+    /// The diagnostics, if the spec is invalid.
     pub findings: Option<&'a Diagnostics>,
 }
 
-/// As scripts get it.
+/// An error for scripts.
 #[derive(Debug, Serialize)]
 pub struct Document {
-    /// Of several the first.
+    /// The code of the first error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<Code>,
     pub message: String,
@@ -35,7 +35,7 @@ pub struct Document {
     pub findings: Vec<Finding>,
 }
 
-/// In place of what a command could not find out.
+/// The document in place of a command's normal output.
 #[derive(Debug, Serialize)]
 struct InPlace<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,17 +46,17 @@ struct InPlace<'a> {
     exit_code: u8,
 }
 
-/// All of them, with an empty line between; ends with a line feed.
+/// Renders all errors, separated by empty lines; ends with a line feed.
 pub fn text(problems: &[Problem<'_>], colour: Colour) -> String {
     problems.iter().map(|problem| problem.text(colour)).collect::<Vec<_>>().join("\n")
 }
 
-/// What does not keep a command from its work; ends with a line feed.
+/// Renders a warning; ends with a line feed.
 pub fn warning(message: &str, hint: &str, colour: Colour) -> String {
     notice("warning", CARE, message, Some(hint), colour)
 }
 
-/// In place of the document that was asked for; of one agent of several, if `run` is given.
+/// Returns the document in place of the normal output; `run` is set if it concerns one agent of several.
 pub fn json(run: Option<&Run>, problems: &[Problem<'_>], exit_code: u8) -> String {
     let (run, agent) = (run.map(|run| run.id.as_str()), run.map(|run| run.agent.as_str()));
     crate::ui::json::stream::json(&InPlace { run, agent, error: Document::of(problems), exit_code })
@@ -73,7 +73,7 @@ impl Problem<'_> {
 }
 
 impl Document {
-    /// Of several, in one: a script is told of all of them.
+    /// Combines all errors into one document.
     pub fn of(problems: &[Problem<'_>]) -> Self {
         let messages: Vec<&str> = problems.iter().map(|problem| problem.message).collect();
         let hints: BTreeSet<&str> = problems.iter().filter_map(|problem| problem.hint).collect();

@@ -1,4 +1,4 @@
-//! How a run stands, as what was asked for: text, or one document.
+//! The status of a run as text or JSON.
 
 use serde::Serialize;
 
@@ -11,37 +11,37 @@ use moat_model::resource::{Kind, ResourceId, Role, Run};
 use moat_model::state::ContainerState;
 use moat_plan::{Cause, Condition, Presence, Published, Standing, Status};
 
-/// What there is to show.
+/// The status to show.
 #[derive(Debug, Clone, Copy)]
 pub struct View<'a> {
     pub run: &'a Run,
     pub status: &'a Status,
-    /// Where builds go, if the spec wants a builder.
+    /// The routing of builds, if the spec has a builder.
     pub builds: Option<&'a Builds>,
-    /// The size of the builder's cache, where it says.
+    /// The size of the builder's cache, if it reports it.
     pub cache_bytes: Option<u64>,
-    /// The end of what a command that has failed said.
+    /// The last log lines of a failed command.
     pub log: &'a [String],
-    /// Why the last command failed, if it did.
+    /// The error of the last command, if it failed.
     pub last_error: Option<&'a str>,
-    /// The watch that keeps it so, if there is one.
+    /// The running watch, if there is one.
     pub watch: Option<&'a Watch>,
 }
 
-/// What a watch says of the run.
+/// The state of a watch for a run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Watch {
     pub pid: u32,
     /// RFC 3339, UTC.
     pub since: String,
     pub work: String,
-    /// What waits for an approval.
+    /// Requests that wait for an approval.
     pub held: Vec<String>,
     pub problem: Option<String>,
-    /// Sessions that something waits for.
+    /// The number of sessions that a change waits for.
     pub sessions: usize,
     pub last_error: Option<String>,
-    /// Resources that are left alone for now.
+    /// Resources whose repair is suspended.
     pub left: Vec<String>,
 }
 
@@ -73,7 +73,7 @@ struct ResourceDocument<'a> {
     cause: Option<String>,
 }
 
-/// Where builds go, as scripts get it, here and at the end of the event stream.
+/// The routing of builds for scripts, here and at the end of the event stream.
 #[derive(Debug, Serialize)]
 pub(in crate::ui) struct BuildsDocument<'a> {
     routed: bool,
@@ -165,10 +165,10 @@ impl Watch {
             more(BAD, "the spec cannot be used:", problem);
         }
         if self.sessions > 0 {
-            more(CARE, "waits for sessions to end:", &self.sessions.to_string());
+            more(CARE, "waiting for sessions to end:", &self.sessions.to_string());
         }
         for resource in &self.left {
-            more(CARE, "left alone for now:", resource);
+            more(CARE, "not repaired for now:", resource);
         }
         if let Some(error) = &self.last_error {
             more(BAD, "last error:", error);
@@ -189,7 +189,7 @@ impl<'a> BuildsDocument<'a> {
     }
 }
 
-/// Where builds go, as in `routed to moat (cache 12.3 MB)` or `local (buildx 0.13.1 < 0.14)`.
+/// Returns the routing of builds, for example `routed to moat (cache 12.3 MB)` or `local (buildx 0.13.1 < 0.14)`.
 pub(in crate::ui) fn builds_text(builds: &Builds, cache_bytes: Option<u64>) -> String {
     match (&builds.reason, cache_bytes) {
         (None, Some(cache)) => format!("routed to {} (cache {})", builds.builder, bytes(cache)),
@@ -212,15 +212,15 @@ const READY: usize = 3;
 
 fn row(standing: &Standing) -> [String; 4] {
     let image = standing.resource.kind == Kind::Image;
-    // An image's name is its reference already.
+    // The name of an image is its reference.
     let resource = if image { Kind::Image.to_string() } else { standing.resource.to_string() };
     let ready = if standing.ready { "yes".to_owned() } else { why_not(standing) };
     [resource, standing.name.clone(), standing.presence.as_str().to_owned(), ready]
 }
 
-/// `no`, and why unless the state says that already.
+/// Returns `no`, with the cause unless the state implies it.
 fn why_not(standing: &Standing) -> String {
-    let said = |cause: &Cause| match (cause, standing.presence) {
+    let is_implied = |cause: &Cause| match (cause, standing.presence) {
         (Cause::Missing, Presence::Missing) => true,
         (Cause::NotRunning { exit_code: None, .. }, Presence::Container(state)) => state != ContainerState::Running,
         _ => false,
@@ -230,7 +230,7 @@ fn why_not(standing: &Standing) -> String {
             let fields: Vec<_> = diffs.iter().map(|diff| diff.field.as_str()).collect();
             format!("no (changed: {})", fields.join(", "))
         }
-        Some(cause) if !said(cause) => format!("no ({cause})"),
+        Some(cause) if !is_implied(cause) => format!("no ({cause})"),
         _ => "no".to_owned(),
     }
 }

@@ -1,12 +1,12 @@
-//! How several agents ended, in a line at the end.
+//! The outcome of several agents in one line.
 
 use std::collections::BTreeMap;
 
 use crate::ui::Colour;
 use crate::ui::terminal::style::{BAD, GOOD};
 
-/// As in `3 agents: 2 done, 1 failed (builder)`. `ended`: a label and a word for each, in order, and whether it is
-/// as it was wanted to be.
+/// Returns a line such as `3 agents: 2 done, 1 failed (builder)`. `ended` has the label and outcome of each agent, and
+/// whether it succeeded.
 pub fn text(ended: &[(&str, &'static str, bool)], colour: Colour) -> String {
     let good = ended.iter().filter(|(_, _, good)| *good).count();
     let mut parts = Vec::new();
@@ -21,7 +21,8 @@ pub fn text(ended: &[(&str, &'static str, bool)], colour: Colour) -> String {
         let count = colour.paint(BAD, &format!("{} {word}", labels.len()));
         format!("{count} ({})", labels.join(", "))
     }));
-    format!("{} agents: {}\n", ended.len(), parts.join(", "))
+    let agents = if ended.len() == 1 { "1 agent".to_owned() } else { format!("{} agents", ended.len()) };
+    format!("{agents}: {}\n", parts.join(", "))
 }
 
 #[cfg(test)]
@@ -29,9 +30,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn those_that_are_not_as_wanted_are_named() {
+    fn failed_agents_are_named() {
         let ended = [("a", "done", true), ("c", "failed", false), ("b", "failed", false), ("d", "locked", false)];
         assert_eq!(text(&ended, Colour::Never), "4 agents: 1 done, 2 failed (c, b), 1 locked (d)\n");
-        assert_eq!(text(&ended[..1], Colour::Never), "1 agents: 1 done\n");
+        assert_eq!(text(&ended[..1], Colour::Never), "1 agent: 1 done\n");
     }
 }

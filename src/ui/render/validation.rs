@@ -1,4 +1,4 @@
-//! What came of looking at specs, for people and for scripts.
+//! The result of a validation, for people and scripts.
 
 use serde::Serialize;
 
@@ -8,7 +8,7 @@ use crate::ui::render::problem::{Document as ProblemDocument, Problem};
 use moat_model::resource::Run;
 use moat_spec::{Diagnostics, Inputs};
 
-/// What was found.
+/// A validation.
 #[derive(Debug, Default)]
 pub struct Checked {
     pub runs: Vec<Run>,
@@ -21,9 +21,9 @@ struct Document {
     valid: bool,
     agents: Vec<AgentDocument>,
     warnings: Vec<Finding>,
-    /// Everything that the specs depend on.
+    /// All files that the specs depend on.
     files: Vec<String>,
-    /// What was looked for in vain.
+    /// Files that were looked for and do not exist.
     missing: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ProblemDocument>,
@@ -36,12 +36,12 @@ struct AgentDocument {
     spec: String,
 }
 
-/// A line for each agent; ends with a line feed.
+/// Returns one line for each agent.
 pub fn text(checked: &Checked) -> String {
     checked.runs.iter().map(|run| format!("{} is valid\n", run.agent)).collect::<Vec<_>>().concat()
 }
 
-/// One document; ends with a line feed.
+/// Returns the JSON document, which ends with a line feed.
 pub fn json(checked: &Checked, problems: Option<&[Problem<'_>]>) -> String {
     let agent =
         |run: &Run| AgentDocument { run: run.id.to_string(), agent: run.agent.to_string(), spec: run.spec.clone() };

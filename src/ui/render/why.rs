@@ -1,4 +1,4 @@
-//! Why resources are as they are, or are about to change: as text, or as one document.
+//! The reasons for the state of resources and for pending changes, as text or JSON.
 
 use serde::Serialize;
 
@@ -11,9 +11,9 @@ use moat_plan::{Cause, FieldDiff};
 #[derive(Debug)]
 pub struct Reason {
     pub resource: ResourceId,
-    /// `None`: nothing is to be done about it.
+    /// `None` if the resource is in sync.
     pub cause: Option<Cause>,
-    /// When what is there was made, in seconds since 1970; `None`: there is nothing, or nobody knows.
+    /// The creation time in seconds since 1970; `None` if the resource is missing or the time is unknown.
     pub since: Option<i64>,
 }
 
@@ -34,15 +34,15 @@ struct ReasonDocument<'a> {
     since: Option<String>,
 }
 
-/// A line for each, and below it the fields that differ; ends with a line feed.
+/// Returns one line for each resource, with the differing fields below.
 pub fn text(reasons: &[Reason]) -> String {
     let mut text = String::new();
     for Reason { resource, cause, since } in reasons {
-        let since = since.map(|since| format!(", as made at {}", at_second(since))).unwrap_or_default();
+        let since = since.map(|since| format!(", created at {}", at_second(since))).unwrap_or_default();
         match cause {
-            None => text.push_str(&format!("{resource}: as wanted{since}\n")),
+            None => text.push_str(&format!("{resource}: in sync{since}\n")),
             Some(Cause::Changed(diffs)) => {
-                text.push_str(&format!("{resource}: wanted otherwise{since}\n"));
+                text.push_str(&format!("{resource}: out of sync{since}\n"));
                 text.extend(diffs.iter().map(|diff| format!("    {diff}\n")));
             }
             Some(cause) => text.push_str(&format!("{resource}: {cause}{since}\n")),
@@ -51,7 +51,7 @@ pub fn text(reasons: &[Reason]) -> String {
     text
 }
 
-/// One document; ends with a line feed.
+/// Returns the JSON document, which ends with a line feed.
 pub fn json(run: &Run, reasons: &[Reason]) -> String {
     let resources = reasons.iter().map(|reason| {
         let (text, since) = (reason.cause.as_ref().map(ToString::to_string), reason.since.map(at_second));

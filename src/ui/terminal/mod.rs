@@ -1,4 +1,4 @@
-//! The terminal itself: its size, colours, questions, tables. Knows nothing of what is shown.
+//! The terminal: size, colours, prompts and tables, independent of the content.
 
 pub mod ask;
 pub mod prefix;

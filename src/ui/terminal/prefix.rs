@@ -1,26 +1,26 @@
-//! A screen as one of several agents uses it: every line begins with the name of whoever it is about.
+//! A screen for one of several agents: every line starts with the label of the agent.
 
 use crate::ui::Colour;
 use crate::ui::Screen;
 
-/// A screen, and what its lines begin with.
+/// A screen with an optional prefix for its lines.
 pub struct Prefix<'a> {
     screen: &'a Screen,
     label: Option<String>,
 }
 
 impl<'a> Prefix<'a> {
-    /// `label`: what each line begins with; `None`: nobody else is speaking, and nothing is added.
+    /// `label` is the prefix of each line; `None` for a single agent.
     pub fn new(screen: &'a Screen, label: Option<String>) -> Self {
         Self { screen, label }
     }
 
-    /// Tells how things go.
+    /// Prints progress, unless the screen is quiet.
     pub fn say(&self, text: &str) {
         self.screen.say(&self.labelled(text));
     }
 
-    /// Tells what nobody should miss.
+    /// Prints an important message.
     pub fn alert(&self, text: &str) {
         self.screen.alert(&self.labelled(text));
     }
@@ -29,12 +29,12 @@ impl<'a> Prefix<'a> {
         self.screen.colour()
     }
 
-    /// Columns and lines in which lines can be rewritten. Several agents cannot share them.
+    /// Returns the columns and lines for live lines; `None` for one of several agents, which cannot share them.
     pub fn live_size(&self) -> Option<(usize, usize)> {
         if self.label.is_some() { None } else { self.screen.live_size() }
     }
 
-    /// Replaces the lines that say what is going on.
+    /// Replaces the live lines.
     pub fn show_live(&self, lines: Vec<String>) {
         self.screen.show_live(lines);
     }
@@ -47,7 +47,7 @@ impl<'a> Prefix<'a> {
     }
 }
 
-/// A text of whole lines, each behind a label.
+/// Prefixes each line of a text with a label.
 pub fn labelled(label: &str, text: &str) -> String {
     text.lines().map(|line| format!("{label} | {line}").trim_end().to_owned() + "\n").collect()
 }
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_line_has_its_label() {
+    fn every_line_has_the_label() {
         assert_eq!(labelled("a ", "one\n\n  two\n"), "a  | one\na  |\na  |   two\n");
     }
 }

@@ -1,6 +1,6 @@
-//! The two streams that text goes to, and what each can show.
+//! The output streams and their capabilities.
 //!
-//! A reader that has gone away is no error: whoever runs `moat status | head -1` has what they wanted.
+//! A closed pipe is not an error: the reader of `moat status | head -1` has all the lines it needs.
 
 use std::cell::RefCell;
 use std::env;
@@ -11,20 +11,20 @@ use rustix::termios::tcgetwinsize;
 use super::width;
 use crate::ui::Colour;
 
-/// Where text goes.
+/// The output streams.
 pub struct Screen {
     out: Sink,
     err: Sink,
-    /// Only what went wrong is said.
+    /// Only important messages are printed.
     quiet: bool,
-    /// The lines at the bottom that say what is going on, as they stand there.
+    /// The live lines at the bottom, as displayed.
     live: RefCell<Vec<String>>,
 }
 
-/// When colours are shown.
+/// When to use colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ColourChoice {
-    /// On a terminal, unless `NO_COLOR` says otherwise.
+    /// On a terminal, unless `NO_COLOR` is set.
     #[default]
     Auto,
     Always,
@@ -35,24 +35,25 @@ pub enum ColourChoice {
 pub struct Sink {
     to: RefCell<Box<dyn Write>>,
     colour: Colour,
-    /// `None`: it is no terminal, or one that cannot rewrite a line.
+    /// `None` if it is not a terminal, or cannot rewrite lines.
     terminal: Option<Terminal>,
 }
 
-/// A terminal, as far as its size goes.
+/// The size of a terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Terminal {
-    /// Of this process, whose user may change its size at any time.
+    /// The terminal of this process, whose size can change at any time.
     Own,
-    /// Columns.
+    /// A fixed number of columns.
     Fixed(usize),
 }
 
-/// Columns and lines of a terminal that does not tell.
+/// Columns and lines of a terminal that does not report its size.
 const USUAL_SIZE: (usize, usize) = (80, 24);
 
 impl Screen {
-    /// This process's own streams. `logs`: others write to standard error as well, so that no line there can be rewritten.
+    /// Uses the streams of this process. With `logs`, log messages also go to standard error, so that lines there cannot be
+    /// rewritten.
     pub fn system(choice: ColourChoice, quiet: bool, logs: bool) -> Self {
         let (out, err) = (io::stdout(), io::stderr());
         let [out_is_terminal, err_is_terminal] = [out.is_terminal(), err.is_terminal()].map(|it| it && !is_dumb());
@@ -61,15 +62,15 @@ impl Screen {
         Self::of(Sink::new(Box::new(out), choice.on(out_is_terminal), None), Sink { terminal, ..err }, quiet)
     }
 
-    /// Streams of the caller's.
+    /// Uses the given streams.
     pub fn of(out: Sink, err: Sink, quiet: bool) -> Self {
         Self { out, err, quiet, live: RefCell::default() }
     }
 
-    /// Writes what was asked for.
+    /// Writes data to standard output.
     ///
     /// # Errors
-    /// If it cannot be written, for any other reason than that nobody reads it.
+    /// Write errors other than a closed pipe.
     pub fn data(&self, text: &str) -> io::Result<()> {
         match self.out.write(text) {
             Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error),
@@ -77,10 +78,10 @@ impl Screen {
         }
     }
 
-    /// As [`Screen::data`], for what has no end of its own: gives whether anybody reads on.
+    /// As [`Screen::data`], for endless output: returns false if the pipe is closed.
     ///
     /// # Errors
-    /// If it cannot be written, for any other reason than that nobody reads it.
+    /// Write errors other than a closed pipe.
     pub fn flows(&self, text: &str) -> io::Result<bool> {
         match self.out.write(text) {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
@@ -88,15 +89,15 @@ impl Screen {
         }
     }
 
-    /// Whether only what went wrong is said.
+    /// Whether only important messages are printed.
     pub fn is_quiet(&self) -> bool {
         self.quiet
     }
 
-    /// As [`Screen::flows`], of bytes that stay as they are.
+    /// As [`Screen::flows`], for raw bytes.
     ///
     /// # Errors
-    /// If they cannot be written, for any other reason than that nobody reads them.
+    /// Write errors other than a closed pipe.
     pub fn raw(&self, bytes: &[u8]) -> io::Result<bool> {
         match self.out.write_bytes(bytes) {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
@@ -104,22 +105,22 @@ impl Screen {
         }
     }
 
-    /// Tells how things go.
+    /// Prints progress, unless quiet.
     pub fn say(&self, text: &str) {
         if !self.quiet {
             self.alert(text);
         }
     }
 
-    /// Tells what nobody should miss. If even standard error is gone there is nobody left to tell.
+    /// Prints an important message. Write errors are ignored: no other stream is left to report them.
     pub fn alert(&self, text: &str) {
         let live = self.live.borrow();
-        // One write, so that nothing flickers.
+        // A single write avoids flicker.
         let _ = self.err.write(&format!("{}{text}{}", self.erased(&live), drawn(&live)));
     }
 
-    /// Replaces the lines at the bottom that say what is going on. Each has to be shorter than the terminal is wide: one
-    /// that reaches the last column would wrap, and could not be rewritten.
+    /// Replaces the live lines. Each must be narrower than the terminal: a line that fills the last column would wrap and
+    /// could not be rewritten.
     pub fn show_live(&self, lines: Vec<String>) {
         let mut live = self.live.borrow_mut();
         if *live != lines {
@@ -129,29 +130,29 @@ impl Screen {
         }
     }
 
-    /// Those lines stay where they are, and what comes next begins below them.
+    /// Leaves the live lines on the screen; further output starts below them.
     pub fn leave_live(&self) {
         if !std::mem::take(&mut *self.live.borrow_mut()).is_empty() {
             let _ = self.err.write("\n");
         }
     }
 
-    /// Whether there are such lines now.
+    /// Whether live lines are displayed.
     pub fn is_live(&self) -> bool {
         !self.live.borrow().is_empty()
     }
 
-    /// Of the stream for data.
+    /// Whether standard output has colours.
     pub fn data_colour(&self) -> Colour {
         self.out.colour
     }
 
-    /// Of the stream for all else.
+    /// Whether standard error has colours.
     pub fn colour(&self) -> Colour {
         self.err.colour
     }
 
-    /// Goes to the first of the lines that are there, and clears all from it on.
+    /// Returns the sequence that moves to the first live line and clears the screen from there.
     fn erased(&self, live: &[String]) -> String {
         let (columns, _) = self.live_size().unwrap_or(USUAL_SIZE);
         match live.iter().map(|line| rows(line, columns)).sum() {
@@ -161,8 +162,7 @@ impl Screen {
         }
     }
 
-    /// What makes lines of those that are there, and touches only those that are different; `None`: there are more or
-    /// fewer of them, or they have wrapped.
+    /// Returns the sequence that updates only the changed live lines; `None` if their number changed or they wrapped.
     fn rewritten(&self, live: &[String], lines: &[String]) -> Option<String> {
         let (columns, _) = self.live_size()?;
         if live.len() != lines.len() || live.iter().any(|line| rows(line, columns) > 1) {
@@ -173,20 +173,19 @@ impl Screen {
         Some(changed.map(|(nth, (_, line))| rewritten_above(last - nth, line)).collect())
     }
 
-    /// Columns and lines in which lines can be rewritten; `None`: they stay as they are.
+    /// Returns the columns and lines for live lines; `None` if lines cannot be rewritten.
     pub fn live_size(&self) -> Option<(usize, usize)> {
         let (columns, lines) = match self.err.terminal.filter(|_| !self.quiet)? {
             Terminal::Fixed(columns) => (columns, USUAL_SIZE.1),
             Terminal::Own => tcgetwinsize(io::stderr())
                 .map_or(USUAL_SIZE, |size| (usize::from(size.ws_col), usize::from(size.ws_row))),
         };
-        // A terminal without a size is one that does not tell.
+        // A size of zero means that it is unknown.
         Some(if columns == 0 || lines == 0 { USUAL_SIZE } else { (columns, lines) })
     }
 }
 
-/// How many lines of a terminal a text takes that may have become too long for it: terminals wrap what stands on them
-/// when they are made narrower.
+/// Returns the rows that a line takes. Terminals wrap existing lines when they become narrower.
 fn rows(line: &str, columns: usize) -> usize {
     let mut is_shown = true;
     let shown = line.chars().filter(|c| match (*c, is_shown) {
@@ -203,7 +202,7 @@ fn rows(line: &str, columns: usize) -> usize {
     width::rows(shown, columns)
 }
 
-/// The line that is so many above the cursor, written anew; the cursor ends where it was, but for its column.
+/// Returns the sequence that rewrites the line `up` rows above the cursor; the cursor returns to its row.
 fn rewritten_above(up: usize, line: &str) -> String {
     match up {
         0 => format!("\r\u{1b}[K{line}"),
@@ -211,13 +210,13 @@ fn rewritten_above(up: usize, line: &str) -> String {
     }
 }
 
-/// Without a line feed behind the last one, which on the last line of a terminal would move all others.
+/// Joins live lines without a final line feed, which would scroll on the last row of a terminal.
 fn drawn(live: &[String]) -> String {
     live.join("\n")
 }
 
 impl Sink {
-    /// `width`: columns of a terminal; `None`: it is none.
+    /// `width` is the number of columns; `None` if it is not a terminal.
     pub fn new(to: Box<dyn Write>, colour: Colour, width: Option<usize>) -> Self {
         Self { to: RefCell::new(to), colour, terminal: width.map(Terminal::Fixed) }
     }
@@ -235,7 +234,7 @@ impl Sink {
 
 impl ColourChoice {
     fn on(self, terminal: bool) -> Colour {
-        // https://no-color.org: any text that is not empty.
+        // https://no-color.org: any value that is not empty.
         let refused = || env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         match self {
             Self::Always => Colour::Always,
@@ -254,7 +253,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_takes_as_many_rows_as_are_seen_of_it() {
+    fn escape_sequences_take_no_columns() {
         let table = [
             ("", 10, 1),
             ("123456789", 10, 1),
@@ -270,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_different_is_drawn_again() {
+    fn only_changed_lines_are_redrawn() {
         let screen = |columns| {
             let sink = |columns| Sink::new(Box::new(io::sink()), Colour::Never, columns);
             Screen::of(sink(None), sink(Some(columns)), false)
@@ -281,7 +280,7 @@ mod tests {
         assert_eq!(rewritten(&["a", "b", "c"]).as_deref(), Some(""));
         assert_eq!(rewritten(&["x", "b", "y"]).as_deref(), Some("\u{1b}[2A\r\u{1b}[Kx\r\u{1b}[2B\r\u{1b}[Ky"));
         assert_eq!(rewritten(&["a", "b"]), None);
-        // What has wrapped since takes more rows than it has lines.
+        // A wrapped line takes more than one row.
         assert_eq!(screen(2).rewritten(&lines(&["abc"]), &lines(&["d"])), None);
     }
 }

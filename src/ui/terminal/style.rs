@@ -1,10 +1,10 @@
-//! Colours and the few marks that all text shares.
+//! Colours and common elements of text.
 //!
-//! A colour repeats what the words say; nothing is told by colour alone.
+//! Colours only repeat information that the text contains.
 
 use anstyle::{AnsiColor, Style};
 
-/// Whether text is for a terminal that shows colours.
+/// Whether to use colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Colour {
     Never,
@@ -18,7 +18,7 @@ pub(in crate::ui) const STRONG: Style = Style::new().bold();
 pub(in crate::ui) const FAINT: Style = Style::new().dimmed();
 
 impl Colour {
-    /// `text` in `style`, where colours are shown.
+    /// Returns `text` in `style`, if colours are used.
     pub(in crate::ui) fn paint(self, style: Style, text: &str) -> String {
         match self {
             Self::Never => text.to_owned(),
@@ -27,8 +27,7 @@ impl Colour {
     }
 }
 
-/// A message under its label, as in `error: …`, with what to do about it; ends with a line feed. The form is that of
-/// diagnostics on a spec.
+/// Returns a message with its label and hint, in the format of diagnostics: `error: …`. Ends with a line feed.
 pub(in crate::ui) fn notice(label: &str, style: Style, message: &str, hint: Option<&str>, colour: Colour) -> String {
     let mut text = format!("{}: {message}\n", colour.paint(style, label));
     if let Some(hint) = hint {
@@ -37,12 +36,12 @@ pub(in crate::ui) fn notice(label: &str, style: Style, message: &str, hint: Opti
     text
 }
 
-/// What to do, as a line below a message.
+/// Returns a hint as a line below a message.
 pub(in crate::ui) fn help(hint: &str, colour: Colour) -> String {
     format!("  = {}: {hint}\n", colour.paint(STRONG, "help"))
 }
 
-/// An amount of bytes as docker writes it: in powers of 1000, with one decimal.
+/// Formats an amount of bytes as Docker does: in powers of 1000, with one decimal.
 pub(in crate::ui) fn bytes(amount: u64) -> String {
     const UNITS: [(u64, &str); 4] =
         [(1_000_000_000_000, "TB"), (1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB")];
@@ -52,7 +51,7 @@ pub(in crate::ui) fn bytes(amount: u64) -> String {
     }
 }
 
-/// Text that comes from a container or a registry: it must not move the cursor or change colours.
+/// Replaces control characters in text from a container or a registry, which must not move the cursor or change colours.
 pub(in crate::ui) fn harmless(text: &str) -> String {
     text.chars().map(|c| if c == '\t' || !c.is_control() { c } else { '\u{fffd}' }).collect()
 }
@@ -78,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_cannot_move_the_cursor() {
+    fn control_characters_are_replaced() {
         assert_eq!(harmless("a\u{1b}[2J\tb\r"), "a\u{fffd}[2J\tb\u{fffd}");
     }
 }

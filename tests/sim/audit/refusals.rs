@@ -40,13 +40,13 @@ fn each_way_is_told_apart() {
         }),
     ];
     let expected = [
-        "the audit log is not as moat has left it: entry 2: the log was cut: its head knows of more",
-        "the audit log is not as moat has left it: entry 1: the head of the log is missing",
+        "the audit log is broken: entry 2: the log is truncated: its head lists more entries",
+        "the audit log is broken: entry 1: the head of the log is missing",
         "the key of the audit log is missing: `/state/audit/key`",
-        "the key of the audit log is no key, or others can read it: `/state/audit/key`",
-        "the key of the audit log is no key, or others can read it: `/state/audit/key`",
-        "the audit log is not as moat has left it: entry 2: the log was cut: its head knows of more",
-        "the audit log is of a newer version of moat: `/state/audit/head.json`",
+        "the key of the audit log is invalid, or other users can read it: `/state/audit/key`",
+        "the key of the audit log is invalid, or other users can read it: `/state/audit/key`",
+        "the audit log is broken: entry 2: the log is truncated: its head lists more entries",
+        "the audit log was written by a newer version of moat: `/state/audit/head.json`",
         "the audit log cannot be used: `/state/audit/log.jsonl`: Is a directory (os error 21)",
     ];
     assert_eq!(said, expected);

@@ -1,4 +1,4 @@
-//! A page under `docs/reference/` as data: its sections, and the tables in them.
+//! Parses a page of `docs/reference/`: its sections and their tables.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -14,7 +14,7 @@ pub fn read(name: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Tables by the heading that they are under; a page's own is under its title.
+/// Returns the tables of a page by heading; a table before the first heading belongs to the title.
 pub fn tables(text: &str) -> Tables {
     let mut tables = Tables::new();
     let mut heading = String::new();
@@ -36,16 +36,16 @@ pub fn tables(text: &str) -> Tables {
     tables
 }
 
-/// The first cells of a section's table.
+/// Returns the first cells of a section's table.
 pub fn names(tables: &Tables, heading: &str) -> BTreeSet<String> {
     let rows = tables.get(heading).unwrap_or_else(|| panic!("no table under `{heading}`"));
     rows.iter().map(|row| row[0].clone()).collect()
 }
 
-/// Every field that occurs in a document, by the section that describes the object that it is in.
+/// Returns all fields of a document, grouped by the section that describes their object.
 ///
-/// `section` describes `value` itself; an object in it is described by the section of its field's name, or the
-/// one that `aliases` give it.
+/// `section` describes `value` itself. An object in it is described by the section with the name of its field, or by its
+/// alias in `aliases`.
 pub fn fields(
     value: &Value,
     section: &str,

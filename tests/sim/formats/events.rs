@@ -43,7 +43,7 @@ fn builds() -> Builds {
     Builds { routed: false, builder: "moat".to_owned(), reason, hint: Some("install it".to_owned()) }
 }
 
-/// A new event does not compile until it has its name here, and then a sample below is missing.
+/// Returns the name of an event. A new event does not compile without a name here, and then needs a sample below.
 fn kind(event: &Event<'_>) -> &'static str {
     match event {
         Event::Planned { .. } => "planned",
@@ -70,7 +70,7 @@ fn kind(event: &Event<'_>) -> &'static str {
     }
 }
 
-/// One line of each kind, and of `done` one for each way to end.
+/// Returns a line for each event, and a `done` line for each outcome.
 fn lines() -> Vec<String> {
     let graph = sample::graph();
     let (run, mut plan, failure, builds) = (&graph.run, sample::plan(&graph), failure(), builds());
@@ -144,7 +144,7 @@ fn every_field_is_described_and_written() {
     let tables = tables(&read("events.md"));
     for (section, described) in &tables {
         let mut written = seen.remove(section).unwrap_or_else(|| panic!("`{section}` is never written"));
-        // Every line has them: the page says so once.
+        // Common fields: the page describes them once.
         let everywhere: &[&str] = if section == "agents" { &[] } else { &["time", "event", "run", "agent"] };
         written.retain(|field| !everywhere.contains(&field.as_str()));
         assert_eq!(written, names(&tables, section), "{section}: {described:?}");
@@ -179,7 +179,7 @@ fn every_fault_is_described() {
 }
 
 #[test]
-fn the_lines_are_these() {
+fn every_event_has_its_line() {
     expect![[r#"
         {"time":"1970-01-01T00:00:00.000Z","event":"planned","run":"builder-1f2e3d4c","agent":"builder","round":1,"operations":[{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind","after":[],"cause":{"code":"missing","text":"missing","diffs":[]},"mark":null}]}
         {"time":"1970-01-01T00:00:00.000Z","event":"started","run":"builder-1f2e3d4c","agent":"builder","operation":{"id":1,"action":"pull","kind":"image","resource":"image/docker:dind","name":"docker:dind"}}

@@ -47,7 +47,7 @@ fn every_field_is_described_and_written() {
 }
 
 #[test]
-fn how_far_it_is_up() {
+fn the_state_follows_from_the_containers() {
     use ContainerState::{Exited, Paused, Running};
     let table: [(&[ContainerState], Upness); 5] = [
         (&[Running, Running], Upness::Running),
@@ -64,7 +64,7 @@ fn how_far_it_is_up() {
 }
 
 #[test]
-fn columns_are_as_wide_as_what_is_in_them_and_orphans_say_why() {
+fn columns_are_aligned_and_orphans_have_a_reason() {
     let (graph, observed) = (sample::graph(), with(&[ContainerState::Exited]));
     let now = Timestamp::from_second(3 * 3600).expect("in range");
     let row = |orphaned| Row { run: &graph.run, observed: &observed, orphaned, now };

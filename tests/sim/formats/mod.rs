@@ -1,4 +1,4 @@
-//! What moat writes: the forms that `docs/reference/` promises, and what people see.
+//! Output formats: those that `docs/reference/` specifies, and text for people.
 
 mod document;
 mod events;

@@ -16,7 +16,7 @@ use super::document::{fields, names, read, tables};
 use super::sample;
 
 #[test]
-fn the_example_is_what_is_written() {
+fn the_example_of_the_page_is_current() {
     let graph = sample::graph();
     let page = read("plan.md");
     let written = sample::anonymous(
@@ -84,7 +84,7 @@ fn every_code_is_described() {
         Cause::Undo,
     ];
     let codes = all.iter().map(|cause| {
-        // A new cause does not compile until it is above.
+        // A new cause does not compile without a case above.
         match cause {
             Cause::Missing
             | Cause::Changed(_)
@@ -109,9 +109,8 @@ fn every_code_is_described() {
     assert_eq!(codes.collect::<std::collections::BTreeSet<_>>(), names(&tables(&read("plan.md")), "codes"));
 }
 
-/// The text and the document number operations alike.
 #[test]
-fn numbers_are_the_same_in_both_forms() {
+fn text_and_json_number_operations_alike() {
     let graph = sample::graph();
     let plan = compute(&graph, &sample::nothing(), &Options::default());
     let document: Value = serde_json::from_str(&ui::render::plan::json(

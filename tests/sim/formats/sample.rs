@@ -1,4 +1,4 @@
-//! The example of the pages: a run of which nothing exists yet, and what an apply would do.
+//! The example of the pages: a run without resources, and the plan to create it.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use moat_spec::{Capabilities, Source, agent};
 
 pub const SPEC: &str = "agent: builder\nimage: docker:dind\ndependencies: [docker:dind]\n";
 
-/// The digest of a run's id depends on the path; this one stands for all.
+/// A placeholder for the digest in a run's id, which depends on the path.
 pub const DIGEST: &str = "1f2e3d4c";
 
 pub fn graph() -> Graph {
@@ -20,7 +20,7 @@ pub fn graph() -> Graph {
     compile(&spec, &Capabilities::builtin()).expect("the example compiles")
 }
 
-/// An empty engine, on which no image is either.
+/// An empty engine, without images.
 pub fn nothing() -> Observed {
     let images = ["docker:dind", "moby/buildkit:v0.32.2"].map(|it| (ImageRef::parse(it).expect("valid"), None));
     Observed { images: images.into_iter().collect(), taken: Some(Vec::new()), ..Observed::default() }
@@ -30,7 +30,7 @@ pub fn plan(graph: &Graph) -> Plan {
     compute(graph, &nothing(), &Options::default())
 }
 
-/// With the digest that stands for all.
+/// Replaces the digest with the placeholder.
 pub fn anonymous(text: &str, graph: &Graph) -> String {
     let digest = graph.run.id.as_str().rsplit('-').next().expect("an id has a digest");
     text.replace(digest, DIGEST)

@@ -1,4 +1,4 @@
-//! What people see of a run: the lines, the last screen, the live line of a terminal.
+//! The output of a run for people: lines, outcome and live lines.
 
 use std::cell::RefCell;
 use std::io::{self, Write};
@@ -21,7 +21,7 @@ use moat_plan::{Cause, Condition, FieldDiff, OpId, Operation, Options, Plan, com
 
 use super::sample;
 
-/// A stream that is looked at afterwards.
+/// A captured stream.
 #[derive(Clone, Default)]
 struct Seen(Rc<RefCell<Vec<u8>>>);
 
@@ -68,8 +68,8 @@ fn failure(operation: &Operation, message: &str) -> Failure {
     }
 }
 
-/// A run in which the sidecar does not come up.
-fn tell_a_failing_run(reporter: &Reporter<'_>) {
+/// Reports a run in which the sidecar does not start.
+fn report_a_failing_run(reporter: &Reporter<'_>) {
     let graph = sample::graph();
     let plan = sample::plan(&graph);
     let run = &graph.run;
@@ -107,9 +107,9 @@ fn tell_a_failing_run(reporter: &Reporter<'_>) {
 }
 
 #[test]
-fn a_run_in_steady_lines() {
+fn a_run_in_permanent_lines() {
     let (screen, seen) = screen(Colour::Never, None, false);
-    tell_a_failing_run(&Reporter::person(&screen));
+    report_a_failing_run(&Reporter::person(&screen));
     expect![[r#"
         builder: 13 to do
           pulling image docker:dind
@@ -119,8 +119,8 @@ fn a_run_in_steady_lines() {
           uploaded  1 file to container moat-buildkit-builder-1f2e3d4c
           failed    waiting for moat-buildkit-builder-1f2e3d4c (1.2 s)
           skipped   container moat-builder-1f2e3d4c, which needs container moat-buildkit-builder-1f2e3d4c
-        builder: undoing what was done
-        builder: looked again, 13 more to do
+        builder: rolling back
+        builder: checked again, 13 more to do
         warning: builds are not routed
           = help: install buildx
     "#]]
@@ -128,7 +128,7 @@ fn a_run_in_steady_lines() {
 }
 
 #[test]
-fn nothing_is_skipped_for_want_of_itself() {
+fn a_failed_resource_is_not_reported_as_skipped() {
     let (screen, seen) = screen(Colour::Never, None, false);
     let reporter = Reporter::person(&screen);
     let plan = sample::plan(&sample::graph());
@@ -145,9 +145,9 @@ fn nothing_is_skipped_for_want_of_itself() {
 }
 
 #[test]
-fn to_those_who_want_quiet_only_what_is_not_as_wanted() {
+fn quiet_output_has_warnings_only() {
     let (screen, seen) = screen(Colour::Never, Some(80), true);
-    tell_a_failing_run(&Reporter::person(&screen));
+    report_a_failing_run(&Reporter::person(&screen));
     expect![[r#"
         warning: builds are not routed
           = help: install buildx
@@ -155,13 +155,13 @@ fn to_those_who_want_quiet_only_what_is_not_as_wanted() {
     .assert_eq(&seen.text());
 }
 
-/// A terminal, as far as moat makes use of one: what stands on it, and the longest line that was ever rewritten.
+/// A minimal terminal: its content, and the longest rewritten line.
 struct Terminal {
     rows: Vec<String>,
     row: usize,
     longest: usize,
     writes: usize,
-    /// Of a sequence.
+    /// The final character of the last sequence.
     last: char,
 }
 
@@ -200,7 +200,7 @@ impl Terminal {
             last => {
                 let live = self.rows[self.row..].iter().map(|row| row.chars().count());
                 self.longest = self.longest.max(live.max().unwrap_or(0));
-                // `J` takes all below with it, `K` the line.
+                // `J` erases to the end of the screen, `K` the line.
                 if last == 'J' {
                     self.rows.truncate(self.row + 1);
                 }
@@ -211,27 +211,27 @@ impl Terminal {
     }
 }
 
-/// What a terminal shows in the end is what steady lines would be; meanwhile its last lines say what is going on.
+/// The final content of a terminal equals the permanent lines; live lines are only visible during the run.
 #[test]
 fn live_lines_leave_no_trace() {
     let (steady_screen, steady) = screen(Colour::Never, None, false);
-    tell_a_failing_run(&Reporter::person(&steady_screen));
+    report_a_failing_run(&Reporter::person(&steady_screen));
     let (live_screen, live) = screen(Colour::Never, Some(46), false);
     let reporter = Reporter::person(&live_screen);
-    tell_a_failing_run(&reporter);
+    report_a_failing_run(&reporter);
     drop(reporter);
     let live = live.text();
     let shown = Terminal::after(&live);
-    // Where lines stay, the beginning of a pull has one of its own.
+    // Without live lines, the start of a pull has a line.
     assert_eq!(shown.rows.join("\n"), steady.text().replace("  pulling image docker:dind\n", ""));
-    assert!((20..46).contains(&shown.longest), "they are there, and do not wrap: {}", shown.longest);
+    assert!((20..46).contains(&shown.longest), "live lines exist and do not wrap: {}", shown.longest);
     assert!(live.contains("pulling   image docker:dind  1.5 MB of 30.…"), "{live}");
     assert!(shown.writes > 5, "{}", shown.writes);
 }
 
-/// In the middle of it: what is done above, what goes on below, and a warning in between in its place.
+/// Completed operations are above, running ones below, and a warning is in between.
 #[test]
-fn in_the_middle_of_a_run() {
+fn live_lines_are_below_completed_operations() {
     let graph = sample::graph();
     let plan = sample::plan(&graph);
     let run = &graph.run;
@@ -262,11 +262,11 @@ fn in_the_middle_of_a_run() {
 }
 
 #[test]
-fn colours_only_repeat_what_words_say() {
+fn colours_do_not_change_the_text() {
     let (plain_screen, plain) = screen(Colour::Never, None, false);
-    tell_a_failing_run(&Reporter::person(&plain_screen));
+    report_a_failing_run(&Reporter::person(&plain_screen));
     let (coloured_screen, coloured) = screen(Colour::Always, None, false);
-    tell_a_failing_run(&Reporter::person(&coloured_screen));
+    report_a_failing_run(&Reporter::person(&coloured_screen));
     assert_ne!(plain.text(), coloured.text());
     let stripped: String = coloured
         .text()
@@ -285,7 +285,7 @@ fn ends(how: OutcomeKind<'_>, expected: &Expect) {
 }
 
 #[test]
-fn an_apply_that_gets_there() {
+fn the_outcome_of_an_apply() {
     let graph = sample::graph();
     let builds = Builds { routed: true, builder: "moat".to_owned(), reason: None, hint: None };
     let ready = |changed, builds| OutcomeKind::Ready { graph: &graph, changed, builds, exec: "moat exec" };
@@ -308,14 +308,14 @@ fn an_apply_that_gets_there() {
 }
 
 #[test]
-fn a_destroy_that_gets_there() {
+fn the_outcome_of_a_destroy() {
     let kept = ["moat-builder-1f2e3d4c-buildkit-cache".to_owned()];
     ends(
         OutcomeKind::Gone { changed: true, kept: &kept, of: Command::Destroy },
         &expect![[r#"
         builder is gone (13 done, 4.2 s)
           kept  volume moat-builder-1f2e3d4c-buildkit-cache
-          = help: `moat destroy --volumes` removes what was kept, with its data
+          = help: `moat destroy --volumes` removes the kept volumes and their data
     "#]],
     );
     ends(
@@ -327,7 +327,7 @@ fn a_destroy_that_gets_there() {
 }
 
 #[test]
-fn a_failure_says_what_why_the_last_words_and_what_to_do() {
+fn a_failure_has_operation_reason_log_and_hint() {
     let graph = sample::graph();
     let plan = sample::plan(&graph);
     let wait = failure(operation(&plan, "await", "buildkit"), "`moat-buildkit-builder` exited with code 3");
@@ -347,28 +347,28 @@ fn a_failure_says_what_why_the_last_words_and_what_to_do() {
               |   no�[31m good
               = help: look
             error: cannot create network `moat-builder-1f2e3d4c`: the engine is full
-            what had been done is undone: pulled image docker:dind, image moby/buildkit:v0.32.2, created network moat-builder-1f2e3d4c, volume moat-builder-1f2e3d4c-buildkit-cache
-              = help: `--keep-on-failure` would leave it to be looked at
+            rolled back: pulled image docker:dind, image moby/buildkit:v0.32.2, created network moat-builder-1f2e3d4c, volume moat-builder-1f2e3d4c-buildkit-cache
+              = help: `--keep-on-failure` keeps it for inspection
         "#]],
     );
     ends(
         OutcomeKind::Failed { failures: &failures[1..], undone: false, undid: &[], of: Command::Apply },
         &expect![[r#"
         error: cannot create network `moat-builder-1f2e3d4c`: the engine is full
-        what was done stays: `moat status` shows it, `moat apply` goes on from there
+        the completed steps were kept; `moat status` shows the result, `moat apply` resumes
     "#]],
     );
     ends(
         OutcomeKind::Failed { failures: &failures[1..], undone: false, undid: &[], of: Command::Destroy },
         &expect![[r#"
         error: cannot create network `moat-builder-1f2e3d4c`: the engine is full
-        what is left is shown by `moat status`; `moat destroy` goes on from there
+        `moat status` shows the remaining resources; `moat destroy` resumes
     "#]],
     );
 }
 
 #[test]
-fn a_run_without_end_and_one_that_was_stopped() {
+fn the_outcome_without_convergence_and_after_an_interrupt() {
     let graph = sample::graph();
     let mut plan = sample::plan(&graph);
     plan.operations.truncate(2);
@@ -377,33 +377,33 @@ fn a_run_without_end_and_one_that_was_stopped() {
         &expect![[r#"
         1.  pull image docker:dind: missing
         2.  pull image moby/buildkit:v0.32.2: missing
-        error: builder is still not as wanted: each round found more to do
-          = help: something else changes it at the same time; what is left is above
+        error: builder did not converge: each round found more to do
+          = help: another program changes it at the same time; the remaining steps are above
     "#]],
     );
     ends(
         OutcomeKind::Interrupted { remaining: &Observed::default() },
         &expect![[r#"
-        interrupted: builder was stopped before the end
-          nothing of it is left
+        interrupted: builder is incomplete
+          no resources remain
     "#]],
     );
     ends(
         OutcomeKind::Interrupted { remaining: &sidecar_down() },
         &expect![[r#"
-        interrupted: builder was stopped before the end
+        interrupted: builder is incomplete
           left  container moat-buildkit-builder-1f2e3d4c
           left  container moat-builder-1f2e3d4c
           left  container moat-old-builder-1f2e3d4c
           left  network moat-builder-1f2e3d4c
           left  volume moat-builder-1f2e3d4c-buildkit-cache
           left  volume moat-builder-1f2e3d4c-docker
-          = help: `moat apply` goes on from here, `moat destroy` removes it
+          = help: `moat apply` resumes, `moat destroy` removes it
     "#]],
     );
 }
 
-/// The sidecar has ended, main runs, and a container is there that nobody wants any more.
+/// An exited sidecar, a running main container, and a container that is not in the spec.
 fn sidecar_down() -> Observed {
     let graph = sample::graph();
     let owner = |id: &ResourceId| {
@@ -448,7 +448,7 @@ fn sidecar_down() -> Observed {
 }
 
 #[test]
-fn a_status_that_is_not_as_wanted() {
+fn the_status_of_a_degraded_sandbox() {
     let (graph, observed) = (sample::graph(), sidecar_down());
     let plan = compute(&graph, &observed, &Options::default());
     let mut status = status(&graph, &observed, &plan);
@@ -488,7 +488,7 @@ fn a_status_that_is_not_as_wanted() {
 }
 
 #[test]
-fn a_whole_in_one_word() {
+fn the_condition_summarises_all_resources() {
     let graph = sample::graph();
     let condition = |observed: &Observed| {
         let plan = compute(&graph, observed, &Options::default());
@@ -498,7 +498,7 @@ fn a_whole_in_one_word() {
     let down = sidecar_down();
     assert_eq!(condition(&down), Condition::Degraded);
 
-    // Nobody asks about the images of what runs.
+    // Images of running containers are not inspected.
     let mut fine = Observed { images: std::collections::BTreeMap::new(), ..down.clone() };
     fine.containers.pop();
     fine.containers[0] =
@@ -509,7 +509,7 @@ fn a_whole_in_one_word() {
     starting.containers[1].health = Health::Starting;
     assert_eq!(condition(&starting), Condition::Converging);
 
-    // The cache is kept by a destroy; the inner daemon's data is not, and so it is still to be destroyed.
+    // A destroy keeps the cache, but not the data of the inner daemon, which remains to be destroyed.
     let (containers, networks, images) = (Vec::new(), Vec::new(), sample::nothing().images);
     let mut kept = Observed { containers, networks, images, ..fine };
     assert_eq!(condition(&kept), Condition::Degraded);
@@ -517,9 +517,9 @@ fn a_whole_in_one_word() {
     assert_eq!(condition(&kept), Condition::Absent);
 }
 
-/// Numbers mean others in the next plan.
+/// Each plan numbers its operations independently.
 #[test]
-fn what_failed_in_one_plan_is_not_blamed_in_the_next() {
+fn a_failure_does_not_affect_messages_of_the_next_plan() {
     let (screen, seen) = screen(Colour::Never, None, false);
     let graph = sample::graph();
     let plan = sample::plan(&graph);

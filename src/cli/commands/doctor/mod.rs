@@ -249,7 +249,7 @@ mod tests {
                 assert!(text.contains(said), "{said}\n{text}");
             }
         }
-        assert!(text.contains("bad   privileged  ") && text.contains("1 to mend first"), "{text}");
+        assert!(text.contains("bad   privileged  ") && text.contains("fix 1 problem"), "{text}");
     }
 
     #[test]

@@ -287,7 +287,7 @@ fn stands(standing: &Standing) -> Stands {
         Work::BackingOff => Stands::Failed(why()),
         _ if standing.sessions > 0 => Stands::Waiting(standing.sessions),
         Work::Starting | Work::Working => Stands::Starting,
-        Work::Settled => Stands::AsWanted,
+        Work::Settled => Stands::InSync,
     }
 }
 
