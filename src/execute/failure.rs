@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::call::{Output, container_of};
 use moat_model::engine::{Detail, Engine, EngineError, ExecOutput, Fault, Filter, Inspection};
-use moat_model::resource::{BuildNetwork, ContainerId, label};
+use moat_model::resource::{Applied, BuildNetwork, ContainerId, label};
 use moat_model::state::ContainerFacts;
 use moat_plan::event::{Asked, Code, Failure};
 use moat_plan::{Action, OpId, Operation};
@@ -227,7 +227,7 @@ fn memory_key(operation: &Operation) -> String {
 
 /// Whether the spec sets the range of a network.
 fn is_of_the_spec(labels: &BTreeMap<String, String>) -> bool {
-    labels.get(label::CONFIG).is_some_and(|config| config.contains("\"subnet\":"))
+    labels.get(label::CONFIG).is_some_and(|config| Applied::parse(config).has_subnet)
 }
 
 fn hint(operation: &Operation, error: &EngineError) -> Option<String> {

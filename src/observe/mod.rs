@@ -131,5 +131,5 @@ fn ports_of(facts: &ContainerFacts) -> Vec<u16> {
 
 /// The folders that a container can write to, with its agent.
 fn writable_folders(owner: &Ownership) -> Vec<(String, String)> {
-    owner.writable_paths().into_iter().map(|path| (path, owner.agent.clone())).collect()
+    owner.applied.writable_paths().map(|path| (path.to_owned(), owner.agent.clone())).collect()
 }

@@ -74,7 +74,7 @@ pub(super) fn fit(
 /// Whether the current values of a container count. A sidecar without limits is not inspected for them: it may have been
 /// because it is young, and an update would depend on chance.
 pub(super) fn is_compared(node: &Node, owner: &Ownership) -> bool {
-    node.role == Role::Main || owner.config.contains("\"limits\":{")
+    node.role == Role::Main || owner.applied.has_limits
 }
 
 /// Drops the differences that an update has already resolved since the creation.

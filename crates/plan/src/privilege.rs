@@ -7,11 +7,10 @@ use std::fmt;
 use std::path::Path;
 
 use serde::Serialize;
-use serde_json::Value;
 
 use moat_model::graph::Graph;
 use moat_model::resource::{
-    Config, ContainerConfig, HostPort, ImageRef, Mount, MountSource, PortConfig, ResourceId, Role, Run,
+    Applied, Config, ContainerConfig, HostPort, ImageRef, Mount, MountSource, PortConfig, ResourceId, Role, Run,
 };
 use moat_model::state::Observed;
 
@@ -110,22 +109,22 @@ pub fn widening(graph: &Graph, observed: &Observed) -> Vec<Widening> {
         // The newest container has the last applied configuration.
         let container = observed.containers_of(id).filter_map(|facts| facts.owner.as_ref()).last();
         let network = || observed.networks_of(id).filter_map(|facts| facts.owner.as_ref()).last();
-        container.or_else(network).map(|owner| owner.config.clone())
+        container.or_else(network).map(|owner| owner.applied.clone())
     })
 }
 
 /// The rights that `graph`'s sandbox gains over the desired state `before`; sorted.
 pub fn widening_of(before: &Graph, graph: &Graph) -> Vec<Widening> {
-    beyond(graph, |id| before.node(id).map(|node| node.config.canonical()))
+    beyond(graph, |id| before.node(id).map(|node| Applied::parse(&node.config.canonical())))
 }
 
-/// `last` returns the previous canonical configuration of a resource, if it had one.
-fn beyond(graph: &Graph, last: impl Fn(&ResourceId) -> Option<String>) -> Vec<Widening> {
+/// `last` returns the previous configuration of a resource, if it had one.
+fn beyond(graph: &Graph, last: impl Fn(&ResourceId) -> Option<Applied>) -> Vec<Widening> {
     let mut all = BTreeSet::new();
     for node in graph.nodes() {
         let (gains, last) = match &node.config {
             Config::Container(config) => {
-                let last = last(&node.id).map(|config| parse(&config));
+                let last = last(&node.id);
                 let sealed = applied(last.as_ref());
                 let was = |gain: &Gain| last.as_ref().is_some_and(|_| sealed.contains(gain));
                 let all = gains(config).into_iter().chain(of_service(node.role, config));
@@ -135,8 +134,8 @@ fn beyond(graph: &Graph, last: impl Fn(&ResourceId) -> Option<String>) -> Vec<Wi
                 (gains, last)
             }
             Config::Network(config) => {
-                let last = last(&node.id).map(|config| parse(&config));
-                let was_internal = last.as_ref().is_some_and(|last| last["internal"] == Value::Bool(true));
+                let last = last(&node.id);
+                let was_internal = last.as_ref().is_some_and(|last| last.internal);
                 (if was_internal && !config.internal { vec![Gain::Outside] } else { Vec::new() }, last)
             }
             Config::Image(_) | Config::Volume(_) => continue,
@@ -240,14 +239,14 @@ fn of_volume(name: &str) -> Gain {
 }
 
 /// The rights that only a comparison with the previous configuration shows.
-fn changes(last: &Value, config: &ContainerConfig) -> Vec<Gain> {
+fn changes(last: &Applied, config: &ContainerConfig) -> Vec<Gain> {
     let mut gains = Vec::new();
-    let old = last["image"].as_str().and_then(|text| ImageRef::parse(text).ok());
+    let old = last.image.as_deref().and_then(|text| ImageRef::parse(text).ok());
     if let Some(old) = old.filter(|old| old.repository_and_tag().0 != config.image.repository_and_tag().0) {
         gains.push(Gain::Source { old: old.to_string(), new: config.image.to_string() });
     }
     let root = |user: Option<&str>| user.is_none_or(|user| matches!(user.split(':').next(), Some("root" | "0")));
-    let old = last["user"].as_str();
+    let old = last.user.as_deref();
     if !root(old) && root(config.user.as_deref()) {
         gains.push(Gain::RootUser { old: old.unwrap_or_default().to_owned() });
     }
@@ -255,16 +254,13 @@ fn changes(last: &Value, config: &ContainerConfig) -> Vec<Gain> {
 }
 
 /// The rights of the last applied configuration, as far as it is recorded.
-fn applied(last: Option<&Value>) -> BTreeSet<Gain> {
+fn applied(last: Option<&Applied>) -> BTreeSet<Gain> {
     let mut gains = BTreeSet::new();
     let Some(last) = last else { return gains };
-    if last["privileged"] == Value::Bool(true) {
+    if last.privileged {
         gains.insert(Gain::Privileged);
     }
-    let entries =
-        |key: &str| last[key].as_object().into_iter().flatten().map(|(key, value)| (key.clone(), value.clone()));
-    for (_, value) in entries("mounts") {
-        let text = value.as_str().unwrap_or_default().to_owned();
+    for text in last.mounts.values() {
         let (source, read_only) = text.strip_suffix(":ro").map_or((text.as_str(), false), |source| (source, true));
         if let Some(path) = source.strip_prefix("path:") {
             let path = path.to_owned();
@@ -284,22 +280,16 @@ fn applied(last: Option<&Value>) -> BTreeSet<Gain> {
             gains.insert(of_volume(name));
         }
     }
-    for (port, published) in entries("ports") {
-        let published = published.as_str().unwrap_or_default().trim_end_matches(":free").to_owned();
+    for (port, published) in &last.ports {
+        let published = published.trim_end_matches(":free");
         gains.insert(Gain::Exposed { port: format!("{published} -> {port}") });
         gains.insert(Gain::Published { port: format!("{published} -> {port}") });
     }
-    let names = last["cap_add"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    gains.extend(names.map(|name| Gain::Capability { name: name.to_owned() }));
-    let texts = |value: &Value| value.as_str().map(str::to_owned);
-    gains.extend(entries("devices").filter_map(|(_, given)| Some(Gain::Device { device: texts(&given)? })));
-    gains.extend(texts(&last["gpus"]).map(|gpus| Gain::Gpus { gpus }));
-    gains.extend(entries("secrets").map(|(name, _)| Gain::Secret { name }));
+    gains.extend(last.cap_add.iter().map(|name| Gain::Capability { name: name.clone() }));
+    gains.extend(last.devices.values().map(|device| Gain::Device { device: device.clone() }));
+    gains.extend(last.gpus.iter().map(|gpus| Gain::Gpus { gpus: gpus.clone() }));
+    gains.extend(last.secrets.keys().map(|name| Gain::Secret { name: name.clone() }));
     gains
-}
-
-fn parse(config: &str) -> Value {
-    serde_json::from_str(config).unwrap_or(Value::Null)
 }
 
 impl fmt::Display for Gain {

@@ -79,7 +79,7 @@ pub(super) fn stop(
     cause: &Cause,
     after: impl IntoIterator<Item = OpId>,
 ) -> OpId {
-    let own = || facts.owner.as_ref().and_then(|owner| stop_timeout(&owner.config)).unwrap_or(GRACE);
+    let own = || facts.owner.as_ref().and_then(|owner| owner.applied.stop_timeout).unwrap_or(GRACE);
     let grace = draft.options.grace.map_or_else(|| Grace::Own(own()), Grace::Asked);
     let action = Action::StopContainer { container: facts.id.clone(), grace };
     let stop = draft.add(resource, &facts.name, action, cause.clone(), after);
@@ -112,10 +112,4 @@ pub(super) fn network(draft: &mut PlanBuilder<'_>, facts: &NetworkFacts, cause: 
 pub(super) fn is_up(state: ContainerState) -> bool {
     use ContainerState::{Paused, Restarting, Running, Unknown};
     matches!(state, Running | Paused | Restarting | Unknown)
-}
-
-/// The last applied stop timeout. In seconds.
-fn stop_timeout(config: &str) -> Option<u32> {
-    let config: serde_json::Value = serde_json::from_str(config).ok()?;
-    config.get("stop_timeout")?.as_u64()?.try_into().ok()
 }

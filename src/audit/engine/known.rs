@@ -33,7 +33,7 @@ impl<E: Engine> Audited<'_, E> {
     }
 
     pub(super) fn learn(&self, id: &ContainerId, name: &str, owner: Option<&Ownership>) {
-        let privileged = owner.is_some_and(|owner| is_privileged(&owner.config));
+        let privileged = owner.is_some_and(|owner| owner.applied.privileged);
         let resource = owner.map(|owner| owner.resource.clone());
         self.known().containers.insert(id.clone(), Seen { name: name.to_owned(), resource, privileged });
     }
@@ -76,8 +76,4 @@ impl<E: Engine> Audited<'_, E> {
             "buildkit_network_id": network.or(known.home.as_ref()),
         }))
     }
-}
-
-fn is_privileged(config: &str) -> bool {
-    serde_json::from_str::<Value>(config).is_ok_and(|config| config["privileged"] == true)
 }

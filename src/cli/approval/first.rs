@@ -5,8 +5,6 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-
 use crate::cli::load::Note;
 use moat_model::resource::Run;
 use moat_model::resource::label::Ownership;
@@ -49,17 +47,7 @@ pub fn moved<'a>(run: &Run, others: impl Iterator<Item = &'a Ownership>) -> Opti
 
 /// The host paths that a container can write, with its run id.
 pub fn writable(owner: &Ownership) -> Vec<(String, PathBuf)> {
-    #[derive(Deserialize, Default)]
-    struct Applied {
-        #[serde(default)]
-        mounts: std::collections::BTreeMap<String, String>,
-    }
-    let applied: Applied = serde_json::from_str(&owner.config).unwrap_or_default();
-    let paths = applied.mounts.into_values().filter_map(|text| {
-        let path = text.strip_prefix("path:")?;
-        (!path.ends_with(":ro")).then(|| PathBuf::from(path))
-    });
-    paths.map(|path| (owner.run.to_string(), path)).collect()
+    owner.applied.writable_paths().map(|path| (owner.run.to_string(), PathBuf::from(path))).collect()
 }
 
 impl fmt::Display for Author {

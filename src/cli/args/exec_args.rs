@@ -109,10 +109,8 @@ impl ExecArgs {
 /// by the owner. `None`: no such user, or no workspace.
 async fn owner(engine: &Docker, facts: &ContainerFacts) -> Option<String> {
     let owner = facts.owner.as_ref().filter(|owner| owner.resource == ResourceId::main())?;
-    let config: Value = serde_json::from_str(&owner.config).ok()?;
-    let workdir = config["workdir"].as_str().filter(|_| config["user"].is_null())?;
-    let mut targets = config["mounts"].as_object()?.keys();
-    if !targets.any(|target| Path::new(workdir).starts_with(target)) {
+    let workdir = owner.applied.workdir.as_deref().filter(|_| owner.applied.user.is_none())?;
+    if !owner.applied.mounts.keys().any(|target| Path::new(workdir).starts_with(target)) {
         return None;
     }
     let command = ["sh", "-c", OWNER, workdir].map(str::to_owned);

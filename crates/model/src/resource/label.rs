@@ -5,8 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Deserialize;
-
+use super::applied::Applied;
 use super::config::{Config, ConfigHash, Retention};
 use super::defaults::Defaults;
 use super::id::ResourceId;
@@ -87,6 +86,8 @@ pub struct Ownership {
     pub hash: ConfigHash,
     /// Canonical JSON, possibly of an older version of moat.
     pub config: String,
+    /// `config`, parsed.
+    pub applied: Applied,
     /// The chosen ports of a container, so that a replacement gets the same ones.
     pub ports: BTreeMap<Port, u16>,
     /// The identities of the host's files that a container was created with, by path.
@@ -182,11 +183,6 @@ impl Ownership {
     /// The desired configuration, with recorded digests instead of those that cannot be compared: of values
     /// sealed with another key, or not fetched. `None` if all of it can be compared.
     pub fn comparable(&self, wanted: &Config) -> Option<Config> {
-        #[derive(Deserialize, Default)]
-        struct Recorded {
-            #[serde(default)]
-            secrets: BTreeMap<String, String>,
-        }
         let Config::Container(container) = wanted else { return None };
         let is_foreign = |secret: &Secret| match (secret.key(), &self.key) {
             (None, _) => true,
@@ -196,10 +192,9 @@ impl Ownership {
         if !container.secrets.values().any(is_foreign) {
             return None;
         }
-        let recorded: Recorded = serde_json::from_str(&self.config).unwrap_or_default();
         let mut container = container.clone();
         for (name, secret) in &mut container.secrets {
-            if let (true, Some(digest)) = (is_foreign(secret), recorded.secrets.get(name)) {
+            if let (true, Some(digest)) = (is_foreign(secret), self.applied.secrets.get(name)) {
                 *secret = secret.recorded(digest, self.key.as_ref());
             }
         }
@@ -208,24 +203,7 @@ impl Ownership {
 
     /// Whether a container was created for a one-shot command, which the engine does not restart after exit code 0.
     pub fn is_of_a_run(&self) -> bool {
-        #[derive(Deserialize)]
-        struct Container {
-            restart: String,
-        }
-        let config: Option<Container> = serde_json::from_str(&self.config).ok();
-        config.is_some_and(|it| matches!(it.restart.as_str(), "no" | "on-failure"))
-    }
-
-    /// The paths of the Docker host that a container can write to.
-    pub fn writable_paths(&self) -> Vec<String> {
-        #[derive(Deserialize)]
-        struct Container {
-            #[serde(default)]
-            mounts: BTreeMap<String, String>,
-        }
-        let config: Option<Container> = serde_json::from_str(&self.config).ok();
-        let mounts = config.into_iter().flat_map(|config| config.mounts.into_values());
-        mounts.filter_map(|it| Some(it.strip_prefix("path:")?.to_owned())).filter(|it| !it.ends_with(":ro")).collect()
+        matches!(self.applied.restart.as_deref(), Some("no" | "on-failure"))
     }
 
     /// Parses the labels of an object on the engine; `None` if it is not moat's.
@@ -240,6 +218,7 @@ impl Ownership {
             spec: text(SPEC),
             resource: labels.get(RESOURCE)?.parse().ok()?,
             hash: ConfigHash::from_label(text(HASH)),
+            applied: Applied::parse(&text(CONFIG)),
             config: text(CONFIG),
             ports: serde_json::from_str(&text(PORTS)).unwrap_or_default(),
             files: serde_json::from_str(&text(FILES)).unwrap_or_default(),

@@ -2,6 +2,7 @@
 //!
 //! Plain values, independent of Docker: no I/O, no clock.
 
+mod applied;
 pub mod build;
 pub mod builds;
 mod compare;
@@ -22,6 +23,7 @@ pub mod run;
 pub mod secret;
 pub mod subnet;
 
+pub use applied::Applied;
 pub use build::{BuildContext, BuildNetwork};
 pub use builds::Builds;
 pub use config::{
