@@ -61,7 +61,7 @@ struct Global {
     /// Docker address (unix://, tcp:// or ssh://)
     #[arg(long, global = true, value_name = "ADDRESS", help_heading = "Global options")]
     host: Option<String>,
-    /// Log to standard error; repeat for more (see MOAT_LOG)
+    /// Log to standard error; repeat for more (see `MOAT_LOG`)
     #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Global options")]
     verbose: u8,
     /// Print only warnings and errors

@@ -41,7 +41,9 @@ mod tests {
 
     fn fingerprint(spec: &str, entries: &[(&str, &str)]) -> Fingerprint {
         let mut it = Fingerprint::default();
-        entries.iter().for_each(|(path, content)| it.add_entry(path.into(), content));
+        for (path, content) in entries {
+            it.add_entry(path.into(), content);
+        }
         it.add("p/agent.yaml".into(), spec);
         it.add("p".into(), "folder");
         it

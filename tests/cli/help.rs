@@ -102,7 +102,7 @@ fn of_apply() {
 
             Global options:
                   --host <ADDRESS>  Docker address (unix://, tcp:// or ssh://)
-              -v, --verbose...      Log to standard error; repeat for more (see MOAT_LOG)
+              -v, --verbose...      Log to standard error; repeat for more (see `MOAT_LOG`)
               -q, --quiet           Print only warnings and errors
                   --color <WHEN>    Use colors: auto, always or never [default: auto]
         "#]],
@@ -135,7 +135,7 @@ fn of_plan() {
 
             Global options:
                   --host <ADDRESS>  Docker address (unix://, tcp:// or ssh://)
-              -v, --verbose...      Log to standard error; repeat for more (see MOAT_LOG)
+              -v, --verbose...      Log to standard error; repeat for more (see `MOAT_LOG`)
               -q, --quiet           Print only warnings and errors
                   --color <WHEN>    Use colors: auto, always or never [default: auto]
         "#]],
@@ -190,7 +190,7 @@ fn of_destroy() {
                       Docker address (unix://, tcp:// or ssh://)
 
               -v, --verbose...
-                      Log to standard error; repeat for more (see MOAT_LOG)
+                      Log to standard error; repeat for more (see `MOAT_LOG`)
 
               -q, --quiet
                       Print only warnings and errors
@@ -236,7 +236,7 @@ fn of_status() {
                       Docker address (unix://, tcp:// or ssh://)
 
               -v, --verbose...
-                      Log to standard error; repeat for more (see MOAT_LOG)
+                      Log to standard error; repeat for more (see `MOAT_LOG`)
 
               -q, --quiet
                       Print only warnings and errors
@@ -308,7 +308,7 @@ fn of_exec() {
                       Docker address (unix://, tcp:// or ssh://)
 
               -v, --verbose...
-                      Log to standard error; repeat for more (see MOAT_LOG)
+                      Log to standard error; repeat for more (see `MOAT_LOG`)
 
               -q, --quiet
                       Print only warnings and errors
@@ -346,7 +346,7 @@ fn of_list() {
                       Docker address (unix://, tcp:// or ssh://)
 
               -v, --verbose...
-                      Log to standard error; repeat for more (see MOAT_LOG)
+                      Log to standard error; repeat for more (see `MOAT_LOG`)
 
               -q, --quiet
                       Print only warnings and errors
@@ -399,7 +399,7 @@ fn of_clean() {
                       Docker address (unix://, tcp:// or ssh://)
 
               -v, --verbose...
-                      Log to standard error; repeat for more (see MOAT_LOG)
+                      Log to standard error; repeat for more (see `MOAT_LOG`)
 
               -q, --quiet
                       Print only warnings and errors

@@ -12,6 +12,7 @@ use moat_model::state::{ContainerFacts, ContainerState, Health, Observed, RAN_WE
 
 /// Facts that are not observed yet.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a query of its own")]
 pub struct Needs {
     /// Images of containers that may be created.
     pub images: BTreeSet<ImageRef>,

@@ -21,7 +21,7 @@ pub struct Exec {
     #[command(flatten)]
     target: Target,
     #[command(flatten)]
-    exec: ExecArgs,
+    process: ExecArgs,
     #[command(flatten)]
     mode: Mode,
     /// Print the end of the output and the exit code as JSON
@@ -43,10 +43,10 @@ struct Mode {
 }
 
 pub async fn run(args: &Exec, session: &Session) -> Result<Exit, CliError> {
-    let (engine, run, place) = args.exec.find(&args.target, session).await?;
+    let (engine, run, place) = args.process.find(&args.target, session).await?;
     let kill_on_exit = args.mode.kill_on_exit;
-    let request = AttachRequest { kill_on_exit, ..args.exec.request(&place, args.command.clone()) };
-    let audit_data = args.exec.audit_data(&place, &request);
+    let request = AttachRequest { kill_on_exit, ..args.process.request(&place, args.command.clone()) };
+    let audit_data = args.process.audit_data(&place, &request);
     let container = place.container;
     if args.mode.detach {
         let work = async { Ok(Box::pin(engine.detach(&container, &request)).await?) };

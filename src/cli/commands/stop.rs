@@ -24,7 +24,7 @@ pub struct Stop {
     #[command(flatten)]
     target: Target,
     #[command(flatten)]
-    stop_timeout: StopTimeout,
+    grace: StopTimeout,
     #[command(flatten)]
     locking: Locking,
     /// Print events as JSON lines
@@ -36,7 +36,7 @@ pub async fn run(args: &Stop, session: &Session) -> Result<Exit, CliError> {
     let target = args.target.read()?;
     let engine = session.connect().await?;
     let sandbox = target.find(&engine).await?.present()?;
-    let options = Options { power: Power::Stop, grace: args.stop_timeout.seconds, ..Options::default() };
+    let options = Options { power: Power::Stop, grace: args.grace.seconds, ..Options::default() };
     // Stopping applies nothing of the spec, so it needs no approval.
     let agent = Agent::known(sandbox.graph_or_empty(), PathBuf::from(&sandbox.run.spec));
     let (approving, locking, target) = (Approving::default(), &args.locking, args.target.as_argument());

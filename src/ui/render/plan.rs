@@ -150,7 +150,11 @@ pub fn missing(approval: Approval<'_>, colour: Colour) -> String {
 
 /// A line for each.
 pub fn not_fetched(withheld: &[Withheld]) -> String {
-    withheld.iter().map(|it| format!("  {it}: not fetched (not approved)\n")).collect()
+    let mut text = String::new();
+    for source in withheld {
+        text.push_str(&format!("  {source}: not fetched (not approved)\n"));
+    }
+    text
 }
 
 /// Returns the text about volumes that the plan keeps although the spec no longer has them; empty without any.

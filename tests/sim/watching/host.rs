@@ -96,7 +96,9 @@ impl Host for FakeHost {
 
     async fn fingerprint(&self, _: usize, inputs: &[PathBuf]) -> Fingerprint {
         let mut all = Fingerprint::default();
-        inputs.iter().for_each(|file| all.add(file.clone(), &self.count(file)));
+        for file in inputs {
+            all.add(file.clone(), &self.count(file));
+        }
         all
     }
 

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 /// The evaluated fields of a resource's last applied configuration, in their canonical forms.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "they are fields of the stored configuration, one by one")]
 pub struct Applied {
     pub image: Option<String>,
     pub user: Option<String>,
