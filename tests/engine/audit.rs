@@ -184,7 +184,7 @@ fn without_a_writable_audit_log_nothing_changes() {
     expect![[r#"
         exit 1
         error: the audit log cannot be used: `DIR/state/audit`: Read-only file system (os error 30)
-          = help: nothing is changed that is not on record: make room, or make it writable
+          = help: every change needs an audit entry: free space, or make the file writable
     "#]]
     .assert_eq(&on_a_disk(&sandbox, "size=1m,ro", "$M apply"));
     assert_eq!(sandbox.find("main"), None);
@@ -195,7 +195,7 @@ fn without_a_writable_audit_log_nothing_changes() {
         "$M audit rotate >/dev/null && head -c 1m /dev/zero >\"$MOAT_STATE_DIR/filler\" 2>/dev/null; $M apply",
     );
     assert!(
-        full.contains("No space left on device") && full.contains("nothing is changed that is not on record"),
+        full.contains("No space left on device") && full.contains("every change needs an audit entry"),
         "{full}"
     );
     assert_eq!(sandbox.find("main"), None);

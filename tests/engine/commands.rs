@@ -79,7 +79,7 @@ fn commands_without_a_sandbox() {
           the image of the main container
 
           default  the image of a dependency
-          change   replaces
+          change  replaces
           example  image: debian:13
     "#]]
     .assert_eq(&sandbox.moat(&["explain", "image"]).transcript());

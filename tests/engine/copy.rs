@@ -161,11 +161,11 @@ fn local_targets_match_docker_cp_except_links() {
         exit 1
         == stderr
         error: `file` is a file, and is not replaced by a directory
-          = help: remove it first, or name another place
+          = help: remove it first, or name another path
         exit 1
         == stderr
         error: `link` is a link to `t0`, and is not followed
-          = help: name the place it points to, or end the path with a slash to copy into the directory behind it
+          = help: name the target of the link, or end the path with a slash to copy into the directory
         exit 1
         == stderr
         error: `no` does not exist on this machine

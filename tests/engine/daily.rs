@@ -346,7 +346,7 @@ fn ports_are_listed_and_opened() {
     expect![[r#"
         exit 1
         == stderr
-        error: `builder` publishes port 81 not on the host
+        error: `builder` does not publish port 81 on the host
           = help: `moat ports` lists the published ports
     "#]]
     .assert_eq(&sandbox.moat(&["open", "-p", "81"]).transcript());
