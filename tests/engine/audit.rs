@@ -194,10 +194,7 @@ fn without_a_writable_audit_log_nothing_changes() {
         "size=32k",
         "$M audit rotate >/dev/null && head -c 1m /dev/zero >\"$MOAT_STATE_DIR/filler\" 2>/dev/null; $M apply",
     );
-    assert!(
-        full.contains("No space left on device") && full.contains("every change needs an audit entry"),
-        "{full}"
-    );
+    assert!(full.contains("No space left on device") && full.contains("every change needs an audit entry"), "{full}");
     assert_eq!(sandbox.find("main"), None);
     let networks = engine().docker(&["network", "ls", "-q", "--filter", &format!("name={}", sandbox.agent)]);
     assert_eq!(networks, "");

@@ -112,7 +112,7 @@ fn an_unreachable_registry() {
             exit 1
             == stderr
             error: cannot pull `127.0.0.1:1/none:1`: cannot reach the registry `127.0.0.1:1` (get "http://127.0.0.1:1/v2/": dial tcp 127.0.0.1:1: connect: connection refused)
-              = help: check the network, a proxy, or the registry's name
+              = help: check the network, the proxy and the registry's name
             rolled back: removed network moat-R
               = help: `--keep-on-failure` keeps it for inspection
         "#]],
@@ -146,7 +146,7 @@ fn an_image_without_dockerd() {
             error: the image `busybox` has no `dockerd`
               | the last lines of container moat-R
               |  moat: no dockerd in this image
-              = help: use an image that brings Docker, such as `docker:dind`, or remove `docker:dind` from `dependencies`
+              = help: use an image that contains Docker, such as `docker:dind`, or remove `docker:dind` from `dependencies`
             rolled back: removed container moat-buildkit-R, container moat-R, network moat-R, volume moat-R-buildkit-cache, volume moat-R-docker
               = help: `--keep-on-failure` keeps it for inspection
         "#]],

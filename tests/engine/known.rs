@@ -47,7 +47,7 @@ fn a_port_conflict_names_the_other_sandbox() {
     let other = Sandbox::new(&spec);
     let ran = other.moat(&["apply"]).run();
     assert_eq!(ran.code, 1, "{ran}");
-    assert!(ran.stderr.contains(&format!("the sandbox `{}` of", holder.run_id())), "{ran}");
+    assert!(ran.stderr.contains(&format!("of the sandbox `{}`", holder.run_id())), "{ran}");
     assert!(ran.stderr.contains(&format!("`moat stop {}`", holder.run_id())), "{ran}");
 }
 

@@ -57,7 +57,7 @@ fn a_pre_start_hook_works_without_an_entrypoint() {
     let sandbox = Sandbox::new(&spec(""));
     let refused = sandbox.moat(&["validate"]).run();
     assert_eq!(refused.code, 65);
-    assert!(refused.to_string().contains("`entrypoint: []` if the image has none"), "{refused}");
+    assert!(refused.to_string().contains("or to `[]` if the image has none"), "{refused}");
     for entrypoint in ["entrypoint: []\n", "entrypoint: ''\n", "entrypoint: [env]\n"] {
         let sandbox = Sandbox::applied(&spec(entrypoint));
         assert!(until(|| sandbox.sh("pidof sleep").code == 0), "{entrypoint}");

@@ -112,7 +112,7 @@ fn an_image_with_moats_labels_is_refused() {
     let image = Claiming::of(&sandbox, "main");
     let other = Sandbox::new(&format!("image: {}\n", image.0));
     let ran = other.moat(&["apply"]).run();
-    let message = format!("the image `{}` has labels of moat's", image.0);
+    let message = format!("the image `{}` has labels reserved for moat", image.0);
     assert!(ran.code == 1 && ran.stderr.contains(&message) && ran.stderr.contains("docker export"), "{ran}");
     assert_eq!(other.find("main"), None);
     // An image based on it, and one with own labels.
@@ -120,7 +120,7 @@ fn an_image_with_moats_labels_is_refused() {
         fs::write(other.path().join("Dockerfile"), &dockerfile).expect("a file");
         other.rewrite("build: .\n");
         let ran = other.moat(&["apply", "--approve-all"]).run();
-        assert!(ran.code == 1 && ran.stderr.contains("has labels of moat's"), "{dockerfile} {ran}");
+        assert!(ran.code == 1 && ran.stderr.contains("has labels reserved for moat"), "{dockerfile} {ran}");
     }
     // A running sandbox keeps its containers.
     sandbox.rewrite(&format!("image: {}\n", image.0));

@@ -74,8 +74,8 @@ impl EngineError {
     /// The error for an image whose labels would mark every container of it as moat's.
     pub fn claiming_image(reference: &ImageRef) -> Self {
         let message = format!("the image `{reference}` has labels reserved for moat (such as `moat.run`)");
-        let hint = "make one without them; of an image that `docker commit` made, `docker export CONTAINER | docker \
-                    import - NAME` drops them";
+        let hint = "remove the labels; for an image from `docker commit`, `docker export CONTAINER | docker import - NAME` \
+                    creates one without them";
         Self::new(Fault::Refused, message).hint(hint)
     }
 
