@@ -45,7 +45,7 @@ fn exhausted_address_pools_are_reported() {
 
     let ran = sandbox.moat(&["apply", second, "--subnets", "10.119.9.0/28"]).run();
     assert_eq!(ran.code, 1, "{ran}");
-    let hint = "= help: no address range is left, neither in moat's own nor in the engine's: name another one with `--subnets`";
+    let hint = "= help: no address range is left in moat's pool or the engine's: set another one with `--subnets`";
     assert!(ran.stderr.contains("error: cannot create network") && ran.stderr.contains(hint), "{ran}");
 
     let ran = sandbox.moat(&["apply", second, "--subnets", "10.119.9.0/28", "--json"]).run();
