@@ -191,9 +191,9 @@ impl<E: Engine> Wait<'_, E> {
         }
     }
 
-    /// An error if somebody has taken the container off its network: a service that is asked by its name is not ready
-    /// until it is connected, which is not for this operation to do. The world has moved: the next round has it in its
-    /// plan, rather than this one waiting until its time is over.
+    /// Returns an error if the container was disconnected from its network. A service whose probe uses its own name does
+    /// not become ready until it is connected again, which is an operation of the next round: this one fails early
+    /// instead of waiting until its timeout.
     async fn look_for_network(&self) -> Result<(), CallFailure> {
         let inspection = self.engine.inspect(self.container).await?;
         if inspection.disconnected && inspection.state == ContainerState::Running {

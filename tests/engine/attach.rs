@@ -24,7 +24,7 @@ fn detach_keys_leave_a_terminal_session() {
     let sandbox = Sandbox::applied(SHELL);
     let attach = |keys: &str| {
         let moat = sandbox.moat(&["attach"]);
-        // A terminal that somebody sits at, who types on when the answer is there and does not leave before moat does:
+        // An interactive terminal: input continues after the answer, and the terminal stays open until moat exits:
         // `script` has one, and keeps in `seen` what it shows.
         let mut command = Command::new("sh");
         let line = format!(

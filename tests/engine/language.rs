@@ -35,7 +35,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// A port of the engine's machine that nobody uses: the last one that the engine gave, which it does not give again soon.
+/// An unused port of the Docker host: the last one that the engine assigned, which it does not assign again soon.
 pub fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let name = format!("e2e-{:x}-port-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));

@@ -45,7 +45,7 @@ async fn what_changes_nothing_makes_no_call() {
         .await;
 }
 
-/// Somebody saves a file without a change, and at the same moment a container dies.
+/// A file is saved without a change, and at the same moment a container dies.
 #[tokio::test(start_paused = true)]
 async fn a_file_that_is_as_it_was_is_not_given_as_the_reason() {
     let harness = Harness::new();

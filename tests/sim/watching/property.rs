@@ -77,7 +77,7 @@ fn burst(begins: impl Strategy<Value = u64>) -> impl Strategy<Value = Vec<(u64, 
     })
 }
 
-/// Whatever a watch is told of that makes a container less than it was.
+/// The notices about a container that got worse.
 fn harm() -> impl Strategy<Value = fn(String) -> Interference> {
     prop_oneof![
         Just((|container| Interference::Kill { container }) as fn(String) -> Interference),

@@ -16,7 +16,7 @@ use super::host::File;
 /// The second agent's spec.
 const OTHER: &str = "/home/me/other.yaml";
 
-/// As long as somebody may be asked for a secret; longer than all that is done meanwhile.
+/// The time that a prompt for a secret may take; longer than everything else in the test.
 const LONG: Duration = Duration::from_secs(60);
 
 fn other() -> Run {
@@ -28,7 +28,7 @@ fn version(run: Run, version: u8) -> Graph {
     edited(pair(), |main| main.version = version).graph_of(run)
 }
 
-/// Two agents, of which the spec of the second takes [`LONG`] to read, once both are as wanted.
+/// Two agents, of which the spec of the second takes [`LONG`] to read, once both are in sync.
 async fn play<T>(harness: &Harness, act: impl Future<Output = T>) -> T {
     let agents = [(harness.spec.as_path(), version(run(), 0)), (Path::new(OTHER), version(other(), 0))];
     let act = async {

@@ -1,4 +1,4 @@
-//! Somebody is attached: what would end that waits, and nothing else does.
+//! An attached session: operations that would end it wait, and no others.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ async fn a_replacement_waits_for_the_end_of_a_session() {
             let wanted = edited(pair(), |main| main.version = 1);
             harness.edit(File::good(wanted.graph()));
             assert_eq!(harness.after(MOMENT).await, ["reloaded", "postponed for 1"]);
-            assert_eq!(harness.after(Duration::from_secs(600)).await, [""; 0], "it is told once");
+            assert_eq!(harness.after(Duration::from_secs(600)).await, [""; 0], "it is reported once");
             assert_eq!(harness.desk.standing_of(&run()).sessions, 1);
             assert_eq!(harness.sim.changes(), 0);
             // What needs no end of the session is done meanwhile.
