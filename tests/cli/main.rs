@@ -21,5 +21,6 @@ mod reference;
 mod saved;
 mod several;
 mod spec;
+mod unchecked;
 mod usage;
 mod validate;

@@ -33,7 +33,7 @@ use moat_model::resource::ResourceId;
 pub use needs::{Needs, needs};
 pub use operation::{Action, Handle, OpId, Operation};
 pub use privilege::{Gain, Widening, widening, widening_of};
-pub use sources::{Reason, Refusal, refusals};
+pub use sources::{Reason, Refusal, host_paths, refusals};
 pub use status::{Condition, Presence, Published, Standing, Status, has_completed, kept, status};
 
 /// The operations of one round, in a valid sequential order.

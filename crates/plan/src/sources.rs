@@ -2,6 +2,7 @@
 //!
 //! Only the engine shows both. Errors of the spec itself are reported when it is compiled.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::{Action, Operation, Plan};
@@ -59,6 +60,15 @@ pub fn refusals(graph: &Graph, observed: &Observed, plan: &Plan) -> Vec<Refusal>
         reasons.into_iter().map(|reason| Refusal { operation: operation.clone(), reason }).collect::<Vec<_>>()
     };
     creations.flat_map(of).collect()
+}
+
+/// The paths of the Docker host that the containers created by `plan` mount, sorted.
+pub fn host_paths(plan: &Plan) -> BTreeSet<&str> {
+    let creations = plan.operations.iter().filter_map(|operation| match &operation.action {
+        Action::CreateContainer { config, .. } => Some(&config.mounts),
+        _ => None,
+    });
+    creations.flatten().filter_map(|mount| mount.path()?.to_str()).collect()
 }
 
 /// The first mounted file of the host that was replaced since the start: the container still has the old one.

@@ -1,7 +1,9 @@
 //! An empty engine that refuses every change, for commands that only read.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, TcpListener};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::LazyLock;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
@@ -18,6 +20,46 @@ type Reply = fn(&str) -> (&'static str, &'static str);
 impl EmptyEngine {
     pub fn start() -> Self {
         Self::answering(reply)
+    }
+
+    /// An engine in a virtual machine of this one.
+    pub fn in_a_virtual_machine() -> Self {
+        Self::answering(|request| match request {
+            _ if request.contains("/info") => ("200 OK", "{\"KernelVersion\":\"6.6.0-vm\"}"),
+            _ => reply(request),
+        })
+    }
+
+    /// An engine on this machine.
+    pub fn with_this_kernel() -> Self {
+        static INFO: LazyLock<String> = LazyLock::new(|| {
+            let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").expect("Linux");
+            format!("{{\"KernelVersion\":\"{}\"}}", kernel.trim())
+        });
+        Self::answering(|request| match request {
+            _ if request.contains("/info") => ("200 OK", &INFO),
+            _ => reply(request),
+        })
+    }
+
+    /// The address of a TCP port that leads to this engine.
+    pub fn tcp(&self) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let socket = self.dir.path().join("docker.sock");
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let engine = UnixStream::connect(&socket).expect("the engine");
+                let (mut requests, mut to) = (client.try_clone().expect("a stream"), engine.try_clone().expect("one"));
+                thread::spawn(move || io::copy(&mut requests, &mut to));
+                let (mut answers, mut client) = (engine, client);
+                thread::spawn(move || {
+                    let _ = io::copy(&mut answers, &mut client);
+                    let _ = client.shutdown(Shutdown::Both);
+                });
+            }
+        });
+        format!("tcp://{address}")
     }
 
     /// An engine with every image, on which every address range is in use without being listed.

@@ -19,7 +19,7 @@ use crate::ui;
 use crate::ui::render::plan::Withheld;
 use moat_model::resource::ResourceId;
 use moat_plan::saved::SavedAgent;
-use moat_plan::{Options, Refusal, compute, has_completed, kept, refusals, widening};
+use moat_plan::{Options, Refusal, compute, has_completed, host_paths, kept, refusals, widening};
 
 /// Show what `apply` would change, and why
 #[derive(Debug, Args)]
@@ -90,8 +90,15 @@ pub(in crate::cli) async fn show(args: &PlanRequest<'_>, session: &Session) -> R
         let withheld: Vec<Withheld> = agent.withheld.iter().cloned().chain(images).collect();
         let approval = approval(agent, &withheld);
         let kept = kept(&agent.graph, &observed);
+        let mut unchecked: Vec<&str> = host_paths(&plan).into_iter().collect();
+        // One more call, and only for a plan that mounts something.
+        if !unchecked.is_empty() && engine.shares_files().await {
+            unchecked.clear();
+        }
+        let remarks =
+            ui::render::plan::Remarks { widens: &widens, sessions, approval, kept: &kept, unchecked: &unchecked };
         let text = if args.json {
-            ui::render::plan::json(run, &plan, &widens, (sessions, approval, &kept))
+            ui::render::plan::json(run, &plan, &remarks)
         } else if plan.is_empty() && approval.missing.is_some() {
             // The effect of its secrets is unknown.
             String::new()
@@ -101,7 +108,7 @@ pub(in crate::cli) async fn show(args: &PlanRequest<'_>, session: &Session) -> R
             ui::render::plan::completed(run, session.screen.data_colour())
         } else {
             let spec = load::file(&agent.given).display().to_string();
-            ui::render::plan::text(run, &spec, &plan, (&widens, sessions), session.screen.data_colour())
+            ui::render::plan::text(run, &spec, &plan, &remarks, session.screen.data_colour())
         };
         let missing =
             if args.json { String::new() } else { ui::render::plan::missing(approval, session.screen.data_colour()) };

@@ -24,6 +24,20 @@ struct Document<'a> {
     sessions: usize,
     approval: ApprovalDocument<'a>,
     kept: &'a [String],
+    unchecked: &'a [&'a str],
+}
+
+/// What a plan says besides its operations.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Remarks<'a> {
+    pub widens: &'a [Widening],
+    /// The number of sessions that the plan ends.
+    pub sessions: usize,
+    pub approval: Approval<'a>,
+    /// Volumes that the spec no longer has.
+    pub kept: &'a [String],
+    /// Mounted paths of a Docker host whose files moat cannot inspect.
+    pub unchecked: &'a [&'a str],
 }
 
 /// Whether the plan is approved.
@@ -106,9 +120,10 @@ struct CauseDocument<'a> {
     diffs: &'a [FieldDiff],
 }
 
-/// Returns the lines of the plan and a summary. `spec` is the file as the user named it; `sessions` is the number of
-/// sessions that the plan would end. Widenings are listed for existing resources only: new ones have marks.
-pub fn text(run: &Run, spec: &str, plan: &Plan, (widens, sessions): (&[Widening], usize), colour: Colour) -> String {
+/// Returns the lines of the plan, a summary and the remarks about its effects. `spec` is the file as the user named it.
+/// Widenings are listed for existing resources only: new ones have marks.
+pub fn text(run: &Run, spec: &str, plan: &Plan, remarks: &Remarks<'_>, colour: Colour) -> String {
+    let Remarks { widens, sessions, unchecked, .. } = *remarks;
     if plan.is_empty() {
         return format!("{}: {} matches {spec}\n", colour.paint(GOOD, "Nothing to do"), run.agent);
     }
@@ -128,6 +143,10 @@ pub fn text(run: &Run, spec: &str, plan: &Plan, (widens, sessions): (&[Widening]
     if sessions > 0 {
         let plural = if sessions == 1 { "" } else { "s" };
         text.push_str(&format!("{}: {sessions} session{plural} in container/main\n", colour.paint(CARE, "Ends")));
+    }
+    for path in unchecked {
+        let why = "the Docker host may be another machine; moat cannot inspect its links";
+        text.push_str(&format!("{}: {path}: {why}\n", colour.paint(CARE, "Unchecked")));
     }
     text
 }
@@ -178,12 +197,8 @@ pub fn completed(run: &Run, colour: Colour) -> String {
 }
 
 /// Returns the JSON document, which ends with a line feed.
-pub fn json(
-    run: &Run,
-    plan: &Plan,
-    widens: &[Widening],
-    (sessions, approval, kept): (usize, Approval<'_>, &[String]),
-) -> String {
+pub fn json(run: &Run, plan: &Plan, remarks: &Remarks<'_>) -> String {
+    let Remarks { widens, sessions, approval, kept, unchecked } = *remarks;
     stream::json(&Document {
         run: run.id.as_str(),
         agent: run.agent.as_str(),
@@ -199,6 +214,7 @@ pub fn json(
             not_fetched: approval.not_fetched.iter().map(Withheld::code).collect(),
         },
         kept,
+        unchecked,
     })
 }
 

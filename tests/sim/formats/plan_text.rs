@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use moat::ui;
 use moat::ui::Colour;
-use moat::ui::render::plan::{Approval, Missing};
+use moat::ui::render::plan::{Approval, Missing, Remarks};
 use moat_model::resource::{ImageRef, ResourceId};
 use moat_model::state::ContainerState;
 use moat_plan::{Cause, FieldDiff, Options, Plan, compute};
@@ -20,7 +20,7 @@ fn the_example_of_the_page_is_current() {
     let graph = sample::graph();
     let page = read("plan.md");
     let written = sample::anonymous(
-        &ui::render::plan::text(&graph.run, "agent.yaml", &sample::plan(&graph), (&[], 0), Colour::Never),
+        &ui::render::plan::text(&graph.run, "agent.yaml", &sample::plan(&graph), &Remarks::default(), Colour::Never),
         &graph,
     );
     let (_, rest) = page.split_once("```text\n").expect("an example");
@@ -29,7 +29,8 @@ fn the_example_of_the_page_is_current() {
     for line in sample::SPEC.lines() {
         assert!(page.contains(&format!("    {line}\n")), "{line}");
     }
-    let nothing = ui::render::plan::text(&graph.run, "agent.yaml", &Plan::default(), (&[], 0), Colour::Never);
+    let nothing =
+        ui::render::plan::text(&graph.run, "agent.yaml", &Plan::default(), &Remarks::default(), Colour::Never);
     assert!(page.contains(&format!("`{}`", nothing.trim_end())), "{nothing}");
 }
 
@@ -42,8 +43,15 @@ fn every_field_is_described_and_written() {
     let document: Value = serde_json::from_str(&ui::render::plan::json(
         &graph.run,
         &plan,
-        &widening(&graph, &Observed::default()),
-        (0, Approval { digest: "0", missing: Some(Missing { reason: "it asks", asks: &[] }), not_fetched: &[] }, &[]),
+        &Remarks {
+            widens: &widening(&graph, &Observed::default()),
+            approval: Approval {
+                digest: "0",
+                missing: Some(Missing { reason: "it asks", asks: &[] }),
+                not_fetched: &[],
+            },
+            ..Remarks::default()
+        },
     ))
     .expect("a document");
     let mut seen = BTreeMap::new();
@@ -116,11 +124,10 @@ fn text_and_json_number_operations_alike() {
     let document: Value = serde_json::from_str(&ui::render::plan::json(
         &graph.run,
         &plan,
-        &widening(&graph, &Observed::default()),
-        (0, Approval::default(), &[]),
+        &Remarks { widens: &widening(&graph, &Observed::default()), ..Remarks::default() },
     ))
     .expect("a document");
-    let text = ui::render::plan::text(&graph.run, "agent.yaml", &plan, (&[], 0), Colour::Never);
+    let text = ui::render::plan::text(&graph.run, "agent.yaml", &plan, &Remarks::default(), Colour::Never);
     for (line, operation) in text.lines().zip(document["operations"].as_array().expect("a list")) {
         assert!(line.starts_with(&format!("{}. ", operation["id"])), "{line}");
         let after: Vec<_> = operation["after"].as_array().expect("a list").iter().map(Value::to_string).collect();

@@ -3,13 +3,18 @@
 //! For display, and for the default limits of containers.
 
 use std::collections::BTreeMap;
+use std::fs;
 
 use serde::{Deserialize, Deserializer};
 
+use crate::transport::endpoint::Endpoint;
 use crate::transport::fault::Failure;
 use crate::{Docker, safe};
 use moat_model::engine::{Call, EngineError};
 use moat_model::resource::{Capacity, ContainerId, Size};
+
+/// The release of this machine's kernel, as the engine reports its own. See proc(5).
+const KERNEL: &str = "/proc/sys/kernel/osrelease";
 
 /// `GET /info`. Missing values are empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -132,6 +137,14 @@ impl Docker {
     /// If it does not respond.
     pub async fn info(&self) -> Result<Info, EngineError> {
         self.get(Call::Inspect, "/info").await.map_err(|failure| failure.into_error(Call::Inspect))
+    }
+
+    /// Whether the paths of the Docker host are known to be paths of this machine. A socket may belong to a virtual
+    /// machine, which has another kernel.
+    pub async fn shares_files(&self) -> bool {
+        let is_socket = matches!(self.located().endpoint, Endpoint::Unix(_));
+        let Ok(ours) = fs::read_to_string(KERNEL) else { return false };
+        is_socket && self.info().await.is_ok_and(|info| info.kernel_version == ours.trim())
     }
 
     /// Returns the components of the engine. Slow: the engine runs its helpers for their versions.
