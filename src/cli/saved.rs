@@ -12,6 +12,7 @@ use crate::observe::{observe_with, registry};
 use crate::ui;
 use moat_docker::Docker;
 use moat_model::graph::Graph;
+use moat_model::resource::Run;
 use moat_plan::saved::{FORM, SavedAgent, SavedPlan, Stale};
 use moat_plan::{Options, compute};
 
@@ -38,14 +39,14 @@ impl Collected {
     ///
     /// # Errors
     /// If the file cannot be written, or exists and is not a plan.
-    pub fn write(self, file: &Path, count: usize, engine: &Docker, pull: bool) -> Result<bool, CliError> {
+    pub fn write(self, file: &Path, count: usize, engine: &Docker) -> Result<bool, CliError> {
         let mut agents = self.0.into_inner();
         if agents.len() != count {
             return Ok(false);
         }
         agents.sort_by(|a, b| a.run.cmp(&b.run));
         let (moat, engine) = (VERSION.to_owned(), address(engine));
-        let plan = SavedPlan { moat_plan: FORM, moat, engine, pull, agents };
+        let plan = SavedPlan { moat_plan: FORM, moat, engine, agents };
         let is_plan = |text: &str| is_plan(text);
         plan_file::write(file, &ui::json(&plan), is_plan)
             .map_err(|source| CliError::Create { file: file.display().to_string(), source })?;
@@ -87,9 +88,13 @@ impl Saved {
         specs.into_iter().map(PathBuf::from).collect()
     }
 
-    /// Returns whether tags were resolved in their registries.
-    pub fn pulls(&self) -> bool {
-        self.plan.pull
+    /// Returns whether the tags of a run were resolved in their registries.
+    pub fn pulls(&self, run: &Run) -> bool {
+        self.of(run.id.as_str()).is_some_and(|agent| agent.pull)
+    }
+
+    fn of(&self, run: &str) -> Option<&SavedAgent> {
+        self.plan.agents.iter().find(|agent| agent.run == run)
     }
 
     /// Checks that the plan was made for these agents on this engine.
@@ -118,19 +123,19 @@ impl Saved {
     /// # Errors
     /// If it differs, or the engine does not respond.
     pub async fn holds(&self, graph: &Graph, options: &Options, engine: &Docker) -> Result<(), CliError> {
-        let registry = if self.plan.pull { registry::ask(engine, graph).await.digests } else { BTreeMap::new() };
+        let pull = self.pulls(&graph.run);
+        let registry = if pull { registry::ask(engine, graph).await.digests } else { BTreeMap::new() };
         // The wait timeout is not part of the plan.
         let options = Options { wait_timeout: None, registry, ..options.clone() };
         let observed = observe_with(engine, graph, &options.registry).await?;
-        let now = SavedAgent::of(graph, &observed, &compute(graph, &observed, &options));
-        let then = self.plan.agents.iter().find(|agent| agent.run == now.run);
-        let held = then.map_or(Err(Stale::Text), |then| then.holds(&now));
+        let now = SavedAgent::of(graph, &observed, &compute(graph, &observed, &options), pull);
+        let held = self.of(&now.run).map_or(Err(Stale::Text), |then| then.holds(&now));
         held.map_err(|stale| self.stale(&format!("{}: {}", graph.run.agent, stale.reason())))
     }
 
     /// Returns whether the spec of an agent has changed. Unknown before approval if the build context counts.
     fn is_of_another_text(&self, agent: &Agent) -> bool {
-        let then = self.plan.agents.iter().find(|it| it.run == agent.graph.run.id.as_str());
+        let then = self.of(agent.graph.run.id.as_str());
         let (Some(then), Some(resolved)) = (then, &agent.resolved) else { return false };
         !resolved.needs_build_context() && then.digests.text != resolved.proposal.digest()
     }

@@ -3,7 +3,7 @@
 use expect_test::expect;
 use testkit::engine::engine;
 use testkit::registry::Repository;
-use testkit::sandbox::Sandbox;
+use testkit::sandbox::{PLAIN, Sandbox};
 
 /// A repository in the lab's registry, unique to this process.
 fn repository(name: &str) -> String {
@@ -83,6 +83,21 @@ fn a_moved_tag_is_followed_only_with_pull() {
     assert_eq!(sandbox.sh_ok("cat /content"), "three");
     sandbox.moat(&["destroy"]).ok();
     engine().try_docker(&["rmi", "-f", &reference]);
+}
+
+/// `plan --pull` asks a registry only about approved specs. A saved plan of both kinds is applied all the same.
+#[test]
+fn a_saved_plan_pulls_for_the_agents_that_it_asked_for() {
+    let reference = format!("{}:1", repository("saved"));
+    push(&reference, "one");
+    let old = Sandbox::applied(&format!("image: {reference}\ncommand: [sleep, infinity]\n"));
+    let new = Sandbox::new(PLAIN);
+    push(&reference, "two");
+    let paths = [&old, &new].map(|it| it.path().display().to_string());
+    old.moat(&["plan", "--pull", "-o", "p.json", &paths[0], &paths[1]]).ok();
+    old.moat(&["apply", "p.json"]).ok();
+    assert_eq!(old.sh_ok("cat /content"), "two");
+    new.assert_ready();
 }
 
 #[test]

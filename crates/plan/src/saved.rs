@@ -22,8 +22,6 @@ pub struct SavedPlan {
     pub moat: String,
     /// The engine's address.
     pub engine: String,
-    /// Whether tags were looked up in their registries.
-    pub pull: bool,
     pub agents: Vec<SavedAgent>,
 }
 
@@ -33,6 +31,8 @@ pub struct SavedAgent {
     pub run: String,
     pub agent: String,
     pub spec: String,
+    /// Whether its tags were looked up in their registries.
+    pub pull: bool,
     pub digests: Digests,
     /// The lines of the plan.
     pub plan: Vec<String>,
@@ -73,12 +73,14 @@ impl Stale {
 }
 
 impl SavedAgent {
-    pub fn of(graph: &Graph, observed: &Observed, plan: &Plan) -> Self {
+    /// `pull`: whether tags were looked up in their registries.
+    pub fn of(graph: &Graph, observed: &Observed, plan: &Plan, pull: bool) -> Self {
         let run = &graph.run;
         Self {
             run: run.id.to_string(),
             agent: run.agent.to_string(),
             spec: run.spec.clone(),
+            pull,
             digests: Digests {
                 text: graph.approved.as_ref().map_or_else(|| graph.digest(), |approved| approved.digest.clone()),
                 observation: observation(observed),

@@ -116,7 +116,7 @@ pub async fn run(args: &Apply, session: &Session) -> Result<Exit, CliError> {
     }
     let record = Record::open("apply", &engine)?;
     let (stop, claims) = (CancellationToken::new(), Claims::default());
-    let (pull, saved) = (args.pull || saved.as_ref().is_some_and(Saved::pulls), saved.as_ref());
+    let (pull, saved) = (args.pull, saved.as_ref());
     let (locking, record, claims, stop) = (&args.locking, &record, &claims, &stop);
     let confirm = &Confirm::new(session, args.yes);
     let context = ApplyContext { command: "apply", locking, record, claims, stop, pull, saved, confirm };
@@ -158,7 +158,7 @@ pub(in crate::cli) async fn apply_agent(
         notice.after(&event, &emit);
     };
     let _lock = context.locking.lock(context.command, &graph.run, engine, &tell, context.stop).await?;
-    if context.pull {
+    if context.pull || context.saved.is_some_and(|saved| saved.pulls(&graph.run)) {
         options.registry = registry(&audited, graph, &tell).await;
     }
     if let Some(saved) = context.saved {

@@ -66,11 +66,9 @@ pub(in crate::cli) async fn show(args: &PlanRequest<'_>, session: &Session) -> R
     let collected = Collected::default();
     let answer = selection.answer(async |agent| {
         let run = &agent.graph.run;
-        let found = if args.pull && !agent.is_unseen {
-            registry::ask(&engine, &agent.graph).await
-        } else {
-            Registries::default()
-        };
+        // The images of an unapproved spec are pulled by their tags.
+        let pull = args.pull && !agent.is_unseen;
+        let found = if pull { registry::ask(&engine, &agent.graph).await } else { Registries::default() };
         for (reference, why) in &found.kept {
             let (message, hint) = registry::words(reference, why);
             session.caution(&message, &hint);
@@ -78,7 +76,7 @@ pub(in crate::cli) async fn show(args: &PlanRequest<'_>, session: &Session) -> R
         let options = Options { registry: found.digests, ..options.clone() };
         let observed = observe_with(&engine, &agent.graph, &options.registry).await?;
         let plan = compute(&agent.graph, &observed, &options);
-        collected.take(SavedAgent::of(&agent.graph, &observed, &plan));
+        collected.take(SavedAgent::of(&agent.graph, &observed, &plan, pull));
         for Refusal { reason, .. } in refusals(&agent.graph, &observed, &plan) {
             session.caution(&format!("`moat apply` would refuse this: {}", reason.message()), &reason.hint());
         }
@@ -119,10 +117,8 @@ pub(in crate::cli) async fn show(args: &PlanRequest<'_>, session: &Session) -> R
         Ok((if args.detailed_exitcode && changes { Exit::Changes } else { Exit::Done }, text))
     });
     let exit = answer.await?;
-    // What no registry was asked about is pulled by its tag.
-    let pulled = args.pull && selection.agents().all(|agent| !agent.is_unseen);
     if let Some(file) = args.out
-        && collected.write(file, selection.agents().count(), &engine, pulled)?
+        && collected.write(file, selection.agents().count(), &engine)?
     {
         let file = file.display();
         session.screen.say(&format!("saved in {file}: `moat apply {file}` applies it unless something changes\n"));
