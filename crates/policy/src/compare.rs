@@ -1,0 +1,151 @@
+//! The comparison of two policies: what a new one allows beyond an old one.
+//!
+//! Conservative: a set that several rules cover only together counts as not covered, so a change is reported as wider
+//! rather than missed.
+
+use ipnet::IpNet;
+
+use super::policy::Policy;
+use super::port::Port;
+use super::rule::HostRule;
+
+/// One thing that a new policy allows and the old one does not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Widening {
+    /// The gateway is removed: everything is allowed.
+    Open,
+    /// Unnamed hosts pass.
+    Learn,
+    /// The rule as it is written, and the hosts of it that are new.
+    Rule { rule: String, hosts: Vec<HostRule> },
+    /// A port of the Docker host.
+    HostPort(Port),
+}
+
+/// What a new policy allows beyond the old one. `None` is an open network.
+pub fn widenings(new: Option<&Policy>, old: Option<&Policy>) -> Vec<Widening> {
+    let Some(old) = old else { return Vec::new() };
+    let Some(new) = new else { return vec![Widening::Open] };
+    let covered: Vec<HostRule> = old.targets().map(|(_, target)| target).collect();
+    let is_covered = |target: &HostRule| target.ports().all(|port| covered.iter().any(|old| covers(old, target, port)));
+    let mut all: Vec<Widening> = Vec::new();
+    if new.targets().any(|(rule, target)| rule == "learn" && !is_covered(&target)) {
+        all.push(Widening::Learn);
+    }
+    for entry in &new.entries {
+        let hosts: Vec<HostRule> = entry.hosts.iter().filter(|host| !is_covered(host)).cloned().collect();
+        if !hosts.is_empty() {
+            all.push(Widening::Rule { rule: entry.rule.clone(), hosts });
+        }
+    }
+    all.extend(new.host_ports.iter().filter(|port| !old.host_ports.contains(port)).copied().map(Widening::HostPort));
+    all
+}
+
+/// Whether an old rule allows all that a new one does on a port.
+fn covers(old: &HostRule, new: &HostRule, port: Port) -> bool {
+    let range = |range: Option<IpNet>| match (old.within, range) {
+        (_, None) => true,
+        (None, Some(_)) => false,
+        (Some(old), Some(new)) => old.contains(&new),
+    };
+    old.ports().any(|it| it == port) && range(new.within) && old.hosts.covers(&new.hosts)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::{Entry, Mode, Rule, Verdict};
+    use super::*;
+
+    fn policy(mode: Mode, rules: &[&str], host_ports: &[u16]) -> Policy {
+        let entries = rules.iter().map(|rule| Entry::from(&rule.parse::<Rule>().unwrap())).collect();
+        Policy::new(mode, entries, host_ports.iter().filter_map(|it| Port::new(*it)).collect()).unwrap()
+    }
+
+    fn strict(rules: &[&str]) -> Policy {
+        policy(Mode::Strict, rules, &[])
+    }
+
+    fn wider(new: &[&str], old: &[&str]) -> Vec<String> {
+        let told = |widening: Widening| match widening {
+            Widening::Rule { rule, hosts } => {
+                format!("{rule}: {}", hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
+            }
+            other => format!("{other:?}"),
+        };
+        widenings(Some(&strict(new)), Some(&strict(old))).into_iter().map(told).collect()
+    }
+
+    #[test]
+    fn only_what_the_old_policy_did_not_allow_is_wider() {
+        assert!(wider(&["a.example"], &["**.example"]).is_empty());
+        assert!(wider(&["a.example:443"], &["a.example"]).is_empty());
+        assert!(wider(&["a.example"], &["a.example:80", "a.example:443"]).is_empty());
+        assert!(wider(&[], &["a.example"]).is_empty());
+        assert!(wider(&["**.npmjs.org"], &["@npm"]).is_empty());
+        assert_eq!(wider(&["a.example"], &["a.example:443"]), ["a.example: a.example"]);
+        assert_eq!(wider(&["**.example"], &["*.example"]), ["**.example: **.example"]);
+        assert_eq!(wider(&["a.example in 10.0.0.0/8"], &["a.example"]).len(), 1);
+        assert_eq!(wider(&["a.example in 10.0.0.0/8"], &["a.example in 10.1.0.0/16"]).len(), 1);
+        assert!(wider(&["a.example in 10.1.0.0/16"], &["a.example in 10.0.0.0/8"]).is_empty());
+        assert!(wider(&["a.example"], &["a.example in 10.0.0.0/8"]).is_empty());
+        assert_eq!(wider(&["@npm"], &["**.npmjs.org", "**.npmjs.com"]), ["@npm: **.yarnpkg.com **.nodejs.org"]);
+    }
+
+    #[test]
+    fn modes_and_host_ports_are_compared() {
+        let (learn, none) = (policy(Mode::Learn, &[], &[]), strict(&[]));
+        assert_eq!(widenings(Some(&learn), Some(&none)), [Widening::Learn]);
+        assert!(widenings(Some(&none), Some(&learn)).is_empty());
+        assert!(widenings(Some(&strict(&["a.example"])), Some(&learn)).is_empty());
+        assert!(widenings(Some(&learn), Some(&strict(&["**"]))).is_empty());
+        assert_eq!(widenings(Some(&strict(&["a.example:22"])), Some(&learn)).len(), 1);
+        assert_eq!(widenings(None, Some(&learn)), [Widening::Open]);
+        assert!(widenings(Some(&learn), None).is_empty() && widenings(None, None).is_empty());
+        let one = policy(Mode::Strict, &[], &[8080]);
+        assert_eq!(widenings(Some(&one), Some(&none)), [Widening::HostPort(Port::new(8080).unwrap())]);
+    }
+
+    fn rules() -> impl Strategy<Value = Vec<&'static str>> {
+        let all = vec![
+            "a.x",
+            "*.x",
+            "**.x",
+            "b.a.x",
+            "*.a.x",
+            "a.x:443",
+            "**.x:80",
+            "a.x in 10.0.0.0/8",
+            "a.x in 10.1.0.0/16",
+            "**",
+        ];
+        prop::collection::vec(prop::sample::select(all), 0..4)
+    }
+
+    proptest! {
+        /// The promise that approvals rest on.
+        #[test]
+        fn what_is_not_wider_allows_nothing_new(new in rules(), old in rules(), learn in any::<(bool, bool)>()) {
+            let mode = |learn| if learn { Mode::Learn } else { Mode::Strict };
+            let (new, old) = (policy(mode(learn.0), &new, &[]), policy(mode(learn.1), &old, &[]));
+            if widenings(Some(&new), Some(&old)).is_empty() {
+                for host in ["x", "a.x", "b.x", "b.a.x", "c.b.a.x", "y"] {
+                    for port in [Port::HTTP, Port::TLS] {
+                        let name = host.parse().unwrap();
+                        let (now, before) = (new.decide(&name, port), old.decide(&name, port));
+                        prop_assert!(now == Verdict::Denied || before != Verdict::Denied, "{} {}", host, port);
+                        for address in ["10.1.0.1", "10.2.0.1", "203.0.113.1"] {
+                            let address = address.parse().unwrap();
+                            let was_possible = before != Verdict::Denied && before.check_address(address).is_ok();
+                            let is_possible = now != Verdict::Denied && now.check_address(address).is_ok();
+                            prop_assert!(!is_possible || was_possible, "{} {} {}", host, port, address);
+                        }
+                    }
+                }
+            }
+            prop_assert!(widenings(Some(&new), Some(&new)).is_empty());
+        }
+    }
+}

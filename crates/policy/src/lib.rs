@@ -1,0 +1,25 @@
+//! Network rules of a sandbox: which hosts and ports it can reach.
+//!
+//! The language parses rules with this crate, the planner compares two policies with it, and the gateway decides with it.
+//! Pure: it resolves no name and opens no connection. Methods and paths of HTTP requests are not part of it.
+
+pub mod address;
+mod compare;
+mod format;
+mod mode;
+mod name;
+mod pattern;
+mod policy;
+mod port;
+pub mod preset;
+mod remedy;
+mod rule;
+
+pub use compare::{Widening, widenings};
+pub use format::{POLICY_MAX, UnreadablePolicy};
+pub use mode::{Mode, UnknownMode};
+pub use name::{HostName, InvalidName};
+pub use pattern::{HostPattern, InvalidPattern};
+pub use policy::{Entry, Grant, HOST, InvalidPolicy, Policy, RULES_MAX, Verdict};
+pub use port::Port;
+pub use rule::{HostRule, InvalidRule, Rule};

@@ -1,0 +1,87 @@
+//! Presets: the hosts of a registry or service under one name, from `specs/presets/`.
+//!
+//! A preset names domains, never single hosts of a registry, because those change.
+
+use serde::Deserialize;
+use strsim::osa_distance;
+
+use super::rule::HostRule;
+
+/// A preset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preset {
+    pub name: &'static str,
+    pub summary: String,
+    pub hosts: Vec<HostRule>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    #[expect(dead_code, reason = "the name of the file, which a test compares")]
+    preset: String,
+    summary: String,
+    hosts: Vec<String>,
+}
+
+/// The files under `specs/presets/`, by name: `build.rs` lists them. The folder is a link, so that a published package
+/// contains them.
+const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/presets.rs"));
+
+/// Sorted.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    FILES.iter().map(|(name, _)| *name)
+}
+
+/// A preset by name, without the `@`.
+pub fn find(name: &str) -> Option<Preset> {
+    let (name, text) = FILES.iter().find(|(it, _)| *it == name)?;
+    // A test parses every file.
+    let written: Written = serde_yaml::from_str(text).ok()?;
+    let hosts = written.hosts.iter().map(|host| host.parse()).collect::<Result<_, _>>().ok()?;
+    Some(Preset { name, summary: written.summary, hosts })
+}
+
+/// The preset whose name is most similar to an unknown one.
+pub(crate) fn similar_to(word: &str) -> Option<&'static str> {
+    let word: String = word.chars().take(WORD_MAX).collect::<String>().to_lowercase();
+    names()
+        .map(|name| (osa_distance(&word, name), name))
+        .filter(|(distance, name)| *distance <= (name.len() / 3).max(1))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+/// Longer than any name. The distance costs the product of the lengths.
+const WORD_MAX: usize = 30;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_preset_can_be_read_and_names_domains() {
+        assert!(names().count() >= 10);
+        for (name, text) in FILES {
+            let written: serde_yaml::Value = serde_yaml::from_str(text).unwrap();
+            assert_eq!(written["preset"].as_str(), Some(*name));
+            let preset = find(name).unwrap_or_else(|| panic!("{name} cannot be read"));
+            assert!(!preset.hosts.is_empty() && preset.summary.len() < 80, "{name}");
+            for host in preset.hosts {
+                assert!(host.to_string().starts_with("**."), "{name}: {host} is a single host");
+                assert_eq!((host.port, host.within), (None, None), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_preset_allows_a_domain_that_anybody_can_get_a_name_in() {
+        let open = ["com", "org", "io", "r2.cloudflarestorage.com", "amazonaws.com", "github.io", "pages.dev"];
+        for preset in names().filter_map(find) {
+            for domain in open {
+                let name = format!("anybody.{domain}").parse().unwrap();
+                assert!(!preset.hosts.iter().any(|rule| rule.hosts.matches(&name)), "@{} allows {name}", preset.name);
+            }
+        }
+    }
+}
