@@ -7,21 +7,17 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::approval::Approving;
 use crate::cli::args::locking::Locking;
 use crate::cli::confirm::Confirm;
-use crate::cli::credentials::Notice;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
-use crate::cli::history_writer::HistoryWriter;
 use crate::cli::interrupt::{interruptible, unless};
 use crate::cli::load::Agent;
 use crate::cli::record::Record;
-use crate::cli::report::Report;
+use crate::cli::runner::{Change, Goal, Present, Runner};
 use crate::cli::session::Session;
-use crate::reconcile::{Claims, OnFailure, Outcome, Terms, until_converged_on};
+use crate::reconcile::{Claims, OnFailure};
 use crate::ui::render::outcome::Command;
 use moat_docker::Docker;
-use moat_model::state::Observed;
-use moat_plan::event::Event;
-use moat_plan::{Options, Plan};
+use moat_plan::Options;
 
 /// A change of the power state of one sandbox.
 pub struct PowerChange<'a> {
@@ -43,43 +39,19 @@ impl PowerChange<'_> {
     /// If the spec is not approved, the lock or the audit log is unavailable, or the user declines.
     pub async fn carry_out(self, engine: &Docker, session: &Session) -> Result<Exit, CliError> {
         let Self { agent, approving, options, command, locking, target, yes } = self;
-        let record = Record::open(command.as_str(), engine)?;
-        let stop = CancellationToken::new();
-        let confirm = Confirm::new(session, yes);
+        let record = &Record::open(command.as_str(), engine)?;
+        let stop = &CancellationToken::new();
+        let confirm = &Confirm::new(session, yes);
+        let runner = Runner { command, engine, locking, record, confirm, stop, claims: Claims::default() };
         let reporter = session.reporter(&agent.graph.run, None);
         let pulse = reporter.pulse();
         let work = pulse.beside(async {
-            let graph = unless(&stop, approving.pass_one(agent, session, engine, &record)).await?.graph;
-            let history = HistoryWriter::start(engine, command.as_str());
-            let audited = record.of(&graph);
-            let emit = |event: Event<'_>| {
-                audited.note(&event);
-                history.note(&event);
-                reporter.tell(&event);
-            };
-            let notice = Notice::new(engine);
-            let tell = |event: Event<'_>| {
-                emit(event.clone());
-                notice.after(&event, &emit);
-            };
-            let _lock = locking.lock(command.as_str(), &graph.run, engine, &tell, &stop).await?;
+            let graph = unless(stop, approving.pass_one(agent, session, engine, record)).await?.graph;
+            let goal = Goal::Present(Present { exec: format!("moat exec{target}"), ..Present::default() });
             // Nothing to roll back: every resource existed before.
-            let claims = Claims::default();
-            let agrees = async |observed: &Observed, plan: &Plan| {
-                confirm.ending_sessions(&audited, &graph, observed, plan, &tell).await
-            };
-            let terms = Terms { claims: &claims, on_failure: OnFailure::Keep, agrees };
-            let outcome = until_converged_on(&audited, &graph, options, terms, &tell, &stop).await?;
-            let outcome = confirm.unless_declined(outcome)?;
-            let exec = format!("moat exec{target}");
-            let report = match &outcome {
-                Outcome::Converged { observed, changed } => {
-                    Report::converged(&graph, (observed, *changed), None, &exec)
-                }
-                failure => Report::unsuccessful(engine, &graph, failure, command).await,
-            };
-            report.publish(&graph.run, reporter, &history).await
+            let change = Change { graph: &graph, goal, options, on_failure: OnFailure::Keep };
+            runner.run(change, reporter).await
         });
-        record.closed(Box::pin(interruptible(&session.screen, &stop, work)).await)
+        record.closed(Box::pin(interruptible(&session.screen, stop, work)).await)
     }
 }

@@ -1,16 +1,12 @@
-//! The final report of a run: screen, history entry and exit code.
+//! The result of a command for one run: outcome, exit code and observed state.
 
-use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
-use crate::cli::history_writer::HistoryWriter;
 use crate::observe::builds::Builds;
 use crate::observe::observe;
 use crate::reconcile::Outcome;
-use crate::ui::Reporter;
-use crate::ui::render::outcome::{Command, Ending, OutcomeKind};
+use crate::ui::render::outcome::{Command, OutcomeKind};
 use moat_model::engine::{Engine, Fault};
 use moat_model::graph::Graph;
-use moat_model::resource::Run;
 use moat_model::state::Observed;
 use moat_plan::{Condition, Options, compute, has_completed, status};
 
@@ -27,7 +23,8 @@ impl<'a> Report<'a> {
     /// A run that is in sync. `exec`: the command line for a command in it.
     pub fn converged(
         graph: &'a Graph,
-        (observed, changed): (&Observed, bool),
+        observed: &Observed,
+        changed: bool,
         builds: Option<&'a Builds>,
         exec: &'a str,
     ) -> Report<'a> {
@@ -41,6 +38,12 @@ impl<'a> Report<'a> {
         Report { how, exit: Exit::Done, condition: Some(condition), observed: Some(observed.clone()) }
     }
 
+    /// A run whose resources are removed, except the volumes `kept`.
+    pub fn removed(observed: &Observed, changed: bool, kept: &'a [String], command: Command) -> Report<'a> {
+        let how = OutcomeKind::Gone { changed, kept, of: command };
+        Report { how, exit: Exit::Done, condition: Some(Condition::Absent), observed: Some(observed.clone()) }
+    }
+
     /// A run that did not converge. The state is observed again for the report.
     pub async fn unsuccessful<E: Engine>(
         engine: &E,
@@ -49,7 +52,7 @@ impl<'a> Report<'a> {
         command: Command,
     ) -> Report<'a> {
         let (how, exit) = match outcome {
-            // Unreachable in practice: `converged` and `destroy` report this outcome.
+            // Unreachable in practice: `converged` and `removed` report this outcome.
             Outcome::Converged { observed, .. } => (OutcomeKind::Interrupted { remaining: observed }, Exit::Failed),
             Outcome::Failed { failures, undone, undid } => {
                 let gone = failures.iter().any(|failure| failure.fault == Some(Fault::Unreachable));
@@ -62,23 +65,6 @@ impl<'a> Report<'a> {
         let observed = observe(engine, graph).await.ok();
         let condition = observed.as_ref().map(|observed| condition(graph, observed));
         Report { how, exit, condition, observed }
-    }
-
-    /// Writes the history entry, prints the report and returns the exit code.
-    ///
-    /// # Errors
-    /// If the output cannot be written.
-    pub async fn publish(
-        &self,
-        run: &Run,
-        reporter: Reporter<'_>,
-        history: &HistoryWriter<'_>,
-    ) -> Result<Exit, CliError> {
-        history.finish(run, self, &|event| reporter.tell(&event)).await;
-        let exit_code = self.exit.code();
-        let ending = Ending { run, how: self.how, exit_code, condition: self.condition };
-        reporter.end(&ending).map_err(CliError::Output)?;
-        Ok(self.exit)
     }
 }
 

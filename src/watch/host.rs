@@ -4,10 +4,10 @@
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use crate::audit::Audit;
 use crate::watch::fingerprint::Fingerprint;
+use crate::watch::recorded::RecordedEngine;
+use moat_model::engine::Engine;
 use moat_model::graph::Graph;
 use moat_model::resource::Run;
 use moat_model::state::Observed;
@@ -37,10 +37,8 @@ pub trait Host {
     /// Sets the files of an agent's spec.
     fn follow(&self, agent: usize, inputs: &[PathBuf]);
 
-    /// The audit log and the engine's address in it; `None` in tests of the loop.
-    fn record(&self) -> Option<(Arc<Audit>, String)> {
-        None
-    }
+    /// Decorates the engine for a round on `graph`, so that each change is recorded.
+    fn recorded<'a, E: Engine>(&'a self, engine: &'a E, graph: &'a Graph) -> impl RecordedEngine + 'a;
 
     /// Records the result of a round in the run's history: while its lock is held, and before it is reported.
     /// `failures`: why the run is not in sync; empty if it is.

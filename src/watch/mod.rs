@@ -17,6 +17,7 @@ pub mod systemd;
 mod backoff;
 mod desired;
 mod reading;
+pub mod recorded;
 mod round;
 
 mod agent;
@@ -32,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use fingerprint::Fingerprint;
 pub use host::{Host, Loaded, Read, Standing, Work};
+pub use recorded::RecordedEngine;
 pub use wakeups::Wakeups;
 
 use crate::reconcile::Claims;

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::host::Host;
-use crate::audit::engine::Audited;
+use super::recorded::RecordedEngine;
 use crate::observe::observe;
 use crate::observe::sessions::sessions;
 use crate::reconcile::{Claims, OnFailure, Outcome, until_converged};
@@ -123,9 +123,9 @@ async fn apply<E: Engine, D: Host>(
     let Around { engine, desk, claims, stop } = around;
     let RoundRequest { agent, graph, trigger, is_told, .. } = order;
     let (repaired, quiet, worked) = (RefCell::new(BTreeSet::new()), Cell::new(true), Cell::new(false));
-    let audited = Audited::of(*engine, desk.record(), graph);
+    let recorded = desk.recorded(*engine, graph);
     let tell = |event: Event<'_>| {
-        audited.note(&event);
+        recorded.note(&event);
         if let Event::Planned { plan, .. } = &event {
             repaired.borrow_mut().extend(repairs(plan));
             quiet.set(!plan.changes());
@@ -137,14 +137,14 @@ async fn apply<E: Engine, D: Host>(
             desk.tell(Some(*agent), event);
         }
     };
-    let outcome = until_converged(&audited, graph, options, claims, OnFailure::Restore, &tell, stop).await?;
+    let outcome = until_converged(&recorded, graph, options, claims, OnFailure::Restore, &tell, stop).await?;
     notes.repaired = repaired.into_inner();
     notes.worked = worked.get();
     match &outcome {
         Outcome::Converged { observed, .. } => desk.left(*agent, graph, observed, &[]).await,
         // An observation shows the state after a failure; without one, the history stays unchanged.
         Outcome::Failed { failures, .. } => {
-            if let Ok(observed) = observe(&audited, graph).await {
+            if let Ok(observed) = observe(&recorded, graph).await {
                 desk.left(*agent, graph, &observed, failures).await;
             }
         }

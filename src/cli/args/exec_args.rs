@@ -10,23 +10,14 @@ use serde_json::{Value, json};
 
 use crate::cli::candidates::containers;
 use crate::cli::error::CliError;
-use crate::cli::exit::Exit;
-use crate::cli::record::Record;
+use crate::cli::exec_call::ExecCall;
 use crate::cli::session::Session;
 use crate::cli::target::{Named, Target};
-use tokio_util::sync::CancellationToken;
-
-use moat_model::engine::{Engine, Filter};
-use tokio::time::{Duration, Instant, sleep};
-
-use crate::ui;
-use moat_docker::{AttachRequest, Attached, Captured, DetachKeys, Docker};
+use moat_docker::{AttachRequest, DetachKeys, Docker};
+use moat_model::engine::Engine;
 use moat_model::resource::digest::sha256;
 use moat_model::resource::{ContainerId, ResourceId, Run};
-use moat_model::state::{ContainerFacts, ContainerState};
-
-/// The event in the audit log.
-pub const EXEC_RUN: &str = "exec_run";
+use moat_model::state::ContainerFacts;
 
 #[derive(Debug, Args)]
 pub struct ExecArgs {
@@ -75,9 +66,21 @@ impl ExecArgs {
         Ok((sandbox.run, place))
     }
 
+    /// The call of a request for the moat command `command`.
+    pub fn call<'a>(
+        &self,
+        command: &'static str,
+        run: &'a Run,
+        place: &'a Place,
+        request: &'a AttachRequest,
+    ) -> ExecCall<'a> {
+        let container = &place.container;
+        ExecCall { command, run, container, request, audit_data: self.audit_data(container, request) }
+    }
+
     /// The data of the audit entry. Arguments and values may be secrets: of the command, only the program and a digest are
     /// logged; of the environment, only the names.
-    pub fn audit_data(&self, Place { container, .. }: &Place, request: &AttachRequest) -> Value {
+    fn audit_data(&self, container: &ContainerId, request: &AttachRequest) -> Value {
         json!({
             "id": container,
             "resource": format!("container/{}", self.container),
@@ -116,87 +119,6 @@ async fn owner(engine: &Docker, facts: &ContainerFacts) -> Option<String> {
     let command = ["sh", "-c", OWNER, workdir].map(str::to_owned);
     let answer = engine.exec(&facts.id, &command).await.ok().filter(|answer| answer.exit_code == 0)?;
     Some(answer.output.trim().to_owned()).filter(|name| !name.is_empty())
-}
-
-/// Runs a command with the streams of this process, until it exits, the user detaches, or `stop` is cancelled.
-pub async fn attach(
-    (engine, run, container): (&Docker, &Run, &ContainerId),
-    request: &AttachRequest,
-    (command, audit_data): (&str, Value),
-    session: &Session,
-    stop: &CancellationToken,
-) -> Result<Exit, CliError> {
-    let record = Record::open(command, engine)?;
-    let began = Instant::now();
-    let work = async {
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => Ok(Attached::Left),
-            attached = Box::pin(engine.attach(container, request)) => Ok(attached?),
-        }
-    };
-    let code = |attached: &Attached| match attached {
-        Attached::Ended(code) => Some(*code),
-        Attached::Left => None,
-    };
-    match record.session(run, EXEC_RUN, audit_data, work, code).await? {
-        // An exit code of a process always fits.
-        Attached::Ended(code) => {
-            if code >= KILLED
-                && let Some(why) = ended_by(engine, (run, container), began).await
-            {
-                session.caution(&format!("the session ended: {why}"), "see `moat history`");
-            }
-            Ok(u8::try_from(code).map_or(Exit::Failed, Exit::Of))
-        }
-        Attached::Left if stop.is_cancelled() => Ok(Exit::Interrupted),
-        Attached::Left => {
-            session.screen.say("\ndetached; the command keeps running\n");
-            Ok(Exit::Done)
-        }
-    }
-}
-
-/// The lowest exit code of a process killed by a signal.
-const KILLED: i64 = 128;
-
-/// A container stops a moment after the commands in it: how often to check, and the interval.
-const LOOKS: u32 = 8;
-const LOOK: Duration = Duration::from_millis(250);
-
-/// Why a signal ended a session, as far as its container shows. `None`: the container is unchanged, so the signal was
-/// sent to the session itself.
-async fn ended_by(engine: &Docker, (run, container): (&Run, &ContainerId), began: Instant) -> Option<String> {
-    for look in 0..LOOKS {
-        if look > 0 {
-            sleep(LOOK).await;
-        }
-        let all = engine.containers(&Filter::Run(run.id.clone())).await.ok()?;
-        let Some(facts) = all.into_iter().find(|facts| facts.id == *container) else {
-            return Some("its container was removed".to_owned());
-        };
-        if facts.state != ContainerState::Running {
-            return Some(format!("`{}` was stopped", facts.name));
-        }
-        if facts.up_seconds.is_some_and(|seconds| seconds < began.elapsed().as_secs()) {
-            return Some(format!("`{}` was restarted", facts.name));
-        }
-    }
-    None
-}
-
-/// Runs a command and prints the end of its output and its exit code as one document.
-pub async fn capture(
-    (engine, run, container): (&Docker, &Run, &ContainerId),
-    request: &AttachRequest,
-    (command, audit_data): (&str, Value),
-    session: &Session,
-) -> Result<Exit, CliError> {
-    let work = async { Ok(engine.capture(container, request).await?) };
-    let code = |ran: &Captured| Some(ran.exit_code);
-    let ran = Record::open(command, engine)?.session(run, EXEC_RUN, audit_data, work, code).await?;
-    session.answer(&ui::render::exec::json(&ran))?;
-    Ok(u8::try_from(ran.exit_code).map_or(Exit::Failed, Exit::Of))
 }
 
 /// Parses `NAME=VALUE`, or `NAME` with the value from this process's environment.

@@ -1,5 +1,6 @@
 //! Arguments shared by several commands.
 
+pub mod change_args;
 pub mod exec_args;
 pub mod locking;
 pub mod specs;

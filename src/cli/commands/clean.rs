@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::approval;
 use crate::cli::args::locking::Locking;
 use crate::cli::candidates::agents;
-use crate::cli::commands::destroy::{self, DestroyContext};
+use crate::cli::commands::destroy;
 use crate::cli::commands::list::row;
 use crate::cli::confirm::Confirm;
 use crate::cli::error::CliError;
@@ -18,10 +18,12 @@ use crate::cli::exit::Exit;
 use crate::cli::interrupt::interruptible;
 use crate::cli::load::{Agent, DEFAULT_SPEC};
 use crate::cli::record::{Consent, Record};
+use crate::cli::runner::Runner;
 use crate::cli::selection::Selection;
 use crate::cli::session::Session;
 use crate::cli::target::is_path;
 use crate::observe::runs::{Found, runs};
+use crate::reconcile::Claims;
 use crate::ui::render::list::{self, Row, Upness};
 use crate::ui::render::outcome::Command;
 use crate::ui::terminal::ask;
@@ -94,16 +96,15 @@ pub async fn run(args: &Clean, session: &Session) -> Result<Exit, CliError> {
     }
     let agent = |row: &&Row<'_>| Agent::known(Graph::empty(row.run.clone()), PathBuf::from(&row.run.spec));
     let selection = Selection::of(session, targets.iter().map(agent).collect());
-    let stop = CancellationToken::new();
     let volumes = if args.volumes { Volumes::All } else { Volumes::Scratch(BTreeMap::new()) };
     // Confirmed above.
-    let confirm = Confirm::new(session, true);
-    let context =
-        DestroyContext { of: Command::Clean, grace: None, locking: &args.locking, record: &record, confirm: &confirm };
+    let (stop, confirm) = (&CancellationToken::new(), &Confirm::new(session, true));
+    let (command, engine, locking, record) = (Command::Clean, &engine, &args.locking, &record);
+    let runner = Runner { command, engine, locking, record, confirm, stop, claims: Claims::default() };
     let work = selection.work(async |agent, reporter| {
-        destroy::destroy_agent(&engine, agent, volumes.clone(), &context, reporter, &stop).await
+        runner.run(destroy::removal(&agent.graph, volumes.clone(), None), reporter).await
     });
-    let exit = record.closed(Box::pin(interruptible(&session.screen, &stop, work)).await)?;
+    let exit = record.closed(Box::pin(interruptible(&session.screen, stop, work)).await)?;
     if exit == Exit::Done {
         for row in &targets {
             // A stale approval is harmless: it only compares a later spec with an older one.

@@ -11,24 +11,19 @@ use crate::cli::args::stop_timeout::StopTimeout;
 use crate::cli::confirm::Confirm;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
-use crate::cli::history_writer::HistoryWriter;
 use crate::cli::interrupt::interruptible;
-use crate::cli::load::{Agent, Load};
+use crate::cli::load::Load;
 use crate::cli::record::{Consent, Record};
-use crate::cli::report::Report;
+use crate::cli::runner::{Change, Goal, Runner};
 use crate::cli::selection::Selection;
 use crate::cli::session::Session;
-use crate::reconcile::{Claims, OnFailure, Outcome, Terms, until_converged_on};
-use crate::ui::Reporter;
-use crate::ui::render::outcome::{Command, OutcomeKind};
+use crate::reconcile::{Claims, OnFailure};
+use crate::ui::render::outcome::Command;
 use crate::ui::terminal::ask;
-use moat_docker::Docker;
 use moat_model::engine::{Engine, Filter};
 use moat_model::graph::Graph;
 use moat_model::resource::{Config, ResourceId, Retention};
-use moat_model::state::Observed;
-use moat_plan::event::Event;
-use moat_plan::{Condition, Options, Plan, Volumes};
+use moat_plan::{Options, Volumes};
 
 /// Remove the sandbox
 ///
@@ -52,16 +47,6 @@ pub struct Destroy {
     pub(in crate::cli) json: bool,
 }
 
-/// How sandboxes are removed.
-pub(in crate::cli) struct DestroyContext<'a> {
-    pub of: Command,
-    /// Overrides the stop timeout of the containers, in seconds.
-    pub grace: Option<u32>,
-    pub locking: &'a Locking,
-    pub record: &'a Record<'a>,
-    pub confirm: &'a Confirm<'a>,
-}
-
 pub async fn run(args: &Destroy, session: &Session) -> Result<Exit, CliError> {
     let (selection, engine) = Selection::find(session, &args.specs.paths(), Load::Identity).await?;
     let record = Record::open("destroy", &engine)?;
@@ -71,54 +56,21 @@ pub async fn run(args: &Destroy, session: &Session) -> Result<Exit, CliError> {
             record.consent(&agent.graph.run, &Consent::Lose("volumes"), agreed)?;
         }
     }
-    let stop = CancellationToken::new();
     // A consent to delete volumes covers the rest.
-    let confirm = Confirm::new(session, args.yes || args.volumes);
-    let (grace, locking, record) = (args.stop_timeout.seconds, &args.locking, &record);
-    let context = DestroyContext { of: Command::Destroy, grace, locking, record, confirm: &confirm };
+    let (stop, confirm) = (&CancellationToken::new(), &Confirm::new(session, args.yes || args.volumes));
+    let (command, engine, locking, record) = (Command::Destroy, &engine, &args.locking, &record);
+    let runner = Runner { command, engine, locking, record, confirm, stop, claims: Claims::default() };
     let work = selection.work(async |agent, reporter| {
-        destroy_agent(&engine, agent, args.consent(&agent.graph), &context, reporter, &stop).await
+        let volumes = args.consent(&agent.graph);
+        runner.run(removal(&agent.graph, volumes, args.stop_timeout.seconds), reporter).await
     });
-    record.closed(Box::pin(interruptible(&session.screen, &stop, work)).await)
+    record.closed(Box::pin(interruptible(&session.screen, stop, work)).await)
 }
 
-/// Removes the run of one agent and reports the result.
-pub(in crate::cli) async fn destroy_agent(
-    engine: &Docker,
-    agent: &Agent,
-    consent: Volumes,
-    context: &DestroyContext<'_>,
-    reporter: Reporter<'_>,
-    stop: &CancellationToken,
-) -> Result<Exit, CliError> {
-    let history = HistoryWriter::start(engine, context.of.as_str());
-    let graph = &agent.graph;
-    let audited = context.record.of(graph);
-    let tell = |event: Event<'_>| {
-        audited.note(&event);
-        history.note(&event);
-        reporter.tell(&event);
-    };
-    let _lock = context.locking.lock(context.of.as_str(), &graph.run, engine, &tell, stop).await?;
-    let nothing = Graph::empty(graph.run.clone());
-    let options = Options { volumes: consent, grace: context.grace, ..Options::default() };
-    let agrees =
-        async |observed: &Observed, plan: &Plan| context.confirm.removal(&audited, graph, observed, plan, &tell).await;
-    let terms = Terms { claims: &Claims::default(), on_failure: OnFailure::Keep, agrees };
-    let outcome = until_converged_on(&audited, &nothing, options, terms, &tell, stop).await?;
-    let outcome = context.confirm.unless_declined(outcome)?;
-    let kept = match &outcome {
-        Outcome::Converged { observed, .. } => volumes(observed),
-        _ => Vec::new(),
-    };
-    let report = match &outcome {
-        Outcome::Converged { changed, observed } => {
-            let how = OutcomeKind::Gone { changed: *changed, kept: &kept, of: context.of };
-            Report { how, exit: Exit::Done, condition: Some(Condition::Absent), observed: Some(observed.clone()) }
-        }
-        failure => Report::unsuccessful(engine, graph, failure, context.of).await,
-    };
-    report.publish(&graph.run, reporter, &history).await
+/// The removal of a sandbox. `grace` overrides the stop timeout of its containers, in seconds.
+pub(in crate::cli) fn removal(graph: &Graph, volumes: Volumes, grace: Option<u32>) -> Change<'_> {
+    let options = Options { volumes, grace, ..Options::default() };
+    Change { graph, goal: Goal::Absent, options, on_failure: OnFailure::Keep }
 }
 
 /// Asks before volumes are deleted, if there are any. Returns how the user agreed.
@@ -164,8 +116,4 @@ pub(in crate::cli) fn scratch(graph: &Graph) -> Volumes {
         _ => None,
     });
     Volumes::Scratch(retentions.collect::<BTreeMap<ResourceId, Retention>>())
-}
-
-fn volumes(observed: &Observed) -> Vec<String> {
-    observed.volumes.iter().map(|facts| facts.name.clone()).collect()
 }

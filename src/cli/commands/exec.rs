@@ -3,10 +3,9 @@
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::args::exec_args::{EXEC_RUN, ExecArgs, attach, capture};
+use crate::cli::args::exec_args::ExecArgs;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
-use crate::cli::record::Record;
 use crate::cli::session::Session;
 use crate::cli::target::Target;
 use moat_docker::AttachRequest;
@@ -46,16 +45,12 @@ pub async fn run(args: &Exec, session: &Session) -> Result<Exit, CliError> {
     let (engine, run, place) = args.process.find(&args.target, session).await?;
     let kill_on_exit = args.mode.kill_on_exit;
     let request = AttachRequest { kill_on_exit, ..args.process.request(&place, args.command.clone()) };
-    let audit_data = args.process.audit_data(&place, &request);
-    let container = place.container;
+    let call = args.process.call("exec", &run, &place, &request);
     if args.mode.detach {
-        let work = async { Ok(Box::pin(engine.detach(&container, &request)).await?) };
-        Record::open("exec", &engine)?.session(&run, EXEC_RUN, audit_data, work, |()| None).await?;
-        return Ok(Exit::Done);
+        call.detach(&engine).await
+    } else if args.json {
+        call.capture(&engine, session).await
+    } else {
+        call.attach(&engine, session, &CancellationToken::new()).await
     }
-    if !args.json {
-        return attach((&engine, &run, &container), &request, ("exec", audit_data), session, &CancellationToken::new())
-            .await;
-    }
-    capture((&engine, &run, &container), &request, ("exec", audit_data), session).await
 }

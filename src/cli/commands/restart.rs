@@ -3,9 +3,7 @@
 use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 
-use crate::cli::approval::Approving;
-use crate::cli::args::locking::Locking;
-use crate::cli::args::subnets::Addresses;
+use crate::cli::args::change_args::ChangeArgs;
 use crate::cli::candidates::containers;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
@@ -29,11 +27,7 @@ pub struct Restart {
     #[arg(short, long)]
     yes: bool,
     #[command(flatten)]
-    approving: Approving,
-    #[command(flatten)]
-    addresses: Addresses,
-    #[command(flatten)]
-    locking: Locking,
+    change: ChangeArgs,
     /// Print events as JSON lines
     #[arg(long)]
     pub(in crate::cli) json: bool,
@@ -48,15 +42,15 @@ pub async fn run(args: &Restart, session: &Session) -> Result<Exit, CliError> {
         return Err(CliError::Refused { message, hint: "`moat start` starts it".to_owned() });
     }
     let names = if args.containers.is_empty() { sandbox.container_names() } else { args.containers.clone() };
-    let mut options = args.addresses.options(&engine);
+    let mut options = args.change.addresses.options(&engine);
     for name in &names {
         let facts = sandbox.container(name)?;
         if matches!(facts.state, ContainerState::Running | ContainerState::Exited) {
             options.restart.insert(facts.id.clone());
         }
     }
-    let (agent, approving) = (sandbox.full()?, args.approving.clone());
-    let (locking, target) = (&args.locking, args.target.as_argument());
+    let (agent, approving) = (sandbox.full()?, args.change.approving.clone());
+    let (locking, target) = (&args.change.locking, args.target.as_argument());
     let change = PowerChange { agent, approving, options, command: Command::Restart, locking, target, yes: args.yes };
     change.carry_out(&engine, session).await
 }

@@ -8,13 +8,11 @@ use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::approval::Approving;
-use crate::cli::args::exec_args::{ExecArgs, attach, capture};
-use crate::cli::args::locking::Locking;
-use crate::cli::args::subnets::Addresses;
+use crate::cli::args::change_args::ChangeArgs;
+use crate::cli::args::exec_args::ExecArgs;
 use crate::cli::candidates::agents;
-use crate::cli::commands::apply::{self, ApplyContext};
-use crate::cli::commands::destroy::{self, DestroyContext};
+use crate::cli::commands::apply;
+use crate::cli::commands::destroy;
 use crate::cli::confirm::{self, Confirm};
 use crate::cli::default_spec;
 use crate::cli::error::CliError;
@@ -22,6 +20,7 @@ use crate::cli::exit::Exit;
 use crate::cli::interrupt::{interruptible, unless};
 use crate::cli::load::{Agent, Load};
 use crate::cli::record::Record;
+use crate::cli::runner::{Change, Goal, Present, Runner};
 use crate::cli::selection::Selection;
 use crate::cli::session::Session;
 use crate::cli::target::Named;
@@ -48,11 +47,7 @@ pub struct Run {
     #[command(flatten)]
     exec: ExecArgs,
     #[command(flatten)]
-    approving: Approving,
-    #[command(flatten)]
-    addresses: Addresses,
-    #[command(flatten)]
-    locking: Locking,
+    change: ChangeArgs,
     /// Print the end of the output and the exit code as JSON
     #[arg(long, conflicts_with = "detach_keys")]
     pub(in crate::cli) json: bool,
@@ -74,7 +69,7 @@ pub async fn run(args: &Run, session: &Session) -> Result<Exit, CliError> {
     }
     let work = async {
         let record = Record::open("run", &engine)?;
-        let passed = args.approving.pass_one(agent, session, &engine, &record);
+        let passed = args.change.approving.pass_one(agent, session, &engine, &record);
         let agent = record.closed(unless(&stop, passed).await)?;
         let ran = Box::pin(args.apply_and_run(&engine, &agent, &stop, session)).await;
         // Without the lock nothing was changed, and an unreachable engine cannot be cleaned up.
@@ -112,30 +107,21 @@ impl Run {
         session: &Session,
     ) -> Result<Exit, CliError> {
         let record = Record::open("run", engine)?;
-        let context = ApplyContext {
-            command: "run",
-            locking: &self.locking,
-            record: &record,
-            claims: &Claims::default(),
-            stop,
-            pull: false,
-            saved: None,
-            confirm: &Confirm::new(session, false),
-        };
-        let how = (self.addresses.options(engine), OnFailure::Undo);
+        let confirm = Confirm::new(session, false);
+        let runner = self.runner(Command::Run, engine, &record, &confirm, stop);
+        let present = Present { exec: apply::exec(&agent.given), checks_builds: true, ..Present::default() };
+        let (goal, options) = (Goal::Present(present), self.change.addresses.options(engine));
+        let change = Change { graph: &agent.graph, goal, options, on_failure: OnFailure::Undo };
         let reporter = session.reporter(&agent.graph.run, None);
-        let applied = record.closed(Box::pin(apply::apply_agent(engine, agent, how, &context, reporter)).await)?;
+        let applied = record.closed(Box::pin(runner.run(change, reporter)).await)?;
         if applied != Exit::Done {
             return Ok(applied);
         }
         let named = Named::Spec(Box::new(agent.clone()));
         let (run, place) = self.exec.place(named, engine).await?;
         let request = self.exec.request(&place, self.command.clone());
-        let audit_data = ("run", self.exec.audit_data(&place, &request));
-        if self.json {
-            return capture((engine, &run, &place.container), &request, audit_data, session).await;
-        }
-        attach((engine, &run, &place.container), &request, audit_data, session, stop).await
+        let call = self.exec.call("run", &run, &place, &request);
+        if self.json { call.capture(engine, session).await } else { call.attach(engine, session, stop).await }
     }
 
     /// Asks before `--rm` removes a sandbox that existed before.
@@ -162,16 +148,22 @@ impl Run {
     async fn remove(&self, engine: &Docker, agent: &Agent, session: &Session) -> Result<Exit, CliError> {
         let record = Record::open("run", engine)?;
         let confirm = Confirm::new(session, true);
-        let context = DestroyContext {
-            of: Command::Destroy,
-            grace: None,
-            locking: &self.locking,
-            record: &record,
-            confirm: &confirm,
-        };
-        let (reporter, consent) = (session.reporter(&agent.graph.run, None), destroy::scratch(&agent.graph));
         let stop = CancellationToken::new();
-        let removal = destroy::destroy_agent(engine, agent, consent, &context, reporter, &stop);
-        record.closed(Box::pin(removal).await)
+        let runner = self.runner(Command::Destroy, engine, &record, &confirm, &stop);
+        let removal = destroy::removal(&agent.graph, destroy::scratch(&agent.graph), None);
+        let reporter = session.reporter(&agent.graph.run, None);
+        record.closed(Box::pin(runner.run(removal, reporter)).await)
+    }
+
+    fn runner<'a>(
+        &'a self,
+        command: Command,
+        engine: &'a Docker,
+        record: &'a Record<'a>,
+        confirm: &'a Confirm<'a>,
+        stop: &'a CancellationToken,
+    ) -> Runner<'a> {
+        let locking = &self.change.locking;
+        Runner { command, engine, locking, record, confirm, stop, claims: Claims::default() }
     }
 }

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::args::exec_args::{ExecArgs, attach, capture};
+use crate::cli::args::exec_args::ExecArgs;
 use crate::cli::environment::{all_of, lowercase};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
@@ -42,8 +42,7 @@ pub async fn run(args: &Shell, session: &Session) -> Result<Exit, CliError> {
     }
     let (engine, run, place) = args.exec.find(&args.target, session).await?;
     let request = args.exec.request(&place, ["sh", "-c", FIND].map(str::to_owned).to_vec());
-    let audit_data = args.exec.audit_data(&place, &request);
-    attach((&engine, &run, &place.container), &request, ("shell", audit_data), session, &CancellationToken::new()).await
+    args.exec.call("shell", &run, &place, &request).attach(&engine, session, &CancellationToken::new()).await
 }
 
 /// Runs a script from standard input, which is read completely first.
@@ -66,6 +65,5 @@ async fn script(args: &Shell, session: &Session) -> Result<Exit, CliError> {
     }
     let (engine, run, place) = args.exec.find(&args.target, session).await?;
     let request = args.exec.request(&place, ["sh", "-c", FIND_FOR, &script].map(str::to_owned).to_vec());
-    let audit_data = args.exec.audit_data(&place, &request);
-    capture((&engine, &run, &place.container), &request, ("shell", audit_data), session).await
+    args.exec.call("shell", &run, &place, &request).capture(&engine, session).await
 }

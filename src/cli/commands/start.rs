@@ -2,9 +2,7 @@
 
 use clap::Args;
 
-use crate::cli::approval::Approving;
-use crate::cli::args::locking::Locking;
-use crate::cli::args::subnets::Addresses;
+use crate::cli::args::change_args::ChangeArgs;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::power::PowerChange;
@@ -19,11 +17,7 @@ pub struct Start {
     #[command(flatten)]
     target: Target,
     #[command(flatten)]
-    approving: Approving,
-    #[command(flatten)]
-    addresses: Addresses,
-    #[command(flatten)]
-    locking: Locking,
+    change: ChangeArgs,
     /// Print events as JSON lines
     #[arg(long)]
     pub(in crate::cli) json: bool,
@@ -33,9 +27,9 @@ pub async fn run(args: &Start, session: &Session) -> Result<Exit, CliError> {
     let target = args.target.read()?;
     let engine = session.connect().await?;
     let sandbox = target.find(&engine).await?.present()?;
-    let options = Options { power: Power::Start, ..args.addresses.options(&engine) };
-    let (agent, approving) = (sandbox.full()?, args.approving.clone());
-    let (locking, target) = (&args.locking, args.target.as_argument());
+    let options = Options { power: Power::Start, ..args.change.addresses.options(&engine) };
+    let (agent, approving) = (sandbox.full()?, args.change.approving.clone());
+    let (locking, target) = (&args.change.locking, args.target.as_argument());
     let change = PowerChange { agent, approving, options, command: Command::Start, locking, target, yes: true };
     change.carry_out(&engine, session).await
 }

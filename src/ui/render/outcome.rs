@@ -52,10 +52,11 @@ pub enum OutcomeKind<'a> {
     Interrupted { remaining: &'a Observed },
 }
 
-/// The failed command, which determines the next steps.
+/// A command that changes a sandbox. After a failure it determines the next steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
     Apply,
+    Run,
     Destroy,
     Clean,
     Stop,
@@ -68,6 +69,7 @@ impl Command {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Apply => "apply",
+            Self::Run => "run",
             Self::Destroy => "destroy",
             Self::Clean => "clean",
             Self::Stop => "stop",
@@ -104,7 +106,7 @@ impl OutcomeKind<'_> {
             Self::Ready { .. } | Self::Completed { .. } | Self::Stopped { .. } | Self::Gone { .. } => &[],
             Self::Failed { undone: true, undid: [], .. } => &["moat apply"],
             Self::Failed { undone: true, .. } => &["moat apply --keep-on-failure"],
-            Self::Failed { of: Command::Apply | Command::Start | Command::Restart, .. } => {
+            Self::Failed { of: Command::Apply | Command::Run | Command::Start | Command::Restart, .. } => {
                 &["moat status", "moat apply"]
             }
             Self::Failed { of: Command::Stop, .. } => &["moat status", "moat stop"],
@@ -212,7 +214,7 @@ fn state_after(undone: bool, undid: &[Operation], of: Command, colour: Colour) -
         return text + &help("`--keep-on-failure` keeps it for inspection", colour);
     }
     match of {
-        Command::Apply | Command::Start | Command::Restart => {
+        Command::Apply | Command::Run | Command::Start | Command::Restart => {
             "the completed steps were kept; `moat status` shows the result, `moat apply` resumes\n"
         }
         Command::Stop => "`moat status` shows the running containers; `moat stop` resumes\n",

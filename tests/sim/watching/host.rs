@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use moat::watch::{Fingerprint, Host, Loaded, Read, Standing};
+use moat::audit::engine::Audited;
+use moat::watch::{Fingerprint, Host, Loaded, Read, RecordedEngine, Standing};
+use moat_model::engine::Engine;
 use moat_model::graph::Graph;
 use moat_model::resource::Run;
 use moat_plan::event::Event;
@@ -130,6 +132,10 @@ impl Host for FakeHost {
 
     fn note(&self, run: &Run, standing: &Standing) {
         self.standing.borrow_mut().insert(run.id.to_string(), standing.clone());
+    }
+
+    fn recorded<'a, E: Engine>(&'a self, engine: &'a E, graph: &'a Graph) -> impl RecordedEngine + 'a {
+        Audited::of(engine, None, graph)
     }
 
     fn follow(&self, _: usize, _: &[PathBuf]) {}

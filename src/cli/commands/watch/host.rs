@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::reload::{self, Mounted};
 use crate::audit::Audit;
+use crate::audit::engine::Audited;
 use crate::cli::args::locking::Locking;
 use crate::cli::blocking::run_blocking;
 use crate::cli::error::CliError;
@@ -29,8 +30,9 @@ use crate::ui::live::dashboard::Stands;
 use crate::ui::live::display::Display;
 use crate::watch::files::Files;
 use crate::watch::systemd;
-use crate::watch::{Fingerprint, Host, Loaded, Standing, Work};
+use crate::watch::{Fingerprint, Host, Loaded, RecordedEngine, Standing, Work};
 use moat_docker::Docker;
+use moat_model::engine::Engine;
 use moat_model::graph::Graph;
 use moat_model::resource::Run;
 use moat_model::state::Observed;
@@ -209,7 +211,7 @@ impl Host for CliHost<'_> {
     }
 
     async fn load(&self, spec: &Path, run: &Run) -> Loaded {
-        let (loaded, mounted) = reload::again(spec, run, self.engine, (self.allow, self.session.screen.colour())).await;
+        let (loaded, mounted) = reload::again(spec, run, self.engine, self.allow, self.session.screen.colour()).await;
         if let Some(number) = self.runs.iter().position(|it| it.id == run.id) {
             self.mounted.borrow_mut().insert(number, mounted);
         }
@@ -270,8 +272,8 @@ impl Host for CliHost<'_> {
         }
     }
 
-    fn record(&self) -> Option<(Arc<Audit>, String)> {
-        Some((Arc::clone(&self.audit), self.address()))
+    fn recorded<'b, E: Engine>(&'b self, engine: &'b E, graph: &'b Graph) -> impl RecordedEngine + 'b {
+        Audited::of(engine, Some((Arc::clone(&self.audit), self.address())), graph)
     }
 }
 

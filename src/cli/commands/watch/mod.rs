@@ -10,10 +10,8 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::approval::Approving;
-use crate::cli::args::locking::Locking;
+use crate::cli::args::change_args::ChangeArgs;
 use crate::cli::args::specs::Specs;
-use crate::cli::args::subnets::Addresses;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::interrupt::stoppable;
@@ -39,11 +37,7 @@ pub struct Watch {
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
     wait_timeout: Option<u32>,
     #[command(flatten)]
-    approving: Approving,
-    #[command(flatten)]
-    addresses: Addresses,
-    #[command(flatten)]
-    locking: Locking,
+    change: ChangeArgs,
     /// Print events as JSON lines
     #[arg(long)]
     pub(in crate::cli) json: bool,
@@ -75,29 +69,27 @@ pub(in crate::cli) struct WatchRequest<'a> {
     pub specs: &'a [PathBuf],
     pub watching: &'a Watching,
     pub wait_timeout: Option<u32>,
-    pub approving: &'a Approving,
+    pub change: &'a ChangeArgs,
     /// Ask for missing approvals before the watch starts, and refuse without them; otherwise hold the changes.
     pub asks: bool,
-    pub addresses: &'a Addresses,
-    pub locking: &'a Locking,
 }
 
 pub async fn run(args: &Watch, session: &Session) -> Result<Exit, CliError> {
-    let Watch { specs, watching, wait_timeout, approving, addresses, locking, .. } = args;
+    let Watch { specs, watching, wait_timeout, change, .. } = args;
     let (specs, wait_timeout) = (&specs.paths(), *wait_timeout);
-    watch_as(&WatchRequest { specs, watching, wait_timeout, approving, asks: false, addresses, locking }, session).await
+    watch_as(&WatchRequest { specs, watching, wait_timeout, change, asks: false }, session).await
 }
 
 pub(in crate::cli) async fn watch_as(args: &WatchRequest<'_>, session: &Session) -> Result<Exit, CliError> {
     let (selection, engine) = Selection::find(session, args.specs, Load::Full).await?;
     let agents = selection.into_agents();
     let record = Record::open("watch", &engine)?;
-    record.closed(args.approving.give(&agents, session, &engine, &record, args.asks).await)?;
+    record.closed(args.change.approving.give(&agents, session, &engine, &record, args.asks).await)?;
     let agents: Vec<_> = agents.iter().map(reload::watched).collect();
     let (wakeups, stop) = (Wakeups::default(), CancellationToken::new());
     let files = args.watching.files(&wakeups, session)?;
     let runs = agents.iter().map(|it| it.run.clone()).collect();
-    let host = CliHost::new(session, &engine, runs, files, args.locking, args.watching.allow)?;
+    let host = CliHost::new(session, &engine, runs, files, &args.change.locking, args.watching.allow)?;
     session.screen.say(&match agents.len() {
         1 => "watching; Ctrl-C stops the watch and keeps the sandbox\n".to_owned(),
         count => format!("watching {count} agents; Ctrl-C stops the watch and keeps the sandboxes\n"),
@@ -129,7 +121,7 @@ impl WatchRequest<'_> {
         let wait_timeout = self.wait_timeout.map(|seconds| Duration::from_secs(seconds.into()));
         let Watching { now, prune, resync, .. } = *self.watching;
         Settings {
-            options: Options { wait_timeout, ..self.addresses.options(engine) },
+            options: Options { wait_timeout, ..self.change.addresses.options(engine) },
             resync: Duration::from_secs(resync.into()),
             now,
             prune,

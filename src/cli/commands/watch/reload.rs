@@ -35,9 +35,9 @@ pub fn watched(agent: &Agent) -> Watched {
     }
 }
 
-/// Reloads the spec of a run and compares it with the approval. Errors are rendered with `colour`.
-/// `allow`: approve every change.
-pub async fn again(spec: &Path, run: &Run, engine: &Docker, (allow, colour): (bool, Colour)) -> (Loaded, Mounted) {
+/// Reloads the spec of a run and compares it with the approval. `allow`: approve every change. Errors are rendered with
+/// `colour`.
+pub async fn again(spec: &Path, run: &Run, engine: &Docker, allow: bool, colour: Colour) -> (Loaded, Mounted) {
     let path = spec.to_owned();
     let load::Loaded { agents, mut inputs, .. } = run_blocking(move || load::load(&[path], Load::Full)).await;
     let spec_is_gone = |errors: &[LoadError]| errors.iter().all(|it| matches!(it, LoadError::Missing { .. }));

@@ -1,0 +1,17 @@
+//! Options of the commands that bring a sandbox in sync: `apply`, `run`, `start`, `restart` and `watch`.
+
+use clap::Args;
+
+use crate::cli::approval::Approving;
+use crate::cli::args::locking::Locking;
+use crate::cli::args::subnets::Addresses;
+
+#[derive(Debug, Args)]
+pub struct ChangeArgs {
+    #[command(flatten)]
+    pub(in crate::cli) approving: Approving,
+    #[command(flatten)]
+    pub(in crate::cli) addresses: Addresses,
+    #[command(flatten)]
+    pub(in crate::cli) locking: Locking,
+}
