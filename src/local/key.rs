@@ -1,6 +1,6 @@
 //! The local key for keyed digests of secrets.
 //!
-//! Digests of different keys cannot be compared: after a key change, containers with secrets are replaced once.
+//! Digests of different keys cannot be compared: after a key change, moat replaces no container because of its secrets.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
