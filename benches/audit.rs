@@ -18,7 +18,7 @@ use moat::audit::log::{About, Writer};
 use moat::audit::{Audit, Entry, Phase, Verdict, read};
 use moat::clock::Clock;
 use moat::reconcile::{Claims, OnFailure, Outcome, until_converged};
-use moat_docker::Docker;
+use moat_docker::{Asked, Docker};
 use moat_model::graph::Graph;
 use moat_plan::event::Event;
 use moat_plan::{Options, Volumes};
@@ -35,7 +35,7 @@ const SANDBOXES: [(&str, &str, usize); 2] = [
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Tried<()> {
-    let docker = Docker::connect(None).await?;
+    let docker = Docker::connect(Asked::Nothing).await?;
     for (name, spec, pairs) in SANDBOXES {
         // Beside the binary, so that it is on a real disk and not in memory.
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;

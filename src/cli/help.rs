@@ -60,7 +60,7 @@ const GROUPS: [(&str, &[Row]); 4] = [
 
 /// The end of the page: how to name a sandbox, and where the options are.
 const FOOTER: &str = "\
-Options: --host ADDRESS, --color WHEN, -v/--verbose, -q/--quiet, -V/--version
+Options: --host ADDRESS, --context NAME, --color WHEN, -v, -q, --version
 AGENT is an agent's name, a run's id or a spec (default: the nearest agent.yaml)
 See `moat help COMMAND` for the options of a command";
 

@@ -46,7 +46,7 @@ use crate::ui;
 use crate::ui::Screen;
 pub use error::CliError;
 use exit::Exit;
-use session::{Form, Session};
+use session::{EngineChoice, Form, Session};
 
 /// Keep coding agents' Docker sandboxes in the state a file declares
 #[derive(Debug, Parser)]
@@ -63,6 +63,16 @@ struct Global {
     /// Docker address (unix://, tcp:// or ssh://)
     #[arg(long, global = true, value_name = "ADDRESS", help_heading = "Global options")]
     host: Option<String>,
+    /// Docker context; `list` takes several: `a,b`
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        value_delimiter = ',',
+        conflicts_with = "host",
+        help_heading = "Global options"
+    )]
+    context: Vec<String>,
     /// Log to standard error; repeat for more (see `MOAT_LOG`)
     #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Global options")]
     verbose: u8,
@@ -242,7 +252,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     };
     let logs = logging::start(cli.global.verbose);
     let screen = Screen::system(cli.global.color.into(), cli.global.quiet, logs);
-    let session = Session::new(screen, cli.global.host, cli.command.form());
+    let session = Session::new(screen, EngineChoice::new(cli.global.host, cli.global.context), cli.command.form());
     default_spec::announce_if_default(&found, &session);
     if let Command::Destroy(args) = &cli.command {
         args.warn_of_verbose(cli.global.verbose, &session);

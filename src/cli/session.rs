@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use futures_util::future::join_all;
+
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::clock::Clock;
@@ -11,16 +13,26 @@ use crate::ui::Screen;
 use crate::ui::json::stream::Stream;
 use crate::ui::render::diagnostic;
 use crate::ui::render::problem;
-use moat_docker::Docker;
+use moat_docker::{Asked, Docker};
 use moat_model::resource::Run;
 use moat_spec::Diagnostics;
 
 /// One invocation of moat.
 pub struct Session {
     pub screen: Screen,
-    /// `--host`.
-    host: Option<String>,
+    engine: EngineChoice,
     pub form: Form,
+}
+
+/// The engine that the command line selects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EngineChoice {
+    /// The environment or the docker context selects it.
+    Default,
+    /// `--host`.
+    Host(String),
+    /// `--context`, one or several.
+    Contexts(Vec<String>),
 }
 
 /// The format of the output.
@@ -35,19 +47,38 @@ pub enum Form {
 }
 
 impl Session {
-    pub fn new(screen: Screen, host: Option<String>, form: Form) -> Self {
-        Self { screen, host, form }
+    pub fn new(screen: Screen, engine: EngineChoice, form: Form) -> Self {
+        Self { screen, engine, form }
     }
 
     /// Connects to the engine.
     ///
     /// # Errors
-    /// If there is no address, or the engine does not respond.
+    /// If there is no address, the engine does not respond, or the user selected several.
     pub async fn connect(&self) -> Result<Docker, CliError> {
-        let docker = Docker::connect(self.host.as_deref()).await?;
-        let located = docker.located();
-        tracing::debug!("docker at {} ({}), version {}", located.endpoint, located.origin, docker.api_version());
-        Ok(docker)
+        let asked = match &self.engine {
+            EngineChoice::Default => Asked::Nothing,
+            EngineChoice::Host(address) => Asked::Address(address),
+            EngineChoice::Contexts(names) => match &names[..] {
+                [only] => Asked::Context(only),
+                _ => {
+                    let message = "this command works on one Docker context".to_owned();
+                    return Err(CliError::Usage { message, hint: "only `moat list` takes several".to_owned() });
+                }
+            },
+        };
+        connect(asked).await
+    }
+
+    /// Connects to all selected engines, each with the name of its context. Without `--context` it is one, without a name.
+    pub async fn connect_each(&self) -> Vec<(Option<String>, Result<Docker, CliError>)> {
+        match &self.engine {
+            EngineChoice::Contexts(names) => {
+                let each = names.iter().map(async |name| (Some(name.clone()), connect(Asked::Context(name)).await));
+                join_all(each).await
+            }
+            _ => vec![(None, self.connect().await)],
+        }
     }
 
     /// The reporter of a run. `label`: the prefix of its lines if there are several.
@@ -124,4 +155,21 @@ impl Session {
         let _ = self.screen.data(&document);
         exit
     }
+}
+
+impl EngineChoice {
+    pub fn new(host: Option<String>, contexts: Vec<String>) -> Self {
+        match host {
+            Some(address) => Self::Host(address),
+            None if contexts.is_empty() => Self::Default,
+            None => Self::Contexts(contexts),
+        }
+    }
+}
+
+async fn connect(asked: Asked<'_>) -> Result<Docker, CliError> {
+    let docker = Docker::connect(asked).await?;
+    let located = docker.located();
+    tracing::debug!("docker at {} ({}), version {}", located.endpoint, located.origin, docker.api_version());
+    Ok(docker)
 }

@@ -81,7 +81,7 @@ const FLAGS: &[(&[&str], &[&str], &str)] = &[
     (&[], &["-o", "--output", "--format"], "use `--json`"),
     (&[], &["-p", "--project-name", "--name"], "set `agent` in the spec"),
     (&[], &["--env-file"], "set `env_file: FILE` in the spec"),
-    (&[], &["--context", "-H"], "use `--host ADDRESS` or `DOCKER_CONTEXT`"),
+    (&[], &["-H"], "use `--host ADDRESS`"),
     (&[], &["--debug", "-D"], "use `-v`, or `-vv` for more"),
     (&[], &["--no-color", "--no-ansi", "--ansi"], "use `--color never`"),
 ];

@@ -56,7 +56,7 @@ fn of_moat() {
               audit                 Show, verify, export or rotate the audit log
               completions, man      Print a shell completion script or a man page
 
-            Options: --host ADDRESS, --color WHEN, -v/--verbose, -q/--quiet, -V/--version
+            Options: --host ADDRESS, --context NAME, --color WHEN, -v, -q, --version
             AGENT is an agent's name, a run's id or a spec (default: the nearest agent.yaml)
             See `moat help COMMAND` for the options of a command
         "#]],
@@ -102,6 +102,7 @@ fn of_apply() {
 
             Global options:
                   --host <ADDRESS>  Docker address (unix://, tcp:// or ssh://)
+                  --context <NAME>  Docker context; `list` takes several: `a,b`
               -v, --verbose...      Log to standard error; repeat for more (see `MOAT_LOG`)
               -q, --quiet           Print only warnings and errors
                   --color <WHEN>    Use colors: auto, always or never [default: auto]
@@ -135,6 +136,7 @@ fn of_plan() {
 
             Global options:
                   --host <ADDRESS>  Docker address (unix://, tcp:// or ssh://)
+                  --context <NAME>  Docker context; `list` takes several: `a,b`
               -v, --verbose...      Log to standard error; repeat for more (see `MOAT_LOG`)
               -q, --quiet           Print only warnings and errors
                   --color <WHEN>    Use colors: auto, always or never [default: auto]
@@ -189,6 +191,9 @@ fn of_destroy() {
                   --host <ADDRESS>
                       Docker address (unix://, tcp:// or ssh://)
 
+                  --context <NAME>
+                      Docker context; `list` takes several: `a,b`
+
               -v, --verbose...
                       Log to standard error; repeat for more (see `MOAT_LOG`)
 
@@ -234,6 +239,9 @@ fn of_status() {
             Global options:
                   --host <ADDRESS>
                       Docker address (unix://, tcp:// or ssh://)
+
+                  --context <NAME>
+                      Docker context; `list` takes several: `a,b`
 
               -v, --verbose...
                       Log to standard error; repeat for more (see `MOAT_LOG`)
@@ -307,6 +315,9 @@ fn of_exec() {
                   --host <ADDRESS>
                       Docker address (unix://, tcp:// or ssh://)
 
+                  --context <NAME>
+                      Docker context; `list` takes several: `a,b`
+
               -v, --verbose...
                       Log to standard error; repeat for more (see `MOAT_LOG`)
 
@@ -329,8 +340,9 @@ fn of_list() {
             List all sandboxes on this Docker host
 
             `file is gone` means that the spec does not exist on this host: it was deleted,
-            or the sandbox was applied from another host. With `--quiet` only run ids are
-            printed, one per line.
+            or the sandbox was applied from another host. `--context a,b` lists the
+            sandboxes of several Docker contexts. With `--quiet` only run ids are printed,
+            one per line.
 
             Usage: moat list [OPTIONS]
 
@@ -344,6 +356,9 @@ fn of_list() {
             Global options:
                   --host <ADDRESS>
                       Docker address (unix://, tcp:// or ssh://)
+
+                  --context <NAME>
+                      Docker context; `list` takes several: `a,b`
 
               -v, --verbose...
                       Log to standard error; repeat for more (see `MOAT_LOG`)
@@ -397,6 +412,9 @@ fn of_clean() {
             Global options:
                   --host <ADDRESS>
                       Docker address (unix://, tcp:// or ssh://)
+
+                  --context <NAME>
+                      Docker context; `list` takes several: `a,b`
 
               -v, --verbose...
                       Log to standard error; repeat for more (see `MOAT_LOG`)

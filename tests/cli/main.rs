@@ -7,6 +7,7 @@
 mod addresses;
 mod build;
 mod complete;
+mod contexts;
 mod deps;
 mod docs;
 mod documents;

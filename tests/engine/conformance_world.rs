@@ -5,7 +5,7 @@ use std::sync::RwLockReadGuard;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use ipnet::Ipv4Net;
-use moat_docker::Docker;
+use moat_docker::{Asked, Docker};
 use moat_model::resource::{AgentName, ImageRef};
 use moat_sim::interference::Interference;
 use testkit::conformance::world::{NEEDED_FILE, Program, World as Corner, run_of};
@@ -47,7 +47,7 @@ impl World {
     pub async fn new(promise: &str) -> Self {
         static BLOCKS: AtomicU8 = AtomicU8::new(0);
         let host = variable("DOCKER_HOST");
-        let engine = Docker::connect(Some(&host)).await.unwrap_or_else(|error| panic!("{error}"));
+        let engine = Docker::connect(Asked::Address(&host)).await.unwrap_or_else(|error| panic!("{error}"));
         // Another process may run this suite on the same engine.
         let process = u8::try_from(std::process::id() % 4).expect("less than four") * 64;
         let block = process + BLOCKS.fetch_add(1, Ordering::Relaxed);

@@ -35,7 +35,7 @@ pub use session::not_run::NotRun;
 pub use transport::connect_error::ConnectError;
 pub use transport::endpoint::{Endpoint, Located, Origin, SshTarget, TlsFiles, TlsIdentity};
 pub use transport::environment::{Environment, ProcessEnv};
-pub use transport::resolve::resolve;
+pub use transport::resolve::{Asked, resolve};
 pub use transport::version::{ApiVersion, Feature};
 
 use calls::{build, commands, containers, credentials, events, images, lists, logs, networks, pull, volumes};

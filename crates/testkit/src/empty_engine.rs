@@ -42,6 +42,15 @@ impl EmptyEngine {
         })
     }
 
+    /// An engine with a volume of the sandbox `builder-1f2e3d4c`, and nothing else.
+    pub fn with_a_volume() -> Self {
+        const VOLUME: &str = r#"{"Volumes":[{"Name":"moat-builder-1f2e3d4c-data","Driver":"local","Mountpoint":"/","Scope":"local","Labels":{"moat.run":"builder-1f2e3d4c","moat.agent":"builder","moat.spec":"/elsewhere/agent.yaml","moat.resource":"volume/data","moat.hash":"1","moat.config":"{}"}}]}"#;
+        Self::answering(|request| match request {
+            _ if request.contains("/volumes") => ("200 OK", VOLUME),
+            _ => reply(request),
+        })
+    }
+
     /// The address of a TCP port that leads to this engine.
     pub fn tcp(&self) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");

@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use clap::Args;
+use futures_util::future::join_all;
 
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
@@ -20,7 +21,7 @@ use moat_model::resource::Run;
 /// List all sandboxes on this Docker host
 ///
 /// `file is gone` means that the spec does not exist on this host: it was deleted, or the sandbox was applied from another
-/// host. With `--quiet` only run ids are printed, one per line.
+/// host. `--context a,b` lists the sandboxes of several Docker contexts. With `--quiet` only run ids are printed, one per line.
 #[derive(Debug, Args)]
 pub struct List {
     /// Print a JSON document
@@ -29,10 +30,19 @@ pub struct List {
 }
 
 pub async fn run(args: &List, session: &Session) -> Result<Exit, CliError> {
-    let engine = session.connect().await?;
-    let found = runs(&engine).await?;
-    rebuild(&found, &engine);
-    let rows: Vec<Row<'_>> = found.iter().map(row).collect();
+    let engines = session.connect_each().await;
+    let several = engines.len() > 1;
+    let (mut found, mut exit) = (Vec::new(), Exit::Done);
+    for (context, runs) in join_all(engines.into_iter().map(async |(name, engine)| (name, on(engine).await))).await {
+        match runs {
+            Ok(runs) => found.extend(runs.into_iter().map(|run| (context.clone().filter(|_| several), run))),
+            Err(error) if several => exit = session.alert(context.as_deref(), &error),
+            Err(error) => return Err(error),
+        }
+    }
+    found.sort_by(|(_, a), (_, b)| a.run.id.cmp(&b.run.id));
+    let rows: Vec<Row<'_>> =
+        found.iter().map(|(context, found)| Row { context: context.as_deref(), ..row(found) }).collect();
     session.answer(&if args.json {
         list::json(&rows)
     } else if session.screen.is_quiet() {
@@ -41,9 +51,21 @@ pub async fn run(args: &List, session: &Session) -> Result<Exit, CliError> {
         list::text(&rows, session.screen.data_colour())
     })?;
     if rows.is_empty() {
-        session.screen.say("no sandboxes on this Docker host\n");
+        session.screen.say(if several {
+            "no sandboxes on these Docker hosts\n"
+        } else {
+            "no sandboxes on this Docker host\n"
+        });
     }
-    Ok(Exit::Done)
+    Ok(exit)
+}
+
+/// The runs on an engine.
+async fn on(engine: Result<Docker, CliError>) -> Result<Vec<Found>, CliError> {
+    let engine = engine?;
+    let found = runs(&engine).await?;
+    rebuild(&found, &engine);
+    Ok(found)
 }
 
 /// Recreates missing run records from the engine's labels, silently, since the user did not ask for it.
@@ -59,7 +81,8 @@ fn rebuild(found: &[Found], engine: &Docker) {
 }
 
 pub fn row(found: &Found) -> Row<'_> {
-    Row { run: &found.run, observed: &found.observed, orphaned: orphaned(&found.run), now: Clock::System.now() }
+    let (run, observed) = (&found.run, &found.observed);
+    Row { run, observed, context: None, orphaned: orphaned(run), now: Clock::System.now() }
 }
 
 /// Why a run has no spec any more. `None`: it has one, or that is unknown.

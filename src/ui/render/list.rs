@@ -18,6 +18,8 @@ use moat_model::state::{ContainerState, Observed};
 pub struct Row<'a> {
     pub run: &'a Run,
     pub observed: &'a Observed,
+    /// The docker context of its engine, if several were asked.
+    pub context: Option<&'a str>,
     /// Why no spec describes the run any more; `None` if one does.
     pub orphaned: Option<&'static str>,
     /// The reference time of ages.
@@ -47,6 +49,8 @@ struct Document<'a> {
     run: &'a str,
     agent: &'a str,
     spec: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context: Option<&'a str>,
     state: Upness,
     /// The creation time of the oldest container.
     created_at: Option<String>,
@@ -81,8 +85,8 @@ impl Upness {
 }
 
 /// Columns of the table that are coloured.
-const STATE: usize = 2;
-const SPEC: usize = 5;
+const STATE: usize = 3;
+const SPEC: usize = 6;
 
 /// Returns the ids of the runs, one per line.
 pub fn ids(rows: &[Row<'_>]) -> String {
@@ -91,8 +95,9 @@ pub fn ids(rows: &[Row<'_>]) -> String {
 
 /// Returns one line for each run; empty without runs.
 pub fn text(rows: &[Row<'_>], colour: Colour) -> String {
-    let cells: Vec<[String; 6]> = rows.iter().map(Row::cells).collect();
-    table::painted(["RUN", "AGENT", "STATE", "AGE", "RESOURCES", "SPEC"], &cells, |row, column, cell| {
+    let cells: Vec<[String; 7]> = rows.iter().map(Row::cells).collect();
+    let context = if rows.iter().any(|row| row.context.is_some()) { "CONTEXT" } else { "" };
+    table::painted(["RUN", "AGENT", context, "STATE", "AGE", "RESOURCES", "SPEC"], &cells, |row, column, cell| {
         let row = &rows[row];
         match (column, row.orphaned) {
             (STATE, _) if row.is_good() => colour.paint(GOOD, cell),
@@ -128,11 +133,12 @@ impl<'a> Row<'a> {
         matches!(Upness::of(self.observed), Upness::Running | Upness::Completed)
     }
 
-    fn cells(&self) -> [String; 6] {
+    fn cells(&self) -> [String; 7] {
+        let context = self.context.unwrap_or_default().to_owned();
         let state = Upness::of(self.observed).as_str().to_owned();
         let count = outcome::names(self.observed).len().to_string();
         let age = self.created().map_or_else(|| "-".to_owned(), |then| phrases::age(self.now.duration_since(then)));
-        [self.run.id.to_string(), self.run.agent.to_string(), state, age, count, self.run.spec.clone()]
+        [self.run.id.to_string(), self.run.agent.to_string(), context, state, age, count, self.run.spec.clone()]
     }
 
     fn created(&self) -> Option<Timestamp> {
@@ -145,6 +151,7 @@ impl<'a> Row<'a> {
             run: self.run.id.as_str(),
             agent: self.run.agent.as_str(),
             spec: &self.run.spec,
+            context: self.context,
             state: Upness::of(self.observed),
             created_at: self.created().map(written),
             orphaned: self.orphaned,

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use moat_docker::{Docker, Environment, ProcessEnv};
+use moat_docker::{Asked, Docker, Environment, ProcessEnv};
 use moat_model::engine::{ContainerCreate, Engine, Filter, NetworkCreate, VolumeMount};
 use moat_model::resource::{ContainerConfig, ContainerId, ImageRef, NetworkAttachment, NetworkId, ResourceId, RunId};
 use moat_model::state::ContainerFacts;
@@ -44,7 +44,7 @@ pub fn variable(name: &str) -> Option<String> {
 }
 
 pub async fn docker() -> Docker {
-    let connected = Docker::connect(variable("DOCKER_HOST").as_deref()).await;
+    let connected = Docker::connect(Asked::Nothing).await;
     connected.unwrap_or_else(|error| panic!("these tests need an engine: run `tests/lab/engine up` ({error})"))
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use moat_docker::Docker;
+use moat_docker::{Asked, Docker};
 use moat_model::engine::{Engine, Filter};
 
 use super::lab::variable;
@@ -27,7 +27,7 @@ fn with_ssh(script: &str) -> (bool, String) {
 #[tokio::test]
 #[ignore = "is run by the others, with an `ssh` of theirs"]
 async fn the_engine_behind_ssh() {
-    let docker = match Docker::connect(Some("ssh://me@box")).await {
+    let docker = match Docker::connect(Asked::Address("ssh://me@box")).await {
         Ok(docker) => docker,
         Err(error) => panic!("{error}; {}", error.hint),
     };

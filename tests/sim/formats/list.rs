@@ -37,8 +37,8 @@ fn with(states: &[ContainerState]) -> Observed {
 #[test]
 fn every_field_is_described_and_written() {
     let (graph, observed) = (sample::graph(), with(&[ContainerState::Running]));
-    let rows =
-        [Row { run: &graph.run, observed: &observed, orphaned: Some("file is gone"), now: Timestamp::UNIX_EPOCH }];
+    let (run, orphaned) = (&graph.run, Some("file is gone"));
+    let rows = [Row { run, observed: &observed, context: Some("box"), orphaned, now: Timestamp::UNIX_EPOCH }];
     let document: Value = serde_json::from_str(&json(&rows)).expect("a document");
     let mut seen = BTreeMap::new();
     fields(&document, "list", &BTreeMap::new(), &mut seen);
@@ -67,7 +67,7 @@ fn the_state_follows_from_the_containers() {
 fn columns_are_aligned_and_orphans_have_a_reason() {
     let (graph, observed) = (sample::graph(), with(&[ContainerState::Exited]));
     let now = Timestamp::from_second(3 * 3600).expect("in range");
-    let row = |orphaned| Row { run: &graph.run, observed: &observed, orphaned, now };
+    let row = |orphaned| Row { run: &graph.run, observed: &observed, context: None, orphaned, now };
     let text = sample::anonymous(&text(&[row(None), row(Some("file is gone"))], Colour::Never), &graph);
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(

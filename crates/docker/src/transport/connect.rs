@@ -15,7 +15,7 @@ use super::deadline::deadline;
 use super::endpoint::{Endpoint, Located};
 use super::environment::{Environment, ProcessEnv, config_dir};
 use super::fault::Failure;
-use super::resolve::resolve;
+use super::resolve::{Asked, resolve};
 use super::version::{ApiVersion, NEWEST, NotAVersion, OLDEST};
 use super::wire::{self, Wire};
 use crate::Docker;
@@ -32,12 +32,12 @@ struct VersionAnswer {
 const VERSION_HEADER: &str = "api-version";
 
 impl Docker {
-    /// Connects to the engine selected by `--host`, the environment or the docker context.
+    /// Connects to the engine selected on the command line, by the environment or by the docker context.
     ///
     /// # Errors
     /// If no engine is found, it cannot be reached, or it is too old.
-    pub async fn connect(host: Option<&str>) -> Result<Self, ConnectError> {
-        let located = resolve(host, &ProcessEnv)?;
+    pub async fn connect(asked: Asked<'_>) -> Result<Self, ConnectError> {
+        let located = resolve(asked, &ProcessEnv)?;
         Self::connect_to(located, &ProcessEnv).await
     }
 

@@ -41,8 +41,8 @@ struct DockerEndpoint {
     skip_tls_verify: bool,
 }
 
-/// The name that means "no context".
-const NO_CONTEXT: &str = "default";
+/// The context that has no file: `DOCKER_HOST`, or else the default socket.
+pub(crate) const NO_CONTEXT: &str = "default";
 
 /// The context selected by `DOCKER_CONTEXT` or else by docker's configuration.
 pub(crate) fn named(around: &impl Environment) -> Result<Option<String>, ConnectError> {

@@ -1,30 +1,44 @@
 //! Resolves the engine's endpoint, in docker's own order.
 //!
-//! `--host`, then `DOCKER_HOST`, then the docker context, then the default sockets. Reads files and variables only
+//! `--host` or `--context`, then `DOCKER_HOST`, then the docker context, then the default sockets. Reads files and variables only
 //! through [`Environment`], and does not connect.
 
 use std::path::{Path, PathBuf};
 
 use super::connect_error::ConnectError;
-use super::docker_context;
+use super::docker_context::{self, NO_CONTEXT};
 use super::endpoint::{Endpoint, Located, Origin, TlsFiles, TlsIdentity};
 use super::environment::{Environment, config_dir};
 
 /// The socket of an engine that runs as root.
 const SYSTEM_SOCKET: &str = "/var/run/docker.sock";
 
+/// The engine that a user asks for on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked<'a> {
+    /// `--host`.
+    Address(&'a str),
+    /// `--context`.
+    Context(&'a str),
+    /// Neither.
+    Nothing,
+}
+
 /// Resolves the endpoint of the engine.
 ///
 /// # Errors
 /// If the address is invalid, or the docker context or its files are missing.
-pub fn resolve(flag: Option<&str>, around: &impl Environment) -> Result<Located, ConnectError> {
-    if let Some(address) = flag {
-        return written(address, Origin::Flag, around);
+pub fn resolve(asked: Asked<'_>, around: &impl Environment) -> Result<Located, ConnectError> {
+    match asked {
+        Asked::Address(address) => return written(address, Origin::Flag, around),
+        Asked::Context(name) if name != NO_CONTEXT => return docker_context::locate(name, around),
+        Asked::Context(_) | Asked::Nothing => {}
     }
     if let Some(address) = around.variable("DOCKER_HOST") {
         return written(&address, Origin::Variable("DOCKER_HOST"), around);
     }
-    match docker_context::named(around)? {
+    let context = if asked == Asked::Nothing { docker_context::named(around)? } else { None };
+    match context {
         Some(context) => docker_context::locate(&context, around),
         None => Ok(Located { endpoint: default_socket(around), origin: Origin::Default }),
     }
@@ -84,7 +98,7 @@ mod tests {
     }
 
     /// Flag, variables, files; address and origin.
-    type Row<'a> = (Option<&'a str>, &'a [(&'a str, &'a str)], &'a [(&'a str, &'a str)], &'a str, Origin);
+    type Row<'a> = (Asked<'a>, &'a [(&'a str, &'a str)], &'a [(&'a str, &'a str)], &'a str, Origin);
 
     #[test]
     fn the_most_specific_setting_wins() {
@@ -95,41 +109,62 @@ mod tests {
         ];
         let named = |name: &str| Origin::Context(name.to_owned());
         let table: &[Row<'_>] = &[
-            (Some("tcp://flag:1"), &[("DOCKER_HOST", "tcp://env:1")], context, "tcp://flag:1", Origin::Flag),
+            (Asked::Address("tcp://flag:1"), &[("DOCKER_HOST", "tcp://env:1")], context, "tcp://flag:1", Origin::Flag),
             (
-                None,
+                Asked::Nothing,
                 &[("DOCKER_HOST", "tcp://env:1"), ("DOCKER_CONTEXT", "box"), ("HOME", "/h")],
                 context,
                 "tcp://env:1",
                 Origin::Variable("DOCKER_HOST"),
             ),
             (
-                None,
+                Asked::Nothing,
                 &[("DOCKER_HOST", ""), ("DOCKER_CONTEXT", "box"), ("HOME", "/h")],
                 context,
                 "tcp://box:1",
                 named("box"),
             ),
-            (None, &[("HOME", "/h")], context, "tcp://box:1", named("box")),
-            (None, &[("HOME", "/x"), ("DOCKER_CONFIG", "/h/.docker")], context, "tcp://box:1", named("box")),
+            (Asked::Nothing, &[("HOME", "/h")], context, "tcp://box:1", named("box")),
+            (Asked::Nothing, &[("HOME", "/x"), ("DOCKER_CONFIG", "/h/.docker")], context, "tcp://box:1", named("box")),
             (
-                None,
+                Asked::Context("box"),
+                &[("DOCKER_HOST", "tcp://env:1"), ("HOME", "/h")],
+                context,
+                "tcp://box:1",
+                named("box"),
+            ),
+            (
+                Asked::Context("default"),
+                &[("HOME", "/h"), ("DOCKER_CONTEXT", "box")],
+                context,
+                "unix:///var/run/docker.sock",
+                Origin::Default,
+            ),
+            (
+                Asked::Context("default"),
+                &[("HOME", "/h"), ("DOCKER_HOST", "tcp://env:1")],
+                context,
+                "tcp://env:1",
+                Origin::Variable("DOCKER_HOST"),
+            ),
+            (
+                Asked::Nothing,
                 &[("HOME", "/h"), ("DOCKER_CONTEXT", "default")],
                 context,
                 "unix:///var/run/docker.sock",
                 Origin::Default,
             ),
-            (None, &[("HOME", "/h")], &[], "unix:///var/run/docker.sock", Origin::Default),
-            (None, &[], &[], "unix:///var/run/docker.sock", Origin::Default),
+            (Asked::Nothing, &[("HOME", "/h")], &[], "unix:///var/run/docker.sock", Origin::Default),
+            (Asked::Nothing, &[], &[], "unix:///var/run/docker.sock", Origin::Default),
             (
-                None,
+                Asked::Nothing,
                 &[("XDG_RUNTIME_DIR", "/run/user/7")],
                 &[("/run/user/7/docker.sock", "")],
                 "unix:///run/user/7/docker.sock",
                 Origin::Default,
             ),
             (
-                None,
+                Asked::Nothing,
                 &[("XDG_RUNTIME_DIR", "/run/user/7")],
                 &[("/run/user/7/docker.sock", ""), ("/var/run/docker.sock", "")],
                 "unix:///var/run/docker.sock",
@@ -147,7 +182,8 @@ mod tests {
         let files: &[(&str, &str)] = &[("/c/cert.pem", ""), ("/c/key.pem", "")];
         let asked =
             around(&[("DOCKER_HOST", "tcp://b"), ("DOCKER_TLS_VERIFY", "1"), ("DOCKER_CERT_PATH", "/c")], files);
-        let Endpoint::Tcp { port, tls: Some(tls), .. } = resolve(None, &asked).expect("an address").endpoint else {
+        let Endpoint::Tcp { port, tls: Some(tls), .. } = resolve(Asked::Nothing, &asked).expect("an address").endpoint
+        else {
             panic!("not TLS")
         };
         assert_eq!(port, 2376);
@@ -155,20 +191,20 @@ mod tests {
         assert_eq!(tls.identity.map(|i| i.key), Some("/c/key.pem".into()));
 
         let unasked = around(&[("DOCKER_HOST", "tcp://b"), ("DOCKER_CERT_PATH", "/c")], files);
-        let plain = resolve(None, &unasked).expect("an address").endpoint;
+        let plain = resolve(Asked::Nothing, &unasked).expect("an address").endpoint;
         assert!(matches!(plain, Endpoint::Tcp { port: 2375, tls: None, .. }), "{plain}");
     }
 
     #[test]
     fn an_error_names_the_source_of_the_address() {
         let wrong = around(&[("DOCKER_HOST", "http://b")], &[]);
-        let error = resolve(None, &wrong).expect_err("no such scheme");
+        let error = resolve(Asked::Nothing, &wrong).expect_err("no such scheme");
         assert_eq!(
             error.to_string(),
             "cannot use docker at `http://b` (from DOCKER_HOST): unknown scheme `http`; use unix, tcp or ssh"
         );
         let missing = around(&[("DOCKER_CONTEXT", "gone"), ("HOME", "/h")], &[]);
-        let error = resolve(None, &missing).expect_err("no such context");
+        let error = resolve(Asked::Nothing, &missing).expect_err("no such context");
         assert_eq!(error.to_string(), "cannot use docker at `gone` (from the docker context `gone`): no such context");
         assert!(error.hint.contains("docker context ls"), "{}", error.hint);
     }
