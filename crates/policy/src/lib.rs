@@ -20,6 +20,6 @@ pub use format::{POLICY_MAX, UnreadablePolicy};
 pub use mode::{Mode, UnknownMode};
 pub use name::{HostName, InvalidName};
 pub use pattern::{HostPattern, InvalidPattern};
-pub use policy::{Entry, Grant, HOST, InvalidPolicy, Policy, RULES_MAX, Verdict};
+pub use policy::{Entry, Grant, HOST, InvalidPolicy, Policy, READY, RULES_MAX, Verdict};
 pub use port::Port;
 pub use rule::{HostRule, InvalidRule, Rule};

@@ -15,6 +15,12 @@ use super::rule::{HostRule, Rule};
 /// The name of the Docker host in a sandbox.
 pub const HOST: &str = "host.docker.internal";
 
+/// The name that a gateway answers itself, over HTTP. It proves that the gateway decides.
+pub const READY: &str = "ready.moat.internal";
+
+/// The names below it are always denied, so that a proof has one.
+const RESERVED: &str = "moat.internal";
+
 /// Far more than a person writes. A decision compares a name with each rule.
 pub const RULES_MAX: usize = 1000;
 
@@ -113,6 +119,9 @@ impl Policy {
 
     /// Whether a host can be reached on a port, and why.
     pub fn decide(&self, name: &HostName, port: Port) -> Verdict<'_> {
+        if is_reserved(name) {
+            return Verdict::Denied;
+        }
         if name.as_str() == HOST {
             let grant = Grant { rule: "network.host", ranges: Vec::new(), is_host: true };
             return if self.host_ports.contains(&port) { Verdict::Allowed(grant) } else { Verdict::Denied };
@@ -136,9 +145,10 @@ impl Policy {
     /// Whether a host can be reached on any port.
     pub fn knows(&self, name: &HostName) -> bool {
         let is_named = |rule: &HostRule| rule.hosts.matches(name);
-        (self.mode == Mode::Learn && name.as_str() != HOST)
-            || (name.as_str() == HOST && !self.host_ports.is_empty())
-            || self.entries.iter().flat_map(|entry| &entry.hosts).any(is_named)
+        if is_reserved(name) || name.as_str() == HOST {
+            return name.as_str() == HOST && !self.host_ports.is_empty();
+        }
+        self.mode == Mode::Learn || self.entries.iter().flat_map(|entry| &entry.hosts).any(is_named)
     }
 
     /// What the policy allows, one line for each host pattern and set of ports.
@@ -171,6 +181,10 @@ impl Grant<'_> {
     fn names(&self, address: IpAddr) -> bool {
         self.is_host || self.ranges.iter().any(|range| range.contains(&address))
     }
+}
+
+fn is_reserved(name: &HostName) -> bool {
+    name.as_str().strip_suffix(RESERVED).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 /// Gives each port without names to its host.
@@ -274,6 +288,16 @@ mod tests {
         let policy = policy(Mode::Strict, &["**", "**.docker.internal in 0.0.0.0/0"], &[]).unwrap();
         assert_eq!(rule_for(&policy, HOST, 443), None);
         assert_eq!(rule_for(&policy, "any.example", 443), Some("**"));
+    }
+
+    #[test]
+    fn reserved_names_are_denied_whatever_the_rules_are() {
+        let policy = policy(Mode::Learn, &["**", "denied.moat.internal"], &[]).unwrap();
+        for host in ["denied.moat.internal", READY, "moat.internal"] {
+            assert_eq!(rule_for(&policy, host, 80), None, "{host}");
+            assert!(!policy.knows(&name(host)));
+        }
+        assert_eq!(rule_for(&policy, "notmoat.internal", 80), Some("**"));
     }
 
     #[test]

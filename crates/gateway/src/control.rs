@@ -1,0 +1,167 @@
+//! The control socket: moat sets rules and asks for the status, from an exec in the gateway's container.
+//!
+//! A connection has one request and one answer, each a line of JSON. Only processes in the container reach the socket.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use moat_policy::{Mode, POLICY_MAX, Port};
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+
+use super::connection::Shared;
+use super::table::Table;
+
+/// What moat asks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Request {
+    /// Puts a policy in force, in the format of `Policy::to_json`.
+    Set(serde_json::Value),
+    Status,
+}
+
+/// The state of a gateway.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The digest of the policy in force; `None`: there are no readable rules, and everything is denied.
+    pub digest: Option<String>,
+    pub mode: Mode,
+    /// Why there are no readable rules.
+    pub fault: Option<String>,
+    /// Connections to the outside at this moment.
+    pub connections: usize,
+    /// Ports of rules that the gateway cannot listen on.
+    pub unbound: Vec<Port>,
+    /// Decisions that are missing in the log.
+    pub lost: u64,
+}
+
+/// Why a gateway did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    #[error("cannot reach the gateway: {0}")]
+    Io(#[from] io::Error),
+    #[error("the gateway's answer is not readable: {0}")]
+    Answer(#[from] serde_json::Error),
+    #[error("{0}")]
+    Refused(String),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Answer {
+    Ok(Status),
+    Error(String),
+}
+
+/// The socket in the folder of the state.
+pub(crate) const SOCKET: &str = "control.sock";
+
+/// The largest request: a policy and a few bytes around it.
+const REQUEST_MAX: u64 = POLICY_MAX as u64 + 1024;
+
+/// The time for a request. Rules are written to a local disk.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Requests at a time; moat has one.
+const REQUESTS: usize = 8;
+
+/// The pause after a failure to accept.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Asks a gateway, by the folder of its state.
+///
+/// # Errors
+/// If the gateway does not run, or refuses the rules. The rules before then stay in force.
+pub async fn ask(state: &Path, request: &Request) -> Result<Status, ControlError> {
+    let exchange = async {
+        let mut stream = UnixStream::connect(state.join(SOCKET)).await?;
+        let mut line = serde_json::to_vec(request)?;
+        line.push(b'\n');
+        stream.write_all(&line).await?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await?;
+        match serde_json::from_slice(&answer)? {
+            Answer::Ok(status) => Ok(status),
+            Answer::Error(error) => Err(ControlError::Refused(error)),
+        }
+    };
+    tokio::time::timeout(DEADLINE, exchange).await.unwrap_or_else(|late| Err(io::Error::from(late).into()))
+}
+
+/// Opens the socket. One that a killed gateway has left is replaced.
+pub(crate) fn bind(state: &Path) -> io::Result<UnixListener> {
+    let path = state.join(SOCKET);
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(&path)?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// Serves requests until the gateway stops.
+pub(crate) async fn serve(listener: UnixListener, shared: Arc<Shared>) {
+    let table = Table::new(REQUESTS);
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = shared.stop.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        let Ok((stream, _)) = accepted else {
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        };
+        let Some(place) = table.enter() else { continue };
+        let shared = Arc::clone(&shared);
+        tokio::spawn(async move {
+            let _place = place;
+            if let Ok(Err(error)) = tokio::time::timeout(DEADLINE, answer(&shared, stream)).await {
+                tracing::debug!("a control request failed: {error}");
+            }
+        });
+    }
+}
+
+async fn answer(shared: &Arc<Shared>, mut stream: UnixStream) -> io::Result<()> {
+    let mut line = String::new();
+    BufReader::new((&mut stream).take(REQUEST_MAX)).read_line(&mut line).await?;
+    let answer = match serde_json::from_str(&line) {
+        Ok(Request::Status) => Answer::Ok(status(shared)),
+        Ok(Request::Set(policy)) => set(shared, policy.to_string()).await,
+        Err(error) => Answer::Error(format!("the request is not readable: {error}")),
+    };
+    stream.write_all(&serde_json::to_vec(&answer)?).await
+}
+
+async fn set(shared: &Arc<Shared>, policy: String) -> Answer {
+    let server = Arc::clone(shared);
+    match tokio::task::spawn_blocking(move || server.rules.replace(&policy)).await {
+        Ok(Ok(version)) => {
+            shared.follows(version).await;
+            Answer::Ok(status(shared))
+        }
+        Ok(Err(error)) => Answer::Error(error.to_string()),
+        Err(error) => Answer::Error(error.to_string()),
+    }
+}
+
+fn status(shared: &Shared) -> Status {
+    let active = shared.rules.current();
+    Status {
+        digest: active.digest.clone(),
+        mode: active.policy.mode(),
+        fault: active.fault.clone(),
+        connections: shared.table.taken(),
+        unbound: shared.unbound.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        lost: shared.log.lost(),
+    }
+}

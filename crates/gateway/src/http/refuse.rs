@@ -1,0 +1,62 @@
+//! The answers of the gateway itself.
+
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_TYPE};
+use http::{HeaderValue, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use moat_policy::{HostName, Policy, Port, Rule};
+
+use super::body::Body;
+use super::host::NoHost;
+use crate::outer::NoConnection;
+
+/// The host is not allowed: names the rule that would allow it.
+pub(super) fn no_rule(policy: &Policy, name: &HostName) -> Response<Body> {
+    let rule = Rule::for_host(name, Port::HTTP);
+    let mode = policy.mode();
+    let text = format!(
+        "moat: `{name}` is denied by the network policy of this sandbox ({mode})\n\
+         to allow it, add this rule to `network.rules` in agent.yaml:\n  - \"{rule}\"\n"
+    );
+    answer(StatusCode::FORBIDDEN, text)
+}
+
+pub(super) fn no_host(error: &NoHost) -> Response<Body> {
+    answer(StatusCode::BAD_REQUEST, format!("moat: {error}\n"))
+}
+
+pub(super) fn no_connection(name: &HostName, error: &NoConnection) -> Response<Body> {
+    match error {
+        NoConnection::Refused(address, _) => answer(
+            StatusCode::FORBIDDEN,
+            format!(
+                "moat: `{name}` is denied: {error}\n\
+                 to allow it, add this rule to `network.rules` in agent.yaml:\n  - \"{name} in {address}\"\n"
+            ),
+        ),
+        NoConnection::Timeout => {
+            answer(StatusCode::GATEWAY_TIMEOUT, format!("moat: `{name}` is allowed, but {error}\n"))
+        }
+        _ => answer(StatusCode::BAD_GATEWAY, format!("moat: `{name}` is allowed, but {error}\n")),
+    }
+}
+
+/// The server's answer cannot be passed on.
+pub(super) fn no_answer(name: &HostName, error: &str) -> Response<Body> {
+    answer(StatusCode::BAD_GATEWAY, format!("moat: `{name}` is allowed, but its answer cannot be used: {error}\n"))
+}
+
+/// The answer to the reserved name.
+pub(super) fn ready(digest: Option<&str>) -> Response<Body> {
+    answer(StatusCode::OK, format!("{}\n", digest.unwrap_or("no readable rules: everything is denied")))
+}
+
+/// A short text, and the end of the connection.
+fn answer(status: StatusCode, text: String) -> Response<Body> {
+    let body = Full::new(Bytes::from(text)).map_err(|never| match never {}).boxed();
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}

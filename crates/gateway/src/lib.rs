@@ -1,0 +1,31 @@
+//! The egress gateway: the only way out of a sandbox's network.
+//!
+//! Every outside name leads to the gateway. It reads the name that a connection asks for, decides by the policy, resolves
+//! the real address itself, and copies the bytes. Nothing is decrypted. Runs in a container of its own, next to the
+//! sandbox; `docs/internals/gateway.md` describes the protocol around it.
+
+mod active;
+mod config;
+mod connection;
+mod control;
+mod dns;
+mod gateway;
+mod http;
+mod idle;
+mod limits;
+mod listen;
+mod log;
+mod outer;
+mod ports;
+mod relay;
+mod splice;
+mod table;
+mod tls;
+
+pub use active::UnusableRules;
+pub use config::{Config, InvalidConfig, OwnName, Relay, Target};
+pub use control::{ControlError, Request, Status, ask};
+pub use gateway::{Gateway, Options, StartError};
+pub use limits::Limits;
+pub use log::{Decision, Entry, Plane, Reason};
+pub use outer::Dial;
