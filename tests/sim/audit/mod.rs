@@ -1,5 +1,6 @@
 //! The audit log: that nothing of it can be changed unseen, and that nothing that happens to moat breaks it.
 
+mod changes;
 mod crashes;
 mod example;
 mod log;
