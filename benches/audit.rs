@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use moat::audit::batch::Change;
+use moat::audit::batch::Described;
 use moat::audit::engine::Audited;
 use moat::audit::log::{About, Writer};
 use moat::audit::{Audit, Entry, Phase, Verdict, read};
@@ -116,7 +116,7 @@ fn write(state: &Path, entries: &[Entry]) -> Tried<Duration> {
         About { run: body.run.clone(), agent: body.agent.clone(), engine: body.engine.clone() }
     });
     let intents: Vec<&Entry> = entries.iter().filter(|entry| entry.body.phase == Phase::Intent).collect();
-    let changes = intents.iter().map(|it| Change { event: "container_started", data: it.body.data.clone() });
+    let changes = intents.iter().map(|it| Described { event: "container_started", data: it.body.data.clone() });
     let first = audit.announce(&about, &changes.collect::<Vec<_>>())?;
     for (seq, entry) in (first..).zip(entries.iter().filter(|entry| entry.body.phase == Phase::Outcome)) {
         audit.begun(seq);

@@ -6,20 +6,14 @@ use std::sync::{MutexGuard, PoisonError};
 use serde_json::{Map, Value};
 
 use super::entry::{Body, Phase};
-use super::log::{About, Audit, Durable};
+use super::log::{About, Audit, Durable, Waiting};
 use super::{AuditError, Verdict};
 
-/// A planned change.
+/// A change as the log describes it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Change {
+pub struct Described {
     pub event: &'static str,
     pub data: Map<String, Value>,
-}
-
-/// The data that closes an intent.
-pub(super) struct Waiting {
-    event: &'static str,
-    about: About,
 }
 
 impl Audit {
@@ -28,8 +22,8 @@ impl Audit {
     ///
     /// # Errors
     /// If they are not on disk. In that case no change may be made.
-    pub fn announce(&self, about: &About, changes: &[Change]) -> Result<u64, AuditError> {
-        let body = |change: &Change| self.body(change.event, Phase::Intent, about, change.data.clone());
+    pub fn announce(&self, about: &About, changes: &[Described]) -> Result<u64, AuditError> {
+        let body = |change: &Described| self.body(change.event, Phase::Intent, about, change.data.clone());
         let bodies: Vec<Body> = changes.iter().map(body).collect();
         let last = self.append(&bodies, Durable::Now)?;
         let first = last + 1 - changes.len() as u64;

@@ -9,7 +9,6 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Map, Value};
 
-use super::batch::Waiting;
 use super::chain::{Fault, Link};
 use super::entry::{Body, Entry, Phase};
 use super::files::{Files, refused};
@@ -49,6 +48,12 @@ pub struct About {
     pub run: Option<String>,
     pub agent: Option<String>,
     pub engine: Option<String>,
+}
+
+/// An announced intent that was not started: the data that closes it.
+pub(super) struct Waiting {
+    pub event: &'static str,
+    pub about: About,
 }
 
 /// When an append reaches the disk.

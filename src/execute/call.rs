@@ -7,20 +7,18 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::failure::{self, explain};
-use super::{Report, ready};
-use moat_model::engine::{ContainerCreate, Engine, EngineError, Fault, NetworkCreate, VolumeCreate};
+use super::failure::{CallFailure, explain};
+use super::ready;
+use moat_model::engine::{Change, Engine, EngineError, Fault, Made, Progress};
 use moat_model::resource::{ContainerId, ImageDigest, ImageRef, NetworkId};
 use moat_plan::event::{Event, Failure, Tell};
 use moat_plan::{Action, Handle, OpId, Operation};
 
-/// The result of a successful call, for its dependents.
+/// The result of a successful operation, for its dependents.
 #[derive(Debug, Clone)]
 pub(super) enum Output {
-    Nothing,
-    Container(ContainerId),
-    Network(NetworkId),
-    Volume(String),
+    Made(Made),
+    /// The container is ready.
     Proof(ContainerId),
 }
 
@@ -32,26 +30,6 @@ const PAUSES: [Duration; 5] = [
     Duration::from_millis(400),
     Duration::from_millis(800),
 ];
-
-impl Output {
-    pub(super) fn note(&self, report: &mut Report) {
-        match self {
-            Self::Nothing => {}
-            Self::Container(id) => {
-                report.created.insert(id.to_string());
-            }
-            Self::Network(id) => {
-                report.created.insert(id.to_string());
-            }
-            Self::Volume(name) => {
-                report.created.insert(name.clone());
-            }
-            Self::Proof(id) => {
-                report.proven.insert(id.clone());
-            }
-        }
-    }
-}
 
 /// Makes the call of `operation`; `known` has the outputs of earlier operations.
 pub(super) async fn call<E: Engine>(
@@ -89,17 +67,17 @@ async fn until_done<E: Engine>(
             Ok(Err(why)) => why,
             Err(_) => {
                 let message = format!("no answer within {} s", deadline.as_secs());
-                failure::CallFailure::Engine(EngineError::new(Fault::TimedOut, message))
+                CallFailure::Engine(EngineError::new(Fault::TimedOut, message))
             }
         };
         match (&why, PAUSES.get(attempt)) {
-            (failure::CallFailure::Engine(error), Some(pause)) if may_pass(&operation.action, error) => {
+            (CallFailure::Engine(error), Some(pause)) if may_pass(&operation.action, error) => {
                 attempt += 1;
                 let attempt = u32::try_from(attempt).unwrap_or(u32::MAX);
                 tell(Event::Retrying { operation, error: &error.message, attempt, pause: *pause });
                 sleep(*pause).await;
             }
-            _ => return Err(Box::new(explain(engine, operation, &known, why).await)),
+            _ => return Err(Box::new(explain(engine, operation, container_of(operation, &known).as_ref(), why).await)),
         }
     }
 }
@@ -122,19 +100,12 @@ fn may_pass(action: &Action, error: &EngineError) -> bool {
     }
 }
 
-/// The container of `operation`, if it is known.
-pub(super) fn container_of(operation: &Operation, known: &BTreeMap<OpId, Output>) -> Option<ContainerId> {
+/// The container whose start or readiness `operation` is about, if it is known.
+fn container_of(operation: &Operation, known: &BTreeMap<OpId, Output>) -> Option<ContainerId> {
     match &operation.action {
-        Action::UploadFiles { container, .. }
-        | Action::StartContainer { container }
-        | Action::AwaitReady { container, .. }
-        | Action::RenameContainer { container, .. } => resolve_container(container, known).ok(),
-        Action::UpdateContainer { container, .. }
-        | Action::UnpauseContainer { container }
-        | Action::RestartContainer { container }
-        | Action::StopContainer { container, .. }
-        | Action::ConnectNetwork { container, .. }
-        | Action::RemoveContainer { container } => Some(container.clone()),
+        Action::StartContainer { container } | Action::AwaitReady { container, .. } => {
+            resolve_container(container.clone(), known).ok()
+        }
         _ => None,
     }
 }
@@ -145,69 +116,49 @@ async fn once<E: Engine>(
     known: &BTreeMap<OpId, Output>,
     tell: Tell<'_>,
     stop: &CancellationToken,
-) -> Result<Output, failure::CallFailure> {
-    let name = operation.name.clone();
-    match &operation.action {
-        Action::PullImage { reference, digest } => {
-            let tell_progress = |progress| tell(Event::Progress { operation, progress });
-            // A pull may take minutes, and the engine keeps the layers so far: an interrupt does not wait for it.
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => return Err(failure::CallFailure::Interrupted),
-                pulled = engine.pull(reference, &tell_progress) => pulled?,
-            }
-            if let Some(planned) = digest {
-                came_as_planned(engine, reference, planned).await?;
-            }
-        }
-        Action::BuildImage { build } => {
-            let tell_step = |step: &str| tell(Event::Step { operation, step });
-            // The engine cancels a build whose client disconnects.
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => return Err(failure::CallFailure::Interrupted),
-                built = engine.build(build, &tell_step) => built?,
-            }
-        }
-        Action::CreateNetwork { labels, internal, subnet } => {
-            let create = NetworkCreate { name, labels: labels.clone(), internal: *internal, subnet: *subnet };
-            return Ok(Output::Network(engine.create_network(&create).await?));
-        }
-        Action::CreateVolume { labels } => {
-            engine.create_volume(&VolumeCreate { name: name.clone(), labels: labels.clone() }).await?;
-            return Ok(Output::Volume(name));
-        }
-        Action::CreateContainer { labels, config, network, mounts, ports } => {
-            let network = resolve_network(network, known)?;
-            let (labels, mounts, ports) = (labels.clone(), mounts.clone(), ports.clone());
-            let create = ContainerCreate { name, labels, config: (**config).clone(), network, mounts, ports };
-            return Ok(Output::Container(engine.create_container(&create).await?));
-        }
-        Action::UploadFiles { container, files } => {
-            engine.upload(&resolve_container(container, known)?, files).await?;
-        }
-        Action::StartContainer { container } => engine.start(&resolve_container(container, known)?).await?,
-        Action::AwaitReady { container, probe, failures, may_complete, .. } => {
-            let container = resolve_container(container, known)?;
+) -> Result<Output, CallFailure> {
+    let change =
+        operation.change(|handle| resolve_container(handle, known), |handle| resolve_network(handle, known))?;
+    match (change, &operation.action) {
+        (None, Action::AwaitReady { container, probe, failures, may_complete, .. }) => {
+            let container = resolve_container(container.clone(), known)?;
             let ends = ready::ExitPolicy { failures, may_complete: *may_complete };
             ready::wait(engine, &container, probe, ends, stop).await?;
-            return Ok(Output::Proof(container));
+            Ok(Output::Proof(container))
         }
-        Action::UpdateContainer { container, update } => engine.update(container, update).await?,
-        Action::UnpauseContainer { container } => engine.unpause(container).await?,
-        Action::RestartContainer { container } => engine.restart(container).await?,
-        Action::StopContainer { container, grace } => engine.stop(container, grace.asked()).await?,
-        Action::RenameContainer { container, to } => {
-            engine.rename(&resolve_container(container, known)?, to).await?;
+        (None, _) => Ok(Output::Made(Made::Nothing)),
+        (Some(change), action) => {
+            let made = make(engine, &change, operation, tell, stop).await?;
+            if let Action::PullImage { reference, digest: Some(planned) } = action {
+                came_as_planned(engine, reference, planned).await?;
+            }
+            Ok(Output::Made(made))
         }
-        Action::ConnectNetwork { network, container, aliases } => {
-            engine.connect(&resolve_network(network, known)?, container, aliases).await?;
-        }
-        Action::RemoveContainer { container } => engine.remove_container(container).await?,
-        Action::RemoveNetwork { network } => engine.remove_network(network).await?,
-        Action::RemoveVolume => engine.remove_volume(&name).await?,
     }
-    Ok(Output::Nothing)
+}
+
+/// Makes a change. An interrupt cancels a pull or a build, which may take minutes; the engine keeps the layers so far,
+/// and cancels a build whose client disconnects.
+async fn make<E: Engine>(
+    engine: &E,
+    change: &Change,
+    operation: &Operation,
+    tell: Tell<'_>,
+    stop: &CancellationToken,
+) -> Result<Made, CallFailure> {
+    let progress = |progress: Progress<'_>| match progress {
+        Progress::Pulled(progress) => tell(Event::Progress { operation, progress }),
+        Progress::Step(words) => tell(Event::Step { operation, step: words }),
+    };
+    let made = engine.change(change, &progress);
+    if !matches!(change, Change::Pull { .. } | Change::Build(_)) {
+        return Ok(made.await?);
+    }
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => Err(CallFailure::Interrupted),
+        made = made => Ok(made?),
+    }
 }
 
 /// Checks the digest of a pulled image: the tag may have moved since the plan, and only planned images are run.
@@ -225,22 +176,22 @@ async fn came_as_planned<E: Engine>(
     Err(EngineError::new(Fault::Pull, message).hint("run the command again to plan with the new image"))
 }
 
-fn resolve_container(handle: &Handle<ContainerId>, known: &BTreeMap<OpId, Output>) -> Result<ContainerId, EngineError> {
+fn resolve_container(handle: Handle<ContainerId>, known: &BTreeMap<OpId, Output>) -> Result<ContainerId, EngineError> {
     match handle {
-        Handle::Known(id) => Ok(id.clone()),
-        Handle::From(op) => match known.get(op) {
-            Some(Output::Container(id)) => Ok(id.clone()),
-            _ => Err(unmade(*op)),
+        Handle::Known(id) => Ok(id),
+        Handle::From(op) => match known.get(&op) {
+            Some(Output::Made(Made::Container(id))) => Ok(id.clone()),
+            _ => Err(unmade(op)),
         },
     }
 }
 
-fn resolve_network(handle: &Handle<NetworkId>, known: &BTreeMap<OpId, Output>) -> Result<NetworkId, EngineError> {
+fn resolve_network(handle: Handle<NetworkId>, known: &BTreeMap<OpId, Output>) -> Result<NetworkId, EngineError> {
     match handle {
-        Handle::Known(id) => Ok(id.clone()),
-        Handle::From(op) => match known.get(op) {
-            Some(Output::Network(id)) => Ok(id.clone()),
-            _ => Err(unmade(*op)),
+        Handle::Known(id) => Ok(id),
+        Handle::From(op) => match known.get(&op) {
+            Some(Output::Made(Made::Network(id))) => Ok(id.clone()),
+            _ => Err(unmade(op)),
         },
     }
 }

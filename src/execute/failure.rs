@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::call::{Output, container_of};
 use moat_model::engine::{Detail, Engine, EngineError, ExecOutput, Fault, Filter, Inspection};
 use moat_model::resource::{Applied, BuildNetwork, ContainerId, label};
 use moat_model::state::ContainerFacts;
 use moat_plan::event::{Asked, Code, Failure};
-use moat_plan::{Action, OpId, Operation};
+use moat_plan::{Action, Operation};
 
 /// The reason why a call failed.
 pub(super) enum CallFailure {
@@ -42,17 +41,16 @@ impl From<EngineError> for CallFailure {
     }
 }
 
-/// Collects what is known about a failure.
+/// Collects what is known about a failure. `container`: the one whose start or readiness failed.
 pub(super) async fn explain<E: Engine>(
     engine: &E,
     operation: &Operation,
-    known: &BTreeMap<OpId, Output>,
+    container: Option<&ContainerId>,
     why: CallFailure,
 ) -> Failure {
-    let is_about_its_life = matches!(operation.action, Action::StartContainer { .. } | Action::AwaitReady { .. });
     let mut log = Vec::new();
-    if let (true, Some(container)) = (is_about_its_life, container_of(operation, known)) {
-        let tail = tokio::time::timeout(LOG_DEADLINE, engine.log_tail(&container, LOG_LINES)).await;
+    if let Some(container) = container {
+        let tail = tokio::time::timeout(LOG_DEADLINE, engine.log_tail(container, LOG_LINES)).await;
         log = match tail {
             Ok(Ok(lines)) => lines,
             // Shown in place of the log, or a user would look for the output.
@@ -109,7 +107,7 @@ pub async fn exited_since<E: Engine>(
     container: &ContainerId,
 ) -> Result<Failure, EngineError> {
     let inspection = engine.inspect(container).await?;
-    Ok(explain(engine, operation, &BTreeMap::new(), CallFailure::Ended(inspection)).await)
+    Ok(explain(engine, operation, Some(container), CallFailure::Ended(inspection)).await)
 }
 
 /// The code of a failure: the engine's error in the context of the operation.
@@ -292,7 +290,7 @@ mod tests {
     use moat_model::resource::{ContainerId, ImageRef, NetworkId, ResourceId};
     use moat_model::state::{ContainerState, Health};
     use moat_plan::operation::Grace;
-    use moat_plan::{Cause, Handle};
+    use moat_plan::{Cause, Handle, OpId};
 
     fn operation(action: Action) -> Operation {
         let resource = ResourceId::main();

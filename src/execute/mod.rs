@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use call::{Output, call};
-use moat_model::engine::Engine;
+use moat_model::engine::{Engine, Made};
 use moat_model::resource::ContainerId;
 use moat_plan::event::{Event, Failure, Tell};
 use moat_plan::{OpId, Operation, Plan};
@@ -39,6 +39,24 @@ pub struct Report {
 impl Report {
     pub fn succeeded(&self) -> bool {
         self.failures.is_empty() && self.left.is_empty()
+    }
+
+    fn note(&mut self, output: &Output) {
+        match output {
+            Output::Made(Made::Nothing) => {}
+            Output::Made(Made::Container(id)) => {
+                self.created.insert(id.to_string());
+            }
+            Output::Made(Made::Network(id)) => {
+                self.created.insert(id.to_string());
+            }
+            Output::Made(Made::Volume(name)) => {
+                self.created.insert(name.clone());
+            }
+            Output::Proof(id) => {
+                self.proven.insert(id.clone());
+            }
+        }
     }
 
     /// Whether an operation of the plan succeeded.
@@ -72,7 +90,7 @@ pub async fn execute<E: Engine>(engine: &E, plan: &Plan, tell: Tell<'_>, stop: &
         match outcome {
             Ok(done) => {
                 tell(Event::Succeeded { operation, took });
-                done.note(&mut report);
+                report.note(&done);
                 made.insert(operation.id, done);
             }
             Err(failure) => {

@@ -11,6 +11,7 @@ use moat_sim::interference::Interference;
 use moat_sim::sim::{Behaviour, Settings, Sim};
 use moat_spec::compile::compile;
 use moat_spec::{Capabilities, Source, agent};
+use testkit::changes::Changes;
 use tokio_util::sync::CancellationToken;
 
 const PLAIN: &str = "agent: plain\nimage: busybox\n";

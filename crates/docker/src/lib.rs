@@ -38,12 +38,11 @@ pub use transport::environment::{Environment, ProcessEnv};
 pub use transport::resolve::{Asked, resolve};
 pub use transport::version::{ApiVersion, Feature};
 
-use calls::{build, commands, containers, credentials, events, images, lists, logs, networks, pull, volumes};
+use calls::{changes, commands, containers, credentials, events, images, lists, logs};
 use moat_model::engine::{
-    Call, ContainerCreate, ContainerUpdate, Engine, EngineError, ExecOutput, Fault, Filter, ImageBuild, Inspection,
-    NetworkCreate, Notice, PullProgress, VolumeCreate,
+    Call, Change, Engine, EngineError, ExecOutput, Fault, Filter, Inspection, Made, Notice, Progress,
 };
-use moat_model::resource::{Capacity, ContainerId, FileConfig, ImageDigest, ImageRef, NetworkId};
+use moat_model::resource::{Capacity, ContainerId, ImageDigest, ImageRef};
 use moat_model::state::{ContainerFacts, ImageFacts, NetworkFacts, VolumeFacts};
 use session::exec;
 use transport::answer;
@@ -145,7 +144,6 @@ fn safe(name: &str) -> Result<&str, EngineError> {
     }
 }
 
-/// Each method is one call.
 impl Engine for Docker {
     async fn containers(&self, filter: &Filter) -> Result<Vec<ContainerFacts>, EngineError> {
         lists::containers(self, filter).await
@@ -167,83 +165,12 @@ impl Engine for Docker {
         containers::inspect(self, container).await
     }
 
-    async fn pull(&self, reference: &ImageRef, progress: &dyn Fn(PullProgress)) -> Result<(), EngineError> {
-        pull::pull(self, reference, progress).await
-    }
-
     async fn registry_digest(&self, reference: &ImageRef) -> Result<ImageDigest, EngineError> {
         images::registry_digest(self, reference).await
     }
 
-    async fn build(&self, build: &ImageBuild, step: &dyn Fn(&str)) -> Result<(), EngineError> {
-        build::build(self, build, step).await
-    }
-
-    async fn create_network(&self, create: &NetworkCreate) -> Result<NetworkId, EngineError> {
-        networks::create(self, create).await
-    }
-
-    async fn remove_network(&self, network: &NetworkId) -> Result<(), EngineError> {
-        self.ensure(Call::RemoveNetwork, self.api.remove_network(safe(network.as_str())?)).await
-    }
-
-    async fn connect(
-        &self,
-        network: &NetworkId,
-        container: &ContainerId,
-        aliases: &[String],
-    ) -> Result<(), EngineError> {
-        networks::connect(self, network, container, aliases).await
-    }
-
-    async fn create_volume(&self, create: &VolumeCreate) -> Result<(), EngineError> {
-        volumes::create(self, create).await
-    }
-
-    async fn remove_volume(&self, name: &str) -> Result<(), EngineError> {
-        self.ensure(
-            Call::RemoveVolume,
-            self.api.remove_volume(safe(name)?, None::<bollard::query_parameters::RemoveVolumeOptions>),
-        )
-        .await
-    }
-
-    async fn create_container(&self, create: &ContainerCreate) -> Result<ContainerId, EngineError> {
-        containers::create(self, create).await
-    }
-
-    async fn upload(&self, container: &ContainerId, files: &[FileConfig]) -> Result<(), EngineError> {
-        containers::upload(self, container, files).await
-    }
-
-    async fn start(&self, container: &ContainerId) -> Result<(), EngineError> {
-        self.ensure(Call::Start, self.api.start_container(safe(container.as_str())?, None)).await
-    }
-
-    async fn stop(&self, container: &ContainerId, grace: Option<u32>) -> Result<(), EngineError> {
-        let t = grace.map(|seconds| i32::try_from(seconds).unwrap_or(i32::MAX));
-        let options = t.map(|t| bollard::query_parameters::StopContainerOptionsBuilder::new().t(t).build());
-        self.ensure(Call::Stop, self.api.stop_container(safe(container.as_str())?, options)).await
-    }
-
-    async fn restart(&self, container: &ContainerId) -> Result<(), EngineError> {
-        self.ensure(Call::Restart, self.api.restart_container(safe(container.as_str())?, None)).await
-    }
-
-    async fn unpause(&self, container: &ContainerId) -> Result<(), EngineError> {
-        self.ensure(Call::Unpause, self.api.unpause_container(safe(container.as_str())?)).await
-    }
-
-    async fn update(&self, container: &ContainerId, update: &ContainerUpdate) -> Result<(), EngineError> {
-        containers::update(self, container, update).await
-    }
-
-    async fn rename(&self, container: &ContainerId, name: &str) -> Result<(), EngineError> {
-        containers::rename(self, container, safe(name)?).await
-    }
-
-    async fn remove_container(&self, container: &ContainerId) -> Result<(), EngineError> {
-        containers::remove(self, container).await
+    async fn change(&self, change: &Change, progress: &dyn Fn(Progress<'_>)) -> Result<Made, EngineError> {
+        changes::make(self, change, progress).await
     }
 
     async fn exec(&self, container: &ContainerId, command: &[String]) -> Result<ExecOutput, EngineError> {

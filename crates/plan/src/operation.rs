@@ -8,7 +8,9 @@ use ipnet::Ipv4Net;
 use serde::Serialize;
 
 use super::cause::Cause;
-use moat_model::engine::{ContainerUpdate, ImageBuild, PortBinding, VolumeMount};
+use moat_model::engine::{
+    Change, ContainerCreate, ContainerUpdate, ImageBuild, NetworkCreate, PortBinding, VolumeCreate, VolumeMount,
+};
 use moat_model::resource::KnownFailure;
 use moat_model::resource::{
     ContainerConfig, ContainerId, FileConfig, ImageDigest, ImageRef, NetworkId, Probe, ResourceId,
@@ -125,6 +127,56 @@ pub enum Grace {
     Own(u32),
     /// The timeout that the user requested.
     Asked(u32),
+}
+
+impl Operation {
+    /// The change that it makes, with each handle resolved; `None` for a wait, which changes nothing.
+    ///
+    /// # Errors
+    /// If a handle cannot be resolved.
+    pub fn change<C, N, E>(
+        &self,
+        container: impl Fn(Handle<ContainerId>) -> Result<C, E>,
+        network: impl Fn(Handle<NetworkId>) -> Result<N, E>,
+    ) -> Result<Option<Change<C, N>>, E> {
+        let name = || self.name.clone();
+        let known = |id| container(Handle::Known(id));
+        Ok(Some(match self.action.clone() {
+            Action::AwaitReady { .. } => return Ok(None),
+            Action::PullImage { reference, .. } => Change::Pull { reference },
+            Action::BuildImage { build } => Change::Build(build),
+            Action::CreateNetwork { labels, internal, subnet } => {
+                Change::CreateNetwork(NetworkCreate { name: name(), labels, internal, subnet })
+            }
+            Action::CreateVolume { labels } => Change::CreateVolume(VolumeCreate { name: name(), labels }),
+            Action::CreateContainer { labels, config, network: home, mounts, ports } => {
+                let (config, network) = (*config, network(home)?);
+                Change::CreateContainer(Box::new(ContainerCreate {
+                    name: name(),
+                    labels,
+                    config,
+                    network,
+                    mounts,
+                    ports,
+                }))
+            }
+            Action::UploadFiles { container: into, files } => Change::Upload { container: container(into)?, files },
+            Action::StartContainer { container: it } => Change::Start { container: container(it)? },
+            Action::UpdateContainer { container, update } => Change::Update { container: known(container)?, update },
+            Action::UnpauseContainer { container } => Change::Unpause { container: known(container)? },
+            Action::RestartContainer { container } => Change::Restart { container: known(container)? },
+            Action::StopContainer { container, grace } => {
+                Change::Stop { container: known(container)?, grace: grace.asked() }
+            }
+            Action::RenameContainer { container: it, to } => Change::Rename { container: container(it)?, name: to },
+            Action::ConnectNetwork { network: to, container, aliases } => {
+                Change::Connect { network: network(to)?, container: known(container)?, aliases }
+            }
+            Action::RemoveContainer { container } => Change::RemoveContainer { container: known(container)? },
+            Action::RemoveNetwork { network: it } => Change::RemoveNetwork { network: network(Handle::Known(it))? },
+            Action::RemoveVolume => Change::RemoveVolume { name: name() },
+        }))
+    }
 }
 
 impl Grace {

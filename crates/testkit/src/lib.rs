@@ -3,13 +3,14 @@
 //! On a real engine: [`sandbox`] is one agent of one test, [`engine`] the engine as docker's own client sees it,
 //! [`watched`] a `moat watch` that runs, [`recorder`], [`proxy`] and [`breakpoint`] sockets in front of the engine's.
 //! Without one: [`hermetic`] is a folder to run moat in, [`empty_engine`] an engine that only answers, and [`simulator`]
-//! has the cases that are played on the simulated engine. [`conformance`] runs on both.
+//! has the cases that are played on the simulated engine. [`conformance`] runs on both, with the methods of [`changes`].
 
 #![expect(clippy::missing_panics_doc, reason = "a helper of tests panics to fail the test")]
 #![expect(clippy::return_self_not_must_use, reason = "a builder that is dropped shows in the test")]
 #![expect(clippy::new_without_default, reason = "each new one is a socket or a folder, which `default` would hide")]
 
 pub mod breakpoint;
+pub mod changes;
 pub mod conformance;
 pub mod effects;
 pub mod empty_engine;

@@ -1,37 +1,32 @@
 //! An engine decorator that logs every change: an intent on disk before each changing call, and its outcome after it.
-//! `batch` logs the intents of a whole plan together, `words` defines the data of each.
+//! `batch` logs the intents of a whole plan together, `describe` defines the data of each.
 //!
 //! It wraps any other engine, so that no caller can omit the log. Calls identify resources by id only; names come from
-//! the lists that the engine returns. Secrets are not logged: of a container's configuration, only its image, its name
-//! and whether it is privileged.
+//! the lists that the engine returns. One task uses it: its state is not shared between threads.
 
 mod batch;
+mod describe;
 mod known;
-mod words;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use serde_json::{Value, json};
-use tokio::sync::Mutex as Turn;
+use serde_json::json;
+use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
 
-use crate::audit::batch::Change;
+use crate::audit::batch::Described;
 use crate::audit::log::About;
 use crate::audit::{Audit, AuditError, Entry, Verdict};
 use batch::{Ahead, Intent};
+use describe::{Data, object};
 use known::Known;
-use moat_model::engine::{
-    ContainerCreate, ContainerUpdate, Engine, EngineError, ExecOutput, Fault, Filter, ImageBuild, Inspection,
-    NetworkCreate, Notice, PullProgress, VolumeCreate,
-};
+use moat_model::engine::{Change, Engine, EngineError, ExecOutput, Fault, Filter, Inspection, Made, Notice, Progress};
 use moat_model::graph::Graph;
-use moat_model::resource::label::Ownership;
-use moat_model::resource::{ContainerId, FileConfig, ImageDigest, ImageRef, NetworkId, ResourceId, Run};
+use moat_model::resource::{ContainerId, ImageDigest, ImageRef, ResourceId, Run};
 use moat_model::state::{ContainerFacts, ImageFacts, NetworkFacts, VolumeFacts};
-use words::{Data, object};
 
 /// An engine with an audit log.
 pub struct Audited<'a, E> {
@@ -41,12 +36,13 @@ pub struct Audited<'a, E> {
     about: About,
     /// The build sidecar, if the run has one.
     sidecar: Option<ResourceId>,
-    known: Mutex<Known>,
+    known: RefCell<Known>,
     settled: Cell<bool>,
     /// The changes of the last reported plan.
-    announced: Mutex<Vec<Change>>,
-    /// The changes of that plan that are logged already.
-    ahead: Turn<Ahead>,
+    announced: RefCell<Vec<Described>>,
+    /// The changes of that plan that are logged already. Locked while they are written, so that no other call of the
+    /// plan logs them again.
+    ahead: Mutex<Ahead>,
     /// The number of running calls.
     busy: Cell<usize>,
 }
@@ -71,10 +67,10 @@ impl<'a, E: Engine> Audited<'a, E> {
             audit,
             about,
             sidecar,
-            known: Mutex::default(),
+            known: RefCell::default(),
             settled: Cell::new(false),
-            announced: Mutex::default(),
-            ahead: Turn::default(),
+            announced: RefCell::default(),
+            ahead: Mutex::default(),
             busy: Cell::new(0),
         }
     }
@@ -90,7 +86,7 @@ impl<'a, E: Engine> Audited<'a, E> {
         work: impl Future<Output = Result<T, Err>>,
         result_data: impl Fn(&T) -> Data,
     ) -> Result<T, Err> {
-        let intent = self.intent(event, data).await?;
+        let intent = self.intent(Described { event, data }).await?;
         let done = work.await;
         let (verdict, data) = match &done {
             Ok(done) => (Verdict::Done, result_data(done)),
@@ -100,41 +96,19 @@ impl<'a, E: Engine> Audited<'a, E> {
         done
     }
 
-    async fn change<T>(
-        &self,
-        event: &'static str,
-        data: Data,
-        work: impl Future<Output = Result<T, EngineError>>,
-        result_data: impl Fn(&T) -> Data,
-    ) -> Result<T, EngineError> {
-        let busy = Busy::with(&self.busy);
-        let known = data.clone();
-        let done = match self.intent(event, data).await {
-            Ok(intent) => {
-                let done = work.await;
-                self.came_of(intent, event, &known, &done, result_data).await.and(done)
-            }
-            Err(error) => Err(unrecorded(&error)),
-        };
-        drop(busy);
-        self.sync_when_idle().await;
-        done
-    }
-
     /// Logs the outcome of a call, with data that its intent did not have.
-    async fn came_of<T>(
+    async fn came_of(
         &self,
         intent: Intent,
-        event: &'static str,
-        known: &Data,
-        done: &Result<T, EngineError>,
-        result_data: impl Fn(&T) -> Data,
+        described: Described,
+        change: &Change,
+        done: &Result<Made, EngineError>,
     ) -> Result<(), EngineError> {
-        let mut data: Data = known.clone();
+        let Described { event, mut data } = described;
         data.retain(|field, value| intent.said.get(field) != Some(value));
         let verdict = match done {
-            Ok(done) => {
-                data.extend(result_data(done));
+            Ok(made) => {
+                data.extend(self.result(change, made));
                 Verdict::Done
             }
             Err(error) => {
@@ -169,10 +143,6 @@ impl<'a, E: Engine> Audited<'a, E> {
         let settled = joined(spawn_blocking(move || audit.settle(&about, is_over)).await);
         settled.map(drop).map_err(|error| unrecorded(&error))
     }
-
-    fn announced(&self) -> MutexGuard<'_, Vec<Change>> {
-        self.announced.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// Counts a call while it lives: the caller may drop its future before it ends.
@@ -200,10 +170,6 @@ fn joined<T>(done: Result<Result<T, AuditError>, tokio::task::JoinError>) -> Res
     done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }
 
-fn nothing<T>(_: &T) -> Data {
-    Data::new()
-}
-
 /// Whether the process of an intent is over. The caller holds the lock of the run, so only sessions may still run.
 fn is_over(entry: &Entry) -> bool {
     let is_session = SESSIONS.contains(&entry.body.event.as_str());
@@ -222,7 +188,7 @@ impl<E: Engine> Engine for Audited<'_, E> {
         for facts in &found {
             self.learn(&facts.id, &facts.name, facts.owner.as_ref());
             if facts.owner.as_ref().is_some_and(|owner| owner.resource == ResourceId::main()) {
-                self.known().home.clone_from(&facts.home);
+                self.known.borrow_mut().home.clone_from(&facts.home);
             }
         }
         self.settle().await?;
@@ -232,7 +198,8 @@ impl<E: Engine> Engine for Audited<'_, E> {
 
     async fn networks(&self, filter: &Filter) -> Result<Vec<NetworkFacts>, EngineError> {
         let found = self.engine.networks(filter).await?;
-        self.known().networks.extend(found.iter().map(|facts| (facts.id.clone(), facts.name.clone())));
+        let names = found.iter().map(|facts| (facts.id.clone(), facts.name.clone()));
+        self.known.borrow_mut().networks.extend(names);
         Ok(found)
     }
 
@@ -248,120 +215,27 @@ impl<E: Engine> Engine for Audited<'_, E> {
         self.engine.inspect(container).await
     }
 
-    async fn pull(&self, reference: &ImageRef, progress: &dyn Fn(PullProgress)) -> Result<(), EngineError> {
-        let data = words::image(reference);
-        self.change(words::IMAGE_PULLED, data, self.engine.pull(reference, progress), nothing).await
-    }
-
     async fn registry_digest(&self, reference: &ImageRef) -> Result<ImageDigest, EngineError> {
         self.engine.registry_digest(reference).await
     }
 
-    async fn build(&self, build: &ImageBuild, step: &dyn Fn(&str)) -> Result<(), EngineError> {
-        let data = words::build(build);
-        self.change(words::IMAGE_BUILT, data, self.engine.build(build, step), nothing).await
-    }
-
-    async fn create_network(&self, create: &NetworkCreate) -> Result<NetworkId, EngineError> {
-        let data = words::network(&create.name, create.subnet, create.internal);
-        let work = self.engine.create_network(create);
-        let id = self.change(words::NETWORK_CREATED, data, work, |id| object(json!({ "network_id": id }))).await?;
-        self.known().networks.insert(id.clone(), create.name.clone());
-        Ok(id)
-    }
-
-    async fn remove_network(&self, network: &NetworkId) -> Result<(), EngineError> {
-        let data = self.of_network(network);
-        self.change(words::NETWORK_REMOVED, data, self.engine.remove_network(network), nothing).await
-    }
-
-    async fn connect(
-        &self,
-        network: &NetworkId,
-        container: &ContainerId,
-        aliases: &[String],
-    ) -> Result<(), EngineError> {
-        let mut data = self.of_container(container);
-        data.extend(self.of_network(network));
-        let work = self.engine.connect(network, container, aliases);
-        self.change(words::NETWORK_CONNECTED, data, work, nothing).await
-    }
-
-    async fn create_volume(&self, create: &VolumeCreate) -> Result<(), EngineError> {
-        let data = words::volume(&create.name, &create.labels);
-        self.change(words::VOLUME_CREATED, data, self.engine.create_volume(create), nothing).await
-    }
-
-    async fn remove_volume(&self, name: &str) -> Result<(), EngineError> {
-        let data = object(json!({ "volume": name }));
-        self.change(words::VOLUME_REMOVED, data, self.engine.remove_volume(name), nothing).await
-    }
-
-    async fn create_container(&self, create: &ContainerCreate) -> Result<ContainerId, EngineError> {
-        let is_main = words::is_main(&create.labels);
-        let data = words::container(&create.name, &create.labels, &create.config, self.sidecar.is_some());
-        let work = self.engine.create_container(create);
-        // The sidecar may be created concurrently: its id is known when this call returns, or at the start of main.
-        let result_data = |id: &ContainerId| {
-            let mut data = if is_main { self.building(Some(&create.network)) } else { Data::new() };
-            data.insert("id".to_owned(), Value::from(id.as_str()));
-            data
+    /// The change is not made if its intent cannot be logged.
+    async fn change(&self, change: &Change, progress: &dyn Fn(Progress<'_>)) -> Result<Made, EngineError> {
+        let described = self.describe(change, |container| self.of_container(container), |it| self.of_network(it));
+        let busy = Busy::with(&self.busy);
+        let done = match self.intent(described.clone()).await {
+            Ok(intent) => {
+                let done = self.engine.change(change, progress).await;
+                self.came_of(intent, described, change, &done).await.and(done)
+            }
+            Err(error) => Err(unrecorded(&error)),
         };
-        let id = self.change(words::CONTAINER_CREATED, data, work, result_data).await?;
-        if is_main {
-            self.known().home = Some(create.network.clone());
+        drop(busy);
+        self.sync_when_idle().await;
+        if let Ok(made) = &done {
+            self.learn_from(change, made);
         }
-        self.learn(&id, &create.name, Ownership::read(&create.labels).as_ref());
-        Ok(id)
-    }
-
-    async fn upload(&self, container: &ContainerId, files: &[FileConfig]) -> Result<(), EngineError> {
-        let data = words::with_files(self.of_container(container), files);
-        self.change(words::FILES_UPLOADED, data, self.engine.upload(container, files), nothing).await
-    }
-
-    async fn start(&self, container: &ContainerId) -> Result<(), EngineError> {
-        let event = words::started(self.is_sidecar(container));
-        let mut data = self.of_container(container);
-        if data.get("resource").is_some_and(|it| *it == ResourceId::main().to_string()) {
-            data.extend(self.building(None));
-        }
-        self.change(event, data, self.engine.start(container), nothing).await
-    }
-
-    async fn stop(&self, container: &ContainerId, grace: Option<u32>) -> Result<(), EngineError> {
-        let event = words::stopped(self.is_sidecar(container));
-        self.change(event, self.of_container(container), self.engine.stop(container, grace), nothing).await
-    }
-
-    async fn restart(&self, container: &ContainerId) -> Result<(), EngineError> {
-        self.change(words::CONTAINER_RESTARTED, self.of_container(container), self.engine.restart(container), nothing)
-            .await
-    }
-
-    async fn unpause(&self, container: &ContainerId) -> Result<(), EngineError> {
-        self.change(words::CONTAINER_UNPAUSED, self.of_container(container), self.engine.unpause(container), nothing)
-            .await
-    }
-
-    async fn update(&self, container: &ContainerId, update: &ContainerUpdate) -> Result<(), EngineError> {
-        self.change(
-            words::CONTAINER_UPDATED,
-            self.of_container(container),
-            self.engine.update(container, update),
-            nothing,
-        )
-        .await
-    }
-
-    async fn rename(&self, container: &ContainerId, name: &str) -> Result<(), EngineError> {
-        let data = words::renamed(self.of_container(container), name);
-        self.change(words::CONTAINER_RENAMED, data, self.engine.rename(container, name), nothing).await
-    }
-
-    async fn remove_container(&self, container: &ContainerId) -> Result<(), EngineError> {
-        let data = self.of_container(container);
-        self.change(words::CONTAINER_REMOVED, data, self.engine.remove_container(container), nothing).await
+        done
     }
 
     async fn exec(&self, container: &ContainerId, command: &[String]) -> Result<ExecOutput, EngineError> {

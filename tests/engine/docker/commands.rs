@@ -2,6 +2,7 @@
 
 use moat_model::engine::{Engine, ExecOutput, Fault};
 use moat_model::resource::ContainerId;
+use testkit::changes::Changes;
 
 use super::lab::Lab;
 

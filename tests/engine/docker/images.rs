@@ -2,6 +2,7 @@
 
 use moat_model::engine::{Engine, Fault};
 use moat_model::resource::ImageRef;
+use testkit::changes::Changes;
 
 use super::lab::{busybox, docker, variable};
 

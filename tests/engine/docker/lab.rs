@@ -11,6 +11,7 @@ use moat_docker::{Asked, Docker, Environment, ProcessEnv};
 use moat_model::engine::{ContainerCreate, Engine, Filter, NetworkCreate, VolumeMount};
 use moat_model::resource::{ContainerConfig, ContainerId, ImageRef, NetworkAttachment, NetworkId, ResourceId, RunId};
 use moat_model::state::ContainerFacts;
+use testkit::changes::Changes;
 use testkit::owner;
 
 /// A test's run on the engine. All objects with its label are removed on drop, also after a failure.

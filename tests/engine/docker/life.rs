@@ -6,6 +6,7 @@ use moat_docker::ApiVersion;
 use moat_model::engine::{Engine, Fault, VolumeCreate, VolumeMount};
 use moat_model::resource::{ContainerId, FileConfig, HealthConfig, RestartPolicy};
 use moat_model::state::{ContainerState, Health};
+use testkit::changes::Changes;
 
 use super::lab::{Lab, busybox, docker};
 

@@ -87,9 +87,9 @@ fn create_volume(resource: &ResourceId) -> Action {
 
 /// A sandbox with a sidecar is created, and refers to nothing that exists.
 fn creation() -> Plan {
-    let built = image("moat/builder:1");
+    let reference = image("moat/builder:1");
     let build = ImageBuild {
-        reference: built.clone(),
+        reference: reference.clone(),
         dockerfile: "FROM busybox\nRUN secret\n".to_owned(),
         context: None,
         labels: BTreeMap::new(),
@@ -100,7 +100,7 @@ fn creation() -> Plan {
     let main = Handle::From(OpId(8));
     chain(vec![
         named(ResourceId::image(&image("busybox")), Action::PullImage { reference: image("busybox"), digest: None }),
-        named(ResourceId::image(&built), Action::BuildImage { build }),
+        named(ResourceId::image(&reference), Action::BuildImage { build }),
         named(network(), create_network(&network())),
         named(volume.clone(), create_volume(&volume)),
         named(sidecar(), create(&sidecar(), true, 2)),

@@ -4,7 +4,7 @@ use std::fs;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use moat::audit::batch::Change;
+use moat::audit::batch::Described;
 use moat::audit::{Entry, Phase, Verdict, read};
 use serde_json::Map;
 
@@ -87,8 +87,8 @@ fn what_is_not_begun_is_skipped_and_what_was_begun_is_not() {
 }
 
 /// Three changes.
-fn plan() -> Vec<Change> {
-    let change = |event| Change { event, data: Map::new() };
+fn plan() -> Vec<Described> {
+    let change = |event| Described { event, data: Map::new() };
     ["docker_network_created", "container_created", "container_started"].map(change).into()
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-use moat::audit::batch::Change;
+use moat::audit::batch::Described;
 use moat::audit::transport::{export, verify_bundle};
 use moat::audit::{Audit, AuditError};
 use serde_json::Map;
@@ -61,7 +61,7 @@ fn a_full_disk_is_an_error_and_leaves_the_log_valid() {
     // Takes nothing, as a full disk does.
     symlink("/dev/full", place.file("log.jsonl")).expect("a link");
     assert!(audit.intent("container_started", &about(), Map::new()).is_err());
-    let change = |event| Change { event, data: Map::new() };
+    let change = |event| Described { event, data: Map::new() };
     assert!(audit.announce(&about(), &["container_created", "container_started"].map(change)).is_err());
     fs::remove_file(place.file("log.jsonl")).expect("removed");
     place.set_log(&kept);

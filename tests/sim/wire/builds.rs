@@ -8,9 +8,10 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
 use moat_docker::{Docker, Environment};
-use moat_model::engine::{Engine, ImageBuild};
+use moat_model::engine::ImageBuild;
 use moat_model::resource::{BuildContext, BuildNetwork, ImageRef};
 use serde_json::{Value, json};
+use testkit::changes::Changes;
 
 use super::fake::{Fake, Reply};
 

@@ -16,6 +16,7 @@ use moat_model::resource::{
 };
 use moat_model::state::{ContainerState, Health};
 use serde_json::json;
+use testkit::changes::Changes;
 use tokio::net::TcpListener;
 use tokio::time::{Duration, sleep};
 

@@ -7,6 +7,7 @@ use moat_model::engine::{Engine, Filter};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use testkit::changes::Changes;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 

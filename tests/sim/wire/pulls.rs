@@ -6,6 +6,7 @@ use moat_docker::Docker;
 use moat_model::engine::{Detail, Engine, EngineError, Fault, PullProgress};
 use moat_model::resource::{ImageDigest, ImageId, ImageRef};
 use moat_model::state::ImageFacts;
+use testkit::changes::Changes;
 
 use super::fake::{Fake, Reply};
 

@@ -9,6 +9,7 @@ use log::{LevelFilter, Log, Metadata, Record};
 use moat_docker::{Docker, Environment};
 use moat_model::engine::Engine;
 use moat_model::resource::{ContainerId, FileConfig, ImageRef};
+use testkit::changes::Changes;
 
 use super::calls::create;
 use super::fake::{Fake, Reply};

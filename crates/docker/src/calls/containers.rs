@@ -1,6 +1,6 @@
 //! Containers: creation, changes, inspection.
 
-use bollard::query_parameters::{RemoveContainerOptions, RenameContainerOptions};
+use bollard::query_parameters::{RemoveContainerOptions, RenameContainerOptions, StopContainerOptionsBuilder};
 use http::Method;
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -147,6 +147,24 @@ pub(crate) async fn upload(docker: &Docker, container: &ContainerId, files: &[Fi
         .await
 }
 
+pub(crate) async fn start(docker: &Docker, container: &ContainerId) -> Result<(), EngineError> {
+    docker.ensure(Call::Start, docker.api.start_container(safe(container.as_str())?, None)).await
+}
+
+pub(crate) async fn stop(docker: &Docker, container: &ContainerId, grace: Option<u32>) -> Result<(), EngineError> {
+    let seconds = grace.map(|seconds| i32::try_from(seconds).unwrap_or(i32::MAX));
+    let options = seconds.map(|seconds| StopContainerOptionsBuilder::new().t(seconds).build());
+    docker.ensure(Call::Stop, docker.api.stop_container(safe(container.as_str())?, options)).await
+}
+
+pub(crate) async fn restart(docker: &Docker, container: &ContainerId) -> Result<(), EngineError> {
+    docker.ensure(Call::Restart, docker.api.restart_container(safe(container.as_str())?, None)).await
+}
+
+pub(crate) async fn unpause(docker: &Docker, container: &ContainerId) -> Result<(), EngineError> {
+    docker.ensure(Call::Unpause, docker.api.unpause_container(safe(container.as_str())?)).await
+}
+
 pub(crate) async fn update(
     docker: &Docker,
     container: &ContainerId,
@@ -159,7 +177,7 @@ pub(crate) async fn update(
 }
 
 pub(crate) async fn rename(docker: &Docker, container: &ContainerId, name: &str) -> Result<(), EngineError> {
-    let options = RenameContainerOptions { name: name.to_owned() };
+    let options = RenameContainerOptions { name: safe(name)?.to_owned() };
     docker.ensure(Call::Rename, docker.api.rename_container(safe(container.as_str())?, options)).await
 }
 

@@ -4,6 +4,7 @@ pub(crate) mod archive;
 pub(crate) mod base_images;
 pub(crate) mod build;
 pub(crate) mod build_output;
+pub(crate) mod changes;
 pub(crate) mod commands;
 pub(crate) mod console;
 pub(crate) mod container_body;

@@ -1,4 +1,4 @@
-//! Networks: creation, and connecting containers.
+//! Networks: creation, removal, and connecting containers.
 
 use std::collections::HashMap;
 
@@ -15,6 +15,10 @@ const BRIDGE: &str = "bridge";
 pub(crate) async fn create(docker: &Docker, create: &NetworkCreate) -> Result<NetworkId, EngineError> {
     let made = docker.call(Call::CreateNetwork, docker.api.create_network(request(create))).await;
     made.map(|made| NetworkId::new(made.id)).map_err(|failure| failure.into_error(Call::CreateNetwork))
+}
+
+pub(crate) async fn remove(docker: &Docker, network: &NetworkId) -> Result<(), EngineError> {
+    docker.ensure(Call::RemoveNetwork, docker.api.remove_network(safe(network.as_str())?)).await
 }
 
 pub(crate) async fn connect(

@@ -1,11 +1,12 @@
-//! Volumes: creation, which fails if another owner has the name.
+//! Volumes: removal, and creation, which fails if another owner has the name.
 
 use std::collections::{BTreeMap, HashMap};
 
 use bollard::models::VolumeCreateRequest;
+use bollard::query_parameters::RemoveVolumeOptions;
 use serde::Deserialize;
 
-use crate::Docker;
+use crate::{Docker, safe};
 use moat_model::engine::{Call, EngineError, Fault, VolumeCreate};
 
 /// The created or existing volume.
@@ -31,4 +32,8 @@ pub(crate) async fn create(docker: &Docker, create: &VolumeCreate) -> Result<(),
     }
     let message = format!("a volume `{}` exists already and does not belong to this sandbox", create.name);
     Err(EngineError::new(Fault::Conflict, message))
+}
+
+pub(crate) async fn remove(docker: &Docker, name: &str) -> Result<(), EngineError> {
+    docker.ensure(Call::RemoveVolume, docker.api.remove_volume(safe(name)?, None::<RemoveVolumeOptions>)).await
 }

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-/// One method of [`Engine`](super::Engine), or the initial connection.
+/// A method of [`Engine`](super::Engine), one for each kind of [`Change`](super::Change), or the initial connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Call {
     Ping,

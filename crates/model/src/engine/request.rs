@@ -39,12 +39,12 @@ pub struct VolumeCreate {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ContainerCreate {
+pub struct ContainerCreate<N = NetworkId> {
     pub name: String,
     pub labels: BTreeMap<String, String>,
     /// References to networks and volumes are resolved in the other fields; files are uploaded later.
     pub config: ContainerConfig,
-    pub network: NetworkId,
+    pub network: N,
     /// The volumes; all other mounts are in the configuration.
     pub mounts: Vec<VolumeMount>,
     /// The ports of the configuration, each with a port of the Docker host.

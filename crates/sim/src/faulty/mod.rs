@@ -15,11 +15,8 @@ use tokio::sync::Notify;
 pub use schedule::{At, Broken, Injection, Planned, Schedule};
 
 use crate::interference::Interferer;
-use moat_model::engine::{
-    Call, ContainerCreate, ContainerUpdate, Engine, EngineError, ExecOutput, Filter, ImageBuild, Inspection,
-    NetworkCreate, Notice, PullProgress, VolumeCreate,
-};
-use moat_model::resource::{ContainerId, FileConfig, ImageDigest, ImageRef, NetworkId};
+use moat_model::engine::{Call, Change, Engine, EngineError, ExecOutput, Filter, Inspection, Made, Notice, Progress};
+use moat_model::resource::{ContainerId, ImageDigest, ImageRef};
 use moat_model::state::{ContainerFacts, ImageFacts, NetworkFacts, VolumeFacts};
 
 /// An engine with faults. `O` applies interference from outside.
@@ -27,12 +24,12 @@ use moat_model::state::{ContainerFacts, ImageFacts, NetworkFacts, VolumeFacts};
 pub struct Faulty<E, O> {
     engine: E,
     outside: O,
-    progress: Mutex<Progress>,
+    tally: Mutex<Tally>,
     crash: Notify,
 }
 
 #[derive(Debug)]
-struct Progress {
+struct Tally {
     /// The faults that have not occurred yet.
     ahead: Vec<Planned>,
     struck: Vec<Planned>,
@@ -42,8 +39,8 @@ struct Progress {
 
 impl<E: Engine, O: Interferer> Faulty<E, O> {
     pub fn new(engine: E, outside: O, schedule: Schedule) -> Self {
-        let progress = Progress { ahead: schedule.0, struck: Vec::new(), changes: 0, looks: 0 };
-        Self { engine, outside, progress: Mutex::new(progress), crash: Notify::new() }
+        let tally = Tally { ahead: schedule.0, struck: Vec::new(), changes: 0, looks: 0 };
+        Self { engine, outside, tally: Mutex::new(tally), crash: Notify::new() }
     }
 
     /// Resolves when the caller has to be dropped. The call in which it crashes never returns.
@@ -53,17 +50,17 @@ impl<E: Engine, O: Interferer> Faulty<E, O> {
 
     /// The faults that have occurred, in order.
     pub fn struck(&self) -> Vec<Planned> {
-        self.progress().struck.clone()
+        self.tally().struck.clone()
     }
 
     /// The number of changing calls.
     pub fn changes(&self) -> u32 {
-        self.progress().changes
+        self.tally().changes
     }
 
     /// Disables all remaining faults.
     pub fn calm(&self) {
-        self.progress().ahead.clear();
+        self.tally().ahead.clear();
     }
 
     pub fn inner(&self) -> &E {
@@ -103,18 +100,18 @@ impl<E: Engine, O: Interferer> Faulty<E, O> {
 
     /// Counts a call, and removes its faults from the schedule.
     fn next(&self, call: Call) -> Vec<Planned> {
-        let mut progress = self.progress();
-        let counter = if call.changes() { &mut progress.changes } else { &mut progress.looks };
+        let mut tally = self.tally();
+        let counter = if call.changes() { &mut tally.changes } else { &mut tally.looks };
         let at = At::of(call, *counter);
         *counter += 1;
-        let (now, ahead) = std::mem::take(&mut progress.ahead).into_iter().partition::<Vec<_>, _>(|p| p.at == at);
-        progress.ahead = ahead;
-        progress.struck.extend(now.iter().cloned());
+        let (now, ahead) = std::mem::take(&mut tally.ahead).into_iter().partition::<Vec<_>, _>(|p| p.at == at);
+        tally.ahead = ahead;
+        tally.struck.extend(now.iter().cloned());
         now
     }
 
-    fn progress(&self) -> MutexGuard<'_, Progress> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -139,77 +136,12 @@ impl<E: Engine, O: Interferer> Engine for Faulty<E, O> {
         self.through(Call::Inspect, self.engine.inspect(container)).await
     }
 
-    async fn pull(&self, reference: &ImageRef, progress: &dyn Fn(PullProgress)) -> Result<(), EngineError> {
-        self.through(Call::Pull, self.engine.pull(reference, progress)).await
-    }
-
     async fn registry_digest(&self, reference: &ImageRef) -> Result<ImageDigest, EngineError> {
         self.through(Call::RegistryDigest, self.engine.registry_digest(reference)).await
     }
 
-    async fn build(&self, build: &ImageBuild, step: &dyn Fn(&str)) -> Result<(), EngineError> {
-        self.through(Call::Build, self.engine.build(build, step)).await
-    }
-
-    async fn create_network(&self, create: &NetworkCreate) -> Result<NetworkId, EngineError> {
-        self.through(Call::CreateNetwork, self.engine.create_network(create)).await
-    }
-
-    async fn remove_network(&self, network: &NetworkId) -> Result<(), EngineError> {
-        self.through(Call::RemoveNetwork, self.engine.remove_network(network)).await
-    }
-
-    async fn connect(
-        &self,
-        network: &NetworkId,
-        container: &ContainerId,
-        aliases: &[String],
-    ) -> Result<(), EngineError> {
-        self.through(Call::Connect, self.engine.connect(network, container, aliases)).await
-    }
-
-    async fn create_volume(&self, create: &VolumeCreate) -> Result<(), EngineError> {
-        self.through(Call::CreateVolume, self.engine.create_volume(create)).await
-    }
-
-    async fn remove_volume(&self, name: &str) -> Result<(), EngineError> {
-        self.through(Call::RemoveVolume, self.engine.remove_volume(name)).await
-    }
-
-    async fn create_container(&self, create: &ContainerCreate) -> Result<ContainerId, EngineError> {
-        self.through(Call::CreateContainer, self.engine.create_container(create)).await
-    }
-
-    async fn upload(&self, container: &ContainerId, files: &[FileConfig]) -> Result<(), EngineError> {
-        self.through(Call::Upload, self.engine.upload(container, files)).await
-    }
-
-    async fn start(&self, container: &ContainerId) -> Result<(), EngineError> {
-        self.through(Call::Start, self.engine.start(container)).await
-    }
-
-    async fn stop(&self, container: &ContainerId, grace: Option<u32>) -> Result<(), EngineError> {
-        self.through(Call::Stop, self.engine.stop(container, grace)).await
-    }
-
-    async fn restart(&self, container: &ContainerId) -> Result<(), EngineError> {
-        self.through(Call::Restart, self.engine.restart(container)).await
-    }
-
-    async fn unpause(&self, container: &ContainerId) -> Result<(), EngineError> {
-        self.through(Call::Unpause, self.engine.unpause(container)).await
-    }
-
-    async fn update(&self, container: &ContainerId, update: &ContainerUpdate) -> Result<(), EngineError> {
-        self.through(Call::Update, self.engine.update(container, update)).await
-    }
-
-    async fn rename(&self, container: &ContainerId, name: &str) -> Result<(), EngineError> {
-        self.through(Call::Rename, self.engine.rename(container, name)).await
-    }
-
-    async fn remove_container(&self, container: &ContainerId) -> Result<(), EngineError> {
-        self.through(Call::RemoveContainer, self.engine.remove_container(container)).await
+    async fn change(&self, change: &Change, progress: &dyn Fn(Progress<'_>)) -> Result<Made, EngineError> {
+        self.through(change.call(), self.engine.change(change, progress)).await
     }
 
     async fn exec(&self, container: &ContainerId, command: &[String]) -> Result<ExecOutput, EngineError> {
@@ -234,9 +166,11 @@ mod tests {
     use super::*;
     use crate::interference::Interference;
     use crate::sim::{Settings, Sim};
+    use moat_model::engine::VolumeCreate;
 
-    fn volume(name: &str) -> VolumeCreate {
-        VolumeCreate { name: name.to_owned(), labels: [("moat.run".to_owned(), "r".to_owned())].into() }
+    async fn create_volume(engine: &impl Engine, name: &str) -> Result<Made, EngineError> {
+        let labels = [("moat.run".to_owned(), "r".to_owned())].into();
+        engine.change(&Change::CreateVolume(VolumeCreate { name: name.to_owned(), labels }), &|_| ()).await
     }
 
     fn faulty(sim: &Sim, faults: impl IntoIterator<Item = (At, Injection)>) -> Faulty<Sim, Sim> {
@@ -251,8 +185,8 @@ mod tests {
         let before = (At::Change(0), Injection::FailBefore { error });
         let after = (At::Change(1), Injection::FailAfter { error });
         let engine = faulty(&sim, [before, after]);
-        assert!(engine.create_volume(&volume("aa")).await.is_err());
-        assert!(engine.create_volume(&volume("bb")).await.is_err());
+        assert!(create_volume(&engine, "aa").await.is_err());
+        assert!(create_volume(&engine, "bb").await.is_err());
         let names: Vec<_> = engine.volumes(&Filter::Ours).await.unwrap().into_iter().map(|v| v.name).collect();
         assert_eq!(names, ["bb"]);
         assert_eq!(engine.struck().len(), 2);
@@ -263,10 +197,9 @@ mod tests {
         for after in [false, true] {
             let sim = Sim::new(&Settings::default());
             let engine = faulty(&sim, [(At::Change(0), Injection::Crash { after })]);
-            let create = volume("aa");
             tokio::select! {
                 biased;
-                _ = engine.create_volume(&create) => panic!("the caller was not dropped"),
+                _ = create_volume(&engine, "aa") => panic!("the caller was not dropped"),
                 () = engine.crashed() => {}
             }
             assert_eq!(sim.counts(&crate::sim::Scope::All).volumes, usize::from(after));
@@ -279,10 +212,10 @@ mod tests {
         let meddling = Interference::AddVolume { name: "foreign".to_owned() };
         let engine = faulty(&sim, [(At::Change(1), Injection::Meddle { with: meddling })]);
         engine.volumes(&Filter::Ours).await.unwrap();
-        engine.create_volume(&volume("aa")).await.unwrap();
+        create_volume(&engine, "aa").await.unwrap();
         engine.volumes(&Filter::Ours).await.unwrap();
         assert_eq!(engine.struck().len(), 0);
-        engine.create_volume(&volume("bb")).await.unwrap();
+        create_volume(&engine, "bb").await.unwrap();
         assert_eq!(sim.counts(&crate::sim::Scope::All).volumes, 3);
     }
 

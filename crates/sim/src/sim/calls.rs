@@ -1,34 +1,33 @@
-//! The trait's methods: each waits for its latency, applies its effect to the daemon, and returns the answer.
+//! Calls: each waits for its latency, applies its effect to the daemon, and returns the answer. `changes` has the
+//! changing ones.
 
 use std::convert::Infallible;
 use std::time::Duration;
 
 use super::Sim;
-use super::daemon::Daemon;
+use super::daemon::{Daemon, unreachable};
 use super::journal::Outcome;
 use moat_model::engine::call::Call;
-use moat_model::engine::{
-    ContainerCreate, ContainerUpdate, Engine, EngineError, ExecOutput, Fault, Filter, ImageBuild, Inspection,
-    NetworkCreate, Notice, PullProgress, VolumeCreate,
-};
-use moat_model::resource::{ContainerId, FileConfig, ImageDigest, ImageRef, NetworkId};
+use moat_model::engine::{Change, Engine, EngineError, ExecOutput, Filter, Inspection, Made, Notice, Progress};
+use moat_model::resource::{ContainerId, ImageDigest, ImageRef};
 use moat_model::state::{ContainerFacts, ImageFacts, NetworkFacts, VolumeFacts};
 
-/// The number of progress reports of a successful pull, and its total bytes.
-const PULL_BYTES: u64 = 100 << 20;
-
 /// A call in flight. A dropped one stays open in the journal.
-struct Ticket<'a> {
+pub(super) struct Ticket<'a> {
     sim: &'a Sim,
     number: usize,
     /// The number of engine restarts when the call arrived.
     restarts: u32,
-    half: Duration,
+    pub half: Duration,
     closed: bool,
 }
 
 impl Sim {
-    async fn enter(&self, call: Call, subject: impl FnOnce(&Daemon) -> String) -> Result<Ticket<'_>, EngineError> {
+    pub(super) async fn enter(
+        &self,
+        call: Call,
+        subject: impl FnOnce(&Daemon) -> String,
+    ) -> Result<Ticket<'_>, EngineError> {
         let (mut ticket, down) = {
             let mut daemon = self.now();
             let subject = subject(&daemon);
@@ -48,7 +47,7 @@ impl Sim {
     }
 
     /// A call with one effect.
-    async fn call<T>(
+    pub(super) async fn call<T>(
         &self,
         call: Call,
         subject: impl FnOnce(&Daemon) -> String,
@@ -61,7 +60,7 @@ impl Sim {
     }
 
     /// A call that continues in the engine until the time that its effect returns.
-    async fn long_call<T>(
+    pub(super) async fn long_call<T>(
         &self,
         call: Call,
         subject: impl FnOnce(&Daemon) -> String,
@@ -82,11 +81,11 @@ impl Sim {
 }
 
 impl Ticket<'_> {
-    fn is_cut_off(&self) -> bool {
+    pub fn is_cut_off(&self) -> bool {
         self.sim.now().restarts != self.restarts
     }
 
-    fn leave<T>(&mut self, answer: Result<T, EngineError>) -> Result<T, EngineError> {
+    pub fn leave<T>(&mut self, answer: Result<T, EngineError>) -> Result<T, EngineError> {
         let answer = if self.is_cut_off() { Err(unreachable("connection reset")) } else { answer };
         self.close(answer)
     }
@@ -137,123 +136,20 @@ impl Engine for Sim {
         self.call(Call::Inspect, |d| d.name_of_container(container), |d| d.inspect(container)).await
     }
 
-    async fn pull(&self, reference: &ImageRef, progress: &dyn Fn(PullProgress)) -> Result<(), EngineError> {
-        let mut ticket = self.enter(Call::Pull, |_| reference.to_string()).await?;
-        let known = self.now().registry.contains_key(reference);
-        if known {
-            progress(PullProgress { current: PULL_BYTES / 2, total: PULL_BYTES, layers_done: 0, layers: 1 });
-            pause(ticket.half).await;
-        }
-        // A pull is cancelled with its caller, so the image only appears at the end.
-        let answer = if ticket.is_cut_off() { Ok(()) } else { self.now().pull(reference) };
-        ticket.leave(answer)
-    }
-
     async fn registry_digest(&self, reference: &ImageRef) -> Result<ImageDigest, EngineError> {
         self.call(Call::RegistryDigest, |_| reference.to_string(), |d| d.registry_digest(reference)).await
     }
 
-    async fn build(&self, build: &ImageBuild, step: &dyn Fn(&str)) -> Result<(), EngineError> {
-        let mut ticket = self.enter(Call::Build, |_| build.reference.to_string()).await?;
-        step("Step 1/1 : FROM");
-        pause(ticket.half).await;
-        // As with a pull: a build is cancelled with its caller.
-        let answer = if ticket.is_cut_off() { Ok(()) } else { self.now().build(build) };
-        ticket.leave(answer)
-    }
-
-    async fn create_network(&self, create: &NetworkCreate) -> Result<NetworkId, EngineError> {
-        self.call(Call::CreateNetwork, |_| create.name.clone(), |d| d.create_network(create)).await
-    }
-
-    async fn remove_network(&self, network: &NetworkId) -> Result<(), EngineError> {
-        let effect = |d: &mut Daemon| {
-            d.guard_network(Call::RemoveNetwork, network);
-            d.remove_network(network)
-        };
-        self.call(Call::RemoveNetwork, |d| d.name_of_network(network), effect).await
-    }
-
-    async fn connect(
-        &self,
-        network: &NetworkId,
-        container: &ContainerId,
-        aliases: &[String],
-    ) -> Result<(), EngineError> {
-        let subject = |d: &Daemon| format!("{} to {}", d.name_of_container(container), d.name_of_network(network));
-        let effect = |d: &mut Daemon| {
-            d.guard_network(Call::Connect, network);
-            d.connect(network, container, aliases)
-        };
-        self.call(Call::Connect, subject, effect).await
-    }
-
-    async fn create_volume(&self, create: &VolumeCreate) -> Result<(), EngineError> {
-        self.call(Call::CreateVolume, |_| create.name.clone(), |d| d.create_volume(create)).await
-    }
-
-    async fn remove_volume(&self, name: &str) -> Result<(), EngineError> {
-        let effect = |d: &mut Daemon| {
-            d.guard_volume(Call::RemoveVolume, name);
-            d.remove_volume(name)
-        };
-        self.call(Call::RemoveVolume, |_| name.to_owned(), effect).await
-    }
-
-    async fn create_container(&self, create: &ContainerCreate) -> Result<ContainerId, EngineError> {
-        let begin = |d: &mut Daemon| {
-            let takes = d.latencies.create_container / 2;
-            d.create_container(create, takes)
-        };
-        let end = |d: &mut Daemon, id: ContainerId| d.container(&id).map(|_| id.clone());
-        self.long_call(Call::CreateContainer, |_| create.name.clone(), begin, end).await
-    }
-
-    async fn upload(&self, container: &ContainerId, files: &[FileConfig]) -> Result<(), EngineError> {
-        self.on_container(Call::Upload, container, |d| d.upload(container, files)).await
-    }
-
-    async fn start(&self, container: &ContainerId) -> Result<(), EngineError> {
-        self.on_container(Call::Start, container, |d| d.start(container)).await
-    }
-
-    async fn stop(&self, container: &ContainerId, _grace: Option<u32>) -> Result<(), EngineError> {
-        self.stop_call(Call::Stop, container, false).await
-    }
-
-    async fn restart(&self, container: &ContainerId) -> Result<(), EngineError> {
-        self.stop_call(Call::Restart, container, true).await
-    }
-
-    async fn unpause(&self, container: &ContainerId) -> Result<(), EngineError> {
-        self.on_container(Call::Unpause, container, |d| d.unpause(container)).await
-    }
-
-    async fn update(&self, container: &ContainerId, update: &ContainerUpdate) -> Result<(), EngineError> {
-        self.on_container(Call::Update, container, |d| d.update(container, update)).await
-    }
-
-    async fn rename(&self, container: &ContainerId, name: &str) -> Result<(), EngineError> {
-        let subject = |d: &Daemon| format!("{} to {name}", d.name_of_container(container));
-        let effect = |d: &mut Daemon| {
-            d.guard_container(Call::Rename, container);
-            d.rename(container, name)
-        };
-        self.call(Call::Rename, subject, effect).await
-    }
-
-    async fn remove_container(&self, container: &ContainerId) -> Result<(), EngineError> {
-        let begin = |d: &mut Daemon| {
-            d.guard_container(Call::RemoveContainer, container);
-            let takes = d.latencies.remove_container / 2;
-            Ok(((), d.remove_container(container, takes)))
-        };
-        let subject = |d: &Daemon| d.name_of_container(container);
-        self.long_call(Call::RemoveContainer, subject, begin, |_, ()| Ok(())).await
+    async fn change(&self, change: &Change, progress: &dyn Fn(Progress<'_>)) -> Result<Made, EngineError> {
+        self.make(change, progress).await
     }
 
     async fn exec(&self, container: &ContainerId, command: &[String]) -> Result<ExecOutput, EngineError> {
-        self.on_container(Call::Exec, container, |d| d.exec(container, command)).await
+        let effect = |d: &mut Daemon| {
+            d.guard_container(Call::Exec, container);
+            d.exec(container, command)
+        };
+        self.call(Call::Exec, |d| d.name_of_container(container), effect).await
     }
 
     async fn commands(&self, container: &ContainerId) -> Result<Vec<Vec<String>>, EngineError> {
@@ -272,32 +168,8 @@ impl Engine for Sim {
     }
 }
 
-impl Sim {
-    async fn on_container<T>(
-        &self,
-        call: Call,
-        container: &ContainerId,
-        effect: impl FnOnce(&mut Daemon) -> Result<T, EngineError>,
-    ) -> Result<T, EngineError> {
-        let guarded = |d: &mut Daemon| {
-            d.guard_container(call, container);
-            effect(d)
-        };
-        self.call(call, |d| d.name_of_container(container), guarded).await
-    }
-
-    async fn stop_call(&self, call: Call, container: &ContainerId, again: bool) -> Result<(), EngineError> {
-        let begin = |d: &mut Daemon| {
-            d.guard_container(call, container);
-            d.begin_stop(container, again).map(|until| ((), until))
-        };
-        let end = |d: &mut Daemon, ()| d.end_stop(container, again);
-        self.long_call(call, |d| d.name_of_container(container), begin, end).await
-    }
-}
-
 /// Yields to other tasks, even if no time passes.
-async fn pause(time: Duration) {
+pub(super) async fn pause(time: Duration) {
     if time.is_zero() {
         tokio::task::yield_now().await;
     } else {
@@ -311,8 +183,4 @@ fn show(filter: &Filter) -> String {
         Filter::Ours => "of all runs".to_owned(),
         Filter::All => "of all".to_owned(),
     }
-}
-
-pub(super) fn unreachable(words: &str) -> EngineError {
-    EngineError::new(Fault::Unreachable, format!("cannot reach the engine: {words}"))
 }

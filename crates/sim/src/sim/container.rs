@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::behaviour::KILLED;
-use super::daemon::{Attachment, Container, Daemon, Due, Next, matches};
+use super::daemon::{Attachment, Container, Daemon, Due, EPOCH, Next, matches};
 use super::journal::{Reached, Rule, Step, Violation};
 use moat_model::engine::call::Call;
 use moat_model::engine::{ContainerCreate, ContainerUpdate, EngineError, ExecOutput, Fault, Filter, Inspection};
@@ -11,13 +11,6 @@ use moat_model::resource::label::{self, Ownership};
 use moat_model::resource::{ContainerId, FileConfig};
 use moat_model::state::ContainerState::{Created, Dead, Paused, Removing, Restarting, Running};
 use moat_model::state::{ContainerFacts, ContainerState, Endpoint};
-
-/// Seconds since 1970 at the start of every simulation.
-pub(super) const EPOCH: i64 = 1_700_000_000;
-/// A time of the simulation in nanoseconds since 1970.
-fn nanoseconds(time: Duration) -> i64 {
-    i64::try_from(time.as_nanos()).unwrap_or(i64::MAX).saturating_add(EPOCH * 1_000_000_000)
-}
 
 /// The engine's default stop timeout.
 const DEFAULT_GRACE: u32 = 10;
@@ -370,6 +363,11 @@ pub(super) fn check_name(what: &str, name: &str) -> Result<(), EngineError> {
         return Err(EngineError::new(Fault::Refused, format!("invalid {what} name ({name})")));
     }
     Ok(())
+}
+
+/// A time of the simulation in nanoseconds since 1970.
+fn nanoseconds(time: Duration) -> i64 {
+    i64::try_from(time.as_nanos()).unwrap_or(i64::MAX).saturating_add(EPOCH * 1_000_000_000)
 }
 
 fn conflict(message: impl Into<String>) -> EngineError {

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::behaviour::Behaviour;
 use super::journal::{Journal, Violation};
 use super::latency::Latencies;
-use super::notices::Notices;
+use super::seen::Notices;
 use super::subnet::first_free;
 use super::{DuplicateNetworks, Settings};
 use moat_model::engine::call::Call;
@@ -19,6 +19,9 @@ use moat_model::engine::{EngineError, Fault, Filter, PortBinding, VolumeMount};
 use moat_model::resource::label::{self, Origin, Ownership};
 use moat_model::resource::{ContainerConfig, ContainerId, FileConfig, ImageDigest, ImageId, ImageRef, NetworkId};
 use moat_model::state::ContainerState;
+
+/// Seconds since 1970 at the start of every simulation.
+pub(super) const EPOCH: i64 = 1_700_000_000;
 
 #[derive(Debug)]
 pub(super) struct Daemon {
@@ -315,4 +318,8 @@ pub(super) fn matches(filter: &Filter, labels: &BTreeMap<String, String>) -> boo
 /// A short id.
 pub(super) fn short(id: &str) -> &str {
     id.get(..12).unwrap_or(id)
+}
+
+pub(super) fn unreachable(words: &str) -> EngineError {
+    EngineError::new(Fault::Unreachable, format!("cannot reach the engine: {words}"))
 }

@@ -10,6 +10,7 @@
 mod answers;
 pub mod behaviour;
 mod calls;
+mod changes;
 mod container;
 mod daemon;
 pub mod journal;
@@ -18,6 +19,7 @@ mod lifecycle;
 mod meddle;
 mod network;
 mod notices;
+mod seen;
 pub mod snapshot;
 mod storage;
 mod subnet;

@@ -5,8 +5,7 @@ use std::time::Duration;
 use ipnet::Ipv4Net;
 
 use super::DuplicateNetworks;
-use super::container::EPOCH;
-use super::daemon::{Attachment, Daemon, Network, matches};
+use super::daemon::{Attachment, Daemon, EPOCH, Network, matches};
 use super::subnet::{first_free, is_free};
 use moat_model::engine::call::Call;
 use moat_model::engine::{EngineError, Fault, Filter, NetworkCreate};

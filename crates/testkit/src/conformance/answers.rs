@@ -7,6 +7,7 @@ use moat_model::state::ContainerState;
 use super::world::{
     Program, World, container_create, created, file, mount, network, refused, run_filter, state, volume_create, words,
 };
+use crate::changes::Changes;
 
 pub async fn e01_a_name_is_borne_by_one_container(world: &impl World) {
     let engine = world.engine();

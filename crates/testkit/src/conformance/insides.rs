@@ -7,6 +7,7 @@ use super::world::{
     NEEDED_FILE, Program, World, container_create, created, eventually, file, listed, network, reaches, refused,
     started, words,
 };
+use crate::changes::Changes;
 
 pub async fn e27_uploads_are_there_at_the_start(world: &impl World) {
     let engine = world.engine();

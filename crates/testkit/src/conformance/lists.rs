@@ -11,6 +11,7 @@ use super::world::{
     Program, World, container_create, created, listed, mount, network, network_create, reaches, refused, run_filter,
     run_of, volume_create,
 };
+use crate::changes::Changes;
 
 pub async fn e08_lists_go_by_label(world: &impl World) {
     let engine = world.engine();

@@ -8,6 +8,7 @@ use super::world::{
     Program, World, container_create, created, listed, network, network_create, networks_of, refused, run_filter,
     started, state, words,
 };
+use crate::changes::Changes;
 
 pub async fn e19_a_network_in_use_stays(world: &impl World) {
     let engine = world.engine();

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use super::world::{
     PATIENCE, Program, World, container_create, created, eventually, network, run_of, started, volume_create, words,
 };
+use crate::changes::Changes;
 use EventAction::{Created, Died, Removed, Started};
 
 /// Everything that a listener has heard so far.

@@ -9,6 +9,7 @@ use super::world::{
     Program, World, container_create, eventually, file, listed, mount, network, networks_of, reaches, refused,
     run_filter, started, state, volume_create, words,
 };
+use crate::changes::Changes;
 
 pub async fn e11_states_follow_the_calls(world: &impl World) {
     let engine = world.engine();

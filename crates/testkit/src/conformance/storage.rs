@@ -7,6 +7,7 @@ use moat_model::engine::{Engine, Fault, ImageBuild, PullProgress};
 use moat_model::resource::{BuildContext, BuildNetwork, ImageRef, label};
 
 use super::world::{Program, World, container_create, mount, network, refused, run_filter, volume_create};
+use crate::changes::Changes;
 
 pub async fn e24_a_volume_with_other_labels_is_a_conflict(world: &impl World) {
     let engine = world.engine();

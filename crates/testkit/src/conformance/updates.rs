@@ -5,6 +5,7 @@ use moat_model::resource::{ContainerId, Cpus, Limits, Port, Protocol, RestartPol
 use moat_model::state::ContainerState;
 
 use super::world::{Program, World, container_create, created, eventually, listed, network, refused, started, state};
+use crate::changes::Changes;
 
 pub async fn e35_an_update_changes_what_it_names(world: &impl World) {
     let engine = world.engine();

@@ -15,6 +15,8 @@ use moat_model::resource::{
 use moat_model::state::{ContainerFacts, ContainerState};
 use moat_sim::interference::Interference;
 
+use crate::changes::Changes;
+
 /// One engine, with names for exclusive use.
 pub trait World {
     type Engine: Engine;

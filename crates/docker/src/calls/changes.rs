@@ -1,0 +1,34 @@
+//! The request of each change.
+
+use super::{build, containers, networks, pull, volumes};
+use crate::Docker;
+use moat_model::engine::{Change, EngineError, Made, Progress};
+
+/// Makes a change; what it created, if anything.
+pub(crate) async fn make(
+    docker: &Docker,
+    change: &Change,
+    progress: &dyn Fn(Progress<'_>),
+) -> Result<Made, EngineError> {
+    match change {
+        Change::CreateNetwork(create) => return networks::create(docker, create).await.map(Made::Network),
+        Change::CreateVolume(create) => {
+            return volumes::create(docker, create).await.map(|()| Made::Volume(create.name.clone()));
+        }
+        Change::CreateContainer(create) => return containers::create(docker, create).await.map(Made::Container),
+        Change::Pull { reference } => pull::pull(docker, reference, &|it| progress(Progress::Pulled(it))).await,
+        Change::Build(build) => build::build(docker, build, &|step: &str| progress(Progress::Step(step))).await,
+        Change::RemoveNetwork { network } => networks::remove(docker, network).await,
+        Change::Connect { network, container, aliases } => networks::connect(docker, network, container, aliases).await,
+        Change::RemoveVolume { name } => volumes::remove(docker, name).await,
+        Change::Upload { container, files } => containers::upload(docker, container, files).await,
+        Change::Start { container } => containers::start(docker, container).await,
+        Change::Stop { container, grace } => containers::stop(docker, container, *grace).await,
+        Change::Restart { container } => containers::restart(docker, container).await,
+        Change::Unpause { container } => containers::unpause(docker, container).await,
+        Change::Update { container, update } => containers::update(docker, container, update).await,
+        Change::Rename { container, name } => containers::rename(docker, container, name).await,
+        Change::RemoveContainer { container } => containers::remove(docker, container).await,
+    }
+    .map(|()| Made::Nothing)
+}
