@@ -53,6 +53,7 @@ impl AuditError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::NoFolder => "every change needs an audit entry: set `MOAT_STATE_DIR` to a directory",
+            Self::File { source, .. } if source.kind() == io::ErrorKind::NotFound => "check the path",
             Self::File { .. } => "every change needs an audit entry: free space, or make the file writable",
             Self::Broken(_) | Self::NoKey { .. } | Self::BadKey { .. } => {
                 "`moat audit verify` shows details; `moat audit rotate` sets the log aside and starts a new one"

@@ -41,9 +41,9 @@ pub enum CliError {
     #[error(transparent)]
     Attach(#[from] AttachError),
     /// The main container is not running.
-    #[error("main container of `{agent}` {state}")]
+    #[error("the main container of `{agent}` {state}")]
     NotRunning { agent: String, state: String, down: Down },
-    #[error("container `{name}` is not running: it is {state}")]
+    #[error("container `{name}` is not running ({state})")]
     ContainerNotRunning { name: String, state: &'static str },
     /// No run on this engine has this name.
     #[error("no sandbox `{name}` on this Docker host")]
@@ -170,7 +170,7 @@ impl CliError {
                 return meant(it).or_else(|| Some("`moat history --all` shows all sandboxes".to_owned()));
             }
             Self::UnknownContainer { meant: it, names, .. } => {
-                return meant(it).or_else(|| Some(format!("its containers: {}", names.join(", "))));
+                return meant(it).or_else(|| Some(containers(names)));
             }
             Self::Engine(error) | Self::Attach(AttachError::Engine(error)) => return Some(hint_of(error)),
             Self::Refused { hint, .. } | Self::Usage { hint, .. } => hint,
@@ -180,15 +180,19 @@ impl CliError {
             Self::ContainerNotRunning { .. } => "see `moat status` and `moat logs`",
             Self::NotRunning { down: Down::Stopped, .. } => "`moat start` starts it",
             Self::NotRunning { down: Down::Completed, .. } => "`moat restart` runs its command again",
-            Self::NotRunning { .. } => "`moat apply` starts it; `moat status` shows its state",
-            Self::NoResource { meant: it, known, .. } => return meant(it).or_else(|| Some(known.clone())),
+            Self::NotRunning { .. } => "`moat apply` creates or starts it; `moat status` shows the state",
+            Self::NoResource { meant: it, known, .. } => {
+                return meant(it).or_else(|| Some(format!("its resources: {known}")));
+            }
             Self::Connect(error) if error.hint.is_empty() => "`docker info` checks the connection",
             Self::Connect(error) => &error.hint,
             Self::Attach(AttachError::Lost(_)) => "`moat status` shows whether the sandbox is still running",
             Self::Attach(AttachError::NotRun(why)) if why.code == 127 => {
                 "check the name of the command, for example in `moat shell`"
             }
-            Self::Attach(AttachError::NotRun(_)) => "check the command and its user (`--user`)",
+            Self::Attach(AttachError::NotRun(_)) => {
+                "check the command, its user (`--user`) and its directory (`--workdir`)"
+            }
             Self::Attach(AttachError::Terminal(_)) => {
                 "use a pipe instead of a terminal, as in `moat exec … </dev/null`"
             }
@@ -207,7 +211,7 @@ impl CliError {
             Self::NotApproved(all) => {
                 let digests = all.iter().map(|it| format!("--approve {}", it.digest)).collect::<Vec<_>>();
                 return Some(format!(
-                    "nothing was changed; `moat plan` shows it, and `{}` approves it",
+                    "nothing was changed; review it with `moat plan`, then approve it with `{}`",
                     digests.join(" ")
                 ));
             }
@@ -244,6 +248,14 @@ impl CliError {
     /// The error as a JSON document; for one of several agents if `run` is given.
     pub fn json(&self, run: Option<&Run>) -> String {
         self.shown(|problems| problem::json(run, problems, self.exit().code()))
+    }
+}
+
+/// The containers of a sandbox, for a name that none of them has.
+fn containers(names: &[String]) -> String {
+    match names {
+        [] => "it has no containers; `moat apply` creates them".to_owned(),
+        names => format!("its containers: {}", names.join(", ")),
     }
 }
 

@@ -29,7 +29,7 @@ pub const ALL: [(Exit, &str); 9] = [
     (Exit::Usage, "wrong usage"),
     (Exit::Spec, "the spec is missing or invalid"),
     (Exit::NoEngine, "cannot connect to docker"),
-    (Exit::Locked, "another moat is changing the same sandbox"),
+    (Exit::Locked, "another moat process is changing the same sandbox"),
     (Exit::NotApproved, "a spec asks for more than was approved"),
     (Exit::Interrupted, "interrupted"),
 ];

@@ -60,7 +60,7 @@ async fn listen(screen: &Screen, stop: &CancellationToken) -> Infallible {
     next(&mut interrupt, &mut terminate).await;
     // The terminal has echoed `^C`.
     let line = if screen.live_size().is_some() && !screen.is_live() { "\n" } else { "" };
-    screen.alert(&format!("{line}interrupted: finishing the current step; interrupt again to stop at once\n"));
+    screen.alert(&format!("{line}interrupted: finishing the current step; interrupt again to exit immediately\n"));
     stop.cancel();
     next(&mut interrupt, &mut terminate).await;
     screen.show_live(Vec::new());

@@ -170,6 +170,6 @@ impl EngineChoice {
 async fn connect(asked: Asked<'_>) -> Result<Docker, CliError> {
     let docker = Docker::connect(asked).await?;
     let located = docker.located();
-    tracing::debug!("docker at {} ({}), version {}", located.endpoint, located.origin, docker.api_version());
+    tracing::debug!("docker at {} ({}), API version {}", located.endpoint, located.origin, docker.api_version());
     Ok(docker)
 }

@@ -255,7 +255,7 @@ impl Sandbox {
                 Err(self.not_running("has completed: its command exited"))
             }
             state if name == ResourceId::main().name => {
-                Err(self.not_running(&format!("is not running: it is {}", state.as_str())))
+                Err(self.not_running(&format!("is not running ({})", state.as_str())))
             }
             state => Err(CliError::ContainerNotRunning { name: name.to_owned(), state: state.as_str() }),
         }

@@ -202,7 +202,7 @@ fn exited(operation: &Operation, inspection: &Inspection) -> (String, Option<Str
         message.push_str(&format!(": {}", inspection.error));
     }
     let hint = match code {
-        0 => Some("its command has to keep running, such as `sleep infinity`"),
+        0 => Some("its command must keep running, as `sleep infinity` does"),
         126 => Some("the command is not executable, or is built for another platform"),
         127 => Some("the image has no such command: check its name and the image"),
         _ => None,

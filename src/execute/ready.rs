@@ -197,7 +197,7 @@ impl<E: Engine> Wait<'_, E> {
     async fn look_for_network(&self) -> Result<(), CallFailure> {
         let inspection = self.engine.inspect(self.container).await?;
         if inspection.disconnected && inspection.state == ContainerState::Running {
-            let message = format!("container {} was taken off its network", self.container);
+            let message = format!("container {} was disconnected from its network", self.container);
             return Err(EngineError::new(Fault::Conflict, message).into());
         }
         Ok(())

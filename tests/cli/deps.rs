@@ -182,7 +182,7 @@ fn a_dependency_with_its_own_image_is_not_installed() {
         &expect![[r#"
             exit 65
             == stderr
-            error: `whole` brings its own image and cannot be installed in another one
+            error: `whole` uses its own image and cannot be installed in another one
              --> agent.yaml:2:1
               |
             2 | dependencies: [whole, git]

@@ -24,7 +24,7 @@ fn a_key_and_all_keys() {
                 {
                   "key": "container.memory",
                   "may_be": "single value",
-                  "meaning": "how much memory it may use: `512m`, `2g`, in powers of 1024; a number without a unit is in MB",
+                  "meaning": "its maximum memory: `512m`, `2g`, in powers of 1024; a number without a unit is in MB",
                   "default": "75 % of the Docker host's",
                   "change": "in place; replaces when removed",
                   "example": "512m",

@@ -80,8 +80,7 @@ fn of_apply() {
               -f, --file <FILE>             Spec file, same as AGENT (repeatable)
                   --wait-timeout <SECONDS>  Override how long a container may take to become
                                             ready
-                  --keep-on-failure         Do not roll back on failure, so that it can be
-                                            inspected
+                  --keep-on-failure         Do not roll back on failure, for inspection
               -y, --yes                     End sessions without asking if a container is
                                             replaced
                   --approve <DIGEST>        Approve the spec with this digest, from `moat
@@ -89,8 +88,8 @@ fn of_apply() {
                   --approve-all             Approve everything the specs ask for
                   --subnets <RANGE>         Address range for networks [env: MOAT_SUBNETS=]
                                             [default: 10.83.0.0/16]
-                  --lock-timeout <SECONDS>  How long to wait for another moat changing the
-                                            sandbox [default: 0]
+                  --lock-timeout <SECONDS>  How long to wait for another moat process
+                                            [default: 0]
                   --pull                    Pull images whose tag has moved and replace
                                             containers
               -w, --watch                   Keep the sandbox in sync afterwards, like `moat
@@ -177,7 +176,7 @@ fn of_destroy() {
                       Do not ask for confirmation
 
                   --lock-timeout <SECONDS>
-                      How long to wait for another moat changing the sandbox
+                      How long to wait for another moat process
 
                       [default: 0]
 
@@ -382,8 +381,8 @@ fn of_clean() {
             Remove sandboxes whose spec no longer exists
 
             Lists the sandboxes and asks for confirmation. A spec that names another agent
-            counts as missing. Only files on this host are checked: a sandbox applied from
-            another host to the same Docker also looks as if its spec were missing.
+            counts as missing. Only files on this host are checked, so a sandbox that was
+            applied to the same engine from another host is listed as well.
 
             Usage: moat clean [OPTIONS] [AGENT]...
 
@@ -399,7 +398,7 @@ fn of_clean() {
                       Do not ask for confirmation
 
                   --lock-timeout <SECONDS>
-                      How long to wait for another moat changing the sandbox
+                      How long to wait for another moat process
 
                       [default: 0]
 

@@ -25,7 +25,7 @@ fn the_second_signal_exits_at_once() {
         send(first, &child);
         let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
         let line = lines.next().expect("a line").expect("text");
-        assert_eq!(line, "interrupted: finishing the current step; interrupt again to stop at once");
+        assert_eq!(line, "interrupted: finishing the current step; interrupt again to exit immediately");
         send(second, &child);
         assert_eq!(child.wait().expect("it ends").code(), Some(130), "{first} {second}");
     }

@@ -153,8 +153,8 @@ fn exec_without_a_sandbox_is_refused() {
     let ran = place.run(&["exec", "--", "true"]);
     assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""));
     expect![[r#"
-        error: main container of `builder` does not exist
-          = help: `moat apply` starts it; `moat status` shows its state
+        error: the main container of `builder` does not exist
+          = help: `moat apply` creates or starts it; `moat status` shows the state
     "#]]
     .assert_eq(&ran.err);
 }

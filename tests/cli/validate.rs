@@ -234,7 +234,7 @@ fn keys_are_explained() {
             == stdout
             container.memory: single value
 
-              how much memory it may use: `512m`, `2g`, in powers of 1024; a number without a unit is in MB
+              its maximum memory: `512m`, `2g`, in powers of 1024; a number without a unit is in MB
 
               default  75 % of the Docker host's
               change   in place; replaces when removed
@@ -358,7 +358,7 @@ fn init_creates_a_valid_spec_and_overwrites_nothing() {
         # The folder to work on, mounted in the sandbox as /workspace.
         workspace: .
 
-        # The command to run; without one the sandbox stays up for `moat exec -- …`.
+        # The command to run. Without one, the sandbox is idle and waits for `moat exec -- …`.
         # command: npm run dev
 
         # env:

@@ -94,11 +94,11 @@ fn sandbox_targets_match_docker_cp() {
           = help: create it first: `moat exec -- mkdir -p /no/such`
         exit 1
         == stderr
-        error: `nothing` does not exist on this machine
+        error: `nothing` does not exist on this host
           = help: check the path; missing directories are not created
         exit 1
         == stderr
-        error: `no/thing` does not exist on this machine
+        error: `no/thing` does not exist on this host
           = help: check the path; missing directories are not created
         exit 1
         == stderr
@@ -156,7 +156,7 @@ fn local_targets_match_docker_cp_except_links() {
     expect![[r#"
         exit 1
         == stderr
-        error: `new/` does not exist on this machine
+        error: `new/` does not exist on this host
           = help: check the path; missing directories are not created
         exit 1
         == stderr
@@ -168,7 +168,7 @@ fn local_targets_match_docker_cp_except_links() {
           = help: name the target of the link, or end the path with a slash to copy into the directory
         exit 1
         == stderr
-        error: `no` does not exist on this machine
+        error: `no` does not exist on this host
           = help: check the path; missing directories are not created
         exit 1
         == stderr

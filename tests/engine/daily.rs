@@ -206,7 +206,7 @@ fn a_stopped_sandbox_is_not_started_by_other_commands() {
     expect![[r#"
         exit 1
         == stderr
-        error: main container of `builder` is not running: it is exited
+        error: the main container of `builder` is not running (exited)
           = help: `moat start` starts it
     "#]]
     .assert_eq(&sandbox.moat(&["exec", "--", "true"]).transcript());
@@ -224,8 +224,8 @@ fn a_stopped_sandbox_is_not_started_by_other_commands() {
     expect![[r#"
         exit 1
         == stderr
-        error: main container of `builder` does not exist
-          = help: `moat apply` starts it; `moat status` shows its state
+        error: the main container of `builder` does not exist
+          = help: `moat apply` creates or starts it; `moat status` shows the state
     "#]]
     .assert_eq(&sandbox.moat(&["stop"]).transcript());
 }
@@ -289,7 +289,7 @@ fn files_are_copied_unchanged() {
     expect![[r#"
         exit 1
         == stderr
-        error: `nothing` does not exist on this machine
+        error: `nothing` does not exist on this host
           = help: check the path; missing directories are not created
         exit 1
         == stderr
@@ -301,7 +301,7 @@ fn files_are_copied_unchanged() {
           = help: check with `moat exec -- ls`
         exit 64
         == stderr
-        error: copy between the sandbox and this host
+        error: exactly one of the two paths must be in the sandbox
           = help: a path in the sandbox starts with a colon: `moat cp file :/work`
     "#]]
     .assert_eq(&refused.concat());
@@ -347,7 +347,7 @@ fn ports_are_listed_and_opened() {
         exit 1
         == stderr
         error: `builder` does not publish port 81 on the host
-          = help: `moat ports` lists the published ports
+          = help: `moat ports` lists the ports; `ports` in the spec publishes them
     "#]]
     .assert_eq(&sandbox.moat(&["open", "-p", "81"]).transcript());
 }

@@ -64,8 +64,8 @@ fn exec_without_a_running_container() {
     expect_test::expect![[r#"
         exit 1
         == stderr
-        error: main container of `builder` does not exist
-          = help: `moat apply` starts it; `moat status` shows its state
+        error: the main container of `builder` does not exist
+          = help: `moat apply` creates or starts it; `moat status` shows the state
     "#]]
     .assert_eq(&sandbox.moat(&["exec", "--", "true"]).transcript());
 }

@@ -114,7 +114,7 @@ fn an_unreachable_registry() {
             error: cannot pull `127.0.0.1:1/none:1`: cannot reach the registry `127.0.0.1:1` (get "http://127.0.0.1:1/v2/": dial tcp 127.0.0.1:1: connect: connection refused)
               = help: check the network, the proxy and the registry's name
             rolled back: removed network moat-R
-              = help: `--keep-on-failure` keeps it for inspection
+              = help: `--keep-on-failure` skips the rollback, for inspection
         "#]],
     );
 }
@@ -130,7 +130,7 @@ fn an_image_missing_from_its_registry() {
             error: cannot pull `10.213.213.1:5000/lab/none:1`: `10.213.213.1:5000` has no such image or tag (manifest for 10.213.213.1:5000/lab/none:1 not found: manifest unknown: manifest unknown)
               = help: check its name
             rolled back: removed network moat-R
-              = help: `--keep-on-failure` keeps it for inspection
+              = help: `--keep-on-failure` skips the rollback, for inspection
         "#]],
     );
 }
@@ -148,7 +148,7 @@ fn an_image_without_dockerd() {
               |  moat: no dockerd in this image
               = help: use an image that contains Docker, such as `docker:dind`, or remove `docker:dind` from `dependencies`
             rolled back: removed container moat-buildkit-R, container moat-R, network moat-R, volume moat-R-buildkit-cache, volume moat-R-docker
-              = help: `--keep-on-failure` keeps it for inspection
+              = help: `--keep-on-failure` skips the rollback, for inspection
         "#]],
     );
 }
@@ -165,7 +165,7 @@ fn a_container_that_exits_immediately() {
               | the last lines of container moat-R
               |  no good
             rolled back: removed container moat-R, network moat-R
-              = help: `--keep-on-failure` keeps it for inspection
+              = help: `--keep-on-failure` skips the rollback, for inspection
         "#]],
     );
 }
@@ -183,7 +183,7 @@ fn a_command_that_does_not_exist() {
               |  [FATAL tini] exec no-such-program failed: No such file or directory
               = help: the image has no such command: check its name and the image
             rolled back: removed container moat-R, network moat-R
-              = help: `--keep-on-failure` keeps it for inspection
+              = help: `--keep-on-failure` skips the rollback, for inspection
         "#]],
     );
 }
@@ -198,7 +198,7 @@ fn a_file_mounted_over_a_directory() {
         error: cannot start container `moat-R`: `DIR/f` cannot be mounted at `/etc`: one of them is a directory, and the other is not
           = help: create it on the Docker host, which may be another machine, or correct the spec
         rolled back: removed container moat-R, network moat-R
-          = help: `--keep-on-failure` keeps it for inspection
+          = help: `--keep-on-failure` skips the rollback, for inspection
     "#]]
     .assert_eq(&sandbox.moat(&["apply", "--quiet"]).transcript());
 }
@@ -226,7 +226,7 @@ fn an_address_missing_on_the_host() {
             error: cannot start container `moat-R`: the Docker host does not have the address `10.9.8.7`
               = help: `ip address` on the Docker host lists its addresses; use one of them in `ports`, or omit it for loopback
             rolled back: removed container moat-R, network moat-R
-              = help: `--keep-on-failure` keeps it for inspection
+              = help: `--keep-on-failure` skips the rollback, for inspection
         "#]],
     );
 }
@@ -246,7 +246,7 @@ fn a_port_used_by_another_container() {
         error: cannot start container `moat-R`: port 127.0.0.1:PORT of the Docker host is in use by another container
           = help: `ss -ltnp` on the Docker host shows what uses it; choose another port, or write only the container port to get a free one
         rolled back: removed container moat-R, network moat-R
-          = help: `--keep-on-failure` keeps it for inspection
+          = help: `--keep-on-failure` skips the rollback, for inspection
     "#]]
     .assert_eq(&sandbox.moat(&["apply", "--quiet"]).transcript().replace(port, "PORT"));
 }
@@ -268,7 +268,7 @@ fn a_failed_build_shows_the_output_of_its_step() {
           |  ls: /nonexistent: No such file or directory
           = help: `moat image` shows the Dockerfile
         rolled back: removed network moat-R
-          = help: `--keep-on-failure` keeps it for inspection
+          = help: `--keep-on-failure` skips the rollback, for inspection
     "#]]
     .assert_eq(&reported);
 }
@@ -285,7 +285,7 @@ fn a_sidecar_that_is_never_ready() {
             error: `moat-buildkit-R` was not ready within 2 s: `buildctl debug workers` exited with code 126 (OCI runtime exec failed: exec failed: unable to start container process: exec: "buildctl": executable file not found in $PATH: unknown)
               = help: on a slow machine, allow more time: `--wait-timeout 120`
             rolled back: removed container moat-buildkit-R, container moat-R, network moat-R, volume moat-R-buildkit-cache, volume moat-R-docker
-              = help: `--keep-on-failure` keeps it for inspection
+              = help: `--keep-on-failure` skips the rollback, for inspection
         "#]],
     );
 }
@@ -303,7 +303,7 @@ fn a_sidecar_that_dies() {
               | the last lines of container moat-buildkit-R
               |  giving up
             rolled back: removed container moat-buildkit-R, container moat-R, network moat-R, volume moat-R-buildkit-cache, volume moat-R-docker
-              = help: `--keep-on-failure` keeps it for inspection
+              = help: `--keep-on-failure` skips the rollback, for inspection
         "#]],
     );
 }

@@ -36,7 +36,7 @@ fn a_container() {
             error: cannot create container `moat-R`: conflict. The container name "/moat-R" is already in use by container "ID". You have to remove (or rename) that container to be able to reuse that name
               = help: a container named `moat-R` exists that moat does not manage and will not change: rename or remove it
             rolled back: removed network moat-R
-              = help: `--keep-on-failure` keeps it for inspection
+              = help: `--keep-on-failure` skips the rollback, for inspection
         "#]],
         &expect![[r#"
         exit 0
@@ -89,7 +89,7 @@ fn a_volume() {
             error: a volume `moat-R-docker` exists already and does not belong to this sandbox
               = help: a volume named `moat-R-docker` exists that moat does not manage and will not change: rename or remove it
             rolled back: removed container moat-buildkit-R, network moat-R, volume moat-R-buildkit-cache
-              = help: `--keep-on-failure` keeps it for inspection
+              = help: `--keep-on-failure` skips the rollback, for inspection
         "#]],
         &expect![[r#"
         exit 0

@@ -293,7 +293,10 @@ fn agents_of_one_file_are_separate_sandboxes() {
     let file = sandbox.path().join("agent.yaml");
     let text = fs::read_to_string(&file).expect("a spec").replace("READER", &second);
     fs::write(file, text).expect("written");
-    sandbox.apply();
+    let applied = sandbox.apply();
+    for agent in [&first, &second] {
+        assert!(applied.stderr.contains(&format!("next: moat exec {agent} -- ")), "{applied}");
+    }
     let role = |agent: &str| {
         let ran = sandbox.moat(&["exec", agent, "--", "sh", "-c", "echo $ROLE"]).ok();
         ran.stdout.trim().to_owned()

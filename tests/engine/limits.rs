@@ -125,7 +125,7 @@ fn an_image_without_sleep_is_reported() {
     fs::write(sandbox.path().join("Dockerfile"), dockerfile).expect("a Dockerfile");
     let ran = sandbox.moat(&["apply", "--keep-on-failure"]).run();
     assert_eq!(ran.code, 1, "{ran}");
-    assert!(ran.stderr.contains("moat keeps an idle sandbox up with `sleep`, which the image `moat/"), "{ran}");
+    assert!(ran.stderr.contains("moat keeps an idle sandbox running with `sleep`, which the image `moat/"), "{ran}");
     assert!(ran.stderr.contains("= help: set `command`"), "{ran}");
     let image = sandbox.inspect("main", "{{.Config.Image}}");
     sandbox.rewrite("build: .\ncommand: [/busybox, sleep, '1000']\n");

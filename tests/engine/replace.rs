@@ -68,7 +68,7 @@ fn comes_back(spec: &str) {
           | the last lines of container moat-R.next1
           |  no good
         rolled back: started container moat-R, removed container moat-R.next1
-          = help: `--keep-on-failure` keeps it for inspection
+          = help: `--keep-on-failure` skips the rollback, for inspection
     "#]]
     .assert_eq(&without_daemon(&sandbox.moat(&["apply", "--quiet"]).transcript()));
     assert_eq!((sandbox.main(), sandbox.volumes()), (main, volumes));

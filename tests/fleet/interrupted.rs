@@ -61,7 +61,7 @@ fn a_second_signal_exits_at_once_and_the_next_apply_repairs() {
     let mut destroy = start(&sandbox, &["destroy"]);
     destroy.until(&["to do"]);
     destroy.signal("INT");
-    destroy.until(&["interrupt again to stop at once"]);
+    destroy.until(&["interrupt again to exit immediately"]);
     destroy.signal("TERM");
     let (code, reported) = destroy.end();
     assert_eq!(code, Some(130), "{reported:#?}");

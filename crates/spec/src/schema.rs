@@ -23,7 +23,7 @@ pub fn schema() -> String {
     schema["anyOf"] = ["agent", "name", "extends", "include"].iter().map(|key| json!({ "required": [key] })).collect();
     schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
     schema["title"] = json!("agent.yaml");
-    schema["description"] = json!("The sandbox of one coding agent, kept by moat.");
+    schema["description"] = json!("The sandbox of a coding agent, managed by moat.");
     serde_json::to_string_pretty(&schema).unwrap_or_else(|error| unreachable!("a tree of plain values: {error}")) + "\n"
 }
 

@@ -155,7 +155,7 @@ pub fn workplace(text: &str) -> Result<(), Fault> {
         return wrong(format!("{} is not a plain path", quoted(text)), "write it without `..`".to_owned());
     }
     if text.trim_matches('/').is_empty() {
-        return wrong("`/` is the whole container".to_owned(), "name a folder, as in `/data`".to_owned());
+        return wrong("`/` cannot be a target".to_owned(), "name a folder, as in `/data`".to_owned());
     }
     Ok(())
 }
@@ -332,7 +332,7 @@ pub fn subnet(text: &str) -> Result<Ipv4Net, Fault> {
     }
     // Two containers, the gateway, and the two reserved addresses.
     if range.prefix_len() > 29 {
-        return Err(wrong("too few addresses; `/29` is the smallest".to_owned()));
+        return Err(wrong("too few addresses; `/29` is the smallest range".to_owned()));
     }
     Ok(range)
 }

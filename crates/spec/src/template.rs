@@ -24,7 +24,7 @@ agent: {agent}
 # The folder to work on, mounted in the sandbox as /workspace.
 workspace: .
 
-# The command to run; without one the sandbox stays up for `moat exec -- …`.
+# The command to run. Without one, the sandbox is idle and waits for `moat exec -- …`.
 # command: npm run dev
 
 # env:

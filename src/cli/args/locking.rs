@@ -16,7 +16,7 @@ use moat_plan::event::{Event, Tell};
 
 #[derive(Debug, Args)]
 pub struct Locking {
-    /// How long to wait for another moat changing the sandbox
+    /// How long to wait for another moat process
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     lock_timeout: u32,
 }

@@ -36,7 +36,7 @@ pub struct Apply {
     /// Override how long a container may take to become ready
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
     wait_timeout: Option<u32>,
-    /// Do not roll back on failure, so that it can be inspected
+    /// Do not roll back on failure, for inspection
     #[arg(long)]
     keep_on_failure: bool,
     /// End sessions without asking if a container is replaced
@@ -109,8 +109,15 @@ impl Apply {
                     saved.holds(&agent.graph, &options, engine).await?;
                 }
             }
+            let is_shared = |spec: &Path| selection.agents().filter(|agent| agent.given == spec).count() > 1;
             let one = async |agent: &Agent, reporter: Reporter<'_>| {
-                let present = Present { exec: exec(&agent.given), pull: self.pull, saved, checks_builds: true };
+                // A file with several agents does not name one of them.
+                let exec = if is_shared(&agent.given) {
+                    format!("moat exec {}", agent.graph.run.agent)
+                } else {
+                    exec(&agent.given)
+                };
+                let present = Present { exec, pull: self.pull, saved, checks_builds: true };
                 let (options, on_failure) = (options.clone(), self.on_failure());
                 let change = Change { graph: &agent.graph, goal: Goal::Present(present), options, on_failure };
                 runner.run(change, reporter).await

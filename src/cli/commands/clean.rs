@@ -35,7 +35,7 @@ use moat_spec::suggest;
 /// Remove sandboxes whose spec no longer exists
 ///
 /// Lists the sandboxes and asks for confirmation. A spec that names another agent counts as missing. Only files on this
-/// host are checked: a sandbox applied from another host to the same Docker also looks as if its spec were missing.
+/// host are checked, so a sandbox that was applied to the same engine from another host is listed as well.
 #[derive(Debug, Args)]
 pub struct Clean {
     /// Limit to these agent names, run ids or spec paths

@@ -86,7 +86,7 @@ async fn agreed<E: Engine>(engine: &E, selection: &Selection<'_>, session: &Sess
         Some(false) => Err(CliError::Declined),
         Some(true) => Ok("asked"),
         None => {
-            session.caution(&message, "nothing was done");
+            session.caution(&message, "without `--volumes`, moat keeps them");
             Err(CliError::NoTerminal)
         }
     }

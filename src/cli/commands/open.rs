@@ -49,7 +49,10 @@ pub async fn run(args: &Open, session: &Session) -> Result<Exit, CliError> {
     let Some((port, (ip, host_port))) = found else {
         let what = args.port.map_or("a port".to_owned(), |port| format!("port {port}"));
         let message = format!("`{}` does not publish {what} on the host", sandbox.run.agent);
-        return Err(CliError::Refused { message, hint: "`moat ports` lists the published ports".to_owned() });
+        return Err(CliError::Refused {
+            message,
+            hint: "`moat ports` lists the ports; `ports` in the spec publishes them".to_owned(),
+        });
     };
     let scheme = if TLS.contains(&port) { "https" } else { "http" };
     let url = format!("{scheme}://{}/", ui::render::ports::address(&host(&engine, ip), *host_port));

@@ -33,7 +33,7 @@ pub enum CopyError {
     /// The archive from the container is incomplete or invalid.
     #[error("the archive from the sandbox cannot be read: {0}")]
     Archive(#[source] io::Error),
-    #[error("`{}` does not exist on this machine", path.display())]
+    #[error("`{}` does not exist on this host", path.display())]
     Missing { path: PathBuf },
     #[error("`{}` is neither a file, a directory nor a link", path.display())]
     Special { path: PathBuf },
@@ -57,7 +57,7 @@ impl CopyError {
             Self::Missing { .. } => "check the path; missing directories are not created",
             Self::Link { .. } => "name the target of the link, or end the path with a slash to copy into the directory",
             Self::Special { .. } => "only files, directories and links are copied; `-` is standard input or output",
-            Self::Escape { .. } => "an intact engine never sends this: check the sandbox and the engine",
+            Self::Escape { .. } => "a correct engine never sends this: check the sandbox and the engine",
             Self::Kind { .. } => "remove it first, or name another path",
             Self::TooLarge { .. } => "`--max-size 50g` allows more, `--max-size 0` any size",
             Self::TooDeep { .. } => "pack it with `tar`, and copy the archive",

@@ -29,7 +29,7 @@ pub(in crate::ui) fn text(event: &Event<'_>, colour: Colour) -> Option<(String, 
             (text, true)
         }
         Event::BackingOff { resource, repairs, pause, log, .. } => {
-            let message = format!("`{resource}` ended again after {repairs} repairs in a short time");
+            let message = format!("`{resource}` needs another repair, after {repairs} in a short time");
             let mut text = warning(&message, &format!("the next repair is in {}", seconds(*pause)));
             for line in *log {
                 text.push_str(&format!("  {}   {}\n", colour.paint(FAINT, "|"), harmless(line)));
@@ -56,7 +56,7 @@ pub(in crate::ui) fn text(event: &Event<'_>, colour: Colour) -> Option<(String, 
             let mut text = notice(
                 "held",
                 CARE,
-                "the spec asks for more than the sandbox has: not fetched (not approved)",
+                "the spec asks for more than was approved: not fetched (not approved)",
                 None,
                 colour,
             );

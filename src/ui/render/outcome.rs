@@ -211,7 +211,7 @@ fn state_after(undone: bool, undid: &[Operation], of: Command, colour: Colour) -
             return "nothing was changed; `moat apply` retries\n".to_owned();
         }
         let text = format!("rolled back: {}\n", summarised(undid));
-        return text + &help("`--keep-on-failure` keeps it for inspection", colour);
+        return text + &help("`--keep-on-failure` skips the rollback, for inspection", colour);
     }
     match of {
         Command::Apply | Command::Run | Command::Start | Command::Restart => {

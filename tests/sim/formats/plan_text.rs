@@ -9,7 +9,7 @@ use moat::ui::Colour;
 use moat::ui::render::plan::{Approval, Missing, Remarks};
 use moat_model::resource::{ImageRef, ResourceId};
 use moat_model::state::ContainerState;
-use moat_plan::{Cause, FieldDiff, Options, Plan, compute};
+use moat_plan::{Cause, FieldDiff, Gain, Options, Plan, compute};
 use serde_json::Value;
 
 use super::document::{fields, names, read, tables};
@@ -115,6 +115,56 @@ fn every_code_is_described() {
         }
     });
     assert_eq!(codes.collect::<std::collections::BTreeSet<_>>(), names(&tables(&read("plan.md")), "codes"));
+}
+
+#[test]
+fn every_right_and_its_mark_are_described() {
+    let text = String::new;
+    let all = [
+        Gain::Privileged,
+        Gain::EngineSocket { path: text() },
+        Gain::Root,
+        Gain::Home { path: text() },
+        Gain::Path { path: text() },
+        Gain::Write { path: text() },
+        Gain::AgentVolume { name: text() },
+        Gain::ForeignVolume { name: text() },
+        Gain::Exposed { port: text() },
+        Gain::Secret { name: text() },
+        Gain::Source { old: text(), new: text() },
+        Gain::RootUser { old: text() },
+        Gain::Capability { name: text() },
+        Gain::Device { device: text() },
+        Gain::Gpus { gpus: text() },
+        Gain::Published { port: text() },
+        Gain::Outside,
+    ];
+    let page = read("plan.md");
+    let row = page.lines().find(|line| line.contains("`privileged`, `engine-socket`")).expect("the row of the codes");
+    for gain in &all {
+        // A new right does not compile without a case here, and belongs into the list above.
+        match gain {
+            Gain::Privileged
+            | Gain::EngineSocket { .. }
+            | Gain::Root
+            | Gain::Home { .. }
+            | Gain::Path { .. }
+            | Gain::Write { .. }
+            | Gain::AgentVolume { .. }
+            | Gain::ForeignVolume { .. }
+            | Gain::Exposed { .. }
+            | Gain::Secret { .. }
+            | Gain::Source { .. }
+            | Gain::RootUser { .. }
+            | Gain::Capability { .. }
+            | Gain::Device { .. }
+            | Gain::Gpus { .. }
+            | Gain::Published { .. }
+            | Gain::Outside => assert!(row.contains(&format!("`{}`", gain.code())), "{}", gain.code()),
+        }
+    }
+    let marks = all.iter().filter_map(Gain::mark).chain(["destroys data"]).map(str::to_owned);
+    assert_eq!(marks.collect::<std::collections::BTreeSet<_>>(), names(&tables(&page), "Marks"));
 }
 
 #[test]

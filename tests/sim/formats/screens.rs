@@ -348,7 +348,7 @@ fn a_failure_has_operation_reason_log_and_hint() {
               = help: look
             error: cannot create network `moat-builder-1f2e3d4c`: the engine is full
             rolled back: pulled image docker:dind, image moby/buildkit:v0.32.2, created network moat-builder-1f2e3d4c, volume moat-builder-1f2e3d4c-buildkit-cache
-              = help: `--keep-on-failure` keeps it for inspection
+              = help: `--keep-on-failure` skips the rollback, for inspection
         "#]],
     );
     ends(

@@ -36,7 +36,9 @@ pub enum AgentNameError {
     Empty,
     #[error("an agent's name has at most {AGENT_NAME_MAX} characters")]
     TooLong,
-    #[error("`{0}` cannot be an agent's name")]
+    #[error(
+        "`{0}` is not a valid agent name: use lowercase letters, digits, `-`, `_` and `.`, and start with a letter or digit"
+    )]
     Characters(String),
 }
 

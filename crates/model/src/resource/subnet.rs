@@ -13,7 +13,7 @@ pub struct SubnetRange(Ipv4Net);
 
 /// Why a text is no range.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not an address range of at most /{SUBNET_BITS}, such as `10.83.0.0/16`")]
+#[error("`{0}` is not an IPv4 range of /{SUBNET_BITS} or larger, such as `10.83.0.0/16`")]
 pub struct SubnetRangeError(String);
 
 /// Sixteen addresses: one for the network, one for broadcasts, one for the gateway, and thirteen containers.

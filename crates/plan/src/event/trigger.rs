@@ -96,6 +96,6 @@ fn phrase(what: EventAction) -> &'static str {
         EventAction::Connected => "was connected",
         EventAction::Disconnected => "was disconnected",
         EventAction::Removed => "was removed",
-        EventAction::CommandEnded => "has one exec session fewer",
+        EventAction::CommandEnded => "ended an exec session",
     }
 }

@@ -51,7 +51,7 @@ fn image(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
         && let Some(whole) = chosen.iter().find(|it| it.image.is_some() && it.install.is_none())
     {
         let message =
-            format!("{} brings its own image and cannot be installed in another one", quoted(&whole.capability));
+            format!("{} uses its own image and cannot be installed in another one", quoted(&whole.capability));
         fault("dependencies", message, "set `image` to one that contains both, or remove one of the two");
     }
     let keeps_its_own = names_one && spec.entrypoint.is_none() && spec.command.is_some();

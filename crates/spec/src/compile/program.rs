@@ -80,7 +80,7 @@ fn plain(spec: &Spec, parts: &[&MainPart]) -> (Vec<String>, Vec<String>, bool) {
 
 /// The failure of an idle container whose image has no `sleep`.
 pub(super) fn no_sleep() -> KnownFailure {
-    let message = "moat keeps an idle sandbox up with `sleep`, which the image `{image}` does not contain";
+    let message = "moat keeps an idle sandbox running with `sleep`, which the image `{image}` does not contain";
     let hint = "set `command`, or use an image with a shell and its tools";
     KnownFailure { exit: NOT_FOUND, message: message.to_owned(), hint: hint.to_owned() }
 }

@@ -18,8 +18,8 @@ pub static AGENT: Shape = Shape::Keys(&[
         .alias(&["name"]),
     Key::new("extends", PATHS, Effect::Nothing)
         .summary(
-            "files, relative to this one, whose keys apply where this one has none; mappings are merged key by key, \
-             and a later file overrides an earlier one; `include` is an alias",
+            "files to inherit keys from, relative to this one; keys of this file take precedence, mappings are merged \
+             key by key, and a later file overrides an earlier one; `include` is an alias",
         )
         .example("base.yaml")
         .alias(&["include"]),
@@ -39,16 +39,18 @@ pub static AGENT: Shape = Shape::Keys(&[
         .also(&["dockerfile"]),
     Key::new("base_image", Shape::Text(rule::image), Effect::Replace)
         .default("the image of the first runtime in `dependencies`, otherwise Debian")
-        .summary("instead of `image`: a Debian-based image, on which moat builds one with the dependencies")
+        .summary("instead of `image`: a Debian-based image, to which moat adds the dependencies")
         .example("debian:13")
         .also(&["from"]),
     Key::new("dependencies", DEPENDENCIES, Effect::Replace)
-        .summary("what the sandbox needs beyond its image; `docker:dind` provides its own Docker daemon")
+        .summary(
+            "tools, runtimes and services for the sandbox (`moat deps`); `docker:dind` is a Docker daemon of its own",
+        )
         .example("[docker:dind]")
         .also(&["depends_on", "requires", "needs", "deps"]),
     Key::new("command", COMMAND, Effect::Replace)
-        .default("none: the sandbox stays up idle")
-        .summary("what the main container runs: a shell command line, or a program with arguments")
+        .default("none: the sandbox is idle")
+        .summary("the command of the main container: a shell command line, or a program with arguments")
         .example("[npm, run, dev]")
         .also(&["cmd", "run"]),
     Key::new("entrypoint", ENTRYPOINT, Effect::Replace)
@@ -71,7 +73,7 @@ pub static AGENT: Shape = Shape::Keys(&[
         .also(&["tty", "stdin_open"]),
     Key::new("restart", Shape::Choice(RESTART), Effect::InPlace)
         .default("`unless-stopped` without a command or entrypoint, otherwise `no`")
-        .summary("when the engine restarts the main container")
+        .summary("the engine's restart policy for the main container")
         .example("on-failure")
         .also(&["restart_policy"]),
     Key::new("hostname", Shape::Text(rule::hostname), Effect::Replace)
@@ -84,7 +86,7 @@ pub static AGENT: Shape = Shape::Keys(&[
         .example("false"),
     Key::new("stop_timeout", Shape::Scalar(rule::stop_timeout), Effect::Replace)
         .default("the engine's own: 10s")
-        .summary("how long the command may take to exit after the stop signal, in whole seconds, before it is killed")
+        .summary("the time for the command to exit after the stop signal, in whole seconds; then the engine kills it")
         .example("30s")
         .also(&["stop_grace_period"]),
     Key::new("read_only", Shape::Bool, Effect::Replace)
@@ -104,7 +106,7 @@ pub static AGENT: Shape = Shape::Keys(&[
         .summary("Linux capabilities beyond the engine's default set; marked in the plan")
         .example("[SYS_PTRACE]"),
     Key::new("cap_drop", CAPABILITIES, Effect::Replace)
-        .summary("Linux capabilities to remove; `ALL`: every one that `cap_add` does not name")
+        .summary("Linux capabilities to remove; `ALL`: all that `cap_add` does not list")
         .example("[NET_RAW]"),
     Key::new("devices", DEVICES, Effect::Replace)
         .summary(

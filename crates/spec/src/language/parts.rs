@@ -20,10 +20,7 @@ pub(super) const WORKSPACE: &[Key] = &[
         .summary("`bind`: the folder itself; `volume`: a volume of the sandbox, initially empty, kept on destroy")
         .example("volume"),
     Key::new("exclude", EXCLUDE, Effect::Replace)
-        .summary(
-            "folders in it that are not shared: empty in-memory folders, lost when the container stops, take their \
-             place",
-        )
+        .summary("folders in it to hide behind empty in-memory folders, which are lost when the container stops")
         .example("[node_modules]"),
 ];
 
@@ -110,17 +107,17 @@ pub(super) const PORT: &[Key] = &[
 pub(super) const CONTAINER: &[Key] = &[
     Key::new("memory", Shape::Scalar(rule::memory), Effect::Limit)
         .default("75 % of the Docker host's")
-        .summary("how much memory it may use: `512m`, `2g`, in powers of 1024; a number without a unit is in MB")
+        .summary("its maximum memory: `512m`, `2g`, in powers of 1024; a number without a unit is in MB")
         .example("512m")
         .also(&["mem", "mem_limit"]),
     Key::new("cpus", Shape::Scalar(rule::cpus), Effect::Limit)
         .default("no limit")
-        .summary("how many CPUs it may use; fractions are allowed: `1.5`")
+        .summary("its maximum number of CPUs; fractions are allowed: `1.5`")
         .example("1.5")
         .also(&["cpu"]),
     Key::new("pids", Shape::Scalar(rule::pids), Effect::Limit)
         .default("`4096`")
-        .summary("how many processes and threads it may have")
+        .summary("its maximum number of processes and threads")
         .example("512")
         .also(&["pids_limit"]),
     Key::new("dns", Shape::List { item: &Shape::Text(rule::address), if_empty: None, unique: true }, Effect::Replace)
@@ -139,8 +136,8 @@ pub(super) const CONTAINER: &[Key] = &[
     Key::new("oom_score_adj", Shape::Scalar(rule::oom_score_adj), Effect::Replace)
         .default("`500`")
         .summary(
-            "which processes the kernel kills first when the Docker host is out of memory: from -1000, never, to \
-             1000",
+            "the priority with which the kernel kills its processes when the Docker host is out of memory: from \
+             -1000 (never) to 1000 (first)",
         )
         .example("200")
         .also(&["oom_score"]),
@@ -187,8 +184,8 @@ pub(super) const NETWORK: &[Key] = &[
     Key::new("build", Shape::Choice(&["default", "none"]), Effect::Nothing)
         .default("`none` if `internal` is set and a Dockerfile or hooks run, otherwise `default`")
         .summary(
-            "what build steps can reach: `default`, whatever the Docker host reaches; `none`, nothing; the engine \
-             fetches images and the sources of `ADD` in either case",
+            "the network of build steps: `default`, that of the Docker host; `none`, no network; the engine fetches \
+             images and the sources of `ADD` in either case",
         )
         .example("default"),
     Key::new("extra_hosts", Shape::Map { name: rule::host_name, value: &Shape::Text(rule::host) }, Effect::Replace)
@@ -200,7 +197,7 @@ pub(super) const NETWORK: &[Key] = &[
 pub(super) const HEALTHCHECK: &[Key] = &[
     Key::new("command", COMMAND, Effect::Replace)
         .required("command: curl -f localhost:3000")
-        .summary("what to run: a shell command line, or a program with arguments")
+        .summary("the check: a shell command line, or a program with arguments")
         .example("[pg_isready]")
         .also(&["test", "cmd"]),
     Key::new("interval", Shape::Scalar(rule::duration), Effect::Replace)
@@ -217,7 +214,7 @@ pub(super) const HEALTHCHECK: &[Key] = &[
         .example("2m"),
     Key::new("retries", Shape::Scalar(rule::count), Effect::Replace)
         .default("`3`")
-        .summary("how many failures in a row make it unhealthy")
+        .summary("the number of consecutive failures that make it unhealthy")
         .example("5"),
 ];
 
@@ -244,7 +241,7 @@ pub(super) const SERVICE: &[Key] = &[
         .also(&["environment", "variables"]),
     Key::new("command", COMMAND, Effect::Sidecar)
         .default("the image's own")
-        .summary("what it runs: a shell command line, or a program with arguments")
+        .summary("its command: a shell command line, or a program with arguments")
         .example("[postgres, -c, fsync=off]")
         .also(&["cmd", "run"]),
     Key::new("volumes", SERVICE_VOLUMES, Effect::Sidecar)
@@ -307,7 +304,7 @@ const WAIT: Shape = Shape::Either(&[
     Shape::Keys(&[
         Key::new("command", COMMAND, Effect::Sidecar)
             .required("command: pg_isready")
-            .summary("what to run: a shell command line, or a program with arguments")
+            .summary("the check: a shell command line, or a program with arguments")
             .example("[pg_isready]")
             .also(&["test", "cmd"]),
         Key::new("timeout", Shape::Scalar(rule::duration), Effect::Nothing)

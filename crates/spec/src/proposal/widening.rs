@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::Proposal;
 use super::lines::{DEFAULT, READ_ONLY};
 use super::rule::{self, Rule};
+use super::{FORMAT, Proposal};
 
 /// A line that differs from the approved one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,7 +29,8 @@ pub fn widening(approved: &Proposal, proposed: &Proposal) -> Vec<Change> {
         let new = proposed.shown.get(key).or(new);
         (!harmless).then(|| Change { key: key.clone(), old: old.cloned(), new: new.cloned() })
     };
-    keys.into_iter().filter_map(change).collect()
+    // The format is no request: texts of other formats are never compared.
+    keys.into_iter().filter(|key| *key != FORMAT.0).filter_map(change).collect()
 }
 
 /// Whether a line belongs to a service that is removed.

@@ -117,7 +117,7 @@ fn direction(args: &Cp) -> Result<(&str, Direction<'_>), CliError> {
         (Place::Inside { agent, path }, Place::Stream) => (agent, Direction::Out { from: path, to: None }),
         _ => {
             let hint = "a path in the sandbox starts with a colon: `moat cp file :/work`";
-            return Err(usage("copy between the sandbox and this host", hint));
+            return Err(usage("exactly one of the two paths must be in the sandbox", hint));
         }
     };
     let is_stream = matches!(direction, Direction::In { from: None, .. } | Direction::Out { to: None, .. });

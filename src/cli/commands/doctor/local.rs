@@ -57,7 +57,7 @@ pub(super) fn credentials(engine: &Docker) -> Check {
             let hint = "private images cannot be pulled: fix the file, or remove it and run `docker login`";
             Check::care("credentials", problem, hint)
         }
-        None => Check::good("credentials", "docker's config.json is readable or absent".to_owned()),
+        None => Check::good("credentials", "docker's config.json has no problems, or does not exist".to_owned()),
     }
 }
 

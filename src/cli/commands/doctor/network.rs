@@ -29,7 +29,7 @@ const CLOSED: &str = "28.0";
 /// them through a route to the container's address.
 pub(super) fn ports(info: &Info, version: &Version) -> Check {
     if has_no_bridge_of_the_host(info, version) {
-        return Check::good("ports", "published in the engine's own network namespace".to_owned());
+        return Check::good("ports", "ports are published in the engine's own network namespace".to_owned());
     }
     if older(&info.server_version, CLOSED) {
         let found = "ports on 127.0.0.1 can be reached from the local network (Docker before 28.0)".to_owned();
@@ -52,10 +52,12 @@ pub(super) fn forwarding(info: &Info, version: &Version, host: &Host) -> Check {
     }
     match host.forward_policy.as_deref() {
         Some("ACCEPT") => {
-            let found = "FORWARD accepts: the local network reaches unpublished ports, including BuildKit's".to_owned();
+            let found =
+                "the FORWARD policy is ACCEPT: the local network reaches unpublished ports, including BuildKit's"
+                    .to_owned();
             Check::care("forwarding", found, "update Docker to 28.0, or `iptables -P FORWARD DROP` on the Docker host")
         }
-        Some(policy) => Check::good("forwarding", format!("FORWARD is {policy}")),
+        Some(policy) => Check::good("forwarding", format!("the FORWARD policy is {policy}")),
         None => Check::unknown("forwarding", "only root on the Docker host can read the FORWARD policy".to_owned()),
     }
 }
@@ -67,15 +69,15 @@ pub(super) fn names(info: &Info, version: &Version, host: &Host) -> Check {
         || (!older(found, "25.0.5") && older(found, "26.0"))
         || (!older(found, "23.0.11") && older(found, "24.0"));
     if version.component("Podman Engine").is_some() || is_fixed {
-        return Check::good("names", "not resolved outside from internal networks".to_owned());
+        return Check::good("names", "DNS queries from internal networks stay inside".to_owned());
     }
     if host.resolver_is_local == Some(false) {
         return Check::good(
             "names",
-            "not resolved outside from internal networks, as the resolver is not on loopback".to_owned(),
+            "DNS queries from internal networks stay inside: the resolver is not on loopback".to_owned(),
         );
     }
-    let found = "resolved outside from internal networks too (CVE-2024-29018)".to_owned();
+    let found = "DNS queries from internal networks reach outside resolvers (CVE-2024-29018)".to_owned();
     let hint = "update Docker to 23.0.11, 25.0.5 or 26.0: until then DNS queries leak data from `network.internal`";
     Check::care("names", found, hint)
 }
@@ -110,7 +112,7 @@ pub(super) fn inner(routes: &[Ipv4Net]) -> Check {
         None => Check::good("inner", format!("{INNER} is free for the networks of an inner Docker")),
         Some(route) => {
             let found = format!("{INNER} of an inner Docker hides the Docker host's route to {route}");
-            let hint = "where a sandbox must reach it, set `bip` and `default-address-pools` in /etc/docker/daemon.json of \
+            let hint = "if a sandbox must reach it, set `bip` and `default-address-pools` in /etc/docker/daemon.json of \
                         its image";
             Check::care("inner", found, hint)
         }

@@ -25,7 +25,7 @@ pub(super) async fn checks(agent: Option<&String>, engine: &Docker) -> Result<Ve
         return Ok(Vec::new());
     }
     let Ok(main) = sandbox.running("main") else {
-        let why = format!("{} is not running", sandbox.run.agent);
+        let why = format!("sandbox `{}` is not running", sandbox.run.agent);
         return Ok(["buildx", "compose"].map(|name| Check::unknown(name, why.clone())).to_vec());
     };
     let mut checks = Vec::new();

@@ -50,7 +50,7 @@ pub struct Watching {
     /// Approve every change of the spec while watching
     #[arg(long)]
     pub(in crate::cli) allow: bool,
-    /// Apply changes at once even if that ends sessions
+    /// Apply changes immediately, even if that ends sessions
     #[arg(long)]
     pub(in crate::cli) now: bool,
     /// Remove the sandbox when its spec file is gone
