@@ -59,13 +59,13 @@ impl Session {
         let asked = match &self.engine {
             EngineChoice::Default => Asked::Nothing,
             EngineChoice::Host(address) => Asked::Address(address),
-            EngineChoice::Contexts(names) => match &names[..] {
-                [only] => Asked::Context(only),
-                _ => {
+            EngineChoice::Contexts(names) => {
+                let [only] = &names[..] else {
                     let message = "this command works on one Docker context".to_owned();
                     return Err(CliError::Usage { message, hint: "only `moat list` takes several".to_owned() });
-                }
-            },
+                };
+                Asked::Context(only)
+            }
         };
         connect(asked).await
     }
