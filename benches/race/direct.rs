@@ -19,7 +19,7 @@ pub struct Direct {
     version: String,
     network: Vec<u8>,
     volumes: Vec<Vec<u8>>,
-    /// With a sidecar main waits for it, and builds are checked.
+    /// With a sidecar, builds are checked.
     sidecar: Option<Container>,
     main: Container,
     /// Whether builds in the main container reach the sidecar.
@@ -69,7 +69,8 @@ impl Direct {
         Ok(Self { engine, version, network: network.body.clone(), volumes, sidecar, main, builds })
     }
 
-    /// Creates network and volumes concurrently, then both containers; main starts when the sidecar is ready.
+    /// Creates network and volumes concurrently, then both containers. Builds are checked when the sidecar is ready, while
+    /// main boots.
     pub fn apply(&self) -> Outcome<Made> {
         let network = thread::scope(|scope| {
             let volumes: Vec<_> = self.volumes.iter().map(|body| scope.spawn(|| self.create_volume(body))).collect();
@@ -80,28 +81,33 @@ impl Direct {
             network
         })?;
         let (sidecar, main) = thread::scope(|scope| {
-            let main = scope.spawn(|| self.create(&self.main, &network));
+            let main = scope.spawn(|| self.start(&self.main, &network));
             let sidecar = self.sidecar.as_ref().map(|sidecar| self.bring_up(sidecar, &network)).transpose()?;
             Ok::<_, Box<dyn std::error::Error + Send + Sync>>((sidecar, joined(main)?))
         })?;
-        self.start(&main, &self.main)?;
-        if let Some(builds) = &self.builds {
-            self.exec(&main, builds)?;
-        }
+        thread::scope(|scope| {
+            let checked = self.builds.as_ref().map(|builds| scope.spawn(|| self.exec(&main, builds)));
+            self.wait(&main, &self.main)?;
+            checked.map(joined).transpose()
+        })?;
         Ok(Made { network, sidecar, main })
     }
 
-    /// Removes both containers concurrently, then the network and the volumes.
+    /// Stops both containers concurrently, then removes them and the network, then the volumes.
     pub fn destroy(&self, made: &Made) -> Outcome<()> {
+        let containers: Vec<&String> = made.sidecar.iter().chain([&made.main]).collect();
         thread::scope(|scope| {
-            let main = scope.spawn(|| self.remove_container(&made.main));
-            made.sidecar.iter().try_for_each(|sidecar| self.remove_container(sidecar))?;
-            joined(main)
+            let stops: Vec<_> = containers.iter().map(|id| scope.spawn(|| self.stop(id))).collect();
+            stops.into_iter().try_for_each(joined)
         })?;
         thread::scope(|scope| {
+            // A stopped container does not hold its network.
+            let network = scope.spawn(|| self.call("DELETE", &format!("/networks/{}", made.network), b""));
+            let removals: Vec<_> = containers.iter().map(|id| scope.spawn(|| self.remove_container(id))).collect();
+            removals.into_iter().try_for_each(joined)?;
             let volumes: Vec<_> = self.volumes.iter().map(|body| scope.spawn(|| self.remove_volume(body))).collect();
-            self.call("DELETE", &format!("/networks/{}", made.network), b"")?;
-            volumes.into_iter().try_for_each(joined)
+            volumes.into_iter().try_for_each(joined)?;
+            joined(network).map(drop)
         })
     }
 
@@ -123,9 +129,21 @@ impl Direct {
         Ok(made)
     }
 
-    /// Starts a container and waits until it is ready.
-    fn start(&self, id: &str, container: &Container) -> Outcome<()> {
+    /// Creates and starts a container.
+    fn start(&self, container: &Container, network: &str) -> Outcome<String> {
+        let id = self.create(container, network)?;
         self.call("POST", &format!("/containers/{id}/start"), b"")?;
+        Ok(id)
+    }
+
+    fn bring_up(&self, container: &Container, network: &str) -> Outcome<String> {
+        let id = self.start(container, network)?;
+        self.wait(&id, container)?;
+        Ok(id)
+    }
+
+    /// Waits until a container is ready.
+    fn wait(&self, id: &str, container: &Container) -> Outcome<()> {
         let Some(probe) = &container.probe else {
             return self.call("GET", &format!("/containers/{id}/json"), b"").map(drop);
         };
@@ -133,12 +151,6 @@ impl Direct {
             thread::sleep(PROBE_INTERVAL);
         }
         Ok(())
-    }
-
-    fn bring_up(&self, container: &Container, network: &str) -> Outcome<String> {
-        let id = self.create(container, network)?;
-        self.start(&id, container)?;
-        Ok(id)
     }
 
     /// Runs a command and returns its exit code.
@@ -155,8 +167,11 @@ impl Direct {
         }
     }
 
+    fn stop(&self, container: &str) -> Outcome<()> {
+        self.call("POST", &format!("/containers/{container}/stop"), b"").map(drop)
+    }
+
     fn remove_container(&self, container: &str) -> Outcome<()> {
-        self.call("POST", &format!("/containers/{container}/stop"), b"")?;
         self.call("DELETE", &format!("/containers/{container}?v=true&force=true"), b"").map(drop)
     }
 
@@ -187,9 +202,9 @@ impl Container {
     }
 }
 
-/// Whether an exec is the check of builds rather than a probe: only this one uses a shell.
+/// Whether an exec is the check of builds rather than a probe. From the capability, as [`PROBE_INTERVAL`].
 fn is_check(body: &[u8]) -> bool {
-    serde_json::from_slice::<Value>(body).is_ok_and(|exec| exec["Cmd"][0] == "sh")
+    serde_json::from_slice::<Value>(body).is_ok_and(|exec| exec["Cmd"][0] == "/usr/local/lib/moat/builds")
 }
 
 fn id(answer: &Value) -> Outcome<String> {

@@ -8,13 +8,13 @@
 //! is spent by the programs in the containers, equally for all contestants. `plain` is a network and an idle container,
 //! and shows the overhead of the tools.
 //!
-//! All contestants create the same containers and take turns, so that other load on the machine affects them equally;
-//! medians are compared.
+//! The contestants take turns, so that other load on the machine affects them equally; medians are compared.
 //!
 //! - `moat` is timed as a whole process, from start to exit.
 //! - `direct` is a lower bound and not a competitor: it runs within this program, knows in advance what moat must observe,
 //!   and cannot repair anything. Its requests are moat's, recorded once.
-//! - `compose` is `docker compose`, also timed as a process, with health checks as frequent as the engine allows.
+//! - `compose` is `docker compose`, also timed as a process, with the same images as a user writes them into a file by
+//!   hand, and health checks as frequent as the engine allows.
 //! - `compose 1s` is the same with a health check every second.
 //!
 //! Compose does not check that builds reach the sidecar; moat and `direct` do.
@@ -41,10 +41,10 @@ use table::Table;
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
-/// A sandbox, by name.
-const SANDBOXES: [(&str, &str); 2] = [
-    ("docker:dind", "agent: race\nimage: docker:dind\ndependencies:\n  - docker:dind\n"),
-    ("plain", "agent: race-plain\nimage: busybox\n"),
+/// A sandbox: its name, its spec, and its file for compose.
+const SANDBOXES: [(&str, &str, &str); 2] = [
+    ("docker:dind", "agent: race\nimage: docker:dind\ndependencies:\n  - docker:dind\n", compose::DIND),
+    ("plain", "agent: race-plain\nimage: busybox\n", compose::PLAIN),
 ];
 
 /// Odd, so that the median is a measured value.
@@ -56,15 +56,15 @@ const STARTS: usize = 101;
 fn main() -> Outcome<()> {
     let runs = std::env::var("RACE_RUNS").ok().map_or(Ok(RUNS), |runs| runs.parse())?;
     let engine = Engine::from_environment()?;
-    for (name, spec) in SANDBOXES {
+    for (name, spec, compose) in SANDBOXES {
         println!("\n== {name}");
-        race(&engine, spec, runs)?;
+        race(&engine, spec, compose, runs)?;
     }
     println!("\nstart of the program (`moat --version`): {:.1} ms", milliseconds(start()?));
     Ok(())
 }
 
-fn race(engine: &Engine, spec: &str, runs: usize) -> Outcome<()> {
+fn race(engine: &Engine, spec: &str, compose: &str, runs: usize) -> Outcome<()> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("agent.yaml");
     std::fs::write(&file, spec)?;
@@ -75,7 +75,7 @@ fn race(engine: &Engine, spec: &str, runs: usize) -> Outcome<()> {
     let direct = Direct::new(engine.clone(), &recording)?;
     let mut composes = Vec::new();
     for (name, checks) in [("compose", Checks::Quickest), ("compose 1s", Checks::EverySecond)] {
-        composes.extend(Compose::find(&recording, folder.path(), checks)?.map(|compose| (name, compose)));
+        composes.extend(Compose::find(compose, folder.path(), checks)?.map(|compose| (name, compose)));
     }
 
     let mut table = Table::default();
@@ -92,7 +92,11 @@ fn race(engine: &Engine, spec: &str, runs: usize) -> Outcome<()> {
 fn one_turn(moat: &Moat, direct: &Direct, composes: &[(&'static str, Compose)], table: &mut Table) -> Outcome<()> {
     table.add("moat", "apply", time(|| moat.run(&["apply"]))?);
     table.add("moat", "again", time(|| moat.run(&["apply"]))?);
+    table.add("moat", "status", time(|| moat.run(&["status"]))?);
     table.add("moat", "destroy", time(|| moat.run(&["destroy", "--volumes", "--yes"]))?);
+    table.add("moat", "run --rm", time(|| moat.run_in("true"))?);
+    // It keeps the cache.
+    moat.run(&["destroy", "--volumes", "--yes"])?;
 
     let started = Instant::now();
     let made = direct.apply()?;

@@ -31,6 +31,13 @@ impl Moat {
         finish(self.command(arguments))
     }
 
+    /// Creates the sandbox, runs a command in it, and removes the sandbox.
+    pub fn run_in(&self, program: &str) -> Outcome<()> {
+        let mut command = self.command(&["run", "--rm"]);
+        command.args(["--", program]);
+        finish(command)
+    }
+
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(crate::binary());
         command.args(arguments).arg(&self.spec);

@@ -1,6 +1,6 @@
 //! Records moat's requests with a proxy.
 //!
-//! The requests of the other contestants derive from these, so that all create the same sandbox.
+//! The direct calls derive from these, so that both create the same sandbox.
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -60,10 +60,6 @@ pub fn apply(moat: &Moat, engine: &Engine, folder: &Path) -> Outcome<Recording> 
 }
 
 impl Recording {
-    pub fn has_sidecar(&self) -> bool {
-        self.with("POST", "/containers/create").iter().any(|it| it.is_for_sidecar())
-    }
-
     /// The requests whose path contains `part`.
     pub fn with(&self, method: &str, part: &str) -> Vec<&Exchange> {
         self.requests.iter().filter(|it| it.method == method && it.path.contains(part)).collect()

@@ -120,10 +120,11 @@ async fn once<E: Engine>(
     let change =
         operation.change(|handle| resolve_container(handle, known), |handle| resolve_network(handle, known))?;
     match (change, &operation.action) {
-        (None, Action::AwaitReady { container, probe, failures, may_complete, .. }) => {
+        (None, Action::AwaitReady { container, probe, failures, may_complete, beside, .. }) => {
             let container = resolve_container(container.clone(), known)?;
             let ends = ready::ExitPolicy { failures, may_complete: *may_complete };
-            ready::wait(engine, &container, probe, ends, stop).await?;
+            let ready = ready::wait(engine, &container, probe, ends, stop);
+            ready::beside(engine, &container, beside.as_deref(), ready).await?;
             Ok(Output::Proof(container))
         }
         (None, _) => Ok(Output::Made(Made::Nothing)),

@@ -71,6 +71,25 @@ pub(super) async fn wait<E: Engine>(
     }
 }
 
+/// Runs `command` in the container during a wait. The wait alone decides: the command may still run after it.
+pub(super) async fn beside<E: Engine>(
+    engine: &E,
+    container: &ContainerId,
+    command: Option<&[String]>,
+    wait: impl Future<Output = Result<(), CallFailure>>,
+) -> Result<(), CallFailure> {
+    let Some(command) = command else { return wait.await };
+    let never = async {
+        let _ = engine.exec(container, command).await;
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        biased;
+        ready = wait => ready,
+        () = never => Ok(()),
+    }
+}
+
 /// The state shared by all probes of one container.
 struct Wait<'a, E> {
     engine: &'a E,

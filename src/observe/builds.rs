@@ -2,6 +2,10 @@
 //!
 //! The containers themselves are queried: an ignored setting looks just like one that works.
 
+use std::time::Duration;
+
+use tokio::time::timeout;
+
 use moat_model::engine::Engine;
 use moat_model::graph::Graph;
 use moat_model::resource::Builds as Route;
@@ -20,6 +24,9 @@ pub struct Builds {
     pub hint: Option<String>,
 }
 
+/// A client that hangs. buildx itself gives up after 20 s.
+const QUESTION: Duration = Duration::from_secs(30);
+
 /// Queries the main container; `None` if the spec has no builder.
 pub async fn check<E: Engine>(engine: &E, graph: &Graph, observed: &Observed) -> Option<Builds> {
     let wanted = graph.builds.as_ref()?;
@@ -32,12 +39,18 @@ pub async fn check<E: Engine>(engine: &E, graph: &Graph, observed: &Observed) ->
     let Some(main) = running(observed, &ResourceId::main()) else {
         return Some(refused("the main container is not running".to_owned(), None));
     };
-    let answer = match engine.exec(&main, &wanted.check).await {
-        Ok(answer) => answer,
-        Err(error) => return Some(refused(error.to_string(), None)),
+    let answer = match timeout(QUESTION, engine.exec(&main, &wanted.check)).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(error)) => return Some(refused(error.to_string(), None)),
+        Err(_) => return Some(refused(format!("builder `{}` does not answer", wanted.builder), None)),
     };
     if answer.exit_code == 0 {
         return Some(Builds { routed: true, builder: wanted.builder.clone(), reason: None, hint: None });
+    }
+    if matches!(answer.exit_code, 126 | 127) {
+        // A container of an earlier version of moat.
+        let hint = Some("`moat apply` updates the sandbox".to_owned());
+        return Some(refused("the container lacks the check".to_owned(), hint));
     }
     let version = answer.output.lines().find_map(|line| line.strip_prefix("version "));
     Some(match version.map(str::trim) {

@@ -6,8 +6,9 @@
 use std::process::Command;
 
 use testkit::breakpoint::{Breakpoint, Moment, Point};
-use testkit::engine::Inventory;
+use testkit::engine::{Inventory, engine};
 use testkit::held::hold_at;
+use testkit::marked::{is_held, marked, runs};
 use testkit::owner;
 use testkit::run::{run, until};
 use testkit::sandbox::{DIND, PLAIN, Sandbox};
@@ -27,6 +28,22 @@ fn in_a_replacement() {
 #[test]
 fn in_a_first_apply_with_an_inner_docker() {
     every(DIND, Work::First, every_nth(6), 8);
+}
+
+// After a restart the engine starts main again, and not a sidecar that was stopped: nobody but main holds the command.
+#[test]
+fn a_command_is_held_after_a_restart_of_the_engine() {
+    let _alone = owner::exclusive();
+    let sandbox = marked("restart: unless-stopped\n");
+    sandbox.apply();
+    assert_eq!(runs(&sandbox), 1);
+    engine().docker(&["stop", &sandbox.sidecar()]);
+    restart_engine();
+    assert!(is_held(&sandbox, 1));
+    assert_eq!(runs(&sandbox), 1);
+    sandbox.apply();
+    assert_eq!(runs(&sandbox), 2);
+    sandbox.assert_ready();
 }
 
 /// Restarts at every `step`th call until the command has no such call; there must be at least `least`.

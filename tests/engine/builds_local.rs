@@ -1,7 +1,8 @@
 //! Images whose buildx cannot use the sidecar: the sandbox works, and moat reports where builds run, with a hint.
 
 use expect_test::expect;
-use testkit::sandbox::Sandbox;
+use testkit::engine::engine;
+use testkit::sandbox::{DIND, Sandbox};
 
 fn with_image(image: &str) -> Sandbox {
     Sandbox::new(&format!("image: {image}\ndependencies: [docker:dind]\n"))
@@ -54,4 +55,20 @@ fn no_buildx() {
 /// The warning and the text after it.
 fn warning(text: &str) -> String {
     text.find("warning").map_or_else(|| panic!("no warning in {text}"), |at| text[at..].to_owned())
+}
+
+// The check remembers that the client works, which must not outlive the client.
+#[test]
+fn a_client_that_has_changed_is_checked_again() {
+    let sandbox = Sandbox::applied(DIND);
+    let is_routed = || sandbox.status()["builds"]["routed"] == true;
+    assert!(is_routed());
+    let plugin = "/usr/local/libexec/docker/cli-plugins/docker-buildx";
+    sandbox.sh_ok(&format!("mv {plugin} /root/ && printf '#!/bin/sh\\nexit 1\\n' >{plugin} && chmod +x {plugin}"));
+    assert!(!is_routed());
+    sandbox.sh_ok(&format!("mv /root/docker-buildx {plugin}"));
+    assert!(is_routed());
+    engine().docker(&["stop", &sandbox.sidecar()]);
+    let status = sandbox.status();
+    assert_eq!(status["builds"]["reason"], "builder `moat` does not answer", "{status:#}");
 }

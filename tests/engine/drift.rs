@@ -287,7 +287,7 @@ fn the_network() {
         10. upload container moat-R.next1 after 9: its network no longer exists
         11. stop container moat-R after 6, 9, 10: superseded
         12. start container moat-R.next1 after 6, 9, 10, 11: its network no longer exists
-        13. await container moat-R.next1 after 12: its network no longer exists
+        13. await container moat-R.next1 after 6, 12: its network no longer exists
         14. remove container moat-R after 11, 13: superseded
         15. rename container moat-R after 14: named moat-R.next1
 
@@ -314,8 +314,8 @@ fn the_network() {
         7.  rename container moat-buildkit-R after 6: named moat-buildkit-R.next1
         8.  create container moat-R.next1 [privileged] after 1: its network no longer exists
         9.  upload container moat-R.next1 after 8: its network no longer exists
-        10. start container moat-R.next1 after 5, 8, 9: its network no longer exists
-        11. await container moat-R.next1 after 10: its network no longer exists
+        10. start container moat-R.next1 after 8, 9: its network no longer exists
+        11. await container moat-R.next1 after 5, 10: its network no longer exists
         12. remove container moat-R after 11: superseded
         13. rename container moat-R after 12: named moat-R.next1
 
@@ -339,8 +339,8 @@ fn the_network() {
         5.  await container moat-buildkit-R after 4: missing
         6.  create container moat-R [privileged] after 1: missing
         7.  upload container moat-R after 6: missing
-        8.  start container moat-R after 5, 6, 7: missing
-        9.  await container moat-R after 8: missing
+        8.  start container moat-R after 6, 7: missing
+        9.  await container moat-R after 5, 8: missing
 
         Plan: 9 to do (3 create, 2 upload, 2 start, 2 await)
     "#]],

@@ -122,7 +122,12 @@ fn create(draft: &mut PlanBuilder<'_>, node: &Node, config: &ContainerConfig, ot
     let mut before_start = draft.held(&node.id, Gate::Start);
     before_start.insert(created);
     before_start.extend(upload(draft, node, config, &name, &container, &cause));
-    for other in in_the_way.iter().filter(|it| removal::is_up(it.state) && !beside) {
+    let stopped: Vec<_> = in_the_way.iter().filter(|it| removal::is_up(it.state) && !beside).collect();
+    if !stopped.is_empty() {
+        // The old one keeps running until the new one can become ready.
+        before_start.extend(draft.held(&node.id, Gate::Prove));
+    }
+    for other in stopped {
         let after = before_start.clone();
         let stop = removal::stop(draft, &node.id, other, &Cause::Superseded, after);
         before_start.insert(stop);
@@ -184,7 +189,11 @@ fn keep(
     }
     // An older container that still runs would use the same volumes and the same alias.
     if !is_settled(draft, current, node, config) || current.state != ContainerState::Running {
-        for other in others.iter().filter(|it| removal::is_up(it.state)) {
+        let running: Vec<_> = others.iter().filter(|it| removal::is_up(it.state)).collect();
+        if !running.is_empty() {
+            before.extend(draft.held(id, Gate::Prove));
+        }
+        for other in running {
             let stop = removal::stop(draft, id, other, &Cause::Superseded, before.clone());
             before.insert(stop);
         }
@@ -239,6 +248,7 @@ fn mend(
             if let (Some(_), Action::AwaitReady { probe, .. }) = (crashes, &mut action) {
                 require_stability(probe);
             }
+            before.extend(draft.held(id, Gate::Prove));
             let ready = draft.add(id, &name, action, cause, before);
             draft.hold(id, Milestone::Ready, ready);
             Some(ready)
@@ -315,7 +325,8 @@ fn started(
         draft.hold(&node.id, Milestone::Ready, start);
         return start;
     };
-    let ready = draft.add(&node.id, name, action, cause.clone(), [start]);
+    let after = draft.held(&node.id, Gate::Prove).into_iter().chain([start]);
+    let ready = draft.add(&node.id, name, action, cause.clone(), after);
     draft.hold(&node.id, Milestone::Ready, ready);
     ready
 }

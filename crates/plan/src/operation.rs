@@ -86,6 +86,8 @@ pub enum Action {
         failures: Vec<KnownFailure>,
         /// Exiting with 0 also counts as success.
         may_complete: bool,
+        /// A command of the container to run meanwhile, whatever its outcome: a later question then has its answer.
+        beside: Option<Vec<String>>,
     },
     /// Changes limits and the restart policy, and nothing else.
     UpdateContainer {

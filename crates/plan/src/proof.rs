@@ -3,7 +3,7 @@
 use super::builder::PlanBuilder;
 use super::{Action, Handle};
 use moat_model::graph::Node;
-use moat_model::resource::{ContainerConfig, ContainerId, ImageCheck, Probe};
+use moat_model::resource::{ContainerConfig, ContainerId, ImageCheck, Probe, Role};
 use moat_model::state::{ContainerFacts, Health, RAN_WELL};
 
 /// Whether a running container needs no further proof.
@@ -54,5 +54,8 @@ pub(super) fn prove(
         }
     }
     let (image, failures) = (config.image.clone(), node.failures.clone());
-    Some(Action::AwaitReady { container, probe, image, failures, may_complete: node.may_complete() })
+    // The check of builds follows the apply.
+    let builds = draft.graph.builds.as_ref().filter(|_| node.role == Role::Main);
+    let beside = builds.map(|builds| builds.check.clone());
+    Some(Action::AwaitReady { container, probe, image, failures, may_complete: node.may_complete(), beside })
 }

@@ -94,6 +94,9 @@ pub struct Sidecar {
     #[serde(default)]
     pub restart: Restart,
     pub ready: Option<ProbePart>,
+    /// The step of main that requires it to be ready.
+    #[serde(default)]
+    pub ready_before: ReadyBefore,
     /// Exit codes of the container with a known meaning.
     #[serde(default)]
     pub failures: Vec<FailurePart>,
@@ -156,6 +159,18 @@ pub struct FilePart {
     #[serde(default)]
     pub executable: bool,
     pub content: String,
+}
+
+/// A step of the main container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReadyBefore {
+    /// The start of the container.
+    #[default]
+    Start,
+    /// The user's command: both containers start at once. The capability's own entrypoint of main must wait for the
+    /// sidecar before it runs the command.
+    Command,
 }
 
 /// A restart policy; the default is no restart.

@@ -182,6 +182,7 @@ fn filled(text: &str, version: Option<&str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::capability::ReadyBefore;
 
     #[test]
     fn every_builtin_is_well_formed() {
@@ -193,6 +194,9 @@ mod tests {
             assert!(!text.contains(VERSION) || capability.versions.is_some(), "{name}");
             for sidecar in &capability.sidecars {
                 assert!(sidecar.ready.is_some(), "{name}: `{}` has no readiness probe", sidecar.name);
+                // Otherwise nothing holds the command.
+                let starts_first = sidecar.ready_before == ReadyBefore::Start;
+                assert!(starts_first || !capability.main.entrypoint.is_empty(), "{name}: `{}`", sidecar.name);
             }
             let Some(builds) = &capability.builds else { continue };
             let sidecar = capability.sidecars.iter().find(|sidecar| sidecar.name == builds.sidecar);

@@ -17,6 +17,7 @@ pub mod empty_engine;
 pub mod engine;
 pub mod held;
 pub mod hermetic;
+pub mod marked;
 pub mod owner;
 pub mod proxy;
 pub mod recorder;

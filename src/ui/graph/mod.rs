@@ -146,8 +146,10 @@ fn waits(until: Milestone, gates: Gate) -> String {
         (Milestone::Created, _) => String::new(),
         (Milestone::Started, Gate::Create) => "started, then create".to_owned(),
         (Milestone::Started, Gate::Start) => "started, then start".to_owned(),
+        (Milestone::Started, Gate::Prove) => "started, then ready".to_owned(),
         (Milestone::Ready, Gate::Create) => "ready, then create".to_owned(),
         (Milestone::Ready, Gate::Start) => "ready, then start".to_owned(),
+        (Milestone::Ready, Gate::Prove) => "both ready".to_owned(),
     }
 }
 

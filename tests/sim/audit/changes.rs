@@ -114,6 +114,7 @@ fn creation() -> Plan {
                 image: image("busybox"),
                 failures: Vec::new(),
                 may_complete: false,
+                beside: None,
             },
         ),
         named(ResourceId::main(), create(&ResourceId::main(), false, 2)),

@@ -7,7 +7,7 @@ use moat_model::state::{ContainerState, Health};
 use super::world::{DIND, PLAIN, applied, container, graph, images_only, nothing, plan};
 
 #[test]
-fn everything_is_created_and_main_waits_for_the_sidecar_only_to_start() {
+fn main_starts_beside_the_sidecar_and_is_ready_after_it() {
     let graph = graph(DIND);
     expect![[r#"
         1.  pull image docker:29.7.2-dind: missing
@@ -21,10 +21,30 @@ fn everything_is_created_and_main_waits_for_the_sidecar_only_to_start() {
         9.  await container moat-buildkit-builder-R after 8: missing
         10. create container moat-builder-R [privileged] after 1, 3, 5: missing
         11. upload container moat-builder-R after 10: missing
-        12. start container moat-builder-R after 9, 10, 11: missing
-        13. await container moat-builder-R after 12: missing
+        12. start container moat-builder-R after 10, 11: missing
+        13. await container moat-builder-R after 9, 12: missing
     "#]]
     .assert_eq(&plan(&graph, &nothing(&graph)));
+}
+
+// The hook runs before the start script, which could not hold it.
+#[test]
+fn with_a_hook_main_starts_after_the_sidecar() {
+    let graph = graph(&format!("{DIND}hooks: {{pre_run: echo ready}}\n"));
+    expect![[r#"
+        1.  create network moat-builder-R: missing
+        2.  create volume moat-builder-R-buildkit-cache: missing
+        3.  create volume moat-builder-R-docker: missing
+        4.  create container moat-buildkit-builder-R [privileged] after 1, 2: missing
+        5.  upload container moat-buildkit-builder-R after 4: missing
+        6.  start container moat-buildkit-builder-R after 4, 5: missing
+        7.  await container moat-buildkit-builder-R after 6: missing
+        8.  create container moat-builder-R [privileged] after 1, 3: missing
+        9.  upload container moat-builder-R after 8: missing
+        10. start container moat-builder-R after 7, 8, 9: missing
+        11. await container moat-builder-R after 10: missing
+    "#]]
+    .assert_eq(&plan(&graph, &images_only(&graph)));
 }
 
 #[test]
@@ -80,8 +100,8 @@ fn what_was_made_before_the_end_came_is_kept() {
         1.  await container moat-buildkit-builder-R: not proven ready
         2.  create container moat-builder-R [privileged]: missing
         3.  upload container moat-builder-R after 2: missing
-        4.  start container moat-builder-R after 1, 2, 3: missing
-        5.  await container moat-builder-R after 4: missing
+        4.  start container moat-builder-R after 2, 3: missing
+        5.  await container moat-builder-R after 1, 4: missing
     "#]]
     .assert_eq(&plan(&graph, &observed));
 }

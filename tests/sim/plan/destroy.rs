@@ -69,11 +69,13 @@ fn a_sidecar_that_is_no_longer_wanted_goes_and_its_volume_stays() {
             env.BUILDX_BUILDER "moat" -> unset
             env.DOCKER_HOST "unix:///var/run/docker.sock" -> unset
             files./etc/profile.d/moat.sh "644 sha256:ca07abe7cc8f7b9065fe99cd59bd82c6bc1d912c403aa0a8f1f8f286672be4d0" -> unset
+            files./usr/local/lib/moat/answers "755 sha256:604d6c5dc2525d18fcf060d83db49d859d3397a3baa62c1a267262cf6598a029" -> unset
+            files./usr/local/lib/moat/builds "755 sha256:0237e9d8fa2d502a71898b7c21b27e2acfaea128dc63d45fe8a35dfece72e632" -> unset
             files./usr/local/lib/moat/docker/buildx/current "644 sha256:404561a5f494a088cd69e1ae5ed9af3d972c115543a123337806c0246aad7ab5" -> unset
             files./usr/local/lib/moat/docker/buildx/instances/moat "644 sha256:ace91d746ae69498d5a92fcbc6049c286f7a33b8b2c50de9b2c2c7914e20ffac" -> unset
             files./usr/local/lib/moat/docker/config.json "644 sha256:630f219b01967717c6f8c37119cf0410a771a91efb2e9364427103f36bef5dfd" -> unset
-            files./usr/local/lib/moat/ready "755 sha256:8b9ac4ec2fdf4717a4f46faf332f153a10e1c9f1fb42c19bf6b8b70a06745855" -> unset
-            files./usr/local/lib/moat/start "755 sha256:9bbbf203ccada251ec3e7a249eb389088fe2ed63f289f24900a3aa5ea09d5f22" -> unset
+            files./usr/local/lib/moat/ready "755 sha256:e7e7cf6c598ea4010345288658a0f90f9d867aa88778eebc41a6956bd5863a7a" -> unset
+            files./usr/local/lib/moat/start "755 sha256:5c1ed4214486af461b5282e68c6d420b2a9e9eafba90d4e024744040f6e640d9" -> unset
             health.command ["/usr/local/lib/moat/ready"] -> unset
             mounts./var/lib/docker "volume/docker" -> unset
             privileged true -> unset

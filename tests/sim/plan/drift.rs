@@ -107,7 +107,7 @@ fn the_network_is_gone_and_the_containers_were_taken_off_it_before() {
             10. upload container moat-builder-R.next1 after 9: its network no longer exists
             11. stop container moat-builder-R after 6, 9, 10: superseded
             12. start container moat-builder-R.next1 after 6, 9, 10, 11: its network no longer exists
-            13. await container moat-builder-R.next1 after 12: its network no longer exists
+            13. await container moat-builder-R.next1 after 6, 12: its network no longer exists
             14. remove container moat-builder-R after 11, 13: superseded
             15. rename container moat-builder-R after 14: named moat-builder-R.next1
         "#]],
@@ -135,8 +135,8 @@ fn the_network_is_gone_and_the_stopped_containers_still_hold_its_id() {
             7.  rename container moat-buildkit-builder-R after 6: named moat-buildkit-builder-R.next1
             8.  create container moat-builder-R.next1 [privileged] after 1: its network no longer exists
             9.  upload container moat-builder-R.next1 after 8: its network no longer exists
-            10. start container moat-builder-R.next1 after 5, 8, 9: its network no longer exists
-            11. await container moat-builder-R.next1 after 10: its network no longer exists
+            10. start container moat-builder-R.next1 after 8, 9: its network no longer exists
+            11. await container moat-builder-R.next1 after 5, 10: its network no longer exists
             12. remove container moat-builder-R after 11: superseded
             13. rename container moat-builder-R after 12: named moat-builder-R.next1
         "#]],
@@ -163,7 +163,7 @@ fn the_network_was_made_again_by_hand_without_labels() {
             9.  upload container moat-builder-R.next1 after 8: its network no longer exists
             10. stop container moat-builder-R after 5, 8, 9: superseded
             11. start container moat-builder-R.next1 after 5, 8, 9, 10: its network no longer exists
-            12. await container moat-builder-R.next1 after 11: its network no longer exists
+            12. await container moat-builder-R.next1 after 5, 11: its network no longer exists
             13. remove container moat-builder-R after 10, 12: superseded
             14. rename container moat-builder-R after 13: named moat-builder-R.next1
         "#]],

@@ -81,8 +81,8 @@ fn a_start_takes_the_mark_away_and_is_an_apply() {
         1.  remove volume moat-stopped-builder-R: requested
         2.  start container moat-buildkit-builder-R: exited
         3.  await container moat-buildkit-builder-R after 2: exited
-        4.  start container moat-builder-R after 3: exited
-        5.  await container moat-builder-R after 4: exited
+        4.  start container moat-builder-R: exited
+        5.  await container moat-builder-R after 3, 4: exited
     "#]]
     .assert_eq(&plan_with(&graph, &with_mark(&graph, exited(applied(&graph))), &options));
     assert_eq!(plan_with(&graph, &applied(&graph), &options), "");
@@ -98,7 +98,7 @@ fn a_destroy_takes_all_of_it() {
 }
 
 #[test]
-fn a_restart_waits_for_what_it_needs() {
+fn a_restarted_main_is_ready_after_what_it_needs() {
     let graph = graph(DIND);
     let observed = applied(&graph);
     let restart = observed.containers.iter().map(|it| it.id.clone()).collect();
@@ -106,8 +106,8 @@ fn a_restart_waits_for_what_it_needs() {
     expect![[r#"
         1.  restart container moat-buildkit-builder-R: requested
         2.  await container moat-buildkit-builder-R after 1: requested
-        3.  restart container moat-builder-R after 2: requested
-        4.  await container moat-builder-R after 3: requested
+        3.  restart container moat-builder-R: requested
+        4.  await container moat-builder-R after 2, 3: requested
     "#]]
     .assert_eq(&plan_with(&graph, &observed, &options));
 }

@@ -153,7 +153,7 @@ impl Harness {
 }
 
 pub fn part(program: Program) -> Part {
-    Part { program, version: 0, volume: false, health: false, mortal: false }
+    Part { program, version: 0, volume: false, health: false, mortal: false, beside: false }
 }
 
 /// A sidecar that boots for a while, and a main container.

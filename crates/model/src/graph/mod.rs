@@ -71,6 +71,8 @@ pub struct Edge {
 pub enum Gate {
     Create,
     Start,
+    /// The proof of readiness: the dependent starts beside the dependency, and its own program waits.
+    Prove,
 }
 
 /// The milestone that a dependency must have reached.

@@ -18,7 +18,9 @@ use self::choose::choose;
 use self::dockerfile::{Dockerfile, dockerfile, is_built, own_dockerfile};
 use self::program::{idle_probe, program, readiness, running_probe, service_probe};
 use self::vault::Sealer;
-use crate::capability::{BuildsPart, FailurePart, FilePart, MainPart, MountPart, ProbePart, Sidecar, VolumePart};
+use crate::capability::{
+    BuildsPart, FailurePart, FilePart, MainPart, MountPart, ProbePart, ReadyBefore, Sidecar, VolumePart,
+};
 use crate::{
     BuilderSettings, CacheRetention, Capabilities, Capability, Diagnostic, Diagnostics, NamedVolume, Service, Spec,
 };
@@ -70,10 +72,13 @@ pub fn compile_with(spec: &Spec, capabilities: &Capabilities, vault: Option<&Vau
         return Err(Diagnostics::new(&spec.source, conflicts));
     }
     let sealer = Sealer { vault, run: &run };
+    let holder = program::holder(spec, &chosen);
     for capability in &chosen {
+        let holds = holder == Some(capability.capability.as_str());
         for sidecar in &capability.sidecars {
             let secrets = sealer.brought(&ResourceId::container(&sidecar.name), capability, &sidecar.secrets);
-            parts.sidecar(sidecar, secrets, &spec.buildkit, builds);
+            let gate = if holds && sidecar.ready_before == ReadyBefore::Command { Gate::Prove } else { Gate::Start };
+            parts.sidecar(sidecar, secrets, &spec.buildkit, builds, gate);
         }
     }
     for (name, service) in &spec.services {
@@ -119,8 +124,8 @@ struct Parts {
     made: Option<Dockerfile>,
     /// The network of its build steps.
     build_network: BuildNetwork,
-    /// The containers that must be ready before main starts.
-    sidecars: Vec<ResourceId>,
+    /// The containers that must be ready before a step of main.
+    sidecars: Vec<(ResourceId, Gate)>,
 }
 
 impl Parts {
@@ -134,6 +139,7 @@ impl Parts {
         secrets: BTreeMap<String, Secret>,
         settings: &BuilderSettings,
         builds: Option<&BuildsPart>,
+        gate: Gate,
     ) {
         let builds = builds.filter(|builds| builds.sidecar == sidecar.name);
         let chosen_image = builds.and(settings.image.clone());
@@ -164,7 +170,7 @@ impl Parts {
         };
         let probe = sidecar.ready.as_ref().map_or_else(|| running_probe(sidecar.restart.into(), true), probe);
         self.container(id.clone(), Role::Sidecar, config, probe, known(&sidecar.failures));
-        self.sidecars.push(id);
+        self.sidecars.push((id, gate));
     }
 
     /// Adds a service of the spec.
@@ -192,7 +198,7 @@ impl Parts {
             let edge = Edge { gates: Gate::Start, until: Milestone::Ready };
             self.edges.push((id.clone(), ResourceId::container(other), edge));
         }
-        self.sidecars.push(id);
+        self.sidecars.push((id, Gate::Start));
     }
 
     fn main(&mut self, spec: &Spec, image: ImageRef, parts: &[&MainPart], secrets: BTreeMap<String, Secret>) {
@@ -255,8 +261,8 @@ impl Parts {
         }
         let id = ResourceId::main();
         self.container(id.clone(), Role::Main, config, probe, failures);
-        for sidecar in self.sidecars.clone() {
-            self.edges.push((id.clone(), sidecar, Edge { gates: Gate::Start, until: Milestone::Ready }));
+        for (sidecar, gates) in self.sidecars.clone() {
+            self.edges.push((id.clone(), sidecar, Edge { gates, until: Milestone::Ready }));
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{health, probe};
-use crate::capability::{MainPart, ProbePart};
+use crate::capability::{Capability, MainPart, ProbePart};
 use crate::{Spec, Wait};
 use moat_model::resource::{HealthConfig, KnownFailure, Probe, RestartPolicy};
 
@@ -76,6 +76,12 @@ fn plain(spec: &Spec, parts: &[&MainPart]) -> (Vec<String>, Vec<String>, bool) {
         None if has_none => (command, Vec::new(), false),
         None => (entrypoint, command, false),
     }
+}
+
+/// The capability whose entrypoint runs the command of main, and can delay it; `None` if other commands run before.
+pub(super) fn holder<'a>(spec: &Spec, chosen: &'a [Capability]) -> Option<&'a str> {
+    let first = chosen.iter().find(|it| !it.main.entrypoint.is_empty());
+    first.filter(|_| spec.hooks.pre_run.is_none()).map(|it| it.capability.as_str())
 }
 
 /// The failure of an idle container whose image has no `sleep`.

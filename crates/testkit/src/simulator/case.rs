@@ -56,6 +56,7 @@ pub struct Wanted {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is drawn by itself")]
 pub struct Part {
     pub program: Program,
     /// Containers of different versions differ.
@@ -68,6 +69,9 @@ pub struct Part {
     /// Whether the engine does not restart it.
     #[serde(default, skip_serializing_if = "is_default")]
     pub mortal: bool,
+    /// Main starts beside it, and is ready only after it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub beside: bool,
 }
 
 /// The behaviour of a container's image.
@@ -198,9 +202,9 @@ impl Wanted {
             edges.push((id.clone(), ResourceId::network("agent"), create));
             edges.push((id.clone(), ResourceId::image(&part.program.image()), create));
             if name == "main" {
-                for sidecar in self.containers.keys().filter(|name| *name != "main") {
-                    let start = Edge { gates: Gate::Start, until: Milestone::Ready };
-                    edges.push((id.clone(), ResourceId::container(sidecar), start));
+                for (sidecar, part) in self.containers.iter().filter(|(name, _)| *name != "main") {
+                    let gates = if part.beside { Gate::Prove } else { Gate::Start };
+                    edges.push((id.clone(), ResourceId::container(sidecar), Edge { gates, until: Milestone::Ready }));
                 }
             }
             nodes.push(part.node(name));

@@ -78,6 +78,7 @@ impl Judge<'_> {
             }
             Action::StopContainer { .. } if self.takes_over(operation) => {
                 self.gate(operation, Gate::Start)?;
+                self.gate(operation, Gate::Prove)?;
                 self.every(operation, "stops the old one before the new one exists", |it| {
                     matches!(it.action, Action::CreateContainer { .. } | Action::UploadFiles { .. })
                 })?;
@@ -85,6 +86,7 @@ impl Judge<'_> {
             // A proof without dependencies or network does not count.
             Action::AwaitReady { .. } => {
                 self.gate(operation, Gate::Start)?;
+                self.gate(operation, Gate::Prove)?;
                 self.every(operation, "is proven before it is connected", |it| {
                     matches!(it.action, Action::ConnectNetwork { .. })
                 })?;

@@ -84,12 +84,16 @@ impl Stage {
     pub fn keep_order(&self, graph: &Graph) {
         for node in graph.nodes() {
             for dependency in graph.dependencies(&node.id) {
+                // A proof is no change of the engine. The checker of plans has its order.
+                if dependency.edge.gates == Gate::Prove {
+                    continue;
+                }
                 let probe = graph.node(dependency.on).and_then(|node| node.probe.as_ref());
                 self.sim.rule(Rule {
                     dependent: node.id.clone(),
                     step: match dependency.edge.gates {
                         Gate::Create => Step::Create,
-                        Gate::Start => Step::Start,
+                        Gate::Start | Gate::Prove => Step::Start,
                     },
                     on: dependency.on.clone(),
                     until: match dependency.edge.until {

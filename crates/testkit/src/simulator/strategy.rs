@@ -108,8 +108,9 @@ fn part() -> impl Strategy<Value = Part> {
         Just(Program::Database),
         Just(Program::Silent),
     ];
-    (program, 0..3_u8, any::<bool>(), any::<bool>(), prop::bool::weighted(0.2))
-        .prop_map(|(program, version, volume, health, mortal)| Part { program, version, volume, health, mortal })
+    (program, 0..3_u8, any::<bool>(), any::<bool>(), prop::bool::weighted(0.2), any::<bool>()).prop_map(
+        |(program, version, volume, health, mortal, beside)| Part { program, version, volume, health, mortal, beside },
+    )
 }
 
 /// A one-shot command.
@@ -120,6 +121,7 @@ fn a_run() -> impl Strategy<Value = Part> {
         volume,
         health,
         mortal: true,
+        beside: false,
     })
 }
 

@@ -1,0 +1,70 @@
+//! The command of main runs only when the build sidecar answers, with or without moat.
+
+use std::process::Stdio;
+
+use testkit::engine::engine;
+use testkit::marked::{is_held, marked, runs, spec};
+use testkit::run::until;
+
+/// A sidecar that accepts connections and never answers: a check of the port alone would pass.
+const DEAF: &str = "buildkit: {image: deaf}\n";
+
+#[test]
+fn a_command_is_held_while_the_sidecar_is_down() {
+    let sandbox = marked("");
+    sandbox.apply();
+    assert_eq!(runs(&sandbox), 1);
+    engine().docker(&["stop", &sandbox.sidecar()]);
+    engine().docker(&["restart", &sandbox.main()]);
+    assert!(is_held(&sandbox, 1));
+    assert_eq!(runs(&sandbox), 1);
+    assert_ne!(sandbox.docker_exec("main", &["docker", "info", "--format", "{{.ID}}"]), "");
+    engine().docker(&["start", &sandbox.sidecar()]);
+    assert!(until(|| runs(&sandbox) == 2));
+}
+
+#[test]
+fn a_command_is_held_when_moat_was_killed() {
+    let sandbox = marked("buildkit: {image: lab/silent}\n");
+    let mut apply = sandbox.moat(&["apply", "--approve-all", "--wait-timeout", "120"]).command;
+    let mut apply = apply.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("moat");
+    assert!(until(|| sandbox.find("main").is_some() && sandbox.inspect("main", "{{.State.Status}}") == "running"));
+    apply.kill().expect("it runs");
+    apply.wait().expect("it was killed");
+    assert!(is_held(&sandbox, 1));
+    assert_eq!(runs(&sandbox), 0);
+    sandbox.rewrite(&spec(""));
+    sandbox.apply();
+    assert_eq!(runs(&sandbox), 1);
+    sandbox.assert_ready();
+}
+
+#[test]
+fn a_port_that_accepts_connections_is_not_enough() {
+    let sandbox = marked(DEAF);
+    let dockerfile = "FROM busybox\nENTRYPOINT [\"sh\", \"-c\", \"exec nc -ll -p 1234 -e sleep 1000000\"]\n";
+    let folder = sandbox.path().join("deaf");
+    std::fs::create_dir(&folder).expect("a folder");
+    std::fs::write(folder.join("Dockerfile"), dockerfile).expect("a file");
+    let image = format!("{}-deaf", sandbox.agent);
+    engine().docker(&["build", "-t", &image, &folder.to_string_lossy()]);
+    sandbox.rewrite(&spec(&DEAF.replace("deaf", &image)));
+    let args = ["apply", "--approve-all", "--keep-on-failure", "--wait-timeout", "1"];
+    assert_eq!(sandbox.moat(&args).run().code, 1);
+    assert!(
+        sandbox.docker_exec("main", &["bash", "-c", "exec 3<>/dev/tcp/buildkit/1234 && echo open"]).contains("open")
+    );
+    assert!(is_held(&sandbox, 1));
+    assert_eq!(runs(&sandbox), 0);
+    drop(sandbox);
+    engine().docker(&["rmi", &image]);
+}
+
+#[test]
+fn the_command_of_a_failed_apply_never_runs() {
+    let sandbox = marked("buildkit: {image: lab/dies}\n");
+    let ran = sandbox.moat(&["apply", "--approve-all"]).run();
+    assert_eq!(ran.code, 1, "{ran}");
+    assert!(ran.stderr.contains("rolled back") && ran.stderr.contains("exited with code 7"), "{ran}");
+    assert_eq!((sandbox.find("main"), runs(&sandbox)), (None, 0));
+}
