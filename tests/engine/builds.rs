@@ -10,7 +10,7 @@ use testkit::run::until;
 use testkit::sandbox::{DIND, Sandbox};
 
 /// A sandbox shared by the tests that only build, in sequence: they count the records of each build.
-fn shared() -> MutexGuard<'static, Sandbox> {
+pub fn shared() -> MutexGuard<'static, Sandbox> {
     static SHARED: OnceLock<Mutex<Sandbox>> = OnceLock::new();
     let shared = SHARED.get_or_init(|| Mutex::new(Sandbox::applied(DIND)));
     // A failed test leaves the sandbox usable.
@@ -19,15 +19,15 @@ fn shared() -> MutexGuard<'static, Sandbox> {
 
 /// The state of both builders.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Kept {
-    sidecar_builds: usize,
+pub struct Kept {
+    pub sidecar_builds: usize,
     sidecar_bytes: u64,
     /// Records, and their size as Docker prints it.
     inside: String,
 }
 
 impl Kept {
-    fn now(sandbox: &Sandbox) -> Self {
+    pub fn now(sandbox: &Sandbox) -> Self {
         let histories = sandbox.docker_exec("buildkit", &["buildctl", "debug", "histories"]);
         let records = sandbox.docker_exec("buildkit", &["buildctl", "du", "--format", "{{json .}}"]);
         let records: Option<Vec<serde_json::Value>> = serde_json::from_str(&records).expect("records as JSON");
@@ -47,7 +47,7 @@ fn context(sandbox: &Sandbox, name: &str) {
 }
 
 /// Checks that `script`, which builds the context NAME as the image NAME, uses the sidecar only.
-fn builds_on_the_sidecar(sandbox: &Sandbox, name: &str, script: &str) {
+pub fn builds_on_the_sidecar(sandbox: &Sandbox, name: &str, script: &str) {
     context(sandbox, name);
     let before = Kept::now(sandbox);
     sandbox.sh_ok(&format!("cd /ctx/{name} && {script}"));

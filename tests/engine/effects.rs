@@ -24,7 +24,7 @@ macro_rules! sections {
 
 sections! {
     agent extends version image build base_image dependencies command entrypoint user workdir interactive restart
-    hostname init stop_timeout read_only tmpfs cap_add cap_drop devices workspace env env_file secrets mounts volumes ports container network healthcheck hooks services buildkit labels
+    hostname init stop_timeout read_only tmpfs cap_add cap_drop devices workspace env env_file secrets mounts volumes ports container network healthcheck hooks services buildkit registries labels
 }
 
 #[test]
@@ -50,6 +50,8 @@ const FILES: &[(&str, &str)] = &[
     ("one.env", "A=one\n"),
     ("two.env", "A=two\n"),
     ("empty.yaml", "{}\n"),
+    // Not a certificate, which Docker ignores.
+    ("ca.pem", "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"),
 ];
 
 /// Text in `docker inspect` of the changed object after the step, and not before.
@@ -138,6 +140,7 @@ const SHOWN: &[(&str, &str, &str)] = &[
     ("services.wait", "{{json .Config.Healthcheck}}", r#""ls""#),
     ("services.wait.command", "{{json .Config.Healthcheck}}", r#""exit 0""#),
     ("buildkit.image", "{{.Config.Image}}", "moby/buildkit:latest"),
+    ("buildkit.env", "{{json .Config.Env}}", r#""A=c""#),
     ("buildkit.resources", "{{.HostConfig.Memory}}", "1073741824"),
     ("buildkit.resources.memory", "{{.HostConfig.Memory}}", "2147483648"),
     ("buildkit.resources.cpus", "{{.HostConfig.NanoCpus}}", "1000000000"),
@@ -159,6 +162,9 @@ const INSIDE: &[(&str, &str)] = &[
     ("buildkit", "the daemon's own configuration: `language`"),
     ("buildkit.cache_limit", "the daemon's own configuration: `language`"),
     ("buildkit.config", "the daemon's own configuration: `language`"),
+    ("registries", "files: `registries`"),
+    ("registries.mirrors", "files: `registries`"),
+    ("registries.ca_certificates", "files: `registries`"),
 ];
 
 /// The objects by role: the id, and the start time of containers.
@@ -242,6 +248,7 @@ fn has_become(becomes: Becomes, before: &There, after: &There) -> bool {
             let in_both = |it: &&&str| before.contains_key(**it) && after.contains_key(**it);
             is_other(MAIN) && untouched(NETWORK) && sidecars.iter().filter(in_both).all(|it| untouched(it))
         }
+        Becomes::MainAndSidecar => is_other(MAIN) && untouched(NETWORK) && sidecars.iter().all(|it| is_other(it)),
         Becomes::Sidecar => untouched(MAIN) && untouched(NETWORK) && sidecars.len() == 1 && is_other(sidecars[0]),
         Becomes::Network => roles.iter().all(|it| is_other(it)),
         Becomes::Another => false,

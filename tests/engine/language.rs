@@ -336,7 +336,7 @@ fn the_sidecar_follows_the_spec() {
     fs::write(&file, own).expect("written");
     sandbox.apply();
     let config = sandbox.docker_exec("buildkit", &["cat", "/etc/buildkit/buildkitd.toml"]);
-    assert!(config.contains("maxUsedSpace = \"5GB\"") && !config.contains("reservedSpace"), "{config}");
+    assert!(config.contains("maxUsedSpace = \"5GB\"") && config.contains("reservedSpace = \"2GB\""), "{config}");
     assert_eq!(sandbox.status()["builds"]["routed"], true);
     sandbox.moat(&["destroy"]).ok();
     let kept: Vec<String> = sandbox.volumes().iter().map(|name| sandbox.plain(name)).collect();

@@ -21,6 +21,7 @@ use super::hooks::Hooks;
 use super::language;
 use super::lower::Lowering;
 use super::raw::{Container, File, Resources};
+use super::registries::Registries;
 use super::scan::scan;
 use super::secrets::SecretSource;
 use super::service::Service;
@@ -89,6 +90,7 @@ pub struct Spec {
     pub services: BTreeMap<String, Service>,
     pub labels: BTreeMap<String, String>,
     pub buildkit: BuilderSettings,
+    pub registries: Registries,
     /// The other files that it was read from: extended files and files of variables.
     pub reads: BTreeSet<PathBuf>,
     /// What this host has at the mounted paths; empty until it has been inspected.
@@ -121,8 +123,11 @@ pub struct BuilderSettings {
     pub cache: CacheRetention,
     /// `None`: the capability's default.
     pub cache_limit: Option<Size>,
-    /// Replaces the capability's configuration.
+    /// A `buildkitd.toml` that is merged into the capability's.
     pub config: Option<String>,
+    pub env: BTreeMap<String, String>,
+    /// Variables from moat's environment, which may be secrets.
+    pub concealed: BTreeMap<String, SecretText>,
     pub limits: Limits,
     pub oom_score_adj: Option<i32>,
     pub logging: Option<LogConfig>,
@@ -336,6 +341,7 @@ impl Spec {
             services,
             labels: file.labels,
             buildkit: lowering.buildkit(file.buildkit),
+            registries: lowering.registries(file.registries, env),
             reads: BTreeSet::new(),
             ground: Ground::default(),
             source: source.clone(),

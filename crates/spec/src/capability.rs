@@ -213,11 +213,16 @@ pub struct BuildsPart {
     pub sidecar: String,
     /// The sidecar's cache volume.
     pub cache: String,
-    /// The sidecar's configuration file, which a spec may replace. `{cache_limit}` is replaced with the size of the
+    /// The sidecar's configuration file, into which that of a spec is merged. `{cache_limit}` is replaced with the size of the
     /// cache.
     pub config: String,
     /// The default size of the cache.
     pub cache_limit: String,
+    /// Files in main: mirrors of Docker Hub, one in each line, and certificates of CAs. Written if the spec has any.
+    pub mirrors: String,
+    pub certificates: String,
+    /// The file for the same certificates in the sidecar.
+    pub sidecar_certificates: String,
     /// Runs in the main container. Exits 0 if the client can use the builder and the builder answers. Otherwise it
     /// prints `version X.Y.Z` if the client is installed.
     pub check: Vec<String>,

@@ -25,6 +25,7 @@ mod variables;
 
 // Checks of the tree.
 mod build;
+mod builder_config;
 mod check;
 mod language;
 mod reference;
@@ -44,6 +45,7 @@ pub mod proposal;
 mod raw;
 mod read;
 mod recognise;
+mod registries;
 pub mod secrets;
 mod service;
 mod template;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 use super::agent::{BuilderSettings, NamedVolume, NetworkSettings};
+use super::builder_config;
 use super::diagnostic::{Diagnostic, quoted};
 use super::env_file_errors::EnvFileErrors;
 use super::envfile;
@@ -117,15 +118,7 @@ impl<'a> Lowering<'a> {
             }
         };
         for (path, at) in files {
-            let absolute = PathBuf::from(self.absolute(&path, &at));
-            let read = environment.read(&absolute).map_err(|unread| {
-                let why = match unread {
-                    FileError::Missing => "no such file".to_owned(),
-                    FileError::Unreadable(why) => why,
-                };
-                Fault::new(format!("cannot read {}: {why}", quoted(&path)), "the path is relative to this file")
-            });
-            let Some(text) = self.read(&at, read) else { continue };
+            let Some((absolute, text)) = self.file(&path, &at, environment) else { continue };
             let (variables, bad) = envfile::parse(&text);
             if let Some(bad) = bad {
                 let at = self.places.value(&at).unwrap_or_default();
@@ -256,17 +249,19 @@ impl<'a> Lowering<'a> {
     }
 
     pub fn buildkit(&mut self, settings: Buildkit) -> BuilderSettings {
-        let Buildkit { image, cache, cache_limit, config, resources, logging } = settings;
-        if config.is_some() && cache_limit.is_some() {
-            let hint = "set the limit there: `maxUsedSpace` under `[worker.oci]`";
-            let fault = Fault::new("`buildkit.config` replaces moat's whole configuration, including this limit", hint);
+        let Buildkit { image, cache, cache_limit, config, env, resources, logging } = settings;
+        if cache_limit.is_some() && config.as_deref().is_some_and(builder_config::limits_the_cache) {
+            let fault = Fault::new("`buildkit.config` also sets this limit", "keep one of them");
             self.fault("buildkit.cache_limit", fault);
         }
+        let is_filled = |name: &String| self.places.is_filled(&format!("buildkit.env.{name}"));
+        let (concealed, env): (BTreeMap<_, _>, BTreeMap<_, _>) = env.into_iter().partition(|(name, _)| is_filled(name));
+        let concealed = concealed.into_iter().map(|(name, value)| (name, SecretText::new(value))).collect();
         let cache_limit =
             cache_limit.and_then(|text| self.read("buildkit.cache_limit", short_forms::cache_limit(&text)));
         let limits = self.limits("buildkit.resources", &resources);
         let oom_score_adj = self.oom_score_adj("buildkit.resources", resources.oom_score_adj.as_ref());
-        BuilderSettings { image, cache, cache_limit, config, limits, oom_score_adj, logging }
+        BuilderSettings { image, cache, cache_limit, config, env, concealed, limits, oom_score_adj, logging }
     }
 
     /// Reads a list of texts.
@@ -317,6 +312,19 @@ impl<'a> Lowering<'a> {
                 Fault::new(message, format!("{} already uses this target; choose another one", quoted(&first))),
             );
         }
+    }
+
+    /// Reads a file.
+    pub(super) fn file(&mut self, path: &str, at: &str, environment: &dyn Environment) -> Option<(PathBuf, String)> {
+        let absolute = PathBuf::from(self.absolute(path, at));
+        let read = environment.read(&absolute).map_err(|unread| {
+            let why = match unread {
+                FileError::Missing => "no such file".to_owned(),
+                FileError::Unreadable(why) => why,
+            };
+            Fault::new(format!("cannot read {}: {why}", quoted(path)), "the path is relative to this file")
+        });
+        Some((absolute, self.read(at, read)?))
     }
 
     /// The absolute path of a text, relative to the file that contains it.

@@ -67,6 +67,8 @@ pub(super) struct File {
     #[serde(default)]
     pub buildkit: Buildkit,
     #[serde(default)]
+    pub registries: Registries,
+    #[serde(default)]
     pub labels: BTreeMap<String, String>,
 }
 
@@ -241,8 +243,18 @@ pub(super) struct Buildkit {
     pub cache_limit: Option<String>,
     pub config: Option<String>,
     #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    #[serde(default)]
     pub resources: Resources,
     pub logging: Option<LogConfig>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Registries {
+    #[serde(default)]
+    pub mirrors: BTreeMap<String, OneOf<Vec<String>>>,
+    pub ca_certificates: Option<OneOf<Vec<String>>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

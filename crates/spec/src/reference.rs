@@ -155,6 +155,7 @@ fn may_be(shape: &Shape) -> String {
 fn plural(shape: &Shape) -> String {
     match shape {
         Shape::Either(shapes) => shapes.iter().map(plural).collect::<Vec<_>>().join(" or "),
+        Shape::List { item, .. } => format!("lists of {}", plural(item)),
         Shape::Bool | Shape::Choice(_) => shape.expected(),
         other => format!("{}s", may_be(other)),
     }

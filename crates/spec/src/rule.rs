@@ -2,7 +2,7 @@
 
 use super::diagnostic::quoted;
 use super::shape::Fault;
-use super::{ports, secrets, short_forms, tuning};
+use super::{builder_config, ports, registries, secrets, short_forms, tuning};
 use moat_model::resource::run::{AGENT_NAME_MAX, AgentNameError};
 use moat_model::resource::{AgentName, ImageRef};
 
@@ -77,6 +77,21 @@ pub fn variable(text: &str) -> Result<(), Fault> {
         _ => "names consist of letters, digits, `_`, `.` and `-`, and start with a letter or `_`".to_owned(),
     };
     Err(Fault::new(message, hint))
+}
+
+/// The text of a `buildkitd.toml`.
+pub fn builder_config(text: &str) -> Result<(), Fault> {
+    builder_config::check(text)
+}
+
+/// The host of a registry.
+pub fn registry(text: &str) -> Result<(), Fault> {
+    registries::host(text).map(drop)
+}
+
+/// The address of a mirror of a registry.
+pub fn mirror(text: &str) -> Result<(), Fault> {
+    registries::mirror(text).map(drop)
 }
 
 /// A value that can be an argument or an environment variable.

@@ -70,6 +70,8 @@ pub enum Effect {
     Network,
     /// The sidecar is replaced.
     Sidecar,
+    /// The main container and the sidecar are replaced.
+    Docker,
     /// The running sidecar is updated if a limit changes, and replaced if a limit is added or removed.
     SidecarLimit,
 }
@@ -138,6 +140,7 @@ impl Effect {
             Self::Replace => "replaces",
             Self::Network => "replaces the network and all containers",
             Self::Sidecar => "replaces the sidecar",
+            Self::Docker => "replaces, also the sidecar",
             Self::SidecarLimit => "sidecar in place; replaces it when added or removed",
         }
     }

@@ -15,6 +15,7 @@ pub enum Becomes {
     Network,
     SidecarInPlace,
     Sidecar,
+    MainAndSidecar,
 }
 
 /// One change of a file.
@@ -239,7 +240,8 @@ const CHANGES: &[Change] = &[
     ("buildkit.image", DIND, "", "buildkit: {image: moby/buildkit:latest}"),
     ("buildkit.cache", DIND, "", "buildkit: {cache: discard}"),
     ("buildkit.cache_limit", DIND, "buildkit: {cache_limit: 50g}", "buildkit: {cache_limit: 60g}"),
-    ("buildkit.config", DIND, "", "buildkit: {config: '# mine'}"),
+    ("buildkit.config", DIND, "", "buildkit: {config: 'debug = true'}"),
+    ("buildkit.env", DIND, "buildkit: {env: {A: b}}", "buildkit: {env: {A: c}}"),
     ("buildkit.resources", DIND, "", "buildkit: {resources: {memory: 1g}}"),
     ("buildkit.resources.memory", DIND, "buildkit: {resources: {memory: 1g}}", "buildkit: {resources: {memory: 2g}}"),
     ("buildkit.resources.cpus", DIND, "buildkit: {resources: {cpus: 0.5}}", "buildkit: {resources: {cpus: 1}}"),
@@ -263,6 +265,14 @@ const CHANGES: &[Change] = &[
         "buildkit: {logging: {options: {max-size: 5m}}}",
         "buildkit: {logging: {options: {max-size: 6m}}}",
     ),
+    ("registries", DIND, "", "registries: {ca_certificates: ca.pem}"),
+    (
+        "registries.mirrors",
+        DIND,
+        "registries: {mirrors: {docker.io: 'http://10.213.213.1:5000'}}",
+        "registries: {mirrors: {docker.io: ['http://10.213.213.1:5000', 'http://10.213.213.2']}}",
+    ),
+    ("registries.ca_certificates", DIND, "", "registries: {ca_certificates: [ca.pem]}"),
     ("labels", PLAIN, "labels: {a: b}", "labels: {a: c}"),
 ];
 
@@ -294,6 +304,7 @@ fn of_key(effect: Effect, (key, spec, from, to): Change) -> Vec<Step> {
         Effect::Replace => vec![step(from, to, Becomes::Main)],
         Effect::Network => vec![step(from, to, Becomes::Network)],
         Effect::Sidecar => vec![step(from, to, Becomes::Sidecar)],
+        Effect::Docker => vec![step(from, to, Becomes::MainAndSidecar)],
         Effect::SidecarLimit => vec![
             step(none, to, Becomes::Sidecar),
             step(from, to, Becomes::SidecarInPlace),

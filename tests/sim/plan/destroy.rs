@@ -70,12 +70,17 @@ fn a_sidecar_that_is_no_longer_wanted_goes_and_its_volume_stays() {
             env.DOCKER_HOST "unix:///var/run/docker.sock" -> unset
             files./etc/profile.d/moat.sh "644 sha256:ca07abe7cc8f7b9065fe99cd59bd82c6bc1d912c403aa0a8f1f8f286672be4d0" -> unset
             files./usr/local/lib/moat/answers "755 sha256:604d6c5dc2525d18fcf060d83db49d859d3397a3baa62c1a267262cf6598a029" -> unset
-            files./usr/local/lib/moat/builds "755 sha256:0237e9d8fa2d502a71898b7c21b27e2acfaea128dc63d45fe8a35dfece72e632" -> unset
+            files./usr/local/lib/moat/builds "755 sha256:d79b7e420aa4d85e011cd946bb73bbba93572e78fb734fc57826fa8763544def" -> unset
             files./usr/local/lib/moat/docker/buildx/current "644 sha256:404561a5f494a088cd69e1ae5ed9af3d972c115543a123337806c0246aad7ab5" -> unset
             files./usr/local/lib/moat/docker/buildx/instances/moat "644 sha256:ace91d746ae69498d5a92fcbc6049c286f7a33b8b2c50de9b2c2c7914e20ffac" -> unset
             files./usr/local/lib/moat/docker/config.json "644 sha256:630f219b01967717c6f8c37119cf0410a771a91efb2e9364427103f36bef5dfd" -> unset
-            files./usr/local/lib/moat/ready "755 sha256:e7e7cf6c598ea4010345288658a0f90f9d867aa88778eebc41a6956bd5863a7a" -> unset
-            files./usr/local/lib/moat/start "755 sha256:5c1ed4214486af461b5282e68c6d420b2a9e9eafba90d4e024744040f6e640d9" -> unset
+            files./usr/local/lib/moat/images "644 sha256:e024795cbf546a14b065a1b34c270e30409b16ca3b8d090314e95f6dd3ccc6c0" -> unset
+            files./usr/local/lib/moat/named.awk "644 sha256:aa5e41c9f14c5a98440811d23814469fbec7e7bb55c8a044ed46649c3b014246" -> unset
+            files./usr/local/lib/moat/names "755 sha256:b5cfcc2a8c996b002af05fa81eaa6ef59fd9d682960b3751bbd93671a43146e9" -> unset
+            files./usr/local/lib/moat/plugin "755 sha256:0dafeed3521aa1ef0a4c3ca619840741cd1cd7ecde9712eb99eb57b673ce74e8" -> unset
+            files./usr/local/lib/moat/ready "755 sha256:df331a8150fe1bfef7476c060b6d2c67b2d58ea9e91047132d53023e5cc589b4" -> unset
+            files./usr/local/lib/moat/start "755 sha256:47d543ecfc50ca8129ac033272d9a051276cb0c39ffbe0639a4e8ac641d3bdc7" -> unset
+            files./usr/local/lib/moat/targets.awk "644 sha256:d2d6e0b1c14911ad7af0aac7200779b53c87884e408946386b5a208d4353fa15" -> unset
             health.command ["/usr/local/lib/moat/ready"] -> unset
             mounts./var/lib/docker "volume/docker" -> unset
             privileged true -> unset

@@ -22,8 +22,11 @@ impl Environment for World {
     }
 
     fn read(&self, path: &Path) -> Result<String, FileError> {
-        let is_spec = path.extension().is_some_and(|extension| extension == "yaml");
-        Ok(if is_spec { "{}\n".to_owned() } else { format!("FILE={}\n", path.display()) })
+        Ok(match path.extension().and_then(|extension| extension.to_str()) {
+            Some("yaml") => "{}\n".to_owned(),
+            Some("pem") => "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n".to_owned(),
+            _ => format!("FILE={}\n", path.display()),
+        })
     }
 
     fn run(&self, _: &str, _: &[&str]) -> Result<String, ProgramError> {
@@ -68,6 +71,12 @@ fn becomes(plan: &Plan) -> Option<Becomes> {
     match () {
         () if plan.is_empty() => Some(Becomes::Nothing),
         () if network => Some(Becomes::Network),
+        () if ["main", "buildkit"]
+            .iter()
+            .all(|name| done.contains(&("create", name)) && done.contains(&("remove", name))) =>
+        {
+            Some(Becomes::MainAndSidecar)
+        }
         () if done.contains(&("create", "main")) => Some(Becomes::Main),
         () if SIDECARS.iter().any(|name| done.contains(&("create", name))) => Some(Becomes::Sidecar),
         () if done == [("update", "main")].into() => Some(Becomes::MainInPlace),

@@ -28,6 +28,7 @@ pub fn needs_vault(spec: &Spec, capabilities: &Capabilities) -> bool {
     let brings = |name: &Located<String>| capabilities.resolve(&name.value).is_ok_and(|it| it.has_secrets());
     !spec.secrets.is_empty()
         || !spec.concealed.is_empty()
+        || !spec.buildkit.concealed.is_empty()
         || spec.services.values().any(|service| !service.concealed.is_empty())
         || spec.dependencies.iter().any(brings)
 }

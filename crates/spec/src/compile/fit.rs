@@ -102,9 +102,9 @@ pub fn warnings(spec: &Spec, capabilities: &Capabilities) -> Diagnostics {
     let chosen = spec.dependencies.iter().filter_map(|dependency| capabilities.resolve(&dependency.value).ok());
     let builds = chosen.into_iter().any(|capability| capability.builds.is_some());
     let mut found = Vec::new();
-    if !builds && spec.places.has("buildkit") {
-        let place = spec.place_of_key("buildkit");
-        let finding = Diagnostic::warning(place, "`buildkit` has no effect without a build sidecar");
+    for key in ["buildkit", "registries"].into_iter().filter(|key| !builds && spec.places.has(key)) {
+        let message = format!("`{key}` has no effect without a build sidecar");
+        let finding = Diagnostic::warning(spec.place_of_key(key), message);
         found.push(finding.hint("add `docker:dind` to `dependencies`, or remove it"));
     }
     found.extend(git::warnings(spec));

@@ -3,6 +3,7 @@
 //! Knows no capability by name. Adds only the network and, if nothing else sets a command, the command that keeps an
 //! idle sandbox up.
 
+mod builder;
 mod choose;
 mod dockerfile;
 mod fit;
@@ -14,21 +15,18 @@ mod vault;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use self::builder::Builder;
 use self::choose::choose;
 use self::dockerfile::{Dockerfile, dockerfile, is_built, own_dockerfile};
 use self::program::{idle_probe, program, readiness, running_probe, service_probe};
 use self::vault::Sealer;
-use crate::capability::{
-    BuildsPart, FailurePart, FilePart, MainPart, MountPart, ProbePart, ReadyBefore, Sidecar, VolumePart,
-};
-use crate::{
-    BuilderSettings, CacheRetention, Capabilities, Capability, Diagnostic, Diagnostics, NamedVolume, Service, Spec,
-};
+use crate::capability::{FailurePart, FilePart, MainPart, MountPart, ProbePart, ReadyBefore, Sidecar, VolumePart};
+use crate::{CacheRetention, Capabilities, Capability, Diagnostic, Diagnostics, NamedVolume, Service, Spec};
 use moat_model::graph::{Edge, Gate, Graph, Milestone, Node};
 use moat_model::resource::{
     BuildNetwork, Builds, Config, ContainerConfig, FileConfig, HealthConfig, ImageCheck, ImageConfig, ImageRef,
-    KnownFailure, Limits, Mount, MountSource, NetworkAttachment, NetworkConfig, Probe, ResourceId, RestartPolicy,
-    Retention, Role, Run, Secret, VolumeConfig,
+    KnownFailure, Mount, MountSource, NetworkAttachment, NetworkConfig, Probe, ResourceId, RestartPolicy, Retention,
+    Role, Run, Secret, VolumeConfig,
 };
 
 pub use self::choose::{needs_vault, with_unknown_dependencies};
@@ -78,7 +76,9 @@ pub fn compile_with(spec: &Spec, capabilities: &Capabilities, vault: Option<&Vau
         for sidecar in &capability.sidecars {
             let secrets = sealer.brought(&ResourceId::container(&sidecar.name), capability, &sidecar.secrets);
             let gate = if holds && sidecar.ready_before == ReadyBefore::Command { Gate::Prove } else { Gate::Start };
-            parts.sidecar(sidecar, secrets, &spec.buildkit, builds, gate);
+            let builds = builds.filter(|builds| builds.sidecar == sidecar.name);
+            let builder = builds.map(|builds| Builder::new(builds, spec, sealer));
+            parts.sidecar(sidecar, secrets, builder.as_ref(), gate);
         }
     }
     for (name, service) in &spec.services {
@@ -86,7 +86,8 @@ pub fn compile_with(spec: &Spec, capabilities: &Capabilities, vault: Option<&Vau
         parts.service(name, service, secrets);
     }
     let mains: Vec<&MainPart> = chosen.iter().map(|capability| &capability.main).collect();
-    parts.main(spec, image, &mains, sealer.main(spec, &chosen));
+    let of_daemon = builds.map_or_else(Vec::new, |builds| builder::of_daemon(builds, &spec.registries));
+    parts.main(spec, image, &mains, sealer.main(spec, &chosen), of_daemon);
 
     let mut graph = Graph::build(run, builds.map(Builds::from), parts.nodes, &parts.edges).map_err(|error| {
         // Only capabilities define conflicting resources, so the error has no location in the file.
@@ -136,33 +137,40 @@ impl Parts {
     fn sidecar(
         &mut self,
         sidecar: &Sidecar,
-        secrets: BTreeMap<String, Secret>,
-        settings: &BuilderSettings,
-        builds: Option<&BuildsPart>,
+        mut secrets: BTreeMap<String, Secret>,
+        builder: Option<&Builder<'_>>,
         gate: Gate,
     ) {
-        let builds = builds.filter(|builds| builds.sidecar == sidecar.name);
-        let chosen_image = builds.and(settings.image.clone());
-        let discard = builds.is_some() && settings.cache == CacheRetention::Discard;
-        let keep = |volume: &VolumePart| match builds {
-            Some(builds) if builds.cache == volume.name && discard => Retention::Scratch,
+        let settings = builder.map(|builder| builder.settings);
+        let chosen_image = settings.and_then(|settings| settings.image.clone());
+        let discarded = builder.filter(|it| it.settings.cache == CacheRetention::Discard);
+        let keep = |volume: &VolumePart| match discarded {
+            Some(builder) if builder.part.cache == volume.name => Retention::Scratch,
             _ => retention(volume),
         };
+        let mut env = sidecar.env.clone();
+        if let Some(builder) = builder {
+            secrets.retain(|name, _| !builder.env.contains_key(name));
+            secrets.extend(builder.secrets.clone());
+            env.extend(builder.env.clone());
+            env.retain(|name, _| !secrets.contains_key(name));
+        }
+        let file = |part: &FilePart| builder.map_or_else(|| file(part), |builder| builder.file(part));
         let id = ResourceId::container(&sidecar.name);
         let image = chosen_image.unwrap_or_else(|| sidecar.image.clone());
         let config = ContainerConfig {
             entrypoint: sidecar.entrypoint.clone(),
             command: sidecar.command.clone(),
-            env: sidecar.env.clone(),
+            env,
             secrets,
             hostname: Some(sidecar.name.clone()),
             privileged: sidecar.privileged,
             init: sidecar.init,
             mounts: self.volumes(&sidecar.volumes, keep),
-            files: sidecar.files.iter().map(|part| builder_file(part, settings, builds)).collect(),
-            limits: if builds.is_some() { settings.limits } else { Limits::default() },
-            oom_score_adj: builds.and(settings.oom_score_adj),
-            logging: builds.and(settings.logging.clone()),
+            files: sidecar.files.iter().map(file).chain(builder.and_then(Builder::certificates)).collect(),
+            limits: settings.map(|settings| settings.limits).unwrap_or_default(),
+            oom_score_adj: settings.and_then(|settings| settings.oom_score_adj),
+            logging: settings.and_then(|settings| settings.logging.clone()),
             restart: sidecar.restart.into(),
             stop_timeout: sidecar.stop_timeout,
             health: sidecar.ready.as_ref().map(health),
@@ -201,7 +209,14 @@ impl Parts {
         self.sidecars.push((id, Gate::Start));
     }
 
-    fn main(&mut self, spec: &Spec, image: ImageRef, parts: &[&MainPart], secrets: BTreeMap<String, Secret>) {
+    fn main(
+        &mut self,
+        spec: &Spec,
+        image: ImageRef,
+        parts: &[&MainPart],
+        secrets: BTreeMap<String, Secret>,
+        of_daemon: Vec<FileConfig>,
+    ) {
         let (entrypoint, command, idles) = program(spec, parts);
         let mut env = BTreeMap::new();
         for part in parts {
@@ -237,7 +252,7 @@ impl Parts {
             dns: spec.dns.clone(),
             ports: spec.ports.clone(),
             mounts,
-            files: parts.iter().flat_map(|part| &part.files).map(file).collect(),
+            files: parts.iter().flat_map(|part| &part.files).map(file).chain(of_daemon).collect(),
             limits: spec.limits,
             ulimits: spec.ulimits.clone(),
             shm: spec.shm,
@@ -331,15 +346,6 @@ fn file(part: &FilePart) -> FileConfig {
 
 fn known(parts: &[FailurePart]) -> Vec<KnownFailure> {
     parts.iter().map(KnownFailure::from).collect()
-}
-
-/// A file of a sidecar; the build sidecar's configuration includes the settings of the spec.
-fn builder_file(part: &FilePart, settings: &BuilderSettings, builds: Option<&BuildsPart>) -> FileConfig {
-    let plain = file(part);
-    let Some(builds) = builds.filter(|builds| builds.config == part.path) else { return plain };
-    let limit = settings.cache_limit.map_or_else(|| builds.cache_limit.clone(), |limit| limit.0.to_string());
-    let content = settings.config.clone().unwrap_or_else(|| plain.content.replace("{cache_limit}", &limit));
-    FileConfig { content, ..plain }
 }
 
 pub(super) fn health(part: &ProbePart) -> HealthConfig {

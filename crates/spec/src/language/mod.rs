@@ -7,7 +7,9 @@ mod parts;
 
 use super::rule;
 use super::shape::{Effect, Key, Shape};
-use parts::{BUILD, BUILDKIT, CONTAINER, HEALTHCHECK, HOOKS, MOUNT, NETWORK, PORT, SERVICE, VOLUME, WORKSPACE};
+use parts::{
+    BUILD, BUILDKIT, CONTAINER, HEALTHCHECK, HOOKS, MOUNT, NETWORK, PORT, REGISTRIES, SERVICE, VOLUME, WORKSPACE,
+};
 
 /// `agent.yaml`.
 pub static AGENT: Shape = Shape::Keys(&[
@@ -178,6 +180,10 @@ pub static AGENT: Shape = Shape::Keys(&[
         .summary("the build sidecar")
         .example("{cache: discard}")
         .also(&["builder"]),
+    Key::new("registries", Shape::Keys(REGISTRIES), Effect::Docker)
+        .summary("settings of registries, for the inner Docker daemon and the build sidecar")
+        .example("{ca_certificates: ./ca.pem}")
+        .also(&["registry"]),
     Key::new("labels", Shape::Map { name: rule::label, value: &Shape::Scalar(rule::argument) }, Effect::Replace)
         .summary("labels of the main container, for other tools")
         .example("{team: blue}"),

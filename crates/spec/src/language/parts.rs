@@ -1,6 +1,6 @@
 //! The nested keys.
 
-use super::{COMMAND, ENV, SCRIPT};
+use super::{COMMAND, ENV, PATHS, SCRIPT};
 use crate::rule;
 use crate::shape::{Effect, Key, Shape};
 
@@ -327,10 +327,14 @@ pub(super) const BUILDKIT: &[Key] = &[
         .default("`20g`")
         .summary("the maximum size of the build cache, in the format of `container.memory`")
         .example("50g"),
-    Key::new("config", Shape::Text(rule::argument), Effect::Sidecar)
+    Key::new("config", Shape::Text(rule::builder_config), Effect::Sidecar)
         .default("moat's own")
-        .summary("the text of a `buildkitd.toml` that replaces moat's")
+        .summary("the text of a `buildkitd.toml` that is merged into moat's, and overrides it key by key")
         .example("\"[worker.oci]\\n  max-parallelism = 4\\n\""),
+    Key::new("env", ENV, Effect::Sidecar)
+        .summary("environment variables of the sidecar; it also has main's proxy variables, such as `HTTPS_PROXY`")
+        .example("{BUILDKIT_STEP_LOG_MAX_SIZE: 10485760}")
+        .also(&["environment", "variables"]),
     Key::new("resources", Shape::Keys(RESOURCES), Effect::Sidecar)
         .summary("limits of the sidecar")
         .example("{memory: 4g}"),
@@ -339,6 +343,34 @@ pub(super) const BUILDKIT: &[Key] = &[
         .summary("as `container.logging`")
         .example("{driver: local}")
         .also(&["log"]),
+];
+
+const MIRRORS: Shape = Shape::Map {
+    name: rule::registry,
+    value: &Shape::Either(&[
+        Shape::Text(rule::mirror),
+        Shape::List {
+            item: &Shape::Text(rule::mirror),
+            if_empty: Some("write a mirror, or remove the registry"),
+            unique: true,
+        },
+    ]),
+};
+
+pub(super) const REGISTRIES: &[Key] = &[
+    Key::new("mirrors", MIRRORS, Effect::Docker)
+        .summary(
+            "mirrors of a registry, tried before it, such as `https://HOST:PORT`; the inner daemon supports mirrors of \
+             `docker.io` only",
+        )
+        .example("{docker.io: 'https://mirror.example'}"),
+    Key::new("ca_certificates", PATHS, Effect::Docker)
+        .summary(
+            "files with certificates in PEM format, relative to this file, of CAs that Docker, the sidecar and programs \
+             of the main container trust",
+        )
+        .example("./ca.pem")
+        .also(&["ca", "certificates"]),
 ];
 
 const RESOURCES: &[Key] = &[

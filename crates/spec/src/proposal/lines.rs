@@ -8,6 +8,7 @@ use std::fmt::Display;
 use serde::Serialize;
 
 use crate::ground::{Ground, Repository};
+use crate::registries::Registries;
 use crate::secrets::SecretSource;
 use crate::{Build, BuilderSettings, CacheRetention, Hooks, NamedVolume, NetworkSettings, Places, Service, Spec};
 use moat_model::resource::digest::sha256;
@@ -77,6 +78,7 @@ pub(super) fn of_spec(spec: &Spec) -> Lines {
         services,
         labels,
         buildkit,
+        registries,
         reads,
         ground,
         hostname,
@@ -135,7 +137,8 @@ pub(super) fn of_spec(spec: &Spec) -> Lines {
     for (name, value) in labels {
         lines.put(format!("label {name}"), value);
     }
-    lines.buildkit(buildkit);
+    lines.buildkit(buildkit, places);
+    lines.registries(registries);
     for path in reads {
         lines.put(format!("{READS}{}", path.display()), "yes");
     }
@@ -339,13 +342,24 @@ impl Lines {
         self.optional("hook pre_run", pre_run.as_ref());
     }
 
-    fn buildkit(&mut self, buildkit: &BuilderSettings) {
-        let BuilderSettings { image, cache, cache_limit, config, limits, oom_score_adj, logging } = buildkit;
+    fn registries(&mut self, registries: &Registries) {
+        let Registries { mirrors, certificates } = registries;
+        for (registry, mirrors) in mirrors {
+            self.list(&format!("registry {registry}"), mirrors);
+        }
+        let certificates = Some(certificates).filter(|text| !text.is_empty());
+        self.optional("registry certificates", certificates.map(|text| format!("sha256:{}", sha256(text))));
+    }
+
+    fn buildkit(&mut self, buildkit: &BuilderSettings, places: &Places) {
+        let BuilderSettings { image, cache, cache_limit, config, env, concealed, limits, oom_score_adj, logging } =
+            buildkit;
         "buildkit ".clone_into(&mut self.prefix);
         self.optional("image", image.as_ref());
         self.flag("discard", *cache == CacheRetention::Discard);
         self.put_or("limit cache", cache_limit.map(|size| size.0), DEFAULT);
         self.optional("config", config.as_ref().map(|text| format!("sha256:{}", sha256(text))));
+        self.environment("buildkit.env", env, concealed, places);
         self.limits(limits);
         self.log_and_score(*oom_score_adj, logging.as_ref());
         self.prefix.clear();

@@ -39,6 +39,7 @@ const RULES: &[(&str, Rule)] = &[
     ("reads", Rule::Removal),
     ("leads", Rule::Removal),
     ("git", Rule::Removal),
+    ("registry", Rule::Removal),
     ("network.outside", Rule::Removal),
     ("build.content", Rule::Removal),
     ("mount", Rule::Access),
