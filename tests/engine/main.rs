@@ -51,6 +51,7 @@ mod runs;
 mod saved;
 mod services;
 mod short_forms;
+mod smoke;
 mod story;
 mod threats;
 mod tuned;

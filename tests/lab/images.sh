@@ -32,6 +32,7 @@ build() {
     stage services "$service_packages ${service_without[*]} $(cat "$here/service-entrypoint.sh")" make_services & jobs+=($!)
     stage stand-in "$(cd "$here/buildkit" && sha256sum -- * | sha256sum)" make_stand_in & jobs+=($!)
     stage slim "2 ${service_without[*]}" make_slim & jobs+=($!)
+    build_tree "$kind" & jobs+=($!)
     for job in "${jobs[@]}"; do
         wait "$job" || die "the cache in $cache is not complete"
     done
@@ -41,14 +42,14 @@ build() {
 }
 
 # Runs MAKE unless its result for the same KEY is there still. To be run as a job: a failure ends the shell it runs in.
-stage() { # NAME KEY MAKE
+stage() { # NAME KEY MAKE [ARGUMENT...]
     local stamp=$cache/stamps/$1
     [ "$(cat "$stamp" 2>/dev/null)" != "$2" ] || return 0
     say "making $1"
     rm -f "$stamp"
     # shellcheck disable=SC2064
     trap "say 'could not make $1; the end of its log:'; tail -n 15 '$cache/$1.log' >&2" EXIT
-    "$3" >"$cache/$1.log" 2>&1
+    "${@:3}" >"$cache/$1.log" 2>&1
     trap - EXIT
     printf '%s\n' "$2" >"$stamp"
 }
