@@ -16,7 +16,7 @@ use crate::cli::record::Record;
 use crate::cli::report::Report;
 use crate::cli::saved::Saved;
 use crate::observe::builds::{self, Builds};
-use crate::observe::registry;
+use crate::observe::registry::{self, WithoutQuery};
 use crate::reconcile::{Claims, OnFailure, Outcome, Terms, until_converged_on};
 use crate::ui::Reporter;
 use crate::ui::render::outcome::{Command, Ending};
@@ -116,7 +116,9 @@ impl Runner<'_> {
         let mut options = change.options.clone();
         if let Goal::Present(Present { pull, saved, .. }) = goal {
             if *pull || saved.is_some_and(|saved| saved.pulls(&graph.run)) {
-                options.registry = registry_digests(engine, graph, tell).await;
+                // A pull may lead to more than a saved plan has.
+                let without = if saved.is_some() { WithoutQuery::Keep } else { WithoutQuery::Pull };
+                options.registry = registry_digests(engine, graph, without, tell).await;
             }
             if let Some(saved) = saved {
                 saved.holds(graph, &options, self.engine).await?;
@@ -145,8 +147,13 @@ fn publish(run: &Run, report: &Report<'_>, reporter: Reporter<'_>) -> Result<Exi
 }
 
 /// The image digests from the registries, with a warning for each image without one.
-async fn registry_digests<E: Engine>(engine: &E, graph: &Graph, tell: Tell<'_>) -> BTreeMap<ImageRef, ImageDigest> {
-    let found = registry::ask(engine, graph).await;
+async fn registry_digests<E: Engine>(
+    engine: &E,
+    graph: &Graph,
+    without: WithoutQuery,
+    tell: Tell<'_>,
+) -> BTreeMap<ImageRef, ImageDigest> {
+    let found = registry::ask(engine, graph, without).await;
     for (reference, why) in &found.kept {
         let (message, hint) = registry::words(reference, why);
         tell(Event::Warning { run: &graph.run, message: &message, hint: &hint });

@@ -8,13 +8,14 @@ use crate::cli::environment::text;
 use crate::cli::error::CliError;
 use crate::cli::load::Agent;
 use crate::local::plan_file;
-use crate::observe::{observe_with, registry};
+use crate::observe::registry::{WithoutQuery, ask};
+use crate::observe::{observe_with, proof};
 use crate::ui;
 use moat_docker::Docker;
 use moat_model::graph::Graph;
 use moat_model::resource::Run;
+use moat_plan::Options;
 use moat_plan::saved::{FORM, SavedAgent, SavedPlan, Stale};
-use moat_plan::{Options, compute};
 
 /// The version of this moat.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -124,11 +125,12 @@ impl Saved {
     /// If it differs, or the engine does not respond.
     pub async fn holds(&self, graph: &Graph, options: &Options, engine: &Docker) -> Result<(), CliError> {
         let pull = self.pulls(&graph.run);
-        let registry = if pull { registry::ask(engine, graph).await.digests } else { BTreeMap::new() };
+        let registry = if pull { ask(engine, graph, WithoutQuery::Keep).await.digests } else { BTreeMap::new() };
         // The wait timeout is not part of the plan.
-        let options = Options { wait_timeout: None, registry, ..options.clone() };
+        let mut options = Options { wait_timeout: None, registry, ..options.clone() };
         let observed = observe_with(engine, graph, &options.registry).await?;
-        let now = SavedAgent::of(graph, &observed, &compute(graph, &observed, &options), pull);
+        let plan = proof::plan(engine, graph, &observed, &mut options).await;
+        let now = SavedAgent::of(graph, &observed, &plan, pull);
         let held = self.of(&now.run).map_or(Err(Stale::Text), |then| then.holds(&now));
         held.map_err(|stale| self.stale(&format!("{}: {}", graph.run.agent, stale.reason())))
     }

@@ -279,7 +279,11 @@ fn hint_of_detail(detail: Detail) -> Option<&'static str> {
             Some("free space on the Docker host, for example with `moat cache --prune` or `docker system prune`")
         }
         Detail::ImageNotFound => Some("it has been removed in the meantime: `moat apply` pulls it again"),
-        Detail::PullDenied | Detail::RegistryUnreachable | Detail::NoRangeLeft | Detail::NoLogs => None,
+        Detail::PullDenied
+        | Detail::RegistryUnreachable
+        | Detail::NoRangeLeft
+        | Detail::NoLogs
+        | Detail::NoRegistryQuery => None,
     }
 }
 

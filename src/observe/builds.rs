@@ -39,6 +39,10 @@ pub async fn check<E: Engine>(engine: &E, graph: &Graph, observed: &Observed) ->
     let Some(main) = running(observed, &ResourceId::main()) else {
         return Some(refused("the main container is not running".to_owned(), None));
     };
+    // Offline, the question would wait for a name server that does not answer for the name of the sidecar.
+    if running(observed, &ResourceId::container(&wanted.sidecar)).is_none() {
+        return Some(refused(format!("the sidecar `{}` is not running", wanted.sidecar), None));
+    }
     let answer = match timeout(QUESTION, engine.exec(&main, &wanted.check)).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(error)) => return Some(refused(error.to_string(), None)),

@@ -17,8 +17,8 @@ use futures_util::future::{try_join, try_join_all, try_join3, try_join5};
 use moat_model::engine::{Engine, EngineError, Fault, Filter, Inspection};
 use moat_model::graph::Graph;
 use moat_model::resource::label::Ownership;
-use moat_model::resource::{ContainerId, ImageDigest, ImageRef};
-use moat_model::state::{ContainerFacts, Live, Observed};
+use moat_model::resource::{ContainerId, ImageDigest, ImageRef, Probe};
+use moat_model::state::{ContainerFacts, ContainerState, Health, Live, Observed};
 use moat_plan::{Needs, needs};
 
 /// Observes all resources of the graph's run.
@@ -94,7 +94,8 @@ async fn query<E: Engine>(
     }
     for (id, inspection) in inspected {
         match inspection {
-            Some(Inspection { limits, restart, restarts, started, .. }) => {
+            Some(Inspection { limits, restart, restarts, started, health, .. }) => {
+                complete_health(graph, &mut observed.containers, &id, health);
                 observed.live.insert(id, Live { limits, restart, restarts, started });
             }
             None => {
@@ -105,6 +106,18 @@ async fn query<E: Engine>(
     let out_of_memory = killed.into_iter().filter(|(_, it)| it.as_ref().is_some_and(|it| it.oom_killed));
     observed.out_of_memory.extend(out_of_memory.map(|(id, _)| id));
     Ok(())
+}
+
+/// Takes the health from an inspection where the list has none, as with Podman. Not a bad one if there is a probe, which
+/// counts more (see [`proof::second_opinion`]).
+fn complete_health(graph: &Graph, containers: &mut [ContainerFacts], id: &ContainerId, health: Health) {
+    let is_it = |it: &&mut ContainerFacts| it.id == *id && it.state == ContainerState::Running;
+    let Some(facts) = containers.iter_mut().find(is_it).filter(|it| it.health == Health::None) else { return };
+    let node = facts.owner.as_ref().and_then(|owner| graph.node(&owner.resource));
+    let has_probe = node.is_some_and(|node| matches!(node.probe, Some(Probe::Exec { .. })));
+    if health == Health::Healthy || (health == Health::Unhealthy && !has_probe) {
+        facts.health = health;
+    }
 }
 
 async fn if_needed<T>(

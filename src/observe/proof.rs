@@ -11,14 +11,30 @@ use tokio::time::timeout;
 use moat_model::engine::Engine;
 use moat_model::graph::Graph;
 use moat_model::resource::{ContainerId, Probe};
-use moat_model::state::{ContainerState, Health, Observed};
+use moat_model::state::{ContainerFacts, ContainerState, Health, Observed};
+use moat_plan::{Options, Plan, compute};
 
 /// A broken daemon may hang instead of failing.
 const QUESTION: Duration = Duration::from_secs(5);
 
-/// Probes every running container that has a probe and that the engine has found neither healthy nor unhealthy.
+/// Probes every running container that has a probe and that the engine has found neither healthy nor unhealthy: because
+/// it has not checked yet, or because it never does (Podman without systemd).
 pub async fn proven<E: Engine>(engine: &E, graph: &Graph, observed: &Observed) -> BTreeSet<ContainerId> {
     ask(engine, graph, observed, |health| matches!(health, Health::None | Health::Starting)).await
+}
+
+/// Computes the plan. If it would only wait for containers, one probe of each may show that there is nothing to wait for;
+/// `options` then has these containers as proven. Not those that the engine has just restarted: one probe is no proof that
+/// they stay up.
+pub async fn plan<E: Engine>(engine: &E, graph: &Graph, observed: &Observed, options: &mut Options) -> Plan {
+    let plan = compute(graph, observed, options);
+    if !plan.only_waits() {
+        return plan;
+    }
+    let is_open = |facts: &ContainerFacts| !options.proven.contains(&facts.id) && observed.crashes(facts).is_none();
+    let open = observed.containers.iter().filter(|facts| is_open(facts)).cloned().collect();
+    options.proven.extend(proven(engine, graph, &Observed { containers: open, ..Observed::default() }).await);
+    compute(graph, observed, options)
 }
 
 /// Probes every container that the engine reports as unhealthy, and treats it as healthy if the probe succeeds.

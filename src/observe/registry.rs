@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 
-use moat_model::engine::{Engine, EngineError};
+use moat_model::engine::{Change, Detail, Engine, EngineError, Fault};
 use moat_model::graph::Graph;
 use moat_model::resource::{Config, ImageDigest, ImageRef};
 
@@ -18,10 +18,24 @@ pub struct Registries {
     pub kept: Vec<(ImageRef, EngineError)>,
 }
 
+/// What to do if the engine cannot ask registries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WithoutQuery {
+    /// Pull the image, and take the digest that the pull recorded.
+    Pull,
+    /// Keep the local image: nothing may be changed.
+    Keep,
+}
+
 /// Queries all images in parallel.
-pub async fn ask<E: Engine>(engine: &E, graph: &Graph) -> Registries {
+pub async fn ask<E: Engine>(engine: &E, graph: &Graph, without: WithoutQuery) -> Registries {
     let answers = asked(graph).map(async |reference| {
-        let answer = engine.registry_digest(reference).await;
+        let answer = match engine.registry_digest(reference).await {
+            Err(error) if error.detail == Some(Detail::NoRegistryQuery) && without == WithoutQuery::Pull => {
+                pulled_digest(engine, reference).await
+            }
+            answer => answer,
+        };
         // A missing image has to be pulled, and the pull reports its own error.
         let is_here = answer.is_err() && matches!(engine.image(reference).await, Ok(Some(_)));
         (reference.clone(), answer, is_here)
@@ -39,6 +53,14 @@ pub async fn ask<E: Engine>(engine: &E, graph: &Graph) -> Registries {
     found
 }
 
+/// The digest that a pull records. An image that is here already under this digest stays as it is.
+async fn pulled_digest<E: Engine>(engine: &E, reference: &ImageRef) -> Result<ImageDigest, EngineError> {
+    engine.change(&Change::Pull { reference: reference.clone() }, &|_| ()).await?;
+    let facts = engine.image(reference).await?;
+    let digest = facts.and_then(|facts| facts.digests.into_iter().next());
+    digest.ok_or_else(|| EngineError::new(Fault::Pull, "the engine does not report the digest of the pulled image"))
+}
+
 /// The images that a registry is asked about.
 pub fn asked(graph: &Graph) -> impl Iterator<Item = &ImageRef> {
     graph.nodes().filter_map(|node| match &node.config {
@@ -51,6 +73,9 @@ pub fn asked(graph: &Graph) -> impl Iterator<Item = &ImageRef> {
 
 /// The message and the hint for an image that was not refreshed.
 pub fn words(reference: &ImageRef, why: &EngineError) -> (String, String) {
-    let hint = why.hint.clone().unwrap_or_else(|| "the local image is used".to_owned());
+    let hint = match why.detail {
+        Some(Detail::NoRegistryQuery) => "`moat apply --pull` pulls it and compares".to_owned(),
+        _ => why.hint.clone().unwrap_or_else(|| "the local image is used".to_owned()),
+    };
     (format!("`{reference}` was not refreshed: {why}"), hint)
 }

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::execute::{self, Report, execute};
-use crate::observe::{observe, observe_with};
+use crate::observe::{observe, observe_with, proof};
 use moat_model::engine::{Engine, EngineError, Fault};
 use moat_model::graph::{Graph, Node};
 use moat_model::resource::label::Ownership;
@@ -117,7 +117,13 @@ pub async fn until_converged_on<E: Engine, A: AsyncFn(&Observed, &Plan) -> bool>
         }
         warn_of_dropped(graph, &observed, &options, &mut progress, tell);
         let avoid = [&options.avoid[..], &claims.beside(&graph.run.id)].concat();
-        plan = compute(graph, &observed, &Options { avoid, ..options.clone() });
+        let mut now = Options { avoid, ..options.clone() };
+        plan = if round == 1 {
+            proof::plan(engine, graph, &observed, &mut now).await
+        } else {
+            compute(graph, &observed, &now)
+        };
+        options.proven = now.proven;
         // A moved tag that still refers to the container's image replaces nothing.
         plan = plan.first_pulls().unwrap_or(plan);
         claims.note(&graph.run.id, &plan);
@@ -259,7 +265,9 @@ fn warn_of_dropped(graph: &Graph, observed: &Observed, options: &Options, progre
     if progress.told_dropped {
         return;
     }
-    for (name, limits) in moat_plan::dropped(graph, observed, options) {
+    let created = &progress.created;
+    let is_changed = |it: &ContainerFacts| options.updated.contains(&it.id) || created.contains(it.id.as_str());
+    for (name, limits) in moat_plan::dropped(graph, observed, is_changed) {
         let message = format!("the engine drops limits of `{name}`: {}", limits.join(", "));
         tell(Event::Warning { run: &graph.run, message: &message, hint: "`moat doctor` shows which limits it has" });
         progress.told_dropped = true;

@@ -98,7 +98,7 @@ macro_rules! on_every_simulated_engine {
             async fn $promise() {
                 for duplicate_networks in [DuplicateNetworks::Refused, DuplicateNetworks::Allowed] {
                     for latencies in [Latencies::default(), Latencies::none()] {
-                        let world = Simulated::new(&Settings { duplicate_networks, latencies });
+                        let world = Simulated::new(&Settings { duplicate_networks, latencies, ..Settings::default() });
                         conformance::$promise(&world).await;
                     }
                 }

@@ -14,5 +14,6 @@ mod layers;
 mod plan;
 mod properties;
 mod refreshing;
+mod unchecked;
 mod watching;
 mod wire;

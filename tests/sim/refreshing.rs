@@ -1,14 +1,14 @@
 //! Tags that move, on a simulated engine: from the question at the registry to the container that runs.
 
-use moat::observe::registry::{self, Registries};
+use moat::observe::registry::{self, Registries, WithoutQuery};
 use moat::reconcile::{Claims, OnFailure, Outcome, until_converged};
 use moat_model::engine::Call;
-use moat_model::engine::{Engine, Filter};
+use moat_model::engine::{Detail, Engine, Filter};
 use moat_model::graph::Graph;
 use moat_model::resource::{ImageId, ImageRef};
 use moat_plan::Options;
 use moat_sim::interference::Interference;
-use moat_sim::sim::{Behaviour, Settings, Sim};
+use moat_sim::sim::{Api, Behaviour, Settings, Sim};
 use moat_spec::compile::compile;
 use moat_spec::{Capabilities, Source, agent};
 use testkit::changes::Changes;
@@ -40,6 +40,10 @@ async fn apply(sim: &Sim, graph: &Graph, found: Registries) -> Outcome {
     outcome.await.expect("the engine answers")
 }
 
+async fn ask(sim: &Sim, graph: &Graph) -> Registries {
+    registry::ask(sim, graph, WithoutQuery::Keep).await
+}
+
 fn changed(outcome: &Outcome) -> bool {
     match outcome {
         Outcome::Converged { changed, .. } => *changed,
@@ -66,12 +70,12 @@ async fn a_moved_tag_is_followed_when_asked_and_once() {
     assert!(!changed(&apply(&sim, &graph, Registries::default()).await), "nobody asked");
     assert_eq!(images(&sim, &graph).await, (first.clone(), first.clone()));
 
-    assert!(changed(&apply(&sim, &graph, registry::ask(&sim, &graph).await).await));
+    assert!(changed(&apply(&sim, &graph, ask(&sim, &graph).await).await));
     let (main, tag) = images(&sim, &graph).await;
     assert!(main == tag && main != first, "{main} {tag} {first}");
 
     let pulls = count(&sim, Call::Pull);
-    assert!(!changed(&apply(&sim, &graph, registry::ask(&sim, &graph).await).await), "once more");
+    assert!(!changed(&apply(&sim, &graph, ask(&sim, &graph).await).await), "once more");
     assert_eq!((count(&sim, Call::Pull), images(&sim, &graph).await), (pulls, (main.clone(), main)));
 }
 
@@ -83,13 +87,13 @@ async fn a_list_that_is_another_and_leads_to_the_same_image_replaces_nothing() {
     let creations = count(&sim, Call::CreateContainer);
     for pulls in 2..4 {
         sim.attest(&busybox());
-        assert!(changed(&apply(&sim, &graph, registry::ask(&sim, &graph).await).await), "it is pulled");
-        assert!(!changed(&apply(&sim, &graph, registry::ask(&sim, &graph).await).await), "once more");
+        assert!(changed(&apply(&sim, &graph, ask(&sim, &graph).await).await), "it is pulled");
+        assert!(!changed(&apply(&sim, &graph, ask(&sim, &graph).await).await), "once more");
         assert_eq!((count(&sim, Call::Pull), count(&sim, Call::CreateContainer)), (pulls, creations));
     }
     // What runs has lost its name.
     assert!(sim.meddle(&Interference::RemoveImage { image: busybox().to_string() }));
-    assert!(changed(&apply(&sim, &graph, registry::ask(&sim, &graph).await).await), "it is pulled");
+    assert!(changed(&apply(&sim, &graph, ask(&sim, &graph).await).await), "it is pulled");
     assert_eq!((images(&sim, &graph).await, count(&sim, Call::CreateContainer)), ((first.clone(), first), creations));
 }
 
@@ -100,7 +104,7 @@ async fn what_was_pulled_by_hand_is_not_pulled_again() {
     sim.pull(&busybox(), &|_| ()).await.expect("a pull");
     let pulls = count(&sim, Call::Pull);
     assert!(!changed(&apply(&sim, &graph, Registries::default()).await), "nobody asked");
-    assert!(changed(&apply(&sim, &graph, registry::ask(&sim, &graph).await).await));
+    assert!(changed(&apply(&sim, &graph, ask(&sim, &graph).await).await));
     let (main, tag) = images(&sim, &graph).await;
     assert_eq!((main, count(&sim, Call::Pull)), (tag, pulls));
 }
@@ -110,24 +114,24 @@ async fn what_was_not_planned_is_not_run() {
     let (sim, graph) = applied().await;
     let (first, _) = images(&sim, &graph).await;
     sim.push(&busybox());
-    let asked = registry::ask(&sim, &graph).await;
+    let asked = ask(&sim, &graph).await;
     sim.push(&busybox());
     let Outcome::Failed { failures, .. } = apply(&sim, &graph, asked).await else { panic!("it was not planned") };
     assert!(failures[0].message.starts_with("`busybox` moved again: planned sha256:"), "{failures:?}");
     assert_eq!(images(&sim, &graph).await.0, first, "what ran runs on");
-    assert!(changed(&apply(&sim, &graph, registry::ask(&sim, &graph).await).await), "asked again");
+    assert!(changed(&apply(&sim, &graph, ask(&sim, &graph).await).await), "asked again");
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_no_registry_has_is_kept_and_what_cannot_move_is_not_asked_about() {
     let (sim, graph_of_it) = applied().await;
     let local = graph(&PLAIN.replace("busybox", "only/here:1"));
-    let found = registry::ask(&sim, &local).await;
+    let found = ask(&sim, &local).await;
     assert!(found.digests.is_empty() && found.kept.is_empty(), "it is not here: its pull tells why");
     let here = ImageRef::parse("only/here:1").expect("valid");
     sim.provide(&here, Behaviour::default());
     sim.withdraw(&here);
-    let found = registry::ask(&sim, &local).await;
+    let found = ask(&sim, &local).await;
     assert!(found.digests.is_empty(), "{found:?}");
     let [(kept, why)] = &found.kept[..] else { panic!("{found:?}") };
     assert_eq!(kept, &here);
@@ -137,9 +141,34 @@ async fn what_no_registry_has_is_kept_and_what_cannot_move_is_not_asked_about() 
     let asked = count(&sim, Call::RegistryDigest);
     for cannot_move in ["image: busybox@sha256:12", "base_image: busybox\ndependencies: [jq]"] {
         let graph = graph(&format!("agent: plain\n{cannot_move}\n"));
-        registry::ask(&sim, &graph).await;
+        ask(&sim, &graph).await;
         assert_eq!(count(&sim, Call::RegistryDigest), asked, "{cannot_move}");
     }
-    registry::ask(&sim, &graph_of_it).await;
+    ask(&sim, &graph_of_it).await;
     assert_eq!(count(&sim, Call::RegistryDigest), asked + 1);
+}
+
+/// Podman answers questions about registries only with a pull.
+#[tokio::test(start_paused = true)]
+async fn without_questions_at_the_registry_a_pull_tells_what_has_moved() {
+    let (sim, graph) = (Sim::new(&Settings { api: Api::Podman, ..Settings::default() }), graph(PLAIN));
+    sim.publish(&busybox(), Behaviour::default());
+    assert!(changed(&apply(&sim, &graph, Registries::default()).await));
+    let (first, _) = images(&sim, &graph).await;
+    sim.push(&busybox());
+    let pulls = count(&sim, Call::Pull);
+
+    let found = ask(&sim, &graph).await;
+    let [(_, why)] = &found.kept[..] else { panic!("{found:?}") };
+    assert_eq!(why.detail, Some(Detail::NoRegistryQuery));
+    assert!(registry::words(&busybox(), why).1.contains("`moat apply --pull`"));
+    assert!(!changed(&apply(&sim, &graph, found).await), "a plan changes nothing");
+    assert_eq!((count(&sim, Call::Pull), images(&sim, &graph).await.0), (pulls, first.clone()));
+
+    let found = registry::ask(&sim, &graph, WithoutQuery::Pull).await;
+    assert!(changed(&apply(&sim, &graph, found).await));
+    let (main, tag) = images(&sim, &graph).await;
+    assert!(main == tag && main != first, "{main} {tag} {first}");
+    let found = registry::ask(&sim, &graph, WithoutQuery::Pull).await;
+    assert!(!changed(&apply(&sim, &graph, found).await), "nothing has moved since");
 }

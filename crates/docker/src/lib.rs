@@ -48,6 +48,7 @@ use session::exec;
 use transport::answer;
 use transport::deadline::deadline;
 use transport::fault::Failure;
+use transport::version::Vendor;
 use transport::wire::{self, Wire};
 
 /// A connected Docker engine.
@@ -56,6 +57,7 @@ pub struct Docker {
     /// bollard over the same client.
     api: bollard::Docker,
     version: ApiVersion,
+    vendor: Vendor,
     slots: Semaphore,
     /// Docker's configuration directory, with the registry credentials.
     config_dir: Option<PathBuf>,

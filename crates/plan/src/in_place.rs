@@ -60,14 +60,14 @@ pub(super) fn fit(
             desired.pids,
         ),
     };
-    let restart = (live.restart != Some(config.restart)).then_some(config.restart);
-    if restart.is_some() {
+    if live.restart != Some(config.restart) {
         found.report(RESTART, live.restart.map(|policy| json!(policy)), Some(json!(config.restart)));
     }
     match found {
         Found { removed: true, diffs } => Fit::Otherwise(diffs),
         Found { diffs, .. } if diffs.is_empty() => Fit::AsWanted,
-        Found { diffs, .. } => Fit::Update(ContainerUpdate { limits, restart }, diffs),
+        // Always with the policy: Podman resets one that an update does not mention.
+        Found { diffs, .. } => Fit::Update(ContainerUpdate { limits, restart: Some(config.restart) }, diffs),
     }
 }
 
@@ -96,10 +96,14 @@ pub(super) fn unmended(
     diffs
 }
 
-/// The limits of the spec that updated containers still lack, because the engine drops them. By
-/// the container's name, each with the fields of its spec.
-pub fn dropped(graph: &Graph, observed: &Observed, options: &Options) -> Vec<(String, Vec<&'static str>)> {
-    let updated = observed.containers.iter().filter(|facts| options.updated.contains(&facts.id));
+/// The limits of the spec that containers lack although they were created or updated by this apply, because the engine
+/// drops them. By the container's name, each with the fields of its spec.
+pub fn dropped(
+    graph: &Graph,
+    observed: &Observed,
+    is_changed: impl Fn(&ContainerFacts) -> bool,
+) -> Vec<(String, Vec<&'static str>)> {
+    let changed = observed.containers.iter().filter(|facts| is_changed(facts));
     let fields = |facts: &ContainerFacts| {
         let node = graph.node(&facts.owner.as_ref()?.resource)?;
         let Config::Container(config) = &node.config else { return None };
@@ -112,7 +116,7 @@ pub fn dropped(graph: &Graph, observed: &Observed, options: &Options) -> Vec<(St
         let fields: Vec<_> = all.into_iter().filter(|(_, dropped)| *dropped).map(|(field, _)| field).collect();
         (!fields.is_empty()).then(|| (facts.name.clone(), fields))
     };
-    updated.filter_map(fields).collect()
+    changed.filter_map(fields).collect()
 }
 
 const MEMORY: &str = "limits.memory";

@@ -53,6 +53,11 @@ impl Plan {
         self.operations.iter().any(|operation| operation.action.changes())
     }
 
+    /// Whether the plan waits for containers, and changes nothing.
+    pub fn only_waits(&self) -> bool {
+        !self.is_empty() && !self.changes()
+    }
+
     /// The pulls that decide whether the rest of the plan is needed; `None` if all of it is.
     #[must_use]
     pub fn first_pulls(&self) -> Option<Self> {

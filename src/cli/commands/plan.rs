@@ -12,14 +12,14 @@ use crate::cli::load::{self, Agent, Load};
 use crate::cli::saved::Collected;
 use crate::cli::selection::Selection;
 use crate::cli::session::Session;
-use crate::observe::observe_with;
-use crate::observe::registry::{self, Registries};
+use crate::observe::registry::{self, Registries, WithoutQuery};
 use crate::observe::sessions::sessions;
+use crate::observe::{observe_with, proof};
 use crate::ui;
 use crate::ui::render::plan::Withheld;
 use moat_model::resource::ResourceId;
 use moat_plan::saved::SavedAgent;
-use moat_plan::{Options, Refusal, compute, has_completed, host_paths, kept, refusals, widening};
+use moat_plan::{Options, Refusal, has_completed, host_paths, kept, refusals, widening};
 
 /// Show what `apply` would change, and why
 #[derive(Debug, Args)]
@@ -68,14 +68,15 @@ pub(in crate::cli) async fn show(args: &PlanRequest<'_>, session: &Session) -> R
         let run = &agent.graph.run;
         // The images of an unapproved spec are pulled by their tags.
         let pull = args.pull && !agent.is_unseen;
-        let found = if pull { registry::ask(&engine, &agent.graph).await } else { Registries::default() };
+        let found =
+            if pull { registry::ask(&engine, &agent.graph, WithoutQuery::Keep).await } else { Registries::default() };
         for (reference, why) in &found.kept {
             let (message, hint) = registry::words(reference, why);
             session.caution(&message, &hint);
         }
-        let options = Options { registry: found.digests, ..options.clone() };
+        let mut options = Options { registry: found.digests, ..options.clone() };
         let observed = observe_with(&engine, &agent.graph, &options.registry).await?;
-        let plan = compute(&agent.graph, &observed, &options);
+        let plan = proof::plan(&engine, &agent.graph, &observed, &mut options).await;
         collected.take(SavedAgent::of(&agent.graph, &observed, &plan, pull));
         for Refusal { reason, .. } in refusals(&agent.graph, &observed, &plan) {
             session.caution(&format!("`moat apply` would refuse this: {}", reason.message()), &reason.hint());

@@ -3,7 +3,7 @@
 use expect_test::expect;
 use moat_model::graph::Graph;
 use moat_model::resource::{Config, Limits, ResourceId, RestartPolicy, Size};
-use moat_model::state::{Live, Observed};
+use moat_model::state::{ContainerFacts, Live, Observed};
 use moat_plan::{Options, dropped};
 
 use super::world::{applied, container, graph, plan, plan_with};
@@ -151,8 +151,10 @@ fn a_limit_that_the_engine_drops_is_set_once() {
     let updated = observed.containers.iter().map(|facts| facts.id.clone()).collect();
     let options = Options { updated, ..Options::default() };
     assert_eq!(plan_with(&graph(LIMITED), &observed, &options), "");
-    let dropped: Vec<_> = dropped(&graph(LIMITED), &observed, &options).into_iter().map(|(_, fields)| fields).collect();
-    assert_eq!(dropped, [["memory", "cpus", "pids"]]);
+    let is_updated = |it: &ContainerFacts| options.updated.contains(&it.id);
+    let found: Vec<_> = dropped(&graph(LIMITED), &observed, is_updated).into_iter().map(|(_, fields)| fields).collect();
+    assert_eq!(found, [["memory", "cpus", "pids"]]);
+    assert_eq!(dropped(&graph(LIMITED), &observed, |_| false), [], "nothing was changed");
     // It was created on an engine that said so.
     given(&mut observed, r#"{"unsupported":["memory","pids"]}"#, Limits::default());
     let plan = plan(&graph(LIMITED), &observed);

@@ -76,6 +76,22 @@ async fn an_engine_that_cannot_be_used_says_why() {
 }
 
 #[tokio::test]
+async fn an_engine_that_is_too_new_says_so() {
+    let fake = Fake::start(|request| {
+        if request.line == "GET /_ping" {
+            Some(ping("1.60"))
+        } else {
+            let message =
+                "client version 1.51 is too old. Minimum supported API version is 1.55, please upgrade your client";
+            Some(Reply::Json(400, format!(r#"{{"message":"{message}"}}"#)))
+        }
+    });
+    let error = fake.connect().await.networks(&Filter::Ours).await.expect_err("too new");
+    assert_eq!(error.message, "the engine no longer supports API version 1.51, the newest that this moat supports");
+    assert_eq!(error.hint.as_deref(), Some("install a newer version of moat"));
+}
+
+#[tokio::test]
 async fn a_silent_engine_is_not_waited_for() {
     let silent = Fake::start(|_| Some(Reply::Stall(Vec::new())));
     tokio::time::pause();

@@ -5,5 +5,6 @@ mod builds;
 mod calls;
 mod connecting;
 mod fake;
+mod podman;
 mod pulls;
 mod secrets;

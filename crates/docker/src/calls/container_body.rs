@@ -12,7 +12,7 @@ use bollard::models::{
 };
 
 use super::networks::endpoint;
-use crate::transport::version::{ApiVersion, Feature};
+use crate::transport::version::{ApiVersion, Feature, Vendor};
 use moat_model::engine::{ContainerCreate, ContainerUpdate, VolumeMount};
 use moat_model::resource::{
     Defaults, Device, Gpus, HealthConfig, ImageCheck, LogConfig, MountSource, RestartPolicy, Size, label,
@@ -122,18 +122,32 @@ fn host_config(create: &ContainerCreate, defaults: &Defaults, network: String) -
 }
 
 /// The body of an update.
-pub(crate) fn update(update: &ContainerUpdate) -> ContainerUpdateBody {
+pub(crate) fn update(update: &ContainerUpdate, vendor: Vendor) -> ContainerUpdateBody {
     let limits = &update.limits;
+    let cpus = limits.cpus.map(|cpus| i64::try_from(cpus.0).unwrap_or(i64::MAX));
+    // Podman ignores `NanoCpus` in an update, and Docker refuses a quota for a container that has them.
+    let (nano_cpus, quota) = match vendor {
+        Vendor::Docker => (cpus, None),
+        Vendor::Podman => (None, cpus.map(|cpus| cpus / (NANO / CPU_PERIOD))),
+    };
     ContainerUpdateBody {
         memory: limits.memory.map(bytes),
         // The engine's default for new containers. A swap limit below the memory limit is an error.
         memory_swap: limits.memory.map(|memory| bytes(Size(memory.0.saturating_mul(2)))),
-        nano_cpus: limits.cpus.map(|cpus| i64::try_from(cpus.0).unwrap_or(i64::MAX)),
+        nano_cpus,
+        cpu_quota: quota,
+        cpu_period: quota.map(|_| CPU_PERIOD),
         pids_limit: limits.pids.map(i64::from),
         restart_policy: update.restart.map(restart),
         ..Default::default()
     }
 }
+
+/// One CPU, in the unit of `NanoCpus`.
+const NANO: i64 = 1_000_000_000;
+
+/// The period of a CPU quota in microseconds: the default of both engines.
+const CPU_PERIOD: i64 = 100_000;
 
 /// The engine's value for no limit.
 const NO_PIDS_LIMIT: i64 = 0;

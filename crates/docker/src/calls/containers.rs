@@ -171,7 +171,7 @@ pub(crate) async fn update(
     update: &ContainerUpdate,
 ) -> Result<(), EngineError> {
     let path = format!("/containers/{}/update", safe(container.as_str())?);
-    let body = container_body::update(update);
+    let body = container_body::update(update, docker.vendor);
     let done: Result<IgnoredAny, _> = docker.post(Call::Update, &path, &body).await;
     done.map(drop).map_err(|failure| failure.into_error(Call::Update))
 }

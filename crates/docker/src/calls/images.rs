@@ -8,9 +8,10 @@ use serde::Deserialize;
 use super::{credentials, pull, pull_fault};
 use crate::Docker;
 use crate::transport::fault::Failure;
+use crate::transport::version::Vendor;
 use crate::transport::wire::encoded;
 use crate::transport::{answer, wire};
-use moat_model::engine::{Call, EngineError};
+use moat_model::engine::{Call, Detail, EngineError, Fault};
 use moat_model::resource::label::{self, Origin};
 use moat_model::resource::{ImageDigest, ImageId, ImageRef};
 use moat_model::state::ImageFacts;
@@ -93,6 +94,11 @@ pub(crate) async fn registry_digest(docker: &Docker, reference: &ImageRef) -> Re
     };
     match docker.call(Call::RegistryDigest, asked).await {
         Ok(found) => Ok(ImageDigest::new(found.descriptor.digest)),
+        // Podman does not have this path.
+        Err(Failure::Refused { status: 404, .. }) if docker.vendor == Vendor::Podman => {
+            let message = "the engine cannot ask a registry without a pull";
+            Err(EngineError::new(Fault::Refused, message).because(Detail::NoRegistryQuery))
+        }
         Err(Failure::Refused { message, .. }) => {
             Err(credentials::explained(pull_fault::explain(reference, &message), docker.credentials_problem()))
         }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::transport::endpoint::Endpoint;
 use crate::transport::fault::Failure;
+use crate::transport::version::Vendor;
 use crate::{Docker, safe};
 use moat_model::engine::{Call, EngineError};
 use moat_model::resource::{Capacity, ContainerId, Size};
@@ -69,6 +70,23 @@ pub struct Version {
     components: Vec<Component>,
 }
 
+/// The part of Podman's own information that its answer to Docker's clients lacks, or has wrong.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct PodmanInfo {
+    host: PodmanHost,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct PodmanHost {
+    /// Those that the engine's user may use.
+    #[serde(deserialize_with = "or_default")]
+    cgroup_controllers: Vec<String>,
+    #[serde(deserialize_with = "or_default")]
+    log_driver: String,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Component {
@@ -118,6 +136,22 @@ impl Version {
     }
 }
 
+impl PodmanInfo {
+    /// A rootless Podman reports limits for which it has no controller, and its containers would not start with them.
+    fn correct(self, info: &mut Info) {
+        let PodmanHost { cgroup_controllers, log_driver } = self.host;
+        if !cgroup_controllers.is_empty() {
+            let has = |name: &str| cgroup_controllers.iter().any(|it| it == name);
+            info.memory_limit &= has("memory");
+            info.cpu_quota &= has("cpu");
+            info.pids_limit &= has("pids");
+        }
+        if info.logging_driver.is_empty() {
+            info.logging_driver = log_driver;
+        }
+    }
+}
+
 impl Info {
     fn capacity(&self) -> Capacity {
         Capacity {
@@ -136,7 +170,16 @@ impl Docker {
     /// # Errors
     /// If it does not respond.
     pub async fn info(&self) -> Result<Info, EngineError> {
-        self.get(Call::Inspect, "/info").await.map_err(|failure| failure.into_error(Call::Inspect))
+        self.described().await.map_err(|failure| failure.into_error(Call::Inspect))
+    }
+
+    async fn described(&self) -> Result<Info, Failure> {
+        let mut info: Info = self.get(Call::Inspect, "/info").await?;
+        if self.vendor == Vendor::Podman {
+            let own = self.get::<PodmanInfo>(Call::Inspect, "/libpod/info").await;
+            own.unwrap_or_default().correct(&mut info);
+        }
+        Ok(info)
     }
 
     /// Whether the paths of the Docker host are known to be paths of this machine. A socket may belong to a virtual
@@ -159,7 +202,7 @@ impl Docker {
     /// that restricts calls.
     pub(crate) async fn capacity(&self) -> Result<&Capacity, EngineError> {
         let ask = async {
-            match self.get::<Info>(Call::Inspect, "/info").await {
+            match self.described().await {
                 Ok(info) => Ok(info.capacity()),
                 Err(failure @ (Failure::Lost(_) | Failure::TimedOut)) => Err(failure.into_error(Call::Inspect)),
                 Err(failure) => {
@@ -201,4 +244,26 @@ fn published((name, bindings): (&String, &Option<Vec<Binding>>)) -> Vec<Publishe
 /// Engines write `null` for empty values.
 fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(value: D) -> Result<T, D::Error> {
     Ok(Option::deserialize(value)?.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn podman_has_the_limits_of_its_controllers() {
+        let corrected = |own: &str| {
+            let all = Info { memory_limit: true, cpu_quota: true, pids_limit: true, ..Info::default() };
+            let mut info = all;
+            serde_json::from_str::<PodmanInfo>(own).expect("an answer").correct(&mut info);
+            (info.memory_limit, info.cpu_quota, info.pids_limit, info.logging_driver)
+        };
+        let all = (true, true, true, String::new());
+        assert_eq!(corrected(r#"{"host":{"cgroupControllers":["memory","pids","cpu"],"logDriver":""}}"#), all);
+        let rootless = r#"{"host":{"cgroupControllers":["hugetlb","pids"],"logDriver":"k8s-file"},"store":{}}"#;
+        assert_eq!(corrected(rootless), (false, false, true, "k8s-file".to_owned()));
+        for unknown in ["{}", r#"{"host":{"cgroupControllers":null}}"#] {
+            assert_eq!(corrected(unknown), all, "{unknown}");
+        }
+    }
 }

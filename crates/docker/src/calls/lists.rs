@@ -36,8 +36,8 @@ struct ContainerEntry {
     status: String,
     #[serde(default, deserialize_with = "or_default")]
     labels: Labels,
-    #[serde(default, deserialize_with = "or_default")]
-    host_config: HostEntry,
+    /// Missing in Podman's lists.
+    host_config: Option<HostEntry>,
     #[serde(default, deserialize_with = "or_default")]
     network_settings: NetworkSettings,
     #[serde(default, deserialize_with = "or_default")]
@@ -127,6 +127,7 @@ pub(crate) async fn containers(docker: &Docker, filter: &Filter) -> Result<Vec<C
     let path = format!("/containers/json{}", query(filter, "?all=1&"));
     let entries: Vec<ContainerEntry> =
         docker.get(Call::Containers, &path).await.map_err(|failure| failure.into_error(Call::Containers))?;
+    let entries = by_id(docker, entries).await?;
     let mut facts: Vec<_> = entries.into_iter().map(ContainerEntry::facts).collect();
     let disowned = disown(docker, &mut facts).await?;
     if *filter != Filter::All {
@@ -134,6 +135,23 @@ pub(crate) async fn containers(docker: &Docker, filter: &Filter) -> Result<Vec<C
     }
     facts.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
     Ok(facts)
+}
+
+/// Replaces names of networks by their ids: Podman 4 has the name in place of the id. Queries networks only in this case.
+async fn by_id(docker: &Docker, mut entries: Vec<ContainerEntry>) -> Result<Vec<ContainerEntry>, EngineError> {
+    if !entries.iter().any(ContainerEntry::names_a_network) {
+        return Ok(entries);
+    }
+    let known = networks(docker, &Filter::All).await?;
+    let ids: BTreeMap<&str, &NetworkId> = known.iter().map(|network| (network.name.as_str(), &network.id)).collect();
+    let endpoints = entries.iter_mut().flat_map(|entry| entry.network_settings.networks.values_mut());
+    for endpoint in endpoints.filter(|endpoint| !is_id(&endpoint.network_id)) {
+        // A network that is gone keeps its name, which is the id of no network.
+        if let Some(id) = ids.get(endpoint.network_id.as_str()) {
+            endpoint.network_id = id.to_string();
+        }
+    }
+    Ok(entries)
 }
 
 /// Removes the owner from containers whose labels come from their image, and returns these containers. Queries images
@@ -200,10 +218,18 @@ fn query(filter: &Filter, start: &str) -> String {
 }
 
 impl ContainerEntry {
+    /// Whether an endpoint has the network's name in place of its id.
+    fn names_a_network(&self) -> bool {
+        let mut endpoints = self.network_settings.networks.values();
+        self.host_config.is_none() && endpoints.any(|it| !it.network_id.is_empty() && !is_id(&it.network_id))
+    }
+
     fn facts(self) -> ContainerFacts {
         let line = StatusLine::parse(&self.status);
-        let mode = self.host_config.network_mode;
-        let home = is_id(&mode).then(|| NetworkId::new(mode));
+        let home = match self.host_config.map(|host| host.network_mode) {
+            Some(mode) => is_id(&mode).then(|| NetworkId::new(mode)),
+            None => only_network(&self.network_settings.networks),
+        };
         let networks = endpoints(self.network_settings.networks, home.as_ref());
         let named = |mount: MountEntry| (mount.kind == "volume" && !mount.name.is_empty()).then_some(mount.name);
         let mut volumes: Vec<_> = self.mounts.into_iter().filter_map(named).collect();
@@ -229,6 +255,14 @@ impl ContainerEntry {
             id: ContainerId::new(self.id),
         }
     }
+}
+
+/// The network of a container with one endpoint, if it has an id. It stands in for the network of the creation, which
+/// some engines do not report.
+fn only_network(entries: &BTreeMap<String, EndpointEntry>) -> Option<NetworkId> {
+    let mut ids = entries.values().map(|entry| entry.network_id.as_str());
+    let id = ids.next().filter(|id| !id.is_empty())?;
+    ids.next().is_none().then(|| NetworkId::new(id))
 }
 
 /// Whether a network is given by id.
@@ -331,6 +365,24 @@ mod tests {
         assert_eq!(networks(&id, ""), [], "disconnected by a user");
         let two = r#""m":{"NetworkID":""},"n":{"NetworkID":""}"#;
         assert_eq!(networks(&id, two), [named("m", None), named("n", None)], "ambiguous");
+    }
+
+    #[test]
+    fn without_the_network_of_the_creation_the_only_one_counts() {
+        let home = |host: &str, networks: &str| {
+            let json = format!(r#"{{"Id":"c",{host}"NetworkSettings":{{"Networks":{{{networks}}}}}}}"#);
+            container(&json).home
+        };
+        let (n1, n2) = (r#""a":{"NetworkID":"n1"}"#, r#""b":{"NetworkID":"n2"}"#);
+        for missing in ["", r#""HostConfig":null,"#] {
+            assert_eq!(home(missing, n1), Some(NetworkId::new("n1")));
+            assert_eq!(home(missing, &format!("{n1},{n2}")), None, "ambiguous");
+            assert_eq!(home(missing, ""), None);
+            assert_eq!(home(missing, r#""a":{"NetworkID":""}"#), None);
+        }
+        for reported in [r#""HostConfig":{},"#, r#""HostConfig":{"NetworkMode":"bridge"},"#] {
+            assert_eq!(home(reported, n1), None, "created by name, not by moat");
+        }
     }
 
     #[test]

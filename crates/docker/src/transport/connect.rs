@@ -16,7 +16,7 @@ use super::endpoint::{Endpoint, Located};
 use super::environment::{Environment, ProcessEnv, config_dir};
 use super::fault::Failure;
 use super::resolve::{Asked, resolve};
-use super::version::{ApiVersion, NEWEST, NotAVersion, OLDEST};
+use super::version::{ApiVersion, NotAVersion, OLDEST, Vendor};
 use super::wire::{self, Wire};
 use crate::Docker;
 use moat_model::engine::Call;
@@ -30,6 +30,9 @@ struct VersionAnswer {
 
 /// The response header with the engine's newest API version.
 const VERSION_HEADER: &str = "api-version";
+
+/// A response header that only Podman sends: the version of its own API.
+const PODMAN_HEADER: &str = "libpod-api-version";
 
 impl Docker {
     /// Connects to the engine selected on the command line, by the environment or by the docker context.
@@ -54,8 +57,8 @@ impl Docker {
         };
         let wire = Wire::new(&located.endpoint)
             .map_err(|why| refuse(why, "check the TLS files in DOCKER_CERT_PATH or in the docker context"))?;
-        let newest = match timeout(deadline(Call::Ping), newest_version(&wire)).await {
-            Ok(Ok(version)) => version,
+        let (newest, vendor) = match timeout(deadline(Call::Ping), newest_version(&wire)).await {
+            Ok(Ok(found)) => found,
             Ok(Err(failure)) => return Err(refuse(reason(failure, &wire), &hint(&located.endpoint))),
             Err(_) => return Err(refuse(reason(Failure::TimedOut, &wire), &hint(&located.endpoint))),
         };
@@ -66,20 +69,31 @@ impl Docker {
         let wire = wire.with_version(version);
         let api = wire.bollard().map_err(|error| refuse(error.to_string(), ""))?;
         let slots = Semaphore::new(located.endpoint.calls_in_flight());
-        Ok(Self { wire, api, version, slots, config_dir: config_dir(around), located, capacity: OnceCell::new() })
+        Ok(Self {
+            wire,
+            api,
+            version,
+            vendor,
+            slots,
+            config_dir: config_dir(around),
+            located,
+            capacity: OnceCell::new(),
+        })
     }
 }
 
-/// The newest API version that the engine supports.
-async fn newest_version(wire: &Wire) -> Result<ApiVersion, Failure> {
+/// The newest API version that the engine supports, and its vendor.
+async fn newest_version(wire: &Wire) -> Result<(ApiVersion, Vendor), Failure> {
     let pong = answer::accepted(wire.send(wire::plain(Method::GET, "/_ping")?).await?).await?;
+    let vendor = if pong.headers().contains_key(PODMAN_HEADER) { Vendor::Podman } else { Vendor::Docker };
     let header = pong.headers().get(VERSION_HEADER).and_then(|value| value.to_str().ok());
     let named = if let Some(version) = header {
         version.to_owned()
     } else {
         answer::json::<VersionAnswer>(wire.send(wire::plain(Method::GET, "/version")?).await?).await?.api_version
     };
-    named.parse().map_err(|error: NotAVersion| Failure::Unreadable(error.to_string()))
+    let version = named.parse().map_err(|error: NotAVersion| Failure::Unreadable(error.to_string()))?;
+    Ok((version, vendor))
 }
 
 /// The reason of a failed connection.
@@ -87,9 +101,6 @@ fn reason(failure: Failure, wire: &Wire) -> String {
     match failure {
         // Over ssh this is only a lost connection; the reason is in the standard error of ssh.
         Failure::Lost(why) => wire.last_words().unwrap_or(why),
-        Failure::Refused { message, .. } if message.contains("too old") => {
-            format!("it no longer supports API version {NEWEST}, the newest that this moat supports")
-        }
         other => other.into_error(Call::Ping).message,
     }
 }

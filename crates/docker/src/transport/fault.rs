@@ -7,6 +7,7 @@ use bollard::errors::Error as BollardError;
 
 use super::deadline::deadline;
 use super::message::shorten;
+use super::version::NEWEST;
 use moat_model::engine::{Call, Detail, EngineError, Fault};
 
 /// Why a call failed.
@@ -29,12 +30,19 @@ impl Failure {
     pub(crate) fn of(self, call: Call) -> Option<EngineError> {
         let (fault, message) = match self {
             Self::Refused { status, message } => {
+                if status == 400 && message.contains(TOO_OLD) {
+                    return Some(too_old());
+                }
                 let fault = meaning(call, status, &message)?;
                 let detail = detail(call, fault, &message.to_ascii_lowercase());
                 let mut error =
                     EngineError::new(fault, in_a_sentence(&shorten(call, &message), status)).because(detail);
                 if matches!(call, Call::Start | Call::Restart) && message.contains("cannot assign requested address") {
                     error = error.hint("`ip address` on the Docker host lists its addresses; use one of them in `ports`, or omit it for loopback");
+                }
+                if is_about_a_missing_limit(&message.to_ascii_lowercase()) {
+                    error = error
+                        .hint("`moat doctor` shows the limits that this engine has; remove the others from the spec");
                 }
                 return Some(error);
             }
@@ -94,6 +102,14 @@ impl From<http::Error> for Failure {
     }
 }
 
+/// What an engine says to a client whose API version it no longer supports.
+const TOO_OLD: &str = "is too old. Minimum supported API version is";
+
+fn too_old() -> EngineError {
+    let message = format!("the engine no longer supports API version {NEWEST}, the newest that this moat supports");
+    EngineError::new(Fault::Refused, message).hint("install a newer version of moat")
+}
+
 /// The fault that a status means for a call; `None` if the call is already done.
 fn meaning(call: Call, status: u16, message: &str) -> Option<Fault> {
     let says = |words: &str| message.to_ascii_lowercase().contains(words);
@@ -132,6 +148,14 @@ fn is_about_a_port(message: &str) -> bool {
     ["port is already allocated", "address already in use", "failed to bind host port", "ports are not available"]
         .iter()
         .any(|words| message.contains(words))
+}
+
+/// Whether the message is about a limit that the engine has no controller for. The first is Docker's, the others are
+/// crun's.
+fn is_about_a_missing_limit(message: &str) -> bool {
+    message.contains("your kernel does not support cpu cfs")
+        || (message.contains("controller `") && message.contains("is not available"))
+        || ["`memory.", "`pids.", "`cpu."].iter().any(|file| message.contains(&format!("opening file {file}")))
 }
 
 /// The detail that the message gives; `message` is in lower case.
@@ -253,7 +277,12 @@ mod tests {
             (Inspect, 404, "No such container: x", Some(Fault::NotFound)),
             (Pull, 404, "pull access denied", Some(Fault::Pull)),
             (Pull, 500, "dial tcp: no such host", Some(Fault::Pull)),
-            (Containers, 400, "client version 1.51 is too old", Some(Fault::Refused)),
+            (
+                Containers,
+                400,
+                "client version 1.51 is too old. Minimum supported API version is 1.55, please upgrade",
+                Some(Fault::Refused),
+            ),
             (Containers, 503, "", Some(Fault::Busy)),
             (Start, 503, "connection error: desc = \"transport: error while dialing\"", Some(Fault::Busy)),
             (CreateVolume, 429, "Too Many Requests", Some(Fault::Busy)),

@@ -19,6 +19,14 @@ pub const NEWEST: ApiVersion = ApiVersion { major: 1, minor: 51 };
 /// Docker 20.10, which Debian 12 ships: the oldest one in common use.
 pub const OLDEST: ApiVersion = ApiVersion { major: 1, minor: 41 };
 
+/// The program behind the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Vendor {
+    Docker,
+    /// Its API is that of Docker 20.10 in name, and differs in places.
+    Podman,
+}
+
 /// A feature that some engines lack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Feature {

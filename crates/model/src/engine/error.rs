@@ -64,6 +64,8 @@ pub enum Detail {
     DiskFull,
     /// The log driver does not support reading logs.
     NoLogs,
+    /// The engine cannot ask a registry for a digest.
+    NoRegistryQuery,
 }
 
 impl EngineError {

@@ -47,7 +47,8 @@ pub trait Engine {
     fn inspect(&self, container: &ContainerId) -> impl Future<Output = Result<Inspection, EngineError>>;
 
     /// The digest of a reference in its registry, queried with the user's credentials, without a pull. If the
-    /// registry does not have it, or does not answer: [`Fault::Pull`].
+    /// registry does not have it, or does not answer: [`Fault::Pull`]. An engine without such queries:
+    /// [`Detail::NoRegistryQuery`].
     fn registry_digest(&self, reference: &ImageRef) -> impl Future<Output = Result<ImageDigest, EngineError>>;
 
     /// Makes a change, and reports the progress of a pull or a build.

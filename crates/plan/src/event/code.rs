@@ -98,7 +98,7 @@ impl Code {
             Detail::MountSource => Self::MountSourceMissing,
             Detail::Privilege => Self::PrivilegedImpossible,
             Detail::DiskFull => Self::DiskFull,
-            Detail::NoLogs => Self::Refused,
+            Detail::NoLogs | Detail::NoRegistryQuery => Self::Refused,
         }
     }
 }

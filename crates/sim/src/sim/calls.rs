@@ -137,7 +137,7 @@ impl Engine for Sim {
     }
 
     async fn registry_digest(&self, reference: &ImageRef) -> Result<ImageDigest, EngineError> {
-        self.call(Call::RegistryDigest, |_| reference.to_string(), |d| d.registry_digest(reference)).await
+        self.call(Call::RegistryDigest, |_| reference.to_string(), |d| d.tell_registry_digest(reference)).await
     }
 
     async fn change(&self, change: &Change, progress: &dyn Fn(Progress<'_>)) -> Result<Made, EngineError> {

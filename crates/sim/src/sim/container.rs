@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::Api;
 use super::behaviour::KILLED;
 use super::daemon::{Attachment, Container, Daemon, Due, EPOCH, Next, matches};
 use super::journal::{Reached, Rule, Step, Violation};
@@ -10,7 +11,7 @@ use moat_model::engine::{ContainerCreate, ContainerUpdate, EngineError, ExecOutp
 use moat_model::resource::label::{self, Ownership};
 use moat_model::resource::{ContainerId, FileConfig};
 use moat_model::state::ContainerState::{Created, Dead, Paused, Removing, Restarting, Running};
-use moat_model::state::{ContainerFacts, ContainerState, Endpoint};
+use moat_model::state::{ContainerFacts, ContainerState, Endpoint, Health};
 
 /// The engine's default stop timeout.
 const DEFAULT_GRACE: u32 = 10;
@@ -28,7 +29,10 @@ impl Daemon {
             .map(|c| (c, c.facts(self.now)))
             .map(|(c, facts)| (ContainerFacts { owner: self.owner(c), ..facts.clone() }, facts.owner.is_some()))
             .filter(|(facts, was_owned)| *filter == Filter::All || !was_owned || facts.owner.is_some())
-            .map(|(facts, _)| facts)
+            .map(|(facts, _)| match self.api {
+                Api::Docker => facts,
+                Api::Podman => ContainerFacts { health: Health::None, ..facts },
+            })
             .collect();
         facts.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
         facts

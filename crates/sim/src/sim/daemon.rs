@@ -13,7 +13,7 @@ use super::journal::{Journal, Violation};
 use super::latency::Latencies;
 use super::seen::Notices;
 use super::subnet::first_free;
-use super::{DuplicateNetworks, Settings};
+use super::{Api, DuplicateNetworks, Settings};
 use moat_model::engine::call::Call;
 use moat_model::engine::{EngineError, Fault, Filter, PortBinding, VolumeMount};
 use moat_model::resource::label::{self, Origin, Ownership};
@@ -32,6 +32,7 @@ pub(super) struct Daemon {
     /// The number of restarts; a call that spans a restart loses its answer.
     pub restarts: u32,
     pub duplicates: DuplicateNetworks,
+    pub api: Api,
     pub latencies: Latencies,
     pub containers: BTreeMap<ContainerId, Container>,
     pub networks: BTreeMap<NetworkId, Network>,
@@ -151,6 +152,7 @@ impl Daemon {
             down_until: Duration::ZERO,
             restarts: 0,
             duplicates: settings.duplicate_networks,
+            api: settings.api,
             latencies: settings.latencies,
             containers: BTreeMap::new(),
             networks: BTreeMap::new(),

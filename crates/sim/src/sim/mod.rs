@@ -51,7 +51,17 @@ pub struct Sim {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Settings {
     pub duplicate_networks: DuplicateNetworks,
+    pub api: Api,
     pub latencies: Latencies,
+}
+
+/// Whose API the engine has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Api {
+    #[default]
+    Docker,
+    /// Lists have no health, and registries cannot be asked without a pull.
+    Podman,
 }
 
 /// Whether two networks may have the same name.

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::Api;
 use super::container::check_name;
 use super::daemon::{Daemon, Volume, matches};
-use moat_model::engine::{EngineError, Fault, Filter, ImageBuild, VolumeCreate};
+use moat_model::engine::{Detail, EngineError, Fault, Filter, ImageBuild, VolumeCreate};
 use moat_model::resource::digest::sha256;
 use moat_model::resource::label::Ownership;
 use moat_model::resource::{ImageDigest, ImageId, ImageRef};
@@ -49,6 +50,15 @@ impl Daemon {
     pub fn image(&self, reference: &ImageRef) -> Option<ImageFacts> {
         let known = |id: &ImageId| self.digests.get(id).cloned().unwrap_or_default();
         self.images.get(reference).map(|id| ImageFacts { id: id.clone(), digests: known(id) })
+    }
+
+    /// The answer to a client, which Podman does not give.
+    pub fn tell_registry_digest(&self, reference: &ImageRef) -> Result<ImageDigest, EngineError> {
+        if self.api == Api::Podman {
+            let message = "the engine cannot ask a registry without a pull";
+            return Err(EngineError::new(Fault::Refused, message).because(Detail::NoRegistryQuery));
+        }
+        self.registry_digest(reference)
     }
 
     pub fn registry_digest(&self, reference: &ImageRef) -> Result<ImageDigest, EngineError> {

@@ -12,7 +12,7 @@ use moat_plan::event::Event;
 use moat_plan::{OpId, Options};
 use moat_sim::faulty::{Faulty, Schedule};
 use moat_sim::interference::Interference;
-use moat_sim::sim::{Behaviour, Latencies, Reached, Rule, Scope, Settings, Sim, Step};
+use moat_sim::sim::{Behaviour, Reached, Rule, Scope, Settings, Sim, Step};
 use tokio_util::sync::CancellationToken;
 
 use super::case::{Case, PROGRAMS, run};
@@ -52,7 +52,7 @@ pub use super::search::Verdict;
 
 impl Stage {
     pub fn new(case: &Case) -> Self {
-        let sim = Sim::new(&Settings { duplicate_networks: case.duplicates(), latencies: Latencies::default() });
+        let sim = Sim::new(&Settings { duplicate_networks: case.duplicates(), ..Settings::default() });
         for program in PROGRAMS {
             sim.publish(&program.image(), program.behaviour());
         }

@@ -4,11 +4,17 @@ use crate::ui::render::doctor::Check;
 use moat_docker::{Info, Version};
 use moat_model::resource::defaults;
 
+/// The oldest Podman that is tested. `docs/reference/engines.md` has the tested engines.
+const PODMAN: &str = "5.4";
+
 /// Checks the kind and version of the engine.
 pub(super) fn version(info: &Info, version: &Version, api: &str) -> Check {
     if let Some(podman) = version.component("Podman Engine") {
-        let hint = "use Docker: Podman's API reports other values, and each apply would replace everything";
-        return Check::bad("version", format!("Podman {podman} (API {api})"), hint);
+        let found = format!("Podman {podman} (API {api})");
+        if older(podman, PODMAN) {
+            return Check::care("version", found, "moat is tested with Podman 5.4 and newer");
+        }
+        return Check::good("version", found);
     }
     let found = format!("{} (API {api})", info.server_version);
     if older(&info.server_version, "23.0") {
@@ -60,7 +66,7 @@ pub(super) fn limits(info: &Info) -> Check {
     if missing.is_empty() {
         return Check::good("limits", "memory, cpus and pids".to_owned());
     }
-    let found = format!("the engine ignores the limits of {}", missing.join(", "));
+    let found = format!("the engine has no limits of {}", missing.join(", "));
     let is_rootless = info.security_options.iter().any(|it| it.contains("name=rootless"));
     let hint = match (is_rootless, info.cgroup_version.as_str()) {
         (true, "2") => {

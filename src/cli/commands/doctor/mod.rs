@@ -119,9 +119,16 @@ mod tests {
     );
     const PODMAN: (&str, &str) = (
         r#"{"ServerVersion":"5.4.2","Driver":"overlay","CgroupVersion":"2","MemoryLimit":true,"PidsLimit":true,
-            "CpuCfsQuota":true,"LoggingDriver":"","OSType":"linux","IPv4Forwarding":true,
+            "CpuCfsQuota":true,"LoggingDriver":"k8s-file","OSType":"linux","IPv4Forwarding":true,
             "SecurityOptions":["name=seccomp,profile=default","name=rootless"]}"#,
         r#"{"Version":"5.4.2","Components":[{"Name":"Podman Engine","Version":"5.4.2"},{"Name":"Conmon","Version":"2.1.12"}]}"#,
+    );
+
+    const PODMAN_4: (&str, &str) = (
+        r#"{"ServerVersion":"4.3.1","Driver":"overlay","CgroupVersion":"1","MemoryLimit":true,"PidsLimit":true,
+            "CpuCfsQuota":true,"LoggingDriver":"journald","OSType":"linux","IPv4Forwarding":true,
+            "SecurityOptions":["name=seccomp,profile=default"]}"#,
+        r#"{"Version":"4.3.1","Components":[{"Name":"Podman Engine","Version":"4.3.1"}]}"#,
     );
 
     fn verdicts(answers: (&str, &str), host: &Host) -> Vec<(&'static str, &'static str)> {
@@ -160,7 +167,7 @@ mod tests {
         let unknown = Host::default();
         let open = Host { forward_policy: Some("ACCEPT".to_owned()), resolver_is_local: Some(true) };
         let closed = Host { forward_policy: Some("DROP".to_owned()), resolver_is_local: Some(false) };
-        let table: [(_, &Host, [&str; 9]); 9] = [
+        let table: [(_, &Host, [&str; 9]); 10] = [
             (DOCKER_20, &unknown, ["care", "good", "care", "good", "good", "good", "care", "?", "care"]),
             (DOCKER_20, &open, ["care", "good", "care", "good", "good", "good", "care", "care", "care"]),
             (DOCKER_20, &closed, ["care", "good", "care", "good", "good", "good", "care", "good", "good"]),
@@ -169,7 +176,8 @@ mod tests {
             (ROOTLESS_V2, &open, ["good", "good", "good", "care", "good", "good", "good", "good", "good"]),
             (ROOTLESS_V1, &open, ["good", "bad", "care", "care", "care", "care", "good", "good", "good"]),
             (USERNS, &open, ["good", "care", "good", "good", "good", "good", "care", "care", "good"]),
-            (PODMAN, &open, ["bad", "good", "good", "good", "good", "?", "good", "good", "good"]),
+            (PODMAN, &open, ["good", "good", "good", "good", "good", "good", "good", "good", "good"]),
+            (PODMAN_4, &open, ["care", "good", "care", "good", "good", "good", "good", "good", "good"]),
         ];
         for (answers, host, expected) in table {
             let expected: Vec<_> = NAMES.into_iter().zip(expected).collect();
@@ -185,9 +193,7 @@ mod tests {
             checks.map(|check| format!("{} {}", check.found, check.hint.unwrap_or_default())).join("\n")
         };
         assert!(advice(ROOTLESS_V2).contains("root in a sandbox is not root on the Docker host"));
-        assert!(
-            advice(ROOTLESS_V2).contains("ignores the limits of cpus") && advice(ROOTLESS_V2).contains("Delegate=")
-        );
+        assert!(advice(ROOTLESS_V2).contains("has no limits of cpus") && advice(ROOTLESS_V2).contains("Delegate="));
         assert!(advice(ROOTLESS_V1).contains("cgroup version 2"));
         assert!(advice(USERNS).contains("sandboxes without `docker:dind` work here"));
         for answers in [ROOTLESS_V1, ROOTLESS_V2, USERNS] {
