@@ -17,6 +17,7 @@ mod default_spec;
 mod environment;
 mod error;
 mod exec_call;
+mod gateway;
 mod help;
 mod history_writer;
 mod host_paths;
@@ -241,6 +242,9 @@ pub fn main() -> ExitCode {
 
 fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if gateway::is_requested(&arguments) {
+        return gateway::run(&arguments);
+    }
     let parsed =
         command().try_get_matches_from(&arguments).and_then(|found| Ok((Cli::from_arg_matches(&found)?, found)));
     let (cli, found) = match parsed {

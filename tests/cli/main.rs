@@ -12,6 +12,7 @@ mod deps;
 mod docs;
 mod documents;
 mod every;
+mod gateway;
 mod help;
 mod interrupt;
 mod locked;
