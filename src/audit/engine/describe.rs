@@ -1,8 +1,7 @@
-//! The events and data of changes in the audit log: the only place that knows them, for a change that is planned and for
-//! one that is made.
+//! The events and data of changes in the audit log: the only place that knows them, for planned changes and for calls.
 //!
-//! Of a container's configuration, only its name, its image and whether it is privileged are logged; of a file its path,
-//! of a Dockerfile its digest. Everything else may be secret.
+//! Of a container's configuration, only its name, its image and whether it is privileged are logged; of a file, its
+//! path; of a Dockerfile, its digest. Everything else may be secret.
 
 use std::collections::BTreeMap;
 
