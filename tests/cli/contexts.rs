@@ -1,14 +1,14 @@
 //! `--context`: Docker contexts on the command line.
 
 use expect_test::expect;
-use sha2::{Digest, Sha256};
+use moat_model::resource::digest::sha256;
 use testkit::empty_engine::EmptyEngine;
 use testkit::hermetic::{Place, Ran};
 
 /// A home with Docker contexts, as `docker context create` writes them.
 fn with_contexts(contexts: &[(&str, &str)]) -> Place {
     contexts.iter().fold(Place::new(), |place, (name, host)| {
-        let folder: String = Sha256::digest(name).iter().map(|byte| format!("{byte:02x}")).collect();
+        let folder = sha256(name);
         let meta = format!(r#"{{"Name":"{name}","Metadata":{{}},"Endpoints":{{"docker":{{"Host":"{host}"}}}}}}"#);
         place.file(&format!("../.docker/contexts/meta/{folder}/meta.json"), meta)
     })
