@@ -5,7 +5,7 @@ use std::path::Path;
 use clap_complete::engine::CompletionCandidate;
 
 use crate::cli::default_spec;
-use crate::cli::record::state_directory;
+use crate::cli::state_directory::state_directory;
 use crate::history::RunRecord;
 use crate::history::read::records;
 

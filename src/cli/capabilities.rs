@@ -5,7 +5,8 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use crate::cli::environment::text;
-use crate::cli::load::{LoadError, is_spec, unreadable};
+use crate::cli::load_error::{LoadError, unreadable};
+use crate::cli::spec_files::is_spec;
 use moat_spec::environment::Inputs;
 use moat_spec::{Capabilities, Source};
 

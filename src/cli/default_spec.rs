@@ -12,8 +12,8 @@ use clap::ArgMatches;
 use clap::parser::ValueSource;
 use rustix::process::geteuid;
 
-use crate::cli::load::{DEFAULT_SPEC, OTHER_SPEC};
 use crate::cli::session::Session;
+use crate::cli::spec_files::{DEFAULT_SPEC, OTHER_SPEC};
 
 /// The result of the search.
 #[derive(Debug, PartialEq, Eq)]

@@ -3,10 +3,10 @@
 use std::io;
 
 use crate::audit::AuditError;
-use crate::cli::approval::Unapproved;
 use crate::cli::environment::lowercase;
 use crate::cli::exit::Exit;
-use crate::cli::load::LoadError;
+use crate::cli::load_error::LoadError;
+use crate::cli::unapproved::Unapproved;
 use crate::local::copy::CopyError;
 use crate::local::lock::LockError;
 use crate::ui::Problem;

@@ -3,8 +3,8 @@
 use std::io::{self, IsTerminal};
 use std::time::Instant;
 
-use crate::cli::record::state_directory;
 use crate::cli::report::Report;
+use crate::cli::state_directory::state_directory;
 use crate::clock::{Clock, written};
 use crate::history::line::{Fault, Round, Step};
 use crate::history::{HistoryError, Line, Place, Recorder, RunRecord};

@@ -11,7 +11,7 @@ use std::path::{Component, Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use crate::cli::environment::text;
-use crate::cli::record::state_directory;
+use crate::cli::state_directory::state_directory;
 use moat_model::resource::HostFile;
 use moat_spec::ground::{Ground, HooksFolder, Private, PrivateKind, Repository, Worktree};
 use moat_spec::{Capabilities, Spec};

@@ -2,27 +2,23 @@
 
 use std::collections::BTreeSet;
 use std::env;
-use std::fs::{File, read_dir};
-use std::io::{self, ErrorKind, Read as _};
+use std::fs::read_dir;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::cli::approval::Unapproved;
 use crate::cli::capabilities::capabilities;
-use crate::cli::environment::{ProcessEnv, SIZE_MAX, all_of, lowercase, text};
+use crate::cli::environment::{ProcessEnv, all_of, text};
 use crate::cli::host_paths;
+use crate::cli::load_error::{LoadError, unreadable};
 use crate::cli::resolved_spec::ResolvedSpec;
+use crate::cli::spec_files::{DEFAULT_SPEC, file, is_agents, is_spec};
+use crate::cli::unapproved::Unapproved;
 use crate::ui::render::plan::Withheld;
 use moat_model::graph::Graph;
 use moat_spec::compile::{warnings, with_unknown_dependencies};
 use moat_spec::environment::Inputs;
-use moat_spec::{Capabilities, Diagnostics, Source, Spec, agent, is_agent};
-
-/// The default file name of a spec.
-pub const DEFAULT_SPEC: &str = "agent.yaml";
-
-/// The alternative file name of a spec.
-pub(super) const OTHER_SPEC: &str = "moat.yaml";
+use moat_spec::{Capabilities, Diagnostics, Source, Spec, agent};
 
 /// How much of a spec to load. Secrets are never fetched here, since that needs an approval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,21 +72,6 @@ pub struct Note {
 /// A graph and its source.
 type Made = (Graph, ResolvedSpec);
 
-/// Why a spec has no graph.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    #[error("spec file not found: `{name}`")]
-    Missing { name: String, is_default: bool },
-    #[error("cannot read the spec file `{name}`: {why}")]
-    Unreadable { name: String, why: String },
-    #[error("the spec `{}` is invalid", .0.source.name)]
-    Spec(Diagnostics),
-    #[error("no key for digests of secrets: {why}")]
-    Key { why: String },
-    #[error("`{file}` has several agents: {names}")]
-    Agent { file: String, names: String },
-}
-
 impl Agent {
     fn new((graph, resolved): Made, given: PathBuf) -> Self {
         Self {
@@ -107,34 +88,6 @@ impl Agent {
     /// An agent that is known only from the labels of its resources.
     pub fn known(graph: Graph, given: PathBuf) -> Self {
         Self { graph, given, resolved: None, unapproved: None, is_unseen: false, withheld: Vec::new(), note: None }
-    }
-}
-
-impl LoadError {
-    pub fn hint(&self) -> Option<&str> {
-        match self {
-            Self::Missing { is_default: true, .. } => {
-                Some("change to its directory, give its path, or create one with `moat init`")
-            }
-            Self::Missing { name, .. } if name == "-" => Some(
-                "a sandbox is identified by the path of its spec: write the spec to a file; only `moat \
-                 validate -` reads standard input",
-            ),
-            Self::Missing { .. } => Some("check the path"),
-            Self::Agent { .. } => Some("use the name of one of them instead of the file"),
-            Self::Unreadable { .. } => Some("it must be a readable text file"),
-            Self::Key { .. } => Some("set `MOAT_STATE_DIR` to a directory for it"),
-            // Each finding has its own hint.
-            Self::Spec(_) => None,
-        }
-    }
-
-    /// The errors in the file, if it could be read.
-    pub fn findings(&self) -> Option<&Diagnostics> {
-        match self {
-            Self::Spec(diagnostics) => Some(diagnostics),
-            _ => None,
-        }
     }
 }
 
@@ -277,14 +230,6 @@ fn only<T>(path: &Path, mut all: Vec<T>, graph: impl Fn(&T) -> &Graph) -> Result
     }
 }
 
-/// The spec file for `path`, as it is displayed.
-pub fn file(path: &Path) -> PathBuf {
-    let default = if path.is_dir() { path.join(DEFAULT_SPEC) } else { path.to_owned() };
-    let other = default.with_file_name(OTHER_SPEC);
-    let is_default = path.is_dir() || path == Path::new(DEFAULT_SPEC);
-    if is_default && !default.exists() && other.exists() { other } else { default }
-}
-
 /// The specs at a path, sorted. A directory without specs yields its default file, which is then reported as missing.
 fn specs(path: &Path, notes: &mut Notes) -> Result<Vec<PathBuf>, LoadError> {
     if !path.is_dir() || file(path).exists() {
@@ -299,24 +244,6 @@ fn specs(path: &Path, notes: &mut Notes) -> Result<Vec<PathBuf>, LoadError> {
     others.sort();
     notes.skipped.append(&mut others);
     Ok(if specs.is_empty() { vec![path.to_owned()] } else { specs })
-}
-
-/// Returns whether a file may be a spec. Hidden files belong to editors or other tools.
-pub(super) fn is_spec(file: &Path) -> bool {
-    let hidden = file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-    let yaml = file.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
-    yaml && !hidden && file.is_file()
-}
-
-/// Returns whether a YAML file is not known to belong to another tool.
-fn is_agents(file: &Path) -> bool {
-    let mut bytes = Vec::new();
-    let read = File::open(file).and_then(|file| file.take(SIZE_MAX).read_to_end(&mut bytes));
-    read.is_err() || is_agent(&String::from_utf8_lossy(&bytes))
-}
-
-pub(super) fn unreadable(path: &Path, error: &io::Error) -> LoadError {
-    LoadError::Unreadable { name: path.display().to_string(), why: lowercase(error) }
 }
 
 fn source(path: &Path) -> Result<Source, LoadError> {

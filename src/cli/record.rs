@@ -1,10 +1,9 @@
-//! The audit log of a command, and moat's state directory.
+//! The audit log of a command.
 
-use std::env;
 use std::future::Future;
 use std::path::PathBuf;
 use std::process;
-use std::sync::{Arc, Once};
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
@@ -12,9 +11,8 @@ use crate::audit::engine::Audited;
 use crate::audit::log::{About, Writer};
 use crate::audit::{Audit, AuditError};
 use crate::cli::error::CliError;
+use crate::cli::state_directory::state_directory;
 use crate::clock::Clock;
-use crate::local::private;
-use crate::local::state_dir;
 use moat_docker::Docker;
 use moat_model::graph::Graph;
 use moat_model::resource::Run;
@@ -31,17 +29,6 @@ pub enum Consent<'a> {
     Lose(&'a str),
     /// Granting privileges to the sandbox.
     Give(&'a [String]),
-}
-
-/// The variable that overrides the state directory.
-pub const STATE_DIR: &str = "MOAT_STATE_DIR";
-
-/// The state directory. `None`: neither `MOAT_STATE_DIR` nor `HOME` is set.
-pub fn state_directory() -> Option<PathBuf> {
-    static CLOSED: Once = Once::new();
-    let dir = state_dir(env::var_os(STATE_DIR).map(Into::into))?;
-    CLOSED.call_once(|| private::close(&dir));
-    Some(dir)
 }
 
 /// The directory of the audit log.

@@ -10,7 +10,7 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{Mode, OFlags, open, openat};
 use rustix::io::Errno;
 
-use crate::cli::record::state_directory;
+use crate::cli::state_directory::state_directory;
 use crate::local::approval;
 
 /// Opens the regular file at `path`.

@@ -6,15 +6,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::cli::environment::{ProcessEnv, lowercase};
-use crate::cli::load::LoadError;
-use crate::cli::record::{STATE_DIR, state_directory};
+use crate::cli::load_error::LoadError;
+use crate::cli::state_directory::{STATE_DIR, state_directory};
 use crate::local;
 use crate::local::key::secret_key;
 use moat_model::graph::Graph;
 use moat_model::resource::SecretKey;
 use moat_spec::compile::{Vault, compile, compile_with, needs_vault};
 use moat_spec::environment::Inputs;
-use moat_spec::secrets::{self, SecretSource};
+use moat_spec::fetch;
+use moat_spec::secrets::SecretSource;
 use moat_spec::{Capabilities, Diagnostics, Proposal, Spec};
 
 /// A spec with its available capabilities.
@@ -101,7 +102,7 @@ impl ResolvedSpec {
         }
         let (fetched, withheld) = match wanted {
             Secrets::Fetch => {
-                let fetched = secrets::fetch(spec, &ProcessEnv);
+                let fetched = fetch::secrets(spec, &ProcessEnv);
                 (fetched.map_err(LoadError::Spec)?, BTreeSet::new())
             }
             Secrets::Withhold => (BTreeMap::default(), spec.secrets.keys().cloned().collect()),

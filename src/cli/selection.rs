@@ -7,15 +7,16 @@ use std::path::PathBuf;
 
 use futures_util::future::join_all;
 
-use crate::cli::approval::{self, Approving, Unapproved};
+use crate::cli::approval::{self, Approving};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::load::{self, Agent, Load};
 use crate::cli::record::Record;
 use crate::cli::session::{Form, Session};
 use crate::cli::target::{self, Named};
+use crate::cli::unapproved::Unapproved;
 use crate::ui::Reporter;
-use crate::ui::json::stream;
+use crate::ui::encode;
 use crate::ui::render::plan::not_fetched;
 use crate::ui::render::summary;
 use crate::ui::terminal::prefix::labelled;
@@ -177,7 +178,7 @@ impl<'a> Selection<'a> {
             exits.push(exit);
             texts.push(text);
         }
-        self.session.answer(&if self.session.form == Form::Text { texts.concat() } else { stream::array(&texts) })?;
+        self.session.answer(&if self.session.form == Form::Text { texts.concat() } else { encode::array(&texts) })?;
         Ok(Exit::of_all(&exits))
     }
 

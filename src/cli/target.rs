@@ -11,8 +11,10 @@ use futures_util::future::try_join3;
 use crate::cli::candidates::agents;
 use crate::cli::default_spec;
 use crate::cli::error::{CliError, Down};
-use crate::cli::load::{self, Agent, Load, LoadError};
-use crate::cli::record::state_directory;
+use crate::cli::load::{self, Agent, Load};
+use crate::cli::load_error::LoadError;
+use crate::cli::spec_files;
+use crate::cli::state_directory::state_directory;
 use crate::history::read::records;
 use crate::observe::runs::{Found, runs};
 use moat_model::engine::{Engine, Filter};
@@ -90,7 +92,7 @@ pub fn applied_from(spec: &Path, faults: &[LoadError]) -> Option<String> {
     if faults.iter().any(|it| it.findings().is_none()) {
         return None;
     }
-    let spec = load::file(spec).canonicalize().ok()?;
+    let spec = spec_files::file(spec).canonicalize().ok()?;
     let (records, _) = records(&state_directory()?);
     let of_it = records.into_iter().filter(|it| Path::new(&it.spec) == spec && it.state != Condition::Absent.as_str());
     let mut runs: Vec<String> = of_it.map(|it| it.run).collect();

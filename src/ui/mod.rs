@@ -3,13 +3,15 @@
 //! Renders values that other modules computed and writes the text; makes no decisions. Data goes to standard output,
 //! everything else to standard error. `docs/reference/` specifies the formats that scripts rely on.
 
+pub mod encode;
 pub mod graph;
 pub mod json;
 pub mod live;
+pub mod phrases;
 pub mod render;
 pub mod terminal;
 
-pub use json::stream::json;
+pub use encode::json;
 pub use live::reporter::Reporter;
 pub use live::waiting::waiting_for_a_program;
 pub use render::outcome::Ending;

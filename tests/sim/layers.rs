@@ -44,13 +44,13 @@ const ONLY: &[(&[&str], &[&str])] = &[
 const LINES_MAX: usize = 400;
 
 /// A source file: where it is below `src`, and what of it runs.
-struct File {
-    path: String,
-    code: String,
+pub struct File {
+    pub path: String,
+    pub code: String,
     lines: usize,
 }
 
-fn files() -> Vec<File> {
+pub fn files() -> Vec<File> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut paths = Vec::new();
     collect(&root.join("src"), &mut paths);

@@ -7,6 +7,7 @@
 
 mod architecture;
 mod audit;
+mod circles;
 mod conformance;
 mod formats;
 mod helpers;

@@ -7,7 +7,7 @@ use expect_test::{Expect, expect};
 use moat::ui::Colour;
 use moat::ui::render::diagnostic;
 use moat_spec::environment::{FileError, ProgramError, Recorder};
-use moat_spec::{Environment, Inputs, Source, Spec, agent, secrets};
+use moat_spec::{Environment, Inputs, Source, Spec, agent, fetch};
 
 /// An environment as data.
 #[derive(Default)]
@@ -87,7 +87,7 @@ fn concealed(spec: &Spec) -> BTreeMap<&str, &str> {
 }
 
 fn fetched(text: &str) -> Result<BTreeMap<String, String>, String> {
-    let found = secrets::fetch(&spec(text), &test_env());
+    let found = fetch::secrets(&spec(text), &test_env());
     let values = found.map_err(|diagnostics| diagnostic::text(&diagnostics, Colour::Never))?;
     Ok(values.into_iter().map(|(name, value)| (name, value.expose().to_owned())).collect())
 }
@@ -423,7 +423,7 @@ fn invalid_sources_of_secrets() {
 fn concealed_values_are_never_shown() {
     let text = "agent: a\nimage: x\nenv_file: app.env\nenv: {V: '${TOKEN}'}\nsecrets: {S: 'env://TOKEN'}\n";
     let spec = spec(text);
-    let shown = format!("{spec:?} {:?}", secrets::fetch(&spec, &test_env()));
+    let shown = format!("{spec:?} {:?}", fetch::secrets(&spec, &test_env()));
     assert!(!shown.contains("hunter2"), "{shown}");
 }
 
@@ -442,7 +442,7 @@ fn the_inputs_of_an_invalid_spec_are_recorded() {
     let spec = spec("agent: a\nsecrets: {A: 'file://token', B: 'file://gone'}\n");
     let env = test_env();
     let recorder = Recorder::new(&env);
-    secrets::fetch(&spec, &recorder).expect_err("one is gone");
+    fetch::secrets(&spec, &recorder).expect_err("one is gone");
     let inputs = recorder.into_inputs();
     assert!(inputs.read.contains(Path::new("/p/token")) && inputs.missing.contains(Path::new("/p/gone")), "{inputs:?}");
 }

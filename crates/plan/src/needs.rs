@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Action, Options, Plan, Power, compute, in_place};
+use super::{Action, Options, Plan, Power, draft, in_place};
 use moat_model::graph::{Graph, Node, comparable};
 use moat_model::resource::{Config, ContainerConfig, ContainerId, HostPort, ImageRef, Mount, MountSource, Probe};
 use moat_model::state::{ContainerFacts, ContainerState, Health, Observed, RAN_WELL};
@@ -62,7 +62,7 @@ pub fn needs(graph: &Graph, facts: &Observed) -> Needs {
     let mut needs = Needs { live: inspected.map(|it| it.id.clone()).collect(), ..Needs::default() };
     // Unlike the other options, the start of a stopped run may need more.
     let options = Options { power: Power::Start, ..Options::default() };
-    let plan = compute::draft(graph, facts, &options, &BTreeSet::new());
+    let plan = draft::draft(graph, facts, &options, &BTreeSet::new());
     needs.subnets = plan.operations.iter().any(|it| matches!(it.action, Action::CreateNetwork { .. }));
     for node in graph.nodes() {
         let Config::Container(config) = &node.config else { continue };
@@ -102,7 +102,7 @@ fn creates(plan: &Plan, node: &Node) -> bool {
 fn runs_in_sync(graph: &Graph, facts: &Observed, node: &Node, config: &ContainerConfig) -> bool {
     let network = &config.network.network;
     let is_only = facts.networks_of(network).nth(1).is_none();
-    let kept = graph.node(network).and_then(|node| compute::kept_network(facts, node)).filter(|_| is_only);
+    let kept = graph.node(network).and_then(|node| draft::kept_network(facts, node)).filter(|_| is_only);
     let is_fine = |it: &ContainerFacts| {
         let fits = it.owner.as_ref().is_some_and(|owner| owner.fits(&node.config));
         let is_connected = kept.is_some_and(|network| it.home.as_ref() == Some(&network.id));

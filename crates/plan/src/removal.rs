@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::builder::PlanBuilder;
-use super::compute::Volumes;
 use super::operation::Grace;
-use super::{Action, Cause, OpId};
+use super::{Action, Cause, OpId, Volumes};
 use moat_model::resource::{ResourceId, Retention};
 use moat_model::state::{ContainerFacts, ContainerState, NetworkFacts};
 

@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use ipnet::Ipv4Net;
 use serde::Deserialize;
 
 use super::build::Build;
@@ -25,12 +24,13 @@ use super::registries::Registries;
 use super::scan::scan;
 use super::secrets::SecretSource;
 use super::service::Service;
+use super::settings::{BuilderSettings, NamedVolume, NetworkSettings};
 use super::source::{Located, Source, Span};
 use super::tree::{Content, Node, Places, Scalar};
 use super::{short_forms, tuning};
 use moat_model::resource::{
-    AgentName, BuildNetwork, HealthConfig, ImageRef, Limits, LogConfig, Mount, MountSource, PortConfig, RestartPolicy,
-    Rights, SecretText, Size, Ulimit,
+    AgentName, HealthConfig, ImageRef, Limits, LogConfig, Mount, MountSource, PortConfig, RestartPolicy, Rights,
+    SecretText, Size, Ulimit,
 };
 
 /// The spec of one agent's sandbox.
@@ -95,51 +95,6 @@ pub struct Spec {
     pub reads: BTreeSet<PathBuf>,
     /// What this host has at the mounted paths; empty until it has been inspected.
     pub ground: Ground,
-}
-
-/// A named volume of the sandbox, and where it is mounted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NamedVolume {
-    pub name: String,
-    pub target: String,
-    pub read_only: bool,
-}
-
-/// The network settings of a spec.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct NetworkSettings {
-    pub subnet: Option<Ipv4Net>,
-    pub internal: bool,
-    /// `None`: chosen by the compiler from the build.
-    pub build: Option<BuildNetwork>,
-    /// Of the main container.
-    pub extra_hosts: BTreeMap<String, String>,
-}
-
-/// The settings of a spec for the build sidecar.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct BuilderSettings {
-    pub image: Option<ImageRef>,
-    pub cache: CacheRetention,
-    /// `None`: the capability's default.
-    pub cache_limit: Option<Size>,
-    /// A `buildkitd.toml` that is merged into the capability's.
-    pub config: Option<String>,
-    pub env: BTreeMap<String, String>,
-    /// Variables from moat's environment, which may be secrets.
-    pub concealed: BTreeMap<String, SecretText>,
-    pub limits: Limits,
-    pub oom_score_adj: Option<i32>,
-    pub logging: Option<LogConfig>,
-}
-
-/// Whether a destroy keeps the build cache.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum CacheRetention {
-    #[default]
-    Keep,
-    Discard,
 }
 
 /// The result of reading a file.

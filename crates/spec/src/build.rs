@@ -6,7 +6,8 @@ use std::path::{Component, Path, PathBuf};
 use super::diagnostic::quoted;
 use super::environment::{Environment, FileError};
 use super::lower::Lowering;
-use super::raw::{Build as Parts, OneOf};
+use super::one_of::OneOf;
+use super::raw::Build as Parts;
 use super::shape::Fault;
 
 /// What an image is built from.

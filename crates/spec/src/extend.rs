@@ -63,7 +63,7 @@ impl<'a> Loader<'a> {
     /// Another file, merged with the files that it extends.
     fn file(&mut self, text: &str, span: &Span) -> Option<Node> {
         let folder = self.source.path_at(span.start).parent().map(Path::to_path_buf).unwrap_or_default();
-        let path = super::lower::plain(&folder.join(text));
+        let path = super::paths::plain(&folder.join(text));
         let shown = Path::new(self.source.name_at(span.start)).with_file_name(text).display().to_string();
         if self.open.contains(&path) {
             return self.refuse(

@@ -1,6 +1,7 @@
 //! The hooks of a spec: scripts that run while the image is built, and before the command.
 
-use super::raw::{self, OneOf};
+use super::one_of::OneOf;
+use super::raw;
 
 /// Shell scripts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -39,15 +39,20 @@ pub mod agent;
 pub mod capability;
 pub mod catalogue;
 mod env_file_errors;
+pub mod fetch;
 mod lower;
+mod one_of;
+mod paths;
 mod ports;
 pub mod proposal;
 mod raw;
+mod raw_ports;
 mod read;
 mod recognise;
 mod registries;
 pub mod secrets;
 mod service;
+mod settings;
 mod template;
 mod tuning;
 pub mod version;
@@ -55,7 +60,7 @@ pub mod version;
 // From a spec to a graph.
 pub mod compile;
 
-pub use agent::{BuilderSettings, CacheRetention, NamedVolume, NetworkSettings, Spec};
+pub use agent::Spec;
 pub use build::Build;
 pub use capability::Capability;
 pub use catalogue::{Capabilities, Unresolved};
@@ -69,6 +74,7 @@ pub use reference::{ExplainError, Explained, effects, explain, explained, foreig
 pub use rule::slug;
 pub use schema::schema;
 pub use service::{Service, Wait};
+pub use settings::{BuilderSettings, CacheRetention, NamedVolume, NetworkSettings};
 pub use shape::Effect;
 pub use source::{Located, Source, Span};
 pub use suggest::suggest;

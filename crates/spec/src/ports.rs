@@ -1,43 +1,14 @@
-//! Published ports: a text or a mapping for one port, or a text for a range.
+//! The texts of published ports: one port, or a range.
 //!
 //! Does not know which ports of the Docker host are free.
 
-use std::fmt;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
-use serde::de::{MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-
 use super::diagnostic::quoted;
-use super::lower::Lowering;
-use super::raw::OneOf;
 use super::shape::Fault;
 use moat_model::resource::port::LOOPBACK;
 use moat_model::resource::{HostPort, Port, PortConfig, Protocol};
-
-/// The entries, each with its name if the ports are a mapping.
-#[derive(Debug, Default)]
-pub(super) struct Ports(pub Vec<(Option<String>, OneOf<PortParts>)>);
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct PortParts {
-    pub target: String,
-    pub published: Option<String>,
-    pub host_ip: Option<String>,
-    #[serde(default)]
-    pub protocol: PortProtocol,
-    pub name: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum PortProtocol {
-    #[default]
-    Tcp,
-    Udp,
-}
 
 /// The engine runs a process and maintains firewall rules for each published port.
 const RANGE_MAX: usize = 256;
@@ -47,7 +18,7 @@ const FORMS: &str = "write `PORT`, `HOST:PORT` or `ADDRESS:HOST:PORT`, as in `80
 
 /// Reads `PORT`, `HOST:PORT`, `ADDRESS:HOST:PORT` or `ADDRESS::PORT`, optionally with `/tcp` or `/udp`. A range expands
 /// to its ports.
-pub fn read(text: &str) -> Result<Vec<PortConfig>, Fault> {
+pub(super) fn read(text: &str) -> Result<Vec<PortConfig>, Fault> {
     let wrong = |hint: String| Fault::new(format!("{} is not a port", quoted(text)), hint);
     let forms = || wrong(FORMS.to_owned());
     let (rest, container) = text.rsplit_once(':').map_or((None, text), |(rest, port)| (Some(rest), port));
@@ -93,7 +64,7 @@ pub fn read(text: &str) -> Result<Vec<PortConfig>, Fault> {
     Ok(pairs.map(|(inside, outside)| port(inside, protocol, address, HostPort::Fixed(outside))).collect())
 }
 
-fn port(number: u16, protocol: Protocol, address: IpAddr, host: HostPort) -> PortConfig {
+pub(super) fn port(number: u16, protocol: Protocol, address: IpAddr, host: HostPort) -> PortConfig {
     PortConfig { name: None, container: Port { number, protocol }, address, host }
 }
 
@@ -110,7 +81,7 @@ fn number(text: &str) -> Option<u16> {
 }
 
 /// One port number, as a part of a mapping.
-pub fn single(text: &str) -> Result<u16, Fault> {
+pub(super) fn single(text: &str) -> Result<u16, Fault> {
     number(text).ok_or_else(|| {
         let hint = "write one port from 1 to 65535, without a range or protocol";
         Fault::new(format!("{} is not a port number", quoted(text)), hint)
@@ -118,7 +89,7 @@ pub fn single(text: &str) -> Result<u16, Fault> {
 }
 
 /// An address of the Docker host; IPv6 addresses may be in brackets.
-pub fn address_of(text: &str) -> Result<IpAddr, Fault> {
+pub(super) fn address_of(text: &str) -> Result<IpAddr, Fault> {
     let inner = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let parsed = match (text, inner) {
         ("localhost", _) => Some(LOOPBACK),
@@ -129,106 +100,6 @@ pub fn address_of(text: &str) -> Result<IpAddr, Fault> {
         let hint = format!("{} is not an IP address; write one such as `127.0.0.1` or `0.0.0.0`", quoted(text));
         Fault::new(format!("{} is not an address of the Docker host", quoted(text)), hint)
     })
-}
-
-impl From<PortProtocol> for Protocol {
-    fn from(protocol: PortProtocol) -> Self {
-        match protocol {
-            PortProtocol::Tcp => Self::Tcp,
-            PortProtocol::Udp => Self::Udp,
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Ports {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ListOrNames;
-
-        impl<'de> Visitor<'de> for ListOrNames {
-            type Value = Ports;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of ports, or names with ports")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Ports, A::Error> {
-                let mut ports = Vec::new();
-                while let Some(port) = items.next_element()? {
-                    ports.push((None, port));
-                }
-                Ok(Ports(ports))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Ports, A::Error> {
-                let mut ports = Vec::new();
-                while let Some((name, port)) = entries.next_entry()? {
-                    ports.push((Some(name), port));
-                }
-                Ok(Ports(ports))
-            }
-        }
-
-        deserializer.deserialize_any(ListOrNames)
-    }
-}
-
-impl Lowering<'_> {
-    /// The ports of a container; `at` is the path of its key `ports`.
-    pub fn ports(&mut self, at: &str, ports: Ports) -> Vec<PortConfig> {
-        let mut all: Vec<PortConfig> = Vec::new();
-        for (i, (name, entry)) in ports.0.into_iter().enumerate() {
-            let at = format!("{at}.{}", name.clone().unwrap_or_else(|| i.to_string()));
-            let found = match entry {
-                OneOf::Text(text) => self.read(&at, read(&text)).unwrap_or_default(),
-                OneOf::Parts(written) => self.port_of_parts(&at, written).into_iter().collect(),
-            };
-            if let (Some(name), true) = (&name, found.len() > 1) {
-                let message = format!("{} names one port, not a range", quoted(name));
-                self.fault(&at, Fault::new(message, "write the range as a list item: `- 8000-8010`"));
-            }
-            for port in found {
-                let port = PortConfig { name: name.clone().or(port.name), ..port };
-                self.published(&at, &all, &port);
-                all.push(port);
-            }
-        }
-        all
-    }
-
-    fn port_of_parts(&mut self, at: &str, parts: PortParts) -> Option<PortConfig> {
-        let PortParts { target, published, host_ip, protocol, name } = parts;
-        let number = self.read(&format!("{at}.target"), single(&target))?;
-        let host = match published {
-            None => HostPort::Free,
-            Some(text) => HostPort::Fixed(self.read(&format!("{at}.published"), single(&text))?),
-        };
-        let address = match host_ip {
-            None => LOOPBACK,
-            Some(text) => self.read(&format!("{at}.host_ip"), address_of(&text))?,
-        };
-        Some(PortConfig { name, ..port(number, protocol.into(), address, host) })
-    }
-
-    /// Reports conflicts of a port with other ports of its container and with host ports of all containers.
-    fn published(&mut self, at: &str, others: &[PortConfig], port: &PortConfig) {
-        if others.iter().any(|other| other.container == port.container) {
-            let message = format!("container port {} is published twice", port.container);
-            self.fault(at, Fault::new(message, "keep one of them"));
-        }
-        let same = |other: &&PortConfig| {
-            other.host == port.host
-                && other.container.protocol == port.container.protocol
-                && (other.address == port.address || other.address.is_unspecified() || port.address.is_unspecified())
-        };
-        if !matches!(port.host, HostPort::Fixed(_)) {
-            return;
-        }
-        if let Some(other) = self.fixed_ports.iter().find(same) {
-            let message = format!("host port is already mapped to {}", other.container);
-            self.fault(at, Fault::new(message, "choose another host port, or omit it for a free one"));
-        }
-        self.fixed_ports.push(port.clone());
-    }
 }
 
 #[cfg(test)]

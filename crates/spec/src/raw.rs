@@ -1,14 +1,12 @@
 //! The serde types of a document: texts that have not been interpreted yet.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::marker::PhantomData;
 
-use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
-use super::ports::Ports;
+use super::one_of::{Command, CommandOr, Entrypoint, OneOf};
+use super::raw_ports::Ports;
+use super::settings::CacheRetention;
 use moat_model::resource::{AgentName, BuildNetwork, ImageRef, LogConfig, RestartPolicy};
 
 #[derive(Debug, Deserialize)]
@@ -75,21 +73,6 @@ pub(super) struct File {
 fn yes() -> bool {
     true
 }
-
-/// A short form in one text, or its parts.
-#[derive(Debug)]
-pub(super) enum OneOf<T> {
-    Text(String),
-    Parts(T),
-}
-
-/// A program with its arguments; a text is a shell command line.
-#[derive(Debug)]
-pub(super) struct Command(pub Vec<String>);
-
-/// Like [`Command`]; empty: none, not even the image's own.
-#[derive(Debug)]
-pub(super) struct Entrypoint(pub Vec<String>);
 
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -183,13 +166,6 @@ pub(super) struct Network {
     pub extra_hosts: BTreeMap<String, String>,
 }
 
-/// A command, or a mapping that contains one.
-#[derive(Debug)]
-pub(super) enum CommandOr<T> {
-    Command(Command),
-    Parts(T),
-}
-
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct HealthParts {
@@ -239,7 +215,7 @@ pub(super) struct WaitParts {
 pub(super) struct Buildkit {
     pub image: Option<ImageRef>,
     #[serde(default)]
-    pub cache: super::CacheRetention,
+    pub cache: CacheRetention,
     pub cache_limit: Option<String>,
     pub config: Option<String>,
     #[serde(default)]
@@ -266,15 +242,6 @@ pub(super) struct Resources {
     pub oom_score_adj: Option<String>,
 }
 
-/// Runs a command line. Required by POSIX, so it exists in every practical image.
-const SHELL: [&str; 2] = ["sh", "-c"];
-
-impl Command {
-    pub fn of_line(line: &str) -> Self {
-        Self(SHELL.iter().copied().chain([line]).map(str::to_owned).collect())
-    }
-}
-
 impl From<Restart> for RestartPolicy {
     fn from(restart: Restart) -> Self {
         match restart {
@@ -283,80 +250,5 @@ impl From<Restart> for RestartPolicy {
             Restart::UnlessStopped => Self::UnlessStopped,
             Restart::Always => Self::Always,
         }
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOf<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TextOrParts(PhantomData))
-    }
-}
-
-struct TextOrParts<T>(PhantomData<T>);
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for TextOrParts<T> {
-    type Value = OneOf<T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("one text, or its parts")
-    }
-
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<OneOf<T>, E> {
-        Ok(OneOf::Text(text.to_owned()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<OneOf<T>, A::Error> {
-        T::deserialize(SeqAccessDeserializer::new(items)).map(OneOf::Parts)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<OneOf<T>, A::Error> {
-        T::deserialize(MapAccessDeserializer::new(entries)).map(OneOf::Parts)
-    }
-}
-
-impl<'de> Deserialize<'de> for Command {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(match OneOf::<Vec<String>>::deserialize(deserializer)? {
-            OneOf::Text(line) => Self::of_line(&line),
-            OneOf::Parts(words) => Self(words),
-        })
-    }
-}
-
-impl<'de> Deserialize<'de> for Entrypoint {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(match OneOf::<Vec<String>>::deserialize(deserializer)? {
-            OneOf::Text(line) if line.is_empty() => Self(Vec::new()),
-            OneOf::Text(line) => Self(Command::of_line(&line).0),
-            OneOf::Parts(words) => Self(words),
-        })
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for CommandOr<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(CommandOrParts(PhantomData))
-    }
-}
-
-struct CommandOrParts<T>(PhantomData<T>);
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for CommandOrParts<T> {
-    type Value = CommandOr<T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a command, or a mapping")
-    }
-
-    fn visit_str<E: serde::de::Error>(self, line: &str) -> Result<CommandOr<T>, E> {
-        Ok(CommandOr::Command(Command::of_line(line)))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, words: A) -> Result<CommandOr<T>, A::Error> {
-        Vec::deserialize(SeqAccessDeserializer::new(words)).map(|words| CommandOr::Command(Command(words)))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<CommandOr<T>, A::Error> {
-        T::deserialize(MapAccessDeserializer::new(entries)).map(CommandOr::Parts)
     }
 }

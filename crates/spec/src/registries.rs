@@ -6,9 +6,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::diagnostic::quoted;
-use super::environment::Environment;
-use super::lower::Lowering;
-use super::raw::{OneOf, Registries as Written};
 use super::shape::Fault;
 
 /// The registry that a daemon can have mirrors of, and the one of an image without a registry.
@@ -67,39 +64,13 @@ pub(super) fn mirror(text: &str) -> Result<Mirror, Fault> {
 }
 
 /// The certificates of a file.
-fn certificates(text: &str) -> Result<String, Fault> {
+pub(super) fn certificates(text: &str) -> Result<String, Fault> {
     let blocks = text.split(BEGIN).skip(1).filter_map(|rest| rest.split_once(END));
     let all: Vec<String> = blocks.map(|(block, _)| format!("{BEGIN}{}{END}\n", block.replace('\r', ""))).collect();
     if all.is_empty() {
         return Err(Fault::new("there is no certificate in this file", "it must be in PEM format"));
     }
     Ok(all.concat())
-}
-
-impl Lowering<'_> {
-    pub(super) fn registries(&mut self, written: Written, environment: &dyn Environment) -> Registries {
-        let Written { mirrors, ca_certificates } = written;
-        let mut registries = Registries::default();
-        for (registry, texts) in mirrors {
-            let at = format!("registries.mirrors.{registry}");
-            let found =
-                each_of(texts, &at).into_iter().filter_map(|(text, at)| self.read(&at, mirror(&text))).collect();
-            registries.mirrors.insert(registry, found);
-        }
-        for (path, at) in ca_certificates.map_or_else(Vec::new, |paths| each_of(paths, "registries.ca_certificates")) {
-            let Some((_, text)) = self.file(&path, &at, environment) else { continue };
-            registries.certificates.extend(self.read(&at, certificates(&text)));
-        }
-        registries
-    }
-}
-
-/// One text or several, with their places.
-fn each_of(texts: OneOf<Vec<String>>, at: &str) -> Vec<(String, String)> {
-    match texts {
-        OneOf::Text(text) => vec![(text, at.to_owned())],
-        OneOf::Parts(texts) => texts.into_iter().enumerate().map(|(i, text)| (text, format!("{at}.{i}"))).collect(),
-    }
 }
 
 #[cfg(test)]

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::agent::NamedVolume;
 use super::diagnostic::quoted;
 use super::lower::Lowering;
-use super::raw::{CommandOr, OneOf, Service as Written, Volume, WaitParts};
+use super::one_of::{CommandOr, OneOf};
+use super::raw::{Service as Written, Volume, WaitParts};
+use super::settings::NamedVolume;
 use super::shape::Fault;
 use super::short_forms;
 use moat_model::resource::{ImageRef, Limits, LogConfig, PortConfig, SecretText};

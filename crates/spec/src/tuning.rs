@@ -1,14 +1,12 @@
 //! Parsers for keys shared with compose and `docker run`: Linux capabilities, devices, GPUs and tmpfs mounts.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::diagnostic::quoted;
-use super::lower::{Lowering, trimmed};
-use super::raw::OneOf;
+use super::paths::trimmed;
 use super::shape::Fault;
 use super::short_forms;
-use moat_model::resource::{Device, Gpus, Mount, MountSource, Rights};
+use moat_model::resource::{Device, Gpus};
 
 /// A tmpfs mount as one text.
 #[derive(Debug, PartialEq, Eq)]
@@ -122,43 +120,6 @@ pub fn gpus(text: &str) -> Result<Gpus, Fault> {
     let plain = |id: &str| !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric() || "-_:.".contains(c));
     let ids: Vec<String> = ids.split(',').map(str::to_owned).collect();
     if ids.iter().all(|id| plain(id)) { Ok(Gpus::Ids(ids)) } else { Err(wrong()) }
-}
-
-impl Lowering<'_> {
-    /// The tmpfs mounts.
-    pub fn tmpfs_mounts(&mut self, written: Option<OneOf<Vec<String>>>) -> Vec<Mount> {
-        let all = match written {
-            None => Vec::new(),
-            Some(OneOf::Text(text)) => vec![(text, "tmpfs".to_owned())],
-            Some(OneOf::Parts(texts)) => {
-                texts.into_iter().enumerate().map(|(i, text)| (text, format!("tmpfs.{i}"))).collect()
-            }
-        };
-        let mount = |(text, at): (String, String)| {
-            let TmpfsText { target, options } = self.read(&at, tmpfs(&text))?;
-            self.claim(&target, &at);
-            Some(Mount { source: MountSource::Memory { options }, target, read_only: false })
-        };
-        all.into_iter().filter_map(mount).collect()
-    }
-
-    pub fn rights(&mut self, add: &[String], drop: &[String], devices: &[String], gpus: Option<String>) -> Rights {
-        let cap_add: BTreeSet<String> = self.list("cap_add", add, linux_capability).into_iter().collect();
-        let cap_drop: BTreeSet<String> = self.list("cap_drop", drop, linux_capability).into_iter().collect();
-        if let Some(both) = cap_add.intersection(&cap_drop).next() {
-            let message = format!("{} is also in `cap_add`", quoted(both));
-            self.fault("cap_drop", Fault::new(message, "keep one of them"));
-        }
-        let mut found: Vec<Device> = Vec::new();
-        for (i, text) in devices.iter().enumerate() {
-            let at = format!("devices.{i}");
-            let Some(device) = self.read(&at, device(text)) else { continue };
-            self.claim(&device.container, &at);
-            found.push(device);
-        }
-        let gpus = gpus.and_then(|text| self.read("gpus", self::gpus(&text)));
-        Rights { cap_add, cap_drop, devices: found, gpus, ..Rights::default() }
-    }
 }
 
 /// `TARGET` or `TARGET:OPTIONS`.

@@ -5,11 +5,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Unapproved, first, with_content};
+use super::{first, with_content};
 use crate::cli::error::CliError;
 use crate::cli::load::{Agent, Note};
-use crate::cli::record::state_directory;
 use crate::cli::resolved_spec::ResolvedSpec;
+use crate::cli::state_directory::state_directory;
+use crate::cli::unapproved::Unapproved;
 use crate::local::approval::Approval;
 use moat_docker::Docker;
 use moat_model::engine::{Engine, Filter};

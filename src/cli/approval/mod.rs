@@ -16,9 +16,11 @@ use clap::Args;
 use super::blocking::run_blocking;
 use super::error::CliError;
 use super::load::Agent;
-use super::record::{Consent, Record, state_directory};
+use super::record::{Consent, Record};
 use super::resolved_spec::{ResolvedSpec, Secrets};
 use super::session::Session;
+use super::state_directory::state_directory;
+use super::unapproved::Unapproved;
 use crate::local::approval::Approval;
 use crate::ui::render::plan::Withheld;
 use crate::ui::terminal::ask;
@@ -37,18 +39,6 @@ pub struct Approving {
     /// Approve everything the specs ask for
     #[arg(long)]
     approve_all: bool,
-}
-
-/// An agent whose spec is not approved.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unapproved {
-    pub agent: String,
-    /// The digest for `--approve`.
-    pub digest: String,
-    /// Why an approval is needed.
-    pub reason: String,
-    /// The requested privileges, one line each.
-    pub asks: Vec<String>,
 }
 
 /// The length of a SHA-256 digest in hexadecimal digits. A prefix is not accepted, since it could be found by trial.
@@ -248,19 +238,6 @@ async fn with_content(resolved: &ResolvedSpec) -> Result<Arc<ResolvedSpec>, CliE
     let mut resolved = resolved.clone();
     let looked = run_blocking(move || resolved.read_build_context().map(|()| resolved)).await;
     looked.map(Arc::new).map_err(|error| CliError::Load(vec![error]))
-}
-
-impl Unapproved {
-    /// The message for the user.
-    pub fn message(&self) -> String {
-        let list = self.asks.iter().fold(String::new(), |list, line| format!("{list}\n  + {line}"));
-        format!("`{}` is not approved: {}{list}", self.agent, self.reason)
-    }
-
-    /// The hint for the user.
-    pub fn hint(&self) -> String {
-        format!("to approve it: `moat apply --approve {}`", self.digest)
-    }
 }
 
 /// The stored approval of a run. `None`: there is no state directory.

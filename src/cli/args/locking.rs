@@ -7,7 +7,7 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::error::CliError;
-use crate::cli::record::{STATE_DIR, state_directory};
+use crate::cli::state_directory::{STATE_DIR, state_directory};
 use crate::clock::{Clock, written};
 use crate::local::lock::{Holder, Lock, LockError};
 use moat_docker::Docker;

@@ -8,8 +8,8 @@ use crate::cli::capabilities::capabilities;
 use crate::cli::default_spec;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
-use crate::cli::load;
 use crate::cli::session::Session;
+use crate::cli::spec_files;
 use crate::ui;
 use moat_spec::Unresolved;
 use moat_spec::environment::Inputs;
@@ -31,7 +31,7 @@ pub struct Deps {
 }
 
 pub fn run(args: &Deps, session: &Session) -> Result<Exit, CliError> {
-    let spec = load::file(&args.spec);
+    let spec = spec_files::file(&args.spec);
     let spec = std::path::absolute(&spec).unwrap_or(spec);
     let all = capabilities(&spec, &mut Inputs::default()).map_err(CliError::Load)?;
     let text = if let Some(name) = &args.name {

@@ -7,8 +7,8 @@ use clap::Args;
 
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
-use crate::cli::load::DEFAULT_SPEC;
 use crate::cli::session::Session;
+use crate::cli::spec_files::DEFAULT_SPEC;
 use crate::local;
 use crate::ui::json::documents;
 use crate::ui::terminal::ask;

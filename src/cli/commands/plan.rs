@@ -8,10 +8,11 @@ use crate::cli::args::specs::Specs;
 use crate::cli::args::subnets::Addresses;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
-use crate::cli::load::{self, Agent, Load};
+use crate::cli::load::{Agent, Load};
 use crate::cli::saved::Collected;
 use crate::cli::selection::Selection;
 use crate::cli::session::Session;
+use crate::cli::spec_files;
 use crate::observe::registry::{self, Registries, WithoutQuery};
 use crate::observe::sessions::sessions;
 use crate::observe::{observe_with, proof};
@@ -106,7 +107,7 @@ pub(in crate::cli) async fn show(args: &PlanRequest<'_>, session: &Session) -> R
         } else if plan.is_empty() && has_completed(&agent.graph, &observed) {
             ui::render::plan::completed(run, session.screen.data_colour())
         } else {
-            let spec = load::file(&agent.given).display().to_string();
+            let spec = spec_files::file(&agent.given).display().to_string();
             ui::render::plan::text(run, &spec, &plan, &remarks, session.screen.data_colour())
         };
         let missing =

@@ -9,7 +9,7 @@ use crate::cli::args::exec_args::ExecArgs;
 use crate::cli::environment::{all_of, lowercase};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
-use crate::cli::load::LoadError;
+use crate::cli::load_error::LoadError;
 use crate::cli::session::Session;
 use crate::cli::target::Target;
 

@@ -10,7 +10,7 @@ pub mod text;
 
 use serde::Serialize;
 
-use crate::ui::json::stream;
+use crate::ui::encode;
 use moat_model::graph::{Gate, Graph, Milestone};
 use moat_model::resource::{Kind, ResourceId, Role, Run};
 use moat_plan::{Plan, Presence, Status};
@@ -155,5 +155,5 @@ fn waits(until: Milestone, gates: Gate) -> String {
 
 /// Returns the JSON document, which ends with a line feed.
 pub fn json(picture: &Picture) -> String {
-    stream::json(picture)
+    encode::json(picture)
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::ui::json::stream;
+use crate::ui::encode;
 use moat_model::graph::Graph;
 use moat_model::resource::{AgentName, ImageRef, Run};
 use moat_spec::Explained;
@@ -60,28 +60,28 @@ impl<'a> Answer<'a> {
 
 /// Returns the document of a completion script. Like all documents here, it ends with a line feed.
 pub fn completions(shell: &str, script: &str) -> String {
-    stream::json(&Script { shell, script })
+    encode::json(&Script { shell, script })
 }
 
 pub fn page(command: Option<&str>, page: &str) -> String {
-    stream::json(&Page { command, page })
+    encode::json(&Page { command, page })
 }
 
 /// `made` is the name of the built image and its Dockerfile.
 pub fn image(graph: &Graph, made: Option<(&ImageRef, &str)>) -> String {
     let (run, agent) = (graph.run.id.as_str(), graph.run.agent.as_str());
     let (image, dockerfile) = made.unzip();
-    stream::json(&Made { run, agent, image, dockerfile })
+    encode::json(&Made { run, agent, image, dockerfile })
 }
 
 pub fn written(file: &str, agent: &AgentName, image: Option<&str>) -> String {
-    stream::json(&Written { file, agent: agent.as_str(), image })
+    encode::json(&Written { file, agent: agent.as_str(), image })
 }
 
 pub fn approved(all: &[Answer<'_>]) -> String {
-    stream::json(&all)
+    encode::json(&all)
 }
 
 pub fn keys(keys: &[Explained]) -> String {
-    stream::json(&Keys { keys })
+    encode::json(&Keys { keys })
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::clock::{Clock, written};
 use crate::ui::Problem;
+use crate::ui::encode;
 use crate::ui::render::failure;
 use crate::ui::render::outcome::{Ending, OutcomeKind, names};
 use crate::ui::render::plan::{OperationDocument, number, operations};
@@ -160,7 +161,7 @@ impl Stream {
     /// Returns the line of an event of one run, or of all runs; ends with a line feed.
     pub fn line(self, run: Option<&Run>, event: &Event<'_>) -> String {
         let (id, agent) = (run.map(|run| run.id.as_str()), run.map(|run| run.agent.as_str()));
-        compact(&Line { time: written(self.clock.now()), run: id, agent, ..Line::of(event) })
+        encode::compact(&Line { time: written(self.clock.now()), run: id, agent, ..Line::of(event) })
     }
 
     /// Returns the last line of a run.
@@ -177,7 +178,7 @@ impl Stream {
             next: ending.how.next(),
             ..Done::default()
         };
-        compact(&match ending.how {
+        encode::compact(&match ending.how {
             OutcomeKind::Ready { changed, builds, .. } => {
                 let builds = builds.map(|builds| BuildsDocument::of(builds, None));
                 Done { changed: Some(changed), builds, ..done }
@@ -198,7 +199,7 @@ impl Stream {
 
     /// Returns the last line of a command that failed before its run started. `run` is set if it is one of several.
     pub fn refused(self, run: Option<&Run>, problems: &[Problem<'_>], exit_code: u8) -> String {
-        compact(&Done {
+        encode::compact(&Done {
             time: written(self.clock.now()),
             event: "done",
             run: run.map(|run| run.id.as_str()),
@@ -218,7 +219,12 @@ impl Stream {
             agent: run.agent.as_str(),
             exit_code: *exit_code,
         });
-        compact(&Summary { time: written(self.clock.now()), event: "summary", exit_code, agents: agents.collect() })
+        encode::compact(&Summary {
+            time: written(self.clock.now()),
+            event: "summary",
+            exit_code,
+            agents: agents.collect(),
+        })
     }
 }
 
@@ -345,44 +351,4 @@ impl<'a> About<'a> {
             name: &operation.name,
         }
     }
-}
-
-/// Serialises a document with indentation; ends with a line feed.
-#[expect(clippy::missing_panics_doc, reason = "structs with string keys always serialise")]
-pub fn json(document: &impl Serialize) -> String {
-    let text = serde_json::to_string_pretty(document).expect("plain structs with string keys always serialise");
-    escaped(text) + "\n"
-}
-
-/// Joins documents to a JSON array; ends with a line feed.
-pub fn array(documents: &[String]) -> String {
-    let indented = documents.iter().map(|document| {
-        let lines: Vec<String> = document.lines().map(|line| format!("  {line}")).collect();
-        lines.join("\n")
-    });
-    let all: Vec<String> = indented.collect();
-    if all.is_empty() { "[]\n".to_owned() } else { format!("[\n{}\n]\n", all.join(",\n")) }
-}
-
-/// Serialises a document to one line; ends with a line feed.
-pub(in crate::ui) fn compact(line: &impl Serialize) -> String {
-    escaped(serde_json::to_string(line).expect("plain structs with string keys always serialise")) + "\n"
-}
-
-/// Escapes DEL and the C1 control characters. JSON requires this only for C0, but terminals interpret the others as well
-/// (U+009B is the same as ESC `[`). They can only occur in strings.
-fn escaped(json: String) -> String {
-    let is_control = |c: char| ('\u{7f}'..='\u{9f}').contains(&c);
-    if !json.contains(is_control) {
-        return json;
-    }
-    let mut text = String::with_capacity(json.len());
-    for c in json.chars() {
-        if is_control(c) {
-            text.push_str(&format!("\\u{:04x}", u32::from(c)));
-        } else {
-            text.push(c);
-        }
-    }
-    text
 }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::ui::Colour;
-use crate::ui::live::phrases;
+use crate::ui::phrases;
 use crate::ui::terminal::style::{BAD, CARE, FAINT, GOOD, harmless};
 use crate::ui::terminal::width::{columns, padded, shortened};
 use moat_plan::OpId;

@@ -2,7 +2,6 @@
 
 pub mod dashboard;
 pub mod display;
-pub mod phrases;
 pub mod progress;
 pub mod reporter;
 pub mod rows;

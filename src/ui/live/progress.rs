@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use crate::ui::Colour;
 use crate::ui::Prefix;
-use crate::ui::live::phrases;
 use crate::ui::live::rows::{self, Row};
 use crate::ui::live::watching;
+use crate::ui::phrases;
 use crate::ui::terminal::style::{BAD, CARE, FAINT, GOOD, STRONG, bytes, harmless, notice};
 use crate::ui::terminal::width::shortened;
 use moat_model::engine::PullProgress;

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::ui::Colour;
-use crate::ui::json::stream;
+use crate::ui::encode;
 use crate::ui::terminal::style::{BAD, CARE, GOOD, harmless};
 use crate::ui::terminal::table;
 
@@ -79,7 +79,7 @@ const RESULT: usize = 3;
 
 /// Returns a JSON array, which ends with a line feed.
 pub fn json(rows: &[Row<'_>]) -> String {
-    stream::json(&rows)
+    encode::json(&rows)
 }
 
 /// Reports an intact log.
@@ -87,7 +87,7 @@ pub fn verified(entries: u64, open: usize, torn: u64, key: &str, json: bool) -> 
     if json {
         let document =
             serde_json::json!({ "valid": true, "entries": entries, "open": open, "torn_bytes": torn, "key": key });
-        return stream::json(&document);
+        return encode::json(&document);
     }
     let mut text = format!("{entries} entries, all intact\nkey {key}\n");
     if open > 0 {
@@ -103,7 +103,7 @@ pub fn verified(entries: u64, open: usize, torn: u64, key: &str, json: bool) -> 
 pub fn broken(entry: u64, why: &str, json: bool, colour: Colour) -> String {
     if json {
         let first = (entry > 0).then_some(entry);
-        return stream::json(&serde_json::json!({ "valid": false, "entry": first, "why": why }));
+        return encode::json(&serde_json::json!({ "valid": false, "entry": first, "why": why }));
     }
     let place = if entry == 0 { String::new() } else { format!("entry {entry}: ") };
     format!("{}: {place}{why}\n", colour.paint(BAD, "broken"))
@@ -111,14 +111,14 @@ pub fn broken(entry: u64, why: &str, json: bool, colour: Colour) -> String {
 
 pub fn exported(file: &str, key: &str, json: bool) -> String {
     if json {
-        return stream::json(&serde_json::json!({ "file": file, "key": key }));
+        return encode::json(&serde_json::json!({ "file": file, "key": key }));
     }
     format!("{file}\nkey {key}\nmoat audit verify {file} --key {key}\n")
 }
 
 pub fn rotated(key: &str, json: bool) -> String {
     if json {
-        return stream::json(&serde_json::json!({ "key": key }));
+        return encode::json(&serde_json::json!({ "key": key }));
     }
     format!("the old log was set aside and a new one started\nkey {key}\n")
 }

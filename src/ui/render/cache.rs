@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::ui::json::stream;
+use crate::ui::encode;
 use crate::ui::terminal::style::bytes;
 use moat_model::resource::Run;
 
@@ -41,7 +41,7 @@ impl View<'_> {
     pub fn json(&self) -> String {
         let (run, agent) = (self.run.id.as_str(), self.run.agent.as_str());
         let (volume, cache_bytes, freed_bytes) = (self.volume, self.now, self.freed());
-        stream::json(&Document { run, agent, volume, cache_bytes, freed_bytes })
+        encode::json(&Document { run, agent, volume, cache_bytes, freed_bytes })
     }
 
     fn freed(&self) -> Option<u64> {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::ui::json::stream;
+use crate::ui::encode;
 use crate::ui::terminal::table;
 use moat_model::resource::ImageRef;
 use moat_spec::{Capabilities, Capability};
@@ -62,7 +62,7 @@ pub fn one(all: &Capabilities, it: &Capability) -> String {
 
 /// Ends with a line feed.
 pub fn json(all: &Capabilities, each: &[Capability]) -> String {
-    stream::json(&Document { dependencies: each.iter().map(|it| Dependency::of(all, it)).collect() })
+    encode::json(&Document { dependencies: each.iter().map(|it| Dependency::of(all, it)).collect() })
 }
 
 impl<'a> Dependency<'a> {

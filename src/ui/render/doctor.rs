@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::ui::Colour;
-use crate::ui::json::stream;
+use crate::ui::encode;
 use crate::ui::terminal::style::{BAD, CARE, FAINT, GOOD, bytes, harmless};
 
 /// The result of a check.
@@ -81,7 +81,7 @@ pub fn text(checks: &[Check], colour: Colour) -> String {
 
 /// Ends with a line feed.
 pub fn json(checks: &[Check]) -> String {
-    stream::json(&Document { checks })
+    encode::json(&Document { checks })
 }
 
 /// Formats an amount of bytes.

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::clock::written;
 use crate::ui::Colour;
-use crate::ui::json::stream;
+use crate::ui::encode;
 use crate::ui::terminal::style::{BAD, CARE, FAINT, GOOD};
 use moat_model::engine::notice::{Actor, EngineEvent, EventAction};
 use moat_model::resource::{ContainerId, Run};
@@ -38,7 +38,7 @@ pub fn line(run: &Run, engine_event: &EngineEvent, json: bool, colour: Colour) -
     if json {
         let (run, agent) = (run.id.as_str(), run.agent.as_str());
         let document = Document { time, run, agent, event, kind, name, id, container };
-        return stream::compact(&document);
+        return encode::compact(&document);
     }
     let style = match engine_event.what {
         EventAction::Died | EventAction::OutOfMemory | EventAction::Unhealthy => BAD,

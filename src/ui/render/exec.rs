@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::ui::json::stream;
+use crate::ui::encode;
 use moat_docker::Captured;
 
 #[derive(Debug, Serialize)]
@@ -14,5 +14,5 @@ struct Document<'a> {
 
 /// Ends with a line feed.
 pub fn json(ran: &Captured) -> String {
-    stream::json(&Document { exit_code: ran.exit_code, stdout: &ran.stdout, stderr: &ran.stderr })
+    encode::json(&Document { exit_code: ran.exit_code, stdout: &ran.stdout, stderr: &ran.stderr })
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::ui::Colour;
-use crate::ui::live::phrases;
+use crate::ui::phrases;
 use crate::ui::terminal::style::{BAD, FAINT, harmless, help};
 use moat_model::engine::Fault;
 use moat_model::resource::{Kind, ResourceId};

@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use crate::clock::written;
 use crate::ui::Colour;
-use crate::ui::json::stream;
-use crate::ui::live::phrases;
+use crate::ui::encode;
+use crate::ui::phrases;
 use crate::ui::render::outcome;
 use crate::ui::terminal::style::{CARE, GOOD};
 use crate::ui::terminal::table;
@@ -111,7 +111,7 @@ pub fn text(rows: &[Row<'_>], colour: Colour) -> String {
 /// Returns a JSON array, which ends with a line feed.
 pub fn json(rows: &[Row<'_>]) -> String {
     let documents: Vec<Document<'_>> = rows.iter().map(Row::document).collect();
-    stream::json(&documents)
+    encode::json(&documents)
 }
 
 /// Returns the resources to remove and to keep for each run; ends with a line feed.

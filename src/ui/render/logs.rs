@@ -4,7 +4,7 @@ use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
 use crate::ui::Colour;
-use crate::ui::json::stream;
+use crate::ui::encode;
 use crate::ui::terminal::style::FAINT;
 use crate::ui::terminal::width::{columns, padded};
 use moat_docker::LogLine;
@@ -42,7 +42,7 @@ impl Shown<'_> {
             let (run, agent) = (self.run.id.as_str(), self.run.agent.as_str());
             let stream = line.stream.as_str();
             let document = Document { time: &line.time, run, agent, container, stream, text: &line.text() };
-            return stream::compact(&document).into_bytes();
+            return encode::compact(&document).into_bytes();
         }
         let mut text = String::new();
         if self.names.len() > 1 {

@@ -2,7 +2,7 @@
 
 use crate::observe::builds::Builds;
 use crate::ui::Colour;
-use crate::ui::live::phrases;
+use crate::ui::phrases;
 use crate::ui::render::failure;
 use crate::ui::terminal::style::{BAD, CARE, GOOD, STRONG, help, notice};
 use moat_model::graph::Graph;

@@ -8,7 +8,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::ui::Colour;
-use crate::ui::json::stream;
+use crate::ui::encode;
 use crate::ui::terminal::style::{CARE, GOOD};
 use moat_model::resource::{Kind, ResourceId, Run};
 use moat_plan::{FieldDiff, Operation, Plan, Widening};
@@ -199,7 +199,7 @@ pub fn completed(run: &Run, colour: Colour) -> String {
 /// Returns the JSON document, which ends with a line feed.
 pub fn json(run: &Run, plan: &Plan, remarks: &Remarks<'_>) -> String {
     let Remarks { widens, sessions, approval, kept, unchecked } = *remarks;
-    stream::json(&Document {
+    encode::json(&Document {
         run: run.id.as_str(),
         agent: run.agent.as_str(),
         changes: plan.changes(),

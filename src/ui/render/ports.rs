@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::ui::json::stream;
+use crate::ui::encode;
 use crate::ui::terminal::table;
 use moat_docker::Published;
 use moat_model::resource::Run;
@@ -36,7 +36,7 @@ pub fn text(ports: &[(String, Published)]) -> String {
 /// Ends with a line feed.
 pub fn json(run: &Run, ports: &[(String, Published)]) -> String {
     let ports = ports.iter().map(Port::of).collect();
-    stream::json(&Document { run: run.id.as_str(), agent: run.agent.as_str(), ports })
+    encode::json(&Document { run: run.id.as_str(), agent: run.agent.as_str(), ports })
 }
 
 impl<'a> Port<'a> {

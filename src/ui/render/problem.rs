@@ -59,7 +59,7 @@ pub fn warning(message: &str, hint: &str, colour: Colour) -> String {
 /// Returns the document in place of the normal output; `run` is set if it concerns one agent of several.
 pub fn json(run: Option<&Run>, problems: &[Problem<'_>], exit_code: u8) -> String {
     let (run, agent) = (run.map(|run| run.id.as_str()), run.map(|run| run.agent.as_str()));
-    crate::ui::json::stream::json(&InPlace { run, agent, error: Document::of(problems), exit_code })
+    crate::ui::encode::json(&InPlace { run, agent, error: Document::of(problems), exit_code })
 }
 
 impl Problem<'_> {

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::observe::builds::Builds;
 use crate::ui::Colour;
-use crate::ui::json::stream;
+use crate::ui::encode;
 use crate::ui::terminal::style::{BAD, CARE, FAINT, GOOD, bytes, harmless};
 use crate::ui::terminal::table;
 use moat_model::resource::{Kind, ResourceId, Role, Run};
@@ -137,7 +137,7 @@ impl View<'_> {
             ready: it.ready,
             cause: it.cause.as_ref().map(ToString::to_string),
         });
-        stream::json(&Document {
+        encode::json(&Document {
             run: self.run.id.as_str(),
             agent: self.run.agent.as_str(),
             state: self.status.condition,

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::ui::json::stream;
+use crate::ui::encode;
 use crate::ui::render::diagnostic::{Finding, findings};
 use crate::ui::render::problem::{Document as ProblemDocument, Problem};
 use moat_model::resource::Run;
@@ -48,7 +48,7 @@ pub fn json(checked: &Checked, problems: Option<&[Problem<'_>]>) -> String {
     let shown = |paths: &std::collections::BTreeSet<std::path::PathBuf>| {
         paths.iter().map(|path| path.display().to_string()).collect()
     };
-    stream::json(&Document {
+    encode::json(&Document {
         valid: problems.is_none(),
         agents: checked.runs.iter().map(agent).collect(),
         warnings: checked.warnings.iter().flat_map(findings).collect(),

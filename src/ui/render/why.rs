@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::clock::at_second;
-use crate::ui::json::stream;
+use crate::ui::encode;
 use moat_model::resource::{ResourceId, Run};
 use moat_plan::{Cause, FieldDiff};
 
@@ -59,5 +59,5 @@ pub fn json(run: &Run, reasons: &[Reason]) -> String {
             (reason.cause.as_ref().map(Cause::code), reason.cause.as_ref().map_or(&[][..], Cause::diffs));
         ReasonDocument { resource: &reason.resource, as_wanted: cause.is_none(), cause, text, diffs, since }
     });
-    stream::json(&Document { run: run.id.as_str(), agent: run.agent.as_str(), resources: resources.collect() })
+    encode::json(&Document { run: run.id.as_str(), agent: run.agent.as_str(), resources: resources.collect() })
 }

@@ -9,7 +9,7 @@ use moat_model::state::{Live, Observed};
 use moat_plan::{Action, Options, Plan, compute};
 use moat_spec::compile::{Vault, compile_with};
 use moat_spec::environment::{FileError, ProgramError};
-use moat_spec::{Capabilities, Environment, Source, agent, secrets};
+use moat_spec::{Capabilities, Environment, Source, agent, fetch};
 use testkit::effects::{Becomes, Step, steps};
 
 use super::world::{applied, images_only};
@@ -38,7 +38,7 @@ fn graph(text: &str) -> Graph {
     let source = Source::new("agent.yaml", "/home/me/agent.yaml", text);
     let read = agent::parse_all(source, &World).specs.unwrap_or_else(|faults| panic!("{text}\n{faults}"));
     let spec = &read[0];
-    let fetched = secrets::fetch(spec, &World).expect("there is everything").into_iter().chain(spec.concealed.clone());
+    let fetched = fetch::secrets(spec, &World).expect("there is everything").into_iter().chain(spec.concealed.clone());
     let vault = Vault { key: SecretKey::new([1; 32]), fetched: fetched.collect(), withheld: BTreeSet::new() };
     compile_with(spec, &Capabilities::builtin(), Some(&vault)).expect("it compiles")
 }

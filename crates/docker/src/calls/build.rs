@@ -12,7 +12,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::timeout;
 
-use super::build_output::BuildOutput;
+use super::build_output::{BuildFailure, BuildOutput};
 use super::{archive, base_images, credentials};
 use crate::Docker;
 use crate::transport::fault::Failure;
@@ -37,23 +37,6 @@ pub(crate) async fn build(docker: &Docker, build: &ImageBuild, step: &dyn Fn(&st
             Err(credentials::explained(EngineError::new(Fault::Engine, message).said(log), problem))
         }
         Err(BuildFailure::Call(failure)) => Err(failure.into_error(Call::Build)),
-    }
-}
-
-/// Why a build failed.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum BuildFailure {
-    Call(Failure),
-    /// A failed step, with the end of its output.
-    Step {
-        message: String,
-        log: Vec<String>,
-    },
-}
-
-impl From<Failure> for BuildFailure {
-    fn from(failure: Failure) -> Self {
-        Self::Call(failure)
     }
 }
 

@@ -4,8 +4,24 @@
 
 use serde::Deserialize;
 
-use super::build::BuildFailure;
-use crate::transport::fault::in_a_sentence;
+use crate::transport::fault::{Failure, in_a_sentence};
+
+/// Why a build failed.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum BuildFailure {
+    Call(Failure),
+    /// A failed step, with the end of its output.
+    Step {
+        message: String,
+        log: Vec<String>,
+    },
+}
+
+impl From<Failure> for BuildFailure {
+    fn from(failure: Failure) -> Self {
+        Self::Call(failure)
+    }
+}
 
 /// Lines kept of a step's output: the end shows why it failed.
 const TAIL: usize = 12;

@@ -4,7 +4,6 @@
 //! separate and every byte is preserved. The end of standard input is passed on while the output continues. Not part of
 //! [`Engine`](moat_model::engine::Engine): reconciliation does not need it.
 
-use std::collections::BTreeMap;
 use std::future::pending;
 use std::io;
 use std::time::Duration;
@@ -17,12 +16,15 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-use super::detach::{DetachKeys, Watch};
+use super::attach_error::AttachError;
+use super::connection::{DETACH_KEYS, How, Process};
+use super::detach::Watch;
 use super::exec::{self, ExecId};
 use super::keeper::Keeper;
 use super::main_command;
 use super::not_run::{self, NotRun};
-use super::pump::{End, Input, pump, write};
+use super::pump::{End, Input, SIGNAL_BASE, pump, write};
+use super::request::{AttachRequest, Attached};
 use super::stdin;
 use super::terminal::{self, RawMode, Size};
 use crate::Docker;
@@ -31,75 +33,8 @@ use crate::transport::version::Feature;
 use moat_model::engine::{Call, EngineError};
 use moat_model::resource::ContainerId;
 
-/// A command and its options.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct AttachRequest {
-    pub command: Vec<String>,
-    /// Added to the container's environment.
-    pub env: BTreeMap<String, String>,
-    /// A name or number, with an optional group after a colon; `None` for the container's user.
-    pub user: Option<String>,
-    /// `None` for the container's directory.
-    pub workdir: Option<String>,
-    /// Allocates a terminal; this process's terminal, if any, is raw meanwhile.
-    pub tty: bool,
-    /// Passes standard input.
-    pub stdin: bool,
-    /// Keys that detach.
-    pub detach_keys: Option<DetachKeys>,
-    /// Kills the command when this process exits for any reason.
-    pub kill_on_exit: bool,
-}
-
-/// The process that streams belong to.
-pub(crate) enum Process<'a> {
-    Exec(&'a ExecId),
-    Main(&'a ContainerId),
-}
-
-/// How this process's streams are connected.
-pub(crate) struct How<'a> {
-    pub(crate) tty: bool,
-    pub(crate) stdin: bool,
-    pub(crate) detach_keys: Option<&'a DetachKeys>,
-}
-
-/// How an attachment ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Attached {
-    /// The command exited with this code.
-    Ended(i64),
-    /// The user detached; the command continues.
-    Left,
-}
-
-/// Why an attachment failed.
-#[derive(Debug, thiserror::Error)]
-pub enum AttachError {
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    #[error("{0}")]
-    NotRun(NotRun),
-    #[error("cannot use the terminal: {0}")]
-    Terminal(#[source] io::Error),
-    #[error("cannot write the output: {0}")]
-    Output(#[source] io::Error),
-    #[error("the connection to the command was lost: {0}")]
-    Lost(#[source] io::Error),
-}
-
-/// The convention of shells for a process killed by a signal.
-const SIGNAL_BASE: i64 = 128;
-
-/// The signal of a program whose output pipe is closed.
-const SIGPIPE: i64 = 13;
-
 /// The codes of SIGHUP, SIGINT and SIGTERM, with which a terminal or a service manager stops this process.
 const STOPPED: [i64; 3] = [SIGNAL_BASE + 1, SIGNAL_BASE + 2, SIGNAL_BASE + 15];
-
-/// The detach keys given to the engine, a sequence that is never typed: moat detects detach keys itself, and the default
-/// keys would hold back every Ctrl-P, which shells need.
-pub(crate) const DETACH_KEYS: &str = "ctrl-^,ctrl-@,ctrl-^";
 
 /// Just after a start the terminal may not exist yet. Retries the first resize for about a second.
 const RESIZE_TRIES: u32 = 20;
@@ -231,7 +166,7 @@ impl Docker {
                 Ok(exec::exit_code(self, exec).await?)
             }
             End::Output => Ok(exec::exit_code(self, exec).await?),
-            other => Ok(code_of(&other)),
+            other => Ok(other.code()),
         }
     }
 
@@ -260,16 +195,6 @@ impl Docker {
             Process::Main(container) => main_command::resize(self, container, rows, columns).await,
         };
         resized.is_ok()
-    }
-}
-
-/// The exit code for an end other than the command's exit.
-pub(crate) fn code_of(end: &End) -> i64 {
-    match end {
-        // Unknown yet.
-        End::Output | End::Refused(_) | End::Left => 0,
-        End::NoReader => SIGNAL_BASE + SIGPIPE,
-        End::Signal(number) => SIGNAL_BASE + i64::from(*number),
     }
 }
 

@@ -6,11 +6,11 @@ use hyper::upgrade;
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 
-use super::attach;
-use super::attach::{Attached, DETACH_KEYS, How, Process};
 use super::capture::Keep;
+use super::connection::{DETACH_KEYS, How, Process};
 use super::exec::Streams;
 use super::pump::{End, pump};
+use super::request::Attached;
 use crate::transport::fault::Failure;
 use crate::transport::{answer, wire};
 use crate::{AttachError, Captured, DetachKeys, Docker, safe};
@@ -44,7 +44,7 @@ impl Docker {
                 let waited: Waited = answer::json(ended).await.map_err(|failure| failure.into_error(Call::Inspect))?;
                 waited.status_code
             }
-            other => attach::code_of(&other),
+            other => other.code(),
         };
         Ok(Attached::Ended(code))
     }

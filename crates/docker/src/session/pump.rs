@@ -28,6 +28,24 @@ pub(crate) enum End {
     Signal(i32),
 }
 
+/// The convention of shells for a process killed by a signal.
+pub(crate) const SIGNAL_BASE: i64 = 128;
+
+/// The signal of a program whose output pipe is closed.
+const SIGPIPE: i64 = 13;
+
+impl End {
+    /// The exit code for an end other than the command's exit.
+    pub(crate) fn code(&self) -> i64 {
+        match self {
+            // Unknown yet.
+            Self::Output | Self::Refused(_) | Self::Left => 0,
+            Self::NoReader => SIGNAL_BASE + SIGPIPE,
+            Self::Signal(number) => SIGNAL_BASE + i64::from(*number),
+        }
+    }
+}
+
 /// The input of a command.
 pub(crate) struct Input {
     pub(crate) chunks: mpsc::Receiver<Bytes>,

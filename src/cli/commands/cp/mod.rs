@@ -14,9 +14,9 @@ use tokio::sync::mpsc;
 use crate::cli::default_spec;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
-use crate::cli::load::file;
 use crate::cli::record::Record;
 use crate::cli::session::Session;
+use crate::cli::spec_files::file;
 use crate::cli::target::named;
 use crate::local::copy::{Copied, Skipped};
 use crate::ui;
@@ -154,7 +154,7 @@ fn tell(args: &Cp, session: &Session, copied: &Copied) -> Result<(), CliError> {
             json!({ "files": copied.files, "bytes": copied.bytes, "skipped": skipped, "skipped_count": count });
         session.answer(&ui::json(&document))?;
     } else {
-        session.screen.say(&ui::live::phrases::copied(copied.files, copied.bytes));
+        session.screen.say(&ui::phrases::copied(copied.files, copied.bytes));
     }
     Ok(())
 }

@@ -11,7 +11,9 @@ use crate::cli::blocking::run_blocking;
 use crate::cli::capabilities::FOLDER;
 use crate::cli::environment::SIZE_MAX;
 use crate::cli::error::CliError;
-use crate::cli::load::{self, Agent, Load, LoadError};
+use crate::cli::load::{self, Agent, Load};
+use crate::cli::load_error::LoadError;
+use crate::cli::spec_files;
 use crate::ui::Colour;
 use crate::ui::render::problem;
 use crate::watch::{Fingerprint, Loaded, Read, Watched};
@@ -25,7 +27,7 @@ pub type Mounted = BTreeSet<PathBuf>;
 
 /// The watched spec of an agent. It is read and compared in the agent's first round.
 pub fn watched(agent: &Agent) -> Watched {
-    let spec = load::file(&agent.given);
+    let spec = spec_files::file(&agent.given);
     Watched {
         run: agent.graph.run.clone(),
         inputs: files(&spec, Inputs::default()),

@@ -2,24 +2,29 @@
 //!
 //! Each text has already been checked by itself. The remaining errors involve two values, such as a duplicate target.
 
-use std::collections::BTreeMap;
-use std::path::{Component, Path, PathBuf};
+mod ports;
+mod registries;
+mod tuning;
 
-use super::agent::{BuilderSettings, NamedVolume, NetworkSettings};
-use super::builder_config;
-use super::diagnostic::{Diagnostic, quoted};
-use super::env_file_errors::EnvFileErrors;
-use super::envfile;
-use super::environment::{Environment, FileError};
-use super::raw::{
-    Buildkit, CommandOr, HealthParts, Mount as MountParts, MountMode, OneOf, Resources, Volume, Workspace,
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::builder_config;
+use crate::diagnostic::{Diagnostic, quoted};
+use crate::env_file_errors::EnvFileErrors;
+use crate::envfile;
+use crate::environment::{Environment, FileError};
+use crate::one_of::{CommandOr, OneOf};
+use crate::paths::{plain, trimmed};
+use crate::raw::{
+    Buildkit, HealthParts, Mount as MountParts, MountMode, Network, Resources, Volume, Workspace, WorkspaceMode,
 };
-use super::raw::{Network, WorkspaceMode};
-use super::secrets::SecretSource;
-use super::shape::Fault;
-use super::short_forms::{self, MountText, SourceText, VolumeText};
-use super::source::Span;
-use super::tree::Places;
+use crate::secrets::{self, SecretSource};
+use crate::settings::{BuilderSettings, NamedVolume, NetworkSettings};
+use crate::shape::Fault;
+use crate::short_forms::{self, MountText, SourceText, VolumeText};
+use crate::source::Span;
+use crate::tree::Places;
 use moat_model::resource::{HealthConfig, Limits, Mount, MountSource, PortConfig, SecretText};
 
 /// The default path of the workspace in the main container.
@@ -29,7 +34,7 @@ const WORKSPACE: &str = "/workspace";
 const WORKSPACE_VOLUME: &str = "workspace";
 
 /// Lowers values, and collects errors.
-pub(super) struct Lowering<'a> {
+pub(crate) struct Lowering<'a> {
     pub places: &'a Places,
     /// The base of relative paths, for the file that contains a location.
     pub folder: &'a dyn Fn(&Span) -> PathBuf,
@@ -40,12 +45,12 @@ pub(super) struct Lowering<'a> {
     /// The mount targets so far, with the path of the key of each.
     targets: BTreeMap<String, String>,
     /// Host ports that are already mapped.
-    pub(super) fixed_ports: Vec<PortConfig>,
+    fixed_ports: Vec<PortConfig>,
 }
 
 /// The lowered workspace.
 #[derive(Default)]
-pub(super) struct WorkspaceParts {
+pub(crate) struct WorkspaceParts {
     pub mounts: Vec<Mount>,
     pub volume: Option<NamedVolume>,
     pub target: Option<String>,
@@ -53,7 +58,7 @@ pub(super) struct WorkspaceParts {
 
 /// The variables of the main container, by visibility.
 #[derive(Default)]
-pub(super) struct EnvVariables {
+pub(crate) struct EnvVariables {
     pub plain: BTreeMap<String, String>,
     pub concealed: BTreeMap<String, SecretText>,
     pub secrets: BTreeMap<String, SecretSource>,
@@ -106,7 +111,7 @@ impl<'a> Lowering<'a> {
         &mut self,
         env: BTreeMap<String, String>,
         files: Option<OneOf<Vec<String>>>,
-        secrets: BTreeMap<String, String>,
+        sources: BTreeMap<String, String>,
         environment: &dyn Environment,
     ) -> EnvVariables {
         let mut all = EnvVariables::default();
@@ -134,7 +139,7 @@ impl<'a> Lowering<'a> {
                 all.plain.insert(name, value);
             }
         }
-        for (name, text) in secrets {
+        for (name, text) in sources {
             let at = format!("secrets.{name}");
             if self.places.has(&format!("env.{name}")) {
                 let message = format!("{} is also set in `env`", quoted(&name));
@@ -148,7 +153,7 @@ impl<'a> Lowering<'a> {
                     _ => folder.join(text),
                 })
             };
-            let source = super::secrets::source(&text, path);
+            let source = secrets::source(&text, path);
             all.secrets.extend(self.read(&at, source).map(|source| (name, source)));
         }
         all
@@ -199,7 +204,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// A volume in its short or long form.
-    pub(super) fn named_volume(&mut self, at: &str, volume: OneOf<Volume>) -> Option<NamedVolume> {
+    pub(crate) fn named_volume(&mut self, at: &str, volume: OneOf<Volume>) -> Option<NamedVolume> {
         let (name, target, read_only) = match volume {
             OneOf::Text(text) => {
                 let VolumeText { name, target, read_only } = self.read(at, short_forms::volume(&text))?;
@@ -303,7 +308,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// Reserves a mount target, and reports a duplicate.
-    pub(super) fn claim(&mut self, target: &str, at: &str) {
+    pub(crate) fn claim(&mut self, target: &str, at: &str) {
         if let Some(first) = self.targets.insert(target.to_owned(), at.to_owned()) {
             let first = first.trim_end_matches(".target").to_owned();
             let message = format!("{} is mounted twice", quoted(target));
@@ -342,25 +347,4 @@ impl<'a> Lowering<'a> {
         };
         plain(&path).to_string_lossy().into_owned()
     }
-}
-
-/// Removes `.` and `..`: the engine rejects both, and two spellings of one path must not differ.
-pub(super) fn plain(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                plain.pop();
-            }
-            part => plain.push(part),
-        }
-    }
-    plain
-}
-
-/// Removes trailing and repeated slashes.
-pub(super) fn trimmed(target: &str) -> String {
-    let parts: Vec<&str> = target.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
-    format!("/{}", parts.join("/"))
 }

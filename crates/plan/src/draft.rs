@@ -1,0 +1,129 @@
+//! Plans each resource of a graph, dependencies first.
+
+use std::collections::BTreeSet;
+
+use ipnet::Ipv4Net;
+
+use super::builder::PlanBuilder;
+use super::{Action, Cause, Handle, OpId, Options, Plan, container, power, refresh, removal};
+use moat_model::engine::ImageBuild;
+use moat_model::graph::{Gate, Graph, Milestone, Node};
+use moat_model::resource::{Config, ImageConfig, ResourceId, label};
+use moat_model::state::{NetworkFacts, Observed};
+
+/// The plan without pulls of the images that are `needless`.
+pub(super) fn draft(graph: &Graph, observed: &Observed, options: &Options, needless: &BTreeSet<ResourceId>) -> Plan {
+    let mut draft = PlanBuilder::new(graph, observed, options);
+    if power::is_down(&draft) {
+        power::stop(&mut draft);
+        return draft.finish();
+    }
+    power::start(&mut draft);
+    for node in graph.in_order() {
+        match &node.config {
+            Config::Image(_) if needless.contains(&node.id) => {}
+            Config::Image(_) => image(&mut draft, node),
+            Config::Volume(_) => volume(&mut draft, node),
+            Config::Network(_) => network(&mut draft, node),
+            // A restore only concerns what failed.
+            Config::Container(_) if !options.restore.is_empty() && !options.restore.contains(&node.id) => {}
+            Config::Container(config) => container::plan(&mut draft, node, config),
+        }
+    }
+    power::started(&mut draft);
+    if options.restore.is_empty() {
+        removal::surplus(&mut draft);
+    }
+    draft.finish()
+}
+
+fn image(draft: &mut PlanBuilder<'_>, node: &Node) {
+    let Config::Image(config) = &node.config else { return };
+    // An image that was not looked up is not needed: its containers exist.
+    let cause = match draft.observed.images.get(&config.reference) {
+        Some(None) => Cause::Missing,
+        Some(Some(facts)) => match refresh::moved(draft, &config.reference, facts) {
+            Some(cause) => cause,
+            None => return,
+        },
+        None => return,
+    };
+    let (action, cause) = match &config.dockerfile {
+        None => {
+            let digest = draft.options.registry.get(&config.reference).cloned();
+            (Action::PullImage { reference: config.reference.clone(), digest }, cause)
+        }
+        Some(dockerfile) => {
+            let labels = [(label::IMAGE.to_owned(), draft.graph.run.agent.to_string())].into();
+            let ImageConfig { reference, context, network, .. } = config.clone();
+            let build = ImageBuild { reference, dockerfile: dockerfile.clone(), context, labels, network };
+            (Action::BuildImage { build }, why_built(draft, config))
+        }
+    };
+    let made = draft.add(&node.id, config.reference.as_str(), action, cause, []);
+    draft.hold(&node.id, Milestone::Created, made);
+}
+
+/// A built image is identified by its inputs: if it does not exist, the container was created from another one.
+fn why_built(draft: &PlanBuilder<'_>, config: &ImageConfig) -> Cause {
+    let uses = |node: &&Node| matches!(&node.config, Config::Container(it) if it.image == config.reference);
+    let node = draft.graph.in_order().into_iter().find(uses);
+    let diffs = node.and_then(|node| {
+        let applied = draft.observed.containers_of(&node.id).last()?.owner.as_ref()?;
+        Some(super::diff::between(&applied.config, &node.config.canonical()))
+    });
+    let image: Vec<_> = diffs.into_iter().flatten().filter(|diff| diff.field == "image").collect();
+    if image.is_empty() { Cause::Missing } else { Cause::Changed(image) }
+}
+
+/// An existing volume is always kept, whatever its options: its data is worth more.
+fn volume(draft: &mut PlanBuilder<'_>, node: &Node) {
+    if draft.observed.volumes_of(&node.id).next().is_some() {
+        return;
+    }
+    let run = &draft.graph.run;
+    let action = Action::CreateVolume { labels: label::labels(run, &node.id, &node.config) };
+    let name = run.name_of(&node.id);
+    let create = draft.add(&node.id, name, action, Cause::Missing, []);
+    draft.hold(&node.id, Milestone::Created, create);
+}
+
+/// The oldest network in sync, which containers are most likely connected to.
+pub(super) fn kept_network<'a>(observed: &'a Observed, node: &'a Node) -> Option<&'a NetworkFacts> {
+    let desired = node.config.hash();
+    observed.networks_of(&node.id).find(|facts| facts.owner.as_ref().is_some_and(|owner| owner.hash == desired))
+}
+
+fn network(draft: &mut PlanBuilder<'_>, node: &Node) {
+    let found: Vec<_> = draft.observed.networks_of(&node.id).collect();
+    if let Some(keep) = kept_network(draft.observed, node) {
+        draft.networks.insert(node.id.clone(), Handle::Known(keep.id.clone()));
+        return;
+    }
+    let cause = match found.first().and_then(|old| old.owner.as_ref()) {
+        Some(owner) => Cause::Changed(super::diff::between(&owner.config, &node.config.canonical())),
+        None => Cause::Missing,
+    };
+    // Two networks cannot share a name, so the old one is removed first, with the containers that refer to its id.
+    draft.renewed.insert(node.id.clone());
+    let mut cleared = BTreeSet::new();
+    for old in &found {
+        cleared.insert(removal::network(draft, old, &cause));
+    }
+    create_network(draft, node, cause, cleared);
+}
+
+fn create_network(draft: &mut PlanBuilder<'_>, node: &Node, cause: Cause, after: BTreeSet<OpId>) {
+    let Config::Network(config) = &node.config else { return };
+    let run = &draft.graph.run;
+    let labels = label::labels(run, &node.id, &node.config);
+    // If the range is used up, the engine's own pools are left; if those are too, the engine reports an error.
+    let taken: Vec<Ipv4Net> = draft.observed.taken.iter().flatten().chain(&draft.options.avoid).copied().collect();
+    let subnet = config.subnet.or_else(|| draft.options.range.free(run.id.as_str(), &taken));
+    let action = Action::CreateNetwork { labels, internal: config.internal, subnet };
+    let name = run.name_of(&node.id);
+    let held = draft.held(&node.id, Gate::Create);
+    let create = draft.add(&node.id, name, action, cause, held.into_iter().chain(after));
+    draft.networks.insert(node.id.clone(), Handle::From(create));
+    draft.hold(&node.id, Milestone::Created, create);
+}

@@ -1,0 +1,53 @@
+//! Parts of a spec: volumes, the network and the build sidecar.
+
+use std::collections::BTreeMap;
+
+use ipnet::Ipv4Net;
+use serde::Deserialize;
+
+use moat_model::resource::{BuildNetwork, ImageRef, Limits, LogConfig, SecretText, Size};
+
+/// A named volume of the sandbox, and where it is mounted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedVolume {
+    pub name: String,
+    pub target: String,
+    pub read_only: bool,
+}
+
+/// The network settings of a spec.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct NetworkSettings {
+    pub subnet: Option<Ipv4Net>,
+    pub internal: bool,
+    /// `None`: chosen by the compiler from the build.
+    pub build: Option<BuildNetwork>,
+    /// Of the main container.
+    pub extra_hosts: BTreeMap<String, String>,
+}
+
+/// The settings of a spec for the build sidecar.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct BuilderSettings {
+    pub image: Option<ImageRef>,
+    pub cache: CacheRetention,
+    /// `None`: the capability's default.
+    pub cache_limit: Option<Size>,
+    /// A `buildkitd.toml` that is merged into the capability's.
+    pub config: Option<String>,
+    pub env: BTreeMap<String, String>,
+    /// Variables from moat's environment, which may be secrets.
+    pub concealed: BTreeMap<String, SecretText>,
+    pub limits: Limits,
+    pub oom_score_adj: Option<i32>,
+    pub logging: Option<LogConfig>,
+}
+
+/// Whether a destroy keeps the build cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CacheRetention {
+    #[default]
+    Keep,
+    Discard,
+}
