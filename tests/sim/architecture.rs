@@ -22,7 +22,7 @@ fn invariants() -> Vec<String> {
     invariants
 }
 
-/// What is in backticks and can be nothing but the name of a test.
+/// Words in backticks that can only be names of tests.
 fn tests_named_in(text: &str) -> Vec<&str> {
     let is_test = |word: &&str| word.contains('_') && word.chars().all(|c| c.is_ascii_lowercase() || c == '_');
     text.split('`').skip(1).step_by(2).filter(is_test).collect()
@@ -60,7 +60,7 @@ fn every_invariant_names_a_test_and_every_test_named_exists() {
     }
 }
 
-/// A bug that no longer fits the code shows nothing about the search for it.
+/// A bug that does not apply to the code any more proves nothing about the tests.
 #[test]
 fn every_planted_bug_still_fits_the_code() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

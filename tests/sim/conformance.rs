@@ -72,7 +72,7 @@ fn image(program: Program) -> ImageRef {
     ImageRef::parse(&format!("{program:?}").to_lowercase()).expect("a reference")
 }
 
-/// What the commands of the suite give; everything else of it the simulator knows by itself.
+/// The results of the suite's commands; the simulator knows everything else.
 fn behaviour(program: Program) -> Behaviour {
     let soon = Duration::from_millis(5);
     let lines = || ["one", "two", "three"].map(str::to_owned).to_vec();

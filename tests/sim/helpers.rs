@@ -1,4 +1,4 @@
-//! Helpers of the tests that are worth a test of their own.
+//! Tests of the tests' helpers.
 
 use testkit::text::{in_order, without_ids};
 

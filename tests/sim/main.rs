@@ -1,7 +1,7 @@
 //! The library without an engine: plans, the loop and the watch on the simulator, what goes over the wire to an engine,
 //! what is written, and that the sources are as the design says.
 //!
-//! Nothing here needs more than this machine. `MOAT_SIM_CASES` and `MOAT_SIM_SEED` are described in `properties`.
+//! `MOAT_SIM_CASES` and `MOAT_SIM_SEED` are described in `properties`.
 
 #![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes them")]
 

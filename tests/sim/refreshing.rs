@@ -1,4 +1,4 @@
-//! Tags that move, on a simulated engine: from the question at the registry to the container that runs.
+//! Moving tags on a simulated engine: from the query of the registry to the running container.
 
 use moat::observe::registry::{self, Registries, WithoutQuery};
 use moat::reconcile::{Claims, OnFailure, Outcome, until_converged};
@@ -25,7 +25,7 @@ fn busybox() -> ImageRef {
     ImageRef::parse("busybox").expect("valid")
 }
 
-/// An engine on which the spec was applied.
+/// An engine with the spec applied.
 async fn applied() -> (Sim, Graph) {
     let (sim, graph) = (Sim::new(&Settings::default()), graph(PLAIN));
     sim.publish(&busybox(), Behaviour::default());
@@ -51,7 +51,7 @@ fn changed(outcome: &Outcome) -> bool {
     }
 }
 
-/// The image that main is made from, and the one that its tag means on the engine.
+/// The image of main, and the image of its tag on the engine.
 async fn images(sim: &Sim, graph: &Graph) -> (ImageId, ImageId) {
     let containers = sim.containers(&Filter::Run(graph.run.id.clone())).await.expect("a list");
     let [main] = &containers[..] else { panic!("{containers:?}") };
@@ -79,7 +79,7 @@ async fn a_moved_tag_is_followed_when_asked_and_once() {
     assert_eq!((count(&sim, Call::Pull), images(&sim, &graph).await), (pulls, (main.clone(), main)));
 }
 
-/// The digest of a tag is that of a list, which has more in it than the image that runs here.
+/// The digest of a tag is that of a list with more than the running image.
 #[tokio::test(start_paused = true)]
 async fn a_list_that_is_another_and_leads_to_the_same_image_replaces_nothing() {
     let (sim, graph) = applied().await;
@@ -91,7 +91,7 @@ async fn a_list_that_is_another_and_leads_to_the_same_image_replaces_nothing() {
         assert!(!changed(&apply(&sim, &graph, ask(&sim, &graph).await).await), "once more");
         assert_eq!((count(&sim, Call::Pull), count(&sim, Call::CreateContainer)), (pulls, creations));
     }
-    // What runs has lost its name.
+    // The running image has lost its tag.
     assert!(sim.meddle(&Interference::RemoveImage { image: busybox().to_string() }));
     assert!(changed(&apply(&sim, &graph, ask(&sim, &graph).await).await), "it is pulled");
     assert_eq!((images(&sim, &graph).await, count(&sim, Call::CreateContainer)), ((first.clone(), first), creations));

@@ -283,7 +283,7 @@ fn a_replaced_mounted_file_is_repaired_by_watch() {
     assert_eq!(watch.quiet(), [Value::Null; 0]);
 }
 
-/// However an editor saves, and whatever else is written beside it.
+/// Every way in which editors save, with other files written beside.
 #[test]
 fn the_file_that_changed_is_named_relative_to_the_spec() {
     let sandbox = Sandbox::new("build: ./img\nextends: parts/base.yaml\n");

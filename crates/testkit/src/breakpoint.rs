@@ -87,8 +87,7 @@ impl Breakpoint {
         self.watch.state().caught.clone()
     }
 
-    /// Lets through what was held up, and all that comes after it. An answer that was caught is lost: its connection
-    /// breaks.
+    /// Forwards the held call and all later ones. A held answer is lost: its connection breaks.
     pub fn let_go(&self) {
         self.watch.state().let_go = true;
         self.watch.changed.notify_all();
@@ -143,7 +142,7 @@ fn name(head: &str) -> String {
     line.split([' ', '?']).take(2).collect::<Vec<_>>().join(" ")
 }
 
-/// The longest head of a request that makes sense.
+/// The maximum length of a request's head.
 const HEAD_MAX: usize = 64 * 1024;
 
 /// No answer that is kept may take longer: it has to come for the point to be reached.

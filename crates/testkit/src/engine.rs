@@ -92,13 +92,13 @@ pub fn remove_at_exit(part: &str) -> Child {
     let script = format!("cat; exec 2>/dev/null\n{}", removals.concat());
     let mut command = Command::new("sh");
     command.args(["-c", &script, &engine().client, part]).env("DOCKER_HOST", &engine().host);
-    // In a group of its own, since an interrupt from the keyboard goes to all of this one.
+    // In its own process group: an interrupt from the keyboard is sent to the whole group.
     command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().expect("a shell")
 }
 
-/// All that the engine holds, each as `kind id name agent`, where the agent is that of moat's own label; and which
-/// container used which volume, since a volume without a name says nothing of whose it was.
+/// All objects of the engine, each as `kind id name agent` with the agent of moat's label; and the volumes of each
+/// container, since an anonymous volume has no other sign of its owner.
 pub struct Inventory(BTreeSet<String>, Vec<(String, String)>);
 
 impl Inventory {
@@ -116,8 +116,8 @@ impl Inventory {
         Self(all.into_iter().flatten().collect(), volumes_in_use())
     }
 
-    /// Checks that the engine holds what it held before, and nothing else, as far as `agent` may be the reason: other
-    /// tests run at the same time. Their things come and go; what has leaked stays.
+    /// Checks that the engine has the same objects as before, except those of other agents: other tests run at the same
+    /// time. Their objects come and go; leaked ones stay.
     pub fn assert_unchanged(&self, agent: &str) {
         let mut difference = Vec::new();
         let same = || {
@@ -128,7 +128,7 @@ impl Inventory {
         assert!(is_same, "the engine is not as it was before {agent}: {difference:#?}");
     }
 
-    /// What [`Inventory::assert_unchanged`] complains of, at this moment.
+    /// The current differences that [`Inventory::assert_unchanged`] reports.
     pub fn difference(&self, agent: &str) -> Vec<String> {
         let now = Self::now();
         let in_use = self.1.iter().chain(&now.1);
@@ -141,8 +141,8 @@ impl Inventory {
             let is_engines = line.starts_with("network ") && name == "bridge";
             line.contains(agent) || !(is_others || is_engines)
         };
-        // A volume without a name of its own goes with its container, and whose that was cannot be told any more if it
-        // went while the lists were made. What was there before the test is not of a container of the test's.
+        // An anonymous volume is removed with its container, whose owner is unknown if that happened between the lists.
+        // A volume that existed before the test does not belong to one of its containers.
         let is_unnamed = |line: &&String| {
             let name = line.split(' ').nth(1).unwrap_or_default();
             line.starts_with("volume ") && name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())

@@ -3,7 +3,7 @@
 //! On a real engine: [`sandbox`] is one agent of one test, [`engine`] the engine as docker's own client sees it,
 //! [`watched`] a `moat watch` that runs, [`recorder`], [`proxy`] and [`breakpoint`] sockets in front of the engine's.
 //! Without one: [`hermetic`] is a folder to run moat in, [`empty_engine`] an engine that only answers, and [`simulator`]
-//! has the cases that are played on the simulated engine. [`conformance`] runs on both, with the methods of [`changes`].
+//! has the cases for the simulated engine. [`conformance`] runs on both, with the methods of [`changes`].
 
 #![expect(clippy::missing_panics_doc, reason = "a helper of tests panics to fail the test")]
 #![expect(clippy::return_self_not_must_use, reason = "a builder that is dropped shows in the test")]
@@ -37,8 +37,7 @@ pub fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }
 
-/// The program under test: the one that Cargo names to a test that it runs, or the one beside a test that was started by
-/// hand.
+/// The program under test: the one that Cargo passes to a test, or the one beside a test that was started manually.
 pub fn moat_binary() -> &'static str {
     static BINARY: OnceLock<String> = OnceLock::new();
     BINARY.get_or_init(|| {

@@ -34,7 +34,7 @@ impl Recorder {
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 let calls = Arc::clone(&heard);
-                // A connection that breaks is the client's to complain about.
+                // The client reports a broken connection.
                 thread::spawn(move || pass_on(client, &calls).ok());
             }
         });
@@ -72,7 +72,7 @@ impl Call {
     }
 }
 
-/// The longest head of a request that makes sense.
+/// The maximum length of a request's head.
 const HEAD_MAX: usize = 64 * 1024;
 
 /// Passes one request on, and then bytes both ways until both sides are done.

@@ -19,7 +19,7 @@ pub fn without_ids(text: &str) -> String {
     out
 }
 
-/// A table's columns are as wide as what is in them, which is another width each time.
+/// The width of a table's columns depends on their content, which varies.
 pub fn without_columns(text: &str) -> String {
     let narrow = |line: &str| {
         let indent = line.len() - line.trim_start().len();
@@ -29,7 +29,7 @@ pub fn without_columns(text: &str) -> String {
     text.lines().map(narrow).collect()
 }
 
-/// Puts what was done at the same time in the order of its letters, and leaves out how long things took.
+/// Sorts concurrent operations, and removes durations.
 pub fn in_order(text: &str) -> String {
     let mut out: Vec<String> = Vec::new();
     let mut done: Vec<String> = Vec::new();

@@ -20,10 +20,10 @@ pub struct Watched {
     pub told: Vec<Value>,
 }
 
-/// For one event. Longer than anything takes here, on a machine that is busy with something else.
+/// The maximum wait for one event, on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// In which nothing is told if nothing is done: longer than a watch waits for a file to come to rest, several times.
+/// A period without events if nothing is done: several times the debounce of files.
 const QUIET: Duration = Duration::from_millis(1500);
 
 impl Watched {

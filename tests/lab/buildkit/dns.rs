@@ -10,7 +10,7 @@ use tokio::net::UdpSocket;
 const PATIENCE: Duration = Duration::from_secs(4);
 
 /// Whom to ask: `configured`, or what the container itself asks. On loopback the real daemon would ask 8.8.8.8 instead;
-/// the lab asks nobody outside the machine, so there names fail, as they would in a sandbox without internet.
+/// the lab asks no server outside the machine, so there names fail, as they would in a sandbox without internet.
 pub fn upstream(configured: &[String]) -> Option<SocketAddr> {
     let own = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
     let own =

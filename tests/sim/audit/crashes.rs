@@ -1,4 +1,4 @@
-//! A crash at any point leaves a log that verifies, and that is gone on with.
+//! A crash at any point leaves a log that verifies and can be continued.
 
 use std::fs;
 use std::process::{Child, Command, Stdio};
@@ -34,7 +34,7 @@ fn every_point_of_an_append() {
         crashed.set_log(&after[..length]);
         let head = if length == after.len() { &new_head } else { &old_head };
         fs::write(crashed.file("head.json"), head).expect("written");
-        // What a crash leaves of the next head.
+        // The incomplete next head after a crash.
         fs::write(crashed.file("head.new"), &new_head[..length % new_head.len()]).expect("written");
         let whole = after[..length].split(|byte| *byte == b'\n').count() as u64 - 1;
         change(&crashed.open().expect("it goes on"), "c");
@@ -42,7 +42,7 @@ fn every_point_of_an_append() {
     }
 }
 
-/// A plan is one write of many lines: every prefix of it, after which the whole lines are intents that are open.
+/// A plan is one write of many lines: after every prefix of it, the complete lines are open intents.
 #[test]
 fn every_point_of_a_plan() {
     let place = Place::with_key('1');
@@ -79,7 +79,7 @@ fn what_is_not_begun_is_skipped_and_what_was_begun_is_not() {
     };
     assert_eq!(results(), [(3, Verdict::Skipped), (4, Verdict::Skipped)]);
     audit.outcome(first, "docker_network_created", Verdict::Done, &about(), Map::new()).expect("on record");
-    // The end of a command skips what is left of others.
+    // The end of a command logs its remaining intents as skipped.
     audit.close().expect("closed");
     let skipped = |seq| (seq, Verdict::Skipped);
     assert_eq!(results()[2..], [(2, Verdict::Done), skipped(5), skipped(6), skipped(7)]);
@@ -104,7 +104,7 @@ fn every_point_of_a_beginning() {
         change(&crashed.open().expect("it begins"), "a");
         crashed.assert_valid(3);
     }
-    // Half a key has never got its name.
+    // An incomplete key never gets its name.
     let crashed = Place::new();
     fs::create_dir_all(crashed.file("")).expect("a folder");
     fs::write(crashed.file("key.new"), "11").expect("written");
@@ -119,7 +119,7 @@ fn what_a_crash_has_left_open_is_closed_as_unknown() {
     let intent = audit.intent("docker_network_created", &about(), Map::new()).expect("on record");
     change(&audit, "a");
     drop(audit);
-    // The intent is before the last head and after it.
+    // The intent is before the last head, and after it.
     for _ in 0..2 {
         let audit = place.open().expect("a log");
         let another = moat::audit::log::About { run: Some("other".to_owned()), ..about() };
@@ -137,7 +137,7 @@ fn what_a_crash_has_left_open_is_closed_as_unknown() {
     place.assert_valid(5);
 }
 
-/// Makes another process of this test that appends for ever.
+/// Starts another process of this test that appends forever.
 pub fn endless_writer(place: &Place) -> Child {
     let mut command = Command::new(std::env::current_exe().expect("this test"));
     command.args(["--exact", "audit::crashes::the_other_process", "--nocapture"]);
@@ -145,7 +145,7 @@ pub fn endless_writer(place: &Place) -> Child {
     command.spawn().expect("a process")
 }
 
-/// Not a test by itself: what the processes of the others do.
+/// Not a test: the processes of the others run this.
 #[test]
 fn the_other_process() {
     let Some(place) = std::env::var_os("AUDIT_TEST_PLACE") else { return };
@@ -163,7 +163,7 @@ fn processes_that_are_killed_leave_a_log_that_is_valid() {
     for round in 1..=10 {
         let (length, deadline) = (place.log().len(), Instant::now() + Duration::from_secs(20));
         let mut writers = [endless_writer(&place), endless_writer(&place)];
-        // Anywhere in the middle of their work.
+        // At any point of their work.
         while place.log().len() < length + round * 977 {
             assert!(Instant::now() < deadline, "nothing is written");
         }

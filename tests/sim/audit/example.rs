@@ -1,4 +1,4 @@
-//! `docs/reference/audit-format.md`: its example is what moat writes, and a few lines that know nothing of moat recompute it.
+//! `docs/reference/audit-format.md`: moat writes its example, and a few lines without moat's code recompute it.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,7 @@ fn page() -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference/audit-format.md")).expect("the page")
 }
 
-/// The lines of the example: those that are indented, and begin as an entry does.
+/// The lines of the example: indented, with the start of an entry.
 fn example(page: &str) -> Vec<String> {
     page.lines()
         .filter_map(|line| line.strip_prefix("    "))
@@ -39,7 +39,7 @@ fn the_example_is_what_moat_writes() {
     assert!(page.contains(&audit.public_key().to_string()));
 }
 
-/// Only what the page says, and none of moat's own code.
+/// Only by the page, without moat's code.
 #[test]
 fn the_example_is_recomputed() {
     let page = page();
@@ -61,7 +61,7 @@ fn the_example_is_recomputed() {
     key.verify(signed.as_bytes(), &unhex(&rest[..128])).expect("signed");
 }
 
-/// The line of shell that the page gives, on the page itself.
+/// The shell command of the page, on the page itself.
 #[test]
 fn sha256sum_alone_checks_it() {
     let page = page();

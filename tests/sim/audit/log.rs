@@ -1,4 +1,4 @@
-//! A log in a folder of its own.
+//! A log in its own folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,13 +16,13 @@ pub struct Place {
 
 impl Place {
     pub fn new() -> Self {
-        // In memory where there is such a place: what is tried thousands of times need not wait for a disk.
+        // In memory if possible: thousands of cases need not wait for a disk.
         let memory = Path::new("/dev/shm");
         let dir = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
         Self { dir: dir.expect("a folder") }
     }
 
-    /// With a key that is always the same.
+    /// With a fixed key.
     pub fn with_key(digit: char) -> Self {
         let place = Self::new();
         place.write_key(digit);
@@ -57,7 +57,7 @@ impl Place {
         fs::write(self.file("log.jsonl"), bytes).expect("written");
     }
 
-    /// The entry that is broken first; `None`: all is well.
+    /// The first broken entry; `None`: the log verifies.
     pub fn first_broken(&self) -> Option<u64> {
         match verify(self.path(), None) {
             Ok(_) => None,

@@ -1,4 +1,4 @@
-//! The audit log: that nothing of it can be changed unseen, and that nothing that happens to moat breaks it.
+//! The audit log: every tampering is found, and no crash breaks it.
 
 mod changes;
 mod crashes;

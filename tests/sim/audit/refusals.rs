@@ -1,4 +1,4 @@
-//! Whoever cannot put something on record must not do it: each way in which that is so, and what is said.
+//! A change that cannot be logged must not be made: each cause, and its message.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -16,7 +16,7 @@ fn used() -> Place {
     place
 }
 
-/// Spoils a log that is there, and gives what is said then.
+/// Damages an existing log; returns the error.
 fn refused(spoil: impl FnOnce(&Place)) -> String {
     let place = used();
     spoil(&place);
@@ -58,7 +58,7 @@ fn a_full_disk_is_an_error_and_leaves_the_log_valid() {
     let audit = place.open().expect("a log");
     let kept = place.log();
     fs::remove_file(place.file("log.jsonl")).expect("removed");
-    // Takes nothing, as a full disk does.
+    // Accepts no data, like a full disk.
     symlink("/dev/full", place.file("log.jsonl")).expect("a link");
     assert!(audit.intent("container_started", &about(), Map::new()).is_err());
     let change = |event| Described { event, data: Map::new() };
@@ -85,11 +85,11 @@ fn a_log_that_is_broken_is_put_aside_and_a_new_one_begun() {
     place.assert_valid(2);
     change(&audit, "b");
     place.assert_valid(4);
-    // Nothing is lost, and where it ended is on record.
+    // Nothing is lost, and the new log names its end.
     assert_eq!(fs::read(place.file("1970-01-01T00-00-00.000Z.log.jsonl")).expect("kept"), b"nonsense\n");
     let text = String::from_utf8(place.log()).expect("text");
     assert!(text.contains("\"event\":\"log_continues\"") && text.contains("\"seq\":2},\"prev\""), "{text}");
-    // A key that is lost is replaced; the old log can still be verified with the public one.
+    // A lost key is replaced; the old log can still be verified with the public one.
     fs::remove_file(place.file("key")).expect("removed");
     assert!(place.open().is_err());
     Audit::rotate(place.path(), moat::audit::log::Writer { clock: moat::clock::Clock::System, ..writer() })

@@ -2,7 +2,7 @@
 
 use super::log::{Place, change};
 
-/// Numbers that look random and are the same in every run: splitmix64.
+/// Deterministic random numbers: splitmix64.
 struct Random(u64);
 
 impl Random {
@@ -22,7 +22,7 @@ impl Random {
 
 type Lines = Vec<Vec<u8>>;
 
-/// A kind of tampering: changes the lines, and gives the place of the first line that is not as it was.
+/// A kind of tampering: changes the lines, and returns the index of the first changed one.
 type Tamper = fn(&mut Lines, &Lines, &mut Random) -> usize;
 
 const KINDS: [(&str, Tamper); 8] = [
@@ -55,7 +55,7 @@ const KINDS: [(&str, Tamper); 8] = [
         let line = lines[from].clone();
         let twice = line == lines[at];
         lines.insert(at, line);
-        // Next to itself, the second one is too many.
+        // After itself, the second one is the first wrong entry.
         at + usize::from(twice)
     }),
     ("cut between lines", |lines, _, random| {
@@ -103,7 +103,7 @@ fn a_thousand_tamperings_are_found_where_they_begin() {
         place.set_log(&bad.concat());
         let expected = u64::try_from(at).expect("small") + 1;
         assert_eq!(place.first_broken(), Some(expected), "{round}: {kind} at {expected}");
-        // Nobody goes on with it, where the end is what is wrong.
+        // A log with a broken end cannot be continued.
         if kind.starts_with("cut") {
             assert!(place.open().is_err(), "{round}: {kind}");
         }
@@ -112,7 +112,7 @@ fn a_thousand_tamperings_are_found_where_they_begin() {
     place.assert_valid(17);
 }
 
-/// Whoever can write the file, but has no key, cannot go on with the log either.
+/// Without the key, a writer of the file cannot continue the log either.
 #[test]
 fn what_is_added_without_the_key_is_found() {
     let (place, forger) = (Place::with_key('1'), Place::with_key('2'));
@@ -120,7 +120,7 @@ fn what_is_added_without_the_key_is_found() {
     change(&audit, "a");
     drop(audit);
     let good = place.log();
-    // The forger has all that moat has but the key: the log so far, and the program.
+    // The forger has everything but the key: the log, and the program.
     std::fs::create_dir_all(forger.file("")).expect("a folder");
     let audit = forger.open().expect("a log");
     change(&audit, "a");
@@ -150,13 +150,13 @@ fn a_head_that_was_changed_or_put_back_is_found() {
     std::fs::remove_file(place.file("head.json")).expect("removed");
     assert_eq!(place.first_broken(), Some(0));
     assert!(place.open().is_err());
-    // A head of this very log from before is only late, as after a crash. The log itself is whole.
+    // An earlier head of the same log is only outdated, as after a crash. The log itself is complete.
     write(&head);
     change(&audit, "b");
     audit.close().expect("on disk");
     write(&head);
     place.assert_valid(5);
-    // But with an end that it does not know of cut off, it cannot be told from a crash that came earlier.
+    // But if entries after this head are cut off, it cannot be told from a crash that came earlier.
     place.set_log(&log);
     place.assert_valid(3);
 }
@@ -167,7 +167,7 @@ fn another_key_verifies_nothing() {
     change(&place.open().expect("a log"), "a");
     let key = other.open().expect("a log").public_key();
     assert!(moat::audit::verify(place.path(), Some(&key)).is_err());
-    // With the key exchanged, too, its own log is not believed.
+    // Nor is the log trusted with a replaced key.
     place.write_key('2');
     assert_eq!(place.first_broken(), Some(1));
 }

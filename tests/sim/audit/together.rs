@@ -19,7 +19,7 @@ fn processes_and_threads_keep_one_chain() {
             command.spawn().expect("a process")
         })
         .collect();
-    // One of them begins the log, whichever it is.
+    // Any one of them starts the log.
     let audit = place.open().expect("a log");
     thread::scope(|scope| {
         for _ in 0..2 {
@@ -31,7 +31,7 @@ fn processes_and_threads_keep_one_chain() {
     }
     let entries = 1 + 5 * 2 * EACH;
     place.assert_valid(entries);
-    // Each outcome is that of an intent before it, and each intent has one.
+    // Each outcome belongs to an earlier intent, and each intent has one.
     let all = read::entries(place.path()).expect("entries");
     let outcomes: Vec<u64> = all.iter().filter_map(|entry| entry.body.of).collect();
     let mut of = outcomes.clone();
@@ -41,7 +41,7 @@ fn processes_and_threads_keep_one_chain() {
     assert_eq!(of, intents);
 }
 
-/// What a process remembers of the log is of that log, and of how far it had come.
+/// A process remembers the position in one log only.
 #[test]
 fn a_log_that_was_put_aside_or_gone_on_with_meanwhile_is_seen() {
     let place = Place::new();
@@ -54,6 +54,6 @@ fn a_log_that_was_put_aside_or_gone_on_with_meanwhile_is_seen() {
     drop(Audit::rotate(place.path(), writer()).expect("a new log"));
     change(&audit, "d");
     change(&other, "e");
-    // Its beginning, what it goes on from, and two changes.
+    // Its first entry, the end of the old one, and two changes.
     place.assert_valid(6);
 }

@@ -1,4 +1,4 @@
-//! From nothing, and from halfway.
+//! A first apply, and the rest of an interrupted one.
 
 use expect_test::expect;
 use moat_model::resource::ResourceId;

@@ -1,4 +1,4 @@
-//! A command that ends is a run: ended with 0 it is left alone, ended with anything else it is tried again.
+//! A one-shot command: after exit code 0 it is not started again, after any other it is.
 
 use expect_test::{Expect, expect};
 use moat_model::state::{ContainerState, Observed};
@@ -10,7 +10,7 @@ use moat_model::graph::Graph;
 
 const RUN: &str = "agent: job\nimage: busybox\ncommand: make\n";
 
-/// A world in which the command of `graph` has ended.
+/// A state in which the command of `graph` has exited.
 fn ended(graph: &Graph, code: i64) -> Observed {
     let mut observed = applied(graph);
     let main = container(&mut observed, "main");
@@ -22,7 +22,7 @@ fn condition(graph: &Graph, observed: &Observed) -> Condition {
     status(graph, observed, &compute(graph, observed, &Options::default())).condition
 }
 
-/// What is planned, and what it is called, once the command of a spec has ended.
+/// The plan and the condition after the command of a spec has exited.
 fn planned(spec: &str, code: i64, called: Condition, expected: &Expect) {
     let graph = graph(spec);
     let observed = ended(&graph, code);
@@ -45,7 +45,7 @@ fn what_ended_otherwise_is_tried_again() {
         2.  await container moat-job-R after 1: exited with code 3
     "#]];
     planned(RUN, 3, Condition::Failed, again);
-    // Killed or stopped from outside is not done.
+    // Killed or stopped by another user is not completed.
     for code in [137, 143] {
         let graph = graph(RUN);
         assert!(plan(&graph, &ended(&graph, code)).starts_with("1.  start"), "{code}");
@@ -61,7 +61,7 @@ fn what_is_to_stay_up_has_not_completed() {
     planned(&format!("{RUN}restart: unless-stopped\n"), 0, Condition::Degraded, again);
 }
 
-/// Nobody needs the network of what is done, and a clean-up may have taken it.
+/// A completed command does not need its network, and a clean-up may have removed it.
 #[test]
 fn the_network_of_what_is_done_may_go() {
     let graph = graph(RUN);
@@ -100,7 +100,7 @@ fn asked_to_it_runs_again() {
     .assert_eq(&plan_with(&graph, &observed, &Options { restart, ..Options::default() }));
 }
 
-/// A program may end with 0 because it was stopped. The mark says so until it runs again.
+/// A program may exit with 0 because it was stopped. The mark shows that until it runs again.
 #[test]
 fn a_start_runs_it_again_before_the_mark_goes() {
     let graph = graph(RUN);

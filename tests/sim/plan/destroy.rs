@@ -1,4 +1,4 @@
-//! Taking everything away again.
+//! The removal of everything.
 
 use std::collections::BTreeMap;
 

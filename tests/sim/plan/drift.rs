@@ -1,4 +1,4 @@
-//! One thing is not as it should be: it is named with its cause, and only it is mended.
+//! One difference: the plan names its cause, and repairs only that.
 
 use expect_test::{Expect, expect};
 use moat_model::resource::{NetworkId, ResourceId};
@@ -7,7 +7,7 @@ use moat_plan::Options;
 
 use super::world::{DIND, applied, container, graph, plan, plan_with};
 
-/// Plans a world that is as wanted but for what `drift` does to it.
+/// Plans a state that is in sync except for `drift`.
 fn drifted(drift: impl FnOnce(&mut Observed), expected: &Expect) {
     let graph = graph(DIND);
     let mut observed = applied(&graph);
@@ -37,7 +37,7 @@ fn the_sidecar_is_gone() {
     );
 }
 
-/// A container that is started again needs no image; fetching it could only fail.
+/// A container that is started again needs no image; a pull could only fail.
 #[test]
 fn main_has_stopped_and_its_image_is_gone() {
     let change = |it: &mut Observed| {
@@ -145,7 +145,7 @@ fn the_network_is_gone_and_the_stopped_containers_still_hold_its_id() {
 
 #[test]
 fn the_network_was_made_again_by_hand_without_labels() {
-    // Only what bears the labels is observed, so that the containers' network looks dead: it is not ours.
+    // Only objects with the labels are observed, so the containers' network looks dead: it is foreign.
     let change = |it: &mut Observed| {
         it.networks[0].id = NetworkId::new("id-other");
     };
@@ -257,7 +257,7 @@ fn two_networks_bear_the_name_and_the_oldest_is_kept() {
     );
 }
 
-/// What ends again and again, or runs and is never ready, may have been started before its files were there.
+/// A container that exits repeatedly, or is never ready, may have been started without its files.
 #[test]
 fn the_sidecar_was_not_ready_in_time() {
     let graph = graph(DIND);

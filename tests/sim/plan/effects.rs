@@ -43,7 +43,7 @@ fn graph(text: &str) -> Graph {
     compile_with(spec, &Capabilities::builtin(), Some(&vault)).expect("it compiles")
 }
 
-/// A world in which `before` was applied, looked at for `after`.
+/// A state with `before` applied, observed for `after`.
 fn world(before: &Graph, after: &Graph) -> Observed {
     let mut observed = applied(before);
     observed.images.extend(images_only(after).images);
@@ -60,10 +60,10 @@ fn world(before: &Graph, after: &Graph) -> Observed {
     observed
 }
 
-/// The containers beside main in what follows.
+/// The other containers of the cases.
 const SIDECARS: [&str; 2] = ["buildkit", "db"];
 
-/// What a plan does, if it is one thing.
+/// The effect of a plan, if it has only one.
 fn becomes(plan: &Plan) -> Option<Becomes> {
     let done: BTreeSet<(&str, &str)> =
         plan.operations.iter().map(|it| (it.action.verb(), it.resource.name.as_str())).collect();
@@ -91,7 +91,7 @@ fn changed(step: &Step) -> Option<Becomes> {
         return Some(Becomes::Another);
     }
     let plan = compute(&after, &world(&before, &after), &Options::default());
-    // And once it is done there is nothing to do.
+    // After it, nothing remains to be done.
     let again = compute(&after, &world(&after, &after), &Options::default());
     assert!(again.is_empty(), "{}:\n{again}", step.after);
     becomes(&plan)

@@ -1,4 +1,4 @@
-//! The planner's table: a world, and the plan that it gives, word by word.
+//! The planner's table: a state, and the exact text of its plan.
 //!
 //! A wrong planner would have to print the same text to pass.
 

@@ -1,4 +1,4 @@
-//! Stopped is a desired state: what runs is stopped in good order, and nothing is started until the user says so.
+//! Stopped is a desired state: running containers are stopped in order, and nothing is started until `moat start`.
 
 use expect_test::expect;
 use moat_model::resource::label::{self, Ownership};
@@ -32,7 +32,7 @@ fn the_mark_comes_first_and_main_stops_before_what_it_needs() {
         3.  stop container moat-buildkit-builder-R after 1, 2: the sandbox is stopped
     "#]]
     .assert_eq(&plan_with(&graph, &applied(&graph), &options));
-    // Without its spec, as far as is known.
+    // With an unknown spec.
     expect![[r#"
         1.  create volume moat-stopped-builder-R: requested
         2.  stop container moat-builder-R after 1: the sandbox is stopped
@@ -41,7 +41,7 @@ fn the_mark_comes_first_and_main_stops_before_what_it_needs() {
     .assert_eq(&plan_with(&Graph::empty(graph.run.clone()), &applied(&graph), &options));
 }
 
-/// What a user asks for comes before what a container was created with, and only where it is asked for.
+/// A stop timeout of the user overrides the container's, and only if it is given.
 #[test]
 fn the_time_to_stop_is_what_was_asked_for() {
     let graph = graph(DIND);

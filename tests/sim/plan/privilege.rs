@@ -1,4 +1,4 @@
-//! What a sandbox gains over what was last applied, word by word.
+//! The privileges that a sandbox gains since the last apply, as exact text.
 
 use expect_test::{Expect, expect};
 use moat_model::resource::{Config, ResourceId, SecretKey, SecretText};
@@ -26,7 +26,7 @@ fn nothing_new_is_nothing() {
         "agent: a\ndependencies: [docker:dind]\nenv: {A: b}\n",
         &expect![[""]],
     );
-    // Less, and what is in the spec's own folder.
+    // Fewer privileges, and paths in the spec's own folder.
     widens(
         BEFORE,
         "agent: a\nimage: team/tool:2\nuser: node\nnetwork: {internal: true}\nworkspace: ./app\n",

@@ -14,12 +14,12 @@ fn reference(text: &str) -> ImageRef {
     ImageRef::parse(text).expect("valid")
 }
 
-/// What is planned where the registry says that `image` is [`NEW`] now.
+/// The plan if `image` is [`NEW`] in the registry.
 fn refresh(image: &str) -> Options {
     Options { registry: [(reference(image), ImageDigest::new(NEW))].into(), ..Options::default() }
 }
 
-/// As after a `docker pull` by hand: the tag means an image that has these digests.
+/// As after a manual `docker pull`: the tag refers to an image with these digests.
 fn pull(observed: &mut Observed, image: &str, digests: &[&str]) {
     let digests = digests.iter().map(|it| ImageDigest::new(*it)).collect();
     let facts = ImageFacts { id: ImageId::new("sha256:2"), digests };
@@ -38,7 +38,7 @@ fn nobody_asked() {
 fn the_image_is_the_registrys() {
     let graph = graph(PLAIN);
     let mut observed = applied(&graph);
-    // Whatever else it is called: it may be in several repositories, and for several platforms.
+    // Whatever its other names: it may be in several repositories, and for several platforms.
     pull(&mut observed, "busybox", &["sha256:another", NEW]);
     container(&mut observed, "main").image = ImageId::new("sha256:2");
     expect![""].assert_eq(&plan_with(&graph, &observed, &refresh("busybox")));
@@ -97,7 +97,7 @@ fn its_image_has_lost_its_name() {
         7.  rename container moat-plain-R after 6: named moat-plain-R.next1
     "#]]
     .assert_eq(&plan_with(&graph, &observed, &refresh("busybox")));
-    // An engine whose ids are the registries' digests tells without the name.
+    // An engine whose ids are the registries' digests needs no name.
     container(&mut observed, "main").image = ImageId::new(NEW);
     expect![""].assert_eq(&plan_with(&graph, &observed, &refresh("busybox")));
 }

@@ -1,4 +1,4 @@
-//! The file has changed: the new container is made beside the old one, which goes last.
+//! A changed spec: the new container is created beside the old one, which is removed last.
 
 use expect_test::expect;
 use moat_model::resource::{ContainerId, ResourceId};
@@ -9,7 +9,7 @@ use super::world::{DIND, applied, container, graph, images_only, plan, plan_with
 
 const CHANGED: &str = "agent: builder\ndependencies: [docker:dind]\nenv: {A: two, B: three}\n";
 
-/// What was applied under an older spec, with both containers of a replacement that was cut short.
+/// The state of an older spec, with both containers of an interrupted replacement.
 fn halfway(newer: impl FnOnce(&mut moat_model::state::ContainerFacts)) -> Observed {
     let mut observed = applied(&graph(DIND));
     let old = container(&mut observed, "main");

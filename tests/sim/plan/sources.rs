@@ -1,4 +1,5 @@
-//! Where mounts come from: what is refused with its place, what git needs, and what is no reason to make a container anew.
+//! Sources of mounts: rejected ones with their location, the files that git needs, and changes that do not recreate a
+//! container.
 
 use std::path::{Path, PathBuf};
 
@@ -23,7 +24,7 @@ fn spec(text: &str, ground: Ground) -> Spec {
     spec
 }
 
-/// Environment in which only the home directory is known.
+/// An environment with only the home directory.
 struct Home;
 
 impl moat_spec::Environment for Home {
@@ -40,7 +41,7 @@ impl moat_spec::Environment for Home {
     }
 }
 
-/// Links, each with what it leads to.
+/// Links, each with its target.
 fn links(links: &[(&str, &[&str])]) -> Ground {
     let way = |(path, way): &(&str, &[&str])| (PathBuf::from(path), way.iter().map(PathBuf::from).collect());
     Ground { ways: links.iter().map(way).collect(), ..Ground::default() }
@@ -89,7 +90,7 @@ fn what_the_sandbox_can_exchange_is_no_source() {
             agent.yaml:8:5: `/srv/a/b` is inside a folder that the sandbox can write, at `/srv`
         "#]],
     );
-    // The workspace itself can be what lies in another mount.
+    // The workspace itself can be inside another mount.
     refused(
         "workspace: ./sub\nmounts: ['.:/all']\n",
         Ground::default(),
@@ -101,7 +102,7 @@ fn what_the_sandbox_can_exchange_is_no_source() {
 
 #[test]
 fn links_are_followed_to_where_the_sandbox_can_write() {
-    // A link outside leads in; one inside leads out; the folder is known by another name.
+    // A link from outside to inside, one from inside to outside, and another name of the folder.
     let found = links(&[
         ("/home/me/in", &["/home/me/in", "/home/me/p/sub"]),
         ("/home/me/round", &["/home/me/round", "/home/me/p/out", "/etc"]),
@@ -186,7 +187,7 @@ fn moats_own_files_and_keys_are_not_to_be_seen() {
         agent.yaml:3:10: `/home` exposes your keys in `/home/me/.ssh` to the sandbox
     "#]],
     );
-    // By their own name they are what was asked for.
+    // By their own path they are what the spec names.
     graph("mounts: ['~/.ssh:/root/.ssh:ro', '~/.ssh/known_hosts:/k:ro', '~/.config:/c']\n", ground(&[]));
 }
 
@@ -245,7 +246,7 @@ fn a_relative_work_tree_is_seen_from_the_workspace() {
     let found = repository("/home/me/p", worktree("../repo/.git/worktrees/p"));
     let graph = graph("workspace: .\n", found.clone());
     assert!(shown(&main_of(&graph).mounts).contains("/home/me/repo/.git /repo/.git rw\n"));
-    // What is there by itself needs no mount.
+    // An existing path needs no mount.
     let spec = spec("workspace: .\nmounts: ['~/repo:/repo']\n", found);
     let graph = compile(&spec, &Capabilities::builtin()).expect("the parts fit");
     assert_eq!(main_of(&graph).mounts.len(), 2);
@@ -292,7 +293,7 @@ fn the_guards_of_an_older_version_make_no_container_anew() {
 
 const CONF: &str = "mounts: ['./conf.json:/etc/app/conf.json']\n";
 
-/// The host's file, as it is now.
+/// The host's current file.
 fn file(inode: u64, born: i64) -> HostFile {
     HostFile { device: 1, inode, born: Some(born), modified: born, changed: born, linked: None }
 }
@@ -302,7 +303,7 @@ fn with_file(text: &str, file: HostFile) -> Graph {
     graph(text, Ground { files: [(path, file)].into(), ..Ground::default() })
 }
 
-/// A world in which main was started at 100.
+/// A state in which main was started at 100.
 fn started(graph: &Graph) -> Observed {
     let mut observed = applied(graph);
     let (id, config) = (container(&mut observed, "main").id.clone(), main_of(graph));
@@ -321,21 +322,21 @@ fn a_mounted_file_that_was_replaced_restarts_its_container() {
         2.  await container moat-a-R after 1: `/home/me/p/conf.json` was replaced on the host; the container still has the old file
     "#]]
     .assert_eq(&plan(&new, &before));
-    // Edited in place, touched, or there before the start.
+    // Edited in place, touched, or existing before the start.
     let edited = HostFile { modified: 150, changed: 150, ..file(7, 50) };
     assert_eq!(plan(&with_file(CONF, edited), &before), "");
     assert_eq!(plan(&with_file(CONF, file(8, 90)), &before), "");
-    // What is not running finds the new file when it is started; of an engine elsewhere nothing is known.
+    // A stopped container gets the new file at its start; the files of a remote engine are unknown.
     before.live.values_mut().for_each(|live| live.started = None);
     assert_eq!(plan(&new, &before), "");
     container(&mut before, "main").state = ContainerState::Exited;
     assert!(plan(&new, &before).starts_with("1.  start container"), "{}", plan(&new, &before));
-    // A command that is run once is not run twice.
+    // A one-shot command does not run again.
     let once = format!("{CONF}restart: 'no'\ncommand: make\n");
     assert_eq!(plan(&with_file(&once, file(8, 150)), &started(&with_file(&once, file(7, 50)))), "");
 }
 
-/// An older file shows by what was noted at creation.
+/// An older file is detected by the label from the creation.
 #[test]
 fn a_container_notes_the_files_that_it_is_created_with() {
     let before = with_file(CONF, file(7, 50));

@@ -1,4 +1,4 @@
-//! Limits and the restart policy: changed in place where an engine can, by what the engine has now.
+//! Limits and the restart policy: updated in place where an engine can, compared with the engine's values.
 
 use expect_test::expect;
 use moat_model::graph::Graph;
@@ -12,7 +12,7 @@ const LIMITED: &str = "agent: plain\nimage: busybox\ncontainer: {memory: 512m, c
 const OTHERWISE: &str = "agent: plain\nimage: busybox\ncontainer: {memory: 1g, cpus: 2, pids: 100}\nrestart: always\n";
 const UNLIMITED: &str = "agent: plain\nimage: busybox\n";
 
-/// A world in which `created` was applied, and the engine has what `now` says.
+/// A state with `created` applied, and the engine's current values `now`.
 fn world(created: &str, now: &str) -> Observed {
     let mut observed = applied(&graph(created));
     let (limits, restart) = live(&graph(now));
@@ -83,14 +83,14 @@ fn a_limit_that_the_engine_has_forgotten_is_not_set_again_and_again() {
         live.limits.memory = None;
     }
     assert_eq!(plan(&graph(LIMITED), &observed), "");
-    // One that somebody has set is another matter.
+    // A limit that another user has set is different.
     for live in observed.live.values_mut() {
         live.limits.memory = Some(Size(1 << 20));
     }
     assert!(plan(&graph(LIMITED), &observed).contains("limits.memory \"1m\" -> \"512m\""));
 }
 
-/// The defaults that a container was created with, and has.
+/// The defaults of a container at its creation, and now.
 fn given(observed: &mut Observed, defaults: &str, now: Limits) {
     let main = container(observed, "main");
     let owner = main.owner.as_mut().expect("ours");
@@ -103,7 +103,7 @@ fn given(observed: &mut Observed, defaults: &str, now: Limits) {
 fn defaults_are_no_difference_whichever_they_were() {
     for (defaults, memory, pids) in [
         (r#"{"memory":"6g","pids":4096}"#, Some(6 << 30), Some(4096)),
-        // Of another version, on another machine.
+        // Of another version, or another host.
         (r#"{"memory":"1g","pids":2048,"later":[1]}"#, Some(1 << 30), Some(2048)),
         // The engine has dropped one of them.
         (r#"{"memory":"1g","pids":2048}"#, None, Some(2048)),
@@ -147,7 +147,7 @@ fn a_limit_that_the_engine_drops_is_set_once() {
     let mut observed = world(UNLIMITED, UNLIMITED);
     let first = plan(&graph(LIMITED), &observed);
     assert!(first.contains("update container"), "{first}");
-    // It was updated in this run, and nothing has come of it.
+    // It was updated in this run without effect.
     let updated = observed.containers.iter().map(|facts| facts.id.clone()).collect();
     let options = Options { updated, ..Options::default() };
     assert_eq!(plan_with(&graph(LIMITED), &observed, &options), "");
@@ -155,7 +155,7 @@ fn a_limit_that_the_engine_drops_is_set_once() {
     let found: Vec<_> = dropped(&graph(LIMITED), &observed, is_updated).into_iter().map(|(_, fields)| fields).collect();
     assert_eq!(found, [["memory", "cpus", "pids"]]);
     assert_eq!(dropped(&graph(LIMITED), &observed, |_| false), [], "nothing was changed");
-    // It was created on an engine that said so.
+    // It was created on an engine that reported this.
     given(&mut observed, r#"{"unsupported":["memory","pids"]}"#, Limits::default());
     let plan = plan(&graph(LIMITED), &observed);
     assert!(plan.contains("limits.cpus") && !plan.contains("limits.memory"), "{plan}");

@@ -1,8 +1,8 @@
 //! Worlds that an earlier moat has made, as their labels say: there is nothing to do about them, except that a start
 //! script of moat's that has changed replaces its container.
 //!
-//! What a later version adds to a configuration leaves no trace where it is not used. A file of `tests/fixtures/worlds`
-//! is never changed: it is what users have.
+//! A later addition to a configuration leaves no trace where it is not used. A file of `tests/fixtures/worlds` is never
+//! changed: users have such states.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -73,7 +73,7 @@ fn needed(plan: &str) -> &str {
 /// Create, upload, stop, start, await, remove and rename.
 const REPLACEMENT: usize = 7;
 
-/// The plan for a world in which everything is well, with the labels that it bears.
+/// The plan for a healthy state with these labels.
 fn unchanged(world: &World) -> String {
     let spec = agent::parse(Source::new("agent.yaml", &world.path, &world.spec)).expect("the spec is still right");
     let graph: Graph = compile(&spec, &Capabilities::builtin()).expect("the spec is still right");
@@ -85,7 +85,7 @@ fn unchanged(world: &World) -> String {
     observed.containers.iter_mut().for_each(|facts| recorded(&mut facts.owner));
     observed.networks.iter_mut().for_each(|facts| recorded(&mut facts.owner));
     observed.volumes.iter_mut().for_each(|facts| recorded(&mut facts.owner));
-    // It had no limits but those that are written.
+    // It had only the limits of its spec.
     for node in graph.nodes() {
         if let Config::Container(config) = &node.config {
             let live = Live { limits: config.limits, restart: Some(config.restart), restarts: 0, started: None };
@@ -96,7 +96,7 @@ fn unchanged(world: &World) -> String {
     plan(&graph, &observed)
 }
 
-// Otherwise the test above would pass on a planner that sees no difference at all.
+// Otherwise the test above would pass with a planner that finds no differences.
 #[test]
 fn a_label_that_differs_is_seen() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/worlds/0.1.0-dind.json");

@@ -1,4 +1,4 @@
-//! Worlds to plan against: everything in sync, and then one difference.
+//! States to plan for: in sync, then with one difference.
 
 use std::collections::BTreeSet;
 
@@ -12,10 +12,10 @@ use moat_plan::{Options, compute};
 use moat_spec::compile::compile;
 use moat_spec::{Capabilities, Source, agent};
 
-/// The smallest spec with a Docker of its own.
+/// The smallest spec with its own Docker.
 pub const DIND: &str = "agent: builder\ndependencies: [docker:dind]\n";
 
-/// The smallest spec of all.
+/// The smallest spec.
 pub const PLAIN: &str = "agent: plain\nimage: busybox\n";
 
 pub fn graph(text: &str) -> Graph {
@@ -24,7 +24,7 @@ pub fn graph(text: &str) -> Graph {
     compile(&spec, &Capabilities::builtin()).expect("a good spec")
 }
 
-/// An engine that holds nothing, not even the images.
+/// An empty engine, without images.
 pub fn nothing(graph: &Graph) -> Observed {
     let images = graph.nodes().filter_map(|node| match &node.config {
         Config::Image(config) => Some((config.reference.clone(), None)),
@@ -40,7 +40,7 @@ pub fn nothing(graph: &Graph) -> Observed {
     }
 }
 
-/// The volumes of others that `graph` mounts, which exist.
+/// The foreign volumes that `graph` mounts; they exist.
 fn foreign_volumes(graph: &Graph) -> BTreeSet<String> {
     let containers = graph.nodes().filter_map(|node| match &node.config {
         Config::Container(config) => Some(config),
@@ -53,7 +53,7 @@ fn foreign_volumes(graph: &Graph) -> BTreeSet<String> {
     containers.flat_map(|config| config.mounts.iter().filter_map(name)).collect()
 }
 
-/// An engine that holds the images, and else nothing.
+/// An engine with only the images.
 pub fn images_only(graph: &Graph) -> Observed {
     let mut observed = nothing(graph);
     for facts in observed.images.values_mut() {
@@ -62,7 +62,7 @@ pub fn images_only(graph: &Graph) -> Observed {
     observed
 }
 
-/// An engine on which `graph` was applied, and is well.
+/// An engine with `graph` applied and healthy.
 pub fn applied(graph: &Graph) -> Observed {
     let mut observed = images_only(graph);
     for node in graph.nodes() {
@@ -117,7 +117,7 @@ pub fn container<'a>(observed: &'a mut Observed, name: &str) -> &'a mut Containe
     found.expect("a container of that name")
 }
 
-/// The plan's text, with the run's digest left out for the reader's sake.
+/// The plan's text without the run's digest.
 pub fn plan(graph: &Graph, observed: &Observed) -> String {
     plan_with(graph, observed, &Options::default())
 }

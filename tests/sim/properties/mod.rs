@@ -1,8 +1,8 @@
-//! The guarantees under faults, on the simulator: any world, any faults, then quiet.
+//! The guarantees under faults, on the simulator: any initial state, any faults, then a quiet period.
 //!
-//! `MOAT_SIM_CASES` says how many cases each property is tried with, `MOAT_SIM_SEED` where to begin. The same
-//! numbers give the same cases. A case that fails is made as small as it gets and written to `tests/regressions/`,
-//! from where it is played again before all others.
+//! `MOAT_SIM_CASES` sets the number of cases of each property, `MOAT_SIM_SEED` the first one. The same
+//! numbers give the same cases. A failing case is shrunk and written to `tests/regressions/`,
+//! and runs before all others from then on.
 
 mod mutants;
 mod several;

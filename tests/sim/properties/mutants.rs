@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use moat_model::resource::{ContainerId, NetworkId};
 use moat_plan::{Action, Handle, OpId, Operation, Plan};
 
-/// What was done to a plan, and what came of it.
+/// A mutation of a plan, and the result.
 pub struct Mutant {
     pub fault: String,
     pub plan: Plan,
 }
 
-/// All that can be done to a plan, one at a time.
+/// All mutations of a plan, one at a time.
 pub fn of(plan: &Plan) -> Vec<Mutant> {
     let mut mutants = Vec::new();
     for operation in &plan.operations {
@@ -32,7 +32,7 @@ pub fn of(plan: &Plan) -> Vec<Mutant> {
     mutants
 }
 
-/// A plan that forgot an operation; what waited for it waits for what it waited for.
+/// A plan without an operation; its dependents get its dependencies.
 fn without(plan: &Plan, gone: OpId) -> Plan {
     let shift = |id: OpId| if id > gone { OpId(id.0 - 1) } else { id };
     let inherited = &plan.operations[gone.0].after;
@@ -47,7 +47,7 @@ fn without(plan: &Plan, gone: OpId) -> Plan {
     Plan { operations: kept.collect() }
 }
 
-/// Doing twice what can be done once only.
+/// Repeats an operation that can run only once.
 fn twice(plan: &Plan, operation: &Operation) -> Option<Plan> {
     let once_only = matches!(
         operation.action,
@@ -100,7 +100,7 @@ fn essential(plan: &Plan, operation: &Operation) -> Vec<OpId> {
         seen.contains(&to)
     };
     let implied = |edge: &OpId| operation.after.iter().any(|other| other != edge && reaches(*other, *edge));
-    // A name may be given back a moment earlier or later: no harm is done.
+    // A name may be restored earlier or later without harm.
     let is_free = |edge: &OpId| {
         let on = &plan.operations[edge.0].action;
         matches!((&operation.action, on), (Action::RenameContainer { .. }, Action::AwaitReady { .. }))

@@ -18,13 +18,13 @@ use testkit::simulator::stage::{Stage, Verdict, check};
 
 use super::stories::{SETTLES, begin, disturbs};
 
-/// The agents of one call. The first one is the run that the case is about.
+/// The agents of one command. The first one is the run of the case.
 const AGENTS: [&str; 3] = ["builder", "tester", "writer"];
 
 /// Room for two networks: of three agents two begin to look at the same one. The last one gets a range of the engine's.
 const RANGE: &str = "10.83.0.0/27";
 
-/// Agents that are applied in one call get along; each is listed, and one of them is removed without the others.
+/// Agents of one command do not conflict; each is listed, and one of them can be removed without the others.
 pub async fn several_do_not_meet(case: &Case) -> Verdict {
     let stage = begin(case).await?;
     let graphs = AGENTS.map(|agent| case.wanted.graph_of(run_of(agent)));
@@ -52,12 +52,12 @@ pub async fn several_do_not_meet(case: &Case) -> Verdict {
         stage.is_as_wanted(graph).await?;
     }
     stage.nothing_was_refused()?;
-    // Commands that end have done so.
+    // One-shot commands have exited.
     tokio::time::sleep(SETTLES).await;
     one_goes_and_the_others_stay(&stage, &graphs, &case.faults).await
 }
 
-/// What `moat list` looks at has each of them, and what `moat clean` does to one is nothing to the others.
+/// `moat list` shows each of them, and `moat clean` of one does not affect the others.
 async fn one_goes_and_the_others_stay(stage: &Stage, graphs: &[Graph], faults: &Schedule) -> Verdict {
     let mut wanted: Vec<RunId> = graphs.iter().map(|graph| graph.run.id.clone()).collect();
     wanted.sort();
@@ -70,7 +70,7 @@ async fn one_goes_and_the_others_stay(stage: &Stage, graphs: &[Graph], faults: &
     let others = [0, 2].map(|nth| Scope::Of(graphs[nth].run.id.clone()));
     let before = others.each_ref().map(|scope| stage.sim.snapshot(scope));
 
-    // All that is known of it is what its labels say.
+    // Only its labels are known.
     let nothing = Graph::empty(doomed.run.clone());
     let options = Options { volumes: Volumes::All, ..Options::default() };
     stage.sim.forget();
@@ -80,7 +80,7 @@ async fn one_goes_and_the_others_stay(stage: &Stage, graphs: &[Graph], faults: &
     let left = stage.sim.snapshot(&Scope::Of(doomed.run.id.clone()));
     check(left.is_empty(), || format!("left behind:\n{left}"))?;
     stage.no_rule_was_broken(false)?;
-    // A fault may have been somebody at work on them.
+    // A fault may have been interference with them.
     if !faults.0.iter().any(|planned| disturbs(&planned.inject)) {
         let now = others.each_ref().map(|scope| stage.sim.snapshot(scope));
         check(now == before, || format!("the others changed:\n{before:#?}\nto\n{now:#?}"))?;
@@ -96,7 +96,7 @@ pub async fn few_calls_at_a_time(case: &Case) -> Verdict {
     stage.insist(&graph, &Options::default(), &Schedule::default()).await?;
     let peak = stage.sim.peak_in_flight();
     check(peak == MAX_IN_FLIGHT, || format!("{peak} calls at one time, where there is work for more"))?;
-    // However many containers there are, each image is looked up once a round.
+    // Each image is inspected once a round, whatever the number of containers.
     let looks = stage.sim.calls().iter().filter(|entry| entry.call == Call::Image).count();
     let images = case.wanted.images().len();
     check(looks <= 2 * images, || format!("{looks} looks at {images} images"))?;

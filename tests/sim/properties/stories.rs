@@ -1,4 +1,4 @@
-//! The properties: each plays a case to its end, and says what is wrong, if anything.
+//! The properties: each runs a case to its end, and returns what is wrong, if anything.
 
 use std::time::Duration;
 
@@ -16,11 +16,11 @@ use testkit::simulator::stage::{Attempt, Stage, Verdict, check};
 
 use super::mutants;
 
-/// The engine has completed whatever a caller that died had asked of it.
+/// By then the engine has completed the calls of a caller that was killed.
 pub const SETTLES: Duration = Duration::from_secs(2);
-/// Virtual time of one start of moat, with every deadline and every slow call that a schedule can hold.
+/// The virtual time of one start of moat, with every deadline and every slow call of a schedule.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
-/// Lists of containers, networks and volumes, and what can be changed in place of the main container.
+/// The lists of containers, networks and volumes, and the main container's limits.
 const CALLS_OF_A_LOOK: usize = 4;
 
 /// From any world, under any faults, then quiet: what is wanted comes about, at no cost to anybody, and goes again.
@@ -69,7 +69,7 @@ pub async fn converges_from_anywhere(case: &Case) -> Verdict {
     check(again.starts == 1 && stage.sim.changes() == 0, || {
         format!("changed by a second apply:\n{}", stage.sim.trace())
     })?;
-    // A container without a health check is asked once more whether it is ready.
+    // A container without a health check is probed once more.
     let asked = stage.sim.calls().iter().filter(|entry| !entry.call.changes()).count();
     check(asked <= 2 * CALLS_OF_A_LOOK + 2 * case.wanted.containers.len(), || format!("asked {asked} times"))?;
 
@@ -77,7 +77,7 @@ pub async fn converges_from_anywhere(case: &Case) -> Verdict {
     stage.neighbours_are_untouched()
 }
 
-/// From any world, in the middle of anything: a destroy under faults, repeated in the quiet, leaves nothing.
+/// From any state, at any moment: a destroy under faults, repeated without faults, leaves nothing.
 pub async fn destroy_leaves_nothing(case: &Case) -> Verdict {
     let stage = begin(case).await?;
     // The schedule is for the destroy; the apply before it is cut off where the earlier one was.
@@ -91,7 +91,7 @@ pub async fn destroy_leaves_nothing(case: &Case) -> Verdict {
     stage.neighbours_are_untouched()
 }
 
-/// What cannot be had is not had: a first apply leaves nothing, a later one puts back what was there.
+/// An impossible desired state: a first apply leaves nothing, a later one restores the previous state.
 pub async fn failure_is_undone(case: &Case) -> Verdict {
     let stage = begin(case).await?;
     let graph = case.wanted.graph();
@@ -110,7 +110,7 @@ pub async fn failure_is_undone(case: &Case) -> Verdict {
         stage.is_empty()?;
         return stage.neighbours_are_untouched();
     };
-    // A network is replaced only after all that is on it is gone: there is no way back from that.
+    // A network is replaced only after its containers are removed: that cannot be rolled back.
     if earlier.wanted.internal == case.wanted.internal {
         for (name, part) in &case.wanted.containers {
             if earlier.wanted.containers.contains_key(name) {
@@ -122,7 +122,7 @@ pub async fn failure_is_undone(case: &Case) -> Verdict {
                 };
                 let now = || stage.sim.snapshot(&Scope::Of(stage.run.clone()));
                 check(one.name == graph.run.name_of(of), || format!("{name} is called {}\n{}", one.name, now()))?;
-                // What ends was not up to be put back.
+                // A one-shot command was not running.
                 let completed = earlier.wanted.containers[name].program == Program::Ends && one.has_completed();
                 check(completed || stage.sim.is_ready(&one.id), || {
                     format!("{name} was not put back, before:\n{before}\nnow:\n{}", now())
@@ -130,7 +130,7 @@ pub async fn failure_is_undone(case: &Case) -> Verdict {
             }
         }
     }
-    // The way back is open.
+    // The previous state can still be applied.
     tokio::time::sleep(SETTLES).await;
     let graph = earlier.wanted.graph();
     stage.insist(&graph, &Options::default(), &Schedule::default()).await?;
@@ -156,7 +156,7 @@ async fn failure_keeps_data(stage: &Stage, case: &Case) -> Verdict {
     check(lost.is_none(), || format!("the undo took {lost:?}"))
 }
 
-/// Two applies at the same time disturb each other, and do no harm.
+/// Two concurrent applies conflict without harm.
 pub async fn two_at_once_are_tolerated(case: &Case) -> Verdict {
     let stage = begin(case).await?;
     let graph = case.wanted.graph();
@@ -168,7 +168,7 @@ pub async fn two_at_once_are_tolerated(case: &Case) -> Verdict {
     let ((one, first), (other, second)) = futures_util::future::join(one, other).await;
     first?;
     second?;
-    // A conflict means that the other one was faster, and is a reason to look again, not to fail.
+    // A conflict means that the other one was faster, and causes another observation, not a failure.
     if case.faults.0.is_empty() && case.meddling.is_empty() && case.before.is_none() {
         check(one.converged() && other.converged(), || {
             format!("one of two failed:\n{one:?}\n{other:?}\n{}", stage.sim.trace())
@@ -194,7 +194,7 @@ pub async fn namesakes_are_left_alone(case: &Case) -> Verdict {
     stage.neighbours_are_untouched()?;
     stage.no_rule_was_broken(true)?;
     let [namesake] = &case.meddling[..] else { return Err("one namesake".to_owned()) };
-    // Networks are told apart by id where the engine lets two have one name.
+    // Networks are distinguished by id where the engine allows two with one name.
     if case.old_engine && matches!(namesake, Interference::AddNetwork { .. }) {
         check(attempt.converged(), || format!("not converged: {attempt:?}"))?;
         return stage.is_as_wanted(&graph).await;
@@ -216,7 +216,7 @@ pub async fn namesakes_are_left_alone(case: &Case) -> Verdict {
     stage.is_as_wanted(&graph).await
 }
 
-/// An interrupt starts nothing new. It undoes a first apply, and leaves any other to be finished by the next.
+/// An interrupt starts nothing new. It rolls back a first apply, and leaves any other to the next apply.
 pub async fn interrupts_leave_no_harm(case: &Case) -> Verdict {
     let stage = begin(case).await?;
     let graph = case.wanted.graph();
@@ -243,7 +243,7 @@ pub async fn interrupts_leave_no_harm(case: &Case) -> Verdict {
     stage.neighbours_are_untouched()
 }
 
-/// The checker that accepts every plan refuses each of them with one fault in it.
+/// The checker that accepts every plan rejects each plan with one mutation.
 pub async fn wrong_plans_are_refused(case: &Case) -> Verdict {
     let stage = begin(case).await?;
     let volumes = Volumes::All;
@@ -278,7 +278,7 @@ pub fn same_case_same_trace(case: &Case) -> Verdict {
     check(one == other, || format!("two traces:\n{one}\n\n{other}"))
 }
 
-/// The world in which the case begins.
+/// The initial state of the case.
 pub async fn begin(case: &Case) -> Result<Stage, String> {
     let stage = Stage::new(case);
     if let Some(earlier) = &case.before {
@@ -312,7 +312,7 @@ async fn goes_away(stage: &Stage, faults: &Schedule) -> Verdict {
     stage.is_empty()
 }
 
-/// The plan for the world as it is, judged by somebody else than its author.
+/// The plan for the current state, checked independently of the planner.
 async fn accepted(stage: &Stage, graph: &Graph, options: &Options, consent: bool) -> Verdict {
     let observed = observe(&stage.sim, graph).await.map_err(|error| error.to_string())?;
     let plan = compute(graph, &observed, options);
@@ -348,13 +348,13 @@ async fn containers(stage: &Stage, of: &moat_model::resource::ResourceId) -> Vec
     all.into_iter().filter(|it| it.owner.as_ref().is_some_and(|owner| owner.resource == *of)).collect()
 }
 
-/// The run's volumes as they are, one a line.
+/// The run's current volumes, one per line.
 fn volumes(stage: &Stage) -> Vec<String> {
     let all = stage.sim.snapshot(&Scope::Of(stage.run.clone()));
     all.lines().filter(|line| line.starts_with("volume ")).map(str::to_owned).collect()
 }
 
-/// Whether nothing but a little patience is needed.
+/// Whether waiting is sufficient.
 fn passes(planned: &Planned) -> bool {
     let is_busy = matches!(planned.inject, Injection::FailBefore { error: Broken::Busy });
     is_busy && matches!(planned.at, At::Change(_))

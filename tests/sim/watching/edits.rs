@@ -1,4 +1,4 @@
-//! The spec changes: what is taken up, what is refused, what is held.
+//! Changes of the spec: which are applied, rejected or held.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ async fn what_changes_nothing_makes_no_call() {
                 harness.touch();
                 assert_eq!(harness.after(Duration::from_millis(10)).await, [""; 0]);
             }
-            // Another text that means the same.
+            // Another text with the same meaning.
             harness.edit(File::good(pair().graph()));
             assert_eq!(harness.after(MOMENT).await, [""; 0]);
             assert_eq!(harness.sim.calls().len(), 0);
@@ -135,7 +135,7 @@ async fn more_than_was_approved_is_held_until_it_is_approved() {
             assert_eq!(harness.after(MOMENT).await, ["held: mount /conf: path /etc"]);
             assert_eq!(harness.sim.changes(), 0);
             assert_eq!(harness.desk.standing_of(&run()).held.len(), 1);
-            // What was approved is kept meanwhile.
+            // The approved state is kept meanwhile.
             harness.meddle(&Interference::RemoveContainer { container: "container/main".to_owned() });
             assert!(harness.after(MOMENT).await.contains(&"create container/main".to_owned()));
             assert_eq!(harness.left(&pair()).await, "");
@@ -146,7 +146,7 @@ async fn more_than_was_approved_is_held_until_it_is_approved() {
             assert_eq!(harness.after(MOMENT).await, [""; 0]);
             assert_eq!(harness.left(&pair()).await, "");
 
-            // The approval changes no file that the spec is made of.
+            // The approval changes no file of the spec.
             harness.desk.approve(&harness.spec, needy.graph());
             harness.bell.ring(0, Trigger::Approval);
             assert_eq!(harness.after(MOMENT).await[0], "reloaded");

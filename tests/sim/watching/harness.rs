@@ -45,17 +45,17 @@ impl Harness {
         }
     }
 
-    /// Watches `wanted` while `act` goes on.
+    /// Watches `desired` while `act` runs.
     pub async fn play<T>(&self, wanted: &Wanted, act: impl Future<Output = T>) -> T {
         self.play_on(&self.sim, wanted, act).await
     }
 
-    /// As [`Harness::play`], on an engine of which the simulated one is a part.
+    /// As [`Harness::play`], on an engine that wraps the simulated one.
     pub async fn play_on<E: Engine, T>(&self, engine: &E, wanted: &Wanted, act: impl Future<Output = T>) -> T {
         self.play_all(engine, &[(&self.spec, wanted.graph())], act).await
     }
 
-    /// Watches several agents, each with its spec, while `act` goes on.
+    /// Watches several agents, each with its spec, while `act` runs.
     pub async fn play_all<E: Engine, T>(
         &self,
         engine: &E,
@@ -86,7 +86,7 @@ impl Harness {
         done
     }
 
-    /// Watches the run of a spec that nobody has read yet, while `act` goes on.
+    /// Watches the run of a spec that was not read yet, while `act` runs.
     pub async fn play_unread<T>(&self, run: &Run, file: File, act: impl Future<Output = T>) -> T {
         self.desk.write(&self.spec, file);
         let watched = Watched {
@@ -105,7 +105,7 @@ impl Harness {
         self.touch();
     }
 
-    /// Something about the file is noticed that does not change it.
+    /// A notification about the file without a change of its text.
     pub fn touch(&self) {
         self.bell.ring(0, Trigger::File("agent.yaml".to_owned()));
     }
@@ -114,13 +114,13 @@ impl Harness {
         assert!(self.sim.meddle(meddling), "{meddling}: nothing to do");
     }
 
-    /// What was told while `time` passes.
+    /// The events reported while `time` passes.
     pub async fn after(&self, time: Duration) -> Vec<String> {
         sleep(time).await;
         self.desk.take_told()
     }
 
-    /// Lets everything come about that is wanted at the beginning.
+    /// Waits until the initial desired state is in sync.
     pub async fn begin(&self) {
         let told = self.after(MOMENT).await;
         assert_eq!(told.last().map(String::as_str), Some("settled"), "{told:#?}");
@@ -131,13 +131,13 @@ impl Harness {
         observe(&self.sim, graph).await.expect("an engine that answers")
     }
 
-    /// Whether the spec as it is now says `wanted`, so that it must have been taken up.
+    /// Whether the current spec is `desired`, so that the watch must have taken it up.
     pub fn says(&self, wanted: &Wanted) -> bool {
         let files = self.desk.files.borrow();
         matches!(files.get(&self.spec), Some((_, File::Good(graph))) if graph.digest() == wanted.graph().digest())
     }
 
-    /// What is left to do for `wanted`, as text; nothing, if it is as it should be.
+    /// The remaining operations for `desired`, as text; empty if it is in sync.
     pub async fn left(&self, wanted: &Wanted) -> String {
         self.left_of(&wanted.graph()).await
     }

@@ -1,4 +1,4 @@
-//! A desk without files: specs, locks, and what is approved are what the test says.
+//! A host without files: the test sets specs, locks and approvals.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep};
 #[derive(Debug, Clone)]
 pub enum File {
     Good(Box<Graph>),
-    /// It asks for more than was approved.
+    /// The spec asks for more than was approved.
     Held(Vec<String>),
     Bad,
     Gone,
@@ -31,22 +31,22 @@ impl File {
 
 #[derive(Default)]
 pub struct FakeHost {
-    /// By the spec's path: how often it was written, and what it is.
+    /// By the spec's path: the number of writes, and the content.
     pub files: RefCell<BTreeMap<PathBuf, (u32, File)>>,
-    /// How long it takes to read a spec, by its path; of others, no time at all.
+    /// The time to read a spec, by its path; zero by default.
     pub takes: RefCell<BTreeMap<PathBuf, Duration>>,
-    /// Somebody else has the lock.
+    /// Another process has the lock.
     pub locked: Cell<bool>,
     /// Runs that are being changed right now.
     held: Rc<RefCell<Vec<String>>>,
-    /// Two rounds of one run at one time were seen.
+    /// Two rounds of one run overlapped.
     pub overlapped: Cell<bool>,
-    /// What was told, as a person would shorten it.
+    /// The reported events, shortened.
     pub told: RefCell<Vec<String>>,
     pub standing: RefCell<BTreeMap<String, Standing>>,
-    /// The latest time at which it was told that something would be tried again.
+    /// The latest announced retry.
     pub promised: Cell<Option<Instant>>,
-    /// The last word was that nothing is tried until something changes.
+    /// The last event said that nothing is tried until a change.
     pub stuck: Cell<bool>,
 }
 
@@ -68,7 +68,7 @@ impl FakeHost {
         files.insert(spec.to_owned(), (count, file));
     }
 
-    /// What the spec asks for is approved; none of its files changes.
+    /// Approves the spec; none of its files changes.
     pub fn approve(&self, spec: &Path, graph: Graph) {
         if let Some((_, file)) = self.files.borrow_mut().get_mut(spec) {
             *file = File::good(graph);
@@ -79,7 +79,7 @@ impl FakeHost {
         self.files.borrow().get(spec).map_or_else(String::new, |(count, _)| count.to_string())
     }
 
-    /// What was told since this was last asked.
+    /// The events since the last call.
     pub fn take_told(&self) -> Vec<String> {
         std::mem::take(&mut self.told.borrow_mut())
     }

@@ -1,4 +1,4 @@
-//! The watch on the simulator: what wakes it, what it then does, and what it lets be, on a virtual clock.
+//! The watch on the simulator, on a virtual clock: what wakes it, and what it repairs.
 //!
 //! The property lets edits, meddling, lost events and restarts of the engine come in any order, then nothing;
 //! `MOAT_SIM_CASES` and `MOAT_SIM_SEED` are as in `properties`.

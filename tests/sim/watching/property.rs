@@ -16,7 +16,7 @@ use testkit::simulator::strategy;
 use super::harness::Harness;
 use super::host::File;
 
-/// What somebody else does while it is watched.
+/// An action of another user while the sandbox is watched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Story {
@@ -89,7 +89,7 @@ fn harm() -> impl Strategy<Value = fn(String) -> Interference> {
     ]
 }
 
-/// A watch that crashes is one that is begun again, which is a story of its own.
+/// A crash of the watch is not included: a restart is another scenario.
 fn faults() -> impl Strategy<Value = Schedule> {
     strategy::schedule(3).prop_map(|schedule| {
         let crash = |inject| match inject {
@@ -101,19 +101,19 @@ fn faults() -> impl Strategy<Value = Schedule> {
     })
 }
 
-/// From the later of quiet and the retry that was announced until all is as wanted.
+/// From the later of the quiet period and the announced retry until everything is in sync.
 const BOUND: Duration = Duration::from_secs(30);
 
-/// More hits of one container in a row are left alone for longer than anything else takes.
+/// More repeated interference with one container causes a pause longer than everything else.
 const HITS: usize = 4;
 
-/// A call that hangs when it becomes quiet is given up by then.
+/// A call that hangs at the start of the quiet period has timed out by then.
 const HANGING: Duration = Duration::from_secs(180);
 
-/// A story lasts for half an hour of virtual time, with everything that a watch does in it.
+/// A scenario lasts for half an hour of virtual time.
 const USUAL: u64 = 100;
 
-/// More than that many calls in one story is no convergence but a loop.
+/// More calls than this in one scenario mean a loop.
 const CALLS_MAX: usize = 3_000;
 
 async fn play(story: &Story) -> Result<String, String> {
@@ -130,7 +130,7 @@ async fn play(story: &Story) -> Result<String, String> {
                         wanted = edited.clone();
                         harness.edit(File::good(edited.graph()));
                     }
-                    // What cannot be used changes nothing of what is wanted. It is noticed before the next edit.
+                    // An invalid spec does not change the desired state. It is noticed before the next edit.
                     Act::Spoil => harness.edit(File::Bad),
                     Act::Remove => harness.edit(File::Gone),
                     Act::Touch => harness.touch(),
@@ -143,7 +143,7 @@ async fn play(story: &Story) -> Result<String, String> {
             }
             engine.calm();
             story.comes_to_rest(&harness).await;
-            // An edit that was spoiled before it was read has never been wanted by anybody.
+            // An edit that became invalid before it was read was never the desired state.
             if !harness.says(&wanted) {
                 harness.edit(File::good(wanted.graph()));
                 story.comes_to_rest(&harness).await;
@@ -167,10 +167,10 @@ async fn play(story: &Story) -> Result<String, String> {
 }
 
 impl Story {
-    /// Waits for as long as it may take until all is as wanted.
+    /// Waits for the maximum time until everything is in sync.
     async fn comes_to_rest(&self, harness: &Harness) {
         tokio::time::sleep(self.until_heard()).await;
-        // What was under way when it became quiet may fail a moment later, and announce another try.
+        // An operation in progress may still fail, and announce another try.
         tokio::time::sleep(BOUND).await;
         if let Some(promised) = harness.desk.promised.get() {
             tokio::time::sleep_until(promised.max(tokio::time::Instant::now()) + BOUND).await;
@@ -204,7 +204,7 @@ impl Story {
         reading + longest.max().unwrap_or_default()
     }
 
-    /// Whether anything but an edit happens within `ms` after an act. A moment more, for what the engine does then.
+    /// Whether anything but an edit happens within `ms` after an action, with a margin for the engine's own changes.
     fn is_hit_after(&self, nth: usize, ms: u64) -> bool {
         let mut after = 0;
         let mut later = self.acts[nth + 1..].iter().map(|(pause, act)| {

@@ -1,4 +1,4 @@
-//! A spec that takes long to read: who waits for it, and who does not.
+//! A spec that takes long to read: which agents wait for it.
 
 use std::path::Path;
 use std::time::Duration;
@@ -23,12 +23,12 @@ fn other() -> Run {
     run_of("other")
 }
 
-/// What is wanted of an agent in a version.
+/// The desired state of an agent in a version.
 fn version(run: Run, version: u8) -> Graph {
     edited(pair(), |main| main.version = version).graph_of(run)
 }
 
-/// Two agents, of which the spec of the second takes [`LONG`] to read, once both are in sync.
+/// Two agents in sync; the spec of the second takes [`LONG`] to read.
 async fn play<T>(harness: &Harness, act: impl Future<Output = T>) -> T {
     let agents = [(harness.spec.as_path(), version(run(), 0)), (Path::new(OTHER), version(other(), 0))];
     let act = async {
@@ -62,7 +62,7 @@ async fn whoever_reads_for_long_keeps_no_other_waiting() {
         assert!(told[0].starts_with("woken: "), "{told:?}");
         assert_eq!(told[1..], ["start container/main", "await container/main", "settled"]);
 
-        // What happens to the agent itself is kept for when it has been read.
+        // Events about the agent itself wait until its spec has been read.
         kill(&harness, &version(other(), 0)).await;
         assert_eq!(harness.after(MOMENT).await, [""; 0], "it is still being read");
         let told = harness.after(LONG).await;
@@ -76,7 +76,7 @@ async fn whoever_reads_for_long_keeps_no_other_waiting() {
 async fn what_happens_to_an_agent_while_its_spec_is_read_is_not_forgotten() {
     let harness = Harness::new();
     Box::pin(play(&harness, async {
-        // The same in other words: there is nothing to do but for what happens meanwhile.
+        // The same meaning in another text: only the repair remains to be done.
         edit_other(&harness, 0);
         harness.after(MOMENT).await;
         kill(&harness, &version(other(), 0)).await;

@@ -1,4 +1,4 @@
-//! Docker changes: what is repaired, what by, when it is let be.
+//! Changes on the engine: what is repaired, by which operations, and when the watch pauses.
 
 use std::time::Duration;
 
@@ -77,7 +77,7 @@ async fn what_is_harmed_is_repaired_and_nothing_else() {
                 let mut done = told[1..told.len() - 1].to_vec();
                 let mut wanted: Vec<_> = repair.split(", ").collect();
                 if matches!(meddling, Interference::RemoveNetwork { .. }) {
-                    // Two containers go side by side, in an order that is nobody's business here.
+                    // Two containers are repaired concurrently, in any order.
                     done.sort_unstable();
                     wanted.sort_unstable();
                 }
@@ -123,7 +123,7 @@ async fn what_nobody_told_is_found_by_the_clock() {
 #[tokio::test(start_paused = true)]
 async fn an_engine_that_restarts_is_waited_for_and_caught_up_with() {
     let harness = Harness::new();
-    // A container that the engine does not start again by itself.
+    // A container that the engine does not restart.
     let wanted = edited(pair(), |main| main.mortal = true);
     harness
         .play(&wanted, async {
@@ -158,7 +158,7 @@ async fn a_container_that_is_killed_again_and_again_is_left_alone_for_longer_and
             assert!(left.len() >= 8 && left.len() <= starts, "{left:#?}");
             assert!(left[0].starts_with("container/main left alone for 3 s after 3 repairs"), "{left:#?}");
             assert!(harness.desk.standing_of(&run()).left.contains(&"container/main".to_owned()));
-            // The other one is not held back by it.
+            // The other container does not wait for it.
             harness.meddle(&Interference::Kill { container: "container/buildkit".to_owned() });
             let told = harness.after(MOMENT).await;
             assert!(told.contains(&"await container/buildkit".to_owned()), "{told:?}");
@@ -201,7 +201,7 @@ async fn what_fails_in_the_same_way_is_given_up_until_something_changes() {
             assert_eq!(tries, 10, "{told:#?}");
             assert_eq!(told.last().map(String::as_str), Some("unsettled until something changes"));
             assert_eq!(harness.desk.standing_of(&run()).work, Work::Stuck);
-            // The sidecar is kept all the same.
+            // The sidecar is still repaired.
             harness.meddle(&Interference::Kill { container: "container/buildkit".to_owned() });
             assert!(harness.after(MOMENT).await.contains(&"await container/buildkit".to_owned()));
             harness.edit(File::good(edited(broken.clone(), |main| main.version = 1).graph()));

@@ -25,7 +25,7 @@ async fn a_replacement_waits_for_the_end_of_a_session() {
             assert_eq!(harness.after(Duration::from_secs(600)).await, [""; 0], "it is reported once");
             assert_eq!(harness.desk.standing_of(&run()).sessions, 1);
             assert_eq!(harness.sim.changes(), 0);
-            // What needs no end of the session is done meanwhile.
+            // Operations that do not end the session run meanwhile.
             harness.meddle(&Interference::Kill { container: "container/buildkit".to_owned() });
             assert!(harness.after(MOMENT).await.contains(&"start container/buildkit".to_owned()));
 

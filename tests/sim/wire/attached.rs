@@ -1,4 +1,4 @@
-//! Execs and logs: streams that are taken over, and what is read out of them.
+//! Execs and logs: upgraded connections and their streams.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -11,9 +11,9 @@ use tokio::sync::mpsc;
 
 use super::fake::{Fake, Reply, frame};
 
-/// An engine on which every exec answers its start with `start`, and then has ended with 7.
+/// An engine that answers the start of every exec with `start`; the exec then has exit code 7.
 fn execs(start: impl Fn() -> Reply + Send + Sync + 'static) -> Fake {
-    // The first question comes too early, as on a real engine.
+    // The first query is too early, as on a real engine.
     let asked = AtomicU32::new(0);
     Fake::start(move |request| match request.line.as_str() {
         "POST /v1.45/containers/c1/exec" => Some(Reply::Json(201, r#"{"Id":"e1"}"#.to_owned())),
@@ -119,7 +119,7 @@ async fn a_log_is_read_from_its_end() {
     assert_eq!(fake.last().line, "GET /v1.45/containers/c1/logs?stdout=1&stderr=1&tail=2");
 }
 
-/// Older engines say nothing of the form, which is then known by how the container was made.
+/// Older engines do not report the format; then the container's configuration shows it.
 #[tokio::test]
 async fn the_log_of_a_terminal_comes_raw() {
     for (tty, log) in [(true, b"one\r\ntwo\r\n".to_vec()), (false, [frame(1, b"one\n"), frame(2, b"two\n")].concat())] {

@@ -1,4 +1,4 @@
-//! Builds: what is sent along, the credentials of the registries that a Dockerfile takes images from among it.
+//! Builds: the request, including the credentials for the registries of a Dockerfile.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,7 +15,7 @@ use testkit::changes::Changes;
 
 use super::fake::{Fake, Reply};
 
-/// A home with docker's configuration in it.
+/// A home directory with docker's configuration.
 struct Home<'a>(&'a Path);
 
 impl Environment for Home<'_> {

@@ -1,4 +1,4 @@
-//! The calls of the trait: their exact requests, what refusals mean, and what an odd answer does.
+//! The calls of the trait: their exact requests, and the interpretation of refusals and unusual answers.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -30,7 +30,7 @@ fn container() -> ContainerId {
     ContainerId::new("c1")
 }
 
-/// A container with everything that one can have.
+/// A container with all settings.
 pub fn create() -> ContainerCreate {
     ContainerCreate {
         name: "moat-buildkit-a-1".to_owned(),
@@ -170,7 +170,7 @@ async fn the_short_calls_are_what_they_should_be() {
         lines,
         [
             "POST /v1.45/containers/c1/start",
-            // Without a time of its own: the container's own grace counts.
+            // Without a timeout, the container's own applies.
             "POST /v1.45/containers/c1/stop",
             "POST /v1.45/containers/c1/stop?t=3",
             "POST /v1.45/containers/c1/restart",
@@ -333,7 +333,7 @@ async fn a_network_engine_gets_eight_calls_at_once() {
     let docker = Docker::connect_to(Located { endpoint, origin: Origin::Flag }, &ProcessEnv).await.expect("it answers");
     tokio::time::pause();
     let calls = join_all((0..20).map(|_| docker.volumes(&Filter::Ours)));
-    // A paused clock only moves when nothing else can: by then all have come that ever will.
+    // A paused clock only advances when nothing else can run: by then all requests have arrived.
     tokio::select! {
         _ = calls => panic!("nothing answers"),
         () = sleep(Duration::from_secs(5)) => {}

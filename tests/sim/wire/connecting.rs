@@ -1,4 +1,4 @@
-//! Finding the version, and saying well why there is no engine.
+//! The negotiation of the version, and the errors for a missing engine.
 
 use std::sync::Arc;
 
@@ -119,7 +119,7 @@ async fn no_engine_at_all_says_where_it_was_looked_for() {
     assert!(error.hint.contains("DOCKER_TLS_VERIFY"), "{}", error.hint);
 }
 
-/// Certificates of one authority, as docker has them in a folder.
+/// Certificates of one authority, in the files that docker uses.
 struct Authority {
     dir: tempfile::TempDir,
 }
@@ -146,7 +146,7 @@ impl Authority {
         self.dir.path().join(name)
     }
 
-    /// An engine behind TLS that lets in whom this authority has signed; its port.
+    /// An engine behind TLS that accepts clients with certificates of this authority; returns its port.
     async fn engine(&self) -> u16 {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut roots = rustls::RootCertStore::empty();

@@ -1,4 +1,4 @@
-//! An engine that says what a test tells it to, byte by byte, and remembers what it was asked.
+//! A fake engine that answers with the bytes of a test, and records the requests.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,23 +7,23 @@ use moat_docker::{Docker, Endpoint, Located, Origin, ProcessEnv};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::UnixListener;
 
-/// One request, as it came over the wire.
+/// A received request.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// `GET /v1.45/containers/json?all=1`
     pub line: String,
-    /// In small letters, `name: value`.
+    /// In lower case, `name: value`.
     pub headers: Vec<String>,
     pub body: Vec<u8>,
 }
 
-/// What the fake does then.
+/// The answer of the fake engine.
 pub enum Reply {
     /// A status and a JSON body.
     Json(u16, String),
-    /// These bytes, and then the connection is closed.
+    /// Sends these bytes and closes the connection.
     Bytes(Vec<u8>),
-    /// These bytes, and then nothing more, for ever.
+    /// Sends these bytes, and then nothing.
     Stall(Vec<u8>),
     /// Takes the connection over and sends these bytes.
     Hijack(Vec<u8>),
@@ -42,7 +42,7 @@ pub struct Fake {
 pub const UPGRADED: &str = "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n";
 
 impl Fake {
-    /// Answers each request as `answer` says; what it has no word for gets a 404, and a ping the version 1.45.
+    /// Answers each request with `answer`; without one, a ping gets the version 1.45, and others a 404.
     pub fn start(answer: impl Fn(&Request) -> Option<Reply> + Send + Sync + 'static) -> Self {
         let fake = Self { dir: tempfile::tempdir().expect("a directory"), seen: Arc::default() };
         let listener = UnixListener::bind(fake.socket()).expect("a socket");
@@ -67,7 +67,7 @@ impl Fake {
         Docker::connect_to(self.located(), &ProcessEnv).await.expect("the fake answers a ping")
     }
 
-    /// What was asked so far.
+    /// The requests so far.
     pub fn seen(&self) -> Vec<Request> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -88,7 +88,7 @@ impl Request {
     }
 }
 
-/// Serves one connection, of whatever sort, until it is closed.
+/// Serves one connection of any kind until it is closed.
 pub async fn serve(stream: impl AsyncRead + AsyncWrite, seen: Arc<Mutex<Vec<Request>>>, answer: Arc<Answer>) {
     let mut stream = BufReader::new(Box::pin(stream));
     while let Some(request) = read_request(&mut stream).await {
@@ -124,7 +124,7 @@ pub async fn serve(stream: impl AsyncRead + AsyncWrite, seen: Arc<Mutex<Vec<Requ
     }
 }
 
-/// A piece of output as an engine frames it.
+/// Output in an engine's frame.
 pub fn frame(channel: u8, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).expect("small").to_be_bytes();
     [&[channel, 0, 0, 0], &length[..], payload].concat()

@@ -1,4 +1,4 @@
-//! What goes over the wire to an engine, and what is made of whatever comes back: against a fake engine on a socket.
+//! Requests to an engine and the interpretation of its answers, against a fake engine on a socket.
 
 mod attached;
 mod builds;

@@ -1,4 +1,4 @@
-//! Pulls: what is asked, and the engine's account of it read to the end.
+//! Pulls: the request, and the engine's progress messages.
 
 use std::cell::RefCell;
 
@@ -10,7 +10,7 @@ use testkit::changes::Changes;
 
 use super::fake::{Fake, Reply};
 
-/// An engine that answers a pull with this account.
+/// An engine that answers a pull with these messages.
 fn telling(head: &'static str, account: &'static str) -> Fake {
     Fake::start(move |request| {
         request

@@ -1,4 +1,4 @@
-//! What is secret is not logged, not even by the libraries, and not even at their most talkative.
+//! Secrets are not logged, not even by libraries at their most verbose level.
 
 use std::fmt::Write;
 use std::io;
@@ -14,7 +14,7 @@ use testkit::changes::Changes;
 use super::calls::create;
 use super::fake::{Fake, Reply};
 
-/// Everything that any crate logs in this process.
+/// All log messages of this process.
 static HEARD: Mutex<String> = Mutex::new(String::new());
 
 struct Listener;
@@ -32,7 +32,7 @@ impl Log for Listener {
     fn flush(&self) {}
 }
 
-/// A user whose docker has credentials.
+/// A user with docker credentials.
 struct User(PathBuf);
 
 impl Environment for User {

@@ -1,4 +1,4 @@
-//! E32 to E34: what an engine tells by itself, and what runs beside a container's own program.
+//! E32 to E34: events of an engine, and commands that run beside a container's main program.
 
 use std::cell::RefCell;
 
@@ -13,12 +13,12 @@ use super::world::{
 use crate::changes::Changes;
 use EventAction::{Created, Died, Removed, Started};
 
-/// Everything that a listener has heard so far.
+/// The events of a listener so far.
 #[derive(Default)]
 struct Heard(RefCell<Vec<Notice>>);
 
 impl Heard {
-    /// What happened to one container, in the order in which it was told.
+    /// The events of one container, in their order.
     fn of_container(&self, container: &ContainerId) -> Vec<EventAction> {
         let is_it = |subject: &Actor| matches!(subject, Actor::Container { id, .. } if id == container);
         self.happenings().into_iter().filter(|it| is_it(&it.subject)).map(|it| it.what).collect()
@@ -37,7 +37,7 @@ impl Heard {
     }
 }
 
-/// Does `work` while somebody listens.
+/// Runs `work` with a listener.
 async fn listening<T>(world: &impl World, heard: &Heard, since: Option<i64>, work: impl Future<Output = T>) -> T {
     let tell = |notice| heard.0.borrow_mut().push(notice);
     let work = async {
@@ -101,7 +101,7 @@ pub async fn e33_what_happened_since_is_told_again(world: &impl World) {
     });
     let id = id.await;
     let at = first.happenings().last().expect("something was told").at;
-    // Nobody listens.
+    // Without a listener.
     engine.start(&id).await.expect("a start");
     engine.remove_container(&id).await.expect("a removal");
     let second = Heard::default();

@@ -137,7 +137,7 @@ pub async fn e16_unless_stopped_starts_again(world: &impl World) {
     let inspection = engine.inspect(&id).await.expect("an answer");
     assert_eq!((inspection.state, inspection.restarts), (ContainerState::Exited, restarts));
 
-    // Whoever starts it begins to count.
+    // A start resets the count.
     let mut create = container_create(world, "stays", Program::Idle, &net);
     create.config.restart = RestartPolicy::UnlessStopped;
     let id = engine.create_container(&create).await.expect("a container");

@@ -14,7 +14,7 @@ use moat_sim::interference::Interference;
 use moat_sim::sim::{Behaviour, DuplicateNetworks};
 use serde::{Deserialize, Serialize};
 
-/// One story, from the first apply to the last.
+/// A case, from the first apply to the last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
