@@ -5,9 +5,9 @@
 
 use ipnet::IpNet;
 
+use super::host_rule::HostRule;
 use super::policy::Policy;
 use super::port::Port;
-use super::rule::HostRule;
 
 /// One thing that a new policy allows and the old one does not.
 #[derive(Debug, Clone, PartialEq, Eq)]

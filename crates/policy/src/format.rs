@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::invalid_rule::InvalidRule;
 use super::mode::Mode;
 use super::policy::{Entry, InvalidPolicy, Policy};
 use super::port::Port;
-use super::rule::InvalidRule;
 
 /// The largest policy: a thousand rules of the longest names are a quarter of it.
 pub const POLICY_MAX: usize = 1024 * 1024;

@@ -6,20 +6,25 @@
 pub mod address;
 mod compare;
 mod format;
+mod host_rule;
+mod invalid_rule;
 mod mode;
 mod name;
 mod pattern;
 mod policy;
 mod port;
 pub mod preset;
+mod preset_names;
 mod remedy;
 mod rule;
 
 pub use compare::{Widening, widenings};
 pub use format::{POLICY_MAX, UnreadablePolicy};
+pub use host_rule::HostRule;
+pub use invalid_rule::InvalidRule;
 pub use mode::{Mode, UnknownMode};
-pub use name::{HostName, InvalidName};
+pub use name::{HOST, HostName, InvalidName};
 pub use pattern::{HostPattern, InvalidPattern};
-pub use policy::{Entry, Grant, HOST, InvalidPolicy, Policy, READY, RULES_MAX, Verdict};
+pub use policy::{Entry, Grant, InvalidPolicy, Policy, READY, RULES_MAX, Verdict};
 pub use port::Port;
-pub use rule::{HostRule, InvalidRule, Rule};
+pub use rule::Rule;

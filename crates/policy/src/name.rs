@@ -5,6 +5,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+/// The name of the Docker host in a sandbox.
+pub const HOST: &str = "host.docker.internal";
+
 /// A host name in lowercase, without the final dot. Never an address.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

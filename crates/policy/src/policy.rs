@@ -6,14 +6,12 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::address::{self, Refusal};
+use super::host_rule::HostRule;
 use super::mode::Mode;
-use super::name::HostName;
+use super::name::{HOST, HostName};
 use super::pattern::HostPattern;
 use super::port::Port;
-use super::rule::{HostRule, Rule};
-
-/// The name of the Docker host in a sandbox.
-pub const HOST: &str = "host.docker.internal";
+use super::rule::Rule;
 
 /// The name that a gateway answers itself, over HTTP. It proves that the gateway decides.
 pub const READY: &str = "ready.moat.internal";

@@ -3,9 +3,11 @@
 //! A preset names domains, never single hosts of a registry, because those change.
 
 use serde::Deserialize;
-use strsim::osa_distance;
 
-use super::rule::HostRule;
+use super::host_rule::HostRule;
+use super::preset_names::FILES;
+
+pub use super::preset_names::names;
 
 /// A preset.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,15 +26,6 @@ struct Written {
     hosts: Vec<String>,
 }
 
-/// The files under `specs/presets/`, by name: `build.rs` lists them. The folder is a link, so that a published package
-/// contains them.
-const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/presets.rs"));
-
-/// Sorted.
-pub fn names() -> impl Iterator<Item = &'static str> {
-    FILES.iter().map(|(name, _)| *name)
-}
-
 /// A preset by name, without the `@`.
 pub fn find(name: &str) -> Option<Preset> {
     let (name, text) = FILES.iter().find(|(it, _)| *it == name)?;
@@ -41,19 +34,6 @@ pub fn find(name: &str) -> Option<Preset> {
     let hosts = written.hosts.iter().map(|host| host.parse()).collect::<Result<_, _>>().ok()?;
     Some(Preset { name, summary: written.summary, hosts })
 }
-
-/// The preset whose name is most similar to an unknown one.
-pub(crate) fn similar_to(word: &str) -> Option<&'static str> {
-    let word: String = word.chars().take(WORD_MAX).collect::<String>().to_lowercase();
-    names()
-        .map(|name| (osa_distance(&word, name), name))
-        .filter(|(distance, name)| *distance <= (name.len() / 3).max(1))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, name)| name)
-}
-
-/// Longer than any name. The distance costs the product of the lengths.
-const WORD_MAX: usize = 30;
 
 #[cfg(test)]
 mod tests {

@@ -1,11 +1,12 @@
 //! The rule that would allow a denied host.
 
+use super::host_rule::HostRule;
 use super::name::HostName;
 use super::pattern::HostPattern;
 use super::policy::Policy;
 use super::port::Port;
 use super::preset;
-use super::rule::{HostRule, Rule};
+use super::rule::Rule;
 
 impl Rule {
     /// The rule that would allow a host on a port: a preset with the host, otherwise the host itself.
