@@ -68,7 +68,8 @@ fn a_client_that_has_changed_is_checked_again() {
     assert!(!is_routed());
     sandbox.sh_ok(&format!("mv /root/docker-buildx {plugin}"));
     assert!(is_routed());
-    engine().docker(&["stop", &sandbox.sidecar()]);
+    // It runs, and cannot be reached.
+    engine().docker(&["network", "disconnect", &format!("moat-{}", sandbox.run_id()), &sandbox.sidecar()]);
     let status = sandbox.status();
     assert_eq!(status["builds"]["reason"], "builder `moat` does not answer", "{status:#}");
 }

@@ -377,7 +377,7 @@ fn why_shows_the_difference_and_its_time() {
         exit 64
         == stderr
         error: the sandbox has no resource `container/nobody`
-          = help: `image/busybox`, `network/agent`, `container/main`"#]]
+          = help: its resources: `image/busybox`, `network/agent`, `container/main`"#]]
     .assert_eq(&why(&["container/nobody"]));
     let json = sandbox.moat(&["why", "main", "--json"]).ok().stdout;
     let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
