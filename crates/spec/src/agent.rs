@@ -355,16 +355,14 @@ mod tests {
         }
 
         fn read(&self, path: &std::path::Path) -> Result<String, super::super::environment::FileError> {
-            let is_spec = path.extension().is_some_and(|extension| extension == "yaml");
-            let is_recipe = path.ends_with("Dockerfile");
-            Ok(if is_spec {
-                "image: debian:13\n"
-            } else if is_recipe {
-                "FROM debian:13\n"
-            } else {
-                "A=b\n"
-            }
-            .to_owned())
+            let extension = path.extension().and_then(|extension| extension.to_str());
+            let text = match extension {
+                Some("yaml") => "image: debian:13\n",
+                Some("pem") => "-----BEGIN CERTIFICATE-----\nA=\n-----END CERTIFICATE-----\n",
+                _ if path.ends_with("Dockerfile") => "FROM debian:13\n",
+                _ => "A=b\n",
+            };
+            Ok(text.to_owned())
         }
 
         fn run(&self, _: &str, _: &[&str]) -> Result<String, super::super::environment::ProgramError> {
