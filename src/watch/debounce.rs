@@ -11,9 +11,9 @@ use moat_plan::event::Trigger;
 pub const FILES_QUIET: Duration = Duration::from_millis(100);
 /// A folder with continuous writes must not delay a change forever.
 pub const FILES_BOUND: Duration = Duration::from_secs(1);
-/// An engine reports a kill with three or four events within a few milliseconds. A round that begins before the last of
-/// them is followed by another one, which costs an observation: less than a long wait costs each repair.
-pub const ENGINE_QUIET: Duration = Duration::from_millis(1);
+/// An engine reports a kill with three or four events within a few milliseconds. After the first one alone, a killed
+/// container would be reported as disconnected, and another round would follow.
+pub const ENGINE_QUIET: Duration = Duration::from_millis(5);
 pub const ENGINE_BOUND: Duration = Duration::from_millis(100);
 
 /// The triggers of the next step.
