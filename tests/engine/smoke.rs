@@ -46,7 +46,7 @@ fn the_story_of_the_readme() {
         assert!(ran.code == 1 && ran.stderr.contains("moat doctor"), "{ran}");
     } else {
         sandbox.apply();
-        // At once after the first apply: before the engine's first health check.
+        // Immediately after the first apply: before the engine's first health check.
         settled(&sandbox);
         sandbox.sh_ok("mkdir /work && cd /work && printf 'FROM busybox\\nCMD echo hello from x\\n' >Dockerfile");
         sandbox.sh_ok("cd /work && docker build -t x .");

@@ -1,4 +1,4 @@
-//! Deadlines and limits of a gateway. Everything is bounded: whoever is in the sandbox can open connections at will.
+//! Deadlines and limits of a gateway. Everything is bounded: a program in the sandbox can open connections at will.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Accepts connections. A connection without a place in the table is closed at once.
+//! Accepts connections. A connection without a place in the table is closed immediately.
 
 use std::future::Future;
 use std::net::IpAddr;

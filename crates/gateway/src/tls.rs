@@ -69,7 +69,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, mut client: TcpStream, peer: IpAd
             attempt.deny(&shared, None, Reason::Malformed);
             &Alert::DecodeError.record()
         }
-        // Port scans and health checks; nobody asked for a name.
+        // Port scans and health checks, which ask for no name.
         Ok(Err(NoHello::Closed)) => return,
         Err(_) => return attempt.deny(&shared, None, Reason::Timeout),
     };
@@ -91,7 +91,7 @@ async fn close_with(client: &mut TcpStream, alert: &[u8]) {
     }
 }
 
-/// Bytes that a refused client may still have under way. Whoever sends more is cut.
+/// Bytes that a refused client may still have under way. A client that sends more is cut.
 const UNREAD_MAX: usize = 64 * 1024;
 
 /// Reads until the hello is complete.

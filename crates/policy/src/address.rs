@@ -1,6 +1,6 @@
 //! Addresses that a name must not lead to.
 //!
-//! Whoever controls a name controls the address that it resolves to. Without this check, an allowed name could lead to
+//! The owner of a name controls the address that it resolves to. Without this check, an allowed name could lead to
 //! the host, its network or a cloud's metadata service. Documentation ranges are not refused.
 
 use std::fmt;

@@ -168,8 +168,8 @@ pub enum ReadyBefore {
     /// The start of the container.
     #[default]
     Start,
-    /// The user's command: both containers start at once. The capability's own entrypoint of main must wait for the
-    /// sidecar before it runs the command.
+    /// The user's command: both containers start at the same time. The capability's own entrypoint of main must wait for
+    /// the sidecar before it runs the command.
     Command,
 }
 

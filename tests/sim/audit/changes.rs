@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::log::Place;
 
-/// Whether the log is told of a plan before it is executed.
+/// Whether the log receives a plan before it is executed.
 #[derive(Clone, Copy, PartialEq)]
 enum Announced {
     Yes,

@@ -74,7 +74,7 @@ impl Asked {
         self.name.as_ref().is_some_and(|name| config.names.contains_key(name))
     }
 
-    /// The answer. Asks the engine for the address of a container, and nobody for anything else.
+    /// The answer. Asks the engine only for the address of a container.
     pub async fn answer(&self, config: &Config, engine: &Names) -> Option<Vec<u8>> {
         let (known, ttl) = match &self.name {
             None => (Known::Nothing, 0),

@@ -47,7 +47,7 @@ async fn a_silent_connection_ends() {
     let connector = servers::connector(&server.certificate);
     let mut stream = connector.connect(servers::server_name("good.example"), world.tls().await).await.unwrap();
     tokio::time::pause();
-    // An hour passes at once, as nothing else happens.
+    // An hour passes immediately, as nothing else happens.
     assert!(stream.read_u8().await.is_err());
     let log: Vec<String> = world.log().await.iter().map(told).collect();
     assert!(log[1].starts_with("tls good.example:443 allow good.example idle "), "{log:?}");

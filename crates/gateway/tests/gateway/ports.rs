@@ -13,7 +13,7 @@ fn alone(config: &mut moat_gateway::Config, last: u8) {
     config.address = [127, 83, 0, last].into();
 }
 
-/// A port that nobody uses.
+/// An unused port.
 fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

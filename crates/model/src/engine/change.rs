@@ -1,6 +1,6 @@
 //! Changes of an engine as values, each with all data that its call needs.
 //!
-//! A change is data, so that whoever stands between a caller and the engine (the audit log, a test that injects faults)
+//! A change is data, so that a layer between a caller and the engine (the audit log, a test that injects faults)
 //! has one method to implement.
 
 use super::call::Call;

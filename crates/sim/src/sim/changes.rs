@@ -39,7 +39,7 @@ impl Sim {
         .map(|()| Made::Nothing)
     }
 
-    /// A change that the engine makes at once.
+    /// A change that the engine makes immediately.
     async fn quick<T>(
         &self,
         change: &Change,
