@@ -251,7 +251,7 @@ fn has_become(becomes: Becomes, before: &There, after: &There) -> bool {
         Becomes::MainAndSidecar => is_other(MAIN) && untouched(NETWORK) && sidecars.iter().all(|it| is_other(it)),
         Becomes::Sidecar => untouched(MAIN) && untouched(NETWORK) && sidecars.len() == 1 && is_other(sidecars[0]),
         Becomes::Network => roles.iter().all(|it| is_other(it)),
-        Becomes::Another => false,
+        Becomes::Another | Becomes::Gateway => false,
     }
 }
 

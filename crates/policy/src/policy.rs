@@ -110,6 +110,11 @@ impl Policy {
         &self.entries
     }
 
+    /// The ports of the Docker host, sorted.
+    pub fn host_ports(&self) -> &[Port] {
+        &self.host_ports
+    }
+
     /// The ports that belong to one host each, other than those of HTTP and TLS.
     pub fn named_ports(&self) -> &BTreeMap<Port, HostName> {
         &self.named_ports

@@ -236,9 +236,7 @@ impl Spec {
             Located { value, span }
         };
         let dependencies = file.dependencies.into_iter().enumerate().map(located).collect();
-        let folder =
-            |span: &Span| source.path_at(span.start).parent().map_or_else(|| PathBuf::from("/"), PathBuf::from);
-        let mut lowering = Lowering::new(&places, &folder, env.variable("HOME").filter(|home| !home.is_empty()));
+        let mut lowering = Lowering::new(&places, source, env.variable("HOME").filter(|home| !home.is_empty()));
         let workspace = lowering.workspace(file.workspace);
         let bound = workspace.mounts.iter().find_map(|mount| match &mount.source {
             MountSource::Path(path) => Some(path),
@@ -432,6 +430,9 @@ mod tests {
             let example = path.last().expect("a key").example;
             let text = with(path, example);
             let text = if path[0].name == "agent" { text } else { text.replacen('{', "{agent: a, ", 1) };
+            // Without a policy, rules are an error.
+            let is_of_policy = path.len() == 2 && ["rules", "host"].contains(&path[1].name);
+            let text = if is_of_policy { text.replacen("network: {", "network: {policy: learn, ", 1) } else { text };
             let source = Source::new("agent.yaml", "/agent.yaml", format!("{text}\n"));
             parse_all(source, &Anything).specs.unwrap_or_else(|diagnostics| panic!("{text}\n{diagnostics}"));
         });

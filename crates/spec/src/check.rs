@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::diagnostic::{DIAGNOSTICS_MAX, Diagnostic, quoted};
+use super::egress;
 use super::language::foreign_keys::{ForeignKey, Handling, foreign_key};
 use super::shape::{Fault, Key, Shape};
 use super::source::{Source, Span};
@@ -87,6 +88,10 @@ impl Checker<'_> {
     fn list(&mut self, path: &str, items: &[Node], shape: &'static Shape, unique: bool) {
         let mut seen = BTreeMap::new();
         for (i, item) in items.iter().enumerate() {
+            if let (false, Some(fault)) = (shape.fits(item), egress::request_rule(path, item)) {
+                self.fault(item.span.clone(), fault);
+                continue;
+            }
             self.value(&format!("{path}[{i}]"), item, item.span.clone(), shape);
             let Content::Scalar(_, text) = &item.content else { continue };
             if let (true, Some(first)) = (unique, seen.insert(text, item.span.start)) {

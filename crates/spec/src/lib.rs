@@ -38,6 +38,7 @@ mod short_forms;
 pub mod agent;
 pub mod capability;
 pub mod catalogue;
+mod egress;
 mod env_file_errors;
 pub mod fetch;
 mod lower;

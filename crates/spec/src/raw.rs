@@ -161,9 +161,25 @@ pub(super) struct Network {
     pub subnet: Option<String>,
     #[serde(default)]
     pub internal: bool,
+    #[serde(default)]
+    pub policy: NetworkPolicy,
+    #[serde(default)]
+    pub rules: Vec<String>,
+    #[serde(default)]
+    pub host: Vec<String>,
     pub build: Option<BuildNetwork>,
     #[serde(default)]
     pub extra_hosts: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum NetworkPolicy {
+    #[default]
+    Open,
+    #[serde(alias = "permissive")]
+    Learn,
+    Strict,
 }
 
 #[derive(Debug, Deserialize)]

@@ -2,7 +2,7 @@
 
 use super::diagnostic::quoted;
 use super::shape::Fault;
-use super::{builder_config, ports, registries, secrets, short_forms, tuning};
+use super::{builder_config, egress, ports, registries, secrets, short_forms, tuning};
 use moat_model::resource::run::{AGENT_NAME_MAX, AgentNameError};
 use moat_model::resource::{AgentName, ImageRef};
 
@@ -154,6 +154,16 @@ pub fn user(text: &str) -> Result<(), Fault> {
         return Ok(());
     }
     Err(Fault::new(format!("{} is not a user", quoted(text)), "write `USER` or `USER:GROUP`, by name or by number"))
+}
+
+/// A rule of the network.
+pub fn network_rule(text: &str) -> Result<(), Fault> {
+    egress::rule(text).map(drop)
+}
+
+/// A port of the Docker host that the sandbox can reach.
+pub fn host_port(text: &str) -> Result<(), Fault> {
+    egress::host_port(text).map(drop)
 }
 
 /// The name of a label that users may set.

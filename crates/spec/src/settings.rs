@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use ipnet::Ipv4Net;
 use serde::Deserialize;
 
+use moat_policy::{Mode, Policy};
+
 use moat_model::resource::{BuildNetwork, ImageRef, Limits, LogConfig, SecretText, Size};
 
 /// A named volume of the sandbox, and where it is mounted.
@@ -20,10 +22,19 @@ pub struct NamedVolume {
 pub struct NetworkSettings {
     pub subnet: Option<Ipv4Net>,
     pub internal: bool,
+    /// What the sandbox can reach, with presets expanded; `None`: everything, or nothing if `internal` is set.
+    pub egress: Option<Policy>,
     /// `None`: chosen by the compiler from the build.
     pub build: Option<BuildNetwork>,
     /// Of the main container.
     pub extra_hosts: BTreeMap<String, String>,
+}
+
+impl NetworkSettings {
+    /// Whether hosts that the spec does not name cannot be reached.
+    pub fn is_closed(&self) -> bool {
+        self.internal || self.egress.as_ref().is_some_and(|policy| policy.mode() == Mode::Strict)
+    }
 }
 
 /// The settings of a spec for the build sidecar.

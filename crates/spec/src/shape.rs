@@ -68,6 +68,8 @@ pub enum Effect {
     Replace,
     /// The network and all containers are replaced.
     Network,
+    /// The running gateway is updated.
+    Gateway,
     /// The sidecar is replaced.
     Sidecar,
     /// The main container and the sidecar are replaced.
@@ -135,7 +137,7 @@ impl Effect {
         match self {
             Self::Nothing => "nothing",
             Self::Another => "another sandbox",
-            Self::InPlace => "in place",
+            Self::InPlace | Self::Gateway => "in place",
             Self::Limit => "in place; replaces when removed",
             Self::Replace => "replaces",
             Self::Network => "replaces the network and all containers",

@@ -75,12 +75,12 @@ fn check(folder: &str, at_least: usize, diagnose: fn(&str) -> String) {
 
 #[test]
 fn invalid_specs() {
-    check("refused", 79, refused);
+    check("refused", 82, refused);
 }
 
 #[test]
 fn specs_that_do_not_compile() {
-    check("not_compiled", 2, not_compiled);
+    check("not_compiled", 3, not_compiled);
 }
 
 #[test]

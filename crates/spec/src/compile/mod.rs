@@ -49,6 +49,10 @@ pub fn compile(spec: &Spec, capabilities: &Capabilities) -> Result<Graph, Diagno
 /// # Errors
 /// All errors that involve several parts, such as an unknown dependency.
 pub fn compile_with(spec: &Spec, capabilities: &Capabilities, vault: Option<&Vault>) -> Result<Graph, Diagnostics> {
+    if spec.network.egress.is_some() {
+        let message = "network policies other than `open` are not available yet";
+        return Err(Diagnostics::at(&spec.source, spec.place("network.policy"), message, "write `policy: open`"));
+    }
     let chosen = choose(spec, capabilities)?;
     let made = match &spec.build {
         Some(build) => Some(own_dockerfile(&spec.agent, build)),
@@ -98,11 +102,11 @@ pub fn compile_with(spec: &Spec, capabilities: &Capabilities, vault: Option<&Vau
     Ok(graph)
 }
 
-/// The network of the build of main's image. With an internal network a build has none, because the sandbox may have
+/// The network of the build of main's image. With a closed network a build has none, because the sandbox may have
 /// written its instructions or the files of its context. A build with only moat's own instructions keeps the network.
 fn build_network(spec: &Spec) -> BuildNetwork {
     let is_ours = spec.build.is_none() && !spec.hooks.build();
-    let fits = if spec.network.internal && !is_ours { BuildNetwork::None } else { BuildNetwork::Default };
+    let fits = if spec.network.is_closed() && !is_ours { BuildNetwork::None } else { BuildNetwork::Default };
     spec.network.build.unwrap_or(fits)
 }
 

@@ -31,8 +31,6 @@ const COMMAND: &str = "set `command`, and pass what it needs under `env`, `secre
 const ONE: &str = "a spec describes one sandbox on one Docker host";
 const NETWORK: &str = "a sandbox has exactly one network, its own";
 const NAMESPACES: &str = "moat does not share namespaces with the Docker host";
-const INTERNAL: &str = "`network.internal: true` blocks all outside traffic; finer rules need a proxy of your own";
-const FILTER: &str = "moat does not filter outgoing traffic";
 const BY_NAME: &str = "services are reached by their names";
 
 /// All foreign keys.
@@ -40,10 +38,11 @@ pub static FOREIGN_KEYS: &[ForeignKey] = &[
     refused("grants", "moat does not issue identities or store credentials", "pass credentials under `secrets`"),
     refused("sandbox", "moat adds no isolation to the engine's own", "configure the runtime on the engine"),
     refused("mcp", "moat does not run or expose MCP servers", "run the server as part of `command`"),
-    refused("network.policy", FILTER, INTERNAL),
-    refused("network.rules", FILTER, INTERNAL),
-    refused("network.allow", FILTER, INTERNAL),
-    refused("network.deny", FILTER, INTERNAL),
+    refused(
+        "network.deny",
+        "rules only allow",
+        "with `network.policy: strict`, everything is denied that no rule in `network.rules` allows",
+    ),
     refused("claude", NO_AGENT, COMMAND),
     refused("codex", NO_AGENT, COMMAND),
     refused("gemini", NO_AGENT, COMMAND),

@@ -2,6 +2,7 @@
 //!
 //! Each text has already been checked by itself. The remaining errors involve two values, such as a duplicate target.
 
+mod network;
 mod ports;
 mod registries;
 mod tuning;
@@ -16,14 +17,12 @@ use crate::envfile;
 use crate::environment::{Environment, FileError};
 use crate::one_of::{CommandOr, OneOf};
 use crate::paths::{plain, trimmed};
-use crate::raw::{
-    Buildkit, HealthParts, Mount as MountParts, MountMode, Network, Resources, Volume, Workspace, WorkspaceMode,
-};
+use crate::raw::{Buildkit, HealthParts, Mount as MountParts, MountMode, Resources, Volume, Workspace, WorkspaceMode};
 use crate::secrets::{self, SecretSource};
-use crate::settings::{BuilderSettings, NamedVolume, NetworkSettings};
+use crate::settings::{BuilderSettings, NamedVolume};
 use crate::shape::Fault;
 use crate::short_forms::{self, MountText, SourceText, VolumeText};
-use crate::source::Span;
+use crate::source::{Source, Span};
 use crate::tree::Places;
 use moat_model::resource::{HealthConfig, Limits, Mount, MountSource, PortConfig, SecretText};
 
@@ -36,8 +35,7 @@ const WORKSPACE_VOLUME: &str = "workspace";
 /// Lowers values, and collects errors.
 pub(crate) struct Lowering<'a> {
     pub places: &'a Places,
-    /// The base of relative paths, for the file that contains a location.
-    pub folder: &'a dyn Fn(&Span) -> PathBuf,
+    source: &'a Source,
     pub home: Option<String>,
     pub faults: Vec<Diagnostic>,
     /// Files of variables with errors.
@@ -46,6 +44,8 @@ pub(crate) struct Lowering<'a> {
     targets: BTreeMap<String, String>,
     /// Host ports that are already mapped.
     fixed_ports: Vec<PortConfig>,
+    /// The paths of published UDP ports.
+    udp_ports: Vec<String>,
 }
 
 /// The lowered workspace.
@@ -65,15 +65,16 @@ pub(crate) struct EnvVariables {
 }
 
 impl<'a> Lowering<'a> {
-    pub fn new(places: &'a Places, folder: &'a dyn Fn(&Span) -> PathBuf, home: Option<String>) -> Self {
+    pub fn new(places: &'a Places, source: &'a Source, home: Option<String>) -> Self {
         Self {
             places,
-            folder,
+            source,
             home,
             faults: Vec::new(),
             bad_files: Vec::new(),
             targets: BTreeMap::new(),
             fixed_ports: Vec::new(),
+            udp_ports: Vec::new(),
         }
     }
 
@@ -147,7 +148,7 @@ impl<'a> Lowering<'a> {
             }
             all.concealed.remove(&name);
             let path = |text: &str| {
-                let folder = (self.folder)(&self.places.value(&at).unwrap_or_default());
+                let folder = self.folder(&self.places.value(&at).unwrap_or_default());
                 plain(&match (text.strip_prefix("~/"), &self.home) {
                     (Some(rest), Some(home)) => Path::new(home).join(rest),
                     _ => folder.join(text),
@@ -213,16 +214,6 @@ impl<'a> Lowering<'a> {
             OneOf::Parts(Volume { name, target, mode }) => (name, target, mode == MountMode::Ro),
         };
         Some(NamedVolume { name, target: trimmed(&target), read_only })
-    }
-
-    /// The network settings. `published`: the paths of the keys that publish ports.
-    pub fn network(&mut self, network: Network, published: &[String]) -> NetworkSettings {
-        for at in published.iter().filter(|_| network.internal) {
-            let hint = "remove the ports or `network.internal`; `moat exec` works without a port";
-            self.fault(at, Fault::new("ports cannot be published from an internal network", hint));
-        }
-        let subnet = network.subnet.and_then(|text| self.read("network.subnet", short_forms::subnet(&text)));
-        NetworkSettings { subnet, internal: network.internal, build: network.build, extra_hosts: network.extra_hosts }
     }
 
     pub fn health(&mut self, health: CommandOr<HealthParts>) -> HealthConfig {
@@ -297,6 +288,24 @@ impl<'a> Lowering<'a> {
         self.faults.push(Diagnostic::error(place, fault.message).hint(fault.hint));
     }
 
+    /// Like [`Lowering::fault`], at a key.
+    fn fault_at_key(&mut self, at: &str, fault: Fault) {
+        let place = self.places.key(at).unwrap_or_default();
+        self.faults.push(Diagnostic::error(place, fault.message).hint(fault.hint));
+    }
+
+    /// Where a value is, for a message about another one.
+    fn line_of(&self, at: &str) -> String {
+        let place = self.places.value(at).unwrap_or_default();
+        let (file, line) = (self.source.name_at(place.start), self.source.position(place.start).line);
+        if file == self.source.name { format!("on line {line}") } else { format!("on line {line} of {file}") }
+    }
+
+    /// The base of relative paths, for the file that contains a location.
+    fn folder(&self, span: &Span) -> PathBuf {
+        self.source.path_at(span.start).parent().map_or_else(|| PathBuf::from("/"), PathBuf::from)
+    }
+
     /// Empty folders that hide the excluded ones.
     fn excluded(&mut self, at: &str, target: &str, exclude: &[String]) -> Vec<Mount> {
         let hidden = exclude.iter().enumerate().map(|(i, folder)| {
@@ -343,7 +352,7 @@ impl<'a> Lowering<'a> {
             Path::new(home).join(rest.trim_start_matches('/'))
         } else {
             let span = self.places.value(at).unwrap_or_default();
-            (self.folder)(&span).join(text)
+            self.folder(&span).join(text)
         };
         plain(&path).to_string_lossy().into_owned()
     }

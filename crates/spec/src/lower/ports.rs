@@ -7,7 +7,7 @@ use crate::ports;
 use crate::raw_ports::{PortParts, Ports};
 use crate::shape::Fault;
 use moat_model::resource::port::LOOPBACK;
-use moat_model::resource::{HostPort, PortConfig};
+use moat_model::resource::{HostPort, PortConfig, Protocol};
 
 impl Lowering<'_> {
     /// The ports of a container; `at` is the path of its key `ports`.
@@ -22,6 +22,9 @@ impl Lowering<'_> {
             if let (Some(name), true) = (&name, found.len() > 1) {
                 let message = format!("{} names one port, not a range", quoted(name));
                 self.fault(&at, Fault::new(message, "write the range as a list item: `- 8000-8010`"));
+            }
+            if found.iter().any(|port| port.container.protocol == Protocol::Udp) {
+                self.udp_ports.push(at.clone());
             }
             for port in found {
                 let port = PortConfig { name: name.clone().or(port.name), ..port };

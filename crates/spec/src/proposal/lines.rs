@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
+use moat_policy::{Entry, Policy};
 use serde::Serialize;
 
 use crate::ground::{Ground, Repository};
@@ -22,6 +23,11 @@ pub(super) const SECRET: &str = "secret ";
 pub(super) const READS: &str = "reads ";
 /// The key of a build's content digest.
 pub(super) const CONTENT: &str = "build.content";
+
+/// The key of a network policy, and the prefixes of the keys of its rules and ports.
+pub(super) const POLICY: &str = "network.policy";
+pub(super) const ALLOWED: &str = "network.rule ";
+pub(super) const HOST_PORT: &str = "network.host ";
 
 /// The value of a key that the spec does not set.
 pub(super) const DEFAULT: &str = "default";
@@ -325,13 +331,28 @@ impl Lines {
     }
 
     fn network(&mut self, network: &NetworkSettings) {
-        let NetworkSettings { subnet, internal, build, extra_hosts } = network;
+        let NetworkSettings { subnet, internal, egress, build, extra_hosts } = network;
         // Unset, it is as restricted as the network.
         self.optional("network.build", build.map(|build| json(&build)));
-        self.flag("network.outside", !internal);
+        self.flag("network.outside", !internal && egress.is_none());
+        if let Some(policy) = egress {
+            self.policy(policy);
+        }
         self.optional("network.subnet", subnet.as_ref());
         for (name, address) in extra_hosts {
             self.put(format!("host {name}"), address);
+        }
+    }
+
+    /// The hosts of a preset are part of the text: another version of moat may have other ones.
+    fn policy(&mut self, policy: &Policy) {
+        self.put(POLICY, policy.mode());
+        for Entry { rule, hosts } in policy.entries() {
+            let hosts: Vec<String> = hosts.iter().map(ToString::to_string).collect();
+            self.put(format!("{ALLOWED}{rule}"), hosts.join(", "));
+        }
+        for port in policy.host_ports() {
+            self.put(format!("{HOST_PORT}{port}"), "yes");
         }
     }
 
