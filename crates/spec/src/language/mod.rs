@@ -3,13 +3,13 @@
 //! A new key is a line here and a field in [`raw`](super::raw). The table in `docs/reference/agent.md` is generated.
 
 pub mod foreign_keys;
+mod network;
 mod parts;
 
 use super::rule;
 use super::shape::{Effect, Key, Shape};
-use parts::{
-    BUILD, BUILDKIT, CONTAINER, HEALTHCHECK, HOOKS, MOUNT, NETWORK, PORT, REGISTRIES, SERVICE, VOLUME, WORKSPACE,
-};
+use network::NETWORK;
+use parts::{BUILD, BUILDKIT, CONTAINER, HEALTHCHECK, HOOKS, MOUNT, PORT, REGISTRIES, SERVICE, VOLUME, WORKSPACE};
 
 /// `agent.yaml`.
 pub static AGENT: Shape = Shape::Keys(&[

@@ -1,0 +1,48 @@
+//! The keys of the network.
+
+use crate::rule;
+use crate::shape::{Effect, Key, Shape};
+
+pub(super) const NETWORK: &[Key] = &[
+    Key::new("subnet", Shape::Text(rule::subnet), Effect::Network)
+        .default("a free one from moat's range")
+        .summary("its address range")
+        .example("10.99.0.0/24"),
+    Key::new("internal", Shape::Bool, Effect::Network)
+        .default("`false`")
+        .summary("whether the network has no access to the outside; not with a `policy`")
+        .example("true"),
+    Key::new("policy", Shape::Choice(&["open", "learn", "strict", "permissive"]), Effect::Network)
+        .default("`open`")
+        .summary(
+            "what the network can reach: `open`, everything; `strict`, only what `rules` and `host` name, through a \
+             gateway; `learn`, every public host on ports 80 and 443, and the gateway records it (`permissive` is the \
+             same)",
+        )
+        .example("strict"),
+    Key::new("rules", RULES, Effect::Gateway)
+        .summary(
+            "hosts that can be reached, on ports 80 and 443 unless a port is given: `HOST`, `*.DOMAIN` (one label), \
+             `**.DOMAIN` (any number), `HOST:PORT`, `HOST in RANGE` (a host with private addresses) or `@PRESET`",
+        )
+        .example("['@npm', 'api.example.com']")
+        .also(&["allow"]),
+    Key::new("host", HOST_PORTS, Effect::Gateway)
+        .summary("TCP ports of the Docker host that can be reached, at `host.docker.internal`")
+        .example("[8080]"),
+    Key::new("build", Shape::Choice(&["default", "none"]), Effect::Nothing)
+        .default("`none` if `internal` or `policy: strict` is set and a Dockerfile or hooks run, otherwise `default`")
+        .summary(
+            "the network of build steps: `default`, that of the Docker host; `none`, no network; the engine fetches \
+             images and the sources of `ADD` in either case",
+        )
+        .example("default"),
+    Key::new("extra_hosts", Shape::Map { name: rule::host_name, value: &Shape::Text(rule::host) }, Effect::Replace)
+        .summary("host names for the main container, each with an address, or `host-gateway` for the Docker host")
+        .example("{db.test: 10.0.0.7}")
+        .also(&["hosts", "add_host"]),
+];
+
+const RULES: Shape = Shape::List { item: &Shape::Text(rule::network_rule), if_empty: None, unique: true };
+
+const HOST_PORTS: Shape = Shape::List { item: &Shape::Scalar(rule::host_port), if_empty: None, unique: true };
