@@ -61,8 +61,8 @@ impl ResolvedSpec {
         self.spec.build.as_ref().filter(|build| build.digest.is_none()).map(|build| build.context.as_path())
     }
 
-    /// Finds what a build is made of, for its digest. Where the sandbox reaches nothing outside, the content becomes part of
-    /// what is to be approved: a build step of it might.
+    /// Finds what a build is made of, for its digest. Where the sandbox does not reach everything outside, the content
+    /// becomes part of what is to be approved: a build step of it might.
     ///
     /// # Errors
     /// If it cannot be read.
@@ -78,7 +78,7 @@ impl ResolvedSpec {
             Ok(content) => {
                 inputs.read.extend(content.folders);
                 inputs.missing.extend(content.lists);
-                if spec.network.internal {
+                if spec.network.internal || spec.network.egress.is_some() {
                     proposal.pin_content(&content.digest);
                 }
                 build.digest = Some(content.digest);

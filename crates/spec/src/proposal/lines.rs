@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-use moat_policy::{Entry, Policy};
+use moat_policy::{Entry, HostRule, Policy};
 use serde::Serialize;
 
 use crate::ground::{Ground, Repository};
@@ -24,7 +24,8 @@ pub(super) const READS: &str = "reads ";
 /// The key of a build's content digest.
 pub(super) const CONTENT: &str = "build.content";
 
-/// The key of a network policy, and the prefixes of the keys of its rules and ports.
+/// The keys of an open network and of a policy, and the prefixes of the keys of its rules and ports.
+pub(super) const OUTSIDE: &str = "network.outside";
 pub(super) const POLICY: &str = "network.policy";
 pub(super) const ALLOWED: &str = "network.rule ";
 pub(super) const HOST_PORT: &str = "network.host ";
@@ -334,7 +335,7 @@ impl Lines {
         let NetworkSettings { subnet, internal, egress, build, extra_hosts } = network;
         // Unset, it is as restricted as the network.
         self.optional("network.build", build.map(|build| json(&build)));
-        self.flag("network.outside", !internal && egress.is_none());
+        self.flag(OUTSIDE, !internal && egress.is_none());
         if let Some(policy) = egress {
             self.policy(policy);
         }
@@ -348,8 +349,7 @@ impl Lines {
     fn policy(&mut self, policy: &Policy) {
         self.put(POLICY, policy.mode());
         for Entry { rule, hosts } in policy.entries() {
-            let hosts: Vec<String> = hosts.iter().map(ToString::to_string).collect();
-            self.put(format!("{ALLOWED}{rule}"), hosts.join(", "));
+            self.put(format!("{ALLOWED}{rule}"), listed(hosts));
         }
         for port in policy.host_ports() {
             self.put(format!("{HOST_PORT}{port}"), "yes");
@@ -385,6 +385,11 @@ impl Lines {
         self.log_and_score(*oom_score_adj, logging.as_ref());
         self.prefix.clear();
     }
+}
+
+/// The hosts of a rule, in one line.
+pub(super) fn listed(hosts: &[HostRule]) -> String {
+    hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// A structured value.

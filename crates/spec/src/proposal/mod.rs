@@ -4,14 +4,17 @@
 //! substitution, and no values of environment variables. Data only: fetches nothing, and does not decide who may
 //! approve. [`widening`] lists what one text requests beyond another.
 
+mod change;
 mod lines;
+mod reach;
 mod rule;
 mod widening;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-pub use widening::{Change, widening};
+pub use change::Change;
+pub use widening::widening;
 
 use super::{Capabilities, Spec};
 use moat_model::resource::digest::sha256;
@@ -206,7 +209,7 @@ mod tests {
                 "secret S: env://A -> env://B",
             ),
             ("image: b\nenv: {A: x}\n", "image: b\nenv: {A: '${TOKEN}'}\n", "variable A: ${TOKEN}"),
-            ("image: b\nnetwork: {internal: true}\n", "image: b\n", "network.outside"),
+            ("image: b\nnetwork: {internal: true}\n", "image: b\n", "network may reach everything"),
             ("image: b\n", "image: b\nports: ['127.0.0.1:8080:80']\n", "port 80/tcp on 127.0.0.1:8080"),
             (
                 "image: b\nworkspace: {path: ., exclude: [x]}\n",
@@ -218,6 +221,91 @@ mod tests {
             ("image: docker:dind\n", "image: docker:dind\ndependencies: [docker:dind]\n", "dependency docker:dind"),
         ] {
             assert!(asks(before, after).contains(&expected.to_owned()), "{expected}: {:?}", asks(before, after));
+        }
+    }
+
+    /// The changes of what the network can reach, when one policy becomes another.
+    fn reaches(before: &str, after: &str) -> Vec<String> {
+        let text = |network: &str| format!("image: b\nnetwork: {{{network}}}\n");
+        asks(&text(before), &text(after))
+    }
+
+    #[test]
+    fn a_narrower_network_needs_no_approval() {
+        let none: [&str; 0] = [];
+        for (before, after) in [
+            ("", "policy: learn"),
+            ("policy: open", "policy: strict, rules: ['**'], host: [80]"),
+            ("policy: learn", "policy: strict, rules: ['**']"),
+            ("policy: learn", "internal: true"),
+            ("internal: true", "policy: strict"),
+            ("policy: strict, rules: ['@npm']", "internal: true"),
+            ("policy: strict, rules: ['@npm', a.x]", "policy: strict, rules: [a.x]"),
+            ("policy: strict, rules: ['**.x']", "policy: strict, rules: [a.x, '*.b.x:443']"),
+            ("policy: strict, rules: ['@npm']", "policy: strict, rules: ['**.npmjs.org']"),
+            ("policy: strict, rules: [a.x, b.x]", "policy: strict, rules: [b.x, A.X.]"),
+            ("policy: strict, rules: [d.x in 10.0.0.0/8]", "policy: strict, rules: [d.x in 10.1.0.0/16]"),
+            ("policy: strict, host: [80, 81]", "policy: strict, host: [81]"),
+        ] {
+            assert_eq!(reaches(before, after), none, "{before} -> {after}");
+        }
+    }
+
+    #[test]
+    fn a_wider_network_needs_an_approval_in_words() {
+        for (before, after, expected) in [
+            ("internal: true", "", &["network may reach everything"][..]),
+            ("policy: strict", "policy: open", &["network may reach everything"]),
+            ("policy: learn", "", &["network may reach everything"]),
+            ("policy: strict", "policy: learn", &["network may reach every public host (policy: learn)"]),
+            ("internal: true", "policy: learn", &["network may reach every public host (policy: learn)"]),
+            (
+                "policy: strict",
+                "policy: strict, rules: [a.x, 'b.x:22']",
+                &["network may reach a.x", "network may reach b.x:22"],
+            ),
+            ("policy: strict, rules: [a.x]", "policy: strict, rules: ['*.x']", &["network may reach *.x"]),
+            ("policy: learn", "policy: learn, rules: ['a.x:22', b.x]", &["network may reach a.x:22"]),
+            (
+                "policy: strict, rules: ['**.npmjs.org', '**.npmjs.com']",
+                "policy: strict, rules: ['@npm']",
+                &["network may reach @npm: **.yarnpkg.com, **.nodejs.org"],
+            ),
+            (
+                "policy: strict, rules: [d.x]",
+                "policy: strict, rules: [d.x in 10.0.0.0/8]",
+                &["network may reach d.x in 10.0.0.0/8"],
+            ),
+            (
+                "policy: strict, host: [80]",
+                "policy: strict, host: [80, 81]",
+                &["network may reach port 81 of the Docker host"],
+            ),
+        ] {
+            assert_eq!(reaches(before, after), expected, "{before} -> {after}");
+        }
+    }
+
+    /// The hosts of a preset are those of the moat that has compared them.
+    #[test]
+    fn a_preset_with_more_hosts_needs_an_approval() {
+        let new = proposal("image: b\nnetwork: {policy: strict, rules: ['@npm']}\n");
+        let mut old = new.clone();
+        old.lines.insert("network.rule @npm".to_owned(), "**.npmjs.org, **.npmjs.com, **.nodejs.org".to_owned());
+        let asks: Vec<String> = widening(&old, &new).iter().map(ToString::to_string).collect();
+        assert_eq!(asks, ["network may reach @npm: **.yarnpkg.com"]);
+    }
+
+    /// Nothing of a text that cannot be read is taken as narrower.
+    #[test]
+    fn an_unreadable_policy_is_compared_line_by_line() {
+        let new = proposal("image: b\nnetwork: {policy: strict}\n");
+        for (key, value) in [("network.policy", "sealed"), ("network.rule x", "not a rule"), ("network.host 0", "yes")]
+        {
+            let mut old = new.clone();
+            old.lines.insert(key.to_owned(), value.to_owned());
+            assert_eq!(widening(&old, &new).len(), 1, "{key}");
+            assert_eq!(widening(&new, &old).len(), 1, "{key}");
         }
     }
 

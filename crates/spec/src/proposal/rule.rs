@@ -41,8 +41,6 @@ const RULES: &[(&str, Rule)] = &[
     ("git", Rule::Removal),
     ("registry", Rule::Removal),
     ("network.outside", Rule::Removal),
-    ("network.rule", Rule::Removal),
-    ("network.host", Rule::Removal),
     ("build.content", Rule::Removal),
     ("mount", Rule::Access),
     ("limit", Rule::Lower),

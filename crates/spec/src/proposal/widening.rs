@@ -1,21 +1,12 @@
 //! The changes by which a proposal exceeds what was approved.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
+use super::change::Change;
 use super::lines::{DEFAULT, READ_ONLY};
+use super::reach;
 use super::rule::{self, Rule};
 use super::{FORMAT, Proposal};
-
-/// A line that differs from the approved one.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Change {
-    pub key: String,
-    /// `None`: the line is new.
-    pub old: Option<String>,
-    /// `None`: the line was removed.
-    pub new: Option<String>,
-}
 
 /// The changes that need approval before `proposed` replaces `approved`, sorted by key. Empty: all changes are
 /// restrictions or harmless.
@@ -29,8 +20,13 @@ pub fn widening(approved: &Proposal, proposed: &Proposal) -> Vec<Change> {
         let new = proposed.shown.get(key).or(new);
         (!harmless).then(|| Change { key: key.clone(), old: old.cloned(), new: new.cloned() })
     };
+    let reach = reach::changes(&approved.lines, &proposed.lines);
     // The format is no request: texts of other formats are never compared.
-    keys.into_iter().filter(|key| *key != FORMAT.0).filter_map(change).collect()
+    let is_line = |key: &&String| *key != FORMAT.0 && (reach.is_none() || !reach::is_about_reach(key));
+    let mut changes: Vec<Change> = keys.into_iter().filter(is_line).filter_map(change).collect();
+    changes.extend(reach.into_iter().flatten());
+    changes.sort();
+    changes
 }
 
 /// Whether a line belongs to a service that is removed.
@@ -62,20 +58,6 @@ fn is_harmless(rule: Rule, old: Option<&str>, new: Option<&str>) -> bool {
                 (None, None) => old.is_none() && new == Some(DEFAULT),
                 (Some(_), None) => false,
             }
-        }
-    }
-}
-
-impl fmt::Display for Change {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // `yes` means only that the line exists.
-        let value = |text: &String| if text == "yes" { String::new() } else { format!(": {text}") };
-        let key = &self.key;
-        match (&self.old, &self.new) {
-            (Some(old), Some(new)) => write!(f, "{key}: {old} -> {new}"),
-            (None, Some(new)) => write!(f, "{key}{}", value(new)),
-            (Some(old), None) => write!(f, "{key} removed{}", value(old)),
-            (None, None) => f.write_str(key),
         }
     }
 }
