@@ -6,7 +6,7 @@ use std::path::Path;
 
 use expect_test::expect_file;
 use moat_spec::diagnostic::DIAGNOSTICS_MAX;
-use moat_spec::{Source, agent, foreign_keys, reference, schema};
+use moat_spec::{Source, agent, foreign_keys, presets, reference, schema};
 
 fn read(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect(path)
@@ -22,16 +22,17 @@ fn the_schema_is_generated_from_the_language() {
 }
 
 #[test]
-fn the_table_of_keys_is_generated_from_the_language() {
+fn the_tables_of_keys_and_presets_are_generated() {
     let page = page();
-    let start = page.find("| key |").expect("a table");
+    let page = with_table(&page, "| key |", &reference());
+    expect_file!["../../docs/reference/agent.md"].assert_eq(&with_table(&page, "| preset |", &presets()));
+}
+
+/// A page with another table in place of the one with this head.
+fn with_table(page: &str, head: &str, table: &str) -> String {
+    let start = page.find(head).expect("a table");
     let end = start + page[start..].find("\n\n").expect("text after the table") + 1;
-    expect_file!["../../docs/reference/agent.md"].assert_eq(&format!(
-        "{}{}{}",
-        &page[..start],
-        reference(),
-        &page[end..]
-    ));
+    format!("{}{table}{}", &page[..start], &page[end..])
 }
 
 #[test]

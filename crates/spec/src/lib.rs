@@ -71,7 +71,7 @@ pub use ground::Ground;
 pub use hooks::Hooks;
 pub use proposal::Proposal;
 pub use recognise::is_agent;
-pub use reference::{ExplainError, Explained, effects, explain, explained, foreign_keys, reference};
+pub use reference::{ExplainError, Explained, effects, explain, explained, foreign_keys, presets, reference};
 pub use rule::slug;
 pub use schema::schema;
 pub use service::{Service, Wait};

@@ -1,5 +1,6 @@
 //! Reference documentation of the language, generated from the data that files are checked against.
 
+use moat_policy::preset::{self, Preset};
 use serde::Serialize;
 
 use super::language;
@@ -16,6 +17,16 @@ pub fn reference() -> String {
         let cells = [format!("`{path}`"), may_be(&key.shape), default, change, key.summary.to_owned()];
         rows.extend(["| ", &cells.join(" | "), " |\n"]);
     });
+    rows
+}
+
+/// A Markdown table with one row per network preset.
+pub fn presets() -> String {
+    let mut rows = String::from("| preset | hosts | |\n| --- | --- | --- |\n");
+    for Preset { name, summary, hosts } in preset::names().filter_map(preset::find) {
+        let hosts: Vec<String> = hosts.iter().map(|host| format!("`{host}`")).collect();
+        rows.push_str(&format!("| `@{name}` | {} | {summary} |\n", hosts.join(", ")));
+    }
     rows
 }
 
