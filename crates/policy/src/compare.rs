@@ -6,8 +6,10 @@
 use ipnet::IpNet;
 
 use super::host_rule::HostRule;
+use super::limits::Limit;
 use super::policy::Policy;
 use super::port::Port;
+use super::request_rule::{self, Effect, RequestRule};
 
 /// One thing that a new policy allows and the old one does not.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,20 +28,70 @@ pub enum Widening {
 pub fn widenings(new: Option<&Policy>, old: Option<&Policy>) -> Vec<Widening> {
     let Some(old) = old else { return Vec::new() };
     let Some(new) = new else { return vec![Widening::Open] };
-    let covered: Vec<HostRule> = old.targets().map(|(_, target)| target).collect();
-    let is_covered = |target: &HostRule| target.ports().all(|port| covered.iter().any(|old| covers(old, target, port)));
+    let is_covered = |target: &HostRule| target.ports().all(|port| is_whole_host_covered(new, old, target, port));
+    let is_limit_covered = |host: &HostRule, requests: &[RequestRule]| {
+        let limit = Limit { rule: "", host, requests };
+        host.ports().all(|port| is_limit_covered(new, old, &limit, port))
+    };
     let mut all: Vec<Widening> = Vec::new();
     if new.targets().any(|(rule, target)| rule == "learn" && !is_covered(&target)) {
         all.push(Widening::Learn);
     }
     for entry in &new.entries {
-        let hosts: Vec<HostRule> = entry.hosts.iter().filter(|host| !is_covered(host)).cloned().collect();
+        let is_old = |host: &HostRule| match entry.requests.as_slice() {
+            [] => is_covered(host),
+            requests => is_limit_covered(host, requests),
+        };
+        let hosts: Vec<HostRule> = entry.hosts.iter().filter(|host| !is_old(host)).cloned().collect();
         if !hosts.is_empty() {
             all.push(Widening::Rule { rule: entry.rule.clone(), hosts });
         }
     }
     all.extend(new.host_ports.iter().filter(|port| !old.host_ports.contains(port)).copied().map(Widening::HostPort));
     all
+}
+
+/// Whether the old policy allows all requests to hosts, except where the new one has limits as well.
+fn is_whole_host_covered(new: &Policy, old: &Policy, target: &HostRule, port: Port) -> bool {
+    let is_limited_still = |limit: &Limit| {
+        let is_at = |it: &Limit| on(it, port) && it.host.hosts.covers(&limit.host.hosts);
+        new.limits().any(|it| is_at(&it))
+    };
+    old.targets().any(|(_, old)| covers(&old, target, port))
+        && limits_at(old, target, port).all(|limit| is_limited_still(&limit))
+}
+
+/// Whether the old policy allows all requests that a new limit does.
+fn is_limit_covered(new: &Policy, old: &Policy, target: &Limit, port: Port) -> bool {
+    if limits_at(old, target.host, port).next().is_none() {
+        return old.targets().any(|(_, old)| covers(&old, target.host, port));
+    }
+    let new_requests: Vec<&RequestRule> = target.requests.iter().collect();
+    let allows_it = |limit: &Limit| {
+        covers(limit.host, target.host, port)
+            && request_rule::covers(&limit.requests.iter().collect::<Vec<_>>(), &new_requests)
+    };
+    // What another old limit denies must be denied still.
+    let denies_nothing_else = |limit: &Limit| {
+        limit.requests.iter().all(|rule| rule.effect == Effect::Allow)
+            || new
+                .limits()
+                .any(|it| on(&it, port) && it.host.hosts.covers(&limit.host.hosts) && it.requests == limit.requests)
+    };
+    let limits: Vec<Limit> = limits_at(old, target.host, port).collect();
+    limits.iter().enumerate().any(|(at, limit)| {
+        let others = limits.iter().enumerate().filter(|(other, _)| *other != at);
+        allows_it(limit) && others.map(|(_, other)| other).all(denies_nothing_else)
+    })
+}
+
+/// The limits of a policy that may concern hosts.
+fn limits_at<'a>(policy: &'a Policy, target: &HostRule, port: Port) -> impl Iterator<Item = Limit<'a>> {
+    policy.limits().filter(move |limit| on(limit, port) && limit.host.hosts.intersects(&target.hosts))
+}
+
+fn on(limit: &Limit, port: Port) -> bool {
+    limit.host.ports().any(|it| it == port)
 }
 
 /// Whether an old rule allows all that a new one does on a port.
@@ -56,7 +108,7 @@ fn covers(old: &HostRule, new: &HostRule, port: Port) -> bool {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::{Entry, Mode, Rule, Verdict};
+    use super::super::{Asked, Entry, Mode, RequestPath, Rule, Verdict};
     use super::*;
 
     fn policy(mode: Mode, rules: &[&str], host_ports: &[u16]) -> Policy {
@@ -108,6 +160,48 @@ mod tests {
         assert_eq!(widenings(Some(&one), Some(&none)), [Widening::HostPort(Port::new(8080).unwrap())]);
     }
 
+    /// Rules for whole hosts, and for requests: `HOST: REQUESTS`.
+    fn mixed(rules: &[&str]) -> Policy {
+        let rule = |text: &&str| match text.split_once(": ") {
+            Some((host, requests)) => Rule::with_requests(host, &requests.split(", ").collect::<Vec<_>>()).unwrap(),
+            None => text.parse().unwrap(),
+        };
+        Policy::new(Mode::Strict, rules.iter().map(|it| Entry::from(&rule(it))).collect(), Vec::new()).unwrap()
+    }
+
+    #[test]
+    fn requests_are_compared() {
+        let wider = |new: &[&str], old: &[&str]| widenings(Some(&mixed(new)), Some(&mixed(old))).len();
+        assert_eq!(wider(&["a.x: allow GET /**"], &["a.x"]), 0, "a limit is new");
+        assert_eq!(wider(&["a.x"], &["a.x: allow GET /**"]), 1, "a limit is gone");
+        assert_eq!(wider(&["**.x"], &["**.x", "a.x: allow GET /**"]), 1, "a wide rule takes its place");
+        assert_eq!(wider(&["**.x", "a.x: allow GET /**"], &["**.x", "a.x: allow GET /**"]), 0);
+        assert_eq!(wider(&["a.x: allow GET /y/**"], &["a.x: allow GET /**"]), 0);
+        assert_eq!(wider(&["a.x: allow * /**"], &["a.x: allow GET /**"]), 1);
+        assert_eq!(wider(&["a.x: allow GET /**"], &["a.x: deny * /y/**, allow GET /**"]), 1, "a denial is gone");
+        assert_eq!(wider(&["a.x: deny * /**, allow GET /**"], &["a.x: deny * /y/**, allow GET /**"]), 0);
+        assert_eq!(wider(&["a.x: allow GET /**"], &["**.x: deny * /y", "a.x: allow GET /**"]), 1, "another rule's is");
+        assert_eq!(wider(&["a.x: allow GET /**"], &["b.x: deny * /y", "a.x: allow GET /**"]), 0);
+        assert_eq!(wider(&["*.x: allow GET /**"], &["a.x: allow GET /**"]), 1);
+        assert_eq!(wider(&["a.x:443: allow GET /**"], &["a.x: allow GET /**"]), 0);
+    }
+
+    fn mixed_rules() -> impl Strategy<Value = Vec<&'static str>> {
+        let all = vec![
+            "a.x",
+            "**.x",
+            "a.x:443",
+            "a.x: allow GET /**",
+            "a.x: deny * /a, allow GET /**",
+            "a.x: allow * /a/**",
+            "*.x: allow GET /a",
+            "*.x: deny POST /**",
+            "**.x: deny GET /A, allow * /**",
+            "a.x in 10.0.0.0/8: allow GET /a",
+        ];
+        prop::collection::vec(prop::sample::select(all), 0..4)
+    }
+
     fn rules() -> impl Strategy<Value = Vec<&'static str>> {
         let all = vec![
             "a.x",
@@ -125,6 +219,28 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_is_not_wider_allows_no_new_request(new in mixed_rules(), old in mixed_rules()) {
+            let (new, old) = (mixed(&new), mixed(&old));
+            prop_assert!(widenings(Some(&new), Some(&new)).is_empty());
+            if !widenings(Some(&new), Some(&old)).is_empty() {
+                return Ok(());
+            }
+            let private = "10.1.0.1".parse().unwrap();
+            let hosts = ["x", "a.x", "b.x", "b.a.x"].map(|host| host.parse().unwrap());
+            let paths = ["/", "/a", "/A", "/a/b", "/b"].map(|path| RequestPath::new(path).unwrap());
+            for (host, path) in hosts.iter().flat_map(|host| paths.iter().map(move |path| (host, path))) {
+                for (method, port) in [("GET", Port::TLS), ("POST", Port::TLS), ("GET", Port::HTTP)] {
+                    let asked = Asked { method, path };
+                    let (now, before) = (new.decide_request(host, port, &asked), old.decide_request(host, port, &asked));
+                    prop_assert!(now == Verdict::Denied || before != Verdict::Denied, "{} {:?}", host, asked);
+                    prop_assert!(now.check_address(private).is_err() || before.check_address(private).is_ok());
+                    // What is read nowhere must not become so.
+                    prop_assert!(new.decide(host, port) == Verdict::Denied || old.decide(host, port) != Verdict::Denied);
+                }
+            }
+        }
+
         /// The promise that approvals rest on.
         #[test]
         fn what_is_not_wider_allows_nothing_new(new in rules(), old in rules(), learn in any::<(bool, bool)>()) {

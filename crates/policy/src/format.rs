@@ -7,12 +7,16 @@ use super::invalid_rule::InvalidRule;
 use super::mode::Mode;
 use super::policy::{Entry, InvalidPolicy, Policy};
 use super::port::Port;
+use super::request_rule::InvalidRequest;
 
 /// The largest policy: a thousand rules of the longest names are a quarter of it.
 pub const POLICY_MAX: usize = 1024 * 1024;
 
-/// Raised when an older gateway would misunderstand the format.
-const VERSION: u32 = 1;
+/// The version of a policy whose rules are all for whole hosts.
+const HOSTS: u32 = 1;
+
+/// The version of a policy with rules for requests, which an older gateway would misunderstand.
+const REQUESTS: u32 = 2;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -28,6 +32,8 @@ struct Document {
 struct Row {
     rule: String,
     hosts: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    requests: Vec<String>,
 }
 
 /// Why a text is no policy.
@@ -37,10 +43,12 @@ pub enum UnreadablePolicy {
     TooLarge(usize),
     #[error("the policy is not readable: {0}")]
     Syntax(#[from] serde_json::Error),
-    #[error("the policy has version {0}; this gateway knows {VERSION}")]
+    #[error("the policy has version {0}; this gateway knows {HOSTS} and {REQUESTS}")]
     Version(u32),
     #[error("`{rule}`: {why}")]
     Rule { rule: String, why: InvalidRule },
+    #[error("`{rule}`: {why}")]
+    Request { rule: String, why: InvalidRequest },
     #[error(transparent)]
     Rules(#[from] InvalidPolicy),
 }
@@ -54,9 +62,11 @@ impl Policy {
         let row = |entry: &Entry| Row {
             rule: entry.rule.clone(),
             hosts: entry.hosts.iter().map(ToString::to_string).collect(),
+            requests: entry.requests.iter().map(ToString::to_string).collect(),
         };
+        let has_requests = self.entries.iter().any(|entry| !entry.requests.is_empty());
         let document = Document {
-            version: VERSION,
+            version: if has_requests { REQUESTS } else { HOSTS },
             mode: self.mode,
             rules: self.entries.iter().map(row).collect(),
             host_ports: self.host_ports.clone(),
@@ -71,7 +81,8 @@ impl Policy {
             return Err(UnreadablePolicy::TooLarge(text.len()));
         }
         let document: Document = serde_json::from_str(text)?;
-        if document.version != VERSION {
+        let has_requests = document.rules.iter().any(|row| !row.requests.is_empty());
+        if document.version != if has_requests { REQUESTS } else { HOSTS } {
             return Err(UnreadablePolicy::Version(document.version));
         }
         let entries = document.rules.into_iter().map(entry).collect::<Result<_, _>>()?;
@@ -88,7 +99,9 @@ impl Policy {
 fn entry(row: Row) -> Result<Entry, UnreadablePolicy> {
     let parse = |host: &String| host.parse().map_err(|why| UnreadablePolicy::Rule { rule: row.rule.clone(), why });
     let hosts = row.hosts.iter().map(parse).collect::<Result<_, _>>()?;
-    Ok(Entry { rule: row.rule, hosts })
+    let parse = |text: &String| text.parse().map_err(|why| UnreadablePolicy::Request { rule: row.rule.clone(), why });
+    let requests = row.requests.iter().map(parse).collect::<Result<_, _>>()?;
+    Ok(Entry { rule: row.rule, hosts, requests })
 }
 
 #[cfg(test)]
@@ -118,6 +131,26 @@ mod tests {
         assert_eq!(policy.to_json(), text);
         assert_eq!(policy.digest().len(), 64);
         assert_ne!(policy.digest(), Policy::deny_all().digest());
+    }
+
+    #[test]
+    fn rules_for_requests_have_a_version_of_their_own() {
+        let rule = Rule::with_requests("api.example", &["allow GET /x/**", "deny * /**"]).unwrap();
+        let policy = Policy::new(Mode::Strict, vec![Entry::from(&rule)], Vec::new()).unwrap();
+        let text = r#"{"version":2,"mode":"strict","rules":[{"rule":"api.example: allow GET /x/**, deny * /**","hosts":["api.example"],"requests":["allow GET /x/**","deny * /**"]}],"host_ports":[]}"#;
+        assert_eq!(policy.to_json(), text);
+        assert_eq!(Policy::from_json(text).unwrap(), policy);
+        for (part, other) in [
+            ("version\":2", "version\":1"),
+            ("GET /x/**\",", "GET /**/x\","),
+            ("[\"api.example\"]", "[\"api.example:22\"]"),
+        ] {
+            let other = text.replacen(part, other, 1);
+            assert_ne!(other, text);
+            assert!(Policy::from_json(&other).is_err(), "{other}");
+        }
+        let whole = text.replace(r#","requests":["allow GET /x/**","deny * /**"]"#, "");
+        assert!(Policy::from_json(&whole).is_err(), "a limit that is lost would open the host");
     }
 
     #[test]

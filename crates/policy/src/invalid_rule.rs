@@ -5,6 +5,7 @@ use super::name::InvalidName;
 use super::pattern::InvalidPattern;
 use super::port::Port;
 use super::preset_names;
+use super::request_rule::InvalidRequest;
 
 /// Why a text is no rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -13,6 +14,8 @@ pub enum InvalidRule {
     Url,
     #[error("rules with methods or paths are not supported yet")]
     Request,
+    #[error(transparent)]
+    InvalidRequest(#[from] InvalidRequest),
     #[error("unknown preset `@{name}`")]
     Preset { name: String, similar: Option<&'static str> },
     #[error(transparent)]
@@ -37,6 +40,7 @@ impl InvalidRule {
         match self {
             Self::Url => "write only the host: `example.com`".into(),
             Self::Request => "allow the whole host: `example.com`".into(),
+            Self::InvalidRequest(error) => error.hint().into(),
             Self::Preset { similar: Some(similar), .. } => format!("did you mean `@{similar}`?"),
             Self::Preset { similar: None, .. } => {
                 let all: Vec<String> = preset_names::names().map(|name| format!("`@{name}`")).collect();

@@ -62,6 +62,14 @@ impl HostPattern {
         is_long_enough && self.labels.iter().zip(&other.labels).all(|(mine, theirs)| mine.covers(theirs))
     }
 
+    /// Whether a name may match both patterns.
+    pub fn intersects(&self, other: &Self) -> bool {
+        let may_be_longer = |short: &Self, long: &Self| short.any_depth || short.labels.len() >= long.labels.len();
+        may_be_longer(self, other)
+            && may_be_longer(other, self)
+            && self.labels.iter().zip(&other.labels).all(|(mine, theirs)| mine.covers(theirs) || theirs.covers(mine))
+    }
+
     /// The name, if the pattern matches only one.
     pub fn single_name(&self) -> Option<HostName> {
         self.to_string().parse().ok()
@@ -225,6 +233,7 @@ mod tests {
                 prop_assert!(one.matches(&name), "{} {} {}", one, other, name);
             }
             prop_assert!(one.covers(&one));
+            prop_assert!(!(one.matches(&name) && other.matches(&name)) || one.intersects(&other), "{} {}", one, other);
             prop_assert!(HostPattern::any().covers(&one));
         }
 

@@ -11,6 +11,7 @@ use super::mode::Mode;
 use super::name::{HOST, HostName};
 use super::pattern::HostPattern;
 use super::port::Port;
+use super::request_rule::{InvalidRequest, RequestRule};
 use super::rule::Rule;
 
 /// The name that a gateway answers itself, over HTTP. It proves that the gateway decides.
@@ -40,6 +41,8 @@ pub struct Entry {
     /// As it is written, for reports.
     pub rule: String,
     pub hosts: Vec<HostRule>,
+    /// Rules for requests to the hosts; the first one that matches decides. Empty: all requests are allowed.
+    pub requests: Vec<RequestRule>,
 }
 
 /// Why rules do not fit together. The numbers are positions in the list of rules.
@@ -53,12 +56,14 @@ pub enum InvalidPolicy {
     DnsPort,
     #[error("{0} rules; {RULES_MAX} are possible")]
     TooMany(usize),
+    #[error("`{rule}`: {why}")]
+    Requests { rule: String, why: InvalidRequest },
 }
 
 /// The decision about a host and port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict<'a> {
-    Allowed(Grant<'a>),
+    Allowed(Permission<'a>),
     /// No rule allows it; `learn` lets it pass.
     Learned,
     Denied,
@@ -66,18 +71,18 @@ pub enum Verdict<'a> {
 
 /// What a rule allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Grant<'a> {
+pub struct Permission<'a> {
     /// The first rule that matches.
     pub rule: &'a str,
     /// The private ranges that matching rules name.
-    ranges: Vec<IpNet>,
+    pub(crate) ranges: Vec<IpNet>,
     /// Whether this is the Docker host, whose address is known and private.
-    is_host: bool,
+    pub(crate) is_host: bool,
 }
 
 impl From<&Rule> for Entry {
     fn from(rule: &Rule) -> Self {
-        Self { rule: rule.to_string(), hosts: rule.hosts() }
+        Self { rule: rule.to_string(), hosts: rule.hosts(), requests: rule.requests().to_vec() }
     }
 }
 
@@ -87,9 +92,16 @@ impl Policy {
     /// # Errors
     /// If one port without names leads to two hosts.
     pub fn new(mode: Mode, entries: Vec<Entry>, mut host_ports: Vec<Port>) -> Result<Self, InvalidPolicy> {
-        let count = entries.iter().map(|entry| entry.hosts.len()).sum::<usize>().max(entries.len());
+        let size = |entry: &Entry| entry.hosts.len().max(entry.requests.len());
+        let count = entries.iter().map(size).sum::<usize>().max(entries.len());
         if count > RULES_MAX {
             return Err(InvalidPolicy::TooMany(count));
+        }
+        let is_blind = |entry: &&Entry| {
+            !entry.requests.is_empty() && entry.hosts.iter().any(|host| !host.ports().all(Port::names_its_host))
+        };
+        if let Some(entry) = entries.iter().find(is_blind) {
+            return Err(InvalidPolicy::Requests { rule: entry.rule.clone(), why: InvalidRequest::Port });
         }
         host_ports.sort_unstable();
         host_ports.dedup();
@@ -120,32 +132,36 @@ impl Policy {
         &self.named_ports
     }
 
-    /// Whether a host can be reached on a port, and why.
+    /// Whether a whole host can be reached on a port, and why. A host with rules for requests never is: see
+    /// [`Policy::decide_request`].
     pub fn decide(&self, name: &HostName, port: Port) -> Verdict<'_> {
         if is_reserved(name) {
             return Verdict::Denied;
         }
         if name.as_str() == HOST {
-            let grant = Grant { rule: "network.host", ranges: Vec::new(), is_host: true };
-            return if self.host_ports.contains(&port) { Verdict::Allowed(grant) } else { Verdict::Denied };
+            let permission = Permission { rule: "network.host", ranges: Vec::new(), is_host: true };
+            return if self.host_ports.contains(&port) { Verdict::Allowed(permission) } else { Verdict::Denied };
         }
-        let mut grant: Option<Grant> = None;
-        for entry in &self.entries {
+        if self.is_limited(name, port) {
+            return Verdict::Denied;
+        }
+        let mut permission: Option<Permission> = None;
+        for entry in self.entries.iter().filter(|entry| entry.requests.is_empty()) {
             for host in &entry.hosts {
                 if host.hosts.matches(name) && host.ports().any(|it| it == port) {
-                    let found = || Grant { rule: &entry.rule, ranges: Vec::new(), is_host: false };
-                    grant.get_or_insert_with(found).ranges.extend(host.within);
+                    let found = || Permission { rule: &entry.rule, ranges: Vec::new(), is_host: false };
+                    permission.get_or_insert_with(found).ranges.extend(host.within);
                 }
             }
         }
-        match grant {
-            Some(grant) => Verdict::Allowed(grant),
+        match permission {
+            Some(permission) => Verdict::Allowed(permission),
             None if self.mode == Mode::Learn && port.names_its_host() => Verdict::Learned,
             None => Verdict::Denied,
         }
     }
 
-    /// Whether a host can be reached on any port.
+    /// Whether a host can be reached on any port, be it for some requests only.
     pub fn knows(&self, name: &HostName) -> bool {
         let is_named = |rule: &HostRule| rule.hosts.matches(name);
         if is_reserved(name) || name.as_str() == HOST {
@@ -154,13 +170,14 @@ impl Policy {
         self.mode == Mode::Learn || self.entries.iter().flat_map(|entry| &entry.hosts).any(is_named)
     }
 
-    /// What the policy allows, one line for each host pattern and set of ports.
+    /// The whole hosts that the policy allows, one line for each host pattern and set of ports.
     pub(crate) fn targets(&self) -> impl Iterator<Item = (&str, HostRule)> {
         let learned = HostRule { hosts: HostPattern::any(), port: None, within: None };
         let learned = (self.mode == Mode::Learn).then_some(("learn", learned));
         let named = |entry: &'_ Entry| entry.hosts.clone();
         self.entries
             .iter()
+            .filter(|entry| entry.requests.is_empty())
             .flat_map(move |entry| named(entry).into_iter().map(|it| (entry.rule.as_str(), it)))
             .chain(learned)
     }
@@ -174,19 +191,19 @@ impl Verdict<'_> {
     pub fn check_address(&self, address: IpAddr) -> Result<(), Refusal> {
         let Some(refusal) = address::refusal(address) else { return Ok(()) };
         match self {
-            Self::Allowed(grant) if refusal.can_be_allowed() && grant.names(address) => Ok(()),
+            Self::Allowed(permission) if refusal.can_be_allowed() && permission.names(address) => Ok(()),
             _ => Err(refusal),
         }
     }
 }
 
-impl Grant<'_> {
+impl Permission<'_> {
     fn names(&self, address: IpAddr) -> bool {
         self.is_host || self.ranges.iter().any(|range| range.contains(&address))
     }
 }
 
-fn is_reserved(name: &HostName) -> bool {
+pub(crate) fn is_reserved(name: &HostName) -> bool {
     name.as_str().strip_suffix(RESERVED).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 

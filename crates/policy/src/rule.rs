@@ -7,8 +7,10 @@ use std::str::FromStr;
 
 use super::host_rule::HostRule;
 use super::invalid_rule::InvalidRule;
+use super::port::Port;
 use super::preset;
 use super::preset_names::similar_to;
+use super::request_rule::{InvalidRequest, RequestRule};
 
 /// One rule.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,13 +18,50 @@ pub enum Rule {
     Host(HostRule),
     /// `@NAME`; the preset exists.
     Preset(&'static str),
+    /// A host, and rules for requests to it.
+    Requests(HostRule, Vec<RequestRule>),
 }
 
 impl Rule {
+    /// A rule for requests to a host. The first text that matches a request decides; without a match it is denied.
+    ///
+    /// # Errors
+    /// If the host or one of the texts is invalid.
+    pub fn with_requests(host: &str, requests: &[&str]) -> Result<Self, InvalidRule> {
+        let host: HostRule = host.parse()?;
+        let requests = requests.iter().map(|text| text.parse()).collect::<Result<Vec<_>, _>>()?;
+        if requests.is_empty() {
+            return Err(InvalidRequest::Empty.into());
+        }
+        if !host.ports().all(Port::names_its_host) {
+            return Err(InvalidRequest::Port.into());
+        }
+        Ok(Self::Requests(host, requests))
+    }
+
+    /// The rules for requests; empty: all requests are allowed.
+    pub fn requests(&self) -> &[RequestRule] {
+        match self {
+            Self::Requests(_, requests) => requests,
+            Self::Host(_) | Self::Preset(_) => &[],
+        }
+    }
+
+    /// The rules for requests in a printed rule.
+    ///
+    /// # Errors
+    /// If one is invalid.
+    pub fn requests_of(printed: &str) -> Result<Vec<RequestRule>, InvalidRequest> {
+        match printed.split_once(": ") {
+            Some((_, requests)) => requests.split(", ").map(str::parse).collect(),
+            None => Ok(Vec::new()),
+        }
+    }
+
     /// The hosts: those of the preset, or this one.
     pub fn hosts(&self) -> Vec<HostRule> {
         match self {
-            Self::Host(rule) => vec![rule.clone()],
+            Self::Host(rule) | Self::Requests(rule, _) => vec![rule.clone()],
             Self::Preset(name) => preset::find(name).map(|it| it.hosts).unwrap_or_default(),
         }
     }
@@ -48,6 +87,10 @@ impl fmt::Display for Rule {
         match self {
             Self::Host(rule) => rule.fmt(f),
             Self::Preset(name) => write!(f, "@{name}"),
+            Self::Requests(rule, requests) => {
+                let requests: Vec<String> = requests.iter().map(ToString::to_string).collect();
+                write!(f, "{rule}: {}", requests.join(", "))
+            }
         }
     }
 }
@@ -119,6 +162,22 @@ mod tests {
             let (told, help) = (error.to_string(), error.hint());
             assert!(told.contains(message), "{text}: {told}");
             assert!(help.contains(hint), "{text}: {help}");
+        }
+    }
+
+    #[test]
+    fn a_rule_for_requests_is_printed_with_them() {
+        let rule = Rule::with_requests("API.example", &["allow  GET /x/**", "deny * /**"]).unwrap();
+        assert_eq!(rule.to_string(), "api.example: allow GET /x/**, deny * /**");
+        assert_eq!(Rule::requests_of(&rule.to_string()).unwrap(), rule.requests());
+        assert!(Rule::requests_of("db.example:5432 in 10.0.0.0/8").unwrap().is_empty());
+        for (host, requests, hint) in [
+            ("api.example", &[][..], "the host alone"),
+            ("api.example:22", &["allow GET /"], "remove the port"),
+            ("api.example", &["allow get /"], "capital letters"),
+            ("@npm", &["allow GET /"], "expected `example.com`"),
+        ] {
+            assert!(Rule::with_requests(host, requests).unwrap_err().hint().contains(hint), "{host} {requests:?}");
         }
     }
 

@@ -348,7 +348,8 @@ impl Lines {
     /// The hosts of a preset are part of the text: another version of moat may have other ones.
     fn policy(&mut self, policy: &Policy) {
         self.put(POLICY, policy.mode());
-        for Entry { rule, hosts } in policy.entries() {
+        // The text of a rule has its rules for requests.
+        for Entry { rule, hosts, requests: _ } in policy.entries() {
             self.put(format!("{ALLOWED}{rule}"), listed(hosts));
         }
         for port in policy.host_ports() {

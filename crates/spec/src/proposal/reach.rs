@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use moat_policy::{Entry, Mode, Policy, Port, Widening, widenings};
+use moat_policy::{Entry, Mode, Policy, Port, Rule, Widening, widenings};
 
 use super::change::Change;
 use super::lines::{ALLOWED, HOST_PORT, OUTSIDE, POLICY, listed};
@@ -40,7 +40,7 @@ fn policy(lines: &Lines) -> Option<Option<Policy>> {
     let rules = lines.iter().filter_map(|(key, hosts)| Some((key.strip_prefix(ALLOWED)?, hosts)));
     let entry = |(rule, hosts): (&str, &String)| {
         let hosts = hosts.split(", ").map(|host| host.parse().ok()).collect::<Option<_>>()?;
-        Some(Entry { rule: rule.to_owned(), hosts })
+        Some(Entry { rule: rule.to_owned(), hosts, requests: Rule::requests_of(rule).ok()? })
     };
     let ports = lines.keys().filter_map(|key| key.strip_prefix(HOST_PORT));
     let port = |text: &str| text.parse::<Port>().ok();
