@@ -58,10 +58,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         names: BTreeMap::new(),
         host: None,
         relays: Vec::new(),
+        roots: String::new(),
         state: state.path().to_owned(),
     };
     let gateway = start(async move || {
-        let options = Options { dial: Arc::new(ToServer(server)), ports: [0; 3], ..Options::default() };
+        let options = Options { dial: Arc::new(ToServer(server)), ports: [0; 4], ..Options::default() };
         let gateway = Gateway::start(config, options).await.map_err(io::Error::other)?;
         // Until the program ends.
         std::mem::forget(gateway);

@@ -29,6 +29,9 @@ pub struct Config {
     /// Published ports of the sandbox.
     #[serde(default)]
     pub relays: Vec<Relay>,
+    /// Certificates, in PEM, of further authorities that servers of the agent plane may have.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub roots: String,
     /// The folder for rules, log and control socket.
     pub state: PathBuf,
 }
@@ -85,7 +88,7 @@ impl Config {
             return Err(InvalidConfig::Version(config.version));
         }
         for (index, relay) in config.relays.iter().enumerate() {
-            if [Port::DNS, Port::HTTP, Port::TLS].contains(&relay.listen) {
+            if [Port::DNS, Port::HTTP, Port::TLS, Port::PROXY].contains(&relay.listen) {
                 return Err(InvalidConfig::OwnPort(relay.listen));
             }
             if config.relays[..index].iter().any(|other| other.listen == relay.listen) {

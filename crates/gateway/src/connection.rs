@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use moat_policy::{HostName, Port, Verdict};
+use moat_policy::{HostName, Policy, Port, Verdict};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::active::{Rules, revoked};
+use super::agent::{Authority, Roots};
 use super::config::Config;
 use super::limits::Limits;
 use super::log::{Decision, Entry, Log, Plane, Reason};
@@ -24,6 +25,8 @@ pub(crate) struct Shared {
     pub limits: Limits,
     pub rules: Rules,
     pub outer: Outer,
+    pub authority: Authority,
+    pub roots: Roots,
     pub log: Log,
     pub table: Table,
     pub relayed: Table,
@@ -45,7 +48,12 @@ pub(crate) struct Attempt {
     pub plane: Plane,
     pub client: IpAddr,
     pub port: Port,
+    /// The method and path of a request that the agent plane has read.
+    request: Option<(String, String)>,
 }
+
+/// Longer than any path that rules name. A path in the log is for people.
+const LOGGED_PATH_MAX: usize = 256;
 
 /// Why a connection does not pass.
 #[derive(Debug)]
@@ -74,6 +82,22 @@ impl Shared {
 }
 
 impl Attempt {
+    pub fn new(plane: Plane, client: IpAddr, port: Port) -> Self {
+        Self { plane, client, port, request: None }
+    }
+
+    /// The attempt to make a request.
+    #[must_use]
+    pub fn about(self, method: &str, path: &str) -> Self {
+        let path: String = path.chars().take(LOGGED_PATH_MAX).collect();
+        Self { request: Some((method.to_owned(), path)), ..self }
+    }
+
+    /// Why a host cannot be reached as a whole.
+    pub fn reason(&self, policy: &Policy, name: &HostName) -> Reason {
+        if policy.is_limited(name, self.port) { Reason::AgentPlane } else { Reason::NoRule }
+    }
+
     /// Notes that a connection does not pass.
     pub fn deny(&self, shared: &Shared, name: Option<&HostName>, reason: Reason) {
         shared.log.write(self.entry(shared, name, Decision::Deny, None, Some(reason)));
@@ -102,12 +126,15 @@ impl Attempt {
         rule: Option<String>,
         reason: Option<Reason>,
     ) -> Entry {
+        let (method, path) = self.request.clone().unzip();
         Entry {
             id: shared.log.id(),
             plane: self.plane,
             client: self.client,
             name: name.cloned(),
             port: self.port.number(),
+            method,
+            path,
             decision,
             rule,
             reason,
@@ -147,7 +174,7 @@ pub(crate) async fn decide_and_copy(
     let active = Arc::clone(&rules.borrow_and_update());
     let verdict = active.policy.decide(name, attempt.port);
     if verdict == Verdict::Denied {
-        attempt.deny(shared, Some(name), Reason::NoRule);
+        attempt.deny(shared, Some(name), attempt.reason(&active.policy, name));
         return Err(Denied::NoRule);
     }
     let mut server = match shared.outer.connect(name, attempt.port, &verdict).await {

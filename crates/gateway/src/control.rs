@@ -40,6 +40,9 @@ pub struct Status {
     pub unbound: Vec<Port>,
     /// Decisions that are missing in the log.
     pub lost: u64,
+    /// The certificate of the authority of the agent plane, in PEM. Another one after each start.
+    #[serde(default)]
+    pub authority: String,
 }
 
 /// Why a gateway did not do what it was asked.
@@ -163,5 +166,6 @@ fn status(shared: &Shared) -> Status {
         connections: shared.table.taken(),
         unbound: shared.unbound.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         lost: shared.log.lost(),
+        authority: shared.authority.pem().to_owned(),
     }
 }

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::active::Rules;
+use super::agent::{Authority, Roots};
 use super::config::Config;
 use super::connection::{Attempt, Shared};
 use super::limits::Limits;
@@ -21,14 +22,14 @@ use super::log::{Log, Plane, Reason};
 use super::outer::{Dial, Outer, Tcp};
 use super::splice::Buffers;
 use super::table::Table;
-use super::{control, dns, http, ports, relay, tls};
+use super::{agent, control, dns, http, ports, relay, tls};
 
 /// What differs between a container and a test.
 pub struct Options {
     pub limits: Limits,
     pub dial: Arc<dyn Dial>,
-    /// The ports of DNS, HTTP and TLS; 0 is any.
-    pub ports: [u16; 3],
+    /// The ports of DNS, HTTP, TLS and the proxy; 0 is any.
+    pub ports: [u16; 4],
 }
 
 /// A gateway that runs.
@@ -37,6 +38,7 @@ pub struct Gateway {
     dns: SocketAddr,
     http: SocketAddr,
     tls: SocketAddr,
+    proxy: SocketAddr,
 }
 
 /// Why a gateway cannot start.
@@ -48,6 +50,8 @@ pub enum StartError {
     State { path: std::path::PathBuf, error: io::Error },
     #[error("no name server: {0}")]
     Resolver(String),
+    #[error("no certificates: {0}")]
+    Certificates(String),
 }
 
 /// The file of the rules in the folder of the state.
@@ -59,12 +63,13 @@ struct Sockets {
     dns: TcpListener,
     http: TcpListener,
     tls: TcpListener,
+    proxy: TcpListener,
     relays: Vec<TcpListener>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        let ports = [Port::DNS, Port::HTTP, Port::TLS].map(Port::number);
+        let ports = [Port::DNS, Port::HTTP, Port::TLS, Port::PROXY].map(Port::number);
         Self { limits: Limits::of_this_process(), dial: Arc::new(Tcp), ports }
     }
 }
@@ -80,7 +85,10 @@ impl Gateway {
         let log = Log::open(&config.state, options.limits.log_bytes).map_err(at)?;
         let control = control::bind(&config.state).map_err(at)?;
         let outer = Outer::new(&config, options.limits, options.dial).map_err(StartError::Resolver)?;
+        let certificates = |error: &dyn std::error::Error| StartError::Certificates(error.to_string());
         let shared = Arc::new(Shared {
+            authority: Authority::new().map_err(|error| certificates(&error))?,
+            roots: Roots::new(&config.roots).map_err(|error| certificates(&error))?,
             limits: options.limits,
             rules: Rules::load(config.state.join(RULES)),
             outer,
@@ -98,10 +106,11 @@ impl Gateway {
         let address =
             |listener: &TcpListener| listener.local_addr().map_err(|error| StartError::Listen { port: 0, error });
         let (dns, http, tls) = (address(&sockets.dns)?, address(&sockets.http)?, address(&sockets.tls)?);
+        let proxy = address(&sockets.proxy)?;
         tokio::spawn(control::serve(control, Arc::clone(&shared)));
         serve(sockets, &shared);
         shared.follows(shared.rules.current().version).await;
-        Ok(Self { shared, dns, http, tls })
+        Ok(Self { shared, dns, http, tls, proxy })
     }
 
     /// Where DNS is answered, over UDP and TCP.
@@ -115,6 +124,10 @@ impl Gateway {
 
     pub fn tls(&self) -> SocketAddr {
         self.tls
+    }
+
+    pub fn proxy(&self) -> SocketAddr {
+        self.proxy
     }
 
     /// Waits until all decisions up to now are in the log.
@@ -134,7 +147,7 @@ impl Gateway {
     }
 }
 
-async fn bind(config: &Config, [dns, http, tls]: [u16; 3]) -> Result<Sockets, StartError> {
+async fn bind(config: &Config, [dns, http, tls, proxy]: [u16; 4]) -> Result<Sockets, StartError> {
     let listen = async |port: u16| {
         let address = SocketAddr::new(config.address.into(), port);
         TcpListener::bind(address).await.map_err(|error| StartError::Listen { port, error })
@@ -149,7 +162,8 @@ async fn bind(config: &Config, [dns, http, tls]: [u16; 3]) -> Result<Sockets, St
         let bound = relay::bind(relay).await;
         relays.push(bound.map_err(|error| StartError::Listen { port: relay.listen.number(), error })?);
     }
-    Ok(Sockets { udp, dns, http: listen(http).await?, tls: listen(tls).await?, relays })
+    let (http, tls, proxy) = (listen(http).await?, listen(tls).await?, listen(proxy).await?);
+    Ok(Sockets { udp, dns, http, tls, proxy, relays })
 }
 
 fn serve(sockets: Sockets, shared: &Arc<Shared>) {
@@ -163,6 +177,10 @@ fn serve(sockets: Sockets, shared: &Arc<Shared>) {
     let tls = move |stream, client| tls::serve(Arc::clone(&server), stream, client);
     let refuse = self::refuse(shared, Plane::Tls, Port::TLS);
     tokio::spawn(accept(sockets.tls, Arc::clone(shared), shared.table.clone(), refuse, tls));
+    let server = Arc::clone(shared);
+    let proxy = move |stream, client| agent::serve(Arc::clone(&server), stream, client);
+    let refuse = self::refuse(shared, Plane::Agent, Port::PROXY);
+    tokio::spawn(accept(sockets.proxy, Arc::clone(shared), shared.table.clone(), refuse, proxy));
     tokio::spawn(ports::follow(Arc::clone(shared)));
     for (listener, config) in sockets.relays.into_iter().zip(shared.config.relays.clone()) {
         tokio::spawn(relay::relay(listener, Arc::clone(shared), config));
@@ -172,5 +190,5 @@ fn serve(sockets: Sockets, shared: &Arc<Shared>) {
 /// Notes a connection for which there is no place.
 fn refuse(shared: &Arc<Shared>, plane: Plane, port: Port) -> impl Fn(IpAddr) + use<> {
     let shared = Arc::clone(shared);
-    move |client| Attempt { plane, client, port }.deny(&shared, None, Reason::Full)
+    move |client| Attempt::new(plane, client, port).deny(&shared, None, Reason::Full)
 }

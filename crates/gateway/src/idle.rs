@@ -22,6 +22,11 @@ impl Idle {
         Self { stream, deadline: Box::pin(sleep(limit)), limit }
     }
 
+    /// The connection, without a deadline.
+    pub fn into_inner(self) -> TcpStream {
+        self.stream
+    }
+
     /// Moves the deadline if something has passed, and fails if it is over.
     fn watched<T>(&mut self, context: &mut Context<'_>, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if result.is_ready() {

@@ -1,10 +1,12 @@
 //! The egress gateway: the only way out of a sandbox's network.
 //!
 //! Every outside name leads to the gateway. It reads the name that a connection asks for, decides by the policy, resolves
-//! the real address itself, and copies the bytes. Nothing is decrypted. Runs in a container of its own, next to the
+//! the real address itself, and copies the bytes. Only the agent plane decrypts, and only to hosts with rules for requests.
+//! Runs in a container of its own, next to the
 //! sandbox; `docs/internals/gateway.md` describes the protocol around it.
 
 mod active;
+mod agent;
 mod config;
 mod connection;
 mod control;

@@ -28,6 +28,12 @@ pub struct Entry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<HostName>,
     pub port: u16,
+    /// Of a request that the agent plane has read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// The same, without the query.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
     pub decision: Decision,
     /// The rule that allows it, as it is written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -51,6 +57,8 @@ pub enum Plane {
     Tls,
     /// A port that a rule names.
     Tcp,
+    /// The proxy, which a program has been told to use.
+    Agent,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,6 +76,10 @@ pub enum Decision {
 pub enum Reason {
     /// No rule allows the host on this port.
     NoRule,
+    /// Rules for requests concern the host, and this plane reads none.
+    AgentPlane,
+    /// No rule allows the request.
+    Request,
     /// The client named no host.
     NoName,
     /// The client named two hosts.
@@ -84,6 +96,10 @@ pub enum Reason {
     Unresolved,
     /// The server could not be reached.
     Unreachable,
+    /// The client does not accept the certificate of the gateway, or breaks off before.
+    Handshake,
+    /// The certificate of the server is not valid.
+    Certificate,
     /// New rules do not allow the connection.
     Revoked,
     /// Nothing was sent for too long.
@@ -232,6 +248,8 @@ mod tests {
             client: IpAddr::from([10, 83, 0, 18]),
             name: "evil.example".parse().ok(),
             port: 443,
+            method: None,
+            path: None,
             decision: Decision::Deny,
             rule: None,
             reason: Some(Reason::NoRule),

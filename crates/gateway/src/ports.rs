@@ -66,5 +66,5 @@ async fn serve(shared: Arc<Shared>, mut client: TcpStream, peer: IpAddr, port: P
 }
 
 fn attempt(client: IpAddr, port: Port) -> Attempt {
-    Attempt { plane: Plane::Tcp, client, port }
+    Attempt::new(Plane::Tcp, client, port)
 }

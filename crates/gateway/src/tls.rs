@@ -14,9 +14,9 @@ use super::connection::{Attempt, Denied, Shared, decide_and_copy};
 use super::log::{Plane, Reason};
 
 /// What a client has sent first.
-struct Hello {
-    bytes: Vec<u8>,
-    name: Option<HostName>,
+pub(crate) struct Hello {
+    pub bytes: Vec<u8>,
+    pub name: HostName,
 }
 
 /// Why there is no hello.
@@ -30,7 +30,7 @@ enum NoHello {
 
 /// The alerts of the TLS standard that the gateway sends.
 #[derive(Clone, Copy)]
-enum Alert {
+pub(crate) enum Alert {
     AccessDenied = 49,
     DecodeError = 50,
     InternalError = 80,
@@ -46,35 +46,59 @@ impl Alert {
 
 /// Serves a connection to port 443.
 pub(crate) async fn serve(shared: Arc<Shared>, mut client: TcpStream, peer: IpAddr) {
-    let attempt = Attempt { plane: Plane::Tls, client: peer, port: Port::TLS };
-    let hello = tokio::time::timeout(shared.limits.hello, read_hello(&mut client, shared.limits.hello_bytes)).await;
-    let alert: &[u8] = match hello {
-        Ok(Ok(Hello { bytes, name: Some(name) })) => {
-            match decide_and_copy(&shared, &attempt, &name, &mut client, &bytes).await {
-                Ok(()) => return,
-                Err(Denied::NoRule) => &Alert::AccessDenied.record(),
-                Err(Denied::NoConnection(error)) if error.reason() == Reason::Address => &Alert::AccessDenied.record(),
-                Err(Denied::NoConnection(_)) => &Alert::InternalError.record(),
-            }
-        }
-        Ok(Ok(Hello { name: None, .. })) => {
-            attempt.deny(&shared, None, Reason::NoName);
+    let attempt = Attempt::new(Plane::Tls, peer, Port::TLS);
+    if let Some(hello) = hello(&shared, &attempt, &mut client, Vec::with_capacity(1024)).await {
+        pass(&shared, &attempt, &mut client, &hello).await;
+    }
+}
+
+/// The hello of a client, after what is known of it; `None`: it has none that names a host, and has been refused.
+pub(crate) async fn hello(shared: &Shared, attempt: &Attempt, client: &mut TcpStream, known: Vec<u8>) -> Option<Hello> {
+    let read = read_hello(client, known, shared.limits.hello_bytes);
+    let alert: &[u8] = match tokio::time::timeout(shared.limits.hello, read).await {
+        Ok(Ok((bytes, Some(name)))) => return Some(Hello { bytes, name }),
+        Ok(Ok((_, None))) => {
+            attempt.deny(shared, None, Reason::NoName);
             &Alert::UnrecognizedName.record()
         }
         Ok(Err(NoHello::Malformed(alert))) => {
-            attempt.deny(&shared, None, Reason::Malformed);
+            attempt.deny(shared, None, Reason::Malformed);
             &alert.clone()
         }
         Ok(Err(NoHello::TooLong)) => {
-            attempt.deny(&shared, None, Reason::Malformed);
+            attempt.deny(shared, None, Reason::Malformed);
             &Alert::DecodeError.record()
         }
         // Port scans and health checks, which ask for no name.
-        Ok(Err(NoHello::Closed)) => return,
-        Err(_) => return attempt.deny(&shared, None, Reason::Timeout),
+        Ok(Err(NoHello::Closed)) => return None,
+        Err(_) => {
+            attempt.deny(shared, None, Reason::Timeout);
+            return None;
+        }
     };
-    // A client that does not read its alert loses it.
-    let _ = tokio::time::timeout(shared.limits.hello, close_with(&mut client, alert)).await;
+    close_in_time(shared, client, alert).await;
+    None
+}
+
+/// Passes a connection on by the name in its hello.
+pub(crate) async fn pass(shared: &Shared, attempt: &Attempt, client: &mut TcpStream, hello: &Hello) {
+    let alert = match decide_and_copy(shared, attempt, &hello.name, client, &hello.bytes).await {
+        Ok(()) => return,
+        Err(Denied::NoRule) => Alert::AccessDenied,
+        Err(Denied::NoConnection(error)) if error.reason() == Reason::Address => Alert::AccessDenied,
+        Err(Denied::NoConnection(_)) => Alert::InternalError,
+    };
+    refuse(shared, client, alert).await;
+}
+
+/// Ends a connection with an alert.
+pub(crate) async fn refuse(shared: &Shared, client: &mut TcpStream, alert: Alert) {
+    close_in_time(shared, client, &alert.record()).await;
+}
+
+/// A client that does not read its alert loses it.
+async fn close_in_time(shared: &Shared, client: &mut TcpStream, alert: &[u8]) {
+    let _ = tokio::time::timeout(shared.limits.hello, close_with(client, alert)).await;
 }
 
 /// Sends an alert, and reads what the client still sends: closing with unread bytes would reset the connection, and the
@@ -94,21 +118,16 @@ async fn close_with(client: &mut TcpStream, alert: &[u8]) {
 /// Bytes that a refused client may still have under way. A client that sends more is cut.
 const UNREAD_MAX: usize = 64 * 1024;
 
-/// Reads until the hello is complete.
-async fn read_hello(client: &mut TcpStream, bytes_max: usize) -> Result<Hello, NoHello> {
+/// Reads until the hello is complete: its bytes, and the name in it.
+async fn read_hello(
+    client: &mut TcpStream,
+    known: Vec<u8>,
+    bytes_max: usize,
+) -> Result<(Vec<u8>, Option<HostName>), NoHello> {
     let mut acceptor = Acceptor::default();
-    let mut bytes = Vec::with_capacity(1024);
+    let (mut bytes, mut fed) = (known, 0);
     loop {
-        if bytes.len() >= bytes_max {
-            return Err(NoHello::TooLong);
-        }
-        let known = bytes.len();
-        let room = (bytes_max - known) as u64;
-        match client.take(room).read_buf(&mut bytes).await {
-            Ok(1..) => {}
-            Ok(0) | Err(_) => return Err(NoHello::Closed),
-        }
-        let mut new = &bytes[known..];
+        let mut new = &bytes[fed..];
         while !new.is_empty() {
             if acceptor.read_tls(&mut new).is_err() {
                 return Err(NoHello::TooLong);
@@ -116,7 +135,7 @@ async fn read_hello(client: &mut TcpStream, bytes_max: usize) -> Result<Hello, N
             match acceptor.accept() {
                 Ok(Some(accepted)) => {
                     let name = accepted.client_hello().server_name().and_then(|name| name.parse().ok());
-                    return Ok(Hello { bytes, name });
+                    return Ok((bytes, name));
                 }
                 Ok(None) => {}
                 Err((_, mut alert)) => {
@@ -125,6 +144,14 @@ async fn read_hello(client: &mut TcpStream, bytes_max: usize) -> Result<Hello, N
                     return Err(NoHello::Malformed(record));
                 }
             }
+        }
+        fed = bytes.len();
+        if fed >= bytes_max {
+            return Err(NoHello::TooLong);
+        }
+        match client.take((bytes_max - fed) as u64).read_buf(&mut bytes).await {
+            Ok(1..) => {}
+            Ok(0) | Err(_) => return Err(NoHello::Closed),
         }
     }
 }

@@ -30,7 +30,7 @@ impl Policy {
         }
         let mut permission: Option<Permission> = None;
         for limit in self.limits_of(name, port) {
-            match effect(limit.requests.iter(), asked) {
+            match effect(limit.requests, asked) {
                 Some(Effect::Deny) => return Verdict::Denied,
                 Some(Effect::Allow) => {
                     let found = || Permission { rule: limit.rule, ranges: Vec::new(), is_host: false };

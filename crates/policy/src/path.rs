@@ -94,7 +94,7 @@ impl FromStr for PathPattern {
     fn from_str(text: &str) -> Result<Self, InvalidPath> {
         let rest = text.strip_prefix('/').ok_or_else(|| InvalidPath::Relative(text.to_owned()))?;
         let (rest, any_depth) = match rest.strip_suffix("**") {
-            Some(rest) if rest.is_empty() => (None, true),
+            Some("") => (None, true),
             Some(rest) => (Some(rest.strip_suffix('/').ok_or_else(|| InvalidPath::Partial(text.to_owned()))?), true),
             None => (Some(rest).filter(|rest| !rest.is_empty()), false),
         };

@@ -19,6 +19,9 @@ impl Port {
     /// Where the gateway answers DNS queries.
     pub const DNS: Self = Self(NonZeroU16::new(53).expect("53 is not 0"));
 
+    /// Where the gateway is an explicit proxy. Not a port that servers or other proxies use.
+    pub const PROXY: Self = Self(NonZeroU16::new(14_128).expect("14128 is not 0"));
+
     pub fn new(number: u16) -> Option<Self> {
         NonZeroU16::new(number).map(Self)
     }

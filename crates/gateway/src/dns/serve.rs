@@ -99,5 +99,5 @@ fn note(shared: &Shared, recent: &Mutex<Recent>, asked: &answer::Asked, client: 
 }
 
 fn attempt(client: IpAddr) -> Attempt {
-    Attempt { plane: Plane::Dns, client, port: Port::DNS }
+    Attempt::new(Plane::Dns, client, Port::DNS)
 }

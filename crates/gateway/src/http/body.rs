@@ -12,10 +12,10 @@ use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use crate::connection::Passing;
 
 /// The body of an answer.
-pub(super) type Body = BoxBody<Bytes, hyper::Error>;
+pub(crate) type Body = BoxBody<Bytes, hyper::Error>;
 
 /// A body that is counted.
-pub(super) struct Counted {
+pub(crate) struct Counted {
     inner: Incoming,
     passing: Arc<Passing>,
     is_answer: bool,

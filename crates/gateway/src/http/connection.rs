@@ -8,10 +8,8 @@ use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1::Builder;
 use hyper::service::service_fn;
-use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use moat_policy::{HostName, Port, READY, Verdict};
-use tokio::io::copy_bidirectional;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
@@ -19,6 +17,7 @@ use super::body::{Body, Counted};
 use super::forward::{self, Upstream};
 use super::host::host;
 use super::refuse;
+use super::upgrade::Upgrade;
 use crate::active::Active;
 use crate::connection::{Attempt, Passing, Shared};
 use crate::idle::Idle;
@@ -42,29 +41,28 @@ struct State {
     upgrade: Option<Upgrade>,
 }
 
-/// Both sides of a connection that changes its protocol.
-struct Upgrade {
-    client: OnUpgrade,
-    server: OnUpgrade,
-    passing: Arc<Passing>,
-    /// Keeps the task of the connection to the server.
-    upstream: Upstream,
-}
-
 /// Serves a connection to port 80.
 pub(crate) async fn serve(shared: Arc<Shared>, client: TcpStream, peer: IpAddr) {
-    let attempt = Attempt { plane: Plane::Http, client: peer, port: Port::HTTP };
+    let attempt = Attempt::new(Plane::Http, peer, Port::HTTP);
     let mut rules = shared.rules.subscribe();
     let connection = Arc::new(Connection { shared: Arc::clone(&shared), attempt, state: Mutex::default() });
     let _ = client.set_nodelay(true);
-    let reason = tokio::select! {
-        biased;
-        () = shared.cut.cancelled() => Reason::Stopped,
-        () = connection.revoked(&mut rules) => Reason::Revoked,
-        () = connection.run(client) => return,
+    // The reason is noted before the exchange is dropped, and with it its last line in the log.
+    let end = async {
+        let reason = tokio::select! {
+            biased;
+            () = shared.cut.cancelled() => Reason::Stopped,
+            () = connection.revoked(&mut rules) => Reason::Revoked,
+        };
+        let passing = connection.state().passing.upgrade();
+        if let Some(passing) = passing {
+            passing.ends(Some(reason));
+        }
     };
-    if let Some(passing) = connection.state().passing.upgrade() {
-        passing.ends(Some(reason));
+    tokio::select! {
+        biased;
+        () = end => {}
+        () = connection.run(client) => {}
     }
 }
 
@@ -115,7 +113,7 @@ impl Connection {
         }
         let verdict = active.policy.decide(&name, self.attempt.port);
         if verdict == Verdict::Denied {
-            self.attempt.deny(&self.shared, Some(&name), Reason::NoRule);
+            self.attempt.deny(&self.shared, Some(&name), self.attempt.reason(&active.policy, &name));
             return refuse::no_rule(&active.policy, &name);
         }
         let upstream = match self.upstream(&name, &verdict).await {
@@ -124,7 +122,7 @@ impl Connection {
         };
         // The rules may have changed since the decision, and the watch of this connection has not known the address.
         if !self.shared.rules.current().allows(&name, self.attempt.port, upstream.address) {
-            self.attempt.deny(&self.shared, Some(&name), Reason::NoRule);
+            self.attempt.deny(&self.shared, Some(&name), self.attempt.reason(&active.policy, &name));
             return refuse::no_rule(&active.policy, &name);
         }
         let passing = Arc::new(self.attempt.pass(&self.shared, &name, &verdict));
@@ -154,7 +152,8 @@ impl Connection {
             };
             let server = hyper::upgrade::on(&mut response);
             forward::strip(response.headers_mut(), true);
-            self.state().upgrade = Some(Upgrade { client, server, passing: Arc::clone(&passing), upstream });
+            self.state().upgrade =
+                Some(Upgrade { client, server, passing: Arc::clone(&passing), keeps: Box::new(upstream) });
         } else {
             forward::strip(response.headers_mut(), false);
             self.state().upstream = Some(upstream);
@@ -221,19 +220,5 @@ impl Connection {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Upgrade {
-    /// Copies what follows the change of protocol.
-    async fn copy(self) {
-        let (Ok(client), Ok(server)) = tokio::join!(self.client, self.server) else { return };
-        let copied = copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(server)).await;
-        if let Ok((sent, received)) = copied {
-            self.passing.traffic.add_sent(sent);
-            self.passing.traffic.add_received(received);
-            self.passing.ends(None);
-        }
-        drop(self.upstream);
     }
 }

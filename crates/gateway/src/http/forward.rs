@@ -48,7 +48,7 @@ impl Upstream {
 }
 
 /// Whether a request or an answer changes the protocol to one that may pass.
-pub(super) fn is_upgrade(headers: &HeaderMap) -> bool {
+pub(crate) fn is_upgrade(headers: &HeaderMap) -> bool {
     headers.get(header::UPGRADE).is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(UPGRADE.as_bytes()))
 }
 
@@ -68,7 +68,7 @@ pub(super) fn prepare<B>(request: &mut Request<B>) {
 }
 
 /// Removes the headers of one connection.
-pub(super) fn strip(headers: &mut HeaderMap, is_upgrade: bool) {
+pub(crate) fn strip(headers: &mut HeaderMap, is_upgrade: bool) {
     let named: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)
         .iter()

@@ -12,6 +12,13 @@ use crate::outer::NoConnection;
 
 /// The host is not allowed: names the rule that would allow it.
 pub(super) fn no_rule(policy: &Policy, name: &HostName) -> Response<Body> {
+    if policy.is_limited(name, Port::HTTP) {
+        let text = format!(
+            "moat: only some requests to `{name}` are allowed, so only programs that use the proxy of this sandbox reach it\n\
+             the variable `HTTPS_PROXY` names it; nested containers and builds do not have it\n"
+        );
+        return answer(StatusCode::FORBIDDEN, text);
+    }
     let rule = Rule::for_host(name, Port::HTTP);
     let mode = policy.mode();
     let text = format!(
@@ -25,7 +32,7 @@ pub(super) fn no_host(error: &NoHost) -> Response<Body> {
     answer(StatusCode::BAD_REQUEST, format!("moat: {error}\n"))
 }
 
-pub(super) fn no_connection(name: &HostName, error: &NoConnection) -> Response<Body> {
+pub(crate) fn no_connection(name: &HostName, error: &NoConnection) -> Response<Body> {
     match error {
         NoConnection::Refused(address, _) => answer(
             StatusCode::FORBIDDEN,
@@ -42,17 +49,17 @@ pub(super) fn no_connection(name: &HostName, error: &NoConnection) -> Response<B
 }
 
 /// The server's answer cannot be passed on.
-pub(super) fn no_answer(name: &HostName, error: &str) -> Response<Body> {
+pub(crate) fn no_answer(name: &HostName, error: &str) -> Response<Body> {
     answer(StatusCode::BAD_GATEWAY, format!("moat: `{name}` is allowed, but its answer cannot be used: {error}\n"))
 }
 
 /// The answer to the reserved name.
-pub(super) fn ready(digest: Option<&str>) -> Response<Body> {
+pub(crate) fn ready(digest: Option<&str>) -> Response<Body> {
     answer(StatusCode::OK, format!("{}\n", digest.unwrap_or("no readable rules: everything is denied")))
 }
 
 /// A short text, and the end of the connection.
-fn answer(status: StatusCode, text: String) -> Response<Body> {
+pub(crate) fn answer(status: StatusCode, text: String) -> Response<Body> {
     let body = Full::new(Bytes::from(text)).map_err(|never| match never {}).boxed();
     let mut response = Response::new(body);
     *response.status_mut() = status;

@@ -3,9 +3,11 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+mod agent;
 mod dns;
 mod http;
 mod limits;
+mod origin;
 mod ports;
 mod rules;
 mod servers;

@@ -70,6 +70,7 @@ impl World {
             names: BTreeMap::new(),
             host: None,
             relays: Vec::new(),
+            roots: String::new(),
             state: state.path().to_owned(),
         };
         change(&mut config);
@@ -131,7 +132,7 @@ impl World {
 
 async fn start(config: Config, limits: Limits, internet: &Arc<Internet>) -> Gateway {
     let dial: Arc<dyn Dial> = Arc::clone(internet) as Arc<dyn Dial>;
-    Gateway::start(config, Options { limits, dial, ports: [0; 3] }).await.expect("a gateway")
+    Gateway::start(config, Options { limits, dial, ports: [0; 4] }).await.expect("a gateway")
 }
 
 pub fn entries(state: &Path) -> Vec<Entry> {
@@ -144,7 +145,10 @@ pub fn told(entry: &Entry) -> String {
     let word = |value: serde_json::Value| value.as_str().unwrap_or("-").to_owned();
     let json = |value: &dyn erased::Json| word(value.json());
     let name = entry.name.as_ref().map_or("-", |name| name.as_str());
-    let mut words = vec![json(&entry.plane), format!("{name}:{}", entry.port), json(&entry.decision)];
+    let mut words = vec![json(&entry.plane), format!("{name}:{}", entry.port)];
+    words.extend(entry.method.clone());
+    words.extend(entry.path.clone());
+    words.push(json(&entry.decision));
     words.extend(entry.rule.clone());
     words.extend(entry.reason.as_ref().map(|reason| json(reason)));
     words.extend(entry.sent.zip(entry.received).map(|(sent, received)| format!("{sent}/{received}")));

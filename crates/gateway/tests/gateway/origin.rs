@@ -1,0 +1,133 @@
+//! A real server of the internet for the agent plane: HTTP/1.1 and HTTP/2 over TLS, with a certificate of an authority of its own.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use futures_util::stream;
+use http::{Method, Request, Response};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rustls::ServerConfig;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio_rustls::TlsAcceptor;
+
+/// What a server has seen of a request.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    pub line: String,
+    pub headers: http::HeaderMap,
+    pub body: Bytes,
+}
+
+pub struct Origin {
+    pub address: SocketAddr,
+    pub seen: Arc<Mutex<Vec<Seen>>>,
+    /// Lets the answer to `/events` end.
+    pub go_on: Arc<Notify>,
+}
+
+/// An authority for servers.
+pub struct Root {
+    issuer: Issuer<'static, KeyPair>,
+    pub pem: String,
+}
+
+impl Root {
+    pub fn new() -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let pem = params.self_signed(&key).unwrap().pem();
+        Self { issuer: Issuer::new(params, key), pem }
+    }
+
+    /// A server with a certificate for a name.
+    pub async fn serve(&self, name: &str, protocols: &[&str]) -> Origin {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap().der().clone();
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let mut config = config.with_no_client_auth().with_single_cert(vec![certificate], key).unwrap();
+        config.alpn_protocols = protocols.iter().map(|it| it.as_bytes().to_vec()).collect();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (seen, go_on): (Arc<Mutex<Vec<Seen>>>, Arc<Notify>) = (Arc::default(), Arc::default());
+        let (noted, gate) = (Arc::clone(&seen), Arc::clone(&go_on));
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (acceptor, seen, gate) = (acceptor.clone(), Arc::clone(&noted), Arc::clone(&gate));
+                tokio::spawn(async move {
+                    let Ok(stream) = acceptor.accept(stream).await else { return };
+                    let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                    let service = service_fn(move |request| answer(request, Arc::clone(&seen), Arc::clone(&gate)));
+                    let stream = TokioIo::new(stream);
+                    if is_http2 {
+                        let served = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+                        let _ = served.serve_connection(stream, service).await;
+                    } else {
+                        let served = hyper::server::conn::http1::Builder::new();
+                        let _ = served.serve_connection(stream, service).with_upgrades().await;
+                    }
+                });
+            }
+        });
+        Origin { address, seen, go_on }
+    }
+}
+
+type Body = UnsyncBoxBody<Bytes, Infallible>;
+
+async fn answer(
+    mut request: Request<Incoming>,
+    seen: Arc<Mutex<Vec<Seen>>>,
+    gate: Arc<Notify>,
+) -> Result<Response<Body>, Infallible> {
+    let line = format!("{:?} {} {}", request.version(), request.method(), request.uri());
+    let (headers, path) = (request.headers().clone(), request.uri().path().to_owned());
+    let upgrade = headers.contains_key("upgrade").then(|| hyper::upgrade::on(&mut request));
+    let body = if *request.method() == Method::POST {
+        request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default()
+    } else {
+        Bytes::new()
+    };
+    seen.lock().unwrap().push(Seen { line, headers, body: body.clone() });
+    if let Some(upgrade) = upgrade {
+        tokio::spawn(async move {
+            let Ok(upgraded) = upgrade.await else { return };
+            let (mut reader, mut writer) = tokio::io::split(TokioIo::new(upgraded));
+            let _ = tokio::io::copy(&mut reader, &mut writer).await;
+        });
+        let response = Response::builder().status(101).header("connection", "upgrade").header("upgrade", "websocket");
+        return Ok(response.body(full("")).unwrap());
+    }
+    if path == "/events" {
+        let events = stream::unfold(0, move |count| {
+            let gate = Arc::clone(&gate);
+            async move {
+                match count {
+                    0 => {}
+                    1 => gate.notified().await,
+                    _ => return None,
+                }
+                Some((Ok(Frame::data(Bytes::from(format!("data: {count}\n\n")))), count + 1))
+            }
+        });
+        return Ok(Response::new(StreamBody::new(events).boxed_unsync()));
+    }
+    Ok(Response::new(full(format!("answer to {path} with {} bytes", body.len()))))
+}
+
+fn full(text: impl Into<Bytes>) -> Body {
+    Full::new(text.into()).boxed_unsync()
+}
