@@ -1,6 +1,6 @@
-//! Lists the presets: the YAML files of `specs/presets/`, by name.
+//! Lists the YAML files of presets and of providers of grants, by name.
 //!
-//! Only finds the files; the unit tests of `preset` check their contents.
+//! Only finds the files; unit tests check their contents.
 
 #![expect(clippy::disallowed_methods, reason = "a build script reads and writes files")]
 
@@ -10,7 +10,13 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let folder = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("presets");
+    list("presets")?;
+    list("grants")
+}
+
+/// Lists the files of a folder.
+fn list(kind: &str) -> Result<(), Box<dyn Error>> {
+    let folder = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join(kind);
     println!("cargo::rerun-if-changed={}", folder.display());
     let mut entries = Vec::new();
     for entry in fs::read_dir(&folder)? {
@@ -28,5 +34,5 @@ fn main() -> Result<(), Box<dyn Error>> {
         writeln!(list, "    ({name:?}, include_str!({path:?})),")?;
     }
     list.push_str("]\n");
-    Ok(fs::write(PathBuf::from(env::var("OUT_DIR")?).join("presets.rs"), list)?)
+    Ok(fs::write(PathBuf::from(env::var("OUT_DIR")?).join(format!("{kind}.rs")), list)?)
 }

@@ -3,12 +3,14 @@
 //! Not a command for users: moat starts it in an image that it makes from its own executable, and calls it there by exec.
 //! So it has a parser of its own, and no help mentions it.
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
-use moat_gateway::{Config, Gateway, Options, Request, ask};
+use moat_gateway::{Config, Gateway, Options, Request, Secret, ask, protect_memory};
+use moat_policy::GrantName;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::error::CliError;
@@ -39,6 +41,21 @@ enum Action {
         /// Folder of the gateway's state
         #[arg(long, value_name = "DIR")]
         state: PathBuf,
+    },
+    /// Give the values on standard input to grants, and print the status
+    Unlock {
+        /// Folder of the gateway's state
+        #[arg(long, value_name = "DIR")]
+        state: PathBuf,
+    },
+    /// Take the values of grants away, and print the status
+    Lock {
+        /// Folder of the gateway's state
+        #[arg(long, value_name = "DIR")]
+        state: PathBuf,
+        /// Grants
+        #[arg(required = true, value_name = "GRANT")]
+        grants: Vec<GrantName>,
     },
     /// Print the status
     Status {
@@ -75,6 +92,8 @@ async fn act(action: Action, session: &Session) -> Result<(), CliError> {
     let (state, request) = match action {
         Action::Run { config } => return serve(config).await,
         Action::Set { state } => (state, Request::Set(serde_json::from_reader(io::stdin().lock()).map_err(refused)?)),
+        Action::Unlock { state } => (state, Request::Unlock(values()?)),
+        Action::Lock { state, grants } => (state, Request::Lock(grants)),
         Action::Status { state } => (state, Request::Status),
     };
     let status = ask(&state, &request).await.map_err(refused)?;
@@ -82,9 +101,16 @@ async fn act(action: Action, session: &Session) -> Result<(), CliError> {
     session.answer(&format!("{status}\n"))
 }
 
+/// The values on standard input: JSON, by grant. An error does not quote them.
+fn values() -> Result<BTreeMap<GrantName, Secret>, CliError> {
+    protect_memory().map_err(refused)?;
+    serde_json::from_reader(io::stdin().lock()).map_err(|_| refused("the values are not readable"))
+}
+
 async fn serve(path: PathBuf) -> Result<(), CliError> {
     let text = std::fs::read_to_string(&path).map_err(refused)?;
     let config = Config::from_json(&text).map_err(refused)?;
+    protect_memory().map_err(refused)?;
     let stop = CancellationToken::new();
     // From the start on: as the first process of a container it would otherwise ignore the signal.
     let serve = async {

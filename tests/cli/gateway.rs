@@ -62,6 +62,46 @@ fn a_gateway_takes_a_policy_and_stops_on_sigterm() {
     assert!(without.code == 1 && without.stderr.contains("cannot reach the gateway"), "{without:?}");
 }
 
+/// A policy with a grant, as moat writes it.
+const GRANTED: &str = r#"{"version":2,"mode":"strict","rules":[],"host_ports":[],"grants":[{"name":"mine","placeholder":"placeholder-0",
+    "hosts":[{"host":"x.example:443","header":"authorization","format":"Bearer {value}","requests":["allow GET /**"]}]}]}"#;
+
+#[test]
+fn a_value_is_only_in_the_memory_of_a_process_that_dumps_no_core() {
+    const VALUE: &str = "a-value-that-nobody-may-see";
+    let place = Place::new().file("gateway.json", CONFIG.replace("127.83.7.1", "127.83.7.2"));
+    let call = |arguments: &[&str], input: &str| -> Ran {
+        let all = ["gateway"].iter().chain(arguments).copied();
+        run(place.command(all), input.as_bytes())
+    };
+    let mut command = place.command(["gateway", "run", "--config", "gateway.json"]);
+    let program = Program(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts"));
+    assert!(until(|| call(&["status", "--state", "."], "").code == 0), "it never answers");
+    assert_eq!(call(&["set", "--state", "."], GRANTED).code, 0);
+    let locked = call(&["status", "--state", "."], "").stdout;
+    assert!(locked.contains(r#""grants":[{"name":"mine","locked":true,"uses":0}]"#), "{locked}");
+    let unlocked = call(&["unlock", "--state", "."], &format!(r#"{{"mine": "{VALUE}"}}"#));
+    assert!(unlocked.stdout.contains(r#"{"name":"mine","locked":false,"uses":0}"#), "{unlocked:?}");
+    let broken = call(&["unlock", "--state", "."], &format!(r#""{VALUE}""#));
+    assert!(broken.code == 1 && broken.stderr.contains("the values are not readable"), "{broken:?}");
+
+    let process = std::path::PathBuf::from(format!("/proc/{}", program.0.id()));
+    let read = |name: &str| std::fs::read(process.join(name)).expect("a file of the process");
+    let has = |text: &[u8]| text.windows(VALUE.len()).any(|part| part == VALUE.as_bytes());
+    assert!(!has(&read("environ")) && !has(&read("cmdline")));
+    let limits = String::from_utf8(read("limits")).expect("text");
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).expect("a limit");
+    assert_eq!(core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"]);
+    for ran in [&unlocked, &broken] {
+        assert!(!has(ran.stdout.as_bytes()) && !has(ran.stderr.as_bytes()));
+    }
+    for name in ["policy.json", "decisions.jsonl", "gateway.json"] {
+        assert!(!has(&std::fs::read(place.path().join(name)).expect("a file of the state")), "{name}");
+    }
+    let again = call(&["lock", "--state", ".", "mine"], "");
+    assert!(again.stdout.contains(r#""name":"mine","locked":true"#), "{again:?}");
+}
+
 #[test]
 fn an_unusable_configuration_is_reported() {
     let place = Place::new().file("gateway.json", CONFIG.replace("address", "adress"));

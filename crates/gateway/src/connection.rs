@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use moat_policy::{HostName, Policy, Port, Verdict};
+use moat_policy::{GrantName, HostName, Policy, Port, Verdict};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -18,6 +18,7 @@ use super::log::{Decision, Entry, Log, Plane, Reason};
 use super::outer::{NoConnection, Outer};
 use super::splice::{Buffers, End, Traffic, splice};
 use super::table::Table;
+use super::vault::Vault;
 
 /// The state of a gateway.
 pub(crate) struct Shared {
@@ -27,6 +28,7 @@ pub(crate) struct Shared {
     pub outer: Outer,
     pub authority: Authority,
     pub roots: Roots,
+    pub vault: Vault,
     pub log: Log,
     pub table: Table,
     pub relayed: Table,
@@ -50,6 +52,8 @@ pub(crate) struct Attempt {
     pub port: Port,
     /// The method and path of a request that the agent plane has read.
     request: Option<(String, String)>,
+    /// The grant whose credential the request gets.
+    grant: Option<GrantName>,
 }
 
 /// Longer than any path that rules name. A path in the log is for people.
@@ -83,7 +87,7 @@ impl Shared {
 
 impl Attempt {
     pub fn new(plane: Plane, client: IpAddr, port: Port) -> Self {
-        Self { plane, client, port, request: None }
+        Self { plane, client, port, request: None, grant: None }
     }
 
     /// The attempt to make a request.
@@ -91,6 +95,12 @@ impl Attempt {
     pub fn about(self, method: &str, path: &str) -> Self {
         let path: String = path.chars().take(LOGGED_PATH_MAX).collect();
         Self { request: Some((method.to_owned(), path)), ..self }
+    }
+
+    /// The attempt to use a grant.
+    #[must_use]
+    pub fn by(self, grant: &GrantName) -> Self {
+        Self { grant: Some(grant.clone()), ..self }
     }
 
     /// Why a host cannot be reached as a whole.
@@ -135,6 +145,7 @@ impl Attempt {
             port: self.port.number(),
             method,
             path,
+            grant: self.grant.clone(),
             decision,
             rule,
             reason,

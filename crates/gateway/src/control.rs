@@ -2,6 +2,7 @@
 //!
 //! A connection has one request and one answer, each a line of JSON. Only processes in the container reach the socket.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -9,13 +10,16 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use moat_policy::{Mode, POLICY_MAX, Port};
+use moat_policy::{GrantName, Mode, POLICY_MAX, Port};
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
+use zeroize::Zeroizing;
 
 use super::connection::Shared;
+use super::secret::Secret;
 use super::table::Table;
+use super::vault::GrantStatus;
 
 /// What moat asks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,6 +28,10 @@ pub enum Request {
     /// Puts a policy in force, in the format of `Policy::to_json`.
     Set(serde_json::Value),
     Status,
+    /// Gives values to grants of the policy.
+    Unlock(BTreeMap<GrantName, Secret>),
+    /// Takes the values of grants away, and ends what uses them.
+    Lock(Vec<GrantName>),
 }
 
 /// The state of a gateway.
@@ -43,6 +51,9 @@ pub struct Status {
     /// The certificate of the authority of the agent plane, in PEM. Another one after each start.
     #[serde(default)]
     pub authority: String,
+    /// The grants of the policy, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub grants: Vec<GrantStatus>,
 }
 
 /// Why a gateway did not do what it was asked.
@@ -67,7 +78,10 @@ enum Answer {
 pub(crate) const SOCKET: &str = "control.sock";
 
 /// The largest request: a policy and a few bytes around it.
-const REQUEST_MAX: u64 = POLICY_MAX as u64 + 1024;
+const REQUEST_MAX: usize = POLICY_MAX + 1024;
+
+/// The request that has values.
+const UNLOCK: &[u8] = b"unlock";
 
 /// The time for a request. Rules are written to a local disk.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -85,7 +99,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub async fn ask(state: &Path, request: &Request) -> Result<Status, ControlError> {
     let exchange = async {
         let mut stream = UnixStream::connect(state.join(SOCKET)).await?;
-        let mut line = serde_json::to_vec(request)?;
+        let mut line = Zeroizing::new(serde_json::to_vec(request)?);
         line.push(b'\n');
         stream.write_all(&line).await?;
         let mut answer = Vec::new();
@@ -135,20 +149,44 @@ pub(crate) async fn serve(listener: UnixListener, shared: Arc<Shared>) {
 }
 
 async fn answer(shared: &Arc<Shared>, mut stream: UnixStream) -> io::Result<()> {
-    let mut line = String::new();
-    BufReader::new((&mut stream).take(REQUEST_MAX)).read_line(&mut line).await?;
-    let answer = match serde_json::from_str(&line) {
+    let line = read_line(&mut stream).await?;
+    let answer = match serde_json::from_slice(&line) {
         Ok(Request::Status) => Answer::Ok(status(shared)),
         Ok(Request::Set(policy)) => set(shared, policy.to_string()).await,
+        Ok(Request::Unlock(values)) => match shared.vault.unlock(&shared.rules.current().policy, values) {
+            Ok(()) => Answer::Ok(status(shared)),
+            Err(error) => Answer::Error(error.to_string()),
+        },
+        Ok(Request::Lock(names)) => {
+            shared.vault.lock(&names);
+            Answer::Ok(status(shared))
+        }
+        // An error may quote what it is about.
+        Err(_) if line.windows(UNLOCK.len()).any(|part| part == UNLOCK) => {
+            Answer::Error("the values are not readable".into())
+        }
         Err(error) => Answer::Error(format!("the request is not readable: {error}")),
     };
     stream.write_all(&serde_json::to_vec(&answer)?).await
+}
+
+/// Reads a request. The buffer never grows: a copy that it left behind would keep a value.
+async fn read_line(stream: &mut UnixStream) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut line = Zeroizing::new(Vec::with_capacity(REQUEST_MAX));
+    while line.len() < REQUEST_MAX && !line.ends_with(b"\n") {
+        let room = (REQUEST_MAX - line.len()) as u64;
+        if (&mut *stream).take(room).read_buf(&mut *line).await? == 0 {
+            break;
+        }
+    }
+    Ok(line)
 }
 
 async fn set(shared: &Arc<Shared>, policy: String) -> Answer {
     let server = Arc::clone(shared);
     match tokio::task::spawn_blocking(move || server.rules.replace(&policy)).await {
         Ok(Ok(version)) => {
+            shared.vault.follow(&shared.rules.current().policy);
             shared.follows(version).await;
             Answer::Ok(status(shared))
         }
@@ -167,5 +205,6 @@ fn status(shared: &Shared) -> Status {
         unbound: shared.unbound.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         lost: shared.log.lost(),
         authority: shared.authority.pem().to_owned(),
+        grants: shared.vault.status(&active.policy),
     }
 }

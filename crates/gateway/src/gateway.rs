@@ -22,6 +22,7 @@ use super::log::{Log, Plane, Reason};
 use super::outer::{Dial, Outer, Tcp};
 use super::splice::Buffers;
 use super::table::Table;
+use super::vault::Vault;
 use super::{agent, control, dns, http, ports, relay, tls};
 
 /// What differs between a container and a test.
@@ -93,6 +94,7 @@ impl Gateway {
             rules: Rules::load(config.state.join(RULES)),
             outer,
             log,
+            vault: Vault::default(),
             table: Table::new(options.limits.connections),
             relayed: Table::new(options.limits.relayed),
             buffers: Buffers::default(),

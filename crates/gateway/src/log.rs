@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-use moat_policy::HostName;
+use moat_policy::{GrantName, HostName};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
@@ -34,6 +34,9 @@ pub struct Entry {
     /// The same, without the query.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
+    /// The grant whose credential the request gets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<GrantName>,
     pub decision: Decision,
     /// The rule that allows it, as it is written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -80,6 +83,10 @@ pub enum Reason {
     AgentPlane,
     /// No rule allows the request.
     Request,
+    /// The gateway has no value for the grant.
+    Locked,
+    /// The request has the placeholder of a grant that does not concern the host.
+    Placeholder,
     /// The client named no host.
     NoName,
     /// The client named two hosts.
@@ -250,6 +257,7 @@ mod tests {
             port: 443,
             method: None,
             path: None,
+            grant: None,
             decision: Decision::Deny,
             rule: None,
             reason: Some(Reason::NoRule),

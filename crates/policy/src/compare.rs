@@ -5,8 +5,10 @@
 
 use ipnet::IpNet;
 
+use super::grant::GrantName;
 use super::host_rule::HostRule;
 use super::limits::Limit;
+use super::path::Case;
 use super::policy::Policy;
 use super::port::Port;
 use super::request_rule::{self, Effect, RequestRule};
@@ -22,6 +24,8 @@ pub enum Widening {
     Rule { rule: String, hosts: Vec<HostRule> },
     /// A port of the Docker host.
     HostPort(Port),
+    /// A grant that is new, or for more requests.
+    Grant(GrantName),
 }
 
 /// What a new policy allows beyond the old one. `None` is an open network.
@@ -29,8 +33,8 @@ pub fn widenings(new: Option<&Policy>, old: Option<&Policy>) -> Vec<Widening> {
     let Some(old) = old else { return Vec::new() };
     let Some(new) = new else { return vec![Widening::Open] };
     let is_covered = |target: &HostRule| target.ports().all(|port| is_whole_host_covered(new, old, target, port));
-    let is_limit_covered = |host: &HostRule, requests: &[RequestRule]| {
-        let limit = Limit { rule: "", host, requests };
+    let are_requests_covered = |host: &HostRule, requests: &[RequestRule]| {
+        let limit = Limit { rule: "", host, requests, case: Case::Exact };
         host.ports().all(|port| is_limit_covered(new, old, &limit, port))
     };
     let mut all: Vec<Widening> = Vec::new();
@@ -40,11 +44,17 @@ pub fn widenings(new: Option<&Policy>, old: Option<&Policy>) -> Vec<Widening> {
     for entry in &new.entries {
         let is_old = |host: &HostRule| match entry.requests.as_slice() {
             [] => is_covered(host),
-            requests => is_limit_covered(host, requests),
+            requests => are_requests_covered(host, requests),
         };
         let hosts: Vec<HostRule> = entry.hosts.iter().filter(|host| !is_old(host)).cloned().collect();
         if !hosts.is_empty() {
             all.push(Widening::Rule { rule: entry.rule.clone(), hosts });
+        }
+    }
+    for grant in &new.grants {
+        let is_old = |limit: Limit| limit.host.ports().all(|port| is_limit_covered(new, old, &limit, port));
+        if !old.grants.iter().any(|old| grant.is_covered_by(old)) || !grant.limits().all(is_old) {
+            all.push(Widening::Grant(grant.name.clone()));
         }
     }
     all.extend(new.host_ports.iter().filter(|port| !old.host_ports.contains(port)).copied().map(Widening::HostPort));
@@ -63,13 +73,17 @@ fn is_whole_host_covered(new: &Policy, old: &Policy, target: &HostRule, port: Po
 
 /// Whether the old policy allows all requests that a new limit does.
 fn is_limit_covered(new: &Policy, old: &Policy, target: &Limit, port: Port) -> bool {
+    if target.requests.is_empty() {
+        return true;
+    }
     if limits_at(old, target.host, port).next().is_none() {
         return old.targets().any(|(_, old)| covers(&old, target.host, port));
     }
     let new_requests: Vec<&RequestRule> = target.requests.iter().collect();
     let allows_it = |limit: &Limit| {
         covers(limit.host, target.host, port)
-            && request_rule::covers(&limit.requests.iter().collect::<Vec<_>>(), &new_requests)
+            && (limit.case == target.case || limit.case == Case::Ignored)
+            && request_rule::covers(&limit.requests.iter().collect::<Vec<_>>(), &new_requests, limit.case)
     };
     // What another old limit denies must be denied still.
     let denies_nothing_else = |limit: &Limit| {
@@ -96,12 +110,16 @@ fn on(limit: &Limit, port: Port) -> bool {
 
 /// Whether an old rule allows all that a new one does on a port.
 fn covers(old: &HostRule, new: &HostRule, port: Port) -> bool {
-    let range = |range: Option<IpNet>| match (old.within, range) {
+    old.ports().any(|it| it == port) && is_range_within(old.within, new.within) && old.hosts.covers(&new.hosts)
+}
+
+/// Whether the private addresses of an old rule include those of a new one.
+pub(crate) fn is_range_within(old: Option<IpNet>, new: Option<IpNet>) -> bool {
+    match (old, new) {
         (_, None) => true,
         (None, Some(_)) => false,
         (Some(old), Some(new)) => old.contains(&new),
-    };
-    old.ports().any(|it| it == port) && range(new.within) && old.hosts.covers(&new.hosts)
+    }
 }
 
 #[cfg(test)]

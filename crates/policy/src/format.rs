@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::grant::{Grant, GrantRow, InvalidGrant};
 use super::invalid_rule::InvalidRule;
 use super::mode::Mode;
 use super::policy::{Entry, InvalidPolicy, Policy};
@@ -15,7 +16,7 @@ pub const POLICY_MAX: usize = 1024 * 1024;
 /// The version of a policy whose rules are all for whole hosts.
 const HOSTS: u32 = 1;
 
-/// The version of a policy with rules for requests, which an older gateway would misunderstand.
+/// The version of a policy with rules for requests or grants, which an older gateway would misunderstand.
 const REQUESTS: u32 = 2;
 
 #[derive(Serialize, Deserialize)]
@@ -25,6 +26,8 @@ struct Document {
     mode: Mode,
     rules: Vec<Row>,
     host_ports: Vec<Port>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    grants: Vec<GrantRow>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -51,6 +54,8 @@ pub enum UnreadablePolicy {
     Request { rule: String, why: InvalidRequest },
     #[error(transparent)]
     Rules(#[from] InvalidPolicy),
+    #[error(transparent)]
+    Grant(#[from] InvalidGrant),
 }
 
 impl Policy {
@@ -64,12 +69,13 @@ impl Policy {
             hosts: entry.hosts.iter().map(ToString::to_string).collect(),
             requests: entry.requests.iter().map(ToString::to_string).collect(),
         };
-        let has_requests = self.entries.iter().any(|entry| !entry.requests.is_empty());
+        let has_requests = self.limits().next().is_some();
         let document = Document {
             version: if has_requests { REQUESTS } else { HOSTS },
             mode: self.mode,
             rules: self.entries.iter().map(row).collect(),
             host_ports: self.host_ports.clone(),
+            grants: self.grants.iter().map(GrantRow::from).collect(),
         };
         serde_json::to_string(&document).expect("strings and numbers")
     }
@@ -81,12 +87,13 @@ impl Policy {
             return Err(UnreadablePolicy::TooLarge(text.len()));
         }
         let document: Document = serde_json::from_str(text)?;
-        let has_requests = document.rules.iter().any(|row| !row.requests.is_empty());
+        let has_requests = !document.grants.is_empty() || document.rules.iter().any(|row| !row.requests.is_empty());
         if document.version != if has_requests { REQUESTS } else { HOSTS } {
             return Err(UnreadablePolicy::Version(document.version));
         }
         let entries = document.rules.into_iter().map(entry).collect::<Result<_, _>>()?;
-        Ok(Self::new(document.mode, entries, document.host_ports)?)
+        let grants = document.grants.into_iter().map(Grant::try_from).collect::<Result<_, _>>()?;
+        Ok(Self::new(document.mode, entries, document.host_ports)?.with_grants(grants)?)
     }
 
     /// The SHA-256 of the JSON, in hexadecimal.

@@ -6,6 +6,8 @@
 pub mod address;
 mod compare;
 mod format;
+pub mod grant;
+mod granted;
 mod host_rule;
 mod invalid_rule;
 mod limits;
@@ -24,6 +26,7 @@ mod rule;
 
 pub use compare::{Widening, widenings};
 pub use format::{POLICY_MAX, UnreadablePolicy};
+pub use grant::{Grant, GrantName, GrantOptions, GrantedHost, HeaderFormat, InvalidGrant, Repository};
 pub use host_rule::HostRule;
 pub use invalid_rule::InvalidRule;
 pub use mode::{Mode, UnknownMode};

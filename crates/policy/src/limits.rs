@@ -1,10 +1,12 @@
-//! Hosts to which only some requests are allowed: they belong to the agent plane, which reads requests.
+//! Hosts to which only some requests are allowed, by rules or by grants: they belong to the agent plane, which reads requests.
 //!
-//! Once a rule for requests names a host, no rule for the whole host applies to it, in no mode: otherwise a preset would
+//! Once a rule for requests or a grant names a host, no rule for the whole host applies to it, in no mode: otherwise a preset would
 //! cancel the limit. The order of such rules has no meaning; within one, the first match decides.
 
+use super::grant::Grant;
 use super::host_rule::HostRule;
 use super::name::{HOST, HostName};
+use super::path::Case;
 use super::policy::{Permission, Policy, Verdict, is_reserved};
 use super::port::Port;
 use super::request_rule::{Asked, Effect, RequestRule, effect};
@@ -15,6 +17,8 @@ pub(crate) struct Limit<'a> {
     pub rule: &'a str,
     pub host: &'a HostRule,
     pub requests: &'a [RequestRule],
+    /// How paths are compared with what is allowed.
+    pub case: Case,
 }
 
 impl Policy {
@@ -30,7 +34,7 @@ impl Policy {
         }
         let mut permission: Option<Permission> = None;
         for limit in self.limits_of(name, port) {
-            match effect(limit.requests, asked) {
+            match effect(limit.requests, asked, limit.case) {
                 Some(Effect::Deny) => return Verdict::Denied,
                 Some(Effect::Allow) => {
                     let found = || Permission { rule: limit.rule, ranges: Vec::new(), is_host: false };
@@ -45,13 +49,25 @@ impl Policy {
     /// All limits.
     pub(crate) fn limits(&self) -> impl Iterator<Item = Limit<'_>> {
         let entries = self.entries.iter().filter(|entry| !entry.requests.is_empty());
-        entries.flat_map(|entry| {
-            entry.hosts.iter().map(|host| Limit { rule: &entry.rule, host, requests: &entry.requests })
-        })
+        let rules = entries.flat_map(|entry| {
+            let limit = |host| Limit { rule: &entry.rule, host, requests: &entry.requests, case: Case::Exact };
+            entry.hosts.iter().map(limit)
+        });
+        rules.chain(self.grants.iter().flat_map(Grant::limits))
     }
 
     fn limits_of(&self, name: &HostName, port: Port) -> impl Iterator<Item = Limit<'_>> {
         self.limits().filter(move |limit| limit.host.hosts.matches(name) && limit.host.ports().any(|it| it == port))
+    }
+}
+
+impl Grant {
+    /// The hosts, and what is granted. Without TLS that is nothing, so no credential and no other one goes out in clear.
+    pub(crate) fn limits(&self) -> impl Iterator<Item = Limit<'_>> {
+        self.hosts.iter().flat_map(|it| {
+            let limit = |host, requests| Limit { rule: &self.rule, host, requests, case: it.case };
+            [limit(&it.host, it.requests.as_slice()), limit(&it.plain, &[])]
+        })
     }
 }
 

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::address::{self, Refusal};
+use super::grant::{Grant, GrantName, GrantedHost};
 use super::host_rule::HostRule;
 use super::mode::Mode;
 use super::name::{HOST, HostName};
@@ -30,6 +31,8 @@ pub struct Policy {
     pub(crate) entries: Vec<Entry>,
     /// Ports of the Docker host. Sorted, without duplicates.
     pub(crate) host_ports: Vec<Port>,
+    /// Sorted by name.
+    pub(crate) grants: Vec<Grant>,
     named_ports: BTreeMap<Port, HostName>,
 }
 
@@ -58,6 +61,8 @@ pub enum InvalidPolicy {
     TooMany(usize),
     #[error("`{rule}`: {why}")]
     Requests { rule: String, why: InvalidRequest },
+    #[error("the grants `{first}` and `{second}` concern the same host: {host}")]
+    TwoGrants { first: GrantName, second: GrantName, host: HostRule },
 }
 
 /// The decision about a host and port.
@@ -106,12 +111,18 @@ impl Policy {
         host_ports.sort_unstable();
         host_ports.dedup();
         let named_ports = assign_ports(&entries, &host_ports)?;
-        Ok(Self { mode, entries, host_ports, named_ports })
+        Ok(Self { mode, entries, host_ports, grants: Vec::new(), named_ports })
     }
 
     /// The policy of a gateway without readable rules.
     pub fn deny_all() -> Self {
-        Self { mode: Mode::Strict, entries: Vec::new(), host_ports: Vec::new(), named_ports: BTreeMap::new() }
+        Self {
+            mode: Mode::Strict,
+            entries: Vec::new(),
+            host_ports: Vec::new(),
+            grants: Vec::new(),
+            named_ports: BTreeMap::new(),
+        }
     }
 
     pub fn mode(&self) -> Mode {
@@ -166,6 +177,10 @@ impl Policy {
         let is_named = |rule: &HostRule| rule.hosts.matches(name);
         if is_reserved(name) || name.as_str() == HOST {
             return name.as_str() == HOST && !self.host_ports.is_empty();
+        }
+        let is_granted = |host: &GrantedHost| host.host.hosts.matches(name);
+        if self.grants.iter().flat_map(|grant| &grant.hosts).any(is_granted) {
+            return true;
         }
         self.mode == Mode::Learn || self.entries.iter().flat_map(|entry| &entry.hosts).any(is_named)
     }

@@ -13,8 +13,13 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 
 /// The preset whose name is most similar to an unknown one.
 pub(super) fn similar_to(word: &str) -> Option<&'static str> {
+    similar(word, names())
+}
+
+/// The name that is most similar to an unknown one.
+pub(super) fn similar(word: &str, names: impl Iterator<Item = &'static str>) -> Option<&'static str> {
     let word: String = word.chars().take(WORD_MAX).collect::<String>().to_lowercase();
-    names()
+    names
         .map(|name| (osa_distance(&word, name), name))
         .filter(|(distance, name)| *distance <= (name.len() / 3).max(1))
         .min_by_key(|(distance, _)| *distance)

@@ -54,17 +54,11 @@ pub enum InvalidRequest {
 const METHOD_MAX: usize = 32;
 
 impl RequestRule {
-    /// Whether the rule is about a request in one reading of its path. Denials ignore the case of letters, because some
-    /// servers do.
-    fn matches(&self, method: &str, path: &[Vec<u8>]) -> bool {
-        self.method.matches(method) && self.path.matches(path, self.case())
-    }
-
-    fn case(&self) -> Case {
-        match self.effect {
-            Effect::Allow => Case::Exact,
-            Effect::Deny => Case::Ignored,
-        }
+    /// Whether the rule is about a request in one reading of its path. Denials always ignore the case of letters,
+    /// because some servers do.
+    fn matches(&self, method: &str, path: &[Vec<u8>], case: Case) -> bool {
+        let case = if self.effect == Effect::Deny { Case::Ignored } else { case };
+        self.method.matches(method) && self.path.matches(path, case)
     }
 }
 
@@ -80,9 +74,9 @@ impl MethodPattern {
 
 /// What rules say about a request; `None`: no rule matches. In each reading of the path the first match decides, and a
 /// denial of one reading is a denial.
-pub(crate) fn effect(rules: &[RequestRule], asked: &Asked<'_>) -> Option<Effect> {
+pub(crate) fn effect(rules: &[RequestRule], asked: &Asked<'_>, case: Case) -> Option<Effect> {
     let mut effects = asked.path.readings().iter().map(|path| {
-        let first = rules.iter().find(|rule| rule.matches(asked.method, path));
+        let first = rules.iter().find(|rule| rule.matches(asked.method, path, case));
         first.map(|rule| rule.effect)
     });
     let first = effects.next().flatten();
@@ -95,7 +89,9 @@ pub(crate) fn effect(rules: &[RequestRule], asked: &Asked<'_>) -> Option<Effect>
 
 /// Whether old rules allow every request that new ones do. Conservative: what several old rules allow only together is
 /// not covered.
-pub(crate) fn covers(old: &[&RequestRule], new: &[&RequestRule]) -> bool {
+///
+/// `case`: how the old rules compare what they allow.
+pub(crate) fn covers(old: &[&RequestRule], new: &[&RequestRule], case: Case) -> bool {
     let denials = |rules: &[&RequestRule], before: usize| -> Vec<RequestRule> {
         rules[..before].iter().filter(|rule| rule.effect == Effect::Deny).map(|rule| (*rule).clone()).collect()
     };
@@ -104,7 +100,7 @@ pub(crate) fn covers(old: &[&RequestRule], new: &[&RequestRule]) -> bool {
         old.iter().enumerate().any(|(before, other)| {
             other.effect == Effect::Allow
                 && other.method.covers(&rule.method)
-                && other.path.covers(&rule.path, Case::Exact)
+                && other.path.covers(&rule.path, case)
                 && denials(old, before).iter().all(|denial| !concerns(denial, rule) || is_kept(denial, &denied))
         })
     };
@@ -186,7 +182,7 @@ mod tests {
 
     fn of(texts: &[&str], method: &str, path: &str) -> Option<Effect> {
         let path = RequestPath::new(path).unwrap();
-        effect(&rules(texts), &Asked { method, path: &path })
+        effect(&rules(texts), &Asked { method, path: &path }, Case::Exact)
     }
 
     #[test]
@@ -263,9 +259,9 @@ mod tests {
         #[test]
         fn an_allowed_request_is_one_of_a_rule(rules in lists(), path in "(/([abAB]|%2f|%61|)){0,3}") {
             let Ok(path) = RequestPath::new(&format!("/{}", path.trim_start_matches('/'))) else { return Ok(()) };
-            if effect(&rules, &Asked { method: "GET", path: &path }) == Some(Effect::Allow) {
+            if effect(&rules, &Asked { method: "GET", path: &path }, Case::Exact) == Some(Effect::Allow) {
                 for reading in path.readings() {
-                    let first = rules.iter().find(|rule| rule.matches("GET", reading));
+                    let first = rules.iter().find(|rule| rule.matches("GET", reading, Case::Exact));
                     prop_assert!(first.is_some_and(|rule| rule.effect == Effect::Allow));
                 }
             }
@@ -275,14 +271,14 @@ mod tests {
         fn covered_rules_allow_nothing_new(old in lists(), new in lists()) {
             let of = |rules: &'_ [RequestRule]| rules.to_vec();
             let (old, new) = (of(&old), of(&new));
-            prop_assert!(covers(&new.iter().collect::<Vec<_>>(), &new.iter().collect::<Vec<_>>()));
-            if covers(&old.iter().collect::<Vec<_>>(), &new.iter().collect::<Vec<_>>()) {
+            prop_assert!(covers(&new.iter().collect::<Vec<_>>(), &new.iter().collect::<Vec<_>>(), Case::Exact));
+            if covers(&old.iter().collect::<Vec<_>>(), &new.iter().collect::<Vec<_>>(), Case::Exact) {
                 for path in ["/", "/a", "/A", "/a/", "/a/b", "/A/b", "/a/B", "/x/b", "/a/b/c", "/x", "/a%2fb"] {
                     let path = RequestPath::new(path).unwrap();
                     for method in ["GET", "POST", "PUT"] {
                         let asked = Asked { method, path: &path };
-                        let is_new = effect(&new, &asked) == Some(Effect::Allow)
-                            && effect(&old, &asked) != Some(Effect::Allow);
+                        let is_new = effect(&new, &asked, Case::Exact) == Some(Effect::Allow)
+                            && effect(&old, &asked, Case::Exact) != Some(Effect::Allow);
                         prop_assert!(!is_new, "{method} {path:?}");
                     }
                 }

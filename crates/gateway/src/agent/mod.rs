@@ -4,6 +4,7 @@
 //! this gateway's own authority. All other hosts pass as on the transparent planes, by name and undecrypted.
 
 mod authority;
+mod credentials;
 mod prefixed;
 mod proxy;
 mod refuse;
@@ -14,5 +15,6 @@ mod tunnel;
 mod upstream;
 
 pub(crate) use authority::Authority;
+pub(crate) use credentials::has_foreign_placeholder;
 pub(crate) use proxy::serve;
 pub(crate) use server::Roots;

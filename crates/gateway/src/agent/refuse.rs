@@ -1,7 +1,7 @@
 //! The answers of the agent plane itself.
 
 use http::{Response, StatusCode};
-use moat_policy::Policy;
+use moat_policy::{GrantName, Policy};
 
 use super::session::Question;
 use super::target::{NoTarget, Target};
@@ -20,7 +20,7 @@ pub(super) fn no_rule(policy: &Policy, target: &Target, question: &Question) -> 
     let text = match (policy.is_limited(name, *port), &question.path) {
         (true, Ok(_)) => format!(
             "moat: `{} {}` of `{name}` is denied by the network policy of this sandbox ({mode})\n\
-             the rules for requests to `{name}` do not allow it\n",
+             neither a grant nor a rule for requests to `{name}` allows it\n",
             question.method, question.text
         ),
         (true, Err(error)) => format!("moat: a request to `{name}` is denied because of its path: {error}\n"),
@@ -35,6 +35,15 @@ pub(super) fn no_rule(policy: &Policy, target: &Target, question: &Question) -> 
 /// No rule allows a tunnel to the host.
 pub(super) fn no_tunnel(policy: &Policy, target: &Target) -> Response<Body> {
     no_rule(policy, target, &Question::tunnel())
+}
+
+/// The gateway has no value for the grant.
+pub(super) fn locked(grant: &GrantName) -> Response<Body> {
+    let text = format!(
+        "moat: the grant `{grant}` of this sandbox is locked, because its gateway has been started again\n\
+         `moat apply` unlocks it\n"
+    );
+    answer(StatusCode::SERVICE_UNAVAILABLE, text)
 }
 
 pub(super) fn no_server(target: &Target, error: &NoServer) -> Response<Body> {

@@ -4,23 +4,25 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use http::header::HeaderName;
 use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use moat_policy::{AmbiguousPath, Asked, Policy, READY, RequestPath, Verdict};
+use moat_policy::{AmbiguousPath, Asked, Grant, GrantedHost, Policy, READY, RequestPath, Verdict};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::credentials::{self, has_foreign_placeholder};
 use super::refuse;
 use super::target::{self, NoTarget, Target};
 use super::upstream::{NoServer, Upstream, Way};
 use crate::active::Active;
 use crate::connection::{Attempt, Passing, Shared};
-use crate::http::{Body, Counted, Upgrade, is_upgrade, no_answer, ready, strip};
+use crate::http::{Body, Counted, Upgrade, is_upgrade, no_answer, placeholder, ready, strip};
 use crate::log::{Plane, Reason};
 
 /// A connection with requests.
@@ -56,6 +58,8 @@ struct Exchange {
     target: Target,
     question: Question,
     address: IpAddr,
+    /// The grant whose credential it has.
+    grant: Option<Grant>,
 }
 
 /// What a request asks for.
@@ -70,6 +74,9 @@ pub(super) struct Question {
 /// Spawns the tasks of an HTTP/2 connection, which end with it.
 #[derive(Clone)]
 struct Tasks(CancellationToken);
+
+/// Methods by which a server sends back what it got, a credential included.
+const REFLECTING: [&str; 2] = ["TRACE", "TRACK"];
 
 /// Requests of an HTTP/2 connection at a time, as many as servers usually allow.
 const STREAMS_MAX: u32 = 100;
@@ -131,14 +138,14 @@ impl Session {
 
     /// Serves until the end, or until the rules do not allow an exchange that goes on.
     pub async fn guard(&self, serve: impl Future<Output = ()>) {
-        let mut rules = self.shared.rules.subscribe();
+        let (mut rules, mut locks) = (self.shared.rules.subscribe(), self.shared.vault.locks());
         let _ended = self.ended.clone().drop_guard();
         // The reason is noted before the exchanges are dropped, and with them their last line in the log.
         let end = async {
             let reason = tokio::select! {
                 biased;
                 () = self.shared.cut.cancelled() => Reason::Stopped,
-                () = self.revoked(&mut rules) => Reason::Revoked,
+                () = self.revoked(&mut rules, &mut locks) => Reason::Revoked,
             };
             for passing in self.state().exchanges.iter().filter_map(|exchange| exchange.passing.upgrade()) {
                 passing.ends(Some(reason));
@@ -197,7 +204,7 @@ impl Session {
     }
 
     /// Answers a request.
-    pub async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+    pub async fn answer(&self, mut request: Request<Incoming>) -> Response<Body> {
         let target = match self.place.target(&request) {
             Ok(target) => target,
             Err(error) => {
@@ -212,21 +219,45 @@ impl Session {
             return ready(active.digest.as_deref());
         }
         let verdict = question.verdict(&active.policy, &target);
-        if verdict == Verdict::Denied {
+        let granted = self.granted(&active.policy, &target, &question);
+        if verdict == Verdict::Denied || (granted.is_some() && REFLECTING.contains(&question.method.as_str())) {
             attempt.deny(&self.shared, Some(&target.name), denial(&active.policy, &target));
             return refuse::no_rule(&active.policy, &target, &question);
         }
+        if has_foreign_placeholder(&active.policy, &target.name, request.headers(), request.uri()) {
+            attempt.deny(&self.shared, Some(&target.name), Reason::Placeholder);
+            return placeholder(&target.name);
+        }
+        let attempt = match &granted {
+            Some((grant, _)) if !self.shared.vault.holds(grant) => {
+                attempt.by(&grant.name).deny(&self.shared, Some(&target.name), Reason::Locked);
+                return refuse::locked(&grant.name);
+            }
+            Some((grant, _)) => attempt.by(&grant.name),
+            None => attempt,
+        };
         let way = Way { tls: self.place.has_tls(), http2: request.version() == Version::HTTP_2 };
         let upstream = match self.upstream(&target, way, &verdict).await {
             Ok(upstream) => upstream,
             Err(error) => return self.no_server(&attempt, &target, &verdict, &error),
         };
         let passing = Arc::new(attempt.pass(&self.shared, &target.name, &verdict));
-        self.enter(&passing, &target, &question, upstream.address);
+        self.enter(&passing, &target, &question, upstream.address, granted.map(|(grant, _)| grant.clone()));
         // The rules may have changed since the decision. From here on, the guard sees each change.
         if !question.is_allowed(&self.shared.rules.current().policy, &target, upstream.address) {
             passing.ends(Some(Reason::Revoked));
             return refuse::no_rule(&active.policy, &target, &question);
+        }
+        if let Some((_, host)) = active.policy.grant_of(&target.name) {
+            credentials::strip(&mut request, host);
+        }
+        if let Some((grant, host)) = granted {
+            let name = HeaderName::try_from(host.format.header());
+            let (Ok(name), Some(value)) = (name, self.shared.vault.header(grant, host)) else {
+                passing.ends(Some(Reason::Locked));
+                return refuse::locked(&grant.name);
+            };
+            request.headers_mut().insert(name, value);
         }
         self.exchange(request, upstream, way, passing, &verdict).await
     }
@@ -324,11 +355,29 @@ impl Session {
         }
     }
 
-    fn enter(&self, passing: &Arc<Passing>, target: &Target, question: &Question, address: IpAddr) {
+    /// The grant whose credential a request gets. Only over TLS, which ends here and begins again.
+    fn granted<'a>(
+        &self,
+        policy: &'a Policy,
+        target: &Target,
+        question: &Question,
+    ) -> Option<(&'a Grant, &'a GrantedHost)> {
+        let path = question.path.as_ref().ok().filter(|_| self.place.has_tls())?;
+        policy.grant_for(&target.name, target.port, &Asked { method: question.method.as_str(), path })
+    }
+
+    fn enter(
+        &self,
+        passing: &Arc<Passing>,
+        target: &Target,
+        question: &Question,
+        address: IpAddr,
+        grant: Option<Grant>,
+    ) {
         let mut state = self.state();
         state.exchanges.retain(|exchange| exchange.passing.strong_count() > 0);
         let (target, question) = (target.clone(), question.clone());
-        state.exchanges.push(Exchange { passing: Arc::downgrade(passing), target, question, address });
+        state.exchanges.push(Exchange { passing: Arc::downgrade(passing), target, question, address, grant });
     }
 
     fn no_server(&self, attempt: &Attempt, target: &Target, verdict: &Verdict<'_>, error: &NoServer) -> Response<Body> {
@@ -341,19 +390,30 @@ impl Session {
         refuse::no_server(target, error)
     }
 
-    /// Waits until the rules no longer allow an exchange that goes on.
-    async fn revoked(&self, rules: &mut watch::Receiver<Arc<Active>>) {
-        while rules.changed().await.is_ok() {
-            let active = Arc::clone(&rules.borrow_and_update());
-            let is_denied = |exchange: &Exchange| {
-                exchange.passing.strong_count() > 0
-                    && !exchange.question.is_allowed(&active.policy, &exchange.target, exchange.address)
+    /// Waits until the rules no longer allow an exchange that goes on, or its grant is gone or locked.
+    async fn revoked(&self, rules: &mut watch::Receiver<Arc<Active>>, locks: &mut watch::Receiver<u64>) {
+        loop {
+            let changed = tokio::select! {
+                changed = rules.changed() => changed,
+                changed = locks.changed() => changed,
             };
-            if self.state().exchanges.iter().any(is_denied) {
+            if changed.is_err() {
+                // The gateway stops, and ends its connections itself.
+                return std::future::pending().await;
+            }
+            let active = Arc::clone(&rules.borrow_and_update());
+            let is_revoked =
+                |exchange: &Exchange| exchange.passing.strong_count() > 0 && !self.may_go_on(&active.policy, exchange);
+            if self.state().exchanges.iter().any(is_revoked) {
                 return;
             }
         }
-        std::future::pending::<()>().await;
+    }
+
+    fn may_go_on(&self, policy: &Policy, exchange: &Exchange) -> bool {
+        let has_grant = |grant: &Grant| policy.grants().contains(grant) && self.shared.vault.holds(grant);
+        exchange.question.is_allowed(policy, &exchange.target, exchange.address)
+            && exchange.grant.as_ref().is_none_or(has_grant)
     }
 
     pub fn attempt(&self, target: Option<&Target>, question: Option<&Question>) -> Attempt {

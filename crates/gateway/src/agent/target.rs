@@ -54,6 +54,9 @@ pub(super) fn of_proxy<B>(request: &Request<B>) -> Result<Target, NoTarget> {
         return Err(NoTarget::Scheme);
     }
     let target = read(authority, Some(Port::HTTP))?;
+    if target.port == Port::TLS {
+        return Err(NoTarget::Scheme);
+    }
     hosts(request, Port::HTTP)?.iter().all(|host| *host == target).then_some(target).ok_or(NoTarget::Unlike)
 }
 
@@ -145,6 +148,7 @@ mod tests {
             ("http://a.example/x", &["b.example"], "Mismatch"),
             ("http://a.example/x", &["a.example", "a.example"], "Mismatch"),
             ("https://a.example/x", &["a.example"], "Malformed"),
+            ("http://a.example:443/x", &["a.example:443"], "Malformed"),
             ("/x", &["a.example"], "Malformed"),
             ("http://a.example@b.example/", &[], "Malformed"),
         ] {

@@ -19,6 +19,7 @@ use super::host::host;
 use super::refuse;
 use super::upgrade::Upgrade;
 use crate::active::Active;
+use crate::agent::has_foreign_placeholder;
 use crate::connection::{Attempt, Passing, Shared};
 use crate::idle::Idle;
 use crate::log::{Plane, Reason};
@@ -115,6 +116,10 @@ impl Connection {
         if verdict == Verdict::Denied {
             self.attempt.deny(&self.shared, Some(&name), self.attempt.reason(&active.policy, &name));
             return refuse::no_rule(&active.policy, &name);
+        }
+        if has_foreign_placeholder(&active.policy, &name, request.headers(), request.uri()) {
+            self.attempt.deny(&self.shared, Some(&name), Reason::Placeholder);
+            return refuse::placeholder(&name);
         }
         let upstream = match self.upstream(&name, &verdict).await {
             Ok(upstream) => upstream,

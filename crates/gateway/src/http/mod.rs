@@ -12,5 +12,5 @@ mod upgrade;
 pub(crate) use body::{Body, Counted};
 pub(crate) use connection::serve;
 pub(crate) use forward::{is_upgrade, strip};
-pub(crate) use refuse::{answer, no_answer, no_connection, ready};
+pub(crate) use refuse::{answer, no_answer, no_connection, placeholder, ready};
 pub(crate) use upgrade::Upgrade;

@@ -28,6 +28,12 @@ pub(super) fn no_rule(policy: &Policy, name: &HostName) -> Response<Body> {
     answer(StatusCode::FORBIDDEN, text)
 }
 
+/// The request has the placeholder of a credential that is for other hosts.
+pub(crate) fn placeholder(name: &HostName) -> Response<Body> {
+    let text = format!("moat: the request to `{name}` has the placeholder of a grant that is for other hosts\n");
+    answer(StatusCode::FORBIDDEN, text)
+}
+
 pub(super) fn no_host(error: &NoHost) -> Response<Body> {
     answer(StatusCode::BAD_REQUEST, format!("moat: {error}\n"))
 }

@@ -5,6 +5,7 @@
 
 mod agent;
 mod dns;
+mod grants;
 mod http;
 mod limits;
 mod origin;

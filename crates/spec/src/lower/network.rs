@@ -96,7 +96,12 @@ impl Lowering<'_> {
                 let (rule, host) = (format!("network.rules.{rule}"), format!("network.host.{}", position(port)));
                 self.conflict(&error, &rule, &host, hint);
             }
-            Err(error @ (InvalidPolicy::DnsPort | InvalidPolicy::TooMany(_) | InvalidPolicy::Requests { .. })) => {
+            Err(
+                error @ (InvalidPolicy::DnsPort
+                | InvalidPolicy::TooMany(_)
+                | InvalidPolicy::Requests { .. }
+                | InvalidPolicy::TwoGrants { .. }),
+            ) => {
                 let hint = "a pattern such as `**.example.com` allows a whole domain";
                 self.fault_at_key(egress::RULES, Fault::new(error.to_string(), hint));
             }

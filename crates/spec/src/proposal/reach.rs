@@ -25,6 +25,7 @@ pub(super) fn changes(approved: &Lines, proposed: &Lines) -> Option<Vec<Change>>
         Widening::Open => change(OUTSIDE.to_owned(), "yes".to_owned()),
         Widening::Learn => change(POLICY.to_owned(), Mode::Learn.to_string()),
         Widening::Rule { rule, hosts } => change(format!("{ALLOWED}{rule}"), listed(&hosts)),
+        Widening::Grant(name) => change(format!("network.grant {name}"), "yes".to_owned()),
         Widening::HostPort(port) => change(format!("{HOST_PORT}{port}"), "yes".to_owned()),
     });
     Some(changes.collect())
