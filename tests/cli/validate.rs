@@ -130,7 +130,7 @@ fn from_standard_input() {
 
 #[test]
 fn for_scripts() {
-    let place = Place::with(TUNED).file("bad.yaml", "agent: builder\ngrants: [github]\nenv_file: gone.env\n");
+    let place = Place::with(TUNED).file("bad.yaml", "agent: builder\nmcp: []\nenv_file: gone.env\n");
     told(
         &place,
         &["validate", "--json"],
@@ -203,23 +203,23 @@ fn for_scripts() {
                     "col": 1,
                     "end": {
                       "line": 2,
-                      "col": 7
+                      "col": 4
                     },
                     "severity": "error",
-                    "message": "`grants` is not supported: moat does not issue identities or store credentials",
-                    "hint": "pass credentials under `secrets`"
+                    "message": "`mcp` is not supported: moat does not run or expose MCP servers",
+                    "hint": "run the server as part of `command`"
                   }
                 ]
               }
             }
             == stderr
-            error: `grants` is not supported: moat does not issue identities or store credentials
+            error: `mcp` is not supported: moat does not run or expose MCP servers
              --> bad.yaml:2:1
               |
-            2 | grants: [github]
-              | ^^^^^^
+            2 | mcp: []
+              | ^^^
               |
-              = help: pass credentials under `secrets`
+              = help: run the server as part of `command`
         "#]],
     );
 }
@@ -269,12 +269,12 @@ fn keys_are_explained() {
     );
     told(
         &Place::new(),
-        &["explain", "grants"],
+        &["explain", "mcp"],
         &expect![[r#"
             exit 64
             == stderr
-            error: unknown key `grants`
-              = help: moat does not issue identities or store credentials: pass credentials under `secrets`
+            error: unknown key `mcp`
+              = help: moat does not run or expose MCP servers: run the server as part of `command`
         "#]],
     );
     told(

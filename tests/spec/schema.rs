@@ -172,7 +172,9 @@ const WRONG_STRUCTURE: &[&str] = &[
     "agent: a\nbuildkit: {cache: maybe}",
     "agent: a\nbuildkit: {resources: {disk: 1g}}",
     "agent: a\nlabels: [a]",
-    "agent: a\ngrants: [github]",
+    "agent: a\ngrants: github",
+    "agent: a\ngrants: {github: {}}",
+    "agent: a\ngrants: [{github: {repo: a/b}}]",
     "agent: a\nclaude: {}",
     "agent: a\nsandbox: none",
 ];

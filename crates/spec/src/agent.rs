@@ -15,11 +15,12 @@ use super::diagnostic::{Diagnostic, Diagnostics, Severity, quoted};
 use super::env_file_errors::EnvFileErrors;
 use super::environment::{EmptyEnv, Environment, Inputs, Recorder};
 use super::extend::Loader;
+use super::grants::SpecGrant;
 use super::ground::Ground;
 use super::hooks::Hooks;
 use super::language;
 use super::lower::Lowering;
-use super::raw::{Container, File, Resources};
+use super::raw::{Container, File, NetworkPolicy, Resources};
 use super::registries::Registries;
 use super::scan::scan;
 use super::secrets::SecretSource;
@@ -82,6 +83,8 @@ pub struct Spec {
     pub oom_score_adj: Option<i32>,
     pub logging: Option<LogConfig>,
     pub network: NetworkSettings,
+    /// The policy of the network has them, too.
+    pub grants: Vec<SpecGrant>,
     pub healthcheck: Option<HealthConfig>,
     pub hooks: Hooks,
     /// The uid of the workspace's owner, if the workspace is a folder on this host.
@@ -258,6 +261,9 @@ impl Spec {
         let Container { memory, cpus, pids, oom_score_adj, .. } = container;
         let resources = Resources { memory, cpus, pids, oom_score_adj };
         let environment = lowering.environment(file.env, file.env_file, file.secrets, env);
+        let has_policy = !matches!(file.network.policy, NetworkPolicy::Open);
+        let mut network = lowering.network(file.network, &published);
+        let grants = lowering.grants(file.grants, has_policy, &mut network.egress);
         let spec = Self {
             dependencies,
             agent: file.agent,
@@ -282,7 +288,8 @@ impl Spec {
             secrets: environment.secrets,
             mounts,
             volumes: workspace.volume.into_iter().chain(declared).collect(),
-            network: lowering.network(file.network, &published),
+            network,
+            grants,
             ports,
             limits: lowering.limits("container", &resources),
             oom_score_adj: lowering.oom_score_adj("container", resources.oom_score_adj.as_ref()),

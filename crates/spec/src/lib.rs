@@ -41,6 +41,7 @@ pub mod catalogue;
 mod egress;
 mod env_file_errors;
 pub mod fetch;
+pub mod grants;
 mod lower;
 mod one_of;
 mod paths;

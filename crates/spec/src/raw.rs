@@ -57,6 +57,8 @@ pub(super) struct File {
     pub container: Container,
     #[serde(default)]
     pub network: Network,
+    #[serde(default)]
+    pub grants: Vec<OneOf<BTreeMap<String, Grant>>>,
     pub healthcheck: Option<CommandOr<HealthParts>>,
     #[serde(default)]
     pub hooks: Hooks,
@@ -72,6 +74,22 @@ pub(super) struct File {
 
 fn yes() -> bool {
     true
+}
+
+/// The options of a grant.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Grant {
+    pub source: Option<String>,
+    #[serde(default)]
+    pub repos: Vec<String>,
+    #[serde(default)]
+    pub write: bool,
+    pub host: Option<String>,
+    pub header: Option<String>,
+    pub format: Option<String>,
+    pub placeholder: Option<String>,
+    pub requests: Option<Vec<String>>,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]

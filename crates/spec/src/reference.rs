@@ -167,6 +167,7 @@ fn plural(shape: &Shape) -> String {
     match shape {
         Shape::Either(shapes) => shapes.iter().map(plural).collect::<Vec<_>>().join(" or "),
         Shape::List { item, .. } => format!("lists of {}", plural(item)),
+        Shape::Map { value, .. } => format!("mappings of names to {}", plural(value)),
         Shape::Bool | Shape::Choice(_) => shape.expected(),
         other => format!("{}s", may_be(other)),
     }

@@ -2,7 +2,7 @@
 
 use super::diagnostic::quoted;
 use super::shape::Fault;
-use super::{builder_config, egress, ports, registries, secrets, short_forms, tuning};
+use super::{builder_config, egress, grants, ports, registries, secrets, short_forms, tuning};
 use moat_model::resource::run::{AGENT_NAME_MAX, AgentNameError};
 use moat_model::resource::{AgentName, ImageRef};
 
@@ -187,6 +187,26 @@ pub fn workdir(text: &str) -> Result<(), Fault> {
 /// The source of a secret.
 pub fn secret(text: &str) -> Result<(), Fault> {
     secrets::rule(text)
+}
+
+/// The name of a provider of grants.
+pub fn grant(text: &str) -> Result<(), Fault> {
+    grants::provider_rule(text)
+}
+
+/// The name of a grant with options.
+pub fn grant_name(text: &str) -> Result<(), Fault> {
+    grants::name_rule(text)
+}
+
+/// A repository that is granted.
+pub fn repository(text: &str) -> Result<(), Fault> {
+    grants::repository_rule(text)
+}
+
+/// A request that is granted.
+pub fn granted_request(text: &str) -> Result<(), Fault> {
+    grants::request_rule(text)
 }
 
 /// The name of a port.

@@ -30,6 +30,9 @@ pub struct Step {
 /// A sandbox with a sidecar, and one without.
 const DIND: &str = "agent: a\nimage: docker:dind\ndependencies: [docker:dind]\n";
 const PLAIN: &str = "agent: a\nimage: busybox\n";
+/// A sandbox with a network policy, and a grant of one's own.
+const STRICT: &str = "agent: a\nimage: busybox\nnetwork: {policy: strict}\n";
+const OWN: &str = "grants: [{own: {host: a.example, source: 'env://A'}}]";
 /// A sandbox with a built image.
 const MADE: &str = "agent: a\nbase_image: debian:trixie-slim\n";
 
@@ -124,6 +127,20 @@ const CHANGES: &[Change] = &[
     ("network.host", PLAIN, "network: {policy: strict}", "network: {policy: strict, host: [8080]}"),
     ("network.build", PLAIN, "network: {build: none}", "network: {build: default}"),
     ("network.extra_hosts", PLAIN, "", "network: {extra_hosts: {a.b: 1.1.1.1}}"),
+    ("grants", STRICT, "", "grants: [github]"),
+    ("grants.source", STRICT, "grants: [github]", "grants: [{github: {source: 'env://A'}}]"),
+    ("grants.repos", STRICT, "grants: [github]", "grants: [{github: {repos: [a/b]}}]"),
+    ("grants.write", STRICT, "grants: [github]", "grants: [{github: {write: true}}]"),
+    ("grants.host", STRICT, OWN, "grants: [{own: {host: b.example, source: 'env://A'}}]"),
+    ("grants.header", STRICT, OWN, "grants: [{own: {host: a.example, source: 'env://A', header: x-key}}]"),
+    ("grants.format", STRICT, OWN, "grants: [{own: {host: a.example, source: 'env://A', format: '{value}'}}]"),
+    (
+        "grants.placeholder",
+        STRICT,
+        OWN,
+        "grants: [{own: {host: a.example, source: 'env://A', placeholder: placeholder-1}}]",
+    ),
+    ("grants.requests", STRICT, OWN, "grants: [{own: {host: a.example, source: 'env://A', requests: ['GET /**']}}]"),
     ("healthcheck", PLAIN, "", "healthcheck: ls"),
     ("healthcheck.command", PLAIN, "healthcheck: {command: ls}", "healthcheck: {command: 'exit 0'}"),
     ("healthcheck.interval", PLAIN, "healthcheck: {command: ls}", "healthcheck: {command: ls, interval: 1s}"),
@@ -281,7 +298,20 @@ const CHANGES: &[Change] = &[
 ];
 
 /// Keys that do not compile yet.
-pub const NOT_COMPILED: [&str; 3] = ["network.policy", "network.rules", "network.host"];
+pub const NOT_COMPILED: [&str; 12] = [
+    "network.policy",
+    "network.rules",
+    "network.host",
+    "grants",
+    "grants.source",
+    "grants.repos",
+    "grants.write",
+    "grants.host",
+    "grants.header",
+    "grants.format",
+    "grants.placeholder",
+    "grants.requests",
+];
 
 /// The changes of every key, in the order of the language; of a limit also those that add and remove it.
 pub fn steps() -> Vec<Step> {

@@ -49,6 +49,10 @@ pub fn compile(spec: &Spec, capabilities: &Capabilities) -> Result<Graph, Diagno
 /// # Errors
 /// All errors that involve several parts, such as an unknown dependency.
 pub fn compile_with(spec: &Spec, capabilities: &Capabilities, vault: Option<&Vault>) -> Result<Graph, Diagnostics> {
+    if !spec.grants.is_empty() {
+        let message = "grants are not available yet";
+        return Err(Diagnostics::at(&spec.source, spec.place("grants"), message, "pass credentials under `secrets`"));
+    }
     if spec.network.egress.is_some() {
         let message = "network policies other than `open` are not available yet";
         return Err(Diagnostics::at(&spec.source, spec.place("network.policy"), message, "write `policy: open`"));

@@ -35,7 +35,6 @@ const BY_NAME: &str = "services are reached by their names";
 
 /// All foreign keys.
 pub static FOREIGN_KEYS: &[ForeignKey] = &[
-    refused("grants", "moat does not issue identities or store credentials", "pass credentials under `secrets`"),
     refused("sandbox", "moat adds no isolation to the engine's own", "configure the runtime on the engine"),
     refused("mcp", "moat does not run or expose MCP servers", "run the server as part of `command`"),
     refused(

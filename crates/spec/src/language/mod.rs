@@ -3,11 +3,13 @@
 //! A new key is a line here and a field in [`raw`](super::raw). The table in `docs/reference/agent.md` is generated.
 
 pub mod foreign_keys;
+mod grants;
 mod network;
 mod parts;
 
 use super::rule;
 use super::shape::{Effect, Key, Shape};
+use grants::GRANTS;
 use network::NETWORK;
 use parts::{BUILD, BUILDKIT, CONTAINER, HEALTHCHECK, HOOKS, MOUNT, PORT, REGISTRIES, SERVICE, VOLUME, WORKSPACE};
 
@@ -164,6 +166,13 @@ pub static AGENT: Shape = Shape::Keys(&[
         .summary("the network of the sandbox")
         .example("{internal: true}")
         .also(&["networking"]),
+    Key::new("grants", GRANTS, Effect::Replace)
+        .summary(
+            "not available yet: credentials that the gateway puts into requests, so that they never enter the sandbox; \
+             names of providers (`anthropic`, `claude`, `gemini`, `github`, `npm`, `openai`), or mappings from a name \
+             to options",
+        )
+        .example("[{github: {repos: [me/app], write: true}}]"),
     Key::new("healthcheck", HEALTH, Effect::Replace)
         .summary("a command in the main container that exits 0 when it is ready and while it is healthy, or a mapping")
         .example("curl -f localhost:3000")

@@ -2,6 +2,7 @@
 //!
 //! Each text has already been checked by itself. The remaining errors involve two values, such as a duplicate target.
 
+mod grants;
 mod network;
 mod ports;
 mod registries;
@@ -147,17 +148,19 @@ impl<'a> Lowering<'a> {
                 self.fault(&at, Fault::new(message, "keep one of them"));
             }
             all.concealed.remove(&name);
-            let path = |text: &str| {
-                let folder = self.folder(&self.places.value(&at).unwrap_or_default());
-                plain(&match (text.strip_prefix("~/"), &self.home) {
-                    (Some(rest), Some(home)) => Path::new(home).join(rest),
-                    _ => folder.join(text),
-                })
-            };
-            let source = secrets::source(&text, path);
+            let source = secrets::source(&text, |text| self.secret_path(&at, text));
             all.secrets.extend(self.read(&at, source).map(|source| (name, source)));
         }
         all
+    }
+
+    /// The path of a file with a secret, relative to the file that names it.
+    fn secret_path(&self, at: &str, text: &str) -> PathBuf {
+        let folder = self.folder(&self.places.value(at).unwrap_or_default());
+        plain(&match (text.strip_prefix("~/"), &self.home) {
+            (Some(rest), Some(home)) => Path::new(home).join(rest),
+            _ => folder.join(text),
+        })
     }
 
     pub fn mounts(&mut self, mounts: Vec<OneOf<MountParts>>) -> Vec<Mount> {

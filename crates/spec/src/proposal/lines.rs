@@ -5,9 +5,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
+use moat_policy::grant::GrantRow;
 use moat_policy::{Entry, HostRule, Policy};
 use serde::Serialize;
 
+use crate::grants::SpecGrant;
 use crate::ground::{Ground, Repository};
 use crate::registries::Registries;
 use crate::secrets::SecretSource;
@@ -29,6 +31,10 @@ pub(super) const OUTSIDE: &str = "network.outside";
 pub(super) const POLICY: &str = "network.policy";
 pub(super) const ALLOWED: &str = "network.rule ";
 pub(super) const HOST_PORT: &str = "network.host ";
+
+/// The prefixes of the keys of grants, and of their sources.
+pub(super) const GRANT: &str = "grant ";
+const GRANT_SOURCE: &str = "grant.source ";
 
 /// The value of a key that the spec does not set.
 pub(super) const DEFAULT: &str = "default";
@@ -78,6 +84,7 @@ pub(super) fn of_spec(spec: &Spec) -> Lines {
         oom_score_adj,
         logging,
         network,
+        grants,
         healthcheck,
         hooks,
         // A fact about the host, observed each time.
@@ -135,7 +142,7 @@ pub(super) fn of_spec(spec: &Spec) -> Lines {
     }
     lines.put_or("limit shm", shm.map(|size| size.0), DEFAULT);
     lines.log_and_score(*oom_score_adj, logging.as_ref());
-    lines.network(network);
+    lines.network(network, grants);
     lines.optional("healthcheck", healthcheck.as_ref().map(json));
     lines.hooks(hooks);
     for (name, service) in services {
@@ -254,7 +261,21 @@ impl Lines {
     }
 
     fn secret(&mut self, name: &str, source: &SecretSource) {
-        let (key, text) = (format!("{SECRET}{name}"), source.to_string());
+        self.source(format!("{SECRET}{name}"), source);
+    }
+
+    /// What is granted, as the gateway gets it, and where the value comes from. Never the value.
+    fn grant(&mut self, it: &SpecGrant) {
+        let SpecGrant { grant, source, variables } = it;
+        self.put(format!("{GRANT}{}", grant.name), json(&GrantRow::from(grant)));
+        self.source(format!("{GRANT_SOURCE}{}", grant.name), source);
+        for name in variables {
+            self.put(format!("env {name}"), &grant.placeholder);
+        }
+    }
+
+    fn source(&mut self, key: String, source: &SecretSource) {
+        let text = source.to_string();
         if let SecretSource::Command(line) = source {
             self.put(&key, format_args!("cmd sha256:{}", sha256(line)));
             self.shown.insert(key, text);
@@ -331,13 +352,16 @@ impl Lines {
         self.optional("logging", logging.map(json));
     }
 
-    fn network(&mut self, network: &NetworkSettings) {
+    fn network(&mut self, network: &NetworkSettings, grants: &[SpecGrant]) {
         let NetworkSettings { subnet, internal, egress, build, extra_hosts } = network;
         // Unset, it is as restricted as the network.
         self.optional("network.build", build.map(|build| json(&build)));
         self.flag(OUTSIDE, !internal && egress.is_none());
         if let Some(policy) = egress {
             self.policy(policy);
+        }
+        for it in grants {
+            self.grant(it);
         }
         self.optional("network.subnet", subnet.as_ref());
         for (name, address) in extra_hosts {

@@ -286,6 +286,43 @@ mod tests {
         }
     }
 
+    /// What a change of grants asks, with a gateway from the start.
+    fn grants(before: &str, after: &str) -> Vec<String> {
+        let text = |grants: &str| format!("image: b\nnetwork: {{policy: strict}}\ngrants: [{grants}]\n");
+        asks(&text(before), &text(after))
+    }
+
+    #[test]
+    fn a_grant_that_is_new_or_wider_needs_an_approval() {
+        for (before, after, expected) in [
+            ("", "openai", &["grant openai", "grant.source openai: env://OPENAI_API_KEY"][..]),
+            (
+                "openai",
+                "openai, {github: {repos: [me/x]}}",
+                &["grant github", "grant.source github: cmd://gh auth token"],
+            ),
+            ("{github: {repos: [me/x]}}", "{github: {repos: [me/x, me/y]}}", &["grant github"]),
+            ("{github: {repos: [me/x]}}", "{github: {repos: [me/x], write: true}}", &["grant github"]),
+            ("{github: {repos: [me/x]}}", "github", &["grant github"]),
+            (
+                "openai",
+                "{openai: {source: 'env://OTHER'}}",
+                &["grant.source openai: env://OPENAI_API_KEY -> env://OTHER"],
+            ),
+            ("{github: {write: true}}", "{github: {repos: [me/x]}}", &[]),
+            ("{github: {repos: [me/x, me/y]}}", "{github: {repos: [Me/Y]}}", &[]),
+            ("openai, github", "github", &[]),
+        ] {
+            let asks = grants(before, after);
+            let starts = asks.iter().zip(expected).all(|(ask, start)| ask.starts_with(start));
+            assert!(asks.len() == expected.len() && starts, "{before} -> {after}: {asks:?}");
+        }
+        // A host that a grant has limited is open again.
+        let text =
+            |grants: &str| format!("image: b\nnetwork: {{policy: strict, rules: ['@github']}}\ngrants: [{grants}]\n");
+        assert_eq!(asks(&text("github"), &text("")).len(), 1);
+    }
+
     /// The hosts of a preset are those of the moat that has compared them.
     #[test]
     fn a_preset_with_more_hosts_needs_an_approval() {
@@ -300,8 +337,12 @@ mod tests {
     #[test]
     fn an_unreadable_policy_is_compared_line_by_line() {
         let new = proposal("image: b\nnetwork: {policy: strict}\n");
-        for (key, value) in [("network.policy", "sealed"), ("network.rule x", "not a rule"), ("network.host 0", "yes")]
-        {
+        for (key, value) in [
+            ("network.policy", "sealed"),
+            ("network.rule x", "not a rule"),
+            ("network.host 0", "yes"),
+            ("grant x", "{}"),
+        ] {
             let mut old = new.clone();
             old.lines.insert(key.to_owned(), value.to_owned());
             assert_eq!(widening(&old, &new).len(), 1, "{key}");

@@ -4,17 +4,18 @@
 
 use std::collections::BTreeMap;
 
-use moat_policy::{Entry, Mode, Policy, Port, Rule, Widening, widenings};
+use moat_policy::grant::GrantRow;
+use moat_policy::{Entry, Grant, Mode, Policy, Port, Rule, Widening, widenings};
 
 use super::change::Change;
-use super::lines::{ALLOWED, HOST_PORT, OUTSIDE, POLICY, listed};
+use super::lines::{ALLOWED, GRANT, HOST_PORT, OUTSIDE, POLICY, listed};
 
 /// The lines of a proposal.
 type Lines = BTreeMap<String, String>;
 
 /// Whether a line is about what the network can reach.
 pub(super) fn is_about_reach(key: &str) -> bool {
-    key == OUTSIDE || key == POLICY || key.starts_with(ALLOWED) || key.starts_with(HOST_PORT)
+    key == OUTSIDE || key == POLICY || key.starts_with(ALLOWED) || key.starts_with(HOST_PORT) || key.starts_with(GRANT)
 }
 
 /// The changes by which the network reaches more than was approved; `None`: the lines are those of another version.
@@ -25,7 +26,11 @@ pub(super) fn changes(approved: &Lines, proposed: &Lines) -> Option<Vec<Change>>
         Widening::Open => change(OUTSIDE.to_owned(), "yes".to_owned()),
         Widening::Learn => change(POLICY.to_owned(), Mode::Learn.to_string()),
         Widening::Rule { rule, hosts } => change(format!("{ALLOWED}{rule}"), listed(&hosts)),
-        Widening::Grant(name) => change(format!("network.grant {name}"), "yes".to_owned()),
+        Widening::Grant(name) => {
+            let key = format!("{GRANT}{name}");
+            let text = proposed.get(&key).cloned().unwrap_or_default();
+            change(key, text)
+        }
         Widening::HostPort(port) => change(format!("{HOST_PORT}{port}"), "yes".to_owned()),
     });
     Some(changes.collect())
@@ -46,5 +51,8 @@ fn policy(lines: &Lines) -> Option<Option<Policy>> {
     let ports = lines.keys().filter_map(|key| key.strip_prefix(HOST_PORT));
     let port = |text: &str| text.parse::<Port>().ok();
     let (entries, ports) = (rules.map(entry).collect::<Option<_>>()?, ports.map(port).collect::<Option<_>>()?);
-    Some(Some(Policy::new(mode.parse().ok()?, entries, ports).ok()?))
+    let grants = lines.iter().filter_map(|(key, row)| key.starts_with(GRANT).then_some(row));
+    let grant = |row: &String| Grant::try_from(serde_json::from_str::<GrantRow>(row).ok()?).ok();
+    let grants = grants.map(grant).collect::<Option<_>>()?;
+    Some(Some(Policy::new(mode.parse().ok()?, entries, ports).ok()?.with_grants(grants).ok()?))
 }
