@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use http::header::HeaderName;
+use http::header::{HeaderName, SET_COOKIE};
 use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::rt::Executor;
@@ -248,7 +248,8 @@ impl Session {
             passing.ends(Some(Reason::Revoked));
             return refuse::no_rule(&active.policy, &target, &question);
         }
-        if let Some((_, host)) = active.policy.grant_of(&target.name) {
+        let host = active.policy.grant_of(&target.name);
+        if let Some((_, host)) = host {
             credentials::strip(&mut request, host);
         }
         if let Some((grant, host)) = granted {
@@ -259,7 +260,12 @@ impl Session {
             };
             request.headers_mut().insert(name, value);
         }
-        self.exchange(request, upstream, way, passing, &verdict).await
+        let mut response = self.exchange(request, upstream, way, passing, &verdict).await;
+        if host.is_some() {
+            // A session that a server has begun for the credential would be one inside the sandbox.
+            response.headers_mut().remove(SET_COOKIE);
+        }
+        response
     }
 
     /// Sends a request to the server, and returns its answer.

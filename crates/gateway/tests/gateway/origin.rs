@@ -2,6 +2,8 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -15,6 +17,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
@@ -32,7 +35,11 @@ pub struct Origin {
     pub seen: Arc<Mutex<Vec<Seen>>>,
     /// Lets the answer to `/events` end.
     pub go_on: Arc<Notify>,
+    /// A folder of git repositories to serve.
+    pub repositories: Repositories,
 }
+
+pub type Repositories = Arc<Mutex<Option<PathBuf>>>;
 
 /// An authority for servers.
 pub struct Root {
@@ -64,13 +71,18 @@ impl Root {
         let address = listener.local_addr().unwrap();
         let (seen, go_on): (Arc<Mutex<Vec<Seen>>>, Arc<Notify>) = (Arc::default(), Arc::default());
         let (noted, gate) = (Arc::clone(&seen), Arc::clone(&go_on));
+        let repositories = Repositories::default();
+        let served_folder = Arc::clone(&repositories);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (acceptor, seen, gate) = (acceptor.clone(), Arc::clone(&noted), Arc::clone(&gate));
+                let folder = Arc::clone(&served_folder);
                 tokio::spawn(async move {
                     let Ok(stream) = acceptor.accept(stream).await else { return };
                     let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                    let service = service_fn(move |request| answer(request, Arc::clone(&seen), Arc::clone(&gate)));
+                    let service = service_fn(move |request| {
+                        answer(request, Arc::clone(&seen), Arc::clone(&gate), Arc::clone(&folder))
+                    });
                     let stream = TokioIo::new(stream);
                     if is_http2 {
                         let served = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
@@ -82,7 +94,7 @@ impl Root {
                 });
             }
         });
-        Origin { address, seen, go_on }
+        Origin { address, seen, go_on, repositories }
     }
 }
 
@@ -92,16 +104,18 @@ async fn answer(
     mut request: Request<Incoming>,
     seen: Arc<Mutex<Vec<Seen>>>,
     gate: Arc<Notify>,
+    repositories: Repositories,
 ) -> Result<Response<Body>, Infallible> {
     let line = format!("{:?} {} {}", request.version(), request.method(), request.uri());
     let (headers, path) = (request.headers().clone(), request.uri().path().to_owned());
+    let (method, query) = (request.method().to_string(), request.uri().query().unwrap_or_default().to_owned());
     let upgrade = headers.contains_key("upgrade").then(|| hyper::upgrade::on(&mut request));
     let body = if *request.method() == Method::POST {
         request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default()
     } else {
         Bytes::new()
     };
-    seen.lock().unwrap().push(Seen { line, headers, body: body.clone() });
+    seen.lock().unwrap().push(Seen { line, headers: headers.clone(), body: body.clone() });
     if let Some(upgrade) = upgrade {
         tokio::spawn(async move {
             let Ok(upgraded) = upgrade.await else { return };
@@ -125,7 +139,53 @@ async fn answer(
         });
         return Ok(Response::new(StreamBody::new(events).boxed_unsync()));
     }
-    Ok(Response::new(full(format!("answer to {path} with {} bytes", body.len()))))
+    let folder = repositories.lock().unwrap().clone();
+    if let Some(folder) = folder {
+        return Ok(git(&folder, &method, &path, &query, &headers, &body).await);
+    }
+    let response = Response::builder().header("set-cookie", "session=of-the-credential");
+    Ok(response.body(full(format!("answer to {path} with {} bytes", body.len()))).unwrap())
+}
+
+/// Git's own server, as a CGI program.
+async fn git(
+    folder: &Path,
+    method: &str,
+    path: &str,
+    query: &str,
+    headers: &http::HeaderMap,
+    body: &[u8],
+) -> Response<Body> {
+    let header = |name: &str| headers.get(name).map_or("", |value| value.to_str().unwrap()).to_owned();
+    let mut program = tokio::process::Command::new("git")
+        .arg("http-backend")
+        .env("GIT_PROJECT_ROOT", folder)
+        .env("GIT_HTTP_EXPORT_ALL", "1")
+        .env("REMOTE_USER", "me")
+        .env("REQUEST_METHOD", method)
+        .env("PATH_INFO", path)
+        .env("QUERY_STRING", query)
+        .env("CONTENT_TYPE", header("content-type"))
+        .env("HTTP_CONTENT_ENCODING", header("content-encoding"))
+        .env("GIT_PROTOCOL", header("git-protocol"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = program.stdin.take().unwrap();
+    let body = body.to_vec();
+    tokio::spawn(async move { input.write_all(&body).await });
+    let output = program.wait_with_output().await.unwrap().stdout;
+    let end = output.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+    let mut response = Response::builder();
+    for line in String::from_utf8(output[..end].to_vec()).unwrap().lines() {
+        let (name, value) = line.split_once(": ").unwrap();
+        response = match name {
+            "Status" => response.status(value.split(' ').next().unwrap()),
+            name => response.header(name, value),
+        };
+    }
+    response.body(full(output[end + 4..].to_vec())).unwrap()
 }
 
 fn full(text: impl Into<Bytes>) -> Body {

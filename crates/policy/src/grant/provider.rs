@@ -211,6 +211,8 @@ mod tests {
             ("api.github.com", "GET", "/repos/me/x", true, true),
             ("api.github.com", "GET", "/repos/Me/X/pulls", true, true),
             ("api.github.com", "POST", "/repos/me/x/pulls", false, true),
+            ("api.github.com", "POST", "/repos/me/x/keys", false, false),
+            ("api.github.com", "POST", "/repos/me/x/hooks", false, false),
             ("api.github.com", "GET", "/repos/me/other", false, false),
             ("api.github.com", "GET", "/repos/me/x/../other", false, false),
             ("api.github.com", "POST", "/graphql", false, false),
@@ -228,6 +230,46 @@ mod tests {
                 assert_eq!(is_granted(&read, host, method, path), reads, "{method} {host}{path}");
                 assert_eq!(is_granted(&write, host, method, path), writes, "{method} {host}{path}");
             }
+        }
+    }
+
+    /// A credential that a program can make for itself would be one inside the sandbox.
+    #[test]
+    fn no_provider_grants_requests_that_make_credentials() {
+        for (name, host, method, path) in [
+            ("claude", "api.anthropic.com", "POST", "/api/oauth/claude_cli/create_api_key"),
+            ("anthropic", "api.anthropic.com", "POST", "/v1/organizations/api_keys"),
+            ("openai", "api.openai.com", "POST", "/v1/realtime/client_secrets"),
+            ("openai", "api.openai.com", "POST", "/v1/organization/admin_api_keys"),
+            ("gemini", "generativelanguage.googleapis.com", "POST", "/v1alpha/auth_tokens"),
+            ("npm", "a.npmjs.org", "POST", "/-/npm/v1/tokens"),
+            ("npm", "a.npmjs.org", "PUT", "/-/user/org.couchdb.user:me"),
+        ] {
+            let provider = find(name).unwrap();
+            let grants = [provider.grant(&options(&[], true)), provider.grant(&options(&[], false))];
+            for grant in grants.into_iter().flatten() {
+                let policy = Policy::new(Mode::Strict, Vec::new(), Vec::new()).unwrap();
+                let policy = policy.with_grants(vec![grant]).unwrap();
+                let path = RequestPath::new(path).unwrap();
+                let asked = Asked { method, path: &path };
+                let host = host.parse().unwrap();
+                assert!(policy.grant_of(&host).is_some(), "{name}");
+                assert!(policy.grant_for(&host, Port::TLS, &asked).is_none(), "{name}: {method} {path:?}");
+            }
+        }
+        // What agents do with them is granted.
+        for (name, host, method, path) in [
+            ("claude", "api.anthropic.com", "POST", "/v1/messages"),
+            ("anthropic", "api.anthropic.com", "POST", "/v1/messages/count_tokens"),
+            ("openai", "api.openai.com", "POST", "/v1/responses"),
+            ("gemini", "generativelanguage.googleapis.com", "POST", "/v1beta/models/gemini-pro:streamGenerateContent"),
+            ("npm", "a.npmjs.org", "GET", "/@scope%2fname"),
+        ] {
+            let grant = find(name).unwrap().grant(&options(&[], false)).unwrap();
+            let policy = Policy::new(Mode::Strict, Vec::new(), Vec::new()).unwrap().with_grants(vec![grant]).unwrap();
+            let path = RequestPath::new(path).unwrap();
+            let asked = Asked { method, path: &path };
+            assert!(policy.grant_for(&host.parse().unwrap(), Port::TLS, &asked).is_some(), "{name}: {path:?}");
         }
     }
 
