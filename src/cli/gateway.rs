@@ -6,11 +6,14 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use moat_gateway::{Config, Gateway, Options, Request, Secret, ask, protect_memory};
+use moat_gateway::{Config, ControlError, Gateway, Options, Request, Secret, Status, ask, protect_memory};
+use moat_model::engine::request::ADDRESS;
 use moat_policy::GrantName;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::error::CliError;
@@ -33,8 +36,11 @@ enum Action {
     /// Serve until SIGTERM
     Run {
         /// Configuration, a JSON file
-        #[arg(long, value_name = "FILE")]
-        config: PathBuf,
+        #[arg(long, value_name = "FILE", required_unless_present = "json")]
+        config: Option<PathBuf>,
+        /// Configuration as JSON
+        #[arg(long, value_name = "JSON", conflicts_with = "config")]
+        json: Option<String>,
     },
     /// Put the policy on standard input in force, and print the status
     Set {
@@ -57,13 +63,17 @@ enum Action {
         #[arg(required = true, value_name = "GRANT")]
         grants: Vec<GrantName>,
     },
-    /// Print the status
+    /// Print the policy in force, then the status
     Status {
         /// Folder of the gateway's state
         #[arg(long, value_name = "DIR")]
         state: PathBuf,
     },
 }
+
+/// How long a gateway may take to open its socket after the start of its container.
+const START: Duration = Duration::from_secs(20);
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Whether this process is a gateway, or a call in its container.
 pub(super) fn is_requested(arguments: &[OsString]) -> bool {
@@ -90,15 +100,19 @@ pub(super) fn run(arguments: &[OsString]) -> Exit {
 
 async fn act(action: Action, session: &Session) -> Result<(), CliError> {
     let (state, request) = match action {
-        Action::Run { config } => return serve(config).await,
+        Action::Run { config, json } => return serve(config, json).await,
         Action::Set { state } => (state, Request::Set(serde_json::from_reader(io::stdin().lock()).map_err(refused)?)),
         Action::Unlock { state } => (state, Request::Unlock(values()?)),
         Action::Lock { state, grants } => (state, Request::Lock(grants)),
         Action::Status { state } => (state, Request::Status),
     };
-    let status = ask(&state, &request).await.map_err(refused)?;
+    let status = patient(&state, &request).await.map_err(refused)?;
+    let policy = match request {
+        Request::Status => in_force(&state),
+        _ => String::new(),
+    };
     let status = serde_json::to_string(&status).map_err(refused)?;
-    session.answer(&format!("{status}\n"))
+    session.answer(&format!("{policy}{status}\n"))
 }
 
 /// The values on standard input: JSON, by grant. An error does not quote them.
@@ -107,9 +121,34 @@ fn values() -> Result<BTreeMap<GrantName, Secret>, CliError> {
     serde_json::from_reader(io::stdin().lock()).map_err(|_| refused("the values are not readable"))
 }
 
-async fn serve(path: PathBuf) -> Result<(), CliError> {
-    let text = std::fs::read_to_string(&path).map_err(refused)?;
-    let config = Config::from_json(&text).map_err(refused)?;
+/// Asks the gateway, which may be about to start. A status is a probe, and is not waited for.
+async fn patient(state: &Path, request: &Request) -> Result<Status, ControlError> {
+    let until = Instant::now() + START;
+    loop {
+        match ask(state, request).await {
+            Err(ControlError::Io(error)) if *request != Request::Status && Instant::now() < until => {
+                tracing::debug!("the gateway does not answer yet: {error}");
+                sleep(PAUSE).await;
+            }
+            answer => return answer,
+        }
+    }
+}
+
+/// The policy as a line; nothing if there is none.
+fn in_force(state: &Path) -> String {
+    std::fs::read_to_string(state.join(moat_gateway::POLICY)).map_or_else(|_| String::new(), |text| text + "\n")
+}
+
+async fn serve(path: Option<PathBuf>, json: Option<String>) -> Result<(), CliError> {
+    let text = match (path, json) {
+        (Some(path), _) => std::fs::read_to_string(path).map_err(refused)?,
+        (None, json) => json.unwrap_or_default(),
+    };
+    let mut config = Config::from_json(&text).map_err(refused)?;
+    if let Ok(address) = std::env::var(ADDRESS) {
+        config.address = address.parse().map_err(refused)?;
+    }
     protect_memory().map_err(refused)?;
     let stop = CancellationToken::new();
     // From the start on: as the first process of a container it would otherwise ignore the signal.

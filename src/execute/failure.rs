@@ -332,6 +332,7 @@ mod tests {
             labels: BTreeMap::new(),
             internal: false,
             subnet: subnet.map(|subnet| subnet.parse().expect("valid")),
+            gateway: false,
         };
         let volume = || Action::CreateVolume { labels: BTreeMap::new() };
         let start = || Action::StartContainer { container: Handle::Known(ContainerId::new("c")) };

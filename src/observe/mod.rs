@@ -4,6 +4,7 @@
 //! observations, and nothing is changed.
 
 pub mod builds;
+mod policy;
 pub mod proof;
 pub mod registry;
 pub mod runs;
@@ -12,7 +13,9 @@ pub mod sessions;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 
-use futures_util::future::{try_join, try_join_all, try_join3, try_join5};
+use futures_util::future::{join, join_all, try_join, try_join_all, try_join3, try_join5};
+
+use policy::policy;
 
 use moat_model::engine::{Engine, EngineError, Fault, Filter, Inspection};
 use moat_model::graph::Graph;
@@ -77,7 +80,10 @@ async fn query<E: Engine>(
     let killed = killed.into_iter().map(|id| inspect(engine, id));
     let inspections = try_join(try_join_all(inspected), try_join_all(killed));
     let queries = try_join5(try_join_all(images), networks, containers, inspections, volumes);
-    let (images, networks, containers, (inspected, killed), volumes) = Box::pin(queries).await?;
+    let policies = join_all(missing.policies.iter().map(|id| policy(engine, id)));
+    let (queried, policies) = Box::pin(join(queries, policies)).await;
+    let (images, networks, containers, (inspected, killed), volumes) = queried?;
+    observed.policies.extend(policies);
     observed.images.extend(images);
     if let Some(networks) = networks {
         observed.taken = Some(networks.into_iter().flat_map(|facts| facts.subnets).collect());

@@ -12,6 +12,7 @@ pub(in crate::ui) fn doing(operation: &Operation) -> String {
         Action::AwaitReady { .. } => return format!("waiting for {}", operation.name),
         Action::PullImage { .. } => "pulling",
         Action::BuildImage { .. } => "building",
+        Action::ImportImage { .. } => "importing",
         Action::CreateNetwork { .. } | Action::CreateVolume { .. } | Action::CreateContainer { .. } => "creating",
         Action::UploadFiles { .. } => "uploading to",
         Action::StartContainer { .. } => "starting",
@@ -21,6 +22,8 @@ pub(in crate::ui) fn doing(operation: &Operation) -> String {
         Action::StopContainer { .. } => "stopping",
         Action::RenameContainer { .. } => "renaming",
         Action::ConnectNetwork { .. } => "connecting",
+        Action::DisconnectNetwork { .. } => "disconnecting",
+        Action::SetPolicy { .. } => "setting",
         Action::RemoveContainer { .. } | Action::RemoveNetwork { .. } | Action::RemoveVolume => "removing",
     };
     format!("{verb} {}", object(operation))
@@ -33,6 +36,7 @@ pub(in crate::ui) fn done(operation: &Operation) -> (&'static str, String) {
         Action::AwaitReady { .. } => ("ready", object),
         Action::PullImage { .. } => ("pulled", object),
         Action::BuildImage { .. } => ("built", object),
+        Action::ImportImage { .. } => ("imported", object),
         Action::CreateNetwork { .. } | Action::CreateVolume { .. } | Action::CreateContainer { .. } => {
             ("created", object)
         }
@@ -45,6 +49,8 @@ pub(in crate::ui) fn done(operation: &Operation) -> (&'static str, String) {
         Action::StopContainer { .. } => ("stopped", object),
         Action::RenameContainer { .. } => ("renamed", object),
         Action::ConnectNetwork { .. } => ("connected", object),
+        Action::DisconnectNetwork { .. } => ("disconnected", object),
+        Action::SetPolicy { .. } => ("set", object),
         Action::RemoveContainer { .. } | Action::RemoveNetwork { .. } | Action::RemoveVolume => ("removed", object),
     }
 }

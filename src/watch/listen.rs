@@ -3,7 +3,7 @@
 //! An event carries no state. After a lost connection every agent starts a round, whether or not the engine kept the
 //! missed events.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::time::Duration;
@@ -13,7 +13,8 @@ use tokio::time::sleep;
 use super::host::Host;
 use super::wakeups::{Wakeup, Wakeups};
 use moat_model::engine::{Actor, Engine, EngineEvent, EventAction, Notice};
-use moat_model::resource::{Run, RunId};
+use moat_model::resource::{ContainerId, Run, RunId};
+use moat_model::state::Observed;
 use moat_plan::event::{Event, Trigger};
 
 /// The pause between tries to reach an engine. It starts short, for an engine that only restarts.
@@ -23,27 +24,44 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// The owners of resources.
 pub(super) struct Owners {
     by_run: BTreeMap<RunId, usize>,
+    /// The containers of the last observations.
+    containers: RefCell<BTreeMap<ContainerId, usize>>,
     count: usize,
 }
 
 impl Owners {
     pub fn new<'a>(runs: impl IntoIterator<Item = &'a Run>) -> Self {
         let by_run: BTreeMap<RunId, usize> = runs.into_iter().map(|run| run.id.clone()).zip(0..).collect();
-        Self { count: by_run.len(), by_run }
+        Self { count: by_run.len(), by_run, containers: RefCell::default() }
     }
 
-    /// The agent of a resource. Events of networks and volumes have no labels, but names that start with the run's prefix.
+    /// Notes the containers of an agent.
+    pub fn know(&self, agent: usize, observed: &Observed) {
+        let mut known = self.containers.borrow_mut();
+        known.retain(|_, owner| *owner != agent);
+        known.extend(observed.containers.iter().map(|facts| (facts.id.clone(), agent)));
+    }
+
+    /// The agent of a resource. Events of networks and volumes have no labels, but names with the run's id. A container
+    /// of the run may be connected to any network.
     fn of(&self, subject: &Actor) -> Option<usize> {
         match subject {
             Actor::Container { run, .. } => self.by_run.get(run.as_ref()?).copied(),
-            Actor::Network { name, .. } | Actor::Volume { name } => {
-                let name = name.strip_prefix("moat-")?;
-                let is_of = |run: &RunId| {
-                    name.strip_prefix(run.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
-                };
-                self.by_run.iter().find(|(run, _)| is_of(run)).map(|(_, agent)| *agent)
+            Actor::Network { name, container, .. } => {
+                let by_container = || self.containers.borrow().get(container.as_ref()?).copied();
+                self.named(name).or_else(by_container)
             }
+            Actor::Volume { name } => self.named(name),
         }
+    }
+
+    fn named(&self, name: &str) -> Option<usize> {
+        let name = name.strip_prefix("moat-")?;
+        let is_of = |run: &RunId| {
+            let rest = name.strip_prefix(run.as_str()).or_else(|| name.strip_suffix(run.as_str()));
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-') || rest.ends_with('-'))
+        };
+        self.by_run.iter().find(|(run, _)| is_of(run)).map(|(_, agent)| *agent)
     }
 }
 

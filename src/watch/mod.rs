@@ -45,7 +45,7 @@ use moat_model::resource::Run;
 use moat_plan::Options;
 use moat_plan::event::Trigger;
 use reading::read;
-use round::{Around, round};
+use round::{Around, End, round};
 
 /// The interval of periodic rounds: a lost event delays a repair by at most this time.
 pub const RESYNC: Duration = Duration::from_secs(5 * 60);
@@ -118,6 +118,9 @@ pub async fn watch<E: Engine, D: Host>(
             never = &mut listener => match never {},
             () = bell.rung() => {}
             Some(report) = rounds.next() => {
+                if let End::Settled(observed) = &report.end {
+                    owners.know(report.agent, observed);
+                }
                 if let Some(agent) = agents.get_mut(report.agent) {
                     agent.finish(report, desk, Instant::now());
                 }

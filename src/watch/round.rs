@@ -199,8 +199,8 @@ async fn withheld<E: Engine>(
 /// The resources that a plan repairs, as opposed to changes of the spec.
 fn repairs(plan: &Plan) -> BTreeSet<ResourceId> {
     let mends = |cause: &Cause| {
-        use Cause::{DeadNetwork, Disconnected, HalfDone, Missing, NotRunning, Unhealthy};
-        matches!(cause, Missing | HalfDone | NotRunning { .. } | Unhealthy | Disconnected | DeadNetwork)
+        use Cause::{DeadNetwork, Disconnected, HalfDone, Missing, NotRunning, OtherNetwork, Unhealthy};
+        matches!(cause, Missing | HalfDone | NotRunning { .. } | Unhealthy | Disconnected | OtherNetwork | DeadNetwork)
     };
     let mending = plan.operations.iter().filter(|it| it.action.changes() && mends(&it.cause));
     mending.map(|it| it.resource.clone()).collect()

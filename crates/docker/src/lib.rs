@@ -10,6 +10,7 @@
 //! read here, into small structs; `transport::wire` says why.
 
 mod calls;
+mod changes;
 mod session;
 mod transport;
 
@@ -39,7 +40,7 @@ pub use transport::environment::{Environment, ProcessEnv};
 pub use transport::resolve::{Asked, resolve};
 pub use transport::version::{ApiVersion, Feature};
 
-use calls::{changes, commands, containers, credentials, events, images, lists, logs};
+use calls::{commands, containers, credentials, events, images, lists, logs};
 use moat_model::engine::{
     Call, Change, Engine, EngineError, ExecOutput, Fault, Filter, Inspection, Made, Notice, Progress,
 };

@@ -15,7 +15,9 @@ use serde::{Deserialize, Serialize};
 pub struct Config {
     /// The version of this format.
     pub version: u32,
-    /// The gateway's address on the sandbox's network. Outside names lead to it, and it listens there.
+    /// The gateway's address on the sandbox's network. Outside names lead to it, and it listens there. In a container it
+    /// comes from the environment, because it is known only to the plan.
+    #[serde(default = "unspecified")]
     pub address: Ipv4Addr,
     /// The name servers for outside names. Empty: those of `/etc/resolv.conf`.
     #[serde(default)]
@@ -23,7 +25,7 @@ pub struct Config {
     /// The run's own names.
     #[serde(default)]
     pub names: BTreeMap<HostName, OwnName>,
-    /// The Docker host's address on the gateway's second network.
+    /// The Docker host's address on the gateway's second network. `None`: the one in `/etc/hosts`, if it has one.
     #[serde(default)]
     pub host: Option<IpAddr>,
     /// Published ports of the sandbox.
@@ -78,6 +80,10 @@ pub enum InvalidConfig {
 
 /// Raised when an older gateway would misunderstand the format.
 const VERSION: u32 = 1;
+
+fn unspecified() -> Ipv4Addr {
+    Ipv4Addr::UNSPECIFIED
+}
 
 impl Config {
     /// # Errors

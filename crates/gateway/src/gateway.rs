@@ -55,8 +55,8 @@ pub enum StartError {
     Certificates(String),
 }
 
-/// The file of the rules in the folder of the state.
-const RULES: &str = "policy.json";
+/// The file of the rules in force, in the folder of the state.
+pub const POLICY: &str = "policy.json";
 
 /// The sockets of a gateway.
 struct Sockets {
@@ -91,7 +91,7 @@ impl Gateway {
             authority: Authority::new().map_err(|error| certificates(&error))?,
             roots: Roots::new(&config.roots).map_err(|error| certificates(&error))?,
             limits: options.limits,
-            rules: Rules::load(config.state.join(RULES)),
+            rules: Rules::load(config.state.join(POLICY)),
             outer,
             log,
             vault: Vault::default(),

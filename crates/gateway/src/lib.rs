@@ -30,7 +30,7 @@ mod vault;
 pub use active::UnusableRules;
 pub use config::{Config, InvalidConfig, OwnName, Relay, Target};
 pub use control::{ControlError, Request, Status, ask};
-pub use gateway::{Gateway, Options, StartError};
+pub use gateway::{Gateway, Options, POLICY, StartError};
 pub use limits::Limits;
 pub use log::{Decision, Entry, Plane, Reason};
 pub use outer::Dial;

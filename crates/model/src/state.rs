@@ -34,6 +34,8 @@ pub struct Observed {
     /// The current values that can be changed in place, of the inspected containers: the main one, and those that were
     /// created with limits.
     pub live: BTreeMap<ContainerId, Live>,
+    /// What is in force in the queried gateways.
+    pub policies: BTreeMap<ContainerId, PolicyFacts>,
     /// Containers that were removed between the list and their inspection.
     pub vanished: BTreeSet<ContainerId>,
     /// Containers that the kernel killed for lack of memory.
@@ -60,6 +62,15 @@ pub struct ImageFacts {
     pub digests: BTreeSet<ImageDigest>,
 }
 
+/// The rules that a gateway has in force.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PolicyFacts {
+    /// `None`: no readable rules, or no answer. The gateway then denies everything.
+    pub digest: Option<String>,
+    /// The rules; `None` if they are not known.
+    pub text: Option<String>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NetworkFacts {
     pub id: NetworkId,
@@ -68,6 +79,10 @@ pub struct NetworkFacts {
     /// Comparable within one engine, otherwise opaque.
     pub created: String,
     pub subnets: Vec<Ipv4Net>,
+    /// It has no route to other networks.
+    pub internal: bool,
+    /// The host has no address on it.
+    pub without_host: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

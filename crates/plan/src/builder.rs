@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ipnet::Ipv4Net;
+
 use super::exclude;
 use super::{Action, Cause, Handle, OpId, Operation, Options, Plan};
 use moat_model::graph::{Gate, Graph, Milestone};
-use moat_model::resource::{NetworkId, ResourceId};
+use moat_model::resource::{ContainerId, NetworkId, ResourceId};
 use moat_model::state::Observed;
 
 #[derive(Debug)]
@@ -18,6 +20,10 @@ pub(super) struct PlanBuilder<'a> {
     pending: BTreeMap<(ResourceId, Milestone), BTreeSet<OpId>>,
     /// The network that containers are connected to.
     pub networks: BTreeMap<ResourceId, Handle<NetworkId>>,
+    /// The address ranges of these networks.
+    pub subnets: BTreeMap<ResourceId, Ipv4Net>,
+    /// The containers that are kept or created.
+    pub containers: BTreeMap<ResourceId, Handle<ContainerId>>,
     /// Networks that are recreated: their containers refer to the old id.
     pub renewed: BTreeSet<ResourceId>,
     /// The stop of each container, by the engine's id.
@@ -35,6 +41,8 @@ impl<'a> PlanBuilder<'a> {
             operations: Vec::new(),
             pending: BTreeMap::new(),
             networks: BTreeMap::new(),
+            subnets: BTreeMap::new(),
+            containers: BTreeMap::new(),
             renewed: BTreeSet::new(),
             stopped: BTreeMap::new(),
             removed: BTreeMap::new(),

@@ -32,6 +32,8 @@ pub enum Cause {
     Unproven,
     /// The container is not connected to its network.
     Disconnected,
+    /// The container is connected to a network that would be a way around the gateway.
+    OtherNetwork,
     /// The container refers to the id of a network that no longer exists.
     DeadNetwork,
     /// A mounted file of the host was replaced; the container still has the old one.
@@ -77,6 +79,7 @@ impl Cause {
             Self::Crashing { .. } => "crashing",
             Self::Unproven => "unproven",
             Self::Disconnected => "disconnected",
+            Self::OtherNetwork => "other-network",
             Self::DeadNetwork => "dead-network",
             Self::SourceReplaced { .. } => "source-replaced",
             Self::DependencyReplaced(_) => "dependency-replaced",
@@ -124,6 +127,7 @@ impl fmt::Display for Cause {
             Self::Crashing { restarts } => write!(f, "keeps crashing: restarted {restarts} times"),
             Self::Unproven => f.write_str("not proven ready"),
             Self::Disconnected => f.write_str("not on its network"),
+            Self::OtherNetwork => f.write_str("connected to a network outside of the sandbox"),
             Self::DeadNetwork => f.write_str("its network no longer exists"),
             Self::SourceReplaced { path } => {
                 write!(f, "`{path}` was replaced on the host; the container still has the old file")

@@ -8,23 +8,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::builder::PlanBuilder;
+use super::completion::{is_done, is_rerun_requested};
 use super::in_place::{self, Fit};
+use super::link::{Link, address, link, resolver, strays};
 use super::proof::{is_settled, prove, require_stability};
-use super::{Action, Cause, Handle, OpId, Power, diff, port, refresh, removal, restart, sources, volumes};
+use super::{Action, Cause, Handle, OpId, diff, port, refresh, removal, restart, sources, volumes};
 use moat_model::engine::{PortBinding, VolumeMount};
 use moat_model::graph::{Gate, Milestone, Node};
-use moat_model::resource::label::{self, Ownership};
-use moat_model::resource::{Config, ContainerConfig, ContainerId, MountSource, NetworkId, Probe, ResourceId, Role};
-use moat_model::state::{ContainerFacts, ContainerState, Endpoint};
-
-/// The relation of an existing container to its network.
-enum Link {
-    Fine,
-    /// The container can be connected in place.
-    Missing,
-    /// The container refers to a network that no longer exists, and would not start; or to one that is to be removed.
-    Dead,
-}
+use moat_model::resource::label;
+use moat_model::resource::{Config, ContainerConfig, ContainerId, MountSource, Probe, ResourceId, Role};
+use moat_model::state::{ContainerFacts, ContainerState};
 
 pub(super) fn plan(draft: &mut PlanBuilder<'_>, node: &Node, config: &ContainerConfig) {
     let found: Vec<&ContainerFacts> = draft.observed.containers_of(&node.id).collect();
@@ -70,27 +63,6 @@ fn lost_port(draft: &PlanBuilder<'_>, facts: &ContainerFacts) -> bool {
     facts.state != ContainerState::Running && chosen.any(|port| draft.options.avoid_ports.contains(port))
 }
 
-fn link(draft: &PlanBuilder<'_>, node: &Node, config: &ContainerConfig, facts: &ContainerFacts) -> Link {
-    let network = &config.network.network;
-    let name = draft.graph.run.name_of(network);
-    let known = match draft.networks.get(network) {
-        Some(Handle::Known(id)) => Some(id),
-        _ => None,
-    };
-    let is_surplus = |id: &NetworkId| Some(id) != known && draft.observed.networks.iter().any(|it| it.id == *id);
-    let goes = facts.networks.iter().any(|end| end.id.as_ref().is_some_and(is_surplus));
-    // A completed command needs no network.
-    if is_done(draft, node, facts) && !goes {
-        return Link::Fine;
-    }
-    // A container created on another network may keep running, but could not start again.
-    if facts.home.as_ref() != known || goes {
-        return Link::Dead;
-    }
-    let on_it = |end: &Endpoint| if end.id.is_some() { end.id.as_ref() == known } else { end.network == name };
-    if facts.networks.iter().any(on_it) { Link::Fine } else { Link::Missing }
-}
-
 fn create(draft: &mut PlanBuilder<'_>, node: &Node, config: &ContainerConfig, others: &[&ContainerFacts]) {
     let cause = why_created(draft, node, config, others);
     let final_name = draft.graph.run.name_of(&node.id);
@@ -114,13 +86,19 @@ fn create(draft: &mut PlanBuilder<'_>, node: &Node, config: &ContainerConfig, ot
     }
     let mounts = volumes::mounts(draft, config);
     let beside = may_run_beside(node, config, &ports, &mounts, &in_the_way);
-    let action = Action::CreateContainer { labels, config: Box::new(config.clone()), network, mounts, ports };
+    let (address, resolver) = (address(draft, config), resolver(draft, config));
+    let config_sent = Box::new(config.clone());
+    let action = Action::CreateContainer { labels, config: config_sent, network, mounts, ports, address, resolver };
     let held = draft.held(&node.id, Gate::Create);
     let created = draft.add(&node.id, &name, action, cause.clone(), held.into_iter().chain(cleared));
     draft.hold(&node.id, Milestone::Created, created);
     let container = Handle::From(created);
+    draft.containers.insert(node.id.clone(), container.clone());
     let mut before_start = draft.held(&node.id, Gate::Start);
     before_start.insert(created);
+    if let Some(uplink) = &config.uplink {
+        before_start.extend(connect(draft, node, config, uplink, &name, &container, &cause));
+    }
     before_start.extend(upload(draft, node, config, &name, &container, &cause));
     let stopped: Vec<_> = in_the_way.iter().filter(|it| removal::is_up(it.state) && !beside).collect();
     if !stopped.is_empty() {
@@ -171,15 +149,21 @@ fn keep(
     let name = current.name.clone();
     let handle = Handle::Known(current.id.clone());
     let mut before: BTreeSet<OpId> = draft.held(id, Gate::Start);
-    let link = link(draft, node, config, current);
-    if let (Link::Missing, Some(network)) = (link, draft.networks.get(&config.network.network)) {
-        let aliases = config.network.aliases.clone();
-        let action = Action::ConnectNetwork { network: network.clone(), container: current.id.clone(), aliases };
-        let after = draft.reached(&config.network.network, Milestone::Created);
-        let connect = draft.add(id, &name, action, Cause::Disconnected, after);
-        draft.hold(id, Milestone::Started, connect);
-        draft.hold(id, Milestone::Ready, connect);
-        before.insert(connect);
+    draft.containers.insert(id.clone(), handle.clone());
+    let mut relinked = Vec::new();
+    for stray in strays(draft, config, current) {
+        let action = Action::DisconnectNetwork { network: stray, container: current.id.clone() };
+        relinked.push(draft.add(id, &name, action, Cause::OtherNetwork, []));
+    }
+    if let Link::Missing(networks) = link(draft, node, config, current) {
+        for network in networks {
+            relinked.extend(connect(draft, node, config, &network, &name, &handle, &Cause::Disconnected));
+        }
+    }
+    for operation in relinked {
+        draft.hold(id, Milestone::Started, operation);
+        draft.hold(id, Milestone::Ready, operation);
+        before.insert(operation);
     }
     let restoring = draft.options.restore.contains(id);
     let fit = in_place::fit(draft.observed, current, node, config, draft.options);
@@ -201,6 +185,29 @@ fn keep(
     let ready = mend(draft, node, config, current, &handle, before);
     let final_name = draft.graph.run.name_of(id);
     retire(draft, id, others, ready, handle, &name, &final_name);
+}
+
+/// Adds the connection of a container to one of its networks.
+fn connect(
+    draft: &mut PlanBuilder<'_>,
+    node: &Node,
+    config: &ContainerConfig,
+    network: &ResourceId,
+    name: &str,
+    container: &Handle<ContainerId>,
+    cause: &Cause,
+) -> Option<OpId> {
+    let is_first = *network == config.network.network;
+    let aliases = if is_first { config.network.aliases.clone() } else { Vec::new() };
+    let address = if is_first { address(draft, config) } else { None };
+    let created = match container {
+        Handle::From(created) => Some(*created),
+        Handle::Known(_) => None,
+    };
+    let after = draft.reached(network, Milestone::Created).into_iter().chain(created);
+    let to = draft.networks.get(network)?.clone();
+    let action = Action::ConnectNetwork { network: to, container: container.clone(), aliases, address };
+    Some(draft.add(&node.id, name, action, cause.clone(), after))
 }
 
 /// Adds the operations that bring a kept container from its state to ready; returns the last one.
@@ -260,21 +267,6 @@ fn mend(
             Some(start(draft, node, &name, handle, &not_running, before))
         }
     }
-}
-
-/// Whether its command has completed, and no further run was requested.
-pub(super) fn is_done(draft: &PlanBuilder<'_>, node: &Node, facts: &ContainerFacts) -> bool {
-    // A restored container matches the previous desired state.
-    let restores = draft.options.restore.contains(&node.id);
-    let was_run = || node.role == Role::Main && facts.owner.as_ref().is_some_and(Ownership::is_of_a_run);
-    let is_run = if restores { was_run() } else { node.may_complete() };
-    is_run && facts.has_completed() && !is_rerun_requested(draft, facts)
-}
-
-/// Whether a user requested another run of an exited container: starting a stopped run starts all of its containers.
-fn is_rerun_requested(draft: &PlanBuilder<'_>, facts: &ContainerFacts) -> bool {
-    let starts = draft.options.power == Power::Start && draft.observed.is_stopped() && facts.has_completed();
-    starts || draft.options.restart.contains(&facts.id)
 }
 
 /// Adds the upload of the files; `None` if there are none.

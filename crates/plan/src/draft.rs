@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use ipnet::Ipv4Net;
+use serde_json::json;
 
 use super::builder::PlanBuilder;
-use super::{Action, Cause, Handle, OpId, Options, Plan, container, power, refresh, removal};
+use super::{Action, Cause, FieldDiff, Handle, OpId, Options, Plan, container, policy, power, refresh, removal};
 use moat_model::engine::ImageBuild;
 use moat_model::graph::{Gate, Graph, Milestone, Node};
-use moat_model::resource::{Config, ImageConfig, ResourceId, label};
+use moat_model::resource::{Config, ImageConfig, NetworkConfig, ResourceId, SubnetSize, label};
 use moat_model::state::{NetworkFacts, Observed};
 
 /// The plan without pulls of the images that are `needless`.
@@ -28,6 +29,7 @@ pub(super) fn draft(graph: &Graph, observed: &Observed, options: &Options, needl
             // A restore only concerns what failed.
             Config::Container(_) if !options.restore.is_empty() && !options.restore.contains(&node.id) => {}
             Config::Container(config) => container::plan(&mut draft, node, config),
+            Config::Policy(config) => policy::plan(&mut draft, node, config),
         }
     }
     power::started(&mut draft);
@@ -48,15 +50,19 @@ fn image(draft: &mut PlanBuilder<'_>, node: &Node) {
         },
         None => return,
     };
+    let labels = || [(label::IMAGE.to_owned(), draft.graph.run.agent.to_string())].into();
     let (action, cause) = match &config.dockerfile {
+        None if config.program => {
+            let labels = [(label::PROGRAM.to_owned(), config.reference.to_string())].into();
+            (Action::ImportImage { reference: config.reference.clone(), labels }, cause)
+        }
         None => {
             let digest = draft.options.registry.get(&config.reference).cloned();
             (Action::PullImage { reference: config.reference.clone(), digest }, cause)
         }
         Some(dockerfile) => {
-            let labels = [(label::IMAGE.to_owned(), draft.graph.run.agent.to_string())].into();
             let ImageConfig { reference, context, network, .. } = config.clone();
-            let build = ImageBuild { reference, dockerfile: dockerfile.clone(), context, labels, network };
+            let build = ImageBuild { reference, dockerfile: dockerfile.clone(), context, labels: labels(), network };
             (Action::BuildImage { build }, why_built(draft, config))
         }
     };
@@ -91,17 +97,39 @@ fn volume(draft: &mut PlanBuilder<'_>, node: &Node) {
 /// The oldest network in sync, which containers are most likely connected to.
 pub(super) fn kept_network<'a>(observed: &'a Observed, node: &'a Node) -> Option<&'a NetworkFacts> {
     let desired = node.config.hash();
-    observed.networks_of(&node.id).find(|facts| facts.owner.as_ref().is_some_and(|owner| owner.hash == desired))
+    let is_as_recorded = |facts: &&NetworkFacts| facts.owner.as_ref().is_some_and(|owner| owner.hash == desired);
+    observed.networks_of(&node.id).filter(is_as_recorded).find(|facts| holds(facts, node))
+}
+
+/// Whether a network still keeps containers inside. Its flags cannot be changed; it may have been made again by hand, with
+/// the same labels.
+fn holds(facts: &NetworkFacts, node: &Node) -> bool {
+    let Config::Network(config) = &node.config else { return true };
+    (!config.internal || facts.internal) && (!config.gateway || facts.without_host)
+}
+
+/// What is not as desired in a network with the desired configuration in its labels.
+fn loosened(facts: &NetworkFacts, config: &NetworkConfig) -> Vec<FieldDiff> {
+    let lost = |field: &str| FieldDiff { field: field.to_owned(), old: Some(json!(false)), new: Some(json!(true)) };
+    let internal = (config.internal && !facts.internal).then(|| lost("internal"));
+    internal.into_iter().chain((config.gateway && !facts.without_host).then(|| lost("gateway"))).collect()
 }
 
 fn network(draft: &mut PlanBuilder<'_>, node: &Node) {
     let found: Vec<_> = draft.observed.networks_of(&node.id).collect();
     if let Some(keep) = kept_network(draft.observed, node) {
         draft.networks.insert(node.id.clone(), Handle::Known(keep.id.clone()));
+        draft.subnets.extend(keep.subnets.first().map(|subnet| (node.id.clone(), *subnet)));
         return;
     }
-    let cause = match found.first().and_then(|old| old.owner.as_ref()) {
-        Some(owner) => Cause::Changed(super::diff::between(&owner.config, &node.config.canonical())),
+    let cause = match found.first().and_then(|old| Some((old, old.owner.as_ref()?))) {
+        Some((old, owner)) => {
+            let mut diffs = super::diff::between(&owner.config, &node.config.canonical());
+            if let (true, Config::Network(config)) = (diffs.is_empty(), &node.config) {
+                diffs = loosened(old, config);
+            }
+            Cause::Changed(diffs)
+        }
         None => Cause::Missing,
     };
     // Two networks cannot share a name, so the old one is removed first, with the containers that refer to its id.
@@ -118,9 +146,12 @@ fn create_network(draft: &mut PlanBuilder<'_>, node: &Node, cause: Cause, after:
     let run = &draft.graph.run;
     let labels = label::labels(run, &node.id, &node.config);
     // If the range is used up, the engine's own pools are left; if those are too, the engine reports an error.
-    let taken: Vec<Ipv4Net> = draft.observed.taken.iter().flatten().chain(&draft.options.avoid).copied().collect();
-    let subnet = config.subnet.or_else(|| draft.options.range.free(run.id.as_str(), &taken));
-    let action = Action::CreateNetwork { labels, internal: config.internal, subnet };
+    let others = draft.options.avoid.iter().chain(draft.subnets.values());
+    let taken: Vec<Ipv4Net> = draft.observed.taken.iter().flatten().chain(others).copied().collect();
+    let size = if config.gateway { SubnetSize::WithGateway } else { SubnetSize::Plain };
+    let subnet = config.subnet.or_else(|| draft.options.range.free(size, run.id.as_str(), &taken));
+    let action = Action::CreateNetwork { labels, internal: config.internal, subnet, gateway: config.gateway };
+    draft.subnets.extend(subnet.map(|subnet| (node.id.clone(), subnet)));
     let name = run.name_of(&node.id);
     let held = draft.held(&node.id, Gate::Create);
     let create = draft.add(&node.id, name, action, cause, held.into_iter().chain(after));

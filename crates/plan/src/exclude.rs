@@ -36,19 +36,26 @@ impl Action {
     /// A handle refers to a required operation, which has a new number.
     fn renumber(&mut self, numbers: &BTreeMap<OpId, OpId>) {
         match self {
-            Self::CreateContainer { network, .. } | Self::ConnectNetwork { network, .. } => network.renumber(numbers),
+            Self::CreateContainer { network, .. } => network.renumber(numbers),
+            Self::ConnectNetwork { network, container, .. } => {
+                network.renumber(numbers);
+                container.renumber(numbers);
+            }
             Self::UploadFiles { container, .. }
+            | Self::SetPolicy { container, .. }
             | Self::StartContainer { container }
             | Self::AwaitReady { container, .. }
             | Self::RenameContainer { container, .. } => container.renumber(numbers),
             Self::PullImage { .. }
             | Self::BuildImage { .. }
+            | Self::ImportImage { .. }
             | Self::CreateNetwork { .. }
             | Self::CreateVolume { .. }
             | Self::UpdateContainer { .. }
             | Self::UnpauseContainer { .. }
             | Self::RestartContainer { .. }
             | Self::StopContainer { .. }
+            | Self::DisconnectNetwork { .. }
             | Self::RemoveContainer { .. }
             | Self::RemoveNetwork { .. }
             | Self::RemoveVolume => {}

@@ -5,6 +5,7 @@
 
 mod builder;
 pub mod cause;
+mod completion;
 pub mod compute;
 mod container;
 pub mod diff;
@@ -12,9 +13,11 @@ mod draft;
 pub mod event;
 mod exclude;
 mod in_place;
+mod link;
 mod needs;
 pub mod operation;
 mod options;
+mod policy;
 mod port;
 mod power;
 pub mod privilege;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Action, Options, Plan, Power, draft, in_place};
+use super::{Action, Options, Plan, Power, draft, in_place, policy};
 use moat_model::graph::{Graph, Node, comparable};
 use moat_model::resource::{Config, ContainerConfig, ContainerId, HostPort, ImageRef, Mount, MountSource, Probe};
 use moat_model::state::{ContainerFacts, ContainerState, Health, Observed, RAN_WELL};
@@ -26,6 +26,8 @@ pub struct Needs {
     pub volumes: bool,
     /// Containers to inspect.
     pub live: BTreeSet<ContainerId>,
+    /// Gateways to ask for the rules in force.
+    pub policies: BTreeSet<ContainerId>,
 }
 
 impl Needs {
@@ -49,6 +51,7 @@ impl Needs {
         self.writable &= facts.writable.is_none();
         self.volumes &= facts.all_volumes.is_none();
         self.live.retain(|id| !is_inspected(facts, id));
+        self.policies.retain(|id| !facts.policies.contains_key(id));
         self
     }
 }
@@ -59,7 +62,8 @@ impl Needs {
 pub fn needs(graph: &Graph, facts: &Observed) -> Needs {
     let graph = &*comparable(graph, &facts.containers);
     let inspected = facts.containers.iter().filter(|it| shows_only_in_detail(graph, it));
-    let mut needs = Needs { live: inspected.map(|it| it.id.clone()).collect(), ..Needs::default() };
+    let policies = policy::gateways(graph, facts).cloned().collect();
+    let mut needs = Needs { live: inspected.map(|it| it.id.clone()).collect(), policies, ..Needs::default() };
     // Unlike the other options, the start of a stopped run may need more.
     let options = Options { power: Power::Start, ..Options::default() };
     let plan = draft::draft(graph, facts, &options, &BTreeSet::new());

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
@@ -54,10 +55,16 @@ pub enum Action {
     BuildImage {
         build: ImageBuild,
     },
+    /// Imports moat's own program.
+    ImportImage {
+        reference: ImageRef,
+        labels: BTreeMap<String, String>,
+    },
     CreateNetwork {
         labels: BTreeMap<String, String>,
         internal: bool,
         subnet: Option<Ipv4Net>,
+        gateway: bool,
     },
     CreateVolume {
         labels: BTreeMap<String, String>,
@@ -68,10 +75,20 @@ pub enum Action {
         network: Handle<NetworkId>,
         mounts: Vec<VolumeMount>,
         ports: Vec<PortBinding>,
+        /// Its fixed address.
+        address: Option<Ipv4Addr>,
+        /// The gateway as its name server.
+        resolver: Option<Ipv4Addr>,
     },
     UploadFiles {
         container: Handle<ContainerId>,
         files: Vec<FileConfig>,
+    },
+    /// Puts the rules of a gateway in force.
+    SetPolicy {
+        container: Handle<ContainerId>,
+        command: Vec<String>,
+        policy: String,
     },
     StartContainer {
         container: Handle<ContainerId>,
@@ -110,8 +127,14 @@ pub enum Action {
     },
     ConnectNetwork {
         network: Handle<NetworkId>,
-        container: ContainerId,
+        container: Handle<ContainerId>,
         aliases: Vec<String>,
+        address: Option<Ipv4Addr>,
+    },
+    /// Disconnects a container from a network that is not the run's.
+    DisconnectNetwork {
+        network: NetworkId,
+        container: ContainerId,
     },
     RemoveContainer {
         container: ContainerId,
@@ -147,11 +170,12 @@ impl Operation {
             Action::AwaitReady { .. } => return Ok(None),
             Action::PullImage { reference, .. } => Change::Pull { reference },
             Action::BuildImage { build } => Change::Build(build),
-            Action::CreateNetwork { labels, internal, subnet } => {
-                Change::CreateNetwork(NetworkCreate { name: name(), labels, internal, subnet })
+            Action::ImportImage { reference, labels } => Change::Import { reference, labels },
+            Action::CreateNetwork { labels, internal, subnet, gateway } => {
+                Change::CreateNetwork(NetworkCreate { name: name(), labels, internal, subnet, gateway })
             }
             Action::CreateVolume { labels } => Change::CreateVolume(VolumeCreate { name: name(), labels }),
-            Action::CreateContainer { labels, config, network: home, mounts, ports } => {
+            Action::CreateContainer { labels, config, network: home, mounts, ports, address, resolver } => {
                 let (config, network) = (*config, network(home)?);
                 Change::CreateContainer(Box::new(ContainerCreate {
                     name: name(),
@@ -160,9 +184,14 @@ impl Operation {
                     network,
                     mounts,
                     ports,
+                    address,
+                    resolver,
                 }))
             }
             Action::UploadFiles { container: into, files } => Change::Upload { container: container(into)?, files },
+            Action::SetPolicy { container: it, command, policy } => {
+                Change::SetPolicy { container: container(it)?, command, policy }
+            }
             Action::StartContainer { container: it } => Change::Start { container: container(it)? },
             Action::UpdateContainer { container, update } => Change::Update { container: known(container)?, update },
             Action::UnpauseContainer { container } => Change::Unpause { container: known(container)? },
@@ -171,8 +200,11 @@ impl Operation {
                 Change::Stop { container: known(container)?, grace: grace.asked() }
             }
             Action::RenameContainer { container: it, to } => Change::Rename { container: container(it)?, name: to },
-            Action::ConnectNetwork { network: to, container, aliases } => {
-                Change::Connect { network: network(to)?, container: known(container)?, aliases }
+            Action::ConnectNetwork { network: to, container: it, aliases, address } => {
+                Change::Connect { network: network(to)?, container: container(it)?, aliases, address }
+            }
+            Action::DisconnectNetwork { network: from, container } => {
+                Change::Disconnect { network: network(Handle::Known(from))?, container: known(container)? }
             }
             Action::RemoveContainer { container } => Change::RemoveContainer { container: known(container)? },
             Action::RemoveNetwork { network: it } => Change::RemoveNetwork { network: network(Handle::Known(it))? },
@@ -224,8 +256,10 @@ impl Action {
         match self {
             Self::PullImage { .. } => "pull",
             Self::BuildImage { .. } => "build",
+            Self::ImportImage { .. } => "import",
             Self::CreateNetwork { .. } | Self::CreateVolume { .. } | Self::CreateContainer { .. } => "create",
             Self::UploadFiles { .. } => "upload",
+            Self::SetPolicy { .. } => "set",
             Self::StartContainer { .. } => "start",
             Self::AwaitReady { .. } => "await",
             Self::UpdateContainer { .. } => "update",
@@ -234,6 +268,7 @@ impl Action {
             Self::StopContainer { .. } => "stop",
             Self::RenameContainer { .. } => "rename",
             Self::ConnectNetwork { .. } => "connect",
+            Self::DisconnectNetwork { .. } => "disconnect",
             Self::RemoveContainer { .. } | Self::RemoveNetwork { .. } | Self::RemoveVolume => "remove",
         }
     }

@@ -132,17 +132,29 @@ pub fn status(graph: &Graph, observed: &Observed, plan: &Plan) -> Status {
 pub fn ports(graph: &Graph, observed: &Observed) -> Vec<Published> {
     let id = ResourceId::main();
     let Some(Config::Container(config)) = graph.node(&id).map(|node| &node.config) else { return Vec::new() };
-    let running = observed.containers_of(&id).find(|facts| facts.state == ContainerState::Running);
-    let Some(owner) = running.and_then(|facts| facts.owner.as_ref()) else { return Vec::new() };
-    let published = |port: &PortConfig| {
-        let host = match port.host {
-            HostPort::Fixed(host) => host,
-            HostPort::Free => *owner.ports.get(&port.container)?,
-        };
-        let (name, container, address) = (port.name.clone(), port.container, port.address);
-        Some(Published { name, container, address, host })
+    let running =
+        |id: &ResourceId| observed.containers.iter().find(|it| is_running(it, id)).and_then(|it| it.owner.as_ref());
+    let Some(owner) = running(&id) else { return Vec::new() };
+    if !graph.relays.is_empty() {
+        let relays = graph.relays.iter().filter(|relay| relay.to == id);
+        let Some(owner) = running(&ResourceId::gateway()) else { return Vec::new() };
+        return relays.filter_map(|relay| published(&relay.port, owner.ports.get(&relay.listen))).collect();
+    }
+    config.ports.iter().filter_map(|port| published(port, owner.ports.get(&port.container))).collect()
+}
+
+fn is_running(facts: &ContainerFacts, resource: &ResourceId) -> bool {
+    facts.state == ContainerState::Running && facts.owner.as_ref().is_some_and(|owner| owner.resource == *resource)
+}
+
+/// `chosen`: the port of the Docker host, where the spec leaves it open.
+fn published(port: &PortConfig, chosen: Option<&u16>) -> Option<Published> {
+    let host = match port.host {
+        HostPort::Fixed(host) => host,
+        HostPort::Free => *chosen?,
     };
-    config.ports.iter().filter_map(published).collect()
+    let (name, container, address) = (port.name.clone(), port.container, port.address);
+    Some(Published { name, container, address, host })
 }
 
 fn condition(graph: &Graph, observed: &Observed, plan: &Plan) -> Condition {
@@ -217,6 +229,13 @@ fn desired<'a>(graph: &'a Graph, observed: &'a Observed) -> impl Iterator<Item =
             }
             Config::Volume(_) => {
                 observed.volumes_of(id).map(|it| standing(it.name.clone(), None, Presence::Present)).collect()
+            }
+            Config::Policy(policy) => {
+                let mut gateways = observed.containers_of(&policy.gateway);
+                let is_answered =
+                    |it: &ContainerFacts| observed.policies.get(&it.id).is_some_and(|facts| facts.digest.is_some());
+                let present = gateways.any(is_answered);
+                present.then(|| standing(graph.run.name_of(id), None, Presence::Present)).into_iter().collect()
             }
             Config::Container(_) => {
                 let containers = observed.containers_of(id);

@@ -59,6 +59,11 @@ pub enum Interference {
     Disconnect {
         container: String,
     },
+    /// Connects it to a network that moat did not create.
+    Connect {
+        container: String,
+        network: String,
+    },
     /// Disconnects all containers, and removes it.
     RemoveNetwork {
         network: String,
@@ -108,6 +113,7 @@ impl fmt::Display for Interference {
             Self::RemoveContainer { container } => write!(f, "remove {container}"),
             Self::RenameContainer { container, to } => write!(f, "rename {container} to {to}"),
             Self::Disconnect { container } => write!(f, "disconnect {container}"),
+            Self::Connect { container, network } => write!(f, "connect {container} to {network}"),
             Self::RemoveNetwork { network } => write!(f, "remove network {network}"),
             Self::RemoveVolume { volume } => write!(f, "remove volume {volume}"),
             Self::RemoveImage { image } => write!(f, "remove image {image}"),

@@ -57,7 +57,7 @@ pub trait Changes: Engine {
         aliases: &[String],
     ) -> Result<(), EngineError> {
         let (network, container, aliases) = (network.clone(), container.clone(), aliases.to_vec());
-        made_nothing(make(self, Change::Connect { network, container, aliases }).await)
+        made_nothing(make(self, Change::Connect { network, container, aliases, address: None }).await)
     }
 
     async fn remove_volume(&self, name: &str) -> Result<(), EngineError> {

@@ -32,6 +32,7 @@ impl<E: Engine> Audited<'_, E> {
                 let digest = format!("sha256:{}", sha256(&build.dockerfile));
                 ("image_built", object(json!({ "image": build.reference, "dockerfile": digest })))
             }
+            Change::Import { reference, .. } => ("image_imported", object(json!({ "image": reference }))),
             Change::CreateNetwork(create) => {
                 let subnet = create.subnet.map(|it| it.to_string());
                 let data = json!({ "network": create.name, "subnet": subnet, "internal": create.internal });
@@ -42,6 +43,15 @@ impl<E: Engine> Audited<'_, E> {
                 let mut data = container(it);
                 data.extend(network(to));
                 ("docker_network_connected", data)
+            }
+            Change::Disconnect { network: from, container: it } => {
+                let mut data = container(it);
+                data.extend(network(from));
+                ("docker_network_disconnected", data)
+            }
+            Change::SetPolicy { container: it, policy, .. } => {
+                let digest = format!("sha256:{}", sha256(policy));
+                ("policy_set", with(container(it), "policy", digest))
             }
             Change::CreateVolume(create) => {
                 let data = json!({ "volume": create.name, "resource": resource(&create.labels) });

@@ -82,7 +82,13 @@ impl Lab {
     }
 
     pub fn network_named(&self, part: &str, subnet: Option<ipnet::Ipv4Net>) -> NetworkCreate {
-        NetworkCreate { name: self.name(part), labels: self.labels("network/agent"), internal: false, subnet }
+        NetworkCreate {
+            name: self.name(part),
+            labels: self.labels("network/agent"),
+            internal: false,
+            subnet,
+            gateway: false,
+        }
     }
 
     /// A container that runs a script, without mounts.
@@ -102,6 +108,8 @@ impl Lab {
             network: self.network.clone(),
             mounts: Vec::<VolumeMount>::new(),
             ports: Vec::new(),
+            address: None,
+            resolver: None,
         }
     }
 

@@ -73,12 +73,14 @@ fn create(resource: &ResourceId, privileged: bool, network_from: usize) -> Actio
         network: Handle::From(OpId(network_from)),
         mounts: Vec::new(),
         ports: Vec::new(),
+        address: None,
+        resolver: None,
     }
 }
 
 fn create_network(resource: &ResourceId) -> Action {
     let labels = labels(resource, &Config::Network(NetworkConfig::default()));
-    Action::CreateNetwork { labels, internal: true, subnet: "10.99.0.0/28".parse().ok() }
+    Action::CreateNetwork { labels, internal: true, subnet: "10.99.0.0/28".parse().ok(), gateway: false }
 }
 
 fn create_volume(resource: &ResourceId) -> Action {
@@ -128,12 +130,17 @@ fn end(main: &ContainerId, builder: &ContainerId, net: &NetworkId) -> Plan {
     let (container, other) = (main.clone(), ResourceId::network("other"));
     let limits = Limits { memory: Some(Size(1 << 30)), ..Limits::default() };
     let update = ContainerUpdate { limits, restart: None };
-    let connect =
-        |network| Action::ConnectNetwork { network, container: main.clone(), aliases: vec!["main".to_owned()] };
+    let connect = |network| Action::ConnectNetwork {
+        network,
+        container: Handle::Known(main.clone()),
+        aliases: vec!["main".to_owned()],
+        address: None,
+    };
     let create_other = Action::CreateNetwork {
         labels: labels(&other, &Config::Network(NetworkConfig::default())),
         internal: false,
         subnet: None,
+        gateway: false,
     };
     let named_volume = |name: &str, action| (ResourceId::volume(name), name.to_owned(), action);
     chain(vec![

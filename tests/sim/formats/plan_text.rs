@@ -77,6 +77,7 @@ fn every_code_is_described() {
         Cause::Crashing { restarts: 2 },
         Cause::Unproven,
         Cause::Disconnected,
+        Cause::OtherNetwork,
         Cause::DeadNetwork,
         Cause::SourceReplaced { path: String::new() },
         Cause::DependencyReplaced(ResourceId::main()),
@@ -102,6 +103,7 @@ fn every_code_is_described() {
             | Cause::Crashing { .. }
             | Cause::Unproven
             | Cause::Disconnected
+            | Cause::OtherNetwork
             | Cause::DeadNetwork
             | Cause::SourceReplaced { .. }
             | Cause::DependencyReplaced(_)

@@ -441,6 +441,8 @@ fn sidecar_down() -> Observed {
             owner: Some(owner(&network)),
             created: String::new(),
             subnets: Vec::new(),
+            internal: false,
+            without_host: false,
         }],
         volumes: volumes.collect(),
         ..sample::nothing()

@@ -9,6 +9,7 @@ mod completed;
 mod destroy;
 mod drift;
 mod effects;
+mod gateway;
 mod power;
 mod privilege;
 mod refresh;

@@ -6,7 +6,7 @@ use moat_model::graph::Graph;
 use moat_model::resource::label::{self, Ownership};
 use moat_model::resource::{Config, ContainerId, ImageDigest, ImageId, Mount, MountSource, NetworkId, ResourceId};
 use moat_model::state::{
-    ContainerFacts, ContainerState, Endpoint, Health, ImageFacts, NetworkFacts, Observed, VolumeFacts,
+    ContainerFacts, ContainerState, Endpoint, Health, ImageFacts, NetworkFacts, Observed, PolicyFacts, VolumeFacts,
 };
 use moat_plan::{Options, compute};
 use moat_spec::compile::compile;
@@ -70,12 +70,14 @@ pub fn applied(graph: &Graph) -> Observed {
         let owner = Ownership::read(&label::labels(&graph.run, &node.id, &node.config));
         match &node.config {
             Config::Image(_) => {}
-            Config::Network(_) => observed.networks.push(NetworkFacts {
-                id: network_id(),
+            Config::Network(config) => observed.networks.push(NetworkFacts {
+                id: id_of(&node.id),
                 name,
                 owner,
                 created: "2026-01-01T00:00:00Z".into(),
-                subnets: Vec::new(),
+                subnets: config.gateway.then(|| "10.83.0.32/27".parse().expect("a range")).into_iter().collect(),
+                internal: config.internal,
+                without_host: config.gateway,
             }),
             Config::Volume(_) => observed.volumes.push(VolumeFacts { name, owner }),
             Config::Container(config) => observed.containers.push(ContainerFacts {
@@ -88,7 +90,7 @@ pub fn applied(graph: &Graph) -> Observed {
                 health: if config.health.is_some() { Health::Healthy } else { Health::None },
                 exit_code: None,
                 home: Some(network_id()),
-                networks: vec![endpoint(graph)],
+                networks: config.networks().map(|network| endpoint_of(graph, network)).collect(),
                 volumes: config
                     .mounts
                     .iter()
@@ -98,6 +100,10 @@ pub fn applied(graph: &Graph) -> Observed {
                 published: Vec::new(),
                 created: 1,
             }),
+            Config::Policy(config) => {
+                let facts = PolicyFacts { digest: Some(config.digest()), text: Some(config.text.clone()) };
+                observed.policies.insert(ContainerId::new("id-gateway"), facts);
+            }
         }
     }
     observed
@@ -107,8 +113,12 @@ pub fn network_id() -> NetworkId {
     NetworkId::new("id-network")
 }
 
-pub fn endpoint(graph: &Graph) -> Endpoint {
-    Endpoint { network: graph.run.name_of(&ResourceId::network("agent")), id: Some(network_id()) }
+fn endpoint_of(graph: &Graph, network: &ResourceId) -> Endpoint {
+    Endpoint { network: graph.run.name_of(network), id: Some(id_of(network)) }
+}
+
+fn id_of(network: &ResourceId) -> NetworkId {
+    if *network == ResourceId::egress() { NetworkId::new("id-egress") } else { network_id() }
 }
 
 pub fn container<'a>(observed: &'a mut Observed, name: &str) -> &'a mut ContainerFacts {

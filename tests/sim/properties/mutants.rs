@@ -69,16 +69,22 @@ fn at_somebody_else(operation: &Operation) -> Option<Operation> {
         Action::StartContainer { container: Handle::Known(_) } => {
             Action::StartContainer { container: Handle::Known(nobody) }
         }
-        Action::ConnectNetwork { network, aliases, .. } => {
-            Action::ConnectNetwork { network, container: nobody, aliases }
+        Action::ConnectNetwork { network, aliases, address, .. } => {
+            Action::ConnectNetwork { network, container: Handle::Known(nobody), aliases, address }
+        }
+        Action::DisconnectNetwork { network, .. } => Action::DisconnectNetwork { network, container: nobody },
+        Action::SetPolicy { command, policy, .. } => {
+            Action::SetPolicy { container: Handle::Known(nobody), command, policy }
         }
         Action::RemoveNetwork { .. } => Action::RemoveNetwork { network: NetworkId::new("f".repeat(64)) },
-        Action::CreateContainer { labels, config, mounts, ports, .. } => Action::CreateContainer {
+        Action::CreateContainer { labels, config, mounts, ports, address, resolver, .. } => Action::CreateContainer {
             labels,
             config,
             network: Handle::Known(NetworkId::new("f".repeat(64))),
             mounts,
             ports,
+            address,
+            resolver,
         },
         _ => return None,
     };
@@ -122,9 +128,14 @@ fn with_handles(action: &Action, shift: &impl Fn(OpId) -> OpId) -> Action {
     }
     let mut action = action.clone();
     match &mut action {
-        Action::CreateContainer { network, .. } | Action::ConnectNetwork { network, .. } => moved(network, shift),
+        Action::CreateContainer { network, .. } => moved(network, shift),
+        Action::ConnectNetwork { network, container, .. } => {
+            moved(network, shift);
+            moved(container, shift);
+        }
         Action::UploadFiles { container, .. }
         | Action::StartContainer { container }
+        | Action::SetPolicy { container, .. }
         | Action::AwaitReady { container, .. }
         | Action::RenameContainer { container, .. } => moved(container, shift),
         _ => {}

@@ -10,7 +10,7 @@ use moat_plan::{Action, Options, Volumes, compute};
 use moat_sim::faulty::{At, Broken, Faulty, Injection, Planned, Schedule};
 use moat_sim::interference::Interference;
 use moat_sim::sim::Scope;
-use testkit::simulator::case::{Case, Program, run};
+use testkit::simulator::case::{Case, Program, Wanted, run};
 use testkit::simulator::checker;
 use testkit::simulator::stage::{Attempt, Stage, Verdict, check};
 
@@ -111,7 +111,8 @@ pub async fn failure_is_undone(case: &Case) -> Verdict {
         return stage.neighbours_are_untouched();
     };
     // A network is replaced only after its containers are removed: that cannot be rolled back.
-    if earlier.wanted.internal == case.wanted.internal {
+    let network = |wanted: &Wanted| (wanted.internal, wanted.gateway.is_some());
+    if network(&earlier.wanted) == network(&case.wanted) {
         for (name, part) in &case.wanted.containers {
             if earlier.wanted.containers.contains_key(name) {
                 let of = &moat_model::resource::ResourceId::container(name);

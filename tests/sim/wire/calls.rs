@@ -57,6 +57,8 @@ pub fn create() -> ContainerCreate {
             labels: BTreeMap::new(),
         }],
         ports: Vec::new(),
+        address: None,
+        resolver: None,
     }
 }
 
@@ -127,6 +129,7 @@ async fn networks_and_volumes_are_asked_for_in_the_engines_words() {
         labels: labels.clone(),
         internal: true,
         subnet: "10.9.0.0/28".parse().ok(),
+        gateway: false,
     };
     assert_eq!(docker.create_network(&network).await, Ok(NetworkId::new("n9")));
     let expected = json!({
@@ -236,7 +239,8 @@ async fn a_refusal_is_an_error_in_the_engines_words() {
     let create = async |docker: Docker| docker.create_container(&create).await.map(drop);
     let taken = fault(outcome(409, "Conflict. The name is taken.", create).await);
     assert_eq!(taken, Err((Fault::Conflict, "conflict. The name is taken".to_owned())));
-    let subnet = NetworkCreate { name: "n".to_owned(), labels: BTreeMap::new(), internal: false, subnet: None };
+    let subnet =
+        NetworkCreate { name: "n".to_owned(), labels: BTreeMap::new(), internal: false, subnet: None, gateway: false };
     let subnet = async |docker: Docker| docker.create_network(&subnet).await.map(drop);
     let overlap = fault(outcome(403, "Pool overlaps with other one on this address space", subnet).await);
     assert_eq!(overlap.map_err(|(fault, _)| fault), Err(Fault::Subnet));

@@ -13,6 +13,7 @@ use bollard::models::{
 
 use super::networks::endpoint;
 use crate::transport::version::{ApiVersion, Feature, Vendor};
+use moat_model::engine::request::ADDRESS;
 use moat_model::engine::{ContainerCreate, ContainerUpdate, VolumeMount};
 use moat_model::resource::{
     Defaults, Device, Gpus, HealthConfig, ImageCheck, LogConfig, MountSource, RestartPolicy, Size, label,
@@ -44,16 +45,17 @@ pub(crate) fn body(create: &ContainerCreate, defaults: &Defaults, version: ApiVe
     let config = &create.config;
     let extra = config.extras.env.iter().filter(|(key, _)| !config.env.contains_key(*key));
     let plain = config.env.iter().chain(extra).map(|(key, value)| (key, value.as_str()));
+    let address = create.address.map(|address| format!("{ADDRESS}={address}"));
     let secret = config.secrets.iter().map(|(key, value)| (key, value.expose()));
     let some = |words: &[String]| (!words.is_empty()).then(|| words.to_vec());
     let network = create.network.to_string();
-    let endpoints = HashMap::from([(network.clone(), endpoint(&config.network.aliases))]);
+    let endpoints = HashMap::from([(network.clone(), endpoint(&config.network.aliases, create.address))]);
     let recorded = (!defaults.is_empty()).then(|| (label::DEFAULTS.to_owned(), label::defaults(defaults)));
     ContainerCreateBody {
         image: Some(config.image.to_string()),
         entrypoint: some(&config.entrypoint),
         cmd: some(&config.command),
-        env: some_list(plain.chain(secret).map(|(key, value)| format!("{key}={value}"))),
+        env: some_list(plain.chain(secret).map(|(key, value)| format!("{key}={value}")).chain(address)),
         hostname: config.hostname.clone(),
         user: config.user.clone(),
         working_dir: config.workdir.clone(),
@@ -88,6 +90,7 @@ fn host_config(create: &ContainerCreate, defaults: &Defaults, network: String) -
     });
     let rights = &config.rights;
     let hosts = config.hosts.iter().map(|(name, address)| format!("{name}:{address}"));
+    let servers = config.dns.iter().map(ToString::to_string);
     let ulimits = config.ulimits.iter().map(|(name, limit)| ResourcesUlimits {
         name: Some(name.clone()),
         soft: Some(limit.soft),
@@ -102,8 +105,9 @@ fn host_config(create: &ContainerCreate, defaults: &Defaults, network: String) -
         tmpfs: some_list(in_memory),
         port_bindings: some_list(create.ports.iter().map(binding)),
         extra_hosts: some_list(hosts),
-        dns: some_list(config.dns.iter().map(ToString::to_string)),
+        dns: some_list(create.resolver.map_or_else(|| servers.collect(), |gateway| vec![gateway.to_string()])),
         ulimits: some_list(ulimits),
+        sysctls: some_list(config.sysctls.clone()),
         readonly_rootfs: rights.read_only.then_some(true),
         cap_add: some_list(rights.cap_add.iter().cloned()),
         cap_drop: some_list(rights.cap_drop.iter().cloned()),
@@ -277,6 +281,8 @@ mod tests {
             network: NetworkId::new("n1"),
             mounts: Vec::new(),
             ports: Vec::new(),
+            address: None,
+            resolver: None,
         }
     }
 
@@ -335,6 +341,21 @@ mod tests {
             "NetworkingConfig": {"EndpointsConfig": {"n1": {"Aliases": ["buildkit"]}}},
         });
         assert_eq!(sent(&create, NEW), expected);
+    }
+
+    #[test]
+    fn a_gateway_has_its_address_and_others_have_the_gateway_as_name_server() {
+        let address = "10.83.0.2".parse().expect("an address");
+        let mut create = ContainerCreate { address: Some(address), ..bare() };
+        create.config.sysctls = BTreeMap::from([("net.ipv4.ip_unprivileged_port_start".to_owned(), "0".to_owned())]);
+        let gateway = sent(&create, NEW);
+        assert_eq!(gateway["Env"], json!(["MOAT_ADDRESS=10.83.0.2"]));
+        assert_eq!(gateway["HostConfig"]["Sysctls"], json!({"net.ipv4.ip_unprivileged_port_start": "0"}));
+        let endpoints = json!({"n1": {"IPAMConfig": {"IPv4Address": "10.83.0.2"}}});
+        assert_eq!(gateway["NetworkingConfig"]["EndpointsConfig"], endpoints);
+        let mut create = ContainerCreate { resolver: Some(address), ..bare() };
+        create.config.dns = vec!["1.1.1.1".parse().expect("an address")];
+        assert_eq!(sent(&create, NEW)["HostConfig"]["Dns"], json!(["10.83.0.2"]));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 
 use super::images;
+use super::networks::INHIBIT_IPV4;
 use super::status::StatusLine;
 use crate::Docker;
 use crate::transport::wire::encoded;
@@ -92,6 +93,10 @@ struct NetworkEntry {
     labels: Labels,
     #[serde(rename = "IPAM", default, deserialize_with = "or_default")]
     ipam: Ipam,
+    #[serde(default)]
+    internal: bool,
+    #[serde(default, deserialize_with = "or_default")]
+    options: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -293,6 +298,8 @@ impl NetworkEntry {
             owner: Ownership::read(&self.labels),
             created: comparable(self.created),
             subnets: subnets.collect(),
+            internal: self.internal,
+            without_host: self.options.get(INHIBIT_IPV4).is_some_and(|value| value == "true"),
             id: NetworkId::new(self.id),
         }
     }

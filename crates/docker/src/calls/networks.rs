@@ -1,16 +1,24 @@
 //! Networks: creation, removal, and connecting containers.
 
 use std::collections::HashMap;
+use std::net::Ipv4Addr;
 
-use bollard::models::{EndpointSettings, Ipam, IpamConfig, NetworkConnectRequest, NetworkCreateRequest};
+use bollard::models::{
+    EndpointIpamConfig, EndpointSettings, Ipam, IpamConfig, NetworkConnectRequest, NetworkCreateRequest,
+    NetworkDisconnectRequest,
+};
 use ipnet::Ipv4Net;
 
 use crate::{Docker, safe};
 use moat_model::engine::{Call, EngineError, NetworkCreate};
+use moat_model::resource::subnet::{assigned_range, bridge_address};
 use moat_model::resource::{ContainerId, NetworkId};
 
 /// The driver of networks on one host.
 const BRIDGE: &str = "bridge";
+
+/// Keeps the bridge without an address, so that containers do not reach the host's services at it.
+pub(crate) const INHIBIT_IPV4: &str = "com.docker.network.bridge.inhibit_ipv4";
 
 pub(crate) async fn create(docker: &Docker, create: &NetworkCreate) -> Result<NetworkId, EngineError> {
     let made = docker.call(Call::CreateNetwork, docker.api.create_network(request(create))).await;
@@ -26,24 +34,49 @@ pub(crate) async fn connect(
     network: &NetworkId,
     container: &ContainerId,
     aliases: &[String],
+    address: Option<Ipv4Addr>,
 ) -> Result<(), EngineError> {
-    let request = NetworkConnectRequest { container: container.to_string(), endpoint_config: Some(endpoint(aliases)) };
+    let endpoint = endpoint(aliases, address);
+    let request = NetworkConnectRequest { container: container.to_string(), endpoint_config: Some(endpoint) };
     docker.ensure(Call::Connect, docker.api.connect_network(safe(network.as_str())?, request)).await
 }
 
+pub(crate) async fn disconnect(
+    docker: &Docker,
+    network: &NetworkId,
+    container: &ContainerId,
+) -> Result<(), EngineError> {
+    // Not `force`, which is for containers that the engine has lost.
+    let request = NetworkDisconnectRequest { container: container.to_string(), force: None };
+    docker.ensure(Call::Disconnect, docker.api.disconnect_network(safe(network.as_str())?, request)).await
+}
+
 /// A container's endpoint on a network.
-pub(crate) fn endpoint(aliases: &[String]) -> EndpointSettings {
-    EndpointSettings { aliases: (!aliases.is_empty()).then(|| aliases.to_vec()), ..Default::default() }
+pub(crate) fn endpoint(aliases: &[String], address: Option<Ipv4Addr>) -> EndpointSettings {
+    let fixed =
+        |address: Ipv4Addr| EndpointIpamConfig { ipv4_address: Some(address.to_string()), ..Default::default() };
+    EndpointSettings {
+        aliases: (!aliases.is_empty()).then(|| aliases.to_vec()),
+        ipam_config: address.map(fixed),
+        ..Default::default()
+    }
 }
 
 fn request(create: &NetworkCreate) -> NetworkCreateRequest {
-    let config = |subnet: &Ipv4Net| IpamConfig { subnet: Some(subnet.to_string()), ..Default::default() };
+    let config = |subnet: &Ipv4Net| IpamConfig {
+        subnet: Some(subnet.to_string()),
+        // Otherwise the engine takes the bridge's address from the assigned range.
+        gateway: create.gateway.then(|| bridge_address(*subnet).to_string()),
+        ip_range: create.gateway.then(|| assigned_range(*subnet).to_string()),
+        ..Default::default()
+    };
     let ipam = create.subnet.as_ref().map(|subnet| Ipam { config: Some(vec![config(subnet)]), ..Default::default() });
     NetworkCreateRequest {
         name: create.name.clone(),
         driver: Some(BRIDGE.to_owned()),
         internal: create.internal.then_some(true),
         ipam,
+        options: create.gateway.then(|| HashMap::from([(INHIBIT_IPV4.to_owned(), "true".to_owned())])),
         labels: Some(create.labels.clone().into_iter().collect::<HashMap<_, _>>()),
         ..Default::default()
     }

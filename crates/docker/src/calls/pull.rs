@@ -108,7 +108,7 @@ pub(crate) async fn authorised<B>(
 }
 
 /// Reads the progress to its end.
-async fn follow(response: Response<Incoming>, progress: &dyn Fn(PullProgress)) -> Result<(), Failure> {
+pub(crate) async fn follow(response: Response<Incoming>, progress: &dyn Fn(PullProgress)) -> Result<(), Failure> {
     let mut body = response.into_body();
     let (mut layers, mut rest, mut reported) = (Layers::default(), BytesMut::new(), None::<Instant>);
     while let Some(frame) = timeout(SILENCE_MAX, body.frame()).await.map_err(|_| Failure::TimedOut)? {

@@ -9,6 +9,7 @@ pub(crate) mod exec;
 pub(crate) mod keeper;
 pub(crate) mod main_command;
 pub(crate) mod not_run;
+pub(crate) mod policy;
 pub(crate) mod pump;
 pub(crate) mod request;
 pub(crate) mod stdin;

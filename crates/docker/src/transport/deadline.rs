@@ -41,12 +41,15 @@ pub(crate) const fn deadline(call: Call) -> Duration {
         Call::CreateNetwork
         | Call::RemoveNetwork
         | Call::Connect
+        | Call::Disconnect
+        | Call::SetPolicy
         | Call::CreateVolume
         | Call::Start
         | Call::Unpause
         | Call::Update => CHANGE,
         Call::CreateContainer
         | Call::Upload
+        | Call::Import
         | Call::Stop
         | Call::Restart
         | Call::RemoveContainer

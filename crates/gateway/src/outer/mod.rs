@@ -46,6 +46,9 @@ pub(crate) enum NoConnection {
     Timeout,
 }
 
+/// The system's file of names.
+const HOSTS: &str = "/etc/hosts";
+
 /// Addresses that are tried. A name with more has enough of them.
 const ADDRESSES_MAX: usize = 4;
 
@@ -61,7 +64,7 @@ impl NoConnection {
 
 impl Outer {
     pub fn new(config: &Config, limits: Limits, dial: Arc<dyn Dial>) -> Result<Self, String> {
-        Ok(Self { names: Names::new(&config.resolvers)?, dial, host: config.host, limits })
+        Ok(Self { names: Names::new(&config.resolvers)?, dial, host: config.host.or_else(host_of_the_system), limits })
     }
 
     /// Connects to a host that the rules allow.
@@ -104,6 +107,19 @@ impl Outer {
     }
 }
 
+/// The Docker host's address as the engine has written it, for a container that was created with it.
+fn host_of_the_system() -> Option<IpAddr> {
+    address_in(&std::fs::read_to_string(HOSTS).ok()?)
+}
+
+fn address_in(hosts: &str) -> Option<IpAddr> {
+    let mut lines = hosts.lines().map(str::split_whitespace);
+    lines.find_map(|mut words| {
+        let address = words.next()?.parse().ok()?;
+        words.any(|word| word == HOST).then_some(address)
+    })
+}
+
 /// The addresses that the verdict allows. The check is here, after the resolution, and the connection goes to the very
 /// address that was checked: a name server cannot change its mind in between.
 fn checked(addresses: Vec<IpAddr>, verdict: &Verdict<'_>) -> Result<Vec<IpAddr>, NoConnection> {
@@ -119,5 +135,17 @@ fn checked(addresses: Vec<IpAddr>, verdict: &Verdict<'_>) -> Result<Vec<IpAddr>,
     match refused {
         Some(refused) if allowed.is_empty() => Err(refused),
         _ => Ok(allowed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_docker_hosts_address_is_found_by_its_name() {
+        let hosts = "# 1.1.1.1 host.docker.internal\n127.0.0.1\tlocalhost\n172.17.0.1\thost.docker.internal\n";
+        assert_eq!(address_in(hosts), "172.17.0.1".parse().ok());
+        assert_eq!(address_in("127.0.0.1 localhost xhost.docker.internal\n"), None);
     }
 }

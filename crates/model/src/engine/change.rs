@@ -3,6 +3,9 @@
 //! A change is data, so that a layer between a caller and the engine (the audit log, a test that injects faults)
 //! has one method to implement.
 
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
 use super::call::Call;
 use super::request::{ContainerCreate, ContainerUpdate, ImageBuild, NetworkCreate, PullProgress, VolumeCreate};
 use crate::resource::{ContainerId, FileConfig, ImageRef, NetworkId};
@@ -21,6 +24,11 @@ pub enum Change<C = ContainerId, N = NetworkId> {
     ///
     /// [`Fault::Engine`]: super::Fault::Engine
     Build(ImageBuild),
+    /// Imports moat's own program as an image.
+    Import {
+        reference: ImageRef,
+        labels: BTreeMap<String, String>,
+    },
     CreateNetwork(NetworkCreate),
     RemoveNetwork {
         network: N,
@@ -29,6 +37,12 @@ pub enum Change<C = ContainerId, N = NetworkId> {
         network: N,
         container: C,
         aliases: Vec<String>,
+        /// `None`: the engine assigns one.
+        address: Option<Ipv4Addr>,
+    },
+    Disconnect {
+        network: N,
+        container: C,
     },
     /// Creates a volume. An engine silently returns an existing one: one without the requested labels is a
     /// [`Fault::Conflict`].
@@ -46,6 +60,15 @@ pub enum Change<C = ContainerId, N = NetworkId> {
     Upload {
         container: C,
         files: Vec<FileConfig>,
+    },
+    /// Runs a command in a gateway that puts the rules on its standard input in force. A refusal is a
+    /// [`Fault::Refused`].
+    ///
+    /// [`Fault::Refused`]: super::Fault::Refused
+    SetPolicy {
+        container: C,
+        command: Vec<String>,
+        policy: String,
     },
     Start {
         container: C,
@@ -101,13 +124,16 @@ impl<C, N> Change<C, N> {
         match self {
             Self::Pull { .. } => Call::Pull,
             Self::Build(_) => Call::Build,
+            Self::Import { .. } => Call::Import,
             Self::CreateNetwork(_) => Call::CreateNetwork,
             Self::RemoveNetwork { .. } => Call::RemoveNetwork,
             Self::Connect { .. } => Call::Connect,
+            Self::Disconnect { .. } => Call::Disconnect,
             Self::CreateVolume(_) => Call::CreateVolume,
             Self::RemoveVolume { .. } => Call::RemoveVolume,
             Self::CreateContainer(_) => Call::CreateContainer,
             Self::Upload { .. } => Call::Upload,
+            Self::SetPolicy { .. } => Call::SetPolicy,
             Self::Start { .. } => Call::Start,
             Self::Stop { .. } => Call::Stop,
             Self::Restart { .. } => Call::Restart,

@@ -3,7 +3,7 @@
 //! Requests are self-contained: an engine needs no other input to execute one.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::Ipv4Net;
 
@@ -30,6 +30,8 @@ pub struct NetworkCreate {
     pub internal: bool,
     /// `None`: the engine chooses one from its own pools.
     pub subnet: Option<Ipv4Net>,
+    /// The host gets no address on it, and the engine assigns only addresses of the upper half.
+    pub gateway: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +51,10 @@ pub struct ContainerCreate<N = NetworkId> {
     pub mounts: Vec<VolumeMount>,
     /// The ports of the configuration, each with a port of the Docker host.
     pub ports: Vec<PortBinding>,
+    /// Its address on the network, which the container also finds in [`ADDRESS`]. `None`: the engine assigns one.
+    pub address: Option<Ipv4Addr>,
+    /// The name server for names that the engine does not know. `None`: as in the configuration.
+    pub resolver: Option<Ipv4Addr>,
 }
 
 /// A port of a container, and its address on the Docker host.
@@ -132,6 +138,9 @@ pub struct PullProgress {
     pub layers_done: u32,
     pub layers: u32,
 }
+
+/// The environment variable of a fixed address.
+pub const ADDRESS: &str = "MOAT_ADDRESS";
 
 /// The maximum of kept output, in bytes. It is for people to read after a failed probe: a screen or two.
 pub const EXEC_OUTPUT_MAX: usize = 16 * 1024;

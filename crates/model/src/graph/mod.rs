@@ -17,7 +17,9 @@ pub use sealed::comparable;
 
 use crate::resource::digest::sha256;
 use crate::resource::label::Approved;
-use crate::resource::{Builds, Config, HostFile, KnownFailure, Probe, ResourceId, RestartPolicy, Role, Run};
+use crate::resource::{
+    Builds, Config, HostFile, KnownFailure, Port, PortConfig, Probe, ResourceId, RestartPolicy, Role, Run,
+};
 
 /// The desired state of one run.
 #[derive(Debug, Clone)]
@@ -31,8 +33,20 @@ pub struct Graph {
     pub ways: BTreeMap<PathBuf, Vec<PathBuf>>,
     /// The single files of the host that are mounted, as they were when the spec was read.
     pub files: BTreeMap<PathBuf, HostFile>,
+    /// The published ports that lead through the gateway.
+    pub relays: Vec<Relay>,
     nodes: BTreeMap<ResourceId, NodeIndex>,
     edges: DiGraph<Node, Edge>,
+}
+
+/// A published port of a container that has no way out: the gateway publishes one of its own, and relays it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Relay {
+    /// The port of the gateway's container.
+    pub listen: Port,
+    pub to: ResourceId,
+    /// The port as the spec has it.
+    pub port: PortConfig,
 }
 
 /// A desired resource.
@@ -106,7 +120,7 @@ impl Graph {
     /// An empty graph of `run`.
     pub fn empty(run: Run) -> Self {
         let (ways, files, nodes) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { run, builds: None, approved: None, ways, files, nodes, edges: DiGraph::new() }
+        Self { run, builds: None, approved: None, ways, files, relays: Vec::new(), nodes, edges: DiGraph::new() }
     }
 
     /// Builds a graph from resources.

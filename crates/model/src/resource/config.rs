@@ -31,6 +31,7 @@ pub enum Config {
     Network(NetworkConfig),
     Volume(VolumeConfig),
     Container(Box<ContainerConfig>),
+    Policy(PolicyConfig),
 }
 
 /// An image that has to exist on the engine.
@@ -46,6 +47,9 @@ pub struct ImageConfig {
     /// The network of its build steps.
     #[serde(skip_serializing_if = "is_default")]
     pub network: BuildNetwork,
+    /// Whether it is moat's own program, which is imported from this machine.
+    #[serde(skip_serializing_if = "is_default")]
+    pub program: bool,
 }
 
 /// A bridge network of the run.
@@ -57,6 +61,10 @@ pub struct NetworkConfig {
     /// `None`: a free one from moat's range.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subnet: Option<Ipv4Net>,
+    /// The way out is a gateway at the second address (see [`gateway_address`](super::subnet::gateway_address)): the
+    /// host has no address on the network, and the engine assigns only addresses of the upper half.
+    #[serde(skip_serializing_if = "is_default")]
+    pub gateway: bool,
 }
 
 /// A named volume.
@@ -112,6 +120,12 @@ pub struct ContainerConfig {
     #[serde(skip_serializing_if = "is_default")]
     pub init: bool,
     pub network: NetworkAttachment,
+    /// A second network, only of a gateway.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uplink: Option<ResourceId>,
+    /// Kernel parameters of its network namespace.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub sysctls: BTreeMap<String, String>,
     /// Names that resolve to the given address, or to the Docker host (`host-gateway`).
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub hosts: BTreeMap<String, String>,
@@ -160,6 +174,16 @@ pub struct ContainerConfig {
     /// Moat's additions at the creation of a container: never a reason to recreate one.
     #[serde(skip_serializing_if = "Extras::is_empty")]
     pub extras: Extras,
+}
+
+/// The network rules of a gateway: put in force in its running container, and outside of the container's configuration,
+/// so that other rules replace nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyConfig {
+    /// The gateway's container.
+    pub gateway: ResourceId,
+    /// The rules as JSON, the same text for the same rules.
+    pub text: String,
 }
 
 /// The network connection of a container.
@@ -218,6 +242,8 @@ impl ContainerConfig {
             privileged: false,
             init: false,
             network,
+            uplink: None,
+            sysctls: BTreeMap::new(),
             hosts: BTreeMap::new(),
             dns: Vec::new(),
             ports: Vec::new(),
@@ -235,6 +261,20 @@ impl ContainerConfig {
             image_check: ImageCheck::Kept,
             extras: Extras::default(),
         }
+    }
+}
+
+impl PolicyConfig {
+    /// The digest of the text, as the gateway computes it.
+    pub fn digest(&self) -> String {
+        sha256(self.text.as_bytes())
+    }
+}
+
+impl ContainerConfig {
+    /// The networks that it is connected to, its own first.
+    pub fn networks(&self) -> impl Iterator<Item = &ResourceId> {
+        [&self.network.network].into_iter().chain(&self.uplink)
     }
 }
 
@@ -267,6 +307,7 @@ impl Config {
             Self::Network(config) => serde_json::to_string(config),
             Self::Volume(config) => serde_json::to_string(config),
             Self::Container(config) => serde_json::to_string(config),
+            Self::Policy(config) => return config.text.clone(),
         };
         text.unwrap_or_else(|error| unreachable!("plain structs with text for keys always serialise: {error}"))
     }

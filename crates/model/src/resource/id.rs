@@ -16,6 +16,8 @@ pub enum Kind {
     Network,
     Volume,
     Container,
+    /// The network rules of a gateway.
+    Policy,
 }
 
 /// The role of a resource, shown to people and scripts.
@@ -50,6 +52,12 @@ pub enum IdError {
     #[error("`{0}` is not an image reference")]
     Image(String),
 }
+
+/// The name of the gateway and of its policy.
+const GATEWAY: &str = "gateway";
+
+/// The name of the gateway's second network.
+pub(super) const EGRESS: &str = "egress";
 
 /// No name in a spec may start with a dot.
 const STOP_MARK: &str = ".stopped";
@@ -115,6 +123,7 @@ impl Kind {
             Self::Network => "network",
             Self::Volume => "volume",
             Self::Container => "container",
+            Self::Policy => "policy",
         }
     }
 }
@@ -151,6 +160,21 @@ impl ResourceId {
         Self::container("main")
     }
 
+    /// The container that all connections to the outside go through, under a network policy.
+    pub fn gateway() -> Self {
+        Self::container(GATEWAY)
+    }
+
+    /// The rules of the gateway.
+    pub fn policy() -> Self {
+        Self::new(Kind::Policy, GATEWAY)
+    }
+
+    /// The network that only the gateway is connected to.
+    pub fn egress() -> Self {
+        Self::network(EGRESS)
+    }
+
     /// The mark of a stopped run: an empty volume, since labels of existing objects cannot be changed.
     /// No spec can define a volume of this name.
     pub fn stop_mark() -> Self {
@@ -175,6 +199,7 @@ impl FromStr for ResourceId {
             "network" => Kind::Network,
             "volume" => Kind::Volume,
             "container" => Kind::Container,
+            "policy" => Kind::Policy,
             _ => return Err(wrong()),
         };
         if name.is_empty() {

@@ -33,6 +33,8 @@ pub const DEFAULTS: &str = "moat.defaults";
 pub const FILES: &str = "moat.files";
 /// On images only: the agent that it was built for. An image belongs to no run.
 pub const IMAGE: &str = "moat.image";
+/// On images only: that it is moat's own program.
+pub const PROGRAM: &str = "moat.program";
 /// On volumes only: its retention if no spec sets one.
 pub const RETENTION: &str = "moat.retention";
 

@@ -11,6 +11,7 @@ pub mod defaults;
 pub mod digest;
 pub mod extras;
 pub mod failure;
+pub mod gateway;
 pub mod health;
 pub mod id;
 pub mod label;
@@ -27,8 +28,8 @@ pub use applied::Applied;
 pub use build::{BuildContext, BuildNetwork};
 pub use builds::Builds;
 pub use config::{
-    Config, ConfigHash, ContainerConfig, FileConfig, ImageConfig, NetworkAttachment, NetworkConfig, RestartPolicy,
-    Retention, VolumeConfig,
+    Config, ConfigHash, ContainerConfig, FileConfig, ImageConfig, NetworkAttachment, NetworkConfig, PolicyConfig,
+    RestartPolicy, Retention, VolumeConfig,
 };
 pub use defaults::{Capacity, Defaults, Limit};
 pub use extras::Extras;
@@ -42,4 +43,4 @@ pub use port::{HostPort, Port, PortConfig, Protocol};
 pub use rights::{Device, Gpus, Rights};
 pub use run::{AgentName, Run, RunId};
 pub use secret::{KeyId, Secret, SecretKey, SecretText};
-pub use subnet::SubnetRange;
+pub use subnet::{SubnetRange, SubnetSize};

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::digest::short_sha256;
-use super::id::{Kind, ResourceId};
+use super::id::{EGRESS, Kind, ResourceId};
 
 /// An agent's name: lowercase letters, digits, `-`, `_` and `.`, starting with a letter or digit.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -133,6 +133,8 @@ impl RunId {
         match (resource.kind, resource.name.as_str()) {
             (Kind::Image, reference) => reference.to_owned(),
             (Kind::Volume, name) if name.starts_with('.') => format!("moat-{}-{run}", &name[1..]),
+            (Kind::Policy, name) => name.to_owned(),
+            (Kind::Network, EGRESS) => format!("moat-{EGRESS}-{run}"),
             (Kind::Network, _) | (Kind::Container, MAIN) => format!("moat-{run}"),
             (Kind::Volume, name) => format!("moat-{run}-{name}"),
             (Kind::Container, name) => format!("moat-{name}-{run}"),
@@ -159,6 +161,8 @@ mod tests {
         let id = run.id.as_str();
         assert_eq!(run.name_of(&ResourceId::main()), format!("moat-{id}"));
         assert_eq!(run.name_of(&ResourceId::network("agent")), format!("moat-{id}"));
+        assert_eq!(run.name_of(&ResourceId::egress()), format!("moat-egress-{id}"));
+        assert_eq!(run.name_of(&ResourceId::gateway()), format!("moat-gateway-{id}"));
         assert_eq!(run.name_of(&ResourceId::container("buildkit")), format!("moat-buildkit-{id}"));
         assert_eq!(run.name_of(&ResourceId::volume("docker")), format!("moat-{id}-docker"));
         assert_eq!(run.name_of(&ResourceId::stop_mark()), format!("moat-stopped-{id}"));

@@ -23,8 +23,13 @@ impl Sim {
             }
             Change::CreateContainer(create) => return self.create_container(change, create).await,
             Change::RemoveNetwork { network } => self.quick(change, |d| d.remove_network(network)).await,
-            Change::Connect { network, container, aliases } => {
-                self.quick(change, |d| d.connect(network, container, aliases)).await
+            Change::Import { reference, labels } => self.quick(change, |d| d.import(reference, labels)).await,
+            Change::Connect { network, container, aliases, address } => {
+                self.quick(change, |d| d.connect(network, container, aliases, *address)).await
+            }
+            Change::Disconnect { network, container } => self.quick(change, |d| d.disconnect(network, container)).await,
+            Change::SetPolicy { container, policy, .. } => {
+                self.quick(change, |d| d.set_policy(container, policy)).await
             }
             Change::RemoveVolume { name } => self.quick(change, |d| d.remove_volume(name)).await,
             Change::Upload { container, files } => self.quick(change, |d| d.upload(container, files)).await,
@@ -116,18 +121,22 @@ impl Daemon {
     /// The subject of a change, for the journal.
     fn subject(&self, change: &Change) -> String {
         match change {
-            Change::Pull { reference } => reference.to_string(),
+            Change::Pull { reference } | Change::Import { reference, .. } => reference.to_string(),
             Change::Build(build) => build.reference.to_string(),
             Change::CreateNetwork(create) => create.name.clone(),
             Change::RemoveNetwork { network } => self.name_of_network(network),
             Change::Connect { network, container, .. } => {
                 format!("{} to {}", self.name_of_container(container), self.name_of_network(network))
             }
+            Change::Disconnect { network, container } => {
+                format!("{} from {}", self.name_of_container(container), self.name_of_network(network))
+            }
             Change::CreateVolume(create) => create.name.clone(),
             Change::RemoveVolume { name } => name.clone(),
             Change::CreateContainer(create) => create.name.clone(),
             Change::Rename { container, name } => format!("{} to {name}", self.name_of_container(container)),
             Change::Upload { container, .. }
+            | Change::SetPolicy { container, .. }
             | Change::Start { container }
             | Change::Stop { container, .. }
             | Change::Restart { container }
@@ -143,6 +152,7 @@ impl Daemon {
         match change {
             Change::Pull { .. }
             | Change::Build(_)
+            | Change::Import { .. }
             | Change::CreateNetwork(_)
             | Change::CreateVolume(_)
             | Change::CreateContainer(_) => {}
@@ -150,7 +160,10 @@ impl Daemon {
                 self.guard_network(change.call(), network);
             }
             Change::RemoveVolume { name } => self.guard_volume(change.call(), name),
-            Change::Upload { container, .. }
+            // The network is not moat's: that is why a container is disconnected from it.
+            Change::Disconnect { container, .. }
+            | Change::SetPolicy { container, .. }
+            | Change::Upload { container, .. }
             | Change::Start { container }
             | Change::Stop { container, .. }
             | Change::Restart { container }

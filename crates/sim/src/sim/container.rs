@@ -9,7 +9,7 @@ use super::journal::{Reached, Rule, Step, Violation};
 use moat_model::engine::call::Call;
 use moat_model::engine::{ContainerCreate, ContainerUpdate, EngineError, ExecOutput, Fault, Filter, Inspection};
 use moat_model::resource::label::{self, Ownership};
-use moat_model::resource::{ContainerId, FileConfig};
+use moat_model::resource::{ContainerId, FileConfig, ResourceId, gateway};
 use moat_model::state::ContainerState::{Created, Dead, Paused, Removing, Restarting, Running};
 use moat_model::state::{ContainerFacts, ContainerState, Endpoint, Health};
 
@@ -62,7 +62,7 @@ impl Daemon {
         create: &ContainerCreate,
         takes: Duration,
     ) -> Result<(ContainerId, Duration), EngineError> {
-        let ContainerCreate { name, labels, config, network, mounts, ports } = create;
+        let ContainerCreate { name, labels, config, network, mounts, ports, address, resolver: _ } = create;
         check_name("container", name)?;
         self.check_name_is_free(name)?;
         if config.hostname.as_ref().is_some_and(|hostname| hostname.len() > HOSTNAME_MAX) {
@@ -73,6 +73,7 @@ impl Daemon {
         if self.image_labels.get(&image).is_some_and(|labels| label::are_claimed(labels.keys())) {
             return Err(EngineError::claiming_image(&config.image));
         }
+        self.check_address(network, *address)?;
         let network_name = self.network(network)?.name.clone();
         self.guard_network(Call::CreateContainer, network);
         for mount in mounts {
@@ -104,6 +105,7 @@ impl Daemon {
             mounts: mounts.clone(),
             ports: ports.clone(),
             files: std::collections::BTreeMap::new(),
+            policy: None,
             created: self.now,
             started: None,
             exit: 0,
@@ -234,6 +236,7 @@ impl Daemon {
         let container = self.container(id)?;
         match container.state {
             Running if found => Ok(ExecOutput { exit_code: 0, output: String::new() }),
+            Running if *command == gateway::status() && !container.sick => Ok(container.policy_status()),
             Running => Ok(container.answer(command, now)),
             Paused => Err(conflict(format!("container {id} is paused, unpause the container before exec"))),
             Restarting => Err(conflict(format!("container {id} is restarting, wait until the container is running"))),
@@ -297,7 +300,8 @@ impl Daemon {
         };
         let created = self.networks.values().any(|n| is_it(&n.labels))
             || self.volumes.values().any(|v| is_it(&v.labels))
-            || self.images.keys().any(|reference| reference.as_str() == rule.on.name);
+            || self.images.keys().any(|reference| reference.as_str() == rule.on.name)
+            || (rule.on == ResourceId::policy() && self.has_policy(run));
         let mut containers = self.containers.values().filter(|c| !c.hidden && c.state != Removing && is_it(&c.labels));
         match rule.until {
             Reached::Created => created || containers.next().is_some(),
@@ -374,6 +378,6 @@ fn nanoseconds(time: Duration) -> i64 {
     i64::try_from(time.as_nanos()).unwrap_or(i64::MAX).saturating_add(EPOCH * 1_000_000_000)
 }
 
-fn conflict(message: impl Into<String>) -> EngineError {
+pub(super) fn conflict(message: impl Into<String>) -> EngineError {
     EngineError::new(Fault::Conflict, message)
 }

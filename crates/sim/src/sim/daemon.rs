@@ -75,6 +75,8 @@ pub(super) struct Container {
     pub mounts: Vec<VolumeMount>,
     pub ports: Vec<PortBinding>,
     pub files: BTreeMap<String, FileConfig>,
+    /// The rules that were set in it.
+    pub policy: Option<String>,
     pub created: Duration,
     pub started: Option<Duration>,
     pub exit: i64,
@@ -134,6 +136,7 @@ pub(super) struct Network {
     pub name: String,
     pub labels: BTreeMap<String, String>,
     pub internal: bool,
+    pub gateway: bool,
     pub subnet: Option<Ipv4Net>,
     pub created: Duration,
 }
@@ -190,8 +193,8 @@ impl Daemon {
     ) -> NetworkId {
         let (serial, id) = self.next_id();
         let id = NetworkId::new(id);
-        let network =
-            Network { id: id.clone(), serial, name: name.to_owned(), labels, internal, subnet, created: self.now };
+        let (name, created) = (name.to_owned(), self.now);
+        let network = Network { id: id.clone(), serial, name, labels, internal, gateway: false, subnet, created };
         self.networks.insert(id.clone(), network);
         id
     }

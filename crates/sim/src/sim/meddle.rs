@@ -81,6 +81,18 @@ impl Daemon {
                 }
                 runs
             }),
+            Interference::Connect { container, network } => {
+                let Some(network) = self.find_network(network) else { return false };
+                let name = self.networks.get(&network).map(|network| network.name.clone()).unwrap_or_default();
+                self.with_container(container, |c| {
+                    let is_new = !c.is_on(&network);
+                    if is_new {
+                        let used = c.lives();
+                        c.endpoints.push(Attachment { network, name, used, aliases: Vec::new() });
+                    }
+                    is_new
+                })
+            }
             Interference::Sicken { container } => self.with_container(container, |c| {
                 c.sick |= c.lives();
                 c.lives()
@@ -198,6 +210,7 @@ impl Daemon {
             mounts: Vec::new(),
             ports: Vec::new(),
             files: BTreeMap::new(),
+            policy: None,
             created: self.now,
             started: None,
             exit: 0,

@@ -19,6 +19,7 @@ mod lifecycle;
 mod meddle;
 mod network;
 mod notices;
+mod policy;
 mod seen;
 pub mod snapshot;
 mod storage;

@@ -1,5 +1,6 @@
 //! Effects of network calls on the daemon, with the refusals of a real one.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
@@ -22,7 +23,7 @@ impl Daemon {
     }
 
     pub fn create_network(&mut self, create: &NetworkCreate) -> Result<NetworkId, EngineError> {
-        let NetworkCreate { name, labels, internal, subnet } = create;
+        let NetworkCreate { name, labels, internal, subnet, gateway } = create;
         let taken = self.networks.values().any(|network| network.name == *name);
         if taken && self.duplicates == DuplicateNetworks::Refused {
             return Err(EngineError::new(Fault::Conflict, format!("network with name {name} already exists")));
@@ -34,7 +35,11 @@ impl Daemon {
                 EngineError::new(Fault::Subnet, words)
             })?,
         };
-        Ok(self.add_network(name, labels.clone(), *internal, Some(range)))
+        let id = self.add_network(name, labels.clone(), *internal, Some(range));
+        if let Some(network) = self.networks.get_mut(&id) {
+            network.gateway = *gateway;
+        }
+        Ok(id)
     }
 
     pub fn remove_network(&mut self, id: &NetworkId) -> Result<(), EngineError> {
@@ -47,7 +52,14 @@ impl Daemon {
         Ok(())
     }
 
-    pub fn connect(&mut self, id: &NetworkId, container: &ContainerId, aliases: &[String]) -> Result<(), EngineError> {
+    pub fn connect(
+        &mut self,
+        id: &NetworkId,
+        container: &ContainerId,
+        aliases: &[String],
+        address: Option<Ipv4Addr>,
+    ) -> Result<(), EngineError> {
+        self.check_address(id, address)?;
         let name = self.network(id)?.name.clone();
         self.guard_container(Call::Connect, container);
         let container = self.container(container)?;
@@ -60,6 +72,27 @@ impl Daemon {
             container.endpoints.push(Attachment { network, name, used, aliases });
         }
         Ok(())
+    }
+
+    pub fn disconnect(&mut self, id: &NetworkId, container: &ContainerId) -> Result<(), EngineError> {
+        self.network(id)?;
+        self.guard_container(Call::Disconnect, container);
+        let container = self.container(container)?;
+        // Docker answers with an error, which counts as done.
+        container.endpoints.retain(|endpoint| endpoint.network != *id);
+        Ok(())
+    }
+
+    /// Refuses an address outside of the network.
+    pub fn check_address(&self, network: &NetworkId, address: Option<Ipv4Addr>) -> Result<(), EngineError> {
+        let subnet = self.network(network)?.subnet;
+        match address {
+            Some(address) if !subnet.is_some_and(|subnet| subnet.contains(&address)) => {
+                let words = format!("no configured subnet contains IP address {address}");
+                Err(EngineError::new(Fault::Refused, words))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn wanted_range(&self, range: Ipv4Net) -> Result<Ipv4Net, EngineError> {
@@ -90,6 +123,8 @@ impl Network {
             owner: Ownership::read(&self.labels),
             created,
             subnets: self.subnet.into_iter().collect(),
+            internal: self.internal,
+            without_host: self.gateway,
         }
     }
 }

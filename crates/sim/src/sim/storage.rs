@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Api;
+use super::behaviour::Behaviour;
 use super::container::check_name;
 use super::daemon::{Daemon, Volume, matches};
 use moat_model::engine::{Detail, EngineError, Fault, Filter, ImageBuild, VolumeCreate};
@@ -67,6 +68,14 @@ impl Daemon {
     }
 
     /// Interprets only the base of a Dockerfile, and one failing step: `RUN false`.
+    pub fn import(&mut self, reference: &ImageRef, labels: &BTreeMap<String, String>) -> Result<(), EngineError> {
+        let id = ImageId::new(format!("sha256:{}", sha256(reference.as_str())));
+        self.programs.insert(id.clone(), Behaviour::default());
+        self.image_labels.insert(id.clone(), labels.clone());
+        self.images.insert(reference.clone(), id);
+        Ok(())
+    }
+
     pub fn build(&mut self, build: &ImageBuild) -> Result<(), EngineError> {
         if let Some(context) = &build.context {
             moat_build_context::archive(context, &build.dockerfile)

@@ -7,6 +7,7 @@ mod builder;
 mod choose;
 mod dockerfile;
 mod fit;
+mod gateway;
 mod git;
 mod program;
 mod sources;
@@ -25,8 +26,8 @@ use crate::{CacheRetention, Capabilities, Capability, Diagnostic, Diagnostics, N
 use moat_model::graph::{Edge, Gate, Graph, Milestone, Node};
 use moat_model::resource::{
     BuildNetwork, Builds, Config, ContainerConfig, FileConfig, HealthConfig, ImageCheck, ImageConfig, ImageRef,
-    KnownFailure, Mount, MountSource, NetworkAttachment, NetworkConfig, Probe, ResourceId, RestartPolicy, Retention,
-    Role, Run, Secret, VolumeConfig,
+    KnownFailure, Mount, MountSource, NetworkAttachment, Probe, ResourceId, RestartPolicy, Retention, Role, Run,
+    Secret, VolumeConfig,
 };
 
 pub use self::choose::{needs_vault, with_unknown_dependencies};
@@ -53,10 +54,6 @@ pub fn compile_with(spec: &Spec, capabilities: &Capabilities, vault: Option<&Vau
         let message = "grants are not available yet";
         return Err(Diagnostics::at(&spec.source, spec.place("grants"), message, "pass credentials under `secrets`"));
     }
-    if spec.network.egress.is_some() {
-        let message = "network policies other than `open` are not available yet";
-        return Err(Diagnostics::at(&spec.source, spec.place("network.policy"), message, "write `policy: open`"));
-    }
     let chosen = choose(spec, capabilities)?;
     let made = match &spec.build {
         Some(build) => Some(own_dockerfile(&spec.agent, build)),
@@ -69,8 +66,7 @@ pub fn compile_with(spec: &Spec, capabilities: &Capabilities, vault: Option<&Vau
     };
     let run = Run::derive(spec.agent.clone(), &spec.source.path);
     let mut parts = Parts { made, build_network, ..Parts::default() };
-    let network = NetworkConfig { internal: spec.network.internal, subnet: spec.network.subnet };
-    parts.add(ResourceId::network(NETWORK), Role::Support, Config::Network(network));
+    parts.add(ResourceId::network(NETWORK), Role::Support, Config::Network(gateway::network(spec)));
 
     let builds = chosen.iter().find_map(|capability| capability.builds.as_ref());
     let conflicts = fit::conflicts(spec, &chosen);
@@ -96,6 +92,7 @@ pub fn compile_with(spec: &Spec, capabilities: &Capabilities, vault: Option<&Vau
     let mains: Vec<&MainPart> = chosen.iter().map(|capability| &capability.main).collect();
     let of_daemon = builds.map_or_else(Vec::new, |builds| builder::of_daemon(builds, &spec.registries));
     parts.main(spec, image, &mains, sealer.main(spec, &chosen), of_daemon);
+    let relays = spec.network.egress.as_ref().map(|policy| gateway::add(&mut parts, spec, &run, policy));
 
     let mut graph = Graph::build(run, builds.map(Builds::from), parts.nodes, &parts.edges).map_err(|error| {
         // Only capabilities define conflicting resources, so the error has no location in the file.
@@ -103,6 +100,7 @@ pub fn compile_with(spec: &Spec, capabilities: &Capabilities, vault: Option<&Vau
     })?;
     graph.ways.clone_from(&spec.ground.ways);
     graph.files.clone_from(&spec.ground.files);
+    graph.relays = relays.unwrap_or_default();
     Ok(graph)
 }
 
@@ -135,6 +133,8 @@ struct Parts {
     build_network: BuildNetwork,
     /// The containers that must be ready before a step of main.
     sidecars: Vec<(ResourceId, Gate)>,
+    /// The containers of capabilities, besides main.
+    brought: BTreeSet<ResourceId>,
 }
 
 impl Parts {
@@ -186,6 +186,7 @@ impl Parts {
         };
         let probe = sidecar.ready.as_ref().map_or_else(|| running_probe(sidecar.restart.into(), true), probe);
         self.container(id.clone(), Role::Sidecar, config, probe, known(&sidecar.failures));
+        self.brought.insert(id.clone());
         self.sidecars.push((id, gate));
     }
 
@@ -257,7 +258,8 @@ impl Parts {
             privileged: parts.iter().any(|part| part.privileged),
             init: spec.init,
             hosts: spec.network.extra_hosts.clone(),
-            dns: spec.dns.clone(),
+            // The gateway asks them in the place of main.
+            dns: if spec.network.egress.is_some() { Vec::new() } else { spec.dns.clone() },
             ports: spec.ports.clone(),
             mounts,
             files: parts.iter().flat_map(|part| &part.files).map(file).chain(of_daemon).collect(),
@@ -313,7 +315,8 @@ impl Parts {
             let dockerfile = made.map(|made| made.text.clone());
             let context = made.and_then(|made| made.context.clone());
             let network = if dockerfile.is_some() { self.build_network } else { BuildNetwork::Default };
-            let config = ImageConfig { reference: config.image.clone(), dockerfile, context, network };
+            let program = config.image == moat_model::resource::gateway::image();
+            let config = ImageConfig { reference: config.image.clone(), dockerfile, context, network, program };
             self.add(image.clone(), Role::Support, Config::Image(config));
         }
         let needs = [image, config.network.network.clone()].into_iter();

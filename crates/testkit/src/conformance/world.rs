@@ -85,6 +85,7 @@ pub fn network_create(world: &impl World, name: &str, nth: u8) -> NetworkCreate 
         labels: labels(&run_of(world), &ResourceId::network(name), &config),
         internal: false,
         subnet: Some(world.subnet(nth)),
+        gateway: false,
     }
 }
 
@@ -114,6 +115,8 @@ pub fn container_create(world: &impl World, name: &str, program: Program, networ
         network: network.clone(),
         mounts: Vec::new(),
         ports: Vec::new(),
+        address: None,
+        resolver: None,
     }
 }
 

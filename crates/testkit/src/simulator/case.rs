@@ -7,7 +7,8 @@ use std::time::Duration;
 use moat_model::graph::{Edge, Gate, Graph, Milestone, Node};
 use moat_model::resource::{
     AgentName, BuildNetwork, Config, ContainerConfig, FileConfig, HealthConfig, ImageConfig, ImageRef, Mount,
-    NetworkAttachment, NetworkConfig, Probe, ResourceId, RestartPolicy, Retention, Role, Run, VolumeConfig,
+    NetworkAttachment, NetworkConfig, PolicyConfig, Probe, ResourceId, RestartPolicy, Retention, Role, Run,
+    VolumeConfig, gateway,
 };
 use moat_sim::faulty::Schedule;
 use moat_sim::interference::Interference;
@@ -50,6 +51,9 @@ pub struct Earlier {
 pub struct Wanted {
     #[serde(default, skip_serializing_if = "is_default")]
     pub internal: bool,
+    /// The way out is a gateway, with this version of its rules.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub gateway: Option<u8>,
     /// By name; `main` requires the others to be ready.
     pub containers: BTreeMap<String, Part>,
 }
@@ -190,6 +194,7 @@ impl Wanted {
                     dockerfile: None,
                     context: None,
                     network: BuildNetwork::Default,
+                    program: false,
                 }),
             ));
         }
@@ -208,6 +213,14 @@ impl Wanted {
                 }
             }
             nodes.push(part.node(name));
+        }
+        if let Some(version) = self.gateway {
+            nodes.extend(gateway_nodes(version));
+            let (gateway, policy) = (ResourceId::gateway(), ResourceId::policy());
+            let needs = [ResourceId::network("agent"), ResourceId::egress(), ResourceId::image(&gateway::image())];
+            edges.extend(needs.map(|on| (gateway.clone(), on, create)));
+            edges.push((policy.clone(), gateway, Edge { gates: Gate::Create, until: Milestone::Started }));
+            edges.push((ResourceId::main(), policy, Edge { gates: Gate::Start, until: Milestone::Created }));
         }
         Graph::build(run, None, nodes, &edges).expect("a graph")
     }
@@ -255,6 +268,37 @@ impl Part {
     }
 }
 
+/// The resources of a gateway, as the compiler adds them.
+fn gateway_nodes(version: u8) -> [Node; 4] {
+    let image = gateway::image();
+    let network = NetworkAttachment { network: ResourceId::network("agent"), aliases: Vec::new() };
+    let config = ContainerConfig {
+        uplink: Some(ResourceId::egress()),
+        restart: RestartPolicy::UnlessStopped,
+        health: Some(HealthConfig::new(gateway::status())),
+        ..ContainerConfig::new(image.clone(), network)
+    };
+    let probe = Probe::Exec {
+        command: gateway::status(),
+        interval: Duration::from_millis(50),
+        timeout: Duration::from_secs(10),
+        settle: Duration::ZERO,
+    };
+    let id = ResourceId::gateway();
+    let text = format!(r#"{{"version":1,"mode":"strict","rules":[{{"rule":"v{version}.example"}}],"host_ports":[]}}"#);
+    let policy = Config::Policy(PolicyConfig { gateway: id.clone(), text });
+    let reference = image.clone();
+    let image_config =
+        ImageConfig { reference, dockerfile: None, context: None, network: BuildNetwork::Default, program: true };
+    let config = Config::Container(Box::new(config));
+    [
+        support(ResourceId::egress(), Config::Network(NetworkConfig::default())),
+        support(ResourceId::image(&image), Config::Image(image_config)),
+        Node { id, role: Role::Sidecar, config, probe: Some(probe), failures: Vec::new() },
+        support(ResourceId::policy(), policy),
+    ]
+}
+
 fn volume_id(container: &str) -> ResourceId {
     ResourceId::volume(format!("{container}-data"))
 }
@@ -266,7 +310,8 @@ fn volume_config(container: &str) -> Config {
 }
 
 fn network(wanted: &Wanted) -> Config {
-    Config::Network(NetworkConfig { internal: wanted.internal, ..NetworkConfig::default() })
+    let gateway = wanted.gateway.is_some();
+    Config::Network(NetworkConfig { internal: wanted.internal || gateway, gateway, ..NetworkConfig::default() })
 }
 
 fn support(id: ResourceId, config: Config) -> Node {

@@ -7,6 +7,7 @@ use moat_model::resource::{Config, Probe, ResourceId, RestartPolicy};
 use moat_model::state::{ContainerState, Health, Observed};
 use moat_plan::{Action, Handle, OpId, Operation, Plan};
 
+use super::gateway;
 use super::reading::{brings, closure, is_create, is_up, known_container, removes, renames, stops};
 use super::soundness::is_sound;
 use super::verdict::differs_in_place;
@@ -21,6 +22,7 @@ pub fn accepts(graph: &Graph, observed: &Observed, plan: &Plan, consent: bool) -
         judge.operation(operation, consent).map_err(|why| format!("{operation}: {why}"))?;
     }
     judge.every_resource_is_provided()?;
+    gateway::is_complete(graph, observed, plan, &judge.before)?;
     judge.no_surplus_stays(consent)?;
     judge.names_stay_unique()
 }
@@ -46,7 +48,12 @@ impl Judge<'_> {
         match &operation.action {
             Action::CreateContainer { labels, network, config, .. } => {
                 self.gate(operation, Gate::Create)?;
-                let pulls = |it: &Operation| matches!(&it.action, Action::PullImage { reference, .. } if *reference == config.image);
+                let pulls = |it: &Operation| match &it.action {
+                    Action::PullImage { reference, .. } | Action::ImportImage { reference, .. } => {
+                        *reference == config.image
+                    }
+                    _ => false,
+                };
                 if matches!(self.observed.images.get(&config.image), Some(None)) && !self.certainly(operation, pulls) {
                     return Err("the image is missing".to_owned());
                 }
@@ -80,7 +87,8 @@ impl Judge<'_> {
                 self.gate(operation, Gate::Start)?;
                 self.gate(operation, Gate::Prove)?;
                 self.every(operation, "stops the old one before the new one exists", |it| {
-                    matches!(it.action, Action::CreateContainer { .. } | Action::UploadFiles { .. })
+                    let connects = matches!(it.action, Action::ConnectNetwork { container: Handle::From(_), .. });
+                    connects || matches!(it.action, Action::CreateContainer { .. } | Action::UploadFiles { .. })
                 })?;
             }
             // A proof without dependencies or network does not count.
@@ -88,7 +96,7 @@ impl Judge<'_> {
                 self.gate(operation, Gate::Start)?;
                 self.gate(operation, Gate::Prove)?;
                 self.every(operation, "is proven before it is connected", |it| {
-                    matches!(it.action, Action::ConnectNetwork { .. })
+                    matches!(it.action, Action::ConnectNetwork { .. } | Action::DisconnectNetwork { .. })
                 })?;
             }
             Action::CreateNetwork { .. } => {
@@ -243,7 +251,7 @@ impl Judge<'_> {
             let makes =
                 self.plan.operations.iter().filter(|it| it.resource == node.id && is_create(&it.action)).count();
             let stays = match node.id.kind {
-                moat_model::resource::Kind::Image => continue,
+                moat_model::resource::Kind::Image | moat_model::resource::Kind::Policy => continue,
                 moat_model::resource::Kind::Volume => self.observed.volumes_of(&node.id).count(),
                 moat_model::resource::Kind::Network => {
                     self.observed.networks_of(&node.id).filter(|it| !self.goes(it.id.as_str())).count()
@@ -314,8 +322,7 @@ impl Judge<'_> {
             return Err(format!("{} is not probed", facts.name));
         }
         let connected = facts.networks.iter().any(|end| end.id.is_none() || end.id == facts.home);
-        let connects =
-            |it: &Operation| matches!(&it.action, Action::ConnectNetwork { container, .. } if *container == facts.id);
+        let connects = |it: &Operation| matches!(&it.action, Action::ConnectNetwork { container: Handle::Known(container), .. } if *container == facts.id);
         if !connected && !self.plan.operations.iter().any(connects) {
             return Err(format!("{} would stay disconnected", facts.name));
         }

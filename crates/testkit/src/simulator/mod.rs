@@ -2,6 +2,7 @@
 
 pub mod case;
 pub mod checker;
+pub mod gateway;
 pub mod reading;
 pub mod search;
 pub mod soundness;

@@ -25,8 +25,10 @@ pub fn handles(operation: &Operation) -> (Option<OpId>, Option<OpId>) {
         }
     }
     match &operation.action {
-        Action::CreateContainer { network, .. } | Action::ConnectNetwork { network, .. } => (None, from(network)),
+        Action::CreateContainer { network, .. } => (None, from(network)),
+        Action::ConnectNetwork { network, container, .. } => (from(container), from(network)),
         Action::UploadFiles { container, .. }
+        | Action::SetPolicy { container, .. }
         | Action::StartContainer { container }
         | Action::AwaitReady { container, .. }
         | Action::RenameContainer { container, .. } => (from(container), None),
@@ -43,7 +45,8 @@ pub fn known_container(operation: &Operation) -> Option<&str> {
         | Action::UnpauseContainer { container: id }
         | Action::RestartContainer { container: id }
         | Action::StopContainer { container: id, .. }
-        | Action::ConnectNetwork { container: id, .. }
+        | Action::ConnectNetwork { container: Handle::Known(id), .. }
+        | Action::DisconnectNetwork { container: id, .. }
         | Action::RemoveContainer { container: id } => Some(id.as_str()),
         _ => None,
     }
@@ -71,13 +74,15 @@ pub fn is_create(action: &Action) -> bool {
 
 /// Whether a resource reaches a milestone only by this action.
 pub fn brings(action: &Action, milestone: Milestone) -> bool {
-    let creates = is_create(action) || matches!(action, Action::PullImage { .. });
+    let makes = matches!(action, Action::PullImage { .. } | Action::ImportImage { .. } | Action::SetPolicy { .. });
+    let creates = is_create(action) || makes;
     let starts = matches!(
         action,
         Action::StartContainer { .. }
             | Action::UnpauseContainer { .. }
             | Action::RestartContainer { .. }
             | Action::ConnectNetwork { .. }
+            | Action::DisconnectNetwork { .. }
     );
     match milestone {
         Milestone::Created => creates,

@@ -51,7 +51,7 @@ pub fn wide_case() -> impl Strategy<Value = Case> {
     (part(), vec(part(), MAX_IN_FLIGHT..MAX_IN_FLIGHT + 8)).prop_map(|(main, others)| {
         let others = others.into_iter().enumerate().map(|(i, part)| (format!("other-{i:02}"), part));
         let containers = others.chain([("main".to_owned(), main)]).collect();
-        let wanted = Wanted { internal: false, containers };
+        let wanted = Wanted { internal: false, gateway: None, containers };
         let faults = Schedule::default();
         Case { before: None, meddling: Vec::new(), wanted, faults, interrupt: None, old_engine: false }
     })
@@ -78,7 +78,7 @@ pub fn namesake_case() -> impl Strategy<Value = Case> {
 fn takes_name(id: &ResourceId) -> Option<Interference> {
     let name = run().name_of(id);
     match id.kind {
-        Kind::Image => None,
+        Kind::Image | Kind::Policy => None,
         Kind::Network => Some(Interference::AddNetwork { name }),
         Kind::Volume => Some(Interference::AddVolume { name }),
         Kind::Container => Some(Interference::AddContainer { name, image: "quick:1".to_owned() }),
@@ -92,11 +92,12 @@ fn earlier() -> impl Strategy<Value = Earlier> {
 pub fn wanted() -> impl Strategy<Value = Wanted> {
     let main = prop_oneof![4 => part(), 1 => a_run()];
     let others = (option::of(part()), option::of(part()));
-    (prop::bool::weighted(0.1), main, others).prop_map(|(internal, main, (buildkit, db))| {
+    let network = (prop::bool::weighted(0.1), option::weighted(0.3, 0..3_u8));
+    (network, main, others).prop_map(|((internal, gateway), main, (buildkit, db))| {
         let named = [("buildkit", buildkit), ("db", db), ("main", Some(main))];
         let containers: BTreeMap<_, _> =
             named.into_iter().filter_map(|(name, part)| Some((name.to_owned(), part?))).collect();
-        Wanted { internal, containers }
+        Wanted { internal, gateway, containers }
     })
 }
 
@@ -151,7 +152,8 @@ fn injection() -> impl Strategy<Value = Injection> {
 }
 
 pub fn container() -> impl Strategy<Value = String> {
-    prop_oneof![Just("container/buildkit"), Just("container/db"), Just("container/main")].prop_map(str::to_owned)
+    prop::sample::select(vec!["container/buildkit", "container/db", "container/main", "container/gateway"])
+        .prop_map(str::to_owned)
 }
 
 pub fn meddling() -> impl Strategy<Value = Interference> {
@@ -167,7 +169,9 @@ pub fn meddling() -> impl Strategy<Value = Interference> {
         container().prop_map(|container| Interference::RemoveContainer { container }),
         container().prop_map(|container| Interference::RenameContainer { container, to: "renamed".to_owned() }),
         container().prop_map(|container| Interference::Disconnect { container }),
+        container().prop_map(|container| Interference::Connect { container, network: "bridge".to_owned() }),
         Just(Interference::RemoveNetwork { network: "network/agent".to_owned() }),
+        Just(Interference::RemoveNetwork { network: "network/egress".to_owned() }),
         volume().prop_map(|volume| Interference::RemoveVolume { volume: volume.to_owned() }),
         image().prop_map(|image| Interference::RemoveImage { image: image.to_owned() }),
         image().prop_map(|image| Interference::RetagImage { image: image.to_owned() }),

@@ -1,12 +1,12 @@
 //! Invariants of an engine's state, checked on the engine's side.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use moat_model::engine::{Call, Engine, Filter};
 use moat_model::graph::{Graph, Node};
 use moat_model::resource::label::Ownership;
-use moat_model::resource::{Config, ContainerId, Kind, Probe, ResourceId};
-use moat_model::state::ContainerState;
+use moat_model::resource::{Config, ContainerId, Kind, NetworkId, Probe, ResourceId, gateway};
+use moat_model::state::{ContainerState, NetworkFacts};
 use moat_sim::sim::{Entry, Scope, Violation};
 
 use super::case::MAX_IN_FLIGHT;
@@ -22,6 +22,15 @@ pub fn differs_in_place(owner: &Ownership, node: &Node) -> bool {
         config
     };
     without(&owner.config) == without(&node.config.canonical())
+}
+
+fn id_of(networks: &[NetworkFacts], resource: &ResourceId) -> Option<NetworkId> {
+    let found = networks.iter().find(|it| it.owner.as_ref().is_some_and(|owner| owner.resource == *resource));
+    found.map(|network| network.id.clone())
+}
+
+fn is_held(graph: &Graph, network: &ResourceId) -> bool {
+    matches!(graph.node(network).map(|node| &node.config), Some(Config::Network(network)) if network.gateway)
 }
 
 impl Stage {
@@ -42,8 +51,12 @@ impl Stage {
                     check(there, || format!("{} is missing{}", node.id, world()))?;
                 }
                 Config::Network(_) => {
-                    let [network] = &networks[..] else {
-                        return Err(format!("{} networks{}", networks.len(), world()));
+                    let found: Vec<_> = networks
+                        .iter()
+                        .filter(|it| it.owner.as_ref().is_some_and(|owner| owner.resource == node.id))
+                        .collect();
+                    let [network] = found[..] else {
+                        return Err(format!("{} of {}{}", found.len(), node.id, world()));
                     };
                     let fits = network.owner.as_ref().is_some_and(|owner| owner.hash == hash) && network.name == name;
                     check(fits, || format!("{} is out of sync{}", node.id, world()))?;
@@ -69,14 +82,32 @@ impl Stage {
                     check(container.state == ContainerState::Running, || {
                         format!("{} is not running{}", node.id, world())
                     })?;
-                    check(!is_asked || self.sim.is_ready(&container.id), || {
-                        format!("{} is not ready{}", node.id, world())
-                    })?;
-                    let on: Vec<_> = container.networks.iter().filter_map(|end| end.id.clone()).collect();
-                    check(on == [networks[0].id.clone()], || format!("{} is not on its network{}", node.id, world()))?;
+                    if is_asked && !self.sim.is_ready(&container.id) {
+                        // A command may have completed since.
+                        let now = self.sim.inspect(&container.id).await.map_err(|error| error.to_string())?;
+                        let is_done = node.may_complete() && now.state == ContainerState::Exited && now.exit_code == 0;
+                        check(is_done, || format!("{} is not ready{}", node.id, world()))?;
+                    }
+                    let on: BTreeSet<_> = container.networks.iter().filter_map(|end| end.id.clone()).collect();
+                    let wanted: BTreeSet<_> = config.networks().filter_map(|id| id_of(&networks, id)).collect();
+                    // Without a gateway a user may connect it elsewhere.
+                    let is_held = config.networks().any(|id| is_held(graph, id));
+                    let fits = if is_held { on == wanted } else { wanted.is_subset(&on) };
+                    check(fits, || format!("{} is not on its networks{}", node.id, world()))?;
+                }
+                Config::Policy(policy) => {
+                    let gateways = containers
+                        .iter()
+                        .filter(|it| it.owner.as_ref().is_some_and(|it| it.resource == policy.gateway));
+                    let Some(gateway) = gateways.last() else { return Err(format!("no gateway{}", world())) };
+                    let answer =
+                        self.sim.exec(&gateway.id, &gateway::status()).await.map_err(|error| error.to_string())?;
+                    check(answer.output.contains(&policy.digest()), || format!("{} is not in force", node.id))?;
                 }
             }
         }
+        let count = graph.nodes().filter(|node| node.id.kind == Kind::Network).count();
+        check(networks.len() == count, || format!("{} networks, {count} wanted{}", networks.len(), world()))?;
         let wanted = graph.nodes().filter(|node| node.id.kind == Kind::Container).count();
         check(containers.len() == wanted, || format!("{} containers, {wanted} wanted{}", containers.len(), world()))
     }

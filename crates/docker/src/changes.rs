@@ -1,7 +1,8 @@
 //! The request of each change.
 
-use super::{build, containers, networks, pull, volumes};
 use crate::Docker;
+use crate::calls::{build, containers, networks, program, pull, volumes};
+use crate::session::policy;
 use moat_model::engine::{Change, EngineError, Made, Progress};
 
 /// Makes a change; what it created, if anything.
@@ -19,9 +20,14 @@ pub(crate) async fn make(
         Change::Pull { reference } => pull::pull(docker, reference, &|it| progress(Progress::Pulled(it))).await,
         Change::Build(build) => build::build(docker, build, &|step: &str| progress(Progress::Step(step))).await,
         Change::RemoveNetwork { network } => networks::remove(docker, network).await,
-        Change::Connect { network, container, aliases } => networks::connect(docker, network, container, aliases).await,
+        Change::Import { reference, labels } => program::import(docker, reference, labels).await,
+        Change::Connect { network, container, aliases, address } => {
+            networks::connect(docker, network, container, aliases, *address).await
+        }
+        Change::Disconnect { network, container } => networks::disconnect(docker, network, container).await,
         Change::RemoveVolume { name } => volumes::remove(docker, name).await,
         Change::Upload { container, files } => containers::upload(docker, container, files).await,
+        Change::SetPolicy { container, command, policy } => policy::set(docker, container, command, policy).await,
         Change::Start { container } => containers::start(docker, container).await,
         Change::Stop { container, grace } => containers::stop(docker, container, *grace).await,
         Change::Restart { container } => containers::restart(docker, container).await,
