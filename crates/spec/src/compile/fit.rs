@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{git, sources};
 use crate::diagnostic::quoted;
+use moat_model::resource::subnet::GATEWAY_CONTAINERS_MAX;
+
 use crate::{Capabilities, Capability, Diagnostic, Diagnostics, Spec, suggest};
 
 /// All conflicts between a spec and its dependencies.
@@ -16,7 +18,19 @@ pub(super) fn conflicts(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
     found.extend(sources::faults(spec, chosen));
     found.extend(read_only(spec, chosen));
     found.extend(waits(spec, chosen));
+    found.extend(addresses(spec, chosen));
     found
+}
+
+/// A network with a gateway has room for a few containers.
+fn addresses(spec: &Spec, chosen: &[Capability]) -> Option<Diagnostic> {
+    let sidecars = chosen.iter().map(|capability| capability.sidecars.len()).sum::<usize>();
+    let count = 1 + sidecars + spec.services.len();
+    (spec.network.egress.is_some() && count > GATEWAY_CONTAINERS_MAX).then(|| {
+        let message = format!("{count} containers, and a network with a policy has room for {GATEWAY_CONTAINERS_MAX}");
+        Diagnostic::error(spec.place_of_key("services"), message)
+            .hint("remove services, or run some of them inside with `docker:dind`")
+    })
 }
 
 /// An image is either used as is or built; the settings must not mix the two.
