@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::active::{Rules, revoked};
-use super::agent::{Authority, Roots};
+use super::certificates::{Authority, Roots};
 use super::config::Config;
 use super::limits::Limits;
 use super::log::{Decision, Entry, Log, Plane, Reason};

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::active::Rules;
-use super::agent::{Authority, Roots};
+use super::certificates::{Authority, Roots};
 use super::config::Config;
 use super::connection::{Attempt, Shared};
 use super::limits::Limits;

@@ -7,6 +7,7 @@
 
 mod active;
 mod agent;
+mod certificates;
 mod config;
 mod connection;
 mod control;
@@ -18,6 +19,7 @@ mod limits;
 mod listen;
 mod log;
 mod outer;
+mod placeholder;
 mod ports;
 mod protect;
 mod relay;

@@ -3,8 +3,6 @@
 //! Conservative: a set that several rules cover only together counts as not covered, so a change is reported as wider
 //! rather than missed.
 
-use ipnet::IpNet;
-
 use super::grant::GrantName;
 use super::host_rule::HostRule;
 use super::limits::Limit;
@@ -110,16 +108,7 @@ fn on(limit: &Limit, port: Port) -> bool {
 
 /// Whether an old rule allows all that a new one does on a port.
 fn covers(old: &HostRule, new: &HostRule, port: Port) -> bool {
-    old.ports().any(|it| it == port) && is_range_within(old.within, new.within) && old.hosts.covers(&new.hosts)
-}
-
-/// Whether the private addresses of an old rule include those of a new one.
-pub(crate) fn is_range_within(old: Option<IpNet>, new: Option<IpNet>) -> bool {
-    match (old, new) {
-        (_, None) => true,
-        (None, Some(_)) => false,
-        (Some(old), Some(new)) => old.contains(&new),
-    }
+    old.ports().any(|it| it == port) && old.has_addresses_of(new) && old.hosts.covers(&new.hosts)
 }
 
 #[cfg(test)]

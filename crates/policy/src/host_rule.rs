@@ -39,6 +39,17 @@ impl HostRule {
     }
 }
 
+impl HostRule {
+    /// Whether the private addresses include those of another rule.
+    pub(crate) fn has_addresses_of(&self, other: &Self) -> bool {
+        match (self.within, other.within) {
+            (_, None) => true,
+            (None, Some(_)) => false,
+            (Some(mine), Some(theirs)) => mine.contains(&theirs),
+        }
+    }
+}
+
 impl FromStr for HostRule {
     type Err = InvalidRule;
 

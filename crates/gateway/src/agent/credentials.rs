@@ -1,11 +1,9 @@
 //! The credentials in a request: what a client must not send, and what the gateway puts in.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use http::header::{self, HeaderName};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, Request, Uri};
-use moat_policy::{GrantedHost, HostName, Policy};
+use http::{Request, Uri};
+use moat_policy::GrantedHost;
 
 /// Headers by which servers take credentials. A granted host gets none of them from a client: a token of somebody else
 /// would carry data to his account.
@@ -49,21 +47,6 @@ fn without_parameters(uri: &Uri, names: &[String]) -> Option<Uri> {
     let mut parts = uri.clone().into_parts();
     parts.path_and_query = Some(PathAndQuery::try_from(path).ok()?);
     Uri::from_parts(parts).ok()
-}
-
-/// Whether a request has a placeholder that belongs to another host. Some program sends a credential to the wrong place;
-/// the placeholder is worth nothing, but the request is a mistake or an attempt to steal.
-pub(crate) fn has_foreign_placeholder(policy: &Policy, name: &HostName, headers: &HeaderMap, uri: &Uri) -> bool {
-    let has = |text: &[u8]| policy.has_foreign_placeholder(name, text);
-    let is_foreign = |value: &http::HeaderValue| {
-        let basic = value
-            .to_str()
-            .ok()
-            .and_then(|text| text.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"));
-        has(value.as_bytes()) || basic.and_then(|(_, text)| STANDARD.decode(text).ok()).is_some_and(|text| has(&text))
-    };
-    !policy.grants().is_empty() && (headers.values().any(is_foreign) || has(uri.to_string().as_bytes()))
 }
 
 #[cfg(test)]

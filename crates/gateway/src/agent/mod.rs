@@ -3,18 +3,16 @@
 //! It reads requests only to hosts that rules for requests or grants name: for these it ends TLS, with a certificate of
 //! this gateway's own authority. All other hosts pass as on the transparent planes, by name and undecrypted.
 
-mod authority;
 mod credentials;
+mod exchange;
+mod kept;
 mod prefixed;
 mod proxy;
+mod question;
 mod refuse;
-mod server;
 mod session;
 mod target;
 mod tunnel;
 mod upstream;
 
-pub(crate) use authority::Authority;
-pub(crate) use credentials::has_foreign_placeholder;
 pub(crate) use proxy::serve;
-pub(crate) use server::Roots;

@@ -13,7 +13,8 @@ use hyper_util::rt::TokioIo;
 use moat_policy::{Port, Verdict};
 use tokio::net::TcpStream;
 
-use super::session::{Place, Session, denial, http1_builder};
+use super::question::denial;
+use super::session::{Place, Session, http1_builder};
 use super::target::{self, Target};
 use super::{refuse, tunnel};
 use crate::connection::Shared;

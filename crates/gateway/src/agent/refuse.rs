@@ -3,7 +3,7 @@
 use http::{Response, StatusCode};
 use moat_policy::{GrantName, Policy};
 
-use super::session::Question;
+use super::question::Question;
 use super::target::{NoTarget, Target};
 use super::upstream::NoServer;
 use crate::http::{Body, answer, no_connection};

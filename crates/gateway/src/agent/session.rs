@@ -1,35 +1,32 @@
-//! The requests of one client's connection: each is decided by its host, method and path, and passed on.
+//! One client's connection with requests, and what ends it: the client, new rules, a locked grant, the gateway.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use http::header::{HeaderName, SET_COOKIE};
-use http::{Method, Request, Response, StatusCode, Version};
-use hyper::body::Incoming;
+use http::Request;
 use hyper::rt::Executor;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use moat_policy::{AmbiguousPath, Asked, Grant, GrantedHost, Policy, READY, RequestPath, Verdict};
+use moat_policy::{Grant, Policy};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::credentials::{self, has_foreign_placeholder};
-use super::refuse;
+use super::kept::Kept;
+use super::question::Question;
 use super::target::{self, NoTarget, Target};
-use super::upstream::{NoServer, Upstream, Way};
 use crate::active::Active;
 use crate::connection::{Attempt, Passing, Shared};
-use crate::http::{Body, Counted, Upgrade, is_upgrade, no_answer, placeholder, ready, strip};
+use crate::http::Upgrade;
 use crate::log::{Plane, Reason};
 
 /// A connection with requests.
 pub(super) struct Session {
     pub shared: Arc<Shared>,
     client: IpAddr,
-    place: Place,
+    pub place: Place,
     state: Mutex<State>,
     /// The end of the tasks of this connection.
     ended: CancellationToken,
@@ -44,12 +41,13 @@ pub(super) enum Place {
     Tunnel { target: Target, tls: bool },
 }
 
+/// The state of a connection.
 #[derive(Default)]
-struct State {
+pub(super) struct State {
     /// Kept for further requests.
-    upstreams: Vec<Upstream>,
+    pub kept: Kept,
+    pub upgrade: Option<Upgrade>,
     exchanges: Vec<Exchange>,
-    upgrade: Option<Upgrade>,
 }
 
 /// A request that passes.
@@ -62,71 +60,22 @@ struct Exchange {
     grant: Option<Grant>,
 }
 
-/// What a request asks for.
-#[derive(Debug, Clone)]
-pub(super) struct Question {
-    pub method: Method,
-    pub path: Result<RequestPath, AmbiguousPath>,
-    /// As it is written, without the query.
-    pub text: String,
-}
-
 /// Spawns the tasks of an HTTP/2 connection, which end with it.
 #[derive(Clone)]
 struct Tasks(CancellationToken);
 
-/// Methods by which a server sends back what it got, a credential included.
-const REFLECTING: [&str; 2] = ["TRACE", "TRACK"];
-
 /// Requests of an HTTP/2 connection at a time, as many as servers usually allow.
 const STREAMS_MAX: u32 = 100;
 
-/// Headers by which some servers let a request be another one than it says.
-const OVERRIDES: [&str; 6] = [
-    "x-http-method-override",
-    "x-http-method",
-    "x-method-override",
-    "x-original-url",
-    "x-rewrite-url",
-    "x-forwarded-host",
-];
-
-impl Question {
-    pub fn new<B>(request: &Request<B>) -> Self {
-        let text = request.uri().path().to_owned();
-        Self { method: request.method().clone(), path: RequestPath::new(&text), text }
-    }
-
-    /// A tunnel has no request.
-    pub fn tunnel() -> Self {
-        Self { method: Method::CONNECT, path: Err(AmbiguousPath::Relative), text: String::new() }
-    }
-
-    /// What the policy says. Of a path that is ambiguous, only whole hosts are allowed.
-    pub fn verdict<'a>(&self, policy: &'a Policy, target: &Target) -> Verdict<'a> {
-        match &self.path {
-            Ok(path) => policy.decide_request(&target.name, target.port, &Asked { method: self.method.as_str(), path }),
-            Err(_) => policy.decide(&target.name, target.port),
-        }
-    }
-
-    fn is_allowed(&self, policy: &Policy, target: &Target, address: IpAddr) -> bool {
-        match self.verdict(policy, target) {
-            Verdict::Denied => false,
-            verdict => verdict.check_address(address).is_ok(),
-        }
-    }
-}
-
 impl Place {
-    fn target<B>(&self, request: &Request<B>) -> Result<Target, NoTarget> {
+    pub fn target<B>(&self, request: &Request<B>) -> Result<Target, NoTarget> {
         match self {
             Self::Proxy => target::of_proxy(request),
             Self::Tunnel { target, .. } => target::in_tunnel(request, target),
         }
     }
 
-    fn has_tls(&self) -> bool {
+    pub fn has_tls(&self) -> bool {
         matches!(self, Self::Tunnel { tls: true, .. })
     }
 }
@@ -203,176 +152,8 @@ impl Session {
         }
     }
 
-    /// Answers a request.
-    pub async fn answer(&self, mut request: Request<Incoming>) -> Response<Body> {
-        let target = match self.place.target(&request) {
-            Ok(target) => target,
-            Err(error) => {
-                self.attempt(None, None).deny(&self.shared, None, error.reason());
-                return refuse::no_target(&error);
-            }
-        };
-        let question = Question::new(&request);
-        let attempt = self.attempt(Some(&target), Some(&question));
-        let active = self.shared.rules.current();
-        if target.name.as_str() == READY {
-            return ready(active.digest.as_deref());
-        }
-        let verdict = question.verdict(&active.policy, &target);
-        let granted = self.granted(&active.policy, &target, &question);
-        if verdict == Verdict::Denied || (granted.is_some() && REFLECTING.contains(&question.method.as_str())) {
-            attempt.deny(&self.shared, Some(&target.name), denial(&active.policy, &target));
-            return refuse::no_rule(&active.policy, &target, &question);
-        }
-        if has_foreign_placeholder(&active.policy, &target.name, request.headers(), request.uri()) {
-            attempt.deny(&self.shared, Some(&target.name), Reason::Placeholder);
-            return placeholder(&target.name);
-        }
-        let attempt = match &granted {
-            Some((grant, _)) if !self.shared.vault.holds(grant) => {
-                attempt.by(&grant.name).deny(&self.shared, Some(&target.name), Reason::Locked);
-                return refuse::locked(&grant.name);
-            }
-            Some((grant, _)) => attempt.by(&grant.name),
-            None => attempt,
-        };
-        let way = Way { tls: self.place.has_tls(), http2: request.version() == Version::HTTP_2 };
-        let upstream = match self.upstream(&target, way, &verdict).await {
-            Ok(upstream) => upstream,
-            Err(error) => return self.no_server(&attempt, &target, &verdict, &error),
-        };
-        let passing = Arc::new(attempt.pass(&self.shared, &target.name, &verdict));
-        self.enter(&passing, &target, &question, upstream.address, granted.map(|(grant, _)| grant.clone()));
-        // The rules may have changed since the decision. From here on, the guard sees each change.
-        if !question.is_allowed(&self.shared.rules.current().policy, &target, upstream.address) {
-            passing.ends(Some(Reason::Revoked));
-            return refuse::no_rule(&active.policy, &target, &question);
-        }
-        let host = active.policy.grant_of(&target.name);
-        if let Some((_, host)) = host {
-            credentials::strip(&mut request, host);
-        }
-        if let Some((grant, host)) = granted {
-            let name = HeaderName::try_from(host.format.header());
-            let (Ok(name), Some(value)) = (name, self.shared.vault.header(grant, host)) else {
-                passing.ends(Some(Reason::Locked));
-                return refuse::locked(&grant.name);
-            };
-            request.headers_mut().insert(name, value);
-        }
-        let mut response = self.exchange(request, upstream, way, passing, &verdict).await;
-        if host.is_some() {
-            // A session that a server has begun for the credential would be one inside the sandbox.
-            response.headers_mut().remove(SET_COOKIE);
-        }
-        response
-    }
-
-    /// Sends a request to the server, and returns its answer.
-    async fn exchange(
-        &self,
-        mut request: Request<Incoming>,
-        upstream: Upstream,
-        way: Way,
-        passing: Arc<Passing>,
-        verdict: &Verdict<'_>,
-    ) -> Response<Body> {
-        let target = upstream.target.clone();
-        let may_upgrade = !way.http2 && is_upgrade(request.headers());
-        let upgrade = may_upgrade.then(|| hyper::upgrade::on(&mut request));
-        for name in OVERRIDES {
-            request.headers_mut().remove(name);
-        }
-        let request = request.map(|body| Counted::request(body, Arc::clone(&passing)));
-        let (mut response, upstream) = match self.send(request, upstream, way, verdict).await {
-            Ok(answered) => answered,
-            Err(error) => return no_answer(&target.name, &error),
-        };
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            let Some(client) = upgrade.filter(|_| is_upgrade(response.headers())) else {
-                return no_answer(&target.name, "it changes the protocol unasked");
-            };
-            let server = hyper::upgrade::on(&mut response);
-            strip(response.headers_mut(), true);
-            let passing = Arc::clone(&passing);
-            self.state().upgrade = Some(Upgrade { client, server, passing, keeps: Box::new(upstream) });
-        } else {
-            strip(response.headers_mut(), false);
-            self.keep(upstream);
-        }
-        // Each side has a version of its own.
-        *response.version_mut() = Version::HTTP_11;
-        response.map(|body| Counted::answer(body, passing))
-    }
-
-    /// Sends a request; once more on a new connection, if the server has closed the kept one before it read anything.
-    async fn send(
-        &self,
-        request: Request<Counted>,
-        mut upstream: Upstream,
-        way: Way,
-        verdict: &Verdict<'_>,
-    ) -> Result<(Response<Incoming>, Upstream), String> {
-        let (error, unsent) = match upstream.send(request).await {
-            Ok(response) => return Ok((response, upstream)),
-            Err(unanswered) => unanswered,
-        };
-        let Some(request) = unsent else { return Err(error) };
-        let again = Upstream::connect(&self.shared, &upstream.target, way, verdict).await;
-        let mut upstream = again.map_err(|error| error.to_string())?;
-        match upstream.send(request).await {
-            Ok(response) => Ok((response, upstream)),
-            Err((error, _)) => Err(error),
-        }
-    }
-
-    /// A kept connection that leads to the target, or a new one.
-    async fn upstream(&self, target: &Target, way: Way, verdict: &Verdict<'_>) -> Result<Upstream, NoServer> {
-        let kept = self.kept(target, way, verdict);
-        if let Some(mut upstream) = kept
-            && upstream.ready().await.is_ok()
-        {
-            return Ok(upstream);
-        }
-        Upstream::connect(&self.shared, target, way, verdict).await
-    }
-
-    fn kept(&self, target: &Target, way: Way, verdict: &Verdict<'_>) -> Option<Upstream> {
-        let mut state = self.state();
-        state.upstreams.retain(|upstream| !upstream.is_closed());
-        let fits = |upstream: &Upstream| {
-            upstream.target == *target && upstream.tls == way.tls && verdict.check_address(upstream.address).is_ok()
-        };
-        // A client of HTTP/1.1 has read the last answer, so its connection is free in a moment.
-        let is_free = |upstream: &Upstream| !way.http2 || upstream.is_http2() || upstream.is_ready();
-        let at = state.upstreams.iter().position(|upstream| fits(upstream) && is_free(upstream))?;
-        match state.upstreams[at].share() {
-            Some(shared) => Some(shared),
-            None => Some(state.upstreams.swap_remove(at)),
-        }
-    }
-
-    fn keep(&self, upstream: Upstream) {
-        let mut state = self.state();
-        let is_known =
-            upstream.is_http2() && state.upstreams.iter().any(|it| it.is_http2() && it.target == upstream.target);
-        if !is_known {
-            state.upstreams.push(upstream);
-        }
-    }
-
-    /// The grant whose credential a request gets. Only over TLS, which ends here and begins again.
-    fn granted<'a>(
-        &self,
-        policy: &'a Policy,
-        target: &Target,
-        question: &Question,
-    ) -> Option<(&'a Grant, &'a GrantedHost)> {
-        let path = question.path.as_ref().ok().filter(|_| self.place.has_tls())?;
-        policy.grant_for(&target.name, target.port, &Asked { method: question.method.as_str(), path })
-    }
-
-    fn enter(
+    /// Notes an exchange that goes on, for the guard.
+    pub fn enter(
         &self,
         passing: &Arc<Passing>,
         target: &Target,
@@ -384,16 +165,6 @@ impl Session {
         state.exchanges.retain(|exchange| exchange.passing.strong_count() > 0);
         let (target, question) = (target.clone(), question.clone());
         state.exchanges.push(Exchange { passing: Arc::downgrade(passing), target, question, address, grant });
-    }
-
-    fn no_server(&self, attempt: &Attempt, target: &Target, verdict: &Verdict<'_>, error: &NoServer) -> Response<Body> {
-        let reason = match error {
-            NoServer::Outer(error) => error.reason(),
-            NoServer::Certificate(_) => Reason::Certificate,
-            NoServer::Protocol(_) => Reason::Unreachable,
-        };
-        attempt.fail(&self.shared, &target.name, verdict, reason);
-        refuse::no_server(target, error)
     }
 
     /// Waits until the rules no longer allow an exchange that goes on, or its grant is gone or locked.
@@ -434,14 +205,9 @@ impl Session {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The reason of a denial.
-pub(super) fn denial(policy: &Policy, target: &Target) -> Reason {
-    if policy.is_limited(&target.name, target.port) { Reason::Request } else { Reason::NoRule }
 }
 
 pub(super) fn http1_builder(shared: &Shared) -> http1::Builder {

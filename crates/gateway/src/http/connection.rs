@@ -19,10 +19,10 @@ use super::host::host;
 use super::refuse;
 use super::upgrade::Upgrade;
 use crate::active::Active;
-use crate::agent::has_foreign_placeholder;
 use crate::connection::{Attempt, Passing, Shared};
 use crate::idle::Idle;
 use crate::log::{Plane, Reason};
+use crate::placeholder::is_misplaced;
 
 /// The state of a connection.
 struct Connection {
@@ -117,7 +117,7 @@ impl Connection {
             self.attempt.deny(&self.shared, Some(&name), self.attempt.reason(&active.policy, &name));
             return refuse::no_rule(&active.policy, &name);
         }
-        if has_foreign_placeholder(&active.policy, &name, request.headers(), request.uri()) {
+        if is_misplaced(&active.policy, &name, request.headers(), request.uri()) {
             self.attempt.deny(&self.shared, Some(&name), Reason::Placeholder);
             return refuse::placeholder(&name);
         }

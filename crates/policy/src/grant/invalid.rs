@@ -40,7 +40,7 @@ impl InvalidGrant {
             Self::Name(_) => "expected lower-case letters, digits and `-`".into(),
             Self::Unknown { similar: Some(similar), .. } => format!("did you mean `{similar}`?"),
             Self::Unknown { similar: None, .. } => {
-                let all: Vec<String> = super::names().map(|name| format!("`{name}`")).collect();
+                let all: Vec<String> = super::files::names().map(|name| format!("`{name}`")).collect();
                 format!("the grants are {}", all.join(", "))
             }
             Self::NoHost(_) => "add `write: true`, or remove the grant".into(),

@@ -2,6 +2,7 @@
 //!
 //! A grant names no value. The gateway has values in memory only, and a program in the sandbox has a placeholder.
 
+mod files;
 mod header;
 mod invalid;
 mod provider;
@@ -17,9 +18,10 @@ use super::path::Case;
 use super::port::Port;
 use super::request_rule::{self, Effect, RequestRule};
 
+pub use files::names;
 pub use header::{HeaderFormat, InvalidFormat};
 pub use invalid::InvalidGrant;
-pub use provider::{GrantOptions, Provider, Repository, find, names};
+pub use provider::{GrantOptions, Provider, Repository, find};
 pub use row::GrantRow;
 
 /// The name of a grant: that of its provider, or the user's own.
@@ -110,7 +112,7 @@ impl GrantedHost {
         let requests = |it: &'_ Self| it.requests.clone();
         let (old, now) = (requests(self), requests(new));
         self.host.hosts.covers(&new.host.hosts)
-            && super::compare::is_range_within(self.host.within, new.host.within)
+            && self.host.has_addresses_of(&new.host)
             && self.format == new.format
             && self.query == new.query
             && (self.case == new.case || self.case == Case::Ignored)

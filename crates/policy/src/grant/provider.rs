@@ -7,10 +7,8 @@ use serde::Deserialize;
 use super::super::path::Case;
 use super::super::preset_names::similar;
 use super::super::request_rule::RequestRule;
+use super::files::{FILES, names};
 use super::{Grant, GrantedHost, HeaderFormat, InvalidGrant};
-
-/// The files under `specs/grants/`, by name: `build.rs` lists them.
-const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/grants.rs"));
 
 /// A provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,11 +74,6 @@ struct Access {
 
 /// What stands for a repository in a request.
 const REPOSITORY: &str = "{repo}";
-
-/// Sorted.
-pub fn names() -> impl Iterator<Item = &'static str> {
-    FILES.iter().map(|(name, _)| *name)
-}
 
 /// A provider by name.
 ///

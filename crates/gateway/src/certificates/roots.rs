@@ -48,7 +48,7 @@ impl Roots {
     }
 
     /// Begins TLS with a server that proves to be the host.
-    pub(super) async fn connect(&self, name: &HostName, http2: bool, stream: Idle) -> io::Result<TlsStream<Idle>> {
+    pub async fn connect(&self, name: &HostName, http2: bool, stream: Idle) -> io::Result<TlsStream<Idle>> {
         let config = if http2 { &self.either } else { &self.http1 };
         let name = ServerName::try_from(name.as_str().to_owned()).map_err(io::Error::other)?;
         TlsConnector::from(Arc::clone(config)).connect(name, stream).await
