@@ -7,6 +7,8 @@
 # Tags under which tests pull the stand-ins: the pinned ones of `specs/`, and common ones.
 dind_tags="29.7.2-dind dind"
 buildkit_tags="v0.32.2 latest"
+dind_rootless_tags="29.7.2-dind-rootless dind-rootless"
+buildkit_rootless_tags="v0.32.2-rootless rootless"
 
 base_packages=docker.io,docker-cli,docker-registry,iptables,iproute2,ca-certificates,git,procps,util-linux,mount
 # Left out of the base, since every test pulls it: documentation, and what neither dockerd nor git needs to run.
@@ -21,12 +23,21 @@ service_without=('/usr/share/doc/*' '/usr/share/man/*' '/usr/share/locale/*' '*/
 # What of the base the official image has in /usr/local/bin; below /usr.
 dind_programs="bin/containerd bin/containerd-shim-runc-v2 bin/docker bin/docker-init sbin/docker-proxy sbin/dockerd sbin/runc"
 
+# What runs a daemon as a user. Debian's newuidmap is setuid root, which the kernel refuses where root has no CAP_SYS_ADMIN;
+# with file capabilities it works there.
+rootless_image_packages=rootlesskit,slirp4netns,uidmap,fuse-overlayfs
+rootless_files=(bin/{rootlesskit,rootlesskit-docker-proxy,slirp4netns,newuidmap,newgidmap,fuse-overlayfs}
+    lib/*/lib{slirp,glib-2.0,fuse3,cap-ng,atomic}.so.*)
+
 # `engine build`. Everything in it is kept until what it is made of changes.
 build() {
     mkdir -p "$cache"/{layers,stamps,host,tmp}
     local jobs=() job
     # The base takes longest; the others run next to it, and end with this process if one fails.
-    stage base "$base_packages ${base_without[*]} $registry" make_base & jobs+=($!)
+    {
+        stage base "$base_packages ${base_without[*]} $registry" make_base
+        stage rootless "3 $rootless_image_packages $(cat "$cache/layers/base.digest")" make_rootless
+    } & jobs+=($!)
     { stage trixie 2 make_trixie; stage sid 1 make_sid; } & jobs+=($!)
     stage dind "$dind_programs $(cat "$here/dockerd-entrypoint.sh")" make_dind & jobs+=($!)
     stage services "$service_packages ${service_without[*]} $(cat "$here/service-entrypoint.sh")" make_services & jobs+=($!)
@@ -115,6 +126,45 @@ make_dind() {
     layer dind "$cache/tmp/dind"
 }
 
+# The user of both rootless images, and what it needs to run a daemon. Only this user's home and runtime directory, which
+# differ between the images, are made by `make_home`.
+make_rootless() {
+    local root=$cache/tmp/rootless file
+    rm -rf "$cache/tmp/rootless-packages" "$root"
+    TMPDIR=$cache/tmp mmdebstrap --variant=extract --include=$rootless_image_packages trixie "$cache/tmp/rootless-packages"
+    for file in "${rootless_files[@]}"; do
+        for file in "$cache/tmp/rootless-packages/usr"/$file; do
+            mkdir -p "$root/usr/${file#"$cache/tmp/rootless-packages/usr/"}" && rmdir "$root/usr/${file#"$cache/tmp/rootless-packages/usr/"}"
+            cp -a "$file" "$root/usr/${file#"$cache/tmp/rootless-packages/usr/"}"
+        done
+    done
+    rm -rf "$cache/tmp/rootless-packages"
+    chmod u-s "$root"/usr/bin/new?idmap
+    setcap cap_setuid+ep "$root/usr/bin/newuidmap"
+    setcap cap_setgid+ep "$root/usr/bin/newgidmap"
+    mkdir -p "$root/etc"
+    cp "$cache/tree/etc"/{passwd,group} "$root/etc/"
+    # The users of the two official images, and the home directories that they have there.
+    make_user rootless-dind rootless .local/share/docker
+    make_user rootless-buildkit user .local/share/buildkit
+    rm -rf "$root/etc"
+    layer rootless "$root"
+}
+
+make_user() { # LAYER NAME DATA
+    local tree=$cache/tmp/$1
+    rm -rf "$tree"
+    mkdir -p "$tree/etc" "$tree/home/$2/$3" "$tree/home/$2/.config/docker" "$tree/home/$2/.local/tmp" "$tree/run/user/1000" "$tree/run/buildkit"
+    cp "$cache/tree/etc"/{passwd,group} "$tree/etc/"
+    echo "$2:x:1000:1000::/home/$2:/bin/sh" >>"$tree/etc/passwd"
+    echo "$2:x:1000:" >>"$tree/etc/group"
+    echo "$2:100000:65536" | tee "$tree/etc/subuid" >"$tree/etc/subgid"
+    cp "$cache/tree/etc/docker/daemon.json" "$tree/home/$2/.config/docker/"
+    chmod 1777 "$tree/run/user"
+    chown -R 1000:1000 "$tree/home/$2" "$tree/run/user/1000" "$tree/run/buildkit"
+    layer "$1" "$tree"
+}
+
 # What images that moat makes are based on: a Debian that can install packages.
 make_slim() {
     local tree=$cache/tmp/slim options=() path
@@ -169,7 +219,7 @@ make_stand_in() {
 # A folder becomes a layer: the same bytes for the same files, so that an unchanged image keeps its digest.
 layer() { # NAME DIR
     local tar=$cache/layers/$1.tar
-    tar --sort=name --numeric-owner --mtime=@0 --exclude='./dev/*' -C "$2" -cf "$tar.new" .
+    tar --sort=name --numeric-owner --mtime=@0 --xattrs --xattrs-include=security.capability --exclude='./dev/*' -C "$2" -cf "$tar.new" .
     mv "$tar.new" "$tar"
     sha256sum "$tar" | cut -c1-64 >"$cache/layers/$1.digest"
     [ "$1" = base ] || rm -rf "$2"
@@ -187,6 +237,13 @@ make_registry() {
     image lab/dind-no-buildx latest "$dind" base dind
     image moby/buildkit "$buildkit_tags" "\"Entrypoint\": [\"buildkitd\"], \"Env\": [$env],
         \"Volumes\": {\"/var/lib/buildkit\": {}}" base buildkit
+    image library/docker "$dind_rootless_tags" "\"Entrypoint\": [\"dockerd-entrypoint.sh\"], \"User\": \"rootless\",
+        \"Volumes\": {\"/home/rootless/.local/share/docker\": {}},
+        \"Env\": [$env, \"DOCKER_TLS_CERTDIR=/certs\"]" base dind compose buildx rootless rootless-dind
+    image moby/buildkit "$buildkit_rootless_tags" "\"Entrypoint\": [\"rootlesskit\", \"buildkitd\"], \"User\": \"1000:1000\",
+        \"Volumes\": {\"/home/user/.local/share/buildkit\": {}},
+        \"Env\": [$env, \"HOME=/home/user\", \"USER=user\", \"XDG_RUNTIME_DIR=/run/user/1000\", \"TMPDIR=/home/user/.local/tmp\",
+        \"BUILDKIT_HOST=unix:///run/user/1000/buildkit/buildkitd.sock\"]" base buildkit rootless rootless-buildkit
     local service='"Entrypoint": ["docker-entrypoint.sh"]' postgres=/usr/lib/postgresql/17/bin
     image library/postgres 17 "$service, \"Cmd\": [\"postgres\"], \"Volumes\": {\"/var/lib/postgresql/data\": {}},
         \"Env\": [${env%\"}:$postgres\", \"PGDATA=/var/lib/postgresql/data\", \"PG_MAJOR=17\"]" services

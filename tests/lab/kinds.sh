@@ -103,15 +103,13 @@ account() { # NAME FIRST-SUBORDINATE-ID
     echo "$1:$2:65536" | tee -a etc/subuid >>etc/subgid
 }
 
-# What a user needs to run an engine: subordinate ids, two devices, and a cgroup of version 2 of its own.
+# What a user needs to run an engine: subordinate ids, a device, and a cgroup of version 2 of its own.
 as_user() {
     account lab 100000
     mkdir -p ".$home/.local/share" "run/user/$user"
     mount --bind "$run/user" "run/user/$user"
     chown -R $user:$user ".$home" "$run/user"
-    mknod -m 666 /mnt/tun c 10 200
     mknod -m 666 /mnt/fuse c 10 229
-    mount --bind /mnt/tun dev/net/tun
     mount --bind /mnt/fuse dev/fuse
     umount -lR sys/fs/cgroup
     mount -t cgroup2 cgroup sys/fs/cgroup

@@ -3,6 +3,7 @@
 //! Names are those of BuildKit 0.32 (`cmd/buildkitd/main.go`, `cmd/buildkitd/config/config.go`). The real daemon skips
 //! keys that it does not know; the lab refuses them, so that a test notices a misspelt one.
 
+use crate::engine::rootless;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
@@ -75,7 +76,7 @@ impl Config {
         };
         let mut addresses = flag_or_file("addr", ["grpc", "address"]);
         if addresses.is_empty() {
-            addresses.push("unix:///run/buildkit/buildkitd.sock".into());
+            addresses.push(default_address());
         }
         let entitlements = flag_or_file("allow-insecure-entitlement", ["insecure-entitlements", ""]);
         if let Some(unknown) =
@@ -85,12 +86,26 @@ impl Config {
         }
         let root = flag_or_file("root", ["root", ""]).pop();
         Ok(Self {
-            root: root.unwrap_or("/var/lib/buildkit".into()).into(),
+            root: root.unwrap_or_else(default_root).into(),
             addresses,
             host_network: entitlements.iter().any(|e| e == "network.host"),
             nameservers: strings(&file, ["dns", "nameservers"]),
         })
     }
+}
+
+/// As a user, the real daemon keeps its state in the home directory.
+fn default_root() -> String {
+    if rootless() { format!("{}/.local/share/buildkit", variable("HOME")) } else { "/var/lib/buildkit".to_owned() }
+}
+
+fn default_address() -> String {
+    let folder = if rootless() { variable("XDG_RUNTIME_DIR") } else { "/run".to_owned() };
+    format!("unix://{folder}/buildkit/buildkitd.sock")
+}
+
+fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_default()
 }
 
 fn given(flags: &[(String, String)], name: &str) -> Vec<String> {

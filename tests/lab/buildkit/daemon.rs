@@ -53,7 +53,8 @@ async fn serve(mut listeners: Listeners, config: &Config, connections: &mut Join
     while engine::ping().await.is_err() {
         tokio::time::sleep(engine::POLL).await;
     }
-    if let Some(upstream) = dns::upstream(&config.nameservers) {
+    // In a user namespace RUN steps ask the resolver of slirp4netns.
+    if let Some(upstream) = dns::upstream(&config.nameservers).filter(|_| !engine::rootless()) {
         tokio::spawn(async move {
             if let Err(error) = dns::forward(engine::GATEWAY, upstream).await {
                 eprintln!("no names for RUN steps: {error}");

@@ -2,42 +2,52 @@
 //!
 //! Set up to be ready in a fifth of a second, since the real buildkitd is: containerd is started here (dockerd would ask
 //! a second later whether its own one has come up), and one rule for outgoing packets takes the place of some sixty.
+//! In a user namespace it has a network of its own, through slirp4netns.
 
 use crate::config::Config;
 use rustix::process::{Pid, Signal, kill_process};
 use std::error::Error;
 use std::fs;
 use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 
-pub const SOCKET: &str = "/run/lab-buildkit/docker.sock";
+/// A folder that the users of both images can write.
+const STATE: &str = "/tmp/lab-buildkit";
+pub const SOCKET: &str = "/tmp/lab-buildkit/docker.sock";
 /// The engine's bridge, for RUN steps: a network that no test uses.
 pub const GATEWAY: &str = "10.213.212.1";
 /// How often to look whether a socket answers.
 pub const POLL: Duration = Duration::from_millis(10);
 
-const CONTAINERD: &str = "/run/lab-buildkit/containerd.sock";
+const CONTAINERD: &str = "/tmp/lab-buildkit/containerd.sock";
 
 pub struct Engine {
     containerd: Child,
     dockerd: Child,
+    _network: Option<Network>,
 }
 
 impl Engine {
     pub async fn start(config: &Config) -> Result<Self, Box<dyn Error>> {
-        delegate_cgroups()?;
-        let _ = fs::remove_dir_all("/run/lab-buildkit"); // sockets and pid files of an earlier start in this container
-        fs::create_dir_all("/run/lab-buildkit")?;
-        let containerd = start_containerd(&config.root)?;
+        let _ = fs::remove_dir_all(STATE); // sockets and pid files of an earlier start in this container
+        fs::create_dir_all(STATE)?;
+        let network = if rootless() { Some(Network::start().await?) } else { None };
+        if network.is_none() {
+            delegate_cgroups()?;
+        }
+        let inside = |program: &str| network.as_ref().map_or_else(|| Command::new(program), |it| it.command(program));
+        let containerd = start_containerd(inside("containerd"), &config.root)?;
         let forward = ["-t", "nat", "-I", "POSTROUTING", "-s", "10.213.212.0/24", "-j", "MASQUERADE"];
-        Command::new("iptables").args(forward).status().await?;
+        inside("iptables").args(forward).status().await?;
         while UnixStream::connect(CONTAINERD).await.is_err() {
             tokio::time::sleep(POLL).await;
         }
-        Ok(Self { containerd, dockerd: start_dockerd(config)? })
+        let dockerd = start_dockerd(inside("dockerd"), config)?;
+        Ok(Self { containerd, dockerd, _network: network })
     }
 
     /// Returns only when one of the two is gone, and says which.
@@ -73,34 +83,84 @@ fn delegate_cgroups() -> std::io::Result<()> {
     fs::write(root.join("cgroup.subtree_control"), wanted.join(" "))
 }
 
-fn start_containerd(root: &Path) -> std::io::Result<Child> {
+fn start_containerd(mut command: Command, root: &Path) -> std::io::Result<Child> {
     let settings = format!(
         "version = 2\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n\
-         root = \"{}\"\nstate = \"/run/lab-buildkit/containerd\"\n[grpc]\naddress = {CONTAINERD:?}\n",
+         root = \"{}\"\nstate = \"/tmp/lab-buildkit/containerd\"\n[grpc]\naddress = {CONTAINERD:?}\n",
         root.join("containerd").display(),
     );
-    fs::write("/run/lab-buildkit/containerd.toml", settings)?;
-    Command::new("containerd")
-        .args(["--config", "/run/lab-buildkit/containerd.toml", "--log-level", "error"])
+    fs::write("/tmp/lab-buildkit/containerd.toml", settings)?;
+    command
+        .args(["--config", "/tmp/lab-buildkit/containerd.toml", "--log-level", "error"])
         .kill_on_drop(true)
         .spawn()
 }
 
-fn start_dockerd(config: &Config) -> Result<Child, Box<dyn Error>> {
+fn start_dockerd(mut command: Command, config: &Config) -> Result<Child, Box<dyn Error>> {
     let mut settings: serde_json::Value = serde_json::from_slice(&fs::read("/etc/docker/daemon.json")?)?;
     settings["features"] = serde_json::json!({"containerd-snapshotter": true});
     settings["builder"] =
         serde_json::json!({"Entitlements": {"network-host": config.host_network, "security-insecure": false}});
-    settings["dns"] = serde_json::json!([GATEWAY]);
-    fs::write("/run/lab-buildkit/daemon.json", settings.to_string())?;
-    Ok(Command::new("dockerd")
-        .args(["--config-file", "/run/lab-buildkit/daemon.json", "--pidfile", "/run/lab-buildkit/pid"])
-        .args(["--host", &format!("unix://{SOCKET}"), "--exec-root", "/run/lab-buildkit/exec"])
+    settings["dns"] = serde_json::json!([if rootless() { RESOLVER } else { GATEWAY }]);
+    fs::write("/tmp/lab-buildkit/daemon.json", settings.to_string())?;
+    if rootless() {
+        command.arg("--rootless");
+    }
+    Ok(command
+        .args(["--config-file", "/tmp/lab-buildkit/daemon.json", "--pidfile", "/tmp/lab-buildkit/pid"])
+        .args(["--host", &format!("unix://{SOCKET}"), "--exec-root", "/tmp/lab-buildkit/exec"])
         .args(["--containerd", CONTAINERD, "--iptables=false", "--log-level", "warn"])
         .args(["--bip", &format!("{GATEWAY}/24"), "--data-root"])
         .arg(config.root.join("engine"))
         .kill_on_drop(true)
         .spawn()?)
+}
+
+/// Whether this runs in a user namespace, as rootlesskit starts it.
+pub fn rootless() -> bool {
+    fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| !map.split_whitespace().eq(["0", "0", "4294967295"]))
+}
+
+/// The resolver of slirp4netns, which passes names on to that of the container.
+const RESOLVER: &str = "10.0.2.3";
+
+/// A network for the engine, where it may make its bridge: that of the container belongs to the real root. The real
+/// buildkitd needs none, since its RUN steps share the container's.
+struct Network {
+    holder: Child,
+    _uplink: Child,
+}
+
+impl Network {
+    async fn start() -> std::io::Result<Self> {
+        let resolver = format!("{STATE}/resolv.conf");
+        fs::write(&resolver, format!("nameserver {RESOLVER}\n"))?;
+        let script = format!(
+            "mount -t tmpfs run /run && mount --bind {resolver} /etc/resolv.conf && : >{STATE}/network && exec sleep infinity"
+        );
+        let holder =
+            Command::new("unshare").args(["--net", "--mount", "sh", "-c", &script]).kill_on_drop(true).spawn()?;
+        while !Path::new(STATE).join("network").exists() {
+            tokio::time::sleep(POLL).await;
+        }
+        let mut uplink = Command::new("slirp4netns");
+        uplink.args(["--configure", "--mtu=1500", "--disable-host-loopback", "--ready-fd=1", &pid(&holder), "tap0"]);
+        let mut uplink = uplink.stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
+        if let Some(ready) = &mut uplink.stdout {
+            ready.read_u8().await?;
+        }
+        Ok(Self { holder, _uplink: uplink })
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command.args(["--target", &pid(&self.holder), "--net", "--mount", "--", program]);
+        command
+    }
+}
+
+fn pid(child: &Child) -> String {
+    child.id().map(|pid| pid.to_string()).unwrap_or_default()
 }
 
 async fn terminate(child: &mut Child) -> std::io::Result<()> {
