@@ -202,7 +202,7 @@ fn an_invalid_user_defined_capability_is_reported() {
         &expect![[r#"
             exit 65
             == stderr
-            error: unknown field `sidecar`, expected one of `capability`, `summary`, `versions`, `default`, `image`, `install`, `sidecars`, `main`, `builds`
+            error: unknown field `sidecar`, expected one of `capability`, `summary`, `versions`, `default`, `image`, `install`, `sidecars`, `main`, `builds`, `variants`, `tag_suffix`
              --> specs/tool.yaml:5:1
               |
             5 | sidecar: []

@@ -24,7 +24,7 @@ macro_rules! sections {
 
 sections! {
     agent extends version image build base_image dependencies command entrypoint user workdir interactive restart
-    hostname init stop_timeout read_only tmpfs cap_add cap_drop devices workspace env env_file secrets mounts volumes ports container network healthcheck hooks services buildkit registries labels
+    hostname init stop_timeout read_only tmpfs cap_add cap_drop devices isolation workspace env env_file secrets mounts volumes ports container network healthcheck hooks services buildkit registries labels
 }
 
 #[test]
@@ -77,6 +77,7 @@ const SHOWN: &[(&str, &str, &str)] = &[
     ("cap_add", "{{.HostConfig.CapAdd}}", "SYS_PTRACE"),
     ("cap_drop", "{{.HostConfig.CapDrop}}", "NET_RAW"),
     ("devices", "{{json .HostConfig.Devices}}", r#""/dev/own""#),
+    ("isolation", "{{.HostConfig.Privileged}}", "false"),
     ("workspace", "{{json .Mounts}}", r#""/workspace""#),
     ("workspace.path", "{{json .Mounts}}", r#"/two""#),
     ("workspace.target", "{{json .Mounts}}", r#""/b""#),

@@ -35,6 +35,7 @@ mod image_check;
 mod images;
 mod inner;
 mod inner_names;
+mod isolation;
 mod known;
 mod language;
 mod leaks;

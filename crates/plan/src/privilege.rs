@@ -152,6 +152,24 @@ fn of_service(role: Role, config: &ContainerConfig) -> Vec<Gain> {
     own.map(|port| Gain::Published { port: reached(port) }).collect()
 }
 
+/// The engine's default set. One of these beside `cap_drop: [ALL]` is no gain.
+const DEFAULT_CAPABILITIES: [&str; 14] = [
+    "AUDIT_WRITE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "MKNOD",
+    "NET_BIND_SERVICE",
+    "NET_RAW",
+    "SETFCAP",
+    "SETGID",
+    "SETPCAP",
+    "SETUID",
+    "SYS_CHROOT",
+];
+
 /// All rights of a container, regardless of its previous state.
 pub fn gains(config: &ContainerConfig) -> BTreeSet<Gain> {
     let mut gains = BTreeSet::new();
@@ -176,7 +194,8 @@ pub fn gains(config: &ContainerConfig) -> BTreeSet<Gain> {
     gains.extend(config.ports.iter().filter(|port| !port.address.is_loopback()).map(exposed));
     gains.extend(config.secrets.keys().map(|name| Gain::Secret { name: name.clone() }));
     let rights = &config.rights;
-    gains.extend(rights.cap_add.iter().map(|name| Gain::Capability { name: name.clone() }));
+    let beyond = rights.cap_add.iter().filter(|name| !DEFAULT_CAPABILITIES.contains(&name.as_str()));
+    gains.extend(beyond.map(|name| Gain::Capability { name: name.clone() }));
     gains.extend(rights.devices.iter().map(|device| Gain::Device { device: device.given() }));
     gains.extend(rights.gpus.iter().map(|gpus| Gain::Gpus { gpus: gpus.to_string() }));
     gains

@@ -18,6 +18,7 @@ use super::extend::Loader;
 use super::grants::SpecGrant;
 use super::ground::Ground;
 use super::hooks::Hooks;
+use super::isolation::Isolation;
 use super::language;
 use super::lower::Lowering;
 use super::raw::{Container, File, NetworkPolicy, Resources};
@@ -65,6 +66,7 @@ pub struct Spec {
     /// In seconds.
     pub stop_timeout: Option<u32>,
     pub rights: Rights,
+    pub isolation: Isolation,
     /// `None`: chosen by the compiler from the command.
     pub restart: Option<RestartPolicy>,
     pub env: BTreeMap<String, String>,
@@ -282,6 +284,7 @@ impl Spec {
             init: file.init,
             stop_timeout: file.stop_timeout.and_then(|text| lowering.read("stop_timeout", tuning::stop_timeout(&text))),
             rights,
+            isolation: file.isolation,
             restart: file.restart.map(Into::into),
             env: environment.plain,
             concealed: environment.concealed,

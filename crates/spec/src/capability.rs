@@ -2,12 +2,12 @@
 //!
 //! No type refers to a capability by name. The [`catalogue`](super::catalogue) lists the capabilities.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
 use super::version::Versions;
-use moat_model::resource::{Builds, ImageRef, KnownFailure, RestartPolicy};
+use moat_model::resource::{Builds, Device, ImageRef, KnownFailure, Protection, RestartPolicy, Rights};
 
 /// What a dependency provides.
 #[derive(Debug, Clone, Deserialize)]
@@ -32,7 +32,16 @@ pub struct Capability {
     pub main: MainPart,
     /// How builds are sent to a sidecar, and how that is checked.
     pub builds: Option<BuildsPart>,
+    /// Changes to this file by [`Isolation`](super::Isolation): mappings are merged, and lists whose items have a `name` or
+    /// a `path` by item; `!replace` replaces a value as a whole. Applied before the file is read.
+    #[serde(default)]
+    pub variants: BTreeMap<String, Variant>,
+    /// The end of the tags of its images, and of images of the same repositories that a spec names instead.
+    pub tag_suffix: Option<String>,
 }
+
+/// The changes of a variant, as they were written.
+pub type Variant = serde_yaml::Value;
 
 /// The part of an image for a dependency. All images are based on Debian.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -81,8 +90,12 @@ pub struct Sidecar {
     /// this run.
     #[serde(default)]
     pub secrets: BTreeMap<String, String>,
+    /// `None`: the image's own.
+    pub user: Option<String>,
     #[serde(default)]
     pub privileged: bool,
+    #[serde(default)]
+    pub rights: RightsPart,
     #[serde(default)]
     pub init: bool,
     #[serde(default)]
@@ -106,8 +119,12 @@ pub struct Sidecar {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MainPart {
+    /// `None`: the spec's or the image's own.
+    pub user: Option<String>,
     #[serde(default)]
     pub privileged: bool,
+    #[serde(default)]
+    pub rights: RightsPart,
     #[serde(default)]
     pub init: bool,
     #[serde(default)]
@@ -130,6 +147,33 @@ pub struct MainPart {
     pub ready: Option<ProbePart>,
     #[serde(default)]
     pub failures: Vec<FailurePart>,
+}
+
+/// Rights beyond the engine's default, and restrictions. Under the names of the engine's command line.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RightsPart {
+    #[serde(default)]
+    pub cap_add: BTreeSet<String>,
+    #[serde(default)]
+    pub cap_drop: BTreeSet<String>,
+    /// Devices of the Docker host, at the same path in the container.
+    #[serde(default)]
+    pub devices: BTreeSet<String>,
+    #[serde(default)]
+    pub security_opt: BTreeSet<SecurityOption>,
+}
+
+/// A default protection that is removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+pub enum SecurityOption {
+    #[serde(rename = "seccomp=unconfined")]
+    Seccomp,
+    #[serde(rename = "apparmor=unconfined")]
+    AppArmor,
+    /// Only with a user other than root.
+    #[serde(rename = "systempaths=unconfined")]
+    SystemPaths,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -242,6 +286,23 @@ impl Capability {
     /// Whether it has secret variables.
     pub fn has_secrets(&self) -> bool {
         !self.main.secrets.is_empty() || self.sidecars.iter().any(|sidecar| !sidecar.secrets.is_empty())
+    }
+}
+
+impl RightsPart {
+    /// Adds them to those of a spec.
+    pub fn add_to(&self, rights: &mut Rights) {
+        rights.cap_add.extend(self.cap_add.iter().cloned());
+        rights.cap_drop.extend(self.cap_drop.iter().cloned());
+        let device =
+            |path: &String| Device { host: path.clone(), container: path.clone(), permissions: "rwm".to_owned() };
+        let new: Vec<Device> = self.devices.iter().map(device).filter(|it| !rights.devices.contains(it)).collect();
+        rights.devices.extend(new);
+        rights.without.extend(self.security_opt.iter().map(|option| match option {
+            SecurityOption::Seccomp => Protection::Seccomp,
+            SecurityOption::AppArmor => Protection::AppArmor,
+            SecurityOption::SystemPaths => Protection::SystemPaths,
+        }));
     }
 }
 

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::capability::Capability;
 use super::diagnostic::Diagnostics;
+use super::isolation::Isolation;
 use super::source::Source;
 use super::suggest::suggest;
 use super::version::{Version, Versions};
@@ -102,6 +103,14 @@ impl Capabilities {
     /// # Errors
     /// If the capability or the version does not exist.
     pub fn resolve(&self, dependency: &str) -> Result<Capability, Unresolved> {
+        self.resolve_for(dependency, Isolation::default())
+    }
+
+    /// The capability of a dependency under an isolation.
+    ///
+    /// # Errors
+    /// Like [`Capabilities::resolve`].
+    pub fn resolve_for(&self, dependency: &str, isolation: Isolation) -> Result<Capability, Unresolved> {
         let (name, version) = match dependency.split_once('@') {
             Some((name, version)) => (name, Some(version)),
             None => (dependency, None),
@@ -121,7 +130,8 @@ impl Capabilities {
                 Some(version.to_owned())
             }
         };
-        serde_yaml::from_str(&filled(&entry.text, version.as_deref())).map_err(unreadable)
+        let whole = serde_yaml::from_str(&filled(&entry.text, version.as_deref())).map_err(unreadable)?;
+        serde_yaml::from_value(isolation.apply(whole)).map_err(unreadable)
     }
 
     /// Sorted.
@@ -187,8 +197,9 @@ mod tests {
     #[test]
     fn every_builtin_is_well_formed() {
         let capabilities = Capabilities::builtin();
-        for (name, text) in BUILTIN {
-            let capability = capabilities.resolve(name).unwrap_or_else(|error| panic!("{error}"));
+        let all = BUILTIN.iter().flat_map(|entry| Isolation::ALL.map(|isolation| (entry, isolation)));
+        for ((name, text), isolation) in all {
+            let capability = capabilities.resolve_for(name, isolation).unwrap_or_else(|error| panic!("{error}"));
             assert_eq!(capability.capability, *name);
             assert!(!format!("{capability:?}").contains(VERSION), "{name}: a version is missing");
             assert!(!text.contains(VERSION) || capability.versions.is_some(), "{name}");

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::isolation::Isolation;
 use super::one_of::{Command, CommandOr, Entrypoint, OneOf};
 use super::raw_ports::Ports;
 use super::settings::CacheRetention;
@@ -41,6 +42,8 @@ pub(super) struct File {
     #[serde(default)]
     pub devices: Vec<String>,
     pub gpus: Option<String>,
+    #[serde(default)]
+    pub isolation: Isolation,
     pub workspace: Option<OneOf<Workspace>>,
     #[serde(default)]
     pub env: BTreeMap<String, String>,

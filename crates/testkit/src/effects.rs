@@ -70,6 +70,7 @@ const CHANGES: &[Change] = &[
     ("cap_drop", PLAIN, "", "cap_drop: [NET_RAW]"),
     ("devices", PLAIN, "", "devices: ['/dev/null:/dev/own']"),
     ("gpus", PLAIN, "", "gpus: all"),
+    ("isolation", "agent: a\ndependencies: [docker:dind]\n", "", "isolation: rootless"),
     ("workspace", PLAIN, "", "workspace: ."),
     ("workspace.path", PLAIN, "workspace: {path: one}", "workspace: {path: two}"),
     ("workspace.target", PLAIN, "workspace: {target: /a}", "workspace: {target: /b}"),

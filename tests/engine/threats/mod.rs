@@ -4,6 +4,7 @@
 
 mod approval;
 mod authors;
+mod breakouts;
 mod builds;
 mod copy;
 mod git;

@@ -90,10 +90,7 @@ fn start_containerd(mut command: Command, root: &Path) -> std::io::Result<Child>
         root.join("containerd").display(),
     );
     fs::write("/tmp/lab-buildkit/containerd.toml", settings)?;
-    command
-        .args(["--config", "/tmp/lab-buildkit/containerd.toml", "--log-level", "error"])
-        .kill_on_drop(true)
-        .spawn()
+    command.args(["--config", "/tmp/lab-buildkit/containerd.toml", "--log-level", "error"]).kill_on_drop(true).spawn()
 }
 
 fn start_dockerd(mut command: Command, config: &Config) -> Result<Child, Box<dyn Error>> {

@@ -16,7 +16,7 @@ use crate::transport::version::{ApiVersion, Feature, Vendor};
 use moat_model::engine::request::ADDRESS;
 use moat_model::engine::{ContainerCreate, ContainerUpdate, VolumeMount};
 use moat_model::resource::{
-    Defaults, Device, Gpus, HealthConfig, ImageCheck, LogConfig, MountSource, RestartPolicy, Size, label,
+    Defaults, Device, Gpus, HealthConfig, ImageCheck, LogConfig, MountSource, Protection, RestartPolicy, Size, label,
 };
 
 /// The interval of health checks in the steady state: each one starts a process.
@@ -96,6 +96,10 @@ fn host_config(create: &ContainerCreate, defaults: &Defaults, network: String) -
         soft: Some(limit.soft),
         hard: Some(limit.hard),
     });
+    let without = |it| rights.without.contains(&it);
+    let unconfined = [(Protection::Seccomp, "seccomp=unconfined"), (Protection::AppArmor, "apparmor=unconfined")];
+    // An empty list replaces the engine's.
+    let paths_or_none = without(Protection::SystemPaths).then(Vec::new);
     HostConfig {
         // By id: before Docker 25 two networks may have the same name.
         network_mode: Some(network),
@@ -110,6 +114,9 @@ fn host_config(create: &ContainerCreate, defaults: &Defaults, network: String) -
         sysctls: some_list(config.sysctls.clone()),
         readonly_rootfs: rights.read_only.then_some(true),
         cap_add: some_list(rights.cap_add.iter().cloned()),
+        security_opt: some_list(unconfined.into_iter().filter(|(it, _)| without(*it)).map(|(_, text)| text.to_owned())),
+        masked_paths: paths_or_none.clone(),
+        readonly_paths: paths_or_none,
         cap_drop: some_list(rights.cap_drop.iter().cloned()),
         devices: some_list(rights.devices.iter().map(device)),
         device_requests: rights.gpus.as_ref().map(|gpus| vec![graphics(gpus)]),
@@ -380,6 +387,7 @@ mod tests {
         config.rights.cap_drop = ["ALL".to_owned()].into();
         let (host, container) = ("/dev/null".to_owned(), "/dev/x".to_owned());
         config.rights.devices = vec![Device { host, container, permissions: "rw".to_owned() }];
+        config.rights.without = [Protection::Seccomp, Protection::AppArmor, Protection::SystemPaths].into();
         let memory = |target: &str, options: &str| moat_model::resource::Mount {
             source: MountSource::Memory { options: options.to_owned() },
             target: target.to_owned(),
@@ -390,6 +398,7 @@ mod tests {
             "NetworkMode": "n1", "PidsLimit": 0, "RestartPolicy": {"Name": "no"}, "ReadonlyRootfs": true,
             "CapAdd": ["NET_ADMIN"], "CapDrop": ["ALL"],
             "Devices": [{"PathOnHost": "/dev/null", "PathInContainer": "/dev/x", "CgroupPermissions": "rw"}],
+            "SecurityOpt": ["seccomp=unconfined", "apparmor=unconfined"], "MaskedPaths": [], "ReadonlyPaths": [],
             "Tmpfs": {"/run": "", "/tmp": "size=64m"},
         });
         assert_eq!(sent(&create, NEW)["HostConfig"], host);

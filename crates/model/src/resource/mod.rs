@@ -40,7 +40,7 @@ pub use limit::{Cpus, Limits, Size, Ulimit};
 pub use logging::LogConfig;
 pub use mount::{HostFile, Mount, MountSource};
 pub use port::{HostPort, Port, PortConfig, Protocol};
-pub use rights::{Device, Gpus, Rights};
+pub use rights::{Device, Gpus, Protection, Rights};
 pub use run::{AgentName, Run, RunId};
 pub use secret::{KeyId, Secret, SecretKey, SecretText};
 pub use subnet::{SubnetRange, SubnetSize};

@@ -21,6 +21,21 @@ pub struct Rights {
     pub devices: Vec<Device>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gpus: Option<Gpus>,
+    /// The engine's default protections that it is without.
+    #[serde(rename = "unconfined", skip_serializing_if = "BTreeSet::is_empty")]
+    pub without: BTreeSet<Protection>,
+}
+
+/// A default protection of the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protection {
+    /// The filter of system calls.
+    Seccomp,
+    AppArmor,
+    /// The masked and read-only paths below `/proc` and `/sys`. The kernel checks access to them by user, not by
+    /// capability: without this protection, a process of the host's root user controls the host.
+    SystemPaths,
 }
 
 /// A device of the Docker host.

@@ -11,7 +11,7 @@ pub(super) fn choose(spec: &Spec, capabilities: &Capabilities) -> Result<Vec<Cap
     let mut chosen: Vec<Capability> = Vec::new();
     let mut faults = Vec::new();
     for dependency in &spec.dependencies {
-        match capabilities.resolve(&dependency.value) {
+        match capabilities.resolve_for(&dependency.value, spec.isolation) {
             Ok(capability) if chosen.iter().any(|other| other.capability == capability.capability) => {
                 let message = format!("duplicate dependency {}", quoted(&capability.capability));
                 faults.push(Diagnostic::error(dependency.span.clone(), message).hint("keep one version"));

@@ -9,6 +9,7 @@ mod dockerfile;
 mod fit;
 mod gateway;
 mod git;
+mod isolated;
 mod program;
 mod sources;
 mod vault;
@@ -21,13 +22,15 @@ use self::choose::choose;
 use self::dockerfile::{Dockerfile, dockerfile, is_built, own_dockerfile};
 use self::program::{idle_probe, program, readiness, running_probe, service_probe};
 use self::vault::Sealer;
-use crate::capability::{FailurePart, FilePart, MainPart, MountPart, ProbePart, ReadyBefore, Sidecar, VolumePart};
+use crate::capability::{
+    FailurePart, FilePart, MainPart, MountPart, ProbePart, ReadyBefore, RightsPart, Sidecar, VolumePart,
+};
 use crate::{CacheRetention, Capabilities, Capability, Diagnostic, Diagnostics, NamedVolume, Service, Spec};
 use moat_model::graph::{Edge, Gate, Graph, Milestone, Node};
 use moat_model::resource::{
     BuildNetwork, Builds, Config, ContainerConfig, FileConfig, HealthConfig, ImageCheck, ImageConfig, ImageRef,
-    KnownFailure, Mount, MountSource, NetworkAttachment, Probe, ResourceId, RestartPolicy, Retention, Role, Run,
-    Secret, VolumeConfig,
+    KnownFailure, Mount, MountSource, NetworkAttachment, Probe, ResourceId, RestartPolicy, Retention, Rights, Role,
+    Run, Secret, VolumeConfig,
 };
 
 pub use self::choose::{needs_vault, with_unknown_dependencies};
@@ -69,7 +72,8 @@ pub fn compile_with(spec: &Spec, capabilities: &Capabilities, vault: Option<&Vau
     parts.add(ResourceId::network(NETWORK), Role::Support, Config::Network(gateway::network(spec)));
 
     let builds = chosen.iter().find_map(|capability| capability.builds.as_ref());
-    let conflicts = fit::conflicts(spec, &chosen);
+    let mut conflicts = fit::conflicts(spec, &chosen);
+    conflicts.extend(isolated::faults(spec, &chosen));
     if !conflicts.is_empty() {
         return Err(Diagnostics::new(&spec.source, conflicts));
     }
@@ -94,6 +98,10 @@ pub fn compile_with(spec: &Spec, capabilities: &Capabilities, vault: Option<&Vau
     parts.main(spec, image, &mains, sealer.main(spec, &chosen), of_daemon);
     let relays = spec.network.egress.as_ref().map(|policy| gateway::add(&mut parts, spec, &run, policy));
 
+    let unprotected = isolated::unprotected(spec, &parts.nodes);
+    if !unprotected.is_empty() {
+        return Err(Diagnostics::new(&spec.source, unprotected));
+    }
     let mut graph = Graph::build(run, builds.map(Builds::from), parts.nodes, &parts.edges).map_err(|error| {
         // Only capabilities define conflicting resources, so the error has no location in the file.
         Diagnostics::new(&spec.source, vec![Diagnostic::error(0..0, error.to_string())])
@@ -172,7 +180,9 @@ impl Parts {
             env,
             secrets,
             hostname: Some(sidecar.name.clone()),
+            user: sidecar.user.clone(),
             privileged: sidecar.privileged,
+            rights: rights(&[&sidecar.rights], Rights::default()),
             init: sidecar.init,
             mounts: self.volumes(&sidecar.volumes, keep),
             files: sidecar.files.iter().map(file).chain(builder.and_then(Builder::certificates)).collect(),
@@ -250,7 +260,7 @@ impl Parts {
             command,
             env,
             secrets,
-            user: spec.user.clone(),
+            user: spec.user.clone().or_else(|| parts.iter().find_map(|part| part.user.clone())),
             workdir: spec.workdir.clone(),
             interactive: spec.interactive,
             labels: spec.labels.clone(),
@@ -269,7 +279,7 @@ impl Parts {
             oom_score_adj: spec.oom_score_adj,
             logging: spec.logging.clone(),
             restart,
-            rights: spec.rights.clone(),
+            rights: rights(&parts.iter().map(|part| &part.rights).collect::<Vec<_>>(), spec.rights.clone()),
             stop_timeout: spec.stop_timeout.or(parts.iter().filter_map(|part| part.stop_timeout).max()),
             health: ready.as_ref().map(|ready| ready.health.clone()),
             image_check: if idles { ImageCheck::Off } else { ImageCheck::Kept },
@@ -339,6 +349,12 @@ impl Parts {
 
 fn attachment(aliases: Vec<String>) -> NetworkAttachment {
     NetworkAttachment { network: ResourceId::network(NETWORK), aliases }
+}
+
+/// The rights of a spec and of its dependencies.
+fn rights(parts: &[&RightsPart], mut own: Rights) -> Rights {
+    parts.iter().for_each(|part| part.add_to(&mut own));
+    own
 }
 
 fn host_mount(part: &MountPart) -> Mount {

@@ -121,6 +121,13 @@ pub static AGENT: Shape = Shape::Keys(&[
     Key::new("gpus", Shape::Scalar(rule::gpus), Effect::Replace)
         .summary("GPUs of the Docker host: `all`, a number, or IDs such as `device=0,1`; marked in the plan")
         .example("all"),
+    Key::new("isolation", Shape::Choice(ISOLATIONS), Effect::Docker)
+        .default("`privileged`")
+        .summary(
+            "how dependencies that run a daemon are kept from the host: `privileged`: not at all; `rootless`: main and \
+             their sidecars run as a user without rights on the host",
+        )
+        .example("rootless"),
     Key::new("workspace", WORKSPACE_SHAPE, Effect::Replace)
         .summary("the folder that the agent works on: a path, or a mapping")
         .example(".")
@@ -219,6 +226,8 @@ const ENTRYPOINT: Shape = Shape::Either(&[
     Shape::Line(rule::argument),
     Shape::List { item: &Shape::Scalar(rule::argument), if_empty: None, unique: false },
 ]);
+
+const ISOLATIONS: &[&str] = &["privileged", "rootless"];
 
 const RESTART: &[&str] = &["no", "on-failure", "unless-stopped", "always"];
 

@@ -13,7 +13,9 @@ use crate::grants::SpecGrant;
 use crate::ground::{Ground, Repository};
 use crate::registries::Registries;
 use crate::secrets::SecretSource;
-use crate::{Build, BuilderSettings, CacheRetention, Hooks, NamedVolume, NetworkSettings, Places, Service, Spec};
+use crate::{
+    Build, BuilderSettings, CacheRetention, Hooks, Isolation, NamedVolume, NetworkSettings, Places, Service, Spec,
+};
 use moat_model::resource::digest::sha256;
 use moat_model::resource::{
     HostPort, Limits, LogConfig, Mount, MountSource, PortConfig, RestartPolicy, Rights, SecretText,
@@ -35,6 +37,9 @@ pub(super) const HOST_PORT: &str = "network.host ";
 /// The prefixes of the keys of grants, and of their sources.
 pub(super) const GRANT: &str = "grant ";
 const GRANT_SOURCE: &str = "grant.source ";
+
+/// The key of an isolation; without it, the default one.
+const ISOLATION: &str = "isolation";
 
 /// The value of a key that the spec does not set.
 pub(super) const DEFAULT: &str = "default";
@@ -99,6 +104,7 @@ pub(super) fn of_spec(spec: &Spec) -> Lines {
         init,
         stop_timeout,
         rights,
+        isolation,
     } = spec;
     let mut lines = Lines::default();
     lines.put("agent", agent.as_str());
@@ -120,6 +126,7 @@ pub(super) fn of_spec(spec: &Spec) -> Lines {
     lines.flag("init", *init);
     lines.optional("stop_timeout", stop_timeout.as_ref());
     lines.rights(rights);
+    lines.optional(ISOLATION, (*isolation != Isolation::default()).then_some(isolation));
     lines.optional("restart", restart.map(RestartPolicy::as_str));
     lines.environment("env", env, concealed, places);
     for (name, source) in secrets {
@@ -246,7 +253,8 @@ impl Lines {
     }
 
     fn rights(&mut self, rights: &Rights) {
-        let Rights { read_only, cap_add, cap_drop, devices, gpus } = rights;
+        // A spec cannot remove protections.
+        let Rights { read_only, cap_add, cap_drop, devices, gpus, without: _ } = rights;
         self.flag("read_only", *read_only);
         for name in cap_add {
             self.put(format!("cap_add {name}"), "yes");

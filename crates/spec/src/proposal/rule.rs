@@ -13,6 +13,8 @@ pub(super) enum Rule {
     Lower,
     /// Its addition: the line restricts something.
     Addition,
+    /// A stronger isolation.
+    Stronger,
     /// No change.
     Nothing,
 }
@@ -52,6 +54,7 @@ const RULES: &[(&str, Rule)] = &[
     ("hidden", Rule::Addition),
     ("cap_drop", Rule::Addition),
     ("read_only", Rule::Addition),
+    ("isolation", Rule::Stronger),
 ];
 
 pub(super) fn of(key: &str) -> Rule {

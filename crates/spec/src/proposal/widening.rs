@@ -7,6 +7,7 @@ use super::lines::{DEFAULT, READ_ONLY};
 use super::reach;
 use super::rule::{self, Rule};
 use super::{FORMAT, Proposal};
+use crate::Isolation;
 
 /// The changes that need approval before `proposed` replaces `approved`, sorted by key. Empty: all changes are
 /// restrictions or harmless.
@@ -41,6 +42,10 @@ fn is_harmless(rule: Rule, old: Option<&str>, new: Option<&str>) -> bool {
         Rule::Nothing => false,
         Rule::Removal => new.is_none(),
         Rule::Addition => old.is_none(),
+        Rule::Stronger => {
+            let of = |text: Option<&str>| text.map_or(Some(Isolation::default()), Isolation::parse);
+            of(old).zip(of(new)).is_some_and(|(old, new)| new >= old)
+        }
         Rule::Access => match (old, new) {
             (_, None) => true,
             (Some(old), Some(new)) => {

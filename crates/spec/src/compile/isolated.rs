@@ -1,0 +1,126 @@
+//! Checks that a spec fits its isolation.
+//!
+//! A container without the engine's protection of system paths must not run as the host's root: the kernel would let it
+//! change how the host runs programs, whatever its capabilities are.
+
+use crate::diagnostic::quoted;
+use crate::{Capability, Diagnostic, Spec};
+use moat_model::graph::Node;
+use moat_model::resource::{Config, ImageRef, MountSource, Protection};
+
+/// All conflicts between a spec and its isolation.
+pub(super) fn faults(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
+    let variant = chosen.iter().find_map(|it| Some((it, it.main.user.as_deref()?)));
+    let Some((capability, user)) = variant else { return Vec::new() };
+    let mut found = Vec::new();
+    found.extend(user_of_main(spec, capability, user));
+    found.extend(workspace(spec, user));
+    found.extend(images(spec, capability));
+    if super::dockerfile::is_built(spec, chosen) {
+        let message = format!("images that moat builds do not work with `isolation: {}` yet", spec.isolation);
+        let hint = "set `image` to one that contains the dependencies, or remove `isolation`";
+        found.push(Diagnostic::error(spec.place_of_key("isolation"), message).hint(hint));
+    }
+    found
+}
+
+/// Containers that would run as root without the protection of system paths.
+pub(super) fn unprotected(spec: &Spec, nodes: &[Node]) -> Vec<Diagnostic> {
+    let fault = |node: &Node| {
+        let Config::Container(config) = &node.config else { return None };
+        let is_open = config.rights.without.contains(&Protection::SystemPaths);
+        if !is_open || config.user.as_deref().is_some_and(is_a_user) {
+            return None;
+        }
+        let name = quoted(&node.id.to_string());
+        let message = format!("{name} would run as root without masked system paths, which gives it the Docker host");
+        let hint = "set a number other than 0 as its `user` in the capability, or remove `systempaths=unconfined`";
+        Some(Diagnostic::error(spec.place("dependencies"), message).hint(hint))
+    };
+    nodes.iter().filter_map(fault).collect()
+}
+
+/// A number other than root's. What a name means is up to the image.
+fn is_a_user(user: &str) -> bool {
+    user.split(':').next().and_then(|uid| uid.parse::<u32>().ok()).is_some_and(|uid| uid != 0)
+}
+
+/// The daemon runs as the user for whom the image is made.
+fn user_of_main(spec: &Spec, capability: &Capability, user: &str) -> Option<Diagnostic> {
+    let other = spec.user.as_ref().filter(|own| own.split(':').next() != Some(user))?;
+    let message = format!("{} runs as the user {user} here, not as {}", quoted(&capability.capability), quoted(other));
+    let hint = format!("remove `user`, or `isolation: {}`", spec.isolation);
+    Some(Diagnostic::error(spec.place("user"), message).hint(hint))
+}
+
+/// Main must be able to write in its workspace.
+fn workspace(spec: &Spec, user: &str) -> Option<Diagnostic> {
+    let mount = spec.workspace().filter(|mount| !mount.read_only)?;
+    let owner = spec.owner.filter(|owner| owner.to_string() != user)?;
+    let MountSource::Path(path) = &mount.source else { return None };
+    let message = format!("the workspace belongs to the user {owner}, and main runs as {user}");
+    let hint = format!("run `sudo chown -R {user} {path}`, or set `workspace: {{mode: volume}}`");
+    Some(Diagnostic::error(spec.place("workspace"), message).hint(hint))
+}
+
+/// Images of the same repositories that are not made for the isolation.
+fn images(spec: &Spec, capability: &Capability) -> Vec<Diagnostic> {
+    let Some(suffix) = &capability.tag_suffix else { return Vec::new() };
+    let builds = capability.builds.as_ref().map(|builds| builds.sidecar.as_str());
+    let sidecar = capability.sidecars.iter().find(|it| Some(it.name.as_str()) == builds).map(|it| &it.image);
+    let named = [
+        ("image", spec.image.as_ref(), capability.image.as_ref()),
+        ("buildkit.image", spec.buildkit.image.as_ref(), sidecar),
+    ];
+    let fault = |(at, own, default): (&str, Option<&ImageRef>, Option<&ImageRef>)| {
+        let (own, default) = (own?, default?);
+        let (repository, tag) = own.repository_and_tag();
+        // What a digest means cannot be seen.
+        let fits = tag.ends_with(suffix.as_str()) || tag.starts_with("sha256:");
+        if repository != default.repository_and_tag().0 || fits {
+            return None;
+        }
+        let message = format!("the image {} is not made for `isolation: {}`", quoted(own.as_str()), spec.isolation);
+        let hint = format!("use {}, or remove `{at}`", quoted(&format!("{own}{suffix}")));
+        Some(Diagnostic::error(spec.place(at), message).hint(hint))
+    };
+    named.into_iter().filter_map(fault).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Capabilities, Source, agent, compile};
+
+    /// The errors of a spec that depends on a capability of the user's own, with this text for main and a sidecar.
+    fn errors(main: &str, sidecar: &str) -> String {
+        let text = format!(
+            "capability: own\nsummary: own\nimage: busybox\nmain: {{{main}}}\n\
+             sidecars: [{{name: side, image: busybox, {sidecar}}}]\n"
+        );
+        let mut capabilities = Capabilities::builtin();
+        capabilities.add(&Source::new("specs/own.yaml", "/specs/own.yaml", text)).expect("a capability");
+        let source = Source::new("agent.yaml", "/agent.yaml", "agent: a\ndependencies: [own]\n");
+        let spec = agent::parse(source).expect("a spec");
+        compile::compile(&spec, &capabilities).map_or_else(|faults| faults.to_string(), |_| String::new())
+    }
+
+    #[test]
+    fn nobody_runs_as_root_without_masked_system_paths() {
+        let open = "rights: {security_opt: [systempaths=unconfined]}";
+        for user in ["", ", user: root", ", user: '0'", ", user: '00:5'", ", user: someone"] {
+            let refused = errors(&format!("{open}{user}"), "init: true");
+            assert!(
+                refused.contains("`container/main` would run as root without masked system paths"),
+                "{user}: {refused}"
+            );
+            let refused = errors("init: true", &format!("{open}{user}"));
+            assert!(
+                refused.contains("`container/side` would run as root without masked system paths"),
+                "{user}: {refused}"
+            );
+        }
+        let user = format!("{open}, user: '1000:0'");
+        assert_eq!(errors(&user, &user), "");
+        assert_eq!(errors("rights: {security_opt: [seccomp=unconfined]}", "init: true"), "");
+    }
+}

@@ -1,0 +1,95 @@
+//! The story of a sandbox without rights on the host: builds, containers, compose, ports, services and workspaces.
+
+use std::fs;
+use std::os::unix::fs::chown;
+
+use testkit::engine::engine;
+use testkit::run::until;
+use testkit::sandbox::{DIND, Sandbox};
+
+const ROOTLESS: &str = "isolation: rootless\ndependencies: [docker:dind]\n";
+
+#[test]
+fn what_is_built_on_the_sidecar_runs_at_once() {
+    let sandbox = Sandbox::applied(ROOTLESS);
+    for container in ["main", "buildkit"] {
+        assert_eq!(sandbox.inspect(container, "{{.HostConfig.Privileged}} {{.Config.User}}"), "false 1000");
+    }
+    sandbox.sh_ok("mkdir -p /tmp/b && printf 'FROM busybox\\nRUN echo built >/f\\nCMD cat /f\\n' >/tmp/b/Dockerfile");
+    assert_eq!(sandbox.sh_ok("docker build -q -t own /tmp/b >/dev/null && docker run --rm own"), "built");
+    // On the sidecar, not on the daemon's own builder.
+    let cache = sandbox.docker_exec("buildkit", &["buildctl", "du"]);
+    assert!(cache.contains("RUN") || cache.lines().count() > 3, "{cache}");
+    let compose = "services:\n  web:\n    build: .\n    image: own\n    volumes: ['/tmp/b:/mine:ro']\n    command: cat /mine/Dockerfile\n";
+    sandbox.sh_ok(&format!("cat >/tmp/b/compose.yaml <<'END'\n{compose}END"));
+    let ran = sandbox.sh_ok("cd /tmp/b && docker compose build -q && docker compose run --rm web 2>/dev/null");
+    assert!(ran.contains("RUN echo built"), "{ran}");
+    let plan = sandbox.moat(&["plan"]).ok().to_string();
+    assert!(plan.contains("Nothing to do"), "{plan}");
+    // The daemon starts again with its images, and stops in order.
+    sandbox.moat(&["stop"]).ok();
+    assert_eq!(sandbox.inspect("main", "{{.State.ExitCode}}"), "0");
+    sandbox.moat(&["start"]).ok();
+    assert_eq!(sandbox.sh_ok("docker run --rm own"), "built");
+    // A killed daemon leaves files behind.
+    engine().docker(&["kill", &sandbox.main()]);
+    sandbox.apply();
+    assert_eq!(sandbox.sh_ok("docker run --rm own"), "built");
+}
+
+#[test]
+fn containers_inside_reach_names_ports_and_the_usual_socket() {
+    let sandbox =
+        Sandbox::applied(&format!("{ROOTLESS}services: {{db: {{image: 'redis:7'}}}}\ncommand: sleep infinity\n"));
+    // It answers that a password is missing.
+    let answer = sandbox.sh_ok("docker run --rm busybox sh -c 'echo PING | nc -w 3 db 6379'");
+    assert!(answer.contains("Redis"), "{answer}");
+    let web = "mkdir /www; echo page >/www/index.html; exec httpd -f -h /www";
+    sandbox.sh_ok(&format!("docker run -d --name web -p 8081:80 busybox sh -c '{web}'"));
+    // From main, which is outside of the daemon's network.
+    let page = "exec 3<>/dev/tcp/127.0.0.1/8081; printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3";
+    assert!(until(|| sandbox.sh(&format!("bash -c \"{page}\"")).stdout.contains("page")));
+    let socket =
+        "docker run --rm -v /var/run/docker.sock:/var/run/docker.sock docker:cli docker ps --format '{{.Names}}'";
+    assert!(sandbox.sh_ok(socket).lines().any(|name| name == "web"));
+    // The container of main has no network of its own making.
+    assert_eq!(sandbox.inspect("main", "{{.HostConfig.CapDrop}}"), "[ALL]");
+}
+
+#[test]
+fn the_workspace_is_writable_for_main_and_its_containers() {
+    let sandbox = Sandbox::new(&format!("{ROOTLESS}workspace: work\n"));
+    let folder = sandbox.path().join("work");
+    fs::create_dir(&folder).expect("a folder");
+    let refused = sandbox.moat(&["plan"]).run();
+    assert!(refused.to_string().contains("the workspace belongs to the user 0, and main runs as 1000"), "{refused}");
+    chown(&folder, Some(1000), Some(1000)).expect("a new owner");
+    sandbox.apply();
+    sandbox.sh_ok("echo main >/workspace/main; docker run --rm -v /workspace:/w busybox sh -c 'cat /w/main >/w/inner'");
+    assert_eq!(fs::read_to_string(folder.join("inner")).expect("a file"), "main\n");
+}
+
+// A spec without the key stays as it is, and going down needs an approval.
+#[test]
+fn less_isolation_needs_an_approval() {
+    let sandbox = Sandbox::applied(ROOTLESS);
+    let plain = DIND.replace("image: docker:dind\n", "");
+    sandbox.rewrite(&plain);
+    let refused = sandbox.moat(&["apply"]).run();
+    assert_eq!(refused.code, 77, "{refused}");
+    assert_eq!(sandbox.inspect("main", "{{.HostConfig.Privileged}}"), "false");
+    sandbox.moat(&["apply", "--approve-all"]).ok();
+    assert_eq!(sandbox.inspect("main", "{{.HostConfig.Privileged}}"), "true");
+    sandbox.rewrite(ROOTLESS);
+    sandbox.moat(&["apply"]).ok();
+    assert_eq!(sandbox.inspect("main", "{{.HostConfig.Privileged}}"), "false");
+}
+
+#[test]
+fn an_image_whose_user_can_become_root_is_refused() {
+    let sandbox = Sandbox::new(&format!("build: .\n{ROOTLESS}"));
+    let sudo = "FROM docker:dind-rootless\nUSER root\nRUN printf '#!/bin/sh\\nexit 0\\n' >/usr/local/bin/sudo && chmod 755 /usr/local/bin/sudo\nUSER rootless\n";
+    fs::write(sandbox.path().join("Dockerfile"), sudo).expect("a file");
+    let refused = sandbox.moat(&["apply"]).run();
+    assert!(refused.to_string().contains("can become root"), "{refused}");
+}

@@ -1,0 +1,126 @@
+//! Known ways from a container with all rights to its host, tried from main, from its containers and from build steps.
+//!
+//! Each of them only shows that it could: it writes a value that is there already, or reads a canary. The same attacks
+//! succeed in a privileged sandbox, as far as the test machine's kernel has what they use.
+
+use std::fs;
+use std::os::linux::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use testkit::engine::engine;
+use testkit::sandbox::{DIND, Sandbox};
+
+const ROOTLESS: &str = "isolation: rootless\ndependencies: [docker:dind]\n";
+
+/// Prints the name of each attack that succeeds. The last line shows that it ran to its end.
+fn attacks(canary: &Path) -> String {
+    let device = fs::metadata(canary).expect("the canary").st_dev();
+    let (major, minor) = (device >> 8 & 0xfff, device & 0xff);
+    let mounted = canary.ancestors().find(|folder| fs::metadata(folder).is_ok_and(|it| it.st_dev() != device));
+    let canary = canary.strip_prefix(mounted.unwrap_or(Path::new("/"))).expect("a parent");
+    // Below the mount point, whose name is the first part unless it is the root.
+    let canary: PathBuf = canary.components().skip(usize::from(mounted.is_some())).collect();
+    let canary = canary.display();
+    format!(
+        r#"
+same() {{ [ -e "$1" ] && v=$(cat "$1") && printf %s "$v" >"$1"; }}
+try() {{ name=$1; shift; rm -rf /tmp/attack; mkdir -p /tmp/attack; ( "$@" ) >/dev/null 2>&1 && echo "$name"; }}
+disk() {{ for disk in /dev/attack /tmp/attack/disk; do mknod $disk b {major} {minor}; done; mkdir /tmp/attack/host
+    for disk in /dev/attack /tmp/attack/disk; do for type in ext4 xfs btrfs; do
+        mount -t $type $disk /tmp/attack/host || continue
+        [ -e "/tmp/attack/host/{canary}" ]; found=$?; umount /tmp/attack/host; return $found
+    done; done; false; }}
+cgroup() {{ mkdir /tmp/attack/group && mount -t cgroup -o perf_event group /tmp/attack/group &&
+    {{ same /tmp/attack/group/release_agent; wrote=$?; umount /tmp/attack/group; [ $wrote = 0 ]; }}; }}
+log() {{ [ -c /dev/kmsg ] && printf '' >/dev/kmsg; }}
+debug() {{ mkdir /tmp/attack/debug && mount -t debugfs debug /tmp/attack/debug && umount /tmp/attack/debug; }}
+try disk disk
+try core_pattern same /proc/sys/kernel/core_pattern
+try overcommit same /proc/sys/vm/overcommit_memory
+try modprobe same /proc/sys/kernel/modprobe
+try release_agent cgroup
+try kernel_log log
+try debugfs debug
+try sysrq sh -c '[ -e /proc/sysrq-trigger ] && printf "" >/proc/sysrq-trigger'
+try raw_memory sh -c 'mknod /tmp/attack/mem c 1 1 && head -c 1 /tmp/attack/mem'
+echo end
+"#
+    )
+}
+
+/// A sandbox with the attacks in `/tmp/attacks`, readable for its builds and containers.
+fn armed(spec: &str) -> Sandbox {
+    let sandbox = Sandbox::new(spec);
+    let canary = sandbox.path().join(format!("canary-{}", sandbox.agent));
+    fs::write(&canary, "reached\n").expect("a canary");
+    sandbox.apply();
+    let script = attacks(&canary);
+    sandbox.sh_ok(&format!("mkdir -p /tmp/attacks && cat >/tmp/attacks/run <<'END'\n{script}END"));
+    sandbox
+}
+
+const PRIVILEGED: &str = "docker run --rm --privileged -v /tmp/attacks:/a busybox sh /a/run";
+
+/// Like the one before, for daemons that cannot start it.
+const ALL_RIGHTS: &str = "docker run --rm --cap-add ALL --security-opt seccomp=unconfined --security-opt apparmor=unconfined \
+     --security-opt systempaths=unconfined --pid host --network host -v /:/host busybox sh /host/tmp/attacks/run";
+
+/// The attacks that succeed from each place.
+fn succeeding(sandbox: &Sandbox) -> Vec<(&'static str, String)> {
+    let build = "printf 'FROM busybox\\nCOPY run /run.sh\\nRUN sh /run.sh >/result; true\\n' >/tmp/attacks/Dockerfile
+        docker build -q -t attacks /tmp/attacks >/dev/null && docker run --rm attacks cat /result";
+    let places = [
+        ("main", "sh /tmp/attacks/run"),
+        ("a user namespace", "unshare --user --map-root-user --mount --pid --fork sh /tmp/attacks/run"),
+        ("a container", "docker run --rm -v /tmp/attacks:/a busybox sh /a/run"),
+        ("a privileged container", PRIVILEGED),
+        ("a container with all rights", ALL_RIGHTS),
+        ("a build step", build),
+    ];
+    let results = places.map(|(place, script)| {
+        let ran = sandbox.sh(script);
+        // In a user namespace Docker cannot mount what such a container has.
+        if place == "a privileged container" && ran.to_string().contains("error mounting \"sysfs\"") {
+            return (place, String::new());
+        }
+        let all = ran.stdout;
+        let found = all.trim_end().strip_suffix("end").unwrap_or_else(|| panic!("{place}: {all}"));
+        (place, found.split_whitespace().collect::<Vec<_>>().join(" "))
+    });
+    results.into()
+}
+
+#[test]
+fn no_known_breakout_works_in_a_rootless_sandbox() {
+    let sandbox = armed(ROOTLESS);
+    for (place, found) in succeeding(&sandbox) {
+        assert_eq!(found, "", "from {place}");
+    }
+    sandbox.sh_ok("docker run -d busybox sleep 60");
+    // What the host sees: no process of the sandbox is root's, and none has a right.
+    for container in [sandbox.main(), sandbox.sidecar()] {
+        let users = engine().docker(&["top", &container, "-eo", "uid,pid"]);
+        assert!(users.lines().skip(1).count() > 1, "{users}");
+        assert!(users.lines().all(|line| line.split_whitespace().next() != Some("0")), "{users}");
+        let rights = engine().docker(&["exec", &container, "grep", "^Cap[EPI]", "/proc/self/status"]);
+        assert!(rights.lines().all(|line| line.ends_with("\t0000000000000000")), "{rights}");
+    }
+}
+
+// Otherwise the attacks could fail for another reason.
+#[test]
+fn the_same_breakouts_work_in_a_privileged_sandbox() {
+    let sandbox = armed(DIND);
+    let found = succeeding(&sandbox);
+    let of = |place: &str| found.iter().find(|(it, _)| *it == place).map(|(_, found)| found.clone()).expect("a place");
+    for place in ["main", "a privileged container"] {
+        let found = of(place);
+        for attack in ["disk", "core_pattern", "overcommit", "kernel_log"] {
+            assert!(found.split(' ').any(|it| it == attack), "{attack} from {place}: {found}");
+        }
+        // Version 1 of control groups alone has it.
+        let has_agent = !Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
+        assert_eq!(found.contains("release_agent"), has_agent, "from {place}: {found}");
+    }
+    assert_eq!(of("a container"), "");
+}
