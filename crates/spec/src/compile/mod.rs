@@ -353,7 +353,9 @@ fn attachment(aliases: Vec<String>) -> NetworkAttachment {
 
 /// The rights of a spec and of its dependencies.
 fn rights(parts: &[&RightsPart], mut own: Rights) -> Rights {
-    parts.iter().for_each(|part| part.add_to(&mut own));
+    for part in parts {
+        part.add_to(&mut own);
+    }
     own
 }
 

@@ -125,8 +125,7 @@ pub(super) fn of_spec(spec: &Spec) -> Lines {
     lines.optional("hostname", hostname.as_ref());
     lines.flag("init", *init);
     lines.optional("stop_timeout", stop_timeout.as_ref());
-    lines.rights(rights);
-    lines.optional(ISOLATION, (*isolation != Isolation::default()).then_some(isolation));
+    lines.rights(rights, *isolation);
     lines.optional("restart", restart.map(RestartPolicy::as_str));
     lines.environment("env", env, concealed, places);
     for (name, source) in secrets {
@@ -252,7 +251,8 @@ impl Lines {
         }
     }
 
-    fn rights(&mut self, rights: &Rights) {
+    fn rights(&mut self, rights: &Rights, isolation: Isolation) {
+        self.optional(ISOLATION, (isolation != Isolation::default()).then_some(isolation));
         // A spec cannot remove protections.
         let Rights { read_only, cap_add, cap_drop, devices, gpus, without: _ } = rights;
         self.flag("read_only", *read_only);
