@@ -25,6 +25,7 @@ mod docker;
 mod documents;
 mod drift;
 mod effects;
+mod egress;
 mod exec;
 mod failing;
 mod foreign;

@@ -40,7 +40,11 @@ impl Sandbox {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         static REAPER: OnceLock<Child> = OnceLock::new();
         let ours = format!("e2e-{:x}-", std::process::id());
-        REAPER.get_or_init(|| crate::engine::remove_at_exit(&ours));
+        REAPER.get_or_init(|| {
+            // One of an earlier build of this program would be used again.
+            engine().try_docker(&["rmi", "-f", moat_model::resource::gateway::image().as_str()]);
+            crate::engine::remove_at_exit(&ours)
+        });
         let agent = format!("{ours}{:03}", NEXT.fetch_add(1, Ordering::Relaxed));
         let home = tempfile::tempdir().expect("a temporary folder");
         let project = home.path().join("project");

@@ -1,0 +1,87 @@
+//! Ways around the gateway, tried as root in a privileged main: none leads out.
+
+use testkit::engine::engine;
+use testkit::sandbox::Sandbox;
+
+use super::internet::{RESOLVER, SERVERS, internet};
+use super::{connect, get, get_at, load_busybox, strict};
+
+/// A line that must fail.
+fn fails(sandbox: &Sandbox, script: &str) {
+    let ran = sandbox.sh(script);
+    assert!(ran.code != 0, "{script}\n{ran}");
+}
+
+/// Everything that root in main can reach without a name.
+fn reaches_nothing(sandbox: &Sandbox, bridge: &str, others: &[(String, u16)]) {
+    for address in [SERVERS, RESOLVER, "169.254.169.254", "1.1.1.1"] {
+        fails(sandbox, &connect(address, 80));
+    }
+    fails(sandbox, &connect(bridge, 80));
+    for (address, port) in others {
+        fails(sandbox, &connect(address, *port));
+    }
+    let udp = format!(
+        "perl -MIO::Socket::INET -e 'my $s = IO::Socket::INET->new(PeerAddr => \"{RESOLVER}:53\", Proto => \"udp\") or die; \
+         $s->send(pack(\"n6\", 1, 256, 1, 0, 0, 0) . \"\\x06direct\\x07example\\0\\0\\1\\0\\1\") or die; \
+         $SIG{{ALRM}} = sub {{ exit 1 }}; alarm 2; $s->recv(my $x, 512); exit 0'"
+    );
+    fails(sandbox, &udp);
+    fails(sandbox, &format!("docker run --rm --privileged --network host busybox ping -c 1 -W 2 {SERVERS}"));
+    fails(sandbox, &format!("docker run --rm busybox wget -T 3 -qO- http://{SERVERS}/"));
+    assert!(!internet().was_asked("direct.example"), "a query left the sandbox");
+}
+
+#[test]
+fn addresses_the_host_and_other_agents_are_unreachable_whatever_root_does() {
+    let other = Sandbox::applied("image: busybox\ncommand: nc -ll -p 7000 -e echo hi\n");
+    let address = other.inspect("main", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}");
+    let sandbox = strict("allowed.example");
+    let network = format!("moat-{}", sandbox.run_id());
+    let subnet = engine().docker(&["network", "inspect", "-f", "{{(index .IPAM.Config 0).Subnet}}", &network]);
+    let (base, _) = subnet.split_once('/').expect("a range");
+    let (prefix, last) = base.rsplit_once('.').expect("an address");
+    let nth = |n: u8| format!("{prefix}.{}", last.parse::<u8>().expect("a number") + n);
+    load_busybox(&sandbox);
+    // The attacks work where nothing holds them, so they are no accident of the lab.
+    assert!(
+        other.sh(&format!("nc -w 2 {SERVERS} 80 </dev/null")).code == 0,
+        "the servers are reachable without a policy"
+    );
+
+    let others = [(address, 7000)];
+    reaches_nothing(&sandbox, &nth(1), &others);
+    sandbox.sh_ok("iptables -F; iptables -t nat -F; iptables -P FORWARD ACCEPT; sysctl -qw net.ipv4.ip_forward=1");
+    for route in [nth(1), nth(2)] {
+        sandbox.sh(&format!("ip route del default 2>/dev/null; ip route add default via {route}"));
+        reaches_nothing(&sandbox, &nth(1), &others);
+    }
+    sandbox.sh("ip route del default");
+    // Without the rules of the engine, names are not resolved any more; the gateway answers as before.
+    let page = sandbox.sh_ok(&get_at(&nth(2), "allowed.example"));
+    assert!(page.contains("hello from allowed.example"), "{page}");
+}
+
+#[test]
+fn nothing_leaves_without_the_gateway() {
+    let sandbox = strict("allowed.example");
+    engine().docker(&["kill", &sandbox.id("gateway")]);
+    fails(&sandbox, &get("allowed.example"));
+    fails(&sandbox, &connect(SERVERS, 80));
+    assert_eq!(sandbox.status()["state"], "degraded");
+    sandbox.apply();
+    assert!(sandbox.sh_ok(&get("allowed.example")).contains("hello from allowed.example"));
+}
+
+/// The gateway has nothing that a break-in could use.
+#[test]
+fn the_gateway_is_confined() {
+    let sandbox = strict("allowed.example");
+    let format = "{{.Config.User}} {{.HostConfig.Privileged}} {{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}} \
+                  {{.HostConfig.CapAdd}} {{.HostConfig.Memory}} {{.HostConfig.PidsLimit}} {{len .HostConfig.PortBindings}}";
+    assert_eq!(sandbox.inspect("gateway", format), "65532:65532 false true [ALL] [] 268435456 128 0");
+    let mounts = sandbox.inspect("gateway", "{{range .Mounts}}{{.Type}}:{{.Destination}} {{end}}");
+    assert_eq!(mounts.trim(), "volume:/var/lib/moat");
+    let shell = engine().try_docker(&["exec", &sandbox.id("gateway"), "sh", "-c", "true"]);
+    assert!(shell.code != 0, "there is no shell in the image");
+}

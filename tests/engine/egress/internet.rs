@@ -1,0 +1,59 @@
+//! An internet in the lab: a name server that notes every query, an HTTP server and a TLS server, on public addresses of
+//! the engine's host.
+
+use std::sync::OnceLock;
+
+use testkit::engine::engine;
+use testkit::run::until;
+
+/// Where names are asked for. Documentation ranges (RFC 5737), which no real server has.
+pub const RESOLVER: &str = "198.51.100.7";
+/// Where the servers are.
+pub const SERVERS: &str = "198.51.100.8";
+
+const PROGRAM: &str = include_str!("internet.pl");
+
+/// Names with the addresses that they lead to.
+const NAMES: &str = "allowed.example=198.51.100.8,www.allowed.example=198.51.100.8,denied.example=198.51.100.8,\
+                     drip.example=198.51.100.8,metadata.example=169.254.169.254,private.example=10.213.213.1,\
+                     loopback.example=127.0.0.1";
+
+/// The name of the container with the servers.
+const CONTAINER: &str = "moat-lab-internet";
+
+/// Starts the internet, once for all tests.
+pub fn internet() -> &'static Internet {
+    static INTERNET: OnceLock<Internet> = OnceLock::new();
+    INTERNET.get_or_init(Internet::start)
+}
+
+pub struct Internet {
+    /// The SHA-256 fingerprint of the TLS server's certificate.
+    pub fingerprint: String,
+}
+
+impl Internet {
+    fn start() -> Self {
+        engine().try_docker(&["rm", "-f", CONTAINER]);
+        let script = format!(
+            "for address in {RESOLVER} {SERVERS}; do ip addr add $address/32 dev lo 2>/dev/null || true; done\n\
+             openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=allowed.example -keyout /k -out /c 2>/dev/null\n\
+             openssl s_server -accept {SERVERS}:443 -key /k -cert /c -www >/dev/null 2>&1 &\n\
+             exec perl -e \"$PROGRAM\" {RESOLVER} {SERVERS} {NAMES}"
+        );
+        let program = format!("PROGRAM={PROGRAM}");
+        let mut args = vec!["run", "-d", "--name", CONTAINER, "--network", "host", "--cap-add", "NET_ADMIN"];
+        args.extend(["--entrypoint", "sh", "-e", &program, "docker:dind", "-c", &script]);
+        engine().docker(&args);
+        assert!(until(|| engine().docker(&["logs", CONTAINER]).contains("ready")), "the internet is up");
+        let fingerprint =
+            engine().docker(&["exec", CONTAINER, "sh", "-c", "openssl x509 -in /c -noout -fingerprint -sha256"]);
+        Self { fingerprint }
+    }
+
+    /// Whether the name server was asked for a name, in any letter case.
+    pub fn was_asked(&self, name: &str) -> bool {
+        let asked = format!("query {name}");
+        engine().docker(&["logs", CONTAINER]).lines().any(|line| line == asked)
+    }
+}
