@@ -80,9 +80,9 @@ async fn apply(docker: &Docker, graph: &Graph, state: Option<&Path>) -> Tried<Du
     };
     let record = audit.clone().map(|audit| (audit, docker.located().endpoint.to_string()));
     let audited = Audited::of(docker, record, graph);
-    let tell = |event: Event<'_>| audited.note(&event);
+    let on_event = |event: Event<'_>| audited.note(&event);
     let (options, claims) = (Options::default(), Claims::default());
-    let done = until_converged(&audited, graph, options, &claims, OnFailure::Keep, &tell, &stop).await?;
+    let done = until_converged(&audited, graph, options, &claims, OnFailure::Keep, &on_event, &stop).await?;
     if let Some(audit) = audit {
         audit.close()?;
     }

@@ -18,7 +18,7 @@ use moat_model::engine::Engine;
 use moat_model::graph::Graph;
 use moat_model::resource::ResourceId;
 use moat_model::state::{ContainerState, Observed};
-use moat_plan::event::{Event, Tell};
+use moat_plan::event::{Event, OnEvent};
 use moat_plan::{Action, Plan};
 
 /// The confirmation of one command.
@@ -50,10 +50,10 @@ impl<'a> Confirm<'a> {
         graph: &Graph,
         observed: &Observed,
         plan: &Plan,
-        tell: Tell<'_>,
+        on_event: OnEvent<'_>,
     ) -> bool {
         let Some(message) = ended(engine, graph, observed, plan).await else { return true };
-        self.decide(graph, &message, SESSIONS_HINT, tell)
+        self.decide(graph, &message, SESSIONS_HINT, on_event)
     }
 
     /// Returns whether to remove a sandbox.
@@ -63,21 +63,21 @@ impl<'a> Confirm<'a> {
         graph: &Graph,
         observed: &Observed,
         plan: &Plan,
-        tell: Tell<'_>,
+        on_event: OnEvent<'_>,
     ) -> bool {
         let sessions = ended(engine, graph, observed, plan).await;
         if !self.agreed && is_terminal() {
             let Some(parts) = data_loss(engine, observed, plan).await else { return true };
             let more = sessions.map(|it| format!("; {it}")).unwrap_or_default();
-            return self.decide(graph, &format!("`{}` will be removed: {parts}{more}", graph.run.agent), "", tell);
+            return self.decide(graph, &format!("`{}` will be removed: {parts}{more}", graph.run.agent), "", on_event);
         }
-        sessions.is_none_or(|message| self.decide(graph, &message, SESSIONS_HINT, tell))
+        sessions.is_none_or(|message| self.decide(graph, &message, SESSIONS_HINT, on_event))
     }
 
-    fn decide(&self, graph: &Graph, message: &str, hint: &str, tell: Tell<'_>) -> bool {
+    fn decide(&self, graph: &Graph, message: &str, hint: &str, on_event: OnEvent<'_>) -> bool {
         let answer = if self.agreed { None } else { ask::consent(self.screen, message) };
         if answer.is_none() {
-            tell(Event::Warning { run: &graph.run, message, hint });
+            on_event(Event::Warning { run: &graph.run, message, hint });
         }
         let agrees = answer.unwrap_or(true);
         self.declined.set(!agrees);

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use moat_docker::Docker;
 use moat_plan::Action;
-use moat_plan::event::{Event, Tell};
+use moat_plan::event::{Event, OnEvent};
 
 /// Emits the warning once.
 pub(super) struct Notice<'a> {
@@ -18,7 +18,7 @@ impl<'a> Notice<'a> {
     }
 
     /// Emits the warning after a plan that pulls images.
-    pub fn after(&self, event: &Event<'_>, tell: Tell<'_>) {
+    pub fn after(&self, event: &Event<'_>, on_event: OnEvent<'_>) {
         let Event::Planned { run, plan, .. } = event else { return };
         let fetches = |action: &Action| matches!(action, Action::PullImage { .. } | Action::BuildImage { .. });
         if self.emitted.get() || !plan.operations.iter().any(|operation| fetches(&operation.action)) {
@@ -27,7 +27,11 @@ impl<'a> Notice<'a> {
         if let Some(problem) = self.engine.credentials_problem() {
             self.emitted.set(true);
             let message = format!("images are pulled without credentials: {problem}");
-            tell(Event::Warning { run, message: &message, hint: "fix the file; public images need no credentials" });
+            on_event(Event::Warning {
+                run,
+                message: &message,
+                hint: "fix the file; public images need no credentials",
+            });
         }
     }
 }

@@ -13,7 +13,7 @@ use moat_docker::{Docker, Published};
 use moat_model::resource::{ResourceId, Run};
 use moat_model::state::Observed;
 use moat_plan::Condition;
-use moat_plan::event::{Event, Tell};
+use moat_plan::event::{Event, OnEvent};
 
 /// The history entry of a running command.
 pub struct HistoryWriter<'a> {
@@ -34,7 +34,7 @@ impl<'a> HistoryWriter<'a> {
     }
 
     /// Writes the result; emits a warning if that fails.
-    pub async fn finish(&self, run: &Run, report: &Report<'_>, tell: Tell<'_>) {
+    pub async fn finish(&self, run: &Run, report: &Report<'_>, on_event: OnEvent<'_>) {
         let Some(dir) = state_directory() else { return };
         let engine = self.engine.located().endpoint.to_string();
         let place = Place::of(&dir, &run.id, &engine);
@@ -52,7 +52,7 @@ impl<'a> HistoryWriter<'a> {
         }
         problems.extend(place.add(&self.line(run, engine, report, errors)).err());
         for problem in problems {
-            warn(run, &problem, tell);
+            warn(run, &problem, on_event);
         }
     }
 
@@ -115,12 +115,12 @@ fn published(port: &Published) -> Option<String> {
     Some(format!("{}->{}/{}", crate::ui::render::ports::address(ip, *host_port), port.port, port.protocol))
 }
 
-pub(super) fn warn(run: &Run, problem: &HistoryError, tell: Tell<'_>) {
+pub(super) fn warn(run: &Run, problem: &HistoryError, on_event: OnEvent<'_>) {
     let message = format!("the history is incomplete: {problem}");
     let hint = match problem {
         HistoryError::Newer { .. } => "use that version of moat, or remove the file",
         HistoryError::Corrupt { .. } => "it was rebuilt from the engine's labels",
         HistoryError::File { .. } | HistoryError::Held { .. } => "only the history is affected",
     };
-    tell(Event::Warning { run, message: &message, hint });
+    on_event(Event::Warning { run, message: &message, hint });
 }

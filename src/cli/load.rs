@@ -49,7 +49,7 @@ pub struct Loaded {
 pub struct Agent {
     pub graph: Graph,
     /// The path given by the user: a file, or a directory with an `agent.yaml`.
-    pub given: PathBuf,
+    pub spec_path: PathBuf,
     /// The source of the graph. `None`: known only from the labels of its resources.
     pub resolved: Option<Arc<ResolvedSpec>>,
     /// Set if the spec is not approved: the graph has no secrets and is only for display.
@@ -73,10 +73,10 @@ pub struct Note {
 type Made = (Graph, ResolvedSpec);
 
 impl Agent {
-    fn new((graph, resolved): Made, given: PathBuf) -> Self {
+    fn new((graph, resolved): Made, spec_path: PathBuf) -> Self {
         Self {
             graph,
-            given,
+            spec_path,
             resolved: Some(Arc::new(resolved)),
             unapproved: None,
             is_unseen: false,
@@ -86,8 +86,8 @@ impl Agent {
     }
 
     /// An agent that is known only from the labels of its resources.
-    pub fn known(graph: Graph, given: PathBuf) -> Self {
-        Self { graph, given, resolved: None, unapproved: None, is_unseen: false, withheld: Vec::new(), note: None }
+    pub fn known(graph: Graph, spec_path: PathBuf) -> Self {
+        Self { graph, spec_path, resolved: None, unapproved: None, is_unseen: false, withheld: Vec::new(), note: None }
     }
 }
 

@@ -88,9 +88,10 @@ impl<'a> Record<'a> {
     ) -> Result<T, CliError> {
         let mut data = if let Value::Object(data) = data { data } else { Map::new() };
         data.retain(|_, value| !value.is_null());
-        let came_of_it = |done: &T| code(done).map(|code| ("exit_code".to_owned(), json!(code))).into_iter().collect();
+        let outcome_data =
+            |done: &T| code(done).map(|code| ("exit_code".to_owned(), json!(code))).into_iter().collect();
         self.closed(
-            Audited::new(self.engine, Some(self.place()), run, None).recorded(event, data, work, came_of_it).await,
+            Audited::new(self.engine, Some(self.place()), run, None).recorded(event, data, work, outcome_data).await,
         )
     }
 

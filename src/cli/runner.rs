@@ -25,7 +25,7 @@ use moat_model::engine::Engine;
 use moat_model::graph::Graph;
 use moat_model::resource::{ImageDigest, ImageRef, Run};
 use moat_model::state::Observed;
-use moat_plan::event::{Event, Tell};
+use moat_plan::event::{Event, OnEvent};
 use moat_plan::{Options, Plan, has_completed};
 
 /// The context of a command, shared by its agents.
@@ -81,18 +81,18 @@ impl Runner<'_> {
         let emit = |event: Event<'_>| {
             audited.note(&event);
             history.note(&event);
-            reporter.tell(&event);
+            reporter.report(&event);
         };
         let notice = Notice::new(self.engine);
-        let tell = |event: Event<'_>| {
+        let on_event = |event: Event<'_>| {
             emit(event.clone());
             notice.after(&event, &emit);
         };
-        let _lock = self.locking.lock(self.command.as_str(), &graph.run, self.engine, &tell, self.stop).await?;
-        let outcome = self.converge(&audited, &change, &tell).await?;
+        let _lock = self.locking.lock(self.command.as_str(), &graph.run, self.engine, &on_event, self.stop).await?;
+        let outcome = self.converge(&audited, &change, &on_event).await?;
         let builds = match &change.goal {
             Goal::Present(Present { checks_builds: true, .. }) => {
-                checked_builds(&audited, graph, &outcome, &tell).await
+                checked_builds(&audited, graph, &outcome, &on_event).await
             }
             Goal::Present(_) | Goal::Absent => None,
         };
@@ -106,27 +106,32 @@ impl Runner<'_> {
             }
             (failure, _) => Report::unsuccessful(&audited, graph, failure, self.command).await,
         };
-        history.finish(&graph.run, &report, &|event| reporter.tell(&event)).await;
+        history.finish(&graph.run, &report, &|event| reporter.report(&event)).await;
         publish(&graph.run, &report, reporter)
     }
 
     /// Repeats rounds until the goal is reached, and asks before the first change.
-    async fn converge<E: Engine>(&self, engine: &E, change: &Change<'_>, tell: Tell<'_>) -> Result<Outcome, CliError> {
+    async fn converge<E: Engine>(
+        &self,
+        engine: &E,
+        change: &Change<'_>,
+        on_event: OnEvent<'_>,
+    ) -> Result<Outcome, CliError> {
         let Change { graph, goal, on_failure, .. } = change;
         let mut options = change.options.clone();
         if let Goal::Present(Present { pull, saved, .. }) = goal {
             if *pull || saved.is_some_and(|saved| saved.pulls(&graph.run)) {
                 // A pull may lead to more than a saved plan has.
                 let without = if saved.is_some() { WithoutQuery::Keep } else { WithoutQuery::Pull };
-                options.registry = registry_digests(engine, graph, without, tell).await;
+                options.registry = registry_digests(engine, graph, without, on_event).await;
             }
             if let Some(saved) = saved {
                 saved.holds(graph, &options, self.engine).await?;
             }
         }
         let agrees = async |observed: &Observed, plan: &Plan| match goal {
-            Goal::Present(_) => self.confirm.ending_sessions(engine, graph, observed, plan, tell).await,
-            Goal::Absent => self.confirm.removal(engine, graph, observed, plan, tell).await,
+            Goal::Present(_) => self.confirm.ending_sessions(engine, graph, observed, plan, on_event).await,
+            Goal::Absent => self.confirm.removal(engine, graph, observed, plan, on_event).await,
         };
         let nothing = Graph::empty(graph.run.clone());
         let desired = match goal {
@@ -134,7 +139,7 @@ impl Runner<'_> {
             Goal::Absent => &nothing,
         };
         let terms = Terms { claims: &self.claims, on_failure: *on_failure, agrees };
-        let outcome = until_converged_on(engine, desired, options, terms, tell, self.stop).await?;
+        let outcome = until_converged_on(engine, desired, options, terms, on_event, self.stop).await?;
         self.confirm.unless_declined(outcome)
     }
 }
@@ -151,12 +156,12 @@ async fn registry_digests<E: Engine>(
     engine: &E,
     graph: &Graph,
     without: WithoutQuery,
-    tell: Tell<'_>,
+    on_event: OnEvent<'_>,
 ) -> BTreeMap<ImageRef, ImageDigest> {
     let found = registry::ask(engine, graph, without).await;
     for (reference, why) in &found.kept {
         let (message, hint) = registry::words(reference, why);
-        tell(Event::Warning { run: &graph.run, message: &message, hint: &hint });
+        on_event(Event::Warning { run: &graph.run, message: &message, hint: &hint });
     }
     found.digests
 }
@@ -164,7 +169,12 @@ async fn registry_digests<E: Engine>(
 /// The target of builds, with a warning if it is not the sidecar.
 ///
 /// Skipped if nothing has changed, so that an apply without changes makes no extra calls.
-async fn checked_builds<E: Engine>(engine: &E, graph: &Graph, outcome: &Outcome, tell: Tell<'_>) -> Option<Builds> {
+async fn checked_builds<E: Engine>(
+    engine: &E,
+    graph: &Graph,
+    outcome: &Outcome,
+    on_event: OnEvent<'_>,
+) -> Option<Builds> {
     let Outcome::Converged { observed, changed: true } = outcome else { return None };
     if observed.is_stopped() || has_completed(graph, observed) {
         return None;
@@ -173,7 +183,7 @@ async fn checked_builds<E: Engine>(engine: &E, graph: &Graph, outcome: &Outcome,
     if let Some(reason) = &builds.reason {
         let message = format!("builds are not routed to the sidecar: {reason}");
         let hint = builds.hint.as_deref().unwrap_or("check again with `moat status`");
-        tell(Event::Warning { run: &graph.run, message: &message, hint });
+        on_event(Event::Warning { run: &graph.run, message: &message, hint });
     }
     Some(builds)
 }

@@ -11,7 +11,7 @@ use super::failure::{CallFailure, explain};
 use super::ready;
 use moat_model::engine::{Change, Engine, EngineError, Fault, Made, Progress};
 use moat_model::resource::{ContainerId, ImageDigest, ImageRef, NetworkId};
-use moat_plan::event::{Event, Failure, Tell};
+use moat_plan::event::{Event, Failure, OnEvent};
 use moat_plan::{Action, Handle, OpId, Operation};
 
 /// The result of a successful operation, for its dependents.
@@ -36,14 +36,14 @@ pub(super) async fn call<E: Engine>(
     engine: &E,
     operation: &Operation,
     known: BTreeMap<OpId, Output>,
-    tell: Tell<'_>,
+    on_event: OnEvent<'_>,
     stop: &CancellationToken,
 ) -> Result<Output, Box<Failure>> {
     let Operation { id, action, resource, .. } = operation;
     let span = tracing::debug_span!("operation", %id, action = action.verb(), %resource);
     let work = async {
         let begun = Instant::now();
-        let made = until_done(engine, operation, known, tell, stop).await;
+        let made = until_done(engine, operation, known, on_event, stop).await;
         let status = if made.is_ok() { "done" } else { "failed" };
         tracing::debug!(status, ms = begun.elapsed().as_millis(), "operation");
         made
@@ -56,13 +56,13 @@ async fn until_done<E: Engine>(
     engine: &E,
     operation: &Operation,
     known: BTreeMap<OpId, Output>,
-    tell: Tell<'_>,
+    on_event: OnEvent<'_>,
     stop: &CancellationToken,
 ) -> Result<Output, Box<Failure>> {
     let mut attempt = 0;
     loop {
         let deadline = operation.action.deadline();
-        let why = match timeout(deadline, once(engine, operation, &known, tell, stop)).await {
+        let why = match timeout(deadline, once(engine, operation, &known, on_event, stop)).await {
             Ok(Ok(made)) => return Ok(made),
             Ok(Err(why)) => why,
             Err(_) => {
@@ -74,7 +74,7 @@ async fn until_done<E: Engine>(
             (CallFailure::Engine(error), Some(pause)) if may_pass(&operation.action, error) => {
                 attempt += 1;
                 let attempt = u32::try_from(attempt).unwrap_or(u32::MAX);
-                tell(Event::Retrying { operation, error: &error.message, attempt, pause: *pause });
+                on_event(Event::Retrying { operation, error: &error.message, attempt, pause: *pause });
                 sleep(*pause).await;
             }
             _ => return Err(Box::new(explain(engine, operation, container_of(operation, &known).as_ref(), why).await)),
@@ -114,7 +114,7 @@ async fn once<E: Engine>(
     engine: &E,
     operation: &Operation,
     known: &BTreeMap<OpId, Output>,
-    tell: Tell<'_>,
+    on_event: OnEvent<'_>,
     stop: &CancellationToken,
 ) -> Result<Output, CallFailure> {
     let change =
@@ -129,7 +129,7 @@ async fn once<E: Engine>(
         }
         (None, _) => Ok(Output::Made(Made::Nothing)),
         (Some(change), action) => {
-            let made = make(engine, &change, operation, tell, stop).await?;
+            let made = make(engine, &change, operation, on_event, stop).await?;
             if let Action::PullImage { reference, digest: Some(planned) } = action {
                 came_as_planned(engine, reference, planned).await?;
             }
@@ -144,12 +144,12 @@ async fn make<E: Engine>(
     engine: &E,
     change: &Change,
     operation: &Operation,
-    tell: Tell<'_>,
+    on_event: OnEvent<'_>,
     stop: &CancellationToken,
 ) -> Result<Made, CallFailure> {
     let progress = |progress: Progress<'_>| match progress {
-        Progress::Pulled(progress) => tell(Event::Progress { operation, progress }),
-        Progress::Step(words) => tell(Event::Step { operation, step: words }),
+        Progress::Pulled(progress) => on_event(Event::Progress { operation, progress }),
+        Progress::Step(words) => on_event(Event::Step { operation, step: words }),
     };
     let made = engine.change(change, &progress);
     if !matches!(change, Change::Pull { .. } | Change::Build(_)) {

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use call::{Output, call};
 use moat_model::engine::{Engine, Made};
 use moat_model::resource::ContainerId;
-use moat_plan::event::{Event, Failure, Tell};
+use moat_plan::event::{Event, Failure, OnEvent};
 use moat_plan::{OpId, Operation, Plan};
 
 /// The maximum number of concurrent calls. A local engine handles some dozens; more only queue inside it.
@@ -67,7 +67,7 @@ impl Report {
 }
 
 /// Executes `plan`. Once `stop` is cancelled, no operation starts, and those in flight finish.
-pub async fn execute<E: Engine>(engine: &E, plan: &Plan, tell: Tell<'_>, stop: &CancellationToken) -> Report {
+pub async fn execute<E: Engine>(engine: &E, plan: &Plan, on_event: OnEvent<'_>, stop: &CancellationToken) -> Report {
     let mut report = Report::default();
     let mut made: BTreeMap<OpId, Output> = BTreeMap::new();
     let mut waiting: BTreeSet<OpId> = plan.operations.iter().map(|operation| operation.id).collect();
@@ -78,25 +78,25 @@ pub async fn execute<E: Engine>(engine: &E, plan: &Plan, tell: Tell<'_>, stop: &
                 report.left.push(operation.id);
                 continue;
             }
-            tell(Event::Started { operation });
+            on_event(Event::Started { operation });
             // An operation may use the output of one that it requires indirectly.
             let known = made.clone();
             running.push(async move {
                 let start = Instant::now();
-                (operation, call(engine, operation, known, tell, stop).await, start.elapsed())
+                (operation, call(engine, operation, known, on_event, stop).await, start.elapsed())
             });
         }
         let Some((operation, outcome, took)) = running.next().await else { break };
         match outcome {
             Ok(done) => {
-                tell(Event::Succeeded { operation, took });
+                on_event(Event::Succeeded { operation, took });
                 report.note(&done);
                 made.insert(operation.id, done);
             }
             Err(failure) => {
-                tell(Event::Failed { operation, failure: &failure, took });
+                on_event(Event::Failed { operation, failure: &failure, took });
                 report.failures.push((operation.id, *failure));
-                skip(plan, operation.id, &mut waiting, &mut report, tell);
+                skip(plan, operation.id, &mut waiting, &mut report, on_event);
             }
         }
     }
@@ -123,14 +123,14 @@ fn startable<'a>(
 }
 
 /// Skips all operations that require `failed`, directly or not.
-fn skip(plan: &Plan, failed: OpId, waiting: &mut BTreeSet<OpId>, report: &mut Report, tell: Tell<'_>) {
+fn skip(plan: &Plan, failed: OpId, waiting: &mut BTreeSet<OpId>, report: &mut Report, on_event: OnEvent<'_>) {
     let mut gone = BTreeSet::from([failed]);
     for operation in &plan.operations {
         if waiting.contains(&operation.id) && operation.after.iter().any(|id| gone.contains(id)) {
             waiting.remove(&operation.id);
             gone.insert(operation.id);
             report.skipped.insert(operation.id, failed);
-            tell(Event::Skipped { operation, because: failed });
+            on_event(Event::Skipped { operation, because: failed });
         }
     }
 }

@@ -21,7 +21,7 @@ use moat_model::graph::{Graph, Node};
 use moat_model::resource::label::Ownership;
 use moat_model::resource::{Config, ContainerId};
 use moat_model::state::{ContainerFacts, ContainerState, Observed};
-use moat_plan::event::{Code, Event, Failure, Tell};
+use moat_plan::event::{Code, Event, Failure, OnEvent};
 use moat_plan::{self, Action, Cause, Handle, OpId, Operation, Options, Plan, Reason, Refusal, compute, refusals};
 
 /// The maximum rounds of one apply. Two do the work and verify it; the others allow for concurrent changes.
@@ -88,11 +88,11 @@ pub async fn until_converged<E: Engine>(
     options: Options,
     claims: &Claims,
     on_failure: OnFailure,
-    tell: Tell<'_>,
+    on_event: OnEvent<'_>,
     stop: &CancellationToken,
 ) -> Result<Outcome, EngineError> {
     let terms = Terms { claims, on_failure, agrees: async |_: &Observed, _: &Plan| true };
-    until_converged_on(engine, graph, options, terms, tell, stop).await
+    until_converged_on(engine, graph, options, terms, on_event, stop).await
 }
 
 /// As [`until_converged`], with a confirmation before the first change.
@@ -104,7 +104,7 @@ pub async fn until_converged_on<E: Engine, A: AsyncFn(&Observed, &Plan) -> bool>
     graph: &Graph,
     mut options: Options,
     terms: Terms<'_, A>,
-    tell: Tell<'_>,
+    on_event: OnEvent<'_>,
     stop: &CancellationToken,
 ) -> Result<Outcome, EngineError> {
     let Terms { claims, on_failure, agrees } = terms;
@@ -115,7 +115,7 @@ pub async fn until_converged_on<E: Engine, A: AsyncFn(&Observed, &Plan) -> bool>
         if round == 1 {
             progress.first = observed.containers.is_empty() && observed.networks.is_empty();
         }
-        warn_of_dropped(graph, &observed, &options, &mut progress, tell);
+        warn_of_dropped(graph, &observed, &options, &mut progress, on_event);
         let avoid = [&options.avoid[..], &claims.beside(&graph.run.id)].concat();
         let mut now = Options { avoid, ..options.clone() };
         plan = if round == 1 {
@@ -133,19 +133,19 @@ pub async fn until_converged_on<E: Engine, A: AsyncFn(&Observed, &Plan) -> bool>
         let refused = refused(graph, &observed, &plan);
         if !refused.is_empty() {
             let report = Report { failures: refused, ..Report::default() };
-            return failed(engine, graph, &options, report, &progress, on_failure, tell).await;
+            return failed(engine, graph, &options, report, &progress, on_failure, on_event).await;
         }
         if round == 1 && !agrees(&observed, &plan).await {
             return Ok(Outcome::Interrupted { remaining: observed });
         }
         if let Some((id, failure)) = exited_since(engine, graph, &observed, &plan, &progress).await? {
             let report = Report { failures: vec![(id, failure)], ..Report::default() };
-            return failed(engine, graph, &options, report, &progress, on_failure, tell).await;
+            return failed(engine, graph, &options, report, &progress, on_failure, on_event).await;
         }
-        tell(Event::Planned { run: &graph.run, round, plan: &plan });
+        on_event(Event::Planned { run: &graph.run, round, plan: &plan });
         let span = tracing::debug_span!("round", run = %graph.run.id, n = round);
         span.in_scope(|| tracing::debug!(operations = plan.operations.len(), "planned"));
-        let mut report = execute(engine, &plan, tell, stop).instrument(span).await;
+        let mut report = execute(engine, &plan, on_event, stop).instrument(span).await;
         progress.changed |= plan.changes();
         progress.created.append(&mut report.created);
         progress.stopped.extend(stopped(&plan, &report));
@@ -158,11 +158,11 @@ pub async fn until_converged_on<E: Engine, A: AsyncFn(&Observed, &Plan) -> bool>
         answered.append(&mut avoid_taken_ports(&plan, &observed, &report, &mut options));
         answered.append(&mut restart_unready(graph, &plan, &report, &mut options));
         if stop.is_cancelled() {
-            return interrupted(engine, graph, &progress, on_failure, tell).await;
+            return interrupted(engine, graph, &progress, on_failure, on_event).await;
         }
         let gives_up = round == MAX_ROUNDS || !another_round_may_help(&report, &mut progress, &answered);
         if !report.succeeded() && gives_up {
-            return failed(engine, graph, &options, report, &progress, on_failure, tell).await;
+            return failed(engine, graph, &options, report, &progress, on_failure, on_event).await;
         }
     }
     Ok(Outcome::OutOfBudget { plan })
@@ -261,7 +261,13 @@ fn updated(plan: &Plan, report: &Report) -> BTreeSet<ContainerId> {
 }
 
 /// Warns once about limits that the engine drops; they are not set again.
-fn warn_of_dropped(graph: &Graph, observed: &Observed, options: &Options, progress: &mut Progress, tell: Tell<'_>) {
+fn warn_of_dropped(
+    graph: &Graph,
+    observed: &Observed,
+    options: &Options,
+    progress: &mut Progress,
+    on_event: OnEvent<'_>,
+) {
     if progress.told_dropped {
         return;
     }
@@ -269,7 +275,11 @@ fn warn_of_dropped(graph: &Graph, observed: &Observed, options: &Options, progre
     let is_changed = |it: &ContainerFacts| options.updated.contains(&it.id) || created.contains(it.id.as_str());
     for (name, limits) in moat_plan::dropped(graph, observed, is_changed) {
         let message = format!("the engine drops limits of `{name}`: {}", limits.join(", "));
-        tell(Event::Warning { run: &graph.run, message: &message, hint: "`moat doctor` shows which limits it has" });
+        on_event(Event::Warning {
+            run: &graph.run,
+            message: &message,
+            hint: "`moat doctor` shows which limits it has",
+        });
         progress.told_dropped = true;
     }
 }
@@ -356,16 +366,16 @@ async fn failed<E: Engine>(
     report: Report,
     progress: &Progress,
     on_failure: OnFailure,
-    tell: Tell<'_>,
+    on_event: OnEvent<'_>,
 ) -> Result<Outcome, EngineError> {
     let failures: Vec<Failure> = report.failures.into_iter().map(|(_, failure)| failure).collect();
     let recovered = match on_failure {
         OnFailure::Keep => Recovered::default(),
         // An unreachable engine cannot be cleaned up, and the lost connection is the error to report.
         _ if failures.iter().any(|it| it.fault == Some(Fault::Unreachable)) => Recovered::default(),
-        OnFailure::Undo if progress.first => recover::undo(engine, graph, &progress.created, tell).await?,
+        OnFailure::Undo if progress.first => recover::undo(engine, graph, &progress.created, on_event).await?,
         OnFailure::Undo | OnFailure::Restore => {
-            recover::restore(engine, graph, options, &progress.stopped, tell).await?
+            recover::restore(engine, graph, options, &progress.stopped, on_event).await?
         }
     };
     Ok(Outcome::Failed { failures, undone: recovered.whole, undid: recovered.done })
@@ -376,10 +386,10 @@ async fn interrupted<E: Engine>(
     graph: &Graph,
     progress: &Progress,
     on_failure: OnFailure,
-    tell: Tell<'_>,
+    on_event: OnEvent<'_>,
 ) -> Result<Outcome, EngineError> {
     if progress.first && on_failure == OnFailure::Undo {
-        recover::undo(engine, graph, &progress.created, tell).await?;
+        recover::undo(engine, graph, &progress.created, on_event).await?;
     }
     Ok(Outcome::Interrupted { remaining: observe(engine, graph).await? })
 }

@@ -10,7 +10,7 @@ use crate::observe::{observe, observe_with};
 use moat_model::engine::{Engine, EngineError};
 use moat_model::graph::Graph;
 use moat_model::resource::{ContainerId, ResourceId};
-use moat_plan::event::{Event, Tell};
+use moat_plan::event::{Event, OnEvent};
 use moat_plan::{Operation, Options, Plan, Volumes, compute};
 
 /// The result of a rollback.
@@ -37,7 +37,7 @@ pub(super) async fn undo<E: Engine>(
     engine: &E,
     graph: &Graph,
     created: &BTreeSet<String>,
-    tell: Tell<'_>,
+    on_event: OnEvent<'_>,
 ) -> Result<Recovered, EngineError> {
     let nothing = Graph::empty(graph.run.clone());
     let mut observed = observe(engine, &nothing).await?;
@@ -50,9 +50,9 @@ pub(super) async fn undo<E: Engine>(
     if plan.is_empty() {
         return Ok(Recovered { whole: true, done: Vec::new() });
     }
-    tell(Event::Undoing { run: &graph.run, plan: &plan });
+    on_event(Event::Undoing { run: &graph.run, plan: &plan });
     // The user interrupted the apply, not its cleanup.
-    let report = execute(engine, &plan, tell, &CancellationToken::new()).await;
+    let report = execute(engine, &plan, on_event, &CancellationToken::new()).await;
     Ok(Recovered::by(plan, &report))
 }
 
@@ -63,7 +63,7 @@ pub(super) async fn restore<E: Engine>(
     graph: &Graph,
     options: &Options,
     stopped: &BTreeSet<ContainerId>,
-    tell: Tell<'_>,
+    on_event: OnEvent<'_>,
 ) -> Result<Recovered, EngineError> {
     let observed = observe_with(engine, graph, &options.registry).await?;
     let replaced = graph.nodes().filter(|node| observed.containers_of(&node.id).count() > 1);
@@ -77,7 +77,7 @@ pub(super) async fn restore<E: Engine>(
     if plan.is_empty() {
         return Ok(Recovered::default());
     }
-    tell(Event::Undoing { run: &graph.run, plan: &plan });
-    let report = execute(engine, &plan, tell, &CancellationToken::new()).await;
+    on_event(Event::Undoing { run: &graph.run, plan: &plan });
+    let report = execute(engine, &plan, on_event, &CancellationToken::new()).await;
     Ok(Recovered::by(plan, &report))
 }

@@ -30,8 +30,8 @@ const SESSION_RETRY: Duration = Duration::from_secs(10);
 pub(super) struct Agent {
     number: usize,
     pub run: Run,
-    wish: DesiredSpec,
-    pace: Debounce,
+    desired: DesiredSpec,
+    debounce: Debounce,
     retry: Option<Instant>,
     resync: Instant,
     backoff: Backoff,
@@ -56,8 +56,8 @@ impl Agent {
         Self {
             number,
             run: watched.run.clone(),
-            wish: DesiredSpec::new(watched),
-            pace: Debounce::default(),
+            desired: DesiredSpec::new(watched),
+            debounce: Debounce::default(),
             retry: None,
             resync,
             backoff: Backoff::default(),
@@ -70,8 +70,8 @@ impl Agent {
     }
 
     /// Records a reason for a round.
-    pub fn wake(&mut self, ring: Wakeup, now: Instant) {
-        match &ring.trigger {
+    pub fn wake(&mut self, wakeup: Wakeup, now: Instant) {
+        match &wakeup.trigger {
             Trigger::SessionOver if self.standing.sessions == 0 => return,
             // A manual request is tried regardless of earlier failures.
             Trigger::Reload | Trigger::Approval => self.backoff.clear(),
@@ -79,8 +79,8 @@ impl Agent {
             Trigger::Reconnected => self.proven.clear(),
             _ => {}
         }
-        self.proven.retain(|container| !ring.touched.contains(container));
-        self.pace.ask(ring, now);
+        self.proven.retain(|container| !wakeup.touched.contains(container));
+        self.debounce.ask(wakeup, now);
     }
 
     /// When the next step is due; `None` while one is running.
@@ -88,7 +88,7 @@ impl Agent {
         if self.busy {
             return None;
         }
-        let times = [self.pace.due(), self.retry, Some(self.resync)];
+        let times = [self.debounce.due(), self.retry, Some(self.resync)];
         times.into_iter().flatten().min()
     }
 
@@ -97,8 +97,8 @@ impl Agent {
         if self.busy {
             return None;
         }
-        let ring = match self.pace.take(now) {
-            Some(ring) => ring,
+        let wakeup = match self.debounce.take(now) {
+            Some(wakeup) => wakeup,
             None if self.retry.is_some_and(|at| at <= now) => Wakeup::of(Trigger::Retry),
             None if self.resync <= now => {
                 // Everything is proven again periodically: not every failure causes an event.
@@ -107,95 +107,95 @@ impl Agent {
             }
             None => return None,
         };
-        if !ring.reads && !self.wish.is_unknown() {
-            return self.order(ring, settings, now).map(|order| NextStep::Round(Box::new(order)));
+        if !wakeup.reads && !self.desired.is_unknown() {
+            return self.order(wakeup, settings, now).map(|order| NextStep::Round(Box::new(order)));
         }
         self.busy = true;
         // An approval changes no file of the spec.
-        let is_held = ring.reads && !self.wish.held().is_empty();
-        let is_asked = is_held || matches!(ring.trigger, Trigger::Reload | Trigger::Approval);
-        let query = self.wish.query(self.number, is_asked);
-        Some(NextStep::Read(ring, Box::new(query)))
+        let is_held = wakeup.reads && !self.desired.held().is_empty();
+        let is_asked = is_held || matches!(wakeup.trigger, Trigger::Reload | Trigger::Approval);
+        let query = self.desired.query(self.number, is_asked);
+        Some(NextStep::Read(wakeup, Box::new(query)))
     }
 
-    /// Applies the result of reading the spec for `ring`, and returns the next step.
+    /// Applies the result of reading the spec for `wakeup`, and returns the next step.
     pub fn found<D: Host>(
         &mut self,
-        ring: Wakeup,
+        wakeup: Wakeup,
         answer: Answer,
-        desk: &D,
+        host: &D,
         settings: &Settings,
         now: Instant,
     ) -> Option<RoundRequest> {
         self.busy = false;
         // Whatever the engine told at the same time: if the spec is news, that is the reason.
-        let trigger = match (&ring.trigger, &answer.changed) {
-            (Trigger::File(_) | Trigger::Engine { .. }, Some(file)) => Trigger::File(self.wish.shown(file)),
+        let trigger = match (&wakeup.trigger, &answer.changed) {
+            (Trigger::File(_) | Trigger::Engine { .. }, Some(file)) => Trigger::File(self.desired.shown(file)),
             (trigger, _) => trigger.clone(),
         };
-        let read = self.wish.found(answer, &trigger, desk, settings);
+        let read = self.desired.found(answer, &trigger, host, settings);
         for resource in &read.changed {
             self.backoff.forget(resource);
         }
-        self.standing.problem = self.wish.problem().map(str::to_owned);
-        self.standing.held = self.wish.held().to_vec();
+        self.standing.problem = self.desired.problem().map(str::to_owned);
+        self.standing.held = self.desired.held().to_vec();
         if read.is_news {
             let is_told = read.is_told && matches!(trigger, Trigger::File(_));
             let order =
-                self.order(Wakeup { trigger, ..ring }, settings, now).map(|order| RoundRequest { is_told, ..order });
-            return order.or_else(|| self.waits(desk));
+                self.order(Wakeup { trigger, ..wakeup }, settings, now).map(|order| RoundRequest { is_told, ..order });
+            return order.or_else(|| self.waits(host));
         }
         // Unchanged files are no reason for a round, and are not reported as one.
-        if let Some(trigger) = ring.looks.clone() {
-            return self.order(Wakeup { trigger, ..ring }, settings, now).or_else(|| self.waits(desk));
+        if let Some(trigger) = wakeup.looks.clone() {
+            return self.order(Wakeup { trigger, ..wakeup }, settings, now).or_else(|| self.waits(host));
         }
-        self.note(desk);
+        self.note(host);
         None
     }
 
     /// No step is due until a spec is approved.
-    fn waits<D: Host>(&mut self, desk: &D) -> Option<RoundRequest> {
+    fn waits<D: Host>(&mut self, host: &D) -> Option<RoundRequest> {
         self.standing.work = Work::Settled;
-        self.note(desk);
+        self.note(host);
         None
     }
 
     /// Starts a round; `None` if there is no desired state.
-    fn order(&mut self, ring: Wakeup, settings: &Settings, now: Instant) -> Option<RoundRequest> {
+    fn order(&mut self, wakeup: Wakeup, settings: &Settings, now: Instant) -> Option<RoundRequest> {
         self.retry = None;
         self.resync = now + settings.resync;
-        let graph = self.wish.graph()?;
+        let graph = self.desired.graph()?;
         self.busy = true;
         let options = Options {
             leave: self.backoff.left(now),
             proven: self.proven.clone(),
-            volumes: self.wish.volumes(),
+            volumes: self.desired.volumes(),
             ..settings.options.clone()
         };
         Some(RoundRequest {
             agent: self.number,
             graph,
             options,
-            trigger: ring.trigger,
+            trigger: wakeup.trigger,
             is_told: false,
             now: settings.now,
         })
     }
 
     /// Applies the result of a round.
-    pub fn finish<D: Host>(&mut self, report: Report, desk: &D, now: Instant) {
+    pub fn finish<D: Host>(&mut self, report: Report, host: &D, now: Instant) {
         let Report { end, notes, took, .. } = report;
         self.busy = false;
-        self.postponed(notes.sessions, desk, now);
+        self.postponed(notes.sessions, host, now);
         match end {
             End::Settled(observed) => {
                 let is_first = self.known.is_empty();
                 self.settled(&observed, &notes, now);
                 if (notes.worked || is_first) && notes.withheld.is_empty() && notes.sessions == 0 {
-                    desk.tell(Some(self.number), Event::Settled { run: &self.run, took });
+                    host.report(Some(self.number), Event::Settled { run: &self.run, took });
                 }
             }
-            End::Failed(failures, put_back) => self.failed(&failures, &put_back, desk, now),
+            End::Failed(failures, put_back) => self.failed(&failures, &put_back, host, now),
             End::Restless => self.retry_at(now + ENGINE_RETRY),
             End::Locked(who) => {
                 self.standing.last_error = Some(who);
@@ -208,11 +208,11 @@ impl Agent {
             }
             End::Interrupted => {}
         }
-        self.backs_off(&notes, desk, now);
+        self.backs_off(&notes, host, now);
         if let Some(at) = self.backoff.next() {
             self.retry_at(at);
         }
-        self.note(desk);
+        self.note(host);
     }
 
     fn settled(&mut self, observed: &Observed, notes: &RoundStats, now: Instant) {
@@ -223,11 +223,11 @@ impl Agent {
         for resource in notes.repaired.intersection(&self.known) {
             self.backoff.repaired(resource, now);
         }
-        let as_wanted = self.wish.resources().into_iter().filter(|it| !notes.withheld.contains_key(it));
+        let as_wanted = self.desired.resources().into_iter().filter(|it| !notes.withheld.contains_key(it));
         self.known.extend(as_wanted);
     }
 
-    fn failed<D: Host>(&mut self, failures: &[Failure], put_back: &BTreeSet<ResourceId>, desk: &D, now: Instant) {
+    fn failed<D: Host>(&mut self, failures: &[Failure], put_back: &BTreeSet<ResourceId>, host: &D, now: Instant) {
         let mut again: Option<Instant> = None;
         for failure in failures {
             let interrupts = put_back.contains(&failure.resource);
@@ -238,11 +238,11 @@ impl Agent {
         self.standing.last_error = failures.first().map(|failure| failure.message.clone());
         self.standing.work = if again.is_some() { Work::BackingOff } else { Work::Stuck };
         let again = again.map(|at| at.saturating_duration_since(now));
-        desk.tell(Some(self.number), Event::Unsettled { run: &self.run, failures, again });
+        host.report(Some(self.number), Event::Unsettled { run: &self.run, failures, again });
     }
 
     /// Resources that need a repair and had too many.
-    fn backs_off<D: Host>(&mut self, notes: &RoundStats, desk: &D, now: Instant) {
+    fn backs_off<D: Host>(&mut self, notes: &RoundStats, host: &D, now: Instant) {
         self.standing.left = notes.withheld.keys().map(ToString::to_string).collect();
         for (resource, log) in &notes.withheld {
             let Some((repairs, until)) = self.backoff.of(resource) else { continue };
@@ -251,16 +251,16 @@ impl Agent {
             if repairs >= LOOPING && self.backoff.is_news(resource) {
                 let pause = until.saturating_duration_since(now);
                 let run = &self.run;
-                desk.tell(Some(self.number), Event::BackingOff { run, resource, repairs, pause, log });
+                host.report(Some(self.number), Event::BackingOff { run, resource, repairs, pause, log });
             }
         }
     }
 
-    fn postponed<D: Host>(&mut self, sessions: usize, desk: &D, now: Instant) {
+    fn postponed<D: Host>(&mut self, sessions: usize, host: &D, now: Instant) {
         if sessions > 0 {
             self.retry_at(now + SESSION_RETRY);
             if self.standing.sessions == 0 {
-                desk.tell(Some(self.number), Event::Postponed { run: &self.run, sessions });
+                host.report(Some(self.number), Event::Postponed { run: &self.run, sessions });
             }
         }
         self.standing.sessions = sessions;
@@ -271,9 +271,9 @@ impl Agent {
     }
 
     /// Publishes the agent's state if it has changed.
-    fn note<D: Host>(&mut self, desk: &D) {
+    fn note<D: Host>(&mut self, host: &D) {
         if self.noted.as_ref() != Some(&self.standing) {
-            desk.note(&self.run, &self.standing);
+            host.note(&self.run, &self.standing);
             self.noted = Some(self.standing.clone());
         }
     }

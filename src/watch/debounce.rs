@@ -24,25 +24,25 @@ pub(super) struct Debounce {
 
 #[derive(Debug, Clone)]
 struct Asked {
-    ring: Wakeup,
+    wakeup: Wakeup,
     at: Instant,
     bound: Instant,
 }
 
 impl Debounce {
-    pub fn ask(&mut self, ring: Wakeup, now: Instant) {
-        let (quiet, bound) = match ring.trigger {
+    pub fn ask(&mut self, wakeup: Wakeup, now: Instant) {
+        let (quiet, bound) = match wakeup.trigger {
             Trigger::File(_) => (FILES_QUIET, FILES_BOUND),
             Trigger::Engine { .. } | Trigger::SessionOver => (ENGINE_QUIET, ENGINE_BOUND),
             _ => (Duration::ZERO, Duration::ZERO),
         };
         self.asked = Some(match self.asked.take() {
-            None => Asked { ring, at: now + quiet, bound: now + bound },
+            None => Asked { wakeup, at: now + quiet, bound: now + bound },
             Some(mut before) => {
                 // Files have to be stable before they are read, however urgent other triggers are.
-                let bound = if ring.reads && !before.ring.reads { now + bound } else { before.bound };
-                before.ring.join(&ring);
-                Asked { ring: before.ring, at: (now + quiet).max(before.at).min(bound), bound }
+                let bound = if wakeup.reads && !before.wakeup.reads { now + bound } else { before.bound };
+                before.wakeup.join(&wakeup);
+                Asked { wakeup: before.wakeup, at: (now + quiet).max(before.at).min(bound), bound }
             }
         });
     }
@@ -54,7 +54,7 @@ impl Debounce {
 
     /// The triggers that are due now.
     pub fn take(&mut self, now: Instant) -> Option<Wakeup> {
-        self.asked.take_if(|asked| asked.at <= now).map(|asked| asked.ring)
+        self.asked.take_if(|asked| asked.at <= now).map(|asked| asked.wakeup)
     }
 }
 
@@ -68,33 +68,33 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_burst_is_one_step_after_its_end() {
-        let (mut pace, start) = (Debounce::default(), Instant::now());
+        let (mut debounce, start) = (Debounce::default(), Instant::now());
         for ms in [0, 30, 60, 90] {
-            pace.ask(file(), start + Duration::from_millis(ms));
+            debounce.ask(file(), start + Duration::from_millis(ms));
         }
         let due = start + Duration::from_millis(90) + FILES_QUIET;
-        assert_eq!(pace.due(), Some(due));
-        assert_eq!(pace.take(due - Duration::from_millis(1)), None);
-        assert_eq!(pace.take(due), Some(file()));
-        assert_eq!(pace.due(), None);
+        assert_eq!(debounce.due(), Some(due));
+        assert_eq!(debounce.take(due - Duration::from_millis(1)), None);
+        assert_eq!(debounce.take(due), Some(file()));
+        assert_eq!(debounce.due(), None);
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_endless_burst_is_bounded() {
-        let (mut pace, start) = (Debounce::default(), Instant::now());
+        let (mut debounce, start) = (Debounce::default(), Instant::now());
         for ms in (0..5_000).step_by(50) {
-            pace.ask(file(), start + Duration::from_millis(ms));
+            debounce.ask(file(), start + Duration::from_millis(ms));
         }
-        assert_eq!(pace.due(), Some(start + FILES_BOUND));
+        assert_eq!(debounce.due(), Some(start + FILES_BOUND));
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_first_trigger_is_reported_and_files_are_kept() {
-        let (mut pace, start) = (Debounce::default(), Instant::now());
-        pace.ask(Wakeup::of(Trigger::Reconnected), start);
-        pace.ask(file(), start);
-        assert_eq!(pace.due(), Some(start + FILES_QUIET));
-        let taken = pace.take(start + FILES_QUIET);
+        let (mut debounce, start) = (Debounce::default(), Instant::now());
+        debounce.ask(Wakeup::of(Trigger::Reconnected), start);
+        debounce.ask(file(), start);
+        assert_eq!(debounce.due(), Some(start + FILES_QUIET));
+        let taken = debounce.take(start + FILES_QUIET);
         assert_eq!(taken, Some(Wakeup { reads: true, ..Wakeup::of(Trigger::Reconnected) }));
     }
 }

@@ -106,7 +106,7 @@ impl DesiredSpec {
     }
 
     /// Applies the result of reading the spec.
-    pub fn found<D: Host>(&mut self, answer: Answer, trigger: &Trigger, desk: &D, settings: &Settings) -> Reading {
+    pub fn found<D: Host>(&mut self, answer: Answer, trigger: &Trigger, host: &D, settings: &Settings) -> Reading {
         let Answer { agent, inputs, fingerprint, changed: _, spec } = answer;
         (self.inputs, self.fingerprint) = (inputs, fingerprint);
         match spec {
@@ -114,18 +114,18 @@ impl DesiredSpec {
             Some(Read::Gone) => {
                 self.removes = settings.prune;
                 if self.problem.as_deref() != Some(GONE) {
-                    desk.tell(Some(agent), Event::SpecGone { run: &self.run });
+                    host.report(Some(agent), Event::SpecGone { run: &self.run });
                 }
                 self.problem = Some(GONE.to_owned());
                 Reading { is_news: settings.prune, ..Reading::default() }
             }
-            Some(Read::Bad(problem)) => self.reject(agent, problem, desk),
+            Some(Read::Bad(problem)) => self.reject(agent, problem, host),
             Some(Read::Another(run)) => {
                 let problem = self.is_another(&run);
-                self.reject(agent, problem, desk)
+                self.reject(agent, problem, host)
             }
-            Some(Read::Held(more)) => self.hold(agent, more, desk),
-            Some(Read::Good(graph)) => self.take(agent, *graph, trigger, desk),
+            Some(Read::Held(more)) => self.hold(agent, more, host),
+            Some(Read::Good(graph)) => self.take(agent, *graph, trigger, host),
         }
     }
 
@@ -139,26 +139,26 @@ impl DesiredSpec {
         format!("{what}, which identifies another sandbox: start another watch for it")
     }
 
-    fn reject<D: Host>(&mut self, agent: usize, problem: String, desk: &D) -> Reading {
+    fn reject<D: Host>(&mut self, agent: usize, problem: String, host: &D) -> Reading {
         if self.problem.as_ref() != Some(&problem) {
-            desk.tell(Some(agent), Event::Rejected { run: &self.run, problem: &problem });
+            host.report(Some(agent), Event::Rejected { run: &self.run, problem: &problem });
         }
         self.problem = Some(problem);
         Reading::default()
     }
 
     /// The spec requests more than was approved: the desired state stays unchanged.
-    fn hold<D: Host>(&mut self, agent: usize, more: Vec<String>, desk: &D) -> Reading {
+    fn hold<D: Host>(&mut self, agent: usize, more: Vec<String>, host: &D) -> Reading {
         let back = std::mem::take(&mut self.removes);
         self.problem = None;
         if self.held != more {
-            desk.tell(Some(agent), Event::Held { run: &self.run, more: &more });
+            host.report(Some(agent), Event::Held { run: &self.run, more: &more });
             self.held = more;
         }
         Reading { is_news: back, ..Reading::default() }
     }
 
-    fn take<D: Host>(&mut self, agent: usize, graph: Graph, trigger: &Trigger, desk: &D) -> Reading {
+    fn take<D: Host>(&mut self, agent: usize, graph: Graph, trigger: &Trigger, host: &D) -> Reading {
         let back = std::mem::take(&mut self.removes);
         let was_held = !std::mem::take(&mut self.held).is_empty();
         let was_bad = self.problem.take().is_some();
@@ -170,7 +170,7 @@ impl DesiredSpec {
         // The first reading is the initial state.
         let is_told = (!is_same && before.is_some()) || was_bad || was_held;
         if is_told {
-            desk.tell(Some(agent), Event::Reloaded { run: &self.run, trigger });
+            host.report(Some(agent), Event::Reloaded { run: &self.run, trigger });
         }
         if is_same {
             return Reading { is_news: back || is_replaced, is_told, changed: Vec::new() };

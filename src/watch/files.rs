@@ -50,9 +50,9 @@ impl Files {
     ///
     /// # Errors
     /// If no watcher is left; [`Files::polling`] is the alternative.
-    pub fn new(bell: Wakeups) -> Result<Self, WatchError> {
+    pub fn new(wakeups: Wakeups) -> Result<Self, WatchError> {
         let followed = Arc::new(Mutex::new(Followed::default()));
-        let watcher = RecommendedWatcher::new(handler(bell, followed.clone()), Config::default());
+        let watcher = RecommendedWatcher::new(handler(wakeups, followed.clone()), Config::default());
         Ok(Self { watcher: Mutex::new(Box::new(watcher.map_err(|error| explained(&error))?)), followed })
     }
 
@@ -60,10 +60,10 @@ impl Files {
     ///
     /// # Errors
     /// If the poller cannot be started.
-    pub fn polling(bell: Wakeups) -> Result<Self, WatchError> {
+    pub fn polling(wakeups: Wakeups) -> Result<Self, WatchError> {
         let followed = Arc::new(Mutex::new(Followed::default()));
         let config = Config::default().with_poll_interval(POLL);
-        let watcher = PollWatcher::new(handler(bell, followed.clone()), config);
+        let watcher = PollWatcher::new(handler(wakeups, followed.clone()), config);
         Ok(Self { watcher: Mutex::new(Box::new(watcher.map_err(|error| explained(&error))?)), followed })
     }
 
@@ -100,7 +100,7 @@ struct NextStep {
     fresh: Vec<PathBuf>,
 }
 
-fn handler(bell: Wakeups, followed: Arc<Mutex<Followed>>) -> impl FnMut(notify::Result<Event>) + Send + 'static {
+fn handler(wakeups: Wakeups, followed: Arc<Mutex<Followed>>) -> impl FnMut(notify::Result<Event>) + Send + 'static {
     move |event| {
         let followed = locked(&followed);
         match event {
@@ -108,13 +108,13 @@ fn handler(bell: Wakeups, followed: Arc<Mutex<Followed>>) -> impl FnMut(notify::
             Ok(event) if matches!(event.kind, EventKind::Access(_)) => {}
             Ok(event) if !event.need_rescan() => {
                 for path in &event.paths {
-                    followed.ring(path, &bell);
+                    followed.wake(path, &wakeups);
                 }
             }
             // Events were lost: every agent reads its files.
             _ => {
                 for agent in followed.files.keys() {
-                    bell.ring(*agent, Trigger::File(followed.named(*agent, None)));
+                    wakeups.wake(*agent, Trigger::File(followed.named(*agent, None)));
                 }
             }
         }
@@ -154,11 +154,11 @@ impl Followed {
         turn
     }
 
-    fn ring(&self, path: &Path, bell: &Wakeups) {
+    fn wake(&self, path: &Path, wakeups: &Wakeups) {
         let concerned = [Some(path), path.parent()].into_iter().flatten().filter_map(|it| self.folders.get(it));
         let agents: BTreeSet<usize> = concerned.flat_map(|(_, agents)| agents.iter().copied()).collect();
         for agent in agents {
-            bell.ring(agent, Trigger::File(self.named(agent, Some(path))));
+            wakeups.wake(agent, Trigger::File(self.named(agent, Some(path))));
         }
     }
 
@@ -224,8 +224,8 @@ mod tests {
     /// Far longer than the test takes; a timeout means a deadlock.
     const PATIENCE: Duration = Duration::from_secs(30);
 
-    fn rung(bell: &Wakeups) -> Vec<usize> {
-        bell.take().into_keys().collect()
+    fn woken(wakeups: &Wakeups) -> Vec<usize> {
+        wakeups.take().into_keys().collect()
     }
 
     /// The thread that reports changes also serves requests for new watches.
@@ -275,13 +275,13 @@ mod tests {
         fs::create_dir(&one).expect("a folder");
         let turn = followed.turn(0, &files);
         assert_eq!((turn.stale, turn.fresh), (vec![one.clone()], vec![one.clone()]));
-        let bell = Wakeups::default();
-        followed.ring(&one.join("mine.yaml"), &bell);
-        assert_eq!(rung(&bell), [0, 1]);
+        let wakeups = Wakeups::default();
+        followed.wake(&one.join("mine.yaml"), &wakeups);
+        assert_eq!(woken(&wakeups), [0, 1]);
 
         assert!(followed.turn(0, &files[..1]).stale.is_empty(), "the other folder still exists");
-        followed.ring(&one.join("mine.yaml"), &bell);
-        assert_eq!(rung(&bell), [1]);
+        followed.wake(&one.join("mine.yaml"), &wakeups);
+        assert_eq!(woken(&wakeups), [1]);
         assert_eq!(followed.turn(1, &files[..1]).stale, [one]);
     }
 }

@@ -48,7 +48,7 @@ pub trait Host {
     }
 
     /// `agent`: the subject; `None` for all agents.
-    fn tell(&self, agent: Option<usize>, event: Event<'_>);
+    fn report(&self, agent: Option<usize>, event: Event<'_>);
 }
 
 /// The result of reading a spec.

@@ -66,35 +66,35 @@ impl Owners {
 }
 
 /// Listens forever.
-pub(super) async fn listen<E: Engine, D: Host>(engine: &E, desk: &D, owners: &Owners, bell: &Wakeups) -> Infallible {
+pub(super) async fn listen<E: Engine, D: Host>(engine: &E, host: &D, owners: &Owners, wakeups: &Wakeups) -> Infallible {
     let (since, pause, lost) = (Cell::new(None), Cell::new(FIRST_PAUSE), Cell::new(false));
-    let tell = |notice| match notice {
+    let on_notice = |notice| match notice {
         Notice::Listening => {
             pause.set(FIRST_PAUSE);
             if lost.replace(false) {
-                desk.tell(None, Event::EngineBack);
-                (0..owners.count).for_each(|agent| bell.ring(agent, Trigger::Reconnected));
+                host.report(None, Event::EngineBack);
+                (0..owners.count).for_each(|agent| wakeups.wake(agent, Trigger::Reconnected));
             }
         }
         Notice::Happened(happening) => {
             since.set(Some(happening.at));
-            heard(&happening, owners, bell);
+            heard(&happening, owners, wakeups);
         }
     };
     loop {
-        let error = match engine.events(since.get(), &tell).await {
+        let error = match engine.events(since.get(), &on_notice).await {
             Ok(never) => match never {},
             Err(error) => error,
         };
         if !lost.replace(true) {
-            desk.tell(None, Event::EngineLost { error: &error.message });
+            host.report(None, Event::EngineLost { error: &error.message });
         }
         sleep(pause.get()).await;
         pause.set((2 * pause.get()).min(LONGEST_PAUSE));
     }
 }
 
-fn heard(happening: &EngineEvent, owners: &Owners, bell: &Wakeups) {
+fn heard(happening: &EngineEvent, owners: &Owners, wakeups: &Wakeups) {
     let Some(agent) = owners.of(&happening.subject) else { return };
     let trigger = match happening.what {
         // No state changed, but a round may wait for the end of sessions.
@@ -106,7 +106,7 @@ fn heard(happening: &EngineEvent, owners: &Owners, bell: &Wakeups) {
         Actor::Network { container, .. } => container.clone(),
         Actor::Volume { .. } => None,
     };
-    bell.add(agent, Wakeup::touching(trigger, container.filter(|_| disproves(happening.what))));
+    wakeups.add(agent, Wakeup::touching(trigger, container.filter(|_| disproves(happening.what))));
 }
 
 /// Whether an event invalidates the proof of a container.

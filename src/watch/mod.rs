@@ -85,28 +85,28 @@ impl Default for Settings {
 /// Watches until `stop`, and leaves everything as it is then.
 pub async fn watch<E: Engine, D: Host>(
     engine: &E,
-    desk: &D,
+    host: &D,
     watched: Vec<Watched>,
     settings: &Settings,
-    bell: &Wakeups,
+    wakeups: &Wakeups,
     stop: &CancellationToken,
 ) {
-    let mut agents = begin(desk, watched, settings);
+    let mut agents = begin(host, watched, settings);
     let owners = Owners::new(agents.iter().map(|agent| &agent.run));
-    let mut listener = pin!(listen(engine, desk, &owners, bell));
-    let around = Around { engine, desk, claims: Claims::default(), stop };
+    let mut listener = pin!(listen(engine, host, &owners, wakeups));
+    let around = Around { engine, host, claims: Claims::default(), stop };
     let (mut rounds, mut readings) = (FuturesUnordered::new(), FuturesUnordered::new());
-    (0..agents.len()).for_each(|agent| bell.ring(agent, Trigger::Start));
+    (0..agents.len()).for_each(|agent| wakeups.wake(agent, Trigger::Start));
     loop {
         let now = Instant::now();
-        for (number, ring) in bell.take() {
+        for (number, wakeup) in wakeups.take() {
             if let Some(agent) = agents.get_mut(number) {
-                agent.wake(ring, now);
+                agent.wake(wakeup, now);
             }
         }
         for agent in &mut agents {
             match agent.turn(settings, now) {
-                Some(NextStep::Read(ring, query)) => readings.push(async { (ring, read(desk, *query).await) }),
+                Some(NextStep::Read(wakeup, query)) => readings.push(async { (wakeup, read(host, *query).await) }),
                 Some(NextStep::Round(order)) => rounds.push(Box::pin(round(&around, *order))),
                 None => {}
             }
@@ -116,18 +116,18 @@ pub async fn watch<E: Engine, D: Host>(
             biased;
             () = stop.cancelled() => break,
             never = &mut listener => match never {},
-            () = bell.rung() => {}
+            () = wakeups.changed() => {}
             Some(report) = rounds.next() => {
                 if let End::Settled(observed) = &report.end {
                     owners.know(report.agent, observed);
                 }
                 if let Some(agent) = agents.get_mut(report.agent) {
-                    agent.finish(report, desk, Instant::now());
+                    agent.finish(report, host, Instant::now());
                 }
             }
-            Some((ring, answer)) = readings.next() => {
+            Some((wakeup, answer)) = readings.next() => {
                 let agent = agents.get_mut(answer.agent);
-                if let Some(order) = agent.and_then(|it| it.found(ring, answer, desk, settings, Instant::now())) {
+                if let Some(order) = agent.and_then(|it| it.found(wakeup, answer, host, settings, Instant::now())) {
                     rounds.push(Box::pin(round(&around, order)));
                 }
             }
@@ -140,11 +140,11 @@ pub async fn watch<E: Engine, D: Host>(
 }
 
 /// The agents, with their periodic rounds spread over the interval.
-fn begin<D: Host>(desk: &D, watched: Vec<Watched>, settings: &Settings) -> Vec<Agent> {
+fn begin<D: Host>(host: &D, watched: Vec<Watched>, settings: &Settings) -> Vec<Agent> {
     let (now, count) = (Instant::now(), u32::try_from(watched.len()).unwrap_or(u32::MAX).max(1));
     let agents = watched.into_iter().zip(0_u32..).map(|(it, nth)| {
         let number = nth as usize;
-        desk.follow(number, &it.inputs);
+        host.follow(number, &it.inputs);
         let resync = now + settings.resync + settings.resync / count * nth;
         Agent::new(number, it, resync)
     });

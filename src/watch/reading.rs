@@ -35,20 +35,20 @@ pub(super) struct Answer {
 
 /// Reads the spec if its files have changed, and again if its list of files has changed: of new files,
 /// no change was reported yet.
-pub(super) async fn read<D: Host>(desk: &D, query: Query) -> Answer {
+pub(super) async fn read<D: Host>(host: &D, query: Query) -> Answer {
     let Query { agent, run, spec, mut inputs, fingerprint: known, anyway } = query;
-    let mut fingerprint = followed(agent, &inputs, desk).await;
+    let mut fingerprint = followed(agent, &inputs, host).await;
     if fingerprint == known && !anyway {
         return Answer { agent, inputs, fingerprint, changed: None, spec: None };
     }
     let changed = known.difference(&fingerprint).map(Path::to_owned);
     let mut readings = 0;
     loop {
-        let loaded: Loaded = desk.load(&spec, &run).await;
+        let loaded: Loaded = host.load(&spec, &run).await;
         let is_same = loaded.inputs == inputs;
         if !is_same {
             inputs = loaded.inputs;
-            fingerprint = followed(agent, &inputs, desk).await;
+            fingerprint = followed(agent, &inputs, host).await;
         }
         readings += 1;
         if is_same || readings == READINGS {
@@ -58,7 +58,7 @@ pub(super) async fn read<D: Host>(desk: &D, query: Query) -> Answer {
 }
 
 /// The fingerprint of the files; changes are reported from before it is taken.
-async fn followed<D: Host>(agent: usize, inputs: &[PathBuf], desk: &D) -> Fingerprint {
-    desk.follow(agent, inputs);
-    desk.fingerprint(agent, inputs).await
+async fn followed<D: Host>(agent: usize, inputs: &[PathBuf], host: &D) -> Fingerprint {
+    host.follow(agent, inputs);
+    host.fingerprint(agent, inputs).await
 }

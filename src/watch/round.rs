@@ -27,7 +27,7 @@ const LOG_LINES: u32 = 10;
 /// The state that all rounds of a watch share.
 pub(super) struct Around<'a, E, D> {
     pub engine: &'a E,
-    pub desk: &'a D,
+    pub host: &'a D,
     pub claims: Claims,
     pub stop: &'a CancellationToken,
 }
@@ -106,7 +106,7 @@ async fn run<E: Engine, D: Host>(
     if plan.is_empty() {
         return Ok(End::Settled(Box::new(observed)));
     }
-    let _lock = match around.desk.lock(&graph.run).await {
+    let _lock = match around.host.lock(&graph.run).await {
         Ok(lock) => lock,
         Err(who) => return Ok(End::Locked(who)),
     };
@@ -120,32 +120,32 @@ async fn apply<E: Engine, D: Host>(
     options: Options,
     notes: &mut RoundStats,
 ) -> Result<End, EngineError> {
-    let Around { engine, desk, claims, stop } = around;
+    let Around { engine, host, claims, stop } = around;
     let RoundRequest { agent, graph, trigger, is_told, .. } = order;
     let (repaired, quiet, worked) = (RefCell::new(BTreeSet::new()), Cell::new(true), Cell::new(false));
-    let recorded = desk.recorded(*engine, graph);
-    let tell = |event: Event<'_>| {
+    let recorded = host.recorded(*engine, graph);
+    let on_event = |event: Event<'_>| {
         recorded.note(&event);
         if let Event::Planned { plan, .. } = &event {
             repaired.borrow_mut().extend(repairs(plan));
             quiet.set(!plan.changes());
             if !quiet.get() && !worked.replace(true) {
-                desk.tell(Some(*agent), Event::Woken { run: &graph.run, trigger, is_told: *is_told });
+                host.report(Some(*agent), Event::Woken { run: &graph.run, trigger, is_told: *is_told });
             }
         }
         if !quiet.get() || matches!(event, Event::Undoing { .. } | Event::Warning { .. }) {
-            desk.tell(Some(*agent), event);
+            host.report(Some(*agent), event);
         }
     };
-    let outcome = until_converged(&recorded, graph, options, claims, OnFailure::Restore, &tell, stop).await?;
+    let outcome = until_converged(&recorded, graph, options, claims, OnFailure::Restore, &on_event, stop).await?;
     notes.repaired = repaired.into_inner();
     notes.worked = worked.get();
     match &outcome {
-        Outcome::Converged { observed, .. } => desk.left(*agent, graph, observed, &[]).await,
+        Outcome::Converged { observed, .. } => host.left(*agent, graph, observed, &[]).await,
         // An observation shows the state after a failure; without one, the history stays unchanged.
         Outcome::Failed { failures, .. } => {
             if let Ok(observed) = observe(&recorded, graph).await {
-                desk.left(*agent, graph, &observed, failures).await;
+                host.left(*agent, graph, &observed, failures).await;
             }
         }
         Outcome::OutOfBudget { .. } | Outcome::Interrupted { .. } => {}

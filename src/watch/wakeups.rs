@@ -17,7 +17,7 @@ pub struct Wakeups(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    rung: Mutex<BTreeMap<usize, Wakeup>>,
+    pending: Mutex<BTreeMap<usize, Wakeup>>,
     notify: Notify,
 }
 
@@ -59,16 +59,16 @@ impl Wakeup {
 }
 
 impl Wakeups {
-    pub fn ring(&self, agent: usize, trigger: Trigger) {
+    pub fn wake(&self, agent: usize, trigger: Trigger) {
         self.add(agent, Wakeup::of(trigger));
     }
 
-    pub(super) fn add(&self, agent: usize, ring: Wakeup) {
-        let mut all = self.0.rung.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn add(&self, agent: usize, wakeup: Wakeup) {
+        let mut all = self.0.pending.lock().unwrap_or_else(PoisonError::into_inner);
         match all.entry(agent) {
-            Entry::Occupied(mut known) => known.get_mut().join(&ring),
+            Entry::Occupied(mut known) => known.get_mut().join(&wakeup),
             Entry::Vacant(free) => {
-                free.insert(ring);
+                free.insert(wakeup);
             }
         }
         self.0.notify.notify_one();
@@ -76,11 +76,11 @@ impl Wakeups {
 
     /// Takes the wakeups since the last call.
     pub(super) fn take(&self) -> BTreeMap<usize, Wakeup> {
-        std::mem::take(&mut *self.0.rung.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.0.pending.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Resolves when there may be wakeups to take.
-    pub(super) async fn rung(&self) {
+    pub(super) async fn changed(&self) {
         self.0.notify.notified().await;
     }
 }

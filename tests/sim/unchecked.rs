@@ -36,9 +36,9 @@ fn engine(graph: &Graph, program: &Behaviour) -> Sim {
 /// Applies; returns whether anything was planned, and whether anything was changed.
 async fn apply(sim: &Sim, graph: &Graph) -> (bool, bool) {
     let planned = Cell::new(false);
-    let tell = |event: Event<'_>| planned.set(planned.get() || matches!(event, Event::Planned { .. }));
+    let on_event = |event: Event<'_>| planned.set(planned.get() || matches!(event, Event::Planned { .. }));
     let (claims, stop) = (Claims::default(), CancellationToken::new());
-    let outcome = until_converged(sim, graph, Options::default(), &claims, OnFailure::Undo, &tell, &stop);
+    let outcome = until_converged(sim, graph, Options::default(), &claims, OnFailure::Undo, &on_event, &stop);
     match outcome.await.expect("the engine answers") {
         Outcome::Converged { changed, .. } => (planned.get(), changed),
         other => panic!("{other:?}"),

@@ -247,8 +247,8 @@ impl<E: Engine> Engine for Audited<'_, E> {
         self.engine.commands(container).await
     }
 
-    async fn events(&self, since: Option<i64>, tell: &dyn Fn(Notice)) -> Result<Infallible, EngineError> {
-        self.engine.events(since, tell).await
+    async fn events(&self, since: Option<i64>, on_notice: &dyn Fn(Notice)) -> Result<Infallible, EngineError> {
+        self.engine.events(since, on_notice).await
     }
 
     async fn log_tail(&self, container: &ContainerId, lines: u32) -> Result<Vec<String>, EngineError> {

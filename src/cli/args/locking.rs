@@ -12,7 +12,7 @@ use crate::clock::{Clock, written};
 use crate::local::lock::{Holder, Lock, LockError};
 use moat_docker::Docker;
 use moat_model::resource::Run;
-use moat_plan::event::{Event, Tell};
+use moat_plan::event::{Event, OnEvent};
 
 #[derive(Debug, Args)]
 pub struct Locking {
@@ -33,12 +33,12 @@ impl Locking {
         command: &str,
         run: &Run,
         engine: &Docker,
-        tell: Tell<'_>,
+        on_event: OnEvent<'_>,
         stop: &CancellationToken,
     ) -> Result<Option<Lock>, CliError> {
         let warn = |message: &str| {
             let hint = format!("concurrent moat commands are not serialized; set {STATE_DIR}");
-            tell(Event::Warning { run, message, hint: &hint });
+            on_event(Event::Warning { run, message, hint: &hint });
             Ok(None)
         };
         let Some(dir) = state_directory() else {

@@ -109,13 +109,13 @@ impl Apply {
                     saved.holds(&agent.graph, &options, engine).await?;
                 }
             }
-            let is_shared = |spec: &Path| selection.agents().filter(|agent| agent.given == spec).count() > 1;
+            let is_shared = |spec: &Path| selection.agents().filter(|agent| agent.spec_path == spec).count() > 1;
             let one = async |agent: &Agent, reporter: Reporter<'_>| {
                 // A file with several agents does not name one of them.
-                let exec = if is_shared(&agent.given) {
+                let exec = if is_shared(&agent.spec_path) {
                     format!("moat exec {}", agent.graph.run.agent)
                 } else {
-                    exec(&agent.given)
+                    exec(&agent.spec_path)
                 };
                 let present = Present { exec, pull: self.pull, saved, checks_builds: true };
                 let (options, on_failure) = (options.clone(), self.on_failure());

@@ -161,7 +161,7 @@ fn row<'a>(entry: &'a Entry, all: &'a [Entry]) -> Row<'a> {
         is_intent: body.phase == crate::audit::Phase::Intent,
         result: outcome.and_then(|it| it.body.result).map(crate::audit::Verdict::as_str),
         data: &body.data,
-        came_of_it: outcome.map(|it| &it.body.data),
+        outcome_data: outcome.map(|it| &it.body.data),
     }
 }
 

@@ -37,7 +37,7 @@ pub async fn run(args: &Events, session: &Session) -> Result<Exit, CliError> {
     let since = args.since.and_then(|time| i64::try_from(time.as_nanosecond()).ok());
     let unread = CancellationToken::new();
     let failed = Cell::new(None);
-    let tell = |notice: Notice| {
+    let on_notice = |notice: Notice| {
         let Notice::Happened(event) = notice else { return };
         if !is_about(&sandbox, &event) {
             return;
@@ -55,7 +55,7 @@ pub async fn run(args: &Events, session: &Session) -> Result<Exit, CliError> {
     tokio::select! {
         biased;
         () = unread.cancelled() => failed.take().map_or(Ok(Exit::Done), |error| Err(CliError::Output(error))),
-        lost = engine.events(since, &tell) => match lost {
+        lost = engine.events(since, &on_notice) => match lost {
             Ok(never) => match never {},
             Err(error) => Err(error.into()),
         },

@@ -107,7 +107,7 @@ pub(in crate::cli) async fn show(args: &PlanRequest<'_>, session: &Session) -> R
         } else if plan.is_empty() && has_completed(&agent.graph, &observed) {
             ui::render::plan::completed(run, session.screen.data_colour())
         } else {
-            let spec = spec_files::file(&agent.given).display().to_string();
+            let spec = spec_files::file(&agent.spec_path).display().to_string();
             ui::render::plan::text(run, &spec, &plan, &remarks, session.screen.data_colour())
         };
         let missing =

@@ -109,7 +109,7 @@ impl Run {
         let record = Record::open("run", engine)?;
         let confirm = Confirm::new(session, false);
         let runner = self.runner(Command::Run, engine, &record, &confirm, stop);
-        let present = Present { exec: apply::exec(&agent.given), checks_builds: true, ..Present::default() };
+        let present = Present { exec: apply::exec(&agent.spec_path), checks_builds: true, ..Present::default() };
         let (goal, options) = (Goal::Present(present), self.change.addresses.options(engine));
         let change = Change { graph: &agent.graph, goal, options, on_failure: OnFailure::Undo };
         let reporter = session.reporter(&agent.graph.run, None);

@@ -19,7 +19,7 @@ pub struct Dashboard {
 
 /// The state of an agent.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Stands {
+pub enum AgentState {
     /// Before the first round.
     #[default]
     Starting,
@@ -35,14 +35,14 @@ pub enum Stands {
     /// The last failure; it is not retried before something changes.
     Stuck(String),
     /// Resources that were repaired too often.
-    LeftAlone(String),
+    Suspended(String),
     NoEngine,
 }
 
 #[derive(Debug, Default)]
 struct Row {
     label: String,
-    stands: Stands,
+    state: AgentState,
     /// The running operations.
     doing: BTreeMap<OpId, String>,
     cause: String,
@@ -57,9 +57,9 @@ impl Dashboard {
     }
 
     /// Sets the state of an agent.
-    pub fn stands(&mut self, agent: usize, stands: Stands) {
+    pub fn set_state(&mut self, agent: usize, state: AgentState) {
         if let Some(row) = self.rows.get_mut(agent) {
-            row.stands = stands;
+            row.state = state;
         }
     }
 
@@ -99,25 +99,25 @@ impl Dashboard {
 
 impl Row {
     fn is_quiet(&self) -> bool {
-        self.stands == Stands::InSync && self.doing.is_empty()
+        self.state == AgentState::InSync && self.doing.is_empty()
     }
 
     fn line(&self, label: usize, width: usize, colour: Colour) -> String {
-        let (word, style, rest) = match &self.stands {
+        let (word, style, rest) = match &self.state {
             _ if !self.doing.is_empty() => {
                 let all: Vec<&str> = self.doing.values().map(String::as_str).collect();
                 ("working", FAINT, all.join(", ") + because(&self.cause).as_str())
             }
-            Stands::Starting => ("starting", FAINT, String::new()),
-            Stands::InSync => ("in sync", GOOD, self.cause.clone()),
-            Stands::Held(more) => ("held", CARE, format!("{} (`moat approve`)", more.join(", "))),
-            Stands::NoSpec => ("no spec", BAD, "using the previous spec".to_owned()),
-            Stands::Waiting(1) => ("waiting", CARE, "for a session to end".to_owned()),
-            Stands::Waiting(sessions) => ("waiting", CARE, format!("for {sessions} sessions to end")),
-            Stands::Failed(why) => ("failed", BAD, format!("{why}; retrying")),
-            Stands::Stuck(why) => ("given up", BAD, why.clone()),
-            Stands::LeftAlone(what) => ("backing off", CARE, format!("no repair of {what} for now")),
-            Stands::NoEngine => ("no engine", BAD, "waiting for the engine".to_owned()),
+            AgentState::Starting => ("starting", FAINT, String::new()),
+            AgentState::InSync => ("in sync", GOOD, self.cause.clone()),
+            AgentState::Held(more) => ("held", CARE, format!("{} (`moat approve`)", more.join(", "))),
+            AgentState::NoSpec => ("no spec", BAD, "using the previous spec".to_owned()),
+            AgentState::Waiting(1) => ("waiting", CARE, "for a session to end".to_owned()),
+            AgentState::Waiting(sessions) => ("waiting", CARE, format!("for {sessions} sessions to end")),
+            AgentState::Failed(why) => ("failed", BAD, format!("{why}; retrying")),
+            AgentState::Stuck(why) => ("given up", BAD, why.clone()),
+            AgentState::Suspended(what) => ("backing off", CARE, format!("no repair of {what} for now")),
+            AgentState::NoEngine => ("no engine", BAD, "waiting for the engine".to_owned()),
         };
         // Text is shortened before it is coloured: an escape sequence must not be cut.
         let head = shortened(&format!("{}  ", padded(&self.label, label)), width);
@@ -146,17 +146,17 @@ mod tests {
         let mut dashboard = Dashboard::new(["a", "builder", "c", "d", "e", "f", "g", "h", "i"].map(str::to_owned));
         let held = vec!["container/main gets access to /etc, outside the spec's folder".to_owned()];
         let all = [
-            Stands::Starting,
-            Stands::InSync,
-            Stands::Held(held),
-            Stands::NoSpec,
-            Stands::Waiting(2),
-            Stands::Failed("no such image".to_owned()),
-            Stands::Stuck("no such image".to_owned()),
-            Stands::LeftAlone("container/main".to_owned()),
-            Stands::NoEngine,
+            AgentState::Starting,
+            AgentState::InSync,
+            AgentState::Held(held),
+            AgentState::NoSpec,
+            AgentState::Waiting(2),
+            AgentState::Failed("no such image".to_owned()),
+            AgentState::Stuck("no such image".to_owned()),
+            AgentState::Suspended("container/main".to_owned()),
+            AgentState::NoEngine,
         ];
-        all.into_iter().enumerate().for_each(|(agent, stands)| dashboard.stands(agent, stands));
+        all.into_iter().enumerate().for_each(|(agent, state)| dashboard.set_state(agent, state));
         let run = Run::derive(AgentName::parse("builder").expect("a name"), std::path::Path::new("/b.yaml"));
         dashboard
             .note(1, &Event::Woken { run: &run, trigger: &Trigger::File("b\u{1b}.yaml".to_owned()), is_told: true });

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
 use crate::ui::Screen;
-use crate::ui::live::dashboard::{Dashboard, Stands};
+use crate::ui::live::dashboard::{AgentState, Dashboard};
 use crate::ui::live::watching;
 use moat_plan::event::Event;
 
@@ -33,14 +33,14 @@ impl<'a> Display<'a> {
         Some(Self { screen, state: RefCell::new(state) })
     }
 
-    pub fn stands(&self, agent: usize, stands: Stands) {
+    pub fn set_state(&self, agent: usize, agent_state: AgentState) {
         let mut state = self.state.borrow_mut();
-        state.dashboard.stands(agent, stands);
+        state.dashboard.set_state(agent, agent_state);
         state.draw(self.screen);
     }
 
     /// Shows an event; `agent` is `None` if it concerns all. Important messages scroll above the dashboard.
-    pub fn tell(&self, agent: Option<usize>, label: Option<&str>, event: &Event<'_>) {
+    pub fn report(&self, agent: Option<usize>, label: Option<&str>, event: &Event<'_>) {
         let mut state = self.state.borrow_mut();
         if let Some(agent) = agent {
             state.dashboard.note(agent, event);

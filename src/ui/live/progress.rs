@@ -56,7 +56,7 @@ impl<'a> Progress<'a> {
         Self { prefix, state: RefCell::default() }
     }
 
-    pub fn tell(&self, event: &Event<'_>) {
+    pub fn report(&self, event: &Event<'_>) {
         let mut state = self.state.borrow_mut();
         if let Some((text, is_important)) = watching::text(event, self.prefix.colour()) {
             return if is_important { self.prefix.alert(&text) } else { self.prefix.say(&text) };

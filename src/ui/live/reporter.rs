@@ -55,12 +55,12 @@ impl<'a> Reporter<'a> {
         Self { screen, to, since: Instant::now(), done: Cell::new(0), broken: RefCell::new(None) }
     }
 
-    pub fn tell(&self, event: &Event<'_>) {
+    pub fn report(&self, event: &Event<'_>) {
         if matches!(event, Event::Succeeded { .. }) {
             self.done.set(self.done.get() + 1);
         }
         match &self.to {
-            To::Person(progress) => progress.tell(event),
+            To::Person(progress) => progress.report(event),
             To::Script(stream, run) => self.write(&stream.line(run.as_ref(), event)),
         }
     }

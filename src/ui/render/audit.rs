@@ -24,7 +24,8 @@ pub struct Row<'a> {
     pub result: Option<&'static str>,
     pub data: &'a Map<String, Value>,
     /// The data that the outcome adds.
-    pub came_of_it: Option<&'a Map<String, Value>>,
+    #[serde(rename = "came_of_it")]
+    pub outcome_data: Option<&'a Map<String, Value>>,
 }
 
 /// The fields of an entry's data that describe it to a person, the best first.
@@ -50,7 +51,7 @@ impl Row<'_> {
         if self.data.get("privileged") == Some(&Value::Bool(true)) {
             text.push_str(" [privileged]");
         }
-        if let Some(code) = self.came_of_it.and_then(|it| it.get("exit_code")) {
+        if let Some(code) = self.outcome_data.and_then(|it| it.get("exit_code")) {
             text.push_str(&format!(" (exit code {code})"));
         }
         text

@@ -102,7 +102,7 @@ fn report_a_failing_run(reporter: &Reporter<'_>) {
         Event::Warning { run, message: "builds are not routed", hint: "install buildx" },
     ];
     for event in &events {
-        reporter.tell(event);
+        reporter.report(event);
     }
 }
 
@@ -135,8 +135,8 @@ fn a_failed_resource_is_not_reported_as_skipped() {
     let last = plan.operations.last().expect("in the plan");
     let start = plan.operations.iter().rfind(|it| it.action.verb() == "start").expect("in the plan");
     let failure = failure(start, "it did not start");
-    reporter.tell(&Event::Failed { operation: start, failure: &failure, took: Duration::ZERO });
-    reporter.tell(&Event::Skipped { operation: last, because: start.id });
+    reporter.report(&Event::Failed { operation: start, failure: &failure, took: Duration::ZERO });
+    reporter.report(&Event::Skipped { operation: last, because: start.id });
     assert_eq!(start.resource, last.resource, "the start, and the wait for it");
     assert_eq!(
         sample::anonymous(&seen.text(), &sample::graph()),
@@ -249,7 +249,7 @@ fn live_lines_are_below_completed_operations() {
         Event::Succeeded { operation: network, took: Duration::from_millis(1200) },
         Event::Warning { run, message: "look", hint: "here" },
     ] {
-        reporter.tell(&event);
+        reporter.report(&event);
     }
     expect![[r#"
         builder: 13 to do
@@ -527,8 +527,8 @@ fn a_failure_does_not_affect_messages_of_the_next_plan() {
     let plan = sample::plan(&graph);
     let reporter = Reporter::person(&screen);
     let (first, last) = (&plan.operations[0], plan.operations.last().expect("in the plan"));
-    reporter.tell(&Event::Failed { operation: first, failure: &failure(first, "m"), took: Duration::ZERO });
-    reporter.tell(&Event::Planned { run: &graph.run, round: 2, plan: &plan });
-    reporter.tell(&Event::Skipped { operation: last, because: OpId(0) });
+    reporter.report(&Event::Failed { operation: first, failure: &failure(first, "m"), took: Duration::ZERO });
+    reporter.report(&Event::Planned { run: &graph.run, round: 2, plan: &plan });
+    reporter.report(&Event::Skipped { operation: last, because: OpId(0) });
     assert!(!seen.text().lines().last().expect("a line").contains("docker:dind"), "{}", seen.text());
 }

@@ -88,12 +88,12 @@ async fn an_invalid_edit_keeps_the_last_good_spec() {
             harness.edit(File::Bad);
             assert_eq!(harness.after(MOMENT).await, ["rejected: it makes no sense"]);
             assert_eq!(harness.sim.calls().len(), 0);
-            assert_eq!(harness.desk.standing_of(&run()).problem.as_deref(), Some("it makes no sense"));
+            assert_eq!(harness.host.standing_of(&run()).problem.as_deref(), Some("it makes no sense"));
             harness.meddle(&Interference::Kill { container: "container/main".to_owned() });
             assert!(harness.after(MOMENT).await.contains(&"start container/main".to_owned()), "it is still kept");
             harness.edit(File::good(pair().graph()));
             assert_eq!(harness.after(MOMENT).await, ["reloaded"]);
-            assert_eq!(harness.desk.standing_of(&run()).problem, None);
+            assert_eq!(harness.host.standing_of(&run()).problem, None);
         })
         .await;
 }
@@ -134,7 +134,7 @@ async fn more_than_was_approved_is_held_until_it_is_approved() {
             harness.edit(asks());
             assert_eq!(harness.after(MOMENT).await, ["held: mount /conf: path /etc"]);
             assert_eq!(harness.sim.changes(), 0);
-            assert_eq!(harness.desk.standing_of(&run()).held.len(), 1);
+            assert_eq!(harness.host.standing_of(&run()).held.len(), 1);
             // The approved state is kept meanwhile.
             harness.meddle(&Interference::RemoveContainer { container: "container/main".to_owned() });
             assert!(harness.after(MOMENT).await.contains(&"create container/main".to_owned()));
@@ -142,16 +142,16 @@ async fn more_than_was_approved_is_held_until_it_is_approved() {
 
             // Reported once, however often it is read.
             harness.edit(asks());
-            harness.bell.ring(0, Trigger::Approval);
+            harness.wakeups.wake(0, Trigger::Approval);
             assert_eq!(harness.after(MOMENT).await, [""; 0]);
             assert_eq!(harness.left(&pair()).await, "");
 
             // The approval changes no file of the spec.
-            harness.desk.approve(&harness.spec, needy.graph());
-            harness.bell.ring(0, Trigger::Approval);
+            harness.host.approve(&harness.spec, needy.graph());
+            harness.wakeups.wake(0, Trigger::Approval);
             assert_eq!(harness.after(MOMENT).await[0], "reloaded");
             assert_eq!(harness.left(&needy).await, "");
-            assert_eq!(harness.desk.standing_of(&run()).held.len(), 0);
+            assert_eq!(harness.host.standing_of(&run()).held.len(), 0);
         })
         .await;
 }
@@ -166,7 +166,7 @@ async fn what_is_held_is_dropped_when_the_spec_is_as_it_was() {
             harness.after(MOMENT).await;
             harness.edit(File::good(pair().graph()));
             assert_eq!(harness.after(MOMENT).await, ["reloaded"]);
-            assert_eq!(harness.desk.standing_of(&run()).held.len(), 0);
+            assert_eq!(harness.host.standing_of(&run()).held.len(), 0);
             assert_eq!(harness.sim.changes(), 0);
         })
         .await;
@@ -181,12 +181,12 @@ async fn a_watch_of_an_unapproved_spec_changes_nothing_until_it_is_approved() {
     harness
         .play_unread(&run(), File::Held(vec!["more".to_owned()]), async {
             assert_eq!(harness.after(MOMENT).await, ["held: more"]);
-            assert_eq!(harness.desk.standing_of(&run()).held.len(), 1);
+            assert_eq!(harness.host.standing_of(&run()).held.len(), 1);
             harness.meddle(&Interference::Kill { container: "container/main".to_owned() });
             assert_eq!(harness.after(MOMENT).await, [""; 0]);
             assert_eq!(harness.sim.changes(), 0);
-            harness.desk.approve(&harness.spec, needy.graph());
-            harness.bell.ring(0, Trigger::Approval);
+            harness.host.approve(&harness.spec, needy.graph());
+            harness.wakeups.wake(0, Trigger::Approval);
             harness.after(MOMENT).await;
             assert_eq!(harness.left(&needy).await, "");
         })

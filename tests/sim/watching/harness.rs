@@ -1,4 +1,4 @@
-//! Where a story is played: a simulated engine, a desk, and a watch that runs while somebody else acts.
+//! Where a story is played: a simulated engine, a host, and a watch that runs while somebody else acts.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -21,8 +21,8 @@ use super::host::{FakeHost, File};
 
 pub struct Harness {
     pub sim: Sim,
-    pub desk: FakeHost,
-    pub bell: Wakeups,
+    pub host: FakeHost,
+    pub wakeups: Wakeups,
     pub settings: Settings,
     pub spec: PathBuf,
 }
@@ -38,8 +38,8 @@ impl Harness {
         }
         Self {
             sim,
-            desk: FakeHost::default(),
-            bell: Wakeups::default(),
+            host: FakeHost::default(),
+            wakeups: Wakeups::default(),
             settings: Settings::default(),
             spec: PathBuf::from("/home/me/agent.yaml"),
         }
@@ -64,9 +64,9 @@ impl Harness {
     ) -> T {
         let mut watched = Vec::new();
         for (spec, graph) in agents {
-            self.desk.write(spec, File::good(graph.clone()));
+            self.host.write(spec, File::good(graph.clone()));
             let inputs = vec![spec.to_path_buf()];
-            let fingerprint = self.desk.fingerprint(0, &inputs).await;
+            let fingerprint = self.host.fingerprint(0, &inputs).await;
             let (run, spec, desired) = (graph.run.clone(), spec.to_path_buf(), Some(graph.clone()));
             watched.push(Watched { run, spec, desired, inputs, fingerprint });
         }
@@ -80,15 +80,15 @@ impl Harness {
             stop.cancel();
             done
         };
-        let watch = watch(engine, &self.desk, watched, &self.settings, &self.bell, &stop);
+        let watch = watch(engine, &self.host, watched, &self.settings, &self.wakeups, &stop);
         let (done, ()) = tokio::join!(act, watch);
-        assert!(!self.desk.overlapped.get(), "two rounds of one agent at one time");
+        assert!(!self.host.overlapped.get(), "two rounds of one agent at one time");
         done
     }
 
     /// Watches the run of a spec that was not read yet, while `act` runs.
     pub async fn play_unread<T>(&self, run: &Run, file: File, act: impl Future<Output = T>) -> T {
-        self.desk.write(&self.spec, file);
+        self.host.write(&self.spec, file);
         let watched = Watched {
             run: run.clone(),
             spec: self.spec.clone(),
@@ -101,13 +101,13 @@ impl Harness {
 
     /// Writes the spec as an editor does, which is noticed.
     pub fn edit(&self, file: File) {
-        self.desk.write(&self.spec, file);
+        self.host.write(&self.spec, file);
         self.touch();
     }
 
     /// A notification about the file without a change of its text.
     pub fn touch(&self) {
-        self.bell.ring(0, Trigger::File("agent.yaml".to_owned()));
+        self.wakeups.wake(0, Trigger::File("agent.yaml".to_owned()));
     }
 
     pub fn meddle(&self, meddling: &Interference) {
@@ -117,7 +117,7 @@ impl Harness {
     /// The events reported while `time` passes.
     pub async fn after(&self, time: Duration) -> Vec<String> {
         sleep(time).await;
-        self.desk.take_told()
+        self.host.take_told()
     }
 
     /// Waits until the initial desired state is in sync.
@@ -133,7 +133,7 @@ impl Harness {
 
     /// Whether the current spec is `desired`, so that the watch must have taken it up.
     pub fn says(&self, wanted: &Wanted) -> bool {
-        let files = self.desk.files.borrow();
+        let files = self.host.files.borrow();
         matches!(files.get(&self.spec), Some((_, File::Good(graph))) if graph.digest() == wanted.graph().digest())
     }
 

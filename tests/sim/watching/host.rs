@@ -140,7 +140,7 @@ impl Host for FakeHost {
 
     fn follow(&self, _: usize, _: &[PathBuf]) {}
 
-    fn tell(&self, _: Option<usize>, event: Event<'_>) {
+    fn report(&self, _: Option<usize>, event: Event<'_>) {
         if let Event::Unsettled { again: Some(pause), .. } | Event::BackingOff { pause, .. } = &event {
             self.promise(*pause);
         }

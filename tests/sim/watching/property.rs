@@ -118,7 +118,7 @@ const CALLS_MAX: usize = 3_000;
 
 async fn play(story: &Story) -> Result<String, String> {
     let harness = Harness::new();
-    harness.desk.takes.borrow_mut().insert(harness.spec.clone(), Duration::from_millis(story.reading_ms));
+    harness.host.takes.borrow_mut().insert(harness.spec.clone(), Duration::from_millis(story.reading_ms));
     let engine = Faulty::new(harness.sim.clone(), harness.sim.clone(), story.faults.clone());
     let wanted = harness
         .play_on(&engine, &story.first, async {
@@ -151,7 +151,7 @@ async fn play(story: &Story) -> Result<String, String> {
             wanted
         })
         .await;
-    let trace = format!("{}\n{}", harness.sim.trace(), harness.desk.take_told().join("\n"));
+    let trace = format!("{}\n{}", harness.sim.trace(), harness.host.take_told().join("\n"));
     let left = harness.left(&wanted).await;
     if !left.is_empty() {
         return Err(format!("still to do:\n{left}\n{trace}"));
@@ -172,13 +172,13 @@ impl Story {
         tokio::time::sleep(self.until_heard()).await;
         // An operation in progress may still fail, and announce another try.
         tokio::time::sleep(BOUND).await;
-        if let Some(promised) = harness.desk.promised.get() {
+        if let Some(promised) = harness.host.promised.get() {
             tokio::time::sleep_until(promised.max(tokio::time::Instant::now()) + BOUND).await;
         }
         // What ended in somebody's hands while it took the place of another looks as if it could not be had. It is said
         // that it waits for a change, and a change it gets.
-        if harness.desk.stuck.replace(false) {
-            harness.bell.ring(0, Trigger::Reload);
+        if harness.host.stuck.replace(false) {
+            harness.wakeups.wake(0, Trigger::Reload);
             tokio::time::sleep(BOUND).await;
         }
     }

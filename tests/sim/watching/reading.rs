@@ -33,15 +33,15 @@ async fn play<T>(harness: &Harness, act: impl Future<Output = T>) -> T {
     let agents = [(harness.spec.as_path(), version(run(), 0)), (Path::new(OTHER), version(other(), 0))];
     let act = async {
         harness.begin().await;
-        harness.desk.takes.borrow_mut().insert(OTHER.into(), LONG);
+        harness.host.takes.borrow_mut().insert(OTHER.into(), LONG);
         act.await
     };
     Box::pin(harness.play_all(&harness.sim, &agents, act)).await
 }
 
 fn edit_other(harness: &Harness, to: u8) {
-    harness.desk.write(Path::new(OTHER), File::good(version(other(), to)));
-    harness.bell.ring(1, Trigger::File("other.yaml".to_owned()));
+    harness.host.write(Path::new(OTHER), File::good(version(other(), to)));
+    harness.wakeups.wake(1, Trigger::File("other.yaml".to_owned()));
 }
 
 /// Kills the main container of one of them.
@@ -107,7 +107,7 @@ async fn an_edit_while_it_is_read_is_read_as_well() {
 async fn several_are_read_side_by_side() {
     let harness = Harness::new();
     Box::pin(play(&harness, async {
-        harness.desk.takes.borrow_mut().insert(harness.spec.clone(), LONG);
+        harness.host.takes.borrow_mut().insert(harness.spec.clone(), LONG);
         harness.edit(File::good(version(run(), 1)));
         edit_other(&harness, 1);
         let told = harness.after(LONG + MOMENT).await;

@@ -38,7 +38,7 @@ async fn it_brings_about_what_is_wanted_and_then_is_quiet() {
             harness.sim.forget();
             assert!(harness.after(RESYNC / 2).await.is_empty());
             assert_eq!(harness.sim.calls().len(), 0, "quiet means that nothing is asked");
-            assert_eq!(harness.desk.standing_of(&run()).work, Work::Settled);
+            assert_eq!(harness.host.standing_of(&run()).work, Work::Settled);
         })
         .await;
 }
@@ -157,7 +157,7 @@ async fn a_container_that_is_killed_again_and_again_is_left_alone_for_longer_and
             let left: Vec<_> = told.iter().filter(|line| line.contains("left alone")).collect();
             assert!(left.len() >= 8 && left.len() <= starts, "{left:#?}");
             assert!(left[0].starts_with("container/main left alone for 3 s after 3 repairs"), "{left:#?}");
-            assert!(harness.desk.standing_of(&run()).left.contains(&"container/main".to_owned()));
+            assert!(harness.host.standing_of(&run()).left.contains(&"container/main".to_owned()));
             // The other container does not wait for it.
             harness.meddle(&Interference::Kill { container: "container/buildkit".to_owned() });
             let told = harness.after(MOMENT).await;
@@ -200,7 +200,7 @@ async fn what_fails_in_the_same_way_is_given_up_until_something_changes() {
             let tries = told.iter().filter(|line| *line == "failed start container/main").count();
             assert_eq!(tries, 10, "{told:#?}");
             assert_eq!(told.last().map(String::as_str), Some("unsettled until something changes"));
-            assert_eq!(harness.desk.standing_of(&run()).work, Work::Stuck);
+            assert_eq!(harness.host.standing_of(&run()).work, Work::Stuck);
             // The sidecar is still repaired.
             harness.meddle(&Interference::Kill { container: "container/buildkit".to_owned() });
             assert!(harness.after(MOMENT).await.contains(&"await container/buildkit".to_owned()));
@@ -233,11 +233,11 @@ async fn a_lock_that_another_one_has_is_waited_for() {
     harness
         .play(&pair(), async {
             harness.begin().await;
-            harness.desk.locked.set(true);
+            harness.host.locked.set(true);
             harness.meddle(&Interference::Kill { container: "container/main".to_owned() });
             assert_eq!(harness.after(MOMENT).await, [""; 0]);
             assert_eq!(harness.sim.changes(), 0);
-            harness.desk.locked.set(false);
+            harness.host.locked.set(false);
             assert_eq!(harness.after(MOMENT).await.last().map(String::as_str), Some("settled"));
         })
         .await;

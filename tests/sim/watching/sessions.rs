@@ -23,7 +23,7 @@ async fn a_replacement_waits_for_the_end_of_a_session() {
             harness.edit(File::good(wanted.graph()));
             assert_eq!(harness.after(MOMENT).await, ["reloaded", "postponed for 1"]);
             assert_eq!(harness.after(Duration::from_secs(600)).await, [""; 0], "it is reported once");
-            assert_eq!(harness.desk.standing_of(&run()).sessions, 1);
+            assert_eq!(harness.host.standing_of(&run()).sessions, 1);
             assert_eq!(harness.sim.changes(), 0);
             // Operations that do not end the session run meanwhile.
             harness.meddle(&Interference::Kill { container: "container/buildkit".to_owned() });
@@ -33,7 +33,7 @@ async fn a_replacement_waits_for_the_end_of_a_session() {
             let told = harness.after(MOMENT).await;
             assert_eq!(told[0], "woken: the session ended");
             assert_eq!(harness.left(&wanted).await, "");
-            assert_eq!(harness.desk.standing_of(&run()).sessions, 0);
+            assert_eq!(harness.host.standing_of(&run()).sessions, 0);
         })
         .await;
 }

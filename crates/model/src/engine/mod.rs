@@ -74,7 +74,7 @@ pub trait Engine {
     fn events(
         &self,
         since: Option<i64>,
-        tell: &dyn Fn(Notice),
+        on_notice: &dyn Fn(Notice),
     ) -> impl Future<Output = Result<Infallible, EngineError>>;
 
     /// The last lines of a container's output, both streams in the order of writing.

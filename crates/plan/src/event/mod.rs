@@ -158,4 +158,4 @@ pub struct Asked {
 }
 
 /// The receiver of events.
-pub type Tell<'a> = &'a dyn Fn(Event<'_>);
+pub type OnEvent<'a> = &'a dyn Fn(Event<'_>);

@@ -152,8 +152,8 @@ impl<E: Engine, O: Interferer> Engine for Faulty<E, O> {
         self.through(Call::Commands, self.engine.commands(container)).await
     }
 
-    async fn events(&self, since: Option<i64>, tell: &dyn Fn(Notice)) -> Result<Infallible, EngineError> {
-        self.through(Call::Events, self.engine.events(since, tell)).await
+    async fn events(&self, since: Option<i64>, on_notice: &dyn Fn(Notice)) -> Result<Infallible, EngineError> {
+        self.through(Call::Events, self.engine.events(since, on_notice)).await
     }
 
     async fn log_tail(&self, container: &ContainerId, lines: u32) -> Result<Vec<String>, EngineError> {

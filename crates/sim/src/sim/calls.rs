@@ -156,11 +156,11 @@ impl Engine for Sim {
         self.call(Call::Commands, |d| d.name_of_container(container), |d| d.commands(container)).await
     }
 
-    async fn events(&self, since: Option<i64>, tell: &dyn Fn(Notice)) -> Result<Infallible, EngineError> {
+    async fn events(&self, since: Option<i64>, on_notice: &dyn Fn(Notice)) -> Result<Infallible, EngineError> {
         let mut ticket = self.enter(Call::Events, |_| String::new()).await?;
         // An event stream does not count as a call in flight.
         ticket.close(Ok(()))?;
-        Err(self.listen(since, tell).await)
+        Err(self.listen(since, on_notice).await)
     }
 
     async fn log_tail(&self, container: &ContainerId, lines: u32) -> Result<Vec<String>, EngineError> {

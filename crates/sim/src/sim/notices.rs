@@ -49,7 +49,7 @@ impl Daemon {
 
 impl Sim {
     /// Reports events until the engine stops; returns the resulting error.
-    pub(super) async fn listen(&self, since: Option<i64>, tell: &dyn Fn(Notice)) -> EngineError {
+    pub(super) async fn listen(&self, since: Option<i64>, on_notice: &dyn Fn(Notice)) -> EngineError {
         let (restarts, mut next) = {
             let mut daemon = self.now();
             if !daemon.notices.heard {
@@ -62,7 +62,7 @@ impl Sim {
             let skip = since.map_or(ring.len(), |since| ring.iter().take_while(|it| it.at < since).count());
             (daemon.restarts, first + skip as u64)
         };
-        tell(Notice::Listening);
+        on_notice(Notice::Listening);
         loop {
             let (bell, due) = {
                 let mut daemon = self.now();
@@ -75,7 +75,7 @@ impl Sim {
             // Registered before the ring is read, so that no event is missed in between.
             let rung = bell.notified();
             for happening in self.told_from(&mut next) {
-                tell(Notice::Happened(happening));
+                on_notice(Notice::Happened(happening));
             }
             match due {
                 Some(at) => tokio::select! {

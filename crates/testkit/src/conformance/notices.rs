@@ -39,7 +39,7 @@ impl Heard {
 
 /// Runs `work` with a listener.
 async fn listening<T>(world: &impl World, heard: &Heard, since: Option<i64>, work: impl Future<Output = T>) -> T {
-    let tell = |notice| heard.0.borrow_mut().push(notice);
+    let on_notice = |notice| heard.0.borrow_mut().push(notice);
     let work = async {
         eventually("it listens", async || heard.0.borrow().contains(&Notice::Listening).then_some(())).await;
         work.await
@@ -47,7 +47,7 @@ async fn listening<T>(world: &impl World, heard: &Heard, since: Option<i64>, wor
     tokio::select! {
         biased;
         done = work => done,
-        ended = world.engine().events(since, &tell) => panic!("the stream ended: {ended:?}"),
+        ended = world.engine().events(since, &on_notice) => panic!("the stream ended: {ended:?}"),
     }
 }
 

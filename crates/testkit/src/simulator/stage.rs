@@ -141,7 +141,7 @@ impl Stage {
         let watch = Watch::default();
         let stop = CancellationToken::new();
         let started = Cell::new(0);
-        let tell = |event: Event<'_>| {
+        let on_event = |event: Event<'_>| {
             watch.see(&event);
             if matches!(event, Event::Undoing { .. }) {
                 self.undid.set(true);
@@ -156,7 +156,7 @@ impl Stage {
                 stop.cancel();
             }
         };
-        let rounds = until_converged(engine, graph, options.clone(), &self.claims, on_failure, &tell, &stop);
+        let rounds = until_converged(engine, graph, options.clone(), &self.claims, on_failure, &on_event, &stop);
         let attempt = tokio::select! {
             biased;
             outcome = rounds => Attempt::Ended(outcome),

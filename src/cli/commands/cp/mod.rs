@@ -103,7 +103,7 @@ pub async fn run(args: &Cp, session: &Session) -> Result<Exit, CliError> {
         }
     };
     if let Some(copied) = copied {
-        tell(args, session, &copied)?;
+        print_result(args, session, &copied)?;
     }
     Ok(Exit::Done)
 }
@@ -139,7 +139,7 @@ fn direction(args: &Cp) -> Result<(&str, Direction<'_>), CliError> {
     Ok((agent, direction))
 }
 
-fn tell(args: &Cp, session: &Session, copied: &Copied) -> Result<(), CliError> {
+fn print_result(args: &Cp, session: &Session, copied: &Copied) -> Result<(), CliError> {
     let Skipped { count, first } = &copied.skipped;
     if *count > 0 {
         let named: Vec<String> = first.iter().map(|(name, reason)| format!("`{name}` ({reason})")).collect();

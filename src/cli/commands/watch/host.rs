@@ -27,7 +27,7 @@ use crate::local::approval::Approval;
 use crate::local::lock::{Holder, Lock, LockError};
 use crate::local::watching::{self, Note};
 use crate::ui::Reporter;
-use crate::ui::live::dashboard::Stands;
+use crate::ui::live::dashboard::AgentState;
 use crate::ui::live::display::Display;
 use crate::watch::files::Files;
 use crate::watch::systemd;
@@ -198,7 +198,7 @@ impl CliHost<'_> {
             errors: failures.iter().map(Fault::from).collect(),
         };
         if let Err(error) = Place::of(dir, &run.id, &self.address()).add(&line) {
-            warn(run, &error, &|event| self.reporters[number].tell(&event));
+            warn(run, &error, &|event| self.reporters[number].report(&event));
         }
     }
 }
@@ -221,9 +221,9 @@ impl Host for CliHost<'_> {
 
     async fn lock(&self, run: &Run) -> Result<Option<Lock>, String> {
         let number = self.runs.iter().position(|it| it.id == run.id);
-        let tell = |event: Event<'_>| self.tell(number, event);
+        let on_event = |event: Event<'_>| self.report(number, event);
         let never = CancellationToken::new();
-        let lock = self.locking.lock("watch", run, self.engine, &tell, &never).await;
+        let lock = self.locking.lock("watch", run, self.engine, &on_event, &never).await;
         lock.map_err(|error| error.to_string())
     }
 
@@ -233,7 +233,7 @@ impl Host for CliHost<'_> {
         }
         let number = self.runs.iter().position(|it| it.id == run.id);
         if let (Some(live), Some(number)) = (&self.live, number) {
-            live.stands(number, stands(standing));
+            live.set_state(number, agent_state(standing));
         }
         let Some(dir) = &self.places else { return };
         let place = watching::Watching::of(dir, &run.id, &self.address());
@@ -246,17 +246,17 @@ impl Host for CliHost<'_> {
         let mut inputs = inputs.to_vec();
         inputs.extend(self.runs.get(agent).and_then(|run| Some(self.approval(run)?.path().to_owned())));
         if let (Err(error), Some(run)) = (self.files.follow(agent, &inputs), self.runs.get(agent)) {
-            self.tell(Some(agent), Event::Warning { run, message: &error.to_string(), hint: error.hint });
+            self.report(Some(agent), Event::Warning { run, message: &error.to_string(), hint: error.hint });
         }
     }
 
-    fn tell(&self, agent: Option<usize>, event: Event<'_>) {
+    fn report(&self, agent: Option<usize>, event: Event<'_>) {
         if let Some(live) = &self.live {
             let run = agent.and_then(|number| self.runs.get(number)).filter(|_| self.runs.len() > 1);
-            live.tell(agent, run.map(|run| run.agent.as_str()), &event);
+            live.report(agent, run.map(|run| run.agent.as_str()), &event);
         } else {
             let reporter = agent.and_then(|number| self.reporters.get(number)).unwrap_or(&self.all);
-            reporter.tell(&event);
+            reporter.report(&event);
         }
         if let Some(number) = agent {
             self.history(number, &event);
@@ -269,7 +269,7 @@ impl Host for CliHost<'_> {
         let (errors, condition) = (failures.first().map(Fault::from), condition(graph, observed));
         let record = record(self.engine, run, observed, Some(condition), &rounds, errors.as_ref()).await;
         if let Err(problem) = record.write(&Place::of(dir, &run.id, &self.address())) {
-            warn(run, &problem, &|event| self.reporters[agent].tell(&event));
+            warn(run, &problem, &|event| self.reporters[agent].report(&event));
         }
     }
 
@@ -279,18 +279,20 @@ impl Host for CliHost<'_> {
 }
 
 /// The displayed state; states that need a user come first.
-fn stands(standing: &Standing) -> Stands {
+fn agent_state(standing: &Standing) -> AgentState {
     let why = || standing.last_error.clone().unwrap_or_default();
     match standing.work {
-        Work::NoEngine => Stands::NoEngine,
-        _ if !standing.held.is_empty() => Stands::Held(standing.held.clone()),
-        _ if standing.problem.is_some() => Stands::NoSpec,
-        Work::BackingOff | Work::Stuck if standing.last_error.is_none() => Stands::LeftAlone(standing.left.join(", ")),
-        Work::Stuck => Stands::Stuck(why()),
-        Work::BackingOff => Stands::Failed(why()),
-        _ if standing.sessions > 0 => Stands::Waiting(standing.sessions),
-        Work::Starting | Work::Working => Stands::Starting,
-        Work::Settled => Stands::InSync,
+        Work::NoEngine => AgentState::NoEngine,
+        _ if !standing.held.is_empty() => AgentState::Held(standing.held.clone()),
+        _ if standing.problem.is_some() => AgentState::NoSpec,
+        Work::BackingOff | Work::Stuck if standing.last_error.is_none() => {
+            AgentState::Suspended(standing.left.join(", "))
+        }
+        Work::Stuck => AgentState::Stuck(why()),
+        Work::BackingOff => AgentState::Failed(why()),
+        _ if standing.sessions > 0 => AgentState::Waiting(standing.sessions),
+        Work::Starting | Work::Working => AgentState::Starting,
+        Work::Settled => AgentState::InSync,
     }
 }
 

@@ -112,7 +112,7 @@ async fn reloads(wakeups: &Wakeups, agents: usize) {
     // The signal is optional.
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return std::future::pending().await };
     while hangup.recv().await.is_some() {
-        (0..agents).for_each(|agent| wakeups.ring(agent, Trigger::Reload));
+        (0..agents).for_each(|agent| wakeups.wake(agent, Trigger::Reload));
     }
 }
 

@@ -27,7 +27,7 @@ pub type Mounted = BTreeSet<PathBuf>;
 
 /// The watched spec of an agent. It is read and compared in the agent's first round.
 pub fn watched(agent: &Agent) -> Watched {
-    let spec = spec_files::file(&agent.given);
+    let spec = spec_files::file(&agent.spec_path);
     Watched {
         run: agent.graph.run.clone(),
         inputs: files(&spec, Inputs::default()),
