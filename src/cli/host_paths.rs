@@ -13,31 +13,31 @@ use std::time::UNIX_EPOCH;
 use crate::cli::environment::text;
 use crate::cli::state_directory::state_directory;
 use moat_model::resource::HostFile;
-use moat_spec::ground::{Ground, HooksFolder, Private, PrivateKind, Repository, Worktree};
+use moat_spec::path_facts::{HooksFolder, PathFacts, Private, PrivateKind, Repository, Worktree};
 use moat_spec::{Capabilities, Spec};
 
 /// The maximum number of links in one path that Linux follows.
 const LINKS_MAX: usize = 40;
 
-/// Fills in `spec.ground` for the paths mounted by `spec` and its capabilities.
+/// Fills in `spec.path_facts` for the paths mounted by `spec` and its capabilities.
 pub fn inspect(spec: &mut Spec, capabilities: &Capabilities) {
     let own = spec.mounts.iter().filter_map(|mount| mount.path().map(Path::to_owned));
     let chosen = spec.dependencies.iter().filter_map(|name| capabilities.resolve(&name.value).ok());
     let brought = chosen.flat_map(|it| it.main.mounts.into_iter().map(|mount| PathBuf::from(mount.path)));
     let paths: Vec<PathBuf> = own.chain(brought).collect();
-    let mut ground = Ground { private: private(), ..Ground::default() };
+    let mut facts = PathFacts { private: private(), ..PathFacts::default() };
     for path in paths {
         if let Some(found) = repository(&path) {
             if let Repository::Worktree(Worktree { common, .. }) = &found {
-                ground.ways.insert(common.clone(), resolve(common));
+                facts.resolutions.insert(common.clone(), resolve(common));
             }
-            ground.repositories.insert(path.clone(), found);
+            facts.repositories.insert(path.clone(), found);
         }
         let resolved = resolve(&path);
-        ground.files.extend(file(&resolved).map(|file| (path.clone(), file)));
-        ground.ways.insert(path, resolved);
+        facts.files.extend(file(&resolved).map(|file| (path.clone(), file)));
+        facts.resolutions.insert(path, resolved);
     }
-    spec.ground = ground;
+    spec.path_facts = facts;
 }
 
 /// Resolves a path: the location of each link on it, then the final target, which may not exist.
@@ -101,7 +101,7 @@ fn private() -> Vec<Private> {
     let all = all.chain(keys.map(|path| (path, PrivateKind::Keys)));
     all.filter_map(|(path, kind)| {
         let path = std::path::absolute(path).ok()?;
-        Some(Private { way: resolve(&path), path, kind })
+        Some(Private { locations: resolve(&path), path, kind })
     })
     .collect()
 }

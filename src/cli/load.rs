@@ -159,7 +159,7 @@ fn compiled(source: Source, depth: Load, notes: &mut Notes) -> Result<Vec<Made>,
     let mut specs = reading.specs.map_err(wrong)?;
     for spec in &mut specs {
         host_paths::inspect(spec, &capabilities);
-        notes.inputs.mounted.extend(spec.ground.ways.keys().filter(|path| !path.is_dir()).cloned());
+        notes.inputs.mounted.extend(spec.path_facts.resolutions.keys().filter(|path| !path.is_dir()).cloned());
     }
     let (mut all, mut errors) = (Vec::new(), Vec::new());
     for spec in &specs {

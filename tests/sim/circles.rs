@@ -82,23 +82,23 @@ impl Crate {
     }
 }
 
-/// The shortest way from `start` back to it.
+/// The shortest path from `start` back to it.
 fn circle(imports: &BTreeMap<String, BTreeSet<String>>, start: &str) -> Option<Vec<String>> {
-    let (mut ways, mut seen) = (vec![vec![start.to_owned()]], BTreeSet::new());
-    while !ways.is_empty() {
+    let (mut paths, mut seen) = (vec![vec![start.to_owned()]], BTreeSet::new());
+    while !paths.is_empty() {
         let mut longer = Vec::new();
-        for way in ways {
-            for next in way.last().and_then(|last| imports.get(last)).into_iter().flatten() {
-                let way = [&way[..], std::slice::from_ref(next)].concat();
+        for path in paths {
+            for next in path.last().and_then(|last| imports.get(last)).into_iter().flatten() {
+                let path = [&path[..], std::slice::from_ref(next)].concat();
                 if next == start {
-                    return Some(way);
+                    return Some(path);
                 }
                 if seen.insert(next.clone()) {
-                    longer.push(way);
+                    longer.push(path);
                 }
             }
         }
-        ways = longer;
+        paths = longer;
     }
     None
 }

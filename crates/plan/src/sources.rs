@@ -51,24 +51,25 @@ impl Reason {
 
 /// The operations of `plan` that must not be executed, in its order.
 pub fn refusals(graph: &Graph, observed: &Observed, plan: &Plan) -> Vec<Refusal> {
-    let creations = plan.operations.iter().filter_map(|operation| match &operation.action {
-        Action::CreateContainer { config, .. } => Some((operation, &**config)),
-        _ => None,
-    });
     let of = |(operation, config): (&Operation, &ContainerConfig)| {
         let reasons = of_container(graph, observed, config);
         reasons.into_iter().map(|reason| Refusal { operation: operation.clone(), reason }).collect::<Vec<_>>()
     };
-    creations.flat_map(of).collect()
+    creations(plan).flat_map(of).collect()
 }
 
 /// The paths of the Docker host that the containers created by `plan` mount, sorted.
 pub fn host_paths(plan: &Plan) -> BTreeSet<&str> {
-    let creations = plan.operations.iter().filter_map(|operation| match &operation.action {
-        Action::CreateContainer { config, .. } => Some(&config.mounts),
+    let mounts = creations(plan).flat_map(|(_, config)| &config.mounts);
+    mounts.filter_map(|mount| mount.path()?.to_str()).collect()
+}
+
+/// The operations of `plan` that create a container, each with its configuration.
+fn creations(plan: &Plan) -> impl Iterator<Item = (&Operation, &ContainerConfig)> {
+    plan.operations.iter().filter_map(|operation| match &operation.action {
+        Action::CreateContainer { config, .. } => Some((operation, &**config)),
         _ => None,
-    });
-    creations.flatten().filter_map(|mount| mount.path()?.to_str()).collect()
+    })
 }
 
 /// The first mounted file of the host that was replaced since the start: the container still has the old one.
@@ -111,7 +112,7 @@ fn is_approved_by_name(graph: &Graph, path: &str) -> bool {
 
 /// Only paths strictly below a writable folder: a folder itself cannot be replaced from inside.
 fn replaceable(graph: &Graph, observed: &Observed, path: &str) -> Option<Reason> {
-    let links = graph.ways.get(Path::new(path)).into_iter().flatten().map(PathBuf::as_path);
+    let links = graph.resolutions.get(Path::new(path)).into_iter().flatten().map(PathBuf::as_path);
     let places: Vec<&Path> = std::iter::once(Path::new(path)).chain(links).collect();
     let is_in = |folder: &str| {
         let folder = Path::new(folder);

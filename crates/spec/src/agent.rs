@@ -16,11 +16,11 @@ use super::env_file_errors::EnvFileErrors;
 use super::environment::{EmptyEnv, Environment, Inputs, Recorder};
 use super::extend::Loader;
 use super::grants::SpecGrant;
-use super::ground::Ground;
 use super::hooks::Hooks;
 use super::isolation::Isolation;
 use super::language;
 use super::lower::Lowering;
+use super::path_facts::PathFacts;
 use super::raw::{Container, File, NetworkPolicy, Resources};
 use super::registries::Registries;
 use super::scan::scan;
@@ -99,7 +99,7 @@ pub struct Spec {
     /// The other files that it was read from: extended files and files of variables.
     pub reads: BTreeSet<PathBuf>,
     /// What this host has at the mounted paths; empty until it has been inspected.
-    pub ground: Ground,
+    pub path_facts: PathFacts,
 }
 
 /// The result of reading a file.
@@ -306,7 +306,7 @@ impl Spec {
             buildkit: lowering.buildkit(file.buildkit),
             registries: lowering.registries(file.registries, env),
             reads: BTreeSet::new(),
-            ground: Ground::default(),
+            path_facts: PathFacts::default(),
             source: source.clone(),
             places: Places::default(),
         };

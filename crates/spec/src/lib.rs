@@ -19,8 +19,8 @@ mod envfile;
 pub mod environment;
 mod expand;
 mod extend;
-pub mod ground;
 mod hooks;
+pub mod path_facts;
 mod variables;
 
 // Checks of the tree.
@@ -69,9 +69,9 @@ pub use capability::Capability;
 pub use catalogue::{Capabilities, Unresolved};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use environment::{EmptyEnv, Environment, Inputs};
-pub use ground::Ground;
 pub use hooks::Hooks;
 pub use isolation::Isolation;
+pub use path_facts::PathFacts;
 pub use proposal::Proposal;
 pub use recognise::is_agent;
 pub use reference::{ExplainError, Explained, effects, explain, explained, foreign_keys, presets, reference};

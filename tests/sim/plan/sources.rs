@@ -9,18 +9,18 @@ use moat_model::resource::{Config, ContainerConfig, HostFile, Mount, ResourceId}
 use moat_model::state::{ContainerState, Live, Observed};
 use moat_plan::{Options, compute};
 use moat_spec::compile::{compile, warnings};
-use moat_spec::ground::{Ground, HooksFolder, Private, PrivateKind, Repository, Worktree};
+use moat_spec::path_facts::{HooksFolder, PathFacts, Private, PrivateKind, Repository, Worktree};
 use moat_spec::{Capabilities, EmptyEnv, Source, Spec, agent};
 
 use super::world::{applied, container, plan};
 
 const HEAD: &str = "agent: a\nimage: x\n";
 
-fn spec(text: &str, ground: Ground) -> Spec {
+fn spec(text: &str, facts: PathFacts) -> Spec {
     let source = Source::new("agent.yaml", "/home/me/p/agent.yaml", format!("{HEAD}{text}"));
     let home = Home;
     let mut spec = agent::parse_all(source, &home).specs.expect("a good spec").remove(0);
-    spec.ground = ground;
+    spec.path_facts = facts;
     spec
 }
 
@@ -42,19 +42,20 @@ impl moat_spec::Environment for Home {
 }
 
 /// Links, each with its target.
-fn links(links: &[(&str, &[&str])]) -> Ground {
-    let way = |(path, way): &(&str, &[&str])| (PathBuf::from(path), way.iter().map(PathBuf::from).collect());
-    Ground { ways: links.iter().map(way).collect(), ..Ground::default() }
+fn links(links: &[(&str, &[&str])]) -> PathFacts {
+    let resolution =
+        |(path, locations): &(&str, &[&str])| (PathBuf::from(path), locations.iter().map(PathBuf::from).collect());
+    PathFacts { resolutions: links.iter().map(resolution).collect(), ..PathFacts::default() }
 }
 
 #[track_caller]
-fn refused(text: &str, ground: Ground, expected: &Expect) {
-    let faults = compile(&spec(text, ground), &Capabilities::builtin()).expect_err("a fault");
+fn refused(text: &str, facts: PathFacts, expected: &Expect) {
+    let faults = compile(&spec(text, facts), &Capabilities::builtin()).expect_err("a fault");
     expected.assert_eq(&format!("{faults}\n"));
 }
 
-fn graph(text: &str, ground: Ground) -> Graph {
-    compile(&spec(text, ground), &Capabilities::builtin()).expect("the parts fit")
+fn graph(text: &str, facts: PathFacts) -> Graph {
+    compile(&spec(text, facts), &Capabilities::builtin()).expect("the parts fit")
 }
 
 fn main_of(graph: &Graph) -> &ContainerConfig {
@@ -75,7 +76,7 @@ fn shown<'a>(mounts: impl IntoIterator<Item = &'a Mount>) -> String {
 fn what_the_sandbox_can_exchange_is_no_source() {
     refused(
         "workspace: .\nmounts: ['./cache:/cache']\n",
-        Ground::default(),
+        PathFacts::default(),
         &expect![[r#"
         agent.yaml:4:10: `./cache` is inside a folder that the sandbox can write, at `/workspace`
     "#]],
@@ -83,7 +84,7 @@ fn what_the_sandbox_can_exchange_is_no_source() {
     // Nested, with `..`, read only, in the long form, and through another mount than the workspace.
     refused(
         "workspace: ..\nmounts:\n  - ../q/../p/deep/in:/a:ro\n  - {source: ~/p/x, target: /b}\n  - /srv:/srv\n  - /srv/a/b:/c\n",
-        Ground::default(),
+        PathFacts::default(),
         &expect![[r#"
             agent.yaml:5:5: `../q/../p/deep/in` is inside a folder that the sandbox can write, at `/workspace`
             agent.yaml:6:14: `~/p/x` is inside a folder that the sandbox can write, at `/workspace`
@@ -93,7 +94,7 @@ fn what_the_sandbox_can_exchange_is_no_source() {
     // The workspace itself can be inside another mount.
     refused(
         "workspace: ./sub\nmounts: ['.:/all']\n",
-        Ground::default(),
+        PathFacts::default(),
         &expect![[r#"
         agent.yaml:3:12: `./sub` is inside a folder that the sandbox can write, at `/all`
     "#]],
@@ -131,7 +132,7 @@ fn a_capability_mounts_nothing_that_can_be_exchanged() {
     let mut capabilities = Capabilities::builtin();
     let own = "capability: own\nsummary: a mount\nmain:\n  mounts: [{path: /home/me/p/data, target: /data}]\n";
     capabilities.add(&Source::new("specs/own.yaml", "/home/me/p/specs/own.yaml", own)).expect("a good capability");
-    let faults = compile(&spec("workspace: .\ndependencies: [own]\n", Ground::default()), &capabilities);
+    let faults = compile(&spec("workspace: .\ndependencies: [own]\n", PathFacts::default()), &capabilities);
     expect![[r#"
         agent.yaml:4:16: `/home/me/p/data` is inside a folder that the sandbox can write, at `/workspace`
     "#]]
@@ -146,25 +147,25 @@ fn beside_and_above_is_no_matter() {
         "mounts: ['.:/p:ro', './sub:/sub:ro']\n",
         "workspace: {mode: volume}\nmounts: ['./cache:/cache']\n",
     ] {
-        graph(text, Ground::default());
+        graph(text, PathFacts::default());
     }
 }
 
 #[test]
 fn moats_own_files_and_keys_are_not_to_be_seen() {
-    let private = |path: &str, kind, way: &[&str]| Private {
+    let private = |path: &str, kind, locations: &[&str]| Private {
         path: PathBuf::from(path),
         kind,
-        way: way.iter().map(PathBuf::from).collect(),
+        locations: locations.iter().map(PathBuf::from).collect(),
     };
     let all = vec![
         private("/home/me/.local/state/moat", PrivateKind::State, &["/home/me/.local/state", "/data/state/moat"]),
         private("/home/me/.ssh", PrivateKind::Keys, &["/home/me/.ssh"]),
     ];
-    let ground = |ways: &[(&str, &[&str])]| Ground { private: all.clone(), ..links(ways) };
+    let facts = |links_of: &[(&str, &[&str])]| PathFacts { private: all.clone(), ..links(links_of) };
     refused(
         "workspace: '~'\nmounts: ['/data/state:/a:ro', '~/.local/state/moat/audit:/b', '/data/state/moat/keys:/c']\n",
-        ground(&[]),
+        facts(&[]),
         &expect![[r#"
             agent.yaml:3:12: `~` exposes moat's own files in `/home/me/.local/state/moat` to the sandbox
             agent.yaml:4:10: `/data/state` exposes moat's own files in `/home/me/.local/state/moat` to the sandbox
@@ -174,12 +175,12 @@ fn moats_own_files_and_keys_are_not_to_be_seen() {
     );
     refused(
         "mounts: ['/mnt/all:/d']\n",
-        ground(&[("/mnt/all", &["/mnt/all", "/home"])]),
+        facts(&[("/mnt/all", &["/mnt/all", "/home"])]),
         &expect![[r#"
         agent.yaml:3:10: `/mnt/all` exposes moat's own files in `/home/me/.local/state/moat` to the sandbox
     "#]],
     );
-    let keys = Ground { private: all[1..].to_vec(), ..Ground::default() };
+    let keys = PathFacts { private: all[1..].to_vec(), ..PathFacts::default() };
     refused(
         "mounts: ['/home:/h:ro']\n",
         keys,
@@ -188,11 +189,11 @@ fn moats_own_files_and_keys_are_not_to_be_seen() {
     "#]],
     );
     // By their own path they are what the spec names.
-    graph("mounts: ['~/.ssh:/root/.ssh:ro', '~/.ssh/known_hosts:/k:ro', '~/.config:/c']\n", ground(&[]));
+    graph("mounts: ['~/.ssh:/root/.ssh:ro', '~/.ssh/known_hosts:/k:ro', '~/.config:/c']\n", facts(&[]));
 }
 
-fn repository(path: &str, found: Repository) -> Ground {
-    Ground { repositories: [(PathBuf::from(path), found)].into(), ..Ground::default() }
+fn repository(path: &str, found: Repository) -> PathFacts {
+    PathFacts { repositories: [(PathBuf::from(path), found)].into(), ..PathFacts::default() }
 }
 
 #[test]
@@ -270,16 +271,16 @@ fn where_git_does_not_work_it_is_said() {
 #[test]
 fn help_that_is_added_makes_no_container_anew() {
     let text = "workspace: .\n";
-    let before = applied(&graph(text, Ground::default()));
+    let before = applied(&graph(text, PathFacts::default()));
     let found = repository("/home/me/p", Repository::Whole { hooks: HooksFolder::Folder });
     assert_eq!(plan(&graph(text, found.clone()), &before), "");
-    assert_eq!(plan(&graph(text, Ground::default()), &applied(&graph(text, found))), "");
+    assert_eq!(plan(&graph(text, PathFacts::default()), &applied(&graph(text, found))), "");
 }
 
 /// Until 0.1.0 files of the spec were mounted over themselves.
 #[test]
 fn the_guards_of_an_older_version_make_no_container_anew() {
-    let wanted = graph("workspace: .\nmounts: ['/srv:/srv:ro']\n", Ground::default());
+    let wanted = graph("workspace: .\nmounts: ['/srv:/srv:ro']\n", PathFacts::default());
     let mut before = applied(&wanted);
     for facts in &mut before.containers {
         let owner = facts.owner.as_mut().expect("ours");
@@ -300,7 +301,7 @@ fn file(inode: u64, born: i64) -> HostFile {
 
 fn with_file(text: &str, file: HostFile) -> Graph {
     let path = PathBuf::from("/home/me/p/conf.json");
-    graph(text, Ground { files: [(path, file)].into(), ..Ground::default() })
+    graph(text, PathFacts { files: [(path, file)].into(), ..PathFacts::default() })
 }
 
 /// A state in which main was started at 100.

@@ -30,7 +30,7 @@ pub struct Graph {
     /// The approval, stored with created resources; `None` if nothing may be created.
     pub approved: Option<Approved>,
     /// For each mounted path, the places that its links lead through.
-    pub ways: BTreeMap<PathBuf, Vec<PathBuf>>,
+    pub resolutions: BTreeMap<PathBuf, Vec<PathBuf>>,
     /// The single files of the host that are mounted, as they were when the spec was read.
     pub files: BTreeMap<PathBuf, HostFile>,
     /// The published ports that lead through the gateway.
@@ -119,8 +119,8 @@ pub enum GraphError {
 impl Graph {
     /// An empty graph of `run`.
     pub fn empty(run: Run) -> Self {
-        let (ways, files, nodes) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { run, builds: None, approved: None, ways, files, relays: Vec::new(), nodes, edges: DiGraph::new() }
+        let (resolutions, files, nodes) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { run, builds: None, approved: None, resolutions, files, relays: Vec::new(), nodes, edges: DiGraph::new() }
     }
 
     /// Builds a graph from resources.

@@ -23,7 +23,7 @@ impl Daemon {
         let news = self.notices.seen.since(&before);
         if self.notices.restarts != self.restarts {
             self.notices.restarts = self.restarts;
-            self.notices.bell.notify_waiters();
+            self.notices.changed.notify_waiters();
         }
         if news.is_empty() || self.now < self.notices.lost_until {
             return;
@@ -34,7 +34,7 @@ impl Daemon {
             self.notices.ring.pop_front();
             self.notices.first += 1;
         }
-        self.notices.bell.notify_waiters();
+        self.notices.changed.notify_waiters();
     }
 
     /// Records the current state; returns the previous one.
@@ -64,26 +64,26 @@ impl Sim {
         };
         on_notice(Notice::Listening);
         loop {
-            let (bell, due) = {
+            let (changed, due) = {
                 let mut daemon = self.now();
                 daemon.notice();
                 if daemon.restarts != restarts {
                     return unreachable("the event stream has ended");
                 }
-                (daemon.notices.bell.clone(), daemon.next_due_at())
+                (daemon.notices.changed.clone(), daemon.next_due_at())
             };
             // Registered before the ring is read, so that no event is missed in between.
-            let rung = bell.notified();
+            let change = changed.notified();
             for happening in self.told_from(&mut next) {
                 on_notice(Notice::Happened(happening));
             }
             match due {
                 Some(at) => tokio::select! {
                     biased;
-                    () = rung => {}
+                    () = change => {}
                     () = tokio::time::sleep_until(self.origin + at) => {}
                 },
-                None => rung.await,
+                None => change.await,
             }
         }
     }

@@ -21,7 +21,7 @@ pub(super) struct Notices {
     pub heard: bool,
     pub restarts: u32,
     pub seen: Seen,
-    pub bell: Arc<Notify>,
+    pub changed: Arc<Notify>,
 }
 
 /// The last reported state.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::sources;
 use crate::diagnostic::quoted;
-use crate::ground::{HooksFolder, Repository, Worktree};
+use crate::path_facts::{HooksFolder, Repository, Worktree};
 use crate::{Diagnostic, Spec};
 use moat_model::resource::{Extras, Mount, MountSource};
 
@@ -42,7 +42,7 @@ pub(super) fn extras(spec: &Spec, mounts: &[Mount]) -> Extras {
     let mut extras = Extras { env: trust(spec), ..Extras::default() };
     for mount in mounts.iter().filter(|mount| !mount.read_only) {
         let Some(folder) = mount.path() else { continue };
-        if let Some(Repository::Whole { hooks }) = spec.ground.repositories.get(folder) {
+        if let Some(Repository::Whole { hooks }) = spec.path_facts.repositories.get(folder) {
             let of_hooks = guard_hooks(mount, &folder.join(".git"), *hooks, mounts);
             if !of_hooks.is_empty() {
                 // A mount point cannot be renamed, so the git directory cannot be replaced.
@@ -61,7 +61,7 @@ pub(super) fn warnings(spec: &Spec) -> Vec<Diagnostic> {
     let Some(workspace) = spec.workspace() else { return Vec::new() };
     let Some(folder) = workspace.path() else { return Vec::new() };
     let path = |path: &Path| quoted(&path.to_string_lossy());
-    let (message, hint) = match spec.ground.repositories.get(folder) {
+    let (message, hint) = match spec.path_facts.repositories.get(folder) {
         Some(Repository::Part { root }) => {
             let rest = folder.strip_prefix(root).unwrap_or(folder);
             let inside = Path::new(&workspace.target).join(rest);
@@ -93,7 +93,7 @@ pub(super) fn warnings(spec: &Spec) -> Vec<Diagnostic> {
 }
 
 fn worktrees<'a>(spec: &'a Spec, mounts: &'a [Mount]) -> impl Iterator<Item = (&'a Mount, &'a Worktree)> {
-    mounts.iter().filter_map(|mount| match spec.ground.repositories.get(mount.path()?)? {
+    mounts.iter().filter_map(|mount| match spec.path_facts.repositories.get(mount.path()?)? {
         Repository::Worktree(tree) => Some((mount, tree)),
         _ => None,
     })
@@ -154,7 +154,7 @@ fn trust(spec: &Spec) -> BTreeMap<String, String> {
         ("safe.directory", format!("{}/*", workspace.target)),
     ];
     let folder = workspace.path().unwrap_or(Path::new(""));
-    if let Some(Repository::Worktree(_)) = spec.ground.repositories.get(folder) {
+    if let Some(Repository::Worktree(_)) = spec.path_facts.repositories.get(folder) {
         // The other work trees are not visible in the sandbox, and git would prune them.
         settings.push(("gc.worktreePruneExpire", "never".to_owned()));
     }

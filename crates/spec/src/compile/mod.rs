@@ -106,8 +106,8 @@ pub fn compile_with(spec: &Spec, capabilities: &Capabilities, vault: Option<&Vau
         // Only capabilities define conflicting resources, so the error has no location in the file.
         Diagnostics::new(&spec.source, vec![Diagnostic::error(0..0, error.to_string())])
     })?;
-    graph.ways.clone_from(&spec.ground.ways);
-    graph.files.clone_from(&spec.ground.files);
+    graph.resolutions.clone_from(&spec.path_facts.resolutions);
+    graph.files.clone_from(&spec.path_facts.files);
     graph.relays = relays.unwrap_or_default();
     Ok(graph)
 }

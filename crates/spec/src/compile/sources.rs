@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::diagnostic::quoted;
-use crate::ground::{Private, PrivateKind};
+use crate::path_facts::{Private, PrivateKind};
 use crate::{Capability, Diagnostic, Source, Spec};
 use moat_model::resource::{Mount, MountSource};
 
@@ -24,7 +24,7 @@ pub(super) fn faults(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
     for Placed { mount, span } in &all {
         let Some(source) = mount.path() else { continue };
         let shown = written(&spec.source, span, source);
-        if let Some(private) = spec.ground.private.iter().find(|private| shows(spec, source, private)) {
+        if let Some(private) = spec.path_facts.private.iter().find(|private| shows(spec, source, private)) {
             found.push(exposes(span, &shown, private));
             continue;
         }
@@ -58,25 +58,25 @@ fn placed(spec: &Spec, chosen: &[Capability]) -> Vec<Placed> {
 /// The place strictly inside `outer`, a mount that the sandbox can write, that `source` is at or goes through.
 pub(super) fn within(spec: &Spec, source: &Path, outer: &Mount) -> Option<PathBuf> {
     let folder = outer.path()?;
-    let folders = [folder, spec.ground.real(folder)];
+    let folders = [folder, spec.path_facts.real(folder)];
     let below = |place: &Path| {
         let mut rests = folders.iter().filter_map(|folder| place.strip_prefix(folder).ok());
         rests.find(|rest| rest.components().next().is_some()).map(Path::to_owned)
     };
-    spec.ground.way(source).find_map(below)
+    spec.path_facts.locations(source).find_map(below)
 }
 
 fn reached(spec: &Spec, shown: &str, source: &Path, outer: &Mount) -> String {
     let is_in = |folder: &Path| source.starts_with(folder) && source != folder;
-    let is_in_it = outer.path().is_some_and(|folder| is_in(folder) || is_in(spec.ground.real(folder)));
+    let is_in_it = outer.path().is_some_and(|folder| is_in(folder) || is_in(spec.path_facts.real(folder)));
     let how = if is_in_it { "is inside" } else { "goes through a link in" };
     format!("{shown} {how} a folder that the sandbox can write, at {}", quoted(&outer.target))
 }
 
 /// Whether a mount of `source` exposes private files.
 fn shows(spec: &Spec, source: &Path, private: &Private) -> bool {
-    let sources = [source, spec.ground.real(source)];
-    let mut places = std::iter::once(&private.path).chain(&private.way);
+    let sources = [source, spec.path_facts.real(source)];
+    let mut places = std::iter::once(&private.path).chain(&private.locations);
     places.any(|place| {
         sources.iter().any(|source| match private.kind {
             PrivateKind::State => place.starts_with(source) || source.starts_with(place),

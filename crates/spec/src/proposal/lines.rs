@@ -10,7 +10,7 @@ use moat_policy::{Entry, HostRule, Policy};
 use serde::Serialize;
 
 use crate::grants::SpecGrant;
-use crate::ground::{Ground, Repository};
+use crate::path_facts::{PathFacts, Repository};
 use crate::registries::Registries;
 use crate::secrets::SecretSource;
 use crate::{
@@ -99,7 +99,7 @@ pub(super) fn of_spec(spec: &Spec) -> Lines {
         buildkit,
         registries,
         reads,
-        ground,
+        path_facts,
         hostname,
         init,
         stop_timeout,
@@ -134,7 +134,7 @@ pub(super) fn of_spec(spec: &Spec) -> Lines {
     for mount in mounts {
         lines.mount(mount);
     }
-    lines.ground(ground);
+    lines.path_facts(path_facts);
     for volume in volumes {
         lines.volume(volume);
     }
@@ -318,14 +318,14 @@ impl Lines {
     }
 
     /// Adds the targets of links in mounted paths, and the git directories mounted for work trees.
-    fn ground(&mut self, ground: &Ground) {
-        for path in ground.ways.keys() {
-            let real = ground.real(path);
+    fn path_facts(&mut self, facts: &PathFacts) {
+        for path in facts.resolutions.keys() {
+            let real = facts.real(path);
             if real != path {
                 self.put(format!("leads {}", path.display()), real.display());
             }
         }
-        for (path, repository) in &ground.repositories {
+        for (path, repository) in &facts.repositories {
             if let Repository::Worktree(worktree) = repository {
                 self.put(format!("git {}", path.display()), worktree.common.display());
             }

@@ -9,9 +9,9 @@ use moat_model::resource::HostFile;
 
 /// The facts. By default there are none, and every path resolves to itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Ground {
+pub struct PathFacts {
     /// By path: the real location of each link that it goes through, and last the path that it resolves to.
-    pub ways: BTreeMap<PathBuf, Vec<PathBuf>>,
+    pub resolutions: BTreeMap<PathBuf, Vec<PathBuf>>,
     /// The regular files among the mounted paths.
     pub files: BTreeMap<PathBuf, HostFile>,
     pub private: Vec<Private>,
@@ -24,8 +24,8 @@ pub struct Ground {
 pub struct Private {
     pub path: PathBuf,
     pub kind: PrivateKind,
-    /// Like [`Ground::ways`].
-    pub way: Vec<PathBuf>,
+    /// Like [`PathFacts::resolutions`].
+    pub locations: Vec<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,15 +67,15 @@ pub enum HooksFolder {
     Other,
 }
 
-impl Ground {
+impl PathFacts {
     /// All locations that a path goes through, including itself.
-    pub fn way<'a>(&'a self, path: &'a Path) -> impl Iterator<Item = &'a Path> {
-        let found = self.ways.get(path).into_iter().flatten().map(PathBuf::as_path);
+    pub fn locations<'a>(&'a self, path: &'a Path) -> impl Iterator<Item = &'a Path> {
+        let found = self.resolutions.get(path).into_iter().flatten().map(PathBuf::as_path);
         std::iter::once(path).chain(found)
     }
 
     /// The path that a path resolves to.
     pub fn real<'a>(&'a self, path: &'a Path) -> &'a Path {
-        self.ways.get(path).and_then(|way| way.last()).map_or(path, PathBuf::as_path)
+        self.resolutions.get(path).and_then(|locations| locations.last()).map_or(path, PathBuf::as_path)
     }
 }
