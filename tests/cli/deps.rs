@@ -56,28 +56,31 @@ fn one_dependency_is_described() {
         &Place::new(),
         &["deps", "node@22", "--json"],
         &expect![[r#"
-        exit 0
-        == stdout
-        {
-          "dependencies": [
+            exit 0
+            == stdout
             {
-              "name": "node",
-              "summary": "Node.js with npm",
-              "versions": "18 to 24",
-              "file": null,
-              "services": [],
-              "image": null,
-              "base": "node:22-trixie-slim",
-              "packages": [
-                "libatomic1"
-              ],
-              "variables": [],
-              "volumes": [],
-              "privileged": false
+              "dependencies": [
+                {
+                  "name": "node",
+                  "summary": "Node.js with npm",
+                  "versions": "18 to 24",
+                  "file": null,
+                  "services": [],
+                  "image": null,
+                  "base": "node:22-trixie-slim",
+                  "packages": [
+                    "libatomic1"
+                  ],
+                  "variables": [],
+                  "volumes": [],
+                  "presets": [
+                    "@npm"
+                  ],
+                  "privileged": false
+                }
+              ]
             }
-          ]
-        }
-    "#]],
+        "#]],
     );
 }
 
@@ -202,7 +205,7 @@ fn an_invalid_user_defined_capability_is_reported() {
         &expect![[r#"
             exit 65
             == stderr
-            error: unknown field `sidecar`, expected one of `capability`, `summary`, `versions`, `default`, `image`, `install`, `sidecars`, `main`, `builds`, `variants`, `tag_suffix`
+            error: unknown field `sidecar`, expected one of `capability`, `summary`, `versions`, `default`, `presets`, `image`, `install`, `sidecars`, `main`, `builds`, `variants`, `tag_suffix`
              --> specs/tool.yaml:5:1
               |
             5 | sidecar: []
@@ -211,6 +214,22 @@ fn an_invalid_user_defined_capability_is_reported() {
               = help: for the format, see the built-in capabilities in `specs/` in moat's sources
         "#]],
     );
+}
+
+#[test]
+fn an_unknown_preset_of_a_user_defined_capability_is_reported() {
+    let own = format!("{OWN}presets: [npn]\n");
+    told(&Place::with("agent: builder\nimage: x\n").file("specs/tool.yaml", own), &["validate"], &expect![[r#"
+        exit 65
+        == stderr
+        error: unknown preset `@npn`: did you mean `@npm`?
+         --> specs/tool.yaml:1:1
+          |
+        1 | capability: tool
+          | ^
+          |
+          = help: for the format, see the built-in capabilities in `specs/` in moat's sources
+    "#]]);
 }
 
 #[test]

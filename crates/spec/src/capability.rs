@@ -4,7 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Deserialize;
+use moat_policy::{InvalidRule, Rule};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use super::version::Versions;
 use moat_model::resource::{Builds, Device, ImageRef, KnownFailure, Protection, RestartPolicy, Rights};
@@ -22,6 +24,9 @@ pub struct Capability {
     pub versions: Option<Versions>,
     /// The default version, if it is not the newest.
     pub default: Option<String>,
+    /// The presets of network rules that its programs need; `moat init` writes them.
+    #[serde(default, deserialize_with = "presets")]
+    pub presets: Vec<Rule>,
     /// The main container's image when the spec names none.
     pub image: Option<ImageRef>,
     /// How it is installed in an image that moat builds.
@@ -280,6 +285,14 @@ pub struct BuildsPart {
     pub usage: Vec<String>,
     /// Runs in the main container; removes the parts of the cache that no build uses.
     pub prune: Vec<String>,
+}
+
+/// Reads names of presets, without the `@` of a rule.
+fn presets<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Rule>, D::Error> {
+    let names = Vec::<String>::deserialize(deserializer)?;
+    let rule = |name: &String| format!("@{name}").parse();
+    let unknown = |error: InvalidRule| D::Error::custom(format!("{error}: {}", error.hint()));
+    names.iter().map(rule).collect::<Result<_, _>>().map_err(unknown)
 }
 
 impl Capability {

@@ -25,6 +25,7 @@ struct Dependency<'a> {
     packages: Vec<&'a str>,
     variables: Vec<&'a str>,
     volumes: Vec<&'a str>,
+    presets: Vec<String>,
     privileged: bool,
 }
 
@@ -55,6 +56,7 @@ pub fn one(all: &Capabilities, it: &Capability) -> String {
     line("services", about.services.join(", "));
     line("variables", about.variables.join(", "));
     line("volumes", about.volumes.join(", "));
+    line("presets", about.presets.join(", "));
     line("mounts", it.main.mounts.iter().map(|mount| mount.path.clone()).collect::<Vec<_>>().join(", "));
     line("privileged", if about.privileged { "yes".to_owned() } else { String::new() });
     text
@@ -80,6 +82,7 @@ impl<'a> Dependency<'a> {
             packages: install.iter().flat_map(|install| &install.packages).map(String::as_str).collect(),
             variables: it.main.env.keys().chain(it.main.secrets.keys()).map(String::as_str).collect(),
             volumes: it.main.volumes.iter().chain(sidecar_volumes).map(|volume| volume.name.as_str()).collect(),
+            presets: it.presets.iter().map(ToString::to_string).collect(),
             privileged: it.main.privileged || it.sidecars.iter().any(|sidecar| sidecar.privileged),
         }
     }
