@@ -29,6 +29,7 @@ const GROUPS: [(&str, &[Row]); 4] = [
             (&["list"], None),
             (&["logs"], None),
             (&["events"], None),
+            (&["net"], None),
             (&["history"], None),
             (&["graph"], None),
         ],

@@ -202,23 +202,19 @@ pub fn one(path: &Path) -> Result<Agent, Vec<LoadError>> {
     Ok(Agent::new(only(path, made, |(graph, _)| graph)?, path.to_owned()))
 }
 
-/// Loads the graph of the only agent with its build context.
+/// Loads the graph of the only agent of the spec at `path`, without secrets.
 ///
 /// # Errors
-/// See [`one`]; also if the build context cannot be read.
-pub fn with_image(path: &Path) -> Result<Graph, Vec<LoadError>> {
-    only(path, with_images(path)?, |graph| graph)
+/// See [`one`]; with [`Load::Build`] also if the build context cannot be read.
+pub fn only_graph(path: &Path, depth: Load) -> Result<Graph, Vec<LoadError>> {
+    only(path, graphs(path, depth)?, |graph| graph)
 }
 
-/// Loads the graphs of the spec at `path` with their build contexts.
+/// Loads the graphs of the spec at `path`, without secrets.
 ///
 /// # Errors
-/// See [`bare`]; also if a build context cannot be read.
-pub fn with_images(path: &Path) -> Result<Vec<Graph>, Vec<LoadError>> {
-    graphs(path, Load::Build)
-}
-
-fn graphs(path: &Path, depth: Load) -> Result<Vec<Graph>, Vec<LoadError>> {
+/// See [`bare`]; with [`Load::Build`] also if a build context cannot be read.
+pub fn graphs(path: &Path, depth: Load) -> Result<Vec<Graph>, Vec<LoadError>> {
     Ok(made(path, depth, &mut Notes::default())?.into_iter().map(|(graph, _)| graph).collect())
 }
 

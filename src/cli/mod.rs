@@ -13,6 +13,7 @@ mod candidates;
 mod capabilities;
 mod confirm;
 mod credentials;
+mod decisions;
 mod default_spec;
 mod environment;
 mod error;
@@ -129,6 +130,7 @@ enum Command {
     Start(commands::start::Start),
     Restart(commands::restart::Restart),
     Graph(commands::graph::GraphCommand),
+    Net(commands::net::Net),
     Cache(commands::cache::Cache),
     Audit(commands::audit::AuditCommand),
     Doctor(commands::doctor::Doctor),
@@ -171,6 +173,7 @@ impl Command {
             Self::Attach(args) => json(args.json, Form::Document),
             Self::Run(args) => json(args.json, Form::Document),
             Self::Graph(args) => json(args.json, Form::Document),
+            Self::Net(args) => args.form(),
             Self::History(args) => json(args.json, Form::Document),
             Self::Audit(args) => json(args.json(), Form::Document),
             Self::Events(args) => json(args.json, Form::Stream),
@@ -210,6 +213,7 @@ impl Command {
             Self::Attach(args) => Box::pin(commands::attach::run(args, session)).await,
             Self::Run(args) => Box::pin(commands::run::run(args, session)).await,
             Self::Graph(args) => Box::pin(commands::graph::run(args, session)).await,
+            Self::Net(args) => Box::pin(commands::net::run(args, session)).await,
             Self::Completions(args) => commands::completions::run(args, session),
             Self::ManPage(args) => commands::man::run(args, session),
             Self::History(args) => commands::history::run(args, session),

@@ -106,15 +106,27 @@ pub fn applied_from(spec: &Path, faults: &[LoadError]) -> Option<String> {
 /// # Errors
 /// If the name is unknown, or its spec is missing or invalid.
 pub fn recorded_graph(text: &str) -> Result<Graph, CliError> {
+    recorded_to(Load::Build, text)
+}
+
+/// The graph of a sandbox without its build context, without an engine.
+///
+/// # Errors
+/// As [`recorded_graph`].
+pub fn recorded(text: &str) -> Result<Graph, CliError> {
+    recorded_to(Load::Identity, text)
+}
+
+fn recorded_to(depth: Load, text: &str) -> Result<Graph, CliError> {
     if is_path(text) {
-        return load::with_image(&PathBuf::from(text)).map_err(CliError::Load);
+        return load::only_graph(&PathBuf::from(text), depth).map_err(CliError::Load);
     }
     let known = state_directory().map(|dir| records(&dir).0).unwrap_or_default();
     let Some(record) = known.iter().find(|it| it.run == text || it.name == text) else {
         let meant = suggest(text, known.iter().flat_map(|it| [it.name.as_str(), it.run.as_str()])).map(str::to_owned);
         return Err(CliError::NoRecord { name: text.to_owned(), meant });
     };
-    let graphs = load::with_images(Path::new(&record.spec)).map_err(CliError::Load)?;
+    let graphs = load::graphs(Path::new(&record.spec), depth).map_err(CliError::Load)?;
     let (agent, spec) = (record.name.clone(), record.spec.clone());
     graphs.into_iter().find(|graph| graph.run.id.as_str() == record.run).ok_or(CliError::NoSpec { agent, spec })
 }

@@ -219,7 +219,10 @@ fn an_invalid_user_defined_capability_is_reported() {
 #[test]
 fn an_unknown_preset_of_a_user_defined_capability_is_reported() {
     let own = format!("{OWN}presets: [npn]\n");
-    told(&Place::with("agent: builder\nimage: x\n").file("specs/tool.yaml", own), &["validate"], &expect![[r#"
+    told(
+        &Place::with("agent: builder\nimage: x\n").file("specs/tool.yaml", own),
+        &["validate"],
+        &expect![[r#"
         exit 65
         == stderr
         error: unknown preset `@npn`: did you mean `@npm`?
@@ -229,7 +232,8 @@ fn an_unknown_preset_of_a_user_defined_capability_is_reported() {
           | ^
           |
           = help: for the format, see the built-in capabilities in `specs/` in moat's sources
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

@@ -36,6 +36,7 @@ fn of_moat() {
               list                  List all sandboxes on this Docker host
               logs                  Show the logs of the sandbox's containers
               events                Follow Docker's events about the sandbox
+              net                   Show and explain what the sandbox's network can reach
               history               Show past commands with causes, results and durations
               graph                 Show the sandbox's resources and their dependencies
 

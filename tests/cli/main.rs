@@ -17,6 +17,7 @@ mod help;
 mod interrupt;
 mod locked;
 mod nearest;
+mod net;
 mod no_engine;
 mod read_only;
 mod reference;

@@ -26,6 +26,15 @@ fn help(arguments: &[&str]) -> String {
     lines.join("\n").trim_end().to_owned() + "\n"
 }
 
+/// A command, and its subcommands if it does nothing without one.
+fn with_subcommands(name: &str) -> Vec<String> {
+    let all = ::moat::cli::command();
+    let command = all.find_subcommand(name).unwrap_or_else(|| panic!("no command {name}"));
+    let below = command.get_subcommands().filter(|_| command.is_subcommand_required_set());
+    let below = below.map(|it| format!("{name} {}", it.get_name())).filter(|name| !name.ends_with(" help"));
+    [name.to_owned()].into_iter().chain(below).collect()
+}
+
 /// The help of a command, split into its own part and the global options.
 fn parts(help: &str) -> (&str, &str) {
     help.split_once("\nGlobal options:\n").unwrap_or_else(|| panic!("no global options: {help}"))
@@ -38,8 +47,9 @@ fn the_page_matches_the_help() {
     let commands = commands(&first);
     assert!(commands.len() > 20, "{commands:?}");
     let (mut sections, mut global) = (String::new(), String::new());
-    for command in commands {
-        let text = help(&[&command, "--help"]);
+    for command in commands.iter().flat_map(|name| with_subcommands(name)) {
+        let words: Vec<&str> = command.split(' ').chain(["--help"]).collect();
+        let text = help(&words);
         let (own, options) = parts(&text);
         if global.is_empty() {
             options.clone_into(&mut global);

@@ -34,7 +34,7 @@ pub use config::{Config, InvalidConfig, OwnName, Relay, Target};
 pub use control::{ControlError, Request, Status, ask};
 pub use gateway::{Gateway, Options, POLICY, StartError};
 pub use limits::Limits;
-pub use log::{Decision, Entry, Plane, Reason};
+pub use log::{Decision, Entry, LOG_FILES, LogLine, Plane, Reason};
 pub use outer::Dial;
 pub use protect::protect_memory;
 pub use secret::Secret;

@@ -51,8 +51,20 @@ pub struct Entry {
     pub received: Option<u64>,
 }
 
+/// A line of the log, as it is read back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLine {
+    /// RFC 3339, in UTC.
+    pub time: String,
+    #[serde(flatten)]
+    pub entry: Entry,
+}
+
+/// The files of the log in the folder of the gateway's state, the earlier one first.
+pub const LOG_FILES: [&str; 2] = [PREVIOUS, CURRENT];
+
 /// How the gateway got the name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Plane {
     Dns,
@@ -64,7 +76,7 @@ pub enum Plane {
     Agent,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Decision {
     Allow,
@@ -74,7 +86,7 @@ pub enum Decision {
 }
 
 /// Why a connection was denied or ended early.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {
     /// No rule allows the host on this port.

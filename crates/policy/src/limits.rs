@@ -7,7 +7,7 @@ use super::grant::Grant;
 use super::host_rule::HostRule;
 use super::name::{HOST, HostName};
 use super::path::Case;
-use super::policy::{Permission, Policy, Verdict, is_reserved};
+use super::policy::{Permission, Policy, Verdict};
 use super::port::Port;
 use super::request_rule::{Asked, Effect, RequestRule, effect};
 
@@ -24,7 +24,7 @@ pub(crate) struct Limit<'a> {
 impl Policy {
     /// Whether only some requests to a host are allowed. Only the agent plane leads to such a host.
     pub fn is_limited(&self, name: &HostName, port: Port) -> bool {
-        !is_reserved(name) && name.as_str() != HOST && self.limits_of(name, port).next().is_some()
+        !name.is_reserved() && name.as_str() != HOST && self.limits_of(name, port).next().is_some()
     }
 
     /// Whether a request is allowed. A denial by one rule counts more than an allowance by another one.

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 /// The name of the Docker host in a sandbox.
 pub const HOST: &str = "host.docker.internal";
 
+/// The domain of a gateway's own names. The names in it are denied but for one, so that a proof has a denied name.
+const RESERVED: &str = "moat.internal";
+
 /// A host name in lowercase, without the final dot. Never an address.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -42,6 +45,11 @@ impl HostName {
     /// From the most general to the most specific.
     pub(crate) fn labels_from_the_right(&self) -> impl Iterator<Item = &str> {
         self.0.rsplit('.')
+    }
+
+    /// Whether the name is one of a gateway's own, which no rule allows.
+    pub fn is_reserved(&self) -> bool {
+        self.0.strip_suffix(RESERVED).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
     }
 
     /// Whether the name has one label, such as `buildkit`. No such name is public.

@@ -18,9 +18,6 @@ use super::rule::Rule;
 /// The name that a gateway answers itself, over HTTP. It proves that the gateway decides.
 pub const READY: &str = "ready.moat.internal";
 
-/// The names below it are always denied, so that a proof has one.
-const RESERVED: &str = "moat.internal";
-
 /// Far more than a person writes. A decision compares a name with each rule.
 pub const RULES_MAX: usize = 1000;
 
@@ -146,7 +143,7 @@ impl Policy {
     /// Whether a whole host can be reached on a port, and why. A host with rules for requests never is: see
     /// [`Policy::decide_request`].
     pub fn decide(&self, name: &HostName, port: Port) -> Verdict<'_> {
-        if is_reserved(name) {
+        if name.is_reserved() {
             return Verdict::Denied;
         }
         if name.as_str() == HOST {
@@ -175,7 +172,7 @@ impl Policy {
     /// Whether a host can be reached on any port, be it for some requests only.
     pub fn knows(&self, name: &HostName) -> bool {
         let is_named = |rule: &HostRule| rule.hosts.matches(name);
-        if is_reserved(name) || name.as_str() == HOST {
+        if name.is_reserved() || name.as_str() == HOST {
             return name.as_str() == HOST && !self.host_ports.is_empty();
         }
         let is_granted = |host: &GrantedHost| host.host.hosts.matches(name);
@@ -216,10 +213,6 @@ impl Permission<'_> {
     fn names(&self, address: IpAddr) -> bool {
         self.is_host || self.ranges.iter().any(|range| range.contains(&address))
     }
-}
-
-pub(crate) fn is_reserved(name: &HostName) -> bool {
-    name.as_str().strip_suffix(RESERVED).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 /// Gives each port without names to its host.

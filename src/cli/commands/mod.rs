@@ -21,6 +21,7 @@ pub mod init;
 pub mod list;
 pub mod logs;
 pub mod man;
+pub mod net;
 pub mod open;
 pub mod plan;
 pub mod ports;

@@ -11,6 +11,7 @@ pub mod failure;
 pub mod history;
 pub mod list;
 pub mod logs;
+pub mod net;
 pub mod outcome;
 pub mod plan;
 pub mod ports;

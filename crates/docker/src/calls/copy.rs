@@ -31,6 +31,10 @@ pub struct FromContainer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PathFacts {
     pub is_directory: bool,
+    /// In bytes, for a file.
+    pub size: u64,
+    /// The time of the last change, as the engine writes it: comparable, otherwise opaque.
+    pub modified: String,
     /// The final target of a link, as a path in the container; it may not exist.
     pub link: Option<String>,
 }
@@ -108,6 +112,10 @@ impl Docker {
 #[derive(serde::Deserialize)]
 struct Stat {
     mode: u32,
+    #[serde(default)]
+    size: u64,
+    #[serde(rename = "mtime", default)]
+    modified: String,
     #[serde(rename = "linkTarget", default)]
     link_target: String,
 }
@@ -120,6 +128,7 @@ fn facts(headers: &HeaderMap) -> Option<PathFacts> {
     let text = headers.get("X-Docker-Container-Path-Stat")?.to_str().ok()?;
     let json = base64::Engine::decode(&base64::prelude::BASE64_STANDARD, text).ok()?;
     let stat: Stat = serde_json::from_slice(&json).ok()?;
-    let link = (stat.mode & GO_MODE_SYMLINK != 0).then_some(stat.link_target);
-    Some(PathFacts { is_directory: stat.mode & GO_MODE_DIR != 0, link })
+    let link = (stat.mode & GO_MODE_SYMLINK != 0).then(|| stat.link_target.clone());
+    let Stat { mode, size, modified, .. } = stat;
+    Some(PathFacts { is_directory: mode & GO_MODE_DIR != 0, size, modified, link })
 }

@@ -1,0 +1,27 @@
+//! What the network of a sandbox can reach, and what its gateway decided.
+
+pub mod check;
+pub mod denied;
+pub mod log;
+pub mod suggest;
+
+use moat_gateway::Reason;
+
+/// Why a connection was denied or ended early.
+fn phrase(reason: Reason) -> &'static str {
+    match reason {
+        Reason::NoRule => "no rule",
+        Reason::NoName => "names no host",
+        Reason::Mismatch => "names two hosts",
+        Reason::Malformed => "not the protocol of the port",
+        Reason::Timeout => "named no host in time",
+        Reason::Address => "leads to a private address",
+        Reason::Full => "too many connections",
+        Reason::Unresolved => "cannot be resolved",
+        Reason::Unreachable => "cannot be reached",
+        Reason::Revoked => "revoked by new rules",
+        Reason::Idle => "idle",
+        Reason::Stopped => "the gateway stopped",
+        Reason::Broken => "broken off",
+    }
+}
