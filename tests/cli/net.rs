@@ -61,8 +61,7 @@ fn a_host_passes_by_a_rule_or_is_denied() {
             }
         "#]],
     );
-    for (host, code) in [("db:5432", 0), ("dbs:5432", 1), ("a.npmjs.org:22", 1), ("host.docker.internal:80", 1)]
-    {
+    for (host, code) in [("db:5432", 0), ("dbs:5432", 1), ("a.npmjs.org:22", 1), ("host.docker.internal:80", 1)] {
         assert_eq!(place.run(&["net", "check", host]).code, Some(code), "{host}");
     }
 }

@@ -343,7 +343,7 @@ fn init_creates_a_valid_spec_and_overwrites_nothing() {
             created other.yaml; next: `moat plan`, `moat apply`
         "#]],
     );
-    expect![[r#"
+    expect![[r##"
         # The sandbox of this agent. `moat apply` creates or updates it, `moat plan` shows the changes first.
         # `moat explain` lists all keys, `moat explain KEY` describes one.
         agent: builder
@@ -358,6 +358,13 @@ fn init_creates_a_valid_spec_and_overwrites_nothing() {
         # The folder to work on, mounted in the sandbox as /workspace.
         workspace: .
 
+        # What the sandbox can reach; all else is denied. `moat net denied` shows that, `moat net suggest` gives rules for it.
+        # A rule is a host, such as "*.example.com", or a preset of
+        # @alpine, @anthropic, @crates, @debian, @docker-hub, @github, @go, @npm, @openai, @pypi, @ubuntu.
+        network:
+          policy: strict
+          rules: []
+
         # The command to run. Without one, the sandbox is idle and waits for `moat exec -- …`.
         # command: npm run dev
 
@@ -370,7 +377,7 @@ fn init_creates_a_valid_spec_and_overwrites_nothing() {
         # container:
         #   memory: 4g
         #   cpus: 2
-    "#]]
+    "##]]
     .assert_eq(&fs::read_to_string(place.path().join("other.yaml")).expect("a file"));
     // A directory name may be an invalid agent name.
     let folder = Place::new().file("My Agent/.keep", "");

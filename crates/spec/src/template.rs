@@ -1,14 +1,30 @@
 //! The spec that `moat init` writes: small, valid, and with common additions in comments.
 
+use moat_policy::preset;
+
+use super::Capabilities;
 use super::scan::scan;
 use super::tree::{Content, Scalar};
 use moat_model::resource::AgentName;
 
+/// The network policy of a first spec.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FirstPolicy {
+    /// With the presets of the dependencies.
+    Strict,
+    /// Where moat cannot provide a gateway.
+    Open,
+}
+
+/// The dependency of a spec without an image.
+const DEPENDENCY: &str = "docker:dind";
+
 /// A commented spec for an agent in `image`, or with its own Docker daemon.
-pub fn template(agent: &AgentName, image: Option<&str>) -> String {
+pub fn template(agent: &AgentName, image: Option<&str>, policy: FirstPolicy) -> String {
+    let network = network(if image.is_none() { Some(DEPENDENCY) } else { None }, policy);
     let (image, docker) = match image {
-        Some(image) => (format!("image: {}\n", text(image)), "# dependencies:\n#   - docker:dind\n"),
-        None => ("# image: docker:dind\n".to_owned(), "dependencies:\n  - docker:dind\n"),
+        Some(image) => (format!("image: {}\n", text(image)), format!("# dependencies:\n#   - {DEPENDENCY}\n")),
+        None => ("# image: docker:dind\n".to_owned(), format!("dependencies:\n  - {DEPENDENCY}\n")),
     };
     let agent = text(agent.as_str());
     format!(
@@ -24,6 +40,7 @@ agent: {agent}
 # The folder to work on, mounted in the sandbox as /workspace.
 workspace: .
 
+{network}
 # The command to run. Without one, the sandbox is idle and waits for `moat exec -- …`.
 # command: npm run dev
 
@@ -37,6 +54,33 @@ workspace: .
 #   memory: 4g
 #   cpus: 2
 "
+    )
+}
+
+/// The network, with the presets of a dependency.
+fn network(dependency: Option<&str>, policy: FirstPolicy) -> String {
+    if policy == FirstPolicy::Open {
+        return "\
+# What the sandbox can reach: everything. `strict` limits it to rules; moat on Linux is needed for that, or `MOAT_HELPER`.
+network:
+  policy: open
+"
+        .to_owned();
+    }
+    let capability = dependency.and_then(|name| Capabilities::builtin().resolve(name).ok());
+    let rules: Vec<String> =
+        capability.iter().flat_map(|it| &it.presets).map(|rule| format!("    - \"{rule}\"\n")).collect();
+    let rules = if rules.is_empty() { "  rules: []\n".to_owned() } else { format!("  rules:\n{}", rules.concat()) };
+    let presets: Vec<String> = preset::names().map(|name| format!("@{name}")).collect();
+    let presets = presets.join(", ");
+    format!(
+        "\
+# What the sandbox can reach; all else is denied. `moat net denied` shows that, `moat net suggest` gives rules for it.
+# A rule is a host, such as \"*.example.com\", or a preset of
+# {presets}.
+network:
+  policy: strict
+{rules}"
     )
 }
 
@@ -79,7 +123,7 @@ mod tests {
             let name = crate::slug(&folder).unwrap_or_else(|| "agent".to_owned());
             let name = AgentName::parse(&name).expect("a slug");
             let image = moat_model::resource::ImageRef::parse(&folder).ok().map(|image| image.to_string());
-            let source = Source::new("agent.yaml", "/agent.yaml", template(&name, image.as_deref()));
+            let source = Source::new("agent.yaml", "/agent.yaml", template(&name, image.as_deref(), FirstPolicy::Strict));
             let spec = agent::parse(source).unwrap_or_else(|diagnostics| panic!("{folder:?}: {diagnostics}"));
             proptest::prop_assert_eq!(spec.agent, name);
             proptest::prop_assert_eq!(spec.image.map(|image| image.to_string()), image);
@@ -89,8 +133,9 @@ mod tests {
     #[test]
     fn the_template_is_valid_with_and_without_its_comments() {
         let name = AgentName::parse("builder").expect("a name");
-        for image in [None, Some("debian:13")] {
-            let text = template(&name, image);
+        let cases = [(None, FirstPolicy::Strict), (Some("debian:13"), FirstPolicy::Strict), (None, FirstPolicy::Open)];
+        for (image, policy) in cases {
+            let text = template(&name, image, policy);
             let keys = text.lines().map(|line| match line.strip_prefix("# ") {
                 Some(rest) if !rest.ends_with('.') && rest.contains(':') || line.starts_with("#   ") => rest,
                 _ => line,
@@ -98,7 +143,10 @@ mod tests {
             let all: Vec<&str> = keys.collect();
             for text in [text.clone(), all.join("\n")] {
                 let spec = agent::parse(Source::new("agent.yaml", "/agent.yaml", text.clone()));
-                spec.unwrap_or_else(|diagnostics| panic!("{text}\n{diagnostics}"));
+                let spec = spec.unwrap_or_else(|diagnostics| panic!("{text}\n{diagnostics}"));
+                let rules = spec.network.egress.map(|policy| policy.entries().len());
+                let expected = usize::from(image.is_none());
+                assert_eq!(rules, (policy == FirstPolicy::Strict).then_some(expected), "{text}");
             }
         }
     }

@@ -13,11 +13,12 @@ use crate::local;
 use crate::ui::json::documents;
 use crate::ui::terminal::ask;
 use moat_model::resource::{AgentName, ImageRef};
-use moat_spec::{slug, template};
+use moat_spec::{FirstPolicy, slug, template};
 
 /// Create a commented `agent.yaml`
 ///
-/// The sandbox gets its own Docker unless an image is given. Existing files are not overwritten.
+/// The sandbox gets its own Docker unless an image is given. Its network reaches only what its dependencies need. Existing
+/// files are not overwritten.
 #[derive(Debug, Args)]
 pub struct Init {
     /// File to create
@@ -37,6 +38,9 @@ pub struct Init {
     pub(in crate::cli) json: bool,
 }
 
+/// The variable with another program for the gateway.
+const HELPER: &str = "MOAT_HELPER";
+
 /// The default image without Docker inside.
 const PLAIN: &str = "debian:13";
 
@@ -50,7 +54,7 @@ pub fn run(args: &Init, session: &Session) -> Result<Exit, CliError> {
             image = Some(PLAIN.to_owned());
         }
     }
-    let written = local::spec::create(&args.file, &template(&name, image.as_deref()));
+    let written = local::spec::create(&args.file, &template(&name, image.as_deref(), policy()));
     let shown = args.file.display().to_string();
     written.map_err(|source| CliError::Create { file: shown.clone(), source })?;
     if args.json {
@@ -59,6 +63,12 @@ pub fn run(args: &Init, session: &Session) -> Result<Exit, CliError> {
     }
     session.screen.say(&format!("created {shown}; next: `moat plan`, `moat apply`\n"));
     Ok(Exit::Done)
+}
+
+/// The gateway's program is moat's own, which has to run on the Docker host. Docker is not asked for its architecture.
+fn policy() -> FirstPolicy {
+    let can_run = cfg!(target_os = "linux") || env::var_os(HELPER).is_some();
+    if can_run { FirstPolicy::Strict } else { FirstPolicy::Open }
 }
 
 fn name_of_folder() -> AgentName {
