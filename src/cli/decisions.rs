@@ -9,7 +9,6 @@ use jiff::Timestamp;
 use tar::Archive;
 
 use crate::cli::error::CliError;
-use crate::cli::target::Sandbox;
 use moat_docker::{Docker, PathFacts};
 use moat_gateway::{LOG_FILES, LogLine};
 use moat_model::engine::{Engine, EngineError, Fault, Filter};
@@ -23,23 +22,27 @@ pub struct DecisionLog<'a> {
     container: ContainerId,
     /// The metadata of the files at the last look.
     seen: Option<Files>,
+    /// The number of consecutive looks without a gateway.
+    without: u32,
 }
 
 type Files = Vec<Option<PathFacts>>;
+
+/// During a replacement there may be no gateway for a moment; after so many looks it was removed.
+const GONE_AFTER: u32 = 10;
 
 /// The gateway's limit on a file is 4 MiB; the rest is for the headers of the archive.
 const ARCHIVE_MAX: u64 = 5 << 20;
 
 impl<'a> DecisionLog<'a> {
-    /// The log of a sandbox.
+    /// The log of a sandbox with these containers.
     ///
     /// # Errors
-    /// If the sandbox has no gateway.
-    pub fn of(engine: &'a Docker, sandbox: &'a Sandbox) -> Result<Self, CliError> {
-        let run = &sandbox.run;
-        let found = newest(&sandbox.observed.containers);
+    /// If none of them is a gateway.
+    pub fn of(engine: &'a Docker, run: &'a Run, containers: &[ContainerFacts]) -> Result<Self, CliError> {
+        let found = newest(containers);
         let container = found.map(|facts| facts.id.clone()).ok_or_else(|| without_gateway(run))?;
-        Ok(Self { engine, run, container, seen: None })
+        Ok(Self { engine, run, container, seen: None, without: 0 })
     }
 
     /// Reads the whole log, the earliest line first.
@@ -63,16 +66,17 @@ impl<'a> DecisionLog<'a> {
     /// # Errors
     /// If the engine does not respond, or the gateway was removed.
     pub async fn changed(&mut self) -> Result<Option<Vec<LogLine>>, CliError> {
-        let files = match self.files().await {
-            Ok(files) => files,
-            Err(error) if error.fault == Fault::NotFound => {
-                let containers = self.engine.containers(&Filter::Run(self.run.id.clone())).await?;
-                let found = newest(&containers).ok_or_else(|| without_gateway(self.run))?;
-                self.container = found.id.clone();
-                self.files().await?
-            }
-            Err(error) => return Err(error.into()),
-        };
+        let mut files = self.files().await?;
+        // The container was replaced, or nothing has been logged yet.
+        if files.iter().all(Option::is_none) {
+            let containers = self.engine.containers(&Filter::Run(self.run.id.clone())).await?;
+            let Some(found) = newest(&containers) else {
+                self.without += 1;
+                return if self.without < GONE_AFTER { Ok(None) } else { Err(without_gateway(self.run)) };
+            };
+            (self.container, self.without) = (found.id.clone(), 0);
+            files = self.files().await?;
+        }
         if self.seen.as_ref() == Some(&files) { Ok(None) } else { self.read().await.map(Some) }
     }
 

@@ -83,6 +83,8 @@ fn connected(sandbox: &Sandbox, args: &[&str]) -> String {
 fn each_document_matches_its_page() {
     let sandbox = Sandbox::applied("dependencies: [docker:dind]\nports: {web: 3000}\nruntime: docker\n");
     fs::write(sandbox.path().join("file"), "x").expect("written");
+    let limited = Sandbox::applied("image: busybox\nnetwork: {policy: strict}\n");
+    assert_ne!(limited.sh("wget -T 10 -qO- http://evil.example").code, 0);
     let edited = fs::read_to_string(sandbox.path().join("agent.yaml")).expect("a spec") + "workdir: /tmp\n";
     for (name, example) in examples() {
         let args: &[&str] = match name.as_str() {
@@ -100,6 +102,10 @@ fn each_document_matches_its_page() {
             "init" => &["init", "new.yaml"],
             "man" => &["man", "apply"],
             "completions" => &["completions", "bash"],
+            "net log" => &["net", "log", "-n", "1"],
+            "net denied" => &["net", "denied"],
+            "net suggest" => &["net", "suggest"],
+            "net check" => &["net", "check", "evil.example"],
             other => &[other],
         };
         if name == "why" {
@@ -107,7 +113,11 @@ fn each_document_matches_its_page() {
         }
         let at = args.iter().position(|it| *it == "--").unwrap_or(args.len());
         let args = [&args[..at], &["--json"], &args[at..]].concat();
-        let text = if name == "events" { connected(&sandbox, &args) } else { sandbox.moat(&args).ok().stdout };
+        let text = match name.as_str() {
+            "events" => connected(&sandbox, &args),
+            name if name.starts_with("net ") => limited.moat(&args).run().stdout,
+            _ => sandbox.moat(&args).ok().stdout,
+        };
         let found = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}: {text}"));
         compare(&name, &example, &found);
     }

@@ -44,6 +44,7 @@ mod limits;
 mod logs;
 mod mounted;
 mod names;
+mod net;
 mod noop;
 mod pull;
 mod recorder;

@@ -2,17 +2,21 @@
 
 use clap::Args;
 use futures_util::future::join;
+use jiff::SignedDuration;
 
 use crate::cli::args::specs::Specs;
+use crate::cli::decisions::{DecisionLog, is_since};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::load::Load;
 use crate::cli::selection::Selection;
 use crate::cli::session::Session;
 use crate::cli::state_directory::state_directory;
+use crate::clock::Clock;
 use crate::history::{Place, RunRecord};
 use crate::local::watching::{Note, Watching};
 use crate::observe::{builds, observe, proof};
+use crate::ui::render::net::{self, denied::Denied};
 use crate::ui::render::status::{View, Watch};
 use moat_docker::Docker;
 use moat_model::engine::Engine;
@@ -20,6 +24,9 @@ use moat_model::graph::Graph;
 use moat_model::resource::{ResourceId, Run};
 use moat_model::state::Observed;
 use moat_plan::{Condition, Options, compute, status};
+
+/// The age of denials that are worth a line: those of what a user does at the moment.
+const RECENT: SignedDuration = SignedDuration::from_hours(1);
 
 /// How many log lines of a failed command to show.
 const LOG_LINES: u32 = 10;
@@ -49,13 +56,22 @@ pub async fn run(args: &Status, session: &Session) -> Result<Exit, CliError> {
         let status = status(graph, &observed, &plan);
         let log = log(&engine, &observed, status.condition).await;
         let watch = watched(&engine, &graph.run);
+        let denied = denied(&engine, &graph.run, &observed).await;
         let last_error = last_error(&engine, &graph.run).or_else(|| out_of_memory(&observed));
         let (run, builds, watch) = (&graph.run, builds.as_ref(), watch.as_ref());
         let last_error = last_error.as_deref();
-        let view = View { run, status: &status, builds, cache_bytes, watch, log: &log, last_error };
+        let view = View { run, status: &status, builds, cache_bytes, watch, denied: &denied, log: &log, last_error };
         Ok((Exit::Done, if args.json { view.json() } else { view.text(session.screen.data_colour()) }))
     });
     answer.await
+}
+
+/// What the gateway denied lately. An error is ignored, since the state is still useful.
+async fn denied(engine: &Docker, run: &Run, observed: &Observed) -> Vec<Denied> {
+    let Ok(mut log) = DecisionLog::of(engine, run, &observed.containers) else { return Vec::new() };
+    let since = Clock::System.now().checked_sub(RECENT).ok();
+    let all = log.read().await.unwrap_or_default();
+    net::denied::denied(all.iter().filter(|line| is_since(line, since)))
 }
 
 /// The last log lines of a failed command. An error is ignored, since the state is still useful.

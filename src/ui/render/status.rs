@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::observe::builds::Builds;
 use crate::ui::Colour;
 use crate::ui::encode;
+use crate::ui::render::net::{self, denied::Denied};
 use crate::ui::terminal::style::{BAD, CARE, FAINT, GOOD, bytes, harmless};
 use crate::ui::terminal::table;
 use moat_model::resource::{Kind, ResourceId, Role, Run};
@@ -20,6 +21,8 @@ pub struct View<'a> {
     pub builds: Option<&'a Builds>,
     /// The size of the builder's cache, if it reports it.
     pub cache_bytes: Option<u64>,
+    /// What the gateway denied lately.
+    pub denied: &'a [Denied],
     /// The last log lines of a failed command.
     pub log: &'a [String],
     /// The error of the last command, if it failed.
@@ -58,6 +61,8 @@ struct Document<'a> {
     log: &'a [String],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     ports: &'a [Published],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    denied: &'a [Denied],
 }
 
 #[derive(Debug, Serialize)]
@@ -112,6 +117,9 @@ impl View<'_> {
             let name = port.name.as_ref().map(|name| format!("{name} ")).unwrap_or_default();
             text.push_str(&format!("port: {name}{} -> {}\n", port.socket(), port.container));
         }
+        if !self.denied.is_empty() {
+            text.push_str(&format!("{}: {}\n", colour.paint(CARE, "denied"), net::denied::summary(self.denied)));
+        }
         for line in self.log {
             text.push_str(&format!("  {} {}\n", colour.paint(FAINT, "|"), harmless(line)));
         }
@@ -147,6 +155,7 @@ impl View<'_> {
             watch: self.watch,
             log: self.log,
             ports: &self.status.ports,
+            denied: self.denied,
         })
     }
 }

@@ -457,7 +457,8 @@ fn the_status_of_a_degraded_sandbox() {
     let reason = Some("buildx 0.13.1 < 0.14".to_owned());
     let builds = Builds { routed: false, builder: "moat".to_owned(), reason, hint: None };
     let (run, builds) = (&graph.run, Some(&builds));
-    let view = View { run, status: &status, builds, cache_bytes: None, watch: None, log: &[], last_error: None };
+    let view =
+        View { run, status: &status, builds, cache_bytes: None, watch: None, denied: &[], log: &[], last_error: None };
     expect![[r#"
         builder: degraded
         builds: local (buildx 0.13.1 < 0.14)
@@ -483,6 +484,7 @@ fn the_status_of_a_degraded_sandbox() {
         builds: None,
         cache_bytes: None,
         watch: None,
+        denied: &[],
         log: &[],
         last_error: None,
     };

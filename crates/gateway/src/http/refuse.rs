@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
-use moat_policy::{HostName, Policy, Port, Rule};
+use moat_policy::{HOST, HostName, Policy, Port, Rule};
 
 use super::body::Body;
 use super::host::NoHost;
@@ -19,12 +19,14 @@ pub(super) fn no_rule(policy: &Policy, name: &HostName) -> Response<Body> {
         );
         return answer(StatusCode::FORBIDDEN, text);
     }
-    let rule = Rule::for_host(name, Port::HTTP);
     let mode = policy.mode();
-    let text = format!(
-        "moat: `{name}` is denied by the network policy of this sandbox ({mode})\n\
-         to allow it, add this rule to `network.rules` in agent.yaml:\n  - \"{rule}\"\n"
-    );
+    let remedy = if name.as_str() == HOST {
+        format!("to allow it, add port {} to `network.host` in agent.yaml\n", Port::HTTP)
+    } else {
+        let rule = Rule::for_host(name, Port::HTTP);
+        format!("to allow it, add this rule to `network.rules` in agent.yaml:\n  - \"{rule}\"\n")
+    };
+    let text = format!("moat: `{name}` is denied by the network policy of this sandbox ({mode})\n{remedy}");
     answer(StatusCode::FORBIDDEN, text)
 }
 

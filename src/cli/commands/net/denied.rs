@@ -30,7 +30,7 @@ pub async fn run(args: &Denied, session: &Session) -> Result<Exit, CliError> {
     let named = args.target.read()?;
     let engine = session.connect().await?;
     let sandbox = named.find(&engine).await?.present()?;
-    let all = DecisionLog::of(&engine, &sandbox)?.read().await?;
+    let all = DecisionLog::of(&engine, &sandbox.run, &sandbox.observed.containers)?.read().await?;
     let found = denied(all.iter().filter(|line| is_since(line, args.since)));
     session.answer(&if args.json { json(&sandbox.run, &found) } else { text(&found) })?;
     if found.is_empty() {

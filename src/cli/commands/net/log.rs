@@ -43,7 +43,7 @@ pub async fn run(args: &Log, session: &Session) -> Result<Exit, CliError> {
     let named = args.target.read()?;
     let engine = session.connect().await?;
     let sandbox = named.find(&engine).await?.present()?;
-    let mut log = DecisionLog::of(&engine, &sandbox)?;
+    let mut log = DecisionLog::of(&engine, &sandbox.run, &sandbox.observed.containers)?;
     let all = log.read().await?;
     let shown = Shown { run: &sandbox.run, json: args.json, colour: session.screen.data_colour() };
     let wanted = all.iter().filter(|line| is_since(line, args.since)).cloned();

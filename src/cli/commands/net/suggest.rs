@@ -33,7 +33,7 @@ pub async fn run(args: &Suggest, session: &Session) -> Result<Exit, CliError> {
     let named = args.target.read()?;
     let engine = session.connect().await?;
     let sandbox = named.find(&engine).await?.present()?;
-    let all = DecisionLog::of(&engine, &sandbox)?.read().await?;
+    let all = DecisionLog::of(&engine, &sandbox.run, &sandbox.observed.containers)?.read().await?;
     let reach = sandbox.agent.as_ref().map(|agent| reach(&agent.graph)).transpose()?;
     let policy = match &reach {
         Some(Reach::Policy(policy)) => Some(policy),

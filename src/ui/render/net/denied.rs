@@ -10,7 +10,7 @@ use crate::ui::encode;
 use crate::ui::terminal::table;
 use moat_gateway::{Decision, Entry, LogLine, Plane, Reason};
 use moat_model::resource::Run;
-use moat_policy::{Port, Rule};
+use moat_policy::{HOST, HostName, Port, Rule};
 
 /// A denied host and port.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -23,7 +23,7 @@ pub struct Denied {
     times: usize,
     /// The time of the last one.
     last: String,
-    /// The rule that would allow it.
+    /// The rule, or the entry of `host`, that would allow it.
     rule: Option<String>,
     #[serde(skip)]
     target: String,
@@ -67,9 +67,30 @@ fn row(entry: &Entry, reason: Reason) -> Denied {
         reason,
         times: 0,
         last: String::new(),
-        rule: name.map(|name| Rule::for_host(name, port.unwrap_or(Port::TLS)).to_string()),
+        rule: name.and_then(|name| allowed_by(name, port)),
         target: target(entry),
     }
+}
+
+/// The entry of a spec that would allow a host.
+fn allowed_by(name: &HostName, port: Option<Port>) -> Option<String> {
+    if name.as_str() == HOST {
+        return port.map(|port| format!("host: [{port}]"));
+    }
+    (!name.is_reserved()).then(|| Rule::for_host(name, port.unwrap_or(Port::TLS)).to_string())
+}
+
+/// How many hosts fit into one line.
+const IN_LINE: usize = 3;
+
+/// Returns one line without a line feed.
+pub fn summary(all: &[Denied]) -> String {
+    let shown: Vec<&str> = all.iter().take(IN_LINE).map(|it| it.target.as_str()).collect();
+    let more = match all.len().saturating_sub(IN_LINE) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("{}{more} in the last hour (`moat net denied`)", shown.join(", "))
 }
 
 /// Returns a table; empty without rows.
@@ -110,19 +131,27 @@ mod tests {
             line(5, "tls", &named("a.npmjs.org"), 443, "no-rule"),
             line(6, "tls", &named("intra.example"), 443, "address"),
             line(7, "http", "", 80, "no-name"),
+            line(8, "http", &named("host.docker.internal"), 8080, "no-rule"),
+            line(9, "http", &named("denied.moat.internal"), 80, "no-rule"),
         ];
         let mut allowed = all[1].clone();
         allowed.entry.decision = Decision::Allow;
         all.push(allowed);
         expect![[r#"
-            HOST               TIMES  LAST                      REASON                      ALLOWED BY
-            -:80               1      2026-11-28T02:00:07.000Z  names no host
-            intra.example:443  1      2026-11-28T02:00:06.000Z  leads to a private address
-            a.npmjs.org:443    1      2026-11-28T02:00:05.000Z  no rule                     @npm
-            git.example        1      2026-11-28T02:00:04.000Z  no rule                     git.example
-            evil.example:80    1      2026-11-28T02:00:03.000Z  no rule                     evil.example
-            evil.example:443   2      2026-11-28T02:00:02.000Z  no rule                     evil.example
+            HOST                       TIMES  LAST                      REASON                      ALLOWED BY
+            denied.moat.internal:80    1      2026-11-28T02:00:09.000Z  no rule
+            host.docker.internal:8080  1      2026-11-28T02:00:08.000Z  no rule                     host: [8080]
+            -:80                       1      2026-11-28T02:00:07.000Z  names no host
+            intra.example:443          1      2026-11-28T02:00:06.000Z  leads to a private address
+            a.npmjs.org:443            1      2026-11-28T02:00:05.000Z  no rule                     @npm
+            git.example                1      2026-11-28T02:00:04.000Z  no rule                     git.example
+            evil.example:80            1      2026-11-28T02:00:03.000Z  no rule                     evil.example
+            evil.example:443           2      2026-11-28T02:00:02.000Z  no rule                     evil.example
         "#]]
         .assert_eq(&text(&denied(all.iter())));
+        let (all, one) = (denied(all.iter()), denied(all[..2].iter()));
+        assert_eq!(summary(&one), "evil.example:443 in the last hour (`moat net denied`)");
+        let three = "denied.moat.internal:80, host.docker.internal:8080, -:80";
+        assert_eq!(summary(&all), format!("{three} and 5 more in the last hour (`moat net denied`)"));
     }
 }
