@@ -114,6 +114,7 @@ const SHOWN: &[(&str, &str, &str)] = &[
     ("network", "{{.HostConfig.ExtraHosts}}", "a.b:1.1.1.1"),
     ("network.subnet", "{{json .IPAM.Config}}", r#""10.199.7.0/28""#),
     ("network.internal", "{{.Internal}}", "true"),
+    ("network.policy", "{{.Internal}}", "true"),
     ("network.extra_hosts", "{{.HostConfig.ExtraHosts}}", "a.b:1.1.1.1"),
     ("healthcheck", "{{json .Config.Healthcheck}}", r#""ls""#),
     ("healthcheck.command", "{{json .Config.Healthcheck}}", r#""exit 0""#),
@@ -163,6 +164,8 @@ const INSIDE: &[(&str, &str)] = &[
     ("buildkit", "the daemon's own configuration: `language`"),
     ("buildkit.cache_limit", "the daemon's own configuration: `language`"),
     ("buildkit.config", "the daemon's own configuration: `language`"),
+    ("network.rules", "the gateway's decisions: `net`"),
+    ("network.host", "the gateway's decisions: `net`"),
     ("registries", "files: `registries`"),
     ("registries.mirrors", "files: `registries`"),
     ("registries.ca_certificates", "files: `registries`"),
@@ -243,7 +246,7 @@ fn has_become(becomes: Becomes, before: &There, after: &There) -> bool {
     let roles: BTreeSet<&str> = before.keys().chain(after.keys()).map(String::as_str).collect();
     let sidecars: Vec<&str> = roles.iter().copied().filter(|it| !matches!(*it, MAIN | NETWORK)).collect();
     match becomes {
-        Becomes::Nothing | Becomes::MainInPlace | Becomes::SidecarInPlace => before == after,
+        Becomes::Nothing | Becomes::MainInPlace | Becomes::SidecarInPlace | Becomes::Gateway => before == after,
         // A sidecar in only one of them is created or removed by the change.
         Becomes::Main => {
             let in_both = |it: &&&str| before.contains_key(**it) && after.contains_key(**it);
@@ -252,7 +255,7 @@ fn has_become(becomes: Becomes, before: &There, after: &There) -> bool {
         Becomes::MainAndSidecar => is_other(MAIN) && untouched(NETWORK) && sidecars.iter().all(|it| is_other(it)),
         Becomes::Sidecar => untouched(MAIN) && untouched(NETWORK) && sidecars.len() == 1 && is_other(sidecars[0]),
         Becomes::Network => roles.iter().all(|it| is_other(it)),
-        Becomes::Another | Becomes::Gateway => false,
+        Becomes::Another => false,
     }
 }
 
@@ -263,7 +266,8 @@ fn shows(sandbox: &Sandbox, step: &Step) -> Option<bool> {
     let shown = match step.becomes {
         Becomes::Network => {
             let filter = format!("label=moat.agent={}", sandbox.agent);
-            let ids = engine().list(&["network", "ls", "-q", "--filter", &filter]);
+            let of_sandbox = format!("label=moat.resource={NETWORK}");
+            let ids = engine().list(&["network", "ls", "-q", "--filter", &filter, "--filter", &of_sandbox]);
             engine().docker(&["network", "inspect", "--format", format, &ids[0]])
         }
         Becomes::SidecarInPlace | Becomes::Sidecar if sandbox.find(sidecar).is_none() => String::new(),

@@ -77,6 +77,7 @@ fn becomes(plan: &Plan) -> Option<Becomes> {
         {
             Some(Becomes::MainAndSidecar)
         }
+        () if done == [("set", "gateway")].into() => Some(Becomes::Gateway),
         () if done.contains(&("create", "main")) => Some(Becomes::Main),
         () if SIDECARS.iter().any(|name| done.contains(&("create", name))) => Some(Becomes::Sidecar),
         () if done == [("update", "main")].into() => Some(Becomes::MainInPlace),

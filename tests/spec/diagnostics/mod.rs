@@ -80,7 +80,7 @@ fn invalid_specs() {
 
 #[test]
 fn specs_that_do_not_compile() {
-    check("not_compiled", 3, not_compiled);
+    check("not_compiled", 4, not_compiled);
 }
 
 #[test]

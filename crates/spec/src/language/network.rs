@@ -28,7 +28,10 @@ pub(super) const NETWORK: &[Key] = &[
         .example("['@npm', 'api.example.com']")
         .also(&["allow"]),
     Key::new("host", HOST_PORTS, Effect::Gateway)
-        .summary("TCP ports of the Docker host that can be reached, at `host.docker.internal`")
+        .summary(
+            "TCP ports of the Docker host that can be reached, at `host.docker.internal`; the first one replaces the \
+             gateway",
+        )
         .example("[8080]"),
     Key::new("build", Shape::Choice(&["default", "none"]), Effect::Nothing)
         .default("`none` if `internal` or `policy: strict` is set and a Dockerfile or hooks run, otherwise `default`")

@@ -43,8 +43,10 @@ impl Shown<'_> {
         };
         let (time, word) = (colour.paint(FAINT, &time(line)), colour.paint(style, &format!("{word:5}")));
         let plane = plane(entry.plane);
-        let mut text = format!("{time}  {word}  {plane:4}  {:15}  {}", entry.client.to_string(), target(entry));
+        let mut text = format!("{time}  {word}  {plane:5}  {:15}  {}", entry.client.to_string(), target(entry));
+        let request = entry.method.iter().chain(&entry.path).map(|part| harmless(part)).collect::<Vec<_>>().join(" ");
         let parts = [
+            Some(request).filter(|request| !request.is_empty()),
             entry.rule.as_deref().map(harmless),
             entry.reason.map(|reason| phrase(reason).to_owned()),
             entry
@@ -98,6 +100,7 @@ fn plane(plane: Plane) -> &'static str {
         Plane::Http => "http",
         Plane::Tls => "tls",
         Plane::Tcp => "tcp",
+        Plane::Agent => "agent",
     }
 }
 
@@ -129,11 +132,11 @@ mod tests {
         let shown = Shown { run: &run, json: false, colour: Colour::Never };
         let text: String = connections(all.into_iter()).iter().map(|line| shown.line(line)).collect();
         expect![[r#"
-            2026-11-28T02:00:00.500Z  deny   dns   10.83.0.18       evil.example  no rule
-            2026-11-28T02:00:01.000Z  deny   tls   10.83.0.18       evil.example:443  no rule
-            2026-11-28T02:00:02.000Z  allow  tls   10.83.0.19       a.npmjs.org:443  @npm  812 B sent, 1.2 MB received
-            2026-11-28T02:00:03.000Z  deny   http  10.83.0.18       -:80  names no host
-            2026-11-28T02:00:05.000Z  learn  tls   10.83.0.19       b.example:443
+            2026-11-28T02:00:00.500Z  deny   dns    10.83.0.18       evil.example  no rule
+            2026-11-28T02:00:01.000Z  deny   tls    10.83.0.18       evil.example:443  no rule
+            2026-11-28T02:00:02.000Z  allow  tls    10.83.0.19       a.npmjs.org:443  @npm  812 B sent, 1.2 MB received
+            2026-11-28T02:00:03.000Z  deny   http   10.83.0.18       -:80  names no host
+            2026-11-28T02:00:05.000Z  learn  tls    10.83.0.19       b.example:443
         "#]]
         .assert_eq(&text);
     }

@@ -11,6 +11,10 @@ use moat_gateway::Reason;
 fn phrase(reason: Reason) -> &'static str {
     match reason {
         Reason::NoRule => "no rule",
+        Reason::AgentPlane => "only by the sandbox's proxy",
+        Reason::Request => "no rule for the request",
+        Reason::Locked => "the grant has no value",
+        Reason::Placeholder => "the placeholder of another host's grant",
         Reason::NoName => "names no host",
         Reason::Mismatch => "names two hosts",
         Reason::Malformed => "not the protocol of the port",
@@ -19,6 +23,8 @@ fn phrase(reason: Reason) -> &'static str {
         Reason::Full => "too many connections",
         Reason::Unresolved => "cannot be resolved",
         Reason::Unreachable => "cannot be reached",
+        Reason::Handshake => "the client rejects the certificate",
+        Reason::Certificate => "the server's certificate is not valid",
         Reason::Revoked => "revoked by new rules",
         Reason::Idle => "idle",
         Reason::Stopped => "the gateway stopped",
