@@ -124,6 +124,7 @@ fn decide(policy: &Policy, name: &HostName, port: Port) -> Outcome {
 }
 
 #[cfg(test)]
+#[expect(clippy::needless_raw_string_hashes, reason = "expect-test writes them")]
 mod tests {
     use std::path::Path;
 

@@ -108,6 +108,7 @@ pub fn json(run: &Run, denied: &[Denied]) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::needless_raw_string_hashes, reason = "expect-test writes them")]
 mod tests {
     use expect_test::expect;
 

@@ -69,15 +69,12 @@ pub fn connections(lines: impl Iterator<Item = LogLine>) -> Vec<LogLine> {
     for line in lines {
         let Entry { id, plane, client, port, sent, .. } = line.entry;
         // Ids start again with each start of a gateway: only an end belongs to an earlier line.
-        match places.get(&(id, plane, client, port)).filter(|_| sent.is_some()) {
-            Some(place) => {
-                let start: &mut LogLine = &mut shown[*place];
-                start.entry = line.entry;
-            }
-            None => {
-                places.insert((id, plane, client, port), shown.len());
-                shown.push(line);
-            }
+        if let Some(place) = places.get(&(id, plane, client, port)).filter(|_| sent.is_some()) {
+            let start: &mut LogLine = &mut shown[*place];
+            start.entry = line.entry;
+        } else {
+            places.insert((id, plane, client, port), shown.len());
+            shown.push(line);
         }
     }
     shown
@@ -105,6 +102,7 @@ fn plane(plane: Plane) -> &'static str {
 }
 
 #[cfg(test)]
+#[expect(clippy::needless_raw_string_hashes, reason = "expect-test writes them")]
 mod tests {
     use std::path::Path;
 
