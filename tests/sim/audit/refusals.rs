@@ -25,7 +25,7 @@ fn refused(spoil: impl FnOnce(&Place)) -> String {
 }
 
 #[test]
-fn each_way_is_told_apart() {
+fn each_refusal_is_distinguished() {
     let said = [
         refused(|it| fs::remove_file(it.file("log.jsonl")).expect("removed")),
         refused(|it| fs::remove_file(it.file("head.json")).expect("removed")),

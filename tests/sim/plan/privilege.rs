@@ -35,7 +35,7 @@ fn nothing_new_is_nothing() {
 }
 
 #[test]
-fn everything_that_is_gained_is_told() {
+fn every_gain_is_reported() {
     let after = "agent: a\nimage: other/tool:1\ndependencies: [docker:dind]\nmounts:\n  - /srv/data:/data\n  - /:/host:ro\n\
         \x20 - /var/run/docker.sock:/var/run/docker.sock\n  - /home/me:/me\n  - /etc:/conf:ro\n  - moat-other-12345678-data:/other\n\
         \x20 - shared:/shared\nports: ['0.0.0.0:8080:80', 81]\n";
@@ -103,7 +103,7 @@ fn a_plan_marks_what_a_person_should_not_overlook() {
 }
 
 #[test]
-fn what_a_container_gets_of_the_kernel_and_the_hardware_is_told() {
+fn kernel_and_hardware_rights_are_reported() {
     let before = "agent: a\nimage: x\ncap_add: [NET_ADMIN]\ndevices: ['/dev/fuse:/dev/fuse:r']\n\
                   services: {db: {image: y, ports: ['5432']}}\n";
     let after = "agent: a\nimage: x\ncap_add: [cap_net_admin, SYS_ADMIN]\ndevices: ['/dev/fuse', /dev/kvm]\ngpus: all\n\

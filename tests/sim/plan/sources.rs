@@ -269,7 +269,7 @@ fn where_git_does_not_work_it_is_said() {
 }
 
 #[test]
-fn help_that_is_added_makes_no_container_anew() {
+fn new_hook_guards_recreate_no_container() {
     let text = "workspace: .\n";
     let before = applied(&graph(text, PathFacts::default()));
     let found = repository("/home/me/p", Repository::Whole { hooks: HooksFolder::Folder });
@@ -279,7 +279,7 @@ fn help_that_is_added_makes_no_container_anew() {
 
 /// Until 0.1.0 files of the spec were mounted over themselves.
 #[test]
-fn the_guards_of_an_older_version_make_no_container_anew() {
+fn guards_of_an_older_version_recreate_no_container() {
     let wanted = graph("workspace: .\nmounts: ['/srv:/srv:ro']\n", PathFacts::default());
     let mut before = applied(&wanted);
     for facts in &mut before.containers {

@@ -133,7 +133,7 @@ fn a_limit_in_place_of_a_default_is_set_in_place_and_the_default_not_named() {
 }
 
 #[test]
-fn a_limit_that_somebody_has_set_is_told_as_the_cause() {
+fn a_limit_changed_from_outside_is_the_reported_cause() {
     let mut observed = world(UNLIMITED, UNLIMITED);
     let now = Limits { memory: Some(Size(100 << 20)), pids: Some(4096), cpus: None };
     given(&mut observed, r#"{"memory":"6g","pids":4096}"#, now);

@@ -28,7 +28,7 @@ async fn an_edit_is_taken_up_and_only_what_it_changes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_changes_nothing_makes_no_call() {
+async fn an_edit_without_effect_makes_no_call() {
     let harness = Harness::new();
     harness
         .play(&pair(), async {
@@ -124,7 +124,7 @@ async fn a_spec_that_is_gone_removes_nothing_unless_asked_to() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn more_than_was_approved_is_held_until_it_is_approved() {
+async fn a_widening_is_held_until_it_is_approved() {
     let harness = Harness::new();
     let needy = edited(pair(), |main| *main = part(Program::Needy));
     let asks = || File::Held(vec!["mount /conf: path /etc".to_owned()]);
@@ -157,7 +157,7 @@ async fn more_than_was_approved_is_held_until_it_is_approved() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_held_is_dropped_when_the_spec_is_as_it_was() {
+async fn a_held_change_is_dropped_when_the_spec_is_restored() {
     let harness = Harness::new();
     harness
         .play(&pair(), async {

@@ -117,7 +117,7 @@ impl Harness {
     /// The events reported while `time` passes.
     pub async fn after(&self, time: Duration) -> Vec<String> {
         sleep(time).await;
-        self.host.take_told()
+        self.host.take_reported()
     }
 
     /// Waits until the initial desired state is in sync.

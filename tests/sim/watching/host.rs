@@ -80,7 +80,7 @@ impl FakeHost {
     }
 
     /// The events since the last call.
-    pub fn take_told(&self) -> Vec<String> {
+    pub fn take_reported(&self) -> Vec<String> {
         std::mem::take(&mut self.told.borrow_mut())
     }
 

@@ -151,7 +151,7 @@ async fn play(story: &Story) -> Result<String, String> {
             wanted
         })
         .await;
-    let trace = format!("{}\n{}", harness.sim.trace(), harness.host.take_told().join("\n"));
+    let trace = format!("{}\n{}", harness.sim.trace(), harness.host.take_reported().join("\n"));
     let left = harness.left(&wanted).await;
     if !left.is_empty() {
         return Err(format!("still to do:\n{left}\n{trace}"));

@@ -52,7 +52,7 @@ async fn kill(harness: &Harness, graph: &Graph) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_reads_for_long_keeps_no_other_waiting() {
+async fn a_slow_read_delays_no_other_agent() {
     let harness = Harness::new();
     Box::pin(play(&harness, async {
         edit_other(&harness, 1);
@@ -73,7 +73,7 @@ async fn whoever_reads_for_long_keeps_no_other_waiting() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_happens_to_an_agent_while_its_spec_is_read_is_not_forgotten() {
+async fn events_during_a_read_are_kept() {
     let harness = Harness::new();
     Box::pin(play(&harness, async {
         // The same meaning in another text: only the repair remains to be done.
@@ -89,7 +89,7 @@ async fn what_happens_to_an_agent_while_its_spec_is_read_is_not_forgotten() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_edit_while_it_is_read_is_read_as_well() {
+async fn an_edit_during_a_read_is_read_as_well() {
     let harness = Harness::new();
     Box::pin(play(&harness, async {
         edit_other(&harness, 1);
@@ -104,7 +104,7 @@ async fn an_edit_while_it_is_read_is_read_as_well() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn several_are_read_side_by_side() {
+async fn several_specs_are_read_concurrently() {
     let harness = Harness::new();
     Box::pin(play(&harness, async {
         harness.host.takes.borrow_mut().insert(harness.spec.clone(), LONG);

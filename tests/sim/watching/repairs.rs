@@ -17,7 +17,7 @@ fn check(told: &[String], expected: &Expect) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_brings_about_what_is_wanted_and_then_is_quiet() {
+async fn it_applies_the_spec_and_then_is_quiet() {
     let harness = Harness::new();
     harness
         .play(&pair(), async {
@@ -44,7 +44,7 @@ async fn it_brings_about_what_is_wanted_and_then_is_quiet() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_harmed_is_repaired_and_nothing_else() {
+async fn only_damaged_resources_are_repaired() {
     let main = || "container/main".to_owned();
     let table: [(Interference, &str); 8] = [
         (Interference::Kill { container: main() }, "start container/main, await container/main"),
@@ -105,7 +105,7 @@ async fn a_repair_begins_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_nobody_told_is_found_by_the_clock() {
+async fn unreported_changes_are_found_by_the_clock() {
     let harness = Harness::new();
     harness
         .play(&pair(), async {
@@ -121,7 +121,7 @@ async fn what_nobody_told_is_found_by_the_clock() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_engine_that_restarts_is_waited_for_and_caught_up_with() {
+async fn a_watch_catches_up_after_an_engine_restart() {
     let harness = Harness::new();
     // A container that the engine does not restart.
     let wanted = edited(pair(), |main| main.mortal = true);
@@ -141,7 +141,7 @@ async fn an_engine_that_restarts_is_waited_for_and_caught_up_with() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_container_that_is_killed_again_and_again_is_left_alone_for_longer_and_longer() {
+async fn repairs_of_a_repeatedly_killed_container_back_off() {
     let harness = Harness::new();
     harness
         .play(&pair(), async {
@@ -168,7 +168,7 @@ async fn a_container_that_is_killed_again_and_again_is_left_alone_for_longer_and
 
 /// Whoever edits it has it tried at once, and hears of it as before if that was of no use.
 #[tokio::test(start_paused = true)]
-async fn that_it_is_left_alone_is_told_again_after_an_edit() {
+async fn suspended_repairs_are_reported_again_after_an_edit() {
     let harness = Harness::new();
     harness
         .play(&pair(), async {
@@ -191,7 +191,7 @@ async fn that_it_is_left_alone_is_told_again_after_an_edit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_fails_in_the_same_way_is_given_up_until_something_changes() {
+async fn a_repeated_failure_is_not_retried_until_something_changes() {
     let harness = Harness::new();
     let broken = edited(pair(), |main| *main = part(Program::Broken));
     harness
@@ -212,7 +212,7 @@ async fn what_fails_in_the_same_way_is_given_up_until_something_changes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_end_of_a_watch_leaves_the_world_as_it_is() {
+async fn the_end_of_a_watch_changes_nothing() {
     let harness = Harness::new();
     let began = harness
         .play(&pair(), async {
@@ -228,7 +228,7 @@ async fn the_end_of_a_watch_leaves_the_world_as_it_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lock_that_another_one_has_is_waited_for() {
+async fn a_lock_of_another_process_is_waited_for() {
     let harness = Harness::new();
     harness
         .play(&pair(), async {

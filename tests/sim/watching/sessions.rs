@@ -39,7 +39,7 @@ async fn a_replacement_waits_for_the_end_of_a_session() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_end_that_nobody_told_is_found_soon() {
+async fn an_unreported_end_of_a_session_is_noticed_soon() {
     let harness = Harness::new();
     harness
         .play(&pair(), async {
@@ -57,7 +57,7 @@ async fn an_end_that_nobody_told_is_found_soon() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_cannot_wait_does_not() {
+async fn with_now_a_replacement_waits_for_no_session() {
     let mut harness = Harness::new();
     harness.settings.now = true;
     harness

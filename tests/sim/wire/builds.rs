@@ -63,7 +63,7 @@ async fn a_build_without_a_network_is_asked_for_as_such() {
 }
 
 #[tokio::test]
-async fn private_bases_are_fetched_with_the_users_credentials_and_nobody_elses() {
+async fn private_bases_are_fetched_with_the_users_credentials_only() {
     let dir = tempfile::tempdir().expect("a folder");
     let auths = json!({
         "box:5000": {"auth": URL_SAFE.encode("user:pass")},

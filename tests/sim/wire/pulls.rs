@@ -71,7 +71,7 @@ async fn a_registry_is_asked_through_the_engine() {
 }
 
 #[tokio::test]
-async fn progress_is_told_to_the_end() {
+async fn progress_is_reported_to_the_end() {
     let fake = telling(
         "200 OK",
         concat!(

@@ -74,7 +74,7 @@ impl Sim {
             };
             // Registered before the ring is read, so that no event is missed in between.
             let change = changed.notified();
-            for happening in self.told_from(&mut next) {
+            for happening in self.events_from(&mut next) {
                 on_notice(Notice::Happened(happening));
             }
             match due {
@@ -88,7 +88,7 @@ impl Sim {
         }
     }
 
-    fn told_from(&self, next: &mut u64) -> Vec<EngineEvent> {
+    fn events_from(&self, next: &mut u64) -> Vec<EngineEvent> {
         let daemon = self.daemon.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let Notices { ring, first, .. } = &daemon.notices;
         let skip = usize::try_from(next.saturating_sub(*first)).unwrap_or(usize::MAX);
