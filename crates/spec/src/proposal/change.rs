@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::lines::{ALLOWED, HOST_PORT, OUTSIDE, POLICY};
+use super::network_lines::{ALLOWED, HOST_PORT, OUTSIDE, POLICY};
 
 /// A line that differs from the approved one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,17 +5,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-use moat_policy::grant::GrantRow;
-use moat_policy::{Entry, HostRule, Policy};
 use serde::Serialize;
 
-use crate::grants::SpecGrant;
 use crate::path_facts::{PathFacts, Repository};
 use crate::registries::Registries;
 use crate::secrets::SecretSource;
-use crate::{
-    Build, BuilderSettings, CacheRetention, Hooks, Isolation, NamedVolume, NetworkSettings, Places, Service, Spec,
-};
+use crate::{Build, BuilderSettings, CacheRetention, Hooks, Isolation, NamedVolume, Places, Service, Spec};
 use moat_model::resource::digest::sha256;
 use moat_model::resource::{
     HostPort, Limits, LogConfig, Mount, MountSource, PortConfig, RestartPolicy, Rights, SecretText,
@@ -27,16 +22,6 @@ pub(super) const SECRET: &str = "secret ";
 pub(super) const READS: &str = "reads ";
 /// The key of a build's content digest.
 pub(super) const CONTENT: &str = "build.content";
-
-/// The keys of an open network and of a policy, and the prefixes of the keys of its rules and ports.
-pub(super) const OUTSIDE: &str = "network.outside";
-pub(super) const POLICY: &str = "network.policy";
-pub(super) const ALLOWED: &str = "network.rule ";
-pub(super) const HOST_PORT: &str = "network.host ";
-
-/// The prefixes of the keys of grants, and of their sources.
-pub(super) const GRANT: &str = "grant ";
-const GRANT_SOURCE: &str = "grant.source ";
 
 /// The key of an isolation; without it, the default one.
 const ISOLATION: &str = "isolation";
@@ -198,24 +183,24 @@ pub(super) fn path_of(value: &str) -> Option<&str> {
 }
 
 impl Lines {
-    fn put(&mut self, key: impl Display, value: impl Display) {
+    pub(super) fn put(&mut self, key: impl Display, value: impl Display) {
         self.all.insert(format!("{}{key}", self.prefix), value.to_string());
     }
 
-    fn put_or(&mut self, key: &str, value: Option<impl Display>, default: &str) {
+    pub(super) fn put_or(&mut self, key: &str, value: Option<impl Display>, default: &str) {
         match value {
             Some(value) => self.put(key, value),
             None => self.put(key, default),
         }
     }
 
-    fn optional(&mut self, key: &str, value: Option<impl Display>) {
+    pub(super) fn optional(&mut self, key: &str, value: Option<impl Display>) {
         if let Some(value) = value {
             self.put(key, value);
         }
     }
 
-    fn flag(&mut self, key: &str, is_on: bool) {
+    pub(super) fn flag(&mut self, key: &str, is_on: bool) {
         if is_on {
             self.put(key, "yes");
         }
@@ -273,16 +258,7 @@ impl Lines {
     }
 
     /// What is granted, as the gateway gets it, and where the value comes from. Never the value.
-    fn grant(&mut self, it: &SpecGrant) {
-        let SpecGrant { grant, source, variables } = it;
-        self.put(format!("{GRANT}{}", grant.name), json(&GrantRow::from(grant)));
-        self.source(format!("{GRANT_SOURCE}{}", grant.name), source);
-        for name in variables {
-            self.put(format!("env {name}"), &grant.placeholder);
-        }
-    }
-
-    fn source(&mut self, key: String, source: &SecretSource) {
+    pub(super) fn source(&mut self, key: String, source: &SecretSource) {
         let text = source.to_string();
         if let SecretSource::Command(line) = source {
             self.put(&key, format_args!("cmd sha256:{}", sha256(line)));
@@ -360,35 +336,6 @@ impl Lines {
         self.optional("logging", logging.map(json));
     }
 
-    fn network(&mut self, network: &NetworkSettings, grants: &[SpecGrant]) {
-        let NetworkSettings { subnet, internal, egress, build, extra_hosts } = network;
-        // Unset, it is as restricted as the network.
-        self.optional("network.build", build.map(|build| json(&build)));
-        self.flag(OUTSIDE, !internal && egress.is_none());
-        if let Some(policy) = egress {
-            self.policy(policy);
-        }
-        for it in grants {
-            self.grant(it);
-        }
-        self.optional("network.subnet", subnet.as_ref());
-        for (name, address) in extra_hosts {
-            self.put(format!("host {name}"), address);
-        }
-    }
-
-    /// The hosts of a preset are part of the text: another version of moat may have other ones.
-    fn policy(&mut self, policy: &Policy) {
-        self.put(POLICY, policy.mode());
-        // The text of a rule has its rules for requests.
-        for Entry { rule, hosts, requests: _ } in policy.entries() {
-            self.put(format!("{ALLOWED}{rule}"), listed(hosts));
-        }
-        for port in policy.host_ports() {
-            self.put(format!("{HOST_PORT}{port}"), "yes");
-        }
-    }
-
     fn hooks(&mut self, hooks: &Hooks) {
         let Hooks { post_build_root, post_build, pre_run } = hooks;
         self.optional("hook post_build_root", post_build_root.as_ref());
@@ -421,11 +368,7 @@ impl Lines {
 }
 
 /// The hosts of a rule, in one line.
-pub(super) fn listed(hosts: &[HostRule]) -> String {
-    hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-}
-
 /// A structured value.
-fn json<T: Serialize + ?Sized>(value: &T) -> String {
+pub(super) fn json<T: Serialize + ?Sized>(value: &T) -> String {
     serde_json::to_string(value).unwrap_or_else(|error| unreachable!("plain values serialise: {error}"))
 }

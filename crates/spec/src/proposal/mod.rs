@@ -6,6 +6,7 @@
 
 mod change;
 mod lines;
+mod network_lines;
 mod reach;
 mod rule;
 mod widening;

@@ -8,7 +8,7 @@ use moat_policy::grant::GrantRow;
 use moat_policy::{Entry, Grant, Mode, Policy, Port, Rule, Widening, widenings};
 
 use super::change::Change;
-use super::lines::{ALLOWED, GRANT, HOST_PORT, OUTSIDE, POLICY, listed};
+use super::network_lines::{ALLOWED, GRANT, HOST_PORT, OUTSIDE, POLICY, listed};
 
 /// The lines of a proposal.
 type Lines = BTreeMap<String, String>;
