@@ -79,9 +79,9 @@ async fn query<E: Engine>(
     let inspected = inspected.map(|facts| inspect(engine, facts.id.clone()));
     let killed = killed.into_iter().map(|id| inspect(engine, id));
     let inspections = try_join(try_join_all(inspected), try_join_all(killed));
-    let queries = try_join5(try_join_all(images), networks, containers, inspections, volumes);
+    let lists = try_join5(try_join_all(images), networks, containers, inspections, volumes);
     let policies = join_all(missing.policies.iter().map(|id| policy(engine, id)));
-    let (queried, policies) = Box::pin(join(queries, policies)).await;
+    let (queried, policies) = Box::pin(join(lists, policies)).await;
     let (images, networks, containers, (inspected, killed), volumes) = queried?;
     observed.policies.extend(policies);
     observed.images.extend(images);

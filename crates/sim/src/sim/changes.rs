@@ -23,7 +23,13 @@ impl Sim {
             }
             Change::CreateContainer(create) => return self.create_container(change, create).await,
             Change::RemoveNetwork { network } => self.quick(change, |d| d.remove_network(network)).await,
-            Change::Import { reference, labels } => self.quick(change, |d| d.import(reference, labels)).await,
+            Change::Import { reference, labels } => {
+                let import = |d: &mut Daemon| {
+                    d.import(reference, labels);
+                    Ok(())
+                };
+                self.quick(change, import).await
+            }
             Change::Connect { network, container, aliases, address } => {
                 self.quick(change, |d| d.connect(network, container, aliases, *address)).await
             }

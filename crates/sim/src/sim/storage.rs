@@ -67,15 +67,14 @@ impl Daemon {
         Ok(digest(id, self.editions.get(reference).copied().unwrap_or_default()))
     }
 
-    /// Interprets only the base of a Dockerfile, and one failing step: `RUN false`.
-    pub fn import(&mut self, reference: &ImageRef, labels: &BTreeMap<String, String>) -> Result<(), EngineError> {
+    pub fn import(&mut self, reference: &ImageRef, labels: &BTreeMap<String, String>) {
         let id = ImageId::new(format!("sha256:{}", sha256(reference.as_str())));
         self.programs.insert(id.clone(), Behaviour::default());
         self.image_labels.insert(id.clone(), labels.clone());
         self.images.insert(reference.clone(), id);
-        Ok(())
     }
 
+    /// Interprets only the base of a Dockerfile, and one failing step: `RUN false`.
     pub fn build(&mut self, build: &ImageBuild) -> Result<(), EngineError> {
         if let Some(context) = &build.context {
             moat_build_context::archive(context, &build.dockerfile)

@@ -50,7 +50,7 @@ pub(super) fn add(parts: &mut Parts, spec: &Spec, run: &Run, policy: &Policy) ->
     parts.add(ResourceId::egress(), Role::Support, Config::Network(NetworkConfig::default()));
     let state = ResourceId::volume(".gateway");
     parts.add(state.clone(), Role::Support, Config::Volume(VolumeConfig { retention: Retention::Scratch }));
-    let ports = relays.iter().map(|relay| PortConfig { container: relay.listen, ..relay.port.clone() }).collect();
+    let published = relays.iter().map(|relay| PortConfig { container: relay.listen, ..relay.port.clone() }).collect();
     let mut config = ContainerConfig {
         entrypoint: gateway::entrypoint(),
         command: gateway::run(&settings(spec, run, &relays, names).to_string()),
@@ -60,7 +60,7 @@ pub(super) fn add(parts: &mut Parts, spec: &Spec, run: &Run, policy: &Policy) ->
         // The default of Docker, but not of every engine.
         sysctls: BTreeMap::from([("net.ipv4.ip_unprivileged_port_start".to_owned(), "0".to_owned())]),
         hosts: host(policy),
-        ports,
+        ports: published,
         mounts: vec![Mount::volume(state, gateway::STATE)],
         limits: Limits { memory: Some(MEMORY), pids: Some(PIDS), ..Limits::default() },
         restart: RestartPolicy::UnlessStopped,

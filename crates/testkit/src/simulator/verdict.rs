@@ -96,10 +96,10 @@ impl Stage {
                     check(fits, || format!("{} is not on its networks{}", node.id, world()))?;
                 }
                 Config::Policy(policy) => {
-                    let gateways = containers
+                    let mut gateways = containers
                         .iter()
                         .filter(|it| it.owner.as_ref().is_some_and(|it| it.resource == policy.gateway));
-                    let Some(gateway) = gateways.last() else { return Err(format!("no gateway{}", world())) };
+                    let Some(gateway) = gateways.next_back() else { return Err(format!("no gateway{}", world())) };
                     let answer =
                         self.sim.exec(&gateway.id, &gateway::status()).await.map_err(|error| error.to_string())?;
                     check(answer.output.contains(&policy.digest()), || format!("{} is not in force", node.id))?;
