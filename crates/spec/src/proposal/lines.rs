@@ -139,9 +139,7 @@ pub(super) fn of_spec(spec: &Spec) -> Lines {
     for (name, service) in services {
         lines.all.extend(of_service(name, service, places));
     }
-    for (name, value) in labels {
-        lines.put(format!("label {name}"), value);
-    }
+    lines.labels(labels);
     lines.buildkit(buildkit, places);
     lines.registries(registries);
     for path in reads {
@@ -197,6 +195,12 @@ impl Lines {
     pub(super) fn optional(&mut self, key: &str, value: Option<impl Display>) {
         if let Some(value) = value {
             self.put(key, value);
+        }
+    }
+
+    fn labels(&mut self, labels: &BTreeMap<String, String>) {
+        for (name, value) in labels {
+            self.put(format!("label {name}"), value);
         }
     }
 
