@@ -15,15 +15,18 @@ use moat_model::state::{ContainerState, Observed, PolicyFacts};
 
 pub(super) fn plan(draft: &mut PlanBuilder<'_>, node: &Node, config: &PolicyConfig) {
     let Some(container) = draft.containers.get(&config.gateway).cloned() else { return };
-    let started = draft.reached(&config.gateway, Milestone::Started);
-    let after = if started.is_empty() { draft.reached(&config.gateway, Milestone::Ready) } else { started.clone() };
     let in_force = match &container {
         Handle::Known(id) => draft.observed.policies.get(id),
         Handle::From(_) => None,
     };
-    if started.is_empty() && in_force.is_some_and(|facts| facts.digest == Some(config.digest())) {
+    // Only a running gateway was asked. It keeps its rules over a restart.
+    if in_force.is_some_and(|facts| facts.digest == Some(config.digest())) {
         return;
     }
+    let started = draft.reached(&config.gateway, Milestone::Started);
+    // A gateway that the engine is restarting takes no command yet.
+    let is_awaited = started.is_empty() && in_force.is_none();
+    let after = if is_awaited { draft.reached(&config.gateway, Milestone::Ready) } else { started };
     let (command, policy) = (gateway::set(), config.text.clone());
     let action = Action::SetPolicy { container, command, policy };
     let cause = cause(in_force, config);

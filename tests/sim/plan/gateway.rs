@@ -235,16 +235,14 @@ fn the_gateway_has_lost_a_network() {
         (
             "id-network",
             expect![[r#"
-        1.  connect container moat-gateway-plain-R: not on its network
-        2.  set policy gateway after 1: missing
-    "#]],
+                1.  connect container moat-gateway-plain-R: not on its network
+            "#]],
         ),
         (
             "id-egress",
             expect![[r#"
-        1.  connect container moat-gateway-plain-R: not on its network
-        2.  set policy gateway after 1: missing
-    "#]],
+                1.  connect container moat-gateway-plain-R: not on its network
+            "#]],
         ),
     ] {
         let lost = name(network);

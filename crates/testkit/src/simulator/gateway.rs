@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use moat_model::graph::{Graph, Node};
+use moat_model::graph::{Graph, Milestone, Node};
 use moat_model::resource::{Config, ContainerConfig, PolicyConfig};
-use moat_model::state::Observed;
+use moat_model::state::{Endpoint, Observed};
 use moat_plan::{Action, Handle, OpId, Operation, Plan};
 
-use super::reading::{is_up, removes};
+use super::reading::{brings, is_up, removes};
 
 /// Checks that `plan` leaves every gateway of `graph` with both networks and its rules. `before`: the operations that
 /// have certainly been done before each one.
@@ -16,9 +16,10 @@ pub fn is_complete(graph: &Graph, observed: &Observed, plan: &Plan, before: &[BT
         match &node.config {
             Config::Container(config) => {
                 uplink_comes_first(node, config, plan, before)?;
+                networks_are_mended(graph, node, config, observed, plan)?;
                 no_way_around(graph, node, config, observed, plan)?;
             }
-            Config::Policy(policy) => rules_are_set(node, policy, observed, plan)?,
+            Config::Policy(policy) => rules_are_set(node, policy, observed, plan, before)?,
             _ => {}
         }
     }
@@ -36,13 +37,48 @@ fn uplink_comes_first(
         return Ok(());
     }
     for start in plan.operations.iter().filter(|it| it.resource == node.id) {
-        let Action::StartContainer { container: Handle::From(created) } = &start.action else { continue };
-        let connects = |id: &OpId| {
-            let action = &plan.operations[id.0].action;
-            matches!(action, Action::ConnectNetwork { container: Handle::From(it), .. } if it == created)
-        };
-        if !before[start.id.0].iter().any(connects) {
+        let Action::StartContainer { container } = &start.action else { continue };
+        let connects =
+            |it: &&Operation| matches!(&it.action, Action::ConnectNetwork { container: to, .. } if to == container);
+        let mut connections = plan.operations.iter().filter(connects).peekable();
+        if matches!(container, Handle::From(_)) && connections.peek().is_none() {
             return Err(format!("{start}: starts a gateway without its second network"));
+        }
+        if !connections.all(|it| before[start.id.0].contains(&it.id)) {
+            return Err(format!("{start}: starts a gateway before it is connected"));
+        }
+    }
+    Ok(())
+}
+
+/// A gateway that stays and has lost a network is connected to it again.
+fn networks_are_mended(
+    graph: &Graph,
+    node: &Node,
+    config: &ContainerConfig,
+    observed: &Observed,
+    plan: &Plan,
+) -> Result<(), String> {
+    if config.uplink.is_none() {
+        return Ok(());
+    }
+    let goes = |id: &str| plan.operations.iter().any(|it| removes(it, id));
+    let stay = || observed.containers_of(&node.id).filter(|it| !goes(it.id.as_str()));
+    for (network, facts) in config.networks().flat_map(|network| stay().map(move |facts| (network, facts))) {
+        let kept: Vec<_> = observed.networks_of(network).map(|it| &it.id).filter(|id| !goes(id.as_str())).collect();
+        // Before its first start a container has only the names of its networks, or the id that it was created with.
+        let is_named = |name: &str| name == graph.run.name_of(network) || kept.iter().any(|id| id.as_str() == name);
+        let is_it = |end: &Endpoint| end.id.as_ref().map_or(is_named(&end.network), |id| kept.contains(&id));
+        let is_on = facts.networks.iter().any(is_it);
+        let connects = |it: &Operation| match &it.action {
+            Action::ConnectNetwork { container: Handle::Known(id), network: to, .. } if *id == facts.id => match to {
+                Handle::Known(id) => kept.contains(&id),
+                Handle::From(made) => plan.operations[made.0].resource == *network,
+            },
+            _ => false,
+        };
+        if !is_on && !plan.operations.iter().any(connects) {
+            return Err(format!("{} stays without {network}", facts.name));
         }
     }
     Ok(())
@@ -74,9 +110,20 @@ fn no_way_around(
     Ok(())
 }
 
+/// Whether a gateway takes no command, or has not both networks, before the operation.
+fn starts_it(operation: &Operation) -> bool {
+    brings(&operation.action, Milestone::Started)
+}
+
 /// A gateway that is started, or has other rules in force, gets the desired ones.
-fn rules_are_set(node: &Node, policy: &PolicyConfig, observed: &Observed, plan: &Plan) -> Result<(), String> {
-    let starts = |it: &Operation| matches!(it.action, Action::StartContainer { .. } | Action::RestartContainer { .. });
+fn rules_are_set(
+    node: &Node,
+    policy: &PolicyConfig,
+    observed: &Observed,
+    plan: &Plan,
+    before: &[BTreeSet<OpId>],
+) -> Result<(), String> {
+    let starts = |it: &Operation| matches!(it.action, Action::StartContainer { .. });
     let is_started = plan.operations.iter().any(|it| it.resource == policy.gateway && starts(it));
     let goes = |id: &str| plan.operations.iter().any(|it| removes(it, id));
     let is_in_force = observed.containers_of(&policy.gateway).any(|it| {
@@ -93,7 +140,18 @@ fn rules_are_set(node: &Node, policy: &PolicyConfig, observed: &Observed, plan: 
                     Handle::Known(id) => observed.containers_of(&policy.gateway).any(|it| it.id == *id),
                     Handle::From(created) => plan.operations[created.0].resource == policy.gateway,
                 };
-                if is_it { Ok(()) } else { Err(format!("{set}: in another container")) }
+                if !is_it {
+                    return Err(format!("{set}: in another container"));
+                }
+                let mut of_gateway = plan.operations.iter().filter(|it| it.resource == policy.gateway);
+                let is_asked = observed.containers_of(&policy.gateway).any(|it| observed.policies.contains_key(&it.id));
+                let starts = plan.operations.iter().any(|it| it.resource == policy.gateway && starts_it(it));
+                let first = |it: &Operation| {
+                    let awaits = matches!(it.action, Action::AwaitReady { .. });
+                    starts_it(it) || (awaits && !starts && !is_asked)
+                };
+                let waits = of_gateway.all(|it| !first(it) || before[set.id.0].contains(&it.id));
+                if waits { Ok(()) } else { Err(format!("{set}: before the gateway can take it")) }
             }
             _ => Err(format!("{set}: sets other rules")),
         },
