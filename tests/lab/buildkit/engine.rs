@@ -113,9 +113,9 @@ fn start_dockerd(mut command: Command, config: &Config) -> Result<Child, Box<dyn
         .spawn()?)
 }
 
-/// Whether this runs in a user namespace, as rootlesskit starts it.
+/// Whether rootlesskit has started this in a user namespace. An engine that runs in one itself is no reason.
 pub fn rootless() -> bool {
-    fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| !map.split_whitespace().eq(["0", "0", "4294967295"]))
+    std::env::var_os("ROOTLESSKIT_STATE_DIR").is_some()
 }
 
 /// The resolver of slirp4netns, which passes names on to that of the container.
