@@ -1,6 +1,7 @@
 //! `moat watch` on a real engine: drift is repaired, edits are applied, and privileges need approval.
 
 mod edits;
+mod egress;
 mod git;
 mod load;
 mod privilege;

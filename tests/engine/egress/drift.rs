@@ -1,4 +1,4 @@
-//! Ways around the gateway that somebody opens from the outside: each is degraded, named by the plan, and mended.
+//! Ways around the gateway that a user of the engine opens: each is degraded, named by the plan, and repaired.
 
 use testkit::engine::engine;
 use testkit::sandbox::Sandbox;

@@ -110,7 +110,7 @@ fn other_rules_replace_nothing() {
 }
 
 #[test]
-fn rules_that_nobody_set_are_replaced() {
+fn other_rules_in_force_are_replaced() {
     let set = || expect!["1.  set policy gateway: missing\n"];
     let other = PolicyFacts { digest: Some("other".to_owned()), text: None };
     for facts in [PolicyFacts::default(), other] {

@@ -1,0 +1,47 @@
+//! Repairs of a sandbox with a network policy during a watch: the gateway, and ways around it.
+
+use testkit::engine::engine;
+use testkit::sandbox::Sandbox;
+use testkit::watched::Watched;
+
+const STRICT: &str = "image: busybox\nnetwork: { policy: strict, rules: [allowed.example] }\n";
+
+#[test]
+fn a_killed_gateway_comes_back_with_its_rules_and_main_goes_on() {
+    let sandbox = Sandbox::new(STRICT);
+    let mut watch = Watched::new(&sandbox, &[]);
+    let before = sandbox.inspect("main", "{{.Id}} {{.State.StartedAt}}");
+    engine().docker(&["kill", &sandbox.id("gateway")]);
+    assert_eq!(watch.settles(), ["start container/gateway", "await container/gateway", "set policy/gateway"]);
+    sandbox.assert_ready();
+    assert_eq!(sandbox.inspect("main", "{{.Id}} {{.State.StartedAt}}"), before);
+    watch.end();
+}
+
+#[test]
+fn a_container_that_is_connected_elsewhere_is_disconnected() {
+    let sandbox = Sandbox::new(STRICT);
+    let mut watch = Watched::new(&sandbox, &[]);
+    engine().docker(&["network", "connect", "bridge", &sandbox.main()]);
+    assert_eq!(watch.settles(), ["disconnect container/main"]);
+    sandbox.assert_ready();
+    assert_eq!(watch.quiet(), [serde_json::Value::Null; 0], "and then nothing");
+    watch.end();
+}
+
+/// A look asks the gateway by an exec, and the end of an exec is an event: it must not cause another look.
+#[test]
+fn other_rules_are_held_until_they_are_approved() {
+    let sandbox = Sandbox::new(STRICT);
+    let mut watch = Watched::new(&sandbox, &[]);
+    sandbox.rewrite("image: busybox\nnetwork: { policy: strict, rules: [allowed.example, other.example] }\n");
+    watch.wait_for("held");
+    let policy = sandbox.docker_exec("gateway", &["/moat", "gateway", "status", "--state", "/var/lib/moat"]);
+    assert!(!policy.contains("other.example"), "{policy}");
+    sandbox.moat(&["approve", "--yes"]).ok();
+    assert_eq!(watch.settles(), ["set policy/gateway"]);
+    let policy = sandbox.docker_exec("gateway", &["/moat", "gateway", "status", "--state", "/var/lib/moat"]);
+    assert!(policy.contains("other.example"), "{policy}");
+    assert_eq!(watch.quiet(), [serde_json::Value::Null; 0], "and then nothing");
+    watch.end();
+}
