@@ -18,7 +18,7 @@ const USUAL: usize = 6;
 const IDLE: Duration = Duration::from_secs(10);
 
 /// In KiB.
-const MEMORY_MAX: u64 = 40 * 1024;
+const MEMORY_MAX: u64 = 12 * 1024;
 
 #[test]
 #[expect(clippy::print_stdout, reason = "the figures are what it is run for")]

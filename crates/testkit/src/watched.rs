@@ -157,10 +157,11 @@ impl Watched {
         }
     }
 
-    /// Resident memory in KiB, and open file descriptors.
+    /// Memory that it has allocated, in KiB, and open file descriptors. Pages of the program do not count: a debug build
+    /// has many.
     pub fn size(&self) -> (u64, usize) {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it has memory");
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("it has memory");
         let kib = line.trim().trim_end_matches(" kB").parse().expect("a number");
         let files = fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("it runs").count();
         (kib, files)
