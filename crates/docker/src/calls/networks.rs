@@ -9,8 +9,9 @@ use bollard::models::{
 };
 use ipnet::Ipv4Net;
 
+use crate::transport::version::Vendor;
 use crate::{Docker, safe};
-use moat_model::engine::{Call, EngineError, NetworkCreate};
+use moat_model::engine::{Call, EngineError, Fault, NetworkCreate};
 use moat_model::resource::subnet::{assigned_range, bridge_address};
 use moat_model::resource::{ContainerId, NetworkId};
 
@@ -21,6 +22,11 @@ const BRIDGE: &str = "bridge";
 pub(crate) const INHIBIT_IPV4: &str = "com.docker.network.bridge.inhibit_ipv4";
 
 pub(crate) async fn create(docker: &Docker, create: &NetworkCreate) -> Result<NetworkId, EngineError> {
+    if create.gateway && docker.vendor == Vendor::Podman {
+        // It gives the host an address on every network, and ignores the option.
+        let error = EngineError::new(Fault::Refused, "Podman cannot create a network for a network policy");
+        return Err(error.hint("use Docker, or set `network.policy: open`"));
+    }
     let made = docker.call(Call::CreateNetwork, docker.api.create_network(request(create))).await;
     made.map(|made| NetworkId::new(made.id)).map_err(|failure| failure.into_error(Call::CreateNetwork))
 }
