@@ -128,7 +128,7 @@ impl Agent {
         now: Instant,
     ) -> Option<RoundRequest> {
         self.busy = false;
-        // Whatever the engine told at the same time: if the spec is news, that is the reason.
+        // Whatever the engine reported at the same time: a changed spec is the reason.
         let trigger = match (&wakeup.trigger, &answer.changed) {
             (Trigger::File(_) | Trigger::Engine { .. }, Some(file)) => Trigger::File(self.desired.shown(file)),
             (trigger, _) => trigger.clone(),
@@ -140,9 +140,10 @@ impl Agent {
         self.standing.problem = self.desired.problem().map(str::to_owned);
         self.standing.held = self.desired.held().to_vec();
         if read.is_news {
-            let is_told = read.is_told && matches!(trigger, Trigger::File(_));
-            let order =
-                self.order(Wakeup { trigger, ..wakeup }, settings, now).map(|order| RoundRequest { is_told, ..order });
+            let is_reported = read.is_reported && matches!(trigger, Trigger::File(_));
+            let order = self
+                .order(Wakeup { trigger, ..wakeup }, settings, now)
+                .map(|order| RoundRequest { is_reported, ..order });
             return order.or_else(|| self.waits(host));
         }
         // Unchanged files are no reason for a round, and are not reported as one.
@@ -177,7 +178,7 @@ impl Agent {
             graph,
             options,
             trigger: wakeup.trigger,
-            is_told: false,
+            is_reported: false,
             now: settings.now,
         })
     }

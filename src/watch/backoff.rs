@@ -36,7 +36,7 @@ struct Entry {
     /// The number of consecutive equal failures.
     same: u32,
     /// The count that was last reported.
-    told: u32,
+    reported: u32,
     /// It has not been retried since.
     waits: bool,
 }
@@ -82,7 +82,7 @@ impl Backoff {
     pub fn is_news(&mut self, resource: &ResourceId) -> bool {
         self.entries
             .get_mut(resource)
-            .is_some_and(|entry| std::mem::replace(&mut entry.told, entry.count) != entry.count)
+            .is_some_and(|entry| std::mem::replace(&mut entry.reported, entry.count) != entry.count)
     }
 
     /// The resources that a round starting now excludes. All others are retried in it.
@@ -115,13 +115,13 @@ impl Backoff {
 
     fn hit(&mut self, resource: &ResourceId, now: Instant) -> &mut Entry {
         let fresh =
-            Entry { count: 0, last: now, until: Until::Time(now), failure: None, same: 0, told: 0, waits: true };
+            Entry { count: 0, last: now, until: Until::Time(now), failure: None, same: 0, reported: 0, waits: true };
         let entry = self.entries.entry(resource.clone()).or_insert(fresh);
         let peace = now.saturating_duration_since(entry.last);
         if peace >= STABLE.max(2 * pause(entry.count)) {
             entry.count = 0;
             entry.same = 0;
-            entry.told = 0;
+            entry.reported = 0;
         }
         entry.count += 1;
         entry.last = now;

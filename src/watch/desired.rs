@@ -36,8 +36,8 @@ pub(super) struct DesiredSpec {
 pub(super) struct Reading {
     /// The desired state has changed.
     pub is_news: bool,
-    /// That was told.
-    pub is_told: bool,
+    /// The change has been reported.
+    pub is_reported: bool,
     /// The changed resources.
     pub changed: Vec<ResourceId>,
 }
@@ -168,18 +168,18 @@ impl DesiredSpec {
         // A mounted file may have been replaced, though the spec is unchanged.
         let is_replaced = before.as_ref().map(|graph| &graph.files) != after.map(|graph| &graph.files);
         // The first reading is the initial state.
-        let is_told = (!is_same && before.is_some()) || was_bad || was_held;
-        if is_told {
+        let is_reported = (!is_same && before.is_some()) || was_bad || was_held;
+        if is_reported {
             host.report(Some(agent), Event::Reloaded { run: &self.run, trigger });
         }
         if is_same {
-            return Reading { is_news: back || is_replaced, is_told, changed: Vec::new() };
+            return Reading { is_news: back || is_replaced, is_reported, changed: Vec::new() };
         }
         let config = |graph: Option<&Graph>, id: &ResourceId| {
             graph.and_then(|graph| graph.node(id)).map(|node| node.config.canonical())
         };
         let is_other = |id: &ResourceId| config(before.as_ref(), id) != config(after, id);
         let changed = self.resources().into_iter().filter(is_other).collect();
-        Reading { is_news: true, is_told, changed }
+        Reading { is_news: true, is_reported, changed }
     }
 }

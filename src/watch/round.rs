@@ -38,8 +38,8 @@ pub(super) struct RoundRequest {
     pub graph: Graph,
     pub options: Options,
     pub trigger: Trigger,
-    /// It was told already, as what has changed in the spec.
-    pub is_told: bool,
+    /// The changes of the spec have been reported already.
+    pub is_reported: bool,
     /// Do not wait for sessions of users.
     pub now: bool,
 }
@@ -121,7 +121,7 @@ async fn apply<E: Engine, D: Host>(
     notes: &mut RoundStats,
 ) -> Result<End, EngineError> {
     let Around { engine, host, claims, stop } = around;
-    let RoundRequest { agent, graph, trigger, is_told, .. } = order;
+    let RoundRequest { agent, graph, trigger, is_reported, .. } = order;
     let (repaired, quiet, worked) = (RefCell::new(BTreeSet::new()), Cell::new(true), Cell::new(false));
     let recorded = host.recorded(*engine, graph);
     let on_event = |event: Event<'_>| {
@@ -130,7 +130,7 @@ async fn apply<E: Engine, D: Host>(
             repaired.borrow_mut().extend(repairs(plan));
             quiet.set(!plan.changes());
             if !quiet.get() && !worked.replace(true) {
-                host.report(Some(*agent), Event::Woken { run: &graph.run, trigger, is_told: *is_told });
+                host.report(Some(*agent), Event::Woken { run: &graph.run, trigger, is_reported: *is_reported });
             }
         }
         if !quiet.get() || matches!(event, Event::Undoing { .. } | Event::Warning { .. }) {

@@ -48,11 +48,11 @@ impl Wakeup {
         if self.trigger.is_part_of(&other.trigger) {
             self.trigger = other.trigger.clone();
         }
-        let told = |mine: Trigger| match &other.looks {
+        let fuller = |mine: Trigger| match &other.looks {
             Some(theirs) if mine.is_part_of(theirs) => theirs.clone(),
             _ => mine,
         };
-        self.looks = self.looks.take().map(told).or_else(|| other.looks.clone());
+        self.looks = self.looks.take().map(fuller).or_else(|| other.looks.clone());
         self.reads |= other.reads;
         self.touched.extend(other.touched.iter().cloned());
     }

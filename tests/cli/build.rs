@@ -1,13 +1,13 @@
 //! `build` in a spec: its errors, and the output of `moat image`.
 
 use expect_test::expect;
-use testkit::hermetic::{Place, told};
+use testkit::hermetic::{Place, prints};
 
 #[test]
 fn a_custom_dockerfile_is_shown_with_a_content_tag() {
     let spec = "agent: builder\nbuild: ./image\n";
     let place = Place::with(spec).file("image/Dockerfile", "FROM busybox\nCOPY a /\n").file("image/a", "1");
-    told(
+    prints(
         &place,
         &["image"],
         &expect![[r#"
@@ -19,7 +19,7 @@ fn a_custom_dockerfile_is_shown_with_a_content_tag() {
         moat/builder:1e794b224af4
     "#]],
     );
-    told(
+    prints(
         &place.file("image/a", "2"),
         &["image"],
         &expect![[r#"
@@ -35,7 +35,7 @@ fn a_custom_dockerfile_is_shown_with_a_content_tag() {
 
 #[test]
 fn missing_build_files_are_reported() {
-    told(
+    prints(
         &Place::with("agent: builder\nbuild: ./image\n"),
         &["validate"],
         &expect![[r#"
@@ -51,7 +51,7 @@ fn missing_build_files_are_reported() {
         "#]],
     );
     let spec = "agent: builder\nbuild: {context: image, dockerfile: ../Dockerfile}\n";
-    told(
+    prints(
         &Place::with(spec).file("Dockerfile", "FROM a\n"),
         &["validate"],
         &expect![[r#"
@@ -71,7 +71,7 @@ fn missing_build_files_are_reported() {
 #[test]
 fn image_and_build_are_exclusive() {
     let spec = "agent: builder\nimage: a\nbuild: .\nbase_image: b\ndependencies: [git]\nhooks: {post_build: c}\n";
-    told(
+    prints(
         &Place::with(spec).file("Dockerfile", "FROM a\n"),
         &["validate"],
         &expect![[r#"
@@ -116,7 +116,7 @@ fn image_and_build_are_exclusive() {
 fn buildkit_only_instructions_are_refused_with_their_line() {
     let dockerfile = "FROM a\nRUN --mount=type=cache,target=/x make\n";
     let place = Place::with("agent: builder\nbuild: {dockerfile: own/Dockerfile}\n").file("own/Dockerfile", dockerfile);
-    told(
+    prints(
         &place,
         &["validate"],
         &expect![[r#"
@@ -136,7 +136,7 @@ fn buildkit_only_instructions_are_refused_with_their_line() {
 #[test]
 fn an_invalid_dockerignore_is_reported() {
     let place = Place::with("agent: builder\nbuild: {context: .}\n").file("Dockerfile", "FROM a\n");
-    told(
+    prints(
         &place.file(".dockerignore", "a\nb[\n"),
         &["image"],
         &expect![[r#"

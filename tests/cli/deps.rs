@@ -1,13 +1,13 @@
 //! `moat deps`, and `moat image` for generated images.
 
 use expect_test::expect;
-use testkit::hermetic::{Place, told};
+use testkit::hermetic::{Place, prints};
 
 const OWN: &str = "capability: tool\nsummary: ours\ninstall:\n  packages: [tool]\n";
 
 #[test]
 fn the_list_includes_user_defined_dependencies() {
-    told(
+    prints(
         &Place::new().file("specs/tool.yaml", OWN),
         &["deps"],
         &expect![[r#"
@@ -39,7 +39,7 @@ fn the_list_includes_user_defined_dependencies() {
 
 #[test]
 fn one_dependency_is_described() {
-    told(
+    prints(
         &Place::new(),
         &["deps", "postgres@16"],
         &expect![[r#"
@@ -52,7 +52,7 @@ fn one_dependency_is_described() {
           volumes    postgres-data
     "#]],
     );
-    told(
+    prints(
         &Place::new(),
         &["deps", "node@22", "--json"],
         &expect![[r#"
@@ -86,7 +86,7 @@ fn one_dependency_is_described() {
 
 #[test]
 fn an_unknown_dependency_is_reported() {
-    told(
+    prints(
         &Place::new(),
         &["deps", "postgress"],
         &expect![[r#"
@@ -96,7 +96,7 @@ fn an_unknown_dependency_is_reported() {
           = help: did you mean `postgres`?
     "#]],
     );
-    told(
+    prints(
         &Place::new(),
         &["deps", "node@2"],
         &expect![[r#"
@@ -110,7 +110,7 @@ fn an_unknown_dependency_is_reported() {
 
 #[test]
 fn the_dockerfile_of_a_generated_image() {
-    told(
+    prints(
         &Place::with("agent: builder\ndependencies: [git]\n"),
         &["image"],
         &expect![[r#"
@@ -129,7 +129,7 @@ fn the_dockerfile_of_a_generated_image() {
             moat/builder:0e16b4469713
         "#]],
     );
-    told(
+    prints(
         &Place::with("agent: builder\nimage: debian:13\n"),
         &["image"],
         &expect![[r#"
@@ -143,7 +143,7 @@ fn the_dockerfile_of_a_generated_image() {
 #[test]
 fn installed_dependencies_need_a_generated_image() {
     let spec = "agent: builder\nimage: debian:13\ndependencies: [git]\nhooks: {post_build: make, pre_run: ./prepare}\n";
-    told(
+    prints(
         &Place::with(format!("{spec}command: [x]\n")),
         &["validate"],
         &expect![[r#"
@@ -179,7 +179,7 @@ fn installed_dependencies_need_a_generated_image() {
 #[test]
 fn a_dependency_with_its_own_image_is_not_installed() {
     let own = "capability: whole\nsummary: ours\nimage: whole:1\n";
-    told(
+    prints(
         &Place::with("agent: builder\ndependencies: [whole, git]\n").file("specs/whole.yaml", own),
         &["validate"],
         &expect![[r#"
@@ -199,7 +199,7 @@ fn a_dependency_with_its_own_image_is_not_installed() {
 #[test]
 fn an_invalid_user_defined_capability_is_reported() {
     let own = format!("{OWN}sidecar: []\n");
-    told(
+    prints(
         &Place::with("agent: builder\nimage: x\n").file("specs/tool.yaml", own),
         &["validate"],
         &expect![[r#"
@@ -219,7 +219,7 @@ fn an_invalid_user_defined_capability_is_reported() {
 #[test]
 fn an_unknown_preset_of_a_user_defined_capability_is_reported() {
     let own = format!("{OWN}presets: [npn]\n");
-    told(
+    prints(
         &Place::with("agent: builder\nimage: x\n").file("specs/tool.yaml", own),
         &["validate"],
         &expect![[r#"
@@ -239,7 +239,7 @@ fn an_unknown_preset_of_a_user_defined_capability_is_reported() {
 #[test]
 fn services_and_their_names() {
     let spec = "agent: builder\nimage: x\ndependencies: [redis, 'postgres@16', 'postgres@17']\nservices:\n  redis: {image: y}\n";
-    told(
+    prints(
         &Place::with(spec),
         &["validate"],
         &expect![[r#"
@@ -255,7 +255,7 @@ fn services_and_their_names() {
         "#]],
     );
     let spec = "agent: builder\nimage: x\ndependencies: [redis]\nservices:\n  redis: {image: y}\n  Main: {image: y}\n";
-    told(
+    prints(
         &Place::with(spec),
         &["validate"],
         &expect![[r#"
@@ -271,7 +271,7 @@ fn services_and_their_names() {
         "#]],
     );
     let spec = "agent: builder\nimage: x\ndependencies: [redis]\nservices:\n  redis: {image: y}\n";
-    told(
+    prints(
         &Place::with(spec),
         &["validate"],
         &expect![[r#"

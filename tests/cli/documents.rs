@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 use serde_json::Value;
-use testkit::hermetic::{Place, told};
+use testkit::hermetic::{Place, prints};
 
 fn document(place: &Place, arguments: &[&str]) -> Value {
     let ran = place.run(arguments);
@@ -13,7 +13,7 @@ fn document(place: &Place, arguments: &[&str]) -> Value {
 #[test]
 fn a_key_and_all_keys() {
     let place = Place::new();
-    told(
+    prints(
         &place,
         &["explain", "--json", "container.memory"],
         &expect![[r#"
@@ -38,7 +38,7 @@ fn a_key_and_all_keys() {
     let all = document(&place, &["explain", "--json"]);
     let keys: Vec<&str> = all["keys"].as_array().expect("a list").iter().filter_map(|it| it["key"].as_str()).collect();
     assert!(keys.len() > 50 && keys.contains(&"agent") && keys.contains(&"services.wait.command"), "{keys:?}");
-    told(
+    prints(
         &place,
         &["explain", "--json", "container.memry"],
         &expect![[r#"
@@ -66,7 +66,7 @@ fn generated_and_existing_images() {
     let text = place.run(&["image"]);
     assert_eq!(image["dockerfile"].as_str(), Some(text.out.as_str()));
     assert_eq!(image["image"].as_str(), Some(text.err.trim_end()));
-    told(
+    prints(
         &Place::with("agent: builder\nimage: busybox\n"),
         &["image", "--json"],
         &expect![[r#"
@@ -81,7 +81,7 @@ fn generated_and_existing_images() {
     "#]],
     );
     // Neither a file nor a recorded name.
-    told(
+    prints(
         &place,
         &["image", "biulder"],
         &expect![[r#"
@@ -96,7 +96,7 @@ fn generated_and_existing_images() {
 #[test]
 fn a_first_spec() {
     let place = Place::new();
-    told(
+    prints(
         &place,
         &["init", "--json", "--agent", "builder", "--image", "busybox"],
         &expect![[r#"
@@ -110,7 +110,7 @@ fn a_first_spec() {
     "#]],
     );
     assert_eq!(place.run(&["validate"]).code, Some(0));
-    told(
+    prints(
         &place,
         &["init", "--json"],
         &expect![[r#"
@@ -140,7 +140,7 @@ fn pages_and_scripts_and_the_schema() {
     let script = document(&place, &["completions", "--json", "bash"]);
     assert_eq!(script["script"].as_str(), Some(place.run(&["completions", "bash"]).out.as_str()));
     assert_eq!(document(&place, &["schema", "--json"]), document(&place, &["schema"]));
-    told(
+    prints(
         &place,
         &["man", "aply"],
         &expect![[r#"

@@ -1,14 +1,14 @@
 //! `moat net check`: from the spec alone, without an engine.
 
 use expect_test::expect;
-use testkit::hermetic::{Place, told};
+use testkit::hermetic::{Place, prints};
 
 const STRICT: &str = "agent: builder\nimage: x\nservices: {db: {image: y}}\nnetwork:\n  policy: strict\n  rules:\n    - '@npm'\n    - git.example.com:22\n";
 
 #[test]
 fn a_host_passes_by_a_rule_or_is_denied() {
     let place = Place::with(STRICT);
-    told(
+    prints(
         &place,
         &["net", "check", "a.npmjs.org"],
         &expect![[r#"
@@ -17,7 +17,7 @@ fn a_host_passes_by_a_rule_or_is_denied() {
             a.npmjs.org:443 passes by `@npm`
         "#]],
     );
-    told(
+    prints(
         &place,
         &["net", "check", "Evil.Example:80"],
         &expect![[r#"
@@ -26,7 +26,7 @@ fn a_host_passes_by_a_rule_or_is_denied() {
             evil.example:80 is denied: no rule allows it; `evil.example` would allow it
         "#]],
     );
-    told(
+    prints(
         &place,
         &["net", "check", "git.example.com:22", "--json"],
         &expect![[r#"
@@ -43,7 +43,7 @@ fn a_host_passes_by_a_rule_or_is_denied() {
             }
         "#]],
     );
-    told(
+    prints(
         &place,
         &["net", "check", "evil.example", "--json"],
         &expect![[r#"
@@ -70,7 +70,7 @@ fn a_host_passes_by_a_rule_or_is_denied() {
 fn a_network_without_a_policy_is_open_or_internal() {
     let place =
         Place::with("agent: builder\nimage: x\n").file("in.yaml", "agent: a\nimage: x\nnetwork: {internal: true}\n");
-    told(
+    prints(
         &place,
         &["net", "check", "evil.example:22"],
         &expect![[r#"
@@ -79,7 +79,7 @@ fn a_network_without_a_policy_is_open_or_internal() {
             evil.example:22 passes: the network of builder has no policy
         "#]],
     );
-    told(
+    prints(
         &place,
         &["net", "check", "evil.example", "in.yaml"],
         &expect![[r#"

@@ -5,13 +5,13 @@ use std::io::Write;
 use std::process::Stdio;
 
 use expect_test::expect;
-use testkit::hermetic::{Place, told};
+use testkit::hermetic::{Place, prints};
 
 const TUNED: &str = "agent: builder\nimage: debian:13\ntracing: {all: true}\nbuildkit: {cache: keep}\n";
 
 #[test]
 fn a_valid_spec() {
-    told(
+    prints(
         &Place::with("agent: builder\nimage: debian:13\n"),
         &["validate"],
         &expect![[r#"
@@ -24,7 +24,7 @@ fn a_valid_spec() {
 
 #[test]
 fn keys_without_effect_cause_a_warning() {
-    told(
+    prints(
         &Place::with(TUNED),
         &["validate"],
         &expect![[r#"
@@ -50,7 +50,7 @@ fn keys_without_effect_cause_a_warning() {
 
         "#]],
     );
-    told(
+    prints(
         &Place::with(TUNED),
         &["validate", "--quiet"],
         &expect![[r#"
@@ -67,7 +67,7 @@ fn several_specs_and_agents() {
         .file("one/agent.yaml", "agent: builder\nimage: x\n---\nagent: tester\nimage: x\n")
         .file("two/moat.yaml", "name: reviewer\nimage: x\n")
         .file("three.yaml", "agent: builder\nimagee: x\n");
-    told(
+    prints(
         &place,
         &["validate", "one", "two"],
         &expect![[r#"
@@ -78,7 +78,7 @@ fn several_specs_and_agents() {
         reviewer is valid
     "#]],
     );
-    told(
+    prints(
         &place,
         &["validate", "one", "three.yaml", "two", "four.yaml"],
         &expect![[r#"
@@ -131,7 +131,7 @@ fn from_standard_input() {
 #[test]
 fn for_scripts() {
     let place = Place::with(TUNED).file("bad.yaml", "agent: builder\nmcp: []\nenv_file: gone.env\n");
-    told(
+    prints(
         &place,
         &["validate", "--json"],
         &expect![[r#"
@@ -179,7 +179,7 @@ fn for_scripts() {
             }
         "#]],
     );
-    told(
+    prints(
         &place,
         &["validate", "--json", "bad.yaml"],
         &expect![[r#"
@@ -226,7 +226,7 @@ fn for_scripts() {
 
 #[test]
 fn keys_are_explained() {
-    told(
+    prints(
         &Place::new(),
         &["explain", "container.memory"],
         &expect![[r#"
@@ -241,7 +241,7 @@ fn keys_are_explained() {
               example  memory: 512m
         "#]],
     );
-    told(
+    prints(
         &Place::new(),
         &["explain", "name"],
         &expect![[r#"
@@ -257,7 +257,7 @@ fn keys_are_explained() {
               aliases  name
         "#]],
     );
-    told(
+    prints(
         &Place::new(),
         &["explain", "memory"],
         &expect![[r#"
@@ -267,7 +267,7 @@ fn keys_are_explained() {
               = help: did you mean `container.memory`?
         "#]],
     );
-    told(
+    prints(
         &Place::new(),
         &["explain", "mcp"],
         &expect![[r#"
@@ -277,7 +277,7 @@ fn keys_are_explained() {
               = help: moat does not run or expose MCP servers: run the server as part of `command`
         "#]],
     );
-    told(
+    prints(
         &Place::new(),
         &["explain", "workspace"],
         &expect![[r#"
@@ -306,7 +306,7 @@ fn the_schema_is_the_one_that_is_checked_in() {
 #[test]
 fn init_creates_a_valid_spec_and_overwrites_nothing() {
     let place = Place::new();
-    told(
+    prints(
         &place,
         &["init", "--agent", "builder"],
         &expect![[r#"
@@ -315,7 +315,7 @@ fn init_creates_a_valid_spec_and_overwrites_nothing() {
         created agent.yaml; next: `moat plan`, `moat apply`
     "#]],
     );
-    told(
+    prints(
         &place,
         &["validate"],
         &expect![[r#"
@@ -324,7 +324,7 @@ fn init_creates_a_valid_spec_and_overwrites_nothing() {
             builder is valid
         "#]],
     );
-    told(
+    prints(
         &place,
         &["init"],
         &expect![[r#"
@@ -334,7 +334,7 @@ fn init_creates_a_valid_spec_and_overwrites_nothing() {
               = help: choose another file, or edit the existing one
         "#]],
     );
-    told(
+    prints(
         &place,
         &["init", "--agent", "builder", "--image", "debian:13", "other.yaml"],
         &expect![[r#"

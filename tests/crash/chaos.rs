@@ -213,7 +213,7 @@ impl<'a> Chaos<'a> {
                 return Instant::now().saturating_duration_since(begins);
             }
             if Instant::now() > begins + BOUND {
-                let reported = self.watch.as_ref().map(|watch| watch.told.iter().rev().take(12).collect::<Vec<_>>());
+                let reported = self.watch.as_ref().map(|watch| watch.events.iter().rev().take(12).collect::<Vec<_>>());
                 let status = self.sandbox.status();
                 panic!("seed {seed}: not ready after {:?}: {status:#}\nlast reported: {reported:#?}", self.done);
             }

@@ -16,7 +16,7 @@ fn watch_starts_containers_that_the_engine_left_exited() {
     let sandbox = Sandbox::new(&format!("{PLAIN}restart: \"no\"\n"));
     let mut watch = Watched::new(&sandbox, &[]);
     let main = sandbox.main();
-    watch.told.clear();
+    watch.events.clear();
     restart_engine();
     watch.wait_for("engine-lost");
     watch.wait_for("engine-back");

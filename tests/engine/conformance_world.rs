@@ -137,7 +137,7 @@ impl Corner for World {
         socket.local_addr().expect("an address").port()
     }
 
-    fn meddle(&self, interference: &Interference) {
+    fn interfere(&self, interference: &Interference) {
         match interference {
             Interference::Kill { container } => docker(&["kill", container]),
             Interference::Pause { container } => docker(&["pause", container]),
@@ -158,7 +158,7 @@ impl Corner for World {
                 let network = format!("moat-{}-net", self.agent);
                 docker(&["network", "disconnect", &network, container])
             }
-            other => panic!("no promise needs somebody who would {other} in {}", run_of(self).id),
+            other => panic!("no promise needs {other} in {}", run_of(self).id),
         };
     }
 }

@@ -121,5 +121,5 @@ fn a_missing_volume_is_not_created() {
     sandbox.apply();
     sandbox.assert_ready();
     sandbox.moat(&["destroy", "--volumes", "--yes"]).ok();
-    assert_eq!(there().len(), 1, "it is somebody else's");
+    assert_eq!(there().len(), 1, "it belongs to another run");
 }

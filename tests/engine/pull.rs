@@ -38,7 +38,7 @@ fn a_moved_tag_is_followed_only_with_pull() {
     let first = sandbox.main();
     push(&reference, "two");
     for args in [&["plan", "--detailed-exitcode"][..], &["apply"]] {
-        assert_eq!(sandbox.moat(args).run().code, 0, "{args:?}: nobody asked");
+        assert_eq!(sandbox.moat(args).run().code, 0, "{args:?}: no change was asked for");
     }
     assert_eq!((sandbox.main(), sandbox.sh_ok("cat /content")), (first.clone(), "one".to_owned()));
 
@@ -76,7 +76,7 @@ fn a_moved_tag_is_followed_only_with_pull() {
     push(&reference, "three");
     engine().docker(&["pull", "-q", &reference]);
     sandbox.apply();
-    assert_eq!(sandbox.main(), second, "nobody asked");
+    assert_eq!(sandbox.main(), second, "no change was asked for");
     let planned = sandbox.moat(&["plan", "--pull"]).ok().stdout;
     assert!(!planned.contains("pull image") && planned.contains("is another image now"), "{planned}");
     sandbox.moat(&["apply", "--pull"]).ok();

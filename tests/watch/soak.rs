@@ -50,7 +50,7 @@ fn soak() {
                 String::new()
             }
         };
-        watch.told.clear();
+        watch.events.clear();
         // After many repairs the watch backs off, as intended.
         let event = watch.wait_for_one(&["settled", "backing-off"]);
         rounds += 1;
@@ -60,7 +60,7 @@ fn soak() {
             fs::write(sandbox.path().join("agent.yaml"), text).expect("a spec");
             watch.wait_for("settled");
         }
-        gaps += watch.told.iter().filter(|it| is_gap(it)).count();
+        gaps += watch.events.iter().filter(|it| is_gap(it)).count();
         if rounds == 5 {
             first = Some(watch.size());
         }

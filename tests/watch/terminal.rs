@@ -78,7 +78,7 @@ impl Terminal {
         thread::spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok(count @ 1..) = from.read(&mut buffer) {
-                shared.lock().expect("nobody panics").take(&String::from_utf8_lossy(&buffer[..count]));
+                shared.lock().expect("the lock is not poisoned").take(&String::from_utf8_lossy(&buffer[..count]));
             }
         });
         let mut command = sandbox.moat(args).command;
@@ -90,7 +90,7 @@ impl Terminal {
 
     /// The non-empty lines, with the sandbox's names replaced.
     fn lines(&self, sandbox: &Sandbox) -> Vec<String> {
-        let picture = self.picture.lock().expect("nobody panics");
+        let picture = self.picture.lock().expect("the lock is not poisoned");
         assert!(picture.strange.is_empty(), "{:?}", picture.strange);
         let lines = picture.lines.iter().map(|line| line.replace(&sandbox.agent, "AGENT"));
         lines.filter(|line| !line.is_empty()).collect()

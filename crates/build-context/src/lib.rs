@@ -300,7 +300,7 @@ mod tests {
         for without in [&own, &link.join("moat")] {
             let found = read(root, "Dockerfile", Some(without)).expect("readable");
             assert_ne!(found.digest, before.digest, "the folder above it is there");
-            assert!(!found.folders.contains(&own), "nobody waits for what moat writes");
+            assert!(!found.folders.contains(&own), "what moat writes is not watched");
             folder.write("state/moat/key", "2");
             assert_eq!(read(root, "Dockerfile", Some(without)).expect("readable"), found);
             let context = BuildContext { without: Some(without.clone()), digest: found.digest, ..folder.context() };

@@ -128,13 +128,13 @@ mod tests {
     }
 
     fn wider(new: &[&str], old: &[&str]) -> Vec<String> {
-        let told = |widening: Widening| match widening {
+        let described = |widening: Widening| match widening {
             Widening::Rule { rule, hosts } => {
                 format!("{rule}: {}", hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
             }
             other => format!("{other:?}"),
         };
-        widenings(Some(&strict(new)), Some(&strict(old))).into_iter().map(told).collect()
+        widenings(Some(&strict(new)), Some(&strict(old))).into_iter().map(described).collect()
     }
 
     #[test]

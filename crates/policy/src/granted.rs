@@ -118,12 +118,12 @@ mod tests {
     #[test]
     fn a_wider_grant_is_a_widening() {
         let wider = |new: Policy, old: Policy| -> Vec<String> {
-            let told = |widening| match widening {
+            let described = |widening| match widening {
                 Widening::Grant(name) => format!("grant {name}"),
                 Widening::Rule { rule, .. } => rule,
                 other => format!("{other:?}"),
             };
-            widenings(Some(&new), Some(&old)).into_iter().map(told).collect()
+            widenings(Some(&new), Some(&old)).into_iter().map(described).collect()
         };
         let of = |repos: &[&str], write| policy(&[], vec![github(repos, write)]);
         assert_eq!(wider(of(&["me/x"], false), policy(&[], Vec::new())), ["grant github"]);

@@ -159,8 +159,8 @@ mod tests {
         ];
         for (text, message, hint) in table {
             let error = text.parse::<Rule>().expect_err(text);
-            let (told, help) = (error.to_string(), error.hint());
-            assert!(told.contains(message), "{text}: {told}");
+            let (shown, help) = (error.to_string(), error.hint());
+            assert!(shown.contains(message), "{text}: {shown}");
             assert!(help.contains(hint), "{text}: {help}");
         }
     }

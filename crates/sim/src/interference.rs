@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// An engine that accepts interference.
 pub trait Interferer {
     /// Applies the interference before it returns, if it is possible now.
-    fn meddle(&self, meddling: &Interference);
+    fn interfere(&self, interference: &Interference);
 
     /// Stops the engine with all containers, and starts it again after `down`.
     fn restart_engine(&self, down: Duration);

@@ -38,17 +38,17 @@ pub fn hold_at<'a>(sandbox: &Sandbox, breakpoint: &'a Breakpoint, args: &[&str],
             return Some(held);
         }
         if let Some(status) = held.child.try_wait().expect("a child") {
-            assert!(status.success(), "{point:?}: {args:?}: {status}\n{}", held.told());
+            assert!(status.success(), "{point:?}: {args:?}: {status}\n{}", held.output());
             return None;
         }
-        assert!(Instant::now() < deadline, "{point:?}: {args:?} neither ends nor gets there\n{}", held.told());
+        assert!(Instant::now() < deadline, "{point:?}: {args:?} neither ends nor gets there\n{}", held.output());
         thread::sleep(PAUSE);
     }
 }
 
 impl Held<'_> {
     /// Its output.
-    pub fn told(&self) -> String {
+    pub fn output(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
@@ -56,7 +56,7 @@ impl Held<'_> {
     pub fn kill(mut self) -> String {
         self.child.kill().expect("killed");
         let status = self.child.wait().expect("it ends");
-        assert!(!status.success(), "{}: it has ended by itself\n{}", self.call, self.told());
+        assert!(!status.success(), "{}: it has ended by itself\n{}", self.call, self.output());
         std::mem::take(&mut self.call)
     }
 
@@ -68,10 +68,10 @@ impl Held<'_> {
             if let Some(status) = self.child.try_wait().expect("a child") {
                 break status;
             }
-            assert!(Instant::now() < deadline, "{}: no end\n{}", self.call, self.told());
+            assert!(Instant::now() < deadline, "{}: no end\n{}", self.call, self.output());
             thread::sleep(PAUSE);
         };
-        (status.code(), self.told())
+        (status.code(), self.output())
     }
 }
 

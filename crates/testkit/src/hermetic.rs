@@ -105,7 +105,7 @@ fn replace_after(text: &str, mark: &str, length: usize, kind: impl Fn(char) -> b
 
 /// Checks the result of a command: the exit code, then both streams.
 #[track_caller]
-pub fn told(place: &Place, arguments: &[&str], expected: &Expect) {
+pub fn prints(place: &Place, arguments: &[&str], expected: &Expect) {
     let Ran { code, out, err } = place.run(arguments);
     let section = |name: &str, text: &str| if text.is_empty() { String::new() } else { format!("== {name}\n{text}") };
     let code = code.map_or_else(|| "none".to_owned(), |code| code.to_string());

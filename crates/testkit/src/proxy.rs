@@ -28,7 +28,7 @@ impl Proxy {
                     continue;
                 }
                 let far = UnixStream::connect(&target).expect("the lab's engine");
-                all.lock().expect("nobody panics").push(near.try_clone().expect("a descriptor"));
+                all.lock().expect("the lock is not poisoned").push(near.try_clone().expect("a descriptor"));
                 pass(&near, &far);
                 pass(&far, &near);
             }
@@ -43,7 +43,7 @@ impl Proxy {
     /// Closes every connection, and accepts no new one.
     pub fn cut(&self) {
         self.dead.store(true, Ordering::SeqCst);
-        for line in self.lines.lock().expect("nobody panics").drain(..) {
+        for line in self.lines.lock().expect("the lock is not poisoned").drain(..) {
             // It may be closed already.
             let _ = line.shutdown(Shutdown::Both);
         }

@@ -17,7 +17,7 @@ pub struct Watched {
     child: Child,
     lines: Receiver<Value>,
     /// The events so far.
-    pub told: Vec<Value>,
+    pub events: Vec<Value>,
 }
 
 /// The maximum wait for one event, on a busy machine.
@@ -58,13 +58,13 @@ impl Watched {
                 }
             }
         });
-        Self { child, lines, told: Vec::new() }
+        Self { child, lines, events: Vec::new() }
     }
 
     /// The events since the last call, without waiting for more.
     pub fn heard(&mut self) -> Vec<Value> {
         let heard: Vec<Value> = self.lines.try_iter().collect();
-        self.told.extend(heard.iter().cloned());
+        self.events.extend(heard.iter().cloned());
         heard
     }
 
@@ -85,8 +85,8 @@ impl Watched {
             let value = self
                 .lines
                 .recv_timeout(left)
-                .unwrap_or_else(|error| panic!("{error}: no {kinds:?} in {:#?}", self.told));
-            self.told.push(value.clone());
+                .unwrap_or_else(|error| panic!("{error}: no {kinds:?} in {:#?}", self.events));
+            self.events.push(value.clone());
             if kinds.iter().any(|kind| value["event"] == *kind) {
                 return value;
             }
@@ -95,14 +95,14 @@ impl Watched {
 
     /// The operations since the last call, up to the next time in sync.
     pub fn settles(&mut self) -> Vec<String> {
-        self.told.clear();
+        self.events.clear();
         self.wait_for("settled");
         self.done()
     }
 
     /// The operations in the events.
     pub fn done(&self) -> Vec<String> {
-        let done = self.told.iter().filter(|it| it["event"] == "succeeded");
+        let done = self.events.iter().filter(|it| it["event"] == "succeeded");
         let text = |it: &Value| {
             let operation = &it["operation"];
             format!(
@@ -116,11 +116,11 @@ impl Watched {
 
     /// The events of a period that should have none.
     pub fn quiet(&mut self) -> Vec<Value> {
-        let (end, mut told) = (Instant::now() + QUIET, Vec::new());
+        let (end, mut reported) = (Instant::now() + QUIET, Vec::new());
         loop {
             match self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
-                Ok(value) => told.push(value),
-                Err(RecvTimeoutError::Timeout) => return told,
+                Ok(value) => reported.push(value),
+                Err(RecvTimeoutError::Timeout) => return reported,
                 Err(error) => panic!("{error}: it has ended"),
             }
         }
@@ -140,7 +140,7 @@ impl Watched {
         self.signal(rustix::process::Signal::INT);
         let status = self.child.wait().expect("it ends");
         self.heard();
-        assert_eq!((status.code(), status.signal()), (Some(0), None), "{:#?}", self.told);
+        assert_eq!((status.code(), status.signal()), (Some(0), None), "{:#?}", self.events);
     }
 
     /// Stops it like a user, and waits for at most `patience`.
@@ -149,10 +149,10 @@ impl Watched {
         self.signal(rustix::process::Signal::INT);
         loop {
             if let Some(status) = self.child.try_wait().expect("a child") {
-                assert_eq!((status.code(), status.signal()), (Some(0), None), "{:#?}", self.told);
+                assert_eq!((status.code(), status.signal()), (Some(0), None), "{:#?}", self.events);
                 return;
             }
-            assert!(Instant::now() < deadline, "it does not end: {:#?}", self.told);
+            assert!(Instant::now() < deadline, "it does not end: {:#?}", self.events);
             thread::sleep(Duration::from_millis(10));
         }
     }

@@ -158,8 +158,10 @@ mod tests {
         ];
         all.into_iter().enumerate().for_each(|(agent, state)| dashboard.set_state(agent, state));
         let run = Run::derive(AgentName::parse("builder").expect("a name"), std::path::Path::new("/b.yaml"));
-        dashboard
-            .note(1, &Event::Woken { run: &run, trigger: &Trigger::File("b\u{1b}.yaml".to_owned()), is_told: true });
+        dashboard.note(
+            1,
+            &Event::Woken { run: &run, trigger: &Trigger::File("b\u{1b}.yaml".to_owned()), is_reported: true },
+        );
         dashboard
     }
 

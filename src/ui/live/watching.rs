@@ -13,7 +13,7 @@ pub(in crate::ui) fn text(event: &Event<'_>, colour: Colour) -> Option<(String, 
         |run: &moat_model::resource::Run, rest: &str| format!("{}: {rest}\n", colour.paint(STRONG, run.agent.as_str()));
     let warning = |message: &str, hint: &str| notice("warning", CARE, message, Some(hint), colour);
     Some(match event {
-        Event::Woken { is_told: true, .. } => return None,
+        Event::Woken { is_reported: true, .. } => return None,
         Event::Woken { run, trigger, .. } => (line(run, &trigger.to_string()), false),
         Event::Settled { run, took } => {
             let good = colour.paint(GOOD, "in sync");
@@ -109,10 +109,10 @@ mod tests {
         let said = |event: &Event<'_>| text(event, Colour::Never).map_or_else(String::new, |(text, _)| text);
         let run = &run;
         assert_eq!(said(&Event::Reloaded { run, trigger: &file }), "a: `img/f` changed\n");
-        assert_eq!(said(&Event::Woken { run, trigger: &file, is_told: true }), "");
+        assert_eq!(said(&Event::Woken { run, trigger: &file, is_reported: true }), "");
         // A mounted file is not part of the spec.
-        assert_eq!(said(&Event::Woken { run, trigger: &file, is_told: false }), "a: `img/f` changed\n");
+        assert_eq!(said(&Event::Woken { run, trigger: &file, is_reported: false }), "a: `img/f` changed\n");
         assert_eq!(said(&Event::Reloaded { run, trigger: &other }), "a: the spec changed\n");
-        assert_eq!(said(&Event::Woken { run, trigger: &other, is_told: false }), "a: reload requested\n");
+        assert_eq!(said(&Event::Woken { run, trigger: &other, is_reported: false }), "a: reload requested\n");
     }
 }

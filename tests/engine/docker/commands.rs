@@ -46,8 +46,8 @@ async fn exec_fails_in_a_stopped_container() {
     let ended = lab.wait_for("main", "its end", |facts| facts.exit_code.is_some()).await;
     assert_eq!(ended.exit_code, Some(5));
     assert_eq!(lab.docker.exec(&id, &command).await.map_err(|error| error.fault), Err(Fault::Conflict));
-    let nobody = ContainerId::new("0123456789ab");
-    assert_eq!(lab.docker.exec(&nobody, &command).await.map_err(|error| error.fault), Err(Fault::NotFound));
+    let unknown = ContainerId::new("0123456789ab");
+    assert_eq!(lab.docker.exec(&unknown, &command).await.map_err(|error| error.fault), Err(Fault::NotFound));
 }
 
 #[tokio::test]

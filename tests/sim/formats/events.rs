@@ -91,7 +91,7 @@ fn lines() -> Vec<String> {
         Event::Skipped { operation, because: OpId(0) },
         Event::Undoing { run, plan: &plan },
         Event::Warning { run, message: "m", hint: "h" },
-        Event::Woken { run, trigger: &died, is_told: false },
+        Event::Woken { run, trigger: &died, is_reported: false },
         Event::Settled { run, took },
         Event::Unsettled { run, failures, again: Some(pause) },
         Event::BackingOff { run, resource, repairs: 3, pause, log },

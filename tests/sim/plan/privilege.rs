@@ -71,10 +71,10 @@ fn a_secret_is_gained_by_its_name_and_not_by_its_value() {
         let vault = Vault { key: SecretKey::new([1; 32]), fetched, withheld: [].into() };
         moat_spec::compile::compile_with(&spec, &moat_spec::Capabilities::builtin(), Some(&vault)).expect("a good spec")
     };
-    let told =
+    let described =
         |before: &Observed| widening(&with("hunter2"), before).iter().map(ToString::to_string).collect::<Vec<_>>();
-    assert_eq!(told(&applied(&graph("agent: a\nimage: x\n"))), ["container/main gets the secret TOKEN"]);
-    assert_eq!(told(&applied(&with("hunter1"))), <[String; 0]>::default());
+    assert_eq!(described(&applied(&graph("agent: a\nimage: x\n"))), ["container/main gets the secret TOKEN"]);
+    assert_eq!(described(&applied(&with("hunter1"))), <[String; 0]>::default());
     let shown = plan(&with("hunter2"), &applied(&with("hunter1")));
     assert!(shown.contains("secrets.TOKEN \"hmac:") && !shown.contains("hunter"), "{shown}");
 }

@@ -60,21 +60,21 @@ fn twice(plan: &Plan, operation: &Operation) -> Option<Plan> {
 }
 
 fn at_somebody_else(operation: &Operation) -> Option<Operation> {
-    let nobody = ContainerId::new("f".repeat(64));
+    let unknown = ContainerId::new("f".repeat(64));
     let action = match operation.action.clone() {
-        Action::RemoveContainer { .. } => Action::RemoveContainer { container: nobody },
-        Action::StopContainer { grace, .. } => Action::StopContainer { container: nobody, grace },
-        Action::RestartContainer { .. } => Action::RestartContainer { container: nobody },
-        Action::UnpauseContainer { .. } => Action::UnpauseContainer { container: nobody },
+        Action::RemoveContainer { .. } => Action::RemoveContainer { container: unknown },
+        Action::StopContainer { grace, .. } => Action::StopContainer { container: unknown, grace },
+        Action::RestartContainer { .. } => Action::RestartContainer { container: unknown },
+        Action::UnpauseContainer { .. } => Action::UnpauseContainer { container: unknown },
         Action::StartContainer { container: Handle::Known(_) } => {
-            Action::StartContainer { container: Handle::Known(nobody) }
+            Action::StartContainer { container: Handle::Known(unknown) }
         }
         Action::ConnectNetwork { network, aliases, address, .. } => {
-            Action::ConnectNetwork { network, container: Handle::Known(nobody), aliases, address }
+            Action::ConnectNetwork { network, container: Handle::Known(unknown), aliases, address }
         }
-        Action::DisconnectNetwork { network, .. } => Action::DisconnectNetwork { network, container: nobody },
+        Action::DisconnectNetwork { network, .. } => Action::DisconnectNetwork { network, container: unknown },
         Action::SetPolicy { command, policy, .. } => {
-            Action::SetPolicy { container: Handle::Known(nobody), command, policy }
+            Action::SetPolicy { container: Handle::Known(unknown), command, policy }
         }
         Action::RemoveNetwork { .. } => Action::RemoveNetwork { network: NetworkId::new("f".repeat(64)) },
         Action::CreateContainer { labels, config, mounts, ports, address, resolver, .. } => Action::CreateContainer {

@@ -37,7 +37,7 @@ pub async fn several_do_not_meet(case: &Case) -> Verdict {
     });
     for (attempt, verdict) in join_all(attempts).await {
         verdict?;
-        let undisturbed = case.faults.0.is_empty() && case.meddling.is_empty() && case.before.is_none();
+        let undisturbed = case.faults.0.is_empty() && case.interference.is_empty() && case.before.is_none();
         check(attempt.converged() || !undisturbed, || format!("one failed: {attempt:?}\n{}", stage.sim.trace()))?;
     }
     if case.faults.0.is_empty() {

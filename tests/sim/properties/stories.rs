@@ -52,7 +52,7 @@ pub async fn converges_from_anywhere(case: &Case) -> Verdict {
         let patient = insisted.starts == 1 && !stage.gave_up.get();
         check(patient, || format!("gave up what passes by itself:\n{}", stage.sim.trace()))?;
     }
-    if case.faults.0.is_empty() && case.meddling.is_empty() {
+    if case.faults.0.is_empty() && case.interference.is_empty() {
         kept_what_did_not_change(&stage, case, &unchanged).await?;
     }
 
@@ -170,7 +170,7 @@ pub async fn two_at_once_are_tolerated(case: &Case) -> Verdict {
     first?;
     second?;
     // A conflict means that the other one was faster, and causes another observation, not a failure.
-    if case.faults.0.is_empty() && case.meddling.is_empty() && case.before.is_none() {
+    if case.faults.0.is_empty() && case.interference.is_empty() && case.before.is_none() {
         check(one.converged() && other.converged(), || {
             format!("one of two failed:\n{one:?}\n{other:?}\n{}", stage.sim.trace())
         })?;
@@ -194,7 +194,7 @@ pub async fn namesakes_are_left_alone(case: &Case) -> Verdict {
     verdict?;
     stage.neighbours_are_untouched()?;
     stage.no_rule_was_broken(true)?;
-    let [namesake] = &case.meddling[..] else { return Err("one namesake".to_owned()) };
+    let [namesake] = &case.interference[..] else { return Err("one namesake".to_owned()) };
     // Networks are distinguished by id where the engine allows two with one name.
     if case.old_engine && matches!(namesake, Interference::AddNetwork { .. }) {
         check(attempt.converged(), || format!("not converged: {attempt:?}"))?;
@@ -203,8 +203,8 @@ pub async fn namesakes_are_left_alone(case: &Case) -> Verdict {
     let Attempt::Ended(Ok(Outcome::Failed { failures, .. })) = &attempt else {
         return Err(format!("not a failure: {attempt:?}"));
     };
-    let told = failures.iter().any(|it| it.fault == Some(Fault::Conflict) && it.hint.is_some());
-    check(told, || format!("nobody is told of the conflict: {failures:?}"))?;
+    let reported = failures.iter().any(|it| it.fault == Some(Fault::Conflict) && it.hint.is_some());
+    check(reported, || format!("the conflict is not reported: {failures:?}"))?;
     stage.is_empty()?;
     let gone = match namesake.clone() {
         Interference::AddContainer { name, .. } => Interference::RemoveContainer { container: name },
@@ -212,7 +212,7 @@ pub async fn namesakes_are_left_alone(case: &Case) -> Verdict {
         Interference::AddVolume { name } => Interference::RemoveVolume { volume: name },
         other => return Err(format!("{other} is no namesake")),
     };
-    stage.sim.meddle(&gone);
+    stage.sim.interfere(&gone);
     stage.insist(&graph, &Options::default(), &Schedule::default()).await?;
     stage.is_as_wanted(&graph).await
 }
@@ -292,8 +292,8 @@ pub async fn begin(case: &Case) -> Result<Stage, String> {
         }
         tokio::time::sleep(SETTLES).await;
     }
-    for meddling in &case.meddling {
-        stage.sim.meddle(meddling);
+    for interference in &case.interference {
+        stage.sim.interfere(interference);
     }
     tokio::time::sleep(SETTLES).await;
     Ok(stage)
@@ -362,5 +362,5 @@ fn passes(planned: &Planned) -> bool {
 }
 
 pub fn disturbs(injection: &Injection) -> bool {
-    matches!(injection, Injection::Meddle { .. } | Injection::EngineRestart { .. })
+    matches!(injection, Injection::Interfere { .. } | Injection::EngineRestart { .. })
 }

@@ -19,9 +19,9 @@ async fn an_edit_is_taken_up_and_only_what_it_changes() {
             harness.begin().await;
             let wanted = edited(pair(), |main| main.version = 1);
             harness.edit(File::good(wanted.graph()));
-            let told = harness.after(MOMENT).await;
-            assert_eq!(told[..2], ["reloaded", "woken: `agent.yaml` changed"]);
-            assert!(told.iter().all(|line| !line.contains("buildkit")), "{told:?}");
+            let reported = harness.after(MOMENT).await;
+            assert_eq!(reported[..2], ["reloaded", "woken: `agent.yaml` changed"]);
+            assert!(reported.iter().all(|line| !line.contains("buildkit")), "{reported:?}");
             assert_eq!(harness.left(&wanted).await, "");
         })
         .await;
@@ -53,9 +53,9 @@ async fn a_file_that_is_as_it_was_is_not_given_as_the_reason() {
         .play(&pair(), async {
             harness.begin().await;
             harness.touch();
-            harness.meddle(&Interference::Kill { container: "container/main".to_owned() });
-            let told = harness.after(MOMENT).await;
-            assert!(told[0].starts_with("woken: ") && told[0].ends_with(" exited"), "{told:?}");
+            harness.interfere(&Interference::Kill { container: "container/main".to_owned() });
+            let reported = harness.after(MOMENT).await;
+            assert!(reported[0].starts_with("woken: ") && reported[0].ends_with(" exited"), "{reported:?}");
             assert_eq!(harness.left(&pair()).await, "");
         })
         .await;
@@ -67,13 +67,13 @@ async fn a_burst_of_edits_is_one_round() {
     harness
         .play(&pair(), async {
             harness.begin().await;
-            let mut told = Vec::new();
+            let mut reported = Vec::new();
             for version in 1..=8 {
                 harness.edit(File::good(edited(pair(), |main| main.version = version).graph()));
-                told.extend(harness.after(Duration::from_millis(20)).await);
+                reported.extend(harness.after(Duration::from_millis(20)).await);
             }
-            told.extend(harness.after(FILES_BOUND + MOMENT).await);
-            assert_eq!(told.iter().filter(|line| *line == "reloaded").count(), 1, "{told:?}");
+            reported.extend(harness.after(FILES_BOUND + MOMENT).await);
+            assert_eq!(reported.iter().filter(|line| *line == "reloaded").count(), 1, "{reported:?}");
             assert_eq!(harness.left(&edited(pair(), |main| main.version = 8)).await, "");
         })
         .await;
@@ -89,7 +89,7 @@ async fn an_invalid_edit_keeps_the_last_good_spec() {
             assert_eq!(harness.after(MOMENT).await, ["rejected: it makes no sense"]);
             assert_eq!(harness.sim.calls().len(), 0);
             assert_eq!(harness.host.standing_of(&run()).problem.as_deref(), Some("it makes no sense"));
-            harness.meddle(&Interference::Kill { container: "container/main".to_owned() });
+            harness.interfere(&Interference::Kill { container: "container/main".to_owned() });
             assert!(harness.after(MOMENT).await.contains(&"start container/main".to_owned()), "it is still kept");
             harness.edit(File::good(pair().graph()));
             assert_eq!(harness.after(MOMENT).await, ["reloaded"]);
@@ -108,10 +108,10 @@ async fn a_spec_that_is_gone_removes_nothing_unless_asked_to() {
                 harness.begin().await;
                 let before = harness.sim.snapshot(&Scope::All);
                 harness.edit(File::Gone);
-                let told = harness.after(MOMENT * 2).await;
-                assert_eq!(told[0], "spec gone");
+                let reported = harness.after(MOMENT * 2).await;
+                assert_eq!(reported[0], "spec gone");
                 if prune {
-                    assert_eq!(harness.sim.counts(&Scope::Of(run().id)).containers, 0, "{told:?}");
+                    assert_eq!(harness.sim.counts(&Scope::Of(run().id)).containers, 0, "{reported:?}");
                 } else {
                     assert_eq!(harness.sim.snapshot(&Scope::All), before);
                 }
@@ -136,7 +136,7 @@ async fn a_widening_is_held_until_it_is_approved() {
             assert_eq!(harness.sim.changes(), 0);
             assert_eq!(harness.host.standing_of(&run()).held.len(), 1);
             // The approved state is kept meanwhile.
-            harness.meddle(&Interference::RemoveContainer { container: "container/main".to_owned() });
+            harness.interfere(&Interference::RemoveContainer { container: "container/main".to_owned() });
             assert!(harness.after(MOMENT).await.contains(&"create container/main".to_owned()));
             assert_eq!(harness.left(&pair()).await, "");
 
@@ -182,7 +182,7 @@ async fn a_watch_of_an_unapproved_spec_changes_nothing_until_it_is_approved() {
         .play_unread(&run(), File::Held(vec!["more".to_owned()]), async {
             assert_eq!(harness.after(MOMENT).await, ["held: more"]);
             assert_eq!(harness.host.standing_of(&run()).held.len(), 1);
-            harness.meddle(&Interference::Kill { container: "container/main".to_owned() });
+            harness.interfere(&Interference::Kill { container: "container/main".to_owned() });
             assert_eq!(harness.after(MOMENT).await, [""; 0]);
             assert_eq!(harness.sim.changes(), 0);
             harness.host.approve(&harness.spec, needy.graph());
@@ -197,11 +197,11 @@ async fn a_watch_of_an_unapproved_spec_changes_nothing_until_it_is_approved() {
 async fn a_watch_that_begins_again_repairs_what_is_approved() {
     let harness = Harness::new();
     harness.play(&pair(), harness.begin()).await;
-    harness.meddle(&Interference::RemoveContainer { container: "container/buildkit".to_owned() });
+    harness.interfere(&Interference::RemoveContainer { container: "container/buildkit".to_owned() });
     harness
         .play_unread(&run(), File::good(pair().graph()), async {
-            let told = harness.after(MOMENT).await;
-            assert!(told.contains(&"create container/buildkit".to_owned()), "{told:?}");
+            let reported = harness.after(MOMENT).await;
+            assert!(reported.contains(&"create container/buildkit".to_owned()), "{reported:?}");
             assert_eq!(harness.left(&pair()).await, "");
         })
         .await;

@@ -1,4 +1,4 @@
-//! Where a story is played: a simulated engine, a host, and a watch that runs while somebody else acts.
+//! The setting of a story: a simulated engine, a host, and a watch that runs while others act.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -110,8 +110,8 @@ impl Harness {
         self.wakeups.wake(0, Trigger::File("agent.yaml".to_owned()));
     }
 
-    pub fn meddle(&self, meddling: &Interference) {
-        assert!(self.sim.meddle(meddling), "{meddling}: nothing to do");
+    pub fn interfere(&self, interference: &Interference) {
+        assert!(self.sim.interfere(interference), "{interference}: nothing to do");
     }
 
     /// The events reported while `time` passes.
@@ -122,8 +122,8 @@ impl Harness {
 
     /// Waits until the initial desired state is in sync.
     pub async fn begin(&self) {
-        let told = self.after(MOMENT).await;
-        assert_eq!(told.last().map(String::as_str), Some("settled"), "{told:#?}");
+        let reported = self.after(MOMENT).await;
+        assert_eq!(reported.last().map(String::as_str), Some("settled"), "{reported:#?}");
         self.sim.forget();
     }
 

@@ -42,7 +42,7 @@ pub struct FakeHost {
     /// Two rounds of one run overlapped.
     pub overlapped: Cell<bool>,
     /// The reported events, shortened.
-    pub told: RefCell<Vec<String>>,
+    pub reported: RefCell<Vec<String>>,
     pub standing: RefCell<BTreeMap<String, Standing>>,
     /// The latest announced retry.
     pub promised: Cell<Option<Instant>>,
@@ -81,7 +81,7 @@ impl FakeHost {
 
     /// The events since the last call.
     pub fn take_reported(&self) -> Vec<String> {
-        std::mem::take(&mut self.told.borrow_mut())
+        std::mem::take(&mut self.reported.borrow_mut())
     }
 
     fn promise(&self, pause: Duration) {
@@ -177,6 +177,6 @@ impl Host for FakeHost {
             | Event::Skipped { .. }
             | Event::Warning { .. } => return,
         };
-        self.told.borrow_mut().push(line);
+        self.reported.borrow_mut().push(line);
     }
 }

@@ -1,6 +1,6 @@
 //! The watch on the simulator, on a virtual clock: what wakes it, and what it repairs.
 //!
-//! The property lets edits, meddling, lost events and restarts of the engine come in any order, then nothing;
+//! The property lets edits, interference, lost events and restarts of the engine come in any order, then nothing;
 //! `MOAT_SIM_CASES` and `MOAT_SIM_SEED` are as in `properties`.
 
 mod edits;

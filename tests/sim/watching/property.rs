@@ -1,4 +1,4 @@
-//! Any edits, any meddling, lost events, restarts of the engine, answers that fail; then quiet, and it must converge.
+//! Any edits, any interference, lost events, restarts of the engine, answers that fail; then quiet, and it must converge.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ enum Act {
     Spoil,
     Remove,
     Touch,
-    Meddle(Interference),
+    Interfere(Interference),
     LoseEvents { ms: u64 },
     RestartEngine { down_ms: u64 },
 }
@@ -48,7 +48,7 @@ fn story() -> impl Strategy<Value = Story> {
         1 => Just(Act::Spoil),
         1 => Just(Act::Remove),
         1 => Just(Act::Touch),
-        6 => strategy::meddling().prop_map(Act::Meddle),
+        6 => strategy::interference().prop_map(Act::Interfere),
         1 => prop_oneof![Just(100), Just(5_000)].prop_map(|ms| Act::LoseEvents { ms }),
         1 => prop_oneof![Just(0), Just(700), Just(20_000)].prop_map(|down_ms| Act::RestartEngine { down_ms }),
     ];
@@ -71,7 +71,7 @@ fn burst(begins: impl Strategy<Value = u64>) -> impl Strategy<Value = Vec<(u64, 
     let hits = vec((pause, harm()), 2..=HITS);
     (begins, strategy::container(), hits).prop_map(|(begins, container, hits)| {
         let mut acts: Vec<_> =
-            hits.into_iter().map(|(pause, harm)| (pause, Act::Meddle(harm(container.clone())))).collect();
+            hits.into_iter().map(|(pause, harm)| (pause, Act::Interfere(harm(container.clone())))).collect();
         acts[0].0 = begins;
         acts
     })
@@ -134,8 +134,8 @@ async fn play(story: &Story) -> Result<String, String> {
                     Act::Spoil => harness.edit(File::Bad),
                     Act::Remove => harness.edit(File::Gone),
                     Act::Touch => harness.touch(),
-                    Act::Meddle(meddling) => {
-                        harness.sim.meddle(meddling);
+                    Act::Interfere(interference) => {
+                        harness.sim.interfere(interference);
                     }
                     Act::LoseEvents { ms } => harness.sim.lose_events(Duration::from_millis(*ms)),
                     Act::RestartEngine { down_ms } => harness.sim.restart_engine(Duration::from_millis(*down_ms)),
@@ -175,26 +175,26 @@ impl Story {
         if let Some(promised) = harness.host.promised.get() {
             tokio::time::sleep_until(promised.max(tokio::time::Instant::now()) + BOUND).await;
         }
-        // What ended in somebody's hands while it took the place of another looks as if it could not be had. It is said
-        // that it waits for a change, and a change it gets.
+        // A container that was stopped from outside while it replaced another looks as if it failed. The watch then
+        // waits for a change of the spec, and gets one here.
         if harness.host.stuck.replace(false) {
             harness.wakeups.wake(0, Trigger::Reload);
             tokio::time::sleep(BOUND).await;
         }
     }
 
-    /// How long it takes until all that has happened is known: what nobody told is found by the clock, as that a program
-    /// does not answer any more; and a spec may take its time to be read.
+    /// The time until everything is observed: the periodic check finds what no event reports, such as a program that no
+    /// longer answers; and reading a spec may take time.
     fn until_heard(&self) -> Duration {
         let reading = 2 * Duration::from_millis(self.reading_ms);
         let injected = |inject: &Injection| match inject {
-            Injection::EventsLost { .. } | Injection::Meddle { with: Interference::Sicken { .. } } => RESYNC,
+            Injection::EventsLost { .. } | Injection::Interfere { with: Interference::Sicken { .. } } => RESYNC,
             Injection::Slow { ms } => HANGING.min(Duration::from_millis(*ms)),
             Injection::EngineRestart { down_ms } => Duration::from_millis(*down_ms),
             _ => Duration::ZERO,
         };
         let act = |nth: usize, act: &Act| match act {
-            Act::Meddle(Interference::Sicken { .. }) => RESYNC,
+            Act::Interfere(Interference::Sicken { .. }) => RESYNC,
             Act::LoseEvents { ms } if self.is_hit_after(nth, *ms) => RESYNC,
             Act::RestartEngine { down_ms } => Duration::from_millis(*down_ms),
             _ => Duration::ZERO,
@@ -211,8 +211,8 @@ impl Story {
             after += pause;
             (after, act)
         });
-        let hits = |act: &Act| matches!(act, Act::Meddle(_) | Act::RestartEngine { .. } | Act::LoseEvents { .. });
-        let by_faults = self.faults.0.iter().any(|it| matches!(it.inject, Injection::Meddle { .. }));
+        let hits = |act: &Act| matches!(act, Act::Interfere(_) | Act::RestartEngine { .. } | Act::LoseEvents { .. });
+        let by_faults = self.faults.0.iter().any(|it| matches!(it.inject, Injection::Interfere { .. }));
         by_faults || later.any(|(after, act)| after <= ms + 1000 && hits(act))
     }
 }

@@ -48,7 +48,7 @@ fn edit_other(harness: &Harness, to: u8) {
 async fn kill(harness: &Harness, graph: &Graph) {
     let (observed, main) = (harness.observed(graph).await, ResourceId::main());
     let main = observed.containers_of(&main).next().expect("it runs");
-    harness.meddle(&Interference::Kill { container: main.name.clone() });
+    harness.interfere(&Interference::Kill { container: main.name.clone() });
 }
 
 #[tokio::test(start_paused = true)]
@@ -58,15 +58,15 @@ async fn a_slow_read_delays_no_other_agent() {
         edit_other(&harness, 1);
         assert_eq!(harness.after(MOMENT).await, [""; 0], "it is being read");
         kill(&harness, &version(run(), 0)).await;
-        let told = harness.after(MOMENT).await;
-        assert!(told[0].starts_with("woken: "), "{told:?}");
-        assert_eq!(told[1..], ["start container/main", "await container/main", "settled"]);
+        let reported = harness.after(MOMENT).await;
+        assert!(reported[0].starts_with("woken: "), "{reported:?}");
+        assert_eq!(reported[1..], ["start container/main", "await container/main", "settled"]);
 
         // Events about the agent itself wait until its spec has been read.
         kill(&harness, &version(other(), 0)).await;
         assert_eq!(harness.after(MOMENT).await, [""; 0], "it is still being read");
-        let told = harness.after(LONG).await;
-        assert_eq!(told[0], "reloaded");
+        let reported = harness.after(LONG).await;
+        assert_eq!(reported[0], "reloaded");
         assert_eq!(harness.left_of(&version(other(), 1)).await, "");
     }))
     .await;
@@ -81,8 +81,8 @@ async fn events_during_a_read_are_kept() {
         harness.after(MOMENT).await;
         kill(&harness, &version(other(), 0)).await;
         assert_eq!(harness.after(MOMENT).await, [""; 0]);
-        let told = harness.after(LONG).await;
-        assert_eq!(told[1..], ["start container/main", "await container/main", "settled"], "{told:?}");
+        let reported = harness.after(LONG).await;
+        assert_eq!(reported[1..], ["start container/main", "await container/main", "settled"], "{reported:?}");
         assert_eq!(harness.left_of(&version(other(), 0)).await, "");
     }))
     .await;
@@ -110,8 +110,8 @@ async fn several_specs_are_read_concurrently() {
         harness.host.takes.borrow_mut().insert(harness.spec.clone(), LONG);
         harness.edit(File::good(version(run(), 1)));
         edit_other(&harness, 1);
-        let told = harness.after(LONG + MOMENT).await;
-        assert_eq!(told.iter().filter(|line| *line == "reloaded").count(), 2, "{told:?}");
+        let reported = harness.after(LONG + MOMENT).await;
+        assert_eq!(reported.iter().filter(|line| *line == "reloaded").count(), 2, "{reported:?}");
     }))
     .await;
 }

@@ -12,8 +12,8 @@ use tokio::time::{Instant, sleep};
 use super::harness::{Harness, MOMENT, edited, pair, part};
 use super::host::File;
 
-fn check(told: &[String], expected: &Expect) {
-    expected.assert_eq(&(told.join("\n") + "\n"));
+fn check(reported: &[String], expected: &Expect) {
+    expected.assert_eq(&(reported.join("\n") + "\n"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -65,24 +65,24 @@ async fn only_damaged_resources_are_repaired() {
             "stop container/buildkit, stop container/main, remove container/buildkit, remove container/main, create network/agent, create container/buildkit, create container/main, start container/buildkit, await container/buildkit, start container/main, await container/main, rename container/buildkit, rename container/main",
         ),
     ];
-    for (meddling, repair) in table {
+    for (interference, repair) in table {
         let harness = Harness::new();
         harness
             .play(&pair(), async {
                 harness.begin().await;
-                harness.meddle(&meddling);
-                let told = harness.after(MOMENT * 3).await;
-                assert!(told[0].starts_with("woken: "), "{meddling}: {told:?}");
-                assert_eq!(told.last().map(String::as_str), Some("settled"), "{meddling}");
-                let mut done = told[1..told.len() - 1].to_vec();
+                harness.interfere(&interference);
+                let reported = harness.after(MOMENT * 3).await;
+                assert!(reported[0].starts_with("woken: "), "{interference}: {reported:?}");
+                assert_eq!(reported.last().map(String::as_str), Some("settled"), "{interference}");
+                let mut done = reported[1..reported.len() - 1].to_vec();
                 let mut wanted: Vec<_> = repair.split(", ").collect();
-                if matches!(meddling, Interference::RemoveNetwork { .. }) {
+                if matches!(interference, Interference::RemoveNetwork { .. }) {
                     // Two containers are repaired concurrently, in any order.
                     done.sort_unstable();
                     wanted.sort_unstable();
                 }
-                assert_eq!(done, wanted, "{meddling}");
-                assert_eq!(harness.left(&pair()).await, "", "{meddling}");
+                assert_eq!(done, wanted, "{interference}");
+                assert_eq!(harness.left(&pair()).await, "", "{interference}");
             })
             .await;
     }
@@ -95,7 +95,7 @@ async fn a_repair_begins_at_once() {
         .play(&pair(), async {
             harness.begin().await;
             let began = Instant::now();
-            harness.meddle(&Interference::Kill { container: "container/main".to_owned() });
+            harness.interfere(&Interference::Kill { container: "container/main".to_owned() });
             while harness.sim.changes() == 0 {
                 assert!(began.elapsed() < Duration::from_millis(200), "nothing is done about it");
                 sleep(Duration::from_millis(1)).await;
@@ -111,10 +111,10 @@ async fn unreported_changes_are_found_by_the_clock() {
         .play(&pair(), async {
             harness.begin().await;
             harness.sim.lose_events(Duration::from_secs(60));
-            harness.meddle(&Interference::Kill { container: "container/main".to_owned() });
+            harness.interfere(&Interference::Kill { container: "container/main".to_owned() });
             assert_eq!(harness.after(MOMENT).await, [""; 0]);
-            let told = harness.after(RESYNC).await;
-            assert_eq!(told[0], "woken: periodic check");
+            let reported = harness.after(RESYNC).await;
+            assert_eq!(reported[0], "woken: periodic check");
             assert_eq!(harness.left(&pair()).await, "");
         })
         .await;
@@ -129,12 +129,12 @@ async fn a_watch_catches_up_after_an_engine_restart() {
         .play(&wanted, async {
             harness.begin().await;
             harness.sim.restart_engine(Duration::from_secs(20));
-            let told = harness.after(MOMENT).await;
-            assert_eq!(told, ["engine lost"]);
-            let told = harness.after(Duration::from_secs(30)).await;
-            assert_eq!(told[0], "engine back");
-            assert!(told.contains(&"start container/main".to_owned()), "{told:?}");
-            assert_eq!(told.last().map(String::as_str), Some("settled"));
+            let reported = harness.after(MOMENT).await;
+            assert_eq!(reported, ["engine lost"]);
+            let reported = harness.after(Duration::from_secs(30)).await;
+            assert_eq!(reported[0], "engine back");
+            assert!(reported.contains(&"start container/main".to_owned()), "{reported:?}");
+            assert_eq!(reported.last().map(String::as_str), Some("settled"));
             assert_eq!(harness.left(&wanted).await, "");
         })
         .await;
@@ -146,22 +146,22 @@ async fn repairs_of_a_repeatedly_killed_container_back_off() {
     harness
         .play(&pair(), async {
             harness.begin().await;
-            let (mut told, began) = (Vec::new(), Instant::now());
+            let (mut reported, began) = (Vec::new(), Instant::now());
             while began.elapsed() < Duration::from_secs(3600) {
-                harness.sim.meddle(&Interference::Kill { container: "container/main".to_owned() });
-                told.extend(harness.after(Duration::from_secs(1)).await);
+                harness.sim.interfere(&Interference::Kill { container: "container/main".to_owned() });
+                reported.extend(harness.after(Duration::from_secs(1)).await);
             }
-            let starts = told.iter().filter(|line| *line == "start container/main").count();
+            let starts = reported.iter().filter(|line| *line == "start container/main").count();
             // 1 + 2 + 4 + … + 256 s, then every five minutes.
             assert!((15..=24).contains(&starts), "{starts} starts within an hour");
-            let left: Vec<_> = told.iter().filter(|line| line.contains("left alone")).collect();
+            let left: Vec<_> = reported.iter().filter(|line| line.contains("left alone")).collect();
             assert!(left.len() >= 8 && left.len() <= starts, "{left:#?}");
             assert!(left[0].starts_with("container/main left alone for 3 s after 3 repairs"), "{left:#?}");
             assert!(harness.host.standing_of(&run()).left.contains(&"container/main".to_owned()));
             // The other container does not wait for it.
-            harness.meddle(&Interference::Kill { container: "container/buildkit".to_owned() });
-            let told = harness.after(MOMENT).await;
-            assert!(told.contains(&"await container/buildkit".to_owned()), "{told:?}");
+            harness.interfere(&Interference::Kill { container: "container/buildkit".to_owned() });
+            let reported = harness.after(MOMENT).await;
+            assert!(reported.contains(&"await container/buildkit".to_owned()), "{reported:?}");
         })
         .await;
 }
@@ -174,17 +174,17 @@ async fn suspended_repairs_are_reported_again_after_an_edit() {
         .play(&pair(), async {
             harness.begin().await;
             for version in 1..=3 {
-                let mut told = Vec::new();
-                while !told.iter().any(|line: &String| line.contains("left alone")) {
-                    assert!(told.len() < 100, "{told:#?}");
-                    harness.sim.meddle(&Interference::Kill { container: "container/main".to_owned() });
-                    told.extend(harness.after(Duration::from_secs(1)).await);
+                let mut reported = Vec::new();
+                while !reported.iter().any(|line: &String| line.contains("left alone")) {
+                    assert!(reported.len() < 100, "{reported:#?}");
+                    harness.sim.interfere(&Interference::Kill { container: "container/main".to_owned() });
+                    reported.extend(harness.after(Duration::from_secs(1)).await);
                 }
-                let left = told.last().map(String::as_str).unwrap_or_default();
-                assert!(left.starts_with("container/main left alone for 3 s after 3 repairs"), "{told:#?}");
+                let left = reported.last().map(String::as_str).unwrap_or_default();
+                assert!(left.starts_with("container/main left alone for 3 s after 3 repairs"), "{reported:#?}");
                 harness.edit(File::good(edited(pair(), |main| main.version = version).graph()));
-                let told = harness.after(MOMENT).await;
-                assert_eq!(told.last().map(String::as_str), Some("settled"));
+                let reported = harness.after(MOMENT).await;
+                assert_eq!(reported.last().map(String::as_str), Some("settled"));
             }
         })
         .await;
@@ -196,17 +196,20 @@ async fn a_repeated_failure_is_not_retried_until_something_changes() {
     let broken = edited(pair(), |main| *main = part(Program::Broken));
     harness
         .play(&broken, async {
-            let told = harness.after(Duration::from_secs(4 * 3600)).await;
-            let tries = told.iter().filter(|line| *line == "failed start container/main").count();
-            assert_eq!(tries, 10, "{told:#?}");
-            assert_eq!(told.last().map(String::as_str), Some("unsettled until something changes"));
+            let reported = harness.after(Duration::from_secs(4 * 3600)).await;
+            let tries = reported.iter().filter(|line| *line == "failed start container/main").count();
+            assert_eq!(tries, 10, "{reported:#?}");
+            assert_eq!(reported.last().map(String::as_str), Some("unsettled until something changes"));
             assert_eq!(harness.host.standing_of(&run()).work, Work::Stuck);
             // The sidecar is still repaired.
-            harness.meddle(&Interference::Kill { container: "container/buildkit".to_owned() });
+            harness.interfere(&Interference::Kill { container: "container/buildkit".to_owned() });
             assert!(harness.after(MOMENT).await.contains(&"await container/buildkit".to_owned()));
             harness.edit(File::good(edited(broken.clone(), |main| main.version = 1).graph()));
-            let told = harness.after(MOMENT).await;
-            assert!(told.contains(&"failed start container/main".to_owned()), "an edit is tried at once: {told:?}");
+            let reported = harness.after(MOMENT).await;
+            assert!(
+                reported.contains(&"failed start container/main".to_owned()),
+                "an edit is tried at once: {reported:?}"
+            );
         })
         .await;
 }
@@ -217,7 +220,7 @@ async fn the_end_of_a_watch_changes_nothing() {
     let began = harness
         .play(&pair(), async {
             harness.begin().await;
-            harness.meddle(&Interference::RemoveContainer { container: "container/buildkit".to_owned() });
+            harness.interfere(&Interference::RemoveContainer { container: "container/buildkit".to_owned() });
             sleep(Duration::from_millis(60)).await;
             Instant::now()
         })
@@ -234,7 +237,7 @@ async fn a_lock_of_another_process_is_waited_for() {
         .play(&pair(), async {
             harness.begin().await;
             harness.host.locked.set(true);
-            harness.meddle(&Interference::Kill { container: "container/main".to_owned() });
+            harness.interfere(&Interference::Kill { container: "container/main".to_owned() });
             assert_eq!(harness.after(MOMENT).await, [""; 0]);
             assert_eq!(harness.sim.changes(), 0);
             harness.host.locked.set(false);

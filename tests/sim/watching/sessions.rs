@@ -18,7 +18,7 @@ async fn a_replacement_waits_for_the_end_of_a_session() {
     harness
         .play(&pair(), async {
             harness.begin().await;
-            harness.meddle(&attach());
+            harness.interfere(&attach());
             let wanted = edited(pair(), |main| main.version = 1);
             harness.edit(File::good(wanted.graph()));
             assert_eq!(harness.after(MOMENT).await, ["reloaded", "postponed for 1"]);
@@ -26,12 +26,12 @@ async fn a_replacement_waits_for_the_end_of_a_session() {
             assert_eq!(harness.host.standing_of(&run()).sessions, 1);
             assert_eq!(harness.sim.changes(), 0);
             // Operations that do not end the session run meanwhile.
-            harness.meddle(&Interference::Kill { container: "container/buildkit".to_owned() });
+            harness.interfere(&Interference::Kill { container: "container/buildkit".to_owned() });
             assert!(harness.after(MOMENT).await.contains(&"start container/buildkit".to_owned()));
 
-            harness.meddle(&Interference::Detach { container: "container/main".to_owned() });
-            let told = harness.after(MOMENT).await;
-            assert_eq!(told[0], "woken: the session ended");
+            harness.interfere(&Interference::Detach { container: "container/main".to_owned() });
+            let reported = harness.after(MOMENT).await;
+            assert_eq!(reported[0], "woken: the session ended");
             assert_eq!(harness.left(&wanted).await, "");
             assert_eq!(harness.host.standing_of(&run()).sessions, 0);
         })
@@ -44,12 +44,12 @@ async fn an_unreported_end_of_a_session_is_noticed_soon() {
     harness
         .play(&pair(), async {
             harness.begin().await;
-            harness.meddle(&attach());
+            harness.interfere(&attach());
             let wanted = edited(pair(), |main| main.version = 1);
             harness.edit(File::good(wanted.graph()));
             harness.after(MOMENT).await;
             harness.sim.lose_events(Duration::from_secs(3));
-            harness.meddle(&Interference::Detach { container: "container/main".to_owned() });
+            harness.interfere(&Interference::Detach { container: "container/main".to_owned() });
             harness.after(Duration::from_secs(15)).await;
             assert_eq!(harness.left(&wanted).await, "");
         })
@@ -63,7 +63,7 @@ async fn with_now_a_replacement_waits_for_no_session() {
     harness
         .play(&pair(), async {
             harness.begin().await;
-            harness.meddle(&attach());
+            harness.interfere(&attach());
             let wanted = edited(pair(), |main| main.version = 1);
             harness.edit(File::good(wanted.graph()));
             harness.after(MOMENT).await;

@@ -222,7 +222,9 @@ async fn what_is_done_already_is_success() {
     outcome(304, "", stop).await.expect("it is stopped already");
     let remove = async |docker: Docker| docker.remove_container(&id).await;
     outcome(404, "No such container: c1", remove).await.expect("it is gone already");
-    outcome(409, "removal of container c1 is already in progress", remove).await.expect("somebody else is at it");
+    outcome(409, "removal of container c1 is already in progress", remove)
+        .await
+        .expect("the removal goes on elsewhere");
     let network = NetworkId::new("n1");
     let connect = async |docker: Docker| docker.connect(&network, &id, &[]).await;
     outcome(403, "endpoint with name c already exists in network n", connect).await.expect("it is connected already");

@@ -109,12 +109,13 @@ async fn no_engine_at_all_says_where_it_was_looked_for() {
     assert_eq!(error.hint, "start Docker, or set its address with --host or DOCKER_HOST");
 
     drop(std::os::unix::net::UnixListener::bind(&missing).expect("a socket"));
-    let error = to(Endpoint::Unix(missing)).await.err().expect("nobody listens");
+    let error = to(Endpoint::Unix(missing)).await.err().expect("no listener");
     assert_eq!(error.why, "connection refused");
     assert!(error.hint.contains("group `docker`"), "{}", error.hint);
 
     let free = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address").port();
-    let error = to(Endpoint::Tcp { host: "127.0.0.1".to_owned(), port: free, tls: None }).await.err().expect("nobody");
+    let error =
+        to(Endpoint::Tcp { host: "127.0.0.1".to_owned(), port: free, tls: None }).await.err().expect("no listener");
     assert_eq!(error.why, "connection refused");
     assert!(error.hint.contains("DOCKER_TLS_VERIFY"), "{}", error.hint);
 }

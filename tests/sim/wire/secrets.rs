@@ -25,7 +25,7 @@ impl Log for Listener {
     }
 
     fn log(&self, record: &Record<'_>) {
-        let mut heard = HEARD.lock().expect("nobody panics with it");
+        let mut heard = HEARD.lock().expect("the lock is not poisoned");
         writeln!(heard, "{} {}", record.target(), record.args()).expect("a text takes all");
     }
 
@@ -91,7 +91,7 @@ async fn no_secret_is_logged() {
     let auth = carries("/images/create").header("x-registry-auth").expect("credentials").to_owned();
     assert_eq!(carries("/distribution/").header("x-registry-auth"), Some(auth.as_str()), "asked as it is pulled");
 
-    let heard = HEARD.lock().expect("nobody panics with it");
+    let heard = HEARD.lock().expect("the lock is not poisoned");
     assert!(heard.contains("bollard"), "bollard is talkative: {heard}");
     for secret in [SECRET, &auth, "dXNlcjpjb3JyZWN0"] {
         assert!(!heard.contains(secret), "{heard}");

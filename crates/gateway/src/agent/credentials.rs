@@ -5,7 +5,7 @@ use http::uri::PathAndQuery;
 use http::{Request, Uri};
 use moat_policy::GrantedHost;
 
-/// Headers by which servers take credentials. A granted host gets none of them from a client: a token of somebody else
+/// Headers by which servers take credentials. A granted host gets none of them from a client: a token of another user
 /// would carry data to his account.
 const CREDENTIALS: [HeaderName; 10] = [
     header::AUTHORIZATION,

@@ -120,7 +120,7 @@ mod tests {
         request.body(()).unwrap()
     }
 
-    fn told(target: Result<Target, NoTarget>) -> String {
+    fn summary(target: Result<Target, NoTarget>) -> String {
         target.map_or_else(|error| format!("{:?}", error.reason()), |it| format!("{}:{}", it.name, it.port))
     }
 
@@ -135,7 +135,7 @@ mod tests {
             ("x@a.example:443", &[], "Malformed"),
             ("a.example:0", &[], "Malformed"),
         ] {
-            assert_eq!(told(of_connect(&request("CONNECT", uri, hosts))), expected, "{uri}");
+            assert_eq!(summary(of_connect(&request("CONNECT", uri, hosts))), expected, "{uri}");
         }
     }
 
@@ -152,7 +152,7 @@ mod tests {
             ("/x", &["a.example"], "Malformed"),
             ("http://a.example@b.example/", &[], "Malformed"),
         ] {
-            assert_eq!(told(of_proxy(&request("GET", uri, hosts))), expected, "{uri}");
+            assert_eq!(summary(of_proxy(&request("GET", uri, hosts))), expected, "{uri}");
         }
     }
 
@@ -169,7 +169,7 @@ mod tests {
             ("https://b.example/x", &["a.example"], "Mismatch"),
             ("https://a.example/x", &["b.example"], "Mismatch"),
         ] {
-            assert_eq!(told(in_tunnel(&request("GET", uri, hosts), &tunnel)), expected, "{uri} {hosts:?}");
+            assert_eq!(summary(in_tunnel(&request("GET", uri, hosts), &tunnel)), expected, "{uri} {hosts:?}");
         }
     }
 }

@@ -19,7 +19,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::origin::{Origin, Root};
 use super::servers::{self, connector, server_name};
-use super::world::{World, limits, read_all, told};
+use super::world::{World, limits, read_all, summary};
 
 /// A policy of rules, and of rules for requests: `HOST: REQUESTS`.
 pub fn rules(mode: Mode, rules: &[&str]) -> Policy {
@@ -119,7 +119,7 @@ async fn an_allowed_request_passes_and_all_others_are_denied() {
     assert_eq!(seen.len(), 1, "{seen:?}");
     assert_eq!(seen[0].line, "HTTP/1.1 GET /x/a?q=1");
     assert_eq!(seen[0].headers["host"], "api.example");
-    let log: Vec<String> = world.log().await.iter().map(told).collect();
+    let log: Vec<String> = world.log().await.iter().map(summary).collect();
     let rule = "api.example: allow GET /x/**, deny * /y, allow POST /y/*";
     assert_eq!(log[0], format!("agent api.example:443 GET /x/a allow {rule}"));
     assert_eq!(log[1], format!("agent api.example:443 GET /x/a allow {rule} 0/27"));
@@ -187,7 +187,7 @@ async fn the_transparent_planes_refuse_hosts_of_the_agent_plane() {
     let error = connector(&any.certificate).connect(server_name("api.example"), world.tls().await).await.unwrap_err();
     assert!(error.to_string().contains("AccessDenied"), "{error}");
     world.assert_nothing_got_out();
-    let log: Vec<String> = world.log().await.iter().map(told).collect();
+    let log: Vec<String> = world.log().await.iter().map(summary).collect();
     assert_eq!(log, ["http api.example:80 deny agent-plane", "tls api.example:443 deny agent-plane"]);
 }
 
@@ -222,7 +222,7 @@ async fn other_hosts_pass_undecrypted() {
     }
     let dialled = world.internet.dialled.lock().unwrap().clone();
     assert_eq!(dialled, ["203.0.113.2:443", "203.0.113.3:22"].map(|it| it.parse().unwrap()));
-    let log: Vec<String> = world.log().await.iter().map(told).collect();
+    let log: Vec<String> = world.log().await.iter().map(summary).collect();
     assert!(log.contains(&"agent api.example:443 deny mismatch".to_owned()), "{log:?}");
     assert!(log.contains(&"agent in.example:443 deny in.example address".to_owned()), "{log:?}");
 }
@@ -257,7 +257,7 @@ async fn a_server_that_does_not_prove_to_be_the_host_gets_no_request() {
         assert!(body.contains("certificate"), "{body}");
         assert!(origin.seen.lock().unwrap().is_empty());
     }
-    let log: Vec<String> = world.log().await.iter().map(told).collect();
+    let log: Vec<String> = world.log().await.iter().map(summary).collect();
     assert_eq!(log[0], "agent unknown.example:443 GET / allow *.example: allow GET /** certificate");
 }
 
@@ -284,7 +284,7 @@ async fn a_stream_of_events_is_not_held_back_and_ends_with_its_rule() {
         world.set(&rules(Mode::Strict, &["api.example: allow GET /other"])).await;
         assert_eq!(event().await, Some(Err(())), "{protocol}: cut");
         origin.go_on.notify_one();
-        let log: Vec<String> = world.log().await.iter().map(told).collect();
+        let log: Vec<String> = world.log().await.iter().map(summary).collect();
         let last = log.last().unwrap();
         assert!(last.ends_with("allow api.example: allow GET /** revoked 0/9"), "{protocol}: {last}");
     }

@@ -10,7 +10,7 @@ use tokio::process::Command;
 use super::agent::{rules, world};
 use super::grants::VALUE;
 use super::origin::Root;
-use super::world::{World, told};
+use super::world::{World, summary};
 
 /// A command as in a sandbox: only the proxy, the authority of the gateway and the placeholder.
 async fn run(world: &World, folder: &Path, words: &[&str]) -> Output {
@@ -76,7 +76,7 @@ async fn git_clones_and_pushes_what_is_granted_and_nothing_else() {
     assert!(pushed.status.success(), "{}", err(&pushed));
     let head = run(&world, &at.join("served/me/app.git"), &["git", "rev-parse", "main"]).await;
     assert!(head.status.success(), "the commit is there");
-    let log: Vec<String> = world.log().await.iter().map(told).collect();
+    let log: Vec<String> = world.log().await.iter().map(summary).collect();
     assert!(log.iter().any(|line| line.contains("POST /me/app.git/git-receive-pack allow grant github")), "{log:?}");
     let seen = origin.seen.lock().unwrap();
     assert!(seen.iter().all(|it| it.headers.contains_key("authorization") && !it.line.contains("other")));

@@ -8,7 +8,7 @@ use moat_gateway::OwnName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 
-use super::world::{World, limits, policy, told};
+use super::world::{World, limits, policy, summary};
 
 fn query(name: &str, kind: RecordType) -> Message {
     let mut message = Message::query();
@@ -152,6 +152,6 @@ async fn a_denied_name_is_in_the_log_once() {
     for name in ["denied.example.", "allowed.example.", "denied.example.", "buildkit.", "typo."] {
         udp(world.gateway.dns(), &query(name, RecordType::A).to_vec().unwrap()).await;
     }
-    let log: Vec<String> = world.log().await.iter().map(told).collect();
+    let log: Vec<String> = world.log().await.iter().map(summary).collect();
     assert_eq!(log, ["dns denied.example:53 deny no-rule"]);
 }

@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use super::agent::{get, rules, send_http1, text, world};
 use super::origin::{Origin, Root};
 use super::servers::{self, connector, server_name};
-use super::world::{World, read_all, told};
+use super::world::{World, read_all, summary};
 
 pub const VALUE: &str = "ghp_TheRealValueThatNobodyMaySee";
 
@@ -95,7 +95,7 @@ async fn the_value_takes_the_place_of_what_the_client_sends() {
     let log = world.log().await;
     let used: Vec<&str> = log.iter().filter_map(|entry| Some(entry.grant.as_ref()?.as_str())).collect();
     assert_eq!(used, ["github"; 6], "each exchange has two lines");
-    assert_eq!(told(&log[0]), "agent api.github.com:443 GET /repos/me/x allow grant github");
+    assert_eq!(summary(&log[0]), "agent api.github.com:443 GET /repos/me/x allow grant github");
 }
 
 #[tokio::test]
@@ -160,7 +160,7 @@ async fn a_gateway_is_locked_until_it_gets_values_and_again_after_a_restart() {
     world.control(Control::Lock(vec!["github".parse().unwrap()])).await.unwrap();
     locked(&world).await;
     assert_eq!(api.seen.lock().unwrap().len(), 2);
-    let log: Vec<String> = world.log().await.iter().map(told).collect();
+    let log: Vec<String> = world.log().await.iter().map(summary).collect();
     assert!(log.contains(&"agent api.github.com:443 GET /user deny locked".to_owned()), "{log:?}");
 }
 
@@ -189,7 +189,7 @@ async fn a_grant_that_is_revoked_or_locked_is_cut() {
             world.set(&policy(&["api.github.com"], Vec::new())).await;
         }
         assert!(response.frame().await.unwrap().is_err(), "cut");
-        let log: Vec<String> = world.log().await.iter().map(told).collect();
+        let log: Vec<String> = world.log().await.iter().map(summary).collect();
         assert!(log.last().unwrap().contains(" revoked "), "{log:?}");
     }
 }
@@ -222,7 +222,7 @@ async fn a_placeholder_is_refused_at_other_hosts() {
     let head = format!("GET / HTTP/1.1\r\nHost: plain.example\r\nAuthorization: Bearer {placeholder}\r\n\r\n");
     assert!(world.say(&head).await.contains("placeholder"));
     assert!(server.heads.lock().unwrap().is_empty());
-    assert!(told(world.log().await.last().unwrap()).ends_with("deny placeholder"));
+    assert!(summary(world.log().await.last().unwrap()).ends_with("deny placeholder"));
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::servers;
-use super::world::{World, told};
+use super::world::{World, summary};
 
 /// Two servers, of which one is allowed.
 async fn world() -> (World, servers::HttpServer, servers::HttpServer) {
@@ -24,7 +24,7 @@ async fn an_allowed_host_answers_itself() {
     let head = good.heads.lock().unwrap()[0].clone();
     assert!(head.starts_with("GET /x?y HTTP/1.1\r\n") && head.contains("X-Odd-CASE: 1"), "{head}");
     assert_eq!(*world.zone.asked.lock().unwrap(), ["good.example."]);
-    let log: Vec<String> = world.log().await.iter().map(told).collect();
+    let log: Vec<String> = world.log().await.iter().map(summary).collect();
     assert_eq!(log, ["http good.example:80 allow good.example", "http good.example:80 allow good.example 0/4"]);
 }
 
@@ -36,7 +36,7 @@ async fn a_denied_host_gets_403_with_the_rule_that_would_allow_it() {
     assert!(answer.contains("`evil.example` is denied") && answer.contains("  - \"evil.example\"\n"), "{answer}");
     let answer = world.say("GET / HTTP/1.1\r\nHost: www.npmjs.com\r\n\r\n").await;
     assert!(answer.contains("  - \"@npm\"\n"), "{answer}");
-    let log: Vec<String> = world.log().await.iter().map(told).collect();
+    let log: Vec<String> = world.log().await.iter().map(summary).collect();
     assert_eq!(log, ["http evil.example:80 deny no-rule", "http www.npmjs.com:80 deny no-rule"]);
     world.assert_nothing_got_out();
 }
@@ -141,7 +141,7 @@ async fn a_name_that_leads_inside_is_denied_with_the_rule_that_would_allow_it() 
     assert!(answer.starts_with("HTTP/1.1 403 ") && answer.contains("a metadata service"), "{answer}");
     assert!(answer.contains("other.example in 169.254.169.254"), "{answer}");
     assert!(world.internet.dialled.lock().unwrap().is_empty());
-    let log: Vec<String> = world.log().await.iter().map(told).collect();
+    let log: Vec<String> = world.log().await.iter().map(summary).collect();
     assert_eq!(log, ["http other.example:80 deny other.example:80 address"]);
 }
 

@@ -5,7 +5,7 @@ use moat_policy::Mode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::servers;
-use super::world::{World, limits, policy, told};
+use super::world::{World, limits, policy, summary};
 
 #[tokio::test]
 async fn a_thousand_connections_leave_a_low_limit_in_force() {
@@ -35,7 +35,7 @@ async fn a_thousand_connections_leave_a_low_limit_in_force() {
     let answer = world.say("GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 403 "), "a place is free again: {answer}");
     let log = world.log().await;
-    assert_eq!(log.iter().filter(|entry| told(entry) == "tls -:443 deny full").count(), 900);
+    assert_eq!(log.iter().filter(|entry| summary(entry) == "tls -:443 deny full").count(), 900);
 }
 
 #[tokio::test]
@@ -49,7 +49,7 @@ async fn a_silent_connection_ends() {
     tokio::time::pause();
     // An hour passes immediately, as nothing else happens.
     assert!(stream.read_u8().await.is_err());
-    let log: Vec<String> = world.log().await.iter().map(told).collect();
+    let log: Vec<String> = world.log().await.iter().map(summary).collect();
     assert!(log[1].starts_with("tls good.example:443 allow good.example idle "), "{log:?}");
 }
 
@@ -61,7 +61,7 @@ async fn a_request_that_never_ends_is_closed() {
     tokio::time::pause();
     let _ = super::world::read_all(&mut stream).await;
     world.assert_nothing_got_out();
-    let log: Vec<String> = world.log().await.iter().map(told).collect();
+    let log: Vec<String> = world.log().await.iter().map(summary).collect();
     assert_eq!(log, ["http -:80 deny timeout"]);
 }
 

@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::servers;
-use super::world::{World, limits, policy, port, read_all, told};
+use super::world::{World, limits, policy, port, read_all, summary};
 
 /// An address for the gateway of one test, so that a port that was free stays free.
 fn alone(config: &mut moat_gateway::Config, last: u8) {
@@ -38,7 +38,7 @@ async fn a_port_leads_to_the_host_of_its_rule_while_there_is_one() {
     world.set(&none).await;
     assert!(TcpStream::connect(address).await.is_err(), "the listener is closed");
     assert_eq!(read_all(&mut stream).await, "", "the connection is cut");
-    let log: Vec<String> = world.log().await.iter().map(told).collect();
+    let log: Vec<String> = world.log().await.iter().map(summary).collect();
     let name = format!("tcp git.example:{number} allow {rule}");
     assert_eq!(log, [name.clone(), format!("{name} revoked 4/4")]);
 }

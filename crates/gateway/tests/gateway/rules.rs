@@ -5,7 +5,7 @@ use moat_policy::Mode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::servers::{self, connector, server_name};
-use super::world::{World, entries, limits, policy, read_all, told};
+use super::world::{World, entries, limits, policy, read_all, summary};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: good.example\r\nConnection: close\r\n\r\n";
 
@@ -76,7 +76,7 @@ async fn what_new_rules_do_not_allow_is_cut_and_all_else_goes_on() {
     assert!(first.read_u8().await.is_err(), "the connection is cut");
     second.write_all(b"x").await.unwrap();
     assert_eq!(second.read_u8().await.unwrap(), b'x');
-    let log: Vec<String> = world.log().await.iter().map(told).collect();
+    let log: Vec<String> = world.log().await.iter().map(summary).collect();
     assert!(log.iter().any(|line| line.starts_with("tls one.example:443 allow one.example revoked ")), "{log:?}");
     assert!(!log.iter().any(|line| line.contains("two.example revoked")), "{log:?}");
 }
@@ -109,7 +109,7 @@ async fn learn_lets_everything_public_pass_and_records_it() {
     assert!(world.say(&get("inside.example")).await.starts_with("HTTP/1.1 403 "));
     let dialled = world.internet.dialled.lock().unwrap().clone();
     assert_eq!(dialled, ["203.0.113.1:80".parse().unwrap()]);
-    let log: Vec<String> = world.log().await.iter().map(told).collect();
+    let log: Vec<String> = world.log().await.iter().map(summary).collect();
     let expected =
         ["http any.example:80 learn", "http any.example:80 learn 0/3", "http inside.example:80 deny address"];
     assert_eq!(log, expected);
@@ -126,6 +126,6 @@ async fn a_stopped_gateway_completes_its_log() {
     world.gateway.stop().await;
     assert!(stream.read_u8().await.is_err());
     assert!(tokio::net::TcpStream::connect(address).await.is_err());
-    let log: Vec<String> = entries(state.path()).iter().map(told).collect();
+    let log: Vec<String> = entries(state.path()).iter().map(summary).collect();
     assert!(log[1].starts_with("tls one.example:443 allow one.example stopped "), "{log:?}");
 }

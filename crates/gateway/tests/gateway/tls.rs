@@ -6,7 +6,7 @@ use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::servers::{self, connector, server_name};
-use super::world::{World, read_all, told};
+use super::world::{World, read_all, summary};
 
 /// A fatal alert of a TLS record.
 fn alert(code: u8) -> Vec<u8> {
@@ -58,9 +58,9 @@ async fn an_allowed_name_gets_the_servers_own_certificate_and_bytes() {
     drop(stream);
     let world = world.restart().await;
     let log = world.log().await;
-    let told: Vec<String> = log.iter().map(told).collect();
-    assert_eq!(told[0], "tls good.example:443 allow good.example:443");
-    assert!(log[1].id == log[0].id && log[1].sent > Some(200) && log[1].received > Some(200), "{told:?}");
+    let lines: Vec<String> = log.iter().map(summary).collect();
+    assert_eq!(lines[0], "tls good.example:443 allow good.example:443");
+    assert!(log[1].id == log[0].id && log[1].sent > Some(200) && log[1].received > Some(200), "{lines:?}");
     assert_eq!(*world.zone.asked.lock().unwrap(), ["good.example."]);
 }
 
@@ -88,7 +88,7 @@ async fn a_denied_name_gets_an_alert_and_is_never_resolved() {
         assert_eq!(reply(&world, &hello(server_name(name), &server.certificate)).await, alert(ACCESS_DENIED), "{name}");
     }
     world.assert_nothing_got_out();
-    assert_eq!(told(&world.log().await[0]), "tls evil.example:443 deny no-rule");
+    assert_eq!(summary(&world.log().await[0]), "tls evil.example:443 deny no-rule");
 }
 
 #[tokio::test]
@@ -97,7 +97,7 @@ async fn a_hello_without_a_name_is_refused() {
     let address = ServerName::from(std::net::IpAddr::from([203, 0, 113, 1]));
     assert_eq!(reply(&world, &hello(address, &server.certificate)).await, alert(UNRECOGNIZED_NAME));
     world.assert_nothing_got_out();
-    assert_eq!(told(&world.log().await[0]), "tls -:443 deny no-name");
+    assert_eq!(summary(&world.log().await[0]), "tls -:443 deny no-name");
 }
 
 #[tokio::test]
@@ -145,7 +145,7 @@ async fn a_huge_hello_is_refused() {
     let answer = reply(&world, &bytes).await;
     assert_eq!(answer, alert(DECODE_ERROR));
     world.assert_nothing_got_out();
-    assert_eq!(told(&world.log().await[0]), "tls -:443 deny malformed");
+    assert_eq!(summary(&world.log().await[0]), "tls -:443 deny malformed");
 }
 
 #[tokio::test]
@@ -176,7 +176,7 @@ async fn a_name_that_leads_inside_is_refused() {
         assert_eq!(reply(&world, &hello(server_name(name), &server.certificate)).await, alert(ACCESS_DENIED), "{name}");
     }
     assert!(world.internet.dialled.lock().unwrap().is_empty());
-    assert_eq!(told(&world.log().await[0]), "tls a.sub.example:443 deny **.sub.example address");
+    assert_eq!(summary(&world.log().await[0]), "tls a.sub.example:443 deny **.sub.example address");
     // Of several addresses, only the public ones are tried.
     world.name("e.sub.example", "192.168.0.1".parse().unwrap());
     world.name("e.sub.example", "203.0.113.99".parse().unwrap());
@@ -195,6 +195,6 @@ async fn a_client_that_sends_no_hello_is_closed() {
     assert_eq!(read_all(&mut silent).await, "");
     assert_eq!(read_all(&mut slow).await, "");
     world.assert_nothing_got_out();
-    let log: Vec<String> = world.log().await.iter().map(told).collect();
+    let log: Vec<String> = world.log().await.iter().map(summary).collect();
     assert_eq!(log, ["tls -:443 deny timeout", "tls -:443 deny timeout"]);
 }

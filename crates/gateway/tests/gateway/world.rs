@@ -141,7 +141,7 @@ pub fn entries(state: &Path) -> Vec<Entry> {
 }
 
 /// Short: `tls evil.example:443 deny no-rule`.
-pub fn told(entry: &Entry) -> String {
+pub fn summary(entry: &Entry) -> String {
     let word = |value: serde_json::Value| value.as_str().unwrap_or("-").to_owned();
     let json = |value: &dyn erased::Json| word(value.json());
     let name = entry.name.as_ref().map_or("-", |name| name.as_str());

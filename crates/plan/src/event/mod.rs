@@ -72,7 +72,7 @@ pub enum Event<'a> {
         run: &'a Run,
         trigger: &'a Trigger,
         /// People know it from the spec that was read.
-        is_told: bool,
+        is_reported: bool,
     },
     /// A round of a watch ended in sync.
     Settled {

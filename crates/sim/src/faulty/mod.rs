@@ -88,7 +88,7 @@ impl<E: Engine, O: Interferer> Faulty<E, O> {
                     self.crash.notify_one();
                     return pending().await;
                 }
-                Injection::Meddle { with } => self.outside.meddle(&with),
+                Injection::Interfere { with } => self.outside.interfere(&with),
                 Injection::EngineRestart { down_ms } => {
                     self.outside.restart_engine(Duration::from_millis(down_ms));
                 }
@@ -209,8 +209,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn reads_do_not_shift_the_numbers_of_changes() {
         let sim = Sim::new(&Settings::default());
-        let meddling = Interference::AddVolume { name: "foreign".to_owned() };
-        let engine = faulty(&sim, [(At::Change(1), Injection::Meddle { with: meddling })]);
+        let interference = Interference::AddVolume { name: "foreign".to_owned() };
+        let engine = faulty(&sim, [(At::Change(1), Injection::Interfere { with: interference })]);
         engine.volumes(&Filter::Ours).await.unwrap();
         create_volume(&engine, "aa").await.unwrap();
         engine.volumes(&Filter::Ours).await.unwrap();
@@ -224,7 +224,7 @@ mod tests {
         let text = "\
 - at: change 3
   inject:
-    fault: meddle
+    fault: interfere
     with:
       do: kill
       container: container/main

@@ -45,7 +45,7 @@ pub enum Injection {
     /// The caller crashes before the call reaches the engine, or after it took effect.
     Crash { after: bool },
     /// Interference from outside just before the call arrives.
-    Meddle { with: Interference },
+    Interfere { with: Interference },
     /// The engine goes down just before the call arrives. In milliseconds.
     EngineRestart { down_ms: u64 },
     /// No events are delivered for a while. In milliseconds. Without effect if there is no listener.

@@ -13,10 +13,10 @@ mod calls;
 mod changes;
 mod container;
 mod daemon;
+mod interfere;
 pub mod journal;
 pub mod latency;
 mod lifecycle;
-mod meddle;
 mod network;
 mod notices;
 mod policy;
@@ -127,8 +127,8 @@ impl Sim {
     }
 
     /// Applies interference at once; returns whether the state has changed.
-    pub fn meddle(&self, meddling: &Interference) -> bool {
-        self.now().meddle(meddling)
+    pub fn interfere(&self, interference: &Interference) -> bool {
+        self.now().interfere(interference)
     }
 
     /// Stops the engine with all containers, and starts it again after `down`.
@@ -219,8 +219,8 @@ impl Sim {
 }
 
 impl Interferer for Sim {
-    fn meddle(&self, meddling: &Interference) {
-        Self::meddle(self, meddling);
+    fn interfere(&self, interference: &Interference) {
+        Self::interfere(self, interference);
     }
 
     fn restart_engine(&self, down: Duration) {

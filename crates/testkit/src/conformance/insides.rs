@@ -14,7 +14,7 @@ pub async fn e27_uploads_are_there_at_the_start(world: &impl World) {
     let net = network(world).await;
     let without = started(world, "without", Program::NeedsFile, &net).await;
     let facts = reaches(world, &without, ContainerState::Exited).await;
-    assert_eq!(facts.exit_code, Some(78), "nobody uploaded the file");
+    assert_eq!(facts.exit_code, Some(78), "the file was not uploaded");
 
     let id = created(world, "with", Program::NeedsFile, &net).await;
     let files =

@@ -34,7 +34,7 @@ pub async fn e08_lists_go_by_label(world: &impl World) {
     relabel(&mut other_container.labels);
     let other_id = engine.create_container(&other_container).await.expect("a container");
     let foreign = format!("moat-{}-foreign", world.agent());
-    world.meddle(&Interference::AddVolume { name: foreign.clone() });
+    world.interfere(&Interference::AddVolume { name: foreign.clone() });
 
     let of = run_filter(world);
     let containers = engine.containers(&of).await.expect("a list");
@@ -59,7 +59,7 @@ pub async fn e08_lists_go_by_label(world: &impl World) {
     assert!(all.iter().any(|n| n.id == net));
     let all = engine.containers(&Filter::All).await.expect("a list");
     assert!([&id, &other_id].iter().all(|id| all.iter().any(|c| c.id == **id)));
-    world.meddle(&Interference::RemoveVolume { volume: foreign });
+    world.interfere(&Interference::RemoveVolume { volume: foreign });
 }
 
 pub async fn e09_lists_are_sorted(world: &impl World) {
@@ -124,7 +124,7 @@ pub async fn e40_labels_of_an_image_are_nobodys(world: &impl World) {
     let owner = listed(world, &id).await.expect("a container").owner.expect("ours");
     let renamed = format!("renamed-{}", world.agent());
     let name = container_create(world, "main", Program::Idle, &net).name;
-    world.meddle(&Interference::RenameContainer { container: name, to: renamed.clone() });
+    world.interfere(&Interference::RenameContainer { container: name, to: renamed.clone() });
     let facts = listed(world, &id).await.expect("still ours");
     assert_eq!((facts.name, facts.owner), (renamed, Some(owner)));
 
@@ -143,7 +143,7 @@ pub async fn e40_labels_of_an_image_are_nobodys(world: &impl World) {
     let names = [format!("foreign-{}", world.agent()), create.name.clone()];
     for foreign in &names {
         let image = claiming.reference.to_string();
-        world.meddle(&Interference::AddContainer { name: foreign.clone(), image });
+        world.interfere(&Interference::AddContainer { name: foreign.clone(), image });
         for filter in [run_filter(world), Filter::Ours] {
             let found = engine.containers(&filter).await.expect("a list");
             assert!(found.iter().all(|facts| facts.name != *foreign), "{found:?}");
@@ -151,7 +151,7 @@ pub async fn e40_labels_of_an_image_are_nobodys(world: &impl World) {
         let all = engine.containers(&Filter::All).await.expect("a list");
         let found = all.iter().find(|facts| facts.name == *foreign).expect("it is there");
         assert_eq!(found.owner, None);
-        world.meddle(&Interference::RemoveContainer { container: foreign.clone() });
+        world.interfere(&Interference::RemoveContainer { container: foreign.clone() });
     }
     let config = ContainerConfig { command, image: claiming.reference.clone(), ..create.config.clone() };
     refused(engine.create_container(&ContainerCreate { config, ..create.clone() }).await, Fault::Refused);

@@ -90,14 +90,14 @@ pub async fn e23_disconnected_and_connected(world: &impl World) {
     let create = container_create(world, "main", Program::Idle, &net);
     let id = engine.create_container(&create).await.expect("a container");
     engine.start(&id).await.expect("a start");
-    world.meddle(&Interference::Disconnect { container: create.name });
+    world.interfere(&Interference::Disconnect { container: create.name });
     assert_eq!(listed(world, &id).await.expect("a container").networks, []);
     engine.restart(&id).await.expect("a restart");
     assert_eq!(listed(world, &id).await.expect("a container").networks, [], "a restart does not connect");
-    engine.connect(&net, &id, &words(&["somebody"])).await.expect("a connection");
+    engine.connect(&net, &id, &words(&["alias"])).await.expect("a connection");
     assert_eq!(state(world, &id).await, ContainerState::Running);
     assert_eq!(networks_of(world, &id).await, std::slice::from_ref(&net));
     let other = started(world, "other", Program::Idle, &net).await;
-    let found = engine.exec(&other, &words(&["nslookup", "somebody"])).await.expect("an answer");
+    let found = engine.exec(&other, &words(&["nslookup", "alias"])).await.expect("an answer");
     assert_eq!(found.exit_code, 0, "{}", found.output);
 }

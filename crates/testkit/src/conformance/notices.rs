@@ -67,17 +67,17 @@ pub async fn e32_what_happens_is_told_in_its_order(world: &impl World) {
         let gone = |it: &EngineEvent| {
             it.what == EventAction::Removed && matches!(&it.subject, Actor::Network { id, .. } if *id == net)
         };
-        eventually("the end is told", async || heard.has(gone)).await;
+        eventually("the end is reported", async || heard.has(gone)).await;
         (net, volume.name, id)
     };
     let (net, volume, id) = listening(world, &heard, None, work).await;
-    let told: Vec<_> =
+    let reported: Vec<_> =
         heard.of_container(&id).into_iter().filter(|it| [Created, Started, Died, Removed].contains(it)).collect();
-    assert_eq!(told, [Created, Started, Died, Started, Died, Removed]);
+    assert_eq!(reported, [Created, Started, Died, Started, Died, Removed]);
     let run = run_of(world).id;
     for it in heard.happenings() {
         match it.subject {
-            Actor::Container { id: of, run: told, .. } if of == id => assert_eq!(told.as_ref(), Some(&run)),
+            Actor::Container { id: of, run: reported, .. } if of == id => assert_eq!(reported.as_ref(), Some(&run)),
             _ => {}
         }
     }
@@ -96,17 +96,18 @@ pub async fn e33_what_happened_since_is_told_again(world: &impl World) {
     let first = Heard::default();
     let id = listening(world, &first, None, async {
         let id = created(world, "main", Program::Idle, &net).await;
-        eventually("it is told", async || first.of_container(&id).contains(&EventAction::Created).then_some(())).await;
+        eventually("it is reported", async || first.of_container(&id).contains(&EventAction::Created).then_some(()))
+            .await;
         id
     });
     let id = id.await;
-    let at = first.happenings().last().expect("something was told").at;
+    let at = first.happenings().last().expect("an event").at;
     // Without a listener.
     engine.start(&id).await.expect("a start");
     engine.remove_container(&id).await.expect("a removal");
     let second = Heard::default();
     let removed = async || second.of_container(&id).contains(&EventAction::Removed).then_some(());
-    listening(world, &second, Some(at), eventually("it is told later", removed)).await;
+    listening(world, &second, Some(at), eventually("it is reported later", removed)).await;
     assert!(second.of_container(&id).contains(&EventAction::Started));
 }
 
@@ -121,14 +122,16 @@ pub async fn e34_commands_are_listed_while_they_run(world: &impl World) {
     assert_eq!(engine.commands(&id).await, Ok(Vec::new()), "it has ended");
     let heard = Heard::default();
     let work = async {
-        world.meddle(&Interference::Attach { container: create.name.clone() });
+        world.interfere(&Interference::Attach { container: create.name.clone() });
         let one = async || (engine.commands(&id).await.expect("a list").len() == 1).then_some(());
         eventually("it runs", one).await;
-        world.meddle(&Interference::Detach { container: create.name.clone() });
+        world.interfere(&Interference::Detach { container: create.name.clone() });
         let none = async || engine.commands(&id).await.expect("a list").is_empty().then_some(());
         eventually("it has ended", none).await;
-        eventually("that is told", async || heard.of_container(&id).contains(&EventAction::CommandEnded).then_some(()))
-            .await;
+        eventually("that is reported", async || {
+            heard.of_container(&id).contains(&EventAction::CommandEnded).then_some(())
+        })
+        .await;
     };
     timeout(PATIENCE, listening(world, &heard, None, work)).await.expect("no end");
 }

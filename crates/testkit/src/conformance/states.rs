@@ -19,7 +19,7 @@ pub async fn e11_states_follow_the_calls(world: &impl World) {
     assert_eq!(state(world, &id).await, ContainerState::Created);
     engine.start(&id).await.expect("a start");
     assert_eq!(state(world, &id).await, ContainerState::Running);
-    world.meddle(&Interference::Pause { container: create.name.clone() });
+    world.interfere(&Interference::Pause { container: create.name.clone() });
     assert_eq!(state(world, &id).await, ContainerState::Paused);
     engine.unpause(&id).await.expect("an unpause");
     assert_eq!(state(world, &id).await, ContainerState::Running);
@@ -29,7 +29,7 @@ pub async fn e11_states_follow_the_calls(world: &impl World) {
     assert_eq!(facts.exit_code, Some(0));
     engine.start(&id).await.expect("a start");
     assert_eq!(state(world, &id).await, ContainerState::Running);
-    world.meddle(&Interference::Kill { container: create.name });
+    world.interfere(&Interference::Kill { container: create.name });
     let facts = reaches(world, &id, ContainerState::Exited).await;
     assert_eq!(facts.exit_code, Some(137));
 }
@@ -61,7 +61,7 @@ pub async fn e13_a_paused_container_refuses(world: &impl World) {
         let create = container_create(world, act, Program::Idle, &net);
         let id = engine.create_container(&create).await.expect("a container");
         engine.start(&id).await.expect("a start");
-        world.meddle(&Interference::Pause { container: create.name });
+        world.interfere(&Interference::Pause { container: create.name });
         refused(engine.start(&id).await, Fault::Conflict);
         refused(engine.exec(&id, &words(&["true"])).await, Fault::Conflict);
         match act {
@@ -202,7 +202,7 @@ pub async fn e18_removal_kills_and_keeps_volumes(world: &impl World) {
             engine.start(&id).await.expect("a start");
         }
         if before == "paused" {
-            world.meddle(&Interference::Pause { container: create.name.clone() });
+            world.interfere(&Interference::Pause { container: create.name.clone() });
         }
         if before == "exited" {
             engine.stop(&id, None).await.expect("a stop");
@@ -212,5 +212,5 @@ pub async fn e18_removal_kills_and_keeps_volumes(world: &impl World) {
     }
     let volumes = engine.volumes(&run_filter(world)).await.expect("a list");
     assert_eq!(volumes.iter().map(|v| &v.name).collect::<Vec<_>>(), [&volume.name]);
-    engine.remove_volume(&volume.name).await.expect("nobody has it any more");
+    engine.remove_volume(&volume.name).await.expect("the volume is not in use");
 }

@@ -62,12 +62,12 @@ pub async fn e38_a_registry_tells_what_a_tag_means(world: &impl World) {
     refused(engine.registry_digest(&nowhere).await, Fault::Pull);
 
     let pullable = world.pullable();
-    let told = engine.registry_digest(&pullable).await.expect("a digest");
+    let digest = engine.registry_digest(&pullable).await.expect("a digest");
     assert_eq!(engine.image(&pullable).await.expect("an answer"), None, "nothing is fetched");
     engine.pull(&pullable, &|_| ()).await.expect("a pull");
     let image = engine.image(&pullable).await.expect("an answer").expect("an image");
-    assert!(image.digests.contains(&told), "{told} {image:?}");
-    assert_eq!(engine.registry_digest(&pullable).await.expect("a digest"), told);
+    assert!(image.digests.contains(&digest), "{digest} {image:?}");
+    assert_eq!(engine.registry_digest(&pullable).await.expect("a digest"), digest);
 }
 
 pub async fn e37_an_image_is_made_of_a_dockerfile(world: &impl World) {
@@ -84,7 +84,7 @@ pub async fn e37_an_image_is_made_of_a_dockerfile(world: &impl World) {
     let good = build("good", "ENV A=b\n");
     let steps = Cell::new(0);
     engine.build(&good, &|_| steps.set(steps.get() + 1)).await.expect("a build");
-    assert!(steps.get() > 0, "no step was told of");
+    assert!(steps.get() > 0, "no step was reported");
     let made = engine.image(&good.reference).await.expect("an answer").expect("an image");
     engine.build(&good, &|_| ()).await.expect("a second build");
     assert_eq!(engine.image(&good.reference).await.expect("an answer"), Some(made));

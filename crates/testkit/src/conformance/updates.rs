@@ -36,8 +36,8 @@ pub async fn e35_an_update_changes_what_it_names(world: &impl World) {
     let fresh = created(world, "other", Program::Idle, &net).await;
     engine.update(&fresh, &all).await.expect("an update");
     assert_eq!(engine.inspect(&fresh).await.expect("a container").limits, all.limits);
-    let nobody = ContainerId::new("f".repeat(64));
-    refused(engine.update(&nobody, &all).await, Fault::NotFound);
+    let unknown = ContainerId::new("f".repeat(64));
+    refused(engine.update(&unknown, &all).await, Fault::NotFound);
 }
 
 pub async fn e36_a_port_leads_to_one_container(world: &impl World) {

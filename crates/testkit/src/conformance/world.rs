@@ -39,7 +39,7 @@ pub trait World {
     fn port(&self) -> u16;
 
     /// Applies interference at once.
-    fn meddle(&self, meddling: &Interference);
+    fn interfere(&self, interference: &Interference);
 }
 
 /// The program of a container.

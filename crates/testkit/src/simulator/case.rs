@@ -24,7 +24,7 @@ pub struct Case {
     pub before: Option<Earlier>,
     /// Interference since then.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub meddling: Vec<Interference>,
+    pub interference: Vec<Interference>,
     pub wanted: Wanted,
     /// The faults during the apply.
     #[serde(default, skip_serializing_if = "is_empty")]

@@ -57,11 +57,11 @@ impl Stage {
             sim.publish(&program.image(), program.behaviour());
         }
         for name in ["moat-neighbour", "renamed-too"] {
-            sim.meddle(&Interference::AddContainer { name: name.to_owned(), image: "quick:1".to_owned() });
+            sim.interfere(&Interference::AddContainer { name: name.to_owned(), image: "quick:1".to_owned() });
             // Stopped, so that a restart of the engine does not change it.
-            sim.meddle(&Interference::Stop { container: name.to_owned() });
-            sim.meddle(&Interference::AddNetwork { name: format!("{name}-net") });
-            sim.meddle(&Interference::AddVolume { name: format!("{name}-data") });
+            sim.interfere(&Interference::Stop { container: name.to_owned() });
+            sim.interfere(&Interference::AddNetwork { name: format!("{name}-net") });
+            sim.interfere(&Interference::AddVolume { name: format!("{name}-data") });
         }
         // Its image claims that it is the main container.
         let claiming = ImageRef::parse("claiming:1").expect("a reference");
@@ -72,8 +72,11 @@ impl Stage {
         );
         let labels = label::labels(&run(), &ResourceId::main(), &Config::Container(Box::new(config)));
         sim.label_image(&claiming, labels);
-        sim.meddle(&Interference::AddContainer { name: "claims-to-be-main".to_owned(), image: claiming.to_string() });
-        sim.meddle(&Interference::Stop { container: "claims-to-be-main".to_owned() });
+        sim.interfere(&Interference::AddContainer {
+            name: "claims-to-be-main".to_owned(),
+            image: claiming.to_string(),
+        });
+        sim.interfere(&Interference::Stop { container: "claims-to-be-main".to_owned() });
         let run = run().id;
         let neighbours = sim.snapshot(&Scope::NotOf(run.clone()));
         let (undid, gave_up) = (Cell::new(false), Cell::new(false));

@@ -14,13 +14,13 @@ use super::case::{Case, Earlier, MAX_IN_FLIGHT, Part, Program, Wanted, run};
 /// Cases that can converge.
 pub fn good_case() -> impl Strategy<Value = Case> {
     let before = (option::of(earlier()), prop::bool::weighted(0.3));
-    (before, vec(meddling(), 0..4), wanted(), schedule(4), any::<bool>()).prop_map(
-        |((mut before, same), meddling, wanted, faults, old_engine)| {
+    (before, vec(interference(), 0..4), wanted(), schedule(4), any::<bool>()).prop_map(
+        |((mut before, same), interference, wanted, faults, old_engine)| {
             // Often only the engine has changed, not the spec.
             if let (Some(earlier), true) = (&mut before, same) {
                 earlier.wanted = wanted.clone();
             }
-            Case { before, meddling, wanted, faults, interrupt: None, old_engine }
+            Case { before, interference, wanted, faults, interrupt: None, old_engine }
         },
     )
 }
@@ -41,7 +41,7 @@ pub fn bad_case() -> impl Strategy<Value = Case> {
                 part.program = bad;
             }
             let before = before.map(|wanted| Earlier { wanted, faults: Schedule::default() });
-            Case { before, meddling: Vec::new(), wanted, faults: Schedule::default(), interrupt: None, old_engine }
+            Case { before, interference: Vec::new(), wanted, faults: Schedule::default(), interrupt: None, old_engine }
         },
     )
 }
@@ -53,7 +53,7 @@ pub fn wide_case() -> impl Strategy<Value = Case> {
         let containers = others.chain([("main".to_owned(), main)]).collect();
         let wanted = Wanted { internal: false, gateway: None, containers };
         let faults = Schedule::default();
-        Case { before: None, meddling: Vec::new(), wanted, faults, interrupt: None, old_engine: false }
+        Case { before: None, interference: Vec::new(), wanted, faults, interrupt: None, old_engine: false }
     })
 }
 
@@ -70,8 +70,8 @@ pub fn namesake_case() -> impl Strategy<Value = Case> {
     (wanted(), any::<prop::sample::Index>(), any::<bool>()).prop_map(|(wanted, which, old_engine)| {
         let names = wanted.graph().nodes().map(|node| node.id.clone()).collect::<Vec<_>>();
         let takes: Vec<Interference> = names.iter().filter_map(takes_name).collect();
-        let meddling = vec![which.get(&takes).clone()];
-        Case { before: None, meddling, wanted, faults: Schedule::default(), interrupt: None, old_engine }
+        let interference = vec![which.get(&takes).clone()];
+        Case { before: None, interference, wanted, faults: Schedule::default(), interrupt: None, old_engine }
     })
 }
 
@@ -146,7 +146,7 @@ fn injection() -> impl Strategy<Value = Injection> {
         1 => Just(Injection::FailBefore { error: Broken::Busy }),
         3 => broken().prop_map(|error| Injection::FailAfter { error }),
         1 => prop_oneof![Just(50), Just(3_000), Just(200_000)].prop_map(|ms| Injection::Slow { ms }),
-        4 => meddling().prop_map(|with| Injection::Meddle { with }),
+        4 => interference().prop_map(|with| Injection::Interfere { with }),
         1 => prop_oneof![Just(0), Just(700)].prop_map(|down_ms| Injection::EngineRestart { down_ms }),
     ]
 }
@@ -156,7 +156,7 @@ pub fn container() -> impl Strategy<Value = String> {
         .prop_map(str::to_owned)
 }
 
-pub fn meddling() -> impl Strategy<Value = Interference> {
+pub fn interference() -> impl Strategy<Value = Interference> {
     let volume = || prop_oneof![Just("volume/buildkit-data"), Just("volume/db-data"), Just("volume/main-data")];
     let image = || prop_oneof![Just("quick:1"), Just("slow:1"), Just("needy:1"), Just("database:1"), Just("silent:1")];
     prop_oneof![

@@ -12,9 +12,9 @@ use moat_model::state::ContainerState::{Created, Dead, Removing, Restarting, Run
 
 impl Daemon {
     /// Applies the interference if it is possible now; returns whether the state has changed.
-    pub fn meddle(&mut self, meddling: &Interference) -> bool {
+    pub fn interfere(&mut self, interference: &Interference) -> bool {
         let now = self.now;
-        match meddling {
+        match interference {
             Interference::RemoveNetwork { network } => {
                 self.find_network(network).is_some_and(|id| self.lose_network(&id))
             }
@@ -56,7 +56,7 @@ impl Daemon {
                 self.find_container(container).is_some_and(|id| self.containers.remove(&id).is_some())
             }
             Interference::Kill { container } | Interference::Stop { container } => {
-                let code = if matches!(meddling, Interference::Kill { .. }) { KILLED } else { 0 };
+                let code = if matches!(interference, Interference::Kill { .. }) { KILLED } else { 0 };
                 self.with_container(container, |c| {
                     let lived = c.lives() || c.state == Restarting;
                     c.stopped_by_hand |= lived;
