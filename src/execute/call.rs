@@ -130,7 +130,7 @@ async fn once<E: Engine>(
         (None, _) => Ok(Output::Made(Made::Nothing)),
         (Some(change), action) => {
             let made = make(engine, &change, operation, on_event, stop).await?;
-            if let Action::PullImage { reference, digest: Some(planned) } = action {
+            if let Action::PullImage { reference, digest: Some(planned), .. } = action {
                 came_as_planned(engine, reference, planned).await?;
             }
             Ok(Output::Made(made))

@@ -327,7 +327,11 @@ mod tests {
 
     #[test]
     fn each_failure_has_its_code() {
-        let pull = || Action::PullImage { reference: ImageRef::parse("busybox").expect("valid"), digest: None };
+        let pull = || Action::PullImage {
+            reference: ImageRef::parse("busybox").expect("valid"),
+            platform: None,
+            digest: None,
+        };
         let network = |subnet: Option<&str>| Action::CreateNetwork {
             labels: BTreeMap::new(),
             internal: false,

@@ -8,7 +8,8 @@ use futures_util::future::join_all;
 
 use moat_model::engine::{Change, Detail, Engine, EngineError, Fault};
 use moat_model::graph::Graph;
-use moat_model::resource::{Config, ImageDigest, ImageRef};
+use moat_model::resource::{Config, ImageConfig, ImageDigest, ImageRef};
+use moat_model::state::ImageFacts;
 
 /// The answers of the registries.
 #[derive(Debug, Default)]
@@ -29,10 +30,15 @@ pub enum WithoutQuery {
 
 /// Queries all images in parallel.
 pub async fn ask<E: Engine>(engine: &E, graph: &Graph, without: WithoutQuery) -> Registries {
-    let answers = asked(graph).map(async |reference| {
+    let answers = asked(graph).map(async |config| {
+        let reference = &config.reference;
         let answer = match engine.registry_digest(reference).await {
+            Ok(digest) => of_platform(engine, config, digest).await,
+            Err(error) => Err(error),
+        };
+        let answer = match answer {
             Err(error) if error.detail == Some(Detail::NoRegistryQuery) && without == WithoutQuery::Pull => {
-                pulled_digest(engine, reference).await
+                pulled_digest(engine, config).await
             }
             answer => answer,
         };
@@ -53,20 +59,42 @@ pub async fn ask<E: Engine>(engine: &E, graph: &Graph, without: WithoutQuery) ->
     found
 }
 
-/// The digest that a pull records. An image that is here already under this digest stays as it is.
-async fn pulled_digest<E: Engine>(engine: &E, reference: &ImageRef) -> Result<ImageDigest, EngineError> {
-    engine.change(&Change::Pull { reference: reference.clone() }, &|_| ()).await?;
+/// The registry's digest for an image of a named platform, if it can be compared with the local one.
+///
+/// Docker's classic image store records the digest of an index for one image only: the first one that was pulled. Whether
+/// the image of another platform is the registry's is then known only after a pull.
+async fn of_platform<E: Engine>(
+    engine: &E,
+    config: &ImageConfig,
+    digest: ImageDigest,
+) -> Result<ImageDigest, EngineError> {
+    if config.platform.is_none() {
+        return Ok(digest);
+    }
+    match engine.image(&config.reference).await? {
+        Some(here) if !here.digests.contains(&digest) => {
+            let message = "the engine has not recorded its digest for this platform";
+            Err(EngineError::new(Fault::Refused, message).because(Detail::NoRegistryQuery))
+        }
+        _ => Ok(digest),
+    }
+}
+
+/// The digest that a pull records. An image that is here already under this digest stays as it is. An image without any
+/// is compared by its id.
+async fn pulled_digest<E: Engine>(engine: &E, config: &ImageConfig) -> Result<ImageDigest, EngineError> {
+    let (reference, platform) = (&config.reference, config.platform.clone());
+    engine.change(&Change::Pull { reference: reference.clone(), platform }, &|_| ()).await?;
     let facts = engine.image(reference).await?;
-    let digest = facts.and_then(|facts| facts.digests.into_iter().next());
+    let by_id = |facts: &ImageFacts| config.platform.is_some().then(|| ImageDigest::new(facts.id.as_str()));
+    let digest = facts.and_then(|facts| facts.digests.first().cloned().or_else(|| by_id(&facts)));
     digest.ok_or_else(|| EngineError::new(Fault::Pull, "the engine does not report the digest of the pulled image"))
 }
 
 /// The images that a registry is asked about.
-pub fn asked(graph: &Graph) -> impl Iterator<Item = &ImageRef> {
+pub fn asked(graph: &Graph) -> impl Iterator<Item = &ImageConfig> {
     graph.nodes().filter_map(|node| match &node.config {
-        Config::Image(config) if config.dockerfile.is_none() && !config.reference.is_pinned() => {
-            Some(&config.reference)
-        }
+        Config::Image(config) if config.dockerfile.is_none() && !config.reference.is_pinned() => Some(config),
         _ => None,
     })
 }

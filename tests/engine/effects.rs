@@ -23,7 +23,7 @@ macro_rules! sections {
 }
 
 sections! {
-    agent extends version image build base_image dependencies command entrypoint user workdir interactive restart
+    agent extends version image platform build base_image dependencies command entrypoint user workdir interactive restart
     hostname init stop_timeout read_only tmpfs cap_add cap_drop devices isolation workspace env env_file secrets mounts volumes ports container network healthcheck hooks services buildkit registries labels
 }
 
@@ -156,6 +156,8 @@ const SHOWN: &[(&str, &str, &str)] = &[
 
 /// Keys whose change is not in a container's configuration, and the test that covers them.
 const INSIDE: &[(&str, &str)] = &[
+    ("platform", "the image that is run: `platform`"),
+    ("services.platform", "the image that is run: `platform`"),
     ("base_image", "the image's files: `images`"),
     ("hooks", "the image's files: `images`"),
     ("hooks.post_build_root", "the image's files: `images`"),

@@ -46,6 +46,7 @@ mod mounted;
 mod names;
 mod net;
 mod noop;
+mod platform;
 mod pull;
 mod recorder;
 mod registries;

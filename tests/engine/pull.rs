@@ -6,7 +6,7 @@ use testkit::registry::Repository;
 use testkit::sandbox::{PLAIN, Sandbox};
 
 /// A repository in the lab's registry, unique to this process.
-fn repository(name: &str) -> String {
+pub fn repository(name: &str) -> String {
     let registry = std::env::var("MOAT_LAB_REGISTRY").expect("the lab has a registry");
     format!("{registry}/moved/{name}-{}", std::process::id())
 }

@@ -17,7 +17,9 @@ pub(crate) async fn make(
             return volumes::create(docker, create).await.map(|()| Made::Volume(create.name.clone()));
         }
         Change::CreateContainer(create) => return containers::create(docker, create).await.map(Made::Container),
-        Change::Pull { reference } => pull::pull(docker, reference, &|it| progress(Progress::Pulled(it))).await,
+        Change::Pull { reference, platform } => {
+            pull::pull(docker, reference, platform.as_ref(), &|it| progress(Progress::Pulled(it))).await
+        }
         Change::Build(build) => build::build(docker, build, &|step: &str| progress(Progress::Step(step))).await,
         Change::RemoveNetwork { network } => networks::remove(docker, network).await,
         Change::Import { reference, labels } => program::import(docker, reference, labels).await,

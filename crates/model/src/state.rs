@@ -8,6 +8,7 @@ use std::time::Duration;
 use ipnet::Ipv4Net;
 use serde::Serialize;
 
+use crate::resource::Platform;
 use crate::resource::label::Ownership;
 use crate::resource::{ContainerId, ImageDigest, ImageId, ImageRef, Limits, NetworkId, ResourceId, RestartPolicy};
 
@@ -60,6 +61,8 @@ pub struct ImageFacts {
     pub id: ImageId,
     /// Its digests in registries; empty for an image that was built here and never pushed.
     pub digests: BTreeSet<ImageDigest>,
+    /// `None`: the engine does not report it.
+    pub platform: Option<Platform>,
 }
 
 /// The rules that a gateway has in force.

@@ -10,7 +10,7 @@ use super::{Action, Cause, FieldDiff, Handle, OpId, Options, Plan, container, po
 use moat_model::engine::ImageBuild;
 use moat_model::graph::{Gate, Graph, Milestone, Node};
 use moat_model::resource::{Config, ImageConfig, NetworkConfig, ResourceId, SubnetSize, label};
-use moat_model::state::{NetworkFacts, Observed};
+use moat_model::state::{ImageFacts, NetworkFacts, Observed};
 
 /// The plan without pulls of the images that are `needless`.
 pub(super) fn draft(graph: &Graph, observed: &Observed, options: &Options, needless: &BTreeSet<ResourceId>) -> Plan {
@@ -44,10 +44,12 @@ fn image(draft: &mut PlanBuilder<'_>, node: &Node) {
     // An image that was not looked up is not needed: its containers exist.
     let cause = match draft.observed.images.get(&config.reference) {
         Some(None) => Cause::Missing,
-        Some(Some(facts)) => match refresh::moved(draft, &config.reference, facts) {
-            Some(cause) => cause,
-            None => return,
-        },
+        Some(Some(facts)) => {
+            match other_platform(config, facts).or_else(|| refresh::moved(draft, &config.reference, facts)) {
+                Some(cause) => cause,
+                None => return,
+            }
+        }
         None => return,
     };
     let labels = || [(label::IMAGE.to_owned(), draft.graph.run.agent.to_string())].into();
@@ -57,17 +59,28 @@ fn image(draft: &mut PlanBuilder<'_>, node: &Node) {
             (Action::ImportImage { reference: config.reference.clone(), labels }, cause)
         }
         None => {
-            let digest = draft.options.registry.get(&config.reference).cloned();
-            (Action::PullImage { reference: config.reference.clone(), digest }, cause)
+            // The engine may not record the digest for another platform.
+            let digest = draft.options.registry.get(&config.reference).filter(|_| config.platform.is_none()).cloned();
+            let (reference, platform) = (config.reference.clone(), config.platform.clone());
+            (Action::PullImage { reference, platform, digest }, cause)
         }
         Some(dockerfile) => {
-            let ImageConfig { reference, context, network, .. } = config.clone();
-            let build = ImageBuild { reference, dockerfile: dockerfile.clone(), context, labels: labels(), network };
+            let ImageConfig { reference, context, network, platform, .. } = config.clone();
+            let dockerfile = dockerfile.clone();
+            let build = ImageBuild { reference, dockerfile, context, labels: labels(), network, platform };
             (Action::BuildImage { build }, why_built(draft, config))
         }
     };
     let made = draft.add(&node.id, config.reference.as_str(), action, cause, []);
     draft.hold(&node.id, Milestone::Created, made);
+}
+
+/// Why an existing image has to be pulled again for its platform; `None` if it has the one of the spec, if the spec names
+/// none, or if the engine does not report it.
+fn other_platform(config: &ImageConfig, here: &ImageFacts) -> Option<Cause> {
+    let (desired, observed) = (config.platform.as_ref()?, here.platform.as_ref()?);
+    let (old, new) = (Some(json!(observed)), Some(json!(desired)));
+    (!desired.accepts(observed)).then(|| Cause::Changed(vec![FieldDiff { field: "platform".to_owned(), old, new }]))
 }
 
 /// A built image is identified by its inputs: if it does not exist, the container was created from another one.

@@ -14,7 +14,7 @@ use moat_model::engine::{
 };
 use moat_model::resource::KnownFailure;
 use moat_model::resource::{
-    ContainerConfig, ContainerId, FileConfig, ImageDigest, ImageRef, NetworkId, Probe, ResourceId,
+    ContainerConfig, ContainerId, FileConfig, ImageDigest, ImageRef, NetworkId, Platform, Probe, ResourceId,
 };
 
 /// One step of a plan.
@@ -49,6 +49,7 @@ pub enum Handle<Id> {
 pub enum Action {
     PullImage {
         reference: ImageRef,
+        platform: Option<Platform>,
         /// The expected digest, if the registry was queried; a tag may move between the plan and the pull.
         digest: Option<ImageDigest>,
     },
@@ -168,7 +169,7 @@ impl Operation {
         let known = |id| container(Handle::Known(id));
         Ok(Some(match self.action.clone() {
             Action::AwaitReady { .. } => return Ok(None),
-            Action::PullImage { reference, .. } => Change::Pull { reference },
+            Action::PullImage { reference, platform, .. } => Change::Pull { reference, platform },
             Action::BuildImage { build } => Change::Build(build),
             Action::ImportImage { reference, labels } => Change::Import { reference, labels },
             Action::CreateNetwork { labels, internal, subnet, gateway } => {

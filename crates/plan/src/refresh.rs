@@ -32,7 +32,12 @@ pub(super) fn deciding(plan: &Plan) -> Option<Plan> {
 /// Why an existing image has to be pulled again; `None` if it is current, or no refresh was requested.
 pub(super) fn moved(draft: &PlanBuilder<'_>, reference: &ImageRef, here: &ImageFacts) -> Option<Cause> {
     let now = draft.options.registry.get(reference)?;
-    if here.digests.contains(now) { None } else { Some(cause(reference, here.digests.first(), now)) }
+    // An image without a digest of its own is compared by its id.
+    if here.digests.contains(now) || here.id.as_str() == now.as_str() {
+        None
+    } else {
+        Some(cause(reference, here.digests.first(), now))
+    }
 }
 
 /// Why a container has to be recreated from the current image of its tag; `None` if it is current, or no refresh was

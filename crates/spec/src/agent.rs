@@ -31,8 +31,8 @@ use super::source::{Located, Source, Span};
 use super::tree::{Content, Node, Places, Scalar};
 use super::{short_forms, tuning};
 use moat_model::resource::{
-    AgentName, HealthConfig, ImageRef, Limits, LogConfig, Mount, MountSource, PortConfig, RestartPolicy, Rights,
-    SecretText, Size, Ulimit,
+    AgentName, HealthConfig, ImageRef, Limits, LogConfig, Mount, MountSource, Platform, PortConfig, RestartPolicy,
+    Rights, SecretText, Size, Ulimit,
 };
 
 /// The spec of one agent's sandbox.
@@ -46,6 +46,8 @@ pub struct Spec {
     pub version: Option<String>,
     /// `None`: the image of a capability.
     pub image: Option<ImageRef>,
+    /// Of the main container's image. `None`: the engine's own.
+    pub platform: Option<Platform>,
     /// The build of the main container's image.
     pub build: Option<Build>,
     /// The base of an image that moat builds.
@@ -271,6 +273,7 @@ impl Spec {
             agent: file.agent,
             version: file.version,
             image: file.image,
+            platform: file.platform,
             build: file.build.and_then(|build| lowering.build(build, env)),
             base_image: file.base_image,
             hooks: file.hooks.into(),

@@ -8,7 +8,7 @@ use super::isolation::Isolation;
 use super::one_of::{Command, CommandOr, Entrypoint, OneOf};
 use super::raw_ports::Ports;
 use super::settings::CacheRetention;
-use moat_model::resource::{AgentName, BuildNetwork, ImageRef, LogConfig, RestartPolicy};
+use moat_model::resource::{AgentName, BuildNetwork, ImageRef, LogConfig, Platform, RestartPolicy};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -17,6 +17,7 @@ pub(super) struct File {
     pub agent: AgentName,
     pub version: Option<String>,
     pub image: Option<ImageRef>,
+    pub platform: Option<Platform>,
     pub build: Option<OneOf<Build>>,
     pub base_image: Option<ImageRef>,
     #[serde(default)]
@@ -225,6 +226,7 @@ pub(super) struct Hooks {
 #[serde(deny_unknown_fields)]
 pub(super) struct Service {
     pub image: ImageRef,
+    pub platform: Option<Platform>,
     #[serde(default)]
     pub env: BTreeMap<String, String>,
     pub command: Option<Command>,

@@ -9,12 +9,14 @@ use super::raw::{Service as Written, Volume, WaitParts};
 use super::settings::NamedVolume;
 use super::shape::Fault;
 use super::short_forms;
-use moat_model::resource::{ImageRef, Limits, LogConfig, PortConfig, SecretText};
+use moat_model::resource::{ImageRef, Limits, LogConfig, Platform, PortConfig, SecretText};
 
 /// A container on the agent's network, reachable by its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {
     pub image: ImageRef,
+    /// `None`: the engine's own.
+    pub platform: Option<Platform>,
     pub env: BTreeMap<String, String>,
     /// Variables from moat's environment, which may be secrets.
     pub concealed: BTreeMap<String, SecretText>,
@@ -46,12 +48,13 @@ impl Lowering<'_> {
 
     fn service(&mut self, name: &str, written: Written) -> Service {
         let at = format!("services.{name}");
-        let Written { image, env, command, volumes, resources, ports, depends_on, logging, wait } = written;
+        let Written { image, platform, env, command, volumes, resources, ports, depends_on, logging, wait } = written;
         let is_filled = |variable: &String| self.places.is_filled(&format!("{at}.env.{variable}"));
         let (concealed, env): (BTreeMap<_, _>, BTreeMap<_, _>) =
             env.into_iter().partition(|(variable, _)| is_filled(variable));
         Service {
             image,
+            platform,
             env,
             concealed: concealed.into_iter().map(|(variable, value)| (variable, SecretText::new(value))).collect(),
             command: command.map(|command| command.0),

@@ -6,7 +6,8 @@ use super::diagnostic::quoted;
 use super::paths::trimmed;
 use super::shape::Fault;
 use super::short_forms;
-use moat_model::resource::{Device, Gpus};
+use moat_model::resource::platform::{self, PlatformError};
+use moat_model::resource::{Device, Gpus, Platform};
 
 /// A tmpfs mount as one text.
 #[derive(Debug, PartialEq, Eq)]
@@ -148,6 +149,26 @@ fn is_option(option: &str) -> bool {
         Some(_) => false,
         None => ["ro", "rw", "exec", "noexec", "suid", "nosuid", "dev", "nodev"].contains(&option),
     }
+}
+
+/// The platform of an image.
+pub fn platform(text: &str) -> Result<Platform, Fault> {
+    text.parse().map_err(|error: PlatformError| {
+        let hint = match &error {
+            PlatformError::System(_) => "moat runs Linux containers: write `linux/ARCHITECTURE`".to_owned(),
+            PlatformError::Architecture(name) => match super::suggest(name, platform::ARCHITECTURES) {
+                Some(name) => format!("did you mean `linux/{name}`?"),
+                None => format!(
+                    "write `linux/` and one of {}",
+                    platform::ARCHITECTURES.map(|it| format!("`{it}`")).join(", ")
+                ),
+            },
+            PlatformError::Malformed(_) => {
+                "write `linux/ARCHITECTURE` or `linux/ARCHITECTURE/VARIANT`, such as `linux/arm64`".to_owned()
+            }
+        };
+        Fault::new(error.to_string(), hint)
+    })
 }
 
 /// The host name of a container.

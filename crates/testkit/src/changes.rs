@@ -14,7 +14,7 @@ pub trait Changes: Engine {
             Progress::Pulled(it) => progress(it),
             Progress::Step(step) => panic!("a pull has no step: {step}"),
         };
-        made_nothing(self.change(&Change::Pull { reference: reference.clone() }, &pulled).await)
+        made_nothing(self.change(&Change::Pull { reference: reference.clone(), platform: None }, &pulled).await)
     }
 
     async fn build(&self, build: &ImageBuild, step: &dyn Fn(&str)) -> Result<(), EngineError> {

@@ -48,6 +48,7 @@ const CHANGES: &[Change] = &[
     ("extends", PLAIN, "", "extends: empty.yaml"),
     ("version", PLAIN, "version: 1.0.0", "version: 2.0.0"),
     ("image", "agent: a\n", "image: busybox", "image: debian:trixie-slim"),
+    ("platform", PLAIN, "", "platform: linux/amd64"),
     ("build", "agent: a\n", "image: busybox", "build: ./one"),
     ("build.context", "agent: a\n", "build: {context: one}", "build: {context: two}"),
     ("build.dockerfile", "agent: a\n", "build: {dockerfile: one.txt}", "build: {dockerfile: two.txt}"),
@@ -154,6 +155,12 @@ const CHANGES: &[Change] = &[
     ("hooks.pre_run", MADE, "hooks: {pre_run: echo a}", "hooks: {pre_run: echo b}"),
     ("services", PLAIN, "", "services: {db: {image: lab/silent}}"),
     ("services.image", PLAIN, "services: {db: {image: lab/silent}}", "services: {db: {image: 'redis:7'}}"),
+    (
+        "services.platform",
+        PLAIN,
+        "services: {db: {image: lab/silent}}",
+        "services: {db: {image: lab/silent, platform: amd64}}",
+    ),
     ("services.env", PLAIN, "services: {db: {image: lab/silent}}", "services: {db: {image: lab/silent, env: {A: b}}}"),
     (
         "services.command",

@@ -43,15 +43,7 @@ impl<'a> Repository<'a> {
     /// Puts the image of a tag into a list with an attestation that says `words`, as buildx does, under the same tag; gives
     /// the list's digest. What is such a list already gets another attestation.
     pub fn attest(&self, tag: &str, words: &str) -> String {
-        let found = self.send("GET", &format!("manifests/{tag}"), &format!("Accept: {INDEX}, {OCI}, {DOCKER}"), "");
-        let image = if found.header("Content-Type") == INDEX {
-            parse(&found.body)["manifests"][0].clone()
-        } else {
-            let config = parse(&found.body)["config"]["digest"].as_str().expect("a digest").to_owned();
-            let config = parse(&self.send("GET", &format!("blobs/{config}"), "Accept: */*", "").body);
-            json!({"mediaType": found.header("Content-Type"), "digest": sha256(&found.body), "size": found.body.len(),
-                "platform": {"os": "linux", "architecture": config["architecture"]}})
-        };
+        let image = self.image(tag);
         let config = self.put_blob("{}", "application/vnd.oci.image.config.v1+json");
         let layer = self.put_blob(&json!({"predicate": words}).to_string(), "application/vnd.in-toto+json");
         let said = json!({"schemaVersion": 2, "mediaType": OCI, "config": config, "layers": [layer]}).to_string();
@@ -63,6 +55,25 @@ impl<'a> Repository<'a> {
         let list = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [image, said]}).to_string();
         self.put_manifest(tag, &list, INDEX);
         sha256(&list)
+    }
+
+    /// Puts the images of some tags, each for a platform of its own, into a list under another tag.
+    pub fn join(&self, tag: &str, images: &[&str]) {
+        let manifests: Vec<Value> = images.iter().map(|image| self.image(image)).collect();
+        let list = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests}).to_string();
+        self.put_manifest(tag, &list, INDEX);
+    }
+
+    /// The entry of a tag's image in a list.
+    fn image(&self, tag: &str) -> Value {
+        let found = self.send("GET", &format!("manifests/{tag}"), &format!("Accept: {INDEX}, {OCI}, {DOCKER}"), "");
+        if found.header("Content-Type") == INDEX {
+            return parse(&found.body)["manifests"][0].clone();
+        }
+        let config = parse(&found.body)["config"]["digest"].as_str().expect("a digest").to_owned();
+        let config = parse(&self.send("GET", &format!("blobs/{config}"), "Accept: */*", "").body);
+        json!({"mediaType": found.header("Content-Type"), "digest": sha256(&found.body), "size": found.body.len(),
+            "platform": {"os": "linux", "architecture": config["architecture"]}})
     }
 
     fn put_blob(&self, body: &str, kind: &str) -> Value {

@@ -27,7 +27,10 @@ impl<E: Engine> Audited<'_, E> {
         network: impl Fn(&N) -> Data,
     ) -> Described {
         let (event, data) = match change {
-            Change::Pull { reference } => ("image_pulled", object(json!({ "image": reference }))),
+            Change::Pull { reference, platform: None } => ("image_pulled", object(json!({ "image": reference }))),
+            Change::Pull { reference, platform } => {
+                ("image_pulled", object(json!({ "image": reference, "platform": platform })))
+            }
             Change::Build(build) => {
                 let digest = format!("sha256:{}", sha256(&build.dockerfile));
                 ("image_built", object(json!({ "image": build.reference, "dockerfile": digest })))

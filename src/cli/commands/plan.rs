@@ -86,7 +86,7 @@ pub(in crate::cli) async fn show(args: &PlanRequest<'_>, session: &Session) -> R
         let interrupts = plan.interrupts(&ResourceId::main());
         let sessions = if interrupts { sessions(&engine, &agent.graph, &observed).await? } else { 0 };
         let images = if args.pull && agent.is_unseen { registry::asked(&agent.graph).collect() } else { Vec::new() };
-        let images = images.into_iter().map(|image| Withheld::Image(image.to_string()));
+        let images = images.into_iter().map(|image| Withheld::Image(image.reference.to_string()));
         let withheld: Vec<Withheld> = agent.withheld.iter().cloned().chain(images).collect();
         let approval = approval(agent, &withheld);
         let kept = kept(&agent.graph, &observed);

@@ -91,6 +91,7 @@ fn create_volume(resource: &ResourceId) -> Action {
 fn creation() -> Plan {
     let reference = image("moat/builder:1");
     let build = ImageBuild {
+        platform: None,
         reference: reference.clone(),
         dockerfile: "FROM busybox\nRUN secret\n".to_owned(),
         context: None,
@@ -101,7 +102,10 @@ fn creation() -> Plan {
     let file = FileConfig { path: "/etc/conf".to_owned(), mode: 0o600, content: "secret".to_owned() };
     let main = Handle::From(OpId(8));
     chain(vec![
-        named(ResourceId::image(&image("busybox")), Action::PullImage { reference: image("busybox"), digest: None }),
+        named(
+            ResourceId::image(&image("busybox")),
+            Action::PullImage { reference: image("busybox"), platform: None, digest: None },
+        ),
         named(ResourceId::image(&reference), Action::BuildImage { build }),
         named(network(), create_network(&network())),
         named(volume.clone(), create_volume(&volume)),

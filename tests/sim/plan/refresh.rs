@@ -6,7 +6,7 @@ use moat_model::state::{ContainerState, ImageFacts, Observed};
 use moat_plan::{Options, compute};
 use serde_json::json;
 
-use super::world::{DIND, PLAIN, applied, container, graph, plan, plan_with};
+use super::world::{DIND, PLAIN, applied, container, graph, images_only, nothing, plan, plan_with};
 
 const NEW: &str = "sha256:fedcba98765432100123";
 
@@ -22,7 +22,7 @@ fn refresh(image: &str) -> Options {
 /// As after a manual `docker pull`: the tag refers to an image with these digests.
 fn pull(observed: &mut Observed, image: &str, digests: &[&str]) {
     let digests = digests.iter().map(|it| ImageDigest::new(*it)).collect();
-    let facts = ImageFacts { id: ImageId::new("sha256:2"), digests };
+    let facts = ImageFacts { id: ImageId::new("sha256:2"), digests, platform: None };
     observed.images.insert(reference(image), Some(facts));
 }
 
@@ -136,4 +136,40 @@ fn a_replacement_that_failed_is_taken_back() {
         4.  remove container moat-plain-R.next1 after 1, 3: superseded
     "#]]
     .assert_eq(&plan_with(&graph, &observed, &options));
+}
+
+/// The image that a tag refers to, of another platform than desired.
+#[test]
+fn an_image_of_another_platform_is_pulled() {
+    let graph = graph("agent: plain\nimage: busybox\nplatform: arm64\n");
+    let mut observed = images_only(&graph);
+    let mut platform = |platform: &str| {
+        let facts = observed.images.get_mut(&reference("busybox")).and_then(Option::as_mut).expect("an image");
+        facts.platform = Some(platform.parse().expect("a platform"));
+        plan(&graph, &observed)
+    };
+    expect![[r#"
+        1.  pull image busybox: changed
+            platform "linux/amd64" -> "linux/arm64"
+        2.  create network moat-plain-R: missing
+        3.  create container moat-plain-R after 1, 2: missing
+        4.  start container moat-plain-R after 3: missing
+        5.  await container moat-plain-R after 4: missing
+    "#]]
+    .assert_eq(&platform("amd64"));
+    let same = platform("linux/arm64/v8");
+    assert!(!same.contains("pull image"), "{same}");
+    // Not every engine reports it.
+    for facts in observed.images.values_mut().flatten() {
+        facts.platform = None;
+    }
+    assert_eq!(plan(&graph, &observed), same);
+    expect![[r#"
+        1.  pull image busybox: missing
+        2.  create network moat-plain-R: missing
+        3.  create container moat-plain-R after 1, 2: missing
+        4.  start container moat-plain-R after 3: missing
+        5.  await container moat-plain-R after 4: missing
+    "#]]
+    .assert_eq(&plan(&graph, &nothing(&graph)));
 }

@@ -57,7 +57,11 @@ fn foreign_volumes(graph: &Graph) -> BTreeSet<String> {
 pub fn images_only(graph: &Graph) -> Observed {
     let mut observed = nothing(graph);
     for facts in observed.images.values_mut() {
-        *facts = Some(ImageFacts { id: ImageId::new("sha256:1"), digests: [ImageDigest::new("sha256:old")].into() });
+        *facts = Some(ImageFacts {
+            id: ImageId::new("sha256:1"),
+            digests: [ImageDigest::new("sha256:old")].into(),
+            platform: None,
+        });
     }
     observed
 }

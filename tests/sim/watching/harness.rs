@@ -159,7 +159,12 @@ pub fn part(program: Program) -> Part {
 /// A sidecar that boots for a while, and a main container.
 pub fn pair() -> Wanted {
     let named = [("buildkit", part(Program::Slow)), ("main", part(Program::Quick))];
-    Wanted { internal: false, gateway: None, containers: named.map(|(name, part)| (name.to_owned(), part)).into() }
+    Wanted {
+        internal: false,
+        gateway: None,
+        foreign: false,
+        containers: named.map(|(name, part)| (name.to_owned(), part)).into(),
+    }
 }
 
 /// The same with one thing about the main container changed.

@@ -40,6 +40,7 @@ fn build(dockerfile: &str, context: Option<BuildContext>) -> ImageBuild {
         context,
         labels: BTreeMap::new(),
         network: BuildNetwork::Default,
+        platform: None,
     }
 }
 
@@ -60,6 +61,16 @@ async fn a_build_without_a_network_is_asked_for_as_such() {
         assert_eq!(asked.contains("networkmode=none"), is_none, "{asked}");
         assert_eq!(asked.contains("networkmode"), is_none, "{asked}");
     }
+}
+
+#[tokio::test]
+async fn a_build_for_a_platform_is_asked_for_as_such() {
+    let fake = fake();
+    let platform = "linux/arm/v7".parse().expect("a platform");
+    let build = ImageBuild { platform: Some(platform), ..build("FROM busybox\n", None) };
+    fake.connect().await.build(&build, &|_| ()).await.expect("built");
+    let asked = fake.last().line;
+    assert!(asked.contains("&platform=linux%2Farm%2Fv7"), "{asked}");
 }
 
 #[tokio::test]

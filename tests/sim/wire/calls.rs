@@ -63,6 +63,15 @@ pub fn create() -> ContainerCreate {
 }
 
 #[tokio::test]
+async fn a_container_is_created_from_the_image_of_its_platform() {
+    let fake = answering(201, r#"{"Id":"c9"}"#);
+    let mut create = create();
+    create.config.platform = Some("linux/arm64".parse().expect("a platform"));
+    fake.connect().await.create_container(&create).await.expect("created");
+    assert_eq!(fake.last().line, "POST /v1.45/containers/create?name=moat-buildkit-a-1&platform=linux%2Farm64");
+}
+
+#[tokio::test]
 async fn a_container_is_created_with_everything_in_one_call() {
     let fake = answering(201, r#"{"Id":"c9","Warnings":["a word"]}"#);
     let made = fake.connect().await.create_container(&create()).await.expect("created");

@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 
 use moat_docker::Docker;
-use moat_model::engine::{Detail, Engine, EngineError, Fault, PullProgress};
-use moat_model::resource::{ImageDigest, ImageId, ImageRef};
+use moat_model::engine::{Change, Detail, Engine, EngineError, Fault, PullProgress};
+use moat_model::resource::{ImageDigest, ImageId, ImageRef, Platform};
 use moat_model::state::ImageFacts;
 use testkit::changes::Changes;
 
@@ -43,6 +43,26 @@ async fn a_tag_or_digest_is_always_named() {
 }
 
 #[tokio::test]
+async fn a_platform_is_asked_for_and_reported() {
+    let fake = Fake::start(|request| {
+        if request.line.contains("/images/create") {
+            return Some(Reply::Bytes(b"HTTP/1.1 200 OK\r\n\r\n".to_vec()));
+        }
+        let found = r#"{"Id":"sha256:5","Os":"linux","Architecture":"arm64","Variant":"v8"}"#;
+        request.line.contains("/images/").then(|| Reply::Json(200, found.to_owned()))
+    });
+    let docker = fake.connect().await;
+    let reference = ImageRef::parse("busybox").expect("valid");
+    let platform = "linux/arm64".parse::<Platform>().expect("a platform");
+    let change = Change::Pull { reference: reference.clone(), platform: Some(platform.clone()) };
+    docker.change(&change, &|_| ()).await.expect("pulled");
+    let query = "fromImage=busybox&tag=latest&platform=linux%2Farm64";
+    assert_eq!(fake.last().line, format!("POST /v1.45/images/create?{query}"));
+    let facts = docker.image(&reference).await.expect("facts").expect("an image");
+    assert_eq!(facts.platform, Some(platform));
+}
+
+#[tokio::test]
 async fn a_registry_is_asked_through_the_engine() {
     let fake = Fake::start(|request| {
         let line = &request.line;
@@ -63,7 +83,7 @@ async fn a_registry_is_asked_through_the_engine() {
     assert_eq!(docker.registry_digest(&reference).await, Ok(ImageDigest::new("sha256:12")));
     assert_eq!(fake.last().line, "GET /v1.45/distribution/box:5000/a/b:1/json");
     let digests = ["sha256:12", "sha256:34"].map(ImageDigest::new).into();
-    let facts = ImageFacts { id: ImageId::new("sha256:5"), digests };
+    let facts = ImageFacts { id: ImageId::new("sha256:5"), digests, platform: None };
     assert_eq!(docker.image(&reference).await, Ok(Some(facts)));
 
     let error = docker.registry_digest(&ImageRef::parse("busybox:nope").expect("valid")).await.expect_err("unknown");

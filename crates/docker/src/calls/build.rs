@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use tokio::time::timeout;
 
 use super::build_output::{BuildFailure, BuildOutput};
-use super::{archive, base_images, credentials};
+use super::{archive, base_images, credentials, pull};
 use crate::Docker;
 use crate::transport::fault::Failure;
 use crate::transport::wire::encoded;
@@ -52,6 +52,7 @@ async fn send(docker: &Docker, build: &ImageBuild, step: &dyn Fn(&str)) -> Resul
             path += &format!("&target={}", encoded(target));
         }
     }
+    path += &pull::of_platform(build.platform.as_ref());
     if build.network == BuildNetwork::None {
         path += "&networkmode=none";
     }

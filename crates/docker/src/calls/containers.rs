@@ -8,7 +8,7 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::status::health_word;
-use super::{archive, container_body, images};
+use super::{archive, container_body, images, pull};
 use crate::transport::endpoint::Endpoint;
 use crate::transport::wire::encoded;
 use crate::transport::{answer, wire};
@@ -128,7 +128,8 @@ pub(crate) async fn create(docker: &Docker, create: &ContainerCreate) -> Result<
     if images::origin(docker, create.config.image.as_str()).await? == Origin::Claiming {
         return Err(EngineError::claiming_image(&create.config.image));
     }
-    let path = format!("/containers/create?name={}", encoded(&create.name));
+    let platform = pull::of_platform(create.config.platform.as_ref());
+    let path = format!("/containers/create?name={}{platform}", encoded(&create.name));
     let defaults = Defaults::of(&create.config, docker.capacity().await?);
     let body = container_body::body(create, &defaults, docker.version);
     let made: Result<Created, _> = docker.post(Call::CreateContainer, &path, &body).await;

@@ -13,7 +13,7 @@ use crate::transport::wire::encoded;
 use crate::transport::{answer, wire};
 use moat_model::engine::{Call, Detail, EngineError, Fault};
 use moat_model::resource::label::{self, Origin};
-use moat_model::resource::{ImageDigest, ImageId, ImageRef};
+use moat_model::resource::{ImageDigest, ImageId, ImageRef, Platform};
 use moat_model::state::ImageFacts;
 
 #[derive(Deserialize)]
@@ -25,6 +25,10 @@ struct Inspected {
     repo_digests: Option<Vec<String>>,
     #[serde(default)]
     config: Option<Config>,
+    #[serde(default)]
+    architecture: String,
+    #[serde(default)]
+    variant: String,
 }
 
 #[derive(Deserialize)]
@@ -58,7 +62,8 @@ pub(crate) async fn image(docker: &Docker, reference: &ImageRef) -> Result<Optio
             let names = found.repo_digests.unwrap_or_default();
             let digests = names.iter().filter_map(|name| name.split_once('@'));
             let digests = digests.map(|(_, digest)| ImageDigest::new(digest)).collect();
-            Ok(Some(ImageFacts { id: ImageId::new(found.id), digests }))
+            let platform = Platform::observed(&found.architecture, &found.variant);
+            Ok(Some(ImageFacts { id: ImageId::new(found.id), digests, platform }))
         }
         Err(Failure::Refused { status: 404, .. }) => Ok(None),
         Err(failure) => Err(failure.into_error(Call::Image)),
@@ -100,7 +105,7 @@ pub(crate) async fn registry_digest(docker: &Docker, reference: &ImageRef) -> Re
             Err(EngineError::new(Fault::Refused, message).because(Detail::NoRegistryQuery))
         }
         Err(Failure::Refused { message, .. }) => {
-            Err(credentials::explained(pull_fault::explain(reference, &message), docker.credentials_problem()))
+            Err(credentials::explained(pull_fault::explain(reference, None, &message), docker.credentials_problem()))
         }
         Err(failure) => Err(failure.into_error(Call::RegistryDigest)),
     }

@@ -16,7 +16,7 @@ use crate::transport::fault::Failure;
 use crate::transport::wire::encoded;
 use crate::transport::{answer, wire};
 use moat_model::engine::{Call, EngineError, PullProgress};
-use moat_model::resource::ImageRef;
+use moat_model::resource::{ImageRef, Platform};
 
 /// The engine reports progress several times a second. It is silent while it waits for a registry, and times out long
 /// before this.
@@ -72,25 +72,38 @@ struct Layer {
 pub(crate) async fn pull(
     docker: &Docker,
     reference: &ImageRef,
+    platform: Option<&Platform>,
     progress: &dyn Fn(PullProgress),
 ) -> Result<(), EngineError> {
-    match fetch(docker, reference, progress).await {
+    match fetch(docker, reference, platform, progress).await {
         Ok(()) => Ok(()),
         Err(Failure::Refused { message, .. }) => {
-            Err(credentials::explained(pull_fault::explain(reference, &message), docker.credentials_problem()))
+            let error = pull_fault::explain(reference, platform, &message);
+            Err(credentials::explained(error, docker.credentials_problem()))
         }
         Err(failure) => Err(failure.into_error(Call::Pull)),
     }
 }
 
-async fn fetch(docker: &Docker, reference: &ImageRef, progress: &dyn Fn(PullProgress)) -> Result<(), Failure> {
+async fn fetch(
+    docker: &Docker,
+    reference: &ImageRef,
+    platform: Option<&Platform>,
+    progress: &dyn Fn(PullProgress),
+) -> Result<(), Failure> {
     // Without a tag the engine would pull all tags.
     let (repository, tag) = reference.repository_and_tag();
-    let path = format!("/images/create?fromImage={}&tag={}", encoded(repository), encoded(tag));
+    let mut path = format!("/images/create?fromImage={}&tag={}", encoded(repository), encoded(tag));
+    path += &of_platform(platform);
     let request = authorised(docker, reference, wire::plain(Method::POST, &path)?).await?;
     let response = docker.call(Call::Pull, async { answer::accepted(docker.wire.send(request).await?).await }).await?;
     let _slot = docker.slot().await?;
     follow(response, progress).await
+}
+
+/// The parameter of a platform.
+pub(crate) fn of_platform(platform: Option<&Platform>) -> String {
+    platform.map(|platform| format!("&platform={}", encoded(&platform.to_string()))).unwrap_or_default()
 }
 
 /// Adds the user's credentials for the image's registry, if any.

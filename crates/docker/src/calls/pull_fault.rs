@@ -6,7 +6,7 @@
 use super::credentials::registry_of;
 use crate::transport::fault::in_a_sentence;
 use moat_model::engine::{Detail, EngineError, Fault};
-use moat_model::resource::ImageRef;
+use moat_model::resource::{ImageRef, Platform};
 
 /// The kinds of failures that need different actions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +53,7 @@ const WORDS: &[(Reason, &[&str])] = &[
 ];
 
 /// The error with the image, the reason and a hint.
-pub(crate) fn explain(reference: &ImageRef, message: &str) -> EngineError {
+pub(crate) fn explain(reference: &ImageRef, platform: Option<&Platform>, message: &str) -> EngineError {
     let registry = registry_of(reference);
     let reason = reason(message);
     let detail = match reason {
@@ -76,9 +76,13 @@ pub(crate) fn explain(reference: &ImageRef, message: &str) -> EngineError {
             format!("check its name, or try `docker login {registry}`"),
         ),
         Reason::Missing => (format!("`{registry}` has no such image or tag"), "check its name".to_owned()),
-        Reason::Platform => {
-            ("it has no version for the Docker host's platform".to_owned(), "choose another image".to_owned())
-        }
+        Reason::Platform => match platform {
+            Some(platform) => (
+                format!("it has no version for `{platform}`"),
+                "choose another image, or another `platform`".to_owned(),
+            ),
+            None => ("it has no version for the Docker host's platform".to_owned(), "choose another image".to_owned()),
+        },
         Reason::RateLimit => {
             (format!("the rate limit of `{registry}` is exceeded"), format!("wait, or try `docker login {registry}`"))
         }
@@ -131,14 +135,18 @@ mod tests {
     #[test]
     fn errors_have_a_hint() {
         let reference = ImageRef::parse("box:5000/tool:1").expect("valid");
-        let error = explain(&reference, "unauthorized: authentication required");
+        let error = explain(&reference, None, "unauthorized: authentication required");
         assert_eq!(
             error.message,
             "cannot pull `box:5000/tool:1`: the registry `box:5000` rejected the credentials (unauthorized: authentication \
              required)"
         );
         assert_eq!(error.hint.as_deref(), Some("try `docker login box:5000`"));
-        let error = explain(&reference, "Unexpected EOF");
+        let platform = "arm64".parse().expect("a platform");
+        let message = "no matching manifest for linux/arm64/v8 in the manifest list entries";
+        let error = explain(&reference, Some(&platform), message);
+        assert!(error.message.contains(": it has no version for `linux/arm64` (no matching"), "{error}");
+        let error = explain(&reference, None, "Unexpected EOF");
         assert_eq!(error.message, "cannot pull `box:5000/tool:1`: unexpected EOF");
         assert_eq!(error.hint, None);
     }

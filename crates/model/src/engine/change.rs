@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 
 use super::call::Call;
 use super::request::{ContainerCreate, ContainerUpdate, ImageBuild, NetworkCreate, PullProgress, VolumeCreate};
-use crate::resource::{ContainerId, FileConfig, ImageRef, NetworkId};
+use crate::resource::{ContainerId, FileConfig, ImageRef, NetworkId, Platform};
 
 /// One changing call.
 ///
@@ -18,6 +18,8 @@ pub enum Change<C = ContainerId, N = NetworkId> {
     /// Pulls an image from its registry, with the user's credentials.
     Pull {
         reference: ImageRef,
+        /// `None`: the engine's own.
+        platform: Option<Platform>,
     },
     /// Builds an image, and pulls its base if that is missing. A failing step is a [`Fault::Engine`], with the last
     /// lines of its output.

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use ipnet::Ipv4Net;
 
 use crate::resource::{
-    BuildContext, BuildNetwork, ContainerConfig, ImageRef, Limits, NetworkId, Port, RestartPolicy, RunId,
+    BuildContext, BuildNetwork, ContainerConfig, ImageRef, Limits, NetworkId, Platform, Port, RestartPolicy, RunId,
 };
 use crate::state::{ContainerState, Health};
 
@@ -127,6 +127,8 @@ pub struct ImageBuild {
     pub labels: BTreeMap<String, String>,
     /// The network of its steps.
     pub network: BuildNetwork,
+    /// `None`: the engine's own.
+    pub platform: Option<Platform>,
 }
 
 /// The progress of a pull, summed over the layers known so far. In bytes.

@@ -20,6 +20,7 @@ use super::id::{ImageRef, ResourceId};
 use super::limit::{Limits, Size, Ulimit};
 use super::logging::LogConfig;
 use super::mount::{self, Mount};
+use super::platform::Platform;
 use super::port::PortConfig;
 use super::rights::Rights;
 use super::secret::Secret;
@@ -50,6 +51,9 @@ pub struct ImageConfig {
     /// Whether it is moat's own program, which is imported from this machine.
     #[serde(skip_serializing_if = "is_default")]
     pub program: bool,
+    /// `None`: the engine's own, or that of an image that is here already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub platform: Option<Platform>,
 }
 
 /// A bridge network of the run.
@@ -89,6 +93,9 @@ pub enum Retention {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ContainerConfig {
     pub image: ImageRef,
+    /// The platform that its image must have. `None`: any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub platform: Option<Platform>,
     /// Empty: the image's own.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub entrypoint: Vec<String>,
@@ -230,6 +237,7 @@ impl ContainerConfig {
     pub fn new(image: ImageRef, network: NetworkAttachment) -> Self {
         Self {
             image,
+            platform: None,
             entrypoint: Vec::new(),
             command: Vec::new(),
             env: BTreeMap::new(),

@@ -18,6 +18,7 @@ pub mod label;
 pub mod limit;
 pub mod logging;
 pub mod mount;
+pub mod platform;
 pub mod port;
 mod rights;
 pub mod run;
@@ -39,6 +40,7 @@ pub use id::{ContainerId, ImageDigest, ImageId, ImageRef, Kind, NetworkId, Resou
 pub use limit::{Cpus, Limits, Size, Ulimit};
 pub use logging::LogConfig;
 pub use mount::{HostFile, Mount, MountSource};
+pub use platform::Platform;
 pub use port::{HostPort, Port, PortConfig, Protocol};
 pub use rights::{Device, Gpus, Protection, Rights};
 pub use run::{AgentName, Run, RunId};

@@ -4,7 +4,7 @@ use super::Sim;
 use super::calls::pause;
 use super::daemon::Daemon;
 use moat_model::engine::{Change, ContainerCreate, EngineError, ImageBuild, Made, Progress, PullProgress};
-use moat_model::resource::{ContainerId, ImageRef};
+use moat_model::resource::{ContainerId, ImageRef, Platform};
 
 /// The total bytes of a pull.
 const PULL_BYTES: u64 = 100 << 20;
@@ -12,7 +12,9 @@ const PULL_BYTES: u64 = 100 << 20;
 impl Sim {
     pub(super) async fn make(&self, change: &Change, progress: &dyn Fn(Progress<'_>)) -> Result<Made, EngineError> {
         match change {
-            Change::Pull { reference } => return self.pull(change, reference, progress).await,
+            Change::Pull { reference, platform } => {
+                return self.pull(change, reference, platform.as_ref(), progress).await;
+            }
             Change::Build(build) => return self.build(change, build, progress).await,
             Change::CreateNetwork(create) => {
                 return self.quick(change, |d| d.create_network(create)).await.map(Made::Network);
@@ -67,6 +69,7 @@ impl Sim {
         &self,
         change: &Change,
         reference: &ImageRef,
+        platform: Option<&Platform>,
         progress: &dyn Fn(Progress<'_>),
     ) -> Result<Made, EngineError> {
         let mut ticket = self.enter(change.call(), |d| d.subject(change)).await?;
@@ -77,7 +80,7 @@ impl Sim {
             pause(ticket.half).await;
         }
         // A pull is cancelled with its caller, so the image only appears at the end.
-        let answer = if ticket.is_cut_off() { Ok(()) } else { self.now().pull(reference) };
+        let answer = if ticket.is_cut_off() { Ok(()) } else { self.now().pull(reference, platform) };
         ticket.leave(answer.map(|()| Made::Nothing))
     }
 
@@ -127,7 +130,7 @@ impl Daemon {
     /// The subject of a change, for the journal.
     fn subject(&self, change: &Change) -> String {
         match change {
-            Change::Pull { reference } | Change::Import { reference, .. } => reference.to_string(),
+            Change::Pull { reference, .. } | Change::Import { reference, .. } => reference.to_string(),
             Change::Build(build) => build.reference.to_string(),
             Change::CreateNetwork(create) => create.name.clone(),
             Change::RemoveNetwork { network } => self.name_of_network(network),

@@ -73,6 +73,11 @@ impl Daemon {
         if self.image_labels.get(&image).is_some_and(|labels| label::are_claimed(labels.keys())) {
             return Err(EngineError::claiming_image(&config.image));
         }
+        let platform = self.platform(&image);
+        if config.platform.as_ref().is_some_and(|desired| !desired.accepts(&platform)) {
+            let message = format!("{} was found but does not match the specified platform", config.image);
+            return Err(EngineError::new(Fault::NotFound, message));
+        }
         self.check_address(network, *address)?;
         let network_name = self.network(network)?.name.clone();
         self.guard_network(Call::CreateContainer, network);

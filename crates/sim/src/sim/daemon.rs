@@ -17,7 +17,9 @@ use super::{Api, DuplicateNetworks, Settings};
 use moat_model::engine::call::Call;
 use moat_model::engine::{EngineError, Fault, Filter, PortBinding, VolumeMount};
 use moat_model::resource::label::{self, Origin, Ownership};
-use moat_model::resource::{ContainerConfig, ContainerId, FileConfig, ImageDigest, ImageId, ImageRef, NetworkId};
+use moat_model::resource::{
+    ContainerConfig, ContainerId, FileConfig, ImageDigest, ImageId, ImageRef, NetworkId, Platform,
+};
 use moat_model::state::ContainerState;
 
 /// Seconds since 1970 at the start of every simulation.
@@ -46,6 +48,8 @@ pub(super) struct Daemon {
     /// The registry digests of each image.
     pub digests: BTreeMap<ImageId, BTreeSet<ImageDigest>>,
     pub programs: BTreeMap<ImageId, Behaviour>,
+    /// The platforms of images, where it is not [`NATIVE`](super::storage::NATIVE).
+    pub platforms: BTreeMap<ImageId, Platform>,
     /// The labels of images, which containers inherit.
     pub image_labels: BTreeMap<ImageId, BTreeMap<String, String>>,
     /// Removed images that containers were created from.
@@ -165,6 +169,7 @@ impl Daemon {
             editions: BTreeMap::new(),
             digests: BTreeMap::new(),
             programs: BTreeMap::new(),
+            platforms: BTreeMap::new(),
             image_labels: BTreeMap::new(),
             images_gone: BTreeSet::new(),
             journal: Journal::default(),

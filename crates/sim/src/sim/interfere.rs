@@ -161,7 +161,7 @@ impl Daemon {
             return false;
         }
         self.push(reference);
-        self.pull(reference).is_ok()
+        self.pull(reference, None).is_ok()
     }
 
     /// Publishes another image of the same program under a name of the registry.

@@ -107,7 +107,7 @@ impl Sim {
     pub fn provide(&self, reference: &ImageRef, program: Behaviour) {
         self.publish(reference, program);
         // It was published a moment ago.
-        let _ = self.now().pull(reference);
+        let _ = self.now().pull(reference, None);
     }
 
     /// Sets labels of an image on the engine, which containers inherit.

@@ -9,7 +9,7 @@ use super::daemon::{Daemon, Volume, matches};
 use moat_model::engine::{Detail, EngineError, Fault, Filter, ImageBuild, VolumeCreate};
 use moat_model::resource::digest::sha256;
 use moat_model::resource::label::Ownership;
-use moat_model::resource::{ImageDigest, ImageId, ImageRef};
+use moat_model::resource::{ImageDigest, ImageId, ImageRef, Platform};
 use moat_model::state::{ImageFacts, VolumeFacts};
 
 impl Daemon {
@@ -50,7 +50,12 @@ impl Daemon {
 
     pub fn image(&self, reference: &ImageRef) -> Option<ImageFacts> {
         let known = |id: &ImageId| self.digests.get(id).cloned().unwrap_or_default();
-        self.images.get(reference).map(|id| ImageFacts { id: id.clone(), digests: known(id) })
+        let facts = |id: &ImageId| ImageFacts { id: id.clone(), digests: known(id), platform: Some(self.platform(id)) };
+        self.images.get(reference).map(facts)
+    }
+
+    pub fn platform(&self, image: &ImageId) -> Platform {
+        self.platforms.get(image).cloned().unwrap_or_else(native)
     }
 
     /// The answer to a client, which Podman does not give.
@@ -84,7 +89,8 @@ impl Daemon {
             if let Some(base) = line.strip_prefix("FROM ").and_then(|base| ImageRef::parse(base).ok())
                 && !self.images.contains_key(&base)
             {
-                self.pull(&base).map_err(|error| EngineError::new(Fault::Engine, error.message))?;
+                self.pull(&base, build.platform.as_ref())
+                    .map_err(|error| EngineError::new(Fault::Engine, error.message))?;
             }
             if line == "RUN false" {
                 let words = "The command '/bin/sh -c false' returned a non-zero code: 1";
@@ -92,20 +98,44 @@ impl Daemon {
             }
         }
         let id = ImageId::new(format!("sha256:{}", sha256(&build.dockerfile)));
+        let id = self.for_platform(&id, build.platform.as_ref());
         // An image without its own labels has those of its base.
         self.image_labels.insert(id.clone(), build.labels.clone());
         self.images.insert(build.reference.clone(), id);
         Ok(())
     }
 
-    pub fn pull(&mut self, reference: &ImageRef) -> Result<(), EngineError> {
-        let Some(id) = self.registry.get(reference).cloned() else { return Err(unknown(reference)) };
+    /// Pulls the image of a platform. The registries have each image for every platform.
+    pub fn pull(&mut self, reference: &ImageRef, platform: Option<&Platform>) -> Result<(), EngineError> {
+        let Some(native_id) = self.registry.get(reference).cloned() else { return Err(unknown(reference)) };
+        let id = self.for_platform(&native_id, platform);
         let digest = self.registry_digest(reference)?;
         // An image has every digest that it was pulled by.
         self.digests.entry(id.clone()).or_default().insert(digest);
         self.images.insert(reference.clone(), id);
         Ok(())
     }
+
+    /// The image of another platform, which behaves as the native one.
+    fn for_platform(&mut self, image: &ImageId, platform: Option<&Platform>) -> ImageId {
+        let Some(platform) = platform.filter(|platform| **platform != native()) else { return image.clone() };
+        let id = ImageId::new(format!("sha256:{}", sha256(format!("{image} for {platform}"))));
+        if let Some(program) = self.programs.get(image).cloned() {
+            self.programs.insert(id.clone(), program);
+        }
+        if let Some(labels) = self.image_labels.get(image).cloned() {
+            self.image_labels.insert(id.clone(), labels);
+        }
+        self.platforms.insert(id.clone(), platform.clone());
+        id
+    }
+}
+
+/// The platform of the machine.
+const NATIVE: &str = "linux/amd64";
+
+fn native() -> Platform {
+    NATIVE.parse().expect("a platform")
 }
 
 /// The digest of a manifest list, which differs from the id of its image.

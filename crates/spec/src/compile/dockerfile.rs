@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::capability::Install;
 use crate::{Build, Capability, Hooks, Spec};
 use moat_model::resource::digest::short_sha256;
-use moat_model::resource::{AgentName, BuildContext, ImageRef};
+use moat_model::resource::{BuildContext, ImageRef};
 
 /// The inputs of an image build.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,17 +84,17 @@ pub(super) fn dockerfile(spec: &Spec, chosen: &[Capability]) -> Dockerfile {
     // The base's entrypoint is not meant for this image.
     line(&mut text, "ENTRYPOINT []");
     line(&mut text, "CMD [\"sleep\", \"infinity\"]");
-    let reference = reference(&spec.agent, &text);
+    let reference = reference(spec, &text);
     Dockerfile { text, reference, context: None }
 }
 
 /// The user's own Dockerfile. Its tag is a digest of all inputs of the image, in the text or in a file.
-pub(super) fn own_dockerfile(agent: &AgentName, build: &Build) -> Dockerfile {
+pub(super) fn own_dockerfile(spec: &Spec, build: &Build) -> Dockerfile {
     let Build { context: folder, without, dockerfile, text, target, args, digest } = build.clone();
     // Until the context has been read, the reference matches no image.
     let digest = digest.unwrap_or_default();
     let all = serde_json::json!([text, target, args, digest]).to_string();
-    let reference = reference(agent, &all);
+    let reference = reference(spec, &all);
     Dockerfile { text, reference, context: Some(BuildContext { folder, without, dockerfile, target, args, digest }) }
 }
 
@@ -197,11 +197,16 @@ fn json(value: &str) -> String {
     serde_json::Value::from(value).to_string()
 }
 
-fn reference(agent: &AgentName, text: &str) -> ImageRef {
+/// The name of an image that is made from a text, for the platform of the spec.
+fn reference(spec: &Spec, text: &str) -> ImageRef {
     // The name of a repository must not have adjacent or trailing separators.
-    let name = agent.as_str().replace(['.', '_'], "-");
+    let name = spec.agent.as_str().replace(['.', '_'], "-");
+    let inputs = match &spec.platform {
+        Some(platform) => format!("{text}\n{platform}"),
+        None => text.to_owned(),
+    };
     let parts: Vec<&str> = name.split('-').filter(|part| !part.is_empty()).collect();
-    let reference = format!("moat/{}:{}", parts.join("-"), short_sha256(text, TAG_LEN));
+    let reference = format!("moat/{}:{}", parts.join("-"), short_sha256(&inputs, TAG_LEN));
     ImageRef::parse(&reference).unwrap_or_else(|error| unreachable!("an agent's name is a repository's: {error}"))
 }
 

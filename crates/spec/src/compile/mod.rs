@@ -9,6 +9,7 @@ mod dockerfile;
 mod fit;
 mod gateway;
 mod git;
+mod image;
 mod isolated;
 mod program;
 mod sources;
@@ -28,9 +29,9 @@ use crate::capability::{
 use crate::{CacheRetention, Capabilities, Capability, Diagnostic, Diagnostics, NamedVolume, Service, Spec};
 use moat_model::graph::{Edge, Gate, Graph, Milestone, Node};
 use moat_model::resource::{
-    BuildNetwork, Builds, Config, ContainerConfig, FileConfig, HealthConfig, ImageCheck, ImageConfig, ImageRef,
-    KnownFailure, Mount, MountSource, NetworkAttachment, Probe, ResourceId, RestartPolicy, Retention, Rights, Role,
-    Run, Secret, VolumeConfig,
+    BuildNetwork, Builds, Config, ContainerConfig, FileConfig, HealthConfig, ImageCheck, ImageRef, KnownFailure, Mount,
+    MountSource, NetworkAttachment, Probe, ResourceId, RestartPolicy, Retention, Rights, Role, Run, Secret,
+    VolumeConfig,
 };
 
 pub use self::choose::{needs_vault, with_unknown_dependencies};
@@ -59,7 +60,7 @@ pub fn compile_with(spec: &Spec, capabilities: &Capabilities, vault: Option<&Vau
     }
     let chosen = choose(spec, capabilities)?;
     let made = match &spec.build {
-        Some(build) => Some(own_dockerfile(&spec.agent, build)),
+        Some(build) => Some(own_dockerfile(spec, build)),
         None => is_built(spec, &chosen).then(|| dockerfile(spec, &chosen)),
     };
     let build_network = build_network(spec);
@@ -98,9 +99,10 @@ pub fn compile_with(spec: &Spec, capabilities: &Capabilities, vault: Option<&Vau
     parts.main(spec, image, &mains, sealer.main(spec, &chosen), of_daemon);
     let relays = spec.network.egress.as_ref().map(|policy| gateway::add(&mut parts, spec, &run, policy));
 
-    let unprotected = isolated::unprotected(spec, &parts.nodes);
-    if !unprotected.is_empty() {
-        return Err(Diagnostics::new(&spec.source, unprotected));
+    let mut unfit = isolated::unprotected(spec, &parts.nodes);
+    unfit.extend(image::of_two_platforms(spec, &parts.nodes));
+    if !unfit.is_empty() {
+        return Err(Diagnostics::new(&spec.source, unfit));
     }
     let mut graph = Graph::build(run, builds.map(Builds::from), parts.nodes, &parts.edges).map_err(|error| {
         // Only capabilities define conflicting resources, so the error has no location in the file.
@@ -216,6 +218,7 @@ impl Parts {
             logging: service.logging.clone(),
             restart,
             health: service.wait.as_ref().map(|wait| HealthConfig::new(wait.command.clone())),
+            platform: service.platform.clone(),
             ..ContainerConfig::new(service.image.clone(), attachment(vec![name.to_owned()]))
         };
         let probe =
@@ -284,6 +287,7 @@ impl Parts {
             health: ready.as_ref().map(|ready| ready.health.clone()),
             image_check: if idles { ImageCheck::Off } else { ImageCheck::Kept },
             extras,
+            platform: spec.platform.clone(),
             ..ContainerConfig::new(image, attachment(Vec::new()))
         };
         let is_plain_idle =
@@ -322,12 +326,8 @@ impl Parts {
         let image = ResourceId::image(&config.image);
         if self.images.insert(config.image.clone()) {
             let made = self.made.as_ref().filter(|made| made.reference == config.image);
-            let dockerfile = made.map(|made| made.text.clone());
-            let context = made.and_then(|made| made.context.clone());
-            let network = if dockerfile.is_some() { self.build_network } else { BuildNetwork::Default };
-            let program = config.image == moat_model::resource::gateway::image();
-            let config = ImageConfig { reference: config.image.clone(), dockerfile, context, network, program };
-            self.add(image.clone(), Role::Support, Config::Image(config));
+            let image_config = image::config(&config, made, self.build_network);
+            self.add(image.clone(), Role::Support, Config::Image(image_config));
         }
         let needs = [image, config.network.network.clone()].into_iter();
         for on in needs.chain(config.mounts.iter().filter_map(Mount::own_volume).cloned()) {

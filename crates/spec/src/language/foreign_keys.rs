@@ -51,7 +51,6 @@ pub static FOREIGN_KEYS: &[ForeignKey] = &[
     refused("aider", NO_AGENT, COMMAND),
     refused("goose", NO_AGENT, COMMAND),
     refused("deploy", ONE, "set limits under `container`: `memory`, `cpus` and `pids`"),
-    refused("platform", "moat uses the image for the Docker host's platform", "remove it"),
     refused("logging", "each container has its own log driver", "set it under `container.logging`"),
     refused("networks", NETWORK, "configure it under `network`; services are reached by their names"),
     refused("network_mode", NETWORK, "`network.internal: true` blocks all outside traffic"),

@@ -34,6 +34,13 @@ pub static AGENT: Shape = Shape::Keys(&[
         .default("the image of a dependency")
         .summary("the image of the main container")
         .example("debian:13"),
+    Key::new("platform", Shape::Scalar(rule::platform), Effect::Replace)
+        .default("the Docker host's, or that of an image that is here already")
+        .summary(
+            "the platform of the main container's image, also of one that is built: `linux/ARCHITECTURE`; if the Docker \
+             host has another one, it needs an emulator",
+        )
+        .example("linux/arm64"),
     Key::new("build", BUILD_SHAPE, Effect::Replace)
         .summary(
             "instead of `image`: the folder of your own Dockerfile, or a mapping; the engine builds it, and \

@@ -213,6 +213,10 @@ pub(super) const SERVICE: &[Key] = &[
         .required("image: postgres:17")
         .summary("its image")
         .example("postgres:17"),
+    Key::new("platform", Shape::Scalar(rule::platform), Effect::Sidecar)
+        .default("the Docker host's, or that of an image that is here already")
+        .summary("the platform of its image: `linux/ARCHITECTURE`")
+        .example("linux/arm64"),
     Key::new("env", ENV, Effect::Sidecar)
         .summary("its environment variables")
         .example("{POSTGRES_PASSWORD: '${DB_PASSWORD}'}")

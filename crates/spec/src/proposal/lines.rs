@@ -52,6 +52,7 @@ pub(super) fn of_spec(spec: &Spec) -> Lines {
         agent,
         version,
         image,
+        platform,
         build,
         base_image,
         dependencies,
@@ -95,13 +96,12 @@ pub(super) fn of_spec(spec: &Spec) -> Lines {
     lines.put("agent", agent.as_str());
     lines.optional("version", version.as_ref());
     lines.put_or("image", image.as_ref(), DEFAULT);
+    lines.optional("platform", platform.as_ref());
     lines.optional("base_image", base_image.as_ref());
     if let Some(build) = build {
         lines.build(build, places);
     }
-    for it in dependencies {
-        lines.put(format!("dependency {}", it.value), "yes");
-    }
+    lines.each("dependency", dependencies.iter().map(|it| &it.value));
     lines.words("command", command.as_deref());
     lines.words("entrypoint", entrypoint.as_deref());
     lines.put_or("user", user.as_ref(), DEFAULT);
@@ -149,10 +149,23 @@ pub(super) fn of_spec(spec: &Spec) -> Lines {
 }
 
 fn of_service(name: &str, service: &Service, places: &Places) -> BTreeMap<String, String> {
-    let Service { image, env, concealed, command, volumes, limits, oom_score_adj, logging, ports, depends_on, wait } =
-        service;
+    let Service {
+        image,
+        platform,
+        env,
+        concealed,
+        command,
+        volumes,
+        limits,
+        oom_score_adj,
+        logging,
+        ports,
+        depends_on,
+        wait,
+    } = service;
     let mut lines = Lines { prefix: format!("service {name} "), ..Lines::default() };
     lines.put("image", image);
+    lines.optional("platform", platform.as_ref());
     lines.environment(&format!("services.{name}.env"), env, concealed, places);
     lines.words("command", command.as_deref());
     for volume in volumes {
@@ -195,6 +208,13 @@ impl Lines {
     pub(super) fn optional(&mut self, key: &str, value: Option<impl Display>) {
         if let Some(value) = value {
             self.put(key, value);
+        }
+    }
+
+    /// A line for each name, so that one that is added is a change of its own.
+    fn each(&mut self, key: &str, names: impl Iterator<Item = impl Display>) {
+        for name in names {
+            self.put(format!("{key} {name}"), "yes");
         }
     }
 
@@ -245,12 +265,8 @@ impl Lines {
         // A spec cannot remove protections.
         let Rights { read_only, cap_add, cap_drop, devices, gpus, without: _ } = rights;
         self.flag("read_only", *read_only);
-        for name in cap_add {
-            self.put(format!("cap_add {name}"), "yes");
-        }
-        for name in cap_drop {
-            self.put(format!("cap_drop {name}"), "yes");
-        }
+        self.each("cap_add", cap_add.iter());
+        self.each("cap_drop", cap_drop.iter());
         for device in devices {
             self.put(format!("device {}", device.container), device.given());
         }

@@ -132,6 +132,7 @@ pub async fn e40_labels_of_an_image_are_nobodys(world: &impl World) {
     let create = container_create(world, "other", Program::Idle, &net);
     let name = world.agent().as_str().replace('_', "-");
     let claiming = ImageBuild {
+        platform: None,
         reference: ImageRef::parse(&format!("moat-conformance/{name}:claiming")).expect("a reference"),
         dockerfile: format!("FROM {base}\nENV CLAIMING=all\n"),
         context: None,

@@ -75,6 +75,7 @@ pub async fn e37_an_image_is_made_of_a_dockerfile(world: &impl World) {
     let (base, _) = world.program(Program::Idle);
     let name = world.agent().as_str().replace('_', "-");
     let build = |tag: &str, steps: &str| ImageBuild {
+        platform: None,
         reference: ImageRef::parse(&format!("moat-conformance/{name}:{tag}")).expect("a reference"),
         dockerfile: format!("FROM {base}\n{steps}"),
         context: None,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use moat_model::graph::{Edge, Gate, Graph, Milestone, Node};
 use moat_model::resource::{
     AgentName, BuildNetwork, Config, ContainerConfig, FileConfig, HealthConfig, ImageConfig, ImageRef, Mount,
-    NetworkAttachment, NetworkConfig, PolicyConfig, Probe, ResourceId, RestartPolicy, Retention, Role, Run,
+    NetworkAttachment, NetworkConfig, Platform, PolicyConfig, Probe, ResourceId, RestartPolicy, Retention, Role, Run,
     VolumeConfig, gateway,
 };
 use moat_sim::faulty::Schedule;
@@ -54,6 +54,9 @@ pub struct Wanted {
     /// The way out is a gateway, with this version of its rules.
     #[serde(default, skip_serializing_if = "is_default")]
     pub gateway: Option<u8>,
+    /// The images are those of another platform than the engine's.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub foreign: bool,
     /// By name; `main` requires the others to be ready.
     pub containers: BTreeMap<String, Part>,
 }
@@ -195,6 +198,7 @@ impl Wanted {
                     context: None,
                     network: BuildNetwork::Default,
                     program: false,
+                    platform: self.platform(),
                 }),
             ));
         }
@@ -212,7 +216,7 @@ impl Wanted {
                     edges.push((id.clone(), ResourceId::container(sidecar), Edge { gates, until: Milestone::Ready }));
                 }
             }
-            nodes.push(part.node(name));
+            nodes.push(part.node(name, self.platform()));
         }
         if let Some(version) = self.gateway {
             nodes.extend(gateway_nodes(version));
@@ -225,6 +229,10 @@ impl Wanted {
         Graph::build(run, None, nodes, &edges).expect("a graph")
     }
 
+    fn platform(&self) -> Option<Platform> {
+        self.foreign.then(|| "linux/arm64".parse().expect("a platform"))
+    }
+
     /// Each image once.
     pub fn images(&self) -> BTreeSet<ImageRef> {
         self.containers.values().map(|part| part.program.image()).collect()
@@ -232,7 +240,7 @@ impl Wanted {
 }
 
 impl Part {
-    fn node(&self, name: &str) -> Node {
+    fn node(&self, name: &str, platform: Option<Platform>) -> Node {
         let needy = self.program == Program::Needy;
         let file = FileConfig { path: FILE.to_owned(), mode: 0o644, content: format!("version {}", self.version) };
         let command = vec!["probe".to_owned()];
@@ -245,6 +253,7 @@ impl Part {
             files: if needy { vec![file] } else { Vec::new() },
             restart: if self.mortal { RestartPolicy::No } else { RestartPolicy::UnlessStopped },
             stop_timeout: Some(3),
+            platform,
             health: self.health.then(|| HealthConfig::new(command.clone())),
             ..ContainerConfig::new(
                 self.program.image(),
@@ -288,8 +297,14 @@ fn gateway_nodes(version: u8) -> [Node; 4] {
     let text = format!(r#"{{"version":1,"mode":"strict","rules":[{{"rule":"v{version}.example"}}],"host_ports":[]}}"#);
     let policy = Config::Policy(PolicyConfig { gateway: id.clone(), text });
     let reference = image.clone();
-    let image_config =
-        ImageConfig { reference, dockerfile: None, context: None, network: BuildNetwork::Default, program: true };
+    let image_config = ImageConfig {
+        reference,
+        dockerfile: None,
+        context: None,
+        network: BuildNetwork::Default,
+        program: true,
+        platform: None,
+    };
     let config = Config::Container(Box::new(config));
     [
         support(ResourceId::egress(), Config::Network(NetworkConfig::default())),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use moat_model::graph::{Gate, Graph};
 use moat_model::resource::{Config, Probe, ResourceId, RestartPolicy};
-use moat_model::state::{ContainerState, Health, Observed};
+use moat_model::state::{ContainerState, Health, ImageFacts, Observed};
 use moat_plan::{Action, Handle, OpId, Operation, Plan};
 
 use super::gateway;
@@ -56,6 +56,14 @@ impl Judge<'_> {
                 };
                 if matches!(self.observed.images.get(&config.image), Some(None)) && !self.certainly(operation, pulls) {
                     return Err("the image is missing".to_owned());
+                }
+                let is_of_another = |it: &ImageFacts| {
+                    let (desired, observed) = (config.platform.as_ref(), it.platform.as_ref());
+                    desired.zip(observed).is_some_and(|(desired, observed)| desired != observed)
+                };
+                let here = self.observed.images.get(&config.image).and_then(Option::as_ref);
+                if here.is_some_and(is_of_another) && !self.certainly(operation, pulls) {
+                    return Err("the image is of another platform".to_owned());
                 }
                 let node = self.graph.node(&operation.resource).ok_or("creates an undesired resource")?;
                 if labels.get("moat.hash").map(String::as_str) != Some(node.config.hash().as_str()) {

@@ -51,7 +51,7 @@ pub fn wide_case() -> impl Strategy<Value = Case> {
     (part(), vec(part(), MAX_IN_FLIGHT..MAX_IN_FLIGHT + 8)).prop_map(|(main, others)| {
         let others = others.into_iter().enumerate().map(|(i, part)| (format!("other-{i:02}"), part));
         let containers = others.chain([("main".to_owned(), main)]).collect();
-        let wanted = Wanted { internal: false, gateway: None, containers };
+        let wanted = Wanted { internal: false, gateway: None, foreign: false, containers };
         let faults = Schedule::default();
         Case { before: None, interference: Vec::new(), wanted, faults, interrupt: None, old_engine: false }
     })
@@ -93,11 +93,12 @@ pub fn wanted() -> impl Strategy<Value = Wanted> {
     let main = prop_oneof![4 => part(), 1 => a_run()];
     let others = (option::of(part()), option::of(part()));
     let network = (prop::bool::weighted(0.1), option::weighted(0.3, 0..3_u8));
-    (network, main, others).prop_map(|((internal, gateway), main, (buildkit, db))| {
+    let foreign = prop::bool::weighted(0.2);
+    (network, foreign, main, others).prop_map(|((internal, gateway), foreign, main, (buildkit, db))| {
         let named = [("buildkit", buildkit), ("db", db), ("main", Some(main))];
         let containers: BTreeMap<_, _> =
             named.into_iter().filter_map(|(name, part)| Some((name.to_owned(), part?))).collect();
-        Wanted { internal, gateway, containers }
+        Wanted { internal, gateway, foreign, containers }
     })
 }
 
