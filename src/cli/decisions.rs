@@ -144,7 +144,8 @@ fn path(name: &str) -> String {
     format!("{}/{name}", gateway::STATE)
 }
 
-fn without_gateway(run: &Run) -> CliError {
+/// The error of a command that needs a gateway.
+pub fn without_gateway(run: &Run) -> CliError {
     let message = format!("`{}` has no gateway: nothing limits or records what its network reaches", run.agent);
     CliError::Refused { message, hint: "set `network.policy` to `learn` or `strict`, and run `moat apply`".to_owned() }
 }

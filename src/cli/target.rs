@@ -285,7 +285,8 @@ impl Sandbox {
         names
     }
 
-    fn not_running(&self, state: &str) -> CliError {
+    /// The error of a command that needs a running main container.
+    pub fn not_running(&self, state: &str) -> CliError {
         let down = if self.observed.is_stopped() {
             Down::Stopped
         } else if self.observed.has_completed() {

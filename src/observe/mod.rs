@@ -4,11 +4,13 @@
 //! observations, and nothing is changed.
 
 pub mod builds;
-mod policy;
+pub mod network;
+pub mod policy;
 pub mod proof;
 pub mod registry;
 pub mod runs;
 pub mod sessions;
+pub mod verification;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;

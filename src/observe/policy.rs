@@ -19,7 +19,7 @@ struct Status {
 }
 
 /// Asks a gateway. One that does not answer has no rules in force, as far as is known.
-pub(super) async fn policy<E: Engine>(engine: &E, container: &ContainerId) -> (ContainerId, PolicyFacts) {
+pub async fn policy<E: Engine>(engine: &E, container: &ContainerId) -> (ContainerId, PolicyFacts) {
     let answer = timeout(QUESTION, engine.exec(container, &gateway::status())).await;
     let output = answer.ok().and_then(Result::ok).filter(|it| it.exit_code == 0).map(|it| it.output);
     let facts = output.as_deref().map(read).unwrap_or_default();

@@ -4,12 +4,16 @@
 //! proven and created. Independent of the command line; prints nothing.
 
 pub mod claims;
+mod prove;
 pub mod recover;
+mod refused;
 
 use std::collections::BTreeSet;
 
 pub use claims::Claims;
+use prove::{Proven, prove};
 use recover::Recovered;
+use refused::refused;
 
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -21,8 +25,8 @@ use moat_model::graph::{Graph, Node};
 use moat_model::resource::label::Ownership;
 use moat_model::resource::{Config, ContainerId};
 use moat_model::state::{ContainerFacts, ContainerState, Observed};
-use moat_plan::event::{Code, Event, Failure, OnEvent};
-use moat_plan::{self, Action, Cause, Handle, OpId, Operation, Options, Plan, Reason, Refusal, compute, refusals};
+use moat_plan::event::{Event, Failure, OnEvent};
+use moat_plan::{self, Action, Cause, Handle, OpId, Operation, Options, Plan, compute};
 
 /// The maximum rounds of one apply. Two do the work and verify it; the others allow for concurrent changes.
 const MAX_ROUNDS: u32 = 8;
@@ -128,7 +132,13 @@ pub async fn until_converged_on<E: Engine, A: AsyncFn(&Observed, &Plan) -> bool>
         plan = plan.first_pulls().unwrap_or(plan);
         claims.note(&graph.run.id, &plan);
         if plan.is_empty() {
-            return Ok(Outcome::Converged { observed, changed: progress.changed });
+            match prove(engine, graph, &observed, on_event).await? {
+                Proven::Yes => return Ok(Outcome::Converged { observed, changed: progress.changed }),
+                Proven::No(report) => {
+                    return failed(engine, graph, &options, report, &progress, on_failure, on_event).await;
+                }
+                Proven::Outdated => continue,
+            }
         }
         let refused = refused(graph, &observed, &plan);
         if !refused.is_empty() {
@@ -166,30 +176,6 @@ pub async fn until_converged_on<E: Engine, A: AsyncFn(&Observed, &Plan) -> bool>
         }
     }
     Ok(Outcome::OutOfBudget { plan })
-}
-
-/// Refused operations as failures; if there are any, nothing is executed.
-fn refused(graph: &Graph, observed: &Observed, plan: &Plan) -> Vec<(OpId, Failure)> {
-    let failure = |Refusal { operation, reason }: Refusal| {
-        let code = match &reason {
-            Reason::NoVolume { .. } => Code::MountSourceMissing,
-            Reason::Exchangeable { .. } => Code::MountSourceUnsafe,
-        };
-        let failure = Failure {
-            resource: operation.resource,
-            name: operation.name,
-            verb: operation.action.verb(),
-            code,
-            fault: None,
-            message: reason.message(),
-            hint: Some(reason.hint()),
-            exit_code: None,
-            probe: None,
-            log: Vec::new(),
-        };
-        (operation.id, failure)
-    };
-    refusals(graph, observed, plan).into_iter().map(failure).collect()
 }
 
 /// A range that the engine refused is in use, though no list shows it. The next round takes another one.

@@ -29,6 +29,7 @@ pub use calls::copy::{FromContainer, IntoContainer, PathFacts};
 pub use calls::info::{Info, Published, Version};
 pub use calls::lines::{LogLine, LogStream};
 pub use calls::logs::{LogLines, LogRequest};
+pub use calls::networks::Addresses;
 pub use session::attach_error::AttachError;
 pub use session::capture::Captured;
 pub use session::detach::{DetachKeys, DetachKeysError};

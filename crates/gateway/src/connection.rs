@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use moat_policy::{GrantName, HostName, Policy, Port, Verdict};
+use moat_policy::{DENIED, GrantName, HostName, Policy, Port, READY, Verdict};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -108,8 +108,11 @@ impl Attempt {
         if policy.is_limited(name, self.port) { Reason::AgentPlane } else { Reason::NoRule }
     }
 
-    /// Notes that a connection does not pass.
+    /// Notes that a connection does not pass. The names of moat's own proofs are not worth a line.
     pub fn deny(&self, shared: &Shared, name: Option<&HostName>, reason: Reason) {
+        if name.is_some_and(|name| matches!(name.as_str(), READY | DENIED)) {
+            return;
+        }
         shared.log.write(self.entry(shared, name, Decision::Deny, None, Some(reason)));
     }
 

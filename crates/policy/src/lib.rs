@@ -33,7 +33,7 @@ pub use mode::{Mode, UnknownMode};
 pub use name::{HOST, HostName, InvalidName};
 pub use path::{Case, InvalidPath, PathPattern};
 pub use pattern::{HostPattern, InvalidPattern};
-pub use policy::{Entry, InvalidPolicy, Permission, Policy, READY, RULES_MAX, Verdict};
+pub use policy::{DENIED, Entry, InvalidPolicy, Permission, Policy, READY, RULES_MAX, Verdict};
 pub use port::Port;
 pub use request_path::{AmbiguousPath, RequestPath};
 pub use request_rule::{Asked, Effect, InvalidRequest, MethodPattern, RequestRule};

@@ -18,6 +18,9 @@ use super::rule::Rule;
 /// The name that a gateway answers itself, over HTTP. It proves that the gateway decides.
 pub const READY: &str = "ready.moat.internal";
 
+/// The name that every policy denies. It proves that the gateway denies.
+pub const DENIED: &str = "denied.moat.internal";
+
 /// Far more than a person writes. A decision compares a name with each rule.
 pub const RULES_MAX: usize = 1000;
 

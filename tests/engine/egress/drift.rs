@@ -29,9 +29,8 @@ fn main_is_connected_elsewhere() {
     assert_eq!(sandbox.main(), before, "it was disconnected in place");
 }
 
-#[test]
-fn the_network_is_made_again_without_its_flags() {
-    let sandbox = strict("allowed.example");
+/// Makes the network of a sandbox again, as an ordinary one without containers. Returns its name.
+pub fn without_its_flags(sandbox: &Sandbox, containers: &[&str]) -> String {
     let name = format!("moat-{}", sandbox.run_id());
     let labels = engine().docker(&[
         "network",
@@ -41,7 +40,7 @@ fn the_network_is_made_again_without_its_flags() {
         &name,
     ]);
     let subnet = engine().docker(&["network", "inspect", "-f", "{{(index .IPAM.Config 0).Subnet}}", &name]);
-    for container in ["main", "buildkit", "gateway"] {
+    for container in containers {
         engine().docker(&["network", "disconnect", "-f", &name, &sandbox.id(container)]);
     }
     engine().docker(&["network", "rm", &name]);
@@ -49,6 +48,13 @@ fn the_network_is_made_again_without_its_flags() {
     create.extend(labels.lines());
     create.push(&name);
     engine().docker(&create);
+    name
+}
+
+#[test]
+fn the_network_is_made_again_without_its_flags() {
+    let sandbox = strict("allowed.example");
+    without_its_flags(&sandbox, &["main", "buildkit", "gateway"]);
     mended(&sandbox, "internal false -> true");
 }
 

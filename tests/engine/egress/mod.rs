@@ -4,6 +4,8 @@ mod attacks;
 mod drift;
 mod internet;
 mod planes;
+mod proof;
+mod verify;
 
 use internet::RESOLVER;
 use testkit::engine::engine;

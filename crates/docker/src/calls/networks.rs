@@ -1,6 +1,6 @@
 //! Networks: creation, removal, and connecting containers.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
 
 use bollard::models::{
@@ -8,6 +8,7 @@ use bollard::models::{
     NetworkDisconnectRequest,
 };
 use ipnet::Ipv4Net;
+use serde::Deserialize;
 
 use crate::transport::version::Vendor;
 use crate::{Docker, safe};
@@ -55,6 +56,57 @@ pub(crate) async fn disconnect(
     // Not `force`, which is for containers that the engine has lost.
     let request = NetworkDisconnectRequest { container: container.to_string(), force: None };
     docker.ensure(Call::Disconnect, docker.api.disconnect_network(safe(network.as_str())?, request)).await
+}
+
+/// The addresses on a network.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Addresses {
+    /// The Docker host's, or what would be it.
+    pub host: Option<Ipv4Addr>,
+    /// Those of running containers, by id.
+    pub containers: BTreeMap<ContainerId, Ipv4Addr>,
+}
+
+impl Docker {
+    /// The addresses on a network; none if it does not exist.
+    ///
+    /// # Errors
+    /// If the engine does not respond.
+    pub async fn addresses(&self, network: &NetworkId) -> Result<Addresses, EngineError> {
+        let path = format!("/networks/{}", safe(network.as_str())?);
+        let found: Inspected = match self.get(Call::Networks, &path).await {
+            Ok(found) => found,
+            Err(failure) => match failure.into_error(Call::Networks) {
+                error if error.fault == Fault::NotFound => return Ok(Addresses::default()),
+                error => return Err(error),
+            },
+        };
+        let ranges = found.ipam.unwrap_or_default().config.unwrap_or_default();
+        let range = ranges.iter().find_map(|it| Some((it.subnet.as_deref()?.parse::<Ipv4Net>().ok()?, it)));
+        let host = range.map(|(subnet, it)| {
+            let given = it.gateway.as_deref().and_then(|it| it.parse().ok());
+            given.unwrap_or_else(|| bridge_address(subnet))
+        });
+        let address = |(id, endpoint): (String, InspectedEndpoint)| {
+            let (ip, _) = endpoint.address.split_once('/')?;
+            Some((ContainerId::new(id), ip.parse().ok()?))
+        };
+        Ok(Addresses { host, containers: found.containers.into_iter().filter_map(address).collect() })
+    }
+}
+
+#[derive(Deserialize)]
+struct Inspected {
+    #[serde(rename = "IPAM")]
+    ipam: Option<Ipam>,
+    #[serde(rename = "Containers", default)]
+    containers: BTreeMap<String, InspectedEndpoint>,
+}
+
+#[derive(Deserialize)]
+struct InspectedEndpoint {
+    #[serde(rename = "IPv4Address", default)]
+    address: String,
 }
 
 /// A container's endpoint on a network.

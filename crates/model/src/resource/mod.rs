@@ -20,6 +20,7 @@ pub mod logging;
 pub mod mount;
 pub mod platform;
 pub mod port;
+pub mod reach;
 mod rights;
 pub mod run;
 pub mod secret;

@@ -48,6 +48,7 @@ codes! {
     OutOfMemory "out-of-memory" "a container ran out of memory and was killed",
     ReadinessTimeout "readiness-timeout" "a container was not ready in time, and its probe never completed",
     ProbeFailed "probe-failed" "a container was not ready in time: its probe failed; `probe` has the output",
+    PolicyUnproven "policy-unproven" "the network policy is not in force, as seen from the main container",
     DiskFull "disk-full" "the engine's disk is full",
     EngineUnreachable "engine-unreachable" "the engine is unreachable, or the connection was lost",
     EngineTimeout "engine-timeout" "the engine did not answer in time",

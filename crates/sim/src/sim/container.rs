@@ -9,7 +9,7 @@ use super::journal::{Reached, Rule, Step, Violation};
 use moat_model::engine::call::Call;
 use moat_model::engine::{ContainerCreate, ContainerUpdate, EngineError, ExecOutput, Fault, Filter, Inspection};
 use moat_model::resource::label::{self, Ownership};
-use moat_model::resource::{ContainerId, FileConfig, ResourceId, gateway};
+use moat_model::resource::{ContainerId, FileConfig, ResourceId, gateway, reach};
 use moat_model::state::ContainerState::{Created, Dead, Paused, Removing, Restarting, Running};
 use moat_model::state::{ContainerFacts, ContainerState, Endpoint, Health};
 
@@ -242,6 +242,7 @@ impl Daemon {
         match container.state {
             Running if found => Ok(ExecOutput { exit_code: 0, output: String::new() }),
             Running if *command == gateway::status() && !container.sick => Ok(container.policy_status()),
+            Running if reach::arguments(command).is_some() => Ok(self.reach(id)),
             Running => Ok(container.answer(command, now)),
             Paused => Err(conflict(format!("container {id} is paused, unpause the container before exec"))),
             Restarting => Err(conflict(format!("container {id} is restarting, wait until the container is running"))),

@@ -3,8 +3,8 @@
 use clap::Args;
 use jiff::Timestamp;
 
+use super::{Decided, decided};
 use crate::cli::commands::logs::since;
-use crate::cli::decisions::{DecisionLog, is_since};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
@@ -27,11 +27,8 @@ pub struct Denied {
 }
 
 pub async fn run(args: &Denied, session: &Session) -> Result<Exit, CliError> {
-    let named = args.target.read()?;
-    let engine = session.connect().await?;
-    let sandbox = named.find(&engine).await?.present()?;
-    let all = DecisionLog::of(&engine, &sandbox.run, &sandbox.observed.containers)?.read().await?;
-    let found = denied(all.iter().filter(|line| is_since(line, args.since)));
+    let Decided { sandbox, lines } = decided(&args.target, args.since, session).await?;
+    let found = denied(lines.iter());
     session.answer(&if args.json { json(&sandbox.run, &found) } else { text(&found) })?;
     if found.is_empty() {
         session.screen.say("the gateway has denied nothing\n");

@@ -4,13 +4,18 @@ mod check;
 mod denied;
 mod log;
 mod suggest;
+mod verify;
 
 use clap::{Args, Subcommand};
+use jiff::Timestamp;
 
+use crate::cli::decisions::{DecisionLog, is_since};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::session::{Form, Session};
+use crate::cli::target::{Sandbox, Target};
 use crate::ui::render::net::check::Reach;
+use moat_gateway::LogLine;
 use moat_model::graph::Graph;
 use moat_model::resource::Config;
 use moat_policy::Policy;
@@ -28,6 +33,7 @@ enum What {
     Denied(denied::Denied),
     Suggest(suggest::Suggest),
     Check(check::Check),
+    Verify(verify::Verify),
 }
 
 impl Net {
@@ -37,6 +43,7 @@ impl Net {
             What::Denied(args) => (args.json, Form::Document),
             What::Suggest(args) => (args.json, Form::Document),
             What::Check(args) => (args.json, Form::Document),
+            What::Verify(args) => (args.json, Form::Document),
         };
         if json { form } else { Form::Text }
     }
@@ -48,7 +55,23 @@ pub async fn run(args: &Net, session: &Session) -> Result<Exit, CliError> {
         What::Denied(args) => denied::run(args, session).await,
         What::Suggest(args) => suggest::run(args, session).await,
         What::Check(args) => check::run(args, session),
+        What::Verify(args) => verify::run(args, session).await,
     }
+}
+
+/// What a sandbox's gateway decided since a time.
+struct Decided {
+    sandbox: Sandbox,
+    lines: Vec<LogLine>,
+}
+
+async fn decided(target: &Target, since: Option<Timestamp>, session: &Session) -> Result<Decided, CliError> {
+    let named = target.read()?;
+    let engine = session.connect().await?;
+    let sandbox = named.find(&engine).await?.present()?;
+    let mut lines = DecisionLog::of(&engine, &sandbox.run, &sandbox.observed.containers)?.read().await?;
+    lines.retain(|line| is_since(line, since));
+    Ok(Decided { sandbox, lines })
 }
 
 /// What the network of a sandbox can reach.

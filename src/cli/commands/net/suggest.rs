@@ -3,9 +3,8 @@
 use clap::Args;
 use jiff::Timestamp;
 
-use super::reach;
+use super::{Decided, decided, reach};
 use crate::cli::commands::logs::since;
-use crate::cli::decisions::{DecisionLog, is_since};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
@@ -30,16 +29,13 @@ pub struct Suggest {
 }
 
 pub async fn run(args: &Suggest, session: &Session) -> Result<Exit, CliError> {
-    let named = args.target.read()?;
-    let engine = session.connect().await?;
-    let sandbox = named.find(&engine).await?.present()?;
-    let all = DecisionLog::of(&engine, &sandbox.run, &sandbox.observed.containers)?.read().await?;
+    let Decided { sandbox, lines } = decided(&args.target, args.since, session).await?;
     let reach = sandbox.agent.as_ref().map(|agent| reach(&agent.graph)).transpose()?;
     let policy = match &reach {
         Some(Reach::Policy(policy)) => Some(policy),
         _ => None,
     };
-    let suggestion = Suggestion::of(all.iter().filter(|line| is_since(line, args.since)), policy);
+    let suggestion = Suggestion::of(lines.iter(), policy);
     session.answer(&if args.json { suggestion.json(&sandbox.run) } else { suggestion.text() })?;
     if suggestion.is_empty() {
         session.screen.say("nothing to suggest: the rules allow everything that was asked for\n");

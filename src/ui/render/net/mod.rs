@@ -4,6 +4,7 @@ pub mod check;
 pub mod denied;
 pub mod log;
 pub mod suggest;
+pub mod verify;
 
 use moat_gateway::Reason;
 
