@@ -56,5 +56,5 @@ fn whole(path: &Path) -> Result<String, Box<dyn Error>> {
 fn name(path: &Path) -> Result<String, Box<dyn Error>> {
     let text = fs::read_to_string(path)?;
     let name = text.lines().find_map(|line| line.strip_prefix(KEY));
-    Ok(name.ok_or_else(|| format!("{} has no line `{KEY}NAME`", path.display()))?.trim().to_owned())
+    Ok(name.ok_or_else(|| format!("{} has no line `{KEY}NAME`", path.display()))?.trim().trim_matches('"').to_owned())
 }

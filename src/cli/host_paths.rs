@@ -22,8 +22,8 @@ const LINKS_MAX: usize = 40;
 /// Fills in `spec.path_facts` for the paths mounted by `spec` and its capabilities.
 pub fn inspect(spec: &mut Spec, capabilities: &Capabilities) {
     let own = spec.mounts.iter().filter_map(|mount| mount.path().map(Path::to_owned));
-    let chosen = spec.dependencies.iter().filter_map(|name| capabilities.resolve(&name.value).ok());
-    let brought = chosen.flat_map(|it| it.main.mounts.into_iter().map(|mount| PathBuf::from(mount.path)));
+    let chosen = capabilities.closure(&spec.dependencies, spec.isolation);
+    let brought = chosen.into_iter().flat_map(|it| it.main.mounts.into_iter().map(|mount| PathBuf::from(mount.path)));
     let paths: Vec<PathBuf> = own.chain(brought).collect();
     let mut facts = PathFacts { private: private(), ..PathFacts::default() };
     for path in paths {

@@ -122,10 +122,8 @@ impl ResolvedSpec {
 
     /// The files that define the spec.
     pub fn files(&self) -> BTreeSet<PathBuf> {
-        let own = self.spec.dependencies.iter().filter_map(|it| {
-            let name = it.value.split('@').next().unwrap_or_default();
-            self.capabilities.file(name)
-        });
+        let own = self.capabilities.own(&self.spec.dependencies, self.spec.isolation);
+        let own = own.into_values().map(|(path, _)| path);
         let dockerfile = self.spec.build.iter().map(|build| build.context.join(&build.dockerfile));
         let paths = own.chain(self.proposal.files()).map(PathBuf::from);
         paths.chain(dockerfile).chain([self.spec.source.path.clone()]).collect()

@@ -13,26 +13,52 @@ fn the_list_includes_user_defined_dependencies() {
         &expect![[r#"
             exit 0
             == stdout
-            DEPENDENCY   VERSIONS        SUMMARY
-            curl                         curl
-            docker:dind                  the agent's own Docker daemon, with builds on a BuildKit sidecar
-            docker:host                  the Docker daemon of the host, which gives full control over the host
-            gcc                          a C compiler with Make
-            gh                           GitHub's command line
-            git                          Git
-            go           1.21 to 1.26    Go
-            jq                           jq
-            make                         Make
-            mysql        8               a MySQL database, reached by `MOAT_MYSQL_URL`
-            node         18 to 24        Node.js with npm
-            postgres     16 to 17        a PostgreSQL database, reached by `MOAT_POSTGRES_URL`
-            psql                         PostgreSQL's client programs
-            python       3.9 to 3.14     Python with pip
-            redis        7               a Redis server, reached by `MOAT_REDIS_URL`
-            ripgrep                      ripgrep
-            rust         1.70 and newer  Rust with cargo
-            sqlite                       SQLite's client program
-            tool                         ours (your own)
+            DEPENDENCY      VERSIONS        SUMMARY
+            aws                             the command line of AWS
+            bat                             bat
+            black                           Black
+            cargo:                          a program of crates.io, as `cargo:NAME@VERSION`
+            cli-essentials                  jq, fzf, ripgrep, fd and bat
+            curl                            curl
+            delta                           delta, a viewer of differences for Git
+            docker:dind                     the agent's own Docker daemon, with builds on a BuildKit sidecar
+            docker:host                     the Docker daemon of the host, which gives full control over the host
+            eslint                          ESLint
+            fd                              fd
+            fzf                             fzf
+            gcc                             a C compiler with Make
+            gh                              GitHub's command line
+            git                             Git
+            go              1.21 to 1.26    Go
+            go:                             a program of a Go module, as `go:PATH@VERSION`
+            jq                              jq
+            kubectl                         the command line of Kubernetes
+            lazygit                         lazygit
+            make                            Make
+            mypy                            mypy
+            mysql           8               a MySQL database, reached by `MOAT_MYSQL_URL`
+            node            18 to 24        Node.js with npm
+            node-dev                        Node.js with TypeScript, Prettier and ESLint
+            npm:                            a package of the npm registry, as `npm:NAME@VERSION`
+            pip:                            a package of PyPI, as `pip:NAME@VERSION`
+            pnpm                            pnpm
+            postgres        16 to 17        a PostgreSQL database, reached by `MOAT_POSTGRES_URL`
+            prettier                        Prettier
+            protoc                          the compiler of Protocol Buffers
+            psql                            PostgreSQL's client programs
+            pytest                          pytest
+            python          3.9 to 3.14     Python with pip
+            python-dev                      Python with uv, Ruff, Black, mypy and pytest
+            redis           7               a Redis server, reached by `MOAT_REDIS_URL`
+            redis-cli                       Redis's client program
+            ripgrep                         ripgrep
+            ruff                            Ruff
+            rust            1.70 and newer  Rust with cargo
+            sqlite                          SQLite's client program
+            tool                            ours (your own)
+            typescript                      the TypeScript compiler
+            uv                              uv
+            yarn                            Yarn
         "#]],
     );
 }
@@ -76,11 +102,48 @@ fn one_dependency_is_described() {
                   "presets": [
                     "@npm"
                   ],
+                  "needs": [],
                   "privileged": false
                 }
               ]
             }
         "#]],
+    );
+}
+
+#[test]
+fn packages_and_what_is_needed_are_described() {
+    prints(
+        &Place::new(),
+        &["deps", "npm:"],
+        &expect![[r#"
+            exit 0
+            == stdout
+            npm: a package of the npm registry, as `npm:NAME@VERSION`
+              presets    @npm
+              needs      node
+        "#]],
+    );
+    prints(
+        &Place::new(),
+        &["deps", "npm:@openai/codex@0.171.0"],
+        &expect![[r#"
+            exit 0
+            == stdout
+            npm:@openai/codex: a package of the npm registry, as `npm:NAME@VERSION`
+              presets    @npm
+              needs      node
+        "#]],
+    );
+    prints(
+        &Place::new(),
+        &["deps", "python-dev"],
+        &expect![[r#"
+        exit 0
+        == stdout
+        python-dev: Python with uv, Ruff, Black, mypy and pytest
+          needs      python, uv, ruff, black, mypy, pytest
+    "#]],
     );
 }
 
@@ -205,7 +268,7 @@ fn an_invalid_user_defined_capability_is_reported() {
         &expect![[r#"
             exit 65
             == stderr
-            error: unknown field `sidecar`, expected one of `capability`, `summary`, `versions`, `default`, `presets`, `image`, `install`, `sidecars`, `main`, `builds`, `variants`, `tag_suffix`
+            error: unknown field `sidecar`, expected one of `capability`, `summary`, `versions`, `default`, `needs`, `package`, `presets`, `image`, `install`, `sidecars`, `main`, `builds`, `variants`, `tag_suffix`
              --> specs/tool.yaml:5:1
               |
             5 | sidecar: []

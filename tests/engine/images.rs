@@ -138,3 +138,31 @@ fn commands_run_as_the_workspace_owner() {
     let sandbox = Sandbox::applied("image: debian:trixie-slim\nworkdir: /var/cache/man\n");
     assert_eq!(sandbox.sh_ok("id -un"), "root");
 }
+
+/// A family and a capability of one's own: what is needed is added, and packages are installed after it.
+#[test]
+fn packages_are_installed_after_what_they_need() {
+    let family = "capability: \"note:\"\nsummary: notes\nneeds: [jq, written]\npackage: {names: scoped, numbers: 2}\n\
+                  install:\n  run:\n    - cat /written >>/notes; echo '{package} {version}' >>/notes\n";
+    let needed = "capability: written\nsummary: text\ninstall: {run: ['echo first >/written']}\n";
+    let sandbox = Sandbox::new("dependencies: ['note:@a/b@1.2']\nbase_image: debian:trixie-slim\n");
+    std::fs::create_dir(sandbox.path().join("specs")).expect("a folder");
+    std::fs::write(sandbox.path().join("specs/notes.yaml"), family).expect("a file");
+    std::fs::write(sandbox.path().join("specs/written.yaml"), needed).expect("a file");
+    sandbox.moat(&["apply", "--approve-all"]).ok();
+    assert_eq!(sandbox.sh_ok("cat /notes; command -v jq"), "first\n@a/b 1.2\n/usr/bin/jq");
+    let first = image(&sandbox);
+
+    // Another version is another image. A capability that is needed only is a part of what was approved.
+    sandbox.rewrite("dependencies: ['note:@a/b@1.3']\nbase_image: debian:trixie-slim\n");
+    let plan = sandbox.moat(&["plan"]).ok().stdout;
+    assert!(plan.contains("build image moat/") && plan.contains("dependency note:@a/b@1.3"), "{plan}");
+    sandbox.moat(&["apply", "--approve-all"]).ok();
+    assert_eq!(sandbox.sh_ok("cat /notes"), "first\n@a/b 1.3");
+    let second = image(&sandbox);
+    std::fs::write(sandbox.path().join("specs/written.yaml"), needed.replace("first", "planted")).expect("a file");
+    assert_eq!(sandbox.moat(&["apply"]).run().code, 77);
+    assert_eq!(sandbox.sh_ok("cat /notes"), "first\n@a/b 1.3");
+    sandbox.moat(&["destroy"]).ok();
+    remove(&[first, second]);
+}

@@ -8,6 +8,7 @@ use moat_policy::{InvalidRule, Rule};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
+use super::package::PackagePart;
 use super::version::Versions;
 use moat_model::resource::{Builds, Device, ImageRef, KnownFailure, Protection, RestartPolicy, Rights};
 
@@ -24,6 +25,12 @@ pub struct Capability {
     pub versions: Option<Versions>,
     /// The default version, if it is not the newest.
     pub default: Option<String>,
+    /// The dependencies that it needs. Each is added, unless the spec names it, possibly in another version.
+    #[serde(default)]
+    pub needs: Vec<String>,
+    /// For a family of packages, whose name ends with a colon: `{package}` and `{version}` in the file are replaced with
+    /// those of a dependency such as `npm:NAME@VERSION`.
+    pub package: Option<PackagePart>,
     /// The presets of network rules that its programs need; `moat init` writes them.
     #[serde(default, deserialize_with = "presets")]
     pub presets: Vec<Rule>,

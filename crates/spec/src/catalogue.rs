@@ -11,7 +11,8 @@ use serde::Deserialize;
 use super::capability::Capability;
 use super::diagnostic::Diagnostics;
 use super::isolation::Isolation;
-use super::source::Source;
+use super::package::{NoPackage, PackagePart};
+use super::source::{Located, Source};
 use super::suggest::suggest;
 use super::version::{Version, Versions};
 
@@ -32,6 +33,9 @@ struct Head {
     versions: Option<Versions>,
     #[serde(default)]
     default: Option<String>,
+    #[serde(default)]
+    needs: Vec<String>,
+    package: Option<PackagePart>,
 }
 
 /// Why a dependency cannot be resolved.
@@ -40,9 +44,13 @@ pub enum Unresolved {
     #[error("unknown dependency `{0}`")]
     Name(String),
     #[error("`{name}` does not take a version")]
-    NoVersions { name: String },
+    NoVersions { name: String, package: Option<String> },
     #[error("`{name}` has no version `{version}`")]
     Version { name: String, version: String, versions: Versions },
+    #[error("`{name}` is not the name of a package")]
+    PackageName { family: String, name: String },
+    #[error("`{name}` needs an exact version")]
+    PackageVersion { name: String, part: PackagePart },
     /// An error in the file. A test excludes it for the built-in ones, [`Capabilities::add`] for others.
     #[error("cannot read the capability `{name}`: {why}")]
     Unreadable { name: String, why: String },
@@ -54,6 +62,9 @@ const BUILTIN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/builtin.rs"
 
 /// The placeholder for the selected version.
 const VERSION: &str = "{version}";
+
+/// The placeholder for the name of a package.
+const PACKAGE: &str = "{package}";
 
 /// The key that identifies a capability: a `specs` folder may contain other YAML files.
 const KEY: &str = "capability:";
@@ -88,6 +99,10 @@ impl Capabilities {
         let head: Head = serde_yaml::from_str(&source.text).map_err(|error| fault(&error))?;
         let text = filled(&source.text, head.default_version().as_deref());
         let capability: Capability = serde_yaml::from_str(&text).map_err(|error| fault(&error))?;
+        if capability.capability.ends_with(':') != capability.package.is_some() {
+            let message = "`package` describes a family of packages, whose name ends with a colon";
+            return Err(Diagnostics::at(source, 0..0, message, "add the colon and `package`, or remove both"));
+        }
         let entry = Entry { text: source.text.clone(), file: Some(source.path.clone()) };
         self.0.insert(capability.capability, entry);
         Ok(())
@@ -111,6 +126,9 @@ impl Capabilities {
     /// # Errors
     /// Like [`Capabilities::resolve`].
     pub fn resolve_for(&self, dependency: &str, isolation: Isolation) -> Result<Capability, Unresolved> {
+        if let Some((family, entry, package)) = self.family(dependency) {
+            return package_of(family, entry, package, isolation);
+        }
         let (name, version) = match dependency.split_once('@') {
             Some((name, version)) => (name, Some(version)),
             None => (dependency, None),
@@ -121,7 +139,11 @@ impl Capabilities {
         let head: Head = serde_yaml::from_str(&entry.text).map_err(unreadable)?;
         let version = match (version, &head.versions) {
             (None, _) => head.default_version(),
-            (Some(_), None) => return Err(Unresolved::NoVersions { name: name.to_owned() }),
+            (Some(_), None) => {
+                let package = head.needs.first().filter(|_| head.needs.len() == 1).and_then(|it| it.rsplit_once('@'));
+                let package = package.map(|(package, _)| package.to_owned());
+                return Err(Unresolved::NoVersions { name: name.to_owned(), package });
+            }
             (Some(version), Some(versions)) => {
                 if !version.parse::<Version>().is_ok_and(|version| versions.contains(&version)) {
                     let (name, version, versions) = (name.to_owned(), version.to_owned(), versions.clone());
@@ -134,6 +156,54 @@ impl Capabilities {
         serde_yaml::from_value(isolation.apply(whole)).map_err(unreadable)
     }
 
+    /// The family of a package such as `npm:NAME@VERSION`, its file, and the text after the colon.
+    fn family<'a>(&self, dependency: &'a str) -> Option<(&'a str, &Entry, &'a str)> {
+        let end = dependency.find(':')? + 1;
+        let (family, package) = dependency.split_at(end);
+        Some((family, self.0.get(family)?, package))
+    }
+
+    /// The capability of a dependency or, for a name that ends with a colon, a family as it is in its file.
+    ///
+    /// # Errors
+    /// Like [`Capabilities::resolve`].
+    pub fn describe(&self, name: &str) -> Result<Capability, Unresolved> {
+        match self.0.get(name).filter(|_| name.ends_with(':')) {
+            Some(entry) => serde_yaml::from_str(&entry.text)
+                .map_err(|error| Unresolved::Unreadable { name: name.to_owned(), why: error.to_string() }),
+            None => self.resolve(name),
+        }
+    }
+
+    /// The capabilities of some dependencies, and of those that they need. Leaves out what cannot be resolved.
+    pub fn closure(&self, dependencies: &[Located<String>], isolation: Isolation) -> Vec<Capability> {
+        let mut all: Vec<Capability> = Vec::new();
+        let mut left: Vec<String> = dependencies.iter().rev().map(|it| it.value.clone()).collect();
+        while let Some(dependency) = left.pop() {
+            let Ok(capability) = self.resolve_for(&dependency, isolation) else { continue };
+            if all.iter().all(|other| other.capability != capability.capability) {
+                left.extend(capability.needs.iter().rev().cloned());
+                all.push(capability);
+            }
+        }
+        all
+    }
+
+    /// The user's own files among those of some dependencies and of what they need: their paths and texts, by name.
+    pub fn own(&self, dependencies: &[Located<String>], isolation: Isolation) -> BTreeMap<&str, (&Path, &str)> {
+        let needed = self.closure(dependencies, isolation);
+        let names =
+            dependencies.iter().map(|it| it.value.as_str()).chain(needed.iter().map(|it| it.capability.as_str()));
+        let own = |name: &str| {
+            let (name, entry) = match self.family(name) {
+                Some((family, _, _)) => self.0.get_key_value(family)?,
+                None => self.0.get_key_value(name.split('@').next().unwrap_or_default())?,
+            };
+            Some((name.as_str(), (entry.file.as_deref()?, entry.text.as_str())))
+        };
+        names.filter_map(own).collect()
+    }
+
     /// Sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
@@ -142,12 +212,6 @@ impl Capabilities {
     /// The user's file that defines a capability; `None`: built in.
     pub fn file(&self, name: &str) -> Option<&Path> {
         self.0.get(name)?.file.as_deref()
-    }
-
-    /// The path and text of the user's file that defines a capability; `None`: built in.
-    pub fn own_text(&self, name: &str) -> Option<(&Path, &str)> {
-        let entry = self.0.get(name)?;
-        Some((entry.file.as_deref()?, &entry.text))
     }
 
     /// The capability whose name is most similar to an unknown one.
@@ -168,7 +232,17 @@ impl Unresolved {
                     format!("known: {}", names.join(", "))
                 }
             }
-            Self::NoVersions { name } => format!("write `{name}` without a version"),
+            Self::NoVersions { package: Some(package), .. } => format!("choose a version with `{package}@VERSION`"),
+            Self::NoVersions { name, package: None } => format!("write `{name}` without a version"),
+            Self::PackageName { family, .. } => {
+                format!("write `{family}NAME@VERSION`, with the name that the registry uses")
+            }
+            Self::PackageVersion { name, part } => {
+                let version = (1..=part.numbers).map(|number| number.to_string()).collect::<Vec<_>>().join(".");
+                format!(
+                    "write the version in full, such as `{name}@{version}`: the image is rebuilt only for another one"
+                )
+            }
             Self::Version { versions, .. } => format!("available versions: {versions}"),
             Self::Unreadable { .. } => {
                 "for the format, see the built-in capabilities in `specs/` in moat's sources".to_owned()
@@ -184,7 +258,28 @@ impl Head {
     }
 }
 
-/// A version consists of digits and dots, so it cannot change the structure of the file.
+/// The capability of one package.
+fn package_of(family: &str, entry: &Entry, text: &str, isolation: Isolation) -> Result<Capability, Unresolved> {
+    let unreadable =
+        |error: serde_yaml::Error| Unresolved::Unreadable { name: family.to_owned(), why: error.to_string() };
+    let head: Head = serde_yaml::from_str(&entry.text).map_err(unreadable)?;
+    let part = head.package.ok_or_else(|| Unresolved::Name(format!("{family}{text}")))?;
+    let package = part.read(text).map_err(|why| match why {
+        NoPackage::Name => Unresolved::PackageName { family: family.to_owned(), name: format!("{family}{text}") },
+        NoPackage::Version => {
+            let name = text.rfind('@').filter(|at| *at > 0).map_or(text, |at| &text[..at]);
+            Unresolved::PackageVersion { name: format!("{family}{name}"), part }
+        }
+    })?;
+    let filled = filled(&entry.text, Some(package.version)).replace(PACKAGE, package.name);
+    let whole = serde_yaml::from_str(&filled).map_err(unreadable)?;
+    let mut capability: Capability = serde_yaml::from_value(isolation.apply(whole)).map_err(unreadable)?;
+    capability.capability = format!("{family}{}", package.name);
+    Ok(capability)
+}
+
+/// A version, and the name of a package, consist of letters, digits and a few separators, so they cannot change the
+/// structure of the file.
 fn filled(text: &str, version: Option<&str>) -> String {
     version.map_or_else(|| text.to_owned(), |version| text.replace(VERSION, version))
 }
@@ -199,10 +294,21 @@ mod tests {
         let capabilities = Capabilities::builtin();
         let all = BUILTIN.iter().flat_map(|entry| Isolation::ALL.map(|isolation| (entry, isolation)));
         for ((name, text), isolation) in all {
-            let capability = capabilities.resolve_for(name, isolation).unwrap_or_else(|error| panic!("{error}"));
+            let capability = if name.ends_with(':') {
+                capabilities.describe(name)
+            } else {
+                capabilities.resolve_for(name, isolation)
+            };
+            let capability = capability.unwrap_or_else(|error| panic!("{error}"));
             assert_eq!(capability.capability, *name);
-            assert!(!format!("{capability:?}").contains(VERSION), "{name}: a version is missing");
-            assert!(!text.contains(VERSION) || capability.versions.is_some(), "{name}");
+            let is_family = capability.package.is_some();
+            assert_eq!(name.ends_with(':'), is_family, "{name}");
+            assert!(is_family || !format!("{capability:?}").contains(VERSION), "{name}: a version is missing");
+            assert!(!text.contains(VERSION) || is_family || capability.versions.is_some(), "{name}");
+            for other in &capability.needs {
+                let needed = capabilities.resolve(other).unwrap_or_else(|error| panic!("{name}: {error}"));
+                assert!(needed.needs.iter().all(|it| it != name), "{name} and {other} need each other");
+            }
             for sidecar in &capability.sidecars {
                 assert!(sidecar.ready.is_some(), "{name}: `{}` has no readiness probe", sidecar.name);
                 // Otherwise nothing holds the command.
@@ -281,5 +387,11 @@ mod tests {
         let fault = own("capability: a\nsummary: b\nsidecar: []\n").expect_err("an unknown key");
         assert!(fault.contains("specs/own.yaml:3:1"), "{fault}");
         assert!(fault.contains("unknown field `sidecar`"), "{fault}");
+        for text in
+            ["capability: \"a:\"\nsummary: b\n", "capability: a\nsummary: b\npackage: {names: plain, numbers: 1}\n"]
+        {
+            let fault = own(text).expect_err("half of a family");
+            assert!(fault.contains("whose name ends with a colon"), "{fault}");
+        }
     }
 }

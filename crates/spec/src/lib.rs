@@ -45,6 +45,7 @@ pub mod grants;
 mod isolation;
 mod lower;
 mod one_of;
+pub mod package;
 mod paths;
 mod ports;
 pub mod proposal;
@@ -58,7 +59,7 @@ mod service;
 mod settings;
 mod template;
 mod tuning;
-pub mod version;
+mod version;
 
 // From a spec to a graph.
 pub mod compile;

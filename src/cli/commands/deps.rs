@@ -36,10 +36,10 @@ pub fn run(args: &Deps, session: &Session) -> Result<Exit, CliError> {
     let all = capabilities(&spec, &mut Inputs::default()).map_err(CliError::Load)?;
     let text = if let Some(name) = &args.name {
         let wrong = |why: Unresolved| CliError::Usage { message: why.to_string(), hint: why.hint(&all) };
-        let capability = all.resolve(name).map_err(wrong)?;
+        let capability = all.describe(name).map_err(wrong)?;
         if args.json { ui::render::deps::json(&all, &[capability]) } else { ui::render::deps::one(&all, &capability) }
     } else {
-        let each: Vec<_> = all.names().filter_map(|name| all.resolve(name).ok()).collect();
+        let each: Vec<_> = all.names().filter_map(|name| all.describe(name).ok()).collect();
         if args.json { ui::render::deps::json(&all, &each) } else { ui::render::deps::list(&all, &each) }
     };
     session.answer(&text)?;

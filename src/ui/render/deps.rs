@@ -26,6 +26,7 @@ struct Dependency<'a> {
     variables: Vec<&'a str>,
     volumes: Vec<&'a str>,
     presets: Vec<String>,
+    needs: &'a [String],
     privileged: bool,
 }
 
@@ -42,7 +43,7 @@ pub fn list(all: &Capabilities, each: &[Capability]) -> String {
 /// Returns all effects of a dependency on a sandbox.
 pub fn one(all: &Capabilities, it: &Capability) -> String {
     let about = Dependency::of(all, it);
-    let mut text = format!("{}: {}\n", about.name, about.summary);
+    let mut text = format!("{}: {}\n", about.name.trim_end_matches(':'), about.summary);
     let mut line = |name: &str, value: String| {
         if !value.is_empty() {
             text.push_str(&format!("  {name:<10} {value}\n"));
@@ -57,6 +58,7 @@ pub fn one(all: &Capabilities, it: &Capability) -> String {
     line("variables", about.variables.join(", "));
     line("volumes", about.volumes.join(", "));
     line("presets", about.presets.join(", "));
+    line("needs", about.needs.join(", "));
     line("mounts", it.main.mounts.iter().map(|mount| mount.path.clone()).collect::<Vec<_>>().join(", "));
     line("privileged", if about.privileged { "yes".to_owned() } else { String::new() });
     text
@@ -83,6 +85,7 @@ impl<'a> Dependency<'a> {
             variables: it.main.env.keys().chain(it.main.secrets.keys()).map(String::as_str).collect(),
             volumes: it.main.volumes.iter().chain(sidecar_volumes).map(|volume| volume.name.as_str()).collect(),
             presets: it.presets.iter().map(ToString::to_string).collect(),
+            needs: &it.needs,
             privileged: it.main.privileged || it.sidecars.iter().any(|sidecar| sidecar.privileged),
         }
     }

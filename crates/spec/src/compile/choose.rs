@@ -20,17 +20,40 @@ pub(super) fn choose(spec: &Spec, capabilities: &Capabilities) -> Result<Vec<Cap
             Err(unresolved) => faults.push(diagnostic(dependency, &unresolved, capabilities)),
         }
     }
-    if faults.is_empty() { Ok(chosen) } else { Err(Diagnostics::new(&spec.source, faults)) }
+    if !faults.is_empty() {
+        return Err(Diagnostics::new(&spec.source, faults));
+    }
+    add_needs(spec, capabilities, &mut chosen)?;
+    Ok(chosen)
+}
+
+/// Adds what the chosen capabilities need, in the order in which it is needed.
+fn add_needs(spec: &Spec, capabilities: &Capabilities, chosen: &mut Vec<Capability>) -> Result<(), Diagnostics> {
+    let mut at = 0;
+    while let Some(capability) = chosen.get(at) {
+        for need in capability.needs.clone() {
+            let resolved = capabilities.resolve_for(&need, spec.isolation);
+            let needed = resolved.map_err(|why| {
+                let message = format!("{} needs {}: {why}", quoted(&chosen[at].capability), quoted(&need));
+                Diagnostics::at(&spec.source, spec.place("dependencies"), message, why.hint(capabilities))
+            })?;
+            if chosen.iter().all(|other| other.capability != needed.capability) {
+                chosen.push(needed);
+            }
+        }
+        at += 1;
+    }
+    Ok(())
 }
 
 /// Whether compiling the spec for an apply needs a vault.
 pub fn needs_vault(spec: &Spec, capabilities: &Capabilities) -> bool {
-    let brings = |name: &Located<String>| capabilities.resolve(&name.value).is_ok_and(|it| it.has_secrets());
+    let brings = || capabilities.closure(&spec.dependencies, spec.isolation).iter().any(Capability::has_secrets);
     !spec.secrets.is_empty()
         || !spec.concealed.is_empty()
         || !spec.buildkit.concealed.is_empty()
         || spec.services.values().any(|service| !service.concealed.is_empty())
-        || spec.dependencies.iter().any(brings)
+        || brings()
 }
 
 /// Adds the errors of a spec's dependencies to its other errors, so that all are reported together.

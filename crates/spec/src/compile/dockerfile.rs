@@ -53,7 +53,9 @@ pub(super) fn dockerfile(spec: &Spec, chosen: &[Capability]) -> Dockerfile {
         (None, None) => (None, DEBIAN.to_owned()),
     };
     // From here on the order in the spec has no meaning, and must not change the image.
-    installs.sort_by_key(|(name, _)| *name);
+    // What needs another dependency is installed after it.
+    let is_needy = |name: &str| chosen.iter().any(|it| it.capability == name && !it.needs.is_empty());
+    installs.sort_by_key(|(name, _)| (is_needy(name), *name));
     let mut text = String::from("# Made by moat from the dependencies of the spec; `moat image` shows it.\n");
     line(&mut text, &format!("FROM {base}"));
     // A package that asks questions would wait forever.
@@ -270,6 +272,38 @@ mod tests {
                 CMD ["sleep", "infinity"]
             "#]],
         );
+    }
+
+    /// After what they need, which is added; by name, whatever their order in the spec.
+    #[test]
+    fn packages_are_installed_in_their_versions() {
+        let lines = |spec: &str| {
+            let text = made(spec).expect("an image that is built").text;
+            let is_of_packages =
+                |line: &&str| ["FROM", "npm", "pip", "cargo", "bin/go", "COPY"].iter().any(|it| line.contains(it));
+            text.lines().filter(is_of_packages).collect::<Vec<_>>().join("\n")
+        };
+        let both = lines("dependencies: ['pip:ruff@0.17.6', 'npm:@openai/codex@0.171.0', prettier]\n");
+        expect![[r#"
+            FROM python:3.14-slim-trixie
+            COPY --from=node:24-trixie-slim /usr/local /usr/local
+            RUN ["/bin/sh", "-ec", "npm install --global --no-audit --no-fund --no-update-notifier '@openai/codex@0.171.0' && npm cache clean --force"]
+            RUN ["/bin/sh", "-ec", "npm install --global --no-audit --no-fund --no-update-notifier 'prettier@3.10.1' && npm cache clean --force"]
+            RUN ["/bin/sh", "-ec", "python3 -m pip install --no-cache-dir --root-user-action ignore 'ruff==0.17.6'"]"#]].assert_eq(&both);
+        assert_eq!(both, lines("dependencies: ['pip:ruff@0.17.6', prettier, 'npm:@openai/codex@v0.171.0']\n"));
+        expect![[r#"
+            FROM rust:1-slim-trixie
+            COPY --from=golang:1.26-trixie /usr/local/go /usr/local/go
+            RUN ["/bin/sh", "-ec", "CARGO_HOME=/tmp/cargo RUSTUP_HOME=/usr/local/rustup PATH=/usr/local/cargo/bin:$PATH cargo install --locked --root /usr/local 'just@1.40.0' && rm -rf /tmp/cargo"]
+            RUN ["/bin/sh", "-ec", "GOBIN=/usr/local/bin GOPATH=/tmp/go GOCACHE=/tmp/go-cache GOFLAGS=-modcacherw GOTOOLCHAIN=local /usr/local/go/bin/go install 'golang.org/x/tools/cmd/stringer@v0.30.0' && rm -rf /tmp/go /tmp/go-cache"]
+            ENV CARGO_HOME="/home/agent/.cargo"
+            ENV PATH="/home/agent/.cargo/bin:/usr/local/cargo/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+            RUN ["/bin/sh", "-ec", "cargo --version"]"#]]
+            .assert_eq(&lines("dependencies: ['cargo:just@1.40.0', 'go:golang.org/x/tools/cmd/stringer@v0.30.0']\n"));
+        // What the spec names counts, in its version.
+        let chosen = lines("dependencies: [node@22, typescript, 'npm:typescript@5.9.3']\n");
+        assert!(chosen.contains("node:22") && chosen.contains("typescript@5.9.3"), "{chosen}");
+        assert_eq!(chosen.matches("typescript@").count(), 1, "{chosen}");
     }
 
     #[test]

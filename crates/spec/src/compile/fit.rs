@@ -113,7 +113,7 @@ fn services(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
 
 /// Warnings about settings without effect.
 pub fn warnings(spec: &Spec, capabilities: &Capabilities) -> Diagnostics {
-    let chosen = spec.dependencies.iter().filter_map(|dependency| capabilities.resolve(&dependency.value).ok());
+    let chosen = capabilities.closure(&spec.dependencies, spec.isolation);
     let builds = chosen.into_iter().any(|capability| capability.builds.is_some());
     let mut found = Vec::new();
     for key in ["buildkit", "registries"].into_iter().filter(|key| !builds && spec.places.has(key)) {

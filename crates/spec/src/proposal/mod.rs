@@ -46,11 +46,8 @@ impl Proposal {
     /// The proposal of a spec, including the user's own capabilities that it depends on.
     pub fn of(spec: &Spec, capabilities: &Capabilities) -> Self {
         let lines::Lines { all: mut lines, shown, .. } = lines::of_spec(spec);
-        for dependency in &spec.dependencies {
-            let name = dependency.value.split('@').next().unwrap_or_default();
-            if let Some((path, text)) = capabilities.own_text(name) {
-                lines.insert(format!("capability {name}"), format!("{} sha256:{}", path.display(), sha256(text)));
-            }
+        for (name, (path, text)) in capabilities.own(&spec.dependencies, spec.isolation) {
+            lines.insert(format!("capability {name}"), format!("{} sha256:{}", path.display(), sha256(text)));
         }
         lines.insert(FORMAT.0.to_owned(), FORMAT.1.to_owned());
         Self { lines, shown }
@@ -222,6 +219,34 @@ mod tests {
             ("image: docker:dind\n", "image: docker:dind\ndependencies: [docker:dind]\n", "dependency docker:dind"),
         ] {
             assert!(asks(before, after).contains(&expected.to_owned()), "{expected}: {:?}", asks(before, after));
+        }
+    }
+
+    /// A sandbox could write a file that replaces a built-in capability which only another one needs.
+    #[test]
+    fn own_capabilities_count_also_where_others_need_them() {
+        let digest = |own: &str, dependency: &str| {
+            let mut capabilities = Capabilities::builtin();
+            capabilities.add(&Source::new("specs/own.yaml", "/p/specs/own.yaml", own)).expect("a capability");
+            let text = format!("agent: a\ndependencies: ['{dependency}']\n");
+            let spec = agent::parse(Source::new("agent.yaml", "/p/agent.yaml", text)).expect("a spec");
+            Proposal::of(&spec, &capabilities).digest()
+        };
+        let with = |summary: &str, name: &str| {
+            let package = if name.ends_with(':') { "package: {names: scoped, numbers: 1}\n" } else { "" };
+            format!("capability: \"{name}\"\nsummary: {summary}\n{package}")
+        };
+        for (own, dependency, is_part) in [
+            ("jq", "cli-essentials", true),
+            ("jq", "jq", true),
+            ("node", "npm:typescript@5.9.3", true),
+            ("npm:", "npm:typescript@5.9.3", true),
+            ("npm:", "eslint", true),
+            ("node", "eslint", true),
+            ("jq", "eslint", false),
+        ] {
+            let (one, other) = (digest(&with("one", own), dependency), digest(&with("other", own), dependency));
+            assert_eq!(one != other, is_part, "{own} {dependency}");
         }
     }
 
