@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use moat_gateway::{Config, ControlError, Gateway, Options, Request, Secret, Status, ask, protect_memory};
+use moat_gateway::{Config, ControlError, Gateway, GrantValue, Options, Request, Status, ask, protect_memory};
 use moat_model::engine::request::ADDRESS;
 use moat_policy::GrantName;
 use tokio::time::{Instant, sleep};
@@ -54,8 +54,8 @@ enum Action {
         #[arg(long, value_name = "DIR")]
         state: PathBuf,
     },
-    /// Take the values of grants away, and print the status
-    Lock {
+    /// Take the values of grants away until they are restored, and print the status
+    Revoke {
         /// Folder of the gateway's state
         #[arg(long, value_name = "DIR")]
         state: PathBuf,
@@ -103,7 +103,7 @@ async fn act(action: Action, session: &Session) -> Result<(), CliError> {
         Action::Run { config, json } => return serve(config, json).await,
         Action::Set { state } => (state, Request::Set(serde_json::from_reader(io::stdin().lock()).map_err(refused)?)),
         Action::Unlock { state } => (state, Request::Unlock(values()?)),
-        Action::Lock { state, grants } => (state, Request::Lock(grants)),
+        Action::Revoke { state, grants } => (state, Request::Revoke(grants)),
         Action::Status { state } => (state, Request::Status),
     };
     let status = patient(&state, &request).await.map_err(refused)?;
@@ -116,7 +116,7 @@ async fn act(action: Action, session: &Session) -> Result<(), CliError> {
 }
 
 /// The values on standard input: JSON, by grant. An error does not quote them.
-fn values() -> Result<BTreeMap<GrantName, Secret>, CliError> {
+fn values() -> Result<BTreeMap<GrantName, GrantValue>, CliError> {
     protect_memory().map_err(refused)?;
     serde_json::from_reader(io::stdin().lock()).map_err(|_| refused("the values are not readable"))
 }

@@ -30,6 +30,7 @@ const GROUPS: [(&str, &[Row]); 4] = [
             (&["logs"], None),
             (&["events"], None),
             (&["net"], None),
+            (&["grants"], None),
             (&["history"], None),
             (&["graph"], None),
         ],

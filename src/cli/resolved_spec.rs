@@ -100,21 +100,23 @@ impl ResolvedSpec {
         if !needs_vault(spec, capabilities) {
             return self.compile();
         }
-        let (fetched, withheld) = match wanted {
+        let (fetched, withheld, grants) = match wanted {
             Secrets::Fetch => {
-                let fetched = fetch::secrets(spec, &ProcessEnv);
-                (fetched.map_err(LoadError::Spec)?, BTreeSet::new())
+                let fetched = fetch::secrets(spec, &ProcessEnv).map_err(LoadError::Spec)?;
+                let grants = fetch::grants(spec, &ProcessEnv).map_err(LoadError::Spec)?;
+                (fetched, BTreeSet::new(), grants)
             }
-            Secrets::Withhold => (BTreeMap::default(), spec.secrets.keys().cloned().collect()),
+            Secrets::Withhold => (BTreeMap::default(), spec.secrets.keys().cloned().collect(), BTreeMap::default()),
         };
         let fetched = fetched.into_iter().chain(spec.concealed.clone()).collect();
         let key = key().map_err(|why| LoadError::Key { why })?;
-        compile_with(spec, capabilities, Some(&Vault { key, fetched, withheld })).map_err(LoadError::Spec)
+        compile_with(spec, capabilities, Some(&Vault { key, fetched, withheld, grants })).map_err(LoadError::Spec)
     }
 
     /// The files of secrets: a watch follows them, but they are not part of the approval.
     pub fn secret_files(&self) -> impl Iterator<Item = PathBuf> {
-        self.spec.secrets.values().filter_map(|source| match source {
+        let grants = self.spec.grants.iter().map(|it| &it.source);
+        self.spec.secrets.values().chain(grants).filter_map(|source| match source {
             SecretSource::File(path) => Some(path.clone()),
             _ => None,
         })

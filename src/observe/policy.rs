@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use moat_model::engine::Engine;
 use moat_model::resource::{ContainerId, gateway};
-use moat_model::state::PolicyFacts;
+use moat_model::state::{GrantFacts, PolicyFacts};
 
 /// A gateway answers within milliseconds.
 const QUESTION: Duration = Duration::from_secs(5);
@@ -16,6 +16,21 @@ const QUESTION: Duration = Duration::from_secs(5);
 #[derive(Deserialize)]
 struct Status {
     digest: Option<String>,
+    #[serde(default)]
+    grants: Vec<Grant>,
+}
+
+#[derive(Deserialize)]
+struct Grant {
+    name: String,
+    locked: bool,
+    #[serde(default)]
+    revoked: bool,
+    digest: Option<String>,
+    #[serde(default)]
+    uses: u64,
+    last_used: Option<String>,
+    refused: Option<String>,
 }
 
 /// Asks a gateway. One that does not answer has no rules in force, as far as is known.
@@ -31,7 +46,13 @@ fn read(output: &str) -> PolicyFacts {
     let mut lines = output.lines().rev().filter(|line| !line.is_empty());
     let status = lines.next().and_then(|line| serde_json::from_str::<Status>(line).ok());
     let text = lines.next().filter(|line| serde_json::from_str::<serde_json::Value>(line).is_ok());
-    PolicyFacts { digest: status.and_then(|status| status.digest), text: text.map(str::to_owned) }
+    let (digest, grants) = status.map(|status| (status.digest, status.grants)).unwrap_or_default();
+    PolicyFacts { digest, text: text.map(str::to_owned), grants: grants.into_iter().map(facts).collect() }
+}
+
+fn facts(grant: Grant) -> (String, GrantFacts) {
+    let Grant { name, locked, revoked, digest, uses, last_used, refused } = grant;
+    (name, GrantFacts { locked, revoked, digest, uses, last_used, refused })
 }
 
 #[cfg(test)]
@@ -43,6 +64,7 @@ mod tests {
         let facts = |digest: Option<&str>, text: Option<&str>| PolicyFacts {
             digest: digest.map(str::to_owned),
             text: text.map(str::to_owned),
+            ..PolicyFacts::default()
         };
         let table = [
             ("{\"mode\":\"strict\"}\n{\"digest\":\"d\",\"lost\":0}\n", facts(Some("d"), Some("{\"mode\":\"strict\"}"))),
@@ -55,5 +77,17 @@ mod tests {
         for (output, expected) in table {
             assert_eq!(read(output), expected, "{output}");
         }
+    }
+
+    #[test]
+    fn the_answer_has_the_grants() {
+        let facts = read(concat!(
+            r#"{"digest":"d","grants":[{"name":"a","locked":false,"digest":"k hmac:1","uses":2,"last_used":"t"},"#,
+            r#"{"name":"b","locked":true,"revoked":true,"uses":0}]}"#
+        ));
+        let (digest, last_used) = (Some("k hmac:1".to_owned()), Some("t".to_owned()));
+        let unlocked = GrantFacts { digest, uses: 2, last_used, ..GrantFacts::default() };
+        assert_eq!(facts.grants["a"], unlocked);
+        assert_eq!(facts.grants["b"], GrantFacts { locked: true, revoked: true, ..GrantFacts::default() });
     }
 }

@@ -24,6 +24,7 @@ pub(in crate::ui) fn doing(operation: &Operation) -> String {
         Action::ConnectNetwork { .. } => "connecting",
         Action::DisconnectNetwork { .. } => "disconnecting",
         Action::SetPolicy { .. } => "setting",
+        Action::UnlockGrant { .. } => "unlocking",
         Action::RemoveContainer { .. } | Action::RemoveNetwork { .. } | Action::RemoveVolume => "removing",
     };
     format!("{verb} {}", object(operation))
@@ -51,6 +52,7 @@ pub(in crate::ui) fn done(operation: &Operation) -> (&'static str, String) {
         Action::ConnectNetwork { .. } => ("connected", object),
         Action::DisconnectNetwork { .. } => ("disconnected", object),
         Action::SetPolicy { .. } => ("set", object),
+        Action::UnlockGrant { .. } => ("unlocked", object),
         Action::RemoveContainer { .. } | Action::RemoveNetwork { .. } | Action::RemoveVolume => ("removed", object),
     }
 }

@@ -80,8 +80,9 @@ fn a_value_is_only_in_the_memory_of_a_process_that_dumps_no_core() {
     assert_eq!(call(&["set", "--state", "."], GRANTED).code, 0);
     let locked = call(&["status", "--state", "."], "").stdout;
     assert!(locked.contains(r#""grants":[{"name":"mine","locked":true,"uses":0}]"#), "{locked}");
-    let unlocked = call(&["unlock", "--state", "."], &format!(r#"{{"mine": "{VALUE}"}}"#));
-    assert!(unlocked.stdout.contains(r#"{"name":"mine","locked":false,"uses":0}"#), "{unlocked:?}");
+    let unlocked =
+        call(&["unlock", "--state", "."], &format!(r#"{{"mine": {{"value": "{VALUE}", "digest": "k hmac:1"}}}}"#));
+    assert!(unlocked.stdout.contains(r#"{"name":"mine","locked":false,"digest":"k hmac:1","uses":0}"#), "{unlocked:?}");
     let broken = call(&["unlock", "--state", "."], &format!(r#""{VALUE}""#));
     assert!(broken.code == 1 && broken.stderr.contains("the values are not readable"), "{broken:?}");
 
@@ -98,8 +99,9 @@ fn a_value_is_only_in_the_memory_of_a_process_that_dumps_no_core() {
     for name in ["policy.json", "decisions.jsonl", "gateway.json"] {
         assert!(!has(&std::fs::read(place.path().join(name)).expect("a file of the state")), "{name}");
     }
-    let again = call(&["lock", "--state", ".", "mine"], "");
-    assert!(again.stdout.contains(r#""name":"mine","locked":true"#), "{again:?}");
+    let revoked = call(&["revoke", "--state", ".", "mine"], "");
+    assert!(revoked.stdout.contains(r#""name":"mine","locked":true,"revoked":true"#), "{revoked:?}");
+    assert!(!has(&std::fs::read(place.path().join("revoked.json")).expect("a file of the state")));
 }
 
 #[test]

@@ -37,6 +37,7 @@ fn of_moat() {
               logs                  Show the logs of the sandbox's containers
               events                Follow Docker's events about the sandbox
               net                   Show and explain what the sandbox's network can reach
+              grants                Show, revoke and restore the sandbox's credentials
               history               Show past commands with causes, results and durations
               graph                 Show the sandbox's resources and their dependencies
 

@@ -53,6 +53,7 @@ fn test_env() -> TestEnv {
             ("/p/token", "hunter2\r\n"),
             ("/home/me/token", "hunter3\n"),
             ("/p/empty", "\n"),
+            ("/p/two-words", "two words\n"),
         ]
         .into(),
         programs: [
@@ -326,6 +327,29 @@ fn secrets_are_fetched_from_their_sources() {
     let values = values.expect("all of them");
     let values: Vec<String> = values.iter().map(|(name, value)| format!("{name}={value}")).collect();
     assert_eq!(values, ["A=hunter2", "B=hunter2", "C=hunter3", "D=hunter2", "E=hunter2"]);
+}
+
+#[test]
+fn values_of_grants_are_fetched_like_secrets_and_reported_by_the_grant() {
+    let spec = |sources: [&str; 2]| {
+        let [one, two] = sources;
+        spec(&format!(
+            "agent: a\nimage: x\nnetwork: {{policy: strict}}\ngrants:\n  - github: {{source: '{one}'}}\n  - npm: {{source: '{two}'}}\n"
+        ))
+    };
+    let values = fetch::grants(&spec(["env://TOKEN", "cmd://print-token"]), &test_env()).expect("both");
+    let values: Vec<String> = values.iter().map(|(name, value)| format!("{name}={}", value.expose())).collect();
+    assert_eq!(values, ["github=hunter2", "npm=hunter2"]);
+    let missing =
+        fetch::grants(&spec(["env://NOWHERE", "file://two-words"]), &test_env()).expect_err("none can be used");
+    let messages: Vec<String> = missing.items.iter().map(|item| item.message.clone()).collect();
+    assert_eq!(
+        messages,
+        [
+            "cannot get the value of the grant `github`: `NOWHERE` is not set",
+            "the value of the grant `npm` has spaces, line breaks or other characters that a header cannot have",
+        ]
+    );
 }
 
 #[test]

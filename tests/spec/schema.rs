@@ -8,7 +8,7 @@ use boon::{Compiler, SchemaIndex, Schemas};
 use moat_spec::{Source, agent, explained};
 use serde::Deserialize;
 use serde_json::Value;
-use testkit::effects::NOT_COMPILED;
+use testkit::effects::OF_THE_AGENT_PLANE;
 
 struct Validator {
     schemas: Schemas,
@@ -85,7 +85,7 @@ fn every_key_is_used_in_an_example() {
             walk(&document, "", &known, &mut used);
         }
     }
-    let unused: Vec<_> = known.difference(&used).filter(|key| !NOT_COMPILED.contains(&key.as_str())).collect();
+    let unused: Vec<_> = known.difference(&used).filter(|key| !OF_THE_AGENT_PLANE.contains(&key.as_str())).collect();
     assert!(unused.is_empty(), "{unused:?}");
 }
 

@@ -45,3 +45,23 @@ fn other_rules_are_held_until_they_are_approved() {
     assert_eq!(watch.quiet(), [serde_json::Value::Null; 0], "and then nothing");
     watch.end();
 }
+
+#[test]
+fn a_gateway_that_was_restarted_gets_its_credentials_again_and_a_revoked_one_stays_revoked() {
+    let sandbox = Sandbox::new(
+        "image: busybox\nnetwork: { policy: strict }\ngrants: [{ github: { source: 'file://../token' } }]\n",
+    );
+    std::fs::write(sandbox.home().join("token"), "ghp_x").expect("a file");
+    let mut watch = Watched::new(&sandbox, &[]);
+    let before = sandbox.inspect("main", "{{.Id}} {{.State.StartedAt}}");
+    engine().docker(&["kill", &sandbox.id("gateway")]);
+    let repaired = ["start container/gateway", "await container/gateway", "set policy/gateway", "unlock grant/github"];
+    assert_eq!(watch.settles(), repaired);
+    std::fs::write(sandbox.home().join("token"), "ghp_y").expect("a file");
+    assert_eq!(watch.settles(), ["unlock grant/github"], "another value");
+    sandbox.moat(&["grants", "revoke", "github"]).ok();
+    assert_eq!(watch.quiet(), [serde_json::Value::Null; 0], "nothing restores it");
+    sandbox.assert_ready();
+    assert_eq!(sandbox.inspect("main", "{{.Id}} {{.State.StartedAt}}"), before);
+    watch.end();
+}

@@ -2,7 +2,7 @@
 
 use crate::Docker;
 use crate::calls::{build, containers, networks, program, pull, volumes};
-use crate::session::policy;
+use crate::session::policy::{self, Unlock};
 use moat_model::engine::{Change, EngineError, Made, Progress};
 
 /// Makes a change; what it created, if anything.
@@ -30,6 +30,10 @@ pub(crate) async fn make(
         Change::RemoveVolume { name } => volumes::remove(docker, name).await,
         Change::Upload { container, files } => containers::upload(docker, container, files).await,
         Change::SetPolicy { container, command, policy } => policy::set(docker, container, command, policy).await,
+        Change::UnlockGrant { container, command, grant, value, restore } => {
+            policy::unlock(docker, container, command, &Unlock { grant, value, restore: *restore }).await
+        }
+        Change::RevokeGrant { container, command, .. } => policy::revoke(docker, container, command).await,
         Change::Start { container } => containers::start(docker, container).await,
         Change::Stop { container, grace } => containers::stop(docker, container, *grace).await,
         Change::Restart { container } => containers::restart(docker, container).await,

@@ -60,6 +60,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         relays: Vec::new(),
         roots: String::new(),
         state: state.path().to_owned(),
+        trust: None,
     };
     let gateway = start(async move || {
         let options = Options { dial: Arc::new(ToServer(server)), ports: [0; 4], ..Options::default() };

@@ -36,6 +36,9 @@ pub struct Config {
     pub roots: String,
     /// The folder for rules, log and control socket.
     pub state: PathBuf,
+    /// The folder for the certificates that clients of the agent plane need; the sandbox can read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust: Option<PathBuf>,
 }
 
 /// Where one of the run's own names leads.

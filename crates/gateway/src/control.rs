@@ -17,9 +17,8 @@ use tokio::net::{UnixListener, UnixStream};
 use zeroize::Zeroizing;
 
 use super::connection::Shared;
-use super::secret::Secret;
 use super::table::Table;
-use super::vault::GrantStatus;
+use super::vault::{GrantStatus, GrantValue};
 
 /// What moat asks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,9 +28,9 @@ pub enum Request {
     Set(serde_json::Value),
     Status,
     /// Gives values to grants of the policy.
-    Unlock(BTreeMap<GrantName, Secret>),
-    /// Takes the values of grants away, and ends what uses them.
-    Lock(Vec<GrantName>),
+    Unlock(BTreeMap<GrantName, GrantValue>),
+    /// Takes the values of grants away until they are restored, also over a restart, and ends what uses them.
+    Revoke(Vec<GrantName>),
 }
 
 /// The state of a gateway.
@@ -157,10 +156,10 @@ async fn answer(shared: &Arc<Shared>, mut stream: UnixStream) -> io::Result<()> 
             Ok(()) => Answer::Ok(status(shared)),
             Err(error) => Answer::Error(error.to_string()),
         },
-        Ok(Request::Lock(names)) => {
-            shared.vault.lock(&names);
-            Answer::Ok(status(shared))
-        }
+        Ok(Request::Revoke(names)) => match shared.vault.revoke(&shared.rules.current().policy, names) {
+            Ok(()) => Answer::Ok(status(shared)),
+            Err(error) => Answer::Error(error.to_string()),
+        },
         // An error may quote what it is about.
         Err(_) if line.windows(UNLOCK.len()).any(|part| part == UNLOCK) => {
             Answer::Error("the values are not readable".into())

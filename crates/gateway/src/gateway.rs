@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::active::Rules;
-use super::certificates::{Authority, Roots};
+use super::certificates::{Authority, Roots, trust};
 use super::config::Config;
 use super::connection::{Attempt, Shared};
 use super::limits::Limits;
@@ -87,14 +87,19 @@ impl Gateway {
         let control = control::bind(&config.state).map_err(at)?;
         let outer = Outer::new(&config, options.limits, options.dial).map_err(StartError::Resolver)?;
         let certificates = |error: &dyn std::error::Error| StartError::Certificates(error.to_string());
+        let authority = Authority::new().map_err(|error| certificates(&error))?;
+        if let Some(folder) = &config.trust {
+            let at = |error| StartError::State { path: folder.clone(), error };
+            trust::write(folder, authority.pem(), &config.roots).map_err(at)?;
+        }
         let shared = Arc::new(Shared {
-            authority: Authority::new().map_err(|error| certificates(&error))?,
+            authority,
             roots: Roots::new(&config.roots).map_err(|error| certificates(&error))?,
             limits: options.limits,
             rules: Rules::load(config.state.join(POLICY)),
             outer,
             log,
-            vault: Vault::default(),
+            vault: Vault::open(&config.state).map_err(at)?,
             table: Table::new(options.limits.connections),
             relayed: Table::new(options.limits.relayed),
             buffers: Buffers::default(),

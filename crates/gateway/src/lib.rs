@@ -30,6 +30,7 @@ mod tls;
 mod vault;
 
 pub use active::UnusableRules;
+pub use certificates::trust::{BUNDLE, OWN_CERTIFICATE};
 pub use config::{Config, InvalidConfig, OwnName, Relay, Target};
 pub use control::{ControlError, Request, Status, ask};
 pub use gateway::{Gateway, Options, POLICY, StartError};
@@ -38,4 +39,4 @@ pub use log::{Decision, Entry, LOG_FILES, LogLine, Plane, Reason};
 pub use outer::Dial;
 pub use protect::protect_memory;
 pub use secret::Secret;
-pub use vault::GrantStatus;
+pub use vault::{GrantStatus, GrantValue};

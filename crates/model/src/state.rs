@@ -72,6 +72,25 @@ pub struct PolicyFacts {
     pub digest: Option<String>,
     /// The rules; `None` if they are not known.
     pub text: Option<String>,
+    /// The grants of these rules, by name.
+    pub grants: BTreeMap<String, GrantFacts>,
+}
+
+/// A grant in a gateway. Never a value.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct GrantFacts {
+    /// The gateway has no value.
+    pub locked: bool,
+    /// A user took the value away.
+    pub revoked: bool,
+    /// The keyed digest of the value, with its key (see `Secret::tag`).
+    pub digest: Option<String>,
+    /// Requests with the credential since the start of the gateway.
+    pub uses: u64,
+    /// When the last one was, as RFC 3339.
+    pub last_used: Option<String>,
+    /// When a server last refused the credential since the start of the gateway.
+    pub refused: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -34,6 +34,8 @@ pub enum Cause {
     Disconnected,
     /// The container is connected to a network that would be a way around the gateway.
     OtherNetwork,
+    /// The gateway has no value for the grant.
+    Locked,
     /// The container refers to the id of a network that no longer exists.
     DeadNetwork,
     /// A mounted file of the host was replaced; the container still has the old one.
@@ -80,6 +82,7 @@ impl Cause {
             Self::Unproven => "unproven",
             Self::Disconnected => "disconnected",
             Self::OtherNetwork => "other-network",
+            Self::Locked => "locked",
             Self::DeadNetwork => "dead-network",
             Self::SourceReplaced { .. } => "source-replaced",
             Self::DependencyReplaced(_) => "dependency-replaced",
@@ -128,6 +131,7 @@ impl fmt::Display for Cause {
             Self::Unproven => f.write_str("not proven ready"),
             Self::Disconnected => f.write_str("not on its network"),
             Self::OtherNetwork => f.write_str("connected to a network outside of the sandbox"),
+            Self::Locked => f.write_str("locked"),
             Self::DeadNetwork => f.write_str("its network no longer exists"),
             Self::SourceReplaced { path } => {
                 write!(f, "`{path}` was replaced on the host; the container still has the old file")

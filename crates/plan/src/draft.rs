@@ -6,7 +6,7 @@ use ipnet::Ipv4Net;
 use serde_json::json;
 
 use super::builder::PlanBuilder;
-use super::{Action, Cause, FieldDiff, Handle, OpId, Options, Plan, container, policy, power, refresh, removal};
+use super::{Action, Cause, FieldDiff, Handle, OpId, Options, Plan, container, grant, policy, power, refresh, removal};
 use moat_model::engine::ImageBuild;
 use moat_model::graph::{Gate, Graph, Milestone, Node};
 use moat_model::resource::{Config, ImageConfig, NetworkConfig, ResourceId, SubnetSize, label};
@@ -30,6 +30,7 @@ pub(super) fn draft(graph: &Graph, observed: &Observed, options: &Options, needl
             Config::Container(_) if !options.restore.is_empty() && !options.restore.contains(&node.id) => {}
             Config::Container(config) => container::plan(&mut draft, node, config),
             Config::Policy(config) => policy::plan(&mut draft, node, config),
+            Config::Grant(config) => grant::plan(&mut draft, node, config),
         }
     }
     power::started(&mut draft);

@@ -43,6 +43,7 @@ impl Action {
             }
             Self::UploadFiles { container, .. }
             | Self::SetPolicy { container, .. }
+            | Self::UnlockGrant { container, .. }
             | Self::StartContainer { container }
             | Self::AwaitReady { container, .. }
             | Self::RenameContainer { container, .. } => container.renumber(numbers),

@@ -12,6 +12,7 @@ pub mod diff;
 mod draft;
 pub mod event;
 mod exclude;
+mod grant;
 mod in_place;
 mod link;
 mod needs;

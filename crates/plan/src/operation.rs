@@ -14,7 +14,7 @@ use moat_model::engine::{
 };
 use moat_model::resource::KnownFailure;
 use moat_model::resource::{
-    ContainerConfig, ContainerId, FileConfig, ImageDigest, ImageRef, NetworkId, Platform, Probe, ResourceId,
+    ContainerConfig, ContainerId, FileConfig, ImageDigest, ImageRef, NetworkId, Platform, Probe, ResourceId, Secret,
 };
 
 /// One step of a plan.
@@ -90,6 +90,15 @@ pub enum Action {
         container: Handle<ContainerId>,
         command: Vec<String>,
         policy: String,
+    },
+    /// Gives a gateway the value of a grant.
+    UnlockGrant {
+        container: Handle<ContainerId>,
+        command: Vec<String>,
+        grant: String,
+        value: Secret,
+        /// Also if a user has revoked the grant.
+        restore: bool,
     },
     StartContainer {
         container: Handle<ContainerId>,
@@ -193,6 +202,9 @@ impl Operation {
             Action::SetPolicy { container: it, command, policy } => {
                 Change::SetPolicy { container: container(it)?, command, policy }
             }
+            Action::UnlockGrant { container: it, command, grant, value, restore } => {
+                Change::UnlockGrant { container: container(it)?, command, grant, value, restore }
+            }
             Action::StartContainer { container: it } => Change::Start { container: container(it)? },
             Action::UpdateContainer { container, update } => Change::Update { container: known(container)?, update },
             Action::UnpauseContainer { container } => Change::Unpause { container: known(container)? },
@@ -261,6 +273,7 @@ impl Action {
             Self::CreateNetwork { .. } | Self::CreateVolume { .. } | Self::CreateContainer { .. } => "create",
             Self::UploadFiles { .. } => "upload",
             Self::SetPolicy { .. } => "set",
+            Self::UnlockGrant { .. } => "unlock",
             Self::StartContainer { .. } => "start",
             Self::AwaitReady { .. } => "await",
             Self::UpdateContainer { .. } => "update",

@@ -36,6 +36,8 @@ pub struct Options {
     pub restart: BTreeSet<ContainerId>,
     /// Ports of the Docker host that turned out to be in use.
     pub avoid_ports: BTreeSet<u16>,
+    /// Revoked grants to restore.
+    pub restored: BTreeSet<ResourceId>,
     /// The digests of tags in their registries, only for images to refresh.
     pub registry: BTreeMap<ImageRef, ImageDigest>,
     /// Overrides the timeout of each probe.

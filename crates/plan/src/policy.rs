@@ -58,7 +58,23 @@ fn by_rule(text: &str) -> String {
         let keyed: BTreeMap<String, Value> = rules.iter().filter_map(row).collect();
         policy["rules"] = json!(keyed);
     }
+    if let Some(grants) = policy["grants"].as_array() {
+        let keyed: BTreeMap<String, Value> = grants.iter().filter_map(grant).collect();
+        policy["grants"] = json!(keyed);
+    }
+    // It follows from the rules.
+    policy.as_object_mut().and_then(|policy| policy.remove("version"));
     policy.to_string()
+}
+
+/// A grant with its requests, by host.
+fn grant(grant: &Value) -> Option<(String, Value)> {
+    let host = |host: &Value| {
+        let requests: Vec<&str> = host["requests"].as_array()?.iter().filter_map(Value::as_str).collect();
+        Some((host["host"].as_str()?.to_owned(), requests.join(", ")))
+    };
+    let hosts: BTreeMap<String, String> = grant["hosts"].as_array()?.iter().filter_map(host).collect();
+    Some((grant["name"].as_str()?.to_owned(), json!(hosts)))
 }
 
 /// A rule with what it stands for, besides itself.

@@ -138,7 +138,7 @@ fn beyond(graph: &Graph, last: impl Fn(&ResourceId) -> Option<Applied>) -> Vec<W
                 let was_internal = last.as_ref().is_some_and(|last| last.internal);
                 (if was_internal && !config.internal { vec![Gain::Outside] } else { Vec::new() }, last)
             }
-            Config::Image(_) | Config::Volume(_) | Config::Policy(_) => continue,
+            Config::Image(_) | Config::Volume(_) | Config::Policy(_) | Config::Grant(_) => continue,
         };
         let known = last.is_some();
         all.extend(gains.into_iter().map(|gain| Widening { resource: node.id.clone(), gain, known }));

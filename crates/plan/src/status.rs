@@ -71,6 +71,10 @@ pub struct Standing {
 pub enum Presence {
     Missing,
     Present,
+    /// A grant without its value.
+    Locked,
+    /// A grant whose value a user took away.
+    Revoked,
     /// A volume that the spec no longer has: its data are kept.
     Kept,
     /// A container in this state.
@@ -108,6 +112,8 @@ impl Presence {
         match self {
             Self::Missing => "missing",
             Self::Present => "present",
+            Self::Locked => "locked",
+            Self::Revoked => "revoked",
             Self::Kept => "kept",
             Self::Container(state) => state.as_str(),
             Self::Completed => "completed",
@@ -236,6 +242,16 @@ fn desired<'a>(graph: &'a Graph, observed: &'a Observed) -> impl Iterator<Item =
                     |it: &ContainerFacts| observed.policies.get(&it.id).is_some_and(|facts| facts.digest.is_some());
                 let present = gateways.any(is_answered);
                 present.then(|| standing(graph.run.name_of(id), None, Presence::Present)).into_iter().collect()
+            }
+            Config::Grant(config) => {
+                let gateways = observed.containers_of(&config.gateway);
+                let mut facts = gateways.filter_map(|it| observed.policies.get(&it.id)?.grants.get(&id.name));
+                let presence = facts.next().map(|it| match (it.revoked, it.locked) {
+                    (true, _) => Presence::Revoked,
+                    (false, true) => Presence::Locked,
+                    (false, false) => Presence::Present,
+                });
+                presence.map(|it| standing(graph.run.name_of(id), None, it)).into_iter().collect()
             }
             Config::Container(_) => {
                 let containers = observed.containers_of(id);

@@ -12,7 +12,7 @@ use super::request_rule::InvalidRequest;
 pub enum InvalidRule {
     #[error("a rule cannot be a URL")]
     Url,
-    #[error("rules with methods or paths are not supported yet")]
+    #[error("a rule for a whole host has no method and no path")]
     Request,
     #[error(transparent)]
     InvalidRequest(#[from] InvalidRequest),
@@ -39,7 +39,7 @@ impl InvalidRule {
     pub fn hint(&self) -> String {
         match self {
             Self::Url => "write only the host: `example.com`".into(),
-            Self::Request => "allow the whole host: `example.com`".into(),
+            Self::Request => "write the host alone, or `example.com: ['allow GET /path/**']`".into(),
             Self::InvalidRequest(error) => error.hint().into(),
             Self::Preset { similar: Some(similar), .. } => format!("did you mean `@{similar}`?"),
             Self::Preset { similar: None, .. } => {

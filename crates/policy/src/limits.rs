@@ -22,6 +22,11 @@ pub(crate) struct Limit<'a> {
 }
 
 impl Policy {
+    /// Whether the agent plane has anything to do: a grant, or a rule for requests.
+    pub fn reads_requests(&self) -> bool {
+        self.limits().next().is_some()
+    }
+
     /// Whether only some requests to a host are allowed. Only the agent plane leads to such a host.
     pub fn is_limited(&self, name: &HostName, port: Port) -> bool {
         !name.is_reserved() && name.as_str() != HOST && self.limits_of(name, port).next().is_some()

@@ -129,9 +129,9 @@ mod tests {
     fn each_error_says_what_to_write() {
         let table = [
             ("https://example.com/x", "a rule cannot be a URL", "only the host"),
-            ("example.com/x", "methods or paths", "the whole host"),
-            ("allow GET /x", "methods or paths", "the whole host"),
-            ("deny", "methods or paths", "the whole host"),
+            ("example.com/x", "no method and no path", "the host alone"),
+            ("allow GET /x", "no method and no path", "the host alone"),
+            ("deny", "no method and no path", "the host alone"),
             ("@nmp", "unknown preset `@nmp`", "did you mean `@npm`?"),
             ("@NPM", "unknown preset `@NPM`", "did you mean `@npm`?"),
             ("@zzzzzzzz", "unknown preset", "`@crates`, "),

@@ -88,7 +88,7 @@ impl Checker<'_> {
     fn list(&mut self, path: &str, items: &[Node], shape: &'static Shape, unique: bool) {
         let mut seen = BTreeMap::new();
         for (i, item) in items.iter().enumerate() {
-            if let (false, Some(fault)) = (shape.fits(item), egress::request_rule(path, item)) {
+            if let Some(fault) = egress::request_rule(path, item) {
                 self.fault(item.span.clone(), fault);
                 continue;
             }

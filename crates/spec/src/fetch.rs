@@ -32,6 +32,37 @@ pub fn secrets(spec: &Spec, env: &dyn Environment) -> Result<BTreeMap<String, Se
     if faults.is_empty() { Ok(found) } else { Err(Diagnostics::new(&spec.source, faults)) }
 }
 
+/// Fetches the values of all grants of a spec, by the names of the grants.
+///
+/// # Errors
+/// One for each value that cannot be fetched.
+pub fn grants(spec: &Spec, env: &dyn Environment) -> Result<BTreeMap<String, SecretText>, Diagnostics> {
+    let mut found = BTreeMap::new();
+    let mut faults = Vec::new();
+    for it in &spec.grants {
+        let name = it.grant.name.to_string();
+        match fetch_one(&name, &it.source, env).and_then(|value| usable(&name, value)) {
+            Ok(value) => {
+                found.insert(name, SecretText::new(value));
+            }
+            Err(Fault { message, hint }) => {
+                let message = message.replacen("the secret", "the value of the grant", 1);
+                faults.push(Diagnostic::error(spec.place(&it.place), message).hint(hint));
+            }
+        }
+    }
+    if faults.is_empty() { Ok(found) } else { Err(Diagnostics::new(&spec.source, faults)) }
+}
+
+/// Checks that a value can be a header.
+fn usable(name: &str, value: String) -> Result<String, Fault> {
+    if value.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(value);
+    }
+    let message = format!("the secret `{name}` has spaces, line breaks or other characters that a header cannot have");
+    Err(Fault::new(message, "the source must print the credential and nothing else"))
+}
+
 fn fetch_one(name: &str, source: &SecretSource, env: &dyn Environment) -> Result<String, Fault> {
     let value = match source {
         SecretSource::Variable(variable) => env.variable(variable).ok_or_else(|| {

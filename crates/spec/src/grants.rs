@@ -14,6 +14,8 @@ pub struct SpecGrant {
     pub grant: Grant,
     /// Where the value comes from.
     pub source: SecretSource,
+    /// Where it is in the spec.
+    pub place: String,
     /// The variables of the main container that have the placeholder.
     pub variables: Vec<String>,
 }

@@ -186,9 +186,10 @@ pub(super) struct Network {
     #[serde(default)]
     pub policy: NetworkPolicy,
     #[serde(default)]
-    pub rules: Vec<String>,
+    pub rules: Vec<OneOf<BTreeMap<String, Vec<String>>>>,
     #[serde(default)]
     pub host: Vec<String>,
+    pub roots: Option<String>,
     pub build: Option<BuildNetwork>,
     #[serde(default)]
     pub extra_hosts: BTreeMap<String, String>,

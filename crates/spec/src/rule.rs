@@ -161,6 +161,21 @@ pub fn network_rule(text: &str) -> Result<(), Fault> {
     egress::rule(text).map(drop)
 }
 
+/// A host with rules for requests.
+pub fn limited_host(text: &str) -> Result<(), Fault> {
+    egress::limited_host(text)
+}
+
+/// A rule for requests, such as `allow GET /v1/**`.
+pub fn network_request(text: &str) -> Result<(), Fault> {
+    egress::request(text)
+}
+
+/// Certificates in PEM.
+pub fn certificates(text: &str) -> Result<(), Fault> {
+    egress::certificates(text)
+}
+
 /// A port of the Docker host that the sandbox can reach.
 pub fn host_port(text: &str) -> Result<(), Fault> {
     egress::host_port(text).map(drop)

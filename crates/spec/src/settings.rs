@@ -24,6 +24,8 @@ pub struct NetworkSettings {
     pub internal: bool,
     /// What the sandbox can reach, with presets expanded; `None`: everything, or nothing if `internal` is set.
     pub egress: Option<Policy>,
+    /// Certificates of further authorities, in PEM: for servers whose requests the gateway reads.
+    pub roots: Option<String>,
     /// `None`: chosen by the compiler from the build.
     pub build: Option<BuildNetwork>,
     /// Of the main container.

@@ -56,6 +56,12 @@ impl<E: Engine> Audited<'_, E> {
                 let digest = format!("sha256:{}", sha256(policy));
                 ("policy_set", with(container(it), "policy", digest))
             }
+            Change::UnlockGrant { container: it, grant, .. } => {
+                ("grant_unlocked", with(container(it), "grant", grant.as_str()))
+            }
+            Change::RevokeGrant { container: it, grant, .. } => {
+                ("grant_revoked", with(container(it), "grant", grant.as_str()))
+            }
             Change::CreateVolume(create) => {
                 let data = json!({ "volume": create.name, "resource": resource(&create.labels) });
                 ("volume_created", object(data))

@@ -48,7 +48,7 @@ pub struct Audited<'a, E> {
 }
 
 /// Events of user commands in a container. They run without the lock of the run, and concurrently.
-pub const SESSIONS: [&str; 4] = ["exec_run", "attached", "files_copied", "cache_pruned"];
+pub const SESSIONS: [&str; 5] = ["exec_run", "attached", "files_copied", "cache_pruned", "grant_revoked"];
 
 impl<'a, E: Engine> Audited<'a, E> {
     /// As [`Audited::new`], for the run of a graph.

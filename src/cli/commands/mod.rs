@@ -14,6 +14,7 @@ pub mod doctor;
 pub mod events;
 pub mod exec;
 pub mod explain;
+pub mod grants;
 pub mod graph;
 pub mod history;
 pub mod image;

@@ -133,7 +133,7 @@ impl Shape {
         match (kind, role) {
             (Kind::Image, _) => Self::Image,
             (Kind::Network, _) => Self::Network,
-            (Kind::Volume | Kind::Policy, _) => Self::Volume,
+            (Kind::Volume | Kind::Policy | Kind::Grant, _) => Self::Volume,
             (Kind::Container, Role::Main) => Self::Main,
             (Kind::Container, _) => Self::Container,
         }

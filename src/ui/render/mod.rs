@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod events;
 pub mod exec;
 pub mod failure;
+pub mod grants;
 pub mod history;
 pub mod list;
 pub mod logs;

@@ -62,6 +62,7 @@ pub enum Command {
     Stop,
     Start,
     Restart,
+    Restore,
 }
 
 impl Command {
@@ -75,6 +76,7 @@ impl Command {
             Self::Stop => "stop",
             Self::Start => "start",
             Self::Restart => "restart",
+            Self::Restore => "restore",
         }
     }
 }
@@ -106,9 +108,10 @@ impl OutcomeKind<'_> {
             Self::Ready { .. } | Self::Completed { .. } | Self::Stopped { .. } | Self::Gone { .. } => &[],
             Self::Failed { undone: true, undid: [], .. } => &["moat apply"],
             Self::Failed { undone: true, .. } => &["moat apply --keep-on-failure"],
-            Self::Failed { of: Command::Apply | Command::Run | Command::Start | Command::Restart, .. } => {
-                &["moat status", "moat apply"]
-            }
+            Self::Failed {
+                of: Command::Apply | Command::Run | Command::Start | Command::Restart | Command::Restore,
+                ..
+            } => &["moat status", "moat apply"],
             Self::Failed { of: Command::Stop, .. } => &["moat status", "moat stop"],
             Self::Failed { of: Command::Clean, .. } => &["moat list", "moat clean"],
             Self::Failed { of: Command::Destroy, .. } => &["moat status", "moat destroy"],
@@ -214,7 +217,7 @@ fn state_after(undone: bool, undid: &[Operation], of: Command, colour: Colour) -
         return text + &help("`--keep-on-failure` skips the rollback, for inspection", colour);
     }
     match of {
-        Command::Apply | Command::Run | Command::Start | Command::Restart => {
+        Command::Apply | Command::Run | Command::Start | Command::Restart | Command::Restore => {
             "the completed steps were kept; `moat status` shows the result, `moat apply` resumes\n"
         }
         Command::Stop => "`moat status` shows the running containers; `moat stop` resumes\n",

@@ -16,10 +16,47 @@ const PROGRAM: &str = include_str!("internet.pl");
 /// Names with the addresses that they lead to.
 const NAMES: &str = "allowed.example=198.51.100.8,www.allowed.example=198.51.100.8,denied.example=198.51.100.8,\
                      drip.example=198.51.100.8,metadata.example=169.254.169.254,private.example=10.213.213.1,\
-                     loopback.example=127.0.0.1";
+                     loopback.example=127.0.0.1,api.github.com=198.51.100.9,github.com=198.51.100.9,other.github.com=198.51.100.9";
 
 /// The name of the container with the servers.
 const CONTAINER: &str = "moat-lab-internet";
+
+/// Where the provider is, and its names in [`NAMES`].
+const PROVIDER: &str = "198.51.100.9";
+const PROVIDED: [&str; 2] = ["api.github.com", "github.com"];
+const PROVIDER_CONTAINER: &str = "moat-lab-provider";
+
+/// The HTTPS servers of a provider, started once for all tests.
+pub fn provider() -> &'static Provider {
+    static PROVIDER: OnceLock<Provider> = OnceLock::new();
+    PROVIDER.get_or_init(Provider::start)
+}
+
+/// A provider of an API, with certificates of an authority that only it has.
+pub struct Provider {
+    /// The certificate of its authority, in PEM.
+    pub root: String,
+}
+
+impl Provider {
+    fn start() -> Self {
+        internet();
+        engine().try_docker(&["rm", "-f", PROVIDER_CONTAINER]);
+        let mut args = vec!["run", "-d", "--name", PROVIDER_CONTAINER, "--network", "host", "--cap-add", "NET_ADMIN"];
+        args.extend(["--entrypoint", "sh", "docker:dind", "-c", include_str!("provider.sh"), "provider", PROVIDER]);
+        args.extend(PROVIDED);
+        engine().docker(&args);
+        assert!(until(|| engine().docker(&["logs", PROVIDER_CONTAINER]).contains("ready")), "the provider is up");
+        Self { root: engine().docker(&["exec", PROVIDER_CONTAINER, "cat", "/root.crt"]) }
+    }
+
+    /// The heads of the requests so far that contain a text.
+    #[expect(clippy::unused_self, reason = "only a server that was started can be asked")]
+    pub fn seen(&self, part: &str) -> Vec<String> {
+        let log = engine().try_docker(&["logs", PROVIDER_CONTAINER]).stderr;
+        log.lines().filter(|line| line.starts_with("request ") && line.contains(part)).map(str::to_owned).collect()
+    }
+}
 
 /// Starts the internet, once for all tests.
 pub fn internet() -> &'static Internet {

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod drift;
+mod grants;
 mod internet;
 mod planes;
 mod proof;

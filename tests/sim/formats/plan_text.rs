@@ -78,6 +78,7 @@ fn every_code_is_described() {
         Cause::Unproven,
         Cause::Disconnected,
         Cause::OtherNetwork,
+        Cause::Locked,
         Cause::DeadNetwork,
         Cause::SourceReplaced { path: String::new() },
         Cause::DependencyReplaced(ResourceId::main()),
@@ -104,6 +105,7 @@ fn every_code_is_described() {
             | Cause::Unproven
             | Cause::Disconnected
             | Cause::OtherNetwork
+            | Cause::Locked
             | Cause::DeadNetwork
             | Cause::SourceReplaced { .. }
             | Cause::DependencyReplaced(_)

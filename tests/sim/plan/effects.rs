@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use moat_model::graph::Graph;
-use moat_model::resource::{Config, ResourceId, SecretKey};
+use moat_model::resource::{Config, Kind, ResourceId, SecretKey};
 use moat_model::state::{Live, Observed};
-use moat_plan::{Action, Options, Plan, compute};
+use moat_plan::{Action, Operation, Options, Plan, compute};
 use moat_spec::compile::{Vault, compile_with};
 use moat_spec::environment::{FileError, ProgramError};
 use moat_spec::{Capabilities, Environment, Source, agent, fetch};
@@ -30,7 +30,7 @@ impl Environment for World {
     }
 
     fn run(&self, _: &str, _: &[&str]) -> Result<String, ProgramError> {
-        Err(ProgramError::Missing)
+        Ok("printed\n".to_owned())
     }
 }
 
@@ -39,7 +39,12 @@ fn graph(text: &str) -> Graph {
     let read = agent::parse_all(source, &World).specs.unwrap_or_else(|faults| panic!("{text}\n{faults}"));
     let spec = &read[0];
     let fetched = fetch::secrets(spec, &World).expect("there is everything").into_iter().chain(spec.concealed.clone());
-    let vault = Vault { key: SecretKey::new([1; 32]), fetched: fetched.collect(), withheld: BTreeSet::new() };
+    let vault = Vault {
+        key: SecretKey::new([1; 32]),
+        fetched: fetched.collect(),
+        withheld: BTreeSet::new(),
+        grants: fetch::grants(spec, &World).expect("there is everything"),
+    };
     compile_with(spec, &Capabilities::builtin(), Some(&vault)).expect("it compiles")
 }
 
@@ -77,13 +82,19 @@ fn becomes(plan: &Plan) -> Option<Becomes> {
         {
             Some(Becomes::MainAndSidecar)
         }
-        () if done == [("set", "gateway")].into() => Some(Becomes::Gateway),
+        () if plan.operations.iter().all(is_of_gateway) => Some(Becomes::Gateway),
         () if done.contains(&("create", "main")) => Some(Becomes::Main),
         () if SIDECARS.iter().any(|name| done.contains(&("create", name))) => Some(Becomes::Sidecar),
         () if done == [("update", "main")].into() => Some(Becomes::MainInPlace),
         () if SIDECARS.iter().any(|name| done == [("update", *name)].into()) => Some(Becomes::SidecarInPlace),
         () => None,
     }
+}
+
+/// A running gateway is updated, or it is replaced.
+fn is_of_gateway(operation: &Operation) -> bool {
+    let gateway = [ResourceId::gateway(), ResourceId::policy()];
+    gateway.contains(&operation.resource) || operation.resource.kind == Kind::Grant
 }
 
 fn changed(step: &Step) -> Option<Becomes> {

@@ -29,7 +29,7 @@ fn main_starts_when_the_rules_are_in_force() {
     let graph = graph(STRICT);
     expect![[r#"
         1.  pull image busybox: missing
-        2.  import image moat-helper:1: missing
+        2.  import image moat-helper:2: missing
         3.  create network moat-plain-R: missing
         4.  create network moat-egress-plain-R: missing
         5.  create volume moat-gateway-plain-R: missing
@@ -52,7 +52,7 @@ fn a_service_and_the_daemon_of_a_capability_have_no_way_out_but_the_gateway() {
     let graph = graph(text);
     expect![[r#"
         1.  pull image docker:29.7.2-dind: missing
-        2.  import image moat-helper:1: missing
+        2.  import image moat-helper:2: missing
         3.  pull image moby/buildkit:v0.32.2: missing
         4.  pull image postgres:17: missing
         5.  create network moat-builder-R: missing
@@ -112,7 +112,7 @@ fn other_rules_replace_nothing() {
 #[test]
 fn other_rules_in_force_are_replaced() {
     let set = || expect!["1.  set policy gateway: missing\n"];
-    let other = PolicyFacts { digest: Some("other".to_owned()), text: None };
+    let other = PolicyFacts { digest: Some("other".to_owned()), ..PolicyFacts::default() };
     for facts in [PolicyFacts::default(), other] {
         drifted(|it| _ = it.policies.insert(ContainerId::new("id-gateway"), facts), &set());
     }

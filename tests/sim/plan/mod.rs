@@ -10,6 +10,7 @@ mod destroy;
 mod drift;
 mod effects;
 mod gateway;
+mod grants;
 mod power;
 mod privilege;
 mod refresh;

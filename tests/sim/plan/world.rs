@@ -6,7 +6,7 @@ use moat_model::graph::Graph;
 use moat_model::resource::label::{self, Ownership};
 use moat_model::resource::{Config, ContainerId, ImageDigest, ImageId, Mount, MountSource, NetworkId, ResourceId};
 use moat_model::state::{
-    ContainerFacts, ContainerState, Endpoint, Health, ImageFacts, NetworkFacts, Observed, PolicyFacts, VolumeFacts,
+    ContainerFacts, ContainerState, Endpoint, GrantFacts, Health, ImageFacts, NetworkFacts, Observed, VolumeFacts,
 };
 use moat_plan::{Options, compute};
 use moat_spec::compile::compile;
@@ -105,8 +105,13 @@ pub fn applied(graph: &Graph) -> Observed {
                 created: 1,
             }),
             Config::Policy(config) => {
-                let facts = PolicyFacts { digest: Some(config.digest()), text: Some(config.text.clone()) };
-                observed.policies.insert(ContainerId::new("id-gateway"), facts);
+                let facts = observed.policies.entry(ContainerId::new("id-gateway")).or_default();
+                (facts.digest, facts.text) = (Some(config.digest()), Some(config.text.clone()));
+            }
+            Config::Grant(config) => {
+                let facts = observed.policies.entry(ContainerId::new("id-gateway")).or_default();
+                let held = GrantFacts { digest: config.value.tag(), ..GrantFacts::default() };
+                facts.grants.insert(node.id.name.clone(), held);
             }
         }
     }

@@ -76,6 +76,9 @@ fn at_somebody_else(operation: &Operation) -> Option<Operation> {
         Action::SetPolicy { command, policy, .. } => {
             Action::SetPolicy { container: Handle::Known(unknown), command, policy }
         }
+        Action::UnlockGrant { command, grant, value, restore, .. } => {
+            Action::UnlockGrant { container: Handle::Known(unknown), command, grant, value, restore }
+        }
         Action::RemoveNetwork { .. } => Action::RemoveNetwork { network: NetworkId::new("f".repeat(64)) },
         Action::CreateContainer { labels, config, mounts, ports, address, resolver, .. } => Action::CreateContainer {
             labels,
@@ -136,6 +139,7 @@ fn with_handles(action: &Action, shift: &impl Fn(OpId) -> OpId) -> Action {
         Action::UploadFiles { container, .. }
         | Action::StartContainer { container }
         | Action::SetPolicy { container, .. }
+        | Action::UnlockGrant { container, .. }
         | Action::AwaitReady { container, .. }
         | Action::RenameContainer { container, .. } => moved(container, shift),
         _ => {}

@@ -26,6 +26,9 @@ const PROGRAM: &str = "moat";
 /// The folder for the state of the program, owned by its user.
 const STATE: &str = "var/lib/moat";
 
+/// The folder for what others may read.
+const TRUST: &str = "var/lib/moat-ca";
+
 /// The numeric user of the program: `nobody` of distroless images, which no distribution gives to a person.
 const USER: u64 = 65_532;
 
@@ -71,7 +74,8 @@ impl Image {
         }
         let mut image = Self(Builder::new(Vec::new()));
         image.file(Path::new(PROGRAM), 0o755, &content)?;
-        image.folder(STATE)?;
+        image.folder(STATE, 0o700)?;
+        image.folder(TRUST, 0o755)?;
         Ok(image)
     }
 
@@ -96,8 +100,8 @@ impl Image {
         Ok(self.0.append_data(&mut header, path, content)?)
     }
 
-    fn folder(&mut self, path: &str) -> Result<(), Unusable> {
-        let mut header = header(EntryType::Directory, 0o700, 0);
+    fn folder(&mut self, path: &str, mode: u32) -> Result<(), Unusable> {
+        let mut header = header(EntryType::Directory, mode, 0);
         header.set_uid(USER);
         header.set_gid(USER);
         Ok(self.0.append_data(&mut header, path, io::empty())?)

@@ -43,6 +43,8 @@ pub(crate) const fn deadline(call: Call) -> Duration {
         | Call::Connect
         | Call::Disconnect
         | Call::SetPolicy
+        | Call::UnlockGrant
+        | Call::RevokeGrant
         | Call::CreateVolume
         | Call::Start
         | Call::Unpause

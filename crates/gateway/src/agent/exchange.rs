@@ -121,6 +121,9 @@ impl Session {
             request.headers_mut().insert(name, value);
         }
         let mut response = self.exchange(request, upstream, way, passing, &verdict).await;
+        if let Some((grant, _)) = granted.filter(|_| response.status() == StatusCode::UNAUTHORIZED) {
+            self.shared.vault.refused(grant);
+        }
         if host.is_some() {
             // A session that a server has begun for the credential would be one inside the sandbox.
             response.headers_mut().remove(SET_COOKIE);

@@ -2,6 +2,7 @@
 
 mod authority;
 mod roots;
+pub(crate) mod trust;
 
 pub(crate) use authority::Authority;
 pub(crate) use roots::Roots;

@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
 use http_body_util::BodyExt;
-use moat_gateway::{ControlError, Request as Control, Secret, Status, ask};
+use moat_gateway::{ControlError, GrantValue, Request as Control, Secret, Status, ask};
 use moat_policy::grant::find;
 use moat_policy::{Grant, GrantOptions, Mode, Policy};
 use tokio::io::AsyncWriteExt;
@@ -51,8 +51,12 @@ impl World {
     }
 
     pub async fn unlock(&self, name: &str, value: &str) -> Result<Status, ControlError> {
-        let values = BTreeMap::from([(name.parse().unwrap(), Secret::new(value.to_owned()))]);
-        self.control(Control::Unlock(values)).await
+        self.give(name, value, false).await
+    }
+
+    async fn give(&self, name: &str, value: &str, restore: bool) -> Result<Status, ControlError> {
+        let value = GrantValue { value: Secret::new(value.to_owned()), digest: Some("k hmac:1".into()), restore };
+        self.control(Control::Unlock(BTreeMap::from([(name.parse().unwrap(), value)]))).await
     }
 }
 
@@ -157,11 +161,42 @@ async fn a_gateway_is_locked_until_it_gets_values_and_again_after_a_restart() {
     locked(&world).await;
     world.unlock("github", VALUE).await.unwrap();
     assert_eq!(ask(&world).await.0, StatusCode::OK);
-    world.control(Control::Lock(vec!["github".parse().unwrap()])).await.unwrap();
+    world.control(Control::Revoke(vec!["github".parse().unwrap()])).await.unwrap();
     locked(&world).await;
     assert_eq!(api.seen.lock().unwrap().len(), 2);
     let log: Vec<String> = world.log().await.iter().map(summary).collect();
     assert!(log.contains(&"agent api.github.com:443 GET /user deny locked".to_owned()), "{log:?}");
+}
+
+#[tokio::test]
+async fn a_revoked_grant_stays_locked_until_it_is_restored_or_leaves_the_policy() {
+    let both = policy(&[], vec![github(&[], false)]);
+    let Hosts { world, .. } = hosts(&both).await;
+    world.control(Control::Revoke(vec!["github".parse().unwrap()])).await.unwrap();
+    let is_revoked = |status: &Status| {
+        let grant = &status.grants[0];
+        assert!(grant.locked == grant.revoked && grant.digest.is_some() != grant.locked, "{grant:?}");
+        grant.revoked
+    };
+    assert!(is_revoked(&world.unlock("github", VALUE).await.unwrap()), "an unlock that knows nothing of it");
+    let world = world.restart().await;
+    assert!(is_revoked(&world.unlock("github", VALUE).await.unwrap()), "it is kept over a restart");
+    assert!(!is_revoked(&world.give("github", VALUE, true).await.unwrap()));
+    world.control(Control::Revoke(vec!["github".parse().unwrap()])).await.unwrap();
+    world.set(&policy(&[], Vec::new())).await;
+    world.set(&both).await;
+    assert!(!is_revoked(&world.unlock("github", VALUE).await.unwrap()), "it is another grant");
+    assert!(world.control(Control::Revoke(vec!["npm".parse().unwrap()])).await.is_err());
+}
+
+#[tokio::test]
+async fn a_refused_credential_is_in_the_status() {
+    let Hosts { world, .. } = unlocked(&[], github(&[], false)).await;
+    assert_eq!(world.ask(get("api.github.com", "/user")).await.0, StatusCode::OK);
+    assert_eq!(world.status().await.grants[0].refused, None);
+    assert_eq!(world.ask(get("api.github.com", "/expired")).await.0, StatusCode::UNAUTHORIZED);
+    let grant = world.status().await.grants[0].clone();
+    assert!(grant.refused.is_some() && !grant.locked && grant.uses == 2, "{grant:?}");
 }
 
 #[tokio::test]
@@ -183,7 +218,7 @@ async fn a_grant_that_is_revoked_or_locked_is_cut() {
         let mut response = send_http1(world.agent("api.github.com", &[]).await, get("api.github.com", "/events")).await;
         response.frame().await.unwrap().unwrap();
         if lock {
-            world.control(Control::Lock(vec!["github".parse().unwrap()])).await.unwrap();
+            world.control(Control::Revoke(vec!["github".parse().unwrap()])).await.unwrap();
         } else {
             // The request itself would still be allowed, without the credential.
             world.set(&policy(&["api.github.com"], Vec::new())).await;
@@ -281,7 +316,7 @@ async fn the_value_is_in_no_file_and_no_answer_of_the_gateway() {
     assert!(!body.contains(VALUE));
     world.set(&policy(&["a.example"], vec![github(&["me/x"], true)])).await;
     let status = serde_json::to_string(&world.status().await).unwrap();
-    assert!(status.contains(r#""grants":[{"name":"github","locked":false,"uses":2"#), "{status}");
+    assert!(status.contains(r#""grants":[{"name":"github","locked":false,"digest":"k hmac:1","uses":2"#), "{status}");
     let encoded = STANDARD.encode(format!("x-access-token:{VALUE}"));
     let has = |text: &[u8]| [VALUE, &encoded].iter().any(|it| text.windows(it.len()).any(|part| part == it.as_bytes()));
     assert!(!has(status.as_bytes()));

@@ -143,7 +143,8 @@ async fn answer(
     if let Some(folder) = folder {
         return Ok(git(&folder, &method, &path, &query, &headers, &body).await);
     }
-    let response = Response::builder().header("set-cookie", "session=of-the-credential");
+    let status = if path == "/expired" { 401 } else { 200 };
+    let response = Response::builder().status(status).header("set-cookie", "session=of-the-credential");
     Ok(response.body(full(format!("answer to {path} with {} bytes", body.len()))).unwrap())
 }
 

@@ -72,6 +72,7 @@ impl World {
             relays: Vec::new(),
             roots: String::new(),
             state: state.path().to_owned(),
+            trust: None,
         };
         change(&mut config);
         let internet = Arc::new(Internet::default());

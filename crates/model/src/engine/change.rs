@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 
 use super::call::Call;
 use super::request::{ContainerCreate, ContainerUpdate, ImageBuild, NetworkCreate, PullProgress, VolumeCreate};
-use crate::resource::{ContainerId, FileConfig, ImageRef, NetworkId, Platform};
+use crate::resource::{ContainerId, FileConfig, ImageRef, NetworkId, Platform, Secret};
 
 /// One changing call.
 ///
@@ -71,6 +71,24 @@ pub enum Change<C = ContainerId, N = NetworkId> {
         container: C,
         command: Vec<String>,
         policy: String,
+    },
+    /// Runs a command in a gateway that takes the value of a grant on its standard input. A refusal is a
+    /// [`Fault::Refused`].
+    ///
+    /// [`Fault::Refused`]: super::Fault::Refused
+    UnlockGrant {
+        container: C,
+        command: Vec<String>,
+        grant: String,
+        value: Secret,
+        /// Also if a user has revoked the grant.
+        restore: bool,
+    },
+    /// Runs a command in a gateway that takes the value of a grant away.
+    RevokeGrant {
+        container: C,
+        command: Vec<String>,
+        grant: String,
     },
     Start {
         container: C,
@@ -136,6 +154,8 @@ impl<C, N> Change<C, N> {
             Self::CreateContainer(_) => Call::CreateContainer,
             Self::Upload { .. } => Call::Upload,
             Self::SetPolicy { .. } => Call::SetPolicy,
+            Self::UnlockGrant { .. } => Call::UnlockGrant,
+            Self::RevokeGrant { .. } => Call::RevokeGrant,
             Self::Start { .. } => Call::Start,
             Self::Stop { .. } => Call::Stop,
             Self::Restart { .. } => Call::Restart,

@@ -33,6 +33,7 @@ pub enum Config {
     Volume(VolumeConfig),
     Container(Box<ContainerConfig>),
     Policy(PolicyConfig),
+    Grant(GrantConfig),
 }
 
 /// An image that has to exist on the engine.
@@ -193,6 +194,18 @@ pub struct PolicyConfig {
     pub text: String,
 }
 
+/// A credential that a gateway puts into requests. Its value is given to the running gateway, and is in no label.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GrantConfig {
+    /// The gateway's container.
+    pub gateway: ResourceId,
+    /// The grant as in the gateway's rules, as JSON: what gets the credential.
+    pub definition: String,
+    /// Where the value comes from, for people.
+    pub source: String,
+    pub value: Secret,
+}
+
 /// The network connection of a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NetworkAttachment {
@@ -316,6 +329,7 @@ impl Config {
             Self::Volume(config) => serde_json::to_string(config),
             Self::Container(config) => serde_json::to_string(config),
             Self::Policy(config) => return config.text.clone(),
+            Self::Grant(config) => return config.definition.clone(),
         };
         text.unwrap_or_else(|error| unreachable!("plain structs with text for keys always serialise: {error}"))
     }

@@ -18,6 +18,8 @@ pub enum Kind {
     Container,
     /// The network rules of a gateway.
     Policy,
+    /// A credential that a gateway puts into requests.
+    Grant,
 }
 
 /// The role of a resource, shown to people and scripts.
@@ -124,6 +126,7 @@ impl Kind {
             Self::Volume => "volume",
             Self::Container => "container",
             Self::Policy => "policy",
+            Self::Grant => "grant",
         }
     }
 }
@@ -170,6 +173,11 @@ impl ResourceId {
         Self::new(Kind::Policy, GATEWAY)
     }
 
+    /// A grant of the gateway, by its name.
+    pub fn grant(name: impl Into<String>) -> Self {
+        Self::new(Kind::Grant, name)
+    }
+
     /// The network that only the gateway is connected to.
     pub fn egress() -> Self {
         Self::network(EGRESS)
@@ -200,6 +208,7 @@ impl FromStr for ResourceId {
             "volume" => Kind::Volume,
             "container" => Kind::Container,
             "policy" => Kind::Policy,
+            "grant" => Kind::Grant,
             _ => return Err(wrong()),
         };
         if name.is_empty() {

@@ -30,8 +30,8 @@ pub use applied::Applied;
 pub use build::{BuildContext, BuildNetwork};
 pub use builds::Builds;
 pub use config::{
-    Config, ConfigHash, ContainerConfig, FileConfig, ImageConfig, NetworkAttachment, NetworkConfig, PolicyConfig,
-    RestartPolicy, Retention, VolumeConfig,
+    Config, ConfigHash, ContainerConfig, FileConfig, GrantConfig, ImageConfig, NetworkAttachment, NetworkConfig,
+    PolicyConfig, RestartPolicy, Retention, VolumeConfig,
 };
 pub use defaults::{Capacity, Defaults, Limit};
 pub use extras::Extras;

@@ -133,7 +133,7 @@ impl RunId {
         match (resource.kind, resource.name.as_str()) {
             (Kind::Image, reference) => reference.to_owned(),
             (Kind::Volume, name) if name.starts_with('.') => format!("moat-{}-{run}", &name[1..]),
-            (Kind::Policy, name) => name.to_owned(),
+            (Kind::Policy | Kind::Grant, name) => name.to_owned(),
             (Kind::Network, EGRESS) => format!("moat-{EGRESS}-{run}"),
             (Kind::Network, _) | (Kind::Container, MAIN) => format!("moat-{run}"),
             (Kind::Volume, name) => format!("moat-{run}-{name}"),

@@ -107,6 +107,19 @@ impl Secret {
     pub fn digest(&self) -> &str {
         &self.digest
     }
+
+    /// The digest with its key, for a place without labels; `None` if the value has not been fetched.
+    pub fn tag(&self) -> Option<String> {
+        self.key.as_ref().map(|key| format!("{key} {}", self.digest))
+    }
+
+    /// The digest that differs from the one in `tag`, which is of another value; `None` if they are equal or cannot be
+    /// compared.
+    pub fn differs_from<'a>(&self, tag: &'a str) -> Option<&'a str> {
+        let (key, digest) = tag.split_once(' ')?;
+        let is_comparable = self.key.as_ref().is_some_and(|it| it.0 == key);
+        (is_comparable && digest != self.digest).then_some(digest)
+    }
 }
 
 impl KeyId {

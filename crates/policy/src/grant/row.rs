@@ -27,6 +27,16 @@ struct HostRow {
     query: Vec<String>,
 }
 
+impl GrantRow {
+    /// One line of JSON, as in a policy.
+    ///
+    /// # Panics
+    /// Never: every string can be written as JSON.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("strings")
+    }
+}
+
 impl From<&Grant> for GrantRow {
     fn from(grant: &Grant) -> Self {
         let hosts = grant.hosts.iter().map(|it| HostRow {

@@ -39,6 +39,12 @@ impl Sim {
             Change::SetPolicy { container, policy, .. } => {
                 self.quick(change, |d| d.set_policy(container, policy)).await
             }
+            Change::UnlockGrant { container, grant, value, restore, .. } => {
+                self.quick(change, |d| d.unlock_grant(container, grant, value, *restore)).await
+            }
+            Change::RevokeGrant { container, grant, .. } => {
+                self.quick(change, |d| d.revoke_grant(container, grant)).await
+            }
             Change::RemoveVolume { name } => self.quick(change, |d| d.remove_volume(name)).await,
             Change::Upload { container, files } => self.quick(change, |d| d.upload(container, files)).await,
             Change::Start { container } => self.quick(change, |d| d.start(container)).await,
@@ -146,6 +152,8 @@ impl Daemon {
             Change::Rename { container, name } => format!("{} to {name}", self.name_of_container(container)),
             Change::Upload { container, .. }
             | Change::SetPolicy { container, .. }
+            | Change::UnlockGrant { container, .. }
+            | Change::RevokeGrant { container, .. }
             | Change::Start { container }
             | Change::Stop { container, .. }
             | Change::Restart { container }
@@ -172,6 +180,8 @@ impl Daemon {
             // The network is not moat's: that is why a container is disconnected from it.
             Change::Disconnect { container, .. }
             | Change::SetPolicy { container, .. }
+            | Change::UnlockGrant { container, .. }
+            | Change::RevokeGrant { container, .. }
             | Change::Upload { container, .. }
             | Change::Start { container }
             | Change::Stop { container, .. }

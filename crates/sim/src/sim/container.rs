@@ -9,7 +9,7 @@ use super::journal::{Reached, Rule, Step, Violation};
 use moat_model::engine::call::Call;
 use moat_model::engine::{ContainerCreate, ContainerUpdate, EngineError, ExecOutput, Fault, Filter, Inspection};
 use moat_model::resource::label::{self, Ownership};
-use moat_model::resource::{ContainerId, FileConfig, ResourceId, gateway, reach};
+use moat_model::resource::{ContainerId, FileConfig, Kind, ResourceId, gateway, reach};
 use moat_model::state::ContainerState::{Created, Dead, Paused, Removing, Restarting, Running};
 use moat_model::state::{ContainerFacts, ContainerState, Endpoint, Health};
 
@@ -111,6 +111,8 @@ impl Daemon {
             ports: ports.clone(),
             files: std::collections::BTreeMap::new(),
             policy: None,
+            unlocked: std::collections::BTreeMap::new(),
+            revoked: std::collections::BTreeSet::new(),
             created: self.now,
             started: None,
             exit: 0,
@@ -307,7 +309,8 @@ impl Daemon {
         let created = self.networks.values().any(|n| is_it(&n.labels))
             || self.volumes.values().any(|v| is_it(&v.labels))
             || self.images.keys().any(|reference| reference.as_str() == rule.on.name)
-            || (rule.on == ResourceId::policy() && self.has_policy(run));
+            || (rule.on == ResourceId::policy() && self.has_policy(run))
+            || (rule.on.kind == Kind::Grant && self.has_grant(run, &rule.on.name));
         let mut containers = self.containers.values().filter(|c| !c.hidden && c.state != Removing && is_it(&c.labels));
         match rule.until {
             Reached::Created => created || containers.next().is_some(),

@@ -81,6 +81,10 @@ pub(super) struct Container {
     pub files: BTreeMap<String, FileConfig>,
     /// The rules that were set in it.
     pub policy: Option<String>,
+    /// The grants that have a value since its start, each with the definition and the digest of its value.
+    pub unlocked: BTreeMap<String, (String, String)>,
+    /// The revoked grants.
+    pub revoked: BTreeSet<String>,
     pub created: Duration,
     pub started: Option<Duration>,
     pub exit: i64,

@@ -211,6 +211,8 @@ impl Daemon {
             ports: Vec::new(),
             files: BTreeMap::new(),
             policy: None,
+            unlocked: BTreeMap::new(),
+            revoked: std::collections::BTreeSet::new(),
             created: self.now,
             started: None,
             exit: 0,

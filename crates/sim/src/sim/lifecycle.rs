@@ -189,6 +189,7 @@ impl Container {
         self.due = None;
         self.frozen = None;
         self.sessions = 0;
+        self.unlocked.clear();
     }
 
     /// Ends the processes, and applies the restart policy.

@@ -51,6 +51,7 @@ pub fn needs_vault(spec: &Spec, capabilities: &Capabilities) -> bool {
     let brings = || capabilities.closure(&spec.dependencies, spec.isolation).iter().any(Capability::has_secrets);
     !spec.secrets.is_empty()
         || !spec.concealed.is_empty()
+        || !spec.grants.is_empty()
         || !spec.buildkit.concealed.is_empty()
         || spec.services.values().any(|service| !service.concealed.is_empty())
         || brings()

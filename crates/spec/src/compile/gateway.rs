@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::Parts;
+use super::vault::Sealer;
+use super::{Parts, agent_plane};
 use crate::Spec;
 use moat_model::graph::{Edge, Gate, Milestone, Relay};
 use moat_model::resource::{
@@ -44,12 +45,16 @@ pub(super) fn network(spec: &Spec) -> NetworkConfig {
 }
 
 /// Adds the gateway to the parts of a sandbox. Returns the published ports that go through it.
-pub(super) fn add(parts: &mut Parts, spec: &Spec, run: &Run, policy: &Policy) -> Vec<Relay> {
+pub(super) fn add(parts: &mut Parts, spec: &Spec, sealer: Sealer<'_>, policy: &Policy) -> Vec<Relay> {
+    let run = sealer.run;
     let relays = relays(parts, policy);
     let names: Vec<(String, String)> = parts.nodes.iter().flat_map(|node| names(run, &node.id, &node.config)).collect();
     parts.add(ResourceId::egress(), Role::Support, Config::Network(NetworkConfig::default()));
     let state = ResourceId::volume(".gateway");
     parts.add(state.clone(), Role::Support, Config::Volume(VolumeConfig { retention: Retention::Scratch }));
+    let trust = policy.reads_requests().then(|| agent_plane::trust(parts));
+    let mounts = [Mount::volume(state, gateway::STATE)];
+    let mounts = mounts.into_iter().chain(trust.clone().map(|trust| Mount::volume(trust, gateway::TRUST))).collect();
     let published = relays.iter().map(|relay| PortConfig { container: relay.listen, ..relay.port.clone() }).collect();
     let mut config = ContainerConfig {
         entrypoint: gateway::entrypoint(),
@@ -61,12 +66,12 @@ pub(super) fn add(parts: &mut Parts, spec: &Spec, run: &Run, policy: &Policy) ->
         sysctls: BTreeMap::from([("net.ipv4.ip_unprivileged_port_start".to_owned(), "0".to_owned())]),
         hosts: host(policy),
         ports: published,
-        mounts: vec![Mount::volume(state, gateway::STATE)],
+        mounts,
         limits: Limits { memory: Some(MEMORY), pids: Some(PIDS), ..Limits::default() },
         restart: RestartPolicy::UnlessStopped,
         stop_timeout: Some(STOP_TIMEOUT),
         health: Some(HealthConfig::new(gateway::status())),
-        ..ContainerConfig::new(gateway::image(), attachment())
+        ..ContainerConfig::new(gateway::image(), attachment(trust.is_some()))
     };
     config.rights.read_only = true;
     config.rights.cap_drop = ["ALL".to_owned()].into();
@@ -81,6 +86,9 @@ pub(super) fn add(parts: &mut Parts, spec: &Spec, run: &Run, policy: &Policy) ->
     let after = Edge { gates: Gate::Create, until: Milestone::Started };
     parts.edges.push((ResourceId::policy(), id, after));
     wait_for_rules(parts);
+    if let Some(trust) = trust {
+        agent_plane::add(parts, spec, sealer, policy, trust);
+    }
     relays
 }
 
@@ -125,13 +133,20 @@ fn settings(spec: &Spec, run: &Run, relays: &[Relay], names: Vec<(String, String
         let to = run.name_of(&relay.to);
         json!({ "listen": relay.listen.number, "to": to, "port": relay.port.container.number })
     };
-    json!({
+    let mut settings = json!({
         "version": VERSION,
         "resolvers": resolvers,
         "names": names.into_iter().collect::<BTreeMap<_, _>>(),
         "relays": relays.iter().map(relay).collect::<Vec<_>>(),
         "state": gateway::STATE,
-    })
+    });
+    if spec.network.egress.as_ref().is_some_and(Policy::reads_requests) {
+        settings["trust"] = json!(gateway::TRUST);
+        if let Some(roots) = &spec.network.roots {
+            settings["roots"] = json!(roots);
+        }
+    }
+    settings
 }
 
 /// The Docker host's address, for a policy that opens ports of it.
@@ -140,6 +155,6 @@ fn host(policy: &Policy) -> BTreeMap<String, String> {
     opens.then(|| (HOST.to_owned(), "host-gateway".to_owned())).into_iter().collect()
 }
 
-fn attachment() -> NetworkAttachment {
-    super::attachment(Vec::new())
+fn attachment(has_name: bool) -> NetworkAttachment {
+    super::attachment(has_name.then(|| gateway::NAME.to_owned()).into_iter().collect())
 }

@@ -3,6 +3,7 @@
 //! Knows no capability by name. Adds only the network and, if nothing else sets a command, the command that keeps an
 //! idle sandbox up.
 
+mod agent_plane;
 mod builder;
 mod choose;
 mod dockerfile;
@@ -54,10 +55,6 @@ pub fn compile(spec: &Spec, capabilities: &Capabilities) -> Result<Graph, Diagno
 /// # Errors
 /// All errors that involve several parts, such as an unknown dependency.
 pub fn compile_with(spec: &Spec, capabilities: &Capabilities, vault: Option<&Vault>) -> Result<Graph, Diagnostics> {
-    if !spec.grants.is_empty() {
-        let message = "grants are not available yet";
-        return Err(Diagnostics::at(&spec.source, spec.place("grants"), message, "pass credentials under `secrets`"));
-    }
     let chosen = choose(spec, capabilities)?;
     let made = match &spec.build {
         Some(build) => Some(own_dockerfile(spec, build)),
@@ -97,7 +94,7 @@ pub fn compile_with(spec: &Spec, capabilities: &Capabilities, vault: Option<&Vau
     let mains: Vec<&MainPart> = chosen.iter().map(|capability| &capability.main).collect();
     let of_daemon = builds.map_or_else(Vec::new, |builds| builder::of_daemon(builds, &spec.registries));
     parts.main(spec, image, &mains, sealer.main(spec, &chosen), of_daemon);
-    let relays = spec.network.egress.as_ref().map(|policy| gateway::add(&mut parts, spec, &run, policy));
+    let relays = spec.network.egress.as_ref().map(|policy| gateway::add(&mut parts, spec, sealer, policy));
 
     let mut unfit = isolated::unprotected(spec, &parts.nodes);
     unfit.extend(image::of_two_platforms(spec, &parts.nodes));

@@ -15,6 +15,8 @@ pub struct Vault {
     pub fetched: BTreeMap<String, SecretText>,
     /// Names of secrets that were not fetched, because their sources have not been approved.
     pub withheld: BTreeSet<String>,
+    /// Values of grants, by name. Those that were not fetched are missing.
+    pub grants: BTreeMap<String, SecretText>,
 }
 
 /// The placeholder for a capability's password.
@@ -64,6 +66,13 @@ impl Sealer<'_> {
             (name, secret)
         };
         values.into_iter().map(seal).collect()
+    }
+
+    /// The value of a grant.
+    pub fn grant(&self, name: &str) -> Secret {
+        let Some(vault) = self.vault else { return Secret::not_fetched() };
+        let Some(value) = vault.grants.get(name) else { return Secret::not_fetched() };
+        Secret::new(value.clone(), &format!("{} grant {name}", self.run.id), &vault.key)
     }
 
     fn filled(&self, capability: &Capability, texts: &BTreeMap<String, String>) -> Vec<(String, SecretText)> {

@@ -182,9 +182,9 @@ pub static AGENT: Shape = Shape::Keys(&[
         .also(&["networking"]),
     Key::new("grants", GRANTS, Effect::Replace)
         .summary(
-            "not available yet: credentials that the gateway puts into requests, so that they never enter the sandbox; \
-             names of providers (`anthropic`, `claude`, `gemini`, `github`, `npm`, `openai`), or mappings from a name \
-             to options",
+            "credentials that the gateway puts into requests, so that they never enter the sandbox; needs a \
+             `network.policy`; names of providers (`anthropic`, `claude`, `gemini`, `github`, `npm`, `openai`), or \
+             mappings from a name to options",
         )
         .example("[{github: {repos: [me/app], write: true}}]"),
     Key::new("healthcheck", HEALTH, Effect::Replace)

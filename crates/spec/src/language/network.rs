@@ -23,7 +23,8 @@ pub(super) const NETWORK: &[Key] = &[
     Key::new("rules", RULES, Effect::Gateway)
         .summary(
             "hosts that can be reached, on ports 80 and 443 unless a port is given: `HOST`, `*.DOMAIN` (one label), \
-             `**.DOMAIN` (any number), `HOST:PORT`, `HOST in RANGE` (a host with private addresses) or `@PRESET`",
+             `**.DOMAIN` (any number), `HOST:PORT`, `HOST in RANGE` (a host with private addresses) or `@PRESET`; \
+             `HOST: [allow METHOD PATH, deny METHOD PATH]` limits the requests, the first match decides",
         )
         .example("['@npm', 'api.example.com']")
         .also(&["allow"]),
@@ -33,6 +34,12 @@ pub(super) const NETWORK: &[Key] = &[
              gateway",
         )
         .example("[8080]"),
+    Key::new("roots", Shape::Text(rule::certificates), Effect::Gateway)
+        .summary(
+            "certificates of private authorities, in PEM: servers of hosts with grants or rules for requests may have \
+             theirs, and programs in the main container trust them; replaces the gateway",
+        )
+        .example("'-----BEGIN CERTIFICATE-----…'"),
     Key::new("build", Shape::Choice(&["default", "none"]), Effect::Nothing)
         .default("`none` if `internal` or `policy: strict` is set and a Dockerfile or hooks run, otherwise `default`")
         .summary(
@@ -46,6 +53,17 @@ pub(super) const NETWORK: &[Key] = &[
         .also(&["hosts", "add_host"]),
 ];
 
-const RULES: Shape = Shape::List { item: &Shape::Text(rule::network_rule), if_empty: None, unique: true };
+/// A list of hosts, and of mappings from a host to rules for requests.
+const RULES: Shape = Shape::List {
+    item: &Shape::Either(&[Shape::Text(rule::network_rule), Shape::Map { name: rule::limited_host, value: &REQUESTS }]),
+    if_empty: None,
+    unique: true,
+};
+
+const REQUESTS: Shape = Shape::List {
+    item: &Shape::Text(rule::network_request),
+    if_empty: Some("write the host alone to allow all requests"),
+    unique: true,
+};
 
 const HOST_PORTS: Shape = Shape::List { item: &Shape::Scalar(rule::host_port), if_empty: None, unique: true };

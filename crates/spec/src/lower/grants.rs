@@ -92,7 +92,7 @@ impl Lowering<'_> {
             return None;
         };
         let parsed = secrets::source(&text, |path| self.secret_path(&source_at, path));
-        Some(SpecGrant { grant, source: self.read(&source_at, parsed)?, variables })
+        Some(SpecGrant { grant, source: self.read(&source_at, parsed)?, place: at.to_owned(), variables })
     }
 
     /// A grant to a host of the user's own.

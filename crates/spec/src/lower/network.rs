@@ -1,10 +1,13 @@
 //! Lowers the settings of the network, and checks that its policy fits the rest of the spec.
 
+use std::collections::BTreeMap;
+
 use moat_policy::{Entry, InvalidPolicy, Mode, Policy, Port, Rule};
 
 use super::Lowering;
 use crate::diagnostic::quoted;
 use crate::egress;
+use crate::one_of::OneOf;
 use crate::raw::{Network, NetworkPolicy};
 use crate::settings::NetworkSettings;
 use crate::shape::Fault;
@@ -14,12 +17,12 @@ use crate::short_forms;
 const GATEWAY: &str = "gateway";
 
 /// The keys that mean nothing without a policy.
-const OF_A_POLICY: [&str; 2] = ["network.rules", "network.host"];
+const OF_A_POLICY: [&str; 3] = ["network.rules", "network.host", "network.roots"];
 
 impl Lowering<'_> {
     /// The network settings. `published`: the paths of the keys that publish ports.
     pub fn network(&mut self, network: Network, published: &[String]) -> NetworkSettings {
-        let Network { subnet, internal, policy, rules, host, build, extra_hosts } = network;
+        let Network { subnet, internal, policy, rules, host, roots, build, extra_hosts } = network;
         for at in published.iter().filter(|_| internal) {
             let hint = "remove the ports or `network.internal`; `moat exec` works without a port";
             self.fault(at, Fault::new("ports cannot be published from an internal network", hint));
@@ -34,10 +37,10 @@ impl Lowering<'_> {
             None => self.without_policy(),
             Some(mode) => {
                 self.fits_a_policy(mode, internal);
-                self.policy(mode, &rules, &host)
+                self.policy(mode, rules, &host)
             }
         };
-        NetworkSettings { subnet, internal, egress, build, extra_hosts }
+        NetworkSettings { subnet, internal, egress, roots, build, extra_hosts }
     }
 
     /// Rejects rules that nothing would enforce.
@@ -76,9 +79,15 @@ impl Lowering<'_> {
         }
     }
 
-    fn policy(&mut self, mode: Mode, rules: &[String], host: &[String]) -> Option<Policy> {
+    fn policy(
+        &mut self,
+        mode: Mode,
+        rules: Vec<OneOf<BTreeMap<String, Vec<String>>>>,
+        host: &[String],
+    ) -> Option<Policy> {
         let faults = self.faults.len();
-        let rules: Vec<Rule> = self.list(egress::RULES, rules, egress::rule);
+        let rules = rules.into_iter().enumerate();
+        let rules: Vec<Rule> = rules.filter_map(|(i, it)| self.rule(&format!("{}.{i}", egress::RULES), it)).collect();
         let ports: Vec<Port> = self.list("network.host", host, egress::host_port);
         // Positions in the lists are those in the file only if every text could be read.
         if self.faults.len() > faults {
@@ -107,6 +116,20 @@ impl Lowering<'_> {
             }
         }
         None
+    }
+
+    fn rule(&mut self, at: &str, written: OneOf<BTreeMap<String, Vec<String>>>) -> Option<Rule> {
+        let parts = match written {
+            OneOf::Text(text) => return self.read(at, egress::rule(&text)),
+            OneOf::Parts(parts) => parts,
+        };
+        let mut parts = parts.iter();
+        let (Some((host, requests)), None) = (parts.next(), parts.next()) else {
+            let hint = "write each host as an item of its own, starting with `- `";
+            self.fault(at, Fault::new("a rule must be one host with its requests", hint));
+            return None;
+        };
+        self.read(&format!("{at}.{host}"), egress::limited(host, requests))
     }
 
     /// Reports a value that conflicts with another one.

@@ -6,6 +6,7 @@ use moat_policy::{Entry, HostRule, Policy};
 use super::lines::{Lines, json};
 use crate::NetworkSettings;
 use crate::grants::SpecGrant;
+use moat_model::resource::digest::sha256;
 
 /// The keys of an open network and of a policy, and the prefixes of the keys of its rules and ports.
 pub(super) const OUTSIDE: &str = "network.outside";
@@ -19,7 +20,7 @@ const GRANT_SOURCE: &str = "grant.source ";
 
 impl Lines {
     pub(super) fn grant(&mut self, it: &SpecGrant) {
-        let SpecGrant { grant, source, variables } = it;
+        let SpecGrant { grant, source, place: _, variables } = it;
         self.put(format!("{GRANT}{}", grant.name), json(&GrantRow::from(grant)));
         self.source(format!("{GRANT_SOURCE}{}", grant.name), source);
         for name in variables {
@@ -28,13 +29,14 @@ impl Lines {
     }
 
     pub(super) fn network(&mut self, network: &NetworkSettings, grants: &[SpecGrant]) {
-        let NetworkSettings { subnet, internal, egress, build, extra_hosts } = network;
+        let NetworkSettings { subnet, internal, egress, roots, build, extra_hosts } = network;
         // Unset, it is as restricted as the network.
         self.optional("network.build", build.map(|build| json(&build)));
         self.flag(OUTSIDE, !internal && egress.is_none());
         if let Some(policy) = egress {
             self.policy(policy);
         }
+        self.optional("network.roots", roots.as_ref().map(|roots| format!("sha256:{}", sha256(roots))));
         for it in grants {
             self.grant(it);
         }

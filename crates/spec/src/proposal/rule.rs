@@ -44,6 +44,7 @@ const RULES: &[(&str, Rule)] = &[
     ("git", Rule::Removal),
     ("registry", Rule::Removal),
     ("network.outside", Rule::Removal),
+    ("network.roots", Rule::Removal),
     ("build.content", Rule::Removal),
     ("mount", Rule::Access),
     ("limit", Rule::Lower),

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use moat_model::graph::{Edge, Gate, Graph, Milestone, Node};
 use moat_model::resource::{
-    AgentName, BuildNetwork, Config, ContainerConfig, FileConfig, HealthConfig, ImageConfig, ImageRef, Mount,
-    NetworkAttachment, NetworkConfig, Platform, PolicyConfig, Probe, ResourceId, RestartPolicy, Retention, Role, Run,
-    VolumeConfig, gateway,
+    AgentName, BuildNetwork, Config, ContainerConfig, FileConfig, GrantConfig, HealthConfig, ImageConfig, ImageRef,
+    Mount, NetworkAttachment, NetworkConfig, Platform, PolicyConfig, Probe, ResourceId, RestartPolicy, Retention, Role,
+    Run, Secret, SecretKey, SecretText, VolumeConfig, gateway, secret::SECRET_KEY_LEN,
 };
 use moat_sim::faulty::Schedule;
 use moat_sim::interference::Interference;
@@ -224,7 +224,16 @@ impl Wanted {
             let needs = [ResourceId::network("agent"), ResourceId::egress(), ResourceId::image(&gateway::image())];
             edges.extend(needs.map(|on| (gateway.clone(), on, create)));
             edges.push((policy.clone(), gateway, Edge { gates: Gate::Create, until: Milestone::Started }));
-            edges.push((ResourceId::main(), policy, Edge { gates: Gate::Start, until: Milestone::Created }));
+            edges.push((ResourceId::main(), policy.clone(), Edge { gates: Gate::Start, until: Milestone::Created }));
+            if let Some(grant) = grant_node(version, &run) {
+                edges.push((grant.id.clone(), policy, create));
+                edges.push((
+                    ResourceId::main(),
+                    grant.id.clone(),
+                    Edge { gates: Gate::Start, until: Milestone::Created },
+                ));
+                nodes.push(grant);
+            }
         }
         Graph::build(run, None, nodes, &edges).expect("a graph")
     }
@@ -294,7 +303,11 @@ fn gateway_nodes(version: u8) -> [Node; 4] {
         settle: Duration::ZERO,
     };
     let id = ResourceId::gateway();
-    let text = format!(r#"{{"version":1,"mode":"strict","rules":[{{"rule":"v{version}.example"}}],"host_ports":[]}}"#);
+    // Version 3 differs from 2 only in the value of the grant.
+    let rule = if version == 3 { 2 } else { version };
+    let grants = grant(version).map_or_else(String::new, |definition| format!(r#","grants":[{definition}]"#));
+    let text =
+        format!(r#"{{"version":1,"mode":"strict","rules":[{{"rule":"v{rule}.example"}}],"host_ports":[]{grants}}}"#);
     let policy = Config::Policy(PolicyConfig { gateway: id.clone(), text });
     let reference = image.clone();
     let image_config = ImageConfig {
@@ -312,6 +325,20 @@ fn gateway_nodes(version: u8) -> [Node; 4] {
         Node { id, role: Role::Sidecar, config, probe: Some(probe), failures: Vec::new() },
         support(ResourceId::policy(), policy),
     ]
+}
+
+/// The definition of the grant, which only some versions have.
+fn grant(version: u8) -> Option<String> {
+    let placeholder = if version == 4 { "other" } else { "one" };
+    (version >= 2).then(|| format!(r#"{{"name":"g","placeholder":"{placeholder}"}}"#))
+}
+
+fn grant_node(version: u8, run: &Run) -> Option<Node> {
+    let definition = grant(version)?;
+    let key = SecretKey::new([7; SECRET_KEY_LEN]);
+    let value = Secret::new(SecretText::new(format!("value {version}")), run.id.as_str(), &key);
+    let (gateway, source) = (ResourceId::gateway(), "env://G".to_owned());
+    Some(support(ResourceId::grant("g"), Config::Grant(GrantConfig { gateway, definition, source, value })))
 }
 
 fn volume_id(container: &str) -> ResourceId {

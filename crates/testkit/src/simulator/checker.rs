@@ -259,7 +259,9 @@ impl Judge<'_> {
             let makes =
                 self.plan.operations.iter().filter(|it| it.resource == node.id && is_create(&it.action)).count();
             let stays = match node.id.kind {
-                moat_model::resource::Kind::Image | moat_model::resource::Kind::Policy => continue,
+                moat_model::resource::Kind::Image
+                | moat_model::resource::Kind::Policy
+                | moat_model::resource::Kind::Grant => continue,
                 moat_model::resource::Kind::Volume => self.observed.volumes_of(&node.id).count(),
                 moat_model::resource::Kind::Network => {
                     self.observed.networks_of(&node.id).filter(|it| !self.goes(it.id.as_str())).count()

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use moat_model::graph::{Graph, Milestone, Node};
-use moat_model::resource::{Config, ContainerConfig, PolicyConfig};
+use moat_model::resource::{Config, ContainerConfig, GrantConfig, PolicyConfig, ResourceId};
 use moat_model::state::{Endpoint, Observed};
 use moat_plan::{Action, Handle, OpId, Operation, Plan};
 
@@ -20,6 +20,7 @@ pub fn is_complete(graph: &Graph, observed: &Observed, plan: &Plan, before: &[BT
                 no_way_around(graph, node, config, observed, plan)?;
             }
             Config::Policy(policy) => rules_are_set(node, policy, observed, plan, before)?,
+            Config::Grant(grant) => grant_is_unlocked(node, grant, observed, plan, before)?,
             _ => {}
         }
     }
@@ -156,5 +157,43 @@ fn rules_are_set(
             _ => Err(format!("{set}: sets other rules")),
         },
         _ => Err(format!("{} is set twice", node.id)),
+    }
+}
+
+/// A gateway that is started, or has no value or another one, gets the desired one, and a revoked grant gets none.
+fn grant_is_unlocked(
+    node: &Node,
+    grant: &GrantConfig,
+    observed: &Observed,
+    plan: &Plan,
+    before: &[BTreeSet<OpId>],
+) -> Result<(), String> {
+    let starts = |it: &&Operation| it.resource == grant.gateway && starts_it(it);
+    let is_gone = |id: &str| plan.operations.iter().any(|it| removes(it, id));
+    let gateways = observed.containers_of(&grant.gateway).filter(|it| !is_gone(it.id.as_str()));
+    let kept: Vec<_> = gateways.filter_map(|it| observed.policies.get(&it.id)).collect();
+    let held = kept.iter().find_map(|facts| facts.grants.get(&node.id.name));
+    let is_revoked = held.is_some_and(|it| it.revoked);
+    let has_definition = kept.iter().any(|it| it.text.as_ref().is_some_and(|text| text.contains(&grant.definition)));
+    let has_value = held.is_some_and(|it| !it.locked && it.digest == grant.value.tag());
+    let is_needed = !has_definition || !has_value || plan.operations.iter().any(|it| starts(&it));
+    let unlocks: Vec<_> = plan.operations.iter().filter(|it| it.resource == node.id).collect();
+    match unlocks[..] {
+        [] if is_revoked || !is_needed => Ok(()),
+        [] => Err(format!("{} stays locked", node.id)),
+        [it] if is_revoked => Err(format!("{it}: a user has revoked it")),
+        [it] => match &it.action {
+            Action::UnlockGrant { value, container, restore: false, .. } if *value == grant.value => {
+                let is_gateway = match container {
+                    Handle::Known(id) => observed.containers_of(&grant.gateway).any(|it| it.id == *id),
+                    Handle::From(created) => plan.operations[created.0].resource == grant.gateway,
+                };
+                let first = |it: &&Operation| starts(it) || it.resource == ResourceId::policy();
+                let waits = plan.operations.iter().filter(first).all(|first| before[it.id.0].contains(&first.id));
+                if is_gateway && waits { Ok(()) } else { Err(format!("{it}: elsewhere, or before its rules")) }
+            }
+            _ => Err(format!("{it}: gives another value")),
+        },
+        _ => Err(format!("{} is unlocked twice", node.id)),
     }
 }

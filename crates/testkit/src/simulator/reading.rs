@@ -29,6 +29,7 @@ pub fn handles(operation: &Operation) -> (Option<OpId>, Option<OpId>) {
         Action::ConnectNetwork { network, container, .. } => (from(container), from(network)),
         Action::UploadFiles { container, .. }
         | Action::SetPolicy { container, .. }
+        | Action::UnlockGrant { container, .. }
         | Action::StartContainer { container }
         | Action::AwaitReady { container, .. }
         | Action::RenameContainer { container, .. } => (from(container), None),
@@ -74,7 +75,10 @@ pub fn is_create(action: &Action) -> bool {
 
 /// Whether a resource reaches a milestone only by this action.
 pub fn brings(action: &Action, milestone: Milestone) -> bool {
-    let makes = matches!(action, Action::PullImage { .. } | Action::ImportImage { .. } | Action::SetPolicy { .. });
+    let makes = matches!(
+        action,
+        Action::PullImage { .. } | Action::ImportImage { .. } | Action::SetPolicy { .. } | Action::UnlockGrant { .. }
+    );
     let creates = is_create(action) || makes;
     let starts = matches!(
         action,

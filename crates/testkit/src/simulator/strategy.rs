@@ -78,7 +78,7 @@ pub fn namesake_case() -> impl Strategy<Value = Case> {
 fn takes_name(id: &ResourceId) -> Option<Interference> {
     let name = run().name_of(id);
     match id.kind {
-        Kind::Image | Kind::Policy => None,
+        Kind::Image | Kind::Policy | Kind::Grant => None,
         Kind::Network => Some(Interference::AddNetwork { name }),
         Kind::Volume => Some(Interference::AddVolume { name }),
         Kind::Container => Some(Interference::AddContainer { name, image: "quick:1".to_owned() }),
@@ -92,7 +92,7 @@ fn earlier() -> impl Strategy<Value = Earlier> {
 pub fn wanted() -> impl Strategy<Value = Wanted> {
     let main = prop_oneof![4 => part(), 1 => a_run()];
     let others = (option::of(part()), option::of(part()));
-    let network = (prop::bool::weighted(0.1), option::weighted(0.3, 0..3_u8));
+    let network = (prop::bool::weighted(0.1), option::weighted(0.3, 0..5_u8));
     let foreign = prop::bool::weighted(0.2);
     (network, foreign, main, others).prop_map(|((internal, gateway), foreign, main, (buildkit, db))| {
         let named = [("buildkit", buildkit), ("db", db), ("main", Some(main))];

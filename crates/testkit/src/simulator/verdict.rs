@@ -104,6 +104,15 @@ impl Stage {
                         self.sim.exec(&gateway.id, &gateway::status()).await.map_err(|error| error.to_string())?;
                     check(answer.output.contains(&policy.digest()), || format!("{} is not in force", node.id))?;
                 }
+                Config::Grant(grant) => {
+                    let mut gateways =
+                        containers.iter().filter(|it| it.owner.as_ref().is_some_and(|it| it.resource == grant.gateway));
+                    let Some(gateway) = gateways.next_back() else { return Err(format!("no gateway{}", world())) };
+                    let answer =
+                        self.sim.exec(&gateway.id, &gateway::status()).await.map_err(|error| error.to_string())?;
+                    let digest = grant.value.tag().unwrap_or_default();
+                    check(answer.output.contains(&digest), || format!("{} has not its value{}", node.id, world()))?;
+                }
             }
         }
         let count = graph.nodes().filter(|node| node.id.kind == Kind::Network).count();
