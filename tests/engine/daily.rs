@@ -505,6 +505,7 @@ fn doctor_checks_the_engine_and_the_sandbox() {
         "ports",
         "forwarding",
         "names",
+        "policy",
         "addresses",
         "inner",
         "credentials",

@@ -65,3 +65,27 @@ fn a_gateway_that_was_restarted_gets_its_credentials_again_and_a_revoked_one_sta
     assert_eq!(sandbox.inspect("main", "{{.Id}} {{.State.StartedAt}}"), before);
     watch.end();
 }
+
+/// What is denied is an event, once for a host.
+#[test]
+fn denied_hosts_are_reported_once() {
+    let sandbox = Sandbox::new(STRICT);
+    let mut watch = Watched::new(&sandbox, &[]);
+    for _ in 0..3 {
+        sandbox.sh("wget -T 5 -qO- http://evil.example; wget -T 5 -qO- http://bad.example");
+    }
+    let mut hosts: Vec<String> = Vec::new();
+    while hosts.len() < 2 {
+        let event = watch.wait_for("denied");
+        hosts.extend(event["hosts"].as_array().expect("hosts").iter().map(|it| it.as_str().expect("text").to_owned()));
+    }
+    // A name may be reported before its connection is.
+    hosts.retain(|host| host.ends_with(":80"));
+    hosts.sort();
+    hosts.dedup();
+    assert!(hosts.iter().all(|it| ["bad.example:80", "evil.example:80"].contains(&it.as_str())), "{hosts:?}");
+    sandbox.sh("wget -T 5 -qO- http://evil.example; wget -T 5 -qO- http://third.example");
+    let event = watch.wait_for("denied");
+    assert!(!event["hosts"].to_string().contains("evil.example:80"), "{event}");
+    watch.end();
+}

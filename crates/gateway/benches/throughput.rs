@@ -1,13 +1,16 @@
-//! Throughput and latency through a gateway, as ratios to direct connections in the same run.
+//! Throughput, latency and memory of a gateway, as ratios to direct connections in the same run, and to HAProxy if it is
+//! installed.
 //!
-//! Client, gateway and server have a thread each, on loopback. `cargo bench -p moat-gateway`.
+//! Client, gateway and server have a thread each, on loopback, and HAProxy has one. `cargo bench -p moat-gateway`.
 
 #![expect(clippy::print_stdout, reason = "a program that prints figures")]
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::io;
+use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -37,56 +40,164 @@ impl Dial for ToServer {
     }
 }
 
+/// Connections of the measurement of memory.
+const IDLE: u32 = 1000;
+
+/// The argument of a process that is only a gateway, followed by its server, name server, address and state.
+const GATEWAY: &str = "--gateway";
+
 fn main() -> Result<(), Box<dyn Error>> {
+    let args: Vec<String> = std::env::args().collect();
+    if let [_, word, server, names, address, state] = args.as_slice()
+        && word == GATEWAY
+    {
+        gateway(server.parse()?, names.parse()?, address.parse()?, PathBuf::from(state))?;
+        println!("ready");
+        loop {
+            thread::park();
+        }
+    }
     let server = start(async || {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         tokio::spawn(serve(listener));
         Ok(address)
     })?;
-    let state = tempfile::tempdir()?;
-    // An address that needs no name server, and a free port of the gateway's own.
-    let port = std::net::TcpListener::bind("127.83.1.1:0")?.local_addr()?.port();
-    let rule: Rule = format!("bench.example:{port}").parse()?;
-    let policy = Policy::new(Mode::Strict, vec![Entry::from(&rule)], Vec::new())?;
-    std::fs::write(state.path().join("policy.json"), policy.to_json())?;
     let names = start(serve_names)?;
+    let folder = tempfile::tempdir()?;
+    let through = gateway(server, names, free_port([127, 83, 1, 1])?, folder.path().join("state"))?;
+    let haproxy = Haproxy::start(server, folder.path());
+    let client = runtime()?;
+    let mut ways = vec![("direct", server), ("gateway", through)];
+    ways.extend(haproxy.as_ref().map(|haproxy| ("HAProxy", haproxy.address)));
+    for connections in [1, 64] {
+        let mut rates = vec![Vec::new(); ways.len()];
+        for _ in 0..ROUNDS {
+            for (rates, (_, address)) in rates.iter_mut().zip(&ways) {
+                rates.push(client.block_on(throughput(*address, connections))?);
+            }
+        }
+        let medians: Vec<f64> = rates.iter_mut().map(|rates| median(rates)).collect();
+        for ((name, _), rate) in ways.iter().zip(&medians) {
+            let (direct, gateway) = (rate / medians[0], rate / medians[1]);
+            println!(
+                "{connections:>3} connections: {name:8} {rate:.2} GB/s, {direct:.2} of direct, {gateway:.2} of the gateway"
+            );
+        }
+    }
+    let mut direct = f64::NAN;
+    for (name, address) in &ways {
+        let time = median(&mut client.block_on(first_bytes(*address))?) * 1e3;
+        direct = if *name == "direct" { time } else { direct };
+        println!("time to first byte: {name:8} {time:.3} ms, added {:.3} ms", time - direct);
+    }
+    memory(&client, server, names, &folder.path().join("other"))
+}
+
+/// Starts a gateway in a thread of this process, with one port that leads to the server.
+fn gateway(
+    server: SocketAddr,
+    names: SocketAddr,
+    own: SocketAddr,
+    state: PathBuf,
+) -> Result<SocketAddr, Box<dyn Error>> {
+    let rule: Rule = format!("bench.example:{}", own.port()).parse()?;
+    let policy = Policy::new(Mode::Strict, vec![Entry::from(&rule)], Vec::new())?;
+    std::fs::create_dir_all(&state)?;
+    std::fs::write(state.join("policy.json"), policy.to_json())?;
+    let std::net::IpAddr::V4(address) = own.ip() else { return Err("no IPv4 address".into()) };
     let config = Config {
         version: 1,
-        address: [127, 83, 1, 1].into(),
+        address,
         resolvers: vec![names],
         names: BTreeMap::new(),
         host: None,
         relays: Vec::new(),
         roots: String::new(),
-        state: state.path().to_owned(),
+        state,
         trust: None,
     };
-    let gateway = start(async move || {
+    Ok(start(async move || {
         let options = Options { dial: Arc::new(ToServer(server)), ports: [0; 4], ..Options::default() };
         let gateway = Gateway::start(config, options).await.map_err(io::Error::other)?;
         // Until the program ends.
         std::mem::forget(gateway);
-        Ok(SocketAddr::from(([127, 83, 1, 1], port)))
-    })?;
-    let client = runtime()?;
-    for connections in [1, 64] {
-        let mut rates = [Vec::new(), Vec::new()];
-        for _ in 0..ROUNDS {
-            for (rates, address) in rates.iter_mut().zip([server, gateway]) {
-                rates.push(client.block_on(throughput(address, connections))?);
-            }
+        Ok(own)
+    })?)
+}
+
+fn free_port(ip: [u8; 4]) -> io::Result<SocketAddr> {
+    std::net::TcpListener::bind(SocketAddr::from((ip, 0)))?.local_addr()
+}
+
+/// Prints the memory of a gateway alone in a process, without connections and with many idle ones.
+fn memory(client: &Runtime, server: SocketAddr, names: SocketAddr, state: &Path) -> Result<(), Box<dyn Error>> {
+    let own = free_port([127, 83, 1, 2])?;
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg(GATEWAY).args([server, names, own].map(|it| it.to_string())).arg(state);
+    let mut child = Child(command.stdout(Stdio::piped()).spawn()?);
+    let mut line = String::new();
+    BufReader::new(child.0.stdout.take().ok_or("no output")?).read_line(&mut line)?;
+    let before = resident(child.0.id())?;
+    let all = client.block_on(async {
+        let mut all = Vec::new();
+        for _ in 0..IDLE {
+            let mut stream = TcpStream::connect(own).await?;
+            // It has passed something, and then nothing more.
+            stream.write_u64(1).await?;
+            stream.read_u8().await?;
+            all.push(stream);
         }
-        let [direct, through] = rates.map(|mut rates| median(&mut rates));
-        println!(
-            "{connections:>3} connections: direct {direct:.2} GB/s, gateway {through:.2} GB/s, ratio {:.2}",
-            through / direct
-        );
-    }
-    let mut times = [server, gateway].map(|address| client.block_on(first_bytes(address)).unwrap_or_default());
-    let [direct, through] = times.each_mut().map(|times| median(times) * 1e3);
-    println!("time to first byte: direct {direct:.3} ms, gateway {through:.3} ms, added {:.3} ms", through - direct);
+        io::Result::Ok(all)
+    })?;
+    let after = resident(child.0.id())?;
+    println!("memory: {before:.1} MB, with {} idle connections {after:.1} MB", all.len());
     Ok(())
+}
+
+/// Megabytes of a process.
+fn resident(pid: u32) -> Result<f64, Box<dyn Error>> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no size")?;
+    Ok(line.trim_end_matches("kB").trim().parse::<f64>()? / 1024.0)
+}
+
+/// Ended on drop.
+struct Child(std::process::Child);
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// HAProxy in TCP mode, with one thread.
+struct Haproxy {
+    address: SocketAddr,
+    _child: Child,
+}
+
+impl Haproxy {
+    /// `None` if it is not installed.
+    fn start(server: SocketAddr, folder: &Path) -> Option<Self> {
+        let address = free_port([127, 83, 1, 3]).ok()?;
+        let file = folder.join("haproxy.cfg");
+        let text = format!(
+            "global\n nbthread 1\ndefaults\n mode tcp\n timeout connect 5s\n timeout client 1h\n timeout server 1h\n\
+             listen bench\n bind {address}\n server s {server}\n"
+        );
+        std::fs::write(&file, text).ok()?;
+        let child = Child(Command::new("haproxy").arg("-f").arg(&file).spawn().ok()?);
+        let until = Instant::now() + Duration::from_secs(5);
+        while std::net::TcpStream::connect(address).is_err() {
+            if Instant::now() > until {
+                return None;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        Some(Self { address, _child: child })
+    }
 }
 
 /// Runs a part in a thread of its own, and returns its address.
@@ -120,6 +231,8 @@ async fn serve(listener: TcpListener) {
                 stream.write_all(&bytes[..part]).await?;
                 left -= part;
             }
+            // Until the client ends the connection.
+            let _ = stream.read(&mut [0]).await;
             io::Result::Ok(())
         });
     }

@@ -23,6 +23,7 @@ mod port;
 mod power;
 pub mod privilege;
 mod proof;
+mod reach;
 mod refresh;
 mod removal;
 mod restart;

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::reach::reach;
 use moat_model::graph::Graph;
 use moat_model::resource::{
     Applied, Config, ContainerConfig, HostPort, ImageRef, Mount, MountSource, PortConfig, ResourceId, Role, Run,
@@ -60,6 +61,8 @@ pub enum Gain {
     Published { port: String },
     /// Access to outside networks, from an internal network.
     Outside,
+    /// Hosts that the rules in force in the gateway do not allow.
+    Reach { target: String },
 }
 
 impl Gain {
@@ -83,6 +86,7 @@ impl Gain {
             Self::Gpus { .. } => "gpus",
             Self::Published { .. } => "published-port",
             Self::Outside => "outside",
+            Self::Reach { .. } => "reach",
         }
     }
 
@@ -105,17 +109,38 @@ impl Gain {
 
 /// The rights that `graph`'s sandbox gains over the last applied state; sorted.
 pub fn widening(graph: &Graph, observed: &Observed) -> Vec<Widening> {
-    beyond(graph, |id| {
+    let mut all = beyond(graph, |id| {
         // The newest container has the last applied configuration.
         let container = observed.containers_of(id).filter_map(|facts| facts.owner.as_ref()).last();
         let network = || observed.networks_of(id).filter_map(|facts| facts.owner.as_ref()).last();
         container.or_else(network).map(|owner| owner.applied.clone())
-    })
+    });
+    // What a gateway has in force counts, not a label: rules change without it.
+    let in_force = |gateway: &ResourceId| {
+        let facts = observed.containers_of(gateway).filter_map(|facts| observed.policies.get(&facts.id)).last();
+        facts.and_then(|facts| facts.text.clone())
+    };
+    all.extend(reach(graph, in_force).into_iter().map(wider));
+    all.sort();
+    all
 }
 
 /// The rights that `graph`'s sandbox gains over the desired state `before`; sorted.
 pub fn widening_of(before: &Graph, graph: &Graph) -> Vec<Widening> {
-    beyond(graph, |id| before.node(id).map(|node| Applied::parse(&node.config.canonical())))
+    let mut all = beyond(graph, |id| before.node(id).map(|node| Applied::parse(&node.config.canonical())));
+    let policy = |gateway: &ResourceId| {
+        before.nodes().find_map(|node| match &node.config {
+            Config::Policy(config) if config.gateway == *gateway => Some(config.text.clone()),
+            _ => None,
+        })
+    };
+    all.extend(reach(graph, policy).into_iter().map(wider));
+    all.sort();
+    all
+}
+
+fn wider((resource, target): (ResourceId, String)) -> Widening {
+    Widening { resource, gain: Gain::Reach { target }, known: true }
 }
 
 /// `last` returns the previous configuration of a resource, if it had one.
@@ -331,6 +356,7 @@ impl fmt::Display for Gain {
             Self::Gpus { gpus } => write!(f, "GPUs of the Docker host, {gpus}"),
             Self::Published { port } => write!(f, "a port published on the Docker host, {port}"),
             Self::Outside => f.write_str("access to outside networks"),
+            Self::Reach { target } => write!(f, "a network that may reach {target}"),
         }
     }
 }

@@ -32,6 +32,14 @@ impl Policy {
         !name.is_reserved() && name.as_str() != HOST && self.limits_of(name, port).next().is_some()
     }
 
+    /// The rules for requests to a host that is limited, as they are written.
+    pub fn requests_to(&self, name: &HostName, port: Port) -> Vec<String> {
+        if !self.is_limited(name, port) {
+            return Vec::new();
+        }
+        self.limits_of(name, port).flat_map(|limit| limit.requests.iter().map(ToString::to_string)).collect()
+    }
+
     /// Whether a request is allowed. A denial by one rule counts more than an allowance by another one.
     pub fn decide_request(&self, name: &HostName, port: Port, asked: &Asked<'_>) -> Verdict<'_> {
         if !self.is_limited(name, port) {

@@ -74,6 +74,10 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     more: Option<&'a [String]>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    hosts: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    others: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     sessions: Option<usize>,
 }
 
@@ -313,6 +317,9 @@ impl<'a> Line<'a> {
             Event::Held { more, .. } => Self { event: "held", more: Some(more), ..Self::default() },
             Event::Postponed { sessions, .. } => {
                 Self { event: "postponed", sessions: Some(*sessions), ..Self::default() }
+            }
+            Event::Denied { hosts, others, .. } => {
+                Self { event: "denied", hosts: Some(hosts), others: Some(*others), ..Self::default() }
             }
             Event::EngineLost { error } => Self { event: "engine-lost", message: Some(error), ..Self::default() },
             Event::EngineBack => Self { event: "engine-back", ..Self::default() },

@@ -161,6 +161,7 @@ impl State {
             | Event::SpecGone { .. }
             | Event::Held { .. }
             | Event::Postponed { .. }
+            | Event::Denied { .. }
             | Event::EngineLost { .. }
             | Event::EngineBack => None,
         }

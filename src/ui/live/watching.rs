@@ -70,6 +70,12 @@ pub(in crate::ui) fn text(event: &Event<'_>, colour: Colour) -> Option<(String, 
             let who = if *sessions == 1 { "a session" } else { &format!("{sessions} sessions") };
             (line(run, &format!("waiting for {who} to end before the next change")), false)
         }
+        Event::Denied { run, hosts, others } => {
+            let hosts: Vec<String> = hosts.iter().map(|host| harmless(host)).collect();
+            let others = if *others == 0 { String::new() } else { format!(" and {others} more") };
+            let (word, hosts) = (colour.paint(CARE, "denied"), hosts.join(", "));
+            (line(run, &format!("{word} {hosts}{others} (`moat net denied`)")), true)
+        }
         Event::EngineLost { error } => (
             warning(&format!("the engine does not answer: {}", harmless(error)), "the watch waits until it answers"),
             true,

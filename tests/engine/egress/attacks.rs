@@ -85,3 +85,45 @@ fn the_gateway_is_confined() {
     let shell = engine().try_docker(&["exec", &sandbox.id("gateway"), "sh", "-c", "true"]);
     assert!(shell.code != 0, "there is no shell in the image");
 }
+
+/// A stated limit, with its measure: a privileged main turns IPv6 on, one without privileges cannot.
+#[test]
+fn a_privileged_main_reaches_the_host_by_ipv6_link_local_addresses() {
+    let (image, plain) = ("image: docker:dind\n", "network: { policy: strict }\n");
+    for (spec, reaches) in
+        [(format!("{image}dependencies: [docker:dind]\n{plain}"), true), (format!("{image}{plain}"), false)]
+    {
+        let sandbox = Sandbox::applied(&spec);
+        let network = format!("moat-{}", sandbox.run_id());
+        let id = engine().docker(&["network", "inspect", "-f", "{{slice .Id 0 12}}", &network]);
+        let serve = format!(
+            "ip -6 -o addr show dev br-{id} scope link | grep -o 'fe80[^/]*'; perl -MIO::Socket::IP -e \
+             'my $l = IO::Socket::IP->new(LocalHost => q(::), LocalPort => 7777, Listen => 5, ReuseAddr => 1) or die; $| = 1; \
+              print qq(ready\\n); while (my $c = $l->accept) {{ print $c qq(of the host\\n); close $c }}'"
+        );
+        let name = format!("{}-host", sandbox.agent);
+        engine().docker(&[
+            "run",
+            "-d",
+            "--name",
+            &name,
+            "--network",
+            "host",
+            "--entrypoint",
+            "sh",
+            "docker:dind",
+            "-c",
+            &serve,
+        ]);
+        assert!(testkit::run::until(|| engine().docker(&["logs", &name]).contains("ready")), "the service listens");
+        let address = engine().docker(&["logs", &name]).lines().next().unwrap_or_default().to_owned();
+        let ask = format!(
+            "for it in all eth0; do echo 0 >/proc/sys/net/ipv6/conf/$it/disable_ipv6; done; perl -MIO::Socket::IP -e \
+             'my $s = IO::Socket::IP->new(PeerHost => q({address}%eth0), PeerPort => 7777, Timeout => 3) or die; print <$s>'"
+        );
+        // A new address is checked for duplicates first.
+        let asked = || sandbox.sh(&ask).stdout.contains("of the host");
+        assert_eq!(if reaches { testkit::run::until(asked) } else { asked() }, reaches, "{spec}");
+        engine().docker(&["rm", "-f", &name]);
+    }
+}

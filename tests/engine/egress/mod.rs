@@ -3,7 +3,9 @@
 mod attacks;
 mod drift;
 mod grants;
+mod installs;
 mod internet;
+mod load;
 mod planes;
 mod proof;
 mod verify;

@@ -65,6 +65,7 @@ fn kind(event: &Event<'_>) -> &'static str {
         Event::SpecGone { .. } => "spec-gone",
         Event::Held { .. } => "held",
         Event::Postponed { .. } => "postponed",
+        Event::Denied { .. } => "denied",
         Event::EngineLost { .. } => "engine-lost",
         Event::EngineBack => "engine-back",
     }
@@ -100,6 +101,7 @@ fn lines() -> Vec<String> {
         Event::SpecGone { run },
         Event::Held { run, more: &more },
         Event::Postponed { run, sessions: 1 },
+        Event::Denied { run, hosts: &more, others: 2 },
         Event::EngineLost { error: "gone" },
         Event::EngineBack,
     ];
@@ -200,6 +202,7 @@ fn every_event_has_its_line() {
         {"time":"1970-01-01T00:00:00.000Z","event":"spec-gone","run":"builder-1f2e3d4c","agent":"builder"}
         {"time":"1970-01-01T00:00:00.000Z","event":"held","run":"builder-1f2e3d4c","agent":"builder","more":["container/main: privileged"]}
         {"time":"1970-01-01T00:00:00.000Z","event":"postponed","run":"builder-1f2e3d4c","agent":"builder","sessions":1}
+        {"time":"1970-01-01T00:00:00.000Z","event":"denied","run":"builder-1f2e3d4c","agent":"builder","hosts":["container/main: privileged"],"others":2}
         {"time":"1970-01-01T00:00:00.000Z","event":"engine-lost","run":"builder-1f2e3d4c","agent":"builder","message":"gone"}
         {"time":"1970-01-01T00:00:00.000Z","event":"engine-back","run":"builder-1f2e3d4c","agent":"builder"}
         {"time":"1970-01-01T00:00:00.000Z","event":"done","run":"builder-1f2e3d4c","agent":"builder","outcome":"converged","exit_code":1,"state":"absent","changed":true,"builds":{"routed":false,"builder":"moat","reason":"buildx 0.13.1 < 0.14","hint":"install it","cache_bytes":null}}

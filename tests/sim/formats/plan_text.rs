@@ -142,6 +142,7 @@ fn every_right_and_its_mark_are_described() {
         Gain::Gpus { gpus: text() },
         Gain::Published { port: text() },
         Gain::Outside,
+        Gain::Reach { target: text() },
     ];
     let page = read("plan.md");
     let row = page.lines().find(|line| line.contains("`privileged`, `engine-socket`")).expect("the row of the codes");
@@ -164,7 +165,8 @@ fn every_right_and_its_mark_are_described() {
             | Gain::Device { .. }
             | Gain::Gpus { .. }
             | Gain::Published { .. }
-            | Gain::Outside => assert!(row.contains(&format!("`{}`", gain.code())), "{}", gain.code()),
+            | Gain::Outside
+            | Gain::Reach { .. } => assert!(row.contains(&format!("`{}`", gain.code())), "{}", gain.code()),
         }
     }
     let marks = all.iter().filter_map(Gain::mark).chain(["destroys data"]).map(str::to_owned);

@@ -132,3 +132,28 @@ fn kernel_and_hardware_rights_are_reported() {
     assert!(shown.contains("adds capabilities") && shown.contains("gives devices"), "{shown}");
     assert!(shown.contains("gives GPUs"), "{shown}");
 }
+
+/// Rules that are in force in the gateway are compared with the desired ones, by what they allow.
+#[test]
+fn wider_network_rules_are_a_gain() {
+    let with = |network: &str| format!("agent: a\nimage: busybox\nnetwork: {{ {network} }}\n");
+    let before = with("policy: strict, rules: ['**.example']");
+    widens(&before, &with("policy: strict, rules: [a.example]"), &expect![[""]]);
+    widens(
+        &before,
+        &with("policy: strict, rules: ['**.example', '@crates', 'git.test:22'], host: [8080]"),
+        &expect![[r#"
+            policy/gateway gets a network that may reach @crates: **.crates.io, **.rust-lang.org
+            policy/gateway gets a network that may reach git.test:22
+            policy/gateway gets a network that may reach port 8080 of the Docker host
+        "#]],
+    );
+    widens(
+        &before,
+        &with("policy: learn"),
+        &expect![[r#"
+        policy/gateway gets a network that may reach every public host (policy: learn)
+    "#]],
+    );
+    widens(&with("policy: learn"), &before, &expect![[""]]);
+}

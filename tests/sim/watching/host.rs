@@ -175,6 +175,7 @@ impl Host for FakeHost {
             | Event::Step { .. }
             | Event::Retrying { .. }
             | Event::Skipped { .. }
+            | Event::Denied { .. }
             | Event::Warning { .. } => return,
         };
         self.reported.borrow_mut().push(line);

@@ -118,6 +118,12 @@ pub enum Event<'a> {
         run: &'a Run,
         sessions: usize,
     },
+    /// The gateway of a sandbox denied hosts, as in `evil.example:443`; `others` is the number of those not listed.
+    Denied {
+        run: &'a Run,
+        hosts: &'a [String],
+        others: usize,
+    },
     /// The engine stopped answering.
     EngineLost {
         error: &'a str,

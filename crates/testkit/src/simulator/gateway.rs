@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use moat_model::graph::{Graph, Milestone, Node};
 use moat_model::resource::{Config, ContainerConfig, GrantConfig, PolicyConfig, ResourceId};
-use moat_model::state::{Endpoint, Observed};
+use moat_model::state::{ContainerFacts, Endpoint, Observed};
 use moat_plan::{Action, Handle, OpId, Operation, Plan};
 
 use super::reading::{brings, is_up, removes};
@@ -52,6 +52,12 @@ fn uplink_comes_first(
     Ok(())
 }
 
+/// The containers of a resource that a plan does not remove.
+fn staying<'a>(node: &'a Node, observed: &'a Observed, plan: &Plan) -> Vec<&'a ContainerFacts> {
+    let goes = |id: &str| plan.operations.iter().any(|it| removes(it, id));
+    observed.containers_of(&node.id).filter(|it| !goes(it.id.as_str())).collect()
+}
+
 /// A gateway that stays and has lost a network is connected to it again.
 fn networks_are_mended(
     graph: &Graph,
@@ -64,8 +70,8 @@ fn networks_are_mended(
         return Ok(());
     }
     let goes = |id: &str| plan.operations.iter().any(|it| removes(it, id));
-    let stay = || observed.containers_of(&node.id).filter(|it| !goes(it.id.as_str()));
-    for (network, facts) in config.networks().flat_map(|network| stay().map(move |facts| (network, facts))) {
+    let stay = staying(node, observed, plan);
+    for (network, facts) in config.networks().flat_map(|network| stay.iter().map(move |facts| (network, facts))) {
         let kept: Vec<_> = observed.networks_of(network).map(|it| &it.id).filter(|id| !goes(id.as_str())).collect();
         // Before its first start a container has only the names of its networks, or the id that it was created with.
         let is_named = |name: &str| name == graph.run.name_of(network) || kept.iter().any(|id| id.as_str() == name);
@@ -98,9 +104,7 @@ fn no_way_around(
         return Ok(());
     }
     let ours: BTreeSet<_> = observed.networks.iter().map(|network| &network.id).collect();
-    let goes = |id: &str| plan.operations.iter().any(|it| removes(it, id));
-    let stay = observed.containers_of(&node.id).filter(|it| is_up(it.state) && !goes(it.id.as_str()));
-    for facts in stay {
+    for facts in staying(node, observed, plan).into_iter().filter(|it| is_up(it.state)) {
         for other in facts.networks.iter().filter_map(|end| end.id.as_ref()).filter(|id| !ours.contains(id)) {
             let leaves = |it: &Operation| matches!(&it.action, Action::DisconnectNetwork { network, container } if network == other && *container == facts.id);
             if !plan.operations.iter().any(leaves) {

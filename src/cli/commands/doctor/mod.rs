@@ -66,6 +66,7 @@ async fn examined(args: &Doctor, docker: &Docker) -> Result<Vec<Check>, CliError
         network::ports(&info, &version),
         network::forwarding(&info, &version, &host),
         network::names(&info, &version, &host),
+        network::policy(&info, &version),
         network::addresses(options.range, &networks, &options.avoid),
         network::inner(&options.avoid),
         local::credentials(docker),
@@ -143,6 +144,7 @@ mod tests {
             network::ports(&info, &version),
             network::forwarding(&info, &version, host),
             network::names(&info, &version, host),
+            network::policy(&info, &version),
         ];
         let word = |check: Check| {
             // Every problem has a hint.
@@ -159,25 +161,25 @@ mod tests {
         checks.map(word).to_vec()
     }
 
-    const NAMES: [&str; 9] =
-        ["version", "privileged", "cgroup", "limits", "storage", "logs", "ports", "forwarding", "names"];
+    const NAMES: [&str; 10] =
+        ["version", "privileged", "cgroup", "limits", "storage", "logs", "ports", "forwarding", "names", "policy"];
 
     #[test]
     fn engine_properties_are_judged() {
         let unknown = Host::default();
         let open = Host { forward_policy: Some("ACCEPT".to_owned()), resolver_is_local: Some(true) };
         let closed = Host { forward_policy: Some("DROP".to_owned()), resolver_is_local: Some(false) };
-        let table: [(_, &Host, [&str; 9]); 10] = [
-            (DOCKER_20, &unknown, ["care", "good", "care", "good", "good", "good", "care", "?", "care"]),
-            (DOCKER_20, &open, ["care", "good", "care", "good", "good", "good", "care", "care", "care"]),
-            (DOCKER_20, &closed, ["care", "good", "care", "good", "good", "good", "care", "good", "good"]),
-            (DOCKER_28, &open, ["good"; 9]),
-            (DOCKER_28, &unknown, ["good"; 9]),
-            (ROOTLESS_V2, &open, ["good", "good", "good", "care", "good", "good", "good", "good", "good"]),
-            (ROOTLESS_V1, &open, ["good", "bad", "care", "care", "care", "care", "good", "good", "good"]),
-            (USERNS, &open, ["good", "care", "good", "good", "good", "good", "care", "care", "good"]),
-            (PODMAN, &open, ["good", "good", "good", "good", "good", "good", "good", "good", "good"]),
-            (PODMAN_4, &open, ["care", "good", "care", "good", "good", "good", "good", "good", "good"]),
+        let table: [(_, &Host, [&str; 10]); 10] = [
+            (DOCKER_20, &unknown, ["care", "good", "care", "good", "good", "good", "care", "?", "care", "care"]),
+            (DOCKER_20, &open, ["care", "good", "care", "good", "good", "good", "care", "care", "care", "care"]),
+            (DOCKER_20, &closed, ["care", "good", "care", "good", "good", "good", "care", "good", "good", "care"]),
+            (DOCKER_28, &open, ["good"; 10]),
+            (DOCKER_28, &unknown, ["good"; 10]),
+            (ROOTLESS_V2, &open, ["good", "good", "good", "care", "good", "good", "good", "good", "good", "good"]),
+            (ROOTLESS_V1, &open, ["good", "bad", "care", "care", "care", "care", "good", "good", "good", "good"]),
+            (USERNS, &open, ["good", "care", "good", "good", "good", "good", "care", "care", "good", "good"]),
+            (PODMAN, &open, ["good", "good", "good", "good", "good", "good", "good", "good", "good", "care"]),
+            (PODMAN_4, &open, ["care", "good", "care", "good", "good", "good", "good", "good", "good", "care"]),
         ];
         for (answers, host, expected) in table {
             let expected: Vec<_> = NAMES.into_iter().zip(expected).collect();
@@ -217,6 +219,22 @@ mod tests {
             let info = Info { server_version: version.to_owned(), ..Info::default() };
             let check = network::names(&info, &Version::default(), &Host::default());
             assert_eq!(check.verdict == Verdict::Good, is_fixed, "{version}");
+        }
+    }
+
+    #[test]
+    fn engines_that_do_not_hold_a_policy_are_told() {
+        for (version, part) in [
+            ("25.0.4", "turn IPv6 on"),
+            ("25.0.5", "may not lead"),
+            ("26.1.2", "may not lead"),
+            ("26.1.5", "turn IPv6 on"),
+            ("27.5.1", "turn IPv6 on"),
+            ("28.0.0", "can hold back"),
+        ] {
+            let info = Info { server_version: version.to_owned(), ..Info::default() };
+            let check = network::policy(&info, &Version::default());
+            assert!(check.found.contains(part), "{version}: {check:?}");
         }
     }
 

@@ -25,6 +25,37 @@ const POOL_LOW: u32 = 16;
 /// The first version that drops outside packets to unpublished ports and to ports on loopback.
 const CLOSED: &str = "28.0";
 
+/// Engines of these versions are said to ask no name server on internal networks, which is how names lead to a gateway.
+const NAMELESS: [&str; 2] = ["25.0.5", "26.1.3"];
+
+/// Checks what a network policy holds back on this engine.
+pub(super) fn policy(info: &Info, version: &Version) -> Check {
+    if version.component("Podman Engine").is_some() {
+        let found = "Podman gives the host an address on every network, so `network.policy` is refused".to_owned();
+        return Check::care("policy", found, "use Docker for sandboxes with a network policy");
+    }
+    let found = &info.server_version;
+    let [from, until] = NAMELESS;
+    if !older(found, from) && older(found, until) {
+        let found = "names may not lead to the gateway of a network policy; an apply proves it, or fails".to_owned();
+        return Check::care(
+            "policy",
+            found,
+            "Docker 25.0.5 to 26.1.2 are said to have this error: use another version",
+        );
+    }
+    let has = |option: &str| info.security_options.iter().any(|it| it.contains(option));
+    if older(found, CLOSED) && !has("name=rootless") && !has("name=userns") {
+        let found =
+            "despite a network policy, root in a privileged sandbox can turn IPv6 on, and reach services of the \
+                     Docker host that listen on `::`"
+                .to_owned();
+        let hint = "use `isolation: rootless`, Docker 28 or newer, or let the services listen on single addresses";
+        return Check::care("policy", found, hint);
+    }
+    Check::good("policy", "the engine can hold back what no rule allows".to_owned())
+}
+
 /// Checks whether ports on loopback are reachable only from there. Before 28.0 a neighbour on the local network can reach
 /// them through a route to the container's address.
 pub(super) fn ports(info: &Info, version: &Version) -> Check {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::Arc;
 
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::reload::{self, Mounted};
@@ -62,6 +63,8 @@ pub struct CliHost<'a> {
     /// Which agents have not been in sync yet.
     waiting: RefCell<Vec<bool>>,
     is_ready_reported: Cell<bool>,
+    /// By agent index: whether it has been in sync since it was last asked.
+    in_sync: Vec<Notify>,
     /// By agent index.
     mounted: RefCell<BTreeMap<usize, Mounted>>,
 }
@@ -116,6 +119,7 @@ impl<'a> CliHost<'a> {
             _locks: locks,
             waiting: RefCell::new(vec![true; runs.len()]),
             is_ready_reported: Cell::new(false),
+            in_sync: runs.iter().map(|_| Notify::new()).collect(),
             mounted: RefCell::default(),
             runs,
         })
@@ -128,6 +132,14 @@ impl<'a> CliHost<'a> {
             reporter.stop().map_err(CliError::Output)?;
         }
         Ok(())
+    }
+
+    /// Waits until an agent has been in sync since the last call.
+    pub async fn next_settled(&self, agent: usize) {
+        match self.in_sync.get(agent) {
+            Some(settled) => settled.notified().await,
+            None => std::future::pending().await,
+        }
     }
 
     fn address(&self) -> String {
@@ -143,6 +155,7 @@ impl<'a> CliHost<'a> {
         let mut waiting = self.waiting.borrow_mut();
         if let Some(number) = self.runs.iter().position(|it| it.id == run.id) {
             waiting[number] = false;
+            self.in_sync[number].notify_one();
         }
         if waiting.iter().all(|waits| !waits) && !self.is_ready_reported.replace(true) {
             systemd::ready();

@@ -1,5 +1,6 @@
 //! `moat watch`: keeps sandboxes in sync with their specs until stopped.
 
+mod denials;
 mod host;
 mod reload;
 
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use futures_util::future::join_all;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +25,7 @@ use crate::watch::files::Files;
 use crate::watch::{Settings, Wakeups, watch};
 use host::CliHost;
 use moat_docker::Docker;
+use moat_model::resource::Run;
 use moat_plan::Options;
 use moat_plan::event::Trigger;
 
@@ -88,8 +91,8 @@ pub(in crate::cli) async fn watch_as(args: &WatchRequest<'_>, session: &Session)
     let agents: Vec<_> = agents.iter().map(reload::watched).collect();
     let (wakeups, stop) = (Wakeups::default(), CancellationToken::new());
     let files = args.watching.files(&wakeups, session)?;
-    let runs = agents.iter().map(|it| it.run.clone()).collect();
-    let host = CliHost::new(session, &engine, runs, files, &args.change.locking, args.watching.allow)?;
+    let runs: Vec<Run> = agents.iter().map(|it| it.run.clone()).collect();
+    let host = CliHost::new(session, &engine, runs.clone(), files, &args.change.locking, args.watching.allow)?;
     session.screen.say(&match agents.len() {
         1 => "watching; Ctrl-C stops the watch and keeps the sandbox\n".to_owned(),
         count => format!("watching {count} agents; Ctrl-C stops the watch and keeps the sandboxes\n"),
@@ -99,12 +102,19 @@ pub(in crate::cli) async fn watch_as(args: &WatchRequest<'_>, session: &Session)
         tokio::select! {
             biased;
             () = reloads(&wakeups, agents.len()) => {}
+            () = denials(&host, &engine, &runs) => {}
             () = watch(&engine, &host, agents, &settings, &wakeups, &stop) => {}
         }
     };
     Box::pin(stoppable(&stop, work)).await;
     host.stop()?;
     Ok(Exit::Done)
+}
+
+/// Reports denials of all runs; never ends.
+async fn denials(host: &CliHost<'_>, engine: &Docker, runs: &[Run]) {
+    join_all(runs.iter().enumerate().map(|(agent, run)| denials::follow(host, engine, agent, run))).await;
+    std::future::pending::<()>().await;
 }
 
 /// Wakes up every agent on SIGHUP.

@@ -36,6 +36,10 @@ enum Outcome {
         rule: String,
     },
     Learn,
+    /// Only some requests, by the sandbox's proxy.
+    Requests {
+        requests: Vec<String>,
+    },
     Deny {
         why: String,
         /// The rule that would allow it.
@@ -79,6 +83,9 @@ impl<'a> Checked<'a> {
             Outcome::Own => format!("{target} passes: a container of the sandbox\n"),
             Outcome::Allow { rule } => format!("{target} passes by `{rule}`\n"),
             Outcome::Learn => format!("{target} passes and is recorded (policy: {})\n", Mode::Learn),
+            Outcome::Requests { requests } => {
+                format!("{target} passes for some requests, by the sandbox's proxy only: {}\n", requests.join(", "))
+            }
             Outcome::Deny { why, rule: None } => format!("{target} is denied: {why}\n"),
             Outcome::Deny { why, rule: Some(rule) } => format!("{target} is denied: {why}; `{rule}` would allow it\n"),
         }
@@ -94,6 +101,11 @@ impl<'a> Checked<'a> {
 
 fn decide(policy: &Policy, name: &HostName, port: Port) -> Outcome {
     let deny = |why: &str, rule: Option<String>| Outcome::Deny { why: why.to_owned(), rule };
+    if policy.is_limited(name, port) {
+        let requests = policy.requests_to(name, port);
+        let passes = requests.iter().any(|it| it.starts_with("allow "));
+        return if passes { Outcome::Requests { requests } } else { deny("its rules allow no request", None) };
+    }
     match policy.decide(name, port) {
         Verdict::Allowed(grant) => return Outcome::Allow { rule: grant.rule.to_owned() },
         Verdict::Learned => return Outcome::Learn,
@@ -141,6 +153,12 @@ mod tests {
             let ports = ports.iter().filter_map(|port| Port::new(*port)).collect();
             Reach::Policy(Policy::new(mode, rules, ports).unwrap())
         };
+        let limited = |requests: &str| {
+            let (rule, hosts) = (format!("api.example.com: {requests}"), vec!["api.example.com".parse().unwrap()]);
+            let requests = Rule::requests_of(&rule).unwrap();
+            let entry = moat_policy::Entry { rule, hosts, requests };
+            Reach::Policy(Policy::new(Mode::Strict, vec![entry], Vec::new()).unwrap())
+        };
         let strict = policy(Mode::Strict, &["@npm", "api.example.com", "git.example.com:22"], &[8080]);
         let table = [
             (&Reach::Everything, "a.example", 22),
@@ -160,6 +178,8 @@ mod tests {
             (&strict, "host.docker.internal", 8080),
             (&strict, "host.docker.internal", 80),
             (&strict, "denied.moat.internal", 80),
+            (&limited("allow GET /x/**, deny * /**"), "api.example.com", 443),
+            (&limited("deny * /**"), "api.example.com", 443),
         ];
         let mut text = String::new();
         for (reach, name, port) in table {
@@ -186,6 +206,8 @@ mod tests {
             host.docker.internal:8080 passes by `network.host`
             host.docker.internal:80 is denied: `network.host` does not have this port; `host: [80]` would allow it
             denied.moat.internal:80 is denied: the name is moat's own
+            api.example.com:443 passes for some requests, by the sandbox's proxy only: allow GET /x/**, deny * /**
+            api.example.com:443 is denied: its rules allow no request
         "#]].assert_eq(&text);
     }
 }

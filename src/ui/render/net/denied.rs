@@ -36,6 +36,13 @@ struct Document<'a> {
     denied: &'a [Denied],
 }
 
+impl Denied {
+    /// The host and port.
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+}
+
 /// The denials of a log, those that happened last first. A query counts only if no connection followed.
 pub fn denied<'a>(lines: impl Iterator<Item = &'a LogLine>) -> Vec<Denied> {
     let mut all: BTreeMap<(String, Reason), (Denied, usize)> = BTreeMap::new();
