@@ -162,23 +162,6 @@ fn a_duplicate_key() {
 }
 
 #[test]
-fn no_image() {
-    refused(
-        &Place::with("agent: builder\n"),
-        &[],
-        &expect![[r#"
-            error: `image` is missing
-             --> agent.yaml:1:15
-              |
-            1 | agent: builder
-              |               ^
-              |
-              = help: add `image: …`, or a dependency that provides one, such as `docker:dind` or `git`
-        "#]],
-    );
-}
-
-#[test]
 fn everything_at_once() {
     refused(
         &Place::with("agent: Builder\nimage: a b\nenv: [x]\nnope: 1\ndependencies: [docker:dnd]\n"),

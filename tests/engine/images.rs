@@ -166,3 +166,13 @@ fn packages_are_installed_after_what_they_need() {
     sandbox.moat(&["destroy"]).ok();
     remove(&[first, second]);
 }
+
+/// The shortest spec.
+#[test]
+fn without_an_image_main_is_debian_with_a_user() {
+    let sandbox = Sandbox::applied("");
+    assert_eq!(sandbox.sh_ok("id -un; . /etc/os-release; echo $ID; cd; touch x; pwd"), "agent\ndebian\n/home/agent");
+    let image = image(&sandbox);
+    sandbox.moat(&["destroy"]).ok();
+    remove(&[image]);
+}

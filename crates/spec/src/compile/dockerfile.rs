@@ -34,12 +34,13 @@ const UID: u32 = 1000;
 /// In hexadecimal digits: enough to distinguish the images of one agent.
 const TAG_LEN: usize = 12;
 
-/// Whether moat builds the main container's image: the spec names none, and something must be installed that has no
-/// image of its own.
+/// Whether moat builds the main container's image: the spec names none, and no dependency has one that suffices. Without
+/// any dependency it is Debian with the user of the agent.
 pub(super) fn is_built(spec: &Spec, chosen: &[Capability]) -> bool {
     let installs = |capability: &Capability| capability.install.is_some() && capability.image.is_none();
     let names_one = spec.image.is_some() || spec.build.is_some();
-    !names_one && (spec.base_image.is_some() || spec.hooks.build() || chosen.iter().any(installs))
+    let has_one = chosen.iter().any(|capability| capability.image.is_some());
+    !names_one && (spec.base_image.is_some() || spec.hooks.build() || chosen.iter().any(installs) || !has_one)
 }
 
 /// The Dockerfile for a spec and its dependencies.
@@ -351,15 +352,17 @@ mod tests {
     }
 
     #[test]
-    fn an_image_is_built_only_if_something_is_installed() {
+    fn an_image_is_built_if_something_is_installed_or_there_is_none() {
         for spec in ["image: debian:13\n", "dependencies: [docker:dind]\n", "image: x\ndependencies: [redis]\n"] {
             assert_eq!(made(spec), None, "{spec}");
         }
         for spec in [
             "base_image: debian:13\n",
             "dependencies: [git]\n",
+            "dependencies: [redis]\n",
             "dependencies: [redis, git]\n",
             "dependencies: [docker:dind, git]\n",
+            "",
         ] {
             assert!(made(spec).is_some(), "{spec}");
         }

@@ -61,10 +61,7 @@ pub fn compile_with(spec: &Spec, capabilities: &Capabilities, vault: Option<&Vau
         None => is_built(spec, &chosen).then(|| dockerfile(spec, &chosen)),
     };
     let build_network = build_network(spec);
-    let image = match &made {
-        Some(made) => made.reference.clone(),
-        None => main_image(spec, &chosen)?,
-    };
+    let image = main_image(spec, made.as_ref(), &chosen);
     let run = Run::derive(spec.agent.clone(), &spec.source.path);
     let mut parts = Parts { made, build_network, ..Parts::default() };
     parts.add(ResourceId::network(NETWORK), Role::Support, Config::Network(gateway::network(spec)));
@@ -119,13 +116,11 @@ fn build_network(spec: &Spec) -> BuildNetwork {
     spec.network.build.unwrap_or(fits)
 }
 
-fn main_image(spec: &Spec, chosen: &[Capability]) -> Result<ImageRef, Diagnostics> {
+/// The main container's image: the one that is built, the spec's or a dependency's.
+fn main_image(spec: &Spec, made: Option<&Dockerfile>, chosen: &[Capability]) -> ImageRef {
     let brought = || chosen.iter().find_map(|capability| capability.image.clone());
-    spec.image.clone().or_else(brought).ok_or_else(|| {
-        let hint = "add `image: …`, or a dependency that provides one, such as `docker:dind` or `git`";
-        let end = spec.source.text.trim_end().len();
-        Diagnostics::at(&spec.source, end..end, "`image` is missing", hint)
-    })
+    let found = made.map(|made| made.reference.clone()).or_else(|| spec.image.clone()).or_else(brought);
+    found.unwrap_or_else(|| unreachable!("an image is built if there is no other"))
 }
 
 /// The nodes and edges so far.

@@ -31,7 +31,7 @@ pub static AGENT: Shape = Shape::Keys(&[
         .summary("the agent's version, for information only")
         .example("1.0.0"),
     Key::new("image", Shape::Text(rule::image), Effect::Replace)
-        .default("the image of a dependency")
+        .default("the image of a dependency, or one that moat builds on Debian")
         .summary("the image of the main container")
         .example("debian:13"),
     Key::new("platform", Shape::Scalar(rule::platform), Effect::Replace)
