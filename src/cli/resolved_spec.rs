@@ -14,7 +14,7 @@ use moat_model::graph::Graph;
 use moat_model::resource::SecretKey;
 use moat_spec::compile::{Vault, compile, compile_with, needs_vault};
 use moat_spec::environment::Inputs;
-use moat_spec::fetch;
+use moat_spec::fetch::{self, Fetched};
 use moat_spec::secrets::SecretSource;
 use moat_spec::{Capabilities, Diagnostics, Proposal, Spec};
 
@@ -61,8 +61,8 @@ impl ResolvedSpec {
         self.spec.build.as_ref().filter(|build| build.digest.is_none()).map(|build| build.context.as_path())
     }
 
-    /// Finds what a build is made of, for its digest. Where the sandbox does not reach everything outside, the content
-    /// becomes part of what is to be approved: a build step of it might.
+    /// Finds what a build is made of, for its digest. Where the sandbox does not reach everything outside, or does
+    /// not have the secrets of the build, the content becomes part of what is to be approved: a build step of it might.
     ///
     /// # Errors
     /// If it cannot be read.
@@ -78,7 +78,8 @@ impl ResolvedSpec {
             Ok(content) => {
                 inputs.read.extend(content.folders);
                 inputs.missing.extend(content.lists);
-                if spec.network.internal || spec.network.egress.is_some() {
+                let has_secrets = !build.secrets.is_empty();
+                if spec.network.internal || spec.network.egress.is_some() || has_secrets {
                     proposal.pin_content(&content.digest);
                 }
                 build.digest = Some(content.digest);
@@ -100,17 +101,18 @@ impl ResolvedSpec {
         if !needs_vault(spec, capabilities) {
             return self.compile();
         }
-        let (fetched, withheld, grants) = match wanted {
+        let (Fetched { main, build }, withheld, grants) = match wanted {
             Secrets::Fetch => {
                 let fetched = fetch::secrets(spec, &ProcessEnv).map_err(LoadError::Spec)?;
                 let grants = fetch::grants(spec, &ProcessEnv).map_err(LoadError::Spec)?;
                 (fetched, BTreeSet::new(), grants)
             }
-            Secrets::Withhold => (BTreeMap::default(), spec.secrets.keys().cloned().collect(), BTreeMap::default()),
+            Secrets::Withhold => (Fetched::default(), spec.secrets.keys().cloned().collect(), BTreeMap::default()),
         };
-        let fetched = fetched.into_iter().chain(spec.concealed.clone()).collect();
+        let fetched = main.into_iter().chain(spec.concealed.clone()).collect();
         let key = key().map_err(|why| LoadError::Key { why })?;
-        compile_with(spec, capabilities, Some(&Vault { key, fetched, withheld, grants })).map_err(LoadError::Spec)
+        let vault = Vault { key, fetched, build, withheld, grants };
+        compile_with(spec, capabilities, Some(&vault)).map_err(LoadError::Spec)
     }
 
     /// The files of secrets: a watch follows them, but they are not part of the approval.

@@ -113,24 +113,79 @@ fn image_and_build_are_exclusive() {
 }
 
 #[test]
-fn buildkit_only_instructions_are_refused_with_their_line() {
-    let dockerfile = "FROM a\nRUN --mount=type=cache,target=/x make\n";
-    let place = Place::with("agent: builder\nbuild: {dockerfile: own/Dockerfile}\n").file("own/Dockerfile", dockerfile);
+fn build_secrets_need_a_source() {
+    let unknown = "agent: builder\nsecrets: {A: 'env://A'}\nbuild: {secrets: [A, B]}\n";
     prints(
-        &place,
+        &Place::with(unknown).file("Dockerfile", "FROM a\n"),
+        &["validate"],
+        &expect![[r#"
+        exit 65
+        == stderr
+        error: `B` is not one of `secrets`
+         --> agent.yaml:3:22
+          |
+        3 | build: {secrets: [A, B]}
+          |                      ^
+          |
+          = help: add it there, or write its source here: `secrets: {B: env://NAME}`
+    "#]],
+    );
+    let spec = "agent: other\n\
+                build: {secrets: {a b: 'env://A', c: hunter2}, ssh: default, additional_contexts: {}}\n";
+    prints(
+        &Place::with(spec).file("Dockerfile", "FROM a\n"),
         &["validate"],
         &expect![[r#"
             exit 65
             == stderr
-            error: `own/Dockerfile`, line 2: `RUN --mount` needs BuildKit, which moat does not use to build images
-             --> agent.yaml:2:21
+            error: `a b` is not a valid name of a build secret
+             --> agent.yaml:2:19
               |
-            2 | build: {dockerfile: own/Dockerfile}
-              |                     ^^^^^^^^^^^^^^
+            2 | build: {secrets: {a b: 'env://A', c: hunter2}, ssh: default, additional_contexts: {}}
+              |                   ^^^
               |
-              = help: remove it, or build the image with `docker buildx build` and name it in `image`
+              = help: names consist of letters, digits, `_`, `.` and `-`, and start with a letter, digit or `_`
+
+            error: expected the source of a secret, not its value
+             --> agent.yaml:2:38
+              |
+            2 | build: {secrets: {a b: 'env://A', c: hunter2}, ssh: default, additional_contexts: {}}
+              |                                      ^^^^^^^
+              |
+              = help: write `env://NAME`, `file://PATH` or `cmd://COMMAND`
+
+            error: `build.ssh` is not supported: moat gives an SSH agent to no build
+             --> agent.yaml:2:48
+              |
+            2 | build: {secrets: {a b: 'env://A', c: hunter2}, ssh: default, additional_contexts: {}}
+              |                                                ^^^
+              |
+              = help: pass a key that is only for this under `build.secrets`
+
+            error: `build.additional_contexts` is not supported: the engine's API takes one context
+             --> agent.yaml:2:62
+              |
+            2 | build: {secrets: {a b: 'env://A', c: hunter2}, ssh: default, additional_contexts: {}}
+              |                                                              ^^^^^^^^^^^^^^^^^^^
+              |
+              = help: choose a `build.context` that contains all files, and exclude the others in `.dockerignore`
         "#]],
     );
+}
+
+#[test]
+fn the_tag_covers_the_names_of_build_secrets() {
+    let tag = |build: &str| {
+        let place = Place::with(&format!("agent: builder\nsecrets: {{A: 'env://A'}}\nbuild: {build}\n"));
+        let ran = place.file("Dockerfile", "FROM a\n").file(".dockerignore", "agent.yaml\n").run(&["image"]);
+        assert_eq!(ran.code, Some(0), "{}", ran.err);
+        ran.err
+    };
+    let plain = tag("{context: .}");
+    assert_eq!(tag("{secrets: []}"), plain);
+    let named = tag("{secrets: [A]}");
+    assert_ne!(named, plain);
+    assert_eq!(tag("{secrets: {A: 'env://B'}}"), named, "the source is not part of the image");
 }
 
 #[test]

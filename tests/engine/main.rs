@@ -10,6 +10,7 @@ mod attach;
 mod audit;
 mod build;
 mod builder_settings;
+mod buildkit;
 mod builds;
 mod builds_from;
 mod builds_homes;

@@ -54,6 +54,7 @@ fn test_env() -> TestEnv {
             ("/home/me/token", "hunter3\n"),
             ("/p/empty", "\n"),
             ("/p/two-words", "two words\n"),
+            ("/p/Dockerfile", "FROM a\n"),
         ]
         .into(),
         programs: [
@@ -90,7 +91,7 @@ fn concealed(spec: &Spec) -> BTreeMap<&str, &str> {
 fn fetched(text: &str) -> Result<BTreeMap<String, String>, String> {
     let found = fetch::secrets(&spec(text), &test_env());
     let values = found.map_err(|diagnostics| diagnostic::text(&diagnostics, Colour::Never))?;
-    Ok(values.into_iter().map(|(name, value)| (name, value.expose().to_owned())).collect())
+    Ok(values.main.into_iter().map(|(name, value)| (name, value.expose().to_owned())).collect())
 }
 
 #[test]
@@ -449,6 +450,23 @@ fn concealed_values_are_never_shown() {
     let spec = spec(text);
     let shown = format!("{spec:?} {:?}", fetch::secrets(&spec, &test_env()));
     assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+#[test]
+fn build_secrets_are_fetched_from_both_places() {
+    let build = |text: &str| {
+        let found = fetch::secrets(&spec(text), &test_env()).expect("there is everything");
+        let shown = |all: BTreeMap<String, moat_model::resource::SecretText>| {
+            all.iter().map(|(name, value)| format!("{name}={}", value.expose())).collect::<Vec<_>>().join(" ")
+        };
+        (shown(found.main), shown(found.build))
+    };
+    let pair = |main: &str, build: &str| (main.to_owned(), build.to_owned());
+    let named = "agent: a\nsecrets: {A: 'env://TOKEN', B: 'file://token'}\nbuild: {secrets: [A]}\n";
+    assert_eq!(build(named), pair("A=hunter2 B=hunter2", "A=hunter2"));
+    let own =
+        "agent: a\nsecrets: {A: 'env://TOKEN'}\nbuild: {secrets: {A: 'file://~/token', c: 'cmd://print-token'}}\n";
+    assert_eq!(build(own), pair("A=hunter2", "A=hunter3 c=hunter2"));
 }
 
 #[test]

@@ -29,8 +29,8 @@ pub const ENTRIES_MAX: usize = 100_000;
 /// The maximum size of a `.dockerignore`, in bytes.
 const LIST_MAX: u64 = 1 << 20;
 
-/// The modification time in archives, in seconds since 1970. Fixed, so that equal files give equal archives.
-const MODIFIED: u64 = 1;
+/// The modification time of all files, in seconds since 1970. Fixed, so that equal files give equal archives.
+pub const MODIFIED: u64 = 1;
 
 /// A context as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,63 +91,109 @@ pub fn read(folder: &Path, dockerfile: &str, without: Option<&Path>) -> Result<C
     Ok(Content { digest: hexadecimal(&all.finalize()), folders, lists: Ignore::lists(folder, dockerfile).into() })
 }
 
-/// The context as a tar archive, always with the Dockerfile, if the context is unchanged.
+/// An entry of a context with its content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// Relative to the context.
+    pub path: PathBuf,
+    /// The permissions.
+    pub mode: u32,
+    pub content: ItemContent,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ItemContent {
+    Folder,
+    /// A link; its target is used as written.
+    Link(PathBuf),
+    File(Vec<u8>),
+}
+
+/// The entries of a context in memory, sorted by path, if the context is unchanged.
 ///
 /// # Errors
 /// As [`read`], and if its digest has changed.
+pub fn items(context: &BuildContext) -> Result<Vec<Item>, ContextError> {
+    let ignore = Ignore::of(&context.folder, &context.dockerfile)?;
+    loaded(context, &ignore)
+}
+
+fn loaded(context: &BuildContext, ignore: &Ignore) -> Result<Vec<Item>, ContextError> {
+    let folder = &context.folder;
+    let entries = walk(folder, ignore, context.without.as_deref())?;
+    let (mut items, mut all, mut size) = (Vec::with_capacity(entries.len()), Sha256::new(), 0);
+    for entry in entries {
+        let (body, said) = match &entry.kind {
+            Kind::Folder => (ItemContent::Folder, String::new()),
+            Kind::Link(target) => {
+                (ItemContent::Link(target.clone()), hexadecimal(target.as_os_str().as_encoded_bytes()))
+            }
+            Kind::File { .. } => {
+                let path = folder.join(&entry.path);
+                let bytes = fs::read(&path).map_err(|why| ContextError::Unreadable { path, why })?;
+                let said = hexadecimal(&Sha256::digest(&bytes));
+                size += bytes.len() as u64;
+                (ItemContent::File(bytes), said)
+            }
+        };
+        // A file may have grown since it was listed.
+        if size > SIZE_MAX {
+            return Err(ContextError::TooLarge);
+        }
+        add(&mut all, &entry, &said);
+        items.push(Item { path: entry.path, mode: entry.mode, content: body });
+    }
+    if hexadecimal(&all.finalize()) == context.digest { Ok(items) } else { Err(ContextError::Changed) }
+}
+
+/// The context as a tar archive, always with the Dockerfile, if the context is unchanged.
+///
+/// # Errors
+/// As [`items`].
 pub fn archive(context: &BuildContext, dockerfile: &str) -> Result<Vec<u8>, ContextError> {
     let folder = &context.folder;
     let ignore = Ignore::of(folder, &context.dockerfile)?;
-    let entries = walk(folder, &ignore, context.without.as_deref())?;
-    let (mut tar, mut all) = (Builder::new(Vec::new()), Sha256::new());
-    for entry in &entries {
-        let path = folder.join(&entry.path);
-        let failed = |why| ContextError::Unreadable { path: path.clone(), why };
-        let mut header = Header::new_gnu();
-        header.set_mode(entry.mode);
-        header.set_mtime(MODIFIED);
-        header.set_uid(0);
-        header.set_gid(0);
-        header.set_size(0);
-        let said = match &entry.kind {
-            Kind::Folder => {
-                header.set_entry_type(EntryType::Directory);
-                tar.append_data(&mut header, &entry.path, io::empty()).map_err(failed)?;
-                String::new()
-            }
-            Kind::Link(target) => {
-                header.set_entry_type(EntryType::Symlink);
-                tar.append_link(&mut header, &entry.path, target).map_err(failed)?;
-                hexadecimal(target.as_os_str().as_encoded_bytes())
-            }
-            Kind::File { .. } => {
-                let bytes = fs::read(&path).map_err(failed)?;
-                header.set_size(bytes.len() as u64);
-                tar.append_data(&mut header, &entry.path, bytes.as_slice()).map_err(failed)?;
-                hexadecimal(&Sha256::digest(&bytes))
-            }
-        };
-        add(&mut all, entry, &said);
-        if tar.get_ref().len() as u64 > SIZE_MAX + (ENTRIES_MAX as u64) * 1024 {
-            return Err(ContextError::TooLarge);
-        }
-    }
-    if hexadecimal(&all.finalize()) != context.digest {
-        return Err(ContextError::Changed);
-    }
+    let items = loaded(context, &ignore)?;
     // The engine removes these after reading them if they are ignored.
     let list = ignore.list().map(|text| (".dockerignore", text));
-    for (path, text) in [(context.dockerfile.as_str(), dockerfile)].into_iter().chain(list) {
-        if entries.iter().all(|entry| entry.path != Path::new(path)) {
-            let mut header = Header::new_gnu();
-            header.set_mode(0o644);
-            header.set_mtime(MODIFIED);
-            header.set_size(text.len() as u64);
-            let failed = |why| ContextError::Unreadable { path: folder.join(path), why };
-            tar.append_data(&mut header, path, text.as_bytes()).map_err(failed)?;
+    let own = [(context.dockerfile.as_str(), dockerfile)].into_iter().chain(list);
+    let own: Vec<_> = own.filter(|(path, _)| items.iter().all(|item| item.path != Path::new(path))).collect();
+    let mut tar = Builder::new(Vec::new());
+    for Item { path, mode, content } in items {
+        let failed = |why| ContextError::Unreadable { path: folder.join(&path), why };
+        let mut header = header(mode);
+        match content {
+            ItemContent::Folder => {
+                header.set_entry_type(EntryType::Directory);
+                tar.append_data(&mut header, &path, io::empty()).map_err(failed)?;
+            }
+            ItemContent::Link(target) => {
+                header.set_entry_type(EntryType::Symlink);
+                tar.append_link(&mut header, &path, target).map_err(failed)?;
+            }
+            ItemContent::File(bytes) => {
+                header.set_size(bytes.len() as u64);
+                tar.append_data(&mut header, &path, bytes.as_slice()).map_err(failed)?;
+            }
         }
     }
+    for (path, text) in own {
+        let mut header = header(0o644);
+        header.set_size(text.len() as u64);
+        let failed = |why| ContextError::Unreadable { path: folder.join(path), why };
+        tar.append_data(&mut header, path, text.as_bytes()).map_err(failed)?;
+    }
     tar.into_inner().map_err(|why| ContextError::Unreadable { path: folder.clone(), why })
+}
+
+fn header(mode: u32) -> Header {
+    let mut header = Header::new_gnu();
+    header.set_mode(mode);
+    header.set_mtime(MODIFIED);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_size(0);
+    header
 }
 
 /// Every part is prefixed by its length, so that different contexts never give the same text.
@@ -211,6 +257,7 @@ mod tests {
                 dockerfile: "Dockerfile".to_owned(),
                 target: None,
                 args: std::collections::BTreeMap::new(),
+                secrets: std::collections::BTreeMap::new(),
                 digest: self.digest(),
             }
         }

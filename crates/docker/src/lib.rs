@@ -3,12 +3,14 @@
 //! [`Docker`] implements [`Engine`] over the engine's HTTP API, one request for each method, and makes no decisions.
 //!
 //! - `transport` finds the engine, agrees on an API version, sends requests and interprets errors.
+//! - `buildkit` has the session and the progress of a build.
 //! - `calls` has the requests and responses, one file for each kind of object.
 //! - `session` connects a command in a container with the user's streams.
 //!
 //! bollard shapes the ordinary requests. Lists, streams and everything that may contain words of a later engine are
 //! read here, into small structs; `transport::wire` says why.
 
+mod buildkit;
 mod calls;
 mod changes;
 mod session;
@@ -49,6 +51,7 @@ use moat_model::resource::{Capacity, ContainerId, ImageDigest, ImageRef};
 use moat_model::state::{ContainerFacts, ImageFacts, NetworkFacts, VolumeFacts};
 use session::exec;
 use transport::answer;
+use transport::builder::Builder;
 use transport::deadline::deadline;
 use transport::fault::Failure;
 use transport::version::Vendor;
@@ -61,6 +64,7 @@ pub struct Docker {
     api: bollard::Docker,
     version: ApiVersion,
     vendor: Vendor,
+    builder: Builder,
     slots: Semaphore,
     /// Docker's configuration directory, with the registry credentials.
     config_dir: Option<PathBuf>,

@@ -274,7 +274,7 @@ impl Spec {
             version: file.version,
             image: file.image,
             platform: file.platform,
-            build: file.build.and_then(|build| lowering.build(build, env)),
+            build: file.build.and_then(|build| lowering.build(build, &environment.secrets, env)),
             base_image: file.base_image,
             hooks: file.hooks.into(),
             owner,

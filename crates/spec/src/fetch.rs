@@ -11,23 +11,40 @@ use super::secrets::{Provider, SecretSource};
 use super::shape::Fault;
 use moat_model::resource::secret::SecretText;
 
+/// The fetched secrets of a spec, by name.
+#[derive(Debug, Default)]
+pub struct Fetched {
+    /// Of the main container.
+    pub main: BTreeMap<String, SecretText>,
+    /// Of the build.
+    pub build: BTreeMap<String, SecretText>,
+}
+
 /// Fetches all secrets of a spec.
 ///
 /// # Errors
 /// One for each secret that cannot be fetched.
-pub fn secrets(spec: &Spec, env: &dyn Environment) -> Result<BTreeMap<String, SecretText>, Diagnostics> {
-    let mut found = BTreeMap::new();
+pub fn secrets(spec: &Spec, env: &dyn Environment) -> Result<Fetched, Diagnostics> {
+    let mut found = Fetched::default();
     let mut faults = Vec::new();
-    for (name, source) in &spec.secrets {
-        match fetch_one(name, source, env) {
-            Ok(value) => {
-                found.insert(name.clone(), SecretText::new(value));
-            }
-            Err(fault) => {
-                let place = spec.place(&format!("secrets.{name}"));
-                faults.push(Diagnostic::error(place, fault.message).hint(fault.hint));
-            }
+    let mut fetch = |at: &str, name: &str, source| match fetch_one(name, source, env) {
+        Ok(value) => Some(SecretText::new(value)),
+        Err(fault) => {
+            let place = spec.place(&format!("{at}.{name}"));
+            faults.push(Diagnostic::error(place, fault.message).hint(fault.hint));
+            None
         }
+    };
+    for (name, source) in &spec.secrets {
+        found.main.extend(fetch("secrets", name, source).map(|value| (name.clone(), value)));
+    }
+    for (name, source) in spec.build.iter().flat_map(|build| &build.secrets) {
+        let value = match spec.secrets.get(name) {
+            // A command is run once.
+            Some(same) if same == source => found.main.get(name).cloned(),
+            _ => fetch("build.secrets", name, source),
+        };
+        found.build.extend(value.map(|value| (name.clone(), value)));
     }
     if faults.is_empty() { Ok(found) } else { Err(Diagnostics::new(&spec.source, faults)) }
 }

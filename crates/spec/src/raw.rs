@@ -105,7 +105,7 @@ pub(super) enum Restart {
     Always,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Build {
     pub context: Option<String>,
@@ -113,6 +113,22 @@ pub(super) struct Build {
     pub target: Option<String>,
     #[serde(default)]
     pub args: BTreeMap<String, String>,
+    #[serde(default)]
+    pub secrets: BuildSecrets,
+}
+
+/// Secrets of a build: names of the spec's secrets, or names with sources of their own.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum BuildSecrets {
+    Names(Vec<String>),
+    Sources(BTreeMap<String, String>),
+}
+
+impl Default for BuildSecrets {
+    fn default() -> Self {
+        Self::Names(Vec::new())
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]

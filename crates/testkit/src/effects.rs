@@ -54,6 +54,7 @@ const CHANGES: &[Change] = &[
     ("build.dockerfile", "agent: a\n", "build: {dockerfile: one.txt}", "build: {dockerfile: two.txt}"),
     ("build.target", "agent: a\n", "build: {context: .}", "build: {target: dev}"),
     ("build.args", "agent: a\n", "build: {args: {A: b}}", "build: {args: {A: c}}"),
+    ("build.secrets", "agent: a\n", "build: {secrets: {a: 'env://HOME'}}", "build: {secrets: {b: 'env://HOME'}}"),
     ("base_image", "agent: a\n", "base_image: debian:trixie-slim", "base_image: node:22-trixie-slim"),
     ("dependencies", "agent: a\nimage: docker:dind\n", "", "dependencies: [docker:dind]"),
     ("command", PLAIN, "command: sleep 1000", "command: sleep 2000"),

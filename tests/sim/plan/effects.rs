@@ -38,10 +38,12 @@ fn graph(text: &str) -> Graph {
     let source = Source::new("agent.yaml", "/home/me/agent.yaml", text);
     let read = agent::parse_all(source, &World).specs.unwrap_or_else(|faults| panic!("{text}\n{faults}"));
     let spec = &read[0];
-    let fetched = fetch::secrets(spec, &World).expect("there is everything").into_iter().chain(spec.concealed.clone());
+    let fetched =
+        fetch::secrets(spec, &World).expect("there is everything").main.into_iter().chain(spec.concealed.clone());
     let vault = Vault {
         key: SecretKey::new([1; 32]),
         fetched: fetched.collect(),
+        build: [].into(),
         withheld: BTreeSet::new(),
         grants: fetch::grants(spec, &World).expect("there is everything"),
     };

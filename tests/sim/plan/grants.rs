@@ -21,6 +21,7 @@ fn with(text: &str, value: Option<&str>, key: u8) -> Graph {
     let vault = Vault {
         key: SecretKey::new([key; 32]),
         fetched: BTreeMap::new(),
+        build: [].into(),
         withheld: [].into(),
         grants: values.into_iter().collect(),
     };

@@ -68,7 +68,8 @@ fn a_secret_is_gained_by_its_name_and_not_by_its_value() {
         let source = moat_spec::Source::new("agent.yaml", "/home/me/agent.yaml", text);
         let spec = moat_spec::agent::parse(source).expect("a good spec");
         let fetched = [("TOKEN".to_owned(), SecretText::new(value))].into();
-        let vault = Vault { key: SecretKey::new([1; 32]), fetched, withheld: [].into(), grants: [].into() };
+        let vault =
+            Vault { key: SecretKey::new([1; 32]), fetched, build: [].into(), withheld: [].into(), grants: [].into() };
         moat_spec::compile::compile_with(&spec, &moat_spec::Capabilities::builtin(), Some(&vault)).expect("a good spec")
     };
     let described =

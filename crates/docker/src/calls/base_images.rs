@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use moat_model::resource::ImageRef;
 
-/// The images in `FROM` and `COPY --from`, without the Dockerfile's stages. `args` has the values of `ARG`s.
+/// The images in `FROM`, `COPY --from` and `RUN --mount=from`, without the Dockerfile's stages. `args` has the values of `ARG`s.
 pub(crate) fn images(dockerfile: &str, args: &BTreeMap<String, String>) -> Vec<ImageRef> {
     let (mut defaults, mut stages, mut found) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
     for line in dockerfile.lines() {
@@ -30,6 +30,11 @@ pub(crate) fn images(dockerfile: &str, args: &BTreeMap<String, String>) -> Vec<I
                 found.extend(
                     words.iter().filter_map(|word| Some(expanded(word.strip_prefix("--from=")?, &defaults, args))),
                 );
+            }
+            "RUN" => {
+                let mounts = words.iter().filter_map(|word| word.strip_prefix("--mount="));
+                let sources = mounts.flat_map(|mount| mount.split(',')).filter_map(|it| it.strip_prefix("from="));
+                found.extend(sources.map(|image| expanded(image, &defaults, args)));
             }
             _ => {}
         }
@@ -59,12 +64,13 @@ mod tests {
     fn stages_are_skipped_and_variables_expanded() {
         let dockerfile = "ARG BASE=box:5000/a\nARG BASE_TAG=1\nFROM ${BASE}:$BASE_TAG AS build\n\
              from --platform=linux/amd64 example.org/b\nCOPY --from=build /x /x\n\
-             copy --chown=1 --from=other.org/c:2 /y /y\nFROM scratch\nFROM $UNKNOWN\n";
+             copy --chown=1 --from=other.org/c:2 /y /y\nFROM scratch\nFROM $UNKNOWN\n\
+             RUN --mount=type=bind,from=mount.org/d,target=/d --mount=from=build,target=/e x\n";
         let of = |args: &[(&str, &str)]| {
             let args = args.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
             images(dockerfile, &args).iter().map(ToString::to_string).collect::<Vec<_>>()
         };
-        assert_eq!(of(&[]), ["box:5000/a:1", "example.org/b", "other.org/c:2"]);
-        assert_eq!(of(&[("BASE", "mine.org/a")]), ["example.org/b", "mine.org/a:1", "other.org/c:2"]);
+        assert_eq!(of(&[]), ["box:5000/a:1", "example.org/b", "mount.org/d", "other.org/c:2"]);
+        assert_eq!(of(&[("BASE", "mine.org/a")]), ["example.org/b", "mine.org/a:1", "mount.org/d", "other.org/c:2"]);
     }
 }

@@ -1,33 +1,9 @@
-//! Parses the engine's output of a build: the current step and its output.
-//!
-//! For a failed step the last lines are kept, without the engine's own lines and terminal control sequences.
+//! Parses the output of the classic builder: the current step and its output.
 
 use serde::Deserialize;
 
-use crate::transport::fault::{Failure, in_a_sentence};
-
-/// Why a build failed.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum BuildFailure {
-    Call(Failure),
-    /// A failed step, with the end of its output.
-    Step {
-        message: String,
-        log: Vec<String>,
-    },
-}
-
-impl From<Failure> for BuildFailure {
-    fn from(failure: Failure) -> Self {
-        Self::Call(failure)
-    }
-}
-
-/// Lines kept of a step's output: the end shows why it failed.
-const TAIL: usize = 12;
-
-/// Maximum length of a step in messages, in characters: a step contains its whole script.
-const STEP_MAX: usize = 100;
+use crate::buildkit::log::{BuildFailure, BuildLog, failed_step};
+use crate::transport::fault::in_a_sentence;
 
 #[derive(Deserialize)]
 struct Line {
@@ -48,9 +24,7 @@ struct ErrorDetail {
 pub(crate) struct BuildOutput {
     /// As in `Step 2/3 : RUN make`.
     step: String,
-    /// An incomplete line: output arrives in pieces.
-    open: String,
-    tail: Vec<String>,
+    log: BuildLog,
 }
 
 impl BuildOutput {
@@ -60,92 +34,27 @@ impl BuildOutput {
         if let Some(error) = error {
             return Err(self.failure(&error, detail.and_then(|detail| detail.code)));
         }
-        let mut text = std::mem::take(&mut self.open);
-        text.push_str(&stream.unwrap_or_default());
+        let text = stream.unwrap_or_default();
         // The line of a new step arrives without its line feed.
         if text.starts_with("Step ") {
             let line = text.trim_end();
             step(line);
             line.clone_into(&mut self.step);
-            self.tail.clear();
+            self.log = BuildLog::default();
             return Ok(());
         }
-        let mut rest = text.as_str();
-        while let Some((line, after)) = rest.split_once('\n') {
-            self.keep(line);
-            rest = after;
-        }
-        rest.clone_into(&mut self.open);
+        self.log.push(&text);
         Ok(())
     }
 
-    fn keep(&mut self, line: &str) {
-        let line = without_controls(line);
-        let line = line.trim_end();
-        if line.is_empty() || is_from_engine(line) {
-            return;
-        }
-        self.tail.push(line.to_owned());
-        if self.tail.len() > TAIL {
-            self.tail.remove(0);
-        }
-    }
-
     fn failure(&mut self, error: &str, code: Option<i64>) -> BuildFailure {
-        let open = std::mem::take(&mut self.open);
-        self.keep(&open);
         let step = self.step.strip_prefix("Step ").and_then(|step| step.split_once(" : "));
-        let message = match (step, code.filter(|code| *code != 0)) {
-            (Some((number, what)), Some(code)) => {
-                format!("build step {number} exited with code {code}: `{}`", shortened(what))
-            }
-            (Some((number, _)), None) => format!("build step {number} failed: {}", in_a_sentence(error, 200)),
-            (None, _) => in_a_sentence(error, 200),
+        let message = match step {
+            Some((number, what)) => failed_step(number, what, code, error),
+            None => in_a_sentence(error, 200),
         };
-        BuildFailure::Step { message, log: std::mem::take(&mut self.tail) }
+        BuildFailure::Step { message, log: self.log.take() }
     }
-}
-
-/// Lines such as ` ---> 59ebafd49664`, ` ---> Running in 70e9285f4ea3` and ` ---> Removed intermediate container …`.
-fn is_from_engine(line: &str) -> bool {
-    line.trim_start().starts_with("---> ") || line.starts_with("Removing intermediate container ")
-}
-
-/// A line without colours, titles and overwritten text.
-fn without_controls(line: &str) -> String {
-    let line = line.trim_end_matches('\r');
-    let line = line.rsplit('\r').next().unwrap_or_default();
-    let mut text = String::with_capacity(line.len());
-    let mut chars = line.chars().peekable();
-    while let Some(c) = chars.next() {
-        match (c, chars.peek()) {
-            // A control sequence ends with a character from `@` to `~`.
-            ('\u{1b}', Some('[')) => {
-                chars.next();
-                while chars.next().is_some_and(|c| !('\u{40}'..='\u{7e}').contains(&c)) {}
-            }
-            // A title ends with a bell, or with an escape and a backslash.
-            ('\u{1b}', Some(']')) => {
-                while chars.next().is_some_and(|c| c != '\u{7}' && c != '\u{1b}') {}
-                chars.next_if_eq(&'\\');
-            }
-            ('\u{1b}', _) => {
-                chars.next();
-            }
-            ('\t', _) => text.push('\t'),
-            (c, _) if c.is_control() || c == char::REPLACEMENT_CHARACTER => {}
-            (c, _) => text.push(c),
-        }
-    }
-    text
-}
-
-fn shortened(step: &str) -> String {
-    let line = step.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.chars().count() <= STEP_MAX {
-        return line;
-    }
-    line.chars().take(STEP_MAX).chain(['…']).collect()
 }
 
 #[cfg(test)]
@@ -153,6 +62,7 @@ mod tests {
     use std::cell::RefCell;
 
     use super::*;
+    use crate::buildkit::log::TAIL;
 
     fn read(lines: &[&str]) -> (Result<(), BuildFailure>, Vec<String>) {
         let (mut output, steps) = (BuildOutput::default(), RefCell::new(Vec::new()));

@@ -3,7 +3,7 @@
 //! Without credentials, or if they cannot be read, a pull is anonymous: most images need none. If the registry then
 //! refuses, the error says why no credentials were sent. Credentials never appear in logs or errors.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use crate::buildkit::session::Login;
 use crate::transport::environment::Environment;
 use moat_model::engine::{Detail, EngineError};
 use moat_model::resource::ImageRef;
@@ -26,6 +27,9 @@ const DOCKER_HUB: &str = "docker.io";
 
 /// Docker Hub's key in docker's configuration, the URL of its first API.
 const DOCKER_HUB_KEY: &str = "https://index.docker.io/v1/";
+
+/// The host that serves Docker Hub's images.
+const DOCKER_HUB_HOST: &str = "registry-1.docker.io";
 
 /// A helper may query a key ring, which may prompt the user.
 const HELPER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -54,6 +58,24 @@ pub(crate) async fn headers(images: &[ImageRef], config_dir: Option<&Path>) -> O
         }
     }
     if all.is_empty() { None } else { Some(URL_SAFE.encode(Value::from(all).to_string())) }
+}
+
+/// The credentials for the registries of all `images` of a build, by the hosts that BuildKit asks for.
+pub(crate) async fn logins(images: &[ImageRef], config_dir: Option<&Path>) -> BTreeMap<String, Login> {
+    let registries: BTreeSet<&str> = images.iter().map(registry_of).collect();
+    let mut all = BTreeMap::new();
+    for registry in registries {
+        let Some(config_dir) = config_dir else { break };
+        let login = match of_registry(registry, config_dir).await {
+            Some((_, DockerCredential::UsernamePassword(user, secret))) => Login { user, secret },
+            // Without a user, BuildKit takes the secret for a token.
+            Some((_, DockerCredential::IdentityToken(secret))) => Login { user: String::new(), secret },
+            None => continue,
+        };
+        let host = if registry == DOCKER_HUB { DOCKER_HUB_HOST } else { registry };
+        all.insert(host.to_owned(), login);
+    }
+    all
 }
 
 /// The credentials for a registry, and its key in the configuration.
@@ -214,5 +236,10 @@ mod tests {
         assert_eq!(of_hub["username"], "hub");
         assert_eq!(asked("example.org/a/b", dir.path()).await, None);
         assert_eq!(asked("busybox", Path::new("/nonexistent")).await, None);
+        let images = ["box:5000/a", "busybox", "example.org/a/b"].map(|it| ImageRef::parse(it).expect("valid"));
+        let logins = logins(&images, Some(dir.path())).await;
+        let shown: Vec<_> =
+            logins.iter().map(|(host, it)| (host.as_str(), it.user.as_str(), it.secret.as_str())).collect();
+        assert_eq!(shown, [("box:5000", "user", "pass?"), ("registry-1.docker.io", "hub", "hub")]);
     }
 }

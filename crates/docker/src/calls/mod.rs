@@ -4,6 +4,8 @@ pub(crate) mod archive;
 pub(crate) mod base_images;
 pub(crate) mod build;
 pub(crate) mod build_output;
+mod build_query;
+pub(crate) mod classic;
 pub(crate) mod commands;
 pub(crate) mod console;
 pub(crate) mod container_body;

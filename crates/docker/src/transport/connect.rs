@@ -10,6 +10,7 @@ use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::timeout;
 
 use super::answer;
+use super::builder::Builder;
 use super::connect_error::ConnectError;
 use super::deadline::deadline;
 use super::endpoint::{Endpoint, Located};
@@ -57,7 +58,7 @@ impl Docker {
         };
         let wire = Wire::new(&located.endpoint)
             .map_err(|why| refuse(why, "check the TLS files in DOCKER_CERT_PATH or in the docker context"))?;
-        let (newest, vendor) = match timeout(deadline(Call::Ping), newest_version(&wire)).await {
+        let (newest, vendor, builder) = match timeout(deadline(Call::Ping), newest_version(&wire, around)).await {
             Ok(Ok(found)) => found,
             Ok(Err(failure)) => return Err(refuse(reason(failure, &wire), &hint(&located.endpoint))),
             Err(_) => return Err(refuse(reason(Failure::TimedOut, &wire), &hint(&located.endpoint))),
@@ -74,6 +75,7 @@ impl Docker {
             api,
             version,
             vendor,
+            builder,
             slots,
             config_dir: config_dir(around),
             located,
@@ -82,10 +84,11 @@ impl Docker {
     }
 }
 
-/// The newest API version that the engine supports, and its vendor.
-async fn newest_version(wire: &Wire) -> Result<(ApiVersion, Vendor), Failure> {
+/// The newest API version that the engine supports, its vendor, and its builder.
+async fn newest_version(wire: &Wire, around: &impl Environment) -> Result<(ApiVersion, Vendor, Builder), Failure> {
     let pong = answer::accepted(wire.send(wire::plain(Method::GET, "/_ping")?).await?).await?;
     let vendor = if pong.headers().contains_key(PODMAN_HEADER) { Vendor::Podman } else { Vendor::Docker };
+    let builder = Builder::choose(pong.headers(), vendor, around);
     let header = pong.headers().get(VERSION_HEADER).and_then(|value| value.to_str().ok());
     let named = if let Some(version) = header {
         version.to_owned()
@@ -93,7 +96,7 @@ async fn newest_version(wire: &Wire) -> Result<(ApiVersion, Vendor), Failure> {
         answer::json::<VersionAnswer>(wire.send(wire::plain(Method::GET, "/version")?).await?).await?.api_version
     };
     let version = named.parse().map_err(|error: NotAVersion| Failure::Unreadable(error.to_string()))?;
-    Ok((version, vendor))
+    Ok((version, vendor, builder))
 }
 
 /// The reason of a failed connection.

@@ -1,6 +1,7 @@
 //! How moat reaches an engine: finding the endpoint, connecting, sending requests, and reading answers and errors.
 
 pub(crate) mod answer;
+pub(crate) mod builder;
 pub(crate) mod connect;
 pub(crate) mod connect_error;
 pub(crate) mod deadline;

@@ -123,7 +123,7 @@ pub struct ImageBuild {
     pub reference: ImageRef,
     pub dockerfile: String,
     /// The build context; `None` if the Dockerfile needs no files.
-    pub context: Option<BuildContext>,
+    pub context: Option<Box<BuildContext>>,
     pub labels: BTreeMap<String, String>,
     /// The network of its steps.
     pub network: BuildNetwork,

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::secret::Secret;
+
 /// The context of a build as it was read, and the build's options.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BuildContext {
@@ -19,6 +21,9 @@ pub struct BuildContext {
     /// The target stage; `None`: the last one.
     pub target: Option<String>,
     pub args: BTreeMap<String, String>,
+    /// The secrets that its steps can mount, by id.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, Secret>,
     /// The digest of all included files. A context with another digest is not built.
     pub digest: String,
 }

@@ -45,7 +45,7 @@ pub struct ImageConfig {
     pub dockerfile: Option<String>,
     /// The build context, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub context: Option<BuildContext>,
+    pub context: Option<Box<BuildContext>>,
     /// The network of its build steps.
     #[serde(skip_serializing_if = "is_default")]
     pub network: BuildNetwork,

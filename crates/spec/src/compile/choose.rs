@@ -50,6 +50,7 @@ fn add_needs(spec: &Spec, capabilities: &Capabilities, chosen: &mut Vec<Capabili
 pub fn needs_vault(spec: &Spec, capabilities: &Capabilities) -> bool {
     let brings = || capabilities.closure(&spec.dependencies, spec.isolation).iter().any(Capability::has_secrets);
     !spec.secrets.is_empty()
+        || spec.build.as_ref().is_some_and(|build| !build.secrets.is_empty())
         || !spec.concealed.is_empty()
         || !spec.grants.is_empty()
         || !spec.buildkit.concealed.is_empty()

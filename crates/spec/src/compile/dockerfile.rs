@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use crate::capability::Install;
 use crate::{Build, Capability, Hooks, Spec};
 use moat_model::resource::digest::short_sha256;
-use moat_model::resource::{BuildContext, ImageRef};
+use moat_model::resource::{BuildContext, ImageRef, Secret};
+use serde_json::json;
 
 /// The inputs of an image build.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +20,7 @@ pub struct Dockerfile {
     /// The image's reference: `moat/AGENT:DIGEST`.
     pub reference: ImageRef,
     /// The build context, if the Dockerfile is the user's own.
-    pub context: Option<BuildContext>,
+    pub context: Option<Box<BuildContext>>,
 }
 
 /// The base without a runtime.
@@ -69,7 +70,7 @@ pub(super) fn dockerfile(spec: &Spec, chosen: &[Capability]) -> Dockerfile {
     }
     let env: BTreeMap<&String, &String> = installs.iter().flat_map(|(_, install)| &install.env).collect();
     for (name, value) in env {
-        line(&mut text, &format!("ENV {name}={}", json(value)));
+        line(&mut text, &format!("ENV {name}={}", quoted(value)));
     }
     create_user(&mut text, spec.owner.filter(|uid| *uid != 0).unwrap_or(UID));
     let groups: BTreeSet<&str> = installs.iter().flat_map(|(_, install)| &install.groups).map(String::as_str).collect();
@@ -92,13 +93,18 @@ pub(super) fn dockerfile(spec: &Spec, chosen: &[Capability]) -> Dockerfile {
 }
 
 /// The user's own Dockerfile. Its tag is a digest of all inputs of the image, in the text or in a file.
-pub(super) fn own_dockerfile(spec: &Spec, build: &Build) -> Dockerfile {
-    let Build { context: folder, without, dockerfile, text, target, args, digest } = build.clone();
+///
+/// Of secrets, it covers the names: a value is not part of the image, and changes often.
+pub(super) fn own_dockerfile(spec: &Spec, build: &Build, sealed: BTreeMap<String, Secret>) -> Dockerfile {
+    let Build { context: folder, without, dockerfile, text, target, args, secrets, digest } = build.clone();
     // Until the context has been read, the reference matches no image.
     let digest = digest.unwrap_or_default();
-    let all = serde_json::json!([text, target, args, digest]).to_string();
-    let reference = reference(spec, &all);
-    Dockerfile { text, reference, context: Some(BuildContext { folder, without, dockerfile, target, args, digest }) }
+    let mut all = vec![json!(text), json!(target), json!(args), json!(digest)];
+    // Without secrets, the tag is that of earlier versions.
+    all.extend((!secrets.is_empty()).then(|| json!(secrets.keys().collect::<Vec<_>>())));
+    let reference = reference(spec, &serde_json::Value::from(all).to_string());
+    let context = BuildContext { folder, without, dockerfile, target, args, secrets: sealed, digest };
+    Dockerfile { text, reference, context: Some(Box::new(context)) }
 }
 
 /// Creates the agent's user. The base may already have a user with that uid, as the image of Node.js does; that user is
@@ -192,11 +198,11 @@ fn line(text: &mut String, line: &str) {
 
 /// Adds a script in the JSON form, which keeps its line breaks.
 fn run(text: &mut String, script: &str) {
-    line(text, &format!("RUN [\"/bin/sh\", \"-ec\", {}]", json(script)));
+    line(text, &format!("RUN [\"/bin/sh\", \"-ec\", {}]", quoted(script)));
 }
 
 /// A string in JSON, as in the JSON forms of a Dockerfile.
-fn json(value: &str) -> String {
+fn quoted(value: &str) -> String {
     serde_json::Value::from(value).to_string()
 }
 

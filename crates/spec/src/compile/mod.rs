@@ -56,13 +56,14 @@ pub fn compile(spec: &Spec, capabilities: &Capabilities) -> Result<Graph, Diagno
 /// All errors that involve several parts, such as an unknown dependency.
 pub fn compile_with(spec: &Spec, capabilities: &Capabilities, vault: Option<&Vault>) -> Result<Graph, Diagnostics> {
     let chosen = choose(spec, capabilities)?;
+    let run = Run::derive(spec.agent.clone(), &spec.source.path);
+    let sealer = Sealer { vault, run: &run };
     let made = match &spec.build {
-        Some(build) => Some(own_dockerfile(spec, build)),
+        Some(build) => Some(own_dockerfile(spec, build, sealer.build(build))),
         None => is_built(spec, &chosen).then(|| dockerfile(spec, &chosen)),
     };
     let build_network = build_network(spec);
     let image = main_image(spec, made.as_ref(), &chosen);
-    let run = Run::derive(spec.agent.clone(), &spec.source.path);
     let mut parts = Parts { made, build_network, ..Parts::default() };
     parts.add(ResourceId::network(NETWORK), Role::Support, Config::Network(gateway::network(spec)));
 
@@ -72,7 +73,6 @@ pub fn compile_with(spec: &Spec, capabilities: &Capabilities, vault: Option<&Vau
     if !conflicts.is_empty() {
         return Err(Diagnostics::new(&spec.source, conflicts));
     }
-    let sealer = Sealer { vault, run: &run };
     let holder = program::holder(spec, &chosen);
     for capability in &chosen {
         let holds = holder == Some(capability.capability.as_str());

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::build::Build;
 use crate::{Capability, Spec};
 use moat_model::resource::{ResourceId, Run, Secret, SecretKey, SecretText};
 
@@ -13,6 +14,8 @@ pub struct Vault {
     pub key: SecretKey,
     /// Variables of the main container, by name.
     pub fetched: BTreeMap<String, SecretText>,
+    /// Secrets of the build, by id; empty if they were not fetched.
+    pub build: BTreeMap<String, SecretText>,
     /// Names of secrets that were not fetched, because their sources have not been approved.
     pub withheld: BTreeSet<String>,
     /// Values of grants, by name. Those that were not fetched are missing.
@@ -39,6 +42,17 @@ impl Sealer<'_> {
         values.extend(vault.fetched.clone());
         let withheld = vault.withheld.iter().map(|name| (name.clone(), Secret::not_fetched()));
         self.sealed(&ResourceId::main(), values).into_iter().chain(withheld).collect()
+    }
+
+    /// The secrets of the build.
+    pub fn build(&self, build: &Build) -> BTreeMap<String, Secret> {
+        let Some(vault) = self.vault else { return BTreeMap::new() };
+        let seal = |name: &String| match vault.build.get(name) {
+            // No variable has a name with a space.
+            Some(value) => Secret::new(value.clone(), &format!("{} build {name}", self.run.id), &vault.key),
+            None => Secret::not_fetched(),
+        };
+        build.secrets.keys().map(|name| (name.clone(), seal(name))).collect()
     }
 
     /// The secrets of a sidecar.

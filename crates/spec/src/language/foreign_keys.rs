@@ -52,6 +52,18 @@ pub static FOREIGN_KEYS: &[ForeignKey] = &[
     refused("goose", NO_AGENT, COMMAND),
     refused("deploy", ONE, "set limits under `container`: `memory`, `cpus` and `pids`"),
     refused("logging", "each container has its own log driver", "set it under `container.logging`"),
+    refused(
+        "build.ssh",
+        "moat gives an SSH agent to no build",
+        "pass a key that is only for this under `build.secrets`",
+    ),
+    refused(
+        "build.additional_contexts",
+        "the engine's API takes one context",
+        "choose a `build.context` that contains all files, and exclude the others in `.dockerignore`",
+    ),
+    refused("build.dockerfile_inline", "moat reads a file", "write it into a file, and name it in `build.dockerfile`"),
+    refused("build.privileged", "build steps get no extra rights", "remove it"),
     refused("networks", NETWORK, "configure it under `network`; services are reached by their names"),
     refused("network_mode", NETWORK, "`network.internal: true` blocks all outside traffic"),
     refused("links", NETWORK, BY_NAME),

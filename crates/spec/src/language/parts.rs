@@ -1,6 +1,7 @@
 //! The nested keys.
 
 use super::{COMMAND, ENV, PATHS, SCRIPT};
+use crate::build;
 use crate::rule;
 use crate::shape::{Effect, Key, Shape};
 
@@ -24,6 +25,11 @@ pub(super) const WORKSPACE: &[Key] = &[
         .example("[node_modules]"),
 ];
 
+const BUILD_SECRETS: Shape = Shape::Either(&[
+    Shape::List { item: &Shape::Text(build::secret_id), if_empty: None, unique: true },
+    Shape::Map { name: build::secret_id, value: &Shape::Text(rule::secret) },
+]);
+
 pub(super) const BUILD: &[Key] = &[
     Key::new("context", Shape::Text(rule::path), Effect::Replace)
         .default("`.`")
@@ -42,6 +48,12 @@ pub(super) const BUILD: &[Key] = &[
         .summary("values of the Dockerfile's `ARG`; never put secrets here: the image history shows them")
         .example("{VERSION: 1.2}")
         .also(&["build_args"]),
+    Key::new("secrets", BUILD_SECRETS, Effect::Replace)
+        .summary(
+            "files for `RUN --mount=type=secret,id=NAME`: names from `secrets`, or names with sources as there, which \
+             the sandbox does not get; not part of the image, and a new value rebuilds nothing",
+        )
+        .example("{npm: file://~/.npmrc}"),
 ];
 
 pub(super) const MOUNT: &[Key] = &[

@@ -148,10 +148,15 @@ impl<'a> Lowering<'a> {
                 self.fault(&at, Fault::new(message, "keep one of them"));
             }
             all.concealed.remove(&name);
-            let source = secrets::source(&text, |text| self.secret_path(&at, text));
-            all.secrets.extend(self.read(&at, source).map(|source| (name, source)));
+            all.secrets.extend(self.secret_source(&at, &text).map(|source| (name, source)));
         }
         all
+    }
+
+    /// The source of a secret at a path of the spec.
+    pub(crate) fn secret_source(&mut self, at: &str, text: &str) -> Option<SecretSource> {
+        let source = secrets::source(text, |text| self.secret_path(at, text));
+        self.read(at, source)
     }
 
     /// The path of a file with a secret, relative to the file that names it.

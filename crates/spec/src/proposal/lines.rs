@@ -19,6 +19,7 @@ use moat_model::resource::{
 /// The prefixes of the keys of mounts, secrets and files.
 pub(super) const MOUNT: &str = "mount ";
 pub(super) const SECRET: &str = "secret ";
+pub(super) const BUILD_SECRET: &str = "build.secret ";
 pub(super) const READS: &str = "reads ";
 /// The key of a build's content digest.
 pub(super) const CONTENT: &str = "build.content";
@@ -290,13 +291,16 @@ impl Lines {
 
     fn build(&mut self, build: &Build, places: &Places) {
         // The content is compared separately: see `Proposal::pin_content`.
-        let Build { context, without: _, dockerfile, text, target, args, digest: _ } = build;
+        let Build { context, without: _, dockerfile, text, target, args, secrets, digest: _ } = build;
         self.put("build.context", context.display());
         self.put("build.dockerfile", format_args!("{dockerfile} sha256:{}", sha256(text)));
         self.optional("build.target", target.as_ref());
         for (name, value) in args {
             let written = places.as_written(&format!("build.args.{name}"));
             self.put(format!("build.arg {name}"), written.unwrap_or(value));
+        }
+        for (name, source) in secrets {
+            self.source(format!("{BUILD_SECRET}{name}"), source);
         }
     }
 

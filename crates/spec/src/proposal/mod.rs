@@ -88,7 +88,8 @@ impl Proposal {
 
     /// The names of its secrets.
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
-        self.lines.keys().filter_map(|key| key.strip_prefix(lines::SECRET))
+        let prefixes = [lines::SECRET, lines::BUILD_SECRET];
+        self.lines.keys().filter_map(move |key| prefixes.iter().find_map(|prefix| key.strip_prefix(prefix)))
     }
 
     /// The files that it was read from, without the spec itself.

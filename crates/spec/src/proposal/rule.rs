@@ -33,6 +33,7 @@ const RULES: &[(&str, Rule)] = &[
     ("label", Rule::Any),
     ("variable", Rule::Removal),
     ("secret", Rule::Removal),
+    ("build.secret", Rule::Removal),
     ("grant.source", Rule::Removal),
     ("dependency", Rule::Removal),
     ("capability", Rule::Removal),

@@ -104,9 +104,10 @@ pub async fn e37_an_image_is_made_of_a_dockerfile(world: &impl World) {
         dockerfile: "Dockerfile".to_owned(),
         target: None,
         args: BTreeMap::new(),
+        secrets: BTreeMap::new(),
         digest: moat_build_context::read(folder.path(), "Dockerfile", None).expect("readable").digest,
     };
-    let copying = ImageBuild { context: Some(context), ..build("copying", "COPY file /file\n") };
+    let copying = ImageBuild { context: Some(Box::new(context)), ..build("copying", "COPY file /file\n") };
     engine.build(&copying, &|_| ()).await.expect("a build");
     assert!(engine.image(&copying.reference).await.expect("an answer").is_some());
     std::fs::write(folder.path().join("file"), "2").expect("a file");
