@@ -12,7 +12,7 @@ use crate::local;
 use crate::local::key::secret_key;
 use moat_model::graph::Graph;
 use moat_model::resource::SecretKey;
-use moat_spec::compile::{Vault, compile, compile_with, needs_vault};
+use moat_spec::compile::{Vault, compile, compile_with, could_be_rootless, needs_vault};
 use moat_spec::environment::Inputs;
 use moat_spec::fetch::{self, Fetched};
 use moat_spec::secrets::SecretSource;
@@ -49,6 +49,11 @@ impl ResolvedSpec {
     /// If parts of the spec contradict each other.
     pub fn compile(&self) -> Result<Graph, LoadError> {
         compile(&self.spec, &self.capabilities).map_err(LoadError::Spec)
+    }
+
+    /// Whether privileged containers of the spec would do without if it had an isolation.
+    pub fn could_be_rootless(&self) -> bool {
+        could_be_rootless(&self.spec, &self.capabilities)
     }
 
     /// Whether an image is built from a folder that has not been looked at yet.

@@ -69,6 +69,15 @@ fn the_workspace_is_writable_for_main_and_its_containers() {
     assert_eq!(fs::read_to_string(folder.join("inner")).expect("a file"), "main\n");
 }
 
+#[test]
+fn a_plan_with_privileged_containers_names_the_alternative_once() {
+    let sandbox = Sandbox::new(DIND);
+    let hints = |sandbox: &Sandbox| sandbox.moat(&["plan"]).ok().stdout.matches("`isolation: rootless`").count();
+    assert_eq!(hints(&sandbox), 1);
+    sandbox.rewrite(&format!("isolation: privileged\n{DIND}"));
+    assert_eq!(hints(&sandbox), 0);
+}
+
 // A spec without the key stays as it is, and going down needs an approval.
 #[test]
 fn less_isolation_needs_an_approval() {

@@ -95,8 +95,15 @@ pub(in crate::cli) async fn show(args: &PlanRequest<'_>, session: &Session) -> R
         if !unchecked.is_empty() && engine.shares_files().await {
             unchecked.clear();
         }
-        let remarks =
-            ui::render::plan::Remarks { widens: &widens, sessions, approval, kept: &kept, unchecked: &unchecked };
+        let could_be_rootless = agent.resolved.as_ref().is_some_and(|resolved| resolved.could_be_rootless());
+        let remarks = ui::render::plan::Remarks {
+            widens: &widens,
+            sessions,
+            approval,
+            kept: &kept,
+            unchecked: &unchecked,
+            could_be_rootless,
+        };
         let text = if args.json {
             ui::render::plan::json(run, &plan, &remarks)
         } else if plan.is_empty() && approval.missing.is_some() {

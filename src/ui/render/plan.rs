@@ -11,7 +11,7 @@ use crate::ui::Colour;
 use crate::ui::encode;
 use crate::ui::terminal::style::{CARE, GOOD};
 use moat_model::resource::{Kind, ResourceId, Run};
-use moat_plan::{FieldDiff, Operation, Plan, Widening};
+use moat_plan::{FieldDiff, Gain, Operation, Plan, Widening};
 
 /// A plan for scripts.
 #[derive(Debug, Serialize)]
@@ -38,6 +38,8 @@ pub struct Remarks<'a> {
     pub kept: &'a [String],
     /// Mounted paths of a Docker host whose files moat cannot inspect.
     pub unchecked: &'a [&'a str],
+    /// Whether the spec could do without privileged containers.
+    pub could_be_rootless: bool,
 }
 
 /// Whether the plan is approved.
@@ -137,6 +139,9 @@ pub fn text(run: &Run, spec: &str, plan: &Plan, remarks: &Remarks<'_>, colour: C
         }
     }
     text.push_str(&format!("\n{}\n", summary(plan)));
+    if remarks.could_be_rootless && plan.operations.iter().any(is_privileged) {
+        text.push_str("Hint: with `isolation: rootless` nothing here is privileged; see `moat explain isolation`\n");
+    }
     for widening in widens.iter().filter(|widening| widening.known) {
         text.push_str(&format!("{}: {widening}\n", colour.paint(CARE, "Widens")));
     }
@@ -198,7 +203,7 @@ pub fn completed(run: &Run, colour: Colour) -> String {
 
 /// Returns the JSON document, which ends with a line feed.
 pub fn json(run: &Run, plan: &Plan, remarks: &Remarks<'_>) -> String {
-    let Remarks { widens, sessions, approval, kept, unchecked } = *remarks;
+    let Remarks { widens, sessions, approval, kept, unchecked, .. } = *remarks;
     encode::json(&Document {
         run: run.id.as_str(),
         agent: run.agent.as_str(),
@@ -259,6 +264,10 @@ fn summary(plan: &Plan) -> String {
     }
     let parts: Vec<_> = order.iter().map(|verb| format!("{} {verb}", counts[verb])).collect();
     format!("Plan: {} to do ({})", plan.operations.len(), parts.join(", "))
+}
+
+fn is_privileged(operation: &Operation) -> bool {
+    operation.mark().is_some_and(|mark| mark.split(", ").any(|mark| Some(mark) == Gain::Privileged.mark()))
 }
 
 /// Whether a line belongs to an operation with a mark. Values can contain brackets as well.

@@ -4,9 +4,23 @@
 //! change how the host runs programs, whatever its capabilities are.
 
 use crate::diagnostic::quoted;
-use crate::{Capability, Diagnostic, Spec};
+use crate::{Capabilities, Capability, Diagnostic, Isolation, Spec};
 use moat_model::graph::Node;
 use moat_model::resource::{Config, ImageRef, MountSource, Protection};
+
+/// Whether a spec that says nothing about isolation could have it: some container is privileged only without.
+pub fn could_be_rootless(spec: &Spec, capabilities: &Capabilities) -> bool {
+    let resolve = |isolation: Isolation| -> Vec<Capability> {
+        let all = spec.dependencies.iter().filter_map(|it| capabilities.resolve_for(&it.value, isolation).ok());
+        all.collect()
+    };
+    let (plain, rootless) = (resolve(Isolation::Privileged), resolve(Isolation::Rootless));
+    let is_privileged = |it: &Capability| it.main.privileged || it.sidecars.iter().any(|sidecar| sidecar.privileged);
+    !spec.places.has("isolation")
+        && plain.iter().any(is_privileged)
+        && !rootless.iter().any(is_privileged)
+        && !super::dockerfile::is_built(spec, &rootless)
+}
 
 /// All conflicts between a spec and its isolation.
 pub(super) fn faults(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
@@ -102,6 +116,23 @@ mod tests {
         let source = Source::new("agent.yaml", "/agent.yaml", "agent: a\ndependencies: [own]\n");
         let spec = agent::parse(source).expect("a spec");
         compile::compile(&spec, &capabilities).map_or_else(|faults| faults.to_string(), |_| String::new())
+    }
+
+    #[test]
+    fn a_hint_needs_privileged_containers_and_no_choice() {
+        let capabilities = Capabilities::builtin();
+        for (text, expected) in [
+            ("dependencies: [docker:dind]", true),
+            ("image: docker:dind\ndependencies: [docker:dind]", true),
+            ("isolation: privileged\ndependencies: [docker:dind]", false),
+            ("isolation: rootless\ndependencies: [docker:dind]", false),
+            ("dependencies: [docker:dind, git]", false),
+            ("dependencies: [postgres]\nimage: busybox", false),
+        ] {
+            let source = Source::new("agent.yaml", "/agent.yaml", format!("agent: a\n{text}\n"));
+            let spec = agent::parse(source).expect("a spec");
+            assert_eq!(super::could_be_rootless(&spec, &capabilities), expected, "{text}");
+        }
     }
 
     #[test]

@@ -37,6 +37,7 @@ use moat_model::resource::{
 
 pub use self::choose::{needs_vault, with_unknown_dependencies};
 pub use self::fit::warnings;
+pub use self::isolated::could_be_rootless;
 pub use self::vault::Vault;
 
 /// The only network of a run.
