@@ -21,6 +21,7 @@ mod exec_call;
 mod gateway;
 mod help;
 mod history_writer;
+mod host_facts;
 mod host_paths;
 mod interrupt;
 mod load;

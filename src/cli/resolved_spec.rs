@@ -10,9 +10,10 @@ use crate::cli::load_error::LoadError;
 use crate::cli::state_directory::{STATE_DIR, state_directory};
 use crate::local;
 use crate::local::key::secret_key;
+use crate::ui::render::plan::ChosenIsolation;
 use moat_model::graph::Graph;
 use moat_model::resource::SecretKey;
-use moat_spec::compile::{Vault, compile, compile_with, could_be_rootless, needs_vault};
+use moat_spec::compile::{Host, Vault, compile, compile_with, could_be_rootless, needs_host, needs_vault, settle};
 use moat_spec::environment::Inputs;
 use moat_spec::fetch::{self, Fetched};
 use moat_spec::secrets::SecretSource;
@@ -54,6 +55,25 @@ impl ResolvedSpec {
     /// Whether privileged containers of the spec would do without if it had an isolation.
     pub fn could_be_rootless(&self) -> bool {
         could_be_rootless(&self.spec, &self.capabilities)
+    }
+
+    /// Whether the isolation depends on the engine.
+    pub fn needs_host(&self) -> bool {
+        needs_host(&self.spec)
+    }
+
+    /// Chooses the isolation for an engine.
+    ///
+    /// # Errors
+    /// If the engine cannot carry it.
+    pub fn settle(&mut self, host: &Host) -> Result<(), LoadError> {
+        settle(&mut self.spec, &self.capabilities, host).map_err(LoadError::Spec)
+    }
+
+    /// The isolation that `auto` has become, and why.
+    pub fn chosen_isolation(&self) -> Option<ChosenIsolation<'_>> {
+        let reason = self.spec.auto.as_ref()?.reason.as_deref()?;
+        Some(ChosenIsolation { kind: self.spec.isolation.as_str(), reason })
     }
 
     /// Whether an image is built from a folder that has not been looked at yet.

@@ -10,6 +10,7 @@ pub mod key;
 pub mod lock;
 pub mod plan_file;
 pub mod spec;
+pub mod user_namespaces;
 
 pub mod approval;
 pub mod watching;

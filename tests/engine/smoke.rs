@@ -2,6 +2,7 @@
 //!
 //! What an engine cannot do is tested as well: the failure, and that it leaves nothing behind.
 
+use crate::threats::breakouts;
 use testkit::engine::{Inventory, engine};
 use testkit::sandbox::{DIND, PLAIN, Sandbox};
 
@@ -12,6 +13,7 @@ const REGISTRY: &str = "10.213.213.1:5000";
 struct Kind {
     /// Users are remapped, so no container can be privileged.
     remaps: bool,
+    is_rootless: bool,
     limits_memory: bool,
     is_podman: bool,
 }
@@ -22,6 +24,7 @@ impl Kind {
         let components = engine().docker(&["version", "--format", "{{json .Server.Components}}"]);
         Self {
             remaps: info.contains("name=userns"),
+            is_rootless: info.contains("name=rootless"),
             limits_memory: info.starts_with("true"),
             is_podman: components.contains("Podman Engine"),
         }
@@ -58,6 +61,37 @@ fn the_story_of_the_readme() {
         sandbox.moat(&["destroy", "--volumes", "--yes"]).ok();
     }
     before.assert_unchanged(&sandbox.agent);
+}
+
+// `auto` is what each engine can carry, and never privileged.
+#[test]
+fn an_isolated_sandbox_builds_and_runs_and_holds() {
+    const AUTO: &str = "isolation: auto\ndependencies: [docker:dind]\n";
+    let kind = Kind::of_engine();
+    let expected = if kind.remaps || kind.is_rootless { "mapped" } else { "rootless" };
+    let planned = Sandbox::new(AUTO).moat(&["plan"]).ok().stdout.clone();
+    assert!(planned.contains(&format!("Isolation: {expected}, chosen by `auto`: ")), "{planned}");
+    assert!(!planned.contains("[privileged"), "{planned}");
+    let sandbox = breakouts::assert_none(AUTO);
+    settled(&sandbox);
+    sandbox.sh_ok(
+        "mkdir -p /tmp/work && cd /tmp/work && printf 'FROM busybox\\nRUN echo hello >/f\\nCMD cat /f\\n' >Dockerfile",
+    );
+    assert_eq!(sandbox.sh_ok("cd /tmp/work && docker build -q -t x . >/dev/null && docker run --rm x"), "hello");
+    assert_eq!(sandbox.status()["builds"]["routed"], true);
+    sandbox.moat(&["stop"]).ok();
+    sandbox.moat(&["start"]).ok();
+    settled(&sandbox);
+    // What the other one needs is not there.
+    let other = if expected == "mapped" { "rootless" } else { "mapped" };
+    sandbox.rewrite(&AUTO.replace("auto", other));
+    let refused = sandbox.moat(&["apply", "--approve-all"]).run();
+    assert!(refused.code == 65 && refused.stderr.contains(&format!("`isolation: {expected}`")), "{refused}");
+    // A change to the same by name replaces nothing.
+    let before = sandbox.main();
+    sandbox.rewrite(&AUTO.replace("auto", expected));
+    sandbox.apply();
+    assert_eq!(sandbox.main(), before);
 }
 
 #[test]

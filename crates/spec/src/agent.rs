@@ -17,7 +17,7 @@ use super::environment::{EmptyEnv, Environment, Inputs, Recorder};
 use super::extend::Loader;
 use super::grants::SpecGrant;
 use super::hooks::Hooks;
-use super::isolation::Isolation;
+use super::isolation::{AUTO, Auto, Isolation};
 use super::language;
 use super::lower::Lowering;
 use super::path_facts::PathFacts;
@@ -68,7 +68,10 @@ pub struct Spec {
     /// In seconds.
     pub stop_timeout: Option<u32>,
     pub rights: Rights,
+    /// With `auto`, the most likely one until an engine has been asked.
     pub isolation: Isolation,
+    /// Set if the spec leaves the isolation to the engine.
+    pub auto: Option<Auto>,
     /// `None`: chosen by the compiler from the command.
     pub restart: Option<RestartPolicy>,
     pub env: BTreeMap<String, String>,
@@ -287,7 +290,8 @@ impl Spec {
             init: file.init,
             stop_timeout: file.stop_timeout.and_then(|text| lowering.read("stop_timeout", tuning::stop_timeout(&text))),
             rights,
-            isolation: file.isolation,
+            isolation: Isolation::parse(&file.isolation).unwrap_or(Isolation::Rootless),
+            auto: (file.isolation == AUTO).then(Auto::default),
             restart: file.restart.map(Into::into),
             env: environment.plain,
             concealed: environment.concealed,

@@ -204,6 +204,13 @@ impl Capabilities {
         names.filter_map(own).collect()
     }
 
+    /// Whether the capability of a dependency has another form for an isolation.
+    pub fn has_variant(&self, dependency: &str, isolation: Isolation) -> bool {
+        let entry = self.0.get(dependency.split('@').next().unwrap_or(dependency));
+        let whole = entry.and_then(|entry| serde_yaml::from_str(&entry.text).ok());
+        whole.is_some_and(|whole| isolation.changes(&whole))
+    }
+
     /// Sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)

@@ -15,8 +15,23 @@ pub enum Isolation {
     /// A capability that runs a daemon of its own gets all rights on the host.
     #[default]
     Privileged,
+    /// Containers run as root, which is another user on the host: the engine maps users.
+    Mapped,
     /// Containers run as a user, without capabilities; a daemon runs in a user namespace of this user.
     Rootless,
+}
+
+/// What a spec says that leaves its isolation to the engine.
+pub(crate) const AUTO: &str = "auto";
+
+/// All that a spec can say, from the weakest to the strongest. `auto` may be any of those after it.
+pub(crate) const NAMES: &[&str] = &["privileged", AUTO, "mapped", "rootless"];
+
+/// The choice of an isolation for an engine.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Auto {
+    /// Why it is this one; `None`: no engine has been asked yet.
+    pub reason: Option<String>,
 }
 
 /// The key of the variants in a capability.
@@ -27,11 +42,12 @@ const IDENTITIES: [&str; 2] = ["name", "path"];
 
 impl Isolation {
     /// All values, from the weakest to the strongest.
-    pub const ALL: [Self; 2] = [Self::Privileged, Self::Rootless];
+    pub const ALL: [Self; 3] = [Self::Privileged, Self::Mapped, Self::Rootless];
 
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Privileged => "privileged",
+            Self::Mapped => "mapped",
             Self::Rootless => "rootless",
         }
     }
@@ -39,6 +55,11 @@ impl Isolation {
     /// Reads its name.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|it| it.as_str() == text)
+    }
+
+    /// Whether a capability has a variant for this isolation.
+    pub(crate) fn changes(self, capability: &Value) -> bool {
+        capability.get(VARIANTS).is_some_and(|variants| variants.get(self.as_str()).is_some())
     }
 
     /// The capability for this isolation. A capability without such a variant stays as it is.
@@ -110,6 +131,8 @@ mod tests {
     #[test]
     fn a_stronger_isolation_is_greater() {
         assert!(Isolation::ALL.is_sorted());
+        let place = |it: Isolation| NAMES.iter().position(|name| *name == it.as_str());
+        assert!(Isolation::ALL.map(place).is_sorted_by(|a, b| a.is_some() && a < b));
         assert_eq!(Isolation::ALL.map(|it| Isolation::parse(it.as_str())), Isolation::ALL.map(Some));
     }
 }

@@ -71,7 +71,7 @@ pub use catalogue::{Capabilities, Unresolved};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use environment::{EmptyEnv, Environment, Inputs};
 pub use hooks::Hooks;
-pub use isolation::Isolation;
+pub use isolation::{Auto, Isolation};
 pub use path_facts::PathFacts;
 pub use proposal::Proposal;
 pub use recognise::is_agent;

@@ -43,8 +43,8 @@ pub(super) struct File {
     #[serde(default)]
     pub devices: Vec<String>,
     pub gpus: Option<String>,
-    #[serde(default)]
-    pub isolation: Isolation,
+    #[serde(default = "privileged")]
+    pub isolation: String,
     pub workspace: Option<OneOf<Workspace>>,
     #[serde(default)]
     pub env: BTreeMap<String, String>,
@@ -74,6 +74,10 @@ pub(super) struct File {
     pub registries: Registries,
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
+}
+
+fn privileged() -> String {
+    Isolation::Privileged.as_str().to_owned()
 }
 
 fn yes() -> bool {

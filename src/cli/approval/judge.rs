@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::{first, with_content};
 use crate::cli::error::CliError;
+use crate::cli::host_facts::host;
 use crate::cli::load::{Agent, Note};
 use crate::cli::resolved_spec::ResolvedSpec;
 use crate::cli::state_directory::state_directory;
@@ -57,12 +58,18 @@ impl<'a> Judge<'a> {
         Self { engine, dir: state_directory() }
     }
 
-    /// Judges an agent, and reads its build context if that is allowed.
+    /// Judges an agent, after choosing its isolation, and reads its build context if that is allowed.
     ///
     /// # Errors
-    /// If the engine does not respond, or the build context cannot be read.
+    /// If the engine does not respond or cannot carry the isolation, or the build context cannot be read.
     pub async fn judge(&self, mut agent: Agent) -> Result<(Agent, Verdict), CliError> {
         let Some(mut resolved) = agent.resolved.clone() else { return Ok((agent, Verdict::Granted)) };
+        if resolved.needs_host() {
+            let mut settled = (*resolved).clone();
+            settled.settle(&host(self.engine).await?).map_err(|error| CliError::Load(vec![error]))?;
+            resolved = Arc::new(settled);
+            agent.resolved = Some(Arc::clone(&resolved));
+        }
         let run = agent.graph.run.clone();
         let (mut verdict, note) = self.of(&run, &resolved).await?;
         agent.note = note.map(Box::new);

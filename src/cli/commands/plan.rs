@@ -9,6 +9,7 @@ use crate::cli::args::subnets::Addresses;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::load::{Agent, Load};
+use crate::cli::resolved_spec::ResolvedSpec;
 use crate::cli::saved::Collected;
 use crate::cli::selection::Selection;
 use crate::cli::session::Session;
@@ -95,14 +96,15 @@ pub(in crate::cli) async fn show(args: &PlanRequest<'_>, session: &Session) -> R
         if !unchecked.is_empty() && engine.shares_files().await {
             unchecked.clear();
         }
-        let could_be_rootless = agent.resolved.as_ref().is_some_and(|resolved| resolved.could_be_rootless());
+        let resolved = agent.resolved.as_deref();
         let remarks = ui::render::plan::Remarks {
             widens: &widens,
             sessions,
             approval,
             kept: &kept,
             unchecked: &unchecked,
-            could_be_rootless,
+            could_be_rootless: resolved.is_some_and(ResolvedSpec::could_be_rootless),
+            isolation: resolved.and_then(ResolvedSpec::chosen_isolation),
         };
         let text = if args.json {
             ui::render::plan::json(run, &plan, &remarks)

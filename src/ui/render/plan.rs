@@ -25,6 +25,8 @@ struct Document<'a> {
     approval: ApprovalDocument<'a>,
     kept: &'a [String],
     unchecked: &'a [&'a str],
+    /// `None`: the spec has said it.
+    isolation: Option<ChosenIsolation<'a>>,
 }
 
 /// What a plan says besides its operations.
@@ -40,6 +42,15 @@ pub struct Remarks<'a> {
     pub unchecked: &'a [&'a str],
     /// Whether the spec could do without privileged containers.
     pub could_be_rootless: bool,
+    /// What `isolation: auto` has become.
+    pub isolation: Option<ChosenIsolation<'a>>,
+}
+
+/// The isolation that the engine led to.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct ChosenIsolation<'a> {
+    pub kind: &'a str,
+    pub reason: &'a str,
 }
 
 /// Whether the plan is approved.
@@ -139,6 +150,9 @@ pub fn text(run: &Run, spec: &str, plan: &Plan, remarks: &Remarks<'_>, colour: C
         }
     }
     text.push_str(&format!("\n{}\n", summary(plan)));
+    if let Some(ChosenIsolation { kind, reason }) = remarks.isolation {
+        text.push_str(&format!("Isolation: {kind}, chosen by `auto`: {reason}\n"));
+    }
     if remarks.could_be_rootless && plan.operations.iter().any(is_privileged) {
         text.push_str("Hint: with `isolation: rootless` nothing here is privileged; see `moat explain isolation`\n");
     }
@@ -220,6 +234,7 @@ pub fn json(run: &Run, plan: &Plan, remarks: &Remarks<'_>) -> String {
         },
         kept,
         unchecked,
+        isolation: remarks.isolation,
     })
 }
 

@@ -4,7 +4,7 @@
 
 mod approval;
 mod authors;
-mod breakouts;
+pub mod breakouts;
 mod builds;
 mod copy;
 mod git;

@@ -36,8 +36,10 @@ impl Engine {
         let _ = fs::remove_dir_all(STATE); // sockets and pid files of an earlier start in this container
         fs::create_dir_all(STATE)?;
         let network = if rootless() { Some(Network::start().await?) } else { None };
-        if network.is_none() {
-            delegate_cgroups()?;
+        let cgroups = if network.is_none() { delegate_cgroups() } else { Ok(()) };
+        let is_apart = network.is_some() || is_mapped() && (!has_cgroup2() || cgroups.is_err());
+        if !is_apart {
+            cgroups?;
         }
         let inside = |program: &str| network.as_ref().map_or_else(|| Command::new(program), |it| it.command(program));
         let containerd = start_containerd(inside("containerd"), &config.root)?;
@@ -46,7 +48,7 @@ impl Engine {
         while UnixStream::connect(CONTAINERD).await.is_err() {
             tokio::time::sleep(POLL).await;
         }
-        let dockerd = start_dockerd(inside("dockerd"), config)?;
+        let dockerd = start_dockerd(inside("dockerd"), config, is_apart)?;
         Ok(Self { containerd, dockerd, _network: network })
     }
 
@@ -93,14 +95,15 @@ fn start_containerd(mut command: Command, root: &Path) -> std::io::Result<Child>
     command.args(["--config", "/tmp/lab-buildkit/containerd.toml", "--log-level", "error"]).kill_on_drop(true).spawn()
 }
 
-fn start_dockerd(mut command: Command, config: &Config) -> Result<Child, Box<dyn Error>> {
+/// `is_apart`: it must not write control groups.
+fn start_dockerd(mut command: Command, config: &Config, is_apart: bool) -> Result<Child, Box<dyn Error>> {
     let mut settings: serde_json::Value = serde_json::from_slice(&fs::read("/etc/docker/daemon.json")?)?;
     settings["features"] = serde_json::json!({"containerd-snapshotter": true});
     settings["builder"] =
         serde_json::json!({"Entitlements": {"network-host": config.host_network, "security-insecure": false}});
     settings["dns"] = serde_json::json!([if rootless() { RESOLVER } else { GATEWAY }]);
     fs::write("/tmp/lab-buildkit/daemon.json", settings.to_string())?;
-    if rootless() {
+    if is_apart {
         command.arg("--rootless");
     }
     Ok(command
@@ -116,6 +119,15 @@ fn start_dockerd(mut command: Command, config: &Config) -> Result<Child, Box<dyn
 /// Whether rootlesskit has started this in a user namespace. An engine that runs in one itself is no reason.
 pub fn rootless() -> bool {
     std::env::var_os("ROOTLESSKIT_STATE_DIR").is_some()
+}
+
+/// Whether the engine outside maps users.
+fn is_mapped() -> bool {
+    fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| !map.trim_end().ends_with("4294967295"))
+}
+
+fn has_cgroup2() -> bool {
+    Path::new("/sys/fs/cgroup/cgroup.controllers").exists()
 }
 
 /// The resolver of slirp4netns, which passes names on to that of the container.

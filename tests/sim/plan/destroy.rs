@@ -79,7 +79,7 @@ fn a_sidecar_that_is_no_longer_wanted_goes_and_its_volume_stays() {
             files./usr/local/lib/moat/names "755 sha256:b5cfcc2a8c996b002af05fa81eaa6ef59fd9d682960b3751bbd93671a43146e9" -> unset
             files./usr/local/lib/moat/plugin "755 sha256:0dafeed3521aa1ef0a4c3ca619840741cd1cd7ecde9712eb99eb57b673ce74e8" -> unset
             files./usr/local/lib/moat/ready "755 sha256:df331a8150fe1bfef7476c060b6d2c67b2d58ea9e91047132d53023e5cc589b4" -> unset
-            files./usr/local/lib/moat/start "755 sha256:47d543ecfc50ca8129ac033272d9a051276cb0c39ffbe0639a4e8ac641d3bdc7" -> unset
+            files./usr/local/lib/moat/start "755 sha256:15637bbffaf43590e365280735a193ac6dc26827ae037b00d56b30748190c456" -> unset
             files./usr/local/lib/moat/targets.awk "644 sha256:d2d6e0b1c14911ad7af0aac7200779b53c87884e408946386b5a208d4353fa15" -> unset
             health.command ["/usr/local/lib/moat/ready"] -> unset
             mounts./var/lib/docker "volume/docker" -> unset

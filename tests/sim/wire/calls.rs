@@ -11,8 +11,8 @@ use moat_model::engine::{
     ContainerCreate, Engine, EngineError, Fault, Filter, NetworkCreate, VolumeCreate, VolumeMount,
 };
 use moat_model::resource::{
-    ContainerConfig, ContainerId, FileConfig, HealthConfig, ImageRef, NetworkAttachment, NetworkId, ResourceId,
-    RestartPolicy, RunId,
+    ContainerConfig, ContainerId, FileConfig, HealthConfig, ImageRef, NetworkAttachment, NetworkId, Protection,
+    ResourceId, RestartPolicy, RunId,
 };
 use moat_model::state::{ContainerState, Health};
 use serde_json::json;
@@ -97,6 +97,34 @@ async fn a_container_is_created_with_everything_in_one_call() {
         "NetworkingConfig": {"EndpointsConfig": {"n1": {"Aliases": ["buildkit"]}}},
     });
     assert_eq!(request.json(), expected);
+}
+
+// Whatever a plan says: root of the host without masked system paths has the host.
+#[tokio::test]
+async fn root_sees_all_system_paths_only_where_it_is_not_the_hosts() {
+    for (user, options, is_created) in [
+        (None, "[]", false),
+        (Some("0:5"), r#"["name=seccomp,profile=userns"]"#, false),
+        (Some("someone"), "null", false),
+        (None, r#"["name=seccomp,profile=builtin","name=userns"]"#, true),
+        (None, r#"["name=rootless"]"#, true),
+        (Some("1000"), "[]", true),
+    ] {
+        let info = format!(r#"{{"SecurityOptions":{options}}}"#);
+        let fake = Fake::start(move |request| match request.line.as_str() {
+            line if line.ends_with("/info") => Some(Reply::Json(200, info.clone())),
+            line if line.contains("/containers/create") => Some(Reply::Json(201, r#"{"Id":"c9"}"#.to_owned())),
+            _ => None,
+        });
+        let mut create = create();
+        create.config.privileged = false;
+        create.config.user = user.map(str::to_owned);
+        create.config.rights.without = [Protection::SystemPaths].into();
+        let made = fake.connect().await.create_container(&create).await;
+        assert_eq!(made.is_ok(), is_created, "{user:?} {options}: {made:?}");
+        let sent = fake.seen().iter().any(|request| request.line.contains("/containers/create"));
+        assert_eq!(sent, is_created, "{user:?} {options}");
+    }
 }
 
 #[tokio::test]

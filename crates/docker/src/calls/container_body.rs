@@ -421,6 +421,7 @@ mod tests {
             limits_pids: true,
             has_oom_score: true,
             log_driver: "json-file".to_owned(),
+            ..Capacity::default()
         };
         let mut create = bare();
         create.config.limits.pids = Some(100);

@@ -130,7 +130,16 @@ pub(crate) async fn create(docker: &Docker, create: &ContainerCreate) -> Result<
     }
     let platform = pull::of_platform(create.config.platform.as_ref());
     let path = format!("/containers/create?name={}{platform}", encoded(&create.name));
-    let defaults = Defaults::of(&create.config, docker.capacity().await?);
+    let capacity = docker.capacity().await?;
+    // The compiler and the command line have checked it; this holds also if one of them is wrong.
+    if create.config.opens_host() && !capacity.maps_users {
+        let message =
+            format!("`{}` would have the Docker host: its root is the host's, and sees all system paths", create.name);
+        return Err(
+            EngineError::new(Fault::Refused, message).hint("the engine must map users: see `moat explain isolation`")
+        );
+    }
+    let defaults = Defaults::of(&create.config, capacity);
     let body = container_body::body(create, &defaults, docker.version);
     let made: Result<Created, _> = docker.post(Call::CreateContainer, &path, &body).await;
     made.map(|made| ContainerId::new(made.id)).map_err(|failure| failure.into_error(Call::CreateContainer))

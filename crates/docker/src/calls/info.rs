@@ -160,7 +160,14 @@ impl Info {
             limits_pids: self.pids_limit,
             has_oom_score: self.os_type == "linux",
             log_driver: self.logging_driver.clone(),
+            maps_users: self.has_security_option("userns") || self.has_security_option("rootless"),
         }
+    }
+
+    /// Whether a security option such as `name=userns` is on.
+    pub fn has_security_option(&self, name: &str) -> bool {
+        let is = |option: &String| option.split(',').any(|it| it.strip_prefix("name=") == Some(name));
+        self.security_options.iter().any(is)
     }
 }
 
@@ -185,9 +192,13 @@ impl Docker {
     /// Whether the paths of the Docker host are known to be paths of this machine. A socket may belong to a virtual
     /// machine, which has another kernel.
     pub async fn shares_files(&self) -> bool {
+        self.info().await.is_ok_and(|info| self.shares_files_as(&info))
+    }
+
+    /// Like [`Docker::shares_files`], with the engine's answer.
+    pub fn shares_files_as(&self, info: &Info) -> bool {
         let is_socket = matches!(self.located().endpoint, Endpoint::Unix(_));
-        let Ok(ours) = fs::read_to_string(KERNEL) else { return false };
-        is_socket && self.info().await.is_ok_and(|info| info.kernel_version == ours.trim())
+        is_socket && fs::read_to_string(KERNEL).is_ok_and(|ours| info.kernel_version == ours.trim())
     }
 
     /// Returns the components of the engine. Slow: the engine runs its helpers for their versions.

@@ -22,7 +22,7 @@ use super::logging::LogConfig;
 use super::mount::{self, Mount};
 use super::platform::Platform;
 use super::port::PortConfig;
-use super::rights::Rights;
+use super::rights::{Protection, Rights};
 use super::secret::Secret;
 
 /// The desired configuration of a resource.
@@ -296,6 +296,13 @@ impl ContainerConfig {
     /// The networks that it is connected to, its own first.
     pub fn networks(&self) -> impl Iterator<Item = &ResourceId> {
         [&self.network.network].into_iter().chain(&self.uplink)
+    }
+
+    /// Whether root of the host could run in it, without masked system paths: this gives it the host, whatever its
+    /// capabilities. What the name of a user means is up to the image.
+    pub fn opens_host(&self) -> bool {
+        let uid = self.user.as_deref().and_then(|user| user.split(':').next()?.parse::<u32>().ok());
+        self.rights.without.contains(&Protection::SystemPaths) && uid.is_none_or(|uid| uid == 0)
     }
 }
 

@@ -28,7 +28,7 @@ pub const LOG: [(&str, &str); 2] = [("max-file", "3"), ("max-size", "10m")];
 /// The log drivers with files, which support these options.
 const LOG_DRIVERS: [&str; 2] = ["json-file", "local"];
 
-/// The limits that an engine reports as enforceable. Nothing is assumed about unreported ones.
+/// What an engine reports to have, such as limits. Nothing is assumed about what it does not report.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Capacity {
     /// The host's memory.
@@ -38,6 +38,8 @@ pub struct Capacity {
     pub has_oom_score: bool,
     /// The default log driver.
     pub log_driver: String,
+    /// Whether root in a container is another user on the host.
+    pub maps_users: bool,
 }
 
 /// The default limits of a container, and those that the engine did not support.
@@ -116,6 +118,7 @@ mod tests {
             limits_pids: true,
             has_oom_score: true,
             log_driver: "json-file".to_owned(),
+            maps_users: false,
         }
     }
 

@@ -6,7 +6,7 @@ use super::{git, sources};
 use crate::diagnostic::quoted;
 use moat_model::resource::subnet::GATEWAY_CONTAINERS_MAX;
 
-use crate::{Capabilities, Capability, Diagnostic, Diagnostics, Spec, suggest};
+use crate::{Capabilities, Capability, Diagnostic, Diagnostics, Isolation, Spec, suggest};
 
 /// All conflicts between a spec and its dependencies.
 pub(super) fn conflicts(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
@@ -167,8 +167,9 @@ fn targets(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
 
 /// The start script of the agent's own Docker daemon needs root.
 fn user(spec: &Spec, chosen: &[Capability]) -> Option<Diagnostic> {
-    let rooted =
-        chosen.iter().find(|capability| capability.main.privileged && !capability.main.entrypoint.is_empty())?;
+    let is_mapped = spec.isolation == Isolation::Mapped;
+    let is_root = |it: &&Capability| (it.main.privileged || is_mapped) && !it.main.entrypoint.is_empty();
+    let rooted = chosen.iter().find(is_root)?;
     let user = spec.user.as_ref().filter(|user| !["root", "0", "0:0", "root:root"].contains(&user.as_str()))?;
     let message = format!("{} starts its daemon as root, not as {}", quoted(&rooted.capability), quoted(user));
     let hint = format!("remove `user`, and run commands with `moat exec --user {user} -- …`");

@@ -6,7 +6,7 @@
 use crate::diagnostic::quoted;
 use crate::{Capabilities, Capability, Diagnostic, Isolation, Spec};
 use moat_model::graph::Node;
-use moat_model::resource::{Config, ImageRef, MountSource, Protection};
+use moat_model::resource::{Config, ImageRef, MountSource};
 
 /// Whether a spec that says nothing about isolation could have it: some container is privileged only without.
 pub fn could_be_rootless(spec: &Spec, capabilities: &Capabilities) -> bool {
@@ -22,16 +22,34 @@ pub fn could_be_rootless(spec: &Spec, capabilities: &Capabilities) -> bool {
         && !super::dockerfile::is_built(spec, &rootless)
 }
 
+/// Whether a dependency of a spec has another form for its isolation.
+pub(super) fn has_variant(spec: &Spec, capabilities: &Capabilities) -> bool {
+    let all = capabilities.closure(&spec.dependencies, spec.isolation);
+    all.iter().any(|it| capabilities.has_variant(&it.capability, spec.isolation))
+}
+
+/// The isolation as the spec has it, with what came of it.
+pub(super) fn words(spec: &Spec) -> String {
+    match &spec.auto {
+        Some(_) => format!("`isolation: auto` ({})", spec.isolation),
+        None => format!("`isolation: {}`", spec.isolation),
+    }
+}
+
 /// All conflicts between a spec and its isolation.
 pub(super) fn faults(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
     let variant = chosen.iter().find_map(|it| Some((it, it.main.user.as_deref()?)));
     let Some((capability, user)) = variant else { return Vec::new() };
+    // The engine may make another choice.
+    if spec.auto.as_ref().is_some_and(|auto| auto.reason.is_none()) {
+        return Vec::new();
+    }
     let mut found = Vec::new();
     found.extend(user_of_main(spec, capability, user));
     found.extend(workspace(spec, user));
     found.extend(images(spec, capability));
     if super::dockerfile::is_built(spec, chosen) {
-        let message = format!("images that moat builds do not work with `isolation: {}` yet", spec.isolation);
+        let message = format!("images that moat builds do not work with {} yet", words(spec));
         let hint = "set `image` to one that contains the dependencies, or remove `isolation`";
         found.push(Diagnostic::error(spec.place_of_key("isolation"), message).hint(hint));
     }
@@ -40,10 +58,13 @@ pub(super) fn faults(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
 
 /// Containers that would run as root without the protection of system paths.
 pub(super) fn unprotected(spec: &Spec, nodes: &[Node]) -> Vec<Diagnostic> {
+    // Only on an engine that maps users, which is checked where it is known.
+    if spec.isolation == Isolation::Mapped {
+        return Vec::new();
+    }
     let fault = |node: &Node| {
         let Config::Container(config) = &node.config else { return None };
-        let is_open = config.rights.without.contains(&Protection::SystemPaths);
-        if !is_open || config.user.as_deref().is_some_and(is_a_user) {
+        if !config.opens_host() {
             return None;
         }
         let name = quoted(&node.id.to_string());
@@ -54,16 +75,11 @@ pub(super) fn unprotected(spec: &Spec, nodes: &[Node]) -> Vec<Diagnostic> {
     nodes.iter().filter_map(fault).collect()
 }
 
-/// A number other than root's. What a name means is up to the image.
-fn is_a_user(user: &str) -> bool {
-    user.split(':').next().and_then(|uid| uid.parse::<u32>().ok()).is_some_and(|uid| uid != 0)
-}
-
 /// The daemon runs as the user for whom the image is made.
 fn user_of_main(spec: &Spec, capability: &Capability, user: &str) -> Option<Diagnostic> {
     let other = spec.user.as_ref().filter(|own| own.split(':').next() != Some(user))?;
     let message = format!("{} runs as the user {user} here, not as {}", quoted(&capability.capability), quoted(other));
-    let hint = format!("remove `user`, or `isolation: {}`", spec.isolation);
+    let hint = format!("remove `user`, or {}", words(spec));
     Some(Diagnostic::error(spec.place("user"), message).hint(hint))
 }
 
@@ -94,7 +110,7 @@ fn images(spec: &Spec, capability: &Capability) -> Vec<Diagnostic> {
         if repository != default.repository_and_tag().0 || fits {
             return None;
         }
-        let message = format!("the image {} is not made for `isolation: {}`", quoted(own.as_str()), spec.isolation);
+        let message = format!("the image {} is not made for {}", quoted(own.as_str()), words(spec));
         let hint = format!("use {}, or remove `{at}`", quoted(&format!("{own}{suffix}")));
         Some(Diagnostic::error(spec.place(at), message).hint(hint))
     };

@@ -13,6 +13,7 @@ mod git;
 mod image;
 mod isolated;
 mod program;
+mod settle;
 mod sources;
 mod vault;
 
@@ -38,6 +39,7 @@ use moat_model::resource::{
 pub use self::choose::{needs_vault, with_unknown_dependencies};
 pub use self::fit::warnings;
 pub use self::isolated::could_be_rootless;
+pub use self::settle::{Host, Obstacle, Users, needs_host, settle};
 pub use self::vault::Vault;
 
 /// The only network of a run.

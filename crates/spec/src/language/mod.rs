@@ -132,7 +132,8 @@ pub static AGENT: Shape = Shape::Keys(&[
         .default("`privileged`")
         .summary(
             "how dependencies that run a daemon are kept from the host: `privileged`: not at all; `rootless`: main and \
-             their sidecars run as a user without rights on the host",
+             their sidecars run as a user without rights on the host; `mapped`: as root, which an engine with \
+             `userns-remap` or a rootless engine maps to a user; `auto`: one of the last two, by the engine",
         )
         .example("rootless"),
     Key::new("workspace", WORKSPACE_SHAPE, Effect::Replace)
@@ -234,7 +235,7 @@ const ENTRYPOINT: Shape = Shape::Either(&[
     Shape::List { item: &Shape::Scalar(rule::argument), if_empty: None, unique: false },
 ]);
 
-const ISOLATIONS: &[&str] = &["privileged", "rootless"];
+const ISOLATIONS: &[&str] = crate::isolation::NAMES;
 
 const RESTART: &[&str] = &["no", "on-failure", "unless-stopped", "always"];
 

@@ -7,6 +7,7 @@ use std::fmt::Display;
 
 use serde::Serialize;
 
+use crate::isolation::AUTO;
 use crate::path_facts::{PathFacts, Repository};
 use crate::registries::Registries;
 use crate::secrets::SecretSource;
@@ -92,6 +93,7 @@ pub(super) fn of_spec(spec: &Spec) -> Lines {
         stop_timeout,
         rights,
         isolation,
+        auto,
     } = spec;
     let mut lines = Lines::default();
     lines.put("agent", agent.as_str());
@@ -111,7 +113,8 @@ pub(super) fn of_spec(spec: &Spec) -> Lines {
     lines.optional("hostname", hostname.as_ref());
     lines.flag("init", *init);
     lines.optional("stop_timeout", stop_timeout.as_ref());
-    lines.rights(rights, *isolation);
+    // What the engine makes of it is no part of the text.
+    lines.rights(rights, if auto.is_some() { AUTO } else { isolation.as_str() });
     lines.optional("restart", restart.map(RestartPolicy::as_str));
     lines.environment("env", env, concealed, places);
     for (name, source) in secrets {
@@ -261,8 +264,8 @@ impl Lines {
         }
     }
 
-    fn rights(&mut self, rights: &Rights, isolation: Isolation) {
-        self.optional(ISOLATION, (isolation != Isolation::default()).then_some(isolation));
+    fn rights(&mut self, rights: &Rights, isolation: &str) {
+        self.optional(ISOLATION, (isolation != Isolation::default().as_str()).then_some(isolation));
         // A spec cannot remove protections.
         let Rights { read_only, cap_add, cap_drop, devices, gpus, without: _ } = rights;
         self.flag("read_only", *read_only);

@@ -173,6 +173,9 @@ mod tests {
             ("image: b\nmounts: ['/d:/d']\nports: ['80:80']\nsecrets: {S: 'env://X'}\n", "image: b\n"),
             ("image: b\nworkspace: .\n", "image: b\nworkspace: {path: ., exclude: [x]}\n"),
             ("image: b\nservices: {db: {image: c, env: {A: '1'}}}\n", "image: b\n"),
+            ("image: b\n", "image: b\nisolation: auto\n"),
+            ("image: b\nisolation: auto\n", "image: b\nisolation: mapped\n"),
+            ("image: b\nisolation: mapped\n", "image: b\nisolation: rootless\n"),
             ("image: b\nhooks: {pre_run: x}\n", "image: b\nnetwork: {internal: true}\n"),
             ("image: docker:dind\ndependencies: [docker:dind]\n", "image: docker:dind\n"),
         ] {
@@ -209,6 +212,10 @@ mod tests {
             ),
             ("image: b\nenv: {A: x}\n", "image: b\nenv: {A: '${TOKEN}'}\n", "variable A: ${TOKEN}"),
             ("image: b\nnetwork: {internal: true}\n", "image: b\n", "network may reach everything"),
+            ("image: b\nisolation: auto\n", "image: b\n", "isolation removed: auto"),
+            ("image: b\nisolation: auto\n", "image: b\nisolation: privileged\n", "isolation removed: auto"),
+            ("image: b\nisolation: rootless\n", "image: b\nisolation: auto\n", "isolation: rootless -> auto"),
+            ("image: b\nisolation: mapped\n", "image: b\nisolation: auto\n", "isolation: mapped -> auto"),
             ("image: b\n", "image: b\nports: ['127.0.0.1:8080:80']\n", "port 80/tcp on 127.0.0.1:8080"),
             (
                 "image: b\nworkspace: {path: ., exclude: [x]}\n",

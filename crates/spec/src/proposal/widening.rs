@@ -8,6 +8,7 @@ use super::reach;
 use super::rule::{self, Rule};
 use super::{FORMAT, Proposal};
 use crate::Isolation;
+use crate::isolation::NAMES;
 
 /// The changes that need approval before `proposed` replaces `approved`, sorted by key. Empty: all changes are
 /// restrictions or harmless.
@@ -43,7 +44,8 @@ fn is_harmless(rule: Rule, old: Option<&str>, new: Option<&str>) -> bool {
         Rule::Removal => new.is_none(),
         Rule::Addition => old.is_none(),
         Rule::Stronger => {
-            let of = |text: Option<&str>| text.map_or(Some(Isolation::default()), Isolation::parse);
+            let default = Isolation::default().as_str();
+            let of = |text: Option<&str>| NAMES.iter().position(|name| *name == text.unwrap_or(default));
             of(old).zip(of(new)).is_some_and(|(old, new)| new >= old)
         }
         Rule::Access => match (old, new) {

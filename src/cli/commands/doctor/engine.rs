@@ -31,8 +31,7 @@ pub(super) fn privileged(info: &Info) -> Check {
     }
     if has("name=userns") {
         let found = "the engine remaps users (`userns-remap`) and cannot start privileged containers".to_owned();
-        let hint = "sandboxes without `docker:dind` work here, and root in them is not root on the Docker host; for \
-                    `docker:dind` run a rootless engine beside this one (cgroup version 2), and name it with --host";
+        let hint = "write `isolation: mapped` or `auto` in specs with `docker:dind`; other sandboxes work as they are";
         return Check::care("privileged", found, hint);
     }
     Check::good("privileged", "no known obstacle".to_owned())

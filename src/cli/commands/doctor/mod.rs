@@ -197,7 +197,7 @@ mod tests {
         assert!(advice(ROOTLESS_V2).contains("root in a sandbox is not root on the Docker host"));
         assert!(advice(ROOTLESS_V2).contains("has no limits of cpus") && advice(ROOTLESS_V2).contains("Delegate="));
         assert!(advice(ROOTLESS_V1).contains("cgroup version 2"));
-        assert!(advice(USERNS).contains("sandboxes without `docker:dind` work here"));
+        assert!(advice(USERNS).contains("write `isolation: mapped` or `auto`"));
         for answers in [ROOTLESS_V1, ROOTLESS_V2, USERNS] {
             assert!(!advice(answers).contains("runs as root"), "no hint suggests more privileges");
         }
