@@ -28,7 +28,8 @@ pub async fn host(engine: &Docker) -> Result<Host, EngineError> {
     // The settings of another machine cannot be read.
     let setting = if engine.shares_files_as(&info) { user_namespaces::obstacle() } else { None };
     let obstacle = setting.map(|it| Obstacle { message: it.message.to_owned(), hint: it.hint.to_owned() });
-    Ok(Host { users, root, kernel: info.kernel_version, obstacle })
+    let runtimes = info.runtimes.into_keys().collect();
+    Ok(Host { users, root, kernel: info.kernel_version, obstacle, runtimes })
 }
 
 fn users(info: &Info) -> Users {

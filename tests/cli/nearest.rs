@@ -98,6 +98,21 @@ fn init_creates_the_file_in_the_working_directory() {
     assert_eq!((ran.code, place.path().join("a/b/agent.yaml").exists()), (Some(0), true), "{}", ran.err);
 }
 
+// Main can write only in a folder of its own user.
+#[test]
+fn init_isolates_where_the_folder_suits() {
+    let place = Place::with(SPEC);
+    let file = place.path().join("a/b/agent.yaml");
+    let written = |owner: u32| {
+        std::fs::create_dir_all(place.path().join("a/b")).expect("a folder");
+        std::os::unix::fs::chown(place.path().join("a/b"), Some(owner), None).expect("a new owner");
+        let _ = std::fs::remove_file(&file);
+        assert_eq!(below(&place, &["init", "--yes"]).code, Some(0));
+        std::fs::read_to_string(&file).expect("a spec").lines().any(|line| line == "isolation: auto")
+    };
+    assert_eq!([1000, 1001, 0].map(written), [true, false, false]);
+}
+
 /// The home directory, here that of the test, is the last one searched.
 #[test]
 fn the_search_stops_at_the_home_directory() {

@@ -113,6 +113,7 @@ const SHOWN: &[(&str, &str, &str)] = &[
     ("container.pids", "{{.HostConfig.PidsLimit}}", "200"),
     ("container.dns", "{{.HostConfig.Dns}}", "1.1.1.1"),
     ("container.ulimits", "{{json .HostConfig.Ulimits}}", "1024"),
+    ("container.runtime", "{{.HostConfig.Runtime}}", "other"),
     ("container.shm", "{{.HostConfig.ShmSize}}", "67108864"),
     ("container.oom_score_adj", "{{.HostConfig.OomScoreAdj}}", "200"),
     ("container.logging", "{{.HostConfig.LogConfig.Type}}", "local"),

@@ -69,6 +69,41 @@ fn the_workspace_is_writable_for_main_and_its_containers() {
     assert_eq!(fs::read_to_string(folder.join("inner")).expect("a file"), "main\n");
 }
 
+// `moat init` in a folder of the usual user, and the story of the README with it.
+#[test]
+fn the_first_spec_of_a_user_is_isolated() {
+    let sandbox = Sandbox::new("image: busybox\n");
+    let file = sandbox.path().join("agent.yaml");
+    fs::remove_file(&file).expect("the file of the test");
+    chown(sandbox.path(), Some(1000), Some(1000)).expect("a new owner");
+    sandbox.moat(&["init", "--yes", "--agent", &sandbox.agent]).ok();
+    // The lab's registry has a private address, which no policy allows.
+    let text = fs::read_to_string(&file).expect("a spec");
+    fs::write(&file, text.replace("policy: strict", "policy: open").replace("  rules:\n    - \"@docker-hub\"\n", ""))
+        .expect("a file");
+    sandbox.apply();
+    sandbox.assert_ready();
+    assert_eq!(sandbox.inspect("main", "{{.HostConfig.Privileged}} {{.Config.User}}"), "false 1000");
+    fs::write(sandbox.path().join("Dockerfile"), "FROM busybox\nCMD echo hello\n").expect("a file");
+    sandbox.moat(&["exec", "--", "docker", "build", "-q", "-t", "x", "."]).ok();
+    assert_eq!(sandbox.moat(&["exec", "--", "docker", "run", "--rm", "x"]).ok().stdout, "hello\n");
+    assert!(sandbox.apply().to_string().contains("nothing to do"));
+}
+
+#[test]
+fn another_runtime_runs_main_and_an_unknown_one_is_refused() {
+    let sandbox = Sandbox::applied("image: busybox\ncontainer: {runtime: other}\n");
+    assert_eq!(sandbox.inspect("main", "{{.HostConfig.Runtime}}"), "other");
+    assert!(sandbox.moat(&["plan"]).ok().stdout.contains("Nothing to do"));
+    sandbox.rewrite("image: busybox\ncontainer: {runtime: runsc}\n");
+    let refused = sandbox.moat(&["apply", "--approve-all"]).run();
+    assert!(refused.code == 65 && refused.stderr.contains("the engine has no runtime `runsc`"), "{refused}");
+    assert_eq!(sandbox.inspect("main", "{{.HostConfig.Runtime}}"), "other");
+    // Back to the engine's own is less than what was approved.
+    sandbox.rewrite("image: busybox\n");
+    assert_eq!(sandbox.moat(&["apply"]).run().code, 77);
+}
+
 #[test]
 fn a_plan_with_privileged_containers_names_the_alternative_once() {
     let sandbox = Sandbox::new(DIND);

@@ -66,6 +66,8 @@ make_tree() { # NAME PACKAGES
 # Mounts and files of the kind, below the future root, which is the current folder.
 furnish() {
     case $kind in
+        # For tests that name a runtime.
+        docker-26) daemon_json '"runtimes": {"other": {"path": "runc"}}' ;;
         docker-20) capabilities || without_missing_capability ;;
         docker-28-containerd) daemon_json '"features": {"containerd-snapshotter": true}' ;;
         docker-userns)

@@ -258,7 +258,7 @@ impl Spec {
         let declared = lowering.volumes(file.volumes);
         mounts.extend(lowering.tmpfs_mounts(file.tmpfs));
         let rights = lowering.rights(&file.cap_add, &file.cap_drop, &file.devices, file.gpus);
-        let rights = Rights { read_only: file.read_only, ..rights };
+        let rights = Rights { read_only: file.read_only, runtime: file.container.runtime.clone(), ..rights };
         let ports = lowering.ports("ports", file.ports);
         let services = lowering.services(file.services);
         let of_services = services.iter().filter(|(_, service)| !service.ports.is_empty());

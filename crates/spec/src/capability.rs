@@ -133,6 +133,9 @@ pub struct Sidecar {
 pub struct MainPart {
     /// `None`: the spec's or the image's own.
     pub user: Option<String>,
+    /// Runtimes that cannot run it, with the reason.
+    #[serde(default)]
+    pub unsupported_runtimes: BTreeMap<String, String>,
     #[serde(default)]
     pub privileged: bool,
     #[serde(default)]

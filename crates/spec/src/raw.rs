@@ -193,6 +193,7 @@ pub(super) struct Container {
     #[serde(default)]
     pub ulimits: BTreeMap<String, String>,
     pub shm: Option<String>,
+    pub runtime: Option<String>,
     pub oom_score_adj: Option<String>,
     pub logging: Option<LogConfig>,
 }

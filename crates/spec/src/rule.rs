@@ -139,7 +139,7 @@ macro_rules! tuning_rules {
     };
 }
 
-tuning_rules! { linux_capability device gpus tmpfs hostname stop_timeout platform }
+tuning_rules! { linux_capability device gpus tmpfs hostname runtime stop_timeout platform }
 
 /// A limit on processes.
 pub fn pids(text: &str) -> Result<(), Fault> {

@@ -19,12 +19,31 @@ pub enum FirstPolicy {
 /// The dependency of a spec without an image.
 const DEPENDENCY: &str = "docker:dind";
 
+/// The user that owns what main writes under `isolation: rootless`.
+pub const FIRST_USER: u32 = 1000;
+
+const ISOLATED: &str = "\
+# Root in the sandbox has no rights on the host. `moat plan` shows how this engine does it.
+isolation: auto
+";
+
+const PRIVILEGED: &str = "\
+# Root in the sandbox is root on the host. With this line it is not; then the folder to work on has to belong to the user
+# 1000, or has to be a volume. See `moat explain isolation`.
+# isolation: auto
+";
+
 /// A commented spec for an agent in `image`, or with its own Docker daemon.
-pub fn template(agent: &AgentName, image: Option<&str>, policy: FirstPolicy) -> String {
+///
+/// `is_user`: the folder to work on belongs to the user of `isolation: rootless`, [`FIRST_USER`].
+pub fn template(agent: &AgentName, image: Option<&str>, policy: FirstPolicy, is_user: bool) -> String {
     let network = network(if image.is_none() { Some(DEPENDENCY) } else { None }, policy);
     let (image, docker) = match image {
         Some(image) => (format!("image: {}\n", text(image)), format!("# dependencies:\n#   - {DEPENDENCY}\n")),
-        None => ("# image: docker:dind\n".to_owned(), format!("dependencies:\n  - {DEPENDENCY}\n")),
+        None => {
+            let image = format!("# image: docker:dind\n\n{}", if is_user { ISOLATED } else { PRIVILEGED });
+            (image, format!("dependencies:\n  - {DEPENDENCY}\n"))
+        }
     };
     let agent = text(agent.as_str());
     format!(
@@ -123,7 +142,7 @@ mod tests {
             let name = crate::slug(&folder).unwrap_or_else(|| "agent".to_owned());
             let name = AgentName::parse(&name).expect("a slug");
             let image = moat_model::resource::ImageRef::parse(&folder).ok().map(|image| image.to_string());
-            let source = Source::new("agent.yaml", "/agent.yaml", template(&name, image.as_deref(), FirstPolicy::Strict));
+            let source = Source::new("agent.yaml", "/agent.yaml", template(&name, image.as_deref(), FirstPolicy::Strict, true));
             let spec = agent::parse(source).unwrap_or_else(|diagnostics| panic!("{folder:?}: {diagnostics}"));
             proptest::prop_assert_eq!(spec.agent, name);
             proptest::prop_assert_eq!(spec.image.map(|image| image.to_string()), image);
@@ -135,7 +154,10 @@ mod tests {
         let name = AgentName::parse("builder").expect("a name");
         let cases = [(None, FirstPolicy::Strict), (Some("debian:13"), FirstPolicy::Strict), (None, FirstPolicy::Open)];
         for (image, policy) in cases {
-            let text = template(&name, image, policy);
+            let text = template(&name, image, policy, policy == FirstPolicy::Strict);
+            let isolation = text.lines().find(|line| line.contains("isolation: "));
+            let expected = if policy == FirstPolicy::Strict { "isolation: auto" } else { "# isolation: auto" };
+            assert_eq!(isolation, image.is_none().then_some(expected), "{text}");
             let keys = text.lines().map(|line| match line.strip_prefix("# ") {
                 Some(rest) if !rest.ends_with('.') && rest.contains(':') || line.starts_with("#   ") => rest,
                 _ => line,

@@ -184,6 +184,16 @@ pub fn hostname(text: &str) -> Result<(), Fault> {
     Err(Fault::new(format!("{} is not a valid host name", quoted(text)), hint))
 }
 
+/// The name of a runtime, as the engine's settings or its plugins have it.
+pub fn runtime(text: &str) -> Result<(), Fault> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return Ok(());
+    }
+    let hint = "write its name, such as `runsc`; the engine's settings have its path";
+    Err(Fault::new(format!("{} is not the name of a runtime", quoted(text)), hint))
+}
+
 /// The timeout of a stop. Engines support only whole seconds.
 pub fn stop_timeout(text: &str) -> Result<u32, Fault> {
     let wrong = |hint: &str| Fault::new(format!("{} is not a stop timeout", quoted(text)), hint);

@@ -1,7 +1,8 @@
 //! `moat init`: creates a first spec.
 
-use std::env;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
 
 use clap::Args;
 
@@ -13,7 +14,7 @@ use crate::local;
 use crate::ui::json::documents;
 use crate::ui::terminal::ask;
 use moat_model::resource::{AgentName, ImageRef};
-use moat_spec::{FirstPolicy, slug, template};
+use moat_spec::{FIRST_USER, FirstPolicy, slug, template};
 
 /// Create a commented `agent.yaml`
 ///
@@ -46,15 +47,17 @@ const PLAIN: &str = "debian:13";
 
 pub fn run(args: &Init, session: &Session) -> Result<Exit, CliError> {
     let name = args.agent.clone().unwrap_or_else(name_of_folder);
+    let is_user = belongs_to_first_user(&args.file);
     let mut image = args.image.as_ref().map(ToString::to_string);
     if image.is_none() && !args.yes {
-        let question = format!("`{name}` gets its own Docker in a privileged container");
+        let container = if is_user { "a container" } else { "a privileged container" };
+        let question = format!("`{name}` gets its own Docker in {container}");
         // Without a terminal the default applies: the file can be reviewed before `apply`.
         if ask::consent(&session.screen, &question) == Some(false) {
             image = Some(PLAIN.to_owned());
         }
     }
-    let written = local::spec::create(&args.file, &template(&name, image.as_deref(), policy()));
+    let written = local::spec::create(&args.file, &template(&name, image.as_deref(), policy(), is_user));
     let shown = args.file.display().to_string();
     written.map_err(|source| CliError::Create { file: shown.clone(), source })?;
     if args.json {
@@ -63,6 +66,12 @@ pub fn run(args: &Init, session: &Session) -> Result<Exit, CliError> {
     }
     session.screen.say(&format!("created {shown}; next: `moat plan`, `moat apply`\n"));
     Ok(Exit::Done)
+}
+
+/// Whether the folder of the new file, which becomes the workspace, suits `isolation: auto`.
+fn belongs_to_first_user(file: &Path) -> bool {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::metadata(folder).is_ok_and(|folder| folder.uid() == FIRST_USER)
 }
 
 /// The gateway's program is moat's own, which has to run on the Docker host. Docker is not asked for its architecture.

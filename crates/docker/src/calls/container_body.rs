@@ -104,6 +104,7 @@ fn host_config(create: &ContainerCreate, defaults: &Defaults, network: String) -
         // By id: before Docker 25 two networks may have the same name.
         network_mode: Some(network),
         privileged: config.privileged.then_some(true),
+        runtime: rights.runtime.clone(),
         init: config.init.then_some(true),
         mounts: some_list(create.mounts.iter().map(volume_mount).chain(paths)),
         tmpfs: some_list(in_memory),
@@ -383,6 +384,7 @@ mod tests {
         let mut create = bare();
         let config = &mut create.config;
         config.rights.read_only = true;
+        config.rights.runtime = Some("runsc".to_owned());
         config.rights.cap_add = ["NET_ADMIN".to_owned()].into();
         config.rights.cap_drop = ["ALL".to_owned()].into();
         let (host, container) = ("/dev/null".to_owned(), "/dev/x".to_owned());

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 use crate::transport::endpoint::Endpoint;
 use crate::transport::fault::Failure;
@@ -42,6 +43,9 @@ pub struct Info {
     /// Such as `name=rootless`.
     #[serde(deserialize_with = "or_default")]
     pub security_options: Vec<String>,
+    /// By name.
+    #[serde(deserialize_with = "or_default")]
+    pub runtimes: BTreeMap<String, Value>,
     #[serde(deserialize_with = "or_default")]
     pub docker_root_dir: String,
     /// The engine's clock: RFC 3339.

@@ -21,6 +21,9 @@ pub struct Rights {
     pub devices: Vec<Device>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gpus: Option<Gpus>,
+    /// The program that runs it, by its name on the engine; `None`: the engine's default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<String>,
     /// The engine's default protections that it is without.
     #[serde(rename = "unconfined", skip_serializing_if = "BTreeSet::is_empty")]
     pub without: BTreeSet<Protection>,

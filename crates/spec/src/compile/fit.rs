@@ -15,6 +15,7 @@ pub(super) fn conflicts(spec: &Spec, chosen: &[Capability]) -> Vec<Diagnostic> {
     found.extend(volumes(spec, chosen));
     found.extend(targets(spec, chosen));
     found.extend(user(spec, chosen));
+    found.extend(runtime(spec, chosen));
     found.extend(sources::faults(spec, chosen));
     found.extend(read_only(spec, chosen));
     found.extend(waits(spec, chosen));
@@ -174,6 +175,17 @@ fn user(spec: &Spec, chosen: &[Capability]) -> Option<Diagnostic> {
     let message = format!("{} starts its daemon as root, not as {}", quoted(&rooted.capability), quoted(user));
     let hint = format!("remove `user`, and run commands with `moat exec --user {user} -- …`");
     Some(Diagnostic::error(spec.place("user"), message).hint(hint))
+}
+
+/// Variants of a runtime are named like `runsc-kvm`.
+fn runtime(spec: &Spec, chosen: &[Capability]) -> Option<Diagnostic> {
+    let runtime = spec.rights.runtime.as_ref()?;
+    let is = |name: &str| runtime.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
+    let why =
+        |it: &Capability| it.main.unsupported_runtimes.iter().find(|(name, _)| is(name)).map(|(_, why)| why.clone());
+    let (capability, why) = chosen.iter().find_map(|it| Some((&it.capability, why(it)?)))?;
+    let message = format!("{} does not run in {}: {why}", quoted(capability), quoted(runtime));
+    Some(Diagnostic::error(spec.place("container.runtime"), message).hint("remove one of the two"))
 }
 
 /// Files are written before the start, which needs a writable root filesystem.

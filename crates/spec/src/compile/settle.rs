@@ -4,6 +4,7 @@
 //! chooses `privileged`.
 
 use super::isolated::{self, words};
+use crate::diagnostic::quoted;
 use crate::isolation::Auto;
 use crate::{Capabilities, Diagnostic, Diagnostics, Isolation, Spec};
 use moat_model::resource::MountSource;
@@ -18,6 +19,8 @@ pub struct Host {
     pub kernel: String,
     /// Why users cannot make user namespaces, as far as it is known.
     pub obstacle: Option<Obstacle>,
+    /// The names of the engine's runtimes; empty: unknown.
+    pub runtimes: Vec<String>,
 }
 
 /// The users of the host that those of a container are.
@@ -44,7 +47,7 @@ const KERNEL_MIN: (u32, u32) = (5, 11);
 
 /// Whether the isolation of a spec depends on the engine.
 pub fn needs_host(spec: &Spec) -> bool {
-    spec.isolation != Isolation::Privileged || spec.auto.is_some()
+    spec.isolation != Isolation::Privileged || spec.auto.is_some() || spec.rights.runtime.is_some()
 }
 
 /// Chooses the isolation of a spec.
@@ -56,6 +59,9 @@ pub fn settle(spec: &mut Spec, capabilities: &Capabilities, host: &Host) -> Resu
         // Each engine can carry one of them: where it maps users, a container has none left for namespaces of its own.
         spec.isolation = if host.users == Users::Same { Isolation::Rootless } else { Isolation::Mapped };
         spec.auto = Some(Auto { reason: Some(reason(host)) });
+    }
+    if let Some(fault) = runtime(spec, host) {
+        return Err(Diagnostics::new(&spec.source, vec![fault]));
     }
     // A capability of the user's own may need what `mapped` promises, even without a variant.
     if spec.isolation != Isolation::Mapped && !isolated::has_variant(spec, capabilities) {
@@ -104,6 +110,18 @@ fn fault(spec: &Spec, host: &Host) -> Option<Diagnostic> {
         }
         _ => None,
     }
+}
+
+/// The engine must have the runtime.
+fn runtime(spec: &Spec, host: &Host) -> Option<Diagnostic> {
+    let wanted = spec.rights.runtime.as_ref()?;
+    if host.runtimes.is_empty() || host.runtimes.contains(wanted) {
+        return None;
+    }
+    let has: Vec<String> = host.runtimes.iter().map(|name| format!("`{name}`")).collect();
+    let message = format!("the engine has no runtime {}", quoted(wanted));
+    let hint = format!("it has {}; others are set under `runtimes` in the engine's daemon.json", has.join(", "));
+    Some(Diagnostic::error(spec.place("container.runtime"), message).hint(hint))
 }
 
 /// The first two numbers of a release.
@@ -185,6 +203,19 @@ mod tests {
         assert!(settled(&format!("isolation: rootless\n{DIND}"), &old).is_ok());
         // Without a daemon there is nothing to isolate.
         assert!(settled("isolation: auto\nimage: busybox", &old).is_ok());
+    }
+
+    #[test]
+    fn a_runtime_must_be_one_of_the_engines() {
+        let runtimes = vec!["runc".to_owned(), "runsc".to_owned()];
+        let (known, unknown) = (Host { runtimes, ..host(Users::Same) }, host(Users::Same));
+        let plain = |name: &str| format!("image: busybox\ncontainer: {{runtime: {name}}}");
+        assert!(settled(&plain("runsc"), &known).is_ok());
+        assert!(settled(&plain("kata"), &unknown).is_ok());
+        let found = settled(&plain("kata"), &known).expect_err("not there");
+        assert!(found.contains("the engine has no runtime `kata`: it has `runc`, `runsc`"), "{found}");
+        let found = settled(&format!("{}\n{DIND}", plain("runsc-kvm")), &unknown).expect_err("no gVisor");
+        assert!(found.contains("`docker:dind` does not run in `runsc-kvm`"), "{found}");
     }
 
     #[test]

@@ -145,6 +145,13 @@ pub(super) const CONTAINER: &[Key] = &[
         .summary("the size of `/dev/shm`, in the format of `memory`")
         .example("256m")
         .also(&["shm_size"]),
+    Key::new("runtime", Shape::Text(rule::runtime), Effect::Replace)
+        .default("the engine's own: `runc`")
+        .summary(
+            "the OCI runtime of main, by its name in the engine's settings, such as `runsc` (gVisor), `kata` or \
+             `sysbox-runc`; sidecars and services keep the engine's default",
+        )
+        .example("runsc"),
     Key::new("oom_score_adj", Shape::Scalar(rule::oom_score_adj), Effect::Replace)
         .default("`500`")
         .summary(

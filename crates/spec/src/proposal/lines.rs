@@ -267,7 +267,7 @@ impl Lines {
     fn rights(&mut self, rights: &Rights, isolation: &str) {
         self.optional(ISOLATION, (isolation != Isolation::default().as_str()).then_some(isolation));
         // A spec cannot remove protections.
-        let Rights { read_only, cap_add, cap_drop, devices, gpus, without: _ } = rights;
+        let Rights { read_only, cap_add, cap_drop, devices, gpus, runtime, without: _ } = rights;
         self.flag("read_only", *read_only);
         self.each("cap_add", cap_add.iter());
         self.each("cap_drop", cap_drop.iter());
@@ -275,6 +275,7 @@ impl Lines {
             self.put(format!("device {}", device.container), device.given());
         }
         self.optional("gpus", gpus.as_ref());
+        self.optional("runtime", runtime.as_ref());
     }
 
     fn secret(&mut self, name: &str, source: &SecretSource) {

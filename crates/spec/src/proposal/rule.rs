@@ -15,6 +15,8 @@ pub(super) enum Rule {
     Addition,
     /// A stronger isolation.
     Stronger,
+    /// Its addition, if it is known to be stronger than the engine's default.
+    Sandbox,
     /// No change.
     Nothing,
 }
@@ -57,6 +59,7 @@ const RULES: &[(&str, Rule)] = &[
     ("cap_drop", Rule::Addition),
     ("read_only", Rule::Addition),
     ("isolation", Rule::Stronger),
+    ("runtime", Rule::Sandbox),
 ];
 
 pub(super) fn of(key: &str) -> Rule {
