@@ -221,7 +221,9 @@ layer() { # NAME DIR
     local tar=$cache/layers/$1.tar
     tar --sort=name --numeric-owner --mtime=@0 --xattrs --xattrs-include=security.capability --exclude='./dev/*' -C "$2" -cf "$tar.new" .
     mv "$tar.new" "$tar"
-    sha256sum "$tar" | cut -c1-64 >"$cache/layers/$1.digest"
+    # As a new file: another checkout may have a hard link to the old one.
+    sha256sum "$tar" | cut -c1-64 >"$tar.digest"
+    mv "$tar.digest" "$cache/layers/$1.digest"
     [ "$1" = base ] || rm -rf "$2"
 }
 
