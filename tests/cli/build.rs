@@ -176,7 +176,7 @@ fn build_secrets_need_a_source() {
 #[test]
 fn the_tag_covers_the_names_of_build_secrets() {
     let tag = |build: &str| {
-        let place = Place::with(&format!("agent: builder\nsecrets: {{A: 'env://A'}}\nbuild: {build}\n"));
+        let place = Place::with(format!("agent: builder\nsecrets: {{A: 'env://A'}}\nbuild: {build}\n"));
         let ran = place.file("Dockerfile", "FROM a\n").file(".dockerignore", "agent.yaml\n").run(&["image"]);
         assert_eq!(ran.code, Some(0), "{}", ran.err);
         ran.err

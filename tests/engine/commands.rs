@@ -78,7 +78,7 @@ fn commands_without_a_sandbox() {
 
           the image of the main container
 
-          default  the image of a dependency
+          default  the image of a dependency, or one that moat builds on Debian
           change  replaces
           example  image: debian:13
     "#]]

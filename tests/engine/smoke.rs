@@ -10,6 +10,7 @@ use testkit::sandbox::{DIND, PLAIN, Sandbox};
 const REGISTRY: &str = "10.213.213.1:5000";
 
 /// Differences between engines that change what moat can do.
+#[expect(clippy::struct_excessive_bools, reason = "each is a property of its own")]
 struct Kind {
     /// Users are remapped, so no container can be privileged.
     remaps: bool,

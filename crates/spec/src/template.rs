@@ -38,12 +38,11 @@ const PRIVILEGED: &str = "\
 /// `is_user`: the folder to work on belongs to the user of `isolation: rootless`, [`FIRST_USER`].
 pub fn template(agent: &AgentName, image: Option<&str>, policy: FirstPolicy, is_user: bool) -> String {
     let network = network(if image.is_none() { Some(DEPENDENCY) } else { None }, policy);
-    let (image, docker) = match image {
-        Some(image) => (format!("image: {}\n", text(image)), format!("# dependencies:\n#   - {DEPENDENCY}\n")),
-        None => {
-            let image = format!("# image: docker:dind\n\n{}", if is_user { ISOLATED } else { PRIVILEGED });
-            (image, format!("dependencies:\n  - {DEPENDENCY}\n"))
-        }
+    let (image, docker) = if let Some(image) = image {
+        (format!("image: {}\n", text(image)), format!("# dependencies:\n#   - {DEPENDENCY}\n"))
+    } else {
+        let image = format!("# image: docker:dind\n\n{}", if is_user { ISOLATED } else { PRIVILEGED });
+        (image, format!("dependencies:\n  - {DEPENDENCY}\n"))
     };
     let agent = text(agent.as_str());
     format!(

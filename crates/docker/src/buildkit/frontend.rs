@@ -10,7 +10,7 @@ use std::borrow::Cow;
 const ARGUMENT: &str = "BUILDKIT_SYNTAX";
 
 /// Why a Dockerfile cannot be built without a network.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unfit {
     #[error("the build has no network, and `{ARGUMENT}` runs a program that would have one")]
     Argument,
@@ -22,10 +22,7 @@ pub(crate) enum Unfit {
 ///
 /// # Errors
 /// If it can name another frontend in a way that is not a line.
-pub(crate) fn own<'a, A: AsRef<str>>(
-    dockerfile: &'a str,
-    mut args: impl Iterator<Item = A>,
-) -> Result<Cow<'a, str>, Unfit> {
+pub(crate) fn own<A: AsRef<str>>(dockerfile: &str, mut args: impl Iterator<Item = A>) -> Result<Cow<'_, str>, Unfit> {
     if args.any(|name| name.as_ref() == ARGUMENT) {
         return Err(Unfit::Argument);
     }

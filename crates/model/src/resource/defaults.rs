@@ -30,6 +30,7 @@ const LOG_DRIVERS: [&str; 2] = ["json-file", "local"];
 
 /// What an engine reports to have, such as limits. Nothing is assumed about what it does not report.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a property of the engine")]
 pub struct Capacity {
     /// The host's memory.
     pub memory: Size,
