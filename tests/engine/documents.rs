@@ -89,6 +89,11 @@ fn each_document_matches_its_page() {
     let sandbox = Sandbox::applied("dependencies: [docker:dind]\nports: {web: 3000}\nruntime: docker\n");
     fs::write(sandbox.path().join("file"), "x").expect("written");
     let limited = Sandbox::applied("image: busybox\nnetwork: {policy: strict}\n");
+    let granted = Sandbox::new(
+        "image: busybox\nnetwork: {policy: strict}\ngrants: [{own: {host: api.example, source: 'file://token'}}]\n",
+    );
+    fs::write(granted.path().join("token"), "value").expect("written");
+    granted.apply();
     assert_ne!(limited.sh("wget -T 10 -qO- http://evil.example").code, 0);
     let edited = fs::read_to_string(sandbox.path().join("agent.yaml")).expect("a spec") + "workdir: /tmp\n";
     for (name, example) in examples() {
@@ -111,6 +116,9 @@ fn each_document_matches_its_page() {
             "net denied" => &["net", "denied"],
             "net suggest" => &["net", "suggest"],
             "net check" => &["net", "check", "evil.example"],
+            "grants revoke" => &["grants", "revoke", "own"],
+            "grants restore" => &["grants", "restore", "own"],
+            "net verify" => &["net", "verify"],
             other => &[other],
         };
         if name == "why" {
@@ -120,6 +128,7 @@ fn each_document_matches_its_page() {
         let args = [&args[..at], &["--json"], &args[at..]].concat();
         let text = match name.as_str() {
             "events" => connected(&sandbox, &args),
+            name if name.starts_with("grants") => granted.moat(&args).ok().stdout,
             name if name.starts_with("net ") => limited.moat(&args).run().stdout,
             _ => sandbox.moat(&args).ok().stdout,
         };

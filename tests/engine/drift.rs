@@ -144,13 +144,14 @@ fn the_sidecar() {
         &sandbox,
         |it| docker(&["rm", "-f", &it.sidecar]),
         &expect![[r#"
-        1.  create container moat-buildkit-R [privileged]: missing
-        2.  upload container moat-buildkit-R after 1: missing
-        3.  start container moat-buildkit-R after 1, 2: missing
-        4.  await container moat-buildkit-R after 3: missing
+            1.  create container moat-buildkit-R [privileged]: missing
+            2.  upload container moat-buildkit-R after 1: missing
+            3.  start container moat-buildkit-R after 1, 2: missing
+            4.  await container moat-buildkit-R after 3: missing
 
-        Plan: 4 to do (1 create, 1 upload, 1 start, 1 await)
-    "#]],
+            Plan: 4 to do (1 create, 1 upload, 1 start, 1 await)
+            Hint: with `isolation: rootless` nothing here is privileged; see `moat explain isolation`
+        "#]],
         Replaced,
         Untouched,
     );
@@ -162,14 +163,15 @@ fn the_sidecar() {
         &sandbox,
         with_cache,
         &expect![[r#"
-        1.  create volume moat-R-buildkit-cache: missing
-        2.  create container moat-buildkit-R [privileged] after 1: missing
-        3.  upload container moat-buildkit-R after 2: missing
-        4.  start container moat-buildkit-R after 2, 3: missing
-        5.  await container moat-buildkit-R after 4: missing
+            1.  create volume moat-R-buildkit-cache: missing
+            2.  create container moat-buildkit-R [privileged] after 1: missing
+            3.  upload container moat-buildkit-R after 2: missing
+            4.  start container moat-buildkit-R after 2, 3: missing
+            5.  await container moat-buildkit-R after 4: missing
 
-        Plan: 5 to do (2 create, 1 upload, 1 start, 1 await)
-    "#]],
+            Plan: 5 to do (2 create, 1 upload, 1 start, 1 await)
+            Hint: with `isolation: rootless` nothing here is privileged; see `moat explain isolation`
+        "#]],
         Replaced,
         Untouched,
     );
@@ -232,13 +234,14 @@ fn main() {
         &sandbox,
         |it| docker(&["rm", "-f", &it.main]),
         &expect![[r#"
-        1.  create container moat-R [privileged]: missing
-        2.  upload container moat-R after 1: missing
-        3.  start container moat-R after 1, 2: missing
-        4.  await container moat-R after 3: missing
+            1.  create container moat-R [privileged]: missing
+            2.  upload container moat-R after 1: missing
+            3.  start container moat-R after 1, 2: missing
+            4.  await container moat-R after 3: missing
 
-        Plan: 4 to do (1 create, 1 upload, 1 start, 1 await)
-    "#]],
+            Plan: 4 to do (1 create, 1 upload, 1 start, 1 await)
+            Hint: with `isolation: rootless` nothing here is privileged; see `moat explain isolation`
+        "#]],
         Untouched,
         Replaced,
     );
@@ -250,14 +253,15 @@ fn main() {
         &sandbox,
         with_volume,
         &expect![[r#"
-        1.  create volume moat-R-docker: missing
-        2.  create container moat-R [privileged] after 1: missing
-        3.  upload container moat-R after 2: missing
-        4.  start container moat-R after 2, 3: missing
-        5.  await container moat-R after 4: missing
+            1.  create volume moat-R-docker: missing
+            2.  create container moat-R [privileged] after 1: missing
+            3.  upload container moat-R after 2: missing
+            4.  start container moat-R after 2, 3: missing
+            5.  await container moat-R after 4: missing
 
-        Plan: 5 to do (2 create, 1 upload, 1 start, 1 await)
-    "#]],
+            Plan: 5 to do (2 create, 1 upload, 1 start, 1 await)
+            Hint: with `isolation: rootless` nothing here is privileged; see `moat explain isolation`
+        "#]],
         Untouched,
         Replaced,
     );
@@ -275,24 +279,25 @@ fn the_network() {
         &sandbox,
         taken_off,
         &expect![[r#"
-        1.  create network moat-R: missing
-        2.  create container moat-buildkit-R.next1 [privileged] after 1: its network no longer exists
-        3.  upload container moat-buildkit-R.next1 after 2: its network no longer exists
-        4.  stop container moat-buildkit-R after 2, 3: superseded
-        5.  start container moat-buildkit-R.next1 after 2, 3, 4: its network no longer exists
-        6.  await container moat-buildkit-R.next1 after 5: its network no longer exists
-        7.  remove container moat-buildkit-R after 4, 6: superseded
-        8.  rename container moat-buildkit-R after 7: named moat-buildkit-R.next1
-        9.  create container moat-R.next1 [privileged] after 1: its network no longer exists
-        10. upload container moat-R.next1 after 9: its network no longer exists
-        11. stop container moat-R after 6, 9, 10: superseded
-        12. start container moat-R.next1 after 6, 9, 10, 11: its network no longer exists
-        13. await container moat-R.next1 after 6, 12: its network no longer exists
-        14. remove container moat-R after 11, 13: superseded
-        15. rename container moat-R after 14: named moat-R.next1
+            1.  create network moat-R: missing
+            2.  create container moat-buildkit-R.next1 [privileged] after 1: its network no longer exists
+            3.  upload container moat-buildkit-R.next1 after 2: its network no longer exists
+            4.  stop container moat-buildkit-R after 2, 3: superseded
+            5.  start container moat-buildkit-R.next1 after 2, 3, 4: its network no longer exists
+            6.  await container moat-buildkit-R.next1 after 5: its network no longer exists
+            7.  remove container moat-buildkit-R after 4, 6: superseded
+            8.  rename container moat-buildkit-R after 7: named moat-buildkit-R.next1
+            9.  create container moat-R.next1 [privileged] after 1: its network no longer exists
+            10. upload container moat-R.next1 after 9: its network no longer exists
+            11. stop container moat-R after 6, 9, 10: superseded
+            12. start container moat-R.next1 after 6, 9, 10, 11: its network no longer exists
+            13. await container moat-R.next1 after 6, 12: its network no longer exists
+            14. remove container moat-R after 11, 13: superseded
+            15. rename container moat-R after 14: named moat-R.next1
 
-        Plan: 15 to do (3 create, 2 upload, 2 stop, 2 start, 2 await, 2 remove, 2 rename)
-    "#]],
+            Plan: 15 to do (3 create, 2 upload, 2 stop, 2 start, 2 await, 2 remove, 2 rename)
+            Hint: with `isolation: rootless` nothing here is privileged; see `moat explain isolation`
+        "#]],
         Replaced,
         Replaced,
     );
@@ -305,22 +310,23 @@ fn the_network() {
         &sandbox,
         stopped,
         &expect![[r#"
-        1.  create network moat-R: missing
-        2.  create container moat-buildkit-R.next1 [privileged] after 1: its network no longer exists
-        3.  upload container moat-buildkit-R.next1 after 2: its network no longer exists
-        4.  start container moat-buildkit-R.next1 after 2, 3: its network no longer exists
-        5.  await container moat-buildkit-R.next1 after 4: its network no longer exists
-        6.  remove container moat-buildkit-R after 5: superseded
-        7.  rename container moat-buildkit-R after 6: named moat-buildkit-R.next1
-        8.  create container moat-R.next1 [privileged] after 1: its network no longer exists
-        9.  upload container moat-R.next1 after 8: its network no longer exists
-        10. start container moat-R.next1 after 8, 9: its network no longer exists
-        11. await container moat-R.next1 after 5, 10: its network no longer exists
-        12. remove container moat-R after 11: superseded
-        13. rename container moat-R after 12: named moat-R.next1
+            1.  create network moat-R: missing
+            2.  create container moat-buildkit-R.next1 [privileged] after 1: its network no longer exists
+            3.  upload container moat-buildkit-R.next1 after 2: its network no longer exists
+            4.  start container moat-buildkit-R.next1 after 2, 3: its network no longer exists
+            5.  await container moat-buildkit-R.next1 after 4: its network no longer exists
+            6.  remove container moat-buildkit-R after 5: superseded
+            7.  rename container moat-buildkit-R after 6: named moat-buildkit-R.next1
+            8.  create container moat-R.next1 [privileged] after 1: its network no longer exists
+            9.  upload container moat-R.next1 after 8: its network no longer exists
+            10. start container moat-R.next1 after 8, 9: its network no longer exists
+            11. await container moat-R.next1 after 5, 10: its network no longer exists
+            12. remove container moat-R after 11: superseded
+            13. rename container moat-R after 12: named moat-R.next1
 
-        Plan: 13 to do (3 create, 2 upload, 2 start, 2 await, 2 remove, 2 rename)
-    "#]],
+            Plan: 13 to do (3 create, 2 upload, 2 start, 2 await, 2 remove, 2 rename)
+            Hint: with `isolation: rootless` nothing here is privileged; see `moat explain isolation`
+        "#]],
         Replaced,
         Replaced,
     );
@@ -332,18 +338,19 @@ fn the_network() {
         &sandbox,
         all,
         &expect![[r#"
-        1.  create network moat-R: missing
-        2.  create container moat-buildkit-R [privileged] after 1: missing
-        3.  upload container moat-buildkit-R after 2: missing
-        4.  start container moat-buildkit-R after 2, 3: missing
-        5.  await container moat-buildkit-R after 4: missing
-        6.  create container moat-R [privileged] after 1: missing
-        7.  upload container moat-R after 6: missing
-        8.  start container moat-R after 6, 7: missing
-        9.  await container moat-R after 5, 8: missing
+            1.  create network moat-R: missing
+            2.  create container moat-buildkit-R [privileged] after 1: missing
+            3.  upload container moat-buildkit-R after 2: missing
+            4.  start container moat-buildkit-R after 2, 3: missing
+            5.  await container moat-buildkit-R after 4: missing
+            6.  create container moat-R [privileged] after 1: missing
+            7.  upload container moat-R after 6: missing
+            8.  start container moat-R after 6, 7: missing
+            9.  await container moat-R after 5, 8: missing
 
-        Plan: 9 to do (3 create, 2 upload, 2 start, 2 await)
-    "#]],
+            Plan: 9 to do (3 create, 2 upload, 2 start, 2 await)
+            Hint: with `isolation: rootless` nothing here is privileged; see `moat explain isolation`
+        "#]],
         Replaced,
         Replaced,
     );

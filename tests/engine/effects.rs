@@ -166,6 +166,7 @@ const SHOWN: &[(&str, &str, &str)] = &[
 const INSIDE: &[(&str, &str)] = &[
     ("platform", "the image that is run: `platform`"),
     ("services.platform", "the image that is run: `platform`"),
+    ("build.secrets", "what a build step reads: `buildkit`"),
     ("base_image", "the image's files: `images`"),
     ("hooks", "the image's files: `images`"),
     ("hooks.post_build_root", "the image's files: `images`"),

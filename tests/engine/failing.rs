@@ -261,7 +261,7 @@ fn a_failed_build_shows_the_output_of_its_step() {
     expect![[r#"
         exit 1
         == stderr
-        error: cannot build image `moat/builder:ID`: build step 2/3 exited with code 1: `RUN exec 2>&1; echo about to fail; printf '\033[31mred\033[0m\n'; ls /nonexistent`
+        error: cannot build image `moat/builder:ID`: build step 2/2 exited with code 1: `RUN exec 2>&1; echo about to fail; printf '\033[31mred\033[0m\n'; ls /nonexistent`
           | the last lines of the step
           |  about to fail
           |  red

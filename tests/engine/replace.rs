@@ -24,6 +24,7 @@ fn a_changed_environment_replaces_main_alone() {
         7.  rename container moat-R after 6: named moat-R.next1
 
         Plan: 7 to do (1 create, 1 upload, 1 stop, 1 start, 1 await, 1 remove, 1 rename)
+        Hint: with `isolation: rootless` nothing here is privileged; see `moat explain isolation`
     "#]]
     .assert_eq(&sandbox.moat(&["plan"]).transcript());
     sandbox.apply();

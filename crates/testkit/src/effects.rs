@@ -107,8 +107,8 @@ const CHANGES: &[Change] = &[
     ("container.pids", PLAIN, "container: {pids: 100}", "container: {pids: 200}"),
     ("container.dns", PLAIN, "", "container: {dns: [1.1.1.1]}"),
     ("container.ulimits", PLAIN, "", "container: {ulimits: {nofile: 1024}}"),
-    ("container.runtime", PLAIN, "", "container: {runtime: other}"),
     ("container.shm", PLAIN, "container: {shm: 32m}", "container: {shm: 64m}"),
+    ("container.runtime", PLAIN, "", "container: {runtime: other}"),
     ("container.oom_score_adj", PLAIN, "container: {oom_score_adj: 100}", "container: {oom_score_adj: 200}"),
     ("container.logging", PLAIN, "", "container: {logging: {driver: local}}"),
     (
