@@ -139,7 +139,11 @@ fn sed_and_a_large_checkout_cause_one_round_each() {
     );
     let mut watch = Watched::new(&sandbox, &[]);
     for (script, other, wanted) in [
-        ("sed -i 's/VERSION: .*/VERSION: 1/' agent.yaml", "sed -i 's/VERSION: .*/VERSION: 2/' agent.yaml", ["1", "2"]),
+        (
+            "sed -i 's/VERSION: [0-9]*/VERSION: 1/' agent.yaml",
+            "sed -i 's/VERSION: [0-9]*/VERSION: 2/' agent.yaml",
+            ["1", "2"],
+        ),
         ("git checkout -qf -", "git checkout -qf HEAD~1", ["5", "0"]),
     ] {
         let mut version_now = "";

@@ -448,6 +448,10 @@ mod tests {
             if path[0].name == "grants" && path.len() > 1 {
                 return;
             }
+            // The example is too short for a certificate; the diagnostics have a case.
+            if path[path.len() - 1].name == "roots" {
+                return;
+            }
             let example = path.last().expect("a key").example;
             let text = with(path, example);
             let text = if path[0].name == "agent" { text } else { text.replacen('{', "{agent: a, ", 1) };

@@ -401,7 +401,7 @@ mod tests {
             "CapAdd": ["NET_ADMIN"], "CapDrop": ["ALL"],
             "Devices": [{"PathOnHost": "/dev/null", "PathInContainer": "/dev/x", "CgroupPermissions": "rw"}],
             "SecurityOpt": ["seccomp=unconfined", "apparmor=unconfined"], "MaskedPaths": [], "ReadonlyPaths": [],
-            "Tmpfs": {"/run": "", "/tmp": "size=64m"},
+            "Runtime": "runsc", "Tmpfs": {"/run": "", "/tmp": "size=64m"},
         });
         assert_eq!(sent(&create, NEW)["HostConfig"], host);
         let gpu = json!([["gpu"]]);

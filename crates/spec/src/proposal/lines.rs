@@ -124,12 +124,8 @@ pub(super) fn of_spec(spec: &Spec) -> Lines {
         lines.mount(mount);
     }
     lines.path_facts(path_facts);
-    for volume in volumes {
-        lines.volume(volume);
-    }
-    for port in ports {
-        lines.port(port);
-    }
+    volumes.iter().for_each(|volume| lines.volume(volume));
+    ports.iter().for_each(|port| lines.port(port));
     lines.limits(limits);
     lines.list("dns", dns);
     for (name, limit) in ulimits {
@@ -172,14 +168,10 @@ fn of_service(name: &str, service: &Service, places: &Places) -> BTreeMap<String
     lines.optional("platform", platform.as_ref());
     lines.environment(&format!("services.{name}.env"), env, concealed, places);
     lines.words("command", command.as_deref());
-    for volume in volumes {
-        lines.volume(volume);
-    }
+    volumes.iter().for_each(|volume| lines.volume(volume));
     lines.limits(limits);
     lines.log_and_score(*oom_score_adj, logging.as_ref());
-    for port in ports {
-        lines.port(port);
-    }
+    ports.iter().for_each(|port| lines.port(port));
     lines.list("depends_on", depends_on);
     lines.words("wait", wait.as_ref().map(|wait| wait.command.as_slice()));
     lines.optional("wait.timeout", wait.as_ref().and_then(|wait| wait.timeout_ms));
