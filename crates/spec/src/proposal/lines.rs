@@ -124,8 +124,8 @@ pub(super) fn of_spec(spec: &Spec) -> Lines {
         lines.mount(mount);
     }
     lines.path_facts(path_facts);
-    volumes.iter().for_each(|volume| lines.volume(volume));
-    ports.iter().for_each(|port| lines.port(port));
+    lines.volumes(volumes);
+    lines.ports(ports);
     lines.limits(limits);
     lines.list("dns", dns);
     for (name, limit) in ulimits {
@@ -168,10 +168,10 @@ fn of_service(name: &str, service: &Service, places: &Places) -> BTreeMap<String
     lines.optional("platform", platform.as_ref());
     lines.environment(&format!("services.{name}.env"), env, concealed, places);
     lines.words("command", command.as_deref());
-    volumes.iter().for_each(|volume| lines.volume(volume));
+    lines.volumes(volumes);
     lines.limits(limits);
     lines.log_and_score(*oom_score_adj, logging.as_ref());
-    ports.iter().for_each(|port| lines.port(port));
+    lines.ports(ports);
     lines.list("depends_on", depends_on);
     lines.words("wait", wait.as_ref().map(|wait| wait.command.as_slice()));
     lines.optional("wait.timeout", wait.as_ref().and_then(|wait| wait.timeout_ms));
@@ -328,19 +328,21 @@ impl Lines {
         }
     }
 
-    fn volume(&mut self, volume: &NamedVolume) {
-        let NamedVolume { name, target, read_only } = volume;
-        let access = if *read_only { READ_ONLY } else { WRITABLE };
-        self.put(format!("{MOUNT}{target}"), format_args!("own volume {name}{access}"));
+    fn volumes(&mut self, volumes: &[NamedVolume]) {
+        for NamedVolume { name, target, read_only } in volumes {
+            let access = if *read_only { READ_ONLY } else { WRITABLE };
+            self.put(format!("{MOUNT}{target}"), format_args!("own volume {name}{access}"));
+        }
     }
 
-    fn port(&mut self, port: &PortConfig) {
-        let PortConfig { name: _, container, address, host } = port;
-        let host = match host {
-            HostPort::Fixed(port) => port.to_string(),
-            HostPort::Free => "free".to_owned(),
-        };
-        self.put(format!("port {container} on {address}:{host}"), "yes");
+    fn ports(&mut self, ports: &[PortConfig]) {
+        for PortConfig { name: _, container, address, host } in ports {
+            let host = match host {
+                HostPort::Fixed(port) => port.to_string(),
+                HostPort::Free => "free".to_owned(),
+            };
+            self.put(format!("port {container} on {address}:{host}"), "yes");
+        }
     }
 
     fn limits(&mut self, limits: &Limits) {
