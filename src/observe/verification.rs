@@ -75,7 +75,7 @@ const NESTED_DEADLINE: Duration = Duration::from_secs(120);
 /// A public address that accepts connections, so that a way out shows.
 const PUBLIC: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(1, 1, 1, 1), 443);
 
-/// Where clouds give credentials to whoever asks.
+/// Where clouds give credentials to any client.
 const METADATA: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(169, 254, 169, 254), 80);
 
 /// A port of the host or of another sandbox. Whether something listens does not matter: a refusal is an answer.

@@ -51,7 +51,7 @@ struct Uses {
 #[serde(deny_unknown_fields)]
 pub struct GrantValue {
     pub value: Secret,
-    /// A digest of the value for the status, opaque here. It reveals the value to nobody who has not the key.
+    /// A digest of the value for the status, opaque here. Without the key it does not reveal the value.
     #[serde(default)]
     pub digest: Option<String>,
     /// Whether a revoked grant gets the value, too.

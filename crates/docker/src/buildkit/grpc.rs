@@ -86,7 +86,7 @@ impl Outgoing {
     }
 
     pub async fn finish(self) {
-        // If the other side has gone, nobody needs the end.
+        // If the other side has gone, the end does not matter.
         let _ = self.0.send(Frame::trailers(trailers(Code::Ok, ""))).await;
     }
 }

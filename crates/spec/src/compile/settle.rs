@@ -98,7 +98,7 @@ fn fault(spec: &Spec, host: &Host) -> Option<Diagnostic> {
             if let Some(Obstacle { message, hint }) = &host.obstacle {
                 return error(format!("{name} does not work here: {message}"), hint.clone());
             }
-            // Some distributions have it in older ones. Whoever names the isolation knows.
+            // Some distributions have it in older ones. A spec that names the isolation has them.
             let old = version(&host.kernel).filter(|it| spec.auto.is_some() && *it < KERNEL_MIN);
             old.and_then(|_| {
                 error(

@@ -10,7 +10,7 @@ use super::{FORMAT, Proposal};
 use crate::Isolation;
 use crate::isolation::NAMES;
 
-/// The usual names of runtimes with a kernel or a user namespace of their own. Whoever sets up the engine chooses the names.
+/// The usual names of runtimes with a kernel or a user namespace of their own. An administrator chooses the names.
 const SANDBOXES: [&str; 3] = ["runsc", "kata", "sysbox"];
 
 /// The changes that need approval before `proposed` replaces `approved`, sorted by key. Empty: all changes are
