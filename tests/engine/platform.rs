@@ -1,5 +1,6 @@
 //! Images of another platform than the engine's. The images here are of another one only by name: their programs run.
 
+use std::fs;
 use std::process::Command;
 
 use expect_test::expect;
@@ -98,6 +99,36 @@ fn the_image_of_the_platform_is_pulled_and_run() {
     engine().docker(&["rm", "-f", &main]);
     sandbox.apply();
     assert_eq!(of(), other);
+}
+
+#[test]
+fn an_image_is_built_for_the_platform() {
+    let reference = published("built", 1);
+    let (native, other) = if is_amd64() { ("amd64", "arm64") } else { ("arm64", "amd64") };
+    let spec = |platform: &str| format!("build: image\n{platform}");
+    let sandbox = Sandbox::new(&spec(&format!("platform: {other}\n")));
+    fs::create_dir(sandbox.path().join("image")).expect("a folder");
+    let dockerfile = format!("FROM {reference}\nARG TARGETARCH\nENV BUILT=$TARGETARCH\nRUN echo $OF >/of\n");
+    fs::write(sandbox.path().join("image/Dockerfile"), dockerfile).expect("a file");
+    let architecture = || {
+        let image = sandbox.inspect("main", "{{.Image}}");
+        engine().docker(&["image", "inspect", "-f", "{{.Architecture}}", &image]).trim().to_owned()
+    };
+    let seen = || sandbox.docker_exec("main", &["sh", "-c", "echo $OF $BUILT; cat /of"]);
+
+    sandbox.apply();
+    assert_eq!(architecture(), other);
+    assert_eq!(seen(), format!("{other} {other}\n{other}"), "base image, argument and step are of the platform");
+    let main = sandbox.main();
+    for args in [&["plan", "--detailed-exitcode"][..], &["apply"]] {
+        assert_eq!(sandbox.moat(args).run().code, 0, "{args:?}: in sync");
+    }
+    assert_eq!(sandbox.main(), main);
+
+    sandbox.rewrite(&spec(""));
+    sandbox.moat(&["apply", "--approve-all"]).ok();
+    assert_eq!(architecture(), native);
+    assert_eq!(seen(), format!("{native} {native}\n{native}"));
 }
 
 #[test]
