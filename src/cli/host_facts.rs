@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_engine_says_whose_root_a_container_has() {
+    fn the_mapping_of_users_follows_the_engine() {
         let of = |options: &[&str]| {
             let security_options = options.iter().map(|it| (*it).to_owned()).collect();
             users(&Info { security_options, ..Info::default() })

@@ -112,7 +112,7 @@ fn one_dependency_is_described() {
 }
 
 #[test]
-fn packages_and_what_is_needed_are_described() {
+fn packages_and_their_dependencies_are_described() {
     prints(
         &Place::new(),
         &["deps", "npm:"],

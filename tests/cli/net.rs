@@ -91,7 +91,7 @@ fn a_network_without_a_policy_is_open_or_internal() {
 }
 
 #[test]
-fn what_is_no_host_is_a_usage_error() {
+fn an_invalid_host_is_a_usage_error() {
     let place = Place::with(STRICT);
     for host in ["https://a.example/x", "a.example:x", "a.example:0", "10.0.0.1", "b\u{fc}cher.example", ""] {
         let ran = place.run(&["net", "check", host]);

@@ -33,7 +33,7 @@ fn apply(sandbox: &Sandbox) -> Ran {
 }
 
 #[test]
-fn what_only_buildkit_has_is_built() {
+fn features_of_buildkit_are_built() {
     // A builder without BuildKit fails at each of these; one that builds all stages fails at `unneeded`.
     let sandbox = sandbox(
         "build: image\n",

@@ -141,7 +141,7 @@ fn commands_run_as_the_workspace_owner() {
 
 /// A family and a capability of one's own: what is needed is added, and packages are installed after it.
 #[test]
-fn packages_are_installed_after_what_they_need() {
+fn packages_are_installed_after_their_dependencies() {
     let family = "capability: \"note:\"\nsummary: notes\nneeds: [jq, written]\npackage: {names: scoped, numbers: 2}\n\
                   install:\n  run:\n    - cat /written >>/notes; echo '{package} {version}' >>/notes\n";
     let needed = "capability: written\nsummary: text\ninstall: {run: ['echo first >/written']}\n";

@@ -10,7 +10,7 @@ use testkit::sandbox::{DIND, Sandbox};
 const ROOTLESS: &str = "isolation: rootless\ndependencies: [docker:dind]\n";
 
 #[test]
-fn what_is_built_on_the_sidecar_runs_at_once() {
+fn images_built_on_the_sidecar_run_at_once() {
     let sandbox = Sandbox::applied(ROOTLESS);
     for container in ["main", "buildkit"] {
         assert_eq!(sandbox.inspect(container, "{{.HostConfig.Privileged}} {{.Config.User}}"), "false 1000");

@@ -29,7 +29,7 @@ fn json(sandbox: &Sandbox, args: &[&str]) -> Value {
 }
 
 #[test]
-fn what_is_denied_becomes_a_rule_in_place() {
+fn a_denied_host_becomes_a_rule_in_place() {
     let sandbox = Sandbox::applied(&spec("policy: strict, rules: ['@npm']"));
     let ids = [sandbox.main(), sandbox.id("gateway")];
     assert_eq!(answer(&sandbox, "http://evil.example/path"), "403 Forbidden");
@@ -82,7 +82,7 @@ fn what_is_denied_becomes_a_rule_in_place() {
 }
 
 #[test]
-fn a_followed_log_has_what_happens_next() {
+fn a_followed_log_has_later_connections() {
     let sandbox = Sandbox::applied(&spec("policy: learn"));
     assert_eq!(answer(&sandbox, "http://one.example"), "502 Bad Gateway");
     let mut moat = sandbox.moat(&["net", "log", "--follow", "--json"]);

@@ -66,7 +66,7 @@ fn the_story_of_the_readme() {
 
 // `auto` is what each engine can carry, and never privileged.
 #[test]
-fn an_isolated_sandbox_builds_and_runs_and_holds() {
+fn an_isolated_sandbox_builds_runs_and_is_confined() {
     const AUTO: &str = "isolation: auto\ndependencies: [docker:dind]\n";
     let kind = Kind::of_engine();
     let expected = if kind.remaps || kind.is_rootless { "mapped" } else { "rootless" };

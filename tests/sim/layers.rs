@@ -175,7 +175,7 @@ fn a_file_is_one_idea() {
 }
 
 #[test]
-fn every_module_says_what_it_is() {
+fn every_module_has_a_description() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let silent: Vec<_> = files()
         .into_iter()

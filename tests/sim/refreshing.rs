@@ -63,7 +63,7 @@ fn count(sim: &Sim, call: Call) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_moved_tag_is_followed_when_asked_and_once() {
+async fn a_moved_tag_is_followed_once_on_request() {
     let (sim, graph) = applied().await;
     let (first, _) = images(&sim, &graph).await;
     sim.push(&busybox());
@@ -81,7 +81,7 @@ async fn a_moved_tag_is_followed_when_asked_and_once() {
 
 /// The digest of a tag is that of a list with more than the running image.
 #[tokio::test(start_paused = true)]
-async fn a_list_that_is_another_and_leads_to_the_same_image_replaces_nothing() {
+async fn a_new_index_with_the_same_image_replaces_nothing() {
     let (sim, graph) = applied().await;
     let (first, _) = images(&sim, &graph).await;
     let creations = count(&sim, Call::CreateContainer);
@@ -98,7 +98,7 @@ async fn a_list_that_is_another_and_leads_to_the_same_image_replaces_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_pulled_by_hand_is_not_pulled_again() {
+async fn an_image_pulled_manually_is_not_pulled_again() {
     let (sim, graph) = applied().await;
     sim.push(&busybox());
     sim.pull(&busybox(), &|_| ()).await.expect("a pull");
@@ -110,7 +110,7 @@ async fn what_was_pulled_by_hand_is_not_pulled_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_not_planned_is_not_run() {
+async fn an_unplanned_image_is_not_run() {
     let (sim, graph) = applied().await;
     let (first, _) = images(&sim, &graph).await;
     sim.push(&busybox());
@@ -123,7 +123,7 @@ async fn what_was_not_planned_is_not_run() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_no_registry_has_is_kept_and_what_cannot_move_is_not_asked_about() {
+async fn local_images_are_kept_and_fixed_references_are_not_looked_up() {
     let (sim, graph_of_it) = applied().await;
     let local = graph(&PLAIN.replace("busybox", "only/here:1"));
     let found = ask(&sim, &local).await;
@@ -150,7 +150,7 @@ async fn what_no_registry_has_is_kept_and_what_cannot_move_is_not_asked_about() 
 
 /// Podman answers questions about registries only with a pull.
 #[tokio::test(start_paused = true)]
-async fn without_questions_at_the_registry_a_pull_tells_what_has_moved() {
+async fn without_registry_queries_a_pull_finds_moved_tags() {
     let (sim, graph) = (Sim::new(&Settings { api: Api::Podman, ..Settings::default() }), graph(PLAIN));
     sim.publish(&busybox(), Behaviour::default());
     assert!(changed(&apply(&sim, &graph, Registries::default()).await));

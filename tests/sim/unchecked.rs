@@ -54,7 +54,7 @@ async fn a_second_apply_plans_nothing_where_the_engine_never_checks() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_does_not_answer_is_waited_for() {
+async fn a_container_that_does_not_answer_is_awaited() {
     let graph = graph();
     let sim = engine(&graph, &Behaviour { boot_ms: 5000, ..Behaviour::default() });
     apply(&sim, &graph).await;

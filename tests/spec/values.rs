@@ -43,7 +43,7 @@ fn every_key_is_read() {
 }
 
 #[test]
-fn values_of_env_are_taken_as_written() {
+fn values_of_env_are_literal() {
     let table = [
         ("8080", "8080"),
         ("1.10", "1.10"),
@@ -78,7 +78,7 @@ fn values_of_env_are_taken_as_written() {
 }
 
 #[test]
-fn names_of_env_are_taken_as_written() {
+fn names_of_env_are_literal() {
     for name in ["A", "true", "Null", "y", "no", "\"A\"", "e1", "_1.2-3"] {
         let meant = name.trim_matches('"');
         assert_eq!(env(&format!("  {name}: x\n")).keys().collect::<Vec<_>>(), [meant]);

@@ -7,7 +7,7 @@ use testkit::watched::Watched;
 const STRICT: &str = "image: busybox\nnetwork: { policy: strict, rules: [allowed.example] }\n";
 
 #[test]
-fn a_killed_gateway_comes_back_with_its_rules_and_main_goes_on() {
+fn a_killed_gateway_restarts_with_its_rules_and_main_continues() {
     let sandbox = Sandbox::new(STRICT);
     let mut watch = Watched::new(&sandbox, &[]);
     let before = sandbox.inspect("main", "{{.Id}} {{.State.StartedAt}}");

@@ -17,7 +17,7 @@ const HARMS: [(&[&str], &str); 5] = [
 ];
 
 #[test]
-fn each_harm_to_a_container_is_repaired_alone() {
+fn each_damage_to_a_container_is_repaired_alone() {
     let sandbox = Sandbox::new(PLAIN);
     let mut watch = Watched::new(&sandbox, &[]);
     for (words, repair) in HARMS {
@@ -57,7 +57,7 @@ fn a_removed_network_is_recreated() {
 
 /// It is asked over its network, and gets more time than any test waits.
 #[test]
-fn a_service_that_loses_its_network_while_it_is_waited_for_is_connected() {
+fn a_service_disconnected_during_the_wait_is_reconnected() {
     let ready = "test -e /go && ip route | grep -q default";
     let service = format!(
         "services: {{db: {{image: busybox, command: sleep 1000, wait: {{command: '{ready}', timeout: 600s}}}}}}\n"

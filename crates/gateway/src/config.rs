@@ -120,7 +120,7 @@ mod tests {
     }"#;
 
     #[test]
-    fn a_configuration_is_read_as_it_is_written() {
+    fn a_configuration_round_trips() {
         let config = Config::from_json(FULL).unwrap();
         assert_eq!(
             config.names["buildkit".parse::<HostName>().as_ref().unwrap()],

@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_cut_line_spoils_no_other() {
+    async fn a_truncated_line_damages_no_other() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(CURRENT), "{\"id\":1,\"pla").unwrap();
         let log = Log::open(folder.path(), 2000).unwrap();

@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn private_ranges_end_where_they_end() {
+    fn the_bounds_of_private_ranges_are_exact() {
         let table = [
             ("10.0.0.0", Some(Refusal::Private)),
             ("10.255.255.255", Some(Refusal::Private)),
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_inside_another_is_found() {
+    fn embedded_ipv4_addresses_are_found() {
         let table = [
             ("::1", Some(Refusal::Loopback)),
             ("::", Some(Refusal::Unusable)),

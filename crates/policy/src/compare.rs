@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_the_old_policy_did_not_allow_is_wider() {
+    fn only_newly_allowed_hosts_are_wider() {
         assert!(wider(&["a.example"], &["**.example"]).is_empty());
         assert!(wider(&["a.example:443"], &["a.example"]).is_empty());
         assert!(wider(&["a.example"], &["a.example:80", "a.example:443"]).is_empty());
@@ -227,7 +227,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_not_wider_allows_no_new_request(new in mixed_rules(), old in mixed_rules()) {
+        fn a_policy_that_is_not_wider_allows_no_new_request(new in mixed_rules(), old in mixed_rules()) {
             let (new, old) = (mixed(&new), mixed(&old));
             prop_assert!(widenings(Some(&new), Some(&new)).is_empty());
             if !widenings(Some(&new), Some(&old)).is_empty() {
@@ -250,7 +250,7 @@ mod tests {
 
         /// The promise that approvals rest on.
         #[test]
-        fn what_is_not_wider_allows_nothing_new(new in rules(), old in rules(), learn in any::<(bool, bool)>()) {
+        fn a_policy_that_is_not_wider_allows_no_new_host(new in rules(), old in rules(), learn in any::<(bool, bool)>()) {
             let mode = |learn| if learn { Mode::Learn } else { Mode::Strict };
             let (new, old) = (policy(mode(learn.0), &new, &[]), policy(mode(learn.1), &old, &[]));
             if widenings(Some(&new), Some(&old)).is_empty() {

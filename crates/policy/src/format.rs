@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_is_read_as_it_is_written() {
+    fn a_policy_round_trips() {
         let policy = policy(Mode::Learn, &["@npm", "db.example:5432 in 10.0.0.0/8", "**.x.example"]);
         let text = policy.to_json();
         assert_eq!(Policy::from_json(&text).unwrap(), policy);
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn rules_for_requests_have_a_version_of_their_own() {
+    fn request_rules_have_their_own_version() {
         let rule = Rule::with_requests("api.example", &["allow GET /x/**", "deny * /**"]).unwrap();
         let policy = Policy::new(Mode::Strict, vec![Entry::from(&rule)], Vec::new()).unwrap();
         let text = r#"{"version":2,"mode":"strict","rules":[{"rule":"api.example: allow GET /x/**, deny * /**","hosts":["api.example"],"requests":["allow GET /x/**","deny * /**"]}],"host_ports":[]}"#;
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_gateway_could_misunderstand_is_rejected() {
+    fn ambiguous_policies_are_rejected() {
         let good = policy(Mode::Strict, &["a.example"]).to_json();
         for (part, other) in [
             ("\"version\":1", "\"version\":2"),

@@ -174,7 +174,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_not_wider_gets_no_new_credential(new in policies(), old in policies()) {
+        fn a_policy_that_is_not_wider_gets_no_new_credential(new in policies(), old in policies()) {
             prop_assert!(widenings(Some(&new), Some(&new)).is_empty());
             if !widenings(Some(&new), Some(&old)).is_empty() {
                 return Ok(());

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_of_rules_has_no_meaning_and_a_denial_wins() {
+    fn the_order_of_rules_is_irrelevant_and_denials_win() {
         let (all, few): ((&str, &[&str]), _) =
             (("**.example", &["allow * /**"]), ("api.example", &["deny DELETE /**", "allow GET /y"][..]));
         for rules in [[all, few], [few, all]] {

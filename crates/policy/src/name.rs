@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_name_is_rejected() {
+    fn invalid_names_are_rejected() {
         let long = format!("{}.com", "a".repeat(64));
         let many = ["a"; 128].join(".");
         for text in

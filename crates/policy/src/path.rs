@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_pattern_is_rejected() {
+    fn invalid_patterns_are_rejected() {
         for text in [
             "", "x", "**", "/x**", "/**/x", "/***", "/a*", "/a?b", "/a#b", "/%2e", "/a\\b", "/a;b", "/a,b", "/..",
             "/a/./b", "/a b", "/ä",
@@ -195,12 +195,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn patterns_are_printed_as_they_are_parsed(pattern in patterns()) {
+        fn patterns_round_trip(pattern in patterns()) {
             prop_assert_eq!(pattern.to_string().parse::<PathPattern>().unwrap(), pattern);
         }
 
         #[test]
-        fn covers_and_intersects_mean_what_they_say(one in patterns(), other in patterns(), path in paths()) {
+        fn covers_and_intersects_agree_with_matches(one in patterns(), other in patterns(), path in paths()) {
             for case in [Case::Exact, Case::Ignored] {
                 let (first, second) = (one.matches(&path, case), other.matches(&path, case));
                 prop_assert!(!one.covers(&other, case) || !second || first, "{one} covers {other}");

@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_pattern_is_rejected() {
+    fn invalid_patterns_are_rejected() {
         for text in
             ["", "*", "a.*", "**.*", "a.**", "a.**.b", "**a", "fo*.com", "***.com", "**.**.com", "*.1", "**..", "a..b"]
         {
@@ -216,19 +216,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_pattern_matches_as_its_definition_says(pattern in patterns(), name in names()) {
+        fn a_pattern_matches_as_defined(pattern in patterns(), name in names()) {
             let (text, host) = (pattern.to_string(), name.to_string());
             let slow = matches_slowly(&text.split('.').collect::<Vec<_>>(), &host.split('.').collect::<Vec<_>>());
             prop_assert_eq!(pattern.matches(&name), slow, "{} {}", text, host);
         }
 
         #[test]
-        fn a_pattern_is_printed_as_it_is_parsed(pattern in patterns()) {
+        fn a_pattern_round_trips(pattern in patterns()) {
             prop_assert_eq!(pattern.to_string().parse::<HostPattern>().unwrap(), pattern);
         }
 
         #[test]
-        fn a_pattern_covers_all_that_the_other_matches(one in patterns(), other in patterns(), name in names()) {
+        fn a_covering_pattern_matches_every_name_of_the_other(one in patterns(), other in patterns(), name in names()) {
             if one.covers(&other) && other.matches(&name) {
                 prop_assert!(one.matches(&name), "{} {} {}", one, other, name);
             }

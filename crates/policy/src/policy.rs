@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn learn_lets_http_and_tls_pass_and_nothing_else() {
+    fn learn_allows_http_and_tls_only() {
         let policy = policy(Mode::Learn, &["one.example", "git.example:22"], &[]).unwrap();
         assert_eq!(rule_for(&policy, "one.example", 443), Some("one.example"));
         assert_eq!(rule_for(&policy, "other.example", 443), Some("learned"));

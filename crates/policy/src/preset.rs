@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn no_preset_allows_a_domain_that_anybody_can_get_a_name_in() {
+    fn no_preset_allows_a_domain_with_public_registration() {
         let open = ["com", "org", "io", "r2.cloudflarestorage.com", "amazonaws.com", "github.io", "pages.dev"];
         for preset in names().filter_map(find) {
             for domain in open {

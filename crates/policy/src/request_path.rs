@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_has_every_reading_that_servers_have() {
+    fn a_path_has_every_interpretation_of_servers() {
         assert_eq!(readings("/"), [""]);
         assert_eq!(readings("/x/y"), ["x|y"]);
         assert_eq!(readings("/%78"), ["x"]);
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_leads_elsewhere_is_refused() {
+    fn an_ambiguous_path_is_refused() {
         use AmbiguousPath::{Dots, Encoding, Relative};
         let table = [
             ("x", Relative),
@@ -154,7 +154,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_panics_and_no_reading_has_dots(path in "/[a-c./%;\\\\25eE]{0,12}") {
+        fn no_text_panics_and_no_interpretation_has_dots(path in "/[a-c./%;\\\\25eE]{0,12}") {
             if let Ok(path) = RequestPath::new(&path) {
                 prop_assert!(!path.readings.is_empty());
                 let all = path.readings.iter().flatten();

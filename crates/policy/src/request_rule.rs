@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn no_spelling_leads_past_a_rule() {
+    fn no_spelling_bypasses_a_rule() {
         let list = ["deny * /x/secret/**", "allow GET /x/**"];
         for path in [
             "/x/%73ecret/y",
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn each_error_says_what_to_write() {
+    fn each_error_has_a_remedy() {
         for (text, hint) in [
             ("GET /x", "allow METHOD PATH"),
             ("permit GET /x", "allow METHOD PATH"),
@@ -251,7 +251,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn rules_are_printed_as_they_are_parsed(rule in rule()) {
+        fn rules_round_trip(rule in rule()) {
             prop_assert_eq!(rule.to_string().parse::<RequestRule>().unwrap(), rule);
         }
 

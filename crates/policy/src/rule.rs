@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn each_error_says_what_to_write() {
+    fn each_error_has_a_remedy() {
         let table = [
             ("https://example.com/x", "a rule cannot be a URL", "only the host"),
             ("example.com/x", "no method and no path", "the host alone"),
@@ -183,7 +183,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_a_rule_that_parses_as_printed_or_an_error_with_a_hint(text in "[a-z*.:/@ 0-9\\[\\]é-]{0,30}") {
+        fn any_text_is_a_rule_that_round_trips_or_an_error_with_a_hint(text in "[a-z*.:/@ 0-9\\[\\]é-]{0,30}") {
             match text.parse::<Rule>() {
                 Ok(rule) => prop_assert_eq!(rule.to_string().parse::<Rule>().unwrap(), rule),
                 Err(error) => prop_assert!(!error.hint().is_empty() && !error.to_string().is_empty()),

@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_read_as_compose_reads_them() {
+    fn values_are_parsed_as_by_compose() {
         let table = [
             ("A=1", "1"),
             ("A=", ""),

@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_or_a_tag_is_no_version() {
+    fn ranges_and_tags_are_not_versions() {
         for (part, text) in [
             (NPM, "typescript"),
             (NPM, "@openai/codex"),
@@ -127,7 +127,7 @@ mod tests {
 
     /// Package managers also take paths, repositories, URLs and options in the place of a name.
     #[test]
-    fn a_path_a_repository_or_an_option_is_no_name() {
+    fn paths_repositories_and_options_are_not_names() {
         for (part, text) in [
             (NPM, ""),
             (NPM, "@1.2.3"),

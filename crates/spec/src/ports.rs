@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_say_what_to_write() {
+    fn errors_have_a_remedy() {
         let table = [
             (":8080:80", "nothing precedes the first colon: write `8080:80`"),
             ("::80", "nothing precedes the first colon: write `80`"),

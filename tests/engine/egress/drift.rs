@@ -52,7 +52,7 @@ pub fn without_its_flags(sandbox: &Sandbox, containers: &[&str]) -> String {
 }
 
 #[test]
-fn the_network_is_made_again_without_its_flags() {
+fn the_network_is_recreated_without_its_flags() {
     let sandbox = strict("allowed.example");
     without_its_flags(&sandbox, &["main", "buildkit", "gateway"]);
     mended(&sandbox, "internal false -> true");

@@ -132,7 +132,7 @@ fn the_token_is_at_the_server_and_nowhere_in_the_sandbox() {
 }
 
 #[test]
-fn what_is_not_granted_gets_no_token() {
+fn ungranted_requests_get_no_token() {
     let sandbox = granted();
     let denied = answer(&sandbox, "/repos/you/other", "");
     assert!(denied.starts_with("HTTP/1.1 403"), "{denied}");
@@ -157,7 +157,7 @@ fn what_is_not_granted_gets_no_token() {
 }
 
 #[test]
-fn a_gateway_is_unlocked_again_and_another_value_replaces_no_container() {
+fn a_gateway_is_unlocked_again_and_a_new_value_replaces_no_container() {
     let sandbox = granted();
     let before = (sandbox.main(), sandbox.id("gateway"));
     engine().docker(&["restart", &sandbox.id("gateway")]);

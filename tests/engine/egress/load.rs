@@ -8,7 +8,7 @@ use super::internet::SERVERS;
 use super::{connect, get, strict};
 
 #[test]
-fn a_thousand_connections_with_few_files_are_refused_and_not_let_past() {
+fn a_thousand_connections_with_few_files_are_refused() {
     let sandbox = strict("allowed.example, 'drip.example:9000'");
     let started = || sandbox.inspect("gateway", "{{.State.Pid}} {{.State.StartedAt}}");
     let before = started();
@@ -34,7 +34,7 @@ fn a_thousand_connections_with_few_files_are_refused_and_not_let_past() {
 
 /// Whatever main tries while the gateway is gone: nothing gets out, and the watch brings it back.
 #[test]
-fn a_gateway_that_is_killed_under_load_comes_back_and_nothing_gets_out() {
+fn a_gateway_killed_under_load_restarts_and_leaks_nothing() {
     let sandbox = strict("allowed.example, 'drip.example:9000'");
     let mut watch = Watched::new(&sandbox, &[]);
     let load = format!(

@@ -65,7 +65,7 @@ fn the_certificate_is_the_servers_own() {
 }
 
 #[test]
-fn learn_lets_names_through_and_notes_them() {
+fn learn_allows_and_records_names() {
     internet();
     let text = format!("image: docker:dind\ncontainer: {{ dns: [{RESOLVER}] }}\nnetwork: {{ policy: learn }}\n");
     let sandbox = Sandbox::applied(&text);
@@ -82,7 +82,7 @@ fn learn_lets_names_through_and_notes_them() {
 }
 
 #[test]
-fn other_rules_are_put_in_force_without_a_restart_and_cut_connections() {
+fn new_rules_apply_without_a_restart_and_cut_connections() {
     let sandbox = strict("allowed.example, 'drip.example:9000'");
     let started = || ["main", "gateway"].map(|name| sandbox.inspect(name, "{{.Id}} {{.State.StartedAt}}"));
     let before = started();

@@ -22,7 +22,7 @@ fn an_apply_proves_the_policy_from_images_with_different_tools() {
 }
 
 #[test]
-fn an_apply_fails_if_names_lead_past_the_gateway() {
+fn an_apply_fails_if_names_bypass_the_gateway() {
     for name in ["ready", "denied"] {
         let hosts = format!("extra_hosts: {{ {name}.moat.internal: 203.0.113.1 }}");
         let sandbox = Sandbox::new(&format!("image: busybox\nnetwork: {{ policy: strict, {hosts} }}\n"));
@@ -44,7 +44,7 @@ fn an_answer_of_another_server_is_no_proof() {
 }
 
 #[test]
-fn without_tools_an_apply_says_that_nothing_is_proven() {
+fn without_tools_an_apply_reports_that_nothing_is_proven() {
     let sandbox = Sandbox::new(&format!("build: .\n{STRICT}"));
     let dockerfile = "FROM busybox AS b\nFROM scratch\nCOPY --from=b /bin/busybox /bin/sleep\n";
     fs::write(sandbox.path().join("Dockerfile"), dockerfile).expect("a Dockerfile");

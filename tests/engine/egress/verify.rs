@@ -31,7 +31,7 @@ fn a_sandbox_with_a_docker_is_verified_from_main_a_container_and_a_build() {
 }
 
 #[test]
-fn what_cannot_be_tried_is_said() {
+fn untested_paths_are_reported() {
     let sandbox = Sandbox::applied("image: busybox\nnetwork: { policy: strict }\n");
     let ran = sandbox.moat(&["net", "verify"]).ok();
     for line in ["container inside  everything", "build             everything"] {

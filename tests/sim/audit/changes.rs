@@ -222,7 +222,7 @@ async fn the_intent_of_each_call_is_logged_before_it() {
 
 /// What is known of a change after its call does not depend on when its intent was logged.
 #[tokio::test(start_paused = true)]
-async fn both_say_the_same_of_each_call() {
+async fn the_outcomes_of_a_batch_equal_those_of_single_calls() {
     let (together, each) = (play(Announced::Yes).await, play(Announced::No).await);
     let made = |place: &Place| {
         let entries = read::entries(place.path()).expect("entries");

@@ -64,7 +64,7 @@ fn every_point_of_a_plan() {
 }
 
 #[test]
-fn what_is_not_begun_is_skipped_and_what_was_begun_is_not() {
+fn only_operations_that_did_not_start_are_skipped() {
     let place = Place::with_key('1');
     let audit = place.open().expect("a log");
     let first = audit.announce(&about(), &plan()).expect("on record");
@@ -94,7 +94,7 @@ fn plan() -> Vec<Described> {
 
 /// The first use: key, first entry, head, in this order.
 #[test]
-fn every_point_of_a_beginning() {
+fn every_point_of_a_first_use() {
     let place = Place::with_key('1');
     drop(place.open().expect("a log"));
     let first = place.log();
@@ -113,7 +113,7 @@ fn every_point_of_a_beginning() {
 }
 
 #[test]
-fn what_a_crash_has_left_open_is_closed_as_unknown() {
+fn intents_left_open_by_a_crash_are_closed_as_unknown() {
     let place = Place::with_key('1');
     let audit = place.open().expect("a log");
     let intent = audit.intent("docker_network_created", &about(), Map::new()).expect("on record");
@@ -157,7 +157,7 @@ fn the_other_process() {
 }
 
 #[test]
-fn processes_that_are_killed_leave_a_log_that_is_valid() {
+fn killed_processes_leave_a_valid_log() {
     let place = Place::new();
     drop(place.open().expect("a log"));
     for round in 1..=10 {

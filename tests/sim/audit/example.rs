@@ -27,7 +27,7 @@ fn unhex(text: &str) -> Vec<u8> {
 }
 
 #[test]
-fn the_example_is_what_moat_writes() {
+fn the_example_matches_moats_output() {
     let place = Place::with_key('1');
     let audit = place.open().expect("a log");
     change(&audit, "moat-builder-1f2e3d4c");

@@ -70,7 +70,7 @@ fn a_full_disk_is_an_error_and_leaves_the_log_valid() {
 }
 
 #[test]
-fn the_key_is_its_users_alone() {
+fn the_key_is_private() {
     let place = Place::new();
     place.open().expect("a log");
     let mode = |name: &str| place.file(name).metadata().expect("there").permissions().mode() & 0o777;
@@ -78,7 +78,7 @@ fn the_key_is_its_users_alone() {
 }
 
 #[test]
-fn a_log_that_is_broken_is_put_aside_and_a_new_one_begun() {
+fn a_broken_log_is_set_aside_and_replaced() {
     let place = used();
     place.set_log(b"nonsense\n");
     let audit = Audit::rotate(place.path(), writer()).expect("rotated");

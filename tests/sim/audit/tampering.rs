@@ -114,7 +114,7 @@ fn a_thousand_tamperings_are_found_where_they_begin() {
 
 /// Without the key, a writer of the file cannot continue the log either.
 #[test]
-fn what_is_added_without_the_key_is_found() {
+fn entries_added_without_the_key_are_found() {
     let (place, forger) = (Place::with_key('1'), Place::with_key('2'));
     let audit = place.open().expect("a log");
     change(&audit, "a");
@@ -134,7 +134,7 @@ fn what_is_added_without_the_key_is_found() {
 }
 
 #[test]
-fn a_head_that_was_changed_or_put_back_is_found() {
+fn a_changed_or_restored_head_is_found() {
     let place = Place::with_key('1');
     let audit = place.open().expect("a log");
     change(&audit, "a");

@@ -8,7 +8,7 @@ use moat::audit::{Audit, Phase, read};
 use super::log::{Place, change, writer};
 
 #[test]
-fn processes_and_threads_keep_one_chain() {
+fn processes_and_threads_share_one_chain() {
     const EACH: u64 = 50;
     let place = Place::new();
     let processes: Vec<_> = (0..3)
@@ -43,7 +43,7 @@ fn processes_and_threads_keep_one_chain() {
 
 /// A process remembers the position in one log only.
 #[test]
-fn a_log_that_was_put_aside_or_gone_on_with_meanwhile_is_seen() {
+fn a_log_replaced_or_extended_meanwhile_is_noticed() {
     let place = Place::new();
     let audit = place.open().expect("a log");
     change(&audit, "a");

@@ -48,7 +48,7 @@ fn with_a_hook_main_starts_after_the_sidecar() {
 }
 
 #[test]
-fn what_is_pulled_already_is_not_pulled_again() {
+fn an_existing_image_is_not_pulled() {
     let graph = graph(DIND);
     let text = plan(&graph, &images_only(&graph));
     assert!(!text.contains("pull"), "{text}");
@@ -68,7 +68,7 @@ fn a_plain_sandbox_is_a_network_and_a_container() {
 }
 
 #[test]
-fn what_is_as_wanted_needs_nothing() {
+fn a_sandbox_in_sync_needs_no_operation() {
     for text in [DIND, PLAIN] {
         let graph = graph(text);
         assert_eq!(plan(&graph, &applied(&graph)), "");
@@ -91,7 +91,7 @@ fn a_container_that_was_created_and_never_started_gets_its_files_again() {
 }
 
 #[test]
-fn what_was_made_before_the_end_came_is_kept() {
+fn resources_of_an_incomplete_apply_are_kept() {
     let graph = graph(DIND);
     let mut observed = applied(&graph);
     observed.containers.retain(|it| it.owner.as_ref().is_some_and(|owner| owner.resource != ResourceId::main()));

@@ -31,7 +31,7 @@ fn planned(spec: &str, code: i64, called: Condition, expected: &Expect) {
 }
 
 #[test]
-fn what_ended_with_0_is_done() {
+fn exit_code_0_completes_a_sandbox() {
     planned(RUN, 0, Condition::Completed, &expect![""]);
     planned(&format!("{RUN}restart: on-failure\n"), 0, Condition::Completed, &expect![""]);
     let checked = format!("{RUN}healthcheck:\n  command: test -e /ready\n");
@@ -39,7 +39,7 @@ fn what_ended_with_0_is_done() {
 }
 
 #[test]
-fn what_ended_otherwise_is_tried_again() {
+fn a_failed_command_runs_again() {
     let again = &expect![[r#"
         1.  start container moat-job-R: exited with code 3
         2.  await container moat-job-R after 1: exited with code 3
@@ -53,7 +53,7 @@ fn what_ended_otherwise_is_tried_again() {
 }
 
 #[test]
-fn what_is_to_stay_up_has_not_completed() {
+fn a_container_that_is_always_restarted_never_completes() {
     let again = &expect![[r#"
         1.  start container moat-job-R: exited with code 0
         2.  await container moat-job-R after 1: exited with code 0
@@ -63,7 +63,7 @@ fn what_is_to_stay_up_has_not_completed() {
 
 /// A completed command does not need its network, and a clean-up may have removed it.
 #[test]
-fn the_network_of_what_is_done_may_go() {
+fn the_network_of_a_completed_sandbox_may_be_missing() {
     let graph = graph(RUN);
     let mut observed = ended(&graph, 0);
     observed.networks.clear();
@@ -74,7 +74,7 @@ fn the_network_of_what_is_done_may_go() {
 }
 
 #[test]
-fn another_spec_is_another_run() {
+fn a_changed_spec_runs_again() {
     let observed = ended(&graph(RUN), 0);
     let other = graph("agent: job\nimage: busybox\ncommand: make test\n");
     expect![[r#"
@@ -89,7 +89,7 @@ fn another_spec_is_another_run() {
 }
 
 #[test]
-fn asked_to_it_runs_again() {
+fn a_completed_command_runs_again_on_request() {
     let graph = graph(RUN);
     let observed = ended(&graph, 0);
     let restart = observed.containers.iter().map(|it| it.id.clone()).collect();
@@ -102,7 +102,7 @@ fn asked_to_it_runs_again() {
 
 /// A program may exit with 0 because it was stopped. The mark shows that until it runs again.
 #[test]
-fn a_start_runs_it_again_before_the_mark_goes() {
+fn start_runs_it_again_before_removing_the_mark() {
     let graph = graph(RUN);
     let stopped = with_mark(&graph, ended(&graph, 0));
     assert_eq!(condition(&graph, &stopped), Condition::Stopped);

@@ -17,7 +17,7 @@ fn destroy(volumes: Volumes) -> String {
 }
 
 #[test]
-fn the_cache_stays_and_scratch_goes() {
+fn the_cache_is_kept_and_scratch_volumes_are_removed() {
     expect![[r#"
         1.  stop container moat-buildkit-builder-R: no longer needed
         2.  remove container moat-buildkit-builder-R after 1: no longer needed
@@ -30,7 +30,7 @@ fn the_cache_stays_and_scratch_goes() {
 }
 
 #[test]
-fn what_the_spec_says_now_overrules_the_label() {
+fn the_current_spec_overrides_the_label() {
     let spec = BTreeMap::from([
         (ResourceId::volume("buildkit-cache"), Retention::Scratch),
         (ResourceId::volume("docker"), Retention::Keep),
@@ -40,13 +40,13 @@ fn what_the_spec_says_now_overrules_the_label() {
 }
 
 #[test]
-fn asked_to_take_the_volumes_it_takes_all() {
+fn all_volumes_are_removed_on_request() {
     let text = destroy(Volumes::All);
     assert_eq!(text.matches("[destroys data]").count(), 2, "{text}");
 }
 
 #[test]
-fn what_does_not_run_is_not_stopped_first() {
+fn a_stopped_container_is_removed_without_a_stop() {
     let graph = graph(PLAIN);
     let mut observed = applied(&graph);
     container(&mut observed, "main").state = ContainerState::Exited;
@@ -59,7 +59,7 @@ fn what_does_not_run_is_not_stopped_first() {
 }
 
 #[test]
-fn a_sidecar_that_is_no_longer_wanted_goes_and_its_volume_stays() {
+fn an_undesired_sidecar_is_removed_and_its_volume_kept() {
     let plain = graph("agent: builder\nimage: docker:29.7.2-dind\n");
     let observed = applied(&graph(DIND));
     expect![[r#"

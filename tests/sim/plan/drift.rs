@@ -87,7 +87,7 @@ fn main_and_its_volume_are_gone() {
 }
 
 #[test]
-fn the_network_is_gone_and_the_containers_were_taken_off_it_before() {
+fn the_network_is_gone_and_the_containers_were_disconnected_before() {
     let change = |it: &mut Observed| {
         it.networks.clear();
         all_networks_of(it, |container| container.networks.clear());
@@ -144,7 +144,7 @@ fn the_network_is_gone_and_the_stopped_containers_still_hold_its_id() {
 }
 
 #[test]
-fn the_network_was_made_again_by_hand_without_labels() {
+fn the_network_was_recreated_manually_without_labels() {
     // Only objects with the labels are observed, so the containers' network looks dead: it is foreign.
     let change = |it: &mut Observed| {
         it.networks[0].id = NetworkId::new("id-other");
@@ -218,7 +218,7 @@ fn main_is_unhealthy() {
 }
 
 #[test]
-fn main_is_being_started_by_its_restart_policy() {
+fn main_is_restarting() {
     drifted(
         |it| container(it, "main").health = Health::Starting,
         &expect![[r#"
@@ -228,7 +228,7 @@ fn main_is_being_started_by_its_restart_policy() {
 }
 
 #[test]
-fn main_is_dead_and_can_only_be_removed() {
+fn main_is_dead_and_is_recreated() {
     drifted(
         |it| container(it, "main").state = ContainerState::Dead,
         &expect![[r#"
@@ -243,7 +243,7 @@ fn main_is_dead_and_can_only_be_removed() {
 }
 
 #[test]
-fn two_networks_bear_the_name_and_the_oldest_is_kept() {
+fn the_oldest_of_two_networks_with_one_name_is_kept() {
     let change = |it: &mut Observed| {
         let mut twin = it.networks[0].clone();
         twin.id = NetworkId::new("id-twin");

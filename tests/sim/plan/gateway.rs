@@ -20,7 +20,7 @@ fn drifted(drift: impl FnOnce(&mut Observed), expected: &Expect) {
 }
 
 #[test]
-fn in_sync_there_is_nothing_to_do() {
+fn a_sandbox_in_sync_has_an_empty_plan() {
     drifted(|_| (), &expect![[""]]);
 }
 
@@ -46,7 +46,7 @@ fn main_starts_when_the_rules_are_in_force() {
 }
 
 #[test]
-fn a_service_and_the_daemon_of_a_capability_have_no_way_out_but_the_gateway() {
+fn services_and_daemons_reach_other_networks_through_the_gateway_only() {
     let text = "agent: builder\ndependencies: [docker:dind]\nservices: { db: { image: postgres:17, ports: [5432] } }\n\
                 ports: { web: 3000 }\nnetwork: { policy: learn }\n";
     let graph = graph(text);
@@ -119,7 +119,7 @@ fn other_rules_in_force_are_replaced() {
 }
 
 #[test]
-fn a_network_that_was_made_again_without_its_flags_is_replaced() {
+fn a_network_recreated_without_its_flags_is_replaced() {
     let texts = [
         |it: &mut Observed| it.networks.iter_mut().for_each(|network| network.internal = false),
         |it: &mut Observed| it.networks.iter_mut().for_each(|network| network.without_host = false),
@@ -166,7 +166,7 @@ fn a_network_that_was_made_again_without_its_flags_is_replaced() {
 }
 
 #[test]
-fn a_container_leaves_every_network_that_is_not_the_runs() {
+fn a_container_is_disconnected_from_other_networks() {
     let elsewhere = |network: &str| Endpoint { network: network.to_owned(), id: Some(NetworkId::new("id-elsewhere")) };
     let change = |it: &mut Observed| container(it, "main").networks.push(elsewhere("bridge"));
     drifted(

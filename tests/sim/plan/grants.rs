@@ -97,7 +97,7 @@ fn main_knows_the_proxy_the_certificates_and_placeholders() {
 }
 
 #[test]
-fn without_grants_and_rules_for_requests_main_is_as_before() {
+fn without_grants_and_request_rules_main_is_unchanged() {
     let of = |rules: &str| {
         let text = format!("agent: plain\nimage: busybox\nnetwork: {{ policy: strict, rules: [{rules}] }}\n");
         let graph = with(&text, None, 1);
@@ -112,7 +112,7 @@ fn without_grants_and_rules_for_requests_main_is_as_before() {
 }
 
 #[test]
-fn a_gateway_that_has_forgotten_the_value_gets_it_again() {
+fn a_gateway_without_its_value_gets_it_again() {
     let graph = granted();
     let mut observed = applied(&graph);
     *held(&mut observed) = GrantFacts { locked: true, ..GrantFacts::default() };
@@ -129,7 +129,7 @@ fn a_gateway_that_has_forgotten_the_value_gets_it_again() {
 }
 
 #[test]
-fn another_value_is_given_in_place() {
+fn a_new_value_is_set_in_place() {
     let observed = applied(&with(GRANTED, Some("hunter1"), 1));
     let text = plan(&granted(), &observed);
     assert!(
@@ -148,7 +148,7 @@ fn a_value_that_cannot_be_compared_changes_nothing() {
 }
 
 #[test]
-fn a_grant_that_changes_gets_its_value_after_the_rules() {
+fn a_changed_grant_gets_its_value_after_the_rules() {
     let wider = GRANTED.replace("[github]", "[github: { write: true }]");
     expect![[r#"
         1.  set policy gateway: changed
@@ -173,7 +173,7 @@ fn a_revoked_grant_is_in_sync_without_its_value_until_it_is_restored() {
 }
 
 #[test]
-fn no_text_has_the_value() {
+fn no_output_contains_the_value() {
     let graph = granted();
     let observed = nothing(&graph);
     let plan = compute(&graph, &observed, &Options::default());

@@ -23,7 +23,7 @@ fn exited(mut observed: Observed) -> Observed {
 }
 
 #[test]
-fn the_mark_comes_first_and_main_stops_before_what_it_needs() {
+fn the_mark_is_created_first_and_main_stops_before_its_services() {
     let graph = graph(DIND);
     let options = Options { power: Power::Stop, ..Options::default() };
     expect![[r#"
@@ -43,7 +43,7 @@ fn the_mark_comes_first_and_main_stops_before_what_it_needs() {
 
 /// A stop timeout of the user overrides the container's, and only if it is given.
 #[test]
-fn the_time_to_stop_is_what_was_asked_for() {
+fn the_stop_timeout_is_the_requested_one() {
     let graph = graph(DIND);
     let graces = |grace| {
         let options = Options { power: Power::Stop, grace, ..Options::default() };
@@ -59,7 +59,7 @@ fn the_time_to_stop_is_what_was_asked_for() {
 }
 
 #[test]
-fn nothing_is_done_to_what_is_stopped() {
+fn a_stopped_sandbox_stays_unchanged() {
     let graph = graph(DIND);
     let stopped = with_mark(&graph, exited(applied(&graph)));
     assert_eq!(plan(&graph, &stopped), "");
@@ -74,7 +74,7 @@ fn nothing_is_done_to_what_is_stopped() {
 }
 
 #[test]
-fn a_start_takes_the_mark_away_and_is_an_apply() {
+fn start_removes_the_mark_and_applies() {
     let graph = graph(DIND);
     let options = Options { power: Power::Start, ..Options::default() };
     expect![[r#"
@@ -89,7 +89,7 @@ fn a_start_takes_the_mark_away_and_is_an_apply() {
 }
 
 #[test]
-fn a_destroy_takes_all_of_it() {
+fn destroy_removes_all_of_a_stopped_sandbox() {
     let graph = graph(DIND);
     let nothing = Graph::empty(graph.run.clone());
     let options = Options { volumes: moat_plan::Volumes::Scratch([].into()), ..Options::default() };
@@ -98,7 +98,7 @@ fn a_destroy_takes_all_of_it() {
 }
 
 #[test]
-fn a_restarted_main_is_ready_after_what_it_needs() {
+fn a_restarted_main_is_ready_after_its_services() {
     let graph = graph(DIND);
     let observed = applied(&graph);
     let restart = observed.containers.iter().map(|it| it.id.clone()).collect();

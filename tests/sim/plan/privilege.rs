@@ -19,7 +19,7 @@ fn widens(before: &str, after: &str, expected: &Expect) {
 }
 
 #[test]
-fn nothing_new_is_nothing() {
+fn an_unchanged_container_gains_nothing() {
     widens(BEFORE, BEFORE, &expect![[""]]);
     widens(
         "agent: a\ndependencies: [docker:dind]\n",
@@ -81,7 +81,7 @@ fn a_secret_is_gained_by_its_name_and_not_by_its_value() {
 }
 
 #[test]
-fn of_a_new_sandbox_all_of_it_is_new() {
+fn a_new_sandbox_gains_all_of_its_privileges() {
     let graph = graph("agent: a\ndependencies: [docker:dind]\n");
     let gained = widening(&graph, &Observed::default());
     assert!(gained.iter().all(|it| !it.known));
@@ -90,7 +90,7 @@ fn of_a_new_sandbox_all_of_it_is_new() {
 }
 
 #[test]
-fn a_plan_marks_what_a_person_should_not_overlook() {
+fn a_plan_marks_gains_and_data_loss() {
     let text =
         "agent: a\nimage: x\nmounts: ['/:/host:ro', '/run/docker.sock:/d.sock', '~/x:/x']\nports: ['0.0.0.0:80:80']\n";
     let graph = graph(&text.replace("~/x", "/root"));

@@ -27,7 +27,7 @@ fn pull(observed: &mut Observed, image: &str, digests: &[&str]) {
 }
 
 #[test]
-fn nobody_asked() {
+fn no_registry_is_asked_without_pull() {
     let graph = graph(PLAIN);
     let mut observed = applied(&graph);
     pull(&mut observed, "busybox", &[NEW]);
@@ -35,7 +35,7 @@ fn nobody_asked() {
 }
 
 #[test]
-fn the_image_is_the_registrys() {
+fn the_image_matches_the_registry() {
     let graph = graph(PLAIN);
     let mut observed = applied(&graph);
     // Whatever its other names: it may be in several repositories, and for several platforms.
@@ -46,7 +46,7 @@ fn the_image_is_the_registrys() {
 }
 
 #[test]
-fn the_registry_has_another_one() {
+fn the_registry_has_another_image() {
     let graph = graph(PLAIN);
     let (observed, options) = (applied(&graph), refresh("busybox"));
     expect![[r#"
@@ -67,7 +67,7 @@ fn the_registry_has_another_one() {
 }
 
 #[test]
-fn it_was_pulled_by_hand() {
+fn the_image_was_pulled_manually() {
     let graph = graph(PLAIN);
     let mut observed = applied(&graph);
     pull(&mut observed, "busybox", &[NEW]);
@@ -83,7 +83,7 @@ fn it_was_pulled_by_hand() {
 }
 
 #[test]
-fn its_image_has_lost_its_name() {
+fn the_image_has_lost_its_tag() {
     let graph = graph(PLAIN);
     let mut observed = applied(&graph);
     observed.images.insert(reference("busybox"), None);
@@ -103,7 +103,7 @@ fn its_image_has_lost_its_name() {
 }
 
 #[test]
-fn the_sidecars_image_replaces_the_sidecar_alone() {
+fn a_new_sidecar_image_replaces_only_the_sidecar() {
     let graph = graph(DIND);
     expect![[r#"
         1.  pull image moby/buildkit:v0.32.2: moby/buildkit:v0.32.2 is another image now, sha256:old -> sha256:fedcba987654
@@ -118,7 +118,7 @@ fn the_sidecars_image_replaces_the_sidecar_alone() {
 }
 
 #[test]
-fn a_replacement_that_failed_is_taken_back() {
+fn a_failed_replacement_is_rolled_back() {
     let graph = graph(PLAIN);
     let mut observed = applied(&graph);
     pull(&mut observed, "busybox", &[NEW]);

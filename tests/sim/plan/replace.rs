@@ -43,7 +43,7 @@ fn a_changed_environment_replaces_main_and_nothing_else() {
 }
 
 #[test]
-fn a_replacement_cut_short_before_the_start_goes_on() {
+fn a_replacement_interrupted_before_the_start_continues() {
     let observed = halfway(|new| {
         new.state = ContainerState::Created;
         new.health = Health::None;
@@ -59,7 +59,7 @@ fn a_replacement_cut_short_before_the_start_goes_on() {
 }
 
 #[test]
-fn a_replacement_cut_short_before_the_end_is_finished() {
+fn a_replacement_interrupted_before_the_end_is_finished() {
     expect![[r#"
         1.  remove container moat-builder-R: superseded
         2.  rename container moat-builder-R after 1: named moat-builder-R.next1
@@ -68,7 +68,7 @@ fn a_replacement_cut_short_before_the_end_is_finished() {
 }
 
 #[test]
-fn a_replacement_cut_short_before_its_last_step_gets_its_name() {
+fn a_replacement_interrupted_before_the_rename_is_renamed() {
     let mut observed = halfway(|_| {});
     observed.containers.retain(|it| it.name.contains(".next1") || it.name.contains("buildkit"));
     expect![[r#"
@@ -78,7 +78,7 @@ fn a_replacement_cut_short_before_its_last_step_gets_its_name() {
 }
 
 #[test]
-fn a_replacement_that_failed_is_taken_back() {
+fn a_failed_replacement_is_rolled_back() {
     let observed = halfway(|new| {
         new.state = ContainerState::Exited;
         new.exit_code = Some(1);

@@ -73,7 +73,7 @@ fn shown<'a>(mounts: impl IntoIterator<Item = &'a Mount>) -> String {
 }
 
 #[test]
-fn what_the_sandbox_can_exchange_is_no_source() {
+fn a_source_that_the_sandbox_can_replace_is_refused() {
     refused(
         "workspace: .\nmounts: ['./cache:/cache']\n",
         PathFacts::default(),
@@ -102,7 +102,7 @@ fn what_the_sandbox_can_exchange_is_no_source() {
 }
 
 #[test]
-fn links_are_followed_to_where_the_sandbox_can_write() {
+fn links_through_writable_folders_are_refused() {
     // A link from outside to inside, one from inside to outside, and another name of the folder.
     let found = links(&[
         ("/home/me/in", &["/home/me/in", "/home/me/p/sub"]),
@@ -128,7 +128,7 @@ fn links_are_followed_to_where_the_sandbox_can_write() {
 }
 
 #[test]
-fn a_capability_mounts_nothing_that_can_be_exchanged() {
+fn a_capability_mounts_nothing_replaceable() {
     let mut capabilities = Capabilities::builtin();
     let own = "capability: own\nsummary: a mount\nmain:\n  mounts: [{path: /home/me/p/data, target: /data}]\n";
     capabilities.add(&Source::new("specs/own.yaml", "/home/me/p/specs/own.yaml", own)).expect("a good capability");
@@ -140,7 +140,7 @@ fn a_capability_mounts_nothing_that_can_be_exchanged() {
 }
 
 #[test]
-fn beside_and_above_is_no_matter() {
+fn sources_beside_and_above_a_mount_are_allowed() {
     for text in [
         "workspace: .\nmounts: ['../q:/q', '../p:/again', '../pp/x:/x']\n",
         "workspace: {path: ., exclude: [cache]}\n",
@@ -152,7 +152,7 @@ fn beside_and_above_is_no_matter() {
 }
 
 #[test]
-fn moats_own_files_and_keys_are_not_to_be_seen() {
+fn moats_own_files_and_keys_are_refused() {
     let private = |path: &str, kind, locations: &[&str]| Private {
         path: PathBuf::from(path),
         kind,
@@ -197,7 +197,7 @@ fn repository(path: &str, found: Repository) -> PathFacts {
 }
 
 #[test]
-fn hooks_are_to_be_read_only_and_what_has_them_cannot_be_exchanged() {
+fn hooks_are_read_only_and_their_parents_irreplaceable() {
     let whole = |hooks| repository("/home/me/p", Repository::Whole { hooks });
     let extras = |text: &str, hooks| shown(&main_of(&graph(text, whole(hooks))).extras.mounts);
     expect![[r#"
@@ -243,7 +243,7 @@ fn a_work_tree_has_its_common_directory_where_git_looks_for_it() {
 }
 
 #[test]
-fn a_relative_work_tree_is_seen_from_the_workspace() {
+fn the_path_of_a_relative_work_tree_is_relative_to_the_workspace() {
     let found = repository("/home/me/p", worktree("../repo/.git/worktrees/p"));
     let graph = graph("workspace: .\n", found.clone());
     assert!(shown(&main_of(&graph).mounts).contains("/home/me/repo/.git /repo/.git rw\n"));
@@ -254,7 +254,7 @@ fn a_relative_work_tree_is_seen_from_the_workspace() {
 }
 
 #[test]
-fn where_git_does_not_work_it_is_said() {
+fn unsupported_repositories_are_reported() {
     let said = |found| {
         format!("{}\n", warnings(&spec("workspace: .\n", repository("/home/me/p", found)), &Capabilities::builtin()))
     };
@@ -339,7 +339,7 @@ fn a_mounted_file_that_was_replaced_restarts_its_container() {
 
 /// An older file is detected by the label from the creation.
 #[test]
-fn a_container_notes_the_files_that_it_is_created_with() {
+fn a_container_records_its_mounted_files() {
     let before = with_file(CONF, file(7, 50));
     let created = compute(&before, &super::world::images_only(&before), &Options::default());
     let labels = created.operations.iter().find_map(|operation| match &operation.action {

@@ -29,14 +29,14 @@ fn live(graph: &Graph) -> (Limits, RestartPolicy) {
 }
 
 #[test]
-fn what_is_as_wanted_stays() {
+fn limits_in_sync_stay_unchanged() {
     assert_eq!(plan(&graph(LIMITED), &world(LIMITED, LIMITED)), "");
     // Changed in place since it was created.
     assert_eq!(plan(&graph(OTHERWISE), &world(LIMITED, OTHERWISE)), "");
 }
 
 #[test]
-fn other_limits_are_set_in_place() {
+fn changed_limits_are_set_in_place() {
     expect![[r#"
         1.  update container moat-plain-R: changed
             limits.memory "512m" -> "1g"
@@ -47,7 +47,7 @@ fn other_limits_are_set_in_place() {
 }
 
 #[test]
-fn a_limit_that_was_not_there_is_set_in_place() {
+fn a_new_limit_is_set_in_place() {
     expect![[r#"
         1.  update container moat-plain-R: changed
             limits.memory unset -> "512m"
@@ -58,7 +58,7 @@ fn a_limit_that_was_not_there_is_set_in_place() {
 }
 
 #[test]
-fn what_was_changed_in_place_and_is_wanted_back_is_changed_back() {
+fn a_reverted_limit_is_set_in_place() {
     expect![[r#"
         1.  update container moat-plain-R: changed
             limits.memory "1g" -> "512m"
@@ -69,7 +69,7 @@ fn what_was_changed_in_place_and_is_wanted_back_is_changed_back() {
 }
 
 #[test]
-fn a_limit_that_goes_takes_the_container_with_it() {
+fn a_removed_limit_replaces_the_container() {
     for observed in [world(LIMITED, LIMITED), world(UNLIMITED, LIMITED)] {
         let plan = plan(&graph(UNLIMITED), &observed);
         assert!(plan.starts_with("1.  create container moat-plain-R.next1"), "{plan}");
@@ -77,7 +77,7 @@ fn a_limit_that_goes_takes_the_container_with_it() {
 }
 
 #[test]
-fn a_limit_that_the_engine_has_forgotten_is_not_set_again_and_again() {
+fn an_unset_limit_is_no_difference() {
     let mut observed = world(LIMITED, LIMITED);
     for live in observed.live.values_mut() {
         live.limits.memory = None;
@@ -100,7 +100,7 @@ fn given(observed: &mut Observed, defaults: &str, now: Limits) {
 }
 
 #[test]
-fn defaults_are_no_difference_whichever_they_were() {
+fn defaults_are_never_a_difference() {
     for (defaults, memory, pids) in [
         (r#"{"memory":"6g","pids":4096}"#, Some(6 << 30), Some(4096)),
         // Of another version, or another host.
@@ -116,7 +116,7 @@ fn defaults_are_no_difference_whichever_they_were() {
 }
 
 #[test]
-fn a_limit_in_place_of_a_default_is_set_in_place_and_the_default_not_named() {
+fn a_limit_that_replaces_a_default_is_set_in_place() {
     let mut observed = world(UNLIMITED, UNLIMITED);
     given(
         &mut observed,
@@ -133,7 +133,7 @@ fn a_limit_in_place_of_a_default_is_set_in_place_and_the_default_not_named() {
 }
 
 #[test]
-fn a_limit_changed_from_outside_is_the_reported_cause() {
+fn a_limit_changed_outside_of_moat_is_the_reported_cause() {
     let mut observed = world(UNLIMITED, UNLIMITED);
     let now = Limits { memory: Some(Size(100 << 20)), pids: Some(4096), cpus: None };
     given(&mut observed, r#"{"memory":"6g","pids":4096}"#, now);
@@ -162,7 +162,7 @@ fn a_limit_that_the_engine_drops_is_set_once() {
 }
 
 #[test]
-fn what_was_changed_in_place_is_no_cause_of_a_later_replacement() {
+fn an_update_in_place_is_no_cause_of_a_later_replacement() {
     let spec = format!("{OTHERWISE}env: {{A: b}}\n");
     let plan = plan(&graph(&spec), &world(LIMITED, OTHERWISE));
     assert!(plan.starts_with("1.  create container moat-plain-R.next1: changed\n    env.A unset -> \"b\"\n"), "{plan}");
@@ -170,7 +170,7 @@ fn what_was_changed_in_place_is_no_cause_of_a_later_replacement() {
 }
 
 #[test]
-fn with_another_difference_it_is_replaced_as_a_whole() {
+fn another_difference_replaces_the_container() {
     let spec = format!("{OTHERWISE}env: {{A: b}}\n");
     let plan = plan(&graph(&spec), &world(LIMITED, LIMITED));
     assert!(plan.starts_with("1.  create container moat-plain-R.next1: changed\n    env.A unset -> \"b\"\n"), "{plan}");

@@ -28,7 +28,7 @@ struct World {
 }
 
 #[test]
-fn what_an_earlier_version_has_applied_is_as_wanted() {
+fn a_sandbox_of_an_earlier_version_is_in_sync() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/worlds");
     let mut seen = 0;
     for entry in fs::read_dir(dir).expect("a folder") {
@@ -98,7 +98,7 @@ fn unchanged(world: &World) -> String {
 
 // Otherwise the test above would pass with a planner that finds no differences.
 #[test]
-fn a_label_that_differs_is_seen() {
+fn a_differing_label_is_noticed() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/worlds/0.1.0-dind.json");
     let mut world: World = serde_json::from_slice(&fs::read(file).expect("a file")).expect("a world");
     let main = world.labels.get_mut("container/main").expect("main");

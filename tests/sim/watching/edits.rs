@@ -12,7 +12,7 @@ use super::harness::{Harness, MOMENT, edited, pair, part};
 use super::host::File;
 
 #[tokio::test(start_paused = true)]
-async fn an_edit_is_taken_up_and_only_what_it_changes() {
+async fn an_edit_changes_only_what_it_affects() {
     let harness = Harness::new();
     harness
         .play(&pair(), async {
@@ -47,7 +47,7 @@ async fn an_edit_without_effect_makes_no_call() {
 
 /// A file is saved without a change, and at the same moment a container dies.
 #[tokio::test(start_paused = true)]
-async fn a_file_that_is_as_it_was_is_not_given_as_the_reason() {
+async fn an_unchanged_file_is_not_reported_as_the_reason() {
     let harness = Harness::new();
     harness
         .play(&pair(), async {
@@ -99,7 +99,7 @@ async fn an_invalid_edit_keeps_the_last_good_spec() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_spec_that_is_gone_removes_nothing_unless_asked_to() {
+async fn a_missing_spec_removes_nothing_unless_requested() {
     for prune in [false, true] {
         let mut harness = Harness::new();
         harness.settings.prune = prune;
@@ -194,7 +194,7 @@ async fn a_watch_of_an_unapproved_spec_changes_nothing_until_it_is_approved() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_watch_that_begins_again_repairs_what_is_approved() {
+async fn a_restarted_watch_repairs_to_the_approved_spec() {
     let harness = Harness::new();
     harness.play(&pair(), harness.begin()).await;
     harness.interfere(&Interference::RemoveContainer { container: "container/buildkit".to_owned() });

@@ -117,7 +117,7 @@ async fn several_specs_are_read_concurrently() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_end_waits_for_no_reader() {
+async fn a_watch_ends_without_waiting_for_readers() {
     let harness = Harness::new();
     let asked = play(&harness, async {
         edit_other(&harness, 1);

@@ -17,7 +17,7 @@ fn check(reported: &[String], expected: &Expect) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_applies_the_spec_and_then_is_quiet() {
+async fn a_watch_applies_the_spec_and_becomes_idle() {
     let harness = Harness::new();
     harness
         .play(&pair(), async {
@@ -89,7 +89,7 @@ async fn only_damaged_resources_are_repaired() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_repair_begins_at_once() {
+async fn a_repair_starts_at_once() {
     let harness = Harness::new();
     harness
         .play(&pair(), async {
@@ -231,7 +231,7 @@ async fn the_end_of_a_watch_changes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lock_of_another_process_is_waited_for() {
+async fn a_watch_waits_for_the_lock_of_another_process() {
     let harness = Harness::new();
     harness
         .play(&pair(), async {

@@ -31,7 +31,7 @@ fn container() -> ContainerId {
 }
 
 #[tokio::test]
-async fn an_exec_gives_both_streams_and_its_code() {
+async fn exec_returns_both_streams_and_the_exit_code() {
     let fake = execs(|| Reply::Hijack([frame(1, b"out\n"), frame(2, b"err\n")].concat()));
     let docker = fake.connect().await;
     let output = docker.exec(&container(), &["a b".to_owned(), "c".to_owned()]).await.expect("it ran");
@@ -43,7 +43,7 @@ async fn an_exec_gives_both_streams_and_its_code() {
 }
 
 #[tokio::test]
-async fn of_a_long_output_the_end_is_kept() {
+async fn long_output_keeps_its_end() {
     let fake = execs(|| {
         let line = frame(1, &[b'x'; 1000]);
         Reply::Hijack([line.repeat(100), frame(2, b"the end")].concat())
@@ -70,7 +70,7 @@ async fn attach(fake: &Fake, request: &AttachRequest, input: Option<Vec<u8>>) ->
 }
 
 #[tokio::test]
-async fn a_terminals_output_is_left_as_it_is() {
+async fn terminal_output_is_unchanged() {
     // Each of these looks like the header of a frame.
     let raw: &[u8] = &[1, 0, 0, 0, 0, 0, 0, 2, b'h', b'i', 2, 0, 0, 0];
     let fake = execs(move || Reply::Hijack(raw.to_vec()));
@@ -81,7 +81,7 @@ async fn a_terminals_output_is_left_as_it_is() {
 }
 
 #[tokio::test]
-async fn without_a_terminal_the_streams_stay_apart() {
+async fn streams_stay_separate_in_a_pipe() {
     let fake = execs(|| Reply::Hijack([frame(1, &[0, 255]), frame(2, b"e"), frame(1, b"\r\n")].concat()));
     let request = AttachRequest {
         command: vec!["sh".to_owned()],
@@ -99,7 +99,7 @@ async fn without_a_terminal_the_streams_stay_apart() {
 }
 
 #[tokio::test]
-async fn the_end_of_the_input_is_passed_on_while_the_output_goes_on() {
+async fn the_end_of_input_is_forwarded_while_output_continues() {
     let fake = execs(|| Reply::Count);
     let request = AttachRequest { command: vec!["wc".to_owned()], stdin: true, ..AttachRequest::default() };
     let (code, out, _) = attach(&fake, &request, Some(vec![b'x'; 3_000_000])).await;
@@ -107,7 +107,7 @@ async fn the_end_of_the_input_is_passed_on_while_the_output_goes_on() {
 }
 
 #[tokio::test]
-async fn a_log_is_read_from_its_end() {
+async fn the_tail_of_a_log_is_read() {
     let log = [frame(1, b"one\n"), frame(2, b"two\r\n"), frame(1, b"three")].concat();
     let fake = Fake::start(move |request| {
         let form = "Content-Type: application/vnd.docker.multiplexed-stream";
@@ -121,7 +121,7 @@ async fn a_log_is_read_from_its_end() {
 
 /// Older engines do not report the format; then the container's configuration shows it.
 #[tokio::test]
-async fn the_log_of_a_terminal_comes_raw() {
+async fn the_log_of_a_terminal_is_raw() {
     for (tty, log) in [(true, b"one\r\ntwo\r\n".to_vec()), (false, [frame(1, b"one\n"), frame(2, b"two\n")].concat())] {
         let fake = Fake::start(move |request| match request.line.as_str() {
             line if line.contains("/logs") => {

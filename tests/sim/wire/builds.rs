@@ -88,7 +88,7 @@ fn all_sent(fake: &Fake) -> String {
 }
 
 #[tokio::test]
-async fn a_build_without_a_network_is_asked_for_as_such() {
+async fn a_build_without_a_network_is_requested() {
     for fake in [fake(), buildkit()] {
         let docker = fake.connect().await;
         for (network, is_none) in [(BuildNetwork::Default, false), (BuildNetwork::None, true)] {
@@ -102,7 +102,7 @@ async fn a_build_without_a_network_is_asked_for_as_such() {
 }
 
 #[tokio::test]
-async fn a_build_for_a_platform_is_asked_for_as_such() {
+async fn a_build_for_a_platform_is_requested() {
     let platform = "linux/arm/v7".parse().expect("a platform");
     let build = ImageBuild { platform: Some(platform), ..build("FROM busybox\n", None) };
     for fake in [fake(), buildkit()] {
@@ -133,7 +133,7 @@ async fn only_the_engines_frontend_builds_without_a_network() {
 }
 
 #[tokio::test]
-async fn a_context_and_secrets_go_over_the_session_only() {
+async fn contexts_and_secrets_are_sent_over_the_session_only() {
     let dir = tempfile::tempdir().expect("a folder");
     let dockerfile = "FROM a\nRUN --mount=type=secret,id=token b\n";
     let (fake, context) = (buildkit(), context(dir.path(), dockerfile));
@@ -151,7 +151,7 @@ async fn a_context_and_secrets_go_over_the_session_only() {
 }
 
 #[tokio::test]
-async fn an_engine_without_buildkit_says_what_it_lacks() {
+async fn an_engine_without_buildkit_is_reported_with_the_missing_feature() {
     let dir = tempfile::tempdir().expect("a folder");
     let (fake, steps) = (fake(), std::cell::RefCell::new(Vec::new()));
     let docker = fake.connect().await;
@@ -212,7 +212,7 @@ async fn private_bases_are_fetched_with_the_users_credentials_only() {
 }
 
 #[tokio::test]
-async fn a_context_is_sent_as_it_was_looked_at_or_not_at_all() {
+async fn a_context_that_changed_since_it_was_read_is_not_sent() {
     let dir = tempfile::tempdir().expect("a folder");
     fs::write(dir.path().join("file"), "1").expect("a file");
     fs::write(dir.path().join("Dockerfile"), "FROM a\n").expect("a file");

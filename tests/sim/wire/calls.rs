@@ -101,7 +101,7 @@ async fn a_container_is_created_with_everything_in_one_call() {
 
 // Whatever a plan says: root of the host without masked system paths has the host.
 #[tokio::test]
-async fn root_sees_all_system_paths_only_where_it_is_not_the_hosts() {
+async fn only_a_mapped_root_may_see_all_system_paths() {
     for (user, options, is_created) in [
         (None, "[]", false),
         (Some("0:5"), r#"["name=seccomp,profile=userns"]"#, false),
@@ -128,7 +128,7 @@ async fn root_sees_all_system_paths_only_where_it_is_not_the_hosts() {
 }
 
 #[tokio::test]
-async fn limits_are_given_by_what_the_engine_says_and_it_is_asked_once() {
+async fn limits_depend_on_the_engine_which_is_asked_once() {
     let info =
         r#"{"MemTotal":8589934592,"MemoryLimit":true,"PidsLimit":false,"OSType":"linux","LoggingDriver":"local"}"#;
     let fake = Fake::start(move |request| match request.line.as_str() {
@@ -150,7 +150,7 @@ async fn limits_are_given_by_what_the_engine_says_and_it_is_asked_once() {
 }
 
 #[tokio::test]
-async fn networks_and_volumes_are_asked_for_in_the_engines_words() {
+async fn networks_and_volumes_are_requested_in_the_engines_terms() {
     let fake = Fake::start(|request| match request.line.as_str() {
         line if line.ends_with("/networks/create") => Some(Reply::Json(201, r#"{"Id":"n9","Warning":""}"#.to_owned())),
         line if line.ends_with("/volumes/create") => {
@@ -190,7 +190,7 @@ async fn networks_and_volumes_are_asked_for_in_the_engines_words() {
 }
 
 #[tokio::test]
-async fn the_short_calls_are_what_they_should_be() {
+async fn calls_without_a_body_have_the_right_path() {
     let fake = answering(204, "");
     let docker = fake.connect().await;
     let (id, network) = (container(), NetworkId::new("n1"));
@@ -251,7 +251,7 @@ where
 }
 
 #[tokio::test]
-async fn what_is_done_already_is_success() {
+async fn a_change_that_is_done_already_succeeds() {
     let id = container();
     let start = async |docker: Docker| docker.start(&id).await;
     outcome(304, "", start).await.expect("it runs already");
@@ -268,7 +268,7 @@ async fn what_is_done_already_is_success() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_an_error_in_the_engines_words() {
+async fn a_refusal_is_an_error_with_the_engines_message() {
     let fault = |result: Result<(), EngineError>| result.map_err(|error| (error.fault, error.message));
     let network = NetworkId::new("n1");
     let remove = async |docker: Docker| docker.remove_network(&network).await;
@@ -311,7 +311,7 @@ async fn one_odd_container_does_not_lose_the_list() {
 }
 
 #[tokio::test]
-async fn an_engine_that_hangs_is_given_up() {
+async fn a_hanging_engine_times_out() {
     let silent = Fake::start(|request| (request.line != "GET /_ping").then(|| Reply::Stall(Vec::new())));
     let cut = b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n[".to_vec();
     let stalled = Fake::start(move |request| (request.line != "GET /_ping").then(|| Reply::Stall(cut.clone())));
@@ -328,7 +328,7 @@ async fn an_engine_that_hangs_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_lost_connection_is_unreachable_and_nonsense_is_the_engines_fault() {
+async fn a_lost_connection_is_unreachable_and_an_invalid_answer_an_engine_fault() {
     let half = b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n[".to_vec();
     let table = [
         (Reply::Bytes as fn(Vec<u8>) -> Reply, Vec::new(), Fault::Unreachable),
@@ -344,7 +344,7 @@ async fn a_lost_connection_is_unreachable_and_nonsense_is_the_engines_fault() {
 }
 
 #[tokio::test]
-async fn an_image_that_is_not_there_is_no_error() {
+async fn a_missing_image_is_no_error() {
     let reference = ImageRef::parse("moby/buildkit:v1").expect("valid");
     let fake = answering(404, r#"{"message":"No such image: moby/buildkit:v1"}"#);
     assert_eq!(fake.connect().await.image(&reference).await, Ok(None));

@@ -18,7 +18,7 @@ fn ping(version: &str) -> Reply {
 }
 
 #[tokio::test]
-async fn every_path_but_the_first_bears_the_version() {
+async fn every_path_but_the_first_has_the_version() {
     let table = [("1.45", "/v1.45/"), ("1.41", "/v1.41/"), ("1.99", "/v1.51/")];
     for (engine, prefix) in table {
         let fake = Fake::start(move |request| match request.line.as_str() {
@@ -38,7 +38,7 @@ async fn every_path_but_the_first_bears_the_version() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_strips_headers_costs_one_more_question() {
+async fn a_proxy_that_strips_headers_costs_one_more_request() {
     let fake = Fake::start(|request| match request.line.as_str() {
         "GET /_ping" => Some(Reply::Json(200, String::new())),
         "GET /version" => Some(Reply::Json(200, r#"{"ApiVersion":"1.44","Version":"25"}"#.to_owned())),
@@ -53,7 +53,7 @@ async fn refused(fake: &Fake) -> (String, String) {
 }
 
 #[tokio::test]
-async fn an_engine_that_cannot_be_used_says_why() {
+async fn an_unusable_engine_is_reported_with_the_reason() {
     let old = Fake::start(|_| Some(ping("1.40")));
     let (error, hint) = refused(&old).await;
     assert_eq!(
@@ -76,7 +76,7 @@ async fn an_engine_that_cannot_be_used_says_why() {
 }
 
 #[tokio::test]
-async fn an_engine_that_is_too_new_says_so() {
+async fn an_engine_that_is_too_new_is_reported() {
     let fake = Fake::start(|request| {
         if request.line == "GET /_ping" {
             Some(ping("1.60"))
@@ -92,7 +92,7 @@ async fn an_engine_that_is_too_new_says_so() {
 }
 
 #[tokio::test]
-async fn a_silent_engine_is_not_waited_for() {
+async fn a_silent_engine_times_out() {
     let silent = Fake::start(|_| Some(Reply::Stall(Vec::new())));
     tokio::time::pause();
     let (error, _) = refused(&silent).await;
@@ -100,7 +100,7 @@ async fn a_silent_engine_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn no_engine_at_all_says_where_it_was_looked_for() {
+async fn a_missing_engine_is_reported_with_the_addresses_tried() {
     let dir = tempfile::tempdir().expect("a directory");
     let missing = dir.path().join("docker.sock");
     let to = |endpoint: Endpoint| Docker::connect_to(Located { endpoint, origin: Origin::Default }, &ProcessEnv);
@@ -177,7 +177,7 @@ impl Authority {
 }
 
 #[tokio::test]
-async fn tls_proves_both_ends() {
+async fn tls_authenticates_both_sides() {
     let (ours, theirs) = (Authority::new(), Authority::new());
     let port = ours.engine().await;
     let connect = async |ca: &Authority, identity: Option<&Authority>| {

@@ -54,7 +54,7 @@ fn id(digit: char) -> String {
 }
 
 #[tokio::test]
-async fn the_home_of_a_container_is_its_only_network() {
+async fn the_home_network_of_a_container_is_its_only_network() {
     assert_eq!(home(id('a')).await, (Some(NetworkId::new(id('a'))), Vec::new()));
     // Podman 4 has the name in place of the id.
     let asked = vec!["GET /v1.41/networks".to_owned()];

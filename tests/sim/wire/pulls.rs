@@ -91,7 +91,7 @@ async fn a_registry_is_asked_through_the_engine() {
 }
 
 #[tokio::test]
-async fn progress_is_reported_to_the_end() {
+async fn progress_is_reported_until_the_end() {
     let fake = telling(
         "200 OK",
         concat!(
@@ -105,7 +105,7 @@ async fn progress_is_reported_to_the_end() {
 }
 
 #[tokio::test]
-async fn an_account_that_ends_in_an_error_is_one() {
+async fn a_pull_with_an_error_in_its_stream_fails() {
     let account = "{\"status\":\"Pulling\"}\r\n{\"errorDetail\":{\"message\":\"manifest unknown\"},\"error\":\"manifest unknown\"}\r\n";
     let fake = telling("200 OK", account);
     let (result, _) = pull(&fake.connect().await, "busybox:nope").await;
@@ -125,7 +125,7 @@ async fn an_account_that_ends_in_an_error_is_one() {
 }
 
 #[tokio::test]
-async fn an_account_that_breaks_off_is_no_success() {
+async fn a_pull_whose_stream_ends_early_fails() {
     let fake = telling("200 OK\r\nContent-Length: 999", "{\"status\":\"Downloading\"}\r\n");
     let (result, _) = pull(&fake.connect().await, "docker:dind").await;
     assert_eq!(result.map_err(|error| error.fault), Err(Fault::Unreachable));

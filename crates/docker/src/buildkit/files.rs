@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn modes_are_those_of_go() {
+    fn modes_match_go() {
         assert_eq!(stat(&file("a", 0o6755)).expect("a stat").mode, 0o755 | GO_SETUID | GO_SETGID);
         let link = Item { path: "l".into(), mode: 0o777, content: ItemContent::Link("t".into()) };
         let stat = stat(&link).expect("a stat");

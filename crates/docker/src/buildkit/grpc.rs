@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn messages_arrive_in_any_pieces() {
+    async fn messages_may_be_split_anywhere() {
         let texts = ["", "a", "long enough to be cut"];
         let messages = texts.map(|id| SecretRequest { id: id.to_owned() });
         let bytes = messages.iter().map(|it| framed(&it.encode_to_vec())).collect::<Vec<_>>().concat();
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_message_ends_the_stream() {
+    async fn invalid_messages_end_the_stream() {
         for bytes in [&[1, 0, 0, 0, 1, 0][..], &[0, 255, 255, 255, 255, 0], &[0, 0, 0, 0, 1, 255], &[0, 0]] {
             let frame = Ok::<_, hyper::Error>(Frame::data(Bytes::copy_from_slice(bytes)));
             let mut incoming = Incoming::new(StreamBody::new(iter([frame])));

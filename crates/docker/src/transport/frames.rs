@@ -112,7 +112,7 @@ mod tests {
     proptest! {
         /// For any chunks, each byte arrives on its channel, in order.
         #[test]
-        fn cuts_do_not_matter(
+        fn frames_may_be_split_anywhere(
             payloads in prop::collection::vec((1_u8..=2, prop::collection::vec(any::<u8>(), 0..40)), 0..8),
             cut in 1_usize..20,
         ) {

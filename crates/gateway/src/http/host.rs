@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn one_host_that_nothing_contradicts_is_taken() {
+    fn a_single_unambiguous_host_is_accepted() {
         for (uri, header) in [
             ("/x", "example.com"),
             ("/x", "EXAMPLE.com."),
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_ambiguous_is_refused() {
+    fn ambiguous_hosts_are_refused() {
         use NoHost::{Invalid, Missing, OtherPort, Proxy, Several, Unlike};
         let invalid = |text: &str| Invalid(text.to_owned());
         let table: &[(&str, &[&str], NoHost)] = &[

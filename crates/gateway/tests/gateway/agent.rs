@@ -127,7 +127,7 @@ async fn an_allowed_request_passes_and_all_others_are_denied() {
 }
 
 #[tokio::test]
-async fn http2_is_spoken_on_both_sides_where_the_client_asks_for_it() {
+async fn http2_is_used_on_both_sides_if_the_client_requests_it() {
     let (world, origin) = api(&["api.example: allow * /x/**"]).await;
     let stream = world.agent("api.example", &["h2"]).await;
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
@@ -154,7 +154,7 @@ async fn http2_is_spoken_on_both_sides_where_the_client_asks_for_it() {
 }
 
 #[tokio::test]
-async fn a_client_of_http2_reaches_a_server_of_http1() {
+async fn an_http2_client_reaches_an_http1_server() {
     let root = Root::new();
     let world = world(&rules(Mode::Strict, &["old.example: allow GET /**"]), &root).await;
     let origin = root.serve("old.example", &["http/1.1"]).await;
@@ -262,7 +262,7 @@ async fn a_server_that_does_not_prove_to_be_the_host_gets_no_request() {
 }
 
 #[tokio::test]
-async fn a_stream_of_events_is_not_held_back_and_ends_with_its_rule() {
+async fn an_event_stream_is_not_buffered_and_ends_with_its_rule() {
     for protocol in ["http/1.1", "h2"] {
         let (world, origin) = api(&["api.example: allow GET /**"]).await;
         let stream = world.agent("api.example", &[protocol]).await;
@@ -291,7 +291,7 @@ async fn a_stream_of_events_is_not_held_back_and_ends_with_its_rule() {
 }
 
 #[tokio::test]
-async fn an_exchange_that_new_rules_allow_goes_on() {
+async fn an_exchange_allowed_by_new_rules_continues() {
     let (world, origin) = api(&["api.example: allow GET /**"]).await;
     let mut response = send_http1(world.agent("api.example", &[]).await, get("api.example", "/events")).await;
     response.frame().await.unwrap().unwrap();
@@ -346,7 +346,7 @@ async fn a_request_with_a_url_is_decided_like_one_on_port_80() {
 }
 
 #[tokio::test]
-async fn another_start_has_another_authority_and_none_is_kept() {
+async fn each_start_creates_a_new_authority() {
     let (world, _) = api(&["api.example: allow GET /**"]).await;
     let first = world.status().await.authority;
     let world = world.restart().await;

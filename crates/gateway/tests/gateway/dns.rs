@@ -55,7 +55,7 @@ async fn world() -> World {
 }
 
 #[tokio::test]
-async fn outside_names_lead_to_the_gateway_over_udp_and_tcp() {
+async fn external_names_resolve_to_the_gateway_over_udp_and_tcp() {
     let world = world().await;
     let mut stream = TcpStream::connect(world.gateway.dns()).await.unwrap();
     for name in [
@@ -101,7 +101,7 @@ async fn other_types_exist_and_are_empty() {
 }
 
 #[tokio::test]
-async fn own_names_lead_to_where_they_are() {
+async fn own_names_resolve_to_their_addresses() {
     let world = world().await;
     world.name("moat-postgres-r", "10.83.0.19".parse().unwrap());
     let ask = async |name: &str, kind| udp(world.gateway.dns(), &query(name, kind).to_vec().unwrap()).await;
@@ -118,7 +118,7 @@ async fn own_names_lead_to_where_they_are() {
 }
 
 #[tokio::test]
-async fn what_is_no_query_is_answered_as_such_or_not_at_all() {
+async fn invalid_queries_get_an_error_or_no_answer() {
     let world = world().await;
     let server = world.gateway.dns();
     let mut status = query("x.example.", RecordType::A);

@@ -68,7 +68,7 @@ async fn unlocked(list: &[&str], grant: Grant) -> Hosts {
 }
 
 #[tokio::test]
-async fn the_value_takes_the_place_of_what_the_client_sends() {
+async fn the_granted_value_replaces_the_clients() {
     let Hosts { world, api, git } = unlocked(&[], github(&["me/x"], false)).await;
     let placeholder = github(&[], false).placeholder;
     let mut request = get("api.github.com", "/repos/me/x?access_token=foreign&page=2");
@@ -103,7 +103,7 @@ async fn the_value_takes_the_place_of_what_the_client_sends() {
 }
 
 #[tokio::test]
-async fn what_is_not_granted_is_refused() {
+async fn ungranted_requests_are_refused() {
     let Hosts { world, api, git } = unlocked(&["@github"], github(&["me/x"], false)).await;
     for (host, method, path) in [
         ("api.github.com", "GET", "/repos/me/other"),
@@ -212,7 +212,7 @@ async fn another_grant_of_the_same_name_is_locked() {
 }
 
 #[tokio::test]
-async fn a_grant_that_is_revoked_or_locked_is_cut() {
+async fn revoking_or_locking_a_grant_cuts_its_connections() {
     for lock in [true, false] {
         let Hosts { world, .. } = unlocked(&[], github(&[], false)).await;
         let mut response = send_http1(world.agent("api.github.com", &[]).await, get("api.github.com", "/events")).await;
@@ -261,7 +261,7 @@ async fn a_placeholder_is_refused_at_other_hosts() {
 }
 
 #[tokio::test]
-async fn no_credential_goes_out_in_clear_or_past_the_agent_plane() {
+async fn credentials_are_sent_over_tls_on_the_agent_plane_only() {
     let Hosts { world, .. } = unlocked(&["@github"], github(&[], true)).await;
     let server = servers::http("plain").await;
     world.host("api.github.com", "203.0.113.1:80", server.address);

@@ -134,7 +134,7 @@ async fn a_changed_protocol_is_copied_if_it_is_websocket() {
 }
 
 #[tokio::test]
-async fn a_name_that_leads_inside_is_denied_with_the_rule_that_would_allow_it() {
+async fn a_name_with_a_private_address_is_denied_with_the_rule_that_would_allow_it() {
     let (world, _, _) = world().await;
     world.name("other.example", "169.254.169.254".parse().unwrap());
     let answer = world.say("GET /latest/meta-data HTTP/1.1\r\nHost: other.example\r\n\r\n").await;
@@ -146,7 +146,7 @@ async fn a_name_that_leads_inside_is_denied_with_the_rule_that_would_allow_it() 
 }
 
 #[tokio::test]
-async fn servers_that_fail_are_told_apart_from_denials() {
+async fn failing_servers_are_distinguished_from_denials() {
     let (world, _, _) = world().await;
     let answer = world.say("GET / HTTP/1.1\r\nHost: other.example\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 502 ") && answer.contains("is allowed, but its name"), "{answer}");

@@ -8,7 +8,7 @@ use super::servers;
 use super::world::{World, limits, policy, summary};
 
 #[tokio::test]
-async fn a_thousand_connections_leave_a_low_limit_in_force() {
+async fn a_low_file_limit_holds_with_a_thousand_connections() {
     // The test itself needs the files.
     Limits::of_this_process();
     let rules = policy(Mode::Strict, &["good.example"]);

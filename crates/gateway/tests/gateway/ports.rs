@@ -24,7 +24,7 @@ async fn echoes(stream: &mut TcpStream) -> bool {
 }
 
 #[tokio::test]
-async fn a_port_leads_to_the_host_of_its_rule_while_there_is_one() {
+async fn a_port_reaches_the_host_of_its_rule_while_the_rule_exists() {
     let number = free_port();
     let rule = format!("git.example:{number}");
     let none = policy(Mode::Strict, &[]);
@@ -58,7 +58,7 @@ async fn a_private_address_needs_its_rule() {
 }
 
 #[tokio::test]
-async fn a_port_of_the_docker_host_leads_there() {
+async fn a_port_of_the_docker_host_is_reachable() {
     let number = free_port();
     let rules = Policy::new(Mode::Strict, Vec::new(), vec![port(number)]).unwrap();
     let world = World::with(Some(&rules), limits(), |config| {
@@ -73,7 +73,7 @@ async fn a_port_of_the_docker_host_leads_there() {
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken_is_reported_and_hinders_no_other() {
+async fn a_port_in_use_is_reported_and_affects_no_other() {
     let (taken, free) = (free_port(), free_port());
     let other = std::net::TcpListener::bind(("127.83.0.4", taken)).unwrap();
     let none = policy(Mode::Strict, &[]);

@@ -63,7 +63,7 @@ async fn broken_rules_change_nothing() {
 }
 
 #[tokio::test]
-async fn what_new_rules_do_not_allow_is_cut_and_all_else_goes_on() {
+async fn connections_denied_by_new_rules_are_cut_and_others_continue() {
     let world = World::strict(&["one.example", "two.example"]).await;
     let (one, two) = (servers::tls("one.example").await, servers::tls("two.example").await);
     world.host("one.example", "203.0.113.1:443", one.address);
@@ -100,7 +100,7 @@ async fn an_open_http_connection_is_cut_with_its_rule() {
 }
 
 #[tokio::test]
-async fn learn_lets_everything_public_pass_and_records_it() {
+async fn learn_allows_and_records_everything_public() {
     let world = World::with(Some(&policy(Mode::Learn, &["good.example"])), limits(), |_| {}).await;
     world.host("any.example", "203.0.113.1:80", servers::http("any").await.address);
     world.name("inside.example", "192.168.1.1".parse().unwrap());

@@ -164,7 +164,7 @@ async fn what_is_not_tls_is_refused() {
 }
 
 #[tokio::test]
-async fn a_name_that_leads_inside_is_refused() {
+async fn a_name_with_a_private_address_is_refused() {
     let (world, server) = world().await;
     for (name, address) in [
         ("a.sub.example", "10.0.0.1"),

@@ -322,7 +322,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn references_are_split_as_a_registry_reads_them() {
+    fn references_are_split_as_by_a_registry() {
         let table = [
             ("docker", "docker", "latest"),
             ("docker:dind", "docker", "dind"),
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn resource_ids_survive_printing() {
+    fn resource_ids_round_trip() {
         for id in [ResourceId::main(), ResourceId::volume("cache"), ResourceId::new(Kind::Image, "a/b:c")] {
             assert_eq!(id.to_string().parse(), Ok(id));
         }

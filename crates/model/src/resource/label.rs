@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_that_may_be_an_images_need_a_name_of_ours() {
+    fn labels_that_an_image_may_have_need_an_owned_name() {
         let run = Run::derive(AgentName::parse("a").expect("valid"), Path::new("/x/agent.yaml"));
         let labels = |resource: ResourceId| labels(&run, &resource, &Config::Network(NetworkConfig::default()));
         let main = Ownership::read(&labels(ResourceId::main())).expect("ours");
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_has_none_of_the_labels_of_what_moat_makes() {
+    fn labels_of_moats_resources_are_reserved() {
         let claims = |key: &str| are_claimed([&key.to_owned()]);
         for key in [RUN, AGENT, SPEC, RESOURCE, HASH, CONFIG, PORTS, FILES, RETENTION] {
             assert!(claims(key), "{key}");
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_namesake_without_labels_is_not_ours() {
+    fn a_resource_without_labels_is_not_owned() {
         assert_eq!(Ownership::read(&BTreeMap::new()), None);
         let half = BTreeMap::from([(RUN.to_owned(), "a-12345678".to_owned())]);
         assert_eq!(Ownership::read(&half), None);

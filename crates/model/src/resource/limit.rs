@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_read_as_docker_reads_them() {
+    fn sizes_are_parsed_as_by_docker() {
         let table = [
             ("512m", 512 << 20, "512m"),
             ("1.5g", 1536 << 20, "1536m"),

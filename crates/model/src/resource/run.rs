@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn an_agents_name_is_one_the_engine_accepts() {
+    fn agent_names_are_accepted_by_the_engine() {
         for good in ["a", "builder", "a-b_c.d", "0x"] {
             assert!(AgentName::parse(good).is_ok(), "{good}");
         }

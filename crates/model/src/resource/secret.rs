@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_the_same_each_time_and_for_nothing_else() {
+    fn a_password_is_stable_and_unique() {
         let password = |of: &str, key| SecretKey::new([key; SECRET_KEY_LEN]).password(of).expose().to_owned();
         let one = password("a-1 redis", 1);
         assert_eq!(one, password("a-1 redis", 1));

@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bound_grant_leads_to_its_repositories_only() {
+    fn a_bound_grant_is_limited_to_its_repositories() {
         let read = find("github").unwrap().grant(&options(&["me/x"], false)).unwrap();
         let write = find("github").unwrap().grant(&options(&["me/x"], true)).unwrap();
         let is_granted = |grant: &Grant, host: &str, method: &str, path: &str| {
@@ -228,7 +228,7 @@ mod tests {
 
     /// A credential that a program can make for itself would be one inside the sandbox.
     #[test]
-    fn no_provider_grants_requests_that_make_credentials() {
+    fn no_provider_grants_requests_that_create_credentials() {
         for (name, host, method, path) in [
             ("claude", "api.anthropic.com", "POST", "/api/oauth/claude_cli/create_api_key"),
             ("anthropic", "api.anthropic.com", "POST", "/v1/organizations/api_keys"),
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn each_error_says_what_to_write() {
+    fn each_error_has_a_remedy() {
         let of = |name: &str, repos: &[&str], write| find(name).and_then(|it| it.grant(&options(repos, write)));
         for (made, hint) in [
             (of("githup", &[], false), "did you mean `github`?"),

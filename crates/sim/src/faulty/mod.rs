@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_call_fails_before_or_after_it_happened() {
+    async fn a_call_fails_before_or_after_its_effect() {
         let sim = Sim::new(&Settings::default());
         let error = Broken::TimedOut;
         let before = (At::Change(0), Injection::FailBefore { error });
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_crash_drops_the_caller_and_keeps_what_happened() {
+    async fn a_crash_drops_the_caller_and_keeps_the_effect() {
         for after in [false, true] {
             let sim = Sim::new(&Settings::default());
             let engine = faulty(&sim, [(At::Change(0), Injection::Crash { after })]);

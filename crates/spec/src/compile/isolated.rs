@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_runs_as_root_without_masked_system_paths() {
+    fn root_without_masked_system_paths_is_refused() {
         let open = "rights: {security_opt: [systempaths=unconfined]}";
         for user in ["", ", user: root", ", user: '0'", ", user: '00:5'", ", user: someone"] {
             let refused = errors(&format!("{open}{user}"), "init: true");

@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn an_engine_refuses_what_it_cannot_carry() {
+    fn unsupported_isolations_are_refused() {
         let message = "the kernel allows no user namespaces".to_owned();
         let closed = Host { obstacle: Some(Obstacle { message, hint: "change it".to_owned() }), ..host(Users::Same) };
         let old = Host { kernel: "5.10.0-8-amd64".to_owned(), ..host(Users::Same) };

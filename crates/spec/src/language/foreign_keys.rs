@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn none_is_a_key_of_the_language() {
+    fn no_foreign_key_is_a_key_of_the_language() {
         super::super::AGENT.visit("", &mut |path, key| {
             let path = if path.is_empty() { key.name.to_owned() } else { format!("{path}.{}", key.name) };
             assert!(foreign_key(&path).is_none(), "{path}");

@@ -9,7 +9,7 @@ use super::world::{
 };
 use crate::changes::Changes;
 
-pub async fn e01_a_name_is_borne_by_one_container(world: &impl World) {
+pub async fn e01_a_name_belongs_to_one_container(world: &impl World) {
     let engine = world.engine();
     let net = network(world).await;
     let create = container_create(world, "main", Program::Idle, &net);
@@ -34,7 +34,7 @@ pub async fn e02_a_removed_containers_name_is_free(world: &impl World) {
     assert_ne!(first, second);
 }
 
-pub async fn e03_what_is_so_already_is_a_success(world: &impl World) {
+pub async fn e03_a_change_that_is_done_already_succeeds(world: &impl World) {
     let engine = world.engine();
     let net = network(world).await;
     let volume = volume_create(world, "data");
@@ -63,7 +63,7 @@ pub async fn e03_what_is_so_already_is_a_success(world: &impl World) {
     }
 }
 
-pub async fn e04_what_is_not_there_is_not_found(world: &impl World) {
+pub async fn e04_a_missing_object_is_not_found(world: &impl World) {
     let engine = world.engine();
     let net = network(world).await;
     let id = created(world, "main", Program::Idle, &net).await;
@@ -103,7 +103,7 @@ pub async fn e06_no_container_runs_without_its_network(world: &impl World) {
     }
 }
 
-pub async fn e07_an_unknown_volume_is_made_with_the_mounts_labels(world: &impl World) {
+pub async fn e07_an_unknown_volume_is_created_with_the_mounts_labels(world: &impl World) {
     let engine = world.engine();
     let net = network(world).await;
     let volume = volume_create(world, "data");

@@ -9,7 +9,7 @@ use super::world::{
 };
 use crate::changes::Changes;
 
-pub async fn e27_uploads_are_there_at_the_start(world: &impl World) {
+pub async fn e27_uploads_are_present_at_the_start(world: &impl World) {
     let engine = world.engine();
     let net = network(world).await;
     let without = started(world, "without", Program::NeedsFile, &net).await;
@@ -37,7 +37,7 @@ pub async fn e27_uploads_are_there_at_the_start(world: &impl World) {
     assert_eq!(cat.output, "other");
 }
 
-pub async fn e28_commands_give_code_and_output(world: &impl World) {
+pub async fn e28_commands_return_exit_code_and_output(world: &impl World) {
     let engine = world.engine();
     let net = network(world).await;
     let id = started(world, "main", Program::Idle, &net).await;

@@ -13,7 +13,7 @@ use super::world::{
 };
 use crate::changes::Changes;
 
-pub async fn e08_lists_go_by_label(world: &impl World) {
+pub async fn e08_lists_are_filtered_by_label(world: &impl World) {
     let engine = world.engine();
     let net = network(world).await;
     let id = created(world, "main", Program::Idle, &net).await;
@@ -82,7 +82,7 @@ pub async fn e09_lists_are_sorted(world: &impl World) {
     assert_eq!(names, ["a", "m", "z"]);
 }
 
-pub async fn e10_a_list_says_what_a_container_is_made_of(world: &impl World) {
+pub async fn e10_a_list_describes_each_container(world: &impl World) {
     let engine = world.engine();
     let net = network(world).await;
     let volumes = [volume_create(world, "two"), volume_create(world, "one")];
@@ -117,7 +117,7 @@ pub async fn e10_a_list_says_what_a_container_is_made_of(world: &impl World) {
     }
 }
 
-pub async fn e40_labels_of_an_image_are_nobodys(world: &impl World) {
+pub async fn e40_labels_of_an_image_prove_no_ownership(world: &impl World) {
     let engine = world.engine();
     let net = network(world).await;
     let id = created(world, "main", Program::Idle, &net).await;

@@ -23,7 +23,7 @@ pub async fn e19_a_network_in_use_stays(world: &impl World) {
     assert_eq!(engine.networks(&run_filter(world)).await.expect("a list"), []);
 }
 
-pub async fn e20_a_dead_network_is_never_forgiven(world: &impl World) {
+pub async fn e20_a_container_keeps_the_id_of_a_removed_network(world: &impl World) {
     let engine = world.engine();
     let net = network(world).await;
     let never_ran = created(world, "created", Program::Idle, &net).await;
@@ -47,7 +47,7 @@ pub async fn e20_a_dead_network_is_never_forgiven(world: &impl World) {
     }
 }
 
-pub async fn e21_ranges_are_as_asked_and_apart(world: &impl World) {
+pub async fn e21_ranges_are_as_requested_and_disjoint(world: &impl World) {
     let engine = world.engine();
     let first = network_create(world, "net", 0);
     engine.create_network(&first).await.expect("a network");
@@ -64,7 +64,7 @@ pub async fn e21_ranges_are_as_asked_and_apart(world: &impl World) {
     assert!(networks.iter().all(|n| n.subnets.len() == 1), "{networks:?}");
 }
 
-pub async fn e22_a_second_network_of_one_name(world: &impl World) {
+pub async fn e22_two_networks_can_have_one_name(world: &impl World) {
     let engine = world.engine();
     let mut create = network_create(world, "net", 0);
     let first = engine.create_network(&create).await.expect("a network");

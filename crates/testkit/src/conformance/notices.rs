@@ -51,7 +51,7 @@ async fn listening<T>(world: &impl World, heard: &Heard, since: Option<i64>, wor
     }
 }
 
-pub async fn e32_what_happens_is_told_in_its_order(world: &impl World) {
+pub async fn e32_events_are_reported_in_order(world: &impl World) {
     let engine = world.engine();
     let heard = Heard::default();
     let work = async {
@@ -90,7 +90,7 @@ pub async fn e32_what_happens_is_told_in_its_order(world: &impl World) {
     }
 }
 
-pub async fn e33_what_happened_since_is_told_again(world: &impl World) {
+pub async fn e33_earlier_events_are_reported_again(world: &impl World) {
     let engine = world.engine();
     let net = network(world).await;
     let first = Heard::default();

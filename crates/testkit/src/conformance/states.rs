@@ -81,7 +81,7 @@ pub async fn e13_a_paused_container_refuses(world: &impl World) {
     }
 }
 
-pub async fn e14_the_exit_code_is_told(world: &impl World) {
+pub async fn e14_the_exit_code_is_reported(world: &impl World) {
     let engine = world.engine();
     let net = network(world).await;
     let id = started(world, "fails", Program::Fails, &net).await;
@@ -176,7 +176,7 @@ pub async fn e39_the_check_of_an_image_counts_unless_it_is_off(world: &impl Worl
     assert_eq!(listed(world, &id).await.expect("a container that is there").health, Health::None);
 }
 
-pub async fn e17_a_program_that_is_not_there(world: &impl World) {
+pub async fn e17_a_missing_program(world: &impl World) {
     let engine = world.engine();
     let net = network(world).await;
     let mut create = container_create(world, "main", Program::Missing, &net);

@@ -56,7 +56,7 @@ pub async fn e26_images_are_looked_up_and_pulled(world: &impl World) {
     assert_eq!(engine.image(&pullable).await.expect("an answer"), Some(image));
 }
 
-pub async fn e38_a_registry_tells_what_a_tag_means(world: &impl World) {
+pub async fn e38_a_registry_resolves_tags(world: &impl World) {
     let engine = world.engine();
     let nowhere = ImageRef::parse("moat-conformance/nowhere:1").expect("a reference");
     refused(engine.registry_digest(&nowhere).await, Fault::Pull);
@@ -70,7 +70,7 @@ pub async fn e38_a_registry_tells_what_a_tag_means(world: &impl World) {
     assert_eq!(engine.registry_digest(&pullable).await.expect("a digest"), digest);
 }
 
-pub async fn e37_an_image_is_made_of_a_dockerfile(world: &impl World) {
+pub async fn e37_an_image_is_built_from_a_dockerfile(world: &impl World) {
     let engine = world.engine();
     let (base, _) = world.program(Program::Idle);
     let name = world.agent().as_str().replace('_', "-");

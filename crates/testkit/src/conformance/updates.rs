@@ -40,7 +40,7 @@ pub async fn e35_an_update_changes_what_it_names(world: &impl World) {
     refused(engine.update(&unknown, &all).await, Fault::NotFound);
 }
 
-pub async fn e36_a_port_leads_to_one_container(world: &impl World) {
+pub async fn e36_a_port_belongs_to_one_container(world: &impl World) {
     let engine = world.engine();
     let net = network(world).await;
     let port = world.port();

@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn engines_that_do_not_hold_a_policy_are_told() {
+    fn engines_that_cannot_enforce_a_policy_are_reported() {
         for (version, part) in [
             ("25.0.4", "turn IPv6 on"),
             ("25.0.5", "may not lead"),

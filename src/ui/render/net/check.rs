@@ -146,7 +146,7 @@ mod tests {
     use moat_model::resource::AgentName;
 
     #[test]
-    fn each_decision_says_why() {
+    fn each_decision_has_its_reason() {
         let run = Run::derive(AgentName::parse("builder").unwrap(), Path::new("/a"));
         let policy = |mode, rules: &[&str], ports: &[u16]| {
             let rules = rules.iter().map(|rule| (&rule.parse::<Rule>().unwrap()).into()).collect();

@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_policy_allows_by_now_is_not_suggested() {
+    fn hosts_allowed_by_now_are_not_suggested() {
         let lines = [line("tls", "a.example", 443, "deny"), line("dns", "b.a.example", 53, "deny")];
         suggests(&lines, Some(&policy(&["**.example"])), &expect![[""]]);
         suggests(
