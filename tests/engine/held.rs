@@ -5,6 +5,7 @@ use std::process::Stdio;
 use testkit::engine::engine;
 use testkit::marked::{is_held, marked, runs, spec};
 use testkit::run::until;
+use testkit::sandbox::{DIND, Sandbox};
 
 /// A sidecar that accepts connections and never answers: a check of the port alone would pass.
 const DEAF: &str = "buildkit: {image: deaf}\n";
@@ -58,6 +59,14 @@ fn a_port_that_accepts_connections_is_not_enough() {
     assert_eq!(runs(&sandbox), 0);
     drop(sandbox);
     engine().docker(&["rmi", &image]);
+}
+
+/// What the client prints depends on which side writes first.
+#[test]
+fn a_sidecar_that_answers_is_never_taken_for_a_silent_one() {
+    let sandbox = Sandbox::applied(DIND);
+    let check = "for i in $(seq 100); do /usr/local/lib/moat/answers || echo $i; done";
+    assert_eq!(sandbox.docker_exec("main", &["sh", "-c", check]), "");
 }
 
 #[test]

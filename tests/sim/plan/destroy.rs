@@ -69,7 +69,7 @@ fn an_undesired_sidecar_is_removed_and_its_volume_kept() {
             env.BUILDX_BUILDER "moat" -> unset
             env.DOCKER_HOST "unix:///var/run/docker.sock" -> unset
             files./etc/profile.d/moat.sh "644 sha256:ca07abe7cc8f7b9065fe99cd59bd82c6bc1d912c403aa0a8f1f8f286672be4d0" -> unset
-            files./usr/local/lib/moat/answers "755 sha256:604d6c5dc2525d18fcf060d83db49d859d3397a3baa62c1a267262cf6598a029" -> unset
+            files./usr/local/lib/moat/answers "755 sha256:ee058709465e8230b835732161901dce84c9e020e704cbcb05f40056d705a087" -> unset
             files./usr/local/lib/moat/builds "755 sha256:d79b7e420aa4d85e011cd946bb73bbba93572e78fb734fc57826fa8763544def" -> unset
             files./usr/local/lib/moat/docker/buildx/current "644 sha256:404561a5f494a088cd69e1ae5ed9af3d972c115543a123337806c0246aad7ab5" -> unset
             files./usr/local/lib/moat/docker/buildx/instances/moat "644 sha256:ace91d746ae69498d5a92fcbc6049c286f7a33b8b2c50de9b2c2c7914e20ffac" -> unset
