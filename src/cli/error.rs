@@ -61,6 +61,9 @@ pub enum CliError {
     SeveralRuns { name: String, runs: Vec<String> },
     #[error("`{agent}` has no container `{name}`")]
     UnknownContainer { name: String, agent: String, meant: Option<String>, names: Vec<String> },
+    /// A sandbox that is on none of the docker contexts that answered, while others did not.
+    #[error("cannot tell whether `{name}` exists")]
+    Unanswered { name: String },
     /// The spec of an existing run is missing or invalid.
     #[error("the spec of `{agent}` is missing or invalid: `{spec}`")]
     NoSpec { agent: String, spec: String },
@@ -109,7 +112,7 @@ impl CliError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Load(_) => Exit::Spec,
-            Self::Connect(_) => Exit::NoEngine,
+            Self::Connect(_) | Self::Unanswered { .. } => Exit::NoEngine,
             Self::Lock(_) => Exit::Locked,
             Self::Interrupted => Exit::Interrupted,
             Self::NotApproved(_) => Exit::NotApproved,
@@ -127,7 +130,7 @@ impl CliError {
         match self {
             Self::Load(errors) if errors.iter().all(|error| matches!(error, LoadError::Key { .. })) => Code::LocalFile,
             Self::Load(_) | Self::NoSpec { .. } => Code::SpecInvalid,
-            Self::Connect(_) | Self::Attach(AttachError::Lost(_)) => Code::EngineUnreachable,
+            Self::Connect(_) | Self::Unanswered { .. } | Self::Attach(AttachError::Lost(_)) => Code::EngineUnreachable,
             Self::Engine(error) | Self::Attach(AttachError::Engine(error)) => Code::of(error),
             Self::NotRunning { .. } | Self::ContainerNotRunning { .. } => Code::NotRunning,
             Self::UnknownAgent { .. }
@@ -175,6 +178,7 @@ impl CliError {
             Self::Engine(error) | Self::Attach(AttachError::Engine(error)) => return Some(hint_of(error)),
             Self::Refused { hint, .. } | Self::Usage { hint, .. } => hint,
             Self::Audit(error) => error.hint(),
+            Self::Unanswered { .. } => "it is on none of the Docker contexts that answered",
             Self::SeveralRuns { .. } => "use one of these ids",
             Self::NoSpec { .. } => "`moat destroy` and `moat clean` need no spec",
             Self::ContainerNotRunning { .. } => "see `moat status` and `moat logs`",
@@ -246,8 +250,8 @@ impl CliError {
     }
 
     /// The error as a JSON document; for one of several agents if `run` is given.
-    pub fn json(&self, run: Option<&Run>) -> String {
-        self.shown(|problems| problem::json(run, problems, self.exit().code()))
+    pub fn json(&self, run: Option<&Run>, context: Option<&str>) -> String {
+        self.shown(|problems| problem::json(run, context, problems, self.exit().code()))
     }
 }
 

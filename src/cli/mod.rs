@@ -7,6 +7,7 @@ pub mod args;
 pub mod commands;
 pub mod exit;
 
+mod across;
 mod approval;
 mod blocking;
 mod candidates;
@@ -70,7 +71,7 @@ struct Global {
     /// Docker address (unix://, tcp:// or ssh://)
     #[arg(long, global = true, value_name = "ADDRESS", help_heading = "Global options")]
     host: Option<String>,
-    /// Docker context; `list` takes several: `a,b`
+    /// Docker context; some commands take several: `a,b`
     #[arg(
         long,
         global = true,

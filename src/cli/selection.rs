@@ -22,6 +22,7 @@ use crate::ui::render::summary;
 use crate::ui::terminal::prefix::labelled;
 use moat_docker::Docker;
 use moat_model::graph::Graph;
+use moat_model::resource::Run;
 
 /// The selected agents.
 pub struct Selection<'a> {
@@ -163,23 +164,13 @@ impl<'a> Selection<'a> {
             self.session.answer(&text)?;
             return Ok(exit);
         }
-        let answers = join_all(self.members.iter().map(async |member| (member, one(&member.agent).await))).await;
-        let (mut exits, mut texts) = (Vec::new(), Vec::new());
-        for (member, answer) in answers {
-            let (exit, text) = match (answer, self.session.form) {
-                (Ok((exit, text)), Form::Text) => (exit, labelled(&member.label, &text)),
-                (Ok(answer), _) => answer,
-                (Err(error), Form::Text) => (self.refuse(member, &error), String::new()),
-                (Err(error), _) => {
-                    let exit = self.session.alert(Some(&member.label), &error);
-                    (exit, error.json(Some(&member.agent.graph.run)))
-                }
-            };
-            exits.push(exit);
-            texts.push(text);
-        }
-        self.session.answer(&if self.session.form == Form::Text { texts.concat() } else { encode::array(&texts) })?;
-        Ok(Exit::of_all(&exits))
+        let answers = join_all(self.members.iter().map(async |member| Answer {
+            label: Some(member.label.clone()),
+            context: None,
+            run: &member.agent.graph.run,
+            given: one(&member.agent).await,
+        }));
+        answered(self.session, answers.await)
     }
 
     fn reporter<'b>(&'b self, member: &'b Member) -> Reporter<'b> {
@@ -212,6 +203,36 @@ impl<'a> Selection<'a> {
         }
         Ok(())
     }
+}
+
+/// The answer about one of several agents.
+pub struct Answer<'a> {
+    /// The prefix of its lines. `None`: it is the only one.
+    pub label: Option<String>,
+    /// The docker context, if the user named several.
+    pub context: Option<&'a str>,
+    pub run: &'a Run,
+    pub given: Result<(Exit, String), CliError>,
+}
+
+/// Prints the answers in their order: lines with prefixes, or a JSON array.
+///
+/// # Errors
+/// If the output cannot be written.
+pub fn answered(session: &Session, answers: Vec<Answer<'_>>) -> Result<Exit, CliError> {
+    let (mut exits, mut texts) = (Vec::new(), Vec::new());
+    for Answer { label, context, run, given } in answers {
+        let (exit, text) = match (given, session.form, &label) {
+            (Ok((exit, text)), Form::Text, Some(label)) => (exit, labelled(label, &text)),
+            (Ok(answer), _, _) => answer,
+            (Err(error), Form::Text, _) => (session.alert(label.as_deref(), &error), String::new()),
+            (Err(error), _, _) => (session.alert(label.as_deref(), &error), error.json(Some(run), context)),
+        };
+        exits.push(exit);
+        texts.push(text);
+    }
+    session.answer(&if session.form == Form::Text { texts.concat() } else { encode::array(&texts) })?;
+    Ok(Exit::of_all(&exits))
 }
 
 /// The agents of `paths`, some of which are invalid. For an invalid spec, adds the run that was applied from it to `names`.

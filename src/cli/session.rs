@@ -1,6 +1,7 @@
 //! The context of a command: output, engine address and output format.
 
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use futures_util::future::join_all;
 
@@ -19,9 +20,11 @@ use moat_spec::Diagnostics;
 
 /// One invocation of moat.
 pub struct Session {
-    pub screen: Screen,
+    pub screen: Rc<Screen>,
     engine: EngineChoice,
     pub form: Form,
+    /// The docker context that this part of the command works on, if the user named several.
+    pub context: Option<Rc<str>>,
 }
 
 /// The engine that the command line selects.
@@ -48,7 +51,25 @@ pub enum Form {
 
 impl Session {
     pub fn new(screen: Screen, engine: EngineChoice, form: Form) -> Self {
-        Self { screen, engine, form }
+        Self { screen: Rc::new(screen), engine, form, context: None }
+    }
+
+    /// The contexts of `--context`, if they are several.
+    pub fn several_contexts(&self) -> Option<&[String]> {
+        match &self.engine {
+            EngineChoice::Contexts(names) if names.len() > 1 => Some(names),
+            _ => None,
+        }
+    }
+
+    /// The part of the command that works on one of several contexts; its output names the context.
+    pub fn within(&self, context: &str) -> Self {
+        Self {
+            screen: Rc::clone(&self.screen),
+            engine: EngineChoice::Contexts(vec![context.to_owned()]),
+            form: self.form,
+            context: Some(context.into()),
+        }
     }
 
     /// Connects to the engine.
@@ -62,7 +83,10 @@ impl Session {
             EngineChoice::Contexts(names) => {
                 let [only] = &names[..] else {
                     let message = "this command works on one Docker context".to_owned();
-                    return Err(CliError::Usage { message, hint: "only `moat list` takes several".to_owned() });
+                    return Err(CliError::Usage {
+                        message,
+                        hint: "only `moat list`, `status` and `watch` take several".to_owned(),
+                    });
                 };
                 Asked::Context(only)
             }
@@ -84,7 +108,7 @@ impl Session {
     /// The reporter of a run. `label`: the prefix of its lines if there are several.
     pub fn reporter(&self, run: &Run, label: Option<String>) -> Reporter<'_> {
         match self.form {
-            Form::Stream => Reporter::script(&self.screen, Some(run.clone()), Clock::System),
+            Form::Stream => Reporter::script(&self.screen, Some(run.clone()), self.stream()),
             Form::Text | Form::Document => match label {
                 Some(label) => Reporter::labelled(&self.screen, label),
                 None => Reporter::person(&self.screen),
@@ -95,20 +119,23 @@ impl Session {
     /// The reporter of events that concern all runs.
     pub fn reporter_of_all(&self) -> Reporter<'_> {
         match self.form {
-            Form::Stream => Reporter::script(&self.screen, None, Clock::System),
-            Form::Text | Form::Document => Reporter::person(&self.screen),
+            Form::Stream => Reporter::script(&self.screen, None, self.stream()),
+            Form::Text | Form::Document => match &self.context {
+                Some(context) => Reporter::labelled(&self.screen, context.to_string()),
+                None => Reporter::person(&self.screen),
+            },
         }
     }
 
     /// Prints a warning.
     pub fn caution(&self, message: &str, hint: &str) {
-        self.screen.alert(&problem::warning(message, hint, self.screen.colour()));
+        let prefix = Prefix::new(&self.screen, self.context.as_deref().map(str::to_owned));
+        prefix.alert(&problem::warning(message, hint, prefix.colour()));
     }
 
     /// The encoder of JSON lines.
-    #[expect(clippy::unused_self, reason = "the clock belongs to the session")]
     pub fn stream(&self) -> Stream {
-        Stream { clock: Clock::System }
+        Stream { clock: Clock::System, context: self.context.clone() }
     }
 
     /// Prints the result on standard output.
@@ -148,7 +175,7 @@ impl Session {
         let exit = self.alert(None, error);
         let document = match self.form {
             Form::Text => return exit,
-            Form::Document => error.json(None),
+            Form::Document => error.json(None, None),
             Form::Stream => error.shown(|problems| self.stream().refused(None, problems, exit.code())),
         };
         // If this fails, the error is still on standard error.

@@ -201,7 +201,7 @@ fn has_container(found: &Found, name: &str) -> bool {
 }
 
 /// The agent of a named run, if its spec still declares it.
-fn agent_of(run: &Run, depth: Load) -> Option<Agent> {
+pub fn agent_of(run: &Run, depth: Load) -> Option<Agent> {
     let agents = load::load(&[PathBuf::from(&run.spec)], depth).agents.ok()?;
     agents.into_iter().find(|agent| agent.graph.run.id == run.id)
 }

@@ -103,7 +103,7 @@ fn of_apply() {
 
             Global options:
                   --host <ADDRESS>  Docker address (unix://, tcp:// or ssh://)
-                  --context <NAME>  Docker context; `list` takes several: `a,b`
+                  --context <NAME>  Docker context; some commands take several: `a,b`
               -v, --verbose...      Log to standard error; repeat for more (see `MOAT_LOG`)
               -q, --quiet           Print only warnings and errors
                   --color <WHEN>    Use colors: auto, always or never [default: auto]
@@ -137,7 +137,7 @@ fn of_plan() {
 
             Global options:
                   --host <ADDRESS>  Docker address (unix://, tcp:// or ssh://)
-                  --context <NAME>  Docker context; `list` takes several: `a,b`
+                  --context <NAME>  Docker context; some commands take several: `a,b`
               -v, --verbose...      Log to standard error; repeat for more (see `MOAT_LOG`)
               -q, --quiet           Print only warnings and errors
                   --color <WHEN>    Use colors: auto, always or never [default: auto]
@@ -193,7 +193,7 @@ fn of_destroy() {
                       Docker address (unix://, tcp:// or ssh://)
 
                   --context <NAME>
-                      Docker context; `list` takes several: `a,b`
+                      Docker context; some commands take several: `a,b`
 
               -v, --verbose...
                       Log to standard error; repeat for more (see `MOAT_LOG`)
@@ -217,7 +217,8 @@ fn of_status() {
             Show the state of the sandbox and its resources
 
             The state is one of absent, converging, degraded, stopped, failed, completed and
-            ready.
+            ready. With `--context a,b` each sandbox is looked up on several Docker
+            contexts.
 
             Usage: moat status [OPTIONS] [AGENT]...
 
@@ -242,7 +243,7 @@ fn of_status() {
                       Docker address (unix://, tcp:// or ssh://)
 
                   --context <NAME>
-                      Docker context; `list` takes several: `a,b`
+                      Docker context; some commands take several: `a,b`
 
               -v, --verbose...
                       Log to standard error; repeat for more (see `MOAT_LOG`)
@@ -317,7 +318,7 @@ fn of_exec() {
                       Docker address (unix://, tcp:// or ssh://)
 
                   --context <NAME>
-                      Docker context; `list` takes several: `a,b`
+                      Docker context; some commands take several: `a,b`
 
               -v, --verbose...
                       Log to standard error; repeat for more (see `MOAT_LOG`)
@@ -359,7 +360,7 @@ fn of_list() {
                       Docker address (unix://, tcp:// or ssh://)
 
                   --context <NAME>
-                      Docker context; `list` takes several: `a,b`
+                      Docker context; some commands take several: `a,b`
 
               -v, --verbose...
                       Log to standard error; repeat for more (see `MOAT_LOG`)
@@ -415,7 +416,7 @@ fn of_clean() {
                       Docker address (unix://, tcp:// or ssh://)
 
                   --context <NAME>
-                      Docker context; `list` takes several: `a,b`
+                      Docker context; some commands take several: `a,b`
 
               -v, --verbose...
                       Log to standard error; repeat for more (see `MOAT_LOG`)

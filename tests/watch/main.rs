@@ -1,5 +1,6 @@
 //! `moat watch` on a real engine: drift is repaired, edits are applied, and privileges need approval.
 
+mod contexts;
 mod edits;
 mod egress;
 mod git;

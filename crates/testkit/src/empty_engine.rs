@@ -3,10 +3,12 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::sync::LazyLock;
+use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, LazyLock};
 use std::thread;
 
+use serde_json::json;
 use tempfile::TempDir;
 
 /// It answers as long as this lives, and longer: the thread ends with the test's process.
@@ -15,7 +17,7 @@ pub struct EmptyEngine {
 }
 
 /// Status and body of the answer to the first line of a request.
-type Reply = fn(&str) -> (&'static str, &'static str);
+type Reply = Arc<dyn Fn(&str) -> (&'static str, &'static str) + Send + Sync>;
 
 impl EmptyEngine {
     pub fn start() -> Self {
@@ -51,6 +53,22 @@ impl EmptyEngine {
         })
     }
 
+    /// An engine with a volume of this sandbox of the agent `builder`, and nothing else.
+    pub fn with_a_volume_of(run: &str, spec: &Path) -> Self {
+        let labels = json!({
+            "moat.run": run, "moat.agent": "builder", "moat.spec": spec, "moat.resource": "volume/data",
+            "moat.hash": "1", "moat.config": "{}",
+        });
+        let name = format!("moat-{run}-data");
+        let volume = json!({"Name": name, "Driver": "local", "Mountpoint": "/", "Scope": "local", "Labels": labels});
+        // Tests are few and end soon.
+        let volumes: &'static str = json!({ "Volumes": [volume] }).to_string().leak();
+        Self::answering(move |request| match request {
+            _ if request.contains("/volumes") => ("200 OK", volumes),
+            _ => reply(request),
+        })
+    }
+
     /// The address of a TCP port that leads to this engine.
     pub fn tcp(&self) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -82,12 +100,14 @@ impl EmptyEngine {
         })
     }
 
-    fn answering(reply: Reply) -> Self {
+    fn answering(reply: impl Fn(&str) -> (&'static str, &'static str) + Send + Sync + 'static) -> Self {
+        let reply: Reply = Arc::new(reply);
         let dir = tempfile::tempdir().expect("a folder");
         let listener = UnixListener::bind(dir.path().join("docker.sock")).expect("a socket");
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                thread::spawn(move || answer(&stream, reply));
+                let reply = Arc::clone(&reply);
+                thread::spawn(move || answer(&stream, &reply));
             }
         });
         Self { dir }
@@ -138,7 +158,7 @@ fn head(stream: &UnixStream) -> String {
     first
 }
 
-fn answer(mut stream: &UnixStream, reply: Reply) {
+fn answer(mut stream: &UnixStream, reply: &Reply) {
     let first = head(stream);
     let (status, body) = reply(&first);
     let head = format!("HTTP/1.1 {status}\r\nApi-Version: 1.45\r\nContent-Type: application/json\r\n");

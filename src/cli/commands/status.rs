@@ -1,20 +1,22 @@
 //! `moat status`: the state of sandboxes and their resources.
 
 use clap::Args;
-use futures_util::future::join;
+use futures_util::future::{join, join_all};
 use jiff::SignedDuration;
 
+use crate::cli::across::Selected;
 use crate::cli::args::specs::Specs;
 use crate::cli::decisions::{DecisionLog, is_since};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
-use crate::cli::load::Load;
-use crate::cli::selection::Selection;
+use crate::cli::load::{Agent, Load};
+use crate::cli::selection::{Answer, Selection, answered};
 use crate::cli::session::Session;
 use crate::cli::state_directory::state_directory;
 use crate::clock::Clock;
 use crate::history::{Place, RunRecord};
 use crate::local::watching::{Note, Watching};
+use crate::observe::runs::{Found, runs};
 use crate::observe::{builds, observe, proof};
 use crate::ui::render::net::{self, denied::Denied};
 use crate::ui::render::status::{View, Watch};
@@ -33,7 +35,8 @@ const LOG_LINES: u32 = 10;
 
 /// Show the state of the sandbox and its resources
 ///
-/// The state is one of absent, converging, degraded, stopped, failed, completed and ready.
+/// The state is one of absent, converging, degraded, stopped, failed, completed and ready. With `--context a,b` each sandbox is
+/// looked up on several Docker contexts.
 #[derive(Debug, Args)]
 pub struct Status {
     #[command(flatten)]
@@ -44,26 +47,101 @@ pub struct Status {
 }
 
 pub async fn run(args: &Status, session: &Session) -> Result<Exit, CliError> {
+    if session.several_contexts().is_some() {
+        return across(args, session).await;
+    }
     let (selection, engine) = Selection::find(session, &args.specs.paths(), Load::Full).await?;
     let selection = selection.seen(&engine).await?;
     selection.caution();
-    let answer = selection.answer(async |agent| {
-        let graph = &agent.graph;
-        let observed = observe(&engine, graph).await?;
-        let asked = (proof::proven(&engine, graph, &observed), asked_about_builds(&engine, graph, &observed));
-        let (proven, (builds, cache_bytes)) = join(asked.0, asked.1).await;
-        let plan = compute(graph, &observed, &Options { proven, ..Options::default() });
-        let status = status(graph, &observed, &plan);
-        let log = log(&engine, &observed, status.condition).await;
-        let watch = watched(&engine, &graph.run);
-        let denied = denied(&engine, &graph.run, &observed).await;
-        let last_error = last_error(&engine, &graph.run).or_else(|| out_of_memory(&observed));
-        let (run, builds, watch) = (&graph.run, builds.as_ref(), watch.as_ref());
-        let last_error = last_error.as_deref();
-        let view = View { run, status: &status, builds, cache_bytes, watch, denied: &denied, log: &log, last_error };
-        Ok((Exit::Done, if args.json { view.json() } else { view.text(session.screen.data_colour()) }))
-    });
-    answer.await
+    selection.answer(async |agent| shown(args, session, &engine, agent).await).await
+}
+
+/// The status of the selected sandboxes on several Docker contexts.
+async fn across(args: &Status, session: &Session) -> Result<Exit, CliError> {
+    let selected = Selected::load(session, &args.specs.paths(), Load::Full)?;
+    let asked = session.connect_each().await.into_iter().map(async |(context, engine)| (context, found(engine).await));
+    let (mut places, mut runs, mut exits) = (Vec::new(), Vec::new(), Vec::new());
+    for (context, found) in join_all(asked).await {
+        match found {
+            Ok((engine, found)) => {
+                let agents = selected.among(&found)?;
+                runs.extend(found.into_iter().map(|it| it.run));
+                places.push((context.map(|context| session.within(&context)), engine, agents));
+            }
+            Err(error) => exits.push(session.alert(context.as_deref(), &error)),
+        }
+    }
+    let is_complete = exits.is_empty();
+    for (name, error) in selected.unknown(&runs) {
+        if is_complete {
+            return Err(error);
+        }
+        exits.push(session.alert(None, &CliError::Unanswered { name }));
+    }
+    let mut groups: Vec<_> =
+        places.iter_mut().map(|(place, engine, agents)| (place.as_ref(), &*engine, std::mem::take(agents))).collect();
+    let absent = selected.absent(&runs);
+    if let (true, Some((_, engine, _))) = (is_complete, groups.first()) {
+        // Each of them can tell that.
+        groups.push((None, *engine, absent.clone()));
+    }
+    let mut shown_agents = Vec::new();
+    for (place, engine, agents) in groups {
+        let selection = Selection::of(place.unwrap_or(session), agents).seen(engine).await?;
+        selection.caution();
+        shown_agents.extend(selection.into_agents().into_iter().map(|agent| (place, engine, agent)));
+    }
+    let answers = join_all(shown_agents.iter().map(async |(place, engine, agent)| Answer {
+        label: (shown_agents.len() > 1).then(|| label(place.and_then(|it| it.context.as_deref()), agent)),
+        context: place.and_then(|it| it.context.as_deref()),
+        run: &agent.graph.run,
+        given: shown(args, place.unwrap_or(session), engine, agent).await,
+    }));
+    let mut answers = answers.await;
+    answers.extend(absent.iter().filter(|_| !is_complete).map(|agent| {
+        let run = &agent.graph.run;
+        Answer { label: None, context: None, run, given: Err(CliError::Unanswered { name: run.agent.to_string() }) }
+    }));
+    exits.push(answered(session, answers)?);
+    Ok(Exit::of_all(&exits))
+}
+
+/// A Docker host and its runs.
+async fn found(engine: Result<Docker, CliError>) -> Result<(Docker, Vec<Found>), CliError> {
+    let engine = engine?;
+    let found = runs(&engine).await?;
+    Ok((engine, found))
+}
+
+fn label(context: Option<&str>, agent: &Agent) -> String {
+    let name = &agent.graph.run.agent;
+    context.map_or_else(|| name.to_string(), |context| format!("{name}@{context}"))
+}
+
+/// The status of one sandbox.
+async fn shown(args: &Status, session: &Session, engine: &Docker, agent: &Agent) -> Result<(Exit, String), CliError> {
+    let graph = &agent.graph;
+    let observed = observe(engine, graph).await?;
+    let asked = (proof::proven(engine, graph, &observed), asked_about_builds(engine, graph, &observed));
+    let (proven, (builds, cache_bytes)) = join(asked.0, asked.1).await;
+    let plan = compute(graph, &observed, &Options { proven, ..Options::default() });
+    let status = status(graph, &observed, &plan);
+    let log = log(engine, &observed, status.condition).await;
+    let watch = watched(engine, &graph.run);
+    let denied = denied(engine, &graph.run, &observed).await;
+    let last_error = last_error(engine, &graph.run).or_else(|| out_of_memory(&observed));
+    let view = View {
+        run: &graph.run,
+        context: session.context.as_deref(),
+        status: &status,
+        builds: builds.as_ref(),
+        cache_bytes,
+        watch: watch.as_ref(),
+        denied: &denied,
+        log: &log,
+        last_error: last_error.as_deref(),
+    };
+    Ok((Exit::Done, if args.json { view.json() } else { view.text(session.screen.data_colour()) }))
 }
 
 /// What the gateway denied lately. An error is ignored, since the state is still useful.

@@ -2,6 +2,8 @@
 //!
 //! `docs/reference/events.md` specifies every event and every field; a test compares the page with this module.
 
+use std::rc::Rc;
+
 use serde::Serialize;
 
 use crate::clock::{Clock, written};
@@ -17,9 +19,11 @@ use moat_plan::event::{Code, Event, Trigger};
 use moat_plan::{Condition, Operation};
 
 /// Renders events as lines with a timestamp.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Stream {
     pub clock: Clock,
+    /// The docker context of the engine, if the user named several.
+    pub context: Option<Rc<str>>,
 }
 
 /// An event. [`Line::of`] determines the fields of each kind.
@@ -31,6 +35,8 @@ struct Line<'a> {
     run: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     agent: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     round: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -106,6 +112,8 @@ struct Done<'a> {
     run: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     agent: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context: Option<&'a str>,
     outcome: &'static str,
     exit_code: u8,
     /// `None` after success.
@@ -163,18 +171,20 @@ struct About<'a> {
 
 impl Stream {
     /// Returns the line of an event of one run, or of all runs; ends with a line feed.
-    pub fn line(self, run: Option<&Run>, event: &Event<'_>) -> String {
+    pub fn line(&self, run: Option<&Run>, event: &Event<'_>) -> String {
         let (id, agent) = (run.map(|run| run.id.as_str()), run.map(|run| run.agent.as_str()));
-        encode::compact(&Line { time: written(self.clock.now()), run: id, agent, ..Line::of(event) })
+        let context = self.context.as_deref();
+        encode::compact(&Line { time: written(self.clock.now()), run: id, agent, context, ..Line::of(event) })
     }
 
     /// Returns the last line of a run.
-    pub fn done(self, ending: &Ending<'_>) -> String {
+    pub fn done(&self, ending: &Ending<'_>) -> String {
         let done = Done {
             time: written(self.clock.now()),
             event: "done",
             run: Some(ending.run.id.as_str()),
             agent: Some(ending.run.agent.as_str()),
+            context: self.context.as_deref(),
             outcome: ending.how.code(),
             exit_code: ending.exit_code,
             code: ending.how.cause(),
@@ -202,12 +212,13 @@ impl Stream {
     }
 
     /// Returns the last line of a command that failed before its run started. `run` is set if it is one of several.
-    pub fn refused(self, run: Option<&Run>, problems: &[Problem<'_>], exit_code: u8) -> String {
+    pub fn refused(&self, run: Option<&Run>, problems: &[Problem<'_>], exit_code: u8) -> String {
         encode::compact(&Done {
             time: written(self.clock.now()),
             event: "done",
             run: run.map(|run| run.id.as_str()),
             agent: run.map(|run| run.agent.as_str()),
+            context: self.context.as_deref(),
             outcome: "error",
             exit_code,
             code: problems.first().map(|problem| problem.code),
@@ -217,7 +228,7 @@ impl Stream {
     }
 
     /// Returns the last line of a command for several agents.
-    pub fn summary(self, ended: &[(&Run, u8)], exit_code: u8) -> String {
+    pub fn summary(&self, ended: &[(&Run, u8)], exit_code: u8) -> String {
         let agents = ended.iter().map(|(run, exit_code)| Ended {
             run: run.id.as_str(),
             agent: run.agent.as_str(),

@@ -53,7 +53,16 @@ const WORD: usize = 11;
 
 impl Dashboard {
     pub fn new(labels: impl IntoIterator<Item = String>) -> Self {
-        Self { rows: labels.into_iter().map(|label| Row { label, ..Row::default() }).collect() }
+        let mut dashboard = Self::default();
+        dashboard.add(labels);
+        dashboard
+    }
+
+    /// Adds agents and returns the index of the first.
+    pub fn add(&mut self, labels: impl IntoIterator<Item = String>) -> usize {
+        let first = self.rows.len();
+        self.rows.extend(labels.into_iter().map(|label| Row { label, ..Row::default() }));
+        first
     }
 
     /// Sets the state of an agent.

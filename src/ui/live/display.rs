@@ -27,10 +27,14 @@ struct State {
 
 impl<'a> Display<'a> {
     /// Returns `None` if the screen cannot rewrite lines.
-    pub fn new(screen: &'a Screen, labels: impl IntoIterator<Item = String>) -> Option<Self> {
+    pub fn new(screen: &'a Screen) -> Option<Self> {
         screen.live_size()?;
-        let state = State { dashboard: Dashboard::new(labels), ..State::default() };
-        Some(Self { screen, state: RefCell::new(state) })
+        Some(Self { screen, state: RefCell::default() })
+    }
+
+    /// Adds agents and returns the index of the first.
+    pub fn add(&self, labels: impl IntoIterator<Item = String>) -> usize {
+        self.state.borrow_mut().dashboard.add(labels)
     }
 
     pub fn set_state(&self, agent: usize, agent_state: AgentState) {

@@ -5,7 +5,6 @@ use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::clock::Clock;
 use crate::ui::Ending;
 use crate::ui::Prefix;
 use crate::ui::Problem;
@@ -47,8 +46,8 @@ impl<'a> Reporter<'a> {
     }
 
     /// Reports one run, or all runs, to a script on standard output.
-    pub fn script(screen: &'a Screen, run: Option<Run>, clock: Clock) -> Self {
-        Self::new(screen, To::Script(Stream { clock }, run))
+    pub fn script(screen: &'a Screen, run: Option<Run>, stream: Stream) -> Self {
+        Self::new(screen, To::Script(stream, run))
     }
 
     fn new(screen: &'a Screen, to: To<'a>) -> Self {

@@ -42,6 +42,8 @@ struct InPlace<'a> {
     run: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     agent: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context: Option<&'a str>,
     error: Document,
     exit_code: u8,
 }
@@ -57,9 +59,9 @@ pub fn warning(message: &str, hint: &str, colour: Colour) -> String {
 }
 
 /// Returns the document in place of the normal output; `run` is set if it concerns one agent of several.
-pub fn json(run: Option<&Run>, problems: &[Problem<'_>], exit_code: u8) -> String {
+pub fn json(run: Option<&Run>, context: Option<&str>, problems: &[Problem<'_>], exit_code: u8) -> String {
     let (run, agent) = (run.map(|run| run.id.as_str()), run.map(|run| run.agent.as_str()));
-    crate::ui::encode::json(&InPlace { run, agent, error: Document::of(problems), exit_code })
+    crate::ui::encode::json(&InPlace { run, agent, context, error: Document::of(problems), exit_code })
 }
 
 impl Problem<'_> {

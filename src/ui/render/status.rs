@@ -16,6 +16,8 @@ use moat_plan::{Cause, Condition, Presence, Published, Standing, Status};
 #[derive(Debug, Clone, Copy)]
 pub struct View<'a> {
     pub run: &'a Run,
+    /// The docker context of its engine, if several were asked.
+    pub context: Option<&'a str>,
     pub status: &'a Status,
     /// The routing of builds, if the spec has a builder.
     pub builds: Option<&'a Builds>,
@@ -52,6 +54,8 @@ pub struct Watch {
 struct Document<'a> {
     run: &'a str,
     agent: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context: Option<&'a str>,
     state: Condition,
     resources: Vec<ResourceDocument<'a>>,
     builds: Option<BuildsDocument<'a>>,
@@ -97,7 +101,8 @@ impl View<'_> {
             Condition::Absent | Condition::Converging | Condition::Stopped => CARE,
             Condition::Degraded | Condition::Failed => BAD,
         };
-        let mut text = format!("{}: {}\n", self.run.agent, colour.paint(style, word));
+        let context = self.context.map(|context| format!(" (context {})", harmless(context))).unwrap_or_default();
+        let mut text = format!("{}: {}{context}\n", self.run.agent, colour.paint(style, word));
         if let Some(watch) = self.watch {
             text.push_str(&watch.text(colour));
         }
@@ -148,6 +153,7 @@ impl View<'_> {
         encode::json(&Document {
             run: self.run.id.as_str(),
             agent: self.run.agent.as_str(),
+            context: self.context,
             state: self.status.condition,
             resources: resources.collect(),
             builds: self.builds.map(|builds| BuildsDocument::of(builds, self.cache_bytes)),

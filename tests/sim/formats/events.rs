@@ -21,7 +21,7 @@ use serde_json::Value;
 use super::document::{fields, names, read, tables};
 use super::sample;
 
-const STREAM: Stream = Stream { clock: Clock::Fixed(Timestamp::UNIX_EPOCH) };
+const STREAM: Stream = Stream { clock: Clock::Fixed(Timestamp::UNIX_EPOCH), context: None };
 
 fn failure() -> Failure {
     Failure {

@@ -457,8 +457,17 @@ fn the_status_of_a_degraded_sandbox() {
     let reason = Some("buildx 0.13.1 < 0.14".to_owned());
     let builds = Builds { routed: false, builder: "moat".to_owned(), reason, hint: None };
     let (run, builds) = (&graph.run, Some(&builds));
-    let view =
-        View { run, status: &status, builds, cache_bytes: None, watch: None, denied: &[], log: &[], last_error: None };
+    let view = View {
+        run,
+        context: None,
+        status: &status,
+        builds,
+        cache_bytes: None,
+        watch: None,
+        denied: &[],
+        log: &[],
+        last_error: None,
+    };
     expect![[r#"
         builder: degraded
         builds: local (buildx 0.13.1 < 0.14)
@@ -479,6 +488,7 @@ fn the_status_of_a_degraded_sandbox() {
     let diff = |field: &str| FieldDiff { field: field.to_owned(), old: None, new: None };
     (main.ready, main.cause) = (false, Some(Cause::Changed(vec![diff("command"), diff("env.A")])));
     let view = View {
+        context: None,
         run: &graph.run,
         status: &status,
         builds: None,

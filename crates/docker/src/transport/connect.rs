@@ -41,8 +41,16 @@ impl Docker {
     /// # Errors
     /// If no engine is found, it cannot be reached, or it is too old.
     pub async fn connect(asked: Asked<'_>) -> Result<Self, ConnectError> {
-        let located = resolve(asked, &ProcessEnv)?;
+        let located = Self::locate(asked)?;
         Self::connect_to(located, &ProcessEnv).await
+    }
+
+    /// Finds the engine selected on the command line, by the environment or by the docker context, and sends nothing.
+    ///
+    /// # Errors
+    /// If no engine is found.
+    pub fn locate(asked: Asked<'_>) -> Result<Located, ConnectError> {
+        resolve(asked, &ProcessEnv)
     }
 
     /// Connects to a resolved endpoint.

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use tokio::sync::Notify;
@@ -19,7 +20,7 @@ use crate::cli::exit::Exit;
 use crate::cli::history_writer::{record, warn};
 use crate::cli::record::{audit_dir, writer};
 use crate::cli::report::condition;
-use crate::cli::session::{Form, Session};
+use crate::cli::session::Session;
 use crate::cli::state_directory::state_directory;
 use crate::clock::{Clock, written};
 use crate::history::line::Fault;
@@ -49,7 +50,9 @@ pub struct CliHost<'a> {
     /// For events about all runs.
     all: Reporter<'a>,
     /// Replaces the reporters on a terminal.
-    live: Option<Display<'a>>,
+    live: Option<Live<'a>>,
+    /// One for each run: the prefix of its lines.
+    labels: Vec<Option<String>>,
     files: Files,
     locking: &'a Locking,
     /// Approve every spec.
@@ -62,11 +65,50 @@ pub struct CliHost<'a> {
     _locks: Vec<Lock>,
     /// Which agents have not been in sync yet.
     waiting: RefCell<Vec<bool>>,
-    is_ready_reported: Cell<bool>,
+    startup: &'a Startup,
     /// By agent index: whether it has been in sync since it was last asked.
     in_sync: Vec<Notify>,
     /// By agent index.
     mounted: RefCell<BTreeMap<usize, Mounted>>,
+}
+
+/// The agents of this host in a dashboard.
+pub struct Live<'a> {
+    display: Rc<Display<'a>>,
+    first: usize,
+}
+
+/// The number of Docker hosts and sandboxes that a watch waits for before it notifies systemd.
+pub struct Startup {
+    left: Cell<usize>,
+}
+
+impl Startup {
+    pub fn new(tasks: usize) -> Self {
+        Self { left: Cell::new(tasks) }
+    }
+
+    pub fn add(&self, tasks: usize) {
+        self.left.set(self.left.get() + tasks);
+    }
+
+    /// One task is done. A Docker host that answers late adds tasks again; systemd ignores a second notification.
+    pub fn done(&self) {
+        self.left.set(self.left.get().saturating_sub(1));
+        if self.left.get() == 0 {
+            systemd::ready();
+        }
+    }
+}
+
+/// The parts of a watch that all of its Docker hosts share.
+pub struct Shared<'a> {
+    pub locking: &'a Locking,
+    /// Approve every spec.
+    pub allow: bool,
+    pub startup: &'a Startup,
+    /// On a terminal.
+    pub display: Option<Rc<Display<'a>>>,
 }
 
 impl<'a> CliHost<'a> {
@@ -77,8 +119,7 @@ impl<'a> CliHost<'a> {
         engine: &'a Docker,
         runs: Vec<Run>,
         files: Files,
-        locking: &'a Locking,
-        allow: bool,
+        shared: &Shared<'a>,
     ) -> Result<Self, CliError> {
         let places = state_directory();
         let audit = Arc::new(Audit::open(&audit_dir()?, writer("watch"))?);
@@ -99,26 +140,31 @@ impl<'a> CliHost<'a> {
                 }
             }
         }
-        let width = runs.iter().map(|run| run.agent.as_str().len()).max().unwrap_or(0);
-        let label = |run: &Run| (runs.len() > 1).then(|| format!("{:width$}", run.agent.as_str()));
-        let reporters = runs.iter().map(|run| session.reporter(run, label(run))).collect();
-        let live = (session.form == Form::Text)
-            .then(|| Display::new(&session.screen, runs.iter().map(|run| run.agent.to_string())));
+        let labels = labels(session, &runs);
+        let reporters = runs.iter().zip(&labels).map(|(run, label)| session.reporter(run, label.clone())).collect();
+        let live = shared.display.as_ref().map(|display| {
+            let names = runs.iter().zip(&labels).map(|(run, label)| label.clone().unwrap_or(run.agent.to_string()));
+            Live { first: display.add(names), display: Rc::clone(display) }
+        });
+        shared.startup.add(runs.len());
+        // This Docker host itself.
+        shared.startup.done();
         Ok(Self {
             session,
             engine,
-            live: live.flatten(),
+            live,
+            labels,
             reporters,
             all: session.reporter_of_all(),
             files,
-            locking,
-            allow,
+            locking: shared.locking,
+            allow: shared.allow,
             places,
             audit,
             rounds: RefCell::new(runs.iter().map(|_| Rounds::default()).collect()),
             _locks: locks,
             waiting: RefCell::new(vec![true; runs.len()]),
-            is_ready_reported: Cell::new(false),
+            startup: shared.startup,
             in_sync: runs.iter().map(|_| Notify::new()).collect(),
             mounted: RefCell::default(),
             runs,
@@ -154,11 +200,10 @@ impl<'a> CliHost<'a> {
     fn settled(&self, run: &Run) {
         let mut waiting = self.waiting.borrow_mut();
         if let Some(number) = self.runs.iter().position(|it| it.id == run.id) {
-            waiting[number] = false;
+            if std::mem::replace(&mut waiting[number], false) {
+                self.startup.done();
+            }
             self.in_sync[number].notify_one();
-        }
-        if waiting.iter().all(|waits| !waits) && !self.is_ready_reported.replace(true) {
-            systemd::ready();
         }
     }
 }
@@ -246,7 +291,7 @@ impl Host for CliHost<'_> {
         }
         let number = self.runs.iter().position(|it| it.id == run.id);
         if let (Some(live), Some(number)) = (&self.live, number) {
-            live.set_state(number, agent_state(standing));
+            live.display.set_state(live.first + number, agent_state(standing));
         }
         let Some(dir) = &self.places else { return };
         let place = watching::Watching::of(dir, &run.id, &self.address());
@@ -265,8 +310,11 @@ impl Host for CliHost<'_> {
 
     fn report(&self, agent: Option<usize>, event: Event<'_>) {
         if let Some(live) = &self.live {
-            let run = agent.and_then(|number| self.runs.get(number)).filter(|_| self.runs.len() > 1);
-            live.report(agent, run.map(|run| run.agent.as_str()), &event);
+            let label = match agent {
+                Some(number) => self.labels.get(number).and_then(Option::as_deref).map(str::trim_end),
+                None => self.session.context.as_deref(),
+            };
+            live.display.report(agent.map(|number| live.first + number), label, &event);
         } else {
             let reporter = agent.and_then(|number| self.reporters.get(number)).unwrap_or(&self.all);
             reporter.report(&event);
@@ -289,6 +337,17 @@ impl Host for CliHost<'_> {
     fn recorded<'b, E: Engine>(&'b self, engine: &'b E, graph: &'b Graph) -> impl RecordedEngine + 'b {
         Audited::of(engine, Some((Arc::clone(&self.audit), self.address())), graph)
     }
+}
+
+/// The prefixes of the lines of several runs, padded to a common width. Those of one of several Docker hosts name it.
+fn labels(session: &Session, runs: &[Run]) -> Vec<Option<String>> {
+    let label = |run: &Run| match &session.context {
+        Some(context) => format!("{}@{context}", run.agent),
+        None => run.agent.to_string(),
+    };
+    let width = runs.iter().map(|run| label(run).len()).max().unwrap_or(0);
+    let is_shown = runs.len() > 1 || session.context.is_some();
+    runs.iter().map(|run| is_shown.then(|| format!("{:width$}", label(run)))).collect()
 }
 
 /// The displayed state; states that need a user come first.

@@ -1,10 +1,12 @@
 //! `moat watch`: keeps sandboxes in sync with their specs until stopped.
 
+mod across;
 mod denials;
 mod host;
 mod reload;
 
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::Duration;
 
 use clap::Args;
@@ -17,19 +19,22 @@ use crate::cli::args::specs::Specs;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::interrupt::stoppable;
-use crate::cli::load::Load;
+use crate::cli::load::{Agent, Load};
 use crate::cli::record::Record;
 use crate::cli::selection::Selection;
-use crate::cli::session::Session;
+use crate::cli::session::{Form, Session};
+use crate::ui::live::display::Display;
 use crate::watch::files::Files;
 use crate::watch::{Settings, Wakeups, watch};
-use host::CliHost;
+use host::{CliHost, Shared, Startup};
 use moat_docker::Docker;
 use moat_model::resource::Run;
 use moat_plan::Options;
 use moat_plan::event::Trigger;
 
 /// Keep the sandbox in sync with its spec until stopped
+///
+/// With `--context a,b` each sandbox is watched on the Docker contexts that have it.
 #[derive(Debug, Args)]
 pub struct Watch {
     #[command(flatten)]
@@ -84,31 +89,29 @@ pub async fn run(args: &Watch, session: &Session) -> Result<Exit, CliError> {
 }
 
 pub(in crate::cli) async fn watch_as(args: &WatchRequest<'_>, session: &Session) -> Result<Exit, CliError> {
+    if let (Some(contexts), false) = (session.several_contexts(), args.asks) {
+        return across::watch(args, session, contexts).await;
+    }
     let (selection, engine) = Selection::find(session, args.specs, Load::Full).await?;
-    let agents = selection.into_agents();
-    let record = Record::open("watch", &engine)?;
-    record.closed(args.change.approving.give(&agents, session, &engine, &record, args.asks).await)?;
-    let agents: Vec<_> = agents.iter().map(reload::watched).collect();
-    let (wakeups, stop) = (Wakeups::default(), CancellationToken::new());
-    let files = args.watching.files(&wakeups, session)?;
-    let runs: Vec<Run> = agents.iter().map(|it| it.run.clone()).collect();
-    let host = CliHost::new(session, &engine, runs.clone(), files, &args.change.locking, args.watching.allow)?;
-    session.screen.say(&match agents.len() {
-        1 => "watching; Ctrl-C stops the watch and keeps the sandbox\n".to_owned(),
-        count => format!("watching {count} agents; Ctrl-C stops the watch and keeps the sandboxes\n"),
-    });
-    let settings = args.settings(&engine);
-    let work = async {
-        tokio::select! {
-            biased;
-            () = reloads(&wakeups, agents.len()) => {}
-            () = denials(&host, &engine, &runs) => {}
-            () = watch(&engine, &host, agents, &settings, &wakeups, &stop) => {}
-        }
-    };
-    Box::pin(stoppable(&stop, work)).await;
-    host.stop()?;
+    let (startup, stop) = (Startup::new(1), CancellationToken::new());
+    let shared = args.shared(session, &startup);
+    let work = args.follow(session, &engine, selection.into_agents(), &shared, &stop);
+    Box::pin(stoppable(&stop, work)).await?;
     Ok(Exit::Done)
+}
+
+fn started(runs: &[Run], context: Option<&str>) -> String {
+    let (what, sandboxes) = match runs {
+        [_] => ("watching".to_owned(), "the sandbox"),
+        _ => (format!("watching {} agents", runs.len()), "the sandboxes"),
+    };
+    match context {
+        Some(context) => {
+            let names: Vec<&str> = runs.iter().map(|run| run.agent.as_str()).collect();
+            format!("{context} | watching {}; Ctrl-C stops the watch and keeps {sandboxes}\n", names.join(", "))
+        }
+        None => format!("{what}; Ctrl-C stops the watch and keeps {sandboxes}\n"),
+    }
 }
 
 /// Reports denials of all runs; never ends.
@@ -127,6 +130,38 @@ async fn reloads(wakeups: &Wakeups, agents: usize) {
 }
 
 impl WatchRequest<'_> {
+    fn shared<'a>(&'a self, session: &'a Session, startup: &'a Startup) -> Shared<'a> {
+        let display = (session.form == Form::Text).then(|| Display::new(&session.screen)).flatten();
+        Shared { locking: &self.change.locking, allow: self.watching.allow, startup, display: display.map(Rc::new) }
+    }
+
+    /// Watches agents on one Docker host until `stop`.
+    async fn follow(
+        &self,
+        session: &Session,
+        engine: &Docker,
+        agents: Vec<Agent>,
+        shared: &Shared<'_>,
+        stop: &CancellationToken,
+    ) -> Result<(), CliError> {
+        let record = Record::open("watch", engine)?;
+        record.closed(self.change.approving.give(&agents, session, engine, &record, self.asks).await)?;
+        let agents: Vec<_> = agents.iter().map(reload::watched).collect();
+        let wakeups = Wakeups::default();
+        let files = self.watching.files(&wakeups, session)?;
+        let runs: Vec<Run> = agents.iter().map(|it| it.run.clone()).collect();
+        let host = CliHost::new(session, engine, runs.clone(), files, shared)?;
+        session.screen.say(&started(&runs, session.context.as_deref()));
+        let settings = self.settings(engine);
+        tokio::select! {
+            biased;
+            () = reloads(&wakeups, agents.len()) => {}
+            () = denials(&host, engine, &runs) => {}
+            () = watch(engine, &host, agents, &settings, &wakeups, stop) => {}
+        }
+        host.stop()
+    }
+
     fn settings(&self, engine: &Docker) -> Settings {
         let wait_timeout = self.wait_timeout.map(|seconds| Duration::from_secs(seconds.into()));
         let Watching { now, prune, resync, .. } = *self.watching;
